@@ -1,0 +1,233 @@
+//! The error of an operation, with every field of libvirt's virError.
+
+use super::Span;
+
+/// A result whose error is [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+macro_rules! open_number {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $value:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(pub i32);
+
+        impl $name {
+            $($(#[$vdoc])* pub const $variant: Self = Self($value);)*
+
+            /// The constant's name, or `None` for a number this build does not know.
+            pub fn name(self) -> Option<&'static str> {
+                match self {
+                    $(Self::$variant => Some(stringify!($variant)),)*
+                    _ => None,
+                }
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                match self.name() {
+                    Some(name) => f.write_str(name),
+                    None => write!(f, "{}", self.0),
+                }
+            }
+        }
+    };
+}
+
+open_number! {
+    /// libvirt's virErrorNumber; open, so that a number of a newer libvirt survives.
+    ErrorCode {
+        /// No error.
+        OK = 0,
+        /// Internal error.
+        INTERNAL_ERROR = 1,
+        /// Out of memory.
+        NO_MEMORY = 2,
+        /// The driver does not have this call.
+        NO_SUPPORT = 3,
+        /// An invalid connection, or a URI that cannot be used.
+        INVALID_CONN = 6,
+        /// An invalid domain object.
+        INVALID_DOMAIN = 7,
+        /// An invalid argument; unsupported flags among them.
+        INVALID_ARG = 8,
+        /// The operation failed; a name that exists with another UUID among the causes.
+        OPERATION_FAILED = 9,
+        /// A GET operation failed.
+        GET_FAILED = 10,
+        /// A POST operation failed.
+        POST_FAILED = 11,
+        /// The definition has no `<os>`.
+        NO_OS = 17,
+        /// The definition has no `<name>`.
+        NO_NAME = 21,
+        /// A definition's XML has the wrong content.
+        XML_ERROR = 27,
+        /// The object exists already.
+        DOM_EXIST = 28,
+        /// The connection is read-only, or access control refuses.
+        OPERATION_DENIED = 29,
+        /// The XML is not well-formed.
+        XML_DETAIL = 35,
+        /// An invalid network object.
+        INVALID_NETWORK = 36,
+        /// The network exists already.
+        NETWORK_EXIST = 37,
+        /// A system call failed; int1 is errno.
+        SYSTEM_ERROR = 38,
+        /// The RPC failed.
+        RPC = 39,
+        /// No such domain.
+        NO_DOMAIN = 42,
+        /// No such network.
+        NO_NETWORK = 43,
+        /// A MAC address cannot be read.
+        INVALID_MAC = 44,
+        /// Authentication failed.
+        AUTH_FAILED = 45,
+        /// The object's state does not allow the operation.
+        OPERATION_INVALID = 55,
+        /// A job, an event registration or another thing is missing or in the way.
+        NO_DOMAIN_METADATA = 80,
+        /// The configuration is not supported.
+        CONFIG_UNSUPPORTED = 67,
+        /// The operation timed out.
+        OPERATION_TIMEOUT = 68,
+        /// The operation was stopped before it was done.
+        OPERATION_ABORTED = 78,
+        /// The operation is not supported for this object.
+        OPERATION_UNSUPPORTED = 84,
+        /// The guest agent does not answer.
+        AGENT_UNRESPONSIVE = 86,
+        /// The resource is held by somebody else.
+        RESOURCE_BUSY = 87,
+        /// The device is not there.
+        DEVICE_MISSING = 99,
+    }
+}
+
+open_number! {
+    /// libvirt's virErrorDomain: the part of the system that raised the error.
+    ErrorDomain {
+        /// None given.
+        NONE = 0,
+        /// The RPC layer.
+        RPC = 7,
+        /// The QEMU driver.
+        QEMU = 10,
+        /// The test driver.
+        TEST = 12,
+        /// The remote driver, ours included.
+        REMOTE = 13,
+        /// The network configuration.
+        NETWORK = 19,
+        /// The domain configuration.
+        DOMAIN = 20,
+        /// XML utilities.
+        XML = 40,
+    }
+}
+
+/// libvirt's virErrorLevel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorLevel {
+    /// Nothing is wrong.
+    None,
+    /// A warning.
+    Warning,
+    /// An error.
+    Error,
+}
+
+/// What an operation came to: libvirt's virError, field by field, and where it concerns us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// What kind of failure it is.
+    pub code: ErrorCode,
+    /// Who raised it.
+    pub domain: ErrorDomain,
+    /// How bad it is.
+    pub level: ErrorLevel,
+    /// The message, as the hypervisor gave it.
+    pub message: String,
+    /// Extra string; usually the message's format.
+    pub str1: Option<String>,
+    /// Extra string.
+    pub str2: Option<String>,
+    /// Extra string.
+    pub str3: Option<String>,
+    /// Extra number; errno with [`ErrorCode::SYSTEM_ERROR`].
+    pub int1: i32,
+    /// Extra number.
+    pub int2: i32,
+    /// The object it concerns, such as `domain/web`.
+    pub address: Option<String>,
+    /// Where in the manifests the object stands.
+    pub span: Option<Span>,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// What caused it.
+    pub source: Option<Box<Self>>,
+}
+
+impl Error {
+    /// An error with a code, a domain and a message.
+    pub fn new(code: ErrorCode, domain: ErrorDomain, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            domain,
+            level: ErrorLevel::Error,
+            message: message.into(),
+            str1: None,
+            str2: None,
+            str3: None,
+            int1: -1,
+            int2: -1,
+            address: None,
+            span: None,
+            hint: None,
+            source: None,
+        }
+    }
+
+    /// Sets the object it concerns, unless it already names one.
+    #[must_use]
+    pub fn address(mut self, address: impl Into<String>) -> Self {
+        self.address.get_or_insert_with(|| address.into());
+        self
+    }
+
+    /// Sets what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Sets what caused it.
+    #[must_use]
+    pub fn caused_by(mut self, source: Self) -> Self {
+        self.source = Some(Box::new(source));
+        self
+    }
+
+    /// A failed system call on `what`, such as a path.
+    pub fn system(what: &str, error: &std::io::Error) -> Self {
+        let mut e =
+            Self::new(ErrorCode::SYSTEM_ERROR, ErrorDomain::NONE, format!("{what}: {error}"));
+        e.int1 = error.raw_os_error().unwrap_or(-1);
+        e
+    }
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&super::excerpt(&self.message))
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|e| e as &(dyn std::error::Error + 'static))
+    }
+}

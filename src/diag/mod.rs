@@ -1,0 +1,18 @@
+//! Source positions, diagnostics of the input, operation errors, and their rendering.
+//!
+//! Floor 0: imports nothing of this crate. Nothing here reads a file or prints; a caller hands in
+//! texts and gets strings back.
+
+mod diagnostic;
+mod error;
+mod escape;
+mod render;
+mod source;
+mod suggest;
+
+pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity};
+pub use error::{Error, ErrorCode, ErrorDomain, ErrorLevel, Result};
+pub use escape::{escape, excerpt};
+pub use render::render;
+pub use source::{Position, Source, SourceId, Sources, Span};
+pub use suggest::closest;

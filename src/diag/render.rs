@@ -1,0 +1,97 @@
+//! A diagnostic as text for people: the place, the line with a caret, the reason and the way out.
+
+use super::{Diagnostic, Severity, Sources, Span, escape};
+use std::fmt::Write as _;
+
+/// Longest source line shown whole, in characters; a longer one is shown around the caret.
+const LINE: usize = 160;
+
+/// Renders one diagnostic; ends with a line break. Foreign text in it is escaped.
+///
+/// ```text
+/// manifests/web.xml:4:3: error: memory is not a number
+///     4 |   <memory>lots</memory>
+///       |   ^^^^^^^^
+///     found "lots"; expected a whole number
+///     hint: write <memory unit='MiB'>512</memory>
+/// ```
+pub fn render(diagnostic: &Diagnostic, sources: &Sources) -> String {
+    let mut out = String::new();
+    let severity = match diagnostic.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    let place = diagnostic.span.and_then(|span| sources.place(span));
+    let head = match (&place, &diagnostic.address) {
+        (Some(place), _) => format!("{place}: "),
+        (None, Some(address)) => format!("{}: ", escape(address)),
+        (None, None) => String::new(),
+    };
+    let _ = writeln!(out, "{head}{severity}: {}", escape(&diagnostic.summary));
+    if let Some(span) = diagnostic.span {
+        out.push_str(&snippet(span, sources));
+    }
+    if let Some(detail) = &diagnostic.detail {
+        for line in detail.lines() {
+            let _ = writeln!(out, "    {}", escape(line));
+        }
+    }
+    for label in &diagnostic.related {
+        if let Some(place) = sources.place(label.span) {
+            let _ = writeln!(out, "    {place}: {}", escape(&label.text));
+        }
+    }
+    if let Some(hint) = &diagnostic.hint {
+        let _ = writeln!(out, "    hint: {}", escape(hint));
+    }
+    out
+}
+
+fn snippet(span: Span, sources: &Sources) -> String {
+    let Some(source) = sources.get(span.source) else { return String::new() };
+    let at = source.position(span.start);
+    let line: Vec<char> = source.line_at(span.start).chars().collect();
+    if line.is_empty() {
+        return String::new();
+    }
+    let caret = (at.column - 1).min(line.len());
+    let from = if line.len() > LINE { caret.saturating_sub(LINE / 2) } else { 0 };
+    let shown: String = line
+        .iter()
+        .skip(from)
+        .take(LINE)
+        .map(|c| if *c == '\t' || c.is_control() { ' ' } else { *c })
+        .collect();
+    let bytes = usize::try_from(span.end.saturating_sub(span.start)).unwrap_or(1);
+    let width = bytes.clamp(1, shown.chars().count().saturating_sub(caret - from).max(1));
+    let number = at.line.to_string();
+    let gutter = " ".repeat(number.len());
+    format!(
+        "    {number} | {}\n    {gutter} | {}{}\n",
+        escape(&shown),
+        " ".repeat(caret - from),
+        "^".repeat(width)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_place_line_and_caret() {
+        let mut sources = Sources::default();
+        let id = sources.add("web.xml", "<domain>\n  <memory>lots</memory>\n</domain>");
+        let d = Diagnostic::error("bad-number", "memory is not a number")
+            .at(Span::new(id, 19, 23))
+            .detail("found \"lots\"; expected a whole number")
+            .hint("write <memory unit='MiB'>512</memory>");
+        assert_eq!(
+            render(&d, &sources),
+            "web.xml:2:11: error: memory is not a number\n    \
+             2 |   <memory>lots</memory>\n      |           ^^^^\n    \
+             found \"lots\"; expected a whole number\n    \
+             hint: write <memory unit='MiB'>512</memory>\n"
+        );
+    }
+}

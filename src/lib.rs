@@ -1,0 +1,7 @@
+//! `virt` makes the virtual machines and networks of a host match the manifests in a directory.
+//!
+//! The modules stand in the order of the run; each may import only what stands above it here
+//! (`ARCHITECTURE.md` has the table, a test holds the code to it).
+
+pub mod diag;
+pub mod xml;

@@ -1,0 +1,2 @@
+//! The `virt` command.
+fn main() {}

@@ -1,0 +1,29 @@
+//! How much of a document is read before it is refused.
+
+/// Limits of one document. The numbers stop a hostile manifest before a tree is built; libvirt's
+/// own are 10 MiB and a depth of 256.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of the document.
+    pub bytes: usize,
+    /// Elements inside one another.
+    pub depth: usize,
+    /// Attributes of one element.
+    pub attributes: usize,
+    /// Namespace declarations in scope at once.
+    pub namespaces: usize,
+    /// Elements in all.
+    pub elements: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            bytes: 10 << 20,
+            depth: 256,
+            attributes: 256,
+            namespaces: 64,
+            elements: 200_000,
+        }
+    }
+}
