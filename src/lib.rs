@@ -5,3 +5,7 @@
 
 pub mod diag;
 pub mod xml;
+
+pub mod model;
+
+pub mod drivers;

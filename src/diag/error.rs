@@ -139,9 +139,14 @@ pub enum ErrorLevel {
     Error,
 }
 
-/// What an operation came to: libvirt's virError, field by field, and where it concerns us.
+/// Why an operation failed. It reads as its [`ErrorFields`]; they are boxed so that a result stays
+/// as small as its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Error {
+pub struct Error(Box<ErrorFields>);
+
+/// libvirt's virError, field by field, and where it concerns us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorFields {
     /// What kind of failure it is.
     pub code: ErrorCode,
     /// Who raised it.
@@ -167,13 +172,13 @@ pub struct Error {
     /// What to do about it.
     pub hint: Option<String>,
     /// What caused it.
-    pub source: Option<Box<Self>>,
+    pub source: Option<Error>,
 }
 
 impl Error {
     /// An error with a code, a domain and a message.
     pub fn new(code: ErrorCode, domain: ErrorDomain, message: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(ErrorFields {
             code,
             domain,
             level: ErrorLevel::Error,
@@ -187,7 +192,7 @@ impl Error {
             span: None,
             hint: None,
             source: None,
-        }
+        }))
     }
 
     /// Sets the object it concerns, unless it already names one.
@@ -207,7 +212,7 @@ impl Error {
     /// Sets what caused it.
     #[must_use]
     pub fn caused_by(mut self, source: Self) -> Self {
-        self.source = Some(Box::new(source));
+        self.source = Some(source);
         self
     }
 
@@ -220,6 +225,20 @@ impl Error {
     }
 }
 
+impl std::ops::Deref for Error {
+    type Target = ErrorFields;
+
+    fn deref(&self) -> &ErrorFields {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Error {
+    fn deref_mut(&mut self) -> &mut ErrorFields {
+        &mut self.0
+    }
+}
+
 impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&super::excerpt(&self.message))
@@ -228,6 +247,6 @@ impl std::fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_deref().map(|e| e as &(dyn std::error::Error + 'static))
+        self.0.source.as_ref().map(|e| e as &(dyn std::error::Error + 'static))
     }
 }

@@ -11,7 +11,7 @@ mod source;
 mod suggest;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity};
-pub use error::{Error, ErrorCode, ErrorDomain, ErrorLevel, Result};
+pub use error::{Error, ErrorCode, ErrorDomain, ErrorFields, ErrorLevel, Result};
 pub use escape::{escape, excerpt};
 pub use render::render;
 pub use source::{Position, Source, SourceId, Sources, Span};

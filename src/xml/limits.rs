@@ -18,12 +18,6 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            bytes: 10 << 20,
-            depth: 256,
-            attributes: 256,
-            namespaces: 64,
-            elements: 200_000,
-        }
+        Self { bytes: 10 << 20, depth: 256, attributes: 256, namespaces: 64, elements: 200_000 }
     }
 }

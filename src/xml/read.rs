@@ -104,7 +104,12 @@ impl<'a> Builder<'a> {
         for attribute in tag.attributes() {
             let attribute = attribute.map_err(|e| self.bad(start, end, &e))?;
             if raw.len() + namespaces.len() >= self.limits.attributes {
-                return Err(self.over(start, end, "attributes on one element", self.limits.attributes));
+                return Err(self.over(
+                    start,
+                    end,
+                    "attributes on one element",
+                    self.limits.attributes,
+                ));
             }
             let key = attribute.key.as_ref().to_owned();
             let span = self.span_of(&attribute.value, start, end);
@@ -189,13 +194,16 @@ impl<'a> Builder<'a> {
         let name: &str = r.as_ref();
         match resolve_predefined_entity(name) {
             Some(text) => self.chars(text, start, end),
-            None => Err(self.error(start, end, &format!("entity &{}; is not known", excerpt(name)))),
+            None => {
+                Err(self.error(start, end, &format!("entity &{}; is not known", excerpt(name))))
+            }
         }
     }
 
     fn declaration(&self, d: &quick_xml::events::BytesDecl<'_>, start: usize, end: usize) -> Step {
         let Some(Ok(encoding)) = d.encoding() else { return Ok(()) };
-                if ["utf-8", "utf8", "us-ascii", "ascii"].contains(&encoding.to_ascii_lowercase().as_str()) {
+        if ["utf-8", "utf8", "us-ascii", "ascii"].contains(&encoding.to_ascii_lowercase().as_str())
+        {
             return Ok(());
         }
         let what = format!("the document declares the encoding {}", excerpt(&encoding));
@@ -264,9 +272,7 @@ impl<'a> Builder<'a> {
     }
 
     fn check_chars(&self, text: &str, start: usize, end: usize) -> Step {
-        let bad = |c: &char| {
-            matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}')
-        };
+        let bad = |c: &char| matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}');
         match text.chars().find(bad) {
             None => Ok(()),
             Some(c) => {
@@ -279,7 +285,8 @@ impl<'a> Builder<'a> {
     fn doctype(&self, start: usize, end: usize) -> Box<Diagnostic> {
         let mut d = self.error(start, end, "a document type declaration (DTD) is refused");
         d.code = "xml-dtd";
-        d.detail = Some("entities and external files it names could read files of this host".into());
+        d.detail =
+            Some("entities and external files it names could read files of this host".into());
         d.hint = Some("remove <!DOCTYPE …>; libvirt's formats have none".to_owned());
         d
     }
@@ -325,8 +332,9 @@ mod tests {
     fn read(text: &str) -> Result<Element, String> {
         let mut sources = Sources::default();
         let id = sources.add("t.xml", text);
-        parse(id, text, &Limits::default())
-            .map_err(|d| format!("{} {}", d.span.and_then(|s| sources.place(s)).unwrap_or_default(), d.summary))
+        parse(id, text, &Limits::default()).map_err(|d| {
+            format!("{} {}", d.span.and_then(|s| sources.place(s)).unwrap_or_default(), d.summary)
+        })
     }
 
     #[test]
@@ -358,7 +366,10 @@ mod tests {
         let deep = "<a>".repeat(300);
         let wide: String = (0..300).map(|i| format!(" a{i}=''")).collect();
         for (text, want) in [
-            ("<!DOCTYPE a [<!ENTITY x 'y'>]><a/>", "t.xml:1:1 a document type declaration (DTD) is refused"),
+            (
+                "<!DOCTYPE a [<!ENTITY x 'y'>]><a/>",
+                "t.xml:1:1 a document type declaration (DTD) is refused",
+            ),
             ("<a/><b/>", "t.xml:1:5 the document has a second root element"),
             ("x<a/>", "t.xml:1:1 there is text outside the root element"),
             ("<a>&x;</a>", "t.xml:1:4 entity &x; is not known"),
@@ -370,7 +381,10 @@ mod tests {
             ("<1/>", "t.xml:1:1 \"1\" is not a name"),
             ("", " the document has no root element"),
             (&deep, "t.xml:1:769 the document has too many levels of elements"),
-            (&format!("<a{wide}/>"), "t.xml:1:1 the document has too many attributes on one element"),
+            (
+                &format!("<a{wide}/>"),
+                "t.xml:1:1 the document has too many attributes on one element",
+            ),
         ] {
             let got = read(text).expect_err(text);
             assert!(got.ends_with(want.trim()), "{text:.40}: {got}");

@@ -22,11 +22,7 @@ impl Name {
 
     /// A name in a namespace, written with `prefix`.
     pub fn qualified(prefix: &str, namespace: &str, local: impl Into<String>) -> Self {
-        Self {
-            prefix: Some(prefix.into()),
-            namespace: Some(namespace.into()),
-            local: local.into(),
-        }
+        Self { prefix: Some(prefix.into()), namespace: Some(namespace.into()), local: local.into() }
     }
 
     /// The name as written in a document: `prefix:local` or `local`.
@@ -167,7 +163,11 @@ impl Element {
         match found {
             Some(attribute) => attribute.value = value,
             None => {
-                self.attributes.push(Attribute { name: Name::local(name), value, span: Span::NONE })
+                self.attributes.push(Attribute {
+                    name: Name::local(name),
+                    value,
+                    span: Span::NONE,
+                });
             }
         }
     }
@@ -219,7 +219,10 @@ impl Element {
     }
 
     /// All child elements `local` in no namespace.
-    pub fn children_named<'a>(&'a self, local: &'a str) -> impl DoubleEndedIterator<Item = &'a Self> {
+    pub fn children_named<'a>(
+        &'a self,
+        local: &'a str,
+    ) -> impl DoubleEndedIterator<Item = &'a Self> {
         self.elements().filter(move |e| e.is(local))
     }
 

@@ -1,0 +1,125 @@
+//! What the manifests ask for.
+
+use super::{Effect, ResourceId};
+use crate::diag::Span;
+use crate::xml::{Element, Path};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// All that a directory of manifests asks for, checked.
+#[derive(Clone, Debug, Default)]
+pub struct Desired {
+    /// Who owns what this directory applies; written on each object.
+    pub set: String,
+    /// The resources that may be applied.
+    pub resources: BTreeMap<ResourceId, DesiredResource>,
+    /// Resources whose manifest is broken, or that depend on such a one, with the reason. They are
+    /// neither changed nor pruned.
+    pub held_back: BTreeMap<ResourceId, String>,
+    /// Whether every manifest could be read and named a resource; if not, nothing is pruned.
+    pub complete: bool,
+}
+
+/// One resource as its manifest has it.
+#[derive(Clone, Debug)]
+pub struct DesiredResource {
+    /// Its identity.
+    pub id: ResourceId,
+    /// Its definition: libvirt's document without the reconciler's settings, positions kept.
+    pub definition: Element,
+    /// What the reconciler is told about it.
+    pub settings: Settings,
+    /// Resources that must be in place before it: those it names in `depends_on` and the networks
+    /// it uses, whether or not the manifests hold them.
+    pub depends_on: Vec<ResourceId>,
+    /// Where its root element stands.
+    pub span: Span,
+}
+
+/// The settings of the reconciler for one resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Whether it should run.
+    pub power: Power,
+    /// Whether it starts with the host; `None` leaves it as it is.
+    pub autostart: Option<bool>,
+    /// Resources that must be in place first.
+    pub depends_on: Vec<ResourceId>,
+    /// How it is stopped.
+    pub stop: Stop,
+    /// Effects that the manifest allows for this object, beyond the gate of the run.
+    pub allow: Vec<Effect>,
+    /// Whether removing it is refused.
+    pub prevent_destroy: bool,
+    /// Paths left to others.
+    pub ignore: Vec<Path>,
+    /// Whether an object of that name that nobody owns is taken over.
+    pub adopt: bool,
+    /// Whether the manifest asks for the object to be made anew where an update cannot do it.
+    pub replace: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            power: Power::Running,
+            autostart: None,
+            depends_on: Vec::new(),
+            stop: Stop::default(),
+            allow: Vec::new(),
+            prevent_destroy: false,
+            ignore: Vec::new(),
+            adopt: false,
+            replace: false,
+        }
+    }
+}
+
+/// Whether a resource should run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Power {
+    /// It runs. A network is active.
+    Running,
+    /// It is there with its processors stopped.
+    Paused,
+    /// It does not run.
+    Stopped,
+    /// It is left as it is.
+    Manual,
+}
+
+impl Power {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Running, Self::Paused, Self::Stopped, Self::Manual];
+
+    /// The word for it in manifests.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Stopped => "stopped",
+            Self::Manual => "manual",
+        }
+    }
+
+    /// The power of that word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|p| p.word() == word)
+    }
+}
+
+/// How a running domain is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// How long the guest has to shut down by itself.
+    pub timeout: Duration,
+    /// Whether it is destroyed when that time is over; otherwise the step fails.
+    pub force: bool,
+}
+
+impl Default for Stop {
+    /// 60 s, then give up: forcing has to be asked for.
+    fn default() -> Self {
+        Self { timeout: Duration::from_secs(60), force: false }
+    }
+}

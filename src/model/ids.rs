@@ -1,0 +1,141 @@
+//! What a resource is called: kind and name, UUID, MAC address.
+
+use std::fmt;
+
+pub use uuid::Uuid;
+
+/// What kind of thing a resource is. Networks sort before domains: that is the order in which
+/// they are needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// A virtual network.
+    Network,
+    /// A virtual machine.
+    Domain,
+}
+
+impl Kind {
+    /// All kinds in the order in which they are needed.
+    pub const ALL: [Self; 2] = [Self::Network, Self::Domain];
+
+    /// The word for it, which is also its root element in libvirt's XML.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Network => "network",
+            Self::Domain => "domain",
+        }
+    }
+
+    /// The kind of that word, singular or plural.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|k| word == k.word() || word.strip_suffix('s') == Some(k.word()))
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// A resource's identity: its kind and its name on the host.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ResourceId {
+    /// What it is.
+    pub kind: Kind,
+    /// What it is called; unique among its kind on one host.
+    pub name: String,
+}
+
+impl ResourceId {
+    /// An id from its parts.
+    pub fn new(kind: Kind, name: impl Into<String>) -> Self {
+        Self { kind, name: name.into() }
+    }
+
+    /// Reads `KIND/NAME`, such as `domain/web`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (kind, name) = text.split_once('/')?;
+        let kind = Kind::parse(kind)?;
+        check_name(name).is_ok().then(|| Self::new(kind, name))
+    }
+}
+
+impl fmt::Display for ResourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind, crate::diag::escape(&self.name))
+    }
+}
+
+/// Longest name, in bytes: with a suffix it must still fit a file name of 255 bytes.
+const NAME_MAX: usize = 200;
+
+/// Says why `name` cannot name a resource. libvirt builds paths from names, so what could leave
+/// its directories or break a line is refused before anything is sent.
+pub fn check_name(name: &str) -> Result<(), &'static str> {
+    match name {
+        "" => Err("it is empty"),
+        "." | ".." => Err("it is a directory's name"),
+        n if n.len() > NAME_MAX => Err("it is longer than 200 bytes"),
+        n if n.contains('/') => Err("it has a slash"),
+        n if n.chars().any(char::is_control) => Err("it has a control character"),
+        n if n.trim() != n => Err("it starts or ends with white space"),
+        _ => Ok(()),
+    }
+}
+
+/// A MAC address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Mac(pub [u8; 6]);
+
+impl Mac {
+    /// Reads six hexadecimal bytes with colons between them, in either case; a byte may be one digit.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut bytes = [0; 6];
+        let mut pieces = text.split(':');
+        for byte in &mut bytes {
+            let piece = pieces.next()?;
+            let plain =
+                matches!(piece.len(), 1 | 2) && piece.bytes().all(|b| b.is_ascii_hexdigit());
+            *byte = plain.then(|| u8::from_str_radix(piece, 16).ok())??;
+        }
+        pieces.next().is_none().then_some(Self(bytes))
+    }
+
+    /// Whether it is a group address, which no interface may have.
+    pub fn is_multicast(self) -> bool {
+        self.0.first().is_some_and(|b| b & 1 == 1)
+    }
+}
+
+impl fmt::Display for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_addresses() {
+        assert_eq!(ResourceId::parse("domain/web"), Some(ResourceId::new(Kind::Domain, "web")));
+        assert_eq!(
+            ResourceId::parse("networks/lan").map(|r| r.to_string()).as_deref(),
+            Some("network/lan")
+        );
+        for bad in ["web", "vm/web", "domain/", "domain/a/b", "domain/..", "domain/a\nb"] {
+            assert_eq!(ResourceId::parse(bad), None, "{bad}");
+        }
+        let mac = Mac::parse("52:54:0:AB:cd:1f");
+        assert_eq!(mac.map(|m| m.to_string()).as_deref(), Some("52:54:00:ab:cd:1f"));
+        for bad in
+            ["", "52:54:00:ab:cd", "52:54:00:ab:cd:1f:2", "52-54-00-ab-cd-1f", "+2:54:00:ab:cd:1f"]
+        {
+            assert_eq!(Mac::parse(bad), None, "{bad}");
+        }
+        assert!(Mac::parse("01:00:00:00:00:00").is_some_and(Mac::is_multicast));
+    }
+}

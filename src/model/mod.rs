@@ -1,0 +1,23 @@
+//! The words everything else speaks: ids, states, desired and observed resources, operations.
+//!
+//! Floor 1: imports `diag` and `xml`. Values and pure functions only; nothing here talks to a
+//! host, reads a file or knows a wire format.
+
+mod capabilities;
+mod desired;
+mod effect;
+mod ids;
+mod lifecycle;
+mod observed;
+mod op;
+
+pub use capabilities::{Capabilities, Hypervisor, Version};
+pub use desired::{Desired, DesiredResource, Power, Settings, Stop};
+pub use effect::Effect;
+pub use ids::{Kind, Mac, ResourceId, Uuid, check_name};
+pub use lifecycle::State;
+pub use observed::{Detail, Observed, ObservedResource, Scope};
+pub use op::{
+    Affect, Call, MetadataKind, NetworkCommand, NetworkSection, Op, OpKind, Outcome, Target,
+    UndefineKeep,
+};

@@ -1,0 +1,296 @@
+//! Operations as data: what a plan holds and a driver carries out.
+
+use super::{ResourceId, Uuid};
+use crate::diag::Error;
+use std::fmt;
+
+/// The object an operation is for. Drivers find it by UUID; the name is for people and logs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Its identity.
+    pub id: ResourceId,
+    /// Its UUID: the host's, or the one its definition is about to give it.
+    pub uuid: Uuid,
+}
+
+/// One operation on one object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The object.
+    pub target: Target,
+    /// What to do.
+    pub op: Op,
+}
+
+/// Which of an object's definitions an operation changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Affect {
+    /// The running instance.
+    Live,
+    /// The next boot.
+    Config,
+    /// Both in one call.
+    Both,
+}
+
+impl Affect {
+    /// libvirt's flags: LIVE is 1, CONFIG is 2.
+    pub fn flags(self) -> u32 {
+        match self {
+            Self::Live => 1,
+            Self::Config => 2,
+            Self::Both => 3,
+        }
+    }
+}
+
+/// What undefining a domain does with state that belongs to its definition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UndefineKeep {
+    /// The host has none, or cannot tell: no flags.
+    Nothing,
+    /// NVRAM and TPM state stay on the host; a saved memory image makes it fail.
+    State,
+    /// A saved memory image and the metadata of snapshots and checkpoints are removed too.
+    Remove,
+}
+
+/// What SetMetadata sets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MetadataKind {
+    /// The description.
+    Description,
+    /// The title.
+    Title,
+    /// The element of a namespace, written with the prefix `key`.
+    Element {
+        /// The prefix.
+        key: String,
+        /// The namespace.
+        uri: String,
+    },
+}
+
+/// What virNetworkUpdate does in a section, with libvirt's numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NetworkCommand {
+    /// Changes an entry.
+    Modify = 1,
+    /// Removes an entry.
+    Delete = 2,
+    /// Adds an entry at the end.
+    AddLast = 3,
+}
+
+/// A section of a network that can be changed while it is active, with libvirt's numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NetworkSection {
+    /// `<host>` in `<dhcp>`.
+    IpDhcpHost = 4,
+    /// `<range>` in `<dhcp>`.
+    IpDhcpRange = 5,
+    /// `<interface>` in `<forward>`.
+    ForwardInterface = 7,
+    /// `<portgroup>`.
+    Portgroup = 9,
+    /// `<host>` in `<dns>`.
+    DnsHost = 10,
+    /// `<txt>` in `<dns>`.
+    DnsTxt = 11,
+    /// `<srv>` in `<dns>`.
+    DnsSrv = 12,
+}
+
+/// An operation. Adding one fails to compile until every driver answers it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// Makes `xml` the object's persistent definition.
+    Define {
+        /// The whole document.
+        xml: String,
+    },
+    /// Removes the persistent definition.
+    Undefine {
+        /// What happens to state that belongs to it.
+        keep: UndefineKeep,
+    },
+    /// Starts it from its persistent definition.
+    Create {
+        /// Whether a domain's processors stay stopped.
+        paused: bool,
+    },
+    /// Asks the guest to shut down (ACPI); returns at once.
+    Shutdown,
+    /// Stops it at once, as pulling the plug does.
+    Destroy,
+    /// Stops a domain's processors.
+    Suspend,
+    /// Lets a domain's processors run again.
+    Resume,
+    /// Sets whether it starts with the host.
+    SetAutostart {
+        /// The new setting.
+        on: bool,
+    },
+    /// Adds a device.
+    Attach {
+        /// The device's element.
+        xml: String,
+        /// Where.
+        affect: Affect,
+    },
+    /// Removes a device.
+    Detach {
+        /// The device's element, as the definition that is changed has it.
+        xml: String,
+        /// Where.
+        affect: Affect,
+    },
+    /// Changes a device.
+    Update {
+        /// The device's whole element, changed.
+        xml: String,
+        /// Where.
+        affect: Affect,
+    },
+    /// Sets the current memory (the balloon).
+    SetMemory {
+        /// KiB.
+        kib: u64,
+        /// Where.
+        affect: Affect,
+    },
+    /// Sets the number of virtual processors in use.
+    SetVcpus {
+        /// How many.
+        count: u32,
+        /// Where.
+        affect: Affect,
+    },
+    /// Sets title, description or a metadata element.
+    SetMetadata {
+        /// Which.
+        kind: MetadataKind,
+        /// The text or element; `None` removes it.
+        value: Option<String>,
+        /// Where.
+        affect: Affect,
+    },
+    /// Changes an entry of a network's section.
+    NetworkUpdate {
+        /// Add, change or remove.
+        command: NetworkCommand,
+        /// In which section.
+        section: NetworkSection,
+        /// Which `<ip>` element, counted from 0; -1 where none is meant.
+        parent: i32,
+        /// The entry's element.
+        xml: String,
+        /// Where.
+        affect: Affect,
+    },
+}
+
+/// The name of an operation without its arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "each is documented on Op")]
+pub enum OpKind {
+    Define,
+    Undefine,
+    Create,
+    Shutdown,
+    Destroy,
+    Suspend,
+    Resume,
+    SetAutostart,
+    Attach,
+    Detach,
+    Update,
+    SetMemory,
+    SetVcpus,
+    SetMetadata,
+    NetworkUpdate,
+}
+
+impl OpKind {
+    /// All of them.
+    pub const ALL: [Self; 15] = [
+        Self::Define,
+        Self::Undefine,
+        Self::Create,
+        Self::Shutdown,
+        Self::Destroy,
+        Self::Suspend,
+        Self::Resume,
+        Self::SetAutostart,
+        Self::Attach,
+        Self::Detach,
+        Self::Update,
+        Self::SetMemory,
+        Self::SetVcpus,
+        Self::SetMetadata,
+        Self::NetworkUpdate,
+    ];
+
+    /// The word for it in plans and logs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Define => "define",
+            Self::Undefine => "undefine",
+            Self::Create => "create",
+            Self::Shutdown => "shutdown",
+            Self::Destroy => "destroy",
+            Self::Suspend => "suspend",
+            Self::Resume => "resume",
+            Self::SetAutostart => "autostart",
+            Self::Attach => "attach",
+            Self::Detach => "detach",
+            Self::Update => "update",
+            Self::SetMemory => "set-memory",
+            Self::SetVcpus => "set-vcpus",
+            Self::SetMetadata => "set-metadata",
+            Self::NetworkUpdate => "network-update",
+        }
+    }
+}
+
+impl fmt::Display for OpKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+impl Op {
+    /// Which operation it is.
+    pub fn kind(&self) -> OpKind {
+        match self {
+            Self::Define { .. } => OpKind::Define,
+            Self::Undefine { .. } => OpKind::Undefine,
+            Self::Create { .. } => OpKind::Create,
+            Self::Shutdown => OpKind::Shutdown,
+            Self::Destroy => OpKind::Destroy,
+            Self::Suspend => OpKind::Suspend,
+            Self::Resume => OpKind::Resume,
+            Self::SetAutostart { .. } => OpKind::SetAutostart,
+            Self::Attach { .. } => OpKind::Attach,
+            Self::Detach { .. } => OpKind::Detach,
+            Self::Update { .. } => OpKind::Update,
+            Self::SetMemory { .. } => OpKind::SetMemory,
+            Self::SetVcpus { .. } => OpKind::SetVcpus,
+            Self::SetMetadata { .. } => OpKind::SetMetadata,
+            Self::NetworkUpdate { .. } => OpKind::NetworkUpdate,
+        }
+    }
+}
+
+/// What became of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The host carried it out.
+    Done,
+    /// The host did not carry it out, or it was never sent.
+    Refused(Error),
+    /// It was sent and no answer came: it may or may not have been carried out. Read again; never
+    /// send it again blindly.
+    Unknown(Error),
+}
