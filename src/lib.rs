@@ -9,3 +9,5 @@ pub mod xml;
 pub mod model;
 
 pub mod drivers;
+
+pub mod reconcile;

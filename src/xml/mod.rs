@@ -11,7 +11,7 @@ mod tree;
 mod write;
 
 pub use limits::Limits;
-pub use path::{Path, Step};
+pub use path::{Path, Step, value_at};
 pub use read::parse;
 pub use tree::{Attribute, Element, Name, NamespaceDecl, Node, Text};
 pub use write::{write, write_compact};

@@ -106,7 +106,7 @@ impl Path {
 }
 
 /// The value at a relative path such as `target/@dev`, `@type`, `name`, or the text for an empty one.
-pub(crate) fn value_at(element: &Element, path: &str) -> Option<String> {
+pub fn value_at(element: &Element, path: &str) -> Option<String> {
     let mut current = element;
     for piece in path.split('/').filter(|p| !p.is_empty()) {
         match piece.strip_prefix('@') {

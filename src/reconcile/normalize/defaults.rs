@@ -1,0 +1,157 @@
+//! What a hypervisor drops because it is the default, owns itself, or only has while running.
+
+use crate::xml::{Element, Path};
+
+/// Values that a host drops: written in a manifest, absent from what becomes of it, and the same.
+/// A row is (last names of the path, attribute or "" for the text, value; a value that ends in `*`
+/// is a prefix).
+const DISCARDED: &[(&str, &str, &str)] = &[
+    // tap devices are named by libvirt; the prefixes are reserved
+    ("interface/target", "dev", "vnet*"),
+    ("interface/target", "dev", "macvtap*"),
+    ("interface/target", "dev", "macvlan*"),
+    ("interface/coalesce/rx/frames", "max", "0"),
+    ("interface/driver", "queues", "1"),
+    // 2^53 - 1 KiB is how libvirt writes "unlimited"
+    ("memtune/hard_limit", "", "9007199254740991"),
+    ("memtune/soft_limit", "", "9007199254740991"),
+    ("memtune/swap_hard_limit", "", "9007199254740991"),
+    ("disk/driver", "cache", "default"),
+    ("video/model", "primary", "no"),
+    // paths that libvirt generates for a domain are taken out again, so that they follow its name
+    ("channel/source", "mode", "bind"),
+    ("channel/source", "path", "/var/lib/libvirt/qemu/channel/*"),
+    ("graphics", "socket", "/var/lib/libvirt/qemu/*"),
+    ("protocol", "type", "raw"),
+    // without a security driver, or with another one, the host keeps no such label
+    ("seclabel", "labelskip", "yes"),
+    ("", "ipv6", "no"),
+    ("graphics", "port", "-1"),
+    ("graphics", "tlsPort", "-1"),
+];
+
+/// Elements that a host drops when there is nothing in them.
+const EMPTY: &[&str] = &["coalesce", "rx", "frames", "tune", "memtune", "blkiotune", "cputune"];
+
+/// Attributes and elements that only a running instance has, or that are the host's own affair, by
+/// the last names of their path.
+const NEVER: &[(&str, &str)] = &[
+    ("channel/target", "state"),
+    ("disk/source", "index"),
+    ("disk/target", "tray"),
+    ("backingStore", "index"),
+    ("console", "tty"),
+    ("console/target", "port"),
+    ("serial", "tty"),
+    ("interface/source", "portid"),
+    ("disk/mirror", ""),
+    ("seclabel/imagelabel", ""),
+    ("interface/actual", ""),
+];
+
+/// What a host drops beside something else: (parent and element, condition, what is dropped). A
+/// condition is `@attribute=value`, `@attribute!=value`, `element` or `!element`.
+const DROPPED_BESIDE: &[(&str, &str, &str)] = &[
+    ("os/bootmenu", "@enable=no", "@timeout"),
+    // a host model's fallback is only for a model that is named
+    ("domain/cpu", "@mode=host-model", "model"),
+    ("domain/cpu", "@mode=host-passthrough", "model"),
+    ("domain/cpu", "@mode=maximum", "model"),
+    ("numatune/memory", "@placement=auto", "@nodeset"),
+    // a drive without a medium has no kind of medium
+    ("devices/disk", "!source", "@type"),
+    ("devices/disk", "readonly", "@snapshot"),
+    ("devices/disk", "@device=cdrom", "@snapshot"),
+    ("disk/target", "@bus!=usb", "@removable"),
+    // a skipped label is written only while the domain runs
+    ("source/seclabel", "@labelskip=yes", "@model"),
+    // libvirt has no filters and no queues on these
+    ("devices/interface", "@type=hostdev", "filterref"),
+    ("devices/interface", "@type=hostdev", "driver"),
+    ("devices/interface", "@type=vhostuser", "filterref"),
+];
+
+/// Paths that a running instance has in another form than its definition, whatever was asked for.
+const NOT_RUNNING: &[&str] = &["cpu", "seclabel", "os/loader", "os/nvram", "metadata"];
+
+/// Whether a host drops `value` at `path`.
+pub(crate) fn is_discarded(path: &Path, value: &str) -> bool {
+    let pattern = path.pattern();
+    let attribute = path.attribute.as_deref().unwrap_or("");
+    DISCARDED.iter().any(|(p, a, v)| {
+        *a == attribute
+            && ends_with(&pattern, p)
+            && match v.strip_suffix('*') {
+                Some(prefix) => value.starts_with(prefix),
+                None => value == *v,
+            }
+    })
+}
+
+/// Whether an element that has nothing in it at `path` is dropped.
+pub(crate) fn is_dropped_empty(path: &Path) -> bool {
+    path.steps.last().is_some_and(|s| EMPTY.contains(&s.name.as_str()))
+}
+
+/// Whether `path` is never compared. `value` is what the manifest has there.
+pub(crate) fn never_compared(path: &Path, value: &str) -> bool {
+    let pattern = path.pattern();
+    let attribute = path.attribute.as_deref().unwrap_or("");
+    if pattern.is_empty() && attribute == "id" {
+        return true;
+    }
+    // libvirt keeps an alias only if it starts with `ua-`
+    if attribute == "name" && ends_with(&pattern, "alias") && !pattern.contains("qemu:") {
+        return !value.starts_with("ua-");
+    }
+    NEVER.iter().any(|(p, a)| *a == attribute && !p.is_empty() && ends_with(&pattern, p))
+}
+
+/// Whether `path` is not compared with a running instance.
+pub(crate) fn not_while_running(path: &Path) -> bool {
+    let pattern = path.pattern();
+    NOT_RUNNING
+        .iter()
+        .any(|p| pattern == *p || pattern.strip_prefix(p).is_some_and(|r| r.starts_with('/')))
+}
+
+/// Takes out of a manifest, all the way down, what a host drops beside something else.
+pub(crate) fn drop_beside(parent: &str, element: &mut Element) {
+    for (at, condition, what) in DROPPED_BESIDE {
+        let here = at.split_once('/').is_some_and(|(p, n)| p == parent && element.is(n));
+        if here && holds(element, condition) {
+            match what.strip_prefix('@') {
+                Some(attribute) => {
+                    element.remove_attr(attribute);
+                }
+                None => {
+                    element.remove_elements(|e| e.is(what));
+                }
+            }
+        }
+    }
+    let name = element.name.local.clone();
+    for child in element.elements_mut() {
+        drop_beside(&name, child);
+    }
+}
+
+fn holds(element: &Element, condition: &str) -> bool {
+    if let Some(attribute) = condition.strip_prefix('@') {
+        return match attribute.split_once("!=") {
+            Some((name, value)) => element.attr(name).is_some_and(|v| v != value),
+            None => attribute
+                .split_once('=')
+                .is_some_and(|(name, value)| element.attr(name) == Some(value)),
+        };
+    }
+    match condition.strip_prefix('!') {
+        Some(child) => element.child(child).is_none(),
+        None => element.child(condition).is_some(),
+    }
+}
+
+fn ends_with(pattern: &str, row: &str) -> bool {
+    pattern == row
+        || !row.is_empty() && pattern.strip_suffix(row).is_some_and(|rest| rest.ends_with('/'))
+}

@@ -1,0 +1,159 @@
+//! Which elements form lists, what tells their entries apart, and which lists a manifest governs.
+
+use crate::model::Mac;
+use crate::xml::Element;
+use crate::xml::value_at;
+
+/// What tells one entry of a list from another: relative paths, the first that is there counts;
+/// paths joined by `+` count together. The pattern is the list's parent and the element's name; `*`
+/// stands for any parent.
+const KEYS: &[(&str, &[&str])] = &[
+    ("devices/disk", &["target/@dev"]),
+    ("devices/interface", &["mac/@address", "alias/@name"]),
+    ("devices/controller", &["@type+@index+@model", "@type+@index"]),
+    ("devices/filesystem", &["target/@dir"]),
+    ("devices/channel", &["target/@name"]),
+    ("devices/shmem", &["@name"]),
+    ("devices/audio", &["@id"]),
+    ("devices/graphics", &["@type"]),
+    ("devices/lease", &["key"]),
+    ("devices/memballoon", &[""]),
+    ("devices/panic", &["@model"]),
+    ("devices/watchdog", &["@model"]),
+    ("cpu/feature", &["@name"]),
+    ("cell/sibling", &["@id"]),
+    ("numa/cell", &["@id"]),
+    ("cputune/vcpupin", &["@vcpu"]),
+    ("cputune/vcpusched", &["@vcpus"]),
+    ("cputune/iothreadsched", &["@iothreads"]),
+    ("cputune/iothreadpin", &["@iothread"]),
+    ("iothreadids/iothread", &["@id"]),
+    ("vcpus/vcpu", &["@id"]),
+    ("numatune/memnode", &["@cellid"]),
+    ("clock/timer", &["@name"]),
+    ("*/entry", &["@name"]),
+    ("*/seclabel", &["@model"]),
+    ("blkiotune/device", &["path"]),
+    ("filterref/parameter", &["@name"]),
+    ("throttlegroups/throttlegroup", &["group_name"]),
+    ("throttlefilters/throttlefilter", &["@group"]),
+    ("keywrap/cipher", &["@name"]),
+    ("vlan/tag", &["@id"]),
+    ("domain/qemu:env", &["@name"]),
+    ("commandline/qemu:env", &["@name"]),
+    ("qemu:commandline/qemu:env", &["@name"]),
+    ("qemu:override/qemu:device", &["@alias"]),
+    ("dhcp/host", &["@mac", "@id", "@name", "@ip"]),
+    ("dns/host", &["@ip"]),
+    ("dns/txt", &["@name"]),
+    ("dns/srv", &["@service+@protocol+@domain+@target", "@service+@protocol"]),
+    ("dns/forwarder", &["@domain+@addr", "@domain", "@addr"]),
+    ("dhcp/range", &["@start+@end"]),
+    ("network/route", &["@address+@prefix", "@address+@netmask", "@address"]),
+    ("forward/interface", &["@dev"]),
+    ("forward/pf", &["@dev"]),
+    ("network/portgroup", &["@name"]),
+];
+
+/// Attributes without which a device is another device: entries that differ in them never pair.
+const IDENTITY: &[(&str, &str)] = &[
+    ("controller", "type"),
+    ("hostdev", "type"),
+    ("hub", "type"),
+    ("input", "type"),
+    ("memory", "model"),
+    ("panic", "model"),
+    ("sound", "model"),
+    ("watchdog", "model"),
+];
+
+/// Lists whose order is what they say; they are compared and replaced as a whole.
+const WHOLE: &[&str] = &["os/boot", "os/initarg", "qemu:commandline/qemu:arg", "acpi/table"];
+
+/// Lists that a manifest governs once it has an entry of them: what somebody else added is then
+/// drift. Kinds that hypervisors fill in themselves (controllers, inputs, video, channels, …) are
+/// not among them.
+const GOVERNED: &[&str] = &[
+    "devices/disk",
+    "devices/interface",
+    "devices/filesystem",
+    "devices/hostdev",
+    "devices/redirdev",
+    "devices/rng",
+    "devices/shmem",
+    "devices/sound",
+    "devices/vsock",
+    "dhcp/host",
+    "dhcp/range",
+    "dns/host",
+    "dns/txt",
+    "dns/srv",
+    "dns/forwarder",
+    "network/ip",
+    "network/portgroup",
+    "network/route",
+    "vlan/tag",
+];
+
+/// The name that rules and paths know an element by: libvirt's own plain, QEMU's extensions as
+/// `qemu:…` whatever prefix a document gives them, others as written.
+pub(crate) fn label(element: &Element) -> String {
+    match element.name.namespace.as_deref() {
+        Some("http://libvirt.org/schemas/domain/qemu/1.0") => {
+            format!("qemu:{}", element.name.local)
+        }
+        _ => element.name.written(),
+    }
+}
+
+/// The key of `element` below a parent named `parent`: the relative path it was found at and its
+/// value, in one spelling. `None` where nothing tells entries apart but their content or order.
+pub(crate) fn key_of(parent: &str, element: &Element) -> Option<(&'static str, String)> {
+    keys(parent, element).into_iter().next()
+}
+
+/// Whether nothing in their identity keeps `want` and `live` from being the same device.
+pub(crate) fn same_identity(want: &Element, live: &Element) -> bool {
+    let attribute =
+        IDENTITY.iter().find(|(name, _)| want.is(name)).map(|(_, attribute)| *attribute);
+    match attribute.map(|a| (want.attr(a), live.attr(a))) {
+        Some((Some(a), Some(b))) => a == b,
+        _ => true,
+    }
+}
+
+/// All keys that `element` has, the strongest first: a DHCP host may be found by its name where
+/// its MAC has changed.
+pub(crate) fn keys(parent: &str, element: &Element) -> Vec<(&'static str, String)> {
+    let paths = lookup(parent, &label(element)).unwrap_or(&[]);
+    let found = paths.iter().filter_map(|path| {
+        let mut values = Vec::new();
+        for part in path.split('+') {
+            let value = value_at(element, part)?;
+            values.push(Mac::parse(&value).map_or(value, |mac| mac.to_string()));
+        }
+        let value = values.join(" ");
+        // an alias tells devices apart only if a user chose it
+        let usable = *path != "alias/@name" || value.starts_with("ua-");
+        usable.then_some((*path, value))
+    });
+    found.collect()
+}
+
+/// Whether the elements `name` below `parent` form one ordered list.
+pub(crate) fn is_whole_list(parent: &str, name: &str) -> bool {
+    WHOLE.iter().any(|pattern| matches(pattern, parent, name))
+}
+
+/// Whether a manifest that has an element `name` below `parent` governs all of them.
+pub(crate) fn governed(parent: &str, name: &str) -> bool {
+    GOVERNED.iter().any(|pattern| matches(pattern, parent, name))
+}
+
+fn lookup(parent: &str, name: &str) -> Option<&'static [&'static str]> {
+    KEYS.iter().find(|(pattern, _)| matches(pattern, parent, name)).map(|(_, keys)| *keys)
+}
+
+fn matches(pattern: &str, parent: &str, name: &str) -> bool {
+    pattern.split_once('/').is_some_and(|(p, n)| n == name && (p == "*" || p == parent))
+}

@@ -1,0 +1,186 @@
+//! What a manifest leaves out because one of its values says it already, made explicit before it
+//! is laid over a definition; and what the merged definition must not keep.
+
+use super::defaults::drop_beside;
+use super::values::{Unit, amount, set};
+use crate::model::Kind;
+use crate::xml::{Element, Node, Text};
+
+/// A copy of the manifest that says all it means, in the terms of the definition `live`.
+pub(crate) fn prepare(kind: Kind, want: &Element, live: &Element) -> Element {
+    let mut want = want.clone();
+    drop_nameless_metadata(&mut want);
+    match kind {
+        Kind::Domain => {
+            drop_beside("", &mut want);
+            imply_current_memory(&mut want);
+            imply_current_vcpus(&mut want);
+            split_schedulers(&mut want);
+            one_console_device(&mut want, live);
+        }
+        Kind::Network => imply_forward_device(&mut want, live),
+    }
+    want
+}
+
+/// Takes out of a merged definition what the manifest's choice makes wrong and the host fills in
+/// again.
+pub(crate) fn finish(kind: Kind, want: &Element, merged: &mut Element) {
+    if kind != Kind::Domain {
+        return;
+    }
+    // a device's boot order and the default <boot dev='hd'/> exclude one another
+    let by_device = |e: &Element| {
+        e.child("devices").is_some_and(|d| d.elements().any(|d| d.child("boot").is_some()))
+    };
+    let by_os = want.child("os").is_some_and(|os| os.child("boot").is_some());
+    if by_device(want)
+        && !by_os
+        && let Some(os) = merged.child_mut("os")
+    {
+        os.remove_elements(|e| e.is("boot"));
+    }
+    // the first console is an alias of the first serial port: the host writes it anew from that
+    if let Some(devices) = merged.child_mut("devices")
+        && devices.child("serial").is_some()
+    {
+        let mut first = true;
+        devices.remove_elements(|e| e.is("console") && std::mem::take(&mut first) && is_serial(e));
+    }
+}
+
+/// libvirt keeps only metadata in a namespace, one element of each.
+fn drop_nameless_metadata(want: &mut Element) {
+    if let Some(metadata) = want.child_mut("metadata") {
+        let mut seen = Vec::new();
+        metadata.remove_elements(|e| match &e.name.namespace {
+            Some(uri) if !seen.contains(uri) => {
+                seen.push(uri.clone());
+                false
+            }
+            _ => true,
+        });
+    }
+}
+
+/// Without `<currentMemory>` a domain gets all its memory, and never more than that. With NUMA cells
+/// `<memory>` is not read: it is the sum of the cells and the memory devices.
+fn imply_current_memory(want: &mut Element) {
+    let cells = cells_kib(want);
+    let total = cells.or_else(|| kib(want.child("memory")?));
+    if cells.is_some() {
+        want.remove_elements(|e| e.is("memory"));
+    }
+    if let Some(current) = want.child_mut("currentMemory") {
+        if let (Some(now), Some(total)) = (kib(current), total)
+            && now > total
+        {
+            current.set_text(total.to_string());
+            current.set_attr("unit", "KiB");
+        }
+    } else if let Some(total) = total {
+        let span = want.child("memory").map_or(want.span, Element::text_span);
+        let text = Text { value: total.to_string(), span };
+        let mut current = Element::new("currentMemory").with_attr("unit", "KiB");
+        current.children.push(Node::Text(text));
+        current.span = span;
+        want.push(current);
+    }
+}
+
+/// The memory of all NUMA cells and memory devices, in KiB; `None` without cells.
+fn cells_kib(want: &Element) -> Option<u64> {
+    let numa = want.descend(&["cpu", "numa"])?;
+    let mut cells = numa.children_named("cell").peekable();
+    cells.peek()?;
+    let cells = cells.filter_map(|c| amount(c.attr("memory")?, c.attr("unit"), Unit::KiB));
+    let devices = want.child("devices");
+    let dimms = devices.into_iter().flat_map(|d| d.children_named("memory"));
+    let dimms = dimms.filter_map(|m| kib(m.descend(&["target", "size"])?));
+    Some(cells.chain(dimms).fold(0, u64::saturating_add))
+}
+
+fn kib(element: &Element) -> Option<u64> {
+    amount(&element.text(), element.attr("unit"), Unit::KiB)
+}
+
+/// libvirt writes a scheduler of several processors or I/O threads as one of each.
+fn split_schedulers(want: &mut Element) {
+    let Some(tune) = want.child_mut("cputune") else { return };
+    let mut children = Vec::new();
+    for node in std::mem::take(&mut tune.children) {
+        let Node::Element(element) = node else { continue };
+        let attribute = match element.name.local.as_str() {
+            "vcpusched" => "vcpus",
+            "iothreadsched" => "iothreads",
+            _ => {
+                children.push(Node::Element(element));
+                continue;
+            }
+        };
+        match element.attr(attribute).and_then(set) {
+            Some(members) => children.extend(
+                members
+                    .into_iter()
+                    .map(|n| Node::Element(element.clone().with_attr(attribute, n.to_string()))),
+            ),
+            None => children.push(Node::Element(element)),
+        }
+    }
+    tune.children = children;
+}
+
+/// Without `current` all processors are in use, unless `<vcpus>` says which.
+fn imply_current_vcpus(want: &mut Element) {
+    if want.child("vcpus").is_some() {
+        return;
+    }
+    if let Some(vcpu) = want.child_mut("vcpu")
+        && vcpu.attr("current").is_none()
+    {
+        let all = vcpu.text();
+        let span = vcpu.text_span();
+        vcpu.set_attr("current", all);
+        if let Some(current) = vcpu.attributes.last_mut() {
+            current.span = span;
+        }
+    }
+}
+
+/// The first console and the first serial port are one device; where the definition has a serial
+/// port, the manifest's console is compared as the serial port that it became.
+fn one_console_device(want: &mut Element, live: &Element) {
+    let became_serial = live.child("devices").is_some_and(|d| d.child("serial").is_some());
+    let Some(devices) = want.child_mut("devices") else { return };
+    if !became_serial || !devices.child("console").is_some_and(is_serial) {
+        return;
+    }
+    let at = devices.children.iter().position(|n| matches!(n, Node::Element(e) if e.is("console")));
+    let Some(Node::Element(mut console)) = at.map(|at| devices.children.remove(at)) else { return };
+    if devices.child("serial").is_none() {
+        console.name.local = "serial".to_owned();
+        console.remove_elements(|e| e.is("target") || e.is("alias"));
+        console.remove_attr("tty");
+        devices.push(console);
+    }
+}
+
+fn is_serial(console: &Element) -> bool {
+    let target = console.child("target").and_then(|t| t.attr("type"));
+    matches!(target, None | Some("serial"))
+}
+
+/// `<forward dev='x'/>` and `<forward><interface dev='x'/></forward>` say the same, and a forward
+/// without a mode is NAT.
+fn imply_forward_device(want: &mut Element, live: &Element) {
+    let Some(forward) = want.child_mut("forward") else { return };
+    let live_has_interfaces = live.child("forward").is_some_and(|f| f.child("interface").is_some());
+    if forward.attr("dev").is_none()
+        && let Some(first) = forward.child("interface").and_then(|i| i.attribute("dev")).cloned()
+    {
+        forward.attributes.push(first);
+    }
+    if !live_has_interfaces {
+        forward.remove_elements(|e| e.is("interface"));
+    }
+}

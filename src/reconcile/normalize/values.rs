@@ -1,0 +1,244 @@
+//! When two values say the same: units, numbers, sets, addresses, machine types.
+
+use crate::model::{Mac, Uuid};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+/// What a quantity is counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// libvirt keeps it in KiB, rounded up; a bare number is KiB.
+    KiB,
+    /// libvirt keeps it in bytes; a bare number is bytes.
+    Bytes,
+    /// libvirt keeps it in bytes; a bare number is MiB.
+    MiB,
+}
+
+/// Elements whose text is a quantity with its unit in `@unit`, by the last two names of their path
+/// (`*` for any parent), and what libvirt keeps them in.
+const QUANTITIES: &[(&str, Unit)] = &[
+    ("domain/memory", Unit::KiB),
+    ("domain/currentMemory", Unit::KiB),
+    ("domain/maxMemory", Unit::KiB),
+    ("memtune/hard_limit", Unit::KiB),
+    ("memtune/soft_limit", Unit::KiB),
+    ("memtune/swap_hard_limit", Unit::KiB),
+    ("memtune/min_guarantee", Unit::KiB),
+    ("target/size", Unit::KiB),
+    ("target/requested", Unit::KiB),
+    ("target/block", Unit::KiB),
+    ("label/size", Unit::KiB),
+    ("source/pagesize", Unit::KiB),
+    ("source/alignsize", Unit::KiB),
+    ("shmem/size", Unit::Bytes),
+    ("smm/tseg", Unit::MiB),
+    ("controller/pcihole64", Unit::KiB),
+    ("metadata_cache/max_size", Unit::Bytes),
+];
+
+/// Attributes that are a quantity with its unit in the `@unit` beside them.
+const QUANTITY_ATTRIBUTES: &[(&str, Unit)] = &[
+    ("cell/@memory", Unit::KiB),
+    ("hugepages/page/@size", Unit::KiB),
+    ("cachetune/cache/@size", Unit::KiB),
+];
+
+/// The unit that the element at `pattern` is kept in, if its text is a quantity.
+pub(crate) fn quantity(parent: &str, name: &str) -> Option<Unit> {
+    let fits =
+        |p: &str| p.split_once('/').is_some_and(|(a, b)| b == name && (a == "*" || a == parent));
+    QUANTITIES.iter().find(|(p, _)| fits(p)).map(|(_, unit)| *unit)
+}
+
+/// The unit of the attribute, if it is a quantity with `@unit` beside it.
+pub(crate) fn quantity_attribute(element: &str, attribute: &str) -> Option<Unit> {
+    let at = format!("{element}/@{attribute}");
+    QUANTITY_ATTRIBUTES.iter().find(|(p, _)| p.ends_with(&at)).map(|(_, unit)| *unit)
+}
+
+/// A number of KiB or bytes from a text and its unit; KiB round up, as libvirt does. `None` if it
+/// is no number, has an unknown unit or is past 2^64.
+pub(crate) fn amount(text: &str, unit: Option<&str>, kept: Unit) -> Option<u64> {
+    let number: u64 = text.trim().parse().ok()?;
+    let default = match kept {
+        Unit::KiB => "KiB",
+        Unit::Bytes => "bytes",
+        Unit::MiB => "MiB",
+    };
+    let factor: u64 = match unit.unwrap_or(default).to_ascii_lowercase().as_str() {
+        "b" | "byte" | "bytes" => 1,
+        "kb" => 1_000,
+        "k" | "kib" => 1 << 10,
+        "mb" => 1_000_000,
+        "m" | "mib" => 1 << 20,
+        "gb" => 1_000_000_000,
+        "g" | "gib" => 1 << 30,
+        "tb" => 1_000_000_000_000,
+        "t" | "tib" => 1 << 40,
+        "pb" => 1_000_000_000_000_000,
+        "p" | "pib" => 1 << 50,
+        "eb" => 1_000_000_000_000_000_000,
+        "e" | "eib" => 1 << 60,
+        _ => return None,
+    };
+    let bytes = number.checked_mul(factor)?;
+    Some(match kept {
+        Unit::KiB => bytes.div_ceil(1 << 10),
+        Unit::Bytes | Unit::MiB => bytes,
+    })
+}
+
+/// Whether a value of a manifest and one of a host say the same.
+///
+/// `element` is the name of the element it stands in, `attribute` that of the attribute, or `None`
+/// for the element's text.
+pub(crate) fn same_value(element: &str, attribute: Option<&str>, want: &str, live: &str) -> bool {
+    let (want, live) = (want.trim(), live.trim());
+    if want == live {
+        return true;
+    }
+    if let (Some(a), Some(b)) = (Mac::parse(want), Mac::parse(live)) {
+        return a == b;
+    }
+    if want.len() >= 32
+        && let (Ok(a), Ok(b)) = (Uuid::try_parse(want), Uuid::try_parse(live))
+    {
+        return a == b;
+    }
+    if let (Ok(a), Ok(b)) = (want.parse::<IpAddr>(), live.parse::<IpAddr>()) {
+        return a == b;
+    }
+    match attribute {
+        Some("machine") => same_machine(want, live),
+        Some("mode" | "fmode" | "dmode") => octal(want).is_some() && octal(want) == octal(live),
+        Some(name) if is_set(element, name) => set(want).is_some() && set(want) == set(live),
+        None if is_set(element, "") => set(want).is_some() && set(want) == set(live),
+        Some(name)
+            if is_number(element, name) || want.starts_with("0x") || live.starts_with("0x") =>
+        {
+            number(want).is_some() && number(want) == number(live)
+        }
+        // the model of a network card is read without regard to case
+        Some("type") if element == "model" => want.eq_ignore_ascii_case(live),
+        Some("model") if element == "controller" => want == "auto",
+        // an iSCSI target names its first unit
+        Some("name") if element == "source" && want.starts_with("iqn.") => {
+            live.strip_prefix(want) == Some("/0")
+        }
+        _ => false,
+    }
+}
+
+/// A machine type as written against the one a host made of it: `q35` stands for any
+/// `pc-q35-X.Y`, `pc` for `pc-i440fx-X.Y`, another alias `A` for `A-X.Y`. A host keeps the version
+/// it defined a domain with, so any is right until the manifest names one.
+fn same_machine(want: &str, live: &str) -> bool {
+    let stem = match want {
+        "q35" => "pc-q35",
+        "pc" => "pc-i440fx",
+        other => other,
+    };
+    live.strip_prefix(stem).and_then(|rest| rest.strip_prefix('-')).is_some_and(|version| {
+        version.starts_with(|c: char| c.is_ascii_digit())
+            || stem.starts_with("pc-") && !version.is_empty()
+    })
+}
+
+/// Attributes that are sets of small numbers, such as `0-2,^1`; "" is the element's text.
+fn is_set(element: &str, attribute: &str) -> bool {
+    matches!(attribute, "cpuset" | "nodeset" | "cpus" | "vcpus" | "iothreads" | "cellid")
+        || matches!((element, attribute), ("nodemask" | "nodeset", ""))
+}
+
+/// Attributes that are numbers, printed padded or in another base.
+fn is_number(element: &str, attribute: &str) -> bool {
+    (element == "address" || element == "zpci" || element == "target" || element == "timer")
+        && !matches!(attribute, "type" | "dev" | "name" | "value")
+        || matches!(element, "vendor" | "product" | "sclk" | "master")
+        || matches!(attribute, "iobase" | "irq" | "wwn" | "freq" | "port" | "index" | "lun")
+}
+
+fn number(text: &str) -> Option<i128> {
+    let (digits, radix) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(rest) => (rest, 16),
+        None => (text, 10),
+    };
+    i128::from_str_radix(digits, radix).ok()
+}
+
+fn octal(text: &str) -> Option<u32> {
+    u32::from_str_radix(text, 8).ok()
+}
+
+/// Largest number a set may hold: libvirt's own bound for processors and nodes.
+const SET_MAX: u32 = 16_384;
+
+/// The members of a set written as `0-2,5,^1`.
+pub(super) fn set(text: &str) -> Option<BTreeSet<u32>> {
+    let mut members = BTreeSet::new();
+    for piece in text.split(',').map(str::trim).filter(|p| !p.is_empty()) {
+        let (piece, remove) = match piece.strip_prefix('^') {
+            Some(rest) => (rest, true),
+            None => (piece, false),
+        };
+        let (first, last) = piece.split_once('-').unwrap_or((piece, piece));
+        let (first, last): (u32, u32) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+        if last > SET_MAX {
+            return None;
+        }
+        for n in first..=last {
+            if remove {
+                members.remove(&n);
+            } else {
+                members.insert(n);
+            }
+        }
+    }
+    Some(members)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_that_say_the_same() {
+        for (element, attribute, want, live, same) in [
+            ("mac", Some("address"), "52:54:00:AA:bb:0c", "52:54:00:aa:bb:0c", true),
+            ("address", Some("slot"), "3", "0x03", true),
+            ("address", Some("slot"), "0x3", "0x04", false),
+            ("type", Some("machine"), "q35", "pc-q35-10.0", true),
+            ("type", Some("machine"), "pc", "pc-i440fx-7.2", true),
+            ("type", Some("machine"), "pc", "pc-q35-7.2", false),
+            ("type", Some("machine"), "virt", "virt-9.0", true),
+            ("type", Some("machine"), "pc-q35-6.0", "pc-q35-10.0", false),
+            ("vcpupin", Some("cpuset"), "0-2,^1", "0,2", true),
+            ("vcpupin", Some("cpuset"), "0-2", "0,2", false),
+            ("vcpupin", Some("cpuset"), "0-4294967295", "0,2", false),
+            (
+                "uuid",
+                None,
+                "C7A5FDBDEDAF9455926AD65C16DB1809",
+                "c7a5fdbd-edaf-9455-926a-d65c16db1809",
+                true,
+            ),
+            ("ip", Some("address"), "2001:db8:0::1", "2001:db8::1", true),
+            ("source", Some("mode"), "0644", "644", true),
+            ("serial", None, "0010", "10", false),
+            ("name", None, "a", "b", false),
+        ] {
+            assert_eq!(same_value(element, attribute, want, live), same, "{want} {live}");
+        }
+    }
+
+    #[test]
+    fn amounts_round_up_and_do_not_overflow() {
+        assert_eq!(amount("1", Some("GiB"), Unit::KiB), Some(1_048_576));
+        assert_eq!(amount("1", Some("b"), Unit::KiB), Some(1));
+        assert_eq!(amount("1000", Some("KB"), Unit::KiB), Some(977));
+        assert_eq!(amount("4", Some("M"), Unit::Bytes), Some(4 << 20));
+        assert_eq!(amount("20", Some("EiB"), Unit::KiB), None);
+        assert_eq!(amount("1", Some("furlong"), Unit::KiB), None);
+    }
+}

@@ -1,0 +1,484 @@
+//! A manifest laid over a definition: what differs, and the definition with it merged in.
+//!
+//! One walk gives both, so that they cannot disagree. The manifest is a subset (rule S): what it
+//! has must be there after canonicalisation; what only the definition has stays, unless the last
+//! applied manifest had it, or the manifest governs the list it stands in (rule M). The functions
+//! are pure.
+
+use super::normalize::{self, Unit};
+use super::pairing::pair;
+use crate::diag::Span;
+use crate::model::Kind;
+use crate::xml::{Element, Name, Node, Path, Step, write_compact};
+
+/// Which definition a manifest is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The persistent definition, which the next boot uses.
+    NextBoot,
+    /// The running instance.
+    Running,
+}
+
+/// How a field differs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Edit {
+    /// A value is set or changed.
+    Set,
+    /// An element is added.
+    Add(Element),
+    /// An element or value is removed.
+    Remove,
+}
+
+/// Where a difference comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The manifest asks for something that it did not ask for when it was applied last.
+    Manifest,
+    /// The host was changed by somebody else since.
+    Drift,
+}
+
+/// One difference between a manifest and a definition.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// Which field.
+    pub path: Path,
+    /// What the definition has; `None` if it has nothing there.
+    pub before: Option<String>,
+    /// What the manifest asks for; `None` if it is to go.
+    pub after: Option<String>,
+    /// Where the manifest asks for it; [`Span::NONE`] if it asks by leaving it out.
+    pub span: Span,
+    /// Who moved.
+    pub origin: Origin,
+    /// What to do.
+    pub edit: Edit,
+}
+
+/// What [`overlay`] gives.
+#[derive(Clone, Debug)]
+pub struct Overlay {
+    /// The definition with the manifest merged in.
+    pub merged: Element,
+    /// The differences, in the order of the manifest. Empty means: nothing to do.
+    pub changes: Vec<Change>,
+}
+
+/// Lays the manifest `want` over the definition `live`. `last` is the manifest as it was applied
+/// last; `ignore` are paths left to others.
+pub fn overlay(
+    kind: Kind,
+    side: Side,
+    live: &Element,
+    want: &Element,
+    last: Option<&Element>,
+    ignore: &[Path],
+) -> Overlay {
+    let want = normalize::prepare(kind, want, live);
+    let last = last.map(|last| normalize::prepare(kind, last, live));
+    let mut merged = live.clone();
+    let mut walk = Walk { side, ignore, path: Path::default(), changes: Vec::new() };
+    walk.element(&mut merged, &want, last.as_ref());
+    normalize::finish(kind, &want, &mut merged);
+    Overlay { merged, changes: walk.changes }
+}
+
+/// Whether `want` fits `live` as it is: what pairing asks of entries that no key tells apart.
+pub(super) fn fits(side: Side, path: &Path, live: &Element, want: &Element) -> bool {
+    let mut walk = Walk { side, ignore: &[], path: path.clone(), changes: Vec::new() };
+    walk.element(&mut live.clone(), want, None);
+    walk.changes.is_empty()
+}
+
+struct Walk<'a> {
+    side: Side,
+    ignore: &'a [Path],
+    /// The path of the element being compared.
+    path: Path,
+    changes: Vec<Change>,
+}
+
+impl Walk<'_> {
+    fn element(&mut self, live: &mut Element, want: &Element, last: Option<&Element>) {
+        self.replace_other_type(live, want);
+        self.attributes(live, want, last);
+        self.text(live, want, last);
+        self.children(live, want, last);
+    }
+
+    /// A device whose `type` changes keeps its identity (target, MAC, address) but not the source
+    /// of its old type.
+    fn replace_other_type(&self, live: &mut Element, want: &Element) {
+        let in_devices = self.path.steps.len() == 2
+            && self.path.steps.first().is_some_and(|s| s.name == "devices");
+        let (new, old) = (want.attr("type"), live.attr("type"));
+        if in_devices && new.is_some() && new != old {
+            live.remove_elements(|e| {
+                ["source", "virtualport", "script", "protocol", "portOptions"]
+                    .iter()
+                    .any(|name| e.is(name))
+            });
+        }
+    }
+
+    fn attributes(&mut self, live: &mut Element, want: &Element, last: Option<&Element>) {
+        let element = want.name.local.clone();
+        for attribute in &want.attributes {
+            let name = attribute.name.written();
+            let path = self.path.at(&name);
+            let before = named_attribute(live, &name).map(str::to_owned);
+            if self.skips(&path, &attribute.value) || self.is_unit(&element, &name, want) {
+                continue;
+            }
+            let same = match &before {
+                Some(before) => self.same(&element, &name, want, live, &attribute.value, before),
+                None => normalize::is_discarded(&path, &attribute.value) || implied(&path, want),
+            };
+            if same
+                || self.side == Side::Running && normalize::is_discarded(&path, &attribute.value)
+            {
+                continue;
+            }
+            let applied = last.and_then(|l| named_attribute(l, &name));
+            let origin = origin(applied == Some(attribute.value.as_str()));
+            self.push(
+                path,
+                before,
+                Some(attribute.value.clone()),
+                attribute.span,
+                origin,
+                Edit::Set,
+            );
+            set_named_attribute(live, attribute);
+            if normalize::quantity_attribute(&element, &name).is_some() {
+                set_or_remove(live, "unit", want.attr("unit"));
+            }
+        }
+        for attribute in last.map_or(&[][..], |l| &l.attributes) {
+            let name = attribute.name.written();
+            let path = self.path.at(&name);
+            let gone =
+                named_attribute(want, &name).is_none() && !self.is_unit(&element, &name, want);
+            let before = named_attribute(live, &name).map(str::to_owned);
+            if let (true, Some(before)) = (gone && !self.skips(&path, &attribute.value), before)
+                // what the host fills in again by itself would never go
+                && self.same(&element, &name, want, live, &attribute.value, &before)
+            {
+                live.attributes.retain(|a| a.name.written() != name);
+                self.push(path, Some(before), None, want.span, Origin::Manifest, Edit::Remove);
+            }
+        }
+    }
+
+    fn text(&mut self, live: &mut Element, want: &Element, last: Option<&Element>) {
+        let (after, before) = (want.text(), live.text());
+        if after.is_empty() || self.skips(&self.path, &after) {
+            return;
+        }
+        let element = want.name.local.as_str();
+        let unit = normalize::quantity(self.parent(), element);
+        let same = match unit {
+            Some(unit) => {
+                self.same_amount((&after, want.attr("unit")), (&before, live.attr("unit")), unit)
+            }
+            None => {
+                normalize::same_value(element, None, &after, &before)
+                    || before.is_empty() && normalize::is_discarded(&self.path, &after)
+            }
+        };
+        if same {
+            return;
+        }
+        let applied =
+            last.is_some_and(|l| l.text() == after && l.attr("unit") == want.attr("unit"));
+        let show = |text: &str, e: &Element| match (unit, e.attr("unit")) {
+            (Some(Unit::KiB), None) => format!("{text} KiB"),
+            (Some(Unit::MiB), None) => format!("{text} MiB"),
+            (Some(_), Some(unit)) => format!("{text} {unit}"),
+            _ => text.to_owned(),
+        };
+        let shown = (!before.is_empty()).then(|| show(&before, live));
+        let after_shown = show(&after, want);
+        let span = want.text_span();
+        self.push(self.path.clone(), shown, Some(after_shown), span, origin(applied), Edit::Set);
+        live.set_text(after);
+        if unit.is_some() {
+            set_or_remove(live, "unit", want.attr("unit"));
+        }
+    }
+
+    fn children(&mut self, live: &mut Element, want: &Element, last: Option<&Element>) {
+        let parent = normalize::label(want);
+        let mut names: Vec<&Name> = Vec::new();
+        let mut lists = Vec::new();
+        for element in want.elements().chain(last.into_iter().flat_map(Element::elements)) {
+            if !names.contains(&&element.name) {
+                names.push(&element.name);
+                lists.push(List {
+                    name: &element.name,
+                    label: normalize::label(element),
+                    parent: &parent,
+                });
+            }
+        }
+        for list in lists {
+            let wanted: Vec<&Element> = list.of(want);
+            let lasts: Vec<&Element> = last.map_or(Vec::new(), |l| list.of(l));
+            if normalize::is_whole_list(&parent, &list.label) {
+                self.whole_list(live, &list, &wanted, &lasts);
+            } else {
+                self.list(live, &list, &wanted, &lasts);
+            }
+        }
+    }
+
+    /// A list whose order matters: compared and replaced as a whole.
+    fn whole_list(
+        &mut self,
+        live: &mut Element,
+        list: &List<'_>,
+        want: &[&Element],
+        last: &[&Element],
+    ) {
+        let path = self.path.join(list.step());
+        let have: Vec<&Element> = list.of(live);
+        let fit = want.len() == have.len()
+            && want.iter().zip(&have).all(|(w, l)| fits(self.side, &path, l, w));
+        let gone = want.is_empty() && (have.is_empty() || last.len() != have.len());
+        if fit || gone || self.skips(&path, "") {
+            return;
+        }
+        let show = |list: &[&Element]| {
+            let words: Vec<String> = list.iter().map(|e| summary(e)).collect();
+            (!list.is_empty()).then(|| words.join(" "))
+        };
+        let span = want.first().map_or(Span::NONE, |e| e.span);
+        let applied = !want.is_empty() && want == last;
+        let edit = if want.is_empty() { Edit::Remove } else { Edit::Set };
+        let (before, after) = (show(&have), show(want));
+        live.remove_elements(|e| e.name == *list.name);
+        live.children.extend(want.iter().map(|e| Node::Element((*e).clone())));
+        self.push(path, before, after, span, origin(applied), edit);
+    }
+
+    fn list(&mut self, live: &mut Element, list: &List<'_>, want: &[&Element], last: &[&Element]) {
+        let parent = list.parent;
+        let bare = self.path.join(list.step());
+        let have: Vec<Element> = list.of(live).into_iter().cloned().collect();
+        let refs: Vec<&Element> = have.iter().collect();
+        let pairs = pair(self.side, &bare, parent, want, &refs);
+        let last_of_want = pair(self.side, &bare, parent, want, last);
+        let last_of_live = pair(self.side, &bare, parent, &refs, last);
+        let mut removed: Vec<usize> = Vec::new();
+        for (i, wanted) in want.iter().enumerate() {
+            let step = list.step_of(wanted, i, want.len());
+            let applied = last_of_want.get(i).copied().flatten().and_then(|n| last.get(n)).copied();
+            self.path.steps.push(step);
+            match pairs.get(i).copied().flatten() {
+                Some(n) => {
+                    if let Some(e) = nth_named(live, list.name, n) {
+                        self.element(e, wanted, applied);
+                    }
+                }
+                None => self.add(live, wanted, applied),
+            }
+            self.path.steps.pop();
+        }
+        let governs = !want.is_empty() && normalize::governed(parent, &list.label);
+        for (n, extra) in have.iter().enumerate() {
+            let taken = pairs.contains(&Some(n));
+            let was_ours = last_of_live
+                .get(n)
+                .copied()
+                .flatten()
+                .is_some_and(|l| !last_of_want.contains(&Some(l)));
+            let path = self.path.join(list.step_of(extra, n, have.len()));
+            if taken || !(governs || was_ours) || self.skips(&path, "") {
+                continue;
+            }
+            let from = if was_ours { Origin::Manifest } else { Origin::Drift };
+            self.push(path, Some(summary(extra)), None, Span::NONE, from, Edit::Remove);
+            removed.push(n);
+        }
+        let mut n = 0;
+        live.remove_elements(|e| {
+            let this = e.name == *list.name;
+            n += usize::from(this);
+            this && removed.contains(&(n - 1))
+        });
+    }
+
+    fn add(&mut self, live: &mut Element, wanted: &Element, applied: Option<&Element>) {
+        let path = self.path.clone();
+        if self.skips(&path, "") || vanishes(&path, wanted) {
+            return;
+        }
+        let from = origin(applied.is_some_and(|a| a == wanted));
+        let text = wanted.text();
+        let after =
+            if wanted.attributes.is_empty() && !text.is_empty() { text } else { summary(wanted) };
+        self.push(path, None, Some(after), wanted.span, from, Edit::Add(wanted.clone()));
+        live.push(wanted.clone());
+    }
+
+    fn same(
+        &self,
+        element: &str,
+        name: &str,
+        want: &Element,
+        live: &Element,
+        after: &str,
+        before: &str,
+    ) -> bool {
+        match normalize::quantity_attribute(element, name) {
+            Some(unit) => {
+                self.same_amount((after, want.attr("unit")), (before, live.attr("unit")), unit)
+            }
+            None => normalize::same_value(element, Some(name), after, before),
+        }
+    }
+
+    /// A running instance has its memory rounded up to whole MiB.
+    fn same_amount(
+        &self,
+        want: (&str, Option<&str>),
+        live: (&str, Option<&str>),
+        unit: Unit,
+    ) -> bool {
+        let (want, live) =
+            (normalize::amount(want.0, want.1, unit), normalize::amount(live.0, live.1, unit));
+        let round = |kib: u64| kib.div_ceil(1024);
+        want.is_some() && want == live
+            || self.side == Side::Running
+                && unit == Unit::KiB
+                && want.map(round).is_some_and(|w| Some(w) == live.map(round))
+    }
+
+    /// `@unit` beside a quantity is part of that quantity.
+    fn is_unit(&self, element: &str, name: &str, want: &Element) -> bool {
+        name == "unit"
+            && (normalize::quantity(self.parent(), element).is_some()
+                || want
+                    .attributes
+                    .iter()
+                    .any(|a| normalize::quantity_attribute(element, &a.name.local).is_some()))
+    }
+
+    /// The name of the parent of the element being compared.
+    fn parent(&self) -> &str {
+        let n = self.path.steps.len();
+        n.checked_sub(2).and_then(|i| self.path.steps.get(i)).map_or("domain", |s| &s.name)
+    }
+
+    fn skips(&self, path: &Path, value: &str) -> bool {
+        normalize::never_compared(path, value)
+            || self.side == Side::Running && normalize::not_while_running(path)
+            || self.ignore.iter().any(|i| i.covers(path))
+    }
+
+    fn push(
+        &mut self,
+        path: Path,
+        before: Option<String>,
+        after: Option<String>,
+        span: Span,
+        origin: Origin,
+        edit: Edit,
+    ) {
+        self.changes.push(Change { path, before, after, span, origin, edit });
+    }
+}
+
+fn origin(applied: bool) -> Origin {
+    if applied { Origin::Drift } else { Origin::Manifest }
+}
+
+/// Values that say what their absence says, given what stands beside them.
+fn implied(path: &Path, want: &Element) -> bool {
+    match (path.pattern().as_str(), path.attribute.as_deref()) {
+        ("vcpu", Some("current")) => want.attr("current") == Some(want.text().as_str()),
+        _ => false,
+    }
+}
+
+/// Whether everything in an element is dropped by the host, so that it is not there at all.
+fn vanishes(path: &Path, want: &Element) -> bool {
+    let parent = path.steps.iter().rev().nth(1).map_or("domain", |s| &s.name);
+    let quantity = normalize::quantity(parent, &want.name.local).is_some();
+    let gone = |path: &Path, value: &str| {
+        normalize::is_discarded(path, value) || normalize::never_compared(path, value)
+    };
+    let mut attributes =
+        want.attributes.iter().filter(|a| !(quantity && a.name.local == "unit")).peekable();
+    let text = want.text();
+    if attributes.peek().is_none() && text.is_empty() && want.elements().next().is_none() {
+        return normalize::is_dropped_empty(path) || normalize::never_compared(path, "");
+    }
+    attributes.all(|a| gone(&path.at(&a.name.written()), &a.value))
+        && (text.is_empty() || gone(path, &text))
+        && want.elements().all(|e| {
+            let step = Step { name: normalize::label(e), key: None, ordinal: None };
+            vanishes(&path.join(step), e)
+        })
+}
+
+/// The elements of one name below one parent.
+struct List<'a> {
+    name: &'a Name,
+    label: String,
+    parent: &'a str,
+}
+
+impl List<'_> {
+    fn of<'e>(&self, parent: &'e Element) -> Vec<&'e Element> {
+        parent.elements().filter(|e| e.name == *self.name).collect()
+    }
+
+    fn step(&self) -> Step {
+        Step { name: self.label.clone(), key: None, ordinal: None }
+    }
+
+    fn step_of(&self, element: &Element, index: usize, of: usize) -> Step {
+        let key = normalize::key_of(self.parent, element)
+            .filter(|(path, _)| !path.is_empty() && !path.contains('+'))
+            .map(|(path, value)| (path.to_owned(), value));
+        let ordinal = (key.is_none() && of > 1).then_some(index + 1);
+        Step { key, ordinal, ..self.step() }
+    }
+}
+
+fn nth_named<'a>(parent: &'a mut Element, name: &Name, n: usize) -> Option<&'a mut Element> {
+    parent.elements_mut().filter(|e| e.name == *name).nth(n)
+}
+
+/// An element in one short line.
+fn summary(element: &Element) -> String {
+    const WIDTH: usize = 100;
+    let text = write_compact(element);
+    match text.char_indices().nth(WIDTH) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or("")),
+        None => text,
+    }
+}
+
+fn named_attribute<'a>(element: &'a Element, written: &str) -> Option<&'a str> {
+    element.attributes.iter().find(|a| a.name.written() == written).map(|a| a.value.as_str())
+}
+
+fn set_named_attribute(element: &mut Element, attribute: &crate::xml::Attribute) {
+    match element.attributes.iter_mut().find(|a| a.name == attribute.name) {
+        Some(a) => a.value.clone_from(&attribute.value),
+        None => element.attributes.push(attribute.clone()),
+    }
+}
+
+fn set_or_remove(element: &mut Element, name: &str, value: Option<&str>) {
+    match value {
+        Some(value) => element.set_attr(name, value),
+        None => {
+            element.remove_attr(name);
+        }
+    }
+}
