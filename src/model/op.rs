@@ -42,6 +42,11 @@ impl Affect {
             Self::Both => 3,
         }
     }
+
+    /// The definitions that libvirt's flags name; `None` for other numbers.
+    pub fn from_flags(flags: u32) -> Option<Self> {
+        [Self::Live, Self::Config, Self::Both].into_iter().find(|a| a.flags() == flags)
+    }
 }
 
 /// What undefining a domain does with state that belongs to its definition.
@@ -71,34 +76,81 @@ pub enum MetadataKind {
     },
 }
 
-/// What virNetworkUpdate does in a section, with libvirt's numbers.
+/// What virNetworkUpdate does in a section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NetworkCommand {
     /// Changes an entry.
-    Modify = 1,
+    Modify,
     /// Removes an entry.
-    Delete = 2,
+    Delete,
     /// Adds an entry at the end.
-    AddLast = 3,
+    AddLast,
 }
 
-/// A section of a network that can be changed while it is active, with libvirt's numbers.
+impl NetworkCommand {
+    /// libvirt's number.
+    pub fn number(self) -> u32 {
+        match self {
+            Self::Modify => 1,
+            Self::Delete => 2,
+            Self::AddLast => 3,
+        }
+    }
+
+    /// The command with libvirt's number; `None` for one that is not used here.
+    pub fn from_number(n: u32) -> Option<Self> {
+        [Self::Modify, Self::Delete, Self::AddLast].into_iter().find(|c| c.number() == n)
+    }
+}
+
+/// A section of a network that can be changed while it is active.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NetworkSection {
     /// `<host>` in `<dhcp>`.
-    IpDhcpHost = 4,
+    IpDhcpHost,
     /// `<range>` in `<dhcp>`.
-    IpDhcpRange = 5,
+    IpDhcpRange,
     /// `<interface>` in `<forward>`.
-    ForwardInterface = 7,
+    ForwardInterface,
     /// `<portgroup>`.
-    Portgroup = 9,
+    Portgroup,
     /// `<host>` in `<dns>`.
-    DnsHost = 10,
+    DnsHost,
     /// `<txt>` in `<dns>`.
-    DnsTxt = 11,
+    DnsTxt,
     /// `<srv>` in `<dns>`.
-    DnsSrv = 12,
+    DnsSrv,
+}
+
+impl NetworkSection {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::IpDhcpHost,
+        Self::IpDhcpRange,
+        Self::ForwardInterface,
+        Self::Portgroup,
+        Self::DnsHost,
+        Self::DnsTxt,
+        Self::DnsSrv,
+    ];
+
+    /// libvirt's number.
+    pub fn number(self) -> u32 {
+        match self {
+            Self::IpDhcpHost => 4,
+            Self::IpDhcpRange => 5,
+            Self::ForwardInterface => 7,
+            Self::Portgroup => 9,
+            Self::DnsHost => 10,
+            Self::DnsTxt => 11,
+            Self::DnsSrv => 12,
+        }
+    }
+
+    /// The section with libvirt's number; `None` for one that cannot be changed while active.
+    pub fn from_number(n: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.number() == n)
+    }
 }
 
 /// An operation. Adding one fails to compile until every driver answers it.

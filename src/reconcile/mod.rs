@@ -3,8 +3,24 @@
 //! Floor 3: imports everything below it. `overlay`, `plan` and all they use are pure functions of
 //! values; only `apply` and `observe` talk to a driver.
 
+mod apply;
+mod changes;
+mod graph;
+mod identity;
+mod live;
 mod normalize;
 mod overlay;
+mod ownership;
 mod pairing;
+mod plan;
+pub mod planfile;
+mod resource;
+mod secret;
 
+pub use apply::{Clock, Event, Report, Status, StepReport, SystemClock, apply};
+pub use changes::{
+    Action, FieldChange, Options, Plan, Refusal, ResourceChange, Step, StepAction, Until,
+};
 pub use overlay::{Change, Edit, Origin, Overlay, Side, overlay};
+pub use ownership::NAMESPACE;
+pub use plan::{fingerprint, plan};

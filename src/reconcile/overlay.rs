@@ -7,6 +7,7 @@
 
 use super::normalize::{self, Unit};
 use super::pairing::pair;
+use super::secret::redacted;
 use crate::diag::Span;
 use crate::model::Kind;
 use crate::xml::{Element, Name, Node, Path, Step, write_compact};
@@ -76,13 +77,15 @@ pub fn overlay(
     last: Option<&Element>,
     ignore: &[Path],
 ) -> Overlay {
-    let want = normalize::prepare(kind, want, live);
+    let said = normalize::prepare(kind, want, live);
     let last = last.map(|last| normalize::prepare(kind, last, live));
     let mut merged = live.clone();
     let mut walk = Walk { side, ignore, path: Path::default(), changes: Vec::new() };
-    walk.element(&mut merged, &want, last.as_ref());
-    normalize::finish(kind, &want, &mut merged);
-    Overlay { merged, changes: walk.changes }
+    walk.element(&mut merged, &said, last.as_ref());
+    normalize::finish(kind, &said, &mut merged);
+    let mut changes = walk.changes;
+    normalize::drop_implied(want, &mut changes);
+    Overlay { merged, changes }
 }
 
 /// Whether `want` fits `live` as it is: what pairing asks of entries that no key tells apart.
@@ -162,10 +165,8 @@ impl Walk<'_> {
             let gone =
                 named_attribute(want, &name).is_none() && !self.is_unit(&element, &name, want);
             let before = named_attribute(live, &name).map(str::to_owned);
-            if let (true, Some(before)) = (gone && !self.skips(&path, &attribute.value), before)
-                // what the host fills in again by itself would never go
-                && self.same(&element, &name, want, live, &attribute.value, &before)
-            {
+            let gone = gone && !normalize::is_kept(&path) && !self.skips(&path, &attribute.value);
+            if let (true, Some(before)) = (gone, before) {
                 live.attributes.retain(|a| a.name.written() != name);
                 self.push(path, Some(before), None, want.span, Origin::Manifest, Edit::Remove);
             }
@@ -295,7 +296,8 @@ impl Walk<'_> {
                 .flatten()
                 .is_some_and(|l| !last_of_want.contains(&Some(l)));
             let path = self.path.join(list.step_of(extra, n, have.len()));
-            if taken || !(governs || was_ours) || self.skips(&path, "") {
+            let stays = !governs && (!was_ours || normalize::is_kept(&path));
+            if taken || stays || self.skips(&path, "") {
                 continue;
             }
             let from = if was_ours { Origin::Manifest } else { Origin::Drift };
@@ -453,10 +455,10 @@ fn nth_named<'a>(parent: &'a mut Element, name: &Name, n: usize) -> Option<&'a m
     parent.elements_mut().filter(|e| e.name == *name).nth(n)
 }
 
-/// An element in one short line.
+/// An element in one short line, without its secrets.
 fn summary(element: &Element) -> String {
     const WIDTH: usize = 100;
-    let text = write_compact(element);
+    let text = write_compact(&redacted(element));
     match text.char_indices().nth(WIDTH) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or("")),
         None => text,

@@ -49,6 +49,13 @@ const NEVER: &[(&str, &str)] = &[
     ("interface/actual", ""),
 ];
 
+/// What a guest knows itself by, by the last name of the path or the attribute: leaving it out of
+/// a manifest never takes it from a definition.
+const KEPT: &[&str] = &[
+    "uuid", "mac", "address", "@machine", "@arch", "loader", "nvram", "alias", "emulator",
+    "memory", "vcpu", "name", "genid",
+];
+
 /// What a host drops beside something else: (parent and element, condition, what is dropped). A
 /// condition is `@attribute=value`, `@attribute!=value`, `element` or `!element`.
 const DROPPED_BESIDE: &[(&str, &str, &str)] = &[
@@ -105,6 +112,15 @@ pub(crate) fn never_compared(path: &Path, value: &str) -> bool {
         return !value.starts_with("ua-");
     }
     NEVER.iter().any(|(p, a)| *a == attribute && !p.is_empty() && ends_with(&pattern, p))
+}
+
+/// Whether what is at `path` stays in a definition when the manifest stops naming it.
+pub(crate) fn is_kept(path: &Path) -> bool {
+    let last = path.steps.last().map_or("", |s| s.name.as_str());
+    let attribute = path.attribute.as_deref().map(|a| format!("@{a}"));
+    // all of a kept element is kept, down to its attributes
+    KEPT.contains(&last) && path.pattern() != "devices/memory"
+        || attribute.is_some_and(|a| KEPT.contains(&a.as_str()))
 }
 
 /// Whether `path` is not compared with a running instance.

@@ -3,7 +3,9 @@
 
 use super::defaults::drop_beside;
 use super::values::{Unit, amount, set};
+use crate::diag::Span;
 use crate::model::Kind;
+use crate::reconcile::overlay::Change;
 use crate::xml::{Element, Node, Text};
 
 /// A copy of the manifest that says all it means, in the terms of the definition `live`.
@@ -47,6 +49,28 @@ pub(crate) fn finish(kind: Kind, want: &Element, merged: &mut Element) {
         let mut first = true;
         devices.remove_elements(|e| e.is("console") && std::mem::take(&mut first) && is_serial(e));
     }
+}
+
+/// Leaves out of `changes` what only follows from another of them: a value that the manifest `want`
+/// does not write, but implies by one that changes too.
+pub(crate) fn drop_implied(want: &Element, changes: &mut Vec<Change>) {
+    let changed = |pattern: &str| {
+        changes.iter().any(|c| c.path.pattern().starts_with(pattern) && c.path.attribute.is_none())
+    };
+    let memory = changed("memory")
+        || changed("devices/memory")
+        || changes.iter().any(|c| c.path.pattern() == "cpu/numa/cell");
+    let vcpu = changed("vcpu");
+    let writes_current = want.child("vcpu").is_some_and(|v| v.attr("current").is_some());
+    changes.retain(|c| match (c.path.pattern().as_str(), c.path.attribute.as_deref()) {
+        ("currentMemory", None) => !memory || c.span == written_span(want, "currentMemory"),
+        ("vcpu", Some("current")) => !vcpu || writes_current,
+        _ => true,
+    });
+}
+
+fn written_span(want: &Element, name: &str) -> Span {
+    want.child(name).map_or(Span::NONE, Element::text_span)
 }
 
 /// libvirt keeps only metadata in a namespace, one element of each.

@@ -1,0 +1,313 @@
+//! Walking a plan: calls in batches, waits, and what became of each step. Nothing is decided here.
+
+use super::changes::{Plan, Step, StepAction, Until};
+use super::ownership::read_mark;
+use crate::diag::{Error, ErrorCode, ErrorDomain, SourceId};
+use crate::drivers::Driver;
+use crate::model::{
+    Call, Detail, Observed, ObservedResource, Op, Outcome, ResourceId, Scope, State, Target,
+};
+use crate::xml::{Limits, parse};
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+/// How often the host is asked while a step waits for it.
+const POLL: Duration = Duration::from_millis(250);
+
+/// Time, so that waits can be tested without waiting.
+pub trait Clock {
+    /// Now; never goes back.
+    fn now(&self) -> Instant;
+    /// Waits.
+    fn sleep(&self, time: Duration);
+}
+
+/// The machine's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn sleep(&self, time: Duration) {
+        std::thread::sleep(time);
+    }
+}
+
+/// What became of a step.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Status {
+    /// It is done.
+    Done,
+    /// It was refused, or a wait ran out.
+    Failed(Error),
+    /// It was sent, no answer came, and reading the host again did not tell either.
+    Unknown(Error),
+    /// It was not tried, because a step before it did not come to its end.
+    Skipped,
+}
+
+/// What became of one step, and when.
+#[derive(Clone, Debug)]
+pub struct StepReport {
+    /// The step's number.
+    pub id: usize,
+    /// What became of it.
+    pub status: Status,
+}
+
+/// What an apply came to.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// One entry for each step of the plan, in its order.
+    pub steps: Vec<StepReport>,
+}
+
+impl Report {
+    /// Whether every step is done.
+    pub fn is_done(&self) -> bool {
+        self.steps.iter().all(|s| s.status == Status::Done)
+    }
+
+    /// Whether the outcome of any step is unknown.
+    pub fn has_unknown(&self) -> bool {
+        self.steps.iter().any(|s| matches!(s.status, Status::Unknown(_)))
+    }
+
+    /// How many steps came to an end of this kind.
+    pub fn count(&self, accept: impl Fn(&Status) -> bool) -> usize {
+        self.steps.iter().filter(|s| accept(&s.status)).count()
+    }
+}
+
+/// What happens while a plan is applied.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// A step is about to be sent, or a wait begins.
+    Started(&'a Step),
+    /// A step came to an end.
+    Finished(&'a Step, &'a Status),
+}
+
+/// Walks `plan`. Steps whose predecessors are done go to the driver together, at most `parallel` at
+/// once; a step that fails takes those that depend on it with it, and nothing else.
+pub fn apply(
+    plan: &Plan,
+    driver: &dyn Driver,
+    clock: &dyn Clock,
+    parallel: usize,
+    on_event: &mut dyn FnMut(Event<'_>),
+) -> Report {
+    let mut walk = Walk {
+        plan,
+        driver,
+        clock,
+        on_event,
+        status: vec![None; plan.steps.len()],
+        waits: Vec::new(),
+    };
+    loop {
+        walk.skip_what_cannot_follow();
+        let batch = walk.ready(parallel.max(1));
+        if !batch.is_empty() {
+            walk.execute(&batch);
+        } else if !walk.begin_waits() && walk.waits.is_empty() {
+            break;
+        }
+        walk.poll_waits();
+    }
+    let steps = plan.steps.iter().zip(walk.status);
+    let steps = steps.map(|(step, status)| StepReport {
+        id: step.id,
+        status: status.unwrap_or(Status::Skipped),
+    });
+    Report { steps: steps.collect() }
+}
+
+struct Walk<'a, 'e> {
+    plan: &'a Plan,
+    driver: &'a dyn Driver,
+    clock: &'a dyn Clock,
+    on_event: &'e mut dyn FnMut(Event<'_>),
+    status: Vec<Option<Status>>,
+    /// Steps that wait, and until when.
+    waits: Vec<(&'a Step, Instant)>,
+}
+
+impl<'a> Walk<'a, '_> {
+    fn is_done(&self, id: usize) -> bool {
+        matches!(self.status.get(id), Some(Some(Status::Done)))
+    }
+
+    fn is_open(&self, id: usize) -> bool {
+        matches!(self.status.get(id), Some(None))
+    }
+
+    fn finish(&mut self, step: &Step, status: Status) {
+        (self.on_event)(Event::Finished(step, &status));
+        if let Some(slot) = self.status.get_mut(step.id) {
+            *slot = Some(status);
+        }
+    }
+
+    fn skip_what_cannot_follow(&mut self) {
+        // steps are in an order that may be run, so one pass reaches all that follow
+        for step in &self.plan.steps {
+            let dead = step.after.iter().any(|id| !self.is_open(*id) && !self.is_done(*id));
+            if dead && self.is_open(step.id) {
+                self.finish(step, Status::Skipped);
+            }
+        }
+    }
+
+    /// Calls that may be sent now: all before them is done, or goes before them in the same batch
+    /// to the same object.
+    fn ready(&self, most: usize) -> Vec<&'a Step> {
+        let mut batch: Vec<&Step> = Vec::new();
+        for step in &self.plan.steps {
+            let chained =
+                |id: &usize| batch.iter().any(|b| b.id == *id && b.target.id == step.target.id);
+            let may = step.after.iter().all(|id| self.is_done(*id) || chained(id));
+            let call = matches!(step.action, StepAction::Call(_));
+            if batch.len() < most && self.is_open(step.id) && call && may {
+                batch.push(step);
+            }
+        }
+        batch
+    }
+
+    fn execute(&mut self, batch: &[&Step]) {
+        let mut calls = Vec::new();
+        for step in batch {
+            if let StepAction::Call(op) = &step.action {
+                (self.on_event)(Event::Started(step));
+                calls.push(Call { target: step.target.clone(), op: op.clone() });
+            }
+        }
+        let outcomes = self.driver.execute(&calls);
+        let unknown: Vec<&Target> = calls
+            .iter()
+            .zip(&outcomes)
+            .filter(|(_, o)| matches!(o, Outcome::Unknown(_)))
+            .map(|(c, _)| &c.target)
+            .collect();
+        let again = if unknown.is_empty() { None } else { self.read(&unknown, Detail::Full) };
+        for ((step, call), outcome) in batch.iter().zip(&calls).zip(outcomes) {
+            let status = match outcome {
+                Outcome::Done => Status::Done,
+                Outcome::Refused(e) if e.code == ErrorCode::OPERATION_ABORTED => Status::Skipped,
+                Outcome::Refused(e) => Status::Failed(e.address(step.target.id.to_string())),
+                Outcome::Unknown(e) => {
+                    let found = again.as_ref().and_then(|o| came_about(call, o));
+                    match found {
+                        Some(true) => Status::Done,
+                        _ => Status::Unknown(e.address(step.target.id.to_string())),
+                    }
+                }
+            };
+            self.finish(step, status);
+        }
+    }
+
+    fn read(&self, targets: &[&Target], detail: Detail) -> Option<Observed> {
+        let only: BTreeSet<ResourceId> = targets.iter().map(|t| t.id.clone()).collect();
+        self.driver.observe(&Scope { only: Some(only), detail }).ok()
+    }
+
+    /// Starts the waits whose predecessors are done; says whether there were any.
+    fn begin_waits(&mut self) -> bool {
+        let mut any = false;
+        for step in &self.plan.steps {
+            let StepAction::Wait { timeout, .. } = &step.action else { continue };
+            let begun = self.waits.iter().any(|(s, _)| s.id == step.id);
+            if self.is_open(step.id) && !begun && step.after.iter().all(|id| self.is_done(*id)) {
+                (self.on_event)(Event::Started(step));
+                self.waits.push((step, self.clock.now() + *timeout));
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// Asks the host once about everything that is waited for.
+    fn poll_waits(&mut self) {
+        self.begin_waits();
+        if self.waits.is_empty() {
+            return;
+        }
+        let targets: Vec<&Target> = self.waits.iter().map(|(s, _)| &s.target).collect();
+        let observed = self.read(&targets, Detail::State);
+        let mut still = Vec::new();
+        for (step, deadline) in std::mem::take(&mut self.waits) {
+            let StepAction::Wait { until: Until::Inactive, otherwise, timeout } = &step.action
+            else {
+                continue;
+            };
+            let arrived = observed.as_ref().is_some_and(|o| {
+                o.resources.get(&step.target.id).is_none_or(|r| !r.state.is_active())
+            });
+            if arrived {
+                self.finish(step, Status::Done);
+            } else if self.clock.now() < deadline {
+                still.push((step, deadline));
+            } else {
+                let status = self.time_is_over(step, otherwise.as_ref(), *timeout);
+                self.finish(step, status);
+            }
+        }
+        let idle = self.ready(1).is_empty();
+        self.waits = still;
+        if !self.waits.is_empty() && idle {
+            self.clock.sleep(POLL);
+        }
+    }
+
+    fn time_is_over(&self, step: &Step, otherwise: Option<&Op>, timeout: Duration) -> Status {
+        let Some(op) = otherwise else {
+            let text = format!("the guest did not shut down within {} s", timeout.as_secs());
+            let e = Error::new(ErrorCode::OPERATION_TIMEOUT, ErrorDomain::NONE, text)
+                .address(step.target.id.to_string())
+                .hint("look at its console; stop = { timeout = \"…\", force = true } pulls the plug in the end");
+            return Status::Failed(e);
+        };
+        let call = Call { target: step.target.clone(), op: op.clone() };
+        match self.driver.execute(&[call]).pop() {
+            Some(Outcome::Done) => Status::Done,
+            Some(Outcome::Refused(e)) => Status::Failed(e.address(step.target.id.to_string())),
+            Some(Outcome::Unknown(e)) => Status::Unknown(e.address(step.target.id.to_string())),
+            None => Status::Skipped,
+        }
+    }
+}
+
+/// Whether a call whose reply was lost came about, by what the host has now; `None` if that does
+/// not tell.
+fn came_about(call: &Call, observed: &Observed) -> Option<bool> {
+    let host = observed.resources.get(&call.target.id);
+    let state = |accept: fn(&ObservedResource) -> bool| Some(host.is_some_and(accept));
+    match &call.op {
+        Op::Define { xml } => {
+            let sent = parse(SourceId::NONE, xml, &Limits::default()).ok();
+            let sent = sent.as_ref().and_then(read_mark)?;
+            let mark = host.and_then(|h| h.persistent.as_ref()).and_then(read_mark);
+            Some(mark.is_some_and(|m| m.digest == sent.digest && m.set == sent.set))
+        }
+        Op::Undefine { .. } => Some(host.is_none_or(|h| !h.is_persistent)),
+        Op::Create { .. } => state(|h| h.state.is_active()),
+        Op::Destroy => Some(host.is_none_or(|h| !h.state.is_active())),
+        Op::Suspend => state(|h| h.state == State::Paused),
+        Op::Resume => state(|h| h.state == State::Running),
+        Op::SetAutostart { on } => Some(host.is_some_and(|h| h.autostart == *on)),
+        // asked for, and seen by the wait that follows
+        Op::Shutdown
+        | Op::Attach { .. }
+        | Op::Detach { .. }
+        | Op::Update { .. }
+        | Op::SetMemory { .. }
+        | Op::SetVcpus { .. }
+        | Op::SetMetadata { .. }
+        | Op::NetworkUpdate { .. } => None,
+    }
+}

@@ -1,0 +1,213 @@
+//! The words of a plan: changes for people, steps for the machine.
+
+use super::overlay::Origin;
+use crate::diag::{Diagnostics, Span};
+use crate::model::{Effect, Op, ResourceId, Target};
+use crate::xml::{Element, Path};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+/// What a plan may do, as the command line has it.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Whether objects of the set that no manifest names are deleted.
+    pub prune: bool,
+    /// How many may be pruned; `None` for a fifth of the set, at least one.
+    pub max_prune: Option<usize>,
+    /// Whether objects that nobody owns are taken over.
+    pub adopt: bool,
+    /// The most disruptive effect that was asked for in so many words.
+    pub allow: Option<Effect>,
+    /// Only these resources; empty for all.
+    pub only: BTreeSet<ResourceId>,
+    /// Resources to delete, whatever the manifests say.
+    pub delete: BTreeSet<ResourceId>,
+}
+
+impl Default for Options {
+    /// Nothing is pruned or adopted, and no guest goes down.
+    fn default() -> Self {
+        Self {
+            prune: false,
+            max_prune: None,
+            adopt: false,
+            allow: None,
+            only: BTreeSet::new(),
+            delete: BTreeSet::new(),
+        }
+    }
+}
+
+/// What is done to a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// It is defined, and started if its manifest says so.
+    Create,
+    /// Its definition, its power state or its autostart changes.
+    Update,
+    /// It is removed and made anew.
+    Replace,
+    /// It is removed.
+    Delete,
+    /// It is there and nobody owns it: it is taken over, and changed where it differs.
+    Adopt,
+    /// Nothing.
+    NoOp,
+}
+
+impl Action {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Create, Self::Update, Self::Replace, Self::Delete, Self::Adopt, Self::NoOp];
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Replace => "replace",
+            Self::Delete => "delete",
+            Self::Adopt => "adopt",
+            Self::NoOp => "no-op",
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// One field that changes, for people; secrets are blotted out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FieldChange {
+    /// Which field of the definition, or `power`, `autostart`, `owner`.
+    pub path: Path,
+    /// What is there.
+    pub before: Option<String>,
+    /// What is asked for.
+    pub after: Option<String>,
+    /// When and how the guest sees it.
+    pub effect: Effect,
+    /// Where the manifest asks for it.
+    pub span: Span,
+    /// Who moved: the manifest, or somebody on the host.
+    pub origin: Origin,
+}
+
+/// What happens to one resource, for people.
+#[derive(Clone, Debug)]
+pub struct ResourceChange {
+    /// Which.
+    pub id: ResourceId,
+    /// What is done.
+    pub action: Action,
+    /// The most disruptive effect of its steps.
+    pub effect: Effect,
+    /// Why, in words. For people only: nothing is decided by it.
+    pub reason: String,
+    /// The fields that change.
+    pub fields: Vec<FieldChange>,
+    /// Fields that are defined and wait for the next boot or start; no step concerns them.
+    pub pending: Vec<FieldChange>,
+    /// The definition before, without our mark; `None` if there is none.
+    pub before: Option<Element>,
+    /// The definition after, without our mark; `None` if there will be none.
+    pub after: Option<Element>,
+    /// Where its manifest stands.
+    pub span: Span,
+}
+
+/// What a wait is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// The resource is not active any more.
+    Inactive,
+}
+
+/// What one step does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StepAction {
+    /// It calls the driver.
+    Call(Op),
+    /// It waits for the host.
+    Wait {
+        /// For what.
+        until: Until,
+        /// How long at the most.
+        timeout: Duration,
+        /// What is called when the time is over; without it the step fails then.
+        otherwise: Option<Op>,
+    },
+}
+
+impl StepAction {
+    /// The word for it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Call(op) => op.kind().word(),
+            Self::Wait { .. } => "wait",
+        }
+    }
+}
+
+/// One step of a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Its number, counted from 0 in an order that may be run as it is.
+    pub id: usize,
+    /// What it concerns.
+    pub target: Target,
+    /// What it does.
+    pub action: StepAction,
+    /// What the guest notices.
+    pub effect: Effect,
+    /// The steps that must be done before.
+    pub after: Vec<usize>,
+}
+
+/// Why a plan may not be applied: a gate, a lock or a limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Which resource, if it is one.
+    pub id: Option<ResourceId>,
+    /// Why.
+    pub reason: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+/// All that would be done, decided; applying it decides nothing.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The set whose manifests it is from.
+    pub set: String,
+    /// What happens, resource by resource, no-ops included.
+    pub changes: Vec<ResourceChange>,
+    /// How, in an order that may be run as it is.
+    pub steps: Vec<Step>,
+    /// Why it may not be applied; empty if it may.
+    pub refusals: Vec<Refusal>,
+    /// Problems found in comparing the manifests with the host.
+    pub diagnostics: Diagnostics,
+    /// Resources that are left alone because of a problem, with the reason.
+    pub held_back: BTreeMap<ResourceId, String>,
+    /// Objects of the set that no manifest names and that are not pruned.
+    pub orphans: Vec<ResourceId>,
+    /// What the host had of the resources with steps; a plan is stale if it has changed.
+    pub fingerprint: String,
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Whether something that is defined waits for a boot or a restart.
+    pub fn has_pending(&self) -> bool {
+        self.changes.iter().any(|c| !c.pending.is_empty())
+    }
+}

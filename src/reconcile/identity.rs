@@ -1,0 +1,92 @@
+//! UUIDs and MAC addresses that a manifest leaves out: taken from what is there, else derived, so
+//! that the same manifest gives the same guest on every run and after every crash.
+
+use super::ownership::digest;
+use crate::model::{Kind, Mac, ResourceId, Uuid};
+use crate::xml::{Element, Node};
+
+/// The UUID that the definition has, if it has one that can be read.
+pub(crate) fn uuid_in(definition: &Element) -> Option<Uuid> {
+    Uuid::try_parse(definition.child_text("uuid")?.trim()).ok()
+}
+
+/// The UUID of a resource that has none yet: version 5 of the set and the resource's identity.
+pub(crate) fn derived_uuid(set: &str, id: &ResourceId) -> Uuid {
+    let name = format!("virt:{set}:{}/{}", id.kind.word(), id.name);
+    Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes())
+}
+
+/// Sets the UUID right behind the name, where hypervisors write it.
+pub(crate) fn set_uuid(definition: &mut Element, uuid: Uuid) {
+    if let Some(element) = definition.child_mut("uuid") {
+        element.set_text(uuid.hyphenated().to_string());
+        return;
+    }
+    let element = Element::new("uuid").with_text(uuid.hyphenated().to_string());
+    let name =
+        definition.children.iter().position(|n| matches!(n, Node::Element(e) if e.is("name")));
+    definition.children.insert(name.map_or(0, |at| at + 1), Node::Element(element));
+}
+
+/// Gives every interface without a MAC address one that is derived from the domain's UUID and the
+/// interface's place, so that a retry after a crash does not change what the guest sees.
+pub(crate) fn fill_macs(definition: &mut Element, kind: Kind, uuid: Uuid, prefix: [u8; 3]) {
+    if kind != Kind::Domain {
+        return;
+    }
+    let Some(devices) = definition.child_mut("devices") else { return };
+    let mut taken: Vec<Mac> = devices
+        .children_named("interface")
+        .filter_map(|i| Mac::parse(i.child("mac")?.attr("address")?))
+        .collect();
+    let without = devices.elements_mut().filter(|e| e.is("interface") && e.child("mac").is_none());
+    for (n, interface) in without.enumerate() {
+        let mac = (0..).map(|salt| derived_mac(uuid, n, salt, prefix)).find(|m| !taken.contains(m));
+        let Some(mac) = mac else { continue };
+        taken.push(mac);
+        let element = Element::new("mac").with_attr("address", mac.to_string());
+        interface.children.insert(0, Node::Element(element));
+    }
+}
+
+fn derived_mac(uuid: Uuid, n: usize, salt: u32, prefix: [u8; 3]) -> Mac {
+    let hash = digest(format!("virt:mac:{uuid}:{n}:{salt}").as_bytes());
+    let byte = |at: usize| {
+        hash.get(at * 2..at * 2 + 2).and_then(|h| u8::from_str_radix(h, 16).ok()).unwrap_or(0)
+    };
+    let [a, b, c] = prefix;
+    Mac([a, b, c, byte(0), byte(1), byte(2)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::SourceId;
+    use crate::xml::{Limits, parse};
+
+    #[test]
+    fn derived_values_are_stable_and_distinct() {
+        let id = ResourceId::new(Kind::Domain, "web");
+        let uuid = derived_uuid("demo", &id);
+        assert_eq!(uuid, derived_uuid("demo", &id));
+        assert_ne!(uuid, derived_uuid("other", &id));
+        assert_ne!(uuid, derived_uuid("demo", &ResourceId::new(Kind::Network, "web")));
+        let text = "<domain><name>web</name><devices><interface type='user'/>\
+                    <interface type='user'/></devices></domain>";
+        let mut one = parse(SourceId::NONE, text, &Limits::default()).expect("well-formed");
+        fill_macs(&mut one, Kind::Domain, uuid, [0x52, 0x54, 0]);
+        set_uuid(&mut one, uuid);
+        let mut two = one.clone();
+        fill_macs(&mut two, Kind::Domain, uuid, [0x52, 0x54, 0]);
+        assert_eq!(one, two);
+        let devices = one.child("devices").expect("devices");
+        let macs: Vec<_> =
+            devices.elements().filter_map(|e| e.child("mac")?.attr("address")).collect();
+        assert!(
+            macs.len() == 2
+                && macs.first() != macs.last()
+                && macs.iter().all(|m| m.starts_with("52:54:00:"))
+        );
+        assert_eq!(uuid_in(&one), Some(uuid));
+    }
+}

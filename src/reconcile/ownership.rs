@@ -1,0 +1,160 @@
+//! Who owns an object, written on the object itself, with the manifest it was last made from.
+//!
+//! `<metadata><virt:owned xmlns:virt="urn:virt:reconcile:1" set="demo" digest="…">…</virt:owned></metadata>`
+//! holds the set and the last applied manifest: compressed (zlib), in base64, secrets blotted out.
+//! There is no state file: two operators with the same manifests need nothing else.
+
+use super::secret::redacted;
+use crate::diag::SourceId;
+use crate::model::{DesiredResource, Stop};
+use crate::xml::{Element, Limits, Name, parse, write_compact};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use flate2::Compression;
+use flate2::bufread::{ZlibDecoder, ZlibEncoder};
+use sha2::{Digest as _, Sha256};
+use std::io::Read as _;
+use std::time::Duration;
+
+/// The namespace of everything we write into metadata.
+pub const NAMESPACE: &str = "urn:virt:reconcile:1";
+
+/// The prefix we write it with.
+const PREFIX: &str = "virt";
+
+/// Largest last-applied manifest that is read back, in bytes; the mark is foreign input.
+const APPLIED_MAX: u64 = 4 << 20;
+
+/// The mark on an object.
+#[derive(Clone, Debug)]
+pub(crate) struct Mark {
+    /// The set that owns it.
+    pub set: String,
+    /// A digest of the last applied manifest and of the settings that outlive it.
+    pub digest: String,
+    /// The last applied manifest; `None` if it cannot be read.
+    pub applied: Option<Element>,
+    /// Whether removing the object is refused.
+    pub prevent_destroy: bool,
+    /// How it is to be stopped when its manifest is gone.
+    pub stop: Stop,
+}
+
+/// The mark that a resource should carry, as the element in its metadata.
+pub(crate) fn mark_of(set: &str, resource: &DesiredResource) -> Element {
+    let applied = write_compact(&redacted(&resource.definition));
+    let settings = &resource.settings;
+    let mut packed = Vec::new();
+    // reading from a slice into a vector cannot fail
+    let _ = ZlibEncoder::new(applied.as_bytes(), Compression::best()).read_to_end(&mut packed);
+    let mut mark = Element::named(Name::qualified(PREFIX, NAMESPACE, "owned"));
+    mark.set_attr("set", set);
+    mark.set_attr("stop_timeout", settings.stop.timeout.as_secs().to_string());
+    for (name, on) in
+        [("stop_force", settings.stop.force), ("prevent_destroy", settings.prevent_destroy)]
+    {
+        if on {
+            mark.set_attr(name, "yes");
+        }
+    }
+    let said =
+        format!("{applied}{:?}", mark.attributes.iter().map(|a| &a.value).collect::<Vec<_>>());
+    mark.set_attr("digest", digest(said.as_bytes()));
+    mark.with_text(BASE64.encode(packed))
+}
+
+/// The mark on a definition, if it carries one.
+pub(crate) fn read_mark(definition: &Element) -> Option<Mark> {
+    let mark = definition.child("metadata")?.elements().find(|e| is_mark(e))?;
+    let seconds = mark.attr("stop_timeout").and_then(|s| s.parse().ok());
+    Some(Mark {
+        set: mark.attr("set")?.to_owned(),
+        digest: mark.attr("digest").unwrap_or_default().to_owned(),
+        applied: unpack(&mark.text()),
+        prevent_destroy: mark.attr("prevent_destroy") == Some("yes"),
+        stop: Stop {
+            timeout: seconds.map_or(Stop::default().timeout, Duration::from_secs),
+            force: mark.attr("stop_force") == Some("yes"),
+        },
+    })
+}
+
+/// Puts `mark` on a definition in the place of any other.
+pub(crate) fn put_mark(definition: &mut Element, mark: Element) {
+    let metadata = definition.child_or_new("metadata");
+    metadata.remove_elements(|e| e.name.namespace.as_deref() == Some(NAMESPACE));
+    metadata.push(mark);
+}
+
+/// The definition without anything of ours in its metadata: what is shown and exported.
+pub(crate) fn without_mark(definition: &Element) -> Element {
+    let mut copy = definition.clone();
+    if let Some(metadata) = copy.child_mut("metadata") {
+        metadata.remove_elements(|e| e.name.namespace.as_deref() == Some(NAMESPACE));
+        if metadata.elements().next().is_none() {
+            copy.remove_elements(|e| e.is("metadata"));
+        }
+    }
+    copy
+}
+
+/// The first 128 bits of SHA-256 in hexadecimal: enough to tell versions of one object apart.
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    let hash = Sha256::digest(bytes);
+    hash.iter().take(16).map(|b| format!("{b:02x}")).collect()
+}
+
+fn is_mark(e: &Element) -> bool {
+    e.name.local == "owned" && e.name.namespace.as_deref() == Some(NAMESPACE)
+}
+
+fn unpack(text: &str) -> Option<Element> {
+    let packed = BASE64.decode(text.trim()).ok()?;
+    let mut applied = String::new();
+    ZlibDecoder::new(packed.as_slice()).take(APPLIED_MAX).read_to_string(&mut applied).ok()?;
+    parse(SourceId::NONE, &applied, &Limits::default()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::Span;
+    use crate::model::{Kind, ResourceId, Settings};
+
+    fn resource(xml: &str) -> DesiredResource {
+        DesiredResource {
+            id: ResourceId::new(Kind::Domain, "web"),
+            definition: parse(SourceId::NONE, xml, &Limits::default()).expect("well-formed"),
+            settings: Settings { prevent_destroy: true, ..Settings::default() },
+            depends_on: Vec::new(),
+            span: Span::NONE,
+        }
+    }
+
+    #[test]
+    fn a_mark_is_read_back_without_secrets() {
+        let resource = resource(
+            "<domain><name>web</name><devices><graphics type='vnc' passwd='hush'/></devices></domain>",
+        );
+        let mut definition = resource.definition.clone();
+        put_mark(&mut definition, mark_of("demo", &resource));
+        let text = crate::xml::write(&definition);
+        let again = parse(SourceId::NONE, &text, &Limits::default()).expect("well-formed");
+        let mark = read_mark(&again).expect("marked");
+        assert_eq!((mark.set.as_str(), mark.prevent_destroy), ("demo", true));
+        let applied = mark.applied.expect("readable");
+        assert_eq!(applied, redacted(&resource.definition));
+        assert!(!write_compact(&applied).contains("hush"));
+        assert_eq!(without_mark(&again), resource.definition);
+    }
+
+    #[test]
+    fn a_damaged_mark_still_owns() {
+        let mut definition = resource("<domain><name>web</name></domain>").definition;
+        let mark =
+            Element::named(Name::qualified("v", NAMESPACE, "owned")).with_attr("set", "demo");
+        put_mark(&mut definition, mark.with_text("%%%"));
+        let mark = read_mark(&definition).expect("marked");
+        assert!(mark.set == "demo" && mark.applied.is_none());
+    }
+}

@@ -1,0 +1,36 @@
+//! What must not be shown, logged or stored: passwords in definitions.
+
+use crate::xml::{Element, Path};
+
+/// What stands in the place of a secret.
+pub(crate) const REDACTED: &str = "(sensitive)";
+
+/// Attributes that hold a secret, on whatever element.
+const ATTRIBUTES: &[&str] = &["passwd", "password"];
+
+/// Whether the value at `path` is a secret.
+pub(crate) fn is_secret(path: &Path) -> bool {
+    path.attribute.as_deref().is_some_and(|a| ATTRIBUTES.contains(&a))
+}
+
+/// The element with its secrets blotted out.
+pub(crate) fn redacted(element: &Element) -> Element {
+    let mut copy = element.clone();
+    redact(&mut copy);
+    copy
+}
+
+/// Whether there is a secret anywhere in the element.
+pub(crate) fn has_secret(element: &Element) -> bool {
+    element.attributes.iter().any(|a| ATTRIBUTES.contains(&a.name.local.as_str()))
+        || element.elements().any(has_secret)
+}
+
+fn redact(element: &mut Element) {
+    for attribute in &mut element.attributes {
+        if ATTRIBUTES.contains(&attribute.name.local.as_str()) {
+            REDACTED.clone_into(&mut attribute.value);
+        }
+    }
+    element.elements_mut().for_each(redact);
+}
