@@ -32,6 +32,50 @@ macro_rules! wire_struct {
 }
 pub(super) use wire_struct;
 
+/// An open number of the wire with names for those in use.
+macro_rules! open_number {
+    ($(#[$doc:meta])* $name:ident($type:ident) { $($(#[$vdoc:meta])* $variant:ident = $value:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct $name(pub $type);
+
+        impl $name {
+            $($(#[$vdoc])* pub const $variant: Self = Self($value);)*
+        }
+
+        impl $crate::wire::Encode for $name {
+            fn encode(&self, out: &mut Vec<u8>) -> Result<(), $crate::wire::Malformed> {
+                self.0.encode(out)
+            }
+        }
+
+        impl $crate::wire::Decode for $name {
+            const LEAST: usize = 4;
+
+            fn decode(from: &mut $crate::wire::Reader<'_>) -> Result<Self, $crate::wire::Malformed> {
+                <$type as $crate::wire::Decode>::decode(from).map(Self)
+            }
+        }
+    };
+}
+pub(super) use open_number;
+
+open_number! {
+    /// How a client proves who it is.
+    AuthType(i32) {
+        /// The socket's permissions are enough.
+        NONE = 0,
+        /// A name and a password, or a ticket.
+        SASL = 1,
+        /// polkit decides by who the process is.
+        POLKIT = 2,
+    }
+}
+
+impl Listed for AuthType {
+    const MAX: usize = 20;
+}
+
 wire_struct! {
     /// A domain, as calls name it and lists return it.
     #[derive(Clone, Debug, PartialEq, Eq)]

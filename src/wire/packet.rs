@@ -1,5 +1,6 @@
 //! Packets: the header, and finding whole packets in a stream of bytes.
 
+use super::objects::open_number;
 use super::xdr::{Decode, Encode, Malformed, Reader};
 use super::{Procedure, RemoteError};
 
@@ -8,33 +9,6 @@ pub const MESSAGE_MAX: usize = 33_554_432;
 
 /// Bytes of the length word.
 const LENGTH_WORD: usize = 4;
-
-/// An open number of the wire with names for those in use.
-macro_rules! open_number {
-    ($(#[$doc:meta])* $name:ident($type:ident) { $($(#[$vdoc:meta])* $variant:ident = $value:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub struct $name(pub $type);
-
-        impl $name {
-            $($(#[$vdoc])* pub const $variant: Self = Self($value);)*
-        }
-
-        impl Encode for $name {
-            fn encode(&self, out: &mut Vec<u8>) -> Result<(), Malformed> {
-                self.0.encode(out)
-            }
-        }
-
-        impl Decode for $name {
-            const LEAST: usize = 4;
-
-            fn decode(from: &mut Reader<'_>) -> Result<Self, Malformed> {
-                $type::decode(from).map(Self)
-            }
-        }
-    };
-}
 
 open_number! {
     /// Which protocol a packet belongs to.
