@@ -419,3 +419,227 @@ fn protocol(message: String) -> Error {
 fn io_error(error: &std::io::Error) -> Error {
     Error::system("socket", error)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+    use super::super::fake::{self, Server, connection, done, event, written};
+    use super::*;
+    use crate::diag::ErrorCode;
+    use crate::wire::to_bytes;
+    use std::sync::mpsc;
+
+    const SOON: Duration = Duration::from_millis(60);
+    const LATER: Duration = Duration::from_secs(20);
+
+    fn request(time: Duration) -> Request {
+        Request { procedure: Procedure::CONNECT_GET_TYPE, args: Vec::new(), time }
+    }
+
+    /// Waits for the next completion and says what it was.
+    fn outcome(connection: &mut Connection) -> (usize, &'static str) {
+        loop {
+            if let Some(Completion { ticket, reply }) = connection.take() {
+                let word = match reply {
+                    Reply::Done(_) => "done",
+                    Reply::Refused(_) => "refused",
+                    Reply::Unsent(_) => "unsent",
+                    Reply::Lost(_) => "lost",
+                };
+                return (ticket, word);
+            }
+            assert!(connection.is_busy());
+            wait(&mut [&mut *connection]);
+        }
+    }
+
+    /// One call to a server that behaves as `script` says: what became of it, and whether the
+    /// connection can be used after.
+    fn check(expected: &str, usable: bool, script: impl FnOnce(&mut Server) + Send + 'static) {
+        let mut connection = connection(script);
+        connection.submit(7, request(Duration::from_millis(500)));
+        assert_eq!(outcome(&mut connection), (7, expected));
+        assert!(!connection.is_busy());
+        // the server may still be on its way out
+        let end = Instant::now() + LATER;
+        while connection.is_usable() != usable && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(connection.is_usable(), usable);
+    }
+
+    #[test]
+    fn a_whole_reply_counts_whatever_comes_before_or_after_it() {
+        let (stay, leave) = mpsc::channel::<()>();
+        check("done", true, move |server| {
+            let call = server.call();
+            for byte in written(&done(call, &"QEMU")) {
+                server.write(&[byte]);
+            }
+            let _ = leave.recv_timeout(LATER);
+        });
+        drop(stay);
+        check("done", false, |server| {
+            let call = server.call();
+            server.send(&event());
+            server.reply(call, &"QEMU");
+        });
+        check("refused", false, |server| {
+            let call = server.call();
+            let error = RemoteError::from(&fake::refusal(ErrorCode::NO_DOMAIN));
+            server.send(&Packet::refusal(call, &error).unwrap());
+        });
+    }
+
+    #[test]
+    fn a_call_without_a_whole_reply_is_lost() {
+        check("lost", false, |server| {
+            server.call();
+        });
+        check("lost", false, |server| {
+            let call = server.call();
+            let reply = written(&done(call, &"QEMU"));
+            server.write(&reply[..reply.len() - 1]);
+        });
+        check("lost", false, |server| {
+            let call = server.call();
+            server.write(&written(&done(call, &"QEMU"))[..3]);
+        });
+    }
+
+    #[test]
+    fn a_server_that_breaks_the_protocol_is_not_listened_to() {
+        let hangs_on = |packet: fn(Header) -> Packet| {
+            check("lost", false, move |server| {
+                let call = server.call();
+                server.send(&packet(call));
+                server.reply(call, &"QEMU");
+                server.packet();
+            });
+        };
+        hangs_on(|call| done(Header { serial: call.serial + 1, ..call }, &()));
+        hangs_on(|call| done(Header { procedure: Procedure::AUTH_LIST, ..call }, &()));
+        hangs_on(|call| done(Header { program: Program(0x1234_5678), ..call }, &()));
+        hangs_on(|call| Packet { header: call.reply(Status(2)), payload: vec![] });
+        hangs_on(|call| Packet { header: call.reply(Status::ERROR), payload: vec![0; 5] });
+        hangs_on(|call| Packet { header: Header { kind: PacketKind(3), ..call }, payload: vec![] });
+        check("lost", false, |server| {
+            server.call();
+            server.write(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+            server.packet();
+        });
+    }
+
+    #[test]
+    fn the_same_reply_twice_breaks_the_connection_and_not_the_call() {
+        let mut connection = connection(|server| {
+            let call = server.call();
+            let twice = written(&done(call, &"QEMU")).repeat(2);
+            server.write(&twice);
+            server.packet();
+        });
+        connection.submit(1, request(LATER));
+        assert_eq!(outcome(&mut connection), (1, "done"));
+        assert!(!connection.is_usable());
+    }
+
+    #[test]
+    fn replies_are_matched_by_serial_and_pings_answered() {
+        let (told, pongs) = mpsc::channel();
+        let mut connection = connection(move |server| {
+            let calls = [server.call(), server.call(), server.call()];
+            server.send(&Packet { header: Header::keepalive(PING), payload: vec![] });
+            for (i, call) in calls.into_iter().enumerate().rev() {
+                server.reply(call, &(i as u32));
+            }
+            told.send(server.packet().unwrap().header).unwrap();
+        });
+        let requests = (0..3).map(|_| request(LATER)).collect();
+        let replies = connection.call_all(requests).unwrap();
+        for (i, reply) in replies.into_iter().enumerate() {
+            assert_eq!(reply.unwrap(), to_bytes(&(i as u32)).unwrap());
+        }
+        connection.send();
+        assert_eq!(pongs.recv_timeout(LATER).unwrap(), Header::keepalive(PONG));
+    }
+
+    #[test]
+    fn a_late_reply_is_dropped_and_its_connection_rests_until_it_came() {
+        let (go, wait_for) = mpsc::channel::<()>();
+        let (stay, leave) = mpsc::channel::<()>();
+        let mut connection = connection(move |server| {
+            let call = server.call();
+            let _ = wait_for.recv_timeout(LATER);
+            server.reply(call, &"QEMU");
+            let _ = leave.recv_timeout(LATER);
+        });
+        connection.submit(1, request(SOON));
+        assert_eq!(outcome(&mut connection), (1, "lost"));
+        assert!(!connection.is_usable());
+        go.send(()).unwrap();
+        let deadline = Instant::now() + LATER;
+        while !connection.is_usable() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert!(connection.is_usable());
+        assert!(connection.take().is_none());
+        drop(stay);
+    }
+
+    #[test]
+    fn a_flood_of_events_does_not_outlast_the_deadline() {
+        check("lost", false, |server| {
+            server.call();
+            let flood = written(&event()).repeat(500);
+            let end = Instant::now() + Duration::from_secs(2);
+            while Instant::now() < end {
+                server.write(&flood);
+            }
+        });
+    }
+
+    #[test]
+    fn a_server_that_does_not_read_gets_half_a_request_at_most() {
+        let (stay, leave) = mpsc::channel::<()>();
+        let mut connection = connection(move |_| {
+            let _ = leave.recv_timeout(LATER);
+        });
+        connection.submit(1, request(LATER));
+        connection.submit(2, Request { args: vec![0; 8 << 20], ..request(SOON) });
+        connection.submit(3, request(LATER));
+        let mut all = [(); 3].map(|()| outcome(&mut connection));
+        all.sort_unstable();
+        assert_eq!(all, [(1, "lost"), (2, "unsent"), (3, "unsent")]);
+        assert!(!connection.is_usable());
+        drop(stay);
+    }
+
+    #[test]
+    fn calls_and_replies_larger_than_the_buffers_do_not_deadlock() {
+        const CALLS: usize = 40;
+        let mut connection = connection(|server| {
+            // as libvirtd does: it reads five, then no more before it could write a reply
+            for _ in 0..CALLS / 5 {
+                let calls = [(); 5].map(|()| server.call());
+                for call in calls {
+                    server.reply(call, &"x".repeat(300_000));
+                }
+            }
+        });
+        let requests =
+            (0..CALLS).map(|_| Request { args: vec![0; 300_000], ..request(LATER) }).collect();
+        let replies = connection.call_all(requests).unwrap();
+        assert!(replies.iter().all(|reply| reply.as_ref().unwrap().len() == 300_004));
+    }
+
+    #[test]
+    fn what_is_too_long_is_not_sent() {
+        let mut connection = connection(|server| {
+            server.packet();
+        });
+        connection.submit(1, Request { args: vec![0; 33_554_432], ..request(LATER) });
+        assert_eq!(outcome(&mut connection), (1, "unsent"));
+        assert!(connection.is_usable());
+    }
+}

@@ -150,3 +150,150 @@ impl<'a, F: Fn(&Call) -> Result<Request>> Run<'a, F> {
 fn aborted(message: &str) -> Error {
     Error::new(ErrorCode::OPERATION_ABORTED, ErrorDomain::REMOTE, message)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+    use super::super::fake::{self, Server};
+    use super::super::session::Host;
+    use super::super::{request, socket};
+    use super::*;
+    use crate::model::{Hypervisor, Kind, Op, Target, Uuid, Version};
+    use crate::wire::{Decode as _, DomainHandle, Packet, Procedure, Reader};
+    use std::collections::VecDeque;
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    fn call(name: &str, op: Op) -> Call {
+        let id = ResourceId::new(Kind::Domain, name);
+        Call { target: Target { id, uuid: Uuid::nil() }, op }
+    }
+
+    fn autostart(name: &str) -> Call {
+        call(name, Op::SetAutostart { on: true })
+    }
+
+    type Script = Box<dyn FnOnce(&mut Server) + Send>;
+
+    /// Carries out `batch` over connections that behave as `scripts` say, one after the other; when
+    /// they are used up there is no server any more.
+    fn run(scripts: Vec<Script>, batch: &[Call]) -> Vec<String> {
+        let scripts = Mutex::new(VecDeque::from(scripts));
+        let mut lanes = Lanes::new(Box::new(move || match scripts.lock().unwrap().pop_front() {
+            Some(script) => Ok(fake::connection(script)),
+            None => {
+                let nowhere = socket::Endpoint { path: "/nonexistent".into(), name: String::new() };
+                Err(nowhere.connect().unwrap_err())
+            }
+        }));
+        let host = Host {
+            hypervisor: Hypervisor::Qemu,
+            version: Version::new(11, 3, 0),
+            uri: String::new(),
+            network_update_in_order: true,
+        };
+        let time = Duration::from_millis(300);
+        let send = |call: &Call| Ok(Request { time, ..request::request(&host, call)? });
+        let outcomes = execute(&mut lanes, batch, send);
+        outcomes
+            .iter()
+            .map(|outcome| match outcome {
+                Outcome::Done => "done".to_owned(),
+                Outcome::Refused(error) => format!("refused {:?}", error.code),
+                Outcome::Unknown(error) => format!("unknown {:?}", error.code),
+            })
+            .collect()
+    }
+
+    /// Answers all calls but those of `failing`, and writes down which came.
+    fn honest(seen: &Arc<Mutex<Vec<(String, Procedure)>>>, failing: &'static str) -> Script {
+        let seen = Arc::clone(seen);
+        Box::new(move |server| {
+            server.serve(|procedure, args| {
+                let name = if procedure == Procedure::DOMAIN_DEFINE_XML_FLAGS {
+                    "defined".to_owned()
+                } else {
+                    DomainHandle::decode(&mut Reader::new(args)).unwrap().name
+                };
+                let refused = name == failing;
+                seen.lock().unwrap().push((name, procedure));
+                if refused { Err(fake::refusal(ErrorCode::OPERATION_INVALID)) } else { Ok(vec![]) }
+            });
+        })
+    }
+
+    #[test]
+    fn calls_of_an_object_follow_each_other_over_both_connections() {
+        let seen = Arc::default();
+        let batch = [
+            call("a", Op::Define { xml: "<domain/>".into() }),
+            autostart("b"),
+            call("a", Op::Create { paused: false }),
+            autostart("a"),
+            call("b", Op::Destroy),
+            call("b", Op::Suspend),
+        ];
+        let outcomes = run(vec![honest(&seen, "b"), honest(&seen, "")], &batch);
+        let refused = "refused OPERATION_INVALID";
+        let aborted = "refused OPERATION_ABORTED";
+        assert_eq!(outcomes, ["done", refused, "done", "done", aborted, aborted]);
+        let seen = seen.lock().unwrap();
+        assert_eq!(seen.iter().filter(|(name, _)| name == "b").count(), 1);
+        let of_a: Vec<_> = seen.iter().filter(|(name, _)| name != "b").map(|(_, p)| *p).collect();
+        let (define, create) =
+            (Procedure::DOMAIN_DEFINE_XML_FLAGS, Procedure::DOMAIN_CREATE_WITH_FLAGS);
+        assert_eq!(of_a, [define, create, Procedure::DOMAIN_SET_AUTOSTART]);
+    }
+
+    #[test]
+    fn a_lost_connection_loses_what_was_sent_and_is_opened_again() {
+        let cut: Script = Box::new(|server| {
+            server.call();
+        });
+        let seen = Arc::default();
+        let batch = [autostart("a"), autostart("a"), call("b", Op::Suspend), autostart("b")];
+        // the first connection is for quick calls, the second for long ones
+        let scripts = vec![cut, honest(&seen, ""), honest(&seen, "")];
+        assert_eq!(
+            run(scripts, &batch),
+            ["unknown RPC", "refused OPERATION_ABORTED", "done", "done"]
+        );
+    }
+
+    #[test]
+    fn without_a_server_everything_is_refused() {
+        let batch = [autostart("a"), autostart("a"), call("b", Op::Destroy)];
+        assert_eq!(
+            run(vec![], &batch),
+            ["refused SYSTEM_ERROR", "refused OPERATION_ABORTED", "refused SYSTEM_ERROR"]
+        );
+    }
+
+    #[test]
+    fn four_long_calls_are_outstanding_and_a_hung_one_does_not_hold_up_quick_ones() {
+        let most = Arc::new(Mutex::new(0));
+        let told = Arc::clone(&most);
+        let hung: Script = Box::new(move |server| {
+            while let Some(Packet { .. }) = server.packet() {
+                *told.lock().unwrap() += 1;
+            }
+        });
+        let seen = Arc::default();
+        let mut batch: Vec<Call> = (0..5).map(|i| call(&format!("hung{i}"), Op::Destroy)).collect();
+        batch.push(autostart("quick"));
+        let outcomes = run(vec![honest(&seen, ""), hung, honest(&seen, "")], &batch);
+        let late = "unknown OPERATION_TIMEOUT";
+        assert_eq!(outcomes, [late, late, late, late, "done", "done"]);
+        assert_eq!(*most.lock().unwrap(), 4);
+    }
+
+    #[test]
+    fn a_call_that_no_kind_has_is_refused_unsent() {
+        let batch = [Call {
+            target: Target { id: ResourceId::new(Kind::Network, "n"), uuid: Uuid::nil() },
+            op: Op::Suspend,
+        }];
+        assert_eq!(run(vec![], &batch), ["refused OPERATION_UNSUPPORTED"]);
+    }
+}

@@ -7,6 +7,8 @@
 mod connection;
 mod driver;
 mod execute;
+#[cfg(test)]
+mod fake;
 mod lanes;
 mod observe;
 mod request;

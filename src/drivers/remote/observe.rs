@@ -332,3 +332,143 @@ fn quick(procedure: Procedure, args: &impl Encode) -> Result<Request> {
 fn unreadable(message: &str) -> Error {
     Error::new(ErrorCode::RPC, ErrorDomain::REMOTE, message)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::super::fake;
+    use super::*;
+    use crate::wire::{Reader, TypedParam, TypedValue};
+
+    const ON: u8 = 1;
+    const OFF: u8 = 2;
+    const GONE: u8 = 3;
+    const TRANSIENT: u8 = 4;
+    const STOPPING: u8 = 5;
+    const NET: u8 = 6;
+
+    fn domain(n: u8) -> DomainHandle {
+        let id = if n == OFF { -1 } else { i32::from(n) };
+        DomainHandle { name: format!("d{n}"), uuid: Uuid::from_bytes([n; 16]), id }
+    }
+
+    fn network(n: u8) -> NetworkHandle {
+        NetworkHandle { name: format!("n{n}"), uuid: Uuid::from_bytes([n; 16]) }
+    }
+
+    fn state(n: u8) -> i32 {
+        if n == OFF { 5 } else { 1 }
+    }
+
+    /// A host with a domain of each sort and one network; `mock` has libvirt's test driver's holes,
+    /// and no statistics.
+    fn answer(mock: bool, procedure: Procedure, args: &[u8]) -> Result<Vec<u8>> {
+        let flags = u32::decode(&mut Reader::new(args.split_at(args.len() - 4).1))?;
+        let domains = |list: &[u8]| list.iter().map(|n| domain(*n)).collect::<Vec<_>>();
+        let about = |args: &[u8]| *args.get(8).unwrap();
+        Ok(match procedure {
+            Procedure::CONNECT_LIST_ALL_DOMAINS => {
+                let list = match flags {
+                    DOMAINS_ALL => domains(&[ON, OFF, GONE, TRANSIENT, STOPPING]),
+                    DOMAINS_PERSISTENT => domains(&[ON, OFF, GONE, STOPPING]),
+                    DOMAINS_AUTOSTART => domains(&[OFF]),
+                    _ => domains(&[ON]),
+                };
+                to_bytes(&(list, 0u32))?
+            }
+            Procedure::CONNECT_GET_ALL_DOMAIN_STATS if mock => {
+                return Err(fake::refusal(ErrorCode::NO_SUPPORT));
+            }
+            Procedure::CONNECT_GET_ALL_DOMAIN_STATS => {
+                let record = |n| {
+                    let value = TypedValue::Int(state(n));
+                    let params = vec![TypedParam { field: "state.state".into(), value }];
+                    DomainStats { domain: domain(n), params }
+                };
+                to_bytes(&[ON, OFF, GONE, TRANSIENT, STOPPING].map(record).to_vec())?
+            }
+            Procedure::CONNECT_LIST_ALL_NETWORKS => to_bytes(&(vec![network(NET)], 1u32))?,
+            Procedure::DOMAIN_GET_STATE => to_bytes(&(state(about(args)), 3i32))?,
+            Procedure::DOMAIN_GET_XML_DESC => match (about(args), flags) {
+                (GONE, _) => return Err(fake::refusal(ErrorCode::NO_DOMAIN)),
+                (STOPPING, 1) | (_, 3) => to_bytes("<domain/>")?,
+                (_, 1) => to_bytes("<domain id='1'/>")?,
+                other => panic!("{other:?}"),
+            },
+            Procedure::NETWORK_GET_XML_DESC if mock && flags != 0 => {
+                return Err(fake::refusal(ErrorCode::INVALID_ARG));
+            }
+            Procedure::NETWORK_GET_XML_DESC => to_bytes("<network/>")?,
+            other => panic!("{other:?}"),
+        })
+    }
+
+    fn summary(mock: bool, scope: &Scope) -> Vec<String> {
+        let mut connection = fake::connection(move |server| {
+            server.serve(|procedure, args| answer(mock, procedure, args));
+        });
+        let observed = observe(&mut connection, scope).unwrap();
+        let line = |r: &ObservedResource| {
+            let mut line = format!("{} {} {}", r.id, r.state, r.reason);
+            let facts = [
+                (" persistent", r.is_persistent),
+                (" autostart", r.autostart),
+                (" saved", r.managed_save),
+                (" +inactive", r.persistent.is_some()),
+                (" +live", r.live.is_some()),
+            ];
+            facts.iter().filter(|(_, yes)| *yes).for_each(|(word, _)| line.push_str(word));
+            line
+        };
+        observed.resources.values().map(line).collect()
+    }
+
+    #[test]
+    fn an_inventory_is_what_was_there_all_the_time() {
+        for (mock, reason) in [(false, 0), (true, 3)] {
+            assert_eq!(
+                summary(mock, &Scope::all()),
+                [
+                    "network/n6 running 0 persistent autostart +inactive +live".to_owned(),
+                    format!("domain/d1 running {reason} persistent saved +inactive +live"),
+                    format!("domain/d2 shut off {reason} persistent autostart +inactive"),
+                    format!("domain/d4 running {reason} +live"),
+                    "domain/d5 shut off 0 persistent +inactive".to_owned(),
+                ]
+            );
+        }
+    }
+
+    #[test]
+    fn no_more_is_read_than_the_scope_asks_for() {
+        let only = Some([ResourceId::new(Kind::Domain, "d2")].into());
+        assert_eq!(
+            summary(false, &Scope { only: only.clone(), detail: Detail::Full }),
+            ["domain/d2 shut off 0 persistent autostart +inactive"]
+        );
+        assert_eq!(
+            summary(false, &Scope { only, detail: Detail::State }),
+            ["domain/d2 shut off 0 persistent autostart"]
+        );
+    }
+
+    #[test]
+    fn a_part_of_an_inventory_is_none() {
+        let fails = |on: Procedure, error: Option<ErrorCode>| {
+            let mut connection = fake::connection(move |server| {
+                server.serve(|procedure, args| match error {
+                    Some(code) if procedure == on => Err(fake::refusal(code)),
+                    None if procedure == on => Ok(vec![0; 3]),
+                    _ => answer(false, procedure, args),
+                });
+            });
+            observe(&mut connection, &Scope::all()).is_err()
+        };
+        assert!(fails(Procedure::CONNECT_LIST_ALL_NETWORKS, Some(ErrorCode::SYSTEM_ERROR)));
+        assert!(fails(Procedure::CONNECT_GET_ALL_DOMAIN_STATS, Some(ErrorCode::RPC)));
+        assert!(fails(Procedure::DOMAIN_GET_XML_DESC, Some(ErrorCode::OPERATION_DENIED)));
+        assert!(fails(Procedure::DOMAIN_GET_XML_DESC, None));
+        assert!(fails(Procedure::NETWORK_GET_XML_DESC, None));
+    }
+}

@@ -227,3 +227,101 @@ fn not_of(kind: Kind) -> Error {
 fn new(procedure: Procedure, args: &(impl Encode + ?Sized)) -> Result<Request> {
     Ok(Request { procedure, args: to_bytes(args)?, time: times::of(procedure) })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+    use super::*;
+    use crate::model::{Affect, NetworkCommand, NetworkSection, ResourceId, Uuid};
+
+    fn host(hypervisor: Hypervisor, version: Version) -> Host {
+        Host { hypervisor, version, uri: String::new(), network_update_in_order: true }
+    }
+
+    fn args(host: &Host, kind: Kind, op: Op) -> (Procedure, Vec<u8>) {
+        let target = Target {
+            id: ResourceId::new(kind, "ev1"),
+            uuid: Uuid::parse_str("97f8b5d6-ac5b-4361-b396-baa1fc4d937a").unwrap(),
+        };
+        let request = request(host, &Call { target, op }).unwrap();
+        (request.procedure, request.args)
+    }
+
+    /// virsh's undefine, recorded.
+    #[test]
+    fn undefine_is_the_recorded_bytes() {
+        let host = host(Hypervisor::Test, Version::new(11, 3, 0));
+        let undefine = Op::Undefine { keep: UndefineKeep::Nothing };
+        let (procedure, args) = args(&host, Kind::Domain, undefine);
+        assert_eq!(procedure, Procedure::DOMAIN_UNDEFINE_FLAGS);
+        assert_eq!(
+            args,
+            b"\0\0\0\x03ev1\0\x97\xf8\xb5\xd6\xac\x5b\x43\x61\xb3\x96\xba\xa1\xfc\x4d\x93\x7a\
+              \xff\xff\xff\xff\0\0\0\0"
+        );
+    }
+
+    #[test]
+    fn undefine_flags_are_those_that_the_hypervisor_takes() {
+        let new = Version::new(11, 3, 0);
+        for (hypervisor, version, keep, flags) in [
+            (Hypervisor::Qemu, new, UndefineKeep::State, 72),
+            (Hypervisor::Qemu, new, UndefineKeep::Remove, 55),
+            (Hypervisor::Qemu, Version::new(8, 8, 0), UndefineKeep::State, 8),
+            (Hypervisor::Qemu, Version::new(8, 8, 0), UndefineKeep::Remove, 23),
+            (Hypervisor::Test, new, UndefineKeep::State, 0),
+            (Hypervisor::Test, new, UndefineKeep::Remove, 3),
+            (Hypervisor::Xen, new, UndefineKeep::Remove, 1),
+            (Hypervisor::Other, new, UndefineKeep::Remove, 0),
+        ] {
+            assert_eq!(undefine_flags(&host(hypervisor, version), keep), flags);
+        }
+    }
+
+    #[test]
+    fn a_server_without_the_feature_takes_the_section_first() {
+        let mut host = host(Hypervisor::Qemu, Version::new(11, 3, 0));
+        let update = || Op::NetworkUpdate {
+            command: NetworkCommand::AddLast,
+            section: NetworkSection::DnsHost,
+            parent: -1,
+            xml: String::new(),
+            affect: Affect::Both,
+        };
+        let words = |host: &Host| {
+            let (_, args) = args(host, Kind::Network, update());
+            (args[27], args[31], args[35], args[43])
+        };
+        assert_eq!(words(&host), (3, 10, 255, 3));
+        host.network_update_in_order = false;
+        assert_eq!(words(&host), (10, 3, 255, 3));
+    }
+
+    #[test]
+    fn capabilities_are_those_of_the_hypervisor_and_version() {
+        let takes = |hypervisor, version, kind, op| {
+            capabilities(&host(hypervisor, version)).supports(kind, op)
+        };
+        let (old, new) = (Version::new(9, 0, 0), Version::new(11, 3, 0));
+        assert!(takes(Hypervisor::Qemu, old, Kind::Domain, OpKind::Update));
+        assert!(!takes(Hypervisor::Test, old, Kind::Domain, OpKind::Update));
+        assert!(takes(Hypervisor::Test, new, Kind::Domain, OpKind::Update));
+        assert!(!takes(Hypervisor::Test, new, Kind::Domain, OpKind::Detach));
+        assert!(!takes(Hypervisor::Qemu, old, Kind::Network, OpKind::SetMetadata));
+        assert!(takes(Hypervisor::Qemu, new, Kind::Network, OpKind::SetMetadata));
+        assert!(!takes(Hypervisor::Qemu, new, Kind::Domain, OpKind::NetworkUpdate));
+        assert!(!takes(Hypervisor::Qemu, new, Kind::Network, OpKind::Suspend));
+        let xen = capabilities(&host(Hypervisor::Xen, new));
+        assert_eq!((xen.mac_prefix, xen.undefine_keeps_state), ([0, 0x16, 0x3e], false));
+    }
+
+    #[test]
+    fn a_definition_that_would_break_the_connection_is_not_sent() {
+        let host = host(Hypervisor::Qemu, Version::new(11, 3, 0));
+        let target = Target { id: ResourceId::new(Kind::Domain, "big"), uuid: Uuid::nil() };
+        let op = Op::Define { xml: "x".repeat(XML_MAX + 1) };
+        let error = request(&host, &Call { target, op }).unwrap_err();
+        assert_eq!(error.code, ErrorCode::XML_ERROR);
+    }
+}
