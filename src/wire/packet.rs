@@ -37,7 +37,7 @@ open_number! {
     Status(i32) {
         /// The payload is the result, or the arguments.
         OK = 0,
-        /// The payload is a [`RemoteError`](super::RemoteError).
+        /// The payload is a [`RemoteError`].
         ERROR = 1,
     }
 }

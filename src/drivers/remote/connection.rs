@@ -119,7 +119,7 @@ impl Connection {
     /// Whether another call fits into a window of that many.
     pub(super) fn has_room(&self, window: usize) -> bool {
         self.pending.is_empty()
-            || (self.pending.len() + self.abandoned.len() < window && self.backlog() < BACKLOG_MAX)
+            || (self.pending.len() + self.abandoned.len() < window && !self.is_full())
     }
 
     /// Whether there is something to wait for or to take.
@@ -209,6 +209,10 @@ impl Connection {
         self.outgoing.len() - self.sent
     }
 
+    fn is_full(&self) -> bool {
+        self.backlog() >= BACKLOG_MAX
+    }
+
     /// Writes what the kernel takes.
     fn send(&mut self) {
         while let Some(rest) = self.outgoing.get(self.sent..).filter(|rest| !rest.is_empty()) {
@@ -286,7 +290,7 @@ impl Connection {
             (Program::REMOTE, PacketKind::REPLY) => self.accept_reply(header, payload),
             (Program::KEEPALIVE, PacketKind::MESSAGE) => {
                 // a peer that asks and does not read gets no further answers
-                if header.procedure == PING && self.backlog() < BACKLOG_MAX {
+                if header.procedure == PING && !self.is_full() {
                     self.queue(&Packet { header: Header::keepalive(PONG), payload: Vec::new() })?;
                 }
                 Ok(())
@@ -359,13 +363,17 @@ impl Connection {
 }
 
 /// Sends and receives until at least one of `connections` has made progress or a deadline has
-/// passed. Returns at once if a completion can be taken or nothing is outstanding.
+/// passed. Returns at once if a completion can be taken, more can be submitted than before, or
+/// nothing is outstanding.
 pub(super) fn wait(connections: &mut [&mut Connection]) {
+    let mut made_room = false;
     for connection in connections.iter_mut() {
+        let was_full = connection.is_full();
         connection.send();
+        made_room |= was_full && !connection.is_full();
     }
     let idle = connections.iter().all(|c| c.pending.is_empty());
-    if idle || connections.iter().any(|c| !c.completions.is_empty()) {
+    if made_room || idle || connections.iter().any(|c| !c.completions.is_empty()) {
         return;
     }
     let result = poll_all(connections);

@@ -162,7 +162,7 @@ mod tests {
     use crate::model::{Hypervisor, Kind, Op, Target, Uuid, Version};
     use crate::wire::{Decode as _, DomainHandle, Packet, Procedure, Reader};
     use std::collections::VecDeque;
-    use std::sync::{Arc, Mutex};
+    use std::sync::{Arc, Mutex, mpsc};
     use std::time::Duration;
 
     fn call(name: &str, op: Op) -> Call {
@@ -248,13 +248,22 @@ mod tests {
 
     #[test]
     fn a_lost_connection_loses_what_was_sent_and_is_opened_again() {
-        let cut: Script = Box::new(|server| {
+        let (gone, wait_for) = mpsc::channel();
+        let cut: Script = Box::new(move |server| {
             server.call();
+            server.hang_up();
+            gone.send(()).unwrap();
+        });
+        let afterwards: Script = Box::new(move |server| {
+            let call = server.call();
+            wait_for.recv().unwrap();
+            server.reply(call, &());
+            server.packet();
         });
         let seen = Arc::default();
         let batch = [autostart("a"), autostart("a"), call("b", Op::Suspend), autostart("b")];
         // the first connection is for quick calls, the second for long ones
-        let scripts = vec![cut, honest(&seen, ""), honest(&seen, "")];
+        let scripts = vec![cut, afterwards, honest(&seen, "")];
         assert_eq!(
             run(scripts, &batch),
             ["unknown RPC", "refused OPERATION_ABORTED", "done", "done"]

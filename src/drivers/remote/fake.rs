@@ -71,6 +71,10 @@ impl Server {
         self.send(&done(call, result));
     }
 
+    pub(super) fn hang_up(&mut self) {
+        self.stream.shutdown(std::net::Shutdown::Both).unwrap();
+    }
+
     /// Answers every call as `answer` says until the client hangs up.
     pub(super) fn serve(
         &mut self,
