@@ -1,0 +1,653 @@
+//! One connection: requests out, replies in, matched by serial, each with a deadline.
+//!
+//! Nothing here blocks but [`wait`], which polls reading and writing of any number of connections
+//! together. Writing without reading would deadlock: a daemon stops reading a client that has five
+//! calls unanswered, and resumes when it could write a reply.
+
+use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::wire::{
+    Decode, FrameReader, Header, Malformed, PING, PONG, Packet, PacketKind, Procedure, Program,
+    RemoteError, Status, from_bytes,
+};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+/// Calls outstanding at once where they are quick. A daemon works on five of them; what is beyond
+/// waits in its socket's buffer, which hides the latency of a link: 128 reach within a tenth of the
+/// best.
+pub(super) const WINDOW: usize = 128;
+
+/// Bytes that may wait to be written before further calls wait too.
+const BACKLOG_MAX: usize = 1 << 20;
+
+/// Bytes read at once, and how often before the deadlines are looked at again.
+const READ_SIZE: usize = 64 << 10;
+const READS_MAX: usize = 64;
+
+/// A call ready to be sent.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) procedure: Procedure,
+    pub(super) args: Vec<u8>,
+    /// How long the answer may take.
+    pub(super) time: Duration,
+}
+
+/// What became of a request.
+#[derive(Debug)]
+pub(super) enum Reply {
+    /// The server carried it out; the result in XDR.
+    Done(Vec<u8>),
+    /// The server refused it.
+    Refused(Error),
+    /// Not all of it was written, so the server cannot have carried it out.
+    Unsent(Error),
+    /// All of it was written and no reply came: it may or may not have been carried out.
+    Lost(Error),
+}
+
+/// A request that is over. The ticket is the caller's own number for it.
+#[derive(Debug)]
+pub(super) struct Completion {
+    pub(super) ticket: usize,
+    pub(super) reply: Reply,
+}
+
+#[derive(Debug)]
+struct Pending {
+    ticket: usize,
+    procedure: Procedure,
+    /// How many bytes of the connection are written when this request is.
+    end: u64,
+    deadline: Instant,
+}
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: UnixStream,
+    frames: FrameReader,
+    /// What waits to be written, and how much of it is.
+    outgoing: Vec<u8>,
+    sent: usize,
+    /// Bytes put into `outgoing` so far, and bytes of them that the kernel took.
+    queued: u64,
+    written: u64,
+    serial: u32,
+    /// By serial.
+    pending: BTreeMap<u32, Pending>,
+    /// Calls whose deadline passed: their replies, should they come, are dropped.
+    abandoned: BTreeMap<u32, Procedure>,
+    completions: VecDeque<Completion>,
+    /// Why nothing more can be sent.
+    broken: Option<Error>,
+}
+
+impl Connection {
+    /// A connection over `stream`, which does not block.
+    pub(super) fn new(stream: UnixStream) -> Self {
+        Self {
+            stream,
+            frames: FrameReader::default(),
+            outgoing: Vec::new(),
+            sent: 0,
+            queued: 0,
+            written: 0,
+            serial: 0,
+            pending: BTreeMap::new(),
+            abandoned: BTreeMap::new(),
+            completions: VecDeque::new(),
+            broken: None,
+        }
+    }
+
+    /// Whether calls can be sent: for an idle connection, whether the server is still there. One that
+    /// owes a reply nobody waits for any more is not used again, as the call still holds one of the
+    /// server's slots.
+    pub(super) fn is_usable(&mut self) -> bool {
+        if self.broken.is_none() && self.pending.is_empty() {
+            self.receive();
+            return self.broken.is_none() && self.abandoned.is_empty();
+        }
+        self.broken.is_none()
+    }
+
+    /// Whether another call fits into a window of that many.
+    pub(super) fn has_room(&self, window: usize) -> bool {
+        self.pending.is_empty()
+            || (self.pending.len() + self.abandoned.len() < window && !self.is_full())
+    }
+
+    /// Whether there is something to wait for or to take.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.pending.is_empty() || !self.completions.is_empty()
+    }
+
+    /// Queues a call; [`wait`] sends it.
+    pub(super) fn submit(&mut self, ticket: usize, request: Request) {
+        let Request { procedure, args, time } = request;
+        if let Some(error) = &self.broken {
+            let reply = Reply::Unsent(error.clone());
+            self.completions.push_back(Completion { ticket, reply });
+            return;
+        }
+        let serial = self.serial;
+        self.serial = serial.wrapping_add(1);
+        let packet = Packet { header: Header::call(procedure, serial), payload: args };
+        if let Err(malformed) = self.queue(&packet) {
+            let reply = Reply::Unsent(malformed.into());
+            self.completions.push_back(Completion { ticket, reply });
+            return;
+        }
+        let pending =
+            Pending { ticket, procedure, end: self.queued, deadline: Instant::now() + time };
+        self.pending.insert(serial, pending);
+    }
+
+    /// The next request that is over.
+    pub(super) fn take(&mut self) -> Option<Completion> {
+        self.completions.pop_front()
+    }
+
+    /// Sends `requests` through the window and returns what the server said to each, in order.
+    ///
+    /// # Errors
+    /// The connection failed, or one was not answered in time.
+    pub(super) fn call_all(&mut self, requests: Vec<Request>) -> Result<Vec<Result<Vec<u8>>>> {
+        let mut replies: Vec<Result<Vec<u8>>> = Vec::new();
+        replies.resize_with(requests.len(), || Ok(Vec::new()));
+        let mut requests = requests.into_iter().enumerate().peekable();
+        loop {
+            while self.has_room(WINDOW) {
+                let Some((ticket, request)) = requests.next() else { break };
+                self.submit(ticket, request);
+            }
+            if !self.is_busy() {
+                return Ok(replies);
+            }
+            wait(&mut [&mut *self]);
+            while let Some(Completion { ticket, reply }) = self.take() {
+                let reply = match reply {
+                    Reply::Done(result) => Ok(result),
+                    Reply::Refused(error) => Err(error),
+                    Reply::Unsent(error) | Reply::Lost(error) => {
+                        // its other calls belong to a read that has failed
+                        self.fail(&error);
+                        self.completions.clear();
+                        return Err(error);
+                    }
+                };
+                if let Some(slot) = replies.get_mut(ticket) {
+                    *slot = reply;
+                }
+            }
+        }
+    }
+
+    /// Sends one request and reads its result.
+    ///
+    /// # Errors
+    /// The server's, or the connection's.
+    pub(super) fn call<R: Decode>(&mut self, request: Request) -> Result<R> {
+        let replies = self.call_all(vec![request])?;
+        let reply = replies.into_iter().next().unwrap_or_else(|| Ok(Vec::new()))?;
+        Ok(from_bytes(&reply)?)
+    }
+
+    fn queue(&mut self, packet: &Packet) -> Result<(), Malformed> {
+        let before = self.outgoing.len();
+        packet.write(&mut self.outgoing)?;
+        self.queued += (self.outgoing.len() - before) as u64;
+        Ok(())
+    }
+
+    fn backlog(&self) -> usize {
+        self.outgoing.len() - self.sent
+    }
+
+    fn is_full(&self) -> bool {
+        self.backlog() >= BACKLOG_MAX
+    }
+
+    /// Writes what the kernel takes.
+    fn send(&mut self) {
+        while let Some(rest) = self.outgoing.get(self.sent..).filter(|rest| !rest.is_empty()) {
+            match self.stream.write(rest) {
+                Ok(n) => {
+                    self.sent += n;
+                    self.written += n as u64;
+                }
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == ErrorKind::WouldBlock => return,
+                Err(e) => {
+                    // the server may have answered before it went away
+                    self.receive();
+                    self.fail(&lost("the connection to libvirt failed").caused_by(io_error(&e)));
+                    return;
+                }
+            }
+        }
+        self.outgoing.clear();
+        self.sent = 0;
+    }
+
+    /// Reads what has come, and answers it or hands it on.
+    fn receive(&mut self) {
+        let mut buffer = [0; READ_SIZE];
+        for _ in 0..READS_MAX {
+            if self.broken.is_some() {
+                return;
+            }
+            match self.stream.read(&mut buffer) {
+                Ok(0) => {
+                    let inside = self.frames.is_inside_packet();
+                    self.fail(&lost(if inside {
+                        "libvirt closed the connection in the middle of a packet"
+                    } else {
+                        "libvirt closed the connection"
+                    }));
+                }
+                Ok(n) => {
+                    self.frames.feed(buffer.get(..n).unwrap_or_default());
+                    self.take_packets();
+                }
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == ErrorKind::WouldBlock => return,
+                Err(e) => {
+                    self.fail(&lost("the connection to libvirt failed").caused_by(io_error(&e)));
+                }
+            }
+        }
+    }
+
+    fn take_packets(&mut self) {
+        let result = loop {
+            match self.frames.take() {
+                Ok(Some(packet)) => {
+                    if let Err(error) = self.accept(packet) {
+                        break Err(error);
+                    }
+                }
+                Ok(None) => break Ok(()),
+                Err(malformed) => break Err(malformed.into()),
+            }
+        };
+        if let Err(error) = result {
+            let outer = lost("libvirt's answer cannot be understood");
+            self.fail(&outer.caused_by(error).hint("is this the socket of a libvirt daemon?"));
+        }
+    }
+
+    fn accept(&mut self, packet: Packet) -> Result<()> {
+        let Packet { header, payload } = packet;
+        match (header.program, header.kind) {
+            // events: nobody listens on this connection
+            (Program::REMOTE, PacketKind::MESSAGE) => Ok(()),
+            (Program::REMOTE, PacketKind::REPLY) => self.accept_reply(header, payload),
+            (Program::KEEPALIVE, PacketKind::MESSAGE) => {
+                // a peer that asks and does not read gets no further answers
+                if header.procedure == PING && !self.is_full() {
+                    self.queue(&Packet { header: Header::keepalive(PONG), payload: Vec::new() })?;
+                }
+                Ok(())
+            }
+            _ => Err(protocol(format!("a packet that no client expects: {header:?}"))),
+        }
+    }
+
+    fn accept_reply(&mut self, header: Header, payload: Vec<u8>) -> Result<()> {
+        let Header { serial, procedure, status, .. } = header;
+        let expected = match self.pending.get(&serial) {
+            Some(pending) if pending.end <= self.written => pending.procedure,
+            Some(_) => return Err(protocol(format!("a reply before its call: {header:?}"))),
+            None => match self.abandoned.remove(&serial) {
+                Some(expected) if expected == procedure => return Ok(()),
+                _ => return Err(protocol(format!("a reply to no call: {header:?}"))),
+            },
+        };
+        if procedure != expected {
+            let text = format!("a reply of {procedure:?} to a call of {expected:?}");
+            return Err(protocol(text));
+        }
+        let reply = match status {
+            Status::OK => Reply::Done(payload),
+            Status::ERROR => Reply::Refused(from_bytes::<RemoteError>(&payload)?.into()),
+            other => return Err(protocol(format!("a reply with status {}", other.0))),
+        };
+        if let Some(Pending { ticket, .. }) = self.pending.remove(&serial) {
+            self.completions.push_back(Completion { ticket, reply });
+        }
+        Ok(())
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        self.pending.values().map(|pending| pending.deadline).min()
+    }
+
+    /// Gives up on calls whose time is over.
+    fn expire(&mut self, now: Instant) {
+        let late: Vec<u32> =
+            self.pending.iter().filter(|(_, p)| p.deadline <= now).map(|(s, _)| *s).collect();
+        for serial in late {
+            let Some(pending) = self.pending.get(&serial) else { return };
+            let text = format!("libvirt did not answer {:?} in time", pending.procedure);
+            let error = Error::new(ErrorCode::OPERATION_TIMEOUT, ErrorDomain::REMOTE, text);
+            if pending.end > self.written {
+                // the server does not even read: half a request cannot be taken back
+                self.fail(&error);
+                return;
+            }
+            if let Some(Pending { ticket, procedure, .. }) = self.pending.remove(&serial) {
+                self.abandoned.insert(serial, procedure);
+                self.completions.push_back(Completion { ticket, reply: Reply::Lost(error) });
+            }
+        }
+    }
+
+    /// Ends the connection: nothing more is sent, and every call on it is over.
+    fn fail(&mut self, error: &Error) {
+        if self.broken.is_some() {
+            return;
+        }
+        self.broken = Some(error.clone());
+        for Pending { ticket, end, .. } in std::mem::take(&mut self.pending).into_values() {
+            let error = error.clone();
+            let reply = if end <= self.written { Reply::Lost(error) } else { Reply::Unsent(error) };
+            self.completions.push_back(Completion { ticket, reply });
+        }
+    }
+}
+
+/// Sends and receives until at least one of `connections` has made progress or a deadline has
+/// passed. Returns at once if a completion can be taken, more can be submitted than before, or
+/// nothing is outstanding.
+pub(super) fn wait(connections: &mut [&mut Connection]) {
+    let mut made_room = false;
+    for connection in connections.iter_mut() {
+        let was_full = connection.is_full();
+        connection.send();
+        made_room |= was_full && !connection.is_full();
+    }
+    let idle = connections.iter().all(|c| c.pending.is_empty());
+    if made_room || idle || connections.iter().any(|c| !c.completions.is_empty()) {
+        return;
+    }
+    let result = poll_all(connections);
+    let now = Instant::now();
+    for (i, connection) in connections.iter_mut().enumerate() {
+        match &result {
+            Ok(ready) if ready.get(i) == Some(&true) => {
+                connection.receive();
+                connection.send();
+            }
+            Ok(_) => {}
+            Err(errno) => connection.fail(&Error::system("poll", &(*errno).into())),
+        }
+        connection.expire(now);
+    }
+}
+
+/// Which of `connections` can be read or written, or have failed; none when a deadline has passed.
+fn poll_all(connections: &[&mut Connection]) -> Result<Vec<bool>, Errno> {
+    let mut fds: Vec<PollFd<'_>> = connections
+        .iter()
+        .map(|c| {
+            let mut flags = PollFlags::empty();
+            flags.set(PollFlags::POLLIN, c.broken.is_none());
+            flags.set(PollFlags::POLLOUT, c.broken.is_none() && c.backlog() > 0);
+            PollFd::new(c.stream.as_fd(), flags)
+        })
+        .collect();
+    let deadline = connections.iter().filter_map(|c| c.next_deadline()).min();
+    let timeout = deadline.map_or(PollTimeout::NONE, |deadline| {
+        // a millisecond more, so that the deadline has passed when the poll is over
+        let left = deadline.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
+        PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+    });
+    match poll(&mut fds, timeout) {
+        Ok(_) | Err(Errno::EINTR) => {
+            Ok(fds.iter().map(|fd| fd.revents().is_some_and(|r| !r.is_empty())).collect())
+        }
+        Err(errno) => Err(errno),
+    }
+}
+
+fn lost(message: &str) -> Error {
+    Error::new(ErrorCode::RPC, ErrorDomain::REMOTE, message)
+}
+
+fn protocol(message: String) -> Error {
+    Error::new(ErrorCode::RPC, ErrorDomain::RPC, message)
+}
+
+fn io_error(error: &std::io::Error) -> Error {
+    Error::system("socket", error)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+    use super::super::fake::{self, Server, connection, done, event, written};
+    use super::*;
+    use crate::diag::ErrorCode;
+    use crate::wire::to_bytes;
+    use std::sync::mpsc;
+
+    const SOON: Duration = Duration::from_millis(60);
+    const LATER: Duration = Duration::from_secs(20);
+
+    fn request(time: Duration) -> Request {
+        Request { procedure: Procedure::CONNECT_GET_TYPE, args: Vec::new(), time }
+    }
+
+    /// Waits for the next completion and says what it was.
+    fn outcome(connection: &mut Connection) -> (usize, &'static str) {
+        loop {
+            if let Some(Completion { ticket, reply }) = connection.take() {
+                let word = match reply {
+                    Reply::Done(_) => "done",
+                    Reply::Refused(_) => "refused",
+                    Reply::Unsent(_) => "unsent",
+                    Reply::Lost(_) => "lost",
+                };
+                return (ticket, word);
+            }
+            assert!(connection.is_busy());
+            wait(&mut [&mut *connection]);
+        }
+    }
+
+    /// One call to a server that behaves as `script` says: what became of it, and whether the
+    /// connection can be used after.
+    fn check(expected: &str, usable: bool, script: impl FnOnce(&mut Server) + Send + 'static) {
+        let mut connection = connection(script);
+        connection.submit(7, request(Duration::from_millis(500)));
+        assert_eq!(outcome(&mut connection), (7, expected));
+        assert!(!connection.is_busy());
+        // the server may still be on its way out
+        let end = Instant::now() + LATER;
+        while connection.is_usable() != usable && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(connection.is_usable(), usable);
+    }
+
+    #[test]
+    fn a_whole_reply_counts_whatever_comes_before_or_after_it() {
+        let (stay, leave) = mpsc::channel::<()>();
+        check("done", true, move |server| {
+            let call = server.call();
+            for byte in written(&done(call, &"QEMU")) {
+                server.write(&[byte]);
+            }
+            let _ = leave.recv_timeout(LATER);
+        });
+        drop(stay);
+        check("done", false, |server| {
+            let call = server.call();
+            server.send(&event());
+            server.reply(call, &"QEMU");
+        });
+        check("refused", false, |server| {
+            let call = server.call();
+            let error = RemoteError::from(&fake::refusal(ErrorCode::NO_DOMAIN));
+            server.send(&Packet::refusal(call, &error).unwrap());
+        });
+    }
+
+    #[test]
+    fn a_call_without_a_whole_reply_is_lost() {
+        check("lost", false, |server| {
+            server.call();
+        });
+        check("lost", false, |server| {
+            let call = server.call();
+            let reply = written(&done(call, &"QEMU"));
+            server.write(&reply[..reply.len() - 1]);
+        });
+        check("lost", false, |server| {
+            let call = server.call();
+            server.write(&written(&done(call, &"QEMU"))[..3]);
+        });
+    }
+
+    #[test]
+    fn a_server_that_breaks_the_protocol_is_not_listened_to() {
+        let hangs_on = |packet: fn(Header) -> Packet| {
+            check("lost", false, move |server| {
+                let call = server.call();
+                server.send(&packet(call));
+                server.reply(call, &"QEMU");
+                server.packet();
+            });
+        };
+        hangs_on(|call| done(Header { serial: call.serial + 1, ..call }, &()));
+        hangs_on(|call| done(Header { procedure: Procedure::AUTH_LIST, ..call }, &()));
+        hangs_on(|call| done(Header { program: Program(0x1234_5678), ..call }, &()));
+        hangs_on(|call| Packet { header: call.reply(Status(2)), payload: vec![] });
+        hangs_on(|call| Packet { header: call.reply(Status::ERROR), payload: vec![0; 5] });
+        hangs_on(|call| Packet { header: Header { kind: PacketKind(3), ..call }, payload: vec![] });
+        check("lost", false, |server| {
+            server.call();
+            server.write(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+            server.packet();
+        });
+    }
+
+    #[test]
+    fn the_same_reply_twice_breaks_the_connection_and_not_the_call() {
+        let mut connection = connection(|server| {
+            let call = server.call();
+            let twice = written(&done(call, &"QEMU")).repeat(2);
+            server.write(&twice);
+            server.packet();
+        });
+        connection.submit(1, request(LATER));
+        assert_eq!(outcome(&mut connection), (1, "done"));
+        assert!(!connection.is_usable());
+    }
+
+    #[test]
+    fn replies_are_matched_by_serial_and_pings_answered() {
+        let (told, pongs) = mpsc::channel();
+        let mut connection = connection(move |server| {
+            let calls = [server.call(), server.call(), server.call()];
+            server.send(&Packet { header: Header::keepalive(PING), payload: vec![] });
+            for (i, call) in calls.into_iter().enumerate().rev() {
+                server.reply(call, &(i as u32));
+            }
+            told.send(server.packet().unwrap().header).unwrap();
+        });
+        let requests = (0..3).map(|_| request(LATER)).collect();
+        let replies = connection.call_all(requests).unwrap();
+        for (i, reply) in replies.into_iter().enumerate() {
+            assert_eq!(reply.unwrap(), to_bytes(&(i as u32)).unwrap());
+        }
+        connection.send();
+        assert_eq!(pongs.recv_timeout(LATER).unwrap(), Header::keepalive(PONG));
+    }
+
+    #[test]
+    fn a_late_reply_is_dropped_and_its_connection_rests_until_it_came() {
+        let (go, wait_for) = mpsc::channel::<()>();
+        let (stay, leave) = mpsc::channel::<()>();
+        let mut connection = connection(move |server| {
+            let call = server.call();
+            let _ = wait_for.recv_timeout(LATER);
+            server.reply(call, &"QEMU");
+            let _ = leave.recv_timeout(LATER);
+        });
+        connection.submit(1, request(SOON));
+        assert_eq!(outcome(&mut connection), (1, "lost"));
+        assert!(!connection.is_usable());
+        go.send(()).unwrap();
+        let deadline = Instant::now() + LATER;
+        while !connection.is_usable() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert!(connection.is_usable());
+        assert!(connection.take().is_none());
+        drop(stay);
+    }
+
+    #[test]
+    fn a_flood_of_events_does_not_outlast_the_deadline() {
+        check("lost", false, |server| {
+            server.call();
+            let flood = written(&event()).repeat(500);
+            let end = Instant::now() + Duration::from_secs(2);
+            while Instant::now() < end {
+                server.write(&flood);
+            }
+        });
+    }
+
+    #[test]
+    fn a_server_that_does_not_read_gets_half_a_request_at_most() {
+        let (stay, leave) = mpsc::channel::<()>();
+        let mut connection = connection(move |_| {
+            let _ = leave.recv_timeout(LATER);
+        });
+        connection.submit(1, request(LATER));
+        connection.submit(2, Request { args: vec![0; 8 << 20], ..request(SOON) });
+        connection.submit(3, request(LATER));
+        let mut all = [(); 3].map(|()| outcome(&mut connection));
+        all.sort_unstable();
+        assert_eq!(all, [(1, "lost"), (2, "unsent"), (3, "unsent")]);
+        assert!(!connection.is_usable());
+        drop(stay);
+    }
+
+    #[test]
+    fn calls_and_replies_larger_than_the_buffers_do_not_deadlock() {
+        const CALLS: usize = 40;
+        let mut connection = connection(|server| {
+            // as libvirtd does: it reads five, then no more before it could write a reply
+            for _ in 0..CALLS / 5 {
+                let calls = [(); 5].map(|()| server.call());
+                for call in calls {
+                    server.reply(call, &"x".repeat(300_000));
+                }
+            }
+        });
+        let requests =
+            (0..CALLS).map(|_| Request { args: vec![0; 300_000], ..request(LATER) }).collect();
+        let replies = connection.call_all(requests).unwrap();
+        assert!(replies.iter().all(|reply| reply.as_ref().unwrap().len() == 300_004));
+    }
+
+    #[test]
+    fn what_is_too_long_is_not_sent() {
+        let mut connection = connection(|server| {
+            server.packet();
+        });
+        connection.submit(1, Request { args: vec![0; 33_554_432], ..request(LATER) });
+        assert_eq!(outcome(&mut connection), (1, "unsent"));
+        assert!(connection.is_usable());
+    }
+}

@@ -1,0 +1,65 @@
+//! The two connections of a driver, opened when they are first needed and again when they are lost.
+
+use super::connection::{Connection, WINDOW};
+use crate::diag::Result;
+use crate::wire::Class;
+use std::fmt;
+
+/// Long calls outstanding at once. A daemon works on five calls of a client; with four in the hands
+/// of hung guests the fifth still answers.
+const LONG_WINDOW: usize = 4;
+
+/// How a connection is opened.
+type Dial = Box<dyn Fn() -> Result<Connection> + Send>;
+
+/// Quick calls go one way and long ones another, so that a hung guest never holds up a read.
+pub(super) struct Lanes {
+    dial: Dial,
+    quick: Option<Connection>,
+    long: Option<Connection>,
+}
+
+impl fmt::Debug for Lanes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { dial: _, quick, long } = self;
+        f.debug_struct("Lanes").field("quick", quick).field("long", long).finish_non_exhaustive()
+    }
+}
+
+impl Lanes {
+    pub(super) fn new(dial: Dial) -> Self {
+        Self { dial, quick: None, long: None }
+    }
+
+    /// How many calls of a class may be outstanding.
+    pub(super) fn window(class: Class) -> usize {
+        match class {
+            Class::Quick => WINDOW,
+            Class::Long => LONG_WINDOW,
+        }
+    }
+
+    /// The connection for calls of a class, opened if there is none that can be used.
+    ///
+    /// # Errors
+    /// It could not be opened.
+    pub(super) fn connection(&mut self, class: Class) -> Result<&mut Connection> {
+        let lane = match class {
+            Class::Quick => &mut self.quick,
+            Class::Long => &mut self.long,
+        };
+        let usable = lane.take().and_then(|mut c| (c.is_busy() || c.is_usable()).then_some(c));
+        Ok(lane.insert(match usable {
+            Some(connection) => connection,
+            None => (self.dial)()?,
+        }))
+    }
+
+    /// The connections that have something outstanding or to be taken.
+    pub(super) fn busy(&mut self) -> Vec<&mut Connection> {
+        [&mut self.quick, &mut self.long]
+            .into_iter()
+            .filter_map(|lane| lane.as_mut().filter(|c| c.is_busy()))
+            .collect()
+    }
+}

@@ -1,0 +1,474 @@
+//! Reading a host's inventory: a few bulk calls in one round trip, then the definitions.
+
+use super::connection::{Connection, Request};
+use super::times;
+use crate::diag::{Error, ErrorCode, ErrorDomain, Result, SourceId};
+use crate::model::{Detail, Kind, Observed, ObservedResource, ResourceId, Scope, State, Uuid};
+use crate::wire::{
+    Decode, DomainHandle, DomainStats, Encode, Listed, NetworkHandle, Procedure, from_bytes,
+    to_bytes,
+};
+use crate::xml::{self, Element, Limits};
+use std::collections::{HashMap, HashSet};
+use std::vec::IntoIter;
+
+/// virConnectListAllDomainsFlags.
+const DOMAINS_ALL: u32 = 0;
+const DOMAINS_PERSISTENT: u32 = 1 << 2;
+const DOMAINS_MANAGED_SAVE: u32 = 1 << 8;
+const DOMAINS_AUTOSTART: u32 = 1 << 10;
+
+/// virConnectListAllNetworksFlags.
+const NETWORKS_ALL: u32 = 0;
+const NETWORKS_ACTIVE: u32 = 1 << 1;
+const NETWORKS_PERSISTENT: u32 = 1 << 2;
+const NETWORKS_AUTOSTART: u32 = 1 << 4;
+
+/// VIR_DOMAIN_STATS_STATE: the only statistics that never wait for a guest.
+const STATS_STATE: u32 = 1;
+
+/// virDomainXMLFlags. Secrets are read too: a definition is merged from them and would lose them.
+const DOMAIN_XML_SECURE: u32 = 1;
+const DOMAIN_XML_INACTIVE: u32 = 1 << 1;
+
+/// VIR_NETWORK_XML_INACTIVE.
+const NETWORK_XML_INACTIVE: u32 = 1;
+
+/// Reads what `scope` asks for. An object that vanishes while it is read is left out.
+///
+/// # Errors
+/// Something could not be read: a part of an inventory is no inventory.
+pub(super) fn observe(connection: &mut Connection, scope: &Scope) -> Result<Observed> {
+    let mut entries = list(connection, scope)?;
+    read_missing_states(connection, &mut entries)?;
+    if scope.detail == Detail::Full {
+        read_definitions(connection, &mut entries)?;
+    }
+    let there = entries.into_iter().filter(|entry| !entry.vanished);
+    let resources = there.map(|Entry { resource, .. }| (resource.id.clone(), resource)).collect();
+    Ok(Observed { resources })
+}
+
+/// A resource that is being read.
+struct Entry {
+    resource: ObservedResource,
+    /// How the server is asked about it, in XDR.
+    handle: Vec<u8>,
+    /// Whether its state is known.
+    has_state: bool,
+    vanished: bool,
+}
+
+/// The kinds in scope, their lists and states: all in one round trip.
+fn list(connection: &mut Connection, scope: &Scope) -> Result<Vec<Entry>> {
+    let mut requests = Vec::new();
+    if scope.includes_kind(Kind::Network) {
+        for flags in [NETWORKS_ALL, NETWORKS_ACTIVE, NETWORKS_PERSISTENT, NETWORKS_AUTOSTART] {
+            requests.push(quick(Procedure::CONNECT_LIST_ALL_NETWORKS, &(1u32, flags))?);
+        }
+    }
+    if scope.includes_kind(Kind::Domain) {
+        for flags in [DOMAINS_ALL, DOMAINS_PERSISTENT, DOMAINS_MANAGED_SAVE, DOMAINS_AUTOSTART] {
+            requests.push(quick(Procedure::CONNECT_LIST_ALL_DOMAINS, &(1u32, flags))?);
+        }
+        let args = (Vec::<DomainHandle>::new(), STATS_STATE, 0u32);
+        requests.push(quick(Procedure::CONNECT_GET_ALL_DOMAIN_STATS, &args)?);
+    }
+    let mut replies = Replies(connection.call_all(requests)?.into_iter());
+    let mut entries = Vec::new();
+    if scope.includes_kind(Kind::Network) {
+        entries.extend(network_entries(&mut replies, scope)?);
+    }
+    if scope.includes_kind(Kind::Domain) {
+        entries.extend(domain_entries(&mut replies, scope)?);
+    }
+    Ok(entries)
+}
+
+fn network_entries(replies: &mut Replies, scope: &Scope) -> Result<Vec<Entry>> {
+    let mut list = || replies.list::<NetworkHandle>();
+    let all = list()?;
+    let uuids = |list: Vec<NetworkHandle>| list.into_iter().map(|n| n.uuid).collect();
+    let active: HashSet<Uuid> = uuids(list()?);
+    let persistent: HashSet<Uuid> = uuids(list()?);
+    let autostart: HashSet<Uuid> = uuids(list()?);
+    let mut entries = Vec::new();
+    for network in all {
+        let id = ResourceId::new(Kind::Network, &network.name);
+        if !scope.includes(&id) {
+            continue;
+        }
+        let uuid = network.uuid;
+        let active = active.contains(&uuid);
+        let state = if active { State::Running } else { State::Shutoff };
+        let resource = ObservedResource {
+            state,
+            autostart: autostart.contains(&uuid),
+            is_persistent: persistent.contains(&uuid),
+            ..unread(id, uuid)
+        };
+        let handle = to_bytes(&network)?;
+        entries.push(Entry { resource, handle, has_state: true, vanished: false });
+    }
+    Ok(entries)
+}
+
+fn domain_entries(replies: &mut Replies, scope: &Scope) -> Result<Vec<Entry>> {
+    let mut list = || replies.list::<DomainHandle>();
+    let all = list()?;
+    let uuids = |list: Vec<DomainHandle>| list.into_iter().map(|d| d.uuid).collect();
+    let persistent: HashSet<Uuid> = uuids(list()?);
+    let managed_save: HashSet<Uuid> = uuids(list()?);
+    let autostart: HashSet<Uuid> = uuids(list()?);
+    let states = replies.states()?;
+    let mut entries = Vec::new();
+    for domain in all {
+        let id = ResourceId::new(Kind::Domain, &domain.name);
+        if !scope.includes(&id) {
+            continue;
+        }
+        let uuid = domain.uuid;
+        let (state, reason) = states.get(&uuid).copied().unwrap_or((State::NoState, 0));
+        let resource = ObservedResource {
+            state,
+            reason,
+            autostart: autostart.contains(&uuid),
+            is_persistent: persistent.contains(&uuid),
+            managed_save: managed_save.contains(&uuid),
+            ..unread(id, uuid)
+        };
+        let has_state = states.contains_key(&uuid);
+        entries.push(Entry { resource, handle: to_bytes(&domain)?, has_state, vanished: false });
+    }
+    Ok(entries)
+}
+
+fn unread(id: ResourceId, uuid: Uuid) -> ObservedResource {
+    ObservedResource {
+        id,
+        uuid,
+        persistent: None,
+        live: None,
+        state: State::NoState,
+        reason: 0,
+        autostart: false,
+        is_persistent: false,
+        managed_save: false,
+    }
+}
+
+/// Asks for states one by one: of all domains where the driver has no statistics, as Xen's, and of
+/// one that came between the two bulk calls.
+fn read_missing_states(connection: &mut Connection, entries: &mut [Entry]) -> Result<()> {
+    let missing = || (0..).zip(entries.iter()).filter(|(_, entry)| !entry.has_state);
+    let (indices, handles): (Vec<usize>, Vec<&Entry>) = missing().unzip();
+    let requests = handles
+        .into_iter()
+        .map(|entry| about(Procedure::DOMAIN_GET_STATE, &entry.handle, 0))
+        .collect::<Result<_>>()?;
+    for (index, reply) in indices.into_iter().zip(connection.call_all(requests)?) {
+        let Some(entry) = entries.get_mut(index) else { continue };
+        let Some(result) = entry.unless_vanished(reply)? else { continue };
+        let (state, reason): (i32, i32) = from_bytes(&result)?;
+        entry.resource.state = State::from_number(state);
+        entry.resource.reason = reason;
+    }
+    Ok(())
+}
+
+/// Which of a resource's definitions a reply holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Definition {
+    Persistent,
+    Live,
+}
+
+fn read_definitions(connection: &mut Connection, entries: &mut [Entry]) -> Result<()> {
+    let mut wanted = Vec::new();
+    for (index, entry) in entries.iter().enumerate().filter(|(_, entry)| !entry.vanished) {
+        if entry.resource.is_persistent {
+            wanted.push((index, Definition::Persistent, inactive_flags(entry)));
+        }
+        if entry.resource.state.is_active() {
+            wanted.push((index, Definition::Live, live_flags(entry)));
+        }
+    }
+    let refused = read_xml(connection, entries, wanted)?;
+    // libvirt's test driver knows no flags of a network, and shows what runs if it runs
+    let again = refused.into_iter().map(|(index, definition)| (index, definition, 0)).collect();
+    match read_xml(connection, entries, again)?.into_iter().next() {
+        None => Ok(()),
+        Some(_) => Err(unreadable("the host refuses to show a definition")),
+    }
+}
+
+fn inactive_flags(entry: &Entry) -> u32 {
+    match entry.resource.id.kind {
+        Kind::Domain => DOMAIN_XML_SECURE | DOMAIN_XML_INACTIVE,
+        Kind::Network => NETWORK_XML_INACTIVE,
+    }
+}
+
+fn live_flags(entry: &Entry) -> u32 {
+    match entry.resource.id.kind {
+        Kind::Domain => DOMAIN_XML_SECURE,
+        Kind::Network => 0,
+    }
+}
+
+/// Reads definitions into `entries`, and returns those whose flags the server does not know.
+fn read_xml(
+    connection: &mut Connection,
+    entries: &mut [Entry],
+    wanted: Vec<(usize, Definition, u32)>,
+) -> Result<Vec<(usize, Definition)>> {
+    let mut requests = Vec::with_capacity(wanted.len());
+    for (index, _, flags) in &wanted {
+        let Some(entry) = entries.get(*index) else { continue };
+        let procedure = match entry.resource.id.kind {
+            Kind::Domain => Procedure::DOMAIN_GET_XML_DESC,
+            Kind::Network => Procedure::NETWORK_GET_XML_DESC,
+        };
+        requests.push(about(procedure, &entry.handle, *flags)?);
+    }
+    let mut refused = Vec::new();
+    for ((index, definition, flags), reply) in
+        wanted.into_iter().zip(connection.call_all(requests)?)
+    {
+        let Some(entry) = entries.get_mut(index) else { continue };
+        let network = entry.resource.id.kind == Kind::Network;
+        match entry.unless_vanished(reply) {
+            Ok(Some(result)) => entry.keep(definition, &from_bytes::<String>(&result)?)?,
+            Ok(None) => {}
+            Err(error) if error.code == ErrorCode::INVALID_ARG && network && flags != 0 => {
+                refused.push((index, definition));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(refused)
+}
+
+impl Entry {
+    /// The reply's result, or `None` and a note that the object is no longer there.
+    fn unless_vanished(&mut self, reply: Result<Vec<u8>>) -> Result<Option<Vec<u8>>> {
+        match reply {
+            Ok(result) => Ok(Some(result)),
+            Err(error) if matches!(error.code, ErrorCode::NO_DOMAIN | ErrorCode::NO_NETWORK) => {
+                self.vanished = true;
+                Ok(None)
+            }
+            Err(error) => Err(error.address(self.resource.id.to_string())),
+        }
+    }
+
+    fn keep(&mut self, definition: Definition, text: &str) -> Result<()> {
+        let element =
+            xml::parse(SourceId::NONE, text, &Limits::default()).map_err(|diagnostic| {
+                let message = format!("its definition cannot be read: {}", diagnostic.summary);
+                unreadable(&message).address(self.resource.id.to_string())
+            })?;
+        match definition {
+            Definition::Persistent => self.resource.persistent = Some(element),
+            Definition::Live if self.has_stopped(&element) => {
+                self.resource.state = State::Shutoff;
+                self.resource.reason = 0;
+            }
+            Definition::Live => self.resource.live = Some(element),
+        }
+        Ok(())
+    }
+
+    /// Whether `live` shows a domain that has stopped since it was listed: what is running has an id.
+    fn has_stopped(&self, live: &Element) -> bool {
+        self.resource.id.kind == Kind::Domain && live.attr("id").is_none()
+    }
+}
+
+/// Replies to a batch, read in the order of their requests.
+struct Replies(IntoIter<Result<Vec<u8>>>);
+
+impl Replies {
+    fn next(&mut self) -> Result<Vec<u8>> {
+        self.0.next().unwrap_or_else(|| Err(unreadable("a reply is missing")))
+    }
+
+    /// The objects of a list, none where the host does not have the kind.
+    fn list<T: Decode + Listed>(&mut self) -> Result<Vec<T>> {
+        let result = match self.next() {
+            Err(error) if error.code == ErrorCode::NO_SUPPORT => return Ok(Vec::new()),
+            other => other?,
+        };
+        let (objects, _count): (Vec<T>, u32) = from_bytes(&result)?;
+        Ok(objects)
+    }
+
+    /// States and reasons from statistics, none where the host has no statistics.
+    fn states(&mut self) -> Result<HashMap<Uuid, (State, i32)>> {
+        let result = match self.next() {
+            Err(error) if error.code == ErrorCode::NO_SUPPORT => return Ok(HashMap::new()),
+            other => other?,
+        };
+        let records: Vec<DomainStats> = from_bytes(&result)?;
+        let state = |record: &DomainStats| {
+            let state = State::from_number(record.int("state.state")?);
+            Some((record.domain.uuid, (state, record.int("state.reason").unwrap_or(0))))
+        };
+        Ok(records.iter().filter_map(state).collect())
+    }
+}
+
+/// A call about one object: its handle, and flags.
+fn about(procedure: Procedure, handle: &[u8], flags: u32) -> Result<Request> {
+    let mut args = handle.to_vec();
+    flags.encode(&mut args)?;
+    Ok(Request { procedure, args, time: times::of(procedure) })
+}
+
+fn quick(procedure: Procedure, args: &impl Encode) -> Result<Request> {
+    Ok(Request { procedure, args: to_bytes(args)?, time: times::of(procedure) })
+}
+
+fn unreadable(message: &str) -> Error {
+    Error::new(ErrorCode::RPC, ErrorDomain::REMOTE, message)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::super::fake;
+    use super::*;
+    use crate::wire::{Reader, TypedParam, TypedValue};
+
+    const ON: u8 = 1;
+    const OFF: u8 = 2;
+    const GONE: u8 = 3;
+    const TRANSIENT: u8 = 4;
+    const STOPPING: u8 = 5;
+    const NET: u8 = 6;
+
+    fn domain(n: u8) -> DomainHandle {
+        let id = if n == OFF { -1 } else { i32::from(n) };
+        DomainHandle { name: format!("d{n}"), uuid: Uuid::from_bytes([n; 16]), id }
+    }
+
+    fn network(n: u8) -> NetworkHandle {
+        NetworkHandle { name: format!("n{n}"), uuid: Uuid::from_bytes([n; 16]) }
+    }
+
+    fn state(n: u8) -> i32 {
+        if n == OFF { 5 } else { 1 }
+    }
+
+    /// A host with a domain of each sort and one network; `mock` has libvirt's test driver's holes,
+    /// and no statistics.
+    fn answer(mock: bool, procedure: Procedure, args: &[u8]) -> Result<Vec<u8>> {
+        let flags = u32::decode(&mut Reader::new(args.split_at(args.len() - 4).1))?;
+        let domains = |list: &[u8]| list.iter().map(|n| domain(*n)).collect::<Vec<_>>();
+        let about = |args: &[u8]| *args.get(8).unwrap();
+        Ok(match procedure {
+            Procedure::CONNECT_LIST_ALL_DOMAINS => {
+                let list = match flags {
+                    DOMAINS_ALL => domains(&[ON, OFF, GONE, TRANSIENT, STOPPING]),
+                    DOMAINS_PERSISTENT => domains(&[ON, OFF, GONE, STOPPING]),
+                    DOMAINS_AUTOSTART => domains(&[OFF]),
+                    _ => domains(&[ON]),
+                };
+                to_bytes(&(list, 0u32))?
+            }
+            Procedure::CONNECT_GET_ALL_DOMAIN_STATS if mock => {
+                return Err(fake::refusal(ErrorCode::NO_SUPPORT));
+            }
+            Procedure::CONNECT_GET_ALL_DOMAIN_STATS => {
+                let record = |n| {
+                    let value = TypedValue::Int(state(n));
+                    let params = vec![TypedParam { field: "state.state".into(), value }];
+                    DomainStats { domain: domain(n), params }
+                };
+                to_bytes(&[ON, OFF, GONE, TRANSIENT, STOPPING].map(record).to_vec())?
+            }
+            Procedure::CONNECT_LIST_ALL_NETWORKS => to_bytes(&(vec![network(NET)], 1u32))?,
+            Procedure::DOMAIN_GET_STATE => to_bytes(&(state(about(args)), 3i32))?,
+            Procedure::DOMAIN_GET_XML_DESC => match (about(args), flags) {
+                (GONE, _) => return Err(fake::refusal(ErrorCode::NO_DOMAIN)),
+                (STOPPING, 1) | (_, 3) => to_bytes("<domain/>")?,
+                (_, 1) => to_bytes("<domain id='1'/>")?,
+                other => panic!("{other:?}"),
+            },
+            Procedure::NETWORK_GET_XML_DESC if mock && flags != 0 => {
+                return Err(fake::refusal(ErrorCode::INVALID_ARG));
+            }
+            Procedure::NETWORK_GET_XML_DESC => to_bytes("<network/>")?,
+            other => panic!("{other:?}"),
+        })
+    }
+
+    fn summary(mock: bool, scope: &Scope) -> Vec<String> {
+        let mut connection = fake::connection(move |server| {
+            server.serve(|procedure, args| answer(mock, procedure, args));
+        });
+        let observed = observe(&mut connection, scope).unwrap();
+        let line = |r: &ObservedResource| {
+            let mut line = format!("{} {} {}", r.id, r.state, r.reason);
+            let facts = [
+                (" persistent", r.is_persistent),
+                (" autostart", r.autostart),
+                (" saved", r.managed_save),
+                (" +inactive", r.persistent.is_some()),
+                (" +live", r.live.is_some()),
+            ];
+            facts.iter().filter(|(_, yes)| *yes).for_each(|(word, _)| line.push_str(word));
+            line
+        };
+        observed.resources.values().map(line).collect()
+    }
+
+    #[test]
+    fn an_inventory_is_what_was_there_all_the_time() {
+        for (mock, reason) in [(false, 0), (true, 3)] {
+            assert_eq!(
+                summary(mock, &Scope::all()),
+                [
+                    "network/n6 running 0 persistent autostart +inactive +live".to_owned(),
+                    format!("domain/d1 running {reason} persistent saved +inactive +live"),
+                    format!("domain/d2 shut off {reason} persistent autostart +inactive"),
+                    format!("domain/d4 running {reason} +live"),
+                    "domain/d5 shut off 0 persistent +inactive".to_owned(),
+                ]
+            );
+        }
+    }
+
+    #[test]
+    fn no_more_is_read_than_the_scope_asks_for() {
+        let only = Some([ResourceId::new(Kind::Domain, "d2")].into());
+        assert_eq!(
+            summary(false, &Scope { only: only.clone(), detail: Detail::Full }),
+            ["domain/d2 shut off 0 persistent autostart +inactive"]
+        );
+        assert_eq!(
+            summary(false, &Scope { only, detail: Detail::State }),
+            ["domain/d2 shut off 0 persistent autostart"]
+        );
+    }
+
+    #[test]
+    fn a_part_of_an_inventory_is_none() {
+        let fails = |on: Procedure, error: Option<ErrorCode>| {
+            let mut connection = fake::connection(move |server| {
+                server.serve(|procedure, args| match error {
+                    Some(code) if procedure == on => Err(fake::refusal(code)),
+                    None if procedure == on => Ok(vec![0; 3]),
+                    _ => answer(false, procedure, args),
+                });
+            });
+            observe(&mut connection, &Scope::all()).is_err()
+        };
+        assert!(fails(Procedure::CONNECT_LIST_ALL_NETWORKS, Some(ErrorCode::SYSTEM_ERROR)));
+        assert!(fails(Procedure::CONNECT_GET_ALL_DOMAIN_STATS, Some(ErrorCode::RPC)));
+        assert!(fails(Procedure::DOMAIN_GET_XML_DESC, Some(ErrorCode::OPERATION_DENIED)));
+        assert!(fails(Procedure::DOMAIN_GET_XML_DESC, None));
+        assert!(fails(Procedure::NETWORK_GET_XML_DESC, None));
+    }
+}

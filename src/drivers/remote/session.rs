@@ -1,0 +1,105 @@
+//! From a connected socket to an open connection to a hypervisor, and what is learnt of it.
+
+use super::connection::{Connection, Request};
+use super::socket::Endpoint;
+use super::times;
+use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::model::{Hypervisor, Version};
+use crate::wire::{AuthType, Procedure, from_bytes, to_bytes};
+
+/// The driver feature that NETWORK_UPDATE takes its command before its section, as documented.
+/// Servers without it take them the other way round.
+const NETWORK_UPDATE_HAS_CORRECT_ORDER: i32 = 16;
+
+/// What is learnt of a server once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Host {
+    /// Which hypervisor it drives.
+    pub(super) hypervisor: Hypervisor,
+    /// The version of libvirt that answers.
+    pub(super) version: Version,
+    /// The server's own name for the connection.
+    pub(super) uri: String,
+    /// Whether NETWORK_UPDATE takes its command before its section.
+    pub(super) network_update_in_order: bool,
+}
+
+/// Connects, authenticates and opens the hypervisor.
+///
+/// # Errors
+/// No daemon is there, it wants to know more than we can tell, or it does not have the hypervisor.
+pub(super) fn open(endpoint: &Endpoint) -> Result<Connection> {
+    let mut connection = Connection::new(endpoint.connect()?);
+    authenticate(&mut connection)?;
+    let args = to_bytes(&(Some(endpoint.name.as_str()), 0u32))?;
+    connection.call::<()>(Request {
+        procedure: Procedure::CONNECT_OPEN,
+        args,
+        time: times::OPEN,
+    })?;
+    Ok(connection)
+}
+
+fn authenticate(connection: &mut Connection) -> Result<()> {
+    let types: Vec<AuthType> = connection.call(quick(Procedure::AUTH_LIST))?;
+    let offers = |auth| types.contains(&auth);
+    // with polkit a server has already asked about root, and says NONE if it agreed
+    if types.is_empty() || offers(AuthType::NONE) {
+        return Ok(());
+    }
+    let refuse = |message: &str| Error::new(ErrorCode::AUTH_FAILED, ErrorDomain::REMOTE, message);
+    if offers(AuthType::POLKIT) {
+        let request = Request {
+            procedure: Procedure::AUTH_POLKIT,
+            args: Vec::new(),
+            time: times::AUTHENTICATE,
+        };
+        let complete: i32 = connection.call(request).map_err(|error| {
+            error.hint("run as root or as a member of the group libvirt, or register an agent with pkttyagent")
+        })?;
+        return if complete == 1 { Ok(()) } else { Err(refuse("polkit did not agree")) };
+    }
+    let message = if offers(AuthType::SASL) {
+        "the server asks for SASL authentication, which is not built yet"
+    } else {
+        "the server asks for an authentication that is not known"
+    };
+    Err(refuse(message).hint("connect as root through the unix socket, where the default is none"))
+}
+
+/// Asks what there is to know of the server.
+///
+/// # Errors
+/// The connection failed, or the server has no answer.
+pub(super) fn probe(connection: &mut Connection) -> Result<Host> {
+    let feature = Request {
+        args: to_bytes(&NETWORK_UPDATE_HAS_CORRECT_ORDER)?,
+        ..quick(Procedure::CONNECT_SUPPORTS_FEATURE)
+    };
+    let mut replies = connection
+        .call_all(vec![
+            quick(Procedure::CONNECT_GET_TYPE),
+            quick(Procedure::CONNECT_GET_LIB_VERSION),
+            quick(Procedure::CONNECT_GET_URI),
+            feature,
+        ])?
+        .into_iter();
+    let mut next = || replies.next().unwrap_or_else(|| Ok(Vec::new()));
+    let name: String = from_bytes(&next()?)?;
+    let version: u64 = from_bytes(&next()?)?;
+    let uri: String = from_bytes(&next()?)?;
+    let in_order: i32 = from_bytes(&next()?)?;
+    let hypervisor = match name.to_ascii_lowercase().as_str() {
+        "qemu" => Hypervisor::Qemu,
+        "xen" => Hypervisor::Xen,
+        "test" => Hypervisor::Test,
+        _ => Hypervisor::Other,
+    };
+    let network_update_in_order = in_order == 1;
+    Ok(Host { hypervisor, version: Version(version), uri, network_update_in_order })
+}
+
+/// A quick call without arguments.
+fn quick(procedure: Procedure) -> Request {
+    Request { procedure, args: Vec::new(), time: times::QUICK }
+}

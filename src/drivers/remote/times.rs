@@ -1,0 +1,31 @@
+//! How long a server's answer may take, by kind of call. When the time is over the outcome is
+//! unknown, so these are well above what a healthy host needs.
+
+use crate::wire::{Class, Procedure};
+use std::time::Duration;
+
+/// A call that only looks at or writes definitions; those take milliseconds, but 128 of them may
+/// wait behind each other on a busy disk.
+pub(super) const QUICK: Duration = Duration::from_secs(30);
+
+/// Defining parses, probes the emulator's capabilities the first time, and syncs to disk.
+const DEFINE: Duration = Duration::from_secs(60);
+
+/// A call that waits for a guest or a hypervisor. Destroying a hung guest took 12 s; starting one
+/// with much memory, or behind a slow hook, takes minutes.
+const LONG: Duration = Duration::from_secs(180);
+
+/// Opening may start a hypervisor's driver.
+pub(super) const OPEN: Duration = Duration::from_secs(30);
+
+/// A person may be asked for a password.
+pub(super) const AUTHENTICATE: Duration = Duration::from_secs(120);
+
+/// The time of a call of `procedure`.
+pub(super) fn of(procedure: Procedure) -> Duration {
+    match (procedure, procedure.class()) {
+        (Procedure::DOMAIN_DEFINE_XML_FLAGS | Procedure::NETWORK_DEFINE_XML, _) => DEFINE,
+        (_, Class::Quick) => QUICK,
+        (_, Class::Long) => LONG,
+    }
+}

@@ -1,0 +1,108 @@
+//! libvirt's remote error, and its way to and from our own error type.
+
+use super::objects::wire_struct;
+use super::{DomainHandle, NetworkHandle};
+use crate::diag::{Error, ErrorCode, ErrorDomain, ErrorLevel};
+
+wire_struct! {
+    /// The payload of a reply whose status is an error.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    RemoteError {
+        /// virErrorNumber.
+        code: i32,
+        /// virErrorDomain.
+        domain: i32,
+        /// The message.
+        message: Option<String>,
+        /// virErrorLevel.
+        level: i32,
+        /// The domain it concerns; servers leave it out.
+        dom: Option<DomainHandle>,
+        /// Extra string; usually the message's format.
+        str1: Option<String>,
+        /// Extra string.
+        str2: Option<String>,
+        /// Extra string.
+        str3: Option<String>,
+        /// Extra number.
+        int1: i32,
+        /// Extra number.
+        int2: i32,
+        /// The network it concerns; servers leave it out.
+        net: Option<NetworkHandle>,
+    }
+}
+
+impl From<RemoteError> for Error {
+    fn from(remote: RemoteError) -> Self {
+        let code = ErrorCode(remote.code);
+        let message =
+            remote.message.unwrap_or_else(|| format!("the server gave error {code:?} unexplained"));
+        let mut error = Self::new(code, ErrorDomain(remote.domain), message);
+        error.level = match remote.level {
+            0 => ErrorLevel::None,
+            1 => ErrorLevel::Warning,
+            _ => ErrorLevel::Error,
+        };
+        error.str1 = remote.str1;
+        error.str2 = remote.str2;
+        error.str3 = remote.str3;
+        error.int1 = remote.int1;
+        error.int2 = remote.int2;
+        error.address = match (remote.dom, remote.net) {
+            (Some(domain), _) => Some(format!("domain/{}", domain.name)),
+            (None, Some(network)) => Some(format!("network/{}", network.name)),
+            (None, None) => None,
+        };
+        error
+    }
+}
+
+impl From<&Error> for RemoteError {
+    /// What a server sends for `error`. Its hint, cause and position stay behind: the protocol has
+    /// no place for them.
+    fn from(error: &Error) -> Self {
+        Self {
+            code: error.code.0,
+            domain: error.domain.0,
+            message: Some(error.message.clone()),
+            level: match error.level {
+                ErrorLevel::None => 0,
+                ErrorLevel::Warning => 1,
+                ErrorLevel::Error => 2,
+            },
+            dom: None,
+            str1: error.str1.clone(),
+            str2: error.str2.clone(),
+            str3: error.str3.clone(),
+            int1: error.int1,
+            int2: error.int2,
+            net: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+    use crate::wire::{from_bytes, to_bytes};
+
+    /// What libvirtd 11.3 answers to a lookup of a domain that is not there.
+    const NO_DOMAIN: &[u8] = b"\0\0\0\x2a\0\0\0\x0c\0\0\0\x01\0\0\0\x10Domain not found\0\0\0\x02\
+        \0\0\0\0\0\0\0\x01\0\0\0\x10Domain not found\0\0\0\0\0\0\0\0\
+        \xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\0";
+
+    #[test]
+    fn every_field_is_kept_both_ways() {
+        let remote: RemoteError = from_bytes(NO_DOMAIN).unwrap();
+        let error = Error::from(remote.clone());
+        assert_eq!((error.code, error.domain), (ErrorCode::NO_DOMAIN, ErrorDomain::TEST));
+        assert_eq!(error.message, "Domain not found");
+        assert_eq!(error.str1.as_deref(), Some("Domain not found"));
+        assert_eq!((error.level, error.int1, error.int2), (ErrorLevel::Error, -1, -1));
+        assert_eq!(RemoteError::from(&error), remote);
+        assert_eq!(to_bytes(&remote).unwrap(), NO_DOMAIN);
+    }
+}

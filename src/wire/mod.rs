@@ -1,0 +1,17 @@
+//! libvirt's RPC as bytes: XDR, packets, the procedures in use, objects, remote errors.
+//!
+//! Floor 0: imports `diag` only. No sockets and no clocks: bytes go in and values come out, and the
+//! other way round, so that a client, a daemon and a test proxy can share it. Procedure numbers and
+//! layouts are interface facts of libvirt 9.0 to 11.3, where they are byte-identical.
+
+mod fault;
+mod objects;
+mod packet;
+mod procedure;
+mod xdr;
+
+pub use fault::RemoteError;
+pub use objects::{AuthType, DomainHandle, DomainStats, NetworkHandle, TypedParam, TypedValue};
+pub use packet::{FrameReader, Header, MESSAGE_MAX, Packet, PacketKind, Program, Status};
+pub use procedure::{Class, PING, PONG, Procedure, Row};
+pub use xdr::{Decode, Encode, Listed, Malformed, Reader, STRING_MAX, from_bytes, to_bytes};

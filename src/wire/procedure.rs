@@ -1,0 +1,147 @@
+//! The procedures in use: their numbers, and what a client or a proxy must know of each.
+
+use super::Malformed;
+use super::xdr::{Decode, Encode, Reader};
+use std::fmt;
+
+/// A procedure of the remote program, by libvirt's number; open, as a peer may send any.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Procedure(pub i32);
+
+/// Keepalive's question, a procedure of that program.
+pub const PING: Procedure = Procedure(1);
+/// Keepalive's answer, a procedure of that program.
+pub const PONG: Procedure = Procedure(2);
+
+/// How long a server takes over a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// It looks at or writes definitions: milliseconds, never waiting for a guest.
+    Quick,
+    /// It may wait for a guest, a hypervisor or the network: seconds, or for ever. Five of them
+    /// unanswered block a connection, keepalive included.
+    Long,
+}
+
+/// What is known of a procedure.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// Its number.
+    pub procedure: Procedure,
+    /// Its name in libvirt's protocol, without the program's prefix.
+    pub name: &'static str,
+    /// How long it takes.
+    pub class: Class,
+    /// Whether it changes the host.
+    pub changes: bool,
+}
+
+macro_rules! procedures {
+    ($($name:ident = $number:literal, $class:ident, $changes:literal;)*) => {
+        impl Procedure {
+            $(
+                #[doc = concat!("`", stringify!($name), "`")]
+                pub const $name: Self = Self($number);
+            )*
+
+            /// The table of all of them.
+            pub const TABLE: &'static [Row] = &[$(Row {
+                procedure: Self::$name,
+                name: stringify!($name),
+                class: Class::$class,
+                changes: $changes,
+            },)*];
+        }
+    };
+}
+
+procedures! {
+    CONNECT_OPEN = 1, Quick, false;
+    CONNECT_GET_TYPE = 3, Quick, false;
+    DOMAIN_GET_XML_DESC = 14, Quick, false;
+    DOMAIN_RESUME = 28, Long, true;
+    DOMAIN_SET_AUTOSTART = 29, Quick, true;
+    DOMAIN_SUSPEND = 34, Long, true;
+    NETWORK_CREATE = 39, Long, true;
+    NETWORK_DEFINE_XML = 41, Quick, true;
+    NETWORK_DESTROY = 42, Long, true;
+    NETWORK_GET_XML_DESC = 43, Quick, false;
+    NETWORK_SET_AUTOSTART = 48, Quick, true;
+    NETWORK_UNDEFINE = 49, Quick, true;
+    CONNECT_SUPPORTS_FEATURE = 60, Quick, false;
+    AUTH_LIST = 66, Quick, false;
+    AUTH_POLKIT = 70, Quick, false;
+    CONNECT_GET_URI = 110, Quick, false;
+    CONNECT_GET_LIB_VERSION = 157, Quick, false;
+    DOMAIN_ATTACH_DEVICE_FLAGS = 160, Long, true;
+    DOMAIN_DETACH_DEVICE_FLAGS = 161, Long, true;
+    DOMAIN_UPDATE_DEVICE_FLAGS = 174, Long, true;
+    DOMAIN_CREATE_WITH_FLAGS = 196, Long, true;
+    DOMAIN_SET_VCPUS_FLAGS = 199, Long, true;
+    DOMAIN_SET_MEMORY_FLAGS = 204, Long, true;
+    DOMAIN_GET_STATE = 212, Quick, false;
+    DOMAIN_UNDEFINE_FLAGS = 231, Quick, true;
+    DOMAIN_DESTROY_FLAGS = 234, Long, true;
+    DOMAIN_SHUTDOWN_FLAGS = 258, Long, true;
+    DOMAIN_SET_METADATA = 264, Long, true;
+    CONNECT_LIST_ALL_DOMAINS = 273, Quick, false;
+    CONNECT_LIST_ALL_NETWORKS = 283, Quick, false;
+    NETWORK_UPDATE = 291, Quick, true;
+    CONNECT_GET_ALL_DOMAIN_STATS = 344, Quick, false;
+    DOMAIN_DEFINE_XML_FLAGS = 350, Quick, true;
+    NETWORK_SET_METADATA = 444, Quick, true;
+}
+
+impl Procedure {
+    /// What is known of it; `None` for one that is not in use.
+    pub fn row(self) -> Option<&'static Row> {
+        Self::TABLE.iter().find(|row| row.procedure == self)
+    }
+
+    /// How long a server takes over it; one that is not in use counts as long.
+    pub fn class(self) -> Class {
+        self.row().map_or(Class::Long, |row| row.class)
+    }
+}
+
+impl fmt::Debug for Procedure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.row() {
+            Some(row) => f.write_str(row.name),
+            None => write!(f, "procedure {}", self.0),
+        }
+    }
+}
+
+impl Encode for Procedure {
+    fn encode(&self, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        self.0.encode(out)
+    }
+}
+
+impl Decode for Procedure {
+    const LEAST: usize = 4;
+
+    fn decode(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+        i32::decode(from).map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn each_row_has_its_own_number_and_name_and_says_what_its_name_says() {
+        for (i, row) in Procedure::TABLE.iter().enumerate() {
+            let later = &Procedure::TABLE[i + 1..];
+            assert!(later.iter().all(|o| o.procedure.0 > row.procedure.0), "{row:?} out of order");
+            assert!(later.iter().all(|o| o.name != row.name), "{row:?} twice");
+            let reads = ["_GET_", "_LIST", "_SUPPORTS_", "AUTH_", "_OPEN"];
+            assert_eq!(row.changes, !reads.iter().any(|r| row.name.contains(r)), "{row:?}");
+            assert!(row.changes || row.class == Class::Quick, "{row:?}");
+        }
+    }
+}
