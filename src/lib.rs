@@ -9,3 +9,4 @@ pub mod xml;
 pub mod model;
 
 pub mod drivers;
+pub mod manifest;
