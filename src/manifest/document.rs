@@ -1,7 +1,7 @@
 //! One manifest as a text: its format, and the resources in it.
 
 use super::toml;
-use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, Span, excerpt};
+use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, excerpt};
 use crate::model::Kind;
 use crate::xml::{self, Element, Limits};
 
@@ -51,7 +51,7 @@ pub(super) fn read(
                 Vec::new()
             }
             Ok(root) if kind(&root).is_none() => {
-                diagnostics.push(not_a_resource(&root, root.span));
+                diagnostics.push(not_a_resource(&root));
                 Vec::new()
             }
             Ok(root) => vec![root],
@@ -64,13 +64,13 @@ pub(super) fn kind(root: &Element) -> Option<Kind> {
     Kind::ALL.into_iter().find(|k| root.is(k.word()))
 }
 
-fn not_a_resource(root: &Element, span: Span) -> Diagnostic {
+fn not_a_resource(root: &Element) -> Diagnostic {
     let found = match &root.name.namespace {
         Some(uri) => format!("{} in the namespace {uri}", root.name.local),
         None => root.name.local.clone(),
     };
     Diagnostic::error("unknown-kind", "the document is neither a domain nor a network")
-        .at(span)
+        .at(root.span)
         .detail(format!("found <{}>", excerpt(&found)))
         .hint("libvirt's other documents are not managed; move the file out of the directory")
 }

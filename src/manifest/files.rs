@@ -3,6 +3,7 @@
 use super::Format;
 use super::virt_toml::FILE;
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, Span};
+use crate::model::check_name;
 use crate::xml::Limits;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -64,7 +65,8 @@ impl Walk<'_> {
             }
         };
         let settings = beside.join(FILE);
-        if settings.exists() && self.is_new(&settings) {
+        // one that cannot be read must not pass for one that is not there
+        if fs::symlink_metadata(&settings).is_ok() && self.is_new(&settings) {
             self.found.virt_tomls.push(settings);
         }
     }
@@ -152,6 +154,14 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
     Diagnostic::error("unreadable", "the path cannot be read")
         .address(path.display().to_string())
         .detail(error.to_string())
+}
+
+/// The name of the directory that `path` is, or that holds the file it is.
+pub(super) fn directory_name(path: &Path) -> String {
+    let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let directory = if whole.is_dir() { Some(whole.as_path()) } else { whole.parent() };
+    let name = directory.and_then(Path::file_name).map(|n| n.to_string_lossy().into_owned());
+    name.filter(|n| check_name(n).is_ok()).unwrap_or_else(|| "default".to_owned())
 }
 
 /// Takes a text file into `sources`, up to the limit of a document. `None` if it cannot be read, as

@@ -5,7 +5,7 @@
 
 use crate::diag::{Diagnostic, Diagnostics, Span, closest, excerpt};
 use crate::model::{Effect, Power, ResourceId, Settings, Stop};
-use crate::xml::{Attribute, Element, Path};
+use crate::xml::{Attribute, Element, Name, Path};
 use std::time::Duration;
 
 /// The namespace of everything that `virt` keeps in an object's metadata.
@@ -68,7 +68,7 @@ fn read(element: &Element, out: &mut Diagnostics) -> Found {
     let mut found = Found::default();
     let settings = &mut found.settings;
     for a in &element.attributes {
-        match a.name.local.as_str() {
+        match own_name(&a.name) {
             "power" => match Power::parse(&a.value) {
                 Some(power) => settings.power = power,
                 None => out.push(bad_word(a, "power", &Power::ALL.map(Power::word))),
@@ -97,7 +97,7 @@ fn read_child(child: &Element, found: &mut Found, out: &mut Diagnostics) {
             .detail(format!("found \"{}\"", excerpt(&text)))
             .hint(hint)
     };
-    match child.name.local.as_str() {
+    match own_name(&child.name) {
         "depends_on" => match ResourceId::parse(&text) {
             Some(id) => {
                 found.settings.depends_on.push(id);
@@ -134,7 +134,7 @@ fn read_child(child: &Element, found: &mut Found, out: &mut Diagnostics) {
 fn read_stop(element: &Element, out: &mut Diagnostics) -> Stop {
     let mut stop = Stop::default();
     for a in &element.attributes {
-        match a.name.local.as_str() {
+        match own_name(&a.name) {
             "timeout" => match duration(&a.value) {
                 Some(timeout) if timeout <= STOP_MAX => stop.timeout = timeout,
                 Some(_) | None => out.push(
@@ -152,6 +152,14 @@ fn read_stop(element: &Element, out: &mut Diagnostics) -> Stop {
         out.push(unknown("setting", &child.name.local, child.span, &["timeout", "force"]));
     }
     stop
+}
+
+/// The local part of a name that is ours, with our prefix or without; another's is empty.
+fn own_name(name: &Name) -> &str {
+    match name.namespace.as_deref() {
+        None | Some(NAMESPACE) => &name.local,
+        Some(_) => "",
+    }
 }
 
 /// A number with its unit; seconds without one.
@@ -197,5 +205,116 @@ fn did_you_mean(word: &str, known: &[&str]) -> String {
     match closest(word, known.iter().copied()) {
         Some(near) => format!("did you mean {near}?"),
         None => format!("expected one of {}", known.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+    use super::*;
+    use crate::diag::Sources;
+    use crate::xml::{Limits, parse, write_compact};
+
+    /// The settings in `inside`, what is left of the document, and each problem.
+    fn read(inside: &str) -> (Found, String, Vec<String>) {
+        let text = format!(
+            "<domain xmlns:v='urn:virt:reconcile:1'><metadata>\n{inside}</metadata></domain>"
+        );
+        let mut sources = Sources::default();
+        let id = sources.add("x.xml", text.as_str());
+        let mut root = parse(id, &text, &Limits::default()).unwrap();
+        let mut out = Diagnostics::default();
+        let found = take(&mut root, &mut out);
+        let problem = |d: &Diagnostic| {
+            let (_, at) = sources.locate(d.span.unwrap()).unwrap();
+            format!("{}:{} {}; {}", at.line, at.column, d.summary, d.hint.as_deref().unwrap_or(""))
+        };
+        (found, write_compact(&root), out.iter().map(problem).collect())
+    }
+
+    #[test]
+    fn all_settings_are_read_and_taken_out() {
+        let (found, left, problems) = read(
+            "<v:owned set='x'/><v:reconcile power='paused' autostart='no' prevent_destroy='yes' \
+             adopt='yes' replace='yes'><depends_on>network/lan</depends_on>\
+             <v:depends_on>domain/db</v:depends_on><stop timeout='2m' force='yes'/>\
+             <allow>restart</allow><ignore>devices/video</ignore></v:reconcile>",
+        );
+        assert_eq!(problems, Vec::<String>::new());
+        assert_eq!(left, "<domain xmlns:v='urn:virt:reconcile:1'/>");
+        let expected = Settings {
+            power: Power::Paused,
+            autostart: Some(false),
+            depends_on: ["network/lan", "domain/db"].map(|d| ResourceId::parse(d).unwrap()).into(),
+            stop: Stop { timeout: Duration::from_secs(120), force: true },
+            allow: vec![Effect::Restart],
+            prevent_destroy: true,
+            ignore: vec![Path::parse("devices/video").unwrap()],
+            adopt: true,
+            replace: true,
+        };
+        assert_eq!(found.settings, expected);
+        assert_eq!(found.places.len(), 2);
+    }
+
+    #[test]
+    fn what_others_keep_in_the_metadata_stays() {
+        let (found, left, problems) = read("<a:b xmlns:a='urn:a'/><v:reconcile/>");
+        assert_eq!((found.settings, problems), (Settings::default(), vec![]));
+        assert!(left.contains("<metadata><a:b xmlns:a='urn:a'/></metadata>"), "{left}");
+    }
+
+    #[test]
+    fn problems_have_their_place_and_a_way_out() {
+        for (inside, problem) in [
+            (
+                "<v:reconcile power='runing'/>",
+                "2:21 power has no such value; did you mean running?",
+            ),
+            (
+                "<v:reconcile autostart='1'/>",
+                "2:25 autostart has no such value; expected one of yes, no",
+            ),
+            (
+                "<v:reconcile autostrat='yes'/>",
+                "2:25 virt has no such setting; did you mean autostart?",
+            ),
+            (
+                "<v:reconcile><alow>restart</alow></v:reconcile>",
+                "2:14 virt has no such setting; did you mean allow?",
+            ),
+            (
+                "<v:reconcile><allow>restrat</allow></v:reconcile>",
+                "2:21 there is no such effect to allow; did you mean restart?",
+            ),
+            (
+                "<v:reconcile><stop timeout='1 min'/></v:reconcile>",
+                "2:29 the time to stop cannot be read; write a number with ms, s, m or h, such as 60s; at most 24h",
+            ),
+            (
+                "<v:reconcile><stop timeot='1m'/></v:reconcile>",
+                "2:28 virt has no such setting; did you mean timeout?",
+            ),
+            (
+                "<v:reconcile><depends_on>db</depends_on></v:reconcile>",
+                "2:26 a dependency does not name a resource; write KIND/NAME, such as network/lan or domain/db",
+            ),
+            ("<v:reconcil/>", "2:1 virt has no such element; did you mean reconcile?"),
+            ("<v:reconcile/><v:reconcile/>", "2:15 the settings are given twice; "),
+        ] {
+            assert_eq!(read(inside).2, [problem], "{inside}");
+        }
+    }
+
+    #[test]
+    fn times() {
+        for (text, seconds) in [("60s", Some(60)), ("5", Some(5)), ("2h", Some(7_200)), ("", None)]
+        {
+            assert_eq!(duration(text), seconds.map(Duration::from_secs), "{text}");
+        }
+        assert_eq!(duration("250ms"), Some(Duration::from_millis(250)));
+        assert_eq!(duration("99999999999999999999s"), None);
+        assert_eq!(duration("9999999999999999999h"), None);
     }
 }

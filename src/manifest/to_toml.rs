@@ -389,6 +389,7 @@ mod tests {
     fn odd_documents_come_back() {
         for xml in [
             "<domain/>",
+            "<domain><title>a\u{7f}\u{85}&#13;b</title><a b='&#9;&#10;&#13;\u{a0}'/></domain>",
             "<domain type='kvm'><name>7</name><vcpu>07</vcpu><memory unit='MiB'>64</memory></domain>",
             "<domain><description>one\n  \"two\" \\ three\t\n</description><title>é\u{2028}</title></domain>",
             "<domain><metadata><a:x xmlns:a='urn:a' a:b='1' c='2'>t<a:y/>u</a:x></metadata></domain>",

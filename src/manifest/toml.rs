@@ -296,9 +296,8 @@ impl Reader<'_> {
                 return None;
             }
         };
-        let forbidden = |c: char| {
-            c.is_ascii_control() && !"\t\n\r".contains(c) || "\u{fffe}\u{ffff}".contains(c)
-        };
+        let forbidden =
+            |c: char| (c < ' ' && !"\t\n\r".contains(c)) || matches!(c, '\u{fffe}' | '\u{ffff}');
         if words.contains(forbidden) {
             let summary = "the string has a character that XML cannot hold";
             self.out.push(self.problem(value.span(), summary));
@@ -420,4 +419,157 @@ fn is_name(text: &str) -> bool {
     let mut chars = text.chars();
     chars.next().is_some_and(|c| c.is_alphabetic() || c == '_')
         && chars.all(|c| c.is_alphanumeric() || "-._\u{b7}".contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+    use super::*;
+    use crate::diag::Sources;
+    use crate::xml::write_compact;
+    use proptest::prelude::*;
+
+    /// The resources as XML, and each problem as `line:column summary`.
+    fn read(text: &str) -> (Vec<String>, Vec<String>) {
+        let mut sources = Sources::default();
+        let id = sources.add("x.toml", text);
+        let mut out = Diagnostics::default();
+        let roots = parse(id, text, &mut out);
+        out.sort();
+        let place = |d: &Diagnostic| {
+            let (_, at) = sources.locate(d.span.unwrap()).unwrap();
+            format!("{}:{} {}", at.line, at.column, d.summary)
+        };
+        (roots.iter().map(write_compact).collect(), out.iter().map(place).collect())
+    }
+
+    fn check(text: &str, xml: &str) {
+        assert_eq!(read(text), (vec![xml.to_owned()], vec![]), "{text}");
+    }
+
+    #[test]
+    fn attributes_elements_and_flags() {
+        check(
+            "[[domain]]\ntype = 'kvm'\nname = 'web'\nmemory = { unit = 'GiB', value = 2 }\n\
+             vcpu = 2\nos.type = { machine = 'q35', value = 'hvm' }\nfeatures.acpi = true\n\
+             features.pae = false\n[[domain.devices.disk]]\ntarget.dev = 'vda'\nreadonly = true\n\
+             [[domain.devices.disk]]\ntarget = { dev = 'vdb' }\n",
+            "<domain type='kvm'><name>web</name><memory unit='GiB'>2</memory><vcpu>2</vcpu>\
+             <os><type machine='q35'>hvm</type></os><features><acpi/></features><devices>\
+             <disk><target dev='vda'/><readonly/></disk><disk><target dev='vdb'/></disk>\
+             </devices></domain>",
+        );
+        check(
+            "[network]\nname = 'lan'\nbridge = { stp = false, delay = 0 }\n\
+             domain = { name = 'example.com', localOnly = true }\n",
+            "<network><name>lan</name><bridge stp='off' delay='0'/>\
+             <domain name='example.com' localOnly='yes'/></network>",
+        );
+    }
+
+    #[test]
+    fn said_explicitly() {
+        check("[domain]\n'@name' = 'a'\nnew = {}\n", "<domain name='a'><new/></domain>");
+        check(
+            "[domain.a]\n'@value' = 1\nvalue = 'x'\nb = ['1', {c = 0x1f}]\n",
+            "<domain><a value='1'>x<b>1</b><b c='0x1f'/></a></domain>",
+        );
+        check(
+            "[domain]\n'xmlns:qemu' = 'urn:q'\n'qemu:commandline'.'qemu:arg' = [{value='-s'}]\n",
+            "<domain xmlns:qemu='urn:q'><qemu:commandline><qemu:arg value='-s'/>\
+             </qemu:commandline></domain>",
+        );
+        check("[domain]\na.'#xml' = '<a>x<b/>y</a>'\n", "<domain><a>x<b/>y</a></domain>");
+    }
+
+    #[test]
+    fn settings_stand_in_the_metadata() {
+        check(
+            "[domain.reconcile]\npower = 'paused'\nautostart = true\ndepends_on = ['domain/db']\n\
+             stop = { timeout = 60, force = false }\n",
+            "<domain><metadata><virt:reconcile xmlns:virt='urn:virt:reconcile:1' power='paused' \
+             autostart='yes'><depends_on>domain/db</depends_on><stop timeout='60' force='no'/>\
+             </virt:reconcile></metadata></domain>",
+        );
+    }
+
+    #[test]
+    fn each_problem_has_its_place() {
+        for (text, problem) in [
+            ("[[domian]]\n", "1:3 a manifest holds domains and networks only"),
+            ("domain = 7\n", "1:10 domain is not a table"),
+            ("domain = ['a']\n", "1:11 domain is not a table"),
+            ("[domain]\nvcpu = 1.5\n", "2:8 the notation of this value is TOML's own"),
+            ("[domain]\nvcpu = 0o7\n", "2:8 the notation of this value is TOML's own"),
+            ("[domain]\nname = 2020-01-01\n", "2:8 the notation of this value is TOML's own"),
+            ("[domain]\n'a b' = 1\n", "2:1 \"a b\" is not a name"),
+            ("[domain]\n'' = 1\n", "2:1 \"\" is not a name"),
+            ("[domain]\n'x:y' = 1\n", "2:1 the prefix x is not declared"),
+            ("[domain]\nxmlns = 1\n", "2:9 a namespace is not a string"),
+            ("[domain]\ntype = 'a'\n'@type' = 'b'\n", "3:1 type is given twice"),
+            ("[domain]\n'@a' = {}\n", "2:8 a takes a single value"),
+            ("[domain]\na = [[1]]\n", "2:6 a takes a single value"),
+            ("[domain]\nreconcile = 1\n", "2:13 reconcile is not a table"),
+            (
+                "[domain]\nname = \"a\\u0001\"\n",
+                "2:8 the string has a character that XML cannot hold",
+            ),
+            ("[domain]\na.'#xml' = '<a>'\n", "2:12 the XML in #xml cannot be read"),
+            (
+                "[domain]\na.'#xml' = '<b/>'\n",
+                "2:12 the XML in #xml is another element than its key",
+            ),
+            (
+                "[domain]\na = { '#xml' = '<a/>', b = 1 }\n",
+                "2:16 #xml is not a string that stands alone",
+            ),
+            ("[domain]\nname = 'a'\nname = 'b'\n", "3:1 the TOML cannot be read"),
+        ] {
+            assert_eq!(read(text).1, [problem], "{text}");
+        }
+    }
+
+    #[test]
+    fn every_problem_is_said() {
+        let (_, problems) = read("[domain]\na = 1.5\nb = 2.5\n\n[nonsense\nc = 07\n");
+        assert!(problems.len() >= 4, "{problems:?}");
+    }
+
+    #[test]
+    fn deep_and_long_inputs_end() {
+        let keys = vec!["a"; 79].join(".");
+        let deep = format!(
+            "[domain.{}]\n{}1{}",
+            &keys[4..],
+            format!("{keys} = {{").repeat(79),
+            "}".repeat(79)
+        );
+        let (_, problems) = read(&deep);
+        assert!(!problems.is_empty());
+        let (_, problems) = read(&format!("[domain]\na = {}", "[".repeat(100_000)));
+        assert!(!problems.is_empty());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn no_input_makes_it_panic(text in any::<String>()) {
+            read(&text);
+        }
+
+        #[test]
+        fn nor_what_looks_like_toml(
+            text in "(\\[\\[?domain(\\.[a-z@#:'\"]{1,4}){0,2}\\]?\\]|[a-z@#:.'\"]{1,6} ?= ?([0-9.xo-]{1,4}|'[^']{0,4}'|\\{|\\[|true)|\\}|\\]|,|\n|\r){0,20}"
+        ) {
+            let (xml, problems) = read(&text);
+            // what is read without a problem is well-formed
+            if problems.is_empty() {
+                for one in xml {
+                    prop_assert!(crate::xml::parse(SourceId::NONE, &one, &Limits::default()).is_ok(), "{}", one);
+                }
+            }
+        }
+    }
 }

@@ -292,7 +292,7 @@ fn parse_ip(attribute: &Attribute, out: &mut Diagnostics) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
     use super::*;
     use crate::diag::SourceId;

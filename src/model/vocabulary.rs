@@ -178,6 +178,7 @@ const SCALAR_ELEMENTS: Table = &[
     ("metadata_cache", &["max_size"]),
     ("cookies", &["cookie"]),
     ("controller", &["pcihole64"]),
+    ("controller/target", &["node"]),
     ("tune", &["sndbuf"]),
     ("rng", &["backend"]),
     ("memory", &["uuid"]),
@@ -400,6 +401,8 @@ const DEVICES: &[&str] = &[
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::indexing_slicing, reason = "a test may fail by panicking")]
+
     use super::*;
 
     #[test]
