@@ -5,19 +5,28 @@
 
 mod capabilities;
 mod desired;
+pub mod domain;
 mod effect;
 mod ids;
 mod lifecycle;
+mod memory;
+pub mod network;
 mod observed;
 mod op;
+mod subnet;
+mod values;
+pub mod vocabulary;
 
 pub use capabilities::{Capabilities, Hypervisor, Version};
 pub use desired::{Desired, DesiredResource, Power, Settings, Stop};
 pub use effect::Effect;
 pub use ids::{Kind, Mac, ResourceId, Uuid, check_name};
 pub use lifecycle::State;
+pub use memory::{MEMORY_UNITS, MemoryError, memory_kib};
 pub use observed::{Detail, Observed, ObservedResource, Scope};
 pub use op::{
     Affect, Call, MetadataKind, NetworkCommand, NetworkSection, Op, OpKind, Outcome, Target,
     UndefineKeep,
 };
+pub use subnet::Subnet;
+pub use values::parse_uuid;

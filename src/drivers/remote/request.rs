@@ -164,7 +164,7 @@ fn network_request(host: &Host, target: &Target, op: &Op) -> Result<Request> {
             new(Procedure::NETWORK_SET_METADATA, &args)
         }
         Op::NetworkUpdate { command, section, parent, xml, affect } => {
-            let (command, section) = (*command as u32, *section as u32);
+            let (command, section) = (command.number(), section.number());
             let (first, second) =
                 if host.network_update_in_order { (command, section) } else { (section, command) };
             let args = (network, first, second, *parent, sendable(xml)?, affect.flags());

@@ -1,0 +1,329 @@
+//! What is wrong between manifests: claims that two of them make, and dependencies that go round.
+//!
+//! An object that takes part in either is held back, and so is everything that depends on it.
+
+use super::load::Object;
+use crate::diag::{Diagnostic, Diagnostics, Span};
+use crate::model::domain::{DiskSource, Domain};
+use crate::model::network::Network;
+use crate::model::{Kind, Mac, Power, ResourceId, Subnet, Uuid};
+use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
+
+/// Checks all objects against one another.
+pub(super) fn across(objects: &mut [Object], out: &mut Diagnostics) {
+    unique(objects, names(objects), &NAME, out);
+    unique(objects, uuids(objects), &UUID, out);
+    unique(objects, macs(objects), &MAC, out);
+    unique(objects, bridges(objects), &BRIDGE, out);
+    unique(objects, disks(objects), &DISK, out);
+    subnets(objects, out);
+    cycles(objects, out);
+    hold_dependants(objects);
+}
+
+/// A kind of thing that only one object may have.
+struct Claim {
+    code: &'static str,
+    summary: &'static str,
+    hint: &'static str,
+    /// Whether a second one is only warned of.
+    warning: bool,
+}
+
+const NAME: Claim = Claim {
+    code: "duplicate-name",
+    summary: "two resources of a kind have the same name",
+    hint: "rename one of them, or remove one file",
+    warning: false,
+};
+const UUID: Claim = Claim {
+    code: "duplicate-uuid",
+    summary: "two resources of a kind have the same UUID",
+    hint: "leave the UUID out: a stable one is made",
+    warning: false,
+};
+const MAC: Claim = Claim {
+    code: "duplicate-mac",
+    summary: "interfaces of two domains have the same MAC address",
+    hint: "leave the address out: a stable one is made",
+    warning: false,
+};
+const BRIDGE: Claim = Claim {
+    code: "duplicate-bridge",
+    summary: "two networks have the same bridge",
+    hint: "leave the bridge's name out: the host finds a free one",
+    warning: false,
+};
+const DISK: Claim = Claim {
+    code: "shared-disk",
+    summary: "two domains write to the same disk",
+    hint: "running both at once destroys the data; mark the disk shareable if the guests know",
+    warning: true,
+};
+
+/// What is claimed, by which object, and where.
+type Claims<K> = Vec<(K, usize, Span)>;
+
+fn unique<K: Eq + Hash>(
+    objects: &mut [Object],
+    claims: Claims<K>,
+    claim: &Claim,
+    out: &mut Diagnostics,
+) {
+    let mut first: HashMap<K, (usize, Span)> = HashMap::new();
+    for (key, owner, span) in claims {
+        let (earlier, earlier_span) = *first.entry(key).or_insert((owner, span));
+        let (Some(a), Some(b)) = (objects.get(earlier), objects.get(owner)) else { continue };
+        if earlier == owner {
+            continue;
+        }
+        let problem = if claim.warning { Diagnostic::warning } else { Diagnostic::error };
+        out.push(
+            problem(claim.code, claim.summary.to_owned())
+                .at(span)
+                .address(b.id.to_string())
+                .related(earlier_span, format!("the first is {}", a.id))
+                .hint(claim.hint),
+        );
+        if !claim.warning {
+            let (first_id, second_id) = (a.id.clone(), b.id.clone());
+            hold(objects, earlier, format!("{}: {second_id}", claim.summary));
+            hold(objects, owner, format!("{}: {first_id}", claim.summary));
+        }
+    }
+}
+
+fn hold(objects: &mut [Object], index: usize, reason: String) {
+    if let Some(object) = objects.get_mut(index) {
+        object.broken.get_or_insert(reason);
+    }
+}
+
+fn names(objects: &[Object]) -> Claims<ResourceId> {
+    let place = |o: &Object| o.definition.child("name").map_or(o.span, |n| n.text_span());
+    objects.iter().enumerate().map(|(i, o)| (o.id.clone(), i, place(o))).collect()
+}
+
+fn uuids(objects: &[Object]) -> Claims<(Kind, Uuid)> {
+    let uuid = |(i, o): (usize, &Object)| {
+        let uuid = match o.id.kind {
+            Kind::Domain => Domain::new(&o.definition).uuid(),
+            Kind::Network => Network::new(&o.definition).uuid(),
+        };
+        let place = o.definition.child("uuid").map_or(o.span, |u| u.text_span());
+        Some(((o.id.kind, uuid?), i, place))
+    };
+    objects.iter().enumerate().filter_map(uuid).collect()
+}
+
+fn of_kind(objects: &[Object], kind: Kind) -> impl Iterator<Item = (usize, &Object)> {
+    objects.iter().enumerate().filter(move |(_, o)| o.id.kind == kind)
+}
+
+fn macs(objects: &[Object]) -> Claims<Mac> {
+    let mut claims = Vec::new();
+    for (i, object) in of_kind(objects, Kind::Domain) {
+        for interface in Domain::new(&object.definition).interfaces() {
+            let place = interface.element().child("mac").and_then(|m| m.attribute("address"));
+            if let (Some(mac), Some(place)) = (interface.mac(), place) {
+                claims.push((mac, i, place.span));
+            }
+        }
+    }
+    claims
+}
+
+fn bridges(objects: &[Object]) -> Claims<String> {
+    let bridge = |(i, o): (usize, &Object)| {
+        let name = o.definition.child("bridge")?.attribute("name")?;
+        Some((name.value.clone(), i, name.span))
+    };
+    of_kind(objects, Kind::Network).filter_map(bridge).collect()
+}
+
+fn disks(objects: &[Object]) -> Claims<String> {
+    let mut claims = Vec::new();
+    for (i, object) in of_kind(objects, Kind::Domain) {
+        for disk in Domain::new(&object.definition).disks() {
+            let Some(DiskSource::File(path) | DiskSource::Block(path)) = disk.source() else {
+                continue;
+            };
+            if !disk.is_readonly() && !disk.is_shareable() {
+                let place = disk.element().child("source").map_or(object.span, |s| s.span);
+                claims.push((path.to_owned(), i, place));
+            }
+        }
+    }
+    claims
+}
+
+/// Networks that are up at the same time must not share addresses: the host could not tell where
+/// to send a packet.
+fn subnets(objects: &mut [Object], out: &mut Diagnostics) {
+    let mut all: Vec<(Subnet, usize, Span)> = Vec::new();
+    for (i, object) in of_kind(objects, Kind::Network) {
+        for ip in Network::new(&object.definition).ips() {
+            // 0.0.0.0 stands for no address
+            if let (Some(subnet), Some(address)) = (ip.subnet(), ip.address())
+                && !address.is_unspecified()
+            {
+                let place = ip.element().attribute("address").map_or(object.span, |a| a.span);
+                all.push((subnet, i, place));
+            }
+        }
+    }
+    all.sort_by_key(|(subnet, i, _)| (subnet.is_ipv4(), subnet.first(), *i));
+    // of those seen so far, the one that reaches furthest
+    let mut widest: Option<(Subnet, usize, Span)> = None;
+    for (subnet, i, span) in all {
+        if let Some((other, j, other_span)) = widest
+            && other.is_ipv4() == subnet.is_ipv4()
+            && subnet.first() <= other.last()
+            && i != j
+        {
+            overlap(objects, [(other, j, other_span), (subnet, i, span)], out);
+        }
+        let reaches_further = widest
+            .is_none_or(|(w, ..)| w.is_ipv4() != subnet.is_ipv4() || subnet.last() > w.last());
+        if reaches_further {
+            widest = Some((subnet, i, span));
+        }
+    }
+}
+
+fn overlap(objects: &mut [Object], pair: [(Subnet, usize, Span); 2], out: &mut Diagnostics) {
+    // the later place is the one to point at, as with all duplicates
+    let [a, b] = if pair[0].2 <= pair[1].2 { pair } else { [pair[1], pair[0]] };
+    let (Some(first), Some(second)) = (objects.get(a.1), objects.get(b.1)) else { return };
+    let both_up = [first, second].iter().all(|o| o.settings.power == Power::Running);
+    let problem = if both_up { Diagnostic::error } else { Diagnostic::warning };
+    let summary = "the subnets of two networks overlap";
+    out.push(
+        problem("overlapping-subnets", summary.to_owned())
+            .at(b.2)
+            .address(second.id.to_string())
+            .detail(format!("{} and {}", b.0, a.0))
+            .related(a.2, format!("the first is {}", first.id))
+            .hint("give one of them other addresses"),
+    );
+    if both_up {
+        let (first_id, second_id) = (first.id.clone(), second.id.clone());
+        hold(objects, a.1, format!("{summary}: {second_id}"));
+        hold(objects, b.1, format!("{summary}: {first_id}"));
+    }
+}
+
+/// Finds dependencies that go round. Of several circles through one object one is said at a time.
+fn cycles(objects: &mut [Object], out: &mut Diagnostics) {
+    let edges = edges(objects);
+    let mut state = vec![Visit::New; objects.len()];
+    let mut round = vec![false; objects.len()];
+    for start in 0..objects.len() {
+        // the path walked so far: each node, and how many of its edges are done
+        let mut path = vec![(start, 0)];
+        while let Some((node, done)) = path.last_mut() {
+            let (Some(visit), Some(out_edges)) = (state.get_mut(*node), edges.get(*node)) else {
+                break;
+            };
+            if *done == 0 && *visit == Visit::Done {
+                path.pop();
+                continue;
+            }
+            *visit = Visit::Open;
+            let Some((next, _)) = out_edges.get(*done) else {
+                *visit = Visit::Done;
+                path.pop();
+                continue;
+            };
+            *done += 1;
+            match state.get(*next) {
+                Some(Visit::New) => path.push((*next, 0)),
+                Some(Visit::Open) => {
+                    let from = path.iter().position(|(n, _)| n == next).unwrap_or(0);
+                    let circle = path.get(from..).unwrap_or(&[]).to_vec();
+                    say_cycle(objects, &edges, &circle, &mut round, out);
+                }
+                Some(Visit::Done) | None => {}
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Visit {
+    New,
+    Open,
+    Done,
+}
+
+/// For each object the objects that it needs, as far as the manifests hold them.
+fn edges(objects: &[Object]) -> Vec<Vec<(usize, Span)>> {
+    let mut index: HashMap<&ResourceId, usize> = HashMap::new();
+    for (i, object) in objects.iter().enumerate() {
+        index.entry(&object.id).or_insert(i);
+    }
+    objects
+        .iter()
+        .map(|o| o.needs.iter().filter_map(|(id, span)| Some((*index.get(id)?, *span))).collect())
+        .collect()
+}
+
+/// Says a circle with each of its edges. `circle` has each node with the number of its edges
+/// walked so far, the last of which is the one to the next node.
+fn say_cycle(
+    objects: &mut [Object],
+    edges: &[Vec<(usize, Span)>],
+    circle: &[(usize, usize)],
+    round: &mut [bool],
+    out: &mut Diagnostics,
+) {
+    if circle.iter().any(|(n, _)| round.get(*n) == Some(&true)) {
+        return;
+    }
+    let mut problem: Option<Diagnostic> = None;
+    let mut names = Vec::new();
+    for (node, walked) in circle {
+        let edge = edges.get(*node).and_then(|e| e.get(walked.saturating_sub(1)));
+        let (Some(object), Some((next, span))) = (objects.get(*node), edge) else { continue };
+        let Some(needed) = objects.get(*next) else { continue };
+        names.push(object.id.to_string());
+        problem = Some(match problem {
+            None => Diagnostic::error("dependency-cycle", "the dependencies go round in a circle")
+                .at(*span)
+                .address(object.id.to_string())
+                .hint("remove one of them: nothing could be first"),
+            Some(p) => p.related(*span, format!("{} needs {}", object.id, needed.id)),
+        });
+        if let Some(flag) = round.get_mut(*node) {
+            *flag = true;
+        }
+    }
+    names.extend(names.first().cloned());
+    let chain = names.join(" needs ");
+    out.extend(problem.map(|p| p.detail(chain)));
+    for (node, _) in circle {
+        hold(objects, *node, "its dependencies go round in a circle".to_owned());
+    }
+}
+
+/// Holds back whatever depends on something that is held back, however indirectly.
+fn hold_dependants(objects: &mut [Object]) {
+    let mut dependants: HashMap<ResourceId, Vec<usize>> = HashMap::new();
+    for (i, object) in objects.iter().enumerate() {
+        for (need, _) in &object.needs {
+            dependants.entry(need.clone()).or_default().push(i);
+        }
+    }
+    let mut broken: VecDeque<ResourceId> =
+        objects.iter().filter(|o| o.broken.is_some()).map(|o| o.id.clone()).collect();
+    while let Some(id) = broken.pop_front() {
+        for i in dependants.remove(&id).unwrap_or_default() {
+            let Some(object) = objects.get_mut(i) else { continue };
+            if object.broken.is_none() {
+                object.broken = Some(format!("it needs {id}, which is held back"));
+                broken.push_back(object.id.clone());
+            }
+        }
+    }
+}

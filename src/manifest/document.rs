@@ -1,0 +1,76 @@
+//! One manifest as a text: its format, and the resources in it.
+
+use super::toml;
+use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, excerpt};
+use crate::model::Kind;
+use crate::xml::{self, Element, Limits};
+
+/// How a manifest is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// libvirt's XML, one document a file.
+    Xml,
+    /// TOML, any number of resources a file.
+    Toml,
+}
+
+impl Format {
+    /// The format that a file name's extension says.
+    pub fn of(name: &str) -> Option<Self> {
+        match name.rsplit_once('.')?.1 {
+            "xml" => Some(Self::Xml),
+            "toml" => Some(Self::Toml),
+            _ => None,
+        }
+    }
+}
+
+/// Reads the resources of one manifest; the settings of the reconciler stay in their metadata.
+/// `name` is shown in messages. If `diagnostics` has errors afterwards, only part was read.
+pub fn read_document(
+    name: &str,
+    text: &str,
+    format: Format,
+    sources: &mut Sources,
+    diagnostics: &mut Diagnostics,
+) -> Vec<Element> {
+    read(sources.add(name, text), text, format, diagnostics)
+}
+
+pub(super) fn read(
+    source: SourceId,
+    text: &str,
+    format: Format,
+    diagnostics: &mut Diagnostics,
+) -> Vec<Element> {
+    match format {
+        Format::Toml => toml::parse(source, text, diagnostics),
+        Format::Xml => match xml::parse(source, text, &Limits::default()) {
+            Err(problem) => {
+                diagnostics.push(*problem);
+                Vec::new()
+            }
+            Ok(root) if kind(&root).is_none() => {
+                diagnostics.push(not_a_resource(&root));
+                Vec::new()
+            }
+            Ok(root) => vec![root],
+        },
+    }
+}
+
+/// Which kind of resource a root element is.
+pub(super) fn kind(root: &Element) -> Option<Kind> {
+    Kind::ALL.into_iter().find(|k| root.is(k.word()))
+}
+
+fn not_a_resource(root: &Element) -> Diagnostic {
+    let found = match &root.name.namespace {
+        Some(uri) => format!("{} in the namespace {uri}", root.name.local),
+        None => root.name.local.clone(),
+    };
+    Diagnostic::error("unknown-kind", "the document is neither a domain nor a network")
+        .at(root.span)
+        .detail(format!("found <{}>", excerpt(&found)))
+        .hint("libvirt's other documents are not managed; move the file out of the directory")
+}

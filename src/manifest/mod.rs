@@ -1,0 +1,18 @@
+//! From paths to what the manifests ask for: finding, reading, settings, checks across files.
+//!
+//! Floor 2: imports `diag`, `xml` and `model`. Only `files` touches the file system; nothing here
+//! prints or reads the environment, and a relative path in `virt.toml` stays as it is.
+
+mod check;
+mod document;
+mod files;
+mod load;
+mod settings;
+mod to_toml;
+mod toml;
+mod virt_toml;
+
+pub use document::{Format, read_document};
+pub use load::{Loaded, load};
+pub use settings::NAMESPACE;
+pub use to_toml::to_toml;

@@ -1,0 +1,477 @@
+//! Trees as TOML text: what [`super::toml`] reads back into the same tree.
+//!
+//! Small elements become inline tables or dotted keys, larger ones tables with a header of their
+//! own, devices always `[[domain.devices.disk]]` and its like.
+
+use super::settings;
+use super::toml::{TEXT_KEY, XML_KEY, vocabulary_name};
+use crate::model::vocabulary::{self, Scalar};
+use crate::xml::{Attribute, Element, Name, Node, write_compact};
+use std::fmt::Write as _;
+
+/// The resources as one TOML manifest. Positions, comments, white space between elements and the
+/// order of differently named siblings are lost, nothing else is.
+pub fn to_toml(resources: &[Element]) -> String {
+    let mut out = String::new();
+    for root in resources {
+        if !out.is_empty() {
+            out.push('\n');
+        }
+        let entries = if must_be_raw(root) || root.child(settings::ELEMENT).is_some() {
+            raw(root)
+        } else {
+            root_entries(root)
+        };
+        section(&mut out, &key(&root.name.written()), true, &entries);
+    }
+    out
+}
+
+/// A piece of a TOML document.
+#[derive(Clone)]
+enum Value {
+    /// A scalar, ready to print.
+    Scalar(String),
+    /// A text, to be quoted where it is known how much room there is.
+    Text(String),
+    Table(Vec<Entry>),
+    /// Several elements of one name; `true` if each should have a header of its own.
+    Array(Vec<Self>, bool),
+}
+
+/// A key, ready to print, and its value.
+type Entry = (String, Value);
+
+fn root_entries(root: &Element) -> Vec<Entry> {
+    let mut rest = root.clone();
+    let mut taken = None;
+    if let Some(metadata) = rest.child_mut("metadata") {
+        let all: Vec<Element> =
+            metadata.elements().filter(|e| settings::is_settings(e)).cloned().collect();
+        if let [one] = all.as_slice()
+            && !must_be_raw(metadata)
+            && !must_be_raw(one)
+        {
+            let mut one = one.clone();
+            one.elements_mut().for_each(without_prefix);
+            taken = Some(one);
+            metadata.remove_elements(settings::is_settings);
+            let bare = metadata.attributes.is_empty() && metadata.elements().next().is_none();
+            if bare && !metadata.has_text() {
+                rest.remove_elements(|e| e.is("metadata"));
+            }
+        }
+    }
+    let mut list = entries(&rest, "");
+    if let Some(found) = taken {
+        list.push((settings::ELEMENT.to_owned(), Value::Table(entries(&found, "metadata"))));
+    }
+    list
+}
+
+/// Settings mean the same with their prefix and without.
+fn without_prefix(e: &mut Element) {
+    if e.name.namespace.as_deref() == Some(settings::NAMESPACE) {
+        e.name = Name::local(std::mem::take(&mut e.name.local));
+    }
+}
+
+/// What is in an element that stands in `outer`.
+fn entries(e: &Element, outer: &str) -> Vec<Entry> {
+    let mut list = Vec::new();
+    for decl in e.namespaces.iter().filter(|d| *d.uri != *settings::NAMESPACE) {
+        let name = decl.prefix.as_ref().map_or("xmlns".to_owned(), |p| format!("xmlns:{p}"));
+        list.push((key(&name), Value::Text(decl.uri.to_string())));
+    }
+    let name = vocabulary_name(e);
+    let groups = groups(e);
+    for attribute in &e.attributes {
+        let taken = groups.iter().any(|(name, _)| *name == attribute.name.local);
+        let key = attribute_key(attribute, outer, &name, taken);
+        list.push((key, literal(&attribute.name.local, &attribute.value)));
+    }
+    if e.has_text() {
+        let text_key = if vocabulary::has_value_attribute(&name) { TEXT_KEY } else { "value" };
+        list.push((key(text_key), literal(&name, &whole_text(e))));
+    }
+    for (child, members) in groups {
+        let value = match members.as_slice() {
+            [one] if !(name == "devices" && outer == "domain") => element(one, outer, &name),
+            [one] if is_plain(one) => element(one, outer, &name),
+            several => Value::Array(
+                several.iter().map(|e| item(e, &name)).collect(),
+                name == "devices" && outer == "domain",
+            ),
+        };
+        list.push((key(&child), value));
+    }
+    list
+}
+
+/// The child elements by name, in the order in which the names come first.
+fn groups(e: &Element) -> Vec<(String, Vec<&Element>)> {
+    let mut groups: Vec<(String, Vec<&Element>)> = Vec::new();
+    let mut places = std::collections::HashMap::new();
+    for child in e.elements() {
+        let name = child.name.written();
+        let at = *places.entry(name.clone()).or_insert_with(|| {
+            groups.push((name, Vec::new()));
+            groups.len() - 1
+        });
+        if let Some((_, members)) = groups.get_mut(at) {
+            members.push(child);
+        }
+    }
+    groups
+}
+
+/// The only element of its name in `parent`, which stands in `outer`.
+fn element(e: &Element, outer: &str, parent: &str) -> Value {
+    if must_be_raw(e) {
+        return Value::Table(raw(e));
+    }
+    let name = e.name.written();
+    if is_plain(e) {
+        let meant = match vocabulary::scalar(outer, parent, &name) {
+            Scalar::Attribute if name.contains(':') => Scalar::Element,
+            meant => meant,
+        };
+        match (meant, e.has_text()) {
+            (Scalar::Element, true) => return literal(&name, &whole_text(e)),
+            (Scalar::Element, false) => return Value::Text(String::new()),
+            (Scalar::Flag, false) => return Value::Scalar("true".to_owned()),
+            (Scalar::Flag, true) | (Scalar::Attribute, _) => {}
+        }
+    }
+    Value::Table(entries(e, parent))
+}
+
+/// One of several elements of a name, all of which stand in `parent`.
+fn item(e: &Element, parent: &str) -> Value {
+    if must_be_raw(e) {
+        Value::Table(raw(e))
+    } else if is_plain(e) && e.has_text() {
+        literal(&e.name.written(), &whole_text(e))
+    } else {
+        Value::Table(entries(e, parent))
+    }
+}
+
+fn is_plain(e: &Element) -> bool {
+    e.attributes.is_empty() && e.namespaces.is_empty() && e.elements().next().is_none()
+}
+
+/// Whether tables cannot say what is in the element: its text stands between its children.
+fn must_be_raw(e: &Element) -> bool {
+    e.has_text() && e.elements().next().is_some()
+}
+
+fn raw(e: &Element) -> Vec<Entry> {
+    vec![(key(XML_KEY), Value::Text(write_compact(e)))]
+}
+
+fn whole_text(e: &Element) -> String {
+    e.children
+        .iter()
+        .filter_map(|n| match n {
+            Node::Text(t) => Some(t.value.as_str()),
+            Node::Element(_) => None,
+        })
+        .collect()
+}
+
+fn attribute_key(attribute: &Attribute, outer: &str, name: &str, taken: bool) -> String {
+    let local = attribute.name.local.as_str();
+    if attribute.name.namespace.is_some() {
+        return key(&format!("@{}", attribute.name.written()));
+    }
+    let is_settings_key = outer.is_empty() && local == settings::ELEMENT;
+    let is_text_key = local == "value" && !vocabulary::has_value_attribute(name);
+    let means_element = vocabulary::scalar(outer, name, local) != Scalar::Attribute;
+    if taken || is_settings_key || is_text_key || means_element {
+        key(&format!("@{local}"))
+    } else {
+        key(local)
+    }
+}
+
+/// A text as the scalar that reads back as the same text.
+fn literal(name: &str, text: &str) -> Value {
+    let (yes, no) = vocabulary::truth_words(name);
+    if vocabulary::is_words(name) {
+        Value::Text(text.to_owned())
+    } else if text == yes || text == no {
+        Value::Scalar((text == yes).to_string())
+    } else if text.parse::<i64>().is_ok_and(|n| n.to_string() == text) {
+        Value::Scalar(text.to_owned())
+    } else {
+        Value::Text(text.to_owned())
+    }
+}
+
+/// Widest line that an inline table or array may make.
+const WIDTH: usize = 96;
+
+/// Prints a table under the path `path`: first what fits on a line, then what takes a header.
+fn section(out: &mut String, path: &str, many: bool, entries: &[Entry]) {
+    let mut body = String::new();
+    let mut below = Vec::new();
+    for (key, value) in entries {
+        match line(key, value) {
+            Some(line) => {
+                let _ = writeln!(body, "{line}");
+            }
+            None => below.push((key, value)),
+        }
+    }
+    if many || !body.is_empty() || below.is_empty() {
+        if !out.is_empty() && !out.ends_with("\n\n") {
+            out.push('\n');
+        }
+        let _ = if many { writeln!(out, "[[{path}]]") } else { writeln!(out, "[{path}]") };
+        out.push_str(&body);
+    }
+    for (key, value) in below {
+        let path = format!("{path}.{key}");
+        match value {
+            Value::Table(entries) => section(out, &path, false, entries),
+            Value::Array(items, _) => {
+                for item in items {
+                    match item {
+                        Value::Table(entries) => section(out, &path, true, entries),
+                        // an array with a header for each item holds texts as tables
+                        other => section(out, &path, true, &[("value".to_owned(), other.clone())]),
+                    }
+                }
+            }
+            Value::Scalar(_) | Value::Text(_) => {}
+        }
+    }
+}
+
+/// The entry on one line, or a text over several; `None` if it takes a header.
+fn line(key: &str, value: &Value) -> Option<String> {
+    match value {
+        Value::Scalar(literal) => Some(format!("{key} = {literal}")),
+        Value::Text(text) if text.contains('\n') => Some(format!("{key} = {}", paragraphs(text))),
+        Value::Text(text) => Some(format!("{key} = {}", quoted(text))),
+        Value::Table(entries) => match entries.as_slice() {
+            [(inner, value @ (Value::Scalar(_) | Value::Text(_) | Value::Table(_)))] => {
+                line(&format!("{key}.{inner}"), value)
+            }
+            _ => short(key, value),
+        },
+        Value::Array(_, true) => None,
+        Value::Array(..) => short(key, value),
+    }
+}
+
+fn short(key: &str, value: &Value) -> Option<String> {
+    let line = format!("{key} = {}", inline(value)?);
+    (line.chars().count() <= WIDTH).then_some(line)
+}
+
+fn inline(value: &Value) -> Option<String> {
+    Some(match value {
+        Value::Scalar(literal) => literal.clone(),
+        Value::Text(text) => quoted(text),
+        Value::Table(entries) if entries.is_empty() => "{}".to_owned(),
+        Value::Table(entries) => {
+            let pairs: Option<Vec<String>> = entries
+                .iter()
+                .map(|(key, value)| inline(value).map(|v| format!("{key} = {v}")))
+                .collect();
+            format!("{{ {} }}", pairs?.join(", "))
+        }
+        Value::Array(_, true) => return None,
+        Value::Array(items, false) => {
+            let items: Option<Vec<String>> = items.iter().map(inline).collect();
+            format!("[{}]", items?.join(", "))
+        }
+    })
+}
+
+fn key(name: &str) -> String {
+    let bare = !name.is_empty()
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    if bare { name.to_owned() } else { quoted(name) }
+}
+
+fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    escape_into(&mut out, text, false);
+    out.push('"');
+    out
+}
+
+/// A string over several lines; the break after the opening quotes is not part of it.
+fn paragraphs(text: &str) -> String {
+    let mut out = String::from("\"\"\"\n");
+    escape_into(&mut out, text, true);
+    out.push_str("\"\"\"");
+    out
+}
+
+fn escape_into(out: &mut String, text: &str, breaks: bool) {
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' if breaks => out.push('\n'),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            c if c.is_control() => {
+                let _ = write!(out, "\\u{:04X}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic and tell")]
+
+    use super::*;
+    use crate::diag::{Diagnostics, SourceId, Sources, render};
+    use crate::manifest::{Format, read_document};
+    use crate::xml::{Limits, parse, write};
+
+    fn tree(xml: &str) -> Element {
+        parse(SourceId::NONE, xml, &Limits::default()).unwrap()
+    }
+
+    fn back(toml: &str) -> Result<Vec<Element>, String> {
+        let (mut sources, mut out) = (Sources::default(), Diagnostics::default());
+        let read = read_document("x.toml", toml, Format::Toml, &mut sources, &mut out);
+        match out.iter().next() {
+            None => Ok(read),
+            Some(problem) => Err(render(problem, &sources)),
+        }
+    }
+
+    /// The tree with its children grouped by name, which is all the order that TOML keeps.
+    fn grouped(mut e: Element) -> Element {
+        let mixed = must_be_raw(&e);
+        let mut names: Vec<String> = Vec::new();
+        for child in e.elements_mut() {
+            *child = grouped(child.clone());
+            if !names.contains(&child.name.local) {
+                names.push(child.name.local.clone());
+            }
+        }
+        names.sort();
+        if !mixed {
+            e.children.sort_by_key(|n| match n {
+                Node::Element(c) => names.binary_search(&c.name.local).ok(),
+                Node::Text(_) => None,
+            });
+        }
+        e
+    }
+
+    /// Whether the document is the same after a way through TOML.
+    fn round_trips(xml: &str) -> Result<(), String> {
+        let before = tree(xml);
+        let toml = to_toml(std::slice::from_ref(&before));
+        let after = back(&toml).map_err(|problem| format!("{problem}\n{toml}"))?;
+        let [after] = after.as_slice() else { return Err(format!("not one\n{toml}")) };
+        if grouped(before.clone()) == grouped(after.clone()) {
+            Ok(())
+        } else {
+            Err(format!("{toml}\n{}\n{}", write(&before), write(after)))
+        }
+    }
+
+    #[test]
+    fn odd_documents_come_back() {
+        for xml in [
+            "<domain/>",
+            "<domain><title>a\u{7f}\u{85}&#13;b</title><a b='&#9;&#10;&#13;\u{a0}'/></domain>",
+            "<domain type='kvm'><name>7</name><vcpu>07</vcpu><memory unit='MiB'>64</memory></domain>",
+            "<domain><description>one\n  \"two\" \\ three\t\n</description><title>é\u{2028}</title></domain>",
+            "<domain><metadata><a:x xmlns:a='urn:a' a:b='1' c='2'>t<a:y/>u</a:x></metadata></domain>",
+            "<domain><metadata><x xmlns='urn:b'><y>1</y><y z=''/></x></metadata></domain>",
+            "<domain><metadata xmlns:v='urn:virt:reconcile:1'><v:reconcile power='paused' x='1'>\
+             <allow>restart</allow><stop timeout='5s'/></v:reconcile></metadata></domain>",
+            "<domain><reconcile/></domain>",
+            "<domain><devices><emulator>/a</emulator><emulator>/b</emulator><panic/><x/></devices></domain>",
+            "<domain><features><acpi/><pmu state='off'/><pae>odd</pae></features></domain>",
+            "<domain name='a' memory='b'><name>c</name><memory>d</memory></domain>",
+            "<domain><a value='1'>2</a><txt value='1'>2</txt><b><value>3</value></b></domain>",
+            "<domain xml:lang='en'><vcpu> 2 </vcpu><boot/><boot>x</boot></domain>",
+            "<domain><cpu><feature policy='on'/><a state='yes'/><b state='on'/></cpu></domain>",
+            "<network><domain name='example.com' localOnly='yes'/><bridge stp='off'/></network>",
+        ] {
+            assert_eq!(round_trips(xml), Ok(()), "{xml}");
+        }
+    }
+
+    #[test]
+    fn libvirts_own_documents_come_back() {
+        let Some(root) = std::env::var_os("VIRT_TESTDATA") else {
+            eprintln!("skipped: VIRT_TESTDATA names no directory with libvirt's tests");
+            return;
+        };
+        let (mut read, mut failed) = (0, Vec::new());
+        for folder in ["qemuxmlconfdata", "networkxml2xmlin", "genericxml2xmlindata"] {
+            for entry in std::fs::read_dir(std::path::Path::new(&root).join(folder)).unwrap() {
+                let path = entry.unwrap().path();
+                let text = std::fs::read_to_string(&path).unwrap_or_default();
+                if parse(SourceId::NONE, &text, &Limits::default())
+                    .is_ok_and(|e| e.is("domain") || e.is("network"))
+                {
+                    read += 1;
+                    failed.extend(round_trips(&text).err().map(|e| format!("{path:?}: {e}")));
+                }
+            }
+        }
+        eprintln!("{} of {read} documents came back", read - failed.len());
+        assert!(read > 2_000 && failed.is_empty(), "{}", failed.join("\n"));
+    }
+
+    #[test]
+    fn reads_pleasantly() {
+        let xml = "<domain type='kvm'><name>web</name><memory unit='GiB'>2</memory><vcpu>2</vcpu>\
+            <metadata><virt:reconcile xmlns:virt='urn:virt:reconcile:1' autostart='yes'>\
+            <virt:depends_on>domain/db</virt:depends_on></virt:reconcile></metadata>\
+            <os><type arch='x86_64' machine='q35'>hvm</type><boot dev='cdrom'/><boot dev='hd'/></os>\
+            <features><acpi/><apic/></features><clock offset='utc'/><devices>\
+            <emulator>/usr/bin/qemu</emulator>\
+            <disk type='file' device='disk'><driver name='qemu' type='qcow2'/>\
+            <source file='/images/web.qcow2'/><target dev='vda' bus='virtio'/></disk>\
+            <interface type='network'><source network='lan'/></interface></devices></domain>";
+        assert_eq!(
+            to_toml(&[tree(xml)]),
+            r#"[[domain]]
+type = "kvm"
+name = "web"
+memory = { unit = "GiB", value = 2 }
+vcpu = 2
+features = { acpi = true, apic = true }
+clock.offset = "utc"
+reconcile = { autostart = true, depends_on = "domain/db" }
+
+[domain.os]
+type = { arch = "x86_64", machine = "q35", value = "hvm" }
+boot = [{ dev = "cdrom" }, { dev = "hd" }]
+
+[domain.devices]
+emulator = "/usr/bin/qemu"
+
+[[domain.devices.disk]]
+type = "file"
+device = "disk"
+driver = { name = "qemu", type = "qcow2" }
+source.file = "/images/web.qcow2"
+target = { dev = "vda", bus = "virtio" }
+
+[[domain.devices.interface]]
+type = "network"
+source.network = "lan"
+"#
+        );
+    }
+}

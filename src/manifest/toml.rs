@@ -1,0 +1,575 @@
+//! TOML manifests as the same positioned tree that XML gives.
+//!
+//! A scalar is an attribute or a child element as [`vocabulary::scalar`] has it; a table is always
+//! a child element, an array always several. `@key` is an attribute whatever the vocabulary says,
+//! `value` is the text of an element (`#text` where the element has an attribute of that name),
+//! `xmlns:p` declares a prefix, and a prefixed scalar is an element. Numbers stand for their
+//! digits, truth values for the words libvirt wants there. The order of equally named elements is
+//! kept; libvirt gives none to that of differently named ones. An element whose text and children
+//! are interleaved cannot be said that way: the table `{ "#xml" = "…" }` holds it as XML.
+
+use super::settings;
+use crate::diag::{Diagnostic, Diagnostics, SourceId, Span, closest, excerpt};
+use crate::model::Kind;
+use crate::model::vocabulary::{self, Scalar};
+use crate::xml::{self, Attribute, Element, Limits, Name, NamespaceDecl, Node, Text};
+use std::sync::Arc;
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
+
+/// The key of an element written as XML.
+pub(super) const XML_KEY: &str = "#xml";
+/// The key of the text of an element that has an attribute `value`.
+pub(super) const TEXT_KEY: &str = "#text";
+
+type Key<'a> = Spanned<DeString<'a>>;
+type Value<'a> = Spanned<DeValue<'a>>;
+
+/// Reads the resources of a TOML manifest. With problems said in `out`, what could be read is
+/// returned all the same.
+pub(super) fn parse(source: SourceId, text: &str, out: &mut Diagnostics) -> Vec<Element> {
+    let table = parse_table(source, text, out);
+    let mut reader = Reader { source, text, out, scope: Vec::new(), elements: 0 };
+    let mut roots = Vec::new();
+    for (key, value) in &table {
+        let Some(kind) = Kind::ALL.into_iter().find(|k| k.word() == key.get_ref()) else {
+            reader.unknown_kind(key);
+            continue;
+        };
+        let place = Place { grandparent: "", parent: "", depth: 0 };
+        roots.extend(reader.children(kind.word(), reader.key_span(key), value, place));
+    }
+    roots
+}
+
+/// Reads the tables of a TOML text, with each problem of the notation said in `out`.
+pub(super) fn parse_table<'a>(
+    source: SourceId,
+    text: &'a str,
+    out: &mut Diagnostics,
+) -> DeTable<'a> {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    for error in errors {
+        let at = error.span().unwrap_or(0..0);
+        out.push(
+            Diagnostic::error("toml", "the TOML cannot be read")
+                .at(Span::new(source, at.start, at.end))
+                .detail(excerpt(error.message())),
+        );
+    }
+    table.into_inner()
+}
+
+/// Where the value of a string stands, without its quotes.
+pub(super) fn value_span(source: SourceId, text: &str, value: &Value<'_>) -> Span {
+    let range = value.span();
+    let written = text.get(range.clone()).unwrap_or("");
+    for quote in ["\"\"\"", "'''", "\"", "'"] {
+        if let Some(rest) = written.strip_prefix(quote)
+            && rest.ends_with(quote)
+        {
+            return Span::new(source, range.start + quote.len(), range.end - quote.len());
+        }
+    }
+    Span::new(source, range.start, range.end)
+}
+
+/// The element that a key stands in, as the vocabulary names it, and how deep that is.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    grandparent: &'a str,
+    parent: &'a str,
+    depth: usize,
+}
+
+struct Reader<'a> {
+    source: SourceId,
+    text: &'a str,
+    out: &'a mut Diagnostics,
+    /// Prefixes in scope, innermost last.
+    scope: Vec<NamespaceDecl>,
+    elements: usize,
+}
+
+impl Reader<'_> {
+    /// The elements `name` that a table or an array makes.
+    fn children(
+        &mut self,
+        name: &str,
+        span: Span,
+        value: &Value<'_>,
+        at: Place<'_>,
+    ) -> Vec<Element> {
+        match value.get_ref() {
+            DeValue::Table(table) => self.element(name, span, table, at).into_iter().collect(),
+            DeValue::Array(items) => {
+                let mut list = Vec::new();
+                for item in items.iter() {
+                    list.extend(match item.get_ref() {
+                        DeValue::Table(table) => {
+                            self.element(name, self.span(item.span()), table, at)
+                        }
+                        _ if at.depth > 0 => self.leaf(name, self.span(item.span()), item),
+                        _ => self.no_table(name, item),
+                    });
+                }
+                list
+            }
+            _ => self.no_table(name, value).into_iter().collect(),
+        }
+    }
+
+    fn no_table(&mut self, name: &str, value: &Value<'_>) -> Option<Element> {
+        let hint =
+            format!("start each {name} with [[{name}]] on a line of its own, its keys below");
+        self.out.push(self.problem(value.span(), format!("{name} is not a table")).hint(hint));
+        None
+    }
+
+    fn element(
+        &mut self,
+        name: &str,
+        span: Span,
+        table: &DeTable<'_>,
+        at: Place<'_>,
+    ) -> Option<Element> {
+        let limits = Limits::default();
+        self.elements += 1;
+        if at.depth >= limits.depth || self.elements > limits.elements {
+            let summary = "the document has too many elements, or too deep ones";
+            self.out.push(Diagnostic::error("toml", summary).at(span));
+            return None;
+        }
+        if let Some(value) = table.get(XML_KEY) {
+            return self.raw(name, table, value);
+        }
+        let outer = self.scope.len();
+        let namespaces = self.declarations(table);
+        let name = self.resolve(name, span, true);
+        let element = name.map(|name| {
+            let mut element = Element::named(name);
+            element.span = span;
+            element.namespaces = namespaces;
+            self.fill(&mut element, table, at);
+            element
+        });
+        self.scope.truncate(outer);
+        element
+    }
+
+    fn declarations(&mut self, table: &DeTable<'_>) -> Vec<NamespaceDecl> {
+        let mut found = Vec::new();
+        for (key, value) in table {
+            let Some(prefix) = declared_prefix(key.get_ref()) else { continue };
+            let Some(uri) = value.get_ref().as_str() else {
+                self.out.push(self.problem(value.span(), "a namespace is not a string"));
+                continue;
+            };
+            found.push(NamespaceDecl { prefix: prefix.map(Arc::from), uri: uri.into() });
+        }
+        self.scope.extend(found.iter().cloned());
+        found
+    }
+
+    fn fill(&mut self, element: &mut Element, table: &DeTable<'_>, at: Place<'_>) {
+        let parent = vocabulary_name(element);
+        let inner = Place { grandparent: at.parent, parent: &parent, depth: at.depth + 1 };
+        let mut settings = Vec::new();
+        for (key, value) in table {
+            let name: &str = key.get_ref();
+            let span = self.key_span(key);
+            if declared_prefix(name).is_some() {
+                continue;
+            }
+            if at.depth == 0 && name == settings::ELEMENT {
+                settings = self.settings(span, value, inner);
+                continue;
+            }
+            match value.get_ref() {
+                DeValue::Table(_) | DeValue::Array(_) if !name.starts_with(['@', '#']) => {
+                    let children = self.children(name, span, value, inner);
+                    element.children.extend(children.into_iter().map(Node::Element));
+                }
+                _ => self.scalar(element, key, value, inner),
+            }
+        }
+        attach_settings(element, settings);
+    }
+
+    /// The settings of a resource, as they stand in the metadata of its XML form.
+    fn settings(&mut self, span: Span, value: &Value<'_>, inner: Place<'_>) -> Vec<Element> {
+        let prefix = Some(Arc::from(settings::PREFIX));
+        self.scope.push(NamespaceDecl { prefix, uri: settings::NAMESPACE.into() });
+        let at = Place { grandparent: inner.parent, parent: "metadata", depth: inner.depth + 1 };
+        let written = format!("{}:{}", settings::PREFIX, settings::ELEMENT);
+        let DeValue::Table(_) = value.get_ref() else {
+            let hint = "write reconcile.power = \"running\", or a table [domain.reconcile]";
+            self.out.push(self.problem(value.span(), "reconcile is not a table").hint(hint));
+            self.scope.pop();
+            return Vec::new();
+        };
+        let found = self.children(&written, span, value, at);
+        self.scope.pop();
+        found
+    }
+
+    fn scalar(&mut self, element: &mut Element, key: &Key<'_>, value: &Value<'_>, at: Place<'_>) {
+        let name: &str = key.get_ref();
+        let span = self.key_span(key);
+        if let Some(attribute) = name.strip_prefix('@') {
+            return self.attribute(element, attribute, span, value);
+        }
+        let takes_value = vocabulary::has_value_attribute(at.parent);
+        if name == TEXT_KEY || (name == "value" && !takes_value) {
+            let text = self.words(name, value);
+            return self.push_text(element, text);
+        }
+        let meant = match vocabulary::scalar(at.grandparent, at.parent, name) {
+            Scalar::Attribute if name.contains(':') => Scalar::Element,
+            meant => meant,
+        };
+        match (meant, value.get_ref()) {
+            (Scalar::Attribute, _) => self.attribute(element, name, span, value),
+            (Scalar::Flag, DeValue::Boolean(false)) => {}
+            (Scalar::Flag, DeValue::Boolean(true)) => {
+                if let Some(name) = self.resolve(name, span, true) {
+                    let mut child = Element::named(name);
+                    child.span = span;
+                    element.push(child);
+                }
+            }
+            (Scalar::Flag | Scalar::Element, _) => {
+                if let Some(child) = self.leaf(name, span, value) {
+                    element.push(child);
+                }
+            }
+        }
+    }
+
+    /// An element with nothing but text.
+    fn leaf(&mut self, name: &str, span: Span, value: &Value<'_>) -> Option<Element> {
+        let text = self.words(name, value);
+        let mut child = Element::named(self.resolve(name, span, true)?);
+        child.span = span;
+        self.push_text(&mut child, text);
+        Some(child)
+    }
+
+    fn attribute(&mut self, element: &mut Element, name: &str, at: Span, value: &Value<'_>) {
+        let text = self.words(name, value);
+        let Some(name) = self.resolve(name, at, false) else { return };
+        let Some(Text { value, span }) = text else { return };
+        if element.attributes.iter().any(|a| a.name == name) {
+            let summary = format!("{} is given twice", excerpt(&name.local));
+            self.out.push(Diagnostic::error("toml", summary).at(at));
+            return;
+        }
+        element.attributes.push(Attribute { name, value, span });
+    }
+
+    fn push_text(&self, element: &mut Element, text: Option<Text>) {
+        if let Some(text) = text
+            && !text.value.is_empty()
+        {
+            element.children.push(Node::Text(text));
+        }
+    }
+
+    /// A scalar as the text that XML has for it.
+    fn words(&mut self, key: &str, value: &Value<'_>) -> Option<Text> {
+        let words = match value.get_ref() {
+            DeValue::String(s) => s.to_string(),
+            DeValue::Boolean(b) => {
+                let (yes, no) = vocabulary::truth_words(key);
+                (if *b { yes } else { no }).to_owned()
+            }
+            DeValue::Integer(n) if matches!(n.radix(), 10 | 16) => n.to_string(),
+            DeValue::Integer(_) | DeValue::Float(_) | DeValue::Datetime(_) => {
+                let summary = "the notation of this value is TOML's own";
+                let hint = "quote it to say exactly what is meant";
+                self.out.push(self.problem(value.span(), summary).hint(hint));
+                return None;
+            }
+            DeValue::Array(_) | DeValue::Table(_) => {
+                let summary = format!("{} takes a single value", excerpt(key));
+                self.out.push(self.problem(value.span(), summary));
+                return None;
+            }
+        };
+        let forbidden =
+            |c: char| (c < ' ' && !"\t\n\r".contains(c)) || matches!(c, '\u{fffe}' | '\u{ffff}');
+        if words.contains(forbidden) {
+            let summary = "the string has a character that XML cannot hold";
+            self.out.push(self.problem(value.span(), summary));
+            return None;
+        }
+        Some(Text { value: words, span: value_span(self.source, self.text, value) })
+    }
+
+    /// An element that is written as XML.
+    fn raw(&mut self, name: &str, table: &DeTable<'_>, value: &Value<'_>) -> Option<Element> {
+        let (DeValue::String(text), 1) = (value.get_ref(), table.len()) else {
+            let summary = format!("{XML_KEY} is not a string that stands alone");
+            self.out.push(self.problem(value.span(), summary));
+            return None;
+        };
+        let mut element = match xml::parse(SourceId::NONE, text, &Limits::default()) {
+            Ok(element) => element,
+            Err(problem) => {
+                let summary = format!("the XML in {XML_KEY} cannot be read");
+                let reason = problem.detail.unwrap_or(problem.summary);
+                self.out.push(self.problem(value.span(), summary).detail(reason));
+                return None;
+            }
+        };
+        if element.name.written() != name {
+            let summary = format!("the XML in {XML_KEY} is another element than its key");
+            self.out.push(self.problem(value.span(), summary));
+            return None;
+        }
+        self.elements += element.count();
+        element.span = value_span(self.source, self.text, value);
+        Some(element)
+    }
+
+    fn resolve(&mut self, written: &str, span: Span, element: bool) -> Option<Name> {
+        let (prefix, local) = match written.split_once(':') {
+            Some((prefix, local)) => (Some(prefix), local),
+            None => (None, written),
+        };
+        if !is_name(local) || prefix.is_some_and(|p| !is_name(p)) {
+            let summary = format!("\"{}\" is not a name", excerpt(written));
+            self.out.push(Diagnostic::error("toml", summary).at(span));
+            return None;
+        }
+        if prefix.is_none() && !element {
+            return Some(Name::local(local));
+        }
+        let bound = self.scope.iter().rev().find(|d| d.prefix.as_deref() == prefix);
+        match (prefix, bound.map(|d| &*d.uri)) {
+            (None, None | Some("")) => Some(Name::local(local)),
+            (None, Some(uri)) => {
+                Some(Name { prefix: None, namespace: Some(uri.into()), local: local.to_owned() })
+            }
+            (Some(prefix), Some(uri)) => Some(Name::qualified(prefix, uri, local)),
+            (Some("xml"), None) => {
+                Some(Name::qualified("xml", "http://www.w3.org/XML/1998/namespace", local))
+            }
+            (Some(prefix), None) => {
+                let summary = format!("the prefix {} is not declared", excerpt(prefix));
+                let hint = format!("declare it in the same table: \"xmlns:{prefix}\" = \"…\"");
+                self.out.push(Diagnostic::error("toml", summary).at(span).hint(hint));
+                None
+            }
+        }
+    }
+
+    fn unknown_kind(&mut self, key: &Key<'_>) {
+        let words = Kind::ALL.map(Kind::word);
+        let near = closest(key.get_ref(), words);
+        let hint = match near {
+            Some(word) => format!("did you mean {word}?"),
+            None => "start a resource with [[domain]] or [[network]]".to_owned(),
+        };
+        let problem = self
+            .problem(key.span(), "a manifest holds domains and networks only")
+            .detail(format!("found \"{}\"", excerpt(key.get_ref())));
+        self.out.push(problem.hint(hint));
+    }
+
+    fn problem(&self, range: std::ops::Range<usize>, summary: impl Into<String>) -> Diagnostic {
+        Diagnostic::error("toml", summary).at(self.span(range))
+    }
+
+    fn key_span(&self, key: &Key<'_>) -> Span {
+        self.span(key.span())
+    }
+
+    fn span(&self, range: std::ops::Range<usize>) -> Span {
+        Span::new(self.source, range.start, range.end)
+    }
+}
+
+/// The name by which the vocabulary knows an element.
+pub(super) fn vocabulary_name(element: &Element) -> String {
+    if settings::is_settings(element) {
+        settings::ELEMENT.to_owned()
+    } else {
+        element.name.written()
+    }
+}
+
+fn attach_settings(root: &mut Element, settings: Vec<Element>) {
+    if settings.is_empty() {
+        return;
+    }
+    let metadata = root.child_or_new("metadata");
+    metadata.children.extend(settings.into_iter().map(Node::Element));
+}
+
+/// The prefix that a key declares: `Some(None)` for the default namespace.
+fn declared_prefix(key: &str) -> Option<Option<&str>> {
+    match key.strip_prefix("xmlns")? {
+        "" => Some(None),
+        rest => rest.strip_prefix(':').map(Some),
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    let mut chars = text.chars();
+    chars.next().is_some_and(|c| c.is_alphabetic() || c == '_')
+        && chars.all(|c| c.is_alphanumeric() || "-._\u{b7}".contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+    use super::*;
+    use crate::diag::Sources;
+    use crate::xml::write_compact;
+    use proptest::prelude::*;
+
+    /// The resources as XML, and each problem as `line:column summary`.
+    fn read(text: &str) -> (Vec<String>, Vec<String>) {
+        let mut sources = Sources::default();
+        let id = sources.add("x.toml", text);
+        let mut out = Diagnostics::default();
+        let roots = parse(id, text, &mut out);
+        out.sort();
+        let place = |d: &Diagnostic| {
+            let (_, at) = sources.locate(d.span.unwrap()).unwrap();
+            format!("{}:{} {}", at.line, at.column, d.summary)
+        };
+        (roots.iter().map(write_compact).collect(), out.iter().map(place).collect())
+    }
+
+    fn check(text: &str, xml: &str) {
+        assert_eq!(read(text), (vec![xml.to_owned()], vec![]), "{text}");
+    }
+
+    #[test]
+    fn attributes_elements_and_flags() {
+        check(
+            "[[domain]]\ntype = 'kvm'\nname = 'web'\nmemory = { unit = 'GiB', value = 2 }\n\
+             vcpu = 2\nos.type = { machine = 'q35', value = 'hvm' }\nfeatures.acpi = true\n\
+             features.pae = false\n[[domain.devices.disk]]\ntarget.dev = 'vda'\nreadonly = true\n\
+             [[domain.devices.disk]]\ntarget = { dev = 'vdb' }\n",
+            "<domain type='kvm'><name>web</name><memory unit='GiB'>2</memory><vcpu>2</vcpu>\
+             <os><type machine='q35'>hvm</type></os><features><acpi/></features><devices>\
+             <disk><target dev='vda'/><readonly/></disk><disk><target dev='vdb'/></disk>\
+             </devices></domain>",
+        );
+        check(
+            "[network]\nname = 'lan'\nbridge = { stp = false, delay = 0 }\n\
+             domain = { name = 'example.com', localOnly = true }\n",
+            "<network><name>lan</name><bridge stp='off' delay='0'/>\
+             <domain name='example.com' localOnly='yes'/></network>",
+        );
+    }
+
+    #[test]
+    fn said_explicitly() {
+        check("[domain]\n'@name' = 'a'\nnew = {}\n", "<domain name='a'><new/></domain>");
+        check(
+            "[domain.a]\n'@value' = 1\nvalue = 'x'\nb = ['1', {c = 0x1f}]\n",
+            "<domain><a value='1'>x<b>1</b><b c='0x1f'/></a></domain>",
+        );
+        check(
+            "[domain]\n'xmlns:qemu' = 'urn:q'\n'qemu:commandline'.'qemu:arg' = [{value='-s'}]\n",
+            "<domain xmlns:qemu='urn:q'><qemu:commandline><qemu:arg value='-s'/>\
+             </qemu:commandline></domain>",
+        );
+        check("[domain]\na.'#xml' = '<a>x<b/>y</a>'\n", "<domain><a>x<b/>y</a></domain>");
+    }
+
+    #[test]
+    fn settings_stand_in_the_metadata() {
+        check(
+            "[domain.reconcile]\npower = 'paused'\nautostart = true\ndepends_on = ['domain/db']\n\
+             stop = { timeout = 60, force = false }\n",
+            "<domain><metadata><virt:reconcile xmlns:virt='urn:virt:reconcile:1' power='paused' \
+             autostart='yes'><depends_on>domain/db</depends_on><stop timeout='60' force='no'/>\
+             </virt:reconcile></metadata></domain>",
+        );
+    }
+
+    #[test]
+    fn each_problem_has_its_place() {
+        for (text, problem) in [
+            ("[[domian]]\n", "1:3 a manifest holds domains and networks only"),
+            ("domain = 7\n", "1:10 domain is not a table"),
+            ("domain = ['a']\n", "1:11 domain is not a table"),
+            ("[domain]\nvcpu = 1.5\n", "2:8 the notation of this value is TOML's own"),
+            ("[domain]\nvcpu = 0o7\n", "2:8 the notation of this value is TOML's own"),
+            ("[domain]\nname = 2020-01-01\n", "2:8 the notation of this value is TOML's own"),
+            ("[domain]\n'a b' = 1\n", "2:1 \"a b\" is not a name"),
+            ("[domain]\n'' = 1\n", "2:1 \"\" is not a name"),
+            ("[domain]\n'x:y' = 1\n", "2:1 the prefix x is not declared"),
+            ("[domain]\nxmlns = 1\n", "2:9 a namespace is not a string"),
+            ("[domain]\ntype = 'a'\n'@type' = 'b'\n", "3:1 type is given twice"),
+            ("[domain]\n'@a' = {}\n", "2:8 a takes a single value"),
+            ("[domain]\na = [[1]]\n", "2:6 a takes a single value"),
+            ("[domain]\nreconcile = 1\n", "2:13 reconcile is not a table"),
+            (
+                "[domain]\nname = \"a\\u0001\"\n",
+                "2:8 the string has a character that XML cannot hold",
+            ),
+            ("[domain]\na.'#xml' = '<a>'\n", "2:12 the XML in #xml cannot be read"),
+            (
+                "[domain]\na.'#xml' = '<b/>'\n",
+                "2:12 the XML in #xml is another element than its key",
+            ),
+            (
+                "[domain]\na = { '#xml' = '<a/>', b = 1 }\n",
+                "2:16 #xml is not a string that stands alone",
+            ),
+            ("[domain]\nname = 'a'\nname = 'b'\n", "3:1 the TOML cannot be read"),
+        ] {
+            assert_eq!(read(text).1, [problem], "{text}");
+        }
+    }
+
+    #[test]
+    fn every_problem_is_said() {
+        let (_, problems) = read("[domain]\na = 1.5\nb = 2.5\n\n[nonsense\nc = 07\n");
+        assert!(problems.len() >= 4, "{problems:?}");
+    }
+
+    #[test]
+    fn deep_and_long_inputs_end() {
+        let keys = vec!["a"; 79].join(".");
+        let deep = format!(
+            "[domain.{}]\n{}1{}",
+            &keys[4..],
+            format!("{keys} = {{").repeat(79),
+            "}".repeat(79)
+        );
+        let (_, problems) = read(&deep);
+        assert!(!problems.is_empty());
+        let (_, problems) = read(&format!("[domain]\na = {}", "[".repeat(100_000)));
+        assert!(!problems.is_empty());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn no_input_makes_it_panic(text in any::<String>()) {
+            read(&text);
+        }
+
+        #[test]
+        fn nor_what_looks_like_toml(
+            text in "(\\[\\[?domain(\\.[a-z@#:'\"]{1,4}){0,2}\\]?\\]|[a-z@#:.'\"]{1,6} ?= ?([0-9.xo-]{1,4}|'[^']{0,4}'|\\{|\\[|true)|\\}|\\]|,|\n|\r){0,20}"
+        ) {
+            let (xml, problems) = read(&text);
+            // what is read without a problem is well-formed
+            if problems.is_empty() {
+                for one in xml {
+                    prop_assert!(crate::xml::parse(SourceId::NONE, &one, &Limits::default()).is_ok(), "{}", one);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! The devices that libvirt's documents have had from the start, read from the tree.
+
+use crate::model::Mac;
+use crate::xml::Element;
+
+/// A `<disk>`.
+#[derive(Clone, Copy, Debug)]
+pub struct Disk<'a> {
+    element: &'a Element,
+}
+
+/// What a disk looks like to the guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiskDevice<'a> {
+    /// A hard disk, the default.
+    Disk,
+    /// A CD-ROM drive.
+    Cdrom,
+    /// A floppy drive.
+    Floppy,
+    /// One of libvirt's later words, such as `lun`.
+    Other(&'a str),
+}
+
+/// Where a disk's data is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum DiskSource<'a> {
+    /// In a file of the host.
+    File(&'a str),
+    /// On a block device of the host.
+    Block(&'a str),
+    /// In a place of one of libvirt's later types, such as `network` or `volume`.
+    Other(&'a Element),
+}
+
+impl<'a> Disk<'a> {
+    pub(super) fn new(element: &'a Element) -> Self {
+        Self { element }
+    }
+
+    /// The tree behind the view.
+    pub fn element(self) -> &'a Element {
+        self.element
+    }
+
+    /// Where its data is; `None` for an empty drive.
+    pub fn source(self) -> Option<DiskSource<'a>> {
+        let source = self.element.child("source")?;
+        match self.element.attr("type").unwrap_or("file") {
+            "file" => source.attr("file").map(DiskSource::File),
+            "block" => source.attr("dev").map(DiskSource::Block),
+            _ => Some(DiskSource::Other(source)),
+        }
+    }
+
+    /// What it looks like to the guest.
+    pub fn device(self) -> DiskDevice<'a> {
+        match self.element.attr("device") {
+            None | Some("disk") => DiskDevice::Disk,
+            Some("cdrom") => DiskDevice::Cdrom,
+            Some("floppy") => DiskDevice::Floppy,
+            Some(other) => DiskDevice::Other(other),
+        }
+    }
+
+    /// The name the guest is to see, such as `vda`; unique within the domain.
+    pub fn target(self) -> Option<&'a str> {
+        self.element.child("target")?.attr("dev")
+    }
+
+    /// The bus it is on, such as `virtio`.
+    pub fn bus(self) -> Option<&'a str> {
+        self.element.child("target")?.attr("bus")
+    }
+
+    /// The driver's name and the format of the data, such as `qemu` and `qcow2`.
+    pub fn driver(self) -> (Option<&'a str>, Option<&'a str>) {
+        let driver = self.element.child("driver");
+        (driver.and_then(|d| d.attr("name")), driver.and_then(|d| d.attr("type")))
+    }
+
+    /// Whether the guest may not write to it; a CD-ROM never can.
+    pub fn is_readonly(self) -> bool {
+        self.element.child("readonly").is_some() || self.device() == DiskDevice::Cdrom
+    }
+
+    /// Whether other domains may use it at the same time.
+    pub fn is_shareable(self) -> bool {
+        self.element.child("shareable").is_some()
+    }
+}
+
+/// An `<interface>`.
+#[derive(Clone, Copy, Debug)]
+pub struct Interface<'a> {
+    element: &'a Element,
+}
+
+/// What an interface is connected to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InterfaceSource<'a> {
+    /// The hypervisor's own user-space network.
+    User,
+    /// A virtual network of the host.
+    Network(Option<&'a str>),
+    /// A bridge of the host.
+    Bridge(Option<&'a str>),
+    /// A device of the host that a script connects.
+    Ethernet,
+    /// A multicast group that stands for a network.
+    Mcast {
+        /// The group's address.
+        address: Option<&'a str>,
+        /// Its port.
+        port: Option<&'a str>,
+    },
+    /// The listening end of a TCP tunnel.
+    Server {
+        /// The address to listen on; without it, all of them.
+        address: Option<&'a str>,
+        /// The port to listen on.
+        port: Option<&'a str>,
+    },
+    /// The connecting end of a TCP tunnel.
+    Client {
+        /// The server's address.
+        address: Option<&'a str>,
+        /// The server's port.
+        port: Option<&'a str>,
+    },
+    /// One of libvirt's later types, such as `direct` or `hostdev`.
+    Other(&'a str),
+}
+
+impl<'a> Interface<'a> {
+    pub(super) fn new(element: &'a Element) -> Self {
+        Self { element }
+    }
+
+    /// The tree behind the view.
+    pub fn element(self) -> &'a Element {
+        self.element
+    }
+
+    /// What it is connected to.
+    pub fn source(self) -> InterfaceSource<'a> {
+        let source = |key| self.element.child("source").and_then(|s| s.attr(key));
+        let (address, port) = (source("address"), source("port"));
+        match self.element.attr("type").unwrap_or("user") {
+            "user" => InterfaceSource::User,
+            "network" => InterfaceSource::Network(source("network")),
+            "bridge" => InterfaceSource::Bridge(source("bridge")),
+            "ethernet" => InterfaceSource::Ethernet,
+            "mcast" => InterfaceSource::Mcast { address, port },
+            "server" => InterfaceSource::Server { address, port },
+            "client" => InterfaceSource::Client { address, port },
+            other => InterfaceSource::Other(other),
+        }
+    }
+
+    /// The MAC address as written.
+    pub fn mac_text(self) -> Option<&'a str> {
+        self.element.child("mac")?.attr("address")
+    }
+
+    /// The MAC address, if there is a valid one.
+    pub fn mac(self) -> Option<Mac> {
+        Mac::parse(self.mac_text()?)
+    }
+
+    /// The address the guest is expected to use.
+    pub fn ip(self) -> Option<&'a str> {
+        self.element.child("ip")?.attr("address")
+    }
+
+    /// The script that connects the host's end.
+    pub fn script(self) -> Option<&'a str> {
+        self.element.child("script")?.attr("path")
+    }
+
+    /// The name of the host's end.
+    pub fn target(self) -> Option<&'a str> {
+        self.element.child("target")?.attr("dev")
+    }
+
+    /// The model the guest sees, such as `virtio`.
+    pub fn model(self) -> Option<&'a str> {
+        self.element.child("model")?.attr("type")
+    }
+}
+
+/// A `<console>`.
+#[derive(Clone, Copy, Debug)]
+pub struct Console<'a> {
+    element: &'a Element,
+}
+
+impl<'a> Console<'a> {
+    pub(super) fn new(element: &'a Element) -> Self {
+        Self { element }
+    }
+
+    /// What the host's end is; `pty` by default.
+    pub fn kind(self) -> &'a str {
+        self.element.attr("type").unwrap_or("pty")
+    }
+
+    /// The terminal of a running domain.
+    pub fn tty(self) -> Option<&'a str> {
+        self.element.attr("tty")
+    }
+}
+
+/// A `<graphics>`.
+#[derive(Clone, Copy, Debug)]
+pub struct Graphics<'a> {
+    element: &'a Element,
+}
+
+impl<'a> Graphics<'a> {
+    pub(super) fn new(element: &'a Element) -> Self {
+        Self { element }
+    }
+
+    /// The tree behind the view.
+    pub fn element(self) -> &'a Element {
+        self.element
+    }
+
+    /// Its type, such as `vnc` or `sdl`.
+    pub fn kind(self) -> Option<&'a str> {
+        self.element.attr("type")
+    }
+
+    /// The TCP port as written; `-1` leaves the choice to the hypervisor.
+    pub fn port(self) -> Option<&'a str> {
+        self.element.attr("port")
+    }
+}

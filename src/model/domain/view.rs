@@ -1,0 +1,248 @@
+//! A domain and its operating system block, read from the tree.
+
+use super::{Console, Disk, Graphics, Interface};
+use crate::model::{MemoryError, Uuid, memory_kib, parse_uuid};
+use crate::xml::Element;
+
+/// A `<domain>` element.
+#[derive(Clone, Copy, Debug)]
+pub struct Domain<'a> {
+    root: &'a Element,
+}
+
+impl<'a> Domain<'a> {
+    /// The view of a document's root.
+    pub fn new(root: &'a Element) -> Self {
+        Self { root }
+    }
+
+    /// The tree behind the view.
+    pub fn element(self) -> &'a Element {
+        self.root
+    }
+
+    /// The kind of hypervisor, such as `kvm`, `qemu`, `kqemu` or `xen`; `xen` was the default when
+    /// there was no other.
+    pub fn hypervisor(self) -> &'a str {
+        self.root.attr("type").unwrap_or("xen")
+    }
+
+    /// The number of the running instance; no manifest needs it.
+    pub fn id(self) -> Option<i32> {
+        self.root.attr("id")?.parse().ok()
+    }
+
+    /// The name.
+    pub fn name(self) -> Option<String> {
+        self.root.child_text("name")
+    }
+
+    /// The UUID, if there is a valid one.
+    pub fn uuid(self) -> Option<Uuid> {
+        parse_uuid(&self.root.child_text("uuid")?)
+    }
+
+    /// The memory at boot in KiB.
+    pub fn memory_kib(self) -> Option<Result<u64, MemoryError>> {
+        self.root.child("memory").map(amount)
+    }
+
+    /// The memory the balloon leaves to the guest, in KiB; `None` means all of it.
+    pub fn current_memory_kib(self) -> Option<Result<u64, MemoryError>> {
+        self.root.child("currentMemory").map(amount)
+    }
+
+    /// How many processors there can be; `None` if the number is no number. Without it there is one.
+    pub fn vcpus(self) -> Option<u32> {
+        self.root.child_text("vcpu").map_or(Some(1), |n| n.parse().ok())
+    }
+
+    /// The operating system block.
+    pub fn os(self) -> Option<Os<'a>> {
+        self.root.child("os").map(|element| Os { element })
+    }
+
+    /// The program that chooses what a paravirtualised Xen guest boots.
+    pub fn bootloader(self) -> Option<String> {
+        self.root.child_text("bootloader")
+    }
+
+    /// Whether a feature, such as `pae`, `apic` or `acpi`, is asked for.
+    pub fn has_feature(self, name: &str) -> bool {
+        self.root
+            .descend(&["features", name])
+            .is_some_and(|feature| feature.attr("state") != Some("off"))
+    }
+
+    /// What the guest's clock follows: `utc`, `localtime` or one of libvirt's later words.
+    pub fn clock_offset(self) -> &'a str {
+        self.root.child("clock").and_then(|c| c.attr("offset")).unwrap_or("utc")
+    }
+
+    /// What happens on `on_poweroff`, `on_reboot` or `on_crash`, if the document says so.
+    pub fn lifecycle(self, event: &str) -> Option<String> {
+        self.root.child_text(event)
+    }
+
+    /// The emulator to run.
+    pub fn emulator(self) -> Option<String> {
+        self.root.descend(&["devices", "emulator"]).map(Element::text)
+    }
+
+    /// The disks in document order.
+    pub fn disks(self) -> impl Iterator<Item = Disk<'a>> {
+        self.devices("disk").map(Disk::new)
+    }
+
+    /// The network interfaces in document order.
+    pub fn interfaces(self) -> impl Iterator<Item = Interface<'a>> {
+        self.devices("interface").map(Interface::new)
+    }
+
+    /// The consoles in document order.
+    pub fn consoles(self) -> impl Iterator<Item = Console<'a>> {
+        self.devices("console").map(Console::new)
+    }
+
+    /// The graphical displays in document order.
+    pub fn graphics(self) -> impl Iterator<Item = Graphics<'a>> {
+        self.devices("graphics").map(Graphics::new)
+    }
+
+    fn devices(self, name: &'static str) -> impl Iterator<Item = &'a Element> {
+        self.root.children_named("devices").flat_map(move |d| d.children_named(name))
+    }
+}
+
+fn amount(element: &Element) -> Result<u64, MemoryError> {
+    memory_kib(&element.text(), element.attr("unit"))
+}
+
+/// The `<os>` block: what is booted, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Os<'a> {
+    element: &'a Element,
+}
+
+impl<'a> Os<'a> {
+    /// `hvm` for full virtualisation; `linux` or `xen` for paravirtualised Xen guests.
+    pub fn kind(self) -> Option<String> {
+        self.element.child_text("type")
+    }
+
+    /// The processor architecture, such as `x86_64`.
+    pub fn arch(self) -> Option<&'a str> {
+        self.element.child("type")?.attr("arch")
+    }
+
+    /// The machine type, such as `pc` or `q35`.
+    pub fn machine(self) -> Option<&'a str> {
+        self.element.child("type")?.attr("machine")
+    }
+
+    /// The firmware or, on Xen, the boot loader of the emulated machine.
+    pub fn loader(self) -> Option<String> {
+        self.element.child_text("loader")
+    }
+
+    /// The kernel that is booted directly.
+    pub fn kernel(self) -> Option<String> {
+        self.element.child_text("kernel")
+    }
+
+    /// The first RAM disk of that kernel.
+    pub fn initrd(self) -> Option<String> {
+        self.element.child_text("initrd")
+    }
+
+    /// The command line of that kernel.
+    pub fn cmdline(self) -> Option<String> {
+        self.element.child_text("cmdline")
+    }
+
+    /// The root file system as the guest sees it.
+    pub fn root(self) -> Option<String> {
+        self.element.child_text("root")
+    }
+
+    /// The devices to boot from, first choice first: `fd`, `hd`, `cdrom`, `network`.
+    pub fn boot(self) -> impl Iterator<Item = &'a str> {
+        self.element.children_named("boot").filter_map(|b| b.attr("dev"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::SourceId;
+    use crate::model::domain::{DiskDevice, DiskSource, InterfaceSource};
+    use crate::xml::{Limits, parse};
+
+    fn read(text: &str) -> Element {
+        parse(SourceId::NONE, text, &Limits::default()).expect("well-formed")
+    }
+
+    #[test]
+    fn a_paravirtualised_xen_guest() {
+        let root = read(
+            "<domain type='xen' id='7'><name>pv</name><os><type>linux</type>\
+             <kernel>/boot/vmlinuz</kernel><initrd>/boot/initrd</initrd><root>/dev/xvda1</root>\
+             <cmdline>ro 3</cmdline></os><memory>131072</memory><vcpu>2</vcpu>\
+             <on_crash>rename-restart</on_crash><devices>\
+             <disk type='block'><source dev='/dev/vg/pv'/><target dev='xvda1'/></disk>\
+             <interface type='bridge'><source bridge='xenbr0'/><mac address='00:16:3e:00:00:01'/>\
+             <ip address='10.0.0.9'/><script path='vif-bridge'/></interface>\
+             <console tty='/dev/pts/5'/></devices></domain>",
+        );
+        let domain = Domain::new(&root);
+        let os = domain.os().expect("an os block");
+        assert_eq!((domain.hypervisor(), domain.id()), ("xen", Some(7)));
+        assert_eq!(domain.memory_kib(), Some(Ok(131_072)));
+        assert_eq!(domain.vcpus(), Some(2));
+        assert_eq!(os.kind().as_deref(), Some("linux"));
+        assert_eq!(os.root().as_deref(), Some("/dev/xvda1"));
+        assert_eq!(os.cmdline().as_deref(), Some("ro 3"));
+        assert_eq!(domain.lifecycle("on_crash").as_deref(), Some("rename-restart"));
+        let disk = domain.disks().next().expect("a disk");
+        assert_eq!(disk.source(), Some(DiskSource::Block("/dev/vg/pv")));
+        assert_eq!(disk.target(), Some("xvda1"));
+        let interface = domain.interfaces().next().expect("an interface");
+        assert_eq!(interface.source(), InterfaceSource::Bridge(Some("xenbr0")));
+        assert_eq!(interface.ip(), Some("10.0.0.9"));
+        assert_eq!(interface.script(), Some("vif-bridge"));
+        assert_eq!(domain.consoles().next().and_then(Console::tty), Some("/dev/pts/5"));
+    }
+
+    #[test]
+    fn a_fully_virtualised_guest() {
+        let root = read(
+            "<domain type='kqemu'><name>fv</name><uuid>4dea22b31d52d8f32516782e98ab3fa0</uuid>\
+             <os><type arch='i686' machine='pc'>hvm</type><loader>/x/hvmloader</loader>\
+             <boot dev='cdrom'/><boot dev='hd'/></os><memory unit='MiB'>512</memory>\
+             <currentMemory>262144</currentMemory><features><pae/><acpi/><apic state='off'/>\
+             </features><clock offset='localtime'/><devices><emulator>/usr/bin/qemu</emulator>\
+             <disk type='file' device='cdrom'><target dev='hdc'/><readonly/></disk>\
+             <interface type='user'/>\
+             <interface type='mcast'><source address='230.0.0.1' port='5558'/></interface>\
+             <graphics type='vnc' port='5904'/><graphics type='sdl'/></devices></domain>",
+        );
+        let domain = Domain::new(&root);
+        assert!(domain.uuid().is_some());
+        assert_eq!(domain.memory_kib(), Some(Ok(524_288)));
+        assert_eq!(domain.current_memory_kib(), Some(Ok(262_144)));
+        assert_eq!(domain.vcpus(), Some(1));
+        assert!(domain.has_feature("pae") && !domain.has_feature("apic"));
+        assert_eq!(domain.clock_offset(), "localtime");
+        let os = domain.os().expect("an os block");
+        assert_eq!((os.arch(), os.machine()), (Some("i686"), Some("pc")));
+        assert_eq!(os.boot().collect::<Vec<_>>(), ["cdrom", "hd"]);
+        let disk = domain.disks().next().expect("a disk");
+        assert_eq!((disk.device(), disk.source()), (DiskDevice::Cdrom, None));
+        assert!(disk.is_readonly() && !disk.is_shareable());
+        let sources: Vec<_> = domain.interfaces().map(Interface::source).collect();
+        let tunnel = InterfaceSource::Mcast { address: Some("230.0.0.1"), port: Some("5558") };
+        assert_eq!(sources, [InterfaceSource::User, tunnel]);
+        let displays: Vec<_> = domain.graphics().map(|g| (g.kind(), g.port())).collect();
+        assert_eq!(displays, [(Some("vnc"), Some("5904")), (Some("sdl"), None)]);
+    }
+}
