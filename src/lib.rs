@@ -10,6 +10,8 @@ pub mod xml;
 pub mod model;
 
 pub mod drivers;
+pub mod manifest;
 
 pub mod reconcile;
-pub mod manifest;
+
+pub mod cli;

@@ -1,2 +1,7 @@
-//! The `virt` command.
-fn main() {}
+//! The `virt` command; all it does is in [`virt::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    virt::cli::main()
+}

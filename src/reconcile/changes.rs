@@ -210,4 +210,10 @@ impl Plan {
     pub fn has_pending(&self) -> bool {
         self.changes.iter().any(|c| !c.pending.is_empty())
     }
+
+    /// Whether something will wait for a boot or a restart once the plan is applied.
+    pub fn leaves_pending(&self) -> bool {
+        let waits = |f: &FieldChange| f.effect == Effect::NextBoot;
+        self.has_pending() || self.changes.iter().any(|c| c.fields.iter().any(waits))
+    }
 }

@@ -16,6 +16,7 @@ mod plan;
 pub mod planfile;
 mod resource;
 mod secret;
+mod status;
 
 pub use apply::{Clock, Event, Report, Status, StepReport, SystemClock, apply};
 pub use changes::{
@@ -24,3 +25,4 @@ pub use changes::{
 pub use overlay::{Change, Edit, Origin, Overlay, Side, overlay};
 pub use ownership::NAMESPACE;
 pub use plan::{fingerprint, plan};
+pub use status::{ObjectStatus, Sync, export, shown, status};

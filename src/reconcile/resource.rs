@@ -508,3 +508,12 @@ fn meta(
 pub(crate) fn uuid_conflict(desired: &DesiredResource, host: &ObservedResource) -> Option<Uuid> {
     uuid_in(&desired.definition).filter(|uuid| *uuid != host.uuid)
 }
+
+/// The differences of what is running that the next boot settles: what the definition has right
+/// already.
+pub(crate) fn waits_for_boot<'a>(
+    running: &'a [Change],
+    next_boot: &'a [Change],
+) -> impl Iterator<Item = &'a Change> {
+    running.iter().filter(|c| !next_boot.iter().any(|n| n.path == c.path))
+}

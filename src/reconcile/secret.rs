@@ -20,6 +20,13 @@ pub(crate) fn redacted(element: &Element) -> Element {
     copy
 }
 
+/// The element with its secrets left out.
+pub(crate) fn without_secrets(element: &Element) -> Element {
+    let mut copy = element.clone();
+    remove(&mut copy);
+    copy
+}
+
 /// Whether there is a secret anywhere in the element.
 pub(crate) fn has_secret(element: &Element) -> bool {
     element.attributes.iter().any(|a| ATTRIBUTES.contains(&a.name.local.as_str()))
@@ -33,4 +40,9 @@ fn redact(element: &mut Element) {
         }
     }
     element.elements_mut().for_each(redact);
+}
+
+fn remove(element: &mut Element) {
+    element.attributes.retain(|a| !ATTRIBUTES.contains(&a.name.local.as_str()));
+    element.elements_mut().for_each(remove);
 }

@@ -1,0 +1,125 @@
+//! `virt apply`: make the host match, and look again afterwards.
+
+use super::args::{ApplyArgs, Format, RunOptions};
+use super::context::Context;
+use super::exit::{Exit, Failure, Run};
+use super::plan;
+use super::session::{Host, Session};
+use super::view::{human, json, progress::Progress};
+use crate::diag::{Error, ErrorCode, ErrorDomain};
+use crate::reconcile::{Plan, Report, Status, SystemClock, apply, fingerprint, planfile};
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, Read as _};
+use std::path::Path;
+
+pub(crate) fn run(context: &Context, args: &ApplyArgs) -> Run {
+    if let [path] = args.paths.as_slice()
+        && is_plan_file(path)
+    {
+        return saved_plan(context, path, &args.run);
+    }
+    let session = Session::prepare(context, &args.paths, &args.options)?;
+    let human = context.output.format == Format::Human;
+    if human {
+        plan::show(context, &session, args.options.explain)?;
+    }
+    if args.run.dry_run || !session.plan.refusals.is_empty() {
+        if !human {
+            plan::show(context, &session, false)?;
+        }
+        return Ok(plan::exit(&session, &args.options));
+    }
+    let exit = carry_out(context, &session, &args.run)?;
+    let waits = args.options.detailed_exitcode && exit == Exit::Done && session.plan.leaves_pending();
+    Ok(if waits { Exit::Pending } else { exit })
+}
+
+/// Applies the plan of a session that nothing refuses, and looks again.
+pub(crate) fn carry_out(context: &Context, session: &Session, run: &RunOptions) -> Run {
+    if !session.plan.is_empty() && run.confirm && !confirmed(context)? {
+        context.output.note("nothing was changed\n");
+        return Ok(Exit::Refused);
+    }
+    let report = walk(context, &session.plan, &session.host, usize::from(run.parallel));
+    let after = if session.plan.is_empty() { None } else { Some(session.plan_again()?) };
+    let residue = after.as_ref().filter(|p| !p.is_empty());
+    match context.output.format {
+        Format::Human => {
+            context.output.result(&human::report(&session.plan, &report, residue, context.output))?;
+        }
+        Format::Json => context.output.result(&json::summary(session, &report, residue))?,
+    }
+    Ok(if report.has_unknown() {
+        Exit::Unresolved
+    } else if !report.is_done() || session.has_errors() {
+        Exit::Error
+    } else if residue.is_some() {
+        Exit::Unresolved
+    } else {
+        Exit::Done
+    })
+}
+
+fn walk(context: &Context, plan: &Plan, host: &Host, parallel: usize) -> Report {
+    let mut progress = Progress::new(context.output, plan.steps.len());
+    let report = apply(plan, host.driver.as_ref(), &SystemClock, parallel, &mut |event| {
+        progress.event(event);
+    });
+    progress.clear();
+    for step in &report.steps {
+        if let Status::Failed(e) | Status::Unknown(e) = &step.status {
+            context.show_error(e);
+        }
+    }
+    report
+}
+
+fn confirmed(context: &Context) -> Result<bool, Failure> {
+    context.output.say("Apply this plan? Only \"yes\" is taken: ");
+    let mut answer = String::new();
+    // a line is enough; more than that is no answer
+    std::io::stdin().lock().take(64).read_line(&mut answer)?;
+    Ok(answer.trim() == "yes")
+}
+
+fn is_plan_file(path: &Path) -> bool {
+    path.is_file() && path.extension().is_none_or(|e| e != "xml" && e != "toml")
+}
+
+fn saved_plan(context: &Context, path: &Path, run: &RunOptions) -> Run {
+    let name = path.display().to_string();
+    let file = std::fs::File::open(path).map_err(|e| Error::system(&name, &e))?;
+    let mut text = String::new();
+    file.take(planfile::SIZE_MAX).read_to_string(&mut text).map_err(|e| Error::system(&name, &e))?;
+    let saved = planfile::read(&text).map_err(|e| e.address(name.clone()))?;
+    let connection = saved.connection.clone();
+    let plan = saved.into_plan().map_err(|e| e.address(name))?;
+    let host = Host::open(context, Some(&connection))?;
+    if host.uri != connection {
+        return Err(Failure::Usage(format!("the plan was made for {connection}, not for {}", host.uri)));
+    }
+    let ids: BTreeSet<_> = plan.steps.iter().map(|s| &s.target.id).collect();
+    let now = fingerprint(&host.observe()?, ids);
+    if now != plan.fingerprint {
+        let text = "the host has moved on since the plan was made; nothing was changed";
+        let error = Error::new(ErrorCode::OPERATION_INVALID, ErrorDomain::NONE, text);
+        context.show_error(&error.hint("plan again, review, and apply that"));
+        return Ok(Exit::Refused);
+    }
+    if run.dry_run {
+        context.output.note(&format!("{} steps would be taken\n", plan.steps.len()));
+        return Ok(Exit::Done);
+    }
+    let report = walk(context, &plan, &host, usize::from(run.parallel));
+    match context.output.format {
+        Format::Human => context.output.result(&human::report(&plan, &report, None, context.output))?,
+        Format::Json => context.output.result(&json::saved_summary(&plan, &connection, &report))?,
+    }
+    Ok(if report.has_unknown() {
+        Exit::Unresolved
+    } else if report.is_done() {
+        Exit::Done
+    } else {
+        Exit::Error
+    })
+}

@@ -1,0 +1,245 @@
+//! The arguments as they were typed.
+
+use crate::model::{Effect, ResourceId};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Make the virtual machines and networks of a host match the manifests in a directory.
+#[derive(Debug, Parser)]
+#[command(name = "virt", version, max_term_width = 100, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// The host, as a libvirt URI. Without it: `connect` of virt.toml, then VIRT_DEFAULT_CONNECT_URI,
+    /// VIRSH_DEFAULT_CONNECT_URI, LIBVIRT_DEFAULT_URI
+    #[arg(short, long, global = true, value_name = "URI")]
+    pub(crate) connect: Option<String>,
+    /// How results are printed
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Human)]
+    pub(crate) output: Format,
+    /// Whether results are coloured
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub(crate) color: Color,
+    /// Print errors and results only
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Say what is done; twice for more
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Human,
+    /// For machines
+    Json,
+}
+
+/// When results are coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Validate(ValidateArgs),
+    Plan(PlanArgs),
+    Diff(DiffArgs),
+    Apply(ApplyArgs),
+    Get(GetArgs),
+    Export(ExportArgs),
+    Delete(DeleteArgs),
+    Convert(ConvertArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
+}
+
+/// Check manifests without asking a host
+///
+/// Exits with 0 if all are valid, else with 1. Every problem is shown, with its place.
+#[derive(Debug, Args)]
+pub(crate) struct ValidateArgs {
+    /// Manifests, or directories of them
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+/// Show what would change, why, and how disruptive each step is
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    /// Manifests, or directories of them
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) options: PlanOptions,
+    /// Save the plan, to be applied as it is or not at all
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// Options of commands that plan.
+#[derive(Debug, Args)]
+pub(crate) struct PlanOptions {
+    /// Delete objects of this set that no manifest names any more
+    #[arg(long)]
+    pub(crate) prune: bool,
+    /// How many may be pruned [default: a fifth of the set, at least one]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_prune: Option<usize>,
+    /// Take over objects that nobody owns
+    #[arg(long)]
+    pub(crate) adopt: bool,
+    /// Allow steps as disruptive as this: network-restart, restart, replace, data-loss
+    #[arg(long, value_name = "EFFECT", value_parser = effect)]
+    pub(crate) allow: Vec<Effect>,
+    /// Only this object
+    #[arg(long, value_name = "KIND/NAME", value_parser = resource)]
+    pub(crate) only: Vec<ResourceId>,
+    /// Exit with 2 if the plan has changes, with 3 if something applied waits for a boot
+    #[arg(long)]
+    pub(crate) detailed_exitcode: bool,
+    /// Show what is in sync, too, and what the host filled in by itself
+    #[arg(long)]
+    pub(crate) explain: bool,
+}
+
+/// Show each definition as it is and as it would be
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    /// Manifests, or directories of them
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) options: PlanOptions,
+}
+
+/// Make the host match
+///
+/// A second run changes nothing. A path that is a saved plan (virt plan --out) is applied as it was
+/// reviewed, or refused if the host has moved on.
+#[derive(Debug, Args)]
+pub(crate) struct ApplyArgs {
+    /// Manifests, directories of them, or one saved plan
+    #[arg(required = true, value_name = "PATH|PLANFILE")]
+    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) options: PlanOptions,
+    #[command(flatten)]
+    pub(crate) run: RunOptions,
+}
+
+/// Options of commands that apply.
+#[derive(Debug, Args)]
+pub(crate) struct RunOptions {
+    /// Stop after the plan
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Show the plan and ask before it is applied
+    #[arg(long)]
+    pub(crate) confirm: bool,
+    /// How many calls go to the host together
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) parallel: u16,
+}
+
+/// Show what is there: state, owner, pending changes, in sync or drifted
+#[derive(Debug, Args)]
+pub(crate) struct GetArgs {
+    /// domains, networks, or single objects as KIND/NAME; all without any
+    #[arg(value_name = "domains|networks|KIND/NAME")]
+    pub(crate) what: Vec<String>,
+}
+
+/// Write manifests for what is on the host
+///
+/// A manifest that would not plan to nothing is not written.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// Objects as KIND/NAME; all without any
+    #[arg(value_name = "KIND/NAME", value_parser = resource)]
+    pub(crate) what: Vec<ResourceId>,
+    /// The format of the manifests
+    #[arg(long, value_enum, default_value_t = Language::Xml)]
+    pub(crate) format: Language,
+    /// Write one file an object into this directory instead of printing
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+/// Delete objects, through the same plan and gate
+#[derive(Debug, Args)]
+pub(crate) struct DeleteArgs {
+    /// Objects as KIND/NAME, or manifests that name them
+    #[arg(required = true, value_name = "PATH|KIND/NAME")]
+    pub(crate) what: Vec<String>,
+    /// Delete objects that nobody owns, too
+    #[arg(long)]
+    pub(crate) adopt: bool,
+    /// Allow steps as disruptive as this: data-loss for a saved memory image
+    #[arg(long, value_name = "EFFECT", value_parser = effect)]
+    pub(crate) allow: Vec<Effect>,
+    #[command(flatten)]
+    pub(crate) run: RunOptions,
+}
+
+/// Turn XML into TOML, or TOML into XML, without loss
+#[derive(Debug, Args)]
+pub(crate) struct ConvertArgs {
+    /// The manifest
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The format to write [default: the other one]
+    #[arg(long, value_enum)]
+    pub(crate) to: Option<Language>,
+}
+
+/// The language of a manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Language {
+    /// libvirt's own
+    Xml,
+    /// The same with less noise
+    Toml,
+}
+
+/// Print a completion script for a shell
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Print the manual page
+#[derive(Debug, Args)]
+pub(crate) struct ManArgs {
+    /// The page of this command; of virt itself without any
+    #[arg(value_name = "COMMAND")]
+    pub(crate) command: Option<String>,
+}
+
+fn effect(text: &str) -> Result<Effect, String> {
+    Effect::parse(text).ok_or_else(|| {
+        let words: Vec<&str> = Effect::ALL.iter().map(|e| e.word()).collect();
+        format!("expected one of {}", words.join(", "))
+    })
+}
+
+fn resource(text: &str) -> Result<ResourceId, String> {
+    ResourceId::parse(text).ok_or_else(|| "expected domain/NAME or network/NAME".to_owned())
+}

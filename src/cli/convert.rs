@@ -1,0 +1,39 @@
+//! `virt convert`: XML to TOML and back.
+
+use super::args::{ConvertArgs, Language};
+use super::context::Context;
+use super::exit::{Exit, Failure, Run};
+use crate::diag::{Diagnostics, Error, Sources};
+use crate::manifest::{Format, read_document, to_toml};
+use crate::xml;
+
+pub(crate) fn run(context: &Context, args: &ConvertArgs) -> Run {
+    let name = args.file.display().to_string();
+    let from = Format::of(&name)
+        .ok_or_else(|| Failure::Usage(format!("{name} is neither *.xml nor *.toml")))?;
+    let text = std::fs::read_to_string(&args.file).map_err(|e| Error::system(&name, &e))?;
+    let (mut sources, mut diagnostics) = (Sources::default(), Diagnostics::default());
+    let resources = read_document(&name, &text, from, &mut sources, &mut diagnostics);
+    diagnostics.sort();
+    context.show(&diagnostics, &sources);
+    if diagnostics.has_errors() {
+        return Ok(Exit::Error);
+    }
+    let to = args.to.unwrap_or(match from {
+        Format::Xml => Language::Toml,
+        Format::Toml => Language::Xml,
+    });
+    match to {
+        Language::Toml => context.output.result(&to_toml(&resources))?,
+        Language::Xml => {
+            // XML has one document a file
+            if resources.len() > 1 {
+                context.output.note(&format!("{} documents follow one another\n", resources.len()));
+            }
+            for resource in &resources {
+                context.output.result(&xml::write(resource))?;
+            }
+        }
+    }
+    Ok(Exit::Done)
+}

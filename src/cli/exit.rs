@@ -1,0 +1,67 @@
+//! Exit codes, and what a command fails with.
+
+use crate::diag::Error;
+use std::process::ExitCode;
+
+/// What a run came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Done, or in sync.
+    Done = 0,
+    /// An error.
+    Error = 1,
+    /// The plan has changes (`--detailed-exitcode`).
+    Changes = 2,
+    /// Applied; something waits for the next boot (`--detailed-exitcode`).
+    Pending = 3,
+    /// The outcome of a step is unknown, or the host did not converge.
+    Unresolved = 4,
+    /// Refused by the gate, a limit or a stale plan.
+    Refused = 5,
+    /// The command line makes no sense (`EX_USAGE` of sysexits.h).
+    Usage = 64,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Done => Self::SUCCESS,
+            Exit::Error => Self::from(1),
+            Exit::Changes => Self::from(2),
+            Exit::Pending => Self::from(3),
+            Exit::Unresolved => Self::from(4),
+            Exit::Refused => Self::from(5),
+            Exit::Usage => Self::from(64),
+        }
+    }
+}
+
+/// Why a command could not do what it was asked.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The arguments do not fit together.
+    Usage(String),
+    /// An operation failed.
+    Operation(Error),
+    /// The reader of our output is gone.
+    Pipe,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Operation(error)
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            Self::Pipe
+        } else {
+            Self::Operation(Error::system("the output", &error))
+        }
+    }
+}
+
+/// What a command gives.
+pub(crate) type Run = Result<Exit, Failure>;

@@ -1,0 +1,55 @@
+//! The command line: one file a command, and views for people and machines.
+//!
+//! Floor 5. The only place that prints, reads the environment, or decides an exit code.
+
+mod apply;
+mod args;
+mod completions;
+mod context;
+mod convert;
+mod delete;
+mod diff;
+mod exit;
+mod export;
+mod get;
+mod man;
+mod output;
+mod plan;
+mod session;
+mod validate;
+mod view;
+
+use args::{Cli, Command};
+use clap::Parser as _;
+use context::Context;
+use exit::Exit;
+use std::process::ExitCode;
+
+/// Runs the command that the arguments ask for.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            // help and version are no errors; a closed pipe is nobody's fault
+            let _ = e.print();
+            return if e.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+        }
+    };
+    let context = Context::new(&cli.global);
+    let done = match &cli.command {
+        Command::Validate(args) => validate::run(&context, args),
+        Command::Plan(args) => plan::run(&context, args),
+        Command::Diff(args) => diff::run(&context, args),
+        Command::Apply(args) => apply::run(&context, args),
+        Command::Get(args) => get::run(&context, args),
+        Command::Export(args) => export::run(&context, args),
+        Command::Delete(args) => delete::run(&context, args),
+        Command::Convert(args) => convert::run(&context, args),
+        Command::Completions(args) => completions::run(&context, args),
+        Command::Man(args) => man::run(&context, args),
+    };
+    match done {
+        Ok(exit) => exit.into(),
+        Err(failure) => context.fail(&failure).into(),
+    }
+}

@@ -1,0 +1,57 @@
+//! `virt plan`: what would change, why, and how disruptive each step is.
+
+use super::args::{Format, PlanArgs, PlanOptions};
+use super::context::Context;
+use super::exit::{Exit, Run};
+use super::session::Session;
+use super::view::{human, json};
+use crate::diag::{Error, Result};
+use crate::reconcile::planfile;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+pub(crate) fn run(context: &Context, args: &PlanArgs) -> Run {
+    let session = Session::prepare(context, &args.paths, &args.options)?;
+    show(context, &session, args.options.explain)?;
+    if let Some(path) = &args.out {
+        save(&session, path)?;
+        context.output.note(&format!("saved to {}\n", path.display()));
+    }
+    Ok(exit(&session, &args.options))
+}
+
+/// Shows the plan of a session.
+pub(crate) fn show(context: &Context, session: &Session, explain: bool) -> std::io::Result<()> {
+    let output = context.output;
+    match output.format {
+        Format::Json => output.result(&json::plan(session)),
+        Format::Human => output.result(&human::plan(session, output, explain)),
+    }
+}
+
+/// The exit code of a run that stops after the plan.
+pub(crate) fn exit(session: &Session, options: &PlanOptions) -> Exit {
+    let plan = &session.plan;
+    if !plan.refusals.is_empty() {
+        Exit::Refused
+    } else if session.has_errors() {
+        Exit::Error
+    } else if options.detailed_exitcode && !plan.is_empty() {
+        Exit::Changes
+    } else if options.detailed_exitcode && plan.has_pending() {
+        Exit::Pending
+    } else {
+        Exit::Done
+    }
+}
+
+/// Writes the plan for nobody but its owner to read; it holds whole definitions.
+fn save(session: &Session, path: &Path) -> Result<()> {
+    let text = planfile::save(&session.plan, &session.host.uri)?;
+    let name = path.display().to_string();
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(path).map_err(|e| Error::system(&name, &e))?;
+    file.write_all(text.as_bytes()).map_err(|e| Error::system(&name, &e))
+}

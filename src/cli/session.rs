@@ -1,0 +1,104 @@
+//! From paths to a plan: what plan, diff, apply and delete have in common.
+
+use super::args::PlanOptions;
+use super::context::Context;
+use super::exit::Failure;
+use crate::diag::Result;
+use crate::drivers::{self, Driver, Uri};
+use crate::manifest::{self, Loaded};
+use crate::model::{Capabilities, Observed, Scope};
+use crate::reconcile::{Options, Plan, plan};
+use std::path::PathBuf;
+use std::time::Instant;
+use tracing::info;
+
+/// A host that is connected.
+pub(crate) struct Host {
+    /// The URI as it was asked for.
+    pub(crate) uri: String,
+    pub(crate) driver: Box<dyn Driver>,
+    pub(crate) capabilities: Capabilities,
+}
+
+impl Host {
+    /// Connects to the host that the command line, `virt.toml` or the environment names.
+    pub(crate) fn open(context: &Context, from_virt_toml: Option<&str>) -> Result<Self> {
+        let begun = Instant::now();
+        let uri = context.uri(from_virt_toml);
+        let driver = drivers::open(&Uri::parse(&uri)?, &context.environment())?;
+        let capabilities = driver.capabilities()?;
+        info!(uri, driver = driver.name(), took = ?begun.elapsed(), "connected");
+        Ok(Self { uri, driver, capabilities })
+    }
+
+    pub(crate) fn observe(&self) -> Result<Observed> {
+        let begun = Instant::now();
+        let observed = self.driver.observe(&Scope::all())?;
+        info!(resources = observed.resources.len(), took = ?begun.elapsed(), "observed");
+        Ok(observed)
+    }
+}
+
+/// Manifests, the host they are for, and the plan that follows.
+pub(crate) struct Session {
+    pub(crate) loaded: Loaded,
+    pub(crate) host: Host,
+    pub(crate) options: Options,
+    pub(crate) plan: Plan,
+}
+
+impl Session {
+    /// Reads the manifests, shows what is wrong with them, observes the host and plans.
+    pub(crate) fn prepare(
+        context: &Context,
+        paths: &[PathBuf],
+        typed: &PlanOptions,
+    ) -> Result<Self, Failure> {
+        let loaded = load(paths);
+        context.show(&loaded.diagnostics, &loaded.sources);
+        if typed.prune && !paths.iter().all(|p| p.is_dir()) {
+            return Err(Failure::Usage(
+                "--prune needs whole directories: with single files everything else of the set would go"
+                    .to_owned(),
+            ));
+        }
+        let options = Options {
+            prune: typed.prune,
+            max_prune: typed.max_prune,
+            adopt: typed.adopt,
+            allow: typed.allow.iter().copied().max(),
+            only: typed.only.iter().cloned().collect(),
+            ..Options::default()
+        };
+        Ok(Self::plan(context, loaded, options)?)
+    }
+
+    /// Connects, observes and plans.
+    pub(crate) fn plan(context: &Context, loaded: Loaded, options: Options) -> Result<Self> {
+        let host = Host::open(context, loaded.connect.as_deref())?;
+        let observed = host.observe()?;
+        let begun = Instant::now();
+        let plan = plan(&loaded.desired, &observed, &host.capabilities, &options);
+        info!(steps = plan.steps.len(), took = ?begun.elapsed(), "planned");
+        context.show(&plan.diagnostics, &loaded.sources);
+        Ok(Self { loaded, host, options, plan })
+    }
+
+    /// Observes the host again and plans again: what is left after an apply.
+    pub(crate) fn plan_again(&self) -> Result<Plan> {
+        let observed = self.host.observe()?;
+        Ok(plan(&self.loaded.desired, &observed, &self.host.capabilities, &self.options))
+    }
+
+    /// Whether something that the manifests ask for was left out because of a problem.
+    pub(crate) fn has_errors(&self) -> bool {
+        self.loaded.diagnostics.has_errors() || self.plan.diagnostics.has_errors()
+    }
+}
+
+pub(crate) fn load(paths: &[PathBuf]) -> Loaded {
+    let begun = Instant::now();
+    let loaded = manifest::load(paths);
+    info!(resources = loaded.desired.resources.len(), took = ?begun.elapsed(), "manifests read");
+    loaded
+}

@@ -1,0 +1,241 @@
+//! A plan and a report for people: one line an object, its fields below, counts at the end.
+
+use super::table::columns;
+use crate::cli::output::{Output, Paint};
+use crate::cli::session::Session;
+use crate::diag::{Sources, escape, excerpt};
+use crate::model::{Effect, ResourceId};
+use crate::reconcile::{
+    Action, FieldChange, Origin, Plan, Report, ResourceChange, Status, StepAction,
+};
+use std::fmt::Write as _;
+
+/// Longest value that a field's line shows, in characters.
+const VALUE: usize = 72;
+
+/// The plan of a session. `explain` shows what is in sync, too.
+pub(crate) fn plan(session: &Session, output: Output, explain: bool) -> String {
+    let plan = &session.plan;
+    let mut out = String::new();
+    let shown = |c: &&ResourceChange| explain || c.action != Action::NoOp || !c.pending.is_empty();
+    let changes: Vec<&ResourceChange> = plan.changes.iter().filter(shown).collect();
+    let heads: Vec<Vec<String>> = changes.iter().map(|c| head(c, plan)).collect();
+    let heads = columns(&heads, |row, column, cell| match changes.get(row) {
+        Some(change) if column < 2 => output.paint(paint(change.action), cell),
+        Some(change) if column == 2 => output.paint(effect_paint(change.effect), cell),
+        _ => cell.to_owned(),
+    });
+    for (change, line) in changes.iter().zip(heads.lines()) {
+        let _ = writeln!(out, "{line}");
+        out.push_str(&fields(&change.fields, &session.loaded.sources, output));
+        if !change.pending.is_empty() {
+            let _ = writeln!(out, "    defined, waits for the next boot:");
+            out.push_str(&fields(&change.pending, &session.loaded.sources, output));
+        }
+    }
+    for (id, reason) in &plan.held_back {
+        let mark = output.paint(Paint::Red, &format!("! {id}"));
+        let _ = writeln!(out, "{mark}  held back: {}", escape(reason));
+    }
+    if !changes.is_empty() || !plan.held_back.is_empty() {
+        out.push('\n');
+    }
+    out.push_str(&totals(session, output));
+    out
+}
+
+fn head(change: &ResourceChange, plan: &Plan) -> Vec<String> {
+    let mine = plan.steps.iter().filter(|s| s.target.id == change.id);
+    let words: Vec<String> = mine
+        .map(|s| match &s.action {
+            StepAction::Wait { timeout, .. } => format!("wait ≤{} s", timeout.as_secs()),
+            call @ StepAction::Call(_) => call.word().to_owned(),
+        })
+        .collect();
+    let steps = if words.is_empty() { String::new() } else { format!("({})", words.join(", ")) };
+    vec![
+        format!("{} {}", sign(change.action), change.id),
+        change.action.to_string(),
+        if change.action == Action::NoOp { String::new() } else { effect(change.effect) },
+        format!("{} {steps}", change.reason).trim().to_owned(),
+    ]
+}
+
+fn fields(fields: &[FieldChange], sources: &Sources, output: Output) -> String {
+    let rows: Vec<Vec<String>> = fields
+        .iter()
+        .map(|f| {
+            let before = f.before.as_deref().map_or("—".to_owned(), short);
+            let after = f.after.as_deref().map_or("—".to_owned(), short);
+            let drift = if f.origin == Origin::Drift { "changed on the host" } else { "" };
+            let place = sources.place(f.span).unwrap_or_default();
+            vec![
+                format!("    {}", escape(&f.path.to_string())),
+                format!("{before} → {after}"),
+                effect(f.effect),
+                [place.as_str(), drift].iter().filter(|s| !s.is_empty()).copied().collect::<Vec<_>>().join("  "),
+            ]
+        })
+        .collect();
+    columns(&rows, |row, column, cell| match (fields.get(row), column) {
+        (Some(f), 2) => output.paint(effect_paint(f.effect), cell),
+        (_, 3) => output.paint(Paint::Dim, cell),
+        _ => cell.to_owned(),
+    })
+}
+
+fn short(value: &str) -> String {
+    let line: String = value.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(VALUE) {
+        Some((end, _)) => format!("{}…", escape(line.get(..end).unwrap_or(""))),
+        None if line.is_empty() => "\"\"".to_owned(),
+        None => escape(&line),
+    }
+}
+
+fn effect(effect: Effect) -> String {
+    match effect {
+        Effect::None => "no effect on guests".to_owned(),
+        Effect::Live => "live".to_owned(),
+        Effect::NextBoot => "next boot".to_owned(),
+        other => other.word().replace('-', " "),
+    }
+}
+
+fn totals(session: &Session, output: Output) -> String {
+    let plan = &session.plan;
+    let mut out = String::new();
+    let uri = if session.host.uri.is_empty() { session.host.driver.name() } else { &session.host.uri };
+    let count = |action: Action| plan.changes.iter().filter(|c| c.action == action).count();
+    let in_sync = count(Action::NoOp);
+    if plan.is_empty() {
+        let _ = writeln!(
+            out,
+            "{} {in_sync} objects of set \"{}\" are as the manifests say, on {}",
+            output.paint(Paint::Green, "Nothing to do:"),
+            escape(&plan.set),
+            escape(uri),
+        );
+    } else {
+        let words = [
+            (Action::Create, "create"),
+            (Action::Adopt, "adopt"),
+            (Action::Update, "update"),
+            (Action::Replace, "replace"),
+            (Action::Delete, "delete"),
+        ];
+        let counts: Vec<String> = words
+            .iter()
+            .filter(|(action, _)| count(*action) > 0)
+            .map(|(action, word)| format!("{} to {word}", count(*action)))
+            .collect();
+        let effects: Vec<String> = Effect::ALL
+            .iter()
+            .map(|e| (plan.changes.iter().filter(|c| c.action != Action::NoOp && c.effect == *e).count(), *e))
+            .filter(|(n, _)| *n > 0)
+            .map(|(n, e)| output.paint(effect_paint(e), &format!("{n} {}", effect(e))))
+            .collect();
+        let _ = writeln!(
+            out,
+            "{} {}, {in_sync} in sync; {} steps for set \"{}\" on {}\nEffects: {}",
+            output.paint(Paint::Bold, "Plan:"),
+            counts.join(", "),
+            plan.steps.len(),
+            escape(&plan.set),
+            escape(uri),
+            effects.join(", "),
+        );
+    }
+    if !plan.orphans.is_empty() {
+        let names: Vec<String> = plan.orphans.iter().map(ResourceId::to_string).collect();
+        let _ = writeln!(
+            out,
+            "In the set, but in no manifest: {} (deleted with --prune)",
+            names.join(", ")
+        );
+    }
+    for refusal in &plan.refusals {
+        let who = refusal.id.as_ref().map(|id| format!("{id}: ")).unwrap_or_default();
+        let word = output.paint(Paint::Red, "Refused:");
+        let _ = writeln!(out, "{word} {who}{}\n    hint: {}", escape(&refusal.reason), escape(&refusal.hint));
+    }
+    out
+}
+
+/// What an apply came to. `residue` is what a plan made afterwards would still do.
+pub(crate) fn report(plan: &Plan, report: &Report, residue: Option<&Plan>, output: Output) -> String {
+    let mut out = String::new();
+    if plan.is_empty() {
+        return out;
+    }
+    let done = report.count(|s| *s == Status::Done);
+    let failed = report.count(|s| matches!(s, Status::Failed(_)));
+    let unknown = report.count(|s| matches!(s, Status::Unknown(_)));
+    let skipped = report.count(|s| *s == Status::Skipped);
+    let mut counts = vec![format!("{done} of {} steps done", plan.steps.len())];
+    for (n, word) in [(failed, "failed"), (unknown, "with an unknown outcome"), (skipped, "not tried")] {
+        if n > 0 {
+            counts.push(format!("{n} {word}"));
+        }
+    }
+    let head = if report.is_done() {
+        output.paint(Paint::Green, "Applied:")
+    } else {
+        output.paint(Paint::Red, "Applied in part:")
+    };
+    let _ = writeln!(out, "{head} {}", counts.join(", "));
+    for step in plan.steps.iter().zip(&report.steps).filter(|(_, r)| r.status != Status::Done) {
+        let (step, result) = step;
+        let why = match &result.status {
+            Status::Done => continue,
+            Status::Failed(e) => format!("failed: {e}"),
+            Status::Unknown(e) => format!("outcome unknown: {e}"),
+            Status::Skipped => "not tried, since a step before it did not succeed".to_owned(),
+        };
+        let _ = writeln!(out, "    {} {}  {}", step.target.id, step.action.word(), excerpt(&why));
+    }
+    if let Some(residue) = residue.filter(|_| report.is_done()) {
+        let _ = writeln!(out, "{}", output.paint(Paint::Red, "The host is not as the manifests say even so:"));
+        for change in residue.changes.iter().filter(|c| c.action != Action::NoOp) {
+            for f in &change.fields {
+                let before = f.before.as_deref().map_or("—".to_owned(), short);
+                let after = f.after.as_deref().map_or("—".to_owned(), short);
+                let _ = writeln!(out, "    {} {}: {before} → {after}", change.id, f.path);
+            }
+        }
+        let _ = writeln!(out, "    the host may not take these values, or somebody else changes them too");
+    } else if !report.is_done() {
+        let _ = writeln!(out, "Run it again when the cause is mended: what is done is not done twice.");
+    }
+    out
+}
+
+fn sign(action: Action) -> &'static str {
+    match action {
+        Action::Create => "+",
+        Action::Update => "~",
+        Action::Replace => "±",
+        Action::Delete => "-",
+        Action::Adopt => "@",
+        Action::NoOp => "=",
+    }
+}
+
+fn paint(action: Action) -> Paint {
+    match action {
+        Action::Create => Paint::Green,
+        Action::Update => Paint::Yellow,
+        Action::Replace | Action::Delete => Paint::Red,
+        Action::Adopt => Paint::Cyan,
+        Action::NoOp => Paint::Plain,
+    }
+}
+
+fn effect_paint(effect: Effect) -> Paint {
+    match effect {
+        Effect::None => Paint::Dim,
+        Effect::Live => Paint::Green,
+        Effect::Blip | Effect::NetworkRestart | Effect::NextBoot => Paint::Yellow,
+        Effect::Restart | Effect::Replace | Effect::DataLoss => Paint::Red,
+    }
+}

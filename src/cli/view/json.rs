@@ -1,0 +1,208 @@
+//! Results for machines: one JSON object, or JSON lines while something goes on.
+
+use crate::cli::session::Session;
+use crate::diag::{Diagnostic, Severity, Sources, Span};
+use crate::manifest::Loaded;
+use crate::reconcile::{
+    Action, FieldChange, Origin, Plan, Report, ResourceChange, Status, Step,
+};
+use serde_json::{Map, Value, json};
+
+/// The version of every object printed here.
+const FORMAT_VERSION: u32 = 1;
+
+/// What `validate` found.
+pub(crate) fn validation(loaded: &Loaded) -> String {
+    let names: Vec<String> = loaded.desired.resources.keys().map(ToString::to_string).collect();
+    line(&json!({
+        "format_version": FORMAT_VERSION,
+        "valid": !loaded.diagnostics.has_errors(),
+        "resources": names,
+        "held_back": held_back(&loaded.desired.held_back),
+        "diagnostics": diagnostics(loaded.diagnostics.iter(), &loaded.sources),
+    }))
+}
+
+/// A plan, whole.
+pub(crate) fn plan(session: &Session) -> String {
+    let sources = &session.loaded.sources;
+    let plan = &session.plan;
+    let all = session.loaded.diagnostics.iter().chain(plan.diagnostics.iter());
+    line(&json!({
+        "format_version": FORMAT_VERSION,
+        "set": plan.set,
+        "connection": session.host.uri,
+        "changes": plan.changes.iter().map(|c| change(c, sources)).collect::<Vec<_>>(),
+        "steps": plan.steps.iter().map(step).collect::<Vec<_>>(),
+        "held_back": held_back(&plan.held_back),
+        "orphans": plan.orphans.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "refusals": plan.refusals.iter().map(|r| json!({
+            "target": r.id.as_ref().map(ToString::to_string),
+            "reason": r.reason,
+            "hint": r.hint,
+        })).collect::<Vec<_>>(),
+        "diagnostics": diagnostics(all, sources),
+        "summary": counts(plan),
+    }))
+}
+
+/// One event of an apply.
+pub(crate) fn event(step: &Step, status: Option<&Status>) -> String {
+    let mut object = json!({
+        "event": if status.is_some() { "step-finished" } else { "step-started" },
+        "id": step.id,
+        "target": step.target.id.to_string(),
+        "op": step.action.word(),
+    });
+    if let (Some(status), Some(map)) = (status, object.as_object_mut()) {
+        map.extend(outcome(status));
+    }
+    line(&object)
+}
+
+/// The last line of an apply.
+pub(crate) fn summary(session: &Session, report: &Report, residue: Option<&Plan>) -> String {
+    let mut object = result(&session.plan, &session.host.uri, report);
+    if let Some(map) = object.as_object_mut() {
+        map.insert("converged".to_owned(), json!(report.is_done() && residue.is_none()));
+        map.insert("pending".to_owned(), json!(session.plan.leaves_pending()));
+        map.insert("summary".to_owned(), counts(&session.plan));
+        let left = residue.map_or(&[][..], |p| &p.changes);
+        let left: Vec<Value> = left
+            .iter()
+            .filter(|c| c.action != Action::NoOp)
+            .map(|c| change(c, &session.loaded.sources))
+            .collect();
+        map.insert("residue".to_owned(), Value::Array(left));
+        map.insert("held_back".to_owned(), held_back(&session.plan.held_back));
+        let all = session.loaded.diagnostics.iter().chain(session.plan.diagnostics.iter());
+        map.insert("diagnostics".to_owned(), diagnostics(all, &session.loaded.sources));
+    }
+    line(&object)
+}
+
+/// The last line of the apply of a saved plan.
+pub(crate) fn saved_summary(plan: &Plan, connection: &str, report: &Report) -> String {
+    line(&result(plan, connection, report))
+}
+
+fn result(plan: &Plan, connection: &str, report: &Report) -> Value {
+    json!({
+        "event": "summary",
+        "format_version": FORMAT_VERSION,
+        "set": plan.set,
+        "connection": connection,
+        "steps": plan.steps.len(),
+        "done": report.count(|s| *s == Status::Done),
+        "failed": report.count(|s| matches!(s, Status::Failed(_))),
+        "unknown": report.count(|s| matches!(s, Status::Unknown(_))),
+        "skipped": report.count(|s| *s == Status::Skipped),
+    })
+}
+
+fn outcome(status: &Status) -> Map<String, Value> {
+    let (word, error) = match status {
+        Status::Done => ("done", None),
+        Status::Failed(e) => ("failed", Some(e)),
+        Status::Unknown(e) => ("unknown", Some(e)),
+        Status::Skipped => ("skipped", None),
+    };
+    let mut map = Map::new();
+    map.insert("status".to_owned(), json!(word));
+    if let Some(e) = error {
+        let error = json!({
+            "code": e.code.0, "domain": e.domain.0, "message": e.message, "hint": e.hint,
+            "str1": e.str1, "str2": e.str2, "str3": e.str3, "int1": e.int1, "int2": e.int2,
+        });
+        map.insert("error".to_owned(), error);
+    }
+    map
+}
+
+fn change(change: &ResourceChange, sources: &Sources) -> Value {
+    json!({
+        "kind": change.id.kind.word(),
+        "name": change.id.name,
+        "action": change.action.word(),
+        "effect": change.effect.word(),
+        "reason": change.reason,
+        "fields": change.fields.iter().map(|f| field(f, sources)).collect::<Vec<_>>(),
+        "pending": change.pending.iter().map(|f| field(f, sources)).collect::<Vec<_>>(),
+        "source": place(change.span, sources),
+    })
+}
+
+fn field(field: &FieldChange, sources: &Sources) -> Value {
+    json!({
+        "path": field.path.to_string(),
+        "before": field.before,
+        "after": field.after,
+        "effect": field.effect.word(),
+        "origin": match field.origin {
+            Origin::Manifest => "manifest",
+            Origin::Drift => "drift",
+        },
+        "source": place(field.span, sources),
+    })
+}
+
+fn step(step: &Step) -> Value {
+    json!({
+        "id": step.id,
+        "target": step.target.id.to_string(),
+        "op": step.action.word(),
+        "effect": step.effect.word(),
+        "after": step.after,
+    })
+}
+
+fn counts(plan: &Plan) -> Value {
+    let mut map = Map::new();
+    for action in Action::ALL {
+        let n = plan.changes.iter().filter(|c| c.action == action).count();
+        map.insert(action.word().to_owned(), json!(n));
+    }
+    map.insert("steps".to_owned(), json!(plan.steps.len()));
+    Value::Object(map)
+}
+
+fn held_back<'a, I, K>(list: I) -> Value
+where
+    I: IntoIterator<Item = (&'a K, &'a String)>,
+    K: ToString + 'a,
+{
+    let list = list.into_iter().map(|(id, why)| json!({ "target": id.to_string(), "reason": why }));
+    Value::Array(list.collect())
+}
+
+fn diagnostics<'a>(list: impl Iterator<Item = &'a Diagnostic>, sources: &Sources) -> Value {
+    let list = list.map(|d| {
+        json!({
+            "severity": match d.severity {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+            },
+            "code": d.code,
+            "summary": d.summary,
+            "detail": d.detail,
+            "address": d.address,
+            "hint": d.hint,
+            "source": d.span.map(|s| place(s, sources)),
+            "related": d.related.iter().map(|l| json!({
+                "text": l.text, "source": place(l.span, sources),
+            })).collect::<Vec<_>>(),
+        })
+    });
+    Value::Array(list.collect())
+}
+
+fn place(span: Span, sources: &Sources) -> Value {
+    match sources.locate(span) {
+        Some((file, at)) => json!({ "file": file, "line": at.line, "column": at.column }),
+        None => Value::Null,
+    }
+}
+
+pub(crate) fn line(value: &Value) -> String {
+    format!("{value}\n")
+}

@@ -1,0 +1,61 @@
+//! What happens while a plan is applied: one line on a terminal, or JSON lines.
+
+use super::json;
+use crate::cli::args::Format;
+use crate::cli::output::Output;
+use crate::reconcile::{Event, Status};
+use std::time::{Duration, Instant};
+
+/// How often the line is drawn at the most.
+const REDRAW: Duration = Duration::from_millis(80);
+
+/// A view of a running apply.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    output: Output,
+    steps: usize,
+    finished: usize,
+    begun: Instant,
+    drawn: Option<Instant>,
+}
+
+impl Progress {
+    pub(crate) fn new(output: Output, steps: usize) -> Self {
+        Self { output, steps, finished: 0, begun: Instant::now(), drawn: None }
+    }
+
+    /// Takes note of an event.
+    pub(crate) fn event(&mut self, event: Event<'_>) {
+        let (step, status) = match event {
+            Event::Started(step) => (step, None),
+            Event::Finished(step, status) => (step, Some(status)),
+        };
+        self.finished += usize::from(status.is_some());
+        tracing::debug!(target = %step.target.id, op = step.action.word(), ?status, "step");
+        if self.output.format == Format::Json {
+            // a reader that went away does not stop the apply
+            let _ = self.output.result(&json::event(step, status));
+        }
+        let worth_it = self.drawn.is_none_or(|t| t.elapsed() >= REDRAW)
+            || matches!(status, Some(s) if *s != Status::Done);
+        if self.output.progress && worth_it {
+            self.drawn = Some(Instant::now());
+            let seconds = self.begun.elapsed().as_secs();
+            let line = format!(
+                "\r\u{1b}[K{}/{}  {seconds} s  {} {}",
+                self.finished,
+                self.steps,
+                step.action.word(),
+                step.target.id
+            );
+            self.output.say(&line);
+        }
+    }
+
+    /// Takes the line away.
+    pub(crate) fn clear(&mut self) {
+        if self.drawn.take().is_some() {
+            self.output.say("\r\u{1b}[K");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What an object on the host is to us, by itself: who owns it, and whether it is still as it was
+//! applied last. No manifests are needed: the mark on the object has the last one.
+
+use super::ownership::without_mark;
+use super::overlay::{Side, overlay};
+use super::plan::mark_on;
+use super::resource::waits_for_boot;
+use super::secret::{redacted, without_secrets};
+use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::model::{ObservedResource, Power};
+use crate::xml::Element;
+
+/// How an object stands to its last applied manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sync {
+    /// As it was applied.
+    InSync,
+    /// As it was applied, and something waits for the next boot or start.
+    Pending,
+    /// Changed since.
+    Drifted,
+    /// Nobody owns it.
+    Unmanaged,
+}
+
+impl Sync {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::InSync => "in sync",
+            Self::Pending => "pending",
+            Self::Drifted => "drifted",
+            Self::Unmanaged => "unmanaged",
+        }
+    }
+}
+
+/// What an object on the host is to us.
+#[derive(Clone, Debug)]
+pub struct ObjectStatus {
+    /// The set that owns it.
+    pub owner: Option<String>,
+    /// How it stands to its last applied manifest.
+    pub sync: Sync,
+    /// Fields of the next boot's definition that differ from that manifest.
+    pub drifted: Vec<String>,
+    /// Fields that differ only in what is running.
+    pub pending: Vec<String>,
+}
+
+/// Works out what an object is to us.
+pub fn status(host: &ObservedResource) -> ObjectStatus {
+    let Some(mark) = mark_on(host) else {
+        let none = Vec::new;
+        return ObjectStatus { owner: None, sync: Sync::Unmanaged, drifted: none(), pending: none() };
+    };
+    let compare = |side: Side, definition: Option<&Element>| {
+        let (Some(definition), Some(applied)) = (definition, &mark.applied) else { return Vec::new() };
+        overlay(host.id.kind, side, definition, applied, Some(applied), &[]).changes
+    };
+    let next = compare(Side::NextBoot, host.persistent.as_ref());
+    let running = compare(Side::Running, host.live.as_ref().filter(|_| host.state.is_active()));
+    let drifted: Vec<String> = next.iter().map(|c| c.path.to_string()).collect();
+    let pending: Vec<String> = waits_for_boot(&running, &next).map(|c| c.path.to_string()).collect();
+    let sync = match (drifted.is_empty(), pending.is_empty()) {
+        (false, _) => Sync::Drifted,
+        (true, false) => Sync::Pending,
+        (true, true) => Sync::InSync,
+    };
+    ObjectStatus { owner: Some(mark.set), sync, drifted, pending }
+}
+
+/// The definition as people may see it: without secrets.
+pub fn shown(definition: &Element) -> Element {
+    redacted(definition)
+}
+
+/// A manifest for an object on the host, with the settings that keep it as it is. `settings` makes
+/// the settings' element from power and autostart.
+///
+/// # Errors
+/// The object is transient, or the manifest would not plan to nothing.
+pub fn export(
+    host: &ObservedResource,
+    settings: fn(Power, bool) -> Element,
+) -> Result<Element> {
+    let refused = |text: String| Error::new(ErrorCode::OPERATION_UNSUPPORTED, ErrorDomain::NONE, text);
+    let Some(definition) = &host.persistent else {
+        return Err(refused("it is transient: there is no definition to export".to_owned())
+            .hint("virsh dumpxml shows what is running"));
+    };
+    let plain = without_secrets(&without_mark(definition));
+    let left = overlay(host.id.kind, Side::NextBoot, definition, &plain, Some(&plain), &[]).changes;
+    if let Some(first) = left.first() {
+        return Err(refused(format!("its manifest would not plan to nothing: {} differs", first.path))
+            .hint("this is a defect of virt: please report it with the definition"));
+    }
+    // what is off today may be on tomorrow, and exporting it decides nothing about that
+    let power = if host.state.is_active() { Power::Running } else { Power::Manual };
+    let mut document = plain;
+    document.child_or_new("metadata").push(settings(power, host.autostart));
+    Ok(document)
+}
