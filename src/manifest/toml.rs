@@ -50,6 +50,13 @@ pub(super) fn parse_table<'a>(
     text: &'a str,
     out: &mut Diagnostics,
 ) -> DeTable<'a> {
+    let limit = Limits::default().bytes;
+    if text.len() > limit {
+        let detail = format!("{} bytes; at most {limit} are read", text.len());
+        let summary = "the document is too large";
+        out.push(Diagnostic::error("limit", summary).at(Span::new(source, 0, 0)).detail(detail));
+        return DeTable::default();
+    }
     let (table, errors) = if text.len() > RECOVER_MAX {
         DeTable::parse(text).map_or_else(|e| (None, vec![e]), |table| (Some(table), Vec::new()))
     } else {
@@ -292,8 +299,8 @@ impl Reader<'_> {
         let Some(name) = self.resolve(name, at, false) else { return };
         let Some(Text { value, span }) = text else { return };
         if element.attributes.len() >= Limits::default().attributes {
-            return self
-                .say(Diagnostic::error("toml", "the element has too many attributes").at(at));
+            self.say(Diagnostic::error("toml", "the element has too many attributes").at(at));
+            return;
         }
         if element.attributes.iter().any(|a| a.name == name) {
             let summary = format!("{} is given twice", excerpt(&name.local));
@@ -507,6 +514,7 @@ mod tests {
     #[test]
     fn said_explicitly() {
         check("[domain]\n'@name' = 'a'\nnew = {}\n", "<domain name='a'><new/></domain>");
+        check("[domain]\na = 1_000\nb = -7\n", "<domain a='1000' b='-7'/>");
         check(
             "[domain.a]\n'@value' = 1\nvalue = 'x'\nb = ['1', {c = 0x1f}]\n",
             "<domain><a value='1'>x<b>1</b><b c='0x1f'/></a></domain>",

@@ -48,7 +48,7 @@ pub fn is_words(key: &str) -> bool {
 }
 
 /// The known child elements directly in `parent`, where the list is complete as of libvirt 11.
-pub fn known_children(grandparent: &str, parent: &str) -> Option<&'static [&'static str]> {
+fn known_children(grandparent: &str, parent: &str) -> Option<&'static [&'static str]> {
     match (grandparent, parent) {
         ("", "domain") => Some(DOMAIN),
         ("", "network") => Some(NETWORK),
