@@ -7,7 +7,7 @@ use crate::diag::{Diagnostic, Diagnostics, Sources, Span};
 use crate::model::domain::{self, Domain, InterfaceSource};
 use crate::model::{Desired, DesiredResource, Kind, ResourceId, Settings, check_name, network};
 use crate::xml::Element;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// What a set of paths asks for, and all that is wrong with it.
@@ -121,8 +121,9 @@ fn networks_of(root: &Element) -> Vec<(ResourceId, Span)> {
 
 fn first_error(problems: &Diagnostics, sources: &Sources) -> Option<String> {
     let first = problems.iter().find(|d| d.is_error())?;
-    Some(match first.span.and_then(|s| sources.place(s)) {
-        Some(place) => format!("{place}: {}", first.summary),
+    // the line is in the diagnostic; finding it again for each of many objects would take long
+    Some(match first.span.and_then(|s| sources.get(s.source)) {
+        Some(source) => format!("{}: {}", source.name, first.summary),
         None => first.summary.clone(),
     })
 }
@@ -187,12 +188,9 @@ fn assemble(objects: Vec<Object>, broken: Option<String>, desired: &mut Desired)
             desired.held_back.entry(id).or_insert(reason);
             continue;
         }
-        let mut depends_on: Vec<ResourceId> = Vec::new();
-        for (need, _) in needs {
-            if !depends_on.contains(&need) {
-                depends_on.push(need);
-            }
-        }
+        let mut seen = BTreeSet::new();
+        let depends_on: Vec<ResourceId> =
+            needs.into_iter().map(|n| n.0).filter(|need| seen.insert(need.clone())).collect();
         let resource = DesiredResource { id: id.clone(), definition, settings, depends_on, span };
         resources.insert(id, resource);
     }

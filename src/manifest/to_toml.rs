@@ -28,15 +28,17 @@ pub fn to_toml(resources: &[Element]) -> String {
 }
 
 /// A piece of a TOML document.
-#[derive(Clone)]
 enum Value {
     /// A scalar, ready to print.
     Scalar(String),
     /// A text, to be quoted where it is known how much room there is.
     Text(String),
+    /// An element with all that is in it.
     Table(Vec<Entry>),
-    /// Several elements of one name; `true` if each should have a header of its own.
-    Array(Vec<Self>, bool),
+    /// Several elements of one name that only have text.
+    Texts(Vec<Self>),
+    /// Several elements of one name; `true` if each takes a header however small it is.
+    Tables(Vec<Vec<Entry>>, bool),
 }
 
 /// A key, ready to print, and its value.
@@ -53,6 +55,7 @@ fn root_entries(root: &Element) -> Vec<Entry> {
             && !must_be_raw(one)
         {
             let mut one = one.clone();
+            one.namespaces.retain(|d| *d.uri != *settings::NAMESPACE);
             one.elements_mut().for_each(without_prefix);
             taken = Some(one);
             metadata.remove_elements(settings::is_settings);
@@ -79,7 +82,7 @@ fn without_prefix(e: &mut Element) {
 /// What is in an element that stands in `outer`.
 fn entries(e: &Element, outer: &str) -> Vec<Entry> {
     let mut list = Vec::new();
-    for decl in e.namespaces.iter().filter(|d| *d.uri != *settings::NAMESPACE) {
+    for decl in &e.namespaces {
         let name = decl.prefix.as_ref().map_or("xmlns".to_owned(), |p| format!("xmlns:{p}"));
         list.push((key(&name), Value::Text(decl.uri.to_string())));
     }
@@ -92,16 +95,16 @@ fn entries(e: &Element, outer: &str) -> Vec<Entry> {
     }
     if e.has_text() {
         let text_key = if vocabulary::has_value_attribute(&name) { TEXT_KEY } else { "value" };
-        list.push((key(text_key), literal(&name, &whole_text(e))));
+        list.push((key(text_key), literal(text_key, &whole_text(e))));
     }
     for (child, members) in groups {
+        let devices = name == "devices" && outer == "domain";
         let value = match members.as_slice() {
-            [one] if !(name == "devices" && outer == "domain") => element(one, outer, &name),
-            [one] if is_plain(one) => element(one, outer, &name),
-            several => Value::Array(
-                several.iter().map(|e| item(e, &name)).collect(),
-                name == "devices" && outer == "domain",
-            ),
+            [one] if !devices || is_plain(one) => element(one, outer, &name),
+            several if several.iter().all(|e| is_plain(e) && e.has_text()) => {
+                Value::Texts(several.iter().map(|e| literal(&child, &whole_text(e))).collect())
+            }
+            several => Value::Tables(several.iter().map(|e| table(e, &name)).collect(), devices),
         };
         list.push((key(&child), value));
     }
@@ -127,9 +130,6 @@ fn groups(e: &Element) -> Vec<(String, Vec<&Element>)> {
 
 /// The only element of its name in `parent`, which stands in `outer`.
 fn element(e: &Element, outer: &str, parent: &str) -> Value {
-    if must_be_raw(e) {
-        return Value::Table(raw(e));
-    }
     let name = e.name.written();
     if is_plain(e) {
         let meant = match vocabulary::scalar(outer, parent, &name) {
@@ -143,18 +143,12 @@ fn element(e: &Element, outer: &str, parent: &str) -> Value {
             (Scalar::Flag, true) | (Scalar::Attribute, _) => {}
         }
     }
-    Value::Table(entries(e, parent))
+    Value::Table(table(e, parent))
 }
 
-/// One of several elements of a name, all of which stand in `parent`.
-fn item(e: &Element, parent: &str) -> Value {
-    if must_be_raw(e) {
-        Value::Table(raw(e))
-    } else if is_plain(e) && e.has_text() {
-        literal(&e.name.written(), &whole_text(e))
-    } else {
-        Value::Table(entries(e, parent))
-    }
+/// An element that stands in `parent`, as a table.
+fn table(e: &Element, parent: &str) -> Vec<Entry> {
+    if must_be_raw(e) { raw(e) } else { entries(e, parent) }
 }
 
 fn is_plain(e: &Element) -> bool {
@@ -235,16 +229,12 @@ fn section(out: &mut String, path: &str, many: bool, entries: &[Entry]) {
         let path = format!("{path}.{key}");
         match value {
             Value::Table(entries) => section(out, &path, false, entries),
-            Value::Array(items, _) => {
-                for item in items {
-                    match item {
-                        Value::Table(entries) => section(out, &path, true, entries),
-                        // an array with a header for each item holds texts as tables
-                        other => section(out, &path, true, &[("value".to_owned(), other.clone())]),
-                    }
+            Value::Tables(items, _) => {
+                for entries in items {
+                    section(out, &path, true, entries);
                 }
             }
-            Value::Scalar(_) | Value::Text(_) => {}
+            Value::Scalar(_) | Value::Text(_) | Value::Texts(_) => {}
         }
     }
 }
@@ -261,8 +251,9 @@ fn line(key: &str, value: &Value) -> Option<String> {
             }
             _ => short(key, value),
         },
-        Value::Array(_, true) => None,
-        Value::Array(..) => short(key, value),
+        Value::Texts(items) => Some(short(key, value).unwrap_or_else(|| listed(key, items))),
+        Value::Tables(_, true) => None,
+        Value::Tables(_, false) => short(key, value),
     }
 }
 
@@ -275,20 +266,33 @@ fn inline(value: &Value) -> Option<String> {
     Some(match value {
         Value::Scalar(literal) => literal.clone(),
         Value::Text(text) => quoted(text),
-        Value::Table(entries) if entries.is_empty() => "{}".to_owned(),
-        Value::Table(entries) => {
-            let pairs: Option<Vec<String>> = entries
-                .iter()
-                .map(|(key, value)| inline(value).map(|v| format!("{key} = {v}")))
-                .collect();
-            format!("{{ {} }}", pairs?.join(", "))
-        }
-        Value::Array(_, true) => return None,
-        Value::Array(items, false) => {
+        Value::Table(entries) => inline_table(entries)?,
+        Value::Texts(items) => {
             let items: Option<Vec<String>> = items.iter().map(inline).collect();
             format!("[{}]", items?.join(", "))
         }
+        Value::Tables(_, true) => return None,
+        Value::Tables(items, false) => {
+            let items: Option<Vec<String>> = items.iter().map(|e| inline_table(e)).collect();
+            format!("[{}]", items?.join(", "))
+        }
     })
+}
+
+fn inline_table(entries: &[Entry]) -> Option<String> {
+    if entries.is_empty() {
+        return Some("{}".to_owned());
+    }
+    let pair = |(key, value): &Entry| Some(format!("{key} = {}", inline(value)?));
+    let pairs: Option<Vec<String>> = entries.iter().map(pair).collect();
+    Some(format!("{{ {} }}", pairs?.join(", ")))
+}
+
+/// An array with a line for each item.
+fn listed(key: &str, items: &[Value]) -> String {
+    let lines: String =
+        items.iter().filter_map(inline).map(|item| format!("    {item},\n")).collect();
+    format!("{key} = [\n{lines}]")
 }
 
 fn key(name: &str) -> String {
@@ -338,6 +342,7 @@ mod tests {
     use crate::diag::{Diagnostics, SourceId, Sources, render};
     use crate::manifest::{Format, read_document};
     use crate::xml::{Limits, parse, write};
+    use proptest::prelude::*;
 
     fn tree(xml: &str) -> Element {
         parse(SourceId::NONE, xml, &Limits::default()).unwrap()
@@ -396,6 +401,7 @@ mod tests {
             "<domain><metadata><x xmlns='urn:b'><y>1</y><y z=''/></x></metadata></domain>",
             "<domain><metadata xmlns:v='urn:virt:reconcile:1'><v:reconcile power='paused' x='1'>\
              <allow>restart</allow><stop timeout='5s'/></v:reconcile></metadata></domain>",
+            "<domain><metadata><v:owned xmlns:v='urn:virt:reconcile:1' set='demo'/></metadata></domain>",
             "<domain><reconcile/></domain>",
             "<domain><devices><emulator>/a</emulator><emulator>/b</emulator><panic/><x/></devices></domain>",
             "<domain><features><acpi/><pmu state='off'/><pae>odd</pae></features></domain>",
@@ -430,6 +436,71 @@ mod tests {
         }
         eprintln!("{} of {read} documents came back", read - failed.len());
         assert!(read > 2_000 && failed.is_empty(), "{}", failed.join("\n"));
+    }
+
+    /// Names that are special here or there, and some that are not.
+    const NAMES: [&str; 16] = [
+        "domain",
+        "devices",
+        "disk",
+        "readonly",
+        "memory",
+        "source",
+        "path",
+        "metadata",
+        "value",
+        "reconcile",
+        "features",
+        "acpi",
+        "vendor_id",
+        "stp",
+        "a.b-c",
+        "é",
+    ];
+
+    fn text() -> BoxedStrategy<String> {
+        prop_oneof![
+            Just("yes".to_owned()),
+            Just("off".to_owned()),
+            Just("-7".to_owned()),
+            Just("007".to_owned()),
+            "[ -~]{0,6}",
+            "[a\n\t\r\"'\\\\#\u{85}é\u{2028}]{0,6}",
+        ]
+        .boxed()
+    }
+
+    fn any_element() -> impl Strategy<Value = Element> {
+        let name = proptest::sample::select(NAMES.as_slice());
+        let attributes = proptest::collection::vec((name.clone(), text()), 0..3);
+        let leaf =
+            (name.clone(), attributes.clone(), text()).prop_map(|(name, attributes, text)| {
+                let e =
+                    attributes.into_iter().fold(Element::new(name), |e, (k, v)| e.with_attr(k, v));
+                e.with_text(text)
+            });
+        leaf.prop_recursive(4, 24, 4, move |inner| {
+            let children = proptest::collection::vec((inner, text(), any::<bool>()), 0..4);
+            (name.clone(), attributes.clone(), children).prop_map(|(name, attributes, children)| {
+                let e = Element::new(name);
+                let e = attributes.into_iter().fold(e, |e, (k, v)| e.with_attr(k, v));
+                children.into_iter().fold(e, |e, (child, text, mixed)| {
+                    let e = e.with_child(child);
+                    if mixed { e.with_text(text) } else { e }
+                })
+            })
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn any_document_comes_back(root in any_element()) {
+            let mut root = root;
+            root.name = Name::local("domain");
+            prop_assert_eq!(round_trips(&write_compact(&root)), Ok(()));
+        }
     }
 
     #[test]

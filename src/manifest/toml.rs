@@ -13,6 +13,7 @@ use crate::diag::{Diagnostic, Diagnostics, SourceId, Span, closest, excerpt};
 use crate::model::Kind;
 use crate::model::vocabulary::{self, Scalar};
 use crate::xml::{self, Attribute, Element, Limits, Name, NamespaceDecl, Node, Text};
+use std::cmp::Ordering;
 use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
@@ -29,7 +30,8 @@ type Value<'a> = Spanned<DeValue<'a>>;
 /// returned all the same.
 pub(super) fn parse(source: SourceId, text: &str, out: &mut Diagnostics) -> Vec<Element> {
     let table = parse_table(source, text, out);
-    let mut reader = Reader { source, text, out, scope: Vec::new(), elements: 0 };
+    let said = out.len();
+    let mut reader = Reader { source, text, out, scope: Vec::new(), elements: 0, said };
     let mut roots = Vec::new();
     for (key, value) in &table {
         let Some(kind) = Kind::ALL.into_iter().find(|k| k.word() == key.get_ref()) else {
@@ -48,16 +50,37 @@ pub(super) fn parse_table<'a>(
     text: &'a str,
     out: &mut Diagnostics,
 ) -> DeTable<'a> {
-    let (table, errors) = DeTable::parse_recoverable(text);
-    for error in errors {
-        let at = error.span().unwrap_or(0..0);
-        out.push(
-            Diagnostic::error("toml", "the TOML cannot be read")
-                .at(Span::new(source, at.start, at.end))
-                .detail(excerpt(error.message())),
-        );
+    let limit = Limits::default().bytes;
+    if text.len() > limit {
+        let detail = format!("{} bytes; at most {limit} are read", text.len());
+        let summary = "the document is too large";
+        out.push(Diagnostic::error("limit", summary).at(Span::new(source, 0, 0)).detail(detail));
+        return DeTable::default();
     }
-    table.into_inner()
+    let (table, errors) = if text.len() > RECOVER_MAX {
+        DeTable::parse(text).map_or_else(|e| (None, vec![e]), |table| (Some(table), Vec::new()))
+    } else {
+        let (table, errors) = DeTable::parse_recoverable(text);
+        (Some(table), errors)
+    };
+    for (i, error) in errors.iter().take(PROBLEMS_MAX).enumerate() {
+        let at = error.span().unwrap_or(0..0);
+        let problem = Diagnostic::error("toml", "the TOML cannot be read")
+            .at(Span::new(source, at.start, at.end))
+            .detail(excerpt(error.message()));
+        out.push(if i + 1 == PROBLEMS_MAX { too_many(problem) } else { problem });
+    }
+    table.map(Spanned::into_inner).unwrap_or_default()
+}
+
+/// Most problems of one file that are said one by one.
+const PROBLEMS_MAX: usize = 100;
+
+/// Longest text of which every problem is looked for, in bytes; each costs memory.
+const RECOVER_MAX: usize = 1 << 20;
+
+fn too_many(last: Diagnostic) -> Diagnostic {
+    last.hint("there may be more problems in this file: they are not shown")
 }
 
 /// Where the value of a string stands, without its quotes.
@@ -89,9 +112,20 @@ struct Reader<'a> {
     /// Prefixes in scope, innermost last.
     scope: Vec<NamespaceDecl>,
     elements: usize,
+    /// Problems met so far.
+    said: usize,
 }
 
 impl Reader<'_> {
+    fn say(&mut self, problem: Diagnostic) {
+        self.said += 1;
+        match self.said.cmp(&PROBLEMS_MAX) {
+            Ordering::Less => self.out.push(problem),
+            Ordering::Equal => self.out.push(too_many(problem)),
+            Ordering::Greater => {}
+        }
+    }
+
     /// The elements `name` that a table or an array makes.
     fn children(
         &mut self,
@@ -122,7 +156,7 @@ impl Reader<'_> {
     fn no_table(&mut self, name: &str, value: &Value<'_>) -> Option<Element> {
         let hint =
             format!("start each {name} with [[{name}]] on a line of its own, its keys below");
-        self.out.push(self.problem(value.span(), format!("{name} is not a table")).hint(hint));
+        self.say(self.problem(value.span(), format!("{name} is not a table")).hint(hint));
         None
     }
 
@@ -137,7 +171,7 @@ impl Reader<'_> {
         self.elements += 1;
         if at.depth >= limits.depth || self.elements > limits.elements {
             let summary = "the document has too many elements, or too deep ones";
-            self.out.push(Diagnostic::error("toml", summary).at(span));
+            self.say(Diagnostic::error("toml", summary).at(span));
             return None;
         }
         if let Some(value) = table.get(XML_KEY) {
@@ -145,6 +179,11 @@ impl Reader<'_> {
         }
         let outer = self.scope.len();
         let namespaces = self.declarations(table);
+        if self.scope.len() > limits.namespaces {
+            self.scope.truncate(outer);
+            self.say(Diagnostic::error("toml", "too many namespaces are in scope").at(span));
+            return None;
+        }
         let name = self.resolve(name, span, true);
         let element = name.map(|name| {
             let mut element = Element::named(name);
@@ -162,7 +201,7 @@ impl Reader<'_> {
         for (key, value) in table {
             let Some(prefix) = declared_prefix(key.get_ref()) else { continue };
             let Some(uri) = value.get_ref().as_str() else {
-                self.out.push(self.problem(value.span(), "a namespace is not a string"));
+                self.say(self.problem(value.span(), "a namespace is not a string"));
                 continue;
             };
             found.push(NamespaceDecl { prefix: prefix.map(Arc::from), uri: uri.into() });
@@ -204,7 +243,7 @@ impl Reader<'_> {
         let written = format!("{}:{}", settings::PREFIX, settings::ELEMENT);
         let DeValue::Table(_) = value.get_ref() else {
             let hint = "write reconcile.power = \"running\", or a table [domain.reconcile]";
-            self.out.push(self.problem(value.span(), "reconcile is not a table").hint(hint));
+            self.say(self.problem(value.span(), "reconcile is not a table").hint(hint));
             self.scope.pop();
             return Vec::new();
         };
@@ -259,9 +298,13 @@ impl Reader<'_> {
         let text = self.words(name, value);
         let Some(name) = self.resolve(name, at, false) else { return };
         let Some(Text { value, span }) = text else { return };
+        if element.attributes.len() >= Limits::default().attributes {
+            self.say(Diagnostic::error("toml", "the element has too many attributes").at(at));
+            return;
+        }
         if element.attributes.iter().any(|a| a.name == name) {
             let summary = format!("{} is given twice", excerpt(&name.local));
-            self.out.push(Diagnostic::error("toml", summary).at(at));
+            self.say(Diagnostic::error("toml", summary).at(at));
             return;
         }
         element.attributes.push(Attribute { name, value, span });
@@ -287,12 +330,12 @@ impl Reader<'_> {
             DeValue::Integer(_) | DeValue::Float(_) | DeValue::Datetime(_) => {
                 let summary = "the notation of this value is TOML's own";
                 let hint = "quote it to say exactly what is meant";
-                self.out.push(self.problem(value.span(), summary).hint(hint));
+                self.say(self.problem(value.span(), summary).hint(hint));
                 return None;
             }
             DeValue::Array(_) | DeValue::Table(_) => {
                 let summary = format!("{} takes a single value", excerpt(key));
-                self.out.push(self.problem(value.span(), summary));
+                self.say(self.problem(value.span(), summary));
                 return None;
             }
         };
@@ -300,7 +343,7 @@ impl Reader<'_> {
             |c: char| (c < ' ' && !"\t\n\r".contains(c)) || matches!(c, '\u{fffe}' | '\u{ffff}');
         if words.contains(forbidden) {
             let summary = "the string has a character that XML cannot hold";
-            self.out.push(self.problem(value.span(), summary));
+            self.say(self.problem(value.span(), summary));
             return None;
         }
         Some(Text { value: words, span: value_span(self.source, self.text, value) })
@@ -310,7 +353,7 @@ impl Reader<'_> {
     fn raw(&mut self, name: &str, table: &DeTable<'_>, value: &Value<'_>) -> Option<Element> {
         let (DeValue::String(text), 1) = (value.get_ref(), table.len()) else {
             let summary = format!("{XML_KEY} is not a string that stands alone");
-            self.out.push(self.problem(value.span(), summary));
+            self.say(self.problem(value.span(), summary));
             return None;
         };
         let mut element = match xml::parse(SourceId::NONE, text, &Limits::default()) {
@@ -318,13 +361,13 @@ impl Reader<'_> {
             Err(problem) => {
                 let summary = format!("the XML in {XML_KEY} cannot be read");
                 let reason = problem.detail.unwrap_or(problem.summary);
-                self.out.push(self.problem(value.span(), summary).detail(reason));
+                self.say(self.problem(value.span(), summary).detail(reason));
                 return None;
             }
         };
         if element.name.written() != name {
             let summary = format!("the XML in {XML_KEY} is another element than its key");
-            self.out.push(self.problem(value.span(), summary));
+            self.say(self.problem(value.span(), summary));
             return None;
         }
         self.elements += element.count();
@@ -339,7 +382,7 @@ impl Reader<'_> {
         };
         if !is_name(local) || prefix.is_some_and(|p| !is_name(p)) {
             let summary = format!("\"{}\" is not a name", excerpt(written));
-            self.out.push(Diagnostic::error("toml", summary).at(span));
+            self.say(Diagnostic::error("toml", summary).at(span));
             return None;
         }
         if prefix.is_none() && !element {
@@ -358,7 +401,7 @@ impl Reader<'_> {
             (Some(prefix), None) => {
                 let summary = format!("the prefix {} is not declared", excerpt(prefix));
                 let hint = format!("declare it in the same table: \"xmlns:{prefix}\" = \"…\"");
-                self.out.push(Diagnostic::error("toml", summary).at(span).hint(hint));
+                self.say(Diagnostic::error("toml", summary).at(span).hint(hint));
                 None
             }
         }
@@ -374,7 +417,7 @@ impl Reader<'_> {
         let problem = self
             .problem(key.span(), "a manifest holds domains and networks only")
             .detail(format!("found \"{}\"", excerpt(key.get_ref())));
-        self.out.push(problem.hint(hint));
+        self.say(problem.hint(hint));
     }
 
     fn problem(&self, range: std::ops::Range<usize>, summary: impl Into<String>) -> Diagnostic {
@@ -471,6 +514,7 @@ mod tests {
     #[test]
     fn said_explicitly() {
         check("[domain]\n'@name' = 'a'\nnew = {}\n", "<domain name='a'><new/></domain>");
+        check("[domain]\na = 1_000\nb = -7\n", "<domain a='1000' b='-7'/>");
         check(
             "[domain.a]\n'@value' = 1\nvalue = 'x'\nb = ['1', {c = 0x1f}]\n",
             "<domain><a value='1'>x<b>1</b><b c='0x1f'/></a></domain>",
@@ -549,6 +593,20 @@ mod tests {
         assert!(!problems.is_empty());
         let (_, problems) = read(&format!("[domain]\na = {}", "[".repeat(100_000)));
         assert!(!problems.is_empty());
+    }
+
+    #[test]
+    fn a_flood_of_problems_is_cut() {
+        let (_, problems) = read(&"=\n".repeat(10_000));
+        assert_eq!(problems.len(), PROBLEMS_MAX);
+        let (_, problems) = read(&format!("[domain]\n{}", "'' = 1\n".repeat(3)));
+        assert!(problems.len() < 10);
+        let floats: String = (0..10_000).map(|i| format!("a{i} = 1.5\n")).collect();
+        assert_eq!(read(&format!("[domain]\n{floats}")).1.len(), PROBLEMS_MAX);
+        let numbers = floats.replace(".5", "");
+        assert_eq!(read(&format!("[domain]\n{numbers}")).1.len(), PROBLEMS_MAX);
+        let large = format!("[domain]\n{}\n=\n=\n", "#".repeat(RECOVER_MAX));
+        assert_eq!(read(&large).1.len(), 1);
     }
 
     proptest! {

@@ -2,7 +2,7 @@
 //! between attributes and elements has to know them.
 //!
 //! TOML writes `vcpu = 2` and `type = "kvm"` alike, yet the first is an element and the second an
-//! attribute. The rule: **a scalar is an attribute unless [`SCALAR_ELEMENTS`] has it**; that table
+//! attribute. The rule: **a scalar is an attribute unless `SCALAR_ELEMENTS` has it**; that table
 //! is short because libvirt puts almost everything into attributes. A key that is not known is an
 //! attribute, too; a table always is an element, so both can be said of any name, known or not.
 //! What is valid is not decided here: that is the grammar's work.
@@ -48,7 +48,7 @@ pub fn is_words(key: &str) -> bool {
 }
 
 /// The known child elements directly in `parent`, where the list is complete as of libvirt 11.
-pub fn known_children(grandparent: &str, parent: &str) -> Option<&'static [&'static str]> {
+fn known_children(grandparent: &str, parent: &str) -> Option<&'static [&'static str]> {
     match (grandparent, parent) {
         ("", "domain") => Some(DOMAIN),
         ("", "network") => Some(NETWORK),
