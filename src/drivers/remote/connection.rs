@@ -64,6 +64,8 @@ struct Pending {
     procedure: Procedure,
     /// How many bytes of the connection are written when this request is.
     end: u64,
+    /// How long the answer may take, and when that is over.
+    time: Duration,
     deadline: Instant,
 }
 
@@ -144,7 +146,7 @@ impl Connection {
             return;
         }
         let pending =
-            Pending { ticket, procedure, end: self.queued, deadline: Instant::now() + time };
+            Pending { ticket, procedure, end: self.queued, time, deadline: Instant::now() + time };
         self.pending.insert(serial, pending);
     }
 
@@ -334,7 +336,8 @@ impl Connection {
             self.pending.iter().filter(|(_, p)| p.deadline <= now).map(|(s, _)| *s).collect();
         for serial in late {
             let Some(pending) = self.pending.get(&serial) else { return };
-            let text = format!("libvirt did not answer {:?} in time", pending.procedure);
+            let Pending { procedure, time, .. } = pending;
+            let text = format!("libvirt did not answer {procedure:?} within {time:?}");
             let error = Error::new(ErrorCode::OPERATION_TIMEOUT, ErrorDomain::REMOTE, text);
             if pending.end > self.written {
                 // the server does not even read: half a request cannot be taken back
