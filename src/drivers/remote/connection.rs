@@ -439,6 +439,7 @@ mod tests {
     use super::*;
     use crate::diag::ErrorCode;
     use crate::wire::to_bytes;
+    use proptest::prelude::*;
     use std::sync::mpsc;
 
     const SOON: Duration = Duration::from_millis(60);
@@ -652,5 +653,29 @@ mod tests {
         connection.submit(1, Request { args: vec![0; 33_554_432], ..request(LATER) });
         assert_eq!(outcome(&mut connection), (1, "unsent"));
         assert!(connection.is_usable());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn whatever_a_server_sends_a_call_that_was_sent_ends(
+            noise in prop::collection::vec(any::<u8>(), 0..80),
+            at in 0usize..40,
+            cut in 0usize..80,
+        ) {
+            let mut connection = connection(move |server| {
+                let call = server.call();
+                let mut bytes = written(&done(call, &"QEMU"));
+                let at = at.min(bytes.len());
+                bytes.splice(at.., noise);
+                server.write(&bytes[..cut.min(bytes.len())]);
+            });
+            connection.submit(1, request(LATER));
+            let (ticket, word) = outcome(&mut connection);
+            prop_assert_eq!(ticket, 1);
+            prop_assert_ne!(word, "unsent");
+            prop_assert!(!connection.is_busy());
+        }
     }
 }
