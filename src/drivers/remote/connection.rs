@@ -58,6 +58,7 @@ pub(super) struct Completion {
     pub(super) reply: Reply,
 }
 
+/// A call that was submitted and is not over.
 #[derive(Debug)]
 struct Pending {
     ticket: usize,
@@ -69,6 +70,7 @@ struct Pending {
     deadline: Instant,
 }
 
+/// A stream to a server, and the calls on it.
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: UnixStream,
@@ -162,7 +164,7 @@ impl Connection {
     pub(super) fn call_all(&mut self, requests: Vec<Request>) -> Result<Vec<Result<Vec<u8>>>> {
         let mut replies: Vec<Result<Vec<u8>>> = Vec::new();
         replies.resize_with(requests.len(), || Ok(Vec::new()));
-        let mut requests = requests.into_iter().enumerate().peekable();
+        let mut requests = requests.into_iter().enumerate();
         loop {
             while self.has_room(WINDOW) {
                 let Some((ticket, request)) = requests.next() else { break };
@@ -224,7 +226,13 @@ impl Connection {
                     self.written += n as u64;
                 }
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(e) if e.kind() == ErrorKind::WouldBlock => return,
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                    if self.sent >= BACKLOG_MAX {
+                        self.outgoing.drain(..self.sent);
+                        self.sent = 0;
+                    }
+                    return;
+                }
                 Err(e) => {
                     // the server may have answered before it went away
                     self.receive();
