@@ -60,3 +60,29 @@ fn not_built(what: &str, hint: &str) -> Error {
     let message = format!("{what} is not built yet");
     Error::new(ErrorCode::NO_SUPPORT, ErrorDomain::NONE, message).hint(hint)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_built_is_refused_by_name() {
+        let env = Environment { uid: 0, runtime_dir: None, home: None };
+        for (uri, name) in [
+            ("qemu+tls://h/system", "tls"),
+            ("qemu://h/system", "tls"),
+            ("qemu+tcp://h/system", "tcp"),
+            ("qemu+ssh://h/system", "ssh"),
+            ("qemu+ext:///system?command=/x", "ext"),
+            ("qemu:///embed?root=/x", "QEMU"),
+            ("test:///default", "test"),
+        ] {
+            let error = open(&Uri::parse(uri).unwrap(), &env).err().unwrap();
+            assert_eq!(error.code, ErrorCode::NO_SUPPORT, "{uri}");
+            assert!(error.message.contains(name), "{uri}: {error}");
+            assert!(error.hint.is_some(), "{uri}");
+        }
+    }
+}

@@ -341,8 +341,6 @@ impl Decode for () {
 
 tuple!(A B);
 tuple!(A B C);
-tuple!(A B C D);
-tuple!(A B C D E);
 tuple!(A B C D E F);
 
 #[cfg(test)]

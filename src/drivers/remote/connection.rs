@@ -58,15 +58,19 @@ pub(super) struct Completion {
     pub(super) reply: Reply,
 }
 
+/// A call that was submitted and is not over.
 #[derive(Debug)]
 struct Pending {
     ticket: usize,
     procedure: Procedure,
     /// How many bytes of the connection are written when this request is.
     end: u64,
+    /// How long the answer may take, and when that is over.
+    time: Duration,
     deadline: Instant,
 }
 
+/// A stream to a server, and the calls on it.
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: UnixStream,
@@ -144,7 +148,7 @@ impl Connection {
             return;
         }
         let pending =
-            Pending { ticket, procedure, end: self.queued, deadline: Instant::now() + time };
+            Pending { ticket, procedure, end: self.queued, time, deadline: Instant::now() + time };
         self.pending.insert(serial, pending);
     }
 
@@ -160,7 +164,7 @@ impl Connection {
     pub(super) fn call_all(&mut self, requests: Vec<Request>) -> Result<Vec<Result<Vec<u8>>>> {
         let mut replies: Vec<Result<Vec<u8>>> = Vec::new();
         replies.resize_with(requests.len(), || Ok(Vec::new()));
-        let mut requests = requests.into_iter().enumerate().peekable();
+        let mut requests = requests.into_iter().enumerate();
         loop {
             while self.has_room(WINDOW) {
                 let Some((ticket, request)) = requests.next() else { break };
@@ -222,7 +226,13 @@ impl Connection {
                     self.written += n as u64;
                 }
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(e) if e.kind() == ErrorKind::WouldBlock => return,
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                    if self.sent >= BACKLOG_MAX {
+                        self.outgoing.drain(..self.sent);
+                        self.sent = 0;
+                    }
+                    return;
+                }
                 Err(e) => {
                     // the server may have answered before it went away
                     self.receive();
@@ -334,7 +344,8 @@ impl Connection {
             self.pending.iter().filter(|(_, p)| p.deadline <= now).map(|(s, _)| *s).collect();
         for serial in late {
             let Some(pending) = self.pending.get(&serial) else { return };
-            let text = format!("libvirt did not answer {:?} in time", pending.procedure);
+            let Pending { procedure, time, .. } = pending;
+            let text = format!("libvirt did not answer {procedure:?} within {time:?}");
             let error = Error::new(ErrorCode::OPERATION_TIMEOUT, ErrorDomain::REMOTE, text);
             if pending.end > self.written {
                 // the server does not even read: half a request cannot be taken back
@@ -436,6 +447,7 @@ mod tests {
     use super::*;
     use crate::diag::ErrorCode;
     use crate::wire::to_bytes;
+    use proptest::prelude::*;
     use std::sync::mpsc;
 
     const SOON: Duration = Duration::from_millis(60);
@@ -649,5 +661,29 @@ mod tests {
         connection.submit(1, Request { args: vec![0; 33_554_432], ..request(LATER) });
         assert_eq!(outcome(&mut connection), (1, "unsent"));
         assert!(connection.is_usable());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn whatever_a_server_sends_a_call_that_was_sent_ends(
+            noise in prop::collection::vec(any::<u8>(), 0..80),
+            at in 0usize..40,
+            cut in 0usize..80,
+        ) {
+            let mut connection = connection(move |server| {
+                let call = server.call();
+                let mut bytes = written(&done(call, &"QEMU"));
+                let at = at.min(bytes.len());
+                bytes.splice(at.., noise);
+                server.write(&bytes[..cut.min(bytes.len())]);
+            });
+            connection.submit(1, request(LATER));
+            let (ticket, word) = outcome(&mut connection);
+            prop_assert_eq!(ticket, 1);
+            prop_assert_ne!(word, "unsent");
+            prop_assert!(!connection.is_busy());
+        }
     }
 }

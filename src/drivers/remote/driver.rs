@@ -34,7 +34,8 @@ impl RemoteDriver {
             return Err(Error::new(ErrorCode::NO_SUPPORT, ErrorDomain::REMOTE, message).hint(hint));
         }
         let endpoint = Endpoint::choose(uri, env, Path::exists)?;
-        let mut lanes = Lanes::new(Box::new(move || session::open(&endpoint)));
+        let lanes = if endpoint.is_private_host() { Lanes::single } else { Lanes::new };
+        let mut lanes = lanes(Box::new(move || session::open(&endpoint)));
         let host = session::probe(lanes.connection(Class::Quick)?)?;
         if uri.is_empty() && host.hypervisor == Hypervisor::Test {
             let message = "no URI was given, and the only hypervisor found is a mock";

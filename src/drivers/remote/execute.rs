@@ -174,6 +174,15 @@ mod tests {
         call(name, Op::SetAutostart { on: true })
     }
 
+    fn host() -> Host {
+        Host {
+            hypervisor: Hypervisor::Qemu,
+            version: Version::new(11, 3, 0),
+            uri: String::new(),
+            network_update_in_order: true,
+        }
+    }
+
     type Script = Box<dyn FnOnce(&mut Server) + Send>;
 
     /// Carries out `batch` over connections that behave as `scripts` say, one after the other; when
@@ -187,14 +196,8 @@ mod tests {
                 Err(nowhere.connect().unwrap_err())
             }
         }));
-        let host = Host {
-            hypervisor: Hypervisor::Qemu,
-            version: Version::new(11, 3, 0),
-            uri: String::new(),
-            network_update_in_order: true,
-        };
         let time = Duration::from_millis(300);
-        let send = |call: &Call| Ok(Request { time, ..request::request(&host, call)? });
+        let send = |call: &Call| Ok(Request { time, ..request::request(&host(), call)? });
         let outcomes = execute(&mut lanes, batch, send);
         outcomes
             .iter()
@@ -244,6 +247,18 @@ mod tests {
         let (define, create) =
             (Procedure::DOMAIN_DEFINE_XML_FLAGS, Procedure::DOMAIN_CREATE_WITH_FLAGS);
         assert_eq!(of_a, [define, create, Procedure::DOMAIN_SET_AUTOSTART]);
+    }
+
+    #[test]
+    fn one_connection_serves_for_all_calls_where_another_would_be_another_host() {
+        let seen = Arc::default();
+        let script = Mutex::new(Some(honest(&seen, "")));
+        let mut lanes = Lanes::single(Box::new(move || {
+            Ok(fake::connection(script.lock().unwrap().take().unwrap()))
+        }));
+        let batch = [autostart("a"), call("b", Op::Destroy), call("a", Op::Destroy)];
+        let outcomes = execute(&mut lanes, &batch, |call| request::request(&host(), call));
+        assert_eq!(outcomes, vec![Outcome::Done; 3]);
     }
 
     #[test]

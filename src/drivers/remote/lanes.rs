@@ -15,20 +15,31 @@ type Dial = Box<dyn Fn() -> Result<Connection> + Send>;
 /// Quick calls go one way and long ones another, so that a hung guest never holds up a read.
 pub(super) struct Lanes {
     dial: Dial,
+    /// Whether all calls go over one connection, as another would see another host.
+    single: bool,
     quick: Option<Connection>,
     long: Option<Connection>,
 }
 
 impl fmt::Debug for Lanes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { dial: _, quick, long } = self;
-        f.debug_struct("Lanes").field("quick", quick).field("long", long).finish_non_exhaustive()
+        let Self { dial: _, single, quick, long } = self;
+        f.debug_struct("Lanes")
+            .field("single", single)
+            .field("quick", quick)
+            .field("long", long)
+            .finish_non_exhaustive()
     }
 }
 
 impl Lanes {
     pub(super) fn new(dial: Dial) -> Self {
-        Self { dial, quick: None, long: None }
+        Self { dial, single: false, quick: None, long: None }
+    }
+
+    /// One connection for all calls.
+    pub(super) fn single(dial: Dial) -> Self {
+        Self { single: true, ..Self::new(dial) }
     }
 
     /// How many calls of a class may be outstanding.
@@ -45,8 +56,8 @@ impl Lanes {
     /// It could not be opened.
     pub(super) fn connection(&mut self, class: Class) -> Result<&mut Connection> {
         let lane = match class {
-            Class::Quick => &mut self.quick,
-            Class::Long => &mut self.long,
+            Class::Long if !self.single => &mut self.long,
+            Class::Long | Class::Quick => &mut self.quick,
         };
         let usable = lane.take().and_then(|mut c| (c.is_busy() || c.is_usable()).then_some(c));
         Ok(lane.insert(match usable {

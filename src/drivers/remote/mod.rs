@@ -1,8 +1,8 @@
 //! libvirt's own daemons, spoken to in their own protocol.
 //!
-//! A [`Connection`](connection) moves requests and replies over one unix socket; a driver has two of
-//! them, one for calls that are quick and one for calls that may wait for a guest. What is deliberately
-//! absent: threads, resending, and any knowledge of plans.
+//! A connection moves requests and replies over one unix socket; a driver has two of them, one for
+//! calls that are quick and one for calls that may wait for a guest. What is deliberately absent:
+//! threads, resending, and any knowledge of plans.
 
 mod connection;
 mod driver;

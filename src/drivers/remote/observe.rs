@@ -160,14 +160,13 @@ fn unread(id: ResourceId, uuid: Uuid) -> ObservedResource {
 /// Asks for states one by one: of all domains where the driver has no statistics, as Xen's, and of
 /// one that came between the two bulk calls.
 fn read_missing_states(connection: &mut Connection, entries: &mut [Entry]) -> Result<()> {
-    let missing = || (0..).zip(entries.iter()).filter(|(_, entry)| !entry.has_state);
-    let (indices, handles): (Vec<usize>, Vec<&Entry>) = missing().unzip();
-    let requests = handles
-        .into_iter()
-        .map(|entry| about(Procedure::DOMAIN_GET_STATE, &entry.handle, 0))
-        .collect::<Result<_>>()?;
-    for (index, reply) in indices.into_iter().zip(connection.call_all(requests)?) {
-        let Some(entry) = entries.get_mut(index) else { continue };
+    let mut missing = Vec::new();
+    let mut requests = Vec::new();
+    for entry in entries.iter_mut().filter(|entry| !entry.has_state) {
+        requests.push(about(Procedure::DOMAIN_GET_STATE, &entry.handle, 0)?);
+        missing.push(entry);
+    }
+    for (entry, reply) in missing.into_iter().zip(connection.call_all(requests)?) {
         let Some(result) = entry.unless_vanished(reply)? else { continue };
         let (state, reason): (i32, i32) = from_bytes(&result)?;
         entry.resource.state = State::from_number(state);
@@ -193,13 +192,8 @@ fn read_definitions(connection: &mut Connection, entries: &mut [Entry]) -> Resul
             wanted.push((index, Definition::Live, live_flags(entry)));
         }
     }
-    let refused = read_xml(connection, entries, wanted)?;
-    // libvirt's test driver knows no flags of a network, and shows what runs if it runs
-    let again = refused.into_iter().map(|(index, definition)| (index, definition, 0)).collect();
-    match read_xml(connection, entries, again)?.into_iter().next() {
-        None => Ok(()),
-        Some(_) => Err(unreadable("the host refuses to show a definition")),
-    }
+    let again = read_xml(connection, entries, wanted)?;
+    read_xml(connection, entries, again).map(drop)
 }
 
 fn inactive_flags(entry: &Entry) -> u32 {
@@ -216,12 +210,16 @@ fn live_flags(entry: &Entry) -> u32 {
     }
 }
 
-/// Reads definitions into `entries`, and returns those whose flags the server does not know.
+/// A definition to be read: of which entry, which one, with which flags.
+type Wanted = (usize, Definition, u32);
+
+/// Reads definitions into `entries`, and returns what is to be asked again without flags: libvirt's
+/// test driver knows none of a network, and shows what runs if it runs.
 fn read_xml(
     connection: &mut Connection,
     entries: &mut [Entry],
-    wanted: Vec<(usize, Definition, u32)>,
-) -> Result<Vec<(usize, Definition)>> {
+    wanted: Vec<Wanted>,
+) -> Result<Vec<Wanted>> {
     let mut requests = Vec::with_capacity(wanted.len());
     for (index, _, flags) in &wanted {
         let Some(entry) = entries.get(*index) else { continue };
@@ -231,7 +229,7 @@ fn read_xml(
         };
         requests.push(about(procedure, &entry.handle, *flags)?);
     }
-    let mut refused = Vec::new();
+    let mut again = Vec::new();
     for ((index, definition, flags), reply) in
         wanted.into_iter().zip(connection.call_all(requests)?)
     {
@@ -241,12 +239,12 @@ fn read_xml(
             Ok(Some(result)) => entry.keep(definition, &from_bytes::<String>(&result)?)?,
             Ok(None) => {}
             Err(error) if error.code == ErrorCode::INVALID_ARG && network && flags != 0 => {
-                refused.push((index, definition));
+                again.push((index, definition, 0));
             }
             Err(error) => return Err(error),
         }
     }
-    Ok(refused)
+    Ok(again)
 }
 
 impl Entry {

@@ -103,3 +103,64 @@ pub(super) fn probe(connection: &mut Connection) -> Result<Host> {
 fn quick(procedure: Procedure) -> Request {
     Request { procedure, args: Vec::new(), time: times::QUICK }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::super::fake;
+    use super::*;
+
+    /// What comes of a server that offers these types, and answers polkit's call so.
+    fn authenticated(types: &'static [AuthType], polkit: fn() -> Result<Vec<u8>>) -> Result<()> {
+        let mut connection = fake::connection(move |server| {
+            server.serve(|procedure, _| match procedure {
+                Procedure::AUTH_LIST => Ok(to_bytes(&types.to_vec())?),
+                Procedure::AUTH_POLKIT => polkit(),
+                other => panic!("{other:?}"),
+            });
+        });
+        authenticate(&mut connection)
+    }
+
+    #[test]
+    fn a_server_is_told_no_more_than_it_asks_for() {
+        let unasked = || -> Result<Vec<u8>> { panic!("polkit was not to be asked") };
+        let agrees = || Ok(to_bytes(&1i32)?);
+        let denies = || Err(fake::refusal(ErrorCode::AUTH_FAILED));
+        assert!(authenticated(&[], unasked).is_ok());
+        assert!(authenticated(&[AuthType::NONE], unasked).is_ok());
+        assert!(authenticated(&[AuthType::SASL, AuthType::POLKIT], agrees).is_ok());
+        let refused = authenticated(&[AuthType::POLKIT], denies).unwrap_err();
+        assert_eq!(refused.code, ErrorCode::AUTH_FAILED);
+        assert!(refused.hint.as_deref().unwrap().contains("pkttyagent"));
+        let sasl = authenticated(&[AuthType::SASL], unasked).unwrap_err();
+        assert!(sasl.message.contains("SASL"), "{sasl}");
+        assert!(authenticated(&[AuthType(9)], unasked).is_err());
+    }
+
+    #[test]
+    fn a_host_is_what_it_says_it_is() {
+        let mut connection = fake::connection(|server| {
+            server.serve(|procedure, args| {
+                Ok(match procedure {
+                    Procedure::CONNECT_GET_TYPE => to_bytes("Xen")?,
+                    Procedure::CONNECT_GET_LIB_VERSION => to_bytes(&9_000_000u64)?,
+                    Procedure::CONNECT_GET_URI => to_bytes("xen:///system")?,
+                    Procedure::CONNECT_SUPPORTS_FEATURE => {
+                        assert_eq!(args, [0, 0, 0, 16]);
+                        to_bytes(&0i32)?
+                    }
+                    other => panic!("{other:?}"),
+                })
+            });
+        });
+        let host = Host {
+            hypervisor: Hypervisor::Xen,
+            version: Version::new(9, 0, 0),
+            uri: "xen:///system".into(),
+            network_update_in_order: false,
+        };
+        assert_eq!(probe(&mut connection).unwrap(), host);
+    }
+}
