@@ -30,7 +30,8 @@ pub(crate) fn run(context: &Context, args: &ApplyArgs) -> Run {
         return Ok(plan::exit(&session, &args.options));
     }
     let exit = carry_out(context, &session, &args.run)?;
-    let waits = args.options.detailed_exitcode && exit == Exit::Done && session.plan.leaves_pending();
+    let waits =
+        args.options.detailed_exitcode && exit == Exit::Done && session.plan.leaves_pending();
     Ok(if waits { Exit::Pending } else { exit })
 }
 
@@ -45,7 +46,12 @@ pub(crate) fn carry_out(context: &Context, session: &Session, run: &RunOptions) 
     let residue = after.as_ref().filter(|p| !p.is_empty());
     match context.output.format {
         Format::Human => {
-            context.output.result(&human::report(&session.plan, &report, residue, context.output))?;
+            context.output.result(&human::report(
+                &session.plan,
+                &report,
+                residue,
+                context.output,
+            ))?;
         }
         Format::Json => context.output.result(&json::summary(session, &report, residue))?,
     }
@@ -90,13 +96,18 @@ fn saved_plan(context: &Context, path: &Path, run: &RunOptions) -> Run {
     let name = path.display().to_string();
     let file = std::fs::File::open(path).map_err(|e| Error::system(&name, &e))?;
     let mut text = String::new();
-    file.take(planfile::SIZE_MAX).read_to_string(&mut text).map_err(|e| Error::system(&name, &e))?;
+    file.take(planfile::SIZE_MAX)
+        .read_to_string(&mut text)
+        .map_err(|e| Error::system(&name, &e))?;
     let saved = planfile::read(&text).map_err(|e| e.address(name.clone()))?;
     let connection = saved.connection.clone();
     let plan = saved.into_plan().map_err(|e| e.address(name))?;
     let host = Host::open(context, Some(&connection))?;
     if host.uri != connection {
-        return Err(Failure::Usage(format!("the plan was made for {connection}, not for {}", host.uri)));
+        return Err(Failure::Usage(format!(
+            "the plan was made for {connection}, not for {}",
+            host.uri
+        )));
     }
     let ids: BTreeSet<_> = plan.steps.iter().map(|s| &s.target.id).collect();
     let now = fingerprint(&host.observe()?, ids);
@@ -112,7 +123,9 @@ fn saved_plan(context: &Context, path: &Path, run: &RunOptions) -> Run {
     }
     let report = walk(context, &plan, &host, usize::from(run.parallel));
     match context.output.format {
-        Format::Human => context.output.result(&human::report(&plan, &report, None, context.output))?,
+        Format::Human => {
+            context.output.result(&human::report(&plan, &report, None, context.output))?
+        }
         Format::Json => context.output.result(&json::saved_summary(&plan, &connection, &report))?,
     }
     Ok(if report.has_unknown() {

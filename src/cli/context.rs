@@ -37,7 +37,8 @@ impl Context {
     /// The URI to connect to: `--connect`, then `virt.toml`'s, then the environment's, then the
     /// empty one.
     pub(crate) fn uri(&self, from_virt_toml: Option<&str>) -> String {
-        let environment = || CONNECT.iter().find_map(|v| std::env::var(v).ok().filter(|v| !v.is_empty()));
+        let environment =
+            || CONNECT.iter().find_map(|v| std::env::var(v).ok().filter(|v| !v.is_empty()));
         self.connect
             .clone()
             .or_else(|| from_virt_toml.map(str::to_owned))
@@ -47,7 +48,7 @@ impl Context {
 
     /// What drivers may know of the environment.
     pub(crate) fn environment(&self) -> Environment {
-        Environment::of_process(
+        Environment::new(
             std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from),
             std::env::var_os("HOME").map(PathBuf::from),
         )
@@ -68,7 +69,8 @@ impl Context {
 
     /// Shows an error of an operation with its causes and the way out.
     pub(crate) fn show_error(&self, error: &Error) {
-        let address = error.address.as_ref().map(|a| format!("{}: ", escape(a))).unwrap_or_default();
+        let address =
+            error.address.as_ref().map(|a| format!("{}: ", escape(a))).unwrap_or_default();
         let head = self.output.paint_err(Paint::Red, "error:");
         let mut text = format!("{head} {address}{error}");
         if error.code.0 > 0 {

@@ -22,12 +22,15 @@ pub(crate) fn run(context: &Context, args: &GetArgs) -> Run {
             Kind::Network => ErrorCode::NO_NETWORK,
         };
         let text = format!("there is no {missing} on the host");
-        return Err(Error::new(code, ErrorDomain::NONE, text).hint("virt get shows what is there").into());
+        return Err(Error::new(code, ErrorDomain::NONE, text)
+            .hint("virt get shows what is there")
+            .into());
     }
     let wanted = |id: &ResourceId| {
         kinds.is_empty() && ids.is_empty() || kinds.contains(&id.kind) || ids.contains(id)
     };
-    let shown: Vec<_> = observed.resources.values().filter(|r| wanted(&r.id)).map(|r| (r, status(r))).collect();
+    let shown: Vec<_> =
+        observed.resources.values().filter(|r| wanted(&r.id)).map(|r| (r, status(r))).collect();
     if context.output.format == Format::Json {
         let objects: Vec<_> = shown
             .iter()
@@ -39,7 +42,9 @@ pub(crate) fn run(context: &Context, args: &GetArgs) -> Run {
                 })
             })
             .collect();
-        context.output.result(&json::line(&json!({ "format_version": 1, "connection": host.uri, "objects": objects })))?;
+        context.output.result(&json::line(
+            &json!({ "format_version": 1, "connection": host.uri, "objects": objects }),
+        ))?;
         return Ok(Exit::Done);
     }
     let head = ["OBJECT", "STATE", "AUTOSTART", "OWNER", "SYNC", "FIELDS"];

@@ -252,7 +252,7 @@ mod tests {
         format!(
             "<metadata><v:reconcile xmlns:v='{}'><depends_on>{id}</depends_on></v:reconcile>\
              </metadata>",
-            settings::NAMESPACE
+            crate::model::NAMESPACE
         )
     }
 

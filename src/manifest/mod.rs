@@ -14,5 +14,5 @@ mod virt_toml;
 
 pub use document::{Format, read_document};
 pub use load::{Loaded, load};
-pub use settings::NAMESPACE;
+pub use settings::settings_element;
 pub use to_toml::to_toml;

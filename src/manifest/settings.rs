@@ -4,14 +4,10 @@
 //! a `[domain.reconcile]` there as well, so that this is the one place that knows them.
 
 use crate::diag::{Diagnostic, Diagnostics, Span, closest, excerpt};
-use crate::model::{Effect, Power, ResourceId, Settings, Stop};
+use crate::model::{Effect, NAMESPACE, PREFIX, Power, ResourceId, Settings, Stop};
 use crate::xml::{Attribute, Element, Name, Path};
 use std::time::Duration;
 
-/// The namespace of everything that `virt` keeps in an object's metadata.
-pub const NAMESPACE: &str = "urn:virt:reconcile:1";
-/// The prefix it is written with.
-pub(super) const PREFIX: &str = "virt";
 /// The element that holds the settings.
 pub(super) const ELEMENT: &str = "reconcile";
 /// The element that says who owns an object; `virt` writes it, manifests do not.
@@ -34,6 +30,14 @@ pub(super) struct Found {
 /// Whether an element holds settings.
 pub(super) fn is_settings(e: &Element) -> bool {
     e.name.namespace.as_deref() == Some(NAMESPACE) && e.name.local == ELEMENT
+}
+
+/// The element that says how an object is kept: what an exported manifest has in its metadata.
+pub fn settings_element(power: Power, autostart: bool) -> Element {
+    let autostart = if autostart { "yes" } else { "no" };
+    Element::named(Name::qualified(PREFIX, NAMESPACE, ELEMENT))
+        .with_attr("power", power.word())
+        .with_attr("autostart", autostart)
 }
 
 /// Takes the settings out of `root`, and the mark of ownership that a document read from a host

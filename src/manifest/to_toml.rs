@@ -55,7 +55,7 @@ fn root_entries(root: &Element) -> Vec<Entry> {
             && !must_be_raw(one)
         {
             let mut one = one.clone();
-            one.namespaces.retain(|d| *d.uri != *settings::NAMESPACE);
+            one.namespaces.retain(|d| *d.uri != *crate::model::NAMESPACE);
             one.elements_mut().for_each(without_prefix);
             taken = Some(one);
             metadata.remove_elements(settings::is_settings);
@@ -74,7 +74,7 @@ fn root_entries(root: &Element) -> Vec<Entry> {
 
 /// Settings mean the same with their prefix and without.
 fn without_prefix(e: &mut Element) {
-    if e.name.namespace.as_deref() == Some(settings::NAMESPACE) {
+    if e.name.namespace.as_deref() == Some(crate::model::NAMESPACE) {
         e.name = Name::local(std::mem::take(&mut e.name.local));
     }
 }

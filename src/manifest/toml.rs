@@ -237,10 +237,10 @@ impl Reader<'_> {
 
     /// The settings of a resource, as they stand in the metadata of its XML form.
     fn settings(&mut self, span: Span, value: &Value<'_>, inner: Place<'_>) -> Vec<Element> {
-        let prefix = Some(Arc::from(settings::PREFIX));
-        self.scope.push(NamespaceDecl { prefix, uri: settings::NAMESPACE.into() });
+        let prefix = Some(Arc::from(crate::model::PREFIX));
+        self.scope.push(NamespaceDecl { prefix, uri: crate::model::NAMESPACE.into() });
         let at = Place { grandparent: inner.parent, parent: "metadata", depth: inner.depth + 1 };
-        let written = format!("{}:{}", settings::PREFIX, settings::ELEMENT);
+        let written = format!("{}:{}", crate::model::PREFIX, settings::ELEMENT);
         let DeValue::Table(_) = value.get_ref() else {
             let hint = "write reconcile.power = \"running\", or a table [domain.reconcile]";
             self.say(self.problem(value.span(), "reconcile is not a table").hint(hint));

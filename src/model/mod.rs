@@ -10,6 +10,7 @@ mod effect;
 mod ids;
 mod lifecycle;
 mod memory;
+mod metadata;
 pub mod network;
 mod observed;
 mod op;
@@ -23,6 +24,7 @@ pub use effect::Effect;
 pub use ids::{Kind, Mac, ResourceId, Uuid, check_name};
 pub use lifecycle::State;
 pub use memory::{MEMORY_UNITS, MemoryError, memory_kib};
+pub use metadata::{NAMESPACE, PREFIX};
 pub use observed::{Detail, Observed, ObservedResource, Scope};
 pub use op::{
     Affect, Call, MetadataKind, NetworkCommand, NetworkSection, Op, OpKind, Outcome, Target,

@@ -23,6 +23,5 @@ pub use changes::{
     Action, FieldChange, Options, Plan, Refusal, ResourceChange, Step, StepAction, Until,
 };
 pub use overlay::{Change, Edit, Origin, Overlay, Side, overlay};
-pub use ownership::NAMESPACE;
 pub use plan::{fingerprint, plan};
 pub use status::{ObjectStatus, Sync, export, shown, status};

@@ -6,7 +6,7 @@
 
 use super::secret::redacted;
 use crate::diag::SourceId;
-use crate::model::{DesiredResource, Stop};
+use crate::model::{DesiredResource, NAMESPACE, PREFIX, Stop};
 use crate::xml::{Element, Limits, Name, parse, write_compact};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -15,12 +15,6 @@ use flate2::bufread::{ZlibDecoder, ZlibEncoder};
 use sha2::{Digest as _, Sha256};
 use std::io::Read as _;
 use std::time::Duration;
-
-/// The namespace of everything we write into metadata.
-pub const NAMESPACE: &str = "urn:virt:reconcile:1";
-
-/// The prefix we write it with.
-const PREFIX: &str = "virt";
 
 /// Largest last-applied manifest that is read back, in bytes; the mark is foreign input.
 const APPLIED_MAX: u64 = 4 << 20;

@@ -1,8 +1,8 @@
 //! What an object on the host is to us, by itself: who owns it, and whether it is still as it was
 //! applied last. No manifests are needed: the mark on the object has the last one.
 
-use super::ownership::without_mark;
 use super::overlay::{Side, overlay};
+use super::ownership::without_mark;
 use super::plan::mark_on;
 use super::resource::waits_for_boot;
 use super::secret::{redacted, without_secrets};
@@ -52,16 +52,24 @@ pub struct ObjectStatus {
 pub fn status(host: &ObservedResource) -> ObjectStatus {
     let Some(mark) = mark_on(host) else {
         let none = Vec::new;
-        return ObjectStatus { owner: None, sync: Sync::Unmanaged, drifted: none(), pending: none() };
+        return ObjectStatus {
+            owner: None,
+            sync: Sync::Unmanaged,
+            drifted: none(),
+            pending: none(),
+        };
     };
     let compare = |side: Side, definition: Option<&Element>| {
-        let (Some(definition), Some(applied)) = (definition, &mark.applied) else { return Vec::new() };
+        let (Some(definition), Some(applied)) = (definition, &mark.applied) else {
+            return Vec::new();
+        };
         overlay(host.id.kind, side, definition, applied, Some(applied), &[]).changes
     };
     let next = compare(Side::NextBoot, host.persistent.as_ref());
     let running = compare(Side::Running, host.live.as_ref().filter(|_| host.state.is_active()));
     let drifted: Vec<String> = next.iter().map(|c| c.path.to_string()).collect();
-    let pending: Vec<String> = waits_for_boot(&running, &next).map(|c| c.path.to_string()).collect();
+    let pending: Vec<String> =
+        waits_for_boot(&running, &next).map(|c| c.path.to_string()).collect();
     let sync = match (drifted.is_empty(), pending.is_empty()) {
         (false, _) => Sync::Drifted,
         (true, false) => Sync::Pending,
@@ -80,11 +88,9 @@ pub fn shown(definition: &Element) -> Element {
 ///
 /// # Errors
 /// The object is transient, or the manifest would not plan to nothing.
-pub fn export(
-    host: &ObservedResource,
-    settings: fn(Power, bool) -> Element,
-) -> Result<Element> {
-    let refused = |text: String| Error::new(ErrorCode::OPERATION_UNSUPPORTED, ErrorDomain::NONE, text);
+pub fn export(host: &ObservedResource, settings: fn(Power, bool) -> Element) -> Result<Element> {
+    let refused =
+        |text: String| Error::new(ErrorCode::OPERATION_UNSUPPORTED, ErrorDomain::NONE, text);
     let Some(definition) = &host.persistent else {
         return Err(refused("it is transient: there is no definition to export".to_owned())
             .hint("virsh dumpxml shows what is running"));
@@ -92,8 +98,11 @@ pub fn export(
     let plain = without_secrets(&without_mark(definition));
     let left = overlay(host.id.kind, Side::NextBoot, definition, &plain, Some(&plain), &[]).changes;
     if let Some(first) = left.first() {
-        return Err(refused(format!("its manifest would not plan to nothing: {} differs", first.path))
-            .hint("this is a defect of virt: please report it with the definition"));
+        return Err(refused(format!(
+            "its manifest would not plan to nothing: {} differs",
+            first.path
+        ))
+        .hint("this is a defect of virt: please report it with the definition"));
     }
     // what is off today may be on tomorrow, and exporting it decides nothing about that
     let power = if host.state.is_active() { Power::Running } else { Power::Manual };

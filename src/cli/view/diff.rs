@@ -15,9 +15,19 @@ pub(crate) fn unified(change: &ResourceChange, output: Output) -> String {
     }
     let mut out = String::new();
     let id = change.id.to_string();
-    let name = |there: bool, side: &str| if there { format!("{side}/{id}") } else { "/dev/null".to_owned() };
-    let _ = writeln!(out, "{}", output.paint(Paint::Bold, &format!("--- {}", name(change.before.is_some(), "host"))));
-    let _ = writeln!(out, "{}", output.paint(Paint::Bold, &format!("+++ {}", name(change.after.is_some(), "manifest"))));
+    let name = |there: bool, side: &str| {
+        if there { format!("{side}/{id}") } else { "/dev/null".to_owned() }
+    };
+    let _ = writeln!(
+        out,
+        "{}",
+        output.paint(Paint::Bold, &format!("--- {}", name(change.before.is_some(), "host")))
+    );
+    let _ = writeln!(
+        out,
+        "{}",
+        output.paint(Paint::Bold, &format!("+++ {}", name(change.after.is_some(), "manifest")))
+    );
     let diff = TextDiff::from_lines(&before, &after);
     for hunk in diff.unified_diff().context_radius(3).iter_hunks() {
         let _ = writeln!(out, "{}", output.paint(Paint::Cyan, &hunk.header().to_string()));

@@ -73,7 +73,12 @@ fn fields(fields: &[FieldChange], sources: &Sources, output: Output) -> String {
                 format!("    {}", escape(&f.path.to_string())),
                 format!("{before} → {after}"),
                 effect(f.effect),
-                [place.as_str(), drift].iter().filter(|s| !s.is_empty()).copied().collect::<Vec<_>>().join("  "),
+                [place.as_str(), drift]
+                    .iter()
+                    .filter(|s| !s.is_empty())
+                    .copied()
+                    .collect::<Vec<_>>()
+                    .join("  "),
             ]
         })
         .collect();
@@ -105,7 +110,8 @@ fn effect(effect: Effect) -> String {
 fn totals(session: &Session, output: Output) -> String {
     let plan = &session.plan;
     let mut out = String::new();
-    let uri = if session.host.uri.is_empty() { session.host.driver.name() } else { &session.host.uri };
+    let uri =
+        if session.host.uri.is_empty() { session.host.driver.name() } else { &session.host.uri };
     let count = |action: Action| plan.changes.iter().filter(|c| c.action == action).count();
     let in_sync = count(Action::NoOp);
     if plan.is_empty() {
@@ -131,7 +137,15 @@ fn totals(session: &Session, output: Output) -> String {
             .collect();
         let effects: Vec<String> = Effect::ALL
             .iter()
-            .map(|e| (plan.changes.iter().filter(|c| c.action != Action::NoOp && c.effect == *e).count(), *e))
+            .map(|e| {
+                (
+                    plan.changes
+                        .iter()
+                        .filter(|c| c.action != Action::NoOp && c.effect == *e)
+                        .count(),
+                    *e,
+                )
+            })
             .filter(|(n, _)| *n > 0)
             .map(|(n, e)| output.paint(effect_paint(e), &format!("{n} {}", effect(e))))
             .collect();
@@ -157,13 +171,23 @@ fn totals(session: &Session, output: Output) -> String {
     for refusal in &plan.refusals {
         let who = refusal.id.as_ref().map(|id| format!("{id}: ")).unwrap_or_default();
         let word = output.paint(Paint::Red, "Refused:");
-        let _ = writeln!(out, "{word} {who}{}\n    hint: {}", escape(&refusal.reason), escape(&refusal.hint));
+        let _ = writeln!(
+            out,
+            "{word} {who}{}\n    hint: {}",
+            escape(&refusal.reason),
+            escape(&refusal.hint)
+        );
     }
     out
 }
 
 /// What an apply came to. `residue` is what a plan made afterwards would still do.
-pub(crate) fn report(plan: &Plan, report: &Report, residue: Option<&Plan>, output: Output) -> String {
+pub(crate) fn report(
+    plan: &Plan,
+    report: &Report,
+    residue: Option<&Plan>,
+    output: Output,
+) -> String {
     let mut out = String::new();
     if plan.is_empty() {
         return out;
@@ -173,7 +197,9 @@ pub(crate) fn report(plan: &Plan, report: &Report, residue: Option<&Plan>, outpu
     let unknown = report.count(|s| matches!(s, Status::Unknown(_)));
     let skipped = report.count(|s| *s == Status::Skipped);
     let mut counts = vec![format!("{done} of {} steps done", plan.steps.len())];
-    for (n, word) in [(failed, "failed"), (unknown, "with an unknown outcome"), (skipped, "not tried")] {
+    for (n, word) in
+        [(failed, "failed"), (unknown, "with an unknown outcome"), (skipped, "not tried")]
+    {
         if n > 0 {
             counts.push(format!("{n} {word}"));
         }
@@ -195,7 +221,11 @@ pub(crate) fn report(plan: &Plan, report: &Report, residue: Option<&Plan>, outpu
         let _ = writeln!(out, "    {} {}  {}", step.target.id, step.action.word(), excerpt(&why));
     }
     if let Some(residue) = residue.filter(|_| report.is_done()) {
-        let _ = writeln!(out, "{}", output.paint(Paint::Red, "The host is not as the manifests say even so:"));
+        let _ = writeln!(
+            out,
+            "{}",
+            output.paint(Paint::Red, "The host is not as the manifests say even so:")
+        );
         for change in residue.changes.iter().filter(|c| c.action != Action::NoOp) {
             for f in &change.fields {
                 let before = f.before.as_deref().map_or("—".to_owned(), short);
@@ -203,9 +233,13 @@ pub(crate) fn report(plan: &Plan, report: &Report, residue: Option<&Plan>, outpu
                 let _ = writeln!(out, "    {} {}: {before} → {after}", change.id, f.path);
             }
         }
-        let _ = writeln!(out, "    the host may not take these values, or somebody else changes them too");
+        let _ = writeln!(
+            out,
+            "    the host may not take these values, or somebody else changes them too"
+        );
     } else if !report.is_done() {
-        let _ = writeln!(out, "Run it again when the cause is mended: what is done is not done twice.");
+        let _ =
+            writeln!(out, "Run it again when the cause is mended: what is done is not done twice.");
     }
     out
 }

@@ -3,9 +3,7 @@
 use crate::cli::session::Session;
 use crate::diag::{Diagnostic, Severity, Sources, Span};
 use crate::manifest::Loaded;
-use crate::reconcile::{
-    Action, FieldChange, Origin, Plan, Report, ResourceChange, Status, Step,
-};
+use crate::reconcile::{Action, FieldChange, Origin, Plan, Report, ResourceChange, Status, Step};
 use serde_json::{Map, Value, json};
 
 /// The version of every object printed here.

@@ -2,7 +2,10 @@
 
 /// Pads each cell to the width of its column; columns are two spaces apart, lines end without
 /// spaces. The widths are counted before `paint` adds its invisible characters.
-pub(crate) fn columns(rows: &[Vec<String>], mut paint: impl FnMut(usize, usize, &str) -> String) -> String {
+pub(crate) fn columns(
+    rows: &[Vec<String>],
+    mut paint: impl FnMut(usize, usize, &str) -> String,
+) -> String {
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         rows.iter().filter_map(|r| r.get(column)).map(|c| c.chars().count()).max().unwrap_or(0)
@@ -14,7 +17,8 @@ pub(crate) fn columns(rows: &[Vec<String>], mut paint: impl FnMut(usize, usize, 
         for (column, cell) in row.iter().enumerate().take(last + 1) {
             out.push_str(&paint(n, column, cell));
             if column < last {
-                let pad = widths.get(column).copied().unwrap_or(0).saturating_sub(cell.chars().count());
+                let pad =
+                    widths.get(column).copied().unwrap_or(0).saturating_sub(cell.chars().count());
                 out.push_str(&" ".repeat(pad + 2));
             }
         }

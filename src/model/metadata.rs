@@ -1,0 +1,7 @@
+//! Our corner of an object's metadata: the names that manifests and marks use.
+
+/// The namespace of everything that `virt` keeps in an object's metadata.
+pub const NAMESPACE: &str = "urn:virt:reconcile:1";
+
+/// The prefix it is written with.
+pub const PREFIX: &str = "virt";
