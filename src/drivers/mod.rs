@@ -3,6 +3,10 @@
 //! Floor 2: imports `diag`, `xml`, `wire`, `model`. A driver plans nothing; it carries out what it is
 //! told, keeps the order of calls to one object, and says exactly what became of each.
 
+mod test;
+
+pub use test::{TestDriver, TestHost};
+
 use crate::diag::Result;
 use crate::model::{Call, Capabilities, Observed, Outcome, Scope};
 
