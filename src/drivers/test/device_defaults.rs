@@ -42,6 +42,7 @@ pub(super) fn devices(devices: &mut Element) -> Result<()> {
     controllers(devices);
     interface_names(devices);
     consoles(devices);
+    primary_video(devices);
     Ok(())
 }
 
@@ -126,7 +127,7 @@ fn graphics(graphics: &mut Element) {
 /// Adds the controllers that the disks and channels need.
 fn controllers(devices: &mut Element) {
     let mut needed: Vec<&str> = Vec::new();
-    for bus in ["fdc", "ide", "sata", "scsi"] {
+    for bus in ["scsi", "fdc", "ide", "sata"] {
         if devices.children_named("disk").any(|d| attr_of(d, "target", "bus") == bus) {
             needed.push(bus);
         }
@@ -153,6 +154,18 @@ fn interface_names(devices: &mut Element) {
                 interface.child_or_new("target").set_attr("dev", name);
             }
         }
+    }
+}
+
+/// Makes the first video device the primary one if none is.
+fn primary_video(devices: &mut Element) {
+    let videos = devices.elements_mut().filter(|e| e.is("video"));
+    let mut models: Vec<&mut Element> = videos.filter_map(|v| v.child_mut("model")).collect();
+    if models.iter().any(|model| model.attr("primary") == Some("yes")) {
+        return;
+    }
+    if let Some(model) = models.first_mut() {
+        model.set_attr("primary", "yes");
     }
 }
 
