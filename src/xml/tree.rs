@@ -6,7 +6,7 @@ use std::sync::Arc;
 /// A qualified name.
 #[derive(Clone, Debug)]
 pub struct Name {
-    /// The prefix as written; only [`super::write`] looks at it.
+    /// The prefix as written; only [`super::write()`] looks at it.
     pub prefix: Option<Arc<str>>,
     /// The namespace the prefix stands for.
     pub namespace: Option<Arc<str>>,
