@@ -80,16 +80,16 @@ fn writers_take_turns() {
 fn no_truncated_file_is_taken_for_a_host() {
     let directory = tempfile::tempdir().unwrap();
     let state = directory.path().join("state.xml");
-    done(&open(&state), define("a"));
+    let driver = open(&state);
+    done(&driver, define("a"));
     let whole = fs::read(&state).unwrap();
     // the line break at the end is no content
     for length in 0..whole.len() - 1 {
         fs::write(&state, &whole[..length]).unwrap();
-        let result = TestDriver::open(TestHost::Default, Some(state.clone()));
-        assert!(result.is_err(), "{length} of {} bytes", whole.len());
+        assert!(driver.observe(&Scope::all()).is_err(), "{length} of {} bytes", whole.len());
     }
     fs::write(&state, &whole).unwrap();
-    assert_eq!(count(&open(&state)), 3);
+    assert_eq!(count(&driver), 3);
 }
 
 fn damage_is_reported() {

@@ -68,6 +68,15 @@ impl Libvirtd {
         format!("test+unix:///default?socket={}", self.socket().display())
     }
 
+    /// The daemon and all that it started: they share a network namespace that nobody else is in.
+    pub(crate) fn processes(&self) -> Vec<u32> {
+        let namespace = network_of(self.daemon.id());
+        if namespace.is_none() || namespace == network_of(std::process::id()) {
+            return Vec::new(); // it has not got that far
+        }
+        processes().filter(|pid| network_of(*pid) == namespace).collect()
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
@@ -80,10 +89,10 @@ impl Libvirtd {
 
 impl Drop for Libvirtd {
     fn drop(&mut self) {
-        // Its guests and dnsmasq outlive it; they live in its network namespace and nobody else
-        // does. (The script turned itself into the daemon, so the child's pid is the daemon's.)
+        // Its guests and dnsmasq outlive it. (The script turned itself into the daemon, so the
+        // child's pid is the daemon's.)
+        let started = self.processes();
         let namespace = network_of(self.daemon.id());
-        let own = network_of(std::process::id());
         end(self.daemon.id(), "-TERM");
         let deadline = Instant::now() + END;
         while matches!(self.daemon.try_wait(), Ok(None)) {
@@ -92,10 +101,12 @@ impl Drop for Libvirtd {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        if namespace.is_some() && namespace != own {
-            for pid in processes().filter(|pid| network_of(*pid) == namespace) {
-                end(pid, "-KILL");
-            }
+        // a pid that something else has got meanwhile is in another namespace
+        let left = || started.iter().copied().filter(|pid| network_of(*pid) == namespace);
+        left().for_each(|pid| end(pid, "-KILL"));
+        let deadline = Instant::now() + END;
+        while left().next().is_some() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(10));
         }
     }
 }
