@@ -1,1 +1,21 @@
-fn main() {}
+//! All integration tests, in one binary. A test that cannot run on this machine is listed as
+//! ignored, with the reason in brackets before its name.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that meets what it does not expect fails"
+)]
+
+mod cli;
+mod contract;
+mod faults;
+mod real;
+mod support;
+mod tidy;
+
+fn main() -> std::process::ExitCode {
+    let arguments = libtest_mimic::Arguments::from_args();
+    let groups = [tidy::trials, contract::trials, faults::trials, cli::trials, real::trials];
+    let trials = groups.into_iter().flat_map(|trials| trials()).collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}

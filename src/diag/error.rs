@@ -59,6 +59,8 @@ open_number! {
         POST_FAILED = 11,
         /// The definition has no `<os>`.
         NO_OS = 17,
+        /// A disk has no `<target>`.
+        NO_TARGET = 20,
         /// The definition has no `<name>`.
         NO_NAME = 21,
         /// A definition's XML has the wrong content.
@@ -87,14 +89,16 @@ open_number! {
         AUTH_FAILED = 45,
         /// The object's state does not allow the operation.
         OPERATION_INVALID = 55,
-        /// A job, an event registration or another thing is missing or in the way.
-        NO_DOMAIN_METADATA = 80,
         /// The configuration is not supported.
         CONFIG_UNSUPPORTED = 67,
         /// The operation timed out.
         OPERATION_TIMEOUT = 68,
         /// The operation was stopped before it was done.
         OPERATION_ABORTED = 78,
+        /// The domain has no metadata of that kind.
+        NO_DOMAIN_METADATA = 80,
+        /// A number is too large.
+        OVERFLOW = 82,
         /// The operation is not supported for this object.
         OPERATION_UNSUPPORTED = 84,
         /// The guest agent does not answer.
@@ -111,6 +115,8 @@ open_number! {
     ErrorDomain {
         /// None given.
         NONE = 0,
+        /// XML utilities.
+        XML = 5,
         /// The RPC layer.
         RPC = 7,
         /// The QEMU driver.
@@ -123,8 +129,6 @@ open_number! {
         NETWORK = 19,
         /// The domain configuration.
         DOMAIN = 20,
-        /// XML utilities.
-        XML = 40,
     }
 }
 

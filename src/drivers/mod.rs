@@ -5,14 +5,17 @@
 
 mod environment;
 pub mod remote;
+mod test;
 pub mod uri;
 
 pub use environment::Environment;
+pub use test::{TestDriver, TestHost};
 pub use uri::Uri;
 
 use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
 use crate::model::{Call, Capabilities, Observed, Outcome, Scope};
 use remote::RemoteDriver;
+use std::path::PathBuf;
 
 /// A host that can be observed and changed.
 pub trait Driver: Send + Sync {
@@ -44,10 +47,14 @@ pub trait Driver: Send + Sync {
 /// The driver or its transport is not built, or the host cannot be reached.
 pub fn open(uri: &Uri, env: &Environment) -> Result<Box<dyn Driver>> {
     match (uri.driver(), uri.transport(), uri.path()) {
-        ("test", None, _) => Err(not_built(
-            "the built-in test host",
-            "libvirt's own is there behind its daemon: test+unix:///default",
-        )),
+        ("test", None, path) => {
+            let host = match path {
+                "/default" => TestHost::Default,
+                file => TestHost::File(PathBuf::from(file)),
+            };
+            let state = uri.parameter("state").map(PathBuf::from);
+            Ok(Box::new(TestDriver::open(host, state)?))
+        }
         ("qemu", None, "/embed") => Err(not_built(
             "the built-in QEMU driver",
             "QEMU is there behind libvirt's daemon: qemu:///system",

@@ -1,0 +1,141 @@
+//! What a domain's state allows, and what the operations on it do.
+
+use super::fault::fault;
+use super::host::{Host, Object};
+use super::post_parse;
+use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::model::{ResourceId, State, UndefineKeep};
+use crate::xml::Element;
+
+/// libvirt's numbers for why a domain is in its state.
+mod reason {
+    pub(super) const RUNNING_BOOTED: i32 = 1;
+    pub(super) const RUNNING_RESTORED: i32 = 3;
+    pub(super) const RUNNING_UNPAUSED: i32 = 5;
+    pub(super) const PAUSED_USER: i32 = 1;
+    pub(super) const PAUSED_STARTING_UP: i32 = 11;
+    pub(super) const SHUTOFF_SHUTDOWN: i32 = 1;
+    pub(super) const SHUTOFF_DESTROYED: i32 = 2;
+}
+
+/// Starts it.
+pub(super) fn create(
+    host: &Host,
+    id: &ResourceId,
+    mut domain: Object,
+    paused: bool,
+) -> Result<Object> {
+    if domain.is_active() {
+        return Err(internal(format!("Domain '{}' is already running", id.name)));
+    }
+    let (state, reason) = match (paused, domain.managed_save) {
+        (true, _) => (State::Paused, reason::PAUSED_STARTING_UP),
+        (false, true) => (State::Running, reason::RUNNING_RESTORED),
+        (false, false) => (State::Running, reason::RUNNING_BOOTED),
+    };
+    domain.start(host, state, reason);
+    Ok(domain)
+}
+
+/// Shuts it down; its guest obeys at once.
+pub(super) fn shutdown(id: &ResourceId, domain: Object) -> Result<Option<Object>> {
+    if !domain.is_active() {
+        return Err(not_running(id));
+    }
+    Ok(domain.stop(reason::SHUTOFF_SHUTDOWN))
+}
+
+/// Pulls its plug.
+pub(super) fn destroy(domain: Object) -> Result<Option<Object>> {
+    if !domain.is_active() {
+        let message = "domain is not running";
+        return Err(fault(ErrorCode::OPERATION_INVALID, ErrorDomain::DOMAIN, message));
+    }
+    Ok(domain.stop(reason::SHUTOFF_DESTROYED))
+}
+
+/// Stops its processors.
+pub(super) fn suspend(id: &ResourceId, mut domain: Object) -> Result<Object> {
+    if domain.state != State::Running {
+        return Err(not_running(id));
+    }
+    domain.state = State::Paused;
+    domain.reason = reason::PAUSED_USER;
+    Ok(domain)
+}
+
+/// Lets its processors run again.
+pub(super) fn resume(id: &ResourceId, mut domain: Object) -> Result<Object> {
+    if domain.state != State::Paused {
+        return Err(internal(format!("domain '{}' not paused", id.name)));
+    }
+    domain.state = State::Running;
+    domain.reason = reason::RUNNING_UNPAUSED;
+    Ok(domain)
+}
+
+/// Removes its definition; while it runs it stays, as a transient domain.
+pub(super) fn undefine(mut domain: Object, keep: UndefineKeep) -> Result<Option<Object>> {
+    let invalid = |message| fault(ErrorCode::OPERATION_INVALID, ErrorDomain::TEST, message);
+    if domain.persistent.take().is_none() {
+        return Err(invalid("cannot undefine transient domain"));
+    }
+    match keep {
+        UndefineKeep::State => {
+            // There is neither NVRAM nor TPM state, so the flags that would keep it are unknown.
+            let message = "unsupported flags (0x48) in function testDomainUndefineFlags";
+            return Err(Error::new(ErrorCode::INVALID_ARG, ErrorDomain::TEST, message));
+        }
+        UndefineKeep::Nothing if domain.managed_save => {
+            return Err(invalid("Refusing to undefine while domain managed save image exists"));
+        }
+        UndefineKeep::Nothing | UndefineKeep::Remove => {}
+    }
+    domain.autostart = false;
+    Ok(domain.is_active().then_some(domain))
+}
+
+/// Sets the balloon's size.
+pub(super) fn set_memory(definition: &mut Element, kib: u64) -> Result<()> {
+    if kib == 0 {
+        // libvirt refuses it before any driver sees it
+        let message = "memory in virDomainSetMemoryFlags must not be zero";
+        return Err(Error::new(ErrorCode::INVALID_ARG, ErrorDomain::DOMAIN, message));
+    }
+    let max = definition.child("memory").map(post_parse::kib).transpose()?.unwrap_or(0);
+    if kib > max {
+        let message = "cannot set memory higher than max memory";
+        return Err(fault(ErrorCode::INVALID_ARG, ErrorDomain::TEST, message));
+    }
+    let current = definition.child_or_new("currentMemory");
+    current.set_attr("unit", "KiB");
+    current.set_text(kib.to_string());
+    Ok(())
+}
+
+/// Sets how many processors are in use.
+pub(super) fn set_vcpus(definition: &mut Element, count: u32) -> Result<()> {
+    if count == 0 {
+        let message = "nvcpus in virDomainSetVcpusFlags must not be zero";
+        return Err(Error::new(ErrorCode::INVALID_ARG, ErrorDomain::DOMAIN, message));
+    }
+    let vcpu = definition.child_or_new("vcpu");
+    let max = vcpu.text().parse::<u32>().unwrap_or(1);
+    if count > max {
+        let message = format!("requested cpu amount exceeds maximum ({count} > {max})");
+        return Err(fault(ErrorCode::INVALID_ARG, ErrorDomain::TEST, message));
+    }
+    vcpu.remove_attr("current");
+    if count < max {
+        vcpu.set_attr("current", count.to_string());
+    }
+    Ok(())
+}
+
+fn not_running(id: &ResourceId) -> Error {
+    internal(format!("domain '{}' not running", id.name))
+}
+
+fn internal(message: String) -> Error {
+    fault(ErrorCode::INTERNAL_ERROR, ErrorDomain::TEST, message)
+}

@@ -1,0 +1,157 @@
+//! [`TestDriver`]: a test host in memory or in a state file, behind the [`Driver`] trait.
+
+use super::device_defaults::MAC_PREFIX;
+use super::host::Host;
+use super::node_file;
+use super::operations::carry_out;
+use super::state_file::{Locked, NotSaved, StateFile};
+use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::drivers::Driver;
+use crate::model::{
+    Call, Capabilities, Hypervisor, Kind, Observed, OpKind, Outcome, ResourceId, Scope, Version,
+};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What a test host holds at first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TestHost {
+    /// One running domain `test` and one active network `default`: `test:///default`.
+    Default,
+    /// What a file in libvirt's `<node>` format describes: `test:///PATH`.
+    File(PathBuf),
+}
+
+/// The driver of a test host.
+#[derive(Debug)]
+pub struct TestDriver {
+    /// The host; with a state file, the one to start with while there is no file.
+    host: Mutex<Host>,
+    state: Option<StateFile>,
+}
+
+impl TestDriver {
+    /// Opens a test host. With `state`, that file holds it between runs, and processes that name
+    /// the same file share it; `host` counts only while the file is not there.
+    ///
+    /// # Errors
+    /// The host file or the state file cannot be read, or is not what it should be.
+    pub fn open(host: TestHost, state: Option<PathBuf>) -> Result<Self> {
+        let host = match host {
+            TestHost::Default => Host::default_host()?,
+            TestHost::File(path) => node_file::load(&path)?,
+        };
+        let driver = Self { host: Mutex::new(host), state: state.map(StateFile::new) };
+        driver.current()?;
+        Ok(driver)
+    }
+
+    /// The host as it is now.
+    fn current(&self) -> Result<Host> {
+        let kept = self.state.as_ref().map(StateFile::read).transpose()?.flatten();
+        Ok(kept.unwrap_or_else(|| self.memory().clone()))
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Host> {
+        // a change is made whole or not at all, so a host is usable even if a holder panicked
+        self.host.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Driver for TestDriver {
+    fn name(&self) -> &'static str {
+        "test"
+    }
+
+    /// The version is that of the libvirt whose rules this driver follows.
+    fn capabilities(&self) -> Result<Capabilities> {
+        let kinds = OpKind::ALL.into_iter().flat_map(|op| Kind::ALL.map(|kind| (kind, op)));
+        Ok(Capabilities {
+            hypervisor: Hypervisor::Test,
+            version: Version::new(11, 3, 0),
+            operations: kinds.filter(|(kind, op)| takes(*kind, *op)).collect(),
+            undefine_keeps_state: false,
+            mac_prefix: MAC_PREFIX,
+        })
+    }
+
+    fn observe(&self, scope: &Scope) -> Result<Observed> {
+        match &self.state {
+            None => Ok(self.memory().observe(scope)),
+            Some(_) => Ok(self.current()?.observe(scope)),
+        }
+    }
+
+    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
+        let Some(state) = &self.state else {
+            return run(&mut self.memory(), batch, None);
+        };
+        // read under the lock: nobody changes the host between that and the last call
+        let ready = state.lock().and_then(|lock| Ok((self.current()?, lock)));
+        match ready {
+            Ok((mut host, lock)) => run(&mut host, batch, Some(&lock)),
+            Err(e) => batch.iter().map(|_| Outcome::Refused(e.clone())).collect(),
+        }
+    }
+}
+
+fn takes(kind: Kind, op: OpKind) -> bool {
+    match op {
+        OpKind::Define
+        | OpKind::Undefine
+        | OpKind::Create
+        | OpKind::Destroy
+        | OpKind::SetAutostart
+        | OpKind::SetMetadata => true,
+        OpKind::NetworkUpdate => kind == Kind::Network,
+        OpKind::Shutdown
+        | OpKind::Suspend
+        | OpKind::Resume
+        | OpKind::Attach
+        | OpKind::Detach
+        | OpKind::Update
+        | OpKind::SetMemory
+        | OpKind::SetVcpus => kind == Kind::Domain,
+    }
+}
+
+/// Carries out the calls one after the other, each kept before the next one starts.
+fn run(host: &mut Host, batch: &[Call], keep: Option<&Locked<'_>>) -> Vec<Outcome> {
+    let mut failed: BTreeSet<&ResourceId> = BTreeSet::new();
+    let mut outcomes = Vec::with_capacity(batch.len());
+    for call in batch {
+        let id = &call.target.id;
+        let outcome = if failed.contains(id) {
+            let message = "not carried out: an earlier operation on this object was not done";
+            let aborted = ErrorCode::OPERATION_ABORTED;
+            Outcome::Refused(
+                Error::new(aborted, ErrorDomain::TEST, message).address(id.to_string()),
+            )
+        } else {
+            one(host, call, keep)
+        };
+        if outcome != Outcome::Done {
+            failed.insert(id);
+        }
+        outcomes.push(outcome);
+    }
+    outcomes
+}
+
+fn one(host: &mut Host, call: &Call, keep: Option<&Locked<'_>>) -> Outcome {
+    let about = |e: Error| e.address(call.target.id.to_string());
+    let change = match carry_out(host, call) {
+        Ok(change) => change,
+        Err(e) => return Outcome::Refused(about(e)),
+    };
+    let undo = host.commit(change);
+    match keep.map_or(Ok(()), |lock| lock.save(host)) {
+        Ok(()) => Outcome::Done,
+        Err(NotSaved::Unchanged(e)) => {
+            host.commit(undo);
+            Outcome::Refused(about(e))
+        }
+        Err(NotSaved::Unsure(e)) => Outcome::Unknown(about(e)),
+    }
+}

@@ -1,0 +1,35 @@
+//! What a network's state allows.
+
+use super::fault::fault;
+use super::host::{Host, Object};
+use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::model::{ResourceId, State};
+
+/// Starts it.
+pub(super) fn create(host: &Host, id: &ResourceId, mut network: Object) -> Result<Object> {
+    if network.is_active() {
+        return Err(invalid(format!("Network '{}' is already running", id.name)));
+    }
+    network.start(host, State::Running, 0);
+    Ok(network)
+}
+
+/// Stops it.
+pub(super) fn destroy(id: &ResourceId, network: Object) -> Result<Option<Object>> {
+    if !network.is_active() {
+        return Err(invalid(format!("network '{}' is not active", id.name)));
+    }
+    Ok(network.stop(0))
+}
+
+/// Removes its definition; libvirt's test driver wants it stopped first.
+pub(super) fn undefine(id: &ResourceId, network: Object) -> Result<Option<Object>> {
+    if network.is_active() {
+        return Err(invalid(format!("Network '{}' is still running", id.name)));
+    }
+    Ok(None)
+}
+
+fn invalid(message: String) -> Error {
+    fault(ErrorCode::OPERATION_INVALID, ErrorDomain::TEST, message)
+}

@@ -1,0 +1,94 @@
+//! Host files: libvirt's `<node>` format, which `test:///PATH` names.
+//!
+//! Domains and networks are read; what this driver has no objects for (pools, devices, the host's
+//! CPUs) is passed over, as is anything of libvirt's test namespace other than `runstate`,
+//! `transient` and `hasmanagedsave`.
+
+use super::fault::{fault, read};
+use super::host::{Host, Object};
+use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::model::{Kind, State};
+use crate::xml::Element;
+use std::io::Read as _;
+use std::path::Path;
+
+/// The namespace of the test driver's own elements in a domain.
+const NAMESPACE: &str = "http://libvirt.org/schemas/domain/test/1.0";
+
+/// Most bytes of a host file.
+const MAX_BYTES: u64 = 10 << 20;
+
+/// Reads the host that a file describes, with the definitions that it names in files beside it.
+pub(super) fn load(path: &Path) -> Result<Host> {
+    let node = document(path, Kind::Domain)?;
+    if !node.is("node") {
+        let found = node.name.written();
+        let message = format!("expecting root element of 'node', not '{found}'");
+        return Err(fault(ErrorCode::XML_ERROR, ErrorDomain::XML, message).address(shown(path)));
+    }
+    let mut host = Host::default();
+    for kind in Kind::ALL {
+        for element in node.children_named(kind.word()) {
+            let definition = match element.attr("file") {
+                Some(file) => document(&path.with_file_name("").join(file), kind)?,
+                None => element.clone(),
+            };
+            let object = object(kind, definition, &host).map_err(|e| e.address(shown(path)))?;
+            host.add(kind, object)?;
+        }
+    }
+    Ok(host)
+}
+
+fn object(kind: Kind, definition: Element, host: &Host) -> Result<Object> {
+    let error = |message: &str| Err(fault(ErrorCode::XML_ERROR, ErrorDomain::TEST, message));
+    let note = |name: &str| {
+        let ours =
+            |e: &&Element| e.name.local == name && e.name.namespace.as_deref() == Some(NAMESPACE);
+        definition.elements().find(ours).map(Element::text)
+    };
+    let state = match (kind, note("runstate")) {
+        (Kind::Network, _) | (_, None) => State::Running,
+        (Kind::Domain, Some(text)) => match text.parse::<i32>() {
+            Err(_) => return error("invalid runstate"),
+            Ok(number) => match State::from_number(number) {
+                State::NoState => return error(&format!("runstate '{number}' out of range")),
+                state => state,
+            },
+        },
+    };
+    let (transient, saved) = (note("transient").is_some(), note("hasmanagedsave").is_some());
+    if transient && !state.is_active() {
+        return error("transient domain cannot have runstate 'shutoff'");
+    }
+    if saved && state.is_active() {
+        return error("domain with managedsave data can only have runstate 'shutoff'");
+    }
+    let mut object = Object::defined(kind, definition, host)?;
+    if state.is_active() {
+        object.start(host, state, 0);
+    }
+    object.state = state;
+    object.managed_save = saved;
+    if transient {
+        object.persistent = None;
+    }
+    Ok(object)
+}
+
+fn document(path: &Path, kind: Kind) -> Result<Element> {
+    let name = shown(path);
+    let failed = |e| Error::system(&format!("Failed to open file '{name}'"), &e);
+    let file = std::fs::File::open(path).map_err(failed)?;
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    // the parser has its own limit of the same size and says so
+    let text = String::from_utf8(bytes).map_err(|_| {
+        fault(ErrorCode::XML_DETAIL, ErrorDomain::XML, "the file is not UTF-8").address(&name)
+    })?;
+    read(kind, &text).map_err(|e| e.address(&name))
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}

@@ -1,0 +1,130 @@
+//! Batches, scopes, capabilities, and documents that are no definitions.
+
+use super::Rule;
+use super::subject::{Host, uuid_of};
+use std::collections::BTreeSet;
+use virt::diag::ErrorCode;
+use virt::model::{
+    Call, Detail, Kind, Op, OpKind, Outcome, ResourceId, Scope, State, UndefineKeep,
+};
+
+pub(super) const RULES: &[Rule] = &[
+    ("outcomes_stand_in_the_order_of_the_calls", outcomes_stand_in_order),
+    ("an_object_stops_at_its_first_failure", an_object_stops_at_its_first_failure),
+    ("an_empty_batch_does_nothing", |host| assert!(host.driver.execute(&[]).is_empty())),
+    ("what_is_not_there_is_not_found", what_is_not_there_is_not_found),
+    ("a_scope_limits_what_is_read", a_scope_limits_what_is_read),
+    ("bad_documents_are_refused", bad_documents_are_refused),
+    ("unsupported_operations_are_refused", unsupported_operations_are_refused),
+];
+
+fn outcomes_stand_in_order(host: &Host) {
+    let domains: Vec<_> = (0..20).map(|n| host.domain(&format!("order{n}"), "")).collect();
+    let mut batch: Vec<Call> = Vec::new();
+    for domain in &domains {
+        batch.push(domain.call(Op::Define { xml: domain.xml.clone() }));
+    }
+    for (n, domain) in domains.iter().enumerate() {
+        // every third one is refused: it does not run
+        let op = if n % 3 == 0 { Op::Resume } else { Op::SetAutostart { on: true } };
+        batch.push(domain.call(op));
+    }
+    let outcomes = host.driver.execute(&batch);
+    assert_eq!(outcomes.len(), batch.len());
+    for (n, domain) in domains.iter().enumerate() {
+        assert_eq!(outcomes[n], Outcome::Done);
+        assert_eq!(outcomes[domains.len() + n] == Outcome::Done, n % 3 != 0);
+        assert_eq!(domain.seen().autostart, n % 3 != 0);
+    }
+}
+
+fn an_object_stops_at_its_first_failure(host: &Host) {
+    let (broken, other) = (host.domain("broken", ""), host.domain("other", ""));
+    let outcomes = host.driver.execute(&[
+        broken.call(Op::Define { xml: broken.xml.clone() }),
+        broken.call(Op::Destroy),
+        other.call(Op::Define { xml: other.xml.clone() }),
+        broken.call(Op::SetAutostart { on: true }),
+        broken.call(Op::Create { paused: false }),
+        other.call(Op::SetAutostart { on: true }),
+    ]);
+    let code = |outcome: &Outcome| match outcome {
+        Outcome::Refused(e) => Some(e.code),
+        Outcome::Done => None,
+        Outcome::Unknown(e) => panic!("{e:?}"),
+    };
+    let codes: Vec<_> = outcomes.iter().map(code).collect();
+    let aborted = Some(ErrorCode::OPERATION_ABORTED);
+    let invalid = Some(ErrorCode::OPERATION_INVALID);
+    assert_eq!(codes, [None, invalid, None, aborted, aborted, None]);
+    broken.is(State::Shutoff);
+    assert!(!broken.seen().autostart && other.seen().autostart);
+}
+
+fn what_is_not_there_is_not_found(host: &Host) {
+    let ops = [
+        Op::Undefine { keep: UndefineKeep::Nothing },
+        Op::Create { paused: false },
+        Op::Destroy,
+        Op::SetAutostart { on: true },
+    ];
+    let here = host.domain("here", "");
+    here.define();
+    for op in ops {
+        host.domain("nowhere", "").refused(op.clone(), &[ErrorCode::NO_DOMAIN]);
+        host.network("nowhere", "").refused(op.clone(), &[ErrorCode::NO_NETWORK]);
+        // the UUID decides, not the name
+        let mut call = here.call(op);
+        call.target.uuid = uuid_of("somebody else");
+        let outcome = host.driver.execute(&[call]);
+        assert!(
+            matches!(&outcome[..], [Outcome::Refused(e)] if e.code == ErrorCode::NO_DOMAIN),
+            "{outcome:?}"
+        );
+    }
+    here.is(State::Shutoff);
+}
+
+fn a_scope_limits_what_is_read(host: &Host) {
+    let (one, two) = (host.domain("one", ""), host.network("two", ""));
+    one.define().start();
+    two.define();
+    let only = Some(BTreeSet::from([one.id.clone(), ResourceId::new(Kind::Network, "none")]));
+    let seen = host.driver.observe(&Scope { only, detail: Detail::State }).unwrap().resources;
+    assert_eq!(seen.keys().collect::<Vec<_>>(), [&one.id]);
+    let resource = &seen[&one.id];
+    assert_eq!((resource.state, resource.uuid), (State::Running, one.uuid));
+    assert!(resource.is_persistent && resource.persistent.is_none() && resource.live.is_none());
+    one.done(Op::Destroy);
+}
+
+fn bad_documents_are_refused(host: &Host) {
+    let wrong = [ErrorCode::XML_ERROR, ErrorCode::XML_DETAIL];
+    let missing = [ErrorCode::NO_NAME, ErrorCode::XML_ERROR, ErrorCode::INTERNAL_ERROR];
+    let deep = format!("{}{}", "<a>".repeat(10_000), "</a>".repeat(10_000));
+    for text in ["", " ", "\0", "<", "<domain", "<domain></network>", "text", "<pool/>", &deep] {
+        for object in [host.domain("bad", ""), host.network("bad", "")] {
+            object.refused(Op::Define { xml: text.to_owned() }, &wrong);
+        }
+    }
+    for text in ["<domain/>", "<domain type='test'><name/></domain>"] {
+        host.domain("bad", "").refused(Op::Define { xml: text.to_owned() }, &missing);
+    }
+    let slash = host.domain("a/b", "");
+    slash.refused(Op::Define { xml: slash.xml.clone() }, &wrong);
+    let line = host.domain("a\nb", "");
+    line.refused(Op::Define { xml: line.xml.clone() }, &wrong);
+}
+
+fn unsupported_operations_are_refused(host: &Host) {
+    let network = host.network("plain", "");
+    network.define();
+    let unsupported =
+        [ErrorCode::NO_SUPPORT, ErrorCode::OPERATION_UNSUPPORTED, ErrorCode::INVALID_ARG];
+    for op in [Op::Suspend, Op::Resume, Op::Shutdown] {
+        assert!(!host.supports(Kind::Network, op.kind()));
+        network.refused(op, &unsupported);
+    }
+    assert!(host.supports(Kind::Domain, OpKind::Define));
+    assert!(host.supports(Kind::Network, OpKind::Define));
+}

@@ -1,0 +1,152 @@
+//! A driver under test, and a host to say things to it shortly.
+
+use crate::support::Needs;
+use std::path::Path;
+use tempfile::TempDir;
+use virt::diag::ErrorCode;
+use virt::drivers::Driver;
+use virt::model::{
+    Call, Kind, ObservedResource, Op, OpKind, Outcome, ResourceId, Scope, State, Target, Uuid,
+};
+use virt::xml::Element;
+
+/// Opens a driver that may keep files in the directory it is given.
+type Open = dyn Fn(&Path) -> Box<dyn Driver> + Send + Sync;
+
+/// A kind of driver that the suite runs on.
+pub(crate) struct Subject {
+    pub(crate) name: &'static str,
+    /// The domain type that its hosts start.
+    domain_type: &'static str,
+    /// Why it cannot run here.
+    pub(crate) needs: Needs,
+    open: Box<Open>,
+}
+
+impl Subject {
+    /// A driver that `open` opens.
+    pub(crate) fn new(
+        name: &'static str,
+        domain_type: &'static str,
+        needs: Needs,
+        open: impl Fn(&Path) -> Box<dyn Driver> + Send + Sync + 'static,
+    ) -> Self {
+        Self { name, domain_type, needs, open: Box::new(open) }
+    }
+
+    pub(crate) fn open(&self) -> Host {
+        let directory = tempfile::tempdir().unwrap();
+        let driver = (self.open)(directory.path());
+        Host { driver, domain_type: self.domain_type, _directory: directory }
+    }
+}
+
+/// An open driver.
+pub(crate) struct Host {
+    pub(crate) driver: Box<dyn Driver>,
+    domain_type: &'static str,
+    _directory: TempDir,
+}
+
+impl Host {
+    /// A domain's document: `extra` stands behind the parts that every domain needs.
+    pub(crate) fn domain(&self, name: &str, extra: &str) -> Subjected<'_> {
+        let (kind, uuid) = (self.domain_type, uuid_of(name));
+        let xml = format!(
+            "<domain type='{kind}'><name>{name}</name><uuid>{uuid}</uuid>\
+             <memory unit='MiB'>64</memory><vcpu>2</vcpu><os><type>hvm</type></os>{extra}</domain>"
+        );
+        Subjected { host: self, id: ResourceId::new(Kind::Domain, name), uuid, xml }
+    }
+
+    /// A network's document; it is isolated, so that it starts anywhere.
+    pub(crate) fn network(&self, name: &str, extra: &str) -> Subjected<'_> {
+        let uuid = uuid_of(name);
+        let xml = format!("<network><name>{name}</name><uuid>{uuid}</uuid>{extra}</network>");
+        Subjected { host: self, id: ResourceId::new(Kind::Network, name), uuid, xml }
+    }
+
+    pub(crate) fn supports(&self, kind: Kind, op: OpKind) -> bool {
+        self.driver.capabilities().unwrap().supports(kind, op)
+    }
+}
+
+/// The UUID that the suite gives to what has this name.
+pub(crate) fn uuid_of(name: &str) -> Uuid {
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes())
+}
+
+/// One object of a host, there or not yet.
+pub(crate) struct Subjected<'a> {
+    host: &'a Host,
+    pub(crate) id: ResourceId,
+    pub(crate) uuid: Uuid,
+    pub(crate) xml: String,
+}
+
+impl Subjected<'_> {
+    pub(crate) fn call(&self, op: Op) -> Call {
+        Call { target: Target { id: self.id.clone(), uuid: self.uuid }, op }
+    }
+
+    fn run(&self, op: Op) -> Outcome {
+        let mut outcomes = self.host.driver.execute(&[self.call(op)]);
+        assert_eq!(outcomes.len(), 1);
+        outcomes.pop().unwrap()
+    }
+
+    /// Carries `op` out.
+    #[track_caller]
+    pub(crate) fn done(&self, op: Op) -> &Self {
+        let shown = format!("{op:?}");
+        let outcome = self.run(op);
+        assert!(outcome == Outcome::Done, "{shown}: {outcome:?}");
+        self
+    }
+
+    /// Has `op` refused with one of these codes, and nothing changed.
+    #[track_caller]
+    pub(crate) fn refused(&self, op: Op, codes: &[ErrorCode]) {
+        let shown = format!("{op:?}");
+        let before = format!("{:?}", self.look());
+        match self.run(op) {
+            Outcome::Refused(e) => assert!(codes.contains(&e.code), "{shown}: {e:?}"),
+            outcome => panic!("{shown}: {outcome:?}"),
+        }
+        let after = format!("{:?}", self.look());
+        assert_eq!(before, after, "{shown} was refused and changed something");
+    }
+
+    pub(crate) fn define(&self) -> &Self {
+        self.done(Op::Define { xml: self.xml.clone() })
+    }
+
+    pub(crate) fn start(&self) -> &Self {
+        self.done(Op::Create { paused: false })
+    }
+
+    pub(crate) fn look(&self) -> Option<ObservedResource> {
+        self.host.driver.observe(&Scope::all()).unwrap().resources.remove(&self.id)
+    }
+
+    #[track_caller]
+    pub(crate) fn seen(&self) -> ObservedResource {
+        self.look().expect("the host has it")
+    }
+
+    #[track_caller]
+    pub(crate) fn config(&self) -> Element {
+        self.seen().persistent.expect("it is persistent")
+    }
+
+    #[track_caller]
+    pub(crate) fn live(&self) -> Element {
+        self.seen().live.expect("it is active")
+    }
+
+    #[track_caller]
+    pub(crate) fn is(&self, state: State) -> &Self {
+        assert_eq!(self.seen().state, state);
+        self
+    }
+}

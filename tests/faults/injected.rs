@@ -1,0 +1,50 @@
+//! The decorators do what they say: the other fault tests stand on that.
+
+use crate::support::{Fault, Faulty, Recording, trial};
+use libtest_mimic::Trial;
+use virt::drivers::{Driver, TestDriver, TestHost};
+use virt::model::{Call, Kind, Op, Outcome, ResourceId, Scope, Target, Uuid};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    Fault::ALL
+        .into_iter()
+        .map(|fault| trial(format!("faults/injected/{fault:?}"), move || falls(fault)))
+        .collect()
+}
+
+/// Four calls on two objects, the fault at the second: what arrived, what was said of it.
+fn falls(fault: Fault) {
+    let uuid = Uuid::try_parse("6695eb01-f6a4-8304-79aa-97f2502e193f").unwrap();
+    let domain = Target { id: ResourceId::new(Kind::Domain, "test"), uuid };
+    let uuid = Uuid::try_parse("dd8fe884-6c02-601e-7551-cca97df1c5df").unwrap();
+    let network = Target { id: ResourceId::new(Kind::Network, "default"), uuid };
+    let on = || Op::SetAutostart { on: true };
+    let batch = [
+        Call { target: domain.clone(), op: Op::Suspend },
+        Call { target: domain.clone(), op: on() },
+        Call { target: domain, op: Op::Resume },
+        Call { target: network, op: on() },
+    ];
+    let driver = Recording::new(TestDriver::open(TestHost::Default, None).unwrap());
+    let faulty = Faulty::new(driver, fault, 1);
+    assert!(!faulty.fired());
+    let outcomes = faulty.execute(&batch);
+    assert!(faulty.fired());
+    let outcome = |number: usize| match outcomes[number] {
+        Outcome::Done => "done",
+        Outcome::Refused(_) => "refused",
+        Outcome::Unknown(_) => "unknown",
+    };
+    let said = [outcome(0), outcome(1), outcome(2), outcome(3)];
+    let (expected, arrived) = match fault {
+        Fault::Refuse => (["done", "refused", "refused", "done"], vec![0, 3]),
+        Fault::LoseBefore => (["done", "unknown", "refused", "done"], vec![0, 3]),
+        Fault::LoseAfter => (["done", "unknown", "refused", "done"], vec![0, 1, 3]),
+        Fault::Stop => (["done", "refused", "refused", "refused"], vec![0]),
+    };
+    assert_eq!(said, expected);
+    assert_eq!(faulty.observe(&Scope::all()).is_err(), fault == Fault::Stop);
+    let calls: Vec<Call> = faulty.into_inner().calls().into_iter().map(|(call, _)| call).collect();
+    let arrived: Vec<Call> = arrived.into_iter().map(|n: usize| batch[n].clone()).collect();
+    assert_eq!(calls, arrived);
+}

@@ -1,0 +1,145 @@
+//! The test host's state file: whole at any moment, shared, and never silently reset.
+
+use crate::support::{run, tool, trial, trial_if};
+use libtest_mimic::Trial;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+use virt::drivers::{Driver, TestDriver, TestHost};
+use virt::model::{Call, Kind, Op, Outcome, ResourceId, Scope, Target, Uuid};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let every_cut = "faults/state_file/no_truncated_file_is_taken_for_a_host";
+    vec![
+        trial("faults/state_file/two_drivers_see_each_other", two_drivers_see_each_other),
+        trial("faults/state_file/writers_take_turns", writers_take_turns),
+        trial(every_cut, no_truncated_file_is_taken_for_a_host),
+        trial("faults/state_file/damage_is_reported_with_the_file", damage_is_reported),
+        trial("faults/state_file/a_failed_write_changes_nothing", a_failed_write_changes_nothing),
+        trial_if(tool("xmllint"), "faults/state_file/it_is_well_formed", |xmllint| {
+            let directory = tempfile::tempdir().unwrap();
+            let state = directory.path().join("state.xml");
+            done(&open(&state), define("a&amp;b"));
+            run(Command::new(xmllint).arg("--noout").arg(state)).expect(0);
+        }),
+    ]
+}
+
+fn open(state: &Path) -> TestDriver {
+    TestDriver::open(TestHost::Default, Some(state.to_owned())).unwrap()
+}
+
+fn define(name: &str) -> Call {
+    let uuid = Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes());
+    let xml = format!("<network><name>{name}</name><uuid>{uuid}</uuid></network>");
+    Call {
+        target: Target { id: ResourceId::new(Kind::Network, name), uuid },
+        op: Op::Define { xml },
+    }
+}
+
+fn done(driver: &TestDriver, call: Call) {
+    assert_eq!(driver.execute(&[call]), [Outcome::Done]);
+}
+
+fn count(driver: &TestDriver) -> usize {
+    driver.observe(&Scope::all()).unwrap().resources.len()
+}
+
+fn two_drivers_see_each_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("state.xml");
+    let (one, two) = (open(&state), open(&state));
+    assert!(!state.exists(), "looking at a host writes nothing");
+    done(&one, define("a"));
+    assert_eq!((count(&one), count(&two)), (3, 3));
+    done(&two, define("b"));
+    assert_eq!((count(&one), count(&two)), (4, 4));
+    let debug = |driver| format!("{:?}", TestDriver::observe(driver, &Scope::all()).unwrap());
+    assert_eq!(debug(&one), debug(&open(&state)));
+    let mode = fs::metadata(&state).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+fn writers_take_turns() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("state.xml");
+    std::thread::scope(|scope| {
+        for writer in 0..4 {
+            let state = &state;
+            scope.spawn(move || {
+                let driver = open(state);
+                (0..8).for_each(|n| done(&driver, define(&format!("n{writer}-{n}"))));
+            });
+        }
+    });
+    assert_eq!(count(&open(&state)), 2 + 4 * 8);
+}
+
+fn no_truncated_file_is_taken_for_a_host() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("state.xml");
+    let driver = open(&state);
+    done(&driver, define("a"));
+    let whole = fs::read(&state).unwrap();
+    // the line break at the end is no content
+    for length in 0..whole.len() - 1 {
+        fs::write(&state, &whole[..length]).unwrap();
+        assert!(driver.observe(&Scope::all()).is_err(), "{length} of {} bytes", whole.len());
+    }
+    fs::write(&state, &whole).unwrap();
+    assert_eq!(count(&driver), 3);
+}
+
+fn damage_is_reported() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("state.xml");
+    let driver = open(&state);
+    let object = "<object kind='network' state='5' reason='0' autostart='no' managedsave='no'>\
+                  <persistent><network><name>a</name>\
+                  <uuid>dd8fe884-6c02-601e-7551-cca97df1c5df</uuid></network></persistent></object>";
+    let host = |inner: &str| format!("<virt-test-host version='1'>{inner}</virt-test-host>");
+    let damaged = [
+        b"\xff".to_vec(),
+        b"<other/>".to_vec(),
+        b"<virt-test-host/>".to_vec(),
+        b"<virt-test-host version='2'/>".to_vec(),
+        b"<virt-test-host version='99999999999999999999999'/>".to_vec(),
+        host("<object/>").into(),
+        host(&object.replace("'5'", "'1'")).into(),
+        host(&object.replace("dd8f", "zz")).into(),
+        host(&object.replace("autostart='no'", "")).into(),
+        host(&format!("{object}{object}")).into(),
+    ];
+    for bytes in damaged {
+        fs::write(&state, &bytes).unwrap();
+        let shown = String::from_utf8_lossy(&bytes);
+        let error = driver.observe(&Scope::all()).expect_err(&shown);
+        assert!(error.message.contains("state.xml"), "{shown}: {error:?}");
+        assert!(error.hint.is_some(), "{shown}: {error:?}");
+        let outcomes = driver.execute(&[define("b")]);
+        assert!(matches!(outcomes[..], [Outcome::Refused(_)]), "{shown}: {outcomes:?}");
+        assert_eq!(fs::read(&state).unwrap(), bytes, "the file stays as it is");
+    }
+    fs::write(&state, host(object)).unwrap();
+    assert_eq!(count(&driver), 1);
+}
+
+fn a_failed_write_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("state.xml");
+    let driver = open(&state);
+    done(&driver, define("a"));
+    // what the new version is written to cannot be made: a directory is in its place
+    let blocker = directory.path().join("state.xml.new");
+    fs::create_dir(&blocker).unwrap();
+    let outcomes = driver.execute(&[define("b"), define("c")]);
+    assert!(matches!(outcomes[..], [Outcome::Refused(_), Outcome::Refused(_)]), "{outcomes:?}");
+    assert_eq!(count(&driver), 3);
+    fs::remove_dir(&blocker).unwrap();
+    // one that a killed process left behind is no obstacle
+    fs::write(&blocker, "half").unwrap();
+    done(&driver, define("b"));
+    assert_eq!(count(&driver), 4);
+}

@@ -1,0 +1,151 @@
+//! Drivers around drivers: one that records, one that fails at a chosen call.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use virt::diag::{Error, ErrorCode, ErrorDomain, Result};
+use virt::drivers::Driver;
+use virt::model::{Call, Capabilities, Observed, Outcome, Scope};
+
+/// Keeps every call that reaches the driver, with its outcome.
+pub(crate) struct Recording<D> {
+    inner: D,
+    calls: Mutex<Vec<(Call, Outcome)>>,
+}
+
+impl<D: Driver> Recording<D> {
+    pub(crate) fn new(inner: D) -> Self {
+        Self { inner, calls: Mutex::default() }
+    }
+
+    /// The calls so far, in order.
+    pub(crate) fn calls(&self) -> Vec<(Call, Outcome)> {
+        self.calls.lock().unwrap().clone()
+    }
+}
+
+impl<D: Driver> Driver for Recording<D> {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+
+    fn capabilities(&self) -> Result<Capabilities> {
+        self.inner.capabilities()
+    }
+
+    fn observe(&self, scope: &Scope) -> Result<Observed> {
+        self.inner.observe(scope)
+    }
+
+    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
+        let outcomes = self.inner.execute(batch);
+        let pairs = batch.iter().cloned().zip(outcomes.iter().cloned());
+        self.calls.lock().unwrap().extend(pairs);
+        outcomes
+    }
+}
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The host refuses the call.
+    Refuse,
+    /// The request is lost: not carried out, and nobody knows.
+    LoseBefore,
+    /// The reply is lost: carried out, and nobody knows.
+    LoseAfter,
+    /// The program ends before the call: nothing from there on is sent or answered.
+    Stop,
+}
+
+impl Fault {
+    pub(crate) const ALL: [Self; 4] = [Self::Refuse, Self::LoseBefore, Self::LoseAfter, Self::Stop];
+}
+
+/// Lets call number `at`, counted from 0 over all batches, go wrong. Calls reach the driver one by
+/// one, so that a fault falls between any two of them.
+pub(crate) struct Faulty<D> {
+    inner: D,
+    fault: Fault,
+    at: usize,
+    seen: Mutex<usize>,
+}
+
+impl<D: Driver> Faulty<D> {
+    pub(crate) fn new(inner: D, fault: Fault, at: usize) -> Self {
+        Self { inner, fault, at, seen: Mutex::new(0) }
+    }
+
+    /// Whether the fault has happened.
+    pub(crate) fn fired(&self) -> bool {
+        *self.seen.lock().unwrap() > self.at
+    }
+
+    /// The driver, as the next run finds it.
+    pub(crate) fn into_inner(self) -> D {
+        self.inner
+    }
+
+    fn one(&self, call: &Call) -> Outcome {
+        let number = {
+            let mut seen = self.seen.lock().unwrap();
+            *seen += 1;
+            *seen - 1
+        };
+        let stopped = self.fault == Fault::Stop && number > self.at;
+        if number != self.at && !stopped {
+            return self.pass(call);
+        }
+        match self.fault {
+            Fault::Refuse => Outcome::Refused(lost(ErrorCode::INTERNAL_ERROR, "refused")),
+            Fault::LoseBefore => Outcome::Unknown(lost(ErrorCode::RPC, "the request was lost")),
+            Fault::LoseAfter => {
+                self.pass(call);
+                Outcome::Unknown(lost(ErrorCode::RPC, "the reply was lost"))
+            }
+            Fault::Stop => Outcome::Refused(lost(ErrorCode::OPERATION_ABORTED, "stopped")),
+        }
+    }
+
+    fn pass(&self, call: &Call) -> Outcome {
+        let mut outcomes = self.inner.execute(std::slice::from_ref(call));
+        outcomes.pop().unwrap()
+    }
+}
+
+impl<D: Driver> Driver for Faulty<D> {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+
+    fn capabilities(&self) -> Result<Capabilities> {
+        self.inner.capabilities()
+    }
+
+    fn observe(&self, scope: &Scope) -> Result<Observed> {
+        if self.fault == Fault::Stop && self.fired() {
+            return Err(lost(ErrorCode::OPERATION_ABORTED, "stopped"));
+        }
+        self.inner.observe(scope)
+    }
+
+    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
+        let mut failed = BTreeSet::new();
+        let mut outcomes = Vec::new();
+        for call in batch {
+            let outcome = if failed.contains(&call.target.id) {
+                Outcome::Refused(lost(ErrorCode::OPERATION_ABORTED, "an earlier one failed"))
+            } else {
+                self.one(call)
+            };
+            if outcome != Outcome::Done {
+                failed.insert(&call.target.id);
+            }
+            outcomes.push(outcome);
+        }
+        outcomes
+    }
+}
+
+fn lost(code: ErrorCode, message: &str) -> Error {
+    Error::new(code, ErrorDomain::REMOTE, format!("injected: {message}"))
+}

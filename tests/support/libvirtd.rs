@@ -1,0 +1,127 @@
+//! A libvirtd of the tests' own, ended with all that it started.
+
+use super::{Needs, tool};
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/libvirtd.sh");
+const START: Duration = Duration::from_secs(30);
+const END: Duration = Duration::from_secs(10);
+
+/// A running libvirtd with namespaces of its own; it ends when this is dropped.
+pub(crate) struct Libvirtd {
+    daemon: Child,
+    directory: TempDir,
+}
+
+impl Libvirtd {
+    /// Whether one can be started here, or why not.
+    pub(crate) fn available() -> Needs {
+        // the owner of a process's directory is its user
+        let user = fs::metadata("/proc/self").map(|m| m.uid());
+        if user.is_ok_and(|user| user != 0) {
+            return Err("needs root".to_owned());
+        }
+        for program in ["libvirtd", "unshare", "ip", "bash"] {
+            tool(program)?;
+        }
+        Ok(())
+    }
+
+    /// Starts one and waits until it answers.
+    pub(crate) fn start() -> Self {
+        let directory = tempfile::Builder::new().prefix("virt-libvirtd-").tempdir().unwrap();
+        let mut command = Command::new("bash");
+        command.arg(SCRIPT).arg(directory.path()).stdin(Stdio::null());
+        let log = fs::File::create(directory.path().join("output")).unwrap();
+        command.stdout(log.try_clone().unwrap()).stderr(log);
+        // an interrupt at the terminal is for the tests, which then end the daemon
+        let daemon = command.process_group(0).spawn().unwrap();
+        let mut libvirtd = Self { daemon, directory };
+        let deadline = Instant::now() + START;
+        while !(libvirtd.socket().exists() && libvirtd.path("pid").exists()) {
+            let ended = libvirtd.daemon.try_wait().unwrap();
+            let waited = Instant::now() > deadline;
+            assert!(ended.is_none() && !waited, "no libvirtd: {ended:?}\n{}", libvirtd.logs());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        libvirtd
+    }
+
+    /// Its socket.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.path("sock/libvirt-sock")
+    }
+
+    /// The URI of its QEMU driver.
+    pub(crate) fn qemu_uri(&self) -> String {
+        format!("qemu+unix:///system?socket={}", self.socket().display())
+    }
+
+    /// The URI of its test driver: one host while a connection to it is open.
+    pub(crate) fn test_uri(&self) -> String {
+        format!("test+unix:///default?socket={}", self.socket().display())
+    }
+
+    /// The daemon and all that it started: they share a network namespace that nobody else is in.
+    pub(crate) fn processes(&self) -> Vec<u32> {
+        let namespace = network_of(self.daemon.id());
+        if namespace.is_none() || namespace == network_of(std::process::id()) {
+            return Vec::new(); // it has not got that far
+        }
+        processes().filter(|pid| network_of(*pid) == namespace).collect()
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn logs(&self) -> String {
+        let read = |name| fs::read_to_string(self.path(name)).unwrap_or_default();
+        format!("{}\n{}", read("output"), read("log/libvirtd.log"))
+    }
+}
+
+impl Drop for Libvirtd {
+    fn drop(&mut self) {
+        // Its guests and dnsmasq outlive it. (The script turned itself into the daemon, so the
+        // child's pid is the daemon's.)
+        let started = self.processes();
+        let namespace = network_of(self.daemon.id());
+        end(self.daemon.id(), "-TERM");
+        let deadline = Instant::now() + END;
+        while matches!(self.daemon.try_wait(), Ok(None)) {
+            if Instant::now() > deadline {
+                let _ = self.daemon.kill();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        // a pid that something else has got meanwhile is in another namespace
+        let left = || started.iter().copied().filter(|pid| network_of(*pid) == namespace);
+        left().for_each(|pid| end(pid, "-KILL"));
+        let deadline = Instant::now() + END;
+        while left().next().is_some() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+fn processes() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// The network namespace that a process is in.
+fn network_of(pid: u32) -> Option<PathBuf> {
+    fs::read_link(Path::new("/proc").join(pid.to_string()).join("ns/net")).ok()
+}
+
+fn end(pid: u32, signal: &str) {
+    // one that has ended by itself is as good
+    let _ = Command::new("kill").args([signal, &pid.to_string()]).stderr(Stdio::null()).status();
+}

@@ -1,0 +1,32 @@
+#!/bin/bash
+# libvirtd.sh DIR: becomes a libvirtd of its own, in a mount namespace and a network namespace of
+# its own, serving DIR/sock/libvirt-sock. It sees nothing of the host's libvirt and leaves nothing.
+set -euo pipefail
+dir=$1
+mkdir -p "$dir"/{sock,etc/qemu/networks/autostart,lib,cache,log}
+cat >"$dir/etc/libvirtd.conf" <<CONF
+unix_sock_dir = "$dir/sock"
+unix_sock_rw_perms = "0700"
+auth_unix_ro = "none"
+auth_unix_rw = "none"
+log_outputs = "3:file:$dir/log/libvirtd.log"
+CONF
+# Without virtlogd, a security driver and mount namespaces: none of them runs in here.
+cat >"$dir/etc/qemu.conf" <<CONF
+stdio_handler = "file"
+security_driver = "none"
+namespaces = []
+user = "root"
+group = "root"
+CONF
+export dir
+exec unshare --mount --net bash -euc '
+  mount --make-rprivate /
+  mount --bind "$dir/etc" /etc/libvirt
+  mount -t tmpfs -o mode=755 tmpfs /run
+  mkdir -p /run/libvirt /run/lock
+  mount --bind "$dir/lib" /var/lib/libvirt
+  mount --bind "$dir/cache" /var/cache/libvirt
+  mount --bind "$dir/log" /var/log/libvirt
+  ip link set lo up
+  exec libvirtd -f /etc/libvirt/libvirtd.conf -p "$dir/pid"'

@@ -1,0 +1,12 @@
+//! What the tests share: trials, directories, commands, a libvirtd of their own, drivers that
+//! record or fail.
+
+mod command;
+mod decorators;
+mod libvirtd;
+mod trial;
+
+pub(crate) use command::{run, tool, virt};
+pub(crate) use decorators::{Fault, Faulty, Recording};
+pub(crate) use libvirtd::Libvirtd;
+pub(crate) use trial::{Needs, testdata, trial, trial_if};

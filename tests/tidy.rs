@@ -1,0 +1,122 @@
+//! The rules of the house that a program can check: floors, sizes, first lines, who prints.
+
+use crate::support::trial;
+use libtest_mimic::Trial;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The modules by floor; each imports only from floors below its own.
+const FLOORS: [&[&str]; 6] = [
+    &["diag", "xml", "wire"],
+    &["model", "schema"],
+    &["manifest", "drivers"],
+    &["reconcile"],
+    &["daemon"],
+    &["cli"],
+];
+
+/// Imports within a floor that are meant.
+const NEIGHBOURS: [(&str, &str); 2] = [("xml", "diag"), ("wire", "diag")];
+
+/// Lines of a file before its tests.
+const LONGEST: usize = 500;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("tidy/imports_go_down", imports_go_down),
+        trial("tidy/files_are_short_and_say_what_they_are", files),
+        trial("tidy/only_the_cli_prints_and_reads_the_environment", only_the_cli_prints),
+    ]
+}
+
+fn imports_go_down() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources("src") {
+        let module = module_of(&path);
+        let Some(floor) = floor_of(&module) else {
+            // lib.rs and main.rs stand above all floors
+            assert!(path.components().count() == 2, "{}: on no floor", path.display());
+            continue;
+        };
+        for (number, line) in text.lines().enumerate().map(|(i, line)| (i + 1, line)) {
+            for used in line.split("crate::").skip(1).filter(|_| !is_comment(line)) {
+                let used: String = used.chars().take_while(|c| c.is_alphanumeric()).collect();
+                let meant = NEIGHBOURS.contains(&(module.as_str(), used.as_str()));
+                if used != module && !meant && floor_of(&used).is_none_or(|other| other >= floor) {
+                    wrong.push(format!("{}:{number}: {module} uses {used}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "imports that do not go down:\n{}", wrong.join("\n"));
+}
+
+fn files() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources("src").into_iter().chain(sources("tests")) {
+        if !text.starts_with("//! ") {
+            wrong.push(format!("{}: the first line does not say what it is", path.display()));
+        }
+        let code = text.lines().take_while(|line| !line.starts_with("#[cfg(test)]")).count();
+        if code > LONGEST && !text.lines().any(|line| line.starts_with("// long: ")) {
+            wrong.push(format!("{}: {code} lines, and no `// long:` says why", path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn only_the_cli_prints() {
+    let words = ["println!", "eprintln!", "print!", "eprint!", "env::var", "env::args", "exit("];
+    let mut wrong = Vec::new();
+    for (path, text) in sources("src") {
+        if path.starts_with("src/cli") || path == Path::new("src/main.rs") {
+            continue;
+        }
+        let code = text.lines().take_while(|line| !line.starts_with("#[cfg(test)]"));
+        for (number, line) in code.enumerate().filter(|(_, line)| !is_comment(line)) {
+            // a longer word, such as `scope_exit(`, is another one
+            let used = |word: &&&str| {
+                line.match_indices(**word)
+                    .any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_'))
+            };
+            if let Some(word) = words.iter().find(used) {
+                wrong.push(format!("{}:{}: {word}", path.display(), number + 1));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "only src/cli does that:\n{}", wrong.join("\n"));
+}
+
+fn is_comment(line: &str) -> bool {
+    line.trim_start().starts_with("//")
+}
+
+fn floor_of(module: &str) -> Option<usize> {
+    FLOORS.iter().position(|floor| floor.contains(&module))
+}
+
+/// `src/xml/read.rs` belongs to `xml`.
+fn module_of(path: &Path) -> String {
+    let part = path.components().nth(1).unwrap();
+    Path::new(part.as_os_str()).file_stem().unwrap().to_string_lossy().into_owned()
+}
+
+/// All Rust files under a directory of the repository, sorted, with their texts.
+fn sources(directory: &str) -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    let mut open = vec![root.join(directory)];
+    while let Some(directory) = open.pop() {
+        for entry in fs::read_dir(&directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push((path.strip_prefix(root).unwrap().to_owned(), text));
+            }
+        }
+    }
+    found.sort();
+    found
+}
