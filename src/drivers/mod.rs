@@ -84,7 +84,6 @@ mod tests {
             ("qemu+ssh://h/system", "ssh"),
             ("qemu+ext:///system?command=/x", "ext"),
             ("qemu:///embed?root=/x", "QEMU"),
-            ("test:///default", "test"),
         ] {
             let error = open(&Uri::parse(uri).unwrap(), &env).err().unwrap();
             assert_eq!(error.code, ErrorCode::NO_SUPPORT, "{uri}");
