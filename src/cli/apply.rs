@@ -126,7 +126,9 @@ fn saved_plan(context: &Context, path: &Path, run: &RunOptions) -> Run {
         Format::Human => {
             context.output.result(&human::report(&plan, &report, None, context.output))?
         }
-        Format::Json => context.output.result(&json::saved_summary(&plan, &connection, &report))?,
+        Format::Json => {
+            context.output.result(&json::saved_summary(&plan, &connection, &report))?;
+        }
     }
     Ok(if report.has_unknown() {
         Exit::Unresolved

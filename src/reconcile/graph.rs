@@ -1,7 +1,7 @@
 //! The order of steps: which resource comes before which, and a graph that may be run as it is.
 
 use super::changes::{Action, Step};
-use super::resource::{Decision, DraftStep};
+use super::decide::{Decision, DraftStep};
 use crate::model::{Kind, ResourceId};
 use petgraph::Direction;
 use petgraph::algo::toposort;

@@ -5,6 +5,7 @@
 
 mod apply;
 mod changes;
+mod decide;
 mod graph;
 mod identity;
 mod live;
@@ -14,7 +15,6 @@ mod ownership;
 mod pairing;
 mod plan;
 pub mod planfile;
-mod resource;
 mod secret;
 mod status;
 

@@ -6,7 +6,7 @@
 
 use super::secret::redacted;
 use crate::diag::SourceId;
-use crate::model::{DesiredResource, NAMESPACE, PREFIX, Stop};
+use crate::model::{DesiredResource, NAMESPACE, PREFIX, Power, Stop};
 use crate::xml::{Element, Limits, Name, parse, write_compact};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -24,10 +24,14 @@ const APPLIED_MAX: u64 = 4 << 20;
 pub(crate) struct Mark {
     /// The set that owns it.
     pub set: String,
-    /// A digest of the last applied manifest and of the settings that outlive it.
+    /// A digest of the last applied manifest and of the settings beside it.
     pub digest: String,
     /// The last applied manifest; `None` if it cannot be read.
     pub applied: Option<Element>,
+    /// Whether it was to run, when it was applied last.
+    pub power: Option<Power>,
+    /// Whether it was to start with the host, when it was applied last.
+    pub autostart: Option<bool>,
     /// Whether removing the object is refused.
     pub prevent_destroy: bool,
     /// How it is to be stopped when its manifest is gone.
@@ -43,6 +47,10 @@ pub(crate) fn mark_of(set: &str, resource: &DesiredResource) -> Element {
     let _ = ZlibEncoder::new(applied.as_bytes(), Compression::best()).read_to_end(&mut packed);
     let mut mark = Element::named(Name::qualified(PREFIX, NAMESPACE, "owned"));
     mark.set_attr("set", set);
+    mark.set_attr("power", settings.power.word());
+    if let Some(on) = settings.autostart {
+        mark.set_attr("autostart", if on { "yes" } else { "no" });
+    }
     mark.set_attr("stop_timeout", settings.stop.timeout.as_secs().to_string());
     for (name, on) in
         [("stop_force", settings.stop.force), ("prevent_destroy", settings.prevent_destroy)]
@@ -65,6 +73,8 @@ pub(crate) fn read_mark(definition: &Element) -> Option<Mark> {
         set: mark.attr("set")?.to_owned(),
         digest: mark.attr("digest").unwrap_or_default().to_owned(),
         applied: unpack(&mark.text()),
+        power: mark.attr("power").and_then(Power::parse),
+        autostart: mark.attr("autostart").map(|on| on == "yes"),
         prevent_destroy: mark.attr("prevent_destroy") == Some("yes"),
         stop: Stop {
             timeout: seconds.map_or(Stop::default().timeout, Duration::from_secs),

@@ -1,9 +1,9 @@
 //! Desired and observed in, a plan out: a pure function.
 
 use super::changes::{Options, Plan, Refusal, ResourceChange};
+use super::decide::{self, Context, Decision};
 use super::graph;
 use super::ownership::{Mark, digest, read_mark};
-use super::resource::{self, Context, Decision};
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::model::{
     Capabilities, Desired, DesiredResource, Kind, Observed, ObservedResource, OpKind, ResourceId,
@@ -123,7 +123,7 @@ impl<'a> Planner<'a> {
             return;
         }
         let decision = match self.observed.resources.get(id) {
-            None => self.uuid_is_free(desired).then(|| resource::create(self.context(id), desired)),
+            None => self.uuid_is_free(desired).then(|| decide::create(self.context(id), desired)),
             Some(host) => self.existing(desired, host),
         };
         let Some(mut decision) = decision else { return };
@@ -150,9 +150,9 @@ impl<'a> Planner<'a> {
                 return None;
             }
         };
-        if let Some(wanted) = resource::uuid_conflict(desired, host) {
+        if let Some(wanted) = decide::uuid_conflict(desired, host) {
             if desired.settings.replace {
-                return Some(resource::replace(
+                return Some(decide::replace(
                     self.context(&desired.id),
                     desired,
                     host,
@@ -170,7 +170,7 @@ impl<'a> Planner<'a> {
             self.hold(&desired.id, "its UUID differs from the host's");
             return None;
         }
-        Some(resource::update(self.context(&desired.id), desired, host, adopt))
+        Some(decide::update(self.context(&desired.id), desired, host, adopt))
     }
 
     /// Objects of somebody else are shown and left alone.
@@ -291,7 +291,7 @@ impl<'a> Planner<'a> {
 
     fn delete(&mut self, id: &ResourceId, mark: Option<&Mark>, reason: &str) {
         if let Some(host) = self.observed.resources.get(id) {
-            let mut decision = resource::delete(self.context(id), host, mark, reason);
+            let mut decision = decide::delete(self.context(id), host, mark, reason);
             self.refusals.extend(decision.refusal.take());
             self.decisions.push(decision);
         }
@@ -395,7 +395,7 @@ pub(crate) fn mark_on(host: &ObservedResource) -> Option<Mark> {
 fn users(observed: &Observed) -> BTreeMap<String, Vec<String>> {
     let mut users: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for host in observed.resources.values().filter(|h| h.id.kind == Kind::Domain) {
-        for network in host.live.iter().flat_map(|live| networks_of(live)) {
+        for network in host.live.iter().flat_map(networks_of) {
             users.entry(network.name).or_default().push(host.id.name.clone());
         }
     }

@@ -196,14 +196,14 @@ fn broken(why: &str) -> Error {
 }
 
 fn step_has_secret(action: &StepAction) -> bool {
-    let xml = match action {
-        StepAction::Call(
-            Op::Define { xml }
-            | Op::Attach { xml, .. }
-            | Op::Detach { xml, .. }
-            | Op::Update { xml, .. },
-        ) => xml,
-        _ => return false,
+    let StepAction::Call(
+        Op::Define { xml }
+        | Op::Attach { xml, .. }
+        | Op::Detach { xml, .. }
+        | Op::Update { xml, .. },
+    ) = action
+    else {
+        return false;
     };
     parse(SourceId::NONE, xml, &Limits::default()).is_ok_and(|e| has_secret(&e))
 }

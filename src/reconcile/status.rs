@@ -4,7 +4,6 @@
 use super::overlay::{Side, overlay};
 use super::ownership::without_mark;
 use super::plan::mark_on;
-use super::resource::waits_for_boot;
 use super::secret::{redacted, without_secrets};
 use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
 use crate::model::{ObservedResource, Power};
@@ -69,7 +68,7 @@ pub fn status(host: &ObservedResource) -> ObjectStatus {
     let running = compare(Side::Running, host.live.as_ref().filter(|_| host.state.is_active()));
     let drifted: Vec<String> = next.iter().map(|c| c.path.to_string()).collect();
     let pending: Vec<String> =
-        waits_for_boot(&running, &next).map(|c| c.path.to_string()).collect();
+        running.iter().map(|c| c.path.to_string()).filter(|path| !drifted.contains(path)).collect();
     let sync = match (drifted.is_empty(), pending.is_empty()) {
         (false, _) => Sync::Drifted,
         (true, false) => Sync::Pending,

@@ -1,0 +1,41 @@
+//! A resource that the host does not have.
+
+use super::decision::{Context, Decision, aimed, call};
+use crate::model::{DesiredResource, Effect, Op, Power, Target};
+use crate::reconcile::changes::{Action, ResourceChange};
+use crate::reconcile::identity::{derived_uuid, fill_macs, set_uuid, uuid_in};
+use crate::reconcile::ownership::{mark_of, put_mark};
+use crate::xml::write;
+
+/// Defines it, and starts it if its manifest says so.
+pub(crate) fn create(context: Context<'_>, desired: &DesiredResource) -> Decision {
+    let uuid =
+        uuid_in(&desired.definition).unwrap_or_else(|| derived_uuid(context.set, &desired.id));
+    let mut definition = desired.definition.clone();
+    set_uuid(&mut definition, uuid);
+    fill_macs(&mut definition, desired.id.kind, uuid, context.capabilities.mac_prefix);
+    let after = definition.clone();
+    put_mark(&mut definition, mark_of(context.set, desired));
+    let mut steps = vec![call(Op::Define { xml: write(&definition) }, Effect::None)];
+    if desired.settings.autostart == Some(true) {
+        steps.push(call(Op::SetAutostart { on: true }, Effect::None));
+    }
+    match desired.settings.power {
+        Power::Running => steps.push(call(Op::Create { paused: false }, Effect::None)),
+        Power::Paused => steps.push(call(Op::Create { paused: true }, Effect::None)),
+        Power::Stopped | Power::Manual => {}
+    }
+    let change = ResourceChange {
+        id: desired.id.clone(),
+        action: Action::Create,
+        effect: Effect::None,
+        reason: "not on the host".to_owned(),
+        fields: Vec::new(),
+        pending: Vec::new(),
+        before: None,
+        after: Some(after),
+        span: desired.span,
+    };
+    let target = Target { id: desired.id.clone(), uuid };
+    Decision { change, steps: aimed(&target, steps), refusal: None }
+}

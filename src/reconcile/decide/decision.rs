@@ -1,0 +1,58 @@
+//! What a decision about one resource consists of.
+
+use crate::model::{Capabilities, Effect, Kind, Op, Stop, Target};
+use crate::reconcile::changes::{Options, Refusal, ResourceChange, StepAction, Until};
+
+/// What one resource needs: the change for people and its steps, each after the one before.
+#[derive(Debug)]
+pub(crate) struct Decision {
+    pub(crate) change: ResourceChange,
+    pub(crate) steps: Vec<DraftStep>,
+    pub(crate) refusal: Option<Refusal>,
+}
+
+/// A step before it has a number.
+#[derive(Clone, Debug)]
+pub(crate) struct DraftStep {
+    pub(crate) target: Target,
+    pub(crate) action: StepAction,
+    pub(crate) effect: Effect,
+}
+
+/// What decisions about one resource are made from, beside the resource itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Context<'a> {
+    pub(crate) set: &'a str,
+    pub(crate) capabilities: &'a Capabilities,
+    pub(crate) options: &'a Options,
+    /// Running domains that use this network.
+    pub(crate) users: &'a [String],
+}
+
+/// A step of the resource that a decision is about.
+pub(super) type Move = (StepAction, Effect);
+
+/// A call of the driver.
+pub(super) fn call(op: Op, effect: Effect) -> Move {
+    (StepAction::Call(op), effect)
+}
+
+/// The steps with their target.
+pub(super) fn aimed(target: &Target, steps: Vec<Move>) -> Vec<DraftStep> {
+    let aim = |(action, effect)| DraftStep { target: target.clone(), action, effect };
+    steps.into_iter().map(aim).collect()
+}
+
+/// Stopping: a network at once; a domain by asking its guest, and by force only where that is
+/// allowed.
+pub(super) fn stop_steps(kind: Kind, stop: Stop, effect: Effect) -> Vec<Move> {
+    match kind {
+        Kind::Network => vec![call(Op::Destroy, effect)],
+        Kind::Domain => {
+            let otherwise = stop.force.then_some(Op::Destroy);
+            let wait =
+                StepAction::Wait { until: Until::Inactive, timeout: stop.timeout, otherwise };
+            vec![call(Op::Shutdown, effect), (wait, effect)]
+        }
+    }
+}

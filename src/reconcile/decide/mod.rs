@@ -1,0 +1,13 @@
+//! One resource: what its manifest asks for against what the host has, as a change for people and
+//! steps for the machine.
+
+mod create;
+mod decision;
+mod gate;
+mod remove;
+mod update;
+
+pub(crate) use create::create;
+pub(crate) use decision::{Context, Decision, DraftStep};
+pub(crate) use remove::{delete, replace};
+pub(crate) use update::{update, uuid_conflict};

@@ -1,0 +1,99 @@
+//! A resource that goes, for good or to be made anew.
+
+use super::create::create;
+use super::decision::{Context, Decision, DraftStep, aimed, call, stop_steps};
+use super::gate::Gate;
+use crate::diag::Span;
+use crate::model::{
+    DesiredResource, Effect, Kind, ObservedResource, Op, Stop, Target, UndefineKeep,
+};
+use crate::reconcile::changes::{Action, Refusal, ResourceChange};
+use crate::reconcile::ownership::{Mark, without_mark};
+
+/// A resource that goes.
+pub(crate) fn delete(
+    context: Context<'_>,
+    host: &ObservedResource,
+    mark: Option<&Mark>,
+    reason: &str,
+) -> Decision {
+    let stop = mark.map_or(Stop::default(), |m| m.stop);
+    let mut steps = Vec::new();
+    let mut effect = Effect::None;
+    if host.state.is_active() {
+        effect = match (host.id.kind, context.users.is_empty()) {
+            (Kind::Network, true) => Effect::NetworkRestart,
+            _ => Effect::Restart,
+        };
+        steps.extend(stop_steps(host.id.kind, stop, effect));
+    }
+    // a saved memory image cannot be brought back
+    let saved = host.managed_save;
+    if host.is_persistent {
+        let keep = match (saved, context.capabilities.undefine_keeps_state) {
+            (true, _) => UndefineKeep::Remove,
+            (false, true) if host.id.kind == Kind::Domain => UndefineKeep::State,
+            (false, _) => UndefineKeep::Nothing,
+        };
+        let undefine = if saved { Effect::DataLoss } else { Effect::None };
+        effect = effect.max(undefine);
+        steps.push(call(Op::Undefine { keep }, undefine));
+    }
+    let refusal = if mark.is_some_and(|m| m.prevent_destroy) {
+        Some(Refusal {
+            id: Some(host.id.clone()),
+            reason: "its manifest had prevent_destroy = true when it was applied last".to_owned(),
+            hint: "apply the manifest without prevent_destroy first".to_owned(),
+        })
+    } else if saved && context.options.allow < Some(Effect::DataLoss) {
+        Some(Refusal {
+            id: Some(host.id.clone()),
+            reason: "it has a saved memory image, which would be lost".to_owned(),
+            hint: "start it first, or pass --allow data-loss".to_owned(),
+        })
+    } else {
+        None
+    };
+    let change = ResourceChange {
+        id: host.id.clone(),
+        action: Action::Delete,
+        effect,
+        reason: reason.to_owned(),
+        fields: Vec::new(),
+        pending: Vec::new(),
+        before: host.persistent.as_ref().or(host.live.as_ref()).map(without_mark),
+        after: None,
+        span: Span::NONE,
+    };
+    let target = Target { id: host.id.clone(), uuid: host.uuid };
+    Decision { change, steps: aimed(&target, steps), refusal }
+}
+
+/// A resource that is removed and made anew because its manifest asks for that.
+pub(crate) fn replace(
+    context: Context<'_>,
+    desired: &DesiredResource,
+    host: &ObservedResource,
+    mark: Option<&Mark>,
+) -> Decision {
+    let gone = delete(context, host, mark, "");
+    let mut made = create(context, desired);
+    made.change.action = Action::Replace;
+    made.change.effect = gone.change.effect.max(Effect::Replace);
+    made.change.reason = "its UUID changes, and replace = true asks for it".to_owned();
+    made.change.before = gone.change.before;
+    made.refusal = gone.refusal.or_else(|| {
+        let open = Gate::of(context.options, desired).allows(Effect::Replace);
+        (!open).then(|| Refusal {
+            id: Some(desired.id.clone()),
+            reason: "it would be removed and made anew".to_owned(),
+            hint: "pass --allow replace".to_owned(),
+        })
+    });
+    let removal = gone
+        .steps
+        .into_iter()
+        .map(|step| DraftStep { effect: step.effect.max(Effect::Replace), ..step });
+    made.steps = removal.chain(std::mem::take(&mut made.steps)).collect();
+    made
+}

@@ -1,0 +1,359 @@
+//! A resource that the host has and that is ours, or is taken over.
+//!
+//! Three states are compared, not two: the manifest with what the next boot uses, and the manifest
+//! with what is running. Each comparison has its own remedy, so that one that fails leaves the
+//! other right.
+
+use super::decision::{Context, Decision, Move, aimed, call, stop_steps};
+use super::gate::Gate;
+use crate::model::{
+    DesiredResource, Effect, Kind, ObservedResource, Op, Power, State, Target, Uuid,
+};
+use crate::reconcile::changes::{Action, FieldChange, Refusal, ResourceChange};
+use crate::reconcile::identity::{fill_macs, set_uuid, uuid_in};
+use crate::reconcile::live::{LiveChange, live_changes};
+use crate::reconcile::overlay::{Change, Origin, Overlay, Side, overlay};
+use crate::reconcile::ownership::{Mark, mark_of, put_mark, read_mark, without_mark};
+use crate::reconcile::secret::{REDACTED, is_secret};
+use crate::xml::{Element, Path, write};
+
+/// What the resource needs; `adopt` says that nobody owned it so far.
+pub(crate) fn update(
+    context: Context<'_>,
+    desired: &DesiredResource,
+    host: &ObservedResource,
+    adopt: bool,
+) -> Decision {
+    let mark = host.persistent.as_ref().or(host.live.as_ref()).and_then(read_mark);
+    let last = mark.as_ref().and_then(|m| m.applied.as_ref());
+    let next_boot = next_boot(context, desired, host, last);
+    let running = Running::of(context, desired, host, last);
+    let mut d = Draft {
+        context,
+        desired,
+        host,
+        steps: Vec::new(),
+        fields: Vec::new(),
+        pending: Vec::new(),
+    };
+    for change in &next_boot.changes {
+        d.fields.push(field(change, running.effect(change)));
+    }
+    d.autostart(mark.as_ref());
+    d.live(&running);
+    match d.restart_effect(&running) {
+        Some(effect) => d.restart(&running, effect),
+        None => {
+            let new = running.waiting().filter(|c| !d.has_field(c));
+            d.pending = new.map(|c| field(c, Effect::NextBoot)).collect();
+            d.power(mark.as_ref());
+        }
+    }
+    d.define(&next_boot.merged, mark.as_ref());
+    d.decide(&next_boot.merged, adopt)
+}
+
+/// Whether the manifest names another UUID than the host's object has.
+pub(crate) fn uuid_conflict(desired: &DesiredResource, host: &ObservedResource) -> Option<Uuid> {
+    uuid_in(&desired.definition).filter(|uuid| *uuid != host.uuid)
+}
+
+/// The manifest against what is running, and what of it can be changed live.
+#[derive(Debug, Default)]
+struct Running {
+    changes: Vec<Change>,
+    live: Vec<LiveChange>,
+    /// Whether the instance was started from the manifest as it is now: then starting it again
+    /// would most likely change nothing.
+    is_current: bool,
+}
+
+impl Running {
+    fn of(
+        context: Context<'_>,
+        desired: &DesiredResource,
+        host: &ObservedResource,
+        last: Option<&Element>,
+    ) -> Self {
+        let Some(live) = host.live.as_ref().filter(|_| host.state.is_active()) else {
+            return Self::default();
+        };
+        let Overlay { merged, changes } = compare(Side::Running, desired, live, last);
+        let kind = desired.id.kind;
+        let by_call = live_changes(kind, &changes, live, &merged, context.capabilities);
+        // a definition takes its mark along when it is started
+        let wanted = mark_of(context.set, desired);
+        let is_current =
+            read_mark(live).is_some_and(|m| Some(m.digest.as_str()) == wanted.attr("digest"));
+        Self { changes, live: by_call, is_current }
+    }
+
+    fn covering(&self, n: usize) -> Option<&LiveChange> {
+        self.live.iter().find(|l| l.covers.contains(&n))
+    }
+
+    /// When a running guest sees a change of its definition.
+    fn effect(&self, change: &Change) -> Effect {
+        match self.changes.iter().position(|c| c.path == change.path) {
+            None => Effect::None,
+            Some(n) => self.covering(n).map_or(Effect::NextBoot, |l| l.effect),
+        }
+    }
+
+    /// What only a start can change.
+    fn waiting(&self) -> impl Iterator<Item = &Change> {
+        self.changes.iter().enumerate().filter(|(n, _)| self.covering(*n).is_none()).map(|(_, c)| c)
+    }
+}
+
+/// What is collected while one resource is looked at.
+struct Draft<'a> {
+    context: Context<'a>,
+    desired: &'a DesiredResource,
+    host: &'a ObservedResource,
+    steps: Vec<Move>,
+    fields: Vec<FieldChange>,
+    pending: Vec<FieldChange>,
+}
+
+impl Draft<'_> {
+    fn has_field(&self, change: &Change) -> bool {
+        self.fields.iter().any(|f| f.path == change.path)
+    }
+
+    /// Defines the merged definition, before all else, if it differs from what is there or carries
+    /// another mark.
+    fn define(&mut self, merged: &Element, mark: Option<&Mark>) {
+        let set = self.context.set;
+        let wanted = mark_of(set, self.desired);
+        let digest = wanted.attr("digest").unwrap_or_default();
+        let marked = mark.is_some_and(|m| m.set == set && m.digest == digest);
+        if self.fields.is_empty() && marked && self.host.is_persistent {
+            return;
+        }
+        if self.fields.is_empty() {
+            let before = match mark {
+                _ if !self.host.is_persistent => Some("transient".to_owned()),
+                Some(m) if m.set == set => Some("an older manifest".to_owned()),
+                other => other.map(|m| m.set.clone()),
+            };
+            self.fields.push(self.meta("owner", before, set, Effect::None, Origin::Manifest));
+        }
+        let mut merged = merged.clone();
+        put_mark(&mut merged, wanted);
+        let waits = self.fields.iter().any(|f| f.effect == Effect::NextBoot);
+        let effect = if waits { Effect::NextBoot } else { Effect::None };
+        self.steps.insert(0, call(Op::Define { xml: write(&merged) }, effect));
+    }
+
+    fn autostart(&mut self, mark: Option<&Mark>) {
+        if let Some(on) = self.desired.settings.autostart
+            && on != self.host.autostart
+        {
+            let word = |on: bool| if on { "yes" } else { "no" };
+            let before = Some(word(self.host.autostart).to_owned());
+            let from = origin(mark.is_some_and(|m| m.autostart == Some(on)));
+            self.fields.push(self.meta("autostart", before, word(on), Effect::None, from));
+            self.steps.push(call(Op::SetAutostart { on }, Effect::None));
+        }
+    }
+
+    /// Changes what is running as far as that goes without a start.
+    fn live(&mut self, running: &Running) {
+        for change in &running.live {
+            self.steps.push(call(change.op.clone(), change.effect));
+        }
+        for (n, change) in running.changes.iter().enumerate() {
+            if let Some(by_call) = running.covering(n)
+                && !self.has_field(change)
+            {
+                self.fields.push(field(change, by_call.effect));
+            }
+        }
+    }
+
+    /// What a restart for what waits would mean, if the gate allows one and it would help.
+    ///
+    /// The command line may ask for it at any time. A manifest's standing permission is used once:
+    /// an instance that was started from this very manifest is not started again for values that
+    /// the host shows in another way while it runs.
+    fn restart_effect(&self, running: &Running) -> Option<Effect> {
+        let runs = matches!(self.desired.settings.power, Power::Running | Power::Paused);
+        if !runs || !self.host.state.is_active() || running.waiting().next().is_none() {
+            return None;
+        }
+        let gate = Gate::of(self.context.options, self.desired);
+        let (effect, open) = match self.desired.id.kind {
+            Kind::Domain => (Effect::Restart, gate.asked(Effect::Restart)),
+            // nobody notices, or it was asked for: the taps of running guests are not put back
+            Kind::Network => (
+                Effect::NetworkRestart,
+                self.context.users.is_empty() || gate.asked(Effect::NetworkRestart),
+            ),
+        };
+        let helps = !running.is_current || self.fields.iter().any(|f| f.effect == Effect::NextBoot);
+        (open && (helps || gate.asked_by_run(effect))).then_some(effect)
+    }
+
+    fn restart(&mut self, running: &Running, effect: Effect) {
+        for f in self.fields.iter_mut().filter(|f| f.effect == Effect::NextBoot) {
+            f.effect = effect;
+        }
+        for change in running.waiting() {
+            if !self.has_field(change) {
+                self.fields.push(field(change, effect));
+            }
+        }
+        let settings = &self.desired.settings;
+        let paused = settings.power == Power::Paused && self.desired.id.kind == Kind::Domain;
+        self.steps.extend(stop_steps(self.desired.id.kind, settings.stop, effect));
+        self.steps.push(call(Op::Create { paused }, effect));
+    }
+
+    /// Brings the power state about.
+    fn power(&mut self, mark: Option<&Mark>) {
+        let settings = &self.desired.settings;
+        let network = self.desired.id.kind == Kind::Network;
+        let (steps, effect) = match (settings.power, self.host.state) {
+            (Power::Running, s) if !s.is_active() => {
+                (vec![call(Op::Create { paused: false }, Effect::None)], Effect::None)
+            }
+            (Power::Running, State::Paused) => (vec![call(Op::Resume, Effect::Live)], Effect::Live),
+            (Power::Paused, s) if !s.is_active() => {
+                (vec![call(Op::Create { paused: !network }, Effect::None)], Effect::None)
+            }
+            (Power::Paused, State::Running | State::Blocked) if !network => {
+                (vec![call(Op::Suspend, Effect::Blip)], Effect::Blip)
+            }
+            (Power::Stopped, s) if s.is_active() => {
+                let effect = if network { Effect::NetworkRestart } else { Effect::Restart };
+                (stop_steps(self.desired.id.kind, settings.stop, effect), effect)
+            }
+            _ => return,
+        };
+        let before = match (network, self.host.state.is_active()) {
+            (true, true) => "active".to_owned(),
+            (true, false) => "inactive".to_owned(),
+            (false, _) => self.host.state.to_string(),
+        };
+        let from = origin(mark.is_some_and(|m| m.power == Some(settings.power)));
+        self.fields.push(self.meta("power", Some(before), settings.power.word(), effect, from));
+        self.steps.extend(steps);
+    }
+
+    /// A change of something that is not in the definition.
+    fn meta(
+        &self,
+        name: &str,
+        before: Option<String>,
+        after: &str,
+        effect: Effect,
+        origin: Origin,
+    ) -> FieldChange {
+        FieldChange {
+            path: Path::parse(name).unwrap_or_default(),
+            before,
+            after: Some(after.to_owned()),
+            effect,
+            span: self.desired.span,
+            origin,
+        }
+    }
+
+    fn decide(self, merged: &Element, adopt: bool) -> Decision {
+        let steps = self.steps.iter().map(|(_, e)| *e).max().unwrap_or(Effect::None);
+        let effect = self.fields.iter().map(|f| f.effect).fold(steps, Effect::max);
+        let action = match (self.steps.is_empty(), adopt) {
+            (true, _) => Action::NoOp,
+            (false, true) => Action::Adopt,
+            (false, false) => Action::Update,
+        };
+        let gate = Gate::of(self.context.options, self.desired);
+        let worst = self.steps.iter().find(|(_, e)| !gate.allows(*e));
+        let refusal = worst.map(|(action, effect)| Refusal {
+            id: Some(self.desired.id.clone()),
+            reason: format!(
+                "its step {} has the effect {effect}, and the gate is closed",
+                action.word()
+            ),
+            hint: format!("pass --allow {effect}, or write allow = [\"{effect}\"] in its manifest"),
+        });
+        let change = ResourceChange {
+            id: self.desired.id.clone(),
+            action,
+            effect,
+            reason: reason(action, &self.fields),
+            fields: self.fields,
+            pending: self.pending,
+            before: self.host.persistent.as_ref().map(without_mark),
+            after: Some(without_mark(merged)),
+            span: self.desired.span,
+        };
+        let target = Target { id: self.desired.id.clone(), uuid: self.host.uuid };
+        Decision { change, steps: aimed(&target, self.steps), refusal }
+    }
+}
+
+/// Who moved, if what is asked for was asked for before.
+fn origin(applied: bool) -> Origin {
+    if applied { Origin::Drift } else { Origin::Manifest }
+}
+
+fn reason(action: Action, fields: &[FieldChange]) -> String {
+    let drift = fields.iter().filter(|f| f.origin == Origin::Drift).count();
+    let text = match action {
+        Action::NoOp => "in sync",
+        Action::Adopt => "nobody owns it yet",
+        _ if drift == 0 => "the manifest changed",
+        _ if drift == fields.len() => "the host was changed",
+        _ => "the manifest and the host were changed",
+    };
+    text.to_owned()
+}
+
+fn compare(
+    side: Side,
+    desired: &DesiredResource,
+    host: &Element,
+    last: Option<&Element>,
+) -> Overlay {
+    let settings = &desired.settings;
+    overlay(desired.id.kind, side, host, &desired.definition, last, &settings.ignore)
+}
+
+/// The manifest laid over what the next boot uses; a transient resource has only what is running.
+fn next_boot(
+    context: Context<'_>,
+    desired: &DesiredResource,
+    host: &ObservedResource,
+    last: Option<&Element>,
+) -> Overlay {
+    let mut o = match (&host.persistent, &host.live) {
+        (Some(persistent), _) => compare(Side::NextBoot, desired, persistent, last),
+        (None, Some(live)) => {
+            let mut live = live.clone();
+            live.remove_attr("id");
+            compare(Side::NextBoot, desired, &live, last)
+        }
+        (None, None) => Overlay { merged: desired.definition.clone(), changes: Vec::new() },
+    };
+    set_uuid(&mut o.merged, host.uuid);
+    fill_macs(&mut o.merged, desired.id.kind, host.uuid, context.capabilities.mac_prefix);
+    o
+}
+
+fn field(change: &Change, effect: Effect) -> FieldChange {
+    let show = |value: &Option<String>| {
+        value
+            .as_ref()
+            .map(|v| if is_secret(&change.path) { REDACTED.to_owned() } else { v.clone() })
+    };
+    FieldChange {
+        path: change.path.clone(),
+        before: show(&change.before),
+        after: show(&change.after),
+        effect,
+        span: change.span,
+        origin: change.origin,
+    }
+}
