@@ -26,8 +26,8 @@ pub(crate) struct Mark {
     pub set: String,
     /// A digest of the last applied manifest and of the settings beside it.
     pub digest: String,
-    /// The last applied manifest; `None` if it cannot be read.
-    pub applied: Option<Element>,
+    /// The last applied manifest, packed.
+    packed: String,
     /// Whether it was to run, when it was applied last.
     pub power: Option<Power>,
     /// Whether it was to start with the host, when it was applied last.
@@ -38,31 +38,67 @@ pub(crate) struct Mark {
     pub stop: Stop,
 }
 
-/// The mark that a resource should carry, as the element in its metadata.
-pub(crate) fn mark_of(set: &str, resource: &DesiredResource) -> Element {
-    let applied = write_compact(&redacted(&resource.definition));
-    let settings = &resource.settings;
-    let mut packed = Vec::new();
-    // reading from a slice into a vector cannot fail
-    let _ = ZlibEncoder::new(applied.as_bytes(), Compression::best()).read_to_end(&mut packed);
-    let mut mark = Element::named(Name::qualified(PREFIX, NAMESPACE, "owned"));
-    mark.set_attr("set", set);
-    mark.set_attr("power", settings.power.word());
-    if let Some(on) = settings.autostart {
-        mark.set_attr("autostart", if on { "yes" } else { "no" });
+impl Mark {
+    /// The last applied manifest; `None` if it cannot be read.
+    pub(crate) fn applied(&self) -> Option<Element> {
+        let packed = BASE64.decode(self.packed.trim()).ok()?;
+        let mut applied = String::new();
+        let unpacked = ZlibDecoder::new(packed.as_slice()).take(APPLIED_MAX);
+        { unpacked }.read_to_string(&mut applied).ok()?;
+        parse(SourceId::NONE, &applied, &Limits::default()).ok()
     }
-    mark.set_attr("stop_timeout", settings.stop.timeout.as_secs().to_string());
-    for (name, on) in
-        [("stop_force", settings.stop.force), ("prevent_destroy", settings.prevent_destroy)]
-    {
-        if on {
-            mark.set_attr(name, "yes");
+}
+
+/// The mark that a resource should carry, before it is packed: packing is only worth its time if
+/// the object does not carry this very mark already.
+#[derive(Debug)]
+pub(crate) struct WantedMark {
+    applied: String,
+    /// The mark's element, still without the manifest.
+    element: Element,
+    /// What [`Mark::digest`] will be.
+    pub(crate) digest: String,
+}
+
+impl WantedMark {
+    /// The mark for a resource of `set`.
+    pub(crate) fn of(set: &str, resource: &DesiredResource) -> Self {
+        let applied = write_compact(&redacted(&resource.definition));
+        let settings = &resource.settings;
+        let mut element = Element::named(Name::qualified(PREFIX, NAMESPACE, "owned"));
+        element.set_attr("set", set);
+        element.set_attr("power", settings.power.word());
+        if let Some(on) = settings.autostart {
+            element.set_attr("autostart", if on { "yes" } else { "no" });
         }
+        element.set_attr("stop_timeout", settings.stop.timeout.as_secs().to_string());
+        for (name, on) in
+            [("stop_force", settings.stop.force), ("prevent_destroy", settings.prevent_destroy)]
+        {
+            if on {
+                element.set_attr(name, "yes");
+            }
+        }
+        let digest = digest(format!("{}{applied}", write_compact(&element)).as_bytes());
+        element.set_attr("digest", digest.as_str());
+        Self { applied, element, digest }
     }
-    let said =
-        format!("{applied}{:?}", mark.attributes.iter().map(|a| &a.value).collect::<Vec<_>>());
-    mark.set_attr("digest", digest(said.as_bytes()));
-    mark.with_text(BASE64.encode(packed))
+
+    /// Whether `mark` is this one.
+    pub(crate) fn is(&self, mark: &Mark) -> bool {
+        mark.digest == self.digest
+    }
+
+    /// Puts the mark on a definition in the place of any other.
+    pub(crate) fn put(self, definition: &mut Element) {
+        let mut packed = Vec::new();
+        let mut encoder = ZlibEncoder::new(self.applied.as_bytes(), Compression::default());
+        // reading from a slice into a vector cannot fail
+        let _ = encoder.read_to_end(&mut packed);
+        let metadata = definition.child_or_new("metadata");
+        metadata.remove_elements(|e| e.name.namespace.as_deref() == Some(NAMESPACE));
+        metadata.push(self.element.with_text(BASE64.encode(packed)));
+    }
 }
 
 /// The mark on a definition, if it carries one.
@@ -72,7 +108,7 @@ pub(crate) fn read_mark(definition: &Element) -> Option<Mark> {
     Some(Mark {
         set: mark.attr("set")?.to_owned(),
         digest: mark.attr("digest").unwrap_or_default().to_owned(),
-        applied: unpack(&mark.text()),
+        packed: mark.text(),
         power: mark.attr("power").and_then(Power::parse),
         autostart: mark.attr("autostart").map(|on| on == "yes"),
         prevent_destroy: mark.attr("prevent_destroy") == Some("yes"),
@@ -81,13 +117,6 @@ pub(crate) fn read_mark(definition: &Element) -> Option<Mark> {
             force: mark.attr("stop_force") == Some("yes"),
         },
     })
-}
-
-/// Puts `mark` on a definition in the place of any other.
-pub(crate) fn put_mark(definition: &mut Element, mark: Element) {
-    let metadata = definition.child_or_new("metadata");
-    metadata.remove_elements(|e| e.name.namespace.as_deref() == Some(NAMESPACE));
-    metadata.push(mark);
 }
 
 /// The definition without anything of ours in its metadata: what is shown and exported.
@@ -112,13 +141,6 @@ fn is_mark(e: &Element) -> bool {
     e.name.local == "owned" && e.name.namespace.as_deref() == Some(NAMESPACE)
 }
 
-fn unpack(text: &str) -> Option<Element> {
-    let packed = BASE64.decode(text.trim()).ok()?;
-    let mut applied = String::new();
-    ZlibDecoder::new(packed.as_slice()).take(APPLIED_MAX).read_to_string(&mut applied).ok()?;
-    parse(SourceId::NONE, &applied, &Limits::default()).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,12 +163,12 @@ mod tests {
             "<domain><name>web</name><devices><graphics type='vnc' passwd='hush'/></devices></domain>",
         );
         let mut definition = resource.definition.clone();
-        put_mark(&mut definition, mark_of("demo", &resource));
+        WantedMark::of("demo", &resource).put(&mut definition);
         let text = crate::xml::write(&definition);
         let again = parse(SourceId::NONE, &text, &Limits::default()).expect("well-formed");
         let mark = read_mark(&again).expect("marked");
         assert_eq!((mark.set.as_str(), mark.prevent_destroy), ("demo", true));
-        let applied = mark.applied.expect("readable");
+        let applied = mark.applied().expect("readable");
         assert_eq!(applied, redacted(&resource.definition));
         assert!(!write_compact(&applied).contains("hush"));
         assert_eq!(without_mark(&again), resource.definition);
@@ -157,8 +179,8 @@ mod tests {
         let mut definition = resource("<domain><name>web</name></domain>").definition;
         let mark =
             Element::named(Name::qualified("v", NAMESPACE, "owned")).with_attr("set", "demo");
-        put_mark(&mut definition, mark.with_text("%%%"));
+        definition.child_or_new("metadata").push(mark.with_text("%%%"));
         let mark = read_mark(&definition).expect("marked");
-        assert!(mark.set == "demo" && mark.applied.is_none());
+        assert!(mark.set == "demo" && mark.applied().is_none());
     }
 }

@@ -58,8 +58,9 @@ pub fn status(host: &ObservedResource) -> ObjectStatus {
             pending: none(),
         };
     };
+    let applied = mark.applied();
     let compare = |side: Side, definition: Option<&Element>| {
-        let (Some(definition), Some(applied)) = (definition, &mark.applied) else {
+        let (Some(definition), Some(applied)) = (definition, &applied) else {
             return Vec::new();
         };
         overlay(host.id.kind, side, definition, applied, Some(applied), &[]).changes

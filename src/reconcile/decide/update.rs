@@ -13,7 +13,7 @@ use crate::reconcile::changes::{Action, FieldChange, Refusal, ResourceChange};
 use crate::reconcile::identity::{fill_macs, set_uuid, uuid_in};
 use crate::reconcile::live::{LiveChange, live_changes};
 use crate::reconcile::overlay::{Change, Origin, Overlay, Side, overlay};
-use crate::reconcile::ownership::{Mark, mark_of, put_mark, read_mark, without_mark};
+use crate::reconcile::ownership::{Mark, WantedMark, read_mark, without_mark};
 use crate::reconcile::secret::{REDACTED, is_secret};
 use crate::xml::{Element, Path, write};
 
@@ -25,9 +25,15 @@ pub(crate) fn update(
     adopt: bool,
 ) -> Decision {
     let mark = host.persistent.as_ref().or(host.live.as_ref()).and_then(read_mark);
-    let last = mark.as_ref().and_then(|m| m.applied.as_ref());
+    let wanted = WantedMark::of(context.set, desired);
+    // the very manifest need not be unpacked to be compared with itself
+    let unpacked = mark.as_ref().filter(|m| !wanted.is(m)).and_then(Mark::applied);
+    let last = match &mark {
+        Some(mark) if wanted.is(mark) => Some(&desired.definition),
+        _ => unpacked.as_ref(),
+    };
     let next_boot = next_boot(context, desired, host, last);
-    let running = Running::of(context, desired, host, last);
+    let running = Running::of(context, desired, host, last, &wanted);
     let mut d = Draft {
         context,
         desired,
@@ -49,7 +55,7 @@ pub(crate) fn update(
             d.power(mark.as_ref());
         }
     }
-    d.define(&next_boot.merged, mark.as_ref());
+    d.define(&next_boot.merged, mark.as_ref(), wanted);
     d.decide(&next_boot.merged, adopt)
 }
 
@@ -74,6 +80,7 @@ impl Running {
         desired: &DesiredResource,
         host: &ObservedResource,
         last: Option<&Element>,
+        wanted: &WantedMark,
     ) -> Self {
         let Some(live) = host.live.as_ref().filter(|_| host.state.is_active()) else {
             return Self::default();
@@ -82,9 +89,7 @@ impl Running {
         let kind = desired.id.kind;
         let by_call = live_changes(kind, &changes, live, &merged, context.capabilities);
         // a definition takes its mark along when it is started
-        let wanted = mark_of(context.set, desired);
-        let is_current =
-            read_mark(live).is_some_and(|m| Some(m.digest.as_str()) == wanted.attr("digest"));
+        let is_current = read_mark(live).is_some_and(|m| wanted.is(&m));
         Self { changes, live: by_call, is_current }
     }
 
@@ -123,11 +128,9 @@ impl Draft<'_> {
 
     /// Defines the merged definition, before all else, if it differs from what is there or carries
     /// another mark.
-    fn define(&mut self, merged: &Element, mark: Option<&Mark>) {
+    fn define(&mut self, merged: &Element, mark: Option<&Mark>, wanted: WantedMark) {
         let set = self.context.set;
-        let wanted = mark_of(set, self.desired);
-        let digest = wanted.attr("digest").unwrap_or_default();
-        let marked = mark.is_some_and(|m| m.set == set && m.digest == digest);
+        let marked = mark.is_some_and(|m| m.set == set && wanted.is(m));
         if self.fields.is_empty() && marked && self.host.is_persistent {
             return;
         }
@@ -140,7 +143,7 @@ impl Draft<'_> {
             self.fields.push(self.meta("owner", before, set, Effect::None, Origin::Manifest));
         }
         let mut merged = merged.clone();
-        put_mark(&mut merged, wanted);
+        wanted.put(&mut merged);
         let waits = self.fields.iter().any(|f| f.effect == Effect::NextBoot);
         let effect = if waits { Effect::NextBoot } else { Effect::None };
         self.steps.insert(0, call(Op::Define { xml: write(&merged) }, effect));
