@@ -3,8 +3,9 @@
 use super::args::Global;
 use super::exit::{Exit, Failure};
 use super::output::{Output, Paint};
-use crate::diag::{Diagnostics, Error, Severity, Sources, escape, render};
+use crate::diag::{Diagnostics, Error, ErrorDomain, Severity, Sources, escape, render};
 use crate::drivers::Environment;
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -30,7 +31,7 @@ impl Context {
         };
         let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
         // a second subscriber in one process is the test's own affair
-        let _ = log.with_target(false).try_init();
+        let _ = log.with_target(false).with_ansi(std::io::stderr().is_terminal()).try_init();
         Self { output: Output::new(global), connect: global.connect.clone() }
     }
 
@@ -73,7 +74,8 @@ impl Context {
             error.address.as_ref().map(|a| format!("{}: ", escape(a))).unwrap_or_default();
         let head = self.output.paint_err(Paint::Red, "error:");
         let mut text = format!("{head} {address}{error}");
-        if error.code.0 > 0 {
+        // a code says something to people only if it came from the host
+        if error.domain != ErrorDomain::NONE && error.domain != ErrorDomain::REMOTE {
             text.push_str(&format!(" (libvirt error {})", error.code.0));
         }
         text.push('\n');
@@ -100,6 +102,7 @@ impl Context {
                 self.show_error(error);
                 Exit::Error
             }
+            Failure::Shown => Exit::Error,
             Failure::Pipe => Exit::Done,
         }
     }

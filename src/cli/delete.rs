@@ -31,15 +31,8 @@ pub(crate) fn run(context: &Context, args: &DeleteArgs) -> Run {
         ..Options::default()
     };
     let session = Session::plan(context, loaded, options)?;
-    let gone = session.options.delete.len()
-        - session.plan.changes.len()
-        - session
-            .plan
-            .refusals
-            .len()
-            .min(session.options.delete.len() - session.plan.changes.len());
-    if gone > 0 {
-        context.output.note(&format!("{gone} of them not on the host\n"));
+    for id in &session.absent {
+        context.output.note(&format!("{id} is not on the host\n"));
     }
     let human = context.output.format == Format::Human;
     if human {

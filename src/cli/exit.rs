@@ -43,6 +43,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// An operation failed.
     Operation(Error),
+    /// Problems of the input that have been shown.
+    Shown,
     /// The reader of our output is gone.
     Pipe,
 }

@@ -13,6 +13,10 @@ use std::io::Write as _;
 use std::path::Path;
 
 pub(crate) fn run(context: &Context, args: &ExportArgs) -> Run {
+    if let Some(dir) = &args.dir {
+        let name = dir.display().to_string();
+        std::fs::create_dir_all(dir).map_err(|e| Error::system(&name, &e))?;
+    }
     let host = Host::open(context, None)?;
     let observed = host.observe()?;
     let mut bad = false;

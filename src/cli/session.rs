@@ -6,7 +6,7 @@ use super::exit::Failure;
 use crate::diag::Result;
 use crate::drivers::{self, Driver, Uri};
 use crate::manifest::{self, Loaded};
-use crate::model::{Capabilities, Observed, Scope};
+use crate::model::{Capabilities, Observed, ResourceId, Scope};
 use crate::reconcile::{Options, Plan, plan};
 use std::path::PathBuf;
 use std::time::Instant;
@@ -45,6 +45,8 @@ pub(crate) struct Session {
     pub(crate) host: Host,
     pub(crate) options: Options,
     pub(crate) plan: Plan,
+    /// What is to be deleted and is not there.
+    pub(crate) absent: Vec<ResourceId>,
 }
 
 impl Session {
@@ -56,6 +58,10 @@ impl Session {
     ) -> Result<Self, Failure> {
         let loaded = load(paths);
         context.show(&loaded.diagnostics, &loaded.sources);
+        // no host is asked for what nobody can want
+        if loaded.desired.resources.is_empty() && loaded.diagnostics.has_errors() {
+            return Err(Failure::Shown);
+        }
         if typed.prune && !paths.iter().all(|p| p.is_dir()) {
             return Err(Failure::Usage(
                 "--prune needs whole directories: with single files everything else of the set would go"
@@ -81,7 +87,9 @@ impl Session {
         let plan = plan(&loaded.desired, &observed, &host.capabilities, &options);
         info!(steps = plan.steps.len(), took = ?begun.elapsed(), "planned");
         context.show(&plan.diagnostics, &loaded.sources);
-        Ok(Self { loaded, host, options, plan })
+        let there = |id: &&ResourceId| !observed.resources.contains_key(*id);
+        let absent = options.delete.iter().filter(there).cloned().collect();
+        Ok(Self { loaded, host, options, plan, absent })
     }
 
     /// Observes the host again and plans again: what is left after an apply.

@@ -246,6 +246,10 @@ impl<'a> Planner<'a> {
 
     /// Objects of this set that no manifest names.
     fn orphans(&self) -> Vec<ResourceId> {
+        // where objects are deleted by name, no manifest was asked about the others
+        if !self.options.delete.is_empty() {
+            return Vec::new();
+        }
         let ours = self
             .observed
             .resources
@@ -255,7 +259,7 @@ impl<'a> Planner<'a> {
             .filter(|id| {
                 !self.desired.resources.contains_key(id) && !self.desired.held_back.contains_key(id)
             })
-            .filter(|id| self.selected(id) && !self.options.delete.contains(id))
+            .filter(|id| self.selected(id))
             .collect()
     }
 
@@ -353,6 +357,8 @@ impl<'a> Planner<'a> {
         let ids: BTreeSet<&ResourceId> = steps.iter().map(|s| &s.target.id).collect();
         let fingerprint = fingerprint(self.observed, ids.iter().copied());
         let pruned = self.options.prune && self.refusals.is_empty();
+        // with a part of the manifests nobody can say what the others name
+        let told = self.desired.complete && !pruned;
         self.diagnostics.sort();
         let mut changes: Vec<ResourceChange> =
             self.decisions.into_iter().map(|d| d.change).collect();
@@ -364,7 +370,7 @@ impl<'a> Planner<'a> {
             refusals: self.refusals,
             diagnostics: self.diagnostics,
             held_back: self.held_back,
-            orphans: if pruned { Vec::new() } else { orphans },
+            orphans: if told { orphans } else { Vec::new() },
             fingerprint,
         }
     }

@@ -58,7 +58,7 @@ impl Writer<'_> {
         let mut any = false;
         for node in &e.children {
             match node {
-                Node::Text(t) if has_elements && !mixed || t.value.is_empty() => {}
+                Node::Text(t) if has_elements && !mixed || is_layout(&t.value) => {}
                 Node::Text(t) => {
                     self.open(&mut any);
                     escape_into(self.out, &t.value, false);
@@ -123,6 +123,11 @@ impl Writer<'_> {
         self.out.push('\'');
         self.scope.push((prefix, uri));
     }
+}
+
+/// Whether text only lays out what was around it once: nothing, or a line break and an indent.
+fn is_layout(text: &str) -> bool {
+    text.is_empty() || text.contains('\n') && text.trim().is_empty()
 }
 
 fn escape_into(out: &mut String, text: &str, attribute: bool) {

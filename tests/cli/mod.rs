@@ -1,11 +1,15 @@
 //! The `virt` command, as a user runs it.
 
+mod transcripts;
+
 use crate::support::{run, trial, virt};
 use libtest_mimic::Trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![trial("cli/needs_nothing_of_its_environment", || {
+    let mut trials = vec![trial("cli/needs_nothing_of_its_environment", || {
         let ran = run(&mut virt(&["--version"])).expect(0);
         assert!(ran.stderr().is_empty(), "{ran}");
-    })]
+    })];
+    trials.extend(transcripts::trials());
+    trials
 }

@@ -114,15 +114,21 @@ fn totals(session: &Session, output: Output) -> String {
         if session.host.uri.is_empty() { session.host.driver.name() } else { &session.host.uri };
     let count = |action: Action| plan.changes.iter().filter(|c| c.action == action).count();
     let in_sync = count(Action::NoOp);
-    if plan.is_empty() {
-        let _ = writeln!(
-            out,
-            "{} {in_sync} objects of set \"{}\" are as the manifests say, on {}",
-            output.paint(Paint::Green, "Nothing to do:"),
-            escape(&plan.set),
-            escape(uri),
-        );
+    let waiting = plan.changes.iter().filter(|c| !c.pending.is_empty()).count();
+    let held = plan.held_back.len();
+    let mut rest = Vec::new();
+    for (n, words) in [(waiting, "waiting for the next boot"), (held, "held back")] {
+        if n > 0 {
+            rest.push(format!(", {n} {words}"));
+        }
+    }
+    let rest = rest.concat();
+    let of_set = if plan.set.is_empty() {
+        String::new()
     } else {
+        format!(" of set \"{}\"", escape(&plan.set))
+    };
+    if !plan.is_empty() {
         let words = [
             (Action::Create, "create"),
             (Action::Adopt, "adopt"),
@@ -130,11 +136,14 @@ fn totals(session: &Session, output: Output) -> String {
             (Action::Replace, "replace"),
             (Action::Delete, "delete"),
         ];
-        let counts: Vec<String> = words
+        let mut counts: Vec<String> = words
             .iter()
             .filter(|(action, _)| count(*action) > 0)
             .map(|(action, word)| format!("{} to {word}", count(*action)))
             .collect();
+        if in_sync > 0 {
+            counts.push(format!("{in_sync} in sync"));
+        }
         let effects: Vec<String> = Effect::ALL
             .iter()
             .map(|e| {
@@ -151,13 +160,21 @@ fn totals(session: &Session, output: Output) -> String {
             .collect();
         let _ = writeln!(
             out,
-            "{} {}, {in_sync} in sync; {} steps for set \"{}\" on {}\nEffects: {}",
+            "{} {}{rest}; {}{of_set} on {}\nEffects: {}",
             output.paint(Paint::Bold, "Plan:"),
             counts.join(", "),
-            plan.steps.len(),
-            escape(&plan.set),
+            number(plan.steps.len(), "step"),
             escape(uri),
             effects.join(", "),
+        );
+    } else if plan.refusals.is_empty() {
+        let verb = if in_sync == 1 { "is" } else { "are" };
+        let _ = writeln!(
+            out,
+            "{} {}{of_set} {verb} as the manifests say{rest}, on {}",
+            output.paint(Paint::Green, "Nothing to do:"),
+            number(in_sync, "object"),
+            escape(uri),
         );
     }
     if !plan.orphans.is_empty() {
@@ -196,7 +213,7 @@ pub(crate) fn report(
     let failed = report.count(|s| matches!(s, Status::Failed(_)));
     let unknown = report.count(|s| matches!(s, Status::Unknown(_)));
     let skipped = report.count(|s| *s == Status::Skipped);
-    let mut counts = vec![format!("{done} of {} steps done", plan.steps.len())];
+    let mut counts = vec![format!("{done} of {} done", number(plan.steps.len(), "step"))];
     for (n, word) in
         [(failed, "failed"), (unknown, "with an unknown outcome"), (skipped, "not tried")]
     {
@@ -242,6 +259,10 @@ pub(crate) fn report(
             writeln!(out, "Run it again when the cause is mended: what is done is not done twice.");
     }
     out
+}
+
+fn number(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 fn sign(action: Action) -> &'static str {

@@ -43,7 +43,7 @@ pub(crate) fn update(
         pending: Vec::new(),
     };
     for change in &next_boot.changes {
-        d.fields.push(field(change, running.effect(change)));
+        d.fields.push(field(change, running.effect(change), change.origin));
     }
     d.autostart(mark.as_ref());
     d.live(&running);
@@ -51,11 +51,11 @@ pub(crate) fn update(
         Some(effect) => d.restart(&running, effect),
         None => {
             let new = running.waiting().filter(|c| !d.has_field(c));
-            d.pending = new.map(|c| field(c, Effect::NextBoot)).collect();
+            d.pending = new.map(|c| field(c, Effect::NextBoot, running.origin())).collect();
             d.power(mark.as_ref());
         }
     }
-    d.define(&next_boot.merged, mark.as_ref(), wanted);
+    d.define(&next_boot, mark.as_ref(), wanted);
     d.decide(&next_boot.merged, adopt)
 }
 
@@ -105,6 +105,11 @@ impl Running {
         }
     }
 
+    /// Who moved, where the definition has it right already.
+    fn origin(&self) -> Origin {
+        origin(self.is_current)
+    }
+
     /// What only a start can change.
     fn waiting(&self) -> impl Iterator<Item = &Change> {
         self.changes.iter().enumerate().filter(|(n, _)| self.covering(*n).is_none()).map(|(_, c)| c)
@@ -128,10 +133,10 @@ impl Draft<'_> {
 
     /// Defines the merged definition, before all else, if it differs from what is there or carries
     /// another mark.
-    fn define(&mut self, merged: &Element, mark: Option<&Mark>, wanted: WantedMark) {
+    fn define(&mut self, next_boot: &Overlay, mark: Option<&Mark>, wanted: WantedMark) {
         let set = self.context.set;
         let marked = mark.is_some_and(|m| m.set == set && wanted.is(m));
-        if self.fields.is_empty() && marked && self.host.is_persistent {
+        if next_boot.changes.is_empty() && marked && self.host.is_persistent {
             return;
         }
         if self.fields.is_empty() {
@@ -142,7 +147,7 @@ impl Draft<'_> {
             };
             self.fields.push(self.meta("owner", before, set, Effect::None, Origin::Manifest));
         }
-        let mut merged = merged.clone();
+        let mut merged = next_boot.merged.clone();
         wanted.put(&mut merged);
         let waits = self.fields.iter().any(|f| f.effect == Effect::NextBoot);
         let effect = if waits { Effect::NextBoot } else { Effect::None };
@@ -170,7 +175,7 @@ impl Draft<'_> {
             if let Some(by_call) = running.covering(n)
                 && !self.has_field(change)
             {
-                self.fields.push(field(change, by_call.effect));
+                self.fields.push(field(change, by_call.effect, running.origin()));
             }
         }
     }
@@ -204,7 +209,7 @@ impl Draft<'_> {
         }
         for change in running.waiting() {
             if !self.has_field(change) {
-                self.fields.push(field(change, effect));
+                self.fields.push(field(change, effect, running.origin()));
             }
         }
         let settings = &self.desired.settings;
@@ -285,7 +290,7 @@ impl Draft<'_> {
             id: self.desired.id.clone(),
             action,
             effect,
-            reason: reason(action, &self.fields),
+            reason: reason(action, &self.fields, &self.pending),
             fields: self.fields,
             pending: self.pending,
             before: self.host.persistent.as_ref().map(without_mark),
@@ -302,10 +307,11 @@ fn origin(applied: bool) -> Origin {
     if applied { Origin::Drift } else { Origin::Manifest }
 }
 
-fn reason(action: Action, fields: &[FieldChange]) -> String {
+fn reason(action: Action, fields: &[FieldChange], pending: &[FieldChange]) -> String {
     let drift = fields.iter().filter(|f| f.origin == Origin::Drift).count();
     let text = match action {
-        Action::NoOp => "in sync",
+        Action::NoOp if pending.is_empty() => "in sync",
+        Action::NoOp => "defined as the manifest says",
         Action::Adopt => "nobody owns it yet",
         _ if drift == 0 => "the manifest changed",
         _ if drift == fields.len() => "the host was changed",
@@ -345,7 +351,7 @@ fn next_boot(
     o
 }
 
-fn field(change: &Change, effect: Effect) -> FieldChange {
+fn field(change: &Change, effect: Effect, origin: Origin) -> FieldChange {
     let show = |value: &Option<String>| {
         value
             .as_ref()
@@ -357,6 +363,7 @@ fn field(change: &Change, effect: Effect) -> FieldChange {
         after: show(&change.after),
         effect,
         span: change.span,
-        origin: change.origin,
+        // what was applied of a secret is not kept, so nobody can tell who changed it
+        origin: if is_secret(&change.path) { Origin::Manifest } else { origin },
     }
 }
