@@ -124,7 +124,8 @@ fn saved_plan(context: &Context, path: &Path, run: &RunOptions) -> Run {
     let report = walk(context, &plan, &host, usize::from(run.parallel));
     match context.output.format {
         Format::Human => {
-            context.output.result(&human::report(&plan, &report, None, context.output))?
+            let text = human::report(&plan, &report, None, context.output);
+            context.output.result(&text)?;
         }
         Format::Json => {
             context.output.result(&json::saved_summary(&plan, &connection, &report))?;

@@ -1,11 +1,22 @@
 //! What goes wrong, and that nothing is lost by it.
 
+mod converge;
 mod garbage;
 mod injected;
+mod property;
 mod state_file;
+mod waits;
 
 use libtest_mimic::Trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    [garbage::trials(), injected::trials(), state_file::trials()].into_iter().flatten().collect()
+    let groups = [
+        converge::trials(),
+        garbage::trials(),
+        injected::trials(),
+        property::trials(),
+        state_file::trials(),
+        waits::trials(),
+    ];
+    groups.into_iter().flatten().collect()
 }

@@ -4,6 +4,7 @@
 mod command;
 mod decorators;
 mod libvirtd;
+pub(crate) mod site;
 mod trial;
 
 pub(crate) use command::{run, tool, virt};
