@@ -74,6 +74,7 @@ impl Session {
             adopt: typed.adopt,
             allow: typed.allow.iter().copied().max(),
             only: typed.only.iter().cloned().collect(),
+            explain: typed.explain,
             ..Options::default()
         };
         Ok(Self::plan(context, loaded, options)?)

@@ -2,7 +2,7 @@
 //!
 //! An object that takes part in either is held back, and so is everything that depends on it.
 
-use super::load::Object;
+use super::object::Object;
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::model::domain::{DiskSource, Domain};
 use crate::model::network::Network;

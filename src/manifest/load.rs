@@ -1,12 +1,11 @@
 //! From paths to the desired state.
 
-use super::document::{kind, read};
+use super::document::read;
+use super::object::{Object, first_error, object};
 use super::virt_toml::{self, FILE};
-use super::{check, files, settings};
+use super::{check, files};
 use crate::diag::{Diagnostic, Diagnostics, Sources, Span};
-use crate::model::domain::{self, Domain, InterfaceSource};
-use crate::model::{Desired, DesiredResource, Kind, ResourceId, Settings, check_name, network};
-use crate::xml::Element;
+use crate::model::{Desired, DesiredResource, ResourceId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -55,77 +54,6 @@ pub fn load(paths: &[PathBuf]) -> Loaded {
     assemble(objects, broken, &mut loaded.desired);
     loaded.diagnostics.sort();
     loaded
-}
-
-/// A resource on its way into the desired state.
-#[derive(Debug)]
-pub(super) struct Object {
-    pub(super) id: ResourceId,
-    pub(super) definition: Element,
-    pub(super) settings: Settings,
-    /// What it needs, and where it says so.
-    pub(super) needs: Vec<(ResourceId, Span)>,
-    pub(super) span: Span,
-    /// Why it is held back.
-    pub(super) broken: Option<String>,
-}
-
-/// Checks one resource by itself. `None` if it has no name to hold it back by.
-fn object(
-    mut root: Element,
-    broken: Option<String>,
-    sources: &Sources,
-    out: &mut Diagnostics,
-) -> Option<Object> {
-    let kind = kind(&root)?;
-    let mut problems = Diagnostics::default();
-    let found = settings::take(&mut root, &mut problems);
-    match kind {
-        Kind::Domain => domain::check(&root, &mut problems),
-        Kind::Network => network::check(&root, &mut problems),
-    }
-    let id = root
-        .child_text("name")
-        .filter(|n| check_name(n).is_ok())
-        .map(|name| ResourceId::new(kind, name));
-    let broken = broken.or_else(|| first_error(&problems, sources));
-    out.extend(problems.into_iter().map(|mut d| {
-        d.address = d.address.or_else(|| id.as_ref().map(ToString::to_string));
-        d
-    }));
-    let mut needs: Vec<_> = found.settings.depends_on.iter().cloned().zip(found.places).collect();
-    if kind == Kind::Domain {
-        needs.extend(networks_of(&root));
-    }
-    Some(Object {
-        id: id?,
-        settings: found.settings,
-        needs,
-        span: root.span,
-        definition: root,
-        broken,
-    })
-}
-
-/// The networks that a domain's interfaces are on, and where it says so.
-fn networks_of(root: &Element) -> Vec<(ResourceId, Span)> {
-    let named = |i: domain::Interface<'_>| match i.source() {
-        InterfaceSource::Network(Some(name)) if check_name(name).is_ok() => {
-            let place = i.element().child("source").and_then(|s| s.attribute("network"));
-            Some((ResourceId::new(Kind::Network, name), place.map_or(i.element().span, |a| a.span)))
-        }
-        _ => None,
-    };
-    Domain::new(root).interfaces().filter_map(named).collect()
-}
-
-fn first_error(problems: &Diagnostics, sources: &Sources) -> Option<String> {
-    let first = problems.iter().find(|d| d.is_error())?;
-    // the line is in the diagnostic; finding it again for each of many objects would take long
-    Some(match first.span.and_then(|s| sources.get(s.source)) {
-        Some(source) => format!("{}: {}", source.name, first.summary),
-        None => first.summary.clone(),
-    })
 }
 
 /// Settles the name of the set and the connection; returns why nothing may be applied, if so.
@@ -207,6 +135,7 @@ mod tests {
     )]
 
     use super::*;
+    use crate::model::Kind;
     use std::fs;
     use std::path::Path;
     use std::process;

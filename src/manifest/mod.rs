@@ -7,6 +7,7 @@ mod check;
 mod document;
 mod files;
 mod load;
+mod object;
 mod settings;
 mod to_toml;
 mod toml;

@@ -23,6 +23,8 @@ pub struct Options {
     pub only: BTreeSet<ResourceId>,
     /// Resources to delete, whatever the manifests say.
     pub delete: BTreeSet<ResourceId>,
+    /// Whether the plan lists what the host filled in by itself.
+    pub explain: bool,
 }
 
 impl Default for Options {
@@ -35,6 +37,7 @@ impl Default for Options {
             allow: None,
             only: BTreeSet::new(),
             delete: BTreeSet::new(),
+            explain: false,
         }
     }
 }
@@ -112,6 +115,9 @@ pub struct ResourceChange {
     pub fields: Vec<FieldChange>,
     /// Fields that are defined and wait for the next boot or start; no step concerns them.
     pub pending: Vec<FieldChange>,
+    /// What only the host's definition has, with its value: no difference, and not touched. Listed
+    /// if [`Options::explain`] asks.
+    pub defaulted: Vec<(Path, String)>,
     /// The definition before, without our mark; `None` if there is none.
     pub before: Option<Element>,
     /// The definition after, without our mark; `None` if there will be none.

@@ -4,7 +4,8 @@ use super::changes::{Options, Plan, Refusal, ResourceChange};
 use super::decide::{self, Context, Decision};
 use super::graph;
 use super::ownership::{Mark, digest, read_mark};
-use crate::diag::{Diagnostic, Diagnostics, Span};
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::model::domain::Domain;
 use crate::model::{
     Capabilities, Desired, DesiredResource, Kind, Observed, ObservedResource, OpKind, ResourceId,
 };
@@ -97,7 +98,8 @@ impl<'a> Planner<'a> {
         {
             format!("it needs {missing}, which is held back")
         } else {
-            let span = reference_span(&resource.definition, missing).unwrap_or(resource.span);
+            let mut networks = Domain::new(&resource.definition).networks();
+            let span = networks.find(|(id, _)| id == missing).map_or(resource.span, |(_, s)| s);
             let known = self.desired.resources.keys().chain(self.observed.resources.keys());
             let names = known.filter(|id| id.kind == missing.kind).map(|id| id.name.as_str());
             let hint = match crate::diag::closest(&missing.name, names) {
@@ -349,9 +351,10 @@ impl<'a> Planner<'a> {
         for decision in &self.decisions {
             // what is deleted has no manifest: it depended on the networks it uses
             let definition = decision.change.before.as_ref();
-            depends_on
-                .entry(decision.change.id.clone())
-                .or_insert_with(|| definition.map_or(Vec::new(), networks_of));
+            depends_on.entry(decision.change.id.clone()).or_insert_with(|| {
+                let networks = definition.into_iter().flat_map(|d| Domain::new(d).networks());
+                networks.map(|(id, _)| id).collect()
+            });
         }
         let steps = graph::order(&self.decisions, &depends_on);
         let ids: BTreeSet<&ResourceId> = steps.iter().map(|s| &s.target.id).collect();
@@ -401,26 +404,9 @@ pub(crate) fn mark_on(host: &ObservedResource) -> Option<Mark> {
 fn users(observed: &Observed) -> BTreeMap<String, Vec<String>> {
     let mut users: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for host in observed.resources.values().filter(|h| h.id.kind == Kind::Domain) {
-        for network in host.live.iter().flat_map(networks_of) {
+        for (network, _) in host.live.iter().flat_map(|live| Domain::new(live).networks()) {
             users.entry(network.name).or_default().push(host.id.name.clone());
         }
     }
     users
-}
-
-/// The networks that a domain's interfaces name.
-fn networks_of(definition: &Element) -> Vec<ResourceId> {
-    let devices = definition.child("devices");
-    let interfaces = devices.into_iter().flat_map(|d| d.children_named("interface"));
-    interfaces
-        .filter_map(|i| i.child("source")?.attr("network"))
-        .map(|name| ResourceId::new(Kind::Network, name))
-        .collect()
-}
-
-/// Where a definition names the network.
-fn reference_span(definition: &Element, id: &ResourceId) -> Option<Span> {
-    let interfaces = definition.child("devices")?.children_named("interface");
-    let mut names = interfaces.filter_map(|i| i.child("source")?.attribute("network"));
-    names.find(|a| id.kind == Kind::Network && a.value == id.name).map(|a| a.span)
 }

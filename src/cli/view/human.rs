@@ -8,6 +8,7 @@ use crate::model::{Effect, ResourceId};
 use crate::reconcile::{
     Action, FieldChange, Origin, Plan, Report, ResourceChange, Status, StepAction,
 };
+use crate::xml::Path;
 use std::fmt::Write as _;
 
 /// Longest value that a field's line shows, in characters.
@@ -31,6 +32,17 @@ pub(crate) fn plan(session: &Session, output: Output, explain: bool) -> String {
         if !change.pending.is_empty() {
             let _ = writeln!(out, "    defined, waits for the next boot:");
             out.push_str(&fields(&change.pending, &session.loaded.sources, output));
+        }
+        if !change.defaulted.is_empty() {
+            let _ = writeln!(
+                out,
+                "    only on the host, filled in by it or by others, and left alone:"
+            );
+            let row = |(path, value): &(Path, String)| {
+                vec![format!("    {}", escape(&path.to_string())), short(value)]
+            };
+            let rows: Vec<Vec<String>> = change.defaulted.iter().map(row).collect();
+            out.push_str(&columns(&rows, |_, _, cell| output.paint(Paint::Dim, cell)));
         }
     }
     for (id, reason) in &plan.held_back {

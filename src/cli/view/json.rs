@@ -126,6 +126,9 @@ fn change(change: &ResourceChange, sources: &Sources) -> Value {
         "reason": change.reason,
         "fields": change.fields.iter().map(|f| field(f, sources)).collect::<Vec<_>>(),
         "pending": change.pending.iter().map(|f| field(f, sources)).collect::<Vec<_>>(),
+        "defaulted": change.defaulted.iter().map(|(path, value)| json!({
+            "path": path.to_string(), "value": value,
+        })).collect::<Vec<_>>(),
         "source": place(change.span, sources),
     })
 }

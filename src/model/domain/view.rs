@@ -1,7 +1,8 @@
 //! A domain and its operating system block, read from the tree.
 
-use super::{Console, Disk, Graphics, Interface};
-use crate::model::{MemoryError, Uuid, memory_kib, parse_uuid};
+use super::{Console, Disk, Graphics, Interface, InterfaceSource};
+use crate::diag::Span;
+use crate::model::{Kind, MemoryError, ResourceId, Uuid, check_name, memory_kib, parse_uuid};
 use crate::xml::Element;
 
 /// A `<domain>` element.
@@ -97,6 +98,18 @@ impl<'a> Domain<'a> {
     /// The network interfaces in document order.
     pub fn interfaces(self) -> impl Iterator<Item = Interface<'a>> {
         self.devices("interface").map(Interface::new)
+    }
+
+    /// The networks that its interfaces are on, and where it says so.
+    pub fn networks(self) -> impl Iterator<Item = (ResourceId, Span)> + use<'a> {
+        self.interfaces().filter_map(|i| match i.source() {
+            InterfaceSource::Network(Some(name)) if check_name(name).is_ok() => {
+                let place = i.element().child("source").and_then(|s| s.attribute("network"));
+                let span = place.map_or(i.element().span, |a| a.span);
+                Some((ResourceId::new(Kind::Network, name), span))
+            }
+            _ => None,
+        })
     }
 
     /// The consoles in document order.

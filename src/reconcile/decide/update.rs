@@ -268,6 +268,17 @@ impl Draft<'_> {
         }
     }
 
+    /// What only the host's definition has: the comparison the other way round.
+    fn defaulted(&self) -> Vec<(Path, String)> {
+        let (Some(definition), true) = (&self.host.persistent, self.context.options.explain) else {
+            return Vec::new();
+        };
+        let (kind, wanted) = (self.desired.id.kind, &self.desired.definition);
+        let there = overlay(kind, Side::NextBoot, wanted, &without_mark(definition), None, &[]);
+        let only = there.changes.into_iter().filter(|c| c.before.is_none());
+        only.filter_map(|c| Some((c.path, c.after?))).collect()
+    }
+
     fn decide(self, merged: &Element, adopt: bool) -> Decision {
         let steps = self.steps.iter().map(|(_, e)| *e).max().unwrap_or(Effect::None);
         let effect = self.fields.iter().map(|f| f.effect).fold(steps, Effect::max);
@@ -286,6 +297,7 @@ impl Draft<'_> {
             ),
             hint: format!("pass --allow {effect}, or write allow = [\"{effect}\"] in its manifest"),
         });
+        let defaulted = self.defaulted();
         let change = ResourceChange {
             id: self.desired.id.clone(),
             action,
@@ -293,6 +305,7 @@ impl Draft<'_> {
             reason: reason(action, &self.fields, &self.pending),
             fields: self.fields,
             pending: self.pending,
+            defaulted,
             before: self.host.persistent.as_ref().map(without_mark),
             after: Some(without_mark(merged)),
             span: self.desired.span,

@@ -1,0 +1,68 @@
+//! One resource on its way from a document into the desired state.
+
+use super::document::kind;
+use super::settings;
+use crate::diag::{Diagnostics, Sources, Span};
+use crate::model::domain::{self, Domain};
+use crate::model::{Kind, ResourceId, Settings, check_name, network};
+use crate::xml::Element;
+
+/// A resource on its way into the desired state.
+#[derive(Debug)]
+pub(super) struct Object {
+    pub(super) id: ResourceId,
+    pub(super) definition: Element,
+    pub(super) settings: Settings,
+    /// What it needs, and where it says so.
+    pub(super) needs: Vec<(ResourceId, Span)>,
+    pub(super) span: Span,
+    /// Why it is held back.
+    pub(super) broken: Option<String>,
+}
+
+/// Checks one resource by itself. `None` if it has no name to hold it back by.
+pub(super) fn object(
+    mut root: Element,
+    broken: Option<String>,
+    sources: &Sources,
+    out: &mut Diagnostics,
+) -> Option<Object> {
+    let kind = kind(&root)?;
+    let mut problems = Diagnostics::default();
+    let found = settings::take(&mut root, &mut problems);
+    match kind {
+        Kind::Domain => domain::check(&root, &mut problems),
+        Kind::Network => network::check(&root, &mut problems),
+    }
+    let id = root
+        .child_text("name")
+        .filter(|n| check_name(n).is_ok())
+        .map(|name| ResourceId::new(kind, name));
+    let broken = broken.or_else(|| first_error(&problems, sources));
+    out.extend(problems.into_iter().map(|mut d| {
+        d.address = d.address.or_else(|| id.as_ref().map(ToString::to_string));
+        d
+    }));
+    let mut needs: Vec<_> = found.settings.depends_on.iter().cloned().zip(found.places).collect();
+    if kind == Kind::Domain {
+        needs.extend(Domain::new(&root).networks());
+    }
+    Some(Object {
+        id: id?,
+        settings: found.settings,
+        needs,
+        span: root.span,
+        definition: root,
+        broken,
+    })
+}
+
+/// The first error, as the reason why something is held back.
+pub(super) fn first_error(problems: &Diagnostics, sources: &Sources) -> Option<String> {
+    let first = problems.iter().find(|d| d.is_error())?;
+    // the line is in the diagnostic; finding it again for each of many objects would take long
+    Some(match first.span.and_then(|s| sources.get(s.source)) {
+        Some(source) => format!("{}: {}", source.name, first.summary),
+        None => first.summary.clone(),
+    })
+}
