@@ -199,8 +199,7 @@ impl Draft<'_> {
                 self.context.users.is_empty() || gate.asked(Effect::NetworkRestart),
             ),
         };
-        let helps = !running.is_current || self.fields.iter().any(|f| f.effect == Effect::NextBoot);
-        (open && (helps || gate.asked_by_run(effect))).then_some(effect)
+        (open && (!running.is_current || gate.asked_by_run(effect))).then_some(effect)
     }
 
     fn restart(&mut self, running: &Running, effect: Effect) {
