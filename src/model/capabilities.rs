@@ -45,6 +45,8 @@ pub struct Capabilities {
     pub operations: BTreeSet<(Kind, OpKind)>,
     /// Whether undefine can keep NVRAM and TPM state (libvirt 8.9, hypervisors that have them).
     pub undefine_keeps_state: bool,
+    /// Whether a domain can be started with its processors stopped.
+    pub creates_paused: bool,
     /// First three bytes of generated MAC addresses.
     pub mac_prefix: [u8; 3],
 }

@@ -1,13 +1,14 @@
 //! Desired and observed in, a plan out: a pure function.
 
-use super::changes::{Options, Plan, Refusal, ResourceChange};
+use super::changes::{Options, Plan, Refusal, ResourceChange, StepAction};
 use super::decide::{self, Context, Decision};
 use super::graph;
 use super::ownership::{Mark, digest, read_mark};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::domain::Domain;
 use crate::model::{
-    Capabilities, Desired, DesiredResource, Kind, Observed, ObservedResource, OpKind, ResourceId,
+    Capabilities, Desired, DesiredResource, Kind, Observed, ObservedResource, Op, OpKind,
+    ResourceId,
 };
 use crate::xml::{Element, write_compact};
 use std::collections::{BTreeMap, BTreeSet};
@@ -226,23 +227,29 @@ impl<'a> Planner<'a> {
 
     fn check_supported(&mut self, decision: &mut Decision) {
         let kind = decision.change.id.kind;
-        let missing: BTreeSet<OpKind> = decision
-            .steps
-            .iter()
-            .filter_map(|s| match &s.action {
-                super::changes::StepAction::Call(op) => Some(op.kind()),
-                super::changes::StepAction::Wait { .. } => None,
+        let ops = || {
+            decision.steps.iter().filter_map(|s| match &s.action {
+                StepAction::Call(op) => Some(op),
+                StepAction::Wait { .. } => None,
             })
-            .filter(|op| !self.capabilities.supports(kind, *op))
-            .collect();
-        if !missing.is_empty() {
-            let words: Vec<&str> = missing.iter().map(|op| op.word()).collect();
+        };
+        let mut lacks = |what: String| {
             self.refusals.push(Refusal {
                 id: Some(decision.change.id.clone()),
-                reason: format!("the host cannot {} a {kind}", words.join(", ")),
+                reason: format!("the host cannot {what}"),
                 hint: "take what needs it out of the manifest, or connect to another host"
                     .to_owned(),
             });
+        };
+        let missing: BTreeSet<OpKind> =
+            ops().map(Op::kind).filter(|op| !self.capabilities.supports(kind, *op)).collect();
+        if !missing.is_empty() {
+            let words: Vec<&str> = missing.iter().map(|op| op.word()).collect();
+            lacks(format!("{} a {kind}", words.join(", ")));
+        }
+        let paused = ops().any(|op| *op == Op::Create { paused: true });
+        if paused && kind == Kind::Domain && !self.capabilities.creates_paused {
+            lacks(format!("start a {kind} paused"));
         }
     }
 

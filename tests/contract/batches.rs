@@ -5,7 +5,7 @@ use super::subject::{Host, uuid_of};
 use std::collections::BTreeSet;
 use virt::diag::ErrorCode;
 use virt::model::{
-    Call, Detail, Kind, Op, OpKind, Outcome, ResourceId, Scope, State, UndefineKeep,
+    Affect, Call, Detail, Kind, Op, OpKind, Outcome, ResourceId, Scope, State, UndefineKeep,
 };
 
 pub(super) const RULES: &[Rule] = &[
@@ -125,6 +125,19 @@ fn unsupported_operations_are_refused(host: &Host) {
         assert!(!host.supports(Kind::Network, op.kind()));
         network.refused(op, &unsupported);
     }
+    let domain = host.domain("bare", "");
+    domain.define().start();
+    let (xml, affect) = ("<input type='tablet' bus='usb'/>".to_owned(), Affect::Config);
+    for op in [
+        Op::Attach { xml: xml.clone(), affect },
+        Op::Detach { xml: xml.clone(), affect },
+        Op::Update { xml, affect },
+    ] {
+        if !host.supports(Kind::Domain, op.kind()) {
+            domain.refused(op, &unsupported);
+        }
+    }
+    domain.done(Op::Destroy);
     assert!(host.supports(Kind::Domain, OpKind::Define));
     assert!(host.supports(Kind::Network, OpKind::Define));
 }

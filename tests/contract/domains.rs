@@ -1,7 +1,7 @@
 //! A domain's life.
 
 use super::Rule;
-use super::subject::{Host, uuid_of};
+use super::subject::{Deviation, Host, uuid_of};
 use virt::diag::ErrorCode;
 use virt::model::{Affect, Hypervisor, Kind, MetadataKind, Op, OpKind, State, UndefineKeep};
 
@@ -78,8 +78,11 @@ fn suspended_and_resumed(host: &Host) {
     web.start().done(Op::Suspend).is(State::Paused);
     web.done(Op::Resume).is(State::Running);
     web.done(Op::Suspend).done(Op::Destroy).is(State::Shutoff);
-    if host.driver.capabilities().unwrap().hypervisor == Hypervisor::Qemu {
-        web.done(Op::Create { paused: true }).is(State::Paused).done(Op::Destroy);
+    let paused = Op::Create { paused: true };
+    if host.driver.capabilities().unwrap().creates_paused {
+        web.done(paused).is(State::Paused).done(Op::Destroy);
+    } else {
+        web.refused(paused, &[ErrorCode::INVALID_ARG]);
     }
 }
 
@@ -133,7 +136,11 @@ fn memory_is_set(host: &Host) {
     web.refused(set(65537, Affect::Config), &[ErrorCode::INVALID_ARG]);
     web.refused(set(0, Affect::Config), &[ErrorCode::INVALID_ARG]);
     web.refused(set(32768, Affect::Live), &[ErrorCode::OPERATION_INVALID]);
-    web.refused(set(32768, Affect::Both), &[ErrorCode::OPERATION_INVALID]);
+    let both = match host.deviates(Deviation::MemoryIsSetInOnePlace) {
+        true => ErrorCode::INVALID_ARG,
+        false => ErrorCode::OPERATION_INVALID,
+    };
+    web.refused(set(32768, Affect::Both), &[both]);
 }
 
 fn vcpus_are_set(host: &Host) {

@@ -9,11 +9,11 @@ mod domains;
 mod networks;
 mod subject;
 
-use crate::support::{Needs, trial_if};
+use crate::support::{Libvirtd, Needs, tool, trial_if};
 use libtest_mimic::Trial;
-use std::sync::Arc;
-use subject::{Host, Subject};
-use virt::drivers::{TestDriver, TestHost};
+use std::sync::{Arc, OnceLock};
+use subject::{Deviation, Host, Subject};
+use virt::drivers::{self, Environment, TestDriver, TestHost, Uri};
 
 /// A rule: its name, and what checks it.
 type Rule = (&'static str, fn(&Host));
@@ -50,5 +50,20 @@ fn subjects() -> impl Iterator<Item = Subject> {
         std::fs::write(&path, "<node/>").unwrap();
         Box::new(TestDriver::open(TestHost::File(path), None).unwrap())
     });
-    [memory, kept, from_file].into_iter()
+    // one daemon for all rules, started by the first that runs
+    let daemon = Arc::new(OnceLock::new());
+    let remote = |name, domain_type, needs: Needs, uri: fn(&Libvirtd) -> String| {
+        let daemon = Arc::clone(&daemon);
+        Subject::new(name, domain_type, needs, move |_| {
+            let uri = uri(daemon.get_or_init(Libvirtd::start));
+            drivers::open(&Uri::parse(&uri).unwrap(), &Environment::new(None, None)).unwrap()
+        })
+    };
+    let libvirtd = Libvirtd::available();
+    let qemu = libvirtd.clone().and_then(|()| tool("qemu-system-x86_64").map(|_| ()));
+    let libvirt_qemu =
+        remote("libvirt_qemu", "qemu", qemu, Libvirtd::qemu_uri).but(&[Deviation::MacsMayRepeat]);
+    let libvirt_test = remote("libvirt_test", "test", libvirtd, Libvirtd::test_uri)
+        .but(&[Deviation::MemoryIsSetInOnePlace, Deviation::NetworkHasNoNextStart]);
+    [memory, kept, from_file, libvirt_qemu, libvirt_test].into_iter()
 }

@@ -1,7 +1,7 @@
 //! A network's life.
 
 use super::Rule;
-use super::subject::{Host, uuid_of};
+use super::subject::{Deviation, Host, uuid_of};
 use virt::diag::ErrorCode;
 use virt::model::{Affect, Kind, NetworkCommand, NetworkSection, Op, OpKind, State, UndefineKeep};
 use virt::xml::Path;
@@ -20,7 +20,10 @@ fn undefine() -> Op {
 }
 
 fn defined_and_undefined(host: &Host) {
-    let lan = host.network("lan", "<forward/>");
+    // to forward, a network needs an address
+    let bare = host.network("lan", "<forward/>");
+    bare.refused(Op::Define { xml: bare.xml.clone() }, &[ErrorCode::XML_ERROR]);
+    let lan = host.network("lan", "<forward/><ip address='10.90.0.1' prefix='24'/>");
     lan.define();
     let config = lan.config();
     assert_eq!(config.child("forward").unwrap().attr("mode"), Some("nat"));
@@ -60,6 +63,10 @@ fn redefined_for_its_next_start(host: &Host) {
     let old = host.network("grows", "");
     let new = host.network("grows", "<domain name='new'/>");
     old.define().start();
+    if host.deviates(Deviation::NetworkHasNoNextStart) {
+        old.done(Op::Destroy).done(undefine());
+        return;
+    }
     new.define();
     assert!(new.live().child("domain").is_none());
     new.done(Op::Destroy).start();
@@ -67,14 +74,19 @@ fn redefined_for_its_next_start(host: &Host) {
     new.done(Op::Destroy).done(undefine());
 }
 
-const SUBNET: &str = "<ip address='10.91.0.1' prefix='24'>\
-    <dhcp><range start='10.91.0.2' end='10.91.0.99'/></dhcp></ip>";
+/// A subnet with DHCP. Rules that share a daemon run at the same time: each has one of its own.
+fn subnet(second: u8) -> String {
+    format!(
+        "<ip address='10.{second}.0.1' prefix='24'>\
+         <dhcp><range start='10.{second}.0.2' end='10.{second}.0.99'/></dhcp></ip>"
+    )
+}
 
 fn update(command: NetworkCommand, section: NetworkSection, xml: &str) -> Op {
     Op::NetworkUpdate { command, section, parent: -1, xml: xml.to_owned(), affect: Affect::Both }
 }
 
-/// An entry of a section: the section, where a value of it is found, the entry and that value, and
+/// An entry of a section of a network on `subnet(91)`: the section, where a value of it is found, the entry and that value, and
 /// both once more, changed, for sections whose entries can change.
 type Entry = (NetworkSection, &'static str, [&'static str; 2], Option<[&'static str; 2]>);
 
@@ -121,7 +133,7 @@ fn sections_are_updated(host: &Host) {
     if !host.supports(Kind::Network, OpKind::NetworkUpdate) {
         return;
     }
-    let lan = host.network("parts", SUBNET);
+    let lan = host.network("parts", &subnet(91));
     lan.define().start();
     let invalid = [ErrorCode::OPERATION_INVALID];
     for (section, path, [xml, value], changed) in ENTRIES {
@@ -155,10 +167,10 @@ fn unfit_updates(host: &Host) {
     if !host.supports(Kind::Network, OpKind::NetworkUpdate) {
         return;
     }
-    let lan = host.network("misfit", SUBNET);
+    let lan = host.network("misfit", &subnet(92));
     let (add, section) = (NetworkCommand::AddLast, NetworkSection::IpDhcpHost);
     let invalid = [ErrorCode::OPERATION_INVALID];
-    let entry = "<host mac='52:54:00:00:00:11' ip='10.91.0.150'/>";
+    let entry = "<host mac='52:54:00:00:00:11' ip='10.92.0.150'/>";
     // a network that does not run has nothing live to change
     lan.define().refused(update(add, section, entry), &invalid);
     lan.start();

@@ -89,23 +89,15 @@ impl Libvirtd {
 
 impl Drop for Libvirtd {
     fn drop(&mut self) {
-        // Its guests and dnsmasq outlive it. (The script turned itself into the daemon, so the
-        // child's pid is the daemon's.)
+        // the script's process ends its namespace, and with that all that is in it
         let started = self.processes();
         let namespace = network_of(self.daemon.id());
-        end(self.daemon.id(), "-TERM");
-        let deadline = Instant::now() + END;
-        while matches!(self.daemon.try_wait(), Ok(None)) {
-            if Instant::now() > deadline {
-                let _ = self.daemon.kill();
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
         // a pid that something else has got meanwhile is in another namespace
-        let left = || started.iter().copied().filter(|pid| network_of(*pid) == namespace);
-        left().for_each(|pid| end(pid, "-KILL"));
+        let left = || started.iter().any(|pid| network_of(*pid) == namespace);
         let deadline = Instant::now() + END;
-        while left().next().is_some() && Instant::now() < deadline {
+        while left() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -119,9 +111,4 @@ fn processes() -> impl Iterator<Item = u32> {
 /// The network namespace that a process is in.
 fn network_of(pid: u32) -> Option<PathBuf> {
     fs::read_link(Path::new("/proc").join(pid.to_string()).join("ns/net")).ok()
-}
-
-fn end(pid: u32, signal: &str) {
-    // one that has ended by itself is as good
-    let _ = Command::new("kill").args([signal, &pid.to_string()]).stderr(Stdio::null()).status();
 }

@@ -1,6 +1,6 @@
 #!/bin/bash
-# libvirtd.sh DIR: becomes a libvirtd of its own, in a mount namespace and a network namespace of
-# its own, serving DIR/sock/libvirt-sock. It sees nothing of the host's libvirt and leaves nothing.
+# libvirtd.sh DIR: runs a libvirtd with namespaces of its own, serving DIR/sock/libvirt-sock. It sees
+# nothing of the host's libvirt and leaves nothing: when this process ends, all that it started ends.
 set -euo pipefail
 dir=$1
 mkdir -p "$dir"/{sock,etc/qemu/networks/autostart,lib,cache,log}
@@ -20,7 +20,9 @@ user = "root"
 group = "root"
 CONF
 export dir
-exec unshare --mount --net bash -euc '
+# The shell is the first process of its namespace, and buries guests and dnsmasq at once. libvirtd
+# waits for that whenever it ends one; the first process of a container may take seconds.
+exec unshare --mount --net --pid --fork --kill-child=KILL --mount-proc bash -euc '
   mount --make-rprivate /
   mount --bind "$dir/etc" /etc/libvirt
   mount -t tmpfs -o mode=755 tmpfs /run
@@ -29,4 +31,4 @@ exec unshare --mount --net bash -euc '
   mount --bind "$dir/cache" /var/cache/libvirt
   mount --bind "$dir/log" /var/log/libvirt
   ip link set lo up
-  exec libvirtd -f /etc/libvirt/libvirtd.conf -p "$dir/pid"'
+  libvirtd -f /etc/libvirt/libvirtd.conf -p "$dir/pid" || exit'

@@ -34,10 +34,6 @@ const KEEPS_TPM: Version = Version::new(8, 9, 0);
 /// Since when a network has metadata that can be set.
 const NETWORK_METADATA: Version = Version::new(9, 7, 0);
 
-/// Since when libvirt's test driver attaches devices, and changes them.
-const TEST_ATTACH: Version = Version::new(10, 0, 0);
-const TEST_UPDATE: Version = Version::new(10, 6, 0);
-
 /// What the host takes. It says what is worth sending: for a part of it, such as a kind of device,
 /// the host may still refuse.
 pub(super) fn capabilities(host: &Host) -> Capabilities {
@@ -47,6 +43,8 @@ pub(super) fn capabilities(host: &Host) -> Capabilities {
         version: host.version,
         operations: pairs.filter(|(kind, op)| takes(host, *kind, *op)).collect(),
         undefine_keeps_state: keeps_state(host),
+        // libvirt's test driver refuses the flag
+        creates_paused: host.hypervisor != Hypervisor::Test,
         mac_prefix: match host.hypervisor {
             Hypervisor::Xen => [0x00, 0x16, 0x3e],
             Hypervisor::Qemu | Hypervisor::Test | Hypervisor::Other => [0x52, 0x54, 0x00],
@@ -64,9 +62,9 @@ fn takes(host: &Host, kind: Kind, op: OpKind) -> bool {
         (_, OpKind::Define | OpKind::Undefine | OpKind::Create | OpKind::Destroy)
         | (_, OpKind::SetAutostart) => true,
         (Kind::Domain, OpKind::NetworkUpdate) => false,
-        (Kind::Domain, OpKind::Attach) => !mock || host.version >= TEST_ATTACH,
-        (Kind::Domain, OpKind::Update) => !mock || host.version >= TEST_UPDATE,
-        (Kind::Domain, OpKind::Detach) => !mock,
+        // libvirt's test driver plugs only a few kinds of device (since 10.0), and those only live;
+        // it unplugs none, and refuses nearly every change
+        (Kind::Domain, OpKind::Attach | OpKind::Detach | OpKind::Update) => !mock,
         (
             Kind::Domain,
             OpKind::Shutdown
@@ -212,10 +210,13 @@ fn metadata(kind: &MetadataKind) -> (i32, Option<&String>, Option<&String>) {
 }
 
 fn sendable(xml: &str) -> Result<&str> {
-    if xml.len() <= XML_MAX {
+    let message = if xml.len() > XML_MAX {
+        format!("the definition has {} bytes, more than the {XML_MAX} sent", xml.len())
+    } else if xml.contains('\0') {
+        "the definition holds a NUL, which XML does not have".to_owned()
+    } else {
         return Ok(xml);
-    }
-    let message = format!("the definition has {} bytes, more than the {XML_MAX} sent", xml.len());
+    };
     Err(Error::new(ErrorCode::XML_ERROR, ErrorDomain::REMOTE, message))
 }
 
@@ -225,7 +226,11 @@ fn not_of(kind: Kind) -> Error {
 }
 
 fn new(procedure: Procedure, args: &(impl Encode + ?Sized)) -> Result<Request> {
-    Ok(Request { procedure, args: to_bytes(args)?, time: times::of(procedure) })
+    let args = to_bytes(args).map_err(|malformed| {
+        let message = format!("the operation cannot be sent: {malformed}");
+        Error::new(ErrorCode::INVALID_ARG, ErrorDomain::REMOTE, message)
+    })?;
+    Ok(Request { procedure, args, time: times::of(procedure) })
 }
 
 #[cfg(test)]
@@ -305,9 +310,10 @@ mod tests {
         };
         let (old, new) = (Version::new(9, 0, 0), Version::new(11, 3, 0));
         assert!(takes(Hypervisor::Qemu, old, Kind::Domain, OpKind::Update));
-        assert!(!takes(Hypervisor::Test, old, Kind::Domain, OpKind::Update));
-        assert!(takes(Hypervisor::Test, new, Kind::Domain, OpKind::Update));
-        assert!(!takes(Hypervisor::Test, new, Kind::Domain, OpKind::Detach));
+        for op in [OpKind::Attach, OpKind::Detach, OpKind::Update] {
+            assert!(!takes(Hypervisor::Test, new, Kind::Domain, op));
+        }
+        assert!(!capabilities(&host(Hypervisor::Test, new)).creates_paused);
         assert!(!takes(Hypervisor::Qemu, old, Kind::Network, OpKind::SetMetadata));
         assert!(takes(Hypervisor::Qemu, new, Kind::Network, OpKind::SetMetadata));
         assert!(!takes(Hypervisor::Qemu, new, Kind::Domain, OpKind::NetworkUpdate));
@@ -323,5 +329,22 @@ mod tests {
         let op = Op::Define { xml: "x".repeat(XML_MAX + 1) };
         let error = request(&host, &Call { target, op }).unwrap_err();
         assert_eq!(error.code, ErrorCode::XML_ERROR);
+    }
+
+    #[test]
+    fn a_nul_is_not_sent_and_is_the_callers_mistake() {
+        let host = host(Hypervisor::Qemu, Version::new(11, 3, 0));
+        let code = |name: &str, op: Op| {
+            let target = Target { id: ResourceId::new(Kind::Domain, name), uuid: Uuid::nil() };
+            request(&host, &Call { target, op }).unwrap_err().code
+        };
+        let title = Op::SetMetadata {
+            kind: MetadataKind::Title,
+            value: Some("\0".to_owned()),
+            affect: Affect::Live,
+        };
+        assert_eq!(code("web", Op::Define { xml: "<domain\0/>".to_owned() }), ErrorCode::XML_ERROR);
+        assert_eq!(code("web", title), ErrorCode::INVALID_ARG);
+        assert_eq!(code("w\0eb", Op::Destroy), ErrorCode::INVALID_ARG);
     }
 }

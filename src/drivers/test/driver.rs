@@ -72,6 +72,7 @@ impl Driver for TestDriver {
             version: Version::new(11, 3, 0),
             operations: kinds.filter(|(kind, op)| takes(*kind, *op)).collect(),
             undefine_keeps_state: false,
+            creates_paused: true,
             mac_prefix: MAC_PREFIX,
         })
     }

@@ -165,7 +165,7 @@ pub(super) fn network(definition: &mut Element, host: &Host) -> Result<()> {
         let message = format!("unknown forwarding type '{mode}'");
         return Err(fault(ErrorCode::CONFIG_UNSUPPORTED, ErrorDomain::NETWORK, message));
     }
-    if mode == "route" && definition.child("ip").is_none() {
+    if ["nat", "route"].contains(&mode) && definition.child("ip").is_none() {
         let message =
             format!("{mode} forwarding requested, but no IP address provided for network '{name}'");
         return Err(fault(ErrorCode::XML_ERROR, ErrorDomain::NETWORK, message));
