@@ -1,11 +1,23 @@
 //! Against the real thing, where it is installed.
 
 mod corpus;
+mod host;
+mod killed;
 mod libvirtd;
+mod samples;
 mod test_driver;
 
 use libtest_mimic::Trial;
+use std::sync::Arc;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    [corpus::trials(), libvirtd::trials(), test_driver::trials()].into_iter().flatten().collect()
+    let pool = Arc::default();
+    let groups = [
+        corpus::trials(),
+        libvirtd::trials(),
+        test_driver::trials(),
+        samples::trials(&pool),
+        killed::trials(&pool),
+    ];
+    groups.into_iter().flatten().collect()
 }
