@@ -129,6 +129,10 @@ impl Host {
         self.directory.path().join(name)
     }
 
+    pub(crate) fn directory(&self) -> &str {
+        self.directory.path().to_str().unwrap()
+    }
+
     pub(crate) fn write(&self, name: &str, text: &str) {
         fs::write(self.path(name), text).unwrap();
     }
@@ -138,8 +142,7 @@ impl Host {
         copy_samples(self.directory.path(), str::to_owned);
     }
 
-    /// The definition of a domain for its next boot, without what a test of its own is about: the
-    /// mark that `virt` puts on it.
+    /// The definition of a domain for its next boot.
     #[track_caller]
     pub(crate) fn inactive(&self, name: &str) -> String {
         self.virsh(&["dumpxml", "--inactive", name])

@@ -1,9 +1,12 @@
 //! Against the real thing, where it is installed.
 
 mod corpus;
+mod drift;
+mod edits;
 mod host;
 mod killed;
 mod libvirtd;
+mod lost;
 mod samples;
 mod test_driver;
 
@@ -17,7 +20,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         libvirtd::trials(),
         test_driver::trials(),
         samples::trials(&pool),
+        drift::trials(&pool),
+        edits::trials(&pool),
         killed::trials(&pool),
+        lost::trials(&pool),
     ];
     groups.into_iter().flatten().collect()
 }

@@ -25,10 +25,6 @@ pub(crate) enum Point {
     After,
 }
 
-impl Point {
-    pub(crate) const ALL: [Self; 2] = [Self::Before, Self::After];
-}
-
 /// What happens to the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Strike {
