@@ -224,8 +224,8 @@ fn of_a_network(host: &Host) {
     for edit in NETWORK_EDITS {
         text = make(host, "one", &text, edit, edit.running, false);
     }
-    host.write("edited.xml", &at(host, &DOMAIN.replace("POWER", "stopped")));
-    host.apply(&["--allow", "restart"], 0);
+    host.write("edited.xml", &at(host, &DOMAIN.replace("POWER", "manual")));
+    host.virsh(&["destroy", "edited"]);
     for edit in IDLE_NETWORK_EDITS {
         text = make(host, "one", &text, edit, edit.running, false);
     }

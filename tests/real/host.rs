@@ -69,15 +69,17 @@ impl Host {
             assert!(Instant::now() < deadline, "{}", self.virsh(&["list"]));
             std::thread::sleep(Duration::from_millis(20));
         }
-        for name in self.names(&["list", "--all", "--name"]) {
-            self.virsh(&["undefine", &name, "--managed-save", "--nvram"]);
-        }
-        for name in self.names(&["net-list", "--name"]) {
-            self.virsh(&["net-destroy", &name]);
-        }
-        for name in self.names(&["net-list", "--all", "--name"]) {
-            self.virsh(&["net-undefine", &name]);
-        }
+        // in one go, as virsh takes its time to start
+        let each = |list: &[&str], command: &str| {
+            let names = self.names(list).into_iter();
+            names.map(|name| command.replace("NAME", &name)).collect::<String>()
+        };
+        let commands = [
+            each(&["list", "--all", "--name"], "undefine NAME --managed-save --nvram; "),
+            each(&["net-list", "--name"], "net-destroy NAME; "),
+            each(&["net-list", "--all", "--name"], "net-undefine NAME; "),
+        ];
+        self.virsh(&[&commands.concat()]);
     }
 
     /// Runs virsh, not through the proxy, and gives what it printed.

@@ -3,6 +3,8 @@
 mod corpus;
 mod drift;
 mod edits;
+mod gate;
+mod held_back;
 mod host;
 mod killed;
 mod libvirtd;
@@ -22,6 +24,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         samples::trials(&pool),
         drift::trials(&pool),
         edits::trials(&pool),
+        gate::trials(&pool),
+        held_back::trials(&pool),
         killed::trials(&pool),
         lost::trials(&pool),
     ];
