@@ -1,11 +1,33 @@
 //! Against the real thing, where it is installed.
 
 mod corpus;
+mod drift;
+mod edits;
+mod gate;
+mod held_back;
+mod host;
+mod killed;
 mod libvirtd;
+mod lost;
+mod samples;
 mod test_driver;
 
 use libtest_mimic::Trial;
+use std::sync::Arc;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    [corpus::trials(), libvirtd::trials(), test_driver::trials()].into_iter().flatten().collect()
+    let pool = Arc::default();
+    let groups = [
+        corpus::trials(),
+        libvirtd::trials(),
+        test_driver::trials(),
+        samples::trials(&pool),
+        drift::trials(&pool),
+        edits::trials(&pool),
+        gate::trials(&pool),
+        held_back::trials(&pool),
+        killed::trials(&pool),
+        lost::trials(&pool),
+    ];
+    groups.into_iter().flatten().collect()
 }

@@ -1,13 +1,15 @@
-//! What the tests share: trials, directories, commands, a libvirtd of their own, drivers that
-//! record or fail.
+//! What the tests share: trials, directories, commands, a libvirtd of their own, a proxy
+//! before it, drivers that record or fail.
 
 mod command;
 mod decorators;
 mod libvirtd;
+mod proxy;
 pub(crate) mod site;
 mod trial;
 
-pub(crate) use command::{run, tool, virt};
+pub(crate) use command::{Ran, run, tool, virt};
 pub(crate) use decorators::{Fault, Faulty, Recording};
 pub(crate) use libvirtd::Libvirtd;
+pub(crate) use proxy::{Point, Proxy, Strike};
 pub(crate) use trial::{Needs, testdata, trial, trial_if};

@@ -1,0 +1,262 @@
+//! A proxy between `virt` and a libvirtd: it writes down every call and, where it is told to, kills
+//! the caller or cuts its connection.
+
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use std::collections::HashSet;
+use std::io::{Read as _, Write as _};
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+use tempfile::TempDir;
+use virt::wire::{FrameReader, Packet, PacketKind, Procedure, Program};
+
+/// A daemon that has not answered by then hangs.
+const SETTLE: Duration = Duration::from_secs(60);
+
+/// Where a fault strikes a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Point {
+    /// The call never reaches the daemon.
+    Before,
+    /// The daemon has carried it out and answered; the caller does not get the answer.
+    After,
+}
+
+/// What happens to the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Strike {
+    /// SIGKILL.
+    Kill,
+    /// It loses the connection.
+    Cut,
+}
+
+/// A listening proxy; it ends when it is dropped.
+pub(crate) struct Proxy {
+    directory: TempDir,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Notified when a connection ends.
+    ended: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    calls: Vec<Procedure>,
+    trap: Option<Trap>,
+    connections: usize,
+    closed: bool,
+}
+
+struct Trap {
+    /// How many changing calls pass before it strikes.
+    passing: usize,
+    point: Point,
+    strike: Strike,
+}
+
+impl Proxy {
+    /// Listens, and connects every caller to `upstream`.
+    pub(crate) fn start(upstream: &Path) -> Self {
+        let directory = tempfile::Builder::new().prefix("virt-proxy-").tempdir().unwrap();
+        let listener = UnixListener::bind(directory.path().join("socket")).unwrap();
+        let shared = Arc::new(Shared::default());
+        let (upstream, of_thread) = (upstream.to_owned(), Arc::clone(&shared));
+        std::thread::spawn(move || {
+            for client in listener.incoming() {
+                if of_thread.lock().closed {
+                    return;
+                }
+                relay(client.unwrap(), UnixStream::connect(&upstream).unwrap(), &of_thread);
+            }
+        });
+        Self { directory, shared }
+    }
+
+    /// Its socket.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.directory.path().join("socket")
+    }
+
+    /// Lets `passing` calls that change the host pass, and strikes at the next.
+    pub(crate) fn arm(&self, passing: usize, point: Point, strike: Strike) {
+        self.shared.lock().trap = Some(Trap { passing, point, strike });
+    }
+
+    /// Whether a strike is still to come; there will be none after this.
+    pub(crate) fn disarm(&self) -> bool {
+        self.shared.lock().trap.take().is_some()
+    }
+
+    /// The calls that change the host, of those since this was last asked. Waits until the daemon
+    /// has answered all it was asked, the callers that are gone included.
+    pub(crate) fn take_changes(&self) -> Vec<Procedure> {
+        let busy = |state: &mut State| state.connections > 0;
+        let wait = self.shared.ended.wait_timeout_while(self.shared.lock(), SETTLE, busy);
+        let (mut state, waited) = wait.unwrap();
+        assert!(!waited.timed_out(), "the daemon does not answer");
+        let calls = std::mem::take(&mut state.calls);
+        calls.into_iter().filter(|call| changes(*call)).collect()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.lock().closed = true;
+        // only to wake the listener
+        let _ = UnixStream::connect(self.socket());
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+}
+
+/// A procedure that is not in the table may do anything.
+fn changes(procedure: Procedure) -> bool {
+    procedure.row().is_none_or(|row| row.changes)
+}
+
+/// One caller's connection.
+struct Link {
+    client: UnixStream,
+    server: UnixStream,
+    shared: Arc<Shared>,
+    progress: Mutex<Progress>,
+}
+
+#[derive(Default)]
+struct Progress {
+    /// Serials of the calls that the daemon has not answered.
+    unanswered: HashSet<u32>,
+    /// The call whose answer is kept back, and what happens then.
+    held: Option<(u32, Strike)>,
+    /// The caller is gone, or was cut off.
+    over: bool,
+}
+
+/// Passes packets both ways, in threads of their own.
+fn relay(client: UnixStream, server: UnixStream, shared: &Arc<Shared>) {
+    shared.lock().connections += 1;
+    let (shared, progress) = (Arc::clone(shared), Mutex::default());
+    let link = Arc::new(Link { client, server, shared, progress });
+    let of_replies = Arc::clone(&link);
+    std::thread::spawn(move || {
+        each_packet(&of_replies.server, |packet| of_replies.reply(packet));
+        of_replies.end();
+    });
+    std::thread::spawn(move || {
+        each_packet(&link.client, |packet| link.call(packet));
+        link.finish();
+    });
+}
+
+impl Link {
+    /// Passes a packet of the caller on; says whether to go on.
+    fn call(&self, packet: &Packet) -> bool {
+        let header = packet.header;
+        if (header.program, header.kind) == (Program::REMOTE, PacketKind::CALL) {
+            let strike = self.strikes_at(header.procedure);
+            if let Some((Point::Before, strike)) = strike {
+                self.strike(strike);
+                return false;
+            }
+            let mut progress = self.progress.lock().unwrap();
+            progress.unanswered.insert(header.serial);
+            if let Some((Point::After, strike)) = strike {
+                progress.held = Some((header.serial, strike));
+            }
+        }
+        send(&self.server, packet)
+    }
+
+    fn strikes_at(&self, procedure: Procedure) -> Option<(Point, Strike)> {
+        let mut state = self.shared.lock();
+        state.calls.push(procedure);
+        let trap = state.trap.as_mut().filter(|_| changes(procedure))?;
+        let Some(passing) = trap.passing.checked_sub(1) else {
+            return state.trap.take().map(|trap| (trap.point, trap.strike));
+        };
+        trap.passing = passing;
+        None
+    }
+
+    /// Passes a packet of the daemon on; says whether to go on.
+    fn reply(&self, packet: &Packet) -> bool {
+        let mut progress = self.progress.lock().unwrap();
+        if packet.header.kind == PacketKind::REPLY {
+            progress.unanswered.remove(&packet.header.serial);
+        }
+        if let Some((_, strike)) = progress.held.filter(|held| held.0 == packet.header.serial) {
+            progress.over = true;
+            self.strike(strike);
+        }
+        if progress.over {
+            return !progress.unanswered.is_empty();
+        }
+        drop(progress);
+        send(&self.client, packet) || self.finish()
+    }
+
+    fn strike(&self, strike: Strike) {
+        match strike {
+            Strike::Kill => {
+                let caller = getsockopt(&self.client, PeerCredentials).unwrap().pid();
+                let kill = Command::new("kill").args(["-KILL", &caller.to_string()]).status();
+                assert!(kill.unwrap().success(), "virt is not there any more");
+            }
+            Strike::Cut => shut(&self.client),
+        }
+    }
+
+    /// The caller is gone: the daemon still finishes what it was asked. Says whether that is to come.
+    fn finish(&self) -> bool {
+        let mut progress = self.progress.lock().unwrap();
+        progress.over = true;
+        if progress.unanswered.is_empty() {
+            shut(&self.server);
+        }
+        !progress.unanswered.is_empty()
+    }
+
+    fn end(&self) {
+        shut(&self.client);
+        shut(&self.server);
+        self.shared.lock().connections -= 1;
+        self.shared.ended.notify_all();
+    }
+}
+
+/// Gives every packet that arrives to `take`, until that says no or the stream ends.
+fn each_packet(mut from: &UnixStream, mut take: impl FnMut(&Packet) -> bool) {
+    let mut frames = FrameReader::default();
+    let mut bytes = vec![0; 64 << 10];
+    while let Ok(n @ 1..) = from.read(&mut bytes) {
+        frames.feed(&bytes[..n]);
+        while let Some(packet) = frames.take().unwrap() {
+            if !take(&packet) {
+                return;
+            }
+        }
+    }
+}
+
+fn send(mut to: &UnixStream, packet: &Packet) -> bool {
+    let mut bytes = Vec::new();
+    packet.write(&mut bytes).unwrap();
+    to.write_all(&bytes).is_ok()
+}
+
+fn shut(stream: &UnixStream) {
+    // the other side may have done so before
+    let _ = stream.shutdown(Shutdown::Both);
+}
