@@ -16,17 +16,19 @@ pub(crate) fn run(context: &Context, args: &ApplyArgs) -> Run {
     if let [path] = args.paths.as_slice()
         && is_plan_file(path)
     {
+        if args.options.changes_the_plan() {
+            let text =
+                "a saved plan is applied as it is: the options that make a plan do not go with it";
+            return Err(Failure::Usage(text.to_owned()));
+        }
         return saved_plan(context, path, &args.run);
     }
     let session = Session::prepare(context, &args.paths, &args.options)?;
-    let human = context.output.format == Format::Human;
-    if human {
-        plan::show(context, &session, args.options.explain)?;
+    let stops = args.run.dry_run || !session.plan.refusals.is_empty();
+    if stops || context.output.format == Format::Human {
+        context.result_or_nobody(&plan::text(context, &session, args.options.explain));
     }
-    if args.run.dry_run || !session.plan.refusals.is_empty() {
-        if !human {
-            plan::show(context, &session, false)?;
-        }
+    if stops {
         return Ok(plan::exit(&session, &args.options));
     }
     let exit = carry_out(context, &session, &args.run)?;
@@ -42,20 +44,20 @@ pub(crate) fn carry_out(context: &Context, session: &Session, run: &RunOptions) 
         return Ok(Exit::Refused);
     }
     let report = walk(context, &session.plan, &session.host, usize::from(run.parallel));
-    let after = if session.plan.is_empty() { None } else { Some(session.plan_again()?) };
-    let residue = after.as_ref().filter(|p| !p.is_empty());
-    match context.output.format {
-        Format::Human => {
-            context.output.result(&human::report(
-                &session.plan,
-                &report,
-                residue,
-                context.output,
-            ))?;
-        }
-        Format::Json => context.output.result(&json::summary(session, &report, residue))?,
+    // what was done is told even if the host cannot be read any more
+    let after = match session.plan.is_empty() {
+        true => Ok(None),
+        false => session.plan_again().map(Some),
+    };
+    if let Err(e) = &after {
+        context.show_error(e);
     }
-    Ok(if report.has_unknown() {
+    let residue = after.as_ref().ok().and_then(Option::as_ref).filter(|p| !p.is_empty());
+    context.result_or_nobody(&match context.output.format {
+        Format::Human => human::report(&session.plan, &report, residue, context.output),
+        Format::Json => json::summary(session, &report, residue),
+    });
+    Ok(if report.has_unknown() || after.is_err() {
         Exit::Unresolved
     } else if !report.is_done() || session.has_errors() {
         Exit::Error
@@ -117,20 +119,24 @@ fn saved_plan(context: &Context, path: &Path, run: &RunOptions) -> Run {
         context.show_error(&error.hint("plan again, review, and apply that"));
         return Ok(Exit::Refused);
     }
+    if run.dry_run || context.output.format == Format::Human {
+        context.result_or_nobody(&match context.output.format {
+            Format::Human => human::steps(&plan, &connection, context.output),
+            Format::Json => json::saved_plan(&plan, &connection),
+        });
+    }
     if run.dry_run {
-        context.output.note(&format!("{} steps would be taken\n", plan.steps.len()));
         return Ok(Exit::Done);
     }
-    let report = walk(context, &plan, &host, usize::from(run.parallel));
-    match context.output.format {
-        Format::Human => {
-            let text = human::report(&plan, &report, None, context.output);
-            context.output.result(&text)?;
-        }
-        Format::Json => {
-            context.output.result(&json::saved_summary(&plan, &connection, &report))?;
-        }
+    if run.confirm && !confirmed(context)? {
+        context.output.note("nothing was changed\n");
+        return Ok(Exit::Refused);
     }
+    let report = walk(context, &plan, &host, usize::from(run.parallel));
+    context.result_or_nobody(&match context.output.format {
+        Format::Human => human::report(&plan, &report, None, context.output),
+        Format::Json => json::saved_summary(&plan, &connection, &report),
+    });
     Ok(if report.has_unknown() {
         Exit::Unresolved
     } else if report.is_done() {

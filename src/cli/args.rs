@@ -119,6 +119,18 @@ pub(crate) struct PlanOptions {
     pub(crate) explain: bool,
 }
 
+impl PlanOptions {
+    /// Whether any of them would make another plan of the same manifests.
+    pub(crate) fn changes_the_plan(&self) -> bool {
+        self.prune
+            || self.max_prune.is_some()
+            || self.adopt
+            || !self.allow.is_empty()
+            || !self.only.is_empty()
+            || self.detailed_exitcode
+    }
+}
+
 /// Show each definition as it is and as it would be
 #[derive(Debug, Args)]
 pub(crate) struct DiffArgs {

@@ -55,6 +55,16 @@ impl Context {
         )
     }
 
+    /// Prints a result of a command that changes the host: with no reader left it goes on all the
+    /// same, and its exit code says what it came to.
+    pub(crate) fn result_or_nobody(&self, text: &str) {
+        if let Err(e) = self.output.result(text)
+            && e.kind() != std::io::ErrorKind::BrokenPipe
+        {
+            self.show_error(&Error::system("the output", &e));
+        }
+    }
+
     /// Shows problems of the input.
     pub(crate) fn show(&self, diagnostics: &Diagnostics, sources: &Sources) {
         for diagnostic in diagnostics.iter() {
@@ -103,6 +113,7 @@ impl Context {
                 Exit::Error
             }
             Failure::Shown => Exit::Error,
+            // what was asked for was to print, and nobody reads it any more
             Failure::Pipe => Exit::Done,
         }
     }

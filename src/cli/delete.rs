@@ -21,12 +21,15 @@ pub(crate) fn run(context: &Context, args: &DeleteArgs) -> Run {
     }
     let delete: BTreeSet<ResourceId> =
         named.into_iter().chain(loaded.desired.resources.keys().cloned()).collect();
+    let protected = loaded.desired.resources.values().filter(|r| r.settings.prevent_destroy);
+    let protected = protected.map(|r| r.id.clone()).collect();
     // only what is deleted is looked at: the manifests are not applied
     let set = std::mem::take(&mut loaded.desired.set);
     loaded.desired = Desired { set, complete: true, ..Desired::default() };
     let options = Options {
         adopt: args.adopt,
-        allow: args.allow.iter().copied().max(),
+        allow: args.allow.iter().copied().collect(),
+        protected,
         delete,
         ..Options::default()
     };
@@ -34,17 +37,15 @@ pub(crate) fn run(context: &Context, args: &DeleteArgs) -> Run {
     for id in &session.absent {
         context.output.note(&format!("{id} is not on the host\n"));
     }
-    let human = context.output.format == Format::Human;
-    if human {
-        plan::show(context, &session, false)?;
+    let stops = args.run.dry_run || !session.plan.refusals.is_empty();
+    if stops || context.output.format == Format::Human {
+        context.result_or_nobody(&plan::text(context, &session, false));
     }
-    if !session.plan.refusals.is_empty() {
-        return Ok(Exit::Refused);
+    match (session.plan.refusals.is_empty(), args.run.dry_run) {
+        (false, _) => Ok(Exit::Refused),
+        (true, true) => Ok(Exit::Done),
+        (true, false) => carry_out(context, &session, &args.run),
     }
-    if args.run.dry_run {
-        return Ok(Exit::Done);
-    }
-    carry_out(context, &session, &args.run)
 }
 
 /// What is a path, and what an object's name: a path that exists is a path.

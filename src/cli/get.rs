@@ -71,7 +71,7 @@ pub(crate) fn run(context: &Context, args: &GetArgs) -> Run {
             (0, _) => Paint::Bold,
             (_, 4) => match shown.get(row - 1).map(|(_, s)| s.sync) {
                 Some(Sync::InSync) => Paint::Green,
-                Some(Sync::Drifted) => Paint::Red,
+                Some(Sync::Drifted | Sync::Unknown) => Paint::Red,
                 Some(Sync::Pending) => Paint::Yellow,
                 Some(Sync::Unmanaged) | None => Paint::Dim,
             },

@@ -8,12 +8,12 @@ use super::view::{human, json};
 use crate::diag::{Error, Result};
 use crate::reconcile::planfile;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 pub(crate) fn run(context: &Context, args: &PlanArgs) -> Run {
     let session = Session::prepare(context, &args.paths, &args.options)?;
-    show(context, &session, args.options.explain)?;
+    context.output.result(&text(context, &session, args.options.explain))?;
     if let Some(path) = &args.out {
         save(&session, path)?;
         context.output.note(&format!("saved to {}\n", path.display()));
@@ -21,12 +21,11 @@ pub(crate) fn run(context: &Context, args: &PlanArgs) -> Run {
     Ok(exit(&session, &args.options))
 }
 
-/// Shows the plan of a session.
-pub(crate) fn show(context: &Context, session: &Session, explain: bool) -> std::io::Result<()> {
-    let output = context.output;
-    match output.format {
-        Format::Json => output.result(&json::plan(session)),
-        Format::Human => output.result(&human::plan(session, output, explain)),
+/// The plan of a session, as it is printed.
+pub(crate) fn text(context: &Context, session: &Session, explain: bool) -> String {
+    match context.output.format {
+        Format::Json => json::plan(session),
+        Format::Human => human::plan(session, context.output, explain),
     }
 }
 
@@ -53,5 +52,8 @@ fn save(session: &Session, path: &Path) -> Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
     let mut file = options.open(path).map_err(|e| Error::system(&name, &e))?;
+    // a file that was there keeps its mode otherwise
+    let owner_only = std::fs::Permissions::from_mode(0o600);
+    file.set_permissions(owner_only).map_err(|e| Error::system(&name, &e))?;
     file.write_all(text.as_bytes()).map_err(|e| Error::system(&name, &e))
 }

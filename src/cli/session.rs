@@ -1,9 +1,10 @@
 //! From paths to a plan: what plan, diff, apply and delete have in common.
 
-use super::args::PlanOptions;
+use super::args::{Format, PlanOptions};
 use super::context::Context;
 use super::exit::Failure;
-use crate::diag::Result;
+use super::view::json;
+use crate::diag::{Result, closest};
 use crate::drivers::{self, Driver, Uri};
 use crate::manifest::{self, Loaded};
 use crate::model::{Capabilities, Observed, ResourceId, Scope};
@@ -60,6 +61,9 @@ impl Session {
         context.show(&loaded.diagnostics, &loaded.sources);
         // no host is asked for what nobody can want
         if loaded.desired.resources.is_empty() && loaded.diagnostics.has_errors() {
+            if context.output.format == Format::Json {
+                context.output.result(&json::validation(&loaded))?;
+            }
             return Err(Failure::Shown);
         }
         if typed.prune && !paths.iter().all(|p| p.is_dir()) {
@@ -68,16 +72,44 @@ impl Session {
                     .to_owned(),
             ));
         }
+        if typed.prune && !loaded.set_is_named {
+            return Err(Failure::Usage(
+                "--prune needs a virt.toml that names the set: a directory's name may be another's too"
+                    .to_owned(),
+            ));
+        }
         let options = Options {
             prune: typed.prune,
             max_prune: typed.max_prune,
             adopt: typed.adopt,
-            allow: typed.allow.iter().copied().max(),
+            allow: typed.allow.iter().copied().collect(),
             only: typed.only.iter().cloned().collect(),
             explain: typed.explain,
             ..Options::default()
         };
-        Ok(Self::plan(context, loaded, options)?)
+        let session = Self::plan(context, loaded, options)?;
+        session.only_what_there_is()?;
+        Ok(session)
+    }
+
+    /// A name behind `--only` that is nowhere is a slip, and not a reason to do nothing.
+    fn only_what_there_is(&self) -> Result<(), Failure> {
+        let desired = &self.loaded.desired;
+        let known = |id: &ResourceId| {
+            desired.resources.contains_key(id)
+                || desired.held_back.contains_key(id)
+                || self.plan.orphans.contains(id)
+                || self.plan.changes.iter().any(|c| c.id == *id)
+        };
+        match self.options.only.iter().find(|id| !known(id)) {
+            None => Ok(()),
+            Some(id) => {
+                let names = desired.resources.keys().filter(|r| r.kind == id.kind);
+                let close = closest(&id.name, names.map(|r| r.name.as_str()));
+                let hint = close.map(|c| format!("; did you mean {}/{c}?", id.kind));
+                Err(Failure::Usage(format!("no manifest names {id}{}", hint.unwrap_or_default())))
+            }
+        }
     }
 
     /// Connects, observes and plans.

@@ -30,6 +30,35 @@ pub fn excerpt(text: &str) -> String {
     }
 }
 
+/// A line of a manifest as it may be shown: what stands in quotes behind a word for a password, and
+/// the text of a cookie, become asterisks of the same length.
+pub(super) fn blot(line: &[char]) -> Vec<char> {
+    let mut out = line.to_vec();
+    let lower: String = line.iter().map(char::to_ascii_lowercase).collect();
+    let at = |byte: usize| lower.get(..byte).map_or(0, |s| s.chars().count());
+    for (word, _) in lower.match_indices("passw") {
+        let from = at(word);
+        let quote = (from..out.len()).find(|n| out.get(*n).is_some_and(|c| "'\"".contains(*c)));
+        // a key of TOML may be quoted itself: the value's quote is behind the equals sign
+        let equals = (from..out.len()).find(|n| out.get(*n) == Some(&'=')).unwrap_or(from);
+        let start = quote.map(|q| if q < equals { equals } else { q });
+        let open = start.and_then(|s| {
+            (s..out.len()).find(|n| line.get(*n).is_some_and(|c| "'\"".contains(*c)))
+        });
+        let Some(open) = open else { continue };
+        let end =
+            (open + 1..out.len()).find(|n| line.get(*n) == line.get(open)).unwrap_or(out.len());
+        out.iter_mut().take(end).skip(open + 1).for_each(|c| *c = '*');
+    }
+    for (tag, _) in lower.match_indices("<cookie ").chain(lower.match_indices("<cookie>")) {
+        let from = at(tag);
+        let Some(open) = (from..out.len()).find(|n| line.get(*n) == Some(&'>')) else { continue };
+        let end = (open..out.len()).find(|n| line.get(*n) == Some(&'<')).unwrap_or(out.len());
+        out.iter_mut().take(end).skip(open + 1).for_each(|c| *c = '*');
+    }
+    out
+}
+
 fn is_hazard(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -46,5 +75,22 @@ mod tests {
             assert!(out.chars().all(|c| !is_hazard(c)), "{c:?} gave {out:?}");
         }
         assert_eq!(escape("web\u{1b}[2Jé"), "web\\u{1b}[2Jé");
+    }
+
+    #[test]
+    fn no_password_is_quoted() {
+        for (line, shown) in [
+            (
+                "<graphics port='x' passwd='hush' a='b'/>",
+                "<graphics port='x' passwd='****' a='b'/>",
+            ),
+            ("passwd = \"hush\" # é", "passwd = \"****\" # é"),
+            ("\"passwd\" = 'hush", "\"passwd\" = '****"),
+            ("<cookie name='a'>hush</cookie>", "<cookie name='a'>****</cookie>"),
+            ("<name>passwords</name>", "<name>passwords</name>"),
+        ] {
+            let chars: Vec<char> = line.chars().collect();
+            assert_eq!(blot(&chars).into_iter().collect::<String>(), shown);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! A diagnostic as text for people: the place, the line with a caret, the reason and the way out.
 
-use super::{Diagnostic, Severity, Sources, Span, escape};
+use super::escape::{blot, escape};
+use super::{Diagnostic, Severity, Sources, Span};
 use std::fmt::Write as _;
 
 /// Longest source line shown whole, in characters; a longer one is shown around the caret.
@@ -50,7 +51,7 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources) -> String {
 fn snippet(span: Span, sources: &Sources) -> String {
     let Some(source) = sources.get(span.source) else { return String::new() };
     let at = source.position(span.start);
-    let line: Vec<char> = source.line_at(span.start).chars().collect();
+    let line: Vec<char> = blot(&source.line_at(span.start).chars().collect::<Vec<_>>());
     if line.is_empty() {
         return String::new();
     }

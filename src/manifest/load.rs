@@ -18,6 +18,8 @@ pub struct Loaded {
     pub sources: Sources,
     /// Problems of all files, sorted by position.
     pub diagnostics: Diagnostics,
+    /// Whether a `virt.toml` names the set; otherwise its name is a directory's.
+    pub set_is_named: bool,
     /// The URI that `virt.toml` names, as it is written there.
     pub connect: Option<String>,
 }
@@ -69,7 +71,10 @@ fn settle(paths: &[PathBuf], virt_tomls: &[PathBuf], loaded: &mut Loaded) -> Opt
     }
     loaded.connect = connect.map(|c| c.0);
     match set {
-        Some((set, _)) => loaded.desired.set = set,
+        Some((set, _)) => {
+            loaded.desired.set = set;
+            loaded.set_is_named = true;
+        }
         None => {
             let names: Vec<String> = paths.iter().map(|p| files::directory_name(p)).collect();
             if names.iter().any(|n| Some(n) != names.first()) {

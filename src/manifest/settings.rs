@@ -16,9 +16,6 @@ const OWNED: &str = "owned";
 const ATTRIBUTES: [&str; 5] = ["power", "autostart", "prevent_destroy", "adopt", "replace"];
 const CHILDREN: [&str; 4] = ["depends_on", "stop", "allow", "ignore"];
 
-/// Longest time a guest may be given to shut down.
-const STOP_MAX: Duration = Duration::from_secs(24 * 60 * 60);
-
 /// Settings and where the dependencies stand.
 #[derive(Debug, Default)]
 pub(super) struct Found {
@@ -140,7 +137,7 @@ fn read_stop(element: &Element, out: &mut Diagnostics) -> Stop {
     for a in &element.attributes {
         match own_name(&a.name) {
             "timeout" => match duration(&a.value) {
-                Some(timeout) if timeout <= STOP_MAX => stop.timeout = timeout,
+                Some(timeout) if timeout <= Stop::MAX => stop.timeout = timeout,
                 Some(_) | None => out.push(
                     Diagnostic::error("bad-setting", "the time to stop cannot be read")
                         .at(a.span)

@@ -117,6 +117,11 @@ pub struct Stop {
     pub force: bool,
 }
 
+impl Stop {
+    /// Longest time a guest may be given to shut down: a day.
+    pub const MAX: Duration = Duration::from_secs(24 * 60 * 60);
+}
+
 impl Default for Stop {
     /// 60 s, then give up: forcing has to be asked for.
     fn default() -> Self {

@@ -1,7 +1,8 @@
 //! Walking a plan: calls in batches, waits, and what became of each step. Nothing is decided here.
 
 use super::changes::{Plan, Step, StepAction, Until};
-use super::ownership::read_mark;
+use super::overlay::{Side, overlay};
+use super::ownership::{read_mark, without_mark};
 use crate::diag::{Error, ErrorCode, ErrorDomain, SourceId};
 use crate::drivers::Driver;
 use crate::model::{
@@ -236,7 +237,8 @@ impl<'a> Walk<'a, '_> {
             let begun = self.waits.iter().any(|(s, _)| s.id == step.id);
             if self.is_open(step.id) && !begun && step.after.iter().all(|id| self.is_done(*id)) {
                 (self.on_event)(Event::Started(step));
-                self.waits.push((step, self.clock.now() + *timeout));
+                let now = self.clock.now();
+                self.waits.push((step, now.checked_add(*timeout).unwrap_or(now)));
                 any = true;
             }
         }
@@ -302,9 +304,15 @@ fn came_about(call: &Call, observed: &Observed) -> Option<bool> {
     match &call.op {
         Op::Define { xml } => {
             let sent = parse(SourceId::NONE, xml, &Limits::default()).ok();
-            let sent = sent.as_ref().and_then(read_mark)?;
-            let mark = host.and_then(|h| h.persistent.as_ref()).and_then(read_mark);
-            Some(mark.is_some_and(|m| m.digest == sent.digest && m.set == sent.set))
+            let sent = sent.as_ref()?;
+            let Some(there) = host.and_then(|h| h.persistent.as_ref()) else { return Some(false) };
+            let marks = (read_mark(sent)?, read_mark(there));
+            let marked =
+                marks.1.is_some_and(|m| m.digest == marks.0.digest && m.set == marks.0.set);
+            // the mark of a repair is the one that was there before: only the whole tells
+            let kind = call.target.id.kind;
+            let left = overlay(kind, Side::NextBoot, there, &without_mark(sent), None, &[]).changes;
+            Some(marked && left.is_empty())
         }
         Op::Undefine { .. } => Some(host.is_none_or(|h| !h.is_persistent)),
         Op::Create { .. } => state(|h| h.state.is_active()),

@@ -17,12 +17,14 @@ pub struct Options {
     pub max_prune: Option<usize>,
     /// Whether objects that nobody owns are taken over.
     pub adopt: bool,
-    /// The most disruptive effect that was asked for in so many words.
-    pub allow: Option<Effect>,
+    /// Disruptive effects that were asked for, each by its word: allowing one allows no other.
+    pub allow: BTreeSet<Effect>,
     /// Only these resources; empty for all.
     pub only: BTreeSet<ResourceId>,
     /// Resources to delete, whatever the manifests say.
     pub delete: BTreeSet<ResourceId>,
+    /// Resources that their manifests forbid to remove.
+    pub protected: BTreeSet<ResourceId>,
     /// Whether the plan lists what the host filled in by itself.
     pub explain: bool,
 }
@@ -34,9 +36,10 @@ impl Default for Options {
             prune: false,
             max_prune: None,
             adopt: false,
-            allow: None,
+            allow: BTreeSet::new(),
             only: BTreeSet::new(),
             delete: BTreeSet::new(),
+            protected: BTreeSet::new(),
             explain: false,
         }
     }

@@ -5,6 +5,7 @@
 
 mod apply;
 mod changes;
+mod conflicts;
 mod decide;
 mod graph;
 mod identity;

@@ -6,8 +6,8 @@
 
 use super::secret::redacted;
 use crate::diag::SourceId;
-use crate::model::{DesiredResource, NAMESPACE, PREFIX, Power, Stop};
-use crate::xml::{Element, Limits, Name, parse, write_compact};
+use crate::model::{DesiredResource, NAMESPACE, PREFIX, Power, ResourceId, Stop};
+use crate::xml::{Element, Limits, Name, Path, parse, write_compact};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use flate2::Compression;
@@ -32,6 +32,10 @@ pub(crate) struct Mark {
     pub power: Option<Power>,
     /// Whether it was to start with the host, when it was applied last.
     pub autostart: Option<bool>,
+    /// Paths that it left to others.
+    pub ignore: Vec<Path>,
+    /// What had to be in place before it.
+    pub depends_on: Vec<ResourceId>,
     /// Whether removing the object is refused.
     pub prevent_destroy: bool,
     /// How it is to be stopped when its manifest is gone.
@@ -71,7 +75,15 @@ impl WantedMark {
         if let Some(on) = settings.autostart {
             element.set_attr("autostart", if on { "yes" } else { "no" });
         }
-        element.set_attr("stop_timeout", settings.stop.timeout.as_secs().to_string());
+        element.set_attr("stop_timeout_ms", settings.stop.timeout.as_millis().to_string());
+        let ignore: Vec<String> = settings.ignore.iter().map(ToString::to_string).collect();
+        let needs: Vec<String> =
+            resource.depends_on.iter().map(|id| format!("{}/{}", id.kind, id.name)).collect();
+        for (name, list) in [("ignore", ignore), ("depends_on", needs)] {
+            if !list.is_empty() {
+                element.set_attr(name, list.join("\n"));
+            }
+        }
         for (name, on) in
             [("stop_force", settings.stop.force), ("prevent_destroy", settings.prevent_destroy)]
         {
@@ -104,16 +116,19 @@ impl WantedMark {
 /// The mark on a definition, if it carries one.
 pub(crate) fn read_mark(definition: &Element) -> Option<Mark> {
     let mark = definition.child("metadata")?.elements().find(|e| is_mark(e))?;
-    let seconds = mark.attr("stop_timeout").and_then(|s| s.parse().ok());
+    let millis = mark.attr("stop_timeout_ms").and_then(|s| s.parse().ok());
+    let list = |name: &str| mark.attr(name).unwrap_or_default().lines();
     Some(Mark {
         set: mark.attr("set")?.to_owned(),
         digest: mark.attr("digest").unwrap_or_default().to_owned(),
         packed: mark.text(),
         power: mark.attr("power").and_then(Power::parse),
         autostart: mark.attr("autostart").map(|on| on == "yes"),
+        ignore: list("ignore").filter_map(Path::parse).collect(),
+        depends_on: list("depends_on").filter_map(ResourceId::parse).collect(),
         prevent_destroy: mark.attr("prevent_destroy") == Some("yes"),
         stop: Stop {
-            timeout: seconds.map_or(Stop::default().timeout, Duration::from_secs),
+            timeout: millis.map_or(Stop::default().timeout, Duration::from_millis).min(Stop::MAX),
             force: mark.attr("stop_force") == Some("yes"),
         },
     })

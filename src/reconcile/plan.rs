@@ -1,16 +1,17 @@
 //! Desired and observed in, a plan out: a pure function.
 
 use super::changes::{Options, Plan, Refusal, ResourceChange, StepAction};
+use super::conflicts;
 use super::decide::{self, Context, Decision};
 use super::graph;
 use super::ownership::{Mark, digest, read_mark};
-use crate::diag::{Diagnostic, Diagnostics};
-use crate::model::domain::Domain;
+use crate::diag::Diagnostics;
+use crate::model::domain::{Domain, InterfaceSource};
 use crate::model::{
     Capabilities, Desired, DesiredResource, Kind, Observed, ObservedResource, Op, OpKind,
     ResourceId,
 };
-use crate::xml::{Element, write_compact};
+use crate::xml::write_compact;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Works out what would make the host match.
@@ -20,23 +21,29 @@ pub fn plan(
     capabilities: &Capabilities,
     options: &Options,
 ) -> Plan {
+    let (held_back, diagnostics) = conflicts::hold_back(desired, observed, options);
     let mut p = Planner {
         desired,
         observed,
         capabilities,
         options,
-        diagnostics: Diagnostics::default(),
-        held_back: desired.held_back.clone(),
+        diagnostics,
+        held_back,
         refusals: Vec::new(),
         decisions: Vec::new(),
         users: users(observed),
     };
-    p.hold_back_what_lacks_something();
+    let orphans = p.orphans();
+    let pruned = p.pruned(&orphans);
+    // a guest that goes too is not cut off
+    let going: BTreeSet<&ResourceId> = options.delete.iter().chain(&pruned).collect();
+    for users in p.users.values_mut() {
+        users.retain(|name| !going.iter().any(|id| id.kind == Kind::Domain && id.name == *name));
+    }
     for resource in desired.resources.values() {
         p.resource(resource);
     }
-    let orphans = p.orphans();
-    p.remove(&orphans);
+    p.remove(&pruned);
     p.finish(orphans)
 }
 
@@ -68,161 +75,25 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// A resource that needs what is neither in the manifests nor on the host is held back, and so
-    /// is, in turn, what needs that resource.
-    fn hold_back_what_lacks_something(&mut self) {
-        loop {
-            let mut found = Vec::new();
-            for resource in self.desired.resources.values() {
-                if self.held_back.contains_key(&resource.id) {
-                    continue;
-                }
-                let missing = resource.depends_on.iter().find(|d| {
-                    let planned =
-                        self.desired.resources.contains_key(d) && !self.held_back.contains_key(d);
-                    !planned && !self.observed.resources.contains_key(d)
-                });
-                found.extend(missing.map(|m| (resource, m.clone())));
-            }
-            if found.is_empty() {
-                return;
-            }
-            for (resource, missing) in found {
-                self.lacks(resource, &missing);
-            }
-        }
-    }
-
-    fn lacks(&mut self, resource: &DesiredResource, missing: &ResourceId) {
-        let reason = if self.desired.resources.contains_key(missing)
-            || self.held_back.contains_key(missing)
-        {
-            format!("it needs {missing}, which is held back")
-        } else {
-            let mut networks = Domain::new(&resource.definition).networks();
-            let span = networks.find(|(id, _)| id == missing).map_or(resource.span, |(_, s)| s);
-            let known = self.desired.resources.keys().chain(self.observed.resources.keys());
-            let names = known.filter(|id| id.kind == missing.kind).map(|id| id.name.as_str());
-            let hint = match crate::diag::closest(&missing.name, names) {
-                Some(close) => format!("did you mean {}/{close}?", missing.kind),
-                None => format!("add a manifest for {missing}, or define it on the host first"),
-            };
-            self.diagnostics.push(
-                Diagnostic::error("missing-reference", format!("{} needs {missing}", resource.id))
-                    .at(span)
-                    .address(resource.id.to_string())
-                    .detail("found neither in the manifests nor on the host")
-                    .hint(hint),
-            );
-            format!("it needs {missing}, which is neither in the manifests nor on the host")
-        };
-        self.held_back.insert(resource.id.clone(), reason);
-    }
-
     fn resource(&mut self, desired: &'a DesiredResource) {
         let id = &desired.id;
         if !self.selected(id) || self.held_back.contains_key(id) || self.options.delete.contains(id)
         {
             return;
         }
-        let decision = match self.observed.resources.get(id) {
-            None => self.uuid_is_free(desired).then(|| decide::create(self.context(id), desired)),
-            Some(host) => self.existing(desired, host),
+        let context = self.context(id);
+        let mut decision = match self.observed.resources.get(id) {
+            None => decide::create(context, desired),
+            Some(host) => match mark_on(host) {
+                mark if decide::uuid_conflict(desired, host).is_some() => {
+                    decide::replace(context, desired, host, mark.as_ref())
+                }
+                mark => decide::update(context, desired, host, mark.is_none()),
+            },
         };
-        let Some(mut decision) = decision else { return };
         self.check_supported(&mut decision);
         self.refusals.extend(decision.refusal.take());
         self.decisions.push(decision);
-    }
-
-    fn existing(
-        &mut self,
-        desired: &'a DesiredResource,
-        host: &ObservedResource,
-    ) -> Option<Decision> {
-        let mark = mark_on(host);
-        let adopt = match &mark {
-            Some(mark) if mark.set == self.desired.set => false,
-            Some(mark) => {
-                self.not_ours(desired, Some(&mark.set));
-                return None;
-            }
-            None if self.options.adopt || desired.settings.adopt => true,
-            None => {
-                self.not_ours(desired, None);
-                return None;
-            }
-        };
-        if let Some(wanted) = decide::uuid_conflict(desired, host) {
-            if desired.settings.replace {
-                return Some(decide::replace(
-                    self.context(&desired.id),
-                    desired,
-                    host,
-                    mark.as_ref(),
-                ));
-            }
-            let span = desired.definition.child("uuid").map_or(desired.span, Element::text_span);
-            self.diagnostics.push(
-                Diagnostic::error("uuid-differs", format!("{} has another UUID on the host", desired.id))
-                    .at(span)
-                    .address(desired.id.to_string())
-                    .detail(format!("found {wanted}; the host's object has {}", host.uuid))
-                    .hint("take the <uuid> out of the manifest, or write the host's; replace = true makes the object anew"),
-            );
-            self.hold(&desired.id, "its UUID differs from the host's");
-            return None;
-        }
-        Some(decide::update(self.context(&desired.id), desired, host, adopt))
-    }
-
-    /// Objects of somebody else are shown and left alone.
-    fn not_ours(&mut self, desired: &DesiredResource, owner: Option<&str>) {
-        let id = &desired.id;
-        let (detail, hint) = match owner {
-            Some(set) => (
-                format!("the set \"{set}\" owns it"),
-                "rename this one, or take it out of that set's manifests first".to_owned(),
-            ),
-            None => (
-                "nobody owns it: it was made by hand or by another tool".to_owned(),
-                format!(
-                    "pass --adopt (with --only {id} for just this one), or write adopt = true in its manifest"
-                ),
-            ),
-        };
-        self.diagnostics.push(
-            Diagnostic::error("not-owned", format!("{id} is on the host and not ours"))
-                .at(desired.span)
-                .address(id.to_string())
-                .detail(detail)
-                .hint(hint),
-        );
-        self.hold(id, "it is on the host and not ours");
-    }
-
-    fn hold(&mut self, id: &ResourceId, reason: &str) {
-        self.held_back.insert(id.clone(), reason.to_owned());
-    }
-
-    /// A UUID that another object of the same kind has cannot be defined again: most likely the
-    /// object was renamed in its manifest.
-    fn uuid_is_free(&mut self, desired: &DesiredResource) -> bool {
-        let Some(uuid) = super::identity::uuid_in(&desired.definition) else { return true };
-        let mut others = self.observed.resources.values();
-        let Some(other) = others.find(|o| o.uuid == uuid && o.id.kind == desired.id.kind) else {
-            return true;
-        };
-        let span = desired.definition.child("uuid").map_or(desired.span, Element::text_span);
-        self.diagnostics.push(
-            Diagnostic::error("uuid-taken", format!("the UUID of {} is taken", desired.id))
-                .at(span)
-                .address(desired.id.to_string())
-                .detail(format!("{} on the host has {uuid}", other.id))
-                .hint("a name is an identity: rename the object on the host first, or give it another UUID"),
-        );
-        self.hold(&desired.id, "its UUID is taken");
-        false
     }
 
     fn check_supported(&mut self, decision: &mut Decision) {
@@ -272,7 +143,13 @@ impl<'a> Planner<'a> {
             .collect()
     }
 
-    fn remove(&mut self, orphans: &[ResourceId]) {
+    /// Those of the orphans that are pruned.
+    fn pruned(&mut self, orphans: &[ResourceId]) -> Vec<ResourceId> {
+        let prune = self.options.prune && !orphans.is_empty() && self.may_prune(orphans);
+        if prune { orphans.to_vec() } else { Vec::new() }
+    }
+
+    fn remove(&mut self, pruned: &[ResourceId]) {
         for id in &self.options.delete {
             match self.observed.resources.get(id) {
                 None => {}
@@ -293,10 +170,7 @@ impl<'a> Planner<'a> {
                 },
             }
         }
-        if !self.options.prune || orphans.is_empty() || !self.may_prune(orphans) {
-            return;
-        }
-        for id in orphans {
+        for id in pruned {
             let mark = self.observed.resources.get(id).and_then(mark_on);
             self.delete(id, mark.as_ref(), "no manifest names it any more");
         }
@@ -313,7 +187,9 @@ impl<'a> Planner<'a> {
     /// Pruning never follows from a source that is empty or could not be read, and takes no more
     /// than a fifth of the set unless the number is given.
     fn may_prune(&mut self, orphans: &[ResourceId]) -> bool {
-        let ours = orphans.len() + self.decisions.len();
+        let mine =
+            |host: &&ObservedResource| mark_on(host).is_some_and(|m| m.set == self.desired.set);
+        let ours = self.observed.resources.values().filter(mine).count();
         let most = self.options.max_prune.unwrap_or((ours / 5).max(1));
         let refusal = if self.desired.resources.is_empty() {
             Some((
@@ -356,12 +232,12 @@ impl<'a> Planner<'a> {
             .map(|(id, r)| (id.clone(), r.depends_on.clone()))
             .collect();
         for decision in &self.decisions {
-            // what is deleted has no manifest: it depended on the networks it uses
-            let definition = decision.change.before.as_ref();
-            depends_on.entry(decision.change.id.clone()).or_insert_with(|| {
-                let networks = definition.into_iter().flat_map(|d| Domain::new(d).networks());
-                networks.map(|(id, _)| id).collect()
-            });
+            // what is deleted has no manifest: its mark says what it depended on
+            let host = self.observed.resources.get(&decision.change.id);
+            let mark = host.and_then(mark_on);
+            depends_on
+                .entry(decision.change.id.clone())
+                .or_insert_with(|| mark.map_or_else(|| networks_of(host), |m| m.depends_on));
         }
         let steps = graph::order(&self.decisions, &depends_on);
         let ids: BTreeSet<&ResourceId> = steps.iter().map(|s| &s.target.id).collect();
@@ -408,11 +284,34 @@ pub(crate) fn mark_on(host: &ObservedResource) -> Option<Mark> {
     host.persistent.as_ref().or(host.live.as_ref()).and_then(read_mark)
 }
 
+/// The networks that an object without a mark depends on.
+fn networks_of(host: Option<&ObservedResource>) -> Vec<ResourceId> {
+    let definition = host.and_then(|h| h.persistent.as_ref());
+    definition.into_iter().flat_map(|d| Domain::new(d).networks()).map(|(id, _)| id).collect()
+}
+
+/// Running domains by the network they are on: those that name it, and those that are on its bridge.
 fn users(observed: &Observed) -> BTreeMap<String, Vec<String>> {
+    let bridges: BTreeMap<&str, &str> = observed
+        .resources
+        .values()
+        .filter(|h| h.id.kind == Kind::Network)
+        .filter_map(|h| Some((h.live.as_ref()?.child("bridge")?.attr("name")?, h.id.name.as_str())))
+        .collect();
     let mut users: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for host in observed.resources.values().filter(|h| h.id.kind == Kind::Domain) {
-        for (network, _) in host.live.iter().flat_map(|live| Domain::new(live).networks()) {
-            users.entry(network.name).or_default().push(host.id.name.clone());
+        let Some(live) = &host.live else { continue };
+        for card in Domain::new(live).interfaces() {
+            let network = match card.source() {
+                InterfaceSource::Network(name) => name,
+                InterfaceSource::Bridge(bridge) => bridge.and_then(|b| bridges.get(b).copied()),
+                _ => None,
+            };
+            let Some(network) = network else { continue };
+            let names = users.entry(network.to_owned()).or_default();
+            if !names.contains(&host.id.name) {
+                names.push(host.id.name.clone());
+            }
         }
     }
     users

@@ -8,7 +8,7 @@ use super::changes::{Plan, Step, StepAction, Until};
 use super::secret::has_secret;
 use crate::diag::{Error, ErrorCode, ErrorDomain, Result, SourceId};
 use crate::model::{
-    Affect, Effect, MetadataKind, NetworkCommand, NetworkSection, Op, ResourceId, Target,
+    Affect, Effect, MetadataKind, NetworkCommand, NetworkSection, Op, ResourceId, Stop, Target,
     UndefineKeep, Uuid,
 };
 use crate::xml::{Limits, parse};
@@ -98,7 +98,7 @@ enum SavedOp {
         affect: u32,
     },
     Wait {
-        seconds: u64,
+        millis: u64,
         force: bool,
     },
 }
@@ -106,8 +106,12 @@ enum SavedOp {
 /// The plan as text, for the connection it was made for.
 ///
 /// # Errors
-/// One of its definitions holds a secret.
+/// The plan is refused, or one of its definitions holds a secret.
 pub fn save(plan: &Plan, connection: &str) -> Result<String> {
+    if !plan.refusals.is_empty() {
+        let text = "a plan that is refused is not saved, since it could be applied then";
+        return Err(Error::new(ErrorCode::OPERATION_DENIED, ErrorDomain::NONE, text));
+    }
     let mut steps = Vec::new();
     for step in &plan.steps {
         if step_has_secret(&step.action) {
@@ -212,7 +216,8 @@ fn save_action(action: &StepAction) -> SavedOp {
     let op = match action {
         StepAction::Call(op) => op.clone(),
         StepAction::Wait { until: Until::Inactive, timeout, otherwise } => {
-            return SavedOp::Wait { seconds: timeout.as_secs(), force: otherwise.is_some() };
+            let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+            return SavedOp::Wait { millis, force: otherwise.is_some() };
         }
     };
     match op {
@@ -286,10 +291,10 @@ fn read_action(saved: SavedOp) -> Option<StepAction> {
             xml,
             affect: Affect::from_flags(affect)?,
         },
-        SavedOp::Wait { seconds, force } => {
+        SavedOp::Wait { millis, force } => {
             return Some(StepAction::Wait {
                 until: Until::Inactive,
-                timeout: Duration::from_secs(seconds),
+                timeout: Duration::from_millis(millis).min(Stop::MAX),
                 otherwise: force.then_some(Op::Destroy),
             });
         }

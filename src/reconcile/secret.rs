@@ -8,9 +8,15 @@ pub(crate) const REDACTED: &str = "(sensitive)";
 /// Attributes that hold a secret, on whatever element.
 const ATTRIBUTES: &[&str] = &["passwd", "password"];
 
+/// Elements whose text is a secret.
+const ELEMENTS: &[&str] = &["cookie"];
+
 /// Whether the value at `path` is a secret.
 pub(crate) fn is_secret(path: &Path) -> bool {
-    path.attribute.as_deref().is_some_and(|a| ATTRIBUTES.contains(&a))
+    match &path.attribute {
+        Some(attribute) => ATTRIBUTES.contains(&attribute.as_str()),
+        None => path.steps.last().is_some_and(|s| ELEMENTS.contains(&s.name.as_str())),
+    }
 }
 
 /// The element with its secrets blotted out.
@@ -30,6 +36,7 @@ pub(crate) fn without_secrets(element: &Element) -> Element {
 /// Whether there is a secret anywhere in the element.
 pub(crate) fn has_secret(element: &Element) -> bool {
     element.attributes.iter().any(|a| ATTRIBUTES.contains(&a.name.local.as_str()))
+        || ELEMENTS.contains(&element.name.local.as_str())
         || element.elements().any(has_secret)
 }
 
@@ -39,10 +46,14 @@ fn redact(element: &mut Element) {
             REDACTED.clone_into(&mut attribute.value);
         }
     }
+    if ELEMENTS.contains(&element.name.local.as_str()) {
+        element.set_text(REDACTED);
+    }
     element.elements_mut().for_each(redact);
 }
 
 fn remove(element: &mut Element) {
     element.attributes.retain(|a| !ATTRIBUTES.contains(&a.name.local.as_str()));
+    element.remove_elements(|e| ELEMENTS.contains(&e.name.local.as_str()));
     element.elements_mut().for_each(remove);
 }

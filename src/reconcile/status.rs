@@ -6,7 +6,7 @@ use super::ownership::without_mark;
 use super::plan::mark_on;
 use super::secret::{redacted, without_secrets};
 use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
-use crate::model::{ObservedResource, Power};
+use crate::model::{ObservedResource, Power, State};
 use crate::xml::Element;
 
 /// How an object stands to its last applied manifest.
@@ -18,6 +18,8 @@ pub enum Sync {
     Pending,
     /// Changed since.
     Drifted,
+    /// Owned, but what was applied last cannot be read.
+    Unknown,
     /// Nobody owns it.
     Unmanaged,
 }
@@ -29,6 +31,7 @@ impl Sync {
             Self::InSync => "in sync",
             Self::Pending => "pending",
             Self::Drifted => "drifted",
+            Self::Unknown => "unknown",
             Self::Unmanaged => "unmanaged",
         }
     }
@@ -63,14 +66,27 @@ pub fn status(host: &ObservedResource) -> ObjectStatus {
         let (Some(definition), Some(applied)) = (definition, &applied) else {
             return Vec::new();
         };
-        overlay(host.id.kind, side, definition, applied, Some(applied), &[]).changes
+        overlay(host.id.kind, side, definition, applied, Some(applied), &mark.ignore).changes
     };
     let next = compare(Side::NextBoot, host.persistent.as_ref());
     let running = compare(Side::Running, host.live.as_ref().filter(|_| host.state.is_active()));
-    let drifted: Vec<String> = next.iter().map(|c| c.path.to_string()).collect();
+    let mut drifted: Vec<String> = next.iter().map(|c| c.path.to_string()).collect();
+    if mark.autostart.is_some_and(|on| on != host.autostart) {
+        drifted.push("autostart".to_owned());
+    }
+    let runs = match mark.power {
+        Some(Power::Running) => host.state.is_active() && host.state != State::Paused,
+        Some(Power::Paused) => host.state.is_active(),
+        Some(Power::Stopped) => !host.state.is_active(),
+        Some(Power::Manual) | None => true,
+    };
+    if !runs {
+        drifted.push("power".to_owned());
+    }
     let pending: Vec<String> =
         running.iter().map(|c| c.path.to_string()).filter(|path| !drifted.contains(path)).collect();
     let sync = match (drifted.is_empty(), pending.is_empty()) {
+        _ if applied.is_none() => Sync::Unknown,
         (false, _) => Sync::Drifted,
         (true, false) => Sync::Pending,
         (true, true) => Sync::InSync,
@@ -105,7 +121,11 @@ pub fn export(host: &ObservedResource, settings: fn(Power, bool) -> Element) -> 
         .hint("this is a defect of virt: please report it with the definition"));
     }
     // what is off today may be on tomorrow, and exporting it decides nothing about that
-    let power = if host.state.is_active() { Power::Running } else { Power::Manual };
+    let power = match host.state {
+        State::Paused => Power::Paused,
+        state if state.is_active() => Power::Running,
+        _ => Power::Manual,
+    };
     let mut document = plain;
     document.child_or_new("metadata").push(settings(power, host.autostart));
     Ok(document)

@@ -65,7 +65,7 @@ fn changed() -> (Site, Options) {
         ("b.xml", &domain("b", 128, "")),
         ("c.xml", &domain("c", 64, "")),
     ]);
-    let allow = Some(Effect::Restart);
+    let allow = [Effect::Restart].into();
     (site, Options { prune: true, allow, ..Options::default() })
 }
 

@@ -93,7 +93,7 @@ fn empty_after_apply() {
     TestRunner::new(config)
         .run(&cases, |(versions, restart)| {
             let driver = TestDriver::open(TestHost::Default, None).unwrap();
-            let allow = restart.then_some(Effect::Restart);
+            let allow = restart.then_some(Effect::Restart).into_iter().collect();
             let options = Options { prune: true, max_prune: Some(9), allow, ..Options::default() };
             let site = Site::new(&[]);
             for version in &versions {

@@ -210,6 +210,23 @@ fn totals(session: &Session, output: Output) -> String {
     out
 }
 
+/// The steps of a saved plan.
+pub(crate) fn steps(plan: &Plan, connection: &str, output: Output) -> String {
+    let rows: Vec<Vec<String>> = plan
+        .steps
+        .iter()
+        .map(|s| vec![s.target.id.to_string(), s.action.word().to_owned(), effect(s.effect)])
+        .collect();
+    let mut out = columns(&rows, |row, column, cell| match plan.steps.get(row) {
+        Some(step) if column == 2 => output.paint(effect_paint(step.effect), cell),
+        _ => cell.to_owned(),
+    });
+    let head = output.paint(Paint::Bold, "Plan:");
+    let steps = number(plan.steps.len(), "step");
+    let _ = writeln!(out, "\n{head} {steps} on {}", escape(connection));
+    out
+}
+
 /// What an apply came to. `residue` is what a plan made afterwards would still do.
 pub(crate) fn report(
     plan: &Plan,

@@ -44,6 +44,16 @@ pub(crate) fn plan(session: &Session) -> String {
     }))
 }
 
+/// A saved plan, as far as it is saved.
+pub(crate) fn saved_plan(plan: &Plan, connection: &str) -> String {
+    line(&json!({
+        "format_version": FORMAT_VERSION,
+        "set": plan.set,
+        "connection": connection,
+        "steps": plan.steps.iter().map(step).collect::<Vec<_>>(),
+    }))
+}
+
 /// One event of an apply.
 pub(crate) fn event(step: &Step, status: Option<&Status>) -> String {
     let mut object = json!({

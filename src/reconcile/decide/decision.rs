@@ -1,6 +1,6 @@
 //! What a decision about one resource consists of.
 
-use crate::model::{Capabilities, Effect, Kind, Op, Stop, Target};
+use crate::model::{Capabilities, Effect, Kind, ObservedResource, Op, State, Stop, Target};
 use crate::reconcile::changes::{Options, Refusal, ResourceChange, StepAction, Until};
 
 /// What one resource needs: the change for people and its steps, each after the one before.
@@ -44,15 +44,14 @@ pub(super) fn aimed(target: &Target, steps: Vec<Move>) -> Vec<DraftStep> {
 }
 
 /// Stopping: a network at once; a domain by asking its guest, and by force only where that is
-/// allowed.
-pub(super) fn stop_steps(kind: Kind, stop: Stop, effect: Effect) -> Vec<Move> {
-    match kind {
-        Kind::Network => vec![call(Op::Destroy, effect)],
-        Kind::Domain => {
-            let otherwise = stop.force.then_some(Op::Destroy);
-            let wait =
-                StepAction::Wait { until: Until::Inactive, timeout: stop.timeout, otherwise };
-            vec![call(Op::Shutdown, effect), (wait, effect)]
-        }
+/// allowed. A guest whose processors are stopped hears nothing: they run again first. One that has
+/// crashed and is kept for inspection cannot hear.
+pub(super) fn stop_steps(host: &ObservedResource, stop: Stop, effect: Effect) -> Vec<Move> {
+    if host.id.kind == Kind::Network || host.state == State::Crashed {
+        return vec![call(Op::Destroy, effect)];
     }
+    let otherwise = stop.force.then_some(Op::Destroy);
+    let wait = StepAction::Wait { until: Until::Inactive, timeout: stop.timeout, otherwise };
+    let resume = (host.state == State::Paused).then(|| call(Op::Resume, effect));
+    resume.into_iter().chain([call(Op::Shutdown, effect), (wait, effect)]).collect()
 }

@@ -3,36 +3,33 @@
 use crate::model::{DesiredResource, Effect, Power};
 use crate::reconcile::changes::Options;
 
-/// How far the run and a manifest open the gate for one resource.
+/// What the run and a manifest allow for one resource, beyond what is always allowed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Gate {
-    /// What the command line asks for.
-    run: Option<Effect>,
-    /// What the manifest asks for.
-    manifest: Option<Effect>,
+pub(super) struct Gate<'a> {
+    options: &'a Options,
+    desired: &'a DesiredResource,
 }
 
-impl Gate {
+impl<'a> Gate<'a> {
     /// The gate for a resource.
-    pub(super) fn of(options: &Options, desired: &DesiredResource) -> Self {
-        let settings = &desired.settings;
-        // a manifest that says "stopped" says in so many words that the guest is to go down
-        let stop = (settings.power == Power::Stopped).then_some(Effect::Restart);
-        Self { run: options.allow, manifest: settings.allow.iter().copied().chain(stop).max() }
+    pub(super) fn of(options: &'a Options, desired: &'a DesiredResource) -> Self {
+        Self { options, desired }
     }
 
     /// Whether a step with this effect may be in a plan: up to the next boot by default.
     pub(super) fn allows(self, effect: Effect) -> bool {
-        effect <= Effect::NextBoot || self.asked(effect)
+        // a manifest that says "stopped" says in so many words that the guest is to go down
+        let stop = self.desired.settings.power == Power::Stopped && effect == Effect::Restart;
+        effect <= Effect::NextBoot || stop || self.asked(effect)
     }
 
-    /// Whether this effect was asked for in so many words.
+    /// Whether this very effect was asked for; asking for one asks for no other.
     pub(super) fn asked(self, effect: Effect) -> bool {
-        self.asked_by_run(effect) || self.manifest >= Some(effect)
+        self.asked_by_run(effect) || self.desired.settings.allow.contains(&effect)
     }
 
     /// Whether the command line asks for this effect.
     pub(super) fn asked_by_run(self, effect: Effect) -> bool {
-        self.run >= Some(effect)
+        self.options.allow.contains(&effect)
     }
 }

@@ -5,6 +5,7 @@ mod create;
 mod decision;
 mod gate;
 mod remove;
+mod running;
 mod update;
 
 pub(crate) use create::create;

@@ -17,15 +17,15 @@ pub(crate) fn delete(
     mark: Option<&Mark>,
     reason: &str,
 ) -> Decision {
-    let stop = mark.map_or(Stop::default(), |m| m.stop);
     let mut steps = Vec::new();
     let mut effect = Effect::None;
-    if host.state.is_active() {
+    if host.state.is_active() || host.live.is_some() {
         effect = match (host.id.kind, context.users.is_empty()) {
             (Kind::Network, true) => Effect::NetworkRestart,
             _ => Effect::Restart,
         };
-        steps.extend(stop_steps(host.id.kind, stop, effect));
+        let stop = mark.map_or(Stop::default(), |m| m.stop);
+        steps.extend(stop_steps(host, stop, effect));
     }
     // a saved memory image cannot be brought back
     let saved = host.managed_save;
@@ -39,21 +39,6 @@ pub(crate) fn delete(
         effect = effect.max(undefine);
         steps.push(call(Op::Undefine { keep }, undefine));
     }
-    let refusal = if mark.is_some_and(|m| m.prevent_destroy) {
-        Some(Refusal {
-            id: Some(host.id.clone()),
-            reason: "its manifest had prevent_destroy = true when it was applied last".to_owned(),
-            hint: "apply the manifest without prevent_destroy first".to_owned(),
-        })
-    } else if saved && context.options.allow < Some(Effect::DataLoss) {
-        Some(Refusal {
-            id: Some(host.id.clone()),
-            reason: "it has a saved memory image, which would be lost".to_owned(),
-            hint: "start it first, or pass --allow data-loss".to_owned(),
-        })
-    } else {
-        None
-    };
     let change = ResourceChange {
         id: host.id.clone(),
         action: Action::Delete,
@@ -67,7 +52,28 @@ pub(crate) fn delete(
         span: Span::NONE,
     };
     let target = Target { id: host.id.clone(), uuid: host.uuid };
+    let refusal = refusal(context, host, mark);
     Decision { change, steps: aimed(&target, steps), refusal }
+}
+
+fn refusal(context: Context<'_>, host: &ObservedResource, mark: Option<&Mark>) -> Option<Refusal> {
+    let options = context.options;
+    let (reason, hint) = if options.protected.contains(&host.id) {
+        let reason = "its manifest has prevent_destroy = true";
+        (reason.to_owned(), "take that out of the manifest first")
+    } else if mark.is_some_and(|m| m.prevent_destroy) {
+        let reason = "its manifest had prevent_destroy = true when it was applied last";
+        (reason.to_owned(), "apply the manifest without prevent_destroy first")
+    } else if host.managed_save && !options.allow.contains(&Effect::DataLoss) {
+        let reason = "it has a saved memory image, which would be lost";
+        (reason.to_owned(), "start it first, or pass --allow data-loss")
+    } else if !context.users.is_empty() && !options.allow.contains(&Effect::NetworkRestart) {
+        let reason = format!("running guests are on it: {}", context.users.join(", "));
+        (reason, "stop or move them first, or pass --allow network-restart to cut them off")
+    } else {
+        return None;
+    };
+    Some(Refusal { id: Some(host.id.clone()), reason, hint: hint.to_owned() })
 }
 
 /// A resource that is removed and made anew because its manifest asks for that.

@@ -6,12 +6,12 @@
 
 use super::decision::{Context, Decision, Move, aimed, call, stop_steps};
 use super::gate::Gate;
+use super::running::Running;
 use crate::model::{
     DesiredResource, Effect, Kind, ObservedResource, Op, Power, State, Target, Uuid,
 };
 use crate::reconcile::changes::{Action, FieldChange, Refusal, ResourceChange};
 use crate::reconcile::identity::{fill_macs, set_uuid, uuid_in};
-use crate::reconcile::live::{LiveChange, live_changes};
 use crate::reconcile::overlay::{Change, Origin, Overlay, Side, overlay};
 use crate::reconcile::ownership::{Mark, WantedMark, read_mark, without_mark};
 use crate::reconcile::secret::{REDACTED, is_secret};
@@ -33,7 +33,7 @@ pub(crate) fn update(
         _ => unpacked.as_ref(),
     };
     let next_boot = next_boot(context, desired, host, last);
-    let running = Running::of(context, desired, host, last, &wanted);
+    let running = Running::of(context, desired, host, last, &wanted, &next_boot.merged);
     let mut d = Draft {
         context,
         desired,
@@ -46,13 +46,13 @@ pub(crate) fn update(
         d.fields.push(field(change, running.effect(change), change.origin));
     }
     d.autostart(mark.as_ref());
-    d.live(&running);
     match d.restart_effect(&running) {
         Some(effect) => d.restart(&running, effect),
         None => {
+            d.power(mark.as_ref());
+            d.live(&running);
             let new = running.waiting().filter(|c| !d.has_field(c));
             d.pending = new.map(|c| field(c, Effect::NextBoot, running.origin())).collect();
-            d.power(mark.as_ref());
         }
     }
     d.define(&next_boot, mark.as_ref(), wanted);
@@ -64,57 +64,9 @@ pub(crate) fn uuid_conflict(desired: &DesiredResource, host: &ObservedResource) 
     uuid_in(&desired.definition).filter(|uuid| *uuid != host.uuid)
 }
 
-/// The manifest against what is running, and what of it can be changed live.
-#[derive(Debug, Default)]
-struct Running {
-    changes: Vec<Change>,
-    live: Vec<LiveChange>,
-    /// Whether the instance was started from the manifest as it is now: then starting it again
-    /// would most likely change nothing.
-    is_current: bool,
-}
-
-impl Running {
-    fn of(
-        context: Context<'_>,
-        desired: &DesiredResource,
-        host: &ObservedResource,
-        last: Option<&Element>,
-        wanted: &WantedMark,
-    ) -> Self {
-        let Some(live) = host.live.as_ref().filter(|_| host.state.is_active()) else {
-            return Self::default();
-        };
-        let Overlay { merged, changes } = compare(Side::Running, desired, live, last);
-        let kind = desired.id.kind;
-        let by_call = live_changes(kind, &changes, live, &merged, context.capabilities);
-        // a definition takes its mark along when it is started
-        let is_current = read_mark(live).is_some_and(|m| wanted.is(&m));
-        Self { changes, live: by_call, is_current }
-    }
-
-    fn covering(&self, n: usize) -> Option<&LiveChange> {
-        self.live.iter().find(|l| l.covers.contains(&n))
-    }
-
-    /// When a running guest sees a change of its definition.
-    fn effect(&self, change: &Change) -> Effect {
-        match self.changes.iter().position(|c| c.path == change.path) {
-            None => Effect::None,
-            Some(n) => self.covering(n).map_or(Effect::NextBoot, |l| l.effect),
-        }
-    }
-
-    /// Who moved, where the definition has it right already.
-    fn origin(&self) -> Origin {
-        origin(self.is_current)
-    }
-
-    /// What only a start can change.
-    fn waiting(&self) -> impl Iterator<Item = &Change> {
-        self.changes.iter().enumerate().filter(|(n, _)| self.covering(*n).is_none()).map(|(_, c)| c)
-    }
-}
+/// Why a domain is paused, by libvirt's numbers, where resuming it is safe: unknown, and by a user.
+/// A migration, a save, an I/O error or a snapshot that paused it would be disturbed.
+const RESUMABLE: [i32; 2] = [0, 1];
 
 /// What is collected while one resource is looked at.
 struct Draft<'a> {
@@ -160,7 +112,7 @@ impl Draft<'_> {
         {
             let word = |on: bool| if on { "yes" } else { "no" };
             let before = Some(word(self.host.autostart).to_owned());
-            let from = origin(mark.is_some_and(|m| m.autostart == Some(on)));
+            let from = who_moved(mark.is_some_and(|m| m.autostart == Some(on)));
             self.fields.push(self.meta("autostart", before, word(on), Effect::None, from));
             self.steps.push(call(Op::SetAutostart { on }, Effect::None));
         }
@@ -202,18 +154,19 @@ impl Draft<'_> {
         (open && (!running.is_current || gate.asked_by_run(effect))).then_some(effect)
     }
 
+    /// Starts the instance anew from its definition, which settles all that differs in it.
     fn restart(&mut self, running: &Running, effect: Effect) {
-        for f in self.fields.iter_mut().filter(|f| f.effect == Effect::NextBoot) {
+        for f in self.fields.iter_mut().filter(|f| f.effect != Effect::None) {
             f.effect = effect;
         }
-        for change in running.waiting() {
+        for change in &running.changes {
             if !self.has_field(change) {
                 self.fields.push(field(change, effect, running.origin()));
             }
         }
         let settings = &self.desired.settings;
         let paused = settings.power == Power::Paused && self.desired.id.kind == Kind::Domain;
-        self.steps.extend(stop_steps(self.desired.id.kind, settings.stop, effect));
+        self.steps.extend(stop_steps(self.host, settings.stop, effect));
         self.steps.push(call(Op::Create { paused }, effect));
     }
 
@@ -222,10 +175,17 @@ impl Draft<'_> {
         let settings = &self.desired.settings;
         let network = self.desired.id.kind == Kind::Network;
         let (steps, effect) = match (settings.power, self.host.state) {
+            // it crashed and is kept for inspection: that is over now
+            (Power::Running, State::Crashed) if self.host.live.is_some() => {
+                let start = [Op::Destroy, Op::Create { paused: false }];
+                (start.map(|op| call(op, Effect::None)).to_vec(), Effect::None)
+            }
             (Power::Running, s) if !s.is_active() => {
                 (vec![call(Op::Create { paused: false }, Effect::None)], Effect::None)
             }
-            (Power::Running, State::Paused) => (vec![call(Op::Resume, Effect::Live)], Effect::Live),
+            (Power::Running, State::Paused) if RESUMABLE.contains(&self.host.reason) => {
+                (vec![call(Op::Resume, Effect::Live)], Effect::Live)
+            }
             (Power::Paused, s) if !s.is_active() => {
                 (vec![call(Op::Create { paused: !network }, Effect::None)], Effect::None)
             }
@@ -234,7 +194,7 @@ impl Draft<'_> {
             }
             (Power::Stopped, s) if s.is_active() => {
                 let effect = if network { Effect::NetworkRestart } else { Effect::Restart };
-                (stop_steps(self.desired.id.kind, settings.stop, effect), effect)
+                (stop_steps(self.host, settings.stop, effect), effect)
             }
             _ => return,
         };
@@ -243,7 +203,7 @@ impl Draft<'_> {
             (true, false) => "inactive".to_owned(),
             (false, _) => self.host.state.to_string(),
         };
-        let from = origin(mark.is_some_and(|m| m.power == Some(settings.power)));
+        let from = who_moved(mark.is_some_and(|m| m.power == Some(settings.power)));
         self.fields.push(self.meta("power", Some(before), settings.power.word(), effect, from));
         self.steps.extend(steps);
     }
@@ -315,7 +275,7 @@ impl Draft<'_> {
 }
 
 /// Who moved, if what is asked for was asked for before.
-fn origin(applied: bool) -> Origin {
+pub(super) fn who_moved(applied: bool) -> Origin {
     if applied { Origin::Drift } else { Origin::Manifest }
 }
 
@@ -332,7 +292,7 @@ fn reason(action: Action, fields: &[FieldChange], pending: &[FieldChange]) -> St
     text.to_owned()
 }
 
-fn compare(
+pub(super) fn compare(
     side: Side,
     desired: &DesiredResource,
     host: &Element,

@@ -95,6 +95,11 @@ pub(crate) fn is_discarded(path: &Path, value: &str) -> bool {
     })
 }
 
+/// Whether `path` is one that a running instance shows in another form, and that only a boot changes.
+pub(crate) fn only_at_boot(path: &Path) -> bool {
+    not_while_running(path) && path.steps.first().is_none_or(|s| s.name != "metadata")
+}
+
 /// Whether an element that has nothing in it at `path` is dropped.
 pub(crate) fn is_dropped_empty(path: &Path) -> bool {
     path.steps.last().is_some_and(|s| EMPTY.contains(&s.name.as_str()))

@@ -1,0 +1,182 @@
+//! What is held back: manifests that the host, or the run, gives no way to carry out.
+
+use super::changes::Options;
+use super::decide::uuid_conflict;
+use super::identity::{derived_uuid, uuid_in};
+use super::plan::mark_on;
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::model::domain::Domain;
+use crate::model::{Desired, DesiredResource, Observed, ObservedResource, ResourceId};
+use crate::xml::Element;
+use std::collections::BTreeMap;
+
+/// Resources that are left alone, each with its reason, and the problems to show. What needs
+/// something that is held back and not on the host is held back with it.
+pub(crate) fn hold_back(
+    desired: &Desired,
+    observed: &Observed,
+    options: &Options,
+) -> (BTreeMap<ResourceId, String>, Diagnostics) {
+    let held_back = desired.held_back.clone();
+    let mut found =
+        Conflicts { desired, observed, options, held_back, diagnostics: Diagnostics::default() };
+    for resource in desired
+        .resources
+        .values()
+        .filter(|r| options.only.is_empty() || options.only.contains(&r.id))
+    {
+        match observed.resources.get(&resource.id) {
+            None => found.uuid(resource),
+            Some(host) => found.host(resource, host),
+        }
+    }
+    found.needs();
+    (found.held_back, found.diagnostics)
+}
+
+struct Conflicts<'a> {
+    desired: &'a Desired,
+    observed: &'a Observed,
+    options: &'a Options,
+    held_back: BTreeMap<ResourceId, String>,
+    diagnostics: Diagnostics,
+}
+
+impl Conflicts<'_> {
+    fn selected(&self, id: &ResourceId) -> bool {
+        self.options.only.is_empty() || self.options.only.contains(id)
+    }
+
+    fn hold(&mut self, id: &ResourceId, reason: &str) {
+        self.held_back.insert(id.clone(), reason.to_owned());
+    }
+
+    /// An object of that name is there: it must be ours, and be the same one.
+    fn host(&mut self, desired: &DesiredResource, host: &ObservedResource) {
+        match mark_on(host) {
+            Some(mark) if mark.set == self.desired.set => {}
+            Some(mark) => return self.not_ours(desired, Some(&mark.set)),
+            None if self.options.adopt || desired.settings.adopt => {}
+            None => return self.not_ours(desired, None),
+        }
+        let Some(wanted) = uuid_conflict(desired, host).filter(|_| !desired.settings.replace)
+        else {
+            return;
+        };
+        self.diagnostics.push(
+            Diagnostic::error("uuid-differs", format!("{} has another UUID on the host", desired.id))
+                .at(uuid_span(desired))
+                .address(desired.id.to_string())
+                .detail(format!("found {wanted}; the host's object has {}", host.uuid))
+                .hint("take the <uuid> out of the manifest, or write the host's; replace = true makes the object anew"),
+        );
+        self.hold(&desired.id, "its UUID differs from the host's");
+    }
+
+    /// Objects of somebody else are shown and left alone.
+    fn not_ours(&mut self, desired: &DesiredResource, owner: Option<&str>) {
+        let id = &desired.id;
+        let (detail, hint) = match owner {
+            Some(set) => (
+                format!("the set \"{set}\" owns it"),
+                "rename this one, or take it out of that set's manifests first".to_owned(),
+            ),
+            None => (
+                "nobody owns it: it was made by hand or by another tool".to_owned(),
+                format!(
+                    "pass --adopt (with --only {id} for just this one), or write adopt = true in its manifest"
+                ),
+            ),
+        };
+        self.diagnostics.push(
+            Diagnostic::error("not-owned", format!("{id} is on the host and not ours"))
+                .at(desired.span)
+                .address(id.to_string())
+                .detail(detail)
+                .hint(hint),
+        );
+        self.hold(id, "it is on the host and not ours");
+    }
+
+    /// A UUID that another object of the same kind has cannot be defined again: most likely the
+    /// object was renamed, in its manifest or on the host.
+    fn uuid(&mut self, desired: &DesiredResource) {
+        let uuid = uuid_in(&desired.definition)
+            .unwrap_or_else(|| derived_uuid(&self.desired.set, &desired.id));
+        let mut others = self.observed.resources.values();
+        let Some(other) = others.find(|o| o.uuid == uuid && o.id.kind == desired.id.kind) else {
+            return;
+        };
+        self.diagnostics.push(
+            Diagnostic::error("uuid-taken", format!("the UUID of {} is taken", desired.id))
+                .at(uuid_span(desired))
+                .address(desired.id.to_string())
+                .detail(format!("{} on the host has {uuid}", other.id))
+                .hint("a name is an identity: rename the object on the host to match, or give this one a <uuid> of its own"),
+        );
+        self.hold(&desired.id, "its UUID is taken");
+    }
+
+    /// A resource that needs what is neither in the manifests nor on the host is held back, and so
+    /// is, in turn, what needs that resource.
+    fn needs(&mut self) {
+        loop {
+            let mut found = Vec::new();
+            for resource in self.desired.resources.values() {
+                if self.held_back.contains_key(&resource.id) || !self.selected(&resource.id) {
+                    continue;
+                }
+                let missing = resource.depends_on.iter().find(|d| {
+                    let planned = self.desired.resources.contains_key(d)
+                        && self.selected(d)
+                        && !self.held_back.contains_key(d);
+                    !planned && !self.observed.resources.contains_key(d)
+                });
+                found.extend(missing.map(|m| (resource, m.clone())));
+            }
+            if found.is_empty() {
+                return;
+            }
+            for (resource, missing) in found {
+                self.lacks(resource, &missing);
+            }
+        }
+    }
+
+    fn lacks(&mut self, resource: &DesiredResource, missing: &ResourceId) {
+        let reason = if self.held_back.contains_key(missing) {
+            format!("it needs {missing}, which is held back")
+        } else if self.desired.resources.contains_key(missing) {
+            self.diagnostics.push(
+                Diagnostic::error("not-selected", format!("{} needs {missing}", resource.id))
+                    .at(resource.span)
+                    .address(resource.id.to_string())
+                    .detail("found in the manifests, but not on the host, and --only leaves it out")
+                    .hint(format!("add --only {missing}")),
+            );
+            format!("it needs {missing}, which --only leaves out")
+        } else {
+            let mut networks = Domain::new(&resource.definition).networks();
+            let span = networks.find(|(id, _)| id == missing).map_or(resource.span, |(_, s)| s);
+            let known = self.desired.resources.keys().chain(self.observed.resources.keys());
+            let names = known.filter(|id| id.kind == missing.kind).map(|id| id.name.as_str());
+            let hint = match crate::diag::closest(&missing.name, names) {
+                Some(close) => format!("did you mean {}/{close}?", missing.kind),
+                None => format!("add a manifest for {missing}, or define it on the host first"),
+            };
+            self.diagnostics.push(
+                Diagnostic::error("missing-reference", format!("{} needs {missing}", resource.id))
+                    .at(span)
+                    .address(resource.id.to_string())
+                    .detail("found neither in the manifests nor on the host")
+                    .hint(hint),
+            );
+            format!("it needs {missing}, which is neither in the manifests nor on the host")
+        };
+        self.held_back.insert(resource.id.clone(), reason);
+    }
+}
+
+fn uuid_span(desired: &DesiredResource) -> crate::diag::Span {
+    desired.definition.child("uuid").map_or(desired.span, Element::text_span)
+}

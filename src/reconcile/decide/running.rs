@@ -1,0 +1,90 @@
+//! The manifest against what is running.
+
+use super::decision::Context;
+use super::update::{compare, who_moved};
+use crate::model::{DesiredResource, Effect, ObservedResource};
+use crate::reconcile::live::{LiveChange, live_changes};
+use crate::reconcile::normalize::only_at_boot;
+use crate::reconcile::overlay::{Change, Edit, Origin, Overlay, Side};
+use crate::reconcile::ownership::{WantedMark, read_mark};
+use crate::xml::Element;
+
+/// The manifest against what is running, and what of it can be changed live.
+#[derive(Debug, Default)]
+pub(super) struct Running {
+    pub(super) changes: Vec<Change>,
+    pub(super) live: Vec<LiveChange>,
+    /// Whether the instance was started from the manifest as it is now: then starting it again
+    /// would most likely change nothing.
+    pub(super) is_current: bool,
+}
+
+impl Running {
+    pub(super) fn of(
+        context: Context<'_>,
+        desired: &DesiredResource,
+        host: &ObservedResource,
+        last: Option<&Element>,
+        wanted: &WantedMark,
+        next_boot: &Element,
+    ) -> Self {
+        let Some(live) = host.live.as_ref().filter(|_| host.state.is_active()) else {
+            return Self::default();
+        };
+        let Overlay { merged, mut changes } = compare(Side::Running, desired, live, last);
+        give_the_next_boots_macs(&mut changes, live, next_boot);
+        let kind = desired.id.kind;
+        let by_call = live_changes(kind, &changes, live, &merged, context.capabilities);
+        // a definition takes its mark along when it is started
+        let mark = read_mark(live);
+        let is_current = mark.as_ref().is_some_and(|m| wanted.is(m));
+        if let Some(started_from) = mark.filter(|_| !is_current).and_then(|m| m.applied()) {
+            // what a running instance shows in another form is compared with what it was started from
+            let since = compare(Side::NextBoot, desired, &started_from, None).changes;
+            changes.extend(since.into_iter().filter(|c| only_at_boot(&c.path)));
+        }
+        Self { changes, live: by_call, is_current }
+    }
+
+    pub(super) fn covering(&self, n: usize) -> Option<&LiveChange> {
+        self.live.iter().find(|l| l.covers.contains(&n))
+    }
+
+    /// When a running guest sees a change of its definition.
+    pub(super) fn effect(&self, change: &Change) -> Effect {
+        match self.changes.iter().position(|c| c.path == change.path) {
+            None => Effect::None,
+            Some(n) => self.covering(n).map_or(Effect::NextBoot, |l| l.effect),
+        }
+    }
+
+    /// Who moved, where the definition has it right already.
+    pub(super) fn origin(&self) -> Origin {
+        who_moved(self.is_current)
+    }
+
+    /// What only a start can change.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &Change> {
+        self.changes.iter().enumerate().filter(|(n, _)| self.covering(*n).is_none()).map(|(_, c)| c)
+    }
+}
+
+/// A card that is plugged in now has the MAC address that the next boot will give it.
+fn give_the_next_boots_macs(changes: &mut [Change], live: &Element, next_boot: &Element) {
+    let macs = |root: &Element| -> Vec<String> {
+        let devices = root.child("devices");
+        let cards = devices.into_iter().flat_map(|d| d.children_named("interface"));
+        cards.filter_map(|i| Some(i.child("mac")?.attr("address")?.to_owned())).collect()
+    };
+    let there = macs(live);
+    let mut free = macs(next_boot).into_iter().filter(|mac| !there.contains(mac));
+    for change in changes {
+        if let Edit::Add(card) = &mut change.edit
+            && card.is("interface")
+            && card.child("mac").is_none()
+            && let Some(mac) = free.next()
+        {
+            card.push(Element::new("mac").with_attr("address", mac));
+        }
+    }
+}
