@@ -20,7 +20,7 @@ pub(crate) fn prepare(kind: Kind, want: &Element, live: &Element) -> Element {
             split_schedulers(&mut want);
             one_console_device(&mut want, live);
         }
-        Kind::Network => imply_forward_device(&mut want, live),
+        Kind::Network => imply_forward_device(&mut want),
     }
     want
 }
@@ -194,17 +194,12 @@ fn is_serial(console: &Element) -> bool {
     matches!(target, None | Some("serial"))
 }
 
-/// `<forward dev='x'/>` and `<forward><interface dev='x'/></forward>` say the same, and a forward
-/// without a mode is NAT.
-fn imply_forward_device(want: &mut Element, live: &Element) {
+/// A host writes the first of a forward's interfaces as its `dev` too.
+fn imply_forward_device(want: &mut Element) {
     let Some(forward) = want.child_mut("forward") else { return };
-    let live_has_interfaces = live.child("forward").is_some_and(|f| f.child("interface").is_some());
     if forward.attr("dev").is_none()
         && let Some(first) = forward.child("interface").and_then(|i| i.attribute("dev")).cloned()
     {
         forward.attributes.push(first);
-    }
-    if !live_has_interfaces {
-        forward.remove_elements(|e| e.is("interface"));
     }
 }
