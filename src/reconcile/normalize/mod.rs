@@ -9,9 +9,7 @@ mod kinds;
 mod prepare;
 mod values;
 
-pub(crate) use defaults::{
-    is_discarded, is_dropped_empty, is_kept, never_compared, not_while_running,
-};
+pub(crate) use defaults::{is_discarded, is_kept, never_compared, not_while_running, vanishes};
 pub(crate) use kinds::{governed, is_whole_list, key_of, keys, label, same_identity};
-pub(crate) use prepare::{drop_implied, finish, prepare};
+pub(crate) use prepare::{drop_implied, finish, prepare, respell};
 pub(crate) use values::{Unit, amount, quantity, quantity_attribute, same_value};
