@@ -99,7 +99,7 @@ enum Fate {
     /// The manifests' loader does not take it; the first problem.
     NotAManifest(String),
     /// It was applied, and this is what the next plan would still do; empty is in sync.
-    Applied { left: String, host: Element, manifest: Element },
+    Applied { pair: Box<Pair>, left: String },
 }
 
 /// A manifest, and what a host that has applied it has.
@@ -109,6 +109,7 @@ struct Pair {
     host: Element,
 }
 
+#[expect(clippy::print_stdout, reason = "the share is worth seeing when all is well, too")]
 fn converge(kind: Kind, folder: &Path, left: &[(&str, &str)], unsound: &[(&str, &str)]) {
     let libvirtd = Libvirtd::start();
     let host = Host::open(&libvirtd);
@@ -121,11 +122,11 @@ fn converge(kind: Kind, folder: &Path, left: &[(&str, &str)], unsound: &[(&str, 
             Fate::NotAManifest(why) => {
                 found_unsound.insert(name, why);
             }
-            Fate::Applied { left, host, manifest } => {
+            Fate::Applied { pair, left } => {
                 if !left.is_empty() {
-                    found_left.insert(name.clone(), left);
+                    found_left.insert(name, left);
                 }
-                pairs.push(Pair { name, manifest, host });
+                pairs.push(*pair);
             }
         }
     }
@@ -278,7 +279,9 @@ impl Host {
         let observed = self.driver.observe(&Scope::all()).unwrap().resources.remove(&id);
         self.undefine(&id);
         let host = observed.and_then(|o| o.persistent).unwrap_or_else(|| Element::new("none"));
-        Fate::Applied { left, host, manifest: wanted.definition.clone() }
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let pair = Pair { name, manifest: wanted.definition.clone(), host };
+        Fate::Applied { pair: Box::new(pair), left }
     }
 
     fn plan(&self, desired: &Desired) -> Plan {
