@@ -2,7 +2,7 @@
 //! became of it.
 //!
 //! The rules are measured on libvirt 11.3.0 (and hold on 9.0.0); each table's rows are tested. The
-//! comparison itself is [`super::overlay`]; nothing here walks a tree.
+//! comparison itself is [`super::overlay()`]; nothing here walks a tree.
 
 mod defaults;
 mod kinds;

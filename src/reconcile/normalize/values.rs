@@ -155,10 +155,14 @@ fn is_ip(attribute: Option<&str>) -> bool {
 
 /// Attributes that are numbers, printed padded or in another base.
 fn is_number(element: &str, attribute: &str) -> bool {
-    (element == "address" || element == "zpci" || element == "target" || element == "timer")
-        && !matches!(attribute, "type" | "dev" | "name" | "value")
-        || matches!(element, "vendor" | "product" | "sclk" | "master")
-        || matches!(attribute, "iobase" | "irq" | "wwn" | "freq" | "port" | "index" | "lun")
+    match element {
+        "address" | "zpci" => !matches!(attribute, "type" | "dev" | "name" | "value" | "uuid"),
+        "target" => matches!(attribute, "chassis" | "chassisNr" | "busNr" | "port" | "index"),
+        "vendor" | "product" => attribute == "id",
+        "timer" => attribute == "frequency",
+        "master" => attribute == "startport",
+        _ => matches!(attribute, "iobase" | "irq" | "wwn" | "freq" | "port" | "index" | "lun"),
+    }
 }
 
 fn number(text: &str) -> Option<i128> {
@@ -230,6 +234,7 @@ mod tests {
             ("serial", None, "0010", "10", false),
             ("serial", None, "52:54:00:AA:bb:0c", "52:54:00:aa:bb:0c", false),
             ("source", Some("name"), "0x10", "16", false),
+            ("target", Some("dir"), "010", "10", false),
             ("model", Some("vram"), "10000", "16384", true),
             ("model", Some("vram"), "8192", "16384", false),
             ("name", None, "a", "b", false),
