@@ -31,13 +31,18 @@ pub const MEMORY_UNITS: &str =
 /// An amount of memory in KiB, rounded up; without a unit it is in KiB already. Units are read in
 /// either case; `KB` and its like are powers of 1000.
 pub fn memory_kib(amount: &str, unit: Option<&str>) -> Result<u64, MemoryError> {
+    Ok(memory_bytes(amount, unit.unwrap_or("KiB"))?.div_ceil(1024))
+}
+
+/// An amount of memory in bytes. Units are read in either case.
+pub(crate) fn memory_bytes(amount: &str, unit: &str) -> Result<u64, MemoryError> {
     let amount = amount.trim();
     if amount.is_empty() || !amount.bytes().all(|b| b.is_ascii_digit()) {
         return Err(MemoryError::NotANumber);
     }
     let amount: u64 = amount.parse().map_err(|_| MemoryError::TooLarge)?;
-    let scale = bytes_per(unit.unwrap_or("KiB")).ok_or(MemoryError::UnknownUnit)?;
-    Ok(amount.checked_mul(scale).ok_or(MemoryError::TooLarge)?.div_ceil(1024))
+    let scale = bytes_per(unit).ok_or(MemoryError::UnknownUnit)?;
+    amount.checked_mul(scale).ok_or(MemoryError::TooLarge)
 }
 
 fn bytes_per(unit: &str) -> Option<u64> {

@@ -23,6 +23,7 @@ pub use desired::{Desired, DesiredResource, Power, Settings, Stop};
 pub use effect::Effect;
 pub use ids::{Kind, Mac, ResourceId, Uuid, check_name};
 pub use lifecycle::State;
+pub(crate) use memory::memory_bytes;
 pub use memory::{MEMORY_UNITS, MemoryError, memory_kib};
 pub use metadata::{NAMESPACE, PREFIX};
 pub use observed::{Detail, Observed, ObservedResource, Scope};
@@ -31,4 +32,5 @@ pub use op::{
     UndefineKeep,
 };
 pub use subnet::Subnet;
+pub(crate) use subnet::netmask_prefix;
 pub use values::parse_uuid;

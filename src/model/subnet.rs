@@ -61,7 +61,7 @@ impl fmt::Display for Subnet {
 }
 
 /// The prefix that a netmask means. `None` if its bits are not ones first, zeros after.
-pub(super) fn netmask_prefix(mask: Ipv4Addr) -> Option<u8> {
+pub(crate) fn netmask_prefix(mask: Ipv4Addr) -> Option<u8> {
     let bits = mask.to_bits();
     let ones = bits.leading_ones();
     (ones == bits.count_ones()).then(|| u8::try_from(ones).unwrap_or(32))

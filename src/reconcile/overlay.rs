@@ -106,6 +106,7 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn element(&mut self, live: &mut Element, want: &Element, last: Option<&Element>) {
         self.replace_other_type(live, want);
+        normalize::respell(want, live);
         self.attributes(live, want, last);
         self.text(live, want, last);
         self.children(live, want, last);
@@ -314,14 +315,11 @@ impl Walk<'_> {
 
     fn add(&mut self, live: &mut Element, wanted: &Element, applied: Option<&Element>) {
         let path = self.path.clone();
-        if self.skips(&path, "") || vanishes(&path, wanted) {
+        if self.skips(&path, "") || normalize::vanishes(&path, wanted) {
             return;
         }
         let from = origin(applied.is_some_and(|a| a == wanted));
-        let text = wanted.text();
-        let after =
-            if wanted.attributes.is_empty() && !text.is_empty() { text } else { summary(wanted) };
-        self.push(path, None, Some(after), wanted.span, from, Edit::Add(wanted.clone()));
+        self.push(path, None, Some(summary(wanted)), wanted.span, from, Edit::Add(wanted.clone()));
         live.push(wanted.clone());
     }
 
@@ -349,6 +347,9 @@ impl Walk<'_> {
         live: (&str, Option<&str>),
         unit: Unit,
     ) -> bool {
+        if want == live {
+            return true;
+        }
         let (want, live) =
             (normalize::amount(want.0, want.1, unit), normalize::amount(live.0, live.1, unit));
         let round = |kib: u64| kib.div_ceil(1024);
@@ -407,27 +408,6 @@ fn implied(path: &Path, want: &Element) -> bool {
     }
 }
 
-/// Whether everything in an element is dropped by the host, so that it is not there at all.
-fn vanishes(path: &Path, want: &Element) -> bool {
-    let parent = path.steps.iter().rev().nth(1).map_or("domain", |s| &s.name);
-    let quantity = normalize::quantity(parent, &want.name.local).is_some();
-    let gone = |path: &Path, value: &str| {
-        normalize::is_discarded(path, value) || normalize::never_compared(path, value)
-    };
-    let mut attributes =
-        want.attributes.iter().filter(|a| !(quantity && a.name.local == "unit")).peekable();
-    let text = want.text();
-    if attributes.peek().is_none() && text.is_empty() && want.elements().next().is_none() {
-        return normalize::is_dropped_empty(path) || normalize::never_compared(path, "");
-    }
-    attributes.all(|a| gone(&path.at(&a.name.written()), &a.value))
-        && (text.is_empty() || gone(path, &text))
-        && want.elements().all(|e| {
-            let step = Step { name: normalize::label(e), key: None, ordinal: None };
-            vanishes(&path.join(step), e)
-        })
-}
-
 /// The elements of one name below one parent.
 struct List<'a> {
     name: &'a Name,
@@ -457,10 +437,15 @@ fn nth_named<'a>(parent: &'a mut Element, name: &Name, n: usize) -> Option<&'a m
     parent.elements_mut().filter(|e| e.name == *name).nth(n)
 }
 
-/// An element in one short line, without its secrets.
+/// An element in one short line, without its secrets; its text where there is nothing else.
 fn summary(element: &Element) -> String {
     const WIDTH: usize = 100;
-    let text = write_compact(&redacted(element));
+    let redacted = redacted(element);
+    let bare = redacted.attributes.is_empty() && redacted.elements().next().is_none();
+    let text = match redacted.text() {
+        text if bare && !text.is_empty() => text,
+        _ => write_compact(&redacted),
+    };
     match text.char_indices().nth(WIDTH) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or("")),
         None => text,
@@ -483,6 +468,130 @@ fn set_or_remove(element: &mut Element, name: &str, value: Option<&str>) {
         Some(value) => element.set_attr(name, value),
         None => {
             element.remove_attr(name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use proptest::{collection, sample};
+
+    /// Names and values that rules know, in places where they make no sense.
+    const NAMES: [&str; 32] = [
+        "devices",
+        "disk",
+        "interface",
+        "controller",
+        "console",
+        "serial",
+        "target",
+        "source",
+        "driver",
+        "mac",
+        "address",
+        "alias",
+        "model",
+        "memory",
+        "currentMemory",
+        "vcpu",
+        "vcpus",
+        "cpu",
+        "numa",
+        "cell",
+        "feature",
+        "os",
+        "boot",
+        "type",
+        "cputune",
+        "vcpusched",
+        "ip",
+        "route",
+        "dhcp",
+        "host",
+        "forward",
+        "metadata",
+    ];
+    const ATTRIBUTES: [&str; 16] = [
+        "type", "dev", "name", "address", "unit", "mode", "port", "id", "vcpus", "model", "index",
+        "netmask", "prefix", "memory", "ipv6", "path",
+    ];
+    const VALUES: [&str; 20] = [
+        "",
+        "0",
+        "1",
+        "0x01",
+        "2",
+        "1-2",
+        "auto",
+        "no",
+        "raw",
+        "GiB",
+        "furlong",
+        "vda",
+        "pc",
+        "hd",
+        "52:54:00:00:00:01",
+        "52:54:00:00:00:0A",
+        "255.255.255.0",
+        "24",
+        "network",
+        "ua-x",
+    ];
+
+    fn tree() -> impl Strategy<Value = Element> {
+        let attribute = (sample::select(&ATTRIBUTES[..]), sample::select(&VALUES[..]));
+        let attributes = collection::vec(attribute, 0..3);
+        let bare = (sample::select(&NAMES[..]), attributes, sample::select(&VALUES[..])).prop_map(
+            |(name, attributes, text)| {
+                let element = Element::new(name).with_text(text);
+                attributes.into_iter().fold(element, |e, (name, value)| e.with_attr(name, value))
+            },
+        );
+        bare.clone().prop_recursive(4, 24, 5, move |inner| {
+            (bare.clone(), collection::vec(inner, 0..5))
+                .prop_map(|(e, children)| children.into_iter().fold(e, Element::with_child))
+        })
+    }
+
+    fn definition() -> impl Strategy<Value = Element> {
+        collection::vec(tree(), 0..4).prop_map(|children| {
+            children.into_iter().fold(Element::new("domain"), Element::with_child)
+        })
+    }
+
+    fn kind() -> impl Strategy<Value = Kind> {
+        sample::select(vec![Kind::Domain, Kind::Network])
+    }
+
+    fn paths(overlay: &Overlay) -> Vec<String> {
+        overlay.changes.iter().map(|c| c.path.to_string()).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn laid_twice_changes_nothing_more(kind in kind(), want in definition(), live in definition()) {
+            let once = overlay(kind, Side::NextBoot, &live, &want, None, &[]);
+            let twice = overlay(kind, Side::NextBoot, &once.merged, &want, None, &[]);
+            prop_assert_eq!(paths(&twice), Vec::<String>::new());
+        }
+
+        #[test]
+        fn anything_is_laid_over_anything(
+            kind in kind(), want in definition(), live in definition(), last in definition()
+        ) {
+            for side in [Side::NextBoot, Side::Running] {
+                overlay(kind, side, &live, &want, Some(&last), &[]);
+            }
+        }
+
+        #[test]
+        fn what_only_a_host_has_stays(kind in kind(), live in definition()) {
+            let laid = overlay(kind, Side::NextBoot, &live, &Element::new("domain"), None, &[]);
+            prop_assert_eq!(paths(&laid), Vec::<String>::new());
         }
     }
 }

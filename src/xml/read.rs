@@ -328,6 +328,8 @@ mod tests {
     use super::*;
     use crate::diag::Sources;
     use crate::xml::{write, write_compact};
+    use proptest::prelude::*;
+    use proptest::{collection, sample};
 
     fn read(text: &str) -> Result<Element, String> {
         let mut sources = Sources::default();
@@ -388,6 +390,62 @@ mod tests {
         ] {
             let got = read(text).expect_err(text);
             assert!(got.ends_with(want.trim()), "{text:.40}: {got}");
+        }
+    }
+
+    /// Attributes' values and texts: anything that a document may hold.
+    fn characters() -> impl Strategy<Value = String> + Clone {
+        "[ -~\t\n\r\u{a0}-\u{d7ff}\u{10000}-\u{1ffff}]{0,12}"
+    }
+
+    fn name() -> impl Strategy<Value = Name> + Clone {
+        let other =
+            |local: &str, prefix: &str| Name::qualified(prefix, &format!("urn:{prefix}"), local);
+        sample::select(vec![
+            Name::local("a"),
+            Name::local("b-c.d"),
+            other("a", "p"),
+            other("e", "q"),
+        ])
+    }
+
+    fn tree() -> impl Strategy<Value = Element> {
+        let attribute = ("[a-z]{1,3}", characters());
+        let attributes = collection::vec(attribute, 0..3);
+        let bare = (name(), attributes, characters()).prop_map(|(name, attributes, text)| {
+            let element = Element::named(name).with_text(text);
+            attributes.into_iter().fold(element, |e, (name, value)| e.with_attr(&name, value))
+        });
+        bare.clone().prop_recursive(5, 40, 4, move |inner| {
+            (bare.clone(), collection::vec((inner, characters()), 0..4)).prop_map(
+                |(e, children)| {
+                    children
+                        .into_iter()
+                        .fold(e, |e, (child, text)| e.with_child(child).with_text(text))
+                },
+            )
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn any_text_is_read_or_refused(text in any::<String>()) {
+            let _ = read(&text);
+        }
+
+        #[test]
+        fn any_markup_is_read_or_refused(text in "(<|</|/>|>|a|b:|xmlns:b='u'| c='|\"|&|&#|;|<!--|-->|<!\\[CDATA\\[|\\]\\]>|<\\?x|\\?>|<!DOCTYPE| |é|\u{0}){0,24}") {
+            if let Ok(element) = read(&text) {
+                prop_assert_eq!(read(&write(&element)), Ok(element));
+            }
+        }
+
+        #[test]
+        fn what_is_written_is_read_again(tree in tree()) {
+            prop_assert_eq!(read(&write(&tree)), Ok(tree.clone()));
+            prop_assert_eq!(read(&write_compact(&tree)), Ok(tree));
         }
     }
 }

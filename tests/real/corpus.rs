@@ -6,6 +6,7 @@ use libtest_mimic::Trial;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use tempfile::TempDir;
 use virt::drivers::{Driver, TestDriver, TestHost};
 use virt::model::{Call, Kind, Op, Outcome, ResourceId, Scope, Target, Uuid};
 use virt::xml::write;
@@ -13,8 +14,7 @@ use virt::xml::write;
 pub(crate) fn trials() -> Vec<Trial> {
     let needs = testdata("libvirt-11.3.0-tests.tar.xz").and_then(|a| Ok((a, tool("tar")?)));
     vec![trial_if(needs, "real/corpus/the_test_driver_takes_or_refuses_all", |(archive, tar)| {
-        let directory = tempfile::tempdir().unwrap();
-        run(Command::new(tar).arg("-xJf").arg(archive).arg("-C").arg(directory.path())).expect(0);
+        let directory = unpacked(&archive, &tar);
         let (mut taken, mut refused) = (0, 0);
         for path in documents(directory.path()) {
             // some hold bytes that are no text, and a manifest is text
@@ -56,7 +56,15 @@ fn settles(text: &str) -> bool {
     true
 }
 
-fn documents(directory: &Path) -> Vec<PathBuf> {
+/// The archive's files, in a directory that goes when it is dropped.
+pub(super) fn unpacked(archive: &Path, tar: &Path) -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    run(Command::new(tar).arg("-xJf").arg(archive).arg("-C").arg(directory.path())).expect(0);
+    directory
+}
+
+/// All XML files below a directory.
+pub(super) fn documents(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut open = vec![directory.to_owned()];
     while let Some(directory) = open.pop() {

@@ -1,5 +1,6 @@
 //! Against the real thing, where it is installed.
 
+mod convergence;
 mod corpus;
 mod drift;
 mod edits;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 pub(crate) fn trials() -> Vec<Trial> {
     let pool = Arc::default();
     let groups = [
+        convergence::trials(),
         corpus::trials(),
         libvirtd::trials(),
         test_driver::trials(),

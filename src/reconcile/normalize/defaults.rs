@@ -1,6 +1,8 @@
 //! What a hypervisor drops because it is the default, owns itself, or only has while running.
 
-use crate::xml::{Element, Path};
+use super::kinds::label;
+use super::values::quantity;
+use crate::xml::{Element, Path, Step};
 
 /// Values that a host drops: written in a manifest, absent from what becomes of it, and the same.
 /// A row is (last names of the path, attribute or "" for the text, value; a value that ends in `*`
@@ -26,6 +28,8 @@ const DISCARDED: &[(&str, &str, &str)] = &[
     // without a security driver, or with another one, the host keeps no such label
     ("seclabel", "labelskip", "yes"),
     ("", "ipv6", "no"),
+    ("ip", "family", "ipv4"),
+    ("route", "family", "ipv4"),
     ("graphics", "port", "-1"),
     ("graphics", "tlsPort", "-1"),
 ];
@@ -52,8 +56,22 @@ const NEVER: &[(&str, &str)] = &[
 /// What a guest knows itself by, by the last name of the path or the attribute: leaving it out of
 /// a manifest never takes it from a definition.
 const KEPT: &[&str] = &[
-    "uuid", "mac", "address", "@machine", "@arch", "loader", "nvram", "alias", "emulator",
-    "memory", "vcpu", "name", "genid",
+    "uuid",
+    "mac",
+    "address",
+    "@machine",
+    "@arch",
+    "@firmware",
+    "firmware",
+    "loader",
+    "nvram",
+    "alias",
+    "emulator",
+    "memory",
+    "vcpu",
+    "name",
+    "genid",
+    "@type",
 ];
 
 /// What a host drops beside something else: (parent and element, condition, what is dropped). A
@@ -72,6 +90,9 @@ const DROPPED_BESIDE: &[(&str, &str, &str)] = &[
     ("disk/target", "@bus!=usb", "@removable"),
     // a skipped label is written only while the domain runs
     ("source/seclabel", "@labelskip=yes", "@model"),
+    // a lease without an end has no unit
+    ("range/lease", "@expiry=0", "@unit"),
+    ("host/lease", "@expiry=0", "@unit"),
     // libvirt has no filters and no queues on these
     ("devices/interface", "@type=hostdev", "filterref"),
     ("devices/interface", "@type=hostdev", "driver"),
@@ -101,8 +122,27 @@ pub(crate) fn only_at_boot(path: &Path) -> bool {
 }
 
 /// Whether an element that has nothing in it at `path` is dropped.
-pub(crate) fn is_dropped_empty(path: &Path) -> bool {
+fn is_dropped_empty(path: &Path) -> bool {
     path.steps.last().is_some_and(|s| EMPTY.contains(&s.name.as_str()))
+}
+
+/// Whether everything in an element is dropped by the host, so that it is not there at all.
+pub(crate) fn vanishes(path: &Path, want: &Element) -> bool {
+    let parent = path.steps.iter().rev().nth(1).map_or("domain", |s| &s.name);
+    let quantity = quantity(parent, &want.name.local).is_some();
+    let gone = |path: &Path, value: &str| is_discarded(path, value) || never_compared(path, value);
+    let mut attributes =
+        want.attributes.iter().filter(|a| !(quantity && a.name.local == "unit")).peekable();
+    let text = want.text();
+    if attributes.peek().is_none() && text.is_empty() && want.elements().next().is_none() {
+        return is_dropped_empty(path) || never_compared(path, "");
+    }
+    attributes.all(|a| gone(&path.at(&a.name.written()), &a.value))
+        && (text.is_empty() || gone(path, &text))
+        && want.elements().all(|e| {
+            let step = Step { name: label(e), key: None, ordinal: None };
+            vanishes(&path.join(step), e)
+        })
 }
 
 /// Whether `path` is never compared. `value` is what the manifest has there.

@@ -21,7 +21,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("devices/panic", &["@model"]),
     ("devices/watchdog", &["@model"]),
     ("cpu/feature", &["@name"]),
-    ("cell/sibling", &["@id"]),
+    ("distances/sibling", &["@id"]),
     ("numa/cell", &["@id"]),
     ("cputune/vcpupin", &["@vcpu"]),
     ("cputune/vcpusched", &["@vcpus"]),
@@ -51,7 +51,6 @@ const KEYS: &[(&str, &[&str])] = &[
     ("dhcp/range", &["@start+@end"]),
     ("network/route", &["@address+@prefix", "@address+@netmask", "@address"]),
     ("forward/interface", &["@dev"]),
-    ("forward/pf", &["@dev"]),
     ("network/portgroup", &["@name"]),
 ];
 

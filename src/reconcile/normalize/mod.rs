@@ -2,7 +2,7 @@
 //! became of it.
 //!
 //! The rules are measured on libvirt 11.3.0 (and hold on 9.0.0); each table's rows are tested. The
-//! comparison itself is [`mod@super::overlay`]; nothing here walks a tree.
+//! comparison itself is [`super::overlay()`]; nothing here walks a tree.
 
 mod defaults;
 mod kinds;
@@ -10,8 +10,8 @@ mod prepare;
 mod values;
 
 pub(crate) use defaults::{
-    is_discarded, is_dropped_empty, is_kept, never_compared, not_while_running, only_at_boot,
+    is_discarded, is_kept, never_compared, not_while_running, only_at_boot, vanishes,
 };
 pub(crate) use kinds::{governed, is_whole_list, key_of, keys, label, same_identity};
-pub(crate) use prepare::{drop_implied, finish, prepare};
+pub(crate) use prepare::{drop_implied, finish, prepare, respell};
 pub(crate) use values::{Unit, amount, quantity, quantity_attribute, same_value};

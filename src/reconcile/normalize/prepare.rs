@@ -3,26 +3,50 @@
 
 use super::defaults::drop_beside;
 use super::values::{Unit, amount, set};
-use crate::diag::Span;
-use crate::model::Kind;
+use crate::model::{Kind, netmask_prefix};
 use crate::reconcile::overlay::Change;
 use crate::xml::{Element, Node, Text};
+use std::net::Ipv4Addr;
 
 /// A copy of the manifest that says all it means, in the terms of the definition `live`.
 pub(crate) fn prepare(kind: Kind, want: &Element, live: &Element) -> Element {
     let mut want = want.clone();
     drop_nameless_metadata(&mut want);
+    drop_beside("", &mut want);
     match kind {
         Kind::Domain => {
-            drop_beside("", &mut want);
             imply_current_memory(&mut want);
             imply_current_vcpus(&mut want);
             split_schedulers(&mut want);
             one_console_device(&mut want, live);
         }
-        Kind::Network => imply_forward_device(&mut want, live),
+        Kind::Network => imply_forward_device(&mut want),
     }
     want
+}
+
+/// Writes what a definition says in one form in the form that the manifest uses, so that the two
+/// compare and the merged definition has one of them only: a netmask as a prefix, and the reverse.
+pub(crate) fn respell(want: &Element, live: &mut Element) {
+    if !(want.is("ip") || want.is("route")) {
+        return;
+    }
+    let only =
+        |e: &Element, this, other| e.attr(this).filter(|_| e.attr(other).is_none()).is_some();
+    if only(want, "prefix", "netmask") && only(live, "netmask", "prefix") {
+        let prefix = live.attr("netmask").and_then(|m| netmask_prefix(m.parse().ok()?));
+        if let Some(prefix) = prefix {
+            live.remove_attr("netmask");
+            live.set_attr("prefix", prefix.to_string());
+        }
+    } else if only(want, "netmask", "prefix") && only(live, "prefix", "netmask") {
+        let prefix = live.attr("prefix").and_then(|p| p.parse::<u32>().ok());
+        if let Some(prefix) = prefix.filter(|p| *p <= 32) {
+            let mask = Ipv4Addr::from_bits(u32::MAX.checked_shl(32 - prefix).unwrap_or(0));
+            live.remove_attr("prefix");
+            live.set_attr("netmask", mask.to_string());
+        }
+    }
 }
 
 /// Takes out of a merged definition what the manifest's choice makes wrong and the host fills in
@@ -61,16 +85,13 @@ pub(crate) fn drop_implied(want: &Element, changes: &mut Vec<Change>) {
         || changed("devices/memory")
         || changes.iter().any(|c| c.path.pattern() == "cpu/numa/cell");
     let vcpu = changed("vcpu");
+    let writes_memory = want.child("currentMemory").is_some();
     let writes_current = want.child("vcpu").is_some_and(|v| v.attr("current").is_some());
     changes.retain(|c| match (c.path.pattern().as_str(), c.path.attribute.as_deref()) {
-        ("currentMemory", None) => !memory || c.span == written_span(want, "currentMemory"),
+        ("currentMemory", None) => !memory || writes_memory,
         ("vcpu", Some("current")) => !vcpu || writes_current,
         _ => true,
     });
-}
-
-fn written_span(want: &Element, name: &str) -> Span {
-    want.child(name).map_or(Span::NONE, Element::text_span)
 }
 
 /// libvirt keeps only metadata in a namespace, one element of each.
@@ -194,17 +215,12 @@ fn is_serial(console: &Element) -> bool {
     matches!(target, None | Some("serial"))
 }
 
-/// `<forward dev='x'/>` and `<forward><interface dev='x'/></forward>` say the same, and a forward
-/// without a mode is NAT.
-fn imply_forward_device(want: &mut Element, live: &Element) {
+/// A host writes the first of a forward's interfaces as its `dev` too.
+fn imply_forward_device(want: &mut Element) {
     let Some(forward) = want.child_mut("forward") else { return };
-    let live_has_interfaces = live.child("forward").is_some_and(|f| f.child("interface").is_some());
     if forward.attr("dev").is_none()
         && let Some(first) = forward.child("interface").and_then(|i| i.attribute("dev")).cloned()
     {
         forward.attributes.push(first);
-    }
-    if !live_has_interfaces {
-        forward.remove_elements(|e| e.is("interface"));
     }
 }

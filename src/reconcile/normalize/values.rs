@@ -1,6 +1,6 @@
 //! When two values say the same: units, numbers, sets, addresses, machine types.
 
-use crate::model::{Mac, Uuid};
+use crate::model::{Mac, Uuid, memory_bytes, memory_kib};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -60,33 +60,12 @@ pub(crate) fn quantity_attribute(element: &str, attribute: &str) -> Option<Unit>
 /// A number of KiB or bytes from a text and its unit; KiB round up, as libvirt does. `None` if it
 /// is no number, has an unknown unit or is past 2^64.
 pub(crate) fn amount(text: &str, unit: Option<&str>, kept: Unit) -> Option<u64> {
-    let number: u64 = text.trim().parse().ok()?;
-    let default = match kept {
-        Unit::KiB => "KiB",
-        Unit::Bytes => "bytes",
-        Unit::MiB => "MiB",
-    };
-    let factor: u64 = match unit.unwrap_or(default).to_ascii_lowercase().as_str() {
-        "b" | "byte" | "bytes" => 1,
-        "kb" => 1_000,
-        "k" | "kib" => 1 << 10,
-        "mb" => 1_000_000,
-        "m" | "mib" => 1 << 20,
-        "gb" => 1_000_000_000,
-        "g" | "gib" => 1 << 30,
-        "tb" => 1_000_000_000_000,
-        "t" | "tib" => 1 << 40,
-        "pb" => 1_000_000_000_000_000,
-        "p" | "pib" => 1 << 50,
-        "eb" => 1_000_000_000_000_000_000,
-        "e" | "eib" => 1 << 60,
-        _ => return None,
-    };
-    let bytes = number.checked_mul(factor)?;
-    Some(match kept {
-        Unit::KiB => bytes.div_ceil(1 << 10),
-        Unit::Bytes | Unit::MiB => bytes,
-    })
+    match kept {
+        Unit::KiB => memory_kib(text, unit),
+        Unit::Bytes => memory_bytes(text, unit.unwrap_or("bytes")),
+        Unit::MiB => memory_bytes(text, unit.unwrap_or("MiB")),
+    }
+    .ok()
 }
 
 /// Whether a value of a manifest and one of a host say the same.
@@ -98,15 +77,19 @@ pub(crate) fn same_value(element: &str, attribute: Option<&str>, want: &str, liv
     if want == live {
         return true;
     }
-    if let (Some(a), Some(b)) = (Mac::parse(want), Mac::parse(live)) {
+    if is_mac(element, attribute)
+        && let (Some(a), Some(b)) = (Mac::parse(want), Mac::parse(live))
+    {
         return a == b;
     }
-    if want.len() >= 32
+    if is_uuid(element, attribute)
         && let (Ok(a), Ok(b)) = (Uuid::try_parse(want), Uuid::try_parse(live))
     {
         return a == b;
     }
-    if let (Ok(a), Ok(b)) = (want.parse::<IpAddr>(), live.parse::<IpAddr>()) {
+    if is_ip(attribute)
+        && let (Ok(a), Ok(b)) = (want.parse::<IpAddr>(), live.parse::<IpAddr>())
+    {
         return a == b;
     }
     match attribute {
@@ -114,9 +97,11 @@ pub(crate) fn same_value(element: &str, attribute: Option<&str>, want: &str, liv
         Some("mode" | "fmode" | "dmode") => octal(want).is_some() && octal(want) == octal(live),
         Some(name) if is_set(element, name) => set(want).is_some() && set(want) == set(live),
         None if is_set(element, "") => set(want).is_some() && set(want) == set(live),
-        Some(name)
-            if is_number(element, name) || want.starts_with("0x") || live.starts_with("0x") =>
-        {
+        // a host rounds a screen's memories up to a power of two
+        Some("vram" | "vram64" | "ram" | "vgamem") if element == "model" => {
+            want.parse::<u64>().ok().and_then(u64::checked_next_power_of_two) == live.parse().ok()
+        }
+        Some(name) if is_number(element, name) => {
             number(want).is_some() && number(want) == number(live)
         }
         // the model of a network card is read without regard to case
@@ -151,12 +136,33 @@ fn is_set(element: &str, attribute: &str) -> bool {
         || matches!((element, attribute), ("nodemask" | "nodeset", ""))
 }
 
+fn is_mac(element: &str, attribute: Option<&str>) -> bool {
+    attribute == Some("mac") || element == "mac" && attribute == Some("address")
+}
+
+fn is_uuid(element: &str, attribute: Option<&str>) -> bool {
+    match attribute {
+        None => matches!(element, "uuid" | "genid"),
+        Some(name) => matches!(name, "uuid" | "interfaceid" | "instanceid"),
+    }
+}
+
+/// Attributes that are IP addresses, which a host writes in their shortest form.
+fn is_ip(attribute: Option<&str>) -> bool {
+    let names = ["address", "addr", "ip", "start", "end", "gateway"];
+    attribute.is_some_and(|name| names.contains(&name))
+}
+
 /// Attributes that are numbers, printed padded or in another base.
 fn is_number(element: &str, attribute: &str) -> bool {
-    (element == "address" || element == "zpci" || element == "target" || element == "timer")
-        && !matches!(attribute, "type" | "dev" | "name" | "value")
-        || matches!(element, "vendor" | "product" | "sclk" | "master")
-        || matches!(attribute, "iobase" | "irq" | "wwn" | "freq" | "port" | "index" | "lun")
+    match element {
+        "address" | "zpci" => !matches!(attribute, "type" | "dev" | "name" | "value" | "uuid"),
+        "target" => matches!(attribute, "chassis" | "chassisNr" | "busNr" | "port" | "index"),
+        "vendor" | "product" => attribute == "id",
+        "timer" => attribute == "frequency",
+        "master" => attribute == "startport",
+        _ => matches!(attribute, "iobase" | "irq" | "wwn" | "freq" | "port" | "index" | "lun"),
+    }
 }
 
 fn number(text: &str) -> Option<i128> {
@@ -226,6 +232,11 @@ mod tests {
             ("ip", Some("address"), "2001:db8:0::1", "2001:db8::1", true),
             ("source", Some("mode"), "0644", "644", true),
             ("serial", None, "0010", "10", false),
+            ("serial", None, "52:54:00:AA:bb:0c", "52:54:00:aa:bb:0c", false),
+            ("source", Some("name"), "0x10", "16", false),
+            ("target", Some("dir"), "010", "10", false),
+            ("model", Some("vram"), "10000", "16384", true),
+            ("model", Some("vram"), "8192", "16384", false),
             ("name", None, "a", "b", false),
         ] {
             assert_eq!(same_value(element, attribute, want, live), same, "{want} {live}");

@@ -1,0 +1,14 @@
+//! Cases as data, in files below this folder: what a host makes of a manifest, and what merging does.
+//!
+//! A file holds sections: a word at the beginning of a line, its argument after it, and indented
+//! lines below. `UPDATE_EXPECT=1` writes what was found in place of what was expected.
+
+mod merge;
+mod normalize;
+mod sections;
+
+use libtest_mimic::Trial;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    [merge::trials(), normalize::trials()].into_iter().flatten().collect()
+}
