@@ -79,7 +79,10 @@ impl Host {
             each(&["net-list", "--name"], "net-destroy NAME; "),
             each(&["net-list", "--all", "--name"], "net-undefine NAME; "),
         ];
-        self.virsh(&[&commands.concat()]);
+        let commands = commands.concat();
+        if !commands.is_empty() {
+            self.virsh(&[&commands]);
+        }
     }
 
     /// Runs virsh, not through the proxy, and gives what it printed.
