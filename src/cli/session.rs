@@ -59,18 +59,18 @@ impl Session {
     ) -> Result<Self, Failure> {
         let loaded = load(paths);
         context.show(&loaded.diagnostics, &loaded.sources);
+        if typed.prune && !paths.iter().all(|p| p.is_dir()) {
+            return Err(Failure::Usage(
+                "--prune needs whole directories: with single files everything else of the set would go"
+                    .to_owned(),
+            ));
+        }
         // no host is asked for what nobody can want
         if loaded.desired.resources.is_empty() && loaded.diagnostics.has_errors() {
             if context.output.format == Format::Json {
                 context.output.result(&json::validation(&loaded))?;
             }
             return Err(Failure::Shown);
-        }
-        if typed.prune && !paths.iter().all(|p| p.is_dir()) {
-            return Err(Failure::Usage(
-                "--prune needs whole directories: with single files everything else of the set would go"
-                    .to_owned(),
-            ));
         }
         if typed.prune && !loaded.set_is_named {
             return Err(Failure::Usage(

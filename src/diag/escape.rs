@@ -37,6 +37,12 @@ pub(super) fn blot(line: &[char]) -> Vec<char> {
     let lower: String = line.iter().map(char::to_ascii_lowercase).collect();
     let at = |byte: usize| lower.get(..byte).map_or(0, |s| s.chars().count());
     for (word, _) in lower.match_indices("passw") {
+        // a word that nothing is assigned to is only a word
+        let key =
+            lower.get(word..).unwrap_or("").trim_start_matches(|c: char| c.is_ascii_lowercase());
+        if !key.trim_start_matches(['\'', '"', ' ']).starts_with('=') {
+            continue;
+        }
         let from = at(word);
         let quote = (from..out.len()).find(|n| out.get(*n).is_some_and(|c| "'\"".contains(*c)));
         // a key of TOML may be quoted itself: the value's quote is behind the equals sign
@@ -88,6 +94,7 @@ mod tests {
             ("\"passwd\" = 'hush", "\"passwd\" = '****"),
             ("<cookie name='a'>hush</cookie>", "<cookie name='a'>****</cookie>"),
             ("<name>passwords</name>", "<name>passwords</name>"),
+            ("SYSTEM 'file:///etc/passwd'>", "SYSTEM 'file:///etc/passwd'>"),
         ] {
             let chars: Vec<char> = line.chars().collect();
             assert_eq!(blot(&chars).into_iter().collect::<String>(), shown);

@@ -5,7 +5,7 @@
 //! asked, and the definition for the next boot is already right by then.
 
 use super::normalize::{Unit, amount};
-use super::overlay::{Change, Edit};
+use super::overlay::{Change, Edit, Overlay};
 use crate::model::{
     Affect, Capabilities, Effect, Hypervisor, Kind, MetadataKind, NetworkCommand, NetworkSection,
     Op, OpKind,
@@ -24,14 +24,14 @@ pub(crate) struct LiveChange {
 }
 
 /// The operations that bring `changes` about on the running instance. What they do not cover waits
-/// for the next start. `merged` is the running definition with the manifest laid over it.
+/// for the next start. `overlay` is of the manifest on the running definition `live`.
 pub(crate) fn live_changes(
     kind: Kind,
-    changes: &[Change],
+    overlay: &Overlay,
     live: &Element,
-    merged: &Element,
     capabilities: &Capabilities,
 ) -> Vec<LiveChange> {
+    let Overlay { changes, touched, merged } = overlay;
     let mut found: Vec<LiveChange> = Vec::new();
     for (n, change) in changes.iter().enumerate() {
         if found.iter().any(|f| f.covers.contains(&n)) {
@@ -39,10 +39,10 @@ pub(crate) fn live_changes(
         }
         let next = match kind {
             Kind::Domain => match change.path.steps.first().map(|s| s.name.as_str()) {
-                Some("devices") => device(n, changes, live, merged, capabilities),
+                Some("devices") => device(n, changes, live, touched, capabilities),
                 _ => setting(n, change, merged),
             },
-            Kind::Network => section(n, changes, live, merged),
+            Kind::Network => section(n, changes, live, touched),
         };
         found.extend(next.filter(|f| capabilities.supports(kind, f.op.kind())));
     }
@@ -94,7 +94,7 @@ fn device(
     n: usize,
     changes: &[Change],
     live: &Element,
-    merged: &Element,
+    touched: &[(Path, Element)],
     capabilities: &Capabilities,
 ) -> Option<LiveChange> {
     let change = changes.get(n)?;
@@ -112,7 +112,7 @@ fn device(
         _ => {
             let inside = changes.iter().enumerate().filter(|(_, c)| root.covers(&c.path));
             let covers: Vec<usize> = inside.map(|(i, _)| i).collect();
-            let element = root.find(merged)?;
+            let (_, element) = touched.iter().find(|(path, _)| *path == root)?;
             let all = covers.iter().filter_map(|i| changes.get(*i));
             let updatable = all.clone().count() > 0
                 && all.clone().all(|c| can_update(element, &c.path, capabilities.hypervisor));
@@ -223,7 +223,12 @@ const SECTIONS: &[(&str, NetworkSection, bool)] = &[
     ("forward/interface", NetworkSection::ForwardInterface, false),
 ];
 
-fn section(n: usize, changes: &[Change], live: &Element, merged: &Element) -> Option<LiveChange> {
+fn section(
+    n: usize,
+    changes: &[Change],
+    live: &Element,
+    touched: &[(Path, Element)],
+) -> Option<LiveChange> {
     let change = changes.get(n)?;
     let steps = &change.path.steps;
     let (depth, section, modifies) = SECTIONS.iter().find_map(|(names, section, modifies)| {
@@ -246,7 +251,8 @@ fn section(n: usize, changes: &[Change], live: &Element, merged: &Element) -> Op
         _ => {
             let inside = changes.iter().enumerate().filter(|(_, c)| root.covers(&c.path));
             let covers = inside.map(|(i, _)| i).collect();
-            modifies.then_some((NetworkCommand::Modify, root.find(merged)?, covers))?
+            let (_, element) = touched.iter().find(|(path, _)| *path == root)?;
+            modifies.then_some((NetworkCommand::Modify, element, covers))?
         }
     };
     let xml = write_compact(element);

@@ -63,8 +63,11 @@ pub struct Change {
 pub struct Overlay {
     /// The definition with the manifest merged in.
     pub merged: Element,
-    /// The differences, in the order of the manifest. Empty means: nothing to do.
+    /// The differences, in the order of the manifest. Empty means: nothing to do. An ordinal in a
+    /// path counts the entries of the definition.
     pub changes: Vec<Change>,
+    /// Entries of lists that have differences inside, by their path, as they are when merged.
+    pub touched: Vec<(Path, Element)>,
 }
 
 /// Lays the manifest `want` over the definition `live`. `last` is the manifest as it was applied
@@ -78,19 +81,21 @@ pub fn overlay(
     ignore: &[Path],
 ) -> Overlay {
     let said = normalize::prepare(kind, want, live);
-    let last = last.map(|last| normalize::prepare(kind, last, live));
+    // a manifest that was applied as it is takes nothing away, and what differs is drift
+    let unchanged = last.is_some_and(|last| std::ptr::eq(last, want));
+    let last = last.filter(|_| !unchanged).map(|last| normalize::prepare(kind, last, live));
     let mut merged = live.clone();
-    let mut walk = Walk { side, ignore, path: Path::default(), changes: Vec::new() };
+    let mut walk = Walk { unchanged, ..Walk::new(side, ignore, Path::default()) };
     walk.element(&mut merged, &said, last.as_ref());
     normalize::finish(kind, &said, &mut merged);
-    let mut changes = walk.changes;
+    let Walk { mut changes, touched, .. } = walk;
     normalize::drop_implied(want, &mut changes);
-    Overlay { merged, changes }
+    Overlay { merged, changes, touched }
 }
 
 /// Whether `want` fits `live` as it is: what pairing asks of entries that no key tells apart.
 pub(super) fn fits(side: Side, path: &Path, live: &Element, want: &Element) -> bool {
-    let mut walk = Walk { side, ignore: &[], path: path.clone(), changes: Vec::new() };
+    let mut walk = Walk::new(side, &[], path.clone());
     walk.element(&mut live.clone(), want, None);
     walk.changes.is_empty()
 }
@@ -98,12 +103,19 @@ pub(super) fn fits(side: Side, path: &Path, live: &Element, want: &Element) -> b
 struct Walk<'a> {
     side: Side,
     ignore: &'a [Path],
+    /// Whether the manifest is the one that was applied last.
+    unchanged: bool,
     /// The path of the element being compared.
     path: Path,
     changes: Vec<Change>,
+    touched: Vec<(Path, Element)>,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn new(side: Side, ignore: &'a [Path], path: Path) -> Self {
+        Self { side, ignore, unchanged: false, path, changes: Vec::new(), touched: Vec::new() }
+    }
+
     fn element(&mut self, live: &mut Element, want: &Element, last: Option<&Element>) {
         self.replace_other_type(live, want);
         normalize::respell(want, live);
@@ -131,8 +143,13 @@ impl Walk<'_> {
         let element = want.name.local.clone();
         for attribute in &want.attributes {
             let name = attribute.name.written();
-            let path = self.path.at(&name);
             let before = named_attribute(live, &name).map(str::to_owned);
+            // most values are the same to the letter, and no rule need be asked
+            let plain = normalize::quantity_attribute(&element, &name).is_none();
+            if plain && before.as_ref() == Some(&attribute.value) {
+                continue;
+            }
+            let path = self.path.at(&name);
             if self.skips(&path, &attribute.value) || self.is_unit(&element, &name, want) {
                 continue;
             }
@@ -146,7 +163,7 @@ impl Walk<'_> {
                 continue;
             }
             let applied = last.and_then(|l| named_attribute(l, &name));
-            let origin = origin(applied == Some(attribute.value.as_str()));
+            let origin = self.origin(applied == Some(attribute.value.as_str()));
             self.push(
                 path,
                 before,
@@ -166,7 +183,7 @@ impl Walk<'_> {
             let gone =
                 named_attribute(want, &name).is_none() && !self.is_unit(&element, &name, want);
             let before = named_attribute(live, &name).map(str::to_owned);
-            let gone = gone && !normalize::is_kept(&path) && !self.skips(&path, &attribute.value);
+            let gone = gone && !normalize::is_kept(&path) && !self.skips(&path, "");
             if let (true, Some(before)) = (gone, before) {
                 live.attributes.retain(|a| a.name.written() != name);
                 self.push(path, Some(before), None, want.span, Origin::Manifest, Edit::Remove);
@@ -204,7 +221,14 @@ impl Walk<'_> {
         let shown = (!before.is_empty()).then(|| show(&before, live));
         let after_shown = show(&after, want);
         let span = want.text_span();
-        self.push(self.path.clone(), shown, Some(after_shown), span, origin(applied), Edit::Set);
+        self.push(
+            self.path.clone(),
+            shown,
+            Some(after_shown),
+            span,
+            self.origin(applied),
+            Edit::Set,
+        );
         live.set_text(after);
         if unit.is_some() {
             set_or_remove(live, "unit", want.attr("unit"));
@@ -262,7 +286,7 @@ impl Walk<'_> {
         let (before, after) = (show(&have), show(want));
         live.remove_elements(|e| e.name == *list.name);
         live.children.extend(want.iter().map(|e| Node::Element((*e).clone())));
-        self.push(path, before, after, span, origin(applied), edit);
+        self.push(path, before, after, span, self.origin(applied), edit);
     }
 
     fn list(&mut self, live: &mut Element, list: &List<'_>, want: &[&Element], last: &[&Element]) {
@@ -274,14 +298,24 @@ impl Walk<'_> {
         let last_of_want = pair(self.side, &bare, parent, want, last);
         let last_of_live = pair(self.side, &bare, parent, &refs, last);
         let mut removed: Vec<usize> = Vec::new();
+        let mut added = 0;
         for (i, wanted) in want.iter().enumerate() {
-            let step = list.step_of(wanted, i, want.len());
+            let partner = pairs.get(i).copied().flatten();
+            let number = partner.unwrap_or_else(|| {
+                added += 1;
+                have.len() + added - 1
+            });
+            let step = list.step_of(wanted, number, want.len().max(have.len()));
             let applied = last_of_want.get(i).copied().flatten().and_then(|n| last.get(n)).copied();
             self.path.steps.push(step);
-            match pairs.get(i).copied().flatten() {
+            match partner {
                 Some(n) => {
                     if let Some(e) = nth_named(live, list.name, n) {
+                        let changes = self.changes.len();
                         self.element(e, wanted, applied);
+                        if self.changes.len() > changes {
+                            self.touched.push((self.path.clone(), e.clone()));
+                        }
                     }
                 }
                 None => self.add(live, wanted, applied),
@@ -318,7 +352,7 @@ impl Walk<'_> {
         if self.skips(&path, "") || normalize::vanishes(&path, wanted) {
             return;
         }
-        let from = origin(applied.is_some_and(|a| a == wanted));
+        let from = self.origin(applied.is_some_and(|a| a == wanted));
         self.push(path, None, Some(summary(wanted)), wanted.span, from, Edit::Add(wanted.clone()));
         live.push(wanted.clone());
     }
@@ -383,6 +417,11 @@ impl Walk<'_> {
             || self.ignore.iter().any(|i| i.covers(path))
     }
 
+    /// Who moved, where the manifest said the same (`applied`) or not when it was applied last.
+    fn origin(&self, applied: bool) -> Origin {
+        if applied || self.unchanged { Origin::Drift } else { Origin::Manifest }
+    }
+
     fn push(
         &mut self,
         path: Path,
@@ -394,10 +433,6 @@ impl Walk<'_> {
     ) {
         self.changes.push(Change { path, before, after, span, origin, edit });
     }
-}
-
-fn origin(applied: bool) -> Origin {
-    if applied { Origin::Drift } else { Origin::Manifest }
 }
 
 /// Values that say what their absence says, given what stands beside them.

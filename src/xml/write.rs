@@ -58,7 +58,7 @@ impl Writer<'_> {
         let mut any = false;
         for node in &e.children {
             match node {
-                Node::Text(t) if has_elements && !mixed || is_layout(&t.value) => {}
+                Node::Text(t) if !mixed && (has_elements || is_layout(&t.value)) => {}
                 Node::Text(t) => {
                     self.open(&mut any);
                     escape_into(self.out, &t.value, false);

@@ -114,6 +114,7 @@ fn is_repaired(host: &Host) {
 fn what_is_not_ours_is_left_alone(host: &Host) {
     let seen = by_hand(host);
     let before = seen();
+    host.write("virt.toml", "set = \"ours\"\n");
     host.write("net.xml", NETWORK);
     host.apply(&["--prune"], 0);
     assert_eq!(seen(), before);

@@ -225,6 +225,7 @@ fn of_a_network(host: &Host) {
         text = make(host, "one", &text, edit, edit.running, false);
     }
     host.write("edited.xml", &at(host, &DOMAIN.replace("POWER", "manual")));
+    host.apply(&[], 0);
     host.virsh(&["destroy", "edited"]);
     for edit in IDLE_NETWORK_EDITS {
         text = make(host, "one", &text, edit, edit.running, false);

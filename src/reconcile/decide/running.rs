@@ -5,7 +5,7 @@ use super::update::{compare, who_moved};
 use crate::model::{DesiredResource, Effect, ObservedResource};
 use crate::reconcile::live::{LiveChange, live_changes};
 use crate::reconcile::normalize::only_at_boot;
-use crate::reconcile::overlay::{Change, Edit, Origin, Overlay, Side};
+use crate::reconcile::overlay::{Change, Edit, Origin, Side};
 use crate::reconcile::ownership::{WantedMark, read_mark};
 use crate::xml::Element;
 
@@ -31,10 +31,10 @@ impl Running {
         let Some(live) = host.live.as_ref().filter(|_| host.state.is_active()) else {
             return Self::default();
         };
-        let Overlay { merged, mut changes } = compare(Side::Running, desired, live, last);
-        give_the_next_boots_macs(&mut changes, live, next_boot);
-        let kind = desired.id.kind;
-        let by_call = live_changes(kind, &changes, live, &merged, context.capabilities);
+        let mut overlay = compare(Side::Running, desired, live, last);
+        give_the_next_boots_macs(&mut overlay.changes, live, next_boot);
+        let by_call = live_changes(desired.id.kind, &overlay, live, context.capabilities);
+        let mut changes = overlay.changes;
         // a definition takes its mark along when it is started
         let mark = read_mark(live);
         let is_current = mark.as_ref().is_some_and(|m| wanted.is(m));

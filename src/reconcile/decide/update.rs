@@ -49,10 +49,13 @@ pub(crate) fn update(
     match d.restart_effect(&running) {
         Some(effect) => d.restart(&running, effect),
         None => {
-            d.power(mark.as_ref());
-            d.live(&running);
-            let new = running.waiting().filter(|c| !d.has_field(c));
-            d.pending = new.map(|c| field(c, Effect::NextBoot, running.origin())).collect();
+            let stops = d.power(mark.as_ref());
+            // nothing is changed, or waits, in an instance that goes away
+            if !stops {
+                d.live(&running);
+                let new = running.waiting().filter(|c| !d.has_field(c));
+                d.pending = new.map(|c| field(c, Effect::NextBoot, running.origin())).collect();
+            }
         }
     }
     d.define(&next_boot, mark.as_ref(), wanted);
@@ -91,7 +94,7 @@ impl Draft<'_> {
         if next_boot.changes.is_empty() && marked && self.host.is_persistent {
             return;
         }
-        if self.fields.is_empty() {
+        if self.fields.is_empty() || !self.host.is_persistent {
             let before = match mark {
                 _ if !self.host.is_persistent => Some("transient".to_owned()),
                 Some(m) if m.set == set => Some("an older manifest".to_owned()),
@@ -170,8 +173,8 @@ impl Draft<'_> {
         self.steps.push(call(Op::Create { paused }, effect));
     }
 
-    /// Brings the power state about.
-    fn power(&mut self, mark: Option<&Mark>) {
+    /// Brings the power state about, and says whether that ends the running instance.
+    fn power(&mut self, mark: Option<&Mark>) -> bool {
         let settings = &self.desired.settings;
         let network = self.desired.id.kind == Kind::Network;
         let (steps, effect) = match (settings.power, self.host.state) {
@@ -196,7 +199,7 @@ impl Draft<'_> {
                 let effect = if network { Effect::NetworkRestart } else { Effect::Restart };
                 (stop_steps(self.host, settings.stop, effect), effect)
             }
-            _ => return,
+            _ => return false,
         };
         let before = match (network, self.host.state.is_active()) {
             (true, true) => "active".to_owned(),
@@ -206,6 +209,7 @@ impl Draft<'_> {
         let from = who_moved(mark.is_some_and(|m| m.power == Some(settings.power)));
         self.fields.push(self.meta("power", Some(before), settings.power.word(), effect, from));
         self.steps.extend(steps);
+        self.desired.settings.power == Power::Stopped
     }
 
     /// A change of something that is not in the definition.
@@ -316,7 +320,9 @@ fn next_boot(
             live.remove_attr("id");
             compare(Side::NextBoot, desired, &live, last)
         }
-        (None, None) => Overlay { merged: desired.definition.clone(), changes: Vec::new() },
+        (None, None) => {
+            Overlay { merged: desired.definition.clone(), changes: Vec::new(), touched: Vec::new() }
+        }
     };
     set_uuid(&mut o.merged, host.uuid);
     fill_macs(&mut o.merged, desired.id.kind, host.uuid, context.capabilities.mac_prefix);

@@ -53,25 +53,30 @@ const NEVER: &[(&str, &str)] = &[
     ("interface/actual", ""),
 ];
 
-/// What a guest knows itself by, by the last name of the path or the attribute: leaving it out of
-/// a manifest never takes it from a definition.
+/// What a guest knows itself by, all of it: leaving it out of a manifest never takes it from a
+/// definition. A row is the last names of the path.
 const KEPT: &[&str] = &[
     "uuid",
-    "mac",
-    "address",
-    "@machine",
-    "@arch",
-    "@firmware",
-    "firmware",
-    "loader",
-    "nvram",
-    "alias",
-    "emulator",
-    "memory",
-    "vcpu",
     "name",
     "genid",
-    "@type",
+    "os/loader",
+    "os/nvram",
+    "os/firmware",
+    "devices/emulator",
+    "mac",
+    "alias",
+];
+
+/// Elements that stay themselves, while their attributes may go.
+const KEPT_ELEMENTS: &[&str] = &["memory", "vcpu"];
+
+/// Attributes that are kept, by the last names of their element's path; "" is any element.
+const KEPT_ATTRIBUTES: &[(&str, &str)] = &[
+    ("os/type", "machine"),
+    ("os/type", "arch"),
+    ("os", "firmware"),
+    ("bridge", "name"),
+    ("", "type"),
 ];
 
 /// What a host drops beside something else: (parent and element, condition, what is dropped). A
@@ -161,11 +166,19 @@ pub(crate) fn never_compared(path: &Path, value: &str) -> bool {
 
 /// Whether what is at `path` stays in a definition when the manifest stops naming it.
 pub(crate) fn is_kept(path: &Path) -> bool {
-    let last = path.steps.last().map_or("", |s| s.name.as_str());
-    let attribute = path.attribute.as_deref().map(|a| format!("@{a}"));
-    // all of a kept element is kept, down to its attributes
-    KEPT.contains(&last) && path.pattern() != "devices/memory"
-        || attribute.is_some_and(|a| KEPT.contains(&a.as_str()))
+    let pattern = path.pattern();
+    // a device's own address; those of a NAT range or of a pool of cards are no identity
+    let address = pattern.starts_with("devices/")
+        && path.steps.len() == 3
+        && path.steps.last().is_some_and(|s| s.name == "address");
+    address
+        || KEPT.iter().any(|row| ends_with(&pattern, row))
+        || match path.attribute.as_deref() {
+            None => KEPT_ELEMENTS.contains(&pattern.as_str()),
+            Some(a) => KEPT_ATTRIBUTES
+                .iter()
+                .any(|(row, name)| *name == a && (row.is_empty() || pattern == *row)),
+        }
 }
 
 /// Whether `path` is not compared with a running instance.
@@ -179,7 +192,9 @@ pub(crate) fn not_while_running(path: &Path) -> bool {
 /// Takes out of a manifest, all the way down, what a host drops beside something else.
 pub(crate) fn drop_beside(parent: &str, element: &mut Element) {
     for (at, condition, what) in DROPPED_BESIDE {
-        let here = at.split_once('/').is_some_and(|(p, n)| p == parent && element.is(n));
+        let name = element.name.local.as_str();
+        let rest = at.strip_suffix(name).and_then(|rest| rest.strip_suffix('/'));
+        let here = rest == Some(parent) && element.name.namespace.is_none();
         if here && holds(element, condition) {
             match what.strip_prefix('@') {
                 Some(attribute) => {

@@ -154,5 +154,6 @@ fn lookup(parent: &str, name: &str) -> Option<&'static [&'static str]> {
 }
 
 fn matches(pattern: &str, parent: &str, name: &str) -> bool {
-    pattern.split_once('/').is_some_and(|(p, n)| n == name && (p == "*" || p == parent))
+    let rest = pattern.strip_suffix(name).and_then(|rest| rest.strip_suffix('/'));
+    rest.is_some_and(|p| p == "*" || p == parent)
 }

@@ -12,6 +12,8 @@ use std::net::Ipv4Addr;
 pub(crate) fn prepare(kind: Kind, want: &Element, live: &Element) -> Element {
     let mut want = want.clone();
     drop_nameless_metadata(&mut want);
+    // an empty text is none
+    want.remove_elements(|e| (e.is("title") || e.is("description")) && e.text().is_empty());
     drop_beside("", &mut want);
     match kind {
         Kind::Domain => {
