@@ -143,7 +143,7 @@ impl<'a> Walk<'a> {
         let element = want.name.local.clone();
         for attribute in &want.attributes {
             let name = attribute.name.written();
-            let before = named_attribute(live, &name).map(str::to_owned);
+            let before = live.attr_written(&name).map(str::to_owned);
             // most values are the same to the letter, and no rule need be asked
             let plain = normalize::quantity_attribute(&element, &name).is_none();
             if plain && before.as_ref() == Some(&attribute.value) {
@@ -162,7 +162,7 @@ impl<'a> Walk<'a> {
             {
                 continue;
             }
-            let applied = last.and_then(|l| named_attribute(l, &name));
+            let applied = last.and_then(|l| l.attr_written(&name));
             let origin = self.origin(applied == Some(attribute.value.as_str()));
             self.push(
                 path,
@@ -172,17 +172,16 @@ impl<'a> Walk<'a> {
                 origin,
                 Edit::Set,
             );
-            set_named_attribute(live, attribute);
+            live.put_attribute(attribute);
             if normalize::quantity_attribute(&element, &name).is_some() {
-                set_or_remove(live, "unit", want.attr("unit"));
+                live.put_attr("unit", want.attr("unit"));
             }
         }
         for attribute in last.map_or(&[][..], |l| &l.attributes) {
             let name = attribute.name.written();
             let path = self.path.at(&name);
-            let gone =
-                named_attribute(want, &name).is_none() && !self.is_unit(&element, &name, want);
-            let before = named_attribute(live, &name).map(str::to_owned);
+            let gone = want.attr_written(&name).is_none() && !self.is_unit(&element, &name, want);
+            let before = live.attr_written(&name).map(str::to_owned);
             let gone = gone && !normalize::is_kept(&path) && !self.skips(&path, "");
             if let (true, Some(before)) = (gone, before) {
                 live.attributes.retain(|a| a.name.written() != name);
@@ -231,7 +230,7 @@ impl<'a> Walk<'a> {
         );
         live.set_text(after);
         if unit.is_some() {
-            set_or_remove(live, "unit", want.attr("unit"));
+            live.put_attr("unit", want.attr("unit"));
         }
     }
 
@@ -484,26 +483,6 @@ fn summary(element: &Element) -> String {
     match text.char_indices().nth(WIDTH) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or("")),
         None => text,
-    }
-}
-
-fn named_attribute<'a>(element: &'a Element, written: &str) -> Option<&'a str> {
-    element.attributes.iter().find(|a| a.name.written() == written).map(|a| a.value.as_str())
-}
-
-fn set_named_attribute(element: &mut Element, attribute: &crate::xml::Attribute) {
-    match element.attributes.iter_mut().find(|a| a.name == attribute.name) {
-        Some(a) => a.value.clone_from(&attribute.value),
-        None => element.attributes.push(attribute.clone()),
-    }
-}
-
-fn set_or_remove(element: &mut Element, name: &str, value: Option<&str>) {
-    match value {
-        Some(value) => element.set_attr(name, value),
-        None => {
-            element.remove_attr(name);
-        }
     }
 }
 

@@ -179,6 +179,29 @@ impl Element {
         self.attributes.len() < before
     }
 
+    /// Sets the attribute `name` in no namespace to `value`, or removes it without one.
+    pub fn put_attr(&mut self, name: &str, value: Option<&str>) {
+        match value {
+            Some(value) => self.set_attr(name, value),
+            None => {
+                self.remove_attr(name);
+            }
+        }
+    }
+
+    /// The value of the attribute whose name is written so, prefix included.
+    pub fn attr_written(&self, written: &str) -> Option<&str> {
+        self.attributes.iter().find(|a| a.name.written() == written).map(|a| a.value.as_str())
+    }
+
+    /// Sets an attribute as another element has it.
+    pub fn put_attribute(&mut self, attribute: &Attribute) {
+        match self.attributes.iter_mut().find(|a| a.name == attribute.name) {
+            Some(a) => a.value.clone_from(&attribute.value),
+            None => self.attributes.push(attribute.clone()),
+        }
+    }
+
     /// The child elements.
     pub fn elements(&self) -> impl DoubleEndedIterator<Item = &Self> {
         self.children.iter().filter_map(|n| match n {
