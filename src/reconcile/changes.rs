@@ -121,9 +121,9 @@ pub struct ResourceChange {
     /// What only the host's definition has, with its value: no difference, and not touched. Listed
     /// if [`Options::explain`] asks.
     pub defaulted: Vec<(Path, String)>,
-    /// The definition before, without our mark; `None` if there is none.
+    /// The definition before, without our mark; `None` if there is none or nothing is done.
     pub before: Option<Element>,
-    /// The definition after, without our mark; `None` if there will be none.
+    /// The definition after, without our mark; `None` if there will be none or nothing is done.
     pub after: Option<Element>,
     /// Where its manifest stands.
     pub span: Span,

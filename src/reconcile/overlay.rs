@@ -291,20 +291,20 @@ impl<'a> Walk<'a> {
     fn list(&mut self, live: &mut Element, list: &List<'_>, want: &[&Element], last: &[&Element]) {
         let parent = list.parent;
         let bare = self.path.join(list.step());
-        let have: Vec<Element> = list.of(live).into_iter().cloned().collect();
-        let refs: Vec<&Element> = have.iter().collect();
-        let pairs = pair(self.side, &bare, parent, want, &refs);
+        let have: Vec<&Element> = list.of(live);
+        let pairs = pair(self.side, &bare, parent, want, &have);
         let last_of_want = pair(self.side, &bare, parent, want, last);
-        let last_of_live = pair(self.side, &bare, parent, &refs, last);
+        let last_of_live = pair(self.side, &bare, parent, &have, last);
+        let count = have.len();
         let mut removed: Vec<usize> = Vec::new();
         let mut added = 0;
         for (i, wanted) in want.iter().enumerate() {
             let partner = pairs.get(i).copied().flatten();
             let number = partner.unwrap_or_else(|| {
                 added += 1;
-                have.len() + added - 1
+                count + added - 1
             });
-            let step = list.step_of(wanted, number, want.len().max(have.len()));
+            let step = list.step_of(wanted, number, want.len().max(count));
             let applied = last_of_want.get(i).copied().flatten().and_then(|n| last.get(n)).copied();
             self.path.steps.push(step);
             match partner {
@@ -322,14 +322,15 @@ impl<'a> Walk<'a> {
             self.path.steps.pop();
         }
         let governs = !want.is_empty() && normalize::governed(parent, &list.label);
-        for (n, extra) in have.iter().enumerate() {
+        // what has no partner is still as it was, before what was added
+        for (n, extra) in list.of(live).into_iter().take(count).enumerate() {
             let taken = pairs.contains(&Some(n));
             let was_ours = last_of_live
                 .get(n)
                 .copied()
                 .flatten()
                 .is_some_and(|l| !last_of_want.contains(&Some(l)));
-            let path = self.path.join(list.step_of(extra, n, have.len()));
+            let path = self.path.join(list.step_of(extra, n, count));
             let stays = !governs && (!was_ours || normalize::is_kept(&path));
             if taken || stays || self.skips(&path, "") {
                 continue;

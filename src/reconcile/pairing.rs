@@ -17,37 +17,45 @@ pub(super) fn pair(
     live: &[&Element],
 ) -> Vec<Option<usize>> {
     let mut pairs: Vec<Option<usize>> = vec![None; want.len()];
-    let mut take = |accept: &dyn Fn(&Element, &Element) -> bool| {
-        for i in 0..want.len() {
-            let (Some(None), Some(wanted)) = (pairs.get(i).copied(), want.get(i)) else { continue };
-            let free = live
+    if want.is_empty() || live.is_empty() {
+        return pairs;
+    }
+    let side_of =
+        |list: &[&Element]| -> Vec<Keys> { list.iter().map(|e| keys(parent, e)).collect() };
+    let (want_keys, live_keys) = (side_of(want), side_of(live));
+    let wanted: Vec<_> = want.iter().zip(&want_keys).collect();
+    let there: Vec<_> = live.iter().zip(&live_keys).collect();
+    let mut take = |accept: &dyn Fn(Entry<'_>, Entry<'_>) -> bool| {
+        for (slot, (w, k)) in wanted.iter().enumerate() {
+            if pairs.get(slot) != Some(&None) {
+                continue;
+            }
+            let free = there
                 .iter()
                 .enumerate()
-                .find(|(n, candidate)| !pairs.contains(&Some(*n)) && accept(wanted, candidate));
-            if let (Some((n, _)), Some(slot)) = (free, pairs.get_mut(i)) {
-                *slot = Some(n);
+                .position(|(n, (l, lk))| !pairs.contains(&Some(n)) && accept((w, k), (l, lk)));
+            if let Some(slot) = pairs.get_mut(slot) {
+                *slot = free;
             }
         }
     };
-    let key = |e: &Element, path: &str| {
-        keys(parent, e).into_iter().find(|(p, _)| *p == path).map(|(_, value)| value)
-    };
     let mut paths: Vec<&str> = Vec::new();
-    for (path, _) in want.iter().flat_map(|w| keys(parent, w)) {
-        if !paths.contains(&path) {
+    for (path, _) in want_keys.iter().flatten() {
+        if !paths.contains(path) {
             paths.push(path);
         }
     }
     for path in paths {
-        take(&|w, l| key(w, path).is_some_and(|k| Some(k) == key(l, path)));
+        let key = |keys: &Keys| keys.iter().find(|(p, _)| *p == path).map(|(_, v)| v.clone());
+        take(&|(_, wk), (_, lk)| key(wk).is_some_and(|k| Some(k) == key(lk)));
     }
     // entries that both have keys and share none are different entries
-    let open = |w: &Element, l: &Element| {
-        same_identity(w, l) && (keys(parent, w).is_empty() || keys(parent, l).is_empty())
+    let open = |(w, wk): Entry<'_>, (l, lk): Entry<'_>| {
+        same_identity(w, l) && (wk.is_empty() || lk.is_empty())
     };
     if want.len() > 1 || live.len() > 1 {
-        take(&|w, l| open(w, l) && fits(side, path, l, w));
-        take(&|w, l| open(w, l) && w.attr("type") == l.attr("type"));
+        take(&|w, l| open(w, l) && fits(side, path, l.0, w.0));
+        take(&|w, l| open(w, l) && w.0.attr("type") == l.0.attr("type"));
     }
     let alone = want.len() == 1 && live.len() == 1;
     if parent != "devices" || alone {
@@ -55,3 +63,9 @@ pub(super) fn pair(
     }
     pairs
 }
+
+/// What tells an entry from others, the strongest first.
+type Keys = Vec<(&'static str, String)>;
+
+/// An entry with its keys.
+type Entry<'a> = (&'a Element, &'a Keys);

@@ -261,6 +261,8 @@ impl Draft<'_> {
             hint: format!("pass --allow {effect}, or write allow = [\"{effect}\"] in its manifest"),
         });
         let defaulted = self.defaulted();
+        // most objects stay as they are, and nobody asks to see them
+        let changes = !self.steps.is_empty();
         let change = ResourceChange {
             id: self.desired.id.clone(),
             action,
@@ -269,8 +271,8 @@ impl Draft<'_> {
             fields: self.fields,
             pending: self.pending,
             defaulted,
-            before: self.host.persistent.as_ref().map(without_mark),
-            after: Some(without_mark(merged)),
+            before: changes.then(|| self.host.persistent.as_ref().map(without_mark)).flatten(),
+            after: changes.then(|| without_mark(merged)),
             span: self.desired.span,
         };
         let target = Target { id: self.desired.id.clone(), uuid: self.host.uuid };
