@@ -57,7 +57,7 @@ impl Session {
         paths: &[PathBuf],
         typed: &PlanOptions,
     ) -> Result<Self, Failure> {
-        let loaded = load(paths);
+        let (loaded, ahead) = load_and_observe(context, paths);
         context.show(&loaded.diagnostics, &loaded.sources);
         if typed.prune && !paths.iter().all(|p| p.is_dir()) {
             return Err(Failure::Usage(
@@ -87,7 +87,7 @@ impl Session {
             explain: typed.explain,
             ..Options::default()
         };
-        let session = Self::plan(context, loaded, options)?;
+        let session = Self::plan_ahead(context, loaded, options, ahead)?;
         session.only_what_there_is()?;
         Ok(session)
     }
@@ -114,8 +114,17 @@ impl Session {
 
     /// Connects, observes and plans.
     pub(crate) fn plan(context: &Context, loaded: Loaded, options: Options) -> Result<Self> {
-        let host = Host::open(context, loaded.connect.as_deref())?;
-        let observed = host.observe()?;
+        Self::plan_ahead(context, loaded, options, None)
+    }
+
+    fn plan_ahead(
+        context: &Context,
+        loaded: Loaded,
+        options: Options,
+        ahead: Option<Result<(Host, Observed)>>,
+    ) -> Result<Self> {
+        let (host, observed) =
+            ahead.unwrap_or_else(|| observe(context, loaded.connect.as_deref()))?;
         let begun = Instant::now();
         let plan = plan(&loaded.desired, &observed, &host.capabilities, &options);
         info!(steps = plan.steps.len(), took = ?begun.elapsed(), "planned");
@@ -135,6 +144,28 @@ impl Session {
     pub(crate) fn has_errors(&self) -> bool {
         self.loaded.diagnostics.has_errors() || self.plan.diagnostics.has_errors()
     }
+}
+
+fn observe(context: &Context, from_virt_toml: Option<&str>) -> Result<(Host, Observed)> {
+    let host = Host::open(context, from_virt_toml)?;
+    let observed = host.observe()?;
+    Ok((host, observed))
+}
+
+/// Reads the manifests and, where the command line names the host, that host meanwhile: neither
+/// needs the other.
+fn load_and_observe(
+    context: &Context,
+    paths: &[PathBuf],
+) -> (Loaded, Option<Result<(Host, Observed)>>) {
+    std::thread::scope(|scope| {
+        let ahead = context.connect.is_some().then(|| scope.spawn(|| observe(context, None)));
+        let loaded = load(paths);
+        let joined = |thread: std::thread::ScopedJoinHandle<'_, _>| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        (loaded, ahead.map(joined))
+    })
 }
 
 pub(crate) fn load(paths: &[PathBuf]) -> Loaded {
