@@ -22,7 +22,7 @@ holder=
 end() {
   exec 3>&- || true
   [ -z "$holder" ] || wait "$holder" 2>/dev/null || true
-  kill "$daemon" 2>/dev/null && wait "$daemon" 2>/dev/null || true
+  kill -KILL "$daemon" 2>/dev/null && wait "$daemon" 2>/dev/null || true
   rm -rf "$dir"
 }
 trap end EXIT
