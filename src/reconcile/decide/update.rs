@@ -100,7 +100,8 @@ impl Draft<'_> {
                 Some(m) if m.set == set => Some("an older manifest".to_owned()),
                 other => other.map(|m| m.set.clone()),
             };
-            self.fields.push(self.meta("owner", before, set, Effect::None, Origin::Manifest));
+            let from = who_moved(marked);
+            self.fields.push(self.meta("owner", before, set, Effect::None, from));
         }
         let mut merged = next_boot.merged.clone();
         wanted.put(&mut merged);
