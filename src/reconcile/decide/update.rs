@@ -101,7 +101,7 @@ impl Draft<'_> {
                 other => other.map(|m| m.set.clone()),
             };
             let from = who_moved(marked);
-            self.fields.push(self.meta("owner", before, set, Effect::None, from));
+            self.fields.insert(0, self.meta("owner", before, set, Effect::None, from));
         }
         let mut merged = next_boot.merged.clone();
         wanted.put(&mut merged);
