@@ -307,7 +307,7 @@ impl Reader<'_> {
             self.say(Diagnostic::error("toml", summary).at(at));
             return;
         }
-        element.attributes.push(Attribute { name, value, span });
+        element.attributes.push(Attribute { name, value, name_span: at, span });
     }
 
     fn push_text(&self, element: &mut Element, text: Option<Text>) {
