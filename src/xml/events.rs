@@ -374,8 +374,12 @@ impl<'a> Events<'a> {
         };
         let rest = self.document.text.get(start..).unwrap_or("");
         match e {
-            Error::Syntax(SyntaxError::UnclosedComment) => unclosed("the comment", "-->"),
-            Error::Syntax(SyntaxError::UnclosedCData) => unclosed("the CDATA section", "]]>"),
+            Error::Syntax(SyntaxError::UnclosedComment) if rest.starts_with("<!--") => {
+                unclosed("the comment", "-->")
+            }
+            Error::Syntax(SyntaxError::UnclosedCData) if rest.starts_with("<![CDATA[") => {
+                unclosed("the CDATA section", "]]>")
+            }
             Error::Syntax(SyntaxError::UnclosedPI | SyntaxError::UnclosedXmlDecl) => {
                 unclosed("the processing instruction", "?>")
             }
@@ -383,7 +387,11 @@ impl<'a> Events<'a> {
             | Error::IllFormed(IllFormedError::MissingDoctypeName) => {
                 self.doctype(start, start + "<!DOCTYPE".len())
             }
-            Error::Syntax(SyntaxError::InvalidBangMarkup) => {
+            Error::Syntax(
+                SyntaxError::InvalidBangMarkup
+                | SyntaxError::UnclosedComment
+                | SyntaxError::UnclosedCData,
+            ) => {
                 let mut d = self.document.error(start, start + 2, "\"<!\" starts nothing known");
                 d.hint = Some("a comment is written <!-- … -->".to_owned());
                 d

@@ -425,7 +425,7 @@ pub(super) fn declaration(document: Document<'_>, from: usize, to: usize) -> Ste
             }
         };
         if !fits {
-            let what = format!("{} is not a value of {}", excerpt(value), pair.name);
+            let what = format!("\"{}\" is not a value of {}", excerpt(value), pair.name);
             let mut d = document.error(pair.value_at, pair.value_end, &what);
             let known = if pair.name == "version" { "1.0" } else { "yes or no" };
             d.hint = Some(format!("write {known}"));
@@ -458,7 +458,10 @@ fn check_encoding(document: Document<'_>, encoding: &str, at: usize) -> Step {
             }
         };
     }
-    let what = format!("the document declares the encoding {}", excerpt(encoding));
+    let what = match encoding {
+        "" => "the encoding that the document declares is empty".to_owned(),
+        _ => format!("the document declares the encoding {}", excerpt(encoding)),
+    };
     let mut d = document.error(at, at + encoding.len(), &what);
     d.hint = Some("save the file as UTF-8 and drop the encoding, or declare UTF-8".to_owned());
     Err(d)
