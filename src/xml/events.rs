@@ -423,3 +423,146 @@ fn line_ends(text: &str) -> Cow<'_, str> {
         Cow::Borrowed(text)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::xml::{AttributeEvent, QName};
+    use proptest::prelude::*;
+    use std::time::{Duration, Instant};
+
+    /// The document as its events, each as a word.
+    fn events(text: &str) -> Step<Vec<String>> {
+        let mut events = Events::new(SourceId::NONE, text, &Limits::default());
+        let (mut attributes, mut namespaces) = (Vec::new(), Vec::new());
+        let mut out = Vec::new();
+        let named = |name: &QName<'_>| match &name.namespace {
+            Some(namespace) => format!("{{{namespace}}}{}", name.local),
+            None => name.local.to_owned(),
+        };
+        loop {
+            match events.next()? {
+                Event::Start(tag) => {
+                    let name = events.open(&tag, &mut attributes, &mut namespaces)?;
+                    out.push(format!("<{}", named(&name)));
+                    out.extend(namespaces.iter().map(|n| format!("xmlns {}", n.declaration.uri)));
+                    out.extend(
+                        attributes.iter().map(|a| format!("{} {}", named(&a.name), a.value)),
+                    );
+                }
+                Event::End => out.push(">".to_owned()),
+                Event::Text { text, .. } => out.push(format!("'{text}")),
+                Event::Eof => return Ok(out),
+            }
+        }
+    }
+
+    fn check(text: &str, expected: &[&str]) {
+        assert_eq!(events(text).expect(text), expected, "{text}");
+    }
+
+    #[test]
+    fn pieces_come_one_by_one() {
+        check("<a> b&amp;<!--c--><![CDATA[d]]>\r\n</a>", &["<a", "' b", "'&", "'d", "'\n", ">"]);
+        check("<?c?><a><b/></a>\n", &["<a", "<b", ">", ">"]);
+        check(
+            "<a xmlns='u' xmlns:p='v' b='1' p:b=' &#9;\t\r\n2'><c xmlns=''/></a>",
+            &["<{u}a", "xmlns u", "xmlns v", "b 1", "{v}b  \t  2", "<c", "xmlns ", ">", ">"],
+        );
+    }
+
+    #[test]
+    fn values_are_borrowed_where_they_can_be() {
+        let text = "<a b='é>\"' c='&lt;'>d</a>";
+        let mut events = Events::new(SourceId::NONE, text, &Limits::default());
+        let mut attributes = Vec::new();
+        let Ok(Event::Start(tag)) = events.next() else { panic!("a start") };
+        assert_eq!((tag.raw, tag.name), ("a b='é>\"' c='&lt;'", "a"));
+        events.open(&tag, &mut attributes, &mut Vec::new()).expect("well-formed");
+        let borrowed = |a: &AttributeEvent<'_>| matches!(a.value, Cow::Borrowed(_));
+        assert_eq!(attributes.iter().map(borrowed).collect::<Vec<_>>(), [true, false]);
+        assert!(matches!(events.next(), Ok(Event::Text { text: Cow::Borrowed("d"), .. })));
+    }
+
+    #[test]
+    fn scopes_open_and_close() {
+        let text = "<a><b xmlns:p='u' xmlns='d'/></a>";
+        let mut events = Events::new(SourceId::NONE, text, &Limits::default());
+        let (mut attributes, mut namespaces) = (Vec::new(), Vec::new());
+        for plain in [true, false] {
+            let Ok(Event::Start(tag)) = events.next() else { panic!("a start") };
+            events.open(&tag, &mut attributes, &mut namespaces).expect("well-formed");
+            assert_eq!(events.plain_scope(), plain);
+        }
+        let resolved = [Some("p"), None, Some("q"), Some("xml")].map(|p| events.resolve_prefix(p));
+        assert_eq!(resolved, [Some("u"), Some("d"), None, Some(wellformed::XML_NAMESPACE)]);
+        assert_eq!(events.next(), Ok(Event::End));
+        assert!(events.plain_scope());
+        assert_eq!(
+            (events.resolve_prefix(None), events.resolve_prefix(Some("p"))),
+            (Some(""), None)
+        );
+    }
+
+    /// Texts that a careless reader takes quadratic time for. Each is read in milliseconds; what is
+    /// quadratic would take hours.
+    #[test]
+    fn time_is_linear() {
+        let many = |piece: &str| piece.repeat((1 << 20) / piece.len());
+        let names: String = (0..255).map(|n| format!(" a{n}=''")).collect();
+        for text in [
+            many("<"),
+            many("&"),
+            many("<a>"),
+            many("<a "),
+            many("]"),
+            many("<!--"),
+            format!("<a>{}</a>", many("&amp;")),
+            format!("<a>{}</a>", many("]]&gt;")),
+            format!("<a>{}</a>", many("<![CDATA[]]>")),
+            format!("<a>{}</a>", many("\r")),
+            format!("<a>{}</a>", many("x<b/>")),
+            format!("<a>{}</a>", many(&format!("<b{names}/>"))),
+            format!("<a>{}</a>", many("<b xmlns:a='u' xmlns:b='u' a:c='' b:d=''/>")),
+            format!("<a b='{}'/>", many("&#65;")),
+            format!("<a b='{}'/>", many("&")),
+            format!("<a b='{};'/>", many("&amp")),
+            format!("<a b='{}", many("\t")),
+            format!("<a {}", many("b='' ")),
+            format!("<a><!--{}--></a>", many("- ")),
+            format!("<{}/>", many("é")),
+            format!("<?{}?><a/>", many("b")),
+        ] {
+            let start = Instant::now();
+            let _ = events(&text);
+            let took = start.elapsed();
+            assert!(took < Duration::from_secs(20), "{text:.40}: {took:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn any_text_has_an_end(text in any::<String>()) {
+            let _ = events(&text);
+        }
+
+        #[test]
+        fn any_markup_has_an_end(text in "(<|</|/>|>|<a|<b:a| xmlns:b='u'|a|b:| c='|=|'|\"|&|&#|&#x|;|<!--|--|-->|<!\\[CDATA\\[|\\]\\]>|<\\?xml version='1.0'|<\\?x|\\?>|<!DOCTYPE| |\r\n|é|\u{0}|\u{feff}){0,24}") {
+            let _ = events(&text);
+        }
+
+        /// A problem is inside the document, and points at whole characters.
+        #[test]
+        fn problems_are_in_the_document(text in "<a>(<b|</b>|/>|>| c='|'|&|;|é|<!--|-->|\\]\\]>|\u{ffff}){0,12}</a>") {
+            let mut sources = crate::diag::Sources::default();
+            let source = sources.add("t", text.as_str());
+            if let Err(problem) = crate::xml::parse(source, &text, &Limits::default()) {
+                let span = problem.span.expect("a place");
+                let at = |n: u32| usize::try_from(n).expect("small");
+                prop_assert!(text.get(at(span.start)..at(span.end)).is_some(), "{:?}", problem);
+            }
+        }
+    }
+}

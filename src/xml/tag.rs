@@ -212,7 +212,7 @@ impl<'a> Inside<'a> {
         self.at > before
     }
 
-    #[inline]
+    #[inline(always)]
     fn pair(&mut self) -> Step<Option<Pair<'a>>> {
         let apart = self.skip_blanks();
         if self.at >= self.raw.len() {
@@ -243,7 +243,7 @@ impl<'a> Inside<'a> {
     }
 
     /// Reads a value and the quote that ends it.
-    #[inline]
+    #[inline(always)]
     fn value(&mut self, name: &str, quote: u8) -> Step<Cow<'a, str>> {
         let rest = self.rest();
         let mut plain = true;

@@ -40,14 +40,39 @@ pub fn is_ncname(text: &str) -> bool {
     chars.next().is_some_and(starts_name) && chars.all(continues_name)
 }
 
+/// What a byte is in a name: [`NAME`] for what it may hold, [`ODD`] for what ends it all the same
+/// if it stands first, or starts a character beyond ASCII.
+const NAMES: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        #[expect(clippy::indexing_slicing, reason = "a constant is computed by the compiler")]
+        #[expect(clippy::cast_possible_truncation, reason = "the loop ends at 255")]
+        {
+            table[byte] = match byte as u8 {
+                b'A'..=b'Z' | b'a'..=b'z' | b'_' | b':' => NAME,
+                b'0'..=b'9' | b'-' | b'.' => NAME | ODD,
+                128.. => ODD,
+                _ => 0,
+            };
+        }
+        byte += 1;
+    }
+    table
+};
+const NAME: u8 = 1;
+const ODD: u8 = 2;
+
+fn name_class(byte: u8) -> u8 {
+    NAMES.get(usize::from(byte)).copied().unwrap_or(0)
+}
+
 /// Bytes of the name, colons included, that `text` starts with; 0 if it starts with none.
 #[inline]
 pub(super) fn name_length(text: &str) -> usize {
-    let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':');
     let bytes = text.as_bytes();
-    let length = bytes.iter().position(|b| !plain(b)).unwrap_or(bytes.len());
-    let first = bytes.first().copied().unwrap_or(0);
-    if first.is_ascii_digit() || matches!(first, b'-' | b'.') {
+    let length = bytes.iter().position(|b| name_class(*b) & NAME == 0).unwrap_or(bytes.len());
+    if bytes.first().is_some_and(|b| name_class(*b) == NAME | ODD) {
         return 0;
     }
     match bytes.get(length) {
@@ -71,6 +96,10 @@ fn name_length_beyond_ascii(text: &str) -> usize {
 /// character stands that namespaces do not allow there.
 #[inline]
 pub(super) fn split_name(name: &str) -> Result<(Option<&str>, &str), usize> {
+    // names are short: a search made for long texts takes longer to set up
+    if name.bytes().all(|b| b != b':') {
+        return Ok((None, name));
+    }
     let Some((prefix, local)) = name.split_once(':') else { return Ok((None, name)) };
     if prefix.is_empty() {
         return Err(0);
