@@ -1,12 +1,14 @@
 //! From paths to what the manifests ask for: finding, reading, settings, checks across files.
 //!
-//! Floor 2: imports `diag`, `xml` and `model`. Only `files` touches the file system; nothing here
+//! Floor 2: imports `diag`, `xml`, `model` and `schema`. Only `files` touches the file system; nothing here
 //! prints or reads the environment, and a relative path in `virt.toml` stays as it is.
 
 mod check;
 mod document;
 mod files;
+mod keys;
 mod load;
+mod notation;
 mod object;
 mod settings;
 mod to_toml;

@@ -16,7 +16,6 @@ mod observed;
 mod op;
 mod subnet;
 mod values;
-pub mod vocabulary;
 
 pub use capabilities::{Capabilities, Hypervisor, Version};
 pub use desired::{Desired, DesiredResource, Power, Settings, Stop};

@@ -1,7 +1,7 @@
 //! The network document: a typed view over its tree, and the check of its values.
 
 use super::subnet::{default_prefix, netmask_prefix};
-use super::values::{check_children, check_identity, check_mac, found};
+use super::values::{check_identity, check_mac, found};
 use super::{Mac, Subnet, Uuid, parse_uuid};
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::xml::{Attribute, Element};
@@ -126,7 +126,6 @@ pub struct DhcpHost<'a> {
 /// Adds the problems of the network document `root` to `out`.
 pub fn check(root: &Element, out: &mut Diagnostics) {
     check_identity(root, out);
-    check_children("", root, out);
     check_bridge(root, out);
     if let Some(mac) = root.child("mac").and_then(|m| m.attribute("address")) {
         check_mac(mac, out);
