@@ -25,7 +25,7 @@ macro_rules! number {
 }
 
 /// A number that stands for a thing in a table.
-pub(super) trait Number: Copy {
+pub trait Number: Copy {
     /// The number of the thing at place `i`.
     fn new(i: usize) -> Self;
     /// The place of the thing.
