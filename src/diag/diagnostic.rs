@@ -143,6 +143,11 @@ impl Diagnostics {
     pub fn sort(&mut self) {
         self.list.sort_by_key(|d| (d.span.unwrap_or(Span::NONE), d.severity));
     }
+
+    /// Drops what was said before, as of a file that is read in two ways; to be called once sorted.
+    pub fn dedup(&mut self) {
+        self.list.dedup();
+    }
 }
 
 impl IntoIterator for Diagnostics {

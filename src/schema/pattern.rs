@@ -296,6 +296,18 @@ impl<T: Clone + Eq + Hash, N: Number> Table<T, N> {
         id
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Forgets all but the first `len`.
+    pub fn truncate(&mut self, len: usize) {
+        for thing in self.list.drain(len.min(self.list.len())..) {
+            self.known.remove(&thing);
+        }
+    }
+
     /// The thing with this number.
     pub fn get(&self, id: N) -> Option<&T> {
         self.list.get(id.index())
