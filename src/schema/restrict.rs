@@ -71,7 +71,9 @@ impl Reached {
                 }
                 Pattern::OneOrMore(part) | Pattern::List(part) => open.push(*part),
                 Pattern::Data(id) => open.extend(grammar.data.get(*id).and_then(|d| d.except)),
-                Pattern::Attribute(id) => open.extend(grammar.attributes.get(*id).map(|a| a.content)),
+                Pattern::Attribute(id) => {
+                    open.extend(grammar.attributes.get(*id).map(|a| a.content))
+                }
                 Pattern::Element(id) => {
                     open.extend(grammar.element(*id).map(|e| e.content));
                     if let Some(seen) = seen_elements.get_mut(id.index()) {
@@ -81,7 +83,8 @@ impl Reached {
                 Pattern::NotAllowed | Pattern::Empty | Pattern::Text | Pattern::Value(_) => {}
             }
         }
-        let places = |seen: Vec<bool>| seen.into_iter().enumerate().filter(|(_, s)| *s).map(|(i, _)| i);
+        let places =
+            |seen: Vec<bool>| seen.into_iter().enumerate().filter(|(_, s)| *s).map(|(i, _)| i);
         Self {
             patterns: places(seen).map(PatternId::new).collect(),
             elements: places(seen_elements).map(ElementId::new).collect(),
@@ -339,7 +342,8 @@ impl Checker<'_> {
         }
         let names = class.listed();
         let names = names.iter().filter_map(|symbol| self.grammar.names.name(*symbol));
-        let names: Vec<String> = names.map(|(_, local)| format!("\"{}\"", excerpt(local))).collect();
+        let names: Vec<String> =
+            names.map(|(_, local)| format!("\"{}\"", excerpt(local))).collect();
         names.join(" or ")
     }
 

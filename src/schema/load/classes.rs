@@ -62,7 +62,12 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn except(&mut self, e: &'a Element, cx: Context<'a>, around: Around) -> Option<Box<NameClass>> {
+    fn except(
+        &mut self,
+        e: &'a Element,
+        cx: Context<'a>,
+        around: Around,
+    ) -> Option<Box<NameClass>> {
         let except = rng(e).next()?;
         let cx = self.enter(except, cx);
         Some(Box::new(self.classes(except, cx, around)))

@@ -302,8 +302,7 @@ impl<'a> Compiler<'a> {
 
     /// A grammar inside a pattern, or the outermost one: what its start is (4.18).
     fn grammar(&mut self, e: &'a Element, cx: Context<'a>) -> PatternId {
-        let cx =
-            gather(e, cx, &mut self.scopes, &mut self.namespaces, self.library, self.problems);
+        let cx = gather(e, cx, &mut self.scopes, &mut self.namespaces, self.library, self.problems);
         match cx.grammar.and_then(|scope| self.scopes.start(scope)) {
             Some(start) => self.define(start),
             None => Patterns::NOT_ALLOWED,
@@ -367,11 +366,8 @@ impl<'a> Compiler<'a> {
             let children: Vec<PatternId> = rng(e).map(|child| self.pattern(child, cx)).collect();
             parts.push(self.patterns.group(children));
         }
-        let pattern = if interleave {
-            self.patterns.interleave(parts)
-        } else {
-            self.patterns.choice(parts)
-        };
+        let pattern =
+            if interleave { self.patterns.interleave(parts) } else { self.patterns.choice(parts) };
         self.path.pop();
         self.scopes.set_state(id, State::Done(pattern));
         pattern

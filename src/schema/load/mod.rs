@@ -31,11 +31,7 @@ pub trait Files {
 ///
 /// # Errors
 /// All problems that were found, with positions.
-pub fn load(
-    entry: &str,
-    files: &dyn Files,
-    sources: &mut Sources,
-) -> Result<Grammar, Diagnostics> {
+pub fn load(entry: &str, files: &dyn Files, sources: &mut Sources) -> Result<Grammar, Diagnostics> {
     run(entry, files, sources, true)
 }
 

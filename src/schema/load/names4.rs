@@ -113,7 +113,18 @@ mod tests {
             assert!(is_ncname(name), "{name}");
         }
         // the last three are names since the fifth edition
-        for name in ["", "1a", "-a", "a b", "a:b", "\u{e35}\u{e14}", "\u{d7}", "\u{180e}", "\u{e86}", "\u{10000}"] {
+        for name in [
+            "",
+            "1a",
+            "-a",
+            "a b",
+            "a:b",
+            "\u{e35}\u{e14}",
+            "\u{d7}",
+            "\u{180e}",
+            "\u{e86}",
+            "\u{10000}",
+        ] {
             assert!(!is_ncname(name), "{name}");
         }
         assert!(is_qname("a:b") && is_qname("b"));

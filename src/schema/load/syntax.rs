@@ -48,9 +48,10 @@ impl Checker<'_> {
         if !kind.may_stand(place) {
             return self.misplaced(e, place);
         }
-        let own = e.attributes.iter().find(|a| {
-            a.name.local == "base" && a.name.namespace.as_deref() == Some(XML)
-        });
+        let own = e
+            .attributes
+            .iter()
+            .find(|a| a.name.local == "base" && a.name.namespace.as_deref() == Some(XML));
         let own = own.map(|a| uri::resolve(base, &a.value));
         let base = own.as_deref().unwrap_or(base);
         self.attributes(e, kind, base);

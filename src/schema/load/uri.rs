@@ -63,7 +63,8 @@ pub(super) fn wrong_library(text: &str) -> Option<&'static str> {
 
 fn wrong_escape(text: &str) -> Option<&'static str> {
     let mut pieces = text.split('%').skip(1);
-    let hex = |piece: &str| piece.len() >= 2 && piece.bytes().take(2).all(|b| b.is_ascii_hexdigit());
+    let hex =
+        |piece: &str| piece.len() >= 2 && piece.bytes().take(2).all(|b| b.is_ascii_hexdigit());
     (!pieces.all(hex)).then_some("two hexadecimal digits must follow each \"%\"")
 }
 
@@ -176,7 +177,8 @@ mod tests {
         assert_eq!(wrong_library(""), None);
         assert_eq!(wrong_library("foo:bar"), None);
         assert_eq!(wrong_library("http://www.example.com/%Aa"), None);
-        for text in ["foo:", "xyzzy/foo:bar", "foo_bar:x", "http://x#", "http://x/%xx", "http://x/%"]
+        for text in
+            ["foo:", "xyzzy/foo:bar", "foo_bar:x", "http://x#", "http://x/%xx", "http://x/%"]
         {
             assert!(wrong_library(text).is_some(), "{text}");
         }
