@@ -200,11 +200,19 @@ impl Reader<'_> {
         let mut found = Vec::new();
         for (key, value) in table {
             let Some(prefix) = declared_prefix(key.get_ref()) else { continue };
-            let Some(uri) = value.get_ref().as_str() else {
+            if value.get_ref().as_str().is_none() {
                 self.say(self.problem(value.span(), "a namespace is not a string"));
                 continue;
-            };
-            found.push(NamespaceDecl { prefix: prefix.map(Arc::from), uri: uri.into() });
+            }
+            let Some(Text { value: uri, span }) = self.words("xmlns", value) else { continue };
+            if let Some(prefix) = prefix.filter(|prefix| !xml::is_ncname(prefix)) {
+                let summary = format!("\"{}\" is not a name", excerpt(prefix));
+                self.say(Diagnostic::error("toml", summary).at(self.key_span(key)));
+            } else if let Err(reason) = xml::check_binding(prefix, &uri) {
+                self.say(Diagnostic::error("toml", reason).at(span));
+            } else {
+                found.push(NamespaceDecl { prefix: prefix.map(Arc::from), uri: uri.into() });
+            }
         }
         self.scope.extend(found.iter().cloned());
         found
@@ -256,6 +264,11 @@ impl Reader<'_> {
         let name: &str = key.get_ref();
         let span = self.key_span(key);
         if let Some(attribute) = name.strip_prefix('@') {
+            if attribute == "xmlns" {
+                let summary = "@xmlns would declare a namespace";
+                self.say(Diagnostic::error("toml", summary).at(span).hint("write xmlns"));
+                return;
+            }
             return self.attribute(element, attribute, span, value);
         }
         let takes_value = vocabulary::has_value_attribute(at.parent);
@@ -307,7 +320,7 @@ impl Reader<'_> {
             self.say(Diagnostic::error("toml", summary).at(at));
             return;
         }
-        element.attributes.push(Attribute { name, value, span });
+        element.attributes.push(Attribute { name, value, name_span: at, span });
     }
 
     fn push_text(&self, element: &mut Element, text: Option<Text>) {
@@ -380,7 +393,7 @@ impl Reader<'_> {
             Some((prefix, local)) => (Some(prefix), local),
             None => (None, written),
         };
-        if !is_name(local) || prefix.is_some_and(|p| !is_name(p)) {
+        if !xml::is_ncname(local) || prefix.is_some_and(|p| !xml::is_ncname(p)) {
             let summary = format!("\"{}\" is not a name", excerpt(written));
             self.say(Diagnostic::error("toml", summary).at(span));
             return None;
@@ -395,9 +408,7 @@ impl Reader<'_> {
                 Some(Name { prefix: None, namespace: Some(uri.into()), local: local.to_owned() })
             }
             (Some(prefix), Some(uri)) => Some(Name::qualified(prefix, uri, local)),
-            (Some("xml"), None) => {
-                Some(Name::qualified("xml", "http://www.w3.org/XML/1998/namespace", local))
-            }
+            (Some("xml"), None) => Some(Name::qualified("xml", xml::XML_NAMESPACE, local)),
             (Some(prefix), None) => {
                 let summary = format!("the prefix {} is not declared", excerpt(prefix));
                 let hint = format!("declare it in the same table: \"xmlns:{prefix}\" = \"…\"");
@@ -456,12 +467,6 @@ fn declared_prefix(key: &str) -> Option<Option<&str>> {
         "" => Some(None),
         rest => rest.strip_prefix(':').map(Some),
     }
-}
-
-fn is_name(text: &str) -> bool {
-    let mut chars = text.chars();
-    chars.next().is_some_and(|c| c.is_alphabetic() || c == '_')
-        && chars.all(|c| c.is_alphanumeric() || "-._\u{b7}".contains(c))
 }
 
 #[cfg(test)]
@@ -551,6 +556,10 @@ mod tests {
             ("[domain]\n'' = 1\n", "2:1 \"\" is not a name"),
             ("[domain]\n'x:y' = 1\n", "2:1 the prefix x is not declared"),
             ("[domain]\nxmlns = 1\n", "2:9 a namespace is not a string"),
+            ("[domain]\n'@xmlns' = 'u'\n", "2:1 @xmlns would declare a namespace"),
+            ("[domain]\n'aª' = 1\n", "2:1 \"aª\" is not a name"),
+            ("[domain]\n'xmlns:a:b' = 'u'\n", "2:1 \"a:b\" is not a name"),
+            ("[domain]\n'xmlns:a' = ''\n", "2:14 a prefix cannot be undeclared"),
             ("[domain]\ntype = 'a'\n'@type' = 'b'\n", "3:1 type is given twice"),
             ("[domain]\n'@a' = {}\n", "2:8 a takes a single value"),
             ("[domain]\na = [[1]]\n", "2:6 a takes a single value"),

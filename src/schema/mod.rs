@@ -2,12 +2,25 @@
 //!
 //! Floor 1: imports `diag` and `xml`. Reads no file: whoever loads a grammar brings its texts.
 
+mod automaton;
+mod blame;
 pub mod datatype;
+mod diagnose;
+mod embedded;
+mod expected;
 mod load;
 mod names;
 mod pattern;
+mod residue;
 mod restrict;
+mod run;
+mod stream;
 mod summary;
+mod tree;
+mod value;
 
+pub use automaton::Automaton;
+pub use diagnose::Notation;
+pub use embedded::{EMBEDDED, Embedded, embedded};
 pub use load::{Files, load, load_trusted};
 pub use pattern::Grammar;

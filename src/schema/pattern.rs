@@ -344,6 +344,12 @@ impl Grammar {
         self.elements.get(id.index())
     }
 
+    /// Whether what a text means may depend on the namespaces in scope.
+    pub fn is_context_dependent(&self) -> bool {
+        self.data.iter().any(|(_, d)| d.datatype.is_context_dependent())
+            || self.values.iter().any(|(_, v)| v.is_context_dependent())
+    }
+
     /// Whether the element may be called so.
     pub fn element_matches(&self, id: ElementId, symbol: Symbol) -> bool {
         self.element(id).is_some_and(|e| e.class.contains(&self.names, symbol))

@@ -59,6 +59,8 @@ pub struct Attribute {
     pub name: Name,
     /// Its value, unescaped.
     pub value: String,
+    /// Where the name stands.
+    pub name_span: Span,
     /// Where the value stands.
     pub span: Span,
 }
@@ -166,6 +168,7 @@ impl Element {
                 self.attributes.push(Attribute {
                     name: Name::local(name),
                     value,
+                    name_span: Span::NONE,
                     span: Span::NONE,
                 });
             }

@@ -12,6 +12,7 @@ mod libvirtd;
 mod lost;
 mod samples;
 mod test_driver;
+mod wellformed;
 
 use libtest_mimic::Trial;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         corpus::trials(),
         libvirtd::trials(),
         test_driver::trials(),
+        wellformed::trials(),
         samples::trials(&pool),
         drift::trials(&pool),
         edits::trials(&pool),

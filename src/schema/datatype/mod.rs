@@ -91,6 +91,10 @@ impl Constant {
         collapse(text) == self.text
     }
     /// t
+    pub fn is_context_dependent(&self) -> bool {
+        false
+    }
+    /// t
     pub fn as_token(&self) -> Option<&str> {
         Some(&self.text)
     }

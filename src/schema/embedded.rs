@@ -1,0 +1,156 @@
+//! Our own grammars, embedded in the program.
+
+use super::load::{Files, load_trusted};
+use super::pattern::Grammar;
+use crate::diag::Sources;
+use std::sync::{Arc, OnceLock};
+
+/// What there is a grammar of; its file has the same name.
+pub const EMBEDDED: [&str; 5] = ["domain", "network", "storagepool", "storagevol", "capabilities"];
+
+macro_rules! file {
+    ($path:literal) => {
+        ($path, include_str!(concat!("../../schemas/relaxng/", $path)))
+    };
+}
+
+/// The files below `schemas/relaxng`, sorted. A test holds the list to the directory.
+const FILES: &[(&str, &str)] = &[
+    file!("capabilities.rng"),
+    file!("capabilities/cache.rng"),
+    file!("capabilities/guest.rng"),
+    file!("capabilities/host.rng"),
+    file!("capabilities/topology.rng"),
+    file!("common/address.rng"),
+    file!("common/bandwidth.rng"),
+    file!("common/metadata.rng"),
+    file!("common/port.rng"),
+    file!("common/route.rng"),
+    file!("common/storage.rng"),
+    file!("common/topology.rng"),
+    file!("common/types.rng"),
+    file!("common/virtualport.rng"),
+    file!("common/vlan.rng"),
+    file!("devices/chardev.rng"),
+    file!("devices/common.rng"),
+    file!("devices/controller.rng"),
+    file!("devices/crypto.rng"),
+    file!("devices/devices.rng"),
+    file!("devices/disk-network.rng"),
+    file!("devices/disk-source.rng"),
+    file!("devices/disk-tuning.rng"),
+    file!("devices/disk.rng"),
+    file!("devices/filesystem.rng"),
+    file!("devices/graphics.rng"),
+    file!("devices/hostdev.rng"),
+    file!("devices/input.rng"),
+    file!("devices/interface.rng"),
+    file!("devices/iommu.rng"),
+    file!("devices/memballoon.rng"),
+    file!("devices/memory.rng"),
+    file!("devices/pstore.rng"),
+    file!("devices/redirdev.rng"),
+    file!("devices/rng.rng"),
+    file!("devices/shmem.rng"),
+    file!("devices/smartcard.rng"),
+    file!("devices/sound.rng"),
+    file!("devices/tpm.rng"),
+    file!("devices/video.rng"),
+    file!("devices/vsock.rng"),
+    file!("devices/watchdog.rng"),
+    file!("domain.rng"),
+    file!("domain/clock.rng"),
+    file!("domain/container.rng"),
+    file!("domain/cpu.rng"),
+    file!("domain/extensions.rng"),
+    file!("domain/features.rng"),
+    file!("domain/identity.rng"),
+    file!("domain/lifecycle.rng"),
+    file!("domain/memory.rng"),
+    file!("domain/os.rng"),
+    file!("domain/security.rng"),
+    file!("domain/sysinfo.rng"),
+    file!("domain/tuning.rng"),
+    file!("domain/vcpu.rng"),
+    file!("network.rng"),
+    file!("network/bridge.rng"),
+    file!("network/dns.rng"),
+    file!("network/dnsmasq.rng"),
+    file!("network/forward.rng"),
+    file!("network/ip.rng"),
+    file!("network/portgroup.rng"),
+    file!("storage/options.rng"),
+    file!("storage/permissions.rng"),
+    file!("storage/pool.rng"),
+    file!("storage/source.rng"),
+    file!("storage/target.rng"),
+    file!("storage/volume.rng"),
+    file!("storagepool.rng"),
+    file!("storagevol.rng"),
+];
+
+/// The embedded files, by their path below `schemas/relaxng`.
+#[derive(Clone, Copy, Debug)]
+pub struct Embedded;
+
+impl Files for Embedded {
+    fn read(&self, uri: &str) -> Result<String, String> {
+        text(uri).map(str::to_owned).ok_or_else(|| "no such file is embedded".to_owned())
+    }
+}
+
+/// The text of an embedded file.
+fn text(path: &str) -> Option<&'static str> {
+    let at = FILES.binary_search_by(|(known, _)| (*known).cmp(path)).ok()?;
+    FILES.get(at).map(|(_, text)| *text)
+}
+
+/// The grammar of `name`, one of [`EMBEDDED`]; loaded once, when it is asked for first.
+pub fn embedded(name: &str) -> Option<Arc<Grammar>> {
+    static GRAMMARS: [OnceLock<Option<Arc<Grammar>>>; EMBEDDED.len()] =
+        [const { OnceLock::new() }; EMBEDDED.len()];
+    let at = EMBEDDED.iter().position(|known| *known == name)?;
+    let made = GRAMMARS.get(at)?.get_or_init(|| {
+        // a test loads them all, so none fails here
+        let grammar = load_trusted(&format!("{name}.rng"), &Embedded, &mut Sources::default());
+        grammar.ok().map(Arc::new)
+    });
+    made.clone()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+    use super::*;
+    use std::path::Path;
+
+    fn below(directory: &Path, prefix: &str, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let entry = entry.unwrap();
+            let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+            if entry.path().is_dir() {
+                below(&entry.path(), &format!("{name}/"), found);
+            } else {
+                found.push(name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_list_is_the_directory() {
+        let mut found = Vec::new();
+        below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/relaxng"), "", &mut found);
+        found.sort();
+        let listed: Vec<&str> = FILES.iter().map(|(path, _)| *path).collect();
+        assert_eq!(listed, found);
+    }
+
+    #[test]
+    fn all_of_them_load() {
+        for name in EMBEDDED {
+            assert!(embedded(name).is_some(), "{name}");
+        }
+        assert!(embedded("nonsense").is_none());
+    }
+}
