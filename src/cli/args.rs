@@ -78,6 +78,24 @@ pub(crate) struct ValidateArgs {
     /// Manifests, or directories of them
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
+    /// How the result is printed, in place of --output
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<ReportFormat>,
+    /// Hold the manifests to the RELAX NG grammars domain.rng and network.rng of a directory, such
+    /// as /usr/share/libvirt/schemas, in place of the embedded ones
+    #[arg(long, value_name = "DIR")]
+    pub(crate) schema_dir: Option<PathBuf>,
+}
+
+/// How the problems of manifests are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// For people
+    Human,
+    /// For machines
+    Json,
+    /// For code review tools: SARIF 2.1.0
+    Sarif,
 }
 
 /// Show what would change, why, and how disruptive each step is

@@ -1,27 +1,48 @@
 //! `virt validate`: manifests alone, no host.
 
-use super::args::{Format, ValidateArgs};
+use super::args::{Format, ReportFormat, ValidateArgs};
 use super::context::Context;
-use super::exit::{Exit, Run};
-use super::session::load;
-use super::view::json;
+use super::exit::{Exit, Failure, Run};
+use super::view::{json, sarif};
+use crate::diag::Sources;
+use crate::manifest::{Grammars, Loaded, load_with};
 
 pub(crate) fn run(context: &Context, args: &ValidateArgs) -> Run {
-    let loaded = load(&args.paths);
+    let grammars = match &args.schema_dir {
+        None => Grammars::Embedded,
+        Some(directory) => {
+            let mut sources = Sources::default();
+            Grammars::from_directory(directory, &mut sources).map_err(|problems| {
+                context.show(&problems, &sources);
+                Failure::Shown
+            })?
+        }
+    };
+    let loaded = load_with(&args.paths, &grammars);
     let bad = loaded.diagnostics.has_errors();
-    match context.output.format {
-        Format::Json => context.output.result(&json::validation(&loaded))?,
-        Format::Human => {
+    let format = args.format.unwrap_or(match context.output.format {
+        Format::Human => ReportFormat::Human,
+        Format::Json => ReportFormat::Json,
+    });
+    match format {
+        ReportFormat::Json => context.output.result(&json::validation(&loaded))?,
+        ReportFormat::Sarif => {
+            context.output.result(&sarif::validation(&loaded.diagnostics, &loaded.sources))?;
+        }
+        ReportFormat::Human => {
             context.show(&loaded.diagnostics, &loaded.sources);
-            let (good, held) = (loaded.desired.resources.len(), loaded.desired.held_back.len());
-            let errors = loaded.diagnostics.iter().filter(|d| d.is_error()).count();
-            let text = if bad {
-                format!("{errors} errors; {good} resources valid, {held} held back\n")
-            } else {
-                format!("{good} resources valid\n")
-            };
-            context.output.result(&text)?;
+            context.output.result(&summary(&loaded))?;
         }
     }
     Ok(if bad { Exit::Error } else { Exit::Done })
+}
+
+fn summary(loaded: &Loaded) -> String {
+    let (good, held) = (loaded.desired.resources.len(), loaded.desired.held_back.len());
+    let errors = loaded.diagnostics.iter().filter(|d| d.is_error()).count();
+    if errors > 0 {
+        format!("{errors} errors; {good} resources valid, {held} held back\n")
+    } else {
+        format!("{good} resources valid\n")
+    }
 }

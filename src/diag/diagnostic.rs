@@ -31,6 +31,8 @@ pub struct Diagnostic {
     pub summary: String,
     /// What was found and what was expected, if the summary does not say it.
     pub detail: Option<String>,
+    /// What would be right in its place: every word, name or kind of value that is possible there.
+    pub expected: Vec<String>,
     /// Where it is.
     pub span: Option<Span>,
     /// The object or path it concerns, such as `domain/web devices/disk[1]`.
@@ -49,6 +51,7 @@ impl Diagnostic {
             code,
             summary: summary.into(),
             detail: None,
+            expected: Vec::new(),
             span: None,
             address: None,
             hint: None,
@@ -72,6 +75,13 @@ impl Diagnostic {
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
+        self
+    }
+
+    /// Sets what would be right in its place.
+    #[must_use]
+    pub fn expected(mut self, expected: Vec<String>) -> Self {
+        self.expected = expected;
         self
     }
 
@@ -142,6 +152,11 @@ impl Diagnostics {
     /// Sorts by source, then position, so that output does not depend on the order of the checks.
     pub fn sort(&mut self) {
         self.list.sort_by_key(|d| (d.span.unwrap_or(Span::NONE), d.severity));
+    }
+
+    /// Drops what was said before, as of a file that is read in two ways; to be called once sorted.
+    pub fn dedup(&mut self) {
+        self.list.dedup();
     }
 }
 

@@ -37,6 +37,9 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources) -> String {
             let _ = writeln!(out, "    {}", escape(line));
         }
     }
+    for line in expected(&diagnostic.expected) {
+        let _ = writeln!(out, "    {}", escape(&line));
+    }
     for label in &diagnostic.related {
         if let Some(place) = sources.place(label.span) {
             let _ = writeln!(out, "    {place}: {}", escape(&label.text));
@@ -46,6 +49,35 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources) -> String {
         let _ = writeln!(out, "    hint: {}", escape(hint));
     }
     out
+}
+
+/// Longest line of a list of what was expected, in characters.
+const EXPECTED: usize = 100;
+
+/// `expected a, b or c`, in lines of a length that can be read.
+fn expected(list: &[String]) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = "expected".to_owned();
+    for (i, item) in list.iter().enumerate() {
+        let word = match list.len() - i {
+            1 if i > 0 => format!("or {item}"),
+            1 => item.clone(),
+            2 => item.clone(),
+            _ => format!("{item},"),
+        };
+        if line.chars().count() + 1 + word.chars().count() > EXPECTED && line != "expected" {
+            lines.push(std::mem::take(&mut line));
+            line.push_str("  ");
+            line.push_str(&word);
+        } else {
+            line.push(' ');
+            line.push_str(&word);
+        }
+    }
+    if !list.is_empty() {
+        lines.push(line);
+    }
+    lines
 }
 
 fn snippet(span: Span, sources: &Sources) -> String {

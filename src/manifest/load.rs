@@ -1,12 +1,14 @@
 //! From paths to the desired state.
 
-use super::document::read;
+use super::document::{Format, read};
+use super::grammars::{Grammars, Validator};
 use super::object::{Object, first_error, object};
 use super::virt_toml::{self, FILE};
 use super::{check, files};
-use crate::diag::{Diagnostic, Diagnostics, Sources, Span};
+use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, Span};
 use crate::model::{Desired, DesiredResource, ResourceId};
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZero;
 use std::path::PathBuf;
 
 /// What a set of paths asks for, and all that is wrong with it.
@@ -29,33 +31,88 @@ pub struct Loaded {
 ///
 /// The set's name is what `virt.toml` says; without one it is the name of the directory.
 pub fn load(paths: &[PathBuf]) -> Loaded {
+    load_with(paths, &Grammars::Embedded)
+}
+
+/// The same with the grammars to hold the manifests to.
+pub fn load_with(paths: &[PathBuf], grammars: &Grammars) -> Loaded {
     let mut loaded = Loaded::default();
     let found = files::find(paths, &mut loaded.diagnostics);
     loaded.desired.complete = found.complete;
-    let mut objects = Vec::new();
+    let mut texts = Vec::new();
     for (path, format) in &found.manifests {
-        let Some(source) = files::read(path, &mut loaded.sources, &mut loaded.diagnostics) else {
-            loaded.desired.complete = false;
-            continue;
-        };
-        let text = loaded.sources.get(source).map_or("", |s| s.text.as_str());
-        let mut problems = Diagnostics::default();
-        let roots = read(source, text, *format, &mut problems);
-        let broken = first_error(&problems, &loaded.sources);
-        // what could not be read may have named more resources
-        loaded.desired.complete &= broken.is_none();
-        loaded.diagnostics.extend(problems);
-        for root in roots {
-            let object = object(root, broken.clone(), &loaded.sources, &mut loaded.diagnostics);
-            loaded.desired.complete &= object.is_some();
-            objects.extend(object);
+        match files::read(path, &mut loaded.sources, &mut loaded.diagnostics) {
+            Some(source) => texts.push((source, *format)),
+            None => loaded.desired.complete = false,
         }
+    }
+    let mut objects = Vec::new();
+    for part in read_all(&texts, &loaded.sources, grammars) {
+        loaded.desired.complete &= part.complete;
+        loaded.diagnostics.extend(part.diagnostics);
+        objects.extend(part.objects);
     }
     check::across(&mut objects, &mut loaded.diagnostics);
     let broken = settle(paths, &found.virt_tomls, &mut loaded);
     assemble(objects, broken, &mut loaded.desired);
     loaded.diagnostics.sort();
     loaded
+}
+
+/// Some of the manifests, read and checked each by itself.
+#[derive(Debug)]
+struct Part {
+    objects: Vec<Object>,
+    diagnostics: Diagnostics,
+    /// Whether every resource in them is known by name.
+    complete: bool,
+}
+
+/// Fewest manifests for which a second thread is worth its start.
+const PER_THREAD: usize = 32;
+
+/// Reads the manifests on as many threads as there are processors; the parts are in order.
+fn read_all(texts: &[(SourceId, Format)], sources: &Sources, grammars: &Grammars) -> Vec<Part> {
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = processors.min(texts.len() / PER_THREAD).max(1);
+    let chunks = texts.chunks(texts.len().div_ceil(threads).max(1));
+    if threads == 1 {
+        return chunks.map(|chunk| read_part(chunk, sources, grammars)).collect();
+    }
+    std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            chunks.map(|chunk| scope.spawn(|| read_part(chunk, sources, grammars))).collect();
+        let joined = threads.into_iter().map(|thread| thread.join());
+        joined.map(|part| part.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    })
+}
+
+fn read_part(texts: &[(SourceId, Format)], sources: &Sources, grammars: &Grammars) -> Part {
+    let mut validator = Validator::new(grammars);
+    let mut part =
+        Part { objects: Vec::new(), diagnostics: Diagnostics::default(), complete: true };
+    for (source, format) in texts {
+        let text = sources.get(*source).map_or("", |s| s.text.as_str());
+        let mut problems = Diagnostics::default();
+        let roots = read(*source, text, *format, &mut problems);
+        let broken = first_error(&problems, sources);
+        // what could not be read may have named more resources
+        part.complete &= broken.is_none();
+        part.diagnostics.extend(problems);
+        for root in roots {
+            let object = object(
+                root,
+                *format,
+                broken.clone(),
+                &mut validator,
+                sources,
+                &mut part.diagnostics,
+            );
+            part.complete &= object.is_some();
+            part.objects.extend(object);
+        }
+    }
+    part
 }
 
 /// Settles the name of the set and the connection; returns why nothing may be applied, if so.

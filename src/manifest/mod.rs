@@ -1,11 +1,13 @@
 //! From paths to what the manifests ask for: finding, reading, settings, checks across files.
 //!
-//! Floor 2: imports `diag`, `xml`, `model` and `schema`. Only `files` touches the file system; nothing here
-//! prints or reads the environment, and a relative path in `virt.toml` stays as it is.
+//! Floor 2: imports `diag`, `xml`, `model` and `schema`. Only `files` and `grammars` touch the file
+//! system; nothing here prints or reads the environment, and a relative path in `virt.toml` stays
+//! as it is.
 
 mod check;
 mod document;
 mod files;
+mod grammars;
 mod keys;
 mod load;
 mod notation;
@@ -16,6 +18,7 @@ mod toml;
 mod virt_toml;
 
 pub use document::{Format, read_document};
-pub use load::{Loaded, load};
+pub use grammars::Grammars;
+pub use load::{Loaded, load, load_with};
 pub use settings::settings_element;
 pub use to_toml::to_toml;

@@ -1,11 +1,14 @@
 //! One resource on its way from a document into the desired state.
 
-use super::document::kind;
+use super::document::{Format, kind};
+use super::grammars::Validator;
 use super::settings;
 use crate::diag::{Diagnostics, Sources, Span};
 use crate::model::domain::{self, Domain};
 use crate::model::{Kind, ResourceId, Settings, check_name, network};
+use crate::schema::Notation;
 use crate::xml::Element;
+use std::collections::HashSet;
 
 /// A resource on its way into the desired state.
 #[derive(Debug)]
@@ -23,17 +26,27 @@ pub(super) struct Object {
 /// Checks one resource by itself. `None` if it has no name to hold it back by.
 pub(super) fn object(
     mut root: Element,
+    format: Format,
     broken: Option<String>,
+    validator: &mut Validator<'_>,
     sources: &Sources,
     out: &mut Diagnostics,
 ) -> Option<Object> {
     let kind = kind(&root)?;
-    let mut problems = Diagnostics::default();
-    let found = settings::take(&mut root, &mut problems);
+    let notation = match format {
+        Format::Xml => Notation::Xml,
+        Format::Toml => Notation::Toml,
+    };
+    let mut problems = validator.validate(kind, &root, notation);
+    let said: HashSet<Span> = problems.iter().filter_map(|d| d.span).collect();
+    let mut more = Diagnostics::default();
+    let found = settings::take(&mut root, &mut more);
     match kind {
-        Kind::Domain => domain::check(&root, &mut problems),
-        Kind::Network => network::check(&root, &mut problems),
+        Kind::Domain => domain::check(&root, &mut more),
+        Kind::Network => network::check(&root, &mut more),
     }
+    // what the grammar refuses is not explained twice
+    problems.extend(more.into_iter().filter(|d| d.span.is_none_or(|s| !said.contains(&s))));
     let id = root
         .child_text("name")
         .filter(|n| check_name(n).is_ok())

@@ -2,16 +2,29 @@
 //!
 //! Floor 1: imports `diag` and `xml`. Reads no file: whoever loads a grammar brings its texts.
 
+mod automaton;
+mod blame;
 pub mod datatype;
+mod diagnose;
 mod embedded;
+mod expected;
 mod load;
 mod names;
 mod pattern;
 mod prefixes;
+mod residue;
+mod restrict;
+mod run;
 mod shape;
+mod stream;
+mod summary;
+mod tree;
+mod value;
 
+pub use automaton::Automaton;
+pub use diagnose::Notation;
 pub use embedded::{EMBEDDED, Embedded, embedded, shape};
-pub use load::Files;
+pub use load::{Files, load, load_trusted};
 pub use pattern::Grammar;
 pub use prefixes::{namespace_of, prefix_of};
 pub use shape::{Place, Shape, Values};

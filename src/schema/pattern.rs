@@ -25,7 +25,7 @@ macro_rules! number {
 }
 
 /// A number that stands for a thing in a table.
-pub(super) trait Number: Copy {
+pub trait Number: Copy {
     /// The number of the thing at place `i`.
     fn new(i: usize) -> Self;
     /// The place of the thing.
@@ -296,6 +296,18 @@ impl<T: Clone + Eq + Hash, N: Number> Table<T, N> {
         id
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Forgets all but the first `len`.
+    pub fn truncate(&mut self, len: usize) {
+        for thing in self.list.drain(len.min(self.list.len())..) {
+            self.known.remove(&thing);
+        }
+    }
+
     /// The thing with this number.
     pub fn get(&self, id: N) -> Option<&T> {
         self.list.get(id.index())
@@ -330,6 +342,12 @@ impl Grammar {
     /// The element pattern with this number.
     pub fn element(&self, id: ElementId) -> Option<&ElementDecl> {
         self.elements.get(id.index())
+    }
+
+    /// Whether what a text means may depend on the namespaces in scope.
+    pub fn is_context_dependent(&self) -> bool {
+        self.data.iter().any(|(_, d)| d.datatype.is_context_dependent())
+            || self.values.iter().any(|(_, v)| v.is_context_dependent())
     }
 
     /// Whether the element may be called so.

@@ -214,6 +214,9 @@ impl<'a> Events<'a> {
 
     #[cold]
     fn mismatched(&self, name: &str, start: usize, open: Option<&Open<'_>>) -> Box<Diagnostic> {
+        if name.contains('<') {
+            return self.unclosed(start, "the end tag", ">");
+        }
         let at = start + "</".len();
         let end = at + name.len();
         let name = excerpt(name);
@@ -364,24 +367,26 @@ impl<'a> Events<'a> {
         d
     }
 
+    #[cold]
+    fn unclosed(&self, start: usize, what: &str, end: &str) -> Box<Diagnostic> {
+        let mut d = self.document.error(start, start + 1, &format!("{what} is not closed"));
+        d.hint = Some(format!("end it with {end}"));
+        d
+    }
+
     /// What quick-xml says, in our words: a piece that has no end.
     #[cold]
     fn malformed(&self, start: usize, e: &Error) -> Box<Diagnostic> {
-        let unclosed = |what: &str, end: &str| {
-            let mut d = self.document.error(start, start + 1, &format!("{what} is not closed"));
-            d.hint = Some(format!("end it with {end}"));
-            d
-        };
         let rest = self.document.text.get(start..).unwrap_or("");
         match e {
             Error::Syntax(SyntaxError::UnclosedComment) if rest.starts_with("<!--") => {
-                unclosed("the comment", "-->")
+                self.unclosed(start, "the comment", "-->")
             }
             Error::Syntax(SyntaxError::UnclosedCData) if rest.starts_with("<![CDATA[") => {
-                unclosed("the CDATA section", "]]>")
+                self.unclosed(start, "the CDATA section", "]]>")
             }
             Error::Syntax(SyntaxError::UnclosedPI | SyntaxError::UnclosedXmlDecl) => {
-                unclosed("the processing instruction", "?>")
+                self.unclosed(start, "the processing instruction", "?>")
             }
             Error::Syntax(SyntaxError::UnclosedDoctype)
             | Error::IllFormed(IllFormedError::MissingDoctypeName) => {
@@ -403,7 +408,7 @@ impl<'a> Events<'a> {
                 SyntaxError::UnclosedTag
                 | SyntaxError::UnclosedSingleQuotedAttributeValue
                 | SyntaxError::UnclosedDoubleQuotedAttributeValue,
-            ) if rest.starts_with("</") => unclosed("the end tag", ">"),
+            ) if rest.starts_with("</") => self.unclosed(start, "the end tag", ">"),
             Error::Syntax(_) => tag::unclosed(self.document, start),
             other => {
                 let mut d =

@@ -231,10 +231,7 @@ impl<'a> Inside<'a> {
         }
         self.at += 1;
         self.skip_blanks();
-        let quote = match self.peek() {
-            Some(quote @ (b'\'' | b'"')) => quote,
-            _ => return Err(self.no_quote(name)),
-        };
+        let Some(quote @ (b'\'' | b'"')) = self.peek() else { return Err(self.no_quote(name)) };
         self.at += 1;
         let value_at = self.base + self.at;
         let value = self.value(name, quote)?;

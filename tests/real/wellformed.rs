@@ -39,6 +39,7 @@ const MALFORMED: &[(&str, &str)] = &[
     ("<a", "1:1 the start tag <a> is not closed"),
     ("<a>\n<b c='d'\n", "2:1 the start tag <b> is not closed"),
     ("<a></a", "1:4 the end tag is not closed"),
+    ("<a><b></b\n </a>", "1:7 the end tag is not closed"),
     ("<a <b/>", "1:4 \"<\" stands inside a tag"),
     ("<a b='c'\n  <d/>", "2:3 \"<\" stands inside a tag"),
     ("<a / >", "1:4 \"/\" is not expected inside a tag"),

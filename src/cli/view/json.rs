@@ -196,6 +196,7 @@ fn diagnostics<'a>(list: impl Iterator<Item = &'a Diagnostic>, sources: &Sources
             "code": d.code,
             "summary": d.summary,
             "detail": d.detail,
+            "expected": d.expected,
             "address": d.address,
             "hint": d.hint,
             "source": d.span.map(|s| place(s, sources)),

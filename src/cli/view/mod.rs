@@ -4,4 +4,5 @@ pub(crate) mod diff;
 pub(crate) mod human;
 pub(crate) mod json;
 pub(crate) mod progress;
+pub(crate) mod sarif;
 pub(crate) mod table;

@@ -29,6 +29,7 @@ impl Context for () {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Datatype {
     name: String,
+    params: Vec<Param>,
 }
 /// Value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -52,12 +53,31 @@ pub struct Description {
     pub words: String,
     /// p
     pub pattern: Option<String>,
+    /// k
+    pub kind: Kind,
+    /// m
+    pub min: Option<String>,
+    /// m
+    pub max: Option<String>,
+}
+
+/// Kind
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// i
+    Integer,
+    /// n
+    Number,
+    /// b
+    Boolean,
+    /// s
+    String,
 }
 
 impl Datatype {
     /// n
-    pub fn new(_library: &str, name: &str, _params: &[Param]) -> Result<Self, TypeError> {
-        Ok(Self { name: name.to_owned() })
+    pub fn new(_library: &str, name: &str, params: &[Param]) -> Result<Self, TypeError> {
+        Ok(Self { name: name.to_owned(), params: params.to_vec() })
     }
     /// a
     pub fn allows(&self, _text: &str, _cx: &dyn Context) -> bool {
@@ -69,7 +89,20 @@ impl Datatype {
     }
     /// d
     pub fn describe(&self) -> Description {
-        Description { words: self.name.clone(), pattern: None }
+        let kind = match self.name.as_str() {
+            "string" | "NCName" | "dateTime" | "anyURI" | "token" => Kind::String,
+            "double" => Kind::Number,
+            "boolean" => Kind::Boolean,
+            _ => Kind::Integer,
+        };
+        let get = |n: &str| self.params.iter().find(|p| p.name == n).map(|p| p.value.clone());
+        Description {
+            words: self.name.clone(),
+            pattern: get("pattern"),
+            kind,
+            min: get("minInclusive"),
+            max: get("maxInclusive"),
+        }
     }
     /// why
     pub fn why_not(&self, _text: &str) -> Option<String> {
@@ -89,6 +122,10 @@ impl Constant {
     /// m
     pub fn matches(&self, text: &str, _cx: &dyn Context) -> bool {
         collapse(text) == self.text
+    }
+    /// t
+    pub fn is_context_dependent(&self) -> bool {
+        false
     }
     /// t
     pub fn as_token(&self) -> Option<&str> {

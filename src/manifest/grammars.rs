@@ -1,0 +1,111 @@
+//! The grammars that manifests are held to: the embedded ones, or those of a directory.
+
+use crate::diag::{Diagnostic, Diagnostics, Sources};
+use crate::model::Kind;
+use crate::schema::{self, Automaton, Files, Grammar, Notation};
+use crate::xml::Element;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The grammars that manifests are held to.
+#[derive(Clone, Debug, Default)]
+pub enum Grammars {
+    /// Those of this program.
+    #[default]
+    Embedded,
+    /// Others, by the kind of resource that they describe.
+    Given(BTreeMap<Kind, Arc<Grammar>>),
+}
+
+impl Grammars {
+    /// Loads `domain.rng` and `network.rng` from a directory, such as libvirt's own from
+    /// `/usr/share/libvirt/schemas`. One of them may be missing.
+    ///
+    /// # Errors
+    /// What is wrong with a grammar, positioned in `sources`.
+    pub fn from_directory(directory: &Path, sources: &mut Sources) -> Result<Self, Diagnostics> {
+        let files = Directory(directory.to_owned());
+        let mut found = BTreeMap::new();
+        let mut problems = Diagnostics::default();
+        for kind in Kind::ALL {
+            let name = format!("{kind}.rng");
+            if !directory.join(&name).exists() {
+                continue;
+            }
+            match schema::load(&name, &files, sources) {
+                Ok(grammar) => {
+                    found.insert(kind, Arc::new(grammar));
+                }
+                Err(wrong) => problems.extend(wrong),
+            }
+        }
+        if found.is_empty() && problems.is_empty() {
+            problems.push(
+                Diagnostic::error("schema", "the directory has no grammar of domains or networks")
+                    .address(directory.display().to_string())
+                    .hint("it should hold domain.rng, network.rng or both"),
+            );
+        }
+        if problems.has_errors() { Err(problems) } else { Ok(Self::Given(found)) }
+    }
+
+    fn grammar(&self, kind: Kind) -> Option<Arc<Grammar>> {
+        match self {
+            Self::Embedded => schema::embedded(kind.word()),
+            Self::Given(grammars) => grammars.get(&kind).cloned(),
+        }
+    }
+}
+
+/// The files of a directory; grammars may include what is in it and below.
+struct Directory(PathBuf);
+
+/// Longest grammar file that is read, in bytes; libvirt's largest has 300 KB.
+const GRAMMAR_MAX: u64 = 16 << 20;
+
+impl Files for Directory {
+    fn read(&self, uri: &str) -> Result<String, String> {
+        let path = self.0.join(uri);
+        let length = std::fs::metadata(&path).map_err(|e| e.to_string())?.len();
+        if length > GRAMMAR_MAX {
+            return Err(format!("it has {length} bytes; at most {GRAMMAR_MAX} are read"));
+        }
+        std::fs::read_to_string(&path).map_err(|e| e.to_string())
+    }
+}
+
+/// Holds documents to grammars, one after the other; what it learns of a grammar stays.
+#[derive(Debug)]
+pub(super) struct Validator<'a> {
+    grammars: &'a Grammars,
+    automata: BTreeMap<Kind, Option<Automaton>>,
+}
+
+impl<'a> Validator<'a> {
+    pub(super) fn new(grammars: &'a Grammars) -> Self {
+        Self { grammars, automata: BTreeMap::new() }
+    }
+
+    /// What is wrong with a document by its grammar.
+    pub(super) fn validate(
+        &mut self,
+        kind: Kind,
+        root: &Element,
+        notation: Notation,
+    ) -> Diagnostics {
+        let made = || self.grammars.grammar(kind).map(Automaton::new);
+        match self.automata.entry(kind).or_insert_with(made) {
+            Some(automaton) => automaton.validate(root, notation),
+            None => {
+                let mut out = Diagnostics::default();
+                out.push(
+                    Diagnostic::error("schema", format!("there is no grammar of a {kind}"))
+                        .at(root.span)
+                        .hint(format!("the directory of grammars should hold {kind}.rng")),
+                );
+                out
+            }
+        }
+    }
+}

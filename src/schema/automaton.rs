@@ -1,0 +1,366 @@
+//! A grammar as an automaton that is made while documents are read: states, the forks between
+//! them, and the tests of values, each computed once.
+//!
+//! A state is a short list of patterns, nearly always one: what an element may still hold, for each
+//! way in which the grammar may be meant. Entering an element is a fork; its parts are the contents
+//! that the element may have, and they make the state inside. When the element ends, the parts that
+//! matched select the state after it. Attributes and texts are forks as well, whose parts are tested
+//! on the value.
+
+use super::datatype::Context;
+use super::pattern::{Grammar, Number, PatternId, Patterns, Table};
+use super::residue::{Residues, Step};
+use super::value::ValueTest;
+use rustc_hash::FxHashMap;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Most states and residues before all tables are dropped and begun anew: some 30 MiB. libvirt's
+/// own test corpus makes 3,000 states; only documents with ever new orders of siblings come here.
+const CAP: usize = 40_000;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct StateId(u32);
+
+impl Number for StateId {
+    fn new(i: usize) -> Self {
+        Self(u32::try_from(i).unwrap_or(u32::MAX))
+    }
+    fn index(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct ForkId(u32);
+
+/// What is known of a state beyond its patterns.
+#[derive(Clone, Debug, Default)]
+struct Memo {
+    closed: Option<StateId>,
+    text: Option<ForkId>,
+    /// For each start tag seen here, as its bytes: the fork, and the state after the attributes.
+    tags: HashMap<Box<str>, (ForkId, StateId)>,
+}
+
+/// The ways on from a state.
+#[derive(Clone, Debug)]
+struct Fork {
+    /// The patterns that the inside may match.
+    parts: Arc<[PatternId]>,
+    /// The state inside, with one pattern for each part.
+    inside: StateId,
+    /// The parts as tests of a value.
+    tests: Arc<[Arc<ValueTest>]>,
+    /// For each part: to which place of the state after it, and what is left there.
+    rests: Vec<(usize, usize, PatternId)>,
+    /// How many patterns the state has.
+    width: usize,
+    /// The states after it, by the parts that matched.
+    joined: Vec<(u128, StateId)>,
+}
+
+/// A grammar with all that was found out about it while matching.
+#[derive(Debug)]
+pub struct Automaton {
+    residues: Residues,
+    states: Table<Arc<[PatternId]>, StateId>,
+    memos: Vec<Memo>,
+    forks: Vec<Fork>,
+    steps: FxHashMap<(StateId, Step), ForkId>,
+    tests: FxHashMap<PatternId, Arc<ValueTest>>,
+    start: StateId,
+    cap: usize,
+    context_dependent: bool,
+    /// Scratch: which parts of a fork matched.
+    pub(super) alive: Vec<bool>,
+}
+
+impl Automaton {
+    /// An automaton without any state but the first.
+    pub fn new(grammar: Arc<Grammar>) -> Self {
+        Self::with_cap(grammar, CAP)
+    }
+
+    /// The same with another limit on the tables.
+    pub(super) fn with_cap(grammar: Arc<Grammar>, cap: usize) -> Self {
+        let context_dependent = grammar.is_context_dependent();
+        let mut automaton = Self {
+            residues: Residues::new(grammar),
+            states: Table::default(),
+            memos: Vec::new(),
+            forks: Vec::new(),
+            steps: FxHashMap::default(),
+            tests: FxHashMap::default(),
+            start: StateId(0),
+            cap,
+            context_dependent,
+            alive: Vec::new(),
+        };
+        automaton.begin();
+        automaton
+    }
+
+    fn begin(&mut self) {
+        let start = self.residues.grammar().start;
+        self.start = self.state(Arc::from([start]));
+    }
+
+    /// The grammar.
+    pub fn grammar(&self) -> &Arc<Grammar> {
+        self.residues.grammar()
+    }
+
+    /// Whether a prefix in a value may mean something, so that equal texts may mean different things.
+    pub(super) fn is_context_dependent(&self) -> bool {
+        self.context_dependent
+    }
+
+    pub(super) fn residues(&mut self) -> &mut Residues {
+        &mut self.residues
+    }
+
+    pub(super) fn patterns(&self) -> &Patterns {
+        self.residues.patterns()
+    }
+
+    /// The state before the root element.
+    pub(super) fn start(&self) -> StateId {
+        self.start
+    }
+
+    pub(super) fn state(&mut self, parts: Arc<[PatternId]>) -> StateId {
+        let id = self.states.intern(parts);
+        if self.memos.len() <= id.index() {
+            self.memos.push(Memo::default());
+        }
+        id
+    }
+
+    /// The patterns of a state.
+    pub(super) fn parts(&self, state: StateId) -> Arc<[PatternId]> {
+        self.states.get(state).cloned().unwrap_or_else(|| Arc::from([]))
+    }
+
+    fn part_list(&self, state: StateId) -> &[PatternId] {
+        self.states.get(state).map_or(&[], |p| &**p)
+    }
+
+    /// Whether no document comes on from here.
+    pub(super) fn is_dead(&self, state: StateId) -> bool {
+        self.part_list(state).iter().all(|p| *p == Patterns::NOT_ALLOWED)
+    }
+
+    /// Whether the element may end here, for any of its patterns.
+    pub(super) fn is_final(&self, state: StateId) -> bool {
+        self.part_list(state).iter().any(|p| self.patterns().is_nullable(*p))
+    }
+
+    /// Marks in `alive` the patterns of the state that may end here.
+    pub(super) fn mark_final(&mut self, state: StateId) {
+        let parts = self.states.get(state).map_or(&[][..], |p| &**p);
+        self.alive.clear();
+        self.alive.extend(parts.iter().map(|p| self.residues.patterns().is_nullable(*p)));
+    }
+
+    /// The ways on from a state by `step`.
+    pub(super) fn fork(&mut self, state: StateId, step: Step) -> ForkId {
+        if step == Step::Text {
+            if let Some(fork) = self.memos.get(state.index()).and_then(|m| m.text) {
+                return fork;
+            }
+        } else if let Some(fork) = self.steps.get(&(state, step)) {
+            return *fork;
+        }
+        let fork = self.make_fork(state, step);
+        let id = ForkId(u32::try_from(self.forks.len()).unwrap_or(u32::MAX));
+        self.forks.push(fork);
+        if step == Step::Text {
+            if let Some(memo) = self.memos.get_mut(state.index()) {
+                memo.text = Some(id);
+            }
+        } else {
+            self.steps.insert((state, step), id);
+        }
+        id
+    }
+
+    fn make_fork(&mut self, state: StateId, step: Step) -> Fork {
+        let places = self.parts(state);
+        let mut parts: Vec<PatternId> = Vec::new();
+        let mut rests = Vec::new();
+        for (place, pattern) in places.iter().enumerate() {
+            for (inside, rest) in &*self.residues.branches(*pattern, step) {
+                if *rest == Patterns::NOT_ALLOWED {
+                    continue;
+                }
+                let part = parts.iter().position(|p| p == inside).unwrap_or_else(|| {
+                    parts.push(*inside);
+                    parts.len() - 1
+                });
+                rests.push((part, place, *rest));
+            }
+        }
+        let parts: Arc<[PatternId]> = parts.into();
+        let (inside, tests) = match step {
+            Step::Element(_) => (self.state(parts.clone()), Arc::from([])),
+            Step::Attribute(_) | Step::Text => {
+                let tests = parts.iter().map(|p| self.test(*p)).collect();
+                (StateId(u32::MAX), tests)
+            }
+        };
+        Fork { parts, inside, tests, rests, width: places.len(), joined: Vec::new() }
+    }
+
+    fn test(&mut self, pattern: PatternId) -> Arc<ValueTest> {
+        if let Some(test) = self.tests.get(&pattern) {
+            return test.clone();
+        }
+        let test = Arc::new(ValueTest::new(self.residues.grammar(), self.patterns(), pattern));
+        self.tests.insert(pattern, test.clone());
+        test
+    }
+
+    /// The patterns that the inside may match; none where the step is not allowed.
+    pub(super) fn fork_parts(&self, fork: ForkId) -> Arc<[PatternId]> {
+        self.fork_at(fork).map_or_else(|| Arc::from([]), |f| f.parts.clone())
+    }
+
+    /// The state inside the element that the fork enters, or `None` if it is not allowed.
+    pub(super) fn inside(&self, fork: ForkId) -> Option<StateId> {
+        self.fork_at(fork).filter(|f| !f.parts.is_empty()).map(|f| f.inside)
+    }
+
+    fn fork_at(&self, fork: ForkId) -> Option<&Fork> {
+        self.forks.get(usize::try_from(fork.0).unwrap_or(usize::MAX))
+    }
+
+    fn fork_at_mut(&mut self, fork: ForkId) -> Option<&mut Fork> {
+        self.forks.get_mut(usize::try_from(fork.0).unwrap_or(usize::MAX))
+    }
+
+    /// Tests a value against the parts of a fork and marks in `alive` those that match; says
+    /// whether any does.
+    pub(super) fn mark_value(&mut self, fork: ForkId, value: &str, cx: &dyn Context) -> bool {
+        let tests = self.fork_at(fork).map_or_else(|| Arc::from([]), |f| f.tests.clone());
+        let mut alive = std::mem::take(&mut self.alive);
+        alive.clear();
+        for test in &*tests {
+            alive.push(test.matches(self, value, cx));
+        }
+        let any = alive.contains(&true);
+        self.alive = alive;
+        any
+    }
+
+    /// Marks in `alive` all parts of the fork.
+    pub(super) fn mark_all(&mut self, fork: ForkId) {
+        let len = self.fork_at(fork).map_or(0, |f| f.parts.len());
+        self.alive.clear();
+        self.alive.resize(len, true);
+    }
+
+    /// The state after a fork of which the parts marked in `alive` matched.
+    pub(super) fn join(&mut self, fork: ForkId) -> StateId {
+        // wider forks are not remembered; no grammar seen has one
+        let mask = (self.alive.len() <= 128)
+            .then(|| self.alive.iter().enumerate().fold(0, |m, (i, a)| m | (u128::from(*a) << i)));
+        if let (Some(mask), Some(f)) = (mask, self.fork_at(fork))
+            && let Some((_, state)) = f.joined.iter().find(|(m, _)| *m == mask)
+        {
+            return *state;
+        }
+        let state = self.make_join(fork);
+        if let (Some(mask), Some(f)) = (mask, self.fork_at_mut(fork)) {
+            f.joined.push((mask, state));
+        }
+        state
+    }
+
+    fn make_join(&mut self, fork: ForkId) -> StateId {
+        let Some(f) = self.fork_at(fork) else { return self.state(Arc::from([])) };
+        let mut places: Vec<Vec<PatternId>> = vec![Vec::new(); f.width];
+        for (part, place, rest) in &f.rests {
+            if self.alive.get(*part) == Some(&true)
+                && let Some(list) = places.get_mut(*place)
+            {
+                list.push(*rest);
+            }
+        }
+        let parts: Vec<PatternId> = places.into_iter().map(|l| self.residues.choice(l)).collect();
+        self.state(parts.into())
+    }
+
+    /// The state after the last attribute.
+    pub(super) fn close_tag(&mut self, state: StateId) -> StateId {
+        if let Some(closed) = self.memos.get(state.index()).and_then(|m| m.closed) {
+            return closed;
+        }
+        let parts = self.parts(state);
+        let closed = parts.iter().map(|p| self.residues.without_attributes(*p)).collect();
+        let closed = self.state(closed);
+        if let Some(memo) = self.memos.get_mut(state.index()) {
+            memo.closed = Some(closed);
+        }
+        closed
+    }
+
+    /// What a start tag written so led to before, from this state.
+    pub(super) fn known_tag(&self, state: StateId, raw: &str) -> Option<(ForkId, StateId)> {
+        self.memos.get(state.index())?.tags.get(raw).copied()
+    }
+
+    /// Remembers what a start tag led to.
+    pub(super) fn remember_tag(&mut self, state: StateId, raw: &str, to: (ForkId, StateId)) {
+        // a long tag is hardly met twice
+        if raw.len() <= 256
+            && let Some(memo) = self.memos.get_mut(state.index())
+        {
+            memo.tags.insert(raw.into(), to);
+        }
+    }
+
+    /// Whether the tables have come to their limit, so that [`Self::renew`] is due.
+    pub(super) fn is_full(&self) -> bool {
+        self.memos.len() > self.cap || self.patterns().len() > self.cap.saturating_mul(4)
+    }
+
+    /// Drops all tables but what a document that is being read still needs: the forks of its open
+    /// elements and the state that it is in, which get new numbers.
+    pub(super) fn renew(&mut self, open: &mut [&mut ForkId], current: &mut StateId) {
+        let mut forks: Vec<Fork> = open
+            .iter()
+            .map(|id| self.fork_at(**id).cloned())
+            .map(|f| f.unwrap_or_else(Fork::none))
+            .collect();
+        let mut parts: Vec<PatternId> = self.part_list(*current).to_vec();
+        let rests = forks.iter_mut().flat_map(|f| f.rests.iter_mut().map(|r| &mut r.2));
+        let mut keep: Vec<&mut PatternId> = rests.chain(parts.iter_mut()).collect();
+        self.residues.reset(&mut keep);
+        self.states = Table::default();
+        self.memos = Vec::new();
+        self.steps.clear();
+        self.tests.clear();
+        self.forks = Vec::new();
+        self.begin();
+        for (id, mut fork) in open.iter_mut().zip(forks) {
+            fork.joined.clear();
+            **id = ForkId(u32::try_from(self.forks.len()).unwrap_or(u32::MAX));
+            self.forks.push(fork);
+        }
+        *current = self.state(parts.into());
+    }
+}
+
+impl Fork {
+    fn none() -> Self {
+        Self {
+            parts: Arc::from([]),
+            inside: StateId(u32::MAX),
+            tests: Arc::from([]),
+            rests: Vec::new(),
+            width: 0,
+            joined: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! What a grammar would take at a place: read off the live patterns, so that nothing is named that
+//! is not possible there any more.
+
+use super::names::Symbol;
+use super::pattern::{AttributeId, ElementId, Grammar, Pattern, PatternId, Patterns};
+use std::collections::BTreeSet;
+
+/// Reads expectations off the patterns of one state.
+#[derive(Clone, Copy)]
+pub(super) struct Expected<'a> {
+    pub(super) grammar: &'a Grammar,
+    pub(super) patterns: &'a Patterns,
+}
+
+impl Expected<'_> {
+    /// The elements that may come next. One that can never be satisfied is not among them.
+    pub(super) fn elements(self, parts: &[PatternId]) -> Vec<ElementId> {
+        let mut out = BTreeSet::new();
+        for part in parts {
+            self.first_elements(*part, &mut out);
+        }
+        out.into_iter().collect()
+    }
+
+    fn first_elements(self, id: PatternId, out: &mut BTreeSet<ElementId>) {
+        match self.patterns.get(id) {
+            Pattern::Element(e) => {
+                let content = self.grammar.element(*e).map(|e| e.content);
+                if content != Some(Patterns::NOT_ALLOWED) {
+                    out.insert(*e);
+                }
+            }
+            Pattern::Group(parts) => {
+                for part in &**parts {
+                    self.first_elements(*part, out);
+                    if !self.patterns.is_nullable(*part) {
+                        break;
+                    }
+                }
+            }
+            Pattern::Choice(parts) | Pattern::Interleave(parts) => {
+                parts.iter().for_each(|p| self.first_elements(*p, out));
+            }
+            Pattern::OneOrMore(part) => self.first_elements(*part, out),
+            Pattern::NotAllowed
+            | Pattern::Empty
+            | Pattern::Text
+            | Pattern::List(_)
+            | Pattern::Data(_)
+            | Pattern::Value(_)
+            | Pattern::Attribute(_) => {}
+        }
+    }
+
+    /// The elements anywhere in the content, whatever comes before them, each with whether it may
+    /// stand there several times.
+    pub(super) fn all_elements(self, id: PatternId) -> Vec<(ElementId, bool)> {
+        let mut out = Vec::new();
+        self.visit(id, false, &mut |pattern, repeated| {
+            if let Pattern::Element(e) = pattern {
+                out.push((*e, repeated));
+            }
+        });
+        out
+    }
+
+    /// The attributes that may stand on the element.
+    pub(super) fn attributes(self, parts: &[PatternId]) -> BTreeSet<AttributeId> {
+        let mut out = BTreeSet::new();
+        for part in parts {
+            self.visit(*part, false, &mut |pattern, _| {
+                if let Pattern::Attribute(a) = pattern {
+                    out.insert(*a);
+                }
+            });
+        }
+        out
+    }
+
+    fn visit(self, id: PatternId, repeated: bool, f: &mut dyn FnMut(&Pattern, bool)) {
+        let pattern = self.patterns.get(id);
+        f(pattern, repeated);
+        match pattern {
+            Pattern::Choice(parts) | Pattern::Interleave(parts) | Pattern::Group(parts) => {
+                parts.iter().for_each(|p| self.visit(*p, repeated, f));
+            }
+            Pattern::OneOrMore(part) => self.visit(*part, true, f),
+            Pattern::NotAllowed
+            | Pattern::Empty
+            | Pattern::Text
+            | Pattern::List(_)
+            | Pattern::Data(_)
+            | Pattern::Value(_)
+            | Pattern::Attribute(_)
+            | Pattern::Element(_) => {}
+        }
+    }
+
+    /// The names of attributes (or of elements) without which no way leads on: those that all of
+    /// the live patterns need.
+    pub(super) fn required(self, parts: &[PatternId], attributes: bool) -> BTreeSet<Symbol> {
+        let live = parts.iter().filter(|p| **p != Patterns::NOT_ALLOWED);
+        let sets = live.map(|p| self.required_in(*p, attributes));
+        sets.reduce(|a, b| a.intersection(&b).copied().collect()).unwrap_or_default()
+    }
+
+    fn required_in(self, id: PatternId, attributes: bool) -> BTreeSet<Symbol> {
+        let single = |class: &super::names::NameClass| match class.listed().as_slice() {
+            [name] if !class.is_infinite() => BTreeSet::from([*name]),
+            _ => BTreeSet::new(),
+        };
+        match self.patterns.get(id) {
+            Pattern::Attribute(a) if attributes => {
+                self.grammar.attributes.get(*a).map(|a| single(&a.class)).unwrap_or_default()
+            }
+            Pattern::Element(e) if !attributes => {
+                self.grammar.element(*e).map(|e| single(&e.class)).unwrap_or_default()
+            }
+            Pattern::Choice(parts) => {
+                let sets = parts.iter().map(|p| self.required_in(*p, attributes));
+                sets.reduce(|a, b| a.intersection(&b).copied().collect()).unwrap_or_default()
+            }
+            Pattern::Interleave(parts) | Pattern::Group(parts) => {
+                parts.iter().flat_map(|p| self.required_in(*p, attributes)).collect()
+            }
+            Pattern::OneOrMore(part) => self.required_in(*part, attributes),
+            Pattern::NotAllowed
+            | Pattern::Empty
+            | Pattern::Text
+            | Pattern::List(_)
+            | Pattern::Data(_)
+            | Pattern::Value(_)
+            | Pattern::Attribute(_)
+            | Pattern::Element(_) => BTreeSet::new(),
+        }
+    }
+
+    /// The things of which one at least is missing where nothing single is required: attributes or
+    /// elements of the parts that cannot be left out.
+    pub(super) fn one_of(self, id: PatternId, attributes: bool) -> BTreeSet<Symbol> {
+        if self.patterns.is_nullable(id) {
+            return BTreeSet::new();
+        }
+        let names = |class: &super::names::NameClass| class.listed().into_iter().collect();
+        match self.patterns.get(id) {
+            Pattern::Attribute(a) if attributes => {
+                self.grammar.attributes.get(*a).map(|a| names(&a.class)).unwrap_or_default()
+            }
+            Pattern::Element(e) if !attributes => {
+                self.grammar.element(*e).map(|e| names(&e.class)).unwrap_or_default()
+            }
+            Pattern::Choice(parts) | Pattern::Interleave(parts) | Pattern::Group(parts) => {
+                parts.iter().flat_map(|p| self.one_of(*p, attributes)).collect()
+            }
+            Pattern::OneOrMore(part) => self.one_of(*part, attributes),
+            Pattern::NotAllowed
+            | Pattern::Empty
+            | Pattern::Text
+            | Pattern::List(_)
+            | Pattern::Data(_)
+            | Pattern::Value(_)
+            | Pattern::Attribute(_)
+            | Pattern::Element(_) => BTreeSet::new(),
+        }
+    }
+
+    /// The texts that the patterns take.
+    pub(super) fn values(self, parts: &[PatternId]) -> Values {
+        let mut values = Values::default();
+        for part in parts {
+            self.visit(*part, false, &mut |pattern, _| self.add_value(pattern, &mut values));
+        }
+        values.words.sort();
+        values.words.dedup();
+        values.kinds.dedup();
+        values
+    }
+
+    fn add_value(self, pattern: &Pattern, values: &mut Values) {
+        match pattern {
+            Pattern::Value(v) => {
+                values.words.extend(self.grammar.values.get(*v).map(|v| v.text().to_owned()));
+            }
+            Pattern::Data(d) => {
+                let Some(decl) = self.grammar.data.get(*d) else { return };
+                let words = decl.datatype.describe().words;
+                values.kinds.push(match (&decl.documentation, &decl.define) {
+                    (Some(documentation), _) => documentation.to_string(),
+                    (None, Some(define)) => format!("{words} ({define})"),
+                    (None, None) => words,
+                });
+                values.data.push(*d);
+            }
+            Pattern::List(part) => {
+                let inner = self.values(&[*part]);
+                values
+                    .kinds
+                    .push(format!("a list of words, each {}", inner.expected().join(" or ")));
+            }
+            Pattern::Text => values.kinds.push("any text".to_owned()),
+            Pattern::NotAllowed
+            | Pattern::Empty
+            | Pattern::Choice(_)
+            | Pattern::Interleave(_)
+            | Pattern::Group(_)
+            | Pattern::OneOrMore(_)
+            | Pattern::Attribute(_)
+            | Pattern::Element(_) => {}
+        }
+    }
+}
+
+/// The texts that a place takes.
+#[derive(Debug, Default)]
+pub(super) struct Values {
+    /// Enumerated words.
+    pub(super) words: Vec<String>,
+    /// Datatypes as people call them.
+    pub(super) kinds: Vec<String>,
+    /// The `data` patterns among them.
+    pub(super) data: Vec<super::pattern::DataId>,
+}
+
+impl Values {
+    /// All of it as a list for a message.
+    pub(super) fn expected(&self) -> Vec<String> {
+        self.words.iter().chain(&self.kinds).cloned().collect()
+    }
+}

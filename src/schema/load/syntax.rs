@@ -1,0 +1,261 @@
+//! The full syntax (section 3 of the specification), checked on the whole of each file: which
+//! elements and attributes there are, what they hold, how names and URIs look (4.1 to 4.5).
+
+use super::kind::{Kind, Place, characters, is_rng, rng, trim};
+use super::{names4, uri};
+use crate::diag::{Diagnostic, Diagnostics, Span, closest, excerpt};
+use crate::xml::{Attribute, Element, Node};
+
+const XML: &str = "http://www.w3.org/XML/1998/namespace";
+
+/// What a file refers to.
+#[derive(Debug)]
+pub(super) struct Reference {
+    /// Where: the element's start tag.
+    pub(super) span: Span,
+    /// What, made absolute.
+    pub(super) uri: String,
+    /// Whether it is an `include`, which wants a grammar, and no `externalRef`.
+    pub(super) include: bool,
+}
+
+/// Checks a file whose address is `base`, and lists what it refers to.
+pub(super) fn check(root: &Element, base: &str, problems: &mut Diagnostics) -> Vec<Reference> {
+    let mut checker = Checker { problems, references: Vec::new() };
+    if is_rng(root) {
+        checker.element(root, Place::Pattern, base);
+    } else {
+        let summary = format!("<{}> is not an element of RELAX NG", excerpt(&root.name.written()));
+        let hint = format!("declare its namespace: xmlns=\"{}\"", super::kind::RELAX_NG);
+        checker.problem(root.span, summary, Some(hint));
+    }
+    checker.references
+}
+
+struct Checker<'p> {
+    problems: &'p mut Diagnostics,
+    references: Vec<Reference>,
+}
+
+impl Checker<'_> {
+    fn element(&mut self, e: &Element, place: Place, base: &str) {
+        let Some(kind) = Kind::of(e) else {
+            let name = excerpt(&e.name.local);
+            let hint = closest(&e.name.local, Kind::names_at(place));
+            let hint = hint.map(|known| format!("did you mean <{known}>?"));
+            return self.problem(e.span, format!("RELAX NG has no element <{name}>"), hint);
+        };
+        if !kind.may_stand(place) {
+            return self.misplaced(e, place);
+        }
+        let own = e
+            .attributes
+            .iter()
+            .find(|a| a.name.local == "base" && a.name.namespace.as_deref() == Some(XML));
+        let own = own.map(|a| uri::resolve(base, &a.value));
+        let base = own.as_deref().unwrap_or(base);
+        self.attributes(e, kind, base);
+        match kind {
+            Kind::Name | Kind::Value | Kind::Param => self.only_text(e, kind),
+            _ => self.no_text(e),
+        }
+        self.children(e, kind, place, base);
+    }
+
+    fn children(&mut self, e: &Element, kind: Kind, place: Place, base: &str) {
+        let may_be_named = matches!(kind, Kind::Element | Kind::Attribute);
+        let from = usize::from(may_be_named && e.attribute("name").is_none());
+        if from == 1 {
+            match rng(e).next() {
+                Some(class) => self.element(class, Place::NameClass, base),
+                None => {
+                    let summary = format!("this <{}> has no name", e.name.local);
+                    let hint = "give it the attribute name, or <name>, <anyName> or <nsName> as \
+                                its first child";
+                    self.problem(e.span, summary, Some(hint.to_owned()));
+                }
+            }
+        }
+        let (place, least, most) = content(kind, place);
+        let mut count = 0;
+        for (i, child) in rng(e).skip(from).enumerate() {
+            count = i + 1;
+            if i == most && place != Place::Nowhere {
+                let summary = format!("<{}> has more than one child", e.name.local);
+                let hint = "put them into <group>, <choice> or <interleave>".to_owned();
+                let hint = (place == Place::Pattern).then_some(hint);
+                self.problem(child.span, summary, hint);
+            }
+            let excepts = kind == Kind::Data && i > 0;
+            if excepts && rng(e).nth(i - 1).is_some_and(|c| Kind::of(c) == Some(Kind::Except)) {
+                let summary = "<except> is the last child that <data> may have";
+                self.problem(child.span, summary.to_owned(), None);
+            }
+            self.element(child, place, base);
+        }
+        if count < least {
+            let what = if place == Place::NameClass { "name class" } else { "pattern" };
+            let summary = format!("<{}> is empty; it must hold a {what}", e.name.local);
+            let hint = "<empty/> stands for no content, <text/> for any text".to_owned();
+            self.problem(e.span, summary, (place == Place::Pattern).then_some(hint));
+        }
+    }
+
+    fn attributes(&mut self, e: &Element, kind: Kind, base: &str) {
+        let known = kind.attributes();
+        for a in &e.attributes {
+            let name = a.name.local.as_str();
+            match a.name.namespace.as_deref() {
+                None if name == "ns" => {}
+                None if name == "datatypeLibrary" => {
+                    if let Some(why) = uri::wrong_library(&a.value) {
+                        let summary = format!("\"{}\" is no datatype library", excerpt(&a.value));
+                        self.problems.push(error(a.span, summary).detail(why));
+                    }
+                }
+                None if known.iter().any(|(known, _)| *known == name) => {
+                    self.value(e, kind, a, base);
+                }
+                Some(namespace) if namespace != super::kind::RELAX_NG => {}
+                _ => self.unknown_attribute(e, a, known),
+            }
+        }
+        for (name, needed) in known {
+            if *needed && e.attribute(name).is_none() {
+                let summary = format!("<{}> lacks the attribute {name}", e.name.local);
+                self.problem(e.span, summary, None);
+            }
+        }
+    }
+
+    /// Checks the value of an attribute that the element may have.
+    fn value(&mut self, e: &Element, kind: Kind, a: &Attribute, base: &str) {
+        let value = trim(&a.value);
+        let qualified = matches!(kind, Kind::Element | Kind::Attribute);
+        match a.name.local.as_str() {
+            "href" => self.reference(e, kind, a, base),
+            "combine" if matches!(value, "choice" | "interleave") => {}
+            "combine" => {
+                let hint = closest(value, ["choice", "interleave"]);
+                let hint = hint.map_or("combine is choice or interleave".to_owned(), |known| {
+                    format!("did you mean {known}?")
+                });
+                let summary = format!("\"{}\" is no way to combine", excerpt(value));
+                self.problem(a.span, summary, Some(hint));
+            }
+            _ if qualified && names4::is_qname(value) => {}
+            _ if !qualified && names4::is_ncname(value) => {}
+            _ => self.bad_name(a.span, value),
+        }
+    }
+
+    fn reference(&mut self, e: &Element, kind: Kind, a: &Attribute, base: &str) {
+        if let Some(why) = uri::wrong_reference(&a.value) {
+            let summary = format!("\"{}\" cannot be referred to", excerpt(&a.value));
+            return self.problems.push(error(a.span, summary).detail(why));
+        }
+        let uri = uri::resolve(base, &a.value);
+        self.references.push(Reference { span: e.span, uri, include: kind == Kind::Include });
+    }
+
+    fn only_text(&mut self, e: &Element, kind: Kind) {
+        // not even annotations may stand here
+        if let Some(child) = e.elements().next() {
+            let name = excerpt(&child.name.written());
+            let summary = format!("<{}> holds text only, not <{name}>", e.name.local);
+            self.problem(child.span, summary, None);
+        } else if kind == Kind::Name {
+            let text = characters(e);
+            if !names4::is_qname(trim(&text)) {
+                self.bad_name(e.text_span(), trim(&text));
+            }
+        }
+    }
+
+    fn no_text(&mut self, e: &Element) {
+        for node in &e.children {
+            let Node::Text(text) = node else { continue };
+            if !trim(&text.value).is_empty() {
+                let summary = format!("text has no meaning in <{}>", e.name.local);
+                let hint = "a text that a document must have is <value>…</value>".to_owned();
+                self.problem(text.span, summary, Some(hint));
+            }
+        }
+    }
+
+    fn misplaced(&mut self, e: &Element, place: Place) {
+        let expected = match place {
+            Place::Pattern => "a pattern",
+            Place::NameClass => "a name class: <name>, <anyName>, <nsName> or <choice>",
+            Place::Grammar => "<start>, <define>, <div> or <include>",
+            Place::Include => "<start>, <define> or <div>",
+            Place::Data => "<param> or <except>",
+            Place::Open => "<except>",
+            Place::Nowhere => "nothing",
+        };
+        let summary = format!("<{}> cannot stand here", e.name.local);
+        self.problems.push(error(e.span, summary).detail(format!("expected {expected}")));
+    }
+
+    fn unknown_attribute(&mut self, e: &Element, a: &Attribute, known: &[(&str, bool)]) {
+        let names = known.iter().map(|(name, _)| *name).chain(["ns", "datatypeLibrary"]);
+        let hint = closest(&a.name.local, names).map(|known| format!("did you mean {known}?"));
+        let name = excerpt(&a.name.written());
+        let summary = format!("<{}> has no attribute \"{name}\" in RELAX NG", e.name.local);
+        self.problem(a.span, summary, hint);
+    }
+
+    fn bad_name(&mut self, span: Span, value: &str) {
+        let summary = format!("\"{}\" is not a name", excerpt(value));
+        let detail = "names follow XML 1.0 up to its fourth edition, as RELAX NG does";
+        let ascii = value.is_ascii();
+        let problem = error(span, summary);
+        self.problems.push(if ascii { problem } else { problem.detail(detail) });
+    }
+
+    fn problem(&mut self, span: Span, summary: String, hint: Option<String>) {
+        let mut problem = error(span, summary);
+        problem.hint = hint;
+        self.problems.push(problem);
+    }
+}
+
+fn error(span: Span, summary: String) -> Diagnostic {
+    Diagnostic::error("schema-syntax", summary).at(span)
+}
+
+/// What may stand in an element at `place`, beside its name class: how many at least and at most.
+fn content(kind: Kind, place: Place) -> (Place, usize, usize) {
+    match kind {
+        Kind::Element
+        | Kind::Group
+        | Kind::Interleave
+        | Kind::Optional
+        | Kind::ZeroOrMore
+        | Kind::OneOrMore
+        | Kind::List
+        | Kind::Mixed
+        | Kind::Define => (Place::Pattern, 1, usize::MAX),
+        Kind::Choice if place == Place::NameClass => (Place::NameClass, 1, usize::MAX),
+        Kind::Choice => (Place::Pattern, 1, usize::MAX),
+        Kind::Except if place == Place::Open => (Place::NameClass, 1, usize::MAX),
+        Kind::Except => (Place::Pattern, 1, usize::MAX),
+        Kind::Start => (Place::Pattern, 1, 1),
+        Kind::Attribute => (Place::Pattern, 0, 1),
+        Kind::Grammar => (Place::Grammar, 0, usize::MAX),
+        Kind::Div if place == Place::Include => (Place::Include, 0, usize::MAX),
+        Kind::Div => (Place::Grammar, 0, usize::MAX),
+        Kind::Include => (Place::Include, 0, usize::MAX),
+        Kind::Data => (Place::Data, 0, usize::MAX),
+        Kind::AnyName | Kind::NsName => (Place::Open, 0, 1),
+        Kind::Ref
+        | Kind::ParentRef
+        | Kind::Empty
+        | Kind::Value
+        | Kind::NotAllowed
+        | Kind::Text
+        | Kind::ExternalRef
+        | Kind::Param
+        | Kind::Name => (Place::Nowhere, 0, 0),
+    }
+}

@@ -1,0 +1,27 @@
+//! RELAX NG: the conformance suite, and libvirt's own grammars.
+
+mod libvirt;
+mod spectest;
+
+use libtest_mimic::Trial;
+use std::path::PathBuf;
+use virt::diag::{Diagnostics, Sources, render};
+use virt::schema::Files;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    [spectest::trials(), libvirt::trials()].into_iter().flatten().collect()
+}
+
+/// The files below a directory.
+struct Directory(PathBuf);
+
+impl Files for Directory {
+    fn read(&self, uri: &str) -> Result<String, String> {
+        std::fs::read_to_string(self.0.join(uri)).map_err(|e| e.to_string())
+    }
+}
+
+/// Diagnostics as a user sees them.
+fn rendered(problems: &Diagnostics, sources: &Sources) -> String {
+    problems.iter().map(|problem| render(problem, sources)).collect()
+}
