@@ -111,7 +111,7 @@ impl<'a> At<'a> {
     }
 
     /// What the text of a child element may be.
-    fn text_of(&self, child: &Element) -> Option<Values> {
+    fn text_of(&self, child: &Element) -> Option<Values<'static>> {
         let namespace = child.name.namespace.as_deref().unwrap_or("");
         self.place.child(namespace, &child.name.local).and_then(|place| place.text())
     }
@@ -242,7 +242,7 @@ fn attribute_key(attribute: &Attribute, inner: &At<'_>, taken: bool) -> String {
 }
 
 /// A text as the scalar that reads back as the same text; `values` are what the grammar has there.
-fn literal(values: Option<&Values>, text: &str) -> Value {
+fn literal(values: Option<&Values<'_>>, text: &str) -> Value {
     let truth = values.and_then(Values::truth);
     if let Some((yes, no)) = truth
         && (text == yes || text == no)

@@ -290,7 +290,7 @@ impl Reader<'_> {
     }
 
     /// A scalar as the text that XML has for it; `values` are what the grammar has there.
-    fn words(&mut self, key: &str, value: &Value<'_>, values: Option<&Values>) -> Option<Text> {
+    fn words(&mut self, key: &str, value: &Value<'_>, values: Option<&Values<'_>>) -> Option<Text> {
         let words = match value.get_ref() {
             DeValue::String(s) => s.to_string(),
             DeValue::Boolean(b) => {

@@ -6,9 +6,12 @@
 //! possible there in some document, and validation says whether it is in this one. Places are found
 //! when they are asked for and kept, so that a small manifest costs next to nothing.
 
-use super::datatype::{Description, Kind};
+use super::datatype::Kind;
 use super::names::Symbol;
-use super::pattern::{AttributeId, ElementId, Grammar, Number as _, Pattern, PatternId, Patterns};
+use super::pattern::{
+    AttributeDecl, AttributeId, DataDecl, ElementDecl, ElementId, Grammar, Number as _, Pattern,
+    PatternId, Patterns,
+};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -176,17 +179,41 @@ impl<'s> Place<'s> {
     }
 
     /// The values of the attribute of this name, if there may be one.
-    pub fn attribute(&self, namespace: &str, local: &str) -> Option<Values> {
-        let symbol = self.symbol(namespace, local);
+    pub fn attribute(&self, namespace: &str, local: &str) -> Option<Values<'s>> {
         let grammar = &self.shape?.grammar;
-        let listed = self.facts.attributes.get(&symbol).into_iter().flatten();
-        let others = self.facts.other_attributes.iter();
-        let mut values: Option<Values> = None;
-        for id in listed.chain(others.filter(|a| grammar.attribute_matches(**a, symbol))) {
-            let Some(decl) = grammar.attributes.get(*id) else { continue };
+        let mut values: Option<Values<'s>> = None;
+        for decl in self.attribute_decls(self.symbol(namespace, local)) {
             values.get_or_insert_default().add(grammar, decl.content);
         }
         values
+    }
+
+    /// The attribute patterns that a name has here.
+    pub(super) fn attribute_decls(&self, symbol: Symbol) -> Vec<&'s AttributeDecl> {
+        let Some(shape) = self.shape else { return Vec::new() };
+        let grammar = &shape.grammar;
+        let listed = self.facts.attributes.get(&symbol).into_iter().flatten();
+        let others = self.facts.other_attributes.iter();
+        let others = others.filter(|a| grammar.attribute_matches(**a, symbol));
+        listed.chain(others).filter_map(|id| grammar.attributes.get(*id)).collect()
+    }
+
+    /// The patterns of the child elements of a name that is listed here.
+    pub(super) fn child_decls(&self, symbol: Symbol) -> Vec<&'s ElementDecl> {
+        let Some(shape) = self.shape else { return Vec::new() };
+        let children = self.facts.children.get(&symbol);
+        let ids = children.into_iter().flat_map(|c| &c.elements);
+        ids.filter_map(|id| shape.grammar.element(*id)).collect()
+    }
+
+    /// Whether attributes or children of names that are not listed may stand here.
+    pub(super) fn is_open(&self) -> bool {
+        !self.facts.other_attributes.is_empty() || !self.facts.other_children.is_empty()
+    }
+
+    /// What tells the place from others of its grammar.
+    pub(super) fn identity(&self) -> usize {
+        Arc::as_ptr(&self.facts).addr()
     }
 
     /// Whether an attribute of this name is described; "any attribute" does not count.
@@ -230,7 +257,7 @@ impl<'s> Place<'s> {
     }
 
     /// The texts that the element may have, if it may have any.
-    pub fn text(&self) -> Option<Values> {
+    pub fn text(&self) -> Option<Values<'s>> {
         let grammar = &self.shape.filter(|_| !self.facts.texts.is_empty())?.grammar;
         let mut values = Values::default();
         for text in &self.facts.texts {
@@ -259,28 +286,29 @@ impl<'s> Place<'s> {
 
 /// What a text may be: the value of an attribute, or the text of an element.
 #[derive(Clone, Debug, Default)]
-pub struct Values {
+pub struct Values<'s> {
     /// Enumerated words.
-    pub words: Vec<String>,
+    pub words: Vec<&'s str>,
     /// Datatypes.
-    pub types: Vec<Description>,
+    pub types: Vec<&'s DataDecl>,
     /// Whether any text will do.
     pub any: bool,
     /// Whether none will do, too.
     pub none: bool,
 }
 
-impl Values {
-    pub(super) fn add(&mut self, grammar: &Grammar, id: PatternId) {
+impl<'s> Values<'s> {
+    pub(super) fn add(&mut self, grammar: &'s Grammar, id: PatternId) {
         match grammar.patterns.get(id) {
             Pattern::Text => self.any = true,
             Pattern::Empty => self.none = true,
             Pattern::Value(value) => {
-                let word = grammar.values.get(*value).map(|v| v.text().to_owned());
+                let word = grammar.values.get(*value).map(|v| v.text());
                 self.words.extend(word.filter(|w| !self.words.contains(w)));
             }
             Pattern::Data(data) => {
-                self.types.extend(grammar.data.get(*data).map(|d| d.datatype.describe()));
+                let decl = grammar.data.get(*data);
+                self.types.extend(decl.filter(|d| !self.types.contains(d)));
             }
             Pattern::Choice(parts) | Pattern::Interleave(parts) | Pattern::Group(parts) => {
                 for part in &**parts {
@@ -299,15 +327,16 @@ impl Values {
     /// The words for true and false, if they are among the values.
     pub fn truth(&self) -> Option<(&'static str, &'static str)> {
         const PAIRS: [(&str, &str); 3] = [("yes", "no"), ("on", "off"), ("true", "false")];
-        let has = |word: &str| self.words.iter().any(|w| w == word);
-        let boolean = self.types.iter().any(|t| t.kind == Kind::Boolean);
+        let has = |word: &str| self.words.contains(&word);
+        let boolean = self.types.iter().any(|t| t.datatype.describe().kind == Kind::Boolean);
         PAIRS.into_iter().find(|(yes, no)| has(yes) && has(no)).or(boolean.then_some(PAIRS[2]))
     }
 
     /// Whether a number is among the values.
     pub fn has_numbers(&self) -> bool {
-        self.types.iter().any(|t| matches!(t.kind, Kind::Integer | Kind::Number))
-            || self.words.iter().any(|w| w.parse::<i64>().is_ok())
+        let numeric =
+            |t: &&DataDecl| matches!(t.datatype.describe().kind, Kind::Integer | Kind::Number);
+        self.types.iter().any(numeric) || self.words.iter().any(|w| w.parse::<i64>().is_ok())
     }
 }
 
