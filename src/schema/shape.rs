@@ -6,7 +6,7 @@
 //! possible there in some document, and validation says whether it is in this one. Places are found
 //! when they are asked for and kept, so that a small manifest costs next to nothing.
 
-use super::datatype::Kind;
+use super::datatype::Sort;
 use super::names::Symbol;
 use super::pattern::{
     AttributeDecl, AttributeId, DataDecl, ElementDecl, ElementId, Grammar, Number as _, Pattern,
@@ -328,14 +328,14 @@ impl<'s> Values<'s> {
     pub fn truth(&self) -> Option<(&'static str, &'static str)> {
         const PAIRS: [(&str, &str); 3] = [("yes", "no"), ("on", "off"), ("true", "false")];
         let has = |word: &str| self.words.contains(&word);
-        let boolean = self.types.iter().any(|t| t.datatype.describe().kind == Kind::Boolean);
+        let boolean = self.types.iter().any(|t| t.datatype.describe().sort == Sort::Boolean);
         PAIRS.into_iter().find(|(yes, no)| has(yes) && has(no)).or(boolean.then_some(PAIRS[2]))
     }
 
     /// Whether a number is among the values.
     pub fn has_numbers(&self) -> bool {
         let numeric =
-            |t: &&DataDecl| matches!(t.datatype.describe().kind, Kind::Integer | Kind::Number);
+            |t: &&DataDecl| matches!(t.datatype.describe().sort, Sort::Integer | Sort::Number);
         self.types.iter().any(numeric) || self.words.iter().any(|w| w.parse::<i64>().is_ok())
     }
 }

@@ -1,6 +1,10 @@
-//! RELAX NG: the conformance suite, and libvirt's own grammars.
+//! RELAX NG: the conformance suite, libvirt's own grammars, and what grammars are made of, against
+//! jing.
 
+mod datatypes;
+mod jing;
 mod libvirt;
+mod patterns;
 mod spectest;
 
 use libtest_mimic::Trial;
@@ -9,7 +13,8 @@ use virt::diag::{Diagnostics, Sources, render};
 use virt::schema::Files;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    [spectest::trials(), libvirt::trials()].into_iter().flatten().collect()
+    let groups = [spectest::trials(), libvirt::trials(), datatypes::trials(), patterns::trials()];
+    groups.into_iter().flatten().collect()
 }
 
 /// The files below a directory.
