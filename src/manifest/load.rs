@@ -1,11 +1,11 @@
 //! From paths to the desired state.
 
-use super::document::read;
+use super::document::{Format, read};
 use super::object::{Object, first_error, object};
 use super::virt_toml::{self, FILE};
 use super::{check, files};
 use crate::diag::{Diagnostic, Diagnostics, Sources, Span};
-use crate::model::{Desired, DesiredResource, ResourceId};
+use crate::model::{Desired, DesiredResource, ResourceId, check_order};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -46,6 +46,10 @@ pub fn load(paths: &[PathBuf]) -> Loaded {
         loaded.desired.complete &= broken.is_none();
         loaded.diagnostics.extend(problems);
         for root in roots {
+            // TOML is written in the grammar's order
+            if *format == Format::Xml {
+                check_order(&root, &mut loaded.diagnostics);
+            }
             let object = object(root, broken.clone(), &loaded.sources, &mut loaded.diagnostics);
             loaded.desired.complete &= object.is_some();
             objects.extend(object);

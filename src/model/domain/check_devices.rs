@@ -78,7 +78,8 @@ fn check_interface(interface: Interface<'_>, seen: &mut HashMap<Mac, Span>, out:
         && let Some(first) = seen.insert(mac, attribute.span)
     {
         out.push(
-            Diagnostic::error("duplicate-mac", "two interfaces have the same MAC address")
+            // libvirt lets it pass, and on two networks it works
+            Diagnostic::warning("duplicate-mac", "two interfaces have the same MAC address")
                 .at(attribute.span)
                 .detail(found(&attribute.value))
                 .related(first, "the first one")

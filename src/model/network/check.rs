@@ -3,7 +3,7 @@
 use super::{Ip, Network};
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::model::subnet::netmask_prefix;
-use crate::model::values::{check_children, check_identity, check_mac, found};
+use crate::model::values::{DEVICE_NAME_MAX, check_children, check_identity, check_mac, found};
 use crate::model::{Mac, Subnet};
 use crate::xml::{Attribute, Element};
 use std::collections::HashMap;
@@ -25,10 +25,8 @@ pub fn check(root: &Element, out: &mut Diagnostics) {
             check_dhcp(ip, subnet, out);
         }
     }
+    super::lint::check(root, out);
 }
-
-/// Longest name of a device in the kernel, in bytes.
-const DEVICE_NAME_MAX: usize = 15;
 
 fn check_bridge(root: &Element, out: &mut Diagnostics) {
     let Some(bridge) = root.child("bridge") else { return };

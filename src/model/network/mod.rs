@@ -1,6 +1,7 @@
 //! The network document: a typed view over its tree, and the check of its values.
 
 mod check;
+mod lint;
 
 pub use check::check;
 
