@@ -76,8 +76,11 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct ValidateArgs {
     /// Manifests, or directories of them
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present = "list_rules", value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
+    /// Print the rules that manifests are held to beside the grammar, and check nothing
+    #[arg(long, conflicts_with = "paths")]
+    pub(crate) list_rules: bool,
 }
 
 /// Show what would change, why, and how disruptive each step is

@@ -4,9 +4,18 @@ use super::args::{Format, ValidateArgs};
 use super::context::Context;
 use super::exit::{Exit, Run};
 use super::session::load;
-use super::view::json;
+use super::view::{human, json};
+use crate::model::rules::rules;
 
 pub(crate) fn run(context: &Context, args: &ValidateArgs) -> Run {
+    if args.list_rules {
+        let rules = rules();
+        context.output.result(&match context.output.format {
+            Format::Json => json::rules(&rules),
+            Format::Human => human::rules(&rules, context.output),
+        })?;
+        return Ok(Exit::Done);
+    }
     let loaded = load(&args.paths);
     let bad = loaded.diagnostics.has_errors();
     match context.output.format {

@@ -1,7 +1,7 @@
 //! What is certainly wrong with a network's values, each with its place.
 
 use super::{Ip, Network};
-use crate::diag::{Diagnostic, Diagnostics, Span};
+use crate::diag::{Diagnostic, Diagnostics, Severity, Span};
 use crate::model::subnet::netmask_prefix;
 use crate::model::values::{DEVICE_NAME_MAX, check_children, check_identity, check_mac, found};
 use crate::model::{Mac, Subnet};
@@ -92,6 +92,7 @@ fn check_subnet(ip: Ip<'_>, out: &mut Diagnostics) {
     }
 }
 
+/// libvirt and dnsmasq start with whatever hosts there are: of those that make no sense is warned.
 fn check_dhcp(ip: Ip<'_>, subnet: Subnet, out: &mut Diagnostics) {
     for range in ip.dhcp("range") {
         check_range(range, subnet, out);
@@ -101,12 +102,26 @@ fn check_dhcp(ip: Ip<'_>, subnet: Subnet, out: &mut Diagnostics) {
         if let Some(mac) = host.attribute("mac")
             && let Some(parsed) = check_mac(mac, out)
         {
-            check_unique::<Mac>("duplicate-mac", parsed, mac, &mut macs, out);
+            let twice = "two hosts of the network have the same MAC address";
+            check_unique::<Mac>(
+                Diagnostic::warning("duplicate-mac", twice),
+                parsed,
+                mac,
+                &mut macs,
+                out,
+            );
         }
         if let Some(address) = host.attribute("ip")
-            && let Some(parsed) = inside(address, subnet, out)
+            && let Some(parsed) = inside(address, subnet, Severity::Warning, out)
         {
-            check_unique::<IpAddr>("duplicate-ip", parsed, address, &mut addresses, out);
+            let twice = "two hosts of the network have the same address";
+            check_unique::<IpAddr>(
+                Diagnostic::warning("duplicate-ip", twice),
+                parsed,
+                address,
+                &mut addresses,
+                out,
+            );
         }
     }
 }
@@ -120,7 +135,8 @@ fn check_range(range: &Element, subnet: Subnet, out: &mut Diagnostics) {
         );
         return;
     };
-    if let (Some(first), Some(last)) = (inside(start, subnet, out), inside(end, subnet, out))
+    if let (Some(first), Some(last)) =
+        (inside(start, subnet, Severity::Error, out), inside(end, subnet, Severity::Error, out))
         && first > last
     {
         out.push(
@@ -133,7 +149,7 @@ fn check_range(range: &Element, subnet: Subnet, out: &mut Diagnostics) {
 }
 
 fn check_unique<K: Eq + Hash>(
-    code: &'static str,
+    problem: Diagnostic,
     key: K,
     attribute: &Attribute,
     seen: &mut HashMap<K, Span>,
@@ -141,7 +157,7 @@ fn check_unique<K: Eq + Hash>(
 ) {
     if let Some(first) = seen.insert(key, attribute.span) {
         out.push(
-            Diagnostic::error(code, "two hosts of the network have the same address")
+            problem
                 .at(attribute.span)
                 .detail(found(&attribute.value))
                 .related(first, "the first one"),
@@ -150,14 +166,20 @@ fn check_unique<K: Eq + Hash>(
 }
 
 /// The address, if it is one of `subnet`; otherwise the problem is said.
-fn inside(attribute: &Attribute, subnet: Subnet, out: &mut Diagnostics) -> Option<IpAddr> {
+fn inside(
+    attribute: &Attribute,
+    subnet: Subnet,
+    severity: Severity,
+    out: &mut Diagnostics,
+) -> Option<IpAddr> {
     let address = parse_ip(attribute, out)?;
     if !subnet.contains(address) {
-        out.push(
+        let mut problem =
             Diagnostic::error("outside-subnet", "the address is outside the network's subnet")
                 .at(attribute.span)
-                .detail(format!("{}; expected one of {subnet}", found(&attribute.value))),
-        );
+                .detail(format!("{}; expected one of {subnet}", found(&attribute.value)));
+        problem.severity = severity;
+        out.push(problem);
         return None;
     }
     Some(address)

@@ -1,6 +1,6 @@
 //! Addresses inside the guest and devices of the host: no two devices share one.
 
-use super::{devices, disks};
+use super::{devices, disks, is_serial_again};
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::model::lint::{Claims, c_number};
 use crate::xml::Element;
@@ -8,7 +8,7 @@ use crate::xml::Element;
 pub(super) fn check(root: &Element, out: &mut Diagnostics) {
     let (mut addresses, mut controllers, mut passed) =
         (Claims::default(), Claims::default(), Claims::default());
-    for device in devices(root) {
+    for device in devices(root).filter(|d| !is_serial_again(d)) {
         let address = device.child("address");
         let mut claim =
             |claims: &mut Claims<String>, key: Option<String>, span: Span, rule: &Rule| {

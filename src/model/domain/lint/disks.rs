@@ -181,6 +181,8 @@ fn check_words(root: &Element, disk: &Element, out: &mut Diagnostics) {
     for (name, most, buses) in WORDS {
         let Some(element) = disk.child(name) else { continue };
         let text = element.text();
+        // a WWN may be written as a number in C
+        let text = text.strip_prefix("0x").filter(|_| name == "wwn").unwrap_or(&text);
         if text.len() > most {
             out.push(
                 Diagnostic::error("disk-identity", format!("the {name} of the disk is too long"))

@@ -19,18 +19,26 @@ const ALIAS_PREFIX: &str = "ua-";
 
 fn check_aliases(root: &Element, out: &mut Diagnostics) {
     let mut seen = Claims::default();
-    for alias in devices(root).filter_map(|d| d.child("alias")?.attribute("name")) {
-        if !alias.value.starts_with(ALIAS_PREFIX) {
-            out.push(
-                Diagnostic::warning("alias-dropped", "the host gives the device another alias")
-                    .at(alias.span)
-                    .detail(format!(
-                        "{}; one of your own starts with {ALIAS_PREFIX}",
-                        found(&alias.value)
-                    ))
-                    .hint(format!("write {ALIAS_PREFIX}{}, or leave it out", alias.value)),
-            );
-        } else if let Some(first) = seen.claim(&alias.value, alias.span) {
+    let aliases = || devices(root).filter_map(|d| d.child("alias")?.attribute("name"));
+    let mut dropped = aliases().filter(|a| !a.value.starts_with(ALIAS_PREFIX));
+    // the definition of a running domain has one on each device: once is enough
+    if let Some(alias) = dropped.next() {
+        let others = match dropped.count() {
+            0 => String::new(),
+            n => format!(", and {n} others"),
+        };
+        out.push(
+            Diagnostic::warning("alias-dropped", "the host gives the device another alias")
+                .at(alias.span)
+                .detail(format!(
+                    "{}{others}; one of your own starts with {ALIAS_PREFIX}",
+                    found(&alias.value)
+                ))
+                .hint(format!("write {ALIAS_PREFIX}{}, or leave it out", alias.value)),
+        );
+    }
+    for alias in aliases().filter(|a| a.value.starts_with(ALIAS_PREFIX)) {
+        if let Some(first) = seen.claim(&alias.value, alias.span) {
             out.push(
                 Diagnostic::error("duplicate-alias", "two devices have one alias")
                     .at(alias.span)

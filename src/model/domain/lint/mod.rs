@@ -36,6 +36,13 @@ fn devices(root: &Element) -> impl Iterator<Item = &Element> {
     root.children_named("devices").flat_map(Element::elements)
 }
 
+/// Whether a console is only the other name of the first serial port: what is said of that one is
+/// not said of it again.
+fn is_serial_again(device: &Element) -> bool {
+    device.is("console")
+        && device.child("target").is_none_or(|t| matches!(t.attr("type"), None | Some("serial")))
+}
+
 /// Whether QEMU runs the domain: what only its driver refuses is an error there alone.
 fn is_qemu(root: &Element) -> bool {
     matches!(root.attr("type"), Some("qemu" | "kvm"))

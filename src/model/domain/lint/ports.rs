@@ -1,14 +1,27 @@
 //! Ports of the host that the domain listens on, and ports of servers it connects to.
 
-use super::{devices, is_qemu};
+use super::{devices, is_qemu, is_serial_again};
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::model::lint::Claims;
 use crate::model::values::found;
 use crate::xml::Element;
 
 pub(super) fn check(root: &Element, out: &mut Diagnostics) {
-    let mut seen = Claims::default();
+    let (mut seen, mut displays) = (Claims::default(), Claims::default());
     for device in devices(root) {
+        if device.is("graphics")
+            && is_qemu(root)
+            && let Some(kind) = device.attribute("type")
+            && let Some(first) = displays.claim(&kind.value, kind.span)
+        {
+            out.push(
+                Diagnostic::error("duplicate-graphics", "QEMU has one display of each type")
+                    .at(kind.span)
+                    .detail(found(&kind.value))
+                    .related(first, "the first one")
+                    .hint("remove one of them"),
+            );
+        }
         for listener in listeners(device) {
             if let Some(first) = seen.claim(listener.key(), listener.span) {
                 out.push(
@@ -53,6 +66,9 @@ impl Listener {
 
 /// The ports that a device listens on, as far as they are fixed.
 pub(crate) fn listeners(device: &Element) -> Vec<Listener> {
+    if is_serial_again(device) {
+        return Vec::new();
+    }
     let port = |element: &Element, key: &str, address: &str| {
         let attribute = element.attribute(key)?;
         let port = attribute.value.parse().ok().filter(|p| *p != 0)?;
@@ -119,15 +135,14 @@ fn check_services(device: &Element, out: &mut Diagnostics) {
     for service in device.children_named("source").filter_map(|s| s.attribute("service")) {
         let digits = service.value.bytes().all(|b| b.is_ascii_digit());
         if digits && service.value.parse::<u16>().is_err() {
-            out.push(not_a_port(&service.value, service.span));
+            // QEMU was seen to start with one, and to take what is left of it in 16 bits
+            out.push(
+                Diagnostic::warning("bad-port", "this is not a port").at(service.span).detail(
+                    format!("{}; expected 1 to 65535, or a service's name", found(&service.value)),
+                ),
+            );
         }
     }
-}
-
-fn not_a_port(text: &str, span: Span) -> Diagnostic {
-    Diagnostic::error("bad-port", "this is not a port")
-        .at(span)
-        .detail(format!("{}; expected 1 to 65535", found(text)))
 }
 
 fn check_disk_hosts(disk: &Element, out: &mut Diagnostics) {
@@ -135,7 +150,11 @@ fn check_disk_hosts(disk: &Element, out: &mut Diagnostics) {
         if let Some(port) = host.attribute("port")
             && port.value.parse::<u16>().is_err()
         {
-            out.push(not_a_port(&port.value, port.span));
+            out.push(
+                Diagnostic::error("bad-port", "this is not a port")
+                    .at(port.span)
+                    .detail(format!("{}; expected 1 to 65535", found(&port.value))),
+            );
         }
     }
 }
@@ -156,8 +175,8 @@ mod tests {
         finds(
             check,
             &[
-                (&devices(&vnc.repeat(2)), &["90 duplicate-port!"]),
-                (&devices(&free.repeat(2)), &[]),
+                (&devices(&vnc.repeat(2)), &["79 duplicate-graphics!", "90 duplicate-port!"]),
+                (&devices(&format!("{free}{}", vnc.replace("vnc", "spice"))), &[]),
                 (&devices(&connect.repeat(2)), &[]),
                 (&devices(&serial.repeat(2)), &["161 duplicate-port!"]),
                 (
@@ -165,13 +184,15 @@ mod tests {
                     &["73 duplicate-port!"],
                 ),
                 (
-                    &devices(&format!("{vnc}<graphics type='vnc' port='5901' listen='10.0.0.1'/>")),
+                    &devices(&format!(
+                        "{vnc}<graphics type='spice' port='5901' listen='10.0.0.1'/>"
+                    )),
                     &[],
                 ),
                 (&devices("<graphics type='vnc' port='80'/>"), &["56 bad-port!"]),
                 (
                     &devices("<serial type='udp'><source service='65536'/></serial>"),
-                    &["65 bad-port!"],
+                    &["65 bad-port"],
                 ),
                 (&devices("<serial type='udp'><source service='syslog'/></serial>"), &[]),
                 (
