@@ -18,13 +18,14 @@ mod run;
 mod shape;
 mod stream;
 mod summary;
+pub mod tables;
 mod tree;
 mod value;
 
 pub use automaton::Automaton;
 pub use diagnose::Notation;
-pub use embedded::{EMBEDDED, Embedded, embedded, shape};
-pub use load::{Files, load, load_trusted};
+pub use embedded::{Embedded, embedded, embedded_names, shape};
+pub use load::{Files, load};
 pub use pattern::Grammar;
 pub use prefixes::{namespace_of, prefix_of};
 pub use shape::{Place, Shape, Values};

@@ -344,7 +344,7 @@ impl<'s> Values<'s> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
-    use super::super::{EMBEDDED, shape};
+    use super::super::{embedded_names, shape};
     use super::*;
 
     /// Calls `visit` once with every place that a grammar has, and a path that leads there.
@@ -368,7 +368,7 @@ mod tests {
     #[test]
     fn where_a_name_is_attribute_and_element_the_element_is_no_single_value() {
         let (mut both, mut count) = (Vec::new(), 0);
-        for name in EMBEDDED {
+        for name in embedded_names() {
             every_place(name, &mut |path, place| {
                 count += 1;
                 // the rule by which TOML tells a text from an attribute `value`
