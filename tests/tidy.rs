@@ -4,6 +4,7 @@ use crate::support::trial;
 use libtest_mimic::Trial;
 use std::fs;
 use std::path::{Path, PathBuf};
+use virt::diag::Severity;
 
 /// The modules by floor; each imports only from floors below its own.
 const FLOORS: [&[&str]; 6] = [
@@ -25,6 +26,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("tidy/imports_go_down", imports_go_down),
         trial("tidy/files_are_short_and_say_what_they_are", files),
+        trial("tidy/each_code_has_a_rule_and_each_rule_a_use", rules_and_codes),
         trial("tidy/only_the_cli_prints_and_reads_the_environment", only_the_cli_prints),
     ]
 }
@@ -63,6 +65,56 @@ fn files() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Where a manifest's problems come from.
+const CHECKED: [&str; 3] = ["src/manifest", "src/model", "src/xml"];
+
+/// What a code follows, and whether it is one of an error for certain.
+const OPENERS: [(&str, bool); 4] = [
+    ("Diagnostic::error(", true),
+    ("Diagnostic::warning(", false),
+    ("problem(", false),
+    ("code: ", false),
+];
+
+fn rules_and_codes() {
+    let rules = virt::model::rules::rules();
+    let mut wrong = Vec::new();
+    let mut used = std::collections::BTreeSet::new();
+    let all = CHECKED.into_iter().flat_map(sources);
+    for (path, text) in all.filter(|(path, _)| !path.starts_with("src/model/rules")) {
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        for (opener, error) in OPENERS {
+            for after in code.split(opener).skip(1) {
+                let Some(literal) = after.trim_start().strip_prefix('"') else { continue };
+                let name = literal.split('"').next().unwrap();
+                used.insert(name.to_owned());
+                match rules.iter().find(|r| r.name == name) {
+                    None => wrong.push(format!("{}: {name} has no rule", path.display())),
+                    Some(rule) if error && rule.severity != Severity::Error => {
+                        // a place may make its error a warning; see `severity =` there
+                        if !code.contains("severity = ") {
+                            wrong.push(format!("{}: {name} is an error here", path.display()));
+                        }
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
+    }
+    for rule in &rules {
+        if !used.contains(rule.name) {
+            wrong.push(format!("no check uses the rule {}", rule.name));
+        }
+        for text in [rule.summary, rule.remedy, rule.source] {
+            let plain = !text.is_empty() && !text.ends_with('.') && !text.contains('\n');
+            assert!(plain, "{}: {text:?}", rule.name);
+        }
+    }
+    let names: Vec<&str> = rules.iter().map(|r| r.name).collect();
+    assert!(names.is_sorted_by(|a, b| a < b), "a rule has two rows: {names:?}");
+    assert!(wrong.is_empty(), "rules and codes differ:\n{}", wrong.join("\n"));
 }
 
 fn only_the_cli_prints() {

@@ -76,7 +76,7 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct ValidateArgs {
     /// Manifests, or directories of them
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present = "list_rules", value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     /// How the result is printed, in place of --output
     #[arg(long, value_enum)]
@@ -85,6 +85,9 @@ pub(crate) struct ValidateArgs {
     /// as /usr/share/libvirt/schemas, in place of the embedded ones
     #[arg(long, value_name = "DIR")]
     pub(crate) schema_dir: Option<PathBuf>,
+    /// Print the rules that manifests are held to beside the grammar, and check nothing
+    #[arg(long, conflicts_with = "paths")]
+    pub(crate) list_rules: bool,
 }
 
 /// How the problems of manifests are printed.

@@ -3,11 +3,20 @@
 use super::args::{Format, ReportFormat, ValidateArgs};
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
-use super::view::{json, sarif};
+use super::view::{human, json, sarif};
 use crate::diag::Sources;
 use crate::manifest::{Grammars, Loaded, load_with};
+use crate::model::rules::rules;
 
 pub(crate) fn run(context: &Context, args: &ValidateArgs) -> Run {
+    if args.list_rules {
+        let rules = rules();
+        context.output.result(&match context.output.format {
+            Format::Json => json::rules(&rules),
+            Format::Human => human::rules(&rules, context.output),
+        })?;
+        return Ok(Exit::Done);
+    }
     let grammars = match &args.schema_dir {
         None => Grammars::Embedded,
         Some(directory) => {

@@ -4,7 +4,7 @@
 
 use super::object::Object;
 use crate::diag::{Diagnostic, Diagnostics, Span};
-use crate::model::domain::{DiskSource, Domain};
+use crate::model::domain::{DiskSource, Domain, host_device, listeners};
 use crate::model::network::Network;
 use crate::model::{Kind, Mac, Power, ResourceId, Subnet, Uuid};
 use std::collections::{HashMap, VecDeque};
@@ -17,6 +17,8 @@ pub(super) fn across(objects: &mut [Object], out: &mut Diagnostics) {
     unique(objects, macs(objects), &MAC, out);
     unique(objects, bridges(objects), &BRIDGE, out);
     unique(objects, disks(objects), &DISK, out);
+    unique(objects, host_devices(objects), &HOST_DEVICE, out);
+    unique(objects, ports(objects), &PORT, out);
     subnets(objects, out);
     cycles(objects, out);
     hold_dependants(objects);
@@ -59,6 +61,19 @@ const DISK: Claim = Claim {
     code: "shared-disk",
     summary: "two domains write to the same disk",
     hint: "running both at once destroys the data; mark the disk shareable if the guests know",
+    warning: true,
+};
+
+const HOST_DEVICE: Claim = Claim {
+    code: "shared-hostdev",
+    summary: "two domains have the same device of the host",
+    hint: "only one of them can run at a time; give the other one another device",
+    warning: true,
+};
+const PORT: Claim = Claim {
+    code: "shared-port",
+    summary: "two domains listen on the same port",
+    hint: "only one of them can run at a time; use autoport, or give each a port of its own",
     warning: true,
 };
 
@@ -153,6 +168,26 @@ fn disks(objects: &[Object]) -> Claims<String> {
                 let place = disk.element().child("source").map_or(object.span, |s| s.span);
                 claims.push((path.to_owned(), i, place));
             }
+        }
+    }
+    claims
+}
+
+fn host_devices(objects: &[Object]) -> Claims<String> {
+    let mut claims = Vec::new();
+    for (i, object) in of_kind(objects, Kind::Domain) {
+        for device in Domain::new(&object.definition).all_devices() {
+            claims.extend(host_device(device).map(|key| (key, i, device.span)));
+        }
+    }
+    claims
+}
+
+fn ports(objects: &[Object]) -> Claims<String> {
+    let mut claims = Vec::new();
+    for (i, object) in of_kind(objects, Kind::Domain) {
+        for device in Domain::new(&object.definition).all_devices() {
+            claims.extend(listeners(device).into_iter().map(|l| (l.key(), i, l.span)));
         }
     }
     claims

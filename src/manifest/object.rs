@@ -5,7 +5,7 @@ use super::grammars::Validator;
 use super::settings;
 use crate::diag::{Diagnostics, Sources, Span};
 use crate::model::domain::{self, Domain};
-use crate::model::{Kind, ResourceId, Settings, check_name, network};
+use crate::model::{Kind, ResourceId, Settings, check_name, check_order, network};
 use crate::schema::Notation;
 use crate::xml::Element;
 use std::collections::HashSet;
@@ -40,6 +40,10 @@ pub(super) fn object(
     let mut problems = validator.validate(kind, &root, notation);
     let said: HashSet<Span> = problems.iter().filter_map(|d| d.span).collect();
     let mut more = Diagnostics::default();
+    // TOML is written in the grammar's order
+    if format == Format::Xml {
+        check_order(&root, &mut more);
+    }
     let found = settings::take(&mut root, &mut more);
     match kind {
         Kind::Domain => domain::check(&root, &mut more),

@@ -42,6 +42,11 @@ impl Subnet {
         self.address.is_ipv4()
     }
 
+    /// An address as a number, to compare with [`Subnet::first`] and [`Subnet::last`].
+    pub fn number(address: IpAddr) -> u128 {
+        number(address)
+    }
+
     fn host_mask(self) -> u128 {
         let free = u32::from(bits(self.address) - self.prefix);
         1_u128.checked_shl(free).map_or(u128::MAX, |n| n - 1)

@@ -4,6 +4,9 @@ use super::{Mac, Uuid, check_name, vocabulary};
 use crate::diag::{Diagnostic, Diagnostics, excerpt};
 use crate::xml::{Attribute, Element};
 
+/// Longest name of a device in the kernel, in bytes.
+pub(super) const DEVICE_NAME_MAX: usize = 15;
+
 /// Reads a UUID as libvirt does: 32 hexadecimal digits, hyphens where one likes.
 pub fn parse_uuid(text: &str) -> Option<Uuid> {
     let digits: String = text.chars().filter(|c| *c != '-').collect();

@@ -3,7 +3,8 @@
 use super::table::columns;
 use crate::cli::output::{Output, Paint};
 use crate::cli::session::Session;
-use crate::diag::{Sources, escape, excerpt};
+use crate::diag::{Severity, Sources, escape, excerpt};
+use crate::model::rules::Rule;
 use crate::model::{Effect, ResourceId};
 use crate::reconcile::{
     Action, FieldChange, Origin, Plan, Report, ResourceChange, Status, StepAction,
@@ -13,6 +14,22 @@ use std::fmt::Write as _;
 
 /// Longest value that a field's line shows, in characters.
 const VALUE: usize = 72;
+
+/// The rules that manifests are held to, each with what it finds and what to do.
+pub(crate) fn rules(rules: &[Rule], output: Output) -> String {
+    let mut out = String::new();
+    for rule in rules {
+        let (paint, severity) = match rule.severity {
+            Severity::Error => (Paint::Red, "error"),
+            Severity::Warning => (Paint::Yellow, "warning"),
+        };
+        let name = output.paint(Paint::Bold, rule.name);
+        let _ = writeln!(out, "{name}: {}: {}", output.paint(paint, severity), rule.summary);
+        let _ = writeln!(out, "    why: {}", rule.source);
+        let _ = writeln!(out, "    do: {}", rule.remedy);
+    }
+    out
+}
 
 /// The plan of a session. `explain` shows what is in sync, too.
 pub(crate) fn plan(session: &Session, output: Output, explain: bool) -> String {

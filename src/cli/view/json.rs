@@ -3,6 +3,7 @@
 use crate::cli::session::Session;
 use crate::diag::{Diagnostic, Severity, Sources, Span};
 use crate::manifest::Loaded;
+use crate::model::rules::Rule;
 use crate::reconcile::{Action, FieldChange, Origin, Plan, Report, ResourceChange, Status, Step};
 use serde_json::{Map, Value, json};
 
@@ -18,6 +19,23 @@ pub(crate) fn validation(loaded: &Loaded) -> String {
         "resources": names,
         "held_back": held_back(&loaded.desired.held_back),
         "diagnostics": diagnostics(loaded.diagnostics.iter(), &loaded.sources),
+    }))
+}
+
+/// The rules that manifests are held to.
+pub(crate) fn rules(rules: &[Rule]) -> String {
+    let rule = |r: &Rule| {
+        json!({
+            "name": r.name,
+            "severity": severity(r.severity),
+            "summary": r.summary,
+            "remedy": r.remedy,
+            "source": r.source,
+        })
+    };
+    line(&json!({
+        "format_version": FORMAT_VERSION,
+        "rules": rules.iter().map(rule).collect::<Vec<_>>(),
     }))
 }
 
@@ -186,13 +204,17 @@ where
     Value::Array(list.collect())
 }
 
+fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    }
+}
+
 fn diagnostics<'a>(list: impl Iterator<Item = &'a Diagnostic>, sources: &Sources) -> Value {
     let list = list.map(|d| {
         json!({
-            "severity": match d.severity {
-                Severity::Error => "error",
-                Severity::Warning => "warning",
-            },
+            "severity": severity(d.severity),
             "code": d.code,
             "summary": d.summary,
             "detail": d.detail,

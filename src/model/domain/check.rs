@@ -2,6 +2,7 @@
 //! knows passes; what a grammar says better is left to the grammar.
 
 use super::check_devices::check_devices;
+use super::lint;
 use crate::diag::{Diagnostic, Diagnostics, closest};
 use crate::model::values::{check_children, check_identity, found};
 use crate::model::{MEMORY_UNITS, MemoryError, memory_kib};
@@ -20,6 +21,7 @@ pub fn check(root: &Element, out: &mut Diagnostics) {
         check_children("domain", devices, out);
     }
     check_devices(root, out);
+    lint::check(root, out);
 }
 
 fn check_hypervisor(root: &Element, out: &mut Diagnostics) {

@@ -122,6 +122,11 @@ impl<'a> Domain<'a> {
         self.devices("graphics").map(Graphics::new)
     }
 
+    /// All devices in document order.
+    pub fn all_devices(self) -> impl Iterator<Item = &'a Element> {
+        self.root.children_named("devices").flat_map(Element::elements)
+    }
+
     fn devices(self, name: &'static str) -> impl Iterator<Item = &'a Element> {
         self.root.children_named("devices").flat_map(move |d| d.children_named(name))
     }

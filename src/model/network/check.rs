@@ -1,127 +1,14 @@
-//! The network document: a typed view over its tree, and the check of its values.
+//! What is certainly wrong with a network's values, each with its place.
 
-use super::subnet::{default_prefix, netmask_prefix};
-use super::values::{check_children, check_identity, check_mac, found};
-use super::{Mac, Subnet, Uuid, parse_uuid};
-use crate::diag::{Diagnostic, Diagnostics, Span};
+use super::{Ip, Network};
+use crate::diag::{Diagnostic, Diagnostics, Severity, Span};
+use crate::model::subnet::netmask_prefix;
+use crate::model::values::{DEVICE_NAME_MAX, check_children, check_identity, check_mac, found};
+use crate::model::{Mac, Subnet};
 use crate::xml::{Attribute, Element};
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr};
-
-/// A `<network>` element.
-#[derive(Clone, Copy, Debug)]
-pub struct Network<'a> {
-    root: &'a Element,
-}
-
-impl<'a> Network<'a> {
-    /// The view of a document's root.
-    pub fn new(root: &'a Element) -> Self {
-        Self { root }
-    }
-
-    /// The name.
-    pub fn name(self) -> Option<String> {
-        self.root.child_text("name")
-    }
-
-    /// The UUID, if there is a valid one.
-    pub fn uuid(self) -> Option<Uuid> {
-        parse_uuid(&self.root.child_text("uuid")?)
-    }
-
-    /// How it reaches the world: `nat`, `route` or one of libvirt's later words; `None` for an
-    /// isolated network.
-    pub fn forward_mode(self) -> Option<&'a str> {
-        Some(self.root.child("forward")?.attr("mode").unwrap_or("nat"))
-    }
-
-    /// The host's device that traffic leaves by, if it is bound to one.
-    pub fn forward_device(self) -> Option<&'a str> {
-        let forward = self.root.child("forward")?;
-        forward.attr("dev").or_else(|| forward.child("interface")?.attr("dev"))
-    }
-
-    /// The host's bridge; `None` leaves the choice to the host.
-    pub fn bridge(self) -> Option<&'a str> {
-        self.root.child("bridge")?.attr("name")
-    }
-
-    /// Whether the bridge takes part in the spanning tree protocol, which is the default.
-    pub fn stp(self) -> bool {
-        self.root.child("bridge").and_then(|b| b.attr("stp")) != Some("off")
-    }
-
-    /// The bridge's forwarding delay in seconds.
-    pub fn delay(self) -> Option<u32> {
-        self.root.child("bridge")?.attr("delay")?.parse().ok()
-    }
-
-    /// The host's addresses on the network.
-    pub fn ips(self) -> impl Iterator<Item = Ip<'a>> {
-        self.root.children_named("ip").map(|element| Ip { element })
-    }
-}
-
-/// An `<ip>` of a network: the host's address, and what DHCP hands out beside it.
-#[derive(Clone, Copy, Debug)]
-pub struct Ip<'a> {
-    element: &'a Element,
-}
-
-impl<'a> Ip<'a> {
-    /// The tree behind the view.
-    pub fn element(self) -> &'a Element {
-        self.element
-    }
-
-    /// The host's address, if there is a valid one.
-    pub fn address(self) -> Option<IpAddr> {
-        self.element.attr("address")?.parse().ok()
-    }
-
-    /// The subnet that address and netmask or prefix make; without either it is the one of the
-    /// address's class, as libvirt has it.
-    pub fn subnet(self) -> Option<Subnet> {
-        let address = self.address()?;
-        let prefix = match (self.element.attr("prefix"), self.element.attr("netmask")) {
-            (Some(prefix), _) => prefix.parse().ok()?,
-            (None, Some(mask)) => netmask_prefix(mask.parse().ok()?)?,
-            (None, None) => default_prefix(address),
-        };
-        Subnet::new(address, prefix)
-    }
-
-    /// The first and last address of each DHCP range, as written.
-    pub fn dhcp_ranges(self) -> impl Iterator<Item = (Option<&'a str>, Option<&'a str>)> {
-        self.dhcp("range").map(|r| (r.attr("start"), r.attr("end")))
-    }
-
-    /// The hosts that DHCP gives a fixed address.
-    pub fn dhcp_hosts(self) -> impl Iterator<Item = DhcpHost<'a>> {
-        self.dhcp("host").map(|h| DhcpHost {
-            mac: h.attr("mac"),
-            name: h.attr("name"),
-            ip: h.attr("ip"),
-        })
-    }
-
-    fn dhcp(self, name: &'static str) -> impl Iterator<Item = &'a Element> {
-        self.element.children_named("dhcp").flat_map(move |d| d.children_named(name))
-    }
-}
-
-/// A host with a fixed address, as written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DhcpHost<'a> {
-    /// Its MAC address.
-    pub mac: Option<&'a str>,
-    /// Its name.
-    pub name: Option<&'a str>,
-    /// The address it gets.
-    pub ip: Option<&'a str>,
-}
 
 /// Adds the problems of the network document `root` to `out`.
 pub fn check(root: &Element, out: &mut Diagnostics) {
@@ -138,10 +25,8 @@ pub fn check(root: &Element, out: &mut Diagnostics) {
             check_dhcp(ip, subnet, out);
         }
     }
+    super::lint::check(root, out);
 }
-
-/// Longest name of a device in the kernel, in bytes.
-const DEVICE_NAME_MAX: usize = 15;
 
 fn check_bridge(root: &Element, out: &mut Diagnostics) {
     let Some(bridge) = root.child("bridge") else { return };
@@ -207,6 +92,7 @@ fn check_subnet(ip: Ip<'_>, out: &mut Diagnostics) {
     }
 }
 
+/// libvirt and dnsmasq start with whatever hosts there are: of those that make no sense is warned.
 fn check_dhcp(ip: Ip<'_>, subnet: Subnet, out: &mut Diagnostics) {
     for range in ip.dhcp("range") {
         check_range(range, subnet, out);
@@ -216,12 +102,26 @@ fn check_dhcp(ip: Ip<'_>, subnet: Subnet, out: &mut Diagnostics) {
         if let Some(mac) = host.attribute("mac")
             && let Some(parsed) = check_mac(mac, out)
         {
-            check_unique::<Mac>("duplicate-mac", parsed, mac, &mut macs, out);
+            let twice = "two hosts of the network have the same MAC address";
+            check_unique::<Mac>(
+                Diagnostic::warning("duplicate-mac", twice),
+                parsed,
+                mac,
+                &mut macs,
+                out,
+            );
         }
         if let Some(address) = host.attribute("ip")
-            && let Some(parsed) = inside(address, subnet, out)
+            && let Some(parsed) = inside(address, subnet, Severity::Warning, out)
         {
-            check_unique::<IpAddr>("duplicate-ip", parsed, address, &mut addresses, out);
+            let twice = "two hosts of the network have the same address";
+            check_unique::<IpAddr>(
+                Diagnostic::warning("duplicate-ip", twice),
+                parsed,
+                address,
+                &mut addresses,
+                out,
+            );
         }
     }
 }
@@ -235,7 +135,8 @@ fn check_range(range: &Element, subnet: Subnet, out: &mut Diagnostics) {
         );
         return;
     };
-    if let (Some(first), Some(last)) = (inside(start, subnet, out), inside(end, subnet, out))
+    if let (Some(first), Some(last)) =
+        (inside(start, subnet, Severity::Error, out), inside(end, subnet, Severity::Error, out))
         && first > last
     {
         out.push(
@@ -248,7 +149,7 @@ fn check_range(range: &Element, subnet: Subnet, out: &mut Diagnostics) {
 }
 
 fn check_unique<K: Eq + Hash>(
-    code: &'static str,
+    problem: Diagnostic,
     key: K,
     attribute: &Attribute,
     seen: &mut HashMap<K, Span>,
@@ -256,7 +157,7 @@ fn check_unique<K: Eq + Hash>(
 ) {
     if let Some(first) = seen.insert(key, attribute.span) {
         out.push(
-            Diagnostic::error(code, "two hosts of the network have the same address")
+            problem
                 .at(attribute.span)
                 .detail(found(&attribute.value))
                 .related(first, "the first one"),
@@ -265,14 +166,20 @@ fn check_unique<K: Eq + Hash>(
 }
 
 /// The address, if it is one of `subnet`; otherwise the problem is said.
-fn inside(attribute: &Attribute, subnet: Subnet, out: &mut Diagnostics) -> Option<IpAddr> {
+fn inside(
+    attribute: &Attribute,
+    subnet: Subnet,
+    severity: Severity,
+    out: &mut Diagnostics,
+) -> Option<IpAddr> {
     let address = parse_ip(attribute, out)?;
     if !subnet.contains(address) {
-        out.push(
+        let mut problem =
             Diagnostic::error("outside-subnet", "the address is outside the network's subnet")
                 .at(attribute.span)
-                .detail(format!("{}; expected one of {subnet}", found(&attribute.value))),
-        );
+                .detail(format!("{}; expected one of {subnet}", found(&attribute.value)));
+        problem.severity = severity;
+        out.push(problem);
         return None;
     }
     Some(address)
@@ -292,49 +199,18 @@ fn parse_ip(attribute: &Attribute, out: &mut Diagnostics) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
     use super::*;
     use crate::diag::SourceId;
     use crate::xml::{Limits, parse};
 
-    fn read(inside: &str) -> Element {
-        let text = format!("<network><name>lan</name>{inside}</network>");
-        parse(SourceId::NONE, &text, &Limits::default()).unwrap()
-    }
-
     fn codes(inside: &str) -> Vec<&'static str> {
+        let text = format!("<network><name>lan</name>{inside}</network>");
+        let root = parse(SourceId::NONE, &text, &Limits::default()).unwrap();
         let mut out = Diagnostics::default();
-        check(&read(inside), &mut out);
+        check(&root, &mut out);
         out.iter().map(|d| d.code).collect()
-    }
-
-    #[test]
-    fn the_view_reads_what_is_there() {
-        let root = read(
-            "<forward dev='eth0'/><bridge name='virbr7' stp='off' delay='3'/>\
-             <ip address='192.168.40.1' netmask='255.255.255.0'><dhcp>\
-             <range start='192.168.40.10' end='192.168.40.20'/>\
-             <host mac='52:54:00:00:00:01' name='db' ip='192.168.40.5'/></dhcp></ip>\
-             <ip family='ipv6' address='fd00:40::1' prefix='64'/>",
-        );
-        let network = Network::new(&root);
-        assert_eq!(network.name().as_deref(), Some("lan"));
-        assert_eq!(network.uuid(), None);
-        assert_eq!(network.forward_mode(), Some("nat"));
-        assert_eq!(network.forward_device(), Some("eth0"));
-        assert_eq!((network.bridge(), network.stp()), (Some("virbr7"), false));
-        assert_eq!(network.delay(), Some(3));
-        let ips: Vec<_> = network.ips().collect();
-        let subnets: Vec<_> = ips.iter().map(|i| i.subnet().unwrap().to_string()).collect();
-        assert_eq!(subnets, ["192.168.40.0/24", "fd00:40::/64"]);
-        assert_eq!(
-            ips[0].dhcp_ranges().collect::<Vec<_>>(),
-            [(Some("192.168.40.10"), Some("192.168.40.20"))]
-        );
-        assert_eq!(ips[0].dhcp_hosts().next().unwrap().name, Some("db"));
-        let isolated = read("");
-        assert_eq!(Network::new(&isolated).forward_mode(), None);
     }
 
     #[test]

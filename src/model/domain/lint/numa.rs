@@ -1,0 +1,133 @@
+//! NUMA cells: their numbers, their processors, and who names them.
+
+use super::memory::no_cell;
+use super::{cells, vcpus};
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::model::lint::{Claims, number_set};
+use crate::model::values::found;
+use crate::xml::Element;
+
+pub(super) fn check(root: &Element, out: &mut Diagnostics) {
+    check_cells(root, out);
+    check_nodes(root, out);
+}
+
+fn check_cells(root: &Element, out: &mut Diagnostics) {
+    let Some(numa) = root.descend(&["cpu", "numa"]) else { return };
+    let count = cells(root);
+    let (mut ids, mut processors) = (Claims::default(), Claims::default());
+    for cell in numa.children_named("cell") {
+        if let Some(id) = cell.attribute("id")
+            && let Ok(number) = id.value.parse::<usize>()
+        {
+            if let Some(first) = ids.claim(number, id.span) {
+                out.push(
+                    Diagnostic::error("duplicate-cell", "two NUMA cells have one number")
+                        .at(id.span)
+                        .detail(found(&id.value))
+                        .related(first, "the first one")
+                        .hint("number the cells from 0"),
+                );
+            } else if number >= count {
+                out.push(
+                    Diagnostic::error("duplicate-cell", "the NUMA cells are not numbered in a row")
+                        .at(id.span)
+                        .detail(format!("{}; expected 0 to {}", found(&id.value), count - 1))
+                        .hint("number the cells from 0"),
+                );
+            }
+        }
+        check_processors(root, cell, &mut processors, out);
+        let siblings = cell.child("distances").into_iter();
+        for id in
+            siblings.flat_map(|d| d.children_named("sibling")).filter_map(|s| s.attribute("id"))
+        {
+            if id.value.parse::<usize>().is_ok_and(|n| n >= count) {
+                out.push(no_cell("the distance is to", &id.value, count).at(id.span));
+            }
+        }
+    }
+}
+
+fn check_processors(root: &Element, cell: &Element, seen: &mut Claims<u32>, out: &mut Diagnostics) {
+    let Some(cpus) = cell.attribute("cpus") else { return };
+    let numbers = number_set(&cpus.value).unwrap_or_default();
+    if let (Some(last), Some(most)) = (numbers.last(), vcpus(root))
+        && *last >= most
+    {
+        out.push(
+            Diagnostic::error("unknown-vcpu", "the NUMA cell has processors that are not there")
+                .at(cpus.span)
+                .detail(format!("{}; expected 0 to {}", found(&cpus.value), most.saturating_sub(1)))
+                .hint("raise vcpu, or take them out of the cell"),
+        );
+    }
+    let mut clash = None;
+    for number in numbers {
+        clash = clash.or(seen.claim(number, cpus.span));
+    }
+    if let Some(first) = clash {
+        out.push(
+            Diagnostic::error("overlapping-sets", "two NUMA cells have one processor")
+                .at(cpus.span)
+                .detail(found(&cpus.value))
+                .related(first, "the first cell")
+                .hint("put each processor into one cell"),
+        );
+    }
+}
+
+/// `<memnode>` tunes the memory of a cell.
+fn check_nodes(root: &Element, out: &mut Diagnostics) {
+    let Some(tune) = root.child("numatune") else { return };
+    let count = cells(root);
+    let mut seen = Claims::default();
+    for id in tune.children_named("memnode").filter_map(|n| n.attribute("cellid")) {
+        let Ok(number) = id.value.parse::<usize>() else { continue };
+        if number >= count {
+            out.push(no_cell("the memory tuning is for", &id.value, count).at(id.span));
+        } else if let Some(first) = seen.claim(number, id.span) {
+            out.push(
+                Diagnostic::error("duplicate-cell", "the memory of a NUMA cell is tuned twice")
+                    .at(id.span)
+                    .detail(found(&id.value))
+                    .related(first, "the first one")
+                    .hint("keep one of them"),
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::finds;
+    use super::*;
+
+    #[test]
+    fn cells_that_do_not_fit() {
+        let cells = |a: &str, b: &str| {
+            format!("<vcpu>4</vcpu><cpu><numa><cell {a}/><cell {b}/></numa></cpu>")
+        };
+        let tune = "<cpu><numa><cell id='0' cpus='0'/></numa></cpu><numatune><memnode cellid='0'/>";
+        finds(
+            check,
+            &[
+                (&cells("id='0' cpus='0-1'", "id='1' cpus='2-3'"), &[]),
+                (&cells("id='0' cpus='0-1'", "id='0' cpus='2-3'"), &["80 duplicate-cell!"]),
+                (&cells("id='0' cpus='0-1'", "id='2' cpus='2-3'"), &["80 duplicate-cell!"]),
+                (&cells("id='0' cpus='0-1'", "id='1' cpus='1-3'"), &["89 overlapping-sets!"]),
+                (&cells("id='0' cpus='0-1'", "id='1' cpus='2-4'"), &["89 unknown-vcpu!"]),
+                (
+                    &cells(
+                        "cpus='0'",
+                        "cpus='1'><distances><sibling id='2'/></distances></cell><x",
+                    ),
+                    &["100 unknown-cell!"],
+                ),
+                ("<numatune><memnode cellid='0'/></numatune>", &["47 unknown-cell!"]),
+                (&format!("{tune}<memnode cellid='1'/></numatune>"), &["115 unknown-cell!"]),
+                (&format!("{tune}<memnode cellid='0'/></numatune>"), &["115 duplicate-cell!"]),
+            ],
+        );
+    }
+}

@@ -1,0 +1,285 @@
+//! Rules for networks that no grammar can say: addresses, routes and port groups that do not go
+//! together. What libvirt 11.3 refuses is an error; what only does not work there is a warning.
+
+use super::{Ip, Network};
+use crate::diag::{Diagnostic, Diagnostics, Span};
+use crate::model::Subnet;
+use crate::model::lint::{Claims, check_padding, check_vlans};
+use crate::model::values::found;
+use crate::xml::Element;
+use std::net::IpAddr;
+
+/// Adds what does not go together in the network document `root`.
+pub(super) fn check(root: &Element, out: &mut Diagnostics) {
+    check_padding(root, out);
+    check_vlans(root, out);
+    check_port_groups(root, out);
+    check_forward(root, out);
+    check_servers(root, out);
+    for ip in Network::new(root).ips() {
+        if let (Some(subnet), Some(own)) = (ip.subnet(), ip.address()) {
+            check_addresses(ip, own, subnet, out);
+        }
+    }
+    check_routes(root, out);
+}
+
+fn check_port_groups(root: &Element, out: &mut Diagnostics) {
+    let (mut names, mut defaults) = (Claims::default(), Claims::default());
+    for group in root.children_named("portgroup") {
+        check_vlans(group, out);
+        if let Some(name) = group.attribute("name")
+            && let Some(first) = names.claim(&name.value, name.span)
+        {
+            out.push(
+                Diagnostic::error("portgroup", "two port groups have one name")
+                    .at(name.span)
+                    .detail(found(&name.value))
+                    .related(first, "the first one")
+                    .hint("rename one of them"),
+            );
+        }
+        if let Some(flag) = group.attribute("default").filter(|d| d.value == "yes")
+            && let Some(first) = defaults.claim((), flag.span)
+        {
+            out.push(
+                Diagnostic::error("portgroup", "two port groups are the default")
+                    .at(flag.span)
+                    .related(first, "the first one")
+                    .hint("keep one of them"),
+            );
+        }
+    }
+}
+
+/// Ways out in which libvirt only hands on a bridge or a device of the host.
+const HANDED_ON: [&str; 5] = ["bridge", "private", "vepa", "passthrough", "hostdev"];
+
+fn check_forward(root: &Element, out: &mut Diagnostics) {
+    let Some(forward) = root.child("forward") else { return };
+    let mode = forward.attr("mode").unwrap_or("nat");
+    if HANDED_ON.contains(&mode) {
+        for element in root.elements().filter(|e| ["ip", "dns", "domain"].iter().any(|n| e.is(n))) {
+            out.push(
+                Diagnostic::error(
+                    "forward-mode",
+                    format!("a network that is handed on has no {} of its own", element.name.local),
+                )
+                .at(element.span)
+                .detail(format!("the mode of forward is {mode}"))
+                .hint("remove it, or make the mode nat, route or open"),
+            );
+        }
+    }
+    if mode == "open"
+        && let Some(device) = forward.attribute("dev")
+    {
+        out.push(
+            Diagnostic::error(
+                "forward-mode",
+                "forwarding without rules cannot be tied to a device",
+            )
+            .at(device.span)
+            .detail("the mode of forward is open: libvirt adds no rules of the firewall")
+            .hint("leave dev out, or make the mode route"),
+        );
+    }
+    if mode != "nat"
+        && let Some(nat) = forward.child("nat")
+    {
+        out.push(
+            Diagnostic::error("forward-mode", "addresses are only translated in mode nat")
+                .at(nat.span)
+                .detail(format!("the mode of forward is {mode}"))
+                .hint("remove nat, or make the mode nat"),
+        );
+    }
+    let first = forward.children_named("interface").find_map(|i| i.attribute("dev"));
+    if let (Some(device), Some(first)) = (forward.attribute("dev"), first)
+        && device.value != first.value
+    {
+        out.push(
+            Diagnostic::error("forward-mode", "dev of forward is not its first interface")
+                .at(device.span)
+                .detail(format!("{}; the first interface is {}", found(&device.value), first.value))
+                .related(first.span, "the first interface")
+                .hint("leave dev out"),
+        );
+    }
+}
+
+/// libvirt runs DHCP for one address of each family.
+fn check_servers(root: &Element, out: &mut Diagnostics) {
+    let mut seen = Claims::default();
+    for ip in root.children_named("ip") {
+        let Some(dhcp) = ip.child("dhcp") else { continue };
+        let family = if ip.attr("family") == Some("ipv6") { "IPv6" } else { "IPv4" };
+        if let Some(first) = seen.claim(family, dhcp.span) {
+            out.push(
+                Diagnostic::error(
+                    "second-dhcp",
+                    format!("the network has DHCP for {family} twice"),
+                )
+                .at(dhcp.span)
+                .related(first, "the first one")
+                .hint("libvirt runs it for one subnet of each family: keep one"),
+            );
+        }
+    }
+}
+
+/// Most addresses that libvirt lets a DHCP range have.
+const RANGE_MAX: u128 = 65_535;
+
+fn check_addresses(ip: Ip<'_>, own: IpAddr, subnet: Subnet, out: &mut Diagnostics) {
+    let dhcp = || ip.element().children_named("dhcp");
+    for range in dhcp().flat_map(|d| d.children_named("range")) {
+        let (Some(start), Some(end)) = (range.attribute("start"), range.attribute("end")) else {
+            continue;
+        };
+        let (Ok(first), Ok(last)) = (start.value.parse(), end.value.parse()) else { continue };
+        if !subnet.contains(first) || !subnet.contains(last) || first > last {
+            continue; // said already
+        }
+        reserved(subnet, first, "the DHCP range starts at", start.span, out);
+        reserved(subnet, last, "the DHCP range ends at", end.span, out);
+        let size = Subnet::number(last) - Subnet::number(first);
+        if size >= RANGE_MAX {
+            out.push(
+                Diagnostic::error("bad-range", "the DHCP range is too large")
+                    .at(start.span)
+                    .detail(format!("{} addresses; expected at most {RANGE_MAX}", size + 1))
+                    .hint("let it end earlier"),
+            );
+        }
+    }
+    for host in dhcp().flat_map(|d| d.children_named("host")).filter_map(|h| h.attribute("ip")) {
+        if host.value.parse() == Ok(own) {
+            out.push(
+                Diagnostic::warning("own-address", "DHCP gives a guest the host's own address")
+                    .at(host.span)
+                    .detail(found(&host.value))
+                    .hint("choose another address of the subnet"),
+            );
+        }
+    }
+}
+
+/// The first and the last address of an IPv4 subnet stand for the network and for everybody in it.
+fn reserved(subnet: Subnet, address: IpAddr, what: &str, span: Span, out: &mut Diagnostics) {
+    if !address.is_ipv4() || subnet.prefix() >= 31 {
+        return;
+    }
+    let number = Subnet::number(address);
+    let role = if number == subnet.first() {
+        "the network's own address"
+    } else if number == subnet.last() {
+        "the broadcast address"
+    } else {
+        return;
+    };
+    out.push(
+        Diagnostic::error("bad-range", format!("{what} {role}"))
+            .at(span)
+            .detail(format!("{}; the subnet is {subnet}", found(&address.to_string())))
+            .hint("leave the first and the last address of the subnet out"),
+    );
+}
+
+fn check_routes(root: &Element, out: &mut Diagnostics) {
+    let subnets: Vec<Subnet> = Network::new(root).ips().filter_map(Ip::subnet).collect();
+    for route in root.children_named("route") {
+        if let Some(gateway) = route.attribute("gateway")
+            && let Ok(address) = gateway.value.parse::<IpAddr>()
+            && !subnets.iter().any(|s| s.contains(address))
+        {
+            let there: Vec<String> = subnets.iter().map(ToString::to_string).collect();
+            let expected = match there.len() {
+                0 => "the network has no subnet".to_owned(),
+                _ => format!("expected an address of {}", there.join(" or ")),
+            };
+            out.push(
+                Diagnostic::error("bad-route", "the gateway cannot be reached from the network")
+                    .at(gateway.span)
+                    .detail(format!("{}; {expected}", found(&gateway.value)))
+                    .hint("name a guest on this network that forwards"),
+            );
+        }
+        // an address with its netmask or prefix reads as an ip does
+        let target = Ip { element: route };
+        if let (Some(address), Some(subnet)) = (target.address(), target.subnet())
+            && (route.attr("prefix").is_some() || route.attr("netmask").is_some())
+            && Subnet::number(address) != subnet.first()
+        {
+            let place = route.attribute("address").map_or(route.span, |a| a.span);
+            out.push(
+                Diagnostic::error("bad-route", "the route is to a host, and not to a network")
+                    .at(place)
+                    .detail(format!("{}; the network is {subnet}", found(&address.to_string())))
+                    .hint("write the first address of the network"),
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::*;
+    use crate::diag::Sources;
+    use crate::xml::{Limits, parse};
+
+    /// Each problem as `column code`, errors with `!`.
+    fn problems(inside: &str) -> Vec<String> {
+        let text = format!("<network>{inside}</network>");
+        let mut sources = Sources::default();
+        let id = sources.add("x.xml", text.as_str());
+        let root = parse(id, &text, &Limits::default()).unwrap();
+        let mut out = Diagnostics::default();
+        check(&root, &mut out);
+        out.sort();
+        out.iter()
+            .map(|d| {
+                let (_, at) = sources.locate(d.span.unwrap()).unwrap();
+                format!("{} {}{}", at.column, d.code, if d.is_error() { "!" } else { "" })
+            })
+            .collect()
+    }
+
+    #[test]
+    fn each_rule_has_its_place() {
+        let ip = |inside: &str| format!("<ip address='10.0.0.1' prefix='24'>{inside}</ip>");
+        let range = |a: &str, b: &str| ip(&format!("<dhcp><range start='{a}' end='{b}'/></dhcp>"));
+        let route = |inside: &str| format!("{}<route {inside}/>", ip(""));
+        for (inside, expected) in [
+            (range("10.0.0.1", "10.0.0.254"), vec![]),
+            (range("10.0.0.0", "10.0.0.9"), vec!["65 bad-range!"]),
+            (range("10.0.0.2", "10.0.0.255"), vec!["80 bad-range!"]),
+            (
+                "<ip address='10.0.0.1' prefix='8'><dhcp><range start='10.0.0.2' end='10.9.0.9'/>\
+                 </dhcp></ip>"
+                    .into(),
+                vec!["64 bad-range!"],
+            ),
+            (ip("<dhcp><host ip='10.0.0.1'/></dhcp>"), vec!["61 own-address"]),
+            (format!("{}{}", ip("<dhcp/>"), ip("<dhcp/>")), vec!["92 second-dhcp!"]),
+            (route("address='10.1.0.0' prefix='16' gateway='10.0.0.2'"), vec![]),
+            (route("address='10.1.0.0' prefix='16' gateway='10.2.0.2'"), vec!["97 bad-route!"]),
+            (route("address='10.1.0.1' prefix='16' gateway='10.0.0.2'"), vec!["66 bad-route!"]),
+            ("<portgroup name='a'/><portgroup name='a'/>".into(), vec!["48 portgroup!"]),
+            ("<portgroup default='yes'/><portgroup default='yes'/>".into(), vec!["56 portgroup!"]),
+            ("<vlan><tag id='4096'/></vlan>".into(), vec!["25 bad-vlan!"]),
+            (format!("<forward mode='bridge'/>{}", ip("")), vec!["34 forward-mode!"]),
+            ("<forward mode='open' dev='eth0'/>".into(), vec!["36 forward-mode!"]),
+            ("<forward mode='route'><nat/></forward>".into(), vec!["32 forward-mode!"]),
+            (
+                "<forward dev='eth0'><interface dev='eth1'/></forward>".into(),
+                vec!["24 forward-mode!"],
+            ),
+            ("<forward mode=' nat'/>".into(), vec!["25 padded-value!"]),
+        ] {
+            assert_eq!(problems(&inside), expected, "{inside}");
+        }
+    }
+}
