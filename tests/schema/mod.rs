@@ -1,6 +1,9 @@
-//! RELAX NG: the conformance suite, and libvirt's own grammars.
+//! RELAX NG: the conformance suite, libvirt's own grammars, and datatypes against jing.
 
+mod datatypes;
+mod jing;
 mod libvirt;
+mod patterns;
 mod spectest;
 
 use libtest_mimic::Trial;
@@ -9,7 +12,10 @@ use virt::diag::{Diagnostics, Sources, render};
 use virt::schema::Files;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    [spectest::trials(), libvirt::trials()].into_iter().flatten().collect()
+    [datatypes::trials(), libvirt::trials(), patterns::trials(), spectest::trials()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// The files below a directory.
