@@ -1,5 +1,4 @@
-//! RELAX NG: the conformance suite, libvirt's own grammars, and what grammars are made of, against
-//! jing.
+//! RELAX NG: the conformance suite, libvirt's own grammars, and datatypes against jing.
 
 mod datatypes;
 mod jing;
@@ -13,8 +12,10 @@ use virt::diag::{Diagnostics, Sources, render};
 use virt::schema::Files;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let groups = [spectest::trials(), libvirt::trials(), datatypes::trials(), patterns::trials()];
-    groups.into_iter().flatten().collect()
+    [datatypes::trials(), libvirt::trials(), patterns::trials(), spectest::trials()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// The files below a directory.
