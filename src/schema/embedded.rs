@@ -151,7 +151,7 @@ mod tests {
             let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
             if entry.path().is_dir() {
                 below(&entry.path(), &format!("{name}/"), found);
-            } else {
+            } else if name.ends_with(".rng") {
                 found.push(name);
             }
         }
