@@ -28,8 +28,12 @@ impl Automaton {
             match events.next()? {
                 Event::Start(tag) if fits => {
                     let lists = (&mut attributes, &mut namespaces);
-                    fits =
-                        run.before_tag(&events) && start(&mut run, &mut events, &tag, lists, memo)?;
+                    fits = if run.before_tag(&events) {
+                        start(&mut run, &mut events, &tag, lists, memo)?
+                    } else {
+                        events.open(&tag, lists.0, lists.1)?;
+                        false
+                    };
                 }
                 // the rest is read on: it may be malformed
                 Event::Start(tag) => {

@@ -1,11 +1,33 @@
-//! Grammars and what they are made of, against jing.
+//! RELAX NG: the conformance suite, libvirt's own grammars, and datatypes against jing.
 
 mod datatypes;
 mod jing;
+mod libvirt;
 mod patterns;
+mod spectest;
 
 use libtest_mimic::Trial;
+use std::path::PathBuf;
+use virt::diag::{Diagnostics, Sources, render};
+use virt::schema::Files;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    [datatypes::trials(), patterns::trials()].into_iter().flatten().collect()
+    [datatypes::trials(), libvirt::trials(), patterns::trials(), spectest::trials()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// The files below a directory.
+struct Directory(PathBuf);
+
+impl Files for Directory {
+    fn read(&self, uri: &str) -> Result<String, String> {
+        std::fs::read_to_string(self.0.join(uri)).map_err(|e| e.to_string())
+    }
+}
+
+/// Diagnostics as a user sees them.
+fn rendered(problems: &Diagnostics, sources: &Sources) -> String {
+    problems.iter().map(|problem| render(problem, sources)).collect()
 }
