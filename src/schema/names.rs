@@ -32,6 +32,8 @@ struct Entry {
 struct Namespace {
     uri: Box<str>,
     other: Symbol,
+    /// Found again from the entries when a grammar is read.
+    #[serde(skip)]
     locals: FxHashMap<Box<str>, Symbol>,
 }
 
@@ -71,6 +73,16 @@ impl Names {
             }
             symbol
         })
+    }
+
+    /// Finds the names by namespace again, in an alphabet that was read.
+    pub(super) fn index(&mut self) {
+        for (i, entry) in self.entries.iter().enumerate() {
+            let (Some(id), Some(local)) = (entry.namespace, &entry.local) else { continue };
+            if let Some(n) = self.namespaces.get_mut(index(id.0)) {
+                n.locals.insert(local.clone(), Symbol(number(i)));
+            }
+        }
     }
 
     /// The symbol that a document's name has; `uri` is empty for no namespace.

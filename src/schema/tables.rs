@@ -67,7 +67,8 @@ fn write_data(d: &DataDecl) -> WrittenData {
 
 /// The grammar that [`write`] made the bytes of; `None` for other bytes.
 pub fn read(bytes: &[u8]) -> Option<Grammar> {
-    let written: Written = postcard::from_bytes(bytes).ok()?;
+    let mut written: Written = postcard::from_bytes(bytes).ok()?;
+    written.names.index();
     let mut patterns = Patterns::default();
     for (i, pattern) in written.patterns.into_iter().enumerate() {
         // the first few are there from the start
