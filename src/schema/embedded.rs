@@ -123,6 +123,8 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
     use super::*;
+    use crate::diag::render;
+    use crate::schema::load;
     use std::path::Path;
 
     fn below(directory: &Path, prefix: &str, found: &mut Vec<String>) {
@@ -144,6 +146,18 @@ mod tests {
         found.sort();
         let listed: Vec<&str> = FILES.iter().map(|(path, _)| *path).collect();
         assert_eq!(listed, found);
+    }
+
+    /// They are loaded without checks, so they are checked here.
+    #[test]
+    fn all_of_them_are_right() {
+        for name in EMBEDDED {
+            let mut sources = Sources::default();
+            if let Err(problems) = load(&format!("{name}.rng"), &Embedded, &mut sources) {
+                let texts = problems.iter().map(|problem| render(problem, &sources));
+                panic!("{}", texts.collect::<String>());
+            }
+        }
     }
 
     #[test]
