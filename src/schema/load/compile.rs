@@ -29,22 +29,17 @@ const WIDEST: usize = 10_000;
 pub(super) fn compile(
     root: &Node,
     library: &Library,
-    check: bool,
     problems: &mut Diagnostics,
 ) -> Option<Grammar> {
     let mut compiler = Compiler::new(library, problems);
     let start = compiler.pattern(root, Context::ROOT);
     compiler.contents();
-    if check {
-        compiler.rest();
-    }
+    compiler.rest();
     let (grammar, origins) = compiler.finish(start);
     if problems.has_errors() {
         return None;
     }
-    if check {
-        restrict::check(&grammar, &origins, problems);
-    }
+    restrict::check(&grammar, &origins, problems);
     Some(grammar)
 }
 
