@@ -80,7 +80,7 @@ fn read(element: &Element, out: &mut Diagnostics) -> Found {
             "replace" => settings.replace = truth(a, out).unwrap_or_default(),
             other => {
                 let known: Vec<&str> = ATTRIBUTES.into_iter().chain(CHILDREN).collect();
-                out.push(unknown("setting", other, a.span, &known));
+                out.push(unknown("setting", other, a.name_span, &known));
             }
         }
     }
@@ -146,7 +146,7 @@ fn read_stop(element: &Element, out: &mut Diagnostics) -> Stop {
                 ),
             },
             "force" => stop.force = truth(a, out).unwrap_or_default(),
-            other => out.push(unknown("setting", other, a.span, &["timeout", "force"])),
+            other => out.push(unknown("setting", other, a.name_span, &["timeout", "force"])),
         }
     }
     for child in element.elements() {
@@ -279,7 +279,7 @@ mod tests {
             ),
             (
                 "<v:reconcile autostrat='yes'/>",
-                "2:25 virt has no such setting; did you mean autostart?",
+                "2:14 virt has no such setting; did you mean autostart?",
             ),
             (
                 "<v:reconcile><alow>restart</alow></v:reconcile>",
@@ -295,7 +295,7 @@ mod tests {
             ),
             (
                 "<v:reconcile><stop timeot='1m'/></v:reconcile>",
-                "2:28 virt has no such setting; did you mean timeout?",
+                "2:20 virt has no such setting; did you mean timeout?",
             ),
             (
                 "<v:reconcile><depends_on>db</depends_on></v:reconcile>",

@@ -6,6 +6,7 @@ use super::diagnose::{Notation, Place, Scopes, symbol, with_attributes};
 use super::expected::{Expected, Values};
 use super::names::{NameClass, Symbol};
 use super::pattern::{ElementId, PatternId};
+use super::prefixes::prefix_of;
 use super::residue::Step;
 use super::value::is_blank;
 use crate::diag::{Diagnostic, Span, closest, excerpt};
@@ -54,7 +55,11 @@ impl Blame<'_, '_> {
     /// A symbol as a message names it.
     fn named(&self, symbol: Symbol) -> Option<String> {
         let (uri, local) = self.automaton.grammar().names.name(symbol)?;
-        Some(if uri.is_empty() { local.to_owned() } else { format!("{local} of {uri}") })
+        Some(match prefix_of(uri) {
+            _ if uri.is_empty() => local.to_owned(),
+            Some(prefix) => format!("{prefix}:{local}"),
+            None => format!("{local} of {uri}"),
+        })
     }
 
     fn class_names(&self, class: &NameClass) -> Vec<String> {
@@ -104,7 +109,9 @@ impl Blame<'_, '_> {
             return self.unexpected_root(e, &next);
         };
         let around = self.written(&excerpt(&parent.element.name.local));
-        let expected = next.iter().map(|n| self.written(n)).collect();
+        let keys = self.keys(parent, &next);
+        let expected: BTreeSet<&String> = next.iter().chain(&keys).collect();
+        let expected = expected.into_iter().map(|n| self.written(n)).collect();
         let problem = |code, summary: String| Diagnostic::error(code, summary).at(e.span);
         let initially = self.automaton.fork(parent.content, Step::Element(name));
         if self.automaton.inside(initially).is_some() {
@@ -136,6 +143,16 @@ impl Blame<'_, '_> {
         }
         problem.hint = self.hint_for_element(e, name, parent, &next);
         problem
+    }
+
+    /// The attributes that an element may have besides `children`, where both are called keys.
+    fn keys(&self, place: Place<'_>, children: &BTreeSet<String>) -> BTreeSet<String> {
+        let mut keys = match self.notation {
+            Notation::Xml => BTreeSet::new(),
+            Notation::Toml => self.next_attributes(place.before),
+        };
+        keys.retain(|k| !children.contains(k) && place.element.attribute(k).is_none());
+        keys
     }
 
     fn bare(&self, name: &str) -> String {
@@ -283,6 +300,14 @@ impl Blame<'_, '_> {
         }
         let place = Place { element: e, before: inside, content: self.automaton.close_tag(state) };
         let children = self.next_elements(place.content);
+        if self.notation == Notation::Toml {
+            let parts = self.automaton.parts(state);
+            let inside = parts.iter().flat_map(|p| self.expected().all_elements(*p));
+            let mut keys = self.element_names(inside.map(|(element, _)| element));
+            keys.retain(|key| e.child(key).is_none());
+            keys.extend(next.iter().cloned());
+            problem = problem.expected(keys.into_iter().collect());
+        }
         let slip = closest(&local, next.iter().map(String::as_str)).map(str::to_owned);
         let others: Vec<Attribute> =
             e.attributes.iter().filter(|o| o.name != a.name).cloned().collect();
@@ -445,6 +470,19 @@ impl Blame<'_, '_> {
     ) -> Diagnostic {
         let around = self.written(&excerpt(&e.name.local));
         let next = self.next_elements(state);
+        let plain = e.attributes.is_empty() && e.elements().next().is_none();
+        if let (Notation::Toml, true, Some(place)) = (self.notation, plain, self.parents.last()) {
+            let mut keys = self.next_attributes(place.before);
+            keys.extend(next);
+            let summary = format!("{around} takes no single value");
+            let hint = if keys.is_empty() {
+                format!("write {around} = true, or false to leave it out")
+            } else {
+                format!("it is a table: {around} = {{ … }}")
+            };
+            let problem = Diagnostic::error("unexpected-text", summary).at(text.1).hint(hint);
+            return problem.expected(keys.into_iter().collect());
+        }
         Diagnostic::error(
             "unexpected-text",
             format!("text is not allowed in {around}: \"{}\"", excerpt(text.0.trim())),
