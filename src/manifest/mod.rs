@@ -1,13 +1,16 @@
 //! From paths to what the manifests ask for: finding, reading, settings, checks across files.
 //!
-//! Floor 2: imports `diag`, `xml`, `model` and `schema`. Only `files` and `grammars` touch the file system; nothing here
-//! prints or reads the environment, and a relative path in `virt.toml` stays as it is.
+//! Floor 2: imports `diag`, `xml`, `model` and `schema`. Only `files` and `grammars` touch the file
+//! system; nothing here prints or reads the environment, and a relative path in `virt.toml` stays
+//! as it is.
 
 mod check;
 mod document;
 mod files;
 mod grammars;
+mod keys;
 mod load;
+mod notation;
 mod object;
 mod settings;
 mod to_toml;

@@ -3,9 +3,10 @@
 //! Small elements become inline tables or dotted keys, larger ones tables with a header of their
 //! own, devices always `[[domain.devices.disk]]` and its like.
 
+use super::keys::{self, KeyName, Meaning};
 use super::settings;
-use super::toml::{TEXT_KEY, XML_KEY, vocabulary_name};
-use crate::model::vocabulary::{self, Scalar};
+use super::toml::{TEXT_KEY, XML_KEY};
+use crate::schema::{self, Place, Shape, Values};
 use crate::xml::{Attribute, Element, Name, Node, write_compact};
 use std::fmt::Write as _;
 
@@ -65,9 +66,15 @@ fn root_entries(root: &Element) -> Vec<Entry> {
             }
         }
     }
-    let mut list = entries(&rest, "");
+    let shape = schema::shape(&root.name.local).filter(|_| root.name.namespace.is_none());
+    let start = shape.map_or_else(Place::nowhere, Shape::start);
+    let at = At { place: start, default: "", depth: 0 }.inside(&rest);
+    let mut list = entries(&rest, &at);
     if let Some(found) = taken {
-        list.push((settings::ELEMENT.to_owned(), Value::Table(entries(&found, "metadata"))));
+        let metadata = Element::new("metadata");
+        let inner = at.inside(&metadata).inside(&found);
+        let value = Value::Table(entries(&found, &inner));
+        list.push((settings::ELEMENT.to_owned(), value));
     }
     list
 }
@@ -79,34 +86,82 @@ fn without_prefix(e: &mut Element) {
     }
 }
 
-/// What is in an element that stands in `outer`.
-fn entries(e: &Element, outer: &str) -> Vec<Entry> {
+/// Where something is written.
+struct At<'a> {
+    /// What the grammar has there.
+    place: Place<'static>,
+    /// The default namespace.
+    default: &'a str,
+    /// How many elements are around it.
+    depth: usize,
+}
+
+impl<'a> At<'a> {
+    /// What is in an element that stands here.
+    fn inside(&self, e: &'a Element) -> Self {
+        let namespace = e.name.namespace.as_deref().unwrap_or("");
+        let place = self.place.child(namespace, &e.name.local).unwrap_or_else(Place::nowhere);
+        let declared = e.namespaces.iter().rev().find(|d| d.prefix.is_none());
+        let default = declared.map_or(self.default, |d| &*d.uri);
+        Self { place, default, depth: self.depth + 1 }
+    }
+
+    fn repeats(&self, child: &Element) -> bool {
+        self.place.repeats(child.name.namespace.as_deref().unwrap_or(""), &child.name.local)
+    }
+
+    /// What the text of a child element may be.
+    fn text_of(&self, child: &Element) -> Option<Values<'static>> {
+        let namespace = child.name.namespace.as_deref().unwrap_or("");
+        self.place.child(namespace, &child.name.local).and_then(|place| place.text())
+    }
+
+    /// What the key `name` with a single value would be.
+    fn meaning(&self, name: &Name) -> Meaning<'static> {
+        let prefixed = name.prefix.is_some();
+        let namespace = name.namespace.as_deref().unwrap_or("");
+        keys::meaning(
+            &self.place,
+            KeyName {
+                attribute_namespace: if prefixed { namespace } else { "" },
+                element_namespace: if prefixed { namespace } else { self.default },
+                local: &name.local,
+                prefixed,
+            },
+        )
+    }
+}
+
+/// What is in an element.
+fn entries<'a>(e: &'a Element, inner: &At<'a>) -> Vec<Entry> {
     let mut list = Vec::new();
     for decl in &e.namespaces {
         let name = decl.prefix.as_ref().map_or("xmlns".to_owned(), |p| format!("xmlns:{p}"));
         list.push((key(&name), Value::Text(decl.uri.to_string())));
     }
-    let name = vocabulary_name(e);
     let groups = groups(e);
     for attribute in &e.attributes {
         let taken = groups.iter().any(|(name, _)| *name == attribute.name.local);
-        let key = attribute_key(attribute, outer, &name, taken);
-        list.push((key, literal(&attribute.name.local, &attribute.value)));
+        let namespace = attribute.name.namespace.as_deref().unwrap_or("");
+        let values = inner.place.attribute(namespace, &attribute.name.local);
+        let key = attribute_key(attribute, inner, taken);
+        list.push((key, literal(values.as_ref(), &attribute.value)));
     }
     if e.has_text() {
-        let text_key = if vocabulary::has_value_attribute(&name) { TEXT_KEY } else { "value" };
-        list.push((key(text_key), literal(text_key, &whole_text(e))));
+        let text_key = if keys::has_value_attribute(&inner.place) { TEXT_KEY } else { "value" };
+        list.push((key(text_key), literal(inner.place.text().as_ref(), &whole_text(e))));
     }
-    for (child, members) in groups {
-        let devices = name == "devices" && outer == "domain";
+    for (name, members) in groups {
+        let devices = inner.depth == 2 && e.is("devices");
         let value = match members.as_slice() {
-            [one] if !devices || is_plain(one) => element(one, outer, &name),
+            [one] if !devices || is_plain(one) || !inner.repeats(one) => element(one, inner),
             several if several.iter().all(|e| is_plain(e) && e.has_text()) => {
-                Value::Texts(several.iter().map(|e| literal(&child, &whole_text(e))).collect())
+                let text = |e: &&Element| literal(inner.text_of(e).as_ref(), &whole_text(e));
+                Value::Texts(several.iter().map(text).collect())
             }
-            several => Value::Tables(several.iter().map(|e| table(e, &name)).collect(), devices),
+            several => Value::Tables(several.iter().map(|e| table(e, inner)).collect(), devices),
         };
-        list.push((key(&child), value));
+        list.push((key(&name), value));
     }
     list
 }
@@ -128,27 +183,24 @@ fn groups(e: &Element) -> Vec<(String, Vec<&Element>)> {
     groups
 }
 
-/// The only element of its name in `parent`, which stands in `outer`.
-fn element(e: &Element, outer: &str, parent: &str) -> Value {
-    let name = e.name.written();
-    if is_plain(e) {
-        let meant = match vocabulary::scalar(outer, parent, &name) {
-            Scalar::Attribute if name.contains(':') => Scalar::Element,
-            meant => meant,
-        };
-        match (meant, e.has_text()) {
-            (Scalar::Element, true) => return literal(&name, &whole_text(e)),
-            (Scalar::Element, false) => return Value::Text(String::new()),
-            (Scalar::Flag, false) => return Value::Scalar("true".to_owned()),
-            (Scalar::Flag, true) | (Scalar::Attribute, _) => {}
+/// An element that is the only one of its name.
+fn element<'a>(e: &'a Element, outer: &At<'a>) -> Value {
+    if is_plain(e)
+        && let Meaning::Element(child) = outer.meaning(&e.name)
+    {
+        let flag = child.is_known() && child.text().is_none();
+        match (flag, e.has_text()) {
+            (true, false) => return Value::Scalar("true".to_owned()),
+            (_, true) => return literal(child.text().as_ref(), &whole_text(e)),
+            (false, false) => return Value::Text(String::new()),
         }
     }
-    Value::Table(table(e, parent))
+    Value::Table(table(e, outer))
 }
 
-/// An element that stands in `parent`, as a table.
-fn table(e: &Element, parent: &str) -> Vec<Entry> {
-    if must_be_raw(e) { raw(e) } else { entries(e, parent) }
+/// An element as a table.
+fn table<'a>(e: &'a Element, outer: &At<'a>) -> Vec<Entry> {
+    if must_be_raw(e) { raw(e) } else { entries(e, &outer.inside(e)) }
 }
 
 fn is_plain(e: &Element) -> bool {
@@ -174,14 +226,14 @@ fn whole_text(e: &Element) -> String {
         .collect()
 }
 
-fn attribute_key(attribute: &Attribute, outer: &str, name: &str, taken: bool) -> String {
+fn attribute_key(attribute: &Attribute, inner: &At<'_>, taken: bool) -> String {
     let local = attribute.name.local.as_str();
     if attribute.name.namespace.is_some() {
         return key(&format!("@{}", attribute.name.written()));
     }
-    let is_settings_key = outer.is_empty() && local == settings::ELEMENT;
-    let is_text_key = local == "value" && !vocabulary::has_value_attribute(name);
-    let means_element = vocabulary::scalar(outer, name, local) != Scalar::Attribute;
+    let is_settings_key = inner.depth == 1 && local == settings::ELEMENT;
+    let is_text_key = local == "value" && !keys::has_value_attribute(&inner.place);
+    let means_element = matches!(inner.meaning(&attribute.name), Meaning::Element(_));
     if taken || is_settings_key || is_text_key || means_element {
         key(&format!("@{local}"))
     } else {
@@ -189,14 +241,16 @@ fn attribute_key(attribute: &Attribute, outer: &str, name: &str, taken: bool) ->
     }
 }
 
-/// A text as the scalar that reads back as the same text.
-fn literal(name: &str, text: &str) -> Value {
-    let (yes, no) = vocabulary::truth_words(name);
-    if vocabulary::is_words(name) {
-        Value::Text(text.to_owned())
-    } else if text == yes || text == no {
+/// A text as the scalar that reads back as the same text; `values` are what the grammar has there.
+fn literal(values: Option<&Values<'_>>, text: &str) -> Value {
+    let truth = values.and_then(Values::truth);
+    if let Some((yes, no)) = truth
+        && (text == yes || text == no)
+    {
         Value::Scalar((text == yes).to_string())
-    } else if text.parse::<i64>().is_ok_and(|n| n.to_string() == text) {
+    } else if values.is_some_and(Values::has_numbers)
+        && text.parse::<i64>().is_ok_and(|n| n.to_string() == text)
+    {
         Value::Scalar(text.to_owned())
     } else {
         Value::Text(text.to_owned())

@@ -1,17 +1,24 @@
 //! TOML manifests as the same positioned tree that XML gives.
 //!
-//! A scalar is an attribute or a child element as [`vocabulary::scalar`] has it; a table is always
-//! a child element, an array always several. `@key` is an attribute whatever the vocabulary says,
-//! `value` is the text of an element (`#text` where the element has an attribute of that name),
-//! `xmlns:p` declares a prefix, and a prefixed scalar is an element. Numbers stand for their
-//! digits, truth values for the words libvirt wants there. The order of equally named elements is
-//! kept; libvirt gives none to that of differently named ones. An element whose text and children
-//! are interleaved cannot be said that way: the table `{ "#xml" = "…" }` holds it as XML.
+//! The grammar says what a key is: a single value is an attribute or a child element ([`keys`] has
+//! the rules), a table is always a child element, an array always several. `@key` is an attribute
+//! whatever the grammar says, `value` is the text of an element (`#text` where the element has an
+//! attribute of that name), and `xmlns:p` declares a prefix; the usual prefixes of libvirt's
+//! namespaces need no declaration. Numbers stand for their digits, truth values for the words that
+//! the grammar has there, or for whether an element without content is there. Children are put in
+//! the order of the grammar, and equally named ones stay in theirs: libvirt gives no meaning to any
+//! other, but libxml2, by which it validates, refuses some. An element whose text and children are
+//! interleaved cannot be said that way: the table `{ "#xml" = "…" }` holds it as XML.
+//!
+//! Keys that the grammar does not know are read all the same: validation says what is wrong with
+//! them, since it knows what is possible beside the other keys.
 
+use super::keys::{self, KeyName, Meaning};
+use super::notation::{PROBLEMS_MAX, parse_table, too_many, value_span};
 use super::settings;
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Span, closest, excerpt};
 use crate::model::Kind;
-use crate::model::vocabulary::{self, Scalar};
+use crate::schema::{self, Place, Values};
 use crate::xml::{self, Attribute, Element, Limits, Name, NamespaceDecl, Node, Text};
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -38,70 +45,18 @@ pub(super) fn parse(source: SourceId, text: &str, out: &mut Diagnostics) -> Vec<
             reader.unknown_kind(key);
             continue;
         };
-        let place = Place { grandparent: "", parent: "", depth: 0 };
-        roots.extend(reader.children(kind.word(), reader.key_span(key), value, place));
+        // a test shows that there is one
+        let Some(shape) = schema::shape(kind.word()) else { continue };
+        let at = At { place: &shape.start(), depth: 0 };
+        roots.extend(reader.children(kind.word(), reader.key_span(key), value, at));
     }
     roots
 }
 
-/// Reads the tables of a TOML text, with each problem of the notation said in `out`.
-pub(super) fn parse_table<'a>(
-    source: SourceId,
-    text: &'a str,
-    out: &mut Diagnostics,
-) -> DeTable<'a> {
-    let limit = Limits::default().bytes;
-    if text.len() > limit {
-        let detail = format!("{} bytes; at most {limit} are read", text.len());
-        let summary = "the document is too large";
-        out.push(Diagnostic::error("limit", summary).at(Span::new(source, 0, 0)).detail(detail));
-        return DeTable::default();
-    }
-    let (table, errors) = if text.len() > RECOVER_MAX {
-        DeTable::parse(text).map_or_else(|e| (None, vec![e]), |table| (Some(table), Vec::new()))
-    } else {
-        let (table, errors) = DeTable::parse_recoverable(text);
-        (Some(table), errors)
-    };
-    for (i, error) in errors.iter().take(PROBLEMS_MAX).enumerate() {
-        let at = error.span().unwrap_or(0..0);
-        let problem = Diagnostic::error("toml", "the TOML cannot be read")
-            .at(Span::new(source, at.start, at.end))
-            .detail(excerpt(error.message()));
-        out.push(if i + 1 == PROBLEMS_MAX { too_many(problem) } else { problem });
-    }
-    table.map(Spanned::into_inner).unwrap_or_default()
-}
-
-/// Most problems of one file that are said one by one.
-const PROBLEMS_MAX: usize = 100;
-
-/// Longest text of which every problem is looked for, in bytes; each costs memory.
-const RECOVER_MAX: usize = 1 << 20;
-
-fn too_many(last: Diagnostic) -> Diagnostic {
-    last.hint("there may be more problems in this file: they are not shown")
-}
-
-/// Where the value of a string stands, without its quotes.
-pub(super) fn value_span(source: SourceId, text: &str, value: &Value<'_>) -> Span {
-    let range = value.span();
-    let written = text.get(range.clone()).unwrap_or("");
-    for quote in ["\"\"\"", "'''", "\"", "'"] {
-        if let Some(rest) = written.strip_prefix(quote)
-            && rest.ends_with(quote)
-        {
-            return Span::new(source, range.start + quote.len(), range.end - quote.len());
-        }
-    }
-    Span::new(source, range.start, range.end)
-}
-
-/// The element that a key stands in, as the vocabulary names it, and how deep that is.
+/// The element that a key stands in, and how deep that is.
 #[derive(Clone, Copy)]
-struct Place<'a> {
-    grandparent: &'a str,
-    parent: &'a str,
+struct At<'a> {
+    place: &'a Place<'static>,
     depth: usize,
 }
 
@@ -127,13 +82,7 @@ impl Reader<'_> {
     }
 
     /// The elements `name` that a table or an array makes.
-    fn children(
-        &mut self,
-        name: &str,
-        span: Span,
-        value: &Value<'_>,
-        at: Place<'_>,
-    ) -> Vec<Element> {
+    fn children(&mut self, name: &str, span: Span, value: &Value<'_>, at: At<'_>) -> Vec<Element> {
         match value.get_ref() {
             DeValue::Table(table) => self.element(name, span, table, at).into_iter().collect(),
             DeValue::Array(items) => {
@@ -143,7 +92,7 @@ impl Reader<'_> {
                         DeValue::Table(table) => {
                             self.element(name, self.span(item.span()), table, at)
                         }
-                        _ if at.depth > 0 => self.leaf(name, self.span(item.span()), item),
+                        _ if at.depth > 0 => self.leaf(name, self.span(item.span()), item, at),
                         _ => self.no_table(name, item),
                     });
                 }
@@ -165,7 +114,7 @@ impl Reader<'_> {
         name: &str,
         span: Span,
         table: &DeTable<'_>,
-        at: Place<'_>,
+        at: At<'_>,
     ) -> Option<Element> {
         let limits = Limits::default();
         self.elements += 1;
@@ -186,10 +135,11 @@ impl Reader<'_> {
         }
         let name = self.resolve(name, span, true);
         let element = name.map(|name| {
+            let place = child_place(at.place, &name);
             let mut element = Element::named(name);
             element.span = span;
             element.namespaces = namespaces;
-            self.fill(&mut element, table, at);
+            self.fill(&mut element, table, At { place: &place, depth: at.depth + 1 });
             element
         });
         self.scope.truncate(outer);
@@ -204,7 +154,9 @@ impl Reader<'_> {
                 self.say(self.problem(value.span(), "a namespace is not a string"));
                 continue;
             }
-            let Some(Text { value: uri, span }) = self.words("xmlns", value) else { continue };
+            let Some(Text { value: uri, span }) = self.words("xmlns", value, None) else {
+                continue;
+            };
             if let Some(prefix) = prefix.filter(|prefix| !xml::is_ncname(prefix)) {
                 let summary = format!("\"{}\" is not a name", excerpt(prefix));
                 self.say(Diagnostic::error("toml", summary).at(self.key_span(key)));
@@ -218,9 +170,8 @@ impl Reader<'_> {
         found
     }
 
-    fn fill(&mut self, element: &mut Element, table: &DeTable<'_>, at: Place<'_>) {
-        let parent = vocabulary_name(element);
-        let inner = Place { grandparent: at.parent, parent: &parent, depth: at.depth + 1 };
+    /// Puts into the element what the table has; `inner` is inside the element.
+    fn fill(&mut self, element: &mut Element, table: &DeTable<'_>, inner: At<'_>) {
         let mut settings = Vec::new();
         for (key, value) in table {
             let name: &str = key.get_ref();
@@ -228,7 +179,7 @@ impl Reader<'_> {
             if declared_prefix(name).is_some() {
                 continue;
             }
-            if at.depth == 0 && name == settings::ELEMENT {
+            if inner.depth == 1 && name == settings::ELEMENT {
                 settings = self.settings(span, value, inner);
                 continue;
             }
@@ -241,13 +192,15 @@ impl Reader<'_> {
             }
         }
         attach_settings(element, settings);
+        sort(element, inner.place);
     }
 
     /// The settings of a resource, as they stand in the metadata of its XML form.
-    fn settings(&mut self, span: Span, value: &Value<'_>, inner: Place<'_>) -> Vec<Element> {
+    fn settings(&mut self, span: Span, value: &Value<'_>, inner: At<'_>) -> Vec<Element> {
         let prefix = Some(Arc::from(crate::model::PREFIX));
         self.scope.push(NamespaceDecl { prefix, uri: crate::model::NAMESPACE.into() });
-        let at = Place { grandparent: inner.parent, parent: "metadata", depth: inner.depth + 1 };
+        let place = child_place(inner.place, &Name::local("metadata"));
+        let at = At { place: &place, depth: inner.depth + 1 };
         let written = format!("{}:{}", crate::model::PREFIX, settings::ELEMENT);
         let DeValue::Table(_) = value.get_ref() else {
             let hint = "write reconcile.power = \"running\", or a table [domain.reconcile]";
@@ -260,38 +213,35 @@ impl Reader<'_> {
         found
     }
 
-    fn scalar(&mut self, element: &mut Element, key: &Key<'_>, value: &Value<'_>, at: Place<'_>) {
+    fn scalar(&mut self, element: &mut Element, key: &Key<'_>, value: &Value<'_>, at: At<'_>) {
         let name: &str = key.get_ref();
         let span = self.key_span(key);
         if let Some(attribute) = name.strip_prefix('@') {
             if attribute == "xmlns" {
                 let summary = "@xmlns would declare a namespace";
-                self.say(Diagnostic::error("toml", summary).at(span).hint("write xmlns"));
-                return;
+                return self.say(Diagnostic::error("toml", summary).at(span).hint("write xmlns"));
             }
-            return self.attribute(element, attribute, span, value);
+            return self.attribute(element, attribute, span, value, at);
         }
-        let takes_value = vocabulary::has_value_attribute(at.parent);
-        if name == TEXT_KEY || (name == "value" && !takes_value) {
-            let text = self.words(name, value);
+        if name == TEXT_KEY || (name == "value" && !keys::has_value_attribute(at.place)) {
+            let text = self.words(name, value, at.place.text().as_ref());
             return self.push_text(element, text);
         }
-        let meant = match vocabulary::scalar(at.grandparent, at.parent, name) {
-            Scalar::Attribute if name.contains(':') => Scalar::Element,
-            meant => meant,
-        };
-        match (meant, value.get_ref()) {
-            (Scalar::Attribute, _) => self.attribute(element, name, span, value),
-            (Scalar::Flag, DeValue::Boolean(false)) => {}
-            (Scalar::Flag, DeValue::Boolean(true)) => {
-                if let Some(name) = self.resolve(name, span, true) {
+        let meaning = keys::meaning(at.place, self.key_name(name));
+        match (meaning, value.get_ref()) {
+            (Meaning::Attribute, _) => self.attribute(element, name, span, value, at),
+            // an element of which there is nothing to say but whether it is there
+            (Meaning::Element(child), DeValue::Boolean(there))
+                if child.is_known() && child.text().is_none() =>
+            {
+                if *there && let Some(name) = self.resolve(name, span, true) {
                     let mut child = Element::named(name);
                     child.span = span;
                     element.push(child);
                 }
             }
-            (Scalar::Flag | Scalar::Element, _) => {
-                if let Some(child) = self.leaf(name, span, value) {
+            (Meaning::Element(_), _) => {
+                if let Some(child) = self.leaf(name, span, value, at) {
                     element.push(child);
                 }
             }
@@ -299,28 +249,36 @@ impl Reader<'_> {
     }
 
     /// An element with nothing but text.
-    fn leaf(&mut self, name: &str, span: Span, value: &Value<'_>) -> Option<Element> {
-        let text = self.words(name, value);
-        let mut child = Element::named(self.resolve(name, span, true)?);
+    fn leaf(&mut self, key: &str, span: Span, value: &Value<'_>, at: At<'_>) -> Option<Element> {
+        let name = self.resolve(key, span, true);
+        let values = name.as_ref().and_then(|name| child_place(at.place, name).text());
+        let text = self.words(key, value, values.as_ref());
+        let mut child = Element::named(name?);
         child.span = span;
         self.push_text(&mut child, text);
         Some(child)
     }
 
-    fn attribute(&mut self, element: &mut Element, name: &str, at: Span, value: &Value<'_>) {
-        let text = self.words(name, value);
-        let Some(name) = self.resolve(name, at, false) else { return };
-        let Some(Text { value, span }) = text else { return };
+    fn attribute(
+        &mut self,
+        element: &mut Element,
+        key: &str,
+        key_span: Span,
+        value: &Value<'_>,
+        at: At<'_>,
+    ) {
+        let name = self.resolve(key, key_span, false);
+        let values = name.as_ref().and_then(|n| at.place.attribute(namespace(n), &n.local));
+        let text = self.words(key, value, values.as_ref());
+        let (Some(name), Some(Text { value, span })) = (name, text) else { return };
+        let problem = |summary: &str| Diagnostic::error("toml", summary).at(key_span);
         if element.attributes.len() >= Limits::default().attributes {
-            self.say(Diagnostic::error("toml", "the element has too many attributes").at(at));
-            return;
+            return self.say(problem("the element has too many attributes"));
         }
         if element.attributes.iter().any(|a| a.name == name) {
-            let summary = format!("{} is given twice", excerpt(&name.local));
-            self.say(Diagnostic::error("toml", summary).at(at));
-            return;
+            return self.say(problem(&format!("{} is given twice", excerpt(&name.local))));
         }
-        element.attributes.push(Attribute { name, value, name_span: at, span });
+        element.attributes.push(Attribute { name, value, name_span: key_span, span });
     }
 
     fn push_text(&self, element: &mut Element, text: Option<Text>) {
@@ -331,12 +289,12 @@ impl Reader<'_> {
         }
     }
 
-    /// A scalar as the text that XML has for it.
-    fn words(&mut self, key: &str, value: &Value<'_>) -> Option<Text> {
+    /// A scalar as the text that XML has for it; `values` are what the grammar has there.
+    fn words(&mut self, key: &str, value: &Value<'_>, values: Option<&Values<'_>>) -> Option<Text> {
         let words = match value.get_ref() {
             DeValue::String(s) => s.to_string(),
             DeValue::Boolean(b) => {
-                let (yes, no) = vocabulary::truth_words(key);
+                let (yes, no) = values.and_then(Values::truth).unwrap_or(("true", "false"));
                 (if *b { yes } else { no }).to_owned()
             }
             DeValue::Integer(n) if matches!(n.radix(), 10 | 16) => n.to_string(),
@@ -409,12 +367,31 @@ impl Reader<'_> {
             }
             (Some(prefix), Some(uri)) => Some(Name::qualified(prefix, uri, local)),
             (Some("xml"), None) => Some(Name::qualified("xml", xml::XML_NAMESPACE, local)),
+            (Some(prefix), None) if let Some(uri) = schema::namespace_of(prefix) => {
+                Some(Name::qualified(prefix, uri, local))
+            }
             (Some(prefix), None) => {
                 let summary = format!("the prefix {} is not declared", excerpt(prefix));
                 let hint = format!("declare it in the same table: \"xmlns:{prefix}\" = \"…\"");
                 self.say(Diagnostic::error("toml", summary).at(span).hint(hint));
                 None
             }
+        }
+    }
+
+    /// The namespaces that a key's name has, as far as prefixes are declared.
+    fn key_name<'k>(&'k self, written: &'k str) -> KeyName<'k> {
+        let (prefix, local) = match written.split_once(':') {
+            Some((prefix, local)) => (Some(prefix), local),
+            None => (None, written),
+        };
+        let bound = self.scope.iter().rev().find(|d| d.prefix.as_deref() == prefix);
+        let uri = bound.map(|d| &*d.uri).or_else(|| schema::namespace_of(prefix?)).unwrap_or("");
+        KeyName {
+            attribute_namespace: if prefix.is_some() { uri } else { "" },
+            element_namespace: uri,
+            local,
+            prefixed: prefix.is_some(),
         }
     }
 
@@ -444,13 +421,21 @@ impl Reader<'_> {
     }
 }
 
-/// The name by which the vocabulary knows an element.
-pub(super) fn vocabulary_name(element: &Element) -> String {
-    if settings::is_settings(element) {
-        settings::ELEMENT.to_owned()
-    } else {
-        element.name.written()
-    }
+fn namespace(name: &Name) -> &str {
+    name.namespace.as_deref().unwrap_or("")
+}
+
+/// The place of the child elements of a name.
+fn child_place(place: &Place<'static>, name: &Name) -> Place<'static> {
+    place.child(namespace(name), &name.local).unwrap_or_else(Place::nowhere)
+}
+
+/// Puts children in the order of the grammar; those that it does not know come last.
+fn sort(element: &mut Element, place: &Place<'_>) {
+    element.children.sort_by_cached_key(|node| match node {
+        Node::Text(_) => (false, 0),
+        Node::Element(e) => (true, place.order(namespace(&e.name), &e.name.local)),
+    });
 }
 
 fn attach_settings(root: &mut Element, settings: Vec<Element>) {
@@ -473,6 +458,7 @@ fn declared_prefix(key: &str) -> Option<Option<&str>> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+    use super::super::notation::RECOVER_MAX;
     use super::*;
     use crate::diag::Sources;
     use crate::xml::write_compact;
@@ -525,11 +511,40 @@ mod tests {
             "<domain><a value='1'>x<b>1</b><b c='0x1f'/></a></domain>",
         );
         check(
-            "[domain]\n'xmlns:qemu' = 'urn:q'\n'qemu:commandline'.'qemu:arg' = [{value='-s'}]\n",
-            "<domain xmlns:qemu='urn:q'><qemu:commandline><qemu:arg value='-s'/>\
-             </qemu:commandline></domain>",
+            "[domain]\n'xmlns:q' = 'http://libvirt.org/schemas/domain/qemu/1.0'\n\
+             'q:commandline'.'q:arg' = [{value='-s'}]\n",
+            "<domain xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'><q:commandline>\
+             <q:arg value='-s'/></q:commandline></domain>",
+        );
+        check(
+            "[domain]\n'qemu:commandline'.'qemu:arg' = [{value='-s'}]\n",
+            "<domain><qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>\
+             <qemu:arg value='-s'/></qemu:commandline></domain>",
         );
         check("[domain]\na.'#xml' = '<a>x<b/>y</a>'\n", "<domain><a>x<b/>y</a></domain>");
+    }
+
+    #[test]
+    fn the_grammar_gives_words_and_order() {
+        check(
+            "[domain]\nvcpu = 2\nname = 'a'\nfeatures = { pmu = { state = false }, acpi = false }\n\
+             devices.x = {}\ndevices.memballoon = { model = 'virtio', autodeflate = true }\n\
+             devices.panic = true\ndevices.emulator = '/q'\n",
+            "<domain><name>a</name><vcpu>2</vcpu><features><pmu state='off'/></features>\
+             <devices><emulator>/q</emulator><memballoon model='virtio' autodeflate='on'/>\
+             <panic/><x/></devices></domain>",
+        );
+        // a slip of an element's name is an element, so that this is what is said of it
+        check(
+            "[domain]\nmemmory = 1\nidd = 2\nname = true\n",
+            "<domain idd='2'><name>true</name><memmory>1</memmory></domain>",
+        );
+        // attribute and element: one value, or a table
+        check(
+            "[domain.devices]\ncontroller = [{ model = 'a' }, { model.name = 'b' }]\n",
+            "<domain><devices><controller model='a'/><controller><model name='b'/></controller>\
+             </devices></domain>",
+        );
     }
 
     #[test]

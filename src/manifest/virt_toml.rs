@@ -1,6 +1,6 @@
 //! `virt.toml`: what holds for a whole directory of manifests.
 
-use super::toml::{parse_table, value_span};
+use super::notation::{parse_table, value_span};
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Span, closest, excerpt};
 use crate::model::check_name;
 use toml::de::DeValue;

@@ -18,7 +18,6 @@ mod op;
 pub mod rules;
 mod subnet;
 mod values;
-pub mod vocabulary;
 
 pub use capabilities::{Capabilities, Hypervisor, Version};
 pub use desired::{Desired, DesiredResource, Power, Settings, Stop};

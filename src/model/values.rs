@@ -1,6 +1,6 @@
-//! Checks that domains and networks share: name, UUID, MAC address, unknown children.
+//! Checks that domains and networks share: name, UUID, MAC address.
 
-use super::{Mac, Uuid, check_name, vocabulary};
+use super::{Mac, Uuid, check_name};
 use crate::diag::{Diagnostic, Diagnostics, excerpt};
 use crate::xml::{Attribute, Element};
 
@@ -70,22 +70,6 @@ pub(super) fn check_mac(mac: &Attribute, out: &mut Diagnostics) -> Option<Mac> {
         );
     }
     Some(parsed)
-}
-
-/// Warns of children of `parent` that are one slip away from a known word.
-pub(super) fn check_children(grandparent: &str, parent: &Element, out: &mut Diagnostics) {
-    for child in parent.elements().filter(|c| c.name.namespace.is_none()) {
-        let name = &child.name.local;
-        if let Some(known) = vocabulary::did_you_mean(grandparent, &parent.name.local, name) {
-            let place = &parent.name.local;
-            out.push(
-                Diagnostic::warning("unknown-element", format!("<{place}> has no such element"))
-                    .at(child.span)
-                    .detail(found(name))
-                    .hint(format!("did you mean {known}?")),
-            );
-        }
-    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::load::Files;
 use super::pattern::Grammar;
+use super::shape::Shape;
 use super::tables;
 use std::sync::{Arc, OnceLock};
 
@@ -97,7 +98,7 @@ impl Files for Embedded {
 }
 
 /// The text of an embedded file.
-fn text(path: &str) -> Option<&'static str> {
+pub(super) fn text(path: &str) -> Option<&'static str> {
     let at = FILES.binary_search_by(|(known, _)| (*known).cmp(path)).ok()?;
     FILES.get(at).map(|(_, text)| *text)
 }
@@ -127,6 +128,14 @@ pub fn embedded(name: &str) -> Option<Arc<Grammar>> {
     GRAMMARS.get(at)?.get_or_init(|| tables::read(bytes).map(Arc::new)).clone()
 }
 
+/// What can stand where by the grammar of `name`, one of [`embedded_names`].
+pub fn shape(name: &str) -> Option<&'static Shape> {
+    static SHAPES: [OnceLock<Option<Shape>>; TABLES.len()] =
+        [const { OnceLock::new() }; TABLES.len()];
+    let at = TABLES.iter().position(|(known, _)| *known == name)?;
+    SHAPES.get(at)?.get_or_init(|| embedded(name).map(Shape::new)).as_ref()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
@@ -142,7 +151,7 @@ mod tests {
             let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
             if entry.path().is_dir() {
                 below(&entry.path(), &format!("{name}/"), found);
-            } else {
+            } else if name.ends_with(".rng") {
                 found.push(name);
             }
         }

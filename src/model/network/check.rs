@@ -3,7 +3,7 @@
 use super::{Ip, Network};
 use crate::diag::{Diagnostic, Diagnostics, Severity, Span};
 use crate::model::subnet::netmask_prefix;
-use crate::model::values::{DEVICE_NAME_MAX, check_children, check_identity, check_mac, found};
+use crate::model::values::{DEVICE_NAME_MAX, check_identity, check_mac, found};
 use crate::model::{Mac, Subnet};
 use crate::xml::{Attribute, Element};
 use std::collections::HashMap;
@@ -13,7 +13,6 @@ use std::net::{IpAddr, Ipv4Addr};
 /// Adds the problems of the network document `root` to `out`.
 pub fn check(root: &Element, out: &mut Diagnostics) {
     check_identity(root, out);
-    check_children("", root, out);
     check_bridge(root, out);
     if let Some(mac) = root.child("mac").and_then(|m| m.attribute("address")) {
         check_mac(mac, out);
