@@ -11,13 +11,21 @@ mod contract;
 mod faults;
 mod golden;
 mod real;
+mod schema;
 mod support;
 mod tidy;
 
 fn main() -> std::process::ExitCode {
     let arguments = libtest_mimic::Arguments::from_args();
-    let groups =
-        [tidy::trials, contract::trials, faults::trials, golden::trials, cli::trials, real::trials];
+    let groups = [
+        tidy::trials,
+        contract::trials,
+        faults::trials,
+        golden::trials,
+        cli::trials,
+        real::trials,
+        schema::trials,
+    ];
     let trials = groups.into_iter().flat_map(|trials| trials()).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
