@@ -317,7 +317,7 @@ mod tests {
             ("d.xml", &domain("d", &needs("domain/elsewhere"))),
         ]);
         let loaded = dir.load();
-        assert_eq!(problems(&loaded), ["a.xml:2:32 bad-number"]);
+        assert_eq!(problems(&loaded), ["a.xml:2:32 bad-text"]);
         assert_eq!(held_back(&loaded), ["domain/a", "domain/b", "domain/c"]);
         assert_eq!(sound(&loaded), ["domain/d"]);
         assert!(loaded.desired.complete, "all of them are known by name");
@@ -334,7 +334,7 @@ mod tests {
         let loaded = dir.load();
         assert_eq!(
             problems(&loaded)[..3],
-            ["b.xml:1:1 xml", "c.toml:1:1 missing-type", "c.toml:1:1 missing-os-type"]
+            ["b.xml:1:1 xml", "c.toml:1:1 missing-attribute", "c.toml:1:1 missing-element"]
         );
         assert_eq!(problems(&loaded).last().map(String::as_str), Some("d.xml:1:9 encoding"));
         assert_eq!(
@@ -346,7 +346,7 @@ mod tests {
 
     #[test]
     fn what_two_files_claim_is_said_with_both_places() {
-        let nic = "<devices><interface><mac address='52:54:00:00:00:01'/></interface>\
+        let nic = "<devices><interface type='user'><mac address='52:54:00:00:00:01'/></interface>\
                    <disk><source file='/d'/><target dev='vda'/></disk></devices>";
         let uuid = "<uuid>4dea24b3-1d52-d8f3-2516-782e98a23fa0</uuid>";
         let net = |name: &str, ip: &str| {
@@ -368,10 +368,10 @@ mod tests {
         assert_eq!(
             problems(&loaded),
             [
-                "b.xml:2:60 duplicate-mac",
-                "  a.xml:2:60 the first is domain/a",
-                "b.xml:2:98 shared-disk",
-                "  a.xml:2:98 the first is domain/a",
+                "b.xml:2:72 duplicate-mac",
+                "  a.xml:2:72 the first is domain/a",
+                "b.xml:2:110 shared-disk",
+                "  a.xml:2:110 the first is domain/a",
                 "d.xml:2:32 duplicate-uuid",
                 "  c.xml:2:32 the first is domain/c",
                 "f.xml:1:27 duplicate-name",

@@ -231,6 +231,12 @@ impl Automaton {
         self.fork_at(fork).filter(|f| !f.parts.is_empty()).map(|f| f.inside)
     }
 
+    /// Whether no text may stand here, but blanks.
+    pub(super) fn has_no_text(&mut self, state: StateId) -> bool {
+        let fork = self.fork(state, Step::Text);
+        self.fork_at(fork).is_none_or(|f| f.parts.is_empty())
+    }
+
     fn fork_at(&self, fork: ForkId) -> Option<&Fork> {
         self.forks.get(usize::try_from(fork.0).unwrap_or(usize::MAX))
     }

@@ -1,12 +1,9 @@
 //! Our own grammars, embedded in the program.
 
-use super::load::{Files, load_trusted};
+use super::load::Files;
 use super::pattern::Grammar;
-use crate::diag::Sources;
+use super::tables;
 use std::sync::{Arc, OnceLock};
-
-/// What there is a grammar of; its file has the same name.
-pub const EMBEDDED: [&str; 5] = ["domain", "network", "storagepool", "storagevol", "capabilities"];
 
 macro_rules! file {
     ($path:literal) => {
@@ -105,17 +102,29 @@ fn text(path: &str) -> Option<&'static str> {
     FILES.get(at).map(|(_, text)| *text)
 }
 
-/// The grammar of `name`, one of [`EMBEDDED`]; loaded once, when it is asked for first.
+macro_rules! tables {
+    ($($name:literal),*) => {
+        /// What there is a grammar of, and its tables; the file of the grammar has the same name.
+        const TABLES: &[(&str, &[u8])] =
+            &[$(($name, include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".tables")))),*];
+    };
+}
+
+tables!("domain", "network", "storagepool", "storagevol", "capabilities");
+
+/// What there is a grammar of; its file has the same name.
+pub fn embedded_names() -> impl Iterator<Item = &'static str> {
+    TABLES.iter().map(|(name, _)| *name)
+}
+
+/// The grammar of `name`; made ready once, when it is asked for first.
 pub fn embedded(name: &str) -> Option<Arc<Grammar>> {
-    static GRAMMARS: [OnceLock<Option<Arc<Grammar>>>; EMBEDDED.len()] =
-        [const { OnceLock::new() }; EMBEDDED.len()];
-    let at = EMBEDDED.iter().position(|known| *known == name)?;
-    let made = GRAMMARS.get(at)?.get_or_init(|| {
-        // a test loads them all, so none fails here
-        let grammar = load_trusted(&format!("{name}.rng"), &Embedded, &mut Sources::default());
-        grammar.ok().map(Arc::new)
-    });
-    made.clone()
+    static GRAMMARS: [OnceLock<Option<Arc<Grammar>>>; TABLES.len()] =
+        [const { OnceLock::new() }; TABLES.len()];
+    let at = TABLES.iter().position(|(known, _)| *known == name)?;
+    let (_, bytes) = TABLES.get(at)?;
+    // a test reads them all, so none fails here
+    GRAMMARS.get(at)?.get_or_init(|| tables::read(bytes).map(Arc::new)).clone()
 }
 
 #[cfg(test)]
@@ -123,6 +132,8 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
     use super::*;
+    use crate::diag::Sources;
+    use crate::schema::load;
     use std::path::Path;
 
     fn below(directory: &Path, prefix: &str, found: &mut Vec<String>) {
@@ -147,9 +158,11 @@ mod tests {
     }
 
     #[test]
-    fn all_of_them_load() {
-        for name in EMBEDDED {
-            assert!(embedded(name).is_some(), "{name}");
+    fn the_tables_are_the_grammars() {
+        for name in embedded_names() {
+            let text = load(&format!("{name}.rng"), &Embedded, &mut Sources::default()).unwrap();
+            let read = embedded(name).unwrap();
+            assert!(tables::write(&text) == tables::write(&read), "{name}");
         }
         assert!(embedded("nonsense").is_none());
     }

@@ -16,11 +16,12 @@ mod restrict;
 mod run;
 mod stream;
 mod summary;
+pub mod tables;
 mod tree;
 mod value;
 
 pub use automaton::Automaton;
 pub use diagnose::Notation;
-pub use embedded::{EMBEDDED, Embedded, embedded};
-pub use load::{Files, load, load_trusted};
+pub use embedded::{Embedded, embedded, embedded_names};
+pub use load::{Files, load};
 pub use pattern::Grammar;

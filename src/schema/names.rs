@@ -1,13 +1,14 @@
 //! Names as a grammar sees them: a finite alphabet of symbols, and classes of names over it.
 
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 
 /// What a name is to a grammar: one of the names that it mentions, or some other name in a
 /// namespace that it mentions, or a name in a namespace that it does not know.
 ///
 /// A grammar treats all names of one symbol alike, so tables over symbols are finite whatever
 /// documents hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Symbol(u32);
 
 impl Symbol {
@@ -16,10 +17,10 @@ impl Symbol {
 }
 
 /// The number of a namespace in [`Names`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NamespaceId(u32);
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Entry {
     /// `None` only for [`Symbol::FOREIGN`].
     namespace: Option<NamespaceId>,
@@ -27,15 +28,17 @@ struct Entry {
     local: Option<Box<str>>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Namespace {
     uri: Box<str>,
     other: Symbol,
+    /// Found again from the entries when a grammar is read.
+    #[serde(skip)]
     locals: FxHashMap<Box<str>, Symbol>,
 }
 
 /// The alphabet of a grammar.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Names {
     entries: Vec<Entry>,
     namespaces: Vec<Namespace>,
@@ -70,6 +73,16 @@ impl Names {
             }
             symbol
         })
+    }
+
+    /// Finds the names by namespace again, in an alphabet that was read.
+    pub(super) fn index(&mut self) {
+        for (i, entry) in self.entries.iter().enumerate() {
+            let (Some(id), Some(local)) = (entry.namespace, &entry.local) else { continue };
+            if let Some(n) = self.namespaces.get_mut(index(id.0)) {
+                n.locals.insert(local.clone(), Symbol(number(i)));
+            }
+        }
     }
 
     /// The symbol that a document's name has; `uri` is empty for no namespace.
@@ -111,7 +124,7 @@ impl Names {
 }
 
 /// A set of names: what an element or attribute pattern may be called.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum NameClass {
     /// All names but those of the class within.
     AnyName(Option<Box<Self>>),

@@ -4,13 +4,16 @@
 use super::datatype::{Constant, Datatype};
 use super::names::{NameClass, Symbol};
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 use std::hash::Hash;
 use std::sync::Arc;
 
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+        )]
         pub struct $name(u32);
 
         impl Number for $name {
@@ -54,7 +57,7 @@ number! {
 }
 
 /// A pattern. Those with several parts have at least two, none of them of the same sort.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Pattern {
     /// Matches nothing at all.
     NotAllowed,
@@ -122,6 +125,11 @@ impl Patterns {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.list.len()
+    }
+
+    /// All of them by number.
+    pub fn iter(&self) -> impl Iterator<Item = &Pattern> {
+        self.list.iter()
     }
 
     /// Forgets all patterns but the first `len`, which must not refer to later ones.
@@ -237,7 +245,7 @@ impl Patterns {
 }
 
 /// An element pattern.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ElementDecl {
     /// What it may be called.
     pub class: NameClass,
@@ -248,7 +256,7 @@ pub struct ElementDecl {
 }
 
 /// An attribute pattern.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct AttributeDecl {
     /// What it may be called.
     pub class: NameClass,

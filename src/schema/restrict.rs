@@ -3,9 +3,7 @@
 //! Every pattern is looked at once, its parts before it: their numbers are lower.
 
 use super::names::NameClass;
-use super::pattern::{
-    AttributeId, DataId, ElementId, Grammar, Number, Pattern, PatternId, Patterns,
-};
+use super::pattern::{AttributeId, DataId, ElementId, Grammar, Number, Pattern, PatternId};
 use super::summary::{ContentType, Holds, Summary};
 use crate::diag::{Diagnostic, Diagnostics, Span, excerpt};
 use rustc_hash::FxHashMap;

@@ -110,6 +110,10 @@ pub(super) fn mark_end(
         automaton.mark_final(state);
         return automaton.alive.contains(&true);
     }
+    if automaton.has_no_text(state) {
+        automaton.mark_final(state);
+        return is_blank(text) && automaton.alive.contains(&true);
+    }
     let after = text_step(automaton, state, text, cx);
     automaton.mark_final(after);
     if is_blank(text) {

@@ -3,10 +3,12 @@
 
 mod order;
 mod padded;
+mod set;
 mod vlan;
 
 pub use order::check_order;
 pub(super) use padded::check_padding;
+pub(super) use set::{NumberSet, first_overlap};
 pub(super) use vlan::check_vlans;
 
 use crate::diag::Span;
@@ -48,38 +50,13 @@ pub(super) fn c_number(text: &str) -> Option<u64> {
     }
 }
 
-/// Highest number in a set that is looked at; libvirt's own sets end at 16,384 processors.
-const SET_MAX: u32 = 16_383;
-
-/// The numbers of a set such as `0-3,^2,8`, in order. `None` if it is not one.
-pub(super) fn number_set(text: &str) -> Option<Vec<u32>> {
-    let mut set = std::collections::BTreeSet::new();
-    for piece in text.split(',').map(str::trim) {
-        if let Some(out) = piece.strip_prefix('^') {
-            set.remove(&out.parse::<u32>().ok()?);
-            continue;
-        }
-        let (first, last) = piece.split_once('-').unwrap_or((piece, piece));
-        let (first, last): (u32, u32) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
-        if last < first || last > SET_MAX {
-            return None;
-        }
-        set.extend(first..=last);
-    }
-    Some(set.into_iter().collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn numbers_and_sets_as_libvirt_reads_them() {
+    fn numbers_as_libvirt_reads_them() {
         let numbers = ["0", "7", "07", "010", "0x1F", "x", "", "08"].map(c_number);
         assert_eq!(numbers, [Some(0), Some(7), Some(7), Some(8), Some(31), None, None, None]);
-        assert_eq!(number_set("0-3,^2, 8"), Some(vec![0, 1, 3, 8]));
-        for bad in ["", "3-1", "a", "1,,2", "0-4294967295"] {
-            assert_eq!(number_set(bad), None, "{bad}");
-        }
     }
 }

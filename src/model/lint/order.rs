@@ -12,10 +12,11 @@ use crate::xml::Element;
 
 /// The groups among the children of one element, in the order that libvirt's grammar has them; of
 /// groups that have one member or come first without being interleaves, nothing depends.
-const GROUPS: [(&str, &[&[&str]]); 5] = [
+const GROUPS: [(&str, &[&[&str]]); 6] = [
     ("domain", &[BOOT, RESOURCES, LIFECYCLE, &["seclabel"]]),
     ("os", &[&["kernel", "initrd", "root", "cmdline", "shim", "dtb"], &["boot"]]),
     ("interface", &[&["ip", "route"], &["portForward"]]),
+    ("hostdev", &[&["driver", "teaming", "source"]]),
     ("iotune", &THROTTLING),
     ("throttlegroup", &THROTTLING),
 ];
@@ -60,8 +61,7 @@ pub fn check_order(root: &Element, out: &mut Diagnostics) {
         if let Some((_, groups)) = groups
             && let Some((kept, strayed)) = torn(element, groups)
         {
-            let (kept, strayed) = (kept.name.local.as_str(), strayed);
-            let name = &strayed.name.local;
+            let (kept, name) = (&kept.name.local, &strayed.name.local);
             out.push(
                 Diagnostic::warning(
                     "sibling-order",
@@ -102,8 +102,7 @@ fn torn<'a>(element: &'a Element, groups: &[&[&str]]) -> Option<(&'a Element, &'
             }
         }
     }
-    if element.is("domain") && !is_paravirtualised(element) {
-        // the boot group is a choice, of which the paravirtualised one is tried first and tears it
+    if is_tried_twice(element) {
         for group in places.iter().take(1) {
             tear(group, 0..usize::MAX);
         }
@@ -111,9 +110,18 @@ fn torn<'a>(element: &'a Element, groups: &[&[&str]]) -> Option<(&'a Element, &'
     found.and_then(|(a, b)| Some((*children.get(a)?, *children.get(b)?)))
 }
 
-fn is_paravirtualised(domain: &Element) -> bool {
-    let kind = domain.descend(&["os", "type"]).map(Element::text);
-    matches!(kind.as_deref(), Some("xen" | "linux"))
+/// Whether the first group is a choice of which a wrong one is tried first. It breaks the group's
+/// own chain, for those that come after it.
+fn is_tried_twice(element: &Element) -> bool {
+    match element.name.local.as_str() {
+        // the paravirtualised way to boot is the first of the choice
+        "domain" => {
+            let kind = element.descend(&["os", "type"]).map(Element::text);
+            !matches!(kind.as_deref(), Some("xen" | "linux"))
+        }
+        "hostdev" => true,
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -146,6 +154,8 @@ mod tests {
             ("<bootloader/><memory/><os><type>hvm</type></os>", "os bootloader"),
             ("<bootloader/><memory/><os><type>linux</type></os>", ""),
             ("<bootloader/><memory/><os><type>linux</type></os><vcpu/>", "vcpu memory"),
+            ("<devices><hostdev><source/><address/><driver/></hostdev></devices>", "driver source"),
+            ("<devices><hostdev><address/><source/><driver/></hostdev></devices>", ""),
             ("<os><kernel/><boot/><initrd/><boot/></os>", "boot boot"),
             ("<os><boot/><kernel/><initrd/><boot/></os>", ""),
             (

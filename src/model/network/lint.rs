@@ -186,14 +186,39 @@ fn reserved(subnet: Subnet, address: IpAddr, what: &str, span: Span, out: &mut D
     );
 }
 
+/// How many subnets a message lists.
+const SHOWN: usize = 8;
+
+/// What the addresses of a network can reach, sorted: the first number of each subnet, and the last
+/// one of it and of those before. Looking up stays quick however many there are.
+fn reach(subnets: &[Subnet]) -> Vec<(bool, u128, u128)> {
+    let mut all: Vec<_> = subnets.iter().map(|s| (s.is_ipv4(), s.first(), s.last())).collect();
+    all.sort_unstable();
+    let mut widest = (false, 0);
+    for (ipv4, _, last) in &mut all {
+        if widest.0 == *ipv4 {
+            *last = widest.1.max(*last);
+        }
+        widest = (*ipv4, *last);
+    }
+    all
+}
+
 fn check_routes(root: &Element, out: &mut Diagnostics) {
     let subnets: Vec<Subnet> = Network::new(root).ips().filter_map(Ip::subnet).collect();
+    let reach = reach(&subnets);
+    let reachable = |address: IpAddr| {
+        let (ipv4, number) = (address.is_ipv4(), Subnet::number(address));
+        let after = reach.partition_point(|(family, first, _)| (*family, *first) <= (ipv4, number));
+        let before = after.checked_sub(1).and_then(|n| reach.get(n));
+        before.is_some_and(|(family, _, last)| *family == ipv4 && *last >= number)
+    };
     for route in root.children_named("route") {
         if let Some(gateway) = route.attribute("gateway")
             && let Ok(address) = gateway.value.parse::<IpAddr>()
-            && !subnets.iter().any(|s| s.contains(address))
+            && !reachable(address)
         {
-            let there: Vec<String> = subnets.iter().map(ToString::to_string).collect();
+            let there: Vec<String> = subnets.iter().take(SHOWN).map(ToString::to_string).collect();
             let expected = match there.len() {
                 0 => "the network has no subnet".to_owned(),
                 _ => format!("expected an address of {}", there.join(" or ")),

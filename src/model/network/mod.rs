@@ -1,4 +1,4 @@
-//! The network document: a typed view over its tree, and the check of its values.
+//! The network document: a typed view over its tree, the check of its values, and its lints.
 
 mod check;
 mod lint;

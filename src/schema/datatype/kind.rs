@@ -77,6 +77,11 @@ impl Kind {
         Err(TypeError { summary, hint, span: None })
     }
 
+    /// The URI of its library.
+    pub(super) fn library(&self) -> &'static str {
+        if self.is_built_in() { "" } else { XSD }
+    }
+
     /// Whether it is one of RELAX NG's own, which take no params.
     pub(super) fn is_built_in(&self) -> bool {
         BUILT_IN.iter().any(|kind| std::ptr::eq(kind, self))

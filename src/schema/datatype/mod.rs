@@ -79,6 +79,11 @@ impl Datatype {
         Value::parse(kind, &seen, cx).is_some_and(|value| facets.allow(kind, &seen, &value))
     }
 
+    /// Library, name and params: what [`Self::new`] made it of.
+    pub(super) fn written(&self) -> (&'static str, &'static str, &[(String, String)]) {
+        (self.0.kind.library(), self.0.kind.name, &self.0.params)
+    }
+
     /// Whether [`Self::allows`] depends on what prefixes stand for.
     pub fn is_context_dependent(&self) -> bool {
         matches!(self.0.kind.shape, Shape::Name)
@@ -165,6 +170,11 @@ impl Constant {
     pub fn as_token(&self) -> Option<&str> {
         let plain = matches!(self.kind.shape, Shape::Text(_) | Shape::List(_));
         (plain && self.kind.space == Space::Collapse).then_some(&self.text)
+    }
+
+    /// Library, name and text: what [`Self::new`] made it of.
+    pub(super) fn written(&self) -> (&'static str, &'static str, &str) {
+        (self.kind.library(), self.kind.name, &self.text)
     }
 
     /// Whether [`Self::matches`] depends on what prefixes stand for.

@@ -25,22 +25,17 @@ const DEEPEST: usize = 300;
 pub(super) fn compile(
     root: &Element,
     library: &Library,
-    check: bool,
     problems: &mut Diagnostics,
 ) -> Option<Grammar> {
     let mut compiler = Compiler::new(library, problems);
     let start = compiler.pattern(root, Context::ROOT);
     compiler.contents();
-    if check {
-        compiler.rest();
-    }
+    compiler.rest();
     let (grammar, origins) = compiler.finish(start);
     if problems.has_errors() {
         return None;
     }
-    if check {
-        restrict::check(&grammar, &origins, problems);
-    }
+    restrict::check(&grammar, &origins, problems);
     Some(grammar)
 }
 

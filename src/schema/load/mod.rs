@@ -32,35 +32,11 @@ pub trait Files {
 /// # Errors
 /// All problems that were found, with positions.
 pub fn load(entry: &str, files: &dyn Files, sources: &mut Sources) -> Result<Grammar, Diagnostics> {
-    run(entry, files, sources, true)
-}
-
-/// As [`load`], for a grammar that is known to be right: what can only be wrong, namely section 7
-/// and what nothing refers to, is not looked at.
-///
-/// # Errors
-/// As [`load`].
-pub fn load_trusted(
-    entry: &str,
-    files: &dyn Files,
-    sources: &mut Sources,
-) -> Result<Grammar, Diagnostics> {
-    run(entry, files, sources, false)
-}
-
-fn run(
-    entry: &str,
-    files: &dyn Files,
-    sources: &mut Sources,
-    check: bool,
-) -> Result<Grammar, Diagnostics> {
     let mut problems = Diagnostics::default();
     let library = library::Library::read(entry, files, sources, &mut problems);
     // what a file lacks would show as undefined names
     let grammar = match library.entry() {
-        Some(root) if !problems.has_errors() => {
-            compile::compile(root, &library, check, &mut problems)
-        }
+        Some(root) if !problems.has_errors() => compile::compile(root, &library, &mut problems),
         _ => None,
     };
     match grammar {

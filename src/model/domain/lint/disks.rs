@@ -4,9 +4,10 @@ use super::{devices, is_qemu};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::values::found;
 use crate::xml::{Attribute, Element};
+use std::collections::HashSet;
 
 pub(super) fn check(root: &Element, out: &mut Diagnostics) {
-    let groups: Vec<String> = root
+    let groups: HashSet<String> = root
         .child("throttlegroups")
         .into_iter()
         .flat_map(|g| g.children_named("throttlegroup"))
@@ -213,7 +214,7 @@ fn check_words(root: &Element, disk: &Element, out: &mut Diagnostics) {
     }
 }
 
-fn check_filters(disk: &Element, groups: &[String], out: &mut Diagnostics) {
+fn check_filters(disk: &Element, groups: &HashSet<String>, out: &mut Diagnostics) {
     let Some(filters) = disk.child("throttlefilters") else { return };
     for group in filters.children_named("throttlefilter").filter_map(|f| f.attribute("group")) {
         if !groups.contains(&group.value) {

@@ -92,9 +92,10 @@ fn check_labels(root: &Element, out: &mut Diagnostics) {
 
 fn check_videos(root: &Element, out: &mut Diagnostics) {
     let models = || devices(root).filter(|d| d.is("video")).filter_map(|d| d.child("model"));
+    let several = models().nth(1).is_some();
     let mut primary = Claims::default();
     for model in models() {
-        if model.attr("type") == Some("none") && models().nth(1).is_some() {
+        if model.attr("type") == Some("none") && several {
             out.push(
                 Diagnostic::error("video", "video \"none\" goes with no other")
                     .at(model.span)

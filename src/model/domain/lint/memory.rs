@@ -2,7 +2,7 @@
 
 use super::{cells, devices, is_qemu};
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::model::lint::number_set;
+use crate::model::lint::NumberSet;
 use crate::model::memory_kib;
 use crate::model::values::found;
 use crate::xml::Element;
@@ -39,11 +39,10 @@ fn check_most(root: &Element, out: &mut Diagnostics) {
 }
 
 fn check_devices(root: &Element, out: &mut Diagnostics) {
-    let cells = cells(root);
+    let (cells, no_most) = (cells(root), root.child("maxMemory").is_none());
     for device in devices(root).filter(|d| d.is("memory")) {
         let model = device.attr("model").unwrap_or_default();
-        if root.child("maxMemory").is_none() && ["dimm", "nvdimm"].contains(&model) && is_qemu(root)
-        {
+        if no_most && ["dimm", "nvdimm"].contains(&model) && is_qemu(root) {
             out.push(
                 Diagnostic::error("memory-limit", "a memory module needs maxMemory")
                     .at(device.span)
@@ -89,8 +88,8 @@ fn check_huge_pages(root: &Element, out: &mut Diagnostics) {
             master.get_or_insert(page);
             continue;
         };
-        let Some(nodes) = number_set(&nodeset.value) else { continue };
-        if nodes.iter().any(|n| usize::try_from(*n).is_ok_and(|n| n >= cells)) {
+        let last = NumberSet::parse(&nodeset.value).and_then(|set| set.last());
+        if last.and_then(|n| usize::try_from(n).ok()).is_some_and(|n| n >= cells) {
             out.push(no_cell("the pages are for", &nodeset.value, cells).at(nodeset.span));
         }
     }

@@ -3,9 +3,9 @@
 use super::memory::no_cell;
 use super::{cells, vcpus};
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::model::lint::{Claims, number_set};
+use crate::model::lint::{Claims, NumberSet, first_overlap};
 use crate::model::values::found;
-use crate::xml::Element;
+use crate::xml::{Attribute, Element};
 
 pub(super) fn check(root: &Element, out: &mut Diagnostics) {
     check_cells(root, out);
@@ -15,7 +15,8 @@ pub(super) fn check(root: &Element, out: &mut Diagnostics) {
 fn check_cells(root: &Element, out: &mut Diagnostics) {
     let Some(numa) = root.descend(&["cpu", "numa"]) else { return };
     let count = cells(root);
-    let (mut ids, mut processors) = (Claims::default(), Claims::default());
+    let mut ids = Claims::default();
+    check_processors(root, numa, out);
     for cell in numa.children_named("cell") {
         if let Some(id) = cell.attribute("id")
             && let Ok(number) = id.value.parse::<usize>()
@@ -37,7 +38,6 @@ fn check_cells(root: &Element, out: &mut Diagnostics) {
                 );
             }
         }
-        check_processors(root, cell, &mut processors, out);
         let siblings = cell.child("distances").into_iter();
         for id in
             siblings.flat_map(|d| d.children_named("sibling")).filter_map(|s| s.attribute("id"))
@@ -49,29 +49,36 @@ fn check_cells(root: &Element, out: &mut Diagnostics) {
     }
 }
 
-fn check_processors(root: &Element, cell: &Element, seen: &mut Claims<u32>, out: &mut Diagnostics) {
-    let Some(cpus) = cell.attribute("cpus") else { return };
-    let numbers = number_set(&cpus.value).unwrap_or_default();
-    if let (Some(last), Some(most)) = (numbers.last(), vcpus(root))
-        && *last >= most
-    {
-        out.push(
-            Diagnostic::error("unknown-vcpu", "the NUMA cell has processors that are not there")
+/// Each processor is in one cell, and is one of the domain's.
+fn check_processors(root: &Element, numa: &Element, out: &mut Diagnostics) {
+    let cpus: Vec<&Attribute> =
+        numa.children_named("cell").filter_map(|cell| cell.attribute("cpus")).collect();
+    let sets: Vec<NumberSet> =
+        cpus.iter().map(|a| NumberSet::parse(&a.value).unwrap_or_default()).collect();
+    if let Some(most) = vcpus(root) {
+        for (cpus, set) in cpus.iter().zip(&sets) {
+            if set.last().is_none_or(|last| last < most) {
+                continue;
+            }
+            let last = most.saturating_sub(1);
+            out.push(
+                Diagnostic::error(
+                    "unknown-vcpu",
+                    "the NUMA cell has processors that are not there",
+                )
                 .at(cpus.span)
-                .detail(format!("{}; expected 0 to {}", found(&cpus.value), most.saturating_sub(1)))
+                .detail(format!("{}; expected 0 to {last}", found(&cpus.value)))
                 .hint("raise vcpu, or take them out of the cell"),
-        );
+            );
+        }
     }
-    let mut clash = None;
-    for number in numbers {
-        clash = clash.or(seen.claim(number, cpus.span));
-    }
-    if let Some(first) = clash {
+    let pair = first_overlap(&sets).and_then(|(a, b)| Some((cpus.get(a)?, cpus.get(b)?)));
+    if let Some((second, first)) = pair {
         out.push(
             Diagnostic::error("overlapping-sets", "two NUMA cells have one processor")
-                .at(cpus.span)
-                .detail(found(&cpus.value))
-                .related(first, "the first cell")
+                .at(second.span)
+                .detail(found(&second.value))
+                .related(first.span, "the first cell")
                 .hint("put each processor into one cell"),
         );
     }

@@ -2,7 +2,7 @@
 
 use super::{devices, is_qemu, vcpus};
 use crate::diag::{Diagnostic, Diagnostics, Span};
-use crate::model::lint::{Claims, number_set};
+use crate::model::lint::{Claims, NumberSet, first_overlap};
 use crate::model::values::found;
 use crate::xml::{Attribute, Element};
 use std::collections::BTreeSet;
@@ -99,30 +99,25 @@ fn check_topology(root: &Element, most: u32, out: &mut Diagnostics) {
 fn check_schedulers(root: &Element, most: Option<u32>, out: &mut Diagnostics) {
     let Some(tune) = root.child("cputune") else { return };
     for (name, key) in [("vcpusched", "vcpus"), ("iothreadsched", "iothreads")] {
-        let mut seen = Claims::default();
-        for set in tune.children_named(name).filter_map(|s| s.attribute(key)) {
-            let numbers = number_set(&set.value).unwrap_or_default();
-            if key == "vcpus"
-                && let Some(most) = most
-                && numbers.iter().any(|n| *n >= most)
-            {
-                out.push(no_vcpu(set, most));
-            }
-            // a set claims its numbers once, and complains once
-            let mut clash = None;
-            for number in numbers {
-                clash = clash.or(seen.claim(number, set.span));
-            }
-            if let Some(first) = clash {
-                out.push(twice(
-                    Diagnostic::error("overlapping-sets", "two schedulers are for one thread"),
-                    set,
-                    first,
-                ));
-            }
+        let places: Vec<&Attribute> =
+            tune.children_named(name).filter_map(|s| s.attribute(key)).collect();
+        let sets: Vec<NumberSet> =
+            places.iter().map(|a| NumberSet::parse(&a.value).unwrap_or_default()).collect();
+        if let Some(most) = most.filter(|_| key == "vcpus") {
+            let beyond = |set: &NumberSet| set.last().is_some_and(|last| last >= most);
+            let wrong = places.iter().zip(&sets).filter(|(_, set)| beyond(set));
+            out.extend(wrong.map(|(place, _)| no_vcpu(place, most)));
+        }
+        let pair = first_overlap(&sets).and_then(|(a, b)| Some((places.get(a)?, places.get(b)?)));
+        if let Some((second, first)) = pair {
+            let summary = "two schedulers are for one thread";
+            out.push(twice(Diagnostic::error("overlapping-sets", summary), second, first.span));
         }
     }
 }
+
+/// How many threads a message lists.
+const SHOWN: usize = 16;
 
 /// More threads than a host can run; a number of millions must not cost memory.
 const THREADS_MAX: u32 = 65_536;
@@ -154,44 +149,40 @@ fn thread_ids(root: &Element, out: &mut Diagnostics) -> BTreeSet<u32> {
 }
 
 fn check_thread_users(root: &Element, threads: &BTreeSet<u32>, out: &mut Diagnostics) {
-    let mut check = |id: &Attribute, numbers: Vec<u32>| {
-        if numbers.iter().all(|n| threads.contains(n)) {
-            return;
+    let set: NumberSet = threads.iter().copied().collect();
+    let mut check = |id: &Attribute, there: bool| {
+        if !there {
+            out.push(no_thread(id, threads));
         }
-        let there: Vec<String> = threads.iter().take(16).map(ToString::to_string).collect();
-        let expected = match there.len() {
-            0 => "the domain has none".to_owned(),
-            _ => format!("there are {}", there.join(", ")),
-        };
-        out.push(
-            Diagnostic::error("unknown-iothread", "the domain has no such I/O thread")
-                .at(id.span)
-                .detail(format!("{}; {expected}", found(&id.value)))
-                .hint("raise iothreads, or list the thread in iothreadids"),
-        );
     };
-    let single = |id: &Attribute| id.value.parse().map(|n| vec![n]).unwrap_or_default();
+    let single = |id: &Attribute| id.value.parse().map_or(true, |n| threads.contains(&n));
+    let several = |id: &Attribute| NumberSet::parse(&id.value).is_none_or(|s| s.is_within(&set));
     for entry in root.child("cputune").into_iter().flat_map(Element::elements) {
+        let key = |name| entry.attribute(name).into_iter();
         match entry.name.local.as_str() {
-            "iothreadpin" => {
-                entry.attribute("iothread").into_iter().for_each(|i| check(i, single(i)))
-            }
-            "iothreadsched" => entry
-                .attribute("iothreads")
-                .into_iter()
-                .for_each(|i| check(i, number_set(&i.value).unwrap_or_default())),
+            "iothreadpin" => key("iothread").for_each(|id| check(id, single(id))),
+            "iothreadsched" => key("iothreads").for_each(|id| check(id, several(id))),
             _ => {}
         }
     }
     for driver in devices(root).filter_map(|d| d.child("driver")) {
-        driver.attribute("iothread").into_iter().for_each(|i| check(i, single(i)));
+        driver.attribute("iothread").into_iter().for_each(|id| check(id, single(id)));
         let mapped = driver.child("iothreads").into_iter();
-        for id in
-            mapped.flat_map(|m| m.children_named("iothread")).filter_map(|t| t.attribute("id"))
-        {
-            check(id, single(id));
-        }
+        let mapped = mapped.flat_map(|m| m.children_named("iothread"));
+        mapped.filter_map(|t| t.attribute("id")).for_each(|id| check(id, single(id)));
     }
+}
+
+fn no_thread(id: &Attribute, threads: &BTreeSet<u32>) -> Diagnostic {
+    let there: Vec<String> = threads.iter().take(SHOWN).map(ToString::to_string).collect();
+    let expected = match there.len() {
+        0 => "the domain has none".to_owned(),
+        _ => format!("there are {}", there.join(", ")),
+    };
+    Diagnostic::error("unknown-iothread", "the domain has no such I/O thread")
+        .at(id.span)
+        .detail(format!("{}; {expected}", found(&id.value)))
+        .hint("raise iothreads, or list the thread in iothreadids")
 }
 
 #[cfg(test)]
