@@ -174,8 +174,7 @@ impl Checker<'_> {
     fn attribute(&mut self, id: AttributeId) -> Summary {
         let Some(attribute) = self.grammar.attributes.get(id) else { return Summary::default() };
         self.prohibited(attribute.content, &IN_ATTRIBUTE, "7.1.1");
-        let what = format!("attribute {}", self.class(&attribute.class));
-        self.content_type(attribute.content, &what);
+        self.content_type(attribute.content, "attribute", &attribute.class);
         Summary::of_attribute(id, attribute.class.is_infinite())
     }
 
@@ -201,8 +200,7 @@ impl Checker<'_> {
 
     fn element(&mut self, id: ElementId) {
         let Some(element) = self.grammar.element(id) else { return };
-        let what = format!("element {}", self.class(&element.class));
-        self.content_type(element.content, &what);
+        self.content_type(element.content, "element", &element.class);
         if self.summary(element.content).bare {
             let at = self.find(element.content, &|s: &Summary| s.bare);
             let what = self.what(at);
@@ -228,12 +226,13 @@ impl Checker<'_> {
     }
 
     /// Data, values and lists are all that there is in an element, attributes aside (7.2).
-    fn content_type(&mut self, content: PatternId, what: &str) {
+    fn content_type(&mut self, content: PatternId, what: &str, class: &NameClass) {
         if self.summary(content).content.is_some() {
             return;
         }
         let at = self.find(content, &|s: &Summary| s.content.is_none());
-        let summary = format!("in {what}, a text with a type stands beside other content");
+        let class = self.class(class);
+        let summary = format!("in {what} {class}, a text with a type stands beside other content");
         let detail = "<data>, <value> or <list> must be all that there is in an element or \
                       attribute, as one of several alternatives or not, and not be repeated";
         let problem = self.plain(summary, at, "7.2").detail(detail);

@@ -28,7 +28,12 @@ impl Automaton {
             match events.next()? {
                 Event::Start(tag) if fits => {
                     let lists = (&mut attributes, &mut namespaces);
-                    fits = start(&mut run, &mut events, &tag, lists, memo)?;
+                    fits = if run.before_tag(&events) {
+                        start(&mut run, &mut events, &tag, lists, memo)?
+                    } else {
+                        events.open(&tag, lists.0, lists.1)?;
+                        false
+                    };
                 }
                 // the rest is read on: it may be malformed
                 Event::Start(tag) => {
@@ -52,11 +57,6 @@ fn start<'a>(
     (attributes, namespaces): (&mut Vec<AttributeEvent<'a>>, &mut Vec<NamespaceEvent>),
     memo: bool,
 ) -> Result<bool, Box<Diagnostic>> {
-    if !run.before_tag(events) {
-        // the text before it is not allowed; what is in the tag may be malformed still
-        events.open(tag, attributes, namespaces)?;
-        return Ok(false);
-    }
     let before = run.state();
     let plain = memo && events.plain_scope();
     if plain && let Some((fork, inside)) = run.automaton.known_tag(before, tag.raw) {

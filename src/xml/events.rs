@@ -53,6 +53,9 @@ pub struct Events<'a> {
     open: Vec<Open<'a>>,
     /// Namespace declarations in scope, innermost last.
     scope: Vec<NamespaceDecl>,
+    /// How many of them stay: an element's own last until its end has been dealt with, since its
+    /// text may hold prefixes.
+    staying: usize,
     elements: usize,
     /// The last start tag was that of an empty element, whose end is still to be said.
     at_empty: bool,
@@ -85,6 +88,7 @@ impl<'a> Events<'a> {
             mark: if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 },
             open: Vec::new(),
             scope: Vec::new(),
+            staying: usize::MAX,
             elements: 0,
             at_empty: false,
             unread_tag: false,
@@ -99,6 +103,8 @@ impl<'a> Events<'a> {
     #[expect(clippy::should_implement_trait, reason = "an iterator could go on after an error")]
     pub fn next(&mut self) -> Step<Event<'a>> {
         debug_assert!(!self.unread_tag, "a start tag was neither opened nor skipped");
+        self.scope.truncate(self.staying);
+        self.staying = usize::MAX;
         if self.at_empty {
             self.at_empty = false;
             self.close();
@@ -208,7 +214,7 @@ impl<'a> Events<'a> {
 
     fn close(&mut self) {
         if let Some(open) = self.open.pop() {
-            self.scope.truncate(open.outer);
+            self.staying = open.outer;
         }
     }
 
@@ -501,6 +507,9 @@ mod tests {
         }
         let resolved = [Some("p"), None, Some("q"), Some("xml")].map(|p| events.resolve_prefix(p));
         assert_eq!(resolved, [Some("u"), Some("d"), None, Some(wellformed::XML_NAMESPACE)]);
+        // the end of an element is still inside it
+        assert_eq!(events.next(), Ok(Event::End));
+        assert_eq!(events.resolve_prefix(Some("p")), Some("u"));
         assert_eq!(events.next(), Ok(Event::End));
         assert!(events.plain_scope());
         assert_eq!(

@@ -1,13 +1,14 @@
 //! What these tests read: libvirt's test files with the verdicts on them, libvirt's grammars as the
 //! machine has them, and our own.
 
+use super::{Directory, rendered};
 use crate::support::{Needs, run, testdata, tool};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
 use tempfile::TempDir;
-use virt::diag::{SourceId, Sources, render};
+use virt::diag::{SourceId, Sources};
 use virt::schema::{Automaton, Files, Grammar, Notation, load};
 use virt::xml::{Limits, parse};
 
@@ -99,15 +100,14 @@ fn entries() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schema/entries")
 }
 
-/// A directory of grammars.
+/// A directory of grammars, and behind it our entries to libvirt's.
 #[derive(Debug)]
-pub(super) struct Directory(pub(super) PathBuf);
+pub(super) struct Schemas(pub(super) PathBuf);
 
-impl Files for Directory {
+impl Files for Schemas {
     fn read(&self, uri: &str) -> Result<String, String> {
-        let path = self.0.join(uri);
-        let path = if path.exists() { path } else { entries().join(uri) };
-        fs::read_to_string(path).map_err(|e| e.to_string())
+        let own = Directory(self.0.clone());
+        own.read(uri).or_else(|problem| Directory(entries()).read(uri).map_err(|_| problem))
     }
 }
 
@@ -140,14 +140,11 @@ pub(super) fn ours() -> PathBuf {
 /// A grammar read from a directory, all its rules checked.
 #[track_caller]
 pub(super) fn grammar(directory: &Path, name: &str) -> Arc<Grammar> {
-    let files = Directory(directory.to_owned());
+    let files = Schemas(directory.to_owned());
     let mut sources = Sources::default();
     match load(&format!("{name}.rng"), &files, &mut sources) {
         Ok(grammar) => Arc::new(grammar),
-        Err(problems) => {
-            let all: Vec<String> = problems.iter().map(|p| render(p, &sources)).collect();
-            panic!("{name}.rng:\n{}", all.join("\n"));
-        }
+        Err(problems) => panic!("{name}.rng:\n{}", rendered(&problems, &sources)),
     }
 }
 

@@ -1,10 +1,11 @@
-//! The grammar engine and our grammars against what others say: libvirt's verdicts on its own test
-//! files, jing, xmllint.
+//! RELAX NG: the conformance suite, datatypes against jing, and the grammars, libvirt's and ours,
+//! against what others say: libvirt's verdicts on its own test files, jing, xmllint.
 
 mod corpus;
 mod datatypes;
 mod jing;
 mod judges;
+mod libvirt;
 mod material;
 mod mutants;
 mod mutate;
@@ -17,14 +18,20 @@ mod random;
 mod scale;
 mod serialize;
 mod shuffles;
+mod spectest;
 
 use libtest_mimic::Trial;
+use std::path::PathBuf;
+use virt::diag::{Diagnostics, Sources, render};
+use virt::schema::Files;
 
 pub(crate) fn trials() -> Vec<Trial> {
     let corpus = material::Corpus::default();
     let groups = [
         datatypes::trials(),
+        libvirt::trials(),
         patterns::trials(),
+        spectest::trials(),
         corpus::trials(&corpus),
         our_grammars::trials(&corpus),
         oracles::trials(&corpus),
@@ -33,4 +40,18 @@ pub(crate) fn trials() -> Vec<Trial> {
         scale::trials(),
     ];
     groups.into_iter().flatten().collect()
+}
+
+/// The files below a directory.
+struct Directory(PathBuf);
+
+impl Files for Directory {
+    fn read(&self, uri: &str) -> Result<String, String> {
+        std::fs::read_to_string(self.0.join(uri)).map_err(|e| e.to_string())
+    }
+}
+
+/// Diagnostics as a user sees them.
+fn rendered(problems: &Diagnostics, sources: &Sources) -> String {
+    problems.iter().map(|problem| render(problem, sources)).collect()
 }

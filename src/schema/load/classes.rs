@@ -2,10 +2,10 @@
 
 use super::compile::Compiler;
 use super::context::Context;
-use super::kind::{Kind, characters, rng, trim};
+use super::kind::{Attr, Kind, trim};
+use super::node::Node;
 use crate::diag::{Diagnostic, Span, excerpt};
 use crate::schema::names::NameClass;
-use crate::xml::Element;
 
 /// Namespace declarations are not attributes, so a pattern cannot have them.
 const XMLNS: &str = "http://www.w3.org/2000/xmlns";
@@ -23,25 +23,22 @@ struct Around {
 
 impl<'a> Compiler<'a> {
     /// The name class of an element or attribute pattern, and how many children spell it.
-    pub(super) fn class_of(&mut self, e: &'a Element, cx: Context<'a>) -> (NameClass, usize) {
-        let attribute = Kind::of(e) == Some(Kind::Attribute);
+    pub(super) fn class_of(&mut self, e: &'a Node, cx: Context<'a>) -> (NameClass, usize) {
+        let attribute = e.kind == Some(Kind::Attribute);
         let around = Around { attribute, ..Around::default() };
-        if let Some(name) = e.attribute("name") {
+        if let Some(name) = e.attribute(Attr::Name) {
             // the ns of an attribute's name is not inherited (4.8)
-            let ns = if attribute { e.attr("ns").unwrap_or("") } else { cx.ns };
+            let ns = if attribute { e.attr(Attr::Ns).unwrap_or("") } else { cx.ns };
             return (self.name(trim(&name.value), ns, name.span, cx, around), 0);
         }
-        let class = rng(e).next().map(|class| self.class(class, cx, around));
+        let class = e.children.iter().next().map(|class| self.class(class, cx, around));
         (class.unwrap_or(NameClass::Choice(Box::default())), 1)
     }
 
-    fn class(&mut self, e: &'a Element, cx: Context<'a>, around: Around) -> NameClass {
+    fn class(&mut self, e: &'a Node, cx: Context<'a>, around: Around) -> NameClass {
         let cx = self.enter(e, cx);
-        match Kind::of(e) {
-            Some(Kind::Name) => {
-                let text = characters(e);
-                self.name(trim(&text), cx.ns, e.text_span(), cx, around)
-            }
+        match e.kind {
+            Some(Kind::Name) => self.name(trim(&e.text), cx.ns, e.text_span, cx, around),
             Some(Kind::AnyName) => {
                 if around.any || around.ns {
                     self.bad_class(e.span, "<anyName> cannot be excepted");
@@ -62,19 +59,15 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn except(
-        &mut self,
-        e: &'a Element,
-        cx: Context<'a>,
-        around: Around,
-    ) -> Option<Box<NameClass>> {
-        let except = rng(e).next()?;
+    fn except(&mut self, e: &'a Node, cx: Context<'a>, around: Around) -> Option<Box<NameClass>> {
+        let except = e.children.iter().next()?;
         let cx = self.enter(except, cx);
         Some(Box::new(self.classes(except, cx, around)))
     }
 
-    fn classes(&mut self, e: &'a Element, cx: Context<'a>, around: Around) -> NameClass {
-        let mut classes: Vec<NameClass> = rng(e).map(|c| self.class(c, cx, around)).collect();
+    fn classes(&mut self, e: &'a Node, cx: Context<'a>, around: Around) -> NameClass {
+        let mut classes: Vec<NameClass> =
+            e.children.iter().map(|c| self.class(c, cx, around)).collect();
         match (classes.pop(), classes.is_empty()) {
             (Some(only), true) => only,
             (last, _) => NameClass::Choice(classes.into_iter().chain(last).collect()),

@@ -1,8 +1,9 @@
 //! From elements of a schema to patterns: rules 4.11 to 4.21, from the start on.
 
 use super::context::{Context, Described, Namespaces, ValueContext};
-use super::kind::{Kind, characters, documentation, rng, trimmed};
+use super::kind::{Attr, Kind};
 use super::library::Library;
+use super::node::Node;
 use super::scope::{DefineId, ScopeId, Scopes, State, gather};
 use crate::diag::{Diagnostic, Diagnostics, Span, excerpt};
 use crate::schema::datatype::{Constant, Datatype, Param, TypeError};
@@ -12,7 +13,6 @@ use crate::schema::pattern::{
     PatternId, Patterns, Table, ValueId,
 };
 use crate::schema::restrict::{self, Origins};
-use crate::xml::Element;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ const DEEPEST: usize = 300;
 /// Makes the grammar of the schema whose main file has this root. With `check`, also what nothing
 /// refers to is looked at, and section 7.
 pub(super) fn compile(
-    root: &Element,
+    root: &Node,
     library: &Library,
     problems: &mut Diagnostics,
 ) -> Option<Grammar> {
@@ -53,7 +53,7 @@ pub(super) struct Compiler<'a> {
     values: Table<Constant, ValueId>,
     origins: Origins,
     /// Elements whose content is still to be made.
-    open: Vec<(ElementId, &'a Element, Context<'a>)>,
+    open: Vec<(ElementId, &'a Node, Context<'a>)>,
     /// The definitions that the one at hand was reached by, from the last element on.
     path: Vec<DefineId>,
     depth: usize,
@@ -101,7 +101,7 @@ impl<'a> Compiler<'a> {
     /// Makes the contents of all elements that were met.
     fn contents(&mut self) {
         while let Some((id, e, cx)) = self.open.pop() {
-            let skip = usize::from(e.attribute("name").is_none());
+            let skip = usize::from(e.attribute(Attr::Name).is_none());
             let content = self.group(e, skip, cx.content());
             if let Some(element) = self.elements.get_mut(id.index()) {
                 element.content = content;
@@ -128,12 +128,12 @@ impl<'a> Compiler<'a> {
         self.values.truncate(tables.2);
     }
 
-    pub(super) fn enter(&mut self, e: &'a Element, cx: Context<'a>) -> Context<'a> {
+    pub(super) fn enter(&mut self, e: &'a Node, cx: Context<'a>) -> Context<'a> {
         self.namespaces.enter(e, cx)
     }
 
     /// The pattern that an element of the schema stands for.
-    fn pattern(&mut self, e: &'a Element, cx: Context<'a>) -> PatternId {
+    fn pattern(&mut self, e: &'a Node, cx: Context<'a>) -> PatternId {
         self.depth += 1;
         let id = if self.depth > DEEPEST {
             if self.depth == DEEPEST + 1 {
@@ -150,8 +150,8 @@ impl<'a> Compiler<'a> {
         id
     }
 
-    fn pattern_of(&mut self, e: &'a Element, cx: Context<'a>) -> PatternId {
-        let Some(kind) = Kind::of(e) else { return Patterns::NOT_ALLOWED };
+    fn pattern_of(&mut self, e: &'a Node, cx: Context<'a>) -> PatternId {
+        let Some(kind) = e.kind else { return Patterns::NOT_ALLOWED };
         match kind {
             Kind::Element => self.element(e, cx),
             Kind::Attribute => self.attribute(e, cx),
@@ -193,19 +193,19 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn parts(&mut self, e: &'a Element, skip: usize, cx: Context<'a>) -> Vec<PatternId> {
-        rng(e).skip(skip).map(|child| self.pattern(child, cx)).collect()
+    fn parts(&mut self, e: &'a Node, skip: usize, cx: Context<'a>) -> Vec<PatternId> {
+        e.children.iter().skip(skip).map(|child| self.pattern(child, cx)).collect()
     }
 
     /// The children of an element but the first few, one after the other (4.12).
-    fn group(&mut self, e: &'a Element, skip: usize, cx: Context<'a>) -> PatternId {
+    fn group(&mut self, e: &'a Node, skip: usize, cx: Context<'a>) -> PatternId {
         let parts = self.parts(e, skip, cx.part());
         let id = self.patterns.group(parts);
         self.origins.patterns.reach(id.index(), e.span);
         id
     }
 
-    fn element(&mut self, e: &'a Element, cx: Context<'a>) -> PatternId {
+    fn element(&mut self, e: &'a Node, cx: Context<'a>) -> PatternId {
         let (class, _) = self.class_of(e, cx);
         let id = ElementId::new(self.elements.len());
         let documentation = self.documentation(e, cx, false);
@@ -216,9 +216,9 @@ impl<'a> Compiler<'a> {
         self.patterns.intern(Pattern::Element(id))
     }
 
-    fn attribute(&mut self, e: &'a Element, cx: Context<'a>) -> PatternId {
+    fn attribute(&mut self, e: &'a Node, cx: Context<'a>) -> PatternId {
         let (class, skip) = self.class_of(e, cx);
-        let content = match rng(e).nth(skip) {
+        let content = match e.children.iter().nth(skip) {
             Some(content) => self.pattern(content, cx.content()),
             None => Patterns::TEXT,
         };
@@ -231,21 +231,21 @@ impl<'a> Compiler<'a> {
         self.patterns.intern(Pattern::Attribute(id))
     }
 
-    fn data(&mut self, e: &'a Element, cx: Context<'a>) -> PatternId {
+    fn data(&mut self, e: &'a Node, cx: Context<'a>) -> PatternId {
         let mut params = Vec::new();
         let mut except = None;
-        for child in rng(e) {
-            if Kind::of(child) == Some(Kind::Param) {
-                let name = trimmed(child, "name").unwrap_or("").to_owned();
-                let span = child.text_span();
-                params.push(Param { name, value: characters(child), span });
+        for child in e.children.iter() {
+            if child.kind == Some(Kind::Param) {
+                let name = child.trimmed(Attr::Name).unwrap_or("").to_owned();
+                let span = child.text_span;
+                params.push(Param { name, value: child.text.clone(), span });
             } else {
                 let inner = self.enter(child, cx);
                 let parts = self.parts(child, 0, inner.part());
                 except = Some(self.patterns.choice(parts));
             }
         }
-        let name = trimmed(e, "type").unwrap_or("");
+        let name = e.trimmed(Attr::Type).unwrap_or("");
         match Datatype::new(cx.library, name, &params) {
             Ok(datatype) => {
                 let id = self.data.intern(DataDecl {
@@ -260,14 +260,14 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn value(&mut self, e: &'a Element, cx: Context<'a>) -> PatternId {
+    fn value(&mut self, e: &'a Node, cx: Context<'a>) -> PatternId {
         // without a type it is a token, whatever the library (4.4)
-        let (library, name) = match trimmed(e, "type") {
+        let (library, name) = match e.trimmed(Attr::Type) {
             Some(name) => (cx.library, name),
             None => ("", "token"),
         };
         let namespaces = ValueContext { namespaces: &self.namespaces, cx };
-        match Constant::new(library, name, &characters(e), &namespaces) {
+        match Constant::new(library, name, &e.text, &namespaces) {
             Ok(constant) => {
                 let id = self.values.intern(constant);
                 self.patterns.intern(Pattern::Value(id))
@@ -276,9 +276,9 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn wrong_type(&mut self, e: &Element, error: TypeError) -> PatternId {
+    fn wrong_type(&mut self, e: &Node, error: TypeError) -> PatternId {
         let span = error.span.filter(|span| span.is_known());
-        let span = span.or_else(|| e.attribute("type").map(|a| a.span)).unwrap_or(e.span);
+        let span = span.or_else(|| e.attribute(Attr::Type).map(|a| a.span)).unwrap_or(e.span);
         let mut problem = Diagnostic::error("schema-datatype", error.summary).at(span);
         problem.hint = error.hint;
         self.problems.push(problem);
@@ -287,16 +287,16 @@ impl<'a> Compiler<'a> {
 
     /// What the annotations say of a pattern: those on itself, or on the definition that is nothing
     /// but it. With `choice`, also if it is one of several.
-    fn documentation(&self, e: &Element, cx: Context<'a>, choice: bool) -> Option<Arc<str>> {
+    fn documentation(&self, e: &Node, cx: Context<'a>, choice: bool) -> Option<Arc<str>> {
         let around = || {
             let described = cx.described.filter(|d| choice || !d.choice)?;
-            documentation(described.define)
+            described.define.documentation()
         };
-        documentation(e).or_else(around).map(Arc::from)
+        e.documentation().or_else(around).map(Arc::from)
     }
 
     /// A grammar inside a pattern, or the outermost one: what its start is (4.18).
-    fn grammar(&mut self, e: &'a Element, cx: Context<'a>) -> PatternId {
+    fn grammar(&mut self, e: &'a Node, cx: Context<'a>) -> PatternId {
         let cx = gather(e, cx, &mut self.scopes, &mut self.namespaces, self.library, self.problems);
         match cx.grammar.and_then(|scope| self.scopes.start(scope)) {
             Some(start) => self.define(start),
@@ -304,7 +304,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn external(&mut self, e: &'a Element, cx: Context<'a>) -> PatternId {
+    fn external(&mut self, e: &'a Node, cx: Context<'a>) -> PatternId {
         let Some(root) = self.library.target(e) else { return Patterns::NOT_ALLOWED };
         let key = (root.span, cx.ns, cx.grammar);
         if let Some(known) = self.external.get(&key) {
@@ -315,20 +315,20 @@ impl<'a> Compiler<'a> {
         id
     }
 
-    fn reference(&mut self, e: &'a Element, cx: Context<'a>) -> PatternId {
-        let name = trimmed(e, "name").unwrap_or("");
-        let scope = match Kind::of(e) {
+    fn reference(&mut self, e: &'a Node, cx: Context<'a>) -> PatternId {
+        let name = e.trimmed(Attr::Name).unwrap_or("");
+        let scope = match e.kind {
             Some(Kind::ParentRef) => cx.grammar.and_then(|scope| self.scopes.parent(scope)),
             _ => cx.grammar,
         };
         let Some(scope) = scope else {
-            let summary = format!("<{}> stands in no grammar that could define", e.name.local);
+            let summary = format!("<{}> stands in no grammar that could define", e.name());
             self.problem("schema-reference", e.span, format!("{summary} {}", excerpt(name)));
             return Patterns::NOT_ALLOWED;
         };
         let Some(id) = self.scopes.find(scope, name) else {
             let summary = format!("{} is not defined", excerpt(name));
-            let span = e.attribute("name").map_or(e.span, |a| a.span);
+            let span = e.attribute(Attr::Name).map_or(e.span, |a| a.span);
             let mut problem = Diagnostic::error("schema-reference", summary).at(span);
             let close = self.scopes.closest(scope, name);
             problem.hint = close.map(|name| format!("did you mean {}?", excerpt(name)));
@@ -355,10 +355,11 @@ impl<'a> Compiler<'a> {
         for i in 0..count {
             let part = self.scopes.define(id).and_then(|define| define.parts.get(i)).copied();
             let Some((e, cx)) = part else { break };
-            let single = rng(e).nth(1).is_none();
+            let single = e.children.iter().nth(1).is_none();
             let described = Described { define: e, choice: false };
             let cx = Context { described: single.then_some(described), ..cx };
-            let children: Vec<PatternId> = rng(e).map(|child| self.pattern(child, cx)).collect();
+            let children: Vec<PatternId> =
+                e.children.iter().map(|child| self.pattern(child, cx)).collect();
             parts.push(self.patterns.group(children));
         }
         let pattern =

@@ -1,9 +1,11 @@
 //! What holds for an element of a schema because of where it stands: namespaces, datatype library,
 //! the grammar and the definition around it.
 
+use super::kind::Attr;
+use super::node::Node;
 use super::scope::ScopeId;
 use crate::schema::datatype;
-use crate::xml::Element;
+use crate::xml::XML_NAMESPACE;
 
 /// What an element inherits.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +28,7 @@ pub(super) struct Context<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Described<'a> {
     /// The definition.
-    pub(super) define: &'a Element,
+    pub(super) define: &'a Node,
     /// Whether what is in it is one of several.
     pub(super) choice: bool,
 }
@@ -72,31 +74,31 @@ pub(super) struct Prefixes(Option<usize>);
 /// All elements of a schema that declare prefixes, each with the one around it.
 #[derive(Debug, Default)]
 pub(super) struct Namespaces<'a> {
-    frames: Vec<(Prefixes, &'a Element)>,
+    frames: Vec<(Prefixes, &'a Node)>,
 }
 
 impl<'a> Namespaces<'a> {
     /// The context of `element` itself.
-    pub(super) fn enter(&mut self, element: &'a Element, mut cx: Context<'a>) -> Context<'a> {
-        if !element.namespaces.is_empty() {
+    pub(super) fn enter(&mut self, element: &'a Node, mut cx: Context<'a>) -> Context<'a> {
+        if !element.namespaces().is_empty() {
             self.frames.push((cx.prefixes, element));
             cx.prefixes = Prefixes(Some(self.frames.len() - 1));
         }
-        cx.ns = element.attr("ns").unwrap_or(cx.ns);
-        cx.library = element.attr("datatypeLibrary").unwrap_or(cx.library);
+        cx.ns = element.attr(Attr::Ns).unwrap_or(cx.ns);
+        cx.library = element.attr(Attr::DatatypeLibrary).unwrap_or(cx.library);
         cx
     }
 
     /// What a prefix stands for.
     pub(super) fn lookup(&self, mut at: Prefixes, prefix: &str) -> Option<&'a str> {
         while let Some((around, element)) = at.0.and_then(|at| self.frames.get(at)) {
-            let found = element.namespaces.iter().find(|n| n.prefix.as_deref() == Some(prefix));
+            let found = element.namespaces().iter().find(|n| n.prefix.as_deref() == Some(prefix));
             if let Some(found) = found {
                 return Some(&found.uri);
             }
             at = *around;
         }
-        (prefix == "xml").then_some("http://www.w3.org/XML/1998/namespace")
+        (prefix == "xml").then_some(XML_NAMESPACE)
     }
 }
 

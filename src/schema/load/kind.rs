@@ -1,12 +1,7 @@
 //! RELAX NG's own elements: what each is called, which attributes it has, where it may stand.
 
-use crate::xml::{Element, Node};
-
 /// The namespace of RELAX NG.
 pub(super) const RELAX_NG: &str = "http://relaxng.org/ns/structure/1.0";
-
-/// The namespace of its annotations, of which `documentation` is read.
-const ANNOTATIONS: &str = "http://relaxng.org/ns/compatibility/annotations/1.0";
 
 /// What an element of RELAX NG is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +68,39 @@ const KINDS: [(&str, Kind); 28] = [
     ("nsName", Kind::NsName),
 ];
 
+/// An attribute of RELAX NG's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attr {
+    Name,
+    Type,
+    Combine,
+    Href,
+    Ns,
+    DatatypeLibrary,
+}
+
+/// All attributes with their names.
+const ATTRIBUTES: [(&str, Attr); 6] = [
+    ("name", Attr::Name),
+    ("type", Attr::Type),
+    ("combine", Attr::Combine),
+    ("href", Attr::Href),
+    ("ns", Attr::Ns),
+    ("datatypeLibrary", Attr::DatatypeLibrary),
+];
+
+impl Attr {
+    /// The attribute of this name.
+    pub(super) fn named(local: &str) -> Option<Self> {
+        ATTRIBUTES.iter().find(|(name, _)| *name == local).map(|(_, attr)| *attr)
+    }
+
+    /// Its name.
+    pub(super) fn word(self) -> &'static str {
+        ATTRIBUTES.iter().find(|(_, attr)| *attr == self).map_or("", |(name, _)| name)
+    }
+}
+
 /// What may stand at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
@@ -93,10 +121,19 @@ pub(super) enum Place {
 }
 
 impl Kind {
-    /// What the element is, if it is RELAX NG's.
-    pub(super) fn of(element: &Element) -> Option<Self> {
-        let local = element.name.local.as_str();
+    /// What the element of this name is.
+    pub(super) fn named(local: &str) -> Option<Self> {
         KINDS.iter().find(|(name, _)| *name == local).map(|(_, kind)| *kind)
+    }
+
+    /// The name of the element.
+    pub(super) fn word(self) -> &'static str {
+        KINDS.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
+    }
+
+    /// Whether there is text in it, and nothing else.
+    pub(super) fn has_text(self) -> bool {
+        matches!(self, Self::Name | Self::Value | Self::Param)
     }
 
     /// The names of all elements that may stand at a place.
@@ -120,57 +157,29 @@ impl Kind {
     }
 
     /// Its attributes beside `ns` and `datatypeLibrary`, and whether it must have them.
-    pub(super) fn attributes(self) -> &'static [(&'static str, bool)] {
+    pub(super) fn attributes(self) -> &'static [(Attr, bool)] {
         match self {
-            Self::Element | Self::Attribute => &[("name", false)],
-            Self::Ref | Self::ParentRef | Self::Param => &[("name", true)],
-            Self::Define => &[("name", true), ("combine", false)],
-            Self::Start => &[("combine", false)],
-            Self::Data => &[("type", true)],
-            Self::Value => &[("type", false)],
-            Self::ExternalRef | Self::Include => &[("href", true)],
+            Self::Element | Self::Attribute => &[(Attr::Name, false)],
+            Self::Ref | Self::ParentRef | Self::Param => &[(Attr::Name, true)],
+            Self::Define => &[(Attr::Name, true), (Attr::Combine, false)],
+            Self::Start => &[(Attr::Combine, false)],
+            Self::Data => &[(Attr::Type, true)],
+            Self::Value => &[(Attr::Type, false)],
+            Self::ExternalRef | Self::Include => &[(Attr::Href, true)],
             _ => &[],
         }
     }
 }
 
-/// Whether the element is RELAX NG's; all others are annotations.
-pub(super) fn is_rng(element: &Element) -> bool {
-    element.name.namespace.as_deref() == Some(RELAX_NG)
-}
-
-/// The children that are RELAX NG's.
-pub(super) fn rng(element: &Element) -> impl Iterator<Item = &Element> {
-    element.elements().filter(|e| is_rng(e))
-}
-
-/// The value of an attribute of RELAX NG's whose surrounding white space is dropped (4.2).
-pub(super) fn trimmed<'a>(element: &'a Element, name: &str) -> Option<&'a str> {
-    element.attr(name).map(trim)
+/// Whether there is nothing but XML's white space.
+pub(super) fn is_blank(text: &str) -> bool {
+    text.bytes().all(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n'))
 }
 
 /// The text without the white space around it; only that of XML counts.
 pub(super) fn trim(text: &str) -> &str {
-    text.trim_matches([' ', '\t', '\r', '\n'])
-}
-
-/// The character data directly in an element, as it stands.
-pub(super) fn characters(element: &Element) -> String {
-    let texts = element.children.iter().filter_map(|node| match node {
-        Node::Text(text) => Some(text.value.as_str()),
-        Node::Element(_) => None,
-    });
-    texts.collect()
-}
-
-/// What the annotations in an element say about it.
-pub(super) fn documentation(element: &Element) -> Option<String> {
-    let notes = element.elements().filter(|e| {
-        e.name.local == "documentation" && e.name.namespace.as_deref() == Some(ANNOTATIONS)
-    });
-    let notes: Vec<String> = notes
-        .map(|e| characters(e).split_whitespace().collect::<Vec<_>>().join(" "))
-        .filter(|note| !note.is_empty())
-        .collect();
-    (!notes.is_empty()).then(|| notes.join("\n"))
+    let inside = |b: u8| !matches!(b, b' ' | b'\t' | b'\r' | b'\n');
+    let first = text.bytes().position(inside).unwrap_or(text.len());
+    let last = text.bytes().rposition(inside).map_or(first, |last| last + 1);
+    text.get(first..last).unwrap_or(text)
 }

@@ -1,10 +1,11 @@
 //! The files of a schema: each read once, with all that it includes or refers to.
 
-use super::kind::{Kind, is_rng};
+use super::kind::Kind;
+use super::node::{self, Node};
 use super::syntax::{self, Reference};
 use super::{Files, uri};
 use crate::diag::{Diagnostic, Diagnostics, Sources, Span, excerpt};
-use crate::xml::{self, Element, Limits};
+use crate::xml::Limits;
 use rustc_hash::FxHashMap;
 
 /// Files of one schema; libvirt's have nine, and a hostile one could name files without end.
@@ -22,18 +23,18 @@ pub(super) struct Library {
 struct File {
     uri: String,
     /// `None` if it could not be read.
-    root: Option<Element>,
+    root: Option<Node>,
     references: Vec<Reference>,
 }
 
 impl Library {
     /// The root of the file that was asked for.
-    pub(super) fn entry(&self) -> Option<&Element> {
+    pub(super) fn entry(&self) -> Option<&Node> {
         self.files.first()?.root.as_ref()
     }
 
     /// The root of the file that an include or externalRef names.
-    pub(super) fn target(&self, reference: &Element) -> Option<&Element> {
+    pub(super) fn target(&self, reference: &Node) -> Option<&Node> {
         self.files.get(*self.links.get(&reference.span)?)?.root.as_ref()
     }
 
@@ -79,9 +80,9 @@ impl Library {
         for reference in self.files.iter().flat_map(|file| &file.references) {
             let target = self.links.get(&reference.span).and_then(|id| self.files.get(*id));
             let Some(root) = target.and_then(|file| file.root.as_ref()) else { continue };
-            if reference.include && is_rng(root) && Kind::of(root) != Some(Kind::Grammar) {
+            if reference.include && root.kind != Some(Kind::Grammar) {
                 let summary = format!("\"{}\" is not a grammar", excerpt(&reference.uri));
-                let detail = format!("its root is <{}>", excerpt(&root.name.written()));
+                let detail = format!("its root is <{}>", excerpt(&root.name()));
                 let hint = "a pattern of its own is taken in by <externalRef>";
                 problems.push(error(summary, Some(reference.span)).detail(detail).hint(hint));
             }
@@ -146,7 +147,7 @@ impl File {
         };
         let source = sources.add(&uri, text);
         let text = sources.get(source).map_or("", |source| &source.text);
-        match xml::parse(source, text, &Limits::default()) {
+        match node::read(source, text, &Limits::default()) {
             Ok(root) => {
                 let references = syntax::check(&root, &uri, problems);
                 Self { uri, root: Some(root), references }

@@ -10,6 +10,7 @@ mod context;
 mod kind;
 mod library;
 mod names4;
+mod node;
 mod scope;
 mod syntax;
 mod uri;

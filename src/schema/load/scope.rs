@@ -2,11 +2,11 @@
 //! are combined (4.17).
 
 use super::context::{Context, Namespaces};
-use super::kind::{Kind, rng, trimmed};
+use super::kind::{Attr, Kind, trim};
 use super::library::Library;
+use super::node::Node;
 use crate::diag::{Diagnostic, Diagnostics, Span, closest, excerpt};
 use crate::schema::pattern::PatternId;
-use crate::xml::Element;
 use rustc_hash::FxHashMap;
 
 /// Files that include one another in a chain; libvirt's are 5 deep.
@@ -44,7 +44,7 @@ pub(super) struct Define<'a> {
     /// Its name; `None` for a start.
     pub(super) name: Option<&'a str>,
     /// The elements that make it up, each with what holds in it.
-    pub(super) parts: Vec<(&'a Element, Context<'a>)>,
+    pub(super) parts: Vec<(&'a Node, Context<'a>)>,
     /// Whether the parts are interleaved instead of being alternatives.
     pub(super) interleave: bool,
     /// What has become of it.
@@ -107,7 +107,7 @@ impl<'a> Scopes<'a> {
 
 /// Reads the grammar `root` and returns its number.
 pub(super) fn gather<'a>(
-    root: &'a Element,
+    root: &'a Node,
     mut cx: Context<'a>,
     scopes: &mut Scopes<'a>,
     namespaces: &mut Namespaces<'a>,
@@ -144,10 +144,10 @@ struct Gatherer<'g, 'a> {
 type Overrides<'a> = FxHashMap<Option<&'a str>, (Span, bool)>;
 
 impl<'a> Gatherer<'_, 'a> {
-    fn members(&mut self, e: &'a Element, cx: Context<'a>) {
-        for child in rng(e) {
+    fn members(&mut self, e: &'a Node, cx: Context<'a>) {
+        for child in e.children.iter() {
             let cx = self.namespaces.enter(child, cx);
-            match Kind::of(child) {
+            match child.kind {
                 Some(Kind::Include) => self.include(child, cx),
                 Some(Kind::Div) => self.members(child, cx),
                 _ => self.component(child, cx),
@@ -155,7 +155,7 @@ impl<'a> Gatherer<'_, 'a> {
         }
     }
 
-    fn include(&mut self, e: &'a Element, cx: Context<'a>) {
+    fn include(&mut self, e: &'a Node, cx: Context<'a>) {
         let Some(root) = self.library.target(e) else { return };
         if self.overrides.len() == INCLUDES_DEEP {
             let summary = format!("files include one another more than {INCLUDES_DEEP} deep");
@@ -172,7 +172,7 @@ impl<'a> Gatherer<'_, 'a> {
             }
             let what = what(name);
             let summary = format!("{what} overrides nothing");
-            let file = excerpt(e.attr("href").unwrap_or(""));
+            let file = excerpt(e.attr(Attr::Href).unwrap_or(""));
             let detail = format!("there is no {what} in {file}");
             let hint = "a definition that is not in the included file stands beside the include";
             let problem = Diagnostic::error("schema-include", summary).at(span);
@@ -182,7 +182,7 @@ impl<'a> Gatherer<'_, 'a> {
     }
 
     /// Takes in a `start` or `define`.
-    fn component(&mut self, e: &'a Element, mut cx: Context<'a>) {
+    fn component(&mut self, e: &'a Node, mut cx: Context<'a>) {
         let name = component_name(e);
         // the innermost include that overrides it: outer ones override what that has instead
         if let Some((_, used)) = self.overrides.iter_mut().rev().find_map(|o| o.get_mut(&name)) {
@@ -221,9 +221,9 @@ impl<'a> Gatherer<'_, 'a> {
 }
 
 /// Checks how a further part of a definition wants to be combined with those before (4.17).
-fn combine(define: &mut Define<'_>, e: &Element, problems: &mut Diagnostics) {
+fn combine(define: &mut Define<'_>, e: &Node, problems: &mut Diagnostics) {
     let what = what(define.name);
-    let Some(how) = e.attribute("combine") else {
+    let Some(how) = e.attribute(Attr::Combine) else {
         match define.says_not {
             Some(first) => {
                 let hint = "say how they are combined: combine=\"choice\" or \"interleave\"";
@@ -235,7 +235,7 @@ fn combine(define: &mut Define<'_>, e: &Element, problems: &mut Diagnostics) {
         }
         return;
     };
-    let interleave = super::kind::trim(&how.value) == "interleave";
+    let interleave = trim(&how.value) == "interleave";
     match define.says {
         Some(first) if interleave != define.interleave => {
             let summary = format!("{what} is combined in two ways");
@@ -251,9 +251,9 @@ fn combine(define: &mut Define<'_>, e: &Element, problems: &mut Diagnostics) {
 }
 
 /// Lists what the children of an include override.
-fn overridden<'a>(e: &'a Element, list: &mut Overrides<'a>) {
-    for child in rng(e) {
-        if Kind::of(child) == Some(Kind::Div) {
+fn overridden<'a>(e: &'a Node, list: &mut Overrides<'a>) {
+    for child in e.children.iter() {
+        if child.kind == Some(Kind::Div) {
             overridden(child, list);
         } else {
             list.entry(component_name(child)).or_insert((child.span, false));
@@ -261,8 +261,8 @@ fn overridden<'a>(e: &'a Element, list: &mut Overrides<'a>) {
     }
 }
 
-fn component_name(e: &Element) -> Option<&str> {
-    trimmed(e, "name").filter(|_| Kind::of(e) == Some(Kind::Define))
+fn component_name(e: &Node) -> Option<&str> {
+    e.trimmed(Attr::Name).filter(|_| e.kind == Some(Kind::Define))
 }
 
 fn what(name: Option<&str>) -> String {

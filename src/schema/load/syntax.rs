@@ -1,12 +1,10 @@
 //! The full syntax (section 3 of the specification), checked on the whole of each file: which
 //! elements and attributes there are, what they hold, how names and URIs look (4.1 to 4.5).
 
-use super::kind::{Kind, Place, characters, is_rng, rng, trim};
+use super::kind::{Attr, Kind, Place, trim};
+use super::node::{Attribute, Node};
 use super::{names4, uri};
 use crate::diag::{Diagnostic, Diagnostics, Span, closest, excerpt};
-use crate::xml::{Attribute, Element, Node};
-
-const XML: &str = "http://www.w3.org/XML/1998/namespace";
 
 /// What a file refers to.
 #[derive(Debug)]
@@ -20,14 +18,14 @@ pub(super) struct Reference {
 }
 
 /// Checks a file whose address is `base`, and lists what it refers to.
-pub(super) fn check(root: &Element, base: &str, problems: &mut Diagnostics) -> Vec<Reference> {
+pub(super) fn check(root: &Node, base: &str, problems: &mut Diagnostics) -> Vec<Reference> {
     let mut checker = Checker { problems, references: Vec::new() };
-    if is_rng(root) {
-        checker.element(root, Place::Pattern, base);
-    } else {
-        let summary = format!("<{}> is not an element of RELAX NG", excerpt(&root.name.written()));
+    if root.rare().is_some_and(|rare| rare.foreign) {
+        let summary = format!("<{}> is not an element of RELAX NG", excerpt(root.name()));
         let hint = format!("declare its namespace: xmlns=\"{}\"", super::kind::RELAX_NG);
         checker.problem(root.span, summary, Some(hint));
+    } else {
+        checker.element(root, Place::Pattern, base);
     }
     checker.references
 }
@@ -38,38 +36,32 @@ struct Checker<'p> {
 }
 
 impl Checker<'_> {
-    fn element(&mut self, e: &Element, place: Place, base: &str) {
-        let Some(kind) = Kind::of(e) else {
-            let name = excerpt(&e.name.local);
-            let hint = closest(&e.name.local, Kind::names_at(place));
+    fn element(&mut self, e: &Node, place: Place, base: &str) {
+        let Some(kind) = e.kind else {
+            let name = excerpt(e.name());
+            let hint = closest(e.name(), Kind::names_at(place));
             let hint = hint.map(|known| format!("did you mean <{known}>?"));
             return self.problem(e.span, format!("RELAX NG has no element <{name}>"), hint);
         };
         if !kind.may_stand(place) {
             return self.misplaced(e, place);
         }
-        let own = e
-            .attributes
-            .iter()
-            .find(|a| a.name.local == "base" && a.name.namespace.as_deref() == Some(XML));
-        let own = own.map(|a| uri::resolve(base, &a.value));
+        let own = e.rare().and_then(|rare| rare.base.as_deref());
+        let own = own.map(|own| uri::resolve(base, own));
         let base = own.as_deref().unwrap_or(base);
         self.attributes(e, kind, base);
-        match kind {
-            Kind::Name | Kind::Value | Kind::Param => self.only_text(e, kind),
-            _ => self.no_text(e),
-        }
+        self.text(e, kind);
         self.children(e, kind, place, base);
     }
 
-    fn children(&mut self, e: &Element, kind: Kind, place: Place, base: &str) {
+    fn children(&mut self, e: &Node, kind: Kind, place: Place, base: &str) {
         let may_be_named = matches!(kind, Kind::Element | Kind::Attribute);
-        let from = usize::from(may_be_named && e.attribute("name").is_none());
+        let from = usize::from(may_be_named && e.attribute(Attr::Name).is_none());
         if from == 1 {
-            match rng(e).next() {
+            match e.children.first() {
                 Some(class) => self.element(class, Place::NameClass, base),
                 None => {
-                    let summary = format!("this <{}> has no name", e.name.local);
+                    let summary = format!("this <{}> has no name", e.name());
                     let hint = "give it the attribute name, or <name>, <anyName> or <nsName> as \
                                 its first child";
                     self.problem(e.span, summary, Some(hint.to_owned()));
@@ -78,16 +70,16 @@ impl Checker<'_> {
         }
         let (place, least, most) = content(kind, place);
         let mut count = 0;
-        for (i, child) in rng(e).skip(from).enumerate() {
+        for (i, child) in e.children.iter().skip(from).enumerate() {
             count = i + 1;
             if i == most && place != Place::Nowhere {
-                let summary = format!("<{}> has more than one child", e.name.local);
+                let summary = format!("<{}> has more than one child", e.name());
                 let hint = "put them into <group>, <choice> or <interleave>".to_owned();
                 let hint = (place == Place::Pattern).then_some(hint);
                 self.problem(child.span, summary, hint);
             }
             let excepts = kind == Kind::Data && i > 0;
-            if excepts && rng(e).nth(i - 1).is_some_and(|c| Kind::of(c) == Some(Kind::Except)) {
+            if excepts && e.children.get(i - 1).is_some_and(|c| c.kind == Some(Kind::Except)) {
                 let summary = "<except> is the last child that <data> may have";
                 self.problem(child.span, summary.to_owned(), None);
             }
@@ -95,47 +87,48 @@ impl Checker<'_> {
         }
         if count < least {
             let what = if place == Place::NameClass { "name class" } else { "pattern" };
-            let summary = format!("<{}> is empty; it must hold a {what}", e.name.local);
+            let summary = format!("<{}> is empty; it must hold a {what}", e.name());
             let hint = "<empty/> stands for no content, <text/> for any text".to_owned();
             self.problem(e.span, summary, (place == Place::Pattern).then_some(hint));
         }
     }
 
-    fn attributes(&mut self, e: &Element, kind: Kind, base: &str) {
+    fn attributes(&mut self, e: &Node, kind: Kind, base: &str) {
         let known = kind.attributes();
-        for a in &e.attributes {
-            let name = a.name.local.as_str();
-            match a.name.namespace.as_deref() {
-                None if name == "ns" => {}
-                None if name == "datatypeLibrary" => {
+        for a in e.attributes() {
+            match a.what {
+                Attr::Ns => {}
+                Attr::DatatypeLibrary => {
                     if let Some(why) = uri::wrong_library(&a.value) {
                         let summary = format!("\"{}\" is no datatype library", excerpt(&a.value));
                         self.problems.push(error(a.span, summary).detail(why));
                     }
                 }
-                None if known.iter().any(|(known, _)| *known == name) => {
+                what if known.iter().any(|(known, _)| *known == what) => {
                     self.value(e, kind, a, base);
                 }
-                Some(namespace) if namespace != super::kind::RELAX_NG => {}
-                _ => self.unknown_attribute(e, a, known),
+                what => self.unknown_attribute(e, what.word(), a.span, known),
             }
         }
-        for (name, needed) in known {
-            if *needed && e.attribute(name).is_none() {
-                let summary = format!("<{}> lacks the attribute {name}", e.name.local);
+        for (name, span) in e.rare().map_or(&[][..], |rare| &rare.attributes) {
+            self.unknown_attribute(e, name, *span, known);
+        }
+        for (what, needed) in known {
+            if *needed && e.attribute(*what).is_none() {
+                let summary = format!("<{}> lacks the attribute {}", e.name(), what.word());
                 self.problem(e.span, summary, None);
             }
         }
     }
 
     /// Checks the value of an attribute that the element may have.
-    fn value(&mut self, e: &Element, kind: Kind, a: &Attribute, base: &str) {
+    fn value(&mut self, e: &Node, kind: Kind, a: &Attribute, base: &str) {
         let value = trim(&a.value);
         let qualified = matches!(kind, Kind::Element | Kind::Attribute);
-        match a.name.local.as_str() {
-            "href" => self.reference(e, kind, a, base),
-            "combine" if matches!(value, "choice" | "interleave") => {}
-            "combine" => {
+        match a.what {
+            Attr::Href => self.reference(e, kind, a, base),
+            Attr::Combine if matches!(value, "choice" | "interleave") => {}
+            Attr::Combine => {
                 let hint = closest(value, ["choice", "interleave"]);
                 let hint = hint.map_or("combine is choice or interleave".to_owned(), |known| {
                     format!("did you mean {known}?")
@@ -149,7 +142,7 @@ impl Checker<'_> {
         }
     }
 
-    fn reference(&mut self, e: &Element, kind: Kind, a: &Attribute, base: &str) {
+    fn reference(&mut self, e: &Node, kind: Kind, a: &Attribute, base: &str) {
         if let Some(why) = uri::wrong_reference(&a.value) {
             let summary = format!("\"{}\" cannot be referred to", excerpt(&a.value));
             return self.problems.push(error(a.span, summary).detail(why));
@@ -158,32 +151,24 @@ impl Checker<'_> {
         self.references.push(Reference { span: e.span, uri, include: kind == Kind::Include });
     }
 
-    fn only_text(&mut self, e: &Element, kind: Kind) {
-        // not even annotations may stand here
-        if let Some(child) = e.elements().next() {
-            let name = excerpt(&child.name.written());
-            let summary = format!("<{}> holds text only, not <{name}>", e.name.local);
-            self.problem(child.span, summary, None);
-        } else if kind == Kind::Name {
-            let text = characters(e);
-            if !names4::is_qname(trim(&text)) {
-                self.bad_name(e.text_span(), trim(&text));
-            }
+    /// Checks that there is text where it has a meaning, and only there.
+    fn text(&mut self, e: &Node, kind: Kind) {
+        if let Some(span) = e.rare().and_then(|rare| rare.text) {
+            let summary = format!("text has no meaning in <{}>", e.name());
+            let hint = "a text that a document must have is <value>…</value>".to_owned();
+            self.problem(span, summary, Some(hint));
+        }
+        // not even annotations may stand beside text
+        if let Some((name, span)) = e.rare().and_then(|rare| rare.annotation.as_ref()) {
+            let summary = format!("<{}> holds text only, not <{}>", e.name(), excerpt(name));
+            self.problem(*span, summary, None);
+        }
+        if kind == Kind::Name && !names4::is_qname(trim(&e.text)) {
+            self.bad_name(e.text_span, trim(&e.text));
         }
     }
 
-    fn no_text(&mut self, e: &Element) {
-        for node in &e.children {
-            let Node::Text(text) = node else { continue };
-            if !trim(&text.value).is_empty() {
-                let summary = format!("text has no meaning in <{}>", e.name.local);
-                let hint = "a text that a document must have is <value>…</value>".to_owned();
-                self.problem(text.span, summary, Some(hint));
-            }
-        }
-    }
-
-    fn misplaced(&mut self, e: &Element, place: Place) {
+    fn misplaced(&mut self, e: &Node, place: Place) {
         let expected = match place {
             Place::Pattern => "a pattern",
             Place::NameClass => "a name class: <name>, <anyName>, <nsName> or <choice>",
@@ -193,16 +178,16 @@ impl Checker<'_> {
             Place::Open => "<except>",
             Place::Nowhere => "nothing",
         };
-        let summary = format!("<{}> cannot stand here", e.name.local);
+        let summary = format!("<{}> cannot stand here", e.name());
         self.problems.push(error(e.span, summary).detail(format!("expected {expected}")));
     }
 
-    fn unknown_attribute(&mut self, e: &Element, a: &Attribute, known: &[(&str, bool)]) {
-        let names = known.iter().map(|(name, _)| *name).chain(["ns", "datatypeLibrary"]);
-        let hint = closest(&a.name.local, names).map(|known| format!("did you mean {known}?"));
-        let name = excerpt(&a.name.written());
-        let summary = format!("<{}> has no attribute \"{name}\" in RELAX NG", e.name.local);
-        self.problem(a.span, summary, hint);
+    fn unknown_attribute(&mut self, e: &Node, name: &str, at: Span, known: &[(Attr, bool)]) {
+        let names = known.iter().map(|(what, _)| *what).chain([Attr::Ns, Attr::DatatypeLibrary]);
+        let hint = closest(name, names.map(Attr::word));
+        let hint = hint.map(|known| format!("did you mean {known}?"));
+        let summary = format!("<{}> has no attribute \"{}\" in RELAX NG", e.name(), excerpt(name));
+        self.problem(at, summary, hint);
     }
 
     fn bad_name(&mut self, span: Span, value: &str) {

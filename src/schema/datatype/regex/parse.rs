@@ -330,8 +330,7 @@ impl Reader<'_> {
             }
         }
         if let Some(block) = name.strip_prefix("Is") {
-            let (from, to) = blocks::find(block)?;
-            return Ok(EscapeKind::Block(from, to));
+            return blocks::find(block).map(EscapeKind::Block);
         }
         let known = CATEGORIES.iter().find(|known| **known == name);
         let hint = "a category is \"L\", \"Lu\", \"Nd\", …; a block starts with \"Is\"";

@@ -110,19 +110,19 @@ fn push_escape(escape: Escape, out: &mut String) {
         EscapeKind::Space => out.push_str(r" \t\n\r"),
         EscapeKind::Digit => out.push_str(r"\p{Nd}"),
         EscapeKind::Word => out.push_str(r"[^\p{P}\p{Z}\p{C}]"),
-        EscapeKind::NameStart => push_names(&[&START], "_:A-Za-z", out),
-        EscapeKind::NameChar => push_names(&[&START, &FOLLOW], r"_:A-Za-z0-9\-.", out),
+        EscapeKind::NameStart => push_ranges(&[&START], "_:A-Za-z", out),
+        EscapeKind::NameChar => push_ranges(&[&START, &FOLLOW], r"_:A-Za-z0-9\-.", out),
         EscapeKind::Category(name) => {
             out.push_str(r"\p{");
             out.push_str(name);
             out.push('}');
         }
-        EscapeKind::Block(from, to) => push_range(from, to, out),
+        EscapeKind::Block(ranges) => push_ranges(&[ranges], "", out),
     }
     out.push(']');
 }
 
-fn push_names(tables: &[&[(char, char)]], ascii: &str, out: &mut String) {
+fn push_ranges(tables: &[&[(char, char)]], ascii: &str, out: &mut String) {
     out.push_str(ascii);
     for (from, to) in tables.iter().copied().flatten() {
         push_range(*from, *to, out);

@@ -38,7 +38,7 @@ pub(super) enum EscapeKind {
     /// `\p{…}` with a general category.
     Category(&'static str),
     /// `\p{Is…}`: a block.
-    Block(char, char),
+    Block(&'static [(char, char)]),
 }
 
 /// A class in brackets.
@@ -108,7 +108,7 @@ impl Escape {
     fn ascii(self) -> Option<Ascii> {
         let set = match self.kind {
             EscapeKind::Space => Ascii::of([' ', '\t', '\n', '\r']),
-            EscapeKind::Block(from, to) if to.is_ascii() => Ascii::of(from..=to),
+            EscapeKind::Block(&[(from, to)]) if to.is_ascii() => Ascii::of(from..=to),
             _ => return None,
         };
         Some(if self.negated { set.negated() } else { set })
