@@ -30,7 +30,7 @@ const SHARES: [(&str, usize); 8] = [
 ];
 
 /// How many are made if `VIRT_MUTANTS` does not say.
-const USUAL: usize = 10_000;
+const USUAL: usize = 2_000;
 
 pub(crate) fn trials(corpus: &Corpus) -> Vec<Trial> {
     let trial = |(group, share): (&'static str, usize)| {
