@@ -17,6 +17,7 @@ mod programs;
 mod random;
 mod scale;
 mod serialize;
+mod shapes;
 mod shuffles;
 mod spectest;
 mod toml;

@@ -1,7 +1,7 @@
 //! Documents as xmllint wants them: siblings in the order of the grammar, no white space around
 //! values. What xmllint refuses and then accepts so, it has refused by one of its known faults.
 
-use super::material::Directory;
+use super::material::Schemas;
 use std::collections::BTreeMap;
 use std::path::Path;
 use virt::diag::SourceId;
@@ -19,7 +19,7 @@ impl Order {
     /// Reads a grammar and what it includes.
     pub(super) fn read(directory: &Path, name: &str) -> Self {
         let mut order = Self::default();
-        let files = Directory(directory.to_owned());
+        let files = Schemas(directory.to_owned());
         let mut wanted = vec![format!("{name}.rng")];
         let mut known = Vec::new();
         while let Some(uri) = wanted.pop() {
@@ -103,6 +103,8 @@ impl Order {
                         }
                     }
                 }
+                // a grammar within one begins with another file's start
+                "grammar" => self.starts.iter().for_each(|s| self.gather(s, seen, found)),
                 _ => self.gather(child, seen, found),
             }
         }

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use virt::xml::{Element, Node};
 
 /// How many are made if `VIRT_MUTANTS` does not say, of 8,000.
-const USUAL: usize = 8_000;
+const USUAL: usize = 1_600;
 
 pub(crate) fn trials(corpus: &Corpus) -> Vec<Trial> {
     let needs = jing().and_then(|_| Corpus::needs()).and_then(|()| libvirts());
