@@ -148,6 +148,8 @@ fn slips(python: &Path) {
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         manifests.push((name, to_toml(&[root.unwrap()])));
     }
+    let web = fs::read_to_string(repository.join("web.toml")).unwrap();
+    manifests.push(("web".to_owned(), web));
     assert_eq!(refused(&manifests, python), Vec::<String>::new());
     let slips = [
         ("[[domain]]", "[[domian]]"),
