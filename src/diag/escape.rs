@@ -40,7 +40,9 @@ pub(super) fn blot(line: &[char]) -> Vec<char> {
         // a word that nothing is assigned to is only a word
         let key =
             lower.get(word..).unwrap_or("").trim_start_matches(|c: char| c.is_ascii_lowercase());
-        if !key.trim_start_matches(['\'', '"', ' ']).starts_with('=') {
+        // when a password ends is none
+        let until = lower.get(word..).is_some_and(|rest| rest.starts_with("passwdvalidto"));
+        if until || !key.trim_start_matches(['\'', '"', ' ']).starts_with('=') {
             continue;
         }
         let from = at(word);
@@ -94,6 +96,7 @@ mod tests {
             ("\"passwd\" = 'hush", "\"passwd\" = '****"),
             ("<cookie name='a'>hush</cookie>", "<cookie name='a'>****</cookie>"),
             ("<name>passwords</name>", "<name>passwords</name>"),
+            ("<a passwdValidTo='2027'/>", "<a passwdValidTo='2027'/>"),
             ("SYSTEM 'file:///etc/passwd'>", "SYSTEM 'file:///etc/passwd'>"),
         ] {
             let chars: Vec<char> = line.chars().collect();

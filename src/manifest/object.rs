@@ -3,7 +3,7 @@
 use super::document::{Format, kind};
 use super::grammars::Validator;
 use super::settings;
-use crate::diag::{Diagnostics, Sources, Span};
+use crate::diag::{Diagnostic, Diagnostics, Sources, Span};
 use crate::model::domain::{self, Domain};
 use crate::model::{Kind, ResourceId, Settings, check_name, check_order, network};
 use crate::schema::Notation;
@@ -38,7 +38,9 @@ pub(super) fn object(
         Format::Toml => Notation::Toml,
     };
     let mut problems = validator.validate(kind, &root, notation);
-    let said: HashSet<Span> = problems.iter().filter_map(|d| d.span).collect();
+    let related = |d: &Diagnostic| d.related.iter().map(|l| l.span).collect::<Vec<_>>();
+    let said: HashSet<Span> =
+        problems.iter().flat_map(|d| related(d).into_iter().chain(d.span)).collect();
     let mut more = Diagnostics::default();
     // TOML is written in the grammar's order
     if format == Format::Xml {
@@ -50,7 +52,11 @@ pub(super) fn object(
         Kind::Network => network::check(&root, &mut more),
     }
     // what the grammar refuses is not explained twice
-    problems.extend(more.into_iter().filter(|d| d.span.is_none_or(|s| !said.contains(&s))));
+    let inside = |outer: Span| {
+        said.iter()
+            .any(|s| s.source == outer.source && outer.start <= s.start && s.end <= outer.end)
+    };
+    problems.extend(more.into_iter().filter(|d| !d.span.is_some_and(inside)));
     let id = root
         .child_text("name")
         .filter(|n| check_name(n).is_ok())

@@ -80,7 +80,7 @@ fn read(element: &Element, out: &mut Diagnostics) -> Found {
             "replace" => settings.replace = truth(a, out).unwrap_or_default(),
             other => {
                 let known: Vec<&str> = ATTRIBUTES.into_iter().chain(CHILDREN).collect();
-                out.push(unknown("setting", other, a.span, &known));
+                out.push(unknown("setting", other, a.name_span, &known));
             }
         }
     }
@@ -146,7 +146,7 @@ fn read_stop(element: &Element, out: &mut Diagnostics) -> Stop {
                 ),
             },
             "force" => stop.force = truth(a, out).unwrap_or_default(),
-            other => out.push(unknown("setting", other, a.span, &["timeout", "force"])),
+            other => out.push(unknown("setting", other, a.name_span, &["timeout", "force"])),
         }
     }
     for child in element.elements() {

@@ -9,6 +9,8 @@ mod diagnose;
 mod embedded;
 mod expected;
 mod load;
+mod meant;
+mod missing;
 mod names;
 mod pattern;
 mod prefixes;
