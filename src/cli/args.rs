@@ -66,6 +66,7 @@ pub(crate) enum Command {
     Export(ExportArgs),
     Delete(DeleteArgs),
     Convert(ConvertArgs),
+    Schema(SchemaArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }
@@ -249,6 +250,20 @@ pub(crate) enum Language {
     Xml,
     /// The same with less noise
     Toml,
+}
+
+/// Print the grammar that manifests are held to
+///
+/// RELAX NG in one file, as jing and xmllint take it; or a JSON Schema of TOML manifests, for the
+/// completion of editors: Taplo and Even Better TOML read it.
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArgs {
+    /// Of what [default: domain; with --toml both domain and network]
+    #[arg(value_name = "KIND", value_parser = clap::builder::PossibleValuesParser::new(crate::schema::embedded_names()))]
+    pub(crate) kind: Option<String>,
+    /// Print a JSON Schema (draft 7) of TOML manifests
+    #[arg(long)]
+    pub(crate) toml: bool,
 }
 
 /// Print a completion script for a shell

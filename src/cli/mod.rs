@@ -15,6 +15,7 @@ mod get;
 mod man;
 mod output;
 mod plan;
+mod schema;
 mod session;
 mod validate;
 mod view;
@@ -44,6 +45,7 @@ pub fn main() -> ExitCode {
         Command::Get(args) => get::run(&context, args),
         Command::Export(args) => export::run(&context, args),
         Command::Delete(args) => delete::run(&context, args),
+        Command::Schema(args) => schema::run(&context, args),
         Command::Convert(args) => convert::run(&context, args),
         Command::Completions(args) => completions::run(&context, args),
         Command::Man(args) => man::run(&context, args),

@@ -83,7 +83,8 @@ fn expected(list: &[String]) -> Vec<String> {
 fn snippet(span: Span, sources: &Sources) -> String {
     let Some(source) = sources.get(span.source) else { return String::new() };
     let at = source.position(span.start);
-    let line: Vec<char> = blot(&source.line_at(span.start).chars().collect::<Vec<_>>());
+    let Some(line) = source.line_at(span.start) else { return String::new() };
+    let line: Vec<char> = blot(&line.chars().collect::<Vec<_>>());
     if line.is_empty() {
         return String::new();
     }

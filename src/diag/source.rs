@@ -1,5 +1,7 @@
 //! Source texts and byte spans in them; lines and columns are computed only when rendered.
 
+use std::sync::OnceLock;
+
 /// The number of a source text in [`Sources`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SourceId(u32);
@@ -52,34 +54,88 @@ pub struct Source {
     pub name: String,
     /// The whole text.
     pub text: String,
+    /// Places from which positions are counted: a text with many problems is not read anew for each.
+    marks: OnceLock<Vec<Mark>>,
 }
 
+/// A place in a text whose position is known.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    byte: usize,
+    line_start: usize,
+    at: Position,
+}
+
+/// Longest line that is shown, even in part, in bytes: a document may be one line of 10 MiB, with a
+/// problem at every turn.
+const LINE_MAX: usize = 1 << 14;
+
+/// Bytes between two marks.
+const STRIDE: usize = 1 << 12;
+
 impl Source {
+    fn new(name: String, text: String) -> Self {
+        Self { name, text, marks: OnceLock::new() }
+    }
+
     /// The position of byte `offset`; past the end it is the end.
     pub fn position(&self, offset: u32) -> Position {
-        let before = self.before(offset);
-        let line_start = before.rfind('\n').map_or(0, |i| i + 1);
-        Position {
-            line: before.bytes().filter(|b| *b == b'\n').count() + 1,
-            column: before.get(line_start..).map_or(0, |s| s.chars().count()) + 1,
-        }
+        self.mark_at(offset).at
     }
 
-    /// The line that byte `offset` is on, without its line break.
-    pub fn line_at(&self, offset: u32) -> &str {
-        let before = self.before(offset);
-        let start = before.rfind('\n').map_or(0, |i| i + 1);
-        let rest = self.text.get(start..).unwrap_or("");
-        rest.lines().next().unwrap_or("")
+    /// The line that byte `offset` is on, without its line break; `None` for a line that is too long
+    /// to be shown.
+    pub fn line_at(&self, offset: u32) -> Option<&str> {
+        let start = self.mark_at(offset).line_start;
+        let rest = self.text.get(start..)?;
+        let length = rest.bytes().take(LINE_MAX).position(|b| b == b'\n');
+        let length = length.or((rest.len() < LINE_MAX).then_some(rest.len()))?;
+        rest.get(..length).map(|line| line.trim_end_matches('\r'))
     }
 
-    fn before(&self, offset: u32) -> &str {
-        let mut end = usize::try_from(offset).unwrap_or(usize::MAX).min(self.text.len());
-        while !self.text.is_char_boundary(end) {
-            end -= 1;
-        }
-        self.text.get(..end).unwrap_or("")
+    fn mark_at(&self, offset: u32) -> Mark {
+        let end = usize::try_from(offset).unwrap_or(usize::MAX).min(self.text.len());
+        let end = self.boundary(end);
+        let marks = self.marks.get_or_init(|| self.marks());
+        let last = marks.partition_point(|m| m.byte <= end).checked_sub(1);
+        let from = last.and_then(|i| marks.get(i)).copied().unwrap_or(Mark::START);
+        self.count(from, end)
     }
+
+    fn marks(&self) -> Vec<Mark> {
+        let mut marks = vec![Mark::START];
+        let mut mark = Mark::START;
+        while mark.byte + STRIDE < self.text.len() {
+            mark = self.count(mark, self.boundary(mark.byte + STRIDE));
+            marks.push(mark);
+        }
+        marks
+    }
+
+    fn count(&self, from: Mark, to: usize) -> Mark {
+        let mut mark = Mark { byte: to, ..from };
+        let between = self.text.get(from.byte..to).unwrap_or("");
+        for (i, c) in between.char_indices() {
+            if c == '\n' {
+                mark.line_start = from.byte + i + 1;
+                mark.at = Position { line: mark.at.line + 1, column: 1 };
+            } else {
+                mark.at.column += 1;
+            }
+        }
+        mark
+    }
+
+    fn boundary(&self, mut byte: usize) -> usize {
+        while !self.text.is_char_boundary(byte) {
+            byte -= 1;
+        }
+        byte
+    }
+}
+
+impl Mark {
+    const START: Self = Self { byte: 0, line_start: 0, at: Position { line: 1, column: 1 } };
 }
 
 /// All source texts of a run. It only grows, so a [`SourceId`] stays valid.
@@ -92,7 +148,7 @@ impl Sources {
     /// Takes a text in and returns its number.
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> SourceId {
         let id = SourceId(u32::try_from(self.list.len()).unwrap_or(u32::MAX - 1));
-        self.list.push(Source { name: name.into(), text: text.into() });
+        self.list.push(Source::new(name.into(), text.into()));
         id
     }
 
@@ -116,7 +172,23 @@ impl Sources {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::string_slice, clippy::indexing_slicing, reason = "a test may panic")]
+
     use super::*;
+
+    #[test]
+    fn far_positions_are_counted_like_near_ones() {
+        let text: String =
+            (0..4_000).map(|i| format!("<é n='{i}'/>\n{}", "x".repeat(i % 9))).collect();
+        let source = Source::new("a.xml".to_owned(), text.clone());
+        for (offset, _) in text.char_indices().step_by(997) {
+            let before = &text[..offset];
+            let start = before.rfind('\n').map_or(0, |i| i + 1);
+            let at = source.position(u32::try_from(offset).expect("small"));
+            assert_eq!(at.line, before.matches('\n').count() + 1);
+            assert_eq!(at.column, before[start..].chars().count() + 1);
+        }
+    }
 
     #[test]
     fn positions_count_characters_and_survive_odd_offsets() {

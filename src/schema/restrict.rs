@@ -70,7 +70,7 @@ impl Reached {
                 Pattern::OneOrMore(part) | Pattern::List(part) => open.push(*part),
                 Pattern::Data(id) => open.extend(grammar.data.get(*id).and_then(|d| d.except)),
                 Pattern::Attribute(id) => {
-                    open.extend(grammar.attributes.get(*id).map(|a| a.content))
+                    open.extend(grammar.attributes.get(*id).map(|a| a.content));
                 }
                 Pattern::Element(id) => {
                     open.extend(grammar.element(*id).map(|e| e.content));
@@ -144,9 +144,10 @@ impl Checker<'_> {
             Pattern::Value(_) => Summary::leaf(Holds::STRING, ContentType::Data),
             Pattern::Element(element) => Summary::of_element(*element),
             Pattern::Attribute(attribute) => self.attribute(*attribute),
-            Pattern::Data(data) => self.data(*data),
+            Pattern::Data(data) => self.data(id, *data),
             Pattern::List(part) => {
-                self.prohibited(*part, &IN_LIST, "7.1.3");
+                let around = self.place(id);
+                self.prohibited(*part, &IN_LIST, "7.1.3", around);
                 Summary::leaf(Holds::LIST, ContentType::Data)
             }
             Pattern::OneOrMore(part) => self.one_or_more(*part),
@@ -173,14 +174,15 @@ impl Checker<'_> {
 
     fn attribute(&mut self, id: AttributeId) -> Summary {
         let Some(attribute) = self.grammar.attributes.get(id) else { return Summary::default() };
-        self.prohibited(attribute.content, &IN_ATTRIBUTE, "7.1.1");
+        let around = self.origins.attributes.get(id.index());
+        self.prohibited(attribute.content, &IN_ATTRIBUTE, "7.1.1", around);
         self.content_type(attribute.content, "attribute", &attribute.class);
         Summary::of_attribute(id, attribute.class.is_infinite())
     }
 
-    fn data(&mut self, id: DataId) -> Summary {
-        if let Some(except) = self.grammar.data.get(id).and_then(|data| data.except) {
-            self.prohibited(except, &IN_EXCEPT, "7.1.4");
+    fn data(&mut self, id: PatternId, data: DataId) -> Summary {
+        if let Some(except) = self.grammar.data.get(data).and_then(|data| data.except) {
+            self.prohibited(except, &IN_EXCEPT, "7.1.4", self.place(id));
         }
         Summary::leaf(Holds::STRING, ContentType::Data)
     }
@@ -211,17 +213,28 @@ impl Checker<'_> {
     }
 
     fn start(&mut self) {
-        self.prohibited(self.grammar.start, &IN_START, "7.1.5");
+        let start = self.grammar.start;
+        self.prohibited(start, &IN_START, "7.1.5", self.place(start));
     }
 
-    /// Reports the first of `paths` that there is.
-    fn prohibited(&mut self, inner: PatternId, paths: &[(Holds, &str)], section: &str) {
+    /// Reports the first of `paths` that there is. `outer` is the place of what must not have it.
+    fn prohibited(
+        &mut self,
+        inner: PatternId,
+        paths: &[(Holds, &str)],
+        section: &str,
+        outer: Span,
+    ) {
         let holds = self.summary(inner).holds;
         let Some((what, path)) = paths.iter().find(|(what, _)| holds.has(*what)) else { return };
         let at = self.find(inner, &|s: &Summary| s.holds.has(*what));
         let around = path.split('/').next().unwrap_or("");
         let summary = format!("{} cannot stand in <{around}>", self.what(at));
-        let problem = self.error(summary, at, path, section);
+        let mut problem = self.error(summary, at, path, section);
+        // there is but one `text` and one `empty`, wherever they stand
+        if matches!(self.grammar.patterns.get(at), Pattern::Text | Pattern::Empty) {
+            problem = problem.at(outer);
+        }
         self.problems.push(problem);
     }
 

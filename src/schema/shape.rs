@@ -27,6 +27,8 @@ pub struct Shape {
 /// What is in any of some elements.
 #[derive(Debug, Default)]
 struct Facts {
+    /// The contents of the elements.
+    contents: Vec<PatternId>,
     attributes: BTreeMap<Symbol, Vec<AttributeId>>,
     children: BTreeMap<Symbol, Children>,
     /// Attributes of names that are not listed.
@@ -80,6 +82,7 @@ impl Shape {
     fn facts(&self, elements: &[ElementId]) -> Facts {
         let mut walk = Walk::new(&self.grammar);
         for element in elements.iter().filter_map(|e| self.grammar.element(*e)) {
+            walk.facts.contents.push(element.content);
             walk.facts.may_be_empty |= self.grammar.patterns.is_nullable(element.content);
             walk.pattern(element.content, false);
         }
@@ -105,10 +108,10 @@ impl<'g> Walk<'g> {
             return;
         }
         match self.grammar.patterns.get(id) {
-            Pattern::Choice(parts) | Pattern::Interleave(parts) | Pattern::Group(parts) => {
-                for part in &**parts {
-                    self.pattern(*part, repeated);
-                }
+            Pattern::Choice(parts) => parts.iter().for_each(|p| self.pattern(*p, repeated)),
+            Pattern::Interleave(parts) | Pattern::Group(parts) => {
+                parts.iter().for_each(|p| self.pattern(*p, repeated));
+                self.side_by_side(parts);
             }
             Pattern::OneOrMore(part) => self.pattern(*part, true),
             Pattern::Attribute(attribute) => self.attribute(*attribute),
@@ -119,6 +122,45 @@ impl<'g> Walk<'g> {
                 }
             }
             Pattern::NotAllowed | Pattern::Empty => {}
+        }
+    }
+
+    /// Marks the children that are in several of the parts.
+    fn side_by_side(&mut self, parts: &[PatternId]) {
+        let mut before = FxHashSet::default();
+        for part in parts {
+            let mut names = FxHashSet::default();
+            self.names(*part, &mut FxHashSet::default(), &mut names);
+            for name in names {
+                if !before.insert(name)
+                    && let Some(children) = self.facts.children.get_mut(&name)
+                {
+                    children.repeats = true;
+                }
+            }
+        }
+    }
+
+    /// Adds the names of the elements in a pattern.
+    fn names(&self, id: PatternId, seen: &mut FxHashSet<PatternId>, names: &mut FxHashSet<Symbol>) {
+        if !seen.insert(id) {
+            return;
+        }
+        match self.grammar.patterns.get(id) {
+            Pattern::Choice(parts) | Pattern::Interleave(parts) | Pattern::Group(parts) => {
+                parts.iter().for_each(|part| self.names(*part, seen, names));
+            }
+            Pattern::OneOrMore(part) => self.names(*part, seen, names),
+            Pattern::Element(element) => {
+                names.extend(self.grammar.element(*element).iter().flat_map(|e| e.class.listed()));
+            }
+            Pattern::NotAllowed
+            | Pattern::Empty
+            | Pattern::Text
+            | Pattern::List(_)
+            | Pattern::Data(_)
+            | Pattern::Value(_)
+            | Pattern::Attribute(_) => {}
         }
     }
 
@@ -204,6 +246,16 @@ impl<'s> Place<'s> {
         let children = self.facts.children.get(&symbol);
         let ids = children.into_iter().flat_map(|c| &c.elements);
         ids.filter_map(|id| shape.grammar.element(*id)).collect()
+    }
+
+    /// The contents of the elements that are at this place.
+    pub(super) fn contents(&self) -> &[PatternId] {
+        &self.facts.contents
+    }
+
+    /// The grammar, if one knows the place.
+    pub(super) fn grammar(&self) -> Option<&'s Grammar> {
+        self.shape.map(|s| &*s.grammar)
     }
 
     /// Whether attributes or children of names that are not listed may stand here.
@@ -334,8 +386,12 @@ impl<'s> Values<'s> {
 
     /// Whether a number is among the values.
     pub fn has_numbers(&self) -> bool {
-        let numeric =
-            |t: &&DataDecl| matches!(t.datatype.describe().sort, Sort::Integer | Sort::Number);
+        let numeric = |t: &&DataDecl| {
+            // a pattern that takes digits and no letters is one of numbers
+            let takes = |text| t.datatype.allows(text, &());
+            matches!(t.datatype.describe().sort, Sort::Integer | Sort::Number)
+                || (takes("7") && !takes("x") && !takes("f"))
+        };
         self.types.iter().any(numeric) || self.words.iter().any(|w| w.parse::<i64>().is_ok())
     }
 }
@@ -401,6 +457,10 @@ mod tests {
         assert!(!domain.repeats("", "name") && domain.repeats("", "seclabel"));
         assert!(domain.order("", "name") < domain.order("", "vcpu"));
         assert_eq!(domain.order("", "nonsense"), usize::MAX);
+        let smartcard = ["devices", "smartcard"]
+            .iter()
+            .fold(domain.clone(), |place, name| place.child("", name).unwrap());
+        assert!(smartcard.repeats("", "certificate") && !smartcard.repeats("", "database"));
         let features = domain.child("", "features").unwrap();
         let acpi = features.child("", "acpi").unwrap();
         assert!(acpi.may_be_empty() && acpi.text().is_none());

@@ -100,7 +100,7 @@ impl<'a> Events<'a> {
     ///
     /// # Errors
     /// One positioned diagnostic: the document is not well-formed, is over a limit, or has a DTD.
-    #[expect(clippy::should_implement_trait, reason = "an iterator could go on after an error")]
+    #[allow(clippy::should_implement_trait, reason = "an iterator could go on after an error")]
     pub fn next(&mut self) -> Step<Event<'a>> {
         debug_assert!(!self.unread_tag, "a start tag was neither opened nor skipped");
         self.scope.truncate(self.staying);

@@ -57,14 +57,14 @@ fn settles(text: &str) -> bool {
 }
 
 /// The archive's files, in a directory that goes when it is dropped.
-pub(super) fn unpacked(archive: &Path, tar: &Path) -> TempDir {
+pub(crate) fn unpacked(archive: &Path, tar: &Path) -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     run(Command::new(tar).arg("-xJf").arg(archive).arg("-C").arg(directory.path())).expect(0);
     directory
 }
 
 /// All XML files below a directory.
-pub(super) fn documents(directory: &Path) -> Vec<PathBuf> {
+pub(crate) fn documents(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut open = vec![directory.to_owned()];
     while let Some(directory) = open.pop() {

@@ -1,7 +1,7 @@
 //! Against the real thing, where it is installed.
 
 mod convergence;
-mod corpus;
+pub(crate) mod corpus;
 mod drift;
 mod edits;
 mod gate;

@@ -5,6 +5,7 @@ mod jing;
 mod libvirt;
 mod patterns;
 mod spectest;
+mod toml;
 
 use libtest_mimic::Trial;
 use std::path::PathBuf;
@@ -12,7 +13,7 @@ use virt::diag::{Diagnostics, Sources, render};
 use virt::schema::Files;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    [datatypes::trials(), libvirt::trials(), patterns::trials(), spectest::trials()]
+    [datatypes::trials(), libvirt::trials(), patterns::trials(), spectest::trials(), toml::trials()]
         .into_iter()
         .flatten()
         .collect()

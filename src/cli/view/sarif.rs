@@ -1,6 +1,7 @@
 //! Problems of manifests as SARIF 2.1.0, for tools that show them beside the code under review.
 
 use crate::diag::{Diagnostic, Diagnostics, Severity, Source, Sources, Span, escape};
+use crate::model::rules::rules;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -8,7 +9,18 @@ use std::path::Path;
 /// One SARIF log with one run.
 pub(crate) fn validation(diagnostics: &Diagnostics, sources: &Sources) -> String {
     let codes: BTreeSet<&str> = diagnostics.iter().map(|d| d.code).collect();
-    let rules: Vec<Value> = codes.iter().map(|code| json!({ "id": code })).collect();
+    let known = rules();
+    let rules: Vec<Value> = codes
+        .iter()
+        .map(|code| match known.iter().find(|r| r.name == *code) {
+            Some(rule) => json!({
+                "id": code,
+                "shortDescription": { "text": rule.summary },
+                "help": { "text": rule.remedy },
+            }),
+            None => json!({ "id": code }),
+        })
+        .collect();
     let results: Vec<Value> = diagnostics.iter().map(|d| result(d, sources)).collect();
     let log = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",

@@ -31,7 +31,7 @@ impl<'a> Compiler<'a> {
             let ns = if attribute { e.attr(Attr::Ns).unwrap_or("") } else { cx.ns };
             return (self.name(trim(&name.value), ns, name.span, cx, around), 0);
         }
-        let class = e.children.iter().next().map(|class| self.class(class, cx, around));
+        let class = e.children.first().map(|class| self.class(class, cx, around));
         (class.unwrap_or(NameClass::Choice(Box::default())), 1)
     }
 
@@ -60,7 +60,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn except(&mut self, e: &'a Node, cx: Context<'a>, around: Around) -> Option<Box<NameClass>> {
-        let except = e.children.iter().next()?;
+        let except = e.children.first()?;
         let cx = self.enter(except, cx);
         Some(Box::new(self.classes(except, cx, around)))
     }

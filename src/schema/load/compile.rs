@@ -20,6 +20,10 @@ use std::sync::Arc;
 /// the next. One file can nest 256 elements; libvirt's grammars have about 20.
 const DEEPEST: usize = 300;
 
+/// Parts of one group, choice or interleave, those that definitions bring included. A definition
+/// that holds another twice, which holds a third twice, and so on, would double them each time.
+const WIDEST: usize = 10_000;
+
 /// Makes the grammar of the schema whose main file has this root. With `check`, also what nothing
 /// refers to is looked at, and section 7.
 pub(super) fn compile(
@@ -37,6 +41,14 @@ pub(super) fn compile(
     }
     restrict::check(&grammar, &origins, problems);
     Some(grammar)
+}
+
+/// How several patterns become one.
+#[derive(Clone, Copy)]
+enum Joint {
+    Group,
+    Choice,
+    Interleave,
 }
 
 /// Patterns in the making.
@@ -138,7 +150,7 @@ impl<'a> Compiler<'a> {
         let id = if self.depth > DEEPEST {
             if self.depth == DEEPEST + 1 {
                 let summary = format!("patterns are nested more than {DEEPEST} deep here");
-                self.problem("schema-recursion", e.span, summary);
+                self.problem("schema-limit", e.span, summary);
             }
             Patterns::NOT_ALLOWED
         } else {
@@ -158,15 +170,15 @@ impl<'a> Compiler<'a> {
             Kind::Group => self.group(e, 0, cx),
             Kind::Interleave => {
                 let parts = self.parts(e, 0, cx.part());
-                self.patterns.interleave(parts)
+                self.join(Joint::Interleave, parts, e.span)
             }
             Kind::Choice => {
                 let parts = self.parts(e, 0, cx.alternative());
-                self.patterns.choice(parts)
+                self.join(Joint::Choice, parts, e.span)
             }
             Kind::Mixed => {
                 let content = self.group(e, 0, cx);
-                self.patterns.interleave([content, Patterns::TEXT])
+                self.join(Joint::Interleave, vec![content, Patterns::TEXT], e.span)
             }
             Kind::Optional => {
                 let content = self.group(e, 0, cx);
@@ -200,9 +212,32 @@ impl<'a> Compiler<'a> {
     /// The children of an element but the first few, one after the other (4.12).
     fn group(&mut self, e: &'a Node, skip: usize, cx: Context<'a>) -> PatternId {
         let parts = self.parts(e, skip, cx.part());
-        let id = self.patterns.group(parts);
+        let id = self.join(Joint::Group, parts, e.span);
         self.origins.patterns.reach(id.index(), e.span);
         id
+    }
+
+    /// One pattern of several.
+    fn join(&mut self, joint: Joint, parts: Vec<PatternId>, span: Span) -> PatternId {
+        if let [only] = parts.as_slice() {
+            return *only;
+        }
+        let width = |part: &PatternId| match (joint, self.patterns.get(*part)) {
+            (Joint::Group, Pattern::Group(parts))
+            | (Joint::Choice, Pattern::Choice(parts))
+            | (Joint::Interleave, Pattern::Interleave(parts)) => parts.len(),
+            _ => 1,
+        };
+        if parts.iter().map(width).sum::<usize>() > WIDEST {
+            let summary = format!("a pattern has more than {WIDEST} parts here");
+            self.problem("schema-limit", span, summary);
+            return Patterns::NOT_ALLOWED;
+        }
+        match joint {
+            Joint::Group => self.patterns.group(parts),
+            Joint::Choice => self.patterns.choice(parts),
+            Joint::Interleave => self.patterns.interleave(parts),
+        }
     }
 
     fn element(&mut self, e: &'a Node, cx: Context<'a>) -> PatternId {
@@ -218,7 +253,7 @@ impl<'a> Compiler<'a> {
 
     fn attribute(&mut self, e: &'a Node, cx: Context<'a>) -> PatternId {
         let (class, skip) = self.class_of(e, cx);
-        let content = match e.children.iter().nth(skip) {
+        let content = match e.children.get(skip) {
             Some(content) => self.pattern(content, cx.content()),
             None => Patterns::TEXT,
         };
@@ -242,7 +277,7 @@ impl<'a> Compiler<'a> {
             } else {
                 let inner = self.enter(child, cx);
                 let parts = self.parts(child, 0, inner.part());
-                except = Some(self.patterns.choice(parts));
+                except = Some(self.join(Joint::Choice, parts, child.span));
             }
         }
         let name = e.trimmed(Attr::Type).unwrap_or("");
@@ -352,18 +387,20 @@ impl<'a> Compiler<'a> {
         self.scopes.set_state(id, State::Open);
         self.path.push(id);
         let mut parts = Vec::with_capacity(count);
+        let mut span = Span::NONE;
         for i in 0..count {
             let part = self.scopes.define(id).and_then(|define| define.parts.get(i)).copied();
             let Some((e, cx)) = part else { break };
-            let single = e.children.iter().nth(1).is_none();
+            let single = e.children.len() == 1;
             let described = Described { define: e, choice: false };
             let cx = Context { described: single.then_some(described), ..cx };
             let children: Vec<PatternId> =
                 e.children.iter().map(|child| self.pattern(child, cx)).collect();
-            parts.push(self.patterns.group(children));
+            parts.push(self.join(Joint::Group, children, e.span));
+            span = e.span;
         }
-        let pattern =
-            if interleave { self.patterns.interleave(parts) } else { self.patterns.choice(parts) };
+        let joint = if interleave { Joint::Interleave } else { Joint::Choice };
+        let pattern = self.join(joint, parts, span);
         self.path.pop();
         self.scopes.set_state(id, State::Done(pattern));
         pattern

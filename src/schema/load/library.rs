@@ -82,7 +82,7 @@ impl Library {
             let Some(root) = target.and_then(|file| file.root.as_ref()) else { continue };
             if reference.include && root.kind != Some(Kind::Grammar) {
                 let summary = format!("\"{}\" is not a grammar", excerpt(&reference.uri));
-                let detail = format!("its root is <{}>", excerpt(&root.name()));
+                let detail = format!("its root is <{}>", excerpt(root.name()));
                 let hint = "a pattern of its own is taken in by <externalRef>";
                 problems.push(error(summary, Some(reference.span)).detail(detail).hint(hint));
             }

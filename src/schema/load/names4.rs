@@ -135,7 +135,7 @@ mod tests {
     fn tables_are_sorted() {
         for table in [&LETTERS[..], &OTHERS[..]] {
             assert!(table.iter().all(|(first, last)| first <= last));
-            assert!(table.windows(2).all(|pair| pair[0].1 < pair[1].0));
+            assert!(table.is_sorted_by(|one, next| one.1 < next.0));
         }
     }
 }

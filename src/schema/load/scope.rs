@@ -159,7 +159,7 @@ impl<'a> Gatherer<'_, 'a> {
         let Some(root) = self.library.target(e) else { return };
         if self.overrides.len() == INCLUDES_DEEP {
             let summary = format!("files include one another more than {INCLUDES_DEEP} deep");
-            return self.problems.push(Diagnostic::error("schema-file", summary).at(e.span));
+            return self.problems.push(Diagnostic::error("schema-limit", summary).at(e.span));
         }
         let mut overrides = Overrides::default();
         overridden(e, &mut overrides);
@@ -170,10 +170,12 @@ impl<'a> Gatherer<'_, 'a> {
             if used {
                 continue;
             }
-            let what = what(name);
-            let summary = format!("{what} overrides nothing");
+            let summary = format!("{} overrides nothing", what(name));
             let file = excerpt(e.attr(Attr::Href).unwrap_or(""));
-            let detail = format!("there is no {what} in {file}");
+            let detail = match name {
+                Some(name) => format!("{file} has no definition of {}", excerpt(name)),
+                None => format!("{file} has no <start>"),
+            };
             let hint = "a definition that is not in the included file stands beside the include";
             let problem = Diagnostic::error("schema-include", summary).at(span);
             self.problems.push(problem.detail(detail).hint(hint));
@@ -191,7 +193,7 @@ impl<'a> Gatherer<'_, 'a> {
         }
         if self.scopes.defines.len() == DEFINITIONS_MAX {
             let summary = format!("the schema has more than {DEFINITIONS_MAX} definitions");
-            return self.problems.push(Diagnostic::error("schema-file", summary).at(e.span));
+            return self.problems.push(Diagnostic::error("schema-limit", summary).at(e.span));
         }
         let Some(scope) = self.scopes.grammars.get_mut(self.scope.0) else { return };
         let known = name.map_or(scope.start, |name| scope.defines.get(name).copied());

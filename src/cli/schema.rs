@@ -1,0 +1,31 @@
+//! `virt schema`: the grammars as RELAX NG, and as JSON Schema.
+
+use super::args::SchemaArgs;
+use super::context::Context;
+use super::exit::{Exit, Failure, Run};
+use crate::model::Kind;
+use crate::schema::{self, Shape};
+
+pub(crate) fn run(context: &Context, args: &SchemaArgs) -> Run {
+    let kind = args.kind.as_deref();
+    let text = if args.toml { json(kind)? } else { relaxng(kind.unwrap_or("domain"))? };
+    context.output.result(&text)?;
+    Ok(Exit::Done)
+}
+
+fn relaxng(kind: &str) -> Result<String, Failure> {
+    schema::flat(kind).ok_or_else(|| Failure::Usage(format!("there is no grammar of {kind}")))
+}
+
+fn json(kind: Option<&str>) -> Result<String, Failure> {
+    let kinds: Vec<&str> = Kind::ALL.into_iter().map(Kind::word).collect();
+    let wanted: Vec<&str> =
+        kinds.iter().copied().filter(|k| kind.is_none_or(|kind| kind == *k)).collect();
+    if wanted.is_empty() {
+        let said = format!("manifests in TOML hold {}", kinds.join(" and "));
+        return Err(Failure::Usage(said));
+    }
+    let shapes: Vec<(&str, &Shape)> =
+        wanted.into_iter().filter_map(|kind| Some((kind, schema::shape(kind)?))).collect();
+    Ok(format!("{:#}\n", schema::json_schema(&shapes)))
+}
