@@ -52,11 +52,11 @@ pub(super) fn object(
         Kind::Network => network::check(&root, &mut more),
     }
     // what the grammar refuses is not explained twice
-    let inside = |outer: Span| {
-        said.iter()
-            .any(|s| s.source == outer.source && outer.start <= s.start && s.end <= outer.end)
-    };
-    problems.extend(more.into_iter().filter(|d| !d.span.is_some_and(inside)));
+    let mut explained = said.clone();
+    if !said.is_empty() {
+        blamed(&root, &said, &mut explained);
+    }
+    problems.extend(more.into_iter().filter(|d| d.span.is_none_or(|s| !explained.contains(&s))));
     let id = root
         .child_text("name")
         .filter(|n| check_name(n).is_ok())
@@ -78,6 +78,15 @@ pub(super) fn object(
         definition: root,
         broken,
     })
+}
+
+/// Adds the places of the elements on whose attributes, texts or children something was said.
+fn blamed(element: &Element, said: &HashSet<Span>, out: &mut HashSet<Span>) {
+    let places = element.attributes.iter().flat_map(|a| [a.name_span, a.span]);
+    if places.chain([element.text_span()]).any(|span| said.contains(&span)) {
+        out.insert(element.span);
+    }
+    element.elements().for_each(|child| blamed(child, said, out));
 }
 
 /// The first error, as the reason why something is held back.

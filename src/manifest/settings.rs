@@ -279,7 +279,7 @@ mod tests {
             ),
             (
                 "<v:reconcile autostrat='yes'/>",
-                "2:25 virt has no such setting; did you mean autostart?",
+                "2:14 virt has no such setting; did you mean autostart?",
             ),
             (
                 "<v:reconcile><alow>restart</alow></v:reconcile>",
@@ -295,7 +295,7 @@ mod tests {
             ),
             (
                 "<v:reconcile><stop timeot='1m'/></v:reconcile>",
-                "2:28 virt has no such setting; did you mean timeout?",
+                "2:20 virt has no such setting; did you mean timeout?",
             ),
             (
                 "<v:reconcile><depends_on>db</depends_on></v:reconcile>",

@@ -61,7 +61,15 @@ impl Blame<'_, '_> {
 
     /// An element of the document as it is written there.
     pub(super) fn around(&self, e: &Element) -> String {
-        self.written(&excerpt(&e.name.written()))
+        self.written(&excerpt(self.plain(&e.name.written())))
+    }
+
+    /// A name without our own prefix, which TOML does without.
+    fn plain<'n>(&self, name: &'n str) -> &'n str {
+        match self.notation {
+            Notation::Xml => name,
+            Notation::Toml => name.strip_prefix("virt:").unwrap_or(name),
+        }
     }
 
     fn element_word(&self) -> &'static str {
@@ -84,7 +92,7 @@ impl Blame<'_, '_> {
         let prefix = self.scopes.prefix(uri).or_else(|| prefix_of(uri).map(Some));
         let shown = match prefix {
             _ if uri.is_empty() => local.to_owned(),
-            Some(Some(prefix)) => format!("{prefix}:{local}"),
+            Some(Some(prefix)) => self.plain(&format!("{prefix}:{local}")).to_owned(),
             Some(None) => local.to_owned(),
             None => format!("{local} of {uri}"),
         };

@@ -100,11 +100,11 @@ impl<'d> Walk<'_, 'd> {
         let content = self.attributes(e, inside, &mut own);
         self.parents.push(Place { element: e, before: inside, content });
         let (last, has_children, text) = self.children(e, content, &mut own);
-        self.finish(e, last, (has_children, text), &own);
+        let whole = self.finish(e, last, (has_children, text), &own);
         self.parents.pop();
         self.scopes.pop();
         // whether it matched in full or not, the walk goes on behind it
-        if !self.automaton.alive.contains(&true) {
+        if !whole {
             self.automaton.mark_all(fork);
         }
         self.after(fork)
@@ -209,16 +209,16 @@ impl<'d> Walk<'_, 'd> {
         state
     }
 
-    /// The end of an element: marks the parts that matched, or says why none does.
+    /// The end of an element: marks the parts that matched, or says why none does and gives false.
     fn finish(
         &mut self,
         e: &'d Element,
         state: StateId,
         (has_children, text): (bool, (String, Span)),
         excuse: &Excuse,
-    ) {
+    ) -> bool {
         if mark_end(self.automaton, state, has_children, &text.0, &self.scopes) {
-            return;
+            return true;
         }
         let state = if has_children && !is_blank(&text.0) {
             self.text_among(e, state, &text)
@@ -227,12 +227,13 @@ impl<'d> Walk<'_, 'd> {
         };
         let blank = is_blank(&text.0);
         if (has_children && self.automaton.is_final(state)) || (excuse.explained && blank) {
-            return;
+            return false;
         }
         let meant = &excuse.children;
         for problem in self.blame().unfinished(e, state, has_children, &text, meant) {
             self.say(problem);
         }
+        false
     }
 
     fn blame(&mut self) -> Blame<'_, 'd> {

@@ -410,10 +410,27 @@ impl Blame<'_, '_> {
                 }
             }
         }
+        if let Some(attribute) = self.takes_text(e, text) {
+            return Some(match self.notation {
+                Notation::Xml => format!("write <{name} {attribute}='{}'/>", excerpt(text)),
+                Notation::Toml => format!("write {name}.{attribute} = \"{}\"", excerpt(text)),
+            });
+        }
         (bare && e.elements().next().is_none()).then(|| match self.notation {
             Notation::Xml => format!("write <{name}/>: it never holds anything"),
             Notation::Toml => format!("{name} takes no value but true"),
         })
+    }
+
+    /// The one attribute that the element needs, if it takes the text that the element has.
+    pub(super) fn takes_text(&mut self, e: &Element, text: &str) -> Option<String> {
+        let place = self.parents.last().copied().filter(|p| std::ptr::eq(p.element, e))?;
+        let required = self.expected().required(&self.automaton.parts(place.before), true);
+        let name = *required.first().filter(|_| required.len() == 1)?;
+        let known = self.known(name)?.shown;
+        let absent = e.attribute(&known).is_none() && e.elements().next().is_none();
+        let fits = absent && self.with_symbol(place.before, name, text).is_some();
+        fits.then_some(known)
     }
 
     /// A hint, if another value of an attribute, on the innermost element or on one around it, would

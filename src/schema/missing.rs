@@ -37,7 +37,17 @@ impl Blame<'_, '_> {
                 continue;
             }
             let fork = self.automaton.fork(state, Step::Attribute(*symbol));
-            let values = self.expected().values(&self.automaton.fork_parts(fork));
+            let parts = self.automaton.fork_parts(fork);
+            // and so has the text
+            let text = e.text();
+            let bare = e.elements().next().is_none() && !text.trim().is_empty();
+            if bare
+                && !self.takes_text_at(inside)
+                && self.automaton.mark_value(fork, text.trim(), self.scopes)
+            {
+                continue;
+            }
+            let values = self.expected().values(&parts);
             let summary = format!("{around} lacks the {} {name}", self.attribute_word());
             let mut problem = Diagnostic::error("missing-attribute", summary)
                 .at(e.span)
@@ -61,6 +71,19 @@ impl Blame<'_, '_> {
             out.push(problem);
         }
         out
+    }
+
+    /// Whether the element may have a text at all.
+    fn takes_text_at(&mut self, inside: StateId) -> bool {
+        let parts = self.automaton.parts(inside).to_vec();
+        let residues = self.automaton.residues();
+        let content = parts
+            .into_iter()
+            .map(|p| residues.map_attributes(p, &mut |_| Patterns::EMPTY))
+            .collect();
+        let content = self.automaton.state(content);
+        let fork = self.automaton.fork(content, Step::Text);
+        !self.automaton.fork_parts(fork).is_empty()
     }
 
     /// An element that ends too early, or whose only text is wrong. `meant` are children that were

@@ -3,6 +3,7 @@
 mod datatypes;
 mod jing;
 mod libvirt;
+mod messages;
 mod patterns;
 mod spectest;
 mod toml;
@@ -13,10 +14,17 @@ use virt::diag::{Diagnostics, Sources, render};
 use virt::schema::Files;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    [datatypes::trials(), libvirt::trials(), patterns::trials(), spectest::trials(), toml::trials()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        datatypes::trials(),
+        libvirt::trials(),
+        messages::trials(),
+        patterns::trials(),
+        spectest::trials(),
+        toml::trials(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// The files below a directory.
