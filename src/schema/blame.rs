@@ -1,14 +1,14 @@
 //! The words for what is wrong with a document: what was found and what was expected. What was
-//! probably meant is found in `meant.rs`, what is missing in `missing.rs`.
+//! probably meant is found in `meant.rs` and `variant.rs`, what is missing in `missing.rs`.
 
 use super::automaton::{Automaton, StateId};
 use super::diagnose::{Notation, Place, Scopes};
 use super::expected::{Expected, Values};
-use super::meant::Goal;
 use super::names::{NameClass, Symbol};
 use super::pattern::{ElementId, PatternId};
 use super::prefixes::prefix_of;
 use super::residue::Step;
+use super::variant::Goal;
 use crate::diag::{Diagnostic, Span, closest, excerpt};
 use crate::xml::{Attribute, Element};
 use std::collections::BTreeSet;

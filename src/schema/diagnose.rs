@@ -49,6 +49,7 @@ pub(super) fn diagnose(
         out: Diagnostics::default(),
         parents: Vec::new(),
         foreign: HashSet::new(),
+        unsaid: 0,
     };
     let start = walk.automaton.start();
     walk.element(root, start, &[], &mut Excuse::default());
@@ -63,6 +64,8 @@ struct Walk<'a, 'd> {
     parents: Vec<Place<'d>>,
     /// Namespaces that were said to be wrong.
     foreign: HashSet<&'d str>,
+    /// How many problems were found and not said.
+    unsaid: usize,
 }
 
 impl<'d> Walk<'_, 'd> {
@@ -74,7 +77,7 @@ impl<'d> Walk<'_, 'd> {
         before: &[&'d Element],
         excuse: &mut Excuse,
     ) -> StateId {
-        if self.out.len() >= PROBLEMS_MAX {
+        if self.is_full() {
             return state;
         }
         self.scopes.push(&e.namespaces);
@@ -83,7 +86,9 @@ impl<'d> Walk<'_, 'd> {
         let mut inside = self.automaton.inside(fork);
         if inside.is_none() {
             let (problem, meant) = self.blame().unexpected_element(e, name, state, before);
-            if !self.is_same_namespace_again(e, &meant) {
+            if self.is_same_namespace_again(e, &meant) {
+                self.unsaid += 1;
+            } else {
                 self.say(problem);
             }
             excuse.add(&meant);
@@ -120,6 +125,11 @@ impl<'d> Walk<'_, 'd> {
         slip && !self.foreign.insert(uri)
     }
 
+    /// Whether so much was found that no more is looked for.
+    fn is_full(&self) -> bool {
+        self.out.len() + self.unsaid >= PROBLEMS_MAX
+    }
+
     fn after(&mut self, fork: ForkId) -> StateId {
         let state = self.automaton.join(fork);
         if !self.automaton.is_dead(state) {
@@ -132,6 +142,9 @@ impl<'d> Walk<'_, 'd> {
     fn attributes(&mut self, e: &'d Element, inside: StateId, excuse: &mut Excuse) -> StateId {
         let mut state = inside;
         for a in &e.attributes {
+            if self.is_full() {
+                break;
+            }
             let name = symbol(self.automaton, &a.name);
             let mut fork = self.automaton.fork(state, Step::Attribute(name));
             if self.automaton.fork_parts(fork).is_empty() {
@@ -153,7 +166,7 @@ impl<'d> Walk<'_, 'd> {
         if !self.automaton.is_dead(closed) {
             return closed;
         }
-        if !excuse.explained {
+        if !excuse.explained && !self.is_full() {
             for problem in self.blame().missing_attributes(e, (inside, state)) {
                 self.say(problem);
             }
@@ -204,8 +217,10 @@ impl<'d> Walk<'_, 'd> {
         if self.automaton.mark_value(fork, &text.0, &self.scopes) {
             return self.after(fork);
         }
-        let problem = self.blame().text_among(e, state, text);
-        self.say(problem);
+        if !self.is_full() {
+            let problem = self.blame().text_among(e, state, text);
+            self.say(problem);
+        }
         state
     }
 
@@ -227,6 +242,9 @@ impl<'d> Walk<'_, 'd> {
         };
         let blank = is_blank(&text.0);
         if (has_children && self.automaton.is_final(state)) || (excuse.explained && blank) {
+            return false;
+        }
+        if self.is_full() {
             return false;
         }
         let meant = &excuse.children;

@@ -6,32 +6,19 @@ use super::diagnose::{Notation, Place, symbol};
 use super::names::Symbol;
 use super::pattern::{ElementId, Number};
 use super::residue::Step;
+use super::variant::Goal;
 use crate::diag::{closest, excerpt, nearest};
 use crate::xml::{Attribute, Element, Name};
 use std::collections::BTreeSet;
 
 /// Most places that a hint lists; more would not help.
-const PLACES_MAX: usize = 4;
+pub(super) const PLACES_MAX: usize = 4;
 
-/// How many elements outwards another value is tried: `<source>` in `<disk type=…>` is one, the
-/// address in a hostdev's source is two.
-const OUTWARDS: usize = 3;
+/// Most attributes of an element for which others are tried; none of libvirt's has more.
+pub(super) const ATTRIBUTES_MAX: usize = 64;
 
 /// Most elder siblings of which each is left out on trial.
 const SIBLINGS_MAX: usize = 64;
-
-/// What other values of attributes might make possible.
-#[derive(Clone, Copy)]
-pub(super) enum Goal<'x> {
-    /// A child of this name.
-    Child(Symbol),
-    /// This attribute.
-    Attribute(&'x Attribute),
-    /// This attribute with the value that it has.
-    Value(&'x Attribute),
-    /// The attributes as they are, without any more.
-    Enough,
-}
 
 impl Blame<'_, '_> {
     /// What an element was meant to be that is not allowed in `parent`, where `next` is.
@@ -344,6 +331,9 @@ impl Blame<'_, '_> {
         a: &Attribute,
         inside: StateId,
     ) -> Option<&'e Attribute> {
+        if e.attributes.len() > ATTRIBUTES_MAX {
+            return None;
+        }
         let name = symbol(self.automaton, &a.name);
         let alone = self.automaton.fork(inside, Step::Attribute(name));
         if self.automaton.fork_parts(alone).is_empty() {
@@ -360,12 +350,17 @@ impl Blame<'_, '_> {
     }
 
     /// The state after an attribute, if it fits.
-    fn with(&mut self, state: StateId, name: &Name, value: &str) -> Option<StateId> {
+    pub(super) fn with(&mut self, state: StateId, name: &Name, value: &str) -> Option<StateId> {
         let name = symbol(self.automaton, name);
         self.with_symbol(state, name, value)
     }
 
-    fn with_symbol(&mut self, state: StateId, name: Symbol, value: &str) -> Option<StateId> {
+    pub(super) fn with_symbol(
+        &mut self,
+        state: StateId,
+        name: Symbol,
+        value: &str,
+    ) -> Option<StateId> {
         let fork = self.automaton.fork(state, Step::Attribute(name));
         let fits = self.automaton.mark_value(fork, value, self.scopes);
         fits.then(|| self.automaton.join(fork))
@@ -431,105 +426,5 @@ impl Blame<'_, '_> {
         let absent = e.attribute(&known).is_none() && e.elements().next().is_none();
         let fits = absent && self.with_symbol(place.before, name, text).is_some();
         fits.then_some(known)
-    }
-
-    /// A hint, if another value of an attribute, on the innermost element or on one around it, would
-    /// make the goal possible.
-    pub(super) fn variant(
-        &mut self,
-        inner: Option<(&Element, StateId)>,
-        goal: Goal<'_>,
-    ) -> Option<String> {
-        let parents: Vec<(&Element, StateId)> =
-            self.parents.iter().map(|p| (p.element, p.before)).collect();
-        let path: Vec<_> = parents.into_iter().chain(inner).collect();
-        for from in (0..path.len()).rev().take(OUTWARDS) {
-            let (path, innermost) = (path.get(from..)?, from + 1 == path.len());
-            let (element, before) = path.first()?;
-            for attribute in self.next_attributes(*before) {
-                let Some(name) = attribute.symbol else { continue };
-                let present =
-                    element.attributes.iter().find(|a| symbol(self.automaton, &a.name) == name);
-                // an innermost attribute that is not there would only be missing
-                if goal.is(present) || (innermost && present.is_none()) {
-                    continue;
-                }
-                let fork = self.automaton.fork(*before, Step::Attribute(name));
-                let words = self.expected().values(&self.automaton.fork_parts(fork)).words;
-                let other = words.into_iter().filter(|w| present.is_none_or(|a| a.value != *w));
-                let mut fitting: Vec<String> =
-                    other.filter(|w| self.leads(path, (name, w), goal).is_some()).collect();
-                if fitting.is_empty() || fitting.len() > 2 * PLACES_MAX {
-                    continue;
-                }
-                fitting.iter_mut().for_each(|w| *w = format!("\"{w}\""));
-                let (key, fitting, of) = (attribute.shown, or_list(&fitting), self.around(element));
-                let with = match goal {
-                    Goal::Value(_) => format!("that value goes with {key} {fitting} of {of}"),
-                    Goal::Enough => format!("it is complete with {key} {fitting} of {of}"),
-                    Goal::Child(_) | Goal::Attribute(_) => {
-                        format!("it goes with {key} {fitting} of {of}")
-                    }
-                };
-                return Some(match present {
-                    Some(a) => format!("{with}; here {key} is \"{}\"", excerpt(&a.value)),
-                    None => format!("{with}; here {of} has no {key}"),
-                });
-            }
-        }
-        None
-    }
-
-    /// Whether a path of elements with their attributes, of which one of the first has another
-    /// value, leads to the goal.
-    fn leads(
-        &mut self,
-        path: &[(&Element, StateId)],
-        (changed, word): (Symbol, &str),
-        goal: Goal<'_>,
-    ) -> Option<()> {
-        let mut state = path.first()?.1;
-        state = self.with_symbol(state, changed, word)?;
-        for (n, (element, _)) in path.iter().enumerate() {
-            if n > 0 {
-                let content = self.automaton.close_tag(state);
-                let name = symbol(self.automaton, &element.name);
-                let fork = self.automaton.fork(content, Step::Element(name));
-                state = self.automaton.inside(fork)?;
-            }
-            for a in &element.attributes {
-                let name = symbol(self.automaton, &a.name);
-                if !(goal.is(Some(a)) || (n == 0 && name == changed)) {
-                    state = self.with_symbol(state, name, &a.value)?;
-                }
-            }
-        }
-        match goal {
-            Goal::Child(name) => {
-                let content = self.automaton.close_tag(state);
-                let fork = self.automaton.fork(content, Step::Element(name));
-                self.automaton.inside(fork).map(|_| ())
-            }
-            Goal::Attribute(a) => {
-                let name = symbol(self.automaton, &a.name);
-                let fork = self.automaton.fork(state, Step::Attribute(name));
-                (!self.automaton.fork_parts(fork).is_empty()).then_some(())
-            }
-            Goal::Value(a) => self.with(state, &a.name, &a.value).map(|_| ()),
-            Goal::Enough => {
-                let content = self.automaton.close_tag(state);
-                (!self.automaton.is_dead(content)).then_some(())
-            }
-        }
-    }
-}
-
-impl Goal<'_> {
-    /// Whether the attribute is what the goal is about.
-    fn is(self, attribute: Option<&Attribute>) -> bool {
-        match (self, attribute) {
-            (Self::Attribute(own) | Self::Value(own), Some(a)) => std::ptr::eq(own, a),
-            _ => false,
-        }
     }
 }

@@ -25,6 +25,7 @@ mod summary;
 pub mod tables;
 mod tree;
 mod value;
+mod variant;
 
 pub use automaton::Automaton;
 pub use diagnose::Notation;
