@@ -271,12 +271,13 @@ impl Reader<'_> {
         let values = name.as_ref().and_then(|n| at.place.attribute(namespace(n), &n.local));
         let text = self.words(key, value, values.as_ref());
         let (Some(name), Some(Text { value, span })) = (name, text) else { return };
-        let problem = |summary: &str| Diagnostic::error("toml", summary).at(key_span);
         if element.attributes.len() >= Limits::default().attributes {
-            return self.say(problem("the element has too many attributes"));
+            let summary = "the element has too many attributes";
+            return self.say(Diagnostic::error("toml", summary).at(key_span));
         }
         if element.attributes.iter().any(|a| a.name == name) {
-            return self.say(problem(&format!("{} is given twice", excerpt(&name.local))));
+            let summary = format!("{} is given twice", excerpt(&name.local));
+            return self.say(Diagnostic::error("toml", summary).at(key_span));
         }
         element.attributes.push(Attribute { name, value, name_span: key_span, span });
     }

@@ -169,7 +169,8 @@ impl Blame<'_, '_> {
             return (self.unexpected_root(e, &next), Meant::Nothing);
         };
         let (written, around) = (self.around(e), self.around(parent.element));
-        let expected = self.written_names(&next);
+        let keys = self.keys(parent, &next);
+        let expected = self.written_names(&keys);
         let initially = self.automaton.fork(parent.content, Step::Element(name));
         if self.automaton.inside(initially).is_some() {
             let elder = before.iter().find(|s| s.name == e.name);
@@ -187,7 +188,7 @@ impl Blame<'_, '_> {
         let summary = format!("{around} has no {} {written}", self.element_word());
         let mut problem =
             Diagnostic::error("unexpected-element", summary).at(e.span).expected(expected);
-        if next.is_empty() {
+        if keys.is_empty() {
             problem.detail = Some(format!("no {} is possible here", self.element_word()));
         }
         let (hint, meant) = self.element_meant(e, name, parent, state, &next);
@@ -196,6 +197,17 @@ impl Blame<'_, '_> {
             problem.detail = Some(format!("it is in the namespace {}", excerpt(uri)));
         }
         (problem, meant)
+    }
+
+    /// The children that an element may have, and its attributes where both are called keys.
+    fn keys(&self, place: Place<'_>, children: &BTreeSet<Known>) -> BTreeSet<Known> {
+        let mut keys = match self.notation {
+            Notation::Xml => BTreeSet::new(),
+            Notation::Toml => self.next_attributes(place.before),
+        };
+        keys.retain(|k| place.element.attribute(&k.shown).is_none());
+        keys.extend(children.iter().cloned());
+        keys
     }
 
     /// An element that its parent may hold, but not behind what is there.
@@ -272,13 +284,17 @@ impl Blame<'_, '_> {
                 .hint("keep one of them");
             return (problem, Meant::Explained);
         }
+        let mut keys = next.clone();
+        if self.notation == Notation::Toml {
+            keys.extend(self.absent_children(e, state));
+        }
         let mut problem = Diagnostic::error(
             "unexpected-attribute",
             format!("{around} has no {} {written}", self.attribute_word()),
         )
         .at(a.name_span)
-        .expected(next.iter().map(|k| k.shown.clone()).collect());
-        if next.is_empty() {
+        .expected(keys.iter().map(|k| k.shown.clone()).collect());
+        if keys.is_empty() {
             problem.detail = Some(format!("no {} is possible here", self.attribute_word()));
         }
         if let Some(uri) = &a.name.namespace {
@@ -287,6 +303,15 @@ impl Blame<'_, '_> {
         let (hint, meant) = self.attribute_meant(e, a, variant, (inside, state), &next);
         problem.hint = hint;
         (problem, meant)
+    }
+
+    /// The children that an element may have and has not.
+    pub(super) fn absent_children(&self, e: &Element, state: StateId) -> BTreeSet<Known> {
+        let parts = self.automaton.parts(state);
+        let inside = parts.iter().flat_map(|p| self.expected().all_elements(*p));
+        let mut children = self.element_names(inside.map(|(element, _)| element));
+        children.retain(|k| e.child(&k.shown).is_none());
+        children
     }
 
     /// A value that an attribute cannot have.
@@ -352,11 +377,18 @@ impl Blame<'_, '_> {
             true => String::new(),
             false => format!(": \"{}\"", excerpt(text.0.trim())),
         };
-        let next = self.next_elements(state);
-        let mut problem =
-            Diagnostic::error("unexpected-text", format!("text is not allowed in {around}{shown}"))
-                .at(text.1)
-                .expected(self.written_names(&next));
+        let mut next = self.next_elements(state);
+        let plain = e.attributes.is_empty() && e.elements().next().is_none();
+        let summary = match (self.notation, plain, self.parents.last()) {
+            (Notation::Toml, true, Some(place)) => {
+                next.extend(self.next_attributes(place.before));
+                format!("{around} takes no single value")
+            }
+            _ => format!("text is not allowed in {around}{shown}"),
+        };
+        let mut problem = Diagnostic::error("unexpected-text", summary)
+            .at(text.1)
+            .expected(self.written_names(&next));
         problem.hint = self.text_meant(e, state, text.0.trim());
         problem
     }

@@ -259,6 +259,11 @@ impl Blame<'_, '_> {
         if let Some((_, found, symbol)) = &near {
             return (Some(mean(found)), Meant::Name(*symbol));
         }
+        if self.notation == Notation::Toml
+            && let Some((_, found, _)) = self.nearest_name(&a.name, &self.absent_children(e, state))
+        {
+            return (Some(mean(&found)), Meant::Child(found.shown));
+        }
         let content = self.automaton.close_tag(state);
         let (local, around) = (excerpt(&a.name.local), self.around(e));
         let children = self.next_elements(content);
@@ -411,9 +416,17 @@ impl Blame<'_, '_> {
                 Notation::Toml => format!("write {name}.{attribute} = \"{}\"", excerpt(text)),
             });
         }
-        (bare && e.elements().next().is_none()).then(|| match self.notation {
+        let place = self.parents.last().copied()?;
+        let childless = e.elements().next().is_none();
+        if self.notation == Notation::Toml
+            && childless
+            && !(bare && self.next_attributes(place.before).is_empty())
+        {
+            return Some(format!("it is a table: {name} = {{ … }}"));
+        }
+        (bare && childless).then(|| match self.notation {
             Notation::Xml => format!("write <{name}/>: it never holds anything"),
-            Notation::Toml => format!("{name} takes no value but true"),
+            Notation::Toml => format!("write {name} = true, or false to leave it out"),
         })
     }
 

@@ -28,12 +28,7 @@ impl Automaton {
             match events.next()? {
                 Event::Start(tag) if fits => {
                     let lists = (&mut attributes, &mut namespaces);
-                    fits = if run.before_tag(&events) {
-                        start(&mut run, &mut events, &tag, lists, memo)?
-                    } else {
-                        events.open(&tag, lists.0, lists.1)?;
-                        false
-                    };
+                    fits = start(&mut run, &mut events, &tag, lists, memo)?;
                 }
                 // the rest is read on: it may be malformed
                 Event::Start(tag) => {
@@ -57,6 +52,11 @@ fn start<'a>(
     (attributes, namespaces): (&mut Vec<AttributeEvent<'a>>, &mut Vec<NamespaceEvent>),
     memo: bool,
 ) -> Result<bool, Box<Diagnostic>> {
+    if !run.before_tag(events) {
+        // the text before it is not allowed; what is in the tag may be malformed still
+        events.open(tag, attributes, namespaces)?;
+        return Ok(false);
+    }
     let before = run.state();
     let plain = memo && events.plain_scope();
     if plain && let Some((fork, inside)) = run.automaton.known_tag(before, tag.raw) {
@@ -88,5 +88,39 @@ fn start<'a>(
 impl Context for Events<'_> {
     fn namespace(&self, prefix: Option<&str>) -> Option<&str> {
         self.resolve_prefix(prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+    use super::*;
+    use crate::diag::Sources;
+    use crate::schema::{Files, load};
+    use std::sync::Arc;
+
+    struct Only(&'static str);
+
+    impl Files for Only {
+        fn read(&self, _: &str) -> Result<String, String> {
+            Ok(self.0.to_owned())
+        }
+    }
+
+    /// Whether a grammar takes a document; `None` if it is not well-formed.
+    fn accepts(grammar: &'static str, document: &str) -> Option<bool> {
+        let grammar = load("g.rng", &Only(grammar), &mut Sources::default()).unwrap();
+        let mut automaton = Automaton::new(Arc::new(grammar));
+        automaton.accepts(SourceId::NONE, document, &Limits::default()).ok()
+    }
+
+    #[test]
+    fn text_before_a_tag_is_refused_and_the_tag_still_read() {
+        let grammar = "<element name='a' xmlns='http://relaxng.org/ns/structure/1.0'>\
+                       <zeroOrMore><element name='b'><empty/></element></zeroOrMore></element>";
+        assert_eq!(accepts(grammar, "<a> <b/> <b/> </a>"), Some(true));
+        assert_eq!(accepts(grammar, "<a> <b/> x <b/> </a>"), Some(false));
+        assert_eq!(accepts(grammar, "<a> <b/> x <b c='1' c='2'/> </a>"), None);
     }
 }

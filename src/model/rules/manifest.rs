@@ -108,13 +108,6 @@ pub(super) const RULES: &[Rule] = &[
         OURS,
     ),
     Rule::new(
-        "unknown-element",
-        Warning,
-        "an element that is one slip away from a known one",
-        "take the hint",
-        FORMAT,
-    ),
-    Rule::new(
         "unknown-kind",
         Error,
         "a document that is neither a domain nor a network",

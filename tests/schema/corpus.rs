@@ -1,0 +1,41 @@
+//! libvirt's own grammars on libvirt's own test files: 4,017 verdicts.
+
+use super::material::{Corpus, accepts, grammar, libvirts_of_release};
+use crate::support::trial_if;
+use libtest_mimic::Trial;
+use virt::schema::Automaton;
+
+/// How many files the verdicts are on.
+const FILES: usize = 4_017;
+
+pub(crate) fn trials(corpus: &Corpus) -> Vec<Trial> {
+    let groups = match Corpus::groups() {
+        Ok(groups) => groups,
+        Err(reason) => return vec![trial_if::<()>(Err(reason), "schema/corpus", |()| {})],
+    };
+    let of_group = |group: String| {
+        let corpus = corpus.clone();
+        let needs = Corpus::needs().and_then(|()| libvirts_of_release());
+        trial_if(needs, format!("schema/corpus/{group}"), move |schemas| {
+            let mut automaton = Automaton::new(grammar(&schemas, &group));
+            let mut wrong = Vec::new();
+            for case in corpus.cases(&group) {
+                let text = case.text().unwrap_or_else(|| panic!("{}: not UTF-8", case.name));
+                if accepts(&mut automaton, &case.name, &text) != case.valid {
+                    wrong.push(format!("{} is {}", case.name, verdict(case.valid)));
+                }
+            }
+            assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        })
+    };
+    let all = corpus.clone();
+    let names = groups.clone();
+    let whole = trial_if(Corpus::needs(), "schema/corpus/is_whole", move |()| {
+        assert_eq!(names.iter().map(|group| all.cases(group).len()).sum::<usize>(), FILES);
+    });
+    groups.into_iter().map(of_group).chain([whole]).collect()
+}
+
+fn verdict(valid: bool) -> &'static str {
+    if valid { "valid" } else { "invalid" }
+}
