@@ -81,7 +81,7 @@ impl<'d> Walk<'_, 'd> {
             return state;
         }
         self.scopes.push(&e.namespaces);
-        let name = symbol(self.automaton, &e.name);
+        let mut name = symbol(self.automaton, &e.name);
         let mut fork = self.automaton.fork(state, Step::Element(name));
         let mut inside = self.automaton.inside(fork);
         if inside.is_none() {
@@ -92,7 +92,8 @@ impl<'d> Walk<'_, 'd> {
                 self.say(problem);
             }
             excuse.add(&meant);
-            if let Meant::Name(name) = meant {
+            if let Meant::Name(meant) = meant {
+                name = meant;
                 fork = self.automaton.fork(state, Step::Element(name));
                 inside = self.automaton.inside(fork);
             }
@@ -101,7 +102,9 @@ impl<'d> Walk<'_, 'd> {
             self.scopes.pop();
             return state;
         };
-        let mut own = Excuse::default();
+        // a misspelt key may be one that stands for an empty element
+        let switch = name != symbol(self.automaton, &e.name) && self.notation == Notation::Toml;
+        let mut own = Excuse { switch, ..Excuse::default() };
         let content = self.attributes(e, inside, &mut own);
         self.parents.push(Place { element: e, before: inside, content });
         let (last, has_children, text) = self.children(e, content, &mut own);
@@ -240,7 +243,10 @@ impl<'d> Walk<'_, 'd> {
         } else {
             state
         };
-        let blank = is_blank(&text.0);
+        let blank = is_blank(&text.0) || (excuse.switch && !has_children && text.0 == "true");
+        if excuse.switch && blank && self.automaton.has_no_text(state) {
+            return false;
+        }
         if (has_children && self.automaton.is_final(state)) || (excuse.explained && blank) {
             return false;
         }
@@ -280,6 +286,8 @@ impl<'d> Walk<'_, 'd> {
 struct Excuse {
     /// Something is there in a form that another variant of the element has.
     explained: bool,
+    /// It is a misspelt key of TOML, whose `true` may only say that it is there.
+    switch: bool,
     /// Children that are there in another form.
     children: Vec<String>,
 }

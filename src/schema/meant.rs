@@ -430,11 +430,15 @@ impl Blame<'_, '_> {
         })
     }
 
-    /// The one attribute that the element needs, if it takes the text that the element has.
+    /// The one attribute that the element needs, or that has such words, if it takes the text that
+    /// the element has.
     pub(super) fn takes_text(&mut self, e: &Element, text: &str) -> Option<String> {
         let place = self.parents.last().copied().filter(|p| std::ptr::eq(p.element, e))?;
         let required = self.expected().required(&self.automaton.parts(place.before), true);
-        let name = *required.first().filter(|_| required.len() == 1)?;
+        let attributes = self.next_attributes(place.before);
+        let by_value = self.attribute_by_value(place.before, &attributes, text).map(|(_, s)| s);
+        let name =
+            by_value.or_else(|| required.first().copied().filter(|_| required.len() == 1))?;
         let known = self.known(name)?.shown;
         let absent = e.attribute(&known).is_none() && e.elements().next().is_none();
         let fits = absent && self.with_symbol(place.before, name, text).is_some();

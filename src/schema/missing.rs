@@ -198,7 +198,11 @@ impl Blame<'_, '_> {
     fn skeleton(&mut self, name: &str, state: StateId, symbol: Symbol) -> String {
         let fork = self.automaton.fork(state, Step::Element(symbol));
         let parts = self.automaton.fork_parts(fork);
-        let required = self.expected().required(&parts, true);
+        let mut required = self.expected().required(&parts, true);
+        if required.is_empty() {
+            let any = parts.iter().flat_map(|p| self.expected().one_of(*p, true));
+            required.extend(any.collect::<BTreeSet<_>>().into_iter().take(1));
+        }
         let keys: Vec<String> =
             required.iter().filter_map(|s| self.known(*s)).map(|k| k.shown).collect();
         let bare = self.automaton.inside(fork).is_some_and(|inside| {
