@@ -7,6 +7,7 @@ mod jing;
 mod judges;
 mod libvirt;
 mod material;
+mod messages;
 mod mutants;
 mod mutate;
 mod oracles;
@@ -32,6 +33,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     let groups = [
         datatypes::trials(),
         libvirt::trials(),
+        messages::trials(),
         patterns::trials(),
         spectest::trials(),
         toml::trials(),
