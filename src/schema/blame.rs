@@ -165,7 +165,12 @@ impl Blame<'_, '_> {
         if (1..=PLACES_MAX).contains(&places.len()) {
             return Some(format!("{} belongs in {}", self.written(local), or_list(&places)));
         }
-        let found = closest(local, next.iter().map(String::as_str));
+        let of = e.name.namespace.as_ref().map(|uri| format!(" of {uri}"));
+        let near = next.iter().filter_map(|n| match &of {
+            Some(of) => n.strip_suffix(of.as_str()),
+            None => Some(n),
+        });
+        let found = closest(local, near);
         let found = found.map(|c| format!("did you mean {}?", self.written(c)));
         found.or_else(|| {
             (!places.is_empty()).then(|| {
