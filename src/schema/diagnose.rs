@@ -64,7 +64,7 @@ struct Walk<'a, 'd> {
 impl<'d> Walk<'_, 'd> {
     /// Walks through an element that follows `before` among its siblings; gives the state after it.
     fn element(&mut self, e: &'d Element, state: StateId, before: &[&'d Element]) -> StateId {
-        if self.out.len() >= PROBLEMS_MAX {
+        if self.is_full() {
             return state;
         }
         let name = symbol(self.automaton, &e.name);
@@ -140,6 +140,10 @@ impl<'d> Walk<'_, 'd> {
         let mut before = Vec::new();
         let mut text = (String::new(), e.span);
         for node in &e.children {
+            // what is found now is not said, and to explain it takes longer than to find it
+            if self.is_full() {
+                break;
+            }
             match node {
                 Node::Text(t) => {
                     if is_blank(&text.0) && !is_blank(&t.value) {
@@ -198,13 +202,17 @@ impl<'d> Walk<'_, 'd> {
         }
     }
 
+    fn is_full(&self) -> bool {
+        self.out.len() >= PROBLEMS_MAX
+    }
+
     fn say(&mut self, problem: Diagnostic) {
         let problem = if self.out.len() + 1 == PROBLEMS_MAX {
             problem.hint("there may be more problems in this document: they are not shown")
         } else {
             problem
         };
-        if self.out.len() < PROBLEMS_MAX {
+        if !self.is_full() {
             self.out.push(problem);
         }
     }
