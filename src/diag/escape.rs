@@ -31,7 +31,7 @@ pub fn excerpt(text: &str) -> String {
 }
 
 /// A line of a manifest as it may be shown: what stands in quotes behind a word for a password, and
-/// the text of a cookie, become asterisks of the same length.
+/// the text of such an element or of a cookie, become asterisks of the same length.
 pub(super) fn blot(line: &[char]) -> Vec<char> {
     let mut out = line.to_vec();
     let lower: String = line.iter().map(char::to_ascii_lowercase).collect();
@@ -40,7 +40,9 @@ pub(super) fn blot(line: &[char]) -> Vec<char> {
         // a word that nothing is assigned to is only a word
         let key =
             lower.get(word..).unwrap_or("").trim_start_matches(|c: char| c.is_ascii_lowercase());
-        if !key.trim_start_matches(['\'', '"', ' ']).starts_with('=') {
+        // when a password ends is none
+        let until = lower.get(word..).is_some_and(|rest| rest.starts_with("passwdvalidto"));
+        if until || !key.trim_start_matches(['\'', '"', ' ']).starts_with('=') {
             continue;
         }
         let from = at(word);
@@ -56,7 +58,8 @@ pub(super) fn blot(line: &[char]) -> Vec<char> {
             (open + 1..out.len()).find(|n| line.get(*n) == line.get(open)).unwrap_or(out.len());
         out.iter_mut().take(end).skip(open + 1).for_each(|c| *c = '*');
     }
-    for (tag, _) in lower.match_indices("<cookie ").chain(lower.match_indices("<cookie>")) {
+    let tags = ["<cookie ", "<cookie>", "<passw"].into_iter();
+    for (tag, _) in tags.flat_map(|tag| lower.match_indices(tag)) {
         let from = at(tag);
         let Some(open) = (from..out.len()).find(|n| line.get(*n) == Some(&'>')) else { continue };
         let end = (open..out.len()).find(|n| line.get(*n) == Some(&'<')).unwrap_or(out.len());
@@ -92,8 +95,10 @@ mod tests {
             ),
             ("passwd = \"hush\" # é", "passwd = \"****\" # é"),
             ("\"passwd\" = 'hush", "\"passwd\" = '****"),
+            ("<passwd>hush</passwd>", "<passwd>****</passwd>"),
             ("<cookie name='a'>hush</cookie>", "<cookie name='a'>****</cookie>"),
             ("<name>passwords</name>", "<name>passwords</name>"),
+            ("<a passwdValidTo='2027'/>", "<a passwdValidTo='2027'/>"),
             ("SYSTEM 'file:///etc/passwd'>", "SYSTEM 'file:///etc/passwd'>"),
         ] {
             let chars: Vec<char> = line.chars().collect();

@@ -15,4 +15,4 @@ pub use error::{Error, ErrorCode, ErrorDomain, ErrorFields, ErrorLevel, Result};
 pub use escape::{escape, excerpt};
 pub use render::render;
 pub use source::{Position, Source, SourceId, Sources, Span};
-pub use suggest::closest;
+pub use suggest::{closest, nearest};

@@ -37,7 +37,12 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources) -> String {
             let _ = writeln!(out, "    {}", escape(line));
         }
     }
-    for line in expected(&diagnostic.expected) {
+    let expected = expected(&diagnostic.expected);
+    let hint = diagnostic.hint.as_ref().map(|hint| format!("    hint: {}\n", escape(hint)));
+    // what was probably meant comes before a list that hides it
+    let (first, last) = if expected.len() > LISTED { (hint, None) } else { (None, hint) };
+    out.push_str(&first.unwrap_or_default());
+    for line in expected {
         let _ = writeln!(out, "    {}", escape(&line));
     }
     for label in &diagnostic.related {
@@ -45,11 +50,12 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources) -> String {
             let _ = writeln!(out, "    {place}: {}", escape(&label.text));
         }
     }
-    if let Some(hint) = &diagnostic.hint {
-        let _ = writeln!(out, "    hint: {}", escape(hint));
-    }
+    out.push_str(&last.unwrap_or_default());
     out
 }
+
+/// Most lines of what was expected before the hint.
+const LISTED: usize = 2;
 
 /// Longest line of a list of what was expected, in characters.
 const EXPECTED: usize = 100;

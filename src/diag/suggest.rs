@@ -3,13 +3,29 @@
 /// The candidate closest to `word`, if it is near enough to be a slip of the keyboard: at most a
 /// third of the letters changed, inserted, dropped or swapped.
 pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (word.chars().count() / 3).max(1);
+    nearest(word, candidates).map(|(_, found)| found)
+}
+
+/// The same with the distance, which is 0 if only the case or `-` and `_` differ.
+pub fn nearest<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<(usize, &'a str)> {
+    let length = word.chars().count();
+    let limit = (length / 3).max(1);
+    let folded = fold(word);
     candidates
         .into_iter()
-        .map(|c| (distance(word, c), c))
-        .filter(|(d, _)| *d <= limit)
+        .map(|c| (distance(&folded, &fold(c)), distance(word, c), c.len().abs_diff(word.len()), c))
+        // all of a short word changed is another word
+        .filter(|(d, ..)| *d <= limit && *d < length)
         .min()
-        .map(|(_, c)| c)
+        .map(|(d, _, _, c)| (d, c))
+}
+
+fn fold(word: &str) -> String {
+    let fold = |c: char| if c == '-' { '_' } else { c.to_ascii_lowercase() };
+    word.chars().map(fold).collect()
 }
 
 /// Optimal string alignment distance; swapping two neighbours counts as one.
@@ -49,5 +65,8 @@ mod tests {
         assert_eq!(closest("memroy", words), Some("memory"));
         assert_eq!(closest("nam", words), Some("name"));
         assert_eq!(closest("zebra", words), None);
+        assert_eq!(closest("QCOW3", ["qcow", "qcow2"]), Some("qcow2"));
+        assert_eq!(closest("a", ["b"]), None);
+        assert_eq!(nearest("on-Crash", ["on_crash", "on_reboot"]), Some((0, "on_crash")));
     }
 }

@@ -1,7 +1,7 @@
 //! One manifest as a text: its format, and the resources in it.
 
 use super::toml;
-use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, excerpt};
+use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, closest, excerpt};
 use crate::model::Kind;
 use crate::xml::{self, Element, Limits};
 
@@ -69,8 +69,17 @@ fn not_a_resource(root: &Element) -> Diagnostic {
         Some(uri) => format!("{} in the namespace {uri}", root.name.local),
         None => root.name.local.clone(),
     };
+    let words = Kind::ALL.map(Kind::word);
+    let local = root.name.local.as_str();
+    let hint = match (&root.name.namespace, closest(local, words)) {
+        (Some(_), _) if words.contains(&local) => {
+            "remove xmlns: libvirt's own elements are in no namespace".to_owned()
+        }
+        (_, Some(word)) => format!("did you mean <{word}>?"),
+        _ => "libvirt's other documents are not managed; move the file out of the directory".into(),
+    };
     Diagnostic::error("unknown-kind", "the document is neither a domain nor a network")
         .at(root.span)
         .detail(format!("found <{}>", excerpt(&found)))
-        .hint("libvirt's other documents are not managed; move the file out of the directory")
+        .hint(hint)
 }

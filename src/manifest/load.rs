@@ -98,16 +98,17 @@ fn read_part(texts: &[(SourceId, Format)], sources: &Sources, grammars: &Grammar
         let broken = first_error(&problems, sources);
         // what could not be read may have named more resources
         part.complete &= broken.is_none();
+        let line = |d: &Diagnostic| d.span.and_then(|s| sources.locate(s)).map(|(_, at)| at.line);
+        let unread: BTreeSet<_> = problems.iter().filter_map(line).collect();
         part.diagnostics.extend(problems);
         for root in roots {
-            let object = object(
-                root,
-                *format,
-                broken.clone(),
-                &mut validator,
-                sources,
-                &mut part.diagnostics,
-            );
+            let mut found = Diagnostics::default();
+            let object = object(root, *format, broken.clone(), &mut validator, sources, &mut found);
+            // what could not be read is not missing
+            let is_new = |d: &Diagnostic| {
+                unread.is_empty() || line(d).is_none_or(|line| !unread.contains(&line))
+            };
+            part.diagnostics.extend(found.into_iter().filter(is_new));
             part.complete &= object.is_some();
             part.objects.extend(object);
         }

@@ -3,7 +3,7 @@
 use super::document::{Format, kind};
 use super::grammars::Validator;
 use super::settings;
-use crate::diag::{Diagnostics, Sources, Span};
+use crate::diag::{Diagnostic, Diagnostics, Sources, Span};
 use crate::model::domain::{self, Domain};
 use crate::model::{Kind, ResourceId, Settings, check_name, check_order, network};
 use crate::schema::Notation;
@@ -38,7 +38,9 @@ pub(super) fn object(
         Format::Toml => Notation::Toml,
     };
     let mut problems = validator.validate(kind, &root, notation);
-    let said: HashSet<Span> = problems.iter().filter_map(|d| d.span).collect();
+    let related = |d: &Diagnostic| d.related.iter().map(|l| l.span).collect::<Vec<_>>();
+    let said: HashSet<Span> =
+        problems.iter().flat_map(|d| related(d).into_iter().chain(d.span)).collect();
     let mut more = Diagnostics::default();
     // TOML is written in the grammar's order
     if format == Format::Xml {
@@ -50,7 +52,11 @@ pub(super) fn object(
         Kind::Network => network::check(&root, &mut more),
     }
     // what the grammar refuses is not explained twice
-    problems.extend(more.into_iter().filter(|d| d.span.is_none_or(|s| !said.contains(&s))));
+    let mut explained = said.clone();
+    if !said.is_empty() {
+        blamed(&root, &said, &mut explained);
+    }
+    problems.extend(more.into_iter().filter(|d| d.span.is_none_or(|s| !explained.contains(&s))));
     let id = root
         .child_text("name")
         .filter(|n| check_name(n).is_ok())
@@ -72,6 +78,15 @@ pub(super) fn object(
         definition: root,
         broken,
     })
+}
+
+/// Adds the places of the elements on whose attributes, texts or children something was said.
+fn blamed(element: &Element, said: &HashSet<Span>, out: &mut HashSet<Span>) {
+    let places = element.attributes.iter().flat_map(|a| [a.name_span, a.span]);
+    if places.chain([element.text_span()]).any(|span| said.contains(&span)) {
+        out.insert(element.span);
+    }
+    element.elements().for_each(|child| blamed(child, said, out));
 }
 
 /// The first error, as the reason why something is held back.

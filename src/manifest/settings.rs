@@ -1,20 +1,16 @@
 //! The settings of the reconciler, taken out of a resource's metadata.
 //!
 //! They stand in a `<virt:reconcile>` in the namespace `urn:virt:reconcile:1`; the TOML reader puts
-//! a `[domain.reconcile]` there as well, so that this is the one place that knows them.
+//! a `[domain.reconcile]` there as well, so that this is the one place that reads them. What they
+//! may be is in the grammar; here is said only what it cannot say.
 
-use crate::diag::{Diagnostic, Diagnostics, Span, closest, excerpt};
+use crate::diag::{Diagnostic, Diagnostics, Span, excerpt};
 use crate::model::{Effect, NAMESPACE, PREFIX, Power, ResourceId, Settings, Stop};
-use crate::xml::{Attribute, Element, Name, Path};
+use crate::xml::{Element, Name, Path};
 use std::time::Duration;
 
 /// The element that holds the settings.
 pub(super) const ELEMENT: &str = "reconcile";
-/// The element that says who owns an object; `virt` writes it, manifests do not.
-const OWNED: &str = "owned";
-
-const ATTRIBUTES: [&str; 5] = ["power", "autostart", "prevent_destroy", "adopt", "replace"];
-const CHILDREN: [&str; 4] = ["depends_on", "stop", "allow", "ignore"];
 
 /// Settings and where the dependencies stand.
 #[derive(Debug, Default)]
@@ -42,21 +38,8 @@ pub fn settings_element(power: Power, autostart: bool) -> Element {
 pub(super) fn take(root: &mut Element, out: &mut Diagnostics) -> Found {
     let mut found = Found::default();
     let Some(metadata) = root.child_mut("metadata") else { return found };
-    let mut first: Option<Span> = None;
-    for e in metadata.elements().filter(|e| e.name.namespace.as_deref() == Some(NAMESPACE)) {
-        match (e.name.local.as_str(), first) {
-            (ELEMENT, None) => {
-                found = read(e, out);
-                first = Some(e.span);
-            }
-            (ELEMENT, Some(first)) => out.push(
-                Diagnostic::error("bad-setting", "the settings are given twice")
-                    .at(e.span)
-                    .related(first, "the first ones"),
-            ),
-            (OWNED, _) => {}
-            (other, _) => out.push(unknown("element", other, e.span, &[ELEMENT])),
-        }
+    if let Some(element) = metadata.elements().find(|e| is_settings(e)) {
+        found = read(element, out);
     }
     let any = metadata.remove_elements(|e| e.name.namespace.as_deref() == Some(NAMESPACE));
     if any && metadata.elements().next().is_none() && !metadata.has_text() {
@@ -65,26 +48,18 @@ pub(super) fn take(root: &mut Element, out: &mut Diagnostics) -> Found {
     found
 }
 
+/// Reads what the grammar lets pass; what it does not is left at its default.
 fn read(element: &Element, out: &mut Diagnostics) -> Found {
     let mut found = Found::default();
     let settings = &mut found.settings;
-    for a in &element.attributes {
-        match own_name(&a.name) {
-            "power" => match Power::parse(&a.value) {
-                Some(power) => settings.power = power,
-                None => out.push(bad_word(a, "power", &Power::ALL.map(Power::word))),
-            },
-            "autostart" => settings.autostart = truth(a, out),
-            "prevent_destroy" => settings.prevent_destroy = truth(a, out).unwrap_or_default(),
-            "adopt" => settings.adopt = truth(a, out).unwrap_or_default(),
-            "replace" => settings.replace = truth(a, out).unwrap_or_default(),
-            other => {
-                let known: Vec<&str> = ATTRIBUTES.into_iter().chain(CHILDREN).collect();
-                out.push(unknown("setting", other, a.name_span, &known));
-            }
-        }
+    if let Some(power) = element.attr("power").and_then(Power::parse) {
+        settings.power = power;
     }
-    for child in element.elements() {
+    settings.autostart = truth(element, "autostart");
+    settings.prevent_destroy = truth(element, "prevent_destroy").unwrap_or_default();
+    settings.adopt = truth(element, "adopt").unwrap_or_default();
+    settings.replace = truth(element, "replace").unwrap_or_default();
+    for child in element.elements().filter(|c| is_ours(&c.name)) {
         read_child(child, &mut found, out);
     }
     found
@@ -98,7 +73,7 @@ fn read_child(child: &Element, found: &mut Found, out: &mut Diagnostics) {
             .detail(format!("found \"{}\"", excerpt(&text)))
             .hint(hint)
     };
-    match own_name(&child.name) {
+    match child.name.local.as_str() {
         "depends_on" => match ResourceId::parse(&text) {
             Some(id) => {
                 found.settings.depends_on.push(id);
@@ -109,14 +84,7 @@ fn read_child(child: &Element, found: &mut Found, out: &mut Diagnostics) {
                 "write KIND/NAME, such as network/lan or domain/db",
             )),
         },
-        "allow" => match Effect::parse(&text) {
-            Some(effect) => found.settings.allow.push(effect),
-            None => {
-                let words = Effect::ALL.map(Effect::word);
-                let hint = did_you_mean(&text, &words);
-                out.push(bad("there is no such effect to allow", &hint));
-            }
-        },
+        "allow" => found.settings.allow.extend(Effect::parse(&text)),
         "ignore" => match Path::parse(&text) {
             Some(path) => found.settings.ignore.push(path),
             None => out.push(bad(
@@ -125,42 +93,30 @@ fn read_child(child: &Element, found: &mut Found, out: &mut Diagnostics) {
             )),
         },
         "stop" => found.settings.stop = read_stop(child, out),
-        other => {
-            let known: Vec<&str> = ATTRIBUTES.into_iter().chain(CHILDREN).collect();
-            out.push(unknown("setting", other, child.span, &known));
-        }
+        _ => {}
     }
 }
 
 fn read_stop(element: &Element, out: &mut Diagnostics) -> Stop {
     let mut stop = Stop::default();
-    for a in &element.attributes {
-        match own_name(&a.name) {
-            "timeout" => match duration(&a.value) {
-                Some(timeout) if timeout <= Stop::MAX => stop.timeout = timeout,
-                Some(_) | None => out.push(
-                    Diagnostic::error("bad-setting", "the time to stop cannot be read")
-                        .at(a.span)
-                        .detail(format!("found \"{}\"", excerpt(&a.value)))
-                        .hint("write a number with ms, s, m or h, such as 60s; at most 24h"),
-                ),
-            },
-            "force" => stop.force = truth(a, out).unwrap_or_default(),
-            other => out.push(unknown("setting", other, a.name_span, &["timeout", "force"])),
+    if let Some(a) = element.attribute("timeout") {
+        match duration(&a.value) {
+            Some(timeout) if timeout <= Stop::MAX => stop.timeout = timeout,
+            Some(_) | None => out.push(
+                Diagnostic::error("bad-setting", "the time to stop is too long")
+                    .at(a.span)
+                    .detail(format!("found \"{}\"", excerpt(&a.value)))
+                    .hint("write at most 24h"),
+            ),
         }
     }
-    for child in element.elements() {
-        out.push(unknown("setting", &child.name.local, child.span, &["timeout", "force"]));
-    }
+    stop.force = truth(element, "force").unwrap_or_default();
     stop
 }
 
-/// The local part of a name that is ours, with our prefix or without; another's is empty.
-fn own_name(name: &Name) -> &str {
-    match name.namespace.as_deref() {
-        None | Some(NAMESPACE) => &name.local,
-        Some(_) => "",
-    }
+/// Whether a child's name is ours: with our prefix or without.
+fn is_ours(name: &Name) -> bool {
+    name.namespace.as_deref().is_none_or(|n| n == NAMESPACE)
 }
 
 /// A number with its unit; seconds without one.
@@ -177,35 +133,11 @@ fn duration(text: &str) -> Option<Duration> {
     }
 }
 
-fn truth(a: &Attribute, out: &mut Diagnostics) -> Option<bool> {
-    match a.value.as_str() {
+fn truth(element: &Element, name: &str) -> Option<bool> {
+    match element.attr(name)? {
         "yes" => Some(true),
         "no" => Some(false),
-        _ => {
-            out.push(bad_word(a, &a.name.local, &["yes", "no"]));
-            None
-        }
-    }
-}
-
-fn bad_word(a: &Attribute, name: &str, words: &[&str]) -> Diagnostic {
-    Diagnostic::error("bad-setting", format!("{name} has no such value"))
-        .at(a.span)
-        .detail(format!("found \"{}\"", excerpt(&a.value)))
-        .hint(did_you_mean(&a.value, words))
-}
-
-fn unknown(what: &str, name: &str, span: Span, known: &[&str]) -> Diagnostic {
-    Diagnostic::error("unknown-setting", format!("virt has no such {what}"))
-        .at(span)
-        .detail(format!("found \"{}\"", excerpt(name)))
-        .hint(did_you_mean(name, known))
-}
-
-fn did_you_mean(word: &str, known: &[&str]) -> String {
-    match closest(word, known.iter().copied()) {
-        Some(near) => format!("did you mean {near}?"),
-        None => format!("expected one of {}", known.join(", ")),
+        _ => None,
     }
 }
 
@@ -267,44 +199,36 @@ mod tests {
     }
 
     #[test]
-    fn problems_have_their_place_and_a_way_out() {
+    fn what_the_grammar_cannot_say_has_its_place_and_a_way_out() {
         for (inside, problem) in [
             (
-                "<v:reconcile power='runing'/>",
-                "2:21 power has no such value; did you mean running?",
+                "<v:reconcile><stop timeout='25h'/></v:reconcile>",
+                "2:29 the time to stop is too long; write at most 24h",
             ),
             (
-                "<v:reconcile autostart='1'/>",
-                "2:25 autostart has no such value; expected one of yes, no",
-            ),
-            (
-                "<v:reconcile autostrat='yes'/>",
-                "2:14 virt has no such setting; did you mean autostart?",
-            ),
-            (
-                "<v:reconcile><alow>restart</alow></v:reconcile>",
-                "2:14 virt has no such setting; did you mean allow?",
-            ),
-            (
-                "<v:reconcile><allow>restrat</allow></v:reconcile>",
-                "2:21 there is no such effect to allow; did you mean restart?",
-            ),
-            (
-                "<v:reconcile><stop timeout='1 min'/></v:reconcile>",
-                "2:29 the time to stop cannot be read; write a number with ms, s, m or h, such as 60s; at most 24h",
-            ),
-            (
-                "<v:reconcile><stop timeot='1m'/></v:reconcile>",
-                "2:20 virt has no such setting; did you mean timeout?",
-            ),
-            (
-                "<v:reconcile><depends_on>db</depends_on></v:reconcile>",
+                "<v:reconcile><depends_on>domain/ </depends_on></v:reconcile>",
                 "2:26 a dependency does not name a resource; write KIND/NAME, such as network/lan or domain/db",
             ),
-            ("<v:reconcil/>", "2:1 virt has no such element; did you mean reconcile?"),
-            ("<v:reconcile/><v:reconcile/>", "2:15 the settings are given twice; "),
+            (
+                "<v:reconcile><ignore>a[</ignore></v:reconcile>",
+                "2:22 a path to ignore cannot be read; write the elements from the root down, such as devices/video or os/type/@machine",
+            ),
         ] {
             assert_eq!(read(inside).2, [problem], "{inside}");
+        }
+    }
+
+    #[test]
+    fn what_the_grammar_refuses_is_left_to_it() {
+        for inside in [
+            "<v:reconcile power='runing' autostart='1' adopt='true' v:replace='yes'/>",
+            "<v:reconcile><alow>restart</alow><allow>restrat</allow></v:reconcile>",
+            "<v:reconcile><stop timeot='1m' v:force='yes'/></v:reconcile>",
+            "<v:reconcile><a:stop xmlns:a='urn:a' force='yes'/></v:reconcile>",
+            "<v:reconcil/>",
+        ] {
+            let (found, _, problems) = read(inside);
+            assert_eq!((found.settings, problems), (Settings::default(), vec![]), "{inside}");
         }
     }
 

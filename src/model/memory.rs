@@ -23,11 +23,6 @@ impl fmt::Display for MemoryError {
     }
 }
 
-/// The units to name in messages; `b`, `k`, `M`, `G`, `T`, `P` and `E` are short for the first of
-/// each pair.
-pub const MEMORY_UNITS: &str =
-    "bytes, KiB or KB, MiB or MB, GiB or GB, TiB or TB, PiB or PB, EiB or EB";
-
 /// An amount of memory in KiB, rounded up; without a unit it is in KiB already. Units are read in
 /// either case; `KB` and its like are powers of 1000.
 pub fn memory_kib(amount: &str, unit: Option<&str>) -> Result<u64, MemoryError> {

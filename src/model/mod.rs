@@ -26,7 +26,7 @@ pub use ids::{Kind, Mac, ResourceId, Uuid, check_name};
 pub use lifecycle::State;
 pub use lint::check_order;
 pub(crate) use memory::memory_bytes;
-pub use memory::{MEMORY_UNITS, MemoryError, memory_kib};
+pub use memory::{MemoryError, memory_kib};
 pub use metadata::{NAMESPACE, PREFIX};
 pub use observed::{Detail, Observed, ObservedResource, Scope};
 pub use op::{

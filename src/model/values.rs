@@ -1,8 +1,8 @@
-//! Checks that domains and networks share: name, UUID, MAC address.
+//! What domains and networks share: names, UUIDs.
 
-use super::{Mac, Uuid, check_name};
+use super::{Uuid, check_name};
 use crate::diag::{Diagnostic, Diagnostics, excerpt};
-use crate::xml::{Attribute, Element};
+use crate::xml::Element;
 
 /// Longest name of a device in the kernel, in bytes.
 pub(super) const DEVICE_NAME_MAX: usize = 15;
@@ -19,57 +19,18 @@ pub(super) fn found(text: &str) -> String {
     format!("found \"{}\"", excerpt(text))
 }
 
+/// Checks that an object can have its name.
 pub(super) fn check_identity(root: &Element, out: &mut Diagnostics) {
-    let what = &root.name.local;
-    match root.child("name") {
-        None => out.push(
-            Diagnostic::error("missing-name", format!("the {what} has no name"))
-                .at(root.span)
-                .detail("the name is its identity: without one nothing can be compared")
-                .hint("add a name"),
-        ),
-        Some(name) => {
-            if let Err(reason) = check_name(&name.text()) {
-                out.push(
-                    Diagnostic::error("bad-name", format!("this cannot name a {what}: {reason}"))
-                        .at(name.text_span())
-                        .detail(found(&name.text())),
-                );
-            }
-        }
-    }
-    if let Some(uuid) = root.child("uuid")
-        && parse_uuid(&uuid.text()).is_none()
-    {
+    // that there is one is the grammar's matter
+    let Some(name) = root.child("name") else { return };
+    if let Err(reason) = check_name(&name.text()) {
+        let what = &root.name.local;
         out.push(
-            Diagnostic::error("bad-uuid", "this is not a UUID")
-                .at(uuid.text_span())
-                .detail(format!("{}; expected 32 hexadecimal digits", found(&uuid.text())))
-                .hint("leave it out: the one on the host is kept, or a stable one is made"),
+            Diagnostic::error("bad-name", format!("this cannot name a {what}: {reason}"))
+                .at(name.text_span())
+                .detail(found(&name.text())),
         );
     }
-}
-
-/// Checks a MAC address of a host's end: readable, and not of a group.
-pub(super) fn check_mac(mac: &Attribute, out: &mut Diagnostics) -> Option<Mac> {
-    let Some(parsed) = Mac::parse(&mac.value) else {
-        let expected = "expected six bytes such as 52:54:00:12:34:56";
-        out.push(
-            Diagnostic::error("bad-mac", "this is not a MAC address")
-                .at(mac.span)
-                .detail(format!("{}; {expected}", found(&mac.value))),
-        );
-        return None;
-    };
-    if parsed.is_multicast() {
-        out.push(
-            Diagnostic::error("bad-mac", "a multicast MAC address cannot be an interface's own")
-                .at(mac.span)
-                .detail(found(&mac.value))
-                .hint("make the first byte even, such as 52"),
-        );
-    }
-    Some(parsed)
 }
 
 #[cfg(test)]

@@ -1,20 +1,17 @@
-//! The words for what is wrong with a document: what was found, what was expected, and what was
-//! probably meant.
+//! The words for what is wrong with a document: what was found and what was expected. What was
+//! probably meant is found in `meant.rs` and `variant.rs`, what is missing in `missing.rs`.
 
 use super::automaton::{Automaton, StateId};
-use super::diagnose::{Notation, Place, Scopes, symbol, with_attributes};
+use super::diagnose::{Notation, Place, Scopes};
 use super::expected::{Expected, Values};
 use super::names::{NameClass, Symbol};
 use super::pattern::{ElementId, PatternId};
 use super::prefixes::prefix_of;
 use super::residue::Step;
-use super::value::is_blank;
+use super::variant::Goal;
 use crate::diag::{Diagnostic, Span, closest, excerpt};
 use crate::xml::{Attribute, Element};
 use std::collections::BTreeSet;
-
-/// Most places that a hint lists; more would not help.
-const PLACES_MAX: usize = 4;
 
 /// What is needed to explain a mistake.
 pub(super) struct Blame<'a, 'd> {
@@ -25,16 +22,53 @@ pub(super) struct Blame<'a, 'd> {
     pub(super) parents: &'a [Place<'d>],
 }
 
+/// What was probably meant by something that is not allowed: the walk goes on accordingly, so that
+/// one mistake is not said in several ways.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Meant {
+    /// The same under this name.
+    Name(Symbol),
+    /// A child of this name, which was written as an attribute.
+    Child(String),
+    /// What the hint says; what seems to be missing beside it is not.
+    Explained,
+    /// Nobody knows.
+    Nothing,
+}
+
+/// A name that a grammar has, as messages write it; those without a namespace come first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Known {
+    /// 0 for a plain name, 1 for one of a namespace, 2 for names of a sort.
+    rank: u8,
+    pub(super) shown: String,
+    /// `None` stands for any name of a sort.
+    pub(super) symbol: Option<Symbol>,
+}
+
 impl Blame<'_, '_> {
-    fn expected(&self) -> Expected<'_> {
+    pub(super) fn expected(&self) -> Expected<'_> {
         Expected { grammar: self.automaton.grammar(), patterns: self.automaton.patterns() }
     }
 
     /// An element as the notation writes it.
-    fn written(&self, name: &str) -> String {
+    pub(super) fn written(&self, name: &str) -> String {
         match self.notation {
             Notation::Xml => format!("<{name}>"),
             Notation::Toml => name.to_owned(),
+        }
+    }
+
+    /// An element of the document as it is written there.
+    pub(super) fn around(&self, e: &Element) -> String {
+        self.written(&excerpt(self.plain(&e.name.written())))
+    }
+
+    /// A name without our own prefix, which TOML does without.
+    fn plain<'n>(&self, name: &'n str) -> &'n str {
+        match self.notation {
+            Notation::Xml => name,
+            Notation::Toml => name.strip_prefix("virt:").unwrap_or(name),
         }
     }
 
@@ -45,53 +79,81 @@ impl Blame<'_, '_> {
         }
     }
 
-    fn attribute_word(&self) -> &'static str {
+    pub(super) fn attribute_word(&self) -> &'static str {
         match self.notation {
             Notation::Xml => "attribute",
             Notation::Toml => "key",
         }
     }
 
-    /// A symbol as a message names it.
-    fn named(&self, symbol: Symbol) -> Option<String> {
+    /// A symbol as a message names it: with the prefix of the document, or the usual one.
+    pub(super) fn known(&self, symbol: Symbol) -> Option<Known> {
         let (uri, local) = self.automaton.grammar().names.name(symbol)?;
-        Some(match prefix_of(uri) {
+        let prefix = self.scopes.prefix(uri).or_else(|| prefix_of(uri).map(Some));
+        let shown = match prefix {
             _ if uri.is_empty() => local.to_owned(),
-            Some(prefix) => format!("{prefix}:{local}"),
+            Some(Some(prefix)) => self.plain(&format!("{prefix}:{local}")).to_owned(),
+            Some(None) => local.to_owned(),
             None => format!("{local} of {uri}"),
-        })
+        };
+        Some(Known { rank: u8::from(!uri.is_empty()), shown, symbol: Some(symbol) })
     }
 
-    fn class_names(&self, class: &NameClass) -> Vec<String> {
-        let mut names: Vec<String> =
-            class.listed().into_iter().filter_map(|s| self.named(s)).collect();
+    /// A known name of an element as the notation writes it.
+    pub(super) fn written_name(&self, known: &Known) -> String {
+        match known.symbol {
+            Some(_) => self.written(&known.shown),
+            None => known.shown.clone(),
+        }
+    }
+
+    fn class_names(&self, class: &NameClass) -> Vec<Known> {
+        let mut names: Vec<Known> =
+            class.listed().into_iter().filter_map(|s| self.known(s)).collect();
+        let any = |shown: String| Known { rank: 2, shown, symbol: None };
         match class {
-            NameClass::AnyName(_) => names.push("any name".to_owned()),
+            NameClass::AnyName(None) => names.push(any("any name".to_owned())),
+            NameClass::AnyName(Some(_)) => names.push(any("any other name".to_owned())),
             NameClass::NsName(id, _) => {
                 let uri = self.automaton.grammar().names.uri(*id);
-                names.push(format!("any name of {uri}"));
+                names.push(any(format!("any name of {uri}")));
             }
             NameClass::Name(_) | NameClass::Choice(_) => {}
         }
         names
     }
 
-    fn element_names(&self, ids: impl IntoIterator<Item = ElementId>) -> BTreeSet<String> {
+    pub(super) fn element_names(
+        &self,
+        ids: impl IntoIterator<Item = ElementId>,
+    ) -> BTreeSet<Known> {
         let grammar = self.automaton.grammar();
         let classes = ids.into_iter().filter_map(|e| grammar.element(e)).map(|e| &e.class);
-        classes.flat_map(|class| self.class_names(class)).collect()
+        let all: BTreeSet<Known> = classes.flat_map(|class| self.class_names(class)).collect();
+        // where a namespace may be left out, the short name says it
+        let local =
+            |k: &Known| k.symbol.and_then(|s| grammar.names.name(s)).map(|(_, local)| local);
+        let plain: BTreeSet<&str> = all.iter().filter(|k| k.rank == 0).filter_map(local).collect();
+        let kept =
+            all.iter().filter(|k| k.rank == 0 || local(k).is_none_or(|l| !plain.contains(l)));
+        kept.cloned().collect()
     }
 
-    /// The elements that may come next, as names.
-    fn next_elements(&self, state: StateId) -> BTreeSet<String> {
+    /// The elements that may come next.
+    pub(super) fn next_elements(&self, state: StateId) -> BTreeSet<Known> {
         self.element_names(self.expected().elements(&self.automaton.parts(state)))
     }
 
-    fn next_attributes(&self, state: StateId) -> BTreeSet<String> {
+    /// The attributes that may come next.
+    pub(super) fn next_attributes(&self, state: StateId) -> BTreeSet<Known> {
         let ids = self.expected().attributes(&self.automaton.parts(state));
         let grammar = self.automaton.grammar();
         let classes = ids.into_iter().filter_map(|a| grammar.attributes.get(a)).map(|a| &a.class);
         classes.flat_map(|class| self.class_names(class)).collect()
+    }
+
+    pub(super) fn written_names(&self, names: &BTreeSet<Known>) -> Vec<String> {
+        names.iter().map(|n| self.written_name(n)).collect()
     }
 
     /// An element that may not stand where it stands, among its elder siblings `before`.
@@ -101,107 +163,89 @@ impl Blame<'_, '_> {
         name: Symbol,
         state: StateId,
         before: &[&Element],
-    ) -> Diagnostic {
-        let local = excerpt(&e.name.local);
-        let written = self.written(&local);
+    ) -> (Diagnostic, Meant) {
         let next = self.next_elements(state);
         let Some(parent) = self.parents.last().copied() else {
-            return self.unexpected_root(e, &next);
+            return (self.unexpected_root(e, &next), Meant::Nothing);
         };
-        let around = self.written(&excerpt(&parent.element.name.local));
+        let (written, around) = (self.around(e), self.around(parent.element));
         let keys = self.keys(parent, &next);
-        let expected: BTreeSet<&String> = next.iter().chain(&keys).collect();
-        let expected = expected.into_iter().map(|n| self.written(n)).collect();
-        let problem = |code, summary: String| Diagnostic::error(code, summary).at(e.span);
+        let expected = self.written_names(&keys);
         let initially = self.automaton.fork(parent.content, Step::Element(name));
         if self.automaton.inside(initially).is_some() {
             let elder = before.iter().find(|s| s.name == e.name);
-            return match elder {
-                Some(elder) if !self.may_repeat(parent, name) => problem(
+            let problem = match elder {
+                Some(elder) if !self.may_repeat(parent, name) => Diagnostic::error(
                     "repeated-element",
                     format!("{written} may appear only once in {around}"),
                 )
                 .related(elder.span, "the first one")
                 .hint("remove one of them"),
-                _ => problem(
-                    "misplaced-element",
-                    format!("{written} is not allowed here in {around}"),
-                )
-                .detail(
-                    "what stands before it in the same element excludes it, or has to follow it",
-                )
-                .expected(expected),
+                _ => self.misplaced(e, name, parent, before).expected(expected),
             };
+            return (problem.at(e.span), Meant::Explained);
         }
-        let mut problem = problem(
-            "unexpected-element",
-            format!("{around} has no {} {}", self.element_word(), self.bare(&local)),
-        )
-        .expected(expected);
-        if let Some(uri) = &e.name.namespace {
+        let summary = format!("{around} has no {} {written}", self.element_word());
+        let mut problem =
+            Diagnostic::error("unexpected-element", summary).at(e.span).expected(expected);
+        if keys.is_empty() {
+            problem.detail = Some(format!("no {} is possible here", self.element_word()));
+        }
+        let (hint, meant) = self.element_meant(e, name, parent, state, &next);
+        problem.hint = hint;
+        if let (Some(uri), None) = (&e.name.namespace, &problem.hint) {
             problem.detail = Some(format!("it is in the namespace {}", excerpt(uri)));
         }
-        problem.hint = self.hint_for_element(e, name, parent, &next);
-        problem
+        (problem, meant)
     }
 
-    /// The attributes that an element may have besides `children`, where both are called keys.
-    fn keys(&self, place: Place<'_>, children: &BTreeSet<String>) -> BTreeSet<String> {
+    /// The children that an element may have, and its attributes where both are called keys.
+    fn keys(&self, place: Place<'_>, children: &BTreeSet<Known>) -> BTreeSet<Known> {
         let mut keys = match self.notation {
             Notation::Xml => BTreeSet::new(),
             Notation::Toml => self.next_attributes(place.before),
         };
-        keys.retain(|k| !children.contains(k) && place.element.attribute(k).is_none());
+        keys.retain(|k| place.element.attribute(&k.shown).is_none());
+        keys.extend(children.iter().cloned());
         keys
     }
 
-    fn bare(&self, name: &str) -> String {
-        self.written(name)
-    }
-
-    fn hint_for_element(
+    /// An element that its parent may hold, but not behind what is there.
+    fn misplaced(
         &mut self,
         e: &Element,
         name: Symbol,
         parent: Place<'_>,
-        next: &BTreeSet<String>,
-    ) -> Option<String> {
-        let local = &e.name.local;
-        if let Some(values) = self.values_that_allow(parent, Step::Element(name)) {
-            return Some(values);
+        before: &[&Element],
+    ) -> Diagnostic {
+        let (written, around) = (self.around(e), self.around(parent.element));
+        match self.excluder(name, parent, before) {
+            Some((other, order)) => {
+                let beside = self.around(other);
+                let summary = if order {
+                    format!("{written} has to stand before {beside} in {around}")
+                } else {
+                    format!("{written} cannot stand beside {beside} in {around}")
+                };
+                let problem = Diagnostic::error("misplaced-element", summary);
+                let problem = problem.related(other.span, format!("{beside} is here"));
+                if order { problem } else { problem.hint("keep one of them") }
+            }
+            None => Diagnostic::error(
+                "misplaced-element",
+                format!("{written} is not allowed here in {around}"),
+            )
+            .detail("what stands before it in the same element excludes it, or has to follow it"),
         }
-        let attributes = self.next_attributes(parent.before);
-        if e.name.namespace.is_none() && attributes.contains(local.as_str()) {
-            let around = excerpt(&parent.element.name.local);
-            return Some(match self.notation {
-                Notation::Xml => format!("it is an attribute here: <{around} {local}='…'>"),
-                Notation::Toml => format!("it takes one value: {local} = \"…\""),
-            });
-        }
-        let places = self.homes(name);
-        if (1..=PLACES_MAX).contains(&places.len()) {
-            return Some(format!("{} belongs in {}", self.written(local), or_list(&places)));
-        }
-        let found = closest(local, next.iter().map(String::as_str));
-        let found = found.map(|c| format!("did you mean {}?", self.written(c)));
-        found.or_else(|| {
-            (!places.is_empty()).then(|| {
-                format!("{} belongs in others, such as {}", self.written(local), places.join(", "))
-            })
-        })
     }
 
-    fn unexpected_root(&self, e: &Element, roots: &BTreeSet<String>) -> Diagnostic {
-        let local = excerpt(&e.name.local);
-        let expected: Vec<String> = roots.iter().map(|n| self.written(n)).collect();
-        let problem = Diagnostic::error(
-            "unexpected-element",
-            format!("the document cannot be a {}", self.written(&local)),
-        )
-        .at(e.span)
-        .expected(expected);
+    fn unexpected_root(&self, e: &Element, roots: &BTreeSet<Known>) -> Diagnostic {
+        let summary = format!("the document cannot be a {}", self.around(e));
+        let problem = Diagnostic::error("unexpected-element", summary)
+            .at(e.span)
+            .expected(self.written_names(roots));
         match &e.name.namespace {
-            Some(uri) if roots.contains(&e.name.local) => problem
+            Some(uri) if roots.iter().any(|r| r.shown == e.name.local) => problem
                 .detail(format!("it is in the namespace {}", excerpt(uri)))
                 .hint("remove the xmlns attribute: libvirt's own elements are in no namespace"),
             _ => problem,
@@ -217,133 +261,57 @@ impl Blame<'_, '_> {
         matching.any(|(_, repeated)| repeated)
     }
 
-    /// Names of the elements whose content has an element of this name.
-    fn homes(&self, name: Symbol) -> Vec<String> {
-        let grammar = self.automaton.grammar();
-        let mut homes = BTreeSet::new();
-        for (i, decl) in grammar.elements.iter().enumerate() {
-            let inside = self.expected().all_elements(decl.content);
-            let listed =
-                |e: ElementId| grammar.element(e).is_some_and(|d| d.class.listed().contains(&name));
-            if inside.into_iter().any(|(e, _)| listed(e)) {
-                homes.extend(self.element_names([super::pattern::Number::new(i)]));
-            }
-        }
-        homes.into_iter().map(|h| self.written(&h)).collect()
-    }
-
-    /// A hint, if another value of one of the element's attributes would allow the step.
-    fn values_that_allow(&mut self, place: Place<'_>, step: Step) -> Option<String> {
-        for changed in &place.element.attributes {
-            let name = symbol(self.automaton, &changed.name);
-            let fork = self.automaton.fork(place.before, Step::Attribute(name));
-            let parts = self.automaton.fork_parts(fork);
-            let words = self.expected().values(&parts).words;
-            let mut fitting = Vec::new();
-            for word in words.into_iter().filter(|w| *w != changed.value) {
-                let others = place.element.attributes.iter();
-                let values = others.map(|a| {
-                    (a, if std::ptr::eq(a, changed) { word.as_str() } else { a.value.as_str() })
-                });
-                let values: Vec<_> = values.collect();
-                let Some(mut state) =
-                    with_attributes(self.automaton, place.before, values, self.scopes)
-                else {
-                    continue;
-                };
-                if matches!(step, Step::Element(_)) {
-                    state = self.automaton.close_tag(state);
-                }
-                let fork = self.automaton.fork(state, step);
-                if !self.automaton.fork_parts(fork).is_empty() {
-                    fitting.push(format!("\"{word}\""));
-                }
-            }
-            if !fitting.is_empty() && fitting.len() <= 2 * PLACES_MAX {
-                let (around, key) = (&place.element.name.local, &changed.name.local);
-                return Some(format!(
-                    "it goes with {key} {} of {}; here {key} is \"{}\"",
-                    or_list(&fitting),
-                    self.written(around),
-                    excerpt(&changed.value),
-                ));
-            }
-        }
-        None
-    }
-
-    /// An attribute that may not stand on its element. Gives also the name that was probably meant.
+    /// An attribute that may not stand on its element.
     pub(super) fn unexpected_attribute(
         &mut self,
         e: &Element,
         a: &Attribute,
-        name: Symbol,
         inside: StateId,
         state: StateId,
-    ) -> (Diagnostic, Option<String>) {
-        let (local, around) = (excerpt(&a.name.local), self.written(&excerpt(&e.name.local)));
-        let present = |n: &String| e.attribute(n).is_some();
-        let next: Vec<String> =
-            self.next_attributes(state).into_iter().filter(|n| !present(n)).collect();
+    ) -> (Diagnostic, Meant) {
+        let around = self.around(e);
         let written = excerpt(&a.name.written());
+        let present = |k: &Known| e.attributes.iter().any(|o| o.name.written() == k.shown);
+        let next: BTreeSet<Known> =
+            self.next_attributes(state).into_iter().filter(|k| !present(k)).collect();
+        let variant = self.variant(Some((e, inside)), Goal::Attribute(a));
+        if let (None, Some(other)) = (&variant, self.excluding_attribute(e, a, inside)) {
+            let beside = excerpt(&other.name.written());
+            let summary = format!("{around} takes {beside} or {written}, not both");
+            let problem = Diagnostic::error("unexpected-attribute", summary)
+                .at(a.name_span)
+                .related(other.span, format!("{beside} is here"))
+                .hint("keep one of them");
+            return (problem, Meant::Explained);
+        }
+        let mut keys = next.clone();
+        if self.notation == Notation::Toml {
+            keys.extend(self.absent_children(e, state));
+        }
         let mut problem = Diagnostic::error(
             "unexpected-attribute",
             format!("{around} has no {} {written}", self.attribute_word()),
         )
         .at(a.name_span)
-        .expected(next.clone());
-        if next.is_empty() {
+        .expected(keys.iter().map(|k| k.shown.clone()).collect());
+        if keys.is_empty() {
             problem.detail = Some(format!("no {} is possible here", self.attribute_word()));
         }
         if let Some(uri) = &a.name.namespace {
             problem.detail = Some(format!("it is in the namespace {}", excerpt(uri)));
         }
-        let place = Place { element: e, before: inside, content: self.automaton.close_tag(state) };
-        let children = self.next_elements(place.content);
-        if self.notation == Notation::Toml {
-            let parts = self.automaton.parts(state);
-            let inside = parts.iter().flat_map(|p| self.expected().all_elements(*p));
-            let mut keys = self.element_names(inside.map(|(element, _)| element));
-            keys.retain(|key| e.child(key).is_none());
-            keys.extend(next.iter().cloned());
-            problem = problem.expected(keys.into_iter().collect());
-        }
-        let slip = closest(&local, next.iter().map(String::as_str)).map(str::to_owned);
-        let others: Vec<Attribute> =
-            e.attributes.iter().filter(|o| o.name != a.name).cloned().collect();
-        let mut without = Element::named(e.name.clone());
-        without.attributes = others;
-        let variants = Place { element: &without, ..place };
-        problem.hint = self.values_that_allow(variants, Step::Attribute(name)).or_else(|| {
-            if a.name.namespace.is_none() && children.contains(&local) {
-                return Some(match self.notation {
-                    Notation::Xml => format!("it is an element here: <{local}>…</{local}>"),
-                    Notation::Toml => format!("it is a table here: {local} = {{ … }}"),
-                });
-            }
-            if let Some(slip) = &slip {
-                return Some(format!("did you mean {slip}?"));
-            }
-            let homes = self.children_with(place, name);
-            (1..=PLACES_MAX)
-                .contains(&homes.len())
-                .then(|| format!("{local} belongs on {} in it", or_list(&homes)))
-        });
-        (problem, slip)
+        let (hint, meant) = self.attribute_meant(e, a, variant, (inside, state), &next);
+        problem.hint = hint;
+        (problem, meant)
     }
 
-    /// Names of the possible children that have an attribute of this name.
-    fn children_with(&self, place: Place<'_>, name: Symbol) -> Vec<String> {
-        let grammar = self.automaton.grammar();
-        let children = self.expected().elements(&self.automaton.parts(place.content));
-        let with = children.into_iter().filter(|e| {
-            let content = grammar.element(*e).map(|d| d.content);
-            let attributes = self.expected().attributes(content.as_slice());
-            attributes.into_iter().any(|a| {
-                grammar.attributes.get(a).is_some_and(|d| d.class.listed().contains(&name))
-            })
-        });
-        self.element_names(with).into_iter().map(|n| self.written(&n)).collect()
+    /// The children that an element may have and has not.
+    pub(super) fn absent_children(&self, e: &Element, state: StateId) -> BTreeSet<Known> {
+        let parts = self.automaton.parts(state);
+        let inside = parts.iter().flat_map(|p| self.expected().all_elements(*p));
+        let mut children = self.element_names(inside.map(|(element, _)| element));
+        children.retain(|k| e.child(&k.shown).is_none());
+        children
     }
 
     /// A value that an attribute cannot have.
@@ -355,110 +323,46 @@ impl Blame<'_, '_> {
         inside: StateId,
     ) -> Diagnostic {
         let local = excerpt(&a.name.local);
-        let around = self.written(&excerpt(&e.name.local));
+        let what = format!("{local} of {}", self.around(e));
         let values = self.expected().values(parts);
-        let mut problem = self
-            .bad_value("bad-value", &format!("{local} of {around}"), &a.value, &values)
-            .at(a.span);
+        let mut problem =
+            self.bad_value("bad-value", &what, (&a.value, is_secret(&local)), &values).at(a.span);
         if problem.hint.is_none() {
-            let mut without = Element::named(e.name.clone());
-            without.attributes =
-                e.attributes.iter().filter(|o| o.name != a.name).cloned().collect();
-            let place = Place { element: &without, before: inside, content: inside };
-            problem.hint = self.value_elsewhere(place, a);
+            problem.hint = self.variant(Some((e, inside)), Goal::Value(a));
         }
         problem
     }
 
-    /// A hint, if the value would fit with another value of one of the other attributes.
-    fn value_elsewhere(&mut self, place: Place<'_>, a: &Attribute) -> Option<String> {
-        for changed in &place.element.attributes {
-            let name = symbol(self.automaton, &changed.name);
-            let fork = self.automaton.fork(place.before, Step::Attribute(name));
-            let parts = self.automaton.fork_parts(fork);
-            let mut fitting = Vec::new();
-            for word in self.expected().values(&parts).words {
-                let others = place.element.attributes.iter().map(|o| {
-                    (o, if std::ptr::eq(o, changed) { word.as_str() } else { o.value.as_str() })
-                });
-                let all: Vec<_> = others.chain([(a, a.value.as_str())]).collect();
-                if with_attributes(self.automaton, place.before, all, self.scopes).is_some() {
-                    fitting.push(format!("\"{word}\""));
-                }
-            }
-            if !fitting.is_empty() && fitting.len() <= 2 * PLACES_MAX {
-                let key = &changed.name.local;
-                return Some(format!(
-                    "that value goes with {key} {}; here {key} is \"{}\"",
-                    or_list(&fitting),
-                    excerpt(&changed.value)
-                ));
-            }
-        }
-        None
-    }
-
-    fn bad_value(&self, code: &'static str, what: &str, text: &str, values: &Values) -> Diagnostic {
-        let secret = what.contains("passw");
-        let shown = if secret { "the value".to_owned() } else { format!("\"{}\"", excerpt(text)) };
+    /// A text that is none of the values. `text` comes with whether it is a secret.
+    pub(super) fn bad_value(
+        &self,
+        code: &'static str,
+        what: &str,
+        (text, secret): (&str, bool),
+        values: &Values,
+    ) -> Diagnostic {
+        let shown = if secret { "this".to_owned() } else { format!("\"{}\"", excerpt(text)) };
         let mut problem = Diagnostic::error(code, format!("{shown} is no value for {what}"))
             .expected(values.expected());
         let trimmed = text.trim();
-        if trimmed.len() < text.len() && values.words.iter().any(|w| w == trimmed) {
+        let datatypes = values.data.iter().filter_map(|d| self.automaton.grammar().data.get(*d));
+        let fits = values.words.iter().any(|w| w == trimmed)
+            || datatypes.into_iter().any(|d| d.datatype.allows(trimmed, self.scopes));
+        if trimmed.len() < text.len() && fits {
             problem.hint = Some("remove the blanks around it".to_owned());
         } else if !secret {
             let slip = closest(trimmed, values.words.iter().map(String::as_str));
-            problem.hint = slip.map(|s| format!("did you mean \"{s}\"?"));
+            let slip = slip.map(|s| format!("did you mean \"{s}\"?"));
+            problem.hint = slip.or_else(|| {
+                let switch = switch(trimmed, &values.words)?;
+                Some(format!("write \"{switch}\""))
+            });
         }
         if let ([data], true, false) = (values.data.as_slice(), values.words.is_empty(), secret) {
             let decl = self.automaton.grammar().data.get(*data);
             problem.detail = decl.and_then(|d| d.datatype.why_not(text));
         }
         problem
-    }
-
-    /// Attributes without which the element cannot be. `meant` are those that another one was
-    /// probably meant to be, and which are not said twice.
-    pub(super) fn missing_attributes(
-        &mut self,
-        e: &Element,
-        state: StateId,
-        meant: &[String],
-    ) -> Vec<Diagnostic> {
-        let around = self.written(&excerpt(&e.name.local));
-        let parts = self.automaton.parts(state);
-        let required = self.expected().required(&parts, true);
-        let mut out = Vec::new();
-        for symbol in &required {
-            let Some(name) = self.named(*symbol).filter(|n| !meant.contains(n)) else { continue };
-            let fork = self.automaton.fork(state, Step::Attribute(*symbol));
-            let values = self.expected().values(&self.automaton.fork_parts(fork));
-            let mut problem = Diagnostic::error(
-                "missing-attribute",
-                format!("{around} lacks the {} {name}", self.attribute_word()),
-            )
-            .at(e.span)
-            .expected(values.expected());
-            problem.hint = Some(match self.notation {
-                Notation::Xml => format!("add {name}='…'"),
-                Notation::Toml => format!("add {name} = \"…\""),
-            });
-            out.push(problem);
-        }
-        if required.is_empty() {
-            let names = parts.iter().flat_map(|p| self.expected().one_of(*p, true));
-            let names: BTreeSet<String> = names.filter_map(|s| self.named(s)).collect();
-            let names = names.into_iter().filter(|n| e.attribute(n).is_none()).collect();
-            out.push(
-                Diagnostic::error(
-                    "missing-attribute",
-                    format!("{around} lacks one {} or more", self.attribute_word()),
-                )
-                .at(e.span)
-                .expected(names),
-            );
-        }
-        out
     }
 
     /// Text where only elements may stand.
@@ -468,93 +372,46 @@ impl Blame<'_, '_> {
         state: StateId,
         text: &(String, Span),
     ) -> Diagnostic {
-        let around = self.written(&excerpt(&e.name.local));
-        let next = self.next_elements(state);
+        let around = self.around(e);
+        let shown = match is_secret(&e.name.local) {
+            true => String::new(),
+            false => format!(": \"{}\"", excerpt(text.0.trim())),
+        };
+        let mut next = self.next_elements(state);
         let plain = e.attributes.is_empty() && e.elements().next().is_none();
-        if let (Notation::Toml, true, Some(place)) = (self.notation, plain, self.parents.last()) {
-            let mut keys = self.next_attributes(place.before);
-            keys.extend(next);
-            let summary = format!("{around} takes no single value");
-            let hint = if keys.is_empty() {
-                format!("write {around} = true, or false to leave it out")
-            } else {
-                format!("it is a table: {around} = {{ … }}")
-            };
-            let problem = Diagnostic::error("unexpected-text", summary).at(text.1).hint(hint);
-            return problem.expected(keys.into_iter().collect());
-        }
-        Diagnostic::error(
-            "unexpected-text",
-            format!("text is not allowed in {around}: \"{}\"", excerpt(text.0.trim())),
-        )
-        .at(text.1)
-        .expected(next.iter().map(|n| self.written(n)).collect())
-    }
-
-    /// An element that ends too early, or whose only text is wrong. `said` are places that have a
-    /// message already.
-    pub(super) fn unfinished(
-        &mut self,
-        e: &Element,
-        state: StateId,
-        has_children: bool,
-        text: &(String, Span),
-        said: &[Span],
-    ) -> Vec<Diagnostic> {
-        let around = self.written(&excerpt(&e.name.local));
-        let parts = self.automaton.parts(state);
-        let fork = self.automaton.fork(state, Step::Text);
-        let texts = self.automaton.fork_parts(fork);
-        if !has_children && !is_blank(&text.0) {
-            if texts.is_empty() {
-                return vec![self.text_among(e, state, text)];
+        let summary = match (self.notation, plain, self.parents.last()) {
+            (Notation::Toml, true, Some(place)) => {
+                next.extend(self.next_attributes(place.before));
+                format!("{around} takes no single value")
             }
-            let values = self.expected().values(&texts);
-            return vec![self.bad_value("bad-text", &around, &text.0, &values).at(text.1)];
-        }
-        let required = self.expected().required(&parts, false);
-        if required.is_empty() && !has_children && !texts.is_empty() {
-            let values = self.expected().values(&texts);
-            return vec![
-                Diagnostic::error("bad-text", format!("{around} is empty"))
-                    .at(e.span)
-                    .expected(values.expected()),
-            ];
-        }
-        let mut names: Vec<String> = required.iter().filter_map(|s| self.named(*s)).collect();
-        if names.is_empty() {
-            let any = parts.iter().flat_map(|p| self.expected().one_of(*p, false));
-            let any: BTreeSet<String> = any.filter_map(|s| self.named(s)).collect();
-            return vec![
-                Diagnostic::error("missing-element", format!("{around} is not complete"))
-                    .at(e.span)
-                    .expected(any.iter().map(|n| self.written(n)).collect()),
-            ];
-        }
-        // a misspelt child that was said already is the missing one
-        let slips: Vec<&str> = e
-            .elements()
-            .filter(|c| said.contains(&c.span))
-            .filter_map(|c| closest(&c.name.local, names.iter().map(String::as_str)))
-            .collect();
-        let slips: Vec<String> = slips.into_iter().map(str::to_owned).collect();
-        names.retain(|n| !slips.contains(n));
-        names
-            .iter()
-            .map(|n| {
-                let what = self.written(n);
-                let summary = match self.notation {
-                    Notation::Xml => format!("{around} lacks {what}"),
-                    Notation::Toml => format!("{around} lacks the key {what}"),
-                };
-                Diagnostic::error("missing-element", summary).at(e.span)
-            })
-            .collect()
+            _ => format!("text is not allowed in {around}{shown}"),
+        };
+        let mut problem = Diagnostic::error("unexpected-text", summary)
+            .at(text.1)
+            .expected(self.written_names(&next));
+        problem.hint = self.text_meant(e, state, text.0.trim());
+        problem
     }
 }
 
+/// Whether the value of an attribute or element of this name must not be shown.
+pub(super) fn is_secret(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    (lower.contains("passw") && !lower.ends_with("validto")) || lower == "cookie"
+}
+
+/// The word of a switch that says what `text` says: "on" for "true".
+fn switch<'w>(text: &str, words: &'w [String]) -> Option<&'w str> {
+    const SWITCHES: [&[&str]; 2] =
+        [&["on", "yes", "true", "1", "enable", "enabled"], &["off", "no", "false", "0", "none"]];
+    let lower = text.to_ascii_lowercase();
+    let meant = SWITCHES.into_iter().find(|s| s.contains(&lower.as_str()))?;
+    let mut fitting = words.iter().map(String::as_str).filter(|w| meant.contains(w));
+    fitting.next().filter(|_| fitting.next().is_none())
+}
+
 /// `a, b or c`.
-fn or_list(items: &[String]) -> String {
+pub(super) fn or_list(items: &[String]) -> String {
     match items {
         [] => String::new(),
         [one] => one.clone(),

@@ -2,7 +2,7 @@
 //! in place, and the walk goes on behind it as if the mistake had not been made.
 
 use super::automaton::{Automaton, ForkId, StateId};
-use super::blame::Blame;
+use super::blame::{Blame, Meant};
 use super::datatype::Context;
 use super::names::Symbol;
 use super::pattern::PatternId;
@@ -10,7 +10,8 @@ use super::residue::Step;
 use super::run::mark_end;
 use super::value::is_blank;
 use crate::diag::{Diagnostic, Diagnostics, Span};
-use crate::xml::{Attribute, Element, NamespaceDecl, Node};
+use crate::xml::{Element, NamespaceDecl, Node};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Most problems of one document that are said one by one.
@@ -47,9 +48,11 @@ pub(super) fn diagnose(
         scopes: Scopes::default(),
         out: Diagnostics::default(),
         parents: Vec::new(),
+        foreign: HashSet::new(),
+        unsaid: 0,
     };
     let start = walk.automaton.start();
-    walk.element(root, start, &[]);
+    walk.element(root, start, &[], &mut Excuse::default());
     walk.out
 }
 
@@ -59,33 +62,75 @@ struct Walk<'a, 'd> {
     scopes: Scopes<'d>,
     out: Diagnostics,
     parents: Vec<Place<'d>>,
+    /// Namespaces that were said to be wrong.
+    foreign: HashSet<&'d str>,
+    /// How many problems were found and not said.
+    unsaid: usize,
 }
 
 impl<'d> Walk<'_, 'd> {
     /// Walks through an element that follows `before` among its siblings; gives the state after it.
-    fn element(&mut self, e: &'d Element, state: StateId, before: &[&'d Element]) -> StateId {
+    fn element(
+        &mut self,
+        e: &'d Element,
+        state: StateId,
+        before: &[&'d Element],
+        excuse: &mut Excuse,
+    ) -> StateId {
         if self.is_full() {
             return state;
         }
-        let name = symbol(self.automaton, &e.name);
-        let fork = self.automaton.fork(state, Step::Element(name));
-        let Some(inside) = self.automaton.inside(fork) else {
-            let problem = self.blame().unexpected_element(e, name, state, before);
-            self.say(problem);
+        self.scopes.push(&e.namespaces);
+        let mut name = symbol(self.automaton, &e.name);
+        let mut fork = self.automaton.fork(state, Step::Element(name));
+        let mut inside = self.automaton.inside(fork);
+        if inside.is_none() {
+            let (problem, meant) = self.blame().unexpected_element(e, name, state, before);
+            if self.is_same_namespace_again(e, &meant) {
+                self.unsaid += 1;
+            } else {
+                self.say(problem);
+            }
+            excuse.add(&meant);
+            if let Meant::Name(meant) = meant {
+                name = meant;
+                fork = self.automaton.fork(state, Step::Element(name));
+                inside = self.automaton.inside(fork);
+            }
+        }
+        let Some(inside) = inside else {
+            self.scopes.pop();
             return state;
         };
-        self.scopes.push(&e.namespaces);
-        let content = self.attributes(e, inside);
+        // a misspelt key may be one that stands for an empty element
+        let switch = name != symbol(self.automaton, &e.name) && self.notation == Notation::Toml;
+        let mut own = Excuse { switch, ..Excuse::default() };
+        let content = self.attributes(e, inside, &mut own);
         self.parents.push(Place { element: e, before: inside, content });
-        let (last, has_children, text) = self.children(e, content);
-        self.finish(e, last, has_children, text);
+        let (last, has_children, text) = self.children(e, content, &mut own);
+        let whole = self.finish(e, last, (has_children, text), &own);
         self.parents.pop();
         self.scopes.pop();
         // whether it matched in full or not, the walk goes on behind it
-        if !self.automaton.alive.contains(&true) {
+        if !whole {
             self.automaton.mark_all(fork);
         }
         self.after(fork)
+    }
+
+    /// Whether only the namespace of the element is wrong, and was in an element before.
+    fn is_same_namespace_again(&mut self, e: &'d Element, meant: &Meant) -> bool {
+        let (Meant::Name(name), Some(uri)) = (meant, e.name.namespace.as_deref()) else {
+            return false;
+        };
+        let names = &self.automaton.grammar().names;
+        let slip = names.name(*name).is_some_and(|(u, local)| u != uri && local == e.name.local);
+        slip && !self.foreign.insert(uri)
+    }
+
+    /// Whether so much was found that no more is looked for.
+    fn is_full(&self) -> bool {
+        self.out.len() + self.unsaid >= PROBLEMS_MAX
     }
 
     fn after(&mut self, fork: ForkId) -> StateId {
@@ -97,17 +142,20 @@ impl<'d> Walk<'_, 'd> {
         self.automaton.join(fork)
     }
 
-    fn attributes(&mut self, e: &'d Element, inside: StateId) -> StateId {
+    fn attributes(&mut self, e: &'d Element, inside: StateId, excuse: &mut Excuse) -> StateId {
         let mut state = inside;
-        let mut meant = Vec::new();
         for a in &e.attributes {
+            if self.is_full() {
+                break;
+            }
             let name = symbol(self.automaton, &a.name);
-            let fork = self.automaton.fork(state, Step::Attribute(name));
+            let mut fork = self.automaton.fork(state, Step::Attribute(name));
             if self.automaton.fork_parts(fork).is_empty() {
-                let (problem, slip) = self.blame().unexpected_attribute(e, a, name, inside, state);
-                meant.extend(slip);
+                let (problem, meant) = self.blame().unexpected_attribute(e, a, inside, state);
                 self.say(problem);
-                continue;
+                excuse.add(&meant);
+                let Meant::Name(name) = meant else { continue };
+                fork = self.automaton.fork(state, Step::Attribute(name));
             }
             if !self.automaton.mark_value(fork, &a.value, &self.scopes) {
                 let parts = self.automaton.fork_parts(fork);
@@ -121,8 +169,10 @@ impl<'d> Walk<'_, 'd> {
         if !self.automaton.is_dead(closed) {
             return closed;
         }
-        for problem in self.blame().missing_attributes(e, state, &meant) {
-            self.say(problem);
+        if !excuse.explained && !self.is_full() {
+            for problem in self.blame().missing_attributes(e, (inside, state)) {
+                self.say(problem);
+            }
         }
         let parts: Vec<PatternId> = self.automaton.parts(state).to_vec();
         let residues = self.automaton.residues();
@@ -135,15 +185,16 @@ impl<'d> Walk<'_, 'd> {
 
     /// Walks through the children; gives the state after the last one, whether there were any, and
     /// the text behind it.
-    fn children(&mut self, e: &'d Element, content: StateId) -> (StateId, bool, (String, Span)) {
+    fn children(
+        &mut self,
+        e: &'d Element,
+        content: StateId,
+        excuse: &mut Excuse,
+    ) -> (StateId, bool, (String, Span)) {
         let mut state = content;
         let mut before = Vec::new();
         let mut text = (String::new(), e.span);
         for node in &e.children {
-            // what is found now is not said, and to explain it takes longer than to find it
-            if self.is_full() {
-                break;
-            }
             match node {
                 Node::Text(t) => {
                     if is_blank(&text.0) && !is_blank(&t.value) {
@@ -156,7 +207,7 @@ impl<'d> Walk<'_, 'd> {
                         state = self.text_among(e, state, &text);
                     }
                     text.0.clear();
-                    state = self.element(child, state, &before);
+                    state = self.element(child, state, &before, excuse);
                     before.push(child);
                 }
             }
@@ -169,28 +220,44 @@ impl<'d> Walk<'_, 'd> {
         if self.automaton.mark_value(fork, &text.0, &self.scopes) {
             return self.after(fork);
         }
-        let problem = self.blame().text_among(e, state, text);
-        self.say(problem);
+        if !self.is_full() {
+            let problem = self.blame().text_among(e, state, text);
+            self.say(problem);
+        }
         state
     }
 
-    /// The end of an element: marks the parts that matched, or says why none does.
-    fn finish(&mut self, e: &'d Element, state: StateId, has_children: bool, text: (String, Span)) {
+    /// The end of an element: marks the parts that matched, or says why none does and gives false.
+    fn finish(
+        &mut self,
+        e: &'d Element,
+        state: StateId,
+        (has_children, text): (bool, (String, Span)),
+        excuse: &Excuse,
+    ) -> bool {
         if mark_end(self.automaton, state, has_children, &text.0, &self.scopes) {
-            return;
+            return true;
         }
         let state = if has_children && !is_blank(&text.0) {
             self.text_among(e, state, &text)
         } else {
             state
         };
-        if has_children && self.automaton.is_final(state) {
-            return;
+        let blank = is_blank(&text.0) || (excuse.switch && !has_children && text.0 == "true");
+        if excuse.switch && blank && self.automaton.has_no_text(state) {
+            return false;
         }
-        let said: Vec<Span> = self.out.iter().filter_map(|d| d.span).collect();
-        for problem in self.blame().unfinished(e, state, has_children, &text, &said) {
+        if (has_children && self.automaton.is_final(state)) || (excuse.explained && blank) {
+            return false;
+        }
+        if self.is_full() {
+            return false;
+        }
+        let meant = &excuse.children;
+        for problem in self.blame().unfinished(e, state, has_children, &text, meant) {
             self.say(problem);
         }
+        false
     }
 
     fn blame(&mut self) -> Blame<'_, 'd> {
@@ -202,18 +269,35 @@ impl<'d> Walk<'_, 'd> {
         }
     }
 
-    fn is_full(&self) -> bool {
-        self.out.len() >= PROBLEMS_MAX
-    }
-
     fn say(&mut self, problem: Diagnostic) {
         let problem = if self.out.len() + 1 == PROBLEMS_MAX {
             problem.hint("there may be more problems in this document: they are not shown")
         } else {
             problem
         };
-        if !self.is_full() {
+        if self.out.len() < PROBLEMS_MAX {
             self.out.push(problem);
+        }
+    }
+}
+
+/// What the messages of one element have explained already, so that it is not said to be missing.
+#[derive(Debug, Default)]
+struct Excuse {
+    /// Something is there in a form that another variant of the element has.
+    explained: bool,
+    /// It is a misspelt key of TOML, whose `true` may only say that it is there.
+    switch: bool,
+    /// Children that are there in another form.
+    children: Vec<String>,
+}
+
+impl Excuse {
+    fn add(&mut self, meant: &Meant) {
+        match meant {
+            Meant::Child(name) => self.children.push(name.clone()),
+            Meant::Explained => self.explained = true,
+            Meant::Name(_) | Meant::Nothing => {}
         }
     }
 }
@@ -221,25 +305,6 @@ impl<'d> Walk<'_, 'd> {
 /// The symbol that a name has to the grammar.
 pub(super) fn symbol(automaton: &Automaton, name: &crate::xml::Name) -> Symbol {
     automaton.grammar().names.symbol(name.namespace.as_deref().unwrap_or(""), &name.local)
-}
-
-/// The state in an element after the given attributes, or `None` if one of them does not fit.
-pub(super) fn with_attributes<'x>(
-    automaton: &mut Automaton,
-    inside: StateId,
-    attributes: impl IntoIterator<Item = (&'x Attribute, &'x str)>,
-    cx: &dyn Context,
-) -> Option<StateId> {
-    let mut state = inside;
-    for (attribute, value) in attributes {
-        let name = symbol(automaton, &attribute.name);
-        let fork = automaton.fork(state, Step::Attribute(name));
-        if !automaton.mark_value(fork, value, cx) {
-            return None;
-        }
-        state = automaton.join(fork);
-    }
-    Some(state)
 }
 
 /// The namespaces in scope, from the tree.
@@ -253,6 +318,12 @@ impl<'d> Scopes<'d> {
 
     pub(super) fn pop(&mut self) {
         self.0.pop();
+    }
+
+    /// A prefix that stands for a namespace here: `Some(None)` if it is the one without any.
+    pub(super) fn prefix(&self, uri: &str) -> Option<Option<&'d str>> {
+        let declared = self.0.iter().rev().flat_map(|d| d.iter().rev());
+        declared.into_iter().find(|d| &*d.uri == uri).map(|d| d.prefix.as_deref())
     }
 }
 

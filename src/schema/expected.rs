@@ -5,6 +5,9 @@ use super::names::Symbol;
 use super::pattern::{AttributeId, ElementId, Grammar, Pattern, PatternId, Patterns};
 use std::collections::BTreeSet;
 
+/// What is expected where every text is taken.
+const ANY_TEXT: &str = "any text";
+
 /// Reads expectations off the patterns of one state.
 #[derive(Clone, Copy)]
 pub(super) struct Expected<'a> {
@@ -197,7 +200,7 @@ impl Expected<'_> {
                     .kinds
                     .push(format!("a list of words, each {}", inner.expected().join(" or ")));
             }
-            Pattern::Text => values.kinds.push("any text".to_owned()),
+            Pattern::Text => values.kinds.push(ANY_TEXT.to_owned()),
             Pattern::NotAllowed
             | Pattern::Empty
             | Pattern::Choice(_)
@@ -222,6 +225,11 @@ pub(super) struct Values {
 }
 
 impl Values {
+    /// The same, but nothing where any text would do.
+    pub(super) fn telling(&self) -> Vec<String> {
+        self.expected().into_iter().filter(|e| e != ANY_TEXT).collect()
+    }
+
     /// All of it as a list for a message.
     pub(super) fn expected(&self) -> Vec<String> {
         self.words.iter().chain(&self.kinds).cloned().collect()

@@ -132,13 +132,20 @@ impl<'s> Generator<'s> {
                 required.insert(text_key.to_owned());
             }
         }
+        let mut patterns = Map::new();
+        patterns.insert("^@".to_owned(), json!({ "type": ["string", "integer", "boolean"] }));
+        patterns.insert("^xmlns(:|$)".to_owned(), json!({ "type": "string" }));
+        let prefixes: BTreeSet<&str> =
+            keys.keys().filter_map(|key| Some(key.split_once(':')?.0)).collect();
+        if !prefixes.is_empty() {
+            // another prefix may be declared for the same namespace
+            let usual = Vec::from_iter(prefixes).join("|");
+            patterns.insert(format!("^(?!({usual}|xmlns):)[^:@]+:"), json!(true));
+        }
         let mut table = json!({
             "type": "object",
             "properties": properties,
-            "patternProperties": {
-                "^@": { "type": ["string", "integer", "boolean"] },
-                "^xmlns(:|$)": { "type": "string" },
-            },
+            "patternProperties": patterns,
             "additionalProperties": place.is_open(),
         });
         if !required.is_empty()
@@ -156,7 +163,10 @@ impl<'s> Generator<'s> {
         let mut forms = Vec::new();
         if required(&inner, grammar, &keys(&inner, grammar)).is_empty() {
             match inner.text() {
-                Some(text) if !place.names_attribute(namespace, local) => forms.push(scalar(&text)),
+                Some(mut text) if !place.names_attribute(namespace, local) => {
+                    text.none |= inner.may_be_empty();
+                    forms.push(scalar(&text));
+                }
                 None if inner.may_be_empty() => forms.push(json!({ "type": "boolean" })),
                 Some(_) | None => {}
             }

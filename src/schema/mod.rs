@@ -11,6 +11,8 @@ mod expected;
 mod flat;
 mod json_schema;
 mod load;
+mod meant;
+mod missing;
 mod names;
 mod pattern;
 mod prefixes;
@@ -23,6 +25,7 @@ mod summary;
 pub mod tables;
 mod tree;
 mod value;
+mod variant;
 
 pub use automaton::Automaton;
 pub use diagnose::Notation;

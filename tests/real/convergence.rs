@@ -49,10 +49,23 @@ const LEFT: &[(&str, &str)] = &[
 
 /// Definitions that libvirtd takes and a manifest may not say, and why.
 const NOT_A_MANIFEST: &[(&str, &str)] = &[
-    ("devices-acpi-index", "two interfaces have the same MAC address"),
-    ("net-many-models", "two interfaces have the same MAC address"),
+    (
+        "disk-cdrom-empty-network-invalid",
+        "a disk of type network has no source; libvirt's own grammar asks for one, too",
+    ),
+    (
+        "disk-network-iscsi-zero-hosts-invalid",
+        "an iSCSI disk has no host; libvirt's own grammar asks for one, too",
+    ),
     ("net-mcast", "this is not a multicast address"),
-    ("net-vhostuser-passt", "two interfaces have the same MAC address"),
+    (
+        "numatune-auto-nodeset-invalid",
+        "placement='auto' has a nodeset beside it; libvirt's own grammar refuses it, too",
+    ),
+    (
+        "pci-rom-disabled-invalid",
+        "the ROM's file is no absolute path; libvirt's own grammar refuses it, too",
+    ),
 ];
 
 /// What a merged definition lacks of a manifest, by the path's beginning, and why.

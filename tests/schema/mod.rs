@@ -7,6 +7,7 @@ mod jing;
 mod judges;
 mod libvirt;
 mod material;
+mod messages;
 mod mutants;
 mod mutate;
 mod oracles;
@@ -32,6 +33,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     let groups = [
         datatypes::trials(),
         libvirt::trials(),
+        messages::trials(),
         patterns::trials(),
         spectest::trials(),
         toml::trials(),
@@ -43,6 +45,14 @@ pub(crate) fn trials() -> Vec<Trial> {
         scale::trials(),
     ];
     groups.into_iter().flatten().collect()
+}
+
+/// Says what was counted, where more was asked for than is usual.
+#[allow(clippy::print_stdout, reason = "for whoever set the variable")]
+fn figures(line: &str) {
+    if mutants::asked_for().is_some() {
+        println!("{line}");
+    }
 }
 
 /// The files below a directory.

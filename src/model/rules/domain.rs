@@ -12,17 +12,10 @@ pub(super) const RULES: &[Rule] = &[
         SILENT,
     ),
     Rule::new(
-        "bad-action",
-        Error,
-        "an on_poweroff, on_reboot, on_crash or on_lockfailure that there is not",
-        "choose one of the actions named",
-        DEFINE,
-    ),
-    Rule::new(
         "bad-number",
         Error,
-        "an amount or a number that cannot be read",
-        "write a whole number, and a unit beside it",
+        "an amount that is too large, or more current processors than processors",
+        "write a smaller number",
         DEFINE,
     ),
     Rule::new(
@@ -31,13 +24,6 @@ pub(super) const RULES: &[Rule] = &[
         "a number that is no port, or not one of its protocol",
         "choose one up to 65535; for VNC from 5900",
         START,
-    ),
-    Rule::new(
-        "bad-unit",
-        Error,
-        "a unit of memory that there is not",
-        "choose one such as KiB, MiB or GiB",
-        DEFINE,
     ),
     Rule::new(
         "boot-order",
@@ -155,28 +141,7 @@ pub(super) const RULES: &[Rule] = &[
         DEFINE,
     ),
     Rule::new("missing-memory", Error, "a domain without memory", "add memory with a unit", DEFINE),
-    Rule::new(
-        "missing-os-type",
-        Error,
-        "a domain that does not say what its system needs",
-        "add a type to os",
-        DEFINE,
-    ),
-    Rule::new(
-        "missing-source",
-        Error,
-        "a disk or an interface without its source",
-        "add a source",
-        DEFINE,
-    ),
-    Rule::new(
-        "missing-target",
-        Error,
-        "a disk without a target",
-        "add a target such as vda",
-        DEFINE,
-    ),
-    Rule::new("missing-type", Error, "a domain without its hypervisor", "add type", DEFINE),
+    Rule::new("missing-source", Error, "a disk without its source", "add a source", DEFINE),
     Rule::new(
         "not-multicast",
         Error,

@@ -19,7 +19,6 @@ pub(super) const RULES: &[Rule] = &[
         "write it as the hint says",
         OURS,
     ),
-    Rule::new("bad-uuid", Error, "a UUID that is none", "leave it out", DEFINE),
     Rule::new(
         "dependency-cycle",
         Error,
@@ -57,7 +56,6 @@ pub(super) const RULES: &[Rule] = &[
     ),
     Rule::new("encoding", Error, "a manifest that is not UTF-8", "save it as UTF-8", OURS),
     Rule::new("limit", Error, "more or larger manifests than are read", "split them", OURS),
-    Rule::new("missing-name", Error, "a resource without a name", "add a name", DEFINE),
     Rule::new(
         "nested-settings",
         Warning,
@@ -128,6 +126,13 @@ pub(super) const RULES: &[Rule] = &[
         "XML that is not well-formed",
         "correct it where the message points",
         FORMAT,
+    ),
+    Rule::new(
+        "xml-dtd",
+        Error,
+        "a document type declaration",
+        "remove it: libvirt's formats have none",
+        OURS,
     ),
     Rule::new("xml-limit", Error, "XML that is too large or too deep", "split it", OURS),
 ];

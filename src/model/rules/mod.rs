@@ -1,7 +1,8 @@
-//! The rules that manifests are held to beside the grammar, by name. A test holds the tables to the
+//! The rules that manifests are held to, by name. A test holds the tables to the
 //! checks: each code has a row, and each row a use.
 
 mod domain;
+mod grammar;
 mod manifest;
 mod network;
 
@@ -36,7 +37,7 @@ impl Rule {
 
 /// All rules, by name.
 pub fn rules() -> Vec<Rule> {
-    let mut all = [domain::RULES, network::RULES, manifest::RULES].concat();
+    let mut all = [grammar::RULES, domain::RULES, network::RULES, manifest::RULES].concat();
     all.sort_by_key(|r| r.name);
     all
 }
@@ -45,6 +46,7 @@ pub fn rules() -> Vec<Rule> {
 
 const OURS: &str = "virt cannot do without it";
 const FORMAT: &str = "the format";
+const GRAMMAR: &str = "the grammar";
 const DEFINE: &str = "libvirt refuses the definition";
 const QEMU: &str = "libvirt's QEMU driver refuses the definition";
 const START: &str = "libvirt takes the definition, but it does not start, or not beside the other";

@@ -99,8 +99,8 @@ impl Datatype {
         words::describe(self.0.kind, &self.0.facets)
     }
 
-    /// What in particular is wrong with a text that is not of the type: a clause such as "the 13th
-    /// character is "g"". `None` where that is no more than what [`Self::describe`] says.
+    /// What in particular is wrong with a text that is not of the type: a clause such as "its 13th
+    /// character, "g", does not fit". `None` where that is no more than what [`Self::describe`] says.
     pub fn why_not(&self, text: &str) -> Option<String> {
         let Inner { kind, facets, .. } = &*self.0;
         if self.is_context_dependent() || self.allows(text, &()) {
@@ -278,17 +278,17 @@ mod tests {
                 "2029-12-31",
                 Some("2029-12-31 is earlier than 2030-01-01"),
             ),
-            ("string", &mac, "52:54:00:12:34:5g", Some("the 17th character is \"g\"")),
+            ("string", &mac, "52:54:00:12:34:5g", Some("its 17th character, \"g\", does not fit")),
+            ("string", &mac, "52:54:00:12:34:5", Some("something is missing at its end")),
+            ("string", &mac, " 52:54:00:12:34:56", Some("it has blanks around it")),
+            ("string", &mac, "52 54", Some("its 3rd character is a blank")),
+            ("string", &[("maxLength", "3")], "abcd", Some("it has 4 characters")),
             (
                 "string",
-                &mac,
-                "52:54:00:12:34:5",
-                Some("something is missing after \"52:54:00:12:34:5\""),
+                &[("pattern", "[0-9]{1,3}")],
+                "0123",
+                Some("its 4th character, \"3\", does not fit"),
             ),
-            ("string", &mac, " 52:54:00:12:34:56", Some("it has blanks around it")),
-            ("string", &mac, "52 54", Some("the 3rd character is a blank")),
-            ("string", &[("maxLength", "3")], "abcd", Some("it has 4 characters")),
-            ("string", &[("pattern", "[0-9]{1,3}")], "0123", Some("the 4th character is \"3\"")),
         ] {
             let found = data(name, params).expect(name).why_not(text);
             assert_eq!(found.as_deref(), why, "{name} {text}");

@@ -163,7 +163,7 @@ pub(super) fn why_not(kind: &'static Kind, facets: &Facets, seen: &str) -> Optio
     if seen.is_empty() {
         return Some("it is empty".to_owned());
     }
-    let Some(value) = Value::parse(kind, seen, &()) else { return out_of_type(kind, seen) };
+    let Some(value) = Value::parse(kind, seen, &()) else { return out_of_type(kind, facets, seen) };
     if let Some(beyond) = beyond(kind, facets, seen, &value) {
         return Some(beyond);
     }
@@ -173,28 +173,35 @@ pub(super) fn why_not(kind: &'static Kind, facets: &Facets, seen: &str) -> Optio
     }
     facets.patterns.iter().find_map(|pattern| {
         let viable = pattern.viable(seen)?;
+        // that the first letters fit was chance, and what is expected says more
+        (viable >= 2).then_some(())?;
         Some(match seen.chars().nth(viable) {
-            None => format!("something is missing after \"{}\"", excerpt(seen)),
+            None => "something is missing at its end".to_owned(),
             Some(c) if c.is_whitespace() => {
-                format!("the {} character is a blank", ordinal(viable + 1))
+                format!("its {} character is a blank", ordinal(viable + 1))
             }
             Some(c) => {
                 let shown = excerpt(c.encode_utf8(&mut [0; 4]));
-                format!("the {} character is \"{shown}\"", ordinal(viable + 1))
+                format!("its {} character, \"{shown}\", does not fit", ordinal(viable + 1))
             }
         })
     })
 }
 
 /// A number that is only out of its type's range, or not whole.
-fn out_of_type(kind: &'static Kind, seen: &str) -> Option<String> {
+fn out_of_type(kind: &'static Kind, facets: &Facets, seen: &str) -> Option<String> {
     let Shape::Integer(min, max) = kind.shape else { return None };
     let Some(value) = Number::parse_whole(seen) else {
         return Number::parse(seen).map(|_| format!("{} is not whole", excerpt(seen)));
     };
-    let past = |bound: Option<&'static str>, order| {
-        let number = bound.and_then(Number::parse)?;
-        (value.compare(number) == order).then_some(bound)?
+    // a param's bound is the narrower one
+    let own =
+        |bound: &Option<Bound>| bound.as_ref().filter(|b| b.inclusive).map(|b| b.text.clone());
+    let min = own(&facets.min).or(min.map(str::to_owned));
+    let max = own(&facets.max).or(max.map(str::to_owned));
+    let past = |bound: Option<String>, order| {
+        let bound = bound?;
+        (value.compare(Number::parse(&bound)?) == order).then_some(bound)
     };
     let less = past(min, Ordering::Less).map(|min| format!("less than {min}"));
     let more = past(max, Ordering::Greater).map(|max| format!("more than {max}"));

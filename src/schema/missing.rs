@@ -1,0 +1,234 @@
+//! The words for what a document lacks: attributes, elements and texts.
+
+use super::automaton::StateId;
+use super::blame::{Blame, Known, is_secret};
+use super::diagnose::Notation;
+use super::expected::Values;
+use super::names::Symbol;
+use super::pattern::{PatternId, Patterns};
+use super::residue::Step;
+use super::value::is_blank;
+use super::variant::Goal;
+use crate::diag::{Diagnostic, Span};
+use crate::xml::Element;
+use std::collections::BTreeSet;
+
+impl Blame<'_, '_> {
+    /// Attributes without which the element cannot be. `states` are those before all attributes and
+    /// behind the last.
+    pub(super) fn missing_attributes(
+        &mut self,
+        e: &Element,
+        (inside, state): (StateId, StateId),
+    ) -> Vec<Diagnostic> {
+        let around = self.around(e);
+        let parts = self.automaton.parts(state);
+        let required = self.expected().required(&parts, true);
+        let enough = if e.attributes.is_empty() {
+            None
+        } else {
+            self.variant(Some((e, inside)), Goal::Enough)
+        };
+        let mut out = Vec::new();
+        for symbol in &required {
+            let Some(name) = self.known(*symbol).map(|k| k.shown) else { continue };
+            // the child that was meant to be it has its own message
+            if e.elements().any(|c| c.name.written() == name && c.attributes.is_empty()) {
+                continue;
+            }
+            let fork = self.automaton.fork(state, Step::Attribute(*symbol));
+            let parts = self.automaton.fork_parts(fork);
+            // and so has the text
+            let text = e.text();
+            let bare = e.elements().next().is_none() && !text.trim().is_empty();
+            if bare
+                && !self.takes_text_at(inside)
+                && self.automaton.mark_value(fork, text.trim(), self.scopes)
+            {
+                continue;
+            }
+            let values = self.expected().values(&parts);
+            let summary = format!("{around} lacks the {} {name}", self.attribute_word());
+            let mut problem = Diagnostic::error("missing-attribute", summary)
+                .at(e.span)
+                .expected(values.telling());
+            let add = match self.notation {
+                Notation::Xml => format!("add {name}='…'"),
+                Notation::Toml => format!("add {name} = \"…\""),
+            };
+            problem.hint = Some(enough.clone().unwrap_or(add));
+            out.push(problem);
+        }
+        if required.is_empty() {
+            let names = parts.iter().flat_map(|p| self.expected().one_of(*p, true));
+            let names: BTreeSet<Known> = names.filter_map(|s| self.known(s)).collect();
+            let names = names.into_iter().map(|k| k.shown);
+            let names = names.filter(|n| e.attribute(n).is_none()).collect();
+            let summary = format!("{around} lacks one {} or more", self.attribute_word());
+            let mut problem =
+                Diagnostic::error("missing-attribute", summary).at(e.span).expected(names);
+            problem.hint = enough;
+            out.push(problem);
+        }
+        out
+    }
+
+    /// Whether the element may have a text at all.
+    fn takes_text_at(&mut self, inside: StateId) -> bool {
+        let parts = self.automaton.parts(inside).to_vec();
+        let residues = self.automaton.residues();
+        let content = parts
+            .into_iter()
+            .map(|p| residues.map_attributes(p, &mut |_| Patterns::EMPTY))
+            .collect();
+        let content = self.automaton.state(content);
+        let fork = self.automaton.fork(content, Step::Text);
+        !self.automaton.fork_parts(fork).is_empty()
+    }
+
+    /// An element that ends too early, or whose only text is wrong. `meant` are children that were
+    /// found in another form.
+    pub(super) fn unfinished(
+        &mut self,
+        e: &Element,
+        state: StateId,
+        has_children: bool,
+        text: &(String, Span),
+        meant: &[String],
+    ) -> Vec<Diagnostic> {
+        let fork = self.automaton.fork(state, Step::Text);
+        let texts = self.automaton.fork_parts(fork);
+        if !has_children && !is_blank(&text.0) {
+            if texts.is_empty() {
+                return vec![self.text_among(e, state, text)];
+            }
+            return vec![self.bad_text(e, text, &texts)];
+        }
+        let parts = self.automaton.parts(state);
+        let required = self.expected().required(&parts, false);
+        if required.is_empty() && !has_children && !texts.is_empty() {
+            return vec![self.no_text(e, &texts)];
+        }
+        self.missing_elements(e, state, &required, meant)
+    }
+
+    fn bad_text(&mut self, e: &Element, text: &(String, Span), texts: &[PatternId]) -> Diagnostic {
+        let values = self.expected().values(texts);
+        let secret = is_secret(&e.name.local);
+        let around = self.around(e);
+        let mut problem =
+            self.bad_value("bad-text", &around, (&text.0, secret), &values).at(text.1);
+        if problem.hint.is_none() && !secret {
+            problem.hint = self.with_unit(e, text.0.trim());
+        }
+        problem
+    }
+
+    fn no_text(&mut self, e: &Element, texts: &[PatternId]) -> Diagnostic {
+        let values: Values = self.expected().values(texts);
+        let (around, name) = (self.around(e), e.name.written());
+        let mut problem = Diagnostic::error("bad-text", format!("{around} is empty"))
+            .at(e.span)
+            .expected(values.expected());
+        problem.hint =
+            (self.notation == Notation::Xml).then(|| format!("write <{name}>…</{name}>"));
+        problem
+    }
+
+    /// A hint, if a number has its unit behind it where an attribute should say it.
+    fn with_unit(&mut self, e: &Element, text: &str) -> Option<String> {
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = text.split_at_checked(digits).filter(|(n, _)| !n.is_empty())?;
+        let unit = unit.trim();
+        let place = self.parents.last().copied()?;
+        let name = self.automaton.grammar().names.symbol("", "unit");
+        let fork = self.automaton.fork(place.before, Step::Attribute(name));
+        let known = !unit.is_empty() && self.automaton.mark_value(fork, unit, self.scopes);
+        let element = e.name.written();
+        known.then(|| match self.notation {
+            Notation::Xml => format!("write <{element} unit='{unit}'>{number}</{element}>"),
+            Notation::Toml => {
+                format!("write {element} = {{ unit = \"{unit}\", value = {number} }}")
+            }
+        })
+    }
+
+    fn missing_elements(
+        &mut self,
+        e: &Element,
+        state: StateId,
+        required: &BTreeSet<Symbol>,
+        meant: &[String],
+    ) -> Vec<Diagnostic> {
+        let around = self.around(e);
+        if required.is_empty() {
+            let parts = self.automaton.parts(state);
+            let any = parts.iter().flat_map(|p| self.expected().one_of(*p, false));
+            let any: BTreeSet<Known> = any.filter_map(|s| self.known(s)).collect();
+            if any.iter().any(|k| meant.contains(&k.shown)) {
+                return Vec::new();
+            }
+            let what = match self.notation {
+                Notation::Xml => "element",
+                Notation::Toml => "key",
+            };
+            let summary = format!("{around} lacks one {what} or more");
+            let problem = Diagnostic::error("missing-element", summary).at(e.span);
+            return vec![problem.expected(self.written_names(&any))];
+        }
+        let mut out = Vec::new();
+        for symbol in required {
+            let Some(known) = self.known(*symbol).filter(|k| !meant.contains(&k.shown)) else {
+                continue;
+            };
+            let what = self.written_name(&known);
+            let summary = match self.notation {
+                Notation::Xml => format!("{around} lacks {what}"),
+                Notation::Toml => format!("{around} lacks the key {what}"),
+            };
+            let add = self.skeleton(&known.shown, state, *symbol);
+            out.push(
+                Diagnostic::error("missing-element", summary).at(e.span).hint(format!("add {add}")),
+            );
+        }
+        out
+    }
+
+    /// An element with all that it needs, to be filled in.
+    fn skeleton(&mut self, name: &str, state: StateId, symbol: Symbol) -> String {
+        let fork = self.automaton.fork(state, Step::Element(symbol));
+        let parts = self.automaton.fork_parts(fork);
+        let mut required = self.expected().required(&parts, true);
+        if required.is_empty() {
+            let any = parts.iter().flat_map(|p| self.expected().one_of(*p, true));
+            required.extend(any.collect::<BTreeSet<_>>().into_iter().take(1));
+        }
+        let keys: Vec<String> =
+            required.iter().filter_map(|s| self.known(*s)).map(|k| k.shown).collect();
+        let bare = self.automaton.inside(fork).is_some_and(|inside| {
+            let residues = self.automaton.parts(inside);
+            residues.iter().any(|p| self.is_satisfied_by_attributes(*p))
+        });
+        match self.notation {
+            Notation::Xml => {
+                let keys: String = keys.iter().map(|k| format!(" {k}='…'")).collect();
+                if bare {
+                    format!("<{name}{keys}/>")
+                } else {
+                    format!("<{name}{keys}>…</{name}>")
+                }
+            }
+            Notation::Toml if keys.is_empty() => format!("{name} = …"),
+            Notation::Toml => {
+                let keys: Vec<String> = keys.iter().map(|k| format!("{k} = \"…\"")).collect();
+                format!("{name} = {{ {} }}", keys.join(", "))
+            }
+        }
+    }
+
+    fn is_satisfied_by_attributes(&mut self, pattern: PatternId) -> bool {
+        let residues = self.automaton.residues();
+        let left = residues.map_attributes(pattern, &mut |_| Patterns::EMPTY);
+        self.automaton.patterns().is_nullable(left)
+    }
+}
