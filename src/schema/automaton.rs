@@ -71,6 +71,8 @@ pub struct Automaton {
     tests: FxHashMap<PatternId, Arc<ValueTest>>,
     start: StateId,
     cap: usize,
+    /// How many start tags are remembered.
+    tags: usize,
     context_dependent: bool,
     /// Scratch: which parts of a fork matched.
     pub(super) alive: Vec<bool>,
@@ -82,8 +84,9 @@ impl Automaton {
         Self::with_cap(grammar, CAP)
     }
 
-    /// The same with another limit on the tables.
-    pub(super) fn with_cap(grammar: Arc<Grammar>, cap: usize) -> Self {
+    /// The same with another limit on the tables: 0 drops them at each start tag, which tests use
+    /// to show that it changes no answer.
+    pub fn with_cap(grammar: Arc<Grammar>, cap: usize) -> Self {
         let context_dependent = grammar.is_context_dependent();
         let mut automaton = Self {
             residues: Residues::new(grammar),
@@ -94,6 +97,7 @@ impl Automaton {
             tests: FxHashMap::default(),
             start: StateId(0),
             cap,
+            tags: 0,
             context_dependent,
             alive: Vec::new(),
         };
@@ -319,16 +323,24 @@ impl Automaton {
     /// Remembers what a start tag led to.
     pub(super) fn remember_tag(&mut self, state: StateId, raw: &str, to: (ForkId, StateId)) {
         // a long tag is hardly met twice
-        if raw.len() <= 256
-            && let Some(memo) = self.memos.get_mut(state.index())
-        {
+        if raw.len() > 256 {
+            return;
+        }
+        // nor is any of a file that has ever new ones
+        if self.tags >= self.cap {
+            self.memos.iter_mut().for_each(|memo| memo.tags = HashMap::new());
+            self.tags = 0;
+        }
+        if let Some(memo) = self.memos.get_mut(state.index()) {
             memo.tags.insert(raw.into(), to);
+            self.tags += 1;
         }
     }
 
     /// Whether the tables have come to their limit, so that [`Self::renew`] is due.
     pub(super) fn is_full(&self) -> bool {
-        self.memos.len() > self.cap || self.patterns().len() > self.cap.saturating_mul(4)
+        let made = self.patterns().len().saturating_sub(self.grammar().patterns.len());
+        self.memos.len() > self.cap || made > self.cap.saturating_mul(4)
     }
 
     /// Drops all tables but what a document that is being read still needs: the forks of its open
@@ -345,6 +357,7 @@ impl Automaton {
         self.residues.reset(&mut keep);
         self.states = Table::default();
         self.memos = Vec::new();
+        self.tags = 0;
         self.steps.clear();
         self.tests.clear();
         self.forks = Vec::new();
@@ -367,6 +380,68 @@ impl Fork {
             rests: Vec::new(),
             width: 0,
             joined: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        reason = "a test may fail by panicking"
+    )]
+
+    use super::*;
+    use crate::diag::SourceId;
+    use crate::schema::{Notation, embedded};
+    use crate::xml::{Limits, parse};
+
+    fn accepts(automaton: &mut Automaton, text: &str) -> bool {
+        automaton.accepts(SourceId::NONE, text, &Limits::default()).unwrap()
+    }
+
+    /// A domain, and what becomes of it when one line is dropped or stands twice.
+    fn documents() -> Vec<String> {
+        let whole = include_str!("../../tests/schema/seed/xen-hvm.xml");
+        let lines: Vec<&str> = whole.lines().collect();
+        let dropped = (0..lines.len()).step_by(2).map(|i| [&lines[..i], &lines[i + 1..]].concat());
+        let doubled = (1..lines.len()).step_by(2).map(|i| [&lines[..=i], &lines[i..]].concat());
+        dropped.chain(doubled).map(|lines| lines.join("\n")).collect()
+    }
+
+    #[test]
+    fn dropping_the_tables_changes_no_answer() {
+        let grammar = embedded("domain").unwrap();
+        let mut usual = Automaton::new(grammar.clone());
+        let mut small = [0, 30].map(|cap| Automaton::with_cap(grammar.clone(), cap));
+        let mut counts = [0, 0];
+        for text in documents() {
+            let Ok(tree) = parse(SourceId::NONE, &text, &Limits::default()) else { continue };
+            let fits = accepts(&mut usual, &text);
+            counts[usize::from(fits)] += 1;
+            for automaton in &mut small {
+                assert_eq!(accepts(automaton, &text), fits, "{text}");
+                assert_eq!(automaton.accepts_tree(&tree), fits, "{text}");
+                let said = usual.validate(&tree, Notation::Xml);
+                assert_eq!(automaton.validate(&tree, Notation::Xml), said, "{text}");
+            }
+        }
+        assert!(counts.iter().all(|count| *count > 10), "{counts:?}");
+    }
+
+    #[test]
+    fn ever_new_tags_are_forgotten() {
+        let mut automaton = Automaton::with_cap(embedded("domain").unwrap(), 100);
+        for i in 0..1_000 {
+            let text = format!(
+                "<domain type='kvm'><name>n{i}</name><memory>1</memory><os><type>hvm</type></os>\
+                 <devices><emulator>/{i}</emulator><hostdev mode='subsystem' type='usb'><source>\
+                 <address bus='{i}' device='1'/></source></hostdev></devices></domain>"
+            );
+            accepts(&mut automaton, &text);
+            let kept: usize = automaton.memos.iter().map(|memo| memo.tags.len()).sum();
+            assert!(kept <= 100, "{kept} after {i}");
         }
     }
 }

@@ -98,14 +98,14 @@ fn judge(directory: &Path, name: &str, grammar: Arc<Grammar>, documents: &[Docum
     let faults = Faults::of_xmllint(&file, directory, name, grammar, documents, &verdicts);
     let unexplained = kept(&faults.unexplained, documents);
     assert!(faults.unexplained.is_empty(), "by {whose} {name}.rng\n{unexplained}");
-    println!(
+    super::figures(&format!(
         "{name}.rng, {whose}: {} documents, {refused} refused; xmllint differs on {}: {} by the \
          order of siblings, {} by white space",
         documents.len(),
         faults.order + faults.space,
         faults.order,
         faults.space,
-    );
+    ));
 }
 
 /// Lines about documents; the documents are kept for a look at them.

@@ -254,7 +254,7 @@ impl Pool {
             }
             6 => {
                 e.namespaces.retain(|n| n.prefix.is_some());
-                e.namespaces.push(declared(None, *random.pick(&["urn:zz", ""])));
+                e.namespaces.push(declared(None, random.pick::<&str>(&["urn:zz", ""])));
             }
             7 => {
                 e.namespaces.push(declared(Some("zz"), "urn:zz"));

@@ -136,6 +136,8 @@ fn trim(e: &mut Element) {
     for child in &mut e.children {
         match child {
             Node::Element(child) => trim(child),
+            // white space between elements means nothing to anyone
+            Node::Text(text) if text.value.trim_matches(space).is_empty() => {}
             Node::Text(text) => text.value = text.value.trim_matches(space).to_owned(),
         }
     }

@@ -37,7 +37,7 @@ pub(crate) fn trials(corpus: &Corpus) -> Vec<Trial> {
         let unlike = differences(("virt", &ours), ("jing", &jing));
         assert!(unlike.is_empty(), "{}", unlike.join("\n"));
         assert!(ours.len() < count / 20, "{} of {count} are refused", ours.len());
-        println!("shuffles: {count} documents, {} refused", ours.len());
+        super::figures(&format!("shuffles: {count} documents, {} refused", ours.len()));
     })]
 }
 
