@@ -15,7 +15,7 @@ trap 'rm -rf "$dir"' EXIT
 for tool in xmllint jing; do command -v "$tool" >/dev/null || { echo "needs $tool" >&2; exit 1; }; done
 [ -e "$grammar" ] || { echo "needs $grammar" >&2; exit 1; }
 cargo build --release --quiet
-bench=$(cargo build --release --bench relaxng --message-format json 2>/dev/null |
+bench=$(cargo build --release --quiet --bench relaxng --message-format json 2>/dev/null |
   sed -n 's/.*"executable":"\([^"]*relaxng-[^"]*\)".*/\1/p' | tail -n 1)
 tar -C "$dir" -xf "$data"/libvirt-*-tests.tar.xz tests/qemuxmlconfdata
 awk -F '\t' '$1 == "domain" && $2 == "valid" && $3 ~ /qemuxmlconfdata/ { print $3 }' \

@@ -73,6 +73,10 @@ impl Files for Directory {
         }
         std::fs::read_to_string(&path).map_err(|e| e.to_string())
     }
+
+    fn name(&self, uri: &str) -> String {
+        self.0.join(uri).display().to_string()
+    }
 }
 
 /// Holds documents to grammars, one after the other; what it learns of a grammar stays.

@@ -145,7 +145,7 @@ impl File {
                 return none(uri);
             }
         };
-        let source = sources.add(&uri, text);
+        let source = sources.add(files.name(&uri), text);
         let text = sources.get(source).map_or("", |source| &source.text);
         match node::read(source, text, &Limits::default()) {
             Ok(root) => {

@@ -26,6 +26,11 @@ pub trait Files {
     /// # Errors
     /// Why there is none.
     fn read(&self, uri: &str) -> Result<String, String>;
+
+    /// What messages call the file.
+    fn name(&self, uri: &str) -> String {
+        uri.to_owned()
+    }
 }
 
 /// Loads the schema whose main file is `entry`. Its texts are added to `sources`.
