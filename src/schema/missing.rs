@@ -198,11 +198,9 @@ impl Blame<'_, '_> {
     fn skeleton(&mut self, name: &str, state: StateId, symbol: Symbol) -> String {
         let fork = self.automaton.fork(state, Step::Element(symbol));
         let parts = self.automaton.fork_parts(fork);
-        let mut required = self.expected().required(&parts, true);
-        if required.is_empty() {
-            let any = parts.iter().flat_map(|p| self.expected().one_of(*p, true));
-            required.extend(any.collect::<BTreeSet<_>>().into_iter().take(1));
-        }
+        let required = self.expected().required(&parts, true);
+        let several = required.is_empty()
+            && parts.iter().any(|p| !self.expected().one_of(*p, true).is_empty());
         let keys: Vec<String> =
             required.iter().filter_map(|s| self.known(*s)).map(|k| k.shown).collect();
         let bare = self.automaton.inside(fork).is_some_and(|inside| {
@@ -211,7 +209,8 @@ impl Blame<'_, '_> {
         });
         match self.notation {
             Notation::Xml => {
-                let keys: String = keys.iter().map(|k| format!(" {k}='…'")).collect();
+                let mut keys: String = keys.iter().map(|k| format!(" {k}='…'")).collect();
+                keys.push_str(if several { " …" } else { "" });
                 if bare {
                     format!("<{name}{keys}/>")
                 } else {
