@@ -30,15 +30,18 @@ fn verdicts(corpus: &Corpus, group: &str, name: &str) {
 
 fn first_years() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schema/seed");
-    let mut count = 0;
+    let (mut count, mut refused) = (0, Vec::new());
     for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         let text = std::fs::read_to_string(&path).unwrap();
         let file = path.file_name().unwrap().to_string_lossy();
         let name = ["network", "capabilities"].into_iter().find(|name| file.starts_with(name));
         let mut automaton = Automaton::new(embedded(name.unwrap_or("domain")).unwrap());
-        assert!(accepts(&mut automaton, &file, &text), "{file}");
         count += 1;
+        if !accepts(&mut automaton, &file, &text) {
+            refused.push(file.into_owned());
+        }
     }
     assert!(count > 0, "no documents");
+    assert!(refused.is_empty(), "{refused:?}");
 }
