@@ -233,4 +233,11 @@ pub(super) const RULES: &[Rule] = &[
         "remove one of them",
         DEFINE,
     ),
+    Rule::new(
+        "old-spelling",
+        Warning,
+        "a spelling of libvirt's first years, which the grammar takes",
+        "call it as libvirt does today",
+        SILENT,
+    ),
 ];

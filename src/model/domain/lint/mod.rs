@@ -9,6 +9,7 @@ mod interfaces;
 mod memory;
 mod numa;
 mod ports;
+mod spellings;
 mod vcpus;
 
 pub(crate) use addresses::host_device;
@@ -29,6 +30,7 @@ pub(super) fn check(root: &Element, out: &mut Diagnostics) {
     addresses::check(root, out);
     ports::check(root, out);
     identity::check(root, out);
+    spellings::check(root, out);
 }
 
 /// The devices in document order.
