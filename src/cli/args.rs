@@ -86,7 +86,7 @@ pub(crate) struct ValidateArgs {
     /// as /usr/share/libvirt/schemas, in place of the embedded ones
     #[arg(long, value_name = "DIR")]
     pub(crate) schema_dir: Option<PathBuf>,
-    /// Print the rules that manifests are held to beside the grammar, and check nothing
+    /// Print the rules by which problems of manifests are named, and check nothing
     #[arg(long, conflicts_with = "paths")]
     pub(crate) list_rules: bool,
 }

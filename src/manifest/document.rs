@@ -44,7 +44,18 @@ pub(super) fn read(
     diagnostics: &mut Diagnostics,
 ) -> Vec<Element> {
     match format {
-        Format::Toml => toml::parse(source, text, diagnostics),
+        Format::Toml => {
+            let mut roots = toml::parse(source, text, diagnostics);
+            // a key may declare a namespace, or hold any XML
+            roots.retain(|root| {
+                let sound = kind(root).is_some();
+                if !sound {
+                    diagnostics.push(not_a_resource(root));
+                }
+                sound
+            });
+            roots
+        }
         Format::Xml => match xml::parse(source, text, &Limits::default()) {
             Err(problem) => {
                 diagnostics.push(*problem);

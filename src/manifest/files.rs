@@ -248,7 +248,8 @@ fn declared_encoding(text: &str) -> Option<&str> {
     (!encoding.is_empty() && encoding.chars().all(plain)).then_some(encoding)
 }
 
-fn read_bytes(path: &Path, limit: usize) -> std::io::Result<Vec<u8>> {
+/// Reads a regular file, and one byte more than `limit` at the most.
+pub(super) fn read_bytes(path: &Path, limit: usize) -> std::io::Result<Vec<u8>> {
     // a pipe or a device would block, or never end
     if !fs::metadata(path)?.is_file() {
         return Err(std::io::Error::other("it is not a regular file"));

@@ -1,5 +1,6 @@
 //! The grammars that manifests are held to: the embedded ones, or those of a directory.
 
+use super::files::read_bytes;
 use crate::diag::{Diagnostic, Diagnostics, Sources};
 use crate::model::Kind;
 use crate::schema::{self, Automaton, Files, Grammar, Notation};
@@ -58,20 +59,20 @@ impl Grammars {
     }
 }
 
-/// The files of a directory; grammars may include what is in it and below.
+/// The files of a directory. What they include may be elsewhere, as with any schema: a grammar is
+/// trusted as far as a program's arguments are.
 struct Directory(PathBuf);
 
 /// Longest grammar file that is read, in bytes; libvirt's largest has 300 KB.
-const GRAMMAR_MAX: u64 = 16 << 20;
+const GRAMMAR_MAX: usize = 16 << 20;
 
 impl Files for Directory {
     fn read(&self, uri: &str) -> Result<String, String> {
-        let path = self.0.join(uri);
-        let length = std::fs::metadata(&path).map_err(|e| e.to_string())?.len();
-        if length > GRAMMAR_MAX {
-            return Err(format!("it has {length} bytes; at most {GRAMMAR_MAX} are read"));
+        let bytes = read_bytes(&self.0.join(uri), GRAMMAR_MAX).map_err(|e| e.to_string())?;
+        if bytes.len() > GRAMMAR_MAX {
+            return Err(format!("more than {GRAMMAR_MAX} bytes are not read"));
         }
-        std::fs::read_to_string(&path).map_err(|e| e.to_string())
+        String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())
     }
 
     fn name(&self, uri: &str) -> String {

@@ -234,7 +234,10 @@ impl Reader<'_> {
             (Meaning::Element(child), DeValue::Boolean(there))
                 if child.is_known() && child.text().is_none() =>
             {
-                if *there && let Some(name) = self.resolve(name, span, true) {
+                if !*there {
+                    return self.left_out(name, value, child);
+                }
+                if let Some(name) = self.resolve(name, span, true) {
                     let mut child = Element::named(name);
                     child.span = span;
                     element.push(child);
@@ -246,6 +249,19 @@ impl Reader<'_> {
                 }
             }
         }
+    }
+
+    /// `false` leaves an element out, which is all it says only of an element that is there or not.
+    fn left_out(&mut self, name: &str, value: &Value<'_>, child: Place<'_>) {
+        let hint = if child.names_attribute("", "state") {
+            format!("write {name}.state = false, or leave {name} out")
+        } else if child.may_be_empty() {
+            return;
+        } else {
+            format!("leave {name} out, or say what it is to be")
+        };
+        let summary = format!("{} is not simply there or not", excerpt(name));
+        self.say(self.problem(value.span(), summary).hint(excerpt(&hint)));
     }
 
     /// An element with nothing but text.

@@ -8,7 +8,9 @@
 //! on the value.
 
 use super::datatype::Context;
-use super::pattern::{Grammar, Number, PatternId, Patterns, Table};
+use super::expected::Expected;
+use super::names::Symbol;
+use super::pattern::{ElementId, Grammar, Number, PatternId, Patterns, Table};
 use super::residue::{Residues, Step};
 use super::value::ValueTest;
 use rustc_hash::FxHashMap;
@@ -69,6 +71,8 @@ pub struct Automaton {
     forks: Vec<Fork>,
     steps: FxHashMap<(StateId, Step), ForkId>,
     tests: FxHashMap<PatternId, Arc<ValueTest>>,
+    /// Where names belong, for messages.
+    homes: FxHashMap<(Symbol, bool), Arc<[ElementId]>>,
     start: StateId,
     cap: usize,
     /// How many start tags are remembered.
@@ -95,6 +99,7 @@ impl Automaton {
             forks: Vec::new(),
             steps: FxHashMap::default(),
             tests: FxHashMap::default(),
+            homes: FxHashMap::default(),
             start: StateId(0),
             cap,
             tags: 0,
@@ -126,6 +131,29 @@ impl Automaton {
 
     pub(super) fn patterns(&self) -> &Patterns {
         self.residues.patterns()
+    }
+
+    /// The elements whose content has an element, or an attribute, that the grammar calls so; found
+    /// once for each name.
+    pub(super) fn homes(&mut self, name: Symbol, attribute: bool) -> Arc<[ElementId]> {
+        let grammar = self.grammar().clone();
+        // most slips are no name of the grammar at all
+        if grammar.names.name(name).is_none() {
+            return Arc::from([]);
+        }
+        if let Some(known) = self.homes.get(&(name, attribute)) {
+            return known.clone();
+        }
+        let expected = Expected { grammar: &grammar, patterns: &grammar.patterns };
+        let found: Arc<[ElementId]> = grammar
+            .elements
+            .iter()
+            .enumerate()
+            .filter(|(_, decl)| expected.names(decl.content, name, attribute))
+            .map(|(i, _)| ElementId::new(i))
+            .collect();
+        self.homes.insert((name, attribute), found.clone());
+        found
     }
 
     /// The state before the root element.
@@ -340,7 +368,9 @@ impl Automaton {
     /// Whether the tables have come to their limit, so that [`Self::renew`] is due.
     pub(super) fn is_full(&self) -> bool {
         let made = self.patterns().len().saturating_sub(self.grammar().patterns.len());
-        self.memos.len() > self.cap || made > self.cap.saturating_mul(4)
+        self.memos.len() > self.cap
+            || made > self.cap.saturating_mul(4)
+            || self.forks.len() > self.cap.saturating_mul(4)
     }
 
     /// Drops all tables but what a document that is being read still needs: the forks of its open
@@ -368,6 +398,10 @@ impl Automaton {
             self.forks.push(fork);
         }
         *current = self.state(parts.into());
+        // what has to stay may itself be over the limit: it would be renewed at every tag
+        if self.is_full() {
+            self.cap = self.cap.saturating_mul(2);
+        }
     }
 }
 

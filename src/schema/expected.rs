@@ -67,6 +67,22 @@ impl Expected<'_> {
         out
     }
 
+    /// Whether the content has an element, or an attribute, that is called so by its name.
+    pub(super) fn names(self, content: PatternId, name: Symbol, attribute: bool) -> bool {
+        let mut found = false;
+        self.visit(content, false, &mut |pattern, _| {
+            let class = match pattern {
+                Pattern::Element(e) if !attribute => self.grammar.element(*e).map(|e| &e.class),
+                Pattern::Attribute(a) if attribute => {
+                    self.grammar.attributes.get(*a).map(|a| &a.class)
+                }
+                _ => None,
+            };
+            found |= class.is_some_and(|class| class.listed().contains(&name));
+        });
+        found
+    }
+
     /// The attributes that may stand on the element.
     pub(super) fn attributes(self, parts: &[PatternId]) -> BTreeSet<AttributeId> {
         let mut out = BTreeSet::new();

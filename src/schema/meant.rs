@@ -4,7 +4,7 @@ use super::automaton::StateId;
 use super::blame::{Blame, Known, Meant, is_secret, or_list};
 use super::diagnose::{Notation, Place, symbol};
 use super::names::Symbol;
-use super::pattern::{ElementId, Number};
+
 use super::residue::Step;
 use super::variant::Goal;
 use crate::diag::{closest, excerpt, nearest};
@@ -168,34 +168,16 @@ impl Blame<'_, '_> {
     }
 
     /// The elements, but `not`, whose content has an element of this name.
-    fn homes(&self, name: Symbol, not: Place<'_>) -> Vec<String> {
-        let grammar = self.automaton.grammar();
-        self.elements_where(|decl| {
-            let inside = self.expected().all_elements(decl.content);
-            let listed =
-                |e: ElementId| grammar.element(e).is_some_and(|d| d.class.listed().contains(&name));
-            inside.into_iter().any(|(e, _)| listed(e))
-        })
-        .into_iter()
-        .filter(|home| *home != self.around(not.element))
-        .collect()
+    fn homes(&mut self, name: Symbol, not: Place<'_>) -> Vec<String> {
+        let mut homes = self.homes_of(name, false);
+        homes.retain(|home| *home != self.around(not.element));
+        homes
     }
 
-    /// The elements that have an attribute of this name.
-    fn attribute_homes(&self, name: Symbol) -> Vec<String> {
-        let grammar = self.automaton.grammar();
-        self.elements_where(|decl| {
-            let attributes = self.expected().attributes(&[decl.content]);
-            attributes.into_iter().any(|a| {
-                grammar.attributes.get(a).is_some_and(|d| d.class.listed().contains(&name))
-            })
-        })
-    }
-
-    fn elements_where(&self, f: impl Fn(&super::pattern::ElementDecl) -> bool) -> Vec<String> {
-        let elements = self.automaton.grammar().elements.iter().enumerate();
-        let found = elements.filter(|(_, decl)| f(decl)).map(|(i, _)| ElementId::new(i));
-        self.written_names(&self.element_names(found))
+    /// The elements whose content has an element, or an attribute, of this name.
+    fn homes_of(&mut self, name: Symbol, attribute: bool) -> Vec<String> {
+        let homes = self.automaton.homes(name, attribute);
+        self.written_names(&self.element_names(homes.iter().copied()))
     }
 
     /// An elder sibling without which an element of this name could stand here, and whether it could
@@ -286,7 +268,7 @@ impl Blame<'_, '_> {
         let hint = if (1..=PLACES_MAX).contains(&on.len()) {
             Some(format!("{local} belongs on {} in {around}", or_list(&on)))
         } else {
-            let mut homes = self.attribute_homes(name);
+            let mut homes = self.homes_of(name, true);
             homes.retain(|home| *home != around);
             (1..=PLACES_MAX)
                 .contains(&homes.len())
