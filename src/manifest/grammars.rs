@@ -85,11 +85,22 @@ impl Files for Directory {
 pub(super) struct Validator<'a> {
     grammars: &'a Grammars,
     automata: BTreeMap<Kind, Option<Automaton>>,
+    /// Problems of the file so far.
+    explained: usize,
 }
+
+/// Most problems of one file that are explained: a file may hold a hundred thousand resources, each
+/// with the same slip.
+const EXPLAINED_MAX: usize = 100;
 
 impl<'a> Validator<'a> {
     pub(super) fn new(grammars: &'a Grammars) -> Self {
-        Self { grammars, automata: BTreeMap::new() }
+        Self { grammars, automata: BTreeMap::new(), explained: 0 }
+    }
+
+    /// Begins another file: as many problems of it are explained as of one document.
+    pub(super) fn begin_file(&mut self) {
+        self.explained = 0;
     }
 
     /// What is wrong with a document by its grammar.
@@ -101,7 +112,21 @@ impl<'a> Validator<'a> {
     ) -> Diagnostics {
         let made = || self.grammars.grammar(kind).map(Automaton::new);
         match self.automata.entry(kind).or_insert_with(made) {
-            Some(automaton) => automaton.validate(root, notation),
+            // an explanation takes a hundred times as long as a verdict
+            Some(automaton) if self.explained >= EXPLAINED_MAX => {
+                let mut out = Diagnostics::default();
+                if !automaton.accepts_tree(root) {
+                    let summary = format!("this {kind} has problems, too");
+                    let hint = "they are explained when those before them in the file are mended";
+                    out.push(Diagnostic::error("more-problems", summary).at(root.span).hint(hint));
+                }
+                out
+            }
+            Some(automaton) => {
+                let problems = automaton.validate(root, notation);
+                self.explained += problems.len();
+                problems
+            }
             None => {
                 let mut out = Diagnostics::default();
                 out.push(

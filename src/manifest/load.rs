@@ -94,6 +94,7 @@ fn read_part(texts: &[(SourceId, Format)], sources: &Sources, grammars: &Grammar
     for (source, format) in texts {
         let text = sources.get(*source).map_or("", |s| s.text.as_str());
         let mut problems = Diagnostics::default();
+        validator.begin_file();
         let roots = read(*source, text, *format, &mut problems);
         let broken = first_error(&problems, sources);
         // what could not be read may have named more resources

@@ -68,4 +68,11 @@ pub(super) const RULES: &[Rule] = &[
         GRAMMAR,
     ),
     Rule::new("unexpected-text", Error, "text where only elements may stand", "remove it", GRAMMAR),
+    Rule::new(
+        "more-problems",
+        Error,
+        "a resource with problems behind a hundred others in its file",
+        "mend those first",
+        OURS,
+    ),
 ];
