@@ -9,6 +9,8 @@
 mod cli;
 mod contract;
 mod faults;
+mod fuzz_corpus;
+mod fuzzing;
 mod golden;
 mod real;
 mod schema;
@@ -21,6 +23,7 @@ fn main() -> std::process::ExitCode {
         tidy::trials,
         contract::trials,
         faults::trials,
+        fuzz_corpus::trials,
         golden::trials,
         cli::trials,
         real::trials,

@@ -17,6 +17,8 @@ use std::collections::BTreeSet;
 pub(super) struct Blame<'a, 'd> {
     pub(super) automaton: &'a mut Automaton,
     pub(super) notation: Notation,
+    /// Whether something that is there may be what is missing, in another form.
+    pub(super) excuses: bool,
     pub(super) scopes: &'a Scopes<'d>,
     /// The elements around the mistake, outermost first.
     pub(super) parents: &'a [Place<'d>],

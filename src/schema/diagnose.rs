@@ -9,7 +9,7 @@ use super::pattern::PatternId;
 use super::residue::Step;
 use super::run::mark_end;
 use super::value::is_blank;
-use crate::diag::{Diagnostic, Diagnostics, Span};
+use crate::diag::{Diagnostic, Diagnostics, Span, excerpt};
 use crate::xml::{Element, NamespaceDecl, Node};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -36,29 +36,32 @@ pub(super) struct Place<'a> {
     pub(super) content: StateId,
 }
 
-/// Says all that is wrong with a document. Without a mistake it says nothing.
+/// Says all that is wrong with a document that was refused. On one without a mistake it says
+/// nothing but that there is one.
 pub(super) fn diagnose(
     automaton: &mut Automaton,
     root: &Element,
     notation: Notation,
 ) -> Diagnostics {
-    let mut walk = Walk {
-        automaton,
-        notation,
-        scopes: Scopes::default(),
-        out: Diagnostics::default(),
-        parents: Vec::new(),
-        foreign: HashSet::new(),
-        unsaid: 0,
-    };
-    let start = walk.automaton.start();
-    walk.element(root, start, &[], &mut Excuse::default());
-    walk.out
+    // what one message seems to explain is first left out of others; if that leaves nothing, a
+    // guess was wrong
+    for excuses in [true, false] {
+        let out = Walk::through(automaton, root, (notation, excuses));
+        if !out.is_empty() {
+            return out;
+        }
+    }
+    let mut out = Diagnostics::default();
+    let summary = format!("{} does not fit the grammar", excerpt(&root.name.written()));
+    out.push(Diagnostic::error("unexpected-element", summary).at(root.span));
+    out
 }
 
 struct Walk<'a, 'd> {
     automaton: &'a mut Automaton,
     notation: Notation,
+    /// Whether what is explained by one message is left out of others.
+    excuses: bool,
     scopes: Scopes<'d>,
     out: Diagnostics,
     parents: Vec<Place<'d>>,
@@ -68,7 +71,27 @@ struct Walk<'a, 'd> {
     unsaid: usize,
 }
 
-impl<'d> Walk<'_, 'd> {
+impl<'a, 'd> Walk<'a, 'd> {
+    fn through(
+        automaton: &'a mut Automaton,
+        root: &'d Element,
+        (notation, excuses): (Notation, bool),
+    ) -> Diagnostics {
+        let mut walk = Walk {
+            automaton,
+            notation,
+            excuses,
+            scopes: Scopes::default(),
+            out: Diagnostics::default(),
+            parents: Vec::new(),
+            foreign: HashSet::new(),
+            unsaid: 0,
+        };
+        let start = walk.automaton.start();
+        walk.element(root, start, &[], &mut Excuse::default());
+        walk.out
+    }
+
     /// Walks through an element that follows `before` among its siblings; gives the state after it.
     fn element(
         &mut self,
@@ -91,7 +114,7 @@ impl<'d> Walk<'_, 'd> {
             } else {
                 self.say(problem);
             }
-            excuse.add(&meant);
+            self.excuse(excuse, &meant);
             if let Meant::Name(meant) = meant {
                 name = meant;
                 fork = self.automaton.fork(state, Step::Element(name));
@@ -103,7 +126,8 @@ impl<'d> Walk<'_, 'd> {
             return state;
         };
         // a misspelt key may be one that stands for an empty element
-        let switch = name != symbol(self.automaton, &e.name) && self.notation == Notation::Toml;
+        let switch = name != symbol(self.automaton, &e.name);
+        let switch = switch && self.excuses && self.notation == Notation::Toml;
         let mut own = Excuse { switch, ..Excuse::default() };
         let content = self.attributes(e, inside, &mut own);
         self.parents.push(Place { element: e, before: inside, content });
@@ -153,7 +177,7 @@ impl<'d> Walk<'_, 'd> {
             if self.automaton.fork_parts(fork).is_empty() {
                 let (problem, meant) = self.blame().unexpected_attribute(e, a, inside, state);
                 self.say(problem);
-                excuse.add(&meant);
+                self.excuse(excuse, &meant);
                 let Meant::Name(name) = meant else { continue };
                 fork = self.automaton.fork(state, Step::Attribute(name));
             }
@@ -260,10 +284,17 @@ impl<'d> Walk<'_, 'd> {
         false
     }
 
+    fn excuse(&self, excuse: &mut Excuse, meant: &Meant) {
+        if self.excuses {
+            excuse.add(meant);
+        }
+    }
+
     fn blame(&mut self) -> Blame<'_, 'd> {
         Blame {
             automaton: self.automaton,
             notation: self.notation,
+            excuses: self.excuses,
             scopes: &self.scopes,
             parents: &self.parents,
         }

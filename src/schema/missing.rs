@@ -33,7 +33,8 @@ impl Blame<'_, '_> {
         for symbol in &required {
             let Some(name) = self.known(*symbol).map(|k| k.shown) else { continue };
             // the child that was meant to be it has its own message
-            if e.elements().any(|c| c.name.written() == name && c.attributes.is_empty()) {
+            let child = |c: &Element| c.name.written() == name && c.attributes.is_empty();
+            if self.excuses && e.elements().any(child) {
                 continue;
             }
             let fork = self.automaton.fork(state, Step::Attribute(*symbol));
@@ -41,7 +42,8 @@ impl Blame<'_, '_> {
             // and so has the text
             let text = e.text();
             let bare = e.elements().next().is_none() && !text.trim().is_empty();
-            if bare
+            if self.excuses
+                && bare
                 && !self.takes_text_at(inside)
                 && self.automaton.mark_value(fork, text.trim(), self.scopes)
             {

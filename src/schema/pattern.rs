@@ -123,7 +123,7 @@ impl Patterns {
     }
 
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.list.len()
     }
 
@@ -305,7 +305,7 @@ impl<T: Clone + Eq + Hash, N: Number> Table<T, N> {
     }
 
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.list.len()
     }
 

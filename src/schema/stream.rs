@@ -123,4 +123,22 @@ mod tests {
         assert_eq!(accepts(grammar, "<a> <b/> x <b/> </a>"), Some(false));
         assert_eq!(accepts(grammar, "<a> <b/> x <b c='1' c='2'/> </a>"), None);
     }
+
+    #[test]
+    fn a_prefix_is_declared_on_a_tag_that_comes_too_late() {
+        let grammar = "<element name='a' xmlns='http://relaxng.org/ns/structure/1.0'>\
+                       <element name='b'><empty/></element></element>";
+        let document = "<a>x<b xmlns:p='urn:p'><p:c/></b></a>";
+        assert_eq!(accepts(grammar, document), Some(false));
+    }
+
+    #[test]
+    fn a_prefix_in_a_text_is_that_of_its_element() {
+        let grammar = "<element name='a' xmlns='http://relaxng.org/ns/structure/1.0' xmlns:p='u' \
+                       datatypeLibrary='http://www.w3.org/2001/XMLSchema-datatypes'>\
+                       <value type='QName'>p:x</value></element>";
+        assert_eq!(accepts(grammar, "<a xmlns:q='u'>q:x</a>"), Some(true));
+        assert_eq!(accepts(grammar, "<a xmlns:q='v'>q:x</a>"), Some(false));
+        assert_eq!(accepts(grammar, "<a>p:x</a>"), Some(false));
+    }
 }

@@ -55,3 +55,36 @@ fn element<'d>(run: &mut Run<'_>, e: &'d Element, scopes: &mut Scopes<'d>) -> bo
     scopes.pop();
     whole
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+    use super::*;
+    use crate::diag::{SourceId, Sources};
+    use crate::schema::{Files, load};
+    use crate::xml::{Limits, parse};
+    use std::sync::Arc;
+
+    struct Only(&'static str);
+
+    impl Files for Only {
+        fn read(&self, _: &str) -> Result<String, String> {
+            Ok(self.0.to_owned())
+        }
+    }
+
+    #[test]
+    fn a_child_called_like_a_missing_attribute_does_not_hide_it() {
+        let grammar = "<element name='a' xmlns='http://relaxng.org/ns/structure/1.0'>\
+                       <attribute name='b'/><element name='b'><empty/></element></element>";
+        let grammar = load("g.rng", &Only(grammar), &mut Sources::default()).unwrap();
+        let mut automaton = Automaton::new(Arc::new(grammar));
+        let tree = parse(SourceId::NONE, "<a><b/></a>", &Limits::default()).unwrap();
+        for notation in [Notation::Xml, Notation::Toml] {
+            let problems = automaton.validate(&tree, notation);
+            let codes: Vec<&str> = problems.iter().map(|p| p.code).collect();
+            assert_eq!(codes, ["missing-attribute"]);
+        }
+    }
+}

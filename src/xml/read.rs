@@ -115,6 +115,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_needed_is_not_written() {
+        for text in [
+            "<a xml:lang='en'/>",
+            "<a><b xml:lang='en'/></a>",
+            // no white space to XML
+            "<a>\u{a0}<b/></a>",
+            "<a>\n\u{a0}</a>",
+        ] {
+            assert_eq!(read(text).map(|e| write_compact(&e)).as_deref(), Ok(text));
+        }
+    }
+
+    #[test]
     fn positions_of_values() {
         let text = "<a>\n  <b c='dd'>  text</b></a>";
         let mut sources = Sources::default();

@@ -1,5 +1,6 @@
 //! The tree: elements with their names, attributes, children and positions.
 
+use super::wellformed::is_blank_text;
 use crate::diag::Span;
 use std::sync::Arc;
 
@@ -294,7 +295,7 @@ impl Element {
 
     /// Whether there is character data other than white space directly in this element.
     pub fn has_text(&self) -> bool {
-        self.children.iter().any(|n| matches!(n, Node::Text(t) if !t.value.trim().is_empty()))
+        self.children.iter().any(|n| matches!(n, Node::Text(t) if !is_blank_text(&t.value)))
     }
 
     /// Where the text stands, or the start tag if there is none.
@@ -302,7 +303,7 @@ impl Element {
         self.children
             .iter()
             .find_map(|n| match n {
-                Node::Text(t) if !t.value.trim().is_empty() => Some(t.span),
+                Node::Text(t) if !is_blank_text(&t.value) => Some(t.span),
                 _ => None,
             })
             .unwrap_or(self.span)

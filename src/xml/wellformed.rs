@@ -17,6 +17,11 @@ pub(super) fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
+/// Whether a text is nothing but white space to XML, which knows fewer of it than Unicode.
+pub(super) fn is_blank_text(text: &str) -> bool {
+    text.bytes().all(is_blank)
+}
+
 /// Production 4, `NameStartChar`, less the colon.
 fn starts_name(c: char) -> bool {
     matches!(c,

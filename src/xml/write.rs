@@ -1,5 +1,6 @@
 //! Writing a tree as a document: stable, indented by two spaces as libvirt does, or in one line.
 
+use super::wellformed::is_blank_text;
 use super::{Element, Node};
 use std::sync::Arc;
 
@@ -103,6 +104,10 @@ impl Writer<'_> {
     /// Declares the namespace of a name unless it is in scope under that prefix; a tree that was
     /// put together from several documents may lack the declaration.
     fn need(&mut self, prefix: Option<&Arc<str>>, namespace: Option<&Arc<str>>) {
+        // declared everywhere by itself
+        if prefix.is_some_and(|p| &**p == "xml") {
+            return;
+        }
         let bound = self.scope.iter().rev().find(|(p, _)| p.as_ref() == prefix).map(|(_, uri)| uri);
         let wanted: Arc<str> = namespace.cloned().unwrap_or_else(|| "".into());
         if bound.map_or("", |uri| uri) != &*wanted && (prefix.is_none() || !wanted.is_empty()) {
@@ -127,7 +132,7 @@ impl Writer<'_> {
 
 /// Whether text only lays out what was around it once: nothing, or a line break and an indent.
 fn is_layout(text: &str) -> bool {
-    text.is_empty() || text.contains('\n') && text.trim().is_empty()
+    text.is_empty() || text.contains('\n') && is_blank_text(text)
 }
 
 fn escape_into(out: &mut String, text: &str, attribute: bool) {

@@ -1,8 +1,9 @@
 //! The grammar engine and our grammars against what others say: the conformance suite, libvirt's own
-//! grammars and its verdicts on its test files, jing, xmllint.
+//! grammars and its verdicts on its test files, jing, xmllint; random grammars.
 
 mod corpus;
 mod datatypes;
+mod generated;
 mod jing;
 mod judges;
 mod libvirt;
@@ -32,6 +33,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     let corpus = material::Corpus::default();
     let groups = [
         datatypes::trials(),
+        generated::trials(),
         libvirt::trials(),
         messages::trials(),
         patterns::trials(),

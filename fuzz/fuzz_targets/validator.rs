@@ -1,0 +1,10 @@
+//! Bytes as a random grammar and documents: every way through the engine agrees.
+#![no_main]
+#![allow(dead_code, unused_imports, reason = "the other targets' part of what is shared")]
+
+#[path = "../../tests/fuzzing/mod.rs"]
+mod fuzzing;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    let _ = fuzzing::validator(data);
+});

@@ -1,0 +1,14 @@
+//! What the fuzz targets do: made of bytes, so that a fuzzer can drive it, and plain functions, so
+//! that the tests run them too. Each panics where something does not hold.
+
+mod choices;
+pub(crate) mod document;
+pub(crate) mod grammar;
+pub(crate) mod manifest;
+mod reference;
+mod schema;
+mod validator;
+pub(crate) mod xml;
+
+pub(crate) use self::validator::{Seen, load, validator};
+pub(crate) use choices::Choices;
