@@ -30,42 +30,79 @@ pub fn excerpt(text: &str) -> String {
     }
 }
 
-/// A line of a manifest as it may be shown: what stands in quotes behind a word for a password, and
-/// the text of such an element or of a cookie, become asterisks of the same length.
+/// Parts of words for passwords, slips of the keyboard among them.
+const SECRETS: [&str; 5] = ["passw", "paswd", "passd", "pasword", "pwd"];
+
+/// A line of a manifest as it may be shown: what is assigned to a word for a password, and the text
+/// of such an element or of a cookie, become asterisks of the same length. Rather too much is hidden
+/// than too little.
 pub(super) fn blot(line: &[char]) -> Vec<char> {
     let mut out = line.to_vec();
-    let lower: String = line.iter().map(char::to_ascii_lowercase).collect();
-    let at = |byte: usize| lower.get(..byte).map_or(0, |s| s.chars().count());
-    for (word, _) in lower.match_indices("passw") {
-        // a word that nothing is assigned to is only a word
-        let key =
-            lower.get(word..).unwrap_or("").trim_start_matches(|c: char| c.is_ascii_lowercase());
+    // one character for one character
+    let lower: Vec<char> = line.iter().map(char::to_ascii_lowercase).collect();
+    let starts = |at: usize, word: &str| {
+        word.chars().enumerate().all(|(i, c)| lower.get(at + i) == Some(&c))
+    };
+    for at in 0..lower.len() {
         // when a password ends is none
-        let until = lower.get(word..).is_some_and(|rest| rest.starts_with("passwdvalidto"));
-        if until || !key.trim_start_matches(['\'', '"', ' ']).starts_with('=') {
-            continue;
+        if SECRETS.iter().any(|word| starts(at, word)) && !starts(at, "passwdvalidto") {
+            if let Some(value) = assigned(&lower, at) {
+                hide(&mut out, value);
+            }
+        } else if starts(at, "cookie") && at.checked_sub(1).and_then(|i| lower.get(i)) != Some(&'<')
+        {
+            // a cookie of TOML: which of its strings is the value is not told by the line
+            for value in quoted(&lower, at) {
+                hide(&mut out, value);
+            }
         }
-        let from = at(word);
-        let quote = (from..out.len()).find(|n| out.get(*n).is_some_and(|c| "'\"".contains(*c)));
-        // a key of TOML may be quoted itself: the value's quote is behind the equals sign
-        let equals = (from..out.len()).find(|n| out.get(*n) == Some(&'=')).unwrap_or(from);
-        let start = quote.map(|q| if q < equals { equals } else { q });
-        let open = start.and_then(|s| {
-            (s..out.len()).find(|n| line.get(*n).is_some_and(|c| "'\"".contains(*c)))
-        });
-        let Some(open) = open else { continue };
-        let end =
-            (open + 1..out.len()).find(|n| line.get(*n) == line.get(open)).unwrap_or(out.len());
-        out.iter_mut().take(end).skip(open + 1).for_each(|c| *c = '*');
-    }
-    let tags = ["<cookie ", "<cookie>", "<passw"].into_iter();
-    for (tag, _) in tags.flat_map(|tag| lower.match_indices(tag)) {
-        let from = at(tag);
-        let Some(open) = (from..out.len()).find(|n| line.get(*n) == Some(&'>')) else { continue };
-        let end = (open..out.len()).find(|n| line.get(*n) == Some(&'<')).unwrap_or(out.len());
-        out.iter_mut().take(end).skip(open + 1).for_each(|c| *c = '*');
+        let tag = SECRETS.iter().copied().chain(["cookie"]);
+        if lower.get(at) == Some(&'<') && tag.into_iter().any(|word| starts(at + 1, word)) {
+            let Some(open) = find(&lower, at, |c| c == '>') else { continue };
+            let end = find(&lower, open, |c| c == '<').unwrap_or(lower.len());
+            hide(&mut out, open + 1..end);
+        }
     }
     out
+}
+
+fn hide(out: &mut [char], value: std::ops::Range<usize>) {
+    out.iter_mut().take(value.end).skip(value.start).for_each(|c| *c = '*');
+}
+
+fn find(line: &[char], from: usize, what: impl Fn(char) -> bool) -> Option<usize> {
+    (from..line.len()).find(|i| line.get(*i).is_some_and(|c| what(*c)))
+}
+
+/// What is assigned to the word at `at`: the inside of the quotes behind its equals sign, or without
+/// quotes all up to where a value may end.
+fn assigned(line: &[char], at: usize) -> Option<std::ops::Range<usize>> {
+    let end = find(line, at, |c| !c.is_ascii_alphanumeric() && c != '_' && c != '-')?;
+    let equals = find(line, end, |c| !"'\" ".contains(c)).filter(|i| line.get(*i) == Some(&'='))?;
+    let start = find(line, equals + 1, |c| c != ' ')?;
+    match line.get(start) {
+        Some(quote @ ('\'' | '"')) => {
+            let close = find(line, start + 1, |c| c == *quote).unwrap_or(line.len());
+            Some(start + 1..close)
+        }
+        _ => Some(start..find(line, start, |c| " >,}#\t".contains(c)).unwrap_or(line.len())),
+    }
+}
+
+/// The insides of the quotes behind an equals sign, from `at` on.
+fn quoted(line: &[char], at: usize) -> Vec<std::ops::Range<usize>> {
+    let mut found = Vec::new();
+    let mut from = at;
+    while let Some(equals) = find(line, from, |c| c == '=') {
+        from = equals + 1;
+        let Some(start) = find(line, from, |c| c != ' ') else { break };
+        if let Some(quote @ ('\'' | '"')) = line.get(start) {
+            let close = find(line, start + 1, |c| c == *quote).unwrap_or(line.len());
+            found.push(start + 1..close);
+            from = close.saturating_add(1);
+        }
+    }
+    found
 }
 
 fn is_hazard(c: char) -> bool {
@@ -95,6 +132,15 @@ mod tests {
             ),
             ("passwd = \"hush\" # é", "passwd = \"****\" # é"),
             ("\"passwd\" = 'hush", "\"passwd\" = '****"),
+            ("passwd=hush port='1'>", "passwd=**** port='1'>"),
+            ("passwd = hush # é", "passwd = **** # é"),
+            ("a = { paswd = 'hush', b = 'c' }", "a = { paswd = '****', b = 'c' }"),
+            (
+                "cookie = { name = \"t\", value = \"hush\" }",
+                "cookie = { name = \"*\", value = \"****\" }",
+            ),
+            ("<cookies name='a'>hush</cookies>", "<cookies name='a'>****</cookies>"),
+            ("<password> hush </password>", "<password>******</password>"),
             ("<passwd>hush</passwd>", "<passwd>****</passwd>"),
             ("<cookie name='a'>hush</cookie>", "<cookie name='a'>****</cookie>"),
             ("<name>passwords</name>", "<name>passwords</name>"),

@@ -364,7 +364,8 @@ impl<'a> Inside<'a> {
         let at = self.base + self.at;
         let what = format!("the value of {name} is not in quotes");
         let mut d = self.document.error(at, at + chunk.len(), &what);
-        d.hint = Some(format!("write {name}='{}'", excerpt(chunk)));
+        // it may be a password
+        d.hint = Some(format!("write {name}='…'"));
         d
     }
 }

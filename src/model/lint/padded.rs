@@ -6,7 +6,10 @@ use crate::model::values::found;
 use crate::xml::{Element, Node};
 
 /// Elements whose text is anybody's; blanks may be meant.
-const FREE_TEXTS: [&str; 17] = [
+const FREE_TEXTS: [&str; 20] = [
+    "passwd",
+    "password",
+    "cookie",
     "name",
     "title",
     "description",
