@@ -327,7 +327,7 @@ impl<T: Clone + Eq + Hash, N: Number> Table<T, N> {
     }
 }
 
-/// A grammar in simple form. Only [`super::load`] makes one, and checks section 7 before.
+/// A grammar in simple form. Only [`super::load()`] makes one, and checks section 7 before.
 #[derive(Clone, Debug)]
 pub struct Grammar {
     /// The alphabet.

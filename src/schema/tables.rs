@@ -65,7 +65,7 @@ fn write_data(d: &DataDecl) -> WrittenData {
     }
 }
 
-/// The grammar that [`write`] made the bytes of; `None` for other bytes.
+/// The grammar that [`write()`] made the bytes of; `None` for other bytes.
 pub fn read(bytes: &[u8]) -> Option<Grammar> {
     let mut written: Written = postcard::from_bytes(bytes).ok()?;
     written.names.index();
