@@ -3,6 +3,7 @@
 use super::{Needs, tool};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -33,7 +34,7 @@ impl Libvirtd {
         Ok(())
     }
 
-    /// Starts one and waits until it answers.
+    /// Starts one and waits until it answers: its socket is there a moment before it listens.
     pub(crate) fn start() -> Self {
         let directory = tempfile::Builder::new().prefix("virt-libvirtd-").tempdir().unwrap();
         let mut command = Command::new("bash");
@@ -44,7 +45,8 @@ impl Libvirtd {
         let daemon = command.process_group(0).spawn().unwrap();
         let mut libvirtd = Self { daemon, directory };
         let deadline = Instant::now() + START;
-        while !(libvirtd.socket().exists() && libvirtd.path("pid").exists()) {
+        let answers = |l: &Self| UnixStream::connect(l.socket()).is_ok();
+        while !(libvirtd.path("pid").exists() && answers(&libvirtd)) {
             let ended = libvirtd.daemon.try_wait().unwrap();
             let waited = Instant::now() > deadline;
             assert!(ended.is_none() && !waited, "no libvirtd: {ended:?}\n{}", libvirtd.logs());
