@@ -99,7 +99,7 @@ struct At<'a> {
 impl<'a> At<'a> {
     /// What is in an element that stands here.
     fn inside(&self, e: &'a Element) -> Self {
-        let namespace = e.name.namespace.as_deref().unwrap_or("");
+        let namespace = e.name.uri();
         let place = self.place.child(namespace, &e.name.local).unwrap_or_else(Place::nowhere);
         let declared = e.namespaces.iter().rev().find(|d| d.prefix.is_none());
         let default = declared.map_or(self.default, |d| &*d.uri);
@@ -107,19 +107,19 @@ impl<'a> At<'a> {
     }
 
     fn repeats(&self, child: &Element) -> bool {
-        self.place.repeats(child.name.namespace.as_deref().unwrap_or(""), &child.name.local)
+        self.place.repeats(child.name.uri(), &child.name.local)
     }
 
     /// What the text of a child element may be.
     fn text_of(&self, child: &Element) -> Option<Values<'static>> {
-        let namespace = child.name.namespace.as_deref().unwrap_or("");
+        let namespace = child.name.uri();
         self.place.child(namespace, &child.name.local).and_then(|place| place.text())
     }
 
     /// What the key `name` with a single value would be.
     fn meaning(&self, name: &Name) -> Meaning<'static> {
         let prefixed = name.prefix.is_some();
-        let namespace = name.namespace.as_deref().unwrap_or("");
+        let namespace = name.uri();
         keys::meaning(
             &self.place,
             KeyName {
@@ -142,7 +142,7 @@ fn entries<'a>(e: &'a Element, inner: &At<'a>) -> Vec<Entry> {
     let groups = groups(e);
     for attribute in &e.attributes {
         let taken = groups.iter().any(|(name, _)| *name == attribute.name.local);
-        let namespace = attribute.name.namespace.as_deref().unwrap_or("");
+        let namespace = attribute.name.uri();
         let values = inner.place.attribute(namespace, &attribute.name.local);
         let key = attribute_key(attribute, inner, taken);
         list.push((key, literal(values.as_ref(), &attribute.value)));

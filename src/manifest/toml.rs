@@ -284,7 +284,7 @@ impl Reader<'_> {
         at: At<'_>,
     ) {
         let name = self.resolve(key, key_span, false);
-        let values = name.as_ref().and_then(|n| at.place.attribute(namespace(n), &n.local));
+        let values = name.as_ref().and_then(|n| at.place.attribute(n.uri(), &n.local));
         let text = self.words(key, value, values.as_ref());
         let (Some(name), Some(Text { value, span })) = (name, text) else { return };
         if element.attributes.len() >= Limits::default().attributes {
@@ -438,20 +438,16 @@ impl Reader<'_> {
     }
 }
 
-fn namespace(name: &Name) -> &str {
-    name.namespace.as_deref().unwrap_or("")
-}
-
 /// The place of the child elements of a name.
 fn child_place(place: &Place<'static>, name: &Name) -> Place<'static> {
-    place.child(namespace(name), &name.local).unwrap_or_else(Place::nowhere)
+    place.child(name.uri(), &name.local).unwrap_or_else(Place::nowhere)
 }
 
 /// Puts children in the order of the grammar; those that it does not know come last.
 fn sort(element: &mut Element, place: &Place<'_>) {
     element.children.sort_by_cached_key(|node| match node {
         Node::Text(_) => (false, 0),
-        Node::Element(e) => (true, place.order(namespace(&e.name), &e.name.local)),
+        Node::Element(e) => (true, place.order(e.name.uri(), &e.name.local)),
     });
 }
 

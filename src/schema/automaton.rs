@@ -125,10 +125,6 @@ impl Automaton {
         self.context_dependent
     }
 
-    pub(super) fn residues(&mut self) -> &mut Residues {
-        &mut self.residues
-    }
-
     pub(super) fn patterns(&self) -> &Patterns {
         self.residues.patterns()
     }
@@ -341,6 +337,14 @@ impl Automaton {
             memo.closed = Some(closed);
         }
         closed
+    }
+
+    /// The state behind the attributes as if all that it asks for were there.
+    pub(super) fn close_tag_anyway(&mut self, state: StateId) -> StateId {
+        let parts = self.parts(state);
+        let given = |p: &PatternId| self.residues.with_attributes(*p, Patterns::EMPTY);
+        let closed = parts.iter().map(given).collect();
+        self.state(closed)
     }
 
     /// What a start tag written so led to before, from this state.

@@ -74,7 +74,7 @@ impl Blame<'_, '_> {
         }
     }
 
-    fn element_word(&self) -> &'static str {
+    pub(super) fn element_word(&self) -> &'static str {
         match self.notation {
             Notation::Xml => "element",
             Notation::Toml => "key",

@@ -5,14 +5,11 @@ use super::automaton::{Automaton, ForkId, StateId};
 use super::blame::{Blame, Meant};
 use super::datatype::Context;
 use super::names::Symbol;
-use super::pattern::PatternId;
 use super::residue::Step;
 use super::run::mark_end;
-use super::value::is_blank;
 use crate::diag::{Diagnostic, Diagnostics, Span, excerpt};
-use crate::xml::{Element, NamespaceDecl, Node};
+use crate::xml::{Element, NamespaceDecl, Node, is_blank_text};
 use std::collections::HashSet;
-use std::sync::Arc;
 
 /// Most problems of one document that are said one by one.
 const PROBLEMS_MAX: usize = 100;
@@ -198,13 +195,7 @@ impl<'a, 'd> Walk<'a, 'd> {
                 self.say(problem);
             }
         }
-        let parts: Vec<PatternId> = self.automaton.parts(state).to_vec();
-        let residues = self.automaton.residues();
-        let closed = parts
-            .into_iter()
-            .map(|p| residues.map_attributes(p, &mut |_| super::pattern::Patterns::EMPTY));
-        let closed: Arc<[PatternId]> = closed.collect();
-        self.automaton.state(closed)
+        self.automaton.close_tag_anyway(state)
     }
 
     /// Walks through the children; gives the state after the last one, whether there were any, and
@@ -221,13 +212,13 @@ impl<'a, 'd> Walk<'a, 'd> {
         for node in &e.children {
             match node {
                 Node::Text(t) => {
-                    if is_blank(&text.0) && !is_blank(&t.value) {
+                    if is_blank_text(&text.0) && !is_blank_text(&t.value) {
                         text.1 = t.span;
                     }
                     text.0.push_str(&t.value);
                 }
                 Node::Element(child) => {
-                    if !is_blank(&text.0) {
+                    if !is_blank_text(&text.0) {
                         state = self.text_among(e, state, &text);
                     }
                     text.0.clear();
@@ -262,12 +253,12 @@ impl<'a, 'd> Walk<'a, 'd> {
         if mark_end(self.automaton, state, has_children, &text.0, &self.scopes) {
             return true;
         }
-        let state = if has_children && !is_blank(&text.0) {
+        let state = if has_children && !is_blank_text(&text.0) {
             self.text_among(e, state, &text)
         } else {
             state
         };
-        let blank = is_blank(&text.0) || (excuse.switch && !has_children && text.0 == "true");
+        let blank = is_blank_text(&text.0) || (excuse.switch && !has_children && text.0 == "true");
         if excuse.switch && blank && self.automaton.has_no_text(state) {
             return false;
         }
@@ -335,7 +326,7 @@ impl Excuse {
 
 /// The symbol that a name has to the grammar.
 pub(super) fn symbol(automaton: &Automaton, name: &crate::xml::Name) -> Symbol {
-    automaton.grammar().names.symbol(name.namespace.as_deref().unwrap_or(""), &name.local)
+    automaton.grammar().names.symbol(name.uri(), &name.local)
 }
 
 /// The namespaces in scope, from the tree.

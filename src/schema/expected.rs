@@ -1,7 +1,7 @@
 //! What a grammar would take at a place: read off the live patterns, so that nothing is named that
 //! is not possible there any more.
 
-use super::names::Symbol;
+use super::names::{NameClass, Symbol};
 use super::pattern::{AttributeId, ElementId, Grammar, Pattern, PatternId, Patterns};
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ pub(super) struct Expected<'a> {
     pub(super) patterns: &'a Patterns,
 }
 
-impl Expected<'_> {
+impl<'a> Expected<'a> {
     /// The elements that may come next. One that can never be satisfied is not among them.
     pub(super) fn elements(self, parts: &[PatternId]) -> Vec<ElementId> {
         let mut out = BTreeSet::new();
@@ -26,32 +26,18 @@ impl Expected<'_> {
     }
 
     fn first_elements(self, id: PatternId, out: &mut BTreeSet<ElementId>) {
-        match self.patterns.get(id) {
-            Pattern::Element(e) => {
-                let content = self.grammar.element(*e).map(|e| e.content);
-                if content != Some(Patterns::NOT_ALLOWED) {
-                    out.insert(*e);
-                }
+        let pattern = self.patterns.get(id);
+        if let Pattern::Element(e) = pattern {
+            let content = self.grammar.element(*e).map(|e| e.content);
+            if content != Some(Patterns::NOT_ALLOWED) {
+                out.insert(*e);
             }
-            Pattern::Group(parts) => {
-                for part in &**parts {
-                    self.first_elements(*part, out);
-                    if !self.patterns.is_nullable(*part) {
-                        break;
-                    }
-                }
+        }
+        for part in pattern.parts() {
+            self.first_elements(*part, out);
+            if matches!(pattern, Pattern::Group(_)) && !self.patterns.is_nullable(*part) {
+                break;
             }
-            Pattern::Choice(parts) | Pattern::Interleave(parts) => {
-                parts.iter().for_each(|p| self.first_elements(*p, out));
-            }
-            Pattern::OneOrMore(part) => self.first_elements(*part, out),
-            Pattern::NotAllowed
-            | Pattern::Empty
-            | Pattern::Text
-            | Pattern::List(_)
-            | Pattern::Data(_)
-            | Pattern::Value(_)
-            | Pattern::Attribute(_) => {}
         }
     }
 
@@ -71,13 +57,7 @@ impl Expected<'_> {
     pub(super) fn names(self, content: PatternId, name: Symbol, attribute: bool) -> bool {
         let mut found = false;
         self.visit(content, false, &mut |pattern, _| {
-            let class = match pattern {
-                Pattern::Element(e) if !attribute => self.grammar.element(*e).map(|e| &e.class),
-                Pattern::Attribute(a) if attribute => {
-                    self.grammar.attributes.get(*a).map(|a| &a.class)
-                }
-                _ => None,
-            };
+            let class = self.class(pattern, attribute);
             found |= class.is_some_and(|class| class.listed().contains(&name));
         });
         found
@@ -99,19 +79,16 @@ impl Expected<'_> {
     fn visit(self, id: PatternId, repeated: bool, f: &mut dyn FnMut(&Pattern, bool)) {
         let pattern = self.patterns.get(id);
         f(pattern, repeated);
+        let repeated = repeated || matches!(pattern, Pattern::OneOrMore(_));
+        pattern.parts().iter().for_each(|p| self.visit(*p, repeated, f));
+    }
+
+    /// The names that a pattern may have, if it is one of an attribute, or of an element.
+    fn class(self, pattern: &Pattern, attribute: bool) -> Option<&'a NameClass> {
         match pattern {
-            Pattern::Choice(parts) | Pattern::Interleave(parts) | Pattern::Group(parts) => {
-                parts.iter().for_each(|p| self.visit(*p, repeated, f));
-            }
-            Pattern::OneOrMore(part) => self.visit(*part, true, f),
-            Pattern::NotAllowed
-            | Pattern::Empty
-            | Pattern::Text
-            | Pattern::List(_)
-            | Pattern::Data(_)
-            | Pattern::Value(_)
-            | Pattern::Attribute(_)
-            | Pattern::Element(_) => {}
+            Pattern::Attribute(a) if attribute => self.grammar.attributes.get(*a).map(|a| &a.class),
+            Pattern::Element(e) if !attribute => self.grammar.element(*e).map(|e| &e.class),
+            _ => None,
         }
     }
 
@@ -119,38 +96,21 @@ impl Expected<'_> {
     /// the live patterns need.
     pub(super) fn required(self, parts: &[PatternId], attributes: bool) -> BTreeSet<Symbol> {
         let live = parts.iter().filter(|p| **p != Patterns::NOT_ALLOWED);
-        let sets = live.map(|p| self.required_in(*p, attributes));
-        sets.reduce(|a, b| a.intersection(&b).copied().collect()).unwrap_or_default()
+        common(live.map(|p| self.required_in(*p, attributes)))
     }
 
     fn required_in(self, id: PatternId, attributes: bool) -> BTreeSet<Symbol> {
-        let single = |class: &super::names::NameClass| match class.listed().as_slice() {
-            [name] if !class.is_infinite() => BTreeSet::from([*name]),
-            _ => BTreeSet::new(),
-        };
-        match self.patterns.get(id) {
-            Pattern::Attribute(a) if attributes => {
-                self.grammar.attributes.get(*a).map(|a| single(&a.class)).unwrap_or_default()
-            }
-            Pattern::Element(e) if !attributes => {
-                self.grammar.element(*e).map(|e| single(&e.class)).unwrap_or_default()
-            }
-            Pattern::Choice(parts) => {
-                let sets = parts.iter().map(|p| self.required_in(*p, attributes));
-                sets.reduce(|a, b| a.intersection(&b).copied().collect()).unwrap_or_default()
-            }
-            Pattern::Interleave(parts) | Pattern::Group(parts) => {
-                parts.iter().flat_map(|p| self.required_in(*p, attributes)).collect()
-            }
-            Pattern::OneOrMore(part) => self.required_in(*part, attributes),
-            Pattern::NotAllowed
-            | Pattern::Empty
-            | Pattern::Text
-            | Pattern::List(_)
-            | Pattern::Data(_)
-            | Pattern::Value(_)
-            | Pattern::Attribute(_)
-            | Pattern::Element(_) => BTreeSet::new(),
+        let pattern = self.patterns.get(id);
+        if let Some(class) = self.class(pattern, attributes) {
+            return match class.listed().as_slice() {
+                [name] if !class.is_infinite() => BTreeSet::from([*name]),
+                _ => BTreeSet::new(),
+            };
+        }
+        let sets = pattern.parts().iter().map(|p| self.required_in(*p, attributes));
+        match pattern {
+            Pattern::Choice(_) => common(sets),
+            _ => sets.flatten().collect(),
         }
     }
 
@@ -160,26 +120,10 @@ impl Expected<'_> {
         if self.patterns.is_nullable(id) {
             return BTreeSet::new();
         }
-        let names = |class: &super::names::NameClass| class.listed().into_iter().collect();
-        match self.patterns.get(id) {
-            Pattern::Attribute(a) if attributes => {
-                self.grammar.attributes.get(*a).map(|a| names(&a.class)).unwrap_or_default()
-            }
-            Pattern::Element(e) if !attributes => {
-                self.grammar.element(*e).map(|e| names(&e.class)).unwrap_or_default()
-            }
-            Pattern::Choice(parts) | Pattern::Interleave(parts) | Pattern::Group(parts) => {
-                parts.iter().flat_map(|p| self.one_of(*p, attributes)).collect()
-            }
-            Pattern::OneOrMore(part) => self.one_of(*part, attributes),
-            Pattern::NotAllowed
-            | Pattern::Empty
-            | Pattern::Text
-            | Pattern::List(_)
-            | Pattern::Data(_)
-            | Pattern::Value(_)
-            | Pattern::Attribute(_)
-            | Pattern::Element(_) => BTreeSet::new(),
+        let pattern = self.patterns.get(id);
+        match self.class(pattern, attributes) {
+            Some(class) => class.listed().into_iter().collect(),
+            None => pattern.parts().iter().flat_map(|p| self.one_of(*p, attributes)).collect(),
         }
     }
 
@@ -227,6 +171,11 @@ impl Expected<'_> {
             | Pattern::Element(_) => {}
         }
     }
+}
+
+/// What is in all of the sets.
+fn common(sets: impl Iterator<Item = BTreeSet<Symbol>>) -> BTreeSet<Symbol> {
+    sets.reduce(|a, b| a.intersection(&b).copied().collect()).unwrap_or_default()
 }
 
 /// The texts that a place takes.

@@ -4,7 +4,6 @@ use super::automaton::StateId;
 use super::blame::{Blame, Known, Meant, is_secret, or_list};
 use super::diagnose::{Notation, Place, symbol};
 use super::names::Symbol;
-
 use super::residue::Step;
 use super::variant::Goal;
 use crate::diag::{closest, excerpt, nearest};
@@ -88,7 +87,7 @@ impl Blame<'_, '_> {
             Some((uri.to_owned(), local.to_owned(), k.clone(), symbol))
         };
         let all: Vec<_> = next.iter().filter_map(known).collect();
-        let own = name.namespace.as_deref().unwrap_or("");
+        let own = name.uri();
         let same = all.iter().filter(|(uri, ..)| uri == own).map(|(_, local, ..)| local.as_str());
         if let Some((distance, found)) = nearest(&name.local, same) {
             let (_, _, known, symbol) =

@@ -5,12 +5,11 @@ use super::blame::{Blame, Known, is_secret};
 use super::diagnose::Notation;
 use super::expected::Values;
 use super::names::Symbol;
-use super::pattern::{PatternId, Patterns};
+use super::pattern::PatternId;
 use super::residue::Step;
-use super::value::is_blank;
 use super::variant::Goal;
 use crate::diag::{Diagnostic, Span};
-use crate::xml::Element;
+use crate::xml::{Element, is_blank_text};
 use std::collections::BTreeSet;
 
 impl Blame<'_, '_> {
@@ -77,15 +76,8 @@ impl Blame<'_, '_> {
 
     /// Whether the element may have a text at all.
     fn takes_text_at(&mut self, inside: StateId) -> bool {
-        let parts = self.automaton.parts(inside).to_vec();
-        let residues = self.automaton.residues();
-        let content = parts
-            .into_iter()
-            .map(|p| residues.map_attributes(p, &mut |_| Patterns::EMPTY))
-            .collect();
-        let content = self.automaton.state(content);
-        let fork = self.automaton.fork(content, Step::Text);
-        !self.automaton.fork_parts(fork).is_empty()
+        let content = self.automaton.close_tag_anyway(inside);
+        !self.automaton.has_no_text(content)
     }
 
     /// An element that ends too early, or whose only text is wrong. `meant` are children that were
@@ -100,7 +92,7 @@ impl Blame<'_, '_> {
     ) -> Vec<Diagnostic> {
         let fork = self.automaton.fork(state, Step::Text);
         let texts = self.automaton.fork_parts(fork);
-        if !has_children && !is_blank(&text.0) {
+        if !has_children && !is_blank_text(&text.0) {
             if texts.is_empty() {
                 return vec![self.text_among(e, state, text)];
             }
@@ -170,11 +162,7 @@ impl Blame<'_, '_> {
             if any.iter().any(|k| meant.contains(&k.shown)) {
                 return Vec::new();
             }
-            let what = match self.notation {
-                Notation::Xml => "element",
-                Notation::Toml => "key",
-            };
-            let summary = format!("{around} lacks one {what} or more");
+            let summary = format!("{around} lacks one {} or more", self.element_word());
             let problem = Diagnostic::error("missing-element", summary).at(e.span);
             return vec![problem.expected(self.written_names(&any))];
         }
@@ -206,8 +194,8 @@ impl Blame<'_, '_> {
         let keys: Vec<String> =
             required.iter().filter_map(|s| self.known(*s)).map(|k| k.shown).collect();
         let bare = self.automaton.inside(fork).is_some_and(|inside| {
-            let residues = self.automaton.parts(inside);
-            residues.iter().any(|p| self.is_satisfied_by_attributes(*p))
+            let content = self.automaton.close_tag_anyway(inside);
+            self.automaton.is_final(content)
         });
         match self.notation {
             Notation::Xml => {
@@ -225,11 +213,5 @@ impl Blame<'_, '_> {
                 format!("{name} = {{ {} }}", keys.join(", "))
             }
         }
-    }
-
-    fn is_satisfied_by_attributes(&mut self, pattern: PatternId) -> bool {
-        let residues = self.automaton.residues();
-        let left = residues.map_attributes(pattern, &mut |_| Patterns::EMPTY);
-        self.automaton.patterns().is_nullable(left)
     }
 }

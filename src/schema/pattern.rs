@@ -85,6 +85,25 @@ pub enum Pattern {
     Element(ElementId),
 }
 
+impl Pattern {
+    /// The patterns that it puts together in one element. What is in an element, an attribute, a
+    /// list or an exception is not among them.
+    pub fn parts(&self) -> &[PatternId] {
+        match self {
+            Self::Choice(parts) | Self::Interleave(parts) | Self::Group(parts) => parts,
+            Self::OneOrMore(part) => std::slice::from_ref(part),
+            Self::NotAllowed
+            | Self::Empty
+            | Self::Text
+            | Self::List(_)
+            | Self::Data(_)
+            | Self::Value(_)
+            | Self::Attribute(_)
+            | Self::Element(_) => &[],
+        }
+    }
+}
+
 /// Patterns by number, each kept once.
 #[derive(Clone, Debug)]
 pub struct Patterns {
@@ -201,6 +220,27 @@ impl Patterns {
         match part {
             Self::NOT_ALLOWED => part,
             _ => self.intern(Pattern::List(part)),
+        }
+    }
+
+    /// A pattern like `pattern`, with others in place of its [`Pattern::parts`].
+    pub(super) fn remake(&mut self, pattern: &Pattern, parts: Vec<PatternId>) -> PatternId {
+        match pattern {
+            Pattern::Choice(_) => self.choice(parts),
+            Pattern::Interleave(_) => self.interleave(parts),
+            Pattern::Group(_) => self.group(parts),
+            Pattern::OneOrMore(_) => {
+                let part = self.group(parts);
+                self.one_or_more(part)
+            }
+            Pattern::NotAllowed
+            | Pattern::Empty
+            | Pattern::Text
+            | Pattern::List(_)
+            | Pattern::Data(_)
+            | Pattern::Value(_)
+            | Pattern::Attribute(_)
+            | Pattern::Element(_) => self.intern(pattern.clone()),
         }
     }
 

@@ -79,29 +79,10 @@ impl Residues {
         if let Some(to) = moved.get(&id) {
             return *to;
         }
-        let mut all = |parts: &[PatternId], fresh: &mut Patterns| -> Vec<PatternId> {
-            parts.iter().map(|p| self.transplant(fresh, *p, moved)).collect()
-        };
-        let to = match self.patterns.get(id).clone() {
-            Pattern::Choice(parts) => {
-                let parts = all(&parts, fresh);
-                fresh.choice(parts)
-            }
-            Pattern::Interleave(parts) => {
-                let parts = all(&parts, fresh);
-                fresh.interleave(parts)
-            }
-            Pattern::Group(parts) => {
-                let parts = all(&parts, fresh);
-                fresh.group(parts)
-            }
-            Pattern::OneOrMore(part) => {
-                let part = self.transplant(fresh, part, moved);
-                fresh.one_or_more(part)
-            }
-            // residues have no new patterns of the other sorts
-            leaf => fresh.intern(leaf),
-        };
+        let pattern = self.patterns.get(id);
+        let parts = pattern.parts().iter().map(|p| self.transplant(fresh, *p, moved)).collect();
+        // residues have no new patterns of the sorts without parts
+        let to = fresh.remake(pattern, parts);
         moved.insert(id, to);
         to
     }
@@ -210,45 +191,21 @@ impl Residues {
         if let Some(known) = self.closed.get(&id) {
             return *known;
         }
-        let closed = self.map_attributes(id, &mut |_| Patterns::NOT_ALLOWED);
+        let closed = self.with_attributes(id, Patterns::NOT_ALLOWED);
         self.closed.insert(id, closed);
         closed
     }
 
     /// The pattern with every attribute replaced.
-    pub(super) fn map_attributes(
-        &mut self,
-        id: PatternId,
-        with: &mut dyn FnMut(PatternId) -> PatternId,
-    ) -> PatternId {
-        let mut all = |residues: &mut Self, parts: &[PatternId]| -> Vec<PatternId> {
-            parts.iter().map(|p| residues.map_attributes(*p, with)).collect()
-        };
+    pub(super) fn with_attributes(&mut self, id: PatternId, with: PatternId) -> PatternId {
         match self.patterns.get(id).clone() {
-            Pattern::Attribute(_) => with(id),
-            Pattern::Choice(parts) => {
-                let parts = all(self, &parts);
-                self.patterns.choice(parts)
+            Pattern::Attribute(_) => with,
+            pattern if pattern.parts().is_empty() => id,
+            pattern => {
+                let parts =
+                    pattern.parts().iter().map(|p| self.with_attributes(*p, with)).collect();
+                self.patterns.remake(&pattern, parts)
             }
-            Pattern::Interleave(parts) => {
-                let parts = all(self, &parts);
-                self.patterns.interleave(parts)
-            }
-            Pattern::Group(parts) => {
-                let parts = all(self, &parts);
-                self.patterns.group(parts)
-            }
-            Pattern::OneOrMore(part) => {
-                let part = self.map_attributes(part, with);
-                self.patterns.one_or_more(part)
-            }
-            Pattern::NotAllowed
-            | Pattern::Empty
-            | Pattern::Text
-            | Pattern::List(_)
-            | Pattern::Data(_)
-            | Pattern::Value(_)
-            | Pattern::Element(_) => id,
         }
     }
 }

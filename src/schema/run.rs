@@ -4,7 +4,8 @@ use super::automaton::{Automaton, ForkId, StateId};
 use super::datatype::Context;
 use super::names::Symbol;
 use super::residue::Step;
-use super::value::{is_blank, text_step};
+use super::value::text_step;
+use crate::xml::is_blank_text;
 
 /// A document that is being read. Its own memory is the depth of the document and its longest text.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ impl<'a> Run<'a> {
             let mut open: Vec<&mut ForkId> = self.open.iter_mut().collect();
             self.automaton.renew(&mut open, &mut self.state);
         }
-        if !is_blank(&self.text) {
+        if !is_blank_text(&self.text) {
             self.state = text_step(self.automaton, self.state, &self.text, cx);
         }
         self.text.clear();
@@ -46,12 +47,29 @@ impl<'a> Run<'a> {
         self.state
     }
 
-    /// Enters an element. Attributes may follow, then [`Self::close_tag`].
-    pub(super) fn open(&mut self, name: Symbol) -> Option<ForkId> {
+    /// Enters an element by its name and its attributes with their values; names come with their
+    /// namespace, which is empty for none. `None` if it does not fit.
+    pub(super) fn start_tag<'n>(
+        &mut self,
+        (uri, local): (&str, &str),
+        attributes: impl Iterator<Item = (&'n str, &'n str, &'n str)>,
+        cx: &dyn Context,
+    ) -> Option<ForkId> {
+        let name = self.symbol(uri, local);
         let fork = self.automaton.fork(self.state, Step::Element(name));
         let inside = self.automaton.inside(fork)?;
         self.enter(fork, inside);
-        Some(fork)
+        for (uri, local, value) in attributes {
+            let name = self.symbol(uri, local);
+            if !self.attribute(name, value, cx) {
+                return None;
+            }
+        }
+        self.close_tag().then_some(fork)
+    }
+
+    fn symbol(&self, uri: &str, local: &str) -> Symbol {
+        self.automaton.grammar().names.symbol(uri, local)
     }
 
     /// Enters an element whose start tag is known to lead to `inside`.
@@ -61,7 +79,7 @@ impl<'a> Run<'a> {
         self.has_children = false;
     }
 
-    pub(super) fn attribute(&mut self, name: Symbol, value: &str, cx: &dyn Context) -> bool {
+    fn attribute(&mut self, name: Symbol, value: &str, cx: &dyn Context) -> bool {
         let fork = self.automaton.fork(self.state, Step::Attribute(name));
         if !self.automaton.mark_value(fork, value, cx) {
             return false;
@@ -70,7 +88,7 @@ impl<'a> Run<'a> {
         !self.automaton.is_dead(self.state)
     }
 
-    pub(super) fn close_tag(&mut self) -> bool {
+    fn close_tag(&mut self) -> bool {
         self.state = self.automaton.close_tag(self.state);
         !self.automaton.is_dead(self.state)
     }
@@ -106,17 +124,17 @@ pub(super) fn mark_end(
     cx: &dyn Context,
 ) -> bool {
     if has_children {
-        let state = if is_blank(text) { state } else { text_step(automaton, state, text, cx) };
+        let state = if is_blank_text(text) { state } else { text_step(automaton, state, text, cx) };
         automaton.mark_final(state);
         return automaton.alive.contains(&true);
     }
     if automaton.has_no_text(state) {
         automaton.mark_final(state);
-        return is_blank(text) && automaton.alive.contains(&true);
+        return is_blank_text(text) && automaton.alive.contains(&true);
     }
     let after = text_step(automaton, state, text, cx);
     automaton.mark_final(after);
-    if is_blank(text) {
+    if is_blank_text(text) {
         let as_text = std::mem::take(&mut automaton.alive);
         automaton.mark_final(state);
         for (a, b) in automaton.alive.iter_mut().zip(as_text) {

@@ -146,22 +146,11 @@ impl<'g> Walk<'g> {
         if !seen.insert(id) {
             return;
         }
-        match self.grammar.patterns.get(id) {
-            Pattern::Choice(parts) | Pattern::Interleave(parts) | Pattern::Group(parts) => {
-                parts.iter().for_each(|part| self.names(*part, seen, names));
-            }
-            Pattern::OneOrMore(part) => self.names(*part, seen, names),
-            Pattern::Element(element) => {
-                names.extend(self.grammar.element(*element).iter().flat_map(|e| e.class.listed()));
-            }
-            Pattern::NotAllowed
-            | Pattern::Empty
-            | Pattern::Text
-            | Pattern::List(_)
-            | Pattern::Data(_)
-            | Pattern::Value(_)
-            | Pattern::Attribute(_) => {}
+        let pattern = self.grammar.patterns.get(id);
+        if let Pattern::Element(element) = pattern {
+            names.extend(self.grammar.element(*element).iter().flat_map(|e| e.class.listed()));
         }
+        pattern.parts().iter().for_each(|part| self.names(*part, seen, names));
     }
 
     fn attribute(&mut self, id: AttributeId) {

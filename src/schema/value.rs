@@ -1,9 +1,10 @@
 //! Tests of texts: the value of an attribute, or the text of an element.
 
 use super::automaton::Automaton;
-use super::datatype::{Context, collapse};
+use super::datatype::{Context, collapse, words};
 use super::pattern::{Grammar, Pattern, PatternId, Patterns};
 use super::residue::Step;
+use crate::xml::is_blank_text;
 use rustc_hash::FxHashSet;
 use std::sync::Arc;
 
@@ -55,7 +56,7 @@ impl ValueTest {
     pub(super) fn matches(&self, automaton: &mut Automaton, text: &str, cx: &dyn Context) -> bool {
         self.any
             || (!self.tokens.is_empty() && self.tokens.contains(&*collapse(text)))
-            || (self.blank && is_blank(text))
+            || (self.blank && is_blank_text(text))
             || self.others.iter().any(|p| text_matches(automaton, *p, text, cx))
     }
 }
@@ -104,21 +105,11 @@ pub(super) fn text_step(
 
 fn list_matches(automaton: &mut Automaton, part: PatternId, text: &str, cx: &dyn Context) -> bool {
     let mut state = automaton.state(Arc::from([part]));
-    for word in text.split(is_space).filter(|w| !w.is_empty()) {
+    for word in words(text) {
         state = text_step(automaton, state, word, cx);
         if automaton.is_dead(state) {
             return false;
         }
     }
     automaton.is_final(state)
-}
-
-/// Whether a character is white space to XML.
-fn is_space(c: char) -> bool {
-    matches!(c, ' ' | '\t' | '\n' | '\r')
-}
-
-/// Whether a text is nothing but white space.
-pub(super) fn is_blank(text: &str) -> bool {
-    text.bytes().all(|b| matches!(b, b' ' | b'\t' | b'\n' | b'\r'))
 }

@@ -31,6 +31,13 @@ pub struct QName<'a> {
     pub namespace: Option<Arc<str>>,
 }
 
+impl QName<'_> {
+    /// The URI of the namespace; empty for none.
+    pub fn uri(&self) -> &str {
+        self.namespace.as_deref().unwrap_or("")
+    }
+}
+
 /// An attribute of a start tag, `xmlns` aside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttributeEvent<'a> {

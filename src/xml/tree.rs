@@ -26,6 +26,11 @@ impl Name {
         Self { prefix: Some(prefix.into()), namespace: Some(namespace.into()), local: local.into() }
     }
 
+    /// The URI of the namespace; empty for none.
+    pub fn uri(&self) -> &str {
+        self.namespace.as_deref().unwrap_or("")
+    }
+
     /// The name as written in a document: `prefix:local` or `local`.
     pub fn written(&self) -> String {
         match &self.prefix {

@@ -18,7 +18,7 @@ pub(super) fn is_blank(byte: u8) -> bool {
 }
 
 /// Whether a text is nothing but white space to XML, which knows fewer of it than Unicode.
-pub(super) fn is_blank_text(text: &str) -> bool {
+pub fn is_blank_text(text: &str) -> bool {
     text.bytes().all(is_blank)
 }
 

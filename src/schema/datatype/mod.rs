@@ -14,6 +14,7 @@ mod value;
 mod words;
 
 pub use space::collapse;
+pub(super) use space::words;
 pub use value::Context;
 pub use words::{Description, Limit, Sort};
 

@@ -48,7 +48,7 @@ pub fn collapse(text: &str) -> Cow<'_, str> {
 }
 
 /// What stands between white space.
-pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
+pub(in crate::schema) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(SPACE).filter(|word| !word.is_empty())
 }
 

@@ -171,11 +171,6 @@ impl Kind {
     }
 }
 
-/// Whether there is nothing but XML's white space.
-pub(super) fn is_blank(text: &str) -> bool {
-    text.bytes().all(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n'))
-}
-
 /// The text without the white space around it; only that of XML counts.
 pub(super) fn trim(text: &str) -> &str {
     let inside = |b: u8| !matches!(b, b' ' | b'\t' | b'\r' | b'\n');

@@ -1,8 +1,10 @@
 //! The elements of a schema, less what has no meaning in it: annotations, white space, comments.
 
-use super::kind::{Attr, Kind, RELAX_NG, is_blank, trim};
+use super::kind::{Attr, Kind, RELAX_NG, trim};
 use crate::diag::{Diagnostic, SourceId, Span};
-use crate::xml::{AttributeEvent, Event, Events, Limits, NamespaceDecl, NamespaceEvent, QName};
+use crate::xml::{
+    AttributeEvent, Event, Events, Limits, NamespaceDecl, NamespaceEvent, QName, is_blank_text,
+};
 use crate::xml::{Tag, XML_NAMESPACE};
 
 /// The namespace of RELAX NG's annotations, of which `documentation` is read.
@@ -239,7 +241,7 @@ impl Reader<'_> {
             }
             parent.text_span.end = span.end;
             parent.text.push_str(text);
-        } else if !is_blank(text) {
+        } else if !is_blank_text(text) {
             parent.rare_mut().text.get_or_insert(span);
         }
     }
