@@ -39,6 +39,9 @@ pub(crate) fn run(context: &Context, args: &ApplyArgs) -> Run {
 
 /// Applies the plan of a session that nothing refuses, and looks again.
 pub(crate) fn carry_out(context: &Context, session: &Session, run: &RunOptions) -> Run {
+    if !session.plan.is_empty() && session.host.capabilities.read_only {
+        return Ok(refuse_to_change(context));
+    }
     if !session.plan.is_empty() && run.confirm && !confirmed(context)? {
         context.output.note("nothing was changed\n");
         return Ok(Exit::Refused);
@@ -66,6 +69,14 @@ pub(crate) fn carry_out(context: &Context, session: &Session, run: &RunOptions) 
     } else {
         Exit::Done
     })
+}
+
+/// Says that a host is only looked at, before the first call that would change it.
+fn refuse_to_change(context: &Context) -> Exit {
+    let text = "the connection is read-only; nothing was changed";
+    let error = Error::new(ErrorCode::OPERATION_DENIED, ErrorDomain::NONE, text);
+    context.show_error(&error.hint("leave --read-only out to apply the plan"));
+    Exit::Refused
 }
 
 fn walk(context: &Context, plan: &Plan, host: &Host, parallel: usize) -> Report {
@@ -127,6 +138,9 @@ fn saved_plan(context: &Context, path: &Path, run: &RunOptions) -> Run {
     }
     if run.dry_run {
         return Ok(Exit::Done);
+    }
+    if host.capabilities.read_only {
+        return Ok(refuse_to_change(context));
     }
     if run.confirm && !confirmed(context)? {
         context.output.note("nothing was changed\n");

@@ -21,6 +21,9 @@ pub(crate) struct Global {
     /// VIRSH_DEFAULT_CONNECT_URI, LIBVIRT_DEFAULT_URI
     #[arg(short, long, global = true, value_name = "URI")]
     pub(crate) connect: Option<String>,
+    /// Only look at the host: nothing can be changed, and no secret is read
+    #[arg(short, long, global = true)]
+    pub(crate) read_only: bool,
     /// How results are printed
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Human)]
     pub(crate) output: Format,

@@ -15,6 +15,8 @@ pub(crate) struct Context {
     pub(crate) output: Output,
     /// `--connect`.
     pub(crate) connect: Option<String>,
+    /// `--read-only`.
+    pub(crate) read_only: bool,
 }
 
 /// Variables that name the host, the first that is set counts. The last two are libvirt's own.
@@ -32,7 +34,11 @@ impl Context {
         let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
         // a second subscriber in one process is the test's own affair
         let _ = log.with_target(false).with_ansi(std::io::stderr().is_terminal()).try_init();
-        Self { output: Output::new(global), connect: global.connect.clone() }
+        Self {
+            output: Output::new(global),
+            connect: global.connect.clone(),
+            read_only: global.read_only,
+        }
     }
 
     /// The URI to connect to: `--connect`, then `virt.toml`'s, then the environment's, then the
@@ -49,10 +55,11 @@ impl Context {
 
     /// What drivers may know of the environment.
     pub(crate) fn environment(&self) -> Environment {
-        Environment::new(
+        let environment = Environment::new(
             std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from),
             std::env::var_os("HOME").map(PathBuf::from),
-        )
+        );
+        Environment { read_only: self.read_only, ..environment }
     }
 
     /// Prints a result of a command that changes the host: with no reader left it goes on all the

@@ -12,11 +12,13 @@ pub struct Environment {
     pub runtime_dir: Option<PathBuf>,
     /// `HOME`.
     pub home: Option<PathBuf>,
+    /// Whether hosts are only looked at: connections are opened read-only.
+    pub read_only: bool,
 }
 
 impl Environment {
     /// The environment of this process's user, given the two variables that matter.
     pub fn new(runtime_dir: Option<PathBuf>, home: Option<PathBuf>) -> Self {
-        Self { uid: nix::unistd::geteuid().as_raw(), runtime_dir, home }
+        Self { uid: nix::unistd::geteuid().as_raw(), runtime_dir, home, read_only: false }
     }
 }

@@ -127,6 +127,13 @@ impl Uri {
         if text.eq_ignore_ascii_case("xen") {
             return Ok(Self::local("xen", "/"));
         }
+        if text.starts_with('/') {
+            return Err(Problem::new(
+                "it is a path, which once was the socket of Xen's xend",
+                "use xen:///system; another socket of libvirt's is named such as \
+                 qemu+unix:///system?socket=/PATH",
+            ));
+        }
         let (scheme, rest) = text
             .split_once("://")
             .ok_or_else(|| Problem::new("it has no '://'", "write it such as qemu:///system"))?;
@@ -225,6 +232,11 @@ impl Uri {
     /// The value of a parameter.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether a parameter that is a switch is on: any number but 0.
+    pub fn switch(&self, name: &str) -> bool {
+        self.parameter(name).and_then(|v| v.parse::<i32>().ok()).is_some_and(|n| n != 0)
     }
 
     /// Which kind of daemon is searched for.
@@ -424,11 +436,44 @@ fn read_parameters(query: &str) -> Read<Vec<(String, String)>> {
     Ok(parameters)
 }
 
+/// Parameters of libvirt's that have no meaning here: why, and what to do instead.
+const MEANINGLESS: [(&str, &str, &str); 5] = [
+    (
+        "known_hosts",
+        "is for ssh libraries, and here the ssh program is used",
+        "set UserKnownHostsFile in ~/.ssh/config",
+    ),
+    (
+        "known_hosts_verify",
+        "is for ssh libraries, and here the ssh program is used",
+        "set StrictHostKeyChecking in ~/.ssh/config, or add no_verify=1",
+    ),
+    (
+        "sshauth",
+        "is for ssh libraries, and here the ssh program is used",
+        "set PreferredAuthentications in ~/.ssh/config",
+    ),
+    (
+        "tls_priority",
+        "is in GnuTLS's words, and here TLS is rustls's: 1.3 and 1.2 with today's suites",
+        "leave it out",
+    ),
+    (
+        "no_sanity",
+        "would switch off the checks of our own certificate, which are always made",
+        "leave it out; virt pki check says what is wrong with the certificate",
+    ),
+];
+
 /// Whether a parameter that concerns the connection has a value that can be used.
 fn check_parameter(name: &str, value: &str) -> Read<()> {
+    if let Some((_, why, hint)) = MEANINGLESS.iter().find(|(n, _, _)| *n == name) {
+        return Err(Problem::new(format!("the parameter {name} {why}"), *hint));
+    }
     let expected = match name {
         "mode" if Mode::parse(value).is_none() => "auto, direct or legacy",
-        "no_verify" if value.parse::<i32>().is_err() => "0 or 1",
+        "no_verify" | "no_tty" if value.parse::<i32>().is_err() => "0 or 1",
+        "proxy" if !["auto", "netcat", "native"].contains(&value) => "auto, netcat or native",
         // The path ends up in a shell's command line on the other host when ssh uses netcat.
         "socket" if !is_safe_path(value) => {
             "an absolute path of letters, digits, '.', '_', '-' and '/'"
@@ -535,7 +580,8 @@ mod tests {
             assert!(error.hint.as_deref().unwrap().contains(hint), "{uri}: {error:?}");
         };
         check("qemu", "it has no '://'", "qemu:///system");
-        check("///var/run/xend/xend-socket", "it has no '://'", "qemu:///system");
+        check("///var/run/xend/xend-socket", "socket of Xen's xend", "xen:///system");
+        check("/var/run/x", "socket of Xen's xend", "socket=/PATH");
         check("http://oirase/", "http URIs were xend's, which no longer exists", "xen");
         check("qemu+sssh://h/", "'sssh' is not a transport", "did you mean ssh?");
         check("-x://h/", "'-x' is not a driver's name", "drivers are");
@@ -559,6 +605,8 @@ mod tests {
         check("qemu:///%zz", "two hexadecimal digits do not follow", "driver");
         check("qemu:///%ff", "bytes that are not UTF-8", "driver");
         check("qemu:///a%0ab", "a control character", "driver");
+        check("qemu+ssh://h/system?sshauth=agent", "the ssh program is used", "~/.ssh/config");
+        check("qemu+ssh://h/system?proxy=fast", "has the value 'fast'", "auto, netcat or native");
         check("qemu:///system#x", "it has a fragment ('#')", "%23");
     }
 

@@ -47,6 +47,8 @@ pub struct Capabilities {
     pub undefine_keeps_state: bool,
     /// Whether a domain can be started with its processors stopped.
     pub creates_paused: bool,
+    /// Whether the host is only looked at: nothing can be changed, and no secret is shown.
+    pub read_only: bool,
     /// First three bytes of generated MAC addresses.
     pub mac_prefix: [u8; 3],
 }

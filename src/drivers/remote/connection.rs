@@ -3,7 +3,11 @@
 //! Nothing here blocks but [`wait`], which polls reading and writing of any number of connections
 //! together. Writing without reading would deadlock: a daemon stops reading a client that has five
 //! calls unanswered, and resumes when it could write a reply.
+//!
+//! A peer that is silent while it owes an answer is asked whether it is still there. That takes one
+//! of the five calls that a daemon works on, so it is asked only while one of them is free.
 
+use super::transport::Stream;
 use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
 use crate::wire::{
     Decode, FrameReader, Header, Malformed, PING, PONG, Packet, PacketKind, Procedure, Program,
@@ -12,9 +16,7 @@ use crate::wire::{
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::collections::{BTreeMap, VecDeque};
-use std::io::{ErrorKind, Read as _, Write as _};
-use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 /// Calls outstanding at once where they are quick. A daemon works on five of them; what is beyond
@@ -28,6 +30,15 @@ const BACKLOG_MAX: usize = 1 << 20;
 /// Bytes read at once, and how often before the deadlines are looked at again.
 const READ_SIZE: usize = 64 << 10;
 const READS_MAX: usize = 64;
+
+/// How long a peer that owes an answer may be silent before it is asked whether it is there, and how
+/// long it has to say so: together 25 s, as long as libvirt's own keepalive takes to give up.
+const SILENCE: Duration = Duration::from_secs(10);
+const PONG_TIME: Duration = Duration::from_secs(15);
+
+/// Calls of a client that a daemon works on at once (`max_client_requests`); it does not read a
+/// question while all of them are taken.
+const SERVED_AT_ONCE: usize = 5;
 
 /// A call ready to be sent.
 #[derive(Debug)]
@@ -73,7 +84,7 @@ struct Pending {
 /// A stream to a server, and the calls on it.
 #[derive(Debug)]
 pub(super) struct Connection {
-    stream: UnixStream,
+    stream: Box<dyn Stream>,
     frames: FrameReader,
     /// What waits to be written, and how much of it is.
     outgoing: Vec<u8>,
@@ -87,13 +98,19 @@ pub(super) struct Connection {
     /// Calls whose deadline passed: their replies, should they come, are dropped.
     abandoned: BTreeMap<u32, Procedure>,
     completions: VecDeque<Completion>,
+    /// Whether the peer is asked when it is silent; not before it has let us in, as a person may be
+    /// asked for a password until then.
+    listening: bool,
+    /// When something last came while an answer was owed, and when the peer was asked since.
+    heard: Instant,
+    asked: Option<Instant>,
     /// Why nothing more can be sent.
     broken: Option<Error>,
 }
 
 impl Connection {
     /// A connection over `stream`, which does not block.
-    pub(super) fn new(stream: UnixStream) -> Self {
+    pub(super) fn new(stream: Box<dyn Stream>) -> Self {
         Self {
             stream,
             frames: FrameReader::default(),
@@ -105,8 +122,16 @@ impl Connection {
             pending: BTreeMap::new(),
             abandoned: BTreeMap::new(),
             completions: VecDeque::new(),
+            listening: false,
+            heard: Instant::now(),
+            asked: None,
             broken: None,
         }
+    }
+
+    /// From now on a silent peer is asked whether it is there.
+    pub(super) fn notice_silence(&mut self) {
+        self.listening = true;
     }
 
     /// Whether calls can be sent: for an idle connection, whether the server is still there. One that
@@ -138,6 +163,10 @@ impl Connection {
             let reply = Reply::Unsent(error.clone());
             self.completions.push_back(Completion { ticket, reply });
             return;
+        }
+        if self.pending.is_empty() {
+            self.heard = Instant::now();
+            self.asked = None;
         }
         let serial = self.serial;
         self.serial = serial.wrapping_add(1);
@@ -233,16 +262,39 @@ impl Connection {
                     }
                     return;
                 }
-                Err(e) => {
-                    // the server may have answered before it went away
-                    self.receive();
-                    self.fail(&lost("the connection to libvirt failed").caused_by(io_error(&e)));
-                    return;
-                }
+                Err(e) => return self.fail_writing(&e),
             }
         }
         self.outgoing.clear();
         self.sent = 0;
+        match self.stream.flush() {
+            Err(e) if !is_passing(&e) => self.fail_writing(&e),
+            _ => {}
+        }
+    }
+
+    fn fail_writing(&mut self, error: &std::io::Error) {
+        // the server may have answered before it went away
+        self.receive();
+        self.fail_over("the connection to libvirt failed", Some(error));
+    }
+
+    /// The stream is of no use any more.
+    fn fail_over(&mut self, message: &str, error: Option<&std::io::Error>) {
+        if self.broken.is_some() {
+            return;
+        }
+        let outer = lost(message);
+        let outer = match (self.stream.last_words(), error) {
+            (Some(words), _) => {
+                let hint = words.hint.clone();
+                let outer = outer.caused_by(words);
+                hint.map_or_else(|| outer.clone(), |hint| outer.clone().hint(hint))
+            }
+            (None, Some(error)) => outer.caused_by(io_error(error)),
+            (None, None) => outer,
+        };
+        self.fail(&outer);
     }
 
     /// Reads what has come, and answers it or hands it on.
@@ -255,21 +307,22 @@ impl Connection {
             match self.stream.read(&mut buffer) {
                 Ok(0) => {
                     let inside = self.frames.is_inside_packet();
-                    self.fail(&lost(if inside {
+                    let message = if inside {
                         "libvirt closed the connection in the middle of a packet"
                     } else {
                         "libvirt closed the connection"
-                    }));
+                    };
+                    self.fail_over(message, None);
                 }
                 Ok(n) => {
+                    self.heard = Instant::now();
+                    self.asked = None;
                     self.frames.feed(buffer.get(..n).unwrap_or_default());
                     self.take_packets();
                 }
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == ErrorKind::WouldBlock => return,
-                Err(e) => {
-                    self.fail(&lost("the connection to libvirt failed").caused_by(io_error(&e)));
-                }
+                Err(e) => self.fail_over("the connection to libvirt failed", Some(&e)),
             }
         }
     }
@@ -335,11 +388,44 @@ impl Connection {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        self.pending.values().map(|pending| pending.deadline).min()
+        let of_calls = self.pending.values().map(|pending| pending.deadline).min();
+        of_calls.into_iter().chain(self.end_of_silence()).min()
+    }
+
+    /// When a peer that stays silent is asked, or is given up.
+    fn end_of_silence(&self) -> Option<Instant> {
+        let owed = self.pending.len() + self.abandoned.len();
+        if !self.listening || self.pending.is_empty() || self.broken.is_some() {
+            return None;
+        }
+        match self.asked {
+            Some(asked) => Some(asked + PONG_TIME),
+            None => (owed < SERVED_AT_ONCE).then(|| self.heard + SILENCE),
+        }
+    }
+
+    /// Asks a silent peer whether it is there, or gives it up.
+    fn break_silence(&mut self, now: Instant) {
+        if self.end_of_silence().is_none_or(|end| now < end) {
+            return;
+        }
+        if self.asked.is_some() {
+            let silent = (SILENCE + PONG_TIME).as_secs();
+            let message = format!("the host is gone: nothing has come from it for {silent} s");
+            let error = Error::new(ErrorCode::OPERATION_TIMEOUT, ErrorDomain::REMOTE, message);
+            return self.fail(&error.hint("see whether the host is up and the way to it is open"));
+        }
+        self.asked = Some(now);
+        if let Err(malformed) =
+            self.queue(&Packet { header: Header::keepalive(PING), payload: Vec::new() })
+        {
+            self.fail(&malformed.into());
+        }
     }
 
     /// Gives up on calls whose time is over.
     fn expire(&mut self, now: Instant) {
+        self.break_silence(now);
         let late: Vec<u32> =
             self.pending.iter().filter(|(_, p)| p.deadline <= now).map(|(s, _)| *s).collect();
         for serial in late {
@@ -409,10 +495,16 @@ fn poll_all(connections: &[&mut Connection]) -> Result<Vec<bool>, Errno> {
         .map(|c| {
             let mut flags = PollFlags::empty();
             flags.set(PollFlags::POLLIN, c.broken.is_none());
-            flags.set(PollFlags::POLLOUT, c.broken.is_none() && c.backlog() > 0);
-            PollFd::new(c.stream.as_fd(), flags)
+            let writes = c.backlog() > 0 || c.stream.has_output();
+            flags.set(PollFlags::POLLOUT, c.broken.is_none() && writes);
+            PollFd::new(c.stream.fd(), flags)
         })
         .collect();
+    // what a stream has decrypted ahead is not seen by the kernel
+    let ahead = |c: &&mut Connection| c.broken.is_none() && c.stream.has_input();
+    if connections.iter().any(&ahead) {
+        return Ok(connections.iter().map(ahead).collect());
+    }
     let deadline = connections.iter().filter_map(|c| c.next_deadline()).min();
     let timeout = deadline.map_or(PollTimeout::NONE, |deadline| {
         // a millisecond more, so that the deadline has passed when the poll is over
@@ -433,6 +525,10 @@ fn lost(message: &str) -> Error {
 
 fn protocol(message: String) -> Error {
     Error::new(ErrorCode::RPC, ErrorDomain::RPC, message)
+}
+
+fn is_passing(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }
 
 fn io_error(error: &std::io::Error) -> Error {

@@ -1,23 +1,26 @@
 //! The remote driver: a host behind a libvirt daemon.
 
+use super::endpoint::Endpoint;
 use super::lanes::Lanes;
 use super::session::{self, Host};
-use super::socket::Endpoint;
+use super::trace::{Passed, Stage, Trace};
 use super::{execute, observe, request};
 use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
-use crate::drivers::uri::{Transport, Uri};
+use crate::drivers::uri::Uri;
 use crate::drivers::{Driver, Environment};
 use crate::model::{Call, Capabilities, Hypervisor, Observed, Outcome, Scope};
 use crate::wire::Class;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A host whose libvirt daemon is reached through a unix socket of this one.
+/// A host whose libvirt daemon is reached by any of its transports.
 ///
 /// A lost connection is opened again at the next use; a request is never sent twice.
 #[derive(Debug)]
 pub struct RemoteDriver {
     host: Host,
+    /// Whether the host is only looked at.
+    read_only: bool,
     lanes: Mutex<Lanes>,
 }
 
@@ -25,24 +28,37 @@ impl RemoteDriver {
     /// Connects to the daemon that `uri` means, and opens its hypervisor.
     ///
     /// # Errors
-    /// The transport is not built, no daemon is there, it does not let us in, or it does not have
-    /// the hypervisor.
+    /// No daemon is there, it does not let us in, or it does not have the hypervisor.
     pub fn open(uri: &Uri, env: &Environment) -> Result<Self> {
-        if let Some(transport) = uri.transport().filter(|t| *t != Transport::Unix) {
-            let message = format!("transport {transport} is not built yet");
-            let hint = "run virt on that host, with a URI such as qemu:///system";
-            return Err(Error::new(ErrorCode::NO_SUPPORT, ErrorDomain::REMOTE, message).hint(hint));
-        }
-        let endpoint = Endpoint::choose(uri, env, Path::exists)?;
-        let lanes = if endpoint.is_private_host() { Lanes::single } else { Lanes::new };
-        let mut lanes = lanes(Box::new(move || session::open(&endpoint)));
-        let host = session::probe(lanes.connection(Class::Quick)?)?;
+        Self::open_traced(uri, env, &mut Trace::default())
+    }
+
+    /// The same, and every stage on the way with its time and what came of it. The last of them has
+    /// the error, if there is one.
+    pub fn examine(uri: &Uri, env: &Environment) -> (Option<Self>, Vec<Passed>) {
+        let mut trace = Trace::default();
+        let driver = Self::open_traced(uri, env, &mut trace);
+        (driver.ok(), trace.passed)
+    }
+
+    fn open_traced(uri: &Uri, env: &Environment, trace: &mut Trace) -> Result<Self> {
+        let endpoint = trace.stage(Stage::Uri, |said| {
+            let endpoint = Endpoint::choose(uri, env, Path::exists)?;
+            *said = endpoint.shown();
+            Ok(endpoint)
+        })?;
+        let read_only = endpoint.read_only;
+        let mut first = session::open(&endpoint, trace)?;
+        let host = session::probe(&mut first, trace)?;
         if uri.is_empty() && host.hypervisor == Hypervisor::Test {
             let message = "no URI was given, and the only hypervisor found is a mock";
             return Err(Error::new(ErrorCode::INVALID_CONN, ErrorDomain::REMOTE, message)
                 .hint("name it if you mean it: test+unix:///default"));
         }
-        Ok(Self { host, lanes: Mutex::new(lanes) })
+        let lanes = if endpoint.is_private_host() { Lanes::single } else { Lanes::new };
+        let dial = move || session::open(&endpoint, &mut Trace::default());
+        let lanes = lanes(Box::new(dial)).with(first);
+        Ok(Self { host, read_only, lanes: Mutex::new(lanes) })
     }
 
     /// The server's own name for the connection; for an empty URI, what it chose.
@@ -62,11 +78,11 @@ impl Driver for RemoteDriver {
     }
 
     fn capabilities(&self) -> Result<Capabilities> {
-        Ok(request::capabilities(&self.host))
+        Ok(request::capabilities(&self.host, self.read_only))
     }
 
     fn observe(&self, scope: &Scope) -> Result<Observed> {
-        observe::observe(self.lanes().connection(Class::Quick)?, scope)
+        observe::observe(self.lanes().connection(Class::Quick)?, scope, self.read_only)
     }
 
     fn execute(&self, batch: &[Call]) -> Vec<Outcome> {

@@ -156,8 +156,10 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
     use super::super::fake::{self, Server};
+    use super::super::request;
     use super::super::session::Host;
-    use super::super::{request, socket};
+    use super::super::trace::Trace;
+    use super::super::transport::Way;
     use super::*;
     use crate::model::{Hypervisor, Kind, Op, Target, Uuid, Version};
     use crate::wire::{Decode as _, DomainHandle, Packet, Procedure, Reader};
@@ -192,8 +194,8 @@ mod tests {
         let mut lanes = Lanes::new(Box::new(move || match scripts.lock().unwrap().pop_front() {
             Some(script) => Ok(fake::connection(script)),
             None => {
-                let nowhere = socket::Endpoint { path: "/nonexistent".into(), name: String::new() };
-                Err(nowhere.connect().unwrap_err())
+                let nowhere = Way::Unix("/nonexistent".into());
+                Err(nowhere.open(&mut Trace::default()).unwrap_err())
             }
         }));
         let time = Duration::from_millis(300);

@@ -17,7 +17,7 @@ pub(super) fn connection(script: impl FnOnce(&mut Server) + Send + 'static) -> C
     ours.set_nonblocking(true).unwrap();
     let mut server = Server { stream: theirs, frames: FrameReader::default() };
     std::thread::spawn(move || script(&mut server));
-    Connection::new(ours)
+    Connection::new(Box::new(ours))
 }
 
 /// The packet of an event that a client did not ask for.

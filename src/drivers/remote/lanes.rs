@@ -42,6 +42,11 @@ impl Lanes {
         Self { single: true, ..Self::new(dial) }
     }
 
+    /// These lanes with a connection for quick calls that is already open.
+    pub(super) fn with(self, quick: Connection) -> Self {
+        Self { quick: Some(quick), ..self }
+    }
+
     /// How many calls of a class may be outstanding.
     pub(super) fn window(class: Class) -> usize {
         match class {

@@ -1,11 +1,13 @@
 //! libvirt's own daemons, spoken to in their own protocol.
 //!
-//! A connection moves requests and replies over one unix socket; a driver has two of them, one for
-//! calls that are quick and one for calls that may wait for a guest. What is deliberately absent:
-//! threads, resending, and any knowledge of plans.
+//! An endpoint is what a URI means on this machine, a transport makes a stream of it, a connection
+//! moves requests and replies over that; a driver has two connections, one for calls that are quick
+//! and one for calls that may wait for a guest. What is deliberately absent: resending, and any
+//! knowledge of plans.
 
 mod connection;
 mod driver;
+mod endpoint;
 mod execute;
 #[cfg(test)]
 mod fake;
@@ -13,7 +15,9 @@ mod lanes;
 mod observe;
 mod request;
 mod session;
-mod socket;
 mod times;
+mod trace;
+mod transport;
 
 pub use driver::RemoteDriver;
+pub use trace::{Passed, Stage};

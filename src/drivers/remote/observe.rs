@@ -34,15 +34,20 @@ const DOMAIN_XML_INACTIVE: u32 = 1 << 1;
 /// VIR_NETWORK_XML_INACTIVE.
 const NETWORK_XML_INACTIVE: u32 = 1;
 
-/// Reads what `scope` asks for. An object that vanishes while it is read is left out.
+/// Reads what `scope` asks for, without secrets if the connection is read-only, which may not see them. An object that vanishes while it is read is left out.
 ///
 /// # Errors
 /// Something could not be read: a part of an inventory is no inventory.
-pub(super) fn observe(connection: &mut Connection, scope: &Scope) -> Result<Observed> {
+pub(super) fn observe(
+    connection: &mut Connection,
+    scope: &Scope,
+    read_only: bool,
+) -> Result<Observed> {
     let mut entries = list(connection, scope)?;
     read_missing_states(connection, &mut entries)?;
     if scope.detail == Detail::Full {
-        read_definitions(connection, &mut entries)?;
+        let secrets = if read_only { 0 } else { DOMAIN_XML_SECURE };
+        read_definitions(connection, &mut entries, secrets)?;
     }
     let there = entries.into_iter().filter(|entry| !entry.vanished);
     let resources = there.map(|Entry { resource, .. }| (resource.id.clone(), resource)).collect();
@@ -182,30 +187,34 @@ enum Definition {
     Live,
 }
 
-fn read_definitions(connection: &mut Connection, entries: &mut [Entry]) -> Result<()> {
+fn read_definitions(
+    connection: &mut Connection,
+    entries: &mut [Entry],
+    secrets: u32,
+) -> Result<()> {
     let mut wanted = Vec::new();
     for (index, entry) in entries.iter().enumerate().filter(|(_, entry)| !entry.vanished) {
         if entry.resource.is_persistent {
-            wanted.push((index, Definition::Persistent, inactive_flags(entry)));
+            wanted.push((index, Definition::Persistent, inactive_flags(entry, secrets)));
         }
         if entry.resource.state.is_active() {
-            wanted.push((index, Definition::Live, live_flags(entry)));
+            wanted.push((index, Definition::Live, live_flags(entry, secrets)));
         }
     }
     let again = read_xml(connection, entries, wanted)?;
     read_xml(connection, entries, again).map(drop)
 }
 
-fn inactive_flags(entry: &Entry) -> u32 {
+fn inactive_flags(entry: &Entry, secrets: u32) -> u32 {
     match entry.resource.id.kind {
-        Kind::Domain => DOMAIN_XML_SECURE | DOMAIN_XML_INACTIVE,
+        Kind::Domain => secrets | DOMAIN_XML_INACTIVE,
         Kind::Network => NETWORK_XML_INACTIVE,
     }
 }
 
-fn live_flags(entry: &Entry) -> u32 {
+fn live_flags(entry: &Entry, secrets: u32) -> u32 {
     match entry.resource.id.kind {
-        Kind::Domain => DOMAIN_XML_SECURE,
+        Kind::Domain => secrets,
         Kind::Network => 0,
     }
 }
@@ -406,7 +415,7 @@ mod tests {
         let mut connection = fake::connection(move |server| {
             server.serve(|procedure, args| answer(mock, procedure, args));
         });
-        let observed = observe(&mut connection, scope).unwrap();
+        let observed = observe(&mut connection, scope, false).unwrap();
         let line = |r: &ObservedResource| {
             let mut line = format!("{} {} {}", r.id, r.state, r.reason);
             let facts = [
@@ -461,7 +470,7 @@ mod tests {
                     _ => answer(false, procedure, args),
                 });
             });
-            observe(&mut connection, &Scope::all()).is_err()
+            observe(&mut connection, &Scope::all(), false).is_err()
         };
         assert!(fails(Procedure::CONNECT_LIST_ALL_NETWORKS, Some(ErrorCode::SYSTEM_ERROR)));
         assert!(fails(Procedure::CONNECT_GET_ALL_DOMAIN_STATS, Some(ErrorCode::RPC)));

@@ -36,7 +36,7 @@ const NETWORK_METADATA: Version = Version::new(9, 7, 0);
 
 /// What the host takes. It says what is worth sending: for a part of it, such as a kind of device,
 /// the host may still refuse.
-pub(super) fn capabilities(host: &Host) -> Capabilities {
+pub(super) fn capabilities(host: &Host, read_only: bool) -> Capabilities {
     let pairs = Kind::ALL.into_iter().flat_map(|kind| OpKind::ALL.map(|op| (kind, op)));
     Capabilities {
         hypervisor: host.hypervisor,
@@ -45,6 +45,7 @@ pub(super) fn capabilities(host: &Host) -> Capabilities {
         undefine_keeps_state: keeps_state(host),
         // libvirt's test driver refuses the flag
         creates_paused: host.hypervisor != Hypervisor::Test,
+        read_only,
         mac_prefix: match host.hypervisor {
             Hypervisor::Xen => [0x00, 0x16, 0x3e],
             Hypervisor::Qemu | Hypervisor::Test | Hypervisor::Other => [0x52, 0x54, 0x00],
@@ -306,19 +307,19 @@ mod tests {
     #[test]
     fn capabilities_are_those_of_the_hypervisor_and_version() {
         let takes = |hypervisor, version, kind, op| {
-            capabilities(&host(hypervisor, version)).supports(kind, op)
+            capabilities(&host(hypervisor, version), false).supports(kind, op)
         };
         let (old, new) = (Version::new(9, 0, 0), Version::new(11, 3, 0));
         assert!(takes(Hypervisor::Qemu, old, Kind::Domain, OpKind::Update));
         for op in [OpKind::Attach, OpKind::Detach, OpKind::Update] {
             assert!(!takes(Hypervisor::Test, new, Kind::Domain, op));
         }
-        assert!(!capabilities(&host(Hypervisor::Test, new)).creates_paused);
+        assert!(!capabilities(&host(Hypervisor::Test, new), false).creates_paused);
         assert!(!takes(Hypervisor::Qemu, old, Kind::Network, OpKind::SetMetadata));
         assert!(takes(Hypervisor::Qemu, new, Kind::Network, OpKind::SetMetadata));
         assert!(!takes(Hypervisor::Qemu, new, Kind::Domain, OpKind::NetworkUpdate));
         assert!(!takes(Hypervisor::Qemu, new, Kind::Network, OpKind::Suspend));
-        let xen = capabilities(&host(Hypervisor::Xen, new));
+        let xen = capabilities(&host(Hypervisor::Xen, new), false);
         assert_eq!((xen.mac_prefix, xen.undefine_keeps_state), ([0, 0x16, 0x3e], false));
     }
 

@@ -1,8 +1,9 @@
-//! From a connected socket to an open connection to a hypervisor, and what is learnt of it.
+//! From a stream to an open connection to a hypervisor, and what is learnt of it.
 
 use super::connection::{Connection, Request};
-use super::socket::Endpoint;
+use super::endpoint::Endpoint;
 use super::times;
+use super::trace::{Stage, Trace};
 use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
 use crate::model::{Hypervisor, Version};
 use crate::wire::{AuthType, Procedure, from_bytes, to_bytes};
@@ -24,27 +25,41 @@ pub(super) struct Host {
     pub(super) network_update_in_order: bool,
 }
 
+/// VIR_CONNECT_RO.
+const OPEN_READ_ONLY: u32 = 1;
+
 /// Connects, authenticates and opens the hypervisor.
 ///
 /// # Errors
 /// No daemon is there, it wants to know more than we can tell, or it does not have the hypervisor.
-pub(super) fn open(endpoint: &Endpoint) -> Result<Connection> {
-    let mut connection = Connection::new(endpoint.connect()?);
-    authenticate(&mut connection)?;
-    let args = to_bytes(&(Some(endpoint.name.as_str()), 0u32))?;
-    connection.call::<()>(Request {
-        procedure: Procedure::CONNECT_OPEN,
-        args,
-        time: times::OPEN,
+pub(super) fn open(endpoint: &Endpoint, trace: &mut Trace) -> Result<Connection> {
+    let mut connection = Connection::new(endpoint.way.open(trace)?);
+    let first = Request {
+        time: if endpoint.way.may_ask() { times::AUTHENTICATE } else { times::QUICK },
+        ..quick(Procedure::AUTH_LIST)
+    };
+    let types = trace.stage(Stage::Answer, |said| {
+        let types: Vec<AuthType> = connection.call(first)?;
+        *said = "a libvirt daemon".to_owned();
+        Ok(types)
     })?;
+    trace.stage(Stage::Authenticate, |said| authenticate(&mut connection, &types, said))?;
+    trace.stage(Stage::Open, |said| {
+        *said = endpoint.name.clone();
+        let flags = if endpoint.read_only { OPEN_READ_ONLY } else { 0 };
+        let args = to_bytes(&(Some(endpoint.name.as_str()), flags))?;
+        let time = times::OPEN;
+        connection.call::<()>(Request { procedure: Procedure::CONNECT_OPEN, args, time })
+    })?;
+    connection.notice_silence();
     Ok(connection)
 }
 
-fn authenticate(connection: &mut Connection) -> Result<()> {
-    let types: Vec<AuthType> = connection.call(quick(Procedure::AUTH_LIST))?;
+fn authenticate(connection: &mut Connection, types: &[AuthType], said: &mut String) -> Result<()> {
     let offers = |auth| types.contains(&auth);
     // with polkit a server has already asked about root, and says NONE if it agreed
     if types.is_empty() || offers(AuthType::NONE) {
+        *said = "none asked for".to_owned();
         return Ok(());
     }
     let refuse = |message: &str| Error::new(ErrorCode::AUTH_FAILED, ErrorDomain::REMOTE, message);
@@ -71,32 +86,44 @@ fn authenticate(connection: &mut Connection) -> Result<()> {
 ///
 /// # Errors
 /// The connection failed, or the server has no answer.
-pub(super) fn probe(connection: &mut Connection) -> Result<Host> {
-    let feature = Request {
-        args: to_bytes(&NETWORK_UPDATE_HAS_CORRECT_ORDER)?,
-        ..quick(Procedure::CONNECT_SUPPORTS_FEATURE)
-    };
-    let mut replies = connection
-        .call_all(vec![
-            quick(Procedure::CONNECT_GET_TYPE),
-            quick(Procedure::CONNECT_GET_LIB_VERSION),
-            quick(Procedure::CONNECT_GET_URI),
-            feature,
-        ])?
-        .into_iter();
-    let mut next = || replies.next().unwrap_or_else(|| Ok(Vec::new()));
-    let name: String = from_bytes(&next()?)?;
-    let version: u64 = from_bytes(&next()?)?;
-    let uri: String = from_bytes(&next()?)?;
-    let in_order: i32 = from_bytes(&next()?)?;
+pub(super) fn probe(connection: &mut Connection, trace: &mut Trace) -> Result<Host> {
+    let (name, version, uri) = trace.stage(Stage::Version, |said| {
+        let (name, version, uri) = who(connection)?;
+        *said = format!("libvirt {version}, {name}, {uri}");
+        Ok((name, version, uri))
+    })?;
+    let network_update_in_order = trace.stage(Stage::Features, |said| {
+        let feature = Request {
+            args: to_bytes(&NETWORK_UPDATE_HAS_CORRECT_ORDER)?,
+            ..quick(Procedure::CONNECT_SUPPORTS_FEATURE)
+        };
+        let in_order = connection.call::<i32>(feature)? == 1;
+        *said = format!("network updates {}", if in_order { "as documented" } else { "swapped" });
+        Ok(in_order)
+    })?;
     let hypervisor = match name.to_ascii_lowercase().as_str() {
         "qemu" => Hypervisor::Qemu,
         "xen" => Hypervisor::Xen,
         "test" => Hypervisor::Test,
         _ => Hypervisor::Other,
     };
-    let network_update_in_order = in_order == 1;
-    Ok(Host { hypervisor, version: Version(version), uri, network_update_in_order })
+    Ok(Host { hypervisor, version, uri, network_update_in_order })
+}
+
+/// The hypervisor's name, libvirt's version, and the server's name for the connection.
+fn who(connection: &mut Connection) -> Result<(String, Version, String)> {
+    let mut replies = connection
+        .call_all(vec![
+            quick(Procedure::CONNECT_GET_TYPE),
+            quick(Procedure::CONNECT_GET_LIB_VERSION),
+            quick(Procedure::CONNECT_GET_URI),
+        ])?
+        .into_iter();
+    let mut next = || replies.next().unwrap_or_else(|| Ok(Vec::new()));
+    let name: String = from_bytes(&next()?)?;
+    let version: u64 = from_bytes(&next()?)?;
+    let uri: String = from_bytes(&next()?)?;
+    Ok((name, Version(version), uri))
 }
 
 /// A quick call without arguments.
@@ -120,7 +147,8 @@ mod tests {
                 other => panic!("{other:?}"),
             });
         });
-        authenticate(&mut connection)
+        let types: Vec<AuthType> = connection.call(quick(Procedure::AUTH_LIST))?;
+        authenticate(&mut connection, &types, &mut String::new())
     }
 
     #[test]
@@ -161,6 +189,6 @@ mod tests {
             uri: "xen:///system".into(),
             network_update_in_order: false,
         };
-        assert_eq!(probe(&mut connection).unwrap(), host);
+        assert_eq!(probe(&mut connection, &mut Trace::default()).unwrap(), host);
     }
 }

@@ -73,6 +73,7 @@ impl Driver for TestDriver {
             operations: kinds.filter(|(kind, op)| takes(*kind, *op)).collect(),
             undefine_keeps_state: false,
             creates_paused: true,
+            read_only: false,
             mac_prefix: MAC_PREFIX,
         })
     }

@@ -31,7 +31,7 @@ impl Running {
         let Some(live) = host.live.as_ref().filter(|_| host.state.is_active()) else {
             return Self::default();
         };
-        let mut overlay = compare(Side::Running, desired, live, last);
+        let mut overlay = compare(context, Side::Running, desired, live, last);
         give_the_next_boots_macs(&mut overlay.changes, live, next_boot);
         let by_call = live_changes(desired.id.kind, &overlay, live, context.capabilities);
         let mut changes = overlay.changes;
@@ -40,7 +40,7 @@ impl Running {
         let is_current = mark.as_ref().is_some_and(|m| wanted.is(m));
         if let Some(started_from) = mark.filter(|_| !is_current).and_then(|m| m.applied()) {
             // what a running instance shows in another form is compared with what it was started from
-            let since = compare(Side::NextBoot, desired, &started_from, None).changes;
+            let since = compare(context, Side::NextBoot, desired, &started_from, None).changes;
             changes.extend(since.into_iter().filter(|c| only_at_boot(&c.path)));
         }
         Self { changes, live: by_call, is_current }

@@ -300,13 +300,19 @@ fn reason(action: Action, fields: &[FieldChange], pending: &[FieldChange]) -> St
 }
 
 pub(super) fn compare(
+    context: Context<'_>,
     side: Side,
     desired: &DesiredResource,
     host: &Element,
     last: Option<&Element>,
 ) -> Overlay {
     let settings = &desired.settings;
-    overlay(desired.id.kind, side, host, &desired.definition, last, &settings.ignore)
+    let mut o = overlay(desired.id.kind, side, host, &desired.definition, last, &settings.ignore);
+    if context.capabilities.read_only {
+        // a secret that is not shown is not one that is missing
+        o.changes.retain(|change| !is_secret(&change.path));
+    }
+    o
 }
 
 /// The manifest laid over what the next boot uses; a transient resource has only what is running.
@@ -317,11 +323,11 @@ fn next_boot(
     last: Option<&Element>,
 ) -> Overlay {
     let mut o = match (&host.persistent, &host.live) {
-        (Some(persistent), _) => compare(Side::NextBoot, desired, persistent, last),
+        (Some(persistent), _) => compare(context, Side::NextBoot, desired, persistent, last),
         (None, Some(live)) => {
             let mut live = live.clone();
             live.remove_attr("id");
-            compare(Side::NextBoot, desired, &live, last)
+            compare(context, Side::NextBoot, desired, &live, last)
         }
         (None, None) => {
             Overlay { merged: desired.definition.clone(), changes: Vec::new(), touched: Vec::new() }

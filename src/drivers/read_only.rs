@@ -1,0 +1,57 @@
+//! A driver that only looks, around one that could do more.
+
+use super::Driver;
+use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::model::{Call, Capabilities, Observed, Outcome, Scope};
+
+/// Passes on what reads and refuses what changes. libvirt's daemons do that by themselves; this is
+/// for drivers within this process.
+#[derive(Debug)]
+pub(super) struct ReadOnly<D>(pub(super) D);
+
+impl<D: Driver> Driver for ReadOnly<D> {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn capabilities(&self) -> Result<Capabilities> {
+        Ok(Capabilities { read_only: true, ..self.0.capabilities()? })
+    }
+
+    fn observe(&self, scope: &Scope) -> Result<Observed> {
+        self.0.observe(scope)
+    }
+
+    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
+        let refuse = |call: &Call| {
+            let text = "the connection is read-only";
+            let error = Error::new(ErrorCode::OPERATION_DENIED, ErrorDomain::NONE, text);
+            Outcome::Refused(error.address(call.target.id.to_string()))
+        };
+        batch.iter().map(refuse).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+    use crate::drivers::{Environment, Uri, open};
+    use crate::model::{Kind, Op, ResourceId, Target};
+
+    #[test]
+    fn nothing_is_changed() {
+        let env = Environment { read_only: true, ..Environment::new(None, None) };
+        let driver = open(&Uri::parse("test:///default").unwrap(), &env).unwrap();
+        assert!(driver.capabilities().unwrap().read_only);
+        let id = ResourceId::new(Kind::Domain, "test");
+        let before = driver.observe(&Scope::all()).unwrap();
+        let target = Target { id: id.clone(), uuid: before.resources.get(&id).unwrap().uuid };
+        let outcomes = driver.execute(&[Call { target, op: Op::Destroy }]);
+        let [Outcome::Refused(error)] = outcomes.as_slice() else { panic!("{outcomes:?}") };
+        assert_eq!(error.code, ErrorCode::OPERATION_DENIED);
+        let after = driver.observe(&Scope::all()).unwrap();
+        assert_eq!(format!("{before:?}"), format!("{after:?}"));
+    }
+}

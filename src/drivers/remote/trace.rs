@@ -1,0 +1,100 @@
+//! What was done on the way to an open connection: each stage with its time and what came of it.
+
+use crate::diag::{Error, Result};
+use std::time::{Duration, Instant};
+use tracing::debug;
+
+/// A step on the way to a host. Not every way has all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The URI is read, and what it means on this machine is chosen.
+    Uri,
+    /// Our certificate and the authorities that we trust are read and checked.
+    Certificates,
+    /// The host's name is looked up.
+    Resolve,
+    /// A socket of the daemon is connected to.
+    Connect,
+    /// The daemon proves by its certificate who it is, and we do.
+    Tls,
+    /// A program that leads to the daemon, such as ssh, is started.
+    Start,
+    /// The daemon's first answer comes through: ssh, its helper and the socket are all right.
+    Answer,
+    /// We prove who we are.
+    Authenticate,
+    /// The hypervisor is opened.
+    Open,
+    /// The daemon says what it is.
+    Version,
+    /// The daemon says what it can do.
+    Features,
+    /// It is seen what we may do.
+    Permissions,
+}
+
+impl Stage {
+    /// A few words for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Uri => "URI",
+            Self::Certificates => "certificates",
+            Self::Resolve => "name resolution",
+            Self::Connect => "connect",
+            Self::Tls => "TLS",
+            Self::Start => "start",
+            Self::Answer => "first answer",
+            Self::Authenticate => "authentication",
+            Self::Open => "open",
+            Self::Version => "version",
+            Self::Features => "features",
+            Self::Permissions => "permissions",
+        }
+    }
+}
+
+/// One stage that is over.
+#[derive(Clone, Debug)]
+pub struct Passed {
+    /// Which.
+    pub stage: Stage,
+    /// How long it took.
+    pub took: Duration,
+    /// What is worth knowing of it, in words; may be empty.
+    pub said: String,
+    /// Why it failed; nothing comes after a stage that did.
+    pub error: Option<Error>,
+}
+
+/// The stages so far.
+#[derive(Debug, Default)]
+pub(super) struct Trace {
+    pub(super) passed: Vec<Passed>,
+}
+
+impl Trace {
+    /// Does a stage. `work` may leave in its argument what is worth knowing.
+    ///
+    /// # Errors
+    /// Those of `work`.
+    pub(super) fn stage<T>(
+        &mut self,
+        stage: Stage,
+        work: impl FnOnce(&mut String) -> Result<T>,
+    ) -> Result<T> {
+        let begun = Instant::now();
+        let mut said = String::new();
+        let result = work(&mut said);
+        let took = begun.elapsed();
+        debug!(
+            stage = stage.words(),
+            ?took,
+            said,
+            failed = result.is_err(),
+            "on the way to the host"
+        );
+        let error = result.as_ref().err().cloned();
+        self.passed.push(Passed { stage, took, said, error });
+        result
+    }
+}

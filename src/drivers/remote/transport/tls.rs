@@ -1,0 +1,226 @@
+//! TLS over a TCP stream.
+
+use super::{Server, Stream};
+use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::pki;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rustls::ClientConnection;
+use rustls::pki_types::ServerName;
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tracing::warn;
+
+/// How long both sides have to prove who they are.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What libvirt's server says once it has seen and accepted our certificate.
+const WELCOME: u8 = 1;
+
+/// A stream whose bytes are encrypted.
+#[derive(Debug)]
+pub(super) struct TlsStream {
+    tcp: TcpStream,
+    tls: ClientConnection,
+    /// Whether the last read left decrypted bytes behind.
+    more: bool,
+}
+
+/// Makes a TLS stream of `tcp`: both sides have proven who they are when it returns. What was agreed
+/// on is left in `said`.
+///
+/// # Errors
+/// The server's certificate is not to be trusted, ours is not to it, or it does not speak TLS.
+pub(super) fn open(
+    tcp: TcpStream,
+    server: &Server,
+    credentials: &pki::ClientTls,
+    said: &mut String,
+) -> Result<TlsStream> {
+    // a zone says by which interface an address is reached, which no certificate knows
+    let host = server.host.split('%').next().unwrap_or_default();
+    let name = ServerName::try_from(host.to_owned()).map_err(|_| {
+        let text = format!("'{host}' is not a name that a certificate could have");
+        Error::new(ErrorCode::INVALID_CONN, ErrorDomain::REMOTE, text)
+    })?;
+    let tls = ClientConnection::new(Arc::clone(&credentials.config), name)
+        .map_err(|e| refused(&server.host, &e))?;
+    let mut stream = TlsStream { tcp, tls, more: false };
+    stream.shake_hands(&server.host)?;
+    let version = stream.tls.protocol_version().and_then(|v| v.as_str()).unwrap_or("TLS");
+    let suite = stream.tls.negotiated_cipher_suite().map(|s| s.suite());
+    *said = format!("{version} {}", suite.and_then(|s| s.as_str()).unwrap_or_default());
+    let mut warnings =
+        credentials.warnings.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    for warning in warnings.drain(..) {
+        warn!("{}: {warning}", server.host);
+        said.push_str("; ");
+        said.push_str(&warning);
+    }
+    Ok(stream)
+}
+
+impl TlsStream {
+    fn shake_hands(&mut self, host: &str) -> Result<()> {
+        let deadline = Instant::now() + HANDSHAKE_TIMEOUT;
+        while self.tls.is_handshaking() {
+            self.flush().map_err(|e| broken(host, &e))?;
+            if !self.tls.is_handshaking() {
+                break;
+            }
+            self.wait(host, deadline)?;
+            match self.tls.read_tls(&mut self.tcp) {
+                Ok(0) => return Err(hung_up(host)),
+                Ok(_) => {}
+                Err(e) if is_passing(&e) => continue,
+                Err(e) => return Err(broken(host, &e)),
+            }
+            if let Err(error) = self.tls.process_new_packets() {
+                // the alert tells the other side why
+                let _ = self.flush();
+                return Err(refused(host, &error));
+            }
+        }
+        let mut byte = [0];
+        loop {
+            self.flush().map_err(|e| broken(host, &e))?;
+            match self.read(&mut byte) {
+                Ok(1) if byte == [WELCOME] => return Ok(()),
+                Ok(1..) => return Err(not_libvirt(host)),
+                Ok(0) => return Err(turned_away(host)),
+                Err(e) if is_passing(&e) => self.wait(host, deadline)?,
+                Err(e) => return Err(turned_away(host).caused_by(Error::system("socket", &e))),
+            }
+        }
+    }
+
+    /// Waits until the socket can be used.
+    fn wait(&self, host: &str, deadline: Instant) -> Result<()> {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                let text =
+                    format!("{host} did not finish the TLS handshake within {HANDSHAKE_TIMEOUT:?}");
+                return Err(Error::new(ErrorCode::OPERATION_TIMEOUT, ErrorDomain::REMOTE, text)
+                    .hint("see whether libvirt's TLS port (16514) is meant"));
+            }
+            let mut flags = PollFlags::POLLIN;
+            flags.set(PollFlags::POLLOUT, self.tls.wants_write());
+            let mut fds = [PollFd::new(self.tcp.as_fd(), flags)];
+            match poll(&mut fds, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)) {
+                Ok(0) | Err(Errno::EINTR) => {}
+                Ok(_) => return Ok(()),
+                Err(errno) => return Err(broken(host, &errno.into())),
+            }
+        }
+    }
+}
+
+impl Stream for TlsStream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.tls.reader().read(buffer) {
+                Ok(n) => {
+                    self.more = n == buffer.len();
+                    return Ok(n);
+                }
+                // libvirtd ends without a word; packets have lengths, so nothing can be cut unseen
+                Err(e) if e.kind() == ErrorKind::UnexpectedEof => return Ok(0),
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {}
+                Err(e) => return Err(e),
+            }
+            self.more = false;
+            self.tls.read_tls(&mut self.tcp)?;
+            if let Err(error) = self.tls.process_new_packets() {
+                let _ = self.flush();
+                return Err(io::Error::new(ErrorKind::InvalidData, error));
+            }
+            // a new key may have to be acknowledged
+            match self.flush() {
+                Err(e) if !is_passing(&e) => return Err(e),
+                _ => {}
+            }
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.flush()?;
+        match self.tls.writer().write(bytes)? {
+            0 if !bytes.is_empty() => Err(ErrorKind::WouldBlock.into()),
+            taken => {
+                match self.flush() {
+                    Err(e) if !is_passing(&e) => return Err(e),
+                    _ => {}
+                }
+                Ok(taken)
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        while self.tls.wants_write() {
+            match self.tls.write_tls(&mut self.tcp) {
+                Ok(_) => {}
+                Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
+    fn has_output(&self) -> bool {
+        self.tls.wants_write()
+    }
+
+    fn has_input(&self) -> bool {
+        self.more
+    }
+
+    fn fd(&self) -> BorrowedFd<'_> {
+        self.tcp.as_fd()
+    }
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}
+
+fn fail(text: String) -> Error {
+    Error::new(ErrorCode::RPC, ErrorDomain::REMOTE, text)
+}
+
+fn refused(host: &str, error: &rustls::Error) -> Error {
+    let (what, hint) = pki::explain(error);
+    let outer = fail(format!("no TLS connection to {host}: {what}"));
+    match hint {
+        Some(hint) => outer.hint(hint),
+        None => outer.hint("virt pki check says what is wrong with the certificates of this host"),
+    }
+}
+
+fn broken(host: &str, error: &io::Error) -> Error {
+    fail(format!("the TLS handshake with {host} broke off"))
+        .caused_by(Error::system("socket", error))
+}
+
+fn hung_up(host: &str) -> Error {
+    fail(format!("{host} closed the connection in the TLS handshake"))
+        .hint("see whether libvirt's TLS port (16514) is meant, and look into its log")
+}
+
+fn not_libvirt(host: &str) -> Error {
+    fail(format!("{host} speaks TLS, but not as libvirt does"))
+        .hint("see whether libvirt's TLS port (16514) is meant")
+}
+
+/// The server has finished the handshake and does not want us all the same: it says no more.
+fn turned_away(host: &str) -> Error {
+    fail(format!("{host} does not accept our certificate")).hint(
+        "the server wants a client certificate of its own authority that is not revoked and whose \
+         name is on its list (tls_allowed_dn_list), if it has one; its log says which it was",
+    )
+}
