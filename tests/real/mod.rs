@@ -12,6 +12,7 @@ mod libvirtd;
 mod lost;
 mod samples;
 mod test_driver;
+mod transports;
 mod wellformed;
 
 use libtest_mimic::Trial;
@@ -24,6 +25,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         corpus::trials(),
         libvirtd::trials(),
         test_driver::trials(),
+        transports::trials(),
         wellformed::trials(),
         samples::trials(&pool),
         drift::trials(&pool),

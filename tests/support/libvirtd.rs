@@ -36,7 +36,17 @@ impl Libvirtd {
 
     /// Starts one and waits until it answers: its socket is there a moment before it listens.
     pub(crate) fn start() -> Self {
+        Self::start_with("", "", |_| {})
+    }
+
+    /// The same with more of libvirtd.conf, and with commands that run in its namespaces first.
+    /// `prepare` may put files into its directory; in both texts `$dir` stands for that.
+    pub(crate) fn start_with(conf: &str, before: &str, prepare: impl FnOnce(&Path)) -> Self {
         let directory = tempfile::Builder::new().prefix("virt-libvirtd-").tempdir().unwrap();
+        prepare(directory.path());
+        let place = directory.path().display().to_string();
+        fs::write(directory.path().join("libvirtd.conf"), conf.replace("$dir", &place)).unwrap();
+        fs::write(directory.path().join("before.sh"), before).unwrap();
         let mut command = Command::new("bash");
         command.arg(SCRIPT).arg(directory.path()).stdin(Stdio::null());
         let log = fs::File::create(directory.path().join("output")).unwrap();
@@ -53,6 +63,33 @@ impl Libvirtd {
             std::thread::sleep(Duration::from_millis(20));
         }
         libvirtd
+    }
+
+    /// A command that sees the daemon's network: its ports are on that loopback interface only.
+    pub(crate) fn inside(&self, command: &Command) -> Command {
+        let mut inside = Command::new("nsenter");
+        inside.arg(format!("--net=/proc/{}/ns/net", self.first())).arg("--");
+        inside.arg(command.get_program()).args(command.get_args());
+        let mut envs = command.get_envs().peekable();
+        // the tests' own runs of virt have an environment with nothing in it
+        if command.get_program().to_string_lossy().ends_with("/virt") {
+            inside.env_clear();
+        }
+        for (name, value) in envs.by_ref() {
+            match value {
+                Some(value) => inside.env(name, value),
+                None => inside.env_remove(name),
+            };
+        }
+        if let Some(directory) = command.get_current_dir() {
+            inside.current_dir(directory);
+        }
+        inside
+    }
+
+    /// A process that is in the daemon's namespaces: the script's own stays outside of some.
+    fn first(&self) -> u32 {
+        self.processes().into_iter().min().expect("the daemon runs")
     }
 
     /// Its socket.
@@ -79,7 +116,8 @@ impl Libvirtd {
         processes().filter(|pid| network_of(*pid) == namespace).collect()
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    /// A file in its directory.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 

@@ -1,6 +1,8 @@
 #!/bin/bash
 # libvirtd.sh DIR: runs a libvirtd with namespaces of its own, serving DIR/sock/libvirt-sock. It sees
 # nothing of the host's libvirt and leaves nothing: when this process ends, all that it started ends.
+# DIR/libvirtd.conf, if there, has more of the daemon's configuration; DIR/before.sh, if there, is run
+# inside before the daemon starts, with dir set.
 set -euo pipefail
 dir=$1
 mkdir -p "$dir"/{sock,etc/qemu/networks/autostart,lib,cache,log}
@@ -11,6 +13,11 @@ auth_unix_ro = "none"
 auth_unix_rw = "none"
 log_outputs = "3:file:$dir/log/libvirtd.log"
 CONF
+listen=
+if [ -e "$dir/libvirtd.conf" ]; then
+  cat "$dir/libvirtd.conf" >>"$dir/etc/libvirtd.conf"
+  if grep -qE '^listen_(tcp|tls)' "$dir/libvirtd.conf"; then listen=--listen; fi
+fi
 # Without virtlogd, a security driver and mount namespaces: none of them runs in here.
 cat >"$dir/etc/qemu.conf" <<CONF
 stdio_handler = "file"
@@ -19,7 +26,7 @@ namespaces = []
 user = "root"
 group = "root"
 CONF
-export dir
+export dir listen
 # The shell is the first process of its namespace, and buries guests and dnsmasq at once. libvirtd
 # waits for that whenever it ends one; the first process of a container may take seconds.
 exec unshare --mount --net --pid --fork --kill-child=KILL --mount-proc bash -euc '
@@ -31,4 +38,7 @@ exec unshare --mount --net --pid --fork --kill-child=KILL --mount-proc bash -euc
   mount --bind "$dir/cache" /var/cache/libvirt
   mount --bind "$dir/log" /var/log/libvirt
   ip link set lo up
-  libvirtd -f /etc/libvirt/libvirtd.conf -p "$dir/pid" || exit'
+  # where programs that are told nothing look for a daemon
+  ln -s "$dir/sock/libvirt-sock" "$dir/sock/libvirt-sock-ro" /run/libvirt/
+  if [ -e "$dir/before.sh" ]; then . "$dir/before.sh"; fi
+  libvirtd $listen -f /etc/libvirt/libvirtd.conf -p "$dir/pid" || exit'
