@@ -68,6 +68,7 @@ pub(crate) enum Command {
     Get(GetArgs),
     Export(ExportArgs),
     Delete(DeleteArgs),
+    Doctor(DoctorArgs),
     Convert(ConvertArgs),
     Schema(SchemaArgs),
     Completions(CompletionsArgs),
@@ -233,6 +234,18 @@ pub(crate) struct DeleteArgs {
     pub(crate) allow: Vec<Effect>,
     #[command(flatten)]
     pub(crate) run: RunOptions,
+}
+
+/// Say what is wrong with the way to a host
+///
+/// Each stage is shown with its time and what came of it: the URI, the host's name, connecting, TLS
+/// or ssh, authentication, the hypervisor, its version, what it can do, and what we may do. Exits
+/// with 0 if all is well, else with 1 and what to do about the first that is not.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// The host [default: as for the other commands]
+    #[arg(value_name = "URI")]
+    pub(crate) uri: Option<String>,
 }
 
 /// Turn XML into TOML, or TOML into XML, without loss

@@ -9,6 +9,7 @@ mod context;
 mod convert;
 mod delete;
 mod diff;
+mod doctor;
 mod exit;
 mod export;
 mod get;
@@ -45,6 +46,7 @@ pub fn main() -> ExitCode {
         Command::Get(args) => get::run(&context, args),
         Command::Export(args) => export::run(&context, args),
         Command::Delete(args) => delete::run(&context, args),
+        Command::Doctor(args) => doctor::run(&context, args),
         Command::Schema(args) => schema::run(&context, args),
         Command::Convert(args) => convert::run(&context, args),
         Command::Completions(args) => completions::run(&context, args),

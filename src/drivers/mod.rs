@@ -16,8 +16,9 @@ pub use uri::Uri;
 use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
 use crate::model::{Call, Capabilities, Observed, Outcome, Scope};
 use read_only::ReadOnly;
-use remote::RemoteDriver;
+use remote::{Passed, RemoteDriver, Stage};
 use std::path::PathBuf;
+use std::time::Instant;
 
 /// A host that can be observed and changed.
 pub trait Driver: Send + Sync {
@@ -64,6 +65,28 @@ pub fn open(uri: &Uri, env: &Environment) -> Result<Box<dyn Driver>> {
         )),
         _ => Ok(Box::new(RemoteDriver::open(uri, env)?)),
     }
+}
+
+/// Tries to open the driver that `uri` asks for, and says of each stage on the way what came of it.
+/// The last one has the error, if there is one.
+pub fn examine(uri: &str, env: &Environment) -> Vec<Passed> {
+    let begun = Instant::now();
+    let uri = Uri::parse(uri);
+    if let Ok(uri) = uri.as_ref()
+        && !is_built_in(uri)
+    {
+        return RemoteDriver::examine(uri, env).1;
+    }
+    let said = uri.as_ref().map_or(String::new(), |uri| format!("{uri}, within this program"));
+    let opened =
+        uri.and_then(|uri| open(&uri, env)).and_then(|driver| driver.observe(&Scope::all()));
+    let stage = if said.is_empty() { Stage::Uri } else { Stage::Open };
+    vec![Passed { stage, took: Some(begun.elapsed()), said, error: opened.err() }]
+}
+
+/// Whether the driver is one within this program.
+fn is_built_in(uri: &Uri) -> bool {
+    uri.transport().is_none() && (uri.driver() == "test" || uri.path() == "/embed")
 }
 
 fn not_built(what: &str, hint: &str) -> Error {

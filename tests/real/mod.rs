@@ -2,6 +2,7 @@
 
 mod convergence;
 pub(crate) mod corpus;
+mod doctor;
 mod drift;
 mod edits;
 mod gate;
@@ -26,6 +27,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         libvirtd::trials(),
         test_driver::trials(),
         transports::trials(),
+        doctor::trials(),
         wellformed::trials(),
         samples::trials(&pool),
         drift::trials(&pool),

@@ -27,7 +27,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-fn needs(programs: &[&str]) -> Needs {
+pub(super) fn needs(programs: &[&str]) -> Needs {
     Libvirtd::available()?;
     for program in ["virsh", "nsenter"].iter().chain(programs) {
         tool(program)?;
@@ -36,17 +36,17 @@ fn needs(programs: &[&str]) -> Needs {
 }
 
 /// What is started beside the daemon: an ssh server that lets in whoever has `key`.
-const SSHD: &str = r#"
+pub(super) const SSHD: &str = r#"
   mkdir -p /run/sshd
   /usr/sbin/sshd -f "$dir/sshd_config" -E "$dir/sshd.log"
 "#;
 
-const TCP: &str =
+pub(super) const TCP: &str =
     "listen_tls = 0\nlisten_tcp = 1\nlisten_addr = \"localhost\"\nauth_tcp = \"none\"\n";
 
 /// Keys and configurations of an ssh server and of its client, which reaches `there` through
 /// `jump`, both of them this server.
-fn prepare_ssh(dir: &Path) {
+pub(super) fn prepare_ssh(dir: &Path) {
     let place = dir.display();
     let key = |name: &str| {
         let path = dir.join(name);
@@ -75,7 +75,7 @@ fn prepare_ssh(dir: &Path) {
 }
 
 /// A program in `dir`.
-fn program(dir: &Path, name: &str, script: &str) -> PathBuf {
+pub(super) fn program(dir: &Path, name: &str, script: &str) -> PathBuf {
     let path = dir.join(name);
     fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();

@@ -37,8 +37,16 @@ impl RemoteDriver {
     /// the error, if there is one.
     pub fn examine(uri: &Uri, env: &Environment) -> (Option<Self>, Vec<Passed>) {
         let mut trace = Trace::default();
-        let driver = Self::open_traced(uri, env, &mut trace);
-        (driver.ok(), trace.passed)
+        let driver = Self::open_traced(uri, env, &mut trace).ok();
+        if let Some(driver) = &driver {
+            // what comes of it stands in the trace
+            let _ = trace.stage(Stage::Permissions, |said| {
+                let mut lanes = driver.lanes();
+                *said = session::permissions(lanes.connection(Class::Quick)?)?.to_owned();
+                Ok(())
+            });
+        }
+        (driver, trace.passed)
     }
 
     fn open_traced(uri: &Uri, env: &Environment, trace: &mut Trace) -> Result<Self> {

@@ -4,9 +4,10 @@ use super::connection::{Connection, Request};
 use super::endpoint::Endpoint;
 use super::times;
 use super::trace::{Stage, Trace};
+use super::transport::fault;
 use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
-use crate::model::{Hypervisor, Version};
-use crate::wire::{AuthType, Procedure, from_bytes, to_bytes};
+use crate::model::{Hypervisor, Uuid, Version};
+use crate::wire::{AuthType, DomainHandle, Procedure, from_bytes, to_bytes};
 
 /// The driver feature that NETWORK_UPDATE takes its command before its section, as documented.
 /// Servers without it take them the other way round.
@@ -42,7 +43,11 @@ pub(super) fn open(endpoint: &Endpoint, trace: &mut Trace) -> Result<Connection>
         let types: Vec<AuthType> = connection.call(first)?;
         *said = "a libvirt daemon".to_owned();
         Ok(types)
-    })?;
+    });
+    if let Some(host) = endpoint.way.ssh_host() {
+        tell_apart(trace, host, types.as_ref().err());
+    }
+    let types = types?;
     trace.stage(Stage::Authenticate, |said| authenticate(&mut connection, &types, said))?;
     trace.stage(Stage::Open, |said| {
         *said = endpoint.name.clone();
@@ -53,6 +58,15 @@ pub(super) fn open(endpoint: &Endpoint, trace: &mut Trace) -> Result<Connection>
     })?;
     connection.notice_silence();
     Ok(connection)
+}
+
+/// The first answer through ssh proves, or its lack refutes, three things at once.
+fn tell_apart(trace: &mut Trace, host: &str, error: Option<&Error>) {
+    const STAGES: [Stage; 4] = [Stage::Ssh, Stage::Helper, Stage::Socket, Stage::Answer];
+    let words = error.map(|e| e.source.as_ref().map_or(String::new(), |s| s.message.clone()));
+    let last = words.map_or(Stage::Answer, |words| fault(host, &words).0);
+    let passed: Vec<Stage> = STAGES.into_iter().take_while(|s| *s != last).collect();
+    trace.split_last(&passed, last);
 }
 
 fn authenticate(connection: &mut Connection, types: &[AuthType], said: &mut String) -> Result<()> {
@@ -124,6 +138,23 @@ fn who(connection: &mut Connection) -> Result<(String, Version, String)> {
     let version: u64 = from_bytes(&next()?)?;
     let uri: String = from_bytes(&next()?)?;
     Ok((name, Version(version), uri))
+}
+
+/// What we may do, seen by asking for a change of a domain that cannot be there: its UUID is nil.
+///
+/// # Errors
+/// The connection failed, or not even that is answered as it should be.
+pub(super) fn permissions(connection: &mut Connection) -> Result<&'static str> {
+    let nobody = DomainHandle { name: "none".to_owned(), uuid: Uuid::nil(), id: -1 };
+    let request =
+        Request { args: to_bytes(&(nobody, 0i32))?, ..quick(Procedure::DOMAIN_SET_AUTOSTART) };
+    match connection.call::<()>(request) {
+        Err(e) if e.code == ErrorCode::OPERATION_DENIED => Ok("may look, and change nothing"),
+        Err(e) if e.code == ErrorCode::NO_DOMAIN => Ok("may look and change"),
+        Err(e) if e.code == ErrorCode::NO_SUPPORT => Ok("may look; this daemon has no domains"),
+        Err(e) => Err(e),
+        Ok(()) => Ok("may look and change"),
+    }
 }
 
 /// A quick call without arguments.

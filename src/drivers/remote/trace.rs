@@ -17,9 +17,15 @@ pub enum Stage {
     Connect,
     /// The daemon proves by its certificate who it is, and we do.
     Tls,
-    /// A program that leads to the daemon, such as ssh, is started.
+    /// A program that leads to the daemon is started.
     Start,
-    /// The daemon's first answer comes through: ssh, its helper and the socket are all right.
+    /// ssh lets us in on the other host.
+    Ssh,
+    /// A program there passes our bytes on.
+    Helper,
+    /// That program connects to the daemon's socket.
+    Socket,
+    /// The daemon's first answer comes through.
     Answer,
     /// We prove who we are.
     Authenticate,
@@ -43,6 +49,9 @@ impl Stage {
             Self::Connect => "connect",
             Self::Tls => "TLS",
             Self::Start => "start",
+            Self::Ssh => "ssh",
+            Self::Helper => "helper",
+            Self::Socket => "socket",
             Self::Answer => "first answer",
             Self::Authenticate => "authentication",
             Self::Open => "open",
@@ -58,8 +67,8 @@ impl Stage {
 pub struct Passed {
     /// Which.
     pub stage: Stage,
-    /// How long it took.
-    pub took: Duration,
+    /// How long it took; nothing where it cannot be told from the stage after it.
+    pub took: Option<Duration>,
     /// What is worth knowing of it, in words; may be empty.
     pub said: String,
     /// Why it failed; nothing comes after a stage that did.
@@ -86,15 +95,20 @@ impl Trace {
         let mut said = String::new();
         let result = work(&mut said);
         let took = begun.elapsed();
-        debug!(
-            stage = stage.words(),
-            ?took,
-            said,
-            failed = result.is_err(),
-            "on the way to the host"
-        );
+        let failed = result.is_err();
+        debug!(stage = stage.words(), ?took, said, failed, "on the way to the host");
         let error = result.as_ref().err().cloned();
-        self.passed.push(Passed { stage, took, said, error });
+        self.passed.push(Passed { stage, took: Some(took), said, error });
         result
+    }
+
+    /// The last stage turns out to have been several, of which these were passed and `last` was the
+    /// one that its time and its verdict belong to.
+    pub(super) fn split_last(&mut self, passed: &[Stage], last: Stage) {
+        let Some(whole) = self.passed.pop() else { return };
+        let silent =
+            |stage: &Stage| Passed { stage: *stage, took: None, said: String::new(), error: None };
+        self.passed.extend(passed.iter().map(silent));
+        self.passed.push(Passed { stage: last, ..whole });
     }
 }

@@ -147,7 +147,7 @@ impl Stream for ChildStream {
         };
         let error = Error::new(ErrorCode::SYSTEM_ERROR, ErrorDomain::REMOTE, message);
         Some(match (&self.program.ssh_host, status) {
-            (Some(host), _) => error.hint(ssh::remedy(host, &said.join("\n"))),
+            (Some(host), _) => error.hint(ssh::fault(host, &said.join("\n")).1),
             (None, _) => {
                 error.hint("run the program by hand: it has to pass bytes to libvirt's socket")
             }

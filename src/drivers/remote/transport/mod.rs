@@ -10,7 +10,7 @@ mod tls;
 mod unix;
 
 pub(super) use child::Program;
-pub(super) use ssh::{Proxy, SshHost, remote_command};
+pub(super) use ssh::{Proxy, SshHost, fault, remote_command};
 pub(super) use tcp::Server;
 
 use super::trace::{Stage, Trace};
@@ -147,6 +147,14 @@ impl Way {
             Self::Unix(_) => "localhost",
             Self::Tcp(server) | Self::Tls { server, .. } => &server.host,
             Self::Program(program) => program.host().unwrap_or("localhost"),
+        }
+    }
+
+    /// The host that ssh leads to.
+    pub(super) fn ssh_host(&self) -> Option<&str> {
+        match self {
+            Self::Program(program) => program.host(),
+            Self::Unix(_) | Self::Tcp(_) | Self::Tls { .. } => None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! How ssh is asked to reach a daemon: its arguments, and the words that the other host's shell
 //! is given, as libvirt composes them.
 
+use super::super::trace::Stage;
 use crate::drivers::uri::Uri;
 
 /// libvirtd's socket, or virtproxyd's in its place, on the other host; there is no way to look.
@@ -126,32 +127,52 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// What to do about a connection that ended with these words of ssh, or of a program behind it.
-pub(super) fn remedy(host: &str, said: &str) -> String {
-    let has = |words: &str| said.contains(words);
-    if has("Host key verification failed") {
-        format!("connect once by hand to take the host's key: ssh {host}; or see to known_hosts")
-    } else if has("Permission denied (") || has("Too many authentication failures") {
-        "ssh does not let us in: try the same user by hand, add a key to the agent, or name one \
-         with ?keyfile=PATH"
-            .to_owned()
-    } else if has("Could not resolve hostname") {
-        "look for a slip in the host's name, or give it an entry in ~/.ssh/config".to_owned()
-    } else if has("Connection refused") && has("connect to host") {
-        "no ssh server listens there; a port can be given in the URI".to_owned()
-    } else if has("timed out") || has("No route to host") {
-        "see whether the host is up and can be reached from here".to_owned()
-    } else if has("Failed to connect socket") || has(": No such file or directory") {
-        "start libvirt on that host (systemctl start virtqemud.socket, or libvirtd), or name its \
-         socket with ?socket=PATH"
-            .to_owned()
-    } else if has("Permission denied") {
-        "that user may not open libvirt's socket there: use root, or a member of the group libvirt"
-            .to_owned()
-    } else if has("not found") {
-        "install libvirt-daemon-common (virt-ssh-helper) or netcat-openbsd on that host".to_owned()
-    } else {
-        format!("see what ssh -v {host} says")
+/// What went wrong, by words of ssh or of a program behind it: at which stage, and what to do.
+/// `HOST` stands for the host. The first row that fits counts.
+const FAULTS: [(&str, Stage, &str); 12] = [
+    (
+        "Host key verification failed",
+        Stage::Ssh,
+        "connect once by hand to take the host's key (ssh HOST), or see to known_hosts",
+    ),
+    ("Permission denied (", Stage::Ssh, LET_IN),
+    ("Too many authentication failures", Stage::Ssh, LET_IN),
+    (
+        "Could not resolve hostname",
+        Stage::Ssh,
+        "look for a slip in the host's name, or give it an entry in ~/.ssh/config",
+    ),
+    ("timed out", Stage::Ssh, REACH),
+    ("No route to host", Stage::Ssh, REACH),
+    (
+        "ssh: connect to host",
+        Stage::Ssh,
+        "no ssh server listens there; a port can be given in the URI",
+    ),
+    ("not found", Stage::Helper, INSTALL),
+    (
+        "Permission denied",
+        Stage::Socket,
+        "that user may not open libvirt's socket there: use root, or a member of the group libvirt",
+    ),
+    ("Failed to connect socket", Stage::Socket, RUN),
+    ("unix connect failed", Stage::Socket, RUN),
+    ("nc: ", Stage::Socket, RUN),
+];
+
+const LET_IN: &str = "ssh does not let us in: try the same user by hand, add a key to the agent, or \
+                      name one with ?keyfile=PATH";
+const REACH: &str = "see whether the host is up and can be reached from here";
+const INSTALL: &str =
+    "install libvirt-daemon-common (virt-ssh-helper) or netcat-openbsd on that host";
+const RUN: &str = "start libvirt on that host (systemctl start virtqemud.socket, or libvirtd), or \
+                   name its socket with ?socket=PATH";
+
+/// At which stage a connection ended that ended with these words, and what to do about it.
+pub(in super::super) fn fault(host: &str, said: &str) -> (Stage, String) {
+    match FAULTS.iter().find(|(words, _, _)| said.contains(words)) {
+        Some((_, stage, hint)) => (*stage, hint.replace("HOST", host)),
+        None => (Stage::Ssh, format!("see what ssh -v {host} says")),
     }
 }
 
@@ -187,9 +208,8 @@ mod tests {
 
     /// What a login shell runs for a command: the words that the stand-ins for both programs get.
     fn words_run(command: &str, has_helper: bool) -> String {
-        let directory =
-            std::env::temp_dir().join(format!("virt-ssh-{}-{has_helper}", std::process::id()));
-        std::fs::create_dir_all(&directory).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path();
         let program = |name: &str, text: &str| {
             let path = directory.join(name);
             std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
@@ -198,7 +218,6 @@ mod tests {
         };
         let print = "printf '%s' \"${0##*/}\"; for a; do printf '|%s' \"$a\"; done";
         program("nc", &format!("[ $# = 1 ] && echo requires an argument >&2 && exit 1\n{print}"));
-        let _ = std::fs::remove_file(directory.join("virt-ssh-helper"));
         if has_helper {
             program("virt-ssh-helper", print);
         }
@@ -211,7 +230,6 @@ mod tests {
             path
         };
         let out = Command::new("/bin/sh").args(["-c", command]).env("PATH", path).output().unwrap();
-        let _ = std::fs::remove_dir_all(&directory);
         String::from_utf8(out.stdout).unwrap()
     }
 
@@ -241,18 +259,20 @@ mod tests {
     }
 
     #[test]
-    fn what_ssh_says_has_a_remedy() {
-        for (said, hint) in [
-            ("Host key verification failed.", "ssh kvm01"),
-            ("root@h: Permission denied (publickey).", "keyfile"),
-            ("ssh: Could not resolve hostname h: Name or service not known", "slip"),
-            ("ssh: connect to host h port 22: Connection refused", "no ssh server"),
-            ("nc: unix connect failed: Permission denied", "group libvirt"),
-            ("error: Failed to connect socket to '/x': No such file", "systemctl start"),
-            ("sh: 1: nc: not found", "netcat-openbsd"),
-            ("what", "ssh -v kvm01"),
+    fn what_ssh_says_has_a_stage_and_a_remedy() {
+        for (said, stage, hint) in [
+            ("Host key verification failed.", Stage::Ssh, "ssh kvm01"),
+            ("root@h: Permission denied (publickey).", Stage::Ssh, "keyfile"),
+            ("ssh: Could not resolve hostname h: Name or service not known", Stage::Ssh, "slip"),
+            ("ssh: connect to host h port 22: Connection refused", Stage::Ssh, "no ssh server"),
+            ("nc: unix connect failed: Permission denied", Stage::Socket, "group libvirt"),
+            ("nc: unix connect failed: No such file or directory", Stage::Socket, "start libvirt"),
+            ("error: Failed to connect socket to '/x': No such file", Stage::Socket, "systemctl"),
+            ("sh: 1: nc: not found", Stage::Helper, "netcat-openbsd"),
+            ("what", Stage::Ssh, "ssh -v kvm01"),
         ] {
-            assert!(remedy("kvm01", said).contains(hint), "{said}");
+            let (at, what) = fault("kvm01", said);
+            assert!(at == stage && what.contains(hint), "{said}: {at:?} {what}");
         }
     }
 }

@@ -1,0 +1,68 @@
+//! `virt doctor`: what is wrong with the way to a host.
+
+use super::args::{DoctorArgs, Format};
+use super::context::Context;
+use super::exit::{Exit, Run};
+use super::output::Paint;
+use super::view::json;
+use crate::diag::{Error, escape};
+use crate::drivers::{self, remote::Passed};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::time::Duration;
+
+pub(crate) fn run(context: &Context, args: &DoctorArgs) -> Run {
+    let uri = args.uri.clone().unwrap_or_else(|| context.uri(None));
+    let stages = drivers::examine(&uri, &context.environment());
+    let is_well = stages.iter().all(|s| s.error.is_none());
+    context.output.result(&match context.output.format {
+        Format::Human => stages.iter().map(|stage| human(context, stage)).collect(),
+        Format::Json => json::line(&json!({
+            "format_version": 1, "connection": uri, "ok": is_well,
+            "stages": stages.iter().map(machine).collect::<Vec<_>>(),
+        })),
+    })?;
+    Ok(if is_well { Exit::Done } else { Exit::Error })
+}
+
+fn human(context: &Context, stage: &Passed) -> String {
+    let (verdict, paint) = match stage.error {
+        None => ("ok", Paint::Green),
+        Some(_) => ("FAIL", Paint::Red),
+    };
+    let took = stage.took.map(|took| format!("{:.1} ms", milliseconds(took))).unwrap_or_default();
+    let said = stage.error.as_ref().map_or(stage.said.clone(), ToString::to_string);
+    let verdict = context.output.paint(paint, &format!("{verdict:4}"));
+    let mut text = format!("{verdict}  {:15}  {took:>10}  {}", stage.stage.words(), escape(&said));
+    text.truncate(text.trim_end().len());
+    text.push('\n');
+    if let Some(error) = &stage.error {
+        for cause in causes(error) {
+            let _ = writeln!(text, "      caused by: {cause}");
+        }
+        if let Some(hint) = &error.hint {
+            let _ = writeln!(text, "      what to do: {}", escape(hint));
+        }
+    }
+    text
+}
+
+fn machine(stage: &Passed) -> Value {
+    json!({
+        "stage": stage.stage.words(), "ok": stage.error.is_none(), "said": stage.said,
+        "milliseconds": stage.took.map(milliseconds),
+        "error": stage.error.as_ref().map(|e| json!({
+            "code": e.code.0, "message": e.message, "hint": e.hint,
+            "causes": causes(e).map(ToString::to_string).collect::<Vec<_>>(),
+        })),
+    })
+}
+
+fn causes(error: &Error) -> impl Iterator<Item = &Error> {
+    std::iter::successors(error.source.as_ref(), |e| e.source.as_ref())
+}
+
+/// In tenths.
+fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 10_000.0).round() / 10.0
+}
