@@ -1,6 +1,7 @@
 //! What goes wrong, and that nothing is lost by it.
 
 mod converge;
+mod cut;
 mod garbage;
 mod injected;
 mod property;
@@ -12,6 +13,7 @@ use libtest_mimic::Trial;
 pub(crate) fn trials() -> Vec<Trial> {
     let groups = [
         converge::trials(),
+        cut::trials(),
         garbage::trials(),
         injected::trials(),
         property::trials(),
