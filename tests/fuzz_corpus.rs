@@ -1,6 +1,6 @@
 //! What the fuzzers found worth keeping, run through the same functions as the targets call.
 
-use crate::fuzzing::{manifest, validator, xml};
+use crate::fuzzing::{manifest, validator, wire, xml};
 use crate::support::trial;
 use libtest_mimic::Trial;
 use std::path::Path;
@@ -8,8 +8,10 @@ use std::path::Path;
 /// Runs an input; says whether it came beyond being read.
 type Target = fn(&[u8]) -> bool;
 
-const TARGETS: [(&str, Target); 3] = [
+const TARGETS: [(&str, Target); 5] = [
     ("document", xml::document),
+    ("packets", wire::packets),
+    ("replies", wire::replies),
     ("toml", manifest::toml),
     ("validator", |data| validator(data).loaded > 0),
 ];

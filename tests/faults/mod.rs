@@ -3,6 +3,7 @@
 mod converge;
 mod cut;
 mod garbage;
+mod hostile;
 mod injected;
 mod property;
 mod state_file;
@@ -15,6 +16,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         converge::trials(),
         cut::trials(),
         garbage::trials(),
+        hostile::trials(),
         injected::trials(),
         property::trials(),
         state_file::trials(),

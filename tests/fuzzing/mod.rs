@@ -8,6 +8,7 @@ pub(crate) mod manifest;
 mod reference;
 mod schema;
 mod validator;
+pub(crate) mod wire;
 pub(crate) mod xml;
 
 pub(crate) use self::validator::{Seen, load, validator};

@@ -33,8 +33,15 @@ const READS_MAX: usize = 64;
 
 /// How long a peer that owes an answer may be silent before it is asked whether it is there, and how
 /// long it has to say so: together 25 s, as long as libvirt's own keepalive takes to give up.
-const SILENCE: Duration = Duration::from_secs(10);
-const PONG_TIME: Duration = Duration::from_secs(15);
+const PATIENCE: Patience =
+    Patience { silence: Duration::from_secs(10), answer: Duration::from_secs(15) };
+
+/// How long a peer may be silent, and how long it may take to say that it is there.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    silence: Duration,
+    answer: Duration,
+}
 
 /// Calls of a client that a daemon works on at once (`max_client_requests`); it does not read a
 /// question while all of them are taken.
@@ -98,9 +105,9 @@ pub(super) struct Connection {
     /// Calls whose deadline passed: their replies, should they come, are dropped.
     abandoned: BTreeMap<u32, Procedure>,
     completions: VecDeque<Completion>,
-    /// Whether the peer is asked when it is silent; not before it has let us in, as a person may be
+    /// When the peer is asked because it is silent; not before it has let us in, as a person may be
     /// asked for a password until then.
-    listening: bool,
+    patience: Option<Patience>,
     /// When something last came while an answer was owed, and when the peer was asked since.
     heard: Instant,
     asked: Option<Instant>,
@@ -122,7 +129,7 @@ impl Connection {
             pending: BTreeMap::new(),
             abandoned: BTreeMap::new(),
             completions: VecDeque::new(),
-            listening: false,
+            patience: None,
             heard: Instant::now(),
             asked: None,
             broken: None,
@@ -131,7 +138,7 @@ impl Connection {
 
     /// From now on a silent peer is asked whether it is there.
     pub(super) fn notice_silence(&mut self) {
-        self.listening = true;
+        self.patience = Some(PATIENCE);
     }
 
     /// Whether calls can be sent: for an idle connection, whether the server is still there. One that
@@ -395,12 +402,11 @@ impl Connection {
     /// When a peer that stays silent is asked, or is given up.
     fn end_of_silence(&self) -> Option<Instant> {
         let owed = self.pending.len() + self.abandoned.len();
-        if !self.listening || self.pending.is_empty() || self.broken.is_some() {
-            return None;
-        }
+        let patience =
+            self.patience.filter(|_| !self.pending.is_empty() && self.broken.is_none())?;
         match self.asked {
-            Some(asked) => Some(asked + PONG_TIME),
-            None => (owed < SERVED_AT_ONCE).then(|| self.heard + SILENCE),
+            Some(asked) => Some(asked + patience.answer),
+            None => (owed < SERVED_AT_ONCE).then(|| self.heard + patience.silence),
         }
     }
 
@@ -410,7 +416,7 @@ impl Connection {
             return;
         }
         if self.asked.is_some() {
-            let silent = (SILENCE + PONG_TIME).as_secs();
+            let silent = now.saturating_duration_since(self.heard).as_secs();
             let message = format!("the host is gone: nothing has come from it for {silent} s");
             let error = Error::new(ErrorCode::OPERATION_TIMEOUT, ErrorDomain::REMOTE, message);
             return self.fail(&error.hint("see whether the host is up and the way to it is open"));
@@ -678,6 +684,53 @@ mod tests {
         }
         connection.send();
         assert_eq!(pongs.recv_timeout(LATER).unwrap(), Header::keepalive(PONG));
+    }
+
+    /// A connection to `script` whose patience is short.
+    fn impatient(script: impl FnOnce(&mut Server) + Send + 'static) -> Connection {
+        let mut connection = connection(script);
+        connection.patience = Some(Patience { silence: SOON, answer: SOON });
+        connection
+    }
+
+    #[test]
+    fn a_silent_peer_is_asked_and_given_up_when_it_says_nothing() {
+        let (tell, told) = mpsc::channel();
+        let mut gone = impatient(move |server| {
+            server.call();
+            tell.send(server.packet().unwrap().header).unwrap();
+            server.packet();
+        });
+        gone.submit(1, request(LATER));
+        let begun = Instant::now();
+        assert_eq!(outcome(&mut gone), (1, "lost"));
+        assert!(begun.elapsed() < LATER / 2 && !gone.is_usable());
+        assert_eq!(told.recv().unwrap(), Header::keepalive(PING));
+        // one that says that it is there may take its time
+        let mut slow = impatient(|server| {
+            let call = server.call();
+            for _ in 0..3 {
+                assert_eq!(server.packet().unwrap().header, Header::keepalive(PING));
+                server.send(&Packet { header: Header::keepalive(PONG), payload: Vec::new() });
+            }
+            server.reply(call, &"QEMU");
+            server.packet();
+        });
+        slow.submit(2, request(LATER));
+        assert_eq!(outcome(&mut slow), (2, "done"));
+        // one that works on five calls does not read a question
+        let mut busy = impatient(|server| {
+            let calls: Vec<Header> = (0..5).map(|_| server.call()).collect();
+            std::thread::sleep(SOON * 4);
+            calls.into_iter().for_each(|call| server.reply(call, &"QEMU"));
+            assert!(server.packet().is_none(), "it was asked");
+        });
+        for ticket in 0..5 {
+            busy.submit(ticket, request(LATER));
+        }
+        for _ in 0..5 {
+            assert_eq!(outcome(&mut busy).1, "done");
+        }
     }
 
     #[test]

@@ -1,0 +1,10 @@
+//! Any bytes as each of the results that are read of a daemon.
+#![no_main]
+#![allow(dead_code, unused_imports, reason = "the other targets' part of what is shared")]
+
+#[path = "../../tests/fuzzing/mod.rs"]
+mod fuzzing;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    let _ = fuzzing::wire::replies(data);
+});

@@ -1,0 +1,280 @@
+//! A daemon that breaks the protocol, or sends without end: `virt` ends with an error that says so,
+//! with little memory and without a panic.
+
+use crate::support::{Ran, run, trial, virt};
+use libtest_mimic::Trial;
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::Command;
+use std::time::{Duration, Instant};
+use virt::wire::{
+    AuthType, DomainHandle, FrameReader, Header, NetworkHandle, Packet, PacketKind, Procedure,
+    Status, to_bytes,
+};
+
+/// All the memory that a run may have mapped; a run with an honest daemon peaks at some 10 MB.
+const MEMORY_KB: u32 = 400_000;
+
+/// No run may take longer: a silent daemon is given up after 25 s.
+const HANG: Duration = Duration::from_secs(40);
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let case = |name: &str, code: i32, says: &'static str, script: Script| {
+        trial(format!("faults/hostile/{name}"), move || {
+            let ran = against(script);
+            let ran = ran.expect(code);
+            assert!(ran.stderr().contains(says), "{says:?} is not said\n{ran}");
+            assert!(!ran.stderr().contains("panic"), "{ran}");
+        })
+    };
+    vec![
+        case("replies_out_of_order_are_matched", 0, "", out_of_order),
+        case("a_reply_that_comes_twice", 1, "a reply to no call", twice),
+        case("a_reply_to_no_call", 1, "a reply to no call", |s| s.reply_all(|h| h.serial += 7)),
+        case("a_reply_of_another_procedure", 1, "to a call of", |s| {
+            s.reply_all(|h| h.procedure = Procedure(9999));
+        }),
+        case("a_reply_of_another_program", 1, "no client expects", |s| {
+            s.reply_all(|h| h.program.0 = 7);
+        }),
+        case("a_status_without_meaning", 1, "status 9", |s| s.reply_all(|h| h.status.0 = 9)),
+        case("a_length_of_32_mib_and_nothing_more", 1, "the host is gone", |s| {
+            s.open();
+            s.write(&33_554_436u32.to_be_bytes());
+            s.drain();
+        }),
+        case("a_length_of_32_mib_and_an_end", 1, "in the middle of a packet", |s| {
+            s.open();
+            s.write(&33_554_436u32.to_be_bytes());
+        }),
+        case("a_length_beyond_the_limit", 1, "a packet of 33554437 bytes", |s| {
+            s.open();
+            s.write(&33_554_437u32.to_be_bytes());
+            s.drain();
+        }),
+        case("a_packet_cut_short", 1, "in the middle of a packet", |s| {
+            s.open();
+            let call = s.call().unwrap();
+            let bytes = s.answer(call);
+            s.write(&bytes[..bytes.len() - 1]);
+        }),
+        case("a_list_that_claims_more_than_it_has", 1, "malformed message", |s| {
+            s.reply_with(|_| to_bytes(&16_000u32).unwrap());
+        }),
+        case("a_list_longer_than_any", 1, "above the limit of 16384", |s| {
+            s.reply_with(|_| to_bytes(&u32::MAX).unwrap());
+        }),
+        case("a_string_of_4_gib", 1, "malformed message", |s| {
+            s.reply_with(|_| to_bytes(&(1u32, u32::MAX)).unwrap());
+        }),
+        case("events_without_end_before_each_reply", 0, "", flood),
+        case("pings_without_end", 0, "", pings),
+        case("a_hundred_packets_of_a_mebibyte", 1, "no client expects", |s| {
+            s.open();
+            let header = Header { kind: PacketKind(3), ..Header::call(Procedure(208), 0) };
+            let packet = Packet { header, payload: vec![0; 1 << 20] };
+            (0..100).for_each(|_| s.send(&packet));
+        }),
+        case("nothing_but_an_end", 1, "libvirt closed the connection", |_| {}),
+        case("another_protocol", 1, "cannot be understood", |s| {
+            s.write(b"SSH-2.0-OpenSSH_10.0\r\n");
+            s.drain();
+        }),
+    ]
+}
+
+type Script = fn(&mut Server);
+
+/// `virt get` against a daemon that behaves as `script` says.
+fn against(script: Script) -> Ran {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("socket");
+    let listener = UnixListener::bind(&socket).unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            script(&mut Server { stream, frames: FrameReader::default() });
+        }
+    });
+    let uri = format!("qemu+unix:///system?socket={}", socket.display());
+    let virt = virt(&["get", "--connect", &uri]);
+    let mut limited = Command::new("bash");
+    limited.env_clear().args(["-c", &format!("ulimit -v {MEMORY_KB}; exec \"$@\""), "bash"]);
+    limited.arg(virt.get_program()).args(virt.get_args());
+    let begun = Instant::now();
+    let ran = run(&mut limited);
+    assert!(begun.elapsed() < HANG, "{:?}\n{ran}", begun.elapsed());
+    ran
+}
+
+struct Server {
+    stream: UnixStream,
+    frames: FrameReader,
+}
+
+impl Server {
+    /// The next call, or nothing if the client has hung up.
+    fn call(&mut self) -> Option<Header> {
+        let mut buffer = [0; 4096];
+        loop {
+            match self.frames.take().unwrap() {
+                Some(packet) if packet.header.kind == PacketKind::CALL => {
+                    return Some(packet.header);
+                }
+                Some(_) => {}
+                None => match self.stream.read(&mut buffer) {
+                    Ok(n @ 1..) => self.frames.feed(&buffer[..n]),
+                    _ => return None,
+                },
+            }
+        }
+    }
+
+    /// Lets the client in, as an honest daemon does.
+    fn open(&mut self) {
+        while let Some(call) = self.call() {
+            let bytes = self.answer(call);
+            self.write(&bytes);
+            if call.procedure == Procedure::CONNECT_OPEN {
+                return;
+            }
+        }
+    }
+
+    /// The reply of an honest daemon with two networks and two domains that are not running.
+    fn answer(&self, call: Header) -> Vec<u8> {
+        let names = ["a", "b"];
+        let uuid = |n: usize| virt::model::Uuid::from_u128(n as u128);
+        let domain = |(n, name): (usize, &&str)| DomainHandle {
+            name: (*name).to_owned(),
+            uuid: uuid(n),
+            id: -1,
+        };
+        let network =
+            |(n, name): (usize, &&str)| NetworkHandle { name: (*name).to_owned(), uuid: uuid(n) };
+        let payload = match call.procedure {
+            Procedure::AUTH_LIST => to_bytes(&vec![AuthType::NONE]),
+            Procedure::CONNECT_GET_TYPE => to_bytes("QEMU"),
+            Procedure::CONNECT_GET_LIB_VERSION => to_bytes(&11_003_000u64),
+            Procedure::CONNECT_GET_URI => to_bytes("qemu:///system"),
+            Procedure::CONNECT_SUPPORTS_FEATURE => to_bytes(&1i32),
+            Procedure::CONNECT_LIST_ALL_DOMAINS => {
+                to_bytes(&(names.iter().enumerate().map(domain).collect::<Vec<_>>(), 2u32))
+            }
+            Procedure::CONNECT_LIST_ALL_NETWORKS => {
+                to_bytes(&(names.iter().enumerate().map(network).collect::<Vec<_>>(), 2u32))
+            }
+            Procedure::CONNECT_GET_ALL_DOMAIN_STATS => to_bytes(&0u32),
+            Procedure::DOMAIN_GET_STATE => to_bytes(&(5i32, 0i32)),
+            Procedure::DOMAIN_GET_XML_DESC => {
+                to_bytes("<domain type='qemu'><name>a</name></domain>")
+            }
+            Procedure::NETWORK_GET_XML_DESC => to_bytes("<network><name>a</name></network>"),
+            _ => Ok(Vec::new()),
+        };
+        written(&Packet { header: call.reply(Status::OK), payload: payload.unwrap() })
+    }
+
+    /// Opens, and answers each further call with its reply's header changed.
+    fn reply_all(&mut self, change: fn(&mut Header)) {
+        self.open();
+        while let Some(call) = self.call() {
+            let mut frames = FrameReader::default();
+            frames.feed(&self.answer(call));
+            let mut packet = frames.take().unwrap().unwrap();
+            change(&mut packet.header);
+            self.send(&packet);
+        }
+    }
+
+    /// Opens, and answers each list with a payload.
+    fn reply_with(&mut self, payload: fn(Header) -> Vec<u8>) {
+        self.open();
+        while let Some(call) = self.call() {
+            let is_list = matches!(
+                call.procedure,
+                Procedure::CONNECT_LIST_ALL_DOMAINS | Procedure::CONNECT_LIST_ALL_NETWORKS
+            );
+            if is_list {
+                self.send(&Packet { header: call.reply(Status::OK), payload: payload(call) });
+            } else {
+                let bytes = self.answer(call);
+                self.write(&bytes);
+            }
+        }
+    }
+
+    /// Reads until the client hangs up, and says nothing.
+    fn drain(&mut self) {
+        let mut buffer = [0; 4096];
+        while let Ok(1..) = self.stream.read(&mut buffer) {}
+    }
+
+    fn send(&mut self, packet: &Packet) {
+        self.write(&written(packet));
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        // the client may have had enough of us
+        let _ = self.stream.write_all(bytes);
+    }
+}
+
+fn written(packet: &Packet) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    packet.write(&mut bytes).unwrap();
+    bytes
+}
+
+/// All calls that come together are answered the last first.
+fn out_of_order(server: &mut Server) {
+    server.open();
+    server.stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    let mut waiting = Vec::new();
+    for _ in 0..50 {
+        while let Some(call) = server.call() {
+            waiting.push(call);
+        }
+        while let Some(call) = waiting.pop() {
+            let bytes = server.answer(call);
+            server.write(&bytes);
+        }
+    }
+}
+
+fn twice(server: &mut Server) {
+    server.open();
+    while let Some(call) = server.call() {
+        let bytes = server.answer(call);
+        server.write(&bytes);
+        server.write(&bytes);
+    }
+}
+
+fn flood(server: &mut Server) {
+    let event = Packet {
+        header: Header { kind: PacketKind::MESSAGE, ..Header::call(Procedure(318), 1) },
+        payload: vec![0; 40],
+    };
+    let many = written(&event).repeat(10_000);
+    server.open();
+    while let Some(call) = server.call() {
+        server.write(&many);
+        let bytes = server.answer(call);
+        server.write(&bytes);
+    }
+}
+
+/// The client answers pings, but never at the cost of its own memory.
+fn pings(server: &mut Server) {
+    let ping = Packet { header: Header::keepalive(virt::wire::PING), payload: Vec::new() };
+    let many = written(&ping).repeat(10_000);
+    server.open();
+    let mut writer = server.stream.try_clone().unwrap();
+    while let Some(call) = server.call() {
+        let mut bytes = many.clone();
+        bytes.extend(server.answer(call));
+        let mut writer = writer.try_clone().unwrap();
+        std::thread::spawn(move || writer.write_all(&bytes)).join().unwrap().unwrap_or(());
+    }
+    let _ = writer.flush();
+}

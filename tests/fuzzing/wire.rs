@@ -1,0 +1,80 @@
+//! Any bytes as packets, and as each of the results that are read: nothing panics, nothing is set
+//! aside for what is only announced, and what was read is written as the same bytes.
+
+use virt::wire::{
+    AuthType, Decode, DomainHandle, DomainStats, Encode, FrameReader, Header, NetworkHandle,
+    Packet, PacketKind, Procedure, RemoteError, Status, from_bytes, to_bytes,
+};
+
+/// Bytes as a stream that arrives in pieces. Says whether there was a packet in it.
+pub(crate) fn packets(data: &[u8]) -> bool {
+    let Some((size, stream)) = data.split_first() else { return false };
+    let mut frames = FrameReader::default();
+    let (mut again, mut count) = (Vec::new(), 0);
+    'stream: for piece in stream.chunks(usize::from(*size).max(1)) {
+        frames.feed(piece);
+        loop {
+            match frames.take() {
+                Ok(Some(packet)) => {
+                    packet.write(&mut again).unwrap();
+                    count += 1;
+                    read_as_its_procedure_says(&packet);
+                }
+                Ok(None) => break,
+                Err(_) => break 'stream,
+            }
+        }
+    }
+    assert!(stream.starts_with(&again), "packets are written as they were read");
+    count > 0
+}
+
+/// Reads a payload as what a client takes it for. Says whether it was that.
+fn read_as_its_procedure_says(packet: &Packet) -> bool {
+    let Packet { header: Header { procedure, kind, status, .. }, payload } = packet;
+    if *kind == PacketKind::REPLY && *status == Status::ERROR {
+        return same::<RemoteError>(payload);
+    }
+    match *procedure {
+        Procedure::AUTH_LIST => same::<Vec<AuthType>>(payload),
+        Procedure::CONNECT_LIST_ALL_DOMAINS => same::<(Vec<DomainHandle>, u32)>(payload),
+        Procedure::CONNECT_LIST_ALL_NETWORKS => same::<(Vec<NetworkHandle>, u32)>(payload),
+        Procedure::CONNECT_GET_ALL_DOMAIN_STATS => same::<Vec<DomainStats>>(payload),
+        Procedure::DOMAIN_GET_STATE => same::<(i32, i32)>(payload),
+        Procedure::CONNECT_GET_LIB_VERSION => same::<u64>(payload),
+        Procedure::AUTH_POLKIT | Procedure::CONNECT_SUPPORTS_FEATURE => same::<i32>(payload),
+        Procedure::DOMAIN_DEFINE_XML_FLAGS => same::<DomainHandle>(payload),
+        Procedure::NETWORK_DEFINE_XML => same::<NetworkHandle>(payload),
+        _ => same::<String>(payload),
+    }
+}
+
+/// The first byte chooses a result, the rest is its bytes. Says whether they were that.
+pub(crate) fn replies(data: &[u8]) -> bool {
+    let Some((which, bytes)) = data.split_first() else { return false };
+    match which % 13 {
+        0 => same::<RemoteError>(bytes),
+        1 => same::<Vec<AuthType>>(bytes),
+        2 => same::<(Vec<DomainHandle>, u32)>(bytes),
+        3 => same::<(Vec<NetworkHandle>, u32)>(bytes),
+        4 => same::<Vec<DomainStats>>(bytes),
+        5 => same::<(i32, i32)>(bytes),
+        6 => same::<u64>(bytes),
+        7 => same::<i32>(bytes),
+        8 => same::<DomainHandle>(bytes),
+        9 => same::<NetworkHandle>(bytes),
+        10 => same::<String>(bytes),
+        11 => same::<Option<String>>(bytes),
+        _ => same::<Header>(bytes),
+    }
+}
+
+fn same<T: Decode + Encode>(bytes: &[u8]) -> bool {
+    match from_bytes::<T>(bytes) {
+        Ok(value) => {
+            assert_eq!(to_bytes(&value).unwrap(), bytes, "a value is written as it was read");
+            true
+        }
+        Err(_) => false,
+    }
+}
