@@ -2,6 +2,8 @@
 
     peer.py URI define COUNT   defines COUNT small domains and holds the connection open until its
                                standard input ends (libvirt's test host lives as long as one does)
+    peer.py URI start COUNT    defines and starts them, and holds the connection
+    peer.py URI readfull       reads the live XML of each as well
     peer.py URI read           lists every domain and reads its XML, state and autostart
 """
 
@@ -41,9 +43,11 @@ def definitions(count):
         )
 
 
-def read(connection):
+def read(connection, live):
     for domain in connection.listAllDomains(0):
         domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+        if live:
+            domain.XMLDesc(0)
         domain.state()
         domain.autostart()
 
@@ -60,8 +64,13 @@ def main():
                 manifest.write(xml.replace("  <memory", f"  {manual}\n  <memory", 1))
         print("ready", flush=True)
         sys.stdin.read()
+    elif command == "start":
+        for _, xml in definitions(int(sys.argv[3])):
+            connection.defineXML(xml).create()
+        print("ready", flush=True)
+        sys.stdin.read()
     else:
-        read(connection)
+        read(connection, command == "readfull")
 
 
 main()

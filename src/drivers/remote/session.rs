@@ -101,20 +101,17 @@ fn authenticate(connection: &mut Connection, types: &[AuthType], said: &mut Stri
 /// # Errors
 /// The connection failed, or the server has no answer.
 pub(super) fn probe(connection: &mut Connection, trace: &mut Trace) -> Result<Host> {
-    let (name, version, uri) = trace.stage(Stage::Version, |said| {
-        let (name, version, uri) = who(connection)?;
-        *said = format!("libvirt {version}, {name}, {uri}");
-        Ok((name, version, uri))
+    let answers = trace.stage(Stage::Version, |said| {
+        let answers = ask(connection)?;
+        *said = format!("libvirt {}, {}, {}", answers.version, answers.name, answers.uri);
+        Ok(answers)
     })?;
     let network_update_in_order = trace.stage(Stage::Features, |said| {
-        let feature = Request {
-            args: to_bytes(&NETWORK_UPDATE_HAS_CORRECT_ORDER)?,
-            ..quick(Procedure::CONNECT_SUPPORTS_FEATURE)
-        };
-        let in_order = connection.call::<i32>(feature)? == 1;
+        let in_order = from_bytes::<i32>(&answers.in_order.clone()?)? == 1;
         *said = format!("network updates {}", if in_order { "as documented" } else { "swapped" });
         Ok(in_order)
     })?;
+    let Answers { name, version, uri, .. } = answers;
     let hypervisor = match name.to_ascii_lowercase().as_str() {
         "qemu" => Hypervisor::Qemu,
         "xen" => Hypervisor::Xen,
@@ -124,20 +121,33 @@ pub(super) fn probe(connection: &mut Connection, trace: &mut Trace) -> Result<Ho
     Ok(Host { hypervisor, version, uri, network_update_in_order })
 }
 
-/// The hypervisor's name, libvirt's version, and the server's name for the connection.
-fn who(connection: &mut Connection) -> Result<(String, Version, String)> {
+/// What a server says of itself.
+struct Answers {
+    name: String,
+    version: Version,
+    uri: String,
+    in_order: Result<Vec<u8>>,
+}
+
+/// Asks all that there is to ask, in one round trip.
+fn ask(connection: &mut Connection) -> Result<Answers> {
+    let feature = Request {
+        args: to_bytes(&NETWORK_UPDATE_HAS_CORRECT_ORDER)?,
+        ..quick(Procedure::CONNECT_SUPPORTS_FEATURE)
+    };
     let mut replies = connection
         .call_all(vec![
             quick(Procedure::CONNECT_GET_TYPE),
             quick(Procedure::CONNECT_GET_LIB_VERSION),
             quick(Procedure::CONNECT_GET_URI),
+            feature,
         ])?
         .into_iter();
     let mut next = || replies.next().unwrap_or_else(|| Ok(Vec::new()));
     let name: String = from_bytes(&next()?)?;
     let version: u64 = from_bytes(&next()?)?;
     let uri: String = from_bytes(&next()?)?;
-    Ok((name, Version(version), uri))
+    Ok(Answers { name, version: Version(version), uri, in_order: next() })
 }
 
 /// What we may do, seen by asking for a change of a domain that cannot be there: its UUID is nil.
