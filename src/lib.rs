@@ -8,6 +8,7 @@ pub mod wire;
 pub mod xml;
 
 pub mod model;
+pub mod pki;
 pub mod schema;
 
 pub mod drivers;
