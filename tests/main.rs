@@ -12,6 +12,7 @@ mod faults;
 mod fuzz_corpus;
 mod fuzzing;
 mod golden;
+mod pki;
 mod real;
 mod schema;
 mod support;
@@ -25,6 +26,7 @@ fn main() -> std::process::ExitCode {
         faults::trials,
         fuzz_corpus::trials,
         golden::trials,
+        pki::trials,
         cli::trials,
         real::trials,
         schema::trials,

@@ -9,7 +9,7 @@ use virt::diag::Severity;
 /// The modules by floor; each imports only from floors below its own.
 const FLOORS: [&[&str]; 6] = [
     &["diag", "xml", "wire"],
-    &["model", "schema"],
+    &["model", "pki", "schema"],
     &["manifest", "drivers"],
     &["reconcile"],
     &["daemon"],

@@ -1,33 +1,27 @@
-//! Placeholder until the module is merged.
-#![allow(missing_docs)]
-use crate::diag::Result;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Files {
-    pub ca: PathBuf,
-    pub crl: Option<PathBuf>,
-    pub certificate: Option<PathBuf>,
-    pub key: Option<PathBuf>,
-}
-impl Files {
-    pub fn of_client(pkipath: Option<&Path>, _uid: u32, _home: Option<&Path>) -> Self {
-        let d = pkipath.map_or("/etc/pki/CA".into(), Path::to_path_buf);
-        Self { ca: d.join("cacert.pem"), crl: None, certificate: None, key: None }
-    }
-}
-#[derive(Debug)]
-pub struct ClientTls {
-    pub config: Arc<rustls::ClientConfig>,
-    pub warnings: Arc<Mutex<Vec<String>>>,
-}
-pub fn client(_: &Files, _: bool) -> Result<ClientTls> {
-    Err(crate::diag::Error::new(
-        crate::diag::ErrorCode::NO_SUPPORT,
-        crate::diag::ErrorDomain::NONE,
-        "no",
-    ))
-}
-pub fn explain(e: &rustls::Error) -> (String, Option<String>) {
-    (e.to_string(), None)
-}
+//! Certificates for TLS: where libvirt looks for them, what it and we ask of them, and making them.
+//!
+//! Floor 1: imports only `diag`. It reads and writes the files of a PKI, and opens no connection:
+//! a stream gets its `rustls` configuration from [`client`] or [`server`], and words for a failed
+//! handshake from [`explain`].
+
+mod allow;
+mod check;
+mod config;
+mod crl;
+mod explain;
+mod facts;
+mod files;
+mod load;
+mod make;
+mod problem;
+mod sanity;
+mod store;
+mod verify;
+
+pub use check::{Finding, Level, check};
+pub use config::{ClientTls, client, server};
+pub use explain::explain;
+pub use files::{End, Files};
+pub use make::{Pair, authority, issue};
+pub use problem::{Fault, Problem};
+pub use store::{Places, read_authority, write_pair};

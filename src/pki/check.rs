@@ -1,0 +1,91 @@
+//! Whether the files of one end are sound: all that is wrong, and what will soon be.
+
+use super::config::Own;
+use super::files::{End, Files};
+use super::load::Certificate;
+use crate::diag::Error;
+use rustls::pki_types::UnixTime;
+use std::path::Path;
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Sound.
+    Ok,
+    /// It works, and should be mended.
+    Warning,
+    /// It does not work.
+    Error,
+}
+
+/// One thing that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// How much it matters.
+    pub level: Level,
+    /// Of which end.
+    pub end: End,
+    /// What was found.
+    pub what: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// When a certificate's end is near, in days.
+const SOON: i64 = 30;
+
+/// Checks the files of one end, all of them, as they will be used.
+pub fn check(files: &Files, end: End) -> Vec<Finding> {
+    let now = UnixTime::now();
+    let own = Own::read(files, end, true, now);
+    let finding = |level, what, hint| Finding { level, end, what, hint };
+    let error = |e: &Error| finding(Level::Error, e.message.clone(), e.hint.clone());
+    let mut findings: Vec<Finding> = own.problems.iter().map(error).collect();
+    let mut warn = |what: String, hint: &str| {
+        findings.push(finding(Level::Warning, what, Some(hint.to_owned())));
+    };
+    let mut aging = |path: &Path, certificates: &[Certificate]| {
+        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        for certificate in certificates {
+            let left = certificate.facts.not_after.seconds.saturating_sub(now) / (24 * 3600);
+            if (0..SOON).contains(&left) && certificate.facts.not_after.seconds >= now {
+                let end = &certificate.facts.not_after.text;
+                let what = format!("{}: the certificate ends on {end}", path.display());
+                warn(what, "renew it in time");
+            }
+        }
+    };
+    aging(&files.ca, &own.loaded.authorities);
+    if let Some(path) = &files.certificate {
+        aging(path, &own.loaded.chain);
+        let leaf = own.loaded.chain.first().map(|leaf| &leaf.facts);
+        if end == End::Server && leaf.is_some_and(|facts| !facts.has_alternatives) {
+            let what = format!("{}: the certificate has no subjectAltName", path.display());
+            warn(
+                what,
+                "make it again with `virt pki server NAME...`: newer programs read no common name",
+            );
+        }
+    }
+    if files.crl.is_none() {
+        let what =
+            "no list of revoked certificates: whoever has a certificate of the CA is trusted";
+        findings.push(finding(Level::Ok, what.to_owned(), None));
+    }
+    let sound = findings.iter().all(|f| f.level != Level::Error);
+    findings.extend(sound.then(|| finding(Level::Ok, summary(files, &own), None)));
+    findings
+}
+
+/// What was found to be sound.
+fn summary(files: &Files, own: &Own) -> String {
+    let Some((path, leaf)) = files.certificate.as_ref().zip(own.loaded.chain.first()) else {
+        return format!("{}: sound; this end has no certificate of its own", files.ca.display());
+    };
+    let facts = &leaf.facts;
+    let addresses = facts.addresses.iter().map(ToString::to_string);
+    let names: Vec<String> = facts.dns.iter().cloned().chain(addresses).collect();
+    let names = if names.is_empty() { String::new() } else { format!(" for {}", names.join(", ")) };
+    let until = &facts.not_after.text;
+    format!("{}: sound: {}{names}, until {until}", path.display(), facts.distinguished_name())
+}

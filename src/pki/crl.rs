@@ -1,0 +1,57 @@
+//! Lists of revoked certificates, when they are loaded.
+
+use super::facts::broken;
+use super::load::Loaded;
+use super::problem::refusal;
+use crate::diag::Error;
+use rustls::pki_types::UnixTime;
+use std::path::Path;
+use x509_parser::prelude::FromDer as _;
+use x509_parser::revocation_list::CertificateRevocationList;
+use x509_parser::x509::SubjectPublicKeyInfo;
+
+/// What to do about a list that is not good.
+const RENEW: &str = "have the CA write a new list, and put that there";
+
+/// What is wrong with the lists: one that cannot be relied on is refused, since going on without it
+/// would trust what was revoked.
+pub(super) fn check(path: &Path, loaded: &Loaded, now: UnixTime) -> Vec<Error> {
+    let shown = path.display();
+    let one = |bytes: &[u8]| fault(bytes, loaded, now);
+    let faults = loaded.crls.iter().filter_map(|crl| one(crl));
+    faults
+        .map(|why| refusal(format!("{shown}: the list of revoked certificates {why}")).hint(RENEW))
+        .collect()
+}
+
+fn fault(bytes: &[u8], loaded: &Loaded, now: UnixTime) -> Option<String> {
+    let Ok((_, crl)) = CertificateRevocationList::from_der(bytes) else {
+        return Some("cannot be read".to_owned());
+    };
+    if let Some(digest) = broken(&crl.signature_algorithm.algorithm.to_id_string()) {
+        return Some(format!("is signed over {digest}, which is broken"));
+    }
+    let issuers = loaded.authorities.iter().filter(|ca| ca.facts.subject == crl.issuer().as_raw());
+    let mut keys = issuers
+        .filter_map(|ca| SubjectPublicKeyInfo::from_der(&ca.facts.public_key).ok())
+        .map(|(_, key)| key)
+        .peekable();
+    // without a CA to compare with, that is what is wrong
+    if keys.peek().is_none() && !loaded.authorities.is_empty() {
+        return Some(format!("is of another CA: {}", crl.issuer()));
+    }
+    if !loaded.authorities.is_empty() && !keys.any(|key| crl.verify_signature(&key).is_ok()) {
+        return Some("is not signed by the CA that it names".to_owned());
+    }
+    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    match crl.next_update() {
+        None => Some("does not say when the next one is due".to_owned()),
+        Some(next) if next.timestamp() < now => {
+            Some(format!("has expired: the next one was due on {next}"))
+        }
+        Some(_) if crl.last_update().timestamp() > now => {
+            Some(format!("is not valid before {}", crl.last_update()))
+        }
+        Some(_) => None,
+    }
+}
