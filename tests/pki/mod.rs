@@ -7,7 +7,7 @@
 
 mod files;
 mod handshake;
-mod maker;
+pub(crate) mod maker;
 mod session;
 mod table;
 

@@ -13,6 +13,7 @@ mod libvirtd;
 mod lost;
 mod samples;
 mod test_driver;
+mod tls;
 mod transports;
 mod wellformed;
 
@@ -26,6 +27,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         corpus::trials(),
         libvirtd::trials(),
         test_driver::trials(),
+        tls::trials(),
         transports::trials(),
         doctor::trials(),
         wellformed::trials(),

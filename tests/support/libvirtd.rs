@@ -121,7 +121,8 @@ impl Libvirtd {
         self.directory.path().join(name)
     }
 
-    fn logs(&self) -> String {
+    /// What the daemon and its script said.
+    pub(crate) fn logs(&self) -> String {
         let read = |name| fs::read_to_string(self.path(name)).unwrap_or_default();
         format!("{}\n{}", read("output"), read("log/libvirtd.log"))
     }

@@ -99,6 +99,8 @@ pub(super) struct Connection {
     /// Bytes put into `outgoing` so far, and bytes of them that the kernel took.
     queued: u64,
     written: u64,
+    /// Where the packets that are not all written end, counted as those are.
+    ends: VecDeque<u64>,
     serial: u32,
     /// By serial.
     pending: BTreeMap<u32, Pending>,
@@ -125,6 +127,7 @@ impl Connection {
             sent: 0,
             queued: 0,
             written: 0,
+            ends: VecDeque::new(),
             serial: 0,
             pending: BTreeMap::new(),
             abandoned: BTreeMap::new(),
@@ -242,6 +245,7 @@ impl Connection {
         let before = self.outgoing.len();
         packet.write(&mut self.outgoing)?;
         self.queued += (self.outgoing.len() - before) as u64;
+        self.ends.push_back(self.queued);
         Ok(())
     }
 
@@ -255,11 +259,18 @@ impl Connection {
 
     /// Writes what the kernel takes.
     fn send(&mut self) {
-        while let Some(rest) = self.outgoing.get(self.sent..).filter(|rest| !rest.is_empty()) {
+        loop {
+            let size = self.next_write();
+            let Some(rest) = self.outgoing.get(self.sent..self.sent + size) else { break };
+            if rest.is_empty() {
+                break;
+            }
             match self.stream.write(rest) {
                 Ok(n) => {
                     self.sent += n;
                     self.written += n as u64;
+                    let left = self.ends.iter().take_while(|end| **end <= self.written).count();
+                    self.ends.drain(..left);
                 }
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
@@ -277,6 +288,16 @@ impl Connection {
         match self.stream.flush() {
             Err(e) if !is_passing(&e) => self.fail_writing(&e),
             _ => {}
+        }
+    }
+
+    /// How many bytes are given to the stream at once.
+    fn next_write(&self) -> usize {
+        match self.ends.front() {
+            Some(end) if self.stream.wants_single_packets() => {
+                usize::try_from(end - self.written).unwrap_or(usize::MAX).min(self.backlog())
+            }
+            _ => self.backlog(),
         }
     }
 

@@ -47,6 +47,11 @@ pub(super) trait Stream: fmt::Debug + Send {
         false
     }
 
+    /// Whether no two packets may be written at once.
+    fn wants_single_packets(&self) -> bool {
+        false
+    }
+
     /// What to wait for.
     fn fd(&self) -> BorrowedFd<'_>;
 

@@ -180,6 +180,12 @@ impl Stream for TlsStream {
         self.more
     }
 
+    /// libvirtd waits for its socket between two packets, and does not see one that has come in the
+    /// same record as the one before: it would answer that only after the next.
+    fn wants_single_packets(&self) -> bool {
+        true
+    }
+
     fn fd(&self) -> BorrowedFd<'_> {
         self.tcp.as_fd()
     }
