@@ -14,6 +14,7 @@ mod export;
 mod get;
 mod man;
 mod output;
+mod pki;
 mod plan;
 mod schema;
 mod session;
@@ -47,6 +48,7 @@ pub fn main() -> ExitCode {
         Command::Delete(args) => delete::run(&context, args),
         Command::Schema(args) => schema::run(&context, args),
         Command::Convert(args) => convert::run(&context, args),
+        Command::Pki(args) => pki::run(&context, args),
         Command::Completions(args) => completions::run(&context, args),
         Command::Man(args) => man::run(&context, args),
     };
