@@ -15,6 +15,7 @@ mod export;
 mod get;
 mod man;
 mod output;
+mod pki;
 mod plan;
 mod schema;
 mod session;
@@ -49,6 +50,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(args) => doctor::run(&context, args),
         Command::Schema(args) => schema::run(&context, args),
         Command::Convert(args) => convert::run(&context, args),
+        Command::Pki(args) => pki::run(&context, args),
         Command::Completions(args) => completions::run(&context, args),
         Command::Man(args) => man::run(&context, args),
     };

@@ -18,6 +18,17 @@ pub enum Level {
     Error,
 }
 
+impl Level {
+    /// Its name.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
 /// One thing that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -34,8 +45,15 @@ pub struct Finding {
 /// When a certificate's end is near, in days.
 const SOON: i64 = 30;
 
-/// Checks the files of one end, all of them, as they will be used.
-pub fn check(files: &Files, end: End) -> Vec<Finding> {
+/// Checks the files of one end, all of them, as they will be used. An end that is not `needed` may
+/// have neither certificate nor key.
+pub fn check(files: &Files, end: End, needed: bool) -> Vec<Finding> {
+    let own = [&files.certificate, &files.key];
+    let there = own.iter().any(|p| p.as_ref().is_some_and(|p| p.symlink_metadata().is_ok()));
+    if !needed && !there && end == End::Server {
+        let what = "no certificate and no key: this is no server".to_owned();
+        return vec![Finding { level: Level::Ok, end, what, hint: None }];
+    }
     let now = UnixTime::now();
     let own = Own::read(files, end, true, now);
     let finding = |level, what, hint| Finding { level, end, what, hint };

@@ -5,7 +5,7 @@ use super::crl;
 use super::explain::explain;
 use super::files::{End, Files};
 use super::load::{Certificate, Loaded, load, whose};
-use super::problem::{Problem, refusal};
+use super::problem::{KEYS, Problem, refusal};
 use super::sanity::{Role, sanity};
 use super::verify::{Anybody, Clients, Servers, is_name};
 use crate::diag::{Error, Result};
@@ -167,10 +167,8 @@ impl Own {
             // of a key that is too weak the certificate has told
             Err(_) if !self.problems.is_empty() => {}
             Err(e) => {
-                let hint =
-                    "RSA of 2048 to 8192 bits, ECDSA P-256 or P-384, and Ed25519 can be used";
-                self.problems
-                    .push(refusal(format!("{shown}: this key cannot be used: {e}")).hint(hint));
+                let message = format!("{shown}: this key cannot be used: {e}");
+                self.problems.push(refusal(message).hint(KEYS));
             }
         }
     }

@@ -3,16 +3,22 @@
 
 use super::facts::Facts;
 use super::files::End;
-use super::problem::refusal;
+use super::problem::{KEYS, refusal};
 use super::sanity::{Role, sanity};
 use crate::diag::{Error, Result};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, PublicKeyData as _, SanType, SerialNumber,
+    Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType, SerialNumber, SignatureAlgorithm,
+    SigningKey,
 };
+use rustls::SignatureScheme;
+use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, DnsName, UnixTime};
+use rustls::pki_types::{CertificateDer, DnsName, PrivateKeyDer, UnixTime};
+use std::sync::Arc;
 use std::time::Duration;
+use x509_parser::prelude::FromDer as _;
+use x509_parser::x509::SubjectPublicKeyInfo;
 
 /// A certificate and its key, in PEM.
 #[derive(Clone)]
@@ -57,15 +63,7 @@ pub fn authority(name: &str, days: u32) -> Result<Pair> {
 pub fn issue(end: End, names: &[String], ca: &Pair, days: u32) -> Result<Pair> {
     let now = UnixTime::now();
     let (ca_der, ca_facts) = sound_ca(ca, now)?;
-    let ca_key = KeyPair::from_pem(&ca.key).map_err(|_| {
-        refusal("the CA's key cannot be used").hint(
-            "it must be PKCS#8 without a passphrase; `openssl pkcs8 -topk8 -nocrypt` turns others into that",
-        )
-    })?;
-    if ca_key.subject_public_key_info() != ca_facts.public_key {
-        return Err(refusal("the CA's key is not of the CA's certificate")
-            .hint("put the two together that belong together"));
-    }
+    let ca_key = AuthorityKey::read(&ca.key, &ca_facts)?;
     let Some(first) = names.first() else {
         return Err(refusal("a certificate needs a name").hint("name the server or client"));
     };
@@ -87,6 +85,59 @@ pub fn issue(end: End, names: &[String], ca: &Pair, days: u32) -> Result<Pair> {
     let issuer = Issuer::from_ca_cert_der(&ca_der, &ca_key).map_err(|e| failed(&e))?;
     let certificate = params.signed_by(&key, &issuer).map_err(|e| failed(&e))?;
     Ok(Pair { certificate: certificate.pem(), key: key.serialize_pem() })
+}
+
+/// A CA's key in any form that `rustls` reads; `rcgen` reads PKCS#8 only, and certtool writes PKCS#1.
+struct AuthorityKey {
+    key: Arc<dyn rustls::sign::SigningKey>,
+    /// The public key without its algorithm.
+    public: Vec<u8>,
+    scheme: SignatureScheme,
+    algorithm: &'static SignatureAlgorithm,
+}
+
+/// How a CA signs, the first that its key can.
+static SCHEMES: [(SignatureScheme, &SignatureAlgorithm); 4] = [
+    (SignatureScheme::ECDSA_NISTP256_SHA256, &rcgen::PKCS_ECDSA_P256_SHA256),
+    (SignatureScheme::ECDSA_NISTP384_SHA384, &rcgen::PKCS_ECDSA_P384_SHA384),
+    (SignatureScheme::ED25519, &rcgen::PKCS_ED25519),
+    (SignatureScheme::RSA_PKCS1_SHA256, &rcgen::PKCS_RSA_SHA256),
+];
+
+impl AuthorityKey {
+    fn read(pem: &str, ca: &Facts) -> Result<Self> {
+        let unusable = || refusal("the CA's key cannot be used").hint(KEYS);
+        let der = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| unusable())?;
+        let key = any_supported_type(&der).map_err(|_| unusable())?;
+        if key.public_key().is_some_and(|public| public.as_ref() != ca.public_key) {
+            return Err(refusal("the CA's key is not of the CA's certificate")
+                .hint("put the two together that belong together"));
+        }
+        let can = |scheme| key.choose_scheme(&[scheme]).is_some();
+        let (scheme, algorithm) =
+            SCHEMES.iter().find(|(scheme, _)| can(*scheme)).ok_or_else(unusable)?;
+        let (_, public) = SubjectPublicKeyInfo::from_der(&ca.public_key).map_err(|_| unusable())?;
+        let public = public.subject_public_key.data.to_vec();
+        Ok(Self { key, public, scheme: *scheme, algorithm })
+    }
+}
+
+impl PublicKeyData for AuthorityKey {
+    fn der_bytes(&self) -> &[u8] {
+        &self.public
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        self.algorithm
+    }
+}
+
+impl SigningKey for AuthorityKey {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        let signer = self.key.choose_scheme(&[self.scheme]);
+        let signed = signer.and_then(|signer| signer.sign(message).ok());
+        signed.ok_or(rcgen::Error::RingUnspecified)
+    }
 }
 
 fn sound_ca(ca: &Pair, now: UnixTime) -> Result<(CertificateDer<'static>, Facts)> {

@@ -69,11 +69,13 @@ pub fn write_pair(places: &Places, pair: &Pair) -> Result<()> {
                 .hint("move it away first, or name another directory with --dir"));
         }
     }
-    let private = places.key.parent() != places.certificate.parent();
+    // libvirt's checker wants a directory that holds keys, and all in it, for its user alone
+    let apart = places.key.parent() != places.certificate.parent();
+    make_directory(places.key.parent(), 0o700)?;
     make_directory(places.certificate.parent(), 0o755)?;
-    make_directory(places.key.parent(), if private { 0o700 } else { 0o755 })?;
     write_new(&places.key, &pair.key, 0o600)?;
-    let written = write_new(&places.certificate, &pair.certificate, 0o644);
+    let written =
+        write_new(&places.certificate, &pair.certificate, if apart { 0o644 } else { 0o600 });
     if written.is_err() {
         // half a pair would stand in the way of the next attempt; that it cannot be removed is no news
         let _ = std::fs::remove_file(&places.key);

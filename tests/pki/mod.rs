@@ -7,6 +7,7 @@
 
 mod files;
 mod handshake;
+mod made;
 pub(crate) mod maker;
 mod session;
 mod table;
@@ -17,5 +18,6 @@ pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = table::trials();
     trials.extend(session::trials());
     trials.extend(files::trials());
+    trials.extend(made::trials());
     trials
 }

@@ -4,6 +4,7 @@ use crate::cli::session::Session;
 use crate::diag::{Diagnostic, Severity, Sources, Span};
 use crate::manifest::Loaded;
 use crate::model::rules::Rule;
+use crate::pki::{Finding, Places};
 use crate::reconcile::{Action, FieldChange, Origin, Plan, Report, ResourceChange, Status, Step};
 use serde_json::{Map, Value, json};
 
@@ -36,6 +37,32 @@ pub(crate) fn rules(rules: &[Rule]) -> String {
     line(&json!({
         "format_version": FORMAT_VERSION,
         "rules": rules.iter().map(rule).collect::<Vec<_>>(),
+    }))
+}
+
+/// What was made of a PKI.
+pub(crate) fn pki_made(places: &Places) -> String {
+    line(&json!({
+        "format_version": FORMAT_VERSION,
+        "certificate": places.certificate.to_string_lossy(),
+        "key": places.key.to_string_lossy(),
+    }))
+}
+
+/// What was found in a PKI.
+pub(crate) fn pki_checked(findings: &[Finding], sound: bool) -> String {
+    let finding = |f: &Finding| {
+        json!({
+            "end": f.end.word(),
+            "level": f.level.word(),
+            "what": f.what,
+            "hint": f.hint,
+        })
+    };
+    line(&json!({
+        "format_version": FORMAT_VERSION,
+        "sound": sound,
+        "findings": findings.iter().map(finding).collect::<Vec<_>>(),
     }))
 }
 
