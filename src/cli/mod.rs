@@ -11,12 +11,15 @@ mod delete;
 mod diff;
 mod exit;
 mod export;
+mod fleet;
 mod get;
 mod man;
 mod output;
 mod plan;
+mod pool;
 mod schema;
 mod session;
+mod tally;
 mod validate;
 mod view;
 

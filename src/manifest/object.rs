@@ -5,7 +5,7 @@ use super::grammars::Validator;
 use super::settings;
 use crate::diag::{Diagnostic, Diagnostics, Sources, Span};
 use crate::model::domain::{self, Domain};
-use crate::model::{Kind, ResourceId, Settings, check_name, check_order, network};
+use crate::model::{HostPattern, Kind, ResourceId, Settings, check_name, check_order, network};
 use crate::schema::Notation;
 use crate::xml::Element;
 use std::collections::HashSet;
@@ -19,6 +19,12 @@ pub(super) struct Object {
     /// What it needs, and where it says so.
     pub(super) needs: Vec<(ResourceId, Span)>,
     pub(super) span: Span,
+    /// The patterns that choose its hosts, and where they stand.
+    pub(super) hosts: Vec<(HostPattern, Span)>,
+    /// The nearest `virt.toml`.
+    pub(super) directory: Option<usize>,
+    /// The number of the set of hosts that it is for, once that is settled.
+    pub(super) selection: usize,
     /// Why it is held back.
     pub(super) broken: Option<String>,
 }
@@ -75,6 +81,9 @@ pub(super) fn object(
         settings: found.settings,
         needs,
         span: root.span,
+        hosts: found.hosts,
+        directory: None,
+        selection: 0,
         definition: root,
         broken,
     })

@@ -72,4 +72,8 @@ impl Driver for RemoteDriver {
     fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
         execute::execute(&mut self.lanes(), batch, |call| request::request(&self.host, call))
     }
+
+    fn hang_up(&self) {
+        self.lanes().hang_up();
+    }
 }
