@@ -84,6 +84,9 @@ impl Context {
     /// Keeps a piece for its turn, if that is what is done; else it comes back.
     fn keep(&self, piece: Piece) -> Option<Piece> {
         let Some(kept) = &self.kept else { return Some(piece) };
+        if matches!(&piece, Piece::Result(text) | Piece::Said(text) if text.is_empty()) {
+            return None;
+        }
         kept.lock().unwrap_or_else(PoisonError::into_inner).push(piece);
         None
     }

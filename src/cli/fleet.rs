@@ -148,6 +148,7 @@ impl Fleet {
                 ended.is_ok()
             },
         );
+        self.clear(context);
         ended?;
         if is_json {
             let object = json::fleet(&self.loaded, objects, &tally.object());
@@ -231,6 +232,7 @@ impl Fleet {
                 true
             },
         );
+        self.clear(context);
         if any && !confirmed(context)? {
             return self.end(tally).map(|exit| exit.worse(Exit::Refused));
         }
@@ -337,7 +339,14 @@ impl Fleet {
         }
     }
 
+    fn clear(&self, context: &Context) {
+        if context.output.progress {
+            context.say("\r\u{1b}[K");
+        }
+    }
+
     fn summarize(&self, context: &Context, tally: &Tally<'_>) -> Run {
+        self.clear(context);
         context.result_or_nobody(&match context.output.format {
             Format::Human => tally.text(),
             Format::Json => json::line(&json::fleet_summary(&self.loaded, &tally.object())),
@@ -362,7 +371,7 @@ fn show_plan(own: &Context, session: &Session, manner: Manner) -> Option<Told> {
     match own.output.format {
         Format::Human => own.result_or_nobody(&plan::text(own, session, manner.explain)),
         Format::Json if refused => {
-            own.result_or_nobody(&event(own, "refused", json::plan(session)))
+            own.result_or_nobody(&event(own, "refused", json::plan(session)));
         }
         Format::Json => {}
     }

@@ -91,13 +91,19 @@ mod tests {
     #[test]
     fn all_are_told_in_order_and_never_too_many_at_once() {
         let lanes = [
-            Lane { members: (0..100).filter(|i| i % 3 != 0).collect(), at_once: 7 },
-            Lane { members: (0..100).filter(|i| i % 3 == 0).collect(), at_once: 2 },
+            Lane {
+                members: (0..100).filter(|i: &usize| !i.is_multiple_of(3)).collect(),
+                at_once: 7,
+            },
+            Lane {
+                members: (0..100).filter(|i: &usize| i.is_multiple_of(3)).collect(),
+                at_once: 2,
+            },
         ];
         let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let (mut told, mut counted) = (Vec::new(), 0);
         let work = |i: usize| {
-            if i % 3 == 0 {
+            if i.is_multiple_of(3) {
                 most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 std::thread::sleep(Duration::from_millis(1));
                 now.fetch_sub(1, Ordering::SeqCst);

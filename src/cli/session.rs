@@ -49,7 +49,7 @@ impl Host {
 /// What a command is to work on.
 pub(crate) enum Target {
     /// One host, which is planned for.
-    Host(Session),
+    Host(Box<Session>),
     /// The hosts that `virt.toml` names.
     Fleet(Fleet),
 }
@@ -113,7 +113,7 @@ pub(crate) fn prepare(
     let session = Session::plan_ahead(context, loaded, options, ahead)?;
     match session.unknown_only().first() {
         Some(id) => Err(nobody_names(id, &session.loaded.desired)),
-        None => Ok(Target::Host(session)),
+        None => Ok(Target::Host(Box::new(session))),
     }
 }
 

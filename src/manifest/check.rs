@@ -106,7 +106,7 @@ fn unique<K: Eq + Hash>(
         let earlier =
             if owners.hosts.intersects(hosts) { owners.list.iter().find(met) } else { None };
         let earlier = earlier.copied();
-        if !earlier.is_some_and(|(i, _)| i == owner) {
+        if earlier.is_none_or(|(i, _)| i != owner) {
             owners.hosts.union_with(hosts);
             owners.list.push((owner, span));
         }

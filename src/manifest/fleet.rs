@@ -103,7 +103,9 @@ pub(super) fn select(
     let of_directories: Vec<Chosen> =
         directories.iter().map(|d| chooser.directory(d, out)).collect();
     for object in objects.iter_mut() {
-        let chosen = if object.hosts.is_empty() {
+        let chosen = if !object.hosts_known {
+            Chosen::unknown("it is not known which hosts it is for".to_owned())
+        } else if object.hosts.is_empty() {
             let nearest = nearest(directories, object.directory);
             nearest.and_then(|n| of_directories.get(n)).cloned().unwrap_or_else(Chosen::all)
         } else {

@@ -21,6 +21,8 @@ pub(super) struct Object {
     pub(super) span: Span,
     /// The patterns that choose its hosts, and where they stand.
     pub(super) hosts: Vec<(HostPattern, Span)>,
+    /// Whether they can be relied on: a mistake in its settings may be one in them.
+    pub(super) hosts_known: bool,
     /// The nearest `virt.toml`.
     pub(super) directory: Option<usize>,
     /// The number of the set of hosts that it is for, once that is settled.
@@ -47,6 +49,7 @@ pub(super) fn object(
     let related = |d: &Diagnostic| d.related.iter().map(|l| l.span).collect::<Vec<_>>();
     let said: HashSet<Span> =
         problems.iter().flat_map(|d| related(d).into_iter().chain(d.span)).collect();
+    let hosts_known = !root.child("metadata").is_some_and(|m| touches(m, &said));
     let mut more = Diagnostics::default();
     // TOML is written in the grammar's order
     if format == Format::Xml {
@@ -82,11 +85,19 @@ pub(super) fn object(
         needs,
         span: root.span,
         hosts: found.hosts,
+        hosts_known,
         directory: None,
         selection: 0,
         definition: root,
         broken,
     })
+}
+
+/// Whether something was said on an element, or on anything in it.
+fn touches(element: &Element, said: &HashSet<Span>) -> bool {
+    let places = element.attributes.iter().flat_map(|a| [a.name_span, a.span]);
+    places.chain([element.span, element.text_span()]).any(|span| said.contains(&span))
+        || element.elements().any(|child| touches(child, said))
 }
 
 /// Adds the places of the elements on whose attributes, texts or children something was said.

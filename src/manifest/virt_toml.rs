@@ -120,7 +120,7 @@ impl Reader<'_> {
         None
     }
 
-    /// The hosts of `[hosts.NAME]`, in the order of their names.
+    /// The hosts of `[hosts.NAME]`, in the order in which they stand there.
     fn hosts(&mut self, table: &DeTable<'_>) -> Vec<NamedHost> {
         let mut hosts = Vec::new();
         if table.is_empty() {
@@ -286,7 +286,7 @@ mod tests {
         let (found, problems) = read(text);
         assert_eq!(problems, []);
         let hosts: Vec<_> = found.hosts.iter().map(|h| (&*h.name, &*h.connect)).collect();
-        assert_eq!(hosts, [("a", "qemu:///system"), ("b", "xen:///system")]);
+        assert_eq!(hosts, [("b", "xen:///system"), ("a", "qemu:///system")]);
         for (text, problem) in [
             ("hosts.a = 'qemu:///system'", (at("1:11"), "bad-setting")),
             ("hosts.a = {}", (at("1:7"), "bad-setting")),
@@ -315,7 +315,7 @@ mod tests {
             ("hosts = []", (at("1:9"), "bad-setting")),
             ("hosts = ['a', 1]", (at("1:15"), "bad-setting")),
             ("hosts = 'a b'", (at("1:10"), "bad-setting")),
-            ("hosts.a.connect = 'y'", (at("1:7"), "bad-setting")),
+            ("hosts.a.connect = 'y'", (at("1:1"), "bad-setting")),
             ("hosts = ['a']\nset = 'x'", (at("2:1"), "nested-settings")),
         ] {
             let (_, problems) = read_as(false, text);
