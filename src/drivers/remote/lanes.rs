@@ -66,12 +66,8 @@ impl Lanes {
         }))
     }
 
-    /// Drops the connections that have nothing outstanding; they are opened again when needed. One
-    /// that is the only way to its host stays.
+    /// Drops the connections that have nothing outstanding; they are opened again when needed.
     pub(super) fn hang_up(&mut self) {
-        if self.single {
-            return;
-        }
         for lane in [&mut self.quick, &mut self.long] {
             *lane = lane.take().filter(Connection::is_busy);
         }
