@@ -4,7 +4,7 @@ use super::args::{ApplyArgs, Format, RunOptions};
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
 use super::plan;
-use super::session::{Host, Session};
+use super::session::{Host, Session, Target, prepare};
 use super::view::{human, json, progress::Progress};
 use crate::diag::{Error, ErrorCode, ErrorDomain};
 use crate::reconcile::{Plan, Report, Status, SystemClock, apply, fingerprint, planfile};
@@ -23,28 +23,57 @@ pub(crate) fn run(context: &Context, args: &ApplyArgs) -> Run {
         }
         return saved_plan(context, path, &args.run);
     }
-    let session = Session::prepare(context, &args.paths, &args.options)?;
+    let session = match prepare(context, &args.paths, &args.options)? {
+        Target::Host(session) => session,
+        Target::Fleet(fleet) => return fleet.apply(context, args.options.manner(), &args.run),
+    };
     let stops = args.run.dry_run || !session.plan.refusals.is_empty();
     if stops || context.output.format == Format::Human {
         context.result_or_nobody(&plan::text(context, &session, args.options.explain));
     }
     if stops {
-        return Ok(plan::exit(&session, &args.options));
+        return Ok(plan::exit(&session, args.options.detailed_exitcode));
     }
-    let exit = carry_out(context, &session, &args.run)?;
-    let waits =
-        args.options.detailed_exitcode && exit == Exit::Done && session.plan.leaves_pending();
-    Ok(if waits { Exit::Pending } else { exit })
+    let asks = args.run.confirm && !session.host.capabilities.read_only;
+    if !session.plan.is_empty() && asks && !confirmed(context)? {
+        return Ok(Exit::Refused);
+    }
+    let applied = carry_out(context, &session, &args.run);
+    Ok(applied.exit(&session, args.options.detailed_exitcode))
+}
+
+/// What an apply came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Applied {
+    /// The host is as the manifests say, as far as they can be carried out.
+    Converged,
+    /// A step failed.
+    Failed,
+    /// It is not known what became of a step, or the host is not as it was told to be.
+    Unresolved,
+    /// Nothing was tried: the host is only looked at.
+    ReadOnly,
+}
+
+impl Applied {
+    /// The exit code for it.
+    pub(crate) fn exit(self, session: &Session, detailed: bool) -> Exit {
+        match self {
+            Self::Unresolved => Exit::Unresolved,
+            Self::Failed => Exit::Error,
+            Self::ReadOnly => Exit::Refused,
+            Self::Converged if session.has_errors() => Exit::Error,
+            Self::Converged if detailed && session.plan.leaves_pending() => Exit::Pending,
+            Self::Converged => Exit::Done,
+        }
+    }
 }
 
 /// Applies the plan of a session that nothing refuses, and looks again.
-pub(crate) fn carry_out(context: &Context, session: &Session, run: &RunOptions) -> Run {
+pub(crate) fn carry_out(context: &Context, session: &Session, run: &RunOptions) -> Applied {
     if !session.plan.is_empty() && session.host.capabilities.read_only {
-        return Ok(refuse_to_change(context));
-    }
-    if !session.plan.is_empty() && run.confirm && !confirmed(context)? {
-        context.output.note("nothing was changed\n");
-        return Ok(Exit::Refused);
+        refuse_to_change(context);
+        return Applied::ReadOnly;
     }
     let report = walk(context, &session.plan, &session.host, usize::from(run.parallel));
     // what was done is told even if the host cannot be read any more
@@ -58,17 +87,17 @@ pub(crate) fn carry_out(context: &Context, session: &Session, run: &RunOptions) 
     let residue = after.as_ref().ok().and_then(Option::as_ref).filter(|p| !p.is_empty());
     context.result_or_nobody(&match context.output.format {
         Format::Human => human::report(&session.plan, &report, residue, context.output),
-        Format::Json => json::summary(session, &report, residue),
+        Format::Json => context.line(json::summary(session, &report, residue)),
     });
-    Ok(if report.has_unknown() || after.is_err() {
-        Exit::Unresolved
-    } else if !report.is_done() || session.has_errors() {
-        Exit::Error
-    } else if residue.is_some() {
-        Exit::Unresolved
+    if report.has_unknown() || after.is_err() {
+        Applied::Unresolved
+    } else if !report.is_done() {
+        Applied::Failed
+    } else if residue.is_some() && !session.has_errors() {
+        Applied::Unresolved
     } else {
-        Exit::Done
-    })
+        Applied::Converged
+    }
 }
 
 /// Says that a host is only looked at, before the first call that would change it.
@@ -80,7 +109,7 @@ fn refuse_to_change(context: &Context) -> Exit {
 }
 
 fn walk(context: &Context, plan: &Plan, host: &Host, parallel: usize) -> Report {
-    let mut progress = Progress::new(context.output, plan.steps.len());
+    let mut progress = Progress::new(context, plan.steps.len());
     let report = apply(plan, host.driver.as_ref(), &SystemClock, parallel, &mut |event| {
         progress.event(event);
     });
@@ -93,12 +122,17 @@ fn walk(context: &Context, plan: &Plan, host: &Host, parallel: usize) -> Report 
     report
 }
 
-fn confirmed(context: &Context) -> Result<bool, Failure> {
+/// Asks whether what was shown is to be done.
+pub(crate) fn confirmed(context: &Context) -> Result<bool, Failure> {
     context.output.say("Apply this plan? Only \"yes\" is taken: ");
     let mut answer = String::new();
     // a line is enough; more than that is no answer
     std::io::stdin().lock().take(64).read_line(&mut answer)?;
-    Ok(answer.trim() == "yes")
+    let yes = answer.trim() == "yes";
+    if !yes {
+        context.note("nothing was changed\n");
+    }
+    Ok(yes)
 }
 
 fn is_plan_file(path: &Path) -> bool {
@@ -133,7 +167,7 @@ fn saved_plan(context: &Context, path: &Path, run: &RunOptions) -> Run {
     if run.dry_run || context.output.format == Format::Human {
         context.result_or_nobody(&match context.output.format {
             Format::Human => human::steps(&plan, &connection, context.output),
-            Format::Json => json::saved_plan(&plan, &connection),
+            Format::Json => context.line(json::saved_plan(&plan, &connection)),
         });
     }
     if run.dry_run {
@@ -143,13 +177,12 @@ fn saved_plan(context: &Context, path: &Path, run: &RunOptions) -> Run {
         return Ok(refuse_to_change(context));
     }
     if run.confirm && !confirmed(context)? {
-        context.output.note("nothing was changed\n");
         return Ok(Exit::Refused);
     }
     let report = walk(context, &plan, &host, usize::from(run.parallel));
     context.result_or_nobody(&match context.output.format {
         Format::Human => human::report(&plan, &report, None, context.output),
-        Format::Json => json::saved_summary(&plan, &connection, &report),
+        Format::Json => context.line(json::saved_summary(&plan, &connection, &report)),
     });
     Ok(if report.has_unknown() {
         Exit::Unresolved

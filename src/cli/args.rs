@@ -1,6 +1,7 @@
 //! The arguments as they were typed.
 
-use crate::model::{Effect, ResourceId};
+use super::fleet::Manner;
+use crate::model::{Effect, HostPattern, ResourceId};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -138,6 +139,8 @@ pub(crate) struct PlanOptions {
     /// Only this object
     #[arg(long, value_name = "KIND/NAME", value_parser = resource)]
     pub(crate) only: Vec<ResourceId>,
+    #[command(flatten)]
+    pub(crate) host: HostOptions,
     /// Exit with 2 if the plan has changes, with 3 if something applied waits for a boot
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
@@ -147,6 +150,11 @@ pub(crate) struct PlanOptions {
 }
 
 impl PlanOptions {
+    /// What the run shows and how it ends.
+    pub(crate) fn manner(&self) -> Manner {
+        Manner { explain: self.explain, detailed_exitcode: self.detailed_exitcode }
+    }
+
     /// Whether any of them would make another plan of the same manifests.
     pub(crate) fn changes_the_plan(&self) -> bool {
         self.prune
@@ -154,8 +162,18 @@ impl PlanOptions {
             || self.adopt
             || !self.allow.is_empty()
             || !self.only.is_empty()
+            || !self.host.host.is_empty()
             || self.detailed_exitcode
     }
+}
+
+/// Options of commands that work on the hosts of a fleet.
+#[derive(Debug, Args)]
+pub(crate) struct HostOptions {
+    /// Only this host of those that virt.toml names, or those that a pattern matches: `*` stands for
+    /// any characters, `?` for one, and a `!` before it takes away
+    #[arg(long, value_name = "PATTERN", value_parser = host)]
+    pub(crate) host: Vec<HostPattern>,
 }
 
 /// Show each definition as it is and as it would be
@@ -192,7 +210,7 @@ pub(crate) struct RunOptions {
     /// Show the plan and ask before it is applied
     #[arg(long)]
     pub(crate) confirm: bool,
-    /// How many calls go to the host together
+    /// How many calls go to a host together
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) parallel: u16,
 }
@@ -233,6 +251,8 @@ pub(crate) struct DeleteArgs {
     /// Allow steps as disruptive as this: data-loss for a saved memory image
     #[arg(long, value_name = "EFFECT", value_parser = effect)]
     pub(crate) allow: Vec<Effect>,
+    #[command(flatten)]
+    pub(crate) host: HostOptions,
     #[command(flatten)]
     pub(crate) run: RunOptions,
 }
@@ -373,6 +393,10 @@ fn effect(text: &str) -> Result<Effect, String> {
         let words: Vec<&str> = Effect::ALL.iter().map(|e| e.word()).collect();
         format!("expected one of {}", words.join(", "))
     })
+}
+
+fn host(text: &str) -> Result<HostPattern, String> {
+    HostPattern::parse(text).map_err(str::to_owned)
 }
 
 fn resource(text: &str) -> Result<ResourceId, String> {

@@ -3,10 +3,13 @@
 use super::args::Global;
 use super::exit::{Exit, Failure};
 use super::output::{Output, Paint};
+use super::view::json;
 use crate::diag::{Diagnostics, Error, ErrorDomain, Severity, Sources, escape, render};
 use crate::drivers::Environment;
+use serde_json::Value;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use tracing_subscriber::filter::LevelFilter;
 
 /// What every command has.
@@ -17,6 +20,17 @@ pub(crate) struct Context {
     pub(crate) connect: Option<String>,
     /// `--read-only`.
     pub(crate) read_only: bool,
+    /// The host of a fleet that all this is about.
+    host: Option<String>,
+    /// What was printed about that host, until its turn comes.
+    kept: Option<Mutex<Vec<Piece>>>,
+}
+
+/// Something printed: a result, or something said beside it.
+#[derive(Debug)]
+pub(crate) enum Piece {
+    Result(String),
+    Said(String),
 }
 
 /// Variables that name the host, the first that is set counts. The last two are libvirt's own.
@@ -34,11 +48,78 @@ impl Context {
         let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
         // a second subscriber in one process is the test's own affair
         let _ = log.with_target(false).with_ansi(std::io::stderr().is_terminal()).try_init();
+        let connect = global.connect.clone();
+        let read_only = global.read_only;
+        Self { output: Output::new(global), connect, read_only, host: None, kept: None }
+    }
+
+    /// The same for one host of a fleet: what is printed says its name, and with `keep` waits for
+    /// its turn.
+    pub(crate) fn for_host(&self, name: &str, keep: bool) -> Self {
         Self {
-            output: Output::new(global),
-            connect: global.connect.clone(),
-            read_only: global.read_only,
+            output: self.output.without_progress(),
+            connect: self.connect.clone(),
+            read_only: self.read_only,
+            host: Some(name.to_owned()),
+            kept: keep.then(Mutex::default),
         }
+    }
+
+    /// What was kept.
+    pub(crate) fn into_kept(self) -> Vec<Piece> {
+        let kept = self.kept.map(|k| k.into_inner().unwrap_or_else(PoisonError::into_inner));
+        kept.unwrap_or_default()
+    }
+
+    /// Prints what another context kept.
+    pub(crate) fn print(&self, pieces: &[Piece]) -> std::io::Result<()> {
+        // what is said is said even if nobody reads the results
+        let mut printed = Ok(());
+        for piece in pieces {
+            match piece {
+                Piece::Result(text) if printed.is_ok() => printed = self.output.result(text),
+                Piece::Result(_) => {}
+                Piece::Said(text) => self.say(text),
+            }
+        }
+        printed
+    }
+
+    /// Keeps a piece for its turn, if that is what is done; else it comes back.
+    fn keep(&self, piece: Piece) -> Option<Piece> {
+        let Some(kept) = &self.kept else { return Some(piece) };
+        if matches!(&piece, Piece::Result(text) | Piece::Said(text) if text.is_empty()) {
+            return None;
+        }
+        kept.lock().unwrap_or_else(PoisonError::into_inner).push(piece);
+        None
+    }
+
+    /// Says something that is no result.
+    pub(crate) fn say(&self, text: &str) {
+        if let Some(Piece::Said(text)) = self.keep(Piece::Said(text.to_owned())) {
+            self.output.say(&text);
+        }
+    }
+
+    /// Says something that only matters to somebody who watches.
+    pub(crate) fn note(&self, text: &str) {
+        if !self.output.quiet {
+            self.say(text);
+        }
+    }
+
+    /// A JSON object with the host's name, if it is about one of a fleet.
+    pub(crate) fn labelled(&self, mut object: Value) -> Value {
+        if let (Some(host), Some(map)) = (&self.host, object.as_object_mut()) {
+            map.insert("host".to_owned(), Value::String(host.clone()));
+        }
+        object
+    }
+
+    /// The same as a line.
+    pub(crate) fn line(&self, object: Value) -> String {
+        json::line(&self.labelled(object))
     }
 
     /// The URI to connect to: `--connect`, then `virt.toml`'s, then the environment's, then the
@@ -65,7 +146,8 @@ impl Context {
     /// Prints a result of a command that changes the host: with no reader left it goes on all the
     /// same, and its exit code says what it came to.
     pub(crate) fn result_or_nobody(&self, text: &str) {
-        if let Err(e) = self.output.result(text)
+        let Some(Piece::Result(text)) = self.keep(Piece::Result(text.to_owned())) else { return };
+        if let Err(e) = self.output.result(&text)
             && e.kind() != std::io::ErrorKind::BrokenPipe
         {
             self.show_error(&Error::system("the output", &e));
@@ -75,20 +157,22 @@ impl Context {
     /// Shows problems of the input.
     pub(crate) fn show(&self, diagnostics: &Diagnostics, sources: &Sources) {
         for diagnostic in diagnostics.iter() {
-            let text = render(diagnostic, sources);
+            let host = self.host.as_ref().map(|h| format!("{h}: ")).unwrap_or_default();
+            let text = format!("{host}{}", render(diagnostic, sources));
             let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
             let paint = match diagnostic.severity {
                 Severity::Error => Paint::Red,
                 Severity::Warning => Paint::Yellow,
             };
-            self.output.say(&format!("{}\n{rest}", self.output.paint_err(paint, first)));
+            self.say(&format!("{}\n{rest}", self.output.paint_err(paint, first)));
         }
     }
 
     /// Shows an error of an operation with its causes and the way out.
     pub(crate) fn show_error(&self, error: &Error) {
-        let address =
-            error.address.as_ref().map(|a| format!("{}: ", escape(a))).unwrap_or_default();
+        let address: Vec<String> =
+            self.host.iter().chain(&error.address).map(|a| escape(a)).collect();
+        let address = if address.is_empty() { String::new() } else { address.join(" ") + ": " };
         let head = self.output.paint_err(Paint::Red, "error:");
         let mut text = format!("{head} {address}{error}");
         // a code says something to people only if it came from the host
@@ -104,7 +188,7 @@ impl Context {
         if let Some(hint) = &error.hint {
             text.push_str(&format!("    hint: {}\n", escape(hint)));
         }
-        self.output.say(&text);
+        self.say(&text);
     }
 
     /// Shows why a command failed.

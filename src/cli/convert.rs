@@ -28,7 +28,7 @@ pub(crate) fn run(context: &Context, args: &ConvertArgs) -> Run {
         Language::Xml => {
             // XML has one document a file
             if resources.len() > 1 {
-                context.output.note(&format!("{} documents follow one another\n", resources.len()));
+                context.note(&format!("{} documents follow one another\n", resources.len()));
             }
             for resource in &resources {
                 context.output.result(&xml::write(resource))?;

@@ -1,16 +1,17 @@
 //! `virt delete`: objects go, through the same plan and gate.
 
-use super::apply::carry_out;
+use super::apply::{carry_out, confirmed};
 use super::args::{DeleteArgs, Format};
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
+use super::fleet::{self, Fleet, Manner};
 use super::plan;
 use super::session::{Session, load};
 use crate::manifest::Loaded;
 use crate::model::{Desired, ResourceId};
 use crate::reconcile::Options;
-use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub(crate) fn run(context: &Context, args: &DeleteArgs) -> Run {
     let (named, paths) = sort_out(&args.what)?;
@@ -19,32 +20,56 @@ pub(crate) fn run(context: &Context, args: &DeleteArgs) -> Run {
     if loaded.diagnostics.has_errors() {
         return Ok(Exit::Error);
     }
-    let delete: BTreeSet<ResourceId> =
-        named.into_iter().chain(loaded.desired.resources.keys().cloned()).collect();
-    let protected = loaded.desired.resources.values().filter(|r| r.settings.prevent_destroy);
-    let protected = protected.map(|r| r.id.clone()).collect();
-    // only what is deleted is looked at: the manifests are not applied
-    let set = std::mem::take(&mut loaded.desired.set);
-    loaded.desired = Desired { set, complete: true, ..Desired::default() };
     let options = Options {
         adopt: args.adopt,
         allow: args.allow.iter().copied().collect(),
-        protected,
-        delete,
         ..Options::default()
     };
-    let session = Session::plan(context, loaded, options)?;
-    for id in &session.absent {
-        context.output.note(&format!("{id} is not on the host\n"));
+    let hosts = fleet::chosen(context, &loaded, &args.host.host)?;
+    if !hosts.is_empty() {
+        return Fleet::deleting(loaded, hosts, options, named).apply(
+            context,
+            Manner::default(),
+            &args.run,
+        );
     }
+    let (desired, options) = deletion(&loaded.desired, &named, options);
+    loaded.desired = Arc::new(desired);
+    let session = Session::plan(context, loaded, options)?;
+    say_absent(context, &session);
     let stops = args.run.dry_run || !session.plan.refusals.is_empty();
     if stops || context.output.format == Format::Human {
         context.result_or_nobody(&plan::text(context, &session, false));
     }
-    match (session.plan.refusals.is_empty(), args.run.dry_run) {
-        (false, _) => Ok(Exit::Refused),
-        (true, true) => Ok(Exit::Done),
-        (true, false) => carry_out(context, &session, &args.run),
+    if stops {
+        let refused = !session.plan.refusals.is_empty();
+        return Ok(if refused { Exit::Refused } else { Exit::Done });
+    }
+    if !session.plan.is_empty() && args.run.confirm && !confirmed(context)? {
+        return Ok(Exit::Refused);
+    }
+    Ok(carry_out(context, &session, &args.run).exit(&session, false))
+}
+
+/// What is asked of a host from which all that manifests name goes, and what is `named` besides:
+/// only that is looked at, and the manifests are not applied.
+pub(crate) fn deletion(
+    manifests: &Desired,
+    named: &[ResourceId],
+    options: Options,
+) -> (Desired, Options) {
+    let delete = named.iter().chain(manifests.resources.keys()).cloned().collect();
+    let protected = manifests.resources.values().filter(|r| r.settings.prevent_destroy);
+    let protected = protected.map(|r| r.id.clone()).collect();
+    let set = manifests.set.clone();
+    let desired = Desired { set, complete: true, ..Desired::default() };
+    (desired, Options { protected, delete, ..options })
+}
+
+/// Tells what is to go and is not there.
+pub(crate) fn say_absent(context: &Context, session: &Session) {
+    for id in &session.absent {
+        context.note(&format!("{id} is not on the host\n"));
     }
 }
 

@@ -4,19 +4,25 @@ use super::args::{DiffArgs, Format};
 use super::context::Context;
 use super::exit::Run;
 use super::plan;
-use super::session::Session;
+use super::session::{Session, Target, prepare};
 use super::view::{diff, json};
 
 pub(crate) fn run(context: &Context, args: &DiffArgs) -> Run {
-    let session = Session::prepare(context, &args.paths, &args.options)?;
-    let output = context.output;
-    match output.format {
-        Format::Json => output.result(&json::plan(&session))?,
+    match prepare(context, &args.paths, &args.options)? {
+        Target::Host(session) => {
+            context.output.result(&text(context, &session, false))?;
+            Ok(plan::exit(&session, args.options.detailed_exitcode))
+        }
+        Target::Fleet(fleet) => fleet.plan(context, args.options.manner(), None, text),
+    }
+}
+
+fn text(context: &Context, session: &Session, _explain: bool) -> String {
+    match context.output.format {
+        Format::Json => context.line(json::plan(session)),
         Format::Human => {
-            for change in &session.plan.changes {
-                output.result(&diff::unified(change, output))?;
-            }
+            let changes = session.plan.changes.iter();
+            changes.map(|change| diff::unified(change, context.output)).collect()
         }
     }
-    Ok(plan::exit(&session, &args.options))
 }

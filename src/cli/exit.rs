@@ -22,6 +22,26 @@ pub(crate) enum Exit {
     Usage = 64,
 }
 
+impl Exit {
+    /// The one of two that matters more, where one run does several things: what is not known
+    /// comes first, and what is refused has at least changed nothing.
+    pub(crate) fn worse(self, other: Self) -> Self {
+        if other.weight() > self.weight() { other } else { self }
+    }
+
+    fn weight(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Pending => 1,
+            Self::Changes => 2,
+            Self::Refused => 3,
+            Self::Error => 4,
+            Self::Unresolved => 5,
+            Self::Usage => 6,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         match exit {

@@ -12,13 +12,16 @@ mod diff;
 mod doctor;
 mod exit;
 mod export;
+mod fleet;
 mod get;
 mod man;
 mod output;
 mod pki;
 mod plan;
+mod pool;
 mod schema;
 mod session;
+mod tally;
 mod validate;
 mod view;
 

@@ -26,7 +26,8 @@ pub(crate) struct Output {
     color_err: bool,
     /// Whether a progress line may be drawn on standard error.
     pub(crate) progress: bool,
-    quiet: bool,
+    /// Whether only errors and results are printed.
+    pub(crate) quiet: bool,
 }
 
 impl Output {
@@ -45,6 +46,11 @@ impl Output {
             progress: terminal && !global.quiet,
             quiet: global.quiet,
         }
+    }
+
+    /// The same with no progress line.
+    pub(crate) fn without_progress(self) -> Self {
+        Self { progress: false, ..self }
     }
 
     /// `text` as it is to look on standard output.
@@ -68,13 +74,6 @@ impl Output {
     pub(crate) fn say(self, text: &str) {
         // with standard error gone there is nobody left to tell
         let _ = std::io::stderr().lock().write_all(text.as_bytes());
-    }
-
-    /// Says something that only matters to somebody who watches.
-    pub(crate) fn note(self, text: &str) {
-        if !self.quiet {
-            self.say(text);
-        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! `virt plan`: what would change, why, and how disruptive each step is.
 
-use super::args::{Format, PlanArgs, PlanOptions};
+use super::args::{Format, PlanArgs};
 use super::context::Context;
 use super::exit::{Exit, Run};
-use super::session::Session;
+use super::session::{Session, Target, prepare};
 use super::view::{human, json};
 use crate::diag::{Error, Result};
 use crate::reconcile::planfile;
@@ -12,41 +12,46 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 pub(crate) fn run(context: &Context, args: &PlanArgs) -> Run {
-    let session = Session::prepare(context, &args.paths, &args.options)?;
-    context.output.result(&text(context, &session, args.options.explain))?;
-    if let Some(path) = &args.out {
-        save(&session, path)?;
-        context.output.note(&format!("saved to {}\n", path.display()));
+    match prepare(context, &args.paths, &args.options)? {
+        Target::Host(session) => {
+            context.output.result(&text(context, &session, args.options.explain))?;
+            save(context, &session, args.out.as_deref())?;
+            Ok(exit(&session, args.options.detailed_exitcode))
+        }
+        Target::Fleet(fleet) => {
+            fleet.plan(context, args.options.manner(), args.out.as_deref(), text)
+        }
     }
-    Ok(exit(&session, &args.options))
 }
 
 /// The plan of a session, as it is printed.
 pub(crate) fn text(context: &Context, session: &Session, explain: bool) -> String {
     match context.output.format {
-        Format::Json => json::plan(session),
+        Format::Json => context.line(json::plan(session)),
         Format::Human => human::plan(session, context.output, explain),
     }
 }
 
 /// The exit code of a run that stops after the plan.
-pub(crate) fn exit(session: &Session, options: &PlanOptions) -> Exit {
+pub(crate) fn exit(session: &Session, detailed: bool) -> Exit {
     let plan = &session.plan;
     if !plan.refusals.is_empty() {
         Exit::Refused
     } else if session.has_errors() {
         Exit::Error
-    } else if options.detailed_exitcode && !plan.is_empty() {
+    } else if detailed && !plan.is_empty() {
         Exit::Changes
-    } else if options.detailed_exitcode && plan.has_pending() {
+    } else if detailed && plan.has_pending() {
         Exit::Pending
     } else {
         Exit::Done
     }
 }
 
-/// Writes the plan for nobody but its owner to read; it holds whole definitions.
-fn save(session: &Session, path: &Path) -> Result<()> {
+/// Writes the plan, if there is a path, for nobody but its owner to read; it holds whole
+/// definitions.
+pub(crate) fn save(context: &Context, session: &Session, path: Option<&Path>) -> Result<()> {
+    let Some(path) = path else { return Ok(()) };
     let text = planfile::save(&session.plan, &session.host.uri)?;
     let name = path.display().to_string();
     let mut options = std::fs::OpenOptions::new();
@@ -55,5 +60,7 @@ fn save(session: &Session, path: &Path) -> Result<()> {
     // a file that was there keeps its mode otherwise
     let owner_only = std::fs::Permissions::from_mode(0o600);
     file.set_permissions(owner_only).map_err(|e| Error::system(&name, &e))?;
-    file.write_all(text.as_bytes()).map_err(|e| Error::system(&name, &e))
+    file.write_all(text.as_bytes()).map_err(|e| Error::system(&name, &e))?;
+    context.note(&format!("saved to {name}\n"));
+    Ok(())
 }

@@ -3,13 +3,15 @@
 use super::args::{Format, PlanOptions};
 use super::context::Context;
 use super::exit::Failure;
+use super::fleet::{self, Fleet};
 use super::view::json;
-use crate::diag::{Result, closest};
+use crate::diag::{Diagnostic, Diagnostics, Result, closest};
 use crate::drivers::{self, Driver, Uri};
 use crate::manifest::{self, Loaded};
-use crate::model::{Capabilities, Observed, ResourceId, Scope};
+use crate::model::{Capabilities, Desired, Observed, ResourceId, Scope};
 use crate::reconcile::{Options, Plan, plan};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 use tracing::info;
 
@@ -24,8 +26,12 @@ pub(crate) struct Host {
 impl Host {
     /// Connects to the host that the command line, `virt.toml` or the environment names.
     pub(crate) fn open(context: &Context, from_virt_toml: Option<&str>) -> Result<Self> {
+        Self::open_at(context, context.uri(from_virt_toml))
+    }
+
+    /// Connects to the host of that URI.
+    pub(crate) fn open_at(context: &Context, uri: String) -> Result<Self> {
         let begun = Instant::now();
-        let uri = context.uri(from_virt_toml);
         let driver = drivers::open(&Uri::parse(&uri)?, &context.environment())?;
         let capabilities = driver.capabilities()?;
         info!(uri, driver = driver.name(), took = ?begun.elapsed(), "connected");
@@ -40,60 +46,88 @@ impl Host {
     }
 }
 
+/// What a command is to work on.
+pub(crate) enum Target {
+    /// One host, which is planned for.
+    Host(Box<Session>),
+    /// The hosts that `virt.toml` names.
+    Fleet(Fleet),
+}
+
 /// Manifests, the host they are for, and the plan that follows.
 pub(crate) struct Session {
-    pub(crate) loaded: Loaded,
+    pub(crate) loaded: Arc<Loaded>,
+    /// What of it is for this host.
+    desired: Arc<Desired>,
     pub(crate) host: Host,
     pub(crate) options: Options,
     pub(crate) plan: Plan,
+    /// What is wrong with the manifests, where that is told with this plan. Of a fleet it is told
+    /// once, and not with each host's.
+    problems: Diagnostics,
     /// What is to be deleted and is not there.
     pub(crate) absent: Vec<ResourceId>,
 }
 
-impl Session {
-    /// Reads the manifests, shows what is wrong with them, observes the host and plans.
-    pub(crate) fn prepare(
-        context: &Context,
-        paths: &[PathBuf],
-        typed: &PlanOptions,
-    ) -> Result<Self, Failure> {
-        let (loaded, ahead) = load_and_observe(context, paths);
-        context.show(&loaded.diagnostics, &loaded.sources);
-        if typed.prune && !paths.iter().all(|p| p.is_dir()) {
-            return Err(Failure::Usage(
-                "--prune needs whole directories: with single files everything else of the set would go"
-                    .to_owned(),
-            ));
-        }
-        // no host is asked for what nobody can want
-        if loaded.desired.resources.is_empty() && loaded.diagnostics.has_errors() {
-            if context.output.format == Format::Json {
-                context.output.result(&json::validation(&loaded))?;
-            }
-            return Err(Failure::Shown);
-        }
-        if typed.prune && !loaded.set_is_named {
-            return Err(Failure::Usage(
-                "--prune needs a virt.toml that names the set: a directory's name may be another's too"
-                    .to_owned(),
-            ));
-        }
-        let options = Options {
-            prune: typed.prune,
-            max_prune: typed.max_prune,
-            adopt: typed.adopt,
-            allow: typed.allow.iter().copied().collect(),
-            only: typed.only.iter().cloned().collect(),
-            explain: typed.explain,
-            ..Options::default()
-        };
-        let session = Self::plan_ahead(context, loaded, options, ahead)?;
-        session.only_what_there_is()?;
-        Ok(session)
+/// Reads the manifests and shows what is wrong with them. The one host that they are for is
+/// observed and planned for, too; those of a fleet are only chosen.
+pub(crate) fn prepare(
+    context: &Context,
+    paths: &[PathBuf],
+    typed: &PlanOptions,
+) -> Result<Target, Failure> {
+    let (loaded, ahead) = load_and_observe(context, paths);
+    context.show(&loaded.diagnostics, &loaded.sources);
+    if typed.prune && !paths.iter().all(|p| p.is_dir()) {
+        return Err(Failure::Usage(
+            "--prune needs whole directories: with single files everything else of the set would go"
+                .to_owned(),
+        ));
     }
+    // no host is asked for what nobody can want
+    if loaded.desired.resources.is_empty() && loaded.diagnostics.has_errors() {
+        if context.output.format == Format::Json {
+            context.output.result(&json::validation(&loaded))?;
+        }
+        return Err(Failure::Shown);
+    }
+    if typed.prune && !loaded.set_is_named {
+        return Err(Failure::Usage(
+            "--prune needs a virt.toml that names the set: a directory's name may be another's too"
+                .to_owned(),
+        ));
+    }
+    let options = Options {
+        prune: typed.prune,
+        max_prune: typed.max_prune,
+        adopt: typed.adopt,
+        allow: typed.allow.iter().copied().collect(),
+        only: typed.only.iter().cloned().collect(),
+        explain: typed.explain,
+        ..Options::default()
+    };
+    let hosts = fleet::chosen(context, &loaded, &typed.host.host)?;
+    if !hosts.is_empty() {
+        return Ok(Target::Fleet(Fleet::applying(loaded, hosts, options)));
+    }
+    let session = Session::plan_ahead(context, loaded, options, ahead)?;
+    match session.unknown_only().first() {
+        Some(id) => Err(nobody_names(id, &session.loaded.desired)),
+        None => Ok(Target::Host(Box::new(session))),
+    }
+}
 
-    /// A name behind `--only` that is nowhere is a slip, and not a reason to do nothing.
-    fn only_what_there_is(&self) -> Result<(), Failure> {
+/// A name behind `--only` that is nowhere is a slip, and not a reason to do nothing.
+pub(crate) fn nobody_names(id: &ResourceId, desired: &Desired) -> Failure {
+    let names = desired.resources.keys().filter(|r| r.kind == id.kind);
+    let close = closest(&id.name, names.map(|r| r.name.as_str()));
+    let hint = close.map(|c| format!("; did you mean {}/{c}?", id.kind));
+    Failure::Usage(format!("no manifest names {id}{}", hint.unwrap_or_default()))
+}
+
+impl Session {
+    /// What is behind `--only` and neither in the manifests nor on the host.
+    pub(crate) fn unknown_only(&self) -> Vec<ResourceId> {
         let desired = &self.loaded.desired;
         let known = |id: &ResourceId| {
             desired.resources.contains_key(id)
@@ -101,15 +135,7 @@ impl Session {
                 || self.plan.orphans.contains(id)
                 || self.plan.changes.iter().any(|c| c.id == *id)
         };
-        match self.options.only.iter().find(|id| !known(id)) {
-            None => Ok(()),
-            Some(id) => {
-                let names = desired.resources.keys().filter(|r| r.kind == id.kind);
-                let close = closest(&id.name, names.map(|r| r.name.as_str()));
-                let hint = close.map(|c| format!("; did you mean {}/{c}?", id.kind));
-                Err(Failure::Usage(format!("no manifest names {id}{}", hint.unwrap_or_default())))
-            }
-        }
+        self.options.only.iter().filter(|id| !known(id)).cloned().collect()
     }
 
     /// Connects, observes and plans.
@@ -125,24 +151,59 @@ impl Session {
     ) -> Result<Self> {
         let (host, observed) =
             ahead.unwrap_or_else(|| observe(context, loaded.connect.as_deref()))?;
+        let problems = loaded.diagnostics.clone();
+        let desired = Arc::clone(&loaded.desired);
+        let session = Self::made(Arc::new(loaded), desired, host, &observed, options, problems);
+        context.show(&session.plan.diagnostics, &session.loaded.sources);
+        Ok(session)
+    }
+
+    /// Connects to a host of a fleet, observes and plans.
+    pub(crate) fn of_fleet(
+        context: &Context,
+        loaded: &Arc<Loaded>,
+        uri: &str,
+        desired: Arc<Desired>,
+        options: Options,
+    ) -> Result<Self> {
+        let host = Host::open_at(context, uri.to_owned())?;
+        let observed = host.observe()?;
+        let none = Diagnostics::default();
+        let session = Self::made(Arc::clone(loaded), desired, host, &observed, options, none);
+        context.show(&session.plan.diagnostics, &session.loaded.sources);
+        Ok(session)
+    }
+
+    fn made(
+        loaded: Arc<Loaded>,
+        desired: Arc<Desired>,
+        host: Host,
+        observed: &Observed,
+        options: Options,
+        problems: Diagnostics,
+    ) -> Self {
         let begun = Instant::now();
-        let plan = plan(&loaded.desired, &observed, &host.capabilities, &options);
+        let plan = plan(&desired, observed, &host.capabilities, &options);
         info!(steps = plan.steps.len(), took = ?begun.elapsed(), "planned");
-        context.show(&plan.diagnostics, &loaded.sources);
         let there = |id: &&ResourceId| !observed.resources.contains_key(*id);
         let absent = options.delete.iter().filter(there).cloned().collect();
-        Ok(Self { loaded, host, options, plan, absent })
+        Self { loaded, desired, host, options, plan, problems, absent }
     }
 
     /// Observes the host again and plans again: what is left after an apply.
     pub(crate) fn plan_again(&self) -> Result<Plan> {
         let observed = self.host.observe()?;
-        Ok(plan(&self.loaded.desired, &observed, &self.host.capabilities, &self.options))
+        Ok(plan(&self.desired, &observed, &self.host.capabilities, &self.options))
+    }
+
+    /// What is wrong with the manifests, alone and for this host.
+    pub(crate) fn problems(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.problems.iter().chain(self.plan.diagnostics.iter())
     }
 
     /// Whether something that the manifests ask for was left out because of a problem.
     pub(crate) fn has_errors(&self) -> bool {
-        self.loaded.diagnostics.has_errors() || self.plan.diagnostics.has_errors()
+        self.problems().any(Diagnostic::is_error)
     }
 }
 
@@ -170,7 +231,8 @@ fn load_and_observe(
 
 pub(crate) fn load(paths: &[PathBuf]) -> Loaded {
     let begun = Instant::now();
-    let loaded = manifest::load(paths);
+    let mut loaded = manifest::load(paths);
+    fleet::check_uris(&mut loaded);
     info!(resources = loaded.desired.resources.len(), took = ?begun.elapsed(), "manifests read");
     loaded
 }

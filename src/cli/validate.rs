@@ -3,6 +3,7 @@
 use super::args::{Format, ReportFormat, ValidateArgs};
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
+use super::fleet;
 use super::view::{human, json, sarif};
 use crate::diag::Sources;
 use crate::manifest::{Grammars, Loaded, load_with};
@@ -27,7 +28,8 @@ pub(crate) fn run(context: &Context, args: &ValidateArgs) -> Run {
             })?
         }
     };
-    let loaded = load_with(&args.paths, &grammars);
+    let mut loaded = load_with(&args.paths, &grammars);
+    fleet::check_uris(&mut loaded);
     let bad = loaded.diagnostics.has_errors();
     let format = args.format.unwrap_or(match context.output.format {
         Format::Human => ReportFormat::Human,
@@ -47,11 +49,16 @@ pub(crate) fn run(context: &Context, args: &ValidateArgs) -> Run {
 }
 
 fn summary(loaded: &Loaded) -> String {
-    let (good, held) = (loaded.desired.resources.len(), loaded.desired.held_back.len());
+    let (good, held) = loaded.counts;
+    let hosts = match loaded.fleet.len() {
+        0 => String::new(),
+        1 => " for 1 host".to_owned(),
+        n => format!(" for {n} hosts"),
+    };
     let errors = loaded.diagnostics.iter().filter(|d| d.is_error()).count();
     if errors > 0 {
-        format!("{errors} errors; {good} resources valid, {held} held back\n")
+        format!("{errors} errors; {good} resources valid{hosts}, {held} held back\n")
     } else {
-        format!("{good} resources valid\n")
+        format!("{good} resources valid{hosts}\n")
     }
 }

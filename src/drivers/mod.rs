@@ -42,6 +42,10 @@ pub trait Driver: Send + Sync {
     /// after the first that is not `Done` the rest of that object's are refused unsent with
     /// [`ErrorCode::OPERATION_ABORTED`](crate::diag::ErrorCode::OPERATION_ABORTED).
     fn execute(&self, batch: &[Call]) -> Vec<Outcome>;
+
+    /// Lets go of what is open until it is needed again, so that a plan for a thousand hosts can
+    /// wait for an answer without a thousand processes and sockets.
+    fn hang_up(&self) {}
 }
 
 /// Opens the driver that `uri` asks for.

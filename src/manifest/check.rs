@@ -1,27 +1,29 @@
 //! What is wrong between manifests: claims that two of them make, and dependencies that go round.
 //!
-//! An object that takes part in either is held back, and so is everything that depends on it.
+//! An object that takes part in either is held back, and so is everything that depends on it. Of
+//! several hosts each is a world of its own: what no host has twice is no duplicate.
 
+use super::fleet::{Group, Selections};
 use super::object::Object;
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::model::domain::{DiskSource, Domain, host_device, listeners};
 use crate::model::network::Network;
-use crate::model::{Kind, Mac, Power, ResourceId, Subnet, Uuid};
-use std::collections::{HashMap, VecDeque};
+use crate::model::{BitSet, Kind, Mac, Power, ResourceId, Subnet, Uuid};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::Hash;
 
-/// Checks all objects against one another.
-pub(super) fn across(objects: &mut [Object], out: &mut Diagnostics) {
-    unique(objects, names(objects), &NAME, out);
-    unique(objects, uuids(objects), &UUID, out);
-    unique(objects, macs(objects), &MAC, out);
-    unique(objects, bridges(objects), &BRIDGE, out);
-    unique(objects, disks(objects), &DISK, out);
-    unique(objects, host_devices(objects), &HOST_DEVICE, out);
-    unique(objects, ports(objects), &PORT, out);
-    subnets(objects, out);
-    cycles(objects, out);
-    hold_dependants(objects);
+/// Checks all objects against one another, as far as there is a host that they are both for.
+pub(super) fn across(objects: &mut [Object], selections: &Selections, out: &mut Diagnostics) {
+    unique(objects, selections, names(objects), &NAME, out);
+    unique(objects, selections, uuids(objects), &UUID, out);
+    unique(objects, selections, macs(objects), &MAC, out);
+    unique(objects, selections, bridges(objects), &BRIDGE, out);
+    unique(objects, selections, disks(objects), &DISK, out);
+    unique(objects, selections, host_devices(objects), &HOST_DEVICE, out);
+    unique(objects, selections, ports(objects), &PORT, out);
+    subnets(objects, selections, out);
+    cycles(objects, selections, out);
+    hold_dependants(objects, selections);
 }
 
 /// A kind of thing that only one object may have.
@@ -80,19 +82,36 @@ const PORT: Claim = Claim {
 /// What is claimed, by which object, and where.
 type Claims<K> = Vec<(K, usize, Span)>;
 
+/// Who claims one thing: the owners met so far, and all the hosts that they are for.
+#[derive(Default)]
+struct Owners {
+    hosts: BitSet,
+    list: Vec<(usize, Span)>,
+}
+
 fn unique<K: Eq + Hash>(
     objects: &mut [Object],
+    selections: &Selections,
     claims: Claims<K>,
     claim: &Claim,
     out: &mut Diagnostics,
 ) {
-    let mut first: HashMap<K, (usize, Span)> = HashMap::new();
+    let mut known: HashMap<K, Owners> = HashMap::new();
     for (key, owner, span) in claims {
-        let (earlier, earlier_span) = *first.entry(key).or_insert((owner, span));
-        let (Some(a), Some(b)) = (objects.get(earlier), objects.get(owner)) else { continue };
-        if earlier == owner {
-            continue;
+        let owners = known.entry(key).or_default();
+        let Some(b) = objects.get(owner) else { continue };
+        let Some(hosts) = selections.hosts(b) else { continue };
+        let met = |(i, _): &&(usize, Span)| objects.get(*i).is_some_and(|a| selections.meet(a, b));
+        // a thing that a thousand hosts have each for itself is not looked for among them all
+        let earlier =
+            if owners.hosts.intersects(hosts) { owners.list.iter().find(met) } else { None };
+        let earlier = earlier.copied();
+        if earlier.is_none_or(|(i, _)| i != owner) {
+            owners.hosts.union_with(hosts);
+            owners.list.push((owner, span));
         }
+        let Some((earlier, earlier_span)) = earlier.filter(|(i, _)| *i != owner) else { continue };
+        let Some(a) = objects.get(earlier) else { continue };
         let problem = if claim.warning { Diagnostic::warning } else { Diagnostic::error };
         out.push(
             problem(claim.code, claim.summary.to_owned())
@@ -195,7 +214,7 @@ fn ports(objects: &[Object]) -> Claims<String> {
 
 /// Networks that are up at the same time must not share addresses: the host could not tell where
 /// to send a packet.
-fn subnets(objects: &mut [Object], out: &mut Diagnostics) {
+fn subnets(objects: &mut [Object], selections: &Selections, out: &mut Diagnostics) {
     let mut all: Vec<(Subnet, usize, Span)> = Vec::new();
     for (i, object) in of_kind(objects, Kind::Network) {
         for ip in Network::new(&object.definition).ips() {
@@ -209,20 +228,28 @@ fn subnets(objects: &mut [Object], out: &mut Diagnostics) {
         }
     }
     all.sort_by_key(|(subnet, i, _)| (subnet.is_ipv4(), subnet.first(), *i));
-    // of those seen so far, the one that reaches furthest
-    let mut widest: Option<(Subnet, usize, Span)> = None;
-    for (subnet, i, span) in all {
-        if let Some((other, j, other_span)) = widest
-            && other.is_ipv4() == subnet.is_ipv4()
-            && subnet.first() <= other.last()
-            && i != j
-        {
-            overlap(objects, [(other, j, other_span), (subnet, i, span)], out);
-        }
-        let reaches_further = widest
-            .is_none_or(|(w, ..)| w.is_ipv4() != subnet.is_ipv4() || subnet.last() > w.last());
-        if reaches_further {
-            widest = Some((subnet, i, span));
+    let mut said = HashSet::new();
+    for group in &selections.groups {
+        // of those seen so far, the one that reaches furthest
+        let mut widest: Option<(Subnet, usize, Span)> = None;
+        for &(subnet, i, span) in &all {
+            let is_for = |o: &Object| group.has(o) && selections.hosts(o).is_some();
+            if !objects.get(i).is_some_and(is_for) {
+                continue;
+            }
+            if let Some((other, j, other_span)) = widest
+                && other.is_ipv4() == subnet.is_ipv4()
+                && subnet.first() <= other.last()
+                && i != j
+                && said.insert((other_span, span))
+            {
+                overlap(objects, [(other, j, other_span), (subnet, i, span)], out);
+            }
+            let reaches_further = widest
+                .is_none_or(|(w, ..)| w.is_ipv4() != subnet.is_ipv4() || subnet.last() > w.last());
+            if reaches_further {
+                widest = Some((subnet, i, span));
+            }
         }
     }
 }
@@ -250,10 +277,22 @@ fn overlap(objects: &mut [Object], pair: [(Subnet, usize, Span); 2], out: &mut D
 }
 
 /// Finds dependencies that go round. Of several circles through one object one is said at a time.
-fn cycles(objects: &mut [Object], out: &mut Diagnostics) {
-    let edges = edges(objects);
-    let mut state = vec![Visit::New; objects.len()];
+fn cycles(objects: &mut [Object], selections: &Selections, out: &mut Diagnostics) {
     let mut round = vec![false; objects.len()];
+    for group in &selections.groups {
+        let edges = edges(objects, group);
+        cycles_of(objects, &edges, &mut round, out);
+    }
+}
+
+/// Finds the circles on the hosts of one group. `round` has the objects of those said so far.
+fn cycles_of(
+    objects: &mut [Object],
+    edges: &[Vec<(usize, Span)>],
+    round: &mut [bool],
+    out: &mut Diagnostics,
+) {
+    let mut state = vec![Visit::New; objects.len()];
     for start in 0..objects.len() {
         // the path walked so far: each node, and how many of its edges are done
         let mut path = vec![(start, 0)];
@@ -277,7 +316,7 @@ fn cycles(objects: &mut [Object], out: &mut Diagnostics) {
                 Some(Visit::Open) => {
                     let from = path.iter().position(|(n, _)| n == next).unwrap_or(0);
                     let circle = path.get(from..).unwrap_or(&[]).to_vec();
-                    say_cycle(objects, &edges, &circle, &mut round, out);
+                    say_cycle(objects, edges, &circle, round, out);
                 }
                 Some(Visit::Done) | None => {}
             }
@@ -292,16 +331,22 @@ enum Visit {
     Done,
 }
 
-/// For each object the objects that it needs, as far as the manifests hold them.
-fn edges(objects: &[Object]) -> Vec<Vec<(usize, Span)>> {
+/// For each object the objects that it needs, as far as the manifests hold them for this group.
+fn edges(objects: &[Object], group: &Group) -> Vec<Vec<(usize, Span)>> {
     let mut index: HashMap<&ResourceId, usize> = HashMap::new();
-    for (i, object) in objects.iter().enumerate() {
+    let mine = || objects.iter().enumerate().filter(|(_, o)| group.has(o));
+    for (i, object) in mine() {
         index.entry(&object.id).or_insert(i);
     }
-    objects
-        .iter()
-        .map(|o| o.needs.iter().filter_map(|(id, span)| Some((*index.get(id)?, *span))).collect())
-        .collect()
+    let mut edges = vec![Vec::new(); objects.len()];
+    for (i, object) in mine() {
+        let needs = object.needs.iter();
+        let found = needs.filter_map(|(id, span)| Some((*index.get(id)?, *span))).collect();
+        if let Some(place) = edges.get_mut(i) {
+            *place = found;
+        }
+    }
+    edges
 }
 
 /// Says a circle with each of its edges. `circle` has each node with the number of its edges
@@ -342,22 +387,24 @@ fn say_cycle(
     }
 }
 
-/// Holds back whatever depends on something that is held back, however indirectly.
-fn hold_dependants(objects: &mut [Object]) {
+/// Holds back whatever depends on something that is held back, however indirectly. It is held back
+/// on each of its hosts: the manifest is one, and is mended for all of them.
+fn hold_dependants(objects: &mut [Object], selections: &Selections) {
     let mut dependants: HashMap<ResourceId, Vec<usize>> = HashMap::new();
     for (i, object) in objects.iter().enumerate() {
         for (need, _) in &object.needs {
             dependants.entry(need.clone()).or_default().push(i);
         }
     }
-    let mut broken: VecDeque<ResourceId> =
-        objects.iter().filter(|o| o.broken.is_some()).map(|o| o.id.clone()).collect();
-    while let Some(id) = broken.pop_front() {
-        for i in dependants.remove(&id).unwrap_or_default() {
-            let Some(object) = objects.get_mut(i) else { continue };
-            if object.broken.is_none() {
-                object.broken = Some(format!("it needs {id}, which is held back"));
-                broken.push_back(object.id.clone());
+    let broken = objects.iter().enumerate().filter(|(_, o)| o.broken.is_some());
+    let mut broken: VecDeque<usize> = broken.map(|(i, _)| i).collect();
+    while let Some(needed) = broken.pop_front() {
+        let Some(id) = objects.get(needed).map(|o| o.id.clone()) else { continue };
+        for &i in dependants.get(&id).into_iter().flatten() {
+            let (Some(a), Some(b)) = (objects.get(needed), objects.get(i)) else { continue };
+            if b.broken.is_none() && selections.meet(a, b) {
+                hold(objects, i, format!("it needs {id}, which is held back"));
+                broken.push_back(i);
             }
         }
     }

@@ -5,7 +5,8 @@ use super::virt_toml::FILE;
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, Span, excerpt};
 use crate::model::check_name;
 use crate::xml::Limits;
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -18,18 +19,37 @@ const DEPTH_MAX: usize = 32;
 #[derive(Debug, Default)]
 pub(super) struct Found {
     /// Manifests in the order in which they are read.
-    pub(super) manifests: Vec<(PathBuf, Format)>,
-    /// The `virt.toml` of each path given.
-    pub(super) virt_tomls: Vec<PathBuf>,
+    pub(super) manifests: Vec<Manifest>,
+    /// The `virt.toml` of each path given, and those further down.
+    pub(super) virt_tomls: Vec<VirtTomlFile>,
     /// Whether everything that the paths name was seen.
     pub(super) complete: bool,
+}
+
+/// A manifest.
+#[derive(Debug)]
+pub(super) struct Manifest {
+    pub(super) path: PathBuf,
+    pub(super) format: Format,
+    /// The nearest `virt.toml` at or above it, among [`Found::virt_tomls`].
+    pub(super) nearest: Option<usize>,
+}
+
+/// A `virt.toml`.
+#[derive(Debug)]
+pub(super) struct VirtTomlFile {
+    pub(super) path: PathBuf,
+    /// The next one above it.
+    pub(super) above: Option<usize>,
+    /// Whether it stands in, or beside, a path that was given.
+    pub(super) is_top: bool,
 }
 
 /// Finds the manifests below `paths`. A file given by itself is read whatever else is beside it,
 /// and cannot stand for its whole set, so `complete` is off.
 pub(super) fn find(paths: &[PathBuf], out: &mut Diagnostics) -> Found {
-    let mut walk =
-        Walk { found: Found { complete: true, ..Found::default() }, seen: BTreeSet::new(), out };
+    let found = Found { complete: true, ..Found::default() };
+    let mut walk = Walk { found, seen: BTreeSet::new(), settings: BTreeMap::new(), out };
     for path in paths {
         walk.root(path);
     }
@@ -40,38 +60,56 @@ struct Walk<'a> {
     found: Found,
     /// Real paths met so far: neither a symbolic link nor a path given twice makes two of one.
     seen: BTreeSet<PathBuf>,
+    /// Where each `virt.toml` stands in the list.
+    settings: BTreeMap<PathBuf, usize>,
     out: &'a mut Diagnostics,
 }
 
 impl Walk<'_> {
     fn root(&mut self, path: &Path) {
-        let beside = match fs::metadata(path) {
-            Err(e) => return self.unreadable(path, &e),
+        match fs::metadata(path) {
+            Err(e) => self.unreadable(path, &e),
             Ok(meta) if meta.is_dir() => {
-                self.directory(path, 0);
-                path
+                let top = self.virt_toml(&path.join(FILE), None, true);
+                self.directory(path, top, 0);
             }
             Ok(_) => {
                 self.found.complete = false;
+                let beside = path.parent().unwrap_or(Path::new("")).join(FILE);
+                let top = self.virt_toml(&beside, None, true);
                 match format_of(path) {
-                    Some(format) => self.file(path, format),
+                    Some(format) => self.file(path, format, top),
                     None => self.out.push(
                         Diagnostic::error("not-a-manifest", "the file is not a manifest")
                             .address(path.display().to_string())
                             .hint("manifests end in .xml or .toml"),
                     ),
                 }
-                path.parent().unwrap_or(Path::new(""))
             }
-        };
-        let settings = beside.join(FILE);
-        // one that cannot be read must not pass for one that is not there
-        if fs::symlink_metadata(&settings).is_ok() && self.is_new(&settings) {
-            self.found.virt_tomls.push(settings);
         }
     }
 
-    fn directory(&mut self, path: &Path, depth: usize) {
+    /// Takes note of a `virt.toml`, if it is there, and says where in the list it is.
+    fn virt_toml(&mut self, path: &Path, above: Option<usize>, is_top: bool) -> Option<usize> {
+        // one that cannot be read must not pass for one that is not there
+        fs::symlink_metadata(path).ok()?;
+        let index = self.found.virt_tomls.len();
+        match self.settings.entry(real(path)) {
+            Entry::Vacant(place) => {
+                place.insert(index);
+                self.found.virt_tomls.push(VirtTomlFile { path: path.to_owned(), above, is_top });
+                Some(index)
+            }
+            Entry::Occupied(known) => {
+                let known = *known.get();
+                let file = self.found.virt_tomls.get_mut(known)?;
+                file.is_top |= is_top;
+                Some(known)
+            }
+        }
+    }
+
+    fn directory(&mut self, path: &Path, mut nearest: Option<usize>, depth: usize) {
         if !self.is_new(path) {
             return;
         }
@@ -85,6 +123,9 @@ impl Walk<'_> {
             Ok(names) => names,
             Err(e) => return self.unreadable(path, &e),
         };
+        if depth > 0 && names.iter().any(|name| name == FILE) {
+            nearest = self.virt_toml(&path.join(FILE), nearest, false);
+        }
         for name in names {
             let child = path.join(&name);
             let name = name.to_string_lossy();
@@ -92,16 +133,11 @@ impl Walk<'_> {
                 continue;
             }
             match fs::metadata(&child) {
-                Ok(meta) if meta.is_dir() => self.directory(&child, depth + 1),
-                Ok(_) if name == FILE && depth > 0 => self.out.push(
-                    Diagnostic::warning("nested-settings", format!("this {FILE} is not read"))
-                        .address(child.display().to_string())
-                        .detail("only the one in the directory that is given counts"),
-                ),
+                Ok(meta) if meta.is_dir() => self.directory(&child, nearest, depth + 1),
                 Ok(_) if name == FILE => {}
                 Ok(_) => {
                     if let Some(format) = Format::of(&name) {
-                        self.file(&child, format);
+                        self.file(&child, format, nearest);
                     }
                 }
                 Err(e) if Format::of(&name).is_some() => self.unreadable(&child, &e),
@@ -110,18 +146,18 @@ impl Walk<'_> {
         }
     }
 
-    fn file(&mut self, path: &Path, format: Format) {
+    fn file(&mut self, path: &Path, format: Format, nearest: Option<usize>) {
         if self.found.manifests.len() >= FILES_MAX {
             if self.found.complete {
                 self.give_up(path, "there are too many manifests", FILES_MAX);
             }
         } else if self.is_new(path) {
-            self.found.manifests.push((path.to_owned(), format));
+            self.found.manifests.push(Manifest { path: path.to_owned(), format, nearest });
         }
     }
 
     fn is_new(&mut self, path: &Path) -> bool {
-        self.seen.insert(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()))
+        self.seen.insert(real(path))
     }
 
     fn unreadable(&mut self, path: &Path, error: &std::io::Error) {
@@ -137,6 +173,10 @@ impl Walk<'_> {
                 .detail(format!("at most {limit} are read")),
         );
     }
+}
+
+fn real(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
 fn format_of(path: &Path) -> Option<Format> {

@@ -1,21 +1,30 @@
 //! From paths to the desired state.
 
 use super::document::{Format, read};
+use super::fleet::{self, Directory, HostDesired, Selections};
 use super::grammars::{Grammars, Validator};
 use super::object::{Object, first_error, object};
-use super::virt_toml::{self, FILE};
+use super::virt_toml::{self, FILE, NamedHost};
 use super::{check, files};
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, Span};
 use crate::model::{Desired, DesiredResource, ResourceId};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What a set of paths asks for, and all that is wrong with it.
 #[derive(Debug, Default)]
 pub struct Loaded {
-    /// The desired state: what is sound in it, and what is held back.
-    pub desired: Desired,
+    /// The desired state: what is sound in it, and what is held back. Of a fleet it is that of all
+    /// hosts together, in which of several objects of one name only one has a place; it is what to
+    /// tell of, and `fleet` is what to apply.
+    pub desired: Arc<Desired>,
+    /// The hosts that `virt.toml` names, in its order, each with what it is to have. Empty if it names
+    /// none: then `desired` is for the one host that somebody else names.
+    pub fleet: Vec<HostDesired>,
+    /// How many manifests' resources are sound, and how many are held back.
+    pub counts: (usize, usize),
     /// The texts that were read, for showing places.
     pub sources: Sources,
     /// Problems of all files, sorted by position.
@@ -38,25 +47,40 @@ pub fn load(paths: &[PathBuf]) -> Loaded {
 pub fn load_with(paths: &[PathBuf], grammars: &Grammars) -> Loaded {
     let mut loaded = Loaded::default();
     let found = files::find(paths, &mut loaded.diagnostics);
-    loaded.desired.complete = found.complete;
+    let mut complete = found.complete;
     let mut texts = Vec::new();
-    for (path, format) in &found.manifests {
-        match files::read(path, &mut loaded.sources, &mut loaded.diagnostics) {
-            Some(source) => texts.push((source, *format)),
-            None => loaded.desired.complete = false,
+    for manifest in &found.manifests {
+        match files::read(&manifest.path, &mut loaded.sources, &mut loaded.diagnostics) {
+            Some(source) => {
+                texts.push(Text { source, format: manifest.format, nearest: manifest.nearest });
+            }
+            None => complete = false,
         }
     }
     let mut objects = Vec::new();
     for part in read_all(&texts, &loaded.sources, grammars) {
-        loaded.desired.complete &= part.complete;
+        complete &= part.complete;
         loaded.diagnostics.extend(part.diagnostics);
         objects.extend(part.objects);
     }
-    check::across(&mut objects, &mut loaded.diagnostics);
-    let broken = settle(paths, &found.virt_tomls, &mut loaded);
-    assemble(objects, broken, &mut loaded.desired);
+    let settled = settle(paths, &found.virt_tomls, &mut loaded);
+    complete &= settled.broken.is_none();
+    let Settled { set, hosts, directories, broken } = settled;
+    let selections = fleet::select(&mut objects, &hosts, &directories, &mut loaded.diagnostics);
+    check::across(&mut objects, &selections, &mut loaded.diagnostics);
+    let empty = Desired { set, complete, ..Desired::default() };
+    assemble(objects, &selections, hosts, broken, &empty, &mut loaded);
     loaded.diagnostics.sort();
     loaded
+}
+
+/// The text of a manifest.
+#[derive(Clone, Copy, Debug)]
+struct Text {
+    source: SourceId,
+    format: Format,
+    /// The nearest `virt.toml`.
+    nearest: Option<usize>,
 }
 
 /// Some of the manifests, read and checked each by itself.
@@ -72,7 +96,7 @@ struct Part {
 const PER_THREAD: usize = 32;
 
 /// Reads the manifests on as many threads as there are processors; the parts are in order.
-fn read_all(texts: &[(SourceId, Format)], sources: &Sources, grammars: &Grammars) -> Vec<Part> {
+fn read_all(texts: &[Text], sources: &Sources, grammars: &Grammars) -> Vec<Part> {
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     let threads = processors.min(texts.len() / PER_THREAD).max(1);
     let chunks = texts.chunks(texts.len().div_ceil(threads).max(1));
@@ -87,11 +111,11 @@ fn read_all(texts: &[(SourceId, Format)], sources: &Sources, grammars: &Grammars
     })
 }
 
-fn read_part(texts: &[(SourceId, Format)], sources: &Sources, grammars: &Grammars) -> Part {
+fn read_part(texts: &[Text], sources: &Sources, grammars: &Grammars) -> Part {
     let mut validator = Validator::new(grammars);
     let mut part =
         Part { objects: Vec::new(), diagnostics: Diagnostics::default(), complete: true };
-    for (source, format) in texts {
+    for Text { source, format, nearest } in texts {
         let text = sources.get(*source).map_or("", |s| s.text.as_str());
         let mut problems = Diagnostics::default();
         validator.begin_file();
@@ -111,27 +135,60 @@ fn read_part(texts: &[(SourceId, Format)], sources: &Sources, grammars: &Grammar
             };
             part.diagnostics.extend(found.into_iter().filter(is_new));
             part.complete &= object.is_some();
-            part.objects.extend(object);
+            part.objects.extend(object.map(|o| Object { directory: *nearest, ..o }));
         }
     }
     part
 }
 
-/// Settles the name of the set and the connection; returns why nothing may be applied, if so.
-fn settle(paths: &[PathBuf], virt_tomls: &[PathBuf], loaded: &mut Loaded) -> Option<String> {
+/// What the `virt.toml`s say.
+#[derive(Debug, Default)]
+struct Settled {
+    set: String,
+    hosts: Vec<NamedHost>,
+    /// What each of them chooses.
+    directories: Vec<Directory>,
+    /// Why nothing may be applied, if so.
+    broken: Option<String>,
+}
+
+/// Settles the name of the set, the connection and the hosts.
+fn settle(paths: &[PathBuf], virt_tomls: &[files::VirtTomlFile], loaded: &mut Loaded) -> Settled {
     let mut problems = Diagnostics::default();
+    let mut settled = Settled::default();
     let (mut set, mut connect) = (None, None);
-    for path in virt_tomls {
-        let Some(source) = files::read(path, &mut loaded.sources, &mut problems) else { continue };
-        let text = loaded.sources.get(source).map_or("", |s| s.text.as_str());
-        let found = virt_toml::parse(source, text, &mut problems);
+    for file in virt_tomls {
+        let mut own = Diagnostics::default();
+        let found = match files::read(&file.path, &mut loaded.sources, &mut own) {
+            Some(source) => {
+                let text = loaded.sources.get(source).map_or("", |s| s.text.as_str());
+                virt_toml::parse(source, text, file.is_top, &mut own)
+            }
+            None => virt_toml::VirtToml::default(),
+        };
+        // the mistakes of one further down concern what is below it
+        let broken = if file.is_top { None } else { first_error(&own, &loaded.sources) };
+        settled.directories.push(Directory { above: file.above, choice: found.choice, broken });
+        let into = if file.is_top { &mut problems } else { &mut loaded.diagnostics };
+        into.extend(own);
         agree(&mut set, found.set, "set", &mut problems);
         agree(&mut connect, found.connect, "connection", &mut problems);
+        agree_on_hosts(&mut settled.hosts, found.hosts, &mut problems);
+    }
+    if let (Some((_, span)), Some(host)) = (&connect, settled.hosts.first())
+        && span.source != host.span.source
+    {
+        problems.push(
+            Diagnostic::error("ambiguous-hosts", "the paths name one host and several")
+                .at(*span)
+                .related(host.span, "one of several")
+                .hint("apply them one after the other"),
+        );
     }
     loaded.connect = connect.map(|c| c.0);
     match set {
         Some((set, _)) => {
-            loaded.desired.set = set;
+            settled.set = set;
             loaded.set_is_named = true;
         }
         None => {
@@ -143,13 +200,26 @@ fn settle(paths: &[PathBuf], virt_tomls: &[PathBuf], loaded: &mut Loaded) -> Opt
                         .hint(format!("give one of them a {FILE} with a set")),
                 );
             }
-            loaded.desired.set = names.into_iter().next().unwrap_or_default();
+            settled.set = names.into_iter().next().unwrap_or_default();
         }
     }
-    let broken = first_error(&problems, &loaded.sources);
-    loaded.desired.complete &= broken.is_none();
+    settled.broken = first_error(&problems, &loaded.sources);
     loaded.diagnostics.extend(problems);
-    broken
+    settled
+}
+
+/// Keeps the hosts of the one path that names any, and complains of another.
+fn agree_on_hosts(kept: &mut Vec<NamedHost>, found: Vec<NamedHost>, out: &mut Diagnostics) {
+    match (kept.first(), found.first()) {
+        (None, _) => *kept = found,
+        (Some(first), Some(other)) => out.push(
+            Diagnostic::error("ambiguous-hosts", "two paths name hosts")
+                .at(other.name_span)
+                .related(first.name_span, "the first one")
+                .hint("apply them one after the other"),
+        ),
+        (Some(_), None) => {}
+    }
 }
 
 /// Keeps the first of several values and complains of another one.
@@ -172,21 +242,69 @@ fn agree(
     }
 }
 
-fn assemble(objects: Vec<Object>, broken: Option<String>, desired: &mut Desired) {
-    let mut resources = BTreeMap::new();
-    for object in objects {
-        let Object { id, definition, settings, needs, span, broken: own } = object;
-        if let Some(reason) = own.or_else(|| broken.clone()) {
-            desired.held_back.entry(id).or_insert(reason);
-            continue;
+/// Makes the desired state of each group of hosts, and that of all.
+fn assemble(
+    objects: Vec<Object>,
+    selections: &Selections,
+    hosts: Vec<NamedHost>,
+    broken: Option<String>,
+    empty: &Desired,
+    loaded: &mut Loaded,
+) {
+    let of_groups: Vec<Vec<usize>> = selections
+        .groups
+        .iter()
+        .map(|g| (0..).zip(&objects).filter(|(_, o)| g.has(o)).map(|(i, _)| i).collect())
+        .collect();
+    let settled: Vec<Entry> = objects.into_iter().map(|o| entry(o, broken.as_deref())).collect();
+    let sound = settled.iter().filter(|(_, entry)| entry.is_ok()).count();
+    loaded.counts = (sound, settled.len() - sound);
+    loaded.desired = Arc::new(together(settled.iter(), empty));
+    let mut fleet: Vec<Option<HostDesired>> = hosts.iter().map(|_| None).collect();
+    for (group, members) in selections.groups.iter().zip(of_groups) {
+        let mut desired = together(members.iter().filter_map(|i| settled.get(*i)), empty);
+        // one whose hosts are not known does not hold back another that is for this host
+        desired.held_back.retain(|id, _| !desired.resources.contains_key(id));
+        let desired = Arc::new(desired);
+        for at in &group.hosts {
+            // without a fleet the one group has no host here
+            if let (Some(host), Some(place)) = (hosts.get(*at), fleet.get_mut(*at)) {
+                let NamedHost { name, connect, span, .. } = host.clone();
+                *place = Some(HostDesired { name, connect, span, desired: Arc::clone(&desired) });
+            }
         }
-        let mut seen = BTreeSet::new();
-        let depends_on: Vec<ResourceId> =
-            needs.into_iter().map(|n| n.0).filter(|need| seen.insert(need.clone())).collect();
-        let resource = DesiredResource { id: id.clone(), definition, settings, depends_on, span };
-        resources.insert(id, resource);
     }
-    desired.resources = resources;
+    loaded.fleet = fleet.into_iter().flatten().collect();
+}
+
+/// A resource, or why it is held back.
+type Entry = (ResourceId, Result<Arc<DesiredResource>, String>);
+
+fn entry(object: Object, broken: Option<&str>) -> Entry {
+    let Object { id, definition, settings, needs, span, broken: own, .. } = object;
+    if let Some(reason) = own.or_else(|| broken.map(str::to_owned)) {
+        return (id, Err(reason));
+    }
+    let mut seen = BTreeSet::new();
+    let depends_on: Vec<ResourceId> =
+        needs.into_iter().map(|n| n.0).filter(|need| seen.insert(need.clone())).collect();
+    let resource = DesiredResource { id: id.clone(), definition, settings, depends_on, span };
+    (id, Ok(Arc::new(resource)))
+}
+
+fn together<'a>(entries: impl Iterator<Item = &'a Entry>, empty: &Desired) -> Desired {
+    let mut desired = empty.clone();
+    for (id, entry) in entries {
+        match entry {
+            Ok(resource) => {
+                desired.resources.insert(id.clone(), Arc::clone(resource));
+            }
+            Err(reason) => {
+                desired.held_back.entry(id.clone()).or_insert_with(|| reason.clone());
+            }
+        }
+    }
+    desired
 }
 
 #[cfg(test)]
@@ -307,6 +425,22 @@ mod tests {
         assert_eq!(
             sound(&loaded),
             ["network/backend", "network/lan", "domain/db", "domain/jump", "domain/web"]
+        );
+    }
+
+    #[test]
+    fn the_example_of_a_fleet_is_sound() {
+        let loaded =
+            load(&[Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/fleet/manifests")]);
+        assert_eq!(problems(&loaded), Vec::<String>::new());
+        assert_eq!(
+            fleet(&loaded),
+            [
+                "kvm01: network/guests domain/web",
+                "kvm02: network/guests domain/web",
+                "kvm03: network/guests domain/db",
+                "spare: network/guests",
+            ]
         );
     }
 
@@ -470,8 +604,205 @@ mod tests {
         let two = load(&["b", "c"]);
         assert_eq!(problems(&two)[0], "virt.toml:1:8 ambiguous-set");
         assert!(sound(&two).is_empty(), "whose they are is not known");
-        assert_eq!(problems(&load(&["c"])), [" nested-settings"]);
+        assert_eq!(problems(&load(&["c"])), ["virt.toml:1:1 nested-settings"]);
         assert_eq!(problems(&load(&["nowhere"])), [" unreadable"]);
+    }
+
+    const HOSTS: &str = "set = 'fleet'\n[hosts]\nkvm01.connect = 'test:///a'\n\
+                         kvm02.connect = 'test:///b'\nxen.connect = 'xen:///system'\n";
+
+    /// A domain that chooses its hosts.
+    fn domain_on(name: &str, hosts: &[&str], more: &str) -> String {
+        let list: String = hosts.iter().map(|h| format!("<hosts>{h}</hosts>")).collect();
+        let settings = format!(
+            "<metadata><v:reconcile xmlns:v='{}'>{list}{more}</v:reconcile></metadata>",
+            crate::model::NAMESPACE
+        );
+        domain(name, &settings)
+    }
+
+    /// For each host, what it is to have, with a `!` before what is held back.
+    fn fleet(loaded: &Loaded) -> Vec<String> {
+        let of = |h: &HostDesired| {
+            let sound = h.desired.resources.keys().map(ToString::to_string);
+            let held = h.desired.held_back.keys().map(|id| format!("!{id}"));
+            format!("{}: {}", h.name, sound.chain(held).collect::<Vec<_>>().join(" "))
+        };
+        loaded.fleet.iter().map(of).collect()
+    }
+
+    #[test]
+    fn the_innermost_choice_of_hosts_counts() {
+        let dir = Dir::new(&[
+            ("virt.toml", HOSTS),
+            ("all.xml", &domain("all", "")),
+            ("own.xml", &domain_on("own", &["*", "!kvm01"], "")),
+            ("kvm/virt.toml", "hosts = ['kvm*']"),
+            ("kvm/a.xml", &domain("a", "")),
+            ("kvm/deep/b.xml", &domain("b", "")),
+            ("kvm/deep/c.xml", &domain_on("c", &["xen"], "")),
+            ("kvm/one/virt.toml", "hosts = 'kvm02'"),
+            ("kvm/one/d.xml", &domain("d", "")),
+        ]);
+        let loaded = dir.load();
+        assert_eq!(problems(&loaded), Vec::<String>::new());
+        assert_eq!(
+            fleet(&loaded),
+            [
+                "kvm01: domain/a domain/all domain/b",
+                "kvm02: domain/a domain/all domain/b domain/d domain/own",
+                "xen: domain/all domain/c domain/own",
+            ]
+        );
+        assert_eq!(loaded.counts, (6, 0));
+        assert!(loaded.fleet.iter().all(|h| h.desired.complete && h.desired.set == "fleet"));
+        assert_eq!(loaded.fleet[2].connect, "xen:///system");
+        let place = loaded.sources.place(loaded.fleet[0].span).unwrap();
+        assert!(place.ends_with("virt.toml:3:18"), "{place}");
+    }
+
+    #[test]
+    fn what_no_host_has_twice_is_no_duplicate() {
+        let needs_b = "<depends_on>domain/b</depends_on>";
+        let needs_a = "<depends_on>domain/a</depends_on>";
+        let net = |hosts: &str| {
+            domain_on("net", &[hosts], "")
+                .replace("domain type='qemu'", "network")
+                .replace("domain", "network")
+                .replace(
+                    "<memory>65536</memory>\n<os><type>hvm</type></os>",
+                    "<ip address='10.0.0.1' prefix='24'/>",
+                )
+        };
+        let dir = Dir::new(&[
+            ("virt.toml", HOSTS),
+            ("1/web.xml", &domain_on("web", &["kvm01"], "")),
+            ("2/web.xml", &domain_on("web", &["kvm02"], "")),
+            ("1/net.xml", &net("kvm*")),
+            ("2/net.xml", &net("xen")),
+            // no host has both edges of the circle
+            ("1/a.xml", &domain_on("a", &["kvm01"], needs_b)),
+            ("1/b.xml", &domain_on("b", &["kvm01"], "")),
+            ("2/a.xml", &domain_on("a", &["kvm02"], "")),
+            ("2/b.xml", &domain_on("b", &["kvm02"], needs_a)),
+        ]);
+        let loaded = dir.load();
+        assert_eq!(problems(&loaded), Vec::<String>::new());
+        assert_eq!(loaded.counts, (8, 0));
+        let same =
+            Arc::as_ptr(&loaded.fleet[0].desired.resources[&ResourceId::new(Kind::Network, "net")]);
+        let id = ResourceId::new(Kind::Network, "net");
+        assert_eq!(same, Arc::as_ptr(&loaded.fleet[1].desired.resources[&id]), "shared");
+    }
+
+    #[test]
+    fn a_clash_is_said_once_whatever_the_number_of_hosts() {
+        let dir = Dir::new(&[
+            ("virt.toml", HOSTS),
+            ("1.xml", &domain_on("web", &["kvm*"], "")),
+            ("2.xml", &domain_on("web", &["*", "!kvm01"], "")),
+            ("3.xml", &domain_on("app", &["*"], "<depends_on>domain/web</depends_on>")),
+            ("4.xml", &domain_on("r", &["*"], "<depends_on>domain/r</depends_on>")),
+            ("5.xml", &domain_on("db", &["xen"], "")),
+        ]);
+        let loaded = dir.load();
+        assert_eq!(
+            problems(&loaded),
+            [
+                "2.xml:1:27 duplicate-name",
+                "  1.xml:1:27 the first is domain/web",
+                "4.xml:2:108 dependency-cycle",
+            ]
+        );
+        assert_eq!(
+            fleet(&loaded),
+            [
+                "kvm01: !domain/app !domain/r !domain/web",
+                "kvm02: !domain/app !domain/r !domain/web",
+                "xen: domain/db !domain/app !domain/r !domain/web",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_choice_that_cannot_be_made_out_holds_back_everywhere() {
+        let dir = Dir::new(&[
+            ("virt.toml", HOSTS),
+            ("a.xml", &domain_on("a", &["kvm1"], "")),
+            ("b.xml", &domain_on("b", &["!*"], "")),
+            ("c/virt.toml", "hosts = ['kmv*']"),
+            ("c/c.xml", &domain("c", "")),
+            ("d/virt.toml", "hosts = 1"),
+            ("d/d.xml", &domain("d", "")),
+            ("e.xml", &domain_on("a", &["xen"], "")),
+            // a host's sign of life must not hang on a slip of the keyboard
+            ("f.xml", &domain_on("f", &["kvm01"], "").replace("hosts>", "hots>")),
+            ("g.xml", &domain_on("g", &["kvm01", "!kvm 02"], "")),
+        ]);
+        let loaded = dir.load();
+        assert_eq!(
+            problems(&loaded),
+            [
+                "a.xml:2:87 unknown-host",
+                "b.xml:2:87 no-host",
+                "f.xml:2:80 unexpected-element",
+                "g.xml:2:107 bad-text",
+                "virt.toml:1:11 unknown-host",
+                "virt.toml:1:9 bad-setting",
+            ]
+        );
+        let hint = loaded.diagnostics.iter().next().and_then(|d| d.hint.clone());
+        assert_eq!(hint.as_deref(), Some("did you mean kvm01?"));
+        let held = "!domain/b !domain/c !domain/d !domain/f !domain/g";
+        assert_eq!(
+            fleet(&loaded),
+            [
+                format!("kvm01: !domain/a {held}"),
+                format!("kvm02: !domain/a {held}"),
+                // the one that is surely for this host is not a second one
+                format!("xen: domain/a {held}"),
+            ]
+        );
+    }
+
+    #[test]
+    fn hosts_are_named_before_they_are_chosen() {
+        let dir = Dir::new(&[
+            ("a.xml", &domain_on("a", &["kvm01"], "")),
+            ("b/virt.toml", "hosts = ['kvm01']"),
+            ("b/b.xml", &domain("b", "")),
+            ("c.xml", &domain("c", "")),
+        ]);
+        let loaded = dir.load();
+        assert_eq!(problems(&loaded), ["a.xml:2:87 unknown-host", "virt.toml:1:9 unknown-host"]);
+        assert!(loaded.fleet.is_empty());
+        assert_eq!(held_back(&loaded), ["domain/a", "domain/b"]);
+        assert_eq!(sound(&loaded), ["domain/c"]);
+    }
+
+    #[test]
+    fn a_thousand_hosts_with_a_thousand_manifests() {
+        let hosts: String = (0..1_000).map(|i| format!("h{i}.connect = 'test:///{i}'\n")).collect();
+        let mut text = String::new();
+        for i in 0..1_000 {
+            // every third is for one host, and all of those have one name
+            let (name, host) = if i % 3 == 0 {
+                ("own".to_owned(), format!("h{i}"))
+            } else {
+                (format!("d{i}"), "*".into())
+            };
+            text.push_str(&format!(
+                "[[domain]]\ntype = 'qemu'\nname = '{name}'\nmemory = 1\nos.type = 'hvm'\n\
+                 reconcile.hosts = '{host}'\n"
+            ));
+        }
+        let dir = Dir::new(&[("virt.toml", &format!("[hosts]\n{hosts}")), ("all.toml", &text)]);
+        let loaded = dir.load();
+        assert_eq!(problems(&loaded), Vec::<String>::new());
+        assert_eq!(loaded.fleet.len(), 1_000);
+        let sizes: BTreeSet<usize> =
+            loaded.fleet.iter().map(|h| h.desired.resources.len()).collect();
+        assert_eq!(sizes.into_iter().collect::<Vec<_>>(), [666, 667]);
     }
 
     /// libvirt's own documents that its tests hold to be sound have no error here.

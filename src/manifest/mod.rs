@@ -7,6 +7,7 @@
 mod check;
 mod document;
 mod files;
+mod fleet;
 mod grammars;
 mod keys;
 mod load;
@@ -18,6 +19,7 @@ mod toml;
 mod virt_toml;
 
 pub use document::{Format, read_document};
+pub use fleet::HostDesired;
 pub use grammars::Grammars;
 pub use load::{Loaded, load, load_with};
 pub use settings::settings_element;

@@ -5,7 +5,7 @@ use super::grammars::Validator;
 use super::settings;
 use crate::diag::{Diagnostic, Diagnostics, Sources, Span};
 use crate::model::domain::{self, Domain};
-use crate::model::{Kind, ResourceId, Settings, check_name, check_order, network};
+use crate::model::{HostPattern, Kind, ResourceId, Settings, check_name, check_order, network};
 use crate::schema::Notation;
 use crate::xml::Element;
 use std::collections::HashSet;
@@ -19,6 +19,14 @@ pub(super) struct Object {
     /// What it needs, and where it says so.
     pub(super) needs: Vec<(ResourceId, Span)>,
     pub(super) span: Span,
+    /// The patterns that choose its hosts, and where they stand.
+    pub(super) hosts: Vec<(HostPattern, Span)>,
+    /// Whether they can be relied on: a mistake in its settings may be one in them.
+    pub(super) hosts_known: bool,
+    /// The nearest `virt.toml`.
+    pub(super) directory: Option<usize>,
+    /// The number of the set of hosts that it is for, once that is settled.
+    pub(super) selection: usize,
     /// Why it is held back.
     pub(super) broken: Option<String>,
 }
@@ -41,6 +49,7 @@ pub(super) fn object(
     let related = |d: &Diagnostic| d.related.iter().map(|l| l.span).collect::<Vec<_>>();
     let said: HashSet<Span> =
         problems.iter().flat_map(|d| related(d).into_iter().chain(d.span)).collect();
+    let hosts_known = !root.child("metadata").is_some_and(|m| touches(m, &said));
     let mut more = Diagnostics::default();
     // TOML is written in the grammar's order
     if format == Format::Xml {
@@ -75,9 +84,20 @@ pub(super) fn object(
         settings: found.settings,
         needs,
         span: root.span,
+        hosts: found.hosts,
+        hosts_known,
+        directory: None,
+        selection: 0,
         definition: root,
         broken,
     })
+}
+
+/// Whether something was said on an element, or on anything in it.
+fn touches(element: &Element, said: &HashSet<Span>) -> bool {
+    let places = element.attributes.iter().flat_map(|a| [a.name_span, a.span]);
+    places.chain([element.span, element.text_span()]).any(|span| said.contains(&span))
+        || element.elements().any(|child| touches(child, said))
 }
 
 /// Adds the places of the elements on whose attributes, texts or children something was said.

@@ -5,7 +5,7 @@
 //! may be is in the grammar; here is said only what it cannot say.
 
 use crate::diag::{Diagnostic, Diagnostics, Span, excerpt};
-use crate::model::{Effect, NAMESPACE, PREFIX, Power, ResourceId, Settings, Stop};
+use crate::model::{Effect, HostPattern, NAMESPACE, PREFIX, Power, ResourceId, Settings, Stop};
 use crate::xml::{Element, Name, Path};
 use std::time::Duration;
 
@@ -18,6 +18,9 @@ pub(super) struct Found {
     pub(super) settings: Settings,
     /// For each of `settings.depends_on`, its place.
     pub(super) places: Vec<Span>,
+    /// The patterns that choose its hosts. They are settled while manifests are read: who plans
+    /// has those that are for one host.
+    pub(super) hosts: Vec<(HostPattern, Span)>,
 }
 
 /// Whether an element holds settings.
@@ -92,6 +95,11 @@ fn read_child(child: &Element, found: &mut Found, out: &mut Diagnostics) {
                 "write the elements from the root down, such as devices/video or os/type/@machine",
             )),
         },
+        // the grammar says what is none
+        "hosts" => {
+            let pattern = HostPattern::parse(&text).ok();
+            found.hosts.extend(pattern.map(|p| (p, child.text_span())));
+        }
         "stop" => found.settings.stop = read_stop(child, out),
         _ => {}
     }
@@ -172,7 +180,8 @@ mod tests {
             "<v:owned set='x'/><v:reconcile power='paused' autostart='no' prevent_destroy='yes' \
              adopt='yes' replace='yes'><depends_on>network/lan</depends_on>\
              <v:depends_on>domain/db</v:depends_on><stop timeout='2m' force='yes'/>\
-             <allow>restart</allow><ignore>devices/video</ignore></v:reconcile>",
+             <allow>restart</allow><ignore>devices/video</ignore><hosts>kvm*</hosts>\
+             <v:hosts>!kvm03</v:hosts></v:reconcile>",
         );
         assert_eq!(problems, Vec::<String>::new());
         assert_eq!(left, "<domain xmlns:v='urn:virt:reconcile:1'/>");
@@ -189,6 +198,8 @@ mod tests {
         };
         assert_eq!(found.settings, expected);
         assert_eq!(found.places.len(), 2);
+        let hosts: Vec<String> = found.hosts.iter().map(|(p, _)| p.to_string()).collect();
+        assert_eq!(hosts, ["kvm*", "!kvm03"]);
     }
 
     #[test]

@@ -202,12 +202,18 @@ impl Reader<'_> {
         let place = child_place(inner.place, &Name::local("metadata"));
         let at = At { place: &place, depth: inner.depth + 1 };
         let written = format!("{}:{}", crate::model::PREFIX, settings::ELEMENT);
-        let DeValue::Table(_) = value.get_ref() else {
+        let DeValue::Table(table) = value.get_ref() else {
             let hint = "write reconcile.power = \"running\", or a table [domain.reconcile]";
             self.say(self.problem(value.span(), "reconcile is not a table").hint(hint));
             self.scope.pop();
             return Vec::new();
         };
+        // in XML nothing would be left of it, and the object would go everywhere
+        let empty = |v: &Value<'_>| matches!(v.get_ref(), DeValue::Array(a) if a.is_empty());
+        if let Some(hosts) = table.get("hosts").filter(|v| empty(v)) {
+            let hint = "leave hosts out for all of them; to have the object nowhere, remove it";
+            self.say(self.problem(hosts.span(), "hosts names no host").hint(hint));
+        }
         let found = self.children(&written, span, value, at);
         self.scope.pop();
         found

@@ -4,6 +4,7 @@ use super::{Effect, ResourceId};
 use crate::diag::Span;
 use crate::xml::{Element, Path};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// All that a directory of manifests asks for, checked.
@@ -11,8 +12,8 @@ use std::time::Duration;
 pub struct Desired {
     /// Who owns what this directory applies; written on each object.
     pub set: String,
-    /// The resources that may be applied.
-    pub resources: BTreeMap<ResourceId, DesiredResource>,
+    /// The resources that may be applied. The hosts of a fleet share them.
+    pub resources: BTreeMap<ResourceId, Arc<DesiredResource>>,
     /// Resources whose manifest is broken, or that depend on such a one, with the reason. They are
     /// neither changed nor pruned.
     pub held_back: BTreeMap<ResourceId, String>,

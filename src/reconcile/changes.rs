@@ -11,6 +11,8 @@ use std::time::Duration;
 /// What a plan may do, as the command line has it.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// The name of the host in a fleet: what is derived there differs from host to host.
+    pub host: Option<String>,
     /// Whether objects of the set that no manifest names are deleted.
     pub prune: bool,
     /// How many may be pruned; `None` for a fifth of the set, at least one.
@@ -33,6 +35,7 @@ impl Default for Options {
     /// Nothing is pruned or adopted, and no guest goes down.
     fn default() -> Self {
         Self {
+            host: None,
             prune: false,
             max_prune: None,
             adopt: false,

@@ -101,8 +101,9 @@ impl Conflicts<'_> {
     /// A UUID that another object of the same kind has cannot be defined again: most likely the
     /// object was renamed, in its manifest or on the host.
     fn uuid(&mut self, desired: &DesiredResource) {
-        let uuid = uuid_in(&desired.definition)
-            .unwrap_or_else(|| derived_uuid(&self.desired.set, &desired.id));
+        let uuid = uuid_in(&desired.definition).unwrap_or_else(|| {
+            derived_uuid(&self.desired.set, self.options.host.as_deref(), &desired.id)
+        });
         let mut others = self.observed.resources.values();
         let Some(other) = others.find(|o| o.uuid == uuid && o.id.kind == desired.id.kind) else {
             return;

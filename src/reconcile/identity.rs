@@ -10,9 +10,13 @@ pub(crate) fn uuid_in(definition: &Element) -> Option<Uuid> {
     Uuid::try_parse(definition.child_text("uuid")?.trim()).ok()
 }
 
-/// The UUID of a resource that has none yet: version 5 of the set and the resource's identity.
-pub(crate) fn derived_uuid(set: &str, id: &ResourceId) -> Uuid {
-    let name = format!("virt:{set}:{}/{}", id.kind.word(), id.name);
+/// The UUID of a resource that has none yet: version 5 of the set and the resource's identity, and
+/// of its host's name in a fleet: one manifest makes a guest on each of several hosts, and neither
+/// their UUIDs nor the MAC addresses that follow from them may meet in one network.
+pub(crate) fn derived_uuid(set: &str, host: Option<&str>, id: &ResourceId) -> Uuid {
+    // no name of a set or a host has a slash, so that none of the texts is another's
+    let host = host.map(|h| format!("{h}/")).unwrap_or_default();
+    let name = format!("virt:{set}:{host}{}/{}", id.kind.word(), id.name);
     Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes())
 }
 
@@ -67,10 +71,11 @@ mod tests {
     #[test]
     fn derived_values_are_stable_and_distinct() {
         let id = ResourceId::new(Kind::Domain, "web");
-        let uuid = derived_uuid("demo", &id);
-        assert_eq!(uuid, derived_uuid("demo", &id));
-        assert_ne!(uuid, derived_uuid("other", &id));
-        assert_ne!(uuid, derived_uuid("demo", &ResourceId::new(Kind::Network, "web")));
+        let uuid = derived_uuid("demo", None, &id);
+        assert_eq!(uuid, derived_uuid("demo", None, &id));
+        assert_ne!(uuid, derived_uuid("other", None, &id));
+        assert_ne!(uuid, derived_uuid("demo", Some("kvm01"), &id));
+        assert_ne!(uuid, derived_uuid("demo", None, &ResourceId::new(Kind::Network, "web")));
         let text = "<domain><name>web</name><devices><interface type='user'/>\
                     <interface type='user'/></devices></domain>";
         let mut one = parse(SourceId::NONE, text, &Limits::default()).expect("well-formed");

@@ -1,5 +1,6 @@
 //! The `virt` command, as a user runs it.
 
+mod fleet;
 mod transcripts;
 
 use crate::support::{run, trial, virt};
@@ -10,6 +11,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         let ran = run(&mut virt(&["--version"])).expect(0);
         assert!(ran.stderr().is_empty(), "{ran}");
     })];
+    trials.extend(fleet::trials());
     trials.extend(transcripts::trials());
     trials
 }

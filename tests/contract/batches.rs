@@ -14,6 +14,7 @@ pub(super) const RULES: &[Rule] = &[
     ("an_empty_batch_does_nothing", |host| assert!(host.driver.execute(&[]).is_empty())),
     ("what_is_not_there_is_not_found", what_is_not_there_is_not_found),
     ("a_scope_limits_what_is_read", a_scope_limits_what_is_read),
+    ("a_host_that_was_hung_up_on_answers_again", a_host_that_was_hung_up_on_answers_again),
     ("bad_documents_are_refused", bad_documents_are_refused),
     ("unsupported_operations_are_refused", unsupported_operations_are_refused),
 ];
@@ -95,6 +96,17 @@ fn a_scope_limits_what_is_read(host: &Host) {
     let resource = &seen[&one.id];
     assert_eq!((resource.state, resource.uuid), (State::Running, one.uuid));
     assert!(resource.is_persistent && resource.persistent.is_none() && resource.live.is_none());
+    one.done(Op::Destroy);
+}
+
+fn a_host_that_was_hung_up_on_answers_again(host: &Host) {
+    let one = host.domain("hung", "");
+    one.define();
+    host.driver.hang_up();
+    one.start();
+    host.driver.hang_up();
+    host.driver.hang_up();
+    one.is(State::Running);
     one.done(Op::Destroy);
 }
 

@@ -1,7 +1,7 @@
 //! Results for machines: one JSON object, or JSON lines while something goes on.
 
 use crate::cli::session::Session;
-use crate::diag::{Diagnostic, Severity, Sources, Span};
+use crate::diag::{Diagnostic, Error, Severity, Sources, Span};
 use crate::manifest::Loaded;
 use crate::model::rules::Rule;
 use crate::pki::{Finding, Places};
@@ -67,11 +67,10 @@ pub(crate) fn pki_checked(findings: &[Finding], sound: bool) -> String {
 }
 
 /// A plan, whole.
-pub(crate) fn plan(session: &Session) -> String {
+pub(crate) fn plan(session: &Session) -> Value {
     let sources = &session.loaded.sources;
     let plan = &session.plan;
-    let all = session.loaded.diagnostics.iter().chain(plan.diagnostics.iter());
-    line(&json!({
+    json!({
         "format_version": FORMAT_VERSION,
         "set": plan.set,
         "connection": session.host.uri,
@@ -84,23 +83,50 @@ pub(crate) fn plan(session: &Session) -> String {
             "reason": r.reason,
             "hint": r.hint,
         })).collect::<Vec<_>>(),
-        "diagnostics": diagnostics(all, sources),
+        "diagnostics": diagnostics(session.problems(), sources),
         "summary": counts(plan),
-    }))
+    })
+}
+
+/// What a host of a fleet could not be asked for.
+pub(crate) fn failed_host(name: &str, connection: &str, error: &Error) -> Value {
+    json!({ "host": name, "connection": connection, "error": fields(error) })
+}
+
+/// The plans of a fleet.
+pub(crate) fn fleet(loaded: &Loaded, hosts: Vec<Value>, summary: &Value) -> Value {
+    json!({
+        "format_version": FORMAT_VERSION,
+        "set": loaded.desired.set,
+        "hosts": hosts,
+        "diagnostics": diagnostics(loaded.diagnostics.iter(), &loaded.sources),
+        "summary": summary,
+    })
+}
+
+/// The last line of the apply of a fleet.
+pub(crate) fn fleet_summary(loaded: &Loaded, summary: &Value) -> Value {
+    json!({
+        "event": "fleet-summary",
+        "format_version": FORMAT_VERSION,
+        "set": loaded.desired.set,
+        "diagnostics": diagnostics(loaded.diagnostics.iter(), &loaded.sources),
+        "summary": summary,
+    })
 }
 
 /// A saved plan, as far as it is saved.
-pub(crate) fn saved_plan(plan: &Plan, connection: &str) -> String {
-    line(&json!({
+pub(crate) fn saved_plan(plan: &Plan, connection: &str) -> Value {
+    json!({
         "format_version": FORMAT_VERSION,
         "set": plan.set,
         "connection": connection,
         "steps": plan.steps.iter().map(step).collect::<Vec<_>>(),
-    }))
+    })
 }
 
 /// One event of an apply.
-pub(crate) fn event(step: &Step, status: Option<&Status>) -> String {
+pub(crate) fn event(step: &Step, status: Option<&Status>) -> Value {
     let mut object = json!({
         "event": if status.is_some() { "step-finished" } else { "step-started" },
         "id": step.id,
@@ -110,11 +136,11 @@ pub(crate) fn event(step: &Step, status: Option<&Status>) -> String {
     if let (Some(status), Some(map)) = (status, object.as_object_mut()) {
         map.extend(outcome(status));
     }
-    line(&object)
+    object
 }
 
 /// The last line of an apply.
-pub(crate) fn summary(session: &Session, report: &Report, residue: Option<&Plan>) -> String {
+pub(crate) fn summary(session: &Session, report: &Report, residue: Option<&Plan>) -> Value {
     let mut object = result(&session.plan, &session.host.uri, report);
     if let Some(map) = object.as_object_mut() {
         map.insert("converged".to_owned(), json!(report.is_done() && residue.is_none()));
@@ -128,15 +154,15 @@ pub(crate) fn summary(session: &Session, report: &Report, residue: Option<&Plan>
             .collect();
         map.insert("residue".to_owned(), Value::Array(left));
         map.insert("held_back".to_owned(), held_back(&session.plan.held_back));
-        let all = session.loaded.diagnostics.iter().chain(session.plan.diagnostics.iter());
-        map.insert("diagnostics".to_owned(), diagnostics(all, &session.loaded.sources));
+        let problems = diagnostics(session.problems(), &session.loaded.sources);
+        map.insert("diagnostics".to_owned(), problems);
     }
-    line(&object)
+    object
 }
 
 /// The last line of the apply of a saved plan.
-pub(crate) fn saved_summary(plan: &Plan, connection: &str, report: &Report) -> String {
-    line(&result(plan, connection, report))
+pub(crate) fn saved_summary(plan: &Plan, connection: &str, report: &Report) -> Value {
+    result(plan, connection, report)
 }
 
 fn result(plan: &Plan, connection: &str, report: &Report) -> Value {
@@ -163,13 +189,16 @@ fn outcome(status: &Status) -> Map<String, Value> {
     let mut map = Map::new();
     map.insert("status".to_owned(), json!(word));
     if let Some(e) = error {
-        let error = json!({
-            "code": e.code.0, "domain": e.domain.0, "message": e.message, "hint": e.hint,
-            "str1": e.str1, "str2": e.str2, "str3": e.str3, "int1": e.int1, "int2": e.int2,
-        });
-        map.insert("error".to_owned(), error);
+        map.insert("error".to_owned(), fields(e));
     }
     map
+}
+
+fn fields(e: &Error) -> Value {
+    json!({
+        "code": e.code.0, "domain": e.domain.0, "message": e.message, "hint": e.hint,
+        "str1": e.str1, "str2": e.str2, "str3": e.str3, "int1": e.int1, "int2": e.int2,
+    })
 }
 
 fn change(change: &ResourceChange, sources: &Sources) -> Value {

@@ -2,6 +2,7 @@
 
 use super::json;
 use crate::cli::args::Format;
+use crate::cli::context::Context;
 use crate::cli::output::Output;
 use crate::reconcile::{Event, Status};
 use std::time::{Duration, Instant};
@@ -11,7 +12,8 @@ const REDRAW: Duration = Duration::from_millis(80);
 
 /// A view of a running apply.
 #[derive(Debug)]
-pub(crate) struct Progress {
+pub(crate) struct Progress<'a> {
+    context: &'a Context,
     output: Output,
     steps: usize,
     finished: usize,
@@ -19,9 +21,10 @@ pub(crate) struct Progress {
     drawn: Option<Instant>,
 }
 
-impl Progress {
-    pub(crate) fn new(output: Output, steps: usize) -> Self {
-        Self { output, steps, finished: 0, begun: Instant::now(), drawn: None }
+impl<'a> Progress<'a> {
+    pub(crate) fn new(context: &'a Context, steps: usize) -> Self {
+        let output = context.output;
+        Self { context, output, steps, finished: 0, begun: Instant::now(), drawn: None }
     }
 
     /// Takes note of an event.
@@ -34,7 +37,7 @@ impl Progress {
         tracing::debug!(target = %step.target.id, op = step.action.word(), ?status, "step");
         if self.output.format == Format::Json {
             // a reader that went away does not stop the apply
-            let _ = self.output.result(&json::event(step, status));
+            let _ = self.output.result(&self.context.line(json::event(step, status)));
         }
         let worth_it = self.drawn.is_none_or(|t| t.elapsed() >= REDRAW)
             || matches!(status, Some(s) if *s != Status::Done);

@@ -96,4 +96,11 @@ impl Driver for RemoteDriver {
     fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
         execute::execute(&mut self.lanes(), batch, |call| request::request(&self.host, call))
     }
+
+    fn hang_up(&self) {
+        // libvirt's mock host is gone with the last connection to it
+        if self.host.hypervisor != Hypervisor::Test {
+            self.lanes().hang_up();
+        }
+    }
 }

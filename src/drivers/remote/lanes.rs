@@ -71,6 +71,13 @@ impl Lanes {
         }))
     }
 
+    /// Drops the connections that have nothing outstanding; they are opened again when needed.
+    pub(super) fn hang_up(&mut self) {
+        for lane in [&mut self.quick, &mut self.long] {
+            *lane = lane.take().filter(Connection::is_busy);
+        }
+    }
+
     /// The connections that have something outstanding or to be taken.
     pub(super) fn busy(&mut self) -> Vec<&mut Connection> {
         [&mut self.quick, &mut self.long]

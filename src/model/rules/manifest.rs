@@ -5,6 +5,13 @@ use crate::diag::Severity::{Error, Warning};
 
 pub(super) const RULES: &[Rule] = &[
     Rule::new(
+        "ambiguous-hosts",
+        Error,
+        "hosts that are named twice, or beside a single one",
+        "name each host once, in one virt.toml",
+        OURS,
+    ),
+    Rule::new(
         "ambiguous-set",
         Error,
         "paths that do not say whose they are",
@@ -59,8 +66,15 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new(
         "nested-settings",
         Warning,
-        "a virt.toml inside another set",
+        "a key other than hosts in a virt.toml further down",
         "move it to the top of the set",
+        OURS,
+    ),
+    Rule::new(
+        "no-host",
+        Error,
+        "patterns that leave no host",
+        "remove the manifest to have its objects nowhere",
         OURS,
     ),
     Rule::new(
@@ -103,6 +117,13 @@ pub(super) const RULES: &[Rule] = &[
         Error,
         "TOML that cannot be read as a manifest",
         "correct the notation",
+        OURS,
+    ),
+    Rule::new(
+        "unknown-host",
+        Error,
+        "a choice of hosts that virt.toml does not name",
+        "correct the pattern, or name the host as in [hosts.kvm01]",
         OURS,
     ),
     Rule::new(

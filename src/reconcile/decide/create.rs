@@ -9,8 +9,8 @@ use crate::xml::write;
 
 /// Defines it, and starts it if its manifest says so.
 pub(crate) fn create(context: Context<'_>, desired: &DesiredResource) -> Decision {
-    let uuid =
-        uuid_in(&desired.definition).unwrap_or_else(|| derived_uuid(context.set, &desired.id));
+    let uuid = uuid_in(&desired.definition)
+        .unwrap_or_else(|| derived_uuid(context.set, context.options.host.as_deref(), &desired.id));
     let mut definition = desired.definition.clone();
     set_uuid(&mut definition, uuid);
     fill_macs(&mut definition, desired.id.kind, uuid, context.capabilities.mac_prefix);
