@@ -3,11 +3,13 @@
 //! Floor 2: imports `diag`, `xml`, `wire`, `model`. A driver plans nothing; it carries out what it is
 //! told, keeps the order of calls to one object, and says exactly what became of each.
 
+mod ask;
 mod environment;
 pub mod remote;
 mod test;
 pub mod uri;
 
+pub use ask::{Asker, Question, Secret};
 pub use environment::Environment;
 pub use test::{TestDriver, TestHost};
 pub use uri::Uri;
@@ -76,7 +78,7 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_refused_by_name() {
-        let env = Environment { uid: 0, runtime_dir: None, home: None };
+        let env = Environment { uid: 0, ..Environment::new(None, None) };
         for (uri, name) in [
             ("qemu+tls://h/system", "tls"),
             ("qemu://h/system", "tls"),

@@ -35,7 +35,8 @@ impl RemoteDriver {
         }
         let endpoint = Endpoint::choose(uri, env, Path::exists)?;
         let lanes = if endpoint.is_private_host() { Lanes::single } else { Lanes::new };
-        let mut lanes = lanes(Box::new(move || session::open(&endpoint)));
+        let (dialled, env) = (uri.clone(), env.clone());
+        let mut lanes = lanes(Box::new(move || session::open(&endpoint, &dialled, &env)));
         let host = session::probe(lanes.connection(Class::Quick)?)?;
         if uri.is_empty() && host.hypervisor == Hypervisor::Test {
             let message = "no URI was given, and the only hypervisor found is a mock";

@@ -4,6 +4,7 @@
 //! calls that are quick and one for calls that may wait for a guest. What is deliberately absent:
 //! threads, resending, and any knowledge of plans.
 
+mod auth;
 mod connection;
 mod driver;
 mod execute;

@@ -1,11 +1,13 @@
 //! From a connected socket to an open connection to a hypervisor, and what is learnt of it.
 
+use super::auth::{self, Who};
 use super::connection::{Connection, Request};
 use super::socket::Endpoint;
 use super::times;
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::diag::Result;
+use crate::drivers::{Environment, Uri};
 use crate::model::{Hypervisor, Version};
-use crate::wire::{AuthType, Procedure, from_bytes, to_bytes};
+use crate::wire::{Procedure, from_bytes, to_bytes};
 
 /// The driver feature that NETWORK_UPDATE takes its command before its section, as documented.
 /// Servers without it take them the other way round.
@@ -28,9 +30,10 @@ pub(super) struct Host {
 ///
 /// # Errors
 /// No daemon is there, it wants to know more than we can tell, or it does not have the hypervisor.
-pub(super) fn open(endpoint: &Endpoint) -> Result<Connection> {
+pub(super) fn open(endpoint: &Endpoint, uri: &Uri, env: &Environment) -> Result<Connection> {
     let mut connection = Connection::new(endpoint.connect()?);
-    authenticate(&mut connection)?;
+    let host = uri.host().unwrap_or("localhost");
+    auth::authenticate(&mut connection, &Who { uri, is_plain_tcp: false, host, env })?;
     let args = to_bytes(&(Some(endpoint.name.as_str()), 0u32))?;
     connection.call::<()>(Request {
         procedure: Procedure::CONNECT_OPEN,
@@ -38,33 +41,6 @@ pub(super) fn open(endpoint: &Endpoint) -> Result<Connection> {
         time: times::OPEN,
     })?;
     Ok(connection)
-}
-
-fn authenticate(connection: &mut Connection) -> Result<()> {
-    let types: Vec<AuthType> = connection.call(quick(Procedure::AUTH_LIST))?;
-    let offers = |auth| types.contains(&auth);
-    // with polkit a server has already asked about root, and says NONE if it agreed
-    if types.is_empty() || offers(AuthType::NONE) {
-        return Ok(());
-    }
-    let refuse = |message: &str| Error::new(ErrorCode::AUTH_FAILED, ErrorDomain::REMOTE, message);
-    if offers(AuthType::POLKIT) {
-        let request = Request {
-            procedure: Procedure::AUTH_POLKIT,
-            args: Vec::new(),
-            time: times::AUTHENTICATE,
-        };
-        let complete: i32 = connection.call(request).map_err(|error| {
-            error.hint("run as root or as a member of the group libvirt, or register an agent with pkttyagent")
-        })?;
-        return if complete == 1 { Ok(()) } else { Err(refuse("polkit did not agree")) };
-    }
-    let message = if offers(AuthType::SASL) {
-        "the server asks for SASL authentication, which is not built yet"
-    } else {
-        "the server asks for an authentication that is not known"
-    };
-    Err(refuse(message).hint("connect as root through the unix socket, where the default is none"))
 }
 
 /// Asks what there is to know of the server.
@@ -110,34 +86,6 @@ mod tests {
 
     use super::super::fake;
     use super::*;
-
-    /// What comes of a server that offers these types, and answers polkit's call so.
-    fn authenticated(types: &'static [AuthType], polkit: fn() -> Result<Vec<u8>>) -> Result<()> {
-        let mut connection = fake::connection(move |server| {
-            server.serve(|procedure, _| match procedure {
-                Procedure::AUTH_LIST => Ok(to_bytes(&types.to_vec())?),
-                Procedure::AUTH_POLKIT => polkit(),
-                other => panic!("{other:?}"),
-            });
-        });
-        authenticate(&mut connection)
-    }
-
-    #[test]
-    fn a_server_is_told_no_more_than_it_asks_for() {
-        let unasked = || -> Result<Vec<u8>> { panic!("polkit was not to be asked") };
-        let agrees = || Ok(to_bytes(&1i32)?);
-        let denies = || Err(fake::refusal(ErrorCode::AUTH_FAILED));
-        assert!(authenticated(&[], unasked).is_ok());
-        assert!(authenticated(&[AuthType::NONE], unasked).is_ok());
-        assert!(authenticated(&[AuthType::SASL, AuthType::POLKIT], agrees).is_ok());
-        let refused = authenticated(&[AuthType::POLKIT], denies).unwrap_err();
-        assert_eq!(refused.code, ErrorCode::AUTH_FAILED);
-        assert!(refused.hint.as_deref().unwrap().contains("pkttyagent"));
-        let sasl = authenticated(&[AuthType::SASL], unasked).unwrap_err();
-        assert!(sasl.message.contains("SASL"), "{sasl}");
-        assert!(authenticated(&[AuthType(9)], unasked).is_err());
-    }
 
     #[test]
     fn a_host_is_what_it_says_it_is() {

@@ -174,6 +174,7 @@ mod tests {
             uid,
             runtime_dir: (uid == 1000).then(|| "/run/user/1000".into()),
             home: Some("/home/u".into()),
+            ..Environment::new(None, None)
         };
         let uri = Uri::parse(uri).unwrap();
         let exists = |path: &Path| there.iter().any(|t| path.ends_with(t));
@@ -217,7 +218,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_reached_is_refused_with_a_way_out() {
-        let env = Environment { uid: 1000, runtime_dir: None, home: None };
+        let env = Environment { uid: 1000, ..Environment::new(None, None) };
         let choose = |uri| Endpoint::choose(&Uri::parse(uri).unwrap(), &env, |_| false);
         assert!(choose("qemu:///session").unwrap_err().message.contains("XDG_RUNTIME_DIR"));
         assert!(choose("test+unix:///default?mode=direct&socket=/a").is_ok());
