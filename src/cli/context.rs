@@ -1,6 +1,7 @@
 //! What every command has: its output, the environment, and how it fails.
 
 use super::args::Global;
+use super::ask;
 use super::exit::{Exit, Failure};
 use super::output::{Output, Paint};
 use crate::diag::{Diagnostics, Error, ErrorDomain, Severity, Sources, escape, render};
@@ -49,10 +50,14 @@ impl Context {
 
     /// What drivers may know of the environment.
     pub(crate) fn environment(&self) -> Environment {
-        Environment::new(
-            std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from),
-            std::env::var_os("HOME").map(PathBuf::from),
-        )
+        let path =
+            |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        Environment {
+            config_dir: path("XDG_CONFIG_HOME"),
+            auth_file: path("LIBVIRT_AUTH_FILE"),
+            ask: ask::asker(),
+            ..Environment::new(path("XDG_RUNTIME_DIR"), path("HOME"))
+        }
     }
 
     /// Prints a result of a command that changes the host: with no reader left it goes on all the

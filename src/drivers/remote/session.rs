@@ -5,6 +5,7 @@ use super::connection::{Connection, Request};
 use super::socket::Endpoint;
 use super::times;
 use crate::diag::Result;
+use crate::drivers::uri::Transport;
 use crate::drivers::{Environment, Uri};
 use crate::model::{Hypervisor, Version};
 use crate::wire::{Procedure, from_bytes, to_bytes};
@@ -33,7 +34,8 @@ pub(super) struct Host {
 pub(super) fn open(endpoint: &Endpoint, uri: &Uri, env: &Environment) -> Result<Connection> {
     let mut connection = Connection::new(endpoint.connect()?);
     let host = uri.host().unwrap_or("localhost");
-    auth::authenticate(&mut connection, &Who { uri, is_plain_tcp: false, host, env })?;
+    let is_plain_tcp = uri.transport() == Some(Transport::Tcp);
+    auth::authenticate(&mut connection, &Who { uri, is_plain_tcp, host, env })?;
     let args = to_bytes(&(Some(endpoint.name.as_str()), 0u32))?;
     connection.call::<()>(Request {
         procedure: Procedure::CONNECT_OPEN,

@@ -186,7 +186,7 @@ fn look_up(text: &str, path: &str, host: &str) -> Result<Found, Problem> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
     use super::*;
     use crate::drivers::{Asker, Environment, Uri};

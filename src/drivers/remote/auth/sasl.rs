@@ -140,7 +140,7 @@ fn explain(problem: scram::Problem, who: &Who<'_>, login: &Login) -> Error {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
     use super::super::authenticate;
     use super::super::scram::tests::{server_first, server_last};
