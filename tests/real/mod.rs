@@ -11,6 +11,7 @@ mod killed;
 mod libvirtd;
 mod lost;
 mod samples;
+mod sasl;
 mod test_driver;
 mod wellformed;
 
@@ -23,6 +24,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         convergence::trials(),
         corpus::trials(),
         libvirtd::trials(),
+        sasl::trials(),
         test_driver::trials(),
         wellformed::trials(),
         samples::trials(&pool),

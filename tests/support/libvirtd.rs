@@ -34,9 +34,18 @@ impl Libvirtd {
         Ok(())
     }
 
-    /// Starts one and waits until it answers: its socket is there a moment before it listens.
+    /// Starts one that lets everybody in who gets at its socket.
     pub(crate) fn start() -> Self {
+        Self::start_with("", |_| {})
+    }
+
+    /// Starts one with these lines of libvirtd.conf before the usual ones, the first of which
+    /// count, and waits until it answers: its socket is there a moment before it listens. `prepare`
+    /// may put files into its directory; `sasl2` there becomes its /etc/sasl2.
+    pub(crate) fn start_with(conf: &str, prepare: impl FnOnce(&Path)) -> Self {
         let directory = tempfile::Builder::new().prefix("virt-libvirtd-").tempdir().unwrap();
+        fs::write(directory.path().join("first.conf"), conf).unwrap();
+        prepare(directory.path());
         let mut command = Command::new("bash");
         command.arg(SCRIPT).arg(directory.path()).stdin(Stdio::null());
         let log = fs::File::create(directory.path().join("output")).unwrap();

@@ -1,10 +1,13 @@
 #!/bin/bash
 # libvirtd.sh DIR: runs a libvirtd with namespaces of its own, serving DIR/sock/libvirt-sock. It sees
 # nothing of the host's libvirt and leaves nothing: when this process ends, all that it started ends.
+# DIR/first.conf has lines of libvirtd.conf that count before the usual ones, DIR/sasl2, if it is
+# there, is its /etc/sasl2.
 set -euo pipefail
 dir=$1
 mkdir -p "$dir"/{sock,etc/qemu/networks/autostart,lib,cache,log}
-cat >"$dir/etc/libvirtd.conf" <<CONF
+touch "$dir/first.conf"
+cat "$dir/first.conf" - >"$dir/etc/libvirtd.conf" <<CONF
 unix_sock_dir = "$dir/sock"
 unix_sock_rw_perms = "0700"
 auth_unix_ro = "none"
@@ -30,5 +33,6 @@ exec unshare --mount --net --pid --fork --kill-child=KILL --mount-proc bash -euc
   mount --bind "$dir/lib" /var/lib/libvirt
   mount --bind "$dir/cache" /var/cache/libvirt
   mount --bind "$dir/log" /var/log/libvirt
+  [ ! -d "$dir/sasl2" ] || mount --bind "$dir/sasl2" /etc/sasl2
   ip link set lo up
   libvirtd -f /etc/libvirt/libvirtd.conf -p "$dir/pid" || exit'
