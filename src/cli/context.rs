@@ -1,6 +1,7 @@
 //! What every command has: its output, the environment, and how it fails.
 
 use super::args::Global;
+use super::ask;
 use super::exit::{Exit, Failure};
 use super::output::{Output, Paint};
 use super::view::json;
@@ -136,11 +137,15 @@ impl Context {
 
     /// What drivers may know of the environment.
     pub(crate) fn environment(&self) -> Environment {
-        let environment = Environment::new(
-            std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from),
-            std::env::var_os("HOME").map(PathBuf::from),
-        );
-        Environment { read_only: self.read_only, ..environment }
+        let path =
+            |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        Environment {
+            config_dir: path("XDG_CONFIG_HOME"),
+            auth_file: path("LIBVIRT_AUTH_FILE"),
+            ask: ask::asker(),
+            read_only: self.read_only,
+            ..Environment::new(path("XDG_RUNTIME_DIR"), path("HOME"))
+        }
     }
 
     /// Prints a result of a command that changes the host: with no reader left it goes on all the

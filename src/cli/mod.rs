@@ -4,6 +4,7 @@
 
 mod apply;
 mod args;
+mod ask;
 mod completions;
 mod context;
 mod convert;

@@ -1,5 +1,6 @@
 //! What a driver must know of the process that opens it.
 
+use super::Asker;
 use std::path::PathBuf;
 
 /// Who asks, and where that user's sockets and keys are. The command line fills it in: nothing else
@@ -14,11 +15,31 @@ pub struct Environment {
     pub home: Option<PathBuf>,
     /// Whether hosts are only looked at: connections are opened read-only.
     pub read_only: bool,
+    /// `XDG_CONFIG_HOME`; without it the directory is `.config` in [`home`](Self::home).
+    pub config_dir: Option<PathBuf>,
+    /// `LIBVIRT_AUTH_FILE`: the file with names and passwords.
+    pub auth_file: Option<PathBuf>,
+    /// Who asks the user for what no file says; `None` where there is nobody to ask.
+    pub ask: Option<Asker>,
 }
 
 impl Environment {
-    /// The environment of this process's user, given the two variables that matter.
+    /// The environment of this process's user, given the two variables that matter to all. There is
+    /// nobody to ask.
     pub fn new(runtime_dir: Option<PathBuf>, home: Option<PathBuf>) -> Self {
-        Self { uid: nix::unistd::geteuid().as_raw(), runtime_dir, home, read_only: false }
+        Self {
+            uid: nix::unistd::geteuid().as_raw(),
+            runtime_dir,
+            home,
+            read_only: false,
+            config_dir: None,
+            auth_file: None,
+            ask: None,
+        }
+    }
+
+    /// The user's directory of settings.
+    pub(crate) fn config(&self) -> Option<PathBuf> {
+        self.config_dir.clone().or_else(|| self.home.as_ref().map(|home| home.join(".config")))
     }
 }

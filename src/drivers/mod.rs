@@ -3,12 +3,14 @@
 //! Floor 2: imports `diag`, `xml`, `wire`, `model`. A driver plans nothing; it carries out what it is
 //! told, keeps the order of calls to one object, and says exactly what became of each.
 
+mod ask;
 mod environment;
 mod read_only;
 pub mod remote;
 mod test;
 pub mod uri;
 
+pub use ask::{Asker, Question, Secret};
 pub use environment::Environment;
 pub use test::{TestDriver, TestHost};
 pub use uri::Uri;

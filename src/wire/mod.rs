@@ -11,7 +11,9 @@ mod procedure;
 mod xdr;
 
 pub use fault::RemoteError;
-pub use objects::{AuthType, DomainHandle, DomainStats, NetworkHandle, TypedParam, TypedValue};
+pub use objects::{
+    AuthType, Chars, DomainHandle, DomainStats, NetworkHandle, TypedParam, TypedValue,
+};
 pub use packet::{FrameReader, Header, MESSAGE_MAX, Packet, PacketKind, Program, Status};
 pub use procedure::{Class, PING, PONG, Procedure, Row};
 pub use xdr::{Decode, Encode, Listed, Malformed, Reader, STRING_MAX, from_bytes, to_bytes};

@@ -1,6 +1,7 @@
 //! The objects that travel in calls and replies: handles, statistics, typed parameters.
 
 use super::xdr::{Decode, Encode, Listed, Malformed, Reader};
+use std::fmt;
 use uuid::Uuid;
 
 /// Most domains or networks in one list, and most records of statistics.
@@ -74,6 +75,64 @@ open_number! {
 
 impl Listed for AuthType {
     const MAX: usize = 20;
+}
+
+/// Bytes that libvirt declares as a list of `char`, each of which takes four bytes: what the two
+/// sides of SASL say to each other.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Chars(pub Vec<u8>);
+
+impl Chars {
+    /// Most chars in one message: libvirt's REMOTE_AUTH_SASL_DATA_MAX.
+    pub const MAX: usize = 65_536;
+}
+
+/// Only how long it is: with some mechanisms a password travels in it.
+impl fmt::Debug for Chars {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Chars({} bytes)", self.0.len())
+    }
+}
+
+/// One of [`Chars`].
+struct Char(u8);
+
+impl Listed for Char {
+    const MAX: usize = Chars::MAX;
+}
+
+impl Encode for Char {
+    fn encode(&self, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        i32::from(i8::from_ne_bytes([self.0])).encode(out)
+    }
+}
+
+impl Decode for Char {
+    const LEAST: usize = 4;
+
+    /// A `char` has a sign on x86 and has none on ARM.
+    fn decode(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let number = i32::decode(from)?;
+        let signed = i8::try_from(number).map(|n| n.to_ne_bytes());
+        signed
+            .or_else(|_| u8::try_from(number).map(|n| [n]))
+            .map(|[byte]| Self(byte))
+            .map_err(|_| Malformed::Discriminant(u32::from_ne_bytes(number.to_ne_bytes())))
+    }
+}
+
+impl Encode for Chars {
+    fn encode(&self, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        self.0.iter().map(|byte| Char(*byte)).collect::<Vec<_>>().encode(out)
+    }
+}
+
+impl Decode for Chars {
+    const LEAST: usize = 4;
+
+    fn decode(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(Self(Vec::<Char>::decode(from)?.into_iter().map(|Char(byte)| byte).collect()))
+    }
 }
 
 wire_struct! {
@@ -197,7 +256,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
-    use crate::wire::from_bytes;
+    use crate::wire::{from_bytes, to_bytes};
 
     /// One record as libvirtd 11.3 sent it, its UUID aside.
     #[test]
@@ -213,5 +272,22 @@ mod tests {
         assert_eq!((record.domain.uuid, record.domain.id), (Uuid::from_bytes([7; 16]), 1));
         assert_eq!((record.int("state.state"), record.int("state.reason")), (Some(1), Some(0)));
         assert_eq!(record.int("state.other"), None);
+    }
+
+    #[test]
+    fn a_char_takes_four_bytes() {
+        let wire = b"\0\0\0\x03\0\0\0n\0\0\0,\xff\xff\xff\xe9";
+        assert_eq!(to_bytes(&Chars(b"n,\xe9".to_vec())).unwrap(), wire);
+        assert_eq!(from_bytes::<Chars>(wire).unwrap(), Chars(b"n,\xe9".to_vec()));
+        // as a machine sends it whose chars have no sign
+        assert_eq!(from_bytes::<Chars>(b"\0\0\0\x01\0\0\0\xe9").unwrap().0, [0xe9]);
+        let not_a_char = from_bytes::<Chars>(b"\0\0\0\x01\0\0\x01\0").unwrap_err();
+        assert_eq!(not_a_char, Malformed::Discriminant(256));
+        let longest = Chars(vec![b'x'; Chars::MAX]);
+        assert_eq!(from_bytes::<Chars>(&to_bytes(&longest).unwrap()).unwrap(), longest);
+        let over = Malformed::TooLong { length: Chars::MAX + 1, max: Chars::MAX };
+        assert_eq!(to_bytes(&Chars(vec![b'x'; Chars::MAX + 1])).unwrap_err(), over);
+        assert_eq!(from_bytes::<Chars>(b"\0\x01\0\x01").unwrap_err(), over);
+        assert_eq!(format!("{:?}", Chars(b"secret".to_vec())), "Chars(6 bytes)");
     }
 }

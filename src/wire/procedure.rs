@@ -70,6 +70,9 @@ procedures! {
     NETWORK_UNDEFINE = 49, Quick, true;
     CONNECT_SUPPORTS_FEATURE = 60, Quick, false;
     AUTH_LIST = 66, Quick, false;
+    AUTH_SASL_INIT = 67, Quick, false;
+    AUTH_SASL_START = 68, Quick, false;
+    AUTH_SASL_STEP = 69, Quick, false;
     AUTH_POLKIT = 70, Quick, false;
     CONNECT_GET_URI = 110, Quick, false;
     CONNECT_GET_LIB_VERSION = 157, Quick, false;

@@ -12,6 +12,7 @@ mod killed;
 mod libvirtd;
 mod lost;
 mod samples;
+mod sasl;
 mod test_driver;
 mod tls;
 mod transports;
@@ -26,6 +27,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         convergence::trials(),
         corpus::trials(),
         libvirtd::trials(),
+        sasl::trials(),
         test_driver::trials(),
         tls::trials(),
         transports::trials(),

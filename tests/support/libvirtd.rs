@@ -34,13 +34,14 @@ impl Libvirtd {
         Ok(())
     }
 
-    /// Starts one and waits until it answers: its socket is there a moment before it listens.
+    /// Starts one that lets everybody in who gets at its socket.
     pub(crate) fn start() -> Self {
         Self::start_with("", "", |_| {})
     }
 
     /// The same with more of libvirtd.conf, and with commands that run in its namespaces first.
-    /// `prepare` may put files into its directory; in both texts `$dir` stands for that.
+    /// `prepare` may put files into its directory; in both texts `$dir` stands for that. A `sasl2` there
+    /// becomes its /etc/sasl2. Of a setting that stands there twice the first counts.
     pub(crate) fn start_with(conf: &str, before: &str, prepare: impl FnOnce(&Path)) -> Self {
         let directory = tempfile::Builder::new().prefix("virt-libvirtd-").tempdir().unwrap();
         prepare(directory.path());

@@ -2,11 +2,14 @@
 # libvirtd.sh DIR: runs a libvirtd with namespaces of its own, serving DIR/sock/libvirt-sock. It sees
 # nothing of the host's libvirt and leaves nothing: when this process ends, all that it started ends.
 # DIR/libvirtd.conf, if there, has more of the daemon's configuration; DIR/before.sh, if there, is run
-# inside before the daemon starts, with dir set.
+# inside before the daemon starts, with dir set; DIR/sasl2, if there, is its /etc/sasl2.
 set -euo pipefail
 dir=$1
 mkdir -p "$dir"/{sock,etc/qemu/networks/autostart,lib,cache,log}
-cat >"$dir/etc/libvirtd.conf" <<CONF
+# of a setting that stands there twice the first counts
+touch "$dir/libvirtd.conf"
+cat "$dir/libvirtd.conf" - >"$dir/etc/libvirtd.conf" <<CONF
+
 unix_sock_dir = "$dir/sock"
 unix_sock_rw_perms = "0700"
 auth_unix_ro = "none"
@@ -14,10 +17,7 @@ auth_unix_rw = "none"
 log_outputs = "3:file:$dir/log/libvirtd.log"
 CONF
 listen=
-if [ -e "$dir/libvirtd.conf" ]; then
-  cat "$dir/libvirtd.conf" >>"$dir/etc/libvirtd.conf"
-  if grep -qE '^listen_(tcp|tls)' "$dir/libvirtd.conf"; then listen=--listen; fi
-fi
+if grep -qE '^listen_(tcp|tls)' "$dir/libvirtd.conf"; then listen=--listen; fi
 # Without virtlogd, a security driver and mount namespaces: none of them runs in here.
 cat >"$dir/etc/qemu.conf" <<CONF
 stdio_handler = "file"
@@ -37,6 +37,7 @@ exec unshare --mount --net --pid --fork --kill-child=KILL --mount-proc bash -euc
   mount --bind "$dir/lib" /var/lib/libvirt
   mount --bind "$dir/cache" /var/cache/libvirt
   mount --bind "$dir/log" /var/log/libvirt
+  [ ! -d "$dir/sasl2" ] || mount --bind "$dir/sasl2" /etc/sasl2
   ip link set lo up
   # where programs that are told nothing look for a daemon
   ln -s "$dir/sock/libvirt-sock" "$dir/sock/libvirt-sock-ro" /run/libvirt/

@@ -56,7 +56,7 @@ impl RemoteDriver {
             Ok(endpoint)
         })?;
         let read_only = endpoint.read_only;
-        let mut first = session::open(&endpoint, trace)?;
+        let mut first = session::open(&endpoint, uri, env, trace)?;
         let host = session::probe(&mut first, trace)?;
         if uri.is_empty() && host.hypervisor == Hypervisor::Test {
             let message = "no URI was given, and the only hypervisor found is a mock";
@@ -64,7 +64,8 @@ impl RemoteDriver {
                 .hint("name it if you mean it: test+unix:///default"));
         }
         let lanes = if endpoint.is_private_host() { Lanes::single } else { Lanes::new };
-        let dial = move || session::open(&endpoint, &mut Trace::default());
+        let (uri, env) = (uri.clone(), env.clone());
+        let dial = move || session::open(&endpoint, &uri, &env, &mut Trace::default());
         let lanes = lanes(Box::new(dial)).with(first);
         Ok(Self { host, read_only, lanes: Mutex::new(lanes) })
     }

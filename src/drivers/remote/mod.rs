@@ -5,6 +5,7 @@
 //! and one for calls that may wait for a guest. What is deliberately absent: resending, and any
 //! knowledge of plans.
 
+mod auth;
 mod connection;
 mod driver;
 mod endpoint;

@@ -1,11 +1,13 @@
 //! From a stream to an open connection to a hypervisor, and what is learnt of it.
 
+use super::auth::{self, Who};
 use super::connection::{Connection, Request};
 use super::endpoint::Endpoint;
 use super::times;
 use super::trace::{Stage, Trace};
 use super::transport::fault;
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::diag::{Error, ErrorCode, Result};
+use crate::drivers::{Environment, Uri};
 use crate::model::{Hypervisor, Uuid, Version};
 use crate::wire::{AuthType, DomainHandle, Procedure, from_bytes, to_bytes};
 
@@ -33,7 +35,12 @@ const OPEN_READ_ONLY: u32 = 1;
 ///
 /// # Errors
 /// No daemon is there, it wants to know more than we can tell, or it does not have the hypervisor.
-pub(super) fn open(endpoint: &Endpoint, trace: &mut Trace) -> Result<Connection> {
+pub(super) fn open(
+    endpoint: &Endpoint,
+    uri: &Uri,
+    env: &Environment,
+    trace: &mut Trace,
+) -> Result<Connection> {
     let mut connection = Connection::new(endpoint.way.open(trace)?);
     let first = Request {
         time: if endpoint.way.may_ask() { times::AUTHENTICATE } else { times::QUICK },
@@ -48,7 +55,12 @@ pub(super) fn open(endpoint: &Endpoint, trace: &mut Trace) -> Result<Connection>
         tell_apart(trace, host, types.as_ref().err());
     }
     let types = types?;
-    trace.stage(Stage::Authenticate, |said| authenticate(&mut connection, &types, said))?;
+    let who =
+        Who { uri, is_plain_tcp: endpoint.way.is_in_the_clear(), host: endpoint.way.host(), env };
+    trace.stage(Stage::Authenticate, |said| {
+        *said = auth::authenticate(&mut connection, &who, types)?;
+        Ok(())
+    })?;
     trace.stage(Stage::Open, |said| {
         *said = endpoint.name.clone();
         let flags = if endpoint.read_only { OPEN_READ_ONLY } else { 0 };
@@ -67,33 +79,6 @@ fn tell_apart(trace: &mut Trace, host: &str, error: Option<&Error>) {
     let last = words.map_or(Stage::Answer, |words| fault(host, &words).0);
     let passed: Vec<Stage> = STAGES.into_iter().take_while(|s| *s != last).collect();
     trace.split_last(&passed, last);
-}
-
-fn authenticate(connection: &mut Connection, types: &[AuthType], said: &mut String) -> Result<()> {
-    let offers = |auth| types.contains(&auth);
-    // with polkit a server has already asked about root, and says NONE if it agreed
-    if types.is_empty() || offers(AuthType::NONE) {
-        *said = "none asked for".to_owned();
-        return Ok(());
-    }
-    let refuse = |message: &str| Error::new(ErrorCode::AUTH_FAILED, ErrorDomain::REMOTE, message);
-    if offers(AuthType::POLKIT) {
-        let request = Request {
-            procedure: Procedure::AUTH_POLKIT,
-            args: Vec::new(),
-            time: times::AUTHENTICATE,
-        };
-        let complete: i32 = connection.call(request).map_err(|error| {
-            error.hint("run as root or as a member of the group libvirt, or register an agent with pkttyagent")
-        })?;
-        return if complete == 1 { Ok(()) } else { Err(refuse("polkit did not agree")) };
-    }
-    let message = if offers(AuthType::SASL) {
-        "the server asks for SASL authentication, which is not built yet"
-    } else {
-        "the server asks for an authentication that is not known"
-    };
-    Err(refuse(message).hint("connect as root through the unix socket, where the default is none"))
 }
 
 /// Asks what there is to know of the server.
@@ -178,35 +163,6 @@ mod tests {
 
     use super::super::fake;
     use super::*;
-
-    /// What comes of a server that offers these types, and answers polkit's call so.
-    fn authenticated(types: &'static [AuthType], polkit: fn() -> Result<Vec<u8>>) -> Result<()> {
-        let mut connection = fake::connection(move |server| {
-            server.serve(|procedure, _| match procedure {
-                Procedure::AUTH_LIST => Ok(to_bytes(&types.to_vec())?),
-                Procedure::AUTH_POLKIT => polkit(),
-                other => panic!("{other:?}"),
-            });
-        });
-        let types: Vec<AuthType> = connection.call(quick(Procedure::AUTH_LIST))?;
-        authenticate(&mut connection, &types, &mut String::new())
-    }
-
-    #[test]
-    fn a_server_is_told_no_more_than_it_asks_for() {
-        let unasked = || -> Result<Vec<u8>> { panic!("polkit was not to be asked") };
-        let agrees = || Ok(to_bytes(&1i32)?);
-        let denies = || Err(fake::refusal(ErrorCode::AUTH_FAILED));
-        assert!(authenticated(&[], unasked).is_ok());
-        assert!(authenticated(&[AuthType::NONE], unasked).is_ok());
-        assert!(authenticated(&[AuthType::SASL, AuthType::POLKIT], agrees).is_ok());
-        let refused = authenticated(&[AuthType::POLKIT], denies).unwrap_err();
-        assert_eq!(refused.code, ErrorCode::AUTH_FAILED);
-        assert!(refused.hint.as_deref().unwrap().contains("pkttyagent"));
-        let sasl = authenticated(&[AuthType::SASL], unasked).unwrap_err();
-        assert!(sasl.message.contains("SASL"), "{sasl}");
-        assert!(authenticated(&[AuthType(9)], unasked).is_err());
-    }
 
     #[test]
     fn a_host_is_what_it_says_it_is() {
