@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use tracing_subscriber::filter::LevelFilter;
 
 /// What every command has.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Context {
     pub(crate) output: Output,
     /// `--connect`.

@@ -12,6 +12,7 @@ mod diff;
 mod doctor;
 mod exit;
 mod export;
+mod follow;
 mod get;
 mod man;
 mod output;
