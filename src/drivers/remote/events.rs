@@ -296,9 +296,9 @@ mod tests {
             let call = server.call();
             let close = call.procedure == Procedure::CONNECT_REGISTER_CLOSE_CALLBACK;
             if close {
-                server.reply(call, &())
+                server.reply(call, &());
             } else {
-                server.reply(call, &number)
+                server.reply(call, &number);
             };
         }
     }
