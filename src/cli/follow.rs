@@ -157,6 +157,8 @@ impl View<'_> {
 
     fn lost(&mut self, error: &Error) -> Result<(), Failure> {
         self.lost = true;
+        // it is read when it is back, and not called twice until then
+        self.due = None;
         let output = self.context.output;
         let head = output.paint_err(Paint::Yellow, "warning:");
         output.say(&format!("{head} the host is lost and called until it answers: {error}\n"));
@@ -186,7 +188,10 @@ impl View<'_> {
     fn resync(&mut self) -> Result<(), Failure> {
         let observed = match self.driver.observe(&Scope::all()) {
             Ok(observed) => observed,
-            Err(error) if self.known.is_some() => return self.unread(&error),
+            Err(error) if self.known.is_some() => {
+                self.unread(&error);
+                return Ok(());
+            }
             Err(error) => return Err(error.into()),
         };
         self.due = None;
@@ -219,7 +224,7 @@ impl View<'_> {
         let resources = match observed {
             Ok(observed) => observed.resources,
             Err(error) => {
-                self.unread(&error)?;
+                self.unread(&error);
                 BTreeMap::new()
             }
         };
@@ -236,15 +241,17 @@ impl View<'_> {
         Ok(())
     }
 
-    /// The host could not be read, which is tried again. One that is lost says so itself.
-    fn unread(&mut self, error: &Error) -> Result<(), Failure> {
-        if self.due.is_none() && !self.lost {
+    /// The host could not be read, which is tried again.
+    fn unread(&mut self, error: &Error) {
+        if self.lost {
+            return;
+        }
+        if self.due.is_none() {
             let output = self.context.output;
             let head = output.paint_err(Paint::Yellow, "warning:");
             output.say(&format!("{head} the host cannot be read, which is tried again: {error}\n"));
         }
         self.due = Some(Instant::now() + READ_AGAIN);
-        Ok(())
     }
 
     fn show(&self, change: &Change, shown: Option<&Shown>) -> Result<(), Failure> {

@@ -1,6 +1,7 @@
 //! The `virt` command, as a user runs it.
 
 mod transcripts;
+mod watch;
 
 use crate::support::{run, trial, virt};
 use libtest_mimic::Trial;
@@ -11,5 +12,6 @@ pub(crate) fn trials() -> Vec<Trial> {
         assert!(ran.stderr().is_empty(), "{ran}");
     })];
     trials.extend(transcripts::trials());
+    trials.extend(watch::trials());
     trials
 }
