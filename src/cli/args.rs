@@ -221,6 +221,9 @@ pub(crate) struct GetArgs {
     /// domains, networks, or single objects as KIND/NAME; all without any
     #[arg(value_name = "domains|networks|KIND/NAME")]
     pub(crate) what: Vec<String>,
+    /// Go on with a line for each change, as it happens, until interrupted
+    #[arg(short, long)]
+    pub(crate) watch: bool,
 }
 
 /// Write manifests for what is on the host

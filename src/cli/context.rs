@@ -10,11 +10,11 @@ use crate::drivers::Environment;
 use serde_json::Value;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use tracing_subscriber::filter::LevelFilter;
 
 /// What every command has.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Context {
     pub(crate) output: Output,
     /// `--connect`.
@@ -24,7 +24,7 @@ pub(crate) struct Context {
     /// The host of a fleet that all this is about.
     host: Option<String>,
     /// What was printed about that host, until its turn comes.
-    kept: Option<Mutex<Vec<Piece>>>,
+    kept: Option<Arc<Mutex<Vec<Piece>>>>,
 }
 
 /// Something printed: a result, or something said beside it.
@@ -62,14 +62,17 @@ impl Context {
             connect: self.connect.clone(),
             read_only: self.read_only,
             host: Some(name.to_owned()),
-            kept: keep.then(Mutex::default),
+            kept: keep.then(Arc::default),
         }
     }
 
     /// What was kept.
     pub(crate) fn into_kept(self) -> Vec<Piece> {
-        let kept = self.kept.map(|k| k.into_inner().unwrap_or_else(PoisonError::into_inner));
-        kept.unwrap_or_default()
+        let kept = self.kept.as_ref();
+        let take = |k: &Arc<Mutex<Vec<Piece>>>| {
+            std::mem::take(&mut *k.lock().unwrap_or_else(PoisonError::into_inner))
+        };
+        kept.map(take).unwrap_or_default()
     }
 
     /// Prints what another context kept.

@@ -3,20 +3,24 @@
 use super::args::{Format, GetArgs};
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
+use super::follow;
 use super::output::Paint;
 use super::session::Host;
 use super::view::{json, table};
 use crate::diag::{Error, ErrorCode, ErrorDomain};
-use crate::model::{Kind, ResourceId};
-use crate::reconcile::{Sync, status};
-use serde_json::json;
+use crate::model::{Kind, ObservedResource, ResourceId};
+use crate::reconcile::{ObjectStatus, Sync, status};
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 pub(crate) fn run(context: &Context, args: &GetArgs) -> Run {
-    let (kinds, ids) = selection(&args.what)?;
+    let selection = Selection::parse(&args.what)?;
+    if args.watch {
+        return follow::run(context, selection);
+    }
     let host = Host::open(context, None)?;
     let observed = host.observe()?;
-    if let Some(missing) = ids.iter().find(|id| !observed.resources.contains_key(id)) {
+    if let Some(missing) = selection.ids.iter().find(|id| !observed.resources.contains_key(id)) {
         let code = match missing.kind {
             Kind::Domain => ErrorCode::NO_DOMAIN,
             Kind::Network => ErrorCode::NO_NETWORK,
@@ -26,74 +30,114 @@ pub(crate) fn run(context: &Context, args: &GetArgs) -> Run {
             .hint("virt get shows what is there")
             .into());
     }
-    let wanted = |id: &ResourceId| {
-        kinds.is_empty() && ids.is_empty() || kinds.contains(&id.kind) || ids.contains(id)
-    };
-    let shown: Vec<_> =
-        observed.resources.values().filter(|r| wanted(&r.id)).map(|r| (r, status(r))).collect();
-    if context.output.format == Format::Json {
-        let objects: Vec<_> = shown
-            .iter()
-            .map(|(r, s)| {
-                json!({
-                    "kind": r.id.kind.word(), "name": r.id.name, "uuid": r.uuid.to_string(),
-                    "state": r.state.to_string(), "autostart": r.autostart, "persistent": r.is_persistent,
-                    "owner": s.owner, "sync": s.sync.word(), "drifted": s.drifted, "pending": s.pending,
-                })
-            })
-            .collect();
-        context.output.result(&json::line(
-            &json!({ "format_version": 1, "connection": host.uri, "objects": objects }),
-        ))?;
-        return Ok(Exit::Done);
-    }
-    let head = ["OBJECT", "STATE", "AUTOSTART", "OWNER", "SYNC", "FIELDS"];
-    let mut rows = vec![head.map(str::to_owned).to_vec()];
-    for (resource, status) in &shown {
-        let state = match (resource.id.kind, resource.state.is_active()) {
-            (Kind::Network, true) => "active".to_owned(),
-            (Kind::Network, false) => "inactive".to_owned(),
-            (Kind::Domain, _) => resource.state.to_string(),
-        };
-        let state = if resource.is_persistent { state } else { format!("{state}, transient") };
-        let fields = status.drifted.iter().chain(&status.pending).cloned().collect::<Vec<_>>();
-        rows.push(vec![
-            resource.id.to_string(),
-            state,
-            if resource.autostart { "yes" } else { "no" }.to_owned(),
-            status.owner.clone().unwrap_or_else(|| "—".to_owned()),
-            status.sync.word().to_owned(),
-            fields.join(", "),
-        ]);
-    }
-    let text = table::columns(&rows, |row, column, cell| {
-        let paint = match (row, column) {
-            (0, _) => Paint::Bold,
-            (_, 4) => match shown.get(row - 1).map(|(_, s)| s.sync) {
-                Some(Sync::InSync) => Paint::Green,
-                Some(Sync::Drifted | Sync::Unknown) => Paint::Red,
-                Some(Sync::Pending) => Paint::Yellow,
-                Some(Sync::Unmanaged) | None => Paint::Dim,
-            },
-            _ => Paint::Plain,
-        };
-        context.output.paint(paint, cell)
-    });
-    context.output.result(&text)?;
+    let wanted = observed.resources.values().filter(|r| selection.includes(&r.id));
+    let shown: Vec<Shown> = wanted.map(Shown::new).collect();
+    context.output.result(&whole(context, &host.uri, &shown.iter().collect::<Vec<_>>()))?;
     Ok(Exit::Done)
 }
 
-fn selection(what: &[String]) -> Result<(BTreeSet<Kind>, BTreeSet<ResourceId>), Failure> {
-    let (mut kinds, mut ids) = (BTreeSet::new(), BTreeSet::new());
-    for word in what {
-        if let Some(kind) = Kind::parse(word) {
-            kinds.insert(kind);
-        } else if let Some(id) = ResourceId::parse(word) {
-            ids.insert(id);
-        } else {
-            let text = format!("{word} is none of domains, networks, domain/NAME and network/NAME");
-            return Err(Failure::Usage(text));
+/// What of a host is asked for.
+#[derive(Debug)]
+pub(super) struct Selection {
+    kinds: BTreeSet<Kind>,
+    ids: BTreeSet<ResourceId>,
+}
+
+impl Selection {
+    fn parse(what: &[String]) -> Result<Self, Failure> {
+        let (mut kinds, mut ids) = (BTreeSet::new(), BTreeSet::new());
+        for word in what {
+            if let Some(kind) = Kind::parse(word) {
+                kinds.insert(kind);
+            } else if let Some(id) = ResourceId::parse(word) {
+                ids.insert(id);
+            } else {
+                let text =
+                    format!("{word} is none of domains, networks, domain/NAME and network/NAME");
+                return Err(Failure::Usage(text));
+            }
+        }
+        Ok(Self { kinds, ids })
+    }
+
+    pub(super) fn includes(&self, id: &ResourceId) -> bool {
+        self.kinds.is_empty() && self.ids.is_empty()
+            || self.kinds.contains(&id.kind)
+            || self.ids.contains(id)
+    }
+}
+
+/// An object as it is shown.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Shown {
+    pub(super) id: ResourceId,
+    /// In a word or two.
+    pub(super) state: String,
+    pub(super) autostart: bool,
+    pub(super) status: ObjectStatus,
+    /// For machines.
+    pub(super) object: Value,
+}
+
+impl Shown {
+    pub(super) fn new(r: &ObservedResource) -> Self {
+        let s = status(r);
+        let object = json!({
+            "kind": r.id.kind.word(), "name": r.id.name, "uuid": r.uuid.to_string(),
+            "state": r.state.to_string(), "autostart": r.autostart, "persistent": r.is_persistent,
+            "owner": s.owner, "sync": s.sync.word(), "drifted": s.drifted, "pending": s.pending,
+        });
+        let state = match (r.id.kind, r.state.is_active()) {
+            (Kind::Network, true) => "active".to_owned(),
+            (Kind::Network, false) => "inactive".to_owned(),
+            (Kind::Domain, _) => r.state.to_string(),
+        };
+        let state = if r.is_persistent { state } else { format!("{state}, transient") };
+        Self { id: r.id.clone(), state, autostart: r.autostart, status: s, object }
+    }
+
+    /// The fields that are not as they were applied.
+    pub(super) fn fields(&self) -> String {
+        let fields = self.status.drifted.iter().chain(&self.status.pending);
+        fields.cloned().collect::<Vec<_>>().join(", ")
+    }
+
+    /// How it stands to what was applied.
+    pub(super) fn sync_paint(&self) -> Paint {
+        match self.status.sync {
+            Sync::InSync => Paint::Green,
+            Sync::Drifted | Sync::Unknown => Paint::Red,
+            Sync::Pending => Paint::Yellow,
+            Sync::Unmanaged => Paint::Dim,
         }
     }
-    Ok((kinds, ids))
+}
+
+/// All of a host that is asked for: a table, or one line of JSON.
+pub(super) fn whole(context: &Context, uri: &str, shown: &[&Shown]) -> String {
+    if context.output.format == Format::Json {
+        let objects: Vec<&Value> = shown.iter().map(|s| &s.object).collect();
+        let value = json!({ "format_version": 1, "connection": uri, "objects": objects });
+        return json::line(&value);
+    }
+    let head = ["OBJECT", "STATE", "AUTOSTART", "OWNER", "SYNC", "FIELDS"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    rows.extend(shown.iter().map(|s| {
+        vec![
+            s.id.to_string(),
+            s.state.clone(),
+            if s.autostart { "yes" } else { "no" }.to_owned(),
+            s.status.owner.clone().unwrap_or_else(|| "—".to_owned()),
+            s.status.sync.word().to_owned(),
+            s.fields(),
+        ]
+    }));
+    table::columns(&rows, |row, column, cell| {
+        let paint = match (row, column) {
+            (0, _) => Paint::Bold,
+            (_, 4) => shown.get(row - 1).map_or(Paint::Dim, |s| s.sync_paint()),
+            _ => Paint::Plain,
+        };
+        context.output.paint(paint, cell)
+    })
 }

@@ -14,6 +14,7 @@ mod doctor;
 mod exit;
 mod export;
 mod fleet;
+mod follow;
 mod get;
 mod man;
 mod output;

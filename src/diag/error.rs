@@ -105,6 +105,8 @@ open_number! {
         AGENT_UNRESPONSIVE = 86,
         /// The resource is held by somebody else.
         RESOURCE_BUSY = 87,
+        /// The host's rules for its users do not allow it.
+        ACCESS_DENIED = 88,
         /// The device is not there.
         DEVICE_MISSING = 99,
     }

@@ -1,4 +1,4 @@
-//! Drivers: how hosts are observed and changed, and which one a URI asks for.
+//! Drivers: how hosts are observed, changed and watched, and which one a URI asks for.
 //!
 //! Floor 2: imports `diag`, `xml`, `wire`, `model`. A driver plans nothing; it carries out what it is
 //! told, keeps the order of calls to one object, and says exactly what became of each.
@@ -9,17 +9,20 @@ mod read_only;
 pub mod remote;
 mod test;
 pub mod uri;
+mod watching;
 
 pub use ask::{Asker, Question, Secret};
 pub use environment::Environment;
 pub use test::{TestDriver, TestHost};
 pub use uri::Uri;
+pub use watching::Stop;
 
 use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
-use crate::model::{Call, Capabilities, Observed, Outcome, Scope};
+use crate::model::{Call, Capabilities, DriverEvent, Observed, Outcome, Scope};
 use read_only::ReadOnly;
 use remote::{Passed, RemoteDriver, Stage};
 use std::path::PathBuf;
+use std::sync::mpsc::SyncSender;
 use std::time::Instant;
 
 /// A host that can be observed and changed.
@@ -48,6 +51,17 @@ pub trait Driver: Send + Sync {
     /// Lets go of what is open until it is needed again, so that a plan for a thousand hosts can
     /// wait for an answer without a thousand processes and sockets.
     fn hang_up(&self) {}
+
+    /// Tells `events` what happens on the host, from a first [`DriverEvent::Resync`] on, whoever
+    /// makes it happen. It holds up the thread it is called on until `stop` says so, or until there
+    /// is something to tell and nobody to take it. A host that is lost is called again by itself.
+    ///
+    /// It never waits for the reader: what does not fit into the queue is dropped, and one
+    /// [`DriverEvent::Resync`] comes in its place. Events of one object are told in their order.
+    ///
+    /// # Errors
+    /// The host cannot be watched at all.
+    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &Stop) -> Result<()>;
 }
 
 /// Opens the driver that `uri` asks for.

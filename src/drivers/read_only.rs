@@ -1,8 +1,9 @@
 //! A driver that only looks, around one that could do more.
 
-use super::Driver;
+use super::{Driver, Stop};
 use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
-use crate::model::{Call, Capabilities, Observed, Outcome, Scope};
+use crate::model::{Call, Capabilities, DriverEvent, Observed, Outcome, Scope};
+use std::sync::mpsc::SyncSender;
 
 /// Passes on what reads and refuses what changes. libvirt's daemons do that by themselves; this is
 /// for drivers within this process.
@@ -29,6 +30,10 @@ impl<D: Driver> Driver for ReadOnly<D> {
             Outcome::Refused(error.address(call.target.id.to_string()))
         };
         batch.iter().map(refuse).collect()
+    }
+
+    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &Stop) -> Result<()> {
+        self.0.watch(events, stop)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The words everything else speaks: ids, states, desired and observed resources, operations.
+//! The words everything else speaks: ids, states, desired and observed resources, operations, events.
 //!
 //! Floor 1: imports `diag` and `xml`. Values and pure functions only; nothing here talks to a
 //! host, reads a file or knows a wire format.
@@ -7,6 +7,7 @@ mod capabilities;
 mod desired;
 pub mod domain;
 mod effect;
+mod event;
 mod hosts;
 mod ids;
 mod lifecycle;
@@ -23,6 +24,7 @@ mod values;
 pub use capabilities::{Capabilities, Hypervisor, Version};
 pub use desired::{Desired, DesiredResource, Power, Settings, Stop};
 pub use effect::Effect;
+pub use event::{DriverEvent, EventKind};
 pub use hosts::{BitSet, HostPattern, Roster, check_host_name};
 pub use ids::{Kind, Mac, ResourceId, Uuid, check_name};
 pub use lifecycle::State;

@@ -38,7 +38,7 @@ impl Sync {
 }
 
 /// What an object on the host is to us.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectStatus {
     /// The set that owns it.
     pub owner: Option<String>,

@@ -1,15 +1,17 @@
-//! libvirt's RPC as bytes: XDR, packets, the procedures in use, objects, remote errors.
+//! libvirt's RPC as bytes: XDR, packets, the procedures in use, objects, events, remote errors.
 //!
 //! Floor 0: imports `diag` only. No sockets and no clocks: bytes go in and values come out, and the
 //! other way round, so that a client, a daemon and a test proxy can share it. Procedure numbers and
 //! layouts are interface facts of libvirt 9.0 to 11.3, where they are byte-identical.
 
+mod event;
 mod fault;
 mod objects;
 mod packet;
 mod procedure;
 mod xdr;
 
+pub use event::{Event, domain_event, network_event};
 pub use fault::RemoteError;
 pub use objects::{
     AuthType, Chars, DomainHandle, DomainStats, NetworkHandle, TypedParam, TypedValue,

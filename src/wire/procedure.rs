@@ -90,8 +90,13 @@ procedures! {
     CONNECT_LIST_ALL_DOMAINS = 273, Quick, false;
     CONNECT_LIST_ALL_NETWORKS = 283, Quick, false;
     NETWORK_UPDATE = 291, Quick, true;
+    CONNECT_NETWORK_EVENT_REGISTER_ANY = 313, Quick, false;
+    CONNECT_NETWORK_EVENT_DEREGISTER_ANY = 314, Quick, false;
+    CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY = 316, Quick, false;
+    CONNECT_DOMAIN_EVENT_CALLBACK_DEREGISTER_ANY = 317, Quick, false;
     CONNECT_GET_ALL_DOMAIN_STATS = 344, Quick, false;
     DOMAIN_DEFINE_XML_FLAGS = 350, Quick, true;
+    CONNECT_REGISTER_CLOSE_CALLBACK = 360, Quick, false;
     NETWORK_SET_METADATA = 444, Quick, true;
 }
 
@@ -142,7 +147,8 @@ mod tests {
             let later = &Procedure::TABLE[i + 1..];
             assert!(later.iter().all(|o| o.procedure.0 > row.procedure.0), "{row:?} out of order");
             assert!(later.iter().all(|o| o.name != row.name), "{row:?} twice");
-            let reads = ["_GET_", "_LIST", "_SUPPORTS_", "AUTH_", "_OPEN"];
+            // a registration is the connection's own, and ends with it
+            let reads = ["_GET_", "_LIST", "_SUPPORTS_", "AUTH_", "_OPEN", "REGISTER_"];
             assert_eq!(row.changes, !reads.iter().any(|r| row.name.contains(r)), "{row:?}");
             assert!(row.changes || row.class == Class::Quick, "{row:?}");
         }

@@ -341,6 +341,7 @@ impl Decode for () {
 
 tuple!(A B);
 tuple!(A B C);
+tuple!(A B C D);
 tuple!(A B C D E F);
 
 #[cfg(test)]

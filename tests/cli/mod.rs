@@ -2,6 +2,7 @@
 
 mod fleet;
 mod transcripts;
+mod watch;
 
 use crate::support::{run, trial, virt};
 use libtest_mimic::Trial;
@@ -13,5 +14,6 @@ pub(crate) fn trials() -> Vec<Trial> {
     })];
     trials.extend(fleet::trials());
     trials.extend(transcripts::trials());
+    trials.extend(watch::trials());
     trials
 }

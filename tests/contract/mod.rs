@@ -6,6 +6,7 @@
 mod batches;
 mod devices;
 mod domains;
+mod events;
 mod networks;
 mod subject;
 
@@ -20,7 +21,8 @@ type Rule = (&'static str, fn(&Host));
 
 pub(crate) fn trials() -> Vec<Trial> {
     let rules = || {
-        let groups = [batches::RULES, devices::RULES, domains::RULES, networks::RULES];
+        let groups =
+            [batches::RULES, devices::RULES, domains::RULES, events::RULES, networks::RULES];
         groups.into_iter().flatten().copied()
     };
     let mut trials = Vec::new();

@@ -3,10 +3,11 @@
 use crate::support::site::{Site, converge, observe, plan_for};
 use crate::support::{Recording, trial};
 use libtest_mimic::Trial;
+use std::sync::mpsc::SyncSender;
 use virt::diag::{ErrorCode, Result};
-use virt::drivers::{Driver, TestDriver, TestHost};
+use virt::drivers::{Driver, Stop, TestDriver, TestHost};
 use virt::model::{
-    Call, Capabilities, Kind, Observed, Op, OpKind, Outcome, ResourceId, Scope, State,
+    Call, Capabilities, DriverEvent, Kind, Observed, Op, OpKind, Outcome, ResourceId, Scope, State,
 };
 use virt::reconcile::{Options, Status};
 
@@ -39,6 +40,10 @@ impl<D: Driver> Driver for Deaf<D> {
             _ => self.0.execute(std::slice::from_ref(call)).pop().unwrap(),
         };
         batch.iter().map(one).collect()
+    }
+
+    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &Stop) -> Result<()> {
+        self.0.watch(events, stop)
     }
 }
 

@@ -2,7 +2,7 @@
 //! aside for what is only announced, and what was read is written as the same bytes.
 
 use virt::wire::{
-    AuthType, Decode, DomainHandle, DomainStats, Encode, FrameReader, Header, NetworkHandle,
+    AuthType, Decode, DomainHandle, DomainStats, Encode, Event, FrameReader, Header, NetworkHandle,
     Packet, PacketKind, Procedure, RemoteError, Status, from_bytes, to_bytes,
 };
 
@@ -34,6 +34,9 @@ fn read_as_its_procedure_says(packet: &Packet) -> bool {
     let Packet { header: Header { procedure, kind, status, .. }, payload } = packet;
     if *kind == PacketKind::REPLY && *status == Status::ERROR {
         return same::<RemoteError>(payload);
+    }
+    if *kind == PacketKind::MESSAGE {
+        return Event::decode(*procedure, payload).is_ok_and(|event| event.is_some());
     }
     match *procedure {
         Procedure::AUTH_LIST => same::<Vec<AuthType>>(payload),

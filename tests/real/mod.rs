@@ -5,6 +5,7 @@ pub(crate) mod corpus;
 mod doctor;
 mod drift;
 mod edits;
+mod events;
 mod gate;
 mod held_back;
 mod host;
@@ -36,6 +37,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         samples::trials(&pool),
         drift::trials(&pool),
         edits::trials(&pool),
+        events::trials(&pool),
         gate::trials(&pool),
         held_back::trials(&pool),
         killed::trials(&pool),

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
+use std::sync::mpsc::SyncSender;
 use virt::diag::{Error, ErrorCode, ErrorDomain, Result};
-use virt::drivers::Driver;
-use virt::model::{Call, Capabilities, Observed, Outcome, Scope};
+use virt::drivers::{Driver, Stop};
+use virt::model::{Call, Capabilities, DriverEvent, Observed, Outcome, Scope};
 
 /// Keeps every call that reaches the driver, with its outcome.
 pub(crate) struct Recording<D> {
@@ -41,6 +42,10 @@ impl<D: Driver> Driver for Recording<D> {
         let pairs = batch.iter().cloned().zip(outcomes.iter().cloned());
         self.calls.lock().unwrap().extend(pairs);
         outcomes
+    }
+
+    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &Stop) -> Result<()> {
+        self.inner.watch(events, stop)
     }
 }
 
@@ -143,6 +148,10 @@ impl<D: Driver> Driver for Faulty<D> {
             outcomes.push(outcome);
         }
         outcomes
+    }
+
+    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &Stop) -> Result<()> {
+        self.inner.watch(events, stop)
     }
 }
 

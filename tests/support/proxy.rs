@@ -1,5 +1,5 @@
 //! A proxy between `virt` and a libvirtd: it writes down every call and, where it is told to, kills
-//! the caller or cuts its connection.
+//! the caller, cuts its connection, or plays a daemon that is down.
 
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use std::collections::HashSet;
@@ -8,7 +8,7 @@ use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 use tempfile::TempDir;
 use virt::wire::{FrameReader, Packet, PacketKind, Procedure, Program};
@@ -53,6 +53,9 @@ struct State {
     trap: Option<Trap>,
     connections: usize,
     closed: bool,
+    /// Whether callers are turned away.
+    down: bool,
+    links: Vec<Weak<Link>>,
 }
 
 struct Trap {
@@ -93,6 +96,18 @@ impl Proxy {
     /// Whether a strike is still to come; there will be none after this.
     pub(crate) fn disarm(&self) -> bool {
         self.shared.lock().trap.take().is_some()
+    }
+
+    /// Cuts off all callers, and turns new ones away until [`Self::come_back`].
+    pub(crate) fn go_down(&self) {
+        let mut state = self.shared.lock();
+        state.down = true;
+        state.links.drain(..).filter_map(|link| link.upgrade()).for_each(|link| shut(&link.client));
+    }
+
+    /// Lets callers in again.
+    pub(crate) fn come_back(&self) {
+        self.shared.lock().down = false;
     }
 
     /// The calls that change the host, of those since this was last asked. Waits until the daemon
@@ -146,9 +161,15 @@ struct Progress {
 
 /// Passes packets both ways, in threads of their own.
 fn relay(client: UnixStream, server: UnixStream, shared: &Arc<Shared>) {
-    shared.lock().connections += 1;
-    let (shared, progress) = (Arc::clone(shared), Mutex::default());
-    let link = Arc::new(Link { client, server, shared, progress });
+    let progress = Mutex::default();
+    let link = Arc::new(Link { client, server, shared: Arc::clone(shared), progress });
+    let mut state = shared.lock();
+    state.connections += 1;
+    state.links.push(Arc::downgrade(&link));
+    if state.down {
+        shut(&link.client);
+    }
+    drop(state);
     let of_replies = Arc::clone(&link);
     std::thread::spawn(move || {
         each_packet(&of_replies.server, |packet| of_replies.reply(packet));

@@ -4,9 +4,11 @@
 //! together. Writing without reading would deadlock: a daemon stops reading a client that has five
 //! calls unanswered, and resumes when it could write a reply.
 //!
-//! A peer that is silent while it owes an answer is asked whether it is still there. That takes one
-//! of the five calls that a daemon works on, so it is asked only while one of them is free.
+//! A peer that is silent while it owes an answer, or while it is to tell of events, is asked whether
+//! it is still there. That takes one of the five calls that a daemon works on, so it is asked only
+//! while one of them is free.
 
+use super::events::Arrived;
 use super::transport::Stream;
 use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
 use crate::wire::{
@@ -110,6 +112,8 @@ pub(super) struct Connection {
     /// When the peer is asked because it is silent; not before it has let us in, as a person may be
     /// asked for a password until then.
     patience: Option<Patience>,
+    /// Events that came; `None` as long as nobody listens, and they are dropped.
+    events: Option<Arrived>,
     /// When something last came while an answer was owed, and when the peer was asked since.
     heard: Instant,
     asked: Option<Instant>,
@@ -133,6 +137,7 @@ impl Connection {
             abandoned: BTreeMap::new(),
             completions: VecDeque::new(),
             patience: None,
+            events: None,
             heard: Instant::now(),
             asked: None,
             broken: None,
@@ -142,6 +147,21 @@ impl Connection {
     /// From now on a silent peer is asked whether it is there.
     pub(super) fn notice_silence(&mut self) {
         self.patience = Some(PATIENCE);
+    }
+
+    /// From now on events are kept, and a silent peer is asked also while it owes no answer.
+    pub(super) fn listen(&mut self) {
+        self.events.get_or_insert_default();
+    }
+
+    /// The events that have come since this was last asked.
+    pub(super) fn take_events(&mut self) -> Arrived {
+        self.events.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Why nothing comes any more, if so.
+    pub(super) fn failure(&self) -> Option<&Error> {
+        self.broken.as_ref()
     }
 
     /// Whether calls can be sent: for an idle connection, whether the server is still there. One that
@@ -376,8 +396,10 @@ impl Connection {
     fn accept(&mut self, packet: Packet) -> Result<()> {
         let Packet { header, payload } = packet;
         match (header.program, header.kind) {
-            // events: nobody listens on this connection
-            (Program::REMOTE, PacketKind::MESSAGE) => Ok(()),
+            (Program::REMOTE, PacketKind::MESSAGE) => match &mut self.events {
+                Some(arrived) => Ok(arrived.accept(header.procedure, &payload)?),
+                None => Ok(()),
+            },
             (Program::REMOTE, PacketKind::REPLY) => self.accept_reply(header, payload),
             (Program::KEEPALIVE, PacketKind::MESSAGE) => {
                 // a peer that asks and does not read gets no further answers
@@ -423,8 +445,8 @@ impl Connection {
     /// When a peer that stays silent is asked, or is given up.
     fn end_of_silence(&self) -> Option<Instant> {
         let owed = self.pending.len() + self.abandoned.len();
-        let patience =
-            self.patience.filter(|_| !self.pending.is_empty() && self.broken.is_none())?;
+        let waits = !self.pending.is_empty() || self.events.is_some();
+        let patience = self.patience.filter(|_| waits && self.broken.is_none())?;
         match self.asked {
             Some(asked) => Some(asked + patience.answer),
             None => (owed < SERVED_AT_ONCE).then(|| self.heard + patience.silence),
@@ -500,7 +522,17 @@ pub(super) fn wait(connections: &mut [&mut Connection]) {
     if made_room || idle || connections.iter().any(|c| !c.completions.is_empty()) {
         return;
     }
-    let result = poll_all(connections);
+    exchange(connections, None);
+}
+
+/// Sends and receives once, or until `until` if there is nothing to be done before.
+pub(super) fn wait_until(connection: &mut Connection, until: Instant) {
+    connection.send();
+    exchange(&mut [connection], Some(until));
+}
+
+fn exchange(connections: &mut [&mut Connection], until: Option<Instant>) {
+    let result = poll_all(connections, until);
     let now = Instant::now();
     for (i, connection) in connections.iter_mut().enumerate() {
         match &result {
@@ -515,8 +547,9 @@ pub(super) fn wait(connections: &mut [&mut Connection]) {
     }
 }
 
-/// Which of `connections` can be read or written, or have failed; none when a deadline has passed.
-fn poll_all(connections: &[&mut Connection]) -> Result<Vec<bool>, Errno> {
+/// Which of `connections` can be read or written, or have failed; none when a deadline, or `until`,
+/// has passed.
+fn poll_all(connections: &[&mut Connection], until: Option<Instant>) -> Result<Vec<bool>, Errno> {
     let mut fds: Vec<PollFd<'_>> = connections
         .iter()
         .map(|c| {
@@ -532,7 +565,7 @@ fn poll_all(connections: &[&mut Connection]) -> Result<Vec<bool>, Errno> {
     if connections.iter().any(&ahead) {
         return Ok(connections.iter().map(ahead).collect());
     }
-    let deadline = connections.iter().filter_map(|c| c.next_deadline()).min();
+    let deadline = connections.iter().filter_map(|c| c.next_deadline()).chain(until).min();
     let timeout = deadline.map_or(PollTimeout::NONE, |deadline| {
         // a millisecond more, so that the deadline has passed when the poll is over
         let left = deadline.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
@@ -774,6 +807,38 @@ mod tests {
         }
         assert!(connection.is_usable());
         assert!(connection.take().is_none());
+        drop(stay);
+    }
+
+    #[test]
+    fn a_peer_that_is_to_tell_of_events_is_asked_when_it_is_silent() {
+        let (stay, leave) = mpsc::channel::<()>();
+        let mut connection = connection(move |server| {
+            assert_eq!(server.packet().unwrap().header, Header::keepalive(PING));
+            server.send(&Packet { header: Header::keepalive(PONG), payload: vec![] });
+            assert_eq!(server.packet().unwrap().header, Header::keepalive(PING));
+            let _ = leave.recv_timeout(LATER);
+        });
+        connection.notice_silence();
+        assert_eq!(connection.end_of_silence(), None);
+        connection.listen();
+        let ago = |time: Duration| Instant::now().checked_sub(time).unwrap();
+        let tick = || Instant::now() + SOON;
+        wait_until(&mut connection, tick());
+        assert!(connection.asked.is_none());
+        connection.heard = ago(PATIENCE.silence);
+        wait_until(&mut connection, tick());
+        assert!(connection.asked.is_some());
+        let end = Instant::now() + LATER;
+        while connection.asked.is_some() && Instant::now() < end {
+            wait_until(&mut connection, tick());
+        }
+        assert!(connection.asked.is_none() && connection.failure().is_none());
+        connection.heard = ago(PATIENCE.silence);
+        wait_until(&mut connection, tick());
+        connection.asked = Some(ago(PATIENCE.answer));
+        wait_until(&mut connection, tick());
+        assert!(connection.failure().unwrap().message.contains("the host is gone"));
         drop(stay);
     }
 

@@ -1,27 +1,42 @@
 //! The remote driver: a host behind a libvirt daemon.
 
 use super::endpoint::Endpoint;
-use super::lanes::Lanes;
+use super::events;
+use super::lanes::{Dial, Lanes};
 use super::session::{self, Host};
 use super::trace::{Passed, Stage, Trace};
 use super::{execute, observe, request};
 use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
 use crate::drivers::uri::Uri;
-use crate::drivers::{Driver, Environment};
-use crate::model::{Call, Capabilities, Hypervisor, Observed, Outcome, Scope};
+use crate::drivers::{Driver, Environment, Stop};
+use crate::model::{Call, Capabilities, DriverEvent, Hypervisor, Observed, Outcome, Scope};
 use crate::wire::Class;
+use std::fmt;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A host whose libvirt daemon is reached by any of its transports.
 ///
 /// A lost connection is opened again at the next use; a request is never sent twice.
-#[derive(Debug)]
 pub struct RemoteDriver {
     host: Host,
     /// Whether the host is only looked at.
     read_only: bool,
     lanes: Mutex<Lanes>,
+    /// How the events' connection is opened; `None` where it would see another host.
+    dial: Option<Dial>,
+}
+
+impl fmt::Debug for RemoteDriver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, read_only, lanes, dial: _ } = self;
+        f.debug_struct("RemoteDriver")
+            .field("host", host)
+            .field("read_only", read_only)
+            .field("lanes", lanes)
+            .finish_non_exhaustive()
+    }
 }
 
 impl RemoteDriver {
@@ -63,11 +78,14 @@ impl RemoteDriver {
             return Err(Error::new(ErrorCode::INVALID_CONN, ErrorDomain::REMOTE, message)
                 .hint("name it if you mean it: test+unix:///default"));
         }
-        let lanes = if endpoint.is_private_host() { Lanes::single } else { Lanes::new };
+        let private = endpoint.is_private_host();
+        let lanes = if private { Lanes::single } else { Lanes::new };
         let (uri, env) = (uri.clone(), env.clone());
-        let dial = move || session::open(&endpoint, &uri, &env, &mut Trace::default());
-        let lanes = lanes(Box::new(dial)).with(first);
-        Ok(Self { host, read_only, lanes: Mutex::new(lanes) })
+        let dial: Dial =
+            Arc::new(move || session::open(&endpoint, &uri, &env, &mut Trace::default()));
+        let lanes = lanes(Arc::clone(&dial)).with(first);
+        let dial = (!private).then_some(dial);
+        Ok(Self { host, read_only, lanes: Mutex::new(lanes), dial })
     }
 
     /// The server's own name for the connection; for an empty URI, what it chose.
@@ -103,5 +121,14 @@ impl Driver for RemoteDriver {
         if self.host.hypervisor != Hypervisor::Test {
             self.lanes().hang_up();
         }
+    }
+
+    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &Stop) -> Result<()> {
+        let Some(dial) = &self.dial else {
+            let message = "this host cannot be watched: each connection sees one of its own";
+            return Err(Error::new(ErrorCode::NO_SUPPORT, ErrorDomain::REMOTE, message)
+                .hint("test:///default is one host for all connections"));
+        };
+        events::watch(dial, &events::PACE, events, stop)
     }
 }

@@ -191,7 +191,7 @@ mod tests {
     /// they are used up there is no server any more.
     fn run(scripts: Vec<Script>, batch: &[Call]) -> Vec<String> {
         let scripts = Mutex::new(VecDeque::from(scripts));
-        let mut lanes = Lanes::new(Box::new(move || match scripts.lock().unwrap().pop_front() {
+        let mut lanes = Lanes::new(Arc::new(move || match scripts.lock().unwrap().pop_front() {
             Some(script) => Ok(fake::connection(script)),
             None => {
                 let nowhere = Way::Unix("/nonexistent".into());
@@ -255,7 +255,7 @@ mod tests {
     fn one_connection_serves_for_all_calls_where_another_would_be_another_host() {
         let seen = Arc::default();
         let script = Mutex::new(Some(honest(&seen, "")));
-        let mut lanes = Lanes::single(Box::new(move || {
+        let mut lanes = Lanes::single(Arc::new(move || {
             Ok(fake::connection(script.lock().unwrap().take().unwrap()))
         }));
         let batch = [autostart("a"), call("b", Op::Destroy), call("a", Op::Destroy)];

@@ -4,13 +4,14 @@ use super::connection::{Connection, WINDOW};
 use crate::diag::Result;
 use crate::wire::Class;
 use std::fmt;
+use std::sync::Arc;
 
 /// Long calls outstanding at once. A daemon works on five calls of a client; with four in the hands
 /// of hung guests the fifth still answers.
 const LONG_WINDOW: usize = 4;
 
 /// How a connection is opened.
-type Dial = Box<dyn Fn() -> Result<Connection> + Send>;
+pub(super) type Dial = Arc<dyn Fn() -> Result<Connection> + Send + Sync>;
 
 /// Quick calls go one way and long ones another, so that a hung guest never holds up a read.
 pub(super) struct Lanes {

@@ -2,13 +2,14 @@
 //!
 //! An endpoint is what a URI means on this machine, a transport makes a stream of it, a connection
 //! moves requests and replies over that; a driver has two connections, one for calls that are quick
-//! and one for calls that may wait for a guest. What is deliberately absent: resending, and any
-//! knowledge of plans.
+//! and one for calls that may wait for a guest, and while it is watched a third for events. What is
+//! deliberately absent: resending, and any knowledge of plans.
 
 mod auth;
 mod connection;
 mod driver;
 mod endpoint;
+mod events;
 mod execute;
 #[cfg(test)]
 mod fake;

@@ -5,13 +5,16 @@ use super::host::Host;
 use super::node_file;
 use super::operations::carry_out;
 use super::state_file::{Locked, NotSaved, StateFile};
+use super::watchers::{Watchers, Watching};
 use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
-use crate::drivers::Driver;
+use crate::drivers::{Driver, Stop};
 use crate::model::{
-    Call, Capabilities, Hypervisor, Kind, Observed, OpKind, Outcome, ResourceId, Scope, Version,
+    Call, Capabilities, DriverEvent, Hypervisor, Kind, Observed, OpKind, Outcome, ResourceId,
+    Scope, Version,
 };
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What a test host holds at first.
@@ -29,6 +32,8 @@ pub struct TestDriver {
     /// The host; with a state file, the one to start with while there is no file.
     host: Mutex<Host>,
     state: Option<StateFile>,
+    /// Locked last, after the host or its file.
+    watchers: Watchers,
 }
 
 impl TestDriver {
@@ -42,7 +47,8 @@ impl TestDriver {
             TestHost::Default => Host::default_host()?,
             TestHost::File(path) => node_file::load(&path)?,
         };
-        let driver = Self { host: Mutex::new(host), state: state.map(StateFile::new) };
+        let state = state.map(StateFile::new);
+        let driver = Self { host: Mutex::new(host), state, watchers: Watchers::default() };
         driver.current()?;
         Ok(driver)
     }
@@ -87,14 +93,24 @@ impl Driver for TestDriver {
 
     fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
         let Some(state) = &self.state else {
-            return run(&mut self.memory(), batch, None);
+            return run(&mut self.memory(), batch, None, &mut self.watchers.lock());
         };
         // read under the lock: nobody changes the host between that and the last call
         let ready = state.lock().and_then(|lock| Ok((self.current()?, lock)));
         match ready {
-            Ok((mut host, lock)) => run(&mut host, batch, Some(&lock)),
+            Ok((mut host, lock)) => {
+                let mut watching = self.watchers.lock();
+                watching.look(Some(state));
+                run(&mut host, batch, Some(&lock), &mut watching)
+            }
             Err(e) => batch.iter().map(|_| Outcome::Refused(e.clone())).collect(),
         }
+    }
+
+    /// What this process does is told at once, and what others do to a state file as a `Resync`.
+    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &Stop) -> Result<()> {
+        self.watchers.watch(self.state.as_ref(), events, stop);
+        Ok(())
     }
 }
 
@@ -119,7 +135,12 @@ fn takes(kind: Kind, op: OpKind) -> bool {
 }
 
 /// Carries out the calls one after the other, each kept before the next one starts.
-fn run(host: &mut Host, batch: &[Call], keep: Option<&Locked<'_>>) -> Vec<Outcome> {
+fn run(
+    host: &mut Host,
+    batch: &[Call],
+    keep: Option<&Locked<'_>>,
+    watching: &mut Watching,
+) -> Vec<Outcome> {
     let mut failed: BTreeSet<&ResourceId> = BTreeSet::new();
     let mut outcomes = Vec::with_capacity(batch.len());
     for call in batch {
@@ -131,7 +152,7 @@ fn run(host: &mut Host, batch: &[Call], keep: Option<&Locked<'_>>) -> Vec<Outcom
                 Error::new(aborted, ErrorDomain::TEST, message).address(id.to_string()),
             )
         } else {
-            one(host, call, keep)
+            one(host, call, keep, watching)
         };
         if outcome != Outcome::Done {
             failed.insert(id);
@@ -141,14 +162,24 @@ fn run(host: &mut Host, batch: &[Call], keep: Option<&Locked<'_>>) -> Vec<Outcom
     outcomes
 }
 
-fn one(host: &mut Host, call: &Call, keep: Option<&Locked<'_>>) -> Outcome {
+fn one(
+    host: &mut Host,
+    call: &Call,
+    keep: Option<&Locked<'_>>,
+    watching: &mut Watching,
+) -> Outcome {
     let about = |e: Error| e.address(call.target.id.to_string());
     let change = match carry_out(host, call) {
         Ok(change) => change,
         Err(e) => return Outcome::Refused(about(e)),
     };
     let undo = host.commit(change);
-    match keep.map_or(Ok(()), |lock| lock.save(host)) {
+    let saved = keep.map_or(Ok(()), |lock| lock.save(host));
+    if !matches!(saved, Err(NotSaved::Unchanged(_))) {
+        let is_left = host.objects.contains_key(&undo.id);
+        watching.happened(call, &undo.id, is_left, keep.map(Locked::file));
+    }
+    match saved {
         Ok(()) => Outcome::Done,
         Err(NotSaved::Unchanged(e)) => {
             host.commit(undo);

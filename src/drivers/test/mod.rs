@@ -28,5 +28,6 @@ mod node_file;
 mod operations;
 mod post_parse;
 mod state_file;
+mod watchers;
 
 pub use driver::{TestDriver, TestHost};

@@ -20,7 +20,7 @@ use crate::model::{Kind, ResourceId, State, Uuid};
 use crate::xml::{Element, Limits, parse, write};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -40,6 +40,11 @@ const LOCK_PAUSE: Duration = Duration::from_millis(10);
 pub(super) struct StateFile {
     path: PathBuf,
 }
+
+/// What tells two versions of the file apart: device, inode, size, and when it was written. Each
+/// version is a new file, but its inode may be one that was used before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp([u64; 3], [i64; 2]);
 
 /// The right to change the host; given up when dropped.
 #[derive(Debug)]
@@ -78,6 +83,12 @@ impl StateFile {
             self.damaged(&d.detail.map_or(d.summary.clone(), |why| format!("{}: {why}", d.summary)))
         })?;
         self.host(&root).map(Some)
+    }
+
+    /// Which version of the file is there; `None` without one.
+    pub(super) fn stamp(&self) -> Option<Stamp> {
+        let m = std::fs::metadata(&self.path).ok()?;
+        Some(Stamp([m.dev(), m.ino(), m.size()], [m.mtime(), m.mtime_nsec()]))
     }
 
     /// Waits for the right to change the host.
@@ -156,6 +167,11 @@ impl StateFile {
 }
 
 impl Locked<'_> {
+    /// The file that it is the right to.
+    pub(super) fn file(&self) -> &StateFile {
+        self.state
+    }
+
     /// Keeps `host`: when this returns, the file has it, whole and synced.
     pub(super) fn save(&self, host: &Host) -> Result<(), NotSaved> {
         let new = self.state.beside(".new");

@@ -1,0 +1,121 @@
+//! What is told of a host by itself.
+
+use super::Rule;
+use super::subject::{Host, Subjected};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::Duration;
+use virt::drivers::Stop;
+use virt::model::{DriverEvent, EventKind, Op, UndefineKeep};
+
+pub(super) const RULES: &[Rule] = &[
+    ("a_domains_life_is_told", a_domains_life),
+    ("a_networks_life_is_told", a_networks_life),
+    ("watching_ends_when_it_is_told_to", ends),
+];
+
+/// Everything is told by then.
+const SOON: Duration = Duration::from_secs(20);
+
+/// Runs `body` while the host is watched; it starts when the host is listened to.
+fn watched(host: &Host, body: impl FnOnce(&Receiver<DriverEvent>)) {
+    let (sender, receiver) = sync_channel(1024);
+    let stop = Stop::default();
+    std::thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            let sender = sender;
+            host.driver.watch(&sender, &stop)
+        });
+        // a test that fails here would wait for the watcher otherwise
+        let ends = OnDrop(&stop);
+        assert_eq!(receiver.recv_timeout(SOON), Ok(DriverEvent::Resync));
+        body(&receiver);
+        drop(ends);
+        watcher.join().unwrap().unwrap();
+    });
+}
+
+struct OnDrop<'a>(&'a Stop);
+
+impl Drop for OnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
+/// Waits for what is told of an object: these, in this order. A driver may tell more in between, as
+/// that a guest that has been started goes on.
+#[track_caller]
+fn tells(receiver: &Receiver<DriverEvent>, object: &Subjected<'_>, expected: &[EventKind]) {
+    let mut seen = Vec::new();
+    let mut left = expected.iter().peekable();
+    while let Some(next) = left.peek() {
+        match receiver.recv_timeout(SOON) {
+            Ok(DriverEvent::Changed { id, what }) if id == object.id => {
+                if what == **next {
+                    left.next();
+                }
+                seen.push(what);
+            }
+            // gone is what an object without a definition is that does not run
+            Ok(DriverEvent::Gone(id)) if id == object.id => {
+                assert_eq!(**next, EventKind::Undefined, "gone after {seen:?}");
+                assert!(object.look().is_none());
+                left.next();
+            }
+            // others share the host
+            Ok(DriverEvent::Changed { .. } | DriverEvent::Gone(_)) => {}
+            other => panic!("{other:?} after {seen:?}, not {next:?}"),
+        }
+    }
+}
+
+fn undefine() -> Op {
+    Op::Undefine { keep: UndefineKeep::Nothing }
+}
+
+fn a_domains_life(host: &Host) {
+    let web = host.domain("told", "");
+    let silent = host.domain("silent", "");
+    watched(host, |receiver| {
+        web.define();
+        tells(receiver, &web, &[EventKind::Defined]);
+        web.start().done(Op::Suspend).done(Op::Resume).done(Op::Destroy);
+        let life =
+            [EventKind::Started, EventKind::Suspended, EventKind::Resumed, EventKind::Stopped];
+        tells(receiver, &web, &life);
+        // what is undefined while it runs is not gone
+        web.start().done(undefine());
+        tells(receiver, &web, &[EventKind::Started, EventKind::Undefined]);
+        web.define().done(Op::Destroy).done(undefine());
+        tells(receiver, &web, &[EventKind::Defined, EventKind::Stopped, EventKind::Undefined]);
+    });
+    // and nobody is told any more
+    silent.define().done(undefine());
+}
+
+fn a_networks_life(host: &Host) {
+    let lan = host.network("told", "<bridge name='virt-told'/>");
+    watched(host, |receiver| {
+        lan.define().start().done(Op::Destroy).done(undefine());
+        let life =
+            [EventKind::Defined, EventKind::Started, EventKind::Stopped, EventKind::Undefined];
+        tells(receiver, &lan, &life);
+    });
+}
+
+fn ends(host: &Host) {
+    watched(host, |_| {});
+    // a reader who leaves is noticed when there is something to tell
+    let (sender, receiver) = sync_channel(1);
+    drop(receiver);
+    host.driver.watch(&sender, &Stop::default()).unwrap();
+    let (sender, receiver) = sync_channel(1);
+    let stop = Stop::default();
+    stop.stop();
+    host.driver.watch(&sender, &stop).unwrap();
+    drop(sender);
+    while let Ok(event) = receiver.try_recv() {
+        assert_eq!(event, DriverEvent::Resync);
+    }
+    assert_eq!(receiver.recv_timeout(SOON), Err(RecvTimeoutError::Disconnected));
+}
