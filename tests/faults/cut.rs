@@ -48,6 +48,7 @@ const FILES: [(&str, &str); 2] = [
     ),
 ];
 
+#[expect(clippy::print_stdout, reason = "how many bytes it was is worth seeing")]
 fn after_any_byte() {
     let libvirtd = Libvirtd::start();
     let direct = open(&libvirtd.socket()).unwrap();

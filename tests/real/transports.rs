@@ -22,7 +22,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             read_only();
         }),
         trial_if(needs(&["ssh"]), "real/transports/ssh_is_told_what_virsh_tells_it", |()| {
-            same_words()
+            same_words();
         }),
     ]
 }
@@ -145,6 +145,7 @@ pub(super) fn write_manifests(directory: &Path) {
     fs::write(directory.join("jump.toml"), domain("jump", waits)).unwrap();
 }
 
+#[expect(clippy::print_stdout, reason = "which libvirt was there is worth seeing")]
 fn each_does_everything() {
     let libvirtd = Libvirtd::start_with(TCP, SSHD, prepare_ssh);
     await_port(&libvirtd, 16509);
