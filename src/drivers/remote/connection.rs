@@ -9,14 +9,17 @@
 //! while one of them is free.
 
 use super::events::Arrived;
+mod waiting;
+
+pub(super) use waiting::{wait, wait_until};
+
+use super::outgoing::Outgoing;
 use super::transport::Stream;
 use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
 use crate::wire::{
-    Decode, FrameReader, Header, Malformed, PING, PONG, Packet, PacketKind, Procedure, Program,
-    RemoteError, Status, from_bytes,
+    Decode, FrameReader, Header, PING, PONG, Packet, PacketKind, Procedure, Program, RemoteError,
+    Status, from_bytes,
 };
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::collections::{BTreeMap, VecDeque};
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
@@ -25,9 +28,6 @@ use std::time::{Duration, Instant};
 /// waits in its socket's buffer, which hides the latency of a link: 128 reach within a tenth of the
 /// best.
 pub(super) const WINDOW: usize = 128;
-
-/// Bytes that may wait to be written before further calls wait too.
-const BACKLOG_MAX: usize = 1 << 20;
 
 /// Bytes read at once, and how often before the deadlines are looked at again.
 const READ_SIZE: usize = 64 << 10;
@@ -95,14 +95,7 @@ struct Pending {
 pub(super) struct Connection {
     stream: Box<dyn Stream>,
     frames: FrameReader,
-    /// What waits to be written, and how much of it is.
-    outgoing: Vec<u8>,
-    sent: usize,
-    /// Bytes put into `outgoing` so far, and bytes of them that the kernel took.
-    queued: u64,
-    written: u64,
-    /// Where the packets that are not all written end, counted as those are.
-    ends: VecDeque<u64>,
+    outgoing: Outgoing,
     serial: u32,
     /// By serial.
     pending: BTreeMap<u32, Pending>,
@@ -127,11 +120,7 @@ impl Connection {
         Self {
             stream,
             frames: FrameReader::default(),
-            outgoing: Vec::new(),
-            sent: 0,
-            queued: 0,
-            written: 0,
-            ends: VecDeque::new(),
+            outgoing: Outgoing::default(),
             serial: 0,
             pending: BTreeMap::new(),
             abandoned: BTreeMap::new(),
@@ -178,7 +167,7 @@ impl Connection {
     /// Whether another call fits into a window of that many.
     pub(super) fn has_room(&self, window: usize) -> bool {
         self.pending.is_empty()
-            || (self.pending.len() + self.abandoned.len() < window && !self.is_full())
+            || (self.pending.len() + self.abandoned.len() < window && !self.outgoing.is_full())
     }
 
     /// Whether there is something to wait for or to take.
@@ -201,13 +190,15 @@ impl Connection {
         let serial = self.serial;
         self.serial = serial.wrapping_add(1);
         let packet = Packet { header: Header::call(procedure, serial), payload: args };
-        if let Err(malformed) = self.queue(&packet) {
-            let reply = Reply::Unsent(malformed.into());
-            self.completions.push_back(Completion { ticket, reply });
-            return;
-        }
-        let pending =
-            Pending { ticket, procedure, end: self.queued, time, deadline: Instant::now() + time };
+        let end = match self.outgoing.push(&packet) {
+            Ok(end) => end,
+            Err(malformed) => {
+                let reply = Reply::Unsent(malformed.into());
+                self.completions.push_back(Completion { ticket, reply });
+                return;
+            }
+        };
+        let pending = Pending { ticket, procedure, end, time, deadline: Instant::now() + time };
         self.pending.insert(serial, pending);
     }
 
@@ -261,63 +252,10 @@ impl Connection {
         Ok(from_bytes(&reply)?)
     }
 
-    fn queue(&mut self, packet: &Packet) -> Result<(), Malformed> {
-        let before = self.outgoing.len();
-        packet.write(&mut self.outgoing)?;
-        self.queued += (self.outgoing.len() - before) as u64;
-        self.ends.push_back(self.queued);
-        Ok(())
-    }
-
-    fn backlog(&self) -> usize {
-        self.outgoing.len() - self.sent
-    }
-
-    fn is_full(&self) -> bool {
-        self.backlog() >= BACKLOG_MAX
-    }
-
-    /// Writes what the kernel takes.
+    /// Writes what the stream takes.
     fn send(&mut self) {
-        loop {
-            let size = self.next_write();
-            let Some(rest) = self.outgoing.get(self.sent..self.sent + size) else { break };
-            if rest.is_empty() {
-                break;
-            }
-            match self.stream.write(rest) {
-                Ok(n) => {
-                    self.sent += n;
-                    self.written += n as u64;
-                    let left = self.ends.iter().take_while(|end| **end <= self.written).count();
-                    self.ends.drain(..left);
-                }
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                    if self.sent >= BACKLOG_MAX {
-                        self.outgoing.drain(..self.sent);
-                        self.sent = 0;
-                    }
-                    return;
-                }
-                Err(e) => return self.fail_writing(&e),
-            }
-        }
-        self.outgoing.clear();
-        self.sent = 0;
-        match self.stream.flush() {
-            Err(e) if !is_passing(&e) => self.fail_writing(&e),
-            _ => {}
-        }
-    }
-
-    /// How many bytes are given to the stream at once.
-    fn next_write(&self) -> usize {
-        match self.ends.front() {
-            Some(end) if self.stream.wants_single_packets() => {
-                usize::try_from(end - self.written).unwrap_or(usize::MAX).min(self.backlog())
-            }
-            _ => self.backlog(),
+        if let Err(error) = self.outgoing.send(self.stream.as_mut()) {
+            self.fail_writing(&error);
         }
     }
 
@@ -403,8 +341,9 @@ impl Connection {
             (Program::REMOTE, PacketKind::REPLY) => self.accept_reply(header, payload),
             (Program::KEEPALIVE, PacketKind::MESSAGE) => {
                 // a peer that asks and does not read gets no further answers
-                if header.procedure == PING && !self.is_full() {
-                    self.queue(&Packet { header: Header::keepalive(PONG), payload: Vec::new() })?;
+                if header.procedure == PING && !self.outgoing.is_full() {
+                    self.outgoing
+                        .push(&Packet { header: Header::keepalive(PONG), payload: Vec::new() })?;
                 }
                 Ok(())
             }
@@ -415,7 +354,7 @@ impl Connection {
     fn accept_reply(&mut self, header: Header, payload: Vec<u8>) -> Result<()> {
         let Header { serial, procedure, status, .. } = header;
         let expected = match self.pending.get(&serial) {
-            Some(pending) if pending.end <= self.written => pending.procedure,
+            Some(pending) if self.outgoing.is_written(pending.end) => pending.procedure,
             Some(_) => return Err(protocol(format!("a reply before its call: {header:?}"))),
             None => match self.abandoned.remove(&serial) {
                 Some(expected) if expected == procedure => return Ok(()),
@@ -466,7 +405,7 @@ impl Connection {
         }
         self.asked = Some(now);
         if let Err(malformed) =
-            self.queue(&Packet { header: Header::keepalive(PING), payload: Vec::new() })
+            self.outgoing.push(&Packet { header: Header::keepalive(PING), payload: Vec::new() })
         {
             self.fail(&malformed.into());
         }
@@ -482,7 +421,7 @@ impl Connection {
             let Pending { procedure, time, .. } = pending;
             let text = format!("libvirt did not answer {procedure:?} within {time:?}");
             let error = Error::new(ErrorCode::OPERATION_TIMEOUT, ErrorDomain::REMOTE, text);
-            if pending.end > self.written {
+            if !self.outgoing.is_written(pending.end) {
                 // the server does not even read: half a request cannot be taken back
                 self.fail(&error);
                 return;
@@ -502,80 +441,13 @@ impl Connection {
         self.broken = Some(error.clone());
         for Pending { ticket, end, .. } in std::mem::take(&mut self.pending).into_values() {
             let error = error.clone();
-            let reply = if end <= self.written { Reply::Lost(error) } else { Reply::Unsent(error) };
+            let reply = if self.outgoing.is_written(end) {
+                Reply::Lost(error)
+            } else {
+                Reply::Unsent(error)
+            };
             self.completions.push_back(Completion { ticket, reply });
         }
-    }
-}
-
-/// Sends and receives until at least one of `connections` has made progress or a deadline has
-/// passed. Returns at once if a completion can be taken, more can be submitted than before, or
-/// nothing is outstanding.
-pub(super) fn wait(connections: &mut [&mut Connection]) {
-    let mut made_room = false;
-    for connection in connections.iter_mut() {
-        let was_full = connection.is_full();
-        connection.send();
-        made_room |= was_full && !connection.is_full();
-    }
-    let idle = connections.iter().all(|c| c.pending.is_empty());
-    if made_room || idle || connections.iter().any(|c| !c.completions.is_empty()) {
-        return;
-    }
-    exchange(connections, None);
-}
-
-/// Sends and receives once, or until `until` if there is nothing to be done before.
-pub(super) fn wait_until(connection: &mut Connection, until: Instant) {
-    connection.send();
-    exchange(&mut [connection], Some(until));
-}
-
-fn exchange(connections: &mut [&mut Connection], until: Option<Instant>) {
-    let result = poll_all(connections, until);
-    let now = Instant::now();
-    for (i, connection) in connections.iter_mut().enumerate() {
-        match &result {
-            Ok(ready) if ready.get(i) == Some(&true) => {
-                connection.receive();
-                connection.send();
-            }
-            Ok(_) => {}
-            Err(errno) => connection.fail(&Error::system("poll", &(*errno).into())),
-        }
-        connection.expire(now);
-    }
-}
-
-/// Which of `connections` can be read or written, or have failed; none when a deadline, or `until`,
-/// has passed.
-fn poll_all(connections: &[&mut Connection], until: Option<Instant>) -> Result<Vec<bool>, Errno> {
-    let mut fds: Vec<PollFd<'_>> = connections
-        .iter()
-        .map(|c| {
-            let mut flags = PollFlags::empty();
-            flags.set(PollFlags::POLLIN, c.broken.is_none());
-            let writes = c.backlog() > 0 || c.stream.has_output();
-            flags.set(PollFlags::POLLOUT, c.broken.is_none() && writes);
-            PollFd::new(c.stream.fd(), flags)
-        })
-        .collect();
-    // what a stream has decrypted ahead is not seen by the kernel
-    let ahead = |c: &&mut Connection| c.broken.is_none() && c.stream.has_input();
-    if connections.iter().any(&ahead) {
-        return Ok(connections.iter().map(ahead).collect());
-    }
-    let deadline = connections.iter().filter_map(|c| c.next_deadline()).chain(until).min();
-    let timeout = deadline.map_or(PollTimeout::NONE, |deadline| {
-        // a millisecond more, so that the deadline has passed when the poll is over
-        let left = deadline.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
-        PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
-    });
-    match poll(&mut fds, timeout) {
-        Ok(_) | Err(Errno::EINTR) => {
-            Ok(fds.iter().map(|fd| fd.revents().is_some_and(|r| !r.is_empty())).collect())
-        }
-        Err(errno) => Err(errno),
     }
 }
 
@@ -585,10 +457,6 @@ fn lost(message: &str) -> Error {
 
 fn protocol(message: String) -> Error {
     Error::new(ErrorCode::RPC, ErrorDomain::RPC, message)
-}
-
-fn is_passing(error: &std::io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }
 
 fn io_error(error: &std::io::Error) -> Error {

@@ -15,6 +15,7 @@ mod execute;
 mod fake;
 mod lanes;
 mod observe;
+mod outgoing;
 mod request;
 mod session;
 mod times;

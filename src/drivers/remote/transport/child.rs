@@ -8,6 +8,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How much of what a program says on its standard error is kept: the last lines say why it ended.
@@ -68,15 +69,16 @@ impl Program {
             .stderr(Stdio::piped());
         let mut process = command.spawn().map_err(fail)?;
         let said = Arc::default();
-        if let Some(stderr) = process.stderr.take() {
-            keep_last(stderr, Arc::clone(&said));
-        }
-        Ok(ChildStream { socket: ours, process, program: self.clone(), said })
+        let listener = process.stderr.take().map(|stderr| keep_last(stderr, Arc::clone(&said)));
+        Ok(ChildStream { socket: ours, process, program: self.clone(), said, listener })
     }
 }
 
 /// Reads what the program says until it ends, so that it never waits for a reader.
-fn keep_last(mut stderr: impl io::Read + Send + 'static, said: Arc<Mutex<VecDeque<u8>>>) {
+fn keep_last(
+    mut stderr: impl io::Read + Send + 'static,
+    said: Arc<Mutex<VecDeque<u8>>>,
+) -> JoinHandle<()> {
     std::thread::spawn(move || {
         let mut buffer = [0; 1024];
         while let Ok(n @ 1..) = stderr.read(&mut buffer) {
@@ -85,7 +87,7 @@ fn keep_last(mut stderr: impl io::Read + Send + 'static, said: Arc<Mutex<VecDequ
             let surplus = kept.len().saturating_sub(SAID_MAX);
             kept.drain(..surplus);
         }
-    });
+    })
 }
 
 /// A running program; it ends when this is dropped.
@@ -95,6 +97,8 @@ pub(super) struct ChildStream {
     process: Child,
     program: Program,
     said: Arc<Mutex<VecDeque<u8>>>,
+    /// Reads what it says.
+    listener: Option<JoinHandle<()>>,
 }
 
 impl ChildStream {
@@ -110,8 +114,14 @@ impl ChildStream {
         }
     }
 
-    /// What it said last, a line at most a few.
+    /// What it said last, a few lines at the most.
     fn said(&self) -> Vec<String> {
+        // its last words may still be on their way; a program that it left behind may hold them up
+        let deadline = Instant::now() + END;
+        while self.listener.as_ref().is_some_and(|l| !l.is_finished()) && Instant::now() < deadline
+        {
+            std::thread::sleep(LOOK);
+        }
         let mut kept = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         let text = String::from_utf8_lossy(kept.make_contiguous()).into_owned();
         let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
