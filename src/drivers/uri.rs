@@ -3,33 +3,15 @@
 //! All forms that libvirt takes: `driver[+transport]://[user@][host][:port]/[path][?params]`, the
 //! legacy `xen`, and the empty URI. Parameters that nobody here knows are kept and passed on.
 
+mod parameters;
+
 use crate::diag::{Error, ErrorCode, ErrorDomain, Result, closest, excerpt};
+use parameters::{CONNECTION_PARAMETERS, read_parameters};
 use std::fmt::{self, Write as _};
 use std::net::Ipv6Addr;
 
 /// Longest URI, in bytes.
 const URI_MAX: usize = 4096;
-
-/// Parameters that concern the connection itself: they do not reach the server.
-const CONNECTION_PARAMETERS: [&str; 17] = [
-    "name",
-    "command",
-    "socket",
-    "auth",
-    "sshauth",
-    "netcat",
-    "keyfile",
-    "pkipath",
-    "known_hosts",
-    "known_hosts_verify",
-    "tls_priority",
-    "mode",
-    "proxy",
-    "no_sanity",
-    "no_verify",
-    "no_tty",
-    "authfile",
-];
 
 /// How the bytes reach a libvirt daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -416,81 +398,6 @@ fn read_port(text: &str) -> Read<Option<u16>> {
             Err(Problem::new(what, "a port is a number from 1 to 65535"))
         }
     }
-}
-
-fn read_parameters(query: &str) -> Read<Vec<(String, String)>> {
-    let mut parameters: Vec<(String, String)> = Vec::new();
-    for piece in query.split(['&', ';']).filter(|piece| !piece.is_empty()) {
-        let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
-        let (name, value) = (decode(name, "parameter")?, decode(value, "parameter")?);
-        if name.is_empty() {
-            return Err(Problem::new("a parameter has no name", "write ?name=value"));
-        }
-        if parameters.iter().any(|(other, _)| *other == name) {
-            let what = format!("the parameter {} stands there twice", excerpt(&name));
-            return Err(Problem::new(what, "leave one of them out"));
-        }
-        check_parameter(&name, &value)?;
-        parameters.push((name, value));
-    }
-    Ok(parameters)
-}
-
-/// Parameters of libvirt's that have no meaning here: why, and what to do instead.
-const MEANINGLESS: [(&str, &str, &str); 5] = [
-    (
-        "known_hosts",
-        "is for ssh libraries, and here the ssh program is used",
-        "set UserKnownHostsFile in ~/.ssh/config",
-    ),
-    (
-        "known_hosts_verify",
-        "is for ssh libraries, and here the ssh program is used",
-        "set StrictHostKeyChecking in ~/.ssh/config, or add no_verify=1",
-    ),
-    (
-        "sshauth",
-        "is for ssh libraries, and here the ssh program is used",
-        "set PreferredAuthentications in ~/.ssh/config",
-    ),
-    (
-        "tls_priority",
-        "is in GnuTLS's words, and here TLS is rustls's: 1.3 and 1.2 with today's suites",
-        "leave it out",
-    ),
-    (
-        "no_sanity",
-        "would switch off the checks of our own certificate, which are always made",
-        "leave it out; virt pki check says what is wrong with the certificate",
-    ),
-];
-
-/// Whether a parameter that concerns the connection has a value that can be used.
-fn check_parameter(name: &str, value: &str) -> Read<()> {
-    if let Some((_, why, hint)) = MEANINGLESS.iter().find(|(n, _, _)| *n == name) {
-        return Err(Problem::new(format!("the parameter {name} {why}"), *hint));
-    }
-    let expected = match name {
-        "mode" if Mode::parse(value).is_none() => "auto, direct or legacy",
-        "no_verify" | "no_tty" if value.parse::<i32>().is_err() => "0 or 1",
-        "proxy" if !["auto", "netcat", "native"].contains(&value) => "auto, netcat or native",
-        // The path ends up in a shell's command line on the other host when ssh uses netcat.
-        "socket" if !is_safe_path(value) => {
-            "an absolute path of letters, digits, '.', '_', '-' and '/'"
-        }
-        "command" | "netcat" | "keyfile" | "pkipath"
-            if value.is_empty() || value.starts_with('-') =>
-        {
-            "a path, which does not begin with '-'"
-        }
-        _ => return Ok(()),
-    };
-    let what = format!("the parameter {name} has the value '{}'", excerpt(value));
-    Err(Problem::new(what, format!("give it {expected}")))
-}
-
-fn is_safe_path(path: &str) -> bool {
-    path.starts_with('/') && path.chars().all(|c| c.is_ascii_alphanumeric() || "._-/".contains(c))
 }
 
 /// Takes percent escapes off. What they hide is held to the same rules as what stands in the open.

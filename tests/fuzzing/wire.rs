@@ -2,8 +2,8 @@
 //! aside for what is only announced, and what was read is written as the same bytes.
 
 use virt::wire::{
-    AuthType, Decode, DomainHandle, DomainStats, Encode, Event, FrameReader, Header, NetworkHandle,
-    Packet, PacketKind, Procedure, RemoteError, Status, from_bytes, to_bytes,
+    AuthType, Chars, Decode, DomainHandle, DomainStats, Encode, Event, FrameReader, Header,
+    NetworkHandle, Packet, PacketKind, Procedure, RemoteError, Status, from_bytes, to_bytes,
 };
 
 /// Bytes as a stream that arrives in pieces. Says whether there was a packet in it.
@@ -38,6 +38,9 @@ fn read_as_its_procedure_says(packet: &Packet) -> bool {
     if *kind == PacketKind::MESSAGE {
         return Event::decode(*procedure, payload).is_ok_and(|event| event.is_some());
     }
+    if *kind == PacketKind::MESSAGE {
+        return Event::decode(*procedure, payload).is_ok_and(|event| event.is_some());
+    }
     match *procedure {
         Procedure::AUTH_LIST => same::<Vec<AuthType>>(payload),
         Procedure::CONNECT_LIST_ALL_DOMAINS => same::<(Vec<DomainHandle>, u32)>(payload),
@@ -55,7 +58,7 @@ fn read_as_its_procedure_says(packet: &Packet) -> bool {
 /// The first byte chooses a result, the rest is its bytes. Says whether they were that.
 pub(crate) fn replies(data: &[u8]) -> bool {
     let Some((which, bytes)) = data.split_first() else { return false };
-    match which % 13 {
+    match which % 16 {
         0 => same::<RemoteError>(bytes),
         1 => same::<Vec<AuthType>>(bytes),
         2 => same::<(Vec<DomainHandle>, u32)>(bytes),
@@ -68,8 +71,20 @@ pub(crate) fn replies(data: &[u8]) -> bool {
         9 => same::<NetworkHandle>(bytes),
         10 => same::<String>(bytes),
         11 => same::<Option<String>>(bytes),
+        // a char may come with its sign or without
+        12 => from_bytes::<(i32, i32, Chars)>(bytes).is_ok(),
+        13 => event(bytes),
+        14 => same::<(String, Option<String>)>(bytes),
         _ => same::<Header>(bytes),
     }
+}
+
+/// Bytes as each of the events that are listened to.
+fn event(bytes: &[u8]) -> bool {
+    let numbers = [315, 318, 333, 354, 362, 367, 9999];
+    let decoded = numbers.map(|number| Event::decode(Procedure(number), bytes));
+    assert!(matches!(decoded, [.., Ok(None)]), "a number that is not known is no event");
+    decoded.iter().any(|event| matches!(event, Ok(Some(_))))
 }
 
 fn same<T: Decode + Encode>(bytes: &[u8]) -> bool {
