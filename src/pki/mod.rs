@@ -2,7 +2,7 @@
 //!
 //! Floor 1: imports only `diag`. It reads and writes the files of a PKI, and opens no connection:
 //! a stream gets its `rustls` configuration from [`client`] or [`server`], and words for a failed
-//! handshake from [`explain`].
+//! handshake from [`explain()`].
 
 mod allow;
 mod check;
