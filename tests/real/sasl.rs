@@ -1,6 +1,9 @@
 //! SASL against libvirtd: names and passwords from auth.conf and from a terminal, with virsh as the
 //! control.
 
+use super::tls::{LISTEN, Place};
+use super::transports::await_port;
+use crate::pki::maker::Spec;
 use crate::support::{Libvirtd, Needs, Ran, run, tool, trial_if, virt};
 use libtest_mimic::Trial;
 use std::fs;
@@ -38,6 +41,11 @@ pub(crate) fn trials() -> Vec<Trial> {
     let with_terminal = || tool("python3").and_then(|python| Ok((needs()?, python)));
     vec![
         trial_if(needs(), "real/sasl/auth_conf_lets_in_as_with_virsh", auth_conf),
+        trial_if(
+            needs().and_then(|p| tool("nsenter").map(|_| p)),
+            "real/sasl/over_tls_and_never_in_the_clear",
+            |saslpasswd2| over_the_network(&saslpasswd2),
+        ),
         trial_if(with_terminal(), "real/sasl/a_terminal_is_asked", |(saslpasswd2, python)| {
             terminal(&saslpasswd2, &python);
         }),
@@ -46,18 +54,48 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 /// A libvirtd that knows one user and asks for SASL.
 fn libvirtd(saslpasswd2: &Path) -> Libvirtd {
-    Libvirtd::start_with("auth_unix_rw = \"sasl\"\n", "", |directory| {
-        let sasl = directory.join("sasl2");
-        fs::create_dir(&sasl).unwrap();
-        let users = sasl.join("users.db");
-        let conf = format!("mech_list: scram-sha-256\nsasldb_path: {}\n", users.display());
-        fs::write(sasl.join("libvirt.conf"), conf).unwrap();
-        let mut command = Command::new(saslpasswd2);
-        command.args(["-p", "-a", "libvirt", "-c", "-f"]).arg(&users).arg(NAME);
-        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(PASSWORD.as_bytes()).unwrap();
-        assert!(child.wait().unwrap().success());
-    })
+    Libvirtd::start_with("auth_unix_rw = \"sasl\"\n", "", |dir| add_user(saslpasswd2, dir))
+}
+
+/// Puts what SASL needs to know of the user into a daemon's directory.
+fn add_user(saslpasswd2: &Path, directory: &Path) {
+    let sasl = directory.join("sasl2");
+    fs::create_dir(&sasl).unwrap();
+    let users = sasl.join("users.db");
+    let conf = format!("mech_list: scram-sha-256\nsasldb_path: {}\n", users.display());
+    fs::write(sasl.join("libvirt.conf"), conf).unwrap();
+    let mut command = Command::new(saslpasswd2);
+    command.args(["-p", "-a", "libvirt", "-c", "-f"]).arg(&users).arg(NAME);
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(PASSWORD.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
+/// Over TLS the server is known before the name is told; in the clear nobody is told anything.
+fn over_the_network(saslpasswd2: &Path) {
+    let ca = Spec::ca("our CA");
+    let conf = LISTEN.replace("listen_tcp = 0", "listen_tcp = 1\nauth_tcp = \"sasl\"");
+    let conf = conf.replace("auth_tls = \"none\"", "auth_tls = \"sasl\"");
+    let libvirtd = Libvirtd::start_with(&conf, "", |dir| {
+        add_user(saslpasswd2, dir);
+        let server = Spec::server("kvm").dns(&["localhost"]);
+        Place::new(&dir.join("server")).ca(&ca).end("server", &server, &ca);
+        Place::new(&dir.join("client")).ca(&ca).end("client", &Spec::client("me"), &ca);
+    });
+    await_port(&libvirtd, 16514);
+    let directory = tempfile::tempdir().unwrap();
+    let by = |uri: &str, password: &str| {
+        let mut command = virt(&["-c", uri, "get"]);
+        command.env("LIBVIRT_AUTH_FILE", auth_file(&directory, password));
+        hides(run(&mut libvirtd.inside(&command)))
+    };
+    let pkipath = libvirtd.path("client");
+    let tls = format!("test+tls://localhost/default?pkipath={}", pkipath.display());
+    assert!(by(&tls, PASSWORD).expect(0).stdout().contains("domain/test"));
+    let refused = by(&tls, "lion = mane").expect(1);
+    assert!(refused.stderr().contains("authentication failed"), "{refused}");
+    let refused = by("test+tcp://localhost/default", PASSWORD).expect(1);
+    assert!(refused.stderr().contains("SASL over plain tcp needs GSSAPI"), "{refused}");
 }
 
 /// An auth.conf with that password for every host.

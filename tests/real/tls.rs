@@ -21,7 +21,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 const PORT: u16 = 16514;
 
-const LISTEN: &str = r#"
+pub(super) const LISTEN: &str = r#"
 listen_tls = 1
 listen_tcp = 0
 auth_tls = "none"
@@ -32,10 +32,10 @@ key_file = "$dir/server/serverkey.pem"
 "#;
 
 /// Writes PEM files, and the key that all certificates share.
-struct Place<'a>(&'a Path);
+pub(super) struct Place<'a>(&'a Path);
 
 impl Place<'_> {
-    fn new(dir: &Path) -> Place<'_> {
+    pub(super) fn new(dir: &Path) -> Place<'_> {
         fs::create_dir_all(dir).unwrap();
         Place(dir)
     }
@@ -50,11 +50,11 @@ impl Place<'_> {
         self
     }
 
-    fn ca(&self, ca: &Spec) -> &Self {
+    pub(super) fn ca(&self, ca: &Spec) -> &Self {
         self.write("cacert.pem", "CERTIFICATE", &ca.root())
     }
 
-    fn end(&self, end: &str, certificate: &Spec, ca: &Spec) -> &Self {
+    pub(super) fn end(&self, end: &str, certificate: &Spec, ca: &Spec) -> &Self {
         self.write(&format!("{end}cert.pem"), "CERTIFICATE", &certificate.signed_by(ca));
         let key = self.0.join(format!("{end}key.pem"));
         fs::write(&key, KEY.serialize_pem()).unwrap();
