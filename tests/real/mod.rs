@@ -6,6 +6,7 @@ mod doctor;
 mod drift;
 mod edits;
 mod events;
+mod fleet;
 mod gate;
 mod held_back;
 mod host;
@@ -33,6 +34,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         tls::trials(),
         transports::trials(),
         doctor::trials(),
+        fleet::trials(),
         wellformed::trials(),
         samples::trials(&pool),
         drift::trials(&pool),
