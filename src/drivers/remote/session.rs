@@ -43,7 +43,7 @@ pub(super) fn open(
 ) -> Result<Connection> {
     let mut connection = Connection::new(endpoint.way.open(trace)?);
     let first = Request {
-        time: if endpoint.way.may_ask() { times::AUTHENTICATE } else { times::QUICK },
+        time: if endpoint.way.may_ask() { times::AUTHENTICATE } else { times::ANSWER },
         ..quick(Procedure::AUTH_LIST)
     };
     let types = trace.stage(Stage::Answer, |said| {

@@ -15,6 +15,10 @@ const DEFINE: Duration = Duration::from_secs(60);
 /// with much memory, or behind a slow hook, takes minutes.
 const LONG: Duration = Duration::from_secs(180);
 
+/// The first answer: a daemon that takes this long is not there, and a dead one is to be noticed
+/// within 30 s.
+pub(super) const ANSWER: Duration = Duration::from_secs(20);
+
 /// Opening may start a hypervisor's driver.
 pub(super) const OPEN: Duration = Duration::from_secs(30);
 
