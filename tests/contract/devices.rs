@@ -21,10 +21,12 @@ const NIC: &str = "<interface type='user'><mac address='52:54:00:AA:bb:01'/><mod
 const MAC: &str = "<mac address='52:54:00:AA:bb:01'/>";
 const DISK: &str = "<disk type='file' device='cdrom'><target dev='sdb' bus='scsi'/></disk>";
 
+/// libvirt 9.0 does not put a network card on the USB.
 fn applies(host: &Host) -> bool {
-    [OpKind::Attach, OpKind::Detach, OpKind::Update]
+    let can = [OpKind::Attach, OpKind::Detach, OpKind::Update]
         .iter()
-        .all(|op| host.supports(Kind::Domain, *op))
+        .all(|op| host.supports(Kind::Domain, *op));
+    can && !host.is_old()
 }
 
 fn attach(xml: &str, affect: Affect) -> Op {

@@ -7,6 +7,7 @@ use virt::diag::ErrorCode;
 use virt::drivers::Driver;
 use virt::model::{
     Call, Kind, ObservedResource, Op, OpKind, Outcome, ResourceId, Scope, State, Target, Uuid,
+    Version,
 };
 use virt::xml::Element;
 
@@ -89,6 +90,11 @@ impl Host {
 
     pub(crate) fn supports(&self, kind: Kind, op: OpKind) -> bool {
         self.driver.capabilities().unwrap().supports(kind, op)
+    }
+
+    /// Whether the host is of a libvirt that was seen to lack things: 9.0.0 did, 11.3.0 did not.
+    pub(crate) fn is_old(&self) -> bool {
+        self.driver.capabilities().unwrap().version < Version::new(9, 1, 0)
     }
 
     pub(crate) fn deviates(&self, deviation: Deviation) -> bool {
