@@ -35,6 +35,10 @@ impl Host {
         let driver = drivers::open(&Uri::parse(&uri)?, &context.environment())?;
         let capabilities = driver.capabilities()?;
         info!(uri, driver = driver.name(), took = ?begun.elapsed(), "connected");
+        let uri = match driver.uri() {
+            Some(chosen) if uri.is_empty() => chosen.to_owned(),
+            _ => uri,
+        };
         Ok(Self { uri, driver, capabilities })
     }
 

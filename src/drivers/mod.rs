@@ -30,6 +30,11 @@ pub trait Driver: Send + Sync {
     /// The driver's name, for people.
     fn name(&self) -> &'static str;
 
+    /// The host's own name for the connection, which says what an empty URI has come to.
+    fn uri(&self) -> Option<&str> {
+        None
+    }
+
     /// What the driver and its host can do.
     ///
     /// # Errors

@@ -18,6 +18,13 @@ pub(crate) fn trials() -> Vec<Trial> {
                 each_does_everything();
             },
         ),
+        trial_if(
+            needs(&[]),
+            "real/transports/no_uri_is_the_best_hypervisor_there_and_said",
+            |()| {
+                no_uri();
+            },
+        ),
         trial_if(needs(&[]), "real/transports/read_only_looks_and_changes_nothing", |()| {
             read_only();
         }),
@@ -41,8 +48,9 @@ pub(super) const SSHD: &str = r#"
   /usr/sbin/sshd -f "$dir/sshd_config" -E "$dir/sshd.log"
 "#;
 
-pub(super) const TCP: &str =
-    "listen_tls = 0\nlisten_tcp = 1\nlisten_addr = \"localhost\"\nauth_tcp = \"none\"\n";
+/// It listens on every address that there is, which in its namespace are those of the loopback
+/// interface.
+pub(super) const TCP: &str = "listen_tls = 0\nlisten_tcp = 1\nauth_tcp = \"none\"\n";
 
 /// Keys and configurations of an ssh server and of its client, which reaches `there` through
 /// `jump`, both of them this server.
@@ -90,6 +98,7 @@ fn uris(libvirtd: &Libvirtd, driver: &str, path: &str) -> Vec<String> {
         format!("{driver}+unix://{path}?socket={socket}"),
         format!("{driver}+tcp://localhost{path}"),
         format!("{driver}+tcp://127.0.0.1:16509{path}"),
+        format!("{driver}+tcp://[::1]{path}"),
         format!("{driver}+ext://{path}?command={relay}"),
         format!("{driver}+ssh://jump{path}?command={ssh}"),
         format!("{driver}+ssh://jump{path}?command={ssh}&proxy=native"),
@@ -177,6 +186,19 @@ pub(super) fn goes_round(libvirtd: &Libvirtd, uri: &str) {
     }
     ours(&["delete", "."], 0);
     assert_eq!(virsh_there(libvirtd, uri, &["list", "--all", "--name"]).trim(), "", "{uri}");
+}
+
+/// The daemon is where every program looks for it only in its own view of the files.
+fn no_uri() {
+    let libvirtd = Libvirtd::start();
+    let directory = tempfile::tempdir().unwrap();
+    write_manifests(directory.path());
+    let mut plan = Command::new("nsenter");
+    plan.arg(format!("--mount=/proc/{}/ns/mnt", libvirtd.first())).arg("--");
+    let virt = virt(&["plan", directory.path().to_str().unwrap()]);
+    plan.env_clear().arg(virt.get_program()).args(virt.get_args());
+    let ran = run(&mut plan).expect(0);
+    assert!(ran.stdout().contains(" on qemu:///system\n"), "{ran}");
 }
 
 fn read_only() {

@@ -89,7 +89,7 @@ impl Libvirtd {
     }
 
     /// A process that is in the daemon's namespaces: the script's own stays outside of some.
-    fn first(&self) -> u32 {
+    pub(crate) fn first(&self) -> u32 {
         self.processes().into_iter().min().expect("the daemon runs")
     }
 

@@ -139,8 +139,7 @@ fn effect(effect: Effect) -> String {
 fn totals(session: &Session, output: Output) -> String {
     let plan = &session.plan;
     let mut out = String::new();
-    let uri =
-        if session.host.uri.is_empty() { session.host.driver.name() } else { &session.host.uri };
+    let uri = &session.host.uri;
     let count = |action: Action| plan.changes.iter().filter(|c| c.action == action).count();
     let in_sync = count(Action::NoOp);
     let waiting = plan.changes.iter().filter(|c| !c.pending.is_empty()).count();

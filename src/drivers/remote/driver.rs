@@ -88,11 +88,6 @@ impl RemoteDriver {
         Ok(Self { host, read_only, lanes: Mutex::new(lanes), dial })
     }
 
-    /// The server's own name for the connection; for an empty URI, what it chose.
-    pub fn uri(&self) -> &str {
-        &self.host.uri
-    }
-
     /// The connections are sound whatever a panic interrupted: each checks itself before use.
     fn lanes(&self) -> MutexGuard<'_, Lanes> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
@@ -102,6 +97,10 @@ impl RemoteDriver {
 impl Driver for RemoteDriver {
     fn name(&self) -> &'static str {
         "remote"
+    }
+
+    fn uri(&self) -> Option<&str> {
+        Some(&self.host.uri)
     }
 
     fn capabilities(&self) -> Result<Capabilities> {
