@@ -8,7 +8,7 @@
 //! it is still there. That takes one of the five calls that a daemon works on, so it is asked only
 //! while one of them is free.
 
-use super::events::Arrived;
+use super::arrived::Arrived;
 mod waiting;
 
 pub(super) use waiting::{wait, wait_until};

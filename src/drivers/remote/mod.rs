@@ -5,6 +5,7 @@
 //! and one for calls that may wait for a guest, and while it is watched a third for events. What is
 //! deliberately absent: resending, and any knowledge of plans.
 
+mod arrived;
 mod auth;
 mod connection;
 mod driver;
