@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use tracing::warn;
 
 /// How long both sides have to prove who they are.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
 
 /// What libvirt's server says once it has seen and accepted our certificate.
 const WELCOME: u8 = 1;
@@ -229,4 +229,130 @@ fn turned_away(host: &str) -> Error {
         "the server wants a client certificate of its own authority that is not revoked and whose \
          name is on its list (tls_allowed_dn_list), if it has one; its log says which it was",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+    use super::*;
+    use crate::drivers::remote::trace::Trace;
+    use crate::pki::{End, Files, Places};
+    use rustls::{ServerConnection, StreamOwned};
+    use std::net::TcpListener;
+    use std::path::Path;
+
+    /// A CA, a server `localhost` and a client.
+    fn certificates(directory: &Path) {
+        let places = |end| Places::of(end, Some(directory));
+        let ca = pki::authority("test", 1).unwrap();
+        pki::write_pair(&Places::of_authority(Some(directory)), &ca).unwrap();
+        for (end, name) in [(End::Server, "localhost"), (End::Client, "me")] {
+            let pair = pki::issue(end, &[name.to_owned()], &ca, 1).unwrap();
+            pki::write_pair(&places(end), &pair).unwrap();
+        }
+    }
+
+    type Serve = fn(&mut StreamOwned<ServerConnection, TcpStream>);
+
+    /// Opens a stream to a server that does as it is told once somebody connects.
+    fn opened(serve: Serve) -> (Result<TlsStream>, String) {
+        let directory = tempfile::tempdir().unwrap();
+        certificates(directory.path());
+        let config = pki::server(&Files::of_server(Some(directory.path())), None).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            let (tcp, _) = listener.accept().unwrap();
+            serve(&mut StreamOwned::new(ServerConnection::new(config).unwrap(), tcp));
+        });
+        let server = Server { host: "localhost".into(), port };
+        let credentials =
+            pki::client(&Files::of_client(Some(directory.path()), 0, None), true).unwrap();
+        let mut said = String::new();
+        let tcp = server.connect(&mut Trace::default()).unwrap();
+        let stream = open(tcp, &server, &credentials, &mut said);
+        (stream, said)
+    }
+
+    fn refused_with(serve: Serve, text: &str) {
+        let begun = Instant::now();
+        let error = opened(serve).0.unwrap_err();
+        assert!(error.message.contains(text) && error.hint.is_some(), "{error}");
+        assert!(begun.elapsed() < HANDSHAKE_TIMEOUT * 3, "{:?}", begun.elapsed());
+    }
+
+    #[test]
+    fn a_server_is_believed_once_it_has_said_welcome() {
+        refused_with(
+            |server| {
+                server.write_all(&[2]).unwrap();
+                server.flush().unwrap();
+                let _ = server.read(&mut [0; 9]);
+            },
+            "not as libvirt does",
+        );
+        // it finishes the handshake and says nothing, as libvirt's does with a stranger
+        refused_with(
+            |server| {
+                let _ = server.conn.complete_io(&mut server.sock);
+            },
+            "does not accept our certificate",
+        );
+        refused_with(|_| {}, "localhost");
+        refused_with(
+            |server| {
+                let _ = io::Read::read(&mut server.sock, &mut [0; 1]);
+                std::thread::sleep(HANDSHAKE_TIMEOUT * 2);
+            },
+            "did not finish the TLS handshake within",
+        );
+    }
+
+    #[test]
+    fn bytes_pass_both_ways_however_many_there_are() {
+        const MANY: usize = 3 << 20;
+        let (stream, said) = opened(|server| {
+            server.write_all(&[WELCOME]).unwrap();
+            server.flush().unwrap();
+            let mut bytes = vec![0; MANY];
+            server.read_exact(&mut bytes).unwrap();
+            server.write_all(&bytes).unwrap();
+            server.flush().unwrap();
+        });
+        let mut stream = stream.unwrap();
+        assert!(said.starts_with("TLSv1_3"), "{said}");
+        let sent: Vec<u8> = (0..MANY).map(|n| n.to_le_bytes()[0]).collect();
+        let (mut written, mut got) = (0, Vec::new());
+        let mut buffer = vec![0; 64 << 10];
+        while got.len() < MANY {
+            let mut idle = true;
+            if written < MANY {
+                match stream.write(&sent[written..]) {
+                    Ok(n) => {
+                        written += n;
+                        idle = n == 0;
+                    }
+                    Err(e) => assert!(is_passing(&e), "{e}"),
+                }
+            } else {
+                stream.flush().unwrap();
+            }
+            match stream.read(&mut buffer) {
+                Ok(0) => panic!("it ended after {} bytes", got.len()),
+                Ok(n) => {
+                    got.extend_from_slice(&buffer[..n]);
+                    idle = false;
+                }
+                Err(e) => assert!(is_passing(&e), "{e}"),
+            }
+            if idle && !stream.has_input() {
+                let mut flags = PollFlags::POLLIN;
+                flags.set(PollFlags::POLLOUT, stream.has_output() || written < MANY);
+                let mut fds = [PollFd::new(stream.fd(), flags)];
+                assert!(poll(&mut fds, PollTimeout::from(10_000u16)).unwrap() > 0, "it hangs");
+            }
+        }
+        assert!(got == sent);
+    }
 }
