@@ -356,11 +356,16 @@ impl Fleet {
 
     /// How the run ends: the worst of all hosts, and what is wrong with the manifests.
     fn end(&self, tally: &Tally<'_>) -> Run {
-        if let Some(id) = tally.nowhere() {
-            return Err(nobody_names(id, &self.loaded.desired));
-        }
         let wrong = self.loaded.diagnostics.has_errors();
-        Ok(tally.exit.worse(if wrong { Exit::Error } else { Exit::Done }))
+        let exit = tally.exit.worse(if wrong { Exit::Error } else { Exit::Done });
+        match tally.nowhere() {
+            None => Ok(exit),
+            // a slip in the command line is not worth more than what came of the hosts
+            Some(id) if matches!(exit, Exit::Done | Exit::Changes | Exit::Pending) => {
+                Err(nobody_names(id, &self.loaded.desired))
+            }
+            Some(_) => Ok(exit),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use super::context::Context;
 use super::exit::{Exit, Run};
 use super::session::{Session, Target, prepare};
 use super::view::{human, json};
-use crate::diag::{Error, Result};
+use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
 use crate::reconcile::planfile;
 use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
@@ -52,6 +52,12 @@ pub(crate) fn exit(session: &Session, detailed: bool) -> Exit {
 /// definitions.
 pub(crate) fn save(context: &Context, session: &Session, path: Option<&Path>) -> Result<()> {
     let Some(path) = path else { return Ok(()) };
+    if session.host.capabilities.read_only {
+        let text = "a plan made with --read-only cannot be saved: it knows no secrets, and would \
+                    define without them";
+        return Err(Error::new(ErrorCode::OPERATION_DENIED, ErrorDomain::NONE, text)
+            .hint("leave --read-only out"));
+    }
     let text = planfile::save(&session.plan, &session.host.uri)?;
     let name = path.display().to_string();
     let mut options = std::fs::OpenOptions::new();

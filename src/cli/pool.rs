@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 
@@ -60,8 +61,10 @@ pub(crate) fn each<T: Send>(
                     while !stop.load(Ordering::Relaxed)
                         && let Some(at) = lane.members.get(next.fetch_add(1, Ordering::Relaxed))
                     {
+                        // a defect that shows on one host must not hide what came of the others
+                        let done = catch_unwind(AssertUnwindSafe(|| work(*at)));
                         // nobody hears it if telling has ended
-                        let _ = sender.send((*at, work(*at)));
+                        let _ = sender.send((*at, done));
                     }
                 });
             }
@@ -69,15 +72,26 @@ pub(crate) fn each<T: Send>(
         drop(sender);
         let mut turns = turns.into_iter().peekable();
         let mut early = BTreeMap::new();
+        let mut panicked = None;
         for (finished, (at, done)) in (1..).zip(receiver) {
             early.insert(at, done);
             count(finished);
             while let Some(done) = turns.peek().and_then(|at| early.remove(at)) {
                 let Some(at) = turns.next() else { break };
+                let done = match done {
+                    Ok(done) => done,
+                    Err(panic) => {
+                        panicked.get_or_insert(panic);
+                        continue;
+                    }
+                };
                 if !stop.load(Ordering::Relaxed) && !tell(at, done) {
                     stop.store(true, Ordering::Relaxed);
                 }
             }
+        }
+        if let Some(panic) = panicked {
+            resume_unwind(panic);
         }
     });
 }

@@ -32,9 +32,12 @@ const PATTERN_MAX: usize = 1024;
 impl Pattern {
     /// Reads a line. What makes no sense matches nobody.
     pub(super) fn read(text: &str) -> Self {
-        let text: String = text.chars().take(PATTERN_MAX).collect();
+        if text.chars().count() > PATTERN_MAX {
+            // no attribute is without a kind
+            return Self(vec![Piece::One(String::new(), Vec::new())]);
+        }
         let mut pieces = Vec::new();
-        for piece in split(&text) {
+        for piece in split(text) {
             let rest = piece.trim_start().trim_start_matches('*');
             if rest.len() < piece.trim_start().len() {
                 pieces.push(Piece::Any);

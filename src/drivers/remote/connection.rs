@@ -254,6 +254,10 @@ impl Connection {
 
     /// Writes what the stream takes.
     fn send(&mut self) {
+        // what was called unsent must stay so
+        if self.broken.is_some() {
+            return;
+        }
         if let Err(error) = self.outgoing.send(self.stream.as_mut()) {
             self.fail_writing(&error);
         }

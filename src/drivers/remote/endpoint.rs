@@ -117,8 +117,9 @@ fn socket(
         return Ok((path.into(), name));
     }
     let directory = directory(uri, env)?;
-    let file =
-        |file: &str| directory.join(format!("{file}{}", if env.read_only { "-ro" } else { "" }));
+    // a session has one socket, and the flag of CONNECT_OPEN is enough
+    let suffix = if env.read_only && !is_session(uri, env) { "-ro" } else { "" };
+    let file = |file: &str| directory.join(format!("{file}{suffix}"));
     let legacy = file(LEGACY_SOCKET);
     let own = |driver: &str| {
         let (_, own) = DAEMONS.iter().find(|(d, _)| *d == driver)?;
@@ -168,6 +169,8 @@ fn ssh(uri: &Uri, env: &Environment) -> Result<Program> {
                 .hint("name it with socket=PATH, or leave proxy=netcat out"));
         }
         _ if session => Proxy::Native,
+        // netcat would take libvirtd's socket instead
+        None | Some(Proxy::Auto) if uri.mode() == Mode::Direct => Proxy::Native,
         asked => asked.unwrap_or(Proxy::Auto),
     };
     if proxy == Proxy::Netcat && uri.mode() == Mode::Direct {
@@ -330,5 +333,12 @@ mod tests {
         assert_eq!(path("qemu:///system"), "/var/run/libvirt/libvirt-sock-ro");
         assert_eq!(path("qemu:///system?mode=direct"), "/var/run/libvirt/virtqemud-sock-ro");
         assert_eq!(path("qemu:///system?socket=/a"), "/a");
+        let env = Environment::new(Some("/run/user/1000".into()), None);
+        let env = Environment { uid: 1000, read_only: true, ..env };
+        let session = Uri::parse("qemu:///session").unwrap();
+        let Way::Unix(path) = Endpoint::choose(&session, &env, |_| false).unwrap().way else {
+            panic!()
+        };
+        assert_eq!(path, Path::new("/run/user/1000/libvirt/libvirt-sock"));
     }
 }

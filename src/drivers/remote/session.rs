@@ -75,8 +75,16 @@ pub(super) fn open(
 /// The first answer through ssh proves, or its lack refutes, three things at once.
 fn tell_apart(trace: &mut Trace, host: &str, error: Option<&Error>) {
     const STAGES: [Stage; 4] = [Stage::Ssh, Stage::Helper, Stage::Socket, Stage::Answer];
-    let words = error.map(|e| e.source.as_ref().map_or(String::new(), |s| s.message.clone()));
-    let last = words.map_or(Stage::Answer, |words| fault(host, &words).0);
+    let said = |e: &Error| {
+        let words = e.source.as_ref().filter(|words| words.code == ErrorCode::SYSTEM_ERROR);
+        words.map(|words| words.message.clone())
+    };
+    let last = match error.map(said) {
+        None => Stage::Answer,
+        Some(Some(words)) => fault(host, &words).0,
+        // nobody has said where it ended
+        Some(None) => return,
+    };
     let passed: Vec<Stage> = STAGES.into_iter().take_while(|s| *s != last).collect();
     trace.split_last(&passed, last);
 }

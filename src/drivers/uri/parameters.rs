@@ -80,6 +80,7 @@ fn check_parameter(name: &str, value: &str) -> Read<()> {
     let expected = match name {
         "mode" if Mode::parse(value).is_none() => "auto, direct or legacy",
         "no_verify" | "no_tty" if value.parse::<i32>().is_err() => "0 or 1",
+        "name" if value.starts_with('-') => "a URI such as qemu:///system",
         "proxy" if !["auto", "netcat", "native"].contains(&value) => "auto, netcat or native",
         // The path ends up in a shell's command line on the other host when ssh uses netcat.
         "socket" if !is_safe_path(value) => {

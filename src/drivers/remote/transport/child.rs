@@ -114,7 +114,7 @@ impl ChildStream {
         }
     }
 
-    /// What it said last, a few lines at the most.
+    /// What it said last, a few lines at the most, the last one first.
     fn said(&self) -> Vec<String> {
         // its last words may still be on their way; a program that it left behind may hold them up
         let deadline = Instant::now() + END;
@@ -126,7 +126,8 @@ impl ChildStream {
         let text = String::from_utf8_lossy(kept.make_contiguous()).into_owned();
         let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
         let first = lines.len().saturating_sub(4);
-        lines.into_iter().skip(first).map(excerpt).collect()
+        // the last line says why
+        lines.into_iter().skip(first).rev().map(excerpt).collect()
     }
 }
 
@@ -170,8 +171,10 @@ impl Drop for ChildStream {
         // end of input is how both ssh and a helper learn that they are done
         let _ = self.socket.shutdown(std::net::Shutdown::Both);
         if self.ended().is_none() {
-            let _ = self.process.kill();
-            let _ = self.process.wait();
+            // one that has become another user's is not ours to end, nor to wait for
+            if self.process.kill().is_ok() {
+                let _ = self.process.wait();
+            }
         }
     }
 }
@@ -207,14 +210,14 @@ mod tests {
         assert_eq!(stream.write(b"x\n").unwrap(), 2);
         assert_eq!(read(&mut stream), b"got x\n");
         let words = stream.last_words().unwrap();
-        assert!(words.message.contains("exit status: 3 and said: one / two"), "{words}");
+        assert!(words.message.contains("exit status: 3 and said: two / one"), "{words}");
     }
 
     #[test]
     fn much_said_is_neither_waited_for_nor_kept() {
         let mut stream = shell("yes | head -c 1000000 >&2; echo; echo why >&2").spawn().unwrap();
         assert_eq!(read(&mut stream), b"\n");
-        assert!(stream.last_words().unwrap().message.ends_with("why"));
+        assert!(stream.last_words().unwrap().message.contains("and said: why"));
         assert!(stream.said.lock().unwrap().len() <= SAID_MAX);
     }
 

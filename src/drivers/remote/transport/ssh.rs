@@ -92,7 +92,7 @@ pub(in super::super) fn remote_command(uri: &Uri, proxy: Proxy, read_only: bool)
             netcat()
         ),
     };
-    // the login shell may be any: it only has to hand one quoted word to a POSIX shell
+    // the login shell only has to hand one quoted word, as POSIX quotes it, to a POSIX shell
     format!("sh -c {}", quoted(&script))
 }
 

@@ -27,6 +27,8 @@ pub(super) struct TlsStream {
     tls: ClientConnection,
     /// Whether the last read left decrypted bytes behind.
     more: bool,
+    /// What is wrong with the bytes behind those that were decrypted.
+    failed: Option<io::Error>,
 }
 
 /// Makes a TLS stream of `tcp`: both sides have proven who they are when it returns. What was agreed
@@ -48,7 +50,7 @@ pub(super) fn open(
     })?;
     let tls = ClientConnection::new(Arc::clone(&credentials.config), name)
         .map_err(|e| refused(&server.host, &e))?;
-    let mut stream = TlsStream { tcp, tls, more: false };
+    let mut stream = TlsStream { tcp, tls, more: false, failed: None };
     stream.shake_hands(&server.host)?;
     let version = stream.tls.protocol_version().and_then(|v| v.as_str()).unwrap_or("TLS");
     let suite = stream.tls.negotiated_cipher_suite().map(|s| s.suite());
@@ -64,6 +66,21 @@ pub(super) fn open(
 }
 
 impl TlsStream {
+    /// Bytes that have been decrypted, or the end of them; nothing if more has to come first.
+    fn decrypted(&mut self, buffer: &mut [u8]) -> Option<io::Result<usize>> {
+        self.more = false;
+        match self.tls.reader().read(buffer) {
+            Ok(n) => {
+                self.more = n == buffer.len();
+                Some(Ok(n))
+            }
+            // libvirtd ends without a word; packets have lengths, so nothing can be cut unseen
+            Err(e) if e.kind() == ErrorKind::UnexpectedEof => Some(Ok(0)),
+            Err(e) if e.kind() == ErrorKind::WouldBlock => None,
+            Err(e) => Some(Err(e)),
+        }
+    }
+
     fn shake_hands(&mut self, host: &str) -> Result<()> {
         let deadline = Instant::now() + HANDSHAKE_TIMEOUT;
         while self.tls.is_handshaking() {
@@ -121,29 +138,20 @@ impl TlsStream {
 
 impl Stream for TlsStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            match self.tls.reader().read(buffer) {
-                Ok(n) => {
-                    self.more = n == buffer.len();
-                    return Ok(n);
-                }
-                // libvirtd ends without a word; packets have lengths, so nothing can be cut unseen
-                Err(e) if e.kind() == ErrorKind::UnexpectedEof => return Ok(0),
-                Err(e) if e.kind() == ErrorKind::WouldBlock => {}
-                Err(e) => return Err(e),
-            }
-            self.more = false;
-            self.tls.read_tls(&mut self.tcp)?;
-            if let Err(error) = self.tls.process_new_packets() {
-                let _ = self.flush();
-                return Err(io::Error::new(ErrorKind::InvalidData, error));
-            }
-            // a new key may have to be acknowledged
-            match self.flush() {
-                Err(e) if !is_passing(&e) => return Err(e),
-                _ => {}
-            }
+        if let Some(read) = self.decrypted(buffer) {
+            return read;
         }
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        self.tls.read_tls(&mut self.tcp)?;
+        if let Err(error) = self.tls.process_new_packets() {
+            self.failed = Some(io::Error::new(ErrorKind::InvalidData, error));
+        }
+        // a new key may have to be acknowledged; if that fails, so will the next write
+        let _ = self.flush();
+        // what came may be no data: the caller counts how often it asks
+        self.decrypted(buffer).unwrap_or_else(|| Err(ErrorKind::Interrupted.into()))
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
