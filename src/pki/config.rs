@@ -1,7 +1,7 @@
 //! From the files of one end to its configuration of `rustls`; files that are not good are refused.
 
 use super::allow::Pattern;
-use super::crl;
+use super::crl::{self, Revoked};
 use super::explain::explain;
 use super::files::{End, Files};
 use super::load::{Certificate, Loaded, load, whose};
@@ -42,6 +42,7 @@ pub fn client(files: &Files, verify: bool) -> Result<ClientTls> {
         Some(verifiers) => builder.with_custom_certificate_verifier(Arc::new(Servers {
             webpki: verifiers.servers,
             authorities,
+            revoked: verifiers.revoked,
             warnings: Arc::clone(&warnings),
         })),
         None => {
@@ -67,7 +68,8 @@ pub fn server(files: &Files, allowed_dns: Option<&[String]>) -> Result<Arc<Serve
             .hint("make both with `virt pki server`"));
     };
     let allowed = allowed_dns.map(|list| list.iter().map(|line| Pattern::read(line)).collect());
-    let clients = Clients { webpki: verifiers.clients, authorities, allowed };
+    let Verifiers { clients: webpki, revoked, .. } = verifiers;
+    let clients = Clients { webpki, authorities, revoked, allowed };
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|e| from_rustls(&e))?
@@ -92,6 +94,7 @@ pub(super) struct Own {
 struct Verifiers {
     servers: Arc<WebPkiServerVerifier>,
     clients: Arc<dyn ClientCertVerifier>,
+    revoked: Revoked,
 }
 
 type Sound = (Option<Verifiers>, Option<CertifiedKey>, Vec<Certificate>, Arc<CryptoProvider>);
@@ -208,7 +211,7 @@ impl Own {
                 .enforce_revocation_expiration()
                 .build()
                 .map_err(failed)?;
-        Ok(Verifiers { servers, clients })
+        Ok(Verifiers { servers, clients, revoked: Revoked::of(&self.loaded) })
     }
 
     /// What is wrong with this end's own chain: the other end would refuse it, and say less.

@@ -1,14 +1,42 @@
 //! Lists of revoked certificates, when they are loaded.
 
-use super::facts::broken;
+use super::facts::{Facts, broken};
 use super::load::Loaded;
 use super::problem::refusal;
 use crate::diag::Error;
 use rustls::pki_types::UnixTime;
+use std::collections::HashSet;
 use std::path::Path;
 use x509_parser::prelude::FromDer as _;
 use x509_parser::revocation_list::CertificateRevocationList;
 use x509_parser::x509::SubjectPublicKeyInfo;
+
+/// What the lists revoke, all of them together: each by the CA's name and its serial number.
+///
+/// webpki asks one list of an issuer, passes over a list that says it covers only a part, and never
+/// asks about a CA that is trusted by itself. Being on any list is enough here.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Revoked(HashSet<(Vec<u8>, Vec<u8>)>);
+
+impl Revoked {
+    /// What the lists that were loaded revoke.
+    pub(super) fn of(loaded: &Loaded) -> Self {
+        let mut all = HashSet::new();
+        for bytes in &loaded.crls {
+            // one that cannot be read is refused where the lists are checked
+            let Ok((_, crl)) = CertificateRevocationList::from_der(bytes) else { continue };
+            let issuer = crl.issuer().as_raw();
+            let serials = crl.iter_revoked_certificates().map(|r| r.raw_serial().to_vec());
+            all.extend(serials.map(|serial| (issuer.to_vec(), serial)));
+        }
+        Self(all)
+    }
+
+    /// Whether this certificate is on a list.
+    pub(super) fn has(&self, facts: &Facts) -> bool {
+        !self.0.is_empty() && self.0.contains(&(facts.issuer.clone(), facts.serial.clone()))
+    }
+}
 
 /// What to do about a list that is not good.
 const RENEW: &str = "have the CA write a new list, and put that there";

@@ -45,6 +45,12 @@ pub(super) struct Facts {
     pub(super) subject: Vec<u8>,
     /// The issuer as bytes.
     pub(super) issuer: Vec<u8>,
+    /// The serial number as bytes, by which an issuer revokes it.
+    pub(super) serial: Vec<u8>,
+    /// How many CAs may stand between this one and a leaf, if it says so.
+    pub(super) path_length: Option<u32>,
+    /// Whether it limits the names of what is below it.
+    pub(super) limits_names: bool,
     /// The subject's relative names, each mostly of one attribute.
     pub(super) name: Vec<Vec<Attribute>>,
     /// Whether it has a subjectAltName at all.
@@ -115,6 +121,9 @@ impl Facts {
         let mut facts = Self {
             subject: certificate.subject().as_raw().to_vec(),
             issuer: certificate.issuer().as_raw().to_vec(),
+            serial: certificate.raw_serial().to_vec(),
+            path_length: None,
+            limits_names: false,
             name: attributes(certificate.subject()),
             has_alternatives: false,
             dns: Vec::new(),
@@ -143,7 +152,11 @@ impl Facts {
 
     fn take(&mut self, extension: &ParsedExtension<'_>, critical: bool) -> Result<(), Fault> {
         match extension {
-            ParsedExtension::BasicConstraints(basic) => self.authority = Some(basic.ca),
+            ParsedExtension::BasicConstraints(basic) => {
+                self.authority = Some(basic.ca);
+                self.path_length = basic.path_len_constraint;
+            }
+            ParsedExtension::NameConstraints(_) => self.limits_names = true,
             ParsedExtension::KeyUsage(usage) => {
                 self.usage = Some(Usage {
                     critical,

@@ -1,6 +1,7 @@
 //! Whether the certificate of the other end is good: webpki's verdict, and what it leaves open.
 
 use super::allow::Pattern;
+use super::crl::Revoked;
 use super::facts::Facts;
 use super::files::End;
 use super::load::Certificate;
@@ -23,7 +24,25 @@ const OTHERS_MAX: usize = 7;
 pub(super) struct Servers {
     pub(super) webpki: Arc<WebPkiServerVerifier>,
     pub(super) authorities: Vec<Certificate>,
+    /// What they, and CAs below them, have revoked.
+    pub(super) revoked: Revoked,
     pub(super) warnings: Arc<Mutex<Vec<String>>>,
+}
+
+impl Servers {
+    /// Whether the common name will do. Limits on names would not be held to it, so where there are
+    /// any it does not count.
+    fn by_common_name(
+        &self,
+        leaf: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+    ) -> bool {
+        let limits = |der: &CertificateDer<'_>| Facts::read(der).is_ok_and(|f| f.limits_names);
+        let limited =
+            others.iter().any(limits) || self.authorities.iter().any(|ca| ca.facts.limits_names);
+        !limited && by_common_name(leaf, name)
+    }
 }
 
 impl ServerCertVerifier for Servers {
@@ -39,7 +58,7 @@ impl ServerCertVerifier for Servers {
         let verdict = self.webpki.verify_server_cert(leaf, others, name, ocsp, now).map(|_| ());
         // webpki looks at the name last: all else has passed by then
         let verdict = match verdict {
-            Err(e) if is_name(&e) && by_common_name(leaf, name) => {
+            Err(e) if is_name(&e) && self.by_common_name(leaf, others, name) => {
                 let warning = format!(
                     "the server's certificate names {} only in its common name; \
                      make it again with a subjectAltName",
@@ -53,7 +72,8 @@ impl ServerCertVerifier for Servers {
             }
             other => other,
         };
-        judge(leaf, others, &self.authorities, End::Server, now, verdict)?;
+        let trust = (self.authorities.as_slice(), &self.revoked);
+        judge(leaf, others, trust, End::Server, now, verdict)?;
         Ok(ServerCertVerified::assertion())
     }
 
@@ -85,6 +105,8 @@ impl ServerCertVerifier for Servers {
 pub(super) struct Clients {
     pub(super) webpki: Arc<dyn ClientCertVerifier>,
     pub(super) authorities: Vec<Certificate>,
+    /// What they, and CAs below them, have revoked.
+    pub(super) revoked: Revoked,
     /// With a list, nobody else is let in.
     pub(super) allowed: Option<Vec<Pattern>>,
 }
@@ -102,7 +124,8 @@ impl ClientCertVerifier for Clients {
     ) -> Result<ClientCertVerified, Error> {
         short(others, End::Client)?;
         let verdict = self.webpki.verify_client_cert(leaf, others, now).map(|_| ());
-        judge(leaf, others, &self.authorities, End::Client, now, verdict)?;
+        let trust = (self.authorities.as_slice(), &self.revoked);
+        judge(leaf, others, trust, End::Client, now, verdict)?;
         if let Some(allowed) = &self.allowed {
             let facts = read(leaf, || whose(End::Client))?;
             if !allowed.iter().any(|pattern| pattern.matches(&facts.name)) {
@@ -205,38 +228,73 @@ fn short(others: &[CertificateDer<'_>], end: End) -> Result<(), Error> {
 fn judge(
     leaf: &CertificateDer<'_>,
     others: &[CertificateDer<'_>],
-    authorities: &[Certificate],
+    (authorities, revoked): (&[Certificate], &Revoked),
     end: End,
     now: UnixTime,
     verdict: Result<(), Error>,
 ) -> Result<(), Error> {
-    use CertificateError::{Revoked, UnknownIssuer};
+    use CertificateError::{Revoked as OnList, UnknownIssuer};
     // of a stranger's certificate nothing else is worth saying
-    if let Err(Error::InvalidCertificate(UnknownIssuer | Revoked)) = verdict {
+    if let Err(Error::InvalidCertificate(UnknownIssuer | OnList)) = verdict {
         return verdict;
     }
     let facts = read(leaf, || whose(end))?;
     if let Some(fault) = sanity(&facts, Role::Leaf(end), now).into_iter().next() {
         return Err(Problem { fault, whose: whose(end) }.into());
     }
-    let mut issuers = vec![facts.issuer];
+    let on_a_list = || Err(Error::InvalidCertificate(OnList));
+    if revoked.has(&facts) {
+        return on_a_list();
+    }
+    let mut chain = vec![facts];
     for other in others {
         let whose = || format!("an intermediate certificate of the {}", end.word());
         let facts = read(other, whose)?;
         if let Some(fault) = sanity(&facts, Role::Authority, now).into_iter().next() {
             return Err(Problem { fault, whose: whose() }.into());
         }
-        issuers.push(facts.issuer);
+        if revoked.has(&facts) {
+            return on_a_list();
+        }
+        chain.push(facts);
     }
     verdict?;
     // to webpki a trusted CA is a name and a key; it may have expired since the file was read
-    for ca in authorities.iter().filter(|ca| issuers.contains(&ca.facts.subject)) {
+    let used = |ca: &&Certificate| chain.iter().any(|c| c.issuer == ca.facts.subject);
+    for ca in authorities.iter().filter(used) {
+        if revoked.has(&ca.facts) {
+            return on_a_list();
+        }
         if let Some(fault) = validity(&ca.facts, now).into_iter().next() {
             let whose = format!("the certificate of the CA {}", ca.facts.distinguished_name());
             return Err(Problem { fault, whose }.into());
         }
     }
-    Ok(())
+    match below(&chain, authorities) {
+        Some(fault) => Err(Problem { fault, whose: whose(end) }.into()),
+        None => Ok(()),
+    }
+}
+
+/// Whether more CAs stand between a trusted one and the leaf than that allows: to webpki its limit
+/// does not count. The chain begins with the leaf.
+fn below(chain: &[Facts], authorities: &[Certificate]) -> Option<Fault> {
+    let mut at = chain.first()?;
+    for between in 0..chain.len() {
+        let mut trusted = authorities.iter().filter(|ca| ca.facts.subject == at.issuer).peekable();
+        if trusted.peek().is_some() {
+            let allows = |ca: &Certificate| {
+                let most = ca
+                    .facts
+                    .path_length
+                    .map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
+                between <= most
+            };
+            return (!trusted.any(allows)).then_some(Fault::ChainTooLong(between));
+        }
+        at = chain.iter().skip(1).find(|c| c.subject == at.issuer)?;
+    }
+    None
 }
 
 fn read(der: &CertificateDer<'_>, whose: impl Fn() -> String) -> Result<Facts, Error> {

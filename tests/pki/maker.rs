@@ -43,6 +43,10 @@ macro_rules! moment {
 pub(crate) struct Spec {
     pub(crate) subject: Vec<(DnType, String)>,
     pub(crate) basic: Option<(bool, bool)>,
+    /// How many CAs may stand below, if this is a CA.
+    pub(crate) path_length: Option<u8>,
+    /// Whether it lets what is below it have names of `.lab` only.
+    pub(crate) lab_only: bool,
     pub(crate) usage: Option<(bool, u8)>,
     pub(crate) purposes: Option<(bool, Vec<&'static [u8]>)>,
     pub(crate) names: Vec<SanType>,
@@ -58,6 +62,8 @@ impl Spec {
         Self {
             subject: vec![(DnType::CountryName, "UK".into()), (DnType::CommonName, name.into())],
             basic: None,
+            path_length: None,
+            lab_only: false,
             usage: None,
             purposes: None,
             names: Vec::new(),
@@ -112,8 +118,17 @@ impl Spec {
             params.custom_extensions.push(extension);
         };
         if let Some((critical, ca)) = self.basic {
-            let content: &[u8] = if ca { b"\x30\x03\x01\x01\xff" } else { b"\x30\x00" };
-            extend(&[2, 5, 29, 19], critical, content.to_vec());
+            let content = match (ca, self.path_length) {
+                (true, None) => b"\x30\x03\x01\x01\xff".to_vec(),
+                (true, Some(n)) => vec![0x30, 6, 1, 1, 0xff, 2, 1, n],
+                (false, _) => b"\x30\x00".to_vec(),
+            };
+            extend(&[2, 5, 29, 19], critical, content);
+        }
+        if self.lab_only {
+            // NameConstraints { permittedSubtrees [0] { { dNSName [2] "lab" } } }
+            let content = b"\x30\x09\xa0\x07\x30\x05\x82\x03lab".to_vec();
+            extend(&[2, 5, 29, 30], true, content);
         }
         if let Some((critical, bits)) = self.usage {
             let content = if bits == 0 {

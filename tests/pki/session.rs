@@ -1,11 +1,12 @@
 //! Whole sessions: names, chains, lists of names, revocation.
 
-use super::handshake::{Outcome, Place, shake, wild_client, wild_server};
+use super::handshake::{Outcome, Place, pem, shake, wild_client, wild_server};
 use super::maker::{KEY, OTHER_KEY, Spec, crl};
 use crate::support::trial;
 use libtest_mimic::Trial;
 use rcgen::DnType;
 use rustls::pki_types::CertificateDer;
+use std::sync::Arc;
 use std::time::Instant;
 use virt::pki::End;
 
@@ -16,6 +17,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("pki/S02", two_cas),
         trial("pki/C35_C36_S15", chains),
         trial("pki/X4_X5_X6", revoked),
+        trial("pki/beyond_webpki", beyond_webpki),
         trial("pki/X10_X11", empty_list_and_a_bad_one_later),
         trial("pki/X12_X13", strangers),
         trial("pki/X14_X15", long_chains),
@@ -187,6 +189,50 @@ fn revoked() {
             End::Server => own.server(None).map(|_| ()),
         };
         assert!(said.unwrap_err().contains("revoked"));
+    }
+}
+
+/// What webpki alone would let pass: a second list of one CA, a trusted CA that another has revoked,
+/// a limit of a trusted CA on what is below it, and one on names where only a common name is.
+fn beyond_webpki() {
+    let (ca, middle) = (ca(), Spec::ca("middle"));
+    let client = Spec::client("libvirt");
+    let lists = [crl(&ca, &KEY, &[], 24), crl(&ca, &KEY, &[client.serial, middle.serial], 24)];
+    let server = |authorities: &[CertificateDer<'_>]| {
+        let place = Place::new(authorities)
+            .with(End::Server, &[Spec::server("libvirt.org").signed_by(&ca)]);
+        let blocks: Vec<(&str, &[u8])> = lists.iter().map(|l| ("X509 CRL", l.as_ref())).collect();
+        place.write("cacrl.pem", &pem(&blocks));
+        place.server(None).unwrap()
+    };
+    let chain = [client.signed_by(&ca)];
+    let said = shake(wild_client(&chain), "libvirt.org", server(&[ca.root()])).server;
+    assert!(said.unwrap_err().contains("revoked"));
+    let middle_der = middle.signed_by(&ca);
+    let chain = [Spec::client("below").signed_by(&middle), middle_der.clone()];
+    let trusting = server(&[ca.root(), middle_der.clone()]);
+    let said = shake(wild_client(&chain), "libvirt.org", trusting).server;
+    assert!(said.unwrap_err().contains("revoked"));
+    let short = Spec { path_length: Some(0), ..Spec::ca("our CA") };
+    let chain = [Spec::client("below").signed_by(&middle), middle.signed_by(&short)];
+    let trusting = Place::new(&[short.root()])
+        .with(End::Server, &[Spec::server("libvirt.org").signed_by(&short)])
+        .server(None)
+        .unwrap();
+    let said = shake(wild_client(&chain), "libvirt.org", Arc::clone(&trusting)).server;
+    assert!(said.is_err(), "a CA below one that allows none");
+    let direct = [Spec::client("direct").signed_by(&short)];
+    assert_eq!(shake(wild_client(&direct), "libvirt.org", trusting).server, Ok(()));
+    for (lab_only, good) in [(false, true), (true, false)] {
+        let limited = Spec { lab_only, ..Spec::ca("our CA") };
+        let place = Place::new(&[limited.root()])
+            .with(End::Client, &[Spec::client("me").signed_by(&limited)]);
+        let server = [Spec::server("libvirt.org").signed_by(&limited)];
+        let own = Spec::server("x.lab").dns(&["x.lab"]).signed_by(&limited);
+        let sound = Place::new(&[limited.root()]).with(End::Server, &[own]).server(None);
+        let server = wild_server(&sound.unwrap(), &server);
+        let said = shake(place.client().unwrap().config, "libvirt.org", server).client;
+        assert_eq!(said.is_ok(), good, "{said:?}");
     }
 }
 
