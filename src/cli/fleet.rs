@@ -17,6 +17,7 @@ use crate::manifest::{HostDesired, Loaded};
 use crate::model::{HostPattern, ResourceId, Roster};
 use crate::reconcile::Options;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -82,11 +83,32 @@ pub(crate) fn chosen(
 
 /// Looks at the URIs of all hosts: the manifests' floor knows no URIs.
 pub(crate) fn check_uris(loaded: &mut Loaded) {
+    let mut known: BTreeMap<String, &HostDesired> = BTreeMap::new();
+    let mut one_by_two_names = false;
     for host in &loaded.fleet {
-        if let Err(e) = Uri::parse(&host.connect) {
-            let problem = Diagnostic::error("bad-setting", e.message.clone()).at(host.span);
-            loaded.diagnostics.push(Diagnostic { hint: e.hint.clone(), ..problem });
+        let uri = match Uri::parse(&host.connect) {
+            Ok(uri) => uri,
+            Err(e) => {
+                let problem = Diagnostic::error("bad-setting", e.message.clone()).at(host.span);
+                loaded.diagnostics.push(Diagnostic { hint: e.hint.clone(), ..problem });
+                continue;
+            }
+        };
+        let first = *known.entry(uri.destination()).or_insert(host);
+        // the same to the letter is said where the file is read
+        if first.name != host.name && first.connect != host.connect {
+            one_by_two_names = true;
+            loaded.diagnostics.push(
+                Diagnostic::error("ambiguous-hosts", "two names lead to one host")
+                    .at(host.span)
+                    .related(first.span, format!("the first is {}", first.name))
+                    .hint("leave one out: each would prune what is the other's"),
+            );
         }
+    }
+    if one_by_two_names {
+        // then nobody is asked for anything
+        loaded.desired = Arc::default();
     }
     loaded.diagnostics.sort();
 }

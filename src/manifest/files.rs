@@ -49,7 +49,7 @@ pub(super) struct VirtTomlFile {
 /// and cannot stand for its whole set, so `complete` is off.
 pub(super) fn find(paths: &[PathBuf], out: &mut Diagnostics) -> Found {
     let found = Found { complete: true, ..Found::default() };
-    let mut walk = Walk { found, seen: BTreeSet::new(), settings: BTreeMap::new(), out };
+    let mut walk = Walk { found, seen: BTreeMap::new(), settings: BTreeMap::new(), out };
     for path in paths {
         walk.root(path);
     }
@@ -58,8 +58,9 @@ pub(super) fn find(paths: &[PathBuf], out: &mut Diagnostics) -> Found {
 
 struct Walk<'a> {
     found: Found,
-    /// Real paths met so far: neither a symbolic link nor a path given twice makes two of one.
-    seen: BTreeSet<PathBuf>,
+    /// Real paths met so far, and the `virt.toml` nearest to each: neither a symbolic link nor a path
+    /// given twice makes two of one.
+    seen: BTreeMap<PathBuf, Option<usize>>,
     /// Where each `virt.toml` stands in the list.
     settings: BTreeMap<PathBuf, usize>,
     out: &'a mut Diagnostics,
@@ -110,7 +111,7 @@ impl Walk<'_> {
     }
 
     fn directory(&mut self, path: &Path, mut nearest: Option<usize>, depth: usize) {
-        if !self.is_new(path) {
+        if !self.is_new(path, nearest) {
             return;
         }
         if depth > DEPTH_MAX {
@@ -151,13 +152,30 @@ impl Walk<'_> {
             if self.found.complete {
                 self.give_up(path, "there are too many manifests", FILES_MAX);
             }
-        } else if self.is_new(path) {
+        } else if self.is_new(path, nearest) {
             self.found.manifests.push(Manifest { path: path.to_owned(), format, nearest });
         }
     }
 
-    fn is_new(&mut self, path: &Path) -> bool {
-        self.seen.insert(real(path))
+    /// Whether this path was not met before. One that is met under another choice of hosts would be
+    /// for the first only, and the others would take it for gone.
+    fn is_new(&mut self, path: &Path, nearest: Option<usize>) -> bool {
+        match self.seen.entry(real(path)) {
+            Entry::Vacant(place) => {
+                place.insert(nearest);
+                return true;
+            }
+            Entry::Occupied(known) if *known.get() == nearest => return false,
+            Entry::Occupied(_) => {}
+        }
+        self.found.complete = false;
+        let text = format!("two ways lead here, and the {FILE} nearest to each is another");
+        self.out.push(
+            Diagnostic::error("ambiguous-hosts", text)
+                .address(path.display().to_string())
+                .hint("copy the manifests, or let them choose their hosts themselves"),
+        );
+        false
     }
 
     fn unreadable(&mut self, path: &Path, error: &std::io::Error) {

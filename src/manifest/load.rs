@@ -419,6 +419,25 @@ mod tests {
     }
 
     #[test]
+    fn what_two_choices_of_hosts_lead_to_is_not_taken_for_one() {
+        let dir = Dir::new(&[
+            (
+                "virt.toml",
+                "set = 'f'\nhosts.a.connect = 'test:///a'\nhosts.b.connect = 'test:///b'\n",
+            ),
+            ("a/virt.toml", "hosts = ['a']\n"),
+            ("b/virt.toml", "hosts = ['b']\n"),
+            (".shared/web.xml", &domain("web", "")),
+        ]);
+        for host in ["a", "b"] {
+            std::os::unix::fs::symlink("../.shared", dir.0.join(host).join("common")).unwrap();
+        }
+        let loaded = dir.load();
+        assert_eq!(problems(&loaded), [" ambiguous-hosts"]);
+        assert!(!loaded.desired.complete, "nothing is pruned");
+    }
+
+    #[test]
     fn the_samples_are_sound() {
         let loaded = load(&[Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests")]);
         assert_eq!(problems(&loaded), Vec::<String>::new());
