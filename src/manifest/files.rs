@@ -49,7 +49,7 @@ pub(super) struct VirtTomlFile {
 /// and cannot stand for its whole set, so `complete` is off.
 pub(super) fn find(paths: &[PathBuf], out: &mut Diagnostics) -> Found {
     let found = Found { complete: true, ..Found::default() };
-    let mut walk = Walk { found, seen: BTreeMap::new(), settings: BTreeMap::new(), out };
+    let mut walk = Walk { found, seen: BTreeMap::new(), roots: 0, settings: BTreeMap::new(), out };
     for path in paths {
         walk.root(path);
     }
@@ -58,9 +58,11 @@ pub(super) fn find(paths: &[PathBuf], out: &mut Diagnostics) -> Found {
 
 struct Walk<'a> {
     found: Found,
-    /// Real paths met so far, and the `virt.toml` nearest to each: neither a symbolic link nor a path
-    /// given twice makes two of one.
-    seen: BTreeMap<PathBuf, Option<usize>>,
+    /// Real paths met so far, below which of the given paths, and the `virt.toml` nearest to each:
+    /// neither a symbolic link nor a path given twice makes two of one.
+    seen: BTreeMap<PathBuf, (usize, Option<usize>)>,
+    /// How many of the given paths were begun.
+    roots: usize,
     /// Where each `virt.toml` stands in the list.
     settings: BTreeMap<PathBuf, usize>,
     out: &'a mut Diagnostics,
@@ -68,6 +70,7 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn root(&mut self, path: &Path) {
+        self.roots += 1;
         match fs::metadata(path) {
             Err(e) => self.unreadable(path, &e),
             Ok(meta) if meta.is_dir() => {
@@ -162,11 +165,16 @@ impl Walk<'_> {
     fn is_new(&mut self, path: &Path, nearest: Option<usize>) -> bool {
         match self.seen.entry(real(path)) {
             Entry::Vacant(place) => {
-                place.insert(nearest);
+                place.insert((self.roots, nearest));
                 return true;
             }
-            Entry::Occupied(known) if *known.get() == nearest => return false,
-            Entry::Occupied(_) => {}
+            Entry::Occupied(known) => {
+                let (root, choice) = *known.get();
+                // a path that was given twice is only that
+                if root != self.roots || choice == nearest {
+                    return false;
+                }
+            }
         }
         self.found.complete = false;
         let text = format!("two ways lead here, and the {FILE} nearest to each is another");

@@ -136,6 +136,7 @@ fn sections_are_updated(host: &Host) {
     let lan = host.network("parts", &subnet(91));
     lan.define().start();
     let invalid = [ErrorCode::OPERATION_INVALID];
+    let dns = [NetworkSection::DnsHost, NetworkSection::DnsTxt];
     for (section, path, [xml, value], changed) in ENTRIES {
         let path = Path::parse(path).unwrap();
         let both_have = |value: Option<&str>| {
@@ -148,7 +149,7 @@ fn sections_are_updated(host: &Host) {
         lan.refused(update(NetworkCommand::AddLast, section, xml), &invalid);
         match changed {
             // libvirt 9.0 only adds and deletes these
-            Some([xml, _]) if section == NetworkSection::DnsHost && host.is_old() => {
+            Some([xml, _]) if dns.contains(&section) && host.is_old() => {
                 let unsupported = [ErrorCode::OPERATION_UNSUPPORTED];
                 lan.refused(update(NetworkCommand::Modify, section, xml), &unsupported);
                 lan.done(update(NetworkCommand::Delete, section, added));

@@ -88,9 +88,9 @@ impl Libvirtd {
         inside
     }
 
-    /// A process that is in the daemon's namespaces: the script's own stays outside of some.
+    /// The script's process, which is in the daemon's namespaces but for that of processes.
     pub(crate) fn first(&self) -> u32 {
-        self.processes().into_iter().min().expect("the daemon runs")
+        self.daemon.id()
     }
 
     /// Its socket.
