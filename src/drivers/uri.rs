@@ -42,6 +42,17 @@ impl Transport {
             Self::Ext => "ext",
         }
     }
+
+    /// The port where nothing else is said: IANA's for libvirt and for ssh. For ssh its
+    /// configuration may have another one.
+    pub(crate) fn default_port(self) -> Option<u16> {
+        match self {
+            Self::Tls => Some(16_514),
+            Self::Tcp => Some(16_509),
+            Self::Ssh => Some(22),
+            Self::Unix | Self::Ext => None,
+        }
+    }
 }
 
 impl fmt::Display for Transport {
@@ -231,12 +242,7 @@ impl Uri {
     /// equal stay different.
     pub fn destination(&self) -> String {
         let transport = self.transport().filter(|t| *t != Transport::Unix);
-        let port = self.port.or(match transport {
-            Some(Transport::Tls) => Some(16_514),
-            Some(Transport::Tcp) => Some(16_509),
-            Some(Transport::Ssh) => Some(22),
-            _ => None,
-        });
+        let port = self.port.or_else(|| transport.and_then(Transport::default_port));
         let command = self.parameter("command").filter(|_| transport == Some(Transport::Ext));
         let host = self.host.as_ref().map(|host| host.to_ascii_lowercase());
         let parts = (self.server_name(), host, port, self.parameter("socket"), command);

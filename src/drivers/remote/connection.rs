@@ -8,11 +8,11 @@
 //! it is still there. That takes one of the five calls that a daemon works on, so it is asked only
 //! while one of them is free.
 
-use super::arrived::Arrived;
 mod waiting;
 
 pub(super) use waiting::{wait, wait_until};
 
+use super::arrived::Arrived;
 use super::outgoing::Outgoing;
 use super::transport::Stream;
 use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
@@ -279,7 +279,10 @@ impl Connection {
             (Some(words), _) => {
                 let hint = words.hint.clone();
                 let outer = outer.caused_by(words);
-                hint.map_or_else(|| outer.clone(), |hint| outer.clone().hint(hint))
+                match hint {
+                    Some(hint) => outer.hint(hint),
+                    None => outer,
+                }
             }
             (None, Some(error)) => outer.caused_by(io_error(error)),
             (None, None) => outer,

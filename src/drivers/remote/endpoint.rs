@@ -7,10 +7,6 @@ use crate::drivers::uri::{Mode, Transport, Uri};
 use crate::pki;
 use std::path::{Path, PathBuf};
 
-/// The ports of libvirt's daemons.
-const PORT_TLS: u16 = 16_514;
-const PORT_TCP: u16 = 16_509;
-
 /// The ssh program where the URI names no other.
 const SSH: &str = "ssh";
 
@@ -64,20 +60,20 @@ impl Endpoint {
         exists: impl Fn(&Path) -> bool,
     ) -> Result<Self> {
         let read_only = env.read_only;
-        let server = |port| Server {
+        let server = |transport: Transport| Server {
             host: uri.host().unwrap_or_default().to_owned(),
-            port: uri.port().unwrap_or(port),
+            port: uri.port().or(transport.default_port()).unwrap_or_default(),
         };
         let way = match uri.transport() {
             None | Some(Transport::Unix) => {
                 let (path, name) = socket(uri, env, exists)?;
                 return Ok(Self { way: Way::Unix(path), name, read_only });
             }
-            Some(Transport::Tcp) => Way::Tcp(server(PORT_TCP)),
+            Some(Transport::Tcp) => Way::Tcp(server(Transport::Tcp)),
             Some(Transport::Tls) => {
                 let pkipath = uri.parameter("pkipath").map(Path::new);
                 Way::Tls {
-                    server: server(PORT_TLS),
+                    server: server(Transport::Tls),
                     files: pki::Files::of_client(pkipath, env.uid, env.home.as_deref()),
                     verify: !uri.switch("no_verify"),
                 }
