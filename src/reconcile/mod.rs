@@ -18,6 +18,7 @@ mod plan;
 pub mod planfile;
 mod secret;
 mod status;
+pub mod watch;
 
 pub use apply::{Clock, Event, Report, Status, StepReport, SystemClock, apply};
 pub use changes::{
