@@ -1,6 +1,6 @@
 //! Walking a plan: calls in batches, waits, and what became of each step. Nothing is decided here.
 
-use super::changes::{Plan, Step, StepAction, Until};
+use super::changes::{Otherwise, Plan, Step, StepAction, Until};
 use super::overlay::{Side, overlay};
 use super::ownership::{read_mark, without_mark};
 use crate::diag::{Error, ErrorCode, ErrorDomain, SourceId};
@@ -267,7 +267,7 @@ impl<'a> Walk<'a, '_> {
             } else if self.clock.now() < deadline {
                 still.push((step, deadline));
             } else {
-                let status = self.time_is_over(step, otherwise.as_ref(), *timeout);
+                let status = self.time_is_over(step, otherwise, *timeout);
                 self.finish(step, status);
             }
         }
@@ -278,8 +278,8 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    fn time_is_over(&self, step: &Step, otherwise: Option<&Op>, timeout: Duration) -> Status {
-        let Some(op) = otherwise else {
+    fn time_is_over(&self, step: &Step, otherwise: &Otherwise, timeout: Duration) -> Status {
+        let Otherwise::Call(op) = otherwise else {
             let text = format!("the guest did not shut down within {} s", timeout.as_secs());
             let e = Error::new(ErrorCode::OPERATION_TIMEOUT, ErrorDomain::NONE, text)
                 .address(step.target.id.to_string())
@@ -327,6 +327,14 @@ fn came_about(call: &Call, observed: &Observed) -> Option<bool> {
         | Op::Update { .. }
         | Op::SetMemory { .. }
         | Op::SetVcpus { .. }
+        | Op::Pin { .. }
+        | Op::AddIoThread { .. }
+        | Op::DeleteIoThread { .. }
+        | Op::Tune { .. }
+        | Op::SetLifecycle { .. }
+        | Op::SetMemoryStatsPeriod { .. }
+        | Op::ResizeDisk { .. }
+        | Op::Rename { .. }
         | Op::SetMetadata { .. }
         | Op::NetworkUpdate { .. } => None,
     }

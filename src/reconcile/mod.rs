@@ -22,7 +22,7 @@ pub mod watch;
 
 pub use apply::{Clock, Event, Report, Status, StepReport, SystemClock, apply};
 pub use changes::{
-    Action, FieldChange, Options, Plan, Refusal, ResourceChange, Step, StepAction, Until,
+    Action, FieldChange, Options, Otherwise, Plan, Refusal, ResourceChange, Step, StepAction, Until,
 };
 pub use overlay::{Change, Edit, Origin, Overlay, Side, overlay};
 pub use plan::{fingerprint, plan};

@@ -1,7 +1,6 @@
 //! When two values say the same: units, numbers, sets, addresses, machine types.
 
-use crate::model::{Mac, Uuid, memory_bytes, memory_kib};
-use std::collections::BTreeSet;
+use crate::model::{Mac, Uuid, memory_bytes, memory_kib, number_set};
 use std::net::IpAddr;
 
 /// What a quantity is counted in.
@@ -95,8 +94,12 @@ pub(crate) fn same_value(element: &str, attribute: Option<&str>, want: &str, liv
     match attribute {
         Some("machine") => same_machine(want, live),
         Some("mode" | "fmode" | "dmode") => octal(want).is_some() && octal(want) == octal(live),
-        Some(name) if is_set(element, name) => set(want).is_some() && set(want) == set(live),
-        None if is_set(element, "") => set(want).is_some() && set(want) == set(live),
+        Some(name) if is_set(element, name) => {
+            number_set(want).is_some() && number_set(want) == number_set(live)
+        }
+        None if is_set(element, "") => {
+            number_set(want).is_some() && number_set(want) == number_set(live)
+        }
         // a host rounds a screen's memories up to a power of two
         Some("vram" | "vram64" | "ram" | "vgamem") if element == "model" => {
             want.parse::<u64>().ok().and_then(u64::checked_next_power_of_two) == live.parse().ok()
@@ -175,33 +178,6 @@ fn number(text: &str) -> Option<i128> {
 
 fn octal(text: &str) -> Option<u32> {
     u32::from_str_radix(text, 8).ok()
-}
-
-/// Largest number a set may hold: libvirt's own bound for processors and nodes.
-const SET_MAX: u32 = 16_384;
-
-/// The members of a set written as `0-2,5,^1`.
-pub(super) fn set(text: &str) -> Option<BTreeSet<u32>> {
-    let mut members = BTreeSet::new();
-    for piece in text.split(',').map(str::trim).filter(|p| !p.is_empty()) {
-        let (piece, remove) = match piece.strip_prefix('^') {
-            Some(rest) => (rest, true),
-            None => (piece, false),
-        };
-        let (first, last) = piece.split_once('-').unwrap_or((piece, piece));
-        let (first, last): (u32, u32) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
-        if last > SET_MAX {
-            return None;
-        }
-        for n in first..=last {
-            if remove {
-                members.remove(&n);
-            } else {
-                members.insert(n);
-            }
-        }
-    }
-    Some(members)
 }
 
 #[cfg(test)]
