@@ -5,9 +5,12 @@ use super::context::Context;
 use super::exit::{Exit, Failure, Run};
 use super::plan;
 use super::session::{Host, Session, Target, prepare};
+use super::signals::stop_on_signal;
 use super::view::{human, json, progress::Progress};
 use crate::diag::{Error, ErrorCode, ErrorDomain};
-use crate::reconcile::{Plan, Report, Status, SystemClock, apply, fingerprint, planfile};
+use crate::reconcile::{
+    Event, Plan, Report, Status, SystemClock, apply_until, fingerprint, planfile,
+};
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, Read as _};
 use std::path::Path;
@@ -75,7 +78,13 @@ pub(crate) fn carry_out(context: &Context, session: &Session, run: &RunOptions) 
         refuse_to_change(context);
         return Applied::ReadOnly;
     }
-    let report = walk(context, &session.plan, &session.host, usize::from(run.parallel));
+    let report = match walk(context, &session.plan, &session.host, run) {
+        Ok(report) => report,
+        Err(e) => {
+            context.show_error(&e);
+            return Applied::Failed;
+        }
+    };
     // what was done is told even if the host cannot be read any more
     let after = match session.plan.is_empty() {
         true => Ok(None),
@@ -108,18 +117,20 @@ fn refuse_to_change(context: &Context) -> Exit {
     Exit::Refused
 }
 
-fn walk(context: &Context, plan: &Plan, host: &Host, parallel: usize) -> Report {
+fn walk(context: &Context, plan: &Plan, host: &Host, run: &RunOptions) -> Result<Report, Error> {
+    let stop = stop_on_signal()?;
     let mut progress = Progress::new(context, plan.steps.len());
-    let report = apply(plan, host.driver.as_ref(), &SystemClock, parallel, &mut |event| {
-        progress.event(event);
-    });
+    let mut show = |event: Event<'_>| progress.event(event);
+    let parallel = usize::from(run.parallel);
+    let driver = host.driver.as_ref();
+    let report = apply_until(plan, driver, &SystemClock, parallel, &stop, &mut show);
     progress.clear();
     for step in &report.steps {
         if let Status::Failed(e) | Status::Unknown(e) = &step.status {
             context.show_error(e);
         }
     }
-    report
+    Ok(report)
 }
 
 /// Asks whether what was shown is to be done.
@@ -179,7 +190,7 @@ fn saved_plan(context: &Context, path: &Path, run: &RunOptions) -> Run {
     if run.confirm && !confirmed(context)? {
         return Ok(Exit::Refused);
     }
-    let report = walk(context, &plan, &host, usize::from(run.parallel));
+    let report = walk(context, &plan, &host, run)?;
     context.result_or_nobody(&match context.output.format {
         Format::Human => human::report(&plan, &report, None, context.output),
         Format::Json => context.line(json::saved_summary(&plan, &connection, &report)),

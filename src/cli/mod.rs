@@ -23,6 +23,7 @@ mod plan;
 mod pool;
 mod schema;
 mod session;
+mod signals;
 mod tally;
 mod validate;
 mod view;

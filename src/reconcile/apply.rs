@@ -4,7 +4,7 @@ use super::changes::{Otherwise, Plan, Step, StepAction, Until};
 use super::overlay::{Side, overlay};
 use super::ownership::{read_mark, without_mark};
 use crate::diag::{Error, ErrorCode, ErrorDomain, SourceId};
-use crate::drivers::Driver;
+use crate::drivers::{Driver, Stop};
 use crate::model::{
     Call, Detail, Observed, ObservedResource, Op, Outcome, ResourceId, Scope, State, Target,
 };
@@ -46,7 +46,7 @@ pub enum Status {
     Failed(Error),
     /// It was sent, no answer came, and reading the host again did not tell either.
     Unknown(Error),
-    /// It was not tried, because a step before it did not come to its end.
+    /// It was not tried, because a step before it did not come to its end, or the run was stopped.
     Skipped,
 }
 
@@ -64,6 +64,8 @@ pub struct StepReport {
 pub struct Report {
     /// One entry for each step of the plan, in its order.
     pub steps: Vec<StepReport>,
+    /// Whether the run was stopped before its end.
+    pub stopped: bool,
 }
 
 impl Report {
@@ -101,6 +103,19 @@ pub fn apply(
     parallel: usize,
     on_event: &mut dyn FnMut(Event<'_>),
 ) -> Report {
+    apply_until(plan, driver, clock, parallel, &Stop::default(), on_event)
+}
+
+/// The same until `stop` says so: calls that are sent are heard out, nothing more is begun, and
+/// waits end.
+pub fn apply_until(
+    plan: &Plan,
+    driver: &dyn Driver,
+    clock: &dyn Clock,
+    parallel: usize,
+    stop: &Stop,
+    on_event: &mut dyn FnMut(Event<'_>),
+) -> Report {
     let mut walk = Walk {
         plan,
         driver,
@@ -109,7 +124,7 @@ pub fn apply(
         status: vec![None; plan.steps.len()],
         waits: Vec::new(),
     };
-    loop {
+    while !stop.is_stopped() {
         walk.skip_what_cannot_follow();
         let batch = walk.ready(parallel.max(1));
         if !batch.is_empty() {
@@ -119,12 +134,13 @@ pub fn apply(
         }
         walk.poll_waits();
     }
+    let stopped = walk.status.iter().any(Option::is_none) && stop.is_stopped();
     let steps = plan.steps.iter().zip(walk.status);
     let steps = steps.map(|(step, status)| StepReport {
         id: step.id,
         status: status.unwrap_or(Status::Skipped),
     });
-    Report { steps: steps.collect() }
+    Report { steps: steps.collect(), stopped }
 }
 
 struct Walk<'a, 'e> {

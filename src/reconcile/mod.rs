@@ -20,7 +20,7 @@ mod secret;
 mod status;
 pub mod watch;
 
-pub use apply::{Clock, Event, Report, Status, StepReport, SystemClock, apply};
+pub use apply::{Clock, Event, Report, Status, StepReport, SystemClock, apply, apply_until};
 pub use changes::{
     Action, FieldChange, Options, Otherwise, Plan, Refusal, ResourceChange, Step, StepAction, Until,
 };

@@ -278,6 +278,7 @@ pub(crate) fn report(
             Status::Done => continue,
             Status::Failed(e) => format!("failed: {e}"),
             Status::Unknown(e) => format!("outcome unknown: {e}"),
+            Status::Skipped if report.stopped => "not tried: it was told to stop".to_owned(),
             Status::Skipped => "not tried, since a step before it did not succeed".to_owned(),
         };
         let _ = writeln!(out, "    {} {}  {}", step.target.id, step.action.word(), excerpt(&why));

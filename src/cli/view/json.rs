@@ -176,6 +176,7 @@ fn result(plan: &Plan, connection: &str, report: &Report) -> Value {
         "failed": report.count(|s| matches!(s, Status::Failed(_))),
         "unknown": report.count(|s| matches!(s, Status::Unknown(_))),
         "skipped": report.count(|s| *s == Status::Skipped),
+        "stopped": report.stopped,
     })
 }
 
