@@ -50,6 +50,8 @@ pub(crate) fn run(context: &Context, args: &ApplyArgs) -> Run {
 pub(crate) enum Applied {
     /// The host is as the manifests say, as far as they can be carried out.
     Converged,
+    /// The same, but that a guest has still to follow: to let a device go, or to give memory back.
+    Waits,
     /// A step failed.
     Failed,
     /// It is not known what became of a step, or the host is not as it was told to be.
@@ -65,9 +67,10 @@ impl Applied {
             Self::Unresolved => Exit::Unresolved,
             Self::Failed => Exit::Error,
             Self::ReadOnly => Exit::Refused,
-            Self::Converged if session.has_errors() => Exit::Error,
+            Self::Converged | Self::Waits if session.has_errors() => Exit::Error,
+            Self::Waits if detailed => Exit::Pending,
             Self::Converged if detailed && session.plan.leaves_pending() => Exit::Pending,
-            Self::Converged => Exit::Done,
+            Self::Converged | Self::Waits => Exit::Done,
         }
     }
 }
@@ -90,22 +93,29 @@ pub(crate) fn carry_out(context: &Context, session: &Session, run: &RunOptions) 
         true => Ok(None),
         false => session.plan_again().map(Some),
     };
-    if let Err(e) = &after {
-        context.show_error(e);
-    }
-    let residue = after.as_ref().ok().and_then(Option::as_ref).filter(|p| !p.is_empty());
+    let is_read = after.is_ok();
+    let residue = match after {
+        Ok(again) => again.and_then(|again| report.left_over(&session.plan, again)),
+        Err(e) => {
+            context.show_error(&e);
+            None
+        }
+    };
+    let residue = residue.as_ref();
     context.result_or_nobody(&match context.output.format {
         Format::Human => human::report(&session.plan, &report, residue, context.output),
         Format::Json => context.line(json::summary(session, &report, residue)),
     });
-    if report.has_unknown() || after.is_err() {
+    if report.has_unknown() || !is_read {
         Applied::Unresolved
     } else if !report.is_done() {
         Applied::Failed
     } else if residue.is_some() && !session.has_errors() {
         Applied::Unresolved
-    } else {
+    } else if report.pending(&session.plan).is_empty() {
         Applied::Converged
+    } else {
+        Applied::Waits
     }
 }
 

@@ -257,11 +257,15 @@ pub(crate) fn report(
     let done = report.count(|s| *s == Status::Done);
     let failed = report.count(|s| matches!(s, Status::Failed(_)));
     let unknown = report.count(|s| matches!(s, Status::Unknown(_)));
+    let pending = report.count(|s| matches!(s, Status::Pending(_)));
     let skipped = report.count(|s| *s == Status::Skipped);
     let mut counts = vec![format!("{done} of {} done", number(plan.steps.len(), "step"))];
-    for (n, word) in
-        [(failed, "failed"), (unknown, "with an unknown outcome"), (skipped, "not tried")]
-    {
+    for (n, word) in [
+        (pending, "pending"),
+        (failed, "failed"),
+        (unknown, "with an unknown outcome"),
+        (skipped, "not tried"),
+    ] {
         if n > 0 {
             counts.push(format!("{n} {word}"));
         }
@@ -277,6 +281,7 @@ pub(crate) fn report(
         let why = match &result.status {
             Status::Done => continue,
             Status::Failed(e) => format!("failed: {e}"),
+            Status::Pending(what) => format!("pending: {what}"),
             Status::Unknown(e) => format!("outcome unknown: {e}"),
             Status::Skipped if report.stopped => "not tried: it was told to stop".to_owned(),
             Status::Skipped => "not tried, since a step before it did not succeed".to_owned(),
