@@ -105,6 +105,8 @@ pub struct FieldChange {
     pub span: Span,
     /// Who moved: the manifest, or somebody on the host.
     pub origin: Origin,
+    /// Why it waits for the next boot, if it does. For people only: nothing is decided by it.
+    pub why: Option<String>,
 }
 
 /// What happens to one resource, for people.

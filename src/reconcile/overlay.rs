@@ -332,7 +332,8 @@ impl<'a> Walk<'a> {
                 .is_some_and(|l| !last_of_want.contains(&Some(l)));
             let path = self.path.join(list.step_of(extra, n, count));
             let stays = !governs && (!was_ours || normalize::is_kept(&path));
-            if taken || stays || self.skips(&path, "") {
+            let unlimited = self.side == Side::Running && normalize::is_no_limit(&path, extra);
+            if taken || stays || unlimited || self.skips(&path, "") {
                 continue;
             }
             let from = if was_ours { Origin::Manifest } else { Origin::Drift };
@@ -413,7 +414,7 @@ impl<'a> Walk<'a> {
         // a last applied manifest keeps no secret to compare with
         value == REDACTED
             || normalize::never_compared(path, value)
-            || self.side == Side::Running && normalize::not_while_running(path)
+            || self.side == Side::Running && normalize::only_at_boot(path)
             || self.ignore.iter().any(|i| i.covers(path))
     }
 

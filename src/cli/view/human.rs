@@ -102,7 +102,7 @@ fn fields(fields: &[FieldChange], sources: &Sources, output: Output) -> String {
                 format!("    {}", escape(&f.path.to_string())),
                 format!("{before} → {after}"),
                 effect(f.effect),
-                [place.as_str(), drift]
+                [place.as_str(), drift, f.why.as_deref().unwrap_or_default()]
                     .iter()
                     .filter(|s| !s.is_empty())
                     .copied()

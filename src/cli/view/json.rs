@@ -173,7 +173,7 @@ fn result(plan: &Plan, connection: &str, report: &Report) -> Value {
         "connection": connection,
         "steps": plan.steps.len(),
         "done": report.count(|s| *s == Status::Done),
-        "pending": report.count(|s| matches!(s, Status::Pending(_))),
+        "waiting": report.count(|s| matches!(s, Status::Pending(_))),
         "failed": report.count(|s| matches!(s, Status::Failed(_))),
         "unknown": report.count(|s| matches!(s, Status::Unknown(_))),
         "skipped": report.count(|s| *s == Status::Skipped),
@@ -230,6 +230,7 @@ fn field(field: &FieldChange, sources: &Sources) -> Value {
             Origin::Manifest => "manifest",
             Origin::Drift => "drift",
         },
+        "reason": field.why,
         "source": place(field.span, sources),
     })
 }
