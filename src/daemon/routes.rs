@@ -20,7 +20,8 @@ pub(super) fn answer(request: &Request, board: &Board, now: SystemTime) -> Respo
         ),
         "/status.json" => Response::document("application/json", None, status::status(board, now)),
         "/topology.svg" => svg(topology::picture(board), Some(topology::STYLE)),
-        "/favicon.svg" => svg(topology::favicon(worst(board)), None),
+        // the second is what browsers ask for beside a picture
+        "/favicon.svg" | "/favicon.ico" => svg(topology::favicon(worst(board)), None),
         "/healthz" => health(board),
         _ => page_response(page::not_found()).with_status(Status::NotFound),
     }

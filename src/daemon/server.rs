@@ -242,3 +242,61 @@ impl Write for Connection<'_> {
 fn is_a_wait(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+    use crate::reconcile::watch::{Listening, Sources};
+    use std::net::Ipv4Addr;
+
+    const SHORT: Limits = Limits { connections: 2, deadline: Duration::from_millis(400) };
+
+    fn board() -> Board {
+        let sources = Sources {
+            paths: Vec::new(),
+            listening: Listening::Notified,
+            loaded: SystemTime::UNIX_EPOCH,
+            resources: 0,
+            problems: 0,
+            stale: None,
+            loads: 1,
+        };
+        let started = SystemTime::UNIX_EPOCH;
+        Board { set: String::new(), started, sources, hosts: [].into() }
+    }
+
+    fn read(mut stream: TcpStream) -> String {
+        let mut answer = String::new();
+        // a reset after the answer is none of the test's
+        let _ = stream.read_to_string(&mut answer);
+        answer
+    }
+
+    #[test]
+    fn idle_and_slow_clients_are_cut_off_and_others_served() {
+        let stop = Stop::default();
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let server = start(any, Arc::new(board), &stop, SHORT).unwrap();
+        let silent = TcpStream::connect(server.address()).unwrap();
+        let mut slow = TcpStream::connect(server.address()).unwrap();
+        let drip = thread::spawn(move || {
+            let begun = Instant::now();
+            while begun.elapsed() < Duration::from_secs(20) && slow.write_all(b"G").is_ok() {
+                thread::sleep(Duration::from_millis(20));
+            }
+            begun.elapsed()
+        });
+        // both places are taken until the deadline
+        let mut third = TcpStream::connect(server.address()).unwrap();
+        let begun = Instant::now();
+        third.write_all(b"GET /healthz HTTP/1.0\r\n\r\n").unwrap();
+        assert!(read(third).starts_with("HTTP/1.1 200 "));
+        assert!(begun.elapsed() > SHORT.deadline / 2, "{:?}", begun.elapsed());
+        assert!(read(silent).starts_with("HTTP/1.1 408 "));
+        assert!(drip.join().unwrap() < Duration::from_secs(10));
+        stop.stop();
+        server.join();
+    }
+}
