@@ -59,8 +59,10 @@ pub(super) fn page(board: &Board, view: View, now: SystemTime) -> String {
             (page.warnings())
             (page.counts())
             (objects::objects(&page))
-            (page.topology())
-            (plans::plans(&page))
+            div.split[page.is_small()] {
+                (page.topology())
+                (plans::plans(&page))
+            }
         }
         footer {
             nav aria-label="The same for programs" {
@@ -139,12 +141,12 @@ impl Page<'_> {
         let sources = &self.board.sources;
         let paths: Vec<String> = sources.paths.iter().map(|path| plain(path)).collect();
         let listening = match sources.listening {
-            Listening::Notified => "the system tells of changes",
-            Listening::Polling => "looked at from time to time",
+            Listening::Notified => "changes are noticed at once",
+            Listening::Polling => "changes are looked for from time to time",
         };
         html! {
-            (counted(sources.resources, "object")) " in " code { (paths.join(", ")) } " ("
-            (listening) ") · read " (self.ago(sources.loaded)) " · watched since "
+            (counted(sources.resources, "object")) " in " code { (paths.join(", ")) }
+            " · read " (self.ago(sources.loaded)) " · " (listening) " · watched since "
             (time(self.board.started))
         }
     }
@@ -194,7 +196,7 @@ impl Page<'_> {
                 dl {
                     @for condition in Condition::ALL {
                         @let count = self.count(condition);
-                        div class=(class(condition)) .none[count == 0] {
+                        div class={ (class(condition)) @if count == 0 { " none" } } {
                             dt { (sign(condition)) (condition.word()) }
                             dd { (count) }
                         }
@@ -224,6 +226,12 @@ impl Page<'_> {
 
     fn count(&self, condition: Condition) -> usize {
         self.board.hosts.values().map(|host| topology::count(host, condition)).sum()
+    }
+
+    /// Whether the picture leaves room beside it.
+    fn is_small(&self) -> bool {
+        let mut hosts = self.board.hosts.values();
+        hosts.next().is_some_and(topology::is_roomy) && hosts.next().is_none()
     }
 
     /// Whether hosts have to be told apart.

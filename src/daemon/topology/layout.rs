@@ -37,7 +37,7 @@ const ROOMY: Sizes =
     Sizes { roomy: true, network: 148, domain: 196, height: 44, gap: 12, fan: 56, gutter: 20 };
 
 const DENSE: Sizes =
-    Sizes { roomy: false, network: 112, domain: 134, height: 22, gap: 8, fan: 44, gutter: 16 };
+    Sizes { roomy: false, network: 104, domain: 126, height: 22, gap: 8, fan: 42, gutter: 14 };
 
 /// The room right of the domains where lines between them bend.
 const BEND: u32 = 26;

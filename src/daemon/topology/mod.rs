@@ -23,9 +23,9 @@ const CANVAS: u32 = 1400;
 /// Least width of a host's box, for its heading.
 const BOX_MIN: u32 = 300;
 
-/// Height of a box's heading, and of what a lost host adds to it.
-const HEADING: u32 = 64;
-const LOST: u32 = 20;
+/// Height of a box's heading, and of each line below the name.
+const HEADING: u32 = 46;
+const LINE: u32 = 18;
 
 /// Height of the whole picture's legend.
 const LEGEND: u32 = 32;
@@ -43,7 +43,7 @@ impl<'a> HostPicture<'a> {
     /// Lays out the host of that name.
     pub(super) fn new(name: &'a str, host: &'a HostBoard) -> Self {
         let layout = layout(host);
-        let (width, top) = (layout.width.max(BOX_MIN), heading(host));
+        let (width, top) = (layout.width.max(BOX_MIN), heading(name, host));
         let height = top + layout.height.max(16) + PAD;
         Self { name, host, layout, width, height }
     }
@@ -81,7 +81,7 @@ impl<'a> HostPicture<'a> {
     }
 
     fn drawing(&self) -> Markup {
-        let top = heading(self.host);
+        let top = heading(self.name, self.host);
         let lost = self.host.lost.is_some();
         html! {
             g.lost[lost].dense[!self.layout.sizes.roomy] {
@@ -102,11 +102,16 @@ impl<'a> HostPicture<'a> {
         // a letter is 7 pixels wide at the most, of the name 9
         let inner = self.width - 2 * PAD;
         let columns = |pixels: u32| usize::try_from(inner / pixels).unwrap_or(0);
+        let has_uri = has_uri(self.name, self.host);
         html! {
             text.head x=(PAD) y="28" { (cut(self.name, columns(9))) title { (plain(self.name)) } }
-            text.uri x=(PAD) y="46" { (cut(&self.host.uri, columns(7))) title { (plain(&self.host.uri)) } }
+            @if has_uri {
+                text.uri x=(PAD) y="46" {
+                    (cut(&self.host.uri, columns(7))) title { (plain(&self.host.uri)) }
+                }
+            }
             @if let Some((why, _)) = &self.host.lost {
-                text.bad x=(PAD) y="66" {
+                text.bad x=(PAD) y=(if has_uri { 64 } else { 46 }) {
                     (cut(&format!("cannot be reached: {why}"), columns(6))) title { (plain(why)) }
                 }
             }
@@ -166,8 +171,19 @@ pub(super) fn count(host: &HostBoard, condition: Condition) -> usize {
     Kind::ALL.into_iter().map(|kind| host.count(kind, condition)).sum()
 }
 
-fn heading(host: &HostBoard) -> u32 {
-    HEADING + if host.lost.is_some() { LOST } else { 0 }
+/// Whether its objects have two lines each, and stand in one column.
+pub(super) fn is_roomy(host: &HostBoard) -> bool {
+    layout(host).sizes.roomy
+}
+
+fn heading(name: &str, host: &HostBoard) -> u32 {
+    let lines = u32::from(has_uri(name, host)) + u32::from(host.lost.is_some());
+    HEADING + lines * LINE
+}
+
+/// A host that no `virt.toml` names has its URI for a name.
+fn has_uri(name: &str, host: &HostBoard) -> bool {
+    host.uri != name
 }
 
 fn chip(node: &Node<'_>, roomy: bool) -> Markup {
@@ -177,7 +193,13 @@ fn chip(node: &Node<'_>, roomy: bool) -> Markup {
     };
     let class = node.object.map_or("other", |object| class(object.condition));
     // letters of 12 and 11 pixels are 7.3 and 6.7 wide
-    let columns = usize::try_from((node.width - 36) * 10 / if roomy { 73 } else { 67 });
+    // what is not of this set has no sign
+    let inset = match (node.object, roomy) {
+        (None, _) => 12,
+        (Some(_), true) => 34,
+        (Some(_), false) => 27,
+    };
+    let columns = usize::try_from((node.width - inset - 4) * 10 / if roomy { 73 } else { 67 });
     let name = cut(&node.id.name, columns.unwrap_or(0));
     let said = if state.is_empty() { word.to_owned() } else { format!("{state}, {word}") };
     html! {
@@ -188,10 +210,10 @@ fn chip(node: &Node<'_>, roomy: bool) -> Markup {
                 @if let Some(object) = node.object { (icon(object.condition)) }
             }
             @if roomy {
-                text.name x="34" y="19" { (name) }
-                text x="34" y="34" { (cut(&said, columns.unwrap_or(0) + 2)) }
+                text.name x=(inset) y="19" { (name) }
+                text x=(inset) y="34" { (cut(&said, columns.unwrap_or(0) + 2)) }
             } @else {
-                text.name x="27" y="15" { (name) }
+                text.name x=(inset) y="15" { (name) }
             }
         }
     }
