@@ -50,28 +50,34 @@ fn rows<'a>(page: &Page<'a>) -> Vec<Row<'a>> {
 // The roles say again what the elements say: a narrow screen shows rows as blocks, and browsers then
 // take a table for none.
 fn table(page: &Page<'_>, rows: &[Row<'_>], all: usize) -> Markup {
+    let retries = rows.iter().any(|(_, _, object)| object.next_try.is_some());
+    let columns = [
+        ("Condition", true),
+        ("Object", true),
+        ("Host", page.is_fleet()),
+        ("State", true),
+        ("Since", true),
+        ("Detail", true),
+        ("Next try", retries),
+    ];
     html! {
         table role="table" {
             caption { (rows.len()) " of " (counted(all, "object")) ", the worst first" }
             thead role="rowgroup" {
                 tr role="row" {
-                    @for column in ["Condition", "Object"] {
-                        th scope="col" role="columnheader" { (column) }
-                    }
-                    @if page.is_fleet() { th scope="col" role="columnheader" { "Host" } }
-                    @for column in ["State", "Since", "Detail", "Next try"] {
+                    @for (column, _) in columns.into_iter().filter(|(_, wanted)| *wanted) {
                         th scope="col" role="columnheader" { (column) }
                     }
                 }
             }
             tbody role="rowgroup" {
-                @for row in rows { (table_row(page, row)) }
+                @for row in rows { (table_row(page, row, retries)) }
             }
         }
     }
 }
 
-fn table_row(page: &Page<'_>, (host, id, object): &Row<'_>) -> Markup {
+fn table_row(page: &Page<'_>, (host, id, object): &Row<'_>, retries: bool) -> Markup {
     html! {
         tr role="row" class=(class(object.condition)) {
             td.condition role="cell" { (sign(object.condition)) (object.condition.word()) }
@@ -85,7 +91,9 @@ fn table_row(page: &Page<'_>, (host, id, object): &Row<'_>) -> Markup {
                 bdi { (plain(&object.detail)) }
                 @if object.failures > 1 { span.times { " failed " (object.failures) " times" } }
             }
-            td.next role="cell" { @if let Some(at) = object.next_try { (page.ago(at)) } }
+            @if retries {
+                td.next role="cell" { @if let Some(at) = object.next_try { (page.ago(at)) } }
+            }
         }
     }
 }

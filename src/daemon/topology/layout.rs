@@ -107,20 +107,17 @@ pub(super) fn layout(host: &HostBoard) -> Layout<'_> {
         height: sizes.height,
     };
 
-    let mut nodes = Vec::with_capacity(left.len() + domains.len());
-    for (index, id) in left.iter().enumerate() {
-        // spread over the whole height, each in the middle of its part
-        let part = 2 * small(index) + 1;
-        let middle = height * part / (2 * small(left.len()));
-        nodes.push(place(*id, PAD, middle.saturating_sub(sizes.height / 2), sizes.network));
-    }
     let start = if left.is_empty() { PAD } else { PAD + sizes.network + sizes.fan };
     let top = (height - stack(rows)) / 2;
-    for (index, id) in domains.iter().enumerate() {
-        let (column, row) = (index / rows, index % rows);
-        let x = start + small(column) * (sizes.domain + sizes.gutter);
-        let y = top + small(row) * (sizes.height + sizes.gap);
-        nodes.push(place(*id, x, y, sizes.domain));
+    let row_top = |index: usize| top + small(index / columns) * (sizes.height + sizes.gap);
+    let mut nodes = Vec::with_capacity(left.len() + domains.len());
+    let ranks = domains.iter().enumerate().map(|(index, (rank, _))| (*rank, row_top(index)));
+    for (id, y) in left.iter().zip(beside(left.len(), &ranks.collect::<Vec<_>>(), height, sizes)) {
+        nodes.push(place(*id, PAD, y, sizes.network));
+    }
+    for (index, (_, id)) in domains.iter().enumerate() {
+        let x = start + small(index % columns) * (sizes.domain + sizes.gutter);
+        nodes.push(place(*id, x, row_top(index), sizes.domain));
     }
     let edges = edges(&nodes, sizes);
     let bend = if edges.iter().any(|e| e.arrow.is_some()) { BEND } else { 0 };
@@ -136,8 +133,9 @@ fn left_column(host: &HostBoard) -> Vec<&ResourceId> {
     networks.chain(others).collect()
 }
 
-/// The domains, by the first object of the left column that they use, so that few lines cross.
-fn domains<'a>(host: &'a HostBoard, left: &[&ResourceId]) -> Vec<&'a ResourceId> {
+/// The domains, by the rank of the first object of the left column that they use, so that few lines
+/// cross.
+fn domains<'a>(host: &'a HostBoard, left: &[&ResourceId]) -> Vec<(usize, &'a ResourceId)> {
     let rank: BTreeMap<&ResourceId, usize> =
         left.iter().enumerate().map(|(index, id)| (*id, index)).collect();
     let all = host.objects.iter().filter(|(id, _)| id.kind == Kind::Domain);
@@ -148,7 +146,28 @@ fn domains<'a>(host: &'a HostBoard, left: &[&ResourceId]) -> Vec<&'a ResourceId>
         })
         .collect();
     domains.sort();
-    domains.into_iter().map(|(_, id)| id).collect()
+    domains
+}
+
+/// The tops of the left column: each beside the middle of the domains of its rank, whose tops are
+/// given, as far as the others leave room there.
+fn beside(count: usize, ranks: &[(usize, u32)], height: u32, sizes: Sizes) -> Vec<u32> {
+    let mut tops = Vec::with_capacity(count);
+    let mut next = 0;
+    for rank in 0..count {
+        let users = ranks.iter().filter(|(of, _)| *of == rank).map(|(_, top)| *top);
+        let (first, last) = (users.clone().min(), users.max());
+        let wanted = first.zip(last).map_or(0, |(first, last)| (first + last) / 2);
+        tops.push(wanted.max(next));
+        next = wanted.max(next) + sizes.height + sizes.gap;
+    }
+    // what was pushed out below comes up again
+    let mut end = height;
+    for top in tops.iter_mut().rev() {
+        *top = (*top).min(end.saturating_sub(sizes.height));
+        end = top.saturating_sub(sizes.gap);
+    }
+    tops
 }
 
 fn edges<'a>(nodes: &[Node<'a>], sizes: Sizes) -> Vec<Edge<'a>> {

@@ -99,12 +99,12 @@ impl<'a> HostPicture<'a> {
     }
 
     fn heading(&self) -> Markup {
-        // a letter is 7 pixels wide at the most, of the name 9
+        // letters are 7 pixels wide at the most, of the name 10
         let inner = self.width - 2 * PAD;
         let columns = |pixels: u32| usize::try_from(inner / pixels).unwrap_or(0);
         let has_uri = has_uri(self.name, self.host);
         html! {
-            text.head x=(PAD) y="28" { (cut(self.name, columns(9))) title { (plain(self.name)) } }
+            text.head x=(PAD) y="28" { (cut(self.name, columns(10))) title { (plain(self.name)) } }
             @if has_uri {
                 text.uri x=(PAD) y="46" {
                     (cut(&self.host.uri, columns(7))) title { (plain(&self.host.uri)) }
@@ -112,7 +112,7 @@ impl<'a> HostPicture<'a> {
             }
             @if let Some((why, _)) = &self.host.lost {
                 text.bad x=(PAD) y=(if has_uri { 64 } else { 46 }) {
-                    (cut(&format!("cannot be reached: {why}"), columns(6))) title { (plain(why)) }
+                    (cut(&format!("cannot be reached: {why}"), columns(7))) title { (plain(why)) }
                 }
             }
         }
