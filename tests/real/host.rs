@@ -40,7 +40,7 @@ impl Host {
         Ok(())
     }
 
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let libvirtd = Libvirtd::start();
         let proxy = Proxy::start(&libvirtd.socket());
         let uri = format!("qemu+unix:///system?socket={}", proxy.socket().display());
@@ -89,6 +89,11 @@ impl Host {
     #[track_caller]
     pub(crate) fn virsh(&self, arguments: &[&str]) -> String {
         virsh(&self.libvirtd.qemu_uri(), arguments)
+    }
+
+    /// The URI of the host, not through the proxy.
+    pub(crate) fn qemu(&self) -> String {
+        self.libvirtd.qemu_uri()
     }
 
     pub(crate) fn names(&self, arguments: &[&str]) -> Vec<String> {

@@ -12,6 +12,7 @@ mod held_back;
 mod host;
 mod killed;
 mod libvirtd;
+mod live;
 mod lost;
 mod samples;
 mod sasl;
@@ -29,6 +30,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         convergence::trials(),
         corpus::trials(),
         libvirtd::trials(),
+        live::trials(),
         sasl::trials(),
         test_driver::trials(),
         tls::trials(),
