@@ -33,7 +33,8 @@ pub(crate) fn update(
         _ => unpacked.as_ref(),
     };
     let next_boot = next_boot(context, desired, host, last);
-    let running = Running::of(context, desired, host, last, &wanted, &next_boot.merged);
+    let is_defined = mark.as_ref().is_some_and(|m| wanted.is(m));
+    let running = Running::of(context, desired, host, last, is_defined, &wanted, &next_boot.merged);
     let mut d = Draft {
         context,
         desired,
