@@ -91,17 +91,17 @@ impl<'a> Planner<'a> {
                 mark => decide::update(context, desired, host, mark.is_none()),
             },
         };
-        self.check_supported(&mut decision);
+        self.check_supported(&decision);
         self.refusals.extend(decision.refusal.take());
         self.decisions.push(decision);
     }
 
-    fn check_supported(&mut self, decision: &mut Decision) {
+    fn check_supported(&mut self, decision: &Decision) {
         let kind = decision.change.id.kind;
         let ops = || {
             decision.steps.iter().filter_map(|s| match &s.action {
                 StepAction::Call(op) => Some(op),
-                StepAction::Wait { .. } => None,
+                StepAction::Wait { otherwise, .. } => otherwise.as_ref(),
             })
         };
         let mut lacks = |what: String| {
@@ -179,6 +179,7 @@ impl<'a> Planner<'a> {
     fn delete(&mut self, id: &ResourceId, mark: Option<&Mark>, reason: &str) {
         if let Some(host) = self.observed.resources.get(id) {
             let mut decision = decide::delete(self.context(id), host, mark, reason);
+            self.check_supported(&decision);
             self.refusals.extend(decision.refusal.take());
             self.decisions.push(decision);
         }
