@@ -8,7 +8,7 @@ mod proxy;
 pub(crate) mod site;
 mod trial;
 
-pub(crate) use command::{Ran, run, tool, virt};
+pub(crate) use command::{Ran, run, strace, tool, virt};
 pub(crate) use decorators::{Fault, Faulty, Recording};
 pub(crate) use libvirtd::Libvirtd;
 pub(crate) use proxy::{Point, Proxy, Strike};
