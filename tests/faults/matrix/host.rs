@@ -143,13 +143,8 @@ pub(super) struct Case {
 pub(super) type Inventory = BTreeMap<ResourceId, String>;
 
 /// What takes something away from a guest or from the host.
-pub(super) const DISRUPTIVE: [OpKind; 5] = [
-    OpKind::Undefine,
-    OpKind::Shutdown,
-    OpKind::Destroy,
-    OpKind::Suspend,
-    OpKind::Detach,
-];
+pub(super) const DISRUPTIVE: [OpKind; 5] =
+    [OpKind::Undefine, OpKind::Shutdown, OpKind::Destroy, OpKind::Suspend, OpKind::Detach];
 
 /// Every edit.
 pub(super) fn cases() -> &'static [Case] {

@@ -80,7 +80,13 @@ const MATRIX: [(&str, [Cell; 5]); 23] = [
     ),
     ("the clock is set", {
         let leaps = Here(sources::leaps_of_the_clock);
-        [Here(sources::no_wall_clock), leaps, By("faults/matrix/F17b"), By("faults/matrix/F17b"), WATCH]
+        [
+            Here(sources::no_wall_clock),
+            leaps,
+            By("faults/matrix/F17b"),
+            By("faults/matrix/F17b"),
+            WATCH,
+        ]
     }),
     ("a manifest is half written", ON_MANIFESTS),
     ("an editor swaps a manifest", [Never, Never, Never, Never, WATCH]),

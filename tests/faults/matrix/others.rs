@@ -148,8 +148,7 @@ fn makes_stale(case: &Case, edit: &dyn Fn(&dyn Driver)) {
 
 /// What a saved plan of the case is held to.
 fn fingerprint_of(case: &Case, host: &Host) -> String {
-    let ids: BTreeSet<_> =
-        case.plan.steps.iter().map(|step| &step.target.id).collect();
+    let ids: BTreeSet<_> = case.plan.steps.iter().map(|step| &step.target.id).collect();
     fingerprint(&observe(host), ids)
 }
 
@@ -176,12 +175,7 @@ fn converges(case: &Case, host: &Host, after: &str) {
 }
 
 /// The case's manifests and `second`, each applied by a thread of its own, one request at a time.
-fn each_turn(
-    case: &Case,
-    second: &Loaded,
-    options: &Options,
-    then: &dyn Fn(&Host, &str),
-) -> usize {
+fn each_turn(case: &Case, second: &Loaded, options: &Options, then: &dyn Fn(&Host, &str)) -> usize {
     // planning is a read
     let requests = 1 + case.calls.len() + case.reads;
     let mut runs = 0;

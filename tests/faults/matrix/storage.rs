@@ -215,7 +215,10 @@ impl Disk {
         match (call, known) {
             ("openat", _) => {
                 let on = if arguments.contains("host.xml.new\"") {
-                    assert!(!self.renamed, "a version is begun before the last one is safe: {line}");
+                    assert!(
+                        !self.renamed,
+                        "a version is begun before the last one is safe: {line}"
+                    );
                     self.synced = false;
                     On::NewVersion
                 } else if arguments.contains("/state\"") {

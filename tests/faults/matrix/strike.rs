@@ -257,9 +257,8 @@ pub(super) fn walk(plan: &Plan, struck: &Struck<'_>, parallel: usize) -> Option<
         }
         order.event(event);
     };
-    let walk = AssertUnwindSafe(|| {
-        apply(plan, struck, &FastClock::default(), parallel, &mut on_event)
-    });
+    let walk =
+        AssertUnwindSafe(|| apply(plan, struck, &FastClock::default(), parallel, &mut on_event));
     match catch_unwind(walk) {
         Ok(report) => Some(report),
         Err(end) if end.is::<Ended>() => None,
@@ -313,7 +312,8 @@ pub(super) fn everywhere(column: Column, manner: Manner<'_>, then: &dyn Fn(&Run<
     for case in cases() {
         for parallel in PARALLEL {
             for place in places(case, column) {
-                let words = format!("{} {column:?} {place:?} parallel {parallel}", case.scenario.name);
+                let words =
+                    format!("{} {column:?} {place:?} parallel {parallel}", case.scenario.name);
                 let host = case.host();
                 let struck = Struck::new(&host, place, column, manner);
                 let report = walk(&case.plan, &struck, parallel);
