@@ -11,6 +11,7 @@ mod gate;
 mod held_back;
 mod host;
 mod killed;
+mod kills;
 mod libvirtd;
 mod live;
 mod lost;
@@ -45,6 +46,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         gate::trials(&pool),
         held_back::trials(&pool),
         killed::trials(&pool),
+        kills::trials(&pool),
         lost::trials(&pool),
     ];
     groups.into_iter().flatten().collect()

@@ -23,26 +23,31 @@ pub(super) struct Running {
 }
 
 impl Running {
+    /// `last` is the manifest that was applied last, and `is_defined` says that it is this one.
     pub(super) fn of(
         context: Context<'_>,
         desired: &DesiredResource,
         host: &ObservedResource,
         last: Option<&Element>,
+        is_defined: bool,
         wanted: &WantedMark,
         next_boot: &Element,
     ) -> Self {
         let Some(live) = host.live.as_ref().filter(|_| host.state.is_active()) else {
             return Self::default();
         };
+        // a definition takes its mark along when it is started
+        let mark = read_mark(live);
+        let is_current = mark.as_ref().is_some_and(|m| wanted.is(m));
+        let started_from = mark.filter(|_| !is_current).and_then(|m| m.applied());
+        // once it is defined for the next boot, only the instance itself knows what it should lose
+        let last = started_from.as_ref().filter(|_| is_defined).or(last);
         let mut overlay = compare(context, Side::Running, desired, live, last);
         give_the_next_boots_macs(&mut overlay.changes, live, next_boot);
         let by_call =
             live_changes(desired.id.kind, &overlay, live, next_boot, context.capabilities);
         let mut changes = overlay.changes;
-        // a definition takes its mark along when it is started
-        let mark = read_mark(live);
-        let is_current = mark.as_ref().is_some_and(|m| wanted.is(m));
-        if let Some(started_from) = mark.filter(|_| !is_current).and_then(|m| m.applied()) {
+        if let Some(started_from) = started_from {
             // what a running instance shows in another form is compared with what it was started from
             let since = compare(context, Side::NextBoot, desired, &started_from, None).changes;
             changes.extend(since.into_iter().filter(|c| only_at_boot(&c.path)));
