@@ -67,6 +67,8 @@ pub(crate) enum Command {
     Diff(DiffArgs),
     Apply(ApplyArgs),
     Get(GetArgs),
+    History(HistoryArgs),
+    Rollback(RollbackArgs),
     Export(ExportArgs),
     Delete(DeleteArgs),
     Doctor(DoctorArgs),
@@ -224,6 +226,39 @@ pub(crate) struct GetArgs {
     /// Go on with a line for each change, as it happens, until interrupted
     #[arg(short, long)]
     pub(crate) watch: bool,
+}
+
+/// Show the versions of manifests that objects remember, and what differs between them
+///
+/// An object remembers the manifest that was applied last and the one before it, secrets left out.
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArgs {
+    /// Objects as KIND/NAME; all that are owned without any
+    #[arg(value_name = "KIND/NAME", value_parser = resource)]
+    pub(crate) what: Vec<ResourceId>,
+}
+
+/// Take an object back to the manifest that was applied before the last one
+///
+/// Through the same plan and gate as apply. What is applied then is the last version, and what it
+/// takes the place of the one before: a second rollback undoes the first. Manifests are not touched:
+/// the next apply of the newer one brings it back. A secret stays as the host has it.
+#[derive(Debug, Args)]
+pub(crate) struct RollbackArgs {
+    /// The object
+    #[arg(value_name = "KIND/NAME", value_parser = resource)]
+    pub(crate) what: ResourceId,
+    /// Allow steps as disruptive as this: network-restart, restart, replace, data-loss
+    #[arg(long, value_name = "EFFECT", value_parser = effect)]
+    pub(crate) allow: Vec<Effect>,
+    /// Exit with 2 if the plan has changes, with 3 if something applied waits for a boot
+    #[arg(long)]
+    pub(crate) detailed_exitcode: bool,
+    /// Show what differs in words only, and what the host filled in by itself
+    #[arg(long)]
+    pub(crate) explain: bool,
+    #[command(flatten)]
+    pub(crate) run: RunOptions,
 }
 
 /// Write manifests for what is on the host

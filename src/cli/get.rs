@@ -21,19 +21,22 @@ pub(crate) fn run(context: &Context, args: &GetArgs) -> Run {
     let host = Host::open(context, None)?;
     let observed = host.observe()?;
     if let Some(missing) = selection.ids.iter().find(|id| !observed.resources.contains_key(id)) {
-        let code = match missing.kind {
-            Kind::Domain => ErrorCode::NO_DOMAIN,
-            Kind::Network => ErrorCode::NO_NETWORK,
-        };
-        let text = format!("there is no {missing} on the host");
-        return Err(Error::new(code, ErrorDomain::NONE, text)
-            .hint("virt get shows what is there")
-            .into());
+        return Err(not_there(missing).into());
     }
     let wanted = observed.resources.values().filter(|r| selection.includes(&r.id));
     let shown: Vec<Shown> = wanted.map(Shown::new).collect();
     context.output.result(&whole(context, &host.uri, &shown.iter().collect::<Vec<_>>()))?;
     Ok(Exit::Done)
+}
+
+/// An object that is asked for by name is not on the host.
+pub(super) fn not_there(missing: &ResourceId) -> Error {
+    let code = match missing.kind {
+        Kind::Domain => ErrorCode::NO_DOMAIN,
+        Kind::Network => ErrorCode::NO_NETWORK,
+    };
+    let text = format!("there is no {missing} on the host");
+    Error::new(code, ErrorDomain::NONE, text).hint("virt get shows what is there")
 }
 
 /// What of a host is asked for.

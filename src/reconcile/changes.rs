@@ -4,6 +4,7 @@ use super::overlay::Origin;
 use crate::diag::{Diagnostics, Span};
 use crate::model::{Effect, Op, ResourceId, Target};
 use crate::xml::{Element, Path};
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
@@ -29,6 +30,8 @@ pub struct Options {
     pub protected: BTreeSet<ResourceId>,
     /// Whether the plan lists what the host filled in by itself.
     pub explain: bool,
+    /// The time that is written beside a manifest that is applied anew; `None` to write none.
+    pub now: Option<Timestamp>,
 }
 
 impl Default for Options {
@@ -44,6 +47,7 @@ impl Default for Options {
             delete: BTreeSet::new(),
             protected: BTreeSet::new(),
             explain: false,
+            now: None,
         }
     }
 }

@@ -8,6 +8,7 @@ mod changes;
 mod conflicts;
 mod decide;
 mod graph;
+mod history;
 mod identity;
 mod live;
 mod normalize;
@@ -24,6 +25,7 @@ pub use apply::{Clock, Event, Report, Status, StepReport, SystemClock, apply};
 pub use changes::{
     Action, FieldChange, Options, Plan, Refusal, ResourceChange, Step, StepAction, Until,
 };
+pub use history::{History, Version, VersionChange, history, rollback};
 pub use overlay::{Change, Edit, Origin, Overlay, Side, overlay};
 pub use plan::{fingerprint, plan};
 pub use status::{ObjectStatus, Sync, export, shown, status};

@@ -118,7 +118,8 @@ fn fields(fields: &[FieldChange], sources: &Sources, output: Output) -> String {
     })
 }
 
-fn short(value: &str) -> String {
+/// A value in a line that is not too long.
+pub(super) fn short(value: &str) -> String {
     let line: String = value.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(VALUE) {
         Some((end, _)) => format!("{}…", escape(line.get(..end).unwrap_or(""))),

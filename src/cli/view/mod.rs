@@ -1,6 +1,7 @@
 //! Views: what results look like, for people and for machines.
 
 pub(crate) mod diff;
+pub(crate) mod history;
 pub(crate) mod human;
 pub(crate) mod json;
 pub(crate) mod progress;

@@ -104,7 +104,7 @@ impl Draft<'_> {
             self.fields.insert(0, self.meta("owner", before, set, Effect::None, from));
         }
         let mut merged = next_boot.merged.clone();
-        wanted.put(&mut merged);
+        wanted.put(&mut merged, self.context.options.now);
         let waits = self.fields.iter().any(|f| f.effect == Effect::NextBoot);
         let effect = if waits { Effect::NextBoot } else { Effect::None };
         self.steps.insert(0, call(Op::Define { xml: write(&merged) }, effect));
