@@ -121,6 +121,10 @@ pub(crate) struct PlanArgs {
     /// Save the plan, to be applied as it is or not at all
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Exit with 5 if anything would be more disruptive than this: none, live, blip,
+    /// network-restart, next-boot, restart, replace
+    #[arg(long, value_name = "EFFECT", value_parser = effect)]
+    pub(crate) fail_above: Option<Effect>,
 }
 
 /// Options of commands that plan.
@@ -154,7 +158,11 @@ pub(crate) struct PlanOptions {
 impl PlanOptions {
     /// What the run shows and how it ends.
     pub(crate) fn manner(&self) -> Manner {
-        Manner { explain: self.explain, detailed_exitcode: self.detailed_exitcode }
+        Manner {
+            explain: self.explain,
+            detailed_exitcode: self.detailed_exitcode,
+            ..Manner::default()
+        }
     }
 
     /// Whether any of them would make another plan of the same manifests.

@@ -5,6 +5,7 @@ use super::apply::{carry_out, confirmed};
 use super::args::{Format, RollbackArgs};
 use super::context::Context;
 use super::exit::{Exit, Run};
+use super::fleet::Manner;
 use super::get::not_there;
 use super::plan;
 use super::session::{Session, observe};
@@ -26,12 +27,17 @@ pub(crate) fn run(context: &Context, args: &RollbackArgs) -> Run {
         ..Options::default()
     };
     let session = Session::of_host(context, loaded, options, (host, observed))?;
+    let manner = Manner {
+        explain: args.explain,
+        detailed_exitcode: args.detailed_exitcode,
+        ..Manner::default()
+    };
     let stops = args.run.dry_run || !session.plan.refusals.is_empty();
     if stops || context.output.format == Format::Human {
-        context.result_or_nobody(&plan::text(context, &session, args.explain));
+        context.result_or_nobody(&plan::text(context, &session, manner));
     }
     if stops {
-        return Ok(plan::exit(&session, args.detailed_exitcode));
+        return Ok(plan::exit(&session, manner));
     }
     let asks = args.run.confirm && !session.host.capabilities.read_only;
     if !session.plan.is_empty() && asks && !confirmed(context)? {

@@ -195,6 +195,17 @@ pub struct Refusal {
     pub hint: String,
 }
 
+/// A resource whose change is more disruptive than a limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Above<'a> {
+    /// Which.
+    pub id: &'a ResourceId,
+    /// The most disruptive effect of its steps.
+    pub effect: Effect,
+    /// Its fields above the limit; none if the object as a whole goes or is made anew.
+    pub fields: Vec<&'a Path>,
+}
+
 /// All that would be done, decided; applying it decides nothing.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -225,6 +236,17 @@ impl Plan {
     /// Whether something that is defined waits for a boot or a restart.
     pub fn has_pending(&self) -> bool {
         self.changes.iter().any(|c| !c.pending.is_empty())
+    }
+
+    /// What is more disruptive than `limit`, resource by resource.
+    pub fn above(&self, limit: Effect) -> Vec<Above<'_>> {
+        let worse = |c: &&ResourceChange| c.action != Action::NoOp && c.effect > limit;
+        let above = self.changes.iter().filter(worse).map(|c| Above {
+            id: &c.id,
+            effect: c.effect,
+            fields: c.fields.iter().filter(|f| f.effect > limit).map(|f| &f.path).collect(),
+        });
+        above.collect()
     }
 
     /// Whether something will wait for a boot or a restart once the plan is applied.

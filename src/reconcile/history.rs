@@ -180,7 +180,7 @@ fn settings_in_words(mark: &Mark) -> [(&'static str, Option<String>); 8] {
         ("set", Some(mark.set.clone())),
         ("power", mark.power.map(|p| p.word().to_owned())),
         ("autostart", mark.autostart.map(|on| if on { "yes" } else { "no" }.to_owned())),
-        ("stop/@timeout", Some(format!("{} ms", mark.stop.timeout.as_millis()))),
+        ("stop/@timeout", Some(format!("{:?}", mark.stop.timeout))),
         ("stop/@force", yes(mark.stop.force)),
         ("prevent_destroy", yes(mark.prevent_destroy)),
         ("ignore", list(mark.ignore.iter().map(ToString::to_string).collect())),

@@ -23,7 +23,7 @@ pub mod watch;
 
 pub use apply::{Clock, Event, Report, Status, StepReport, SystemClock, apply};
 pub use changes::{
-    Action, FieldChange, Options, Plan, Refusal, ResourceChange, Step, StepAction, Until,
+    Above, Action, FieldChange, Options, Plan, Refusal, ResourceChange, Step, StepAction, Until,
 };
 pub use history::{History, Version, VersionChange, history, rollback};
 pub use overlay::{Change, Edit, Origin, Overlay, Side, overlay};

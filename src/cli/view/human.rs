@@ -227,6 +227,23 @@ fn totals(session: &Session, output: Output) -> String {
     out
 }
 
+/// What of a plan is more disruptive than a limit.
+pub(crate) fn above(plan: &Plan, limit: Effect, output: Output) -> String {
+    let mut out = String::new();
+    for above in plan.above(limit) {
+        let word = output.paint(Paint::Red, "Refused:");
+        let fields: Vec<String> = above.fields.iter().map(|p| escape(&p.to_string())).collect();
+        let fields =
+            if fields.is_empty() { String::new() } else { format!(" ({})", fields.join(", ")) };
+        let _ = writeln!(
+            out,
+            "{word} {}: its effect is {}, above {limit}{fields}",
+            above.id, above.effect
+        );
+    }
+    out
+}
+
 /// The steps of a saved plan.
 pub(crate) fn steps(plan: &Plan, connection: &str, output: Output) -> String {
     let rows: Vec<Vec<String>> = plan
