@@ -150,7 +150,7 @@ pub(crate) struct PlanOptions {
     /// Exit with 2 if the plan has changes, with 3 if something applied waits for a boot
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
-    /// Show what is in sync, too, and what the host filled in by itself
+    /// Show what is in sync, too, and name the rule behind each difference that is not counted
     #[arg(long)]
     pub(crate) explain: bool,
 }
@@ -226,6 +226,9 @@ pub(crate) struct RunOptions {
 }
 
 /// Show what is there: state, owner, pending changes, in sync or drifted
+///
+/// One object is shown by itself: the fields that differ between its last applied manifest, its next
+/// boot, and what is running, each with the reason.
 #[derive(Debug, Args)]
 pub(crate) struct GetArgs {
     /// domains, networks, or single objects as KIND/NAME; all without any
@@ -234,6 +237,9 @@ pub(crate) struct GetArgs {
     /// Go on with a line for each change, as it happens, until interrupted
     #[arg(short, long)]
     pub(crate) watch: bool,
+    /// Of one object, name the rule behind each difference that is not counted
+    #[arg(long, conflicts_with = "watch")]
+    pub(crate) explain: bool,
 }
 
 /// Show the versions of manifests that objects remember, and what differs between them
@@ -262,7 +268,7 @@ pub(crate) struct RollbackArgs {
     /// Exit with 2 if the plan has changes, with 3 if something applied waits for a boot
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
-    /// Show what differs in words only, and what the host filled in by itself
+    /// Name the rule behind each difference that is not counted
     #[arg(long)]
     pub(crate) explain: bool,
     #[command(flatten)]

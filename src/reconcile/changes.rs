@@ -1,6 +1,7 @@
 //! The words of a plan: changes for people, steps for the machine.
 
 use super::overlay::Origin;
+use super::uncounted::Uncounted;
 use crate::diag::{Diagnostics, Span};
 use crate::model::{Effect, Op, ResourceId, Target};
 use crate::xml::{Element, Path};
@@ -28,7 +29,7 @@ pub struct Options {
     pub delete: BTreeSet<ResourceId>,
     /// Resources that their manifests forbid to remove.
     pub protected: BTreeSet<ResourceId>,
-    /// Whether the plan lists what the host filled in by itself.
+    /// Whether the plan lists the differences that are not counted.
     pub explain: bool,
     /// The time that is written beside a manifest that is applied anew; `None` to write none.
     pub now: Option<Timestamp>,
@@ -125,9 +126,8 @@ pub struct ResourceChange {
     pub fields: Vec<FieldChange>,
     /// Fields that are defined and wait for the next boot or start; no step concerns them.
     pub pending: Vec<FieldChange>,
-    /// What only the host's definition has, with its value: no difference, and not touched. Listed
-    /// if [`Options::explain`] asks.
-    pub defaulted: Vec<(Path, String)>,
+    /// Differences that are not counted, and not touched. Listed if [`Options::explain`] asks.
+    pub uncounted: Vec<Uncounted>,
     /// The definition before, without our mark; `None` if there is none or nothing is done.
     pub before: Option<Element>,
     /// The definition after, without our mark; `None` if there will be none or nothing is done.

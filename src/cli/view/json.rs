@@ -6,7 +6,9 @@ use crate::manifest::Loaded;
 use crate::model::Effect;
 use crate::model::rules::Rule;
 use crate::pki::{Finding, Places};
-use crate::reconcile::{Action, FieldChange, Origin, Plan, Report, ResourceChange, Status, Step};
+use crate::reconcile::{
+    Action, FieldChange, Origin, Plan, Report, ResourceChange, Status, Step, Uncounted,
+};
 use serde_json::{Map, Value, json};
 
 /// The version of every object printed here.
@@ -215,9 +217,7 @@ fn change(change: &ResourceChange, sources: &Sources) -> Value {
         "reason": change.reason,
         "fields": change.fields.iter().map(|f| field(f, sources)).collect::<Vec<_>>(),
         "pending": change.pending.iter().map(|f| field(f, sources)).collect::<Vec<_>>(),
-        "defaulted": change.defaulted.iter().map(|(path, value)| json!({
-            "path": path.to_string(), "value": value,
-        })).collect::<Vec<_>>(),
+        "uncounted": change.uncounted.iter().map(uncounted).collect::<Vec<_>>(),
         "source": place(change.span, sources),
     })
 }
@@ -233,6 +233,16 @@ fn field(field: &FieldChange, sources: &Sources) -> Value {
             Origin::Drift => "drift",
         },
         "source": place(field.span, sources),
+    })
+}
+
+/// A difference that is not counted.
+pub(super) fn uncounted(difference: &Uncounted) -> Value {
+    json!({
+        "path": difference.path.to_string(),
+        "manifest": difference.manifest,
+        "host": difference.host,
+        "rule": difference.rule.name(),
     })
 }
 

@@ -6,4 +6,5 @@ pub(crate) mod human;
 pub(crate) mod json;
 pub(crate) mod progress;
 pub(crate) mod sarif;
+pub(crate) mod states;
 pub(crate) mod table;

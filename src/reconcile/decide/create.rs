@@ -32,7 +32,7 @@ pub(crate) fn create(context: Context<'_>, desired: &DesiredResource) -> Decisio
         reason: "not on the host".to_owned(),
         fields: Vec::new(),
         pending: Vec::new(),
-        defaulted: Vec::new(),
+        uncounted: Vec::new(),
         before: None,
         after: Some(after),
         span: desired.span,

@@ -7,6 +7,7 @@
 mod defaults;
 mod kinds;
 mod prepare;
+mod rule;
 mod values;
 
 pub(crate) use defaults::{
@@ -14,4 +15,5 @@ pub(crate) use defaults::{
 };
 pub(crate) use kinds::{governed, is_whole_list, key_of, keys, label, same_identity};
 pub(crate) use prepare::{drop_implied, finish, prepare, respell};
+pub use rule::Rule;
 pub(crate) use values::{Unit, amount, quantity, quantity_attribute, same_value};
