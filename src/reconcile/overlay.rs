@@ -227,6 +227,10 @@ impl<'a> Walk<'a> {
         }
         let element = want.name.local.as_str();
         let unit = normalize::quantity(self.parent(), element);
+        // most texts are the same to the letter, and no rule need be asked
+        if unit.is_none() && after == before {
+            return;
+        }
         let rule = self.skips(&self.path, &after).or_else(|| match unit {
             Some(unit) => {
                 self.same_amount((&after, want.attr("unit")), (&before, live.attr("unit")), unit)
@@ -290,7 +294,6 @@ impl<'a> Walk<'a> {
         let fit = want.len() == have.len()
             && want.iter().zip(&have).all(|(w, l)| fits(self.side, &path, l, w));
         let gone = want.is_empty() && (have.is_empty() || last.len() != have.len());
-        let rule = self.skips(&path, "");
         if fit || gone {
             return;
         }
@@ -302,7 +305,7 @@ impl<'a> Walk<'a> {
         let applied = !want.is_empty() && want == last;
         let edit = if want.is_empty() { Edit::Remove } else { Edit::Set };
         let (before, after) = (show(&have), show(want));
-        if let Some(rule) = rule {
+        if let Some(rule) = self.skips(&path, "") {
             return self.pass_over(|_| path, || after, || before, rule);
         }
         live.remove_elements(|e| e.name == *list.name);
@@ -443,14 +446,16 @@ impl<'a> Walk<'a> {
 
     /// By which rule what is at `path` is not compared; `value` is what the manifest has there.
     fn skips(&self, path: &Path, value: &str) -> Option<Rule> {
-        let rules = [
-            // a last applied manifest keeps no secret to compare with
-            (Rule::Secret, value == REDACTED),
-            (Rule::OwnAffair, normalize::never_compared(path, value)),
-            (Rule::OnlyAtBoot, self.side == Side::Running && normalize::not_while_running(path)),
-            (Rule::Ignored, self.ignore.iter().any(|i| i.covers(path))),
-        ];
-        rules.into_iter().find(|(_, skips)| *skips).map(|(rule, _)| rule)
+        // a last applied manifest keeps no secret to compare with
+        if value == REDACTED {
+            Some(Rule::Secret)
+        } else if normalize::never_compared(path, value) {
+            Some(Rule::OwnAffair)
+        } else if self.side == Side::Running && normalize::not_while_running(path) {
+            Some(Rule::OnlyAtBoot)
+        } else {
+            self.ignore.iter().any(|i| i.covers(path)).then_some(Rule::Ignored)
+        }
     }
 
     /// Takes note of a difference that is not counted, if somebody asks for those.

@@ -1,7 +1,7 @@
 //! One object in its three states: as its last applied manifest has it, as the next boot will have
 //! it, and as it runs. What waits is worked out from the last two each time and stored nowhere.
 
-use super::normalize::only_at_boot;
+use super::normalize::{drop_implied, only_at_boot};
 use super::overlay::{Change, Side, overlay};
 use super::ownership::{Mark, read_mark, without_mark};
 use super::plan::mark_on;
@@ -77,15 +77,10 @@ pub fn states(host: &ObservedResource, explain: bool) -> States {
     let mut rows = mark.as_ref().map(|mark| settings(host, mark)).unwrap_or_default();
     rows.extend(found.rows());
     let ignore = mark.as_ref().map_or(&[][..], |m| &m.ignore);
-    let mut passed_over = Vec::new();
-    if let (Some(applied), true) = (&applied, explain) {
-        let sides = [(Side::NextBoot, found.next_boot), (Side::Running, found.running)];
-        for (side, definition) in sides {
-            let Some(definition) = definition else { continue };
-            let list = uncounted(host.id.kind, side, definition, applied, ignore);
-            passed_over.extend(list.into_iter().map(|u| (side, u)));
-        }
-    }
+    let passed_over = match &applied {
+        Some(applied) if explain => passed_over(host.id.kind, &found, applied, ignore),
+        _ => Vec::new(),
+    };
     States {
         id: host.id.clone(),
         has_manifest: applied.is_some(),
@@ -95,6 +90,24 @@ pub fn states(host: &ObservedResource, explain: bool) -> States {
         rows,
         uncounted: passed_over,
     }
+}
+
+/// What is not counted on either side; of what runs only what was not defined so.
+fn passed_over(
+    kind: Kind,
+    found: &Compared<'_>,
+    applied: &Element,
+    ignore: &[Path],
+) -> Vec<(Side, Uncounted)> {
+    let of = |side, definition: Option<&Element>| {
+        definition.map(|d| uncounted(kind, side, d, applied, ignore)).unwrap_or_default()
+    };
+    let next_boot = of(Side::NextBoot, found.next_boot);
+    let mut running = of(Side::Running, found.running);
+    running.retain(|u| !next_boot.contains(u));
+    let on = |side| move |u| (side, u);
+    let both = next_boot.into_iter().map(on(Side::NextBoot));
+    both.chain(running.into_iter().map(on(Side::Running))).collect()
 }
 
 /// What is asked for beside the definition.
@@ -157,13 +170,17 @@ impl<'a> Compared<'a> {
         let waiting = running.zip(next_boot).map(|(running, next_boot)| {
             laid(Side::Running, running, &without_mark(next_boot), begun_with.as_ref())
         });
+        let mut waiting = waiting.unwrap_or_default();
+        if let Some(applied) = applied {
+            drop_implied(applied, &mut waiting);
+        }
         let is_current = begun.zip(mark).is_some_and(|(b, mark)| b.digest == mark.digest);
         Self {
             next_boot,
             running,
             defined: with_manifest(Side::NextBoot, next_boot),
             live,
-            waiting: waiting.unwrap_or_default(),
+            waiting,
             is_current,
         }
     }

@@ -15,6 +15,7 @@ mod libvirtd;
 mod lost;
 mod samples;
 mod sasl;
+mod states;
 mod test_driver;
 mod tls;
 mod transports;
@@ -44,6 +45,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         held_back::trials(&pool),
         killed::trials(&pool),
         lost::trials(&pool),
+        states::trials(&pool),
     ];
     groups.into_iter().flatten().collect()
 }
