@@ -56,7 +56,7 @@ pub(crate) enum Target {
     /// One host, which is planned for.
     Host(Box<Session>),
     /// The hosts that `virt.toml` names.
-    Fleet(Fleet),
+    Fleet(Box<Fleet>),
 }
 
 /// Manifests, the host they are for, and the plan that follows.
@@ -113,7 +113,7 @@ pub(crate) fn prepare(
     };
     let hosts = fleet::chosen(context, &loaded, &typed.host.host)?;
     if !hosts.is_empty() {
-        return Ok(Target::Fleet(Fleet::applying(loaded, hosts, options)));
+        return Ok(Target::Fleet(Box::new(Fleet::applying(loaded, hosts, options))));
     }
     let session = Session::plan_ahead(context, loaded, options, ahead)?;
     match session.unknown_only().first() {

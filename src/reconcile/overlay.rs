@@ -399,7 +399,7 @@ impl<'a> Walk<'a> {
         let after = attribute.value.as_str();
         let drops = || normalize::is_discarded(path, after).then_some(Rule::Default);
         let Some(before) = live.attr_written(&name) else {
-            return drops().or_else(|| implied(path, want).then_some(Rule::Implied));
+            return drops().or_else(|| normalize::is_implied(path, want).then_some(Rule::Implied));
         };
         let same = match normalize::quantity_attribute(element, &name) {
             Some(unit) => {
@@ -488,14 +488,6 @@ impl<'a> Walk<'a> {
         edit: Edit,
     ) {
         self.changes.push(Change { path, before, after, span, origin, edit });
-    }
-}
-
-/// Values that say what their absence says, given what stands beside them.
-fn implied(path: &Path, want: &Element) -> bool {
-    match (path.pattern().as_str(), path.attribute.as_deref()) {
-        ("vcpu", Some("current")) => want.attr("current") == Some(want.text().as_str()),
-        _ => false,
     }
 }
 

@@ -46,14 +46,17 @@ pub(crate) fn human(
     out
 }
 
-/// The states that there are, each with its value in a row.
-fn columns_of(states: &States) -> Vec<(&'static str, fn(&StateRow) -> &Option<String>)> {
-    let all: [(bool, &'static str, fn(&StateRow) -> &Option<String>); 3] = [
-        (states.has_manifest, "MANIFEST", |r| &r.manifest),
-        (states.has_next_boot, "NEXT BOOT", |r| &r.next_boot),
-        (states.has_running, "RUNNING", |r| &r.running),
+/// A state's name, and its value in a row.
+type Column = (&'static str, fn(&StateRow) -> &Option<String>);
+
+/// The states that there are.
+fn columns_of(states: &States) -> Vec<Column> {
+    let all: [(bool, Column); 3] = [
+        (states.has_manifest, ("MANIFEST", |r| &r.manifest)),
+        (states.has_next_boot, ("NEXT BOOT", |r| &r.next_boot)),
+        (states.has_running, ("RUNNING", |r| &r.running)),
     ];
-    all.into_iter().filter(|(is_there, ..)| *is_there).map(|(_, name, of)| (name, of)).collect()
+    all.into_iter().filter(|(is_there, _)| *is_there).map(|(_, column)| column).collect()
 }
 
 fn agreement(states: &States) -> String {

@@ -14,6 +14,6 @@ pub(crate) use defaults::{
     is_discarded, is_kept, never_compared, not_while_running, only_at_boot, vanishes,
 };
 pub(crate) use kinds::{governed, is_whole_list, key_of, keys, label, same_identity};
-pub(crate) use prepare::{drop_implied, finish, prepare, respell};
+pub(crate) use prepare::{drop_implied, finish, is_implied, prepare, respell};
 pub use rule::Rule;
 pub(crate) use values::{Unit, amount, quantity, quantity_attribute, same_value};

@@ -5,7 +5,7 @@ use super::defaults::drop_beside;
 use super::values::{Unit, amount, set};
 use crate::model::{Kind, netmask_prefix};
 use crate::reconcile::overlay::Change;
-use crate::xml::{Element, Node, Text};
+use crate::xml::{Element, Node, Path, Text};
 use std::net::Ipv4Addr;
 
 /// A copy of the manifest that says all it means, in the terms of the definition `live`.
@@ -77,6 +77,14 @@ pub(crate) fn finish(kind: Kind, want: &Element, merged: &mut Element) {
     {
         let mut first = true;
         devices.remove_elements(|e| e.is("console") && std::mem::take(&mut first) && is_serial(e));
+    }
+}
+
+/// Values that say what their absence says, given what stands beside them.
+pub(crate) fn is_implied(path: &Path, want: &Element) -> bool {
+    match (path.pattern().as_str(), path.attribute.as_deref()) {
+        ("vcpu", Some("current")) => want.attr("current") == Some(want.text().as_str()),
+        _ => false,
     }
 }
 
