@@ -32,10 +32,10 @@ pub(crate) fn run(context: &Context, args: &ApplyArgs) -> Run {
     };
     let stops = args.run.dry_run || !session.plan.refusals.is_empty();
     if stops || context.output.format == Format::Human {
-        context.result_or_nobody(&plan::text(context, &session, args.options.explain));
+        context.result_or_nobody(&plan::text(context, &session, args.options.manner()));
     }
     if stops {
-        return Ok(plan::exit(&session, args.options.detailed_exitcode));
+        return Ok(plan::exit(&session, args.options.manner()));
     }
     let asks = args.run.confirm && !session.host.capabilities.read_only;
     if !session.plan.is_empty() && asks && !confirmed(context)? {

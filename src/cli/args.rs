@@ -67,6 +67,8 @@ pub(crate) enum Command {
     Diff(DiffArgs),
     Apply(ApplyArgs),
     Get(GetArgs),
+    History(HistoryArgs),
+    Rollback(RollbackArgs),
     Export(ExportArgs),
     Delete(DeleteArgs),
     Doctor(DoctorArgs),
@@ -119,6 +121,10 @@ pub(crate) struct PlanArgs {
     /// Save the plan, to be applied as it is or not at all
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Exit with 5 if anything would be more disruptive than this: none, live, blip,
+    /// network-restart, next-boot, restart, replace
+    #[arg(long, value_name = "EFFECT", value_parser = effect)]
+    pub(crate) fail_above: Option<Effect>,
 }
 
 /// Options of commands that plan.
@@ -144,7 +150,7 @@ pub(crate) struct PlanOptions {
     /// Exit with 2 if the plan has changes, with 3 if something applied waits for a boot
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
-    /// Show what is in sync, too, and what the host filled in by itself
+    /// Show what is in sync, too, and name the rule behind each difference that is not counted
     #[arg(long)]
     pub(crate) explain: bool,
 }
@@ -152,7 +158,11 @@ pub(crate) struct PlanOptions {
 impl PlanOptions {
     /// What the run shows and how it ends.
     pub(crate) fn manner(&self) -> Manner {
-        Manner { explain: self.explain, detailed_exitcode: self.detailed_exitcode }
+        Manner {
+            explain: self.explain,
+            detailed_exitcode: self.detailed_exitcode,
+            ..Manner::default()
+        }
     }
 
     /// Whether any of them would make another plan of the same manifests.
@@ -216,6 +226,9 @@ pub(crate) struct RunOptions {
 }
 
 /// Show what is there: state, owner, pending changes, in sync or drifted
+///
+/// One object is shown by itself: the fields that differ between its last applied manifest, its next
+/// boot, and what is running, each with the reason.
 #[derive(Debug, Args)]
 pub(crate) struct GetArgs {
     /// domains, networks, or single objects as KIND/NAME; all without any
@@ -224,6 +237,42 @@ pub(crate) struct GetArgs {
     /// Go on with a line for each change, as it happens, until interrupted
     #[arg(short, long)]
     pub(crate) watch: bool,
+    /// Of one object, name the rule behind each difference that is not counted
+    #[arg(long, conflicts_with = "watch")]
+    pub(crate) explain: bool,
+}
+
+/// Show the versions of manifests that objects remember, and what differs between them
+///
+/// An object remembers the manifest that was applied last and the one before it, secrets left out.
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArgs {
+    /// Objects as KIND/NAME; all that are owned without any
+    #[arg(value_name = "KIND/NAME", value_parser = resource)]
+    pub(crate) what: Vec<ResourceId>,
+}
+
+/// Take an object back to the manifest that was applied before the last one
+///
+/// Through the same plan and gate as apply. What is applied then is the last version, and what it
+/// takes the place of the one before: a second rollback undoes the first. Manifests are not touched:
+/// the next apply of the newer one brings it back. A secret stays as the host has it.
+#[derive(Debug, Args)]
+pub(crate) struct RollbackArgs {
+    /// The object
+    #[arg(value_name = "KIND/NAME", value_parser = resource)]
+    pub(crate) what: ResourceId,
+    /// Allow steps as disruptive as this: network-restart, restart, replace, data-loss
+    #[arg(long, value_name = "EFFECT", value_parser = effect)]
+    pub(crate) allow: Vec<Effect>,
+    /// Exit with 2 if the plan has changes, with 3 if something applied waits for a boot
+    #[arg(long)]
+    pub(crate) detailed_exitcode: bool,
+    /// Name the rule behind each difference that is not counted
+    #[arg(long)]
+    pub(crate) explain: bool,
+    #[command(flatten)]
+    pub(crate) run: RunOptions,
 }
 
 /// Write manifests for what is on the host

@@ -39,7 +39,7 @@ pub(crate) fn run(context: &Context, args: &DeleteArgs) -> Run {
     say_absent(context, &session);
     let stops = args.run.dry_run || !session.plan.refusals.is_empty();
     if stops || context.output.format == Format::Human {
-        context.result_or_nobody(&plan::text(context, &session, false));
+        context.result_or_nobody(&plan::text(context, &session, Manner::default()));
     }
     if stops {
         let refused = !session.plan.refusals.is_empty();

@@ -15,7 +15,7 @@ use crate::diag::{Diagnostic, Error, Result};
 use crate::drivers::Uri;
 use crate::drivers::uri::Transport;
 use crate::manifest::{HostDesired, Loaded};
-use crate::model::{HostPattern, ResourceId, Roster};
+use crate::model::{Effect, HostPattern, ResourceId, Roster};
 use crate::reconcile::Options;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -32,13 +32,15 @@ pub(crate) struct Fleet {
 }
 
 /// How the plan of a host is printed.
-type Text = fn(&Context, &Session, bool) -> String;
+type Text = fn(&Context, &Session, Manner) -> String;
 
 /// What a run shows and how it ends, beyond what it does.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Manner {
     pub(crate) explain: bool,
     pub(crate) detailed_exitcode: bool,
+    /// The worst effect that a plan may have without being refused.
+    pub(crate) fail_above: Option<Effect>,
 }
 
 /// What there is to tell of a host.
@@ -147,9 +149,9 @@ impl Fleet {
             self.with_session(context, at, true, |own, session| {
                 let mut told = Told::planned(&session, manner);
                 if is_json {
-                    told.object = Some(own.labelled(json::plan(&session)));
+                    told.object = Some(own.labelled(json::plan(&session, manner.fail_above)));
                 } else {
-                    own.result_or_nobody(&text(own, &session, manner.explain));
+                    own.result_or_nobody(&text(own, &session, manner));
                 }
                 if let Err(e) = plan::save(own, &session, out) {
                     own.show_error(&e);
@@ -401,9 +403,9 @@ impl Fleet {
 fn show_plan(own: &Context, session: &Session, manner: Manner) -> Option<Told> {
     let refused = !session.plan.refusals.is_empty();
     match own.output.format {
-        Format::Human => own.result_or_nobody(&plan::text(own, session, manner.explain)),
+        Format::Human => own.result_or_nobody(&plan::text(own, session, manner)),
         Format::Json if refused => {
-            own.result_or_nobody(&event(own, "refused", json::plan(session)));
+            own.result_or_nobody(&event(own, "refused", json::plan(session, None)));
         }
         Format::Json => {}
     }
@@ -439,8 +441,9 @@ impl Told {
     }
 
     fn planned(session: &Session, manner: Manner) -> Self {
-        let exit = plan::exit(session, manner.detailed_exitcode);
-        Self::new(Standing::planned(session), exit)
+        let exit = plan::exit(session, manner);
+        let refused = exit == Exit::Refused;
+        Self::new(if refused { Standing::Refused } else { Standing::planned(session) }, exit)
     }
 
     fn applied(session: &Session, applied: Applied, manner: Manner) -> Self {

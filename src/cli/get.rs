@@ -6,34 +6,56 @@ use super::exit::{Exit, Failure, Run};
 use super::follow;
 use super::output::Paint;
 use super::session::Host;
-use super::view::{json, table};
+use super::view::{self, json, table};
 use crate::diag::{Error, ErrorCode, ErrorDomain};
 use crate::model::{Kind, ObservedResource, ResourceId};
-use crate::reconcile::{ObjectStatus, Sync, status};
+use crate::reconcile::{ObjectStatus, Sync, states, status};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 pub(crate) fn run(context: &Context, args: &GetArgs) -> Run {
     let selection = Selection::parse(&args.what)?;
+    if args.explain && selection.single().is_none() {
+        let text = "--explain is about one object: name it as KIND/NAME";
+        return Err(Failure::Usage(text.to_owned()));
+    }
     if args.watch {
         return follow::run(context, selection);
     }
     let host = Host::open(context, None)?;
     let observed = host.observe()?;
     if let Some(missing) = selection.ids.iter().find(|id| !observed.resources.contains_key(id)) {
-        let code = match missing.kind {
-            Kind::Domain => ErrorCode::NO_DOMAIN,
-            Kind::Network => ErrorCode::NO_NETWORK,
-        };
-        let text = format!("there is no {missing} on the host");
-        return Err(Error::new(code, ErrorDomain::NONE, text)
-            .hint("virt get shows what is there")
-            .into());
+        return Err(not_there(missing).into());
     }
-    let wanted = observed.resources.values().filter(|r| selection.includes(&r.id));
-    let shown: Vec<Shown> = wanted.map(Shown::new).collect();
-    context.output.result(&whole(context, &host.uri, &shown.iter().collect::<Vec<_>>()))?;
+    let single = selection.single().and_then(|id| observed.resources.get(id));
+    context.output.result(&match single {
+        Some(object) => in_states(context, &host.uri, object, args.explain),
+        None => {
+            let wanted = observed.resources.values().filter(|r| selection.includes(&r.id));
+            let shown: Vec<Shown> = wanted.map(Shown::new).collect();
+            whole(context, &host.uri, &shown.iter().collect::<Vec<_>>())
+        }
+    })?;
     Ok(Exit::Done)
+}
+
+/// One object, as its manifest has it, as its next boot will have it, and as it runs.
+fn in_states(context: &Context, uri: &str, object: &ObservedResource, explain: bool) -> String {
+    let (shown, states) = (Shown::new(object), states(object, explain));
+    match context.output.format {
+        Format::Human => view::states::human(&shown, object, &states, context.output),
+        Format::Json => json::line(&view::states::json(shown.object, uri, &states)),
+    }
+}
+
+/// An object that is asked for by name is not on the host.
+pub(super) fn not_there(missing: &ResourceId) -> Error {
+    let code = match missing.kind {
+        Kind::Domain => ErrorCode::NO_DOMAIN,
+        Kind::Network => ErrorCode::NO_NETWORK,
+    };
+    let text = format!("there is no {missing} on the host");
+    Error::new(code, ErrorDomain::NONE, text).hint("virt get shows what is there")
 }
 
 /// What of a host is asked for.
@@ -58,6 +80,12 @@ impl Selection {
             }
         }
         Ok(Self { kinds, ids })
+    }
+
+    /// The object, if it is one that is asked for by its name.
+    fn single(&self) -> Option<&ResourceId> {
+        let one = self.kinds.is_empty() && self.ids.len() == 1;
+        one.then(|| self.ids.first()).flatten()
     }
 
     pub(super) fn includes(&self, id: &ResourceId) -> bool {

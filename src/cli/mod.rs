@@ -16,11 +16,13 @@ mod export;
 mod fleet;
 mod follow;
 mod get;
+mod history;
 mod man;
 mod output;
 mod pki;
 mod plan;
 mod pool;
+mod rollback;
 mod schema;
 mod session;
 mod signals;
@@ -51,6 +53,8 @@ pub fn main() -> ExitCode {
         Command::Diff(args) => diff::run(&context, args),
         Command::Apply(args) => apply::run(&context, args),
         Command::Get(args) => get::run(&context, args),
+        Command::History(args) => history::run(&context, args),
+        Command::Rollback(args) => rollback::run(&context, args),
         Command::Export(args) => export::run(&context, args),
         Command::Delete(args) => delete::run(&context, args),
         Command::Doctor(args) => doctor::run(&context, args),

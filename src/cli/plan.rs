@@ -3,6 +3,7 @@
 use super::args::{Format, PlanArgs};
 use super::context::Context;
 use super::exit::{Exit, Run};
+use super::fleet::Manner;
 use super::session::{Session, Target, prepare};
 use super::view::{human, json};
 use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
@@ -12,30 +13,36 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 pub(crate) fn run(context: &Context, args: &PlanArgs) -> Run {
+    let manner = Manner { fail_above: args.fail_above, ..args.options.manner() };
     match prepare(context, &args.paths, &args.options)? {
         Target::Host(session) => {
-            context.output.result(&text(context, &session, args.options.explain))?;
+            context.output.result(&text(context, &session, manner))?;
             save(context, &session, args.out.as_deref())?;
-            Ok(exit(&session, args.options.detailed_exitcode))
+            Ok(exit(&session, manner))
         }
-        Target::Fleet(fleet) => {
-            fleet.plan(context, args.options.manner(), args.out.as_deref(), text)
-        }
+        Target::Fleet(fleet) => fleet.plan(context, manner, args.out.as_deref(), text),
     }
 }
 
 /// The plan of a session, as it is printed.
-pub(crate) fn text(context: &Context, session: &Session, explain: bool) -> String {
+pub(crate) fn text(context: &Context, session: &Session, manner: Manner) -> String {
     match context.output.format {
-        Format::Json => context.line(json::plan(session)),
-        Format::Human => human::plan(session, context.output, explain),
+        Format::Json => context.line(json::plan(session, manner.fail_above)),
+        Format::Human => {
+            let plan = human::plan(session, context.output, manner.explain);
+            let above =
+                manner.fail_above.map(|limit| human::above(&session.plan, limit, context.output));
+            plan + &above.unwrap_or_default()
+        }
     }
 }
 
 /// The exit code of a run that stops after the plan.
-pub(crate) fn exit(session: &Session, detailed: bool) -> Exit {
+pub(crate) fn exit(session: &Session, manner: Manner) -> Exit {
     let plan = &session.plan;
-    if !plan.refusals.is_empty() {
+    let detailed = manner.detailed_exitcode;
+    let is_above = manner.fail_above.is_some_and(|limit| !plan.above(limit).is_empty());
+    if !plan.refusals.is_empty() || is_above {
         Exit::Refused
     } else if session.has_errors() {
         Exit::Error

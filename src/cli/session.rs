@@ -10,6 +10,7 @@ use crate::drivers::{self, Driver, Uri};
 use crate::manifest::{self, Loaded};
 use crate::model::{Capabilities, Desired, Observed, ResourceId, Scope};
 use crate::reconcile::{Options, Plan, plan};
+use jiff::Timestamp;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -55,7 +56,7 @@ pub(crate) enum Target {
     /// One host, which is planned for.
     Host(Box<Session>),
     /// The hosts that `virt.toml` names.
-    Fleet(Fleet),
+    Fleet(Box<Fleet>),
 }
 
 /// Manifests, the host they are for, and the plan that follows.
@@ -112,7 +113,7 @@ pub(crate) fn prepare(
     };
     let hosts = fleet::chosen(context, &loaded, &typed.host.host)?;
     if !hosts.is_empty() {
-        return Ok(Target::Fleet(Fleet::applying(loaded, hosts, options)));
+        return Ok(Target::Fleet(Box::new(Fleet::applying(loaded, hosts, options))));
     }
     let session = Session::plan_ahead(context, loaded, options, ahead)?;
     match session.unknown_only().first() {
@@ -162,6 +163,16 @@ impl Session {
         Ok(session)
     }
 
+    /// Plans for a host that is observed.
+    pub(crate) fn of_host(
+        context: &Context,
+        loaded: Loaded,
+        options: Options,
+        observed: (Host, Observed),
+    ) -> Result<Self> {
+        Self::plan_ahead(context, loaded, options, Some(Ok(observed)))
+    }
+
     /// Connects to a host of a fleet, observes and plans.
     pub(crate) fn of_fleet(
         context: &Context,
@@ -187,6 +198,7 @@ impl Session {
         problems: Diagnostics,
     ) -> Self {
         let begun = Instant::now();
+        let options = Options { now: Some(Timestamp::now()), ..options };
         let plan = plan(&desired, observed, &host.capabilities, &options);
         info!(steps = plan.steps.len(), took = ?begun.elapsed(), "planned");
         let there = |id: &&ResourceId| !observed.resources.contains_key(*id);
@@ -211,7 +223,7 @@ impl Session {
     }
 }
 
-fn observe(context: &Context, from_virt_toml: Option<&str>) -> Result<(Host, Observed)> {
+pub(crate) fn observe(context: &Context, from_virt_toml: Option<&str>) -> Result<(Host, Observed)> {
     let host = Host::open(context, from_virt_toml)?;
     let observed = host.observe()?;
     Ok((host, observed))

@@ -1,9 +1,11 @@
 //! The words of a plan: changes for people, steps for the machine.
 
 use super::overlay::Origin;
+use super::uncounted::Uncounted;
 use crate::diag::{Diagnostics, Span};
 use crate::model::{Effect, Op, ResourceId, Target};
 use crate::xml::{Element, Path};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -28,8 +30,10 @@ pub struct Options {
     pub delete: BTreeSet<ResourceId>,
     /// Resources that their manifests forbid to remove.
     pub protected: BTreeSet<ResourceId>,
-    /// Whether the plan lists what the host filled in by itself.
+    /// Whether the plan lists the differences that are not counted.
     pub explain: bool,
+    /// The time that is written beside a manifest that is applied anew; `None` to write none.
+    pub now: Option<Timestamp>,
 }
 
 impl Default for Options {
@@ -45,6 +49,7 @@ impl Default for Options {
             delete: BTreeSet::new(),
             protected: BTreeSet::new(),
             explain: false,
+            now: None,
         }
     }
 }
@@ -124,9 +129,8 @@ pub struct ResourceChange {
     pub fields: Vec<FieldChange>,
     /// Fields that are defined and wait for the next boot or start; no step concerns them.
     pub pending: Vec<FieldChange>,
-    /// What only the host's definition has, with its value: no difference, and not touched. Listed
-    /// if [`Options::explain`] asks.
-    pub defaulted: Vec<(Path, String)>,
+    /// Differences that are not counted, and not touched. Listed if [`Options::explain`] asks.
+    pub uncounted: Vec<Uncounted>,
     /// The definition before, without our mark; `None` if there is none or nothing is done.
     pub before: Option<Element>,
     /// The definition after, without our mark; `None` if there will be none or nothing is done.
@@ -227,6 +231,17 @@ pub struct Refusal {
     pub hint: String,
 }
 
+/// A resource whose change is more disruptive than a limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Above<'a> {
+    /// Which.
+    pub id: &'a ResourceId,
+    /// The most disruptive effect of its steps.
+    pub effect: Effect,
+    /// Its fields above the limit; none if the object as a whole goes or is made anew.
+    pub fields: Vec<&'a Path>,
+}
+
 /// All that would be done, decided; applying it decides nothing.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -257,6 +272,17 @@ impl Plan {
     /// Whether something that is defined waits for a boot or a restart.
     pub fn has_pending(&self) -> bool {
         self.changes.iter().any(|c| !c.pending.is_empty())
+    }
+
+    /// What is more disruptive than `limit`, resource by resource.
+    pub fn above(&self, limit: Effect) -> Vec<Above<'_>> {
+        let worse = |c: &&ResourceChange| c.action != Action::NoOp && c.effect > limit;
+        let above = self.changes.iter().filter(worse).map(|c| Above {
+            id: &c.id,
+            effect: c.effect,
+            fields: c.fields.iter().filter(|f| f.effect > limit).map(|f| &f.path).collect(),
+        });
+        above.collect()
     }
 
     /// Whether something will wait for a boot or a restart once the plan is applied.

@@ -8,6 +8,7 @@ mod changes;
 mod conflicts;
 mod decide;
 mod graph;
+mod history;
 mod identity;
 mod live;
 mod normalize;
@@ -17,13 +18,21 @@ mod pairing;
 mod plan;
 pub mod planfile;
 mod secret;
+mod states;
 mod status;
+mod uncounted;
 pub mod watch;
+mod words;
 
 pub use apply::{Clock, Event, Report, Status, StepReport, SystemClock, apply, apply_until};
 pub use changes::{
-    Action, FieldChange, Options, Otherwise, Plan, Refusal, ResourceChange, Step, StepAction, Until,
+    Above, Action, FieldChange, Options, Otherwise, Plan, Refusal, ResourceChange, Step,
+    StepAction, Until,
 };
+pub use history::{History, Version, VersionChange, history, rollback};
+pub use normalize::Rule;
 pub use overlay::{Change, Edit, Origin, Overlay, Side, overlay};
 pub use plan::{fingerprint, plan};
+pub use states::{Reason, StateRow, States, states};
 pub use status::{ObjectStatus, Sync, export, shown, status};
+pub use uncounted::Uncounted;

@@ -5,12 +5,14 @@
 //! applied manifest had it, or the manifest governs the list it stands in (rule M). The functions
 //! are pure.
 
-use super::normalize::{self, Unit};
-use super::pairing::pair;
-use super::secret::{REDACTED, redacted};
+use super::normalize::{self, Rule, Unit};
+use super::pairing::{List, nth_named, pair};
+use super::secret::REDACTED;
+use super::uncounted::Uncounted;
+use super::words::{summary, with_unit};
 use crate::diag::Span;
 use crate::model::Kind;
-use crate::xml::{Element, Name, Node, Path, Step, write_compact};
+use crate::xml::{Attribute, Element, Name, Node, Path};
 
 /// Which definition a manifest is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,17 +82,40 @@ pub fn overlay(
     last: Option<&Element>,
     ignore: &[Path],
 ) -> Overlay {
+    walk(Walk::new(side, ignore, Path::default()), kind, live, want, last).0
+}
+
+/// The same, with the differences that it does not count.
+pub(super) fn explained(
+    kind: Kind,
+    side: Side,
+    live: &Element,
+    want: &Element,
+    last: Option<&Element>,
+    ignore: &[Path],
+) -> (Overlay, Vec<Uncounted>) {
+    let collects = Walk { uncounted: Some(Vec::new()), ..Walk::new(side, ignore, Path::default()) };
+    walk(collects, kind, live, want, last)
+}
+
+fn walk(
+    walk: Walk<'_>,
+    kind: Kind,
+    live: &Element,
+    want: &Element,
+    last: Option<&Element>,
+) -> (Overlay, Vec<Uncounted>) {
     let said = normalize::prepare(kind, want, live);
     // a manifest that was applied as it is takes nothing away, and what differs is drift
     let unchanged = last.is_some_and(|last| std::ptr::eq(last, want));
     let last = last.filter(|_| !unchanged).map(|last| normalize::prepare(kind, last, live));
     let mut merged = live.clone();
-    let mut walk = Walk { unchanged, ..Walk::new(side, ignore, Path::default()) };
+    let mut walk = Walk { unchanged, ..walk };
     walk.element(&mut merged, &said, last.as_ref());
     normalize::finish(kind, &said, &mut merged);
-    let Walk { mut changes, touched, .. } = walk;
+    let Walk { mut changes, touched, uncounted, .. } = walk;
     normalize::drop_implied(want, &mut changes);
-    Overlay { merged, changes, touched }
+    (Overlay { merged, changes, touched }, uncounted.unwrap_or_default())
 }
 
 /// Whether `want` fits `live` as it is: what pairing asks of entries that no key tells apart.
@@ -109,16 +134,22 @@ struct Walk<'a> {
     path: Path,
     changes: Vec<Change>,
     touched: Vec<(Path, Element)>,
+    /// Differences that are not counted, if somebody asks.
+    uncounted: Option<Vec<Uncounted>>,
 }
 
 impl<'a> Walk<'a> {
     fn new(side: Side, ignore: &'a [Path], path: Path) -> Self {
-        Self { side, ignore, unchanged: false, path, changes: Vec::new(), touched: Vec::new() }
+        let (changes, touched) = (Vec::new(), Vec::new());
+        Self { side, ignore, unchanged: false, path, changes, touched, uncounted: None }
     }
 
     fn element(&mut self, live: &mut Element, want: &Element, last: Option<&Element>) {
         self.replace_other_type(live, want);
-        normalize::respell(want, live);
+        if let Some((attribute, was)) = normalize::respell(want, live) {
+            let said = || want.attr(attribute).map(str::to_owned);
+            self.pass_over(|path| path.at(attribute), said, || Some(was), Rule::Netmask);
+        }
         self.attributes(live, want, last);
         self.text(live, want, last);
         self.children(live, want, last);
@@ -149,17 +180,16 @@ impl<'a> Walk<'a> {
             if plain && before.as_ref() == Some(&attribute.value) {
                 continue;
             }
-            let path = self.path.at(&name);
-            if self.skips(&path, &attribute.value) || self.is_unit(&element, &name, want) {
+            if self.is_unit(&element, &name, want) {
                 continue;
             }
-            let same = match &before {
-                Some(before) => self.same(&element, &name, want, live, &attribute.value, before),
-                None => normalize::is_discarded(&path, &attribute.value) || implied(&path, want),
-            };
-            if same
-                || self.side == Side::Running && normalize::is_discarded(&path, &attribute.value)
-            {
+            let path = self.path.at(&name);
+            let rule = self.skips(&path, &attribute.value);
+            if let Some(rule) = rule.or_else(|| self.excuse(&path, attribute, want, live)) {
+                let unit = normalize::quantity_attribute(&element, &name);
+                let said = || Some(with_unit(&attribute.value, want, unit));
+                let was = || before.as_deref().map(|b| with_unit(b, live, unit));
+                self.pass_over(|_| path, said, was, rule);
                 continue;
             }
             let applied = last.and_then(|l| l.attr_written(&name));
@@ -182,7 +212,7 @@ impl<'a> Walk<'a> {
             let path = self.path.at(&name);
             let gone = want.attr_written(&name).is_none() && !self.is_unit(&element, &name, want);
             let before = live.attr_written(&name).map(str::to_owned);
-            let gone = gone && !normalize::is_kept(&path) && !self.skips(&path, "");
+            let gone = gone && !normalize::is_kept(&path) && self.skips(&path, "").is_none();
             if let (true, Some(before)) = (gone, before) {
                 live.attributes.retain(|a| a.name.written() != name);
                 self.push(path, Some(before), None, want.span, Origin::Manifest, Edit::Remove);
@@ -192,42 +222,34 @@ impl<'a> Walk<'a> {
 
     fn text(&mut self, live: &mut Element, want: &Element, last: Option<&Element>) {
         let (after, before) = (want.text(), live.text());
-        if after.is_empty() || self.skips(&self.path, &after) {
+        if after.is_empty() {
             return;
         }
         let element = want.name.local.as_str();
         let unit = normalize::quantity(self.parent(), element);
-        let same = match unit {
+        // most texts are the same to the letter, and no rule need be asked
+        if unit.is_none() && after == before {
+            return;
+        }
+        let rule = self.skips(&self.path, &after).or_else(|| match unit {
             Some(unit) => {
                 self.same_amount((&after, want.attr("unit")), (&before, live.attr("unit")), unit)
             }
-            None => {
-                normalize::same_value(element, None, &after, &before)
-                    || before.is_empty() && normalize::is_discarded(&self.path, &after)
-            }
-        };
-        if same {
-            return;
+            None => normalize::same_value(element, None, &after, &before).or_else(|| {
+                let drops = before.is_empty() && normalize::is_discarded(&self.path, &after);
+                drops.then_some(Rule::Default)
+            }),
+        });
+        let shown = || (!before.is_empty()).then(|| with_unit(&before, live, unit));
+        let after_shown = || Some(with_unit(&after, want, unit));
+        if let Some(rule) = rule {
+            return self.pass_over(Path::clone, after_shown, shown, rule);
         }
         let applied =
             last.is_some_and(|l| l.text() == after && l.attr("unit") == want.attr("unit"));
-        let show = |text: &str, e: &Element| match (unit, e.attr("unit")) {
-            (Some(Unit::KiB), None) => format!("{text} KiB"),
-            (Some(Unit::MiB), None) => format!("{text} MiB"),
-            (Some(_), Some(unit)) => format!("{text} {unit}"),
-            _ => text.to_owned(),
-        };
-        let shown = (!before.is_empty()).then(|| show(&before, live));
-        let after_shown = show(&after, want);
+        let (before, after_shown) = (shown(), after_shown());
         let span = want.text_span();
-        self.push(
-            self.path.clone(),
-            shown,
-            Some(after_shown),
-            span,
-            self.origin(applied),
-            Edit::Set,
-        );
+        self.push(self.path.clone(), before, after_shown, span, self.origin(applied), Edit::Set);
         live.set_text(after);
         if unit.is_some() {
             live.put_attr("unit", want.attr("unit"));
@@ -272,7 +294,7 @@ impl<'a> Walk<'a> {
         let fit = want.len() == have.len()
             && want.iter().zip(&have).all(|(w, l)| fits(self.side, &path, l, w));
         let gone = want.is_empty() && (have.is_empty() || last.len() != have.len());
-        if fit || gone || self.skips(&path, "") {
+        if fit || gone {
             return;
         }
         let show = |list: &[&Element]| {
@@ -283,6 +305,9 @@ impl<'a> Walk<'a> {
         let applied = !want.is_empty() && want == last;
         let edit = if want.is_empty() { Edit::Remove } else { Edit::Set };
         let (before, after) = (show(&have), show(want));
+        if let Some(rule) = self.skips(&path, "") {
+            return self.pass_over(|_| path, || after, || before, rule);
+        }
         live.remove_elements(|e| e.name == *list.name);
         live.children.extend(want.iter().map(|e| Node::Element((*e).clone())));
         self.push(path, before, after, span, self.origin(applied), edit);
@@ -333,7 +358,11 @@ impl<'a> Walk<'a> {
             let path = self.path.join(list.step_of(extra, n, count));
             let stays = !governs && (!was_ours || normalize::is_kept(&path));
             let unlimited = self.side == Side::Running && normalize::is_no_limit(&path, extra);
-            if taken || stays || unlimited || self.skips(&path, "") {
+            if taken || stays || unlimited {
+                continue;
+            }
+            if let Some(rule) = self.skips(&path, "") {
+                self.pass_over(|_| path, || None, || Some(summary(extra)), rule);
                 continue;
             }
             let from = if was_ours { Origin::Manifest } else { Origin::Drift };
@@ -350,29 +379,36 @@ impl<'a> Walk<'a> {
 
     fn add(&mut self, live: &mut Element, wanted: &Element, applied: Option<&Element>) {
         let path = self.path.clone();
-        if self.skips(&path, "") || normalize::vanishes(&path, wanted) {
-            return;
+        let drops = || normalize::vanishes(&path, wanted).then_some(Rule::Default);
+        if let Some(rule) = self.skips(&path, "").or_else(drops) {
+            return self.pass_over(|_| path, || Some(summary(wanted)), || None, rule);
         }
         let from = self.origin(applied.is_some_and(|a| a == wanted));
         self.push(path, None, Some(summary(wanted)), wanted.span, from, Edit::Add(wanted.clone()));
         live.push(wanted.clone());
     }
 
-    fn same(
+    /// By which rule an attribute that differs from the definition's, or is not there, says the same.
+    fn excuse(
         &self,
-        element: &str,
-        name: &str,
+        path: &Path,
+        attribute: &Attribute,
         want: &Element,
         live: &Element,
-        after: &str,
-        before: &str,
-    ) -> bool {
-        match normalize::quantity_attribute(element, name) {
+    ) -> Option<Rule> {
+        let (element, name) = (want.name.local.as_str(), attribute.name.written());
+        let after = attribute.value.as_str();
+        let drops = || normalize::is_discarded(path, after).then_some(Rule::Default);
+        let Some(before) = live.attr_written(&name) else {
+            return drops().or_else(|| normalize::is_implied(path, want).then_some(Rule::Implied));
+        };
+        let same = match normalize::quantity_attribute(element, &name) {
             Some(unit) => {
                 self.same_amount((after, want.attr("unit")), (before, live.attr("unit")), unit)
             }
-            None => normalize::same_value(element, Some(name), after, before),
-        }
+            None => normalize::same_value(element, Some(&name), after, before),
+        };
+        same.or_else(|| (self.side == Side::Running).then(drops).flatten())
     }
 
     /// A running instance has its memory rounded up to whole MiB.
@@ -381,17 +417,16 @@ impl<'a> Walk<'a> {
         want: (&str, Option<&str>),
         live: (&str, Option<&str>),
         unit: Unit,
-    ) -> bool {
-        if want == live {
-            return true;
-        }
-        let (want, live) =
-            (normalize::amount(want.0, want.1, unit), normalize::amount(live.0, live.1, unit));
+    ) -> Option<Rule> {
+        let amount = |(text, of): (&str, Option<&str>)| normalize::amount(text, of, unit);
         let round = |kib: u64| kib.div_ceil(1024);
-        want.is_some() && want == live
-            || self.side == Side::Running
-                && unit == Unit::KiB
-                && want.map(round).is_some_and(|w| Some(w) == live.map(round))
+        if want == live || amount(want).is_some() && amount(want) == amount(live) {
+            return Some(Rule::Amount);
+        }
+        let rounds = self.side == Side::Running && unit == Unit::KiB;
+        let whole = |kib: Option<u64>| kib.map(round);
+        (rounds && amount(want).is_some() && whole(amount(want)) == whole(amount(live)))
+            .then_some(Rule::WholeMib)
     }
 
     /// `@unit` beside a quantity is part of that quantity.
@@ -410,12 +445,33 @@ impl<'a> Walk<'a> {
         n.checked_sub(2).and_then(|i| self.path.steps.get(i)).map_or("domain", |s| &s.name)
     }
 
-    fn skips(&self, path: &Path, value: &str) -> bool {
+    /// By which rule what is at `path` is not compared; `value` is what the manifest has there.
+    fn skips(&self, path: &Path, value: &str) -> Option<Rule> {
         // a last applied manifest keeps no secret to compare with
-        value == REDACTED
-            || normalize::never_compared(path, value)
-            || self.side == Side::Running && normalize::only_at_boot(path)
-            || self.ignore.iter().any(|i| i.covers(path))
+        if value == REDACTED {
+            Some(Rule::Secret)
+        } else if normalize::never_compared(path, value) {
+            Some(Rule::OwnAffair)
+        } else if self.side == Side::Running && normalize::only_at_boot(path) {
+            Some(Rule::OnlyAtBoot)
+        } else {
+            self.ignore.iter().any(|i| i.covers(path)).then_some(Rule::Ignored)
+        }
+    }
+
+    /// Takes note of a difference that is not counted, if somebody asks for those.
+    fn pass_over(
+        &mut self,
+        path: impl FnOnce(&Path) -> Path,
+        manifest: impl FnOnce() -> Option<String>,
+        host: impl FnOnce() -> Option<String>,
+        rule: Rule,
+    ) {
+        let Some(uncounted) = &mut self.uncounted else { return };
+        let (path, manifest, host) = (path(&self.path), manifest(), host());
+        if manifest != host {
+            uncounted.push(Uncounted { path, manifest, host, rule });
+        }
     }
 
     /// Who moved, where the manifest said the same (`applied`) or not when it was applied last.
@@ -433,58 +489,6 @@ impl<'a> Walk<'a> {
         edit: Edit,
     ) {
         self.changes.push(Change { path, before, after, span, origin, edit });
-    }
-}
-
-/// Values that say what their absence says, given what stands beside them.
-fn implied(path: &Path, want: &Element) -> bool {
-    match (path.pattern().as_str(), path.attribute.as_deref()) {
-        ("vcpu", Some("current")) => want.attr("current") == Some(want.text().as_str()),
-        _ => false,
-    }
-}
-
-/// The elements of one name below one parent.
-struct List<'a> {
-    name: &'a Name,
-    label: String,
-    parent: &'a str,
-}
-
-impl List<'_> {
-    fn of<'e>(&self, parent: &'e Element) -> Vec<&'e Element> {
-        parent.elements().filter(|e| e.name == *self.name).collect()
-    }
-
-    fn step(&self) -> Step {
-        Step { name: self.label.clone(), key: None, ordinal: None }
-    }
-
-    fn step_of(&self, element: &Element, index: usize, of: usize) -> Step {
-        let key = normalize::key_of(self.parent, element)
-            .filter(|(path, _)| !path.is_empty() && !path.contains('+'))
-            .map(|(path, value)| (path.to_owned(), value));
-        let ordinal = (key.is_none() && of > 1).then_some(index + 1);
-        Step { key, ordinal, ..self.step() }
-    }
-}
-
-fn nth_named<'a>(parent: &'a mut Element, name: &Name, n: usize) -> Option<&'a mut Element> {
-    parent.elements_mut().filter(|e| e.name == *name).nth(n)
-}
-
-/// An element in one short line, without its secrets; its text where there is nothing else.
-fn summary(element: &Element) -> String {
-    const WIDTH: usize = 100;
-    let redacted = redacted(element);
-    let bare = redacted.attributes.is_empty() && redacted.elements().next().is_none();
-    let text = match redacted.text() {
-        text if bare && !text.is_empty() => text,
-        _ => write_compact(&redacted),
-    };
-    match text.char_indices().nth(WIDTH) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or("")),
-        None => text,
     }
 }
 

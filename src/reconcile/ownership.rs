@@ -2,16 +2,18 @@
 //!
 //! `<metadata><virt:owned xmlns:virt="urn:virt:reconcile:1" set="demo" digest="…">…</virt:owned></metadata>`
 //! holds the set and the last applied manifest: compressed (zlib), in base64, secrets blotted out.
-//! There is no state file: two operators with the same manifests need nothing else.
+//! A `<virt:previous>` of the same form in it is the version before. There is no state file: two
+//! operators with the same manifests need nothing else.
 
 use super::secret::redacted;
 use crate::diag::SourceId;
 use crate::model::{DesiredResource, NAMESPACE, PREFIX, Power, ResourceId, Stop};
-use crate::xml::{Element, Limits, Name, Path, parse, write_compact};
+use crate::xml::{Element, Limits, Name, Node, Path, parse, write_compact};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use flate2::Compression;
 use flate2::bufread::{ZlibDecoder, ZlibEncoder};
+use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use std::io::Read as _;
 use std::time::Duration;
@@ -19,13 +21,25 @@ use std::time::Duration;
 /// Largest last-applied manifest that is read back, in bytes; the mark is foreign input.
 const APPLIED_MAX: u64 = 4 << 20;
 
-/// The mark on an object.
+/// Largest mark that carries the version before, in bytes: definitions are read whole on each run,
+/// and libvirt takes no text of more than 4 MiB.
+const MARK_MAX: usize = 256 << 10;
+
+/// The element of a mark.
+const OWNED: &str = "owned";
+
+/// The element in it that holds the version before.
+const PREVIOUS: &str = "previous";
+
+/// The mark on an object: a version of its manifest, with who applied it.
 #[derive(Clone, Debug)]
 pub(crate) struct Mark {
     /// The set that owns it.
     pub set: String,
     /// A digest of the last applied manifest and of the settings beside it.
     pub digest: String,
+    /// When it was planned to be applied; marks of old do not say.
+    pub at: Option<Timestamp>,
     /// The last applied manifest, packed.
     packed: String,
     /// Whether it was to run, when it was applied last.
@@ -40,6 +54,8 @@ pub(crate) struct Mark {
     pub prevent_destroy: bool,
     /// How it is to be stopped when its manifest is gone.
     pub stop: Stop,
+    /// The mark that this one took the place of, without what that one replaced.
+    pub previous: Option<Box<Self>>,
 }
 
 impl Mark {
@@ -69,7 +85,7 @@ impl WantedMark {
     pub(crate) fn of(set: &str, resource: &DesiredResource) -> Self {
         let applied = write_compact(&redacted(&resource.definition));
         let settings = &resource.settings;
-        let mut element = Element::named(Name::qualified(PREFIX, NAMESPACE, "owned"));
+        let mut element = Element::named(Name::qualified(PREFIX, NAMESPACE, OWNED));
         element.set_attr("set", set);
         element.set_attr("power", settings.power.word());
         if let Some(on) = settings.autostart {
@@ -101,26 +117,62 @@ impl WantedMark {
         mark.digest == self.digest
     }
 
-    /// Puts the mark on a definition in the place of any other.
-    pub(crate) fn put(self, definition: &mut Element) {
+    /// Puts the mark on a definition in the place of any other. That becomes the version before, if
+    /// it is another; the same one only stays what it was, time and history included.
+    pub(crate) fn put(mut self, definition: &mut Element, now: Option<Timestamp>) {
         let mut packed = Vec::new();
         let mut encoder = ZlibEncoder::new(self.applied.as_bytes(), Compression::default());
         // reading from a slice into a vector cannot fail
         let _ = encoder.read_to_end(&mut packed);
+        let packed = BASE64.encode(packed);
         let metadata = definition.child_or_new("metadata");
+        let before = metadata.elements().find(|e| is_ours(e, OWNED));
+        let stays = before.is_some_and(|e| e.attr("digest") == Some(self.digest.as_str()));
+        let at = match before.filter(|_| stays) {
+            Some(before) => before.attr("at").map(str::to_owned),
+            None => now.map(in_seconds),
+        };
+        self.element.put_attr("at", at.as_deref());
+        let previous = match before {
+            Some(before) if stays => before.elements().find(|e| is_ours(e, PREVIOUS)).cloned(),
+            other => other.map(as_previous),
+        };
+        let previous = previous.filter(|p| p.text().len() + packed.len() <= MARK_MAX);
         metadata.remove_elements(|e| e.name.namespace.as_deref() == Some(NAMESPACE));
-        metadata.push(self.element.with_text(BASE64.encode(packed)));
+        let mark = self.element.with_text(packed);
+        metadata.push(previous.into_iter().fold(mark, Element::with_child));
     }
+}
+
+/// A mark as what the next one remembers of it.
+fn as_previous(mark: &Element) -> Element {
+    let mut previous = mark.clone();
+    previous.name = Name::qualified(PREFIX, NAMESPACE, PREVIOUS);
+    previous.children.retain(|n| matches!(n, Node::Text(_)));
+    previous
+}
+
+/// RFC 3339 in UTC; nobody needs it to the nanosecond.
+fn in_seconds(now: Timestamp) -> String {
+    Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
 }
 
 /// The mark on a definition, if it carries one.
 pub(crate) fn read_mark(definition: &Element) -> Option<Mark> {
-    let mark = definition.child("metadata")?.elements().find(|e| is_mark(e))?;
+    let element = definition.child("metadata")?.elements().find(|e| is_ours(e, OWNED))?;
+    let mut mark = read_version(element)?;
+    let previous = element.elements().find(|e| is_ours(e, PREVIOUS));
+    mark.previous = previous.and_then(read_version).map(Box::new);
+    Some(mark)
+}
+
+fn read_version(mark: &Element) -> Option<Mark> {
     let millis = mark.attr("stop_timeout_ms").and_then(|s| s.parse().ok());
     let list = |name: &str| mark.attr(name).unwrap_or_default().lines();
     Some(Mark {
         set: mark.attr("set")?.to_owned(),
         digest: mark.attr("digest").unwrap_or_default().to_owned(),
+        at: mark.attr("at").and_then(|at| at.parse().ok()),
         packed: mark.text(),
         power: mark.attr("power").and_then(Power::parse),
         autostart: mark.attr("autostart").map(|on| on == "yes"),
@@ -131,6 +183,7 @@ pub(crate) fn read_mark(definition: &Element) -> Option<Mark> {
             timeout: millis.map_or(Stop::default().timeout, Duration::from_millis).min(Stop::MAX),
             force: mark.attr("stop_force") == Some("yes"),
         },
+        previous: None,
     })
 }
 
@@ -152,8 +205,8 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
     hash.iter().take(16).map(|b| format!("{b:02x}")).collect()
 }
 
-fn is_mark(e: &Element) -> bool {
-    e.name.local == "owned" && e.name.namespace.as_deref() == Some(NAMESPACE)
+fn is_ours(e: &Element, local: &str) -> bool {
+    e.name.local == local && e.name.namespace.as_deref() == Some(NAMESPACE)
 }
 
 #[cfg(test)]
@@ -161,6 +214,7 @@ mod tests {
     use super::*;
     use crate::diag::Span;
     use crate::model::{Kind, ResourceId, Settings};
+    use proptest::prelude::*;
 
     fn resource(xml: &str) -> DesiredResource {
         DesiredResource {
@@ -178,7 +232,7 @@ mod tests {
             "<domain><name>web</name><devices><graphics type='vnc' passwd='hush'/></devices></domain>",
         );
         let mut definition = resource.definition.clone();
-        WantedMark::of("demo", &resource).put(&mut definition);
+        WantedMark::of("demo", &resource).put(&mut definition, None);
         let text = crate::xml::write(&definition);
         let again = parse(SourceId::NONE, &text, &Limits::default()).expect("well-formed");
         let mark = read_mark(&again).expect("marked");
@@ -187,6 +241,110 @@ mod tests {
         assert_eq!(applied, redacted(&resource.definition));
         assert!(!write_compact(&applied).contains("hush"));
         assert_eq!(without_mark(&again), resource.definition);
+    }
+
+    fn version(n: u32) -> DesiredResource {
+        let mut made = resource(&format!("<domain><name>web</name><vcpu>{n}</vcpu></domain>"));
+        made.settings.autostart = Some(n == 2);
+        made.settings.ignore = vec![Path::parse("devices/video").expect("a path")];
+        made.depends_on = vec![ResourceId::new(Kind::Network, "lan")];
+        made
+    }
+
+    fn put(resource: &DesiredResource, definition: &mut Element, second: i64) -> Mark {
+        let now = Timestamp::from_second(second).ok();
+        WantedMark::of("demo", resource).put(definition, now);
+        // as a host gives it back
+        let text = crate::xml::write(definition);
+        *definition = parse(SourceId::NONE, &text, &Limits::default()).expect("well-formed");
+        read_mark(definition).expect("marked")
+    }
+
+    #[test]
+    fn the_mark_remembers_one_version_before() {
+        let mut definition = version(1).definition;
+        let first = put(&version(1), &mut definition, 10);
+        assert!(first.previous.is_none());
+        assert_eq!(first.at.map(|at| at.to_string()).as_deref(), Some("1970-01-01T00:00:10Z"));
+        let second = put(&version(2), &mut definition, 20);
+        let before = second.previous.as_deref().expect("the one before");
+        assert_eq!(format!("{before:?}"), format!("{first:?}"));
+        assert_eq!(before.applied(), Some(version(1).definition));
+        assert_eq!(second.applied(), Some(version(2).definition));
+        // the same again is no version of its own
+        let again = put(&version(2), &mut definition, 30);
+        assert_eq!(format!("{again:?}"), format!("{second:?}"));
+        let third = put(&version(3), &mut definition, 40);
+        let before = third.previous.expect("the one before");
+        assert_eq!((before.digest, before.previous.is_none()), (second.digest, true));
+    }
+
+    #[test]
+    fn a_mark_that_would_be_too_large_forgets_the_version_before() {
+        // what does not compress
+        let noise: String = (0..6_000).map(|n| digest(format!("{n}").as_bytes())).collect();
+        let large = resource(&format!("<domain><description>{noise}</description></domain>"));
+        let mut definition = large.definition.clone();
+        put(&version(1), &mut definition, 10);
+        assert!(put(&large, &mut definition, 20).previous.is_some());
+        let mut other = large.clone();
+        other.settings.prevent_destroy = false;
+        let mark = put(&other, &mut definition, 30);
+        assert!(mark.previous.is_none() && mark.applied().is_some());
+    }
+
+    #[test]
+    fn a_mark_of_before_there_was_history_is_read_and_remembered() {
+        let mut definition = version(1).definition;
+        put(&version(1), &mut definition, 10);
+        for mark in definition.child_mut("metadata").expect("metadata").elements_mut() {
+            mark.remove_attr("at");
+        }
+        assert!(read_mark(&definition).is_some_and(|m| m.at.is_none() && m.previous.is_none()));
+        let mark = put(&version(2), &mut definition, 20);
+        assert!(mark.at.is_some() && mark.previous.is_some_and(|p| p.at.is_none()));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn what_is_written_is_read(
+            texts in proptest::collection::vec("[ -~äß€]{0,40}", 2),
+            stop in (0..90_000_u64, any::<bool>(), any::<bool>()),
+            power in proptest::sample::select(&Power::ALL[..]),
+            autostart in proptest::option::of(any::<bool>()),
+        ) {
+            let mut wanted = Vec::new();
+            for text in &texts {
+                let description = Element::new("description").with_text(text.as_str());
+                let mut made = resource("<domain><name>web</name></domain>");
+                made.definition.push(description.with_attr("note", text.as_str()));
+                made.settings.stop = Stop { timeout: Duration::from_millis(stop.0), force: stop.1 };
+                made.settings.prevent_destroy = stop.2;
+                made.settings.power = power;
+                made.settings.autostart = autostart;
+                wanted.push(made);
+            }
+            let mut definition = Element::new("domain");
+            let marks: Vec<Mark> = (1..).zip(&wanted).map(|(n, r)| put(r, &mut definition, n)).collect();
+            for (mark, wanted) in marks.iter().zip(&wanted) {
+                prop_assert_eq!(mark.applied(), Some(redacted(&wanted.definition)));
+                prop_assert_eq!(mark.stop, wanted.settings.stop);
+                prop_assert_eq!(mark.power, Some(power));
+                prop_assert_eq!(mark.autostart, autostart);
+                prop_assert_eq!(mark.prevent_destroy, stop.2);
+                // and what is read makes the same mark again
+                let mut again = wanted.clone();
+                again.definition = mark.applied().expect("readable");
+                prop_assert!(WantedMark::of("demo", &again).is(mark));
+            }
+            let last = marks.last().expect("two of them");
+            if texts.first() != texts.last() {
+                let first = marks.first().map(|m| format!("{m:?}"));
+                prop_assert_eq!(last.previous.as_deref().map(|m| format!("{m:?}")), first);
+            }
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Which entry of one list is which entry of another.
 
-use super::normalize::{keys, same_identity};
+use super::normalize::{key_of, keys, same_identity};
 use super::overlay::{Side, fits};
-use crate::xml::{Element, Path};
+use crate::xml::{Element, Name, Path, Step};
 
 /// For each element of `want` the index of its partner in `live`, both being the elements of one
 /// name below a parent named `parent`, at `path`.
@@ -69,3 +69,37 @@ type Keys = Vec<(&'static str, String)>;
 
 /// An entry with its keys.
 type Entry<'a> = (&'a Element, &'a Keys);
+
+/// The elements of one name below one parent.
+pub(super) struct List<'a> {
+    pub(super) name: &'a Name,
+    pub(super) label: String,
+    pub(super) parent: &'a str,
+}
+
+impl List<'_> {
+    pub(super) fn of<'e>(&self, parent: &'e Element) -> Vec<&'e Element> {
+        parent.elements().filter(|e| e.name == *self.name).collect()
+    }
+
+    pub(super) fn step(&self) -> Step {
+        Step { name: self.label.clone(), key: None, ordinal: None }
+    }
+
+    pub(super) fn step_of(&self, element: &Element, index: usize, of: usize) -> Step {
+        let key = key_of(self.parent, element)
+            .filter(|(path, _)| !path.is_empty() && !path.contains('+'))
+            .map(|(path, value)| (path.to_owned(), value));
+        let ordinal = (key.is_none() && of > 1).then_some(index + 1);
+        Step { key, ordinal, ..self.step() }
+    }
+}
+
+/// The `n`th of the elements of that name.
+pub(super) fn nth_named<'a>(
+    parent: &'a mut Element,
+    name: &Name,
+    n: usize,
+) -> Option<&'a mut Element> {
+    parent.elements_mut().filter(|e| e.name == *name).nth(n)
+}

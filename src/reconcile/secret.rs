@@ -21,8 +21,13 @@ pub(crate) fn is_secret(path: &Path) -> bool {
 
 /// The element with its secrets blotted out.
 pub(crate) fn redacted(element: &Element) -> Element {
+    with_secrets(element, REDACTED)
+}
+
+/// The element with something else in the place of each of its secrets.
+pub(crate) fn with_secrets(element: &Element, secret: &str) -> Element {
     let mut copy = element.clone();
-    redact(&mut copy);
+    replace(&mut copy, secret);
     copy
 }
 
@@ -40,16 +45,16 @@ pub(crate) fn has_secret(element: &Element) -> bool {
         || element.elements().any(has_secret)
 }
 
-fn redact(element: &mut Element) {
+fn replace(element: &mut Element, secret: &str) {
     for attribute in &mut element.attributes {
         if ATTRIBUTES.contains(&attribute.name.local.as_str()) {
-            REDACTED.clone_into(&mut attribute.value);
+            secret.clone_into(&mut attribute.value);
         }
     }
     if ELEMENTS.contains(&element.name.local.as_str()) {
-        element.set_text(REDACTED);
+        element.set_text(secret);
     }
-    element.elements_mut().for_each(redact);
+    element.elements_mut().for_each(|e| replace(e, secret));
 }
 
 fn remove(element: &mut Element) {

@@ -74,13 +74,7 @@ pub fn status(host: &ObservedResource) -> ObjectStatus {
     if mark.autostart.is_some_and(|on| on != host.autostart) {
         drifted.push("autostart".to_owned());
     }
-    let runs = match mark.power {
-        Some(Power::Running) => host.state.is_active() && host.state != State::Paused,
-        Some(Power::Paused) => host.state.is_active(),
-        Some(Power::Stopped) => !host.state.is_active(),
-        Some(Power::Manual) | None => true,
-    };
-    if !runs {
+    if mark.power.is_some_and(|power| !runs_as_asked(host, power)) {
         drifted.push("power".to_owned());
     }
     let pending: Vec<String> =
@@ -92,6 +86,16 @@ pub fn status(host: &ObservedResource) -> ObjectStatus {
         (true, true) => Sync::InSync,
     };
     ObjectStatus { owner: Some(mark.set), sync, drifted, pending }
+}
+
+/// Whether an object is up or down as its manifest has it.
+pub(super) fn runs_as_asked(host: &ObservedResource, power: Power) -> bool {
+    match power {
+        Power::Running => host.state.is_active() && host.state != State::Paused,
+        Power::Paused => host.state.is_active(),
+        Power::Stopped => !host.state.is_active(),
+        Power::Manual => true,
+    }
 }
 
 /// The definition as people may see it: without secrets.

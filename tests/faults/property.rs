@@ -1,18 +1,21 @@
 //! For any manifests and any edit of them: a plan after an apply is empty, and what an edit leaves
 //! out of account stays as it is.
 
-use crate::support::site::{Site, converge, observe, plan_for};
+use crate::support::site::{Site, converge, observe, plan_for, walk};
 use crate::support::trial;
 use libtest_mimic::Trial;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::fmt::Write as _;
-use virt::drivers::{TestDriver, TestHost};
-use virt::model::{Effect, Kind};
-use virt::reconcile::Options;
+use virt::drivers::{Driver as _, TestDriver, TestHost};
+use virt::model::{Effect, Kind, ResourceId};
+use virt::reconcile::{Options, history, plan, rollback};
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![trial("faults/property/a_plan_after_an_apply_is_empty", empty_after_apply)]
+    vec![
+        trial("faults/property/a_plan_after_an_apply_is_empty", empty_after_apply),
+        trial("faults/property/a_rollback_of_a_rollback_is_nothing", back_and_forth),
+    ]
 }
 
 /// One machine as a manifest may have it.
@@ -107,6 +110,47 @@ fn empty_after_apply() {
                 let there = observe(&driver).resources.into_keys();
                 let ours = there.filter(|id| id.kind == Kind::Domain && id.name != "test").count();
                 prop_assert_eq!(ours, version.iter().flatten().count());
+            }
+            Ok(())
+        })
+        .unwrap();
+}
+
+/// After an edit and a rollback the manifests of before have nothing to do, and after another
+/// rollback those of the edit.
+fn back_and_forth() {
+    let cases = (vm(), vm(), any::<bool>());
+    let config = Config { cases: 64, failure_persistence: None, ..Config::default() };
+    TestRunner::new(config)
+        .run(&cases, |(before, after, restart)| {
+            let driver = TestDriver::open(TestHost::Default, None).unwrap();
+            let allow = restart.then_some(Effect::Restart).into_iter().collect();
+            let options = Options { allow, ..Options::default() };
+            let site = Site::new(&[]);
+            let loaded = [before, after].map(|vm| {
+                site.write("all.toml", &manifest(&[Some(vm)]));
+                let loaded = site.load();
+                converge(&driver, &loaded, &options);
+                loaded
+            });
+            let id = ResourceId::new(Kind::Domain, "vm0");
+            let object = || observe(&driver).resources.remove(&id).unwrap();
+            let [older, newer] = &loaded;
+            if history(&object()).unwrap().previous.is_none() {
+                prop_assert!(plan_for(&driver, older, &options).is_empty());
+                return Ok(());
+            }
+            for now in [older, newer] {
+                let capabilities = driver.capabilities().unwrap();
+                let desired = rollback(&object(), &capabilities).unwrap();
+                let only = Options { only: [id.clone()].into(), ..options.clone() };
+                let back = plan(&desired, &observe(&driver), &capabilities, &only);
+                prop_assert!(back.refusals.is_empty(), "{:?}", back.refusals);
+                prop_assert!(back.held_back.is_empty(), "{:?}", back.held_back);
+                let report = walk(&back, &driver);
+                prop_assert!(report.is_done(), "{report:?}");
+                let left = plan_for(&driver, now, &options);
+                prop_assert!(left.is_empty(), "{:#?}", left.changes);
             }
             Ok(())
         })

@@ -17,6 +17,7 @@ mod live;
 mod lost;
 mod samples;
 mod sasl;
+mod states;
 mod test_driver;
 mod tls;
 mod transports;
@@ -48,6 +49,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         killed::trials(&pool),
         kills::trials(&pool),
         lost::trials(&pool),
+        states::trials(&pool),
     ];
     groups.into_iter().flatten().collect()
 }

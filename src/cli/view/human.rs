@@ -7,9 +7,8 @@ use crate::diag::{Severity, Sources, escape, excerpt};
 use crate::model::rules::Rule;
 use crate::model::{Effect, ResourceId};
 use crate::reconcile::{
-    Action, FieldChange, Origin, Plan, Report, ResourceChange, Status, StepAction,
+    Action, FieldChange, Origin, Plan, Report, ResourceChange, Status, StepAction, Uncounted,
 };
-use crate::xml::Path;
 use std::fmt::Write as _;
 
 /// Longest value that a field's line shows, in characters.
@@ -50,15 +49,18 @@ pub(crate) fn plan(session: &Session, output: Output, explain: bool) -> String {
             let _ = writeln!(out, "    defined, waits for the next boot:");
             out.push_str(&fields(&change.pending, &session.loaded.sources, output));
         }
-        if !change.defaulted.is_empty() {
-            let _ = writeln!(
-                out,
-                "    only on the host, filled in by it or by others, and left alone:"
-            );
-            let row = |(path, value): &(Path, String)| {
-                vec![format!("    {}", escape(&path.to_string())), short(value)]
+        if !change.uncounted.is_empty() {
+            let _ = writeln!(out, "    not counted, on the host and in the manifest:");
+            let row = |u: &Uncounted| {
+                let value = |v: &Option<String>| v.as_deref().map_or("—".to_owned(), short);
+                vec![
+                    format!("    {}", escape(&u.path.to_string())),
+                    value(&u.host),
+                    value(&u.manifest),
+                    u.rule.words().to_owned(),
+                ]
             };
-            let rows: Vec<Vec<String>> = change.defaulted.iter().map(row).collect();
+            let rows: Vec<Vec<String>> = change.uncounted.iter().map(row).collect();
             out.push_str(&columns(&rows, |_, _, cell| output.paint(Paint::Dim, cell)));
         }
     }
@@ -118,7 +120,8 @@ fn fields(fields: &[FieldChange], sources: &Sources, output: Output) -> String {
     })
 }
 
-fn short(value: &str) -> String {
+/// A value in a line that is not too long.
+pub(super) fn short(value: &str) -> String {
     let line: String = value.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(VALUE) {
         Some((end, _)) => format!("{}…", escape(line.get(..end).unwrap_or(""))),
@@ -221,6 +224,23 @@ fn totals(session: &Session, output: Output) -> String {
             "{word} {who}{}\n    hint: {}",
             escape(&refusal.reason),
             escape(&refusal.hint)
+        );
+    }
+    out
+}
+
+/// What of a plan is more disruptive than a limit.
+pub(crate) fn above(plan: &Plan, limit: Effect, output: Output) -> String {
+    let mut out = String::new();
+    for above in plan.above(limit) {
+        let word = output.paint(Paint::Red, "Refused:");
+        let fields: Vec<String> = above.fields.iter().map(|p| escape(&p.to_string())).collect();
+        let fields =
+            if fields.is_empty() { String::new() } else { format!(" ({})", fields.join(", ")) };
+        let _ = writeln!(
+            out,
+            "{word} {}: its effect is {}, above {limit}{fields}",
+            above.id, above.effect
         );
     }
     out

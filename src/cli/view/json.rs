@@ -3,9 +3,12 @@
 use crate::cli::session::Session;
 use crate::diag::{Diagnostic, Error, Severity, Sources, Span};
 use crate::manifest::Loaded;
+use crate::model::Effect;
 use crate::model::rules::Rule;
 use crate::pki::{Finding, Places};
-use crate::reconcile::{Action, FieldChange, Origin, Plan, Report, ResourceChange, Status, Step};
+use crate::reconcile::{
+    Action, FieldChange, Origin, Plan, Report, ResourceChange, Status, Step, Uncounted,
+};
 use serde_json::{Map, Value, json};
 
 /// The version of every object printed here.
@@ -66,10 +69,14 @@ pub(crate) fn pki_checked(findings: &[Finding], sound: bool) -> String {
     }))
 }
 
-/// A plan, whole.
-pub(crate) fn plan(session: &Session) -> Value {
+/// A plan, whole, with what is more disruptive than a limit, if there is one.
+pub(crate) fn plan(session: &Session, limit: Option<Effect>) -> Value {
     let sources = &session.loaded.sources;
     let plan = &session.plan;
+    let mut summary = counts(plan);
+    if let (Some(limit), Some(map)) = (limit, summary.as_object_mut()) {
+        map.insert("above".to_owned(), above(plan, limit));
+    }
     json!({
         "format_version": FORMAT_VERSION,
         "set": plan.set,
@@ -84,7 +91,7 @@ pub(crate) fn plan(session: &Session) -> Value {
             "hint": r.hint,
         })).collect::<Vec<_>>(),
         "diagnostics": diagnostics(session.problems(), sources),
-        "summary": counts(plan),
+        "summary": summary,
     })
 }
 
@@ -213,9 +220,7 @@ fn change(change: &ResourceChange, sources: &Sources) -> Value {
         "reason": change.reason,
         "fields": change.fields.iter().map(|f| field(f, sources)).collect::<Vec<_>>(),
         "pending": change.pending.iter().map(|f| field(f, sources)).collect::<Vec<_>>(),
-        "defaulted": change.defaulted.iter().map(|(path, value)| json!({
-            "path": path.to_string(), "value": value,
-        })).collect::<Vec<_>>(),
+        "uncounted": change.uncounted.iter().map(uncounted).collect::<Vec<_>>(),
         "source": place(change.span, sources),
     })
 }
@@ -232,6 +237,16 @@ fn field(field: &FieldChange, sources: &Sources) -> Value {
         },
         "reason": field.why,
         "source": place(field.span, sources),
+    })
+}
+
+/// A difference that is not counted.
+pub(super) fn uncounted(difference: &Uncounted) -> Value {
+    json!({
+        "path": difference.path.to_string(),
+        "manifest": difference.manifest,
+        "host": difference.host,
+        "rule": difference.rule.name(),
     })
 }
 
@@ -253,6 +268,17 @@ fn counts(plan: &Plan) -> Value {
     }
     map.insert("steps".to_owned(), json!(plan.steps.len()));
     Value::Object(map)
+}
+
+fn above(plan: &Plan, limit: Effect) -> Value {
+    let list = plan.above(limit).into_iter().map(|above| {
+        json!({
+            "target": above.id.to_string(),
+            "effect": above.effect.word(),
+            "fields": above.fields.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        })
+    });
+    Value::Array(list.collect())
 }
 
 fn held_back<'a, I, K>(list: I) -> Value

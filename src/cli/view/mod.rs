@@ -1,8 +1,10 @@
 //! Views: what results look like, for people and for machines.
 
 pub(crate) mod diff;
+pub(crate) mod history;
 pub(crate) mod human;
 pub(crate) mod json;
 pub(crate) mod progress;
 pub(crate) mod sarif;
+pub(crate) mod states;
 pub(crate) mod table;

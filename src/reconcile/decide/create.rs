@@ -15,7 +15,7 @@ pub(crate) fn create(context: Context<'_>, desired: &DesiredResource) -> Decisio
     set_uuid(&mut definition, uuid);
     fill_macs(&mut definition, desired.id.kind, uuid, context.capabilities.mac_prefix);
     let after = definition.clone();
-    WantedMark::of(context.set, desired).put(&mut definition);
+    WantedMark::of(context.set, desired).put(&mut definition, context.options.now);
     let mut steps = vec![call(Op::Define { xml: write(&definition) }, Effect::None)];
     if desired.settings.autostart == Some(true) {
         steps.push(call(Op::SetAutostart { on: true }, Effect::None));
@@ -32,7 +32,7 @@ pub(crate) fn create(context: Context<'_>, desired: &DesiredResource) -> Decisio
         reason: "not on the host".to_owned(),
         fields: Vec::new(),
         pending: Vec::new(),
-        defaulted: Vec::new(),
+        uncounted: Vec::new(),
         before: None,
         after: Some(after),
         span: desired.span,

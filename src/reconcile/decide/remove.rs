@@ -46,7 +46,7 @@ pub(crate) fn delete(
         reason: reason.to_owned(),
         fields: Vec::new(),
         pending: Vec::new(),
-        defaulted: Vec::new(),
+        uncounted: Vec::new(),
         before: host.persistent.as_ref().or(host.live.as_ref()).map(without_mark),
         after: None,
         span: Span::NONE,

@@ -18,6 +18,7 @@ use crate::reconcile::live::pin_address;
 use crate::reconcile::overlay::{Change, Origin, Overlay, Side, overlay};
 use crate::reconcile::ownership::{Mark, WantedMark, read_mark, without_mark};
 use crate::reconcile::secret::{REDACTED, is_secret};
+use crate::reconcile::uncounted::{Uncounted, uncounted};
 use crate::xml::{Element, Path, write};
 use std::time::Duration;
 
@@ -122,7 +123,7 @@ impl Draft<'_> {
             self.fields.insert(0, self.meta("owner", before, set, Effect::None, from));
         }
         let mut merged = next_boot.merged.clone();
-        wanted.put(&mut merged);
+        wanted.put(&mut merged, self.context.options.now);
         let waits = self.fields.iter().any(|f| f.effect == Effect::NextBoot);
         let effect = if waits { Effect::NextBoot } else { Effect::None };
         self.steps.insert(0, call(Op::Define { xml: write(&merged) }, effect));
@@ -255,15 +256,13 @@ impl Draft<'_> {
         }
     }
 
-    /// What only the host's definition has: the comparison the other way round.
-    fn defaulted(&self) -> Vec<(Path, String)> {
-        let (Some(definition), true) = (&self.host.persistent, self.context.options.explain) else {
+    /// Differences that are not counted, if somebody asks.
+    fn uncounted(&self) -> Vec<Uncounted> {
+        let (Some(there), true) = (&self.host.persistent, self.context.options.explain) else {
             return Vec::new();
         };
-        let (kind, wanted) = (self.desired.id.kind, &self.desired.definition);
-        let there = overlay(kind, Side::NextBoot, wanted, &without_mark(definition), None, &[]);
-        let only = there.changes.into_iter().filter(|c| c.before.is_none());
-        only.filter_map(|c| Some((c.path, c.after?))).collect()
+        let DesiredResource { id, definition, settings, .. } = self.desired;
+        uncounted(id.kind, Side::NextBoot, there, definition, &settings.ignore)
     }
 
     fn decide(self, merged: &Element, adopt: bool) -> Decision {
@@ -284,7 +283,7 @@ impl Draft<'_> {
             ),
             hint: format!("pass --allow {effect}, or write allow = [\"{effect}\"] in its manifest"),
         });
-        let defaulted = self.defaulted();
+        let uncounted = self.uncounted();
         // most objects stay as they are, and nobody asks to see them
         let changes = !self.steps.is_empty();
         let change = ResourceChange {
@@ -294,7 +293,7 @@ impl Draft<'_> {
             reason: reason(action, &self.fields, &self.pending),
             fields: self.fields,
             pending: self.pending,
-            defaulted,
+            uncounted,
             before: changes.then(|| self.host.persistent.as_ref().map(without_mark)).flatten(),
             after: changes.then(|| without_mark(merged)),
             span: self.desired.span,

@@ -5,7 +5,7 @@ use super::defaults::drop_beside;
 use super::values::{Unit, amount};
 use crate::model::{Kind, netmask_prefix, number_set};
 use crate::reconcile::overlay::Change;
-use crate::xml::{Element, Node, Text};
+use crate::xml::{Element, Node, Path, Text};
 use std::net::Ipv4Addr;
 
 /// A copy of the manifest that says all it means, in the terms of the definition `live`.
@@ -29,26 +29,29 @@ pub(crate) fn prepare(kind: Kind, want: &Element, live: &Element) -> Element {
 
 /// Writes what a definition says in one form in the form that the manifest uses, so that the two
 /// compare and the merged definition has one of them only: a netmask as a prefix, and the reverse.
-pub(crate) fn respell(want: &Element, live: &mut Element) {
+/// Gives the attribute that it has now and the value that it had in the other form.
+pub(crate) fn respell(want: &Element, live: &mut Element) -> Option<(&'static str, String)> {
     if !(want.is("ip") || want.is("route")) {
-        return;
+        return None;
     }
     let only =
         |e: &Element, this, other| e.attr(this).filter(|_| e.attr(other).is_none()).is_some();
     if only(want, "prefix", "netmask") && only(live, "netmask", "prefix") {
-        let prefix = live.attr("netmask").and_then(|m| netmask_prefix(m.parse().ok()?));
-        if let Some(prefix) = prefix {
-            live.remove_attr("netmask");
-            live.set_attr("prefix", prefix.to_string());
-        }
-    } else if only(want, "netmask", "prefix") && only(live, "prefix", "netmask") {
-        let prefix = live.attr("prefix").and_then(|p| p.parse::<u32>().ok());
-        if let Some(prefix) = prefix.filter(|p| *p <= 32) {
-            let mask = Ipv4Addr::from_bits(u32::MAX.checked_shl(32 - prefix).unwrap_or(0));
-            live.remove_attr("prefix");
-            live.set_attr("netmask", mask.to_string());
-        }
+        let mask = live.attr("netmask")?.to_owned();
+        let prefix = netmask_prefix(mask.parse().ok()?)?;
+        live.remove_attr("netmask");
+        live.set_attr("prefix", prefix.to_string());
+        return Some(("prefix", mask));
     }
+    if only(want, "netmask", "prefix") && only(live, "prefix", "netmask") {
+        let prefix = live.attr("prefix")?.to_owned();
+        let bits = prefix.parse::<u32>().ok().filter(|p| *p <= 32)?;
+        let mask = Ipv4Addr::from_bits(u32::MAX.checked_shl(32 - bits).unwrap_or(0));
+        live.remove_attr("prefix");
+        live.set_attr("netmask", mask.to_string());
+        return Some(("netmask", prefix));
+    }
+    None
 }
 
 /// Takes out of a merged definition what the manifest's choice makes wrong and the host fills in
@@ -74,6 +77,14 @@ pub(crate) fn finish(kind: Kind, want: &Element, merged: &mut Element) {
     {
         let mut first = true;
         devices.remove_elements(|e| e.is("console") && std::mem::take(&mut first) && is_serial(e));
+    }
+}
+
+/// Values that say what their absence says, given what stands beside them.
+pub(crate) fn is_implied(path: &Path, want: &Element) -> bool {
+    match (path.pattern().as_str(), path.attribute.as_deref()) {
+        ("vcpu", Some("current")) => want.attr("current") == Some(want.text().as_str()),
+        _ => false,
     }
 }
 

@@ -1,5 +1,6 @@
 //! When two values say the same: units, numbers, sets, addresses, machine types.
 
+use super::rule::Rule;
 use crate::model::{Mac, Uuid, memory_bytes, memory_kib, number_set};
 use std::net::IpAddr;
 
@@ -67,55 +68,61 @@ pub(crate) fn amount(text: &str, unit: Option<&str>, kept: Unit) -> Option<u64> 
     .ok()
 }
 
-/// Whether a value of a manifest and one of a host say the same.
+/// By which rule a value of a manifest and one of a host say the same; `None` if they do not.
 ///
 /// `element` is the name of the element it stands in, `attribute` that of the attribute, or `None`
 /// for the element's text.
-pub(crate) fn same_value(element: &str, attribute: Option<&str>, want: &str, live: &str) -> bool {
+pub(crate) fn same_value(
+    element: &str,
+    attribute: Option<&str>,
+    want: &str,
+    live: &str,
+) -> Option<Rule> {
     let (want, live) = (want.trim(), live.trim());
     if want == live {
-        return true;
+        return Some(Rule::Blanks);
     }
     if is_mac(element, attribute)
         && let (Some(a), Some(b)) = (Mac::parse(want), Mac::parse(live))
     {
-        return a == b;
+        return (a == b).then_some(Rule::Mac);
     }
     if is_uuid(element, attribute)
         && let (Ok(a), Ok(b)) = (Uuid::try_parse(want), Uuid::try_parse(live))
     {
-        return a == b;
+        return (a == b).then_some(Rule::Uuid);
     }
     if is_ip(attribute)
         && let (Ok(a), Ok(b)) = (want.parse::<IpAddr>(), live.parse::<IpAddr>())
     {
-        return a == b;
+        return (a == b).then_some(Rule::Address);
     }
-    match attribute {
-        Some("machine") => same_machine(want, live),
-        Some("mode" | "fmode" | "dmode") => octal(want).is_some() && octal(want) == octal(live),
-        Some(name) if is_set(element, name) => {
-            number_set(want).is_some() && number_set(want) == number_set(live)
+    let same_set = || number_set(want).is_some() && number_set(want) == number_set(live);
+    let (rule, same) = match attribute {
+        Some("machine") => (Rule::Machine, same_machine(want, live)),
+        Some("mode" | "fmode" | "dmode") => {
+            (Rule::Mode, octal(want).is_some() && octal(want) == octal(live))
         }
-        None if is_set(element, "") => {
-            number_set(want).is_some() && number_set(want) == number_set(live)
-        }
+        Some(name) if is_set(element, name) => (Rule::Set, same_set()),
+        None if is_set(element, "") => (Rule::Set, same_set()),
         // a host rounds a screen's memories up to a power of two
         Some("vram" | "vram64" | "ram" | "vgamem") if element == "model" => {
-            want.parse::<u64>().ok().and_then(u64::checked_next_power_of_two) == live.parse().ok()
+            let rounded = want.parse::<u64>().ok().and_then(u64::checked_next_power_of_two);
+            (Rule::PowerOfTwo, rounded == live.parse().ok())
         }
         Some(name) if is_number(element, name) => {
-            number(want).is_some() && number(want) == number(live)
+            (Rule::Number, number(want).is_some() && number(want) == number(live))
         }
         // the model of a network card is read without regard to case
-        Some("type") if element == "model" => want.eq_ignore_ascii_case(live),
-        Some("model") if element == "controller" => want == "auto",
+        Some("type") if element == "model" => (Rule::Case, want.eq_ignore_ascii_case(live)),
+        Some("model") if element == "controller" => (Rule::Auto, want == "auto"),
         // an iSCSI target names its first unit
         Some("name") if element == "source" && want.starts_with("iqn.") => {
-            live.strip_prefix(want) == Some("/0")
+            (Rule::FirstUnit, live.strip_prefix(want) == Some("/0"))
         }
-        _ => false,
-    }
+        _ => return None,
+    };
+    same.then_some(rule)
 }
 
 /// A machine type as written against the one a host made of it: `q35` stands for any
@@ -215,7 +222,7 @@ mod tests {
             ("model", Some("vram"), "8192", "16384", false),
             ("name", None, "a", "b", false),
         ] {
-            assert_eq!(same_value(element, attribute, want, live), same, "{want} {live}");
+            assert_eq!(same_value(element, attribute, want, live).is_some(), same, "{want} {live}");
         }
     }
 

@@ -1,0 +1,35 @@
+//! `virt history`: the versions of manifests that objects remember.
+
+use super::args::{Format, HistoryArgs};
+use super::context::Context;
+use super::exit::{Exit, Run};
+use super::get::not_there;
+use super::session::observe;
+use super::view;
+use crate::diag::{Error, ErrorCode, ErrorDomain};
+use crate::reconcile::history;
+
+pub(crate) fn run(context: &Context, args: &HistoryArgs) -> Run {
+    let (host, observed) = observe(context, None)?;
+    let mut found = Vec::new();
+    for id in &args.what {
+        let Some(object) = observed.resources.get(id) else { return Err(not_there(id).into()) };
+        let Some(history) = history(object) else {
+            let text = "nobody owns it, so nothing is known of its manifests";
+            return Err(Error::new(ErrorCode::OPERATION_INVALID, ErrorDomain::NONE, text)
+                .address(id.to_string())
+                .hint("virt apply --adopt takes it over")
+                .into());
+        };
+        found.push((id, history));
+    }
+    if args.what.is_empty() {
+        let all = observed.resources.values();
+        found.extend(all.filter_map(|object| Some((&object.id, history(object)?))));
+    }
+    context.output.result(&match context.output.format {
+        Format::Human => view::history::human(&found, context.output),
+        Format::Json => context.line(view::history::json(&found, &host.uri)),
+    })?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,54 @@
+//! `virt rollback`: an object goes back to the manifest before the last one, through the same plan
+//! and gate.
+
+use super::apply::{carry_out, confirmed};
+use super::args::{Format, RollbackArgs};
+use super::context::Context;
+use super::exit::{Exit, Run};
+use super::fleet::Manner;
+use super::get::not_there;
+use super::plan;
+use super::session::{Session, observe};
+use crate::manifest::Loaded;
+use crate::reconcile::{Options, rollback};
+use std::sync::Arc;
+
+pub(crate) fn run(context: &Context, args: &RollbackArgs) -> Run {
+    let (host, observed) = observe(context, None)?;
+    let Some(object) = observed.resources.get(&args.what) else {
+        return Err(not_there(&args.what).into());
+    };
+    let desired = rollback(object, &host.capabilities)?;
+    let loaded = Loaded { desired: Arc::new(desired), ..Loaded::default() };
+    let options = Options {
+        allow: args.allow.iter().copied().collect(),
+        only: [args.what.clone()].into(),
+        explain: args.explain,
+        ..Options::default()
+    };
+    let session = Session::of_host(context, loaded, options, (host, observed))?;
+    let manner = Manner {
+        explain: args.explain,
+        detailed_exitcode: args.detailed_exitcode,
+        ..Manner::default()
+    };
+    let stops = args.run.dry_run || !session.plan.refusals.is_empty();
+    if stops || context.output.format == Format::Human {
+        context.result_or_nobody(&plan::text(context, &session, manner));
+    }
+    if stops {
+        return Ok(plan::exit(&session, manner));
+    }
+    let asks = args.run.confirm && !session.host.capabilities.read_only;
+    if !session.plan.is_empty() && asks && !confirmed(context)? {
+        return Ok(Exit::Refused);
+    }
+    let exit = carry_out(context, &session, &args.run).exit(&session, args.detailed_exitcode);
+    if matches!(exit, Exit::Done | Exit::Pending) {
+        context.note(
+            "the manifests still have the newer version, and the next virt apply brings it back: \
+             revert them, too\n",
+        );
+    }
+    Ok(exit)
+}

@@ -1,0 +1,132 @@
+//! The rules by which a difference is none, as data: what `--explain` names.
+
+/// Why a difference between a manifest and a definition is not counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// Filled in by the host, or by others.
+    FilledIn,
+    /// What the guest knows itself by.
+    Identity,
+    /// The same but for blanks.
+    Blanks,
+    /// The same amount in another unit.
+    Amount,
+    /// The same number of whole MiB, which is what a running guest has.
+    WholeMib,
+    /// The same number in another base, or padded.
+    Number,
+    /// The same permissions, in octal.
+    Mode,
+    /// The same members of a set.
+    Set,
+    /// The same MAC address.
+    Mac,
+    /// The same UUID.
+    Uuid,
+    /// The same IP address.
+    Address,
+    /// The same network, by its mask or by its prefix.
+    Netmask,
+    /// The host's version of a machine type.
+    Machine,
+    /// Rounded up to a power of two.
+    PowerOfTwo,
+    /// The same but for upper and lower case.
+    Case,
+    /// Left to the host by the manifest's own word.
+    Auto,
+    /// The first unit of an iSCSI target.
+    FirstUnit,
+    /// What the host takes where nothing is written, and does not write.
+    Default,
+    /// What something beside it says already.
+    Implied,
+    /// What only a running instance has, or is the host's own affair.
+    OwnAffair,
+    /// What a running instance shows in another form.
+    OnlyAtBoot,
+    /// A secret that is not kept.
+    Secret,
+    /// Left to others by the manifest's `ignore`.
+    Ignored,
+}
+
+impl Rule {
+    /// All of them.
+    pub const ALL: [Self; 23] = [
+        Self::FilledIn,
+        Self::Identity,
+        Self::Blanks,
+        Self::Amount,
+        Self::WholeMib,
+        Self::Number,
+        Self::Mode,
+        Self::Set,
+        Self::Mac,
+        Self::Uuid,
+        Self::Address,
+        Self::Netmask,
+        Self::Machine,
+        Self::PowerOfTwo,
+        Self::Case,
+        Self::Auto,
+        Self::FirstUnit,
+        Self::Default,
+        Self::Implied,
+        Self::OwnAffair,
+        Self::OnlyAtBoot,
+        Self::Secret,
+        Self::Ignored,
+    ];
+
+    /// Its name, for machines.
+    pub fn name(self) -> &'static str {
+        self.row().0
+    }
+
+    /// What it says, for people.
+    pub fn words(self) -> &'static str {
+        self.row().1
+    }
+
+    fn row(self) -> (&'static str, &'static str) {
+        match self {
+            Self::FilledIn => ("filled-in", "added by the host or by others, and left alone"),
+            Self::Identity => ("identity", "added by the host: what the guest knows itself by"),
+            Self::Blanks => ("blanks", "the same but for blanks"),
+            Self::Amount => ("amount", "the same amount in another unit"),
+            Self::WholeMib => ("whole-mib", "the same in whole MiB, which a running guest has"),
+            Self::Number => ("number", "the same number, written differently"),
+            Self::Mode => ("mode", "the same permissions, in octal"),
+            Self::Set => ("set", "the same set, written differently"),
+            Self::Mac => ("mac", "the same MAC address"),
+            Self::Uuid => ("uuid", "the same UUID"),
+            Self::Address => ("address", "the same IP address"),
+            Self::Netmask => ("netmask", "the same network: a prefix is a netmask"),
+            Self::Machine => ("machine", "the host's version of that machine type"),
+            Self::PowerOfTwo => ("power-of-two", "rounded up to a power of two by the host"),
+            Self::Case => ("case", "the same but for upper and lower case"),
+            Self::Auto => ("auto", "chosen by the host, as the manifest asks"),
+            Self::FirstUnit => ("first-unit", "the first unit of that iSCSI target"),
+            Self::Default => ("default", "the default, which the host does not write"),
+            Self::Implied => ("implied", "said already by what stands beside it"),
+            Self::OwnAffair => ("own-affair", "the host's own affair"),
+            Self::OnlyAtBoot => ("only-at-boot", "shown in another form while it runs"),
+            Self::Secret => ("secret", "a secret, which is not kept to be compared"),
+            Self::Ignored => ("ignored", "left to others by ignore"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn each_rule_has_a_name_and_words_of_its_own() {
+        let names: BTreeSet<&str> = Rule::ALL.iter().map(|r| r.name()).collect();
+        let words: BTreeSet<&str> = Rule::ALL.iter().map(|r| r.words()).collect();
+        assert_eq!((names.len(), words.len()), (Rule::ALL.len(), Rule::ALL.len()));
+    }
+}

@@ -1,0 +1,231 @@
+//! One object in its three states: as its last applied manifest has it, as the next boot will have
+//! it, and as it runs. What waits is worked out from the last two each time and stored nowhere.
+
+use super::normalize::{drop_implied, only_at_boot};
+use super::overlay::{Change, Side, overlay};
+use super::ownership::{Mark, read_mark, without_mark};
+use super::plan::mark_on;
+use super::secret::{REDACTED, is_secret};
+use super::status::runs_as_asked;
+use super::uncounted::{Uncounted, uncounted};
+use crate::model::{Kind, ObservedResource, ResourceId};
+use crate::xml::{Element, Path};
+use jiff::Timestamp;
+
+/// An object in its states, as far as they differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct States {
+    /// Which.
+    pub id: ResourceId,
+    /// Whether its last applied manifest is known.
+    pub has_manifest: bool,
+    /// Whether it has a definition for the next boot.
+    pub has_next_boot: bool,
+    /// Whether it runs.
+    pub has_running: bool,
+    /// When that manifest was planned to be applied, if that is known.
+    pub applied_at: Option<Timestamp>,
+    /// The fields that differ.
+    pub rows: Vec<StateRow>,
+    /// Differences that are not counted, each with the side that was compared with the manifest.
+    pub uncounted: Vec<(Side, Uncounted)>,
+}
+
+/// A field that is not the same in all states. Secrets are blotted out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateRow {
+    /// Which field of the definition, or `power`, `autostart`.
+    pub path: Path,
+    /// What the last applied manifest has; `None` if it says nothing.
+    pub manifest: Option<String>,
+    /// What the next boot will have.
+    pub next_boot: Option<String>,
+    /// What is running.
+    pub running: Option<String>,
+    /// Why they differ.
+    pub reason: Reason,
+}
+
+/// Why a field is not the same in all states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Somebody changed it since the manifest was applied.
+    ChangedOnHost,
+    /// Somebody changed it in the running instance only.
+    ChangedWhileRunning,
+    /// It is defined, and what is running was started before.
+    Waits,
+}
+
+impl Reason {
+    /// What it says, for people and machines.
+    pub fn words(self, kind: Kind) -> &'static str {
+        match (self, kind) {
+            (Self::ChangedOnHost, _) => "changed on the host",
+            (Self::ChangedWhileRunning, _) => "changed on the host while it runs",
+            (Self::Waits, Kind::Domain) => "waits for the next boot",
+            (Self::Waits, Kind::Network) => "waits for the next start",
+        }
+    }
+}
+
+/// Works out where the states of an object differ; with `explain`, what is not counted, too.
+pub fn states(host: &ObservedResource, explain: bool) -> States {
+    let mark = mark_on(host);
+    let applied = mark.as_ref().and_then(Mark::applied);
+    let found = Compared::of(host, mark.as_ref(), applied.as_ref());
+    let mut rows = mark.as_ref().map(|mark| settings(host, mark)).unwrap_or_default();
+    rows.extend(found.rows());
+    let ignore = mark.as_ref().map_or(&[][..], |m| &m.ignore);
+    let passed_over = match &applied {
+        Some(applied) if explain => passed_over(host.id.kind, &found, applied, ignore),
+        _ => Vec::new(),
+    };
+    States {
+        id: host.id.clone(),
+        has_manifest: applied.is_some(),
+        has_next_boot: found.next_boot.is_some(),
+        has_running: found.running.is_some(),
+        applied_at: mark.and_then(|m| m.at),
+        rows,
+        uncounted: passed_over,
+    }
+}
+
+/// What is not counted on either side; of what runs only what was not defined so.
+fn passed_over(
+    kind: Kind,
+    found: &Compared<'_>,
+    applied: &Element,
+    ignore: &[Path],
+) -> Vec<(Side, Uncounted)> {
+    let of = |side, definition: Option<&Element>| {
+        definition.map(|d| uncounted(kind, side, d, applied, ignore)).unwrap_or_default()
+    };
+    let next_boot = of(Side::NextBoot, found.next_boot);
+    let mut running = of(Side::Running, found.running);
+    running.retain(|u| !next_boot.contains(u));
+    let on = |side| move |u| (side, u);
+    let both = next_boot.into_iter().map(on(Side::NextBoot));
+    both.chain(running.into_iter().map(on(Side::Running))).collect()
+}
+
+/// What is asked for beside the definition.
+fn settings(host: &ObservedResource, mark: &Mark) -> Vec<StateRow> {
+    let word = |on: bool| if on { "yes" } else { "no" }.to_owned();
+    let row = |name: &str, manifest: String, next_boot, running| StateRow {
+        path: Path::parse(name).unwrap_or_default(),
+        manifest: Some(manifest),
+        next_boot,
+        running,
+        reason: Reason::ChangedOnHost,
+    };
+    let mut rows = Vec::new();
+    if let Some(power) = mark.power.filter(|power| !runs_as_asked(host, *power)) {
+        let state = Some(host.state.to_string());
+        rows.push(row("power", power.word().to_owned(), None, state));
+    }
+    if let Some(on) = mark.autostart.filter(|on| *on != host.autostart) {
+        rows.push(row("autostart", word(on), Some(word(host.autostart)), None));
+    }
+    rows
+}
+
+/// The states compared with each other.
+struct Compared<'a> {
+    next_boot: Option<&'a Element>,
+    running: Option<&'a Element>,
+    /// The manifest with the next boot.
+    defined: Vec<Change>,
+    /// The manifest with what is running.
+    live: Vec<Change>,
+    /// The next boot with what is running.
+    waiting: Vec<Change>,
+    /// Whether what is running was started from the last applied manifest.
+    is_current: bool,
+}
+
+impl<'a> Compared<'a> {
+    fn of(host: &'a ObservedResource, mark: Option<&Mark>, applied: Option<&Element>) -> Self {
+        let kind = host.id.kind;
+        let ignore = mark.map_or(&[][..], |m| &m.ignore);
+        let next_boot = host.persistent.as_ref();
+        let running = host.live.as_ref().filter(|_| host.state.is_active());
+        let laid = |side, there: &Element, want: &Element, last: Option<&Element>| {
+            overlay(kind, side, there, want, last, ignore).changes
+        };
+        let with_manifest = |side, there: Option<&Element>| {
+            let both = there.zip(applied);
+            both.map(|(there, want)| laid(side, there, want, Some(want))).unwrap_or_default()
+        };
+        // a running instance keeps the mark that it was started with
+        let begun = running.and_then(read_mark);
+        let begun_with = begun.as_ref().and_then(Mark::applied);
+        let mut live = with_manifest(Side::Running, running);
+        if let (Some(begun_with), Some(applied)) = (&begun_with, applied) {
+            // what it shows in another form is compared with what it was started from
+            let since = laid(Side::NextBoot, begun_with, applied, Some(begun_with));
+            live.extend(since.into_iter().filter(|c| only_at_boot(&c.path)));
+        }
+        let waiting = running.zip(next_boot).map(|(running, next_boot)| {
+            laid(Side::Running, running, &without_mark(next_boot), begun_with.as_ref())
+        });
+        let mut waiting = waiting.unwrap_or_default();
+        if let Some(applied) = applied {
+            drop_implied(applied, &mut waiting);
+        }
+        let is_current = begun.zip(mark).is_some_and(|(b, mark)| b.digest == mark.digest);
+        Self {
+            next_boot,
+            running,
+            defined: with_manifest(Side::NextBoot, next_boot),
+            live,
+            waiting,
+            is_current,
+        }
+    }
+
+    /// A row for each path that differs anywhere.
+    fn rows(&self) -> Vec<StateRow> {
+        let mut paths: Vec<&Path> = Vec::new();
+        for change in self.defined.iter().chain(&self.live).chain(&self.waiting) {
+            if !paths.contains(&&change.path) {
+                paths.push(&change.path);
+            }
+        }
+        paths.into_iter().map(|path| self.row(path)).collect()
+    }
+
+    /// Where a comparison found no difference, the one state says what the other does.
+    fn row(&self, path: &Path) -> StateRow {
+        let lists = [&self.defined, &self.live, &self.waiting];
+        let [defined, live, waiting] = lists.map(|list| list.iter().find(|c| c.path == *path));
+        let manifest = defined.or(live).and_then(|c| c.after.clone());
+        let next_boot = match (defined, waiting) {
+            (Some(c), _) => c.before.clone(),
+            (None, Some(c)) => c.after.clone(),
+            (None, None) => manifest.clone(),
+        };
+        let running = match (live, waiting) {
+            (Some(c), _) | (None, Some(c)) => c.before.clone(),
+            (None, None) => manifest.clone(),
+        };
+        let reason = match (defined, live) {
+            (Some(_), _) => Reason::ChangedOnHost,
+            (None, Some(_)) if self.is_current => Reason::ChangedWhileRunning,
+            (None, _) => Reason::Waits,
+        };
+        let show = |value: Option<String>, is_there: bool| {
+            value
+                .filter(|_| is_there)
+                .map(|v| if is_secret(path) { REDACTED.to_owned() } else { v })
+        };
+        StateRow {
+            path: path.clone(),
+            manifest: show(manifest, true),
+            next_boot: show(next_boot, self.next_boot.is_some()),
+            running: show(running, self.running.is_some()),
+            reason,
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Values and elements in a few words, for people.
+
+use super::normalize::Unit;
+use super::secret::redacted;
+use crate::xml::{Element, write_compact};
+
+/// A value with the unit that it is in, if it is a quantity.
+pub(super) fn with_unit(value: &str, element: &Element, unit: Option<Unit>) -> String {
+    match (unit, element.attr("unit")) {
+        (Some(Unit::KiB), None) => format!("{value} KiB"),
+        (Some(Unit::MiB), None) => format!("{value} MiB"),
+        (Some(_), Some(unit)) => format!("{value} {unit}"),
+        _ => value.to_owned(),
+    }
+}
+
+/// An element in one short line, without its secrets; its text where there is nothing else.
+pub(super) fn summary(element: &Element) -> String {
+    const WIDTH: usize = 100;
+    let redacted = redacted(element);
+    let bare = redacted.attributes.is_empty() && redacted.elements().next().is_none();
+    let text = match redacted.text() {
+        text if bare && !text.is_empty() => text,
+        _ => write_compact(&redacted),
+    };
+    match text.char_indices().nth(WIDTH) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or("")),
+        None => text,
+    }
+}
