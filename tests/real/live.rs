@@ -6,6 +6,7 @@ use crate::support::{Guest, Needs, trial_if};
 use libtest_mimic::Trial;
 use serde_json::Value;
 use std::fs;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 /// A row: an edit of the manifest, and what both definitions have afterwards.
@@ -20,6 +21,16 @@ struct Row {
     /// What becomes of taking the edit back.
     back: Back,
 }
+
+/// What a row needs of the kernel, tried in a network of its own.
+const KERNEL: &[(&str, &str)] = &[
+    ("bandwidth", "tc qdisc add dev lo root sfq"),
+    (
+        "isolated_port",
+        "ip link add b type bridge && ip link add d type dummy && ip link set d master b && \
+         bridge link set dev d isolated on",
+    ),
+];
 
 /// What becomes of taking an edit back.
 #[derive(Clone, Copy, PartialEq)]
@@ -404,7 +415,7 @@ const ROWS: &[Row] = &[
         "controller_scsi",
         DEVICE,
         "<controller type='scsi' index='1' model='virtio-scsi'/>",
-        &["devices/controller"],
+        &["devices/controller[5]"],
         &["<controller type='scsi' index='1' model='virtio-scsi'>"],
         Back::Live,
     ),
@@ -412,7 +423,7 @@ const ROWS: &[Row] = &[
         "controller_virtio_serial",
         DEVICE,
         "<controller type='virtio-serial' index='1'/>",
-        &["devices/controller"],
+        &["devices/controller[5]"],
         &["<controller type='virtio-serial' index='1'>"],
         Back::Waits("a controller of the type virtio-serial cannot be unplugged"),
     ),
@@ -462,7 +473,7 @@ const ROWS: &[Row] = &[
         "input_usb",
         DEVICE,
         "<input type='tablet' bus='usb'/>",
-        &["devices/input"],
+        &["devices/input[3]"],
         &["<input type='tablet' bus='usb'>"],
         Back::Live,
     ),
@@ -470,7 +481,7 @@ const ROWS: &[Row] = &[
         "input_virtio",
         DEVICE,
         "<input type='tablet' bus='virtio'/>",
-        &["devices/input"],
+        &["devices/input[3]"],
         &["<input type='tablet' bus='virtio'>"],
         Back::Live,
     ),
@@ -489,13 +500,27 @@ pub(crate) fn trials() -> Vec<Trial> {
     let needs = || -> Needs { Host::needs().and_then(|()| Guest::available()) };
     let rows = ROWS.iter().map(|row| {
         let pool = pool.clone();
-        trial_if(needs(), format!("real/live/{}", row.name), move |()| {
+        let needs = needs().and_then(|()| kernel_has(row));
+        trial_if(needs, format!("real/live/{}", row.name), move |()| {
             let booted = pool.take();
             booted.holds_to(row);
             pool.give(booted);
         })
     });
     rows.collect()
+}
+
+/// Whether this machine's kernel has what the row needs.
+fn kernel_has(row: &Row) -> Needs {
+    match KERNEL.iter().find(|(name, _)| *name == row.name) {
+        Some((_, command)) => {
+            let mut trial = Command::new("unshare");
+            trial.args(["--net", "sh", "-c", command]).stderr(Stdio::null());
+            let works = trial.status().is_ok_and(|status| status.success());
+            works.then_some(()).ok_or_else(|| format!("needs a kernel that does: {command}"))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Hosts with a guest that has booted, which no trial is using.

@@ -102,7 +102,7 @@ struct Draft<'a> {
 
 impl Draft<'_> {
     fn has_field(&self, change: &Change) -> bool {
-        self.fields.iter().any(|f| f.path == change.path)
+        self.fields.iter().any(|f| f.path.covers(&change.path))
     }
 
     /// Defines the merged definition, before all else, if it differs from what is there or carries
