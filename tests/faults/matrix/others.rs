@@ -51,7 +51,7 @@ pub(super) fn other_manifests(column: Column) -> usize {
             apply_what_may_be(host, &case.before, &Options::default());
         };
         if matches!(column, Column::A | Column::D) {
-            // to and fro: the host is as both may have left it
+            // a saved plan is stale once the host has what another one made of it
             let host = case.host();
             let before = fingerprint_of(case, &host);
             assert_eq!(before, case.plan.fingerprint, "{}", case.scenario.name);
