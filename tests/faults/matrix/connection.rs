@@ -2,7 +2,7 @@
 
 use super::host::{Case, Host, cases};
 use super::strike::{
-    Column, Manner, Place, Struck, applies, everywhere, places, recovers, settled, walk,
+    Column, Manner, Place, Struck, applies, everywhere, is_taken, places, recovers, settled, walk,
 };
 use crate::support::site::plan_for;
 use std::collections::BTreeSet;
@@ -103,7 +103,8 @@ pub(super) fn daemon_of_another_version(column: Column) -> usize {
             let left = case.calls.iter().skip(n);
             let left: BTreeSet<(Kind, OpKind)> =
                 left.map(|call| (call.target.id.kind, call.op.kind())).collect();
-            for lacks in &left {
+            for (_, lacks) in left.iter().enumerate().filter(|(number, _)| is_taken(n + number, 2))
+            {
                 let words = format!("{} {column:?} {place:?} {lacks:?}", case.scenario.name);
                 let host = case.host();
                 let struck = Struck::new(&host, place, column, Manner::DaemonEnds);

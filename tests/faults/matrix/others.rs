@@ -2,7 +2,7 @@
 
 use super::host::{Case, Host, cases};
 use super::scenarios::target;
-use super::strike::{Column, Manner, Place, Struck, places, recovers, walk};
+use super::strike::{Column, Manner, Place, Struck, is_taken, places, recovers, walk};
 use crate::support::site::{self, observe, plan_for};
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::mpsc::SyncSender;
@@ -14,12 +14,6 @@ use virt::model::{
     Affect, Call, Capabilities, DriverEvent, Kind, Observed, Op, Outcome, Scope, UndefineKeep,
 };
 use virt::reconcile::{Options, fingerprint};
-
-/// Whether all pairs of a place and what is done there are taken: by default each place and each of
-/// what is done come, but only some pairs.
-fn all() -> bool {
-    std::env::var_os("VIRT_MATRIX").is_some_and(|value| value == "all")
-}
 
 /// F11: two machines apply the same manifests. In column a each takes its turns: one does n requests,
 /// the other m, then both come to their end, for all n and m.
@@ -57,7 +51,7 @@ pub(super) fn other_manifests(column: Column) -> usize {
             apply_what_may_be(host, &case.before, &Options::default());
         };
         if matches!(column, Column::A | Column::D) {
-            // to and fro: the host is as both may have left it
+            // a saved plan is stale once the host has what another one made of it
             let host = case.host();
             let before = fingerprint_of(case, &host);
             assert_eq!(before, case.plan.fingerprint, "{}", case.scenario.name);
@@ -94,7 +88,7 @@ pub(super) fn by_hand(column: Column) -> usize {
                 makes_stale(case, &edit);
             }
             let places = places(case, column).enumerate();
-            for (_, place) in places.filter(|(n, _)| all() || (n + number) % 3 == 0) {
+            for (_, place) in places.filter(|(n, _)| is_taken(n + number, 3)) {
                 let words = format!("{} {column:?} {place:?}", case.scenario.name);
                 let host = case.host();
                 let manner = Manner::Meddling(&edit);
@@ -180,7 +174,7 @@ fn each_turn(case: &Case, second: &Loaded, options: &Options, then: &dyn Fn(&Hos
     let requests = 1 + case.calls.len() + case.reads;
     let mut runs = 0;
     for n in 0..=requests {
-        for m in (1..=requests).filter(|m| all() || (n + m) % 4 == 0) {
+        for m in (1..=requests).filter(|m| is_taken(n + m, 6)) {
             let host = case.host();
             let turns = Turns::new(n, m);
             std::thread::scope(|scope| {

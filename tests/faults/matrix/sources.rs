@@ -116,7 +116,8 @@ fn load(site: &Site) -> Loaded {
 
 /// F22: without a manifest that can be read nothing is pruned, and nothing else happens either.
 pub(super) fn all_manifests_gone(_: Column) -> usize {
-    let gone: [(&str, fn(&Site)); 5] = [
+    type Spoil = fn(&Site);
+    let gone: [(&str, Spoil); 5] = [
         ("empty", |site| FILES.iter().for_each(|(name, _)| site.remove(name))),
         ("no directory", |site| fs::remove_dir_all(site.path()).unwrap()),
         ("a file in its place", |site| {
