@@ -4,6 +4,7 @@ use super::changes::Options;
 use super::decide::uuid_conflict;
 use super::identity::{derived_uuid, uuid_in};
 use super::plan::mark_on;
+use super::renames::{hindrance, renamed};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::domain::Domain;
 use crate::model::{Desired, DesiredResource, Observed, ObservedResource, ResourceId};
@@ -104,6 +105,9 @@ impl Conflicts<'_> {
         let uuid = uuid_in(&desired.definition).unwrap_or_else(|| {
             derived_uuid(&self.desired.set, self.options.host.as_deref(), &desired.id)
         });
+        if let Some(host) = renamed(self.desired, desired, self.observed, self.options) {
+            return self.rename(desired, host);
+        }
         let mut others = self.observed.resources.values();
         let Some(other) = others.find(|o| o.uuid == uuid && o.id.kind == desired.id.kind) else {
             return;
@@ -116,6 +120,22 @@ impl Conflicts<'_> {
                 .hint("a name is an identity: rename the object on the host to match, or give this one a <uuid> of its own"),
         );
         self.hold(&desired.id, "its UUID is taken");
+    }
+
+    /// It is there under another name, and takes this one if its state allows that.
+    fn rename(&mut self, desired: &DesiredResource, host: &ObservedResource) {
+        let Some(why) = hindrance(host) else { return };
+        self.diagnostics.push(
+            Diagnostic::error(
+                "cannot-rename",
+                format!("{} is {} on the host", desired.id, host.id),
+            )
+            .at(desired.definition.child("name").map_or(desired.span, Element::text_span))
+            .address(desired.id.to_string())
+            .detail("their UUID is the same")
+            .hint(why),
+        );
+        self.hold(&desired.id, "it is on the host under another name");
     }
 
     /// A resource that needs what is neither in the manifests nor on the host is held back, and so

@@ -17,6 +17,7 @@ mod ownership;
 mod pairing;
 mod plan;
 pub mod planfile;
+mod renames;
 mod secret;
 mod states;
 mod status;

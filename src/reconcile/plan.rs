@@ -5,6 +5,7 @@ use super::conflicts;
 use super::decide::{self, Context, Decision};
 use super::graph;
 use super::ownership::{Mark, digest, read_mark};
+use super::renames::{rename_first, renamed, under};
 use crate::diag::Diagnostics;
 use crate::model::domain::{Domain, InterfaceSource};
 use crate::model::{
@@ -83,7 +84,14 @@ impl<'a> Planner<'a> {
         }
         let context = self.context(id);
         let mut decision = match self.observed.resources.get(id) {
-            None => decide::create(context, desired),
+            None => match renamed(self.desired, desired, self.observed, self.options) {
+                Some(was) => {
+                    let mut decision = decide::update(context, desired, &under(id, was), false);
+                    rename_first(&mut decision, was, desired);
+                    decision
+                }
+                None => decide::create(context, desired),
+            },
             Some(host) => match mark_on(host) {
                 mark if decide::uuid_conflict(desired, host).is_some() => {
                     decide::replace(context, desired, host, mark.as_ref())
@@ -131,6 +139,11 @@ impl<'a> Planner<'a> {
         if !self.options.delete.is_empty() {
             return Vec::new();
         }
+        let wanted = self.desired.resources.values();
+        let renamed: BTreeSet<&ResourceId> = wanted
+            .filter_map(|r| renamed(self.desired, r, self.observed, self.options))
+            .map(|host| &host.id)
+            .collect();
         let ours = self
             .observed
             .resources
@@ -140,7 +153,7 @@ impl<'a> Planner<'a> {
             .filter(|id| {
                 !self.desired.resources.contains_key(id) && !self.desired.held_back.contains_key(id)
             })
-            .filter(|id| self.selected(id))
+            .filter(|id| self.selected(id) && !renamed.contains(id))
             .collect()
     }
 

@@ -2,7 +2,7 @@
 
 use super::fault::{fault, parser_of, read};
 use super::host::{Change, Host, Object};
-use super::{devices, domain, metadata, network, network_update, tuning};
+use super::{devices, domain, metadata, network, network_update, post_parse, tuning};
 use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
 use crate::model::{Affect, Call, Kind, Op, ResourceId};
 use crate::xml::Element;
@@ -16,6 +16,10 @@ pub(super) fn carry_out(host: &Host, call: &Call) -> Result<Change> {
     };
     let edit = |affect: Affect, edit: &dyn Fn(&mut Element, Affect) -> Result<()>| {
         on_object(&|_, object| edited(kind, object, affect, edit).map(Some))
+    };
+    // libvirt prints a definition's parts in its own order, whenever they came
+    let live = |tune: &dyn Fn(&mut Element) -> Result<()>| {
+        edit(Affect::Live, &|e, _| tune(e).map(|()| post_parse::sort(kind, e)))
     };
     match (kind, &call.op) {
         (_, Op::Define { xml }) => define(host, kind, xml),
@@ -51,24 +55,18 @@ pub(super) fn carry_out(host: &Host, call: &Call) -> Result<Change> {
             edit(*affect, &|e, _| domain::set_vcpus(e, *count))
         }
 
-        (Kind::Domain, Op::Pin { what, cpus }) => {
-            edit(Affect::Live, &|e, _| tuning::pin(e, *what, cpus))
-        }
-        (Kind::Domain, Op::AddIoThread { id }) => {
-            edit(Affect::Live, &|e, _| tuning::add_io_thread(e, *id))
-        }
-        (Kind::Domain, Op::DeleteIoThread { id }) => {
-            edit(Affect::Live, &|e, _| tuning::delete_io_thread(e, *id))
-        }
+        (Kind::Domain, Op::Pin { what, cpus }) => live(&|e| tuning::pin(e, *what, cpus)),
+        (Kind::Domain, Op::AddIoThread { id }) => live(&|e| tuning::add_io_thread(e, *id)),
+        (Kind::Domain, Op::DeleteIoThread { id }) => live(&|e| tuning::delete_io_thread(e, *id)),
         (Kind::Domain, Op::Tune { what, parameters }) => {
-            edit(Affect::Live, &|e, _| tuning::tune(e, what, parameters))
+            live(&|e| tuning::tune(e, what, parameters))
         }
-        (Kind::Domain, Op::SetLifecycle { event, action }) => edit(Affect::Live, &|e, _| {
+        (Kind::Domain, Op::SetLifecycle { event, action }) => live(&|e| {
             tuning::set_lifecycle(e, *event, *action);
             Ok(())
         }),
         (Kind::Domain, Op::SetMemoryStatsPeriod { seconds }) => {
-            edit(Affect::Live, &|e, _| tuning::set_stats_period(e, *seconds))
+            live(&|e| tuning::set_stats_period(e, *seconds))
         }
         (Kind::Domain, Op::Rename { name }) => rename(host, call, name),
 

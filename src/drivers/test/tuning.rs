@@ -6,8 +6,28 @@ use crate::model::{
     BLKIO_DEVICE, Form, LifecycleAction, LifecycleEvent, Pinned, Tuning, TuningParameter,
     TuningValue, written_set,
 };
-use crate::xml::Element;
+use crate::xml::{Element, Node};
 use std::collections::BTreeSet;
+
+/// Most I/O threads that are named one by one.
+const IO_THREADS_MAX: usize = 1024;
+
+/// The parts of `<cputune>` in the order in which libvirt prints them, parameters first.
+const PINS: [&str; 3] = ["vcpupin", "emulatorpin", "iothreadpin"];
+
+/// Puts what is in `<cputune>` in libvirt's order, whenever it came.
+fn sort_cputune(definition: &mut Element) {
+    let Some(tune) = definition.child_mut("cputune") else { return };
+    let place = |e: &Element| {
+        let pin = PINS.iter().position(|name| e.is(name));
+        let field = Tuning::Scheduler.fields().iter().position(|row| e.is(row.path));
+        let number = e.attr("vcpu").or(e.attr("iothread")).and_then(|n| n.parse::<u32>().ok());
+        (pin, field, number)
+    };
+    let mut parts: Vec<Element> = tune.elements().cloned().collect();
+    parts.sort_by_key(place);
+    tune.children = parts.into_iter().map(Node::Element).collect();
+}
 
 /// Says where something runs.
 pub(super) fn pin(definition: &mut Element, what: Pinned, cpus: &BTreeSet<u32>) -> Result<()> {
@@ -27,6 +47,7 @@ pub(super) fn pin(definition: &mut Element, what: Pinned, cpus: &BTreeSet<u32>) 
     let key = |e: &Element| number.map(|(attribute, _)| e.attr(attribute).map(str::to_owned));
     tune.remove_elements(|e| e.is(name) && key(e) == key(&pin));
     tune.push(pin.with_attr("cpuset", written_set(cpus)));
+    sort_cputune(definition);
     Ok(())
 }
 
@@ -50,6 +71,7 @@ pub(super) fn tune(
             }
         }
     }
+    sort_cputune(definition);
     Ok(())
 }
 
@@ -69,7 +91,7 @@ fn tuned<'a>(definition: &'a mut Element, what: &Tuning) -> Result<&'a mut Eleme
             found.ok_or_else(missing)?.child_or_new("iotune")
         }
         Tuning::IoThread { id } => {
-            let ids = definition.child_or_new("iothreadids");
+            let ids = io_threads(definition);
             let found = ids.elements_mut().find(|e| number(e) == Some(*id));
             found.ok_or_else(|| no_thread(*id))?
         }
@@ -127,9 +149,23 @@ fn written(value: &TuningValue) -> String {
     }
 }
 
+/// The I/O threads of a domain, those named that it only counts: from 1 on.
+fn io_threads(definition: &mut Element) -> &mut Element {
+    let count = definition.child_text("iothreads").and_then(|n| n.parse::<usize>().ok());
+    let ids = definition.child_or_new("iothreadids");
+    let mut id = 1;
+    while ids.elements().count() < count.unwrap_or(0).min(IO_THREADS_MAX) {
+        if !ids.elements().any(|e| number(e) == Some(id)) {
+            ids.push(Element::new("iothread").with_attr("id", id.to_string()));
+        }
+        id += 1;
+    }
+    ids
+}
+
 /// One more I/O thread.
 pub(super) fn add_io_thread(definition: &mut Element, id: u32) -> Result<()> {
-    let ids = definition.child_or_new("iothreadids");
+    let ids = io_threads(definition);
     if ids.elements().any(|e| number(e) == Some(id)) {
         return Err(invalid(format!("an IOThread is already using iothread_id '{id}'")));
     }
@@ -148,7 +184,7 @@ pub(super) fn delete_io_thread(definition: &mut Element, id: u32) -> Result<()> 
         let message = format!("cannot remove IOThread '{id}' since it is being used by a disk");
         return Err(invalid(message));
     }
-    let ids = definition.child_or_new("iothreadids");
+    let ids = io_threads(definition);
     if !ids.remove_elements(|e| number(e) == Some(id)) {
         return Err(no_thread(id));
     }

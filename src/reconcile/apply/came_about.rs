@@ -24,6 +24,8 @@ pub(super) fn came_about(call: &Call, observed: &Observed) -> Option<bool> {
             Some(marked && left.is_empty())
         }
         Op::Undefine { .. } => Some(host.is_none_or(|h| !h.is_persistent)),
+        // it was asked for under the name that it had
+        Op::Rename { .. } => Some(host.is_none()),
         Op::Create { .. } => state(|h| h.state.is_active()),
         Op::Destroy => Some(host.is_none_or(|h| !h.state.is_active())),
         Op::Suspend => state(|h| h.state == State::Paused),
@@ -43,7 +45,6 @@ pub(super) fn came_about(call: &Call, observed: &Observed) -> Option<bool> {
         | Op::SetLifecycle { .. }
         | Op::SetMemoryStatsPeriod { .. }
         | Op::ResizeDisk { .. }
-        | Op::Rename { .. }
         | Op::SetMetadata { .. }
         | Op::NetworkUpdate { .. } => None,
     }

@@ -139,10 +139,19 @@ pub(super) fn with_removals<T>(
         scope.spawn(move || {
             let _ = driver.watch(&sender, &of_thread);
         });
+        // the listener ends with the walk, however that ends
+        let _ending = Ending(stop);
         // what is asked for before the host listens could be refused unheard
         let _ = events.recv_timeout(LISTEN);
-        let result = walk(Removals { events: Some(events), failed: BTreeSet::new() });
-        stop.stop();
-        result
+        walk(Removals { events: Some(events), failed: BTreeSet::new() })
     })
+}
+
+/// Stops a listener when it is dropped.
+struct Ending(Stop);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
 }

@@ -31,6 +31,8 @@ const NOTHING: Scenario = Scenario {
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "create", after: CREATE, ..NOTHING },
     Scenario { name: "live", before: LIVE_BEFORE, after: LIVE_AFTER, ..NOTHING },
+    Scenario { name: "renamed", before: RENAMED_BEFORE, after: RENAMED_AFTER, ..NOTHING },
+    Scenario { name: "tuned", before: TUNED_BEFORE, after: TUNED_AFTER, ..NOTHING },
     Scenario {
         name: "restart",
         before: RESTART_BEFORE,
@@ -222,6 +224,62 @@ source.network = "net"
 type = "test"
 name = "b"
 memory = 65536
+os.type = "hvm"
+"#;
+
+const RENAMED_BEFORE: &str = r#"
+[[domain]]
+type = "test"
+name = "before"
+uuid = "5d3f0e7c-7c1f-4c52-9f0e-0c1c2f3a4b5d"
+memory = 65536
+os.type = "hvm"
+reconcile.power = "stopped"
+"#;
+
+const RENAMED_AFTER: &str = r#"
+[[domain]]
+type = "test"
+name = "after"
+uuid = "5d3f0e7c-7c1f-4c52-9f0e-0c1c2f3a4b5d"
+memory = 65536
+os.type = "hvm"
+reconcile.power = "running"
+"#;
+
+const TUNED_BEFORE: &str = r#"
+[[domain]]
+type = "test"
+name = "a"
+memory = 65536
+iothreads = 1
+os.type = "hvm"
+on_crash = "destroy"
+devices.memballoon.model = "virtio"
+[[domain]]
+type = "test"
+name = "b"
+memory = 65536
+iothreads = 2
+os.type = "hvm"
+"#;
+
+const TUNED_AFTER: &str = r#"
+[[domain]]
+type = "test"
+name = "a"
+memory = 65536
+iothreads = 2
+cputune = { shares = 512, quota = 50000, vcpupin = [{ vcpu = 0, cpuset = "0" }] }
+memtune.hard_limit = { unit = "MiB", value = 128 }
+os.type = "hvm"
+on_crash = "restart"
+devices.memballoon = { model = "virtio", stats.period = 5 }
+[[domain]]
+type = "test"
+name = "b"
+memory = 65536
+iothreads = 1
 os.type = "hvm"
 "#;
 

@@ -287,7 +287,7 @@ impl Order<'_> {
             }
             Event::Finished(step, status) => {
                 self.open.remove(&step.id);
-                if *status == Status::Done {
+                if matches!(status, Status::Done | Status::Pending(_)) {
                     self.done.insert(step.id);
                 }
             }

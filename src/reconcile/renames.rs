@@ -1,0 +1,81 @@
+//! Objects that are on the host under another name: their UUID tells.
+
+use super::changes::{Action, FieldChange, Options, StepAction};
+use super::decide::{Decision, DraftStep};
+use super::identity::{derived_uuid, uuid_in};
+use super::overlay::Origin;
+use super::ownership::{Mark, read_mark};
+use crate::model::{
+    Desired, DesiredResource, Effect, Kind, Observed, ObservedResource, Op, ResourceId, Target,
+};
+use crate::xml::Path;
+
+/// The object that `desired` is on the host under a name that no manifest has any more: a domain of
+/// the same set with the same UUID. Networks cannot be renamed.
+pub(crate) fn renamed<'a>(
+    desired: &Desired,
+    resource: &DesiredResource,
+    observed: &'a Observed,
+    options: &Options,
+) -> Option<&'a ObservedResource> {
+    if resource.id.kind != Kind::Domain || observed.resources.contains_key(&resource.id) {
+        return None;
+    }
+    let uuid = uuid_in(&resource.definition)
+        .unwrap_or_else(|| derived_uuid(&desired.set, options.host.as_deref(), &resource.id));
+    let mut alike = observed.resources.values().filter(|o| o.id.kind == Kind::Domain);
+    let other = alike.find(|o| o.uuid == uuid)?;
+    let free =
+        !desired.resources.contains_key(&other.id) && !desired.held_back.contains_key(&other.id);
+    let mark: Option<Mark> = other.persistent.as_ref().and_then(read_mark);
+    (free && mark.is_some_and(|m| m.set == desired.set)).then_some(other)
+}
+
+/// Why a domain cannot be renamed as it is.
+pub(crate) fn hindrance(host: &ObservedResource) -> Option<&'static str> {
+    if host.state.is_active() {
+        Some("a domain that runs cannot be renamed: shut it down first")
+    } else if host.managed_save {
+        Some("a domain with a saved memory image cannot be renamed: start it, and shut it down")
+    } else {
+        None
+    }
+}
+
+/// The object as it will be under its new name.
+pub(crate) fn under(id: &ResourceId, host: &ObservedResource) -> ObservedResource {
+    let mut host = host.clone();
+    if let Some(definition) = &mut host.persistent {
+        definition.child_or_new("name").set_text(id.name.clone());
+    }
+    host.id = id.clone();
+    host
+}
+
+/// Puts the new name before all else that a decision does.
+pub(crate) fn rename_first(
+    decision: &mut Decision,
+    was: &ObservedResource,
+    resource: &DesiredResource,
+) {
+    let target = Target { id: was.id.clone(), uuid: was.uuid };
+    let name = resource.id.name.clone();
+    decision.change.fields.insert(
+        0,
+        FieldChange {
+            path: Path::parse("name").unwrap_or_default(),
+            before: Some(was.id.name.clone()),
+            after: Some(name.clone()),
+            effect: Effect::None,
+            span: resource.span,
+            origin: Origin::Manifest,
+            why: None,
+        },
+    );
+    let action = StepAction::Call(Op::Rename { name });
+    if decision.change.action == Action::NoOp {
+        decision.change.action = Action::Update;
+        decision.change.reason = "the manifest changed".to_owned();
+    }
+    decision.steps.insert(0, DraftStep { target, action, effect: Effect::None });
+}
