@@ -16,4 +16,6 @@ pub mod manifest;
 
 pub mod reconcile;
 
+pub mod daemon;
+
 pub mod cli;

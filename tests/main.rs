@@ -12,6 +12,7 @@ mod faults;
 mod fuzz_corpus;
 mod fuzzing;
 mod golden;
+mod page;
 mod pki;
 mod real;
 mod schema;
@@ -26,6 +27,7 @@ fn main() -> std::process::ExitCode {
         faults::trials,
         fuzz_corpus::trials,
         golden::trials,
+        page::trials,
         pki::trials,
         cli::trials,
         real::trials,

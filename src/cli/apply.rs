@@ -5,9 +5,12 @@ use super::context::Context;
 use super::exit::{Exit, Failure, Run};
 use super::plan;
 use super::session::{Host, Session, Target, prepare};
+use super::signals::stop_on_signal;
 use super::view::{human, json, progress::Progress};
 use crate::diag::{Error, ErrorCode, ErrorDomain};
-use crate::reconcile::{Plan, Report, Status, SystemClock, apply, fingerprint, planfile};
+use crate::reconcile::{
+    Event, Plan, Report, Status, SystemClock, apply_until, fingerprint, planfile,
+};
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, Read as _};
 use std::path::Path;
@@ -47,6 +50,8 @@ pub(crate) fn run(context: &Context, args: &ApplyArgs) -> Run {
 pub(crate) enum Applied {
     /// The host is as the manifests say, as far as they can be carried out.
     Converged,
+    /// The same, but that a guest has still to follow: to let a device go, or to give memory back.
+    Waits,
     /// A step failed.
     Failed,
     /// It is not known what became of a step, or the host is not as it was told to be.
@@ -62,9 +67,10 @@ impl Applied {
             Self::Unresolved => Exit::Unresolved,
             Self::Failed => Exit::Error,
             Self::ReadOnly => Exit::Refused,
-            Self::Converged if session.has_errors() => Exit::Error,
+            Self::Converged | Self::Waits if session.has_errors() => Exit::Error,
+            Self::Waits if detailed => Exit::Pending,
             Self::Converged if detailed && session.plan.leaves_pending() => Exit::Pending,
-            Self::Converged => Exit::Done,
+            Self::Converged | Self::Waits => Exit::Done,
         }
     }
 }
@@ -75,28 +81,41 @@ pub(crate) fn carry_out(context: &Context, session: &Session, run: &RunOptions) 
         refuse_to_change(context);
         return Applied::ReadOnly;
     }
-    let report = walk(context, &session.plan, &session.host, usize::from(run.parallel));
+    let report = match walk(context, &session.plan, &session.host, run) {
+        Ok(report) => report,
+        Err(e) => {
+            context.show_error(&e);
+            return Applied::Failed;
+        }
+    };
     // what was done is told even if the host cannot be read any more
     let after = match session.plan.is_empty() {
         true => Ok(None),
         false => session.plan_again().map(Some),
     };
-    if let Err(e) = &after {
-        context.show_error(e);
-    }
-    let residue = after.as_ref().ok().and_then(Option::as_ref).filter(|p| !p.is_empty());
+    let is_read = after.is_ok();
+    let residue = match after {
+        Ok(again) => again.and_then(|again| report.left_over(&session.plan, again)),
+        Err(e) => {
+            context.show_error(&e);
+            None
+        }
+    };
+    let residue = residue.as_ref();
     context.result_or_nobody(&match context.output.format {
         Format::Human => human::report(&session.plan, &report, residue, context.output),
         Format::Json => context.line(json::summary(session, &report, residue)),
     });
-    if report.has_unknown() || after.is_err() {
+    if report.has_unknown() || !is_read {
         Applied::Unresolved
     } else if !report.is_done() {
         Applied::Failed
     } else if residue.is_some() && !session.has_errors() {
         Applied::Unresolved
-    } else {
+    } else if report.pending(&session.plan).is_empty() {
         Applied::Converged
+    } else {
+        Applied::Waits
     }
 }
 
@@ -108,18 +127,20 @@ fn refuse_to_change(context: &Context) -> Exit {
     Exit::Refused
 }
 
-fn walk(context: &Context, plan: &Plan, host: &Host, parallel: usize) -> Report {
+fn walk(context: &Context, plan: &Plan, host: &Host, run: &RunOptions) -> Result<Report, Error> {
+    let stop = stop_on_signal()?;
     let mut progress = Progress::new(context, plan.steps.len());
-    let report = apply(plan, host.driver.as_ref(), &SystemClock, parallel, &mut |event| {
-        progress.event(event);
-    });
+    let mut show = |event: Event<'_>| progress.event(event);
+    let parallel = usize::from(run.parallel);
+    let driver = host.driver.as_ref();
+    let report = apply_until(plan, driver, &SystemClock, parallel, &stop, &mut show);
     progress.clear();
     for step in &report.steps {
         if let Status::Failed(e) | Status::Unknown(e) = &step.status {
             context.show_error(e);
         }
     }
-    report
+    Ok(report)
 }
 
 /// Asks whether what was shown is to be done.
@@ -179,7 +200,7 @@ fn saved_plan(context: &Context, path: &Path, run: &RunOptions) -> Run {
     if run.confirm && !confirmed(context)? {
         return Ok(Exit::Refused);
     }
-    let report = walk(context, &plan, &host, usize::from(run.parallel));
+    let report = walk(context, &plan, &host, run)?;
     context.result_or_nobody(&match context.output.format {
         Format::Human => human::report(&plan, &report, None, context.output),
         Format::Json => context.line(json::saved_summary(&plan, &connection, &report)),

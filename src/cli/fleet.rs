@@ -8,6 +8,7 @@ use super::exit::{Exit, Failure, Run};
 use super::plan;
 use super::pool::{self, Lane};
 use super::session::{Session, nobody_names};
+use super::signals::stopping;
 use super::tally::{Standing, Tally};
 use super::view::json;
 use crate::diag::{Diagnostic, Error, Result};
@@ -310,6 +311,10 @@ impl Fleet {
     ) -> Told {
         let Some(host) = self.hosts.get(at) else { return Told::failed() };
         let own = context.for_host(&host.name, keep);
+        if stopping() {
+            own.say(&format!("{}: not begun: it was told to stop\n", host.name));
+            return Told { pieces: own.into_kept(), ..Told::failed() };
+        }
         let told = match self.session(&own, host) {
             Ok(session) => {
                 let unknown = Some(session.unknown_only());

@@ -25,6 +25,7 @@ mod pool;
 mod rollback;
 mod schema;
 mod session;
+mod signals;
 mod tally;
 mod validate;
 mod view;

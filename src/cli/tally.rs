@@ -17,7 +17,7 @@ pub(crate) enum Standing {
     ToChange,
     /// They were made.
     Changed,
-    /// Something that is defined waits for the next boot.
+    /// Something that is defined waits for the next boot, or for a guest to follow.
     Waiting,
     /// It is as the manifests say.
     InSync,
@@ -88,6 +88,7 @@ impl Standing {
             (Applied::Unresolved, _) => Self::Unresolved,
             (Applied::Failed, _) => Self::Failed,
             (Applied::ReadOnly, _) => Self::Refused,
+            (Applied::Waits, _) => Self::Waiting,
             (Applied::Converged, Self::ToChange) => Self::Changed,
             (Applied::Converged, other) => other,
         }

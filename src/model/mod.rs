@@ -15,10 +15,12 @@ mod lint;
 mod memory;
 mod metadata;
 pub mod network;
+mod number_set;
 mod observed;
 mod op;
 pub mod rules;
 mod subnet;
+mod tuning;
 mod values;
 
 pub use capabilities::{Capabilities, Hypervisor, Version};
@@ -32,11 +34,14 @@ pub use lint::check_order;
 pub(crate) use memory::memory_bytes;
 pub use memory::{MemoryError, memory_kib};
 pub use metadata::{NAMESPACE, PREFIX};
+pub(crate) use number_set::{number_set, written_set};
 pub use observed::{Detail, Observed, ObservedResource, Scope};
 pub use op::{
-    Affect, Call, MetadataKind, NetworkCommand, NetworkSection, Op, OpKind, Outcome, Target,
-    UndefineKeep,
+    Affect, Call, LifecycleAction, LifecycleEvent, MetadataKind, NetworkCommand, NetworkSection,
+    Op, OpKind, Outcome, Pinned, Target, UndefineKeep,
 };
 pub use subnet::Subnet;
 pub(crate) use subnet::netmask_prefix;
+pub(crate) use tuning::{BLKIO_DEVICE, Form, TunedField};
+pub use tuning::{Tuning, TuningParameter, TuningValue};
 pub use values::parse_uuid;

@@ -31,7 +31,7 @@ impl Scope {
 }
 
 /// How much is read of each resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Detail {
     /// Identity, state and autostart.
     State,

@@ -1,7 +1,9 @@
 //! Operations as data: what a plan holds and a driver carries out.
 
-use super::{ResourceId, Uuid};
+use super::{ResourceId, Tuning, TuningParameter, Uuid};
 use crate::diag::Error;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// The object an operation is for. Drivers find it by UUID; the name is for people and logs.
@@ -23,7 +25,8 @@ pub struct Call {
 }
 
 /// Which of an object's definitions an operation changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Affect {
     /// The running instance.
     Live,
@@ -42,15 +45,11 @@ impl Affect {
             Self::Both => 3,
         }
     }
-
-    /// The definitions that libvirt's flags name; `None` for other numbers.
-    pub fn from_flags(flags: u32) -> Option<Self> {
-        [Self::Live, Self::Config, Self::Both].into_iter().find(|a| a.flags() == flags)
-    }
 }
 
 /// What undefining a domain does with state that belongs to its definition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum UndefineKeep {
     /// The host has none, or cannot tell: no flags.
     Nothing,
@@ -61,7 +60,8 @@ pub enum UndefineKeep {
 }
 
 /// What SetMetadata sets.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum MetadataKind {
     /// The description.
     Description,
@@ -77,7 +77,8 @@ pub enum MetadataKind {
 }
 
 /// What virNetworkUpdate does in a section.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum NetworkCommand {
     /// Changes an entry.
     Modify,
@@ -96,15 +97,11 @@ impl NetworkCommand {
             Self::AddLast => 3,
         }
     }
-
-    /// The command with libvirt's number; `None` for one that is not used here.
-    pub fn from_number(n: u32) -> Option<Self> {
-        [Self::Modify, Self::Delete, Self::AddLast].into_iter().find(|c| c.number() == n)
-    }
 }
 
 /// A section of a network that can be changed while it is active.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum NetworkSection {
     /// `<host>` in `<dhcp>`.
     IpDhcpHost,
@@ -146,15 +143,100 @@ impl NetworkSection {
             Self::DnsSrv => 12,
         }
     }
+}
 
-    /// The section with libvirt's number; `None` for one that cannot be changed while active.
-    pub fn from_number(n: u32) -> Option<Self> {
-        Self::ALL.into_iter().find(|s| s.number() == n)
+/// What of a domain runs on which of the host's processors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Pinned {
+    /// A virtual processor.
+    Vcpu(u32),
+    /// The emulator's own threads.
+    Emulator,
+    /// An I/O thread.
+    IoThread(u32),
+}
+
+/// What a guest does by itself, and the hypervisor answers with a [`LifecycleAction`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum LifecycleEvent {
+    /// It powers off.
+    Poweroff,
+    /// It reboots.
+    Reboot,
+    /// It crashes.
+    Crash,
+}
+
+impl LifecycleEvent {
+    /// libvirt's number.
+    pub fn number(self) -> u32 {
+        match self {
+            Self::Poweroff => 0,
+            Self::Reboot => 1,
+            Self::Crash => 2,
+        }
+    }
+
+    /// The element of a definition that says what follows.
+    pub fn element(self) -> &'static str {
+        match self {
+            Self::Poweroff => "on_poweroff",
+            Self::Reboot => "on_reboot",
+            Self::Crash => "on_crash",
+        }
+    }
+}
+
+/// What the hypervisor does then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum LifecycleAction {
+    /// Ends it.
+    Destroy,
+    /// Lets it boot again.
+    Restart,
+    /// Lets it boot again under another name.
+    RestartRename,
+    /// Keeps it for inspection.
+    Preserve,
+    /// Dumps its core and ends it.
+    CoredumpDestroy,
+    /// Dumps its core and lets it boot again.
+    CoredumpRestart,
+}
+
+impl LifecycleAction {
+    /// All of them, in the order of libvirt's numbers.
+    const ALL: [(Self, &'static str); 6] = [
+        (Self::Destroy, "destroy"),
+        (Self::Restart, "restart"),
+        (Self::RestartRename, "rename-restart"),
+        (Self::Preserve, "preserve"),
+        (Self::CoredumpDestroy, "coredump-destroy"),
+        (Self::CoredumpRestart, "coredump-restart"),
+    ];
+
+    /// libvirt's number.
+    pub fn number(self) -> u32 {
+        (0..).zip(Self::ALL).find(|(_, (action, _))| *action == self).map_or(0, |(n, _)| n)
+    }
+
+    /// The word for it in a definition.
+    pub fn word(self) -> &'static str {
+        Self::ALL.into_iter().find(|(action, _)| *action == self).map_or("", |(_, word)| word)
+    }
+
+    /// The action of that word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|(_, w)| *w == word).map(|(action, _)| action)
     }
 }
 
 /// An operation. Adding one fails to compile until every driver answers it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Op {
     /// Makes `xml` the object's persistent definition.
     Define {
@@ -219,6 +301,54 @@ pub enum Op {
         /// Where.
         affect: Affect,
     },
+    /// Says on which of the host's processors something runs, while the domain does.
+    Pin {
+        /// What.
+        what: Pinned,
+        /// The host's processors.
+        cpus: BTreeSet<u32>,
+    },
+    /// Gives a running domain one more I/O thread.
+    AddIoThread {
+        /// Its number.
+        id: u32,
+    },
+    /// Takes an I/O thread that nothing uses from a running domain.
+    DeleteIoThread {
+        /// Its number.
+        id: u32,
+    },
+    /// Sets limits and weights of a running domain.
+    Tune {
+        /// Of what.
+        what: Tuning,
+        /// The parameters that change.
+        parameters: Vec<TuningParameter>,
+    },
+    /// Says what follows when a running guest powers off, reboots or crashes.
+    SetLifecycle {
+        /// When it does what.
+        event: LifecycleEvent,
+        /// What follows.
+        action: LifecycleAction,
+    },
+    /// Sets how often a running guest's balloon tells statistics.
+    SetMemoryStatsPeriod {
+        /// In seconds; 0 is never.
+        seconds: u32,
+    },
+    /// Makes a disk of a running domain larger.
+    ResizeDisk {
+        /// The disk's target, such as `vda`.
+        disk: String,
+        /// Its new size.
+        bytes: u64,
+    },
+    /// Gives a domain that is shut off another name.
+    Rename {
+        /// The new name.
+        name: String,
+    },
     /// Sets title, description or a metadata element.
     SetMetadata {
         /// Which.
@@ -260,13 +390,21 @@ pub enum OpKind {
     Update,
     SetMemory,
     SetVcpus,
+    Pin,
+    AddIoThread,
+    DeleteIoThread,
+    Tune,
+    SetLifecycle,
+    SetMemoryStatsPeriod,
+    ResizeDisk,
+    Rename,
     SetMetadata,
     NetworkUpdate,
 }
 
 impl OpKind {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 23] = [
         Self::Define,
         Self::Undefine,
         Self::Create,
@@ -280,6 +418,14 @@ impl OpKind {
         Self::Update,
         Self::SetMemory,
         Self::SetVcpus,
+        Self::Pin,
+        Self::AddIoThread,
+        Self::DeleteIoThread,
+        Self::Tune,
+        Self::SetLifecycle,
+        Self::SetMemoryStatsPeriod,
+        Self::ResizeDisk,
+        Self::Rename,
         Self::SetMetadata,
         Self::NetworkUpdate,
     ];
@@ -300,6 +446,14 @@ impl OpKind {
             Self::Update => "update",
             Self::SetMemory => "set-memory",
             Self::SetVcpus => "set-vcpus",
+            Self::Pin => "pin",
+            Self::AddIoThread => "add-iothread",
+            Self::DeleteIoThread => "delete-iothread",
+            Self::Tune => "tune",
+            Self::SetLifecycle => "set-lifecycle",
+            Self::SetMemoryStatsPeriod => "set-memory-stats-period",
+            Self::ResizeDisk => "resize-disk",
+            Self::Rename => "rename",
             Self::SetMetadata => "set-metadata",
             Self::NetworkUpdate => "network-update",
         }
@@ -329,6 +483,14 @@ impl Op {
             Self::Update { .. } => OpKind::Update,
             Self::SetMemory { .. } => OpKind::SetMemory,
             Self::SetVcpus { .. } => OpKind::SetVcpus,
+            Self::Pin { .. } => OpKind::Pin,
+            Self::AddIoThread { .. } => OpKind::AddIoThread,
+            Self::DeleteIoThread { .. } => OpKind::DeleteIoThread,
+            Self::Tune { .. } => OpKind::Tune,
+            Self::SetLifecycle { .. } => OpKind::SetLifecycle,
+            Self::SetMemoryStatsPeriod { .. } => OpKind::SetMemoryStatsPeriod,
+            Self::ResizeDisk { .. } => OpKind::ResizeDisk,
+            Self::Rename { .. } => OpKind::Rename,
             Self::SetMetadata { .. } => OpKind::SetMetadata,
             Self::NetworkUpdate { .. } => OpKind::NetworkUpdate,
         }

@@ -6,6 +6,7 @@ use crate::diag::{Diagnostics, Span};
 use crate::model::{Effect, Op, ResourceId, Target};
 use crate::xml::{Element, Path};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
@@ -109,6 +110,8 @@ pub struct FieldChange {
     pub span: Span,
     /// Who moved: the manifest, or somebody on the host.
     pub origin: Origin,
+    /// Why it waits for the next boot, if it does. For people only: nothing is decided by it.
+    pub why: Option<String>,
 }
 
 /// What happens to one resource, for people.
@@ -137,14 +140,47 @@ pub struct ResourceChange {
 }
 
 /// What a wait is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Until {
     /// The resource is not active any more.
     Inactive,
+    /// It is active.
+    Active,
+    /// The running domain has let a device go.
+    Detached {
+        /// The device, in the running definition.
+        device: Path,
+        /// Its alias, where it has one.
+        alias: Option<String>,
+    },
+    /// The running guest has this much memory.
+    Memory {
+        /// KiB.
+        kib: u64,
+    },
+    /// The running guest has this many processors.
+    Vcpus {
+        /// How many.
+        count: u32,
+    },
+}
+
+/// What follows when the time of a wait is over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Otherwise {
+    /// The step fails.
+    Fail,
+    /// This is called.
+    Call(Op),
+    /// It is left to the guest, and said to be pending.
+    Leave,
 }
 
 /// What one step does.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum StepAction {
     /// It calls the driver.
     Call(Op),
@@ -154,8 +190,8 @@ pub enum StepAction {
         until: Until,
         /// How long at the most.
         timeout: Duration,
-        /// What is called when the time is over; without it the step fails then.
-        otherwise: Option<Op>,
+        /// What follows when the time is over.
+        otherwise: Otherwise,
     },
 }
 

@@ -24,9 +24,10 @@ mod uncounted;
 pub mod watch;
 mod words;
 
-pub use apply::{Clock, Event, Report, Status, StepReport, SystemClock, apply};
+pub use apply::{Clock, Event, Report, Status, StepReport, SystemClock, apply, apply_until};
 pub use changes::{
-    Above, Action, FieldChange, Options, Plan, Refusal, ResourceChange, Step, StepAction, Until,
+    Above, Action, FieldChange, Options, Otherwise, Plan, Refusal, ResourceChange, Step,
+    StepAction, Until,
 };
 pub use history::{History, Version, VersionChange, history, rollback};
 pub use normalize::Rule;

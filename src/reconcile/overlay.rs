@@ -360,7 +360,9 @@ impl<'a> Walk<'a> {
             if taken || stays {
                 continue;
             }
-            if let Some(rule) = self.skips(&path, "") {
+            let unlimited = self.side == Side::Running && normalize::is_no_limit(&path, extra);
+            let rule = self.skips(&path, "").or(unlimited.then_some(Rule::NoLimit));
+            if let Some(rule) = rule {
                 self.pass_over(|_| path, || None, || Some(summary(extra)), rule);
                 continue;
             }
@@ -451,7 +453,7 @@ impl<'a> Walk<'a> {
             Some(Rule::Secret)
         } else if normalize::never_compared(path, value) {
             Some(Rule::OwnAffair)
-        } else if self.side == Side::Running && normalize::not_while_running(path) {
+        } else if self.side == Side::Running && normalize::only_at_boot(path) {
             Some(Rule::OnlyAtBoot)
         } else {
             self.ignore.iter().any(|i| i.covers(path)).then_some(Rule::Ignored)

@@ -4,20 +4,16 @@
 //! fingerprint of what it was computed from. It never holds a secret; a plan whose definitions have
 //! one cannot be saved.
 
-use super::changes::{Plan, Step, StepAction, Until};
+use super::changes::{Plan, Step, StepAction};
 use super::secret::has_secret;
 use crate::diag::{Error, ErrorCode, ErrorDomain, Result, SourceId};
-use crate::model::{
-    Affect, Effect, MetadataKind, NetworkCommand, NetworkSection, Op, ResourceId, Stop, Target,
-    UndefineKeep, Uuid,
-};
+use crate::model::{Effect, Op, ResourceId, Stop, Target, Uuid};
 use crate::xml::{Limits, parse};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// The version of the format; another one is refused.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 
 /// Largest plan file that is read, in bytes.
 pub const SIZE_MAX: u64 = 256 << 20;
@@ -39,68 +35,9 @@ pub struct PlanFile {
 struct SavedStep {
     target: String,
     uuid: String,
-    op: SavedOp,
+    action: StepAction,
     effect: String,
     after: Vec<usize>,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-enum SavedOp {
-    Define {
-        xml: String,
-    },
-    Undefine {
-        keep: String,
-    },
-    Create {
-        paused: bool,
-    },
-    Shutdown,
-    Destroy,
-    Suspend,
-    Resume,
-    Autostart {
-        on: bool,
-    },
-    Attach {
-        xml: String,
-        affect: u32,
-    },
-    Detach {
-        xml: String,
-        affect: u32,
-    },
-    Update {
-        xml: String,
-        affect: u32,
-    },
-    SetMemory {
-        kib: u64,
-        affect: u32,
-    },
-    SetVcpus {
-        count: u32,
-        affect: u32,
-    },
-    SetMetadata {
-        kind: String,
-        key: Option<String>,
-        uri: Option<String>,
-        value: Option<String>,
-        affect: u32,
-    },
-    NetworkUpdate {
-        command: u32,
-        section: u32,
-        parent: i32,
-        xml: String,
-        affect: u32,
-    },
-    Wait {
-        millis: u64,
-        force: bool,
-    },
 }
 
 /// The plan as text, for the connection it was made for.
@@ -126,7 +63,7 @@ pub fn save(plan: &Plan, connection: &str) -> Result<String> {
         steps.push(SavedStep {
             target: format!("{}/{}", step.target.id.kind, step.target.id.name),
             uuid: step.target.uuid.to_string(),
-            op: save_action(&step.action),
+            action: step.action.clone(),
             effect: step.effect.word().to_owned(),
             after: step.after.clone(),
         });
@@ -176,7 +113,7 @@ impl PlanFile {
             steps.push(Step {
                 id,
                 target,
-                action: read_action(saved.op).ok_or_else(damaged)?,
+                action: within_limits(saved.action),
                 effect: Effect::parse(&saved.effect).ok_or_else(damaged)?,
                 after: saved.after,
             });
@@ -191,6 +128,16 @@ impl PlanFile {
             orphans: Vec::new(),
             fingerprint: self.fingerprint,
         })
+    }
+}
+
+/// A wait of a plan that nobody made here waits no longer than one that was.
+fn within_limits(action: StepAction) -> StepAction {
+    match action {
+        StepAction::Wait { until, timeout, otherwise } => {
+            StepAction::Wait { until, timeout: timeout.min(Stop::MAX), otherwise }
+        }
+        call @ StepAction::Call(_) => call,
     }
 }
 
@@ -210,101 +157,4 @@ fn step_has_secret(action: &StepAction) -> bool {
         return false;
     };
     parse(SourceId::NONE, xml, &Limits::default()).is_ok_and(|e| has_secret(&e))
-}
-
-fn save_action(action: &StepAction) -> SavedOp {
-    let op = match action {
-        StepAction::Call(op) => op.clone(),
-        StepAction::Wait { until: Until::Inactive, timeout, otherwise } => {
-            let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-            return SavedOp::Wait { millis, force: otherwise.is_some() };
-        }
-    };
-    match op {
-        Op::Define { xml } => SavedOp::Define { xml },
-        Op::Undefine { keep } => SavedOp::Undefine { keep: keep_word(keep).to_owned() },
-        Op::Create { paused } => SavedOp::Create { paused },
-        Op::Shutdown => SavedOp::Shutdown,
-        Op::Destroy => SavedOp::Destroy,
-        Op::Suspend => SavedOp::Suspend,
-        Op::Resume => SavedOp::Resume,
-        Op::SetAutostart { on } => SavedOp::Autostart { on },
-        Op::Attach { xml, affect } => SavedOp::Attach { xml, affect: affect.flags() },
-        Op::Detach { xml, affect } => SavedOp::Detach { xml, affect: affect.flags() },
-        Op::Update { xml, affect } => SavedOp::Update { xml, affect: affect.flags() },
-        Op::SetMemory { kib, affect } => SavedOp::SetMemory { kib, affect: affect.flags() },
-        Op::SetVcpus { count, affect } => SavedOp::SetVcpus { count, affect: affect.flags() },
-        Op::SetMetadata { kind, value, affect } => {
-            let (kind, key, uri) = match kind {
-                MetadataKind::Description => ("description", None, None),
-                MetadataKind::Title => ("title", None, None),
-                MetadataKind::Element { key, uri } => ("element", Some(key), Some(uri)),
-            };
-            SavedOp::SetMetadata { kind: kind.to_owned(), key, uri, value, affect: affect.flags() }
-        }
-        Op::NetworkUpdate { command, section, parent, xml, affect } => SavedOp::NetworkUpdate {
-            command: command.number(),
-            section: section.number(),
-            parent,
-            xml,
-            affect: affect.flags(),
-        },
-    }
-}
-
-fn read_action(saved: SavedOp) -> Option<StepAction> {
-    Some(StepAction::Call(match saved {
-        SavedOp::Define { xml } => Op::Define { xml },
-        SavedOp::Undefine { keep } => Op::Undefine {
-            keep: [UndefineKeep::Nothing, UndefineKeep::State, UndefineKeep::Remove]
-                .into_iter()
-                .find(|k| keep_word(*k) == keep)?,
-        },
-        SavedOp::Create { paused } => Op::Create { paused },
-        SavedOp::Shutdown => Op::Shutdown,
-        SavedOp::Destroy => Op::Destroy,
-        SavedOp::Suspend => Op::Suspend,
-        SavedOp::Resume => Op::Resume,
-        SavedOp::Autostart { on } => Op::SetAutostart { on },
-        SavedOp::Attach { xml, affect } => Op::Attach { xml, affect: Affect::from_flags(affect)? },
-        SavedOp::Detach { xml, affect } => Op::Detach { xml, affect: Affect::from_flags(affect)? },
-        SavedOp::Update { xml, affect } => Op::Update { xml, affect: Affect::from_flags(affect)? },
-        SavedOp::SetMemory { kib, affect } => {
-            Op::SetMemory { kib, affect: Affect::from_flags(affect)? }
-        }
-        SavedOp::SetVcpus { count, affect } => {
-            Op::SetVcpus { count, affect: Affect::from_flags(affect)? }
-        }
-        SavedOp::SetMetadata { kind, key, uri, value, affect } => {
-            let kind = match (kind.as_str(), key, uri) {
-                ("description", None, None) => MetadataKind::Description,
-                ("title", None, None) => MetadataKind::Title,
-                ("element", Some(key), Some(uri)) => MetadataKind::Element { key, uri },
-                _ => return None,
-            };
-            Op::SetMetadata { kind, value, affect: Affect::from_flags(affect)? }
-        }
-        SavedOp::NetworkUpdate { command, section, parent, xml, affect } => Op::NetworkUpdate {
-            command: NetworkCommand::from_number(command)?,
-            section: NetworkSection::from_number(section)?,
-            parent,
-            xml,
-            affect: Affect::from_flags(affect)?,
-        },
-        SavedOp::Wait { millis, force } => {
-            return Some(StepAction::Wait {
-                until: Until::Inactive,
-                timeout: Duration::from_millis(millis).min(Stop::MAX),
-                otherwise: force.then_some(Op::Destroy),
-            });
-        }
-    }))
-}
-
-fn keep_word(keep: UndefineKeep) -> &'static str {
-    match keep {
-        UndefineKeep::Nothing => "nothing",
-        UndefineKeep::State => "state",
-        UndefineKeep::Remove => "remove",
-    }
 }

@@ -148,6 +148,45 @@ wire_struct! {
     }
 }
 
+/// A set of the host's processors, a bit each, the lowest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CpuMap(pub Vec<u8>);
+
+impl CpuMap {
+    /// Most bytes of one: libvirt's REMOTE_CPUMAP_MAX.
+    pub const MAX: usize = 2048;
+
+    /// The map of these processors.
+    pub fn of<'a>(cpus: impl IntoIterator<Item = &'a u32>) -> Self {
+        let mut map = Vec::new();
+        for cpu in cpus {
+            let at = usize::try_from(cpu / 8).unwrap_or(usize::MAX);
+            if at >= Self::MAX {
+                continue; // no host has it
+            }
+            if map.len() <= at {
+                map.resize(at + 1, 0);
+            }
+            if let Some(byte) = map.get_mut(at) {
+                *byte |= 1 << (cpu % 8);
+            }
+        }
+        Self(map)
+    }
+}
+
+/// As `opaque`: its length, its bytes, and zeros up to a multiple of four.
+impl Encode for CpuMap {
+    fn encode(&self, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        let too_long = Malformed::TooLong { length: self.0.len(), max: Self::MAX };
+        let length = u32::try_from(self.0.len().min(Self::MAX)).map_err(|_| too_long)?;
+        length.encode(out)?;
+        out.extend(self.0.iter().take(Self::MAX));
+        out.resize(out.len().next_multiple_of(4), 0);
+        Ok(())
+    }
+}
+
 impl Listed for DomainHandle {
     const MAX: usize = OBJECTS_MAX;
 }
@@ -272,6 +311,14 @@ mod tests {
         assert_eq!((record.domain.uuid, record.domain.id), (Uuid::from_bytes([7; 16]), 1));
         assert_eq!((record.int("state.state"), record.int("state.reason")), (Some(1), Some(0)));
         assert_eq!(record.int("state.other"), None);
+    }
+
+    #[test]
+    fn processors_are_bits() {
+        assert_eq!(to_bytes(&CpuMap::of(&[0, 1])).unwrap(), b"\0\0\0\x01\x03\0\0\0");
+        assert_eq!(to_bytes(&CpuMap::of(&[9])).unwrap(), b"\0\0\0\x02\0\x02\0\0");
+        assert_eq!(CpuMap::of(&[16_383]).0.len(), CpuMap::MAX);
+        assert_eq!(CpuMap::of(&[16_384, u32::MAX]), CpuMap::default());
     }
 
     #[test]

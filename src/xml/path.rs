@@ -1,6 +1,7 @@
 //! Paths into a tree, such as `devices/disk[target/@dev='vda']/driver/@cache`.
 
 use super::Element;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
 /// One step of a path: a child element, and which one of several.
@@ -115,6 +116,20 @@ pub fn value_at(element: &Element, path: &str) -> Option<String> {
         }
     }
     Some(current.text())
+}
+
+/// As text, such as people see.
+impl Serialize for Path {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Path {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("this is no path"))
+    }
 }
 
 impl fmt::Display for Step {

@@ -4,17 +4,19 @@ use crate::support::site::{Site, converge, observe, plan_for};
 use crate::support::{Recording, trial};
 use libtest_mimic::Trial;
 use std::sync::mpsc::SyncSender;
+use std::time::{Duration, Instant};
 use virt::diag::{ErrorCode, Result};
 use virt::drivers::{Driver, Stop, TestDriver, TestHost};
 use virt::model::{
     Call, Capabilities, DriverEvent, Kind, Observed, Op, OpKind, Outcome, ResourceId, Scope, State,
 };
-use virt::reconcile::{Options, Status};
+use virt::reconcile::{Event, Options, Status, SystemClock, apply_until};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("faults/waits/a_deaf_guest_fails_the_step", || deaf(false)),
         trial("faults/waits/a_deaf_guest_is_destroyed_where_asked", || deaf(true)),
+        trial("faults/waits/a_stop_ends_the_wait_and_skips_the_rest", stopped),
     ]
 }
 
@@ -70,4 +72,31 @@ fn deaf(force: bool) {
         // nothing was forced, and the next run asks again
         assert!(!plan_for(&driver, &site.load(), &Options::default()).is_empty());
     }
+}
+
+/// Somebody asks to stop while a guest is waited for, and another step was to follow.
+fn stopped() {
+    let manifest = |power: &str, memory: u32| {
+        format!(
+            "[[domain]]\ntype = \"test\"\nname = \"vm\"\nmemory = {memory}\nos.type = \"hvm\"\n\
+             [domain.reconcile]\npower = \"{power}\"\nallow = [\"restart\"]\n"
+        )
+    };
+    let site = Site::new(&[("vm.toml", &manifest("running", 65536))]);
+    let driver = Deaf(Recording::new(TestDriver::open(TestHost::Default, None).unwrap()));
+    assert!(converge(&driver, &site.load(), &Options::default()).1.is_done());
+    site.write("vm.toml", &manifest("running", 131_072));
+    let plan = plan_for(&driver, &site.load(), &Options::default());
+    let (stop, begun) = (Stop::default(), Instant::now());
+    let waits = |event: &Event<'_>| matches!(event, Event::Started(s) if s.action.word() == "wait");
+    let report = apply_until(&plan, &driver, &SystemClock, 16, &stop, &mut |event| {
+        if waits(&event) {
+            stop.stop();
+        }
+    });
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert!(report.stopped && !report.is_done());
+    assert!(report.steps.iter().any(|s| s.status == Status::Done));
+    // the wait, and the start after it
+    assert_eq!(report.count(|s| *s == Status::Skipped), 2, "{report:?}");
 }

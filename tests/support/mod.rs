@@ -3,6 +3,7 @@
 
 mod command;
 mod decorators;
+mod guest;
 mod libvirtd;
 mod proxy;
 pub(crate) mod site;
@@ -10,6 +11,7 @@ mod trial;
 
 pub(crate) use command::{Ran, run, tool, virt};
 pub(crate) use decorators::{Fault, Faulty, Recording};
+pub(crate) use guest::Guest;
 pub(crate) use libvirtd::Libvirtd;
 pub(crate) use proxy::{Point, Proxy, Strike};
 pub(crate) use trial::{Needs, testdata, trial, trial_if};

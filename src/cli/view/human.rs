@@ -104,7 +104,7 @@ fn fields(fields: &[FieldChange], sources: &Sources, output: Output) -> String {
                 format!("    {}", escape(&f.path.to_string())),
                 format!("{before} → {after}"),
                 effect(f.effect),
-                [place.as_str(), drift]
+                [place.as_str(), drift, f.why.as_deref().unwrap_or_default()]
                     .iter()
                     .filter(|s| !s.is_empty())
                     .copied()
@@ -277,11 +277,15 @@ pub(crate) fn report(
     let done = report.count(|s| *s == Status::Done);
     let failed = report.count(|s| matches!(s, Status::Failed(_)));
     let unknown = report.count(|s| matches!(s, Status::Unknown(_)));
+    let pending = report.count(|s| matches!(s, Status::Pending(_)));
     let skipped = report.count(|s| *s == Status::Skipped);
     let mut counts = vec![format!("{done} of {} done", number(plan.steps.len(), "step"))];
-    for (n, word) in
-        [(failed, "failed"), (unknown, "with an unknown outcome"), (skipped, "not tried")]
-    {
+    for (n, word) in [
+        (pending, "pending"),
+        (failed, "failed"),
+        (unknown, "with an unknown outcome"),
+        (skipped, "not tried"),
+    ] {
         if n > 0 {
             counts.push(format!("{n} {word}"));
         }
@@ -297,7 +301,9 @@ pub(crate) fn report(
         let why = match &result.status {
             Status::Done => continue,
             Status::Failed(e) => format!("failed: {e}"),
+            Status::Pending(what) => format!("pending: {what}"),
             Status::Unknown(e) => format!("outcome unknown: {e}"),
+            Status::Skipped if report.stopped => "not tried: it was told to stop".to_owned(),
             Status::Skipped => "not tried, since a step before it did not succeed".to_owned(),
         };
         let _ = writeln!(out, "    {} {}  {}", step.target.id, step.action.word(), excerpt(&why));

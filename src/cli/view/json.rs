@@ -180,15 +180,18 @@ fn result(plan: &Plan, connection: &str, report: &Report) -> Value {
         "connection": connection,
         "steps": plan.steps.len(),
         "done": report.count(|s| *s == Status::Done),
+        "waiting": report.count(|s| matches!(s, Status::Pending(_))),
         "failed": report.count(|s| matches!(s, Status::Failed(_))),
         "unknown": report.count(|s| matches!(s, Status::Unknown(_))),
         "skipped": report.count(|s| *s == Status::Skipped),
+        "stopped": report.stopped,
     })
 }
 
 fn outcome(status: &Status) -> Map<String, Value> {
     let (word, error) = match status {
         Status::Done => ("done", None),
+        Status::Pending(_) => ("pending", None),
         Status::Failed(e) => ("failed", Some(e)),
         Status::Unknown(e) => ("unknown", Some(e)),
         Status::Skipped => ("skipped", None),
@@ -232,6 +235,7 @@ fn field(field: &FieldChange, sources: &Sources) -> Value {
             Origin::Manifest => "manifest",
             Origin::Drift => "drift",
         },
+        "reason": field.why,
         "source": place(field.span, sources),
     })
 }

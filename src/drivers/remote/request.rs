@@ -5,9 +5,13 @@ use super::session::Host;
 use super::times;
 use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
 use crate::model::{
-    Call, Capabilities, Hypervisor, Kind, MetadataKind, Op, OpKind, Target, UndefineKeep, Version,
+    Call, Capabilities, Hypervisor, Kind, MetadataKind, Op, OpKind, Pinned, Target, Tuning,
+    TuningParameter, TuningValue, UndefineKeep, Version,
 };
-use crate::wire::{DomainHandle, Encode, NetworkHandle, Procedure, to_bytes};
+use crate::wire::{
+    CpuMap, DomainHandle, Encode, NetworkHandle, Procedure, TypedParam, TypedValue, to_bytes,
+};
+use std::collections::BTreeSet;
 
 /// Longest definition that is sent, in bytes. libvirt takes four times as much, but drops the
 /// connection when such a document is wrong, as its error quotes the document.
@@ -24,6 +28,12 @@ const UNDEFINE_KEEP_TPM: u32 = 1 << 6;
 
 /// VIR_DOMAIN_START_PAUSED.
 const START_PAUSED: u32 = 1;
+
+/// VIR_DOMAIN_AFFECT_LIVE: the definition for the next boot is set by defining it.
+const LIVE: u32 = 1;
+
+/// VIR_DOMAIN_BLOCK_RESIZE_BYTES: the size is not in KiB.
+const RESIZE_BYTES: u32 = 1;
 
 /// VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN.
 const SHUTDOWN_ACPI: u32 = 1;
@@ -76,6 +86,17 @@ fn takes(host: &Host, kind: Kind, op: OpKind) -> bool {
             | OpKind::SetMetadata,
         )
         | (Kind::Network, OpKind::NetworkUpdate) => true,
+        (
+            Kind::Domain,
+            OpKind::Pin
+            | OpKind::AddIoThread
+            | OpKind::DeleteIoThread
+            | OpKind::Tune
+            | OpKind::SetLifecycle
+            | OpKind::SetMemoryStatsPeriod
+            | OpKind::ResizeDisk
+            | OpKind::Rename,
+        ) => host.hypervisor == Hypervisor::Qemu,
         (Kind::Network, OpKind::SetMetadata) => host.version >= NETWORK_METADATA,
         (
             Kind::Network,
@@ -86,7 +107,15 @@ fn takes(host: &Host, kind: Kind, op: OpKind) -> bool {
             | OpKind::Detach
             | OpKind::Update
             | OpKind::SetMemory
-            | OpKind::SetVcpus,
+            | OpKind::SetVcpus
+            | OpKind::Pin
+            | OpKind::AddIoThread
+            | OpKind::DeleteIoThread
+            | OpKind::Tune
+            | OpKind::SetLifecycle
+            | OpKind::SetMemoryStatsPeriod
+            | OpKind::ResizeDisk
+            | OpKind::Rename,
         ) => false,
     }
 }
@@ -138,6 +167,22 @@ fn domain_request(host: &Host, target: &Target, op: &Op) -> Result<Request> {
         Op::SetVcpus { count, affect } => {
             new(Procedure::DOMAIN_SET_VCPUS_FLAGS, &(domain, *count, affect.flags()))
         }
+        Op::Pin { what, cpus } => pin(domain, *what, cpus),
+        Op::AddIoThread { id } => new(Procedure::DOMAIN_ADD_IOTHREAD, &(domain, *id, LIVE)),
+        Op::DeleteIoThread { id } => new(Procedure::DOMAIN_DEL_IOTHREAD, &(domain, *id, LIVE)),
+        Op::Tune { what, parameters } => tune(domain, what, parameters),
+        Op::SetLifecycle { event, action } => {
+            let args = (domain, event.number(), action.number(), LIVE);
+            new(Procedure::DOMAIN_SET_LIFECYCLE_ACTION, &args)
+        }
+        Op::SetMemoryStatsPeriod { seconds } => {
+            let seconds = i32::try_from(*seconds).unwrap_or(i32::MAX);
+            new(Procedure::DOMAIN_SET_MEMORY_STATS_PERIOD, &(domain, seconds, LIVE))
+        }
+        Op::ResizeDisk { disk, bytes } => {
+            new(Procedure::DOMAIN_BLOCK_RESIZE, &(domain, disk, *bytes, RESIZE_BYTES))
+        }
+        Op::Rename { name } => new(Procedure::DOMAIN_RENAME, &(domain, Some(name), 0u32)),
         Op::SetMetadata { kind, value, affect } => {
             let (number, key, uri) = metadata(kind);
             let args = (domain, number, value.as_ref(), key, uri, affect.flags());
@@ -176,8 +221,54 @@ fn network_request(host: &Host, target: &Target, op: &Op) -> Result<Request> {
         | Op::Detach { .. }
         | Op::Update { .. }
         | Op::SetMemory { .. }
-        | Op::SetVcpus { .. } => Err(not_of(Kind::Network)),
+        | Op::SetVcpus { .. }
+        | Op::Pin { .. }
+        | Op::AddIoThread { .. }
+        | Op::DeleteIoThread { .. }
+        | Op::Tune { .. }
+        | Op::SetLifecycle { .. }
+        | Op::SetMemoryStatsPeriod { .. }
+        | Op::ResizeDisk { .. }
+        | Op::Rename { .. } => Err(not_of(Kind::Network)),
     }
+}
+
+fn pin(domain: DomainHandle, what: Pinned, cpus: &BTreeSet<u32>) -> Result<Request> {
+    let cpus = CpuMap::of(cpus);
+    match what {
+        Pinned::Vcpu(n) => new(Procedure::DOMAIN_PIN_VCPU_FLAGS, &(domain, n, cpus, LIVE)),
+        Pinned::Emulator => new(Procedure::DOMAIN_PIN_EMULATOR, &(domain, cpus, LIVE)),
+        Pinned::IoThread(id) => new(Procedure::DOMAIN_PIN_IOTHREAD, &(domain, id, cpus, LIVE)),
+    }
+}
+
+fn tune(domain: DomainHandle, what: &Tuning, parameters: &[TuningParameter]) -> Result<Request> {
+    let parameters: Vec<TypedParam> = parameters.iter().map(typed).collect();
+    match what {
+        Tuning::Scheduler => {
+            new(Procedure::DOMAIN_SET_SCHEDULER_PARAMETERS_FLAGS, &(domain, parameters, LIVE))
+        }
+        Tuning::Memory => new(Procedure::DOMAIN_SET_MEMORY_PARAMETERS, &(domain, parameters, LIVE)),
+        Tuning::Numa => new(Procedure::DOMAIN_SET_NUMA_PARAMETERS, &(domain, parameters, LIVE)),
+        Tuning::Blkio => new(Procedure::DOMAIN_SET_BLKIO_PARAMETERS, &(domain, parameters, LIVE)),
+        Tuning::BlockIo { disk } => {
+            new(Procedure::DOMAIN_SET_BLOCK_IO_TUNE, &(domain, disk, parameters, LIVE))
+        }
+        Tuning::IoThread { id } => {
+            new(Procedure::DOMAIN_SET_IOTHREAD_PARAMS, &(domain, *id, parameters, LIVE))
+        }
+    }
+}
+
+fn typed(parameter: &TuningParameter) -> TypedParam {
+    let value = match &parameter.value {
+        TuningValue::Int(n) => TypedValue::Int(*n),
+        TuningValue::UInt(n) => TypedValue::UInt(*n),
+        TuningValue::Long(n) => TypedValue::LLong(*n),
+        TuningValue::ULong(n) => TypedValue::ULLong(*n),
+        TuningValue::Text(text) => TypedValue::String(text.clone()),
+    };
+    TypedParam { field: parameter.name.clone(), value }
 }
 
 /// What is removed with a definition. Each hypervisor refuses flags for what it does not have, and

@@ -130,7 +130,16 @@ fn takes(kind: Kind, op: OpKind) -> bool {
         | OpKind::Detach
         | OpKind::Update
         | OpKind::SetMemory
-        | OpKind::SetVcpus => kind == Kind::Domain,
+        | OpKind::SetVcpus
+        | OpKind::Pin
+        | OpKind::AddIoThread
+        | OpKind::DeleteIoThread
+        | OpKind::Tune
+        | OpKind::SetLifecycle
+        | OpKind::SetMemoryStatsPeriod
+        | OpKind::Rename => kind == Kind::Domain,
+        // its disks are words in a definition
+        OpKind::ResizeDisk => false,
     }
 }
 

@@ -40,6 +40,15 @@ pub(super) struct Object {
 pub(super) struct Change {
     pub(super) id: ResourceId,
     pub(super) object: Option<Object>,
+    /// Its name before, if it gets another.
+    pub(super) was: Option<ResourceId>,
+}
+
+impl Change {
+    /// A change of an object that keeps its name.
+    pub(super) fn of(id: ResourceId, object: Option<Object>) -> Self {
+        Self { id, object, was: None }
+    }
 }
 
 impl Host {
@@ -62,7 +71,7 @@ impl Host {
         self.check_identity(kind, &name, object.uuid)?;
         let message = format!("{kind} '{name}' is there twice");
         let id = ResourceId::new(kind, name);
-        match self.commit(Change { id, object: Some(object) }).object {
+        match self.commit(Change::of(id, Some(object))).object {
             None => Ok(()),
             Some(_) => Err(fault(ErrorCode::OPERATION_FAILED, ErrorDomain::TEST, message)),
         }
@@ -70,11 +79,18 @@ impl Host {
 
     /// Makes a change and returns the one that takes it back.
     pub(super) fn commit(&mut self, change: Change) -> Change {
+        if let Some(was) = change.was {
+            let before = self.objects.remove(&was);
+            if let Some(object) = change.object {
+                self.objects.insert(change.id.clone(), object);
+            }
+            return Change { id: was, object: before, was: Some(change.id) };
+        }
         let before = match change.object {
             Some(object) => self.objects.insert(change.id.clone(), object),
             None => self.objects.remove(&change.id),
         };
-        Change { id: change.id, object: before }
+        Change::of(change.id, before)
     }
 
     /// The object with the target's kind and UUID.

@@ -28,6 +28,7 @@ mod node_file;
 mod operations;
 mod post_parse;
 mod state_file;
+mod tuning;
 mod watchers;
 
 pub use driver::{TestDriver, TestHost};

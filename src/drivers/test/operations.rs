@@ -2,7 +2,7 @@
 
 use super::fault::{fault, parser_of, read};
 use super::host::{Change, Host, Object};
-use super::{devices, domain, metadata, network, network_update};
+use super::{devices, domain, metadata, network, network_update, tuning};
 use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
 use crate::model::{Affect, Call, Kind, Op, ResourceId};
 use crate::xml::Element;
@@ -12,7 +12,7 @@ pub(super) fn carry_out(host: &Host, call: &Call) -> Result<Change> {
     let kind = call.target.id.kind;
     let on_object = |operation: &dyn Fn(&ResourceId, Object) -> Result<Option<Object>>| {
         let (id, object) = host.find(&call.target)?;
-        Ok(Change { id: id.clone(), object: operation(id, object.clone())? })
+        Ok(Change::of(id.clone(), operation(id, object.clone())?))
     };
     let edit = |affect: Affect, edit: &dyn Fn(&mut Element, Affect) -> Result<()>| {
         on_object(&|_, object| edited(kind, object, affect, edit).map(Some))
@@ -51,6 +51,27 @@ pub(super) fn carry_out(host: &Host, call: &Call) -> Result<Change> {
             edit(*affect, &|e, _| domain::set_vcpus(e, *count))
         }
 
+        (Kind::Domain, Op::Pin { what, cpus }) => {
+            edit(Affect::Live, &|e, _| tuning::pin(e, *what, cpus))
+        }
+        (Kind::Domain, Op::AddIoThread { id }) => {
+            edit(Affect::Live, &|e, _| tuning::add_io_thread(e, *id))
+        }
+        (Kind::Domain, Op::DeleteIoThread { id }) => {
+            edit(Affect::Live, &|e, _| tuning::delete_io_thread(e, *id))
+        }
+        (Kind::Domain, Op::Tune { what, parameters }) => {
+            edit(Affect::Live, &|e, _| tuning::tune(e, what, parameters))
+        }
+        (Kind::Domain, Op::SetLifecycle { event, action }) => edit(Affect::Live, &|e, _| {
+            tuning::set_lifecycle(e, *event, *action);
+            Ok(())
+        }),
+        (Kind::Domain, Op::SetMemoryStatsPeriod { seconds }) => {
+            edit(Affect::Live, &|e, _| tuning::set_stats_period(e, *seconds))
+        }
+        (Kind::Domain, Op::Rename { name }) => rename(host, call, name),
+
         (Kind::Network, Op::Undefine { .. }) => on_object(&network::undefine),
         (Kind::Network, Op::Create { .. }) => {
             on_object(&|id, o| network::create(host, id, o).map(Some))
@@ -61,7 +82,7 @@ pub(super) fn carry_out(host: &Host, call: &Call) -> Result<Change> {
             edit(*affect, &|e, _| network_update::update(e, *command, *section, *parent, &entry))
         }
 
-        (Kind::Domain, Op::NetworkUpdate { .. })
+        (Kind::Domain, Op::NetworkUpdate { .. } | Op::ResizeDisk { .. })
         | (
             Kind::Network,
             Op::Shutdown
@@ -71,7 +92,15 @@ pub(super) fn carry_out(host: &Host, call: &Call) -> Result<Change> {
             | Op::Detach { .. }
             | Op::Update { .. }
             | Op::SetMemory { .. }
-            | Op::SetVcpus { .. },
+            | Op::SetVcpus { .. }
+            | Op::Pin { .. }
+            | Op::AddIoThread { .. }
+            | Op::DeleteIoThread { .. }
+            | Op::Tune { .. }
+            | Op::SetLifecycle { .. }
+            | Op::SetMemoryStatsPeriod { .. }
+            | Op::ResizeDisk { .. }
+            | Op::Rename { .. },
         ) => Err(not_for(kind, &call.op)),
     }
 }
@@ -87,7 +116,28 @@ fn define(host: &Host, kind: Kind, xml: &str) -> Result<Change> {
         Some(old) => Object { persistent: new.persistent, ..old.clone() },
         None => new,
     };
-    Ok(Change { id, object: Some(object) })
+    Ok(Change::of(id, Some(object)))
+}
+
+/// Gives a domain that is shut off another name; everything else stays.
+fn rename(host: &Host, call: &Call, name: &str) -> Result<Change> {
+    let (was, object) = host.find(&call.target)?;
+    let invalid = |message| fault(ErrorCode::OPERATION_INVALID, ErrorDomain::TEST, message);
+    let id = ResourceId::new(Kind::Domain, name);
+    let mut object = object.clone();
+    if object.is_active() || object.managed_save {
+        return Err(invalid("cannot rename active domain"));
+    }
+    if *was == id {
+        return Err(invalid("Can't rename domain to itself"));
+    }
+    if host.objects.contains_key(&id) {
+        return Err(invalid("a domain of that name already exists"));
+    }
+    if let Some(definition) = &mut object.persistent {
+        definition.child_or_new("name").set_text(name);
+    }
+    Ok(Change { id, object: Some(object), was: Some(was.clone()) })
 }
 
 fn set_autostart(kind: Kind, mut object: Object, on: bool) -> Result<Object> {

@@ -140,7 +140,7 @@ impl StateFile {
             let (id, object) = object(element).ok_or_else(broken)?;
             host.check_identity(id.kind, &id.name, object.uuid)
                 .map_err(|e| self.damaged(&e.message))?;
-            if host.commit(Change { id, object: Some(object) }).object.is_some() {
+            if host.commit(Change::of(id, Some(object))).object.is_some() {
                 return Err(self.damaged("it has an object twice"));
             }
         }

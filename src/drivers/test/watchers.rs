@@ -122,7 +122,8 @@ impl Watching {
 /// What libvirt's drivers tell of an operation; where they tell nothing, `Updated`.
 fn what_happened(op: &Op) -> Vec<EventKind> {
     match op {
-        Op::Define { .. } => vec![EventKind::Defined],
+        // libvirt tells of a new name as of a new definition
+        Op::Define { .. } | Op::Rename { .. } => vec![EventKind::Defined],
         Op::Undefine { .. } => vec![EventKind::Undefined],
         Op::Create { paused: false } => vec![EventKind::Started],
         Op::Create { paused: true } => vec![EventKind::Started, EventKind::Suspended],
@@ -142,6 +143,13 @@ fn what_happened(op: &Op) -> Vec<EventKind> {
         | Op::SetMetadata { .. }
         | Op::SetMemory { .. }
         | Op::SetVcpus { .. }
+        | Op::Pin { .. }
+        | Op::AddIoThread { .. }
+        | Op::DeleteIoThread { .. }
+        | Op::Tune { .. }
+        | Op::SetLifecycle { .. }
+        | Op::SetMemoryStatsPeriod { .. }
+        | Op::ResizeDisk { .. }
         | Op::NetworkUpdate { .. } => vec![EventKind::Updated],
     }
 }

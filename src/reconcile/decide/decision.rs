@@ -1,7 +1,7 @@
 //! What a decision about one resource consists of.
 
 use crate::model::{Capabilities, Effect, Kind, ObservedResource, Op, State, Stop, Target};
-use crate::reconcile::changes::{Options, Refusal, ResourceChange, StepAction, Until};
+use crate::reconcile::changes::{Options, Otherwise, Refusal, ResourceChange, StepAction, Until};
 
 /// What one resource needs: the change for people and its steps, each after the one before.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ pub(super) fn stop_steps(host: &ObservedResource, stop: Stop, effect: Effect) ->
     if host.id.kind == Kind::Network || host.state == State::Crashed {
         return vec![call(Op::Destroy, effect)];
     }
-    let otherwise = stop.force.then_some(Op::Destroy);
+    let otherwise = if stop.force { Otherwise::Call(Op::Destroy) } else { Otherwise::Fail };
     let wait = StepAction::Wait { until: Until::Inactive, timeout: stop.timeout, otherwise };
     let resume = (host.state == State::Paused).then(|| call(Op::Resume, effect));
     resume.into_iter().chain([call(Op::Shutdown, effect), (wait, effect)]).collect()

@@ -3,17 +3,20 @@
 use super::decision::Context;
 use super::update::{compare, who_moved};
 use crate::model::{DesiredResource, Effect, ObservedResource};
-use crate::reconcile::live::{LiveChange, live_changes};
+use crate::reconcile::live::{Live, LiveChange, live_changes};
 use crate::reconcile::normalize::only_at_boot;
 use crate::reconcile::overlay::{Change, Edit, Origin, Side};
 use crate::reconcile::ownership::{WantedMark, read_mark};
 use crate::xml::Element;
 
+/// Why what a running instance has in another form waits.
+const ONLY_AT_BOOT: &str = "it is read only when the domain starts";
+
 /// The manifest against what is running, and what of it can be changed live.
 #[derive(Debug, Default)]
 pub(super) struct Running {
     pub(super) changes: Vec<Change>,
-    pub(super) live: Vec<LiveChange>,
+    pub(super) live: Live,
     /// Whether the instance was started from the manifest as it is now: then starting it again
     /// would most likely change nothing.
     pub(super) is_current: bool,
@@ -33,7 +36,8 @@ impl Running {
         };
         let mut overlay = compare(context, Side::Running, desired, live, last);
         give_the_next_boots_macs(&mut overlay.changes, live, next_boot);
-        let by_call = live_changes(desired.id.kind, &overlay, live, context.capabilities);
+        let by_call =
+            live_changes(desired.id.kind, &overlay, live, next_boot, context.capabilities);
         let mut changes = overlay.changes;
         // a definition takes its mark along when it is started
         let mark = read_mark(live);
@@ -47,7 +51,7 @@ impl Running {
     }
 
     pub(super) fn covering(&self, n: usize) -> Option<&LiveChange> {
-        self.live.iter().find(|l| l.covers.contains(&n))
+        self.live.covering(n)
     }
 
     /// When a running guest sees a change of its definition.
@@ -56,6 +60,13 @@ impl Running {
             None => Effect::None,
             Some(n) => self.covering(n).map_or(Effect::NextBoot, |l| l.effect),
         }
+    }
+
+    /// Why a change of the definition waits, if it does.
+    pub(super) fn why(&self, change: &Change) -> Option<String> {
+        let n = self.changes.iter().position(|c| c.path == change.path)?;
+        let late = || only_at_boot(&change.path).then_some(ONLY_AT_BOOT);
+        self.live.why(n).or_else(late).map(str::to_owned)
     }
 
     /// Who moved, where the definition has it right already.

@@ -10,13 +10,17 @@ use super::running::Running;
 use crate::model::{
     DesiredResource, Effect, Kind, ObservedResource, Op, Power, State, Target, Uuid,
 };
-use crate::reconcile::changes::{Action, FieldChange, Refusal, ResourceChange};
+use crate::reconcile::changes::{
+    Action, FieldChange, Otherwise, Refusal, ResourceChange, StepAction, Until,
+};
 use crate::reconcile::identity::{fill_macs, set_uuid, uuid_in};
+use crate::reconcile::live::pin_address;
 use crate::reconcile::overlay::{Change, Origin, Overlay, Side, overlay};
 use crate::reconcile::ownership::{Mark, WantedMark, read_mark, without_mark};
 use crate::reconcile::secret::{REDACTED, is_secret};
 use crate::reconcile::uncounted::{Uncounted, uncounted};
 use crate::xml::{Element, Path, write};
+use std::time::Duration;
 
 /// What the resource needs; `adopt` says that nobody owned it so far.
 pub(crate) fn update(
@@ -33,8 +37,12 @@ pub(crate) fn update(
         Some(mark) if wanted.is(mark) => Some(&desired.definition),
         _ => unpacked.as_ref(),
     };
-    let next_boot = next_boot(context, desired, host, last);
+    let mut next_boot = next_boot(context, desired, host, last);
     let running = Running::of(context, desired, host, last, &wanted, &next_boot.merged);
+    // a guest finds what is plugged in now where it was when it boots again
+    for (device, address) in &running.live.placed {
+        pin_address(&mut next_boot.merged, device, address);
+    }
     let mut d = Draft {
         context,
         desired,
@@ -44,7 +52,8 @@ pub(crate) fn update(
         pending: Vec::new(),
     };
     for change in &next_boot.changes {
-        d.fields.push(field(change, running.effect(change), change.origin));
+        let why = running.why(change);
+        d.fields.push(FieldChange { why, ..field(change, running.effect(change), change.origin) });
     }
     d.autostart(mark.as_ref());
     match d.restart_effect(&running) {
@@ -55,7 +64,12 @@ pub(crate) fn update(
             if !stops {
                 d.live(&running);
                 let new = running.waiting().filter(|c| !d.has_field(c));
-                d.pending = new.map(|c| field(c, Effect::NextBoot, running.origin())).collect();
+                d.pending = new
+                    .map(|c| {
+                        let why = running.why(c);
+                        FieldChange { why, ..field(c, Effect::NextBoot, running.origin()) }
+                    })
+                    .collect();
             }
         }
     }
@@ -71,6 +85,9 @@ pub(crate) fn uuid_conflict(desired: &DesiredResource, host: &ObservedResource) 
 /// Why a domain is paused, by libvirt's numbers, where resuming it is safe: unknown, and by a user.
 /// A migration, a save, an I/O error or a snapshot that paused it would be disturbed.
 const RESUMABLE: [i32; 2] = [0, 1];
+
+/// How long an instance may take from its start until the host says that it is active.
+const START: Duration = Duration::from_secs(30);
 
 /// What is collected while one resource is looked at.
 struct Draft<'a> {
@@ -125,8 +142,8 @@ impl Draft<'_> {
 
     /// Changes what is running as far as that goes without a start.
     fn live(&mut self, running: &Running) {
-        for change in &running.live {
-            self.steps.push(call(change.op.clone(), change.effect));
+        for change in &running.live.changes {
+            self.steps.extend(change.actions.iter().map(|action| (action.clone(), change.effect)));
         }
         for (n, change) in running.changes.iter().enumerate() {
             if let Some(by_call) = running.covering(n)
@@ -163,6 +180,7 @@ impl Draft<'_> {
     fn restart(&mut self, running: &Running, effect: Effect) {
         for f in self.fields.iter_mut().filter(|f| f.effect != Effect::None) {
             f.effect = effect;
+            f.why = None;
         }
         for change in &running.changes {
             if !self.has_field(change) {
@@ -173,6 +191,9 @@ impl Draft<'_> {
         let paused = settings.power == Power::Paused && self.desired.id.kind == Kind::Domain;
         self.steps.extend(stop_steps(self.host, settings.stop, effect));
         self.steps.push(call(Op::Create { paused }, effect));
+        let wait =
+            StepAction::Wait { until: Until::Active, timeout: START, otherwise: Otherwise::Fail };
+        self.steps.push((wait, effect));
     }
 
     /// Brings the power state about, and says whether that ends the running instance.
@@ -230,6 +251,7 @@ impl Draft<'_> {
             effect,
             span: self.desired.span,
             origin,
+            why: None,
         }
     }
 
@@ -351,5 +373,6 @@ fn field(change: &Change, effect: Effect, origin: Origin) -> FieldChange {
         span: change.span,
         // what was applied of a secret is not kept, so nobody can tell who changed it
         origin: if is_secret(&change.path) { Origin::Manifest } else { origin },
+        why: None,
     }
 }

@@ -53,6 +53,15 @@ const NEVER: &[(&str, &str)] = &[
     ("interface/actual", ""),
 ];
 
+/// Values of a running instance that say that there is no such limit: what is left where one was
+/// taken away while it ran.
+const NO_LIMIT: &[(&str, &str)] = &[
+    ("cputune/quota", "-1"),
+    ("cputune/global_quota", "-1"),
+    ("cputune/emulator_quota", "-1"),
+    ("cputune/iothread_quota", "-1"),
+];
+
 /// What a guest knows itself by, all of it: leaving it out of a manifest never takes it from a
 /// definition. A row is the last names of the path.
 const KEPT: &[&str] = &[
@@ -105,7 +114,7 @@ const DROPPED_BESIDE: &[(&str, &str, &str)] = &[
 ];
 
 /// Paths that a running instance has in another form than its definition, whatever was asked for.
-const NOT_RUNNING: &[&str] = &["cpu", "seclabel", "os/loader", "os/nvram", "metadata"];
+const NOT_RUNNING: &[&str] = &["cpu", "seclabel", "os/loader", "os/nvram"];
 
 /// Whether a host drops `value` at `path`.
 pub(crate) fn is_discarded(path: &Path, value: &str) -> bool {
@@ -119,11 +128,6 @@ pub(crate) fn is_discarded(path: &Path, value: &str) -> bool {
                 None => value == *v,
             }
     })
-}
-
-/// Whether `path` is one that a running instance shows in another form, and that only a boot changes.
-pub(crate) fn only_at_boot(path: &Path) -> bool {
-    not_while_running(path) && path.steps.first().is_none_or(|s| s.name != "metadata")
 }
 
 /// Whether an element that has nothing in it at `path` is dropped.
@@ -148,6 +152,18 @@ pub(crate) fn vanishes(path: &Path, want: &Element) -> bool {
             let step = Step { name: label(e), key: None, ordinal: None };
             vanishes(&path.join(step), e)
         })
+}
+
+/// Whether an element at `path` only says that there is no limit.
+pub(crate) fn is_no_limit(path: &Path, element: &Element) -> bool {
+    let pattern = path.pattern();
+    let mut inside = element.elements().peekable();
+    if inside.peek().is_none() {
+        return NO_LIMIT.iter().any(|(p, value)| pattern == *p && element.text() == *value);
+    }
+    let mut below =
+        |e: &Element| is_no_limit(&path.join(Step { name: label(e), key: None, ordinal: None }), e);
+    element.attributes.is_empty() && inside.all(&mut below)
 }
 
 /// Whether `path` is never compared. `value` is what the manifest has there.
@@ -181,8 +197,8 @@ pub(crate) fn is_kept(path: &Path) -> bool {
         }
 }
 
-/// Whether `path` is not compared with a running instance.
-pub(crate) fn not_while_running(path: &Path) -> bool {
+/// Whether `path` is one that a running instance shows in another form, and that only a boot changes.
+pub(crate) fn only_at_boot(path: &Path) -> bool {
     let pattern = path.pattern();
     NOT_RUNNING
         .iter()

@@ -2,8 +2,8 @@
 //! is laid over a definition; and what the merged definition must not keep.
 
 use super::defaults::drop_beside;
-use super::values::{Unit, amount, set};
-use crate::model::{Kind, netmask_prefix};
+use super::values::{Unit, amount};
+use crate::model::{Kind, netmask_prefix, number_set};
 use crate::reconcile::overlay::Change;
 use crate::xml::{Element, Node, Path, Text};
 use std::net::Ipv4Addr;
@@ -176,7 +176,7 @@ fn split_schedulers(want: &mut Element) {
                 continue;
             }
         };
-        match element.attr(attribute).and_then(set) {
+        match element.attr(attribute).and_then(number_set) {
             Some(members) => children.extend(
                 members
                     .into_iter()

@@ -1,8 +1,7 @@
 //! When two values say the same: units, numbers, sets, addresses, machine types.
 
 use super::rule::Rule;
-use crate::model::{Mac, Uuid, memory_bytes, memory_kib};
-use std::collections::BTreeSet;
+use crate::model::{Mac, Uuid, memory_bytes, memory_kib, number_set};
 use std::net::IpAddr;
 
 /// What a quantity is counted in.
@@ -98,7 +97,7 @@ pub(crate) fn same_value(
     {
         return (a == b).then_some(Rule::Address);
     }
-    let same_set = || set(want).is_some() && set(want) == set(live);
+    let same_set = || number_set(want).is_some() && number_set(want) == number_set(live);
     let (rule, same) = match attribute {
         Some("machine") => (Rule::Machine, same_machine(want, live)),
         Some("mode" | "fmode" | "dmode") => {
@@ -186,33 +185,6 @@ fn number(text: &str) -> Option<i128> {
 
 fn octal(text: &str) -> Option<u32> {
     u32::from_str_radix(text, 8).ok()
-}
-
-/// Largest number a set may hold: libvirt's own bound for processors and nodes.
-const SET_MAX: u32 = 16_384;
-
-/// The members of a set written as `0-2,5,^1`.
-pub(super) fn set(text: &str) -> Option<BTreeSet<u32>> {
-    let mut members = BTreeSet::new();
-    for piece in text.split(',').map(str::trim).filter(|p| !p.is_empty()) {
-        let (piece, remove) = match piece.strip_prefix('^') {
-            Some(rest) => (rest, true),
-            None => (piece, false),
-        };
-        let (first, last) = piece.split_once('-').unwrap_or((piece, piece));
-        let (first, last): (u32, u32) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
-        if last > SET_MAX {
-            return None;
-        }
-        for n in first..=last {
-            if remove {
-                members.remove(&n);
-            } else {
-                members.insert(n);
-            }
-        }
-    }
-    Some(members)
 }
 
 #[cfg(test)]

@@ -1,16 +1,16 @@
 //! Walking a plan: calls in batches, waits, and what became of each step. Nothing is decided here.
 
-use super::changes::{Plan, Step, StepAction, Until};
-use super::overlay::{Side, overlay};
-use super::ownership::{read_mark, without_mark};
-use crate::diag::{Error, ErrorCode, ErrorDomain, SourceId};
-use crate::drivers::Driver;
-use crate::model::{
-    Call, Detail, Observed, ObservedResource, Op, Outcome, ResourceId, Scope, State, Target,
-};
-use crate::xml::{Limits, parse};
+mod came_about;
+mod waits;
+
+use super::changes::{Otherwise, Plan, Step, StepAction, Until};
+use crate::diag::{Error, ErrorCode};
+use crate::drivers::{Driver, Stop};
+use crate::model::{Call, Detail, Observed, Outcome, ResourceId, Scope, Target};
+use came_about::came_about;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
+use waits::Removals;
 
 /// How often the host is asked while a step waits for it.
 const POLL: Duration = Duration::from_millis(250);
@@ -46,7 +46,9 @@ pub enum Status {
     Failed(Error),
     /// It was sent, no answer came, and reading the host again did not tell either.
     Unknown(Error),
-    /// It was not tried, because a step before it did not come to its end.
+    /// It was asked for, and the guest has not done it yet.
+    Pending(&'static str),
+    /// It was not tried, because a step before it did not come to its end, or the run was stopped.
     Skipped,
 }
 
@@ -64,17 +66,36 @@ pub struct StepReport {
 pub struct Report {
     /// One entry for each step of the plan, in its order.
     pub steps: Vec<StepReport>,
+    /// Whether the run was stopped before its end.
+    pub stopped: bool,
 }
 
 impl Report {
-    /// Whether every step is done.
+    /// Whether every step is done, or left to its guest.
     pub fn is_done(&self) -> bool {
-        self.steps.iter().all(|s| s.status == Status::Done)
+        self.steps.iter().all(|s| matches!(s.status, Status::Done | Status::Pending(_)))
     }
 
     /// Whether the outcome of any step is unknown.
     pub fn has_unknown(&self) -> bool {
         self.steps.iter().any(|s| matches!(s.status, Status::Unknown(_)))
+    }
+
+    /// The objects of which something is left to the guest.
+    pub fn pending<'a>(&self, plan: &'a Plan) -> BTreeSet<&'a ResourceId> {
+        let steps = plan.steps.iter().zip(&self.steps);
+        let waits = steps.filter(|(_, report)| matches!(report.status, Status::Pending(_)));
+        waits.map(|(step, _)| &step.target.id).collect()
+    }
+
+    /// What is still to be done by the plan that was made `again` after this apply, beyond what is
+    /// left to guests; `None` if that is nothing.
+    pub fn left_over(&self, plan: &Plan, again: Plan) -> Option<Plan> {
+        let pending = self.pending(plan);
+        let mut left = again;
+        left.changes.retain(|change| !pending.contains(&change.id));
+        left.steps.retain(|step| !pending.contains(&step.target.id));
+        (!left.is_empty()).then_some(left)
     }
 
     /// How many steps came to an end of this kind.
@@ -101,6 +122,33 @@ pub fn apply(
     parallel: usize,
     on_event: &mut dyn FnMut(Event<'_>),
 ) -> Report {
+    apply_until(plan, driver, clock, parallel, &Stop::default(), on_event)
+}
+
+/// The same until `stop` says so: calls that are sent are heard out, nothing more is begun, and
+/// waits end.
+pub fn apply_until(
+    plan: &Plan,
+    driver: &dyn Driver,
+    clock: &dyn Clock,
+    parallel: usize,
+    stop: &Stop,
+    on_event: &mut dyn FnMut(Event<'_>),
+) -> Report {
+    waits::with_removals(plan, driver, |removals| {
+        walk(plan, driver, clock, parallel, stop, removals, on_event)
+    })
+}
+
+fn walk(
+    plan: &Plan,
+    driver: &dyn Driver,
+    clock: &dyn Clock,
+    parallel: usize,
+    stop: &Stop,
+    removals: Removals,
+    on_event: &mut dyn FnMut(Event<'_>),
+) -> Report {
     let mut walk = Walk {
         plan,
         driver,
@@ -108,8 +156,9 @@ pub fn apply(
         on_event,
         status: vec![None; plan.steps.len()],
         waits: Vec::new(),
+        removals,
     };
-    loop {
+    while !stop.is_stopped() {
         walk.skip_what_cannot_follow();
         let batch = walk.ready(parallel.max(1));
         if !batch.is_empty() {
@@ -119,12 +168,13 @@ pub fn apply(
         }
         walk.poll_waits();
     }
+    let stopped = walk.status.iter().any(Option::is_none) && stop.is_stopped();
     let steps = plan.steps.iter().zip(walk.status);
     let steps = steps.map(|(step, status)| StepReport {
         id: step.id,
         status: status.unwrap_or(Status::Skipped),
     });
-    Report { steps: steps.collect() }
+    Report { steps: steps.collect(), stopped }
 }
 
 struct Walk<'a, 'e> {
@@ -135,11 +185,12 @@ struct Walk<'a, 'e> {
     status: Vec<Option<Status>>,
     /// Steps that wait, and until when.
     waits: Vec<(&'a Step, Instant)>,
+    removals: Removals,
 }
 
 impl<'a> Walk<'a, '_> {
     fn is_done(&self, id: usize) -> bool {
-        matches!(self.status.get(id), Some(Some(Status::Done)))
+        matches!(self.status.get(id), Some(Some(Status::Done | Status::Pending(_))))
     }
 
     fn is_open(&self, id: usize) -> bool {
@@ -205,6 +256,7 @@ impl<'a> Walk<'a, '_> {
                     unsent.push(step);
                     continue;
                 }
+                Outcome::Refused(e) if waits::is_left_to_the_guest(&call.op, &e) => Status::Done,
                 Outcome::Refused(e) => Status::Failed(e.address(step.target.id.to_string())),
                 Outcome::Unknown(e) => {
                     let found = again.as_ref().and_then(|o| came_about(call, o));
@@ -252,22 +304,18 @@ impl<'a> Walk<'a, '_> {
             return;
         }
         let targets: Vec<&Target> = self.waits.iter().map(|(s, _)| &s.target).collect();
-        let observed = self.read(&targets, Detail::State);
+        let detail = self.waits.iter().map(|(step, _)| waits::detail(&step.action)).max();
+        let observed = self.read(&targets, detail.unwrap_or(Detail::State));
         let mut still = Vec::new();
         for (step, deadline) in std::mem::take(&mut self.waits) {
-            let StepAction::Wait { until: Until::Inactive, otherwise, timeout } = &step.action
-            else {
-                continue;
-            };
-            let arrived = observed.as_ref().is_some_and(|o| {
-                o.resources.get(&step.target.id).is_none_or(|r| !r.state.is_active())
-            });
-            if arrived {
+            let StepAction::Wait { until, otherwise, timeout } = &step.action else { continue };
+            let there = observed.as_ref().map(|o| o.resources.get(&step.target.id));
+            if there.is_some_and(|resource| waits::is_over(until, resource)) {
                 self.finish(step, Status::Done);
-            } else if self.clock.now() < deadline {
+            } else if self.clock.now() < deadline && !self.removals.failed(step, until) {
                 still.push((step, deadline));
             } else {
-                let status = self.time_is_over(step, otherwise.as_ref(), *timeout);
+                let status = self.time_is_over(step, until, otherwise, *timeout);
                 self.finish(step, status);
             }
         }
@@ -278,13 +326,20 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    fn time_is_over(&self, step: &Step, otherwise: Option<&Op>, timeout: Duration) -> Status {
-        let Some(op) = otherwise else {
-            let text = format!("the guest did not shut down within {} s", timeout.as_secs());
-            let e = Error::new(ErrorCode::OPERATION_TIMEOUT, ErrorDomain::NONE, text)
-                .address(step.target.id.to_string())
-                .hint("look at its console; stop = { timeout = \"…\", force = true } pulls the plug in the end");
-            return Status::Failed(e);
+    fn time_is_over(
+        &self,
+        step: &Step,
+        until: &Until,
+        otherwise: &Otherwise,
+        timeout: Duration,
+    ) -> Status {
+        let op = match otherwise {
+            Otherwise::Call(op) => op,
+            Otherwise::Leave => return Status::Pending(waits::pending(until)),
+            Otherwise::Fail => {
+                let e = waits::too_long(until, timeout).address(step.target.id.to_string());
+                return Status::Failed(e);
+            }
         };
         let call = Call { target: step.target.clone(), op: op.clone() };
         match self.driver.execute(&[call]).pop() {
@@ -293,41 +348,5 @@ impl<'a> Walk<'a, '_> {
             Some(Outcome::Unknown(e)) => Status::Unknown(e.address(step.target.id.to_string())),
             None => Status::Skipped,
         }
-    }
-}
-
-/// Whether a call whose reply was lost came about, by what the host has now; `None` if that does
-/// not tell.
-fn came_about(call: &Call, observed: &Observed) -> Option<bool> {
-    let host = observed.resources.get(&call.target.id);
-    let state = |accept: fn(&ObservedResource) -> bool| Some(host.is_some_and(accept));
-    match &call.op {
-        Op::Define { xml } => {
-            let sent = parse(SourceId::NONE, xml, &Limits::default()).ok();
-            let sent = sent.as_ref()?;
-            let Some(there) = host.and_then(|h| h.persistent.as_ref()) else { return Some(false) };
-            let marks = (read_mark(sent)?, read_mark(there));
-            let marked =
-                marks.1.is_some_and(|m| m.digest == marks.0.digest && m.set == marks.0.set);
-            // the mark of a repair is the one that was there before: only the whole tells
-            let kind = call.target.id.kind;
-            let left = overlay(kind, Side::NextBoot, there, &without_mark(sent), None, &[]).changes;
-            Some(marked && left.is_empty())
-        }
-        Op::Undefine { .. } => Some(host.is_none_or(|h| !h.is_persistent)),
-        Op::Create { .. } => state(|h| h.state.is_active()),
-        Op::Destroy => Some(host.is_none_or(|h| !h.state.is_active())),
-        Op::Suspend => state(|h| h.state == State::Paused),
-        Op::Resume => state(|h| h.state == State::Running),
-        Op::SetAutostart { on } => Some(host.is_some_and(|h| h.autostart == *on)),
-        // asked for, and seen by the wait that follows
-        Op::Shutdown
-        | Op::Attach { .. }
-        | Op::Detach { .. }
-        | Op::Update { .. }
-        | Op::SetMemory { .. }
-        | Op::SetVcpus { .. }
-        | Op::SetMetadata { .. }
-        | Op::NetworkUpdate { .. } => None,
     }
 }

@@ -1,0 +1,59 @@
+//! Signals: the first asks to stop after the step in hand, the second ends the program at once.
+
+use crate::diag::{Error, Result};
+use crate::drivers::Stop;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
+use std::sync::{Mutex, PoisonError};
+
+/// What the first caller caught; signals are the whole program's.
+static CAUGHT: Mutex<Option<Stop>> = Mutex::new(None);
+
+/// Tells from now on who asks for a stop, in place of ending the program. Before that nothing is in
+/// hand, and a signal does what it always does.
+///
+/// # Errors
+/// The system does not let signals be caught.
+pub(crate) fn stop_on_signal() -> Result<Stop> {
+    let mut caught = CAUGHT.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*caught {
+        Some(stop) => Ok(stop.clone()),
+        None => Ok(caught.insert(catch(None)?).clone()),
+    }
+}
+
+/// Whether somebody has asked for a stop.
+pub(crate) fn stopping() -> bool {
+    let caught = CAUGHT.lock().unwrap_or_else(PoisonError::into_inner);
+    caught.as_ref().is_some_and(Stop::is_stopped)
+}
+
+/// The same as [`stop_on_signal`], and `now` is called whenever somebody asks for a run at once with SIGHUP.
+///
+/// # Errors
+/// The system does not let signals be caught.
+pub(crate) fn stop_or_run_on_signal(now: impl Fn() + Send + 'static) -> Result<Stop> {
+    catch(Some(Box::new(now)))
+}
+
+fn catch(now: Option<Box<dyn Fn() + Send>>) -> Result<Stop> {
+    let mut wanted = vec![SIGINT, SIGTERM];
+    wanted.extend(now.as_ref().map(|_| SIGHUP));
+    let mut signals = Signals::new(wanted).map_err(|e| Error::system("signals", &e))?;
+    let stop = Stop::default();
+    let told = stop.clone();
+    std::thread::spawn(move || {
+        for signal in signals.forever() {
+            match &now {
+                Some(now) if signal == SIGHUP => now(),
+                _ if told.is_stopped() => {
+                    // it ends the program; if it cannot, the first signal still does in time
+                    let _ = emulate_default_handler(signal);
+                }
+                _ => told.stop(),
+            }
+        }
+    });
+    Ok(stop)
+}

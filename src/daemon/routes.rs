@@ -1,0 +1,54 @@
+//! What is served under which path.
+
+use super::request::Request;
+use super::response::{Response, Status};
+use super::{metrics, page, process, status, topology};
+use crate::reconcile::watch::{Board, Condition};
+use std::time::SystemTime;
+
+/// The answer to a request.
+pub(super) fn answer(request: &Request, board: &Board, now: SystemTime) -> Response {
+    match request.path.as_str() {
+        "/" => {
+            let view = page::View { all: request.asks("all"), paused: request.asks("paused") };
+            page_response(page::page(board, view, now))
+        }
+        "/metrics" => Response::document(
+            "text/plain; version=0.0.4; charset=utf-8",
+            None,
+            metrics::metrics(board, &process::Process::read()),
+        ),
+        "/status.json" => Response::document("application/json", None, status::status(board, now)),
+        "/topology.svg" => svg(topology::picture(board), Some(topology::STYLE)),
+        // the second is what browsers ask for beside a picture
+        "/favicon.svg" | "/favicon.ico" => svg(topology::favicon(worst(board)), None),
+        "/healthz" => health(board),
+        _ => page_response(page::not_found()).with_status(Status::NotFound),
+    }
+}
+
+fn page_response(html: String) -> Response {
+    Response::document("text/html; charset=utf-8", Some(page::STYLE), html)
+}
+
+fn svg(picture: String, style: Option<&'static str>) -> Response {
+    Response::document("image/svg+xml", style, picture)
+}
+
+/// For whoever restarts what is not well: one host that is lost is no reason to, all of them are.
+fn health(board: &Board) -> Response {
+    if !board.hosts.is_empty() && board.hosts.values().all(|host| host.lost.is_some()) {
+        return Response::text(Status::Unavailable, "no host can be reached\n");
+    }
+    Response::text(Status::Ok, "ok\n")
+}
+
+/// The worst condition of all; a host that is lost counts as failing.
+fn worst(board: &Board) -> Condition {
+    let hosts = board.hosts.values();
+    let conditions = hosts.map(|host| match host.lost {
+        Some(_) => Condition::Failing,
+        None => host.objects.values().map(|o| o.condition).max().unwrap_or(Condition::InSync),
+    });
+    conditions.max().unwrap_or(Condition::InSync)
+}

@@ -1,0 +1,50 @@
+//! Whether a call whose reply was lost was carried out, by what the host has now.
+
+use crate::diag::SourceId;
+use crate::model::{Call, Observed, ObservedResource, Op, State};
+use crate::reconcile::overlay::{Side, overlay};
+use crate::reconcile::ownership::{read_mark, without_mark};
+use crate::xml::{Limits, parse};
+
+/// Whether `call` came about; `None` if what is there does not tell.
+pub(super) fn came_about(call: &Call, observed: &Observed) -> Option<bool> {
+    let host = observed.resources.get(&call.target.id);
+    let state = |accept: fn(&ObservedResource) -> bool| Some(host.is_some_and(accept));
+    match &call.op {
+        Op::Define { xml } => {
+            let sent = parse(SourceId::NONE, xml, &Limits::default()).ok();
+            let sent = sent.as_ref()?;
+            let Some(there) = host.and_then(|h| h.persistent.as_ref()) else { return Some(false) };
+            let marks = (read_mark(sent)?, read_mark(there));
+            let marked =
+                marks.1.is_some_and(|m| m.digest == marks.0.digest && m.set == marks.0.set);
+            // the mark of a repair is the one that was there before: only the whole tells
+            let kind = call.target.id.kind;
+            let left = overlay(kind, Side::NextBoot, there, &without_mark(sent), None, &[]).changes;
+            Some(marked && left.is_empty())
+        }
+        Op::Undefine { .. } => Some(host.is_none_or(|h| !h.is_persistent)),
+        Op::Create { .. } => state(|h| h.state.is_active()),
+        Op::Destroy => Some(host.is_none_or(|h| !h.state.is_active())),
+        Op::Suspend => state(|h| h.state == State::Paused),
+        Op::Resume => state(|h| h.state == State::Running),
+        Op::SetAutostart { on } => Some(host.is_some_and(|h| h.autostart == *on)),
+        // asked for, and seen by the wait that follows
+        Op::Shutdown
+        | Op::Attach { .. }
+        | Op::Detach { .. }
+        | Op::Update { .. }
+        | Op::SetMemory { .. }
+        | Op::SetVcpus { .. }
+        | Op::Pin { .. }
+        | Op::AddIoThread { .. }
+        | Op::DeleteIoThread { .. }
+        | Op::Tune { .. }
+        | Op::SetLifecycle { .. }
+        | Op::SetMemoryStatsPeriod { .. }
+        | Op::ResizeDisk { .. }
+        | Op::Rename { .. }
+        | Op::SetMetadata { .. }
+        | Op::NetworkUpdate { .. } => None,
+    }
+}

@@ -1,0 +1,148 @@
+//! What a step waits for: whether it has come, what is said when it has not, and devices that a guest
+//! refuses to let go.
+
+use crate::diag::{Error, ErrorCode, ErrorDomain};
+use crate::drivers::{Driver, Stop};
+use crate::model::{Detail, DriverEvent, EventKind, ObservedResource, Op, ResourceId, memory_kib};
+use crate::reconcile::changes::{Plan, Step, StepAction, Until};
+use crate::xml::Element;
+use std::collections::BTreeSet;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::Duration;
+
+/// How long the host may take until it tells of removals.
+const LISTEN: Duration = Duration::from_secs(3);
+
+/// How many events may wait to be read.
+const EVENTS: usize = 256;
+
+/// What has to be read to see whether a wait is over.
+pub(super) fn detail(action: &StepAction) -> Detail {
+    match action {
+        StepAction::Wait { until: Until::Inactive | Until::Active, .. } | StepAction::Call(_) => {
+            Detail::State
+        }
+        StepAction::Wait {
+            until: Until::Detached { .. } | Until::Memory { .. } | Until::Vcpus { .. },
+            ..
+        } => Detail::Full,
+    }
+}
+
+/// Whether what is waited for has come; `None` is an object that is gone.
+pub(super) fn is_over(until: &Until, resource: Option<&ObservedResource>) -> bool {
+    let is_active = resource.is_some_and(|r| r.state.is_active());
+    let live = resource.filter(|_| is_active).and_then(|r| r.live.as_ref());
+    match until {
+        Until::Inactive => !is_active,
+        Until::Active => is_active,
+        // an instance that has ended has no device and no memory that could be waited for
+        Until::Detached { device, alias } => live.is_none_or(|live| match alias {
+            Some(alias) => !has_alias(live, alias),
+            None => device.find(live).is_none(),
+        }),
+        Until::Memory { kib } => live.is_none_or(|live| {
+            let current = live.child("currentMemory").or_else(|| live.child("memory"));
+            current.and_then(|e| memory_kib(&e.text(), e.attr("unit")).ok()) == Some(*kib)
+        }),
+        Until::Vcpus { count } => live.is_none_or(|live| {
+            let vcpu = live.child("vcpu");
+            let current = vcpu.and_then(|v| v.attr("current").map(str::to_owned));
+            current.or_else(|| vcpu.map(Element::text)) == Some(count.to_string())
+        }),
+    }
+}
+
+fn has_alias(live: &Element, alias: &str) -> bool {
+    let devices = live.child("devices").into_iter().flat_map(Element::elements);
+    devices.filter_map(|d| d.child("alias")).any(|a| a.attr("name") == Some(alias))
+}
+
+/// What is said of a step that is left to its guest.
+pub(super) fn pending(until: &Until) -> &'static str {
+    match until {
+        Until::Inactive => "the guest has not shut down yet",
+        Until::Active => "it is not active yet",
+        Until::Detached { .. } => "the guest has not let the device go yet",
+        Until::Memory { .. } => "the guest's balloon has not moved yet",
+        Until::Vcpus { .. } => "the guest has not let its processors go yet",
+    }
+}
+
+/// The error of a wait that is over and must not be.
+pub(super) fn too_long(until: &Until, timeout: Duration) -> Error {
+    let seconds = timeout.as_secs();
+    let text = match until {
+        Until::Inactive => format!("the guest did not shut down within {seconds} s"),
+        Until::Active => format!("it did not start within {seconds} s"),
+        Until::Detached { .. } | Until::Memory { .. } | Until::Vcpus { .. } => {
+            format!("{}, after {seconds} s", pending(until))
+        }
+    };
+    let e = Error::new(ErrorCode::OPERATION_TIMEOUT, ErrorDomain::NONE, text);
+    match until {
+        Until::Inactive => e.hint(
+            "look at its console; stop = { timeout = \"…\", force = true } pulls the plug in the end",
+        ),
+        _ => e.hint("look at its console"),
+    }
+}
+
+/// Whether the host was asked and the guest has not followed in the time that libvirt gives it: the
+/// wait that comes next sees whether it does.
+pub(super) fn is_left_to_the_guest(op: &Op, error: &Error) -> bool {
+    error.code == ErrorCode::OPERATION_TIMEOUT
+        && matches!(op, Op::Detach { .. } | Op::SetVcpus { .. })
+}
+
+/// Devices that guests refused to let go, as far as the host has told.
+#[derive(Debug, Default)]
+pub(super) struct Removals {
+    events: Option<Receiver<DriverEvent>>,
+    failed: BTreeSet<(ResourceId, String)>,
+}
+
+impl Removals {
+    /// Whether the guest of `step` has refused what it waits for.
+    pub(super) fn failed(&mut self, step: &Step, until: &Until) -> bool {
+        for event in self.events.iter().flat_map(Receiver::try_iter) {
+            if let DriverEvent::Changed { id, what: EventKind::DeviceRemovalFailed(alias) } = event
+            {
+                self.failed.insert((id, alias));
+            }
+        }
+        match until {
+            Until::Detached { alias: Some(alias), .. } => {
+                self.failed.contains(&(step.target.id.clone(), alias.clone()))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Runs `walk` with ears on the host, if a step of the plan waits for a device to be let go. A host
+/// that tells nothing is only looked at.
+pub(super) fn with_removals<T>(
+    plan: &Plan,
+    driver: &dyn Driver,
+    walk: impl FnOnce(Removals) -> T,
+) -> T {
+    let waits =
+        |step: &Step| matches!(step.action, StepAction::Wait { until: Until::Detached { .. }, .. });
+    if !plan.steps.iter().any(waits) {
+        return walk(Removals::default());
+    }
+    let stop = Stop::default();
+    let (sender, events) = sync_channel(EVENTS);
+    std::thread::scope(|scope| {
+        let of_thread = stop.clone();
+        scope.spawn(move || {
+            let _ = driver.watch(&sender, &of_thread);
+        });
+        // what is asked for before the host listens could be refused unheard
+        let _ = events.recv_timeout(LISTEN);
+        let result = walk(Removals { events: Some(events), failed: BTreeSet::new() });
+        stop.stop();
+        result
+    })
+}

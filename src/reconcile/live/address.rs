@@ -1,0 +1,188 @@
+//! A place on the PCI bus for a device that is plugged in: one that is free both now and at the next
+//! boot, so that the guest finds the device where it was.
+
+use super::Sides;
+use super::devices::disk_bus;
+use crate::model::Hypervisor;
+use crate::xml::Element;
+use std::collections::BTreeSet;
+
+/// Slots of a conventional bus. The first three of the machine's own are its bridge, its disk
+/// controller and its video card.
+const SLOTS: std::ops::RangeInclusive<u32> = 3..=31;
+
+/// A place: bus and slot.
+type Place = (u32, u32);
+
+/// The places of a running domain that are given to devices.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    bus: Option<Bus>,
+    /// Taken now.
+    now: BTreeSet<Place>,
+    /// Taken at the next boot.
+    later: BTreeSet<Place>,
+    /// Devices that have got a place, and which.
+    pub(super) given: Vec<(Element, Element)>,
+}
+
+impl Places {
+    /// Those of a domain with both its definitions. Where the bus is not one of those known here,
+    /// the host chooses.
+    pub(super) fn of(sides: Sides<'_>) -> Self {
+        if sides.capabilities.hypervisor != Hypervisor::Qemu {
+            return Self::default();
+        }
+        Self {
+            bus: Bus::of(sides.live),
+            now: taken(sides.live).collect(),
+            later: taken(sides.next_boot).collect(),
+            given: Vec::new(),
+        }
+    }
+
+    /// The device with an address on the PCI bus, if it needs one and has none.
+    ///
+    /// # Errors
+    /// No place is free.
+    pub(super) fn with_address(
+        &mut self,
+        device: &Element,
+        next_boot: &Element,
+    ) -> Result<Element, String> {
+        let mut placed = device.clone();
+        let Some(bus) = &self.bus else { return Ok(placed) };
+        if device.child("address").is_some() || !is_on_pci(device) {
+            return Ok(placed);
+        }
+        // the definition for the next boot may have the device already, where the host has put it
+        let theirs = twin(next_boot, device).and_then(place);
+        let place = match theirs {
+            Some(place) if !self.now.contains(&place) && bus.has(place) => place,
+            Some(_) => return Ok(placed),
+            None => {
+                let is_free = |p: &Place| !self.now.contains(p) && !self.later.contains(p);
+                let free = bus.places().find(is_free);
+                free.ok_or("no PCI slot is free to plug it in; a spare pcie-root-port is one")?
+            }
+        };
+        self.now.insert(place);
+        self.later.insert(place);
+        placed.push(address(place));
+        self.given.push((device.clone(), address(place)));
+        Ok(placed)
+    }
+}
+
+/// Puts the address that a device has got into the definition for the next boot, if it has none
+/// there.
+pub(crate) fn pin_address(next_boot: &mut Element, device: &Element, address: &Element) {
+    let place = twin_position(next_boot, device);
+    let devices = next_boot.child_mut("devices").into_iter().flat_map(Element::elements_mut);
+    let Some(twin) = place.and_then(|n| { devices }.nth(n)) else { return };
+    if twin.child("address").is_none() {
+        twin.push(address.clone());
+    }
+}
+
+/// The address element of a place.
+fn address((bus, slot): Place) -> Element {
+    Element::new("address")
+        .with_attr("type", "pci")
+        .with_attr("domain", "0x0000")
+        .with_attr("bus", format!("{bus:#04x}"))
+        .with_attr("slot", format!("{slot:#04x}"))
+        .with_attr("function", "0x0")
+}
+
+/// Where devices can be plugged in.
+#[derive(Debug)]
+enum Bus {
+    /// A conventional bus, as the machine `pc` has it.
+    Conventional,
+    /// The ports of a PCI Express machine, each a bus with one slot.
+    Ports(Vec<u32>),
+}
+
+impl Bus {
+    fn of(domain: &Element) -> Option<Self> {
+        let controllers = || {
+            let devices = domain.child("devices").into_iter().flat_map(Element::elements);
+            devices.filter(|d| d.is("controller") && d.attr("type") == Some("pci"))
+        };
+        if controllers().any(|c| c.attr("model") == Some("pci-root")) {
+            return Some(Self::Conventional);
+        }
+        controllers().any(|c| c.attr("model") == Some("pcie-root")).then(|| {
+            let fixed =
+                |c: &Element| c.child("target").and_then(|t| t.attr("hotplug")) == Some("off");
+            let ports = controllers()
+                .filter(|c| c.attr("model") == Some("pcie-root-port") && !fixed(c))
+                .filter_map(|c| c.attr("index")?.parse().ok());
+            Self::Ports(ports.collect())
+        })
+    }
+
+    fn places(&self) -> Box<dyn Iterator<Item = Place> + '_> {
+        match self {
+            Self::Conventional => Box::new(SLOTS.map(|slot| (0, slot))),
+            Self::Ports(ports) => Box::new(ports.iter().map(|bus| (*bus, 0))),
+        }
+    }
+
+    fn has(&self, place: Place) -> bool {
+        self.places().any(|p| p == place)
+    }
+}
+
+/// The places that a domain's devices have.
+fn taken(domain: &Element) -> impl Iterator<Item = Place> + '_ {
+    domain.child("devices").into_iter().flat_map(Element::elements).filter_map(place)
+}
+
+fn place(device: &Element) -> Option<Place> {
+    let address = device.child("address").filter(|a| a.attr("type") == Some("pci"))?;
+    let number = |name: &str| {
+        let text = address.attr(name)?;
+        let hex = text.strip_prefix("0x");
+        hex.map_or_else(|| text.parse().ok(), |hex| u32::from_str_radix(hex, 16).ok())
+    };
+    Some((number("bus")?, number("slot")?))
+}
+
+/// The same device in another definition.
+fn twin<'a>(definition: &'a Element, device: &Element) -> Option<&'a Element> {
+    let n = twin_position(definition, device)?;
+    definition.child("devices")?.elements().nth(n)
+}
+
+/// Which of a definition's devices is the same: by what it is known by, or to the letter.
+fn twin_position(definition: &Element, device: &Element) -> Option<usize> {
+    let key = |e: &Element| match e.name.local.as_str() {
+        "disk" => e.child("target").and_then(|t| t.attr("dev")).map(str::to_owned),
+        "interface" => e.child("mac").and_then(|m| m.attr("address")).map(str::to_lowercase),
+        _ => None,
+    };
+    let wanted = key(device);
+    definition.child("devices")?.elements().position(|e| {
+        e.name == device.name && if wanted.is_some() { key(e) == wanted } else { e == device }
+    })
+}
+
+/// Whether a device takes a slot that any bus has: not those of conventional PCI, which a PCI
+/// Express machine has bridges for, and which the host places.
+fn is_on_pci(device: &Element) -> bool {
+    let model = |child: &str| device.child(child).and_then(|m| m.attr("type"));
+    let virtio = |model: Option<&str>| model.is_some_and(|m| m.starts_with("virtio"));
+    match device.name.local.as_str() {
+        "disk" => disk_bus(device) == "virtio",
+        "interface" => virtio(model("model")),
+        "rng" => virtio(device.attr("model")),
+        "vsock" | "filesystem" => true,
+        "input" => device.attr("bus") == Some("virtio"),
+        "controller" => {
+            virtio(device.attr("model")) || device.attr("type") == Some("virtio-serial")
+        }
+        _ => false,
+    }
+}

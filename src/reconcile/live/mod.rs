@@ -1,0 +1,188 @@
+//! What can be changed while running: differences between a manifest and a running instance as
+//! operations, as far as the host takes them, and for each that waits the reason why.
+//!
+//! The rows are those of libvirt 11.3's QEMU driver, of libxl, and of the test hosts, from its
+//! sources and from trials; a host that refuses one says so when it is asked, and the definition
+//! for the next boot is already right by then.
+
+mod address;
+mod devices;
+mod pieces;
+mod sections;
+mod settings;
+mod threads;
+mod tuning;
+
+use super::changes::StepAction;
+use super::overlay::Overlay;
+use crate::model::{
+    Capabilities, Effect, Kind, NetworkCommand, Op, OpKind, Tuning, TuningParameter,
+};
+use crate::xml::Element;
+use address::Places;
+pub(crate) use address::pin_address;
+use pieces::pieces;
+
+/// Operations on the running instance and the changes that they bring about.
+#[derive(Clone, Debug)]
+pub(crate) struct LiveChange {
+    /// What to call, and what to wait for afterwards.
+    pub(crate) actions: Vec<StepAction>,
+    /// What the guest notices.
+    pub(crate) effect: Effect,
+    /// Indices of the changes it covers.
+    pub(crate) covers: Vec<usize>,
+}
+
+/// What of the changes can be made while running.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Live {
+    /// How, in the order in which it is done.
+    pub(crate) changes: Vec<LiveChange>,
+    /// Why the others wait, by their indices.
+    pub(crate) waits: Vec<(usize, String)>,
+    /// Devices that are plugged in, with the address that they have got.
+    pub(crate) placed: Vec<(Element, Element)>,
+}
+
+impl Live {
+    /// What brings the change of that index about.
+    pub(crate) fn covering(&self, n: usize) -> Option<&LiveChange> {
+        self.changes.iter().find(|l| l.covers.contains(&n))
+    }
+
+    /// Why the change of that index waits.
+    pub(crate) fn why(&self, n: usize) -> Option<&str> {
+        self.waits.iter().find(|(i, _)| *i == n).map(|(_, why)| why.as_str())
+    }
+}
+
+/// What both sides of a running instance look like.
+#[derive(Clone, Copy)]
+struct Sides<'a> {
+    /// The manifest on the running definition.
+    overlay: &'a Overlay,
+    /// The running definition.
+    live: &'a Element,
+    /// The definition for the next boot, as it will be.
+    next_boot: &'a Element,
+    capabilities: &'a Capabilities,
+}
+
+/// What becomes of a change.
+enum Verdict {
+    /// These operations bring it about, and the changes of those indices with it.
+    Live(Vec<StepAction>, Vec<usize>),
+    /// Parameters of a call that others may share.
+    Tune(Tuning, Vec<TuningParameter>),
+    /// It waits, for this reason.
+    Waits(String),
+}
+
+impl Verdict {
+    fn call(op: Op) -> Self {
+        Self::Live(vec![StepAction::Call(op)], Vec::new())
+    }
+
+    fn waits(why: impl Into<String>) -> Self {
+        Self::Waits(why.into())
+    }
+}
+
+/// The operations that bring the changes of `overlay` about on the running instance. `overlay` is of
+/// the manifest on the running definition `live`; `next_boot` is what the host will start from.
+pub(crate) fn live_changes(
+    kind: Kind,
+    overlay: &Overlay,
+    live: &Element,
+    next_boot: &Element,
+    capabilities: &Capabilities,
+) -> Live {
+    let sides = Sides { overlay, live, next_boot, capabilities };
+    let mut found = Live::default();
+    let mut places = Places::of(sides);
+    let mut tunings: Vec<(Tuning, Vec<TuningParameter>, Vec<usize>)> = Vec::new();
+    for n in 0..overlay.changes.len() {
+        if found.covering(n).is_some() || found.why(n).is_some() {
+            continue;
+        }
+        match judge(kind, sides, &mut places, n) {
+            Ok((actions, mut covers, tuned)) => {
+                covers.push(n);
+                for (what, parameters) in tuned {
+                    match tunings.iter_mut().find(|(w, _, _)| *w == what) {
+                        Some((_, all, of)) => {
+                            all.extend(parameters);
+                            of.extend(&covers);
+                        }
+                        None => tunings.push((what, parameters, covers.clone())),
+                    }
+                }
+                if !actions.is_empty() {
+                    let effect = Effect::Live;
+                    found.changes.push(LiveChange { actions, effect, covers });
+                }
+            }
+            Err(why) => found.waits.push((n, why)),
+        }
+    }
+    for (what, parameters, covers) in tunings {
+        let actions = vec![StepAction::Call(Op::Tune { what, parameters })];
+        found.changes.push(LiveChange { actions, effect: Effect::Live, covers });
+    }
+    found.placed = places.given;
+    // removals free what additions need: addresses, names, slots
+    found.changes.sort_by_key(|change| change.actions.first().map_or(1, turn));
+    found
+}
+
+type Judged = (Vec<StepAction>, Vec<usize>, Vec<(Tuning, Vec<TuningParameter>)>);
+
+/// What the pieces of one change come to: all of them can be made while running, or it waits.
+fn judge(kind: Kind, sides: Sides<'_>, places: &mut Places, n: usize) -> Result<Judged, String> {
+    let (mut actions, mut covers, mut tuned) = (Vec::new(), Vec::new(), Vec::new());
+    let change = sides.overlay.changes.get(n).ok_or_else(String::new)?;
+    for piece in pieces(kind, change, sides.live) {
+        let verdict = match (kind, piece.path.steps.first().map(|s| s.name.as_str())) {
+            (Kind::Domain, Some("devices")) => devices::device(sides, places, n, &piece),
+            (Kind::Domain, _) => settings::setting(sides, &piece),
+            (Kind::Network, _) => sections::section(sides, &piece),
+        };
+        match verdict {
+            Verdict::Live(more, with) => {
+                actions.extend(more);
+                covers.extend(with);
+            }
+            Verdict::Tune(what, parameters) => {
+                supported(kind, sides.capabilities, OpKind::Tune)?;
+                tuned.push((what, parameters));
+            }
+            Verdict::Waits(why) => return Err(why),
+        }
+    }
+    for action in &actions {
+        if let StepAction::Call(op) = action {
+            supported(kind, sides.capabilities, op.kind())?;
+        }
+    }
+    Ok((actions, covers, tuned))
+}
+
+fn supported(kind: Kind, capabilities: &Capabilities, op: OpKind) -> Result<(), String> {
+    match capabilities.supports(kind, op) {
+        true => Ok(()),
+        false => Err(format!("this host has no {op} for a running {kind}")),
+    }
+}
+
+fn turn(action: &StepAction) -> u8 {
+    match action {
+        StepAction::Call(
+            Op::Detach { .. } | Op::NetworkUpdate { command: NetworkCommand::Delete, .. },
+        ) => 0,
+        StepAction::Call(
+            Op::Attach { .. } | Op::NetworkUpdate { command: NetworkCommand::AddLast, .. },
+        ) => 2,
+        StepAction::Call(_) | StepAction::Wait { .. } => 1,
+    }
+}

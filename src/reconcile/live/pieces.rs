@@ -1,0 +1,61 @@
+//! A change taken apart: an element that only groups others is added or removed piece by piece.
+
+use crate::model::Kind;
+use crate::reconcile::normalize::{key_of, label};
+use crate::reconcile::overlay::{Change, Edit};
+use crate::xml::{Element, Path, Step};
+
+/// Elements that only group others, by the names of their path.
+const GROUPS: &[(Kind, &str)] = &[
+    (Kind::Domain, "cputune"),
+    (Kind::Domain, "memtune"),
+    (Kind::Domain, "blkiotune"),
+    (Kind::Domain, "blkiotune/device"),
+    (Kind::Domain, "iothreadids"),
+    (Kind::Domain, "metadata"),
+    (Kind::Domain, "devices/disk/iotune"),
+    (Kind::Network, "metadata"),
+    (Kind::Network, "dns"),
+    (Kind::Network, "ip/dhcp"),
+];
+
+/// The change in pieces, each a change by itself; most are one.
+pub(super) fn pieces(kind: Kind, change: &Change, live: &Element) -> Vec<Change> {
+    let pattern = change.path.pattern();
+    let group = change.path.attribute.is_none()
+        && GROUPS.iter().any(|(k, group)| *k == kind && *group == pattern);
+    let whole = match &change.edit {
+        Edit::Add(element) => Some(element),
+        Edit::Remove => change.path.find(live),
+        Edit::Set => None,
+    };
+    let Some(whole) = whole.filter(|e| group && e.elements().next().is_some()) else {
+        return vec![change.clone()];
+    };
+    let attributes = whole.attributes.iter().map(|a| Change {
+        path: change.path.at(&a.name.written()),
+        edit: match change.edit {
+            Edit::Remove => Edit::Remove,
+            Edit::Add(_) | Edit::Set => Edit::Set,
+        },
+        ..change.clone()
+    });
+    let elements = whole.elements().filter(|e| !e.is("path")).flat_map(|child| {
+        let edit = match change.edit {
+            Edit::Remove => Edit::Remove,
+            Edit::Add(_) | Edit::Set => Edit::Add(child.clone()),
+        };
+        let piece = Change { path: below(&change.path, child), edit, ..change.clone() };
+        pieces(kind, &piece, live)
+    });
+    attributes.chain(elements).collect()
+}
+
+/// The path of `child` below an element.
+fn below(parent: &Path, child: &Element) -> Path {
+    let name = parent.steps.last().map_or("domain", |s| s.name.as_str());
+    let key = key_of(name, child)
+        .filter(|(path, _)| !path.is_empty() && !path.contains('+'))
+        .map(|(path, value)| (path.to_owned(), value));
+    parent.join(Step { name: label(child), key, ordinal: None })
+}

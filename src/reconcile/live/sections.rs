@@ -1,0 +1,82 @@
+//! Sections of a network: entries that virNetworkUpdate adds, changes and removes.
+
+use super::settings::{metadata, own_metadata};
+use super::{Sides, Verdict};
+use crate::model::{Affect, MetadataKind, NetworkCommand, NetworkSection, Op, Version};
+use crate::reconcile::changes::StepAction;
+use crate::reconcile::overlay::{Change, Edit};
+use crate::xml::{Element, Path, write_compact};
+
+/// Since when an entry can be changed in its place; before, it is removed and added.
+const NEVER: Version = Version::new(u64::MAX / 1_000_000, 0, 0);
+
+/// The sections, by the names on the path, and the first version that changes an entry in its place.
+const SECTIONS: &[(&str, NetworkSection, Version)] = &[
+    ("ip/dhcp/host", NetworkSection::IpDhcpHost, Version::new(0, 0, 0)),
+    ("ip/dhcp/range", NetworkSection::IpDhcpRange, NEVER),
+    ("dns/host", NetworkSection::DnsHost, Version::new(10, 6, 0)),
+    ("dns/txt", NetworkSection::DnsTxt, Version::new(10, 6, 0)),
+    ("dns/srv", NetworkSection::DnsSrv, NEVER),
+    ("portgroup", NetworkSection::Portgroup, Version::new(0, 0, 0)),
+    ("forward/interface", NetworkSection::ForwardInterface, NEVER),
+];
+
+/// What becomes of a change of an active network.
+pub(super) fn section(sides: Sides<'_>, change: &Change) -> Verdict {
+    match (change.path.pattern().as_str(), change.path.attribute.as_deref()) {
+        ("title", None) => return metadata(MetadataKind::Title, change.after.clone()),
+        ("description", None) => return metadata(MetadataKind::Description, change.after.clone()),
+        (pattern, _) if pattern.starts_with("metadata/") => {
+            return own_metadata(sides, &change.path);
+        }
+        _ => {}
+    }
+    let steps = &change.path.steps;
+    let found = SECTIONS.iter().find_map(|(names, section, since)| {
+        let depth = names.split('/').count();
+        let root = Path { steps: steps.get(..depth)?.to_vec(), attribute: None };
+        (root.pattern() == *names).then_some((root, *section, *since))
+    });
+    let Some((root, section, since)) = found else {
+        return Verdict::waits("no section of an active network has it");
+    };
+    let parent = match section {
+        NetworkSection::IpDhcpHost | NetworkSection::IpDhcpRange => {
+            let ordinal = steps.first().and_then(|s| s.ordinal).unwrap_or(1);
+            i32::try_from(ordinal).unwrap_or(i32::MAX).saturating_sub(1)
+        }
+        _ => -1,
+    };
+    let update = |command: NetworkCommand, element: &Element| {
+        let xml = write_compact(element);
+        let affect = Affect::Live;
+        StepAction::Call(Op::NetworkUpdate { command, section, parent, xml, affect })
+    };
+    let whole = change.path == root;
+    let cannot = || Verdict::waits("the entry cannot be found");
+    match &change.edit {
+        Edit::Add(element) if whole => {
+            Verdict::Live(vec![update(NetworkCommand::AddLast, element)], Vec::new())
+        }
+        Edit::Remove if whole => match root.find(sides.live) {
+            Some(element) => {
+                Verdict::Live(vec![update(NetworkCommand::Delete, element)], Vec::new())
+            }
+            None => cannot(),
+        },
+        _ => {
+            let changes = sides.overlay.changes.iter().enumerate();
+            let inside = changes.filter(|(_, c)| root.covers(&c.path)).map(|(i, _)| i).collect();
+            let touched = sides.overlay.touched.iter().find(|(path, _)| *path == root);
+            let (Some((_, after)), Some(before)) = (touched, root.find(sides.live)) else {
+                return cannot();
+            };
+            let actions = if sides.capabilities.version >= since {
+                vec![update(NetworkCommand::Modify, after)]
+            } else {
+                vec![update(NetworkCommand::Delete, before), update(NetworkCommand::AddLast, after)]
+            };
+            Verdict::Live(actions, inside)
+        }
+    }
+}

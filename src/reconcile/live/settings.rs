@@ -1,0 +1,174 @@
+//! What is not a device: memory, processors, titles, what follows a crash.
+
+use super::threads::io_threads;
+use super::tuning::tuning;
+use super::{Sides, Verdict};
+use crate::model::{
+    Affect, Hypervisor, LifecycleAction, LifecycleEvent, MetadataKind, Op, Pinned, number_set,
+};
+use crate::reconcile::changes::{Otherwise, StepAction, Until};
+use crate::reconcile::normalize::{Unit, amount};
+use crate::reconcile::overlay::{Change, Edit};
+use crate::xml::{Element, Name, Path, write_compact};
+use std::time::Duration;
+
+/// How long a balloon may take. A guest without a driver for it never moves it.
+const BALLOON: Duration = Duration::from_secs(5);
+
+/// How long a guest may take to let processors go, after the 5 s that libvirt waits.
+const UNPLUG: Duration = Duration::from_secs(5);
+
+/// Why settings wait, by the first name of their path.
+const REASONS: &[(&str, &str)] = &[
+    ("memory", "the most memory that it can have is fixed while it runs"),
+    ("maxMemory", "the most memory that it can have is fixed while it runs"),
+    ("vcpu", "the most processors that it can have are fixed while it runs"),
+    ("cpu", "the guest has found its processor when it started"),
+    ("os", "firmware and machine are fixed while it runs"),
+    ("memoryBacking", "its memory is there since it started"),
+    ("name", "a domain that runs cannot be renamed"),
+];
+
+/// What becomes of a change of a setting.
+pub(super) fn setting(sides: Sides<'_>, change: &Change) -> Verdict {
+    let pattern = change.path.pattern();
+    match (pattern.as_str(), change.path.attribute.as_deref()) {
+        ("title", None) => metadata(MetadataKind::Title, change.after.clone()),
+        ("description", None) => metadata(MetadataKind::Description, change.after.clone()),
+        ("currentMemory", None) => balloon(sides),
+        ("vcpu", Some("current")) => vcpus(sides),
+        ("on_poweroff", None) => lifecycle(LifecycleEvent::Poweroff, change),
+        ("on_reboot", None) => lifecycle(LifecycleEvent::Reboot, change),
+        ("on_crash", None) => lifecycle(LifecycleEvent::Crash, change),
+        ("iothreads" | "iothreadids" | "iothreadids/iothread", None) => io_threads(sides),
+        ("cputune/vcpupin" | "cputune/emulatorpin" | "cputune/iothreadpin", _) => {
+            pin(sides, change)
+        }
+        _ if pattern.starts_with("metadata/") => own_metadata(sides, &change.path),
+        _ => tuning(sides, change).unwrap_or_else(|| {
+            let first = pattern.split('/').next().unwrap_or_default();
+            let reason = REASONS.iter().find(|(name, _)| *name == first);
+            Verdict::waits(reason.map_or("it is read only when the domain starts", |(_, why)| why))
+        }),
+    }
+}
+
+pub(super) fn metadata(kind: MetadataKind, value: Option<String>) -> Verdict {
+    Verdict::call(Op::SetMetadata { kind, value, affect: Affect::Live })
+}
+
+/// Somebody's own element in the metadata, as a whole.
+pub(super) fn own_metadata(sides: Sides<'_>, path: &Path) -> Verdict {
+    let whole = Path { steps: path.steps.iter().take(2).cloned().collect(), attribute: None };
+    let merged = whole.find(&sides.overlay.merged);
+    let Some(element) = merged.or_else(|| whole.find(sides.live)) else {
+        return Verdict::waits("the metadata cannot be found");
+    };
+    let (Some(prefix), Some(uri)) = (&element.name.prefix, &element.name.namespace) else {
+        return Verdict::waits("metadata without a prefix is set only by a definition");
+    };
+    let kind = MetadataKind::Element { key: prefix.to_string(), uri: uri.to_string() };
+    let changes = sides.overlay.changes.iter().enumerate();
+    let with = changes.filter(|(_, c)| whole.covers(&c.path)).map(|(n, _)| n).collect();
+    let value = merged.map(|element| write_compact(&bare(element, uri)));
+    let set = Op::SetMetadata { kind, value, affect: Affect::Live };
+    Verdict::Live(vec![StepAction::Call(set)], with)
+}
+
+/// The element without its namespace, which the host puts on it again.
+fn bare(element: &Element, uri: &str) -> Element {
+    let mut bare = element.clone();
+    fn strip(element: &mut Element, uri: &str) {
+        if element.name.namespace.as_deref() == Some(uri) {
+            element.name = Name::local(element.name.local.clone());
+        }
+        for child in element.elements_mut() {
+            strip(child, uri);
+        }
+    }
+    strip(&mut bare, uri);
+    bare
+}
+
+/// The balloon cannot grow past what the guest was started with.
+fn balloon(sides: Sides<'_>) -> Verdict {
+    let merged = &sides.overlay.merged;
+    let kib = |name: &str| {
+        let e = merged.child(name)?;
+        amount(&e.text(), e.attr("unit"), Unit::KiB)
+    };
+    let (Some(wanted), Some(most)) = (kib("currentMemory"), kib("memory")) else {
+        return Verdict::waits("the amount cannot be read");
+    };
+    let devices = sides.live.child("devices");
+    let model = devices.and_then(|d| d.child("memballoon")).and_then(|b| b.attr("model"));
+    if model == Some("none") {
+        return Verdict::waits("it has no memory balloon");
+    }
+    if wanted > most {
+        return Verdict::waits("it is more than the domain was started with");
+    }
+    let until = Until::Memory { kib: wanted };
+    let set = StepAction::Call(Op::SetMemory { kib: wanted, affect: Affect::Live });
+    let wait = StepAction::Wait { until, timeout: BALLOON, otherwise: Otherwise::Leave };
+    Verdict::Live(vec![set, wait], Vec::new())
+}
+
+/// Processors come at once; they go if they were plugged in, or could have been, and if the guest
+/// lets them go.
+fn vcpus(sides: Sides<'_>) -> Verdict {
+    let count = |domain: &Element| -> Option<(u32, u32)> {
+        let vcpu = domain.child("vcpu")?;
+        let most = vcpu.text().parse().ok()?;
+        let current = vcpu.attr("current").map_or(Some(most), |current| current.parse().ok())?;
+        Some((current, most))
+    };
+    let (Some((have, most)), Some((want, _))) = (count(sides.live), count(&sides.overlay.merged))
+    else {
+        return Verdict::waits("the number of processors cannot be read");
+    };
+    if want > most {
+        return Verdict::waits("it is more than the most processors that it was started with");
+    }
+    let set = StepAction::Call(Op::SetVcpus { count: want, affect: Affect::Live });
+    if want >= have {
+        return Verdict::Live(vec![set], Vec::new());
+    }
+    let list = sides.live.child("vcpus").into_iter().flat_map(Element::elements);
+    let stay = list.filter(|v| v.attr("hotpluggable") == Some("no")).count();
+    if sides.capabilities.hypervisor == Hypervisor::Qemu
+        && usize::try_from(want).is_ok_and(|want| want < stay)
+    {
+        return Verdict::waits(format!("{stay} of its processors cannot be unplugged"));
+    }
+    let until = Until::Vcpus { count: want };
+    let wait = StepAction::Wait { until, timeout: UNPLUG, otherwise: Otherwise::Leave };
+    Verdict::Live(vec![set, wait], Vec::new())
+}
+
+fn lifecycle(event: LifecycleEvent, change: &Change) -> Verdict {
+    match change.after.as_deref().and_then(LifecycleAction::parse) {
+        Some(action) => Verdict::call(Op::SetLifecycle { event, action }),
+        None => Verdict::waits("a default is taken only when the domain starts"),
+    }
+}
+
+/// Where something runs. What has left one place for another cannot be told to run anywhere again.
+fn pin(sides: Sides<'_>, change: &Change) -> Verdict {
+    if change.edit == Edit::Remove {
+        return Verdict::waits("a pin can be moved while it runs, and not taken away");
+    }
+    let element = change.path.find(&sides.overlay.merged);
+    let cpus = element.and_then(|e| number_set(e.attr("cpuset")?)).filter(|cpus| !cpus.is_empty());
+    let number = |attribute: &str| element.and_then(|e| e.attr(attribute)?.parse().ok());
+    let what = match element.map(|e| e.name.local.as_str()) {
+        Some("emulatorpin") => Some(Pinned::Emulator),
+        Some("vcpupin") => number("vcpu").map(Pinned::Vcpu),
+        Some("iothreadpin") => number("iothread").map(Pinned::IoThread),
+        _ => None,
+    };
+    match (what, cpus) {
+        (Some(what), Some(cpus)) => Verdict::call(Op::Pin { what, cpus }),
+        _ => Verdict::waits("the set of processors cannot be read"),
+    }
+}

@@ -1,0 +1,65 @@
+//! I/O threads of a running domain.
+
+use super::{Sides, Verdict};
+use crate::model::Op;
+use crate::reconcile::changes::StepAction;
+use crate::xml::Element;
+use std::collections::BTreeSet;
+
+/// Most I/O threads that are counted; libvirt's own numbers have no bound.
+const MOST: u32 = 1024;
+
+/// Gives a running domain the I/O threads that it is to have, and takes those that nothing uses.
+pub(super) fn io_threads(sides: Sides<'_>) -> Verdict {
+    let (have, want) = (ids(sides.live), ids(&sides.overlay.merged));
+    let (Some(have), Some(want)) = (have, want) else {
+        return Verdict::waits("the number of I/O threads cannot be read");
+    };
+    let mut actions = Vec::new();
+    for id in have.difference(&want) {
+        if let Some(user) = user(sides.live, *id) {
+            return Verdict::waits(format!("I/O thread {id} is used by {user}"));
+        }
+        actions.push(StepAction::Call(Op::DeleteIoThread { id: *id }));
+    }
+    let added = want.difference(&have);
+    actions.extend(added.map(|id| StepAction::Call(Op::AddIoThread { id: *id })));
+    let about_threads = |path: &crate::xml::Path| {
+        let pattern = path.pattern();
+        pattern == "iothreads" || pattern == "iothreadids" || pattern == "iothreadids/iothread"
+    };
+    let changes = sides.overlay.changes.iter().enumerate();
+    let with = changes.filter(|(_, c)| c.path.attribute.is_none() && about_threads(&c.path));
+    Verdict::Live(actions, with.map(|(n, _)| n).collect())
+}
+
+/// The numbers of a domain's I/O threads: those that are given, and from 1 on what is missing.
+fn ids(domain: &Element) -> Option<BTreeSet<u32>> {
+    let listed = domain.child("iothreadids").into_iter().flat_map(Element::elements);
+    let mut ids: BTreeSet<u32> =
+        listed.map(|e| e.attr("id")?.parse().ok()).collect::<Option<_>>()?;
+    let count = match domain.child_text("iothreads") {
+        Some(text) => text.parse::<u32>().ok().filter(|n| *n <= MOST)?,
+        None => 0,
+    };
+    let mut missing = usize::try_from(count).ok()?.saturating_sub(ids.len());
+    for id in 1.. {
+        if missing == 0 {
+            break;
+        }
+        missing -= usize::from(ids.insert(id));
+    }
+    Some(ids)
+}
+
+/// The device that runs on that I/O thread.
+fn user(live: &Element, id: u32) -> Option<String> {
+    let id = id.to_string();
+    let devices = live.child("devices").into_iter().flat_map(Element::elements);
+    let mut on_it =
+        devices.filter(|d| d.child("driver").and_then(|d| d.attr("iothread")) == Some(&id));
+    on_it.next().map(|device| {
+        let target = device.child("target").and_then(|t| t.attr("dev")).unwrap_or_default();
+        format!("{} {target}", device.name.local).trim_end().to_owned()
+    })
+}

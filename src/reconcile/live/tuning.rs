@@ -1,0 +1,100 @@
+//! Fields that are parameters of a call: shares, quotas, limits and weights.
+
+use super::{Sides, Verdict};
+use crate::model::{
+    BLKIO_DEVICE, Form, TunedField, Tuning, TuningParameter, TuningValue, memory_kib,
+};
+use crate::reconcile::overlay::{Change, Edit};
+use crate::xml::{Element, Path};
+
+/// Elements that hold parameters, by the names of their path.
+const HOLDERS: &[(&str, fn(&Path) -> Option<Tuning>)] = &[
+    ("cputune", |_| Some(Tuning::Scheduler)),
+    ("memtune", |_| Some(Tuning::Memory)),
+    ("numatune", |_| Some(Tuning::Numa)),
+    ("blkiotune", |_| Some(Tuning::Blkio)),
+    ("devices/disk/iotune", |path| Some(Tuning::BlockIo { disk: key(path, 1)? })),
+    ("iothreadids/iothread", |path| Some(Tuning::IoThread { id: key(path, 1)?.parse().ok()? })),
+];
+
+/// The parameter that a change sets; `None` if it is none.
+pub(super) fn tuning(sides: Sides<'_>, change: &Change) -> Option<Verdict> {
+    if change.path.pattern().starts_with("blkiotune/device/") {
+        return Some(device(sides, change));
+    }
+    let pattern = change.path.pattern();
+    let (holder, what) = HOLDERS.iter().find_map(|(holder, what)| {
+        let inside = pattern.strip_prefix(holder).is_some_and(|rest| rest.starts_with('/'))
+            || pattern == *holder && change.path.attribute.is_some();
+        inside.then(|| what(&change.path)).flatten().map(|what| (*holder, what))
+    })?;
+    let rest = pattern.get(holder.len()..)?.trim_start_matches('/');
+    let field = row(what.fields(), rest, change)?;
+    if let Some(why) = fixed(&what, sides.live) {
+        return Some(Verdict::waits(why));
+    }
+    Some(match value(field, sides, change) {
+        Ok(parameter) => Verdict::Tune(what, vec![parameter]),
+        Err(why) => Verdict::Waits(why),
+    })
+}
+
+fn row(fields: &'static [TunedField], rest: &str, change: &Change) -> Option<&'static TunedField> {
+    let written = match (&change.path.attribute, rest) {
+        (Some(attribute), "") => format!("@{attribute}"),
+        (Some(attribute), rest) => format!("{rest}/@{attribute}"),
+        (None, rest) => rest.to_owned(),
+    };
+    fields.iter().find(|field| field.path == written)
+}
+
+/// What a running guest has for good.
+fn fixed(what: &Tuning, live: &Element) -> Option<&'static str> {
+    let mode = live.descend(&["numatune", "memory"]).and_then(|m| m.attr("mode"));
+    (*what == Tuning::Numa && mode != Some("restrictive")).then_some(
+        "the nodes that memory comes from can be changed while it runs only where the mode is \
+         restrictive",
+    )
+}
+
+/// The parameter with the value that the manifest asks for, or with the one that says that there is
+/// none.
+fn value(field: &TunedField, sides: Sides<'_>, change: &Change) -> Result<TuningParameter, String> {
+    let element = change.path.find(&sides.overlay.merged);
+    let wanted = match change.edit {
+        Edit::Remove => None,
+        Edit::Set | Edit::Add(_) => change.path.value(&sides.overlay.merged),
+    };
+    let (value, unit) = match (&wanted, field.neutral) {
+        (Some(value), _) => (value.as_str(), element.and_then(|e| e.attr("unit"))),
+        (None, Some(neutral)) => (neutral, None),
+        (None, None) => return Err("what was set while it runs cannot be taken back".to_owned()),
+    };
+    let kib = |text: &str| memory_kib(text, unit).ok();
+    field.parameter(value, kib).ok_or_else(|| format!("{value} is not a value that can be set"))
+}
+
+/// A limit for one of the host's block devices: its path goes with the value.
+fn device(sides: Sides<'_>, change: &Change) -> Verdict {
+    let rest = change.path.steps.get(2).map_or("", |s| s.name.as_str());
+    let (Some(field), Some(path)) = (row(BLKIO_DEVICE, rest, change), key(&change.path, 1)) else {
+        return Verdict::waits("it is read only when the domain starts");
+    };
+    match value(field, sides, change) {
+        Ok(parameter) => {
+            let number = match (&parameter.value, field.form) {
+                (TuningValue::UInt(n), Form::UInt) => u64::from(*n),
+                (TuningValue::ULong(n), _) => *n,
+                _ => 0,
+            };
+            let value = TuningValue::Text(format!("{path},{number}"));
+            Verdict::Tune(Tuning::Blkio, vec![TuningParameter { value, ..parameter }])
+        }
+        Err(why) => Verdict::Waits(why),
+    }
+}
+
+/// What tells the entry at that step from the others.
+fn key(path: &Path, step: usize) -> Option<String> {
+    Some(path.steps.get(step)?.key.as_ref()?.1.clone())
+}
