@@ -1,7 +1,7 @@
 //! One object in its three states: as its last applied manifest has it, as the next boot will have
 //! it, and as it runs. What waits is worked out from the last two each time and stored nowhere.
 
-use super::live::{Live, live_changes};
+use super::live::live_changes;
 use super::normalize::{drop_implied, only_at_boot};
 use super::overlay::{Change, Side, overlay};
 use super::ownership::{Mark, read_mark, without_mark};
@@ -171,13 +171,13 @@ impl<'a> Compared<'a> {
         // a running instance keeps the mark that it was started with
         let begun = running.and_then(read_mark);
         let begun_with = begun.as_ref().and_then(Mark::applied);
+        let defined = with_manifest(Side::NextBoot, next_boot);
         let on_running = with_manifest(Side::Running, running);
         let whys = match (&on_running, running, next_boot) {
             (Some(overlay), Some(running), Some(next_boot)) => {
-                let Live { waits, .. } =
-                    live_changes(kind, overlay, running, next_boot, capabilities);
+                let live = live_changes(kind, overlay, running, next_boot, capabilities);
                 let path = |n: usize| overlay.changes.get(n).map(|c| c.path.clone());
-                waits.into_iter().filter_map(|(n, why)| Some((path(n)?, why))).collect()
+                live.waits.into_iter().filter_map(|(n, why)| Some((path(n)?, why))).collect()
             }
             _ => Vec::new(),
         };
@@ -198,9 +198,7 @@ impl<'a> Compared<'a> {
         Self {
             next_boot,
             running,
-            defined: with_manifest(Side::NextBoot, next_boot)
-                .map(|o| o.changes)
-                .unwrap_or_default(),
+            defined: defined.map(|o| o.changes).unwrap_or_default(),
             live,
             waiting,
             is_current,
@@ -238,6 +236,7 @@ impl<'a> Compared<'a> {
             (None, Some(_)) if self.is_current => Reason::ChangedWhileRunning,
             (None, _) => Reason::Waits,
         };
+        let why = self.whys.iter().find(|(p, _)| p == path && reason == Reason::Waits);
         let show = |value: Option<String>, is_there: bool| {
             value
                 .filter(|_| is_there)
@@ -249,11 +248,7 @@ impl<'a> Compared<'a> {
             next_boot: show(next_boot, self.next_boot.is_some()),
             running: show(running, self.running.is_some()),
             reason,
-            why: self
-                .whys
-                .iter()
-                .find(|(p, _)| p == path && reason == Reason::Waits)
-                .map(|(_, why)| why.clone()),
+            why: why.map(|(_, why)| why.clone()),
         }
     }
 }
