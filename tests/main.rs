@@ -33,6 +33,7 @@ fn main() -> std::process::ExitCode {
         real::trials,
         schema::trials,
     ];
-    let trials = groups.into_iter().flat_map(|trials| trials()).collect();
+    let mut trials: Vec<_> = groups.into_iter().flat_map(|trials| trials()).collect();
+    trials.push(faults::every_cell_is_shown(&trials));
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -72,6 +72,18 @@ pub struct Overlay {
     pub touched: Vec<(Path, Element)>,
 }
 
+impl Overlay {
+    /// Takes what `more` takes away, which was found in [`merged`](Self::merged).
+    pub(crate) fn take_away(&mut self, more: Self) {
+        self.changes.extend(more.changes.into_iter().filter(|c| c.edit == Edit::Remove));
+        for (path, element) in more.touched {
+            self.touched.retain(|(known, _)| *known != path);
+            self.touched.push((path, element));
+        }
+        self.merged = more.merged;
+    }
+}
+
 /// Lays the manifest `want` over the definition `live`. `last` is the manifest as it was applied
 /// last; `ignore` are paths left to others.
 pub fn overlay(

@@ -1,6 +1,6 @@
 //! Desired and observed in, a plan out: a pure function.
 
-use super::changes::{Options, Plan, Refusal, ResourceChange, StepAction};
+use super::changes::{Options, Otherwise, Plan, Refusal, ResourceChange, StepAction};
 use super::conflicts;
 use super::decide::{self, Context, Decision};
 use super::graph;
@@ -91,17 +91,18 @@ impl<'a> Planner<'a> {
                 mark => decide::update(context, desired, host, mark.is_none()),
             },
         };
-        self.check_supported(&mut decision);
+        self.check_supported(&decision);
         self.refusals.extend(decision.refusal.take());
         self.decisions.push(decision);
     }
 
-    fn check_supported(&mut self, decision: &mut Decision) {
+    fn check_supported(&mut self, decision: &Decision) {
         let kind = decision.change.id.kind;
         let ops = || {
             decision.steps.iter().filter_map(|s| match &s.action {
                 StepAction::Call(op) => Some(op),
-                StepAction::Wait { .. } => None,
+                StepAction::Wait { otherwise: Otherwise::Call(op), .. } => Some(op),
+                StepAction::Wait { otherwise: Otherwise::Fail | Otherwise::Leave, .. } => None,
             })
         };
         let mut lacks = |what: String| {
@@ -179,6 +180,7 @@ impl<'a> Planner<'a> {
     fn delete(&mut self, id: &ResourceId, mark: Option<&Mark>, reason: &str) {
         if let Some(host) = self.observed.resources.get(id) {
             let mut decision = decide::delete(self.context(id), host, mark, reason);
+            self.check_supported(&decision);
             self.refusals.extend(decision.refusal.take());
             self.decisions.push(decision);
         }

@@ -5,11 +5,13 @@ mod cut;
 mod garbage;
 mod hostile;
 mod injected;
+mod matrix;
 mod property;
 mod state_file;
 mod waits;
 
 use libtest_mimic::Trial;
+pub(crate) use matrix::every_cell_is_shown;
 
 pub(crate) fn trials() -> Vec<Trial> {
     let groups = [
@@ -18,6 +20,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         garbage::trials(),
         hostile::trials(),
         injected::trials(),
+        matrix::trials(),
         property::trials(),
         state_file::trials(),
         waits::trials(),

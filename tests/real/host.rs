@@ -4,6 +4,7 @@
 use crate::support::{Libvirtd, Needs, Proxy, Ran, run, tool, trial_if, virt};
 use libtest_mimic::Trial;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -40,7 +41,7 @@ impl Host {
         Ok(())
     }
 
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let libvirtd = Libvirtd::start();
         let proxy = Proxy::start(&libvirtd.socket());
         let uri = format!("qemu+unix:///system?socket={}", proxy.socket().display());
@@ -57,11 +58,7 @@ impl Host {
 
     /// Removes every object; a guest does not get to know.
     pub(crate) fn remove_all(&self) {
-        let is_guest = |pid: &u32| {
-            let program = fs::read_link(Path::new("/proc").join(pid.to_string()).join("exe"));
-            program.is_ok_and(|p| p.to_string_lossy().contains("qemu-system"))
-        };
-        for pid in self.libvirtd.processes().into_iter().filter(is_guest) {
+        for pid in self.guests() {
             run(Command::new("kill").args(["-KILL", &pid.to_string()]));
         }
         let deadline = Instant::now() + GONE;
@@ -85,10 +82,34 @@ impl Host {
         }
     }
 
+    /// The processes of its guests.
+    pub(crate) fn guests(&self) -> BTreeSet<u32> {
+        let is_guest = |pid: &u32| {
+            let program = fs::read_link(Path::new("/proc").join(pid.to_string()).join("exe"));
+            program.is_ok_and(|p| p.to_string_lossy().contains("qemu-system"))
+        };
+        self.libvirtd.processes().into_iter().filter(is_guest).collect()
+    }
+
+    /// Runs a command in its network.
+    pub(crate) fn inside(&self, command: &Command) -> Ran {
+        run(&mut self.libvirtd.inside(command))
+    }
+
+    /// Waits until its daemon, which was killed, is back.
+    pub(crate) fn wait_until_it_answers(&self) {
+        self.libvirtd.wait_until_it_answers();
+    }
+
     /// Runs virsh, not through the proxy, and gives what it printed.
     #[track_caller]
     pub(crate) fn virsh(&self, arguments: &[&str]) -> String {
         virsh(&self.libvirtd.qemu_uri(), arguments)
+    }
+
+    /// The URI of the host, not through the proxy.
+    pub(crate) fn qemu(&self) -> String {
+        self.libvirtd.qemu_uri()
     }
 
     pub(crate) fn names(&self, arguments: &[&str]) -> Vec<String> {

@@ -3,7 +3,7 @@
 
 use super::host::{Host, Pool, SAMPLE_DOMAINS, SAMPLE_NETWORKS, copy_samples};
 use super::samples::are_there;
-use crate::support::{Needs, Point, Strike, run, tool, trial_if, virt};
+use crate::support::{Point, Strike, run, strace, trial_if, virt};
 use libtest_mimic::Trial;
 use std::collections::BTreeSet;
 use std::fs;
@@ -52,17 +52,6 @@ fn uuids(host: &Host) -> BTreeSet<String> {
         found.extend(host.names(&[list, "--all", "--uuid"]));
     }
     found
-}
-
-/// A strace that may trace here.
-fn strace() -> Needs<PathBuf> {
-    let strace = tool("strace")?;
-    let traced = Command::new(&strace).args(["-o", "/dev/null", "true"]).status();
-    if traced.is_ok_and(|status| status.success()) {
-        Ok(strace)
-    } else {
-        Err("needs a strace that may trace".to_owned())
-    }
 }
 
 /// The calls by which a new version of the state file is made and put in place: it is written and

@@ -11,7 +11,9 @@ mod gate;
 mod held_back;
 mod host;
 mod killed;
+mod kills;
 mod libvirtd;
+mod live;
 mod lost;
 mod samples;
 mod sasl;
@@ -30,6 +32,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         convergence::trials(),
         corpus::trials(),
         libvirtd::trials(),
+        live::trials(),
         sasl::trials(),
         test_driver::trials(),
         tls::trials(),
@@ -44,6 +47,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         gate::trials(&pool),
         held_back::trials(&pool),
         killed::trials(&pool),
+        kills::trials(&pool),
         lost::trials(&pool),
         states::trials(&pool),
     ];

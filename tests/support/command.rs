@@ -95,3 +95,14 @@ pub(crate) fn tool(name: &str) -> Needs<PathBuf> {
     let mut programs = places.map(|directory| directory.join(name));
     programs.find(|program| program.is_file()).ok_or_else(|| format!("needs {name}"))
 }
+
+/// A strace that may trace here.
+pub(crate) fn strace() -> Needs<PathBuf> {
+    let strace = tool("strace")?;
+    let traced = Command::new(&strace).args(["-o", "/dev/null", "true"]).status();
+    if traced.is_ok_and(|status| status.success()) {
+        Ok(strace)
+    } else {
+        Err("needs a strace that may trace".to_owned())
+    }
+}

@@ -1,6 +1,7 @@
 //! A libvirtd of the tests' own, ended with all that it started.
 
 use super::{Needs, tool};
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
@@ -54,16 +55,24 @@ impl Libvirtd {
         command.stdout(log.try_clone().unwrap()).stderr(log);
         // an interrupt at the terminal is for the tests, which then end the daemon
         let daemon = command.process_group(0).spawn().unwrap();
-        let mut libvirtd = Self { daemon, directory };
+        let libvirtd = Self { daemon, directory };
+        libvirtd.wait_until_it_answers();
+        libvirtd
+    }
+
+    /// Waits until it takes callers, after its start or when it was killed.
+    pub(crate) fn wait_until_it_answers(&self) {
         let deadline = Instant::now() + START;
-        let answers = |l: &Self| UnixStream::connect(l.socket()).is_ok();
-        while !(libvirtd.path("pid").exists() && answers(&libvirtd)) {
-            let ended = libvirtd.daemon.try_wait().unwrap();
-            let waited = Instant::now() > deadline;
-            assert!(ended.is_none() && !waited, "no libvirtd: {ended:?}\n{}", libvirtd.logs());
+        while !(self.path("pid").exists() && UnixStream::connect(self.socket()).is_ok()) {
+            let is_there = network_of(self.daemon.id()).is_some();
+            assert!(is_there && Instant::now() < deadline, "no libvirtd\n{}", self.logs());
             std::thread::sleep(Duration::from_millis(20));
         }
-        libvirtd
+    }
+
+    /// Kills the daemon. It is started again at once; what it started goes on.
+    pub(crate) fn kill_daemon(&self) {
+        kill_daemon(&UnixStream::connect(self.socket()).unwrap());
     }
 
     /// A command that sees the daemon's network: its ports are on that loopback interface only.
@@ -142,6 +151,18 @@ impl Drop for Libvirtd {
         while left() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+}
+
+/// Kills the daemon at the other end of a connection, and waits until it is gone.
+pub(super) fn kill_daemon(connection: &UnixStream) {
+    let daemon = getsockopt(connection, PeerCredentials).unwrap().pid().to_string();
+    let kill = Command::new("kill").args(["-KILL", &daemon]).status();
+    assert!(kill.unwrap().success(), "libvirtd is not there any more");
+    let deadline = Instant::now() + END;
+    while Path::new("/proc").join(&daemon).exists() {
+        assert!(Instant::now() < deadline, "libvirtd does not die");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

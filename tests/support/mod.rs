@@ -9,7 +9,7 @@ mod proxy;
 pub(crate) mod site;
 mod trial;
 
-pub(crate) use command::{Ran, run, tool, virt};
+pub(crate) use command::{Ran, run, strace, tool, virt};
 pub(crate) use decorators::{Fault, Faulty, Recording};
 pub(crate) use guest::Guest;
 pub(crate) use libvirtd::Libvirtd;

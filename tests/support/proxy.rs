@@ -1,6 +1,7 @@
 //! A proxy between `virt` and a libvirtd: it writes down every call and, where it is told to, kills
-//! the caller, cuts its connection, or plays a daemon that is down.
+//! the caller or the daemon, cuts the connection, or plays a daemon that is down.
 
+use super::libvirtd::kill_daemon;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use std::collections::HashSet;
 use std::io::{Read as _, Write as _};
@@ -25,12 +26,16 @@ pub(crate) enum Point {
     After,
 }
 
-/// What happens to the caller.
+/// What happens then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Strike {
-    /// SIGKILL.
+    /// The caller gets SIGKILL.
     Kill,
-    /// It loses the connection.
+    /// The caller gets SIGTERM. The call and its answer pass all the same.
+    Terminate,
+    /// The daemon gets SIGKILL.
+    KillDaemon,
+    /// The caller loses the connection.
     Cut,
 }
 
@@ -77,7 +82,10 @@ impl Proxy {
                 if of_thread.lock().closed {
                     return;
                 }
-                relay(client.unwrap(), UnixStream::connect(&upstream).unwrap(), &of_thread);
+                // a daemon that is not there cannot be called
+                if let Ok(server) = UnixStream::connect(&upstream) {
+                    relay(client.unwrap(), server, &of_thread);
+                }
             }
         });
         Self { directory, shared }
@@ -189,7 +197,9 @@ impl Link {
             let strike = self.strikes_at(header.procedure);
             if let Some((Point::Before, strike)) = strike {
                 self.strike(strike);
-                return false;
+                if strike != Strike::Terminate {
+                    return false;
+                }
             }
             let mut progress = self.progress.lock().unwrap();
             progress.unanswered.insert(header.serial);
@@ -218,7 +228,8 @@ impl Link {
             progress.unanswered.remove(&packet.header.serial);
         }
         if let Some((_, strike)) = progress.held.filter(|held| held.0 == packet.header.serial) {
-            progress.over = true;
+            progress.over = strike != Strike::Terminate;
+            progress.held = None;
             self.strike(strike);
         }
         if progress.over {
@@ -230,11 +241,9 @@ impl Link {
 
     fn strike(&self, strike: Strike) {
         match strike {
-            Strike::Kill => {
-                let caller = getsockopt(&self.client, PeerCredentials).unwrap().pid();
-                let kill = Command::new("kill").args(["-KILL", &caller.to_string()]).status();
-                assert!(kill.unwrap().success(), "virt is not there any more");
-            }
+            Strike::Kill => signal("-KILL", &self.client),
+            Strike::Terminate => signal("-TERM", &self.client),
+            Strike::KillDaemon => kill_daemon(&self.server),
             Strike::Cut => shut(&self.client),
         }
     }
@@ -255,6 +264,13 @@ impl Link {
         self.shared.lock().connections -= 1;
         self.shared.ended.notify_all();
     }
+}
+
+/// Sends a signal to the caller at the other end.
+fn signal(name: &str, client: &UnixStream) {
+    let caller = getsockopt(client, PeerCredentials).unwrap().pid();
+    let kill = Command::new("kill").args([name, &caller.to_string()]).status();
+    assert!(kill.unwrap().success(), "virt is not there any more");
 }
 
 /// Gives every packet that arrives to `take`, until that says no or the stream ends.

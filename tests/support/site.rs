@@ -32,6 +32,16 @@ impl Site {
         std::fs::write(self.directory.path().join(name), text).unwrap();
     }
 
+    /// Removes a file.
+    pub(crate) fn remove(&self, name: &str) {
+        std::fs::remove_file(self.path().join(name)).unwrap();
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
     /// What the manifests ask for; none of them has an error.
     pub(crate) fn load(&self) -> Loaded {
         load(self.directory.path())

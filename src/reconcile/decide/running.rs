@@ -7,6 +7,7 @@ use crate::reconcile::live::{Live, LiveChange, live_changes};
 use crate::reconcile::normalize::only_at_boot;
 use crate::reconcile::overlay::{Change, Edit, Origin, Side};
 use crate::reconcile::ownership::{WantedMark, read_mark};
+use crate::reconcile::plan::mark_on;
 use crate::xml::Element;
 
 /// Why what a running instance has in another form waits.
@@ -23,26 +24,46 @@ pub(super) struct Running {
 }
 
 impl Running {
+    /// `last` is the manifest that was applied last, and `is_defined` says that it is this one.
     pub(super) fn of(
         context: Context<'_>,
         desired: &DesiredResource,
         host: &ObservedResource,
         last: Option<&Element>,
+        is_defined: bool,
         wanted: &WantedMark,
         next_boot: &Element,
     ) -> Self {
         let Some(live) = host.live.as_ref().filter(|_| host.state.is_active()) else {
             return Self::default();
         };
+        // a definition takes its mark along when it is started
+        let mark = read_mark(live);
+        let is_current = mark.as_ref().is_some_and(|m| wanted.is(m));
+        let started_as = mark.as_ref().map(|m| m.digest.clone());
+        let started_from = mark.filter(|_| !is_current).and_then(|m| m.applied());
+        // once it is defined for the next boot, only the instance itself knows what it should lose
+        let last = started_from.as_ref().filter(|_| is_defined).or(last);
         let mut overlay = compare(context, Side::Running, desired, live, last);
+        // a version in between may have been brought about live, and taken back since
+        if let Some(between) = mark_on(host)
+            .and_then(|m| m.previous)
+            .filter(|m| !wanted.is(m) && Some(&m.digest) != started_as.as_ref())
+            .and_then(|m| m.applied())
+        {
+            overlay.take_away(compare(
+                context,
+                Side::Running,
+                desired,
+                &overlay.merged,
+                Some(&between),
+            ));
+        }
         give_the_next_boots_macs(&mut overlay.changes, live, next_boot);
         let by_call =
             live_changes(desired.id.kind, &overlay, live, next_boot, context.capabilities);
         let mut changes = overlay.changes;
-        // a definition takes its mark along when it is started
-        let mark = read_mark(live);
-        let is_current = mark.as_ref().is_some_and(|m| wanted.is(m));
-        if let Some(started_from) = mark.filter(|_| !is_current).and_then(|m| m.applied()) {
+        if let Some(started_from) = started_from {
             // what a running instance shows in another form is compared with what it was started from
             let since = compare(context, Side::NextBoot, desired, &started_from, None).changes;
             changes.extend(since.into_iter().filter(|c| only_at_boot(&c.path)));
@@ -54,19 +75,29 @@ impl Running {
         self.live.covering(n)
     }
 
+    /// The changes of what runs that a change of the definition is about: one side may have to add
+    /// a group of which the other has a part.
+    fn about<'a>(&'a self, change: &'a Change) -> impl Iterator<Item = usize> + 'a {
+        let mine = self.changes.iter().enumerate();
+        mine.filter(|(_, c)| c.path.covers(&change.path) || change.path.covers(&c.path))
+            .map(|(n, _)| n)
+    }
+
     /// When a running guest sees a change of its definition.
     pub(super) fn effect(&self, change: &Change) -> Effect {
-        match self.changes.iter().position(|c| c.path == change.path) {
-            None => Effect::None,
-            Some(n) => self.covering(n).map_or(Effect::NextBoot, |l| l.effect),
-        }
+        let seen = self.about(change).filter(|n| !self.live.is_equal(*n));
+        let effect = |n| self.covering(n).map_or(Effect::NextBoot, |l| l.effect);
+        seen.map(effect).max().unwrap_or(Effect::None)
     }
 
     /// Why a change of the definition waits, if it does.
     pub(super) fn why(&self, change: &Change) -> Option<String> {
-        let n = self.changes.iter().position(|c| c.path == change.path)?;
-        let late = || only_at_boot(&change.path).then_some(ONLY_AT_BOOT);
-        self.live.why(n).or_else(late).map(str::to_owned)
+        let late = |n| {
+            let c: Option<&Change> = self.changes.get(n);
+            c.filter(|c| only_at_boot(&c.path)).map(|_| ONLY_AT_BOOT)
+        };
+        let mut about = self.about(change);
+        about.find_map(|n| self.live.why(n).or_else(|| late(n))).map(str::to_owned)
     }
 
     /// Who moved, where the definition has it right already.
@@ -76,7 +107,8 @@ impl Running {
 
     /// What only a start can change.
     pub(super) fn waiting(&self) -> impl Iterator<Item = &Change> {
-        self.changes.iter().enumerate().filter(|(n, _)| self.covering(*n).is_none()).map(|(_, c)| c)
+        let open = |n: usize| self.covering(n).is_none() && !self.live.is_equal(n);
+        self.changes.iter().enumerate().filter(move |(n, _)| open(*n)).map(|(_, c)| c)
     }
 }
 

@@ -38,7 +38,8 @@ pub(crate) fn update(
         _ => unpacked.as_ref(),
     };
     let mut next_boot = next_boot(context, desired, host, last);
-    let running = Running::of(context, desired, host, last, &wanted, &next_boot.merged);
+    let is_defined = mark.as_ref().is_some_and(|m| wanted.is(m));
+    let running = Running::of(context, desired, host, last, is_defined, &wanted, &next_boot.merged);
     // a guest finds what is plugged in now where it was when it boots again
     for (device, address) in &running.live.placed {
         pin_address(&mut next_boot.merged, device, address);
@@ -101,7 +102,7 @@ struct Draft<'a> {
 
 impl Draft<'_> {
     fn has_field(&self, change: &Change) -> bool {
-        self.fields.iter().any(|f| f.path == change.path)
+        self.fields.iter().any(|f| f.path.covers(&change.path))
     }
 
     /// Defines the merged definition, before all else, if it differs from what is there or carries

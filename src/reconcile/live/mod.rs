@@ -41,6 +41,8 @@ pub(crate) struct Live {
     pub(crate) changes: Vec<LiveChange>,
     /// Why the others wait, by their indices.
     pub(crate) waits: Vec<(usize, String)>,
+    /// Changes that only say in other words what runs.
+    equal: Vec<usize>,
     /// Devices that are plugged in, with the address that they have got.
     pub(crate) placed: Vec<(Element, Element)>,
 }
@@ -49,6 +51,11 @@ impl Live {
     /// What brings the change of that index about.
     pub(crate) fn covering(&self, n: usize) -> Option<&LiveChange> {
         self.changes.iter().find(|l| l.covers.contains(&n))
+    }
+
+    /// Whether the change of that index only says in other words what runs.
+    pub(crate) fn is_equal(&self, n: usize) -> bool {
+        self.equal.contains(&n)
     }
 
     /// Why the change of that index waits.
@@ -103,7 +110,7 @@ pub(crate) fn live_changes(
     let mut places = Places::of(sides);
     let mut tunings: Vec<(Tuning, Vec<TuningParameter>, Vec<usize>)> = Vec::new();
     for n in 0..overlay.changes.len() {
-        if found.covering(n).is_some() || found.why(n).is_some() {
+        if found.covering(n).is_some() || found.is_equal(n) {
             continue;
         }
         match judge(kind, sides, &mut places, n) {
@@ -117,6 +124,9 @@ pub(crate) fn live_changes(
                         }
                         None => tunings.push((what, parameters, covers.clone())),
                     }
+                }
+                if actions.is_empty() && !tunings.iter().any(|(_, _, of)| of.contains(&n)) {
+                    found.equal.push(n);
                 }
                 if !actions.is_empty() {
                     let effect = Effect::Live;

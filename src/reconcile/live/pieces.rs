@@ -12,6 +12,8 @@ const GROUPS: &[(Kind, &str)] = &[
     (Kind::Domain, "blkiotune"),
     (Kind::Domain, "blkiotune/device"),
     (Kind::Domain, "iothreadids"),
+    (Kind::Domain, "iothreadids/iothread"),
+    (Kind::Domain, "iothreadids/iothread/poll"),
     (Kind::Domain, "metadata"),
     (Kind::Domain, "devices/disk/iotune"),
     (Kind::Network, "metadata"),
@@ -29,17 +31,24 @@ pub(super) fn pieces(kind: Kind, change: &Change, live: &Element) -> Vec<Change>
         Edit::Remove => change.path.find(live),
         Edit::Set => None,
     };
-    let Some(whole) = whole.filter(|e| group && e.elements().next().is_some()) else {
+    let has_pieces = |e: &&Element| e.elements().next().is_some() || e.is("poll");
+    let Some(whole) = whole.filter(|e| group && has_pieces(e)) else {
         return vec![change.clone()];
     };
-    let attributes = whole.attributes.iter().map(|a| Change {
-        path: change.path.at(&a.name.written()),
-        edit: match change.edit {
-            Edit::Remove => Edit::Remove,
-            Edit::Add(_) | Edit::Set => Edit::Set,
-        },
-        ..change.clone()
-    });
+    // an I/O thread is something by itself, too
+    let itself = (pattern == "iothreadids/iothread").then(|| change.clone());
+    let known = key_of(change.path.steps.iter().rev().nth(1).map_or("", |s| &s.name), whole);
+    let is_key =
+        |name: &str| known.as_ref().is_some_and(|(path, _)| path.strip_prefix('@') == Some(name));
+    let attributes =
+        whole.attributes.iter().filter(|a| !is_key(&a.name.written())).map(|a| Change {
+            path: change.path.at(&a.name.written()),
+            edit: match change.edit {
+                Edit::Remove => Edit::Remove,
+                Edit::Add(_) | Edit::Set => Edit::Set,
+            },
+            ..change.clone()
+        });
     let elements = whole.elements().filter(|e| !e.is("path")).flat_map(|child| {
         let edit = match change.edit {
             Edit::Remove => Edit::Remove,
@@ -48,7 +57,7 @@ pub(super) fn pieces(kind: Kind, change: &Change, live: &Element) -> Vec<Change>
         let piece = Change { path: below(&change.path, child), edit, ..change.clone() };
         pieces(kind, &piece, live)
     });
-    attributes.chain(elements).collect()
+    itself.into_iter().chain(attributes).chain(elements).collect()
 }
 
 /// The path of `child` below an element.

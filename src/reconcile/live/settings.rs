@@ -79,6 +79,7 @@ pub(super) fn own_metadata(sides: Sides<'_>, path: &Path) -> Verdict {
 fn bare(element: &Element, uri: &str) -> Element {
     let mut bare = element.clone();
     fn strip(element: &mut Element, uri: &str) {
+        element.namespaces.retain(|declared| &*declared.uri != uri);
         if element.name.namespace.as_deref() == Some(uri) {
             element.name = Name::local(element.name.local.clone());
         }

@@ -11,7 +11,7 @@ const MOST: u32 = 1024;
 
 /// Gives a running domain the I/O threads that it is to have, and takes those that nothing uses.
 pub(super) fn io_threads(sides: Sides<'_>) -> Verdict {
-    let (have, want) = (ids(sides.live), ids(&sides.overlay.merged));
+    let (have, want) = (ids(sides.live), ids(sides.next_boot));
     let (Some(have), Some(want)) = (have, want) else {
         return Verdict::waits("the number of I/O threads cannot be read");
     };

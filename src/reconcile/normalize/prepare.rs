@@ -71,6 +71,17 @@ pub(crate) fn finish(kind: Kind, want: &Element, merged: &mut Element) {
     {
         os.remove_elements(|e| e.is("boot"));
     }
+    // a manifest that only counts its I/O threads has those with the lowest numbers
+    let count = want.child_text("iothreads").and_then(|n| n.parse().ok());
+    if want.child("iothreadids").is_none()
+        && let (Some(count), Some(ids)) = (count, merged.child_mut("iothreadids"))
+    {
+        let mut kept = 0;
+        ids.remove_elements(|_| {
+            kept += 1;
+            kept > count
+        });
+    }
     // the first console is an alias of the first serial port: the host writes it anew from that
     if let Some(devices) = merged.child_mut("devices")
         && devices.child("serial").is_some()

@@ -1,0 +1,291 @@
+//! A host at which faults strike, and an edit of manifests that is to be applied to it.
+
+use super::scenarios::{SCENARIOS, Scenario};
+use crate::support::site::{Site, converge, observe, plan_for};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Mutex, OnceLock};
+use virt::diag::Result;
+use virt::drivers::{Driver, Stop, TestDriver, TestHost};
+use virt::manifest::Loaded;
+use virt::model::{
+    Call, Capabilities, DriverEvent, Kind, Observed, Op, OpKind, Outcome, ResourceId, Scope, Target,
+};
+use virt::reconcile::{Options, Plan};
+use virt::xml::write_compact;
+
+/// How guests take the request to shut down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Guests {
+    /// They are off when it is answered.
+    Obedient,
+    /// They are off when the host is read for the third time after that.
+    Slow,
+    /// They do not hear it.
+    Deaf,
+}
+
+/// The built-in test host, with guests that take their time, and a memory for what it was asked to do.
+pub(super) struct Host {
+    driver: TestDriver,
+    guests: Guests,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Calls that arrived, with what was answered.
+    calls: Vec<(Call, Outcome)>,
+    reads: usize,
+    /// Guests that are shutting down, and how often the host is read before they are off.
+    leaving: Vec<(Target, usize)>,
+}
+
+impl Host {
+    pub(super) fn new(guests: Guests) -> Self {
+        let driver = TestDriver::open(TestHost::Default, None).unwrap();
+        Self { driver, guests, state: Mutex::default() }
+    }
+
+    /// The calls since this was last asked, and how often the host was read meanwhile.
+    pub(super) fn take(&self) -> (Vec<(Call, Outcome)>, usize) {
+        let mut state = self.state.lock().unwrap();
+        (std::mem::take(&mut state.calls), std::mem::take(&mut state.reads))
+    }
+
+    /// Lets guests that are shutting down come to their end.
+    pub(super) fn calm_down(&self) {
+        while self.state.lock().unwrap().leaving.iter().any(|(_, reads)| *reads < usize::MAX / 2) {
+            observe(self);
+        }
+    }
+
+    fn one(&self, call: &Call) -> Outcome {
+        let waits = match (self.guests, &call.op) {
+            (Guests::Slow, Op::Shutdown) => Some(2),
+            (Guests::Deaf, Op::Shutdown) => Some(usize::MAX),
+            _ => None,
+        };
+        let mut state = self.state.lock().unwrap();
+        if let Some(reads) = waits {
+            // one that is told twice goes once
+            if state.leaving.iter().all(|(target, _)| *target != call.target) {
+                state.leaving.push((call.target.clone(), reads));
+            }
+            return Outcome::Done;
+        }
+        if call.op == Op::Destroy {
+            state.leaving.retain(|(target, _)| *target != call.target);
+        }
+        drop(state);
+        self.driver.execute(std::slice::from_ref(call)).pop().unwrap()
+    }
+}
+
+impl Driver for Host {
+    fn name(&self) -> &'static str {
+        self.driver.name()
+    }
+
+    fn capabilities(&self) -> Result<Capabilities> {
+        self.driver.capabilities()
+    }
+
+    fn observe(&self, scope: &Scope) -> Result<Observed> {
+        let mut state = self.state.lock().unwrap();
+        state.reads += 1;
+        state.leaving.retain_mut(|(target, reads)| {
+            if *reads > 0 {
+                *reads -= 1;
+                return true;
+            }
+            self.driver.execute(&[Call { target: target.clone(), op: Op::Shutdown }]);
+            false
+        });
+        self.driver.observe(scope)
+    }
+
+    /// Calls come one by one: what is around this keeps the order of a batch.
+    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
+        let one = |call: &Call| {
+            let outcome = self.one(call);
+            self.state.lock().unwrap().calls.push((call.clone(), outcome.clone()));
+            outcome
+        };
+        batch.iter().map(one).collect()
+    }
+
+    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &Stop) -> Result<()> {
+        self.driver.watch(events, stop)
+    }
+}
+
+/// An edit, and what comes of it when nothing goes wrong.
+pub(super) struct Case {
+    pub(super) scenario: &'static Scenario,
+    /// The manifests that were applied last.
+    pub(super) before: Loaded,
+    pub(super) loaded: Loaded,
+    pub(super) options: Options,
+    /// What made the host as it is before.
+    history: Vec<Call>,
+    pub(super) plan: Plan,
+    /// The calls and the reads of an apply without a fault.
+    pub(super) calls: Vec<Call>,
+    pub(super) reads: usize,
+    /// The host as it is to be, whatever happens on the way.
+    pub(super) wanted: Inventory,
+    /// The running instances that the plan leaves alone.
+    running: Inventory,
+}
+
+/// All that lasts of a host, by object.
+pub(super) type Inventory = BTreeMap<ResourceId, String>;
+
+/// What takes something away from a guest or from the host.
+pub(super) const DISRUPTIVE: [OpKind; 5] =
+    [OpKind::Undefine, OpKind::Shutdown, OpKind::Destroy, OpKind::Suspend, OpKind::Detach];
+
+/// Every edit.
+pub(super) fn cases() -> &'static [Case] {
+    static CASES: OnceLock<Vec<Case>> = OnceLock::new();
+    CASES.get_or_init(|| SCENARIOS.iter().map(Case::new).collect())
+}
+
+/// Between them the edits lead to every operation, of each kind of resource that takes it, and to a
+/// wait.
+pub(super) fn every_kind_of_step_is_met() {
+    let met: BTreeSet<(Kind, OpKind)> = cases()
+        .iter()
+        .flat_map(|case| &case.calls)
+        .map(|call| (call.target.id.kind, call.op.kind()))
+        .collect();
+    let operations = Host::new(Guests::Obedient).capabilities().unwrap().operations;
+    // no plan changes a network's title or description while it runs
+    let unused = (Kind::Network, OpKind::SetMetadata);
+    let missing: Vec<_> = operations.difference(&met).filter(|op| **op != unused).collect();
+    assert!(missing.is_empty(), "no step of any case is {missing:?}");
+    let waits = |case: &Case| case.reads > 0;
+    assert!(cases().iter().any(waits), "no step of any case waits");
+}
+
+impl Case {
+    fn new(scenario: &'static Scenario) -> Self {
+        let options = (scenario.options)();
+        let load = |text| Site::new(&[("all.toml", text)]).load();
+        let host = Host::new(Guests::Obedient);
+        let before = load(scenario.before);
+        assert!(converge(&host, &before, &Options::default()).1.is_done(), "{}", scenario.name);
+        host.execute(&(scenario.by_hand)());
+        let history = host.take().0.into_iter().map(|(call, _)| call).collect();
+        let mut case = Self {
+            scenario,
+            plan: plan_for(&host, &before, &Options::default()),
+            before,
+            loaded: load(scenario.after),
+            options,
+            history,
+            calls: Vec::new(),
+            reads: 0,
+            wanted: Inventory::new(),
+            running: Inventory::new(),
+        };
+        let host = case.host();
+        case.plan = plan_for(&host, &case.loaded, &case.options);
+        assert!(case.plan.refusals.is_empty(), "{}: {:?}", scenario.name, case.plan.refusals);
+        host.take();
+        let report = crate::support::site::walk(&case.plan, &host);
+        assert!(report.is_done(), "{}: {report:?}", scenario.name);
+        let (calls, reads) = host.take();
+        case.calls = calls.into_iter().map(|(call, _)| call).collect();
+        case.reads = reads;
+        case.wanted = inventory(&observe(&host));
+        let mut running = instances(&observe(&case.host()));
+        running.retain(|id, _| !case.is_disrupted(id));
+        Self { running, ..case }
+    }
+
+    /// The host as it is before the edit is applied.
+    pub(super) fn host(&self) -> Host {
+        let host = Host::new(Guests::Obedient);
+        let outcomes = host.execute(&self.history);
+        assert!(outcomes.iter().all(|o| *o == Outcome::Done), "{outcomes:?}");
+        host.take();
+        Host { guests: self.scenario.guests, ..host }
+    }
+
+    /// Whether the plan has this.
+    fn has(&self, id: &ResourceId, op: OpKind) -> bool {
+        self.calls.iter().any(|call| call.target.id == *id && call.op.kind() == op)
+    }
+
+    fn is_disrupted(&self, id: &ResourceId) -> bool {
+        DISRUPTIVE.into_iter().any(|op| op != OpKind::Detach && self.has(id, op))
+    }
+
+    /// Holds calls to the plan as it was approved: nobody is stopped and nothing removed beyond it.
+    #[track_caller]
+    pub(super) fn approved(&self, calls: &[(Call, Outcome)], after: &str) {
+        for (call, _) in calls {
+            let kind = call.op.kind();
+            let approved = !DISRUPTIVE.contains(&kind) || self.has(&call.target.id, kind);
+            assert!(approved, "{after}: {kind} {} was never planned", call.target.id);
+        }
+    }
+
+    /// Holds the host to what it is to be: nothing is lost or doubled, no guest was started anew.
+    #[track_caller]
+    pub(super) fn is_as_wanted(&self, host: &dyn Driver, after: &str) {
+        let observed = observe(host);
+        let found = inventory(&observed);
+        for (id, wanted) in &self.wanted {
+            let there = found.get(id).map_or("nothing", String::as_str);
+            assert!(there == wanted, "{after}: {id} is\n{there}\nand not\n{wanted}");
+        }
+        assert_eq!(found.len(), self.wanted.len(), "{after}: there is more than there was");
+        let uuids: BTreeSet<_> = observed.resources.values().map(|r| (r.id.kind, r.uuid)).collect();
+        assert_eq!(uuids.len(), found.len(), "{after}: two objects have one UUID");
+        let now = instances(&observed);
+        for (id, instance) in &self.running {
+            assert_eq!(now.get(id), Some(instance), "{after}: {id} is another instance");
+        }
+    }
+}
+
+impl Case {
+    /// Holds the host to what must be so whoever else changed it: what is asked for is there, once,
+    /// and what is a stranger's is as it was.
+    #[track_caller]
+    pub(super) fn is_whole(&self, host: &dyn Driver, after: &str) {
+        let observed = observe(host);
+        let found = inventory(&observed);
+        let uuids: BTreeSet<_> = observed.resources.values().map(|r| (r.id.kind, r.uuid)).collect();
+        assert_eq!(uuids.len(), found.len(), "{after}: two objects have one UUID");
+        for (id, wanted) in &self.wanted {
+            let there = found.get(id);
+            assert!(there.is_some(), "{after}: {id} is lost");
+            let ours = self.loaded.desired.resources.contains_key(id);
+            assert!(ours || there == Some(wanted), "{after}: {id} is a stranger's, and changed");
+        }
+    }
+}
+
+/// All that lasts of the objects. The ids of running instances do not.
+pub(super) fn inventory(observed: &Observed) -> Inventory {
+    let line = |r: &virt::model::ObservedResource| {
+        let persistent = r.persistent.as_ref().map(write_compact).unwrap_or_default();
+        let live = r.live.clone().map(|mut live| {
+            live.remove_attr("id");
+            write_compact(&live)
+        });
+        format!("{} {:?} {}\n{persistent}\n{live:?}", r.uuid, r.state, r.autostart)
+    };
+    observed.resources.iter().map(|(id, r)| (id.clone(), line(r))).collect()
+}
+
+/// The ids of running domains.
+fn instances(observed: &Observed) -> Inventory {
+    let domains = observed.resources.values().filter(|r| r.id.kind == Kind::Domain);
+    let id = |r: &virt::model::ObservedResource| Some(r.live.as_ref()?.attr("id")?.to_owned());
+    domains.filter_map(|r| Some((r.id.clone(), id(r)?))).collect()
+}

@@ -1,0 +1,178 @@
+//! The fault matrix: what goes wrong, and when, in every step of every kind. Each cell is a trial here,
+//! or names the one that shows it.
+
+mod connection;
+mod host;
+mod others;
+mod scenarios;
+mod sources;
+mod storage;
+mod strike;
+
+use crate::support::{strace, trial, trial_if};
+use libtest_mimic::Trial;
+use std::path::Path;
+use strike::Column;
+
+/// What a cell of the matrix is shown by.
+#[derive(Clone, Copy)]
+enum Cell {
+    /// A trial of this name in this directory, which gives the number of its runs.
+    Here(fn(Column) -> usize),
+    /// The same with strace.
+    Traced(fn(Column, &Path) -> usize),
+    /// Another trial.
+    By(&'static str),
+    /// The fault cannot happen then.
+    Never,
+    /// Nothing yet: what it is about is still to be built.
+    Missing(&'static str),
+}
+
+use Cell::{By, Here, Missing, Never, Traced};
+
+const CUT: Cell = By("faults/cut/after_any_byte_the_next_apply_converges");
+const TERMINATED: Cell = By("real/kills/of_the_program_by_sigterm");
+const LIBVIRT_FULL: Cell = By("real/kills/libvirtd_without_room");
+const WATCH: Cell = Missing("virt watch");
+const LOCK: Cell = Missing("the lock of a host");
+const ON_MANIFESTS: [Cell; 5] = [WATCH, Never, Never, Never, WATCH];
+
+/// Faults 1 to 23; for each whether it strikes before a step, when its request is sent, when it has its
+/// effect, when its reply has come, and while nothing is done.
+const MATRIX: [(&str, [Cell; 5]); 23] = [
+    ("the program is killed", in_steps(connection::program_killed, WATCH)),
+    ("the program is told to end", [TERMINATED, TERMINATED, TERMINATED, TERMINATED, WATCH]),
+    ("power is lost", {
+        let all = By("faults/matrix/F03a");
+        [Traced(|_, strace| storage::power_lost(strace)), all, all, all, WATCH]
+    }),
+    ("the daemon is killed", in_steps(connection::daemon_killed, WATCH)),
+    ("the daemon is another version", in_steps(connection::daemon_of_another_version, WATCH)),
+    ("the connection is cut after a request", {
+        let cut = Here(connection::connection_cut);
+        [Never, cut, cut, Never, Never]
+    }),
+    ("the connection is cut within a packet", [Never, CUT, CUT, Never, WATCH]),
+    ("the reply is late", {
+        let late = Here(connection::reply_late);
+        [Never, late, late, Never, WATCH]
+    }),
+    (
+        "the reply is none, comes twice, or events flood",
+        [
+            Never,
+            By("faults/hostile/a_reply_to_no_call"),
+            By("faults/hostile/a_reply_that_comes_twice"),
+            By("faults/hostile/events_without_end_before_each_reply"),
+            WATCH,
+        ],
+    ),
+    ("two applies on one host", [LOCK, LOCK, LOCK, LOCK, WATCH]),
+    ("two applies of the same manifests", in_steps(others::two_machines, WATCH)),
+    ("two applies of different manifests", in_steps(others::other_manifests, WATCH)),
+    ("a person changes the host", in_steps(others::by_hand, WATCH)),
+    ("no room for our state", traced(storage::no_room, WATCH)),
+    ("an error of the disk under our state", traced(storage::disk_error, WATCH)),
+    (
+        "no room for the driver's definitions",
+        [LIBVIRT_FULL, LIBVIRT_FULL, LIBVIRT_FULL, LIBVIRT_FULL, WATCH],
+    ),
+    ("the clock is set", {
+        let leaps = Here(sources::leaps_of_the_clock);
+        [
+            Here(sources::no_wall_clock),
+            leaps,
+            By("faults/matrix/F17b"),
+            By("faults/matrix/F17b"),
+            WATCH,
+        ]
+    }),
+    ("a manifest is half written", ON_MANIFESTS),
+    ("an editor swaps a manifest", [Never, Never, Never, Never, WATCH]),
+    ("the directory of the manifests is swapped", ON_MANIFESTS),
+    ("events of files are lost", [Never, Never, Never, Never, WATCH]),
+    ("all manifests are gone", before(sources::all_manifests_gone)),
+    ("one manifest is invalid", before(sources::one_manifest_invalid)),
+];
+
+const fn in_steps(shown: fn(Column) -> usize, idle: Cell) -> [Cell; 5] {
+    [Here(shown), Here(shown), Here(shown), Here(shown), idle]
+}
+
+const fn traced(shown: fn(Column, &Path) -> usize, idle: Cell) -> [Cell; 5] {
+    [Traced(shown), Traced(shown), Traced(shown), Traced(shown), idle]
+}
+
+/// Of faults that an apply meets once, before it begins.
+const fn before(shown: fn(Column) -> usize) -> [Cell; 5] {
+    [Here(shown), Never, Never, Never, WATCH]
+}
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let mut trials = vec![
+        trial("faults/matrix/every_kind_of_step_is_met", host::every_kind_of_step_is_met),
+        trial("faults/matrix/without_a_fault", connection::undisturbed),
+    ];
+    for (name, fault, cell, column) in cells() {
+        let Some(column) = column else { continue };
+        let name = format!("faults/matrix/{name}");
+        match cell {
+            Here(shown) => {
+                let title = name.clone();
+                trials.push(trial(name, move || says(&title, fault, shown(column))));
+            }
+            Traced(shown) => {
+                let title = name.clone();
+                trials.push(trial_if(strace(), name, move |strace| {
+                    says(&title, fault, shown(column, &strace));
+                }));
+            }
+            By(_) | Never | Missing(_) => {}
+        }
+    }
+    trials
+}
+
+/// The columns by their letters. In the last nothing is done.
+const COLUMNS: [(char, Option<Column>); 5] = [
+    ('a', Some(Column::A)),
+    ('b', Some(Column::B)),
+    ('c', Some(Column::C)),
+    ('d', Some(Column::D)),
+    ('e', None),
+];
+
+/// Every cell with its name, its fault and its column.
+fn cells() -> Vec<(String, &'static str, Cell, Option<Column>)> {
+    let mut cells = Vec::new();
+    for (number, (fault, row)) in (1..).zip(MATRIX) {
+        for (cell, (letter, column)) in row.into_iter().zip(COLUMNS) {
+            cells.push((format!("F{number:02}{letter}"), fault, cell, column));
+        }
+    }
+    cells
+}
+
+#[expect(clippy::print_stdout, reason = "how many runs it was is worth seeing")]
+fn says(name: &str, fault: &str, runs: usize) {
+    assert!(runs > 0, "{name}: no runs");
+    println!("{name}: {fault}: {runs} runs");
+}
+
+/// Of all trials: each cell is shown by one that there is, and what is missing is missing.
+pub(crate) fn every_cell_is_shown(trials: &[Trial]) -> Trial {
+    let names: Vec<String> = trials.iter().map(|trial| trial.name().to_owned()).collect();
+    trial("faults/matrix/every_cell_is_shown", move || {
+        for (name, fault, cell, column) in cells() {
+            let own = format!("faults/matrix/{name}");
+            let there = |name: &str| names.iter().any(|n| n == name);
+            match cell {
+                Here(_) | Traced(_) => assert!(column.is_some() && there(&own), "{name}: {fault}"),
+                By(other) => assert!(there(other), "{name}: {fault}: there is no {other}"),
+                Missing(what) => assert!(!there(&own), "{name}: {fault}: {what} has come"),
+                Never => {}
+            }
+        }
+    })
+}
