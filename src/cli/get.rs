@@ -29,7 +29,7 @@ pub(crate) fn run(context: &Context, args: &GetArgs) -> Run {
     }
     let single = selection.single().and_then(|id| observed.resources.get(id));
     context.output.result(&match single {
-        Some(object) => in_states(context, &host.uri, object, args.explain),
+        Some(object) => in_states(context, &host, object, args.explain),
         None => {
             let wanted = observed.resources.values().filter(|r| selection.includes(&r.id));
             let shown: Vec<Shown> = wanted.map(Shown::new).collect();
@@ -40,11 +40,11 @@ pub(crate) fn run(context: &Context, args: &GetArgs) -> Run {
 }
 
 /// One object, as its manifest has it, as its next boot will have it, and as it runs.
-fn in_states(context: &Context, uri: &str, object: &ObservedResource, explain: bool) -> String {
-    let (shown, states) = (Shown::new(object), states(object, explain));
+fn in_states(context: &Context, host: &Host, object: &ObservedResource, explain: bool) -> String {
+    let (shown, states) = (Shown::new(object), states(object, &host.capabilities, explain));
     match context.output.format {
         Format::Human => view::states::human(&shown, object, &states, context.output),
-        Format::Json => json::line(&view::states::json(shown.object, uri, &states)),
+        Format::Json => json::line(&view::states::json(shown.object, &host.uri, &states)),
     }
 }
 

@@ -6,7 +6,7 @@
 //! are pure.
 
 use super::normalize::{self, Rule, Unit};
-use super::pairing::{List, nth_named, pair};
+use super::pairing::{List, is_emptied, nth_named, pair};
 use super::secret::REDACTED;
 use super::uncounted::Uncounted;
 use super::words::{summary, with_unit};
@@ -157,7 +157,7 @@ impl<'a> Walk<'a> {
     }
 
     fn element(&mut self, live: &mut Element, want: &Element, last: Option<&Element>) {
-        self.replace_other_type(live, want);
+        normalize::drop_other_source(&self.path, want, live);
         if let Some((attribute, was)) = normalize::respell(want, live) {
             let said = || want.attr(attribute).map(str::to_owned);
             self.pass_over(|path| path.at(attribute), said, || Some(was), Rule::Netmask);
@@ -165,21 +165,6 @@ impl<'a> Walk<'a> {
         self.attributes(live, want, last);
         self.text(live, want, last);
         self.children(live, want, last);
-    }
-
-    /// A device whose `type` changes keeps its identity (target, MAC, address) but not the source
-    /// of its old type.
-    fn replace_other_type(&self, live: &mut Element, want: &Element) {
-        let in_devices = self.path.steps.len() == 2
-            && self.path.steps.first().is_some_and(|s| s.name == "devices");
-        let (new, old) = (want.attr("type"), live.attr("type"));
-        if in_devices && new.is_some() && new != old {
-            live.remove_elements(|e| {
-                ["source", "virtualport", "script", "protocol", "portOptions"]
-                    .iter()
-                    .any(|name| e.is(name))
-            });
-        }
     }
 
     fn attributes(&mut self, live: &mut Element, want: &Element, last: Option<&Element>) {
@@ -366,14 +351,17 @@ impl<'a> Walk<'a> {
                 .get(n)
                 .copied()
                 .flatten()
-                .is_some_and(|l| !last_of_want.contains(&Some(l)));
+                .filter(|l| !last_of_want.contains(&Some(*l)))
+                .and_then(|l| last.get(l))
+                .is_some_and(|was| !is_emptied(was, extra));
             let path = self.path.join(list.step_of(extra, n, count));
             let stays = !governs && (!was_ours || normalize::is_kept(&path));
-            let unlimited = self.side == Side::Running && normalize::is_no_limit(&path, extra);
-            if taken || stays || unlimited {
+            if taken || stays {
                 continue;
             }
-            if let Some(rule) = self.skips(&path, "") {
+            let unlimited = self.side == Side::Running && normalize::is_no_limit(&path, extra);
+            let rule = self.skips(&path, "").or(unlimited.then_some(Rule::NoLimit));
+            if let Some(rule) = rule {
                 self.pass_over(|_| path, || None, || Some(summary(extra)), rule);
                 continue;
             }

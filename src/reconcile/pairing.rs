@@ -103,3 +103,9 @@ pub(super) fn nth_named<'a>(
 ) -> Option<&'a mut Element> {
     parent.elements_mut().filter(|e| e.name == *name).nth(n)
 }
+
+/// Whether nothing is left of what was in an element: some hosts keep the empty one for good.
+pub(super) fn is_emptied(was: &Element, is: &Element) -> bool {
+    let is_empty = is.attributes.is_empty() && is.elements().next().is_none() && !is.has_text();
+    is_empty && was.elements().next().is_some()
+}

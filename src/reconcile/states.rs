@@ -1,6 +1,7 @@
 //! One object in its three states: as its last applied manifest has it, as the next boot will have
 //! it, and as it runs. What waits is worked out from the last two each time and stored nowhere.
 
+use super::live::live_changes;
 use super::normalize::{drop_implied, only_at_boot};
 use super::overlay::{Change, Side, overlay};
 use super::ownership::{Mark, read_mark, without_mark};
@@ -8,7 +9,7 @@ use super::plan::mark_on;
 use super::secret::{REDACTED, is_secret};
 use super::status::runs_as_asked;
 use super::uncounted::{Uncounted, uncounted};
-use crate::model::{Kind, ObservedResource, ResourceId};
+use crate::model::{Capabilities, Kind, ObservedResource, ResourceId};
 use crate::xml::{Element, Path};
 use jiff::Timestamp;
 
@@ -44,6 +45,8 @@ pub struct StateRow {
     pub running: Option<String>,
     /// Why they differ.
     pub reason: Reason,
+    /// Why it cannot be changed while it runs, if that is why it waits.
+    pub why: Option<String>,
 }
 
 /// Why a field is not the same in all states.
@@ -70,10 +73,10 @@ impl Reason {
 }
 
 /// Works out where the states of an object differ; with `explain`, what is not counted, too.
-pub fn states(host: &ObservedResource, explain: bool) -> States {
+pub fn states(host: &ObservedResource, capabilities: &Capabilities, explain: bool) -> States {
     let mark = mark_on(host);
     let applied = mark.as_ref().and_then(Mark::applied);
-    let found = Compared::of(host, mark.as_ref(), applied.as_ref());
+    let found = Compared::of(host, capabilities, mark.as_ref(), applied.as_ref());
     let mut rows = mark.as_ref().map(|mark| settings(host, mark)).unwrap_or_default();
     rows.extend(found.rows());
     let ignore = mark.as_ref().map_or(&[][..], |m| &m.ignore);
@@ -119,6 +122,7 @@ fn settings(host: &ObservedResource, mark: &Mark) -> Vec<StateRow> {
         next_boot,
         running,
         reason: Reason::ChangedOnHost,
+        why: None,
     };
     let mut rows = Vec::new();
     if let Some(power) = mark.power.filter(|power| !runs_as_asked(host, *power)) {
@@ -143,32 +147,48 @@ struct Compared<'a> {
     waiting: Vec<Change>,
     /// Whether what is running was started from the last applied manifest.
     is_current: bool,
+    /// Why fields of what is running wait.
+    whys: Vec<(Path, String)>,
 }
 
 impl<'a> Compared<'a> {
-    fn of(host: &'a ObservedResource, mark: Option<&Mark>, applied: Option<&Element>) -> Self {
+    fn of(
+        host: &'a ObservedResource,
+        capabilities: &Capabilities,
+        mark: Option<&Mark>,
+        applied: Option<&Element>,
+    ) -> Self {
         let kind = host.id.kind;
         let ignore = mark.map_or(&[][..], |m| &m.ignore);
         let next_boot = host.persistent.as_ref();
         let running = host.live.as_ref().filter(|_| host.state.is_active());
         let laid = |side, there: &Element, want: &Element, last: Option<&Element>| {
-            overlay(kind, side, there, want, last, ignore).changes
+            overlay(kind, side, there, want, last, ignore)
         };
         let with_manifest = |side, there: Option<&Element>| {
-            let both = there.zip(applied);
-            both.map(|(there, want)| laid(side, there, want, Some(want))).unwrap_or_default()
+            there.zip(applied).map(|(there, want)| laid(side, there, want, Some(want)))
         };
         // a running instance keeps the mark that it was started with
         let begun = running.and_then(read_mark);
         let begun_with = begun.as_ref().and_then(Mark::applied);
-        let mut live = with_manifest(Side::Running, running);
+        let defined = with_manifest(Side::NextBoot, next_boot);
+        let on_running = with_manifest(Side::Running, running);
+        let whys = match (&on_running, running, next_boot) {
+            (Some(overlay), Some(running), Some(next_boot)) => {
+                let live = live_changes(kind, overlay, running, next_boot, capabilities);
+                let path = |n: usize| overlay.changes.get(n).map(|c| c.path.clone());
+                live.waits.into_iter().filter_map(|(n, why)| Some((path(n)?, why))).collect()
+            }
+            _ => Vec::new(),
+        };
+        let mut live = on_running.map(|o| o.changes).unwrap_or_default();
         if let (Some(begun_with), Some(applied)) = (&begun_with, applied) {
             // what it shows in another form is compared with what it was started from
-            let since = laid(Side::NextBoot, begun_with, applied, Some(begun_with));
+            let since = laid(Side::NextBoot, begun_with, applied, Some(begun_with)).changes;
             live.extend(since.into_iter().filter(|c| only_at_boot(&c.path)));
         }
         let waiting = running.zip(next_boot).map(|(running, next_boot)| {
-            laid(Side::Running, running, &without_mark(next_boot), begun_with.as_ref())
+            laid(Side::Running, running, &without_mark(next_boot), begun_with.as_ref()).changes
         });
         let mut waiting = waiting.unwrap_or_default();
         if let Some(applied) = applied {
@@ -178,10 +198,11 @@ impl<'a> Compared<'a> {
         Self {
             next_boot,
             running,
-            defined: with_manifest(Side::NextBoot, next_boot),
+            defined: defined.map(|o| o.changes).unwrap_or_default(),
             live,
             waiting,
             is_current,
+            whys,
         }
     }
 
@@ -215,6 +236,7 @@ impl<'a> Compared<'a> {
             (None, Some(_)) if self.is_current => Reason::ChangedWhileRunning,
             (None, _) => Reason::Waits,
         };
+        let why = self.whys.iter().find(|(p, _)| p == path && reason == Reason::Waits);
         let show = |value: Option<String>, is_there: bool| {
             value
                 .filter(|_| is_there)
@@ -226,6 +248,7 @@ impl<'a> Compared<'a> {
             next_boot: show(next_boot, self.next_boot.is_some()),
             running: show(running, self.running.is_some()),
             reason,
+            why: why.map(|(_, why)| why.clone()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Differences that are not counted, each with the rule behind it: what `--explain` shows.
 
 use super::normalize::{self, Rule};
-use super::overlay::{Side, explained};
+use super::overlay::{Change, Edit, Side, explained};
 use super::ownership::without_mark;
 use super::secret::{REDACTED, is_secret};
 use crate::model::Kind;
@@ -37,9 +37,9 @@ pub(crate) fn uncounted(
     let is_counted = |path: &Path| laid.changes.iter().any(|c| c.path.covers(path));
     let only = there.changes.into_iter().filter(|c| c.before.is_none() && !is_counted(&c.path));
     found.extend(only.map(|c| Uncounted {
+        rule: added_by(side, &c, ignore),
         manifest: None,
         host: c.after,
-        rule: added_by(&c.path, ignore),
         path: c.path,
     }));
     let by_itself =
@@ -54,13 +54,13 @@ pub(crate) fn uncounted(
     found
 }
 
-fn added_by(path: &Path, ignore: &[Path]) -> Rule {
-    if ignore.iter().any(|i| i.covers(path)) {
-        Rule::Ignored
-    } else if normalize::is_kept(path) {
-        Rule::Identity
-    } else {
-        Rule::FilledIn
+fn added_by(side: Side, change: &Change, ignore: &[Path]) -> Rule {
+    let path = &change.path;
+    match &change.edit {
+        _ if ignore.iter().any(|i| i.covers(path)) => Rule::Ignored,
+        _ if normalize::is_kept(path) => Rule::Identity,
+        Edit::Add(e) if side == Side::Running && normalize::is_no_limit(path, e) => Rule::NoLimit,
+        Edit::Add(_) | Edit::Set | Edit::Remove => Rule::FilledIn,
     }
 }
 
@@ -105,6 +105,7 @@ mod tests {
         ("<memory>2048</memory>", "<memory>1900</memory>", "memory", Rule::WholeMib),
         ("<cpu mode='custom'/>", "<cpu mode='host-model'/>", "cpu/@mode", Rule::OnlyAtBoot),
         ("<cpu mode='custom'/>", "<cpu/>", "cpu/@mode", Rule::OnlyAtBoot),
+        ("<cputune><quota>-1</quota></cputune>", "", "cputune", Rule::NoLimit),
         ("<serial tty='/dev/pts/1'/>", "<serial/>", "serial/@tty", Rule::OwnAffair),
     ];
 

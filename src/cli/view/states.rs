@@ -77,7 +77,11 @@ fn table(rows: &[StateRow], states: &States, output: Output) -> String {
     let mut lines: Vec<Vec<String>> = vec![head.collect()];
     lines.extend(rows.iter().map(|row| {
         let values = sides.iter().map(|(_, of)| value(of(row)));
-        let reason = row.reason.words(states.id.kind).to_owned();
+        let words = row.reason.words(states.id.kind);
+        let reason = match &row.why {
+            Some(why) => format!("{words}: {}", escape(why)),
+            None => words.to_owned(),
+        };
         [escape(&row.path.to_string())].into_iter().chain(values).chain([reason]).collect()
     }));
     let last = sides.len() + 1;
@@ -130,6 +134,7 @@ pub(crate) fn json(mut object: Value, connection: &str, states: &States) -> Valu
             "next_boot": row.next_boot,
             "running": row.running,
             "reason": row.reason.words(states.id.kind),
+            "why": row.why,
         })
     };
     let passed_over = states.uncounted.iter().map(|(side, u)| {

@@ -14,6 +14,6 @@ pub(crate) use defaults::{
     is_discarded, is_kept, is_no_limit, never_compared, only_at_boot, vanishes,
 };
 pub(crate) use kinds::{governed, is_whole_list, key_of, keys, label, same_identity};
-pub(crate) use prepare::{drop_implied, finish, is_implied, prepare, respell};
+pub(crate) use prepare::{drop_implied, drop_other_source, finish, is_implied, prepare, respell};
 pub use rule::Rule;
 pub(crate) use values::{Unit, amount, quantity, quantity_attribute, same_value};

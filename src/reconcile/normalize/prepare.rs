@@ -54,6 +54,21 @@ pub(crate) fn respell(want: &Element, live: &mut Element) -> Option<(&'static st
     None
 }
 
+/// A device whose `type` changes keeps its identity (target, MAC, address) but not the source
+/// of its old type.
+pub(crate) fn drop_other_source(path: &Path, want: &Element, live: &mut Element) {
+    let in_devices =
+        path.steps.len() == 2 && path.steps.first().is_some_and(|s| s.name == "devices");
+    let (new, old) = (want.attr("type"), live.attr("type"));
+    if in_devices && new.is_some() && new != old {
+        live.remove_elements(|e| {
+            ["source", "virtualport", "script", "protocol", "portOptions"]
+                .iter()
+                .any(|name| e.is(name))
+        });
+    }
+}
+
 /// Takes out of a merged definition what the manifest's choice makes wrong and the host fills in
 /// again.
 pub(crate) fn finish(kind: Kind, want: &Element, merged: &mut Element) {

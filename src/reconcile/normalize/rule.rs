@@ -39,6 +39,8 @@ pub enum Rule {
     FirstUnit,
     /// What the host takes where nothing is written, and does not write.
     Default,
+    /// A limit that is none.
+    NoLimit,
     /// What something beside it says already.
     Implied,
     /// What only a running instance has, or is the host's own affair.
@@ -53,7 +55,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::FilledIn,
         Self::Identity,
         Self::Blanks,
@@ -72,6 +74,7 @@ impl Rule {
         Self::Auto,
         Self::FirstUnit,
         Self::Default,
+        Self::NoLimit,
         Self::Implied,
         Self::OwnAffair,
         Self::OnlyAtBoot,
@@ -109,6 +112,7 @@ impl Rule {
             Self::Auto => ("auto", "chosen by the host, as the manifest asks"),
             Self::FirstUnit => ("first-unit", "the first unit of that iSCSI target"),
             Self::Default => ("default", "the default, which the host does not write"),
+            Self::NoLimit => ("no-limit", "no limit, which is what leaving it out says"),
             Self::Implied => ("implied", "said already by what stands beside it"),
             Self::OwnAffair => ("own-affair", "the host's own affair"),
             Self::OnlyAtBoot => ("only-at-boot", "shown in another form while it runs"),
