@@ -262,7 +262,10 @@ impl Case {
         let uuids: BTreeSet<_> = observed.resources.values().map(|r| (r.id.kind, r.uuid)).collect();
         assert_eq!(uuids.len(), found.len(), "{after}: two objects have one UUID");
         for (id, wanted) in &self.wanted {
-            let there = found.get(id);
+            // a name may be a matter of dispute, and the UUID tells all the same
+            let uuid = |line: &String| line.split(' ').next().map(str::to_owned);
+            let known = || found.values().find(|line| uuid(line) == uuid(wanted));
+            let there = found.get(id).or_else(known);
             assert!(there.is_some(), "{after}: {id} is lost");
             let ours = self.loaded.desired.resources.contains_key(id);
             assert!(ours || there == Some(wanted), "{after}: {id} is a stranger's, and changed");
