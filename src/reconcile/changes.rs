@@ -139,6 +139,24 @@ pub struct ResourceChange {
     pub span: Span,
 }
 
+impl ResourceChange {
+    /// Nothing that happens to a resource.
+    pub(crate) fn nothing(id: ResourceId, span: Span) -> Self {
+        Self {
+            id,
+            action: Action::NoOp,
+            effect: Effect::None,
+            reason: String::new(),
+            fields: Vec::new(),
+            pending: Vec::new(),
+            uncounted: Vec::new(),
+            before: None,
+            after: None,
+            span,
+        }
+    }
+}
+
 /// What a wait is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

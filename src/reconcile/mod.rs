@@ -4,6 +4,7 @@
 //! values; only `apply` and `observe` talk to a driver.
 
 mod apply;
+mod aside;
 mod changes;
 mod conflicts;
 mod decide;

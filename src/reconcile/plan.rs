@@ -1,5 +1,6 @@
 //! Desired and observed in, a plan out: a pure function.
 
+use super::aside::{self, Card};
 use super::changes::{Options, Otherwise, Plan, Refusal, ResourceChange, StepAction};
 use super::conflicts;
 use super::decide::{self, Context, Decision};
@@ -7,7 +8,7 @@ use super::graph;
 use super::ownership::{Mark, digest, read_mark};
 use super::renames::{rename_first, renamed, under};
 use crate::diag::Diagnostics;
-use crate::model::domain::{Domain, InterfaceSource};
+use crate::model::domain::Domain;
 use crate::model::{
     Capabilities, Desired, DesiredResource, Kind, Observed, ObservedResource, Op, OpKind,
     ResourceId,
@@ -32,19 +33,20 @@ pub fn plan(
         held_back,
         refusals: Vec::new(),
         decisions: Vec::new(),
-        users: users(observed),
+        cards: aside::cards(observed),
     };
     let orphans = p.orphans();
     let pruned = p.pruned(&orphans);
     // a guest that goes too is not cut off
     let going: BTreeSet<&ResourceId> = options.delete.iter().chain(&pruned).collect();
-    for users in p.users.values_mut() {
-        users.retain(|name| !going.iter().any(|id| id.kind == Kind::Domain && id.name == *name));
+    for cards in p.cards.values_mut() {
+        cards.retain(|card| !going.contains(&card.guest.id));
     }
     for resource in desired.resources.values() {
         p.resource(resource);
     }
     p.remove(&pruned);
+    p.finish_restarts();
     p.finish(orphans)
 }
 
@@ -57,8 +59,8 @@ struct Planner<'a> {
     held_back: BTreeMap<ResourceId, String>,
     refusals: Vec<Refusal>,
     decisions: Vec<Decision>,
-    /// Running domains by the network they use.
-    users: BTreeMap<String, Vec<String>>,
+    /// Cards of running domains by the network they are on.
+    cards: BTreeMap<String, Vec<Card>>,
 }
 
 impl<'a> Planner<'a> {
@@ -67,12 +69,12 @@ impl<'a> Planner<'a> {
     }
 
     fn context(&self, id: &ResourceId) -> Context<'_> {
-        let users = (id.kind == Kind::Network).then(|| self.users.get(&id.name)).flatten();
+        let cards = (id.kind == Kind::Network).then(|| self.cards.get(&id.name)).flatten();
         Context {
             set: &self.desired.set,
             capabilities: self.capabilities,
             options: self.options,
-            users: users.map_or(&[], Vec::as_slice),
+            cards: cards.map_or(&[], Vec::as_slice),
         }
     }
 
@@ -104,15 +106,27 @@ impl<'a> Planner<'a> {
         self.decisions.push(decision);
     }
 
+    /// Cards that an interrupted restart of their network has left aside go back, whoever's guests they
+    /// are in.
+    fn finish_restarts(&mut self) {
+        let left = aside::left_behind(self.observed, &self.cards);
+        let selected = left.into_iter().filter(|d| self.selected(&d.change.id));
+        let selected: Vec<Decision> = selected.collect();
+        self.decisions.extend(selected);
+    }
+
     fn check_supported(&mut self, decision: &Decision) {
         let kind = decision.change.id.kind;
-        let ops = || {
+        let all = || {
             decision.steps.iter().filter_map(|s| match &s.action {
-                StepAction::Call(op) => Some(op),
-                StepAction::Wait { otherwise: Otherwise::Call(op), .. } => Some(op),
+                StepAction::Call(op) => Some((s.target.id.kind, op)),
+                StepAction::Wait { otherwise: Otherwise::Call(op), .. } => {
+                    Some((s.target.id.kind, op))
+                }
                 StepAction::Wait { otherwise: Otherwise::Fail | Otherwise::Leave, .. } => None,
             })
         };
+        let ops = || all().filter(|(of, _)| *of == kind).map(|(_, op)| op);
         let mut lacks = |what: String| {
             self.refusals.push(Refusal {
                 id: Some(decision.change.id.clone()),
@@ -303,31 +317,4 @@ pub(crate) fn mark_on(host: &ObservedResource) -> Option<Mark> {
 fn networks_of(host: Option<&ObservedResource>) -> Vec<ResourceId> {
     let definition = host.and_then(|h| h.persistent.as_ref());
     definition.into_iter().flat_map(|d| Domain::new(d).networks()).map(|(id, _)| id).collect()
-}
-
-/// Running domains by the network they are on: those that name it, and those that are on its bridge.
-fn users(observed: &Observed) -> BTreeMap<String, Vec<String>> {
-    let bridges: BTreeMap<&str, &str> = observed
-        .resources
-        .values()
-        .filter(|h| h.id.kind == Kind::Network)
-        .filter_map(|h| Some((h.live.as_ref()?.child("bridge")?.attr("name")?, h.id.name.as_str())))
-        .collect();
-    let mut users: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for host in observed.resources.values().filter(|h| h.id.kind == Kind::Domain) {
-        let Some(live) = &host.live else { continue };
-        for card in Domain::new(live).interfaces() {
-            let network = match card.source() {
-                InterfaceSource::Network(name) => name,
-                InterfaceSource::Bridge(bridge) => bridge.and_then(|b| bridges.get(b).copied()),
-                _ => None,
-            };
-            let Some(network) = network else { continue };
-            let names = users.entry(network.to_owned()).or_default();
-            if !names.contains(&host.id.name) {
-                names.push(host.id.name.clone());
-            }
-        }
-    }
-    users
 }

@@ -1,6 +1,7 @@
 //! What a decision about one resource consists of.
 
 use crate::model::{Capabilities, Effect, Kind, ObservedResource, Op, State, Stop, Target};
+use crate::reconcile::aside::Card;
 use crate::reconcile::changes::{Options, Otherwise, Refusal, ResourceChange, StepAction, Until};
 
 /// What one resource needs: the change for people and its steps, each after the one before.
@@ -25,8 +26,8 @@ pub(crate) struct Context<'a> {
     pub(crate) set: &'a str,
     pub(crate) capabilities: &'a Capabilities,
     pub(crate) options: &'a Options,
-    /// Running domains that use this network.
-    pub(crate) users: &'a [String],
+    /// Cards of running domains on this network.
+    pub(crate) cards: &'a [Card],
 }
 
 /// A step of the resource that a decision is about.

@@ -7,6 +7,7 @@ use crate::diag::Span;
 use crate::model::{
     DesiredResource, Effect, Kind, ObservedResource, Op, Stop, Target, UndefineKeep,
 };
+use crate::reconcile::aside::guests;
 use crate::reconcile::changes::{Action, Refusal, ResourceChange};
 use crate::reconcile::ownership::{Mark, without_mark};
 
@@ -20,7 +21,7 @@ pub(crate) fn delete(
     let mut steps = Vec::new();
     let mut effect = Effect::None;
     if host.state.is_active() || host.live.is_some() {
-        effect = match (host.id.kind, context.users.is_empty()) {
+        effect = match (host.id.kind, context.cards.is_empty()) {
             (Kind::Network, true) => Effect::NetworkRestart,
             _ => Effect::Restart,
         };
@@ -67,8 +68,8 @@ fn refusal(context: Context<'_>, host: &ObservedResource, mark: Option<&Mark>) -
     } else if host.managed_save && !options.allow.contains(&Effect::DataLoss) {
         let reason = "it has a saved memory image, which would be lost";
         (reason.to_owned(), "start it first, or pass --allow data-loss")
-    } else if !context.users.is_empty() && !options.allow.contains(&Effect::NetworkRestart) {
-        let reason = format!("running guests are on it: {}", context.users.join(", "));
+    } else if !context.cards.is_empty() && !options.allow.contains(&Effect::NetworkRestart) {
+        let reason = format!("running guests are on it: {}", guests(context.cards).join(", "));
         (reason, "stop or move them first, or pass --allow network-restart to cut them off")
     } else {
         return None;

@@ -10,9 +10,8 @@ use super::running::Running;
 use crate::model::{
     DesiredResource, Effect, Kind, ObservedResource, Op, Power, State, Target, Uuid,
 };
-use crate::reconcile::changes::{
-    Action, FieldChange, Otherwise, Refusal, ResourceChange, StepAction, Until,
-};
+use crate::reconcile::aside::{guests, restart, wait_until_active};
+use crate::reconcile::changes::{Action, FieldChange, Refusal, ResourceChange};
 use crate::reconcile::identity::{fill_macs, set_uuid, uuid_in};
 use crate::reconcile::live::pin_address;
 use crate::reconcile::overlay::{Change, Origin, Overlay, Side, overlay};
@@ -20,7 +19,6 @@ use crate::reconcile::ownership::{Mark, WantedMark, read_mark, without_mark};
 use crate::reconcile::secret::{REDACTED, is_secret};
 use crate::reconcile::uncounted::{Uncounted, uncounted};
 use crate::xml::{Element, Path, write};
-use std::time::Duration;
 
 /// What the resource needs; `adopt` says that nobody owned it so far.
 pub(crate) fn update(
@@ -86,9 +84,6 @@ pub(crate) fn uuid_conflict(desired: &DesiredResource, host: &ObservedResource) 
 /// Why a domain is paused, by libvirt's numbers, where resuming it is safe: unknown, and by a user.
 /// A migration, a save, an I/O error or a snapshot that paused it would be disturbed.
 const RESUMABLE: [i32; 2] = [0, 1];
-
-/// How long an instance may take from its start until the host says that it is active.
-const START: Duration = Duration::from_secs(30);
 
 /// What is collected while one resource is looked at.
 struct Draft<'a> {
@@ -168,10 +163,10 @@ impl Draft<'_> {
         let gate = Gate::of(self.context.options, self.desired);
         let (effect, open) = match self.desired.id.kind {
             Kind::Domain => (Effect::Restart, gate.asked(Effect::Restart)),
-            // nobody notices, or it was asked for: the taps of running guests are not put back
+            // nobody notices, or it was asked for: its guests are cut off for a moment
             Kind::Network => (
                 Effect::NetworkRestart,
-                self.context.users.is_empty() || gate.asked(Effect::NetworkRestart),
+                self.context.cards.is_empty() || gate.asked(Effect::NetworkRestart),
             ),
         };
         (open && (!running.is_current || gate.asked_by_run(effect))).then_some(effect)
@@ -192,9 +187,7 @@ impl Draft<'_> {
         let paused = settings.power == Power::Paused && self.desired.id.kind == Kind::Domain;
         self.steps.extend(stop_steps(self.host, settings.stop, effect));
         self.steps.push(call(Op::Create { paused }, effect));
-        let wait =
-            StepAction::Wait { until: Until::Active, timeout: START, otherwise: Otherwise::Fail };
-        self.steps.push((wait, effect));
+        self.steps.push((wait_until_active(), effect));
     }
 
     /// Brings the power state about, and says whether that ends the running instance.
@@ -265,6 +258,21 @@ impl Draft<'_> {
         uncounted(id.kind, Side::NextBoot, there, definition, &settings.ignore)
     }
 
+    /// The guests that a network's restart cuts off, or that keep it from being restarted.
+    fn cut_off(&self) -> String {
+        let guests = guests(self.context.cards).join(", ");
+        let waits = |f: &FieldChange| f.effect == Effect::NextBoot;
+        if guests.is_empty() {
+            String::new()
+        } else if self.steps.iter().any(|(_, effect)| *effect == Effect::NetworkRestart) {
+            format!("; cut off until it is back: {guests}")
+        } else if self.pending.iter().chain(&self.fields).any(waits) {
+            format!("; not restarted under running guests: {guests}")
+        } else {
+            String::new()
+        }
+    }
+
     fn decide(self, merged: &Element, adopt: bool) -> Decision {
         let steps = self.steps.iter().map(|(_, e)| *e).max().unwrap_or(Effect::None);
         let effect = self.fields.iter().map(|f| f.effect).fold(steps, Effect::max);
@@ -290,7 +298,7 @@ impl Draft<'_> {
             id: self.desired.id.clone(),
             action,
             effect,
-            reason: reason(action, &self.fields, &self.pending),
+            reason: reason(action, &self.fields, &self.pending) + &self.cut_off(),
             fields: self.fields,
             pending: self.pending,
             uncounted,
@@ -299,7 +307,11 @@ impl Draft<'_> {
             span: self.desired.span,
         };
         let target = Target { id: self.desired.id.clone(), uuid: self.host.uuid };
-        Decision { change, steps: aimed(&target, self.steps), refusal }
+        let mut steps = aimed(&target, self.steps);
+        if self.desired.id.kind == Kind::Network && change.effect == Effect::NetworkRestart {
+            steps = restart(self.host, self.context.cards, self.context.capabilities, steps);
+        }
+        Decision { change, steps, refusal }
     }
 }
 
