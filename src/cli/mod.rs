@@ -16,6 +16,7 @@ mod export;
 mod fleet;
 mod follow;
 mod get;
+mod lock;
 mod man;
 mod output;
 mod pki;

@@ -4,12 +4,14 @@ use super::args::{Format, PlanOptions};
 use super::context::Context;
 use super::exit::Failure;
 use super::fleet::{self, Fleet};
+use super::lock::HostLock;
 use super::view::json;
-use crate::diag::{Diagnostic, Diagnostics, Result, closest};
+use crate::diag::{Diagnostic, Diagnostics, Error, ErrorCode, ErrorDomain, Result, closest};
 use crate::drivers::{self, Driver, Uri};
 use crate::manifest::{self, Loaded};
 use crate::model::{Capabilities, Desired, Observed, ResourceId, Scope};
-use crate::reconcile::{Options, Plan, plan};
+use crate::reconcile::{Options, Plan, fingerprint, plan};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,6 +23,8 @@ pub(crate) struct Host {
     pub(crate) uri: String,
     pub(crate) driver: Box<dyn Driver>,
     pub(crate) capabilities: Capabilities,
+    /// Kept while a command that changes the host works on it.
+    lock: Option<HostLock>,
 }
 
 impl Host {
@@ -39,7 +43,14 @@ impl Host {
             Some(chosen) if uri.is_empty() => chosen.to_owned(),
             _ => uri,
         };
-        Ok(Self { uri, driver, capabilities })
+        let mut host = Self { uri, driver, capabilities, lock: None };
+        host.lock(context)?;
+        Ok(host)
+    }
+
+    fn lock(&mut self, context: &Context) -> Result<()> {
+        self.lock = context.lock(&Uri::parse(&self.uri)?)?;
+        Ok(())
     }
 
     pub(crate) fn observe(&self) -> Result<Observed> {
@@ -200,6 +211,22 @@ impl Session {
         Ok(plan(&self.desired, &observed, &self.host.capabilities, &self.options))
     }
 
+    /// Lets go of the host, but for the plan: many of them would all stay open and locked until
+    /// somebody answers.
+    pub(crate) fn pause(&mut self) {
+        self.host.driver.hang_up();
+        self.host.lock = None;
+    }
+
+    /// Takes the host again after a pause.
+    ///
+    /// # Errors
+    /// Another run has it, or has changed what the plan is about.
+    pub(crate) fn resume(&mut self, context: &Context) -> Result<()> {
+        self.host.lock(context)?;
+        still_fits(&self.plan, &self.host.observe()?)
+    }
+
     /// What is wrong with the manifests, alone and for this host.
     pub(crate) fn problems(&self) -> impl Iterator<Item = &Diagnostic> {
         self.problems.iter().chain(self.plan.diagnostics.iter())
@@ -209,6 +236,20 @@ impl Session {
     pub(crate) fn has_errors(&self) -> bool {
         self.problems().any(Diagnostic::is_error)
     }
+}
+
+/// Checks that a host has what a plan was made for.
+///
+/// # Errors
+/// It has something else by now.
+pub(crate) fn still_fits(plan: &Plan, observed: &Observed) -> Result<()> {
+    let ids: BTreeSet<_> = plan.steps.iter().map(|s| &s.target.id).collect();
+    if fingerprint(observed, ids) == plan.fingerprint {
+        return Ok(());
+    }
+    let text = "the host has moved on since the plan was made; nothing was changed";
+    Err(Error::new(ErrorCode::OPERATION_INVALID, ErrorDomain::NONE, text)
+        .hint("plan again, review, and apply that"))
 }
 
 fn observe(context: &Context, from_virt_toml: Option<&str>) -> Result<(Host, Observed)> {
