@@ -3,7 +3,7 @@
 use super::args::{Global, RunOptions};
 use super::ask;
 use super::exit::{Exit, Failure};
-use super::lock::{HostLock, Locks};
+use super::lock::{self, HostLock, Locks};
 use super::output::{Output, Paint};
 use super::view::json;
 use crate::diag::{
@@ -14,6 +14,7 @@ use serde_json::Value;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::time::Duration;
 use tracing_subscriber::filter::LevelFilter;
 
 /// What every command has.
@@ -80,15 +81,21 @@ impl Context {
     }
 
     /// The same for a command that changes hosts: each that is opened is locked.
-    pub(crate) fn locking(&self, command: &'static str) -> Self {
+    /// Another run is waited for that long.
+    pub(crate) fn locking(&self, command: &'static str, wait: Duration) -> Self {
         let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-        Self { locks: Some(Arc::new(Locks::new(runtime, command))), ..self.clone() }
+        Self { locks: Some(Arc::new(Locks::new(runtime, command, wait))), ..self.clone() }
+    }
+
+    /// The host of a fleet that all this is about.
+    pub(crate) fn host(&self) -> Option<&str> {
+        self.host.as_deref()
     }
 
     /// The same, unless this run only looks at the host.
     pub(crate) fn changing(&self, command: &'static str, run: &RunOptions) -> Self {
         let looks = run.dry_run || self.read_only;
-        if looks { self.clone() } else { self.locking(command) }
+        if looks { self.clone() } else { self.locking(command, lock::WAIT) }
     }
 
     /// Locks the host that `uri` means, if this command changes it. Where no lock can be made it goes

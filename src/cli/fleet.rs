@@ -114,6 +114,12 @@ pub(crate) fn check_uris(loaded: &mut Loaded) {
     loaded.diagnostics.sort();
 }
 
+/// Whether a host is reached through a process of its own.
+pub(crate) fn by_process(uri: &str) -> bool {
+    let transport = Uri::parse(uri).ok().and_then(|uri| uri.transport());
+    matches!(transport, Some(Transport::Ssh | Transport::Ext))
+}
+
 impl Fleet {
     /// Hosts that are to be as the manifests say.
     pub(crate) fn applying(loaded: Loaded, hosts: Vec<HostDesired>, options: Options) -> Self {
@@ -296,9 +302,8 @@ impl Fleet {
 
     /// How the hosts are parted by what it takes to reach them.
     fn lanes(&self) -> [Lane; 2] {
-        let transport = |at: usize| Uri::parse(&self.hosts.get(at)?.connect).ok()?.transport();
         pool::lanes(self.hosts.len(), |at| {
-            matches!(transport(at), Some(Transport::Ssh | Transport::Ext))
+            self.hosts.get(at).is_some_and(|host| by_process(&host.connect))
         })
     }
 

@@ -10,8 +10,8 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How long another run is waited for.
-const WAIT: Duration = Duration::from_secs(10);
+/// How long another run is waited for by one that cannot come again.
+pub(crate) const WAIT: Duration = Duration::from_secs(10);
 
 /// How often the lock is tried meanwhile.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -46,12 +46,12 @@ pub(crate) struct Locks {
 
 impl Locks {
     /// Locks in the system's directory for root, else in the user's own.
-    pub(crate) fn new(runtime: Option<PathBuf>, command: &'static str) -> Self {
+    pub(crate) fn new(runtime: Option<PathBuf>, command: &'static str, wait: Duration) -> Self {
         let user = geteuid();
         let first = if user.is_root() { Some(PathBuf::from("/run")) } else { runtime };
         let last = std::env::temp_dir().join(format!("virt-{user}"));
         let directories = first.map(|d| d.join("virt")).into_iter().chain([last]).collect();
-        Self { directories, command, wait: WAIT }
+        Self { directories, command, wait }
     }
 
     /// Takes the lock of the host that `uri` means. `None` for a host that nobody else can reach.

@@ -25,9 +25,11 @@ mod pool;
 mod schema;
 mod session;
 mod signals;
+mod systemd;
 mod tally;
 mod validate;
 mod view;
+mod watch;
 
 use args::{Cli, Command};
 use clap::Parser as _;
@@ -51,6 +53,7 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => plan::run(&context, args),
         Command::Diff(args) => diff::run(&context, args),
         Command::Apply(args) => apply::run(&context, args),
+        Command::Watch(args) => watch::run(&context, args),
         Command::Get(args) => get::run(&context, args),
         Command::Export(args) => export::run(&context, args),
         Command::Delete(args) => delete::run(&context, args),

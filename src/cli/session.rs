@@ -93,12 +93,6 @@ pub(crate) fn prepare(
 ) -> Result<Target, Failure> {
     let (loaded, ahead) = load_and_observe(context, paths);
     context.show(&loaded.diagnostics, &loaded.sources);
-    if typed.prune && !paths.iter().all(|p| p.is_dir()) {
-        return Err(Failure::Usage(
-            "--prune needs whole directories: with single files everything else of the set would go"
-                .to_owned(),
-        ));
-    }
     // no host is asked for what nobody can want
     if loaded.desired.resources.is_empty() && loaded.diagnostics.has_errors() {
         if context.output.format == Format::Json {
@@ -106,21 +100,8 @@ pub(crate) fn prepare(
         }
         return Err(Failure::Shown);
     }
-    if typed.prune && !loaded.set_is_named {
-        return Err(Failure::Usage(
-            "--prune needs a virt.toml that names the set: a directory's name may be another's too"
-                .to_owned(),
-        ));
-    }
-    let options = Options {
-        prune: typed.prune,
-        max_prune: typed.max_prune,
-        adopt: typed.adopt,
-        allow: typed.allow.iter().copied().collect(),
-        only: typed.only.iter().cloned().collect(),
-        explain: typed.explain,
-        ..Options::default()
-    };
+    check_prune(paths, typed, &loaded)?;
+    let options = options(typed);
     let hosts = fleet::chosen(context, &loaded, &typed.host.host)?;
     if !hosts.is_empty() {
         return Ok(Target::Fleet(Fleet::applying(loaded, hosts, options)));
@@ -129,6 +110,37 @@ pub(crate) fn prepare(
     match session.unknown_only().first() {
         Some(id) => Err(nobody_names(id, &session.loaded.desired)),
         None => Ok(Target::Host(Box::new(session))),
+    }
+}
+
+/// Checks that what is pruned can only be what the set itself has let go of.
+pub(crate) fn check_prune(
+    paths: &[PathBuf],
+    typed: &PlanOptions,
+    loaded: &Loaded,
+) -> Result<(), Failure> {
+    let lacks = if !typed.prune {
+        return Ok(());
+    } else if !paths.iter().all(|p| p.is_dir()) {
+        "--prune needs whole directories: with single files everything else of the set would go"
+    } else if !loaded.set_is_named {
+        "--prune needs a virt.toml that names the set: a directory's name may be another's too"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::Usage(lacks.to_owned()))
+}
+
+/// What plans may do, as it was typed.
+pub(crate) fn options(typed: &PlanOptions) -> Options {
+    Options {
+        prune: typed.prune,
+        max_prune: typed.max_prune,
+        adopt: typed.adopt,
+        allow: typed.allow.iter().copied().collect(),
+        only: typed.only.iter().cloned().collect(),
+        explain: typed.explain,
+        ..Options::default()
     }
 }
 

@@ -25,5 +25,5 @@ pub use document::{Format, read_document};
 pub use fleet::HostDesired;
 pub use grammars::Grammars;
 pub use load::{Loaded, load, load_with};
-pub use settings::settings_element;
+pub use settings::{duration as parse_duration, settings_element};
 pub use to_toml::to_toml;

@@ -30,6 +30,8 @@ const ARM_MAX: usize = 4;
 #[derive(Debug)]
 pub struct Changes {
     paths: Vec<PathBuf>,
+    /// What else is looked at in manifests that were read.
+    check: fn(&mut Loaded),
     loader: Loader,
     noticed: Noticed,
     armed: Armed,
@@ -51,19 +53,25 @@ pub struct Reading {
     pub loaded: Arc<Loaded>,
     /// Why it is what was read before, and not what is there now.
     pub stale: Option<String>,
+    /// When the last of the changes that led to it was noticed.
+    pub since: Instant,
 }
 
 impl Changes {
-    /// Follows what `paths` name. `wake` is called from another thread whenever [`Self::due`] may
+    /// Follows what `paths` name; `check` looks at what only its caller understands. `wake` is called from another thread whenever [`Self::due`] may
     /// have changed.
-    pub fn follow(paths: Vec<PathBuf>, wake: impl Fn() + Send + 'static) -> Self {
+    pub fn follow(
+        paths: Vec<PathBuf>,
+        check: fn(&mut Loaded),
+        wake: impl Fn() + Send + 'static,
+    ) -> Self {
         let noticed = Noticed::default();
         let armed = Armed::new(noticed.clone(), wake);
         let now = Instant::now();
         noticed.lock().settle.rescan(now);
         let loader = Loader::new(Grammars::Embedded);
         let (good, stale, seen) = (None, None, None);
-        Self { paths, loader, noticed, armed, good, stale, look: now + LOOK, seen }
+        Self { paths, check, loader, noticed, armed, good, stale, look: now + LOOK, seen }
     }
 
     /// Why the system cannot tell of changes, so that files are looked at from time to time.
@@ -90,7 +98,7 @@ impl Changes {
                 return reading;
             }
         }
-        Reading { loaded: Arc::default(), stale: self.stale.clone() }
+        Reading { loaded: Arc::default(), stale: self.stale.clone(), since: Instant::now() }
     }
 
     /// Reads what has changed and is stable by now. `None` if manifests say what they said before.
@@ -115,9 +123,10 @@ impl Changes {
                 return None;
             }
             self.stale = Some(reason);
-            return self.reading();
+            return self.reading(settled.since.unwrap_or(now));
         }
         let restless = self.restless(&found, &settled);
+        let since = settled.since.unwrap_or(now);
         let unsettled = unsettled(&found, settled, &restless);
         let read = self.loader.load_found(&self.paths, &found, said, &unsettled);
         if links_moved(&found) {
@@ -131,15 +140,18 @@ impl Changes {
         }
         let was_stale = self.stale.take().is_some();
         match read.loaded {
-            Some(loaded) => self.good = Some(Arc::new(loaded)),
+            Some(mut loaded) => {
+                (self.check)(&mut loaded);
+                self.good = Some(Arc::new(loaded));
+            }
             None if !was_stale => return None,
             None => {}
         }
-        self.reading()
+        self.reading(since)
     }
 
-    fn reading(&self) -> Option<Reading> {
-        Some(Reading { loaded: self.good.clone()?, stale: self.stale.clone() })
+    fn reading(&self, since: Instant) -> Option<Reading> {
+        Some(Reading { loaded: self.good.clone()?, stale: self.stale.clone(), since })
     }
 
     /// Finds what is there, with every directory of it watched before it is read.
@@ -181,7 +193,7 @@ impl Changes {
 /// What is taken as it was read last. While anything changes, what is gone may be about to come
 /// back; and while something changes that is no manifest, what links lead to may be exchanged.
 fn unsettled(found: &Found, settled: Settled, restless: &[PathBuf]) -> Unsettled {
-    let Settled { stable, unstable } = settled;
+    let Settled { stable, unstable, .. } = settled;
     let gone = !unstable.is_empty();
     let reals: BTreeSet<&PathBuf> = match gone {
         true => found.manifests.iter().map(|m| &m.real).collect(),

@@ -61,6 +61,8 @@ pub(super) struct Settled {
     pub(super) stable: BTreeSet<PathBuf>,
     /// Files that still change.
     pub(super) unstable: BTreeSet<PathBuf>,
+    /// When the last of what counts was noticed.
+    pub(super) since: Option<Instant>,
 }
 
 impl Settle {
@@ -107,7 +109,9 @@ impl Settle {
     pub(super) fn take(&mut self, now: Instant) -> Settled {
         let (stable, unstable): (BTreeMap<_, _>, BTreeMap<_, _>) =
             std::mem::take(&mut self.files).into_iter().partition(|(_, c)| c.stable_at() <= now);
+        let since = if self.bulk { self.last } else { stable.values().map(|c| c.at).max() };
         let settled = Settled {
+            since,
             stable: stable.into_keys().collect(),
             unstable: unstable.keys().cloned().collect(),
         };
@@ -198,7 +202,9 @@ mod tests {
             assert!(i < 5_000 || due == u128::from(i / 10 + 250), "{i}: {due}");
         }
         assert_eq!(start.millis(settle.due()), Some(2_399 + 250));
-        assert_eq!(settle.take(start.at(2_700)), Settled::default());
+        let settled = settle.take(start.at(2_700));
+        assert_eq!((settled.stable, settled.unstable), (set(&[]), set(&[])));
+        assert_eq!(start.millis(settled.since), Some(2_399));
         assert_eq!(settle.due(), None);
     }
 }
