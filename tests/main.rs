@@ -17,6 +17,7 @@ mod real;
 mod schema;
 mod support;
 mod tidy;
+mod watch;
 
 fn main() -> std::process::ExitCode {
     let arguments = libtest_mimic::Arguments::from_args();
@@ -30,6 +31,7 @@ fn main() -> std::process::ExitCode {
         cli::trials,
         real::trials,
         schema::trials,
+        watch::trials,
     ];
     let trials = groups.into_iter().flat_map(|trials| trials()).collect();
     libtest_mimic::run(&arguments, trials).exit_code()

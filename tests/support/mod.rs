@@ -7,9 +7,11 @@ mod libvirtd;
 mod proxy;
 pub(crate) mod site;
 mod trial;
+mod watching;
 
 pub(crate) use command::{Ran, run, tool, virt};
 pub(crate) use decorators::{Fault, Faulty, Recording};
 pub(crate) use libvirtd::Libvirtd;
 pub(crate) use proxy::{Point, Proxy, Strike};
 pub(crate) use trial::{Needs, testdata, trial, trial_if};
+pub(crate) use watching::Watching;

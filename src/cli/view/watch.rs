@@ -116,8 +116,11 @@ pub(crate) fn manifests(context: &Context, loaded: &Loaded, stale: Option<&str>)
             let text = format!("manifests are kept as they were read last: {}", escape(reason));
             context.output.paint(Paint::Yellow, &text)
         }
-        None if held > 0 => format!("manifests read: {sound} sound, {held} held back"),
-        None => format!("manifests read: {sound}"),
+        None => {
+            let held = if held > 0 { format!(", {held} held back") } else { String::new() };
+            let problems = if problems > 0 { format!(", {problems} problems") } else { held };
+            format!("manifests read: {sound} objects{problems}")
+        }
     };
     said(context, &text);
 }
