@@ -18,6 +18,7 @@ mod sasl;
 mod test_driver;
 mod tls;
 mod transports;
+mod watching;
 mod wellformed;
 
 use libtest_mimic::Trial;
@@ -44,6 +45,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         held_back::trials(&pool),
         killed::trials(&pool),
         lost::trials(&pool),
+        watching::trials(&pool),
     ];
     groups.into_iter().flatten().collect()
 }

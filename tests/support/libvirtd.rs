@@ -1,6 +1,8 @@
 //! A libvirtd of the tests' own, ended with all that it started.
 
 use super::{Needs, tool};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
@@ -115,6 +117,32 @@ impl Libvirtd {
             return Vec::new(); // it has not got that far
         }
         processes().filter(|pid| network_of(*pid) == namespace).collect()
+    }
+
+    /// Kills the daemon, and waits until another one has taken its place. Guests go on.
+    pub(crate) fn kill_and_restart(&self) {
+        fs::write(self.path("again"), "").unwrap();
+        let daemons = || {
+            let is_daemon = |pid: &u32| {
+                let program = fs::read_link(Path::new("/proc").join(pid.to_string()).join("exe"));
+                program.is_ok_and(|program| program.ends_with("libvirtd"))
+            };
+            self.processes().into_iter().filter(is_daemon).collect::<Vec<_>>()
+        };
+        let killed = daemons();
+        for pid in &killed {
+            let pid = Pid::from_raw(i32::try_from(*pid).unwrap());
+            kill(pid, Signal::SIGKILL).unwrap();
+        }
+        let deadline = Instant::now() + START;
+        let is_back = || {
+            let now = daemons();
+            !now.is_empty() && now.iter().all(|pid| !killed.contains(pid))
+        };
+        while !(is_back() && UnixStream::connect(self.socket()).is_ok()) {
+            assert!(Instant::now() < deadline, "it does not come back\n{}", self.logs());
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// A file in its directory.

@@ -1,6 +1,7 @@
 #!/bin/bash
 # libvirtd.sh DIR: runs a libvirtd with namespaces of its own, serving DIR/sock/libvirt-sock. It sees
 # nothing of the host's libvirt and leaves nothing: when this process ends, all that it started ends.
+# A daemon that is killed is started again if DIR/again is there, which goes with that.
 # DIR/libvirtd.conf, if there, has more of the daemon's configuration; DIR/before.sh, if there, is run
 # inside before the daemon starts, with dir set; DIR/sasl2, if there, is its /etc/sasl2.
 set -euo pipefail
@@ -42,4 +43,7 @@ exec unshare --mount --net --pid --fork --kill-child=KILL --mount-proc bash -euc
   # where programs that are told nothing look for a daemon
   ln -s "$dir/sock/libvirt-sock" "$dir/sock/libvirt-sock-ro" /run/libvirt/
   if [ -e "$dir/before.sh" ]; then . "$dir/before.sh"; fi
-  libvirtd $listen -f /etc/libvirt/libvirtd.conf -p "$dir/pid" || exit'
+  # it is started again only where a test asks for that
+  until libvirtd $listen -f /etc/libvirt/libvirtd.conf -p "$dir/pid"; do
+    rm "$dir/again" || exit
+  done'

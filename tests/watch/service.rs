@@ -79,9 +79,9 @@ fn gate() {
     let text = domain("db", 65_536) + "reconcile.replace = true\n";
     place.write("db.toml", &(text + "uuid = \"22222222-2222-4222-8222-222222222222\"\n"));
     place.write("web.toml", &domain("web", 131_072));
-    watching.reconciled("web");
     let told = watching.event("held-back", |told| told["name"] == "db");
     assert!(told["reason"].as_str().unwrap().contains("--allow replace"), "{told:#}");
+    watching.reconciled("web");
 }
 
 fn systemd(abstract_name: bool) {

@@ -153,6 +153,7 @@ impl HostLoop {
         if let Some(work) = self.agenda.take(Instant::now()) {
             self.work(work, false);
         }
+        self.ended.pending = self.record.any_pending();
         self.ended
     }
 
@@ -230,8 +231,9 @@ impl HostLoop {
         let all = std::mem::take(&mut self.plan_all);
         let only = (!all).then(|| reasons.keys().cloned().collect());
         let Some(planned) = self.plan(only, &left_alone) else { return };
+        self.told(&planned);
         if planned.plan.is_empty() {
-            return self.told(&planned);
+            return;
         }
         // why an object that nobody asked about is planned for: what asked needs it
         let first = reasons.values().min_by_key(|reason| reason.since).cloned();
@@ -240,7 +242,7 @@ impl HostLoop {
         for step in &planned.plan.steps {
             reasons.entry(step.target.id.clone()).or_insert_with(|| first.clone());
         }
-        self.change(planned, &reasons, &left_alone);
+        self.change(&planned.plan, &reasons, &left_alone);
     }
 
     /// Looks at the host as far as there is reason to. Gives the objects that are not as they were
@@ -364,7 +366,8 @@ impl HostLoop {
                 only.retain(|id| typed.is_empty() || typed.contains(id));
                 if only.is_empty() {
                     // which means all to a plan
-                    return None;
+                    let plan = Plan { set: self.desired.set.clone(), ..Plan::default() };
+                    return Some(Planned { plan, gated, not_pruned });
                 }
                 options.only.clone_from(only);
             }
@@ -420,13 +423,13 @@ impl HostLoop {
     /// Carries out what is planned: under the lock, and for what the host has then.
     fn change(
         &mut self,
-        planned: Planned,
+        plan: &Plan,
         reasons: &BTreeMap<ResourceId, Reason>,
         left_alone: &BTreeSet<ResourceId>,
     ) {
         let begun = Instant::now();
         let ids: BTreeSet<ResourceId> =
-            planned.plan.steps.iter().map(|step| step.target.id.clone()).collect();
+            plan.steps.iter().map(|step| step.target.id.clone()).collect();
         let lock = match self.surroundings.lock(&self.settings.name) {
             Ok(lock) => lock,
             Err(error) => {
@@ -540,7 +543,6 @@ impl HostLoop {
         let Planned { plan, gated, not_pruned } = planned;
         self.ended.failed |= !plan.held_back.is_empty() || plan.diagnostics.has_errors();
         self.ended.refused |= !gated.is_empty() || not_pruned.is_some();
-        self.ended.pending |= plan.has_pending();
         let observed = self.observed.as_ref();
         self.record.stands(plan, gated, &self.desired, observed, &self.agenda);
         self.record.not_pruned(not_pruned.as_deref());

@@ -57,6 +57,15 @@ impl Record {
         change(board.hosts.entry(self.host.clone()).or_default());
     }
 
+    /// Whether anything waits for the next boot.
+    pub(super) fn any_pending(&self) -> bool {
+        let mut any = false;
+        self.board(|host| {
+            any = host.objects.values().any(|object| object.condition == Condition::Pending);
+        });
+        any
+    }
+
     pub(super) fn events(&self, count: u64) {
         if count > 0 {
             self.board(|host| host.counters.events += count);
