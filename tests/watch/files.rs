@@ -46,8 +46,11 @@ fn edit() {
     place.is_in_sync();
 }
 
+/// Saves a text in the place of the one that a file has.
+type Save = fn(&Path, &str);
+
 /// What editors do to a file in order to save it.
-const EDITORS: [(&str, fn(&Path, &str)); 5] = [
+const EDITORS: [(&str, Save); 5] = [
     // the old file becomes the backup, a new one is written
     ("vim", |path, text| {
         let directory = path.parent().unwrap();

@@ -135,7 +135,7 @@ fn fleet() {
     virt_toml(&["one", "two"]);
     let manifests = place.manifests();
     let mut watching = Watching::start(&[manifests.to_str().unwrap()]);
-    let mut hosts = vec![watching.reconciled("web"), watching.reconciled("web")];
+    let mut hosts = [watching.reconciled("web"), watching.reconciled("web")];
     hosts.sort_by_key(|told| told["host"].to_string());
     assert_eq!((&hosts[0]["host"], &hosts[1]["host"]), (&"one".into(), &"two".into()));
     // one goes, and another one comes

@@ -3,14 +3,15 @@
 use super::agenda::{Agenda, Cause, Reason, Work};
 use super::board::Board;
 use super::inbox::{Inbox, Mail};
-use super::news::{News, Outcome, Surroundings};
+use super::news::{News, Outcome, Surroundings, outcome};
+use super::planner::{Planned, Planner};
 use super::pulse::Pulse;
 use super::record::Record;
 use crate::diag::{Error, Result};
 use crate::drivers::{Driver, Stop};
 use crate::model::{Capabilities, Desired, Detail, Kind, Observed, ResourceId, Scope};
 use crate::reconcile::apply::apply_until;
-use crate::reconcile::plan::{mark_on, plan};
+use crate::reconcile::plan::mark_on;
 use crate::reconcile::{Action, Event, Options, Plan, Report, Status, SystemClock};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::sync_channel;
@@ -22,9 +23,6 @@ const QUEUE: usize = 1024;
 
 /// How long another run's lock is left alone before it is tried again.
 const LOCKED: Duration = Duration::from_secs(1);
-
-/// Most times that a plan is made again without what it refuses.
-const REFUSALS: usize = 8;
 
 /// How a host is watched.
 #[derive(Clone, Debug)]
@@ -74,13 +72,6 @@ pub struct HostLoop {
 struct Connected {
     driver: Arc<dyn Driver>,
     capabilities: Capabilities,
-}
-
-/// A plan, and what is left out of it since it would be refused.
-struct Planned {
-    plan: Plan,
-    gated: BTreeMap<ResourceId, String>,
-    not_pruned: Option<String>,
 }
 
 impl std::fmt::Debug for HostLoop {
@@ -341,83 +332,20 @@ impl HostLoop {
         Ok(())
     }
 
-    /// Plans for some objects, or for all. What the plan refuses is left out of it: for the rest of a
-    /// set nothing follows from one object's closed gate.
+    /// Plans for some objects, or for all; `None` before the host was looked at.
     fn plan(
         &self,
         only: Option<BTreeSet<ResourceId>>,
         left_alone: &BTreeSet<ResourceId>,
     ) -> Option<Planned> {
         let (host, observed) = (self.host.as_ref()?, self.observed.as_ref()?);
-        let mut options = self.settings.options.clone();
-        let everything = || {
-            let wanted = self.desired.resources.keys();
-            wanted.chain(observed.resources.keys()).cloned().collect::<BTreeSet<_>>()
+        let planner = Planner {
+            desired: &self.desired,
+            observed,
+            capabilities: &host.capabilities,
+            options: &self.settings.options,
         };
-        let mut only = only.map(|only| self.with_needs(only, observed));
-        if !left_alone.is_empty() {
-            let selected = only.get_or_insert_with(everything);
-            selected.retain(|id| !left_alone.contains(id) && !self.needs_one_of(id, left_alone));
-        }
-        let typed = &self.settings.options.only;
-        let (mut gated, mut not_pruned) = (BTreeMap::new(), None);
-        for _ in 0..REFUSALS {
-            if let Some(only) = &mut only {
-                only.retain(|id| typed.is_empty() || typed.contains(id));
-                if only.is_empty() {
-                    // which means all to a plan
-                    let plan = Plan { set: self.desired.set.clone(), ..Plan::default() };
-                    return Some(Planned { plan, gated, not_pruned });
-                }
-                options.only.clone_from(only);
-            }
-            let plan = plan(&self.desired, observed, &host.capabilities, &options);
-            if plan.refusals.is_empty() {
-                return Some(Planned { plan, gated, not_pruned });
-            }
-            for refusal in plan.refusals {
-                match refusal.id {
-                    Some(id) => {
-                        only.get_or_insert_with(everything).remove(&id);
-                        gated.insert(id, format!("{}; {}", refusal.reason, refusal.hint));
-                    }
-                    None => {
-                        options.prune = false;
-                        not_pruned = Some(format!("{}; {}", refusal.reason, refusal.hint));
-                    }
-                }
-            }
-        }
-        None
-    }
-
-    /// The same objects with what they need and the host does not have.
-    fn with_needs(
-        &self,
-        mut ids: BTreeSet<ResourceId>,
-        observed: &Observed,
-    ) -> BTreeSet<ResourceId> {
-        let mut open: Vec<ResourceId> = ids.iter().cloned().collect();
-        while let Some(id) = open.pop() {
-            let Some(resource) = self.desired.resources.get(&id) else { continue };
-            for need in &resource.depends_on {
-                let lacks = !observed.resources.contains_key(need);
-                let known = self.desired.resources.contains_key(need);
-                if lacks && known && ids.insert(need.clone()) {
-                    open.push(need.clone());
-                }
-            }
-        }
-        ids
-    }
-
-    /// Whether an object waits for one that is left alone.
-    fn needs_one_of(&self, id: &ResourceId, left_alone: &BTreeSet<ResourceId>) -> bool {
-        let needs = self.desired.resources.get(id).map_or(&[][..], |r| &r.depends_on);
-        let there = |need: &ResourceId| {
-            self.observed.as_ref().is_some_and(|o| o.resources.contains_key(need))
-        };
-        needs.iter().any(|need| left_alone.contains(need) && !there(need))
+        planner.plan(only, left_alone)
     }
 
     /// Carries out what is planned: under the lock, and for what the host has then.
@@ -547,22 +475,4 @@ impl HostLoop {
         self.record.stands(plan, gated, &self.desired, observed, &self.agenda);
         self.record.not_pruned(not_pruned.as_deref());
     }
-}
-
-/// What became of an object's steps. `left` is what a plan made afterwards says of it.
-fn outcome(statuses: &[&Status], left: Option<&crate::reconcile::ResourceChange>) -> Outcome {
-    let unknown = statuses.iter().find_map(|s| match s {
-        Status::Unknown(e) => Some(Outcome::Unknown(e.clone())),
-        _ => None,
-    });
-    let failed = statuses.iter().find_map(|s| match s {
-        Status::Failed(e) => Some(Outcome::Failed(e.clone())),
-        _ => None,
-    });
-    let skipped = statuses.iter().any(|s| **s == Status::Skipped).then_some(Outcome::Skipped);
-    let differs = left.filter(|change| change.action != Action::NoOp).map(|change| {
-        let fields: Vec<String> = change.fields.iter().map(|f| f.path.to_string()).collect();
-        Outcome::NotConverged(fields.join(", "))
-    });
-    unknown.or(failed).or(skipped).or(differs).unwrap_or(Outcome::Done)
 }

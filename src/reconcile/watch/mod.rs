@@ -8,6 +8,7 @@ mod board;
 mod host;
 mod inbox;
 mod news;
+mod planner;
 mod pulse;
 mod record;
 

@@ -4,7 +4,7 @@ use super::agenda::Cause;
 use crate::diag::{Diagnostics, Error, escape};
 use crate::drivers::Driver;
 use crate::model::ResourceId;
-use crate::reconcile::{Action, ResourceChange};
+use crate::reconcile::{Action, ResourceChange, Status};
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +44,24 @@ impl Outcome {
             Self::Failed(e) | Self::Unknown(e) => Some(e.message.clone()),
         }
     }
+}
+
+/// What became of an object's steps. `left` is what a plan made afterwards says of it.
+pub(super) fn outcome(statuses: &[&Status], left: Option<&ResourceChange>) -> Outcome {
+    let unknown = statuses.iter().find_map(|s| match s {
+        Status::Unknown(e) => Some(Outcome::Unknown(e.clone())),
+        _ => None,
+    });
+    let failed = statuses.iter().find_map(|s| match s {
+        Status::Failed(e) => Some(Outcome::Failed(e.clone())),
+        _ => None,
+    });
+    let skipped = statuses.iter().any(|s| **s == Status::Skipped).then_some(Outcome::Skipped);
+    let differs = left.filter(|change| change.action != Action::NoOp).map(|change| {
+        let fields: Vec<String> = change.fields.iter().map(|f| f.path.to_string()).collect();
+        Outcome::NotConverged(fields.join(", "))
+    });
+    unknown.or(failed).or(skipped).or(differs).unwrap_or(Outcome::Done)
 }
 
 /// One thing that happened on a host.
