@@ -106,7 +106,7 @@ impl Changes {
         if now >= self.look {
             self.look = now + LOOK;
             self.seen = Some(self.versions());
-            self.noticed.lock().settle.rescan(now);
+            self.noticed.lock().settle.look(now);
         }
         let settled = {
             let mut noted = self.noticed.lock();

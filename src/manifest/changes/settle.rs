@@ -40,6 +40,8 @@ pub(super) struct Settle {
     last: Option<Instant>,
     /// Whether it is not known which files they are.
     bulk: bool,
+    /// When everything is looked at, beside the files that are known to change.
+    look: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -93,8 +95,17 @@ impl Settle {
         self.files.clear();
     }
 
+    /// Everything is to be looked at once what is there now had time to settle.
+    pub(super) fn look(&mut self, now: Instant) {
+        self.look = Some(now + STABLE);
+    }
+
     /// When something will count, if nothing more happens.
     pub(super) fn due(&self) -> Option<Instant> {
+        self.changes_due().into_iter().chain(self.look).min()
+    }
+
+    fn changes_due(&self) -> Option<Instant> {
         let (first, last) = (self.first?, self.last?);
         if self.bulk {
             return Some((last + STABLE).min(first + BULK));
@@ -118,6 +129,7 @@ impl Settle {
         self.first = (!unstable.is_empty()).then_some(now);
         self.files = unstable;
         self.bulk = false;
+        self.look = self.look.filter(|look| *look > now);
         settled
     }
 }
@@ -191,6 +203,17 @@ mod tests {
         }
         assert!((250..1_000).contains(&longest), "{longest}");
         assert!(waits.len() < 50, "{}", waits.len());
+    }
+
+    #[test]
+    fn a_look_at_everything_holds_up_no_change() {
+        let (start, mut settle) = (Start(Instant::now()), Settle::default());
+        settle.look(start.at(0));
+        settle.touch(Path::new("/a.toml"), Touch::Closed, start.at(100));
+        assert_eq!(start.millis(settle.due()), Some(250));
+        let settled = settle.take(start.at(250));
+        assert_eq!((settled.stable, settled.unstable), (set(&[]), set(&["/a.toml"])));
+        assert_eq!(start.millis(settle.due()), Some(350));
     }
 
     #[test]

@@ -320,6 +320,7 @@ impl HostLoop {
     fn observe(&mut self, ids: BTreeSet<ResourceId>) -> Result<()> {
         let Some(host) = self.host.as_ref().filter(|_| !ids.is_empty()) else { return Ok(()) };
         self.pulse.busy();
+        self.inbox.forget(&ids);
         let scope = Scope { only: Some(ids.clone()), detail: Detail::Full };
         let mut read = host.driver.observe(&scope)?;
         let known = &mut self.observed.get_or_insert_default().resources;

@@ -3,7 +3,7 @@
 
 use crate::diag::Error;
 use crate::model::{Desired, DriverEvent, ResourceId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -68,6 +68,11 @@ impl Inbox {
                 DriverEvent::Lost(error) => mail.lost = Some(error),
             }
         });
+    }
+
+    /// Drops what the host told of these objects: they are about to be read.
+    pub(super) fn forget(&self, ids: &BTreeSet<ResourceId>) {
+        self.lock().events.retain(|id, _| !ids.contains(id));
     }
 
     /// Says that the host cannot be listened to.
