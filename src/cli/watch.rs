@@ -309,7 +309,9 @@ impl<'a> Watch<'a> {
             self.said = loaded.diagnostics.clone();
         }
         self.taken(reading, deaf);
-        match self.wanted(loaded) {
+        // that the paths are directories was settled at the start
+        let named = check_prune(&[], &self.args.options, loaded);
+        match named.and_then(|()| self.wanted(loaded)) {
             Ok(wanted) => self.run_hosts(wanted, reading.since),
             // the hosts go on with what they have
             Err(failure) => {

@@ -12,7 +12,7 @@ use crate::drivers::{Driver, Stop};
 use crate::model::{Capabilities, Desired, Detail, Kind, Observed, ResourceId, Scope};
 use crate::reconcile::apply::apply_until;
 use crate::reconcile::plan::mark_on;
-use crate::reconcile::{Action, Event, Options, Plan, Report, Status, SystemClock};
+use crate::reconcile::{Action, Clock, Event, Options, Plan, Report, Status, SystemClock};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
@@ -48,6 +48,20 @@ pub struct Ended {
     pub refused: bool,
     /// Something waits for the next boot.
     pub pending: bool,
+}
+
+/// Time that shows the loop to be alive while it waits for a guest.
+struct Beating<'a>(&'a Pulse);
+
+impl Clock for Beating<'_> {
+    fn now(&self) -> Instant {
+        SystemClock.now()
+    }
+
+    fn sleep(&self, time: Duration) {
+        self.0.busy();
+        SystemClock.sleep(time);
+    }
 }
 
 /// One host, kept as its manifests say.
@@ -391,7 +405,7 @@ impl HostLoop {
         let report = apply_until(
             &planned.plan,
             host.driver.as_ref(),
-            &SystemClock,
+            &Beating(pulse),
             self.settings.parallel,
             &self.stop,
             &mut |_: Event<'_>| pulse.busy(),

@@ -54,7 +54,10 @@ impl Record {
     fn board(&self, change: impl FnOnce(&mut HostBoard)) {
         // whoever reads it gets a copy, and each change is whole by itself
         let mut board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
-        change(board.hosts.entry(self.host.clone()).or_default());
+        // one that is watched no more may still have a step in hand
+        if let Some(host) = board.hosts.get_mut(&self.host) {
+            change(host);
+        }
     }
 
     /// Whether anything waits for the next boot.
