@@ -99,6 +99,11 @@ impl Watching {
         all
     }
 
+    /// How many events of this sort it has told so far.
+    pub(crate) fn count(&self, event: &str) -> usize {
+        self.told.iter().filter(|told| told["event"] == event).count()
+    }
+
     /// Its process.
     pub(crate) fn pid(&self) -> Pid {
         Pid::from_raw(i32::try_from(self.process.id()).unwrap())

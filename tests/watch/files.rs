@@ -183,6 +183,7 @@ fn flood() {
     assert!(over.elapsed() < Duration::from_secs(5), "{:?}", over.elapsed());
     let after = watching.within(CALM);
     assert_eq!(after, [] as [Value; 0]);
+    assert_eq!(watching.count("manifests"), 2, "at the start, and once after the flood");
     // and it still hears
     place.write("web.toml", &domain("web", 65_536));
     watching.reconciled("web");
