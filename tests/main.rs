@@ -18,6 +18,7 @@ mod real;
 mod schema;
 mod support;
 mod tidy;
+mod watch;
 
 fn main() -> std::process::ExitCode {
     let arguments = libtest_mimic::Arguments::from_args();
@@ -32,6 +33,7 @@ fn main() -> std::process::ExitCode {
         cli::trials,
         real::trials,
         schema::trials,
+        watch::trials,
     ];
     let mut trials: Vec<_> = groups.into_iter().flat_map(|trials| trials()).collect();
     trials.push(faults::every_cell_is_shown(&trials));

@@ -4,18 +4,16 @@ use super::args::{ApplyArgs, Format, RunOptions};
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
 use super::plan;
-use super::session::{Host, Session, Target, prepare};
+use super::session::{Host, Session, Target, prepare, still_fits};
 use super::signals::stop_on_signal;
 use super::view::{human, json, progress::Progress};
 use crate::diag::{Error, ErrorCode, ErrorDomain};
-use crate::reconcile::{
-    Event, Plan, Report, Status, SystemClock, apply_until, fingerprint, planfile,
-};
-use std::collections::BTreeSet;
+use crate::reconcile::{Event, Plan, Report, Status, SystemClock, apply_until, planfile};
 use std::io::{BufRead as _, Read as _};
 use std::path::Path;
 
 pub(crate) fn run(context: &Context, args: &ApplyArgs) -> Run {
+    let context = &context.changing("apply", &args.run);
     if let [path] = args.paths.as_slice()
         && is_plan_file(path)
     {
@@ -177,12 +175,8 @@ fn saved_plan(context: &Context, path: &Path, run: &RunOptions) -> Run {
             host.uri
         )));
     }
-    let ids: BTreeSet<_> = plan.steps.iter().map(|s| &s.target.id).collect();
-    let now = fingerprint(&host.observe()?, ids);
-    if now != plan.fingerprint {
-        let text = "the host has moved on since the plan was made; nothing was changed";
-        let error = Error::new(ErrorCode::OPERATION_INVALID, ErrorDomain::NONE, text);
-        context.show_error(&error.hint("plan again, review, and apply that"));
+    if let Err(e) = still_fits(&plan, &host.observe()?) {
+        context.show_error(&e);
         return Ok(Exit::Refused);
     }
     if run.dry_run || context.output.format == Format::Human {

@@ -1,9 +1,11 @@
 //! The arguments as they were typed.
 
 use super::fleet::Manner;
+use crate::manifest::parse_duration;
 use crate::model::{Effect, HostPattern, ResourceId};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Make the virtual machines and networks of a host match the manifests in a directory.
 #[derive(Debug, Parser)]
@@ -66,6 +68,7 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     Diff(DiffArgs),
     Apply(ApplyArgs),
+    Watch(WatchArgs),
     Get(GetArgs),
     History(HistoryArgs),
     Rollback(RollbackArgs),
@@ -220,6 +223,28 @@ pub(crate) struct RunOptions {
     /// Show the plan and ask before it is applied
     #[arg(long)]
     pub(crate) confirm: bool,
+    /// How many calls go to a host together
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) parallel: u16,
+}
+
+/// Keep hosts as the manifests say: on changed files, on drift, on a timer
+///
+/// A line is printed for each change. SIGHUP has everything looked at now; SIGTERM ends it after the step
+/// in hand.
+#[derive(Debug, Args)]
+pub(crate) struct WatchArgs {
+    /// Manifests, or directories of them
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) options: PlanOptions,
+    /// How often all of a host is looked at, whatever happens
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = interval)]
+    pub(crate) interval: Duration,
+    /// Look and act once, as for cron; exit as apply does
+    #[arg(long)]
+    pub(crate) once: bool,
     /// How many calls go to a host together
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) parallel: u16,
@@ -445,6 +470,12 @@ fn effect(text: &str) -> Result<Effect, String> {
         let words: Vec<&str> = Effect::ALL.iter().map(|e| e.word()).collect();
         format!("expected one of {}", words.join(", "))
     })
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let day = Duration::from_secs(24 * 60 * 60);
+    let time = parse_duration(text).filter(|t| (Duration::from_secs(1)..=day).contains(t));
+    time.ok_or_else(|| "expected a time from 1s to 24h, such as 30s or 5m".to_owned())
 }
 
 fn host(text: &str) -> Result<HostPattern, String> {

@@ -1,16 +1,20 @@
 //! What every command has: its output, the environment, and how it fails.
 
-use super::args::Global;
+use super::args::{Global, RunOptions};
 use super::ask;
 use super::exit::{Exit, Failure};
+use super::lock::{self, HostLock, Locks};
 use super::output::{Output, Paint};
 use super::view::json;
-use crate::diag::{Diagnostics, Error, ErrorDomain, Severity, Sources, escape, render};
-use crate::drivers::Environment;
+use crate::diag::{
+    Diagnostics, Error, ErrorCode, ErrorDomain, Result, Severity, Sources, escape, render,
+};
+use crate::drivers::{Environment, Uri};
 use serde_json::Value;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::time::Duration;
 use tracing_subscriber::filter::LevelFilter;
 
 /// What every command has.
@@ -25,6 +29,8 @@ pub(crate) struct Context {
     host: Option<String>,
     /// What was printed about that host, until its turn comes.
     kept: Option<Arc<Mutex<Vec<Piece>>>>,
+    /// How hosts are locked, by a command that changes them.
+    locks: Option<Arc<Locks>>,
 }
 
 /// Something printed: a result, or something said beside it.
@@ -51,7 +57,14 @@ impl Context {
         let _ = log.with_target(false).with_ansi(std::io::stderr().is_terminal()).try_init();
         let connect = global.connect.clone();
         let read_only = global.read_only;
-        Self { output: Output::new(global), connect, read_only, host: None, kept: None }
+        Self {
+            output: Output::new(global),
+            connect,
+            read_only,
+            host: None,
+            kept: None,
+            locks: None,
+        }
     }
 
     /// The same for one host of a fleet: what is printed says its name, and with `keep` waits for
@@ -63,6 +76,45 @@ impl Context {
             read_only: self.read_only,
             host: Some(name.to_owned()),
             kept: keep.then(Arc::default),
+            locks: self.locks.clone(),
+        }
+    }
+
+    /// The same for a command that changes hosts: each that is opened is locked.
+    /// Another run is waited for that long.
+    pub(crate) fn locking(&self, command: &'static str, wait: Duration) -> Self {
+        let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+        Self { locks: Some(Arc::new(Locks::new(runtime, command, wait))), ..self.clone() }
+    }
+
+    /// The host of a fleet that all this is about.
+    pub(crate) fn host(&self) -> Option<&str> {
+        self.host.as_deref()
+    }
+
+    /// The same, unless this run only looks at the host.
+    pub(crate) fn changing(&self, command: &'static str, run: &RunOptions) -> Self {
+        let looks = run.dry_run || self.read_only;
+        if looks { self.clone() } else { self.locking(command, lock::WAIT) }
+    }
+
+    /// Locks the host that `uri` means, if this command changes it. Where no lock can be made it goes
+    /// on with a warning: in a container nobody else may be there.
+    ///
+    /// # Errors
+    /// Another run has the lock.
+    pub(crate) fn lock(&self, uri: &Uri) -> Result<Option<HostLock>> {
+        static WARN: Once = Once::new();
+        match self.locks.as_ref().map(|locks| locks.take(uri)) {
+            None => Ok(None),
+            Some(Err(e)) if e.code != ErrorCode::RESOURCE_BUSY => {
+                let head = self.output.paint_err(Paint::Yellow, "warning:");
+                WARN.call_once(|| {
+                    self.say(&format!("{head} another run is not kept out of the host: {e}\n"));
+                });
+                Ok(None)
+            }
+            Some(taken) => taken,
         }
     }
 
@@ -209,7 +261,7 @@ impl Context {
             }
             Failure::Operation(error) => {
                 self.show_error(error);
-                Exit::Error
+                Exit::of(error)
             }
             Failure::Shown => Exit::Error,
             // what was asked for was to print, and nobody reads it any more

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub(crate) fn run(context: &Context, args: &DeleteArgs) -> Run {
+    let context = &context.changing("delete", &args.run);
     let (named, paths) = sort_out(&args.what)?;
     let mut loaded = if paths.is_empty() { Loaded::default() } else { load(&paths) };
     context.show(&loaded.diagnostics, &loaded.sources);

@@ -1,6 +1,6 @@
 //! Exit codes, and what a command fails with.
 
-use crate::diag::Error;
+use crate::diag::{Error, ErrorCode, ErrorDomain};
 use std::process::ExitCode;
 
 /// What a run came to.
@@ -16,7 +16,7 @@ pub(crate) enum Exit {
     Pending = 3,
     /// The outcome of a step is unknown, or the host did not converge.
     Unresolved = 4,
-    /// Refused by the gate, a limit or a stale plan.
+    /// Refused by the gate, a limit, another run's lock or a stale plan.
     Refused = 5,
     /// The command line makes no sense (`EX_USAGE` of sysexits.h).
     Usage = 64,
@@ -27,6 +27,12 @@ impl Exit {
     /// comes first, and what is refused has at least changed nothing.
     pub(crate) fn worse(self, other: Self) -> Self {
         if other.weight() > self.weight() { other } else { self }
+    }
+
+    /// The code for an operation that failed: what another run keeps us from has changed nothing.
+    pub(crate) fn of(error: &Error) -> Self {
+        let locked = error.code == ErrorCode::RESOURCE_BUSY && error.domain == ErrorDomain::NONE;
+        if locked { Self::Refused } else { Self::Error }
     }
 
     fn weight(self) -> u8 {

@@ -116,6 +116,12 @@ pub(crate) fn check_uris(loaded: &mut Loaded) {
     loaded.diagnostics.sort();
 }
 
+/// Whether a host is reached through a process of its own.
+pub(crate) fn by_process(uri: &str) -> bool {
+    let transport = Uri::parse(uri).ok().and_then(|uri| uri.transport());
+    matches!(transport, Some(Transport::Ssh | Transport::Ext))
+}
+
 impl Fleet {
     /// Hosts that are to be as the manifests say.
     pub(crate) fn applying(loaded: Loaded, hosts: Vec<HostDesired>, options: Options) -> Self {
@@ -226,13 +232,12 @@ impl Fleet {
         let crowded =
             |at| lanes.iter().any(|l| l.is_crowded() && l.members.binary_search(&at).is_ok());
         let work = |at: usize| {
-            self.with_session(context, at, keep, |own, session| {
+            self.with_session(context, at, keep, |own, mut session| {
                 if let Some(refused) = show_plan(own, &session, manner) {
                     return refused;
                 }
-                // they would all stay open until somebody answers
                 if crowded(at) {
-                    session.host.driver.hang_up();
+                    session.pause();
                 }
                 let told = Told::planned(&session, manner);
                 Told { session: Some(session), ..told }
@@ -274,9 +279,13 @@ impl Fleet {
             .collect();
         let work = |at: usize| {
             let (host, place) = (self.hosts.get(at)?, waiting.get(at)?);
-            let session = place.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+            let mut session = place.lock().unwrap_or_else(PoisonError::into_inner).take()?;
             let own = context.for_host(&host.name, keep);
-            let told = Told::applied(&session, carry_out(&own, &session, run), manner);
+            let resumed = if crowded(at) { session.resume(&own) } else { Ok(()) };
+            let told = match resumed {
+                Ok(()) => Told::applied(&session, carry_out(&own, &session, run), manner),
+                Err(e) => failed(&own, host, &e, keep),
+            };
             Some(Told { pieces: own.into_kept(), ..told })
         };
         pool::each(
@@ -295,9 +304,8 @@ impl Fleet {
 
     /// How the hosts are parted by what it takes to reach them.
     fn lanes(&self) -> [Lane; 2] {
-        let transport = |at: usize| Uri::parse(&self.hosts.get(at)?.connect).ok()?.transport();
         pool::lanes(self.hosts.len(), |at| {
-            matches!(transport(at), Some(Transport::Ssh | Transport::Ext))
+            self.hosts.get(at).is_some_and(|host| by_process(&host.connect))
         })
     }
 
@@ -420,7 +428,7 @@ fn failed(own: &Context, host: &HostDesired, error: &Error, keep: bool) -> Told 
     if !keep {
         own.result_or_nobody(&event(own, "failed", object.clone()));
     }
-    Told { object: Some(object), ..Told::failed() }
+    Told { object: Some(object), exit: Exit::of(error), ..Told::failed() }
 }
 
 fn event(own: &Context, word: &str, mut object: Value) -> String {

@@ -17,6 +17,7 @@ mod fleet;
 mod follow;
 mod get;
 mod history;
+mod lock;
 mod man;
 mod output;
 mod pki;
@@ -26,9 +27,11 @@ mod rollback;
 mod schema;
 mod session;
 mod signals;
+mod systemd;
 mod tally;
 mod validate;
 mod view;
+mod watch;
 
 use args::{Cli, Command};
 use clap::Parser as _;
@@ -52,6 +55,7 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => plan::run(&context, args),
         Command::Diff(args) => diff::run(&context, args),
         Command::Apply(args) => apply::run(&context, args),
+        Command::Watch(args) => watch::run(&context, args),
         Command::Get(args) => get::run(&context, args),
         Command::History(args) => history::run(&context, args),
         Command::Rollback(args) => rollback::run(&context, args),

@@ -4,13 +4,15 @@ use super::args::{Format, PlanOptions};
 use super::context::Context;
 use super::exit::Failure;
 use super::fleet::{self, Fleet};
+use super::lock::HostLock;
 use super::view::json;
-use crate::diag::{Diagnostic, Diagnostics, Result, closest};
+use crate::diag::{Diagnostic, Diagnostics, Error, ErrorCode, ErrorDomain, Result, closest};
 use crate::drivers::{self, Driver, Uri};
 use crate::manifest::{self, Loaded};
 use crate::model::{Capabilities, Desired, Observed, ResourceId, Scope};
-use crate::reconcile::{Options, Plan, plan};
+use crate::reconcile::{Options, Plan, fingerprint, plan};
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,6 +24,8 @@ pub(crate) struct Host {
     pub(crate) uri: String,
     pub(crate) driver: Box<dyn Driver>,
     pub(crate) capabilities: Capabilities,
+    /// Kept while a command that changes the host works on it.
+    lock: Option<HostLock>,
 }
 
 impl Host {
@@ -40,7 +44,14 @@ impl Host {
             Some(chosen) if uri.is_empty() => chosen.to_owned(),
             _ => uri,
         };
-        Ok(Self { uri, driver, capabilities })
+        let mut host = Self { uri, driver, capabilities, lock: None };
+        host.lock(context)?;
+        Ok(host)
+    }
+
+    fn lock(&mut self, context: &Context) -> Result<()> {
+        self.lock = context.lock(&Uri::parse(&self.uri)?)?;
+        Ok(())
     }
 
     pub(crate) fn observe(&self) -> Result<Observed> {
@@ -83,12 +94,6 @@ pub(crate) fn prepare(
 ) -> Result<Target, Failure> {
     let (loaded, ahead) = load_and_observe(context, paths);
     context.show(&loaded.diagnostics, &loaded.sources);
-    if typed.prune && !paths.iter().all(|p| p.is_dir()) {
-        return Err(Failure::Usage(
-            "--prune needs whole directories: with single files everything else of the set would go"
-                .to_owned(),
-        ));
-    }
     // no host is asked for what nobody can want
     if loaded.desired.resources.is_empty() && loaded.diagnostics.has_errors() {
         if context.output.format == Format::Json {
@@ -96,21 +101,8 @@ pub(crate) fn prepare(
         }
         return Err(Failure::Shown);
     }
-    if typed.prune && !loaded.set_is_named {
-        return Err(Failure::Usage(
-            "--prune needs a virt.toml that names the set: a directory's name may be another's too"
-                .to_owned(),
-        ));
-    }
-    let options = Options {
-        prune: typed.prune,
-        max_prune: typed.max_prune,
-        adopt: typed.adopt,
-        allow: typed.allow.iter().copied().collect(),
-        only: typed.only.iter().cloned().collect(),
-        explain: typed.explain,
-        ..Options::default()
-    };
+    check_prune(paths, typed, &loaded)?;
+    let options = options(typed);
     let hosts = fleet::chosen(context, &loaded, &typed.host.host)?;
     if !hosts.is_empty() {
         return Ok(Target::Fleet(Box::new(Fleet::applying(loaded, hosts, options))));
@@ -119,6 +111,37 @@ pub(crate) fn prepare(
     match session.unknown_only().first() {
         Some(id) => Err(nobody_names(id, &session.loaded.desired)),
         None => Ok(Target::Host(Box::new(session))),
+    }
+}
+
+/// Checks that what is pruned can only be what the set itself has let go of.
+pub(crate) fn check_prune(
+    paths: &[PathBuf],
+    typed: &PlanOptions,
+    loaded: &Loaded,
+) -> Result<(), Failure> {
+    let lacks = if !typed.prune {
+        return Ok(());
+    } else if !paths.iter().all(|p| p.is_dir()) {
+        "--prune needs whole directories: with single files everything else of the set would go"
+    } else if !loaded.set_is_named {
+        "--prune needs a virt.toml that names the set: a directory's name may be another's too"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::Usage(lacks.to_owned()))
+}
+
+/// What plans may do, as it was typed.
+pub(crate) fn options(typed: &PlanOptions) -> Options {
+    Options {
+        prune: typed.prune,
+        max_prune: typed.max_prune,
+        adopt: typed.adopt,
+        allow: typed.allow.iter().copied().collect(),
+        only: typed.only.iter().cloned().collect(),
+        explain: typed.explain,
+        ..Options::default()
     }
 }
 
@@ -212,6 +235,22 @@ impl Session {
         Ok(plan(&self.desired, &observed, &self.host.capabilities, &self.options))
     }
 
+    /// Lets go of the host, but for the plan: many of them would all stay open and locked until
+    /// somebody answers.
+    pub(crate) fn pause(&mut self) {
+        self.host.driver.hang_up();
+        self.host.lock = None;
+    }
+
+    /// Takes the host again after a pause.
+    ///
+    /// # Errors
+    /// Another run has it, or has changed what the plan is about.
+    pub(crate) fn resume(&mut self, context: &Context) -> Result<()> {
+        self.host.lock(context)?;
+        still_fits(&self.plan, &self.host.observe()?)
+    }
+
     /// What is wrong with the manifests, alone and for this host.
     pub(crate) fn problems(&self) -> impl Iterator<Item = &Diagnostic> {
         self.problems.iter().chain(self.plan.diagnostics.iter())
@@ -221,6 +260,20 @@ impl Session {
     pub(crate) fn has_errors(&self) -> bool {
         self.problems().any(Diagnostic::is_error)
     }
+}
+
+/// Checks that a host has what a plan was made for.
+///
+/// # Errors
+/// It has something else by now.
+pub(crate) fn still_fits(plan: &Plan, observed: &Observed) -> Result<()> {
+    let ids: BTreeSet<_> = plan.steps.iter().map(|s| &s.target.id).collect();
+    if fingerprint(observed, ids) == plan.fingerprint {
+        return Ok(());
+    }
+    let text = "the host has moved on since the plan was made; nothing was changed";
+    Err(Error::new(ErrorCode::OPERATION_INVALID, ErrorDomain::NONE, text)
+        .hint("plan again, review, and apply that"))
 }
 
 pub(crate) fn observe(context: &Context, from_virt_toml: Option<&str>) -> Result<(Host, Observed)> {

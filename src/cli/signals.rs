@@ -19,7 +19,7 @@ pub(crate) fn stop_on_signal() -> Result<Stop> {
     let mut caught = CAUGHT.lock().unwrap_or_else(PoisonError::into_inner);
     match &*caught {
         Some(stop) => Ok(stop.clone()),
-        None => Ok(caught.insert(catch(None)?).clone()),
+        None => Ok(caught.insert(catch(&[SIGINT, SIGTERM], |_| {})?).clone()),
     }
 }
 
@@ -29,30 +29,28 @@ pub(crate) fn stopping() -> bool {
     caught.as_ref().is_some_and(Stop::is_stopped)
 }
 
-/// The same as [`stop_on_signal`], and `now` is called whenever somebody asks for a run at once with SIGHUP.
+/// The same for a program that goes on until it is told to stop. `came` is called after each signal,
+/// with whether it asks for a run at once, as SIGHUP does.
 ///
 /// # Errors
 /// The system does not let signals be caught.
-pub(crate) fn stop_or_run_on_signal(now: impl Fn() + Send + 'static) -> Result<Stop> {
-    catch(Some(Box::new(now)))
+pub(crate) fn stop_or_run_on_signal(came: impl Fn(bool) + Send + 'static) -> Result<Stop> {
+    catch(&[SIGINT, SIGTERM, SIGHUP], came)
 }
 
-fn catch(now: Option<Box<dyn Fn() + Send>>) -> Result<Stop> {
-    let mut wanted = vec![SIGINT, SIGTERM];
-    wanted.extend(now.as_ref().map(|_| SIGHUP));
+fn catch(wanted: &[i32], came: impl Fn(bool) + Send + 'static) -> Result<Stop> {
     let mut signals = Signals::new(wanted).map_err(|e| Error::system("signals", &e))?;
     let stop = Stop::default();
     let told = stop.clone();
     std::thread::spawn(move || {
         for signal in signals.forever() {
-            match &now {
-                Some(now) if signal == SIGHUP => now(),
-                _ if told.is_stopped() => {
-                    // it ends the program; if it cannot, the first signal still does in time
-                    let _ = emulate_default_handler(signal);
-                }
-                _ => told.stop(),
+            if signal != SIGHUP && told.is_stopped() {
+                // it ends the program; if it cannot, the first signal still does in time
+                let _ = emulate_default_handler(signal);
+            } else if signal != SIGHUP {
+                told.stop();
             }
+            came(signal == SIGHUP);
         }
     });
     Ok(stop)

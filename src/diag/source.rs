@@ -138,7 +138,7 @@ impl Mark {
     const START: Self = Self { byte: 0, line_start: 0, at: Position { line: 1, column: 1 } };
 }
 
-/// All source texts of a run. It only grows, so a [`SourceId`] stays valid.
+/// All source texts of a run. Nothing is taken out, so a [`SourceId`] stays valid.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     list: Vec<Source>,
@@ -150,6 +150,14 @@ impl Sources {
         let id = SourceId(u32::try_from(self.list.len()).unwrap_or(u32::MAX - 1));
         self.list.push(Source::new(name.into(), text.into()));
         id
+    }
+
+    /// Puts another text in the place of one that nobody refers to any more.
+    pub fn replace(&mut self, id: SourceId, name: impl Into<String>, text: impl Into<String>) {
+        let place = usize::try_from(id.0).ok().and_then(|at| self.list.get_mut(at));
+        if let Some(place) = place {
+            *place = Source::new(name.into(), text.into());
+        }
     }
 
     /// The source with this number; `None` for [`SourceId::NONE`].

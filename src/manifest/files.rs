@@ -7,8 +7,9 @@ use crate::model::check_name;
 use crate::xml::Limits;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// Most manifests that one run reads, and most levels of directories.
@@ -24,21 +25,50 @@ pub(super) struct Found {
     pub(super) virt_tomls: Vec<VirtTomlFile>,
     /// Whether everything that the paths name was seen.
     pub(super) complete: bool,
+    /// Directories in which changes may concern the manifests, by their real paths.
+    pub(super) directories: BTreeSet<PathBuf>,
+    /// Why a directory could not be read, or a path that was given is not there.
+    pub(super) unseen: Option<String>,
 }
 
 /// A manifest.
 #[derive(Debug)]
 pub(super) struct Manifest {
     pub(super) path: PathBuf,
+    /// Where it really is.
+    pub(super) real: PathBuf,
+    /// Whether a symbolic link leads there, below the path that was given or as that path.
+    pub(super) linked: bool,
+    /// Which version of it is there.
+    pub(super) stamp: Stamp,
     pub(super) format: Format,
     /// The nearest `virt.toml` at or above it, among [`Found::virt_tomls`].
     pub(super) nearest: Option<usize>,
+}
+
+/// What tells two versions of a file apart: where it is, its size, and when it and its inode were
+/// written. Time may be set back, and an inode used again; all of it together is not the same twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp([u64; 3], [i64; 4]);
+
+impl Stamp {
+    pub(super) fn of(m: &Metadata) -> Self {
+        let times = [m.mtime(), m.mtime_nsec(), m.ctime(), m.ctime_nsec()];
+        Self([m.dev(), m.ino(), m.size()], times)
+    }
+
+    /// The version that is there now.
+    pub(super) fn now(path: &Path) -> Option<Self> {
+        fs::metadata(path).ok().map(|m| Self::of(&m))
+    }
 }
 
 /// A `virt.toml`.
 #[derive(Debug)]
 pub(super) struct VirtTomlFile {
     pub(super) path: PathBuf,
+    /// Which version of it is there; `None` if it cannot be read.
+    pub(super) stamp: Option<Stamp>,
     /// The next one above it.
     pub(super) above: Option<usize>,
     /// Whether it stands in, or beside, a path that was given.
@@ -72,17 +102,20 @@ impl Walk<'_> {
     fn root(&mut self, path: &Path) {
         self.roots += 1;
         match fs::metadata(path) {
-            Err(e) => self.unreadable(path, &e),
+            Err(e) => {
+                self.unseen(path, &e);
+            }
             Ok(meta) if meta.is_dir() => {
                 let top = self.virt_toml(&path.join(FILE), None, true);
-                self.directory(path, top, 0);
+                self.directory(path, top, is_link(path), 0);
             }
-            Ok(_) => {
+            Ok(meta) => {
                 self.found.complete = false;
+                self.note_directory(path.parent().unwrap_or(Path::new("")));
                 let beside = path.parent().unwrap_or(Path::new("")).join(FILE);
                 let top = self.virt_toml(&beside, None, true);
                 match format_of(path) {
-                    Some(format) => self.file(path, format, top),
+                    Some(format) => self.file(path, &meta, format, top, false),
                     None => self.out.push(
                         Diagnostic::error("not-a-manifest", "the file is not a manifest")
                             .address(path.display().to_string())
@@ -101,7 +134,8 @@ impl Walk<'_> {
         match self.settings.entry(real(path)) {
             Entry::Vacant(place) => {
                 place.insert(index);
-                self.found.virt_tomls.push(VirtTomlFile { path: path.to_owned(), above, is_top });
+                let (path, stamp) = (path.to_owned(), Stamp::now(path));
+                self.found.virt_tomls.push(VirtTomlFile { path, stamp, above, is_top });
                 Some(index)
             }
             Entry::Occupied(known) => {
@@ -113,7 +147,7 @@ impl Walk<'_> {
         }
     }
 
-    fn directory(&mut self, path: &Path, mut nearest: Option<usize>, depth: usize) {
+    fn directory(&mut self, path: &Path, mut nearest: Option<usize>, linked: bool, depth: usize) {
         if !self.is_new(path, nearest) {
             return;
         }
@@ -125,8 +159,9 @@ impl Walk<'_> {
         });
         let names = match names {
             Ok(names) => names,
-            Err(e) => return self.unreadable(path, &e),
+            Err(e) => return self.unseen(path, &e),
         };
+        self.note_directory(path);
         if depth > 0 && names.iter().any(|name| name == FILE) {
             nearest = self.virt_toml(&path.join(FILE), nearest, false);
         }
@@ -137,11 +172,13 @@ impl Walk<'_> {
                 continue;
             }
             match fs::metadata(&child) {
-                Ok(meta) if meta.is_dir() => self.directory(&child, nearest, depth + 1),
+                Ok(meta) if meta.is_dir() => {
+                    self.directory(&child, nearest, linked || is_link(&child), depth + 1);
+                }
                 Ok(_) if name == FILE => {}
-                Ok(_) => {
+                Ok(meta) => {
                     if let Some(format) = Format::of(&name) {
-                        self.file(&child, format, nearest);
+                        self.file(&child, &meta, format, nearest, linked);
                     }
                 }
                 Err(e) if Format::of(&name).is_some() => self.unreadable(&child, &e),
@@ -150,13 +187,22 @@ impl Walk<'_> {
         }
     }
 
-    fn file(&mut self, path: &Path, format: Format, nearest: Option<usize>) {
+    fn file(
+        &mut self,
+        path: &Path,
+        meta: &Metadata,
+        format: Format,
+        nearest: Option<usize>,
+        linked: bool,
+    ) {
         if self.found.manifests.len() >= FILES_MAX {
             if self.found.complete {
                 self.give_up(path, "there are too many manifests", FILES_MAX);
             }
         } else if self.is_new(path, nearest) {
-            self.found.manifests.push(Manifest { path: path.to_owned(), format, nearest });
+            let linked = linked || is_link(path);
+            let (path, real, stamp) = (path.to_owned(), real(path), Stamp::of(meta));
+            self.found.manifests.push(Manifest { path, real, linked, stamp, format, nearest });
         }
     }
 
@@ -186,6 +232,15 @@ impl Walk<'_> {
         false
     }
 
+    fn note_directory(&mut self, path: &Path) {
+        self.found.directories.insert(real(path));
+    }
+
+    fn unseen(&mut self, path: &Path, error: &std::io::Error) {
+        self.found.unseen.get_or_insert_with(|| format!("{}: {error}", path.display()));
+        self.unreadable(path, error);
+    }
+
     fn unreadable(&mut self, path: &Path, error: &std::io::Error) {
         self.found.complete = false;
         self.out.push(unreadable(path, error));
@@ -201,7 +256,13 @@ impl Walk<'_> {
     }
 }
 
-fn real(path: &Path) -> PathBuf {
+fn is_link(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|m| m.is_symlink())
+}
+
+pub(super) fn real(path: &Path) -> PathBuf {
+    // the parent of a name by itself is the empty path
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
@@ -210,13 +271,13 @@ fn format_of(path: &Path) -> Option<Format> {
 }
 
 /// Hidden files, and what editors leave beside the file they edit.
-fn is_passed_over(name: &str) -> bool {
+pub(super) fn is_passed_over(name: &str) -> bool {
     name.starts_with(['.', '#'])
         || name.ends_with('~')
         || [".swp", ".bak", ".orig"].iter().any(|end| name.ends_with(end))
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
+pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
     Diagnostic::error("unreadable", "the path cannot be read")
         .address(path.display().to_string())
         .detail(error.to_string())
@@ -233,14 +294,29 @@ pub(super) fn directory_name(path: &Path) -> String {
 /// Takes a text file into `sources`, up to the limit of a document. `None` if it cannot be read, as
 /// `out` says.
 pub(super) fn read(path: &Path, sources: &mut Sources, out: &mut Diagnostics) -> Option<SourceId> {
-    let limit = Limits::default().bytes;
-    let bytes = match read_bytes(path, limit) {
-        Ok(bytes) => bytes,
+    match bytes(path) {
+        Ok(bytes) => text(path, bytes, |name, text| sources.add(name, text), out),
         Err(e) => {
             out.push(unreadable(path, &e));
-            return None;
+            None
         }
-    };
+    }
+}
+
+/// The bytes of a document, and one more if it is too long.
+pub(super) fn bytes(path: &Path) -> std::io::Result<Vec<u8>> {
+    read_bytes(path, Limits::default().bytes)
+}
+
+/// Takes the bytes of a document as text, which `add` is given. `None` if that is not to be read
+/// any further, as `out` says.
+pub(super) fn text(
+    path: &Path,
+    bytes: Vec<u8>,
+    add: impl FnOnce(String, String) -> SourceId,
+    out: &mut Diagnostics,
+) -> Option<SourceId> {
+    let limit = Limits::default().bytes;
     let name = path.display().to_string();
     if bytes.len() > limit {
         out.push(
@@ -251,18 +327,18 @@ pub(super) fn read(path: &Path, sources: &mut Sources, out: &mut Diagnostics) ->
         return None;
     }
     if let Some((encoding, text)) = wide_text(&bytes) {
-        let id = sources.add(name, text);
+        let id = add(name, text);
         out.push(not_utf8(id, 0, &format!("the manifest is {encoding}"), encoding));
         return None;
     }
     match String::from_utf8(bytes) {
-        Ok(text) => Some(sources.add(name, text)),
+        Ok(text) => Some(add(name, text)),
         Err(e) => {
             let at = e.utf8_error().valid_up_to();
             let byte = e.as_bytes().get(at).copied().unwrap_or(0);
             let text = String::from_utf8_lossy(e.as_bytes());
             let declared = declared_encoding(&text).map(excerpt);
-            let id = sources.add(name, text.clone());
+            let id = add(name, text.clone().into_owned());
             let encoding = declared.as_deref().unwrap_or("ISO-8859-1");
             let mut problem = not_utf8(id, at, "the manifest is not UTF-8", encoding);
             problem.detail = Some(match &declared {

@@ -1,15 +1,14 @@
 //! From paths to the desired state.
 
-use super::document::{Format, read};
+use super::check;
+use super::files::{self, Found};
 use super::fleet::{self, Directory, HostDesired, Selections};
-use super::grammars::{Grammars, Validator};
-use super::object::{Object, first_error, object};
+use super::grammars::Grammars;
+use super::loader::{Loader, Parts};
+use super::object::{Object, first_error};
 use super::virt_toml::{self, FILE, NamedHost};
-use super::{check, files};
-use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, Span};
+use crate::diag::{Diagnostic, Diagnostics, Sources, Span};
 use crate::model::{Desired, DesiredResource, ResourceId};
-use std::collections::BTreeSet;
-use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -45,24 +44,13 @@ pub fn load(paths: &[PathBuf]) -> Loaded {
 
 /// The same with the grammars to hold the manifests to.
 pub fn load_with(paths: &[PathBuf], grammars: &Grammars) -> Loaded {
-    let mut loaded = Loaded::default();
-    let found = files::find(paths, &mut loaded.diagnostics);
-    let mut complete = found.complete;
-    let mut texts = Vec::new();
-    for manifest in &found.manifests {
-        match files::read(&manifest.path, &mut loaded.sources, &mut loaded.diagnostics) {
-            Some(source) => {
-                texts.push(Text { source, format: manifest.format, nearest: manifest.nearest });
-            }
-            None => complete = false,
-        }
-    }
-    let mut objects = Vec::new();
-    for part in read_all(&texts, &loaded.sources, grammars) {
-        complete &= part.complete;
-        loaded.diagnostics.extend(part.diagnostics);
-        objects.extend(part.objects);
-    }
+    Loader::new(grammars.clone()).load(paths)
+}
+
+/// Puts together what the manifests say, each by itself, with what `virt.toml`s say.
+pub(super) fn put_together(paths: &[PathBuf], found: &Found, parts: Parts) -> Loaded {
+    let Parts { mut objects, sources, diagnostics, mut complete } = parts;
+    let mut loaded = Loaded { sources, diagnostics, ..Loaded::default() };
     let settled = settle(paths, &found.virt_tomls, &mut loaded);
     complete &= settled.broken.is_none();
     let Settled { set, hosts, directories, broken } = settled;
@@ -72,73 +60,6 @@ pub fn load_with(paths: &[PathBuf], grammars: &Grammars) -> Loaded {
     assemble(objects, &selections, hosts, broken, &empty, &mut loaded);
     loaded.diagnostics.sort();
     loaded
-}
-
-/// The text of a manifest.
-#[derive(Clone, Copy, Debug)]
-struct Text {
-    source: SourceId,
-    format: Format,
-    /// The nearest `virt.toml`.
-    nearest: Option<usize>,
-}
-
-/// Some of the manifests, read and checked each by itself.
-#[derive(Debug)]
-struct Part {
-    objects: Vec<Object>,
-    diagnostics: Diagnostics,
-    /// Whether every resource in them is known by name.
-    complete: bool,
-}
-
-/// Fewest manifests for which a second thread is worth its start.
-const PER_THREAD: usize = 32;
-
-/// Reads the manifests on as many threads as there are processors; the parts are in order.
-fn read_all(texts: &[Text], sources: &Sources, grammars: &Grammars) -> Vec<Part> {
-    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let threads = processors.min(texts.len() / PER_THREAD).max(1);
-    let chunks = texts.chunks(texts.len().div_ceil(threads).max(1));
-    if threads == 1 {
-        return chunks.map(|chunk| read_part(chunk, sources, grammars)).collect();
-    }
-    std::thread::scope(|scope| {
-        let threads: Vec<_> =
-            chunks.map(|chunk| scope.spawn(|| read_part(chunk, sources, grammars))).collect();
-        let joined = threads.into_iter().map(|thread| thread.join());
-        joined.map(|part| part.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
-    })
-}
-
-fn read_part(texts: &[Text], sources: &Sources, grammars: &Grammars) -> Part {
-    let mut validator = Validator::new(grammars);
-    let mut part =
-        Part { objects: Vec::new(), diagnostics: Diagnostics::default(), complete: true };
-    for Text { source, format, nearest } in texts {
-        let text = sources.get(*source).map_or("", |s| s.text.as_str());
-        let mut problems = Diagnostics::default();
-        validator.begin_file();
-        let roots = read(*source, text, *format, &mut problems);
-        let broken = first_error(&problems, sources);
-        // what could not be read may have named more resources
-        part.complete &= broken.is_none();
-        let line = |d: &Diagnostic| d.span.and_then(|s| sources.locate(s)).map(|(_, at)| at.line);
-        let unread: BTreeSet<_> = problems.iter().filter_map(line).collect();
-        part.diagnostics.extend(problems);
-        for root in roots {
-            let mut found = Diagnostics::default();
-            let object = object(root, *format, broken.clone(), &mut validator, sources, &mut found);
-            // what could not be read is not missing
-            let is_new = |d: &Diagnostic| {
-                unread.is_empty() || line(d).is_none_or(|line| !unread.contains(&line))
-            };
-            part.diagnostics.extend(found.into_iter().filter(is_new));
-            part.complete &= object.is_some();
-            part.objects.extend(object.map(|o| Object { directory: *nearest, ..o }));
-        }
-    }
-    part
 }
 
 /// What the `virt.toml`s say.
@@ -281,15 +202,11 @@ fn assemble(
 type Entry = (ResourceId, Result<Arc<DesiredResource>, String>);
 
 fn entry(object: Object, broken: Option<&str>) -> Entry {
-    let Object { id, definition, settings, needs, span, broken: own, .. } = object;
-    if let Some(reason) = own.or_else(|| broken.map(str::to_owned)) {
-        return (id, Err(reason));
+    let id = object.id.clone();
+    match object.broken.or_else(|| broken.map(str::to_owned)) {
+        Some(reason) => (id, Err(reason)),
+        None => (id, Ok(object.resource)),
     }
-    let mut seen = BTreeSet::new();
-    let depends_on: Vec<ResourceId> =
-        needs.into_iter().map(|n| n.0).filter(|need| seen.insert(need.clone())).collect();
-    let resource = DesiredResource { id: id.clone(), definition, settings, depends_on, span };
-    (id, Ok(Arc::new(resource)))
 }
 
 fn together<'a>(entries: impl Iterator<Item = &'a Entry>, empty: &Desired) -> Desired {
@@ -318,6 +235,7 @@ mod tests {
 
     use super::*;
     use crate::model::Kind;
+    use std::collections::BTreeSet;
     use std::fs;
     use std::path::Path;
     use std::process;

@@ -4,6 +4,7 @@
 //! system; nothing here prints or reads the environment, and a relative path in `virt.toml` stays
 //! as it is.
 
+mod changes;
 mod check;
 mod document;
 mod files;
@@ -11,6 +12,7 @@ mod fleet;
 mod grammars;
 mod keys;
 mod load;
+mod loader;
 mod notation;
 mod object;
 mod settings;
@@ -18,9 +20,10 @@ mod to_toml;
 mod toml;
 mod virt_toml;
 
+pub use changes::{Changes, Reading};
 pub use document::{Format, read_document};
 pub use fleet::HostDesired;
 pub use grammars::Grammars;
 pub use load::{Loaded, load, load_with};
-pub use settings::settings_element;
+pub use settings::{duration as parse_duration, settings_element};
 pub use to_toml::to_toml;

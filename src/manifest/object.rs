@@ -5,20 +5,22 @@ use super::grammars::Validator;
 use super::settings;
 use crate::diag::{Diagnostic, Diagnostics, Sources, Span};
 use crate::model::domain::{self, Domain};
-use crate::model::{HostPattern, Kind, ResourceId, Settings, check_name, check_order, network};
+use crate::model::{
+    DesiredResource, HostPattern, Kind, ResourceId, check_name, check_order, network,
+};
 use crate::schema::Notation;
 use crate::xml::Element;
 use std::collections::HashSet;
+use std::ops::Deref;
+use std::sync::Arc;
 
-/// A resource on its way into the desired state.
-#[derive(Debug)]
+/// A resource on its way into the desired state. What its manifest says is shared with those who
+/// have it already; the rest depends on the other manifests, too.
+#[derive(Clone, Debug)]
 pub(super) struct Object {
-    pub(super) id: ResourceId,
-    pub(super) definition: Element,
-    pub(super) settings: Settings,
+    pub(super) resource: Arc<DesiredResource>,
     /// What it needs, and where it says so.
     pub(super) needs: Vec<(ResourceId, Span)>,
-    pub(super) span: Span,
     /// The patterns that choose its hosts, and where they stand.
     pub(super) hosts: Vec<(HostPattern, Span)>,
     /// Whether they can be relied on: a mistake in its settings may be one in them.
@@ -29,6 +31,14 @@ pub(super) struct Object {
     pub(super) selection: usize,
     /// Why it is held back.
     pub(super) broken: Option<String>,
+}
+
+impl Deref for Object {
+    type Target = DesiredResource;
+
+    fn deref(&self) -> &DesiredResource {
+        &self.resource
+    }
 }
 
 /// Checks one resource by itself. `None` if it has no name to hold it back by.
@@ -79,18 +89,18 @@ pub(super) fn object(
     if kind == Kind::Domain {
         needs.extend(Domain::new(&root).networks());
     }
-    Some(Object {
+    let mut seen = HashSet::new();
+    let depends_on =
+        needs.iter().map(|n| n.0.clone()).filter(|need| seen.insert(need.clone())).collect();
+    let resource = Arc::new(DesiredResource {
         id: id?,
         settings: found.settings,
-        needs,
+        depends_on,
         span: root.span,
-        hosts: found.hosts,
-        hosts_known,
-        directory: None,
-        selection: 0,
         definition: root,
-        broken,
-    })
+    });
+    let (directory, selection, hosts) = (None, 0, found.hosts);
+    Some(Object { resource, needs, hosts, hosts_known, directory, selection, broken })
 }
 
 /// Whether something was said on an element, or on anything in it.

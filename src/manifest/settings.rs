@@ -127,8 +127,8 @@ fn is_ours(name: &Name) -> bool {
     name.namespace.as_deref().is_none_or(|n| n == NAMESPACE)
 }
 
-/// A number with its unit; seconds without one.
-fn duration(text: &str) -> Option<Duration> {
+/// A time as it is written: a number with its unit `ms`, `s`, `m` or `h`; seconds without one.
+pub fn duration(text: &str) -> Option<Duration> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at_checked(digits)?;
     let number: u64 = number.parse().ok()?;

@@ -47,7 +47,7 @@ pub struct Observed {
 }
 
 /// One resource as the host has it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ObservedResource {
     /// Its identity.
     pub id: ResourceId,

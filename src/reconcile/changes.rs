@@ -261,7 +261,7 @@ pub struct Above<'a> {
 }
 
 /// All that would be done, decided; applying it decides nothing.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// The set whose manifests it is from.
     pub set: String,

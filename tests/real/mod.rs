@@ -21,6 +21,7 @@ mod states;
 mod test_driver;
 mod tls;
 mod transports;
+mod watching;
 mod wellformed;
 
 use libtest_mimic::Trial;
@@ -50,6 +51,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         kills::trials(&pool),
         lost::trials(&pool),
         states::trials(&pool),
+        watching::trials(&pool),
     ];
     groups.into_iter().flatten().collect()
 }

@@ -8,6 +8,7 @@ mod libvirtd;
 mod proxy;
 pub(crate) mod site;
 mod trial;
+mod watching;
 
 pub(crate) use command::{Ran, run, strace, tool, virt};
 pub(crate) use decorators::{Fault, Faulty, Recording};
@@ -15,3 +16,4 @@ pub(crate) use guest::Guest;
 pub(crate) use libvirtd::Libvirtd;
 pub(crate) use proxy::{Point, Proxy, Strike};
 pub(crate) use trial::{Needs, testdata, trial, trial_if};
+pub(crate) use watching::Watching;

@@ -204,14 +204,14 @@ fn outcome(status: &Status) -> Map<String, Value> {
     map
 }
 
-fn fields(e: &Error) -> Value {
+pub(super) fn fields(e: &Error) -> Value {
     json!({
         "code": e.code.0, "domain": e.domain.0, "message": e.message, "hint": e.hint,
         "str1": e.str1, "str2": e.str2, "str3": e.str3, "int1": e.int1, "int2": e.int2,
     })
 }
 
-fn change(change: &ResourceChange, sources: &Sources) -> Value {
+pub(super) fn change(change: &ResourceChange, sources: &Sources) -> Value {
     json!({
         "kind": change.id.kind.word(),
         "name": change.id.name,
@@ -297,7 +297,10 @@ fn severity(severity: Severity) -> &'static str {
     }
 }
 
-fn diagnostics<'a>(list: impl Iterator<Item = &'a Diagnostic>, sources: &Sources) -> Value {
+pub(super) fn diagnostics<'a>(
+    list: impl Iterator<Item = &'a Diagnostic>,
+    sources: &Sources,
+) -> Value {
     let list = list.map(|d| {
         json!({
             "severity": severity(d.severity),

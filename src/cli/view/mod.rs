@@ -8,3 +8,4 @@ pub(crate) mod progress;
 pub(crate) mod sarif;
 pub(crate) mod states;
 pub(crate) mod table;
+pub(crate) mod watch;

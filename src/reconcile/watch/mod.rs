@@ -1,7 +1,22 @@
 //! Keeping hosts as their manifests say.
+//!
+//! One loop a host. What other threads notice reaches it through its inbox; when what is looked at is
+//! a matter of the agenda, which is a value; what is done about it is the planner's.
 
+mod agenda;
 mod board;
+mod host;
+mod inbox;
+mod news;
+mod planner;
+mod pulse;
+mod record;
 
+pub use agenda::Cause;
 pub use board::{
     Board, Condition, Counters, HostBoard, Listening, ObjectBoard, PlanRecord, Sources,
 };
+pub use host::{Ended, HostLoop, Settings};
+pub use inbox::Inbox;
+pub use news::{News, Outcome, Surroundings, fields, words};
+pub use pulse::Pulse;

@@ -1,0 +1,197 @@
+//! One lock a host, so that no two runs change it at once. It goes with its holder, however that ends.
+
+use crate::diag::{Error, ErrorCode, ErrorDomain, Result, escape};
+use crate::drivers::Uri;
+use nix::unistd::geteuid;
+use sha2::{Digest as _, Sha256};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long another run is waited for by one that cannot come again.
+pub(crate) const WAIT: Duration = Duration::from_secs(10);
+
+/// How often the lock is tried meanwhile.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Longest description of a holder that is read, in bytes.
+const HOLDER_MAX: u64 = 512;
+
+/// The right to change a host; given up when dropped.
+#[derive(Debug)]
+pub(crate) struct HostLock {
+    path: PathBuf,
+    file: File,
+}
+
+impl Drop for HostLock {
+    fn drop(&mut self) {
+        // still held: whoever opened it meanwhile sees that its name is gone, and begins anew
+        let _ = fs::remove_file(&self.path);
+        let _ = self.file.unlock();
+    }
+}
+
+/// Where locks are, and for whom they are taken.
+#[derive(Debug)]
+pub(crate) struct Locks {
+    /// The directories in the order in which they are tried.
+    directories: Vec<PathBuf>,
+    /// The command that takes them.
+    command: &'static str,
+    wait: Duration,
+}
+
+impl Locks {
+    /// Locks in the system's directory for root, else in the user's own.
+    pub(crate) fn new(runtime: Option<PathBuf>, command: &'static str, wait: Duration) -> Self {
+        let user = geteuid();
+        let first = if user.is_root() { Some(PathBuf::from("/run")) } else { runtime };
+        let last = std::env::temp_dir().join(format!("virt-{user}"));
+        let directories = first.map(|d| d.join("virt")).into_iter().chain([last]).collect();
+        Self { directories, command, wait }
+    }
+
+    /// Takes the lock of the host that `uri` means. `None` for a host that nobody else can reach.
+    ///
+    /// # Errors
+    /// Somebody else has it, which is [`ErrorCode::RESOURCE_BUSY`], or there is no place for it.
+    pub(crate) fn take(&self, uri: &Uri) -> Result<Option<HostLock>> {
+        let Some(host) = shared_host(uri) else { return Ok(None) };
+        let digest = Sha256::digest(host.as_bytes());
+        let name: String = digest.iter().take(16).map(|b| format!("{b:02x}")).collect();
+        let mut unusable =
+            Error::new(ErrorCode::SYSTEM_ERROR, ErrorDomain::NONE, "no place for locks");
+        for directory in &self.directories {
+            match private(directory) {
+                Ok(()) => return self.take_file(&directory.join(name + ".lock")).map(Some),
+                Err(e) => unusable = Error::system(&directory.display().to_string(), &e),
+            }
+        }
+        Err(unusable)
+    }
+
+    fn take_file(&self, path: &Path) -> Result<HostLock> {
+        let failed = |e: &std::io::Error| Error::system(&path.display().to_string(), e);
+        let deadline = Instant::now() + self.wait;
+        loop {
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create(true).truncate(false).mode(0o600);
+            let mut file = options.open(path).map_err(|e| failed(&e))?;
+            match file.try_lock() {
+                // the holder before took its name away after it was opened here
+                Ok(()) if !is_at(&file, path) => {}
+                Ok(()) => {
+                    let holder = this_run(self.command);
+                    // who cannot be told who holds it is still kept out
+                    let _ = file.set_len(0).and_then(|()| file.write_all(holder.as_bytes()));
+                    return Ok(HostLock { path: path.to_owned(), file });
+                }
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                    std::thread::sleep(PAUSE);
+                }
+                Err(TryLockError::WouldBlock) => return Err(held(&file)),
+                Err(TryLockError::Error(e)) => return Err(failed(&e)),
+            }
+        }
+    }
+}
+
+/// What tells hosts apart; `None` for one within this process.
+fn shared_host(uri: &Uri) -> Option<String> {
+    if uri.driver() != "test" || uri.transport().is_some() {
+        return Some(uri.destination());
+    }
+    let state = std::path::absolute(uri.parameter("state")?).ok()?;
+    Some(format!("test {}", state.display()))
+}
+
+/// Makes a directory that only this user can write to, and checks that it is.
+fn private(directory: &Path) -> std::io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(directory) {
+        Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => return Err(e),
+        _ => {}
+    }
+    let found = fs::symlink_metadata(directory)?;
+    if !found.is_dir() || found.uid() != geteuid().as_raw() || found.mode() & 0o022 != 0 {
+        return Err(std::io::Error::other("it is not a directory of this user alone"));
+    }
+    Ok(())
+}
+
+fn is_at(file: &File, path: &Path) -> bool {
+    let inode = |m: fs::Metadata| (m.dev(), m.ino());
+    let there = fs::symlink_metadata(path).map(inode).ok();
+    there.is_some() && there == file.metadata().map(inode).ok()
+}
+
+fn this_run(command: &str) -> String {
+    let since = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ");
+    format!("pid {} (virt {command}) since {since}", std::process::id())
+}
+
+fn held(file: &File) -> Error {
+    let mut holder = String::new();
+    // without it the message says less
+    let _ = file.take(HOLDER_MAX).read_to_string(&mut holder);
+    let holder = match holder.trim() {
+        "" => "another run".to_owned(),
+        holder => escape(holder),
+    };
+    let text = format!("the host is being changed: its lock is held by {holder}");
+    Error::new(ErrorCode::RESOURCE_BUSY, ErrorDomain::NONE, text)
+        .hint("nothing was changed; wait until that run is done, or end it: the lock goes with it")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn one_run_a_host_and_who_comes_second_is_told_by_whom() {
+        let directory = tempfile::tempdir().unwrap();
+        let locks = |wait| Locks {
+            directories: vec![
+                directory.path().join("missing/locks"),
+                directory.path().join("locks"),
+            ],
+            command: "apply",
+            wait,
+        };
+        let take = |uri: &str| locks(PAUSE * 3).take(&Uri::parse(uri).unwrap());
+        let first = take("qemu:///system").unwrap().unwrap();
+        assert!(take("qemu:///session").unwrap().is_some(), "another host");
+        let begun = Instant::now();
+        let error = take("qemu+unix:///system").unwrap_err();
+        assert!(begun.elapsed() >= PAUSE * 3);
+        assert_eq!(error.code, ErrorCode::RESOURCE_BUSY);
+        let holder = format!("held by pid {} (virt apply) since 20", std::process::id());
+        assert!(error.message.contains(&holder), "{error}");
+        // who waits gets it as soon as it is free, though its name goes meanwhile
+        let patient = locks(WAIT);
+        let waits =
+            std::thread::spawn(move || patient.take(&Uri::parse("qemu:///system").unwrap()));
+        std::thread::sleep(PAUSE);
+        drop(first);
+        let second = waits.join().unwrap().unwrap();
+        assert_eq!(fs::read_dir(directory.path().join("locks")).unwrap().count(), 1);
+        drop(second);
+        assert_eq!(fs::read_dir(directory.path().join("locks")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_host_within_the_process_needs_none_and_a_foreign_directory_is_not_used() {
+        let directory = tempfile::tempdir().unwrap();
+        let directories = vec![directory.path().join("link")];
+        std::os::unix::fs::symlink(directory.path(), directory.path().join("link")).unwrap();
+        let locks = Locks { directories, command: "apply", wait: PAUSE };
+        let take = |uri: &str| locks.take(&Uri::parse(uri).unwrap());
+        assert!(take("test:///default").unwrap().is_none());
+        let error = take("test:///default?state=a.xml").unwrap_err();
+        assert!(error.message.contains("of this user alone"), "{error}");
+    }
+}

@@ -1,0 +1,186 @@
+//! What a watch tells: a line for people, or one for machines, for each thing that happens.
+
+use super::json;
+use crate::cli::args::Format;
+use crate::cli::context::Context;
+use crate::cli::output::Paint;
+use crate::diag::{Error, escape};
+use crate::manifest::Loaded;
+use crate::reconcile::watch::{News, Outcome, fields};
+use jiff::{Timestamp, ZonedDateTime};
+use serde_json::{Map, Value, json};
+use std::time::Duration;
+
+/// Prints what happened on a host.
+pub(crate) fn news(context: &Context, news: &News<'_>, loaded: &Loaded) {
+    if context.output.format == Format::Json {
+        let (event, object) = machine(news, loaded);
+        return line(context, event, object);
+    }
+    if let News::Problems(problems) = news {
+        return context.show(problems, &loaded.sources);
+    }
+    let output = context.output;
+    let (paint, text) = match news {
+        News::Reconciled { change, outcome, cause, took, pause } => {
+            let (paint, told) = match outcome {
+                Outcome::Done => (Paint::Green, "done".to_owned()),
+                other => {
+                    let detail = other.detail().map(|d| format!(": {}", escape(&d)));
+                    (Paint::Red, format!("{}{}", other.word(), detail.unwrap_or_default()))
+                }
+            };
+            let again = match (pause, outcome) {
+                (None, _) => String::new(),
+                (Some(pause), Outcome::Done) => format!(
+                    "; somebody undoes it again and again, so it is left alone for {}",
+                    seconds(*pause)
+                ),
+                (Some(pause), _) => format!("; again in {}", seconds(*pause)),
+            };
+            let fields = fields(change);
+            let fields = if fields.is_empty() { fields } else { format!("  {fields}") };
+            let head = output.paint(Paint::Bold, &change.id.to_string());
+            let told = output.paint(paint, &told);
+            let text = format!(
+                "{head}  {}  {}{fields}  {told} in {} ({cause}){again}",
+                change.action,
+                change.effect.word().replace('-', " "),
+                seconds(*took),
+            );
+            (Paint::Plain, text)
+        }
+        News::HeldBack(id, reason) => {
+            (Paint::Yellow, format!("{id}  held back: {}", escape(reason)))
+        }
+        News::Free(id) => (Paint::Plain, format!("{id}  no longer held back")),
+        News::NotPruned(reason) => (Paint::Yellow, escape(reason)),
+        News::Problems(_) => return,
+        News::Lost(e) => (Paint::Red, format!("the host is lost and called until it answers: {e}")),
+        News::Back => (Paint::Green, "the host is back".to_owned()),
+        News::Deaf(e) => {
+            (Paint::Yellow, format!("the host tells of no changes, and is looked at instead: {e}"))
+        }
+        News::Busy(e) => (Paint::Yellow, format!("{e}; it is waited for")),
+    };
+    said(context, &output.paint(paint, &text));
+}
+
+fn machine(news: &News<'_>, loaded: &Loaded) -> (&'static str, Value) {
+    match news {
+        News::Reconciled { change, outcome, cause, took, pause } => {
+            let mut object = json::change(change, &loaded.sources);
+            if let Some(map) = object.as_object_mut() {
+                map.insert("outcome".to_owned(), json!(outcome.word()));
+                map.insert("detail".to_owned(), json!(outcome.detail()));
+                map.insert("cause".to_owned(), json!(cause.to_string()));
+                map.insert("took".to_owned(), json!(took.as_secs_f64()));
+                map.insert("pause".to_owned(), json!(pause.map(|p| p.as_secs_f64())));
+            }
+            ("reconciled", object)
+        }
+        News::HeldBack(id, reason) => {
+            ("held-back", json!({ "kind": id.kind.word(), "name": id.name, "reason": reason }))
+        }
+        News::Free(id) => ("released", json!({ "kind": id.kind.word(), "name": id.name })),
+        News::NotPruned(reason) => ("not-pruned", json!({ "reason": reason })),
+        News::Problems(problems) => {
+            let list = json::diagnostics(problems.iter(), &loaded.sources);
+            ("problems", json!({ "diagnostics": list }))
+        }
+        News::Lost(e) => ("lost", error(e)),
+        News::Back => ("back", json!({})),
+        News::Deaf(e) => ("deaf", error(e)),
+        News::Busy(e) => ("busy", error(e)),
+    }
+}
+
+fn error(error: &Error) -> Value {
+    json!({ "error": json::fields(error) })
+}
+
+/// Prints that manifests were read, or why they were not taken.
+pub(crate) fn manifests(context: &Context, loaded: &Loaded, stale: Option<&str>) {
+    let (sound, held) = loaded.counts;
+    let problems = loaded.diagnostics.iter().filter(|d| d.is_error()).count();
+    if context.output.format == Format::Json {
+        let object = json!({
+            "set": loaded.desired.set, "resources": sound, "held_back": held, "problems": problems,
+            "stale": stale,
+            "diagnostics": json::diagnostics(loaded.diagnostics.iter(), &loaded.sources),
+        });
+        return line(context, "manifests", object);
+    }
+    let text = match stale {
+        Some(reason) => {
+            let text = format!("manifests are kept as they were read last: {}", escape(reason));
+            context.output.paint(Paint::Yellow, &text)
+        }
+        None => {
+            let held = if held > 0 { format!(", {held} held back") } else { String::new() };
+            let problems = if problems > 0 { format!(", {problems} problems") } else { held };
+            format!("manifests read: {sound} objects{problems}")
+        }
+    };
+    said(context, &text);
+}
+
+/// Prints that the watch begins.
+pub(crate) fn started(context: &Context, paths: &[String], hosts: &[String], interval: Duration) {
+    if context.output.format == Format::Json {
+        let object = json!({
+            "format_version": 1, "pid": std::process::id(), "paths": paths, "hosts": hosts,
+            "interval": interval.as_secs_f64(),
+        });
+        return line(context, "started", object);
+    }
+    let (paths, hosts) = (paths.join(", "), hosts.join(", "));
+    let text = format!("watching {} for {}", escape(&paths), escape(&hosts));
+    said(context, &text);
+}
+
+/// Prints that files are not listened to.
+pub(crate) fn polling(context: &Context, reason: &str) {
+    if context.output.format == Format::Json {
+        return line(context, "polling", json!({ "reason": reason }));
+    }
+    let reason = escape(reason);
+    let text = format!(
+        "the system does not tell of changed files, so they are looked at every 30 s: {reason}"
+    );
+    said(context, &context.output.paint(Paint::Yellow, &text));
+}
+
+/// Prints that the watch ends.
+pub(crate) fn stopped(context: &Context) {
+    match context.output.format {
+        Format::Json => line(context, "stopped", json!({})),
+        Format::Human => said(context, "stopped"),
+    }
+}
+
+fn said(context: &Context, text: &str) {
+    let time = ZonedDateTime::now().strftime("%H:%M:%S").to_string();
+    let time = context.output.paint(Paint::Dim, &time);
+    let host = context.host().map(|host| format!("{}: ", escape(host))).unwrap_or_default();
+    context.result_or_nobody(&format!("{time}  {host}{text}\n"));
+}
+
+fn line(context: &Context, event: &str, object: Value) {
+    let mut map = Map::new();
+    map.insert("event".to_owned(), json!(event));
+    map.insert("time".to_owned(), json!(format!("{:.3}", Timestamp::now())));
+    if let Value::Object(fields) = object {
+        map.extend(fields);
+    }
+    context.result_or_nobody(&context.line(Value::Object(map)));
+}
+
+fn seconds(time: Duration) -> String {
+    let millis = time.as_millis();
+    if millis < 10_000 {
+        format!("{:.2} s", time.as_secs_f64())
+    } else {
+        format!("{} s", millis / 1_000)
+    }
+}

@@ -1,0 +1,232 @@
+//! Manifests that are read again whenever their files change, and only once they are written.
+//!
+//! What is read is either old or new: a file that changes under our eyes is taken as it was, a
+//! directory that is gone leaves what was read last, and what symbolic links lead to is taken whole.
+
+mod armed;
+mod settle;
+
+use super::files::{self, Found, Stamp};
+use super::grammars::Grammars;
+use super::load::Loaded;
+use super::loader::{Loader, Unsettled};
+use crate::diag::Diagnostics;
+use armed::{Armed, Noticed, Places};
+use settle::{Settled, Touch};
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How often everything is looked at, whatever the system tells: it does not tell of a file system
+/// that is mounted, of changes that another machine makes, nor of anything when it has run out of
+/// watches.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// How often a directory may appear while directories are looked for, in one go.
+const ARM_MAX: usize = 4;
+
+/// Manifests whose files are followed.
+#[derive(Debug)]
+pub struct Changes {
+    paths: Vec<PathBuf>,
+    /// What else is looked at in manifests that were read.
+    check: fn(&mut Loaded),
+    loader: Loader,
+    noticed: Noticed,
+    armed: Armed,
+    /// What was read last.
+    good: Option<Arc<Loaded>>,
+    /// Why that is kept though something else is there now.
+    stale: Option<String>,
+    /// When everything is looked at next.
+    look: Instant,
+    /// The versions that were there when everything was looked at: what nobody tells of is stable if
+    /// it is the same twice.
+    seen: Option<HashMap<PathBuf, Stamp>>,
+}
+
+/// What manifests say now.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// What was read.
+    pub loaded: Arc<Loaded>,
+    /// Why it is what was read before, and not what is there now.
+    pub stale: Option<String>,
+    /// When the last of the changes that led to it was noticed.
+    pub since: Instant,
+}
+
+impl Changes {
+    /// Follows what `paths` name; `check` looks at what only its caller understands. `wake` is called from another thread whenever [`Self::due`] may
+    /// have changed.
+    pub fn follow(
+        paths: Vec<PathBuf>,
+        check: fn(&mut Loaded),
+        wake: impl Fn() + Send + 'static,
+    ) -> Self {
+        let noticed = Noticed::default();
+        let armed = Armed::new(noticed.clone(), wake);
+        let now = Instant::now();
+        noticed.lock().settle.rescan(now);
+        let loader = Loader::new(Grammars::Embedded);
+        let (good, stale, seen) = (None, None, None);
+        Self { paths, check, loader, noticed, armed, good, stale, look: now + LOOK, seen }
+    }
+
+    /// Why the system cannot tell of changes, so that files are looked at from time to time.
+    pub fn is_deaf(&self) -> Option<String> {
+        self.noticed.lock().deaf.clone()
+    }
+
+    /// When to read next, if nothing happens before.
+    pub fn due(&self) -> Instant {
+        self.noticed.lock().settle.due().map_or(self.look, |due| due.min(self.look))
+    }
+
+    /// Looks at everything at once, whatever was noticed.
+    pub fn look_now(&mut self) {
+        self.look = Instant::now();
+    }
+
+    /// Reads what is there at the start, without waiting for anything.
+    pub fn first(&mut self) -> Reading {
+        for _ in 0..ARM_MAX {
+            let now = Instant::now();
+            self.noticed.lock().settle.take(now);
+            if let Some(reading) = self.read(Settled::default(), now) {
+                return reading;
+            }
+        }
+        Reading { loaded: Arc::default(), stale: self.stale.clone(), since: Instant::now() }
+    }
+
+    /// Reads what has changed and is stable by now. `None` if manifests say what they said before.
+    pub fn read_settled(&mut self, now: Instant) -> Option<Reading> {
+        if now >= self.look {
+            self.look = now + LOOK;
+            self.seen = Some(self.versions());
+            self.noticed.lock().settle.look(now);
+        }
+        let settled = {
+            let mut noted = self.noticed.lock();
+            noted.settle.due().filter(|due| *due <= now)?;
+            noted.settle.take(now)
+        };
+        self.read(settled, now)
+    }
+
+    fn read(&mut self, settled: Settled, now: Instant) -> Option<Reading> {
+        let (found, said) = self.find();
+        if let Some(reason) = self.missing(&found) {
+            if self.stale.as_ref() == Some(&reason) {
+                return None;
+            }
+            self.stale = Some(reason);
+            return self.reading(settled.since.unwrap_or(now));
+        }
+        let restless = self.restless(&found, &settled);
+        let since = settled.since.unwrap_or(now);
+        let unsettled = unsettled(&found, settled, &restless);
+        let read = self.loader.load_found(&self.paths, &found, said, &unsettled);
+        if links_moved(&found) {
+            // some may be of the old and some of the new
+            self.loader.owe();
+            self.noticed.lock().settle.rescan(now);
+            return None;
+        }
+        for path in read.moving.iter().chain(&restless) {
+            self.noticed.lock().settle.touch(path, Touch::Moved, now);
+        }
+        let was_stale = self.stale.take().is_some();
+        match read.loaded {
+            Some(mut loaded) => {
+                (self.check)(&mut loaded);
+                self.good = Some(Arc::new(loaded));
+            }
+            None if !was_stale => return None,
+            None => {}
+        }
+        self.reading(since)
+    }
+
+    fn reading(&self, since: Instant) -> Option<Reading> {
+        Some(Reading { loaded: self.good.clone()?, stale: self.stale.clone(), since })
+    }
+
+    /// Finds what is there, with every directory of it watched before it is read.
+    fn find(&mut self) -> (Found, Diagnostics) {
+        let mut tries = 0;
+        loop {
+            let mut said = Diagnostics::default();
+            let found = files::find(&self.paths, &mut said);
+            tries += 1;
+            if !self.armed.arm(places(&self.paths, &found)) || tries >= ARM_MAX {
+                return (found, said);
+            }
+        }
+    }
+
+    /// Why what is there now does not count: nobody means to have nothing.
+    fn missing(&self, found: &Found) -> Option<String> {
+        self.good.as_ref()?;
+        let emptied = || "there are no manifests any more".to_owned();
+        let is_empty = found.manifests.is_empty() && self.loader.has_any();
+        found.unseen.clone().or_else(|| is_empty.then(emptied))
+    }
+
+    /// Files that are not the version that was there a moment ago, where nobody told of a change.
+    fn restless(&mut self, found: &Found, settled: &Settled) -> Vec<PathBuf> {
+        let Some(seen) = self.seen.take() else { return Vec::new() };
+        let moved = |m: &&files::Manifest| {
+            seen.get(&m.path) != Some(&m.stamp) && !settled.stable.contains(&m.real)
+        };
+        found.manifests.iter().filter(moved).map(|m| m.real.clone()).collect()
+    }
+
+    fn versions(&self) -> HashMap<PathBuf, Stamp> {
+        let found = files::find(&self.paths, &mut Diagnostics::default());
+        found.manifests.into_iter().map(|m| (m.path, m.stamp)).collect()
+    }
+}
+
+/// What is taken as it was read last. While anything changes, what is gone may be about to come
+/// back; and while something changes that is no manifest, what links lead to may be exchanged.
+fn unsettled(found: &Found, settled: Settled, restless: &[PathBuf]) -> Unsettled {
+    let Settled { stable, unstable, .. } = settled;
+    let gone = !unstable.is_empty();
+    let reals: BTreeSet<&PathBuf> = match gone {
+        true => found.manifests.iter().map(|m| &m.real).collect(),
+        false => BTreeSet::new(),
+    };
+    let links = unstable.iter().any(|path| !reals.contains(path));
+    let files = unstable.into_iter().chain(restless.iter().cloned()).collect();
+    Unsettled { files, links, gone, touched: stable }
+}
+
+/// Whether symbolic links lead elsewhere by now.
+fn links_moved(found: &Found) -> bool {
+    let mut linked = found.manifests.iter().filter(|m| m.linked);
+    linked.any(|m| files::real(&m.path) != m.real)
+}
+
+/// Where changes matter: all directories that were gone through, those that links lead to, and the
+/// names of the paths themselves.
+fn places(paths: &[PathBuf], found: &Found) -> Places {
+    let mut directories = found.directories.clone();
+    let linked = found.manifests.iter().filter(|m| m.linked);
+    directories.extend(linked.filter_map(|m| m.real.parent()).map(|parent| parent.to_owned()));
+    let mut names = BTreeSet::new();
+    for path in paths {
+        let mut path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        // the nearest directory that is there, should the one above it be gone, too
+        while let (Some(parent), Some(name)) = (path.parent(), path.file_name()) {
+            if parent.is_dir() {
+                names.insert(files::real(parent).join(name));
+                break;
+            }
+            path = parent.to_owned();
+        }
+    }
+    Places { directories, names }
+}

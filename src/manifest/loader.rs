@@ -1,0 +1,338 @@
+//! Reading manifests, each by itself, and keeping what was read of those that stay as they are.
+
+use super::document::{Format, read};
+use super::files::{self, Found, Manifest, Stamp};
+use super::grammars::{Grammars, Validator};
+use super::load::{Loaded, put_together};
+use super::object::{Object, first_error, object};
+use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources};
+use std::collections::{BTreeSet, HashMap};
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+
+/// Reads manifests again and again: only those that have changed are read and checked anew.
+#[derive(Debug)]
+pub(super) struct Loader {
+    grammars: Grammars,
+    sources: Sources,
+    known: HashMap<PathBuf, Known>,
+    /// Numbers of texts that are not used any more.
+    free: Vec<SourceId>,
+    inventory: Inventory,
+    /// Whether something changed that was not given out.
+    owed: bool,
+}
+
+/// A manifest that was read.
+#[derive(Debug)]
+struct Known {
+    stamp: Stamp,
+    source: SourceId,
+    part: Part,
+    /// The nearest `virt.toml` when it was last there.
+    nearest: Option<usize>,
+}
+
+/// What one manifest says by itself.
+#[derive(Clone, Debug)]
+struct Part {
+    objects: Vec<Object>,
+    diagnostics: Diagnostics,
+    /// Whether every resource in it is known by name.
+    complete: bool,
+}
+
+/// What all manifests say, each by itself.
+#[derive(Debug, Default)]
+pub(super) struct Parts {
+    pub(super) objects: Vec<Object>,
+    pub(super) sources: Sources,
+    pub(super) diagnostics: Diagnostics,
+    pub(super) complete: bool,
+}
+
+impl Parts {
+    fn take(&mut self, known: &Known) {
+        let Known { part, nearest, .. } = known;
+        self.complete &= part.complete;
+        self.diagnostics.extend(part.diagnostics.iter().cloned());
+        let objects = part.objects.iter().cloned();
+        self.objects.extend(objects.map(|o| Object { directory: *nearest, ..o }));
+    }
+}
+
+/// Which files are taken as they were read last, since somebody may be writing them.
+#[derive(Debug, Default)]
+pub(super) struct Unsettled {
+    /// Their real paths.
+    pub(super) files: BTreeSet<PathBuf>,
+    /// Whether those that symbolic links lead to are among them: they may be exchanged together.
+    pub(super) links: bool,
+    /// Whether those that are gone are among them.
+    pub(super) gone: bool,
+    /// Files that were touched and are stable: they are read even if they look the same.
+    pub(super) touched: BTreeSet<PathBuf>,
+}
+
+impl Unsettled {
+    fn has(&self, manifest: &Manifest) -> bool {
+        let beside = || files::real(manifest.path.parent().unwrap_or(Path::new("")));
+        self.files.contains(&manifest.real) || (self.links && !manifest.real.starts_with(beside()))
+    }
+}
+
+/// What reading came to.
+#[derive(Debug)]
+pub(super) struct Read {
+    /// What the manifests say; `None` if that is what they said before.
+    pub(super) loaded: Option<Loaded>,
+    /// Files that changed while they were read; they are taken as they were read last.
+    pub(super) moving: Vec<PathBuf>,
+}
+
+/// Which files there are, beside what is in the manifests.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Inventory {
+    manifests: Vec<(PathBuf, Option<usize>)>,
+    virt_tomls: Vec<(PathBuf, Option<Stamp>)>,
+    /// Manifests that are gone and still count.
+    kept: Vec<PathBuf>,
+    complete: bool,
+}
+
+impl Inventory {
+    fn of(found: &Found, kept: Vec<PathBuf>, complete: bool) -> Self {
+        let manifests = found.manifests.iter().map(|m| (m.path.clone(), m.nearest));
+        let virt_tomls = found.virt_tomls.iter().map(|v| (v.path.clone(), v.stamp));
+        let (manifests, virt_tomls) = (manifests.collect(), virt_tomls.collect());
+        Self { manifests, virt_tomls, kept, complete }
+    }
+
+    /// Whether a `virt.toml` came or went, so that their numbers mean something else.
+    fn is_renumbered(&self, other: &Self) -> bool {
+        let paths = |i: &Self| i.virt_tomls.iter().map(|v| v.0.clone()).collect::<Vec<_>>();
+        paths(self) != paths(other)
+    }
+}
+
+/// The text of a manifest.
+#[derive(Clone, Copy, Debug)]
+struct Text {
+    /// Its place among the manifests.
+    at: usize,
+    source: SourceId,
+    format: Format,
+}
+
+impl Loader {
+    pub(super) fn new(grammars: Grammars) -> Self {
+        let (sources, known, free) = (Sources::default(), HashMap::new(), Vec::new());
+        Self { grammars, sources, known, free, inventory: Inventory::default(), owed: false }
+    }
+
+    /// What was read last was not used, and is given out the next time.
+    pub(super) fn owe(&mut self) {
+        self.owed = true;
+    }
+
+    /// Whether any manifest is known.
+    pub(super) fn has_any(&self) -> bool {
+        !self.known.is_empty()
+    }
+
+    /// Reads all that `paths` name.
+    pub(super) fn load(&mut self, paths: &[PathBuf]) -> Loaded {
+        let mut diagnostics = Diagnostics::default();
+        let found = files::find(paths, &mut diagnostics);
+        let read = self.load_found(paths, &found, diagnostics, &Unsettled::default());
+        read.loaded.unwrap_or_default()
+    }
+
+    /// Reads what was found below `paths`; `diagnostics` has what was said of that.
+    pub(super) fn load_found(
+        &mut self,
+        paths: &[PathBuf],
+        found: &Found,
+        mut diagnostics: Diagnostics,
+        unsettled: &Unsettled,
+    ) -> Read {
+        let mut complete = found.complete;
+        let (mut texts, mut moving, mut changed) = (Vec::new(), Vec::new(), false);
+        for (at, manifest) in found.manifests.iter().enumerate() {
+            let known = self.known.get(&manifest.path);
+            let is_unsettled = unsettled.has(manifest);
+            let is_same = |k: &Known| {
+                k.stamp == manifest.stamp && !unsettled.touched.contains(&manifest.real)
+            };
+            if known.is_some_and(|k| is_unsettled || is_same(k)) {
+                continue;
+            }
+            if is_unsettled {
+                complete = false;
+                continue;
+            }
+            let bytes = files::bytes(&manifest.path);
+            if Stamp::now(&manifest.path) != Some(manifest.stamp) {
+                complete &= known.is_some();
+                moving.push(manifest.real.clone());
+                continue;
+            }
+            match bytes {
+                Ok(bytes) if self.says(manifest, &bytes) => {}
+                Ok(bytes) => {
+                    texts.extend(self.take_in(at, manifest, bytes));
+                    changed = true;
+                }
+                // what it said before still counts, as far as that is known
+                Err(e) => {
+                    diagnostics.push(files::unreadable(&manifest.path, &e));
+                    complete = false;
+                }
+            }
+        }
+        for (text, part) in texts.iter().zip(read_all(&texts, &self.sources, &self.grammars)) {
+            if let Some(manifest) = found.manifests.get(text.at) {
+                let (stamp, source, nearest) = (manifest.stamp, text.source, manifest.nearest);
+                self.known.insert(manifest.path.clone(), Known { stamp, source, part, nearest });
+            }
+        }
+        // what could not be read may say something else each time
+        changed |= !diagnostics.is_empty();
+        let mut parts = Parts { complete, diagnostics, ..Parts::default() };
+        let kept = self.gather(found, unsettled.gone, &mut parts);
+        let inventory = Inventory::of(found, kept, parts.complete);
+        if !inventory.kept.is_empty() && inventory.is_renumbered(&self.inventory) {
+            // it is not known which hosts those that are kept are for; this comes again when all is
+            // settled
+            self.owed |= changed;
+            return Read { loaded: None, moving };
+        }
+        changed |= inventory != self.inventory || std::mem::take(&mut self.owed);
+        self.inventory = inventory;
+        parts.sources = self.sources.clone();
+        Read { loaded: changed.then(|| put_together(paths, found, parts)), moving }
+    }
+
+    /// Puts together what is known of each manifest. Those that are gone are forgotten, or they are
+    /// added and named if they may be coming back.
+    fn gather(&mut self, found: &Found, keep_gone: bool, parts: &mut Parts) -> Vec<PathBuf> {
+        for manifest in &found.manifests {
+            let Some(known) = self.known.get_mut(&manifest.path) else { continue };
+            known.nearest = manifest.nearest;
+            parts.take(known);
+        }
+        let mut gone = Vec::new();
+        if self.known.len() != found.manifests.len() {
+            let there: BTreeSet<&PathBuf> = found.manifests.iter().map(|m| &m.path).collect();
+            gone.extend(self.known.keys().filter(|path| !there.contains(path)).cloned());
+            gone.sort();
+        }
+        if !keep_gone {
+            gone.drain(..).for_each(|path| self.forget(&path));
+        }
+        gone.iter().filter_map(|path| self.known.get(path)).for_each(|known| parts.take(known));
+        gone
+    }
+
+    /// Whether a manifest was read already with just these bytes.
+    fn says(&mut self, manifest: &Manifest, bytes: &[u8]) -> bool {
+        let Some(known) = self.known.get_mut(&manifest.path) else { return false };
+        let text = self.sources.get(known.source).map(|source| source.text.as_bytes());
+        let same = text == Some(bytes);
+        if same {
+            known.stamp = manifest.stamp;
+        }
+        same
+    }
+
+    /// Takes the bytes of a manifest in. If they are no text, that is what is known of it.
+    fn take_in(&mut self, at: usize, manifest: &Manifest, bytes: Vec<u8>) -> Option<Text> {
+        let Manifest { path, stamp, format, nearest, .. } = manifest;
+        let mut diagnostics = Diagnostics::default();
+        let mut taken = None;
+        let add = |name, text| *taken.insert(self.source(path, name, text));
+        if let Some(source) = files::text(path, bytes, add, &mut diagnostics) {
+            return Some(Text { at, source, format: *format });
+        }
+        let source = taken.unwrap_or_else(|| self.source(path, String::new(), String::new()));
+        let part = Part { objects: Vec::new(), diagnostics, complete: false };
+        let known = Known { stamp: *stamp, source, part, nearest: *nearest };
+        self.known.insert(path.clone(), known);
+        None
+    }
+
+    /// Takes a text in, in the place of the one that the file had before.
+    fn source(&mut self, path: &Path, name: String, text: String) -> SourceId {
+        let before = self.known.remove(path).map(|known| known.source);
+        match before.or_else(|| self.free.pop()) {
+            Some(source) => {
+                self.sources.replace(source, name, text);
+                source
+            }
+            None => self.sources.add(name, text),
+        }
+    }
+
+    fn forget(&mut self, path: &Path) {
+        if let Some(known) = self.known.remove(path) {
+            self.sources.replace(known.source, "", "");
+            self.free.push(known.source);
+        }
+    }
+}
+
+/// Fewest manifests for which a second thread is worth its start.
+const PER_THREAD: usize = 32;
+
+/// Reads the manifests on as many threads as there are processors, and gives a part for each.
+fn read_all(texts: &[Text], sources: &Sources, grammars: &Grammars) -> Vec<Part> {
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = processors.min(texts.len() / PER_THREAD).max(1);
+    let chunks = texts.chunks(texts.len().div_ceil(threads).max(1));
+    if threads == 1 {
+        return chunks.flat_map(|chunk| read_some(chunk, sources, grammars)).collect();
+    }
+    std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            chunks.map(|chunk| scope.spawn(|| read_some(chunk, sources, grammars))).collect();
+        let joined = threads.into_iter().map(|thread| thread.join());
+        joined
+            .flat_map(|part| part.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    })
+}
+
+fn read_some(texts: &[Text], sources: &Sources, grammars: &Grammars) -> Vec<Part> {
+    let mut validator = Validator::new(grammars);
+    texts.iter().map(|text| read_part(*text, sources, &mut validator)).collect()
+}
+
+fn read_part(text: Text, sources: &Sources, validator: &mut Validator<'_>) -> Part {
+    let Text { source, format, .. } = text;
+    let text = sources.get(source).map_or("", |s| s.text.as_str());
+    let mut problems = Diagnostics::default();
+    validator.begin_file();
+    let roots = read(source, text, format, &mut problems);
+    let broken = first_error(&problems, sources);
+    // what could not be read may have named more resources
+    let mut part = Part {
+        objects: Vec::new(),
+        diagnostics: Diagnostics::default(),
+        complete: broken.is_none(),
+    };
+    let line = |d: &Diagnostic| d.span.and_then(|s| sources.locate(s)).map(|(_, at)| at.line);
+    let unread: BTreeSet<_> = problems.iter().filter_map(line).collect();
+    part.diagnostics.extend(problems);
+    for root in roots {
+        let mut said = Diagnostics::default();
+        let object = object(root, format, broken.clone(), validator, sources, &mut said);
+        // what could not be read is not missing
+        let is_new = |d: &Diagnostic| {
+            unread.is_empty() || line(d).is_none_or(|line| !unread.contains(&line))
+        };
+        part.diagnostics.extend(said.into_iter().filter(is_new));
+        part.complete &= object.is_some();
+        part.objects.extend(object);
+    }
+    part
+}

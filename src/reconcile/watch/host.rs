@@ -1,0 +1,493 @@
+//! The loop of one host: what comes in is looked at, planned for and applied.
+
+use super::agenda::{Agenda, Cause, Reason, Work};
+use super::board::Board;
+use super::inbox::{Inbox, Mail};
+use super::news::{News, Outcome, Surroundings, outcome};
+use super::planner::{Planned, Planner};
+use super::pulse::Pulse;
+use super::record::Record;
+use crate::diag::{Error, Result};
+use crate::drivers::{Driver, Stop};
+use crate::model::{Capabilities, Desired, Detail, Kind, Observed, ResourceId, Scope};
+use crate::reconcile::apply::apply_until;
+use crate::reconcile::plan::mark_on;
+use crate::reconcile::{Action, Clock, Event, Options, Plan, Report, Status, SystemClock};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// Events that may wait between the driver and the inbox.
+const QUEUE: usize = 1024;
+
+/// How long another run's lock is left alone before it is tried again.
+const LOCKED: Duration = Duration::from_secs(1);
+
+/// How a host is watched.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The host's name on the board.
+    pub name: String,
+    /// What plans may do.
+    pub options: Options,
+    /// How often all of the host is looked at, whatever happens.
+    pub interval: Duration,
+    /// How many calls go to the host together.
+    pub parallel: usize,
+}
+
+/// What a single run came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// Something failed, or is held back.
+    pub failed: bool,
+    /// It is not known what became of a step, or the host did not converge.
+    pub unresolved: bool,
+    /// Something was refused: by the gate, a limit, or another run.
+    pub refused: bool,
+    /// Something waits for the next boot.
+    pub pending: bool,
+}
+
+/// Time that shows the loop to be alive while it waits for a guest.
+struct Beating<'a>(&'a Pulse);
+
+impl Clock for Beating<'_> {
+    fn now(&self) -> Instant {
+        SystemClock.now()
+    }
+
+    fn sleep(&self, time: Duration) {
+        self.0.busy();
+        SystemClock.sleep(time);
+    }
+}
+
+/// One host, kept as its manifests say.
+pub struct HostLoop {
+    settings: Settings,
+    surroundings: Arc<dyn Surroundings>,
+    inbox: Inbox,
+    pulse: Pulse,
+    stop: Stop,
+    record: Record,
+    desired: Arc<Desired>,
+    agenda: Agenda,
+    host: Option<Connected>,
+    /// What the host had when it was looked at last, part by part.
+    observed: Option<Observed>,
+    /// Whether every object is planned for the next time, and not only what has changed.
+    plan_all: bool,
+    ended: Ended,
+}
+
+/// A host that is connected.
+struct Connected {
+    driver: Arc<dyn Driver>,
+    capabilities: Capabilities,
+}
+
+impl std::fmt::Debug for HostLoop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { settings, agenda, .. } = self;
+        f.debug_struct("HostLoop")
+            .field("settings", settings)
+            .field("agenda", agenda)
+            .finish_non_exhaustive()
+    }
+}
+
+impl HostLoop {
+    /// A loop that nobody has started.
+    pub fn new(
+        settings: Settings,
+        desired: Arc<Desired>,
+        surroundings: Arc<dyn Surroundings>,
+        board: Arc<Mutex<Board>>,
+        stop: Stop,
+    ) -> Self {
+        let record = Record::new(settings.name.clone(), Arc::clone(&surroundings), board);
+        Self {
+            agenda: Agenda::new(settings.interval, Instant::now()),
+            settings,
+            surroundings,
+            inbox: Inbox::default(),
+            pulse: Pulse::default(),
+            stop,
+            record,
+            desired,
+            host: None,
+            observed: None,
+            plan_all: true,
+            ended: Ended::default(),
+        }
+    }
+
+    /// The way to it.
+    pub fn inbox(&self) -> Inbox {
+        self.inbox.clone()
+    }
+
+    /// How it is.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
+    }
+
+    /// Goes on until it is to stop.
+    pub fn run(mut self) {
+        while !self.stop.is_stopped() {
+            self.pulse.busy();
+            let mail = self.inbox.wait(Instant::now());
+            self.take(mail);
+            if let Some(work) = self.agenda.take(Instant::now()) {
+                self.work(work, true);
+                self.pulse.ready();
+                continue;
+            }
+            self.pulse.idle();
+            let mail = self.inbox.wait(self.agenda.due());
+            self.pulse.busy();
+            self.take(mail);
+        }
+        self.pulse.idle();
+    }
+
+    /// Goes through its work once.
+    pub fn run_once(mut self) -> Ended {
+        if let Some(work) = self.agenda.take(Instant::now()) {
+            self.work(work, false);
+        }
+        self.ended.pending = self.record.any_pending();
+        self.ended
+    }
+
+    fn take(&mut self, mail: Mail) {
+        let now = Instant::now();
+        self.record.events(mail.count);
+        if let Some((desired, since)) = mail.desired {
+            self.renew(desired, since);
+        }
+        if let Some(error) = mail.deaf {
+            self.record.deaf(&error);
+        }
+        if let Some(error) = mail.lost {
+            self.record.lost(&error);
+        }
+        if mail.resync {
+            self.agenda.look_at_all(Cause::Resync, now);
+        }
+        if mail.now {
+            self.plan_all = true;
+            self.agenda.hurry(now);
+        }
+        for (id, word) in mail.events {
+            for id in self.concerned(id) {
+                self.agenda.look_at(id, Cause::Event(word.clone()), now);
+            }
+        }
+    }
+
+    /// The objects that an event at `id` is about: it, if we have to do with it, and those that need
+    /// it to be there.
+    fn concerned(&self, id: ResourceId) -> Vec<ResourceId> {
+        let there = self.observed.as_ref().and_then(|o| o.resources.get(&id));
+        let ours = there.and_then(mark_on).is_some_and(|mark| mark.set == self.desired.set);
+        let mut concerned = self.dependants(&id);
+        let named = self.desired.resources.contains_key(&id);
+        if ours || named || self.desired.held_back.contains_key(&id) || !concerned.is_empty() {
+            concerned.push(id);
+        }
+        concerned
+    }
+
+    /// The objects that need another one.
+    fn dependants(&self, id: &ResourceId) -> Vec<ResourceId> {
+        let all = self.desired.resources.values();
+        all.filter(|r| r.depends_on.contains(id)).map(|r| r.id.clone()).collect()
+    }
+
+    /// The manifests ask for something else.
+    fn renew(&mut self, desired: Arc<Desired>, since: Instant) {
+        let before = std::mem::replace(&mut self.desired, desired);
+        let now = &self.desired;
+        if before.set != now.set || before.complete != now.complete {
+            self.plan_all = true;
+            self.agenda.look_at_all(Cause::Manifests, since);
+        }
+        let same = |id: &ResourceId| match (before.resources.get(id), now.resources.get(id)) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (None, None) => before.held_back.get(id) == now.held_back.get(id),
+            _ => false,
+        };
+        let known = |d: &Desired| {
+            d.resources.keys().chain(d.held_back.keys()).cloned().collect::<BTreeSet<_>>()
+        };
+        let all = &known(&before) | &known(now);
+        for id in all.iter().filter(|id| !same(id)) {
+            self.agenda.renew(id, since);
+        }
+        self.agenda.keep(|id| all.contains(id));
+    }
+
+    fn work(&mut self, work: Work, listen: bool) {
+        let Some(mut reasons) = self.look(work, listen) else { return };
+        let left_alone = self.agenda.left_alone(Instant::now());
+        let all = std::mem::take(&mut self.plan_all);
+        let only = (!all).then(|| reasons.keys().cloned().collect());
+        let Some(planned) = self.plan(only, &left_alone) else { return };
+        self.told(&planned);
+        if planned.plan.is_empty() {
+            return;
+        }
+        // why an object that nobody asked about is planned for: what asked needs it
+        let first = reasons.values().min_by_key(|reason| reason.since).cloned();
+        let now = Reason { cause: Cause::Interval, since: Instant::now() };
+        let first = first.unwrap_or(now);
+        for step in &planned.plan.steps {
+            reasons.entry(step.target.id.clone()).or_insert_with(|| first.clone());
+        }
+        self.change(&planned.plan, &reasons, &left_alone);
+    }
+
+    /// Looks at the host as far as there is reason to. Gives the objects that are not as they were
+    /// or that are new to us, each with its reason; `None` if the host cannot be asked.
+    fn look(&mut self, work: Work, listen: bool) -> Option<BTreeMap<ResourceId, Reason>> {
+        let Work { all, objects: mut reasons } = work;
+        let cause = all.as_ref().map_or(Cause::Retry, |reason| reason.cause.clone());
+        let looked = self.connect(listen).and_then(|()| match &all {
+            Some(reason) => self.observe_all().map(|changed| {
+                for id in changed {
+                    reasons.entry(id).or_insert_with(|| reason.clone());
+                }
+                if self.plan_all {
+                    for id in self.desired.resources.keys() {
+                        reasons.entry(id.clone()).or_insert_with(|| reason.clone());
+                    }
+                }
+            }),
+            None => self.observe(reasons.keys().cloned().collect()),
+        });
+        match looked {
+            Ok(()) => {
+                self.agenda.host_answered();
+                self.record.answered(all.is_some());
+                Some(reasons)
+            }
+            Err(error) => {
+                self.ended.failed = true;
+                self.record.lost(&error);
+                for (id, reason) in reasons {
+                    self.agenda.look_at(id, reason.cause, reason.since);
+                }
+                self.plan_all |= all.is_some_and(|reason| reason.cause == Cause::Start);
+                self.agenda.host_failed(cause, Instant::now());
+                None
+            }
+        }
+    }
+
+    fn connect(&mut self, listen: bool) -> Result<()> {
+        if self.host.is_some() {
+            return Ok(());
+        }
+        let driver = self.surroundings.open(&self.settings.name)?;
+        let capabilities = driver.capabilities()?;
+        if listen {
+            self.listen(&driver);
+        }
+        self.host = Some(Connected { driver, capabilities });
+        Ok(())
+    }
+
+    /// Has what the host tells put into the inbox. The threads end when they are to stop; nobody
+    /// waits for that, since a host that hangs may hold them up.
+    fn listen(&self, driver: &Arc<dyn Driver>) {
+        let (driver, stop, inbox) = (Arc::clone(driver), self.stop.clone(), self.inbox.clone());
+        let (sender, events) = sync_channel(QUEUE);
+        let into = inbox.clone();
+        std::thread::spawn(move || events.into_iter().for_each(|event| into.event(event)));
+        std::thread::spawn(move || {
+            if let Err(error) = driver.watch(&sender, &stop) {
+                inbox.deaf(error);
+            }
+        });
+    }
+
+    /// Reads all of the host; gives the objects that are not as they were.
+    fn observe_all(&mut self) -> Result<Vec<ResourceId>> {
+        let Some(host) = &self.host else { return Ok(Vec::new()) };
+        self.pulse.busy();
+        let now = host.driver.observe(&Scope::all())?;
+        let Some(before) = self.observed.replace(now) else {
+            self.plan_all = true;
+            return Ok(Vec::new());
+        };
+        let Some(now) = &self.observed else { return Ok(Vec::new()) };
+        let ids: BTreeSet<_> = before.resources.keys().chain(now.resources.keys()).collect();
+        let changed = |id: &&&ResourceId| before.resources.get(id) != now.resources.get(id);
+        let changed: Vec<ResourceId> = ids.iter().filter(changed).copied().cloned().collect();
+        Ok(changed.into_iter().flat_map(|id| self.concerned(id)).collect())
+    }
+
+    /// Reads some objects.
+    fn observe(&mut self, ids: BTreeSet<ResourceId>) -> Result<()> {
+        let Some(host) = self.host.as_ref().filter(|_| !ids.is_empty()) else { return Ok(()) };
+        self.pulse.busy();
+        self.inbox.forget(&ids);
+        let scope = Scope { only: Some(ids.clone()), detail: Detail::Full };
+        let mut read = host.driver.observe(&scope)?;
+        let known = &mut self.observed.get_or_insert_default().resources;
+        for id in ids {
+            match read.resources.remove(&id) {
+                Some(resource) => known.insert(id, resource),
+                None => known.remove(&id),
+            };
+        }
+        Ok(())
+    }
+
+    /// Plans for some objects, or for all; `None` before the host was looked at.
+    fn plan(
+        &self,
+        only: Option<BTreeSet<ResourceId>>,
+        left_alone: &BTreeSet<ResourceId>,
+    ) -> Option<Planned> {
+        let (host, observed) = (self.host.as_ref()?, self.observed.as_ref()?);
+        let planner = Planner {
+            desired: &self.desired,
+            observed,
+            capabilities: &host.capabilities,
+            options: &self.settings.options,
+        };
+        planner.plan(only, left_alone)
+    }
+
+    /// Carries out what is planned: under the lock, and for what the host has then.
+    fn change(
+        &mut self,
+        plan: &Plan,
+        reasons: &BTreeMap<ResourceId, Reason>,
+        left_alone: &BTreeSet<ResourceId>,
+    ) {
+        let begun = Instant::now();
+        let ids: BTreeSet<ResourceId> =
+            plan.steps.iter().map(|step| step.target.id.clone()).collect();
+        let lock = match self.surroundings.lock(&self.settings.name) {
+            Ok(lock) => lock,
+            Err(error) => {
+                self.ended.refused = true;
+                self.record.busy(&error);
+                for id in ids {
+                    self.agenda.look_at(id, Cause::Retry, begun + LOCKED);
+                }
+                return;
+            }
+        };
+        // a network is not cut off under guests that came since
+        let networks = ids.iter().any(|id| id.kind == Kind::Network);
+        let looked = match networks {
+            true => self.observe_all().map(|changed| {
+                for id in changed {
+                    self.agenda.look_at(id, Cause::Resync, begun);
+                }
+            }),
+            false => self.observe(ids.clone()),
+        };
+        if let Err(error) = looked {
+            return self.lost(&error, ids);
+        }
+        let Some(planned) = self.plan(Some(ids.clone()), left_alone) else { return };
+        let Some(host) = self.host.as_ref().filter(|_| !planned.plan.is_empty()) else {
+            return self.told(&planned);
+        };
+        let pulse = &self.pulse;
+        let report = apply_until(
+            &planned.plan,
+            host.driver.as_ref(),
+            &Beating(pulse),
+            self.settings.parallel,
+            &self.stop,
+            &mut |_: Event<'_>| pulse.busy(),
+        );
+        drop(lock);
+        let after = match self.observe(ids.clone()) {
+            Ok(()) => self.plan(Some(ids.clone()), left_alone),
+            Err(error) => {
+                self.lost(&error, ids);
+                None
+            }
+        };
+        self.conclude(&planned, &report, after.as_ref(), reasons, begun);
+        self.told(after.as_ref().unwrap_or(&planned));
+    }
+
+    fn lost(&mut self, error: &Error, ids: BTreeSet<ResourceId>) {
+        let now = Instant::now();
+        self.ended.failed = true;
+        self.record.lost(error);
+        for id in ids {
+            self.agenda.look_at(id, Cause::Retry, now + LOCKED);
+        }
+        self.agenda.host_failed(Cause::Retry, now);
+    }
+
+    /// Says what became of each change, and settles when it is tried again.
+    fn conclude(
+        &mut self,
+        planned: &Planned,
+        report: &Report,
+        after: Option<&Planned>,
+        reasons: &BTreeMap<ResourceId, Reason>,
+        begun: Instant,
+    ) {
+        let mut statuses: BTreeMap<&ResourceId, Vec<&Status>> = BTreeMap::new();
+        for (step, told) in planned.plan.steps.iter().zip(&report.steps) {
+            statuses.entry(&step.target.id).or_default().push(&told.status);
+        }
+        let now = Instant::now();
+        let fallback = Reason { cause: Cause::Retry, since: begun };
+        let mut told = Vec::new();
+        for change in &planned.plan.changes {
+            let Some(statuses) = statuses.get(&change.id) else { continue };
+            let reason = reasons.get(&change.id).unwrap_or(&fallback);
+            let left = after.and_then(|a| a.plan.changes.iter().find(|c| c.id == change.id));
+            let outcome = outcome(statuses, left);
+            let pause = match &outcome {
+                Outcome::Done => {
+                    if change.action != Action::Update {
+                        for id in self.dependants(&change.id) {
+                            self.agenda.look_at(id, Cause::Retry, now);
+                        }
+                    }
+                    self.agenda.succeeded(&change.id, &reason.cause, now)
+                }
+                // it is begun again by the next run
+                Outcome::Skipped if report.stopped => None,
+                Outcome::NotConverged(_)
+                | Outcome::Failed(_)
+                | Outcome::Unknown(_)
+                | Outcome::Skipped => Some(self.agenda.failed(&change.id, now)),
+            };
+            self.ended.failed |= matches!(outcome, Outcome::Failed(_) | Outcome::Skipped);
+            self.ended.unresolved |=
+                matches!(outcome, Outcome::Unknown(_) | Outcome::NotConverged(_));
+            let took = now.saturating_duration_since(reason.since);
+            let pause = pause.map(|until| until.saturating_duration_since(now));
+            let news = News::Reconciled { change, outcome, cause: &reason.cause, took, pause };
+            self.surroundings.hear(&self.settings.name, &news);
+            told.push((change, news));
+        }
+        self.record.applied(report, &told, now.saturating_duration_since(begun));
+    }
+
+    /// Keeps what a plan says of how objects are.
+    fn told(&mut self, planned: &Planned) {
+        let Planned { plan, gated, not_pruned } = planned;
+        self.ended.failed |= !plan.held_back.is_empty() || plan.diagnostics.has_errors();
+        self.ended.refused |= !gated.is_empty() || not_pruned.is_some();
+        let observed = self.observed.as_ref();
+        self.record.stands(plan, gated, &self.desired, observed, &self.agenda);
+        self.record.not_pruned(not_pruned.as_deref());
+    }
+}

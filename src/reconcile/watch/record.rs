@@ -1,0 +1,276 @@
+//! What a loop keeps on the board, and what it has told already.
+
+use super::agenda::Agenda;
+use super::board::{Board, Condition, HostBoard, ObjectBoard, PlanRecord};
+use super::news::{News, Surroundings, words};
+use crate::diag::{Diagnostics, Error};
+use crate::model::{Desired, Kind, Observed, ObservedResource, ResourceId};
+use crate::reconcile::{Action, Plan, Report, ResourceChange, Status};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+/// Longest list of lines of one plan that is kept.
+const LINES: usize = 200;
+
+/// Most problems that are remembered as told; beyond that they are told again.
+const PROBLEMS: usize = 1000;
+
+/// What is kept and told of a host.
+pub(super) struct Record {
+    host: String,
+    surroundings: Arc<dyn Surroundings>,
+    board: Arc<Mutex<Board>>,
+    /// Why objects are left alone, as it was told.
+    held_back: BTreeMap<ResourceId, String>,
+    not_pruned: Option<String>,
+    problems: Diagnostics,
+    is_lost: bool,
+    is_busy: bool,
+}
+
+impl Record {
+    pub(super) fn new(
+        host: String,
+        surroundings: Arc<dyn Surroundings>,
+        board: Arc<Mutex<Board>>,
+    ) -> Self {
+        Self {
+            host,
+            surroundings,
+            board,
+            held_back: BTreeMap::new(),
+            not_pruned: None,
+            problems: Diagnostics::default(),
+            is_lost: false,
+            is_busy: false,
+        }
+    }
+
+    fn tell(&self, news: &News<'_>) {
+        self.surroundings.hear(&self.host, news);
+    }
+
+    fn board(&self, change: impl FnOnce(&mut HostBoard)) {
+        // whoever reads it gets a copy, and each change is whole by itself
+        let mut board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
+        // one that is watched no more may still have a step in hand
+        if let Some(host) = board.hosts.get_mut(&self.host) {
+            change(host);
+        }
+    }
+
+    /// Whether anything waits for the next boot.
+    pub(super) fn any_pending(&self) -> bool {
+        let mut any = false;
+        self.board(|host| {
+            any = host.objects.values().any(|object| object.condition == Condition::Pending);
+        });
+        any
+    }
+
+    pub(super) fn events(&self, count: u64) {
+        if count > 0 {
+            self.board(|host| host.counters.events += count);
+        }
+    }
+
+    pub(super) fn deaf(&self, error: &Error) {
+        self.tell(&News::Deaf(error));
+    }
+
+    pub(super) fn lost(&mut self, error: &Error) {
+        if !std::mem::replace(&mut self.is_lost, true) {
+            self.tell(&News::Lost(error));
+            let lost = (error.to_string(), SystemTime::now());
+            self.board(|host| {
+                host.counters.losses += 1;
+                host.lost = Some(lost);
+            });
+        }
+    }
+
+    /// The host was read, all of it or in part.
+    pub(super) fn answered(&mut self, all: bool) {
+        if std::mem::take(&mut self.is_lost) {
+            self.tell(&News::Back);
+        }
+        self.board(|host| {
+            host.lost = None;
+            host.counters.reconciles += 1;
+            host.counters.resyncs += u64::from(all);
+        });
+    }
+
+    pub(super) fn busy(&mut self, error: &Error) {
+        if !std::mem::replace(&mut self.is_busy, true) {
+            self.tell(&News::Busy(error));
+        }
+    }
+
+    /// A plan was carried out.
+    pub(super) fn applied(
+        &mut self,
+        report: &Report,
+        told: &[(&ResourceChange, News<'_>)],
+        took: Duration,
+    ) {
+        self.is_busy = false;
+        let (mut lines, mut outcome, mut cause) = (Vec::new(), None, String::new());
+        let mut latencies = Vec::new();
+        for (change, news) in told {
+            let News::Reconciled { outcome: came, cause: why, took, .. } = news else { continue };
+            if lines.len() < LINES {
+                lines.push(words(change));
+            }
+            if cause.is_empty() {
+                cause = why.to_string();
+            }
+            latencies.push(*took);
+            if let Some(detail) = came.detail() {
+                outcome.get_or_insert_with(|| format!("{}: {detail}", came.word()));
+            } else if came.word() != "done" {
+                outcome.get_or_insert_with(|| came.word().to_owned());
+            }
+        }
+        let done = u64::try_from(report.count(|s| *s == Status::Done)).unwrap_or(u64::MAX);
+        let failed = report.count(|s| matches!(s, Status::Failed(_) | Status::Unknown(_)));
+        let failed = u64::try_from(failed).unwrap_or(u64::MAX);
+        let outcome = outcome.unwrap_or_else(|| "done".to_owned());
+        let record = PlanRecord { at: SystemTime::now(), cause, lines, outcome, took };
+        self.board(|host| {
+            host.counters.steps_done += done;
+            host.counters.steps_failed += failed;
+            latencies.into_iter().for_each(|time| host.counters.took(time));
+            host.plans.push_back(record);
+            while host.plans.len() > HostBoard::PLANS {
+                host.plans.pop_front();
+            }
+        });
+    }
+
+    /// Takes note of how objects stand by a plan, and tells what is left alone from now on.
+    pub(super) fn stands(
+        &mut self,
+        plan: &Plan,
+        gated: &BTreeMap<ResourceId, String>,
+        desired: &Desired,
+        observed: Option<&Observed>,
+        agenda: &Agenda,
+    ) {
+        self.problems(&plan.diagnostics);
+        let mut standings: BTreeMap<ResourceId, (Condition, String)> = BTreeMap::new();
+        for change in &plan.changes {
+            standings.insert(change.id.clone(), by_plan(change));
+        }
+        for id in &plan.orphans {
+            let text = "no manifest names it any more; --prune deletes it".to_owned();
+            standings.insert(id.clone(), (Condition::HeldBack, text));
+        }
+        for (id, reason) in plan.held_back.iter().chain(gated) {
+            standings.insert(id.clone(), (Condition::HeldBack, reason.clone()));
+        }
+        self.hold(&standings, plan, gated);
+        let host_has = |id: &ResourceId| observed.and_then(|o| o.resources.get(id));
+        self.board(|host| {
+            for (id, (condition, detail)) in standings {
+                let (failures, next_try) = trouble(agenda, &id);
+                let condition = if failures > 0 { Condition::Failing } else { condition };
+                let state = host_has(&id).map_or_else(|| "absent".to_owned(), state);
+                let uses = desired.resources.get(&id).map(|r| r.depends_on.clone());
+                let uses = uses.unwrap_or_default();
+                let before = host.objects.get(&id).filter(|o| o.condition == condition);
+                let since = before.map_or_else(SystemTime::now, |o| o.since);
+                let object =
+                    ObjectBoard { state, condition, since, detail, failures, next_try, uses };
+                host.objects.insert(id, object);
+            }
+            let known = |id: &ResourceId| {
+                desired.resources.contains_key(id) || desired.held_back.contains_key(id)
+            };
+            // what no manifest names is shown as long as the host has it
+            host.objects.retain(|id, _| known(id) || host_has(id).is_some());
+        });
+    }
+
+    /// Tells which objects are left alone from now on, and which no more. What the plan was not
+    /// about stays as it was told.
+    fn hold(
+        &mut self,
+        standings: &BTreeMap<ResourceId, (Condition, String)>,
+        plan: &Plan,
+        gated: &BTreeMap<ResourceId, String>,
+    ) {
+        for (id, reason) in plan.held_back.iter().chain(gated) {
+            if self.held_back.get(id) != Some(reason) {
+                self.held_back.insert(id.clone(), reason.clone());
+                self.tell(&News::HeldBack(id, reason));
+            }
+        }
+        let free: Vec<ResourceId> = self
+            .held_back
+            .keys()
+            .filter(|id| standings.get(id).is_some_and(|s| s.0 != Condition::HeldBack))
+            .cloned()
+            .collect();
+        for id in free {
+            self.held_back.remove(&id);
+            self.tell(&News::Free(&id));
+        }
+    }
+
+    pub(super) fn not_pruned(&mut self, reason: Option<&str>) {
+        if let Some(reason) = reason
+            && self.not_pruned.as_deref() != Some(reason)
+        {
+            self.tell(&News::NotPruned(reason));
+        }
+        self.not_pruned = reason.map(str::to_owned);
+    }
+
+    fn problems(&mut self, found: &Diagnostics) {
+        let mut new = Diagnostics::default();
+        for problem in found.iter().filter(|p| !self.problems.iter().any(|known| known == *p)) {
+            new.push(problem.clone());
+        }
+        if new.is_empty() {
+            return;
+        }
+        self.tell(&News::Problems(&new));
+        if self.problems.len() > PROBLEMS {
+            self.problems = Diagnostics::default();
+        }
+        self.problems.extend(new);
+    }
+}
+
+/// How an object stands by what is planned for it.
+fn by_plan(change: &ResourceChange) -> (Condition, String) {
+    let paths = |fields: &[crate::reconcile::FieldChange]| {
+        fields.iter().map(|f| f.path.to_string()).collect::<Vec<_>>().join(", ")
+    };
+    match change.action {
+        Action::NoOp if change.pending.is_empty() => (Condition::InSync, String::new()),
+        Action::NoOp => (Condition::Pending, paths(&change.pending)),
+        Action::Create | Action::Update | Action::Replace | Action::Delete | Action::Adopt => {
+            let fields = paths(&change.fields);
+            let detail = if fields.is_empty() { change.reason.clone() } else { fields };
+            (Condition::Drifted, detail)
+        }
+    }
+}
+
+/// Failures in a row, and when it is tried again by the wall clock.
+fn trouble(agenda: &Agenda, id: &ResourceId) -> (u32, Option<SystemTime>) {
+    let (failures, until) = agenda.trouble(id);
+    let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+    (failures, left.map(|left| SystemTime::now() + left))
+}
+
+fn state(resource: &ObservedResource) -> String {
+    match (resource.id.kind, resource.state.is_active()) {
+        (Kind::Network, true) => "active".to_owned(),
+        (Kind::Network, false) => "inactive".to_owned(),
+        (Kind::Domain, _) => resource.state.to_string(),
+    }
+}

@@ -1,0 +1,88 @@
+//! Two runs on one host.
+
+use super::{Place, domain};
+use crate::support::{run, trial, virt};
+use libtest_mimic::Trial;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("watch/locks/f10_the_second_apply_is_told_who_has_the_host", second),
+        trial("watch/locks/f29_a_lock_goes_with_its_holder", killed),
+        trial("watch/locks/a_watch_waits_its_turn", waits),
+    ]
+}
+
+/// An apply that has looked at the host and asks whether to go on.
+struct Asking(Child);
+
+impl Asking {
+    fn start(place: &Place) -> Self {
+        let mut command = apply(place);
+        command.arg("--confirm").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut question = [0; 5];
+        child.stderr.as_mut().unwrap().read_exact(&mut question).unwrap();
+        assert_eq!(&question, b"Apply");
+        Self(child)
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        // of no consequence if it has ended
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn apply(place: &Place) -> Command {
+    virt(&["apply", "-c", &place.uri(), place.manifests().to_str().unwrap()])
+}
+
+fn second() {
+    let place = Place::new(&["web"]);
+    let first = Asking::start(&place);
+    let begun = Instant::now();
+    let ran = run(&mut apply(&place)).expect(5);
+    let waited = begun.elapsed();
+    assert!((10..15).contains(&waited.as_secs()), "{waited:?}");
+    let holder = format!("held by pid {} (virt apply) since 20", first.0.id());
+    assert!(ran.stderr().contains(&holder), "{ran}");
+    assert!(ran.stderr().contains("hint: nothing was changed"), "{ran}");
+    // to look is free
+    run(virt(&["plan", "-c", &place.uri()]).arg(place.manifests())).expect(0);
+    run(apply(&place).arg("--dry-run")).expect(0);
+}
+
+fn killed() {
+    let place = Place::new(&["web"]);
+    let mut first = Asking::start(&place);
+    first.0.kill().unwrap();
+    first.0.wait().unwrap();
+    let begun = Instant::now();
+    run(&mut apply(&place)).expect(0);
+    assert!(begun.elapsed() < Duration::from_secs(5));
+}
+
+fn waits() {
+    let place = Place::new(&["web"]);
+    let mut watching = place.watch(&[]);
+    place.write("db.toml", &domain("db", 65_536));
+    watching.reconciled("db");
+    // the other one plans for an object that the watch has left alone
+    let other = Place::new(&["other"]);
+    let mut command = virt(&["apply", "--confirm", "-c", &place.uri()]);
+    command.arg(other.manifests()).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut asking = Asking(command.stderr(Stdio::null()).spawn().unwrap());
+    let mut lines = BufReader::new(asking.0.stdout.take().unwrap()).lines();
+    lines.find(|line| line.as_ref().unwrap().starts_with("Plan:")).unwrap().unwrap();
+    place.write("web.toml", &domain("web", 131_072));
+    let told = watching.event("busy", |_| true);
+    let message = told["error"]["message"].as_str().unwrap();
+    assert!(message.contains(&format!("pid {} (virt apply)", asking.0.id())), "{message}");
+    drop(asking);
+    watching.reconciled("web");
+}
