@@ -4,6 +4,7 @@ use super::fleet::Manner;
 use crate::manifest::parse_duration;
 use crate::model::{Effect, HostPattern, ResourceId};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -245,6 +246,9 @@ pub(crate) struct WatchArgs {
     /// Look and act once, as for cron; exit as apply does
     #[arg(long)]
     pub(crate) once: bool,
+    /// Serve a status page and metrics at this address, such as 127.0.0.1:9177
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "once")]
+    pub(crate) listen: Option<SocketAddr>,
     /// How many calls go to a host together
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) parallel: u16,

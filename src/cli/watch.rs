@@ -10,6 +10,7 @@ use super::session::{check_prune, options};
 use super::signals::stop_or_run_on_signal;
 use super::systemd::Systemd;
 use super::view::watch as view;
+use crate::daemon;
 use crate::diag::{Diagnostics, Error, ErrorCode, ErrorDomain, Result};
 use crate::drivers::{self, Driver, Stop, Uri};
 use crate::manifest::{Changes, Loaded, Reading};
@@ -224,7 +225,20 @@ impl<'a> Watch<'a> {
         if let Some(reason) = deaf {
             view::polling(self.context, &reason);
         }
+        self.serve()?;
         self.run_hosts(wanted, Instant::now());
+        Ok(())
+    }
+
+    /// Serves what is known to those who ask, if that is asked for.
+    fn serve(&self) -> Result<(), Failure> {
+        let Some(address) = self.args.listen else { return Ok(()) };
+        let board = Arc::clone(&self.board);
+        let snapshot = move || board.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let server = daemon::serve(address, Arc::new(snapshot), &self.stop)
+            .map_err(|e| Error::new(ErrorCode::SYSTEM_ERROR, ErrorDomain::NONE, e.to_string()))?;
+        // with port 0 the system chooses one
+        view::listening(self.context, server.address());
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use crate::manifest::Loaded;
 use crate::reconcile::watch::{News, Outcome, fields};
 use jiff::{Timestamp, ZonedDateTime};
 use serde_json::{Map, Value, json};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Prints what happened on a host.
@@ -137,6 +138,14 @@ pub(crate) fn started(context: &Context, paths: &[String], hosts: &[String], int
     let (paths, hosts) = (paths.join(", "), hosts.join(", "));
     let text = format!("watching {} for {}", escape(&paths), escape(&hosts));
     said(context, &text);
+}
+
+/// Prints where the status page is.
+pub(crate) fn listening(context: &Context, address: SocketAddr) {
+    if context.output.format == Format::Json {
+        return line(context, "listening", json!({ "address": address.to_string() }));
+    }
+    said(context, &format!("status page at http://{address}/, metrics at /metrics"));
 }
 
 /// Prints that files are not listened to.

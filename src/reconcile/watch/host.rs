@@ -465,6 +465,7 @@ impl HostLoop {
                 // it is begun again by the next run
                 Outcome::Skipped if report.stopped => None,
                 Outcome::NotConverged(_)
+                | Outcome::Pending(_)
                 | Outcome::Failed(_)
                 | Outcome::Unknown(_)
                 | Outcome::Skipped => Some(self.agenda.failed(&change.id, now)),
@@ -472,6 +473,7 @@ impl HostLoop {
             self.ended.failed |= matches!(outcome, Outcome::Failed(_) | Outcome::Skipped);
             self.ended.unresolved |=
                 matches!(outcome, Outcome::Unknown(_) | Outcome::NotConverged(_));
+            self.ended.pending |= matches!(outcome, Outcome::Pending(_));
             let took = now.saturating_duration_since(reason.since);
             let pause = pause.map(|until| until.saturating_duration_since(now));
             let news = News::Reconciled { change, outcome, cause: &reason.cause, took, pause };

@@ -22,6 +22,8 @@ pub enum Outcome {
     Unknown(Error),
     /// It was not tried: what it depends on failed, or the watch was told to stop.
     Skipped,
+    /// It was asked for, and the guest has not done it yet.
+    Pending(&'static str),
 }
 
 impl Outcome {
@@ -33,6 +35,7 @@ impl Outcome {
             Self::Failed(_) => "failed",
             Self::Unknown(_) => "unknown",
             Self::Skipped => "not tried",
+            Self::Pending(_) => "pending",
         }
     }
 
@@ -41,6 +44,7 @@ impl Outcome {
         match self {
             Self::Done | Self::Skipped => None,
             Self::NotConverged(fields) => Some(fields.clone()),
+            Self::Pending(what) => Some((*what).to_owned()),
             Self::Failed(e) | Self::Unknown(e) => Some(e.message.clone()),
         }
     }
@@ -57,11 +61,15 @@ pub(super) fn outcome(statuses: &[&Status], left: Option<&ResourceChange>) -> Ou
         _ => None,
     });
     let skipped = statuses.iter().any(|s| **s == Status::Skipped).then_some(Outcome::Skipped);
+    let pending = statuses.iter().find_map(|s| match s {
+        Status::Pending(what) => Some(Outcome::Pending(what)),
+        _ => None,
+    });
     let differs = left.filter(|change| change.action != Action::NoOp).map(|change| {
         let fields: Vec<String> = change.fields.iter().map(|f| f.path.to_string()).collect();
         Outcome::NotConverged(fields.join(", "))
     });
-    unknown.or(failed).or(skipped).or(differs).unwrap_or(Outcome::Done)
+    unknown.or(failed).or(skipped).or(pending).or(differs).unwrap_or(Outcome::Done)
 }
 
 /// One thing that happened on a host.
