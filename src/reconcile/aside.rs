@@ -22,30 +22,47 @@ const START: Duration = Duration::from_secs(30);
 pub(crate) struct Card {
     /// The guest.
     pub(crate) guest: Target,
-    /// The card as it runs.
-    element: Element,
+    /// The card, on the network or bridge where it belongs.
+    home: Element,
+    /// Whether it was put aside.
+    is_aside: bool,
 }
 
 /// Cards of running domains by the network they are on: those that name it, and those that are on its
-/// bridge.
+/// bridge. One that was put aside counts as at home.
 pub(crate) fn cards(observed: &Observed) -> BTreeMap<String, Vec<Card>> {
-    let networks = observed.resources.values().filter(|h| h.id.kind == Kind::Network);
-    let bridges: BTreeMap<&str, &str> =
-        networks.filter_map(|h| Some((bridge_of(h)?, h.id.name.as_str()))).collect();
+    let networks = || observed.resources.values().filter(|h| h.id.kind == Kind::Network);
+    let names: BTreeMap<&str, &ObservedResource> =
+        networks().map(|network| (network.id.name.as_str(), network)).collect();
+    let bridges: BTreeMap<&str, &ObservedResource> =
+        networks().filter_map(|network| Some((bridge_of(network)?, network))).collect();
     let mut cards: BTreeMap<String, Vec<Card>> = BTreeMap::new();
     for host in observed.resources.values().filter(|h| h.id.kind == Kind::Domain) {
         let devices = host.live.as_ref().and_then(|live| live.child("devices"));
         for element in devices.into_iter().flat_map(|d| d.children_named("interface")) {
             let source = |name| element.child("source").and_then(|s| s.attr(name));
             let network = match element.attr("type") {
-                Some("network") => source("network"),
-                Some("bridge") => source("bridge").and_then(|bridge| bridges.get(bridge).copied()),
+                Some("network") => source("network").and_then(|name| names.get(name)),
+                Some("bridge") => source("bridge").and_then(|bridge| bridges.get(bridge)),
                 _ => None,
             };
             let Some(network) = network else { continue };
+            let mut home = plain(element);
+            let aside = home_of(network);
+            if let Some(name) = &aside {
+                let place = home.child_or_new("source");
+                match element.attr("type") {
+                    Some("network") => place.set_attr("network", name.as_str()),
+                    _ => {
+                        let bridge = names.get(name.as_str()).and_then(|n| bridge_defined(n));
+                        place.put_attr("bridge", bridge);
+                    }
+                }
+            }
             let guest = Target { id: host.id.clone(), uuid: host.uuid };
-            let card = Card { guest, element: element.clone() };
-            cards.entry(network.to_owned()).or_default().push(card);
+            let is_aside = aside.is_some();
+            let name = aside.unwrap_or_else(|| network.id.name.clone());
+            cards.entry(name).or_default().push(Card { guest, home, is_aside });
         }
     }
     cards
@@ -61,10 +78,17 @@ fn bridge_of(network: &ObservedResource) -> Option<&str> {
     network.live.as_ref()?.child("bridge")?.attr("name")
 }
 
+/// The bridge that it has, or will have.
+fn bridge_defined(network: &ObservedResource) -> Option<&str> {
+    let definition = network.live.as_ref().or(network.persistent.as_ref())?;
+    definition.child("bridge")?.attr("name")
+}
+
 /// A network's restart with the cards on it put aside and back.
 pub(crate) fn restart(
     network: &ObservedResource,
     cards: &[Card],
+    observed: &Observed,
     capabilities: &Capabilities,
     steps: Vec<DraftStep>,
 ) -> Vec<DraftStep> {
@@ -81,13 +105,20 @@ pub(crate) fn restart(
     let update = |card: &Card, element: &Element| {
         call(&card.guest, Op::Update { xml: write_compact(element), affect: Affect::Live })
     };
-    let mut all = vec![
-        call(&aside.target, Op::Define { xml: write(&aside.definition(&network.id)) }),
-        call(&aside.target, Op::Create { paused: false }),
-    ];
-    all.extend(cards.iter().map(|card| update(card, &aside.put(card))));
+    let mut all = Vec::new();
+    // an interrupted run may have made it
+    let there = observed.resources.get(&aside.target.id);
+    if there.is_none() {
+        let xml = write(&aside.definition(&network.id));
+        all.push(call(&aside.target, Op::Define { xml }));
+    }
+    if there.is_none_or(|network| !network.state.is_active()) {
+        all.push(call(&aside.target, Op::Create { paused: false }));
+    }
+    let at_home = cards.iter().filter(|card| !card.is_aside);
+    all.extend(at_home.map(|card| update(card, &aside.put(card))));
     all.extend(steps);
-    all.extend(cards.iter().map(|card| update(card, &plain(&card.element))));
+    all.extend(cards.iter().map(|card| update(card, &card.home)));
     all.extend(aside.removal(effect, true));
     all
 }
@@ -100,36 +131,36 @@ fn can_move(network: &ObservedResource, capabilities: &Capabilities) -> bool {
 }
 
 /// What an interrupted restart has left: networks to put cards aside, with the cards that are still
-/// on them.
+/// on them. They go home, if home is there, and the network goes.
 pub(crate) fn left_behind(
     observed: &Observed,
     cards: &BTreeMap<String, Vec<Card>>,
 ) -> Vec<Decision> {
     let networks = observed.resources.values().filter(|h| h.id.kind == Kind::Network);
     let left = networks.filter_map(|aside| Some((aside, home_of(aside)?)));
+    let left = left.filter(|(_, home)| {
+        observed.resources.contains_key(&ResourceId::new(Kind::Network, home.as_str()))
+    });
     left.map(|(aside, home)| {
         let target = Target { id: aside.id.clone(), uuid: aside.uuid };
-        let mut steps: Vec<DraftStep> = cards
-            .get(&aside.id.name)
-            .into_iter()
-            .flatten()
-            // one that asked for a bridge has found its way by that
-            .filter(|card| card.element.attr("type") == Some("network"))
+        let on_it = cards.get(&home).into_iter().flatten().filter(|card| card.is_aside);
+        let mut steps: Vec<DraftStep> = on_it
             .map(|card| {
-                let mut element = plain(&card.element);
-                element.child_or_new("source").set_attr("network", home.as_str());
-                let op = Op::Update { xml: write_compact(&element), affect: Affect::Live };
-                let action = StepAction::Call(op);
+                let xml = write_compact(&card.home);
+                let action = StepAction::Call(Op::Update { xml, affect: Affect::Live });
                 DraftStep { target: card.guest.clone(), action, effect: Effect::Live }
             })
             .collect();
-        steps.extend(
-            Aside { target, bridge: String::new() }.removal(Effect::None, aside.state.is_active()),
-        );
+        let effect = if steps.is_empty() { Effect::None } else { Effect::Live };
+        let aside = Aside { target, bridge: String::new() };
+        let is_active =
+            observed.resources.get(&aside.target.id).is_some_and(|n| n.state.is_active());
+        steps.extend(aside.removal(Effect::None, is_active));
         let change = ResourceChange {
             action: Action::Delete,
+            effect,
             reason: format!("left by an interrupted restart of network/{home}"),
-            ..ResourceChange::nothing(aside.id.clone(), Span::NONE)
+            ..ResourceChange::nothing(aside.target.id, Span::NONE)
         };
         Decision { change, steps, refusal: None }
     })
@@ -174,9 +205,9 @@ impl Aside {
 
     /// The card on this network.
     fn put(&self, card: &Card) -> Element {
-        let mut element = plain(&card.element);
+        let mut element = card.home.clone();
         let source = element.child_or_new("source");
-        match card.element.attr("type") {
+        match card.home.attr("type") {
             Some("bridge") => source.set_attr("bridge", self.bridge.clone()),
             _ => {
                 source.remove_attr("portgroup");

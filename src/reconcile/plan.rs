@@ -72,6 +72,7 @@ impl<'a> Planner<'a> {
         let cards = (id.kind == Kind::Network).then(|| self.cards.get(&id.name)).flatten();
         Context {
             set: &self.desired.set,
+            observed: self.observed,
             capabilities: self.capabilities,
             options: self.options,
             cards: cards.map_or(&[], Vec::as_slice),
@@ -110,7 +111,11 @@ impl<'a> Planner<'a> {
     /// are in.
     fn finish_restarts(&mut self) {
         let left = aside::left_behind(self.observed, &self.cards);
-        let selected = left.into_iter().filter(|d| self.selected(&d.change.id));
+        // a restart that is planned anew sees to them itself
+        let steps = || self.decisions.iter().flat_map(|d| &d.steps);
+        let open = |id: &ResourceId| !steps().any(|step| step.target.id == *id);
+        let selected =
+            left.into_iter().filter(|d| self.selected(&d.change.id) && open(&d.change.id));
         let selected: Vec<Decision> = selected.collect();
         self.decisions.extend(selected);
     }

@@ -15,6 +15,7 @@ mod kills;
 mod libvirtd;
 mod live;
 mod lost;
+mod restart;
 mod samples;
 mod sasl;
 mod states;
@@ -41,6 +42,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         doctor::trials(),
         fleet::trials(),
         wellformed::trials(),
+        restart::trials(&pool),
         samples::trials(&pool),
         drift::trials(&pool),
         edits::trials(&pool),

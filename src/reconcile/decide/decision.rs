@@ -1,6 +1,8 @@
 //! What a decision about one resource consists of.
 
-use crate::model::{Capabilities, Effect, Kind, ObservedResource, Op, State, Stop, Target};
+use crate::model::{
+    Capabilities, Effect, Kind, Observed, ObservedResource, Op, State, Stop, Target,
+};
 use crate::reconcile::aside::Card;
 use crate::reconcile::changes::{Options, Otherwise, Refusal, ResourceChange, StepAction, Until};
 
@@ -26,6 +28,7 @@ pub(crate) struct Context<'a> {
     pub(crate) set: &'a str,
     pub(crate) capabilities: &'a Capabilities,
     pub(crate) options: &'a Options,
+    pub(crate) observed: &'a Observed,
     /// Cards of running domains on this network.
     pub(crate) cards: &'a [Card],
 }

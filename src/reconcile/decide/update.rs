@@ -309,7 +309,8 @@ impl Draft<'_> {
         let target = Target { id: self.desired.id.clone(), uuid: self.host.uuid };
         let mut steps = aimed(&target, self.steps);
         if self.desired.id.kind == Kind::Network && change.effect == Effect::NetworkRestart {
-            steps = restart(self.host, self.context.cards, self.context.capabilities, steps);
+            let Context { cards, observed, capabilities, .. } = self.context;
+            steps = restart(self.host, cards, observed, capabilities, steps);
         }
         Decision { change, steps, refusal }
     }
