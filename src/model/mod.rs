@@ -29,7 +29,7 @@ pub use effect::Effect;
 pub use event::{DriverEvent, EventKind};
 pub use hosts::{BitSet, HostPattern, Roster, check_host_name};
 pub use ids::{Kind, Mac, ResourceId, Uuid, check_name};
-pub use lifecycle::State;
+pub use lifecycle::{LifecycleAction, LifecycleEvent, State};
 pub use lint::check_order;
 pub(crate) use memory::memory_bytes;
 pub use memory::{MemoryError, memory_kib};
@@ -37,8 +37,8 @@ pub use metadata::{NAMESPACE, PREFIX};
 pub(crate) use number_set::{number_set, written_set};
 pub use observed::{Detail, Observed, ObservedResource, Scope};
 pub use op::{
-    Affect, Call, LifecycleAction, LifecycleEvent, MetadataKind, NetworkCommand, NetworkSection,
-    Op, OpKind, Outcome, Pinned, Target, UndefineKeep,
+    Affect, Call, MetadataKind, NetworkCommand, NetworkSection, Op, OpKind, Outcome, Pinned,
+    Target, UndefineKeep,
 };
 pub use subnet::Subnet;
 pub(crate) use subnet::netmask_prefix;

@@ -1,6 +1,6 @@
 //! Operations as data: what a plan holds and a driver carries out.
 
-use super::{ResourceId, Tuning, TuningParameter, Uuid};
+use super::{LifecycleAction, LifecycleEvent, ResourceId, Tuning, TuningParameter, Uuid};
 use crate::diag::Error;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -155,83 +155,6 @@ pub enum Pinned {
     Emulator,
     /// An I/O thread.
     IoThread(u32),
-}
-
-/// What a guest does by itself, and the hypervisor answers with a [`LifecycleAction`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum LifecycleEvent {
-    /// It powers off.
-    Poweroff,
-    /// It reboots.
-    Reboot,
-    /// It crashes.
-    Crash,
-}
-
-impl LifecycleEvent {
-    /// libvirt's number.
-    pub fn number(self) -> u32 {
-        match self {
-            Self::Poweroff => 0,
-            Self::Reboot => 1,
-            Self::Crash => 2,
-        }
-    }
-
-    /// The element of a definition that says what follows.
-    pub fn element(self) -> &'static str {
-        match self {
-            Self::Poweroff => "on_poweroff",
-            Self::Reboot => "on_reboot",
-            Self::Crash => "on_crash",
-        }
-    }
-}
-
-/// What the hypervisor does then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum LifecycleAction {
-    /// Ends it.
-    Destroy,
-    /// Lets it boot again.
-    Restart,
-    /// Lets it boot again under another name.
-    RestartRename,
-    /// Keeps it for inspection.
-    Preserve,
-    /// Dumps its core and ends it.
-    CoredumpDestroy,
-    /// Dumps its core and lets it boot again.
-    CoredumpRestart,
-}
-
-impl LifecycleAction {
-    /// All of them, in the order of libvirt's numbers.
-    const ALL: [(Self, &'static str); 6] = [
-        (Self::Destroy, "destroy"),
-        (Self::Restart, "restart"),
-        (Self::RestartRename, "rename-restart"),
-        (Self::Preserve, "preserve"),
-        (Self::CoredumpDestroy, "coredump-destroy"),
-        (Self::CoredumpRestart, "coredump-restart"),
-    ];
-
-    /// libvirt's number.
-    pub fn number(self) -> u32 {
-        (0..).zip(Self::ALL).find(|(_, (action, _))| *action == self).map_or(0, |(n, _)| n)
-    }
-
-    /// The word for it in a definition.
-    pub fn word(self) -> &'static str {
-        Self::ALL.into_iter().find(|(action, _)| *action == self).map_or("", |(_, word)| word)
-    }
-
-    /// The action of that word.
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|(_, w)| *w == word).map(|(action, _)| action)
-    }
 }
 
 /// An operation. Adding one fails to compile until every driver answers it.

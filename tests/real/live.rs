@@ -1,6 +1,8 @@
 //! The table of live changes on a guest that has booted: each row's edit is applied, the guest's
 //! process is the same, what runs and what boots next both have the change, and nothing is left.
 
+// long: a table with a trial for each of its rows
+
 use super::host::{Host, virsh};
 use crate::support::{Guest, Needs, trial_if};
 use libtest_mimic::Trial;

@@ -7,8 +7,11 @@ use crate::model::{
 use crate::reconcile::overlay::{Change, Edit};
 use crate::xml::{Element, Path};
 
+/// Which call sets the parameters of the element at a path.
+type Holder = fn(&Path) -> Option<Tuning>;
+
 /// Elements that hold parameters, by the names of their path.
-const HOLDERS: &[(&str, fn(&Path) -> Option<Tuning>)] = &[
+const HOLDERS: &[(&str, Holder)] = &[
     ("cputune", |_| Some(Tuning::Scheduler)),
     ("memtune", |_| Some(Tuning::Memory)),
     ("numatune", |_| Some(Tuning::Numa)),
