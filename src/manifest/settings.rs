@@ -59,6 +59,7 @@ fn read(element: &Element, out: &mut Diagnostics) -> Found {
         settings.power = power;
     }
     settings.autostart = truth(element, "autostart");
+    settings.apply_on_reboot = truth(element, "apply_on_reboot").unwrap_or_default();
     settings.prevent_destroy = truth(element, "prevent_destroy").unwrap_or_default();
     settings.adopt = truth(element, "adopt").unwrap_or_default();
     settings.replace = truth(element, "replace").unwrap_or_default();
@@ -177,7 +178,7 @@ mod tests {
     #[test]
     fn all_settings_are_read_and_taken_out() {
         let (found, left, problems) = read(
-            "<v:owned set='x'/><v:reconcile power='paused' autostart='no' prevent_destroy='yes' \
+            "<v:owned set='x'/><v:reconcile power='paused' autostart='no' prevent_destroy='yes' apply_on_reboot='yes' \
              adopt='yes' replace='yes'><depends_on>network/lan</depends_on>\
              <v:depends_on>domain/db</v:depends_on><stop timeout='2m' force='yes'/>\
              <allow>restart</allow><ignore>devices/video</ignore><hosts>kvm*</hosts>\
@@ -191,6 +192,7 @@ mod tests {
             depends_on: ["network/lan", "domain/db"].map(|d| ResourceId::parse(d).unwrap()).into(),
             stop: Stop { timeout: Duration::from_secs(120), force: true },
             allow: vec![Effect::Restart],
+            apply_on_reboot: true,
             prevent_destroy: true,
             ignore: vec![Path::parse("devices/video").unwrap()],
             adopt: true,

@@ -50,6 +50,8 @@ pub struct Settings {
     pub stop: Stop,
     /// Effects that the manifest allows for this object, beyond the gate of the run.
     pub allow: Vec<Effect>,
+    /// Whether what waits for the next boot is taken when the guest reboots by itself.
+    pub apply_on_reboot: bool,
     /// Whether removing it is refused.
     pub prevent_destroy: bool,
     /// Paths left to others.
@@ -68,6 +70,7 @@ impl Default for Settings {
             depends_on: Vec::new(),
             stop: Stop::default(),
             allow: Vec::new(),
+            apply_on_reboot: false,
             prevent_destroy: false,
             ignore: Vec::new(),
             adopt: false,

@@ -509,8 +509,66 @@ pub(crate) fn trials() -> Vec<Trial> {
             pool.give(booted);
         })
     });
-    rows.collect()
+    let refusals = trial_if(needs(), "real/live/what_waits_says_why", {
+        let pool = pool.clone();
+        move |()| {
+            let booted = pool.take();
+            booted.says_why();
+            pool.give(booted);
+        }
+    });
+    rows.chain([refusals]).collect()
 }
+
+/// Edits that no host can make while the guest runs, and the reason that the plan gives.
+const WAITS: &[(&str, &str, &str)] = &[
+    (">192</memory>", ">256</memory>", "most memory that it can have is fixed"),
+    (">3</vcpu>", ">4</vcpu>", "most processors that it can have are fixed"),
+    (
+        SETTING,
+        "<cpu mode='custom' match='exact'><model>Nehalem</model></cpu>",
+        "found its processor when it started",
+    ),
+    ("<acpi/>", "<acpi/><pae/>", "read only when the domain starts"),
+    (
+        "<target dev='vda' bus='virtio'/>",
+        "<target dev='vda' bus='virtio'/><serial>x</serial>",
+        "of a disk is fixed",
+    ),
+    ("<model type='virtio'/><!--nic-->", "<model type='e1000'/>", "of a interface is fixed"),
+    (
+        DEVICE,
+        "<disk type='file'><driver name='qemu' type='raw'/><source file='DIR/b.img'/>\
+      <target dev='hdc' bus='ide'/></disk>",
+        "a disk on the bus ide cannot be plugged in",
+    ),
+    (DEVICE, "<sound model='ich9'/>", "a sound cannot be plugged in"),
+    (DEVICE, "<video><model type='vga'/></video>", "a video cannot be plugged in"),
+    (
+        DEVICE,
+        "<tpm model='tpm-tis'><backend type='emulator' version='2.0'/></tpm>",
+        "a tpm cannot be plugged in",
+    ),
+    (
+        DEVICE,
+        "<filesystem type='mount'><driver type='virtiofs'/><source dir='DIR'/>\
+      <target dir='share'/></filesystem>",
+        "shared when the domain started",
+    ),
+    (DEVICE, "<watchdog model='ib700' action='none'/>", "not an i6300esb"),
+    (DEVICE, "<controller type='sata' index='0'/>", "of the type sata cannot be plugged in"),
+    (
+        DEVICE,
+        "<serial type='file'><source path='DIR/s'/><target type='isa-serial' port='1'/>\
+      </serial>",
+        "neither pci-serial nor usb-serial",
+    ),
+    (
+        DEVICE,
+        "<memory model='dimm'><target><size unit='MiB'>128</size></target></memory>",
+        "without maxMemory",
+    ),
+];
 
 /// Whether this machine's kernel has what the row needs.
 fn kernel_has(row: &Row) -> Needs {
@@ -631,6 +689,31 @@ impl Booted {
         host.apply(&[], 0);
         self.guest.is_up();
         host.is_in_sync();
+    }
+}
+
+impl Booted {
+    /// What cannot be done now is refused for now when it is planned, with the reason.
+    fn says_why(&self) {
+        for (from, to, why) in WAITS {
+            assert!(self.manifest.contains(from), "{from}");
+            let to = match *from {
+                SETTING | DEVICE => format!("{to}{from}"),
+                _ => (*to).to_owned(),
+            };
+            let edited = self.manifest.replacen(from, &to, 1);
+            self.host.write("g.xml", &edited.replace("DIR", self.host.directory()));
+            let plan = self.host.plan(&[], 0);
+            let changes = plan["changes"].as_array().unwrap().iter();
+            let fields = changes.flat_map(|change| change["fields"].as_array().unwrap());
+            let said: Vec<String> = fields
+                .filter(|field| field["effect"] == "next-boot")
+                .map(|field| field["reason"].as_str().unwrap_or_default().to_owned())
+                .collect();
+            assert!(said.iter().any(|reason| reason.contains(why)), "{to}: {said:?}");
+        }
+        self.host.write("g.xml", &self.manifest);
+        self.host.is_in_sync();
     }
 }
 

@@ -15,6 +15,7 @@ pub(crate) fn trials(pool: &Arc<Pool>) -> Vec<Trial> {
     };
     vec![
         booted("real/restart/waits_until_it_is_allowed_and_is_graceful", waits_and_is_graceful),
+        booted("real/restart/lands_when_the_guest_reboots", lands_when_the_guest_reboots),
         booted("real/restart/a_deaf_guest_is_not_killed", a_deaf_guest_is_not_killed),
         pool.trial("real/restart/of_a_network_gives_cards_back", gives_cards_back),
         pool.trial("real/restart/of_a_network_that_is_cut_short", that_is_cut_short),
@@ -70,6 +71,39 @@ fn waits_and_is_graceful(host: &Host) {
     assert_ne!(id(), before);
     assert!(host.virsh(&["dumpxml", "g"]).contains("<memory unit='KiB'>204800</memory>"));
     guest.is_up();
+    host.is_in_sync();
+}
+
+/// What waits lands when the guest reboots by itself, and whoever keeps it running starts it anew.
+fn lands_when_the_guest_reboots(host: &Host) {
+    let (guest, manifest) = boot(host, "", "60s");
+    let manifest = manifest.replace("power='running'", "power='running' apply_on_reboot='yes'");
+    host.write("g.xml", &manifest);
+    host.apply(&[], 0);
+    host.write("g.xml", &manifest.replace(">160<", ">200<"));
+    host.run(&["apply", ".", "--detailed-exitcode"], 3);
+    host.proxy.take_changes();
+    assert_eq!(host.apply(&[], 0), [], "said once");
+    assert!(host.virsh(&["dumpxml", "g"]).contains("<on_reboot>destroy</on_reboot>"));
+    assert!(host.inactive("g").contains("<on_reboot>restart</on_reboot>"));
+    guest.forget();
+    let mut watch = host.virt(&["watch", "."]).spawn().unwrap();
+    host.virsh(&["reset", "g"]);
+    guest.is_up();
+    watch.kill().unwrap();
+    watch.wait().unwrap();
+    let live = host.virsh(&["dumpxml", "g"]);
+    assert!(live.contains("<memory unit='KiB'>204800</memory>"), "{live}");
+    assert!(live.contains("<on_reboot>restart</on_reboot>"), "{live}");
+    host.proxy.take_changes();
+    host.is_in_sync();
+    // taken back before the guest reboots, nothing is left of it
+    host.write("g.xml", &manifest.replace(">160<", ">220<"));
+    host.run(&["apply", "."], 0);
+    host.write("g.xml", &manifest.replace(">160<", ">200<"));
+    host.run(&["apply", "."], 0);
+    assert!(host.virsh(&["dumpxml", "g"]).contains("<on_reboot>restart</on_reboot>"));
+    host.proxy.take_changes();
     host.is_in_sync();
 }
 

@@ -2,16 +2,13 @@
 
 use super::decision::Context;
 use super::update::{compare, who_moved};
-use crate::model::{DesiredResource, Effect, ObservedResource};
-use crate::reconcile::live::{Live, LiveChange, live_changes};
+use crate::model::{DesiredResource, Effect, Kind, ObservedResource, OpKind, Power};
+use crate::reconcile::live::{Live, LiveChange, live_changes, why_at_boot};
 use crate::reconcile::normalize::only_at_boot;
 use crate::reconcile::overlay::{Change, Edit, Origin, Side};
 use crate::reconcile::ownership::{WantedMark, read_mark};
 use crate::reconcile::plan::mark_on;
 use crate::xml::Element;
-
-/// Why what a running instance has in another form waits.
-const ONLY_AT_BOOT: &str = "it is read only when the domain starts";
 
 /// The manifest against what is running, and what of it can be changed live.
 #[derive(Debug, Default)]
@@ -59,6 +56,9 @@ impl Running {
                 Some(&between),
             ));
         }
+        if lands_on_reboot(context, desired) {
+            overlay.changes.retain(|change| change.path.pattern() != "on_reboot");
+        }
         give_the_next_boots_macs(&mut overlay.changes, live, next_boot);
         let by_call =
             live_changes(desired.id.kind, &overlay, live, next_boot, context.capabilities);
@@ -94,7 +94,7 @@ impl Running {
     pub(super) fn why(&self, change: &Change) -> Option<String> {
         let late = |n| {
             let c: Option<&Change> = self.changes.get(n);
-            c.filter(|c| only_at_boot(&c.path)).map(|_| ONLY_AT_BOOT)
+            c.filter(|c| only_at_boot(&c.path)).map(|c| why_at_boot(&c.path))
         };
         let mut about = self.about(change);
         about.find_map(|n| self.live.why(n).or_else(|| late(n))).map(str::to_owned)
@@ -110,6 +110,15 @@ impl Running {
         let open = |n: usize| self.covering(n).is_none() && !self.live.is_equal(n);
         self.changes.iter().enumerate().filter(move |(n, _)| open(*n)).map(|(_, c)| c)
     }
+}
+
+/// Whether what waits is to be taken when the guest reboots by itself. Then it is not the manifest's
+/// word that says what becomes of a reboot while it runs.
+pub(super) fn lands_on_reboot(context: Context<'_>, desired: &DesiredResource) -> bool {
+    let settings = &desired.settings;
+    settings.apply_on_reboot
+        && settings.power == Power::Running
+        && context.capabilities.supports(Kind::Domain, OpKind::SetLifecycle)
 }
 
 /// A card that is plugged in now has the MAC address that the next boot will give it.

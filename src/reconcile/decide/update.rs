@@ -6,9 +6,10 @@
 
 use super::decision::{Context, Decision, Move, aimed, call, stop_steps};
 use super::gate::Gate;
-use super::running::Running;
+use super::running::{Running, lands_on_reboot};
 use crate::model::{
-    DesiredResource, Effect, Kind, ObservedResource, Op, Power, State, Target, Uuid,
+    DesiredResource, Effect, Kind, LifecycleAction, LifecycleEvent, ObservedResource, Op, Power,
+    State, Target, Uuid,
 };
 use crate::reconcile::aside::{guests, restart, wait_until_active};
 use crate::reconcile::changes::{Action, FieldChange, Refusal, ResourceChange};
@@ -62,6 +63,7 @@ pub(crate) fn update(
             // nothing is changed, or waits, in an instance that goes away
             if !stops {
                 d.live(&running);
+                d.land_on_reboot(&running, &next_boot.merged);
                 let new = running.waiting().filter(|c| !d.has_field(c));
                 d.pending = new
                     .map(|c| {
@@ -147,6 +149,28 @@ impl Draft<'_> {
             {
                 self.fields.push(field(change, by_call.effect, running.origin()));
             }
+        }
+    }
+
+    /// While something waits, a guest that reboots is ended instead, and then started from its new
+    /// definition by whoever keeps it running.
+    fn land_on_reboot(&mut self, running: &Running, next_boot: &Element) {
+        let live = self.host.live.as_ref().filter(|_| self.host.state.is_active());
+        let Some(live) = live.filter(|_| lands_on_reboot(self.context, self.desired)) else {
+            return;
+        };
+        let word = |domain: &Element| domain.child_text("on_reboot");
+        let restart = || LifecycleAction::Restart.word().to_owned();
+        let (now, defined) =
+            (word(live).unwrap_or_else(restart), word(next_boot).unwrap_or_else(restart));
+        let waits = running.waiting().next().is_some();
+        let wanted = if waits { LifecycleAction::Destroy.word().to_owned() } else { defined };
+        if let Some(action) = LifecycleAction::parse(&wanted).filter(|_| now != wanted) {
+            let field = self.meta("on_reboot", Some(now), &wanted, Effect::Live, Origin::Manifest);
+            self.fields.retain(|f| f.path != field.path);
+            self.fields.push(field);
+            let event = LifecycleEvent::Reboot;
+            self.steps.push(call(Op::SetLifecycle { event, action }, Effect::Live));
         }
     }
 

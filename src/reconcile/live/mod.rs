@@ -22,6 +22,7 @@ use crate::xml::Element;
 use address::Places;
 pub(crate) use address::pin_address;
 use pieces::pieces;
+pub(crate) use settings::why_at_boot;
 
 /// Operations on the running instance and the changes that they bring about.
 #[derive(Clone, Debug)]

@@ -45,12 +45,15 @@ pub(super) fn setting(sides: Sides<'_>, change: &Change) -> Verdict {
             pin(sides, change)
         }
         _ if pattern.starts_with("metadata/") => own_metadata(sides, &change.path),
-        _ => tuning(sides, change).unwrap_or_else(|| {
-            let first = pattern.split('/').next().unwrap_or_default();
-            let reason = REASONS.iter().find(|(name, _)| *name == first);
-            Verdict::waits(reason.map_or("it is read only when the domain starts", |(_, why)| why))
-        }),
+        _ => tuning(sides, change).unwrap_or_else(|| Verdict::waits(why_at_boot(&change.path))),
     }
+}
+
+/// Why a setting waits.
+pub(crate) fn why_at_boot(path: &Path) -> &'static str {
+    let first = path.steps.first().map_or("", |step| &step.name);
+    let reason = REASONS.iter().find(|(name, _)| *name == first);
+    reason.map_or("it is read only when the domain starts", |(_, why)| why)
 }
 
 pub(super) fn metadata(kind: MetadataKind, value: Option<String>) -> Verdict {
