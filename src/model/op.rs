@@ -260,13 +260,6 @@ pub enum Op {
         /// In seconds; 0 is never.
         seconds: u32,
     },
-    /// Makes a disk of a running domain larger.
-    ResizeDisk {
-        /// The disk's target, such as `vda`.
-        disk: String,
-        /// Its new size.
-        bytes: u64,
-    },
     /// Gives a domain that is shut off another name.
     Rename {
         /// The new name.
@@ -319,7 +312,6 @@ pub enum OpKind {
     Tune,
     SetLifecycle,
     SetMemoryStatsPeriod,
-    ResizeDisk,
     Rename,
     SetMetadata,
     NetworkUpdate,
@@ -327,7 +319,7 @@ pub enum OpKind {
 
 impl OpKind {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 22] = [
         Self::Define,
         Self::Undefine,
         Self::Create,
@@ -347,7 +339,6 @@ impl OpKind {
         Self::Tune,
         Self::SetLifecycle,
         Self::SetMemoryStatsPeriod,
-        Self::ResizeDisk,
         Self::Rename,
         Self::SetMetadata,
         Self::NetworkUpdate,
@@ -375,7 +366,6 @@ impl OpKind {
             Self::Tune => "tune",
             Self::SetLifecycle => "set-lifecycle",
             Self::SetMemoryStatsPeriod => "set-memory-stats-period",
-            Self::ResizeDisk => "resize-disk",
             Self::Rename => "rename",
             Self::SetMetadata => "set-metadata",
             Self::NetworkUpdate => "network-update",
@@ -412,7 +402,6 @@ impl Op {
             Self::Tune { .. } => OpKind::Tune,
             Self::SetLifecycle { .. } => OpKind::SetLifecycle,
             Self::SetMemoryStatsPeriod { .. } => OpKind::SetMemoryStatsPeriod,
-            Self::ResizeDisk { .. } => OpKind::ResizeDisk,
             Self::Rename { .. } => OpKind::Rename,
             Self::SetMetadata { .. } => OpKind::SetMetadata,
             Self::NetworkUpdate { .. } => OpKind::NetworkUpdate,

@@ -89,7 +89,6 @@ procedures! {
     DOMAIN_PIN_VCPU_FLAGS = 225, Long, true;
     DOMAIN_UNDEFINE_FLAGS = 231, Quick, true;
     DOMAIN_DESTROY_FLAGS = 234, Long, true;
-    DOMAIN_BLOCK_RESIZE = 251, Long, true;
     DOMAIN_SET_BLOCK_IO_TUNE = 252, Long, true;
     DOMAIN_SET_NUMA_PARAMETERS = 254, Long, true;
     DOMAIN_SHUTDOWN_FLAGS = 258, Long, true;

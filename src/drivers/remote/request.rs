@@ -32,9 +32,6 @@ const START_PAUSED: u32 = 1;
 /// VIR_DOMAIN_AFFECT_LIVE: the definition for the next boot is set by defining it.
 const LIVE: u32 = 1;
 
-/// VIR_DOMAIN_BLOCK_RESIZE_BYTES: the size is not in KiB.
-const RESIZE_BYTES: u32 = 1;
-
 /// VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN.
 const SHUTDOWN_ACPI: u32 = 1;
 
@@ -94,7 +91,6 @@ fn takes(host: &Host, kind: Kind, op: OpKind) -> bool {
             | OpKind::Tune
             | OpKind::SetLifecycle
             | OpKind::SetMemoryStatsPeriod
-            | OpKind::ResizeDisk
             | OpKind::Rename,
         ) => host.hypervisor == Hypervisor::Qemu,
         (Kind::Network, OpKind::SetMetadata) => host.version >= NETWORK_METADATA,
@@ -114,7 +110,6 @@ fn takes(host: &Host, kind: Kind, op: OpKind) -> bool {
             | OpKind::Tune
             | OpKind::SetLifecycle
             | OpKind::SetMemoryStatsPeriod
-            | OpKind::ResizeDisk
             | OpKind::Rename,
         ) => false,
     }
@@ -179,9 +174,6 @@ fn domain_request(host: &Host, target: &Target, op: &Op) -> Result<Request> {
             let seconds = i32::try_from(*seconds).unwrap_or(i32::MAX);
             new(Procedure::DOMAIN_SET_MEMORY_STATS_PERIOD, &(domain, seconds, LIVE))
         }
-        Op::ResizeDisk { disk, bytes } => {
-            new(Procedure::DOMAIN_BLOCK_RESIZE, &(domain, disk, *bytes, RESIZE_BYTES))
-        }
         Op::Rename { name } => new(Procedure::DOMAIN_RENAME, &(domain, Some(name), 0u32)),
         Op::SetMetadata { kind, value, affect } => {
             let (number, key, uri) = metadata(kind);
@@ -228,7 +220,6 @@ fn network_request(host: &Host, target: &Target, op: &Op) -> Result<Request> {
         | Op::Tune { .. }
         | Op::SetLifecycle { .. }
         | Op::SetMemoryStatsPeriod { .. }
-        | Op::ResizeDisk { .. }
         | Op::Rename { .. } => Err(not_of(Kind::Network)),
     }
 }

@@ -138,8 +138,6 @@ fn takes(kind: Kind, op: OpKind) -> bool {
         | OpKind::SetLifecycle
         | OpKind::SetMemoryStatsPeriod
         | OpKind::Rename => kind == Kind::Domain,
-        // its disks are words in a definition
-        OpKind::ResizeDisk => false,
     }
 }
 

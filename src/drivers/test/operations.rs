@@ -80,7 +80,7 @@ pub(super) fn carry_out(host: &Host, call: &Call) -> Result<Change> {
             edit(*affect, &|e, _| network_update::update(e, *command, *section, *parent, &entry))
         }
 
-        (Kind::Domain, Op::NetworkUpdate { .. } | Op::ResizeDisk { .. })
+        (Kind::Domain, Op::NetworkUpdate { .. })
         | (
             Kind::Network,
             Op::Shutdown
@@ -97,7 +97,6 @@ pub(super) fn carry_out(host: &Host, call: &Call) -> Result<Change> {
             | Op::Tune { .. }
             | Op::SetLifecycle { .. }
             | Op::SetMemoryStatsPeriod { .. }
-            | Op::ResizeDisk { .. }
             | Op::Rename { .. },
         ) => Err(not_for(kind, &call.op)),
     }

@@ -149,7 +149,6 @@ fn what_happened(op: &Op) -> Vec<EventKind> {
         | Op::Tune { .. }
         | Op::SetLifecycle { .. }
         | Op::SetMemoryStatsPeriod { .. }
-        | Op::ResizeDisk { .. }
         | Op::NetworkUpdate { .. } => vec![EventKind::Updated],
     }
 }

@@ -44,7 +44,6 @@ pub(super) fn came_about(call: &Call, observed: &Observed) -> Option<bool> {
         | Op::Tune { .. }
         | Op::SetLifecycle { .. }
         | Op::SetMemoryStatsPeriod { .. }
-        | Op::ResizeDisk { .. }
         | Op::SetMetadata { .. }
         | Op::NetworkUpdate { .. } => None,
     }
