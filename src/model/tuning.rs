@@ -170,7 +170,7 @@ pub(crate) const IO_THREAD: &[TunedField] = &[
 ];
 
 impl Tuning {
-    /// The fields that the call sets, from the element that [`Tuning::element`] names; those of
+    /// The fields that the call sets, from the element of the definition that holds them; those of
     /// block devices of the host aside.
     pub(crate) fn fields(&self) -> &'static [TunedField] {
         match self {
