@@ -8,6 +8,7 @@ mod scenarios;
 mod sources;
 mod storage;
 mod strike;
+mod watched;
 
 use crate::support::{strace, trial, trial_if};
 use libtest_mimic::Trial;
@@ -19,7 +20,9 @@ use strike::Column;
 enum Cell {
     /// A trial of this name in this directory, which gives the number of its runs.
     Here(fn(Column) -> usize),
-    /// The same with strace.
+    /// The same while a watch keeps the host.
+    Watched(fn() -> usize),
+    /// The same as the first with strace.
     Traced(fn(Column, &Path) -> usize),
     /// Another trial.
     By(&'static str),
@@ -29,7 +32,7 @@ enum Cell {
     Missing(&'static str),
 }
 
-use Cell::{By, Here, Missing, Never, Traced};
+use Cell::{By, Here, Missing, Never, Traced, Watched};
 
 const CUT: Cell = By("faults/cut/after_any_byte_the_next_apply_converges");
 const TERMINATED: Cell = By("real/kills/of_the_program_by_sigterm");
@@ -41,22 +44,28 @@ const ON_MANIFESTS: [Cell; 5] = [WATCH, Never, Never, Never, WATCH];
 /// Faults 1 to 23; for each whether it strikes before a step, when its request is sent, when it has its
 /// effect, when its reply has come, and while nothing is done.
 const MATRIX: [(&str, [Cell; 5]); 23] = [
-    ("the program is killed", in_steps(connection::program_killed, WATCH)),
+    (
+        "the program is killed",
+        in_steps(connection::program_killed, Watched(watched::program_killed)),
+    ),
     ("the program is told to end", [TERMINATED, TERMINATED, TERMINATED, TERMINATED, WATCH]),
     ("power is lost", {
         let all = By("faults/matrix/F03a");
         [Traced(|_, strace| storage::power_lost(strace)), all, all, all, WATCH]
     }),
-    ("the daemon is killed", in_steps(connection::daemon_killed, WATCH)),
+    ("the daemon is killed", in_steps(connection::daemon_killed, Watched(watched::daemon_killed))),
     ("the daemon is another version", in_steps(connection::daemon_of_another_version, WATCH)),
     ("the connection is cut after a request", {
         let cut = Here(connection::connection_cut);
         [Never, cut, cut, Never, Never]
     }),
-    ("the connection is cut within a packet", [Never, CUT, CUT, Never, WATCH]),
+    (
+        "the connection is cut within a packet",
+        [Never, CUT, CUT, Never, Watched(watched::connection_cut)],
+    ),
     ("the reply is late", {
         let late = Here(connection::reply_late);
-        [Never, late, late, Never, WATCH]
+        [Never, late, late, Never, Watched(watched::reply_late)]
     }),
     (
         "the reply is none, comes twice, or events flood",
@@ -65,11 +74,14 @@ const MATRIX: [(&str, [Cell; 5]); 23] = [
             By("faults/hostile/a_reply_to_no_call"),
             By("faults/hostile/a_reply_that_comes_twice"),
             By("faults/hostile/events_without_end_before_each_reply"),
-            WATCH,
+            Watched(watched::flood),
         ],
     ),
     ("two applies on one host", [LOCK, LOCK, LOCK, LOCK, WATCH]),
-    ("two applies of the same manifests", in_steps(others::two_machines, WATCH)),
+    (
+        "two applies of the same manifests",
+        in_steps(others::two_machines, Watched(watched::two_machines)),
+    ),
     ("two applies of different manifests", in_steps(others::other_manifests, WATCH)),
     ("a person changes the host", in_steps(others::by_hand, WATCH)),
     ("no room for our state", traced(storage::no_room, WATCH)),
@@ -115,20 +127,21 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("faults/matrix/without_a_fault", connection::undisturbed),
     ];
     for (name, fault, cell, column) in cells() {
-        let Some(column) = column else { continue };
         let name = format!("faults/matrix/{name}");
-        match cell {
-            Here(shown) => {
-                let title = name.clone();
+        let title = name.clone();
+        match (cell, column) {
+            (Here(shown), Some(column)) => {
                 trials.push(trial(name, move || says(&title, fault, shown(column))));
             }
-            Traced(shown) => {
-                let title = name.clone();
+            (Traced(shown), Some(column)) => {
                 trials.push(trial_if(strace(), name, move |strace| {
                     says(&title, fault, shown(column, &strace));
                 }));
             }
-            By(_) | Never | Missing(_) => {}
+            (Watched(shown), None) => {
+                trials.push(trial(name, move || says(&title, fault, shown())));
+            }
+            _ => {}
         }
     }
     trials
@@ -169,6 +182,7 @@ pub(crate) fn every_cell_is_shown(trials: &[Trial]) -> Trial {
             let there = |name: &str| names.iter().any(|n| n == name);
             match cell {
                 Here(_) | Traced(_) => assert!(column.is_some() && there(&own), "{name}: {fault}"),
+                Watched(_) => assert!(column.is_none() && there(&own), "{name}: {fault}"),
                 By(other) => assert!(there(other), "{name}: {fault}: there is no {other}"),
                 Missing(what) => assert!(!there(&own), "{name}: {fault}: {what} has come"),
                 Never => {}
