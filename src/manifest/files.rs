@@ -27,8 +27,32 @@ pub(super) struct Found {
     pub(super) complete: bool,
     /// Directories in which changes may concern the manifests, by their real paths.
     pub(super) directories: BTreeSet<PathBuf>,
+    /// The versions of the directories that were gone through, as they were before that.
+    pub(super) listings: BTreeMap<PathBuf, Option<Stamp>>,
     /// Why a directory could not be read, or a path that was given is not there.
     pub(super) unseen: Option<String>,
+}
+
+impl Found {
+    /// A manifest or a `virt.toml` that is not the same file, or not the same version of it, as in
+    /// `other`, if there is one. Where links lead to manifests, and may be turned to and fro in
+    /// between, no directory may have changed either.
+    pub(super) fn moved(&self, other: &Self) -> Option<PathBuf> {
+        let linked = [self, other].iter().any(|found| found.manifests.iter().any(|m| m.linked));
+        let versions = |found: &Self| -> BTreeMap<PathBuf, (Option<PathBuf>, Option<Stamp>)> {
+            let manifests = found
+                .manifests
+                .iter()
+                .map(|m| (m.path.clone(), (Some(m.real.clone()), Some(m.stamp))));
+            let virt_tomls = found.virt_tomls.iter().map(|v| (v.path.clone(), (None, v.stamp)));
+            let listings = found.listings.iter().filter(|_| linked);
+            let listings = listings.map(|(path, stamp)| (path.clone(), (None, *stamp)));
+            manifests.chain(virt_tomls).chain(listings).collect()
+        };
+        let (here, there) = (versions(self), versions(other));
+        let differs = |path: &&PathBuf| here.get(*path) != there.get(*path);
+        here.keys().chain(there.keys()).filter(differs).min().cloned()
+    }
 }
 
 /// A manifest.
@@ -154,6 +178,8 @@ impl Walk<'_> {
         if depth > DEPTH_MAX {
             return self.give_up(path, "the directories are nested too deep", DEPTH_MAX);
         }
+        let stamp = Stamp::now(path);
+        self.found.listings.insert(path.to_owned(), stamp);
         let names = fs::read_dir(path).and_then(|entries| {
             entries.map(|e| e.map(|e| e.file_name())).collect::<Result<BTreeSet<_>, _>>()
         });
@@ -281,6 +307,13 @@ pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
     Diagnostic::error("unreadable", "the path cannot be read")
         .address(path.display().to_string())
         .detail(error.to_string())
+}
+
+/// A manifest changes whenever it is read.
+pub(super) fn restless(path: &Path) -> Diagnostic {
+    Diagnostic::error("restless", "the manifests change while they are read")
+        .address(path.display().to_string())
+        .detail("nothing was read; try again when nobody writes them".to_owned())
 }
 
 /// The name of the directory that `path` is, or that holds the file it is.

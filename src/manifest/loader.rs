@@ -9,6 +9,7 @@ use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources};
 use std::collections::{BTreeSet, HashMap};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Reads manifests again and again: only those that have changed are read and checked anew.
 #[derive(Debug)]
@@ -140,12 +141,29 @@ impl Loader {
         !self.known.is_empty()
     }
 
-    /// Reads all that `paths` name.
+    /// Reads all that `paths` name as it is at one moment: while something of it changes it is read
+    /// anew, and what never rests is a problem.
     pub(super) fn load(&mut self, paths: &[PathBuf]) -> Loaded {
         let mut diagnostics = Diagnostics::default();
-        let found = files::find(paths, &mut diagnostics);
-        let read = self.load_found(paths, &found, diagnostics, &Unsettled::default());
-        read.loaded.unwrap_or_default()
+        let mut found = files::find(paths, &mut diagnostics);
+        let mut moved = None;
+        for _ in 0..READINGS {
+            // of several readings it is the last that counts
+            self.owe();
+            let read = self.load_found(paths, &found, diagnostics, &Unsettled::default());
+            diagnostics = Diagnostics::default();
+            let after = files::find(paths, &mut diagnostics);
+            moved = read.moving.into_iter().next().or_else(|| found.moved(&after));
+            if moved.is_none() {
+                return read.loaded.unwrap_or_default();
+            }
+            std::thread::sleep(REST);
+            found = after;
+        }
+        // no part of it is better than nothing: it may belong to any version
+        let mut loaded = Loaded::default();
+        loaded.diagnostics.extend(moved.map(|path| files::restless(&path)));
+        loaded
     }
 
     /// Reads what was found below `paths`; `diagnostics` has what was said of that.
@@ -171,7 +189,8 @@ impl Loader {
                 complete = false;
                 continue;
             }
-            let bytes = files::bytes(&manifest.path);
+            // where links led, so that what they lead to next is not taken for it
+            let bytes = files::bytes(&manifest.real);
             if Stamp::now(&manifest.path) != Some(manifest.stamp) {
                 complete &= known.is_some();
                 moving.push(manifest.real.clone());
@@ -280,6 +299,12 @@ impl Loader {
         }
     }
 }
+
+/// How often manifests are read that change meanwhile.
+const READINGS: usize = 10;
+
+/// How long they are left to themselves before they are read again.
+const REST: Duration = Duration::from_millis(50);
 
 /// Fewest manifests for which a second thread is worth its start.
 const PER_THREAD: usize = 32;

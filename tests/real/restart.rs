@@ -2,7 +2,7 @@
 //! and networks that go down and up under running guests.
 
 use super::host::{Host, Pool};
-use crate::support::{Guest, Needs, Point, Strike, trial_if};
+use crate::support::{Guest, Needs, Point, Strike, run, trial_if};
 use libtest_mimic::Trial;
 use std::fs;
 use std::process::Command;
@@ -88,7 +88,9 @@ fn lands_when_the_guest_reboots(host: &Host) {
     assert!(host.inactive("g").contains("<on_reboot>restart</on_reboot>"));
     guest.forget();
     let mut watch = host.virt(&["watch", "."]).spawn().unwrap();
-    host.virsh(&["reset", "g"]);
+    // QEMU may be gone before it answers
+    let uri = host.qemu();
+    run(Command::new("virsh").args(["--connect", &uri, "reset", "g"]));
     guest.is_up();
     watch.kill().unwrap();
     watch.wait().unwrap();

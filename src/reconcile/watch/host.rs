@@ -75,6 +75,8 @@ pub struct HostLoop {
     desired: Arc<Desired>,
     agenda: Agenda,
     host: Option<Connected>,
+    /// Whether the host was away since its capabilities were asked: another version may be back.
+    was_lost: bool,
     /// What the host had when it was looked at last, part by part.
     observed: Option<Observed>,
     /// Whether every object is planned for the next time, and not only what has changed.
@@ -118,6 +120,7 @@ impl HostLoop {
             record,
             desired,
             host: None,
+            was_lost: false,
             observed: None,
             plan_all: true,
             ended: Ended::default(),
@@ -175,6 +178,7 @@ impl HostLoop {
             self.record.lost(&error);
         }
         if mail.resync {
+            self.was_lost = true;
             self.agenda.look_at_all(Cause::Resync, now);
         }
         if mail.now {
@@ -275,6 +279,7 @@ impl HostLoop {
                 Some(reasons)
             }
             Err(error) => {
+                self.was_lost = true;
                 self.ended.failed = true;
                 self.record.lost(&error);
                 for (id, reason) in reasons {
@@ -288,7 +293,13 @@ impl HostLoop {
     }
 
     fn connect(&mut self, listen: bool) -> Result<()> {
-        if self.host.is_some() {
+        if let Some(host) = &mut self.host {
+            if self.was_lost {
+                host.capabilities = host.driver.capabilities()?;
+                self.was_lost = false;
+                // what was refused before may be possible now, and the other way round
+                self.plan_all = true;
+            }
             return Ok(());
         }
         let driver = self.surroundings.open(&self.settings.name)?;
@@ -424,6 +435,7 @@ impl HostLoop {
 
     fn lost(&mut self, error: &Error, ids: BTreeSet<ResourceId>) {
         let now = Instant::now();
+        self.was_lost = true;
         self.ended.failed = true;
         self.record.lost(error);
         for id in ids {

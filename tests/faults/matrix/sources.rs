@@ -5,13 +5,16 @@ use super::strike::{Column, recovers};
 use crate::support::Recording;
 use crate::support::site::{Site, converge, observe, plan_for};
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use virt::drivers::{TestDriver, TestHost};
 use virt::manifest::{self, Loaded};
-use virt::model::{Kind, ResourceId};
+use virt::model::{DesiredResource, Kind, ResourceId};
 use virt::reconcile::{Clock, Event, Options, Status, apply};
 
 /// Files that may ask for the time of day: people read it, certificates end by it.
@@ -120,6 +123,109 @@ fn host() -> Recording<TestDriver> {
 
 fn load(site: &Site) -> Loaded {
     manifest::load(&[site.path().to_owned()])
+}
+
+/// F18: an apply meets half a manifest, of each length. What is no manifest is left as it is on the
+/// host; nothing is pruned by it, nor is anything of the other manifests held up.
+pub(super) fn half_written(_: Column) -> usize {
+    let xml = "<domain type='test'><name>xml</name><memory>131072</memory>\
+               <os><type>hvm</type></os></domain>\n";
+    let toml = FILES[2].1.replace("65536", "131072");
+    let wholes: [(&str, &str, &str); 2] = [("xml.xml", xml, "xml"), ("job.toml", &toml, "job")];
+    let mut runs = 0;
+    for (file, whole, name) in wholes {
+        let before = Site::new(&FILES);
+        before.write("xml.xml", &xml.replace("131072", "65536"));
+        for length in 1..whole.trim_end().len() {
+            let (half, _) = whole.split_at(length);
+            let host = host();
+            assert!(converge(&host, &before.load(), &Options::default()).1.is_done());
+            let site = Site::new(&FILES);
+            site.write("xml.xml", &xml.replace("131072", "65536"));
+            site.write("db.toml", &FILES[1].1.replace("65536", "131072"));
+            site.write(file, half);
+            let loaded = load(&site);
+            // some halves of TOML are manifests, and no single look can tell
+            if !loaded.diagnostics.has_errors() {
+                continue;
+            }
+            let plan = plan_for(&host, &loaded, &prune());
+            let touched: Vec<&str> =
+                plan.steps.iter().map(|step| step.target.id.name.as_str()).collect();
+            assert!(!touched.contains(&name), "{half}: {touched:?}");
+            assert!(touched.contains(&"db"), "{half}: {touched:?}");
+            runs += 1;
+        }
+    }
+    runs
+}
+
+/// F20: the directory is exchanged while an apply reads it, as Kubernetes does it: what was read is
+/// one version or the other, or it says that it could not be read.
+pub(super) fn directory_swapped(_: Column) -> usize {
+    const FILES: usize = 40;
+    let site = Site::new(&[]);
+    let name = |n: usize| format!("m{n}.toml");
+    for version in [1, 2] {
+        let directory = site.path().join(format!("..{version}"));
+        fs::create_dir(&directory).unwrap();
+        for n in 0..FILES {
+            let text = format!(
+                "[[domain]]\ntype = 'test'\nname = 'm{n}'\nmemory = {version}\nos.type = 'hvm'\n"
+            );
+            fs::write(directory.join(name(n)), text).unwrap();
+        }
+    }
+    let exchange = |version: usize| {
+        let link = site.path().join("..data_tmp");
+        symlink(format!("..{version}"), &link).unwrap();
+        fs::rename(link, site.path().join("..data")).unwrap();
+    };
+    exchange(1);
+    for n in 0..FILES {
+        symlink(format!("..data/{}", name(n)), site.path().join(name(n))).unwrap();
+    }
+    let over = AtomicBool::new(false);
+    let (mut whole, mut refused) = ([0; 3], 0);
+    std::thread::scope(|scope| {
+        let _over = Over(&over);
+        scope.spawn(|| {
+            // now faster than anybody can read, now slow enough; the time in a directory's inode
+            // tells nothing that is faster than the kernel's clock ticks
+            for n in (0..).take_while(|_| !over.load(Ordering::SeqCst)) {
+                exchange(n % 2 + 1);
+                let pause = if n / 50 % 2 == 0 { 11 } else { 40 };
+                std::thread::sleep(Duration::from_millis(pause));
+            }
+        });
+        for _ in 0..30 {
+            let loaded = load(&site);
+            if loaded.diagnostics.has_errors() {
+                assert!(loaded.desired.resources.is_empty() && !loaded.desired.complete);
+                refused += 1;
+                continue;
+            }
+            let memory = |r: &Arc<DesiredResource>| {
+                let memory = r.definition.child("memory").map(|m| m.text());
+                memory.and_then(|text| text.trim().parse::<usize>().ok()).unwrap()
+            };
+            let versions: BTreeSet<usize> = loaded.desired.resources.values().map(memory).collect();
+            assert_eq!(loaded.desired.resources.len(), FILES);
+            assert_eq!(versions.len(), 1, "a mix of both");
+            whole[*versions.first().unwrap()] += 1;
+        }
+    });
+    assert!(whole[1] > 0 && whole[2] > 0, "{whole:?}, refused {refused}");
+    whole[1] + whole[2] + refused
+}
+
+/// Says that something is over when it goes, also where a test fails.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }
 
 /// F22: without a manifest that can be read nothing is pruned, and nothing else happens either.

@@ -3,11 +3,13 @@
 
 use super::strike::Column;
 use crate::support::site::SAMPLES;
-use crate::support::{Ran, run, virt};
+use crate::support::{Ran, Watching, run, virt};
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// What fails: a system call on the new version of the file, or on its directory.
@@ -83,8 +85,20 @@ impl Place {
         virt
     }
 
+    /// What has strace let this fail at that step.
+    fn injection(&self, failure: &Failure, step: usize) -> [String; 6] {
+        let on = match failure.on {
+            On::NewVersion => self.directory.path().join("state/host.xml.new"),
+            On::Directory => self.directory.path().join("state"),
+        };
+        let Failure { call, error, .. } = failure;
+        let inject = format!("inject={call}:error={error}:when={step}");
+        let e = "-e".to_owned();
+        ["-P".to_owned(), on.display().to_string(), e.clone(), format!("trace={call}"), e, inject]
+    }
+
     /// The same under strace with these words; gives what it logged.
-    fn traced(&self, strace: &Path, words: &[&str], apply: &Command) -> (Ran, String) {
+    fn traced(&self, strace: &Path, words: &[impl AsRef<OsStr>], apply: &Command) -> (Ran, String) {
         let log = self.directory.path().join("strace");
         let mut traced = Command::new(strace);
         traced.args(["-f", "-qq", "-o"]).arg(&log).args(words);
@@ -136,15 +150,8 @@ fn fails(column: Column, strace: &Path, row: &[&[Failure]; 3]) -> usize {
 fn fails_at(strace: &Path, failure: &Failure, step: usize) {
     let place = Place::new();
     let words = format!("{} on {:?}: {} at step {step}", failure.call, failure.on, failure.error);
-    let on = match failure.on {
-        On::NewVersion => place.directory.path().join("state/host.xml.new"),
-        On::Directory => place.directory.path().join("state"),
-    };
-    let inject = format!("inject={}:error={}:when={step}", failure.call, failure.error);
     let apply = place.virt("apply", &["--parallel", "1"]);
-    let trace = format!("trace={}", failure.call);
-    let on = on.display().to_string();
-    let (ran, log) = place.traced(strace, &["-P", &on, "-e", &trace, "-e", &inject], &apply);
+    let (ran, log) = place.traced(strace, &place.injection(failure, step), &apply);
     assert!(log.contains("(INJECTED)"), "{words}: did not happen\n{log}\n{ran}");
     match failure.on {
         // refused; what there was is whole
@@ -168,6 +175,49 @@ fn outcome_cannot_be_told() -> usize {
         place.converges();
     }
     formats.len()
+}
+
+/// F14 under a watch: it tries again, and gets there by itself.
+pub(super) fn watch_without_room(strace: &Path) -> usize {
+    watched(strace, &F14)
+}
+
+/// F15 under a watch.
+pub(super) fn watch_with_disk_error(strace: &Path) -> usize {
+    watched(strace, &F15)
+}
+
+fn watched(strace: &Path, row: &[&[Failure]; 3]) -> usize {
+    let failures: Vec<&Failure> = row.iter().copied().flatten().collect();
+    // most of the time they wait to try again
+    std::thread::scope(|scope| {
+        for failure in &failures {
+            scope.spawn(|| watch_fails(strace, failure, STEPS / 2));
+        }
+    });
+    failures.len()
+}
+
+fn watch_fails(strace: &Path, failure: &Failure, step: usize) {
+    let place = Place::new();
+    let words = format!("{} on {:?}: {}", failure.call, failure.on, failure.error);
+    let watch = place.virt("watch", &["--parallel", "1", "--interval", "1h", "--output", "json"]);
+    let mut traced = Command::new(strace);
+    let log = place.directory.path().join("strace");
+    // gone with it: the watch is the process that is started, and strace its child
+    traced.args(["-D", "-f", "-qq", "-o"]).arg(&log).args(place.injection(failure, step));
+    traced.arg(watch.get_program()).args(watch.get_args()).env_clear();
+    let watching = Watching::run(traced);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let plan = || run(&mut place.virt("plan", &["--detailed-exitcode"])).code();
+    while plan() != 0 {
+        assert!(Instant::now() < deadline, "{words}: never ends");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    watching.end();
+    let log = fs::read_to_string(log).unwrap();
+    assert!(log.contains("(INJECTED)"), "{words}: did not happen\n{log}");
+    place.converges();
 }
 
 /// F3: at no moment of an apply does a power failure leave half a version, whatever part of the writes

@@ -4,6 +4,7 @@
 use super::host::{Case, Host, cases};
 use super::strike::{is_taken, settled};
 use crate::support::site::plan_for;
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::panic::resume_unwind;
 use std::sync::mpsc::SyncSender;
@@ -12,7 +13,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 use virt::diag::{Error, ErrorCode, ErrorDomain, Result};
 use virt::drivers::{Driver, Stop};
-use virt::model::{Call, Capabilities, DriverEvent, EventKind, Observed, Outcome, Scope};
+use virt::model::{
+    Call, Capabilities, DriverEvent, EventKind, Kind, Observed, OpKind, Outcome, Scope,
+};
 use virt::reconcile::watch::{
     Board, HostLoop, Inbox, Listening, News, Settings, Sources, Surroundings,
 };
@@ -314,6 +317,94 @@ fn strikes(case: &Case, at: usize, fault: Fault) {
 /// Whether the host is as it is to be.
 fn is_done(case: &Case, host: &Host) -> bool {
     plan_for(host, &case.loaded, &case.options).is_empty()
+}
+
+/// F5: another version of the daemon comes back that lacks an operation. What needs it waits for one
+/// that has it again, and says so; all else is done.
+pub(super) fn another_version() -> usize {
+    let mut runs = 0;
+    for case in cases() {
+        let needed: BTreeSet<(Kind, OpKind)> =
+            case.calls.iter().map(|call| (call.target.id.kind, call.op.kind())).collect();
+        for (number, lacks) in needed.into_iter().enumerate() {
+            if !is_taken(number, 3) {
+                continue;
+            }
+            let words = format!("{} lacks {lacks:?}", case.scenario.name);
+            let host = Arc::new(case.host());
+            let lacking = Arc::new(Lacking {
+                host: Arc::clone(&host),
+                lacks: Mutex::new(None),
+                listeners: Mutex::default(),
+            });
+            lacking.restart(Some(lacks), false);
+            let watch = Watch::start(case, Arc::<Lacking>::clone(&lacking), INTERVAL);
+            std::thread::sleep(CALM);
+            assert!(!watch.thread.is_finished(), "{words}: the loop ended");
+            let without =
+                |(call, _): &(Call, Outcome)| (call.target.id.kind, call.op.kind()) != lacks;
+            let (calls, _) = host.take();
+            assert!(calls.iter().all(without), "{words}: {calls:?}");
+            case.approved(&calls, &words);
+            lacking.restart(None, true);
+            let deadline = Instant::now() + LONG;
+            while !is_done(case, &host) {
+                assert!(Instant::now() < deadline, "{words}: never ends");
+                std::thread::sleep(TICK);
+            }
+            watch.end();
+            case.approved(&host.take().0, &words);
+            settled(case, &host, &words);
+            runs += 1;
+        }
+    }
+    runs
+}
+
+/// A host whose daemon is exchanged for another version now and then.
+struct Lacking {
+    host: Arc<Host>,
+    lacks: Mutex<Option<(Kind, OpKind)>>,
+    listeners: Mutex<Vec<SyncSender<DriverEvent>>>,
+}
+
+impl Lacking {
+    /// The daemon comes back without that operation, and those that listen may hear of it.
+    fn restart(&self, lacks: Option<(Kind, OpKind)>, told: bool) {
+        *self.lacks.lock().unwrap() = lacks;
+        for listener in self.listeners.lock().unwrap().iter().filter(|_| told) {
+            // one that waited for a device has ended since
+            let _ = listener.send(DriverEvent::Lost(gone()));
+            let _ = listener.send(DriverEvent::Resync);
+        }
+    }
+}
+
+impl Driver for Lacking {
+    fn name(&self) -> &'static str {
+        self.host.name()
+    }
+
+    fn capabilities(&self) -> Result<Capabilities> {
+        let mut capabilities = self.host.capabilities()?;
+        if let Some(lacks) = *self.lacks.lock().unwrap() {
+            capabilities.operations.remove(&lacks);
+        }
+        Ok(capabilities)
+    }
+
+    fn observe(&self, scope: &Scope) -> Result<Observed> {
+        self.host.observe(scope)
+    }
+
+    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
+        self.host.execute(batch)
+    }
+
+    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &Stop) -> Result<()> {
+        self.listeners.lock().unwrap().push(events.clone());
+        self.host.watch(events, stop)
+    }
 }
 
 /// F9: events without end, of everything there is and of what is not. The host is looked at no more
