@@ -36,7 +36,8 @@ pub(crate) fn run(context: &Context, args: &ApplyArgs) -> Run {
         return Ok(plan::exit(&session, args.options.manner()));
     }
     let asks = args.run.confirm && !session.host.capabilities.read_only;
-    if !session.plan.is_empty() && asks && !confirmed(context)? {
+    if !session.plan.is_empty() && asks && !confirmed_still(context, &session.plan, &session.host)?
+    {
         return Ok(Exit::Refused);
     }
     let applied = carry_out(context, &session, &args.run);
@@ -154,6 +155,24 @@ pub(crate) fn confirmed(context: &Context) -> Result<bool, Failure> {
     Ok(yes)
 }
 
+/// Asks, and looks whether the host still has what the plan was made for: an answer takes its time.
+pub(crate) fn confirmed_still(
+    context: &Context,
+    plan: &Plan,
+    host: &Host,
+) -> Result<bool, Failure> {
+    if !confirmed(context)? {
+        return Ok(false);
+    }
+    match still_fits(plan, &host.observe()?) {
+        Ok(()) => Ok(true),
+        Err(e) => {
+            context.show_error(&e);
+            Ok(false)
+        }
+    }
+}
+
 fn is_plan_file(path: &Path) -> bool {
     path.is_file() && path.extension().is_none_or(|e| e != "xml" && e != "toml")
 }
@@ -191,7 +210,7 @@ fn saved_plan(context: &Context, path: &Path, run: &RunOptions) -> Run {
     if !plan.steps.is_empty() && host.capabilities.read_only {
         return Ok(refuse_to_change(context));
     }
-    if run.confirm && !confirmed(context)? {
+    if run.confirm && !confirmed_still(context, &plan, &host)? {
         return Ok(Exit::Refused);
     }
     let report = walk(context, &plan, &host, run)?;

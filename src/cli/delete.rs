@@ -1,6 +1,6 @@
 //! `virt delete`: objects go, through the same plan and gate.
 
-use super::apply::{carry_out, confirmed};
+use super::apply::{carry_out, confirmed_still};
 use super::args::{DeleteArgs, Format};
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
@@ -46,7 +46,8 @@ pub(crate) fn run(context: &Context, args: &DeleteArgs) -> Run {
         let refused = !session.plan.refusals.is_empty();
         return Ok(if refused { Exit::Refused } else { Exit::Done });
     }
-    if !session.plan.is_empty() && args.run.confirm && !confirmed(context)? {
+    let asks = !session.plan.is_empty() && args.run.confirm;
+    if asks && !confirmed_still(context, &session.plan, &session.host)? {
         return Ok(Exit::Refused);
     }
     Ok(carry_out(context, &session, &args.run).exit(&session, false))

@@ -1,7 +1,7 @@
 //! `virt rollback`: an object goes back to the manifest before the last one, through the same plan
 //! and gate.
 
-use super::apply::{carry_out, confirmed};
+use super::apply::{carry_out, confirmed_still};
 use super::args::{Format, RollbackArgs};
 use super::context::Context;
 use super::exit::{Exit, Run};
@@ -40,7 +40,8 @@ pub(crate) fn run(context: &Context, args: &RollbackArgs) -> Run {
         return Ok(plan::exit(&session, manner));
     }
     let asks = args.run.confirm && !session.host.capabilities.read_only;
-    if !session.plan.is_empty() && asks && !confirmed(context)? {
+    if !session.plan.is_empty() && asks && !confirmed_still(context, &session.plan, &session.host)?
+    {
         return Ok(Exit::Refused);
     }
     let exit = carry_out(context, &session, &args.run).exit(&session, args.detailed_exitcode);

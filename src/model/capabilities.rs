@@ -43,7 +43,7 @@ pub struct Capabilities {
     pub version: Version,
     /// The operations that each kind of resource takes.
     pub operations: BTreeSet<(Kind, OpKind)>,
-    /// Whether undefine can keep NVRAM and TPM state (libvirt 8.9, hypervisors that have them).
+    /// Whether undefine can keep NVRAM, and from libvirt 8.9 on TPM state.
     pub undefine_keeps_state: bool,
     /// Whether a domain can be started with its processors stopped.
     pub creates_paused: bool,

@@ -6,7 +6,7 @@
 //! are pure.
 
 use super::normalize::{self, Rule, Unit};
-use super::pairing::{List, is_emptied, nth_named, pair};
+use super::pairing::{List, has_more, is_emptied, nth_named, pair};
 use super::secret::REDACTED;
 use super::uncounted::Uncounted;
 use super::words::{summary, with_unit};
@@ -318,7 +318,7 @@ impl<'a> Walk<'a> {
         let last_of_want = pair(self.side, &bare, parent, want, last);
         let last_of_live = pair(self.side, &bare, parent, &have, last);
         let count = have.len();
-        let mut removed: Vec<usize> = Vec::new();
+        let (mut removed, mut thinned): (Vec<usize>, Vec<(usize, &Element)>) = Default::default();
         let mut added = 0;
         for (i, wanted) in want.iter().enumerate() {
             let partner = pairs.get(i).copied().flatten();
@@ -347,15 +347,12 @@ impl<'a> Walk<'a> {
         // what has no partner is still as it was, before what was added
         for (n, extra) in list.of(live).into_iter().take(count).enumerate() {
             let taken = pairs.contains(&Some(n));
-            let was_ours = last_of_live
-                .get(n)
-                .copied()
-                .flatten()
-                .filter(|l| !last_of_want.contains(&Some(*l)))
-                .and_then(|l| last.get(l))
-                .is_some_and(|was| !is_emptied(was, extra));
+            let applied = last_of_live.get(n).copied().flatten();
+            let gone = applied.filter(|l| !last_of_want.contains(&Some(*l)));
+            let was = gone.and_then(|l| last.get(l)).copied();
+            let was = was.filter(|was| !is_emptied(was, extra));
             let path = self.path.join(list.step_of(extra, n, count));
-            let stays = !governs && (!was_ours || normalize::is_kept(&path));
+            let stays = !governs && (was.is_none() || normalize::is_kept(&path));
             if taken || stays {
                 continue;
             }
@@ -365,15 +362,27 @@ impl<'a> Walk<'a> {
                 self.pass_over(|_| path, || None, || Some(summary(extra)), rule);
                 continue;
             }
-            let from = if was_ours { Origin::Manifest } else { Origin::Drift };
+            // what others have put into it stays
+            let is_shared = normalize::is_shared(&path);
+            if let Some(was) = was.filter(|was| is_shared && has_more(extra, was)) {
+                thinned.push((n, was));
+                continue;
+            }
+            let from = if was.is_some() { Origin::Manifest } else { Origin::Drift };
             self.push(path, Some(summary(extra)), None, Span::NONE, from, Edit::Remove);
             removed.push(n);
         }
-        let mut n = 0;
+        for (n, was) in thinned {
+            let Some(e) = nth_named(live, list.name, n) else { continue };
+            let nothing = Element { name: list.name.clone(), ..Element::new("") };
+            self.path.steps.push(list.step_of(e, n, count));
+            self.element(e, &nothing, Some(was));
+            self.path.steps.pop();
+        }
+        let mut numbers = 0..;
         live.remove_elements(|e| {
-            let this = e.name == *list.name;
-            n += usize::from(this);
-            this && removed.contains(&(n - 1))
+            let number = (e.name == *list.name).then(|| numbers.next()).flatten();
+            number.is_some_and(|n| removed.contains(&n))
         });
     }
 

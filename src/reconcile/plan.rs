@@ -13,7 +13,7 @@ use crate::model::{
     Capabilities, Desired, DesiredResource, Kind, Observed, ObservedResource, Op, OpKind,
     ResourceId,
 };
-use crate::xml::write_compact;
+use crate::xml::{Element, write_compact};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Works out what would make the host match.
@@ -307,10 +307,28 @@ pub fn fingerprint<'a>(
         if let Some(host) = observed.resources.get(id) {
             let definition = host.persistent.as_ref().map(write_compact).unwrap_or_default();
             text.push_str(&format!("{}{:?}{}{definition}", host.uuid, host.state, host.autostart));
+            text.push_str(&host.live.as_ref().map(running).unwrap_or_default());
         }
         text.push('\n');
     }
     digest(text.as_bytes())
+}
+
+/// What of a running instance a plan relies on: which one it is, and all that may be changed in it but
+/// for what the guest and time do to it.
+fn running(live: &Element) -> String {
+    let mut live = live.clone();
+    // guests on a network come and go; a balloon moves slowly
+    live.remove_attr("connections");
+    live.remove_elements(|e| e.is("currentMemory"));
+    for device in live.child_mut("devices").into_iter().flat_map(Element::elements_mut) {
+        for target in device.elements_mut().filter(|e| e.is("target")) {
+            // an agent that answers, and a tray that is open
+            target.remove_attr("state");
+            target.remove_attr("tray");
+        }
+    }
+    write_compact(&live)
 }
 
 /// The mark on an object, wherever it is.

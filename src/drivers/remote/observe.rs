@@ -197,7 +197,8 @@ fn read_definitions(
         if entry.resource.is_persistent {
             wanted.push((index, Definition::Persistent, inactive_flags(entry, secrets)));
         }
-        if entry.resource.state.is_active() {
+        // one that crashed and is kept for inspection has an instance, too
+        if entry.resource.state.is_active() || entry.resource.state == State::Crashed {
             wanted.push((index, Definition::Live, live_flags(entry, secrets)));
         }
     }

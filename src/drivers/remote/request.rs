@@ -49,7 +49,7 @@ pub(super) fn capabilities(host: &Host, read_only: bool) -> Capabilities {
         hypervisor: host.hypervisor,
         version: host.version,
         operations: pairs.filter(|(kind, op)| takes(host, *kind, *op)).collect(),
-        undefine_keeps_state: keeps_state(host),
+        undefine_keeps_state: host.hypervisor == Hypervisor::Qemu,
         // libvirt's test driver refuses the flag
         creates_paused: host.hypervisor != Hypervisor::Test,
         read_only,
@@ -60,7 +60,8 @@ pub(super) fn capabilities(host: &Host, read_only: bool) -> Capabilities {
     }
 }
 
-fn keeps_state(host: &Host) -> bool {
+/// Whether undefine can be told to keep TPM state, too.
+fn keeps_tpm(host: &Host) -> bool {
     host.hypervisor == Hypervisor::Qemu && host.version >= KEEPS_TPM
 }
 
@@ -267,11 +268,11 @@ fn typed(parameter: &TuningParameter) -> TypedParam {
 fn undefine_flags(host: &Host, keep: UndefineKeep) -> u32 {
     match (keep, host.hypervisor) {
         (UndefineKeep::Nothing, _) => 0,
-        (UndefineKeep::State, _) if keeps_state(host) => UNDEFINE_KEEP_NVRAM | UNDEFINE_KEEP_TPM,
+        (UndefineKeep::State, _) if keeps_tpm(host) => UNDEFINE_KEEP_NVRAM | UNDEFINE_KEEP_TPM,
         (UndefineKeep::State, Hypervisor::Qemu) => UNDEFINE_KEEP_NVRAM,
         (UndefineKeep::State, _) => 0,
         (UndefineKeep::Remove, Hypervisor::Qemu) => {
-            let tpm = if keeps_state(host) { UNDEFINE_TPM } else { 0 };
+            let tpm = if keeps_tpm(host) { UNDEFINE_TPM } else { 0 };
             let metadata = UNDEFINE_SNAPSHOTS_METADATA | UNDEFINE_CHECKPOINTS_METADATA;
             UNDEFINE_MANAGED_SAVE | metadata | UNDEFINE_NVRAM | tpm
         }

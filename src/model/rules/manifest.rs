@@ -127,6 +127,13 @@ pub(super) const RULES: &[Rule] = &[
         OURS,
     ),
     Rule::new(
+        "restless",
+        Error,
+        "manifests that change whenever they are read",
+        "run again when nobody writes them",
+        OURS,
+    ),
+    Rule::new(
         "unknown-kind",
         Error,
         "a document that is neither a domain nor a network",

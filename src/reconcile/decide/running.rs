@@ -118,7 +118,13 @@ pub(super) fn lands_on_reboot(context: Context<'_>, desired: &DesiredResource) -
     let settings = &desired.settings;
     settings.apply_on_reboot
         && settings.power == Power::Running
-        && context.capabilities.supports(Kind::Domain, OpKind::SetLifecycle)
+        && can_set_lifecycle(context, desired)
+}
+
+/// Whether what becomes of a reboot can be changed while the guest runs.
+pub(super) fn can_set_lifecycle(context: Context<'_>, desired: &DesiredResource) -> bool {
+    let supports = context.capabilities.supports(Kind::Domain, OpKind::SetLifecycle);
+    desired.id.kind == Kind::Domain && supports
 }
 
 /// A card that is plugged in now has the MAC address that the next boot will give it.

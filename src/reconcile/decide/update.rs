@@ -6,7 +6,7 @@
 
 use super::decision::{Context, Decision, Move, aimed, call, stop_steps};
 use super::gate::Gate;
-use super::running::{Running, lands_on_reboot};
+use super::running::{Running, can_set_lifecycle, lands_on_reboot};
 use crate::model::{
     DesiredResource, Effect, Kind, LifecycleAction, LifecycleEvent, ObservedResource, Op, Power,
     State, Target, Uuid,
@@ -63,7 +63,7 @@ pub(crate) fn update(
             // nothing is changed, or waits, in an instance that goes away
             if !stops {
                 d.live(&running);
-                d.land_on_reboot(&running, &next_boot.merged);
+                d.land_on_reboot(&running, &next_boot.merged, mark.is_some());
                 let new = running.waiting().filter(|c| !d.has_field(c));
                 d.pending = new
                     .map(|c| {
@@ -153,17 +153,25 @@ impl Draft<'_> {
     }
 
     /// While something waits, a guest that reboots is ended instead, and then started from its new
-    /// definition by whoever keeps it running.
-    fn land_on_reboot(&mut self, running: &Running, next_boot: &Element) {
-        let live = self.host.live.as_ref().filter(|_| self.host.state.is_active());
-        let Some(live) = live.filter(|_| lands_on_reboot(self.context, self.desired)) else {
+    /// definition by whoever keeps it running. Where that is not wished any more, it reboots as it
+    /// is defined to.
+    fn land_on_reboot(&mut self, running: &Running, next_boot: &Element, is_ours: bool) {
+        let Some(live) = self.host.live.as_ref().filter(|_| self.host.state.is_active()) else {
             return;
         };
+        let lands = lands_on_reboot(self.context, self.desired);
+        let named = running.changes.iter().any(|change| change.path.pattern() == "on_reboot");
+        if !can_set_lifecycle(self.context, self.desired) || !lands && (named || !is_ours) {
+            return;
+        }
         let word = |domain: &Element| domain.child_text("on_reboot");
         let restart = || LifecycleAction::Restart.word().to_owned();
         let (now, defined) =
             (word(live).unwrap_or_else(restart), word(next_boot).unwrap_or_else(restart));
-        let waits = running.waiting().next().is_some();
+        if !lands && now != LifecycleAction::Destroy.word() {
+            return;
+        }
+        let waits = lands && running.waiting().next().is_some();
         let wanted = if waits { LifecycleAction::Destroy.word().to_owned() } else { defined };
         if let Some(action) = LifecycleAction::parse(&wanted).filter(|_| now != wanted) {
             let field = self.meta("on_reboot", Some(now), &wanted, Effect::Live, Origin::Manifest);

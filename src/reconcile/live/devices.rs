@@ -116,6 +116,9 @@ fn patched<'a>(
         match (&change.edit, &change.path.attribute, last) {
             (Edit::Add(element), None, _) => at.push(element.clone()),
             (Edit::Remove, None, Some(step)) => {
+                if step.key.is_some() || step.ordinal.is_some() {
+                    return None;
+                }
                 at.remove_elements(|e| e.is(&step.name)).then_some(())?;
             }
             (_, Some(attribute), _) => at.put_attr(attribute, change.after.as_deref()),
@@ -192,7 +195,7 @@ fn pluggable(device: &Element, sides: Sides<'_>, attach: bool) -> Result<(), Str
         },
         "controller" => match (kind, attach) {
             ("scsi", true) | ("virtio-serial", true) => Ok(()),
-            ("scsi", false) if in_use(device, sides.live) => {
+            ("scsi", false) if in_use(device, sides) => {
                 Err("there are disks on the controller".to_owned())
             }
             ("scsi", false) => Ok(()),
@@ -230,11 +233,19 @@ fn pluggable(device: &Element, sides: Sides<'_>, attach: bool) -> Result<(), Str
     }
 }
 
-/// Whether a disk is on that SCSI controller.
-fn in_use(controller: &Element, live: &Element) -> bool {
+/// Whether a disk is on that SCSI controller, and stays there.
+fn in_use(controller: &Element, sides: Sides<'_>) -> bool {
     let index = controller.attr("index").unwrap_or("0");
-    let disks = live.child("devices").into_iter().flat_map(|d| d.children_named("disk"));
-    let mut on_scsi = disks.filter(|disk| disk_bus(disk) == "scsi");
+    let goes: Vec<&Element> = sides
+        .overlay
+        .changes
+        .iter()
+        .filter(|c| c.edit == Edit::Remove && c.path.pattern() == "devices/disk")
+        .filter_map(|c| c.path.find(sides.live))
+        .collect();
+    let disks = sides.live.child("devices").into_iter().flat_map(|d| d.children_named("disk"));
+    let stays = |disk: &&Element| !goes.iter().any(|gone| std::ptr::eq(*gone, *disk));
+    let mut on_scsi = disks.filter(stays).filter(|disk| disk_bus(disk) == "scsi");
     on_scsi.any(|disk| disk.child("address").and_then(|a| a.attr("controller")) == Some(index))
 }
 

@@ -49,6 +49,21 @@ pub(crate) struct Live {
 }
 
 impl Live {
+    /// I/O threads come and go once, whatever of the definition says so: takes what is there already
+    /// out of `actions`, and gives the change that has it.
+    fn thread_changes(&mut self, actions: &mut Vec<StepAction>) -> Option<&mut LiveChange> {
+        let is_thread = |action: &StepAction| {
+            let of_thread =
+                |op: &Op| matches!(op, Op::AddIoThread { .. } | Op::DeleteIoThread { .. });
+            matches!(action, StepAction::Call(op) if of_thread(op))
+        };
+        let known = self.changes.iter_mut().find(|change| {
+            actions.iter().any(|action| is_thread(action) && change.actions.contains(action))
+        })?;
+        actions.retain(|action| !known.actions.contains(action));
+        Some(known)
+    }
+
     /// What brings the change of that index about.
     pub(crate) fn covering(&self, n: usize) -> Option<&LiveChange> {
         self.changes.iter().find(|l| l.covers.contains(&n))
@@ -115,8 +130,14 @@ pub(crate) fn live_changes(
             continue;
         }
         match judge(kind, sides, &mut places, n) {
-            Ok((actions, mut covers, tuned)) => {
+            Ok((mut actions, mut covers, tuned)) => {
                 covers.push(n);
+                if let Some(known) = found.thread_changes(&mut actions) {
+                    known.covers.extend(&covers);
+                    if actions.is_empty() && tuned.is_empty() {
+                        continue;
+                    }
+                }
                 for (what, parameters) in tuned {
                     match tunings.iter_mut().find(|(w, _, _)| *w == what) {
                         Some((_, all, of)) => {
@@ -143,7 +164,7 @@ pub(crate) fn live_changes(
     }
     found.placed = places.given;
     // removals free what additions need: addresses, names, slots
-    found.changes.sort_by_key(|change| change.actions.first().map_or(1, turn));
+    found.changes.sort_by_key(|change| change.actions.first().map_or(2, turn));
     found
 }
 
@@ -161,7 +182,12 @@ fn judge(kind: Kind, sides: Sides<'_>, places: &mut Places, n: usize) -> Result<
         };
         match verdict {
             Verdict::Live(more, with) => {
-                actions.extend(more);
+                // what several pieces ask for is done once
+                for action in more {
+                    if !actions.contains(&action) {
+                        actions.push(action);
+                    }
+                }
                 covers.extend(with);
             }
             Verdict::Tune(what, parameters) => {
@@ -186,14 +212,21 @@ fn supported(kind: Kind, capabilities: &Capabilities, op: OpKind) -> Result<(), 
     }
 }
 
+/// When a change has its turn among the others of an object. What devices are on is there before
+/// them, and goes after them.
 fn turn(action: &StepAction) -> u8 {
+    let is_controller = |xml: &str| xml.starts_with("<controller");
     match action {
-        StepAction::Call(
-            Op::Detach { .. } | Op::NetworkUpdate { command: NetworkCommand::Delete, .. },
-        ) => 0,
-        StepAction::Call(
-            Op::Attach { .. } | Op::NetworkUpdate { command: NetworkCommand::AddLast, .. },
-        ) => 2,
-        StepAction::Call(_) | StepAction::Wait { .. } => 1,
+        StepAction::Call(Op::Detach { xml, .. }) => u8::from(is_controller(xml)),
+        StepAction::Call(Op::NetworkUpdate { command: NetworkCommand::Delete, .. }) => 0,
+        StepAction::Call(Op::Attach { xml, .. }) => {
+            if is_controller(xml) {
+                3
+            } else {
+                4
+            }
+        }
+        StepAction::Call(Op::NetworkUpdate { command: NetworkCommand::AddLast, .. }) => 4,
+        StepAction::Call(_) | StepAction::Wait { .. } => 2,
     }
 }

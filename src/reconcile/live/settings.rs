@@ -96,12 +96,12 @@ fn bare(element: &Element, uri: &str) -> Element {
 
 /// The balloon cannot grow past what the guest was started with.
 fn balloon(sides: Sides<'_>) -> Verdict {
-    let merged = &sides.overlay.merged;
-    let kib = |name: &str| {
-        let e = merged.child(name)?;
+    let kib = |domain: &Element, name: &str| {
+        let e = domain.child(name)?;
         amount(&e.text(), e.attr("unit"), Unit::KiB)
     };
-    let (Some(wanted), Some(most)) = (kib("currentMemory"), kib("memory")) else {
+    let wanted = kib(&sides.overlay.merged, "currentMemory");
+    let (Some(wanted), Some(most)) = (wanted, kib(sides.live, "memory")) else {
         return Verdict::waits("the amount cannot be read");
     };
     let devices = sides.live.child("devices");

@@ -3,6 +3,7 @@
 use super::{Sides, Verdict};
 use crate::model::Op;
 use crate::reconcile::changes::StepAction;
+use crate::reconcile::overlay::Edit;
 use crate::xml::Element;
 use std::collections::BTreeSet;
 
@@ -29,8 +30,22 @@ pub(super) fn io_threads(sides: Sides<'_>) -> Verdict {
         pattern == "iothreads" || pattern == "iothreadids" || pattern == "iothreadids/iothread"
     };
     let changes = sides.overlay.changes.iter().enumerate();
-    let with = changes.filter(|(_, c)| c.path.attribute.is_none() && about_threads(&c.path));
+    let with = changes.filter(|(_, c)| {
+        c.path.attribute.is_none() && about_threads(&c.path) && has_only_ids(&c.edit)
+    });
     Verdict::Live(actions, with.map(|(n, _)| n).collect())
+}
+
+/// Whether what is added says nothing of its threads but their numbers. How they poll is another call.
+fn has_only_ids(edit: &Edit) -> bool {
+    let Edit::Add(added) = edit else { return true };
+    let is_id = |e: &Element| {
+        e.attributes.iter().all(|a| a.name.written() == "id") && e.elements().next().is_none()
+    };
+    match added.is("iothreadids") {
+        true => added.elements().all(is_id),
+        false => is_id(added) || added.is("iothreads"),
+    }
 }
 
 /// The numbers of a domain's I/O threads: those that are given, and from 1 on what is missing.

@@ -180,6 +180,15 @@ pub(crate) fn never_compared(path: &Path, value: &str) -> bool {
     NEVER.iter().any(|(p, a)| *a == attribute && !p.is_empty() && ends_with(&pattern, p))
 }
 
+/// Elements into which several parties put what is theirs, by their paths.
+const SHARED: &[&str] =
+    &["metadata", "features", "cputune", "memtune", "blkiotune", "dns", "ip/dhcp"];
+
+/// Whether what is at `path` is shared with others: who takes his own out leaves theirs there.
+pub(crate) fn is_shared(path: &Path) -> bool {
+    path.attribute.is_none() && SHARED.contains(&path.pattern().as_str())
+}
+
 /// Whether what is at `path` stays in a definition when the manifest stops naming it.
 pub(crate) fn is_kept(path: &Path) -> bool {
     let pattern = path.pattern();
