@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use virt::diag::{ErrorCode, Result};
 use virt::drivers::{Driver, Stop, TestDriver, TestHost};
 use virt::model::{
-    Call, Capabilities, DriverEvent, Kind, Observed, Op, OpKind, Outcome, ResourceId, Scope, State,
+    Call, Capabilities, DriverEvent, Effect, Kind, Observed, Op, OpKind, Outcome, ResourceId,
+    Scope, State,
 };
 use virt::reconcile::{Event, Options, Status, SystemClock, apply_until};
 
@@ -17,6 +18,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("faults/waits/a_deaf_guest_fails_the_step", || deaf(false)),
         trial("faults/waits/a_deaf_guest_is_destroyed_where_asked", || deaf(true)),
         trial("faults/waits/a_stop_ends_the_wait_and_skips_the_rest", stopped),
+        trial("faults/waits/a_stop_leaves_nothing_down_that_was_to_be_started_again", || {
+            stopped_when_down(1);
+            stopped_when_down(16);
+        }),
     ]
 }
 
@@ -99,4 +104,42 @@ fn stopped() {
     assert!(report.steps.iter().any(|s| s.status == Status::Done));
     // the wait, and the start after it
     assert_eq!(report.count(|s| *s == Status::Skipped), 3, "{report:?}");
+}
+
+/// Somebody asks to stop when a network and a guest on another one are down, to be started again.
+fn stopped_when_down(parallel: usize) {
+    let manifest = |prefix: u32, memory: u32| {
+        format!(
+            "[[network]]\nname = \"net\"\nip = {{ address = \"10.9.0.1\", prefix = {prefix} }}\n\
+             [[domain]]\ntype = \"test\"\nname = \"vm\"\nmemory = {memory}\nos.type = \"hvm\"\n\
+             [[domain]]\ntype = \"test\"\nname = \"guest\"\nmemory = 65536\nos.type = \"hvm\"\n\
+             [[domain.devices.interface]]\ntype = \"network\"\nsource.network = \"net\"\n\
+             mac.address = \"52:54:00:00:00:01\"\n"
+        )
+    };
+    for (id, end) in [
+        (ResourceId::new(Kind::Network, "net"), "destroy"),
+        (ResourceId::new(Kind::Domain, "vm"), "wait"),
+    ] {
+        let site = Site::new(&[("all.toml", &manifest(24, 65_536))]);
+        let driver = TestDriver::open(TestHost::Default, None).unwrap();
+        assert!(converge(&driver, &site.load(), &Options::default()).1.is_done());
+        site.write("all.toml", &manifest(25, 131_072));
+        let allow = [Effect::Restart, Effect::NetworkRestart].into();
+        let options = Options { allow, ..Options::default() };
+        let plan = plan_for(&driver, &site.load(), &options);
+        let stop = Stop::default();
+        let report =
+            apply_until(&plan, &driver, &SystemClock, parallel, &stop, &mut |event| match event {
+                Event::Finished(s, _) if s.target.id == id && s.action.word() == end => stop.stop(),
+                _ => {}
+            });
+        assert!(stop.is_stopped(), "{id}: never got there: {report:?}");
+        let observed = observe(&driver);
+        assert_eq!(observed.resources[&id].state, State::Running, "{id}");
+        // where its cards are is where its definition has them
+        let guest = &observed.resources[&ResourceId::new(Kind::Domain, "guest")];
+        let card = guest.live.as_ref().unwrap().descend(&["devices", "interface", "source"]);
+        assert_eq!(card.unwrap().attr("network"), Some("net"), "{id} {parallel}");
+    }
 }

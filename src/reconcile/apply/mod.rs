@@ -1,6 +1,7 @@
 //! Walking a plan: calls in batches, waits, and what became of each step. Nothing is decided here.
 
 mod came_about;
+mod owed;
 mod waits;
 
 use super::changes::{Otherwise, Plan, Step, StepAction, Until};
@@ -8,6 +9,7 @@ use crate::diag::{Error, ErrorCode};
 use crate::drivers::{Driver, Stop};
 use crate::model::{Call, Detail, Observed, Outcome, ResourceId, Scope, Target};
 use came_about::came_about;
+use owed::owed;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use waits::Removals;
@@ -126,7 +128,7 @@ pub fn apply(
 }
 
 /// The same until `stop` says so: calls that are sent are heard out, nothing more is begun, and
-/// waits end.
+/// waits end; but what is down only to be started again is started.
 pub fn apply_until(
     plan: &Plan,
     driver: &dyn Driver,
@@ -157,8 +159,12 @@ fn walk(
         status: vec![None; plan.steps.len()],
         waits: Vec::new(),
         removals,
+        only: None,
     };
-    while !stop.is_stopped() {
+    loop {
+        if stop.is_stopped() && walk.only.is_none() {
+            walk.ends();
+        }
         walk.skip_what_cannot_follow();
         let batch = walk.ready(parallel.max(1));
         if !batch.is_empty() {
@@ -186,9 +192,23 @@ struct Walk<'a, 'e> {
     /// Steps that wait, and until when.
     waits: Vec<(&'a Step, Instant)>,
     removals: Removals,
+    /// The steps that are still begun, once it is to stop.
+    only: Option<BTreeSet<usize>>,
 }
 
 impl<'a> Walk<'a, '_> {
+    /// It is to stop: only what is owed is still done.
+    fn ends(&mut self) {
+        let owed = owed(self.plan, |id| self.is_done(id), |id| self.is_open(id));
+        self.waits.retain(|(step, _)| owed.contains(&step.id));
+        self.only = Some(owed);
+    }
+
+    /// Whether a step may still be begun.
+    fn is_wanted(&self, id: usize) -> bool {
+        self.is_open(id) && self.only.as_ref().is_none_or(|only| only.contains(&id))
+    }
+
     fn is_done(&self, id: usize) -> bool {
         matches!(self.status.get(id), Some(Some(Status::Done | Status::Pending(_))))
     }
@@ -223,7 +243,7 @@ impl<'a> Walk<'a, '_> {
                 |id: &usize| batch.iter().any(|b| b.id == *id && b.target.id == step.target.id);
             let may = step.after.iter().all(|id| self.is_done(*id) || chained(id));
             let call = matches!(step.action, StepAction::Call(_));
-            if batch.len() < most && self.is_open(step.id) && call && may {
+            if batch.len() < most && self.is_wanted(step.id) && call && may {
                 batch.push(step);
             }
         }
@@ -287,7 +307,7 @@ impl<'a> Walk<'a, '_> {
         for step in &self.plan.steps {
             let StepAction::Wait { timeout, .. } = &step.action else { continue };
             let begun = self.waits.iter().any(|(s, _)| s.id == step.id);
-            if self.is_open(step.id) && !begun && step.after.iter().all(|id| self.is_done(*id)) {
+            if self.is_wanted(step.id) && !begun && step.after.iter().all(|id| self.is_done(*id)) {
                 (self.on_event)(Event::Started(step));
                 let now = self.clock.now();
                 self.waits.push((step, now.checked_add(*timeout).unwrap_or(now)));

@@ -1,0 +1,53 @@
+//! What is still done once a run is told to stop: an object that is down only in order to be started
+//! again is started, and what was moved out of its way comes back.
+
+use crate::model::{Op, Target};
+use crate::reconcile::changes::{Plan, Step, StepAction, Until};
+use std::collections::BTreeSet;
+
+/// The steps that are still to be done. What a guest would have to be waited for is not among them.
+pub(super) fn owed(
+    plan: &Plan,
+    is_done: impl Fn(usize) -> bool,
+    is_open: impl Fn(usize) -> bool,
+) -> BTreeSet<usize> {
+    let down: Vec<&Target> = plan
+        .steps
+        .iter()
+        .filter(|step| is_end(step) && is_done(step.id))
+        .map(|step| &step.target)
+        .filter(|target| {
+            let starts = |s: &Step| matches!(s.action, StepAction::Call(Op::Create { .. }));
+            plan.steps.iter().any(|s| s.target == **target && starts(s))
+        })
+        .collect();
+    // what is done to it, and to those that were moved out of its way
+    let mut of_it = BTreeSet::new();
+    let mut owed = BTreeSet::new();
+    // steps are in an order that may be run
+    for step in &plan.steps {
+        let moves = is_update(step) && step.after.iter().any(|id| of_it.contains(id));
+        if !moves && !down.contains(&&step.target) {
+            continue;
+        }
+        of_it.insert(step.id);
+        let until_it_ends = matches!(&step.action, StepAction::Wait { until: Until::Inactive, .. });
+        let follows = step.after.iter().all(|id| is_done(*id) || owed.contains(id));
+        if is_open(step.id) && follows && !until_it_ends {
+            owed.insert(step.id);
+        }
+    }
+    owed
+}
+
+fn is_update(step: &Step) -> bool {
+    matches!(step.action, StepAction::Call(Op::Update { .. }))
+}
+
+/// Whether an object is down once this step is done.
+fn is_end(step: &Step) -> bool {
+    match &step.action {
+        StepAction::Call(op) => *op == Op::Destroy,
+        StepAction::Wait { until, .. } => *until == Until::Inactive,
+    }
+}
