@@ -341,3 +341,44 @@ fn networks_of(host: Option<&ObservedResource>) -> Vec<ResourceId> {
     let definition = host.and_then(|h| h.persistent.as_ref());
     definition.into_iter().flat_map(|d| Domain::new(d).networks()).map(|(id, _)| id).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::SourceId;
+    use crate::model::{State, Uuid};
+    use crate::xml::{Limits, parse};
+
+    fn fingerprint_of(live: &str) -> String {
+        let live = parse(SourceId::NONE, live, &Limits::default()).unwrap();
+        let id = ResourceId::new(Kind::Domain, "web");
+        let resource = ObservedResource {
+            id: id.clone(),
+            uuid: Uuid::default(),
+            state: State::Running,
+            reason: 0,
+            is_persistent: true,
+            autostart: false,
+            managed_save: false,
+            persistent: None,
+            live: Some(live),
+        };
+        let observed = Observed { resources: [(id.clone(), resource)].into() };
+        fingerprint(&observed, [&id])
+    }
+
+    #[test]
+    fn a_plan_is_stale_once_something_else_runs() {
+        let domain = |id: u32, memory: u32, source: &str, tray: &str| {
+            format!(
+                "<domain id='{id}'><currentMemory>{memory}</currentMemory><devices>\
+                 <disk><source file='{source}'/><target dev='vdb' {tray}/></disk></devices></domain>"
+            )
+        };
+        let planned = fingerprint_of(&domain(1, 1024, "/old", ""));
+        // what the guest does by itself
+        assert_eq!(planned, fingerprint_of(&domain(1, 2048, "/old", "tray='open'")));
+        assert_ne!(planned, fingerprint_of(&domain(2, 1024, "/old", "")), "another instance");
+        assert_ne!(planned, fingerprint_of(&domain(1, 1024, "/precious", "")), "another disk");
+    }
+}

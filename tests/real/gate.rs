@@ -3,6 +3,8 @@
 use super::host::{Host, Pool};
 use libtest_mimic::Trial;
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::process::Stdio;
 use std::sync::Arc;
 
 pub(crate) fn trials(pool: &Arc<Pool>) -> Vec<Trial> {
@@ -10,6 +12,7 @@ pub(crate) fn trials(pool: &Arc<Pool>) -> Vec<Trial> {
         pool.trial("real/gate/a_restart_is_asked_for", a_restart_is_asked_for),
         pool.trial("real/gate/a_replacement_is_asked_for", a_replacement_is_asked_for),
         pool.trial("real/gate/a_saved_plan", a_saved_plan),
+        pool.trial("real/gate/an_answer_that_comes_too_late", an_answer_that_comes_too_late),
     ]
 }
 
@@ -83,4 +86,37 @@ fn a_saved_plan(host: &Host) {
     }
     apply(0);
     host.run(&["plan", ".", "--detailed-exitcode"], 3);
+}
+
+/// Somebody changes the host while a plan waits for its answer.
+fn an_answer_that_comes_too_late(host: &Host) {
+    host.write("held.xml", DOMAIN);
+    host.apply(&[], 0);
+    host.write("held.xml", &DOMAIN.replace("<memory", "<title>mine</title><memory"));
+    let mut command = host.virt(&["apply", ".", "--confirm"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    for theirs in [Some("theirs"), None] {
+        let mut child = command.spawn().unwrap();
+        let mut errors = child.stderr.take().unwrap();
+        let mut question = [0; 5];
+        errors.read_exact(&mut question).unwrap();
+        assert_eq!(&question, b"Apply");
+        if let Some(theirs) = theirs {
+            host.virsh(&["desc", "held", "--config", theirs]);
+        }
+        child.stdin.take().unwrap().write_all(b"yes\n").unwrap();
+        let mut said = String::new();
+        errors.read_to_string(&mut said).unwrap();
+        let code = child.wait().unwrap().code();
+        if theirs.is_some() {
+            assert_eq!(code, Some(5), "{said}");
+            assert!(
+                said.contains("moved on") && host.inactive("held").contains("theirs"),
+                "{said}"
+            );
+        } else {
+            assert_eq!(code, Some(0), "{said}");
+            assert!(host.inactive("held").contains("mine"));
+        }
+    }
 }
