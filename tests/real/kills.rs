@@ -4,13 +4,13 @@
 //! By default a few of each; `VIRT_KILLS=50` takes that many.
 
 use super::host::{Host, Pool};
-use crate::support::{Libvirtd, Point, Strike, run, trial_if, virt};
+use crate::support::{Libvirtd, Point, Strike, Watching, run, trial_if, virt};
 use libtest_mimic::Trial;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(crate) fn trials(pool: &Arc<Pool>) -> Vec<Trial> {
     vec![
@@ -300,4 +300,20 @@ fn without_room() {
         assert_eq!(state.split_whitespace().count(), 3, "{state}");
     }
     assert!(failed >= 3, "{failed}: never without room");
+    // a watch tries again by itself until there is room
+    let uri = full.libvirtd.qemu_uri();
+    let place = directory.path().to_str().unwrap();
+    let mut watching = Watching::start(&["--connect", &uri, place, "--interval", "1h"]);
+    full.leave(Some(0));
+    let new = format!("watched {}", "long ".repeat(2400).trim());
+    write(&new);
+    let told = watching.event("reconciled", |told| told["outcome"] == "failed");
+    assert!(told.to_string().contains("No space left"), "{told:#}");
+    full.leave(None);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while descriptions() != vec![new.clone(); 3] {
+        assert!(Instant::now() < deadline, "{:?}", descriptions());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    watching.end();
 }
