@@ -6,7 +6,7 @@
 //! are pure.
 
 use super::normalize::{self, Rule, Unit};
-use super::pairing::{List, has_more, is_emptied, nth_named, pair};
+use super::pairing::{List, has_more, is_emptied, nth_named, pair, remove_numbered};
 use super::secret::REDACTED;
 use super::uncounted::Uncounted;
 use super::words::{summary, with_unit};
@@ -379,11 +379,7 @@ impl<'a> Walk<'a> {
             self.element(e, &nothing, Some(was));
             self.path.steps.pop();
         }
-        let mut numbers = 0..;
-        live.remove_elements(|e| {
-            let number = (e.name == *list.name).then(|| numbers.next()).flatten();
-            number.is_some_and(|n| removed.contains(&n))
-        });
+        remove_numbered(live, list.name, &removed);
     }
 
     fn add(&mut self, live: &mut Element, wanted: &Element, applied: Option<&Element>) {

@@ -104,6 +104,15 @@ pub(super) fn nth_named<'a>(
     parent.elements_mut().filter(|e| e.name == *name).nth(n)
 }
 
+/// Removes those of the elements of that name that have these numbers.
+pub(super) fn remove_numbered(parent: &mut Element, name: &Name, removed: &[usize]) {
+    let mut numbers = 0..;
+    parent.remove_elements(|e| {
+        let number = (e.name == *name).then(|| numbers.next()).flatten();
+        number.is_some_and(|n| removed.contains(&n))
+    });
+}
+
 /// Whether nothing is left of what was in an element: some hosts keep the empty one for good.
 pub(super) fn is_emptied(was: &Element, is: &Element) -> bool {
     let is_empty = is.attributes.is_empty() && is.elements().next().is_none() && !is.has_text();
