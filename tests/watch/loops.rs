@@ -11,13 +11,18 @@ use std::time::{Duration, Instant};
 use virt::diag::{Error, ErrorCode, ErrorDomain, Result};
 use virt::drivers::{Driver, Stop, TestDriver, TestHost};
 use virt::manifest::load;
-use virt::model::{Call, Capabilities, Desired, DriverEvent, Observed, Outcome, Scope};
+use virt::model::{
+    Call, Capabilities, Desired, DriverEvent, Kind, Observed, OpKind, Outcome, Scope,
+};
 use virt::reconcile::watch::{
     Board, HostLoop, Inbox, Listening, News, Pulse, Settings, Sources, Surroundings,
 };
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![trial("watch/loops/a_lost_host_is_called_at_its_own_pace", pace)]
+    vec![
+        trial("watch/loops/a_lost_host_is_called_at_its_own_pace", pace),
+        trial("watch/loops/a_host_that_was_lost_is_asked_again_what_it_can_do", upgraded),
+    ]
 }
 
 /// A host, and what is asked of it.
@@ -30,6 +35,8 @@ struct Fake {
 struct State {
     /// Whether it does not answer.
     lost: bool,
+    /// What it can do less than usual, once it is connected to.
+    lacks: Option<(Kind, OpKind)>,
     /// How often it was connected to, or that was tried.
     opens: usize,
     /// What was told, in a word each.
@@ -49,8 +56,8 @@ impl Fake {
     }
 }
 
-/// A connection to it.
-struct Connection(Arc<Fake>);
+/// A connection to it; as libvirt's, it knows the host as it was when it was made.
+struct Connection(Arc<Fake>, Capabilities);
 
 impl Driver for Connection {
     fn name(&self) -> &'static str {
@@ -58,7 +65,7 @@ impl Driver for Connection {
     }
 
     fn capabilities(&self) -> Result<Capabilities> {
-        self.0.driver.capabilities()
+        Ok(self.1.clone())
     }
 
     fn observe(&self, scope: &Scope) -> Result<Observed> {
@@ -82,7 +89,11 @@ impl Surroundings for Around {
     fn open(&self, _: &str) -> Result<Arc<dyn Driver>> {
         self.0.state().opens += 1;
         self.0.answers()?;
-        Ok(Arc::new(Connection(Arc::clone(&self.0))))
+        let mut capabilities = self.0.driver.capabilities()?;
+        if let Some(lacks) = self.0.state().lacks {
+            capabilities.operations.remove(&lacks);
+        }
+        Ok(Arc::new(Connection(Arc::clone(&self.0), capabilities)))
     }
 
     fn lock(&self, _: &str) -> Result<Box<dyn Debug>> {
@@ -194,4 +205,25 @@ fn pace() {
     running.until("second look", |state| state.opens > opens);
     running.told("domain/web done");
     running.told("domain/db done");
+}
+
+/// A daemon is taken down, and another version of it comes back.
+fn upgraded() {
+    let running = Running::start(&["web"], |state| {
+        state.lacks = Some((Kind::Domain, OpKind::Define));
+    });
+    running.until("refusal", |state| state.told.iter().any(|told| told.starts_with("HeldBack")));
+    let opens = running.fake.state().opens;
+    assert_eq!(opens, 1);
+    {
+        let mut state = running.fake.state();
+        state.lost = true;
+        state.lacks = None;
+    }
+    running.place.write("db.toml", &domain("db", 65_536));
+    running.inbox.desired(desired(&running.place), Instant::now());
+    running.told("lost");
+    running.fake.state().lost = false;
+    running.told("domain/db done");
+    running.told("domain/web done");
 }
