@@ -14,6 +14,7 @@ use crate::model::{Desired, Detail, Kind, Observed, ResourceId, Scope};
 use crate::reconcile::apply::apply_until;
 use crate::reconcile::plan::mark_on;
 use crate::reconcile::{Action, Clock, Event, Options, Plan, Report, Status, SystemClock};
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -337,11 +338,12 @@ impl HostLoop {
         left_alone: &BTreeSet<ResourceId>,
     ) -> Option<Planned> {
         let (host, observed) = (self.host.as_ref()?, self.observed.as_ref()?);
+        let options = Options { now: Some(Timestamp::now()), ..self.settings.options.clone() };
         let planner = Planner {
             desired: &self.desired,
             observed,
             capabilities: host.capabilities(),
-            options: &self.settings.options,
+            options: &options,
         };
         planner.plan(only, left_alone)
     }
