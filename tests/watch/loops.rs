@@ -22,6 +22,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("watch/loops/a_lost_host_is_called_at_its_own_pace", pace),
         trial("watch/loops/a_host_that_was_lost_is_asked_again_what_it_can_do", upgraded),
+        trial("watch/loops/it_is_ready_before_the_first_change_is_done", ready),
     ]
 }
 
@@ -37,6 +38,9 @@ struct State {
     lost: bool,
     /// What it can do less than usual, once it is connected to.
     lacks: Option<(Kind, OpKind)>,
+    /// Whether it keeps callers that want a change waiting, and whether there is one.
+    holds: bool,
+    held: bool,
     /// How often it was connected to, or that was tried.
     opens: usize,
     /// What was told, in a word each.
@@ -46,6 +50,12 @@ struct State {
 impl Fake {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
+    }
+
+    fn hold(&self) -> bool {
+        let mut state = self.state();
+        state.held = state.holds;
+        state.held
     }
 
     fn answers(&self) -> Result<()> {
@@ -74,6 +84,9 @@ impl Driver for Connection {
     }
 
     fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
+        while self.0.hold() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         self.0.driver.execute(batch)
     }
 
@@ -163,6 +176,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        self.fake.state().holds = false;
         self.stop.stop();
         self.inbox.wake();
         // what it panicked of was said
@@ -225,5 +239,14 @@ fn upgraded() {
     running.told("lost");
     running.fake.state().lost = false;
     running.told("domain/db done");
+    running.told("domain/web done");
+}
+
+/// A guest may take minutes to shut down, and whoever started the watch waits for it to be ready.
+fn ready() {
+    let running = Running::start(&["web"], |state| state.holds = true);
+    running.until("change", |state| state.held);
+    assert!(running.pulse.is_ready());
+    running.fake.state().holds = false;
     running.told("domain/web done");
 }

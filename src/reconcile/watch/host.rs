@@ -137,7 +137,6 @@ impl HostLoop {
             self.take(mail);
             if let Some(work) = self.agenda.take(Instant::now()) {
                 self.work(work, true);
-                self.pulse.ready();
                 continue;
             }
             self.pulse.idle();
@@ -227,7 +226,9 @@ impl HostLoop {
     }
 
     fn work(&mut self, work: Work, listen: bool) {
-        let Some(mut reasons) = self.look(work, listen) else { return };
+        let looked = self.look(work, listen);
+        self.pulse.looked();
+        let Some(mut reasons) = looked else { return };
         let left_alone = self.agenda.left_alone(Instant::now());
         let all = std::mem::take(&mut self.plan_all);
         let only = (!all).then(|| reasons.keys().cloned().collect());
