@@ -4,7 +4,7 @@ use super::args::WatchArgs;
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
 use super::fleet;
-use super::lock::HostLock;
+use super::lock::{self, HostLock};
 use super::pool;
 use super::session::{check_prune, options};
 use super::signals::stop_or_run_on_signal;
@@ -46,7 +46,9 @@ pub(crate) fn run(context: &Context, args: &WatchArgs) -> Run {
         let text = "a watch changes hosts, and --read-only forbids that; virt get --watch looks";
         return Err(Failure::Usage(text.to_owned()));
     }
-    let context = context.locking("watch", Duration::ZERO);
+    // one that goes on comes again by itself
+    let wait = if args.once { lock::WAIT } else { Duration::ZERO };
+    let context = context.locking("watch", wait);
     let (wake, woken) = sync_channel(1);
     let nudge = move || {
         // one that waits already says as much

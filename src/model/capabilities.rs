@@ -35,7 +35,7 @@ impl fmt::Display for Version {
 }
 
 /// What a driver and its host can do.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capabilities {
     /// Which hypervisor it is.
     pub hypervisor: Hypervisor,

@@ -12,6 +12,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("watch/locks/f10_the_second_apply_is_told_who_has_the_host", second),
         trial("watch/locks/f29_a_lock_goes_with_its_holder", killed),
         trial("watch/locks/a_watch_waits_its_turn", waits),
+        trial("watch/locks/once_waits_as_apply_does", once),
     ]
 }
 
@@ -85,4 +86,17 @@ fn waits() {
     assert!(message.contains(&format!("pid {} (virt apply)", asking.0.id())), "{message}");
     drop(asking);
     watching.reconciled("web");
+}
+
+fn once() {
+    let place = Place::new(&["web"]);
+    let first = Asking::start(&place);
+    let mut command = virt(&["watch", "--once", "-c", &place.uri()]);
+    command.arg(place.manifests()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut second = command.spawn().unwrap();
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(second.try_wait().unwrap(), None, "it waits");
+    drop(first);
+    assert!(second.wait().unwrap().success());
+    assert!(place.state().contains("<name>web</name>"));
 }

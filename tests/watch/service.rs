@@ -4,6 +4,7 @@ use super::{Place, domain};
 use crate::support::{Watching, run, trial, virt};
 use libtest_mimic::Trial;
 use nix::sys::signal::Signal;
+use serde_json::Value;
 use std::fs;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -13,6 +14,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("watch/service/it_ends_on_sigterm_and_goes_on_on_sighup", signals),
         trial("watch/service/drift_is_repaired_and_a_quarrel_is_slowed", drift),
+        trial("watch/service/each_version_has_the_time_of_its_plan", versions),
         trial("watch/service/once_ends_as_apply_does", once),
         trial("watch/service/a_closed_gate_holds_up_no_other", gate),
         trial("watch/service/systemd_hears_of_it", || systemd(false)),
@@ -47,6 +49,26 @@ fn drift() {
         }
     }
     assert!(paused, "somebody undoes it each time");
+}
+
+fn versions() {
+    let place = Place::new(&["web"]);
+    let mut watching = place.watch(&[]);
+    let applied = || {
+        let ran = run(&mut virt(&["history", "domain/web", "-o", "json", "-c", &place.uri()]));
+        let history: Value = serde_json::from_str(&ran.expect(0).stdout()).unwrap();
+        history["objects"][0]["last"]["at"].as_str().unwrap().to_owned()
+    };
+    let mut last = applied();
+    for memory in [131_072, 262_144] {
+        // they are kept in seconds
+        std::thread::sleep(Duration::from_millis(1_100));
+        place.write("web.toml", &domain("web", memory));
+        watching.reconciled("web");
+        let now = applied();
+        assert!(now > last, "{now} {last}");
+        last = now;
+    }
 }
 
 fn once() {

@@ -93,6 +93,8 @@ pub(super) struct Agenda {
     troubles: BTreeMap<ResourceId, Trouble>,
     /// How often the host itself failed in a row.
     host_failures: u32,
+    /// Until when a host that failed is left alone, whatever there is to look at.
+    host_until: Option<Instant>,
 }
 
 /// What has gone wrong with an object.
@@ -117,11 +119,16 @@ impl Agenda {
             objects: BTreeMap::new(),
             troubles: BTreeMap::new(),
             host_failures: 0,
+            host_until: None,
         }
     }
 
     /// All of the host is to be looked at.
     pub(super) fn look_at_all(&mut self, cause: Cause, since: Instant) {
+        // it says so itself
+        if cause == Cause::Resync {
+            self.host_until = None;
+        }
         if self.all.as_ref().is_none_or(|reason| reason.since > since) {
             self.all = Some(Reason { cause, since });
         }
@@ -144,6 +151,7 @@ impl Agenda {
         for trouble in self.troubles.values_mut() {
             trouble.until = None;
         }
+        self.host_until = None;
         self.all = Some(Reason { cause: Cause::Asked, since: now });
     }
 
@@ -156,7 +164,8 @@ impl Agenda {
         let all = self.all.as_ref().map(|reason| reason.since);
         let objects = self.objects.values().map(gathered);
         let again = self.troubles.values().filter_map(|trouble| trouble.until);
-        all.into_iter().chain(objects).chain(again).fold(self.next_all, Instant::min)
+        let due = all.into_iter().chain(objects).chain(again).fold(self.next_all, Instant::min);
+        self.host_until.map_or(due, |until| until.max(due))
     }
 
     /// Takes what is to be looked at now.
@@ -164,6 +173,7 @@ impl Agenda {
         if self.due() > now {
             return None;
         }
+        self.host_until = None;
         if now >= self.next_all {
             self.look_at_all(Cause::Interval, now);
         }
@@ -235,13 +245,15 @@ impl Agenda {
     /// The host could not be asked: all of it is looked at again after a pause.
     pub(super) fn host_failed(&mut self, cause: Cause, now: Instant) {
         self.host_failures = self.host_failures.saturating_add(1);
-        let since = now + backoff(self.host_failures).min(self.interval);
-        self.all = Some(Reason { cause, since });
+        let until = now + backoff(self.host_failures).min(self.interval);
+        self.host_until = Some(until);
+        self.all = Some(Reason { cause, since: until });
     }
 
     /// The host answers.
     pub(super) fn host_answered(&mut self) {
         self.host_failures = 0;
+        self.host_until = None;
     }
 
     /// Forgets the troubles of what is not wanted any more.
@@ -364,6 +376,28 @@ mod tests {
         agenda.host_answered();
         agenda.host_failed(Cause::Resync, now);
         assert_eq!(agenda.due(), now + BACKOFF);
+    }
+
+    #[test]
+    fn while_a_host_is_lost_nothing_of_it_is_due() {
+        let (mut agenda, now) = agenda();
+        agenda.failed(&web(), now);
+        agenda.look_at(web(), event(), now);
+        (0..3).for_each(|_| agenda.host_failed(Cause::Interval, now));
+        let until = now + BACKOFF * 4;
+        agenda.renew(&web(), now);
+        assert_eq!(agenda.due(), until);
+        assert_eq!(agenda.take(until - BACKOFF), None);
+        let work = agenda.take(until).unwrap();
+        assert!(work.all.is_some() && work.objects.contains_key(&web()));
+        // the host says by itself that it is back
+        agenda.host_failed(Cause::Interval, until);
+        agenda.look_at_all(Cause::Resync, until);
+        assert_eq!(agenda.take(until).unwrap().all.unwrap().cause, Cause::Resync);
+        // or somebody knows better
+        agenda.host_failed(Cause::Interval, until);
+        agenda.hurry(until);
+        assert_eq!(agenda.take(until).unwrap().all.unwrap().cause, Cause::Asked);
     }
 
     #[test]

@@ -2,24 +2,22 @@
 
 use super::agenda::{Agenda, Cause, Reason, Work};
 use super::board::Board;
+use super::connection::Connection;
 use super::inbox::{Inbox, Mail};
 use super::news::{News, Outcome, Surroundings, outcome};
 use super::planner::{Planned, Planner};
 use super::pulse::Pulse;
 use super::record::Record;
 use crate::diag::{Error, Result};
-use crate::drivers::{Driver, Stop};
-use crate::model::{Capabilities, Desired, Detail, Kind, Observed, ResourceId, Scope};
+use crate::drivers::Stop;
+use crate::model::{Desired, Detail, Kind, Observed, ResourceId, Scope};
 use crate::reconcile::apply::apply_until;
 use crate::reconcile::plan::mark_on;
 use crate::reconcile::{Action, Clock, Event, Options, Plan, Report, Status, SystemClock};
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-
-/// Events that may wait between the driver and the inbox.
-const QUEUE: usize = 1024;
 
 /// How long another run's lock is left alone before it is tried again.
 const LOCKED: Duration = Duration::from_secs(1);
@@ -74,20 +72,14 @@ pub struct HostLoop {
     record: Record,
     desired: Arc<Desired>,
     agenda: Agenda,
-    host: Option<Connected>,
-    /// Whether the host was away since its capabilities were asked: another version may be back.
+    host: Option<Connection>,
+    /// Whether the host was lost since it was connected to: it may come back as another version.
     was_lost: bool,
     /// What the host had when it was looked at last, part by part.
     observed: Option<Observed>,
     /// Whether every object is planned for the next time, and not only what has changed.
     plan_all: bool,
     ended: Ended,
-}
-
-/// A host that is connected.
-struct Connected {
-    driver: Arc<dyn Driver>,
-    capabilities: Capabilities,
 }
 
 impl std::fmt::Debug for HostLoop {
@@ -145,7 +137,6 @@ impl HostLoop {
             self.take(mail);
             if let Some(work) = self.agenda.take(Instant::now()) {
                 self.work(work, true);
-                self.pulse.ready();
                 continue;
             }
             self.pulse.idle();
@@ -174,11 +165,11 @@ impl HostLoop {
         if let Some(error) = mail.deaf {
             self.record.deaf(&error);
         }
+        self.was_lost |= mail.was_lost;
         if let Some(error) = mail.lost {
             self.record.lost(&error);
         }
         if mail.resync {
-            self.was_lost = true;
             self.agenda.look_at_all(Cause::Resync, now);
         }
         if mail.now {
@@ -235,7 +226,9 @@ impl HostLoop {
     }
 
     fn work(&mut self, work: Work, listen: bool) {
-        let Some(mut reasons) = self.look(work, listen) else { return };
+        let looked = self.look(work, listen);
+        self.pulse.looked();
+        let Some(mut reasons) = looked else { return };
         let left_alone = self.agenda.left_alone(Instant::now());
         let all = std::mem::take(&mut self.plan_all);
         let only = (!all).then(|| reasons.keys().cloned().collect());
@@ -279,8 +272,8 @@ impl HostLoop {
                 Some(reasons)
             }
             Err(error) => {
-                self.was_lost = true;
                 self.ended.failed = true;
+                self.was_lost = true;
                 self.record.lost(&error);
                 for (id, reason) in reasons {
                     self.agenda.look_at(id, reason.cause, reason.since);
@@ -293,43 +286,24 @@ impl HostLoop {
     }
 
     fn connect(&mut self, listen: bool) -> Result<()> {
-        if let Some(host) = &mut self.host {
-            if self.was_lost {
-                host.capabilities = host.driver.capabilities()?;
-                self.was_lost = false;
-                // what was refused before may be possible now, and the other way round
-                self.plan_all = true;
-            }
-            return Ok(());
+        if self.host.is_none() || self.was_lost {
+            // until there is a new one the old one listens: it may hear first that the host is back
+            let inbox = listen.then_some(&self.inbox);
+            let name = &self.settings.name;
+            let new = Connection::open(self.surroundings.as_ref(), name, inbox)?;
+            let before = self.host.as_ref().map(Connection::capabilities);
+            self.plan_all |= before.is_some_and(|before| before != new.capabilities());
+            self.host = Some(new);
+            self.was_lost = false;
         }
-        let driver = self.surroundings.open(&self.settings.name)?;
-        let capabilities = driver.capabilities()?;
-        if listen {
-            self.listen(&driver);
-        }
-        self.host = Some(Connected { driver, capabilities });
         Ok(())
-    }
-
-    /// Has what the host tells put into the inbox. The threads end when they are to stop; nobody
-    /// waits for that, since a host that hangs may hold them up.
-    fn listen(&self, driver: &Arc<dyn Driver>) {
-        let (driver, stop, inbox) = (Arc::clone(driver), self.stop.clone(), self.inbox.clone());
-        let (sender, events) = sync_channel(QUEUE);
-        let into = inbox.clone();
-        std::thread::spawn(move || events.into_iter().for_each(|event| into.event(event)));
-        std::thread::spawn(move || {
-            if let Err(error) = driver.watch(&sender, &stop) {
-                inbox.deaf(error);
-            }
-        });
     }
 
     /// Reads all of the host; gives the objects that are not as they were.
     fn observe_all(&mut self) -> Result<Vec<ResourceId>> {
         let Some(host) = &self.host else { return Ok(Vec::new()) };
         self.pulse.busy();
-        let now = host.driver.observe(&Scope::all())?;
+        let now = host.driver().observe(&Scope::all())?;
         let Some(before) = self.observed.replace(now) else {
             self.plan_all = true;
             return Ok(Vec::new());
@@ -347,7 +321,7 @@ impl HostLoop {
         self.pulse.busy();
         self.inbox.forget(&ids);
         let scope = Scope { only: Some(ids.clone()), detail: Detail::Full };
-        let mut read = host.driver.observe(&scope)?;
+        let mut read = host.driver().observe(&scope)?;
         let known = &mut self.observed.get_or_insert_default().resources;
         for id in ids {
             match read.resources.remove(&id) {
@@ -365,11 +339,12 @@ impl HostLoop {
         left_alone: &BTreeSet<ResourceId>,
     ) -> Option<Planned> {
         let (host, observed) = (self.host.as_ref()?, self.observed.as_ref()?);
+        let options = Options { now: Some(Timestamp::now()), ..self.settings.options.clone() };
         let planner = Planner {
             desired: &self.desired,
             observed,
-            capabilities: &host.capabilities,
-            options: &self.settings.options,
+            capabilities: host.capabilities(),
+            options: &options,
         };
         planner.plan(only, left_alone)
     }
@@ -415,7 +390,7 @@ impl HostLoop {
         let pulse = &self.pulse;
         let report = apply_until(
             &planned.plan,
-            host.driver.as_ref(),
+            host.driver(),
             &Beating(pulse),
             self.settings.parallel,
             &self.stop,
@@ -435,8 +410,8 @@ impl HostLoop {
 
     fn lost(&mut self, error: &Error, ids: BTreeSet<ResourceId>) {
         let now = Instant::now();
-        self.was_lost = true;
         self.ended.failed = true;
+        self.was_lost = true;
         self.record.lost(error);
         for id in ids {
             self.agenda.look_at(id, Cause::Retry, now + LOCKED);

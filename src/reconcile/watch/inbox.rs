@@ -24,6 +24,8 @@ pub(super) struct Mail {
     pub(super) resync: bool,
     /// The host is lost, and is called.
     pub(super) lost: Option<Error>,
+    /// It was lost, though it may be back by now.
+    pub(super) was_lost: bool,
     /// Somebody asks for a run at once.
     pub(super) now: bool,
     /// The host cannot be listened to.
@@ -65,7 +67,10 @@ impl Inbox {
                     mail.lost = None;
                     mail.resync = true;
                 }
-                DriverEvent::Lost(error) => mail.lost = Some(error),
+                DriverEvent::Lost(error) => {
+                    mail.lost = Some(error);
+                    mail.was_lost = true;
+                }
             }
         });
     }

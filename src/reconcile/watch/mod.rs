@@ -5,6 +5,7 @@
 
 mod agenda;
 mod board;
+mod connection;
 mod host;
 mod inbox;
 mod news;

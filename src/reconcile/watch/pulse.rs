@@ -11,7 +11,7 @@ pub struct Pulse(Arc<Mutex<Beat>>);
 struct Beat {
     /// Since when it does one and the same thing; `None` while it waits for something to do.
     busy: Option<Instant>,
-    /// Whether it has been through its work once.
+    /// Whether it has looked at its host once.
     ready: bool,
 }
 
@@ -26,12 +26,12 @@ impl Pulse {
         self.lock().busy = None;
     }
 
-    /// It has been through its work once.
-    pub(super) fn ready(&self) {
+    /// It has looked at its host, or found that there is none.
+    pub(super) fn looked(&self) {
         self.lock().ready = true;
     }
 
-    /// Whether it has been through its work once.
+    /// Whether it has looked at its host once. What is to be done there may take its time.
     pub fn is_ready(&self) -> bool {
         self.lock().ready
     }

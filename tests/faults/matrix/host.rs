@@ -276,14 +276,23 @@ impl Case {
 /// All that lasts of the objects. The ids of running instances do not.
 pub(super) fn inventory(observed: &Observed) -> Inventory {
     let line = |r: &virt::model::ObservedResource| {
-        let persistent = r.persistent.as_ref().map(write_compact).unwrap_or_default();
+        let persistent = r.persistent.as_ref().map(timeless).unwrap_or_default();
         let live = r.live.clone().map(|mut live| {
             live.remove_attr("id");
-            write_compact(&live)
+            timeless(&live)
         });
         format!("{} {:?} {}\n{persistent}\n{live:?}", r.uuid, r.state, r.autostart)
     };
     observed.resources.iter().map(|(id, r)| (id.clone(), line(r))).collect()
+}
+
+/// A definition without the time of its mark: a watch writes that down.
+fn timeless(definition: &virt::xml::Element) -> String {
+    let mut definition = definition.clone();
+    for mark in definition.child_mut("metadata").into_iter().flat_map(|m| m.elements_mut()) {
+        mark.remove_attr("at");
+    }
+    write_compact(&definition)
 }
 
 /// The ids of running domains.

@@ -3,6 +3,7 @@
 
 mod connection;
 mod host;
+mod keeper;
 mod others;
 mod scenarios;
 mod sources;

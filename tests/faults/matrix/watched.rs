@@ -2,22 +2,18 @@
 //! and the loop comes to its end by itself.
 
 use super::host::{Case, Host, cases};
+use super::keeper::Watch;
 use super::strike::{is_taken, settled};
 use crate::support::site::plan_for;
 use std::collections::BTreeSet;
-use std::fmt::Debug;
 use std::panic::resume_unwind;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use virt::diag::{Error, ErrorCode, ErrorDomain, Result};
 use virt::drivers::{Driver, Stop};
 use virt::model::{
     Call, Capabilities, DriverEvent, EventKind, Kind, Observed, OpKind, Outcome, Scope,
-};
-use virt::reconcile::watch::{
-    Board, HostLoop, Inbox, Listening, News, Settings, Sources, Surroundings,
 };
 
 /// What strikes. Whether what was sent then has its effect is so at every second request.
@@ -211,66 +207,6 @@ impl Faulty {
     }
 }
 
-/// The world of a loop: a host, and nobody who listens.
-struct Around(Arc<dyn Driver>);
-
-impl Surroundings for Around {
-    fn open(&self, _: &str) -> Result<Arc<dyn Driver>> {
-        Ok(Arc::clone(&self.0))
-    }
-
-    fn lock(&self, _: &str) -> Result<Box<dyn Debug>> {
-        Ok(Box::new(()))
-    }
-
-    fn hear(&self, _: &str, _: &News<'_>) {}
-}
-
-/// The loop of a host on a thread of its own.
-struct Watch {
-    thread: JoinHandle<()>,
-    inbox: Inbox,
-    stop: Stop,
-}
-
-impl Watch {
-    fn start(case: &Case, driver: Arc<dyn Driver>, interval: Duration) -> Self {
-        let settings = Settings {
-            name: "here".to_owned(),
-            options: case.options.clone(),
-            interval,
-            parallel: 16,
-        };
-        let board = Board {
-            set: String::new(),
-            started: SystemTime::UNIX_EPOCH,
-            sources: Sources {
-                paths: Vec::new(),
-                listening: Listening::Notified,
-                loaded: SystemTime::UNIX_EPOCH,
-                resources: 0,
-                problems: 0,
-                stale: None,
-                loads: 0,
-            },
-            hosts: [("here".to_owned(), Default::default())].into(),
-        };
-        let stop = Stop::default();
-        let desired = Arc::clone(&case.loaded.desired);
-        let around = Arc::new(Around(driver));
-        let host =
-            HostLoop::new(settings, desired, around, Arc::new(Mutex::new(board)), stop.clone());
-        let inbox = host.inbox();
-        Self { thread: std::thread::spawn(move || host.run()), inbox, stop }
-    }
-
-    fn end(self) {
-        self.stop.stop();
-        self.inbox.wake();
-        self.thread.join().unwrap();
-    }
-}
-
 /// Lets the fault strike at every request of a watch that makes each edit, and at some of its looks
 /// once that is done. Gives the number of runs.
 fn everywhere(fault: Fault) -> usize {
@@ -305,11 +241,7 @@ fn strikes(case: &Case, at: usize, fault: Fault) {
         std::thread::sleep(TICK);
     }
     // what is in hand comes to its end before anybody judges
-    if watch.thread.is_finished() {
-        assert!(fault == Fault::ProgramEnds, "{words}: the loop ended");
-    } else {
-        watch.end();
-    }
+    assert!(watch.ends() || fault == Fault::ProgramEnds, "{words}: the loop panicked");
     case.approved(&host.take().0, &words);
     settled(case, &host, &words);
 }

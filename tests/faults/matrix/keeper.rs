@@ -1,0 +1,77 @@
+//! The loop of a host on a thread of its own, with nobody who listens to it.
+
+use super::host::Case;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+use virt::diag::Result;
+use virt::drivers::{Driver, Stop};
+use virt::reconcile::watch::{
+    Board, HostLoop, Inbox, Listening, News, Settings, Sources, Surroundings,
+};
+
+/// The world of a loop: a host.
+struct Around(Arc<dyn Driver>);
+
+impl Surroundings for Around {
+    fn open(&self, _: &str) -> Result<Arc<dyn Driver>> {
+        Ok(Arc::clone(&self.0))
+    }
+
+    fn lock(&self, _: &str) -> Result<Box<dyn Debug>> {
+        Ok(Box::new(()))
+    }
+
+    fn hear(&self, _: &str, _: &News<'_>) {}
+}
+
+/// The loop of a host on a thread of its own.
+pub(super) struct Watch {
+    pub(super) thread: JoinHandle<()>,
+    inbox: Inbox,
+    stop: Stop,
+}
+
+impl Watch {
+    pub(super) fn start(case: &Case, driver: Arc<dyn Driver>, interval: Duration) -> Self {
+        let settings = Settings {
+            name: "here".to_owned(),
+            options: case.options.clone(),
+            interval,
+            parallel: 16,
+        };
+        let board = Board {
+            set: String::new(),
+            started: SystemTime::UNIX_EPOCH,
+            sources: Sources {
+                paths: Vec::new(),
+                listening: Listening::Notified,
+                loaded: SystemTime::UNIX_EPOCH,
+                resources: 0,
+                problems: 0,
+                stale: None,
+                loads: 0,
+            },
+            hosts: [("here".to_owned(), Default::default())].into(),
+        };
+        let stop = Stop::default();
+        let desired = Arc::clone(&case.loaded.desired);
+        let around = Arc::new(Around(driver));
+        let host =
+            HostLoop::new(settings, desired, around, Arc::new(Mutex::new(board)), stop.clone());
+        let inbox = host.inbox();
+        Self { thread: std::thread::spawn(move || host.run()), inbox, stop }
+    }
+
+    pub(super) fn end(self) {
+        assert!(self.ends(), "the loop panicked");
+    }
+
+    /// The same; whether it did so in peace.
+    pub(super) fn ends(self) -> bool {
+        self.stop.stop();
+        self.inbox.wake();
+        self.thread.join().is_ok()
+    }
+}

@@ -1,0 +1,252 @@
+//! The loop of a host by itself, on a host that comes and goes as the test says.
+
+use super::{Place, domain};
+use crate::support::trial;
+use libtest_mimic::Trial;
+use std::fmt::Debug;
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use virt::diag::{Error, ErrorCode, ErrorDomain, Result};
+use virt::drivers::{Driver, Stop, TestDriver, TestHost};
+use virt::manifest::load;
+use virt::model::{
+    Call, Capabilities, Desired, DriverEvent, Kind, Observed, OpKind, Outcome, Scope,
+};
+use virt::reconcile::watch::{
+    Board, HostLoop, Inbox, Listening, News, Pulse, Settings, Sources, Surroundings,
+};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("watch/loops/a_lost_host_is_called_at_its_own_pace", pace),
+        trial("watch/loops/a_host_that_was_lost_is_asked_again_what_it_can_do", upgraded),
+        trial("watch/loops/it_is_ready_before_the_first_change_is_done", ready),
+    ]
+}
+
+/// A host, and what is asked of it.
+struct Fake {
+    driver: Arc<TestDriver>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Whether it does not answer.
+    lost: bool,
+    /// What it can do less than usual, once it is connected to.
+    lacks: Option<(Kind, OpKind)>,
+    /// Whether it keeps callers that want a change waiting, and whether there is one.
+    holds: bool,
+    held: bool,
+    /// How often it was connected to, or that was tried.
+    opens: usize,
+    /// What was told, in a word each.
+    told: Vec<String>,
+}
+
+impl Fake {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    fn hold(&self) -> bool {
+        let mut state = self.state();
+        state.held = state.holds;
+        state.held
+    }
+
+    fn answers(&self) -> Result<()> {
+        match self.state().lost {
+            true => Err(Error::new(ErrorCode::RPC, ErrorDomain::REMOTE, "the host is away")),
+            false => Ok(()),
+        }
+    }
+}
+
+/// A connection to it; as libvirt's, it knows the host as it was when it was made.
+struct Connection(Arc<Fake>, Capabilities);
+
+impl Driver for Connection {
+    fn name(&self) -> &'static str {
+        "fake"
+    }
+
+    fn capabilities(&self) -> Result<Capabilities> {
+        Ok(self.1.clone())
+    }
+
+    fn observe(&self, scope: &Scope) -> Result<Observed> {
+        self.0.answers()?;
+        self.0.driver.observe(scope)
+    }
+
+    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
+        while self.0.hold() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.0.driver.execute(batch)
+    }
+
+    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &Stop) -> Result<()> {
+        self.0.driver.watch(events, stop)
+    }
+}
+
+/// What the loop sees of the world.
+struct Around(Arc<Fake>);
+
+impl Surroundings for Around {
+    fn open(&self, _: &str) -> Result<Arc<dyn Driver>> {
+        self.0.state().opens += 1;
+        self.0.answers()?;
+        let mut capabilities = self.0.driver.capabilities()?;
+        if let Some(lacks) = self.0.state().lacks {
+            capabilities.operations.remove(&lacks);
+        }
+        Ok(Arc::new(Connection(Arc::clone(&self.0), capabilities)))
+    }
+
+    fn lock(&self, _: &str) -> Result<Box<dyn Debug>> {
+        Ok(Box::new(()))
+    }
+
+    fn hear(&self, _: &str, news: &News<'_>) {
+        let word = match news {
+            News::Reconciled { change, outcome, .. } => format!("{} {}", change.id, outcome.word()),
+            News::Lost(_) => "lost".to_owned(),
+            News::Back => "back".to_owned(),
+            other => format!("{other:?}"),
+        };
+        self.0.state().told.push(word);
+    }
+}
+
+/// A loop that runs, until the test ends.
+struct Running {
+    fake: Arc<Fake>,
+    place: Place,
+    inbox: Inbox,
+    pulse: Pulse,
+    stop: Stop,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Running {
+    /// A loop for domains with these names.
+    fn start(names: &[&str], prepare: impl FnOnce(&mut State)) -> Self {
+        let place = Place::new(names);
+        let driver = TestDriver::open(TestHost::Default, None).unwrap();
+        let mut state = State::default();
+        prepare(&mut state);
+        let fake = Arc::new(Fake { driver: Arc::new(driver), state: Mutex::new(state) });
+        let settings = Settings {
+            name: "host".to_owned(),
+            options: virt::reconcile::Options::default(),
+            interval: Duration::from_secs(3600),
+            parallel: 4,
+        };
+        let stop = Stop::default();
+        let around = Arc::new(Around(Arc::clone(&fake)));
+        let desired = desired(&place);
+        let host =
+            HostLoop::new(settings, desired, around, Arc::new(Mutex::new(board())), stop.clone());
+        let (inbox, pulse) = (host.inbox(), host.pulse());
+        let thread = Some(std::thread::spawn(move || host.run()));
+        Self { fake, place, inbox, pulse, stop, thread }
+    }
+
+    /// Waits until it has told this.
+    #[track_caller]
+    fn told(&self, word: &str) {
+        self.until(word, |state| state.told.iter().any(|told| told == word));
+    }
+
+    #[track_caller]
+    fn until(&self, what: &str, is: impl Fn(&State) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !is(&self.fake.state()) {
+            assert!(Instant::now() < deadline, "no {what} after {:?}", self.fake.state().told);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.fake.state().holds = false;
+        self.stop.stop();
+        self.inbox.wake();
+        // what it panicked of was said
+        let _ = self.thread.take().unwrap().join();
+    }
+}
+
+fn desired(place: &Place) -> Arc<Desired> {
+    load(&[place.manifests()]).desired
+}
+
+fn board() -> Board {
+    let now = std::time::SystemTime::now();
+    let sources = Sources {
+        paths: Vec::new(),
+        listening: Listening::Notified,
+        loaded: now,
+        resources: 0,
+        problems: 0,
+        stale: None,
+        loads: 0,
+    };
+    Board { set: "watched".to_owned(), started: now, sources, hosts: [].into() }
+}
+
+/// Objects that are due must not have it called again and again.
+fn pace() {
+    let running = Running::start(&["web", "db"], |state| state.lost = true);
+    running.told("lost");
+    // something new to do for a host that is away
+    running.place.write("web.toml", &domain("web", 131_072));
+    running.inbox.desired(desired(&running.place), Instant::now());
+    std::thread::sleep(Duration::from_millis(2_500));
+    let opens = running.fake.state().opens;
+    assert!((2..=3).contains(&opens), "at once, after 1 s, 2 s later: {opens}");
+    assert!(running.pulse.is_ready(), "though the host is lost");
+    // who asks does not wait
+    running.fake.state().lost = false;
+    running.inbox.now();
+    running.until("second look", |state| state.opens > opens);
+    running.told("domain/web done");
+    running.told("domain/db done");
+}
+
+/// A daemon is taken down, and another version of it comes back.
+fn upgraded() {
+    let running = Running::start(&["web"], |state| {
+        state.lacks = Some((Kind::Domain, OpKind::Define));
+    });
+    running.until("refusal", |state| state.told.iter().any(|told| told.starts_with("HeldBack")));
+    let opens = running.fake.state().opens;
+    assert_eq!(opens, 1);
+    {
+        let mut state = running.fake.state();
+        state.lost = true;
+        state.lacks = None;
+    }
+    running.place.write("db.toml", &domain("db", 65_536));
+    running.inbox.desired(desired(&running.place), Instant::now());
+    running.told("lost");
+    running.fake.state().lost = false;
+    running.told("domain/db done");
+    running.told("domain/web done");
+}
+
+/// A guest may take minutes to shut down, and whoever started the watch waits for it to be ready.
+fn ready() {
+    let running = Running::start(&["web"], |state| state.holds = true);
+    running.until("change", |state| state.held);
+    assert!(running.pulse.is_ready());
+    running.fake.state().holds = false;
+    running.told("domain/web done");
+}
