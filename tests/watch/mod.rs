@@ -2,6 +2,7 @@
 
 mod files;
 mod locks;
+mod pruning;
 mod service;
 
 use crate::support::{Watching, run, virt};
@@ -11,7 +12,10 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    [files::trials(), locks::trials(), service::trials()].into_iter().flatten().collect()
+    [files::trials(), locks::trials(), pruning::trials(), service::trials()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// A built-in host, and a directory of manifests for it.
