@@ -5,7 +5,7 @@ use super::files::{self, Found, Manifest, Stamp};
 use super::grammars::{Grammars, Validator};
 use super::load::{Loaded, put_together};
 use super::object::{Object, first_error, object};
-use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources};
+use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, Span};
 use std::collections::{BTreeSet, HashMap};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -31,6 +31,29 @@ struct Known {
     part: Part,
     /// The nearest `virt.toml` when it was last there.
     nearest: Option<usize>,
+    /// Whether it has named an object since it is there.
+    named: bool,
+    /// Whether somebody still writes to it.
+    open: bool,
+}
+
+impl Known {
+    /// Why what it names is not all that it is meant to name.
+    fn doubt(&self) -> Option<Diagnostic> {
+        let said = if self.open {
+            let text = "the file is not closed by who writes to it; nothing is pruned until then";
+            Diagnostic::warning("open-manifest", text)
+        } else if self.named && self.part.objects.is_empty() && self.part.complete {
+            let text =
+                "the file names no object any more; nothing is pruned as long as it is there";
+            Diagnostic::warning("emptied-manifest", text)
+                .hint("remove the file if what it named is to go")
+        } else {
+            return None;
+        };
+        let first = Span { source: self.source, start: 0, end: 0 };
+        Some(said.at(first))
+    }
 }
 
 /// What one manifest says by itself.
@@ -54,8 +77,9 @@ pub(super) struct Parts {
 impl Parts {
     fn take(&mut self, known: &Known) {
         let Known { part, nearest, .. } = known;
-        self.complete &= part.complete;
-        self.diagnostics.extend(part.diagnostics.iter().cloned());
+        let doubt = known.doubt();
+        self.complete &= part.complete && doubt.is_none();
+        self.diagnostics.extend(part.diagnostics.iter().cloned().chain(doubt));
         let objects = part.objects.iter().cloned();
         self.objects.extend(objects.map(|o| Object { directory: *nearest, ..o }));
     }
@@ -72,9 +96,21 @@ pub(super) struct Unsettled {
     pub(super) gone: bool,
     /// Files that were touched and are stable: they are read even if they look the same.
     pub(super) touched: BTreeSet<PathBuf>,
+    /// Files that somebody is known to write to, whether they are taken or not.
+    pub(super) writing: BTreeSet<PathBuf>,
+    /// Whether everything was seen to stay as it is for a moment.
+    pub(super) looked: bool,
+    /// Whether any are not the version that was there before, and nobody told of it.
+    pub(super) restless: bool,
 }
 
 impl Unsettled {
+    /// Whether a file is taken that may be written to as before; `None` if nothing new is known.
+    fn is_open(&self, manifest: &Manifest) -> Option<bool> {
+        let known = self.looked || self.touched.contains(&manifest.real);
+        (known && !self.has(manifest)).then(|| self.writing.contains(&manifest.real))
+    }
+
     fn has(&self, manifest: &Manifest) -> bool {
         let beside = || files::real(manifest.path.parent().unwrap_or(Path::new("")));
         self.files.contains(&manifest.real) || (self.links && !manifest.real.starts_with(beside()))
@@ -122,6 +158,8 @@ struct Text {
     at: usize,
     source: SourceId,
     format: Format,
+    /// Whether the file has named an object before.
+    named: bool,
 }
 
 impl Loader {
@@ -133,6 +171,16 @@ impl Loader {
     /// What was read last was not used, and is given out the next time.
     pub(super) fn owe(&mut self) {
         self.owed = true;
+    }
+
+    /// The version of a manifest that was read last.
+    pub(super) fn stamp(&self, path: &Path) -> Option<Stamp> {
+        self.known.get(path).map(|known| known.stamp)
+    }
+
+    /// The manifests that are known.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        self.known.keys()
     }
 
     /// Whether any manifest is known.
@@ -193,11 +241,20 @@ impl Loader {
         for (text, part) in texts.iter().zip(read_all(&texts, &self.sources, &self.grammars)) {
             if let Some(manifest) = found.manifests.get(text.at) {
                 let (stamp, source, nearest) = (manifest.stamp, text.source, manifest.nearest);
-                self.known.insert(manifest.path.clone(), Known { stamp, source, part, nearest });
+                let named = text.named || !part.objects.is_empty();
+                let known = Known { stamp, source, part, nearest, named, open: false };
+                self.known.insert(manifest.path.clone(), known);
             }
         }
         // what could not be read may say something else each time
         changed |= !diagnostics.is_empty();
+        for manifest in &found.manifests {
+            let (known, open) = (self.known.get_mut(&manifest.path), unsettled.is_open(manifest));
+            if let (Some(known), Some(open)) = (known, open) {
+                changed |= known.open != open;
+                known.open = open;
+            }
+        }
         let mut parts = Parts { complete, diagnostics, ..Parts::default() };
         let kept = self.gather(found, unsettled.gone, &mut parts);
         let inventory = Inventory::of(found, kept, parts.complete);
@@ -248,15 +305,16 @@ impl Loader {
     /// Takes the bytes of a manifest in. If they are no text, that is what is known of it.
     fn take_in(&mut self, at: usize, manifest: &Manifest, bytes: Vec<u8>) -> Option<Text> {
         let Manifest { path, stamp, format, nearest, .. } = manifest;
+        let named = self.known.get(path).is_some_and(|known| known.named);
         let mut diagnostics = Diagnostics::default();
         let mut taken = None;
         let add = |name, text| *taken.insert(self.source(path, name, text));
         if let Some(source) = files::text(path, bytes, add, &mut diagnostics) {
-            return Some(Text { at, source, format: *format });
+            return Some(Text { at, source, format: *format, named });
         }
         let source = taken.unwrap_or_else(|| self.source(path, String::new(), String::new()));
         let part = Part { objects: Vec::new(), diagnostics, complete: false };
-        let known = Known { stamp: *stamp, source, part, nearest: *nearest };
+        let known = Known { stamp: *stamp, source, part, nearest: *nearest, named, open: false };
         self.known.insert(path.clone(), known);
         None
     }

@@ -19,6 +19,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("watch/files/f20_f22_what_vanishes_prunes_nothing", vanishes),
         trial("watch/files/f21_a_flood_of_events_is_one_rescan", flood),
         trial("watch/files/f18_half_a_file_is_never_applied", half_written),
+        trial("watch/files/f18_half_a_file_deletes_nothing", half_of_two),
+        trial("watch/files/f18_what_names_nothing_any_more_deletes_nothing", emptied),
         trial("watch/files/f23_one_bad_file_holds_up_no_other", one_bad),
         trial("watch/files/what_comes_and_goes_in_new_directories", directories),
         trial_if(unshare(), "watch/files/f21_without_watches_it_looks_by_itself", without_watches),
@@ -216,6 +218,64 @@ fn half_written() {
     let told = watching.reconciled("web");
     assert_eq!(told["fields"][0]["after"], "262144 KiB", "{told:#}");
     assert_eq!(watching.within(CALM), [] as [Value; 0]);
+}
+
+/// Of a file that stops between two domains the second is not gone.
+fn half_of_two() {
+    let place = Place::new(&[]);
+    let both = |memory: u32| domain("web", memory) + &domain("db", memory);
+    place.write("all.toml", &both(65_536));
+    let mut watching = place.watch(&["--prune", "--max-prune", "9"]);
+    let path = place.manifests().join("all.toml");
+    let second = domain("web", 131_072).len();
+    for make in [true, false] {
+        let whole = both(if make { 131_072 } else { 262_144 });
+        if make {
+            fs::remove_file(&path).unwrap();
+        }
+        let mut file = File::create(&path).unwrap();
+        for (at, byte) in (0..).zip(whole.as_bytes()) {
+            // longest where what is there is a manifest by itself
+            let long = at == 0 || at == second;
+            std::thread::sleep(Duration::from_millis(if long { 1_500 } else { 5 }));
+            file.write_all(&[*byte]).unwrap();
+        }
+        assert_eq!(watching.within(CALM), [] as [Value; 0], "it is not closed");
+        drop(file);
+        for name in ["db", "web"] {
+            assert_eq!(watching.reconciled(name)["action"], "update");
+        }
+        place.is_in_sync();
+    }
+    // one who does not go on is not waited for, but what is missing may still come
+    let mut file = File::create(&path).unwrap();
+    file.write_all(domain("web", 65_536).as_bytes()).unwrap();
+    let told = watching.event_of(&["reconciled", "not-pruned"]);
+    let other = watching.event_of(&["reconciled", "not-pruned"]);
+    let told = if told["event"] == "reconciled" { told } else { other };
+    assert_eq!((&told["name"], &told["action"]), (&"web".into(), &"update".into()), "{told:#}");
+    assert!(place.state().contains("<name>db</name>"));
+    file.write_all(domain("db", 65_536).as_bytes()).unwrap();
+    drop(file);
+    assert_eq!(watching.reconciled("db")["action"], "update");
+    // what is closed is meant
+    fs::write(&path, domain("web", 65_536)).unwrap();
+    assert_eq!(watching.reconciled("db")["action"], "delete");
+}
+
+fn emptied() {
+    let place = Place::new(&["web", "db"]);
+    let mut watching = place.watch(&["--prune", "--max-prune", "9"]);
+    place.write("db.toml", "");
+    let told = watching.event("not-pruned", |_| true);
+    assert!(told["reason"].as_str().unwrap().contains("could not be read"), "{told:#}");
+    place.write("db.toml", &domain("db", 131_072));
+    assert_eq!(watching.reconciled("db")["action"], "update");
+    place.write("db.toml", "# no more\n");
+    watching.event("not-pruned", |_| true);
+    assert_eq!(watching.count("reconciled"), 1);
+    fs::remove_file(place.manifests().join("db.toml")).unwrap();
+    assert_eq!(watching.reconciled("db")["action"], "delete");
 }
 
 fn one_bad() {
