@@ -129,19 +129,18 @@ pub(super) struct Read {
 /// Which files there are, beside what is in the manifests.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Inventory {
-    manifests: Vec<(PathBuf, Option<usize>)>,
+    /// With those that are gone and still count.
+    manifests: BTreeSet<(PathBuf, Option<usize>)>,
     virt_tomls: Vec<(PathBuf, Option<Stamp>)>,
-    /// Manifests that are gone and still count.
-    kept: Vec<PathBuf>,
     complete: bool,
 }
 
 impl Inventory {
-    fn of(found: &Found, kept: Vec<PathBuf>, complete: bool) -> Self {
+    fn of(found: &Found, kept: &[(PathBuf, Option<usize>)], complete: bool) -> Self {
         let manifests = found.manifests.iter().map(|m| (m.path.clone(), m.nearest));
-        let virt_tomls = found.virt_tomls.iter().map(|v| (v.path.clone(), v.stamp));
-        let (manifests, virt_tomls) = (manifests.collect(), virt_tomls.collect());
-        Self { manifests, virt_tomls, kept, complete }
+        let manifests = manifests.chain(kept.iter().cloned()).collect();
+        let virt_tomls = found.virt_tomls.iter().map(|v| (v.path.clone(), v.stamp)).collect();
+        Self { manifests, virt_tomls, complete }
     }
 
     /// Whether a `virt.toml` came or went, so that their numbers mean something else.
@@ -257,8 +256,8 @@ impl Loader {
         }
         let mut parts = Parts { complete, diagnostics, ..Parts::default() };
         let kept = self.gather(found, unsettled.gone, &mut parts);
-        let inventory = Inventory::of(found, kept, parts.complete);
-        if !inventory.kept.is_empty() && inventory.is_renumbered(&self.inventory) {
+        let inventory = Inventory::of(found, &kept, parts.complete);
+        if !kept.is_empty() && inventory.is_renumbered(&self.inventory) {
             // it is not known which hosts those that are kept are for; this comes again when all is
             // settled
             self.owed |= changed;
@@ -272,7 +271,12 @@ impl Loader {
 
     /// Puts together what is known of each manifest. Those that are gone are forgotten, or they are
     /// added and named if they may be coming back.
-    fn gather(&mut self, found: &Found, keep_gone: bool, parts: &mut Parts) -> Vec<PathBuf> {
+    fn gather(
+        &mut self,
+        found: &Found,
+        keep_gone: bool,
+        parts: &mut Parts,
+    ) -> Vec<(PathBuf, Option<usize>)> {
         for manifest in &found.manifests {
             let Some(known) = self.known.get_mut(&manifest.path) else { continue };
             known.nearest = manifest.nearest;
@@ -287,8 +291,13 @@ impl Loader {
         if !keep_gone {
             gone.drain(..).for_each(|path| self.forget(&path));
         }
-        gone.iter().filter_map(|path| self.known.get(path)).for_each(|known| parts.take(known));
-        gone
+        let mut kept = Vec::new();
+        for path in gone {
+            let Some(known) = self.known.get(&path) else { continue };
+            parts.take(known);
+            kept.push((path, known.nearest));
+        }
+        kept
     }
 
     /// Whether a manifest was read already with just these bytes.

@@ -3,6 +3,7 @@
 use super::{Place, domain, replace};
 use crate::support::{Needs, Watching, tool, trial, trial_if, virt};
 use libtest_mimic::Trial;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
@@ -18,11 +19,14 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("watch/files/f20_a_config_map_is_exchanged_whole", config_map),
         trial("watch/files/f20_f22_what_vanishes_prunes_nothing", vanishes),
         trial("watch/files/f21_a_flood_of_events_is_one_rescan", flood),
+        trial_if(queue(), "watch/files/f21_a_queue_that_runs_over_is_one_rescan", overflow),
         trial("watch/files/f18_half_a_file_is_never_applied", half_written),
         trial("watch/files/f18_half_a_file_deletes_nothing", half_of_two),
         trial("watch/files/f18_what_names_nothing_any_more_deletes_nothing", emptied),
         trial("watch/files/f23_one_bad_file_holds_up_no_other", one_bad),
         trial("watch/files/what_comes_and_goes_in_new_directories", directories),
+        trial("watch/files/f20_a_directory_in_the_place_of_another_is_heard", replaced),
+        trial_if(unshare(), "watch/files/f18_who_is_told_nothing_looks_twice", told_nothing),
         trial_if(unshare(), "watch/files/f21_without_watches_it_looks_by_itself", without_watches),
     ]
 }
@@ -191,6 +195,78 @@ fn flood() {
     watching.reconciled("web");
 }
 
+/// How many events the system keeps for a process.
+fn queue_length() -> Option<usize> {
+    fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").ok()?.trim().parse().ok()
+}
+
+fn queue() -> Needs {
+    let works = queue_length().is_some_and(|length| length <= 100_000);
+    works.then_some(()).ok_or_else(|| "needs a queue of events that can be filled".to_owned())
+}
+
+fn overflow((): ()) {
+    let place = Place::new(&["web", "db"]);
+    let below = place.manifests().join("below");
+    fs::create_dir(&below).unwrap();
+    let mut watching = place.watch(&["--prune", "--max-prune", "9"]);
+    std::thread::sleep(CALM);
+    let manifests = place.manifests();
+    watching.signal(Signal::SIGSTOP);
+    // a creation, an opening, a change and a closing each
+    for i in 0..=queue_length().unwrap() / 4 {
+        fs::write(manifests.join(format!("{i}.txt")), "x").unwrap();
+    }
+    // of this nothing is told, nor that a directory is another one
+    place.write("web.toml", &domain("web", 131_072));
+    fs::remove_file(manifests.join("db.toml")).unwrap();
+    fs::remove_dir(&below).unwrap();
+    fs::create_dir(&below).unwrap();
+    let over = Instant::now();
+    watching.signal(Signal::SIGCONT);
+    for _ in 0..2 {
+        let told = watching.event("reconciled", |_| true);
+        let deed = if told["name"] == "web" { "update" } else { "delete" };
+        assert_eq!(told["action"], deed, "{told:#}");
+    }
+    assert!(over.elapsed() < Duration::from_secs(3), "{:?}", over.elapsed());
+    assert_eq!(watching.within(CALM), [] as [Value; 0]);
+    assert_eq!(watching.count("manifests"), 2, "at the start, and once after the flood");
+    // and it still hears, everywhere
+    let begun = Instant::now();
+    fs::write(below.join("new.toml"), domain("new", 65_536)).unwrap();
+    assert_eq!(watching.reconciled("new")["action"], "create");
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    place.is_in_sync();
+}
+
+/// Whether it has the number of the one before depends on the file system.
+fn replaced() {
+    let place = Place::new(&["web"]);
+    let below = place.manifests().join("below");
+    fs::create_dir(&below).unwrap();
+    fs::write(below.join("new.toml"), domain("new", 65_536)).unwrap();
+    let mut watching = place.watch(&["--prune", "--max-prune", "9"]);
+    for memory in [65_600, 65_700, 65_800] {
+        fs::remove_dir_all(&below).unwrap();
+        fs::create_dir(&below).unwrap();
+        fs::write(below.join("new.toml"), domain("new", memory)).unwrap();
+        assert_eq!(watching.reconciled("new")["action"], "update");
+        let begun = Instant::now();
+        fs::write(below.join("new.toml"), domain("new", memory + 1)).unwrap();
+        assert_eq!(watching.reconciled("new")["action"], "update");
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        // the directory itself goes and is back
+        fs::rename(&below, place.path("away")).unwrap();
+        fs::rename(place.path("away"), &below).unwrap();
+        assert_eq!(watching.within(CALM), [] as [Value; 0]);
+        let begun = Instant::now();
+        fs::write(below.join("new.toml"), domain("new", memory + 2)).unwrap();
+        assert_eq!(watching.reconciled("new")["action"], "update");
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    }
+}
+
 fn half_written() {
     let place = Place::new(&["web"]);
     let mut watching = place.watch(&[]);
@@ -325,20 +401,60 @@ fn unshare() -> Needs {
     works.then_some(()).ok_or_else(|| "needs user namespaces".to_owned())
 }
 
-fn without_watches((): ()) {
-    let place = Place::new(&["web"]);
+/// Watches where the system has nothing to watch with.
+fn deaf(place: &Place, options: &[&str]) -> Watching {
     let mut command = Command::new("unshare");
     command.args(["--user", "--map-root-user", "sh", "-c"]);
     command.arg("echo 0 >/proc/sys/user/max_inotify_instances && exec \"$@\"").arg("sh");
     let (uri, manifests) = (place.uri(), place.manifests());
     let watch = virt(&["watch", "-o", "json", "-c", &uri, manifests.to_str().unwrap()]);
-    command.arg(watch.get_program()).args(watch.get_args());
-    let mut watching = Watching::run(command);
+    command.arg(watch.get_program()).args(watch.get_args()).args(options);
+    Watching::run(command)
+}
+
+fn without_watches((): ()) {
+    let place = Place::new(&["web"]);
+    let mut watching = deaf(&place, &[]);
     watching.event("polling", |_| true);
     watching.reconciled("web");
     // nobody tells it, and whoever asks need not wait for the next look
     place.write("web.toml", &domain("web", 131_072));
-    watching.signal(nix::sys::signal::Signal::SIGHUP);
+    watching.signal(Signal::SIGHUP);
     watching.reconciled("web");
+    place.is_in_sync();
+}
+
+/// Without events nobody knows who has a file open: it counts once it is the same twice.
+fn told_nothing((): ()) {
+    let place = Place::new(&["app"]);
+    let both = |memory: u32| domain("web", memory) + &domain("db", memory);
+    place.write("all.toml", &both(65_536));
+    let mut watching = deaf(&place, &["--prune", "--max-prune", "9"]);
+    for name in ["app", "db", "web"] {
+        watching.reconciled(name);
+    }
+    let whole = both(131_072);
+    let mut file = File::create(place.manifests().join("all.toml")).unwrap();
+    for (at, byte) in whole.bytes().enumerate() {
+        // whoever asks at any time
+        if at % 20 == 0 {
+            watching.signal(Signal::SIGHUP);
+        }
+        file.write_all(&[byte]).unwrap();
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    drop(file);
+    // what is gone for a moment is not gone
+    let away = place.path("all.toml");
+    fs::rename(place.manifests().join("all.toml"), &away).unwrap();
+    watching.signal(Signal::SIGHUP);
+    std::thread::sleep(Duration::from_millis(100));
+    fs::rename(&away, place.manifests().join("all.toml")).unwrap();
+    for name in ["db", "web"] {
+        let told = watching.reconciled(name);
+        assert_eq!(told["action"], "update", "{told:#}");
+        assert_eq!(told["fields"][0]["after"], "131072 KiB", "{told:#}");
+    }
+    assert_eq!(watching.count("manifests"), 2, "nothing was read in between");
     place.is_in_sync();
 }

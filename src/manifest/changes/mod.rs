@@ -117,7 +117,12 @@ impl Changes {
     fn read(&mut self, settled: Option<Settled>, now: Instant) -> Option<Reading> {
         let (found, said) = self.find();
         let since = settled.as_ref().and_then(|settled| settled.since).unwrap_or(now);
+        let looked = settled.as_ref().is_some_and(|settled| settled.looked);
         if let Some(reason) = self.missing(&found) {
+            // gone since the look: it may be back in a moment, and nobody may tell
+            if self.seen.take_if(|_| looked).is_some_and(|seen| !seen.is_empty()) {
+                self.look_twice(now, None);
+            }
             if self.stale.as_ref() == Some(&reason) {
                 return None;
             }
