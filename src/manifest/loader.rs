@@ -182,11 +182,6 @@ impl Loader {
         self.known.keys()
     }
 
-    /// Whether any manifest is known.
-    pub(super) fn has_any(&self) -> bool {
-        !self.known.is_empty()
-    }
-
     /// Reads all that `paths` name.
     pub(super) fn load(&mut self, paths: &[PathBuf]) -> Loaded {
         let mut diagnostics = Diagnostics::default();

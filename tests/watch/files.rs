@@ -18,6 +18,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("watch/files/f19_whatever_an_editor_does_is_one_change", editors),
         trial("watch/files/f20_a_config_map_is_exchanged_whole", config_map),
         trial("watch/files/f20_f22_what_vanishes_prunes_nothing", vanishes),
+        trial("watch/files/f20_f22_what_vanishes_of_two_prunes_nothing", one_of_two),
         trial("watch/files/f21_a_flood_of_events_is_one_rescan", flood),
         trial_if(queue(), "watch/files/f21_a_queue_that_runs_over_is_one_rescan", overflow),
         trial("watch/files/f18_half_a_file_is_never_applied", half_written),
@@ -145,6 +146,33 @@ fn config_map() {
     }
 }
 
+/// What is said of a path that had manifests.
+const EMPTY: &str = "/manifests: there are no manifests any more";
+
+/// One of two paths is a disk that is not mounted any more.
+fn one_of_two() {
+    let (place, other) = (Place::new(&["web", "db"]), Place::new(&["app"]));
+    let path = other.manifests();
+    let path = path.to_str().unwrap();
+    let mut watching = place.watch(&["--prune", "--max-prune", "9", path]);
+    watching.reconciled("app");
+    fs::remove_file(other.manifests().join("app.toml")).unwrap();
+    fs::remove_file(other.manifests().join("virt.toml")).unwrap();
+    let told = watching.event("manifests", |_| true);
+    let why = told["stale"].as_str().unwrap();
+    assert!(why.starts_with(path) && why.ends_with(EMPTY), "{told:#}");
+    assert_eq!(told["resources"], 3);
+    place.write("db.toml", &domain("db", 131_072));
+    assert_eq!(watching.within(CALM), [] as [Value; 0]);
+    assert!(place.state().contains("<name>app</name>"));
+    // it is back, with less
+    other.write("more.toml", &domain("more", 65_536));
+    for (name, action) in [("db", "update"), ("more", "create"), ("app", "delete")] {
+        let told = watching.event("reconciled", |_| true);
+        assert!(name != told["name"] || told["action"] == action, "{told:#}");
+    }
+}
+
 fn vanishes() {
     let place = Place::new(&["web", "db"]);
     let mut watching = place.watch(&["--prune", "--max-prune", "99"]);
@@ -161,7 +189,8 @@ fn vanishes() {
     for name in ["web.toml", "db.toml"] {
         fs::rename(manifests.join(name), away.join(name)).unwrap();
     }
-    watching.event("manifests", |told| told["stale"] == "there are no manifests any more");
+    watching
+        .event("manifests", |told| told["stale"].as_str().is_some_and(|why| why.ends_with(EMPTY)));
     fs::rename(away.join("web.toml"), manifests.join("web.toml")).unwrap();
     // what is missing now is missing on purpose
     let told = watching.reconciled("db");

@@ -35,6 +35,8 @@ pub struct Changes {
     loader: Loader,
     noticed: Noticed,
     armed: Armed,
+    /// Which of the paths had manifests then, counted from 1.
+    had: BTreeSet<usize>,
     /// What was read last.
     good: Option<Arc<Loaded>>,
     /// Why that is kept though something else is there now.
@@ -69,8 +71,8 @@ impl Changes {
         let armed = Armed::new(noticed.clone(), wake);
         let now = Instant::now();
         let loader = Loader::new(Grammars::Embedded);
-        let (good, stale, seen) = (None, None, None);
-        Self { paths, check, loader, noticed, armed, good, stale, look: now + LOOK, seen }
+        let (had, good, stale, seen) = (BTreeSet::new(), None, None, None);
+        Self { paths, check, loader, noticed, armed, had, good, stale, look: now + LOOK, seen }
     }
 
     /// Why the system cannot tell of changes, so that files are looked at from time to time.
@@ -120,7 +122,9 @@ impl Changes {
         let looked = settled.as_ref().is_some_and(|settled| settled.looked);
         if let Some(reason) = self.missing(&found) {
             // gone since the look: it may be back in a moment, and nobody may tell
-            if self.seen.take_if(|_| looked).is_some_and(|seen| !seen.is_empty()) {
+            let there: HashSet<&PathBuf> = found.manifests.iter().map(|m| &m.path).collect();
+            let seen = self.seen.take_if(|_| looked);
+            if seen.is_some_and(|seen| seen.keys().any(|path| !there.contains(path))) {
                 self.look_twice(now, None);
             }
             if self.stale.as_ref() == Some(&reason) {
@@ -141,6 +145,7 @@ impl Changes {
         if is_restless || !read.moving.is_empty() {
             self.look_twice(now, Some(since));
         }
+        self.had.extend(found.manifests.iter().map(|m| m.root));
         let was_stale = self.stale.take().is_some();
         match read.loaded {
             Some(mut loaded) => {
@@ -170,12 +175,15 @@ impl Changes {
         }
     }
 
-    /// Why what is there now does not count: nobody means to have nothing.
+    /// Why what is there now does not count: nobody means to have nothing, and a path by itself may be
+    /// a disk that is not mounted.
     fn missing(&self, found: &Found) -> Option<String> {
         self.good.as_ref()?;
-        let emptied = || "there are no manifests any more".to_owned();
-        let is_empty = found.manifests.is_empty() && self.loader.has_any();
-        found.unseen.clone().or_else(|| is_empty.then(emptied))
+        let has: BTreeSet<usize> = found.manifests.iter().map(|m| m.root).collect();
+        let emptied =
+            (1..).zip(&self.paths).find(|(n, _)| self.had.contains(n) && !has.contains(n));
+        let text = |path: &Path| format!("{}: there are no manifests any more", path.display());
+        found.unseen.clone().or_else(|| emptied.map(|(_, path)| text(path)))
     }
 
     /// Looks at all there is, to take what is still the same in a moment.
