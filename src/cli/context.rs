@@ -83,8 +83,7 @@ impl Context {
     /// The same for a command that changes hosts: each that is opened is locked.
     /// Another run is waited for that long.
     pub(crate) fn locking(&self, command: &'static str, wait: Duration) -> Self {
-        let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-        Self { locks: Some(Arc::new(Locks::new(runtime, command, wait))), ..self.clone() }
+        Self { locks: Some(Arc::new(Locks::new(command, wait))), ..self.clone() }
     }
 
     /// The host of a fleet that all this is about.

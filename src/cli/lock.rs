@@ -2,7 +2,7 @@
 
 use crate::diag::{Error, ErrorCode, ErrorDomain, Result, escape};
 use crate::drivers::Uri;
-use nix::unistd::geteuid;
+use nix::unistd::{Uid, geteuid};
 use sha2::{Digest as _, Sha256};
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Read as _, Write as _};
@@ -45,11 +45,15 @@ pub(crate) struct Locks {
 }
 
 impl Locks {
-    /// Locks in the system's directory for root, else in the user's own.
-    pub(crate) fn new(runtime: Option<PathBuf>, command: &'static str, wait: Duration) -> Self {
+    /// Locks in the system's directory for root, else in the user's own. Nothing in the environment
+    /// counts: a login and a job of cron have two, and keep each other out.
+    pub(crate) fn new(command: &'static str, wait: Duration) -> Self {
         let user = geteuid();
-        let first = if user.is_root() { Some(PathBuf::from("/run")) } else { runtime };
-        let last = std::env::temp_dir().join(format!("virt-{user}"));
+        let first = match user.is_root() {
+            true => Some(PathBuf::from("/run")),
+            false => runtime(Path::new("/run/user"), user),
+        };
+        let last = PathBuf::from(format!("/tmp/virt-{user}"));
         let directories = first.map(|d| d.join("virt")).into_iter().chain([last]).collect();
         Self { directories, command, wait }
     }
@@ -97,6 +101,13 @@ impl Locks {
             }
         }
     }
+}
+
+/// The directory that the system keeps for a user who is logged in, or lingers.
+fn runtime(below: &Path, user: Uid) -> Option<PathBuf> {
+    let directory = below.join(user.to_string());
+    let found = fs::symlink_metadata(&directory).ok()?;
+    (found.is_dir() && found.uid() == user.as_raw()).then_some(directory)
 }
 
 /// What tells hosts apart; `None` for one within this process.
@@ -193,5 +204,18 @@ mod tests {
         assert!(take("test:///default").unwrap().is_none());
         let error = take("test:///default?state=a.xml").unwrap_err();
         assert!(error.message.contains("of this user alone"), "{error}");
+    }
+
+    #[test]
+    fn the_users_directory_is_taken_if_it_is_there_and_theirs() {
+        let directory = tempfile::tempdir().unwrap();
+        let (below, user) = (directory.path(), geteuid());
+        let other = Uid::from_raw(user.as_raw() + 1);
+        assert_eq!(runtime(below, user), None);
+        let path = |of: Uid| below.join(of.to_string());
+        fs::create_dir(path(user)).unwrap();
+        std::os::unix::fs::symlink(path(user), path(other)).unwrap();
+        assert_eq!(runtime(below, user), Some(path(user)));
+        assert_eq!(runtime(below, other), None);
     }
 }

@@ -122,7 +122,7 @@ pub(crate) fn check_prune(
 ) -> Result<(), Failure> {
     let lacks = if !typed.prune {
         return Ok(());
-    } else if !paths.iter().all(|p| p.is_dir()) {
+    } else if paths.iter().any(|p| p.exists() && !p.is_dir()) {
         "--prune needs whole directories: with single files everything else of the set would go"
     } else if !loaded.set_is_named {
         "--prune needs a virt.toml that names the set: a directory's name may be another's too"

@@ -68,6 +68,8 @@ pub(super) struct Manifest {
     pub(super) format: Format,
     /// The nearest `virt.toml` at or above it, among [`Found::virt_tomls`].
     pub(super) nearest: Option<usize>,
+    /// Which of the given paths it was found by, counted from 1.
+    pub(super) root: usize,
 }
 
 /// What tells two versions of a file apart: where it is, its size, and when it and its inode were
@@ -228,7 +230,9 @@ impl Walk<'_> {
         } else if self.is_new(path, nearest) {
             let linked = linked || is_link(path);
             let (path, real, stamp) = (path.to_owned(), real(path), Stamp::of(meta));
-            self.found.manifests.push(Manifest { path, real, linked, stamp, format, nearest });
+            let root = self.roots;
+            let manifest = Manifest { path, real, linked, stamp, format, nearest, root };
+            self.found.manifests.push(manifest);
         }
     }
 

@@ -5,7 +5,7 @@ use super::files::{self, Found, Manifest, Stamp};
 use super::grammars::{Grammars, Validator};
 use super::load::{Loaded, put_together};
 use super::object::{Object, first_error, object};
-use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources};
+use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, Span};
 use std::collections::{BTreeSet, HashMap};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -32,6 +32,29 @@ struct Known {
     part: Part,
     /// The nearest `virt.toml` when it was last there.
     nearest: Option<usize>,
+    /// Whether it has named an object since it is there.
+    named: bool,
+    /// Whether somebody still writes to it.
+    open: bool,
+}
+
+impl Known {
+    /// Why what it names is not all that it is meant to name.
+    fn doubt(&self) -> Option<Diagnostic> {
+        let said = if self.open {
+            let text = "the file is not closed by who writes to it; nothing is pruned until then";
+            Diagnostic::warning("open-manifest", text)
+        } else if self.named && self.part.objects.is_empty() && self.part.complete {
+            let text =
+                "the file names no object any more; nothing is pruned as long as it is there";
+            Diagnostic::warning("emptied-manifest", text)
+                .hint("remove the file if what it named is to go")
+        } else {
+            return None;
+        };
+        let first = Span { source: self.source, start: 0, end: 0 };
+        Some(said.at(first))
+    }
 }
 
 /// What one manifest says by itself.
@@ -55,8 +78,9 @@ pub(super) struct Parts {
 impl Parts {
     fn take(&mut self, known: &Known) {
         let Known { part, nearest, .. } = known;
-        self.complete &= part.complete;
-        self.diagnostics.extend(part.diagnostics.iter().cloned());
+        let doubt = known.doubt();
+        self.complete &= part.complete && doubt.is_none();
+        self.diagnostics.extend(part.diagnostics.iter().cloned().chain(doubt));
         let objects = part.objects.iter().cloned();
         self.objects.extend(objects.map(|o| Object { directory: *nearest, ..o }));
     }
@@ -73,9 +97,21 @@ pub(super) struct Unsettled {
     pub(super) gone: bool,
     /// Files that were touched and are stable: they are read even if they look the same.
     pub(super) touched: BTreeSet<PathBuf>,
+    /// Files that somebody is known to write to, whether they are taken or not.
+    pub(super) writing: BTreeSet<PathBuf>,
+    /// Whether everything was seen to stay as it is for a moment.
+    pub(super) looked: bool,
+    /// Whether any are not the version that was there before, and nobody told of it.
+    pub(super) restless: bool,
 }
 
 impl Unsettled {
+    /// Whether a file is taken that may be written to as before; `None` if nothing new is known.
+    fn is_open(&self, manifest: &Manifest) -> Option<bool> {
+        let known = self.looked || self.touched.contains(&manifest.real);
+        (known && !self.has(manifest)).then(|| self.writing.contains(&manifest.real))
+    }
+
     fn has(&self, manifest: &Manifest) -> bool {
         let beside = || files::real(manifest.path.parent().unwrap_or(Path::new("")));
         self.files.contains(&manifest.real) || (self.links && !manifest.real.starts_with(beside()))
@@ -94,19 +130,18 @@ pub(super) struct Read {
 /// Which files there are, beside what is in the manifests.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Inventory {
-    manifests: Vec<(PathBuf, Option<usize>)>,
+    /// With those that are gone and still count.
+    manifests: BTreeSet<(PathBuf, Option<usize>)>,
     virt_tomls: Vec<(PathBuf, Option<Stamp>)>,
-    /// Manifests that are gone and still count.
-    kept: Vec<PathBuf>,
     complete: bool,
 }
 
 impl Inventory {
-    fn of(found: &Found, kept: Vec<PathBuf>, complete: bool) -> Self {
+    fn of(found: &Found, kept: &[(PathBuf, Option<usize>)], complete: bool) -> Self {
         let manifests = found.manifests.iter().map(|m| (m.path.clone(), m.nearest));
-        let virt_tomls = found.virt_tomls.iter().map(|v| (v.path.clone(), v.stamp));
-        let (manifests, virt_tomls) = (manifests.collect(), virt_tomls.collect());
-        Self { manifests, virt_tomls, kept, complete }
+        let manifests = manifests.chain(kept.iter().cloned()).collect();
+        let virt_tomls = found.virt_tomls.iter().map(|v| (v.path.clone(), v.stamp)).collect();
+        Self { manifests, virt_tomls, complete }
     }
 
     /// Whether a `virt.toml` came or went, so that their numbers mean something else.
@@ -123,6 +158,8 @@ struct Text {
     at: usize,
     source: SourceId,
     format: Format,
+    /// Whether the file has named an object before.
+    named: bool,
 }
 
 impl Loader {
@@ -136,9 +173,14 @@ impl Loader {
         self.owed = true;
     }
 
-    /// Whether any manifest is known.
-    pub(super) fn has_any(&self) -> bool {
-        !self.known.is_empty()
+    /// The version of a manifest that was read last.
+    pub(super) fn stamp(&self, path: &Path) -> Option<Stamp> {
+        self.known.get(path).map(|known| known.stamp)
+    }
+
+    /// The manifests that are known.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        self.known.keys()
     }
 
     /// Reads all that `paths` name as it is at one moment: while something of it changes it is read
@@ -212,15 +254,24 @@ impl Loader {
         for (text, part) in texts.iter().zip(read_all(&texts, &self.sources, &self.grammars)) {
             if let Some(manifest) = found.manifests.get(text.at) {
                 let (stamp, source, nearest) = (manifest.stamp, text.source, manifest.nearest);
-                self.known.insert(manifest.path.clone(), Known { stamp, source, part, nearest });
+                let named = text.named || !part.objects.is_empty();
+                let known = Known { stamp, source, part, nearest, named, open: false };
+                self.known.insert(manifest.path.clone(), known);
             }
         }
         // what could not be read may say something else each time
         changed |= !diagnostics.is_empty();
+        for manifest in &found.manifests {
+            let (known, open) = (self.known.get_mut(&manifest.path), unsettled.is_open(manifest));
+            if let (Some(known), Some(open)) = (known, open) {
+                changed |= known.open != open;
+                known.open = open;
+            }
+        }
         let mut parts = Parts { complete, diagnostics, ..Parts::default() };
         let kept = self.gather(found, unsettled.gone, &mut parts);
-        let inventory = Inventory::of(found, kept, parts.complete);
-        if !inventory.kept.is_empty() && inventory.is_renumbered(&self.inventory) {
+        let inventory = Inventory::of(found, &kept, parts.complete);
+        if !kept.is_empty() && inventory.is_renumbered(&self.inventory) {
             // it is not known which hosts those that are kept are for; this comes again when all is
             // settled
             self.owed |= changed;
@@ -234,7 +285,12 @@ impl Loader {
 
     /// Puts together what is known of each manifest. Those that are gone are forgotten, or they are
     /// added and named if they may be coming back.
-    fn gather(&mut self, found: &Found, keep_gone: bool, parts: &mut Parts) -> Vec<PathBuf> {
+    fn gather(
+        &mut self,
+        found: &Found,
+        keep_gone: bool,
+        parts: &mut Parts,
+    ) -> Vec<(PathBuf, Option<usize>)> {
         for manifest in &found.manifests {
             let Some(known) = self.known.get_mut(&manifest.path) else { continue };
             known.nearest = manifest.nearest;
@@ -249,8 +305,13 @@ impl Loader {
         if !keep_gone {
             gone.drain(..).for_each(|path| self.forget(&path));
         }
-        gone.iter().filter_map(|path| self.known.get(path)).for_each(|known| parts.take(known));
-        gone
+        let mut kept = Vec::new();
+        for path in gone {
+            let Some(known) = self.known.get(&path) else { continue };
+            parts.take(known);
+            kept.push((path, known.nearest));
+        }
+        kept
     }
 
     /// Whether a manifest was read already with just these bytes.
@@ -267,15 +328,16 @@ impl Loader {
     /// Takes the bytes of a manifest in. If they are no text, that is what is known of it.
     fn take_in(&mut self, at: usize, manifest: &Manifest, bytes: Vec<u8>) -> Option<Text> {
         let Manifest { path, stamp, format, nearest, .. } = manifest;
+        let named = self.known.get(path).is_some_and(|known| known.named);
         let mut diagnostics = Diagnostics::default();
         let mut taken = None;
         let add = |name, text| *taken.insert(self.source(path, name, text));
         if let Some(source) = files::text(path, bytes, add, &mut diagnostics) {
-            return Some(Text { at, source, format: *format });
+            return Some(Text { at, source, format: *format, named });
         }
         let source = taken.unwrap_or_else(|| self.source(path, String::new(), String::new()));
         let part = Part { objects: Vec::new(), diagnostics, complete: false };
-        let known = Known { stamp: *stamp, source, part, nearest: *nearest };
+        let known = Known { stamp: *stamp, source, part, nearest: *nearest, named, open: false };
         self.known.insert(path.clone(), known);
         None
     }

@@ -20,6 +20,8 @@ pub struct Options {
     pub prune: bool,
     /// How many may be pruned; `None` for a fifth of the set, at least one.
     pub max_prune: Option<usize>,
+    /// How many were pruned lately by whoever plans again and again: they count as well.
+    pub pruned_lately: usize,
     /// Whether objects that nobody owns are taken over.
     pub adopt: bool,
     /// Disruptive effects that were asked for, each by its word: allowing one allows no other.
@@ -43,6 +45,7 @@ impl Default for Options {
             host: None,
             prune: false,
             max_prune: None,
+            pruned_lately: 0,
             adopt: false,
             allow: BTreeSet::new(),
             only: BTreeSet::new(),

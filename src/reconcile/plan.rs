@@ -35,8 +35,9 @@ pub fn plan(
         decisions: Vec::new(),
         cards: aside::cards(observed),
     };
-    let orphans = p.orphans();
-    let pruned = p.pruned(&orphans);
+    let all = p.orphans();
+    let orphans: Vec<ResourceId> = all.iter().filter(|id| p.selected(id)).cloned().collect();
+    let pruned = p.pruned(&orphans, all.len());
     // a guest that goes too is not cut off
     let going: BTreeSet<&ResourceId> = options.delete.iter().chain(&pruned).collect();
     for cards in p.cards.values_mut() {
@@ -152,7 +153,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Objects of this set that no manifest names.
+    /// Objects of this set that no manifest names, whether they are selected or not.
     fn orphans(&self) -> Vec<ResourceId> {
         // where objects are deleted by name, no manifest was asked about the others
         if !self.options.delete.is_empty() {
@@ -172,13 +173,14 @@ impl<'a> Planner<'a> {
             .filter(|id| {
                 !self.desired.resources.contains_key(id) && !self.desired.held_back.contains_key(id)
             })
-            .filter(|id| self.selected(id) && !renamed.contains(id))
+            .filter(|id| !renamed.contains(id))
             .collect()
     }
 
-    /// Those of the orphans that are pruned.
-    fn pruned(&mut self, orphans: &[ResourceId]) -> Vec<ResourceId> {
-        let prune = self.options.prune && !orphans.is_empty() && self.may_prune(orphans);
+    /// Those of the selected orphans that are pruned. All that there are count: a set that is planned
+    /// for part by part is as large as it is.
+    fn pruned(&mut self, orphans: &[ResourceId], all: usize) -> Vec<ResourceId> {
+        let prune = self.options.prune && !orphans.is_empty() && self.may_prune(all);
         if prune { orphans.to_vec() } else { Vec::new() }
     }
 
@@ -220,17 +222,16 @@ impl<'a> Planner<'a> {
 
     /// Pruning never follows from a source that is empty or could not be read, and takes no more
     /// than a fifth of the set unless the number is given.
-    fn may_prune(&mut self, orphans: &[ResourceId]) -> bool {
+    fn may_prune(&mut self, orphans: usize) -> bool {
         let mine =
             |host: &&ObservedResource| mark_on(host).is_some_and(|m| m.set == self.desired.set);
-        let ours = self.observed.resources.values().filter(mine).count();
+        let lately = self.options.pruned_lately;
+        let ours = self.observed.resources.values().filter(mine).count() + lately;
+        let going = orphans + lately;
         let most = self.options.max_prune.unwrap_or((ours / 5).max(1));
         let refusal = if self.desired.resources.is_empty() {
             Some((
-                format!(
-                    "no manifest was found, and that never means to delete {} objects",
-                    orphans.len()
-                ),
+                format!("no manifest was found, and that never means to delete {orphans} objects"),
                 "virt delete removes objects by name".to_owned(),
             ))
         } else if !self.desired.complete {
@@ -238,13 +239,14 @@ impl<'a> Planner<'a> {
                 "some manifests could not be read, so what they name is not known".to_owned(),
                 "mend them first".to_owned(),
             ))
-        } else if orphans.len() > most {
+        } else if going > most {
+            let deleted =
+                if lately > 0 { "are deleted or were lately" } else { "would be deleted" };
             Some((
                 format!(
-                    "{} of {ours} objects of the set would be deleted; at most {most} are without being asked",
-                    orphans.len()
+                    "{going} of {ours} objects of the set {deleted}; at most {most} are without being asked"
                 ),
-                format!("pass --max-prune {}", orphans.len()),
+                format!("pass --max-prune {going}"),
             ))
         } else {
             None

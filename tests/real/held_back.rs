@@ -112,7 +112,14 @@ fn no_source_prunes_nothing(host: &Host) {
     refused(&[], "no manifest was found");
     refused(&["--max-prune", "10"], "no manifest was found");
     // and a directory that is not there
-    let ran = host.run(&["apply", "missing", "--prune"], 64);
+    host.write("n1.xml", &network(1));
+    for (paths, exit) in [(&["missing"][..], 1), (&[".", "missing"], 5)] {
+        let ran = host.run(&[&["apply", "--prune", "--max-prune", "10"], paths].concat(), exit);
+        assert!(ran.stderr().contains("missing: error: the path cannot be read"), "{ran}");
+        assert_eq!(objects(host).len(), 10);
+    }
+    // a file is there, and is no directory
+    let ran = host.run(&["apply", "n1.xml", "--prune"], 64);
     assert!(ran.stderr().contains("whole directories"), "{ran}");
     assert_eq!(objects(host).len(), 10);
 }

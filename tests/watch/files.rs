@@ -3,6 +3,7 @@
 use super::{Place, domain, replace};
 use crate::support::{Needs, Watching, tool, trial, trial_if, virt};
 use libtest_mimic::Trial;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
@@ -17,10 +18,16 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("watch/files/f19_whatever_an_editor_does_is_one_change", editors),
         trial("watch/files/f20_a_config_map_is_exchanged_whole", config_map),
         trial("watch/files/f20_f22_what_vanishes_prunes_nothing", vanishes),
+        trial("watch/files/f20_f22_what_vanishes_of_two_prunes_nothing", one_of_two),
         trial("watch/files/f21_a_flood_of_events_is_one_rescan", flood),
+        trial_if(queue(), "watch/files/f21_a_queue_that_runs_over_is_one_rescan", overflow),
         trial("watch/files/f18_half_a_file_is_never_applied", half_written),
+        trial("watch/files/f18_half_a_file_deletes_nothing", half_of_two),
+        trial("watch/files/f18_what_names_nothing_any_more_deletes_nothing", emptied),
         trial("watch/files/f23_one_bad_file_holds_up_no_other", one_bad),
         trial("watch/files/what_comes_and_goes_in_new_directories", directories),
+        trial("watch/files/f20_a_directory_in_the_place_of_another_is_heard", replaced),
+        trial_if(unshare(), "watch/files/f18_who_is_told_nothing_looks_twice", told_nothing),
         trial_if(unshare(), "watch/files/f21_without_watches_it_looks_by_itself", without_watches),
     ]
 }
@@ -139,6 +146,33 @@ fn config_map() {
     }
 }
 
+/// What is said of a path that had manifests.
+const EMPTY: &str = "/manifests: there are no manifests any more";
+
+/// One of two paths is a disk that is not mounted any more.
+fn one_of_two() {
+    let (place, other) = (Place::new(&["web", "db"]), Place::new(&["app"]));
+    let path = other.manifests();
+    let path = path.to_str().unwrap();
+    let mut watching = place.watch(&["--prune", "--max-prune", "9", path]);
+    watching.reconciled("app");
+    fs::remove_file(other.manifests().join("app.toml")).unwrap();
+    fs::remove_file(other.manifests().join("virt.toml")).unwrap();
+    let told = watching.event("manifests", |_| true);
+    let why = told["stale"].as_str().unwrap();
+    assert!(why.starts_with(path) && why.ends_with(EMPTY), "{told:#}");
+    assert_eq!(told["resources"], 3);
+    place.write("db.toml", &domain("db", 131_072));
+    assert_eq!(watching.within(CALM), [] as [Value; 0]);
+    assert!(place.state().contains("<name>app</name>"));
+    // it is back, with less
+    other.write("more.toml", &domain("more", 65_536));
+    for (name, action) in [("db", "update"), ("more", "create"), ("app", "delete")] {
+        let told = watching.event("reconciled", |_| true);
+        assert!(name != told["name"] || told["action"] == action, "{told:#}");
+    }
+}
+
 fn vanishes() {
     let place = Place::new(&["web", "db"]);
     let mut watching = place.watch(&["--prune", "--max-prune", "99"]);
@@ -155,7 +189,8 @@ fn vanishes() {
     for name in ["web.toml", "db.toml"] {
         fs::rename(manifests.join(name), away.join(name)).unwrap();
     }
-    watching.event("manifests", |told| told["stale"] == "there are no manifests any more");
+    watching
+        .event("manifests", |told| told["stale"].as_str().is_some_and(|why| why.ends_with(EMPTY)));
     fs::rename(away.join("web.toml"), manifests.join("web.toml")).unwrap();
     // what is missing now is missing on purpose
     let told = watching.reconciled("db");
@@ -189,6 +224,78 @@ fn flood() {
     watching.reconciled("web");
 }
 
+/// How many events the system keeps for a process.
+fn queue_length() -> Option<usize> {
+    fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").ok()?.trim().parse().ok()
+}
+
+fn queue() -> Needs {
+    let works = queue_length().is_some_and(|length| length <= 100_000);
+    works.then_some(()).ok_or_else(|| "needs a queue of events that can be filled".to_owned())
+}
+
+fn overflow((): ()) {
+    let place = Place::new(&["web", "db"]);
+    let below = place.manifests().join("below");
+    fs::create_dir(&below).unwrap();
+    let mut watching = place.watch(&["--prune", "--max-prune", "9"]);
+    std::thread::sleep(CALM);
+    let manifests = place.manifests();
+    watching.signal(Signal::SIGSTOP);
+    // a creation, an opening, a change and a closing each
+    for i in 0..=queue_length().unwrap() / 4 {
+        fs::write(manifests.join(format!("{i}.txt")), "x").unwrap();
+    }
+    // of this nothing is told, nor that a directory is another one
+    place.write("web.toml", &domain("web", 131_072));
+    fs::remove_file(manifests.join("db.toml")).unwrap();
+    fs::remove_dir(&below).unwrap();
+    fs::create_dir(&below).unwrap();
+    let over = Instant::now();
+    watching.signal(Signal::SIGCONT);
+    for _ in 0..2 {
+        let told = watching.event("reconciled", |_| true);
+        let deed = if told["name"] == "web" { "update" } else { "delete" };
+        assert_eq!(told["action"], deed, "{told:#}");
+    }
+    assert!(over.elapsed() < Duration::from_secs(3), "{:?}", over.elapsed());
+    assert_eq!(watching.within(CALM), [] as [Value; 0]);
+    assert_eq!(watching.count("manifests"), 2, "at the start, and once after the flood");
+    // and it still hears, everywhere
+    let begun = Instant::now();
+    fs::write(below.join("new.toml"), domain("new", 65_536)).unwrap();
+    assert_eq!(watching.reconciled("new")["action"], "create");
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    place.is_in_sync();
+}
+
+/// Whether it has the number of the one before depends on the file system.
+fn replaced() {
+    let place = Place::new(&["web"]);
+    let below = place.manifests().join("below");
+    fs::create_dir(&below).unwrap();
+    fs::write(below.join("new.toml"), domain("new", 65_536)).unwrap();
+    let mut watching = place.watch(&["--prune", "--max-prune", "9"]);
+    for memory in [65_600, 65_700, 65_800] {
+        fs::remove_dir_all(&below).unwrap();
+        fs::create_dir(&below).unwrap();
+        fs::write(below.join("new.toml"), domain("new", memory)).unwrap();
+        assert_eq!(watching.reconciled("new")["action"], "update");
+        let begun = Instant::now();
+        fs::write(below.join("new.toml"), domain("new", memory + 1)).unwrap();
+        assert_eq!(watching.reconciled("new")["action"], "update");
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        // the directory itself goes and is back
+        fs::rename(&below, place.path("away")).unwrap();
+        fs::rename(place.path("away"), &below).unwrap();
+        assert_eq!(watching.within(CALM), [] as [Value; 0]);
+        let begun = Instant::now();
+        fs::write(below.join("new.toml"), domain("new", memory + 2)).unwrap();
+        assert_eq!(watching.reconciled("new")["action"], "update");
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    }
+}
+
 fn half_written() {
     let place = Place::new(&["web"]);
     let mut watching = place.watch(&[]);
@@ -216,6 +323,64 @@ fn half_written() {
     let told = watching.reconciled("web");
     assert_eq!(told["fields"][0]["after"], "262144 KiB", "{told:#}");
     assert_eq!(watching.within(CALM), [] as [Value; 0]);
+}
+
+/// Of a file that stops between two domains the second is not gone.
+fn half_of_two() {
+    let place = Place::new(&[]);
+    let both = |memory: u32| domain("web", memory) + &domain("db", memory);
+    place.write("all.toml", &both(65_536));
+    let mut watching = place.watch(&["--prune", "--max-prune", "9"]);
+    let path = place.manifests().join("all.toml");
+    let second = domain("web", 131_072).len();
+    for make in [true, false] {
+        let whole = both(if make { 131_072 } else { 262_144 });
+        if make {
+            fs::remove_file(&path).unwrap();
+        }
+        let mut file = File::create(&path).unwrap();
+        for (at, byte) in (0..).zip(whole.as_bytes()) {
+            // longest where what is there is a manifest by itself
+            let long = at == 0 || at == second;
+            std::thread::sleep(Duration::from_millis(if long { 1_500 } else { 5 }));
+            file.write_all(&[*byte]).unwrap();
+        }
+        assert_eq!(watching.within(CALM), [] as [Value; 0], "it is not closed");
+        drop(file);
+        for name in ["db", "web"] {
+            assert_eq!(watching.reconciled(name)["action"], "update");
+        }
+        place.is_in_sync();
+    }
+    // one who does not go on is not waited for, but what is missing may still come
+    let mut file = File::create(&path).unwrap();
+    file.write_all(domain("web", 65_536).as_bytes()).unwrap();
+    let told = watching.event_of(&["reconciled", "not-pruned"]);
+    let other = watching.event_of(&["reconciled", "not-pruned"]);
+    let told = if told["event"] == "reconciled" { told } else { other };
+    assert_eq!((&told["name"], &told["action"]), (&"web".into(), &"update".into()), "{told:#}");
+    assert!(place.state().contains("<name>db</name>"));
+    file.write_all(domain("db", 65_536).as_bytes()).unwrap();
+    drop(file);
+    assert_eq!(watching.reconciled("db")["action"], "update");
+    // what is closed is meant
+    fs::write(&path, domain("web", 65_536)).unwrap();
+    assert_eq!(watching.reconciled("db")["action"], "delete");
+}
+
+fn emptied() {
+    let place = Place::new(&["web", "db"]);
+    let mut watching = place.watch(&["--prune", "--max-prune", "9"]);
+    place.write("db.toml", "");
+    let told = watching.event("not-pruned", |_| true);
+    assert!(told["reason"].as_str().unwrap().contains("could not be read"), "{told:#}");
+    place.write("db.toml", &domain("db", 131_072));
+    assert_eq!(watching.reconciled("db")["action"], "update");
+    place.write("db.toml", "# no more\n");
+    watching.event("not-pruned", |_| true);
+    assert_eq!(watching.count("reconciled"), 1);
+    fs::remove_file(place.manifests().join("db.toml")).unwrap();
+    assert_eq!(watching.reconciled("db")["action"], "delete");
 }
 
 fn one_bad() {
@@ -265,20 +430,60 @@ fn unshare() -> Needs {
     works.then_some(()).ok_or_else(|| "needs user namespaces".to_owned())
 }
 
-fn without_watches((): ()) {
-    let place = Place::new(&["web"]);
+/// Watches where the system has nothing to watch with.
+fn deaf(place: &Place, options: &[&str]) -> Watching {
     let mut command = Command::new("unshare");
     command.args(["--user", "--map-root-user", "sh", "-c"]);
     command.arg("echo 0 >/proc/sys/user/max_inotify_instances && exec \"$@\"").arg("sh");
     let (uri, manifests) = (place.uri(), place.manifests());
     let watch = virt(&["watch", "-o", "json", "-c", &uri, manifests.to_str().unwrap()]);
-    command.arg(watch.get_program()).args(watch.get_args());
-    let mut watching = Watching::run(command);
+    command.arg(watch.get_program()).args(watch.get_args()).args(options);
+    Watching::run(command)
+}
+
+fn without_watches((): ()) {
+    let place = Place::new(&["web"]);
+    let mut watching = deaf(&place, &[]);
     watching.event("polling", |_| true);
     watching.reconciled("web");
     // nobody tells it, and whoever asks need not wait for the next look
     place.write("web.toml", &domain("web", 131_072));
-    watching.signal(nix::sys::signal::Signal::SIGHUP);
+    watching.signal(Signal::SIGHUP);
     watching.reconciled("web");
+    place.is_in_sync();
+}
+
+/// Without events nobody knows who has a file open: it counts once it is the same twice.
+fn told_nothing((): ()) {
+    let place = Place::new(&["app"]);
+    let both = |memory: u32| domain("web", memory) + &domain("db", memory);
+    place.write("all.toml", &both(65_536));
+    let mut watching = deaf(&place, &["--prune", "--max-prune", "9"]);
+    for name in ["app", "db", "web"] {
+        watching.reconciled(name);
+    }
+    let whole = both(131_072);
+    let mut file = File::create(place.manifests().join("all.toml")).unwrap();
+    for (at, byte) in whole.bytes().enumerate() {
+        // whoever asks at any time
+        if at % 20 == 0 {
+            watching.signal(Signal::SIGHUP);
+        }
+        file.write_all(&[byte]).unwrap();
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    drop(file);
+    // what is gone for a moment is not gone
+    let away = place.path("all.toml");
+    fs::rename(place.manifests().join("all.toml"), &away).unwrap();
+    watching.signal(Signal::SIGHUP);
+    std::thread::sleep(Duration::from_millis(100));
+    fs::rename(&away, place.manifests().join("all.toml")).unwrap();
+    for name in ["db", "web"] {
+        let told = watching.reconciled(name);
+        assert_eq!(told["action"], "update", "{told:#}");
+        assert_eq!(told["fields"][0]["after"], "131072 KiB", "{told:#}");
+    }
+    assert_eq!(watching.count("manifests"), 2, "nothing was read in between");
     place.is_in_sync();
 }

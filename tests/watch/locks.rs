@@ -1,8 +1,9 @@
 //! Two runs on one host.
 
 use super::{Place, domain};
-use crate::support::{run, trial, virt};
+use crate::support::{Needs, run, tool, trial, trial_if, virt};
 use libtest_mimic::Trial;
+use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("watch/locks/f10_the_second_apply_is_told_who_has_the_host", second),
         trial("watch/locks/f29_a_lock_goes_with_its_holder", killed),
+        trial_if(unshare(), "watch/locks/f10_whatever_the_environment_is", environment),
         trial("watch/locks/a_watch_waits_its_turn", waits),
         trial("watch/locks/once_waits_as_apply_does", once),
     ]
@@ -21,7 +23,10 @@ struct Asking(Child);
 
 impl Asking {
     fn start(place: &Place) -> Self {
-        let mut command = apply(place);
+        Self::of(apply(place))
+    }
+
+    fn of(mut command: Command) -> Self {
         command.arg("--confirm").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut question = [0; 5];
@@ -56,6 +61,40 @@ fn second() {
     // to look is free
     run(virt(&["plan", "-c", &place.uri()]).arg(place.manifests())).expect(0);
     run(apply(&place).arg("--dry-run")).expect(0);
+}
+
+/// A user of whom the system knows nothing.
+const USER: &str = "54321";
+
+fn as_user(place: &Place) -> Command {
+    let mut command = Command::new("unshare");
+    let apply = apply(place);
+    command.args(["--user", "--map-user", USER]).arg(apply.get_program()).args(apply.get_args());
+    command
+}
+
+fn unshare() -> Needs {
+    tool("unshare")?;
+    let mapped = Command::new("unshare").args(["--user", "--map-user", USER, "true"]).status();
+    let works = mapped.is_ok_and(|status| status.success());
+    works.then_some(()).ok_or_else(|| "needs user namespaces".to_owned())
+}
+
+/// One is a job of cron, the other a shell.
+fn environment((): ()) {
+    let place = Place::new(&["web"]);
+    let mut command = as_user(&place);
+    command.env_remove("XDG_RUNTIME_DIR").env_remove("TMPDIR");
+    let first = Asking::of(command);
+    let mut command = as_user(&place);
+    for variable in ["XDG_RUNTIME_DIR", "TMPDIR"] {
+        command.env(variable, place.manifests());
+    }
+    let ran = run(&mut command).expect(5);
+    assert!(ran.stderr().contains(&format!("held by pid {} ", first.0.id())), "{ran}");
+    drop(first);
+    // of no consequence if others use it meanwhile
+    let _ = fs::remove_dir_all(format!("/tmp/virt-{USER}"));
 }
 
 fn killed() {

@@ -3,6 +3,7 @@
 mod files;
 mod locks;
 mod loops;
+mod pruning;
 mod service;
 
 use crate::support::{Watching, run, virt};
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    [files::trials(), locks::trials(), loops::trials(), service::trials()]
+    [files::trials(), locks::trials(), loops::trials(), pruning::trials(), service::trials()]
         .into_iter()
         .flatten()
         .collect()

@@ -3,9 +3,10 @@
 
 use super::settle::{Settle, Touch};
 use crate::manifest::files::is_passed_over;
-use notify::event::{AccessKind, AccessMode, ModifyKind};
+use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RenameMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,6 +20,8 @@ pub(super) struct Noticed(Arc<Mutex<Noted>>);
 pub(super) struct Noted {
     pub(super) settle: Settle,
     places: Places,
+    /// Directories that went, or got another name, since they were watched.
+    lost: BTreeSet<PathBuf>,
     /// Why the system cannot tell of all changes.
     pub(super) deaf: Option<String>,
 }
@@ -42,10 +45,28 @@ impl Places {
         (inside && counts) || self.directories.contains(path) || self.names.contains(path)
     }
 
+    /// Whether a path is, or leads to, a directory that is watched.
+    fn lead_through(&self, path: &Path) -> bool {
+        // what is below a path comes right behind it
+        let next = |set: &BTreeSet<PathBuf>| {
+            let mut from = set.range::<Path, _>((Bound::Included(path), Bound::Unbounded));
+            from.next().is_some_and(|next| next.starts_with(path))
+        };
+        next(&self.directories) || next(&self.names)
+    }
+
     /// What there is to watch.
     fn watched(&self) -> BTreeSet<&Path> {
         let parents = self.names.iter().filter_map(|name| name.parent());
         self.directories.iter().map(PathBuf::as_path).chain(parents).collect()
+    }
+}
+
+impl Noted {
+    /// These paths are gone from where they were, and the watches on them with them.
+    fn lose(&mut self, paths: &[PathBuf]) {
+        let lost = paths.iter().filter(|path| self.places.lead_through(path));
+        self.lost.extend(lost.cloned());
     }
 }
 
@@ -62,11 +83,14 @@ impl Noticed {
             Ok(event) => event,
             Err(e) => {
                 noted.deaf = Some(e.to_string());
+                noted.lost.insert(PathBuf::from("/"));
                 noted.settle.rescan(now);
                 return true;
             }
         };
         if event.need_rescan() {
+            // what was not told may be that directories went
+            noted.lost.insert(PathBuf::from("/"));
             noted.settle.rescan(now);
             return true;
         }
@@ -75,12 +99,31 @@ impl Noticed {
             // we read them ourselves
             EventKind::Access(_) => return false,
             EventKind::Modify(ModifyKind::Data(_)) => Touch::Written,
-            EventKind::Modify(_)
-            | EventKind::Create(_)
-            | EventKind::Remove(_)
-            | EventKind::Any
-            | EventKind::Other => Touch::Moved,
+            EventKind::Create(CreateKind::File) => match event.paths.first() {
+                Some(path) if is_open(path) => Touch::Made,
+                Some(_) | None => Touch::Replaced,
+            },
+            // it comes again with where it went, if that is known
+            EventKind::Modify(ModifyKind::Name(RenameMode::From)) => {
+                noted.lose(&event.paths);
+                Touch::Moved
+            }
+            EventKind::Remove(_) => {
+                noted.lose(&event.paths);
+                Touch::Replaced
+            }
+            EventKind::Create(_) | EventKind::Modify(ModifyKind::Name(_)) => Touch::Replaced,
+            EventKind::Modify(_) | EventKind::Any | EventKind::Other => Touch::Moved,
         };
+        if let (EventKind::Modify(ModifyKind::Name(RenameMode::Both)), [from, to]) =
+            (event.kind, event.paths.as_slice())
+        {
+            // each name was told by itself already
+            if noted.places.concern(from) && noted.places.concern(to) {
+                noted.settle.rename(from, to, now);
+            }
+            return true;
+        }
         let mut matters = false;
         for path in &event.paths {
             if noted.places.concern(path) {
@@ -90,6 +133,12 @@ impl Noticed {
         }
         matters
     }
+}
+
+/// Whether who made a file has it open to write, as far as that can be told: links and sockets are
+/// there at once, and nobody closes them.
+fn is_open(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|m| m.is_file() && m.nlink() == 1)
 }
 
 /// The directories that are watched.
@@ -132,9 +181,15 @@ impl Armed {
             }
         }
         // before the first event from there
-        self.noticed.lock().places = places;
+        let lost = {
+            let mut noted = self.noticed.lock();
+            noted.places = places;
+            std::mem::take(&mut noted.lost)
+        };
         self.directories.retain(|directory, identity| {
-            let stays = wanted.get(directory) == Some(identity);
+            // one that was made anew may have the number of the one before
+            let went = directory.ancestors().any(|above| lost.contains(above));
+            let stays = !went && wanted.get(directory) == Some(identity);
             if !stays {
                 // one that is gone has taken its watch along
                 let _ = watcher.unwatch(directory);

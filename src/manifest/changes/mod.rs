@@ -12,9 +12,9 @@ use super::load::Loaded;
 use super::loader::{Loader, Unsettled};
 use crate::diag::Diagnostics;
 use armed::{Armed, Noticed, Places};
-use settle::{Settled, Touch};
-use std::collections::{BTreeSet, HashMap};
-use std::path::PathBuf;
+use settle::{Settle, Settled};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -35,6 +35,8 @@ pub struct Changes {
     loader: Loader,
     noticed: Noticed,
     armed: Armed,
+    /// Which of the paths had manifests then, counted from 1.
+    had: BTreeSet<usize>,
     /// What was read last.
     good: Option<Arc<Loaded>>,
     /// Why that is kept though something else is there now.
@@ -68,10 +70,9 @@ impl Changes {
         let noticed = Noticed::default();
         let armed = Armed::new(noticed.clone(), wake);
         let now = Instant::now();
-        noticed.lock().settle.rescan(now);
         let loader = Loader::new(Grammars::Embedded);
-        let (good, stale, seen) = (None, None, None);
-        Self { paths, check, loader, noticed, armed, good, stale, look: now + LOOK, seen }
+        let (had, good, stale, seen) = (BTreeSet::new(), None, None, None);
+        Self { paths, check, loader, noticed, armed, had, good, stale, look: now + LOOK, seen }
     }
 
     /// Why the system cannot tell of changes, so that files are looked at from time to time.
@@ -93,8 +94,8 @@ impl Changes {
     pub fn first(&mut self) -> Reading {
         for _ in 0..ARM_MAX {
             let now = Instant::now();
-            self.noticed.lock().settle.take(now);
-            if let Some(reading) = self.read(Settled::default(), now) {
+            self.noticed.lock().settle = Settle::default();
+            if let Some(reading) = self.read(None, now) {
                 return reading;
             }
         }
@@ -103,31 +104,37 @@ impl Changes {
 
     /// Reads what has changed and is stable by now. `None` if manifests say what they said before.
     pub fn read_settled(&mut self, now: Instant) -> Option<Reading> {
-        if now >= self.look {
-            self.look = now + LOOK;
-            self.seen = Some(self.versions());
-            self.noticed.lock().settle.look(now);
+        let bulk = self.noticed.lock().settle.take_bulk(now);
+        if bulk.is_some() || now >= self.look {
+            self.look_twice(now, bulk);
         }
         let settled = {
             let mut noted = self.noticed.lock();
             noted.settle.due().filter(|due| *due <= now)?;
             noted.settle.take(now)
         };
-        self.read(settled, now)
+        self.read(Some(settled), now)
     }
 
-    fn read(&mut self, settled: Settled, now: Instant) -> Option<Reading> {
+    fn read(&mut self, settled: Option<Settled>, now: Instant) -> Option<Reading> {
         let (found, said) = self.find();
+        let since = settled.as_ref().and_then(|settled| settled.since).unwrap_or(now);
+        let looked = settled.as_ref().is_some_and(|settled| settled.looked);
         if let Some(reason) = self.missing(&found) {
+            // gone since the look: it may be back in a moment, and nobody may tell
+            let there: HashSet<&PathBuf> = found.manifests.iter().map(|m| &m.path).collect();
+            let seen = self.seen.take_if(|_| looked);
+            if seen.is_some_and(|seen| seen.keys().any(|path| !there.contains(path))) {
+                self.look_twice(now, None);
+            }
             if self.stale.as_ref() == Some(&reason) {
                 return None;
             }
             self.stale = Some(reason);
-            return self.reading(settled.since.unwrap_or(now));
+            return self.reading(since);
         }
-        let restless = self.restless(&found, &settled);
-        let since = settled.since.unwrap_or(now);
-        let unsettled = unsettled(&found, settled, &restless);
+        let unsettled = settled.map(|settled| self.unsettled(&found, settled)).unwrap_or_default();
+        let is_restless = unsettled.restless;
         let read = self.loader.load_found(&self.paths, &found, said, &unsettled);
         if links_moved(&found) {
             // some may be of the old and some of the new
@@ -135,9 +142,10 @@ impl Changes {
             self.noticed.lock().settle.rescan(now);
             return None;
         }
-        for path in read.moving.iter().chain(&restless) {
-            self.noticed.lock().settle.touch(path, Touch::Moved, now);
+        if is_restless || !read.moving.is_empty() {
+            self.look_twice(now, Some(since));
         }
+        self.had.extend(found.manifests.iter().map(|m| m.root));
         let was_stale = self.stale.take().is_some();
         match read.loaded {
             Some(mut loaded) => {
@@ -167,41 +175,69 @@ impl Changes {
         }
     }
 
-    /// Why what is there now does not count: nobody means to have nothing.
+    /// Why what is there now does not count: nobody means to have nothing, and a path by itself may be
+    /// a disk that is not mounted.
     fn missing(&self, found: &Found) -> Option<String> {
         self.good.as_ref()?;
-        let emptied = || "there are no manifests any more".to_owned();
-        let is_empty = found.manifests.is_empty() && self.loader.has_any();
-        found.unseen.clone().or_else(|| is_empty.then(emptied))
+        let has: BTreeSet<usize> = found.manifests.iter().map(|m| m.root).collect();
+        let emptied =
+            (1..).zip(&self.paths).find(|(n, _)| self.had.contains(n) && !has.contains(n));
+        let text = |path: &Path| format!("{}: there are no manifests any more", path.display());
+        found.unseen.clone().or_else(|| emptied.map(|(_, path)| text(path)))
     }
 
-    /// Files that are not the version that was there a moment ago, where nobody told of a change.
-    fn restless(&mut self, found: &Found, settled: &Settled) -> Vec<PathBuf> {
-        let Some(seen) = self.seen.take() else { return Vec::new() };
-        let moved = |m: &&files::Manifest| {
-            seen.get(&m.path) != Some(&m.stamp) && !settled.stable.contains(&m.real)
-        };
-        found.manifests.iter().filter(moved).map(|m| m.real.clone()).collect()
+    /// Looks at all there is, to take what is still the same in a moment.
+    fn look_twice(&mut self, now: Instant, since: Option<Instant>) {
+        self.look = now + LOOK;
+        if self.noticed.lock().settle.look(now, since) {
+            self.seen = Some(self.versions());
+        }
     }
 
     fn versions(&self) -> HashMap<PathBuf, Stamp> {
         let found = files::find(&self.paths, &mut Diagnostics::default());
         found.manifests.into_iter().map(|m| (m.path, m.stamp)).collect()
     }
+
+    /// What is taken as it was read last. While anything changes, what is gone may be about to come
+    /// back; and while something changes that is no manifest, what links lead to may be exchanged.
+    fn unsettled(&mut self, found: &Found, settled: Settled) -> Unsettled {
+        let Settled { stable, unstable, writing, looked, .. } = settled;
+        let reals: BTreeSet<&PathBuf> = found.manifests.iter().map(|m| &m.real).collect();
+        let links = unstable.iter().any(|path| !reals.contains(path));
+        let (mut files, mut gone, mut restless) = (unstable, false, false);
+        gone |= !files.is_empty();
+        // of other files nobody told anything: they are as they were read, or as they were a moment ago
+        let seen = self.seen.take_if(|_| looked);
+        let before = |path: &PathBuf| match &seen {
+            Some(seen) => seen.get(path).copied(),
+            None => self.loader.stamp(path),
+        };
+        for manifest in &found.manifests {
+            let told = stable.contains(&manifest.real) || files.contains(&manifest.real);
+            if !told && before(&manifest.path) != Some(manifest.stamp) {
+                files.insert(manifest.real.clone());
+                restless = true;
+            }
+        }
+        let there: HashSet<&PathBuf> = found.manifests.iter().map(|m| &m.path).collect();
+        let vanished = |path: &PathBuf| {
+            !there.contains(path) && !real_name(path).ancestors().any(|p| stable.contains(p))
+        };
+        let any_vanished = match &seen {
+            Some(seen) => seen.keys().any(vanished),
+            None => self.loader.paths().any(vanished),
+        };
+        gone |= any_vanished;
+        restless |= any_vanished;
+        Unsettled { files, links, gone, touched: stable, writing, looked, restless }
+    }
 }
 
-/// What is taken as it was read last. While anything changes, what is gone may be about to come
-/// back; and while something changes that is no manifest, what links lead to may be exchanged.
-fn unsettled(found: &Found, settled: Settled, restless: &[PathBuf]) -> Unsettled {
-    let Settled { stable, unstable, .. } = settled;
-    let gone = !unstable.is_empty();
-    let reals: BTreeSet<&PathBuf> = match gone {
-        true => found.manifests.iter().map(|m| &m.real).collect(),
-        false => BTreeSet::new(),
-    };
-    let links = unstable.iter().any(|path| !reals.contains(path));
-    let files = unstable.into_iter().chain(restless.iter().cloned()).collect();
-    Unsettled { files, links, gone, touched: stable }
+/// Where a file that is gone was, as events have it.
+fn real_name(path: &Path) -> PathBuf {
+    let parent = path.parent().map(files::real).unwrap_or_default();
+    path.file_name().map_or_else(|| parent.clone(), |name| parent.join(name))
 }
 
 /// Whether symbolic links lead elsewhere by now.

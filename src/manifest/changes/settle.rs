@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 /// How long a file is left alone before it is taken: editors and copies write in several goes.
 const STABLE: Duration = Duration::from_millis(250);
 
-/// How long a file is left alone that was written to and not closed yet: its writer may be slow. One
-/// who never closes it is not waited for any longer.
+/// How long a file is left alone that was opened to be written and not closed yet: its writer may be
+/// slow. One who never closes it is not waited for any longer.
 const OPEN: Duration = Duration::from_secs(5);
 
 /// After this the files that are stable are taken, though others go on changing.
@@ -23,11 +23,15 @@ const FILES: usize = 4096;
 /// What was done to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Touch {
+    /// Somebody made it, and has it open to write.
+    Made,
     /// It was written to, and is still open.
     Written,
     /// Its writer closed it.
     Closed,
-    /// It came, went, or got another name or mode.
+    /// Another one stands in its place, whole, or none.
+    Replaced,
+    /// It got another mode, or is on its way to another name.
     Moved,
 }
 
@@ -35,13 +39,15 @@ pub(super) enum Touch {
 #[derive(Debug, Default)]
 pub(super) struct Settle {
     files: BTreeMap<PathBuf, Change>,
-    /// When the first of them was noticed, or when some were taken last.
+    /// Files that somebody was seen to write to and not to close, whether they count yet or not.
+    writing: BTreeSet<PathBuf>,
+    /// When the first of the changes was noticed, or when some were taken last.
     first: Option<Instant>,
     last: Option<Instant>,
     /// Whether it is not known which files they are.
     bulk: bool,
-    /// When everything is looked at, beside the files that are known to change.
-    look: Option<Instant>,
+    /// When what there was at the last look is compared with what there is, and since when it changed.
+    look: Option<(Instant, Option<Instant>)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +69,10 @@ pub(super) struct Settled {
     pub(super) stable: BTreeSet<PathBuf>,
     /// Files that still change.
     pub(super) unstable: BTreeSet<PathBuf>,
+    /// Files that somebody writes to, whether that is waited for or not.
+    pub(super) writing: BTreeSet<PathBuf>,
+    /// Whether everything was looked at a moment ago, to be compared.
+    pub(super) looked: bool,
     /// When the last of what counts was noticed.
     pub(super) since: Option<Instant>,
 }
@@ -75,16 +85,43 @@ impl Settle {
         if self.bulk {
             return;
         }
-        if self.files.len() >= FILES && !self.files.contains_key(path) {
+        if self.files.len().max(self.writing.len()) >= FILES && !self.files.contains_key(path) {
             return self.rescan(now);
         }
-        let change = self.files.entry(path.to_owned()).or_insert(Change { at: now, open: false });
-        change.at = now;
-        match touch {
-            Touch::Written => change.open = true,
-            Touch::Closed => change.open = false,
-            Touch::Moved => {}
-        }
+        let open = match touch {
+            Touch::Written => {
+                self.writing.insert(path.to_owned());
+                true
+            }
+            Touch::Made => {
+                self.writing.remove(path);
+                true
+            }
+            Touch::Closed | Touch::Replaced => {
+                self.writing.remove(path);
+                false
+            }
+            Touch::Moved => {
+                let made = self.files.get(path).is_some_and(|change| change.open);
+                made || self.writing.contains(path)
+            }
+        };
+        self.files.insert(path.to_owned(), Change { at: now, open });
+    }
+
+    /// A file got another name; who writes to it goes on.
+    pub(super) fn rename(&mut self, from: &Path, to: &Path, now: Instant) {
+        let open = self.files.get(from).is_some_and(|change| change.open);
+        let written = self.writing.remove(from);
+        self.touch(from, Touch::Replaced, now);
+        let touch = if written {
+            Touch::Written
+        } else if open {
+            Touch::Made
+        } else {
+            Touch::Replaced
+        };
+        self.touch(to, touch, now);
     }
 
     /// Any file may have changed.
@@ -92,17 +129,34 @@ impl Settle {
         self.first.get_or_insert(now);
         self.last = Some(now);
         self.bulk = true;
+        // who has closed what is not known either
         self.files.clear();
+        self.writing.clear();
+        self.look = None;
     }
 
-    /// Everything is to be looked at once what is there now had time to settle.
-    pub(super) fn look(&mut self, now: Instant) {
-        self.look = Some(now + STABLE);
+    /// Whether everything is to be looked at since it is not known what changed; gives since when. That
+    /// is then seen to.
+    pub(super) fn take_bulk(&mut self, now: Instant) -> Option<Instant> {
+        let last =
+            self.last.filter(|_| self.bulk && self.changes_due().is_some_and(|d| d <= now))?;
+        (self.bulk, self.first, self.last) = (false, None, None);
+        Some(last)
+    }
+
+    /// Everything is looked at now, and once more when what there is had time to settle. `false` if
+    /// that is going to happen anyway.
+    pub(super) fn look(&mut self, now: Instant, since: Option<Instant>) -> bool {
+        let is_new = !self.bulk && self.look.is_none();
+        if is_new {
+            self.look = Some((now + STABLE, since));
+        }
+        is_new
     }
 
     /// When something will count, if nothing more happens.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.changes_due().into_iter().chain(self.look).min()
+        self.changes_due().into_iter().chain(self.look.map(|(due, _)| due)).min()
     }
 
     fn changes_due(&self) -> Option<Instant> {
@@ -120,16 +174,17 @@ impl Settle {
     pub(super) fn take(&mut self, now: Instant) -> Settled {
         let (stable, unstable): (BTreeMap<_, _>, BTreeMap<_, _>) =
             std::mem::take(&mut self.files).into_iter().partition(|(_, c)| c.stable_at() <= now);
-        let since = if self.bulk { self.last } else { stable.values().map(|c| c.at).max() };
+        let looked = self.look.take_if(|(due, _)| *due <= now);
+        let since = stable.values().map(|c| c.at).chain(looked.and_then(|(_, since)| since)).max();
         let settled = Settled {
             since,
+            looked: looked.is_some(),
             stable: stable.into_keys().collect(),
+            writing: self.writing.clone(),
             unstable: unstable.keys().cloned().collect(),
         };
         self.first = (!unstable.is_empty()).then_some(now);
         self.files = unstable;
-        self.bulk = false;
-        self.look = self.look.filter(|look| *look > now);
         settled
     }
 }
@@ -208,7 +263,7 @@ mod tests {
     #[test]
     fn a_look_at_everything_holds_up_no_change() {
         let (start, mut settle) = (Start(Instant::now()), Settle::default());
-        settle.look(start.at(0));
+        settle.look(start.at(0), None);
         settle.touch(Path::new("/a.toml"), Touch::Closed, start.at(100));
         assert_eq!(start.millis(settle.due()), Some(250));
         let settled = settle.take(start.at(250));
@@ -225,9 +280,48 @@ mod tests {
             assert!(i < 5_000 || due == u128::from(i / 10 + 250), "{i}: {due}");
         }
         assert_eq!(start.millis(settle.due()), Some(2_399 + 250));
-        let settled = settle.take(start.at(2_700));
+        assert_eq!(settle.take_bulk(start.at(2_648)), None);
+        let since = settle.take_bulk(start.at(2_649));
+        assert_eq!(start.millis(since), Some(2_399));
+        assert_eq!(settle.due(), None);
+        // what is there is looked at twice
+        settle.look(start.at(2_649), since);
+        assert_eq!(start.millis(settle.due()), Some(2_899));
+        let settled = settle.take(start.at(2_899));
         assert_eq!((settled.stable, settled.unstable), (set(&[]), set(&[])));
         assert_eq!(start.millis(settled.since), Some(2_399));
         assert_eq!(settle.due(), None);
+    }
+
+    #[test]
+    fn who_makes_a_file_is_waited_for_until_it_is_closed() {
+        let (start, mut settle) = (Start(Instant::now()), Settle::default());
+        let path = Path::new("/a.toml");
+        settle.touch(path, Touch::Made, start.at(0));
+        assert_eq!(start.millis(settle.due()), Some(5_000));
+        // a mode that is set meanwhile closes nothing
+        settle.touch(path, Touch::Moved, start.at(10));
+        assert_eq!(start.millis(settle.due()), Some(5_010));
+        settle.touch(path, Touch::Closed, start.at(20));
+        assert_eq!(start.millis(settle.due()), Some(270));
+    }
+
+    #[test]
+    fn who_is_not_waited_for_any_longer_still_writes() {
+        let (start, mut settle) = (Start(Instant::now()), Settle::default());
+        let (path, other) = (Path::new("/a.toml"), Path::new("/b.toml"));
+        settle.touch(path, Touch::Written, start.at(0));
+        assert_eq!(settle.take(start.at(5_000)).writing, set(&["/a.toml"]));
+        // under another name as well
+        settle.touch(path, Touch::Moved, start.at(6_000));
+        settle.touch(other, Touch::Replaced, start.at(6_000));
+        settle.rename(path, other, start.at(6_000));
+        let settled = settle.take(start.at(6_250));
+        assert_eq!((settled.stable, settled.writing), (set(&["/a.toml"]), set(&["/b.toml"])));
+        let settled = settle.take(start.at(11_000));
+        assert_eq!((settled.stable, settled.writing), (set(&["/b.toml"]), set(&["/b.toml"])));
+        settle.touch(other, Touch::Closed, start.at(12_000));
+        let settled = settle.take(start.at(12_250));
+        assert_eq!((settled.stable, settled.writing), (set(&["/b.toml"]), set(&[])));
     }
 }

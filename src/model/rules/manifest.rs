@@ -61,6 +61,13 @@ pub(super) const RULES: &[Rule] = &[
         "leave the UUID out",
         DEFINE,
     ),
+    Rule::new(
+        "emptied-manifest",
+        Warning,
+        "a file that named objects while it was watched, and names none now",
+        "remove the file if they are to go",
+        OURS,
+    ),
     Rule::new("encoding", Error, "a manifest that is not UTF-8", "save it as UTF-8", OURS),
     Rule::new("limit", Error, "more or larger manifests than are read", "split them", OURS),
     Rule::new(
@@ -82,6 +89,13 @@ pub(super) const RULES: &[Rule] = &[
         Error,
         "a path that is no manifest",
         "name an XML or a TOML file",
+        OURS,
+    ),
+    Rule::new(
+        "open-manifest",
+        Warning,
+        "a file that is watched and that its writer does not close",
+        "close it, or put a whole file in its place",
         OURS,
     ),
     Rule::new(

@@ -5,7 +5,7 @@ use super::board::Board;
 use super::connection::Connection;
 use super::inbox::{Inbox, Mail};
 use super::news::{News, Outcome, Surroundings, outcome};
-use super::planner::{Planned, Planner};
+use super::planner::{Planned, Planner, Pruned};
 use super::pulse::Pulse;
 use super::record::Record;
 use crate::diag::{Error, Result};
@@ -79,6 +79,7 @@ pub struct HostLoop {
     observed: Option<Observed>,
     /// Whether every object is planned for the next time, and not only what has changed.
     plan_all: bool,
+    pruned: Pruned,
     ended: Ended,
 }
 
@@ -115,6 +116,7 @@ impl HostLoop {
             was_lost: false,
             observed: None,
             plan_all: true,
+            pruned: Pruned::default(),
             ended: Ended::default(),
         }
     }
@@ -345,6 +347,7 @@ impl HostLoop {
             observed,
             capabilities: host.capabilities(),
             options: &options,
+            pruned: &self.pruned,
         };
         planner.plan(only, left_alone)
     }
@@ -387,6 +390,7 @@ impl HostLoop {
         let Some(host) = self.host.as_ref().filter(|_| !planned.plan.is_empty()) else {
             return self.told(&planned);
         };
+        self.pruned.note(&planned.plan, begun);
         let pulse = &self.pulse;
         let report = apply_until(
             &planned.plan,
@@ -478,5 +482,6 @@ impl HostLoop {
         let observed = self.observed.as_ref();
         self.record.stands(plan, gated, &self.desired, observed, &self.agenda);
         self.record.not_pruned(not_pruned.as_deref());
+        self.pruned.look_again(planned, &mut self.agenda, Instant::now());
     }
 }

@@ -1,13 +1,49 @@
 //! Plans for the part of a host that there is reason to plan for.
 
+use super::agenda::{Agenda, Cause};
 use crate::model::{Capabilities, Desired, Observed, ResourceId};
 use crate::reconcile::plan::plan;
-use crate::reconcile::{Options, Plan};
+use crate::reconcile::{Action, Options, Plan};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 /// Most times that a plan is made again without what it refuses: what depends on that may be refused
 /// in turn.
 const REFUSALS: usize = 8;
+
+/// How long what was pruned counts against the limit of what is: a directory that is taken away file
+/// by file is not to take the set along, one plan at a time. Who deletes on purpose waits so long, or
+/// says how many with `--max-prune`.
+const LATELY: Duration = Duration::from_secs(600);
+
+/// What was pruned lately.
+#[derive(Debug, Default)]
+pub(super) struct Pruned(BTreeMap<ResourceId, Instant>);
+
+impl Pruned {
+    /// What a plan deletes is about to go.
+    pub(super) fn note(&mut self, plan: &Plan, now: Instant) {
+        self.0.retain(|_, at| now.saturating_duration_since(*at) < LATELY);
+        let gone = plan.changes.iter().filter(|change| change.action == Action::Delete);
+        self.0.extend(gone.map(|change| (change.id.clone(), now)));
+    }
+
+    /// How many have gone and are not there again.
+    pub(super) fn count(&self, observed: &Observed, now: Instant) -> usize {
+        let lately = |at: &Instant| now.saturating_duration_since(*at) < LATELY;
+        let gone = |id: &ResourceId| !observed.resources.contains_key(id);
+        self.0.iter().filter(|(id, at)| lately(at) && gone(id)).count()
+    }
+
+    /// What is not pruned for now is looked at again when less counts.
+    pub(super) fn look_again(&self, planned: &Planned, agenda: &mut Agenda, now: Instant) {
+        let free = self.0.values().map(|at| *at + LATELY).filter(|free| *free > now).min();
+        let Some(free) = free.filter(|_| planned.not_pruned.is_some()) else { return };
+        for id in &planned.plan.orphans {
+            agenda.look_at(id.clone(), Cause::Retry, free);
+        }
+    }
+}
 
 /// What plans are made of.
 pub(super) struct Planner<'a> {
@@ -15,6 +51,7 @@ pub(super) struct Planner<'a> {
     pub(super) observed: &'a Observed,
     pub(super) capabilities: &'a Capabilities,
     pub(super) options: &'a Options,
+    pub(super) pruned: &'a Pruned,
 }
 
 /// A plan, and what is left out of it since it would be refused.
@@ -35,6 +72,7 @@ impl Planner<'_> {
     ) -> Option<Planned> {
         let observed = self.observed;
         let mut options = self.options.clone();
+        options.pruned_lately = self.pruned.count(observed, Instant::now());
         let everything = || {
             let wanted = self.desired.resources.keys();
             wanted.chain(observed.resources.keys()).cloned().collect::<BTreeSet<_>>()
