@@ -1,6 +1,7 @@
 //! `virt watch` on the built-in host: files, signals, locks, systemd.
 
 mod files;
+mod half;
 mod locks;
 mod pruning;
 mod service;
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    [files::trials(), locks::trials(), pruning::trials(), service::trials()]
+    [files::trials(), half::trials(), locks::trials(), pruning::trials(), service::trials()]
         .into_iter()
         .flatten()
         .collect()
