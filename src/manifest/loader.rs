@@ -178,6 +178,11 @@ impl Loader {
         self.known.get(path).map(|known| known.stamp)
     }
 
+    /// The `virt.toml`s that were there then, each with its version.
+    pub(super) fn virt_tomls(&self) -> impl Iterator<Item = (&PathBuf, Option<Stamp>)> {
+        self.inventory.virt_tomls.iter().map(|(path, stamp)| (path, *stamp))
+    }
+
     /// The manifests that are known.
     pub(super) fn paths(&self) -> impl Iterator<Item = &PathBuf> {
         self.known.keys()

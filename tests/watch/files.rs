@@ -5,7 +5,7 @@ use crate::support::{Needs, Watching, tool, trial, trial_if, virt};
 use libtest_mimic::Trial;
 use nix::sys::signal::Signal;
 use serde_json::Value;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -21,19 +21,15 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("watch/files/f20_f22_what_vanishes_of_two_prunes_nothing", one_of_two),
         trial("watch/files/f21_a_flood_of_events_is_one_rescan", flood),
         trial_if(queue(), "watch/files/f21_a_queue_that_runs_over_is_one_rescan", overflow),
-        trial("watch/files/f18_half_a_file_is_never_applied", half_written),
-        trial("watch/files/f18_half_a_file_deletes_nothing", half_of_two),
-        trial("watch/files/f18_what_names_nothing_any_more_deletes_nothing", emptied),
         trial("watch/files/f23_one_bad_file_holds_up_no_other", one_bad),
         trial("watch/files/what_comes_and_goes_in_new_directories", directories),
         trial("watch/files/f20_a_directory_in_the_place_of_another_is_heard", replaced),
-        trial_if(unshare(), "watch/files/f18_who_is_told_nothing_looks_twice", told_nothing),
         trial_if(unshare(), "watch/files/f21_without_watches_it_looks_by_itself", without_watches),
     ]
 }
 
 /// Long enough for anything that follows from a change to show.
-const CALM: Duration = Duration::from_millis(1_000);
+pub(super) const CALM: Duration = Duration::from_millis(1_000);
 
 #[track_caller]
 fn count(events: &[Value], event: &str) -> usize {
@@ -296,93 +292,6 @@ fn replaced() {
     }
 }
 
-fn half_written() {
-    let place = Place::new(&["web"]);
-    let mut watching = place.watch(&[]);
-    let path = place.manifests().join("web.toml");
-    let pause = || std::thread::sleep(Duration::from_millis(5));
-    // some of the halves are manifests, too: memory = 1
-    let whole = domain("web", 131_072);
-    let mut file = File::create(&path).unwrap();
-    for byte in whole.as_bytes() {
-        file.write_all(&[*byte]).unwrap();
-        pause();
-    }
-    // written, and not closed
-    assert_eq!(watching.within(CALM), [] as [Value; 0]);
-    drop(file);
-    let told = watching.reconciled("web");
-    assert_eq!(told["fields"][0]["after"], "131072 KiB", "{told:#}");
-    // closed after each byte
-    let whole = domain("web", 262_144);
-    File::create(&path).unwrap();
-    for byte in whole.as_bytes() {
-        OpenOptions::new().append(true).open(&path).unwrap().write_all(&[*byte]).unwrap();
-        pause();
-    }
-    let told = watching.reconciled("web");
-    assert_eq!(told["fields"][0]["after"], "262144 KiB", "{told:#}");
-    assert_eq!(watching.within(CALM), [] as [Value; 0]);
-}
-
-/// Of a file that stops between two domains the second is not gone.
-fn half_of_two() {
-    let place = Place::new(&[]);
-    let both = |memory: u32| domain("web", memory) + &domain("db", memory);
-    place.write("all.toml", &both(65_536));
-    let mut watching = place.watch(&["--prune", "--max-prune", "9"]);
-    let path = place.manifests().join("all.toml");
-    let second = domain("web", 131_072).len();
-    for make in [true, false] {
-        let whole = both(if make { 131_072 } else { 262_144 });
-        if make {
-            fs::remove_file(&path).unwrap();
-        }
-        let mut file = File::create(&path).unwrap();
-        for (at, byte) in (0..).zip(whole.as_bytes()) {
-            // longest where what is there is a manifest by itself
-            let long = at == 0 || at == second;
-            std::thread::sleep(Duration::from_millis(if long { 1_500 } else { 5 }));
-            file.write_all(&[*byte]).unwrap();
-        }
-        assert_eq!(watching.within(CALM), [] as [Value; 0], "it is not closed");
-        drop(file);
-        for name in ["db", "web"] {
-            assert_eq!(watching.reconciled(name)["action"], "update");
-        }
-        place.is_in_sync();
-    }
-    // one who does not go on is not waited for, but what is missing may still come
-    let mut file = File::create(&path).unwrap();
-    file.write_all(domain("web", 65_536).as_bytes()).unwrap();
-    let told = watching.event_of(&["reconciled", "not-pruned"]);
-    let other = watching.event_of(&["reconciled", "not-pruned"]);
-    let told = if told["event"] == "reconciled" { told } else { other };
-    assert_eq!((&told["name"], &told["action"]), (&"web".into(), &"update".into()), "{told:#}");
-    assert!(place.state().contains("<name>db</name>"));
-    file.write_all(domain("db", 65_536).as_bytes()).unwrap();
-    drop(file);
-    assert_eq!(watching.reconciled("db")["action"], "update");
-    // what is closed is meant
-    fs::write(&path, domain("web", 65_536)).unwrap();
-    assert_eq!(watching.reconciled("db")["action"], "delete");
-}
-
-fn emptied() {
-    let place = Place::new(&["web", "db"]);
-    let mut watching = place.watch(&["--prune", "--max-prune", "9"]);
-    place.write("db.toml", "");
-    let told = watching.event("not-pruned", |_| true);
-    assert!(told["reason"].as_str().unwrap().contains("could not be read"), "{told:#}");
-    place.write("db.toml", &domain("db", 131_072));
-    assert_eq!(watching.reconciled("db")["action"], "update");
-    place.write("db.toml", "# no more\n");
-    watching.event("not-pruned", |_| true);
-    assert_eq!(watching.count("reconciled"), 1);
-    fs::remove_file(place.manifests().join("db.toml")).unwrap();
-    assert_eq!(watching.reconciled("db")["action"], "delete");
-}
-
 fn one_bad() {
     let place = Place::new(&["web", "db", "app"]);
     place.write("app.toml", &(domain("app", 65_536) + "reconcile.depends_on = [\"domain/db\"]\n"));
@@ -423,7 +332,7 @@ fn directories() {
 }
 
 /// Whether a process may have limits of its own here.
-fn unshare() -> Needs {
+pub(super) fn unshare() -> Needs {
     tool("unshare")?;
     let limited = Command::new("unshare").args(["--user", "--map-root-user", "true"]).status();
     let works = limited.is_ok_and(|status| status.success());
@@ -431,7 +340,7 @@ fn unshare() -> Needs {
 }
 
 /// Watches where the system has nothing to watch with.
-fn deaf(place: &Place, options: &[&str]) -> Watching {
+pub(super) fn deaf(place: &Place, options: &[&str]) -> Watching {
     let mut command = Command::new("unshare");
     command.args(["--user", "--map-root-user", "sh", "-c"]);
     command.arg("echo 0 >/proc/sys/user/max_inotify_instances && exec \"$@\"").arg("sh");
@@ -450,40 +359,5 @@ fn without_watches((): ()) {
     place.write("web.toml", &domain("web", 131_072));
     watching.signal(Signal::SIGHUP);
     watching.reconciled("web");
-    place.is_in_sync();
-}
-
-/// Without events nobody knows who has a file open: it counts once it is the same twice.
-fn told_nothing((): ()) {
-    let place = Place::new(&["app"]);
-    let both = |memory: u32| domain("web", memory) + &domain("db", memory);
-    place.write("all.toml", &both(65_536));
-    let mut watching = deaf(&place, &["--prune", "--max-prune", "9"]);
-    for name in ["app", "db", "web"] {
-        watching.reconciled(name);
-    }
-    let whole = both(131_072);
-    let mut file = File::create(place.manifests().join("all.toml")).unwrap();
-    for (at, byte) in whole.bytes().enumerate() {
-        // whoever asks at any time
-        if at % 20 == 0 {
-            watching.signal(Signal::SIGHUP);
-        }
-        file.write_all(&[byte]).unwrap();
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    drop(file);
-    // what is gone for a moment is not gone
-    let away = place.path("all.toml");
-    fs::rename(place.manifests().join("all.toml"), &away).unwrap();
-    watching.signal(Signal::SIGHUP);
-    std::thread::sleep(Duration::from_millis(100));
-    fs::rename(&away, place.manifests().join("all.toml")).unwrap();
-    for name in ["db", "web"] {
-        let told = watching.reconciled(name);
-        assert_eq!(told["action"], "update", "{told:#}");
-        assert_eq!(told["fields"][0]["after"], "131072 KiB", "{told:#}");
-    }
-    assert_eq!(watching.count("manifests"), 2, "nothing was read in between");
     place.is_in_sync();
 }

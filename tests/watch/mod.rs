@@ -1,6 +1,7 @@
 //! `virt watch` on the built-in host: files, signals, locks, systemd.
 
 mod files;
+mod half;
 mod locks;
 mod loops;
 mod pruning;
@@ -13,10 +14,15 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    [files::trials(), locks::trials(), loops::trials(), pruning::trials(), service::trials()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let groups = [
+        files::trials(),
+        half::trials(),
+        locks::trials(),
+        loops::trials(),
+        pruning::trials(),
+        service::trials(),
+    ];
+    groups.into_iter().flatten().collect()
 }
 
 /// A built-in host, and a directory of manifests for it.

@@ -10,6 +10,7 @@ use super::files::{self, Found, Stamp};
 use super::grammars::Grammars;
 use super::load::Loaded;
 use super::loader::{Loader, Unsettled};
+use super::virt_toml::FILE;
 use crate::diag::Diagnostics;
 use armed::{Armed, Noticed, Places};
 use settle::{Settle, Settled};
@@ -35,6 +36,8 @@ pub struct Changes {
     loader: Loader,
     noticed: Noticed,
     armed: Armed,
+    /// Files that are stable and were not read, since a `virt.toml` was not.
+    held: BTreeSet<PathBuf>,
     /// Which of the paths had manifests then, counted from 1.
     had: BTreeSet<usize>,
     /// What was read last.
@@ -71,8 +74,9 @@ impl Changes {
         let armed = Armed::new(noticed.clone(), wake);
         let now = Instant::now();
         let loader = Loader::new(Grammars::Embedded);
-        let (had, good, stale, seen) = (BTreeSet::new(), None, None, None);
-        Self { paths, check, loader, noticed, armed, had, good, stale, look: now + LOOK, seen }
+        let (held, had) = (BTreeSet::new(), BTreeSet::new());
+        let (good, stale, seen, look) = (None, None, None, now + LOOK);
+        Self { paths, check, loader, noticed, armed, held, had, good, stale, look, seen }
     }
 
     /// Why the system cannot tell of changes, so that files are looked at from time to time.
@@ -116,7 +120,11 @@ impl Changes {
         self.read(Some(settled), now)
     }
 
-    fn read(&mut self, settled: Option<Settled>, now: Instant) -> Option<Reading> {
+    fn read(&mut self, mut settled: Option<Settled>, now: Instant) -> Option<Reading> {
+        let held = std::mem::take(&mut self.held);
+        if let Some(settled) = settled.as_mut().filter(|settled| !settled.looked) {
+            settled.stable.extend(held.into_iter().filter(|p| !settled.unstable.contains(p)));
+        }
         let (found, said) = self.find();
         let since = settled.as_ref().and_then(|settled| settled.since).unwrap_or(now);
         let looked = settled.as_ref().is_some_and(|settled| settled.looked);
@@ -124,7 +132,8 @@ impl Changes {
             // gone since the look: it may be back in a moment, and nobody may tell
             let there: HashSet<&PathBuf> = found.manifests.iter().map(|m| &m.path).collect();
             let seen = self.seen.take_if(|_| looked);
-            if seen.is_some_and(|seen| seen.keys().any(|path| !there.contains(path))) {
+            if seen.is_some_and(|seen| seen.keys().any(|p| !there.contains(p) && !is_virt_toml(p)))
+            {
                 self.look_twice(now, None);
             }
             if self.stale.as_ref() == Some(&reason) {
@@ -132,6 +141,25 @@ impl Changes {
             }
             self.stale = Some(reason);
             return self.reading(since);
+        }
+        if let Some(settled) = &settled {
+            let frame = self.frame(&found, settled);
+            if frame != Frame::Settled {
+                self.held.clone_from(&settled.stable);
+            }
+            match frame {
+                Frame::Settled => {}
+                Frame::Written => return None,
+                Frame::Open(reason) if self.stale.as_ref() == Some(&reason) => return None,
+                Frame::Open(reason) => {
+                    self.stale = Some(reason);
+                    return self.reading(since);
+                }
+                Frame::Restless => {
+                    self.look_twice(now, Some(since));
+                    return None;
+                }
+            }
         }
         let unsettled = settled.map(|settled| self.unsettled(&found, settled)).unwrap_or_default();
         let is_restless = unsettled.restless;
@@ -196,7 +224,38 @@ impl Changes {
 
     fn versions(&self) -> HashMap<PathBuf, Stamp> {
         let found = files::find(&self.paths, &mut Diagnostics::default());
-        found.manifests.into_iter().map(|m| (m.path, m.stamp)).collect()
+        let virt_tomls = found.virt_tomls.into_iter().filter_map(|v| Some((v.path, v.stamp?)));
+        found.manifests.into_iter().map(|m| (m.path, m.stamp)).chain(virt_tomls).collect()
+    }
+
+    /// Whether what all manifests are read by can be relied on. While any `virt.toml` is written
+    /// nothing is: half of one may name another set, another host or none.
+    fn frame(&self, found: &Found, settled: &Settled) -> Frame {
+        let there: HashMap<&PathBuf, Option<Stamp>> =
+            found.virt_tomls.iter().map(|v| (&v.path, v.stamp)).collect();
+        let known: HashMap<&PathBuf, Option<Stamp>> = self.loader.virt_tomls().collect();
+        let seen = self.seen.as_ref().filter(|_| settled.looked);
+        let paths: BTreeSet<&PathBuf> = there.keys().chain(known.keys()).copied().collect();
+        let mut frame = Frame::Settled;
+        for path in paths {
+            let real = there.get(path).map_or_else(|| real_name(path), |_| files::real(path));
+            let before = match seen {
+                Some(seen) => seen.get(path).copied(),
+                None => known.get(path).copied().flatten(),
+            };
+            if settled.unstable.contains(&real) {
+                return Frame::Written;
+            } else if settled.writing.contains(&real) {
+                let text = format!("{}: who writes to it does not close it", path.display());
+                frame = Frame::Open(text);
+            } else if !real.ancestors().any(|path| settled.stable.contains(path))
+                && before != there.get(path).copied().flatten()
+                && frame == Frame::Settled
+            {
+                frame = Frame::Restless;
+            }
+        }
+        frame
     }
 
     /// What is taken as it was read last. While anything changes, what is gone may be about to come
@@ -225,13 +284,30 @@ impl Changes {
             !there.contains(path) && !real_name(path).ancestors().any(|p| stable.contains(p))
         };
         let any_vanished = match &seen {
-            Some(seen) => seen.keys().any(vanished),
+            // what is no manifest was seen to by now
+            Some(seen) => seen.keys().filter(|path| !is_virt_toml(path)).any(vanished),
             None => self.loader.paths().any(vanished),
         };
         gone |= any_vanished;
         restless |= any_vanished;
         Unsettled { files, links, gone, touched: stable, writing, looked, restless }
     }
+}
+
+/// How far the files can be relied on that say what the manifests are for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Frame {
+    Settled,
+    /// One is being written, and its end is waited for.
+    Written,
+    /// The end of one was waited for too long.
+    Open(String),
+    /// One is not the version that was there before, and nobody told of it.
+    Restless,
+}
+
+fn is_virt_toml(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == FILE)
 }
 
 /// Where a file that is gone was, as events have it.

@@ -136,3 +136,36 @@ impl Planner<'_> {
         needs.iter().any(|n| left_alone.contains(n) && !self.observed.resources.contains_key(n))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+    use crate::model::Kind;
+
+    #[test]
+    fn what_was_pruned_counts_for_a_while_and_what_waits_is_looked_at_then() {
+        let start = Instant::now();
+        let (gone, waits) =
+            (ResourceId::new(Kind::Domain, "gone"), ResourceId::new(Kind::Domain, "waits"));
+        let pruned = Pruned([(gone, start)].into());
+        let later = start + LATELY;
+        let observed = Observed::default();
+        assert_eq!(pruned.count(&observed, later - Duration::from_secs(1)), 1);
+        assert_eq!(pruned.count(&observed, later), 0);
+        let plan = Plan { orphans: vec![waits.clone()], ..Plan::default() };
+        let not_pruned = Some("too many".to_owned());
+        let mut planned = Planned { plan, gated: BTreeMap::new(), not_pruned };
+        let mut agenda = Agenda::new(LATELY * 9, start);
+        agenda.take(start).unwrap();
+        pruned.look_again(&planned, &mut agenda, start);
+        assert_eq!(agenda.due(), later);
+        assert!(agenda.take(later).unwrap().objects.contains_key(&waits));
+        // once nothing counts any more there is nothing to wait for, nor is there without a refusal
+        pruned.look_again(&planned, &mut agenda, later);
+        planned.not_pruned = None;
+        pruned.look_again(&planned, &mut agenda, start);
+        assert!(agenda.due() > later);
+    }
+}
