@@ -34,6 +34,9 @@ const HUNG: Duration = Duration::from_secs(300);
 /// How long the loops have to finish the steps in hand when all is to end.
 const LAST: Duration = Duration::from_secs(5);
 
+/// How long somebody has to read what was printed last.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// How often it is looked at whether they have.
 const TICK: Duration = Duration::from_millis(20);
 
@@ -49,6 +52,16 @@ pub(crate) fn run(context: &Context, args: &WatchArgs) -> Run {
     // one that goes on comes again by itself
     let wait = if args.once { lock::WAIT } else { Duration::ZERO };
     let context = context.locking("watch", wait);
+    if args.once {
+        return watch(&context, args);
+    }
+    let (context, printer) = context.printing_aside();
+    let exit = watch(&context, args).unwrap_or_else(|failure| context.fail(&failure));
+    printer.finish(LAST_WORDS);
+    Ok(exit)
+}
+
+fn watch(context: &Context, args: &WatchArgs) -> Run {
     let (wake, woken) = sync_channel(1);
     let nudge = move || {
         // one that waits already says as much
@@ -66,7 +79,7 @@ pub(crate) fn run(context: &Context, args: &WatchArgs) -> Run {
     let first = changes.first();
     context.show(&first.loaded.diagnostics, &first.loaded.sources);
     check_prune(&args.paths, &args.options, &first.loaded)?;
-    let mut watch = Watch::new(&context, args, &first, stop)?;
+    let mut watch = Watch::new(context, args, &first, stop)?;
     if args.once {
         return watch.once(&first);
     }
