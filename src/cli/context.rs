@@ -5,6 +5,7 @@ use super::ask;
 use super::exit::{Exit, Failure};
 use super::lock::{self, HostLock, Locks};
 use super::output::{Output, Paint};
+use super::printer::Printer;
 use super::view::json;
 use crate::diag::{
     Diagnostics, Error, ErrorCode, ErrorDomain, Result, Severity, Sources, escape, render,
@@ -31,6 +32,8 @@ pub(crate) struct Context {
     kept: Option<Arc<Mutex<Vec<Piece>>>>,
     /// How hosts are locked, by a command that changes them.
     locks: Option<Arc<Locks>>,
+    /// What prints, where whoever says something must not wait for whoever reads it.
+    printer: Option<Arc<Printer>>,
 }
 
 /// Something printed: a result, or something said beside it.
@@ -38,6 +41,15 @@ pub(crate) struct Context {
 pub(crate) enum Piece {
     Result(String),
     Said(String),
+}
+
+impl Piece {
+    /// The text of it.
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Result(text) | Self::Said(text) => text,
+        }
+    }
 }
 
 /// Variables that name the host, the first that is set counts. The last two are libvirt's own.
@@ -64,6 +76,7 @@ impl Context {
             host: None,
             kept: None,
             locks: None,
+            printer: None,
         }
     }
 
@@ -77,6 +90,7 @@ impl Context {
             host: Some(name.to_owned()),
             kept: keep.then(Arc::default),
             locks: self.locks.clone(),
+            printer: self.printer.clone(),
         }
     }
 
@@ -84,6 +98,16 @@ impl Context {
     /// Another run is waited for that long.
     pub(crate) fn locking(&self, command: &'static str, wait: Duration) -> Self {
         Self { locks: Some(Arc::new(Locks::new(command, wait))), ..self.clone() }
+    }
+
+    /// The same for a command that goes on whether or not somebody reads what it prints.
+    pub(crate) fn printing_aside(&self) -> (Self, Arc<Printer>) {
+        let direct = self.clone();
+        let printer = Printer::start(move |piece| match piece {
+            Piece::Result(text) => direct.result_or_nobody(&text),
+            Piece::Said(text) => direct.say(&text),
+        });
+        (Self { printer: Some(Arc::clone(&printer)), ..self.clone() }, printer)
     }
 
     /// The host of a fleet that all this is about.
@@ -140,13 +164,16 @@ impl Context {
         printed
     }
 
-    /// Keeps a piece for its turn, if that is what is done; else it comes back.
+    /// Keeps a piece for its turn or hands it on, if that is what is done; else it comes back.
     fn keep(&self, piece: Piece) -> Option<Piece> {
-        let Some(kept) = &self.kept else { return Some(piece) };
-        if matches!(&piece, Piece::Result(text) | Piece::Said(text) if text.is_empty()) {
+        if let Some(kept) = &self.kept {
+            if !piece.text().is_empty() {
+                kept.lock().unwrap_or_else(PoisonError::into_inner).push(piece);
+            }
             return None;
         }
-        kept.lock().unwrap_or_else(PoisonError::into_inner).push(piece);
+        let Some(printer) = &self.printer else { return Some(piece) };
+        printer.print(piece);
         None
     }
 
@@ -255,7 +282,7 @@ impl Context {
         match failure {
             Failure::Usage(text) => {
                 let head = self.output.paint_err(Paint::Red, "error:");
-                self.output.say(&format!("{head} {}\n", escape(text)));
+                self.say(&format!("{head} {}\n", escape(text)));
                 Exit::Usage
             }
             Failure::Operation(error) => {

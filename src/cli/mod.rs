@@ -23,6 +23,7 @@ mod output;
 mod pki;
 mod plan;
 mod pool;
+mod printer;
 mod rollback;
 mod schema;
 mod session;

@@ -3,16 +3,19 @@
 use super::{Place, domain};
 use crate::support::{Watching, run, trial, virt};
 use libtest_mimic::Trial;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use std::fs;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("watch/service/it_ends_on_sigterm_and_goes_on_on_sighup", signals),
+        trial("watch/service/nobody_has_to_read_what_it_prints", unread),
         trial("watch/service/drift_is_repaired_and_a_quarrel_is_slowed", drift),
         trial("watch/service/each_version_has_the_time_of_its_plan", versions),
         trial("watch/service/once_ends_as_apply_does", once),
@@ -31,6 +34,47 @@ fn signals() {
     place.write("web.toml", &domain("web", 131_072));
     watching.reconciled("web");
     assert!(watching.end() < Duration::from_secs(5));
+}
+
+/// Its output goes into a pipe that is full before all is told.
+fn unread() {
+    let place = Place::new(&[]);
+    let title = "a title that takes its room ".repeat(20);
+    let big = |name: &str, memory| domain(name, memory) + &format!("title = \"{title}\"\n");
+    for number in 0..150 {
+        let name = format!("guest{number}");
+        place.write(&format!("{name}.toml"), &big(&name, 65_536));
+    }
+    let mut command = virt(&["watch", "-o", "json", "-c", &place.uri()]);
+    command.arg(place.manifests()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut watching = command.spawn().unwrap();
+    let _unread = watching.stdout.take().unwrap();
+    let until = |what: &str, is: &dyn Fn(&str) -> bool| {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !fs::read_to_string(place.path("state.xml")).is_ok_and(|state| is(&state)) {
+            assert!(Instant::now() < deadline, "{what}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    until("all guests", &|state| state.matches("<name>guest").count() == 150);
+    // two more rounds for the same guests, each with more to tell than a pipe holds
+    for memory in [131_072, 262_144] {
+        for number in 0..150 {
+            let name = format!("guest{number}");
+            place.write(&format!("{name}.toml"), &big(&name, memory));
+        }
+        until("a round", &|state| state.matches(&format!(">{memory}<")).count() >= 150);
+    }
+    let begun = Instant::now();
+    kill(Pid::from_raw(i32::try_from(watching.id()).unwrap()), Signal::SIGTERM).unwrap();
+    while watching.try_wait().unwrap().is_none() {
+        if begun.elapsed() > Duration::from_secs(6) {
+            watching.kill().unwrap();
+            watching.wait().unwrap();
+            panic!("it does not end");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 fn drift() {

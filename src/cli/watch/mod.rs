@@ -1,30 +1,34 @@
 //! `virt watch`: hosts are kept as the manifests say, on changed files, on drift, on a timer.
 
+mod around;
+mod hosts;
+mod reader;
+
 use super::args::WatchArgs;
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
 use super::fleet;
-use super::lock::{self, HostLock};
+use super::lock;
 use super::pool;
 use super::session::{check_prune, options};
 use super::signals::stop_or_run_on_signal;
 use super::systemd::Systemd;
 use super::view::watch as view;
 use crate::daemon;
-use crate::diag::{Diagnostics, Error, ErrorCode, ErrorDomain, Result};
-use crate::drivers::{self, Driver, Stop, Uri};
-use crate::manifest::{Changes, Loaded, Reading};
-use crate::model::{Desired, HostPattern};
+use crate::diag::{Diagnostics, Error, ErrorCode, ErrorDomain};
+use crate::drivers::Stop;
+use crate::manifest::{Loaded, Reading};
+use crate::model::HostPattern;
 use crate::reconcile::watch::{
-    Board, Condition, Ended, HostBoard, HostLoop, Inbox, Listening, News, Pulse, Settings, Sources,
-    Surroundings,
+    Board, Condition, Ended, HostBoard, HostLoop, Listening, Settings, Sources, Surroundings,
 };
+use around::{Around, Way};
+use hosts::{Hosts, Running, Wanted};
+use reader::{Heard, Reader};
 use std::collections::BTreeMap;
-use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 /// How long a host's loop may be at one step before it counts as hung: every call to a host has a
@@ -34,8 +38,11 @@ const HUNG: Duration = Duration::from_secs(300);
 /// How long the loops have to finish the steps in hand when all is to end.
 const LAST: Duration = Duration::from_secs(5);
 
-/// How often it is looked at whether they have.
-const TICK: Duration = Duration::from_millis(20);
+/// How long somebody has to read what was printed last.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Readings that may wait; who reads waits with those beyond that.
+const QUEUE: usize = 4;
 
 /// How often it is looked at how the loops are, and until they are ready.
 const LOOK: Duration = Duration::from_secs(5);
@@ -49,29 +56,57 @@ pub(crate) fn run(context: &Context, args: &WatchArgs) -> Run {
     // one that goes on comes again by itself
     let wait = if args.once { lock::WAIT } else { Duration::ZERO };
     let context = context.locking("watch", wait);
-    let (wake, woken) = sync_channel(1);
-    let nudge = move || {
-        // one that waits already says as much
-        let _ = wake.try_send(());
-    };
+    if args.once {
+        return watch(&context, args);
+    }
+    let (context, printer) = context.printing_aside();
+    let exit = watch(&context, args).unwrap_or_else(|failure| context.fail(&failure));
+    printer.finish(LAST_WORDS);
+    Ok(exit)
+}
+
+fn watch(context: &Context, args: &WatchArgs) -> Run {
+    let (sender, heard) = sync_channel(QUEUE);
     let asked = Arc::new(AtomicBool::new(false));
+    let reader = Reader::start(args.paths.clone(), fleet::check_uris, sender.clone());
     let stop = {
-        let (asked, nudge) = (Arc::clone(&asked), nudge.clone());
+        let asked = Arc::clone(&asked);
         stop_or_run_on_signal(move |now| {
-            asked.fetch_or(now, Ordering::SeqCst);
-            nudge();
+            if now {
+                asked.store(true, Ordering::SeqCst);
+                reader.look_now();
+            }
+            // a full queue wakes, too
+            let _ = sender.try_send(Heard::Signal);
         })?
     };
-    let mut changes = Changes::follow(args.paths.clone(), fleet::check_uris, nudge);
-    let first = changes.first();
+    let Some(first) = first(&heard, &stop)? else { return Ok(Exit::Done) };
     context.show(&first.loaded.diagnostics, &first.loaded.sources);
     check_prune(&args.paths, &args.options, &first.loaded)?;
-    let mut watch = Watch::new(&context, args, &first, stop)?;
+    let mut watch = Watch::new(context, args, &first, stop)?;
     if args.once {
         return watch.once(&first);
     }
-    watch.start(&first, changes.is_deaf())?;
-    watch.follow(&mut changes, &woken, &asked)
+    watch.start(&first)?;
+    watch.follow(&heard, &asked)
+}
+
+/// What manifests say at the start; `None` if a signal comes before they are read.
+fn first(heard: &Receiver<Heard>, stop: &Stop) -> Result<Option<Reading>, Failure> {
+    while !stop.is_stopped() {
+        match heard.recv() {
+            Ok(Heard::Read(reading)) => return Ok(Some(reading)),
+            Ok(Heard::Deaf(_) | Heard::Signal) => {}
+            Ok(Heard::Ended) | Err(_) => return Err(ended_by_itself("what reads manifests")),
+        }
+    }
+    Ok(None)
+}
+
+/// A thread panicked, and has said so.
+fn ended_by_itself(what: &str) -> Failure {
+    let text = format!("{what} ended by itself");
+    Error::new(ErrorCode::INTERNAL_ERROR, ErrorDomain::NONE, text).into()
 }
 
 /// All that is watched.
@@ -80,30 +115,12 @@ struct Watch<'a> {
     args: &'a WatchArgs,
     around: Arc<Around>,
     board: Arc<Mutex<Board>>,
-    hosts: BTreeMap<String, Running>,
+    hosts: Hosts,
     stop: Stop,
     systemd: Systemd,
     /// What was said of the manifests last.
     said: Diagnostics,
     is_ready: bool,
-}
-
-/// The loop of a host.
-struct Running {
-    uri: String,
-    inbox: Inbox,
-    pulse: Pulse,
-    stop: Stop,
-    thread: JoinHandle<()>,
-}
-
-/// A host and what it is to have.
-struct Wanted {
-    name: String,
-    /// Its name in `virt.toml`, if it has one.
-    label: Option<String>,
-    uri: String,
-    desired: Arc<Desired>,
 }
 
 impl<'a> Watch<'a> {
@@ -127,17 +144,13 @@ impl<'a> Watch<'a> {
             },
             hosts: BTreeMap::new(),
         };
-        let around = Around {
-            context: context.clone(),
-            loaded: Mutex::new(Arc::clone(&first.loaded)),
-            ways: Mutex::default(),
-        };
+        let around = Around::new(context.clone(), Arc::clone(&first.loaded));
         Ok(Self {
             context,
             args,
             around: Arc::new(around),
             board: Arc::new(Mutex::new(board)),
-            hosts: BTreeMap::new(),
+            hosts: Hosts::default(),
             stop,
             systemd: Systemd::from_environment(),
             said: first.loaded.diagnostics.clone(),
@@ -195,7 +208,7 @@ impl<'a> Watch<'a> {
         if loaded.desired.resources.is_empty() && has_errors {
             return Err(Failure::Shown);
         }
-        self.taken(first, None);
+        self.taken(first);
         let wanted = self.wanted(loaded)?;
         let by_process = |at: usize| wanted.get(at).is_some_and(|w| fleet::by_process(&w.uri));
         let lanes = pool::lanes(wanted.len(), by_process);
@@ -218,15 +231,12 @@ impl<'a> Watch<'a> {
     }
 
     /// Starts the loops.
-    fn start(&mut self, first: &Reading, deaf: Option<String>) -> Result<(), Failure> {
+    fn start(&mut self, first: &Reading) -> Result<(), Failure> {
         let wanted = self.wanted(&first.loaded)?;
         let hosts: Vec<String> = wanted.iter().map(|w| w.name.clone()).collect();
         let paths: Vec<String> = self.board().sources.paths.clone();
         view::started(self.context, &paths, &hosts, self.args.interval);
-        self.taken(first, deaf.as_deref());
-        if let Some(reason) = deaf {
-            view::polling(self.context, &reason);
-        }
+        self.taken(first);
         self.serve()?;
         self.run_hosts(wanted, Instant::now());
         Ok(())
@@ -245,13 +255,12 @@ impl<'a> Watch<'a> {
     }
 
     /// Takes note of manifests that were read.
-    fn taken(&mut self, reading: &Reading, deaf: Option<&str>) {
+    fn taken(&mut self, reading: &Reading) {
         let loaded = &reading.loaded;
         *self.around.loaded() = Arc::clone(loaded);
         let mut board = self.board();
         board.set.clone_from(&loaded.desired.set);
         let sources = &mut board.sources;
-        sources.listening = if deaf.is_some() { Listening::Polling } else { Listening::Notified };
         sources.stale.clone_from(&reading.stale);
         if reading.stale.is_none() {
             sources.loaded = SystemTime::now();
@@ -265,57 +274,64 @@ impl<'a> Watch<'a> {
 
     /// Has each host made what is wanted, and lets go of those of which nothing is.
     fn run_hosts(&mut self, wanted: Vec<Wanted>, since: Instant) {
-        let same = |name: &String, running: &Running| {
-            wanted.iter().any(|w| w.name == *name && w.uri == running.uri)
-        };
-        let gone: Vec<String> =
-            self.hosts.iter().filter(|(n, r)| !same(n, r)).map(|(n, _)| n.clone()).collect();
-        for name in gone {
-            if let Some(running) = self.hosts.remove(&name) {
-                running.end();
-                self.board().hosts.remove(&name);
-            }
+        for name in self.hosts.want(wanted, since) {
+            self.board().hosts.remove(&name);
         }
-        for wanted in wanted {
-            if let Some(running) = self.hosts.get(&wanted.name) {
-                running.inbox.desired(wanted.desired, since);
-                continue;
-            }
+        self.start_hosts();
+    }
+
+    /// Starts the loops that have nobody to wait for.
+    fn start_hosts(&mut self) {
+        for wanted in self.hosts.free(Instant::now()) {
             let stop = Stop::default();
             let host = self.host_loop(&wanted, stop.clone());
-            let (inbox, pulse) = (host.inbox(), host.pulse());
-            let thread = std::thread::spawn(move || host.run());
-            let running = Running { uri: wanted.uri, inbox, pulse, stop, thread };
-            self.hosts.insert(wanted.name, running);
+            let running = Running::new(wanted.uri, host.inbox(), host.pulse(), stop);
+            self.hosts.start(wanted.name, running, move || host.run());
         }
     }
 
-    /// Goes on until a signal comes.
-    fn follow(mut self, changes: &mut Changes, woken: &Receiver<()>, asked: &AtomicBool) -> Run {
-        let mut look = Instant::now();
-        while !self.stop.is_stopped() {
-            if asked.swap(false, Ordering::SeqCst) {
-                changes.look_now();
-                self.hosts.values().for_each(|host| host.inbox.now());
-            }
-            if let Some(reading) = changes.read_settled(Instant::now()) {
-                self.renew(&reading, changes.is_deaf().as_deref());
-            }
-            if Instant::now() >= look {
-                look = Instant::now() + self.look()?;
-            }
-            let until = changes.due().min(look);
-            // woken or not, it looks around
-            let _ = woken.recv_timeout(until.saturating_duration_since(Instant::now()));
-        }
+    /// Goes on until a signal comes, and has the steps in hand finished then.
+    fn follow(mut self, heard: &Receiver<Heard>, asked: &AtomicBool) -> Run {
+        let ended = self.go_on(heard, asked);
         self.systemd.stopping();
-        self.end();
+        self.hosts.end(LAST);
+        ended?;
         view::stopped(self.context);
         Ok(Exit::Done)
     }
 
+    fn go_on(&mut self, heard: &Receiver<Heard>, asked: &AtomicBool) -> Result<(), Failure> {
+        let mut look = Instant::now();
+        while !self.stop.is_stopped() {
+            if asked.swap(false, Ordering::SeqCst) {
+                self.hosts.now();
+            }
+            self.start_hosts();
+            if Instant::now() >= look {
+                look = Instant::now() + self.look()?;
+            }
+            // whatever it hears, or nothing, it looks around
+            match heard.recv_timeout(look.saturating_duration_since(Instant::now())) {
+                Ok(Heard::Read(reading)) => self.renew(&reading),
+                Ok(Heard::Deaf(reason)) => self.deaf(reason.as_deref()),
+                Ok(Heard::Ended) => return Err(ended_by_itself("what reads manifests")),
+                Ok(Heard::Signal) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes of files are noticed another way from now on.
+    fn deaf(&self, reason: Option<&str>) {
+        let listening = if reason.is_some() { Listening::Polling } else { Listening::Notified };
+        self.board().sources.listening = listening;
+        if let Some(reason) = reason {
+            view::polling(self.context, reason);
+        }
+    }
+
     /// The manifests say something else.
-    fn renew(&mut self, reading: &Reading, deaf: Option<&str>) {
+    fn renew(&mut self, reading: &Reading) {
         let loaded = &reading.loaded;
         if reading.stale.is_none() {
             let mut new = Diagnostics::default();
@@ -324,7 +340,7 @@ impl<'a> Watch<'a> {
             self.context.show(&new, &loaded.sources);
             self.said = loaded.diagnostics.clone();
         }
-        self.taken(reading, deaf);
+        self.taken(reading);
         // that the paths are directories was settled at the start
         let named = check_prune(&[], &self.args.options, loaded);
         match named.and_then(|()| self.wanted(loaded)) {
@@ -338,44 +354,21 @@ impl<'a> Watch<'a> {
 
     /// Looks at how the loops are, and tells systemd; gives the time until the next look.
     fn look(&mut self) -> Result<Duration, Failure> {
-        if let Some((name, _)) = self.hosts.iter().find(|(_, host)| host.thread.is_finished()) {
-            // it panicked, and has said so
-            let text = format!("the loop of {name} ended by itself");
-            return Err(Error::new(ErrorCode::INTERNAL_ERROR, ErrorDomain::NONE, text).into());
+        if let Some(name) = self.hosts.panicked() {
+            return Err(ended_by_itself(&format!("the loop of {name}")));
         }
-        if !self.is_ready && self.hosts.values().all(|host| host.pulse.is_ready()) {
+        if !self.is_ready && self.hosts.are_ready() {
             self.is_ready = true;
             self.systemd.ready();
         }
-        if self.hosts.values().all(|host| host.pulse.beats(HUNG)) {
+        if self.hosts.hung(HUNG).is_empty() {
             self.systemd.alive();
         }
         let status = status(&self.board());
         self.systemd.status(status);
-        let pace = if self.is_ready { LOOK } else { LOOK_FIRST };
+        let calm = self.is_ready && !self.hosts.are_waiting();
+        let pace = if calm { LOOK } else { LOOK_FIRST };
         Ok(self.systemd.pace().map_or(pace, |most| most.min(pace)))
-    }
-
-    /// Lets the loops finish the steps in hand.
-    fn end(&mut self) {
-        let hosts = std::mem::take(&mut self.hosts);
-        for host in hosts.values() {
-            host.stop.stop();
-            host.inbox.wake();
-        }
-        let deadline = Instant::now() + LAST;
-        let running = || hosts.values().any(|host| !host.thread.is_finished());
-        while running() && Instant::now() < deadline {
-            std::thread::sleep(TICK);
-        }
-    }
-}
-
-impl Running {
-    /// Ends it without waiting for the step in hand.
-    fn end(self) {
-        self.stop.stop();
-        self.inbox.wake();
     }
 }
 
@@ -403,60 +396,109 @@ fn status(board: &Board) -> String {
     if parts.is_empty() { "nothing to keep".to_owned() } else { parts.join(", ") }
 }
 
-/// How a host is reached.
-#[derive(Clone, Debug)]
-struct Way {
-    uri: String,
-    label: Option<String>,
-}
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-/// What the loops need of the command line.
-#[derive(Debug)]
-struct Around {
-    context: Context,
-    /// The manifests, for the places in them.
-    loaded: Mutex<Arc<Loaded>>,
-    ways: Mutex<BTreeMap<String, Way>>,
-}
+    use super::super::args::{Cli, Command};
+    use super::*;
+    use crate::reconcile::watch::{Inbox, Pulse};
+    use clap::Parser as _;
+    use std::path::Path;
 
-impl Around {
-    fn loaded(&self) -> MutexGuard<'_, Arc<Loaded>> {
-        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whatever follows has followed by then.
+    const LATER: Duration = Duration::from_secs(20);
+
+    fn with_watch(test: impl FnOnce(Watch<'_>)) {
+        let cli = Cli::try_parse_from(["virt", "watch", "--quiet", "nowhere"]).unwrap();
+        let Command::Watch(args) = &cli.command else { panic!("{:?}", cli.command) };
+        let context = Context::new(&cli.global);
+        let first = Reading { loaded: Arc::default(), stale: None, since: Instant::now() };
+        test(Watch::new(&context, args, &first, Stop::default()).unwrap());
     }
 
-    fn ways(&self) -> MutexGuard<'_, BTreeMap<String, Way>> {
-        self.ways.lock().unwrap_or_else(PoisonError::into_inner)
+    fn start(watch: &mut Watch<'_>, name: &str, work: impl FnOnce(Stop) + Send + 'static) {
+        let stop = Stop::default();
+        let (inbox, pulse) = (Inbox::default(), Pulse::default());
+        let running = Running::new(String::new(), inbox, pulse, stop.clone());
+        watch.hosts.start(name.to_owned(), running, move || work(stop));
     }
 
-    fn uri(&self, host: &str) -> Result<Uri> {
-        let uri = self.ways().get(host).map(|way| way.uri.clone());
-        Uri::parse(&uri.unwrap_or_default())
+    #[test]
+    fn when_one_loop_panics_the_others_finish_their_steps() {
+        with_watch(|mut watch| {
+            let finished = Arc::new(AtomicBool::new(false));
+            let told = Arc::clone(&finished);
+            start(&mut watch, "good", move |stop| {
+                while !stop.wait(LATER) {}
+                std::thread::sleep(Duration::from_millis(300));
+                told.store(true, Ordering::SeqCst);
+            });
+            start(&mut watch, "bad", |_| panic!("as the test wants"));
+            let (_sender, heard) = sync_channel(QUEUE);
+            let ended = watch.follow(&heard, &AtomicBool::new(false));
+            assert!(
+                matches!(&ended, Err(Failure::Operation(e)) if e.message.contains("loop of bad"))
+            );
+            assert!(finished.load(Ordering::SeqCst));
+        });
     }
-}
 
-impl Surroundings for Around {
-    fn open(&self, host: &str) -> Result<Arc<dyn Driver>> {
-        let driver = drivers::open(&self.uri(host)?, &self.context.environment())?;
-        // an empty URI came to that
-        if let (Some(way), Some(chosen)) = (self.ways().get_mut(host), driver.uri())
-            && way.uri.is_empty()
-        {
-            chosen.clone_into(&mut way.uri);
+    #[test]
+    fn the_board_says_at_once_how_files_are_followed() {
+        with_watch(|watch| {
+            let (board, stop) = (Arc::clone(&watch.board), watch.stop.clone());
+            let (sender, heard) = sync_channel(QUEUE);
+            let asker = std::thread::spawn(move || {
+                let until = |listening| {
+                    let begun = Instant::now();
+                    while board.lock().unwrap().sources.listening != listening {
+                        assert!(begun.elapsed() < LATER);
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
+                };
+                sender.send(Heard::Deaf(Some("no more watches".to_owned()))).unwrap();
+                until(Listening::Polling);
+                sender.send(Heard::Deaf(None)).unwrap();
+                until(Listening::Notified);
+                stop.stop();
+                sender.send(Heard::Signal).unwrap();
+            });
+            assert!(matches!(watch.follow(&heard, &AtomicBool::new(false)), Ok(Exit::Done)));
+            asker.join().unwrap();
+        });
+    }
+
+    /// A file system that does not answer, so to say.
+    fn hang(_: &mut Loaded) {
+        std::thread::sleep(LATER * 10);
+    }
+
+    #[test]
+    fn a_signal_is_heard_while_manifests_are_read() {
+        let (sender, heard) = sync_channel(QUEUE);
+        let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests");
+        let _reader = Reader::start(vec![here], hang, sender.clone());
+        let (stop, begun) = (Stop::default(), Instant::now());
+        let of_thread = stop.clone();
+        let signal = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(50));
+            of_thread.stop();
+            sender.send(Heard::Signal).unwrap();
+        });
+        assert!(first(&heard, &stop).unwrap().is_none());
+        assert!(begun.elapsed() < LATER);
+        signal.join().unwrap();
+    }
+
+    #[test]
+    fn a_reader_that_panics_ends_the_watch() {
+        fn bad(_: &mut Loaded) {
+            panic!("as the test wants");
         }
-        Ok(Arc::from(driver))
-    }
-
-    fn lock(&self, host: &str) -> Result<Box<dyn Debug>> {
-        let lock: Option<HostLock> = self.context.lock(&self.uri(host)?)?;
-        Ok(Box::new(lock))
-    }
-
-    fn hear(&self, host: &str, news: &News<'_>) {
-        let label = self.ways().get(host).and_then(|way| way.label.clone());
-        let loaded = Arc::clone(&self.loaded());
-        match label {
-            Some(label) => view::news(&self.context.for_host(&label, false), news, &loaded),
-            None => view::news(&self.context, news, &loaded),
-        }
+        let (sender, heard) = sync_channel(QUEUE);
+        let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests");
+        let _reader = Reader::start(vec![here], bad, sender);
+        assert!(first(&heard, &Stop::default()).is_err());
     }
 }

@@ -1,0 +1,74 @@
+//! What the loops of hosts need of the command line: ways to hosts, their locks, and a voice.
+
+use crate::cli::context::Context;
+use crate::cli::lock::HostLock;
+use crate::cli::view::watch as view;
+use crate::diag::Result;
+use crate::drivers::{self, Driver, Uri};
+use crate::manifest::Loaded;
+use crate::reconcile::watch::{News, Surroundings};
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// How a host is reached.
+#[derive(Clone, Debug)]
+pub(super) struct Way {
+    pub(super) uri: String,
+    pub(super) label: Option<String>,
+}
+
+/// What the loops need of the command line.
+#[derive(Debug)]
+pub(super) struct Around {
+    context: Context,
+    /// The manifests, for the places in them.
+    loaded: Mutex<Arc<Loaded>>,
+    ways: Mutex<BTreeMap<String, Way>>,
+}
+
+impl Around {
+    pub(super) fn new(context: Context, loaded: Arc<Loaded>) -> Self {
+        Self { context, loaded: Mutex::new(loaded), ways: Mutex::default() }
+    }
+
+    pub(super) fn loaded(&self) -> MutexGuard<'_, Arc<Loaded>> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn ways(&self) -> MutexGuard<'_, BTreeMap<String, Way>> {
+        self.ways.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn uri(&self, host: &str) -> Result<Uri> {
+        let uri = self.ways().get(host).map(|way| way.uri.clone());
+        Uri::parse(&uri.unwrap_or_default())
+    }
+}
+
+impl Surroundings for Around {
+    fn open(&self, host: &str) -> Result<Arc<dyn Driver>> {
+        let driver = drivers::open(&self.uri(host)?, &self.context.environment())?;
+        // an empty URI came to that
+        if let (Some(way), Some(chosen)) = (self.ways().get_mut(host), driver.uri())
+            && way.uri.is_empty()
+        {
+            chosen.clone_into(&mut way.uri);
+        }
+        Ok(Arc::from(driver))
+    }
+
+    fn lock(&self, host: &str) -> Result<Box<dyn Debug>> {
+        let lock: Option<HostLock> = self.context.lock(&self.uri(host)?)?;
+        Ok(Box::new(lock))
+    }
+
+    fn hear(&self, host: &str, news: &News<'_>) {
+        let label = self.ways().get(host).and_then(|way| way.label.clone());
+        let loaded = Arc::clone(&self.loaded());
+        match label {
+            Some(label) => view::news(&self.context.for_host(&label, false), news, &loaded),
+            None => view::news(&self.context, news, &loaded),
+        }
+    }
+}
