@@ -93,7 +93,9 @@ pub(crate) fn restart(
     steps: Vec<DraftStep>,
 ) -> Vec<DraftStep> {
     let effect = Effect::NetworkRestart;
-    if cards.is_empty() || !can_move(network, capabilities) {
+    // one that stays down has nowhere to take them back to
+    let comes_up = steps.iter().any(|s| matches!(&s.action, StepAction::Call(Op::Create { .. })));
+    if cards.is_empty() || !comes_up || !can_move(network, capabilities) {
         return steps;
     }
     let aside = Aside::of(network);

@@ -1,0 +1,58 @@
+//! Networks under running guests: who is cut off by what, and what an interrupted restart leaves.
+
+use crate::support::site::{Site, converge, plan_for};
+use crate::support::trial;
+use libtest_mimic::Trial;
+use virt::drivers::{TestDriver, TestHost};
+use virt::model::Effect;
+use virt::reconcile::{Options, Plan};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![trial("faults/networks/stopped_under_guests_is_refused", stopped_under_guests)]
+}
+
+const NETWORK: &str = "<network><name>one</name>
+  <metadata><virt:reconcile xmlns:virt='urn:virt:reconcile:1' power='running'/></metadata>
+  <bridge name='virt-one' stp='on'/><ip address='10.9.0.1' prefix='24'/></network>";
+
+/// A guest with a card on the network and one on its bridge.
+const GUEST: &str = "<domain type='test'><name>g</name><memory unit='MiB'>64</memory>
+  <os><type>hvm</type></os><devices>
+    <interface type='network'><source network='one'/></interface>
+    <interface type='bridge'><source bridge='virt-one'/></interface>
+  </devices></domain>";
+
+/// A running guest on an active network.
+fn on_a_network() -> (TestDriver, Site) {
+    let driver = TestDriver::open(TestHost::Default, None).unwrap();
+    let site = Site::new(&[("one.xml", NETWORK), ("g.xml", GUEST)]);
+    assert!(converge(&driver, &site.load(), &Options::default()).1.is_done());
+    (driver, site)
+}
+
+fn allowed() -> Options {
+    Options { allow: [Effect::NetworkRestart].into(), ..Options::default() }
+}
+
+/// Each step as its object and its word.
+fn words(plan: &Plan) -> Vec<String> {
+    let word = |step: &virt::reconcile::Step| format!("{} {}", step.target.id, step.action.word());
+    plan.steps.iter().map(word).collect()
+}
+
+/// A network that is to go down, and stay down, has nowhere to take the cards back to.
+fn stopped_under_guests() {
+    let (driver, site) = on_a_network();
+    site.write("one.xml", &NETWORK.replace("'running'", "'stopped'"));
+    let plan = plan_for(&driver, &site.load(), &Options::default());
+    let said: Vec<&str> = plan.refusals.iter().map(|r| r.reason.as_str()).collect();
+    assert_eq!(said, ["running guests are on it: g"]);
+    let (plan, report) = converge(&driver, &site.load(), &allowed());
+    assert!(report.is_done() && plan.refusals.is_empty(), "{report:?}");
+    assert_eq!(words(&plan), ["network/one define", "network/one destroy"]);
+    let reasons = |plan: &Plan| plan.changes.iter().map(|c| c.reason.clone()).collect::<Vec<_>>();
+    assert!(reasons(&plan).contains(&"the manifest changed; cut off: g".to_owned()), "{plan:?}");
+    let again = plan_for(&driver, &site.load(), &Options::default());
+    assert!(again.is_empty());
+    assert_eq!(reasons(&again), ["in sync", "in sync"]);
+}
