@@ -111,7 +111,7 @@ pub(crate) fn restart(
     // an interrupted run may have made it
     let there = observed.resources.get(&aside.target.id);
     if there.is_none() {
-        let xml = write(&aside.definition(&network.id));
+        let xml = write(&aside.definition(&network.id, cards));
         all.push(call(&aside.target, Op::Define { xml }));
     }
     if there.is_none_or(|network| !network.state.is_active()) {
@@ -195,14 +195,22 @@ impl Aside {
         Self { target: Target { id, uuid }, bridge: format!("vaside{mark}") }
     }
 
-    fn definition(&self, home: &ResourceId) -> Element {
+    /// It has the portgroups that cards name, so that a card that is aside still says which is its
+    /// own, and they ask for nothing.
+    fn definition(&self, home: &ResourceId, cards: &[Card]) -> Element {
         let note = Element::named(Name::qualified(PREFIX, NAMESPACE, "aside"))
             .with_attr("of", home.name.clone());
-        Element::new("network")
+        let portgroup =
+            |card: &Card| Some(card.home.child("source")?.attr("portgroup")?.to_owned());
+        let portgroups: BTreeSet<String> = cards.iter().filter_map(portgroup).collect();
+        let network = Element::new("network")
             .with_child(Element::new("name").with_text(self.target.id.name.clone()))
             .with_child(Element::new("uuid").with_text(self.target.uuid.to_string()))
             .with_child(Element::new("metadata").with_child(note))
-            .with_child(Element::new("bridge").with_attr("name", self.bridge.clone()))
+            .with_child(Element::new("bridge").with_attr("name", self.bridge.clone()));
+        portgroups.into_iter().fold(network, |network, name| {
+            network.with_child(Element::new("portgroup").with_attr("name", name))
+        })
     }
 
     /// The card on this network.
@@ -211,10 +219,7 @@ impl Aside {
         let source = element.child_or_new("source");
         match card.home.attr("type") {
             Some("bridge") => source.set_attr("bridge", self.bridge.clone()),
-            _ => {
-                source.remove_attr("portgroup");
-                source.set_attr("network", self.target.id.name.clone());
-            }
+            _ => source.set_attr("network", self.target.id.name.clone()),
         }
         element
     }

@@ -1,24 +1,29 @@
 //! Networks under running guests: who is cut off by what, and what an interrupted restart leaves.
 
-use crate::support::site::{Site, converge, plan_for};
+use crate::support::site::{Site, converge, observe, plan_for, walk};
 use crate::support::trial;
 use libtest_mimic::Trial;
 use virt::drivers::{TestDriver, TestHost};
-use virt::model::Effect;
+use virt::model::{Effect, Kind, ResourceId};
 use virt::reconcile::{Options, Plan};
+use virt::xml::write_compact;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![trial("faults/networks/stopped_under_guests_is_refused", stopped_under_guests)]
+    vec![
+        trial("faults/networks/stopped_under_guests_is_refused", stopped_under_guests),
+        trial("faults/networks/a_card_comes_home_to_its_portgroup", portgroup),
+    ]
 }
 
 const NETWORK: &str = "<network><name>one</name>
   <metadata><virt:reconcile xmlns:virt='urn:virt:reconcile:1' power='running'/></metadata>
-  <bridge name='virt-one' stp='on'/><ip address='10.9.0.1' prefix='24'/></network>";
+  <bridge name='virt-one' stp='on'/><ip address='10.9.0.1' prefix='24'/>
+  <portgroup name='slow'/></network>";
 
 /// A guest with a card on the network and one on its bridge.
 const GUEST: &str = "<domain type='test'><name>g</name><memory unit='MiB'>64</memory>
   <os><type>hvm</type></os><devices>
-    <interface type='network'><source network='one'/></interface>
+    <interface type='network'><source network='one' portgroup='slow'/></interface>
     <interface type='bridge'><source bridge='virt-one'/></interface>
   </devices></domain>";
 
@@ -55,4 +60,41 @@ fn stopped_under_guests() {
     let again = plan_for(&driver, &site.load(), &Options::default());
     assert!(again.is_empty());
     assert_eq!(reasons(&again), ["in sync", "in sync"]);
+}
+
+/// A restart that is cut short once the network is down: its cards are aside, and the manifest is as
+/// it is to become.
+fn cut_short() -> (TestDriver, Site) {
+    let (driver, site) = on_a_network();
+    site.write("one.xml", &NETWORK.replace("stp='on'", "stp='off'"));
+    let mut plan = plan_for(&driver, &site.load(), &allowed());
+    let down = words(&plan).iter().position(|w| w == "network/one destroy").unwrap();
+    plan.steps.truncate(down + 1);
+    assert!(walk(&plan, &driver).is_done());
+    assert!(sources(&driver).iter().all(|source| source.contains("aside")));
+    (driver, site)
+}
+
+/// Where the cards of the running guest are.
+fn sources(driver: &TestDriver) -> Vec<String> {
+    let observed = observe(driver);
+    let guest = observed.resources.get(&ResourceId::new(Kind::Domain, "g")).unwrap();
+    let devices = guest.live.as_ref().unwrap().child("devices").unwrap();
+    let cards = devices.children_named("interface");
+    cards.map(|card| write_compact(card.child("source").unwrap())).collect()
+}
+
+fn are_home(driver: &TestDriver) {
+    let home = ["<source network='one' portgroup='slow'/>", "<source bridge='virt-one'/>"];
+    assert_eq!(sources(driver), home);
+    let observed = observe(driver);
+    let names: Vec<_> = observed.resources.keys().map(|id| id.name.as_str()).collect();
+    assert!(!names.iter().any(|name| name.contains("aside")), "{names:?}");
+}
+
+fn portgroup() {
+    let (driver, site) = cut_short();
+    let (plan, report) = converge(&driver, &site.load(), &Options::default());
+    assert!(report.is_done(), "{plan:?} {report:?}");
+    are_home(&driver);
 }
