@@ -133,15 +133,22 @@ fn can_move(network: &ObservedResource, capabilities: &Capabilities) -> bool {
 }
 
 /// What an interrupted restart has left: networks to put cards aside, with the cards that are still
-/// on them. They go home, if home is there, and the network goes.
+/// on them. They go home and the network goes, if home is selected, and is up once all else that is
+/// decided is done.
 pub(crate) fn left_behind(
     observed: &Observed,
     cards: &BTreeMap<String, Vec<Card>>,
+    decisions: &[Decision],
+    selected: impl Fn(&ResourceId) -> bool,
 ) -> Vec<Decision> {
     let networks = observed.resources.values().filter(|h| h.id.kind == Kind::Network);
     let left = networks.filter_map(|aside| Some((aside, home_of(aside)?)));
-    let left = left.filter(|(_, home)| {
-        observed.resources.contains_key(&ResourceId::new(Kind::Network, home.as_str()))
+    let left = left.filter(|(aside, home)| {
+        let home = ResourceId::new(Kind::Network, home.as_str());
+        let there = observed.resources.get(&home);
+        // a restart that is planned anew sees to them itself
+        let restarts = steps_of(decisions, &aside.id).next().is_some();
+        selected(&home) && !restarts && there.is_some_and(|home| will_be_up(home, decisions))
     });
     left.map(|(aside, home)| {
         let target = Target { id: aside.id.clone(), uuid: aside.uuid };
@@ -167,6 +174,22 @@ pub(crate) fn left_behind(
         Decision { change, steps, refusal: None }
     })
     .collect()
+}
+
+fn steps_of<'a>(
+    decisions: &'a [Decision],
+    id: &'a ResourceId,
+) -> impl Iterator<Item = &'a DraftStep> {
+    decisions.iter().flat_map(|d| &d.steps).filter(move |step| step.target.id == *id)
+}
+
+fn will_be_up(network: &ObservedResource, decisions: &[Decision]) -> bool {
+    let turns = steps_of(decisions, &network.id).filter_map(|step| match &step.action {
+        StepAction::Call(Op::Create { .. }) => Some(true),
+        StepAction::Call(Op::Destroy) => Some(false),
+        StepAction::Call(_) | StepAction::Wait { .. } => None,
+    });
+    turns.last().unwrap_or_else(|| network.state.is_active())
 }
 
 /// The network whose cards are put aside on this one.

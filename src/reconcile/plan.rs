@@ -110,14 +110,9 @@ impl<'a> Planner<'a> {
     /// Cards that an interrupted restart of their network has left aside go back, whoever's guests they
     /// are in.
     fn finish_restarts(&mut self) {
-        let left = aside::left_behind(self.observed, &self.cards);
-        // a restart that is planned anew sees to them itself
-        let steps = || self.decisions.iter().flat_map(|d| &d.steps);
-        let open = |id: &ResourceId| !steps().any(|step| step.target.id == *id);
-        let selected =
-            left.into_iter().filter(|d| self.selected(&d.change.id) && open(&d.change.id));
-        let selected: Vec<Decision> = selected.collect();
-        self.decisions.extend(selected);
+        let selected = |home: &ResourceId| self.selected(home);
+        let left = aside::left_behind(self.observed, &self.cards, &self.decisions, selected);
+        self.decisions.extend(left);
     }
 
     fn check_supported(&mut self, decision: &Decision) {

@@ -12,6 +12,8 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("faults/networks/stopped_under_guests_is_refused", stopped_under_guests),
         trial("faults/networks/a_card_comes_home_to_its_portgroup", portgroup),
+        trial("faults/networks/home_is_up_before_cards_come_home", home_is_up_first),
+        trial("faults/networks/who_selects_home_selects_its_cards", selected_by_home),
     ]
 }
 
@@ -96,5 +98,31 @@ fn portgroup() {
     let (driver, site) = cut_short();
     let (plan, report) = converge(&driver, &site.load(), &Options::default());
     assert!(report.is_done(), "{plan:?} {report:?}");
+    are_home(&driver);
+}
+
+/// The manifests of another set, which do not bring the network up, leave the cards where they are.
+fn home_is_up_first() {
+    let (driver, site) = cut_short();
+    let network = NETWORK.replace("one", "two").replace("10.9", "10.8");
+    let other = Site::new(&[("virt.toml", "set = \"other\"\n"), ("two.xml", &network)]);
+    let (plan, report) = converge(&driver, &other.load(), &Options::default());
+    assert!(report.is_done());
+    assert_eq!(words(&plan), ["network/two define", "network/two create"]);
+    let id = ResourceId::new(Kind::Network, "one");
+    // somebody else brings it up
+    let mut plan = plan_for(&driver, &site.load(), &Options::default());
+    plan.steps.retain(|step| step.target.id == id);
+    plan.steps.iter_mut().for_each(|step| step.after.clear());
+    assert!(walk(&plan, &driver).is_done());
+    assert!(converge(&driver, &other.load(), &Options::default()).1.is_done());
+    are_home(&driver);
+}
+
+fn selected_by_home() {
+    let (driver, site) = cut_short();
+    let only = [ResourceId::new(Kind::Network, "one")].into();
+    let options = Options { only, ..Options::default() };
+    assert!(converge(&driver, &site.load(), &options).1.is_done());
     are_home(&driver);
 }
