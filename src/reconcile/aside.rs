@@ -17,6 +17,9 @@ use std::time::Duration;
 /// How long a network may take until the host says that it is active.
 const START: Duration = Duration::from_secs(30);
 
+/// The modes of forwarding in which libvirt makes a network's bridge.
+const BRIDGE_MODES: [&str; 4] = ["nat", "none", "open", "route"];
+
 /// A card of a running guest.
 #[derive(Clone, Debug)]
 pub(crate) struct Card {
@@ -29,9 +32,10 @@ pub(crate) struct Card {
 }
 
 /// Cards of running domains by the network they are on: those that name it, and those that are on its
-/// bridge. One that was put aside counts as at home.
+/// bridge. One that was put aside counts as at home. A network whose bridge or devices are the host's
+/// own has none: they stay as they are when it goes down.
 pub(crate) fn cards(observed: &Observed) -> BTreeMap<String, Vec<Card>> {
-    let networks = || observed.resources.values().filter(|h| h.id.kind == Kind::Network);
+    let networks = || observed.resources.values().filter(|h| makes_its_bridge(h));
     let names: BTreeMap<&str, &ObservedResource> =
         networks().map(|network| (network.id.name.as_str(), network)).collect();
     let bridges: BTreeMap<&str, &ObservedResource> =
@@ -72,6 +76,14 @@ pub(crate) fn cards(observed: &Observed) -> BTreeMap<String, Vec<Card>> {
 pub(crate) fn guests(cards: &[Card]) -> Vec<String> {
     let names: BTreeSet<&str> = cards.iter().map(|c| c.guest.id.name.as_str()).collect();
     names.into_iter().map(str::to_owned).collect()
+}
+
+/// Whether it is a network that comes and goes with a bridge of its own.
+fn makes_its_bridge(network: &ObservedResource) -> bool {
+    let definition = network.live.as_ref().or(network.persistent.as_ref());
+    let forward = definition.and_then(|d| d.child("forward"));
+    let mode = forward.map_or("none", |f| f.attr("mode").unwrap_or("nat"));
+    network.id.kind == Kind::Network && BRIDGE_MODES.contains(&mode)
 }
 
 fn bridge_of(network: &ObservedResource) -> Option<&str> {

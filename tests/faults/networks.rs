@@ -14,6 +14,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("faults/networks/a_card_comes_home_to_its_portgroup", portgroup),
         trial("faults/networks/home_is_up_before_cards_come_home", home_is_up_first),
         trial("faults/networks/who_selects_home_selects_its_cards", selected_by_home),
+        trial("faults/networks/on_the_hosts_own_bridge_cut_off_nobody", on_a_host_bridge),
     ]
 }
 
@@ -125,4 +126,25 @@ fn selected_by_home() {
     let options = Options { only, ..Options::default() };
     assert!(converge(&driver, &site.load(), &options).1.is_done());
     are_home(&driver);
+}
+
+/// A network that only names a bridge of the host leaves it alone when it goes down.
+fn on_a_host_bridge() {
+    let network = |more: &str| {
+        format!(
+            "<network><name>one</name><forward mode='bridge'/><bridge name='virt-one'/>{more}</network>"
+        )
+    };
+    let driver = TestDriver::open(TestHost::Default, None).unwrap();
+    let site = Site::new(&[("one.xml", &network("")), ("g.xml", GUEST)]);
+    assert!(converge(&driver, &site.load(), &Options::default()).1.is_done());
+    let before = sources(&driver);
+    site.write("one.xml", &network("<virtualport type='openvswitch'/>"));
+    let (plan, report) = converge(&driver, &site.load(), &Options::default());
+    assert!(report.is_done());
+    let restart = ["network/one define", "network/one destroy", "network/one create"];
+    assert_eq!(words(&plan), [&restart[..], &["network/one wait"]].concat());
+    assert_eq!(sources(&driver), before);
+    let again = plan_for(&driver, &site.load(), &Options::default());
+    assert!(again.is_empty() && !again.has_pending(), "{again:?}");
 }
