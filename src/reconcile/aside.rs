@@ -3,7 +3,7 @@
 //! nothing shows that it is lost; a card that is aside says so, so that an interrupted restart is
 //! finished by the next run.
 
-use super::changes::{Action, Otherwise, ResourceChange, StepAction, Until};
+use super::changes::{Action, Otherwise, ResourceChange, Step, StepAction, Until};
 use super::decide::{Decision, DraftStep};
 use crate::diag::Span;
 use crate::model::{
@@ -70,6 +70,25 @@ pub(crate) fn cards(observed: &Observed) -> BTreeMap<String, Vec<Card>> {
         }
     }
     cards
+}
+
+/// Who is on the networks that these steps take down: a guest that has joined since a plan was made
+/// was not in the mind of who allowed it.
+pub(crate) fn cut_off(observed: &Observed, steps: &[Step]) -> String {
+    let down = |s: &&Step| matches!(s.action, StepAction::Call(Op::Destroy));
+    let down = steps.iter().filter(down).map(|step| &step.target.id);
+    let down: BTreeSet<&ResourceId> = down.filter(|id| id.kind == Kind::Network).collect();
+    if down.is_empty() {
+        return String::new();
+    }
+    let cards = cards(observed);
+    let of = |id: &&ResourceId| cards.get(&id.name).into_iter().flatten();
+    let name = |card: &Card| {
+        let mac = card.home.child("mac").and_then(|mac| mac.attr("address"));
+        format!("{} {}\n", card.guest.id.name, mac.unwrap_or_default())
+    };
+    let names: BTreeSet<String> = down.iter().flat_map(of).map(name).collect();
+    names.into_iter().collect()
 }
 
 /// The guests of these cards, each once.

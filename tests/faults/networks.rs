@@ -5,7 +5,7 @@ use crate::support::trial;
 use libtest_mimic::Trial;
 use virt::drivers::{TestDriver, TestHost};
 use virt::model::{Effect, Kind, ResourceId};
-use virt::reconcile::{Options, Plan};
+use virt::reconcile::{Options, Plan, fingerprint};
 use virt::xml::write_compact;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -15,6 +15,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("faults/networks/home_is_up_before_cards_come_home", home_is_up_first),
         trial("faults/networks/who_selects_home_selects_its_cards", selected_by_home),
         trial("faults/networks/on_the_hosts_own_bridge_cut_off_nobody", on_a_host_bridge),
+        trial("faults/networks/who_joins_makes_a_plan_stale", who_joins),
     ]
 }
 
@@ -147,4 +148,24 @@ fn on_a_host_bridge() {
     assert_eq!(sources(&driver), before);
     let again = plan_for(&driver, &site.load(), &Options::default());
     assert!(again.is_empty() && !again.has_pending(), "{again:?}");
+}
+
+/// Who allows a restart has seen whom it cuts off.
+fn who_joins() {
+    let (driver, site) = on_a_network();
+    site.write("one.xml", &NETWORK.replace("stp='on'", "stp='off'"));
+    let plan = plan_for(&driver, &site.load(), &allowed());
+    assert_eq!(fingerprint(&observe(&driver), &plan.steps), plan.fingerprint);
+    let join = |name: &str, guest: &str| {
+        let guest = guest.replace("<name>g", &format!("<name>{name}"));
+        let other = Site::new(&[("virt.toml", "set = \"other\"\n"), ("g.xml", &guest)]);
+        assert!(converge(&driver, &other.load(), &Options::default()).1.is_done());
+    };
+    join(
+        "elsewhere",
+        &GUEST.replace("='one' portgroup='slow'", "='default'").replace("virt-one", "br0"),
+    );
+    assert_eq!(fingerprint(&observe(&driver), &plan.steps), plan.fingerprint);
+    join("joined", GUEST);
+    assert_ne!(fingerprint(&observe(&driver), &plan.steps), plan.fingerprint);
 }
