@@ -12,7 +12,6 @@ use crate::manifest::{self, Loaded};
 use crate::model::{Capabilities, Desired, Observed, ResourceId, Scope};
 use crate::reconcile::{Options, Plan, fingerprint, plan};
 use jiff::Timestamp;
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -267,8 +266,7 @@ impl Session {
 /// # Errors
 /// It has something else by now.
 pub(crate) fn still_fits(plan: &Plan, observed: &Observed) -> Result<()> {
-    let ids: BTreeSet<_> = plan.steps.iter().map(|s| &s.target.id).collect();
-    if fingerprint(observed, ids) == plan.fingerprint {
+    if fingerprint(observed, &plan.steps) == plan.fingerprint {
         return Ok(());
     }
     let text = "the host has moved on since the plan was made; nothing was changed";

@@ -3,7 +3,7 @@
 //! nothing shows that it is lost; a card that is aside says so, so that an interrupted restart is
 //! finished by the next run.
 
-use super::changes::{Action, Otherwise, ResourceChange, StepAction, Until};
+use super::changes::{Action, Otherwise, ResourceChange, Step, StepAction, Until};
 use super::decide::{Decision, DraftStep};
 use crate::diag::Span;
 use crate::model::{
@@ -17,6 +17,9 @@ use std::time::Duration;
 /// How long a network may take until the host says that it is active.
 const START: Duration = Duration::from_secs(30);
 
+/// The modes of forwarding in which libvirt makes a network's bridge.
+const BRIDGE_MODES: [&str; 4] = ["nat", "none", "open", "route"];
+
 /// A card of a running guest.
 #[derive(Clone, Debug)]
 pub(crate) struct Card {
@@ -29,9 +32,10 @@ pub(crate) struct Card {
 }
 
 /// Cards of running domains by the network they are on: those that name it, and those that are on its
-/// bridge. One that was put aside counts as at home.
+/// bridge. One that was put aside counts as at home. A network whose bridge or devices are the host's
+/// own has none: they stay as they are when it goes down.
 pub(crate) fn cards(observed: &Observed) -> BTreeMap<String, Vec<Card>> {
-    let networks = || observed.resources.values().filter(|h| h.id.kind == Kind::Network);
+    let networks = || observed.resources.values().filter(|h| makes_its_bridge(h));
     let names: BTreeMap<&str, &ObservedResource> =
         networks().map(|network| (network.id.name.as_str(), network)).collect();
     let bridges: BTreeMap<&str, &ObservedResource> =
@@ -68,10 +72,37 @@ pub(crate) fn cards(observed: &Observed) -> BTreeMap<String, Vec<Card>> {
     cards
 }
 
+/// Who is on the networks that these steps take down: a guest that has joined since a plan was made
+/// was not in the mind of who allowed it.
+pub(crate) fn cut_off(observed: &Observed, steps: &[Step]) -> String {
+    let down = |s: &&Step| matches!(s.action, StepAction::Call(Op::Destroy));
+    let down = steps.iter().filter(down).map(|step| &step.target.id);
+    let down: BTreeSet<&ResourceId> = down.filter(|id| id.kind == Kind::Network).collect();
+    if down.is_empty() {
+        return String::new();
+    }
+    let cards = cards(observed);
+    let of = |id: &&ResourceId| cards.get(&id.name).into_iter().flatten();
+    let name = |card: &Card| {
+        let mac = card.home.child("mac").and_then(|mac| mac.attr("address"));
+        format!("{} {}\n", card.guest.id.name, mac.unwrap_or_default())
+    };
+    let names: BTreeSet<String> = down.iter().flat_map(of).map(name).collect();
+    names.into_iter().collect()
+}
+
 /// The guests of these cards, each once.
 pub(crate) fn guests(cards: &[Card]) -> Vec<String> {
     let names: BTreeSet<&str> = cards.iter().map(|c| c.guest.id.name.as_str()).collect();
     names.into_iter().map(str::to_owned).collect()
+}
+
+/// Whether it is a network that comes and goes with a bridge of its own.
+fn makes_its_bridge(network: &ObservedResource) -> bool {
+    let definition = network.live.as_ref().or(network.persistent.as_ref());
+    let forward = definition.and_then(|d| d.child("forward"));
+    let mode = forward.map_or("none", |f| f.attr("mode").unwrap_or("nat"));
+    network.id.kind == Kind::Network && BRIDGE_MODES.contains(&mode)
 }
 
 fn bridge_of(network: &ObservedResource) -> Option<&str> {
@@ -93,7 +124,9 @@ pub(crate) fn restart(
     steps: Vec<DraftStep>,
 ) -> Vec<DraftStep> {
     let effect = Effect::NetworkRestart;
-    if cards.is_empty() || !can_move(network, capabilities) {
+    // one that stays down has nowhere to take them back to
+    let comes_up = steps.iter().any(|s| matches!(&s.action, StepAction::Call(Op::Create { .. })));
+    if cards.is_empty() || !comes_up || !can_move(network, capabilities) {
         return steps;
     }
     let aside = Aside::of(network);
@@ -109,7 +142,7 @@ pub(crate) fn restart(
     // an interrupted run may have made it
     let there = observed.resources.get(&aside.target.id);
     if there.is_none() {
-        let xml = write(&aside.definition(&network.id));
+        let xml = write(&aside.definition(&network.id, cards));
         all.push(call(&aside.target, Op::Define { xml }));
     }
     if there.is_none_or(|network| !network.state.is_active()) {
@@ -131,15 +164,22 @@ fn can_move(network: &ObservedResource, capabilities: &Capabilities) -> bool {
 }
 
 /// What an interrupted restart has left: networks to put cards aside, with the cards that are still
-/// on them. They go home, if home is there, and the network goes.
+/// on them. They go home and the network goes, if home is selected, and is up once all else that is
+/// decided is done.
 pub(crate) fn left_behind(
     observed: &Observed,
     cards: &BTreeMap<String, Vec<Card>>,
+    decisions: &[Decision],
+    selected: impl Fn(&ResourceId) -> bool,
 ) -> Vec<Decision> {
     let networks = observed.resources.values().filter(|h| h.id.kind == Kind::Network);
     let left = networks.filter_map(|aside| Some((aside, home_of(aside)?)));
-    let left = left.filter(|(_, home)| {
-        observed.resources.contains_key(&ResourceId::new(Kind::Network, home.as_str()))
+    let left = left.filter(|(aside, home)| {
+        let home = ResourceId::new(Kind::Network, home.as_str());
+        let there = observed.resources.get(&home);
+        // a restart that is planned anew sees to them itself
+        let restarts = steps_of(decisions, &aside.id).next().is_some();
+        selected(&home) && !restarts && there.is_some_and(|home| will_be_up(home, decisions))
     });
     left.map(|(aside, home)| {
         let target = Target { id: aside.id.clone(), uuid: aside.uuid };
@@ -165,6 +205,22 @@ pub(crate) fn left_behind(
         Decision { change, steps, refusal: None }
     })
     .collect()
+}
+
+fn steps_of<'a>(
+    decisions: &'a [Decision],
+    id: &'a ResourceId,
+) -> impl Iterator<Item = &'a DraftStep> {
+    decisions.iter().flat_map(|d| &d.steps).filter(move |step| step.target.id == *id)
+}
+
+fn will_be_up(network: &ObservedResource, decisions: &[Decision]) -> bool {
+    let turns = steps_of(decisions, &network.id).filter_map(|step| match &step.action {
+        StepAction::Call(Op::Create { .. }) => Some(true),
+        StepAction::Call(Op::Destroy) => Some(false),
+        StepAction::Call(_) | StepAction::Wait { .. } => None,
+    });
+    turns.last().unwrap_or_else(|| network.state.is_active())
 }
 
 /// The network whose cards are put aside on this one.
@@ -193,14 +249,22 @@ impl Aside {
         Self { target: Target { id, uuid }, bridge: format!("vaside{mark}") }
     }
 
-    fn definition(&self, home: &ResourceId) -> Element {
+    /// It has the portgroups that cards name, so that a card that is aside still says which is its
+    /// own, and they ask for nothing.
+    fn definition(&self, home: &ResourceId, cards: &[Card]) -> Element {
         let note = Element::named(Name::qualified(PREFIX, NAMESPACE, "aside"))
             .with_attr("of", home.name.clone());
-        Element::new("network")
+        let portgroup =
+            |card: &Card| Some(card.home.child("source")?.attr("portgroup")?.to_owned());
+        let portgroups: BTreeSet<String> = cards.iter().filter_map(portgroup).collect();
+        let network = Element::new("network")
             .with_child(Element::new("name").with_text(self.target.id.name.clone()))
             .with_child(Element::new("uuid").with_text(self.target.uuid.to_string()))
             .with_child(Element::new("metadata").with_child(note))
-            .with_child(Element::new("bridge").with_attr("name", self.bridge.clone()))
+            .with_child(Element::new("bridge").with_attr("name", self.bridge.clone()));
+        portgroups.into_iter().fold(network, |network, name| {
+            network.with_child(Element::new("portgroup").with_attr("name", name))
+        })
     }
 
     /// The card on this network.
@@ -209,10 +273,7 @@ impl Aside {
         let source = element.child_or_new("source");
         match card.home.attr("type") {
             Some("bridge") => source.set_attr("bridge", self.bridge.clone()),
-            _ => {
-                source.remove_attr("portgroup");
-                source.set_attr("network", self.target.id.name.clone());
-            }
+            _ => source.set_attr("network", self.target.id.name.clone()),
         }
         element
     }

@@ -1,7 +1,7 @@
 //! Desired and observed in, a plan out: a pure function.
 
 use super::aside::{self, Card};
-use super::changes::{Options, Otherwise, Plan, Refusal, ResourceChange, StepAction};
+use super::changes::{Options, Otherwise, Plan, Refusal, ResourceChange, Step, StepAction};
 use super::conflicts;
 use super::decide::{self, Context, Decision};
 use super::graph;
@@ -111,14 +111,9 @@ impl<'a> Planner<'a> {
     /// Cards that an interrupted restart of their network has left aside go back, whoever's guests they
     /// are in.
     fn finish_restarts(&mut self) {
-        let left = aside::left_behind(self.observed, &self.cards);
-        // a restart that is planned anew sees to them itself
-        let steps = || self.decisions.iter().flat_map(|d| &d.steps);
-        let open = |id: &ResourceId| !steps().any(|step| step.target.id == *id);
-        let selected =
-            left.into_iter().filter(|d| self.selected(&d.change.id) && open(&d.change.id));
-        let selected: Vec<Decision> = selected.collect();
-        self.decisions.extend(selected);
+        let selected = |home: &ResourceId| self.selected(home);
+        let left = aside::left_behind(self.observed, &self.cards, &self.decisions, selected);
+        self.decisions.extend(left);
     }
 
     fn check_supported(&mut self, decision: &Decision) {
@@ -276,8 +271,7 @@ impl<'a> Planner<'a> {
                 .or_insert_with(|| mark.map_or_else(|| networks_of(host), |m| m.depends_on));
         }
         let steps = graph::order(&self.decisions, &depends_on);
-        let ids: BTreeSet<&ResourceId> = steps.iter().map(|s| &s.target.id).collect();
-        let fingerprint = fingerprint(self.observed, ids.iter().copied());
+        let fingerprint = fingerprint(self.observed, &steps);
         let pruned = self.options.prune && self.refusals.is_empty();
         // with a part of the manifests nobody can say what the others name
         let told = self.desired.complete && !pruned;
@@ -298,11 +292,14 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// What the host has of these resources, as one digest: a saved plan is stale if it has changed.
-pub fn fingerprint<'a>(
-    observed: &Observed,
-    ids: impl IntoIterator<Item = &'a ResourceId>,
-) -> String {
+/// What the host has of the resources with these steps, and who is on the networks that they take
+/// down, as one digest: a saved plan is stale if it has changed.
+pub fn fingerprint(observed: &Observed, steps: &[Step]) -> String {
+    let ids: BTreeSet<&ResourceId> = steps.iter().map(|s| &s.target.id).collect();
+    digest((there(observed, ids) + &aside::cut_off(observed, steps)).as_bytes())
+}
+
+fn there<'a>(observed: &Observed, ids: impl IntoIterator<Item = &'a ResourceId>) -> String {
     let mut text = String::new();
     for id in ids {
         text.push_str(&id.to_string());
@@ -313,7 +310,7 @@ pub fn fingerprint<'a>(
         }
         text.push('\n');
     }
-    digest(text.as_bytes())
+    text
 }
 
 /// What of a running instance a plan relies on: which one it is, and all that may be changed in it but
@@ -351,7 +348,7 @@ mod tests {
     use crate::model::{State, Uuid};
     use crate::xml::{Limits, parse};
 
-    fn fingerprint_of(live: &str) -> String {
+    fn there_with(live: &str) -> String {
         let live = parse(SourceId::NONE, live, &Limits::default()).unwrap();
         let id = ResourceId::new(Kind::Domain, "web");
         let resource = ObservedResource {
@@ -366,7 +363,7 @@ mod tests {
             live: Some(live),
         };
         let observed = Observed { resources: [(id.clone(), resource)].into() };
-        fingerprint(&observed, [&id])
+        there(&observed, [&id])
     }
 
     #[test]
@@ -377,10 +374,10 @@ mod tests {
                  <disk><source file='{source}'/><target dev='vdb' {tray}/></disk></devices></domain>"
             )
         };
-        let planned = fingerprint_of(&domain(1, 1024, "/old", ""));
+        let planned = there_with(&domain(1, 1024, "/old", ""));
         // what the guest does by itself
-        assert_eq!(planned, fingerprint_of(&domain(1, 2048, "/old", "tray='open'")));
-        assert_ne!(planned, fingerprint_of(&domain(2, 1024, "/old", "")), "another instance");
-        assert_ne!(planned, fingerprint_of(&domain(1, 1024, "/precious", "")), "another disk");
+        assert_eq!(planned, there_with(&domain(1, 2048, "/old", "tray='open'")));
+        assert_ne!(planned, there_with(&domain(2, 1024, "/old", "")), "another instance");
+        assert_ne!(planned, there_with(&domain(1, 1024, "/precious", "")), "another disk");
     }
 }

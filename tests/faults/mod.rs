@@ -6,6 +6,7 @@ mod garbage;
 mod hostile;
 mod injected;
 mod matrix;
+mod networks;
 mod property;
 mod state_file;
 mod waits;
@@ -21,6 +22,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         hostile::trials(),
         injected::trials(),
         matrix::trials(),
+        networks::trials(),
         property::trials(),
         state_file::trials(),
         waits::trials(),

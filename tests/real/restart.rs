@@ -124,13 +124,13 @@ fn a_deaf_guest_is_not_killed(host: &Host) {
 }
 
 const NETWORK: &str = "<network><name>one</name><bridge name='virt-one' stp='on' delay='0'/>
-  <ip address='10.151.0.1' prefix='24'/></network>";
+  <ip address='10.151.0.1' prefix='24'/><portgroup name='slow'/></network>";
 
 /// A guest that halts at once, with a card that names the network and one that names its bridge.
 const ON_IT: &str = "<domain type='qemu'><name>NAME</name><memory unit='MiB'>32</memory>
   <os><type arch='x86_64' machine='pc'>hvm</type><loader readonly='yes' type='rom'>DIR/halt.fd</loader></os>
   <devices>
-    <interface type='network'><source network='one'/><model type='virtio'/></interface>
+    <interface type='network'><source network='one' portgroup='slow'/><model type='virtio'/></interface>
     <interface type='bridge'><source bridge='virt-one'/><model type='virtio'/></interface>
   </devices></domain>";
 
@@ -166,7 +166,15 @@ fn restarted(host: &Host) {
     let xml = host.virsh(&["net-dumpxml", "one"]);
     assert!(xml.contains("stp='off'"), "{xml}");
     assert_eq!(bridges(host), ["virt-one"; 4]);
+    has_its_portgroup(host);
     assert_eq!(host.names(&["net-list", "--all", "--name"]), ["one"]);
+}
+
+fn has_its_portgroup(host: &Host) {
+    for guest in ["ours", "stranger"] {
+        let xml = host.virsh(&["dumpxml", guest]);
+        assert!(xml.contains("<source network='one' portgroup='slow'"), "{xml}");
+    }
 }
 
 fn gives_cards_back(host: &Host) {
@@ -198,6 +206,7 @@ fn that_is_cut_short(host: &Host) {
         let stp = if turn % 2 == 0 { "off" } else { "on" };
         assert!(host.virsh(&["net-dumpxml", "one"]).contains(&format!("stp='{stp}'")));
         assert_eq!(bridges(host), ["virt-one"; 4], "cut at {passing}");
+        has_its_portgroup(host);
         assert_eq!(host.names(&["net-list", "--all", "--name"]), ["one"], "cut at {passing}");
         host.is_in_sync();
         let next = if turn % 2 == 0 { "stp='on'" } else { "stp='off'" };

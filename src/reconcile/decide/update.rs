@@ -290,6 +290,18 @@ impl Draft<'_> {
         uncounted(id.kind, Side::NextBoot, there, definition, &settings.ignore)
     }
 
+    /// The refusal to take a network down for good under guests that stay. Its effect is the one of a
+    /// restart, which sorts below what is open, so it is asked for by itself.
+    fn would_cut_off(&self, gate: Gate<'_>) -> Option<Refusal> {
+        let goes = self.desired.settings.power == Power::Stopped && self.host.state.is_active();
+        let (effect, guests) = (Effect::NetworkRestart, guests(self.context.cards).join(", "));
+        (goes && !guests.is_empty() && !gate.asked(effect)).then(|| Refusal {
+            id: Some(self.desired.id.clone()),
+            reason: format!("running guests are on it: {guests}"),
+            hint: format!("stop or move them first, or pass --allow {effect} to cut them off"),
+        })
+    }
+
     /// The guests that a network's restart cuts off, or that keep it from being restarted.
     fn cut_off(&self) -> String {
         let guests = guests(self.context.cards).join(", ");
@@ -297,7 +309,8 @@ impl Draft<'_> {
         if guests.is_empty() {
             String::new()
         } else if self.steps.iter().any(|(_, effect)| *effect == Effect::NetworkRestart) {
-            format!("; cut off until it is back: {guests}")
+            let comes_back = self.desired.settings.power != Power::Stopped;
+            format!("; cut off{}: {guests}", if comes_back { " until it is back" } else { "" })
         } else if self.pending.iter().chain(&self.fields).any(waits) {
             format!("; not restarted under running guests: {guests}")
         } else {
@@ -323,6 +336,7 @@ impl Draft<'_> {
             ),
             hint: format!("pass --allow {effect}, or write allow = [\"{effect}\"] in its manifest"),
         });
+        let refusal = refusal.or_else(|| self.would_cut_off(gate));
         let uncounted = self.uncounted();
         // most objects stay as they are, and nobody asks to see them
         let changes = !self.steps.is_empty();

@@ -4,7 +4,7 @@ use super::host::{Case, Host, cases};
 use super::scenarios::target;
 use super::strike::{Column, Manner, Place, Struck, is_taken, places, recovers, walk};
 use crate::support::site::{self, observe, plan_for};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Condvar, Mutex};
 use virt::diag::Result;
@@ -142,8 +142,7 @@ fn makes_stale(case: &Case, edit: &dyn Fn(&dyn Driver)) {
 
 /// What a saved plan of the case is held to.
 fn fingerprint_of(case: &Case, host: &Host) -> String {
-    let ids: BTreeSet<_> = case.plan.steps.iter().map(|step| &step.target.id).collect();
-    fingerprint(&observe(host), ids)
+    fingerprint(&observe(host), &case.plan.steps)
 }
 
 /// Plans and applies, as far as the plan is not refused.
