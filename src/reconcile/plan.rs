@@ -349,7 +349,7 @@ mod tests {
     use crate::xml::{Limits, parse};
 
     fn there_with(live: &str) -> String {
-        let live = parse(SourceId::NONE, live, &Limits::default()).unwrap();
+        let live = parse(SourceId::NONE, live, &Limits::default()).expect("it is sound");
         let id = ResourceId::new(Kind::Domain, "web");
         let resource = ObservedResource {
             id: id.clone(),

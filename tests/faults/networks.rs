@@ -4,8 +4,8 @@ use crate::support::site::{Site, converge, observe, plan_for, walk};
 use crate::support::trial;
 use libtest_mimic::Trial;
 use virt::drivers::{TestDriver, TestHost};
-use virt::model::{Effect, Kind, ResourceId};
-use virt::reconcile::{Options, Plan, fingerprint};
+use virt::model::{Effect, Kind, NetworkCommand, Op, ResourceId};
+use virt::reconcile::{Options, Plan, Step, StepAction, fingerprint};
 use virt::xml::write_compact;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -16,6 +16,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("faults/networks/who_selects_home_selects_its_cards", selected_by_home),
         trial("faults/networks/on_the_hosts_own_bridge_cut_off_nobody", on_a_host_bridge),
         trial("faults/networks/who_joins_makes_a_plan_stale", who_joins),
+        trial("faults/networks/dhcp_hosts_change_places", change_places),
     ]
 }
 
@@ -45,7 +46,7 @@ fn allowed() -> Options {
 
 /// Each step as its object and its word.
 fn words(plan: &Plan) -> Vec<String> {
-    let word = |step: &virt::reconcile::Step| format!("{} {}", step.target.id, step.action.word());
+    let word = |step: &Step| format!("{} {}", step.target.id, step.action.word());
     plan.steps.iter().map(word).collect()
 }
 
@@ -168,4 +169,47 @@ fn who_joins() {
     assert_eq!(fingerprint(&observe(&driver), &plan.steps), plan.fingerprint);
     join("joined", GUEST);
     assert_ne!(fingerprint(&observe(&driver), &plan.steps), plan.fingerprint);
+}
+
+/// The host changes the first entry that has the MAC address, the IP address or the name of a new one,
+/// whosever that is.
+fn change_places() {
+    let network = |hosts: &[&str]| {
+        let host = |h: &&str| format!("<host {h}/>");
+        let hosts: String = hosts.iter().map(host).collect();
+        NETWORK.replace("prefix='24'/>", &format!("prefix='24'><dhcp>{hosts}</dhcp></ip>"))
+    };
+    let a = |rest: &str| format!("mac='52:54:00:00:00:0a' {rest}");
+    let b = |rest: &str| format!("mac='52:54:00:00:00:0b' {rest}");
+    let c = |rest: &str| format!("mac='52:54:00:00:00:0c' {rest}");
+    let named = |name: &str, rest: &str| format!("name='{name}' {rest}");
+    let (x, y) = ("ip='10.9.0.11'", "ip='10.9.0.12'");
+    // from, to, and how many entries are changed in their place
+    let cases: [(Vec<String>, Vec<String>, usize); 6] = [
+        (vec![b(y), a(x)], vec![a("ip='10.9.0.13'"), b(y)], 1),
+        (vec![b(y), a(x)], vec![a(y), b("ip='10.9.0.13'")], 1),
+        (vec![b(y), a(x)], vec![a(y), b(x)], 0),
+        (vec![c(y), b(x)], vec![b(y), a(x)], 0),
+        (vec![a(&format!("name='n' {x}")), b(y)], vec![a(x), b(&format!("name='n' {y}"))], 1),
+        (vec![named("B", y), named("A", x)], vec![named("A", y), named("B", x)], 0),
+    ];
+    for (from, to, modified) in cases {
+        let text =
+            |hosts: &[String]| network(&hosts.iter().map(String::as_str).collect::<Vec<_>>());
+        let driver = TestDriver::open(TestHost::Default, None).unwrap();
+        let site = Site::new(&[("one.xml", &text(&from))]);
+        assert!(converge(&driver, &site.load(), &Options::default()).1.is_done());
+        site.write("one.xml", &text(&to));
+        let (plan, report) = converge(&driver, &site.load(), &Options::default());
+        assert!(report.is_done(), "{from:?} {to:?} {:?} {report:?}", plan.steps);
+        let modify = |step: &&Step| {
+            let StepAction::Call(Op::NetworkUpdate { command, .. }) = &step.action else {
+                return false;
+            };
+            *command == NetworkCommand::Modify
+        };
+        assert_eq!(plan.steps.iter().filter(modify).count(), modified, "{:?}", plan.steps);
+        let again = plan_for(&driver, &site.load(), &Options::default());
+        assert!(again.is_empty() && !again.has_pending(), "{:?}", again.steps);
+    }
 }

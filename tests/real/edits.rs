@@ -12,6 +12,7 @@ pub(crate) fn trials(pool: &Arc<Pool>) -> Vec<Trial> {
         pool.trial("real/edits/of_a_stopped_domain", of_a_stopped_domain),
         pool.trial("real/edits/of_a_running_domain", of_a_running_domain),
         pool.trial("real/edits/of_a_network", of_a_network),
+        pool.trial("real/edits/dhcp_hosts_change_places", change_places),
     ]
 }
 
@@ -229,6 +230,24 @@ fn of_a_network(host: &Host) {
     host.virsh(&["destroy", "edited"]);
     for edit in IDLE_NETWORK_EDITS {
         text = make(host, "one", &text, edit, edit.running, false);
+    }
+}
+
+/// Entries of an active network take over addresses from one another.
+fn change_places(host: &Host) {
+    let network = |a: u8, b: u8| {
+        let more = format!("<host mac='52:54:00:00:00:02' ip='10.151.0.{b}'/>");
+        NETWORK.replace("ip='10.151.0.10'", &format!("ip='10.151.0.{a}'")).replace(MORE, &more)
+    };
+    for (a, b) in [(10, 11), (11, 12), (12, 11)] {
+        host.write("one.xml", &network(a, b));
+        host.apply(&[], 0);
+        let xml = host.virsh(&["net-dumpxml", "one"]);
+        for (mac, ip) in [(1, a), (2, b)] {
+            let entry = format!("<host mac='52:54:00:00:00:0{mac}' ip='10.151.0.{ip}'/>");
+            assert!(xml.contains(&entry), "{xml}");
+        }
+        host.is_in_sync();
     }
 }
 

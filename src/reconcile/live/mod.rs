@@ -150,10 +150,17 @@ pub(crate) fn live_changes(
                 if actions.is_empty() && !tunings.iter().any(|(_, _, of)| of.contains(&n)) {
                     found.equal.push(n);
                 }
-                if !actions.is_empty() {
-                    let effect = Effect::Live;
-                    found.changes.push(LiveChange { actions, effect, covers });
-                }
+                // an entry that is taken out and put back makes room for others in between
+                let parts = match kind {
+                    Kind::Network => actions.into_iter().map(|action| vec![action]).collect(),
+                    Kind::Domain if actions.is_empty() => Vec::new(),
+                    Kind::Domain => vec![actions],
+                };
+                found.changes.extend(parts.into_iter().map(|actions| LiveChange {
+                    actions,
+                    effect: Effect::Live,
+                    covers: covers.clone(),
+                }));
             }
             Err(why) => found.waits.push((n, why)),
         }

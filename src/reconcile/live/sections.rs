@@ -6,6 +6,7 @@ use crate::model::{Affect, MetadataKind, NetworkCommand, NetworkSection, Op, Ver
 use crate::reconcile::changes::StepAction;
 use crate::reconcile::overlay::{Change, Edit};
 use crate::xml::{Element, Path, write_compact};
+use std::net::IpAddr;
 
 /// Since when an entry can be changed in its place; before, it is removed and added.
 const NEVER: Version = Version::new(u64::MAX / 1_000_000, 0, 0);
@@ -71,7 +72,9 @@ pub(super) fn section(sides: Sides<'_>, change: &Change) -> Verdict {
             let (Some((_, after)), Some(before)) = (touched, root.find(sides.live)) else {
                 return cannot();
             };
-            let actions = if sides.capabilities.version >= since {
+            let in_place = section != NetworkSection::IpDhcpHost
+                || finds_itself(sides.live, &root, before, after);
+            let actions = if sides.capabilities.version >= since && in_place {
                 vec![update(NetworkCommand::Modify, after)]
             } else {
                 vec![update(NetworkCommand::Delete, before), update(NetworkCommand::AddLast, after)]
@@ -79,4 +82,23 @@ pub(super) fn section(sides: Sides<'_>, change: &Change) -> Verdict {
             Verdict::Live(actions, inside)
         }
     }
+}
+
+/// Whether the host finds the entry itself by what it is to become: a DHCP host is changed where the
+/// first one has that MAC address, IP address or name.
+fn finds_itself(live: &Element, root: &Path, before: &Element, after: &Element) -> bool {
+    let depth = root.steps.len().saturating_sub(1);
+    let holder =
+        Path { steps: root.steps.get(..depth).unwrap_or_default().to_vec(), attribute: None };
+    let same = |entry: &Element, name: &str| {
+        let values = entry.attr(name).zip(after.attr(name));
+        values.is_some_and(|(a, b)| match (a.parse::<IpAddr>(), b.parse::<IpAddr>()) {
+            (Ok(a), Ok(b)) => a == b,
+            _ => a.eq_ignore_ascii_case(b),
+        })
+    };
+    let is_met = |entry: &&Element| ["mac", "ip", "name"].iter().any(|name| same(entry, name));
+    let hosts = holder.find(live).into_iter().flat_map(|dhcp| dhcp.children_named("host"));
+    let met: Vec<&Element> = hosts.filter(is_met).collect();
+    met == [before]
 }

@@ -221,7 +221,7 @@ pub(crate) fn every_cell_is_shown(trials: &[Trial]) -> Trial {
             match cell {
                 Here(_) | Traced(_) => assert!(column.is_some() && there(&own), "{name}: {fault}"),
                 Watched(_) | WatchTraced(_) => {
-                    assert!(column.is_none() && there(&own), "{name}: {fault}")
+                    assert!(column.is_none() && there(&own), "{name}: {fault}");
                 }
                 By(other) => assert!(there(other), "{name}: {fault}: there is no {other}"),
                 Never => {}
