@@ -35,8 +35,12 @@ fn svg(picture: String, style: Option<&'static str>) -> Response {
     Response::document("image/svg+xml", style, picture)
 }
 
-/// For whoever restarts what is not well: one host that is lost is no reason to, all of them are.
+/// For whoever restarts what is not well: one host that is lost is no reason to, all of them are,
+/// and so is a loop that hangs.
 fn health(board: &Board) -> Response {
+    if board.hosts.values().any(|host| host.hangs) {
+        return Response::text(Status::Unavailable, "the loop of a host hangs\n");
+    }
     if !board.hosts.is_empty() && board.hosts.values().all(|host| host.lost.is_some()) {
         return Response::text(Status::Unavailable, "no host can be reached\n");
     }

@@ -42,6 +42,7 @@ fn host(host: &HostBoard) -> Value {
     json!({
         "uri": host.uri,
         "lost": host.lost.as_ref().map(|(why, since)| json!({ "why": why, "since": exact(*since) })),
+        "hangs": host.hangs,
         "conditions": Condition::ALL
             .map(|c| (c.word().to_owned(), json!(host.objects.values().filter(|o| o.condition == c).count())))
             .into_iter()

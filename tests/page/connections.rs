@@ -102,6 +102,9 @@ fn refusals() {
 fn health() {
     let mut board = boards::fleet();
     assert!(get(Served::new(board.clone()).address(), "/healthz").0.contains("200 OK"));
+    let mut hangs = board.clone();
+    hangs.hosts.values_mut().next().unwrap().hangs = true;
+    assert!(get(Served::new(hangs).address(), "/healthz").0.contains("503 Service Unavailable"));
     for host in board.hosts.values_mut() {
         host.lost = Some(("no answer".to_owned(), std::time::SystemTime::now()));
     }

@@ -23,6 +23,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("watch/loops/a_lost_host_is_called_at_its_own_pace", pace),
         trial("watch/loops/a_host_that_was_lost_is_asked_again_what_it_can_do", upgraded),
         trial("watch/loops/it_is_ready_before_the_first_change_is_done", ready),
+        trial("watch/loops/without_a_lock_it_says_so_and_tries_ever_more_seldom", no_lock),
     ]
 }
 
@@ -38,6 +39,9 @@ struct State {
     lost: bool,
     /// What it can do less than usual, once it is connected to.
     lacks: Option<(Kind, OpKind)>,
+    /// Whether no lock of it is to be had, and how often one was asked for.
+    no_lock: bool,
+    locks: usize,
     /// Whether it keeps callers that want a change waiting, and whether there is one.
     holds: bool,
     held: bool,
@@ -110,12 +114,20 @@ impl Surroundings for Around {
     }
 
     fn lock(&self, _: &str) -> Result<Box<dyn Debug>> {
-        Ok(Box::new(()))
+        let mut state = self.0.state();
+        state.locks += 1;
+        match state.no_lock {
+            true => {
+                Err(Error::new(ErrorCode::SYSTEM_ERROR, ErrorDomain::NONE, "no place for locks"))
+            }
+            false => Ok(Box::new(())),
+        }
     }
 
     fn hear(&self, _: &str, news: &News<'_>) {
         let word = match news {
             News::Reconciled { change, outcome, .. } => format!("{} {}", change.id, outcome.word()),
+            News::NoLock(_) => "no lock".to_owned(),
             News::Lost(_) => "lost".to_owned(),
             News::Back => "back".to_owned(),
             other => format!("{other:?}"),
@@ -248,5 +260,17 @@ fn ready() {
     running.until("change", |state| state.held);
     assert!(running.pulse.is_ready());
     running.fake.state().holds = false;
+    running.told("domain/web done");
+}
+
+fn no_lock() {
+    let running = Running::start(&["web"], |state| state.no_lock = true);
+    running.told("no lock");
+    std::thread::sleep(Duration::from_millis(3_500));
+    let locks = running.fake.state().locks;
+    assert!((2..=3).contains(&locks), "at once, after 1 s, 2 s later: {locks}");
+    assert_eq!(running.fake.state().told, ["no lock"], "once is enough");
+    running.fake.state().no_lock = false;
+    running.inbox.now();
     running.told("domain/web done");
 }

@@ -63,6 +63,11 @@ pub(crate) fn news(context: &Context, news: &News<'_>, loaded: &Loaded) {
             (Paint::Yellow, format!("the host tells of no changes, and is looked at instead: {e}"))
         }
         News::Busy(e) => (Paint::Yellow, format!("{e}; it is waited for")),
+        News::NoLock(e) => {
+            let hint = e.hint.as_ref().map(|hint| format!("; {}", escape(hint)));
+            let hint = hint.unwrap_or_default();
+            (Paint::Red, format!("nothing is changed, as the host cannot be locked: {e}{hint}"))
+        }
     };
     said(context, &output.paint(paint, &text));
 }
@@ -93,6 +98,7 @@ fn machine(news: &News<'_>, loaded: &Loaded) -> (&'static str, Value) {
         News::Back => ("back", json!({})),
         News::Deaf(e) => ("deaf", error(e)),
         News::Busy(e) => ("busy", error(e)),
+        News::NoLock(e) => ("no-lock", error(e)),
     }
 }
 

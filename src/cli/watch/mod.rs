@@ -361,7 +361,11 @@ impl<'a> Watch<'a> {
             self.is_ready = true;
             self.systemd.ready();
         }
-        if self.hosts.hung(HUNG).is_empty() {
+        let hung = self.hosts.hung(HUNG);
+        for (name, host) in &mut self.board().hosts {
+            host.hangs = hung.contains(&name.as_str());
+        }
+        if hung.is_empty() {
             self.systemd.alive();
         }
         let status = status(&self.board());

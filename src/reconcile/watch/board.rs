@@ -52,6 +52,8 @@ pub struct HostBoard {
     pub uri: String,
     /// Why it cannot be reached, and since when; `None` while it can.
     pub lost: Option<(String, SystemTime)>,
+    /// Whether its loop has been at one step for longer than any may take.
+    pub hangs: bool,
     /// Its objects that manifests describe, and those of the set that none describes any more.
     pub objects: BTreeMap<ResourceId, ObjectBoard>,
     /// The last plans that had steps, the newest last; at most [`HostBoard::PLANS`].

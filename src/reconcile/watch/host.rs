@@ -8,7 +8,7 @@ use super::news::{News, Outcome, Surroundings, outcome};
 use super::planner::{Planned, Planner, Pruned};
 use super::pulse::Pulse;
 use super::record::Record;
-use crate::diag::{Error, Result};
+use crate::diag::{Error, ErrorCode, Result};
 use crate::drivers::Stop;
 use crate::model::{Desired, Detail, Kind, Observed, ResourceId, Scope};
 use crate::reconcile::apply::apply_until;
@@ -234,7 +234,11 @@ impl HostLoop {
         let left_alone = self.agenda.left_alone(Instant::now());
         let all = std::mem::take(&mut self.plan_all);
         let only = (!all).then(|| reasons.keys().cloned().collect());
-        let Some(planned) = self.plan(only, &left_alone) else { return };
+        let Some(planned) = self.plan(only, &left_alone) else {
+            // what there was reason to plan for is forgotten by now
+            self.plan_all = true;
+            return;
+        };
         self.told(&planned);
         if planned.plan.is_empty() {
             return;
@@ -364,14 +368,7 @@ impl HostLoop {
             plan.steps.iter().map(|step| step.target.id.clone()).collect();
         let lock = match self.surroundings.lock(&self.settings.name) {
             Ok(lock) => lock,
-            Err(error) => {
-                self.ended.refused = true;
-                self.record.busy(&error);
-                for id in ids {
-                    self.agenda.look_at(id, Cause::Retry, begun + LOCKED);
-                }
-                return;
-            }
+            Err(error) => return self.no_lock(&error, ids),
         };
         // a network is not cut off under guests that came since
         let networks = ids.iter().any(|id| id.kind == Kind::Network);
@@ -386,7 +383,10 @@ impl HostLoop {
         if let Err(error) = looked {
             return self.lost(&error, ids);
         }
-        let Some(planned) = self.plan(Some(ids.clone()), left_alone) else { return };
+        let Some(planned) = self.plan(Some(ids.clone()), left_alone) else {
+            self.plan_all = true;
+            return;
+        };
         let Some(host) = self.host.as_ref().filter(|_| !planned.plan.is_empty()) else {
             return self.told(&planned);
         };
@@ -410,6 +410,21 @@ impl HostLoop {
         };
         self.conclude(&planned, &report, after.as_ref(), reasons, begun);
         self.told(after.as_ref().unwrap_or(&planned));
+    }
+
+    /// Another run has the host, or there is no lock to be had, which time alone does not mend.
+    fn no_lock(&mut self, error: &Error, ids: BTreeSet<ResourceId>) {
+        let now = Instant::now();
+        let is_busy = error.code == ErrorCode::RESOURCE_BUSY;
+        self.ended.refused |= is_busy;
+        self.ended.failed |= !is_busy;
+        self.record.no_lock(error, is_busy);
+        for id in ids {
+            match is_busy {
+                true => self.agenda.look_at(id, Cause::Retry, now + LOCKED),
+                false => drop(self.agenda.failed(&id, now)),
+            }
+        }
     }
 
     fn lost(&mut self, error: &Error, ids: BTreeSet<ResourceId>) {

@@ -104,6 +104,8 @@ pub enum News<'a> {
     Deaf(&'a Error),
     /// Another run changes the host; its turn is waited for.
     Busy(&'a Error),
+    /// No lock of the host is to be had, so nothing is changed; it is tried again ever more seldom.
+    NoLock(&'a Error),
 }
 
 /// What a watch needs of the world around it.
@@ -117,7 +119,8 @@ pub trait Surroundings: Send + Sync {
     /// Locks a host for as long as what is given lives.
     ///
     /// # Errors
-    /// Another run changes it.
+    /// Another run changes it, which is [`ErrorCode::RESOURCE_BUSY`](crate::diag::ErrorCode::RESOURCE_BUSY),
+    /// or no lock is to be had.
     fn lock(&self, host: &str) -> crate::diag::Result<Box<dyn Debug>>;
 
     /// Hears what happens on a host.

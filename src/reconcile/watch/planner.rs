@@ -7,10 +7,6 @@ use crate::reconcile::{Action, Options, Plan};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-/// Most times that a plan is made again without what it refuses: what depends on that may be refused
-/// in turn.
-const REFUSALS: usize = 8;
-
 /// How long what was pruned counts against the limit of what is: a directory that is taken away file
 /// by file is not to take the set along, one plan at a time. Who deletes on purpose waits so long, or
 /// says how many with `--max-prune`.
@@ -64,7 +60,8 @@ pub(super) struct Planned {
 
 impl Planner<'_> {
     /// Plans for some objects, or for all. What the plan refuses is left out of it: for the rest of a
-    /// set nothing follows from one object's closed gate.
+    /// set nothing follows from one object's closed gate. What depends on that may be refused in turn,
+    /// so it is planned again for as long as less and less is left; `None` if that leads nowhere.
     pub(super) fn plan(
         &self,
         only: Option<BTreeSet<ResourceId>>,
@@ -84,7 +81,7 @@ impl Planner<'_> {
         }
         let typed = &self.options.only;
         let (mut gated, mut not_pruned) = (BTreeMap::new(), None);
-        for _ in 0..REFUSALS {
+        loop {
             if let Some(only) = &mut only {
                 only.retain(|id| typed.is_empty() || typed.contains(id));
                 if only.is_empty() {
@@ -98,20 +95,23 @@ impl Planner<'_> {
             if plan.refusals.is_empty() {
                 return Some(Planned { plan, gated, not_pruned });
             }
+            let mut is_less = false;
             for refusal in plan.refusals {
                 match refusal.id {
                     Some(id) => {
-                        only.get_or_insert_with(everything).remove(&id);
+                        is_less |= only.get_or_insert_with(everything).remove(&id);
                         gated.insert(id, format!("{}; {}", refusal.reason, refusal.hint));
                     }
                     None => {
-                        options.prune = false;
+                        is_less |= std::mem::take(&mut options.prune);
                         not_pruned = Some(format!("{}; {}", refusal.reason, refusal.hint));
                     }
                 }
             }
+            if !is_less {
+                return None;
+            }
         }
-        None
     }
 
     /// The same objects with what they need and the host does not have.

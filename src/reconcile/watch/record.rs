@@ -26,7 +26,8 @@ pub(super) struct Record {
     not_pruned: Option<String>,
     problems: Diagnostics,
     is_lost: bool,
-    is_busy: bool,
+    /// Whether another run has the lock, or none is to be had; as it was told.
+    no_lock: Option<bool>,
 }
 
 impl Record {
@@ -43,7 +44,7 @@ impl Record {
             not_pruned: None,
             problems: Diagnostics::default(),
             is_lost: false,
-            is_busy: false,
+            no_lock: None,
         }
     }
 
@@ -102,9 +103,9 @@ impl Record {
         });
     }
 
-    pub(super) fn busy(&mut self, error: &Error) {
-        if !std::mem::replace(&mut self.is_busy, true) {
-            self.tell(&News::Busy(error));
+    pub(super) fn no_lock(&mut self, error: &Error, is_busy: bool) {
+        if self.no_lock.replace(is_busy) != Some(is_busy) {
+            self.tell(&if is_busy { News::Busy(error) } else { News::NoLock(error) });
         }
     }
 
@@ -115,7 +116,7 @@ impl Record {
         told: &[(&ResourceChange, News<'_>)],
         took: Duration,
     ) {
-        self.is_busy = false;
+        self.no_lock = None;
         let (mut lines, mut outcome, mut cause) = (Vec::new(), None, String::new());
         let mut latencies = Vec::new();
         for (change, news) in told {
