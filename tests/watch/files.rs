@@ -22,6 +22,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("watch/files/f21_a_flood_of_events_is_one_rescan", flood),
         trial_if(queue(), "watch/files/f21_a_queue_that_runs_over_is_one_rescan", overflow),
         trial("watch/files/f23_one_bad_file_holds_up_no_other", one_bad),
+        trial("watch/files/what_stays_unreadable_is_told_once", unreadable),
         trial("watch/files/what_comes_and_goes_in_new_directories", directories),
         trial("watch/files/f20_a_directory_in_the_place_of_another_is_heard", replaced),
         trial_if(unshare(), "watch/files/f21_without_watches_it_looks_by_itself", without_watches),
@@ -315,6 +316,19 @@ fn one_bad() {
     place.write("db.toml", &domain("db", 131_072));
     watching.reconciled("db");
     place.is_in_sync();
+}
+
+fn unreadable() {
+    let place = Place::new(&["web"]);
+    let mut watching = place.watch(&[]);
+    symlink("nowhere", place.manifests().join("bad.toml")).unwrap();
+    watching.event("manifests", |told| told["problems"] == 1);
+    for _ in 0..3 {
+        watching.signal(nix::sys::signal::Signal::SIGHUP);
+        assert_eq!(watching.within(Duration::from_millis(700)), [] as [Value; 0]);
+    }
+    fs::remove_file(place.manifests().join("bad.toml")).unwrap();
+    watching.event("manifests", |told| told["problems"] == 0);
 }
 
 fn directories() {

@@ -18,7 +18,7 @@ use crate::daemon;
 use crate::diag::{Diagnostics, Error, ErrorCode, ErrorDomain};
 use crate::drivers::Stop;
 use crate::manifest::{Loaded, Reading};
-use crate::model::HostPattern;
+use crate::model::{Desired, HostPattern};
 use crate::reconcile::watch::{
     Board, Condition, Ended, HostBoard, HostLoop, Listening, Settings, Sources, Surroundings,
 };
@@ -257,8 +257,14 @@ impl<'a> Watch<'a> {
     /// Takes note of manifests that were read.
     fn taken(&mut self, reading: &Reading) {
         let loaded = &reading.loaded;
-        *self.around.loaded() = Arc::clone(loaded);
+        let before = std::mem::replace(&mut *self.around.loaded(), Arc::clone(loaded));
         let mut board = self.board();
+        let is_again = board.sources.loads > 0
+            && board.sources.stale == reading.stale
+            && say_the_same(&before, loaded);
+        if is_again {
+            return;
+        }
         board.set.clone_from(&loaded.desired.set);
         let sources = &mut board.sources;
         sources.stale.clone_from(&reading.stale);
@@ -374,6 +380,24 @@ impl<'a> Watch<'a> {
         let pace = if calm { LOOK } else { LOOK_FIRST };
         Ok(self.systemd.pace().map_or(pace, |most| most.min(pace)))
     }
+}
+
+/// Whether one reading says what the one before it said, as where a file stays unreadable.
+fn say_the_same(before: &Loaded, now: &Loaded) -> bool {
+    let same_objects = |a: &Desired, b: &Desired| {
+        let mut pairs = a.resources.values().zip(b.resources.values());
+        (&a.set, &a.held_back, a.complete, a.resources.len())
+            == (&b.set, &b.held_back, b.complete, b.resources.len())
+            && pairs.all(|(a, b)| Arc::ptr_eq(a, b))
+    };
+    let mut hosts = before.fleet.iter().zip(&now.fleet);
+    before.diagnostics == now.diagnostics
+        && before.connect == now.connect
+        && before.fleet.len() == now.fleet.len()
+        && same_objects(&before.desired, &now.desired)
+        && hosts.all(|(a, b)| {
+            a.name == b.name && a.connect == b.connect && same_objects(&a.desired, &b.desired)
+        })
 }
 
 fn exit_of(ended: Ended, detailed: bool) -> Exit {
