@@ -6,7 +6,7 @@
 //! are pure.
 
 use super::normalize::{self, Rule, Unit};
-use super::pairing::{List, has_more, is_emptied, nth_named, pair, remove_numbered};
+use super::pairing::{List, is_emptied, nth_named, pair, remove_numbered};
 use super::secret::REDACTED;
 use super::uncounted::Uncounted;
 use super::words::{summary, with_unit};
@@ -363,8 +363,8 @@ impl<'a> Walk<'a> {
                 continue;
             }
             // what others have put into it stays
-            let is_shared = normalize::is_shared(&path);
-            if let Some(was) = was.filter(|was| is_shared && has_more(extra, was)) {
+            let stays = |was: &Element| normalize::stays_shared(&path, extra, was);
+            if let Some(was) = was.filter(|was| stays(was)) {
                 thinned.push((n, was));
                 continue;
             }

@@ -118,9 +118,3 @@ pub(super) fn is_emptied(was: &Element, is: &Element) -> bool {
     let is_empty = is.attributes.is_empty() && is.elements().next().is_none() && !is.has_text();
     is_empty && was.elements().next().is_some()
 }
-
-/// Whether an element has something of a name that it did not have.
-pub(super) fn has_more(is: &Element, was: &Element) -> bool {
-    let count = |of: &Element, name: &Name| of.elements().filter(|e| e.name == *name).count();
-    is.elements().any(|e| count(is, &e.name) > count(was, &e.name))
-}

@@ -2,7 +2,7 @@
 
 use super::kinds::label;
 use super::values::quantity;
-use crate::xml::{Element, Path, Step};
+use crate::xml::{Element, Name, Path, Step};
 
 /// Values that a host drops: written in a manifest, absent from what becomes of it, and the same.
 /// A row is (last names of the path, attribute or "" for the text, value; a value that ends in `*`
@@ -184,9 +184,14 @@ pub(crate) fn never_compared(path: &Path, value: &str) -> bool {
 const SHARED: &[&str] =
     &["metadata", "features", "cputune", "memtune", "blkiotune", "dns", "ip/dhcp"];
 
-/// Whether what is at `path` is shared with others: who takes his own out leaves theirs there.
-pub(crate) fn is_shared(path: &Path) -> bool {
-    path.attribute.is_none() && SHARED.contains(&path.pattern().as_str())
+/// Whether the element at `path` is shared with others, so that who takes his own out leaves theirs
+/// there: `is` has more than `was`. Devices come and go one by one in any case.
+pub(crate) fn stays_shared(path: &Path, is: &Element, was: &Element) -> bool {
+    let count = |of: &Element, name: &Name| of.elements().filter(|e| e.name == *name).count();
+    let has_more = || is.elements().any(|e| count(is, &e.name) > count(was, &e.name));
+    let pattern = path.pattern();
+    path.attribute.is_none()
+        && (pattern == "devices" || SHARED.contains(&pattern.as_str()) && has_more())
 }
 
 /// Whether what is at `path` stays in a definition when the manifest stops naming it.

@@ -11,7 +11,7 @@ mod rule;
 mod values;
 
 pub(crate) use defaults::{
-    is_discarded, is_kept, is_no_limit, is_shared, never_compared, only_at_boot, vanishes,
+    is_discarded, is_kept, is_no_limit, never_compared, only_at_boot, stays_shared, vanishes,
 };
 pub(crate) use kinds::{governed, is_whole_list, key_of, keys, label, same_identity};
 pub(crate) use prepare::{drop_implied, drop_other_source, finish, is_implied, prepare, respell};

@@ -4,7 +4,7 @@ use super::agenda::{Agenda, Cause, Reason, Work};
 use super::board::Board;
 use super::connection::Connection;
 use super::inbox::{Inbox, Mail};
-use super::news::{News, Outcome, Surroundings, outcome};
+use super::news::{Ended, News, Outcome, Surroundings, outcome};
 use super::planner::{Planned, Planner, Pruned};
 use super::pulse::Pulse;
 use super::record::Record;
@@ -33,19 +33,6 @@ pub struct Settings {
     pub interval: Duration,
     /// How many calls go to the host together.
     pub parallel: usize,
-}
-
-/// What a single run came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ended {
-    /// Something failed, or is held back.
-    pub failed: bool,
-    /// It is not known what became of a step, or the host did not converge.
-    pub unresolved: bool,
-    /// Something was refused: by the gate, a limit, or another run.
-    pub refused: bool,
-    /// Something waits for the next boot.
-    pub pending: bool,
 }
 
 /// Time that shows the loop to be alive while it waits for a guest.

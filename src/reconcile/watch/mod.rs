@@ -17,7 +17,7 @@ pub use agenda::Cause;
 pub use board::{
     Board, Condition, Counters, HostBoard, Listening, ObjectBoard, PlanRecord, Sources,
 };
-pub use host::{Ended, HostLoop, Settings};
+pub use host::{HostLoop, Settings};
 pub use inbox::Inbox;
-pub use news::{News, Outcome, Surroundings, fields, words};
+pub use news::{Ended, News, Outcome, Surroundings, fields, words};
 pub use pulse::Pulse;

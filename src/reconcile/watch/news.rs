@@ -108,6 +108,19 @@ pub enum News<'a> {
     NoLock(&'a Error),
 }
 
+/// What a single run came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// Something failed, or is held back.
+    pub failed: bool,
+    /// It is not known what became of a step, or the host did not converge.
+    pub unresolved: bool,
+    /// Something was refused: by the gate, a limit, or another run.
+    pub refused: bool,
+    /// Something waits for the next boot.
+    pub pending: bool,
+}
+
 /// What a watch needs of the world around it.
 pub trait Surroundings: Send + Sync {
     /// Connects to a host.
