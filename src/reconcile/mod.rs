@@ -6,12 +6,14 @@
 mod apply;
 mod aside;
 mod changes;
+mod compare;
 mod conflicts;
 mod decide;
 mod graph;
 mod history;
 mod identity;
 mod live;
+mod merge;
 mod normalize;
 mod overlay;
 mod ownership;

@@ -97,6 +97,12 @@ mod tests {
         ("<ip/>", "<ip family='ipv4'/>", "ip/@family", Rule::Default),
         ("<vcpu>2</vcpu>", "<vcpu current='2'>2</vcpu>", "vcpu/@current", Rule::Implied),
         ("<a passwd='b'/>", "<a passwd='(sensitive)'/>", "a/@passwd", Rule::Secret),
+        (
+            "<cpu mode='maximum' migratable='on'/>",
+            "<cpu mode='host-model'/>",
+            "cpu/@migratable",
+            Rule::Renewed,
+        ),
         ("<other x='1'/>", "<other x='2'/>", "other/@x", Rule::Ignored),
         ("<other x='1'/>", "", "other", Rule::Ignored),
     ];

@@ -1,0 +1,397 @@
+//! What governs the values that a host fills in: when a governor moves, what hangs on it is not sent
+//! along any more, and the host fills it in anew.
+//!
+//! The rows are those of libvirt 11.3's post-parse code, each seen on its QEMU driver. Two questions
+//! decide a host-filled value: what governs it, and has that changed?
+
+use super::values::same_value;
+use crate::model::Kind;
+use crate::xml::Element;
+
+/// When a governor counts as moved although the definition has the value that the manifest asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moves {
+    /// Never: only another value moves it.
+    ByValue,
+    /// When the manifest starts to write it, too: then the host takes other defaults beside it.
+    ByWriting,
+}
+use Moves::{ByValue, ByWriting};
+
+/// Something that governs others.
+struct Governor {
+    kind: Kind,
+    /// The element in which it stands, as the names of its path; `*` is any name.
+    at: &'static str,
+    /// The values that govern, as paths from there.
+    by: &'static [&'static str],
+    moves: Moves,
+    /// What is filled in anew, as paths from there; an empty one is the element itself.
+    renews: &'static [&'static str],
+    /// Whether that is another thing then, not the same with other values.
+    replaces: bool,
+}
+
+const fn domain(
+    at: &'static str,
+    by: &'static [&'static str],
+    moves: Moves,
+    renews: &'static [&'static str],
+) -> Governor {
+    Governor { kind: Kind::Domain, at, by, moves, renews, replaces: false }
+}
+
+const fn network(
+    at: &'static str,
+    by: &'static [&'static str],
+    moves: Moves,
+    renews: &'static [&'static str],
+) -> Governor {
+    Governor { kind: Kind::Network, at, by, moves, renews, replaces: false }
+}
+
+/// What says which firmware a domain has.
+const FIRMWARE: &[&str] = &[
+    "os/@firmware",
+    "os/firmware/feature/@name",
+    "os/firmware/feature/@enabled",
+    "os/loader",
+    "os/loader/@type",
+    "os/loader/@format",
+    "os/loader/@readonly",
+    "os/loader/@secure",
+    "os/loader/@stateless",
+    "os/nvram/@template",
+    "os/nvram/@templateFormat",
+    "os/nvram/@format",
+];
+
+/// What governs what.
+const GOVERNORS: &[Governor] = &[
+    domain("", &["@type"], ByValue, &["cpu", "devices/emulator"]),
+    domain("", &["os/type/@arch"], ByValue, &["devices/emulator"]),
+    domain(
+        "",
+        &["os/type", "os/type/@arch", "os/type/@machine"],
+        ByValue,
+        &["cpu", "features", "os", "pm", "devices"],
+    ),
+    domain(
+        "",
+        FIRMWARE,
+        ByWriting,
+        &[
+            "os/loader",
+            "os/firmware",
+            "os/nvram/@template",
+            "os/nvram/@templateFormat",
+            "os/nvram/@format",
+            "features/smm",
+        ],
+    ),
+    domain("", &["vcpu/@placement"], ByValue, &["numatune", "vcpu/@cpuset"]),
+    domain(
+        "",
+        &["clock/@offset"],
+        ByValue,
+        &["clock/@adjustment", "clock/@basis", "clock/@timezone", "clock/@start"],
+    ),
+    domain("cpu", &["@mode", "@match", "@check", "model"], ByWriting, &[""]),
+    domain("sysinfo", &["@type"], ByValue, &[""]),
+    domain("seclabel", &["@type", "@model"], ByValue, &[""]),
+    domain("launchSecurity", &["@type"], ByValue, &[""]),
+    domain("numatune/memory", &["@placement"], ByValue, &[""]),
+    domain("devices", &["graphics/@type"], ByValue, &["audio", "sound/audio", "video"]),
+    domain("devices", &["watchdog/@action"], ByValue, &["watchdog"]),
+    domain("devices/disk", &["@device"], ByValue, &[""]),
+    domain("devices/disk", &["target/@bus"], ByValue, &["address"]),
+    domain(
+        "devices/disk",
+        &[
+            "@type",
+            "source/@file",
+            "source/@dev",
+            "source/@dir",
+            "source/@protocol",
+            "source/@name",
+            "source/@pool",
+            "source/@volume",
+        ],
+        ByValue,
+        &["source", "backingStore", "encryption", "mirror"],
+    ),
+    domain("devices/interface", &["@type"], ByValue, &[""]),
+    domain(
+        "devices/interface",
+        &["source/@network", "source/@bridge", "source/@dev"],
+        ByValue,
+        &["source", "target", "virtualport"],
+    ),
+    domain("devices/interface", &["model/@type"], ByValue, &["driver"]),
+    domain("devices/interface/virtualport", &["@type"], ByValue, &[""]),
+    domain(
+        "devices/graphics",
+        &["@autoport", "@port", "@tlsPort"],
+        ByWriting,
+        &["@autoport", "@port", "@tlsPort"],
+    ),
+    domain(
+        "devices/graphics",
+        &[
+            "@listen",
+            "@socket",
+            "listen/@type",
+            "listen/@address",
+            "listen/@network",
+            "listen/@socket",
+        ],
+        ByWriting,
+        &["@listen", "@socket", "listen", "@autoport", "@port", "@tlsPort"],
+    ),
+    domain("devices/video", &["model/@type"], ByValue, &["model", "driver"]),
+    domain(
+        "devices/serial",
+        &["target/@type", "target/model/@name"],
+        ByValue,
+        &["target", "address"],
+    ),
+    domain("devices/console", &["target/@type"], ByValue, &["target", "address"]),
+    domain("devices/channel", &["target/@type"], ByValue, &["target", "address"]),
+    domain("devices/controller", &["@model"], ByWriting, &["", "address"]),
+    domain("devices/input", &["@bus"], ByValue, &["", "address"]),
+    domain("devices/iommu", &["@model"], ByValue, &["", "address"]),
+    domain("devices/memballoon", &["@model"], ByValue, &["", "address"]),
+    domain("devices/rng", &["@model"], ByValue, &["", "address"]),
+    domain("devices/rng", &["backend/@model"], ByValue, &["backend"]),
+    domain("devices/tpm", &["@model", "backend/@type", "backend/@version"], ByValue, &[""]),
+    domain("devices/filesystem", &["@type", "driver/@type"], ByValue, &[""]),
+    domain("devices/audio", &["@type"], ByValue, &[""]),
+    domain("devices/smartcard", &["@mode"], ByValue, &["", "address"]),
+    domain("devices/shmem", &["model/@type"], ByValue, &[""]),
+    domain("devices/vsock", &["@model"], ByValue, &[""]),
+    domain("devices/hostdev", &["@mode", "@model"], ByValue, &[""]),
+    domain("devices/redirdev", &["@bus"], ByValue, &["", "address"]),
+    domain("devices/crypto", &["@model"], ByValue, &["", "address"]),
+    // what a device has its data from is another thing by another type
+    Governor { replaces: true, ..domain("devices/*", &["@type"], ByValue, SOURCE) },
+    network("", &["forward/@mode"], ByWriting, &["bridge", "forward", "mac"]),
+    network("forward", &["@dev"], ByValue, &["interface"]),
+    network("forward", &["interface/@dev"], ByValue, &["@dev"]),
+    network("virtualport", &["@type"], ByValue, &[""]),
+    network("portgroup/virtualport", &["@type"], ByValue, &[""]),
+];
+
+/// Elements of a device that say where its data come from and go to. By another type they are not the
+/// same elements, whatever their names.
+const SOURCE: &[&str] = &["source", "virtualport", "script", "protocol", "portOptions"];
+
+/// What stays as it is in an element that is filled in anew, by the names of the element's path: what
+/// the guest knows itself by, as long as it still fits.
+const KEEPS: &[(&str, &[&str])] = &[
+    // of another machine, the guest keeps its cards' addresses and the names that users gave
+    ("devices", &["*/alias", "interface/mac", "vsock/cid", "interface/virtualport/parameters"]),
+    ("devices/interface", &["mac", "alias", "address", "model", "virtualport/parameters"]),
+    ("devices/vsock", &["alias", "address", "cid"]),
+    // the place of a controller is its number
+    ("devices/controller", &["@index", "alias", "address"]),
+    ("devices/*", &["alias", "address"]),
+    ("os", &["nvram", "varstore"]),
+];
+
+/// A part of a definition that the host is to fill in anew: what of it no manifest writes is dropped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Renewed {
+    /// The names of the path, and `@name` for an attribute.
+    at: String,
+    keeps: &'static [&'static str],
+    /// Whether it is another thing, not the same with other values.
+    pub(crate) replaced: bool,
+}
+
+impl Renewed {
+    fn new(parent: &str, what: &str, replaced: bool) -> Self {
+        let at = join(parent, what);
+        let row = KEEPS.iter().find(|(row, _)| matches(row, &at)).map(|(_, keeps)| *keeps);
+        Self { keeps: row.unwrap_or(&[]), at, replaced }
+    }
+
+    /// The address of a device whose bus goes.
+    pub(crate) fn address_of(device: &str) -> Self {
+        Self::new(device, "address", false)
+    }
+
+    /// Whether what is at `key` is dropped: the names of its path, and `@name` for an attribute.
+    pub(crate) fn covers(&self, key: &str) -> bool {
+        if self.at == key {
+            return true;
+        }
+        let inside = match self.at.as_str() {
+            "" => Some(key),
+            at => key.strip_prefix(at).and_then(|rest| rest.strip_prefix('/')),
+        };
+        let kept = |inside: &str| {
+            let fits = |row: &&&str| {
+                let depth = row.split('/').count();
+                let first: Vec<&str> = inside.split('/').take(depth).collect();
+                matches(row, &first.join("/"))
+            };
+            self.keeps.iter().any(|row| fits(&row))
+        };
+        inside.is_some_and(|inside| !kept(inside))
+    }
+
+    /// Whether it is this very thing that is another one.
+    pub(crate) fn replaces(&self, key: &str) -> bool {
+        self.replaced && self.at == key
+    }
+}
+
+/// What of `live`, whose path has these names, the host is to fill in anew when `want` is laid over it.
+///
+/// `last` is what the manifest had there when it was applied last: `None` if that is not known, or is
+/// what it has now; `Some(None)` if it had nothing there.
+pub(crate) fn renewed(
+    kind: Kind,
+    at: &str,
+    live: &Element,
+    want: &Element,
+    last: Option<Option<&Element>>,
+) -> Vec<Renewed> {
+    let mut found = Vec::new();
+    for row in GOVERNORS.iter().filter(|row| row.kind == kind && matches(row.at, at)) {
+        let moved = |by: &&&str| has_moved(row.moves, by, live, want, last);
+        if row.by.iter().any(|by| moved(&by)) {
+            found.extend(row.renews.iter().map(|what| Renewed::new(at, what, row.replaces)));
+        }
+    }
+    if at == "devices/interface" && has_own_models(want) != has_own_models(live) {
+        found.push(Renewed::new(at, "model", false));
+    }
+    if kind == Kind::Domain && at.is_empty() && !found.is_empty() && !has_variables(want) {
+        found.push(Renewed::new(at, "os/nvram", false));
+        found.push(Renewed::new(at, "os/varstore", false));
+    }
+    found
+}
+
+/// Whether a card's model is not the one that any card gets.
+fn has_own_models(card: &Element) -> bool {
+    matches!(card.attr("type"), Some("hostdev" | "vhostuser" | "vdpa" | "vds"))
+}
+
+/// Whether a domain has a firmware with variables of its own.
+fn has_variables(want: &Element) -> bool {
+    let Some(os) = want.child("os") else { return false };
+    let by_loader = os.child("loader").is_some_and(|l| l.attr("type") == Some("pflash"));
+    os.attr("firmware") == Some("efi") || by_loader || os.child("nvram").is_some()
+}
+
+fn has_moved(
+    moves: Moves,
+    by: &str,
+    live: &Element,
+    want: &Element,
+    last: Option<Option<&Element>>,
+) -> bool {
+    let (is, asked) = (values(live, by), values(want, by));
+    let was = last.map(|last| last.map(|last| values(last, by)).unwrap_or_default());
+    if asked.is_empty() {
+        // what defined it before does not any more, and the machine of a guest stays
+        let stays = matches!(by, "os/type/@machine" | "os/type/@arch" | "os/type");
+        return !stays && was.is_some_and(|was| !was.is_empty());
+    }
+    let same = asked.len() == is.len() && asked.iter().zip(&is).all(|(a, b)| is_same(by, a, b));
+    let newly = was.is_some_and(|was| was.is_empty());
+    !same || newly && moves == ByWriting
+}
+
+fn is_same(by: &str, asked: &str, is: &str) -> bool {
+    if by == "os/type/@machine" {
+        return family(asked) == family(is);
+    }
+    let (element, attribute) = by.rsplit_once('@').map_or((by, None), |(e, a)| (e, Some(a)));
+    let element = element.trim_end_matches('/').rsplit('/').next().unwrap_or("");
+    same_value(element, attribute, asked, is).is_some()
+}
+
+/// The machine without its version.
+fn family(machine: &str) -> &str {
+    match machine {
+        "pc-q35" => "q35",
+        "pc-i440fx" => "pc",
+        other => {
+            let version = |v: &str| v.starts_with(|c: char| c.is_ascii_digit());
+            match other.rsplit_once('-').filter(|(_, v)| version(v)) {
+                Some((stem, _)) => family(stem),
+                None => other,
+            }
+        }
+    }
+}
+
+/// All values at a path such as `graphics/@type`, in one order.
+fn values(element: &Element, path: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    collect(element, path, &mut found);
+    found.sort_unstable();
+    found
+}
+
+fn collect(element: &Element, path: &str, found: &mut Vec<String>) {
+    let (first, rest) = path.split_once('/').map_or((path, None), |(f, r)| (f, Some(r)));
+    if let Some(attribute) = first.strip_prefix('@') {
+        found.extend(element.attr(attribute).map(str::to_owned));
+        return;
+    }
+    for child in element.children_named(first) {
+        match rest {
+            Some(rest) => collect(child, rest, found),
+            None => found.push(child.text()),
+        }
+    }
+}
+
+/// Devices that a hypervisor adds by itself for a machine: of another one they are others.
+pub(crate) fn is_implicit_device(device: &Element) -> bool {
+    match device.name.local.as_str() {
+        "controller" | "memballoon" | "video" | "audio" | "hub" | "iommu" | "panic"
+        | "emulator" => true,
+        "input" => matches!(device.attr("type"), Some("mouse" | "keyboard")),
+        "watchdog" => device.attr("model") == Some("itco"),
+        _ => false,
+    }
+}
+
+/// The numbers of PCI controllers that are another controller by the manifest: no device stays on a
+/// bus that goes.
+pub(crate) fn lost_buses(live: &Element, want: &Element) -> Vec<u32> {
+    let is_pci = |e: &&Element| e.is("controller") && e.attr("type") == Some("pci");
+    let number = |e: &Element| e.attr("index").and_then(|i| i.parse::<u32>().ok());
+    let there = live.elements().filter(is_pci);
+    let lost = there.filter(|l| {
+        let (index, model) = (number(l), l.attr("model"));
+        let same = want.elements().filter(is_pci).find(|w| index.is_some() && number(w) == index);
+        same.is_some_and(|w| w.attr("model").is_some() && w.attr("model") != model)
+    });
+    lost.filter_map(number).collect()
+}
+
+/// Whether names of a path are those of a row, in which `*` is any name.
+fn matches(row: &str, at: &str) -> bool {
+    let (mut row, mut at) = (row.split('/'), at.split('/'));
+    loop {
+        match (row.next(), at.next()) {
+            (None, None) => return true,
+            (Some(a), Some(b)) if a == b || a == "*" => {}
+            _ => return false,
+        }
+    }
+}
+
+fn join(parent: &str, what: &str) -> String {
+    match (parent, what) {
+        ("", what) => what.to_owned(),
+        (parent, "") => parent.to_owned(),
+        (parent, what) => format!("{parent}/{what}"),
+    }
+}
