@@ -14,7 +14,7 @@ use super::uncounted::Uncounted;
 use super::words::{summary, with_unit};
 use crate::diag::Span;
 use crate::model::Kind;
-use crate::xml::{Attribute, Element, Name, Path};
+use crate::xml::{Attribute, Element, Name, Node, Path, Step};
 
 /// What a comparison comes to.
 #[derive(Debug)]
@@ -62,9 +62,14 @@ pub(super) fn compare(of: Comparison<'_>) -> Differences {
 
 /// Whether `want` fits `live` as it is: what pairing asks of entries that no key tells apart.
 pub(super) fn fits(side: Side, path: &Path, live: &Element, want: &Element) -> bool {
+    stays(side, path, live, want, None)
+}
+
+/// The same where `last` was applied: what that had and `want` has not is not there either.
+fn stays(side: Side, path: &Path, live: &Element, want: &Element, last: Option<&Element>) -> bool {
     // which kind it is makes no difference: nothing governs where nothing differs
     let mut walk = Walk::new(Kind::Domain, side, &[], path.clone());
-    walk.element(live, want, None);
+    walk.element(live, want, last);
     walk.changes.is_empty()
 }
 
@@ -296,8 +301,13 @@ impl<'a> Walk<'a> {
         let path = self.path.join(list.step());
         let numbered = list.numbered(live);
         let have: Vec<&Element> = numbered.iter().map(|(_, e)| *e).collect();
+        let was = |n: usize| last.get(n).copied().filter(|_| last.len() == want.len());
         let fit = want.len() == have.len()
-            && want.iter().zip(&have).all(|(w, l)| fits(self.side, &path, l, w));
+            && want
+                .iter()
+                .zip(&have)
+                .enumerate()
+                .all(|(n, (w, l))| stays(self.side, &path, l, w, was(n)));
         let gone = want.is_empty() && (have.is_empty() || last.len() != have.len());
         if fit || gone {
             return;
@@ -449,11 +459,19 @@ impl<'a> Walk<'a> {
         rule: Option<Rule>,
     ) -> bool {
         let renewed = self.is_renewed(&path);
-        if rule == Some(Rule::Ignored) || !renewed && !self.is_on_lost_bus(extra) {
+        if rule == Some(Rule::Ignored) {
+            return false;
+        }
+        if !renewed && !self.is_on_lost_bus(extra) {
+            if !self.renewed.is_empty() {
+                edits.inside(child, self.renewed_inside(extra, &path));
+            }
             return false;
         }
         // a device of somebody else moves to the new machine, and gets a place there
-        let of_machine = path.steps.len() == 2 && self.is_renewed(&self.path);
+        let of_machine = path.pattern().split_once('/').is_some_and(|(a, b)| {
+            a == "devices" && !b.contains('/') && self.is_renewed(&self.path)
+        });
         if renewed && (!of_machine || normalize::is_implicit_device(extra)) {
             edits.remove(child);
             self.pass_over(|_| path, || None, || Some(summary(extra)), Rule::Renewed);
@@ -461,12 +479,34 @@ impl<'a> Walk<'a> {
         }
         let mut inside = Edits::default();
         for (n, node) in extra.children.iter().enumerate() {
-            if matches!(node, crate::xml::Node::Element(e) if e.is("address")) {
+            if matches!(node, Node::Element(e) if e.is("address")) {
                 inside.remove(n);
             }
         }
         edits.inside(child, inside);
         false
+    }
+
+    /// What is dropped from an element that stays though no manifest has it.
+    fn renewed_inside(&self, extra: &Element, path: &Path) -> Edits {
+        let mut edits = Edits::default();
+        for attribute in &extra.attributes {
+            let name = attribute.name.written();
+            if self.is_renewed(&path.at(&name)) {
+                edits.remove_attribute(&name);
+            }
+        }
+        for (n, node) in extra.children.iter().enumerate() {
+            let Node::Element(child) = node else { continue };
+            let step = Step { name: normalize::label(child), key: None, ordinal: None };
+            let below = path.join(step);
+            if self.is_renewed(&below) {
+                edits.remove(n);
+            } else {
+                edits.inside(n, self.renewed_inside(child, &below));
+            }
+        }
+        edits
     }
 
     fn add(

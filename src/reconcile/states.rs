@@ -1,6 +1,7 @@
 //! One object in its three states: as its last applied manifest has it, as the next boot will have
 //! it, and as it runs. What waits is worked out from the last two each time and stored nowhere.
 
+use super::identity::with_macs;
 use super::live::live_changes;
 use super::normalize::{drop_implied, only_at_boot};
 use super::overlay::{Change, Side, overlay};
@@ -165,14 +166,15 @@ impl<'a> Compared<'a> {
         let laid = |side, there: &Element, want: &Element, last: Option<&Element>| {
             overlay(kind, side, there, want, last, ignore)
         };
-        let with_manifest = |side, there: Option<&Element>| {
-            there.zip(applied).map(|(there, want)| laid(side, there, want, Some(want)))
-        };
         // a running instance keeps the mark that it was started with
         let begun = running.and_then(read_mark);
         let begun_with = begun.as_ref().and_then(Mark::applied);
-        let defined = with_manifest(Side::NextBoot, next_boot);
-        let on_running = with_manifest(Side::Running, running);
+        let defined = next_boot.zip(applied);
+        let defined = defined.map(|(there, want)| laid(Side::NextBoot, there, want, Some(want)));
+        let known = applied.zip(next_boot).map(|(applied, there)| with_macs(applied, there));
+        let on_running = running.zip(known.as_deref().or(applied));
+        let on_running =
+            on_running.map(|(there, want)| laid(Side::Running, there, want, Some(want)));
         let whys = match (&on_running, running, next_boot) {
             (Some(overlay), Some(running), Some(next_boot)) => {
                 let live = live_changes(kind, overlay, running, next_boot, capabilities);

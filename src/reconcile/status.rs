@@ -1,6 +1,7 @@
 //! What an object on the host is to us, by itself: who owns it, and whether it is still as it was
 //! applied last. No manifests are needed: the mark on the object has the last one.
 
+use super::identity::with_macs;
 use super::overlay::{Side, overlay};
 use super::ownership::without_mark;
 use super::plan::mark_on;
@@ -66,6 +67,9 @@ pub fn status(host: &ObservedResource) -> ObjectStatus {
         let (Some(definition), Some(applied)) = (definition, &applied) else {
             return Vec::new();
         };
+        let known = host.persistent.as_ref().filter(|_| side == Side::Running);
+        let known = known.map(|next_boot| with_macs(applied, next_boot));
+        let applied = known.as_deref().unwrap_or(applied);
         overlay(host.id.kind, side, definition, applied, Some(applied), &mark.ignore).changes
     };
     let next = compare(Side::NextBoot, host.persistent.as_ref());

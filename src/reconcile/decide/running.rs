@@ -1,8 +1,9 @@
 //! The manifest against what is running.
 
 use super::decision::Context;
-use super::update::{compare, who_moved};
+use super::update::{Asked, compare, who_moved};
 use crate::model::{DesiredResource, Effect, Kind, ObservedResource, OpKind, Power};
+use crate::reconcile::identity::with_macs;
 use crate::reconcile::live::{Live, LiveChange, live_changes, why_at_boot};
 use crate::reconcile::normalize::only_at_boot;
 use crate::reconcile::overlay::{Change, Edit, Origin, Side};
@@ -34,6 +35,12 @@ impl Running {
         let Some(live) = host.live.as_ref().filter(|_| host.state.is_active()) else {
             return Self::default();
         };
+        let known = with_macs(&desired.definition, next_boot);
+        // without the last manifest what differs is drift, whichever copy of it is asked
+        let last = last.map(|last| match std::ptr::eq(last, &desired.definition) {
+            true => known.as_ref(),
+            false => last,
+        });
         // a definition takes its mark along when it is started
         let mark = read_mark(live);
         let is_current = mark.as_ref().is_some_and(|m| wanted.is(m));
@@ -41,7 +48,8 @@ impl Running {
         let started_from = mark.filter(|_| !is_current).and_then(|m| m.applied());
         // once it is defined for the next boot, only the instance itself knows what it should lose
         let last = started_from.as_ref().filter(|_| is_defined).or(last);
-        let mut overlay = compare(context, Side::Running, desired, live, last);
+        let asked = Asked { definition: &known, ..Asked::of(desired) };
+        let mut overlay = compare(context, Side::Running, asked, live, last);
         // a version in between may have been brought about live, and taken back since
         if let Some(between) = mark_on(host)
             .and_then(|m| m.previous)
@@ -51,7 +59,7 @@ impl Running {
             overlay.take_away(compare(
                 context,
                 Side::Running,
-                desired,
+                asked,
                 &overlay.merged,
                 Some(&between),
             ));
@@ -65,7 +73,8 @@ impl Running {
         let mut changes = overlay.changes;
         if let Some(started_from) = started_from {
             // what a running instance shows in another form is compared with what it was started from
-            let since = compare(context, Side::NextBoot, desired, &started_from, None).changes;
+            let since =
+                compare(context, Side::NextBoot, Asked::of(desired), &started_from, None).changes;
             changes.extend(since.into_iter().filter(|c| only_at_boot(&c.path)));
         }
         Self { changes, live: by_call, is_current }

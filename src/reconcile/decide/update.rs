@@ -380,15 +380,30 @@ fn reason(action: Action, fields: &[FieldChange], pending: &[FieldChange]) -> St
     text.to_owned()
 }
 
+/// What is asked for of one resource.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) kind: Kind,
+    pub(super) definition: &'a Element,
+    pub(super) ignore: &'a [Path],
+}
+
+impl<'a> Asked<'a> {
+    pub(super) fn of(desired: &'a DesiredResource) -> Self {
+        let DesiredResource { id, definition, settings, .. } = desired;
+        Self { kind: id.kind, definition, ignore: &settings.ignore }
+    }
+}
+
 pub(super) fn compare(
     context: Context<'_>,
     side: Side,
-    desired: &DesiredResource,
+    asked: Asked<'_>,
     host: &Element,
     last: Option<&Element>,
 ) -> Overlay {
-    let settings = &desired.settings;
-    let mut o = overlay(desired.id.kind, side, host, &desired.definition, last, &settings.ignore);
+    let Asked { kind, definition, ignore } = asked;
+    let mut o = overlay(kind, side, host, definition, last, ignore);
     if context.capabilities.read_only {
         // a secret that is not shown is not one that is missing
         o.changes.retain(|change| !is_secret(&change.path));
@@ -404,11 +419,13 @@ fn next_boot(
     last: Option<&Element>,
 ) -> Overlay {
     let mut o = match (&host.persistent, &host.live) {
-        (Some(persistent), _) => compare(context, Side::NextBoot, desired, persistent, last),
+        (Some(persistent), _) => {
+            compare(context, Side::NextBoot, Asked::of(desired), persistent, last)
+        }
         (None, Some(live)) => {
             let mut live = live.clone();
             live.remove_attr("id");
-            compare(context, Side::NextBoot, desired, &live, last)
+            compare(context, Side::NextBoot, Asked::of(desired), &live, last)
         }
         (None, None) => {
             Overlay { merged: desired.definition.clone(), changes: Vec::new(), touched: Vec::new() }

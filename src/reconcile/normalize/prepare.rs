@@ -27,7 +27,10 @@ pub(crate) fn prepare(kind: Kind, want: &Element, live: &Element) -> Element {
             twins::spell_listen_twice(&mut want);
             twins::fill_first_cell(&mut want);
         }
-        Kind::Network => twins::spell_forward_device_twice(&mut want),
+        Kind::Network => {
+            unset::drop_driver_of_nothing(&mut want);
+            twins::spell_forward_device_twice(&mut want);
+        }
     }
     want
 }

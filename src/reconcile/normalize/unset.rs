@@ -29,6 +29,15 @@ pub(super) fn drop_zeros(want: &mut Element) {
     }
 }
 
+/// Takes out of a network what its host devices are driven by where it names none.
+pub(super) fn drop_driver_of_nothing(want: &mut Element) {
+    let Some(forward) = want.child_mut("forward") else { return };
+    let names = ["pf", "interface", "address"];
+    if !names.iter().any(|name| forward.child(name).is_some()) {
+        forward.remove_elements(|e| e.is("driver"));
+    }
+}
+
 fn is_zero_mac(mac: &Element) -> bool {
     mac.attr("address").and_then(Mac::parse).is_some_and(|mac| mac.0 == [0; 6])
 }
