@@ -21,6 +21,7 @@ mod sasl;
 mod states;
 mod test_driver;
 mod tls;
+mod transitions;
 mod transports;
 mod watching;
 mod wellformed;
@@ -38,6 +39,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         sasl::trials(),
         test_driver::trials(),
         tls::trials(),
+        transitions::trials(),
         transports::trials(),
         doctor::trials(),
         fleet::trials(),
