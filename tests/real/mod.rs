@@ -15,6 +15,7 @@ mod kills;
 mod libvirtd;
 mod live;
 mod lost;
+mod oracle;
 mod restart;
 mod samples;
 mod sasl;
@@ -25,6 +26,7 @@ mod transitions;
 mod transports;
 mod watching;
 mod wellformed;
+mod wild;
 
 use libtest_mimic::Trial;
 use std::sync::Arc;
@@ -44,6 +46,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         doctor::trials(),
         fleet::trials(),
         wellformed::trials(),
+        wild::trials(),
         restart::trials(&pool),
         samples::trials(&pool),
         drift::trials(&pool),

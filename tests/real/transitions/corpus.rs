@@ -2,8 +2,8 @@
 //! taken out, exchanged and added, and back.
 
 use super::super::corpus::{documents, unpacked};
-use super::bench::tree;
-use super::generate::{Pair, SETTINGS, spread};
+use super::super::oracle::with_settings;
+use super::generate::{Pair, spread};
 use std::fs;
 use std::path::Path;
 use virt::diag::SourceId;
@@ -56,8 +56,8 @@ const EDITS: usize = 2;
 
 /// What is not taken out: it identifies, or all hangs on it.
 const KEPT: [&str; 12] = [
-    "name", "uuid", "memory", "type", "os", "devices", "metadata", "mac", "emulator", "vcpu", "address",
-    "target",
+    "name", "uuid", "memory", "type", "os", "devices", "metadata", "mac", "emulator", "vcpu",
+    "address", "target",
 ];
 
 /// The same of attributes.
@@ -130,8 +130,7 @@ fn adapted(kind: Kind, text: &str) -> Option<Element> {
     }
     root.child_or_new("name").set_text("trial");
     root.remove_elements(|e| e.is("uuid"));
-    root.child_or_new("metadata").push(tree(SETTINGS));
-    Some(root)
+    Some(with_settings(root))
 }
 
 /// Puts the part that one document has in place of another's, or in where that has none.

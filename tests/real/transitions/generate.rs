@@ -12,6 +12,7 @@
 //! features, top (behind `<os>`), devices, end; of a network, attributes and body. Others fill in
 //! `@NAME@`, which is nothing without them.
 
+use super::super::oracle::SETTINGS;
 use std::collections::BTreeMap;
 use toml::de::{DeTable, DeValue};
 use virt::model::Kind;
@@ -22,10 +23,6 @@ const FILES: [&str; 4] = [
     include_str!("snippets/devices.toml"),
     include_str!("snippets/network.toml"),
 ];
-
-/// The settings in each manifest: only definitions count.
-pub(super) const SETTINGS: &str =
-    "<virt:reconcile xmlns:virt='urn:virt:reconcile:1' power='manual'/>";
 
 /// Both sides of an edit.
 #[derive(Clone, Debug)]
@@ -122,9 +119,8 @@ fn joined(common: &Parts, own: &Parts) -> Parts {
 }
 
 fn document(kind: Kind, machine: &str, parts: &Parts) -> String {
-    let part = |name: &str, default: &str| {
-        parts.get(name).cloned().unwrap_or_else(|| default.to_owned())
-    };
+    let part =
+        |name: &str, default: &str| parts.get(name).cloned().unwrap_or_else(|| default.to_owned());
     let head = format!("<name>trial</name><metadata>{SETTINGS}</metadata>");
     let text = if kind == Kind::Network {
         format!(

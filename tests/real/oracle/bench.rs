@@ -1,18 +1,18 @@
 //! A libvirtd of its own to apply manifests to, one object at a time, within this process.
 
 use crate::support::Libvirtd;
-use std::fs;
 use std::sync::Arc;
+use std::{fmt, fs};
 use tempfile::TempDir;
-use virt::diag::{Severity, SourceId};
+use virt::diag::Severity;
 use virt::drivers::{self, Driver, Environment, Uri};
 use virt::manifest::load;
 use virt::model::{
     Call, Capabilities, Desired, Kind, ObservedResource, Op, Outcome, ResourceId, Scope, Target,
     UndefineKeep, Uuid,
 };
-use virt::reconcile::{Options, Plan, Status, SystemClock, apply, plan};
-use virt::xml::{Element, Limits, parse};
+use virt::reconcile::{FieldChange, Options, Plan, Status, SystemClock, apply, plan};
+use virt::xml::{Element, write};
 
 /// Networks that manifests may use; they are there throughout.
 const NETWORKS: [&str; 2] = ["lan", "dmz"];
@@ -28,10 +28,25 @@ pub(crate) struct Bench {
 
 /// A manifest that was read.
 pub(crate) struct Wanted {
-    pub(crate) id: ResourceId,
     /// Without the settings.
     pub(crate) definition: Element,
     pub(crate) desired: Arc<Desired>,
+    /// The codes of the warnings.
+    pub(crate) warnings: Vec<&'static str>,
+}
+
+/// The first thing that a plan would still do.
+#[derive(Debug, Default)]
+pub(crate) struct Left {
+    pub(crate) what: String,
+    pub(crate) before: String,
+    pub(crate) after: String,
+}
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} -> {}", self.what, self.before, self.after)
+    }
 }
 
 /// What an apply came to.
@@ -70,15 +85,48 @@ impl Bench {
     pub(crate) fn read(&self, text: &str) -> Result<Wanted, String> {
         fs::write(self.folder.path().join("object.xml"), text).unwrap();
         let loaded = load(&[self.folder.path().to_owned()]);
-        let Some((id, wanted)) = loaded.desired.resources.first_key_value() else {
+        let Some(wanted) = loaded.desired.resources.values().next() else {
             let mut errors = loaded.diagnostics.iter().filter(|d| d.severity == Severity::Error);
             return Err(errors.next().map_or("?".to_owned(), |d| d.summary.to_string()));
         };
+        let warnings = loaded.diagnostics.iter().filter(|d| d.severity == Severity::Warning);
         Ok(Wanted {
-            id: id.clone(),
+            warnings: warnings.map(|d| d.code).collect(),
             definition: wanted.definition.clone(),
             desired: Arc::clone(&loaded.desired),
         })
+    }
+
+    /// Networks that it needs are there.
+    pub(crate) fn provide(&self, wanted: &Wanted) {
+        let needed = wanted.desired.resources.values().flat_map(|r| &r.depends_on);
+        for id in needed.filter(|id| id.kind == Kind::Network) {
+            if self.observe(id).is_none() {
+                let name = Element::new("name").with_text(&id.name);
+                let _ = self.define(id, write(&Element::new("network").with_child(name)));
+            }
+        }
+    }
+
+    /// What is left to do after an apply: nothing, if all is well.
+    pub(crate) fn left(&self, wanted: &Wanted, options: &Options) -> Option<Left> {
+        let again = self.plan(wanted, options);
+        let held = again.held_back.values().cloned();
+        let refused = again.refusals.iter().map(|r| r.reason.clone());
+        if let Some(what) = held.chain(refused).next() {
+            return Some(Left { what, ..Left::default() });
+        }
+        if again.is_empty() && !again.has_pending() {
+            return None;
+        }
+        let fields = again.changes.iter().flat_map(|c| c.fields.iter().chain(&c.pending));
+        let left = |f: &FieldChange| Left {
+            what: f.path.to_string(),
+            before: format!("{:?}", f.before),
+            after: format!("{:?}", f.after),
+        };
+        let none = || Left { what: "no field".to_owned(), ..Left::default() };
+        Some({ fields }.next().map_or_else(none, left))
     }
 
     /// What a plan would do for a manifest, and what the host had then.
@@ -127,6 +175,19 @@ impl Bench {
         }
     }
 
+    /// Removes all but the networks that are always there.
+    pub(crate) fn clear(&self) {
+        for (id, found) in self.driver.observe(&Scope::all()).unwrap().resources {
+            let stays = id.kind == Kind::Network && NETWORKS.contains(&id.name.as_str());
+            if !stays {
+                if found.state.is_active() {
+                    self.call(&id, found.uuid, Op::Destroy);
+                }
+                self.remove(&id);
+            }
+        }
+    }
+
     pub(crate) fn remove(&self, id: &ResourceId) {
         let Some(found) = self.observe(id) else { return };
         let keep = match id.kind {
@@ -136,13 +197,8 @@ impl Bench {
         assert_eq!(self.call(id, found.uuid, Op::Undefine { keep }), Outcome::Done, "{id}");
     }
 
-    fn call(&self, id: &ResourceId, uuid: Uuid, op: Op) -> Outcome {
+    pub(crate) fn call(&self, id: &ResourceId, uuid: Uuid, op: Op) -> Outcome {
         let target = Target { id: id.clone(), uuid };
         self.driver.execute(&[Call { target, op }]).pop().unwrap()
     }
-}
-
-/// The tree of a text, which is well-formed.
-pub(crate) fn tree(text: &str) -> Element {
-    parse(SourceId::NONE, text, &Limits::default()).unwrap_or_else(|d| panic!("{d:?}: {text}"))
 }

@@ -1,6 +1,7 @@
 //! Definitions without what identifies one object, in an order of their own: what is compared.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use virt::model::{Kind, NAMESPACE};
 use virt::xml::Element;
 
@@ -9,26 +10,33 @@ const CHOSEN: &str = "of the host's choice";
 
 /// An element without its place.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Tree {
-    pub(super) name: String,
-    pub(super) attributes: BTreeMap<String, String>,
-    pub(super) text: String,
-    pub(super) children: Vec<Tree>,
+pub(crate) struct Tree {
+    pub(crate) name: String,
+    pub(crate) attributes: BTreeMap<String, String>,
+    pub(crate) text: String,
+    pub(crate) children: Vec<Tree>,
 }
 
 /// The first place where two definitions differ, and what stands there in each.
 #[derive(Clone, Debug)]
-pub(super) struct Difference {
-    pub(super) path: String,
-    pub(super) got: String,
-    pub(super) expected: String,
+pub(crate) struct Difference {
+    pub(crate) path: String,
+    pub(crate) got: String,
+    pub(crate) expected: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, got, expected } = self;
+        write!(f, "{path} is {got}, by virsh define {expected}")
+    }
 }
 
 /// A controller that nobody wrote down, by type and index; its model.
 type Controllers = BTreeMap<(String, String), Option<String>>;
 
 impl Tree {
-    pub(super) fn of(element: &Element) -> Self {
+    pub(crate) fn of(element: &Element) -> Self {
         let name = match &element.name.namespace {
             Some(namespace) => format!("{{{namespace}}}{}", element.name.local),
             None => element.name.local.clone(),
@@ -45,7 +53,7 @@ impl Tree {
         }
     }
 
-    pub(super) fn child(&self, name: &str) -> Option<&Self> {
+    pub(crate) fn child(&self, name: &str) -> Option<&Self> {
         self.children.iter().find(|c| c.name == name)
     }
 
@@ -61,7 +69,7 @@ impl Tree {
         path.iter().try_fold(self, |tree, name| tree.child(name))
     }
 
-    pub(super) fn attr(&self, name: &str) -> Option<&str> {
+    pub(crate) fn attr(&self, name: &str) -> Option<&str> {
         self.attributes.get(name).map(String::as_str)
     }
 
@@ -80,7 +88,7 @@ impl Tree {
     }
 
     /// In one line, cut off where it gets long.
-    pub(super) fn brief(&self) -> String {
+    pub(crate) fn brief(&self) -> String {
         let mut text = String::new();
         self.print(&mut text);
         if text.chars().count() > 160 {
@@ -106,7 +114,7 @@ impl Tree {
 
 /// The first difference of what `mine` and `plain` say beyond identity, where `said` is the manifest
 /// behind both and `was` the one that was applied before.
-pub(super) fn compare(
+pub(crate) fn compare(
     kind: Kind,
     mine: &Element,
     plain: &Element,
@@ -123,6 +131,24 @@ pub(super) fn compare(
         }
     }
     difference(&mine, &plain, "")
+}
+
+/// The definition without identity, without controllers that nobody wrote down, and without what says
+/// nothing.
+pub(crate) fn bare(kind: Kind, definition: &Element, said: &Element) -> Tree {
+    let said = Tree::of(said);
+    let mut root = canonical(kind, definition, &said);
+    if kind == Kind::Domain {
+        of_the_host(&mut root, &said);
+    }
+    drop_empty(&mut root);
+    root
+}
+
+fn drop_empty(tree: &mut Tree) {
+    tree.children.iter_mut().for_each(drop_empty);
+    tree.children
+        .retain(|c| !(c.attributes.is_empty() && c.text.is_empty() && c.children.is_empty()));
 }
 
 fn canonical(kind: Kind, definition: &Element, said: &Tree) -> Tree {
@@ -238,7 +264,7 @@ fn numbers(address: &Tree) -> BTreeMap<String, String> {
 }
 
 /// The MAC address of each card, if one is written; zeros are none.
-pub(super) fn cards(root: &Tree) -> Vec<Option<String>> {
+pub(crate) fn cards(root: &Tree) -> Vec<Option<String>> {
     let mac = |card: &Tree| {
         let mac = card.attr_of("mac", "address")?;
         mac.contains(|c| c != '0' && c != ':').then(|| mac.to_lowercase())
@@ -248,8 +274,24 @@ pub(super) fn cards(root: &Tree) -> Vec<Option<String>> {
 
 /// Children whose order means nothing, whatever they hold.
 const ANY_ORDER: [&str; 18] = [
-    "hostdev", "rng", "input", "redirdev", "sound", "shmem", "watchdog", "tpm", "panic", "range", "host",
-    "route", "txt", "srv", "parameter", "seclabel", "hostname", "usbdev",
+    "hostdev",
+    "rng",
+    "input",
+    "redirdev",
+    "sound",
+    "shmem",
+    "watchdog",
+    "tpm",
+    "panic",
+    "range",
+    "host",
+    "route",
+    "txt",
+    "srv",
+    "parameter",
+    "seclabel",
+    "hostname",
+    "usbdev",
 ];
 
 /// Parents of children whose order means nothing.
@@ -265,7 +307,9 @@ fn key(tree: &Tree) -> Option<Vec<String>> {
             vec![word(tree.attr("type")), number(tree.attr("index")), word(tree.attr("model"))]
         }
         "filesystem" => vec![word(tree.attr_of("target", "dir"))],
-        "channel" => vec![word(tree.attr_of("target", "name")), word(tree.attr_of("target", "type"))],
+        "channel" => {
+            vec![word(tree.attr_of("target", "name")), word(tree.attr_of("target", "type"))]
+        }
         "graphics" => vec![word(tree.attr("type"))],
         "serial" | "parallel" | "console" => vec![number(tree.attr_of("target", "port"))],
         "audio" | "tag" => vec![number(tree.attr("id"))],
@@ -360,7 +404,7 @@ fn controllers(
 }
 
 /// The first difference of two trees.
-pub(super) fn difference(mine: &Tree, plain: &Tree, path: &str) -> Option<Difference> {
+pub(crate) fn difference(mine: &Tree, plain: &Tree, path: &str) -> Option<Difference> {
     let here = if path.is_empty() { mine.name.clone() } else { path.to_owned() };
     let show = |value: Option<&str>| value.map_or("not there".to_owned(), |v| format!("'{v}'"));
     let names: BTreeSet<&String> = mine.attributes.keys().chain(plain.attributes.keys()).collect();
