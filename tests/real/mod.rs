@@ -15,15 +15,18 @@ mod kills;
 mod libvirtd;
 mod live;
 mod lost;
+mod oracle;
 mod restart;
 mod samples;
 mod sasl;
 mod states;
 mod test_driver;
 mod tls;
+mod transitions;
 mod transports;
 mod watching;
 mod wellformed;
+mod wild;
 
 use libtest_mimic::Trial;
 use std::sync::Arc;
@@ -38,10 +41,12 @@ pub(crate) fn trials() -> Vec<Trial> {
         sasl::trials(),
         test_driver::trials(),
         tls::trials(),
+        transitions::trials(),
         transports::trials(),
         doctor::trials(),
         fleet::trials(),
         wellformed::trials(),
+        wild::trials(),
         restart::trials(&pool),
         samples::trials(&pool),
         drift::trials(&pool),
