@@ -73,6 +73,11 @@ fn stays(side: Side, path: &Path, live: &Element, want: &Element, last: Option<&
     walk.changes.is_empty()
 }
 
+/// Whether a list has controllers of the PCI bus, whose numbers devices are known by.
+fn is_on_pci(list: &[&Element]) -> bool {
+    list.iter().any(|e| e.is("controller") && e.attr("type") == Some("pci"))
+}
+
 struct Walk<'a> {
     kind: Kind,
     side: Side,
@@ -167,7 +172,9 @@ impl<'a> Walk<'a> {
                 let said = || Some(with_unit(&attribute.value, want, unit));
                 let was = || before.as_deref().map(|b| with_unit(b, live, unit));
                 self.pass_over(|_| path, said, was, rule);
-                if rule.is_spelling() {
+                // a value that is not compared is still the manifest's to send
+                let sent = rule == Rule::OwnAffair && self.side == Side::NextBoot;
+                if rule.is_spelling() || sent {
                     edits.put(attribute);
                 }
                 continue;
@@ -210,6 +217,8 @@ impl<'a> Walk<'a> {
             edits.remove_attribute(&name);
             let before = Some(attribute.value.clone());
             self.push(path, before, None, want.span, Origin::Manifest, Edit::Remove);
+        } else if was && rule == Some(Rule::OwnAffair) && self.side == Side::NextBoot {
+            edits.remove_attribute(&name);
         } else if self.is_renewed(&path) && rule != Some(Rule::Ignored) {
             edits.remove_attribute(&name);
             self.pass_over(|_| path, || None, || Some(attribute.value.clone()), Rule::Renewed);
@@ -350,6 +359,10 @@ impl<'a> Walk<'a> {
         let count = have.len();
         let mut added = 0;
         let mut order = Vec::new();
+        let known = self.renewed.len();
+        if !pairs.keep_their_places(count) && !is_on_pci(want) {
+            self.renewed.extend(Renewed::number_of(&bare.pattern()));
+        }
         for (i, wanted) in want.iter().enumerate() {
             let partner = pairs.live.get(i).copied().flatten();
             let number = partner.unwrap_or_else(|| {
@@ -372,6 +385,7 @@ impl<'a> Walk<'a> {
             }
             self.path.steps.pop();
         }
+        self.renewed.truncate(known);
         edits.order(order);
         self.extras(edits, list, (want, &have, last), &pairs);
     }

@@ -128,7 +128,7 @@ fn lay(
     });
     let touched = touched.collect();
     let mut merged = edits.made_on(live);
-    normalize::finish(kind, &said, &mut merged);
+    normalize::finish(kind, &said, live, &mut merged);
     normalize::drop_implied(want, &mut changes);
     (Overlay { merged, changes, touched }, uncounted)
 }

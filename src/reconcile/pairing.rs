@@ -21,6 +21,13 @@ pub(super) struct Pairs {
     pub(super) last_of_live: Vec<Option<usize>>,
 }
 
+impl Pairs {
+    /// Whether the k-th entry of the manifest is the k-th of the `count` that the definition has.
+    pub(super) fn keep_their_places(&self, count: usize) -> bool {
+        self.live.len() == count && self.live.iter().enumerate().all(|(n, at)| *at == Some(n))
+    }
+}
+
 /// Pairs the elements of one name below a parent named `parent`, at `path`: of the manifest, of the
 /// definition, and of the manifest as it was applied last.
 pub(super) fn pair(
@@ -36,16 +43,28 @@ pub(super) fn pair(
     let [want, live, last] = [want, live, last].map(|list| lists.entries(list));
     let equal = |a: &Entry<'_>, b: &Entry<'_>| a.element == b.element;
     let becomes = |a: &Entry<'_>, b: &Entry<'_>| fits(side, path, b.element, a.element);
-    let of_last = lists.pair(&want, &last, None, &equal);
-    let last_to_live = lists.pair(&last, &live, None, &becomes);
+    let mut of_last = lists.pair(&want, &last, None, &[], &equal);
+    let last_to_live = lists.pair(&last, &live, None, &[], &becomes);
     let mut pairs = lists.by_key(&want, &live);
+    if lists.any_order {
+        first_free(&want, &live, &mut pairs, &[], &becomes);
+    }
     // the last applied manifest is the first witness of what became of an entry
     for (w, slot) in pairs.iter_mut().enumerate().filter(|(_, slot)| slot.is_none()) {
         let became = of_last.get(w).copied().flatten();
         *slot = became.and_then(|l| last_to_live.get(l).copied().flatten());
     }
     let pairs = once_each(&want, &live, pairs);
-    let pairs = lists.pair(&want, &live, Some(pairs), &becomes);
+    // what became of another entry is nothing for one that is new
+    let known: Vec<usize> = last_to_live.iter().copied().flatten().collect();
+    let pairs = lists.pair(&want, &live, Some(pairs), &known, &becomes);
+    // an entry that is another one on the host is not the one that was applied last
+    for (was, is) in of_last.iter_mut().zip(&pairs) {
+        let became = was.and_then(|l| last_to_live.get(l).copied().flatten());
+        if became.is_some() && became != *is {
+            *was = None;
+        }
+    }
     let mut last_of_live = vec![None; live.len()];
     for (l, n) in last_to_live.iter().enumerate() {
         if let Some(slot) = n.and_then(|n| last_of_live.get_mut(n)) {
@@ -147,19 +166,20 @@ impl Lists<'_> {
         pairs
     }
 
-    /// Pairs what `pairs`, or keys, leave open.
+    /// Pairs what `pairs`, or keys, leave open, but with none of those that are `taken`.
     fn pair(
         &self,
         from: &[Entry<'_>],
         to: &[Entry<'_>],
         pairs: Option<Vec<Option<usize>>>,
+        taken: &[usize],
         same: Same<'_>,
     ) -> Vec<Option<usize>> {
         let mut pairs = pairs.unwrap_or_else(|| self.by_key(from, to));
         if self.any_order {
-            self.by_content(from, to, &mut pairs, same);
+            self.by_content(from, to, &mut pairs, taken, same);
         } else {
-            by_place(from, to, &mut pairs, same);
+            by_place(from, to, &mut pairs, taken, same);
         }
         pairs
     }
@@ -171,27 +191,39 @@ impl Lists<'_> {
         from: &[Entry<'_>],
         to: &[Entry<'_>],
         pairs: &mut [Option<usize>],
+        taken: &[usize],
         same: Same<'_>,
     ) {
-        let mut take = |accept: Same<'_>| {
-            for (w, entry) in from.iter().enumerate() {
-                if pairs.get(w) != Some(&None) {
-                    continue;
-                }
-                let free = to.iter().enumerate().position(|(n, other)| {
-                    !pairs.contains(&Some(n)) && entry.may_be(other) && accept(entry, other)
-                });
-                if let Some(slot) = pairs.get_mut(w) {
-                    *slot = free;
-                }
-            }
-        };
         if from.len() > 1 || to.len() > 1 {
-            take(same);
-            take(&|a, b| a.element.attr("type") == b.element.attr("type"));
+            first_free(from, to, pairs, taken, same);
+            let of_type =
+                |a: &Entry<'_>, b: &Entry<'_>| a.element.attr("type") == b.element.attr("type");
+            first_free(from, to, pairs, taken, &of_type);
         }
         if self.parent != "devices" || from.len() == 1 && to.len() == 1 {
-            take(&|_, _| true);
+            first_free(from, to, pairs, taken, &|_, _| true);
+        }
+    }
+}
+
+/// Gives each entry without a partner the first that is free and accepted.
+fn first_free(
+    from: &[Entry<'_>],
+    to: &[Entry<'_>],
+    pairs: &mut [Option<usize>],
+    taken: &[usize],
+    accept: Same<'_>,
+) {
+    for (w, entry) in from.iter().enumerate() {
+        if pairs.get(w) != Some(&None) {
+            continue;
+        }
+        let free = to.iter().enumerate().position(|(n, other)| {
+            let free = !pairs.contains(&Some(n)) && !taken.contains(&n);
+            free && entry.may_be(other) && accept(entry, other)
+        });
+        if let Some(slot) = pairs.get_mut(w) {
+            *slot = free;
         }
     }
 }
@@ -199,14 +231,20 @@ impl Lists<'_> {
 /// Pairs in order, each class of entries that cannot be each other by itself. As long as there are
 /// as many on both sides, the k-th is the k-th; otherwise as many as possible are the same, and what
 /// lies between them is paired in order.
-fn by_place(from: &[Entry<'_>], to: &[Entry<'_>], pairs: &mut [Option<usize>], same: Same<'_>) {
+fn by_place(
+    from: &[Entry<'_>],
+    to: &[Entry<'_>],
+    pairs: &mut [Option<usize>],
+    taken: &[usize],
+    same: Same<'_>,
+) {
     let mut open: Vec<usize> =
         pairs.iter().enumerate().filter(|(_, p)| p.is_none()).map(|(w, _)| w).collect();
     while let Some(first) = open.first().and_then(|w| from.get(*w)) {
         let of_class = |w: &usize| from.get(*w).is_some_and(|e| first.is_of_class(e));
         let (class, rest): (Vec<usize>, Vec<usize>) = open.iter().partition(|w| of_class(w));
         let free: Vec<usize> = (0..to.len())
-            .filter(|n| !pairs.contains(&Some(*n)))
+            .filter(|n| !pairs.contains(&Some(*n)) && !taken.contains(n))
             .filter(|n| to.get(*n).is_some_and(|e| first.may_be(e)))
             .collect();
         let is_same = |i: usize, j: usize| match (class.get(i), free.get(j)) {

@@ -73,7 +73,7 @@ mod tests {
     /// What a host has, what a manifest has, the path and the rule.
     const NEXT_BOOT: &[(&str, &str, &str, Rule)] = &[
         ("<clock/>", "", "clock", Rule::FilledIn),
-        ("<genid>1</genid>", "", "genid", Rule::Identity),
+        ("<os><nvram>1</nvram></os>", "<os/>", "os/nvram", Rule::Identity),
         ("<a x='1'/>", "<a x=' 1'/>", "a/@x", Rule::Blanks),
         ("<memory>2048</memory>", "<memory unit='MiB'>2</memory>", "memory", Rule::Amount),
         ("<a index='0x1'/>", "<a index='1'/>", "a/@index", Rule::Number),

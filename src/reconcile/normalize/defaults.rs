@@ -96,14 +96,14 @@ const NO_LIMIT: &[(&str, &str)] = &[
 
 /// What a guest knows itself by, all of it: leaving it out of a manifest never takes it from a
 /// definition. A row is the last names of the path.
-const KEPT: &[&str] = &["uuid", "name", "genid", "os/nvram", "devices/emulator", "mac", "alias"];
+const KEPT: &[&str] = &["uuid", "name", "os/nvram", "mac"];
 
 /// Elements that stay themselves, while their attributes may go.
 const KEPT_ELEMENTS: &[&str] = &["memory", "vcpu"];
 
-/// Attributes that are kept, by the last names of their element's path; "" is any element.
+/// Attributes that are kept, by the names of their element's path.
 const KEPT_ATTRIBUTES: &[(&str, &str)] =
-    &[("os/type", "machine"), ("os/type", "arch"), ("bridge", "name"), ("", "type")];
+    &[("os/type", "machine"), ("os/type", "arch"), ("bridge", "name")];
 
 /// What a host drops beside something else: (parent and element, condition, what is dropped). A
 /// condition is `@attribute=value`, `@attribute!=value`, the same of a child, `element` or `!element`.
@@ -235,9 +235,7 @@ pub(crate) fn is_kept(path: &Path) -> bool {
         || KEPT.iter().any(|row| (of_element || *row != "os/nvram") && ends_with(&pattern, row))
         || match path.attribute.as_deref() {
             None => KEPT_ELEMENTS.contains(&pattern.as_str()),
-            Some(a) => KEPT_ATTRIBUTES
-                .iter()
-                .any(|(row, name)| *name == a && (row.is_empty() || pattern == *row)),
+            Some(a) => KEPT_ATTRIBUTES.iter().any(|(row, name)| *name == a && pattern == *row),
         }
 }
 

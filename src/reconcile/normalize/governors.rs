@@ -81,6 +81,7 @@ const GOVERNORS: &[Governor] = &[
         FIRMWARE,
         ByWriting,
         &[
+            "os/@firmware",
             "os/loader",
             "os/firmware",
             "os/nvram/@template",
@@ -90,6 +91,7 @@ const GOVERNORS: &[Governor] = &[
         ],
     ),
     domain("", &["vcpu/@placement"], ByValue, &["numatune", "vcpu/@cpuset"]),
+    domain("", &["numatune/memory/@placement"], ByValue, &["vcpu/@placement"]),
     domain(
         "",
         &["clock/@offset"],
@@ -100,8 +102,9 @@ const GOVERNORS: &[Governor] = &[
     domain("sysinfo", &["@type"], ByValue, &[""]),
     domain("seclabel", &["@type", "@model"], ByValue, &[""]),
     domain("launchSecurity", &["@type"], ByValue, &[""]),
-    domain("numatune/memory", &["@placement"], ByValue, &[""]),
+    domain("numatune/memory", &["@nodeset", "@placement"], ByWriting, &[""]),
     domain("devices", &["graphics/@type"], ByValue, &["audio", "sound/audio", "video"]),
+    domain("devices", &["audio/@id", "audio/@type"], ByWriting, &["audio"]),
     domain("devices", &["watchdog/@action"], ByValue, &["watchdog"]),
     domain("devices/disk", &["@device"], ByValue, &[""]),
     domain("devices/disk", &["target/@bus"], ByValue, &["address"]),
@@ -118,7 +121,7 @@ const GOVERNORS: &[Governor] = &[
             "source/@volume",
         ],
         ByValue,
-        &["source", "backingStore", "encryption", "mirror"],
+        &["source", "backingStore", "driver/@type", "encryption", "mirror"],
     ),
     domain("devices/interface", &["@type"], ByValue, &[""]),
     domain(
@@ -133,7 +136,7 @@ const GOVERNORS: &[Governor] = &[
         "devices/graphics",
         &["@autoport", "@port", "@tlsPort"],
         ByWriting,
-        &["@autoport", "@port", "@tlsPort"],
+        &["@autoport", "@port", "@tlsPort", "@listen", "listen"],
     ),
     domain(
         "devices/graphics",
@@ -164,7 +167,7 @@ const GOVERNORS: &[Governor] = &[
     domain("devices/rng", &["@model"], ByValue, &["", "address"]),
     domain("devices/rng", &["backend/@model"], ByValue, &["backend"]),
     domain("devices/tpm", &["@model", "backend/@type", "backend/@version"], ByValue, &[""]),
-    domain("devices/filesystem", &["@type", "driver/@type"], ByValue, &[""]),
+    domain("devices/filesystem", &["@type", "driver/@type", "source/@socket"], ByValue, &[""]),
     domain("devices/audio", &["@type"], ByValue, &[""]),
     domain("devices/smartcard", &["@mode"], ByValue, &["", "address"]),
     domain("devices/shmem", &["model/@type"], ByValue, &[""]),
@@ -174,6 +177,7 @@ const GOVERNORS: &[Governor] = &[
     domain("devices/crypto", &["@model"], ByValue, &["", "address"]),
     // what a device has its data from is another thing by another type
     Governor { replaces: true, ..domain("devices/*", &["@type"], ByValue, SOURCE) },
+    domain("devices/smartcard", &["@type"], ByValue, &["", "address"]),
     network("", &["forward/@mode"], ByWriting, &["bridge", "forward", "mac"]),
     network("forward", &["@dev"], ByValue, &["interface"]),
     network("forward", &["interface/@dev"], ByValue, &["@dev"]),
@@ -198,6 +202,15 @@ const KEEPS: &[(&str, &[&str])] = &[
     ("os", &["nvram", "varstore"]),
 ];
 
+/// Lists whose entries a host numbers by their place, and the number.
+const NUMBERED: &[(&str, &str)] = &[
+    ("cpu/numa/cell", "@id"),
+    ("devices/console", "target/@port"),
+    ("devices/controller", "@index"),
+    ("devices/parallel", "target/@port"),
+    ("devices/serial", "target/@port"),
+];
+
 /// A part of a definition that the host is to fill in anew: what of it no manifest writes is dropped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Renewed {
@@ -213,6 +226,12 @@ impl Renewed {
         let at = join(parent, what);
         let row = KEEPS.iter().find(|(row, _)| matches(row, &at)).map(|(_, keeps)| *keeps);
         Self { keeps: row.unwrap_or(&[]), at, replaced }
+    }
+
+    /// The number that entries of a list at `list` have by their place, if they have one.
+    pub(crate) fn number_of(list: &str) -> Option<Self> {
+        let row = NUMBERED.iter().find(|(row, _)| *row == list)?;
+        Some(Self::new(list, row.1, false))
     }
 
     /// The address of a device whose bus goes.
@@ -267,6 +286,9 @@ pub(crate) fn renewed(
     if at == "devices/interface" && has_own_models(want) != has_own_models(live) {
         found.push(Renewed::new(at, "model", false));
     }
+    if at == "devices/video" && has_address(want) != has_address(live) {
+        found.push(Renewed::new(at, "address", false));
+    }
     if kind == Kind::Domain && at.is_empty() && !found.is_empty() && !has_variables(want) {
         found.push(Renewed::new(at, "os/nvram", false));
         found.push(Renewed::new(at, "os/varstore", false));
@@ -279,11 +301,19 @@ fn has_own_models(card: &Element) -> bool {
     matches!(card.attr("type"), Some("hostdev" | "vhostuser" | "vdpa" | "vds"))
 }
 
+/// Whether a video card is a device on a bus.
+fn has_address(video: &Element) -> bool {
+    let model = video.child("model").and_then(|m| m.attr("type"));
+    !matches!(model, Some("ramfb" | "none"))
+}
+
 /// Whether a domain has a firmware with variables of its own.
 fn has_variables(want: &Element) -> bool {
     let Some(os) = want.child("os") else { return false };
-    let by_loader = os.child("loader").is_some_and(|l| l.attr("type") == Some("pflash"));
-    os.attr("firmware") == Some("efi") || by_loader || os.child("nvram").is_some()
+    let loader = os.child("loader");
+    let stateless = loader.is_some_and(|l| l.attr("stateless") == Some("yes"));
+    let by_loader = loader.is_some_and(|l| l.attr("type") == Some("pflash"));
+    !stateless && (os.attr("firmware") == Some("efi") || by_loader || os.child("nvram").is_some())
 }
 
 fn has_moved(

@@ -20,6 +20,7 @@ pub(crate) fn prepare(kind: Kind, want: &Element, live: &Element) -> Element {
         Kind::Domain => {
             unset::drop_zeros(&mut want);
             put_primary_first(&mut want);
+            adjust_clock(&mut want);
             imply_current_memory(&mut want);
             imply_current_vcpus(&mut want);
             split_schedulers(&mut want);
@@ -73,7 +74,7 @@ pub(crate) fn respelled(want: &Element, live: &Element) -> Option<Respelled> {
 
 /// Takes out of a merged definition what the manifest's choice makes wrong and the host fills in
 /// again.
-pub(crate) fn finish(kind: Kind, want: &Element, merged: &mut Element) {
+pub(crate) fn finish(kind: Kind, want: &Element, live: &Element, merged: &mut Element) {
     if kind != Kind::Domain {
         return;
     }
@@ -99,7 +100,7 @@ pub(crate) fn finish(kind: Kind, want: &Element, merged: &mut Element) {
             kept > count
         });
     }
-    twins::drop_first_console(merged);
+    twins::drop_first_console(merged, live);
 }
 
 /// Values that say what their absence says, given what stands beside them.
@@ -248,5 +249,16 @@ fn put_primary_first(want: &mut Element) {
     {
         let card = devices.children.remove(primary);
         devices.children.insert(first, card);
+    }
+}
+
+/// An offset by some seconds makes a clock a variable one.
+fn adjust_clock(want: &mut Element) {
+    let Some(clock) = want.child_mut("clock") else { return };
+    let seconds = clock.attr("adjustment").is_some_and(|a| a.trim().parse::<i64>().is_ok());
+    let basis = clock.attr("offset").filter(|o| matches!(*o, "utc" | "localtime"));
+    if let (true, Some(basis)) = (seconds, basis.map(str::to_owned)) {
+        clock.set_attr("offset", "variable");
+        clock.set_attr("basis", basis);
     }
 }

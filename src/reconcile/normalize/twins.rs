@@ -3,12 +3,13 @@
 
 use crate::model::number_set;
 use crate::reconcile::overlay::Change;
-use crate::xml::{Element, Node, Path};
+use crate::xml::{Attribute, Element, Name, Node, Path};
 
 /// Places where one fact is written twice, as the names of their paths: an attribute, and the element
 /// that says the same.
 const TWINS: &[(&str, &str)] = &[
     ("devices/graphics/@listen", "devices/graphics/listen"),
+    ("devices/graphics/@socket", "devices/graphics/listen"),
     ("forward/@dev", "forward/interface"),
 ];
 
@@ -68,12 +69,12 @@ pub(super) fn one_console_device(want: &mut Element, live: &Element) {
     }
 }
 
-/// Takes the first console out of a merged definition where it is an alias of the first serial port:
-/// the host writes it anew from that.
-pub(super) fn drop_first_console(merged: &mut Element) {
-    if let Some(devices) = merged.child_mut("devices")
-        && devices.child("serial").is_some()
-    {
+/// Takes the first console out of a merged definition where it is an alias of the first serial port,
+/// or was one in the definition before: the host writes it anew from that port.
+pub(super) fn drop_first_console(merged: &mut Element, live: &Element) {
+    let has_serial = |e: &Element| e.child("devices").is_some_and(|d| d.child("serial").is_some());
+    let is_alias = has_serial(merged) || has_serial(live);
+    if let Some(devices) = merged.child_mut("devices").filter(|_| is_alias) {
         let mut first = true;
         devices.remove_elements(|e| e.is("console") && std::mem::take(&mut first) && is_serial(e));
     }
@@ -88,26 +89,34 @@ fn is_serial(console: &Element) -> bool {
 pub(super) fn spell_listen_twice(want: &mut Element) {
     let devices = want.child_mut("devices").into_iter().flat_map(Element::elements_mut);
     for graphics in devices.filter(|e| e.is("graphics")) {
-        let by_attribute = graphics.attribute("listen").cloned();
-        match (by_attribute, graphics.child("listen")) {
-            (Some(attribute), None) => {
-                let mut listen = Element::new("listen").with_attr("type", "address");
-                listen.span = attribute.span;
-                listen.set_attr("address", attribute.value.clone());
-                if let Some(address) = listen.attributes.last_mut() {
-                    address.span = attribute.span;
+        let vnc = graphics.attr("type") == Some("vnc");
+        for (attribute, kind, inside) in LISTENS.iter().filter(|row| vnc || row.0 != "socket") {
+            let written = graphics.attribute(attribute).cloned();
+            match (written, graphics.child("listen")) {
+                (Some(written), None) => {
+                    let mut listen = Element::new("listen").with_attr("type", *kind);
+                    listen.span = written.span;
+                    listen.attributes.push(named(&written, inside));
+                    graphics.push(listen);
                 }
-                graphics.push(listen);
-            }
-            (None, Some(first)) if first.attr("type") == Some("address") => {
-                if let Some(mut address) = first.attribute("address").cloned() {
-                    address.name.local = "listen".to_owned();
-                    graphics.attributes.push(address);
+                (None, Some(first)) if first.attr("type") == Some(kind) => {
+                    if let Some(value) = first.attribute(inside) {
+                        graphics.attributes.push(named(value, attribute));
+                    }
                 }
+                _ => {}
             }
-            _ => {}
         }
     }
+}
+
+/// Attributes of a console (of VNC only, for a socket), and the type and the attribute of the `<listen>` that says the same.
+const LISTENS: &[(&str, &str, &str)] =
+    &[("listen", "address", "address"), ("socket", "socket", "socket")];
+
+/// An attribute under another name.
+fn named(attribute: &Attribute, name: &str) -> Attribute {
+    Attribute { name: Name::local(name), ..attribute.clone() }
 }
 
 /// What a network forwards to stands in an attribute and in its first `<interface>`.
