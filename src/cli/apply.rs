@@ -93,6 +93,9 @@ pub(crate) fn carry_out(context: &Context, session: &Session, run: &RunOptions) 
         false => session.plan_again().map(Some),
     };
     let is_read = after.is_ok();
+    // what the plan did not know of: a guest's balloon that has not followed its start, say
+    let waits =
+        matches!(&after, Ok(Some(again)) if again.has_pending()) && !session.plan.leaves_pending();
     let residue = match after {
         Ok(again) => again.and_then(|again| report.left_over(&session.plan, again)),
         Err(e) => {
@@ -111,7 +114,7 @@ pub(crate) fn carry_out(context: &Context, session: &Session, run: &RunOptions) 
         Applied::Failed
     } else if residue.is_some() && !session.has_errors() {
         Applied::Unresolved
-    } else if report.pending(&session.plan).is_empty() {
+    } else if report.pending(&session.plan).is_empty() && !waits {
         Applied::Converged
     } else {
         Applied::Waits
@@ -137,6 +140,17 @@ fn walk(context: &Context, plan: &Plan, host: &Host, run: &RunOptions) -> Result
     for step in &report.steps {
         if let Status::Failed(e) | Status::Unknown(e) = &step.status {
             context.show_error(e);
+        }
+    }
+    for (_, status) in &report.put_back {
+        if let Status::Failed(e) | Status::Unknown(e) = status {
+            let text = "what the running instance refused could not be taken out of the definition for \
+                        the next boot, which will most likely not start";
+            let error = Error::new(e.code, ErrorDomain::NONE, text).caused_by(e.clone());
+            context.show_error(&match &e.address {
+                Some(address) => error.address(address.clone()),
+                None => error,
+            });
         }
     }
     Ok(report)

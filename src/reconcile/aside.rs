@@ -130,11 +130,7 @@ pub(crate) fn restart(
         return steps;
     }
     let aside = Aside::of(network);
-    let call = |target: &Target, op| DraftStep {
-        target: target.clone(),
-        action: StepAction::Call(op),
-        effect,
-    };
+    let call = |target: &Target, op| DraftStep::new(target, StepAction::Call(op), effect);
     let update = |card: &Card, element: &Element| {
         call(&card.guest, Op::Update { xml: write_compact(element), affect: Affect::Live })
     };
@@ -188,7 +184,7 @@ pub(crate) fn left_behind(
             .map(|card| {
                 let xml = write_compact(&card.home);
                 let action = StepAction::Call(Op::Update { xml, affect: Affect::Live });
-                DraftStep { target: card.guest.clone(), action, effect: Effect::Live }
+                DraftStep::new(&card.guest, action, Effect::Live)
             })
             .collect();
         let effect = if steps.is_empty() { Effect::None } else { Effect::Live };
@@ -202,7 +198,7 @@ pub(crate) fn left_behind(
             reason: format!("left by an interrupted restart of network/{home}"),
             ..ResourceChange::nothing(aside.target.id, Span::NONE)
         };
-        Decision { change, steps, refusal: None }
+        Decision { change, steps, refusal: None, afterwards: None }
     })
     .collect()
 }
@@ -281,8 +277,7 @@ impl Aside {
     fn removal(&self, effect: Effect, is_active: bool) -> Vec<DraftStep> {
         let destroy = is_active.then_some(Op::Destroy);
         let ops = destroy.into_iter().chain([Op::Undefine { keep: UndefineKeep::Nothing }]);
-        let step =
-            |op| DraftStep { target: self.target.clone(), action: StepAction::Call(op), effect };
+        let step = |op| DraftStep::new(&self.target, StepAction::Call(op), effect);
         ops.map(step).collect()
     }
 }

@@ -1,5 +1,6 @@
 //! The words of a plan: changes for people, steps for the machine.
 
+use super::afterwards::Afterwards;
 use super::overlay::Origin;
 use super::uncounted::Uncounted;
 use crate::diag::{Diagnostics, Span};
@@ -187,6 +188,9 @@ pub enum Until {
     },
 }
 
+/// What is said of a balloon that is where it was.
+pub(crate) const NOT_MOVED: &str = "the guest's balloon has not moved yet";
+
 /// What follows when the time of a wait is over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -226,6 +230,17 @@ impl StepAction {
     }
 }
 
+/// What makes a step a live change: one that the running instance may refuse without any harm to
+/// the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct LiveStep {
+    /// Which of its object's live changes it is a part of.
+    pub piece: usize,
+    /// Whether an earlier run asked for it, and the guest has still to follow.
+    pub again: bool,
+}
+
 /// One step of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
@@ -239,6 +254,17 @@ pub struct Step {
     pub effect: Effect,
     /// The steps that must be done before.
     pub after: Vec<usize>,
+    /// The steps that must have come to their end before, whatever that is.
+    pub behind: Vec<usize>,
+    /// What it is a part of, if it is a live change.
+    pub live: Option<LiveStep>,
+}
+
+impl Step {
+    /// Whether an earlier run asked for it, and the guest has still to follow.
+    pub fn asks_again(&self) -> bool {
+        self.live.is_some_and(|live| live.again)
+    }
 }
 
 /// Why a plan may not be applied: a gate, a lock or a limit.
@@ -272,6 +298,8 @@ pub struct Plan {
     pub changes: Vec<ResourceChange>,
     /// How, in an order that may be run as it is.
     pub steps: Vec<Step>,
+    /// What follows if a running instance does not take a live change.
+    pub afterwards: Vec<Afterwards>,
     /// Why it may not be applied; empty if it may.
     pub refusals: Vec<Refusal>,
     /// Problems found in comparing the manifests with the host.
@@ -288,6 +316,11 @@ impl Plan {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
+    }
+
+    /// Whether it does nothing but ask guests again for what they have still to do.
+    pub fn only_asks_again(&self) -> bool {
+        self.steps.iter().all(Step::asks_again)
     }
 
     /// Whether something that is defined waits for a boot or a restart.

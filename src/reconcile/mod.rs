@@ -3,6 +3,7 @@
 //! Floor 3: imports everything below it. `overlay`, `plan` and all they use are pure functions of
 //! values; only `apply` and `observe` talk to a driver.
 
+mod afterwards;
 mod apply;
 mod aside;
 mod changes;
@@ -28,9 +29,10 @@ mod uncounted;
 pub mod watch;
 mod words;
 
+pub use afterwards::{Afterwards, Note, Notes, Piece, Restore, Undo};
 pub use apply::{Clock, Event, Report, Status, StepReport, SystemClock, apply, apply_until};
 pub use changes::{
-    Above, Action, FieldChange, Options, Otherwise, Plan, Refusal, ResourceChange, Step,
+    Above, Action, FieldChange, LiveStep, Options, Otherwise, Plan, Refusal, ResourceChange, Step,
     StepAction, Until,
 };
 pub use history::{History, Version, VersionChange, history, rollback};

@@ -120,11 +120,7 @@ impl WantedMark {
     /// Puts the mark on a definition in the place of any other. That becomes the version before, if
     /// it is another; the same one only stays what it was, time and history included.
     pub(crate) fn put(mut self, definition: &mut Element, now: Option<Timestamp>) {
-        let mut packed = Vec::new();
-        let mut encoder = ZlibEncoder::new(self.applied.as_bytes(), Compression::default());
-        // reading from a slice into a vector cannot fail
-        let _ = encoder.read_to_end(&mut packed);
-        let packed = BASE64.encode(packed);
+        let packed = pack(&self.applied);
         let metadata = definition.child_or_new("metadata");
         let before = metadata.elements().find(|e| is_ours(e, OWNED));
         let stays = before.is_some_and(|e| e.attr("digest") == Some(self.digest.as_str()));
@@ -203,6 +199,35 @@ pub(crate) fn without_mark(definition: &Element) -> Element {
 pub(crate) fn digest(bytes: &[u8]) -> String {
     let hash = Sha256::digest(bytes);
     hash.iter().take(16).map(|b| format!("{b:02x}")).collect()
+}
+
+/// Whether it is the element of a mark.
+pub(crate) fn is_owned(e: &Element) -> bool {
+    is_ours(e, OWNED)
+}
+
+/// Edits the manifest that a definition's mark remembers; `None` if it has none that can be read.
+pub(crate) fn with_applied(
+    definition: &mut Element,
+    edit: impl FnOnce(&mut Element),
+) -> Option<()> {
+    let mark = definition.child_mut("metadata")?.elements_mut().find(|e| is_owned(e))?;
+    let known = read_version(mark)?;
+    let mut applied = known.applied()?;
+    edit(&mut applied);
+    let applied = write_compact(&applied);
+    mark.set_attr("digest", digest(format!("{}{applied}", known.digest).as_bytes()));
+    mark.set_text(pack(&applied));
+    Some(())
+}
+
+/// A manifest as a mark holds it.
+fn pack(applied: &str) -> String {
+    let mut packed = Vec::new();
+    let mut encoder = ZlibEncoder::new(applied.as_bytes(), Compression::default());
+    // reading from a slice into a vector cannot fail
+    let _ = encoder.read_to_end(&mut packed);
+    BASE64.encode(packed)
 }
 
 fn is_ours(e: &Element, local: &str) -> bool {

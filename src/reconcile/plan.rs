@@ -276,6 +276,7 @@ impl<'a> Planner<'a> {
         // with a part of the manifests nobody can say what the others name
         let told = self.desired.complete && !pruned;
         self.diagnostics.sort();
+        let afterwards = self.decisions.iter_mut().filter_map(|d| d.afterwards.take()).collect();
         let mut changes: Vec<ResourceChange> =
             self.decisions.into_iter().map(|d| d.change).collect();
         changes.sort_by(|a, b| a.id.cmp(&b.id));
@@ -283,6 +284,7 @@ impl<'a> Planner<'a> {
             set: self.desired.set.clone(),
             changes,
             steps,
+            afterwards,
             refusals: self.refusals,
             diagnostics: self.diagnostics,
             held_back: self.held_back,

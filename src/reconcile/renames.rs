@@ -1,7 +1,7 @@
 //! Objects that are on the host under another name: their UUID tells.
 
 use super::changes::{Action, FieldChange, Options, StepAction};
-use super::decide::{Decision, DraftStep};
+use super::decide::{Decision, DraftStep, Link};
 use super::identity::{derived_uuid, uuid_in};
 use super::overlay::Origin;
 use super::ownership::{Mark, read_mark};
@@ -77,5 +77,11 @@ pub(crate) fn rename_first(
         decision.change.action = Action::Update;
         decision.change.reason = "the manifest changed".to_owned();
     }
-    decision.steps.insert(0, DraftStep { target, action, effect: Effect::None });
+    decision.steps.insert(0, DraftStep::new(&target, action, Effect::None));
+    // what live changes need has moved
+    for step in &mut decision.steps {
+        if let Link::Live { needs } = &mut step.link {
+            *needs = Some(needs.map_or(0, |n| n + 1));
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use super::table::columns;
 use crate::cli::output::{Output, Paint};
 use crate::cli::session::Session;
-use crate::diag::{Severity, Sources, escape, excerpt};
+use crate::diag::{Severity, Sources, escape, escape_lines};
 use crate::model::rules::Rule;
 use crate::model::{Effect, ResourceId};
 use crate::reconcile::{
@@ -298,15 +298,17 @@ pub(crate) fn report(
     let _ = writeln!(out, "{head} {}", counts.join(", "));
     for step in plan.steps.iter().zip(&report.steps).filter(|(_, r)| r.status != Status::Done) {
         let (step, result) = step;
+        // what the host says is not cut, and stands below the row
+        let below = |text: &str| format!("\n        {}", escape_lines(text, 8));
         let why = match &result.status {
             Status::Done => continue,
-            Status::Failed(e) => format!("failed: {e}"),
-            Status::Pending(what) => format!("pending: {what}"),
-            Status::Unknown(e) => format!("outcome unknown: {e}"),
+            Status::Failed(e) => format!("failed:{}", below(&e.message)),
+            Status::Pending(what) => format!("pending:{}", below(what)),
+            Status::Unknown(e) => format!("outcome unknown:{}", below(&e.message)),
             Status::Skipped if report.stopped => "not tried: it was told to stop".to_owned(),
             Status::Skipped => "not tried, since a step before it did not succeed".to_owned(),
         };
-        let _ = writeln!(out, "    {} {}  {}", step.target.id, step.action.word(), excerpt(&why));
+        let _ = writeln!(out, "    {} {}  {why}", step.target.id, step.action.word());
     }
     if let Some(residue) = residue.filter(|_| report.is_done()) {
         let _ = writeln!(

@@ -198,6 +198,9 @@ fn outcome(status: &Status) -> Map<String, Value> {
     };
     let mut map = Map::new();
     map.insert("status".to_owned(), json!(word));
+    if let Status::Pending(why) = status {
+        map.insert("reason".to_owned(), json!(why));
+    }
     if let Some(e) = error {
         map.insert("error".to_owned(), fields(e));
     }
@@ -251,13 +254,18 @@ pub(super) fn uncounted(difference: &Uncounted) -> Value {
 }
 
 fn step(step: &Step) -> Value {
-    json!({
+    let mut object = json!({
         "id": step.id,
         "target": step.target.id.to_string(),
         "op": step.action.word(),
         "effect": step.effect.word(),
         "after": step.after,
-    })
+    });
+    // only live changes go behind others without need of them
+    if let (false, Some(map)) = (step.behind.is_empty(), object.as_object_mut()) {
+        map.insert("behind".to_owned(), json!(step.behind));
+    }
+    object
 }
 
 fn counts(plan: &Plan) -> Value {

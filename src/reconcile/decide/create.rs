@@ -38,5 +38,5 @@ pub(crate) fn create(context: Context<'_>, desired: &DesiredResource) -> Decisio
         span: desired.span,
     };
     let target = Target { id: desired.id.clone(), uuid };
-    Decision { change, steps: aimed(&target, steps), refusal: None }
+    Decision { change, steps: aimed(&target, steps), refusal: None, afterwards: None }
 }

@@ -54,7 +54,7 @@ pub(crate) fn delete(
     };
     let target = Target { id: host.id.clone(), uuid: host.uuid };
     let refusal = refusal(context, host, mark);
-    Decision { change, steps: aimed(&target, steps), refusal }
+    Decision { change, steps: aimed(&target, steps), refusal, afterwards: None }
 }
 
 fn refusal(context: Context<'_>, host: &ObservedResource, mark: Option<&Mark>) -> Option<Refusal> {

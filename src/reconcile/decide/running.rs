@@ -1,9 +1,11 @@
 //! The manifest against what is running.
 
+use super::cards::Cards;
 use super::decision::Context;
 use super::update::{Asked, compare, who_moved};
-use crate::model::{DesiredResource, Effect, Kind, ObservedResource, OpKind, Power};
-use crate::reconcile::identity::with_macs;
+use crate::model::{DesiredResource, Effect, Kind, ObservedResource, OpKind, Power, memory_kib};
+use crate::reconcile::afterwards::{Notes, notes};
+use crate::reconcile::changes::{NOT_MOVED, StepAction, Until};
 use crate::reconcile::live::{Live, LiveChange, live_changes, why_at_boot};
 use crate::reconcile::normalize::only_at_boot;
 use crate::reconcile::overlay::{Change, Edit, Origin, Side};
@@ -19,6 +21,8 @@ pub(super) struct Running {
     /// Whether the instance was started from the manifest as it is now: then starting it again
     /// would most likely change nothing.
     pub(super) is_current: bool,
+    /// What the instance has noted of what it did not take.
+    pub(super) notes: Notes,
 }
 
 impl Running {
@@ -35,10 +39,10 @@ impl Running {
         let Some(live) = host.live.as_ref().filter(|_| host.state.is_active()) else {
             return Self::default();
         };
-        let known = with_macs(&desired.definition, next_boot);
+        let cards = Cards::of(&desired.definition, live, next_boot);
         // without the last manifest what differs is drift, whichever copy of it is asked
         let last = last.map(|last| match std::ptr::eq(last, &desired.definition) {
-            true => known.as_ref(),
+            true => cards.manifest.as_ref(),
             false => last,
         });
         // a definition takes its mark along when it is started
@@ -48,7 +52,7 @@ impl Running {
         let started_from = mark.filter(|_| !is_current).and_then(|m| m.applied());
         // once it is defined for the next boot, only the instance itself knows what it should lose
         let last = started_from.as_ref().filter(|_| is_defined).or(last);
-        let asked = Asked { definition: &known, ..Asked::of(desired) };
+        let asked = Asked { definition: &cards.manifest, ..Asked::of(desired) };
         let mut overlay = compare(context, Side::Running, asked, live, last);
         // a version in between may have been brought about live, and taken back since
         if let Some(between) = mark_on(host)
@@ -68,16 +72,26 @@ impl Running {
             overlay.changes.retain(|change| change.path.pattern() != "on_reboot");
         }
         give_the_next_boots_macs(&mut overlay.changes, live, next_boot);
-        let by_call =
+        let mut by_call =
             live_changes(desired.id.kind, &overlay, live, next_boot, context.capabilities);
+        let mut notes = notes(live);
+        notes.kept = by_call.heed(&notes.there);
+        if is_current {
+            await_balloon(&mut by_call, live);
+        }
         let mut changes = overlay.changes;
+        for renamed in cards.renamed {
+            let why = "the MAC address of a card is fixed while it runs".to_owned();
+            by_call.waits.push((changes.len(), why));
+            changes.push(renamed);
+        }
         if let Some(started_from) = started_from {
             // what a running instance shows in another form is compared with what it was started from
             let since =
                 compare(context, Side::NextBoot, Asked::of(desired), &started_from, None).changes;
             changes.extend(since.into_iter().filter(|c| only_at_boot(&c.path)));
         }
-        Self { changes, live: by_call, is_current }
+        Self { changes, live: by_call, is_current, notes }
     }
 
     pub(super) fn covering(&self, n: usize) -> Option<&LiveChange> {
@@ -114,6 +128,11 @@ impl Running {
         who_moved(self.is_current)
     }
 
+    /// Whether the guest was asked for a device and has not let it go: a start settles that.
+    pub(super) fn keeps_a_device(&self) -> bool {
+        self.live.changes.iter().any(|change| change.asked.is_some() && change.takes_away())
+    }
+
     /// What only a start can change.
     pub(super) fn waiting(&self) -> impl Iterator<Item = &Change> {
         let open = |n: usize| self.covering(n).is_none() && !self.live.is_equal(n);
@@ -134,6 +153,23 @@ pub(super) fn lands_on_reboot(context: Context<'_>, desired: &DesiredResource) -
 pub(super) fn can_set_lifecycle(context: Context<'_>, desired: &DesiredResource) -> bool {
     let supports = context.capabilities.supports(Kind::Domain, OpKind::SetLifecycle);
     desired.id.kind == Kind::Domain && supports
+}
+
+/// A guest was asked for its balloon when it was started from this very definition. As long as it has
+/// all of its memory it has not heard of that.
+fn await_balloon(by_call: &mut Live, live: &Element) {
+    let kib = |name: &str| {
+        let memory = live.child(name)?;
+        memory_kib(&memory.text(), memory.attr("unit")).ok()
+    };
+    let (Some(most), Some(now)) = (kib("memory"), kib("currentMemory")) else { return };
+    let is_balloon = |action: &StepAction| match action {
+        StepAction::Wait { until: Until::Memory { kib }, .. } => now == most && *kib < most,
+        StepAction::Wait { .. } | StepAction::Call(_) => false,
+    };
+    for change in by_call.changes.iter_mut().filter(|c| c.actions.iter().any(is_balloon)) {
+        change.asked.get_or_insert_with(|| NOT_MOVED.to_owned());
+    }
 }
 
 /// A card that is plugged in now has the MAC address that the next boot will give it.

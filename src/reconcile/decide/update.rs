@@ -6,15 +6,17 @@
 
 use super::decision::{Context, Decision, Move, aimed, call, stop_steps};
 use super::gate::Gate;
+use super::moves::{LiveMoves, piece};
 use super::running::{Running, can_set_lifecycle, lands_on_reboot};
 use crate::model::{
     DesiredResource, Effect, Kind, LifecycleAction, LifecycleEvent, ObservedResource, Op, Power,
     State, Target, Uuid,
 };
+use crate::reconcile::afterwards::{Definitions, Notes};
 use crate::reconcile::aside::{guests, restart, wait_until_active};
 use crate::reconcile::changes::{Action, FieldChange, Refusal, ResourceChange};
 use crate::reconcile::identity::{fill_macs, set_uuid, uuid_in};
-use crate::reconcile::live::pin_address;
+use crate::reconcile::live::{LiveChange, pin_address};
 use crate::reconcile::overlay::{Change, Origin, Overlay, Side, overlay};
 use crate::reconcile::ownership::{Mark, WantedMark, read_mark, without_mark};
 use crate::reconcile::secret::{REDACTED, is_secret};
@@ -48,6 +50,7 @@ pub(crate) fn update(
         desired,
         host,
         steps: Vec::new(),
+        live: LiveMoves::default(),
         fields: Vec::new(),
         pending: Vec::new(),
     };
@@ -62,20 +65,19 @@ pub(crate) fn update(
             let stops = d.power(mark.as_ref());
             // nothing is changed, or waits, in an instance that goes away
             if !stops {
-                d.live(&running);
+                d.live(&running, &next_boot);
                 d.land_on_reboot(&running, &next_boot.merged, mark.is_some());
-                let new = running.waiting().filter(|c| !d.has_field(c));
-                d.pending = new
-                    .map(|c| {
-                        let why = running.why(c);
-                        FieldChange { why, ..field(c, Effect::NextBoot, running.origin()) }
-                    })
-                    .collect();
+                let new = running.waiting().filter(|c| !d.has_field(c)).map(|c| {
+                    let why = running.why(c);
+                    FieldChange { why, ..field(c, Effect::NextBoot, running.origin()) }
+                });
+                let new: Vec<FieldChange> = new.collect();
+                d.pending.extend(new);
             }
         }
     }
     d.define(&next_boot, mark.as_ref(), wanted);
-    d.decide(&next_boot.merged, adopt)
+    d.decide(&next_boot.merged, adopt, running.notes)
 }
 
 /// Whether the manifest names another UUID than the host's object has.
@@ -93,6 +95,8 @@ struct Draft<'a> {
     desired: &'a DesiredResource,
     host: &'a ObservedResource,
     steps: Vec<Move>,
+    /// The last of the steps, which are live changes.
+    live: LiveMoves,
     fields: Vec<FieldChange>,
     pending: Vec<FieldChange>,
 }
@@ -139,15 +143,29 @@ impl Draft<'_> {
     }
 
     /// Changes what is running as far as that goes without a start.
-    fn live(&mut self, running: &Running) {
+    fn live(&mut self, running: &Running, next_boot: &Overlay) {
+        let definitions = Definitions {
+            before: self.host.persistent.as_ref(),
+            merged: &next_boot.merged,
+            changes: &next_boot.changes,
+            manifest: &self.desired.definition,
+        };
         for change in &running.live.changes {
+            self.live.add(change, piece(change, running, definitions));
             self.steps.extend(change.actions.iter().map(|action| (action.clone(), change.effect)));
         }
         for (n, change) in running.changes.iter().enumerate() {
-            if let Some(by_call) = running.covering(n)
-                && !self.has_field(change)
-            {
-                self.fields.push(field(change, by_call.effect, running.origin()));
+            match running.covering(n) {
+                Some(LiveChange { asked: Some(why), effect, .. }) => {
+                    self.fields.retain(|f| f.path != change.path);
+                    let why = Some(why.clone());
+                    self.pending
+                        .push(FieldChange { why, ..field(change, *effect, running.origin()) });
+                }
+                Some(by_call) if !self.has_field(change) => {
+                    self.fields.push(field(change, by_call.effect, running.origin()));
+                }
+                Some(_) | None => {}
             }
         }
     }
@@ -179,6 +197,7 @@ impl Draft<'_> {
             self.fields.push(field);
             let event = LifecycleEvent::Reboot;
             self.steps.push(call(Op::SetLifecycle { event, action }, Effect::Live));
+            self.live.add_alone();
         }
     }
 
@@ -189,7 +208,8 @@ impl Draft<'_> {
     /// the host shows in another way while it runs.
     fn restart_effect(&self, running: &Running) -> Option<Effect> {
         let runs = matches!(self.desired.settings.power, Power::Running | Power::Paused);
-        if !runs || !self.host.state.is_active() || running.waiting().next().is_none() {
+        let waits = running.waiting().next().is_some() || running.keeps_a_device();
+        if !runs || !self.host.state.is_active() || !waits {
             return None;
         }
         let gate = Gate::of(self.context.options, self.desired);
@@ -318,10 +338,11 @@ impl Draft<'_> {
         }
     }
 
-    fn decide(self, merged: &Element, adopt: bool) -> Decision {
+    fn decide(self, merged: &Element, adopt: bool, notes: Notes) -> Decision {
         let steps = self.steps.iter().map(|(_, e)| *e).max().unwrap_or(Effect::None);
         let effect = self.fields.iter().map(|f| f.effect).fold(steps, Effect::max);
-        let action = match (self.steps.is_empty(), adopt) {
+        let only_asks_again = self.live.only_ask_again(self.steps.len());
+        let action = match (only_asks_again, adopt) {
             (true, _) => Action::NoOp,
             (false, true) => Action::Adopt,
             (false, false) => Action::Update,
@@ -338,6 +359,9 @@ impl Draft<'_> {
         });
         let refusal = refusal.or_else(|| self.would_cut_off(gate));
         let uncounted = self.uncounted();
+        let target = Target { id: self.desired.id.clone(), uuid: self.host.uuid };
+        let mut steps = self.live.link(aimed(&target, self.steps.clone()));
+        let afterwards = self.live.afterwards(self.context, self.host, &steps, notes);
         // most objects stay as they are, and nobody asks to see them
         let changes = !self.steps.is_empty();
         let change = ResourceChange {
@@ -352,13 +376,11 @@ impl Draft<'_> {
             after: changes.then(|| without_mark(merged)),
             span: self.desired.span,
         };
-        let target = Target { id: self.desired.id.clone(), uuid: self.host.uuid };
-        let mut steps = aimed(&target, self.steps);
         if self.desired.id.kind == Kind::Network && change.effect == Effect::NetworkRestart {
             let Context { cards, observed, capabilities, .. } = self.context;
             steps = restart(self.host, cards, observed, capabilities, steps);
         }
-        Decision { change, steps, refusal }
+        Decision { change, steps, refusal, afterwards }
     }
 }
 
