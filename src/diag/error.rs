@@ -93,6 +93,8 @@ open_number! {
         CONFIG_UNSUPPORTED = 67,
         /// The operation timed out.
         OPERATION_TIMEOUT = 68,
+        /// No such snapshot of a domain.
+        NO_DOMAIN_SNAPSHOT = 72,
         /// The operation was stopped before it was done.
         OPERATION_ABORTED = 78,
         /// The domain has no metadata of that kind.

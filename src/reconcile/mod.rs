@@ -6,6 +6,7 @@
 mod apply;
 mod aside;
 mod changes;
+mod claims;
 mod compare;
 mod conflicts;
 mod decide;
@@ -24,6 +25,7 @@ mod renames;
 mod secret;
 mod states;
 mod status;
+mod taken;
 mod uncounted;
 pub mod watch;
 mod words;

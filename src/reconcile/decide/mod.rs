@@ -4,6 +4,8 @@
 mod create;
 mod decision;
 mod gate;
+mod instance;
+mod layers;
 mod remove;
 mod running;
 mod update;
