@@ -143,7 +143,10 @@ impl<'a> Planner<'a> {
             }
             let blocked: BTreeSet<ResourceId> =
                 found.blocked.iter().map(|(id, _)| id.clone()).collect();
-            self.held_back.extend(found.blocked);
+            for (id, reason) in found.blocked {
+                // the first is enough: the rest is among the problems
+                self.held_back.entry(id).or_insert(reason);
+            }
             let (desired, observed, options) = (self.desired, self.observed, self.options);
             let held_back = std::mem::take(&mut self.held_back);
             let (held_back, problems) =
