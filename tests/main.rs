@@ -12,6 +12,7 @@ mod faults;
 mod fuzz_corpus;
 mod fuzzing;
 mod golden;
+mod met;
 mod page;
 mod pki;
 mod real;
@@ -28,6 +29,7 @@ fn main() -> std::process::ExitCode {
         faults::trials,
         fuzz_corpus::trials,
         golden::trials,
+        met::trials,
         page::trials,
         pki::trials,
         cli::trials,

@@ -8,7 +8,9 @@ use super::session::{Host, Session, Target, prepare, still_fits};
 use super::signals::stop_on_signal;
 use super::view::{human, json, progress::Progress};
 use crate::diag::{Error, ErrorCode, ErrorDomain};
+use crate::model::{Kind, ResourceId};
 use crate::reconcile::{Event, Plan, Report, Status, SystemClock, apply_until, planfile};
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, Read as _};
 use std::path::Path;
 
@@ -53,7 +55,8 @@ pub(crate) enum Applied {
     Waits,
     /// A step failed.
     Failed,
-    /// It is not known what became of a step, or the host is not as it was told to be.
+    /// It is not known what became of a step, the host is not as it was told to be, or a guest is up
+    /// and does not work.
     Unresolved,
     /// Nothing was tried: the host is only looked at.
     ReadOnly,
@@ -96,6 +99,10 @@ pub(crate) fn carry_out(context: &Context, session: &Session, run: &RunOptions) 
     // what the plan did not know of: a guest's balloon that has not followed its start, say
     let waits =
         matches!(&after, Ok(Some(again)) if again.has_pending()) && !session.plan.leaves_pending();
+    let is_down = match &after {
+        Ok(Some(again)) => again.outages().next().is_some(),
+        Ok(None) | Err(_) => session.plan.outages().next().is_some(),
+    };
     let residue = match after {
         Ok(again) => again.and_then(|again| report.left_over(&session.plan, again)),
         Err(e) => {
@@ -112,7 +119,7 @@ pub(crate) fn carry_out(context: &Context, session: &Session, run: &RunOptions) 
         Applied::Unresolved
     } else if !report.is_done() {
         Applied::Failed
-    } else if residue.is_some() && !session.has_errors() {
+    } else if residue.is_some() && !session.has_errors() || is_down {
         Applied::Unresolved
     } else if report.pending(&session.plan).is_empty() && !waits {
         Applied::Converged
@@ -178,13 +185,21 @@ pub(crate) fn confirmed_still(
     if !confirmed(context)? {
         return Ok(false);
     }
-    match still_fits(plan, &host.observe()?) {
+    match still_fits(plan, &host.observe_for(&targets(plan))?) {
         Ok(()) => Ok(true),
         Err(e) => {
             context.show_error(&e);
             Ok(false)
         }
     }
+}
+
+/// What a plan is about. Who is on a network that it takes down is part of that.
+fn targets(plan: &Plan) -> BTreeSet<ResourceId> {
+    let targets: BTreeSet<ResourceId> =
+        plan.steps.iter().map(|step| step.target.id.clone()).collect();
+    let any_network = targets.iter().any(|id| id.kind == Kind::Network);
+    if any_network { BTreeSet::new() } else { targets }
 }
 
 fn is_plan_file(path: &Path) -> bool {
@@ -208,7 +223,7 @@ fn saved_plan(context: &Context, path: &Path, run: &RunOptions) -> Run {
             host.uri
         )));
     }
-    if let Err(e) = still_fits(&plan, &host.observe()?) {
+    if let Err(e) = still_fits(&plan, &host.observe_for(&targets(&plan))?) {
         context.show_error(&e);
         return Ok(Exit::Refused);
     }

@@ -46,6 +46,8 @@ pub(crate) fn exit(session: &Session, manner: Manner) -> Exit {
         Exit::Refused
     } else if session.has_errors() {
         Exit::Error
+    } else if plan.outages().next().is_some() {
+        Exit::Unresolved
     } else if detailed && !plan.only_asks_again() {
         Exit::Changes
     } else if detailed && (plan.has_pending() || !plan.is_empty()) {

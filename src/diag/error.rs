@@ -93,6 +93,8 @@ open_number! {
         CONFIG_UNSUPPORTED = 67,
         /// The operation timed out.
         OPERATION_TIMEOUT = 68,
+        /// No such snapshot of a domain.
+        NO_DOMAIN_SNAPSHOT = 72,
         /// An argument is not supported.
         ARGUMENT_UNSUPPORTED = 74,
         /// The operation was stopped before it was done.

@@ -4,7 +4,7 @@ use super::afterwards::Afterwards;
 use super::overlay::Origin;
 use super::uncounted::Uncounted;
 use crate::diag::{Diagnostics, Span};
-use crate::model::{Effect, Op, ResourceId, Target};
+use crate::model::{Effect, Op, Outage, ResourceId, Target};
 use crate::xml::{Element, Path};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -133,6 +133,15 @@ pub struct ResourceChange {
     pub fields: Vec<FieldChange>,
     /// Fields that are defined and wait for the next boot or start; no step concerns them.
     pub pending: Vec<FieldChange>,
+    /// Fields that are held back for as long as something on the host is in their way, each with the
+    /// reason; no step concerns them.
+    pub held: Vec<FieldChange>,
+    /// What else there is to know before the first step, for people.
+    pub notes: Vec<String>,
+    /// Why it does not work though it is up, if nothing of the plan ends that.
+    pub outage: Option<Outage>,
+    /// Whether it is started from a saved image: what changed in its definition since waits.
+    pub resumes: bool,
     /// Differences that are not counted, and not touched. Listed if [`Options::explain`] asks.
     pub uncounted: Vec<Uncounted>,
     /// The definition before, without our mark; `None` if there is none or nothing is done.
@@ -153,11 +162,29 @@ impl ResourceChange {
             reason: String::new(),
             fields: Vec::new(),
             pending: Vec::new(),
+            held: Vec::new(),
+            notes: Vec::new(),
+            outage: None,
+            resumes: false,
             uncounted: Vec::new(),
             before: None,
             after: None,
             span,
         }
+    }
+
+    /// Whether it is as its manifest says, though something of it may wait for the next boot.
+    pub fn is_as_asked(&self) -> bool {
+        self.action == Action::NoOp && self.held.is_empty() && self.outage.is_none()
+    }
+
+    /// Whether there is something to be said of it: it changes, waits, is held back, or is down.
+    pub fn says_something(&self) -> bool {
+        self.action != Action::NoOp
+            || !self.pending.is_empty()
+            || !self.held.is_empty()
+            || !self.notes.is_empty()
+            || self.outage.is_some()
     }
 }
 
@@ -323,9 +350,14 @@ impl Plan {
         self.steps.iter().all(Step::asks_again)
     }
 
-    /// Whether something that is defined waits for a boot or a restart.
+    /// Whether something that is defined waits for a boot or a restart, or a field is held back.
     pub fn has_pending(&self) -> bool {
-        self.changes.iter().any(|c| !c.pending.is_empty())
+        self.changes.iter().any(|c| !c.pending.is_empty() || !c.held.is_empty())
+    }
+
+    /// The guests that do not work though they are up, and that the plan leaves so.
+    pub fn outages(&self) -> impl Iterator<Item = (&ResourceId, Outage)> {
+        self.changes.iter().filter_map(|c| Some((&c.id, c.outage?)))
     }
 
     /// What is more disruptive than `limit`, resource by resource.

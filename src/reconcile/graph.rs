@@ -4,7 +4,7 @@ use super::changes::{Action, Step};
 use super::decide::{Decision, DraftStep, Link};
 use crate::model::{Kind, ResourceId};
 use petgraph::Direction;
-use petgraph::algo::toposort;
+use petgraph::algo::{has_path_connecting, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef as _;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,9 +15,13 @@ use std::collections::{BTreeMap, BTreeSet};
 ///
 /// `depends_on` gives, for each resource, those that must be in place before it. Among them are no
 /// cycles: the manifests' check refuses those.
+///
+/// `handed_on` are pairs of resources of which the first gives up what the second takes after that,
+/// where that order is possible.
 pub(crate) fn order(
     decisions: &[Decision],
     depends_on: &BTreeMap<ResourceId, Vec<ResourceId>>,
+    handed_on: &[(ResourceId, ResourceId)],
 ) -> Vec<Step> {
     let mut graph = Graph::default();
     let rooms: Vec<Room> = decisions.iter().map(|d| room(&mut graph, d)).collect();
@@ -32,10 +36,21 @@ pub(crate) fn order(
                 _ => continue,
             };
         }
+    }
+    for (giver, taker) in handed_on {
+        if let (Some((_, giver)), Some((_, taker))) = (by_id.get(giver), by_id.get(taker))
+            && !has_path_connecting(&graph, taker.begin, giver.end, None)
+        {
+            graph.add_edge(giver.end, taker.begin, Edge::Done);
+        }
+    }
+    for (decision, room) in decisions.iter().zip(&rooms) {
         // a network goes once nothing that stays uses it any more
         if is_delete(decision) && decision.change.id.kind == Kind::Network {
             for (other, there) in decisions.iter().zip(&rooms).filter(|(d, _)| !is_delete(d)) {
-                if !other.steps.is_empty() {
+                let goes_first = !handed_on.is_empty()
+                    && has_path_connecting(&graph, room.end, there.begin, None);
+                if !other.steps.is_empty() && !goes_first {
                     graph.add_edge(there.end, room.begin, Edge::Done);
                 }
             }

@@ -19,6 +19,8 @@ pub enum Sync {
     Pending,
     /// Changed since.
     Drifted,
+    /// Up, and it does not work: a disk failed, it crashed and is kept.
+    Outage,
     /// Owned, but what was applied last cannot be read.
     Unknown,
     /// Nobody owns it.
@@ -32,6 +34,7 @@ impl Sync {
             Self::InSync => "in sync",
             Self::Pending => "pending",
             Self::Drifted => "drifted",
+            Self::Outage => "outage",
             Self::Unknown => "unknown",
             Self::Unmanaged => "unmanaged",
         }
@@ -84,6 +87,7 @@ pub fn status(host: &ObservedResource) -> ObjectStatus {
     let pending: Vec<String> =
         running.iter().map(|c| c.path.to_string()).filter(|path| !drifted.contains(path)).collect();
     let sync = match (drifted.is_empty(), pending.is_empty()) {
+        _ if host.outage().is_some() => Sync::Outage,
         _ if applied.is_none() => Sync::Unknown,
         (false, _) => Sync::Drifted,
         (true, false) => Sync::Pending,

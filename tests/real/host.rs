@@ -72,7 +72,10 @@ impl Host {
             names.map(|name| command.replace("NAME", &name)).collect::<String>()
         };
         let commands = [
-            each(&["list", "--all", "--name"], "undefine NAME --managed-save --nvram; "),
+            each(
+                &["list", "--all", "--name"],
+                "undefine NAME --managed-save --nvram --snapshots-metadata --checkpoints-metadata; ",
+            ),
             each(&["net-list", "--name"], "net-destroy NAME; "),
             each(&["net-list", "--all", "--name"], "net-undefine NAME; "),
         ];

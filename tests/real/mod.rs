@@ -15,6 +15,7 @@ mod kills;
 mod libvirtd;
 mod live;
 mod lost;
+mod met;
 mod oracle;
 mod restart;
 mod samples;
@@ -57,6 +58,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         killed::trials(&pool),
         kills::trials(&pool),
         lost::trials(&pool),
+        met::trials(&pool),
         states::trials(&pool),
         watching::trials(&pool),
     ];

@@ -3,8 +3,8 @@
 use crate::cli::session::Session;
 use crate::diag::{Diagnostic, Error, Severity, Sources, Span};
 use crate::manifest::Loaded;
-use crate::model::Effect;
 use crate::model::rules::Rule;
+use crate::model::{Effect, Outage};
 use crate::pki::{Finding, Places};
 use crate::reconcile::{
     Action, FieldChange, Origin, Plan, Report, ResourceChange, Status, Step, Uncounted,
@@ -223,6 +223,9 @@ pub(super) fn change(change: &ResourceChange, sources: &Sources) -> Value {
         "reason": change.reason,
         "fields": change.fields.iter().map(|f| field(f, sources)).collect::<Vec<_>>(),
         "pending": change.pending.iter().map(|f| field(f, sources)).collect::<Vec<_>>(),
+        "held": change.held.iter().map(|f| field(f, sources)).collect::<Vec<_>>(),
+        "outage": change.outage.map(Outage::word),
+        "notes": change.notes,
         "uncounted": change.uncounted.iter().map(uncounted).collect::<Vec<_>>(),
         "source": place(change.span, sources),
     })

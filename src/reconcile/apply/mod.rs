@@ -110,7 +110,9 @@ impl Report {
     /// What is still to be done by the plan that was made `again` after this apply, beyond what is
     /// left to guests; `None` if that is nothing.
     pub fn left_over(&self, plan: &Plan, again: Plan) -> Option<Plan> {
-        let pending = self.pending(plan);
+        let mut pending = self.pending(plan);
+        // what a saved image brought back is changed by the next run, as far as it can be
+        pending.extend(plan.changes.iter().filter(|c| c.resumes).map(|c| &c.id));
         let mut left = again;
         // what guests were asked for before is theirs to do
         left.steps.retain(|step| !step.asks_again());
@@ -395,7 +397,7 @@ impl<'a> Walk<'a, '_> {
 
     fn read(&self, targets: &[&Target], detail: Detail) -> Option<Observed> {
         let only: BTreeSet<ResourceId> = targets.iter().map(|t| t.id.clone()).collect();
-        self.driver.observe(&Scope { only: Some(only), detail }).ok()
+        self.driver.observe(&Scope::only(only, detail)).ok()
     }
 
     /// Starts the waits whose predecessors are done; says whether there were any.

@@ -5,6 +5,8 @@ mod cards;
 mod create;
 mod decision;
 mod gate;
+mod instance;
+mod layers;
 mod moves;
 mod remove;
 mod running;

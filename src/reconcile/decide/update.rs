@@ -6,6 +6,8 @@
 
 use super::decision::{Context, Decision, Move, aimed, call, stop_steps};
 use super::gate::Gate;
+use super::instance::RESUMABLE;
+use super::layers::Layers;
 use super::moves::{LiveMoves, piece};
 use super::running::{Running, can_set_lifecycle, lands_on_reboot};
 use crate::model::{
@@ -34,13 +36,15 @@ pub(crate) fn update(
     let wanted = WantedMark::of(context.set, desired);
     // the very manifest need not be unpacked to be compared with itself
     let unpacked = mark.as_ref().filter(|m| !wanted.is(m)).and_then(Mark::applied);
-    let last = match &mark {
-        Some(mark) if wanted.is(mark) => Some(&desired.definition),
-        _ => unpacked.as_ref(),
-    };
-    let mut next_boot = next_boot(context, desired, host, last);
     let is_defined = mark.as_ref().is_some_and(|m| wanted.is(m));
-    let running = Running::of(context, desired, host, last, is_defined, &wanted, &next_boot.merged);
+    let layers = Layers::of(host);
+    let boots = layers.fitted(desired, host.persistent.as_ref().or(host.live.as_ref()));
+    let runs = layers.fitted(desired, host.live.as_ref());
+    let [last, last_run] =
+        [&boots, &runs].map(|d| is_defined.then_some(&d.definition).or(unpacked.as_ref()));
+    let mut next_boot = next_boot(context, &boots, host, last);
+    let running =
+        Running::of(context, &runs, host, last_run, is_defined, &wanted, &next_boot.merged);
     // a guest finds what is plugged in now where it was when it boots again
     for (device, address) in &running.live.placed {
         pin_address(&mut next_boot.merged, device, address);
@@ -53,11 +57,15 @@ pub(crate) fn update(
         live: LiveMoves::default(),
         fields: Vec::new(),
         pending: Vec::new(),
+        held: layers.fields(desired),
+        notes: Vec::new(),
+        resumes: false,
     };
     for change in &next_boot.changes {
         let why = running.why(change);
         d.fields.push(FieldChange { why, ..field(change, running.effect(change), change.origin) });
     }
+    d.saved_image(&next_boot.changes);
     d.autostart(mark.as_ref());
     match d.restart_effect(&running) {
         Some(effect) => d.restart(&running, effect),
@@ -85,20 +93,19 @@ pub(crate) fn uuid_conflict(desired: &DesiredResource, host: &ObservedResource) 
     uuid_in(&desired.definition).filter(|uuid| *uuid != host.uuid)
 }
 
-/// Why a domain is paused, by libvirt's numbers, where resuming it is safe: unknown, and by a user.
-/// A migration, a save, an I/O error or a snapshot that paused it would be disturbed.
-const RESUMABLE: [i32; 2] = [0, 1];
-
 /// What is collected while one resource is looked at.
-struct Draft<'a> {
-    context: Context<'a>,
-    desired: &'a DesiredResource,
-    host: &'a ObservedResource,
-    steps: Vec<Move>,
+pub(super) struct Draft<'a> {
+    pub(super) context: Context<'a>,
+    pub(super) desired: &'a DesiredResource,
+    pub(super) host: &'a ObservedResource,
+    pub(super) steps: Vec<Move>,
     /// The last of the steps, which are live changes.
-    live: LiveMoves,
-    fields: Vec<FieldChange>,
-    pending: Vec<FieldChange>,
+    pub(super) live: LiveMoves,
+    pub(super) fields: Vec<FieldChange>,
+    pub(super) pending: Vec<FieldChange>,
+    pub(super) held: Vec<FieldChange>,
+    pub(super) notes: Vec<String>,
+    pub(super) resumes: bool,
 }
 
 impl Draft<'_> {
@@ -247,16 +254,20 @@ impl Draft<'_> {
         let settings = &self.desired.settings;
         let network = self.desired.id.kind == Kind::Network;
         let (steps, effect) = match (settings.power, self.host.state) {
-            // it crashed and is kept for inspection: that is over now
-            (Power::Running, State::Crashed) if self.host.live.is_some() => {
-                let start = [Op::Destroy, Op::Create { paused: false }];
-                (start.map(|op| call(op, Effect::None)).to_vec(), Effect::None)
+            // it crashed and is kept for inspection: that is over if somebody says so
+            (power, State::Crashed) if power != Power::Manual && self.host.live.is_some() => {
+                let Some(steps) = self.end_crashed(power) else { return false };
+                (steps, Effect::Restart)
             }
             (Power::Running, s) if !s.is_active() => {
                 (vec![call(Op::Create { paused: false }, Effect::None)], Effect::None)
             }
             (Power::Running, State::Paused) if RESUMABLE.contains(&self.host.reason) => {
                 (vec![call(Op::Resume, Effect::Live)], Effect::Live)
+            }
+            (Power::Running, State::Paused) => {
+                self.is_busy();
+                return false;
             }
             (Power::Paused, s) if !s.is_active() => {
                 (vec![call(Op::Create { paused: !network }, Effect::None)], Effect::None)
@@ -282,7 +293,7 @@ impl Draft<'_> {
     }
 
     /// A change of something that is not in the definition.
-    fn meta(
+    pub(super) fn meta(
         &self,
         name: &str,
         before: Option<String>,
@@ -364,17 +375,27 @@ impl Draft<'_> {
         let afterwards = self.live.afterwards(self.context, self.host, &steps, notes);
         // most objects stay as they are, and nobody asks to see them
         let changes = !self.steps.is_empty();
+        let outage = self.host.outage().filter(|_| !self.ends_instance());
+        let reason = match outage {
+            Some(outage) if action == Action::NoOp => outage.to_string(),
+            _ => reason(action, &self.fields, &self.pending) + &self.cut_off(),
+        };
+        let mut notes = self.notes;
+        notes.extend(outage.map(|outage| format!("{outage}: {}", outage.hint())));
         let change = ResourceChange {
-            id: self.desired.id.clone(),
             action,
             effect,
-            reason: reason(action, &self.fields, &self.pending) + &self.cut_off(),
+            reason,
             fields: self.fields,
             pending: self.pending,
+            held: self.held,
+            notes,
+            outage,
+            resumes: self.resumes,
             uncounted,
             before: changes.then(|| self.host.persistent.as_ref().map(without_mark)).flatten(),
             after: changes.then(|| without_mark(merged)),
-            span: self.desired.span,
+            ..ResourceChange::nothing(self.desired.id.clone(), self.desired.span)
         };
         if self.desired.id.kind == Kind::Network && change.effect == Effect::NetworkRestart {
             let Context { cards, observed, capabilities, .. } = self.context;

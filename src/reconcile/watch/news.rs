@@ -92,6 +92,10 @@ pub enum News<'a> {
     HeldBack(&'a ResourceId, &'a str),
     /// An object that was left alone is so no more.
     Free(&'a ResourceId),
+    /// A guest is up and does not work, for this reason.
+    Down(&'a ResourceId, &'a str),
+    /// It works again, or is down for good.
+    Works(&'a ResourceId),
     /// Nothing is pruned, for this reason.
     NotPruned(&'a str),
     /// Problems of manifests that show only beside the host.
@@ -119,6 +123,8 @@ pub struct Ended {
     pub refused: bool,
     /// Something waits for the next boot.
     pub pending: bool,
+    /// A guest is up and does not work.
+    pub outage: bool,
 }
 
 /// What a watch needs of the world around it.
