@@ -13,6 +13,7 @@ mod host;
 mod killed;
 mod kills;
 mod libvirtd;
+mod lints;
 mod live;
 mod lost;
 mod met;
@@ -57,6 +58,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         held_back::trials(&pool),
         killed::trials(&pool),
         kills::trials(&pool),
+        lints::trials(&pool),
         lost::trials(&pool),
         met::trials(&pool),
         states::trials(&pool),
