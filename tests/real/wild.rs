@@ -26,7 +26,11 @@ const DUMP: &str = "running-dump";
 const NETWORK: &str = "lan";
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let needs = || Libvirtd::available().and_then(|()| testdata("wild"));
+    let needs = || {
+        Libvirtd::available()?;
+        tool("virsh")?;
+        testdata("wild")
+    };
     let runs = || needs().and_then(|wild| tool("qemu-system-x86_64").map(|_| wild));
     vec![
         trial_if(needs(), "real/wild/converges_and_exports", |wild| all(&wild, 100, converges)),
@@ -93,7 +97,10 @@ fn converges(bench: &Bench, id: &ResourceId, document: &Element) -> Checked {
     bench.plain(id, &write(document))?;
     let wanted = match bench.read(&write(&with_settings(document.clone()))) {
         Ok(wanted) => wanted,
-        Err(why) => return Ok(vec![format!("no manifest: {why}")]),
+        Err(why) => {
+            bench.validates(id, &write(document))?;
+            return Ok(vec![format!("no manifest: {why}")]);
+        }
     };
     bench.provide(&wanted);
     match bench.apply(&bench.plan(&wanted, &Options::default())) {
@@ -121,13 +128,20 @@ fn exports(bench: &Bench, id: &ResourceId) -> Option<String> {
         Ok(wanted) => wanted,
         Err(why) => return Some(format!("no manifest: {why}")),
     };
-    bench.left(&wanted, &Options::default()).map(|left| left.to_string())
+    // the manifest is another one than was applied, which is written down
+    let plan = bench.plan(&wanted, &Options::default());
+    let fields = plan.changes.iter().flat_map(|c| &c.fields);
+    let mut others = fields.filter(|field| field.path.to_string() != "owner");
+    let refusals = plan.refusals.iter().map(|r| r.reason.clone());
+    let field = others.next().map(|f| format!("{} {:?} -> {:?}", f.path, f.before, f.after));
+    field.or_else(|| refusals.chain(plan.held_back.values().cloned()).next())
 }
 
 /// What a dump of it has while it runs, applied over it and to an empty host, is in sync.
 fn dumps(bench: &Bench, id: &ResourceId, document: &Element) -> Checked {
     bench.plain(id, &write(document))?;
-    bench.define(id, write(&runnable(document)))?;
+    let runnable = write(&runnable(document));
+    bench.define(id, runnable.clone())?;
     let uuid = bench.observe(id).map_or(Uuid::nil(), |found| found.uuid);
     let start = |id: &ResourceId, uuid, paused| match bench.call(id, uuid, Op::Create { paused }) {
         Outcome::Done => Ok(()),
@@ -144,7 +158,11 @@ fn dumps(bench: &Bench, id: &ResourceId, document: &Element) -> Checked {
     let running = bench.observe(id).and_then(|found| found.live).unwrap();
     let wanted = match bench.read(&write(&with_settings(running.clone()))) {
         Ok(wanted) => wanted,
-        Err(why) => return Ok(vec![format!("its dump is no manifest: {why}")]),
+        Err(why) => {
+            bench.call(id, uuid, Op::Destroy);
+            bench.validates(id, &runnable)?;
+            return Ok(vec![format!("its dump is no manifest: {why}")]);
+        }
     };
     let mut faults = Vec::new();
     let told = wanted.warnings.iter().filter(|code| **code == DUMP).count();
