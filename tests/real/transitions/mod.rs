@@ -9,7 +9,7 @@ mod generate;
 mod report;
 
 use super::oracle::{
-    Applied, Bench, Difference, Tree, Wanted, alive, broken, cards, compare, with_identity,
+    Applied, Bench, Difference, Sides, Tree, Wanted, alive, broken, cards, compare, with_identity,
 };
 use crate::support::{Libvirtd, Needs, testdata, tool, trial_if};
 use generate::{Pair, spread};
@@ -195,7 +195,9 @@ fn transition(bench: &Bench, pair: &Pair, id: &ResourceId) -> Verdict {
         .or_else(|| moved(&first, &mine, &before, &after))
         .or(unsettled)
         .or_else(|| {
-            let found = broken(&plan, id, &first, &mine, &after.definition);
+            let (first, mine, plain) = (&first, &mine, &plain);
+            let (before, after) = (&before.definition, &after.definition);
+            let found = broken(&plan, id, &Sides { first, mine, plain, before, after });
             found.map(|d| fault_of("promise", d))
         });
     match found {
