@@ -179,7 +179,8 @@ impl Bench {
         virsh.args(["-q", "-c", &self.libvirtd.qemu_uri(), verb, "--validate"]).arg(file);
         let ran = run(&mut virsh);
         self.remove(id);
-        if ran.code() == 0 { Ok(()) } else { Err(ran.stderr().trim().to_owned()) }
+        let lines: Vec<String> = ran.stderr().lines().map(|line| line.trim().to_owned()).collect();
+        if ran.code() == 0 { Ok(()) } else { Err(lines.join("; ")) }
     }
 
     pub(crate) fn define(&self, id: &ResourceId, xml: String) -> Result<(), String> {

@@ -10,9 +10,12 @@ use virt::xml::{Element, Node, Path, value_at};
 /// Fields of a plan that are in no definition.
 const NOT_DEFINED: [&str; 4] = ["owner", "power", "autostart", "name"];
 
-/// Facts that libvirt writes twice: where the first is planned, the others change with it. A path
-/// stands for all elements of that name.
-const TWINS: &[(&str, &[&str])] = &[
+/// What goes with how the firmware is chosen.
+const FIRMWARE: &[&str] = &["os/loader", "os/nvram", "os/firmware"];
+
+/// What changes with the first, where that is planned: what it governs, and facts that libvirt writes
+/// twice. A path stands for all elements of that name.
+const GOVERNED: &[(&str, &[&str])] = &[
     (
         "devices/graphics",
         &[
@@ -23,9 +26,17 @@ const TWINS: &[(&str, &[&str])] = &[
             "devices/graphics/listen",
         ],
     ),
-    ("forward", &["forward/@dev", "forward/interface"]),
+    ("forward", &["forward/@dev", "forward/interface", "mac", "bridge", "domain", "dns"]),
     ("devices/serial", &["devices/console"]),
-    ("devices/console", &["devices/serial"]),
+    ("devices/console", &["devices/console", "devices/serial"]),
+    ("devices/audio", &["devices/audio"]),
+    ("devices/watchdog", &["devices/watchdog/@action"]),
+    ("devices/disk/@device", &["devices/disk/readonly", "devices/disk/target/@tray"]),
+    ("os/@firmware", FIRMWARE),
+    ("os/firmware", FIRMWARE),
+    ("os/loader", FIRMWARE),
+    ("cpu/@mode", &["cpu/model", "cpu/@match", "cpu/@check", "cpu/@migratable", "cpu/feature"]),
+    ("vcpus", &["vcpu/@current"]),
     ("memory", &["currentMemory", "cpu/numa/cell/@memory"]),
     ("cpu/numa", &["memory", "currentMemory"]),
     ("devices/memory", &["memory", "currentMemory"]),
@@ -67,7 +78,7 @@ pub(crate) fn broken(plan: &Plan, id: &ResourceId, sides: &Sides<'_>) -> Option<
         });
     }
     let mut covered: Vec<Path> = fields.iter().map(|field| field.path.clone()).collect();
-    for (one, others) in TWINS {
+    for (one, others) in GOVERNED {
         let one = Path::parse(one).unwrap();
         if fields.iter().any(|field| touches(&field.path, &one)) {
             covered.extend(others.iter().map(|path| Path::parse(path).unwrap()));
@@ -88,13 +99,16 @@ pub(crate) fn broken(plan: &Plan, id: &ResourceId, sides: &Sides<'_>) -> Option<
 /// Whether a field is as before, though it was to change. What is taken out of a manifest may be what
 /// libvirt fills in, too.
 fn is_kept(field: &FieldChange, sides: &Sides<'_>) -> bool {
-    let at = |root| at(root, &field.path);
     let moves = steps(&field.path).any(|above| {
         let count = |root| routes(root, &above, false).len();
         count(sides.first) != count(sides.mine)
     });
-    let is_default = field.after.is_none() && at(sides.mine) == at(sides.plain);
-    !moves && !is_default && at(sides.first) == at(sides.mine)
+    let same = |one, other| {
+        // an ordinal is the place in the definition before, and others may move
+        [true, false].iter().all(|c| at(one, &field.path, *c) == at(other, &field.path, *c))
+    };
+    let is_default = field.after.is_none() && same(sides.mine, sides.plain);
+    !moves && !is_default && same(sides.first, sides.mine)
 }
 
 /// The paths above a path, and its own, each without an attribute and without the last key.
@@ -118,8 +132,8 @@ fn touches(path: &Path, other: &Path) -> bool {
 }
 
 /// What is at a path, an attribute by itself.
-fn at(root: &Element, path: &Path) -> Vec<Result<Tree, Option<String>>> {
-    let found = routes(root, path, true).into_iter().filter_map(|route| descend(root, &route));
+fn at(root: &Element, path: &Path, counts: bool) -> Vec<Result<Tree, Option<String>>> {
+    let found = routes(root, path, counts).into_iter().filter_map(|route| descend(root, &route));
     found
         .map(|element| match &path.attribute {
             Some(name) => Err(element.attr_written(name).map(str::to_owned)),

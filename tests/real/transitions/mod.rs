@@ -180,7 +180,9 @@ fn transition(bench: &Bench, pair: &Pair, id: &ResourceId) -> Verdict {
             return Verdict::Wrong(fault);
         }
         Applied::Failed(why) => {
-            return Verdict::Wrong(fault("after fails", why).with(&first, None, None));
+            return Verdict::Wrong(
+                fault("after fails", why).of_plan(&plan).with(&first, None, None),
+            );
         }
     }
     let mine = bench.definition(id).unwrap();
@@ -202,7 +204,7 @@ fn transition(bench: &Bench, pair: &Pair, id: &ResourceId) -> Verdict {
         });
     match found {
         None => Verdict::Equal,
-        Some(fault) => Verdict::Wrong(fault.with(&first, Some(&mine), Some(&plain))),
+        Some(fault) => Verdict::Wrong(fault.of_plan(&plan).with(&first, Some(&mine), Some(&plain))),
     }
 }
 
