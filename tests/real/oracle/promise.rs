@@ -27,7 +27,9 @@ const GOVERNED: &[(&str, &[&str])] = &[
         ],
     ),
     ("forward", &["forward/@dev", "forward/interface", "mac", "bridge", "domain", "dns"]),
-    ("devices/serial", &["devices/console"]),
+    ("devices/serial", &["devices/console", "devices/serial/target", "devices/serial/address"]),
+    ("devices/channel/source", &["devices/channel/source"]),
+    ("devices/disk/source", &["devices/disk/@type"]),
     ("devices/console", &["devices/console", "devices/serial"]),
     ("devices/audio", &["devices/audio"]),
     ("devices/watchdog", &["devices/watchdog/@action"]),
@@ -38,7 +40,7 @@ const GOVERNED: &[(&str, &[&str])] = &[
     ("cpu/@mode", &["cpu/model", "cpu/@match", "cpu/@check", "cpu/@migratable", "cpu/feature"]),
     ("vcpus", &["vcpu/@current"]),
     ("memory", &["currentMemory", "cpu/numa/cell/@memory"]),
-    ("cpu/numa", &["memory", "currentMemory"]),
+    ("cpu/numa", &["memory", "currentMemory", "cpu/numa/cell/@cpus"]),
     ("devices/memory", &["memory", "currentMemory"]),
     ("vcpu", &["numatune/memory/@placement"]),
     ("numatune", &["vcpu/@placement"]),
@@ -105,7 +107,7 @@ fn is_kept(field: &FieldChange, sides: &Sides<'_>) -> bool {
     });
     let same = |one, other| {
         // an ordinal is the place in the definition before, and others may move
-        [true, false].iter().all(|c| at(one, &field.path, *c) == at(other, &field.path, *c))
+        loose(&field.path).all(|path| at(one, &path) == at(other, &path))
     };
     let is_default = field.after.is_none() && same(sides.mine, sides.plain);
     !moves && !is_default && same(sides.first, sides.mine)
@@ -122,6 +124,15 @@ fn steps(path: &Path) -> impl Iterator<Item = Path> {
     })
 }
 
+/// The path with all its ordinals, and with fewer from its end on.
+fn loose(path: &Path) -> impl Iterator<Item = Path> {
+    (0..=path.steps.len()).map(|n| {
+        let mut path = path.clone();
+        path.steps.iter_mut().skip(n).for_each(|step| step.ordinal = None);
+        path
+    })
+}
+
 /// Whether one of the two is in the other, whichever element of a list is meant.
 fn touches(path: &Path, other: &Path) -> bool {
     let mut path = path.clone();
@@ -132,15 +143,21 @@ fn touches(path: &Path, other: &Path) -> bool {
 }
 
 /// What is at a path, an attribute by itself.
-fn at(root: &Element, path: &Path, counts: bool) -> Vec<Result<Tree, Option<String>>> {
-    let found = routes(root, path, counts).into_iter().filter_map(|route| descend(root, &route));
+fn at(root: &Element, path: &Path) -> Vec<Result<Tree, Option<String>>> {
+    let found = routes(root, path, true).into_iter().filter_map(|route| descend(root, &route));
     found
         .map(|element| match &path.attribute {
             Some(name) => Err(element.attr_written(name).map(str::to_owned)),
-            None => Ok(Tree::of(element)),
+            None => Ok(placeless(Tree::of(element))),
         })
         .filter(|value| !matches!(value, Err(None)))
         .collect()
+}
+
+/// A device without what the host chooses.
+fn placeless(mut tree: Tree) -> Tree {
+    tree.children.retain(|child| child.name != "address" && child.name != "alias");
+    tree
 }
 
 /// The numbers of the children on the way to each element that the steps lead to. Where nothing tells

@@ -36,6 +36,13 @@ const WORKERS: usize = 2;
 /// Pairs that do not come to what `virsh define` makes, and why that is as it should be.
 const LEFT: &[(&str, &str)] = &[];
 
+/// What libvirt defines and `virt` takes for a mistake, and why.
+const MISTAKES: &[(&str, &str)] = &[
+    ("QEMU has one display of each type", "the guest does not start"),
+    ("two devices listen on one port", "the guest does not start"),
+    ("the processor is listed twice", "only one of the two counts, and nobody knows which"),
+];
+
 /// The class of what the loader refuses.
 const NO_MANIFEST: &str = "no manifest";
 
@@ -126,7 +133,14 @@ fn crashed(bench: &mut Bench, pair: &Pair) -> Verdict {
             return Verdict::NotCounted("it ends libvirtd".to_owned());
         }
     }
-    Verdict::Wrong(Fault::new("libvirtd ends", String::new()))
+    let both = alive(bench, |bench| {
+        bench.remove(&id);
+        [&pair.before, &pair.after].map(|side| bench.define(&id, side.clone()))
+    });
+    match both {
+        None => Verdict::NotCounted("it ends libvirtd, after the other".to_owned()),
+        Some(_) => Verdict::Wrong(Fault::new("libvirtd ends", String::new())),
+    }
 }
 
 fn judge(bench: &Bench, pair: &Pair) -> Verdict {
@@ -145,6 +159,11 @@ fn judge(bench: &Bench, pair: &Pair) -> Verdict {
             if let Err(why) = taken {
                 return Verdict::NotCounted(why);
             }
+        }
+        if fault.class == NO_MANIFEST
+            && let Some((what, why)) = MISTAKES.iter().find(|(what, _)| fault.what == *what)
+        {
+            return Verdict::NotCounted(format!("{what}: {why}"));
         }
         if fault.is_refusal && pair.may_refuse.is_some() {
             return Verdict::Refused;
