@@ -15,6 +15,7 @@ use crate::support::{Libvirtd, Needs, testdata, tool, trial_if};
 use generate::{Pair, spread};
 use libtest_mimic::Trial;
 use report::{Fault, Tally};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use virt::model::ResourceId;
@@ -27,7 +28,7 @@ const SHARE: f64 = 0.995;
 /// At least so many pairs count when all are run.
 const LEAST: usize = 2_000;
 
-/// How many run by default, at least one of each governor.
+/// About how many run by default, at least one of each governor.
 const DEFAULT: usize = 150;
 
 /// Daemons at work at the same time.
@@ -52,9 +53,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         Ok((testdata("libvirt-11.3.0-tests.tar.xz")?, tool("tar")?))
     };
     vec![
-        trial_if(needs_libvirt(), "real/transitions/snippets", |()| run(generate::pairs(), 0)),
+        trial_if(needs_libvirt(), "real/transitions/snippets", |()| run(generate::pairs())),
         trial_if(needs(), "real/transitions/corpus", |(archive, tar)| {
-            run(corpus::pairs(&archive, &tar), 0);
+            run(corpus::pairs(&archive, &tar));
         }),
     ]
 }
@@ -77,7 +78,7 @@ enum Verdict {
 }
 
 #[expect(clippy::print_stdout, reason = "what was covered is worth seeing when all is well, too")]
-fn run(mut pairs: Vec<Pair>, _: usize) {
+fn run(mut pairs: Vec<Pair>) {
     let all = std::env::var_os("VIRT_TRIALS").is_some_and(|v| v == "all");
     if let Ok(only) = std::env::var("VIRT_TRIALS_ONLY") {
         pairs.retain(|pair| pair.name.contains(&only));
@@ -105,42 +106,15 @@ fn run(mut pairs: Vec<Pair>, _: usize) {
 /// The same few of each governor in each run.
 fn share(mut pairs: Vec<Pair>) -> Vec<Pair> {
     pairs.sort_by_key(|pair| spread(&pair.name));
-    let each = |n: usize, pairs: &[Pair]| {
-        let mut seen = std::collections::BTreeMap::<String, usize>::new();
-        let mut first = |pair: &Pair| {
-            let count = seen.entry(pair.governor.clone()).or_default();
-            *count += 1;
-            *count <= n
-        };
-        pairs.iter().filter(|pair| first(pair)).cloned().collect::<Vec<_>>()
-    };
-    let mut chosen = each(1, &pairs);
-    for n in 2..10 {
-        let more = each(n, &pairs);
-        if more.len() > DEFAULT / 2 {
-            break;
-        }
-        chosen = more;
-    }
-    chosen
-}
-
-/// Some texts end libvirtd by themselves, and do not count.
-fn crashed(bench: &mut Bench, pair: &Pair) -> Verdict {
-    let id = ResourceId::new(pair.kind, "trial");
-    for side in [&pair.before, &pair.after] {
-        if alive(bench, |bench| bench.plain(&id, side)).is_none() {
-            return Verdict::NotCounted("it ends libvirtd".to_owned());
-        }
-    }
-    let both = alive(bench, |bench| {
-        bench.remove(&id);
-        [&pair.before, &pair.after].map(|side| bench.define(&id, side.clone()))
+    let governors: BTreeSet<String> = pairs.iter().map(|pair| pair.governor.clone()).collect();
+    let each = (DEFAULT / governors.len()).max(1);
+    let mut taken = BTreeMap::<String, usize>::new();
+    pairs.retain(|pair| {
+        let taken = taken.entry(pair.governor.clone()).or_default();
+        *taken += 1;
+        *taken <= each
     });
-    match both {
-        None => Verdict::NotCounted("it ends libvirtd, after the other".to_owned()),
-        Some(_) => Verdict::Wrong(Fault::new("libvirtd ends", String::new())),
-    }
+    pairs
 }
 
 fn judge(bench: &Bench, pair: &Pair) -> Verdict {
