@@ -1,6 +1,7 @@
 //! A libvirtd of its own to apply manifests to, one object at a time, within this process.
 
-use crate::support::Libvirtd;
+use crate::support::{Libvirtd, run};
+use std::process::Command;
 use std::sync::Arc;
 use std::{fmt, fs};
 use tempfile::TempDir;
@@ -119,14 +120,14 @@ impl Bench {
         if again.is_empty() && !again.has_pending() {
             return None;
         }
-        let fields = again.changes.iter().flat_map(|c| c.fields.iter().chain(&c.pending));
+        let mut fields = again.changes.iter().flat_map(|c| c.fields.iter().chain(&c.pending));
         let left = |f: &FieldChange| Left {
             what: f.path.to_string(),
             before: format!("{:?}", f.before),
             after: format!("{:?}", f.after),
         };
         let none = || Left { what: "no field".to_owned(), ..Left::default() };
-        Some({ fields }.next().map_or_else(none, left))
+        Some(fields.next().map_or_else(none, left))
     }
 
     /// What a plan would do for a manifest, and what the host had then.
@@ -166,6 +167,20 @@ impl Bench {
         self.remove(id);
         // some texts name another object
         definition.ok_or_else(|| "it is not there under that name".to_owned())
+    }
+
+    /// Whether libvirt's own grammar takes a text, and libvirt what it says; otherwise why not.
+    pub(crate) fn validates(&self, id: &ResourceId, text: &str) -> Result<(), String> {
+        self.remove(id);
+        let file = self.folder.path().join("plain");
+        fs::write(&file, text).unwrap();
+        let verb = if id.kind == Kind::Network { "net-define" } else { "define" };
+        let mut virsh = Command::new("virsh");
+        virsh.args(["-q", "-c", &self.libvirtd.qemu_uri(), verb, "--validate"]).arg(file);
+        let ran = run(&mut virsh);
+        self.remove(id);
+        let lines: Vec<String> = ran.stderr().lines().map(|line| line.trim().to_owned()).collect();
+        if ran.code() == 0 { Ok(()) } else { Err(lines.join("; ")) }
     }
 
     pub(crate) fn define(&self, id: &ResourceId, xml: String) -> Result<(), String> {

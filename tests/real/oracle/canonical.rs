@@ -312,7 +312,7 @@ fn key(tree: &Tree) -> Option<Vec<String>> {
         }
         "graphics" => vec![word(tree.attr("type"))],
         "serial" | "parallel" | "console" => vec![number(tree.attr_of("target", "port"))],
-        "audio" | "tag" => vec![number(tree.attr("id"))],
+        "audio" | "tag" | "iothread" => vec![number(tree.attr("id"))],
         "timer" | "feature" | "portgroup" => vec![word(tree.attr("name"))],
         "vcpupin" => vec![number(tree.attr("vcpu"))],
         "iothreadpin" => vec![number(tree.attr("iothread"))],

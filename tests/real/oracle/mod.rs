@@ -7,7 +7,7 @@ mod promise;
 
 pub(crate) use bench::{Applied, Bench, Wanted};
 pub(crate) use canonical::{Difference, Tree, cards, compare};
-pub(crate) use promise::broken;
+pub(crate) use promise::{Sides, broken};
 
 use std::panic::AssertUnwindSafe;
 use virt::diag::SourceId;

@@ -4,6 +4,7 @@ use super::Verdict;
 use super::generate::Pair;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
+use virt::reconcile::Plan;
 use virt::xml::{Element, write};
 
 /// What is wrong with a pair.
@@ -19,11 +20,20 @@ pub(super) struct Fault {
     pub(super) is_refusal: bool,
     /// The definitions before, after, and by plain define, as far as there are any.
     definitions: Vec<(&'static str, String)>,
+    planned: Vec<String>,
 }
 
 impl Fault {
     pub(super) fn new(class: &str, what: String) -> Self {
         Self { class: class.to_owned(), what, ..Self::default() }
+    }
+
+    /// With what was planned.
+    pub(super) fn of_plan(mut self, plan: &Plan) -> Self {
+        let fields = plan.changes.iter().flat_map(|c| &c.fields);
+        self.planned =
+            fields.map(|f| format!("{}: {:?} -> {:?}", f.path, f.before, f.after)).collect();
+        self
     }
 
     pub(super) fn with(
@@ -146,6 +156,7 @@ impl Tally {
             let Some((pair, fault)) = entries.iter().min_by_key(size) else { continue };
             let _ = writeln!(text, "example {}: {}", pair.name, fault.words());
             let _ = writeln!(text, "  before: {}\n  after: {}", pair.before, pair.after);
+            let _ = writeln!(text, "  planned: {}", fault.planned.join("; "));
             for (name, definition) in &fault.definitions {
                 let _ = writeln!(text, "  {name}:\n{definition}");
             }
