@@ -33,7 +33,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     };
     let runs = || needs().and_then(|wild| tool("qemu-system-x86_64").map(|_| wild));
     vec![
-        trial_if(needs(), "real/wild/converges_and_exports", |wild| all(&wild, 100, converges)),
+        trial_if(needs(), "real/wild/converges_and_exports", |wild| all(&wild, 80, converges)),
         trial_if(runs(), "real/wild/dumps_of_what_runs", |wild| all(&wild, 50, dumps)),
     ]
 }

@@ -117,6 +117,24 @@ fn share(mut pairs: Vec<Pair>) -> Vec<Pair> {
     pairs
 }
 
+/// Some texts end libvirtd by themselves, and do not count.
+fn crashed(bench: &mut Bench, pair: &Pair) -> Verdict {
+    let id = ResourceId::new(pair.kind, "trial");
+    for side in [&pair.before, &pair.after] {
+        if alive(bench, |bench| bench.plain(&id, side)).is_none() {
+            return Verdict::NotCounted("it ends libvirtd".to_owned());
+        }
+    }
+    let both = alive(bench, |bench| {
+        bench.remove(&id);
+        [&pair.before, &pair.after].map(|side| bench.define(&id, side.clone()))
+    });
+    match both {
+        None => Verdict::NotCounted("it ends libvirtd, after the other".to_owned()),
+        Some(_) => Verdict::Wrong(Fault::new("libvirtd ends", String::new())),
+    }
+}
+
 fn judge(bench: &Bench, pair: &Pair) -> Verdict {
     let id = ResourceId::new(pair.kind, "trial");
     bench.remove(&id);
