@@ -425,3 +425,114 @@ fn join(parent: &str, what: &str) -> String {
         (parent, what) => format!("{parent}/{what}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::SourceId;
+    use crate::xml::{Limits, parse};
+
+    /// An element with one value at a path, or with none.
+    fn with(path: &str, value: Option<&str>) -> Element {
+        let mut element = Element::new("x");
+        let Some(value) = value else { return element };
+        match path.split_once('/') {
+            _ if path.starts_with('@') => element.set_attr(path.trim_start_matches('@'), value),
+            Some((child, rest)) => {
+                element.push(Element {
+                    name: crate::xml::Name::local(child),
+                    ..with(rest, Some(value))
+                });
+            }
+            None => element.push(Element::new(path).with_text(value)),
+        }
+        element
+    }
+
+    fn names(
+        row: &Governor,
+        live: &Element,
+        want: &Element,
+        last: Option<&Element>,
+    ) -> Vec<String> {
+        let at = row.at.replace('*', "sound");
+        let last = last.map(Some);
+        renewed(row.kind, &at, live, want, last).into_iter().map(|r| r.at).collect()
+    }
+
+    #[test]
+    fn each_governor_renews_what_hangs_on_it_when_it_moves() {
+        for row in GOVERNORS {
+            let at = row.at.replace('*', "sound");
+            let hang: Vec<String> = row.renews.iter().map(|what| join(&at, what)).collect();
+            for by in row.by {
+                let [a, b, none] = [with(by, Some("one")), with(by, Some("two")), with(by, None)];
+                let all = |found: Vec<String>| hang.iter().all(|h| found.contains(h));
+                assert!(all(names(row, &a, &b, Some(&a))), "{by} of {at} changes");
+                assert!(all(names(row, &a, &b, None)), "{by} of {at} is another one on the host");
+                assert!(names(row, &a, &a, Some(&a)).is_empty(), "{by} of {at} stays");
+                assert!(names(row, &a, &none, None).is_empty(), "{by} of {at} is left to the host");
+                let stays = by.starts_with("os/type");
+                let gone = names(row, &a, &none, Some(&a));
+                assert_eq!(all(gone), !stays, "{by} of {at} goes");
+                let written = names(row, &a, &a, Some(&none));
+                assert_eq!(all(written), row.moves == ByWriting, "{by} of {at} is written");
+            }
+        }
+    }
+
+    fn tree(text: &str) -> Element {
+        parse(SourceId::NONE, text, &Limits::default()).expect("well-formed")
+    }
+
+    #[test]
+    fn a_machine_is_another_one_by_its_family() {
+        let os = |machine: &str| tree(&format!("<d><os><type machine='{machine}'/></os></d>"));
+        for (live, want, moved) in [
+            ("pc-q35-10.0", "q35", false),
+            ("pc-q35-10.0", "pc-q35-7.2", false),
+            ("pc-i440fx-10.0", "pc", false),
+            ("pc-q35-10.0", "pc", true),
+            ("pc-i440fx-7.2", "pc-q35-7.2", true),
+            ("virt-9.0", "virt", false),
+            ("microvm", "q35", true),
+        ] {
+            let found = renewed(Kind::Domain, "", &os(live), &os(want), None);
+            assert_eq!(!found.is_empty(), moved, "{live} {want}");
+        }
+    }
+
+    #[test]
+    fn what_a_guest_knows_itself_by_is_kept() {
+        let covers = |at: &str, key: &str| Renewed::new("", at, false).covers(key);
+        assert!(covers("devices/interface", "devices/interface/target/@dev"));
+        assert!(covers("cpu", "cpu/feature"));
+        assert!(covers("devices", "devices/disk/address"));
+        for (at, key) in [
+            ("devices/interface", "devices/interface/mac/@address"),
+            ("devices/interface", "devices/interface/address"),
+            ("devices/disk", "devices/disk/alias"),
+            ("devices", "devices/disk/alias"),
+            ("devices", "devices/interface/mac"),
+            ("os", "os/nvram"),
+            ("cpu", "clock"),
+        ] {
+            assert!(!covers(at, key), "{key}");
+        }
+        // what is named itself goes all the same
+        assert!(covers("devices/disk/address", "devices/disk/address"));
+    }
+
+    #[test]
+    fn devices_on_a_bus_that_is_another_one_lose_it() {
+        let devices = |model: &str| {
+            tree(&format!(
+                "<devices><controller type='pci' index='0' model='pcie-root'/>\
+                 <controller type='pci' index='1' model='{model}'/></devices>"
+            ))
+        };
+        let (port, bridge) = (devices("pcie-root-port"), devices("pcie-to-pci-bridge"));
+        assert_eq!(lost_buses(&port, &bridge), [1]);
+        assert!(lost_buses(&port, &port).is_empty());
+    }
+}

@@ -1,4 +1,5 @@
-//! Values that are written and mean that nothing is.
+//! Values that are written and say nothing: addresses of zeros, and what only an instance that runs
+//! has.
 
 use crate::model::Mac;
 use crate::xml::Element;
@@ -14,6 +15,12 @@ pub(super) fn drop_zeros(want: &mut Element) {
         let has_port = ["port", "tlsPort"].iter().any(|name| device.attr(name).is_some());
         if spice && !has_port && device.attr("autoport") == Some("no") {
             device.remove_attr("autoport");
+        }
+        // the bridge of a network is the network's
+        if device.is("interface") && device.attr("type") == Some("network") {
+            for source in device.elements_mut().filter(|e| e.is("source")) {
+                source.remove_attr("bridge");
+            }
         }
         // only virtio has these
         let model = device.child("model").and_then(|m| m.attr("type"));

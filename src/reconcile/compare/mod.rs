@@ -5,16 +5,18 @@
 //! stands in (rule M), or what the host derived it from has changed. Nothing is copied or changed
 //! here: the edits are for [`super::merge`]. The functions are pure.
 
+mod excuse;
+mod renewal;
+
 use super::merge::{Edits, Entry};
-use super::normalize::{self, Renewed, Rule, Unit};
+use super::normalize::{self, Renewed, Rule};
 use super::overlay::{Change, Edit, Origin, Side};
 use super::pairing::{List, Pairs, is_emptied, pair};
-use super::secret::REDACTED;
 use super::uncounted::Uncounted;
 use super::words::{summary, with_unit};
 use crate::diag::Span;
 use crate::model::Kind;
-use crate::xml::{Attribute, Element, Name, Node, Path, Step};
+use crate::xml::{Attribute, Element, Name, Path};
 
 /// What a comparison comes to.
 #[derive(Debug)]
@@ -128,16 +130,6 @@ impl<'a> Walk<'a> {
         edits
     }
 
-    /// Takes note of what the host is to fill in anew in this element.
-    fn renew(&mut self, live: &Element, want: &Element, last: Option<&Element>) {
-        let at = self.path.pattern();
-        let was = self.knows_last.then_some(last);
-        self.renewed.extend(normalize::renewed(self.kind, &at, live, want, was));
-        if at == "devices" {
-            self.lost_buses = normalize::lost_buses(live, want);
-        }
-    }
-
     fn attributes(
         &mut self,
         edits: &mut Edits,
@@ -213,7 +205,9 @@ impl<'a> Walk<'a> {
         }
         let path = self.path.at(&name);
         let rule = self.skips(&path, "");
-        if was && !normalize::is_kept(&path) && rule.is_none() {
+        if was && rule.is_none() && normalize::is_discarded(&path, &attribute.value) {
+            self.pass_over(|_| path, || None, || Some(attribute.value.clone()), Rule::Default);
+        } else if was && !normalize::is_kept(&path) && rule.is_none() {
             edits.remove_attribute(&name);
             let before = Some(attribute.value.clone());
             self.push(path, before, None, want.span, Origin::Manifest, Edit::Remove);
@@ -228,8 +222,16 @@ impl<'a> Walk<'a> {
     fn text(&mut self, edits: &mut Edits, live: &Element, want: &Element, last: Option<&Element>) {
         let (after, before) = (want.text(), live.text());
         if after.is_empty() {
-            if !before.is_empty() && self.is_renewed(&self.path) {
-                edits.set_text(String::new());
+            let was = last.is_some_and(|l| !l.text().is_empty());
+            let gone =
+                was && !normalize::is_kept(&self.path) && self.skips(&self.path, "").is_none();
+            if before.is_empty() || !gone && !self.is_renewed(&self.path) {
+                return;
+            }
+            edits.set_text(String::new());
+            if gone {
+                let path = self.path.clone();
+                self.push(path, Some(before), None, want.span, Origin::Manifest, Edit::Set);
             }
             return;
         }
@@ -462,67 +464,6 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Drops an entry that no manifest has from what is filled in anew, or at least the address of a
-    /// device whose bus goes; says whether the entry is dropped.
-    fn drop_renewed(
-        &mut self,
-        edits: &mut Edits,
-        child: usize,
-        extra: &Element,
-        path: Path,
-        rule: Option<Rule>,
-    ) -> bool {
-        let renewed = self.is_renewed(&path);
-        if rule == Some(Rule::Ignored) {
-            return false;
-        }
-        if !renewed && !self.is_on_lost_bus(extra) {
-            if !self.renewed.is_empty() {
-                edits.inside(child, self.renewed_inside(extra, &path));
-            }
-            return false;
-        }
-        // a device of somebody else moves to the new machine, and gets a place there
-        let of_machine = path.pattern().split_once('/').is_some_and(|(a, b)| {
-            a == "devices" && !b.contains('/') && self.is_renewed(&self.path)
-        });
-        if renewed && (!of_machine || normalize::is_implicit_device(extra)) {
-            edits.remove(child);
-            self.pass_over(|_| path, || None, || Some(summary(extra)), Rule::Renewed);
-            return true;
-        }
-        let mut inside = Edits::default();
-        for (n, node) in extra.children.iter().enumerate() {
-            if matches!(node, Node::Element(e) if e.is("address")) {
-                inside.remove(n);
-            }
-        }
-        edits.inside(child, inside);
-        false
-    }
-
-    /// What is dropped from an element that stays though no manifest has it.
-    fn renewed_inside(&self, extra: &Element, path: &Path) -> Edits {
-        let mut edits = Edits::default();
-        for attribute in &extra.attributes {
-            let name = attribute.name.written();
-            if self.is_renewed(&path.at(&name)) {
-                edits.remove_attribute(&name);
-            }
-        }
-        for (n, node) in extra.children.iter().enumerate() {
-            let Node::Element(child) = node else { continue };
-            let step = Step { name: normalize::label(child), key: None, ordinal: None };
-            let below = path.join(step);
-            if self.is_renewed(&below) {
-                edits.remove(n);
-            } else {
-                edits.inside(n, self.renewed_inside(child, &below));
-            }
-        }
-        edits
-    }
-
     fn add(
         &mut self,
         edits: &mut Edits,
@@ -538,125 +479,6 @@ impl<'a> Walk<'a> {
         let from = self.origin(applied.is_some_and(|a| a == wanted));
         self.push(path, None, Some(summary(wanted)), wanted.span, from, Edit::Add(wanted.clone()));
         Some(edits.add(wanted.clone()))
-    }
-
-    /// Whether the host is to fill in anew what is at `path`, as far as no manifest writes it.
-    fn is_renewed(&self, path: &Path) -> bool {
-        if self.renewed.is_empty() {
-            return false;
-        }
-        let names = path.pattern();
-        let key = match &path.attribute {
-            Some(name) if names.is_empty() => format!("@{name}"),
-            Some(name) => format!("{names}/@{name}"),
-            None => names,
-        };
-        self.renewed.iter().any(|renewed| renewed.covers(&key))
-    }
-
-    /// Whether the elements at `path` are others, not the same with other values.
-    fn is_replaced(&self, path: &Path) -> bool {
-        let key = || path.pattern();
-        self.renewed.iter().any(|renewed| renewed.replaced && renewed.replaces(&key()))
-    }
-
-    /// Whether a device has its address on a PCI bus that is not there any more.
-    fn is_on_lost_bus(&self, device: &Element) -> bool {
-        let number = |text: &str| match text.strip_prefix("0x") {
-            Some(hex) => u32::from_str_radix(hex, 16).ok(),
-            None => text.parse().ok(),
-        };
-        let address = || device.child("address").filter(|a| a.attr("type") == Some("pci"));
-        let bus = || number(address()?.attr("bus")?);
-        !self.lost_buses.is_empty() && bus().is_some_and(|bus| self.lost_buses.contains(&bus))
-    }
-
-    /// By which rule an attribute that differs from the definition's, or is not there, says the same.
-    fn excuse(
-        &self,
-        path: &Path,
-        attribute: &Attribute,
-        want: &Element,
-        live: &Element,
-    ) -> Option<Rule> {
-        let (element, name) = (want.name.local.as_str(), attribute.name.written());
-        let after = attribute.value.as_str();
-        let drops = || normalize::is_discarded(path, after).then_some(Rule::Default);
-        let Some(before) = live.attr_written(&name) else {
-            return drops().or_else(|| normalize::is_implied(path, want).then_some(Rule::Implied));
-        };
-        let same = match normalize::quantity_attribute(element, &name) {
-            Some(unit) => {
-                self.same_amount((after, want.attr("unit")), (before, live.attr("unit")), unit)
-            }
-            None => normalize::same_value(element, Some(&name), after, before),
-        };
-        same.or_else(|| (self.side == Side::Running).then(drops).flatten())
-    }
-
-    /// A running instance has its memory rounded up to whole MiB.
-    fn same_amount(
-        &self,
-        want: (&str, Option<&str>),
-        live: (&str, Option<&str>),
-        unit: Unit,
-    ) -> Option<Rule> {
-        let amount = |(text, of): (&str, Option<&str>)| normalize::amount(text, of, unit);
-        let round = |kib: u64| kib.div_ceil(1024);
-        if want == live || amount(want).is_some() && amount(want) == amount(live) {
-            return Some(Rule::Amount);
-        }
-        let rounds = self.side == Side::Running && unit == Unit::KiB;
-        let whole = |kib: Option<u64>| kib.map(round);
-        (rounds && amount(want).is_some() && whole(amount(want)) == whole(amount(live)))
-            .then_some(Rule::WholeMib)
-    }
-
-    /// `@unit` beside a quantity is part of that quantity.
-    fn is_unit(&self, element: &str, name: &str, want: &Element) -> bool {
-        name == "unit"
-            && (normalize::quantity(self.parent(), element).is_some()
-                || want
-                    .attributes
-                    .iter()
-                    .any(|a| normalize::quantity_attribute(element, &a.name.local).is_some()))
-    }
-
-    /// The name of the parent of the element being compared.
-    fn parent(&self) -> &str {
-        let n = self.path.steps.len();
-        n.checked_sub(2).and_then(|i| self.path.steps.get(i)).map_or("domain", |s| &s.name)
-    }
-
-    /// By which rule what is at `path` is not compared; `value` is what the manifest has there.
-    fn skips(&self, path: &Path, value: &str) -> Option<Rule> {
-        // a last applied manifest keeps no secret to compare with
-        if value == REDACTED {
-            Some(Rule::Secret)
-        } else if normalize::never_compared(path, value)
-            || self.side == Side::Running && normalize::is_chosen_while_running(path)
-        {
-            Some(Rule::OwnAffair)
-        } else if self.side == Side::Running && normalize::only_at_boot(path) {
-            Some(Rule::OnlyAtBoot)
-        } else {
-            self.ignore.iter().any(|i| i.covers(path)).then_some(Rule::Ignored)
-        }
-    }
-
-    /// Takes note of a difference that is not counted, if somebody asks for those.
-    fn pass_over(
-        &mut self,
-        path: impl FnOnce(&Path) -> Path,
-        manifest: impl FnOnce() -> Option<String>,
-        host: impl FnOnce() -> Option<String>,
-        rule: Rule,
-    ) {
-        let Some(uncounted) = &mut self.uncounted else { return };
-        let (path, manifest, host) = (path(&self.path), manifest(), host());
-        if manifest != host {
-            uncounted.push(Uncounted { path, manifest, host, rule });
-        }
     }
 
     /// Who moved, where the manifest said the same (`applied`) or not when it was applied last.
