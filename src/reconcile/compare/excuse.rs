@@ -19,6 +19,9 @@ impl Walk<'_> {
         let (element, name) = (want.name.local.as_str(), attribute.name.written());
         let after = attribute.value.as_str();
         let drops = || normalize::is_discarded(path, after).then_some(Rule::Default);
+        if normalize::is_unread(path, want) {
+            return Some(Rule::Implied);
+        }
         let Some(before) = live.attr_written(&name) else {
             return drops().or_else(|| normalize::is_implied(path, want).then_some(Rule::Implied));
         };

@@ -114,8 +114,6 @@ const DROPPED_BESIDE: &[(&str, &str, &str)] = &[
     ("domain/cpu", "@mode=host-passthrough", "model"),
     ("domain/cpu", "@mode=maximum", "model"),
     ("numatune/memory", "@placement=auto", "@nodeset"),
-    // a drive without a medium has no kind of medium
-    ("devices/disk", "!source", "@type"),
     ("devices/disk", "readonly", "@snapshot"),
     ("devices/disk", "@device=cdrom", "@snapshot"),
     ("disk/target", "@bus!=usb", "@removable"),

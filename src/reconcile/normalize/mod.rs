@@ -21,6 +21,6 @@ pub(crate) use governors::{Renewed, is_implicit_device, lost_buses, renewed};
 pub(crate) use kinds::{
     governed, has_any_order, identity, is_whole_list, key_of, keys, label, same_identity,
 };
-pub(crate) use prepare::{drop_implied, finish, is_implied, prepare, respelled};
+pub(crate) use prepare::{drop_implied, finish, is_implied, is_unread, prepare, respelled};
 pub use rule::Rule;
 pub(crate) use values::{Unit, amount, quantity, quantity_attribute, same_value};

@@ -111,6 +111,15 @@ pub(crate) fn is_implied(path: &Path, want: &Element) -> bool {
     }
 }
 
+/// Whether a value means nothing beside what else the manifest has: a drive without a medium has no
+/// kind of medium.
+pub(crate) fn is_unread(path: &Path, want: &Element) -> bool {
+    match (path.pattern().as_str(), path.attribute.as_deref()) {
+        ("devices/disk", Some("type")) => want.child("source").is_none(),
+        _ => false,
+    }
+}
+
 /// Leaves out of `changes` what only follows from another of them: a value that the manifest `want`
 /// does not write, but implies by one that changes too.
 pub(crate) fn drop_implied(want: &Element, changes: &mut Vec<Change>) {
