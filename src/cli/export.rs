@@ -75,6 +75,9 @@ fn manifest_of(
     let made =
         export(resource, &host.capabilities, args.sparse.map(how), manifest::settings_element)?;
     let (text, extension, format) = match args.format {
+        Language::Xml if args.sparse.is_some() => {
+            (xml::write_folded(&made.document), "xml", Format::Xml)
+        }
         Language::Xml => (xml::write(&made.document), "xml", Format::Xml),
         Language::Toml => (to_toml(std::slice::from_ref(&made.document)), "toml", Format::Toml),
     };

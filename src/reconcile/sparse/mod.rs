@@ -37,7 +37,12 @@ pub(super) fn sparse(
     let scope = Scope::of(hypervisor, document);
     if kind == Kind::Domain {
         drop_twins(document);
+        if scope.has(Scope::X86) {
+            drop_default_cpu(document);
+            drop_emulator(document);
+        }
         if scope.is_qemu() {
+            drop_raw(document);
             let written = mark.and_then(Mark::applied);
             drop_addresses(document, written.as_ref());
             drop_controllers(document);
@@ -45,6 +50,9 @@ pub(super) fn sparse(
     }
     for row in ROWS.iter().filter(|row| row.kind == kind && scope.has(row.scope)) {
         apply(row, document, &mut Vec::new());
+    }
+    if kind == Kind::Domain && scope.has(Scope::X86) {
+        drop_serial_targets(document);
     }
 }
 
@@ -124,6 +132,67 @@ fn drop_twins(document: &mut Element) {
     }
 }
 
+/// The program that libvirt finds by itself for the guest's architecture.
+fn drop_emulator(document: &mut Element) {
+    let arch = document.descend(&["os", "type"]).and_then(|t| t.attr("arch"));
+    let program = if arch == Some("i686") { "i386" } else { "x86_64" };
+    let usual = format!("emulator: /usr/bin/qemu-system-{program}");
+    if let Some(devices) = document.child_mut("devices") {
+        devices.remove_elements(|e| table::matches(e, &usual));
+    }
+}
+
+/// The format of a disk that says none, but where an encryption has to have one beside it.
+fn drop_raw(document: &mut Element) {
+    let devices = document.child_mut("devices").into_iter().flat_map(Element::elements_mut);
+    for disk in devices.filter(|e| e.is("disk")) {
+        let source = disk.child("source").and_then(|source| source.child("encryption"));
+        let is_encrypted = source.or_else(|| disk.child("encryption")).is_some();
+        if let Some(driver) = disk.child_mut("driver")
+            && !is_encrypted
+            && driver.attr("type") == Some("raw")
+        {
+            driver.remove_attr("type");
+        }
+    }
+}
+
+/// Serial ports that are numbered as they stand need no target.
+fn drop_serial_targets(document: &mut Element) {
+    let Some(devices) = document.child_mut("devices") else { return };
+    let usual = |(n, serial): (usize, &Element)| {
+        let pattern = format!("target type=isa-serial port={n}");
+        serial.child("target").is_none_or(|t| table::matches(t, &pattern))
+    };
+    if devices.children_named("serial").enumerate().all(usual) {
+        for serial in devices.elements_mut().filter(|e| e.is("serial")) {
+            serial.remove_elements(|e| e.is("target"));
+        }
+    }
+}
+
+/// The model that QEMU has by itself on x86; what a manifest says of the topology alone stays.
+fn drop_default_cpu(document: &mut Element) {
+    let arch = document.descend(&["os", "type"]).and_then(|t| t.attr("arch"));
+    let usual = match arch {
+        Some("x86_64") => "model fallback=forbid: qemu64",
+        _ => "model fallback=forbid: qemu32",
+    };
+    let Some(cpu) = document.child_mut("cpu") else { return };
+    let says = |name, value| cpu.attr(name) == Some(value);
+    let is_usual = cpu.attributes.len() == 3
+        && says("mode", "custom")
+        && says("match", "exact")
+        && says("check", "none")
+        && cpu.elements().all(|e| e.is("topology") || e.is("numa") || table::matches(e, usual))
+        && cpu.child("model").is_some();
+    if is_usual {
+        cpu.attributes.clear();
+        cpu.remove_elements(|e| e.is("model"));
+        document.remove_elements(|e| e.is("cpu") && table::is_bare(e));
+    }
+}
+
 /// Whether the first console is the first serial port once more.
 fn mirrors(console: &Element, serial: &Element) -> bool {
     let plain = |e: &Element| {
@@ -133,10 +202,14 @@ fn mirrors(console: &Element, serial: &Element) -> bool {
         copy
     };
     let target = console.child("target");
-    target.is_none_or(|t| {
-        t.attr("type").is_none_or(|kind| kind == "serial")
-            && t.attr("port").is_none_or(|port| port == "0")
-    }) && plain(console) == plain(serial)
+    let port = serial.child("target").and_then(|t| t.attr("type"));
+    let on_its_own_bus = matches!(port, Some("pci-serial" | "usb-serial"));
+    !on_its_own_bus
+        && target.is_none_or(|t| {
+            t.attr("type").is_none_or(|kind| kind == "serial")
+                && t.attr("port").is_none_or(|port| port == "0")
+        })
+        && plain(console) == plain(serial)
 }
 
 /// Leaves out what identifies an object, for another one like it.

@@ -20,28 +20,46 @@ fn number(element: &Element, attribute: &str) -> Option<u32> {
     }
 }
 
-fn buses(devices: &Element) -> Buses {
-    let controllers =
-        devices.children_named("controller").filter(|c| c.attr("type") == Some("pci"));
-    controllers.filter_map(|c| Some((number(c, "index")?, c.attr("model")?.to_owned()))).collect()
+/// What an address is judged by.
+struct Around {
+    buses: Buses,
+    has_video: bool,
+    /// Whether the first SCSI controller has more than 7 places.
+    is_wide: bool,
+    /// Whether a USB device is behind a hub.
+    has_hubs: bool,
+}
+
+impl Around {
+    fn of(devices: &Element) -> Self {
+        let controllers = || devices.children_named("controller");
+        let of_type = |kind| controllers().filter(move |c| c.attr("type") == Some(kind));
+        let pci =
+            of_type("pci").filter_map(|c| Some((number(c, "index")?, c.attr("model")?.to_owned())));
+        let scsi = of_type("scsi").find(|c| number(c, "index") == Some(0));
+        let addresses = devices.elements().filter_map(|e| e.child("address"));
+        let behind = |a: &Element| {
+            a.attr("type") == Some("usb") && a.attr("port").is_some_and(|p| p.contains('.'))
+        };
+        Self {
+            buses: pci.collect(),
+            has_video: devices.child("video").is_some(),
+            is_wide: scsi.and_then(|c| c.attr("model")).is_some_and(|model| model != "lsilogic"),
+            has_hubs: addresses.into_iter().any(behind),
+        }
+    }
 }
 
 /// Drops the addresses that the host would choose, but for those that the last applied manifest wrote.
 pub(super) fn drop_addresses(document: &mut Element, written: Option<&Element>) {
     let Some(devices) = document.child_mut("devices") else { return };
-    let buses = buses(devices);
-    let wide = |controller: u32| {
-        let is_it =
-            |c: &&Element| c.attr("type") == Some("scsi") && number(c, "index") == Some(controller);
-        let model = devices.children_named("controller").find(is_it).and_then(|c| c.attr("model"));
-        model.is_some_and(|model| model != "lsilogic")
-    };
+    let around = Around::of(devices);
     let gone: Vec<bool> = devices
         .elements()
         .map(|device| {
             let named = path_of(device).and_then(|path| path.find(written?));
             let chosen = named.is_some_and(|device| device.child("address").is_some());
-            !chosen && device.child("address").is_some_and(|a| is_usual(device, a, &buses, &wide))
+            !chosen && device.child("address").is_some_and(|a| is_usual(device, a, &around))
         })
         .collect();
     for (device, gone) in devices.elements_mut().zip(gone) {
@@ -52,19 +70,11 @@ pub(super) fn drop_addresses(document: &mut Element, written: Option<&Element>) 
 }
 
 /// Whether the host would give a device such an address.
-fn is_usual(
-    device: &Element,
-    address: &Element,
-    buses: &Buses,
-    wide: &dyn Fn(u32) -> bool,
-) -> bool {
+fn is_usual(device: &Element, address: &Element, around: &Around) -> bool {
     match address.attr("type") {
-        Some("pci") => is_usual_pci(device, address, buses),
-        Some("drive") => is_usual_drive(device, address, wide),
-        Some("usb") => {
-            number(address, "bus") == Some(0)
-                && !address.attr("port").is_some_and(|p| p.contains('.'))
-        }
+        Some("pci") => is_usual_pci(device, address, &around.buses, around.has_video),
+        Some("drive") => is_usual_drive(device, address, around.is_wide),
+        Some("usb") => number(address, "bus") == Some(0) && !around.has_hubs,
         Some("virtio-serial") => number(address, "controller") == Some(0),
         Some("ccid") => number(address, "controller") == Some(0),
         Some("ccw") => address.attr("cssid") == Some("0xfe"),
@@ -91,7 +101,7 @@ fn model(device: &Element) -> Option<&str> {
     device.child("model").and_then(|m| m.attr("type")).or_else(|| device.attr("model"))
 }
 
-fn is_usual_pci(device: &Element, address: &Element, buses: &Buses) -> bool {
+fn is_usual_pci(device: &Element, address: &Element, buses: &Buses, has_video: bool) -> bool {
     let (Some(bus), Some(slot), Some(function)) =
         (number(address, "bus"), number(address, "slot"), number(address, "function"))
     else {
@@ -109,7 +119,10 @@ fn is_usual_pci(device: &Element, address: &Element, buses: &Buses) -> bool {
         || CONVENTIONAL.iter().any(|(name, of)| device.is(name) && model(device) == Some(of));
     match buses.get(&bus).map(String::as_str) {
         _ if more => false,
-        Some("pci-root") => function == 0 && slot > 2 || is_builtin(device, (slot, function)),
+        Some("pci-root") => {
+            function == 0 && (slot > 2 || slot == 2 && !has_video)
+                || is_builtin(device, (slot, function))
+        }
         Some("pcie-root") => is_builtin(device, (slot, function)),
         Some("pcie-root-port") => (slot, function) == (0, 0) && !conventional(),
         Some("pcie-to-pci-bridge") => function == 0 && conventional(),
@@ -133,7 +146,7 @@ fn is_builtin(device: &Element, place: (u32, u32)) -> bool {
 }
 
 /// A disk's place on its bus follows from its target's name.
-fn is_usual_drive(disk: &Element, address: &Element, wide: &dyn Fn(u32) -> bool) -> bool {
+fn is_usual_drive(disk: &Element, address: &Element, is_wide: bool) -> bool {
     let target = disk.child("target");
     let Some(index) = target.and_then(|t| t.attr("dev")).and_then(disk_index) else { return false };
     let at = |name: &str| number(address, name).unwrap_or(0);
@@ -146,9 +159,9 @@ fn is_usual_drive(disk: &Element, address: &Element, wide: &dyn Fn(u32) -> bool)
         Some("fdc") => is(index / 2, 0, index % 2),
         Some("scsi") => {
             // a narrow bus has 7 places, as its eighth is the controller's own
-            let units = if wide(0) { 16 } else { 7 };
+            let units = if is_wide { 16 } else { 7 };
             let unit = index % units;
-            is(index / units, 0, if unit >= 7 && !wide(0) { unit + 1 } else { unit })
+            is(index / units, 0, if unit >= 7 && !is_wide { unit + 1 } else { unit })
                 && index < units.min(7)
         }
         _ => false,

@@ -70,7 +70,7 @@ pub(super) struct Row {
     /// The element that it is in: the last names of its path, `*` for any.
     pub(super) at: &'static str,
     /// What that element has to be: conditions joined by ` & `; `@a`, `@a=v`, `@a!=v`, `child`,
-    /// `!child`, `child/@a=v`.
+    /// `!child`, `child/@a=v`, `#child=n` for so many.
     when: &'static str,
     pub(super) drop: Gone,
 }
@@ -88,6 +88,9 @@ fn condition(element: &Element, condition: &str) -> bool {
     if let Some((child, attribute)) = condition.split_once("/@") {
         let of = format!("@{attribute}");
         return element.children_named(child).any(|e| self::condition(e, &of));
+    }
+    if let Some((name, number)) = condition.strip_prefix('#').and_then(|c| c.split_once('=')) {
+        return element.children_named(name).count().to_string() == number;
     }
     let Some(attribute) = condition.strip_prefix('@') else {
         return element.child(condition).is_some();
@@ -142,6 +145,7 @@ use Scope::{Any, I440fx, Q35, Qemu, X86};
 pub(super) const ROWS: &[Row] = &[
     // what every hypervisor's domains get
     row(Domain, Any, "domain/vcpu", "", Attribute("placement", "static")),
+    row(Domain, Any, "domain", "", Whole("vcpu: 1")),
     row(Domain, Any, "domain/clock", "", Attribute("offset", "utc")),
     row(Domain, Any, "domain", "", Child("clock")),
     row(Domain, Any, "domain", "", Whole("on_poweroff: destroy")),
@@ -152,7 +156,6 @@ pub(super) const ROWS: &[Row] = &[
     row(Domain, Any, "devices/graphics", "@autoport=yes", Attribute("tlsPort", "-1")),
     // QEMU's
     row(Domain, Qemu, "disk/driver", "", Attribute("name", "qemu")),
-    row(Domain, Qemu, "disk/driver", "", Attribute("type", "raw")),
     row(Domain, Qemu, "devices/disk", "", Child("driver")),
     row(Domain, Qemu, "domain/cpu", "@mode=host-passthrough", Attribute("check", "none")),
     row(Domain, Qemu, "domain/cpu", "@mode=host-passthrough", Attribute("migratable", "on")),
@@ -163,29 +166,7 @@ pub(super) const ROWS: &[Row] = &[
     row(Domain, Qemu, "cpu/topology", "", Attribute("clusters", "1")),
     row(Domain, Qemu, "domain/features/hyperv", "", Attribute("mode", "custom")),
     // QEMU's on x86
-    row(
-        Domain,
-        X86,
-        "domain",
-        "os/type/@arch=x86_64",
-        Whole("cpu mode=custom match=exact check=none > model fallback=forbid: qemu64"),
-    ),
-    row(
-        Domain,
-        X86,
-        "domain",
-        "",
-        Whole("cpu mode=custom match=exact check=none > model fallback=forbid: qemu64"),
-    ),
-    row(Domain, X86, "domain/devices", "", Whole("emulator: /usr/bin/qemu-system-x86_64")),
     row(Domain, X86, "serial/target", "@type=isa-serial", Whole("model name=isa-serial")),
-    row(
-        Domain,
-        X86,
-        "devices/serial",
-        "target/@port=0 & !target/model",
-        Whole("target type=isa-serial port=0"),
-    ),
     row(Domain, Q35, "domain/devices", "", Whole("input type=mouse bus=ps2")),
     row(Domain, Q35, "domain/devices", "", Whole("input type=keyboard bus=ps2")),
     row(Domain, I440fx, "domain/devices", "", Whole("input type=mouse bus=ps2")),
@@ -202,7 +183,7 @@ pub(super) const ROWS: &[Row] = &[
         Domain,
         X86,
         "domain/devices",
-        "!graphics/@type=spice & graphics/@type=vnc",
+        "#audio=1 & !graphics/@type=spice & !graphics/@type=sdl",
         Whole("audio id=1 type=none"),
     ),
     row(Domain, X86, "domain/devices", "graphics/@type=spice", Whole("audio id=1 type=spice")),
@@ -214,6 +195,7 @@ pub(super) const ROWS: &[Row] = &[
     row(Domain, X86, "video/model", "@type=qxl", Attribute("vgamem", "16384")),
     row(Domain, X86, "video/model", "@type!=none", Attribute("heads", "1")),
     row(Domain, X86, "video/model", "", Attribute("primary", "yes")),
+    row(Domain, X86, "domain/devices", "graphics & #video=1", Whole("video > model type=cirrus")),
     // networks
     row(Network, Any, "network/bridge", "", Attribute("stp", "on")),
     row(Network, Any, "network/bridge", "", Attribute("delay", "0")),
