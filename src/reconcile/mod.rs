@@ -11,12 +11,14 @@ mod claims;
 mod compare;
 mod conflicts;
 mod decide;
+mod export;
 mod graph;
 mod history;
 mod identity;
 mod live;
 mod merge;
 mod normalize;
+mod others;
 mod overlay;
 mod ownership;
 mod pairing;
@@ -24,6 +26,7 @@ mod plan;
 pub mod planfile;
 mod renames;
 mod secret;
+mod sparse;
 mod states;
 mod status;
 mod taken;
@@ -37,10 +40,12 @@ pub use changes::{
     Above, Action, FieldChange, LiveStep, Options, Otherwise, Plan, Refusal, ResourceChange, Step,
     StepAction, Until,
 };
+pub use export::{Exported, export, prove};
 pub use history::{History, Version, VersionChange, history, rollback};
 pub use normalize::Rule;
 pub use overlay::{Change, Edit, Origin, Overlay, Side, overlay};
 pub use plan::{fingerprint, plan};
+pub use sparse::Sparse;
 pub use states::{Reason, StateRow, States, states};
-pub use status::{ObjectStatus, Sync, export, shown, status};
+pub use status::{ObjectStatus, Sync, shown, status};
 pub use uncounted::Uncounted;

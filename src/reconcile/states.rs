@@ -4,6 +4,7 @@
 use super::identity::with_macs;
 use super::live::live_changes;
 use super::normalize::{drop_implied, only_at_boot};
+use super::others::is_noted;
 use super::overlay::{Change, Side, overlay};
 use super::ownership::{Mark, read_mark, without_mark};
 use super::plan::mark_on;
@@ -163,8 +164,11 @@ impl<'a> Compared<'a> {
         let ignore = mark.map_or(&[][..], |m| &m.ignore);
         let next_boot = host.persistent.as_ref();
         let running = host.live.as_ref().filter(|_| host.state.is_active());
+        let others = mark.map_or(&[][..], |m| &m.others);
         let laid = |side, there: &Element, want: &Element, last: Option<&Element>| {
-            overlay(kind, side, there, want, last, ignore)
+            let mut laid = overlay(kind, side, there, want, last, ignore);
+            laid.changes.retain(|change| !is_noted(change, others));
+            laid
         };
         // a running instance keeps the mark that it was started with
         let begun = running.and_then(read_mark);
@@ -184,7 +188,8 @@ impl<'a> Compared<'a> {
             _ => Vec::new(),
         };
         let mut live = on_running.map(|o| o.changes).unwrap_or_default();
-        if let (Some(begun_with), Some(applied)) = (&begun_with, applied) {
+        let same = begun.as_ref().zip(mark).is_some_and(|(b, m)| m.boots_as.contains(&b.digest));
+        if let (Some(begun_with), Some(applied), false) = (&begun_with, applied, same) {
             // what it shows in another form is compared with what it was started from
             let since = laid(Side::NextBoot, begun_with, applied, Some(begun_with)).changes;
             live.extend(since.into_iter().filter(|c| only_at_boot(&c.path)));

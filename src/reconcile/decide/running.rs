@@ -8,7 +8,8 @@ use crate::reconcile::afterwards::{Notes, notes};
 use crate::reconcile::changes::{NOT_MOVED, StepAction, Until};
 use crate::reconcile::live::{Live, LiveChange, live_changes, why_at_boot};
 use crate::reconcile::normalize::only_at_boot;
-use crate::reconcile::overlay::{Change, Edit, Origin, Side};
+use crate::reconcile::others::Left;
+use crate::reconcile::overlay::{Change, Edit, Origin, Overlay, Side};
 use crate::reconcile::ownership::{WantedMark, read_mark};
 use crate::reconcile::plan::mark_on;
 use crate::xml::Element;
@@ -18,6 +19,8 @@ use crate::xml::Element;
 pub(super) struct Running {
     pub(super) changes: Vec<Change>,
     pub(super) live: Live,
+    /// What is others' in it, and left there.
+    pub(super) others: Vec<String>,
     /// Whether the instance was started from the manifest as it is now: then starting it again
     /// would most likely change nothing.
     pub(super) is_current: bool,
@@ -25,21 +28,31 @@ pub(super) struct Running {
     pub(super) notes: Notes,
 }
 
+/// What is known from the mark of an object.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known<'a> {
+    /// The manifest that was applied last.
+    pub(super) last: Option<&'a Element>,
+    /// Whether that is the one of now.
+    pub(super) is_defined: bool,
+    /// What others have in lists that the manifest governs.
+    pub(super) others: &'a [String],
+}
+
 impl Running {
-    /// `last` is the manifest that was applied last, and `is_defined` says that it is this one.
     pub(super) fn of(
         context: Context<'_>,
         desired: &DesiredResource,
         host: &ObservedResource,
-        last: Option<&Element>,
-        is_defined: bool,
+        known: Known<'_>,
         wanted: &WantedMark,
-        next_boot: &Element,
+        next_boot: &Overlay,
     ) -> Self {
         let Some(live) = host.live.as_ref().filter(|_| host.state.is_active()) else {
             return Self::default();
         };
-        let cards = Cards::of(&desired.definition, live, next_boot);
+        let Known { last, is_defined, others } = known;
+        let cards = Cards::of(&desired.definition, live, &next_boot.merged);
         // without the last manifest what differs is drift, whichever copy of it is asked
         let last = last.map(|last| match std::ptr::eq(last, &desired.definition) {
             true => cards.manifest.as_ref(),
@@ -53,33 +66,29 @@ impl Running {
         // once it is defined for the next boot, only the instance itself knows what it should lose
         let last = started_from.as_ref().filter(|_| is_defined).or(last);
         let asked = Asked { definition: &cards.manifest, ..Asked::of(desired) };
-        let mut overlay = compare(context, Side::Running, asked, live, last);
+        let Left { overlay: mut laid, others } =
+            compare(context, Side::Running, asked, live, last, others);
         // a version in between may have been brought about live, and taken back since
         if let Some(between) = mark_on(host)
             .and_then(|m| m.previous)
             .filter(|m| !wanted.is(m) && Some(&m.digest) != started_as.as_ref())
             .and_then(|m| m.applied())
         {
-            overlay.take_away(compare(
-                context,
-                Side::Running,
-                asked,
-                &overlay.merged,
-                Some(&between),
-            ));
+            let more = compare(context, Side::Running, asked, &laid.merged, Some(&between), &others);
+            laid.take_away(more.overlay);
         }
         if lands_on_reboot(context, desired) {
-            overlay.changes.retain(|change| change.path.pattern() != "on_reboot");
+            laid.changes.retain(|change| change.path.pattern() != "on_reboot");
         }
-        give_the_next_boots_macs(&mut overlay.changes, live, next_boot);
+        give_the_next_boots_macs(&mut laid.changes, live, &next_boot.merged);
         let mut by_call =
-            live_changes(desired.id.kind, &overlay, live, next_boot, context.capabilities);
+            live_changes(desired.id.kind, &laid, live, &next_boot.merged, context.capabilities);
         let mut notes = notes(live);
         notes.kept = by_call.heed(&notes.there);
         if is_current {
             await_balloon(&mut by_call, live);
         }
-        let mut changes = overlay.changes;
+        let mut changes = laid.changes;
         for renamed in cards.renamed {
             let why = "the MAC address of a card is fixed while it runs".to_owned();
             by_call.waits.push((changes.len(), why));
@@ -87,11 +96,20 @@ impl Running {
         }
         if let Some(started_from) = started_from {
             // what a running instance shows in another form is compared with what it was started from
-            let since =
-                compare(context, Side::NextBoot, Asked::of(desired), &started_from, None).changes;
-            changes.extend(since.into_iter().filter(|c| only_at_boot(&c.path)));
+            let asked = Asked::of(desired);
+            let since = compare(context, Side::NextBoot, asked, &started_from, None, &[]);
+            let since = since.overlay.changes.into_iter().filter(|c| only_at_boot(&c.path));
+            // what no manifest has changed in the definition since the start was in it then
+            let same = mark_on(host).is_some_and(|m| {
+                started_as.as_ref().is_some_and(|d| *d == m.digest || m.boots_as.contains(d))
+            });
+            let is_new = |change: &Change| {
+                let about = |c: &Change| c.path.covers(&change.path) || change.path.covers(&c.path);
+                !same || next_boot.changes.iter().any(about)
+            };
+            changes.extend(since.filter(is_new));
         }
-        Self { changes, live: by_call, is_current, notes }
+        Self { changes, live: by_call, others, is_current, notes }
     }
 
     pub(super) fn covering(&self, n: usize) -> Option<&LiveChange> {

@@ -9,7 +9,7 @@ use super::gate::Gate;
 use super::instance::RESUMABLE;
 use super::layers::Layers;
 use super::moves::{LiveMoves, piece};
-use super::running::{Running, can_set_lifecycle, lands_on_reboot};
+use super::running::{Known, Running, can_set_lifecycle, lands_on_reboot};
 use crate::model::{
     DesiredResource, Effect, Kind, LifecycleAction, LifecycleEvent, ObservedResource, Op, Power,
     State, Target, Uuid,
@@ -19,11 +19,14 @@ use crate::reconcile::aside::{guests, restart, wait_until_active};
 use crate::reconcile::changes::{Action, FieldChange, Refusal, ResourceChange};
 use crate::reconcile::identity::{fill_macs, set_uuid, uuid_in};
 use crate::reconcile::live::{LiveChange, pin_address};
-use crate::reconcile::overlay::{Change, Origin, Overlay, Side, overlay};
+use crate::reconcile::normalize::only_at_boot;
+use crate::reconcile::others::{Left, overlay_beside_others};
+use crate::reconcile::overlay::{Change, Origin, Overlay, Side};
 use crate::reconcile::ownership::{Mark, WantedMark, read_mark, without_mark};
 use crate::reconcile::secret::{REDACTED, is_secret};
 use crate::reconcile::uncounted::{Uncounted, uncounted};
 use crate::xml::{Element, Path, write};
+use std::collections::BTreeSet;
 
 /// What the resource needs; `adopt` says that nobody owned it so far.
 pub(crate) fn update(
@@ -33,7 +36,7 @@ pub(crate) fn update(
     adopt: bool,
 ) -> Decision {
     let mark = host.persistent.as_ref().or(host.live.as_ref()).and_then(read_mark);
-    let wanted = WantedMark::of(context.set, desired);
+    let mut wanted = WantedMark::of(context.set, desired);
     // the very manifest need not be unpacked to be compared with itself
     let unpacked = mark.as_ref().filter(|m| !wanted.is(m)).and_then(Mark::applied);
     let is_defined = mark.as_ref().is_some_and(|m| wanted.is(m));
@@ -42,9 +45,21 @@ pub(crate) fn update(
     let runs = layers.fitted(desired, host.live.as_ref());
     let [last, last_run] =
         [&boots, &runs].map(|d| is_defined.then_some(&d.definition).or(unpacked.as_ref()));
-    let mut next_boot = next_boot(context, &boots, host, last);
-    let running =
-        Running::of(context, &runs, host, last_run, is_defined, &wanted, &next_boot.merged);
+    let others = mark.as_ref().map_or(&[][..], |m| &m.others);
+    let Left { overlay: mut next_boot, others: left } =
+        next_boot(context, &boots, host, last, others);
+    let known = Known { last: last_run, is_defined, others };
+    let running = Running::of(context, &runs, host, known, &wanted, &next_boot);
+    let left: BTreeSet<String> = left.into_iter().chain(running.others.iter().cloned()).collect();
+    wanted.leave(left.into_iter().collect());
+    if let Some(mark) = &mark {
+        let moves = || next_boot.changes.iter().any(|c| only_at_boot(&c.path));
+        let mut same = if is_defined || !moves() { mark.boots_as.clone() } else { Vec::new() };
+        if !is_defined && !moves() {
+            same.push(mark.digest.clone());
+        }
+        wanted.boots_as(&same);
+    }
     // a guest finds what is plugged in now where it was when it boots again
     for (device, address) in &running.live.placed {
         pin_address(&mut next_boot.merged, device, address);
@@ -117,7 +132,7 @@ impl Draft<'_> {
     /// another mark.
     fn define(&mut self, next_boot: &Overlay, mark: Option<&Mark>, wanted: WantedMark) {
         let set = self.context.set;
-        let marked = mark.is_some_and(|m| m.set == set && wanted.is(m));
+        let marked = mark.is_some_and(|m| m.set == set && wanted.is_whole(m));
         if next_boot.changes.is_empty() && marked && self.host.is_persistent {
             return;
         }
@@ -438,20 +453,23 @@ impl<'a> Asked<'a> {
     }
 }
 
+/// Lays the manifest over a definition. Where nothing is known of a manifest before, nothing is taken
+/// away; `others` are what was left so.
 pub(super) fn compare(
     context: Context<'_>,
     side: Side,
     asked: Asked<'_>,
     host: &Element,
     last: Option<&Element>,
-) -> Overlay {
+    others: &[String],
+) -> Left {
     let Asked { kind, definition, ignore } = asked;
-    let mut o = overlay(kind, side, host, definition, last, ignore);
+    let mut left = overlay_beside_others(kind, side, host, definition, last, ignore, others);
     if context.capabilities.read_only {
         // a secret that is not shown is not one that is missing
-        o.changes.retain(|change| !is_secret(&change.path));
+        left.overlay.changes.retain(|change| !is_secret(&change.path));
     }
-    o
+    left
 }
 
 /// The manifest laid over what the next boot uses; a transient resource has only what is running.
@@ -460,23 +478,27 @@ fn next_boot(
     desired: &DesiredResource,
     host: &ObservedResource,
     last: Option<&Element>,
-) -> Overlay {
-    let mut o = match (&host.persistent, &host.live) {
+    others: &[String],
+) -> Left {
+    let mut left = match (&host.persistent, &host.live) {
         (Some(persistent), _) => {
-            compare(context, Side::NextBoot, Asked::of(desired), persistent, last)
+            compare(context, Side::NextBoot, Asked::of(desired), persistent, last, others)
         }
         (None, Some(live)) => {
             let mut live = live.clone();
             live.remove_attr("id");
-            compare(context, Side::NextBoot, Asked::of(desired), &live, last)
+            compare(context, Side::NextBoot, Asked::of(desired), &live, last, others)
         }
         (None, None) => {
-            Overlay { merged: desired.definition.clone(), changes: Vec::new(), touched: Vec::new() }
+            let merged = desired.definition.clone();
+            let overlay = Overlay { merged, changes: Vec::new(), touched: Vec::new() };
+            Left { overlay, others: Vec::new() }
         }
     };
-    set_uuid(&mut o.merged, host.uuid);
-    fill_macs(&mut o.merged, desired.id.kind, host.uuid, context.capabilities.mac_prefix);
-    o
+    let merged = &mut left.overlay.merged;
+    set_uuid(merged, host.uuid);
+    fill_macs(merged, desired.id.kind, host.uuid, context.capabilities.mac_prefix);
+    left
 }
 
 fn field(change: &Change, effect: Effect, origin: Origin) -> FieldChange {
