@@ -242,7 +242,9 @@ impl Session {
     /// Observes the host again and plans again: what is left after an apply.
     pub(crate) fn plan_again(&self) -> Result<Plan> {
         let observed = self.host.observe_for(&self.options.only)?;
-        Ok(plan(&self.desired, &observed, &self.host.capabilities, &self.options))
+        // what was taken away has to be gone
+        let options = Options { seeks: self.plan.takes_away(), ..self.options.clone() };
+        Ok(plan(&self.desired, &observed, &self.host.capabilities, &options))
     }
 
     /// Lets go of the host, but for the plan: many of them would all stay open and locked until

@@ -35,6 +35,8 @@ pub struct Options {
     pub protected: BTreeSet<ResourceId>,
     /// Whether the plan lists the differences that are not counted.
     pub explain: bool,
+    /// Resources whose manifests have just dropped something: whether it is gone is looked for.
+    pub seeks: BTreeSet<ResourceId>,
     /// The time that is written beside a manifest that is applied anew; `None` to write none.
     pub now: Option<Timestamp>,
 }
@@ -53,6 +55,7 @@ impl Default for Options {
             delete: BTreeSet::new(),
             protected: BTreeSet::new(),
             explain: false,
+            seeks: BTreeSet::new(),
             now: None,
         }
     }
@@ -348,6 +351,13 @@ impl Plan {
     /// Whether it does nothing but ask guests again for what they have still to do.
     pub fn only_asks_again(&self) -> bool {
         self.steps.iter().all(Step::asks_again)
+    }
+
+    /// Resources of which the plan takes something away that their manifests had.
+    pub fn takes_away(&self) -> BTreeSet<ResourceId> {
+        let gone = |f: &FieldChange| f.after.is_none() && f.origin == Origin::Manifest;
+        let those = self.changes.iter().filter(|c| c.fields.iter().any(gone));
+        those.map(|c| c.id.clone()).collect()
     }
 
     /// Whether something that is defined waits for a boot or a restart, or a field is held back.

@@ -12,6 +12,7 @@ mod compare;
 mod conflicts;
 mod decide;
 mod export;
+mod filled;
 mod graph;
 mod history;
 mod identity;

@@ -12,7 +12,7 @@ use crate::reconcile::others::Left;
 use crate::reconcile::overlay::{Change, Edit, Origin, Overlay, Side};
 use crate::reconcile::ownership::{WantedMark, read_mark};
 use crate::reconcile::plan::mark_on;
-use crate::xml::Element;
+use crate::xml::{Element, Path};
 
 /// The manifest against what is running, and what of it can be changed live.
 #[derive(Debug, Default)]
@@ -37,6 +37,8 @@ pub(super) struct Known<'a> {
     pub(super) is_defined: bool,
     /// What others have in lists that the manifest governs.
     pub(super) others: &'a [String],
+    /// What the manifest had and has not, and the host fills in again for the next boot.
+    pub(super) filled: &'a [Path],
 }
 
 impl Running {
@@ -51,7 +53,7 @@ impl Running {
         let Some(live) = host.live.as_ref().filter(|_| host.state.is_active()) else {
             return Self::default();
         };
-        let Known { last, is_defined, others } = known;
+        let Known { last, is_defined, others, filled } = known;
         let cards = Cards::of(&desired.definition, live, &next_boot.merged);
         // without the last manifest what differs is drift, whichever copy of it is asked
         let last = last.map(|last| match std::ptr::eq(last, &desired.definition) {
@@ -74,9 +76,20 @@ impl Running {
             .filter(|m| !wanted.is(m) && Some(&m.digest) != started_as.as_ref())
             .and_then(|m| m.applied())
         {
-            let more = compare(context, Side::Running, asked, &laid.merged, Some(&between), &others);
+            let more =
+                compare(context, Side::Running, asked, &laid.merged, Some(&between), &others);
             laid.take_away(more.overlay);
         }
+        // what the next boot has as well is nothing that a start would take away
+        let stays = |c: &Change| {
+            let later = c.path.find(&next_boot.merged).filter(|_| is_defined && c.after.is_none());
+            let same = match &c.path.attribute {
+                Some(name) => later.and_then(|e| e.attr_written(name)) == c.before.as_deref(),
+                None => later.is_some() && later == c.path.find(live),
+            };
+            filled.contains(&c.path) || later.is_some() && same
+        };
+        laid.changes.retain(|change| !stays(change));
         if lands_on_reboot(context, desired) {
             laid.changes.retain(|change| change.path.pattern() != "on_reboot");
         }

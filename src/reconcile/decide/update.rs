@@ -17,6 +17,7 @@ use crate::model::{
 use crate::reconcile::afterwards::{Definitions, Notes};
 use crate::reconcile::aside::{guests, restart, wait_until_active};
 use crate::reconcile::changes::{Action, FieldChange, Refusal, ResourceChange};
+use crate::reconcile::filled::drop_filled_in;
 use crate::reconcile::identity::{fill_macs, set_uuid, uuid_in};
 use crate::reconcile::live::{LiveChange, pin_address};
 use crate::reconcile::normalize::only_at_boot;
@@ -41,14 +42,21 @@ pub(crate) fn update(
     let unpacked = mark.as_ref().filter(|m| !wanted.is(m)).and_then(Mark::applied);
     let is_defined = mark.as_ref().is_some_and(|m| wanted.is(m));
     let layers = Layers::of(host);
+    let sought = Some(()).filter(|()| context.options.seeks.contains(&desired.id) && is_defined);
+    let sought = sought.and_then(|()| mark.as_ref()?.previous.as_ref()?.applied());
     let boots = layers.fitted(desired, host.persistent.as_ref().or(host.live.as_ref()));
     let runs = layers.fitted(desired, host.live.as_ref());
     let [last, last_run] =
         [&boots, &runs].map(|d| is_defined.then_some(&d.definition).or(unpacked.as_ref()));
     let others = mark.as_ref().map_or(&[][..], |m| &m.others);
     let Left { overlay: mut next_boot, others: left } =
-        next_boot(context, &boots, host, last, others);
-    let known = Known { last: last_run, is_defined, others };
+        next_boot(context, &boots, host, sought.as_ref().or(last), others);
+    let hypervisor = context.capabilities.hypervisor;
+    let filled = host.persistent.as_ref().map(|definition| {
+        drop_filled_in(desired.id.kind, hypervisor, definition, &mut next_boot.changes)
+    });
+    let filled = filled.unwrap_or_default();
+    let known = Known { last: last_run, is_defined, others, filled: &filled };
     let running = Running::of(context, &runs, host, known, &wanted, &next_boot);
     let left: BTreeSet<String> = left.into_iter().chain(running.others.iter().cloned()).collect();
     wanted.leave(left.into_iter().collect());
