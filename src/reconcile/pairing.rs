@@ -179,6 +179,12 @@ impl Lists<'_> {
         if self.any_order {
             self.by_content(from, to, &mut pairs, taken, same);
         } else {
+            // a controller without a number is first of all one of its model
+            let of_model = |a: &Entry<'_>, b: &Entry<'_>| {
+                let model = |e: &Entry<'_>| e.element.attr("model").map(str::to_owned);
+                a.element.is("controller") && model(a).is_some() && model(a) == model(b)
+            };
+            first_free(from, to, &mut pairs, taken, &of_model);
             by_place(from, to, &mut pairs, taken, same);
         }
         pairs

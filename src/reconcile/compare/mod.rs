@@ -80,6 +80,12 @@ fn is_on_pci(list: &[&Element]) -> bool {
     list.iter().any(|e| e.is("controller") && e.attr("type") == Some("pci"))
 }
 
+/// Whether an entry of a list of ports becomes one of another type: each type is numbered by itself.
+fn take_other_ports(want: &[&Element], live: &[&Element]) -> bool {
+    let of = |e: &Element| e.child("target").and_then(|t| t.attr("type")).map(str::to_owned);
+    want.iter().zip(live).any(|(w, l)| of(w).is_some() && of(w) != of(l))
+}
+
 struct Walk<'a> {
     kind: Kind,
     side: Side,
@@ -356,13 +362,20 @@ impl<'a> Walk<'a> {
         let elements: Vec<&Element> = have.iter().map(|(_, e)| *e).collect();
         let mut pairs = pair(self.side, &bare, list.parent, want, &elements, last);
         if self.is_replaced(&bare) {
-            pairs.live.fill(None);
+            let same = |w: usize, n: usize| match (want.get(w), elements.get(n)) {
+                (Some(want), Some(live)) => fits(self.side, &bare, live, want),
+                _ => false,
+            };
+            for (w, partner) in pairs.live.iter_mut().enumerate() {
+                *partner = partner.filter(|n| same(w, *n));
+            }
         }
         let count = have.len();
         let mut added = 0;
         let mut order = Vec::new();
         let known = self.renewed.len();
-        if !pairs.keep_their_places(count) && !is_on_pci(want) {
+        let keep = pairs.keep_their_places(count) && !take_other_ports(want, &elements);
+        if !keep && !is_on_pci(want) {
             self.renewed.extend(Renewed::number_of(&bare.pattern()));
         }
         for (i, wanted) in want.iter().enumerate() {

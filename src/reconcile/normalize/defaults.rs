@@ -33,6 +33,11 @@ const DISCARDED: &[(&str, &str, &str)] = &[
     ("route", "family", "ipv4"),
     ("graphics", "port", "-1"),
     ("graphics", "tlsPort", "-1"),
+    // any device
+    ("redirfilter/usbdev", "class", "-1"),
+    ("redirfilter/usbdev", "product", "-1"),
+    ("redirfilter/usbdev", "vendor", "-1"),
+    ("redirfilter/usbdev", "version", "-1"),
     // a rate that is none
     ("disk/iotune/*", "", "0"),
 ];

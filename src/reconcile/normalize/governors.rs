@@ -202,13 +202,13 @@ const KEEPS: &[(&str, &[&str])] = &[
     ("os", &["nvram", "varstore"]),
 ];
 
-/// Lists whose entries a host numbers by their place, and the number.
+/// Lists whose entries a host numbers by their place, and where the number stands.
 const NUMBERED: &[(&str, &str)] = &[
     ("cpu/numa/cell", "@id"),
-    ("devices/console", "target/@port"),
+    ("devices/console", "target"),
     ("devices/controller", "@index"),
-    ("devices/parallel", "target/@port"),
-    ("devices/serial", "target/@port"),
+    ("devices/parallel", "target"),
+    ("devices/serial", "target"),
 ];
 
 /// A part of a definition that the host is to fill in anew: what of it no manifest writes is dropped.

@@ -19,6 +19,7 @@ pub(crate) fn prepare(kind: Kind, want: &Element, live: &Element) -> Element {
     match kind {
         Kind::Domain => {
             unset::drop_zeros(&mut want);
+            unset::drop_label_of_no_driver(&mut want, live);
             put_primary_first(&mut want);
             adjust_clock(&mut want);
             imply_current_memory(&mut want);

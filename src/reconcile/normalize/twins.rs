@@ -92,6 +92,9 @@ pub(super) fn spell_listen_twice(want: &mut Element) {
         let vnc = graphics.attr("type") == Some("vnc");
         for (attribute, kind, inside) in LISTENS.iter().filter(|row| vnc || row.0 != "socket") {
             let written = graphics.attribute(attribute).cloned();
+            if written.as_ref().is_some_and(|a| a.value.starts_with(GENERATED)) {
+                continue;
+            }
             match (written, graphics.child("listen")) {
                 (Some(written), None) => {
                     let mut listen = Element::new("listen").with_attr("type", *kind);
@@ -109,6 +112,9 @@ pub(super) fn spell_listen_twice(want: &mut Element) {
         }
     }
 }
+
+/// Where the sockets are that a host makes by itself: it takes them out of a definition again.
+const GENERATED: &str = "/var/lib/libvirt/qemu/";
 
 /// Attributes of a console (of VNC only, for a socket), and the type and the attribute of the `<listen>` that says the same.
 const LISTENS: &[(&str, &str, &str)] =

@@ -6,6 +6,13 @@ use crate::xml::Element;
 
 /// Takes addresses of zeros out of a manifest: the host chooses, as if they were not written.
 pub(super) fn drop_zeros(want: &mut Element) {
+    // a firmware that the host chooses brings the format of its variables along
+    if let Some(os) = want.child_mut("os").filter(|os| os.attr("firmware").is_some()) {
+        let chosen = os.child("loader").is_none_or(|l| l.attr("format").is_none());
+        if let Some(nvram) = os.child_mut("nvram").filter(|_| chosen) {
+            nvram.remove_attr("format");
+        }
+    }
     for device in want.child_mut("devices").into_iter().flat_map(Element::elements_mut) {
         device.remove_elements(|e| {
             e.is("mac") && is_zero_mac(e) || e.is("address") && is_zero_address(e)
@@ -42,6 +49,17 @@ pub(super) fn drop_driver_of_nothing(want: &mut Element) {
     let names = ["pf", "interface", "address"];
     if !names.iter().any(|name| forward.child(name).is_some()) {
         forward.remove_elements(|e| e.is("driver"));
+    }
+}
+
+/// Takes out of a manifest the label that a host without a security driver cannot give: `live` has
+/// that there is none.
+pub(super) fn drop_label_of_no_driver(want: &mut Element, live: &Element) {
+    let is_none = |e: &Element| e.is("seclabel") && e.attr("model") == Some("none");
+    if live.elements().any(is_none) {
+        let by_driver =
+            |e: &Element| e.attr("type") == Some("dynamic") && e.attr("model").is_none();
+        want.remove_elements(|e| e.is("seclabel") && by_driver(e));
     }
 }
 
