@@ -1,5 +1,6 @@
 //! What a plan knows that its steps will meet: each case a host made by hand and a manifest, without
 //! any hypervisor.
+// long: one case after the other, on one sort of host
 
 use crate::support::trial;
 use libtest_mimic::Trial;
@@ -318,7 +319,10 @@ fn a_disk_on_an_overlay() {
     assert_eq!(held.path.to_string(), "devices/disk[target/@dev='vda']/source");
     assert_eq!((held.before.as_deref(), held.after.as_deref()), (Some("/web.s2"), Some("/web")));
     assert!(plan.has_pending() && !plan.changes[0].is_as_asked());
-    // not what lies above it either, nor what lies nowhere near
+    // nor is it given to the guest a second time, in another place
+    let moved = host.plan(&web(&disk("/web").replace("vda", "vdb")), &Options::default());
+    assert_eq!((sent_chain(&moved), moved.changes[0].held.len()), (chain(&host), 1));
+    // what lies nowhere near is another disk
     let other = host.plan(&web(&disk("/else")), &Options::default());
     assert!(other.changes[0].held.is_empty() && !other.is_empty());
 }
@@ -384,6 +388,17 @@ fn a_snapshot_of_a_stopped_guest_tells() {
     says(&plan, "domain/web", &["overlay", "the snapshot s1"]);
 }
 
+/// The storage of web's disks on the host, from the top.
+fn chain(host: &Host) -> Vec<String> {
+    chain_of(host.0.resources[&id("domain/web")].persistent.as_ref())
+}
+
+fn chain_of(definition: Option<&Element>) -> Vec<String> {
+    let devices = definition.into_iter().filter_map(|d| d.child("devices"));
+    let disks = devices.flat_map(|d| d.children_named("disk"));
+    disks.flat_map(Storage::chain).map(|place| place.to_string()).collect()
+}
+
 fn an_edit_beside_an_overlay() {
     let manifests = web(&disk("/web"));
     let mut host = Host::applied(&manifests);
@@ -391,13 +406,7 @@ fn an_edit_beside_an_overlay() {
     let edited = vec![manifests[0].replace("65536", "98304")];
     let plan = host.plan(&edited, &Options::default());
     let sent = sent(&plan, "domain/web").unwrap();
-    let places: Vec<String> = sent
-        .child("devices")
-        .unwrap()
-        .children_named("disk")
-        .flat_map(Storage::chain)
-        .map(|place| place.to_string())
-        .collect();
+    let places = sent_chain(&plan);
     assert_eq!(places, ["/web.s1", "/web"], "each once, and in order");
     assert_eq!(sent.child_text("memory").as_deref(), Some("98304"));
     assert_eq!(plan.changes[0].held.len(), 1);
@@ -411,10 +420,7 @@ fn an_edit_beside_an_overlay() {
 }
 
 fn sent_chain(plan: &Plan) -> Vec<String> {
-    let sent = sent(plan, "domain/web");
-    let devices = sent.iter().filter_map(|d| d.child("devices"));
-    let disks = devices.flat_map(|d| d.children_named("disk"));
-    disks.flat_map(Storage::chain).map(|place| place.to_string()).collect()
+    chain_of(sent(plan, "domain/web").as_ref())
 }
 
 fn an_outage_is_named_and_left() {
@@ -583,6 +589,11 @@ fn bridges_and_subnets_of_strangers() {
     let plan =
         Host::default().stranger(&on_host("hand")).plan(&[on_host("lan")], &Options::default());
     assert!(!plan.is_empty() && plan.diagnostics.is_empty(), "{:?}", steps(&plan));
+    // but no other network can make one of that name
+    let plan = Host::default()
+        .stranger(&on_host("hand"))
+        .plan(&[network("lan", "br0", 1)], &Options::default());
+    says(&plan, "network/lan", &["network/hand has the bridge br0"]);
 }
 
 fn what_needs_a_blocked_network_waits_too() {

@@ -15,7 +15,7 @@ pub(super) enum Thing {
     Storage(Storage),
     /// The address of a card, or of a network's bridge.
     Mac(Mac),
-    /// A bridge that comes and goes with its network.
+    /// A network's bridge.
     Bridge(String),
     /// The addresses of a network.
     Subnet(Subnet),
@@ -96,11 +96,14 @@ pub(super) struct Claim {
     /// Of storage: whether it is written to, and whether others may use it at the same time.
     writes: bool,
     shares: bool,
+    /// Whether it is taken, and not only used: a network on a bridge of the host takes it from nobody,
+    /// but no other network can make one of that name.
+    pub(super) takes: bool,
 }
 
 impl Claim {
     fn of(thing: Thing, span: Span) -> Self {
-        Self { thing, span, writes: true, shares: false }
+        Self { thing, span, writes: true, shares: false, takes: true }
     }
 
     /// Whether both cannot be at once.
@@ -149,8 +152,9 @@ fn of_domain(domain: Domain<'_>) -> Vec<Claim> {
 fn of_network(definition: &Element) -> Vec<Claim> {
     let mut claims = Vec::new();
     let name = definition.child("bridge").and_then(|bridge| bridge.attribute("name"));
-    if let Some(name) = name.filter(|_| makes_a_bridge(definition)) {
-        claims.push(Claim::of(Thing::Bridge(name.value.clone()), name.span));
+    if let Some(name) = name {
+        let claim = Claim::of(Thing::Bridge(name.value.clone()), name.span);
+        claims.push(Claim { takes: makes_a_bridge(definition), ..claim });
     }
     let mac = definition.child("mac").and_then(|mac| mac.attribute("address"));
     if let Some((mac, at)) = mac.and_then(|at| Some((Mac::parse(&at.value)?, at))) {
@@ -211,9 +215,10 @@ mod tests {
     }
 
     #[test]
-    fn a_network_has_its_bridge_only_where_it_makes_it() {
+    fn a_network_takes_its_bridge_only_where_it_makes_it() {
         let words = |text: &str| -> Vec<String> {
-            claims(Kind::Network, &read(text)).iter().map(|c| c.thing.to_string()).collect()
+            let claims = claims(Kind::Network, &read(text)).into_iter().filter(|c| c.takes);
+            claims.map(|c| c.thing.to_string()).collect()
         };
         assert_eq!(
             words(

@@ -1,6 +1,7 @@
 //! One object in its three states: as its last applied manifest has it, as the next boot will have
 //! it, and as it runs. What waits is worked out from the last two each time and stored nowhere.
 
+use super::decide::Layers;
 use super::identity::with_macs;
 use super::live::live_changes;
 use super::normalize::{drop_implied, only_at_boot};
@@ -60,6 +61,8 @@ pub enum Reason {
     ChangedWhileRunning,
     /// It is defined, and what is running was started before.
     Waits,
+    /// Something on the host is in its way.
+    HeldBack,
 }
 
 impl Reason {
@@ -67,6 +70,7 @@ impl Reason {
     pub fn words(self, kind: Kind) -> &'static str {
         match (self, kind) {
             (Self::ChangedOnHost, _) => "changed on the host",
+            (Self::HeldBack, _) => "held back",
             (Self::ChangedWhileRunning, _) => "changed on the host while it runs",
             (Self::Waits, Kind::Domain) => "waits for the next boot",
             (Self::Waits, Kind::Network) => "waits for the next start",
@@ -78,9 +82,24 @@ impl Reason {
 pub fn states(host: &ObservedResource, capabilities: &Capabilities, explain: bool) -> States {
     let mark = mark_on(host);
     let applied = mark.as_ref().and_then(Mark::applied);
+    let layers = Layers::of(host);
+    let held = applied.as_ref().map(|applied| layers.fields(applied)).unwrap_or_default();
+    let there = host.persistent.as_ref().or(host.live.as_ref());
+    let applied = applied.map(|applied| match there {
+        Some(there) => layers.fit(&applied, there).into_owned(),
+        None => applied,
+    });
     let found = Compared::of(host, capabilities, mark.as_ref(), applied.as_ref());
     let mut rows = mark.as_ref().map(|mark| settings(host, mark)).unwrap_or_default();
     rows.extend(found.rows());
+    rows.extend(held.into_iter().map(|field| StateRow {
+        path: field.path,
+        manifest: field.after,
+        next_boot: field.before.clone().filter(|_| host.persistent.is_some()),
+        running: field.before.filter(|_| host.live.is_some()),
+        reason: Reason::HeldBack,
+        why: field.why,
+    }));
     let ignore = mark.as_ref().map_or(&[][..], |m| &m.ignore);
     let passed_over = match &applied {
         Some(applied) if explain => passed_over(host.id.kind, &found, applied, ignore),

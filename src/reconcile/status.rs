@@ -1,6 +1,7 @@
 //! What an object on the host is to us, by itself: who owns it, and whether it is still as it was
 //! applied last. No manifests are needed: the mark on the object has the last one.
 
+use super::decide::Layers;
 use super::identity::with_macs;
 use super::others::is_noted;
 use super::overlay::{Side, overlay};
@@ -65,15 +66,16 @@ pub fn status(host: &ObservedResource) -> ObjectStatus {
         };
     };
     let applied = mark.applied();
+    let layers = Layers::of(host);
     let compare = |side: Side, definition: Option<&Element>| {
         let (Some(definition), Some(applied)) = (definition, &applied) else {
             return Vec::new();
         };
         let known = host.persistent.as_ref().filter(|_| side == Side::Running);
         let known = known.map(|next_boot| with_macs(applied, next_boot));
-        let applied = known.as_deref().unwrap_or(applied);
+        let applied = layers.fit(known.as_deref().unwrap_or(applied), definition);
         let mut changes =
-            overlay(host.id.kind, side, definition, applied, Some(applied), &mark.ignore).changes;
+            overlay(host.id.kind, side, definition, &applied, Some(&applied), &mark.ignore).changes;
         changes.retain(|change| !is_noted(change, &mark.others));
         changes
     };
@@ -86,8 +88,11 @@ pub fn status(host: &ObservedResource) -> ObjectStatus {
     if mark.power.is_some_and(|power| !runs_as_asked(host, power)) {
         drifted.push("power".to_owned());
     }
+    // what runs on an overlay waits until that was committed
+    let held = applied.as_ref().map(|applied| layers.fields(applied)).unwrap_or_default();
+    let waiting = running.iter().map(|c| &c.path).chain(held.iter().map(|f| &f.path));
     let pending: Vec<String> =
-        running.iter().map(|c| c.path.to_string()).filter(|path| !drifted.contains(path)).collect();
+        waiting.map(ToString::to_string).filter(|path| !drifted.contains(path)).collect();
     let sync = match (drifted.is_empty(), pending.is_empty()) {
         _ if host.outage().is_some() => Sync::Outage,
         _ if applied.is_none() => Sync::Unknown,

@@ -110,7 +110,8 @@ impl<'a> Holdings<'a> {
         let starts = has(decision, |op| matches!(op, Op::Create { .. }));
         let runs = starts || is_active && !has(decision, stops);
         let has = |list: &[Claim], thing: &Thing| list.iter().any(|c| c.thing == *thing);
-        let new = claims(id.kind, after).into_iter().filter(|claim| {
+        let takes = claims(id.kind, after).into_iter().filter(|claim| claim.takes);
+        let new = takes.filter(|claim| {
             let thing = &claim.thing;
             match runs && !thing.is_of_definitions() {
                 true => !has(&live, thing),

@@ -110,7 +110,7 @@ fn format() {
         let samples = scrape(board);
         let of = |name: &str| samples.iter().filter(|s| s.0 == name).collect::<Vec<_>>();
         assert_eq!(of("virt_host_up").len(), hosts);
-        assert_eq!(of("virt_objects").len(), hosts * 2 * 5);
+        assert_eq!(of("virt_objects").len(), hosts * 2 * 6);
         // buckets grow, and the last of them holds all
         let counts = of("virt_apply_latency_seconds_count");
         for (_, labels, count) in &counts {

@@ -168,6 +168,10 @@ fn an_overlay_in_use(host: &Host) {
     assert_eq!(path, "devices/disk[target/@dev='vda']/source");
     assert!(why.contains("vda runs on an overlay") && why.contains("blockcommit"), "{why}");
     assert_eq!(host.apply(&[], 0), []);
+    let got = host.run(&["get", "domain/web"], 0).stdout();
+    assert!(got.contains("held back: vda runs on an overlay"), "{got}");
+    let got = host.run(&["get"], 0).stdout();
+    assert!(got.contains("pending") && !got.contains("drifted"), "{got}");
     // the rest goes on, and names each image once
     host.write("web.xml", &guest("web", 96, &disk(host, "web.qcow2")));
     host.apply(&[], 0);

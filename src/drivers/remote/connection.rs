@@ -681,6 +681,23 @@ mod tests {
     }
 
     #[test]
+    fn one_that_is_late_takes_the_others_along_or_not() {
+        let calls = || vec![request(SOON), request(LATER)];
+        let half_deaf = || {
+            connection(|server| {
+                server.call();
+                let call = server.call();
+                server.reply(call, &"QEMU");
+                server.packet();
+            })
+        };
+        let each = half_deaf().call_each(calls()).unwrap();
+        let done: Vec<bool> = each.iter().map(Result::is_ok).collect();
+        assert_eq!(done, [false, true]);
+        assert!(half_deaf().call_all(calls()).is_err());
+    }
+
+    #[test]
     fn a_late_reply_is_dropped_and_its_connection_rests_until_it_came() {
         let (go, wait_for) = mpsc::channel::<()>();
         let (stay, leave) = mpsc::channel::<()>();

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 /// What a domain's disks are overlays of.
 #[derive(Debug)]
-pub(super) struct Layers<'a> {
+pub(crate) struct Layers<'a> {
     host: &'a ObservedResource,
     /// Overlays, each with what is right below it.
     over: Vec<(Storage, Storage)>,
@@ -19,7 +19,7 @@ pub(super) struct Layers<'a> {
 
 impl<'a> Layers<'a> {
     /// As the host has it: of what runs, of the next boot, and of the snapshots that it knows.
-    pub(super) fn of(host: &'a ObservedResource) -> Self {
+    pub(crate) fn of(host: &'a ObservedResource) -> Self {
         let mut over = Vec::new();
         for definition in [&host.live, &host.persistent].into_iter().flatten() {
             for disk in disks(host.id.kind, definition) {
@@ -56,20 +56,22 @@ impl<'a> Layers<'a> {
         desired: &'d DesiredResource,
         there: Option<&Element>,
     ) -> Cow<'d, DesiredResource> {
-        let Some(there) = there else { return Cow::Borrowed(desired) };
-        let held = self.held(&desired.definition, there);
-        if held.is_empty() {
-            return Cow::Borrowed(desired);
-        }
-        let mut fitted = desired.clone();
-        let devices = fitted.definition.child_mut("devices");
-        for disk in devices.into_iter().flat_map(Element::elements_mut).filter(|e| e.is("disk")) {
-            let target = disk.child("target").and_then(|t| t.attr("dev")).map(str::to_owned);
-            let own = held.iter().find(|(_, there)| there.target() == target.as_deref());
-            if let Some((_, there)) = own {
-                put_on(disk, there.element());
+        match there.map(|there| self.fit(&desired.definition, there)) {
+            Some(Cow::Owned(definition)) => {
+                Cow::Owned(DesiredResource { definition, ..desired.clone() })
             }
+            Some(Cow::Borrowed(_)) | None => Cow::Borrowed(desired),
         }
+    }
+
+    /// The same for a manifest's document.
+    pub(crate) fn fit<'d>(&self, want: &'d Element, there: &Element) -> Cow<'d, Element> {
+        let held = self.held(want, there);
+        if held.is_empty() {
+            return Cow::Borrowed(want);
+        }
+        let mut fitted = want.clone();
+        put_on(&mut fitted, &held);
         Cow::Owned(fitted)
     }
 
@@ -79,20 +81,29 @@ impl<'a> Layers<'a> {
         if self.over.is_empty() {
             return Vec::new();
         }
-        let pair = |want: Disk<'e>| {
-            let there = disks(kind, there).find(|d| d.target() == want.target())?;
-            let (wanted, has) = (Storage::of(want.element())?, Storage::of(there.element())?);
-            self.is_over(&has, &wanted).then_some((want, there))
+        let wanted: Vec<Disk<'e>> = disks(kind, want).filter(|d| d.target().is_some()).collect();
+        let is_wanted = |target| wanted.iter().any(|d| d.target() == target);
+        let is_on = |there: &Disk<'e>, want: Disk<'e>| {
+            let (has, wanted) = (Storage::of(there.element()), Storage::of(want.element()));
+            has.zip(wanted).is_some_and(|(has, wanted)| self.is_over(&has, &wanted))
         };
-        disks(kind, want).filter(|d| d.target().is_some()).filter_map(pair).collect()
+        let pair = |want: &Disk<'e>| {
+            let there = || disks(kind, there);
+            let same = there().find(|d| d.target() == want.target());
+            // one that is to be somewhere else in the guest is still the same
+            let elsewhere = || there().find(|d| !is_wanted(d.target()) && is_on(d, *want));
+            let there = same.filter(|d| is_on(d, *want)).or_else(elsewhere)?;
+            Some((*want, there))
+        };
+        wanted.iter().filter_map(pair).collect()
     }
 
     /// The fields that are held back, each with the reason and what to do.
-    pub(super) fn fields(&self, desired: &DesiredResource) -> Vec<FieldChange> {
+    pub(crate) fn fields(&self, wanted: &Element) -> Vec<FieldChange> {
         let mut fields: Vec<FieldChange> = Vec::new();
         let boots = self.host.persistent.as_ref();
         for definition in [boots, self.host.live.as_ref()].into_iter().flatten() {
-            for (want, there) in self.held(&desired.definition, definition) {
+            for (want, there) in self.held(wanted, definition) {
                 let is_live = Some(definition) != boots;
                 let field = self.field(want, there, is_live);
                 // the host drops the overlay of such a disk by itself
@@ -145,15 +156,33 @@ fn disks(kind: Kind, definition: &Element) -> impl Iterator<Item = Disk<'_>> {
     is_domain.then(|| Domain::new(definition).disks()).into_iter().flatten()
 }
 
-/// Gives a manifest's disk the storage that is there: source, format, and what lies below.
-fn put_on(disk: &mut Element, there: &Element) {
-    disk.put_attr("type", there.attr("type"));
-    disk.remove_elements(|e| ["source", "backingStore", "encryption"].iter().any(|n| e.is(n)));
-    for mut layer in there.elements().cloned() {
-        if ["source", "backingStore", "encryption"].iter().any(|name| layer.is(name)) {
-            layer.remove_attr("index");
-            disk.push(layer);
+/// Gives a manifest's disks the storage that is there: source, format, and what lies below. One that
+/// is to be in another place is as it is.
+fn put_on(definition: &mut Element, held: &[(Disk<'_>, Disk<'_>)]) {
+    let held: Vec<(Option<String>, Element)> = held
+        .iter()
+        .map(|(want, there)| (want.target().map(str::to_owned), there.element().clone()))
+        .collect();
+    let devices = definition.child_mut("devices");
+    for disk in devices.into_iter().flat_map(Element::elements_mut).filter(|e| e.is("disk")) {
+        let target = disk.child("target").and_then(|t| t.attr("dev")).map(str::to_owned);
+        let Some((_, there)) = held.iter().find(|(want, _)| *want == target) else { continue };
+        let is_same = there.child("target").and_then(|t| t.attr("dev")) == target.as_deref();
+        match is_same {
+            true => put_storage(disk, there),
+            false => *disk = there.clone(),
         }
+    }
+}
+
+fn put_storage(disk: &mut Element, there: &Element) {
+    const LAYERS: [&str; 3] = ["source", "backingStore", "encryption"];
+    let is_layer = |e: &Element| LAYERS.iter().any(|name| e.is(name));
+    disk.put_attr("type", there.attr("type"));
+    disk.remove_elements(is_layer);
+    for mut layer in there.elements().filter(|e| is_layer(e)).cloned() {
+        layer.remove_attr("index");
+        disk.push(layer);
     }
     let format = there.child("driver").and_then(|driver| driver.attr("type"));
     if let Some(driver) = disk.child_mut("driver") {

@@ -14,5 +14,6 @@ mod update;
 
 pub(crate) use create::create;
 pub(crate) use decision::{Context, Decision, DraftStep, Link};
+pub(crate) use layers::Layers;
 pub(crate) use remove::{delete, replace};
 pub(crate) use update::{update, uuid_conflict};

@@ -80,7 +80,7 @@ pub(crate) fn update(
         live: LiveMoves::default(),
         fields: Vec::new(),
         pending: Vec::new(),
-        held: layers.fields(desired),
+        held: layers.fields(&desired.definition),
         notes: Vec::new(),
         resumes: false,
     };
