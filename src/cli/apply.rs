@@ -8,8 +8,11 @@ use super::session::{Host, Session, Target, prepare, still_fits};
 use super::signals::stop_on_signal;
 use super::view::{human, json, progress::Progress};
 use crate::diag::{Error, ErrorCode, ErrorDomain};
-use crate::model::{Kind, ResourceId};
-use crate::reconcile::{Event, Plan, Report, Status, SystemClock, apply_until, planfile};
+use crate::model::{Kind, Op, ResourceId};
+use crate::reconcile::{
+    Event, Plan, Report, Status, Step, StepAction, SystemClock, apply_until, planfile,
+};
+use crate::xml;
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, Read as _};
 use std::path::Path;
@@ -83,7 +86,8 @@ pub(crate) fn carry_out(context: &Context, session: &Session, run: &RunOptions) 
         refuse_to_change(context);
         return Applied::ReadOnly;
     }
-    let report = match walk(context, &session.plan, &session.host, run) {
+    let sent_along = |step: &Step| session.sent_along(&step.target.id);
+    let report = match walk(context, &session.plan, &session.host, run, &sent_along) {
         Ok(report) => report,
         Err(e) => {
             context.show_error(&e);
@@ -136,7 +140,15 @@ fn refuse_to_change(context: &Context) -> Exit {
     Exit::Refused
 }
 
-fn walk(context: &Context, plan: &Plan, host: &Host, run: &RunOptions) -> Result<Report, Error> {
+/// Carries a plan out and says what failed. A definition that is refused may be so for what the host
+/// itself had filled in earlier: `sent_along` names that.
+fn walk(
+    context: &Context,
+    plan: &Plan,
+    host: &Host,
+    run: &RunOptions,
+    sent_along: &dyn Fn(&Step) -> Vec<xml::Path>,
+) -> Result<Report, Error> {
     let stop = stop_on_signal()?;
     let mut progress = Progress::new(context, plan.steps.len());
     let mut show = |event: Event<'_>| progress.event(event);
@@ -144,10 +156,18 @@ fn walk(context: &Context, plan: &Plan, host: &Host, run: &RunOptions) -> Result
     let driver = host.driver.as_ref();
     let report = apply_until(plan, driver, &SystemClock, parallel, &stop, &mut show);
     progress.clear();
-    for step in &report.steps {
-        if let Status::Failed(e) | Status::Unknown(e) = &step.status {
-            context.show_error(e);
-        }
+    for (step, told) in plan.steps.iter().zip(&report.steps) {
+        let (Status::Failed(e) | Status::Unknown(e)) = &told.status else { continue };
+        let is_define = matches!(step.action, StepAction::Call(Op::Define { .. }));
+        let along = if is_define && e.hint.is_none() { sent_along(step) } else { Vec::new() };
+        let along: Vec<String> = along.iter().map(ToString::to_string).collect();
+        context.show_error(&match along.is_empty() {
+            true => e.clone(),
+            false => e.clone().hint(format!(
+                "sent along, as the host had filled them in and the manifest does not say: {}",
+                along.join(", ")
+            )),
+        });
     }
     for (_, status) in &report.put_back {
         if let Status::Failed(e) | Status::Unknown(e) = status {
@@ -242,7 +262,7 @@ fn saved_plan(context: &Context, path: &Path, run: &RunOptions) -> Run {
     if run.confirm && !confirmed_still(context, &plan, &host)? {
         return Ok(Exit::Refused);
     }
-    let report = walk(context, &plan, &host, run)?;
+    let report = walk(context, &plan, &host, run, &|_| Vec::new())?;
     context.result_or_nobody(&match context.output.format {
         Format::Human => human::report(&plan, &report, None, context.output),
         Format::Json => context.line(json::saved_summary(&plan, &connection, &report)),

@@ -10,7 +10,8 @@ use crate::diag::{Diagnostic, Diagnostics, Error, ErrorCode, ErrorDomain, Result
 use crate::drivers::{self, Driver, Uri};
 use crate::manifest::{self, Loaded};
 use crate::model::{Capabilities, Desired, Observed, ResourceId, Scope};
-use crate::reconcile::{Options, Plan, fingerprint, plan};
+use crate::reconcile::{Options, Plan, filled_in, fingerprint, plan};
+use crate::xml;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -93,6 +94,20 @@ pub(crate) struct Session {
     problems: Diagnostics,
     /// What is to be deleted and is not there.
     pub(crate) absent: Vec<ResourceId>,
+}
+
+impl Session {
+    /// What the host had filled in of the definition that is sent for an object that it has.
+    pub(crate) fn sent_along(&self, id: &ResourceId) -> Vec<xml::Path> {
+        let change = self.plan.changes.iter().find(|c| c.id == *id);
+        let sent = change.filter(|c| c.before.is_some()).and_then(|c| c.after.as_ref());
+        match (sent, self.desired.resources.get(id)) {
+            (Some(sent), Some(desired)) => {
+                filled_in(id.kind, sent, &desired.definition, &desired.settings.ignore)
+            }
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// Reads the manifests and shows what is wrong with them. The one host that they are for is

@@ -74,6 +74,8 @@ pub struct Piece {
     pub definition: Vec<Undo>,
     /// The same in the manifest that the definition remembers; `None` if that cannot be told.
     pub manifest: Option<Vec<Undo>>,
+    /// Whether it is about a medium that may be missing: then it waits, whatever it is refused for.
+    pub optional: bool,
 }
 
 /// What follows the live changes of one object.
@@ -195,6 +197,11 @@ fn bare(element: &mut Element) {
         element.name = Name::local(element.name.local.clone());
     }
     element.elements_mut().for_each(bare);
+}
+
+/// Whether a disk's source may be missing when its domain starts.
+pub(crate) fn may_be_missing(source: &Element) -> bool {
+    source.attr("startupPolicy") == Some("optional")
 }
 
 /// What a change is known by from one run to the next: its calls, but for a place that was chosen.

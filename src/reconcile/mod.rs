@@ -49,4 +49,4 @@ pub use plan::{fingerprint, plan};
 pub use sparse::Sparse;
 pub use states::{Reason, StateRow, States, states};
 pub use status::{ObjectStatus, Sync, shown, status};
-pub use uncounted::Uncounted;
+pub use uncounted::{Uncounted, filled_in};

@@ -54,6 +54,15 @@ pub(crate) fn uncounted(
     found
 }
 
+/// What a host had filled in of the definition `sent`: values that `manifest` does not ask for, and
+/// that were sent along because the host has them.
+pub fn filled_in(kind: Kind, sent: &Element, manifest: &Element, ignore: &[Path]) -> Vec<Path> {
+    let theirs =
+        |u: &Uncounted| u.manifest.is_none() && matches!(u.rule, Rule::FilledIn | Rule::Identity);
+    let all = uncounted(kind, Side::NextBoot, sent, manifest, ignore);
+    all.into_iter().filter(theirs).map(|u| u.path).collect()
+}
+
 fn added_by(side: Side, change: &Change, ignore: &[Path]) -> Rule {
     let path = &change.path;
     match &change.edit {

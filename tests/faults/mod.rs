@@ -8,6 +8,7 @@ mod injected;
 mod matrix;
 mod networks;
 mod property;
+mod refused;
 mod state_file;
 mod waits;
 
@@ -24,6 +25,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         matrix::trials(),
         networks::trials(),
         property::trials(),
+        refused::trials(),
         state_file::trials(),
         waits::trials(),
     ];

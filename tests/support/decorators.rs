@@ -158,3 +158,71 @@ impl<D: Driver> Driver for Faulty<D> {
 fn lost(code: ErrorCode, message: &str) -> Error {
     Error::new(code, ErrorDomain::REMOTE, format!("injected: {message}"))
 }
+
+/// What is said to a call in place of carrying it out.
+type Answer = Box<dyn Fn(&Call) -> Option<Outcome> + Send + Sync>;
+
+/// Answers some calls itself, as a host does that has its reasons; the others are carried out.
+pub(crate) struct Answering<D> {
+    inner: D,
+    answer: Answer,
+}
+
+impl<D: Driver> Answering<D> {
+    pub(crate) fn new(
+        inner: D,
+        answer: impl Fn(&Call) -> Option<Outcome> + Send + Sync + 'static,
+    ) -> Self {
+        Self { inner, answer: Box::new(answer) }
+    }
+
+    /// The driver within.
+    pub(crate) fn inner(&self) -> &D {
+        &self.inner
+    }
+
+    /// The driver, once it has no reasons any more.
+    pub(crate) fn into_inner(self) -> D {
+        self.inner
+    }
+}
+
+impl<D: Driver> Driver for Answering<D> {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+
+    fn capabilities(&self) -> Result<Capabilities> {
+        self.inner.capabilities()
+    }
+
+    fn observe(&self, scope: &Scope) -> Result<Observed> {
+        self.inner.observe(scope)
+    }
+
+    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
+        let mut failed = BTreeSet::new();
+        let mut outcomes = Vec::new();
+        for call in batch {
+            let one = || {
+                let mut passed = self.inner.execute(std::slice::from_ref(call));
+                passed.pop().unwrap()
+            };
+            let outcome = match failed.contains(&call.target.id) {
+                true => {
+                    Outcome::Refused(lost(ErrorCode::OPERATION_ABORTED, "an earlier one failed"))
+                }
+                false => (self.answer)(call).unwrap_or_else(one),
+            };
+            if outcome != Outcome::Done {
+                failed.insert(&call.target.id);
+            }
+            outcomes.push(outcome);
+        }
+        outcomes
+    }
+
+    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &Stop) -> Result<()> {
+        self.inner.watch(events, stop)
+    }
+}

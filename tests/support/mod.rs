@@ -12,7 +12,7 @@ mod trial;
 mod watching;
 
 pub(crate) use command::{Ran, run, strace, tool, virt};
-pub(crate) use decorators::{Fault, Faulty, Recording};
+pub(crate) use decorators::{Answering, Fault, Faulty, Recording};
 pub(crate) use guest::Guest;
 pub(crate) use libvirtd::Libvirtd;
 pub(crate) use proxy::{Point, Proxy, Strike};

@@ -331,14 +331,18 @@ impl<'a> Walk<'a, '_> {
     fn refused(&mut self, step: &Step, op: &Op, error: Error) -> Status {
         let error = error.address(step.target.id.to_string());
         let Some(live) = step.live else { return Status::Failed(error) };
-        let meaning = meaning(op, &error);
+        let of = self.plan.afterwards.iter().find(|a| a.target == step.target);
+        let optional = of.and_then(|a| a.pieces.get(live.piece)).is_some_and(|p| p.optional);
+        let meaning = match meaning(op, &error) {
+            Meaning::Wrong if optional => Meaning::NotNow,
+            other => other,
+        };
         self.refused.insert(step.id, meaning);
         match meaning {
             Meaning::LeftToGuest => Status::Done,
             Meaning::NotNow => Status::Pending(format!("{NOT_NOW}: {}", error.message)),
             Meaning::Passing => Status::Failed(error.hint(STAYS)),
             Meaning::Wrong => {
-                let of = self.plan.afterwards.iter().find(|a| a.target == step.target);
                 let goes = of.and_then(|a| a.put_back(&BTreeSet::from([live.piece]))).is_some();
                 Status::Failed(error.hint(if goes { GOES } else { STAYS }))
             }

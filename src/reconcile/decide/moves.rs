@@ -3,13 +3,14 @@
 
 use super::decision::{Context, DraftStep, Link};
 use super::running::Running;
+use crate::diag::SourceId;
 use crate::model::{ObservedResource, Op, OpKind};
-use crate::reconcile::afterwards::{Afterwards, Definitions, Notes, Piece, undo};
+use crate::reconcile::afterwards::{Afterwards, Definitions, Notes, Piece, may_be_missing, undo};
 use crate::reconcile::changes::{LiveStep, StepAction};
 use crate::reconcile::live::LiveChange;
 use crate::reconcile::overlay::Change;
 use crate::reconcile::ownership::is_owned;
-use crate::xml::{write, write_compact};
+use crate::xml::{Limits, parse, write, write_compact};
 
 /// The live changes of one resource, whose steps are its last.
 #[derive(Debug, Default)]
@@ -108,9 +109,17 @@ pub(super) fn piece(change: &LiveChange, running: &Running, all: Definitions<'_>
         let mut known = all.changes.iter();
         known.any(|n| n.path.covers(&c.path) || c.path.covers(&n.path))
     };
-    if change.takes_away() || running.is_current && !covers.iter().any(is_defined) {
-        return Piece { key, ..Piece::default() };
+    let optional = change.actions.iter().any(|action| match action {
+        StepAction::Call(Op::Attach { xml, .. } | Op::Update { xml, .. }) => {
+            let device = parse(SourceId::NONE, xml, &Limits::default()).ok();
+            device.and_then(|d| d.child("source").map(may_be_missing)).unwrap_or_default()
+        }
+        StepAction::Call(_) | StepAction::Wait { .. } => false,
+    });
+
+    if optional || change.takes_away() || running.is_current && !covers.iter().any(is_defined) {
+        return Piece { key, optional, ..Piece::default() };
     }
     let (definition, manifest) = undo(all, &covers);
-    Piece { key, definition, manifest }
+    Piece { key, definition, manifest, optional }
 }

@@ -4,7 +4,7 @@ use super::cards::Cards;
 use super::decision::Context;
 use super::update::{Asked, compare, who_moved};
 use crate::model::{DesiredResource, Effect, Kind, ObservedResource, OpKind, Power, memory_kib};
-use crate::reconcile::afterwards::{Notes, notes};
+use crate::reconcile::afterwards::{Notes, may_be_missing, notes};
 use crate::reconcile::changes::{NOT_MOVED, StepAction, Until};
 use crate::reconcile::live::{Live, LiveChange, live_changes, why_at_boot};
 use crate::reconcile::normalize::only_at_boot;
@@ -53,6 +53,7 @@ impl Running {
         let Some(live) = host.live.as_ref().filter(|_| host.state.is_active()) else {
             return Self::default();
         };
+        let live = &with_empty_drives(live);
         let Known { last, is_defined, others, filled } = known;
         let cards = Cards::of(&desired.definition, live, &next_boot.merged);
         // without the last manifest what differs is drift, whichever copy of it is asked
@@ -92,6 +93,9 @@ impl Running {
         laid.changes.retain(|change| !stays(change));
         if lands_on_reboot(context, desired) {
             laid.changes.retain(|change| change.path.pattern() != "on_reboot");
+        }
+        if is_current {
+            laid.changes.retain(|change| !is_left_out(change, live, &cards.manifest));
         }
         give_the_next_boots_macs(&mut laid.changes, live, &next_boot.merged);
         let mut by_call =
@@ -184,6 +188,38 @@ pub(super) fn lands_on_reboot(context: Context<'_>, desired: &DesiredResource) -
 pub(super) fn can_set_lifecycle(context: Context<'_>, desired: &DesiredResource) -> bool {
     let supports = context.capabilities.supports(Kind::Domain, OpKind::SetLifecycle);
     desired.id.kind == Kind::Domain && supports
+}
+
+/// The running definition in which an empty drive is one without a source: libvirt leaves the number
+/// of the medium that was ejected.
+fn with_empty_drives(live: &Element) -> Element {
+    let mut live = live.clone();
+    let is_empty = |source: &Element| {
+        let says = |name: &str| !matches!(name, "index" | "startupPolicy");
+        source.is("source")
+            && source.elements().next().is_none()
+            && !source.attributes.iter().any(|a| says(&a.name.written()))
+    };
+    let devices = live.child_mut("devices").into_iter().flat_map(Element::elements_mut);
+    let drives =
+        devices.filter(|d| d.is("disk") && matches!(d.attr("device"), Some("cdrom" | "floppy")));
+    drives.for_each(|drive| {
+        drive.remove_elements(is_empty);
+    });
+    live
+}
+
+/// Whether a change is about a medium that may be missing, and was when the instance was started from
+/// this very manifest: the drive is empty with the manifest's leave.
+fn is_left_out(change: &Change, live: &Element, manifest: &Element) -> bool {
+    let Some(steps) = change.path.steps.get(..2) else { return false };
+    let drive = Path { steps: steps.to_vec(), attribute: None };
+    let source = |root| drive.find(root).and_then(|d: &Element| d.child("source"));
+    let may_be_missing = source(manifest).is_some_and(may_be_missing) && source(live).is_none();
+    let field = change.path.steps.get(2).map(|s| s.name.as_str());
+    drive.pattern() == "devices/disk"
+        && may_be_missing
+        && matches!(field, Some("source" | "driver"))
 }
 
 /// A guest was asked for its balloon when it was started from this very definition. As long as it has

@@ -54,17 +54,21 @@ pub(super) fn pieces(kind: Kind, change: &Change, live: &Element) -> Vec<Change>
             Edit::Remove => Edit::Remove,
             Edit::Add(_) | Edit::Set => Edit::Add(child.clone()),
         };
-        let piece = Change { path: below(&change.path, child), edit, ..change.clone() };
+        let piece = Change { path: below(&change.path, whole, child), edit, ..change.clone() };
         pieces(kind, &piece, live)
     });
     itself.into_iter().chain(attributes).chain(elements).collect()
 }
 
-/// The path of `child` below an element.
-fn below(parent: &Path, child: &Element) -> Path {
+/// The path of `child` below the element `whole`: by its key, or by its number where there are more.
+fn below(parent: &Path, whole: &Element, child: &Element) -> Path {
     let name = parent.steps.last().map_or("domain", |s| s.name.as_str());
     let key = key_of(name, child)
         .filter(|(path, _)| !path.is_empty() && !path.contains('+'))
         .map(|(path, value)| (path.to_owned(), value));
-    parent.join(Step { name: label(child), key, ordinal: None })
+    let alike = || whole.elements().filter(|e| e.name == child.name);
+    let ordinal = (key.is_none() && alike().count() > 1)
+        .then(|| alike().position(|e| std::ptr::eq(e, child)).map(|n| n + 1))
+        .flatten();
+    parent.join(Step { name: label(child), key, ordinal })
 }
