@@ -1,13 +1,13 @@
 //! `virt export`: manifests for what is on the host, each proven to plan to nothing.
 
-use super::args::{ExportArgs, Language};
+use super::args::{ExportArgs, Language, Leave};
 use super::context::Context;
 use super::exit::{Exit, Run};
 use super::session::Host;
 use crate::diag::{Diagnostic, Diagnostics, Error, ErrorCode, ErrorDomain, Result, Sources};
 use crate::manifest::{self, Format, Grammars, read_text, to_toml};
 use crate::model::{Observed, ObservedResource};
-use crate::reconcile::{export, prove};
+use crate::reconcile::{Sparse, export, prove};
 use crate::xml;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -58,6 +58,13 @@ struct Made {
     sources: Sources,
 }
 
+fn how(asked: Leave) -> Sparse {
+    match asked {
+        Leave::Same => Sparse::Same,
+        Leave::Anew => Sparse::Anew,
+    }
+}
+
 /// The manifest of one object, read again and proven.
 fn manifest_of(
     args: &ExportArgs,
@@ -65,8 +72,12 @@ fn manifest_of(
     observed: &Observed,
     resource: &ObservedResource,
 ) -> Result<Made> {
-    let made = export(resource, manifest::settings_element)?;
+    let made =
+        export(resource, &host.capabilities, args.sparse.map(how), manifest::settings_element)?;
     let (text, extension, format) = match args.format {
+        Language::Xml if args.sparse.is_some() => {
+            (xml::write_folded(&made.document), "xml", Format::Xml)
+        }
         Language::Xml => (xml::write(&made.document), "xml", Format::Xml),
         Language::Toml => (to_toml(std::slice::from_ref(&made.document)), "toml", Format::Toml),
     };
@@ -83,7 +94,7 @@ fn manifest_of(
     let proven = prove(&made, &again, observed, &host.capabilities)?;
     let mut notes = made.notes;
     // the host holds it: whether a manifest may is for validate and plan to say
-    notes.extend(problems.into_iter().filter(Diagnostic::is_error).map(Diagnostic::as_warning));
+    notes.extend(problems.into_iter().filter(Diagnostic::is_error).map(Diagnostic::into_warning));
     notes.extend(proven);
     Ok(Made { path, text, notes, sources })
 }

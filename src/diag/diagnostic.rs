@@ -108,7 +108,7 @@ impl Diagnostic {
 
     /// The same as something that is shown and holds nothing back.
     #[must_use]
-    pub fn as_warning(self) -> Self {
+    pub fn into_warning(self) -> Self {
         Self { severity: Severity::Warning, ..self }
     }
 

@@ -7,6 +7,7 @@ use super::overlay::{Edit, Side, overlay};
 use super::ownership::{Mark, read_mark, without_mark};
 use super::plan::{mark_on, plan};
 use super::secret::{is_secret, secret_places, without_secrets};
+use super::sparse::{Sparse, drop_identity, sparse};
 use super::status::runs_as_asked;
 use crate::diag::{Diagnostic, Diagnostics, Error, ErrorCode, ErrorDomain, Result};
 use crate::model::domain::Domain;
@@ -31,11 +32,16 @@ pub struct Exported {
 }
 
 /// A manifest for an object on the host, with the settings that keep it as it is. `settings` makes
-/// the settings' element.
+/// the settings' element; `how` says what to leave out of it that the host fills in anew.
 ///
 /// # Errors
 /// The object is transient.
-pub fn export(host: &ObservedResource, settings: fn(&Settings) -> Element) -> Result<Exported> {
+pub fn export(
+    host: &ObservedResource,
+    capabilities: &Capabilities,
+    how: Option<Sparse>,
+    settings: fn(&Settings) -> Element,
+) -> Result<Exported> {
     let Some(definition) = &host.persistent else {
         return Err(refused("it is transient: there is no definition to export")
             .hint("virsh dumpxml shows what is running"));
@@ -55,6 +61,17 @@ pub fn export(host: &ObservedResource, settings: fn(&Settings) -> Element) -> Re
         plugged_in.push(path);
     }
     let mut kept = kept(host, mark.as_ref());
+    if let Some(how) = how {
+        sparse(host.id.kind, capabilities.hypervisor, &mut document, mark.as_ref());
+        if let Some(applied) = mark.as_ref().and_then(Mark::applied) {
+            document = as_written(host.id.kind, &applied, &document);
+        }
+        if how == Sparse::Anew {
+            drop_identity(host.id.kind, &mut document);
+        }
+        // a host starts nothing by itself that it was not told to
+        kept.autostart = kept.autostart.filter(|on| *on || mark.is_some());
+    }
     let secrets = secret_places(&document);
     if !secrets.is_empty() {
         document = without_secrets(&document);
@@ -66,6 +83,28 @@ pub fn export(host: &ObservedResource, settings: fn(&Settings) -> Element) -> Re
     let metadata = Element::new("metadata").with_child(settings(&kept));
     put_settings(&mut document, metadata);
     Ok(Exported { document, notes, plugged_in })
+}
+
+/// What the last applied manifest wrote, with what the host has laid over it: what somebody wrote is no
+/// default of the host's, and a manifest without it would take it away.
+fn as_written(kind: Kind, applied: &Element, document: &Element) -> Element {
+    let base = without_secrets(applied);
+    let writes = |name: &str| base.child(name).is_some();
+    let mut laid = overlay(kind, Side::NextBoot, &base, document, None, &[]).merged;
+    // what the comparison made explicit
+    for name in ["currentMemory"] {
+        if !writes(name) && document.child(name).is_none() {
+            laid.remove_elements(|e| e.is(name));
+        }
+    }
+    let current = |e: &Element| e.child("vcpu").is_some_and(|v| v.attr("current").is_some());
+    if !current(&base)
+        && !current(document)
+        && let Some(vcpu) = laid.child_mut("vcpu")
+    {
+        vcpu.remove_attr("current");
+    }
+    laid
 }
 
 /// Secrets that the manifest that was applied last had: one without them would take them away, unless
@@ -271,7 +310,7 @@ pub fn prove(
     }
     let mut notes = Diagnostics::default();
     // it is on the host all the same, and may be what somebody wants to mend
-    notes.extend(made.diagnostics.iter().cloned().map(Diagnostic::as_warning));
+    notes.extend(made.diagnostics.iter().cloned().map(Diagnostic::into_warning));
     Ok(notes)
 }
 
