@@ -341,7 +341,7 @@ fn with_power_manual(mut document: Element) -> Element {
 
 /// The inputs among the files of a folder: outputs have the architecture and version of a QEMU
 /// behind a dot in their names.
-fn inputs(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn inputs(folder: &Path) -> Vec<PathBuf> {
     let is_output = |path: &PathBuf| {
         let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
         stem.split('.').skip(1).any(|part| part.starts_with(|c: char| c.is_ascii_alphabetic()))

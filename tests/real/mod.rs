@@ -6,6 +6,7 @@ mod doctor;
 mod drift;
 mod edits;
 mod events;
+mod export;
 mod fleet;
 mod gate;
 mod held_back;
@@ -46,6 +47,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         transitions::trials(),
         transports::trials(),
         doctor::trials(),
+        export::trials(),
         fleet::trials(),
         wellformed::trials(),
         wild::trials(),
