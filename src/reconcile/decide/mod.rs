@@ -7,6 +7,7 @@ mod gate;
 mod remove;
 mod running;
 mod update;
+mod why;
 
 pub(crate) use create::create;
 pub(crate) use decision::{Context, Decision, DraftStep};

@@ -7,6 +7,7 @@
 use super::decision::{Context, Decision, Move, aimed, call, stop_steps};
 use super::gate::Gate;
 use super::running::{Running, can_set_lifecycle, lands_on_reboot};
+use super::why::{NOT_STARTED, Words, unstarted};
 use crate::model::{
     DesiredResource, Effect, Kind, LifecycleAction, LifecycleEvent, ObservedResource, Op, Power,
     State, Target, Uuid,
@@ -17,7 +18,7 @@ use crate::reconcile::identity::{fill_macs, set_uuid, uuid_in};
 use crate::reconcile::live::pin_address;
 use crate::reconcile::overlay::{Change, Origin, Overlay, Side, overlay};
 use crate::reconcile::ownership::{Mark, WantedMark, read_mark, without_mark};
-use crate::reconcile::secret::{REDACTED, is_secret};
+use crate::reconcile::secret::{REDACTED, is_secret, redacted};
 use crate::reconcile::uncounted::{Uncounted, uncounted};
 use crate::xml::{Element, Path, write};
 
@@ -50,6 +51,11 @@ pub(crate) fn update(
         steps: Vec::new(),
         fields: Vec::new(),
         pending: Vec::new(),
+        unstarted: unstarted(desired, host, is_defined),
+        same_text: last
+            .filter(|_| host.is_persistent && mark.as_ref().is_some_and(|m| m.set == context.set))
+            .filter(|_| !is_defined)
+            .map(|last| *last == redacted(&desired.definition)),
     };
     for change in &next_boot.changes {
         let why = running.why(change);
@@ -95,6 +101,11 @@ struct Draft<'a> {
     steps: Vec<Move>,
     fields: Vec<FieldChange>,
     pending: Vec<FieldChange>,
+    /// Why it is off although it was defined to run, if nobody else turned it off.
+    unstarted: Option<&'static str>,
+    /// Whether the manifest's definition is what it was when it was applied last, by its text; `None`
+    /// where the manifest as a whole is, or was another set's.
+    same_text: Option<bool>,
 }
 
 impl Draft<'_> {
@@ -132,7 +143,10 @@ impl Draft<'_> {
         {
             let word = |on: bool| if on { "yes" } else { "no" };
             let before = Some(word(self.host.autostart).to_owned());
-            let from = who_moved(mark.is_some_and(|m| m.autostart == Some(on)));
+            let from = who_moved(
+                mark.is_some_and(|m| m.autostart == Some(on))
+                    && self.unstarted != Some(NOT_STARTED),
+            );
             self.fields.push(self.meta("autostart", before, word(on), Effect::None, from));
             self.steps.push(call(Op::SetAutostart { on }, Effect::None));
         }
@@ -255,7 +269,8 @@ impl Draft<'_> {
             (true, false) => "inactive".to_owned(),
             (false, _) => self.host.state.to_string(),
         };
-        let from = who_moved(mark.is_some_and(|m| m.power == Some(settings.power)));
+        let applied = mark.is_some_and(|m| m.power == Some(settings.power));
+        let from = who_moved(applied && self.unstarted.is_none());
         self.fields.push(self.meta("power", Some(before), settings.power.word(), effect, from));
         self.steps.extend(steps);
         self.desired.settings.power == Power::Stopped
@@ -340,11 +355,17 @@ impl Draft<'_> {
         let uncounted = self.uncounted();
         // most objects stay as they are, and nobody asks to see them
         let changes = !self.steps.is_empty();
+        let words = Words {
+            unstarted: self.unstarted,
+            same_text: self.same_text,
+            waits: !self.pending.is_empty(),
+        };
+        let reason = words.reason(action, &self.fields).to_owned() + &self.cut_off();
         let change = ResourceChange {
             id: self.desired.id.clone(),
             action,
             effect,
-            reason: reason(action, &self.fields, &self.pending) + &self.cut_off(),
+            reason,
             fields: self.fields,
             pending: self.pending,
             uncounted,
@@ -365,19 +386,6 @@ impl Draft<'_> {
 /// Who moved, if what is asked for was asked for before.
 pub(super) fn who_moved(applied: bool) -> Origin {
     if applied { Origin::Drift } else { Origin::Manifest }
-}
-
-fn reason(action: Action, fields: &[FieldChange], pending: &[FieldChange]) -> String {
-    let drift = fields.iter().filter(|f| f.origin == Origin::Drift).count();
-    let text = match action {
-        Action::NoOp if pending.is_empty() => "in sync",
-        Action::NoOp => "defined as the manifest says",
-        Action::Adopt => "nobody owns it yet",
-        _ if drift == 0 => "the manifest changed",
-        _ if drift == fields.len() => "the host was changed",
-        _ => "the manifest and the host were changed",
-    };
-    text.to_owned()
 }
 
 /// What is asked for of one resource.
