@@ -11,7 +11,7 @@ mod report;
 use super::oracle::{
     Applied, Bench, Difference, Sides, Tree, Wanted, alive, broken, cards, compare, with_identity,
 };
-use crate::support::{Libvirtd, Needs, testdata, tool, trial_if};
+use crate::support::{Libvirtd, Needs, testdata, tool, trial_if, whole_of};
 use generate::{Pair, spread};
 use libtest_mimic::Trial;
 use report::{Fault, Tally};
@@ -79,11 +79,11 @@ enum Verdict {
 
 #[expect(clippy::print_stdout, reason = "what was covered is worth seeing when all is well, too")]
 fn run(mut pairs: Vec<Pair>) {
-    let all = std::env::var_os("VIRT_TRIALS").is_some_and(|v| v == "all");
+    let all = whole_of("VIRT_TRIALS");
     if let Ok(only) = std::env::var("VIRT_TRIALS_ONLY") {
         pairs.retain(|pair| pair.name.contains(&only));
     } else if !all {
-        pairs = share(pairs);
+        pairs = few(pairs);
     }
     let (next, tally) = (AtomicUsize::new(0), Mutex::new(Tally::default()));
     std::thread::scope(|scope| {
@@ -104,7 +104,7 @@ fn run(mut pairs: Vec<Pair>) {
 }
 
 /// The same few of each governor in each run.
-fn share(mut pairs: Vec<Pair>) -> Vec<Pair> {
+fn few(mut pairs: Vec<Pair>) -> Vec<Pair> {
     pairs.sort_by_key(|pair| spread(&pair.name));
     let governors: BTreeSet<String> = pairs.iter().map(|pair| pair.governor.clone()).collect();
     let each = (DEFAULT / governors.len()).max(1);
