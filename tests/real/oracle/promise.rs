@@ -83,8 +83,7 @@ pub(crate) fn broken(plan: &Plan, id: &ResourceId, sides: &Sides<'_>) -> Option<
             expected: format!("by the plan {:?}", kept.after),
         });
     }
-    let mut governed: Vec<Path> =
-        CHOSEN.iter().map(|path| Path::parse(path).unwrap()).collect();
+    let mut governed: Vec<Path> = CHOSEN.iter().map(|path| Path::parse(path).unwrap()).collect();
     for (one, others) in GOVERNED {
         let one = Path::parse(one).unwrap();
         if fields.iter().any(|field| touches(&field.path, &one)) {

@@ -197,7 +197,7 @@ fn transition(bench: &Bench, pair: &Pair, id: &ResourceId) -> Verdict {
         }
     }
     let mine = bench.definition(id).unwrap();
-    let unsettled = settled(bench, &after).err();
+    let unsettled = unsettled(bench, &after);
     let said = with_identity(&after.definition, &mine);
     let plain = match bench.plain(id, &write(&said)) {
         Ok(plain) => plain,
@@ -227,17 +227,13 @@ fn fault_of(class: &str, difference: Difference) -> Fault {
     fault
 }
 
-/// A plan after an apply is empty, and applying once more calls nothing.
-fn settled(bench: &Bench, wanted: &Wanted) -> Result<(), Fault> {
-    match bench.left(wanted, &Options::default()) {
-        None => Ok(()),
-        Some(left) => {
-            let mut fault = Fault::new("unsettled", report::without_keys(&left.what));
-            fault.got = left.before;
-            fault.expected = format!("planned: {}", left.after);
-            Err(fault)
-        }
-    }
+/// What a plan after an apply still has: it has to be empty, and applying once more calls nothing.
+fn unsettled(bench: &Bench, wanted: &Wanted) -> Option<Fault> {
+    let left = bench.left(wanted, &Options::default())?;
+    let mut fault = Fault::new("unsettled", report::without_keys(&left.what));
+    fault.got = left.before;
+    fault.expected = format!("planned: {}", left.after);
+    Some(fault)
 }
 
 /// Cards without a MAC address keep theirs by their place.
