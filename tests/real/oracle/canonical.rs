@@ -14,7 +14,7 @@ pub(crate) struct Tree {
     pub(crate) name: String,
     pub(crate) attributes: BTreeMap<String, String>,
     pub(crate) text: String,
-    pub(crate) children: Vec<Tree>,
+    pub(crate) children: Vec<Self>,
 }
 
 /// The first place where two definitions differ, and what stands there in each.

@@ -28,6 +28,7 @@ const GOVERNED: &[(&str, &[&str])] = &[
     ),
     ("forward", &["forward/@dev", "forward/interface", "mac", "bridge", "domain", "dns"]),
     ("devices/serial", &["devices/console", "devices/serial/target", "devices/serial/address"]),
+    ("devices/parallel/@type", &["devices/parallel/protocol"]),
     ("devices/channel/source", &["devices/channel/source"]),
     ("devices/disk/source", &["devices/disk/@type"]),
     ("devices/console", &["devices/console", "devices/serial"]),
@@ -55,6 +56,9 @@ const GOVERNED: &[(&str, &[&str])] = &[
     ("route/@prefix", &["route/@netmask"]),
 ];
 
+/// What the guest chooses while it runs: it is sent, and never a reason for anything.
+const CHOSEN: [&str; 1] = ["devices/disk/target/@tray"];
+
 /// The definitions around an apply, and the manifests behind them.
 pub(crate) struct Sides<'a> {
     pub(crate) first: &'a Element,
@@ -79,23 +83,55 @@ pub(crate) fn broken(plan: &Plan, id: &ResourceId, sides: &Sides<'_>) -> Option<
             expected: format!("by the plan {:?}", kept.after),
         });
     }
-    let mut covered: Vec<Path> = fields.iter().map(|field| field.path.clone()).collect();
+    let mut governed: Vec<Path> = CHOSEN.iter().map(|path| Path::parse(path).unwrap()).collect();
     for (one, others) in GOVERNED {
         let one = Path::parse(one).unwrap();
         if fields.iter().any(|field| touches(&field.path, &one)) {
-            covered.extend(others.iter().map(|path| Path::parse(path).unwrap()));
+            governed.extend(others.iter().map(|path| Path::parse(path).unwrap()));
         }
     }
     let mut written = BTreeSet::new();
     for manifest in [sides.before, sides.after] {
         collect(manifest, "", &mut written);
     }
-    let rest = |definition| rest(id.kind, definition, &covered, &written, sides.after);
-    let difference = difference(&rest(sides.mine), &rest(sides.first), "")?;
+    let rest = |definition, at| {
+        let mut covered = governed.clone();
+        covered.extend(fields.iter().flat_map(|field| covered_by(field, at)));
+        rest(id.kind, definition, &covered, &written, sides.after)
+    };
+    let (was, is) = (rest(sides.first, Time::Before), rest(sides.mine, Time::After));
+    let difference = difference(&is, &was, "")?;
     Some(Difference {
         expected: format!("{}, and not in the plan", difference.expected),
         ..difference
     })
+}
+
+/// Which of two definitions.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Time {
+    Before,
+    After,
+}
+
+/// Where a planned field stands in one of the definitions. An entry that comes is not in the one, and
+/// one that goes is not in the other, whatever may have its key there.
+fn covered_by(field: &FieldChange, at: Time) -> Vec<Path> {
+    let path = field.path.clone();
+    let key = path.steps.last().and_then(|step| step.key.clone());
+    match (&path.attribute, key) {
+        (None, Some(_)) if at == Time::Before && field.before.is_none() => Vec::new(),
+        (None, Some(_)) if at == Time::After && field.after.is_none() => Vec::new(),
+        (Some(name), Some((key, _))) if key == format!("@{name}") => {
+            // the entry is found by its new key afterwards
+            let mut renamed = path.clone();
+            if let (Some(last), Some(value)) = (renamed.steps.last_mut(), &field.after) {
+                last.key = Some((key, value.clone()));
+            }
+            vec![path, renamed]
+        }
+        _ => vec![path],
+    }
 }
 
 /// Whether a field is as before, though it was to change. What is taken out of a manifest may be what
@@ -109,7 +145,14 @@ fn is_kept(field: &FieldChange, sides: &Sides<'_>) -> bool {
         // an ordinal is the place in the definition before, and others may move
         loose(&field.path).all(|path| at(one, &path) == at(other, &path))
     };
-    let is_default = field.after.is_none() && same(sides.mine, sides.plain);
+    let all = |root| {
+        let anywhere = loose(&field.path).next();
+        let mut found: Vec<String> =
+            anywhere.iter().flat_map(|path| at(root, path)).map(|v| format!("{v:?}")).collect();
+        found.sort();
+        found
+    };
+    let is_default = field.after.is_none() && all(sides.mine) == all(sides.plain);
     !moves && !is_default && same(sides.first, sides.mine)
 }
 

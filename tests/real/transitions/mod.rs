@@ -11,7 +11,7 @@ mod report;
 use super::oracle::{
     Applied, Bench, Difference, Sides, Tree, Wanted, alive, broken, cards, compare, with_identity,
 };
-use crate::support::{Libvirtd, Needs, testdata, tool, trial_if};
+use crate::support::{Libvirtd, Needs, testdata, tool, trial_if, whole_of};
 use generate::{Pair, spread};
 use libtest_mimic::Trial;
 use report::{Fault, Tally};
@@ -79,11 +79,11 @@ enum Verdict {
 
 #[expect(clippy::print_stdout, reason = "what was covered is worth seeing when all is well, too")]
 fn run(mut pairs: Vec<Pair>) {
-    let all = std::env::var_os("VIRT_TRIALS").is_some_and(|v| v == "all");
+    let all = whole_of("VIRT_TRIALS");
     if let Ok(only) = std::env::var("VIRT_TRIALS_ONLY") {
         pairs.retain(|pair| pair.name.contains(&only));
     } else if !all {
-        pairs = share(pairs);
+        pairs = few(pairs);
     }
     let (next, tally) = (AtomicUsize::new(0), Mutex::new(Tally::default()));
     std::thread::scope(|scope| {
@@ -104,7 +104,7 @@ fn run(mut pairs: Vec<Pair>) {
 }
 
 /// The same few of each governor in each run.
-fn share(mut pairs: Vec<Pair>) -> Vec<Pair> {
+fn few(mut pairs: Vec<Pair>) -> Vec<Pair> {
     pairs.sort_by_key(|pair| spread(&pair.name));
     let governors: BTreeSet<String> = pairs.iter().map(|pair| pair.governor.clone()).collect();
     let each = (DEFAULT / governors.len()).max(1);
@@ -197,7 +197,7 @@ fn transition(bench: &Bench, pair: &Pair, id: &ResourceId) -> Verdict {
         }
     }
     let mine = bench.definition(id).unwrap();
-    let unsettled = settled(bench, &after).err();
+    let unsettled = unsettled(bench, &after);
     let said = with_identity(&after.definition, &mine);
     let plain = match bench.plain(id, &write(&said)) {
         Ok(plain) => plain,
@@ -227,17 +227,13 @@ fn fault_of(class: &str, difference: Difference) -> Fault {
     fault
 }
 
-/// A plan after an apply is empty, and applying once more calls nothing.
-fn settled(bench: &Bench, wanted: &Wanted) -> Result<(), Fault> {
-    match bench.left(wanted, &Options::default()) {
-        None => Ok(()),
-        Some(left) => {
-            let mut fault = Fault::new("unsettled", report::without_keys(&left.what));
-            fault.got = left.before;
-            fault.expected = format!("planned: {}", left.after);
-            Err(fault)
-        }
-    }
+/// What a plan after an apply still has: it has to be empty, and applying once more calls nothing.
+fn unsettled(bench: &Bench, wanted: &Wanted) -> Option<Fault> {
+    let left = bench.left(wanted, &Options::default())?;
+    let mut fault = Fault::new("unsettled", report::without_keys(&left.what));
+    fault.got = left.before;
+    fault.expected = format!("planned: {}", left.after);
+    Some(fault)
 }
 
 /// Cards without a MAC address keep theirs by their place.
