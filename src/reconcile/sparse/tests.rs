@@ -1,3 +1,5 @@
+//! Each row of the table, and what a definition loses by it.
+
 use super::*;
 use crate::diag::SourceId;
 use crate::xml::{Limits, parse, write_compact};
