@@ -75,7 +75,8 @@ impl Running {
             .filter(|m| !wanted.is(m) && Some(&m.digest) != started_as.as_ref())
             .and_then(|m| m.applied())
         {
-            let more = compare(context, Side::Running, asked, &laid.merged, Some(&between), &others);
+            let more =
+                compare(context, Side::Running, asked, &laid.merged, Some(&between), &others);
             laid.take_away(more.overlay);
         }
         if lands_on_reboot(context, desired) {
