@@ -54,12 +54,16 @@ impl Around {
 pub(super) fn drop_addresses(document: &mut Element, written: Option<&Element>) {
     let Some(devices) = document.child_mut("devices") else { return };
     let around = Around::of(devices);
+    let on_pci = devices.elements().filter_map(|e| e.child("address"));
+    let on_pci = on_pci.filter(|a| a.attr("type") == Some("pci")).count();
+    // a bus that is nearly full leaves libvirt no room for another order
+    let is_full = !around.buses.contains_key(&1) && on_pci >= FULL;
     let gone: Vec<bool> = devices
         .elements()
         .map(|device| {
             let named = path_of(device).and_then(|path| path.find(written?));
             let chosen = named.is_some_and(|device| device.child("address").is_some());
-            !chosen && device.child("address").is_some_and(|a| is_usual(device, a, &around))
+            !chosen && !is_full && device.child("address").is_some_and(|a| is_usual(device, a, &around))
         })
         .collect();
     for (device, gone) in devices.elements_mut().zip(gone) {
@@ -68,6 +72,9 @@ pub(super) fn drop_addresses(document: &mut Element, written: Option<&Element>) 
         }
     }
 }
+
+/// From so many devices on, their places on a machine's only conventional bus are all kept.
+const FULL: usize = 24;
 
 /// Whether the host would give a device such an address.
 fn is_usual(device: &Element, address: &Element, around: &Around) -> bool {

@@ -152,6 +152,8 @@ pub(super) const ROWS: &[Row] = &[
     row(Domain, Any, "domain", "", Whole("on_reboot: restart")),
     row(Domain, Any, "domain", "", Whole("on_crash: destroy")),
     row(Domain, Any, "devices/disk", "@device=cdrom", Child("readonly")),
+    row(Domain, Any, "devices/disk", "", Attribute("device", "disk")),
+    row(Domain, Any, "devices/hostdev", "", Attribute("managed", "no")),
     row(Domain, Any, "devices/graphics", "@autoport=yes", Attribute("port", "-1")),
     row(Domain, Any, "devices/graphics", "@autoport=yes", Attribute("tlsPort", "-1")),
     // QEMU's
