@@ -14,17 +14,13 @@ pub(super) fn with_unit(value: &str, element: &Element, unit: Option<Unit>) -> S
     }
 }
 
-/// An element in one short line, without its secrets; its text where there is nothing else.
+/// An element in one line, without its secrets; its text where there is nothing else. It is whole:
+/// only who shows it beside another one knows where they differ.
 pub(super) fn summary(element: &Element) -> String {
-    const WIDTH: usize = 100;
     let redacted = redacted(element);
     let bare = redacted.attributes.is_empty() && redacted.elements().next().is_none();
-    let text = match redacted.text() {
+    match redacted.text() {
         text if bare && !text.is_empty() => text,
         _ => write_compact(&redacted),
-    };
-    match text.char_indices().nth(WIDTH) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or("")),
-        None => text,
     }
 }

@@ -12,6 +12,7 @@ pub(crate) fn trials(pool: &Arc<Pool>) -> Vec<Trial> {
         pool.trial("real/drift/is_repaired", is_repaired),
         pool.trial("real/drift/what_is_not_ours_is_left_alone", what_is_not_ours_is_left_alone),
         pool.trial("real/drift/adopting_keeps_identity", adopting_keeps_identity),
+        pool.trial("real/drift/what_did_not_start_was_not_changed", what_did_not_start),
     ]
 }
 
@@ -211,4 +212,38 @@ fn drifted(plan: &Value) -> Vec<String> {
         }
     }
     lines
+}
+
+/// A start that failed is no change by others, and neither is one that was not tried yet.
+fn what_did_not_start(host: &Host) {
+    let domain = |name: &str, more: &str| {
+        format!(
+            "<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+               <name>{name}</name>
+               <metadata><virt:reconcile xmlns:virt='urn:virt:reconcile:1' power='running'/></metadata>
+               <memory unit='MiB'>32</memory>
+               <os><type arch='x86_64' machine='pc'>hvm</type></os>{more}</domain>"
+        )
+    };
+    let nonsense = "<qemu:commandline><qemu:arg value='-no-such-thing'/></qemu:commandline>";
+    host.write("virt.toml", "set = \"drift\"\n");
+    host.write("fails.xml", &domain("fails", nonsense));
+    host.apply(&[], 1);
+    let told = |code| {
+        let plan = host.plan(&[], code);
+        let change = &plan["changes"][0];
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        (text(&change["reason"]), text(&change["fields"][0]["origin"]))
+    };
+    let (reason, origin) = told(0);
+    assert_eq!(
+        (reason.as_str(), origin.as_str()),
+        ("not started: its last start failed", "manifest")
+    );
+    // somebody else turns one off
+    host.write("fails.xml", &domain("fails", ""));
+    host.apply(&[], 0);
+    host.virsh(&["destroy", "fails"]);
+    let (reason, origin) = told(0);
+    assert_eq!((reason.as_str(), origin.as_str()), ("the host was changed", "drift"));
 }

@@ -1,7 +1,7 @@
 //! The versions that objects remember, for people and machines.
 
-use super::human::short;
 use super::table::columns;
+use super::values;
 use crate::cli::output::{Output, Paint};
 use crate::diag::escape;
 use crate::model::ResourceId;
@@ -39,11 +39,10 @@ fn changes(history: &History, output: Output) -> String {
     let Some(changes) = &history.changes else {
         return "    what differs between them cannot be read: the mark is damaged\n".to_owned();
     };
-    let word = |value: &Option<String>| value.as_deref().map_or("—".to_owned(), short);
     let rows: Vec<Vec<String>> = changes
         .iter()
         .map(|c| {
-            let values = format!("{} → {}", word(&c.before), word(&c.after));
+            let values = values::row(&[c.before.as_deref(), c.after.as_deref()]).join(" → ");
             vec![format!("        {}", escape(&c.path)), values]
         })
         .collect();

@@ -1,6 +1,7 @@
 //! A plan and a report for people: one line an object, its fields below, counts at the end.
 
 use super::table::columns;
+use super::values::row;
 use crate::cli::output::{Output, Paint};
 use crate::cli::session::Session;
 use crate::diag::{Severity, Sources, escape, escape_lines};
@@ -10,9 +11,6 @@ use crate::reconcile::{
     Action, FieldChange, Origin, Plan, Report, ResourceChange, Status, StepAction, Uncounted,
 };
 use std::fmt::Write as _;
-
-/// Longest value that a field's line shows, in characters.
-const VALUE: usize = 72;
 
 /// The rules that manifests are held to, each with what it finds and what to do.
 pub(crate) fn rules(rules: &[Rule], output: Output) -> String {
@@ -59,16 +57,13 @@ pub(crate) fn plan(session: &Session, output: Output, explain: bool) -> String {
         }
         if !change.uncounted.is_empty() {
             let _ = writeln!(out, "    not counted, on the host and in the manifest:");
-            let row = |u: &Uncounted| {
-                let value = |v: &Option<String>| v.as_deref().map_or("—".to_owned(), short);
-                vec![
-                    format!("    {}", escape(&u.path.to_string())),
-                    value(&u.host),
-                    value(&u.manifest),
-                    u.rule.words().to_owned(),
-                ]
+            let line = |u: &Uncounted| {
+                let mut line = vec![format!("    {}", escape(&u.path.to_string()))];
+                line.extend(row(&[u.host.as_deref(), u.manifest.as_deref()]));
+                line.push(u.rule.words().to_owned());
+                line
             };
-            let rows: Vec<Vec<String>> = change.uncounted.iter().map(row).collect();
+            let rows: Vec<Vec<String>> = change.uncounted.iter().map(line).collect();
             out.push_str(&columns(&rows, |_, _, cell| output.paint(Paint::Dim, cell)));
         }
     }
@@ -104,13 +99,12 @@ fn fields(fields: &[FieldChange], sources: &Sources, output: Output) -> String {
     let rows: Vec<Vec<String>> = fields
         .iter()
         .map(|f| {
-            let before = f.before.as_deref().map_or("—".to_owned(), short);
-            let after = f.after.as_deref().map_or("—".to_owned(), short);
+            let values = row(&[f.before.as_deref(), f.after.as_deref()]).join(" → ");
             let drift = if f.origin == Origin::Drift { "changed on the host" } else { "" };
             let place = sources.place(f.span).unwrap_or_default();
             vec![
                 format!("    {}", escape(&f.path.to_string())),
-                format!("{before} → {after}"),
+                values,
                 effect(f.effect),
                 [place.as_str(), drift, f.why.as_deref().unwrap_or_default()]
                     .iter()
@@ -126,16 +120,6 @@ fn fields(fields: &[FieldChange], sources: &Sources, output: Output) -> String {
         (_, 3) => output.paint(Paint::Dim, cell),
         _ => cell.to_owned(),
     })
-}
-
-/// A value in a line that is not too long.
-pub(super) fn short(value: &str) -> String {
-    let line: String = value.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(VALUE) {
-        Some((end, _)) => format!("{}…", escape(line.get(..end).unwrap_or(""))),
-        None if line.is_empty() => "\"\"".to_owned(),
-        None => escape(&line),
-    }
 }
 
 fn effect(effect: Effect) -> String {
@@ -334,9 +318,8 @@ pub(crate) fn report(
         );
         for change in residue.changes.iter().filter(|c| c.action != Action::NoOp) {
             for f in &change.fields {
-                let before = f.before.as_deref().map_or("—".to_owned(), short);
-                let after = f.after.as_deref().map_or("—".to_owned(), short);
-                let _ = writeln!(out, "    {} {}: {before} → {after}", change.id, f.path);
+                let values = row(&[f.before.as_deref(), f.after.as_deref()]).join(" → ");
+                let _ = writeln!(out, "    {} {}: {values}", change.id, f.path);
             }
         }
         let _ = writeln!(

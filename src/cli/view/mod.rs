@@ -8,4 +8,5 @@ pub(crate) mod progress;
 pub(crate) mod sarif;
 pub(crate) mod states;
 pub(crate) mod table;
+mod values;
 pub(crate) mod watch;

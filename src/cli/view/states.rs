@@ -1,8 +1,8 @@
 //! One object in its three states, for people and machines.
 
-use super::human::short;
 use super::json::uncounted;
 use super::table::columns;
+use super::values;
 use crate::cli::get::Shown;
 use crate::cli::output::{Output, Paint};
 use crate::diag::escape;
@@ -76,7 +76,8 @@ fn table(rows: &[StateRow], states: &States, output: Output) -> String {
     let head = ["FIELD"].into_iter().chain(names).chain(["REASON"]).map(str::to_owned);
     let mut lines: Vec<Vec<String>> = vec![head.collect()];
     lines.extend(rows.iter().map(|row| {
-        let values = sides.iter().map(|(_, of)| value(of(row)));
+        let values: Vec<_> = sides.iter().map(|(_, of)| of(row).as_deref()).collect();
+        let values = values::row(&values);
         let words = row.reason.words(states.id.kind);
         let reason = match &row.why {
             Some(why) => format!("{words}: {}", escape(why)),
@@ -100,22 +101,15 @@ fn table(rows: &[StateRow], states: &States, output: Output) -> String {
 fn passed_over(list: &[(Side, Uncounted)], output: Output) -> String {
     let head = ["FIELD", "MANIFEST", "HOST", "", "RULE"].map(str::to_owned).to_vec();
     let rows = list.iter().map(|(side, u)| {
-        vec![
-            escape(&u.path.to_string()),
-            value(&u.manifest),
-            value(&u.host),
-            side_word(*side).replace('_', " "),
-            u.rule.words().to_owned(),
-        ]
+        let mut row = vec![escape(&u.path.to_string())];
+        row.extend(values::row(&[u.manifest.as_deref(), u.host.as_deref()]));
+        row.extend([side_word(*side).replace('_', " "), u.rule.words().to_owned()]);
+        row
     });
     let rows: Vec<Vec<String>> = [head].into_iter().chain(rows).collect();
     columns(&rows, |line, _, cell| {
         output.paint(if line == 0 { Paint::Bold } else { Paint::Dim }, cell)
     })
-}
-
-fn value(value: &Option<String>) -> String {
-    value.as_deref().map_or("—".to_owned(), short)
 }
 
 fn side_word(side: Side) -> &'static str {

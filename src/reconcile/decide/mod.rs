@@ -11,6 +11,7 @@ mod moves;
 mod remove;
 mod running;
 mod update;
+mod why;
 
 pub(crate) use create::create;
 pub(crate) use decision::{Context, Decision, DraftStep, Link};

@@ -10,6 +10,7 @@ use super::instance::RESUMABLE;
 use super::layers::Layers;
 use super::moves::{LiveMoves, piece};
 use super::running::{Known, Running, can_set_lifecycle, lands_on_reboot};
+use super::why::{NOT_STARTED, Words, unstarted};
 use crate::model::{
     DesiredResource, Effect, Kind, LifecycleAction, LifecycleEvent, ObservedResource, Op, Power,
     State, Target, Uuid,
@@ -24,7 +25,7 @@ use crate::reconcile::normalize::only_at_boot;
 use crate::reconcile::others::{Left, overlay_beside_others};
 use crate::reconcile::overlay::{Change, Origin, Overlay, Side};
 use crate::reconcile::ownership::{Mark, WantedMark, read_mark, without_mark};
-use crate::reconcile::secret::{REDACTED, is_secret};
+use crate::reconcile::secret::{REDACTED, is_secret, redacted};
 use crate::reconcile::uncounted::{Uncounted, uncounted};
 use crate::xml::{Element, Path, write};
 use std::collections::BTreeSet;
@@ -83,6 +84,11 @@ pub(crate) fn update(
         held: layers.fields(desired),
         notes: Vec::new(),
         resumes: false,
+        unstarted: unstarted(desired, host, is_defined),
+        same_text: last
+            .filter(|_| host.is_persistent && mark.as_ref().is_some_and(|m| m.set == context.set))
+            .filter(|_| !is_defined)
+            .map(|last| *last == redacted(&desired.definition)),
     };
     for change in &next_boot.changes {
         let why = running.why(change);
@@ -129,6 +135,11 @@ pub(super) struct Draft<'a> {
     pub(super) held: Vec<FieldChange>,
     pub(super) notes: Vec<String>,
     pub(super) resumes: bool,
+    /// Why it is off although it was defined to run, if nobody else turned it off.
+    pub(super) unstarted: Option<&'static str>,
+    /// Whether the manifest's definition is what it was when it was applied last, by its text; `None`
+    /// where the manifest as a whole is, or was another set's.
+    pub(super) same_text: Option<bool>,
 }
 
 impl Draft<'_> {
@@ -166,7 +177,10 @@ impl Draft<'_> {
         {
             let word = |on: bool| if on { "yes" } else { "no" };
             let before = Some(word(self.host.autostart).to_owned());
-            let from = who_moved(mark.is_some_and(|m| m.autostart == Some(on)));
+            let from = who_moved(
+                mark.is_some_and(|m| m.autostart == Some(on))
+                    && self.unstarted != Some(NOT_STARTED),
+            );
             self.fields.push(self.meta("autostart", before, word(on), Effect::None, from));
             self.steps.push(call(Op::SetAutostart { on }, Effect::None));
         }
@@ -309,7 +323,8 @@ impl Draft<'_> {
             (true, false) => "inactive".to_owned(),
             (false, _) => self.host.state.to_string(),
         };
-        let from = who_moved(mark.is_some_and(|m| m.power == Some(settings.power)));
+        let applied = mark.is_some_and(|m| m.power == Some(settings.power));
+        let from = who_moved(applied && self.unstarted.is_none());
         self.fields.push(self.meta("power", Some(before), settings.power.word(), effect, from));
         self.steps.extend(steps);
         self.desired.settings.power == Power::Stopped
@@ -398,10 +413,15 @@ impl Draft<'_> {
         let afterwards = self.live.afterwards(self.context, self.host, &steps, notes);
         // most objects stay as they are, and nobody asks to see them
         let changes = !self.steps.is_empty();
+        let words = Words {
+            unstarted: self.unstarted,
+            same_text: self.same_text,
+            waits: !self.pending.is_empty(),
+        };
         let outage = self.host.outage().filter(|_| !self.ends_instance());
         let reason = match outage {
             Some(outage) if action == Action::NoOp => outage.to_string(),
-            _ => reason(action, &self.fields, &self.pending) + &self.cut_off(),
+            _ => words.reason(action, &self.fields).to_owned() + &self.cut_off(),
         };
         let mut notes = self.notes;
         notes.extend(outage.map(|outage| format!("{outage}: {}", outage.hint())));
@@ -431,19 +451,6 @@ impl Draft<'_> {
 /// Who moved, if what is asked for was asked for before.
 pub(super) fn who_moved(applied: bool) -> Origin {
     if applied { Origin::Drift } else { Origin::Manifest }
-}
-
-fn reason(action: Action, fields: &[FieldChange], pending: &[FieldChange]) -> String {
-    let drift = fields.iter().filter(|f| f.origin == Origin::Drift).count();
-    let text = match action {
-        Action::NoOp if pending.is_empty() => "in sync",
-        Action::NoOp => "defined as the manifest says",
-        Action::Adopt => "nobody owns it yet",
-        _ if drift == 0 => "the manifest changed",
-        _ if drift == fields.len() => "the host was changed",
-        _ => "the manifest and the host were changed",
-    };
-    text.to_owned()
 }
 
 /// What is asked for of one resource.
