@@ -136,10 +136,10 @@ pub(super) struct Draft<'a> {
     pub(super) notes: Vec<String>,
     pub(super) resumes: bool,
     /// Why it is off although it was defined to run, if nobody else turned it off.
-    unstarted: Option<&'static str>,
+    pub(super) unstarted: Option<&'static str>,
     /// Whether the manifest's definition is what it was when it was applied last, by its text; `None`
     /// where the manifest as a whole is, or was another set's.
-    same_text: Option<bool>,
+    pub(super) same_text: Option<bool>,
 }
 
 impl Draft<'_> {

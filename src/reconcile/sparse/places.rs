@@ -63,7 +63,9 @@ pub(super) fn drop_addresses(document: &mut Element, written: Option<&Element>) 
         .map(|device| {
             let named = path_of(device).and_then(|path| path.find(written?));
             let chosen = named.is_some_and(|device| device.child("address").is_some());
-            !chosen && !is_full && device.child("address").is_some_and(|a| is_usual(device, a, &around))
+            !chosen
+                && !is_full
+                && device.child("address").is_some_and(|a| is_usual(device, a, &around))
         })
         .collect();
     for (device, gone) in devices.elements_mut().zip(gone) {
