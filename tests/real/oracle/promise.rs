@@ -94,36 +94,21 @@ pub(crate) fn broken(plan: &Plan, id: &ResourceId, sides: &Sides<'_>) -> Option<
     for manifest in [sides.before, sides.after] {
         collect(manifest, "", &mut written);
     }
-    let rest = |definition, at| {
-        let mut covered = governed.clone();
-        covered.extend(fields.iter().flat_map(|field| covered_by(field, at, sides)));
-        rest(id.kind, definition, &covered, &written, sides.after)
-    };
-    let (was, is) = (rest(sides.first, Time::Before), rest(sides.mine, Time::After));
-    let difference = difference(&is, &was, "")?;
+    let mut covered = governed;
+    covered.extend(fields.iter().flat_map(|field| covered_by(field)));
+    let rest = |definition| rest(id.kind, definition, &covered, &written, sides.after);
+    let difference = difference(&rest(sides.mine), &rest(sides.first), "")?;
     Some(Difference {
         expected: format!("{}, and not in the plan", difference.expected),
         ..difference
     })
 }
 
-/// Which of two definitions.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Time {
-    Before,
-    After,
-}
-
-/// Where a planned field stands in one of the definitions. An entry that comes is not in the one, and
-/// one that goes is not in the other, whatever may have its key there.
-fn covered_by(field: &FieldChange, time: Time, sides: &Sides<'_>) -> Vec<Path> {
+/// Where a planned field stands, before and afterwards.
+fn covered_by(field: &FieldChange) -> Vec<Path> {
     let path = field.path.clone();
-    // libvirt may add an entry by itself that the manifest has let go
-    let stays = || at(sides.first, &path) == at(sides.mine, &path);
     let key = path.steps.last().and_then(|step| step.key.clone());
     match (&path.attribute, key) {
-        (None, Some(_)) if time == Time::Before && field.before.is_none() => Vec::new(),
-        (None, Some(_)) if time == Time::After && field.after.is_none() && !stays() => Vec::new(),
         (Some(name), Some((key, _))) if key == format!("@{name}") => {
             // the entry is found by its new key afterwards
             let mut renamed = path.clone();
