@@ -94,34 +94,21 @@ pub(crate) fn broken(plan: &Plan, id: &ResourceId, sides: &Sides<'_>) -> Option<
     for manifest in [sides.before, sides.after] {
         collect(manifest, "", &mut written);
     }
-    let rest = |definition, at| {
-        let mut covered = governed.clone();
-        covered.extend(fields.iter().flat_map(|field| covered_by(field, at)));
-        rest(id.kind, definition, &covered, &written, sides.after)
-    };
-    let (was, is) = (rest(sides.first, Time::Before), rest(sides.mine, Time::After));
-    let difference = difference(&is, &was, "")?;
+    let mut covered = governed;
+    covered.extend(fields.iter().flat_map(|field| covered_by(field)));
+    let rest = |definition| rest(id.kind, definition, &covered, &written, sides.after);
+    let difference = difference(&rest(sides.mine), &rest(sides.first), "")?;
     Some(Difference {
         expected: format!("{}, and not in the plan", difference.expected),
         ..difference
     })
 }
 
-/// Which of two definitions.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Time {
-    Before,
-    After,
-}
-
-/// Where a planned field stands in one of the definitions. An entry that comes is not in the one, and
-/// one that goes is not in the other, whatever may have its key there.
-fn covered_by(field: &FieldChange, at: Time) -> Vec<Path> {
+/// Where a planned field stands, before and afterwards.
+fn covered_by(field: &FieldChange) -> Vec<Path> {
     let path = field.path.clone();
     let key = path.steps.last().and_then(|step| step.key.clone());
     match (&path.attribute, key) {
-        (None, Some(_)) if at == Time::Before && field.before.is_none() => Vec::new(),
-        (None, Some(_)) if at == Time::After && field.after.is_none() => Vec::new(),
         (Some(name), Some((key, _))) if key == format!("@{name}") => {
             // the entry is found by its new key afterwards
             let mut renamed = path.clone();
@@ -145,14 +132,11 @@ fn is_kept(field: &FieldChange, sides: &Sides<'_>) -> bool {
         // an ordinal is the place in the definition before, and others may move
         loose(&field.path).all(|path| at(one, &path) == at(other, &path))
     };
-    let all = |root| {
-        let anywhere = loose(&field.path).next();
-        let mut found: Vec<String> =
-            anywhere.iter().flat_map(|path| at(root, path)).map(|v| format!("{v:?}")).collect();
-        found.sort();
-        found
-    };
-    let is_default = field.after.is_none() && all(sides.mine) == all(sides.plain);
+    // whatever other entries each of them has
+    let anywhere = loose(&field.path).next();
+    let by_itself: Vec<_> = anywhere.iter().flat_map(|path| at(sides.plain, path)).collect();
+    let is_default = field.after.is_none()
+        && at(sides.mine, &field.path).iter().all(|value| by_itself.contains(value));
     !moves && !is_default && same(sides.first, sides.mine)
 }
 
