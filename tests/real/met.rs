@@ -290,7 +290,10 @@ fn renamed_aside_by_hand(host: &Host) {
 fn a_network_after_its_last_guest(host: &Host) {
     host.write("virt.toml", "set = \"met\"\n");
     let network = |name: &str, n: u8| {
-        format!("<network><name>{name}</name><ip address='10.158.{n}.1' prefix='24'/></network>")
+        format!(
+            "<network><name>{name}</name><bridge name='virt-m{name}'/>
+               <ip address='10.158.{n}.1' prefix='24'/></network>"
+        )
     };
     let card = |network: &str| {
         format!(
