@@ -1,4 +1,5 @@
 //! The arguments as they were typed.
+// long: every option of the command line stands here
 
 use super::fleet::Manner;
 use crate::manifest::parse_duration;

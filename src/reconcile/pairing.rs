@@ -374,6 +374,17 @@ impl List<'_> {
     }
 }
 
+/// Whether a list has controllers of the PCI bus, whose numbers devices are known by.
+pub(super) fn is_on_pci(list: &[&Element]) -> bool {
+    list.iter().any(|e| e.is("controller") && e.attr("type") == Some("pci"))
+}
+
+/// Whether an entry of a list of ports becomes one of another type: each type is numbered by itself.
+pub(super) fn take_other_ports(want: &[&Element], live: &[&Element]) -> bool {
+    let of = |e: &Element| e.child("target").and_then(|t| t.attr("type")).map(str::to_owned);
+    want.iter().zip(live).any(|(w, l)| of(w).is_some() && of(w) != of(l))
+}
+
 /// Whether nothing is left of what was in an element: some hosts keep the empty one for good.
 pub(super) fn is_emptied(was: &Element, is: &Element) -> bool {
     let is_empty = is.attributes.is_empty() && is.elements().next().is_none() && !is.has_text();

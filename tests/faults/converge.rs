@@ -8,7 +8,7 @@ use virt::drivers::{Driver, TestDriver, TestHost};
 use virt::manifest::Loaded;
 use virt::model::{Effect, Observed};
 use virt::reconcile::{Options, Status};
-use virt::xml::write;
+use virt::xml::{Element, write};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = vec![
@@ -96,10 +96,20 @@ fn every_call(fault: Fault, loaded: &Loaded, options: &Options, start: impl Fn()
     }
 }
 
-/// All that lasts of a host: ids of running instances do not.
+/// All that lasts of a host: ids of running instances do not, nor what a mark remembers of versions
+/// that were applied in between.
 fn inventory(observed: &Observed) -> Vec<String> {
+    let lasting = |definition: &Element| {
+        let mut definition = definition.clone();
+        let metadata = definition.elements_mut().filter(|e| e.is("metadata"));
+        for mark in metadata.flat_map(Element::elements_mut) {
+            mark.remove_attr("boots_as");
+            mark.remove_elements(|e| e.name.local == "previous");
+        }
+        write(&definition)
+    };
     let line = |r: &virt::model::ObservedResource| {
-        let definition = r.persistent.as_ref().map(write).unwrap_or_default();
+        let definition = r.persistent.as_ref().map(lasting).unwrap_or_default();
         format!("{} {} {:?} {}\n{definition}", r.id, r.uuid, r.state, r.autostart)
     };
     observed.resources.values().map(line).collect()

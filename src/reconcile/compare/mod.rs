@@ -11,7 +11,7 @@ mod renewal;
 use super::merge::{Edits, Entry};
 use super::normalize::{self, Renewed, Rule};
 use super::overlay::{Change, Edit, Origin, Side};
-use super::pairing::{List, Pairs, is_emptied, pair};
+use super::pairing::{List, Pairs, is_emptied, is_on_pci, pair, take_other_ports};
 use super::uncounted::Uncounted;
 use super::words::{summary, with_unit};
 use crate::diag::Span;
@@ -73,17 +73,6 @@ fn stays(side: Side, path: &Path, live: &Element, want: &Element, last: Option<&
     let mut walk = Walk::new(Kind::Domain, side, &[], path.clone());
     walk.element(live, want, last);
     walk.changes.is_empty()
-}
-
-/// Whether a list has controllers of the PCI bus, whose numbers devices are known by.
-fn is_on_pci(list: &[&Element]) -> bool {
-    list.iter().any(|e| e.is("controller") && e.attr("type") == Some("pci"))
-}
-
-/// Whether an entry of a list of ports becomes one of another type: each type is numbered by itself.
-fn take_other_ports(want: &[&Element], live: &[&Element]) -> bool {
-    let of = |e: &Element| e.child("target").and_then(|t| t.attr("type")).map(str::to_owned);
-    want.iter().zip(live).any(|(w, l)| of(w).is_some() && of(w) != of(l))
 }
 
 struct Walk<'a> {
