@@ -8,7 +8,9 @@ use super::session::{Host, Session, Target, prepare, still_fits};
 use super::signals::stop_on_signal;
 use super::view::{human, json, progress::Progress};
 use crate::diag::{Error, ErrorCode, ErrorDomain};
-use crate::reconcile::{Event, Plan, Report, Status, SystemClock, apply_until, planfile};
+use crate::reconcile::{
+    Crossroads, Event, Plan, Report, Status, SystemClock, Walker, apply_beside, planfile,
+};
 use std::io::{BufRead as _, Read as _};
 use std::path::Path;
 
@@ -40,7 +42,7 @@ pub(crate) fn run(context: &Context, args: &ApplyArgs) -> Run {
     {
         return Ok(Exit::Refused);
     }
-    let applied = carry_out(context, &session, &args.run);
+    let applied = carry_out(context, &session, &args.run, None);
     Ok(applied.exit(&session, args.options.detailed_exitcode))
 }
 
@@ -75,12 +77,18 @@ impl Applied {
 }
 
 /// Applies the plan of a session that nothing refuses, and looks again.
-pub(crate) fn carry_out(context: &Context, session: &Session, run: &RunOptions) -> Applied {
+/// `beside` is where the plans of other hosts that guests come from or go to are walked.
+pub(crate) fn carry_out(
+    context: &Context,
+    session: &Session,
+    run: &RunOptions,
+    beside: Option<Walker<'_>>,
+) -> Applied {
     if !session.plan.is_empty() && session.host.capabilities.read_only {
         refuse_to_change(context);
         return Applied::ReadOnly;
     }
-    let report = match walk(context, &session.plan, &session.host, run) {
+    let report = match walk(context, &session.plan, &session.host, run, beside) {
         Ok(report) => report,
         Err(e) => {
             context.show_error(&e);
@@ -126,13 +134,24 @@ fn refuse_to_change(context: &Context) -> Exit {
     Exit::Refused
 }
 
-fn walk(context: &Context, plan: &Plan, host: &Host, run: &RunOptions) -> Result<Report, Error> {
+fn walk(
+    context: &Context,
+    plan: &Plan,
+    host: &Host,
+    run: &RunOptions,
+    beside: Option<Walker<'_>>,
+) -> Result<Report, Error> {
     let stop = stop_on_signal()?;
     let mut progress = Progress::new(context, plan.steps.len());
     let mut show = |event: Event<'_>| progress.event(event);
     let parallel = usize::from(run.parallel);
     let driver = host.driver.as_ref();
-    let report = apply_until(plan, driver, &SystemClock, parallel, &stop, &mut show);
+    let alone = Crossroads::default();
+    // those that wait for it wait no longer than the walk takes
+    let beside = beside.unwrap_or_else(|| alone.enter(""));
+    let pace = (parallel, &stop);
+    let report = apply_beside(plan, driver, &SystemClock, pace, &beside, &mut show);
+    drop(beside);
     progress.clear();
     for step in &report.steps {
         if let Status::Failed(e) | Status::Unknown(e) = &step.status {
@@ -213,7 +232,7 @@ fn saved_plan(context: &Context, path: &Path, run: &RunOptions) -> Run {
     if run.confirm && !confirmed_still(context, &plan, &host)? {
         return Ok(Exit::Refused);
     }
-    let report = walk(context, &plan, &host, run)?;
+    let report = walk(context, &plan, &host, run, None)?;
     context.result_or_nobody(&match context.output.format {
         Format::Human => human::report(&plan, &report, None, context.output),
         Format::Json => context.line(json::saved_summary(&plan, &connection, &report)),

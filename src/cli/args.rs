@@ -2,7 +2,7 @@
 
 use super::fleet::Manner;
 use crate::manifest::parse_duration;
-use crate::model::{Effect, HostPattern, ResourceId};
+use crate::model::{Effect, HostPattern, ResourceId, check_host_name};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -134,7 +134,8 @@ pub(crate) struct PlanArgs {
 /// Options of commands that plan.
 #[derive(Debug, Args)]
 pub(crate) struct PlanOptions {
-    /// Delete objects of this set that no manifest names any more
+    /// Delete objects of this set that no manifest names any more, and move guests that are now
+    /// for another host of virt.toml: stopped there, started here
     #[arg(long)]
     pub(crate) prune: bool,
     /// How many may be pruned [default: a fifth of the set, at least one]
@@ -151,6 +152,10 @@ pub(crate) struct PlanOptions {
     pub(crate) only: Vec<ResourceId>,
     #[command(flatten)]
     pub(crate) host: HostOptions,
+    /// Take it that this host has none of the guests that are new elsewhere, though it cannot be
+    /// read or --host leaves it out. What it runs all the same may destroy a disk that both write to
+    #[arg(long, value_name = "HOST", value_parser = host_name)]
+    pub(crate) assume_absent: Vec<String>,
     /// Exit with 2 if the plan has changes, with 3 if something applied waits for a boot
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
@@ -177,6 +182,7 @@ impl PlanOptions {
             || !self.allow.is_empty()
             || !self.only.is_empty()
             || !self.host.host.is_empty()
+            || !self.assume_absent.is_empty()
             || self.detailed_exitcode
     }
 }
@@ -484,6 +490,10 @@ fn interval(text: &str) -> Result<Duration, String> {
 
 fn host(text: &str) -> Result<HostPattern, String> {
     HostPattern::parse(text).map_err(str::to_owned)
+}
+
+fn host_name(text: &str) -> Result<String, String> {
+    check_host_name(text).map(|()| text.to_owned()).map_err(str::to_owned)
 }
 
 fn resource(text: &str) -> Result<ResourceId, String> {

@@ -12,6 +12,7 @@ mod graph;
 mod history;
 mod identity;
 mod live;
+pub mod moves;
 mod normalize;
 mod overlay;
 mod ownership;
@@ -26,10 +27,13 @@ mod uncounted;
 pub mod watch;
 mod words;
 
-pub use apply::{Clock, Event, Report, Status, StepReport, SystemClock, apply, apply_until};
+pub use apply::{
+    Clock, Crossroads, Event, Report, Status, StepReport, SystemClock, Walker, apply, apply_beside,
+    apply_until,
+};
 pub use changes::{
-    Above, Action, FieldChange, Options, Otherwise, Plan, Refusal, ResourceChange, Step,
-    StepAction, Until,
+    Above, Action, FieldChange, Milestone, Move, Options, Otherwise, Plan, Refusal, ResourceChange,
+    Step, StepAction, Until,
 };
 pub use history::{History, Version, VersionChange, history, rollback};
 pub use normalize::Rule;

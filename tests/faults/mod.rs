@@ -6,6 +6,7 @@ mod garbage;
 mod hostile;
 mod injected;
 mod matrix;
+mod moves;
 mod networks;
 mod property;
 mod state_file;
@@ -22,6 +23,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         hostile::trials(),
         injected::trials(),
         matrix::trials(),
+        moves::trials(),
         networks::trials(),
         property::trials(),
         state_file::trials(),

@@ -208,11 +208,30 @@ impl Pool {
     ) -> Trial {
         let pool = Arc::clone(self);
         trial_if(Host::needs(), name, move |()| {
-            let idle = pool.0.lock().unwrap().pop();
-            let mut host = idle.unwrap_or_else(Host::start);
+            let mut host = pool.take();
             body(&host);
             host.clear();
             pool.0.lock().unwrap().push(host);
         })
+    }
+
+    /// The same on two.
+    pub(crate) fn trial_of_two(
+        self: &Arc<Self>,
+        name: &str,
+        body: impl Fn(&Host, &Host) + Send + 'static,
+    ) -> Trial {
+        let pool = Arc::clone(self);
+        trial_if(Host::needs(), name, move |()| {
+            let mut hosts = [pool.take(), pool.take()];
+            body(&hosts[0], &hosts[1]);
+            hosts.iter_mut().for_each(Host::clear);
+            pool.0.lock().unwrap().extend(hosts);
+        })
+    }
+
+    fn take(&self) -> Host {
+        let idle = self.0.lock().unwrap().pop();
+        idle.unwrap_or_else(Host::start)
     }
 }

@@ -15,6 +15,7 @@ mod kills;
 mod libvirtd;
 mod live;
 mod lost;
+mod moves;
 mod restart;
 mod samples;
 mod sasl;
@@ -52,6 +53,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         killed::trials(&pool),
         kills::trials(&pool),
         lost::trials(&pool),
+        moves::trials(&pool),
         states::trials(&pool),
         watching::trials(&pool),
     ];

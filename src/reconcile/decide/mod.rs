@@ -4,11 +4,13 @@
 mod create;
 mod decision;
 mod gate;
+mod relocate;
 mod remove;
 mod running;
 mod update;
 
 pub(crate) use create::create;
 pub(crate) use decision::{Context, Decision, DraftStep};
+pub(crate) use relocate::{arrive, definition_elsewhere, leave, left_behind};
 pub(crate) use remove::{delete, replace};
 pub(crate) use update::{update, uuid_conflict};

@@ -397,7 +397,7 @@ pub(super) fn compare(
 }
 
 /// The manifest laid over what the next boot uses; a transient resource has only what is running.
-fn next_boot(
+pub(super) fn next_boot(
     context: Context<'_>,
     desired: &DesiredResource,
     host: &ObservedResource,
@@ -419,7 +419,7 @@ fn next_boot(
     o
 }
 
-fn field(change: &Change, effect: Effect, origin: Origin) -> FieldChange {
+pub(super) fn field(change: &Change, effect: Effect, origin: Origin) -> FieldChange {
     let show = |value: &Option<String>| {
         value
             .as_ref()

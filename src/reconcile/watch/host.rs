@@ -4,14 +4,16 @@ use super::agenda::{Agenda, Cause, Reason, Work};
 use super::board::Board;
 use super::connection::Connection;
 use super::inbox::{Inbox, Mail};
+use super::neighbours::{Neighbours, Seen};
 use super::news::{Ended, News, Outcome, Surroundings, outcome};
 use super::planner::{Planned, Planner, Pruned};
 use super::pulse::Pulse;
 use super::record::Record;
 use crate::diag::{Error, ErrorCode, Result};
 use crate::drivers::Stop;
-use crate::model::{Desired, Detail, Kind, Observed, ResourceId, Scope};
+use crate::model::{Desired, Detail, Kind, Observed, ObservedResource, ResourceId, Scope};
 use crate::reconcile::apply::apply_until;
+use crate::reconcile::moves::Pools;
 use crate::reconcile::plan::mark_on;
 use crate::reconcile::{Action, Clock, Event, Options, Plan, Report, Status, SystemClock};
 use jiff::Timestamp;
@@ -36,7 +38,7 @@ pub struct Settings {
 }
 
 /// Time that shows the loop to be alive while it waits for a guest.
-struct Beating<'a>(&'a Pulse);
+pub(super) struct Beating<'a>(pub(super) &'a Pulse);
 
 impl Clock for Beating<'_> {
     fn now(&self) -> Instant {
@@ -51,19 +53,23 @@ impl Clock for Beating<'_> {
 
 /// One host, kept as its manifests say.
 pub struct HostLoop {
-    settings: Settings,
-    surroundings: Arc<dyn Surroundings>,
+    pub(super) settings: Settings,
+    pub(super) surroundings: Arc<dyn Surroundings>,
+    /// The other hosts of the fleet.
+    pub(super) neighbours: Neighbours,
     inbox: Inbox,
-    pulse: Pulse,
-    stop: Stop,
+    pub(super) pulse: Pulse,
+    pub(super) stop: Stop,
     record: Record,
-    desired: Arc<Desired>,
-    agenda: Agenda,
-    host: Option<Connection>,
+    pub(super) desired: Arc<Desired>,
+    pub(super) agenda: Agenda,
+    pub(super) host: Option<Connection>,
     /// Whether the host was lost since it was connected to: it may come back as another version.
     was_lost: bool,
     /// What the host had when it was looked at last, part by part.
-    observed: Option<Observed>,
+    pub(super) observed: Option<Observed>,
+    /// The host's pools on network storage, as far as disks are on them.
+    pub(super) pools: Pools,
     /// Whether every object is planned for the next time, and not only what has changed.
     plan_all: bool,
     pruned: Pruned,
@@ -94,6 +100,7 @@ impl HostLoop {
             agenda: Agenda::new(settings.interval, Instant::now()),
             settings,
             surroundings,
+            neighbours: Neighbours::default(),
             inbox: Inbox::default(),
             pulse: Pulse::default(),
             stop,
@@ -102,10 +109,19 @@ impl HostLoop {
             host: None,
             was_lost: false,
             observed: None,
+            pools: Pools::new(),
             plan_all: true,
             pruned: Pruned::default(),
             ended: Ended::default(),
         }
+    }
+
+    /// The same beside the loops of the other hosts of a fleet.
+    #[must_use]
+    pub fn beside(mut self, neighbours: Neighbours) -> Self {
+        neighbours.join(&self.settings.name, &self.inbox);
+        self.neighbours = neighbours;
+        self
     }
 
     /// The way to it.
@@ -227,17 +243,26 @@ impl HostLoop {
             return;
         };
         self.told(&planned);
-        if planned.plan.is_empty() {
-            return;
+        if !planned.plan.is_empty() {
+            self.change_for(&planned.plan, &mut reasons, &left_alone);
         }
+        self.move_in(&planned.arriving, &reasons);
+    }
+
+    fn change_for(
+        &mut self,
+        plan: &Plan,
+        reasons: &mut BTreeMap<ResourceId, Reason>,
+        left_alone: &BTreeSet<ResourceId>,
+    ) {
         // why an object that nobody asked about is planned for: what asked needs it
         let first = reasons.values().min_by_key(|reason| reason.since).cloned();
         let now = Reason { cause: Cause::Interval, since: Instant::now() };
         let first = first.unwrap_or(now);
-        for step in &planned.plan.steps {
+        for step in &plan.steps {
             reasons.entry(step.target.id.clone()).or_insert_with(|| first.clone());
         }
-        self.change(&planned.plan, &reasons, &left_alone);
+        self.change(plan, reasons, left_alone);
     }
 
     /// Looks at the host as far as there is reason to. Gives the objects that are not as they were
@@ -260,6 +285,7 @@ impl HostLoop {
         });
         match looked {
             Ok(()) => {
+                self.publish();
                 self.agenda.host_answered();
                 self.record.answered(all.is_some());
                 Some(reasons)
@@ -267,6 +293,7 @@ impl HostLoop {
             Err(error) => {
                 self.ended.failed = true;
                 self.was_lost = true;
+                self.neighbours.lost(&self.settings.name);
                 self.record.lost(&error);
                 for (id, reason) in reasons {
                     self.agenda.look_at(id, reason.cause, reason.since);
@@ -293,7 +320,7 @@ impl HostLoop {
     }
 
     /// Reads all of the host; gives the objects that are not as they were.
-    fn observe_all(&mut self) -> Result<Vec<ResourceId>> {
+    pub(super) fn observe_all(&mut self) -> Result<Vec<ResourceId>> {
         let Some(host) = &self.host else { return Ok(Vec::new()) };
         self.pulse.busy();
         let now = host.driver().observe(&Scope::all())?;
@@ -309,7 +336,7 @@ impl HostLoop {
     }
 
     /// Reads some objects.
-    fn observe(&mut self, ids: BTreeSet<ResourceId>) -> Result<()> {
+    pub(super) fn observe(&mut self, ids: BTreeSet<ResourceId>) -> Result<()> {
         let Some(host) = self.host.as_ref().filter(|_| !ids.is_empty()) else { return Ok(()) };
         self.pulse.busy();
         self.inbox.forget(&ids);
@@ -326,13 +353,26 @@ impl HostLoop {
     }
 
     /// Plans for some objects, or for all; `None` before the host was looked at.
-    fn plan(
-        &self,
+    pub(super) fn plan(
+        &mut self,
         only: Option<BTreeSet<ResourceId>>,
         left_alone: &BTreeSet<ResourceId>,
     ) -> Option<Planned> {
         let (host, observed) = (self.host.as_ref()?, self.observed.as_ref()?);
-        let options = Options { now: Some(Timestamp::now()), ..self.settings.options.clone() };
+        let mut options = Options { now: Some(Timestamp::now()), ..self.settings.options.clone() };
+        let interest = self.interest(only.as_ref(), observed);
+        let seen = match interest.is_empty() {
+            true => Seen::default(),
+            false => {
+                let (name, set) = (&self.settings.name, &self.desired.set);
+                self.neighbours.look(name, set, &options, interest)
+            }
+        };
+        let Seen { crossing, arriving, leaving, later } = seen;
+        options.crossing = crossing;
+        self.ended.waits |= !later.is_empty();
+        let mut left_alone = left_alone.clone();
+        left_alone.extend(leaving.into_iter().chain(later).chain(arriving.keys().cloned()));
         let planner = Planner {
             desired: &self.desired,
             observed,
@@ -340,7 +380,34 @@ impl HostLoop {
             options: &options,
             pruned: &self.pruned,
         };
-        planner.plan(only, left_alone)
+        let planned = planner.plan(only, &left_alone)?;
+        Some(Planned { arriving, ..planned })
+    }
+
+    /// The guests among those that are planned for that other hosts may have to do with: they are to be
+    /// made or started here, or are not wanted here any more.
+    fn interest(
+        &self,
+        only: Option<&BTreeSet<ResourceId>>,
+        observed: &Observed,
+    ) -> BTreeSet<ResourceId> {
+        if !self.neighbours.are_there(&self.settings.name) {
+            return BTreeSet::new();
+        }
+        let desired = &self.desired;
+        let is_off =
+            |id: &ResourceId| observed.resources.get(id).is_none_or(|r| !r.state.is_active());
+        let wanted = desired.resources.keys().filter(|id| is_off(id));
+        let known = |id: &ResourceId| {
+            desired.resources.contains_key(id) || desired.held_back.contains_key(id)
+        };
+        let ours = |r: &&ObservedResource| mark_on(r).is_some_and(|mark| mark.set == desired.set);
+        let there = observed.resources.values().filter(|r| !known(&r.id)).filter(ours);
+        wanted
+            .chain(there.map(|r| &r.id))
+            .filter(|id| id.kind == Kind::Domain && only.is_none_or(|only| only.contains(*id)))
+            .cloned()
+            .collect()
     }
 
     /// Carries out what is planned: under the lock, and for what the host has then.
@@ -400,7 +467,7 @@ impl HostLoop {
     }
 
     /// Another run has the host, or there is no lock to be had, which time alone does not mend.
-    fn no_lock(&mut self, error: &Error, ids: BTreeSet<ResourceId>) {
+    pub(super) fn no_lock(&mut self, error: &Error, ids: BTreeSet<ResourceId>) {
         let now = Instant::now();
         let is_busy = error.code == ErrorCode::RESOURCE_BUSY;
         self.ended.refused |= is_busy;
@@ -414,7 +481,7 @@ impl HostLoop {
         }
     }
 
-    fn lost(&mut self, error: &Error, ids: BTreeSet<ResourceId>) {
+    pub(super) fn lost(&mut self, error: &Error, ids: BTreeSet<ResourceId>) {
         let now = Instant::now();
         self.ended.failed = true;
         self.was_lost = true;
@@ -426,7 +493,7 @@ impl HostLoop {
     }
 
     /// Says what became of each change, and settles when it is tried again.
-    fn conclude(
+    pub(super) fn conclude(
         &mut self,
         planned: &Planned,
         report: &Report,
@@ -477,8 +544,8 @@ impl HostLoop {
     }
 
     /// Keeps what a plan says of how objects are.
-    fn told(&mut self, planned: &Planned) {
-        let Planned { plan, gated, not_pruned } = planned;
+    pub(super) fn told(&mut self, planned: &Planned) {
+        let Planned { plan, gated, not_pruned, arriving: _ } = planned;
         self.ended.failed |= !plan.held_back.is_empty() || plan.diagnostics.has_errors();
         self.ended.refused |= !gated.is_empty() || not_pruned.is_some();
         let observed = self.observed.as_ref();
