@@ -134,8 +134,7 @@ pub(crate) struct PlanArgs {
 /// Options of commands that plan.
 #[derive(Debug, Args)]
 pub(crate) struct PlanOptions {
-    /// Delete objects of this set that no manifest names any more, and move guests that are now
-    /// for another host of virt.toml: stopped there, started here
+    /// Delete objects of this set that no manifest names any more, and move guests to other hosts
     #[arg(long)]
     pub(crate) prune: bool,
     /// How many may be pruned [default: a fifth of the set, at least one]
@@ -152,8 +151,8 @@ pub(crate) struct PlanOptions {
     pub(crate) only: Vec<ResourceId>,
     #[command(flatten)]
     pub(crate) host: HostOptions,
-    /// Take it that this host has none of the guests that are new elsewhere, though it cannot be
-    /// read or --host leaves it out. What it runs all the same may destroy a disk that both write to
+    /// Take it that this host, which cannot be read or is left out by --host, has no guest that is new
+    /// elsewhere. One that it runs all the same may destroy a disk that both write to
     #[arg(long, value_name = "HOST", value_parser = host_name)]
     pub(crate) assume_absent: Vec<String>,
     /// Exit with 2 if the plan has changes, with 3 if something applied waits for a boot
@@ -493,7 +492,7 @@ fn host(text: &str) -> Result<HostPattern, String> {
 }
 
 fn host_name(text: &str) -> Result<String, String> {
-    check_host_name(text).map(|()| text.to_owned()).map_err(str::to_owned)
+    Ok(check_host_name(text).map(|()| text.to_owned())?)
 }
 
 fn resource(text: &str) -> Result<ResourceId, String> {

@@ -193,7 +193,9 @@ impl Fleet {
             return self.plan(context, manner, None, plan::text);
         }
         let mut tally = Tally::new(context, self.hosts.len());
-        let problems = self.apply_in_rounds(context, manner, run, &mut tally)?;
+        let Some(problems) = self.apply_in_rounds(context, manner, run, &mut tally)? else {
+            return self.end(&tally);
+        };
         self.clear(context);
         context.show(&problems, &self.loaded.sources);
         tally.problems(&problems);

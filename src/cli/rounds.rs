@@ -20,7 +20,7 @@ use crate::diag::{Diagnostics, Error, Result};
 use crate::model::{Kind, Op, ResourceId};
 use crate::reconcile::moves::HostFacts;
 use crate::reconcile::{Action, Crossroads, StepAction};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 /// Tells what comes in any order in the order of the hosts.
@@ -103,14 +103,15 @@ impl Fleet {
         rest.settled.diagnostics
     }
 
-    /// Applies to all hosts and tells of each; gives the problems between hosts.
+    /// Applies to all hosts and tells of each; gives the problems between hosts, or nothing if somebody
+    /// was asked and said no.
     pub(super) fn apply_in_rounds(
         &self,
         context: &Context,
         manner: Manner,
         run: &RunOptions,
         tally: &mut Tally<'_>,
-    ) -> Result<Diagnostics, Failure> {
+    ) -> Result<Option<Diagnostics>, Failure> {
         let keep = context.output.format == Format::Human;
         let mut turns = Turns::new(|at, told| {
             // with no reader left it goes on all the same
@@ -152,7 +153,7 @@ impl Fleet {
                 told.into_iter().fold(true, |_, (at, told)| turns.put(at, told))
             },
         );
-        Ok(rest.settled.diagnostics)
+        Ok(Some(rest.settled.diagnostics))
     }
 
     /// Shows all plans, asks once, and applies them.
@@ -164,7 +165,7 @@ impl Fleet {
         tally: &mut Tally<'_>,
         rest: Rest,
         lanes: &[Lane],
-    ) -> Result<Diagnostics, Failure> {
+    ) -> Result<Option<Diagnostics>, Failure> {
         let keep = context.output.format == Format::Human;
         let crowded = |unit: usize| {
             lanes.iter().any(|l| l.is_crowded() && l.members.binary_search(&unit).is_ok())
@@ -221,7 +222,7 @@ impl Fleet {
         self.clear(context);
         if any && !confirmed(context)? {
             tally.exit = tally.exit.worse(Exit::Refused);
-            return Ok(rest.settled.diagnostics);
+            return Ok(None);
         }
         let work = |unit: usize| {
             let place = waiting.get(unit).map(|m| m.lock().unwrap_or_else(PoisonError::into_inner));
@@ -254,7 +255,7 @@ impl Fleet {
         for (at, of_one) in told {
             let _ = self.tell(context, tally, at, of_one, false);
         }
-        Ok(rest.settled.diagnostics)
+        Ok(Some(rest.settled.diagnostics))
     }
 
     /// Reads each host and plans for it by itself. `work` hears whether others may have to do with it; if
@@ -268,9 +269,23 @@ impl Fleet {
     ) -> Rest {
         let mut facts: Vec<Option<HostFacts>> = self.loaded.fleet.iter().map(|_| None).collect();
         let mut open: BTreeMap<usize, Told> = BTreeMap::new();
+        let lanes = self.lanes();
+        // there are too many of their sort for all to stay open at once
+        let crowded: BTreeSet<usize> = lanes
+            .iter()
+            .filter(|lane| lane.is_crowded())
+            .flat_map(|lane| lane.members.iter().copied())
+            .collect();
         pool::each(
-            &self.lanes(),
-            |at| self.first(context, at, keep, &work),
+            &lanes,
+            |at| {
+                let mut first = self.first(context, at, keep, &work);
+                if let Some(session) = first.told.session.as_mut().filter(|_| crowded.contains(&at))
+                {
+                    session.pause();
+                }
+                first
+            },
             |n| self.progress(context, n),
             |at, first| {
                 let First { told, facts: of_host, is_open } = first;
@@ -287,7 +302,7 @@ impl Fleet {
         let settled = self.settle(&facts);
         let units = self.units(&settled, open.keys().copied().collect());
         let kept = open.into_iter().map(|(at, told)| (at, Mutex::new(Some(told)))).collect();
-        Rest { facts, settled, units, kept }
+        Rest { facts, settled, units, kept, crowded }
     }
 
     fn first(
@@ -344,7 +359,12 @@ impl Fleet {
                 };
                 let own = context.for_host(&host.name, keep);
                 own.again(&told.pieces);
-                let session = told.session.ok_or_else(told_to_stop);
+                let session = told.session.ok_or_else(told_to_stop).and_then(|mut session| {
+                    if rest.crowded.contains(at) {
+                        session.resume(&own)?;
+                    }
+                    Ok(session)
+                });
                 vec![Ready { at: *at, own, session }]
             }
             Some(Unit::Anew(members)) => self.look_again(context, rest, members, keep),

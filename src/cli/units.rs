@@ -21,6 +21,8 @@ pub(super) struct Rest {
     pub(super) units: Vec<Unit>,
     /// What the first round has of those that are done as they were planned for.
     pub(super) kept: BTreeMap<usize, Mutex<Option<Told>>>,
+    /// Hosts whose sessions are paused meanwhile.
+    pub(super) crowded: BTreeSet<usize>,
 }
 
 /// Hosts that are done together, by their places among those that are worked on.

@@ -296,8 +296,10 @@ mod tests {
 
     #[test]
     fn says_set_and_connect_and_nothing_else() {
-        let (found, problems) = read("set = 'demo'\nconnect = \"qemu:///system\"\n");
+        let text = "set = 'demo'\nconnect = \"qemu:///system\"\nshared = ['/mnt/a', '/srv']\n";
+        let (found, problems) = read(text);
         assert_eq!(problems, []);
+        assert_eq!(found.shared, [PathBuf::from("/mnt/a"), PathBuf::from("/srv")]);
         assert_eq!(found.set.map(|s| s.0).as_deref(), Some("demo"));
         assert_eq!(found.connect.map(|s| s.0).as_deref(), Some("qemu:///system"));
         for (text, problem) in [
@@ -305,6 +307,10 @@ mod tests {
             ("set = 7", (at("1:7"), "bad-setting")),
             ("\nset = 'a/b'", (at("2:8"), "bad-name")),
             ("set = 'demo", (at("1:12"), "toml")),
+            ("shared = '/mnt'", (at("1:11"), "bad-setting")),
+            ("shared = ['/mnt', 'x']", (at("1:20"), "bad-setting")),
+            ("shared = ['/mnt/../x']", (at("1:12"), "bad-setting")),
+            ("shared = ['/']", (at("1:12"), "bad-setting")),
         ] {
             let (_, problems) = read(text);
             assert_eq!(problems.first(), Some(&problem), "{text}");

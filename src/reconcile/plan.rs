@@ -250,7 +250,10 @@ impl<'a> Planner<'a> {
         let ours = self.observed.resources.values().filter(mine).count() + lately;
         let going = orphans + lately;
         let most = self.options.max_prune.unwrap_or((ours / 5).max(1));
-        let refusal = if self.desired.resources.is_empty() {
+        // where guests go to other hosts, it is not that no manifests were read
+        let is_source_empty =
+            self.desired.resources.is_empty() && self.options.crossing.leaving.is_empty();
+        let refusal = if is_source_empty {
             Some((
                 format!("no manifest was found, and that never means to delete {orphans} objects"),
                 "virt delete removes objects by name".to_owned(),

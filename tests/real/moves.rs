@@ -1,11 +1,12 @@
 //! Guests that move between two hosts: killed between any two calls, refused, watched.
 
 use super::host::{Host, Pool};
-use crate::support::{Point, Strike, run, virt};
+use crate::support::{Point, Strike, Watching, run, virt};
 use libtest_mimic::Trial;
 use std::fs;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 pub(crate) fn trials(pool: &Arc<Pool>) -> Vec<Trial> {
     vec![
@@ -16,6 +17,8 @@ pub(crate) fn trials(pool: &Arc<Pool>) -> Vec<Trial> {
         pool.trial_of_two("real/moves/a_host_that_is_cut_off_leaves_the_old_one", cut_off),
         pool.trial_of_two("real/moves/refused_before_the_first_call", refused),
         pool.trial_of_two("real/moves/a_host_that_is_not_read", not_read),
+        pool.trial_of_two("real/moves/watched", watched),
+        pool.trial_of_two("real/moves/watched_once", watched_once),
     ]
 }
 
@@ -269,4 +272,65 @@ fn not_read(a: &Host, b: &Host) {
     two.apply(&[], 1);
     assert_eq!(two.running("i").0, ["a"]);
     b.proxy.come_back();
+}
+
+/// A watch moves a guest to and fro as the manifests change, and goes on where one was killed.
+fn watched(a: &Host, b: &Host) {
+    let two = Two::new(a, b);
+    two.guest("g", "a", "", &two.image("g"));
+    let place = two.path("fleet");
+    let options = [&[place.as_str(), "--interval", "1h"], PRUNE.as_slice()].concat();
+    let mut watching = Watching::start(&options);
+    let runs_on = |host: &'static str| {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while two.running("g") != (vec![host], vec![host]) {
+            let (running, _) = two.running("g");
+            assert!(running.len() < 2, "both run it");
+            assert!(Instant::now() < deadline, "not on {host}: {:?}", two.running("g"));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    runs_on("a");
+    let identity = two.identity(0);
+    two.guest("g", "b", "", &two.image("g"));
+    runs_on("b");
+    assert_eq!(two.identity(1), identity);
+    let told = watching.event("reconciled", |told| told["action"] == "move-in");
+    assert_eq!((told["host"].as_str(), told["outcome"].as_str()), (Some("b"), Some("done")));
+    two.guest("g", "a", "", &two.image("g"));
+    runs_on("a");
+    watching.end();
+    // one that was killed in between
+    b.proxy.arm(0, Point::After, Strike::Kill);
+    two.guest("g", "b", "", &two.image("g"));
+    let ran = run(&mut two.virt(&[&["apply", "."], PRUNE.as_slice()].concat()));
+    assert_eq!(ran.code(), -1, "not killed: {ran}");
+    assert_eq!(two.running("g"), (vec!["a"], vec!["a", "b"]));
+    let watching = Watching::start(&options);
+    runs_on("b");
+    assert_eq!(two.identity(1), identity);
+    watching.end();
+}
+
+/// A watch that looks once has looked at all hosts before it makes a guest on one.
+fn watched_once(a: &Host, b: &Host) {
+    let two = Two::new(a, b);
+    let once = |code| {
+        let watch = [&["watch", ".", "--once"], PRUNE.as_slice()].concat();
+        let ran = run(&mut two.virt(&watch)).expect(code);
+        format!("{ran}")
+    };
+    two.guest("g", "a", "", &two.image("g"));
+    once(0);
+    assert_eq!(two.running("g"), (vec!["a"], vec!["a"]));
+    two.guest("g", "b", "", &two.image("g"));
+    once(0);
+    assert_eq!(two.running("g"), (vec!["b"], vec!["b"]));
+    two.changes();
+    once(0);
+    assert_eq!(two.changes(), 0);
+    two.guest("g", "a", "", &two.path("own.img"));
+    let said = once(1);
+    assert!(said.contains("it is still on b: nothing shows that a reaches its disk"), "{said}");
+    assert_eq!(two.changes(), 0);
 }

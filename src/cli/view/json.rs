@@ -288,6 +288,10 @@ fn counts(plan: &Plan) -> Value {
     let mut map = Map::new();
     for action in Action::ALL {
         let n = plan.changes.iter().filter(|c| c.action == action).count();
+        // one host by itself never has any
+        if n == 0 && matches!(action, Action::MoveIn | Action::MoveOut) {
+            continue;
+        }
         map.insert(action.word().to_owned(), json!(n));
     }
     map.insert("steps".to_owned(), json!(plan.steps.len()));

@@ -5,17 +5,17 @@ use super::board::Board;
 use super::connection::Connection;
 use super::inbox::{Inbox, Mail};
 use super::neighbours::{Neighbours, Seen};
-use super::news::{Ended, News, Outcome, Surroundings, outcome};
+use super::news::{Ended, Surroundings};
 use super::planner::{Planned, Planner, Pruned};
 use super::pulse::Pulse;
 use super::record::Record;
 use crate::diag::{Error, ErrorCode, Result};
 use crate::drivers::Stop;
-use crate::model::{Desired, Detail, Kind, Observed, ObservedResource, ResourceId, Scope};
+use crate::model::{Desired, Detail, Kind, Observed, ResourceId, Scope};
 use crate::reconcile::apply::apply_until;
 use crate::reconcile::moves::Pools;
 use crate::reconcile::plan::mark_on;
-use crate::reconcile::{Action, Clock, Event, Options, Plan, Report, Status, SystemClock};
+use crate::reconcile::{Clock, Event, Options, Plan, SystemClock};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -60,7 +60,7 @@ pub struct HostLoop {
     inbox: Inbox,
     pub(super) pulse: Pulse,
     pub(super) stop: Stop,
-    record: Record,
+    pub(super) record: Record,
     pub(super) desired: Arc<Desired>,
     pub(super) agenda: Agenda,
     pub(super) host: Option<Connection>,
@@ -72,8 +72,8 @@ pub struct HostLoop {
     pub(super) pools: Pools,
     /// Whether every object is planned for the next time, and not only what has changed.
     plan_all: bool,
-    pruned: Pruned,
-    ended: Ended,
+    pub(super) pruned: Pruned,
+    pub(super) ended: Ended,
 }
 
 impl std::fmt::Debug for HostLoop {
@@ -202,7 +202,7 @@ impl HostLoop {
     }
 
     /// The objects that need another one.
-    fn dependants(&self, id: &ResourceId) -> Vec<ResourceId> {
+    pub(super) fn dependants(&self, id: &ResourceId) -> Vec<ResourceId> {
         let all = self.desired.resources.values();
         all.filter(|r| r.depends_on.contains(id)).map(|r| r.id.clone()).collect()
     }
@@ -359,18 +359,11 @@ impl HostLoop {
         left_alone: &BTreeSet<ResourceId>,
     ) -> Option<Planned> {
         let (host, observed) = (self.host.as_ref()?, self.observed.as_ref()?);
-        let mut options = Options { now: Some(Timestamp::now()), ..self.settings.options.clone() };
-        let interest = self.interest(only.as_ref(), observed);
-        let seen = match interest.is_empty() {
-            true => Seen::default(),
-            false => {
-                let (name, set) = (&self.settings.name, &self.desired.set);
-                self.neighbours.look(name, set, &options, interest)
-            }
-        };
+        let now = Some(Timestamp::now());
+        let seen = self.look_around(only.as_ref(), observed);
         let Seen { crossing, arriving, leaving, later } = seen;
-        options.crossing = crossing;
-        self.ended.waits |= !later.is_empty();
+        let options = Options { now, crossing, ..self.settings.options.clone() };
+        let waits = !later.is_empty();
         let mut left_alone = left_alone.clone();
         left_alone.extend(leaving.into_iter().chain(later).chain(arriving.keys().cloned()));
         let planner = Planner {
@@ -380,34 +373,9 @@ impl HostLoop {
             options: &options,
             pruned: &self.pruned,
         };
-        let planned = planner.plan(only, &left_alone)?;
-        Some(Planned { arriving, ..planned })
-    }
-
-    /// The guests among those that are planned for that other hosts may have to do with: they are to be
-    /// made or started here, or are not wanted here any more.
-    fn interest(
-        &self,
-        only: Option<&BTreeSet<ResourceId>>,
-        observed: &Observed,
-    ) -> BTreeSet<ResourceId> {
-        if !self.neighbours.are_there(&self.settings.name) {
-            return BTreeSet::new();
-        }
-        let desired = &self.desired;
-        let is_off =
-            |id: &ResourceId| observed.resources.get(id).is_none_or(|r| !r.state.is_active());
-        let wanted = desired.resources.keys().filter(|id| is_off(id));
-        let known = |id: &ResourceId| {
-            desired.resources.contains_key(id) || desired.held_back.contains_key(id)
-        };
-        let ours = |r: &&ObservedResource| mark_on(r).is_some_and(|mark| mark.set == desired.set);
-        let there = observed.resources.values().filter(|r| !known(&r.id)).filter(ours);
-        wanted
-            .chain(there.map(|r| &r.id))
-            .filter(|id| id.kind == Kind::Domain && only.is_none_or(|only| only.contains(*id)))
-            .cloned()
-            .collect()
+        let planned = planner.plan(only, &left_alone);
+        self.ended.waits |= waits;
+        Some(Planned { arriving, ..planned? })
     }
 
     /// Carries out what is planned: under the lock, and for what the host has then.
@@ -490,67 +458,5 @@ impl HostLoop {
             self.agenda.look_at(id, Cause::Retry, now + LOCKED);
         }
         self.agenda.host_failed(Cause::Retry, now);
-    }
-
-    /// Says what became of each change, and settles when it is tried again.
-    pub(super) fn conclude(
-        &mut self,
-        planned: &Planned,
-        report: &Report,
-        after: Option<&Planned>,
-        reasons: &BTreeMap<ResourceId, Reason>,
-        begun: Instant,
-    ) {
-        let mut statuses: BTreeMap<&ResourceId, Vec<&Status>> = BTreeMap::new();
-        for (step, told) in planned.plan.steps.iter().zip(&report.steps) {
-            statuses.entry(&step.target.id).or_default().push(&told.status);
-        }
-        let now = Instant::now();
-        let fallback = Reason { cause: Cause::Retry, since: begun };
-        let mut told = Vec::new();
-        for change in &planned.plan.changes {
-            let Some(statuses) = statuses.get(&change.id) else { continue };
-            let reason = reasons.get(&change.id).unwrap_or(&fallback);
-            let left = after.and_then(|a| a.plan.changes.iter().find(|c| c.id == change.id));
-            let outcome = outcome(statuses, left);
-            let pause = match &outcome {
-                Outcome::Done => {
-                    if change.action != Action::Update {
-                        for id in self.dependants(&change.id) {
-                            self.agenda.look_at(id, Cause::Retry, now);
-                        }
-                    }
-                    self.agenda.succeeded(&change.id, &reason.cause, now)
-                }
-                // it is begun again by the next run
-                Outcome::Skipped if report.stopped => None,
-                Outcome::NotConverged(_)
-                | Outcome::Pending(_)
-                | Outcome::Failed(_)
-                | Outcome::Unknown(_)
-                | Outcome::Skipped => Some(self.agenda.failed(&change.id, now)),
-            };
-            self.ended.failed |= matches!(outcome, Outcome::Failed(_) | Outcome::Skipped);
-            self.ended.unresolved |=
-                matches!(outcome, Outcome::Unknown(_) | Outcome::NotConverged(_));
-            self.ended.pending |= matches!(outcome, Outcome::Pending(_));
-            let took = now.saturating_duration_since(reason.since);
-            let pause = pause.map(|until| until.saturating_duration_since(now));
-            let news = News::Reconciled { change, outcome, cause: &reason.cause, took, pause };
-            self.surroundings.hear(&self.settings.name, &news);
-            told.push((change, news));
-        }
-        self.record.applied(report, &told, now.saturating_duration_since(begun));
-    }
-
-    /// Keeps what a plan says of how objects are.
-    pub(super) fn told(&mut self, planned: &Planned) {
-        let Planned { plan, gated, not_pruned, arriving: _ } = planned;
-        self.ended.failed |= !plan.held_back.is_empty() || plan.diagnostics.has_errors();
-        self.ended.refused |= !gated.is_empty() || not_pruned.is_some();
-        let observed = self.observed.as_ref();
-        self.record.stands(plan, gated, &self.desired, observed, &self.agenda);
-        self.record.not_pruned(not_pruned.as_deref());
-        self.pruned.look_again(planned, &mut self.agenda, Instant::now());
     }
 }

@@ -5,6 +5,7 @@
 
 mod agenda;
 mod board;
+mod concluded;
 mod connection;
 mod host;
 mod inbox;

@@ -3,14 +3,16 @@
 
 use super::agenda::{Cause, Reason};
 use super::connection::Connection;
-use super::host::{Beating, HostLoop};
+use super::host::{Beating, HostLoop, Settings};
+use super::neighbours::Seen;
 use super::news::{News, outcome};
 use super::planner::Planned;
 use crate::diag::Result;
 use crate::drivers::Driver;
-use crate::model::{Observed, ResourceId, Scope};
+use crate::model::{Desired, Kind, Observed, ObservedResource, ResourceId, Scope};
 use crate::reconcile::apply::{Crossroads, apply_beside};
 use crate::reconcile::moves::{HostFacts, Party, Pools, network_storage, plan_together, pools_in};
+use crate::reconcile::plan::mark_on;
 use crate::reconcile::{Event, Options, Plan, Report, Status};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -190,6 +192,46 @@ impl HostLoop {
         }
     }
 
+    /// What other hosts have to do with the guests that are planned for.
+    pub(super) fn look_around(
+        &self,
+        only: Option<&BTreeSet<ResourceId>>,
+        observed: &Observed,
+    ) -> Seen {
+        let interest = self.interest(only, observed);
+        if interest.is_empty() {
+            return Seen::default();
+        }
+        let Settings { name, options, .. } = &self.settings;
+        self.neighbours.look(name, &self.desired.set, options, interest)
+    }
+
+    /// The guests among those that are planned for that other hosts may have to do with: they are to be
+    /// made or started here, or are not wanted here any more.
+    fn interest(
+        &self,
+        only: Option<&BTreeSet<ResourceId>>,
+        observed: &Observed,
+    ) -> BTreeSet<ResourceId> {
+        if !self.neighbours.are_there(&self.settings.name) {
+            return BTreeSet::new();
+        }
+        let desired = &self.desired;
+        let is_off =
+            |id: &ResourceId| observed.resources.get(id).is_none_or(|r| !r.state.is_active());
+        let wanted = desired.resources.keys().filter(|id| is_off(id));
+        let known = |id: &ResourceId| {
+            desired.resources.contains_key(id) || desired.held_back.contains_key(id)
+        };
+        let ours = |r: &&ObservedResource| mark_on(r).is_some_and(|mark| mark.set == desired.set);
+        let there = observed.resources.values().filter(|r| !known(&r.id)).filter(ours);
+        wanted
+            .chain(there.map(|r| &r.id))
+            .filter(|id| id.kind == Kind::Domain && only.is_none_or(|only| only.contains(*id)))
+            .cloned()
+            .collect()
+    }
+
     /// Tells the other loops what there is now.
     pub(super) fn publish(&mut self) {
         let name = &self.settings.name;
@@ -208,11 +250,7 @@ impl HostLoop {
 }
 
 /// The pools on network storage that disks of a host are volumes of, or are to be.
-fn pools_of(
-    driver: &dyn Driver,
-    observed: &Observed,
-    desired: Option<&crate::model::Desired>,
-) -> Result<Pools> {
+fn pools_of(driver: &dyn Driver, observed: &Observed, desired: Option<&Desired>) -> Result<Pools> {
     let there = observed.resources.values().flat_map(|r| r.persistent.iter().chain(&r.live));
     let wanted = desired.into_iter().flat_map(|d| d.resources.values()).map(|r| &r.definition);
     let domains = there.chain(wanted).filter(|root| root.is("domain"));
