@@ -8,9 +8,11 @@ use super::session::{Host, Session, Target, prepare, still_fits};
 use super::signals::stop_on_signal;
 use super::view::{human, json, progress::Progress};
 use crate::diag::{Error, ErrorCode, ErrorDomain};
+use crate::model::{Kind, ResourceId};
 use crate::reconcile::{
     Crossroads, Event, Plan, Report, Status, SystemClock, Walker, apply_beside, planfile,
 };
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, Read as _};
 use std::path::Path;
 
@@ -55,7 +57,8 @@ pub(crate) enum Applied {
     Waits,
     /// A step failed.
     Failed,
-    /// It is not known what became of a step, or the host is not as it was told to be.
+    /// It is not known what became of a step, the host is not as it was told to be, or a guest is up
+    /// and does not work.
     Unresolved,
     /// Nothing was tried: the host is only looked at.
     ReadOnly,
@@ -101,6 +104,13 @@ pub(crate) fn carry_out(
         false => session.plan_again().map(Some),
     };
     let is_read = after.is_ok();
+    // what the plan did not know of: a guest's balloon that has not followed its start, say
+    let waits =
+        matches!(&after, Ok(Some(again)) if again.has_pending()) && !session.plan.leaves_pending();
+    let is_down = match &after {
+        Ok(Some(again)) => again.outages().next().is_some(),
+        Ok(None) | Err(_) => session.plan.outages().next().is_some(),
+    };
     let residue = match after {
         Ok(again) => again.and_then(|again| report.left_over(&session.plan, again)),
         Err(e) => {
@@ -117,9 +127,9 @@ pub(crate) fn carry_out(
         Applied::Unresolved
     } else if !report.is_done() {
         Applied::Failed
-    } else if residue.is_some() && !session.has_errors() {
+    } else if residue.is_some() && !session.has_errors() || is_down {
         Applied::Unresolved
-    } else if report.pending(&session.plan).is_empty() {
+    } else if report.pending(&session.plan).is_empty() && !waits {
         Applied::Converged
     } else {
         Applied::Waits
@@ -158,6 +168,17 @@ fn walk(
             context.show_error(e);
         }
     }
+    for (_, status) in &report.put_back {
+        if let Status::Failed(e) | Status::Unknown(e) = status {
+            let text = "what the running instance refused could not be taken out of the definition for \
+                        the next boot, which will most likely not start";
+            let error = Error::new(e.code, ErrorDomain::NONE, text).caused_by(e.clone());
+            context.show_error(&match &e.address {
+                Some(address) => error.address(address.clone()),
+                None => error,
+            });
+        }
+    }
     Ok(report)
 }
 
@@ -183,13 +204,21 @@ pub(crate) fn confirmed_still(
     if !confirmed(context)? {
         return Ok(false);
     }
-    match still_fits(plan, &host.observe()?) {
+    match still_fits(plan, &host.observe_for(&targets(plan))?) {
         Ok(()) => Ok(true),
         Err(e) => {
             context.show_error(&e);
             Ok(false)
         }
     }
+}
+
+/// What a plan is about. Who is on a network that it takes down is part of that.
+fn targets(plan: &Plan) -> BTreeSet<ResourceId> {
+    let targets: BTreeSet<ResourceId> =
+        plan.steps.iter().map(|step| step.target.id.clone()).collect();
+    let any_network = targets.iter().any(|id| id.kind == Kind::Network);
+    if any_network { BTreeSet::new() } else { targets }
 }
 
 fn is_plan_file(path: &Path) -> bool {
@@ -213,7 +242,7 @@ fn saved_plan(context: &Context, path: &Path, run: &RunOptions) -> Run {
             host.uri
         )));
     }
-    if let Err(e) = still_fits(&plan, &host.observe()?) {
+    if let Err(e) = still_fits(&plan, &host.observe_for(&targets(&plan))?) {
         context.show_error(&e);
         return Ok(Exit::Refused);
     }

@@ -1,5 +1,7 @@
 //! The arguments as they were typed.
 
+// long: all options of all commands, a line or two each
+
 use super::fleet::Manner;
 use crate::manifest::parse_duration;
 use crate::model::{Effect, HostPattern, ResourceId, check_host_name};
@@ -311,7 +313,9 @@ pub(crate) struct RollbackArgs {
 
 /// Write manifests for what is on the host
 ///
-/// A manifest that would not plan to nothing is not written.
+/// What is written is read again and planned for first: a manifest that would change anything is not
+/// written. Passwords are left out, and devices that only a running guest has are written; both are
+/// said.
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
     /// Objects as KIND/NAME; all without any
@@ -323,6 +327,19 @@ pub(crate) struct ExportArgs {
     /// Write one file an object into this directory instead of printing
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
+    /// Leave out what the host fills in anew by itself: defaults, controllers, addresses. UUID, MAC
+    /// addresses and the version of the machine stay; with =anew they go, too
+    #[arg(long, value_name = "WHAT", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "same")]
+    pub(crate) sparse: Option<Leave>,
+}
+
+/// What a sparse export leaves out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Leave {
+    /// What the host fills in to the same
+    Same,
+    /// What identifies the object, too: for another one like it
+    Anew,
 }
 
 /// Delete objects, through the same plan and gate

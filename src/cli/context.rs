@@ -8,7 +8,8 @@ use super::output::{Output, Paint};
 use super::printer::Printer;
 use super::view::json;
 use crate::diag::{
-    Diagnostics, Error, ErrorCode, ErrorDomain, Result, Severity, Sources, escape, render,
+    Diagnostics, Error, ErrorCode, ErrorDomain, Result, Severity, Sources, escape, escape_lines,
+    render,
 };
 use crate::drivers::{Environment, Uri};
 use serde_json::Value;
@@ -270,7 +271,7 @@ impl Context {
             self.host.iter().chain(&error.address).map(|a| escape(a)).collect();
         let address = if address.is_empty() { String::new() } else { address.join(" ") + ": " };
         let head = self.output.paint_err(Paint::Red, "error:");
-        let mut text = format!("{head} {address}{error}");
+        let mut text = format!("{head} {address}{}", escape_lines(&error.message, 4));
         // a code says something to people only if it came from the host
         if error.domain != ErrorDomain::NONE && error.domain != ErrorDomain::REMOTE {
             text.push_str(&format!(" (libvirt error {})", error.code.0));
@@ -278,7 +279,7 @@ impl Context {
         text.push('\n');
         let mut cause = error.source.as_ref();
         while let Some(c) = cause {
-            text.push_str(&format!("    caused by: {c}\n"));
+            text.push_str(&format!("    caused by: {}\n", escape_lines(&c.message, 8)));
             cause = c.source.as_ref();
         }
         if let Some(hint) = &error.hint {

@@ -14,7 +14,7 @@ pub(crate) enum Exit {
     Changes = 2,
     /// Applied; something waits for the next boot (`--detailed-exitcode`).
     Pending = 3,
-    /// The outcome of a step is unknown, or the host did not converge.
+    /// The outcome of a step is unknown, the host did not converge, or a guest is up and does not work.
     Unresolved = 4,
     /// Refused by the gate, a limit, another run's lock or a stale plan.
     Refused = 5,

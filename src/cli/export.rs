@@ -1,16 +1,16 @@
 //! `virt export`: manifests for what is on the host, each proven to plan to nothing.
 
-use super::args::{ExportArgs, Language};
+use super::args::{ExportArgs, Language, Leave};
 use super::context::Context;
 use super::exit::{Exit, Run};
 use super::session::Host;
-use crate::diag::{Error, ErrorCode, ErrorDomain};
-use crate::manifest::{self, to_toml};
-use crate::model::ObservedResource;
-use crate::reconcile::export;
+use crate::diag::{Diagnostic, Diagnostics, Error, ErrorCode, ErrorDomain, Result, Sources};
+use crate::manifest::{self, Format, Grammars, read_text, to_toml};
+use crate::model::{Observed, ObservedResource};
+use crate::reconcile::{Sparse, export, prove};
 use crate::xml;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub(crate) fn run(context: &Context, args: &ExportArgs) -> Run {
     if let Some(dir) = &args.dir {
@@ -27,31 +27,80 @@ pub(crate) fn run(context: &Context, args: &ExportArgs) -> Run {
     }
     let wanted = |r: &&ObservedResource| args.what.is_empty() || args.what.contains(&r.id);
     for resource in observed.resources.values().filter(wanted) {
-        match export(resource, manifest::settings_element) {
+        let made = manifest_of(args, &host, &observed, resource);
+        let written = made.and_then(|made| match &made.path {
+            Some(path) => write_new(path, &made.text).map(|()| made),
+            None => Ok(made),
+        });
+        match written {
+            Ok(made) => {
+                if made.path.is_none() {
+                    context.output.result(&made.text)?;
+                }
+                context.show(&made.notes, &made.sources);
+            }
             Err(e) => {
                 context.show_error(&e.address(resource.id.to_string()));
                 bad = true;
-            }
-            Ok(document) => {
-                let (text, extension) = match args.format {
-                    Language::Xml => (xml::write(&document), "xml"),
-                    Language::Toml => (to_toml(std::slice::from_ref(&document)), "toml"),
-                };
-                match &args.dir {
-                    None => context.output.result(&text)?,
-                    Some(dir) => {
-                        let name = format!("{}-{}.{extension}", resource.id.kind, resource.id.name);
-                        write_new(&dir.join(name), &text)?;
-                    }
-                }
             }
         }
     }
     Ok(if bad { Exit::Error } else { Exit::Done })
 }
 
+/// A manifest as it is written.
+struct Made {
+    /// Its file, if it has one.
+    path: Option<PathBuf>,
+    text: String,
+    /// What there is to know of it.
+    notes: Diagnostics,
+    sources: Sources,
+}
+
+fn how(asked: Leave) -> Sparse {
+    match asked {
+        Leave::Same => Sparse::Same,
+        Leave::Anew => Sparse::Anew,
+    }
+}
+
+/// The manifest of one object, read again and proven.
+fn manifest_of(
+    args: &ExportArgs,
+    host: &Host,
+    observed: &Observed,
+    resource: &ObservedResource,
+) -> Result<Made> {
+    let made =
+        export(resource, &host.capabilities, args.sparse.map(how), manifest::settings_element)?;
+    let (text, extension, format) = match args.format {
+        Language::Xml if args.sparse.is_some() => {
+            (xml::write_folded(&made.document), "xml", Format::Xml)
+        }
+        Language::Xml => (xml::write(&made.document), "xml", Format::Xml),
+        Language::Toml => (to_toml(std::slice::from_ref(&made.document)), "toml", Format::Toml),
+    };
+    let name = format!("{}-{}.{extension}", resource.id.kind, resource.id.name);
+    let path = args.dir.as_ref().map(|dir| dir.join(&name));
+    let shown = path.as_ref().map_or(name, |path| path.display().to_string());
+    let (again, problems, sources) = read_text(&shown, &text, format, &Grammars::Embedded);
+    let Some(again) = again else {
+        let first = problems.iter().next().map(|d| d.summary.clone()).unwrap_or_default();
+        let text = format!("its manifest cannot be read again: {first}");
+        return Err(Error::new(ErrorCode::OPERATION_UNSUPPORTED, ErrorDomain::NONE, text)
+            .hint("virsh dumpxml --inactive shows the definition"));
+    };
+    let proven = prove(&made, &again, observed, &host.capabilities)?;
+    let mut notes = made.notes;
+    // the host holds it: whether a manifest may is for validate and plan to say
+    notes.extend(problems.into_iter().filter(Diagnostic::is_error).map(Diagnostic::into_warning));
+    notes.extend(proven);
+    Ok(Made { path, text, notes, sources })
+}
+
 /// Writes a file that must not be there yet: an export never takes the place of a manifest.
-fn write_new(path: &Path, text: &str) -> Result<(), Error> {
+fn write_new(path: &Path, text: &str) -> Result<()> {
     let name = path.display().to_string();
     let file = std::fs::OpenOptions::new().write(true).create_new(true).open(path);
     let mut file = file.map_err(|e| Error::system(&name, &e))?;

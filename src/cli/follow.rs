@@ -220,7 +220,7 @@ impl View<'_> {
             return Ok(());
         }
         let only = changes.iter().map(|change| change.id.clone()).collect();
-        let observed = self.driver.observe(&Scope { only: Some(only), detail: Detail::Full });
+        let observed = self.driver.observe(&Scope::only(only, Detail::Full));
         let resources = match observed {
             Ok(observed) => observed.resources,
             Err(error) => {

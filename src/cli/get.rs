@@ -8,7 +8,7 @@ use super::output::Paint;
 use super::session::Host;
 use super::view::{self, json, table};
 use crate::diag::{Error, ErrorCode, ErrorDomain};
-use crate::model::{Kind, ObservedResource, ResourceId};
+use crate::model::{Kind, ObservedResource, Outage, ResourceId};
 use crate::reconcile::{ObjectStatus, Sync, states, status};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -113,13 +113,11 @@ impl Shown {
         let object = json!({
             "kind": r.id.kind.word(), "name": r.id.name, "uuid": r.uuid.to_string(),
             "state": r.state.to_string(), "autostart": r.autostart, "persistent": r.is_persistent,
-            "owner": s.owner, "sync": s.sync.word(), "drifted": s.drifted, "pending": s.pending,
+            "outage": r.outage().map(Outage::word), "saved": r.managed_save,
+            "snapshots": r.snapshots.iter().map(|s| &s.name).collect::<Vec<_>>(),
+            "checkpoints": r.checkpoints, "owner": s.owner, "sync": s.sync.word(), "drifted": s.drifted, "pending": s.pending,
         });
-        let state = match (r.id.kind, r.state.is_active()) {
-            (Kind::Network, true) => "active".to_owned(),
-            (Kind::Network, false) => "inactive".to_owned(),
-            (Kind::Domain, _) => r.state.to_string(),
-        };
+        let state = r.state_words();
         let state = if r.is_persistent { state } else { format!("{state}, transient") };
         Self { id: r.id.clone(), state, autostart: r.autostart, status: s, object }
     }
@@ -134,7 +132,7 @@ impl Shown {
     pub(super) fn sync_paint(&self) -> Paint {
         match self.status.sync {
             Sync::InSync => Paint::Green,
-            Sync::Drifted | Sync::Unknown => Paint::Red,
+            Sync::Drifted | Sync::Unknown | Sync::Outage => Paint::Red,
             Sync::Pending => Paint::Yellow,
             Sync::Unmanaged => Paint::Dim,
         }

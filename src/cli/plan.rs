@@ -46,9 +46,11 @@ pub(crate) fn exit(session: &Session, manner: Manner) -> Exit {
         Exit::Refused
     } else if session.has_errors() {
         Exit::Error
-    } else if detailed && !plan.is_empty() {
+    } else if plan.outages().next().is_some() {
+        Exit::Unresolved
+    } else if detailed && !plan.only_asks_again() {
         Exit::Changes
-    } else if detailed && plan.has_pending() {
+    } else if detailed && (plan.has_pending() || !plan.is_empty()) {
         Exit::Pending
     } else {
         Exit::Done

@@ -58,8 +58,18 @@ impl Host {
     }
 
     pub(crate) fn observe(&self) -> Result<Observed> {
+        self.observe_for(&BTreeSet::new())
+    }
+
+    /// Observes the host for a plan of these alone, or of all if there are none: what else does not
+    /// answer does not keep them from being planned for.
+    pub(crate) fn observe_for(&self, only: &BTreeSet<ResourceId>) -> Result<Observed> {
         let begun = Instant::now();
-        let observed = self.driver.observe(&Scope::all())?;
+        let scope = match only.is_empty() {
+            true => Scope::all(),
+            false => Scope::needing(only.clone()),
+        };
+        let observed = self.driver.observe(&scope)?;
         info!(resources = observed.resources.len(), took = ?begun.elapsed(), "observed");
         Ok(observed)
     }
@@ -76,9 +86,14 @@ pub(crate) struct Looked {
 impl Looked {
     /// Connects to a host and reads what it has, and what its disks are on as far as that is asked for
     /// by what is there or is to be there.
-    pub(crate) fn at(context: &Context, uri: &str, desired: Arc<Desired>) -> Result<Self> {
+    pub(crate) fn at(
+        context: &Context,
+        uri: &str,
+        desired: Arc<Desired>,
+        only: &BTreeSet<ResourceId>,
+    ) -> Result<Self> {
         let host = Host::open_at(context, uri.to_owned())?;
-        let observed = host.observe()?;
+        let observed = host.observe_for(only)?;
         let there = observed.resources.values();
         let there = there.flat_map(|r| r.persistent.iter().chain(&r.live));
         let is_off = |id: &ResourceId| {
@@ -129,7 +144,8 @@ pub(crate) fn prepare(
     paths: &[PathBuf],
     typed: &PlanOptions,
 ) -> Result<Target, Failure> {
-    let (loaded, ahead) = load_and_observe(context, paths);
+    let options = options(typed);
+    let (loaded, ahead) = load_and_observe(context, paths, &options.only);
     context.show(&loaded.diagnostics, &loaded.sources);
     // no host is asked for what nobody can want
     if loaded.desired.resources.is_empty() && loaded.diagnostics.has_errors() {
@@ -139,7 +155,6 @@ pub(crate) fn prepare(
         return Err(Failure::Shown);
     }
     check_prune(paths, typed, &loaded)?;
-    let options = options(typed);
     let hosts = fleet::chosen(context, &loaded, &typed.host.host)?;
     if !hosts.is_empty() {
         return Ok(Target::Fleet(Box::new(Fleet::applying(loaded, hosts, options))));
@@ -215,8 +230,8 @@ impl Session {
         options: Options,
         ahead: Option<Result<(Host, Observed)>>,
     ) -> Result<Self> {
-        let (host, observed) =
-            ahead.unwrap_or_else(|| observe(context, loaded.connect.as_deref()))?;
+        let (host, observed) = ahead
+            .unwrap_or_else(|| observe_for(context, loaded.connect.as_deref(), &options.only))?;
         let problems = loaded.diagnostics.clone();
         let desired = Arc::clone(&loaded.desired);
         let session = Self::made(Arc::new(loaded), desired, host, &observed, options, problems);
@@ -301,8 +316,10 @@ impl Session {
 
     /// Observes the host again and plans again: what is left after an apply.
     pub(crate) fn plan_again(&self) -> Result<Plan> {
-        let observed = self.host.observe()?;
-        Ok(plan(&self.desired, &observed, &self.host.capabilities, &self.options))
+        let observed = self.host.observe_for(&self.options.only)?;
+        // what was taken away has to be gone
+        let options = Options { seeks: self.plan.takes_away(), ..self.options.clone() };
+        Ok(plan(&self.desired, &observed, &self.host.capabilities, &options))
     }
 
     /// Lets go of the host, but for the plan: many of them would all stay open and locked until
@@ -318,7 +335,7 @@ impl Session {
     /// Another run has it, or has changed what the plan is about.
     pub(crate) fn resume(&mut self, context: &Context) -> Result<()> {
         self.host.lock(context)?;
-        still_fits(&self.plan, &self.host.observe()?)
+        still_fits(&self.plan, &self.host.observe_for(&self.options.only)?)
     }
 
     /// What is wrong with the manifests, alone and for this host.
@@ -346,8 +363,16 @@ pub(crate) fn still_fits(plan: &Plan, observed: &Observed) -> Result<()> {
 }
 
 pub(crate) fn observe(context: &Context, from_virt_toml: Option<&str>) -> Result<(Host, Observed)> {
+    observe_for(context, from_virt_toml, &BTreeSet::new())
+}
+
+fn observe_for(
+    context: &Context,
+    from_virt_toml: Option<&str>,
+    only: &BTreeSet<ResourceId>,
+) -> Result<(Host, Observed)> {
     let host = Host::open(context, from_virt_toml)?;
-    let observed = host.observe()?;
+    let observed = host.observe_for(only)?;
     Ok((host, observed))
 }
 
@@ -356,9 +381,11 @@ pub(crate) fn observe(context: &Context, from_virt_toml: Option<&str>) -> Result
 fn load_and_observe(
     context: &Context,
     paths: &[PathBuf],
+    only: &BTreeSet<ResourceId>,
 ) -> (Loaded, Option<Result<(Host, Observed)>>) {
     std::thread::scope(|scope| {
-        let ahead = context.connect.is_some().then(|| scope.spawn(|| observe(context, None)));
+        let ahead =
+            context.connect.is_some().then(|| scope.spawn(|| observe_for(context, None, only)));
         let loaded = load(paths);
         let joined = |thread: std::thread::ScopedJoinHandle<'_, _>| {
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))

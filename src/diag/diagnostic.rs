@@ -106,6 +106,12 @@ impl Diagnostic {
         self
     }
 
+    /// The same as something that is shown and holds nothing back.
+    #[must_use]
+    pub fn into_warning(self) -> Self {
+        Self { severity: Severity::Warning, ..self }
+    }
+
     /// Whether it holds its object back.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error

@@ -95,6 +95,10 @@ open_number! {
         CONFIG_UNSUPPORTED = 67,
         /// The operation timed out.
         OPERATION_TIMEOUT = 68,
+        /// No such snapshot of a domain.
+        NO_DOMAIN_SNAPSHOT = 72,
+        /// An argument is not supported.
+        ARGUMENT_UNSUPPORTED = 74,
         /// The operation was stopped before it was done.
         OPERATION_ABORTED = 78,
         /// The domain has no metadata of that kind.
@@ -129,10 +133,14 @@ open_number! {
         TEST = 12,
         /// The remote driver, ours included.
         REMOTE = 13,
+        /// Storage.
+        STORAGE = 18,
         /// The network configuration.
         NETWORK = 19,
         /// The domain configuration.
         DOMAIN = 20,
+        /// Network filters.
+        NWFILTER = 33,
     }
 }
 
@@ -249,7 +257,7 @@ impl std::ops::DerefMut for Error {
 
 impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&super::excerpt(&self.message))
+        f.write_str(&super::escape(self.message.trim_end()))
     }
 }
 

@@ -22,7 +22,14 @@ pub fn escape(text: &str) -> String {
     out
 }
 
-/// Like [`escape`], and cut after 200 characters.
+/// A text of several lines, each escaped, and those after the first indented by so many blanks. What
+/// a hypervisor gives as its reason is shown whole: the cause is often at its end.
+pub fn escape_lines(text: &str, indent: usize) -> String {
+    let lines: Vec<String> = text.trim_end().lines().map(|line| escape(line.trim_end())).collect();
+    lines.join(&format!("\n{:indent$}", ""))
+}
+
+/// Like [`escape`], and cut after 200 characters: for what a manifest has, never for what a host says.
 pub fn excerpt(text: &str) -> String {
     match text.char_indices().nth(EXCERPT) {
         Some((end, _)) => format!("{}…", escape(text.get(..end).unwrap_or(""))),
@@ -113,6 +120,13 @@ fn is_hazard(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_reason_of_several_lines_is_shown_to_its_end() {
+        let reason = format!("{}\n\u{1b}[2Jthe cause  \n", "x".repeat(1000));
+        let shown = escape_lines(&reason, 4);
+        assert_eq!(shown, format!("{}\n    \\u{{1b}}[2Jthe cause", "x".repeat(1000)));
+    }
 
     #[test]
     fn no_code_point_leaves_a_control_character() {

@@ -12,7 +12,7 @@ mod suggest;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity};
 pub use error::{Error, ErrorCode, ErrorDomain, ErrorFields, ErrorLevel, Result};
-pub use escape::{escape, excerpt};
+pub use escape::{escape, escape_lines, excerpt};
 pub use render::render;
 pub use source::{Position, Source, SourceId, Sources, Span};
 pub use suggest::{closest, nearest};

@@ -6,9 +6,11 @@ use super::grammars::{Grammars, Validator};
 use super::load::{Loaded, put_together};
 use super::object::{Object, first_error, object};
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, Span};
+use crate::model::DesiredResource;
 use std::collections::{BTreeSet, HashMap};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Reads manifests again and again: only those that have changed are read and checked anew.
@@ -397,6 +399,21 @@ fn read_all(texts: &[Text], sources: &Sources, grammars: &Grammars) -> Vec<Part>
 fn read_some(texts: &[Text], sources: &Sources, grammars: &Grammars) -> Vec<Part> {
     let mut validator = Validator::new(grammars);
     texts.iter().map(|text| read_part(*text, sources, &mut validator)).collect()
+}
+
+/// Reads a text by itself as a manifest of one object: the object, if it can be named, with all that
+/// is wrong with it.
+pub fn read_text(
+    name: &str,
+    text: &str,
+    format: Format,
+    grammars: &Grammars,
+) -> (Option<Arc<DesiredResource>>, Diagnostics, Sources) {
+    let mut sources = Sources::default();
+    let text = Text { at: 0, source: sources.add(name, text), format, named: false };
+    let part = read_part(text, &sources, &mut Validator::new(grammars));
+    let object = part.objects.into_iter().next().map(|object| object.resource);
+    (object, part.diagnostics, sources)
 }
 
 fn read_part(text: Text, sources: &Sources, validator: &mut Validator<'_>) -> Part {

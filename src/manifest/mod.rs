@@ -25,5 +25,6 @@ pub use document::{Format, read_document};
 pub use fleet::HostDesired;
 pub use grammars::Grammars;
 pub use load::{Loaded, load, load_with};
+pub use loader::read_text;
 pub use settings::{duration as parse_duration, settings_element};
 pub use to_toml::to_toml;

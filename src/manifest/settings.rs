@@ -28,12 +28,39 @@ pub(super) fn is_settings(e: &Element) -> bool {
     e.name.namespace.as_deref() == Some(NAMESPACE) && e.name.local == ELEMENT
 }
 
-/// The element that says how an object is kept: what an exported manifest has in its metadata.
-pub fn settings_element(power: Power, autostart: bool) -> Element {
-    let autostart = if autostart { "yes" } else { "no" };
-    Element::named(Name::qualified(PREFIX, NAMESPACE, ELEMENT))
-        .with_attr("power", power.word())
-        .with_attr("autostart", autostart)
+/// The element that says how an object is kept: what an exported manifest has in its metadata. What
+/// is as it is without being said is left out, but for the power.
+pub fn settings_element(settings: &Settings) -> Element {
+    let yes = |on: bool| on.then_some("yes");
+    let mut element = Element::named(Name::qualified(PREFIX, NAMESPACE, ELEMENT));
+    element.set_attr("power", settings.power.word());
+    element.put_attr("autostart", settings.autostart.map(|on| if on { "yes" } else { "no" }));
+    element.put_attr("apply_on_reboot", yes(settings.apply_on_reboot));
+    element.put_attr("prevent_destroy", yes(settings.prevent_destroy));
+    let needs = settings.depends_on.iter();
+    let needs = needs.map(|id| ("depends_on", format!("{}/{}", id.kind, id.name)));
+    let allow = settings.allow.iter().map(|effect| ("allow", effect.word().to_owned()));
+    let ignore = settings.ignore.iter().map(|path| ("ignore", path.to_string()));
+    for (name, text) in needs.chain(allow).chain(ignore) {
+        element.push(Element::new(name).with_text(text));
+    }
+    let (stop, usual) = (settings.stop, Stop::default());
+    if stop != usual {
+        let mut said = Element::new("stop");
+        let timeout = (stop.timeout != usual.timeout).then(|| written(stop.timeout));
+        said.put_attr("timeout", timeout.as_deref());
+        said.put_attr("force", yes(stop.force));
+        element.push(said);
+    }
+    element
+}
+
+/// A time as [`duration`] reads it.
+fn written(time: Duration) -> String {
+    match time.as_millis() {
+        millis if millis % 1000 == 0 => format!("{}s", millis / 1000),
+        millis => format!("{millis}ms"),
+    }
 }
 
 /// Takes the settings out of `root`, and the mark of ownership that a document read from a host
@@ -202,6 +229,26 @@ mod tests {
         assert_eq!(found.places.len(), 2);
         let hosts: Vec<String> = found.hosts.iter().map(|(p, _)| p.to_string()).collect();
         assert_eq!(hosts, ["kvm*", "!kvm03"]);
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let settings = Settings {
+            power: Power::Manual,
+            autostart: Some(true),
+            depends_on: vec![ResourceId::parse("network/lan").unwrap()],
+            stop: Stop { timeout: Duration::from_millis(1500), force: true },
+            allow: vec![Effect::Restart, Effect::DataLoss],
+            apply_on_reboot: true,
+            prevent_destroy: true,
+            ignore: vec![Path::parse("devices/disk[target/@dev='vda']").unwrap()],
+            adopt: false,
+            replace: false,
+        };
+        for settings in [settings, Settings::default()] {
+            let (found, _, problems) = read(&write_compact(&settings_element(&settings)));
+            assert_eq!((found.settings, problems), (settings, vec![]));
+        }
     }
 
     #[test]

@@ -18,7 +18,9 @@ pub mod network;
 mod number_set;
 mod observed;
 mod op;
+mod outage;
 pub mod rules;
+mod snapshot;
 mod subnet;
 mod tuning;
 mod values;
@@ -35,11 +37,13 @@ pub(crate) use memory::memory_bytes;
 pub use memory::{MemoryError, memory_kib};
 pub use metadata::{NAMESPACE, PREFIX};
 pub(crate) use number_set::{number_set, written_set};
-pub use observed::{Detail, Observed, ObservedResource, Scope};
+pub use observed::{Detail, Observed, ObservedResource, Scope, Unknown};
 pub use op::{
     Affect, Call, MetadataKind, NetworkCommand, NetworkSection, Op, OpKind, Outcome, Pinned,
     Target, UndefineKeep,
 };
+pub use outage::Outage;
+pub use snapshot::Snapshot;
 pub use subnet::Subnet;
 pub(crate) use subnet::netmask_prefix;
 pub(crate) use tuning::{BLKIO_DEVICE, Form, TunedField};

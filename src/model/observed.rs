@@ -1,6 +1,6 @@
 //! What a host has.
 
-use super::{Kind, ResourceId, State, Uuid};
+use super::{Kind, Outage, ResourceId, Snapshot, State, Uuid};
 use crate::xml::Element;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,12 +11,30 @@ pub struct Scope {
     pub only: Option<BTreeSet<ResourceId>>,
     /// How much of each.
     pub detail: Detail,
+    /// What has to answer; `None` for all that is read. What is not among these may be
+    /// [unknown](Observed::unknown).
+    pub needed: Option<BTreeSet<ResourceId>>,
 }
 
 impl Scope {
     /// Everything there is, in full.
     pub fn all() -> Self {
-        Self { only: None, detail: Detail::Full }
+        Self { only: None, detail: Detail::Full, needed: None }
+    }
+
+    /// These alone.
+    pub fn only(ids: BTreeSet<ResourceId>, detail: Detail) -> Self {
+        Self { only: Some(ids), detail, needed: None }
+    }
+
+    /// Everything there is, of which only these have to answer.
+    pub fn needing(ids: BTreeSet<ResourceId>) -> Self {
+        Self { needed: Some(ids), ..Self::all() }
+    }
+
+    /// Whether nothing can be said as long as `id` does not answer.
+    pub fn needs(&self, id: &ResourceId) -> bool {
+        self.needed.as_ref().is_none_or(|needed| needed.contains(id))
     }
 
     /// Whether `id` is to be read.
@@ -44,6 +62,17 @@ pub enum Detail {
 pub struct Observed {
     /// By identity.
     pub resources: BTreeMap<ResourceId, ObservedResource>,
+    /// What is there and did not answer.
+    pub unknown: BTreeMap<ResourceId, Unknown>,
+}
+
+/// What is there, and could not be read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unknown {
+    /// Its UUID.
+    pub uuid: Uuid,
+    /// Why it could not be read.
+    pub why: String,
 }
 
 /// One resource as the host has it.
@@ -67,4 +96,44 @@ pub struct ObservedResource {
     pub is_persistent: bool,
     /// Whether it has a saved memory image that its next start resumes from.
     pub managed_save: bool,
+    /// Its snapshots, by name; none if they were not asked for.
+    pub snapshots: Vec<Snapshot>,
+    /// The names of its checkpoints; none if they were not asked for.
+    pub checkpoints: Vec<String>,
+}
+
+impl ObservedResource {
+    /// A resource of which nothing was read yet: inactive, and without anything of its own.
+    pub fn unread(id: ResourceId, uuid: Uuid) -> Self {
+        Self {
+            id,
+            uuid,
+            persistent: None,
+            live: None,
+            state: State::NoState,
+            reason: 0,
+            autostart: false,
+            is_persistent: false,
+            managed_save: false,
+            snapshots: Vec::new(),
+            checkpoints: Vec::new(),
+        }
+    }
+
+    /// Why it does not work though it is up, if that is so.
+    pub fn outage(&self) -> Option<Outage> {
+        let is_domain = self.id.kind == Kind::Domain;
+        Outage::of(self.state, self.reason, self.live.is_some()).filter(|_| is_domain)
+    }
+
+    /// What it is doing, for people: `running`, `paused: I/O error`, `shut off, saved image`.
+    pub fn state_words(&self) -> String {
+        let state = match (self.id.kind, self.state.is_active(), self.outage()) {
+            (Kind::Network, true, _) => "active".to_owned(),
+            (Kind::Network, false, _) => "inactive".to_owned(),
+            (Kind::Domain, _, Some(outage)) => outage.to_string(),
+            (Kind::Domain, _, None) => self.state.to_string(),
+        };
+        if self.managed_save { format!("{state}, saved image") } else { state }
+    }
 }

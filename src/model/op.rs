@@ -260,6 +260,8 @@ pub enum Op {
         /// In seconds; 0 is never.
         seconds: u32,
     },
+    /// Throws away the saved image that a domain would resume from.
+    DiscardSaved,
     /// Gives a domain that is shut off another name.
     Rename {
         /// The new name.
@@ -312,6 +314,7 @@ pub enum OpKind {
     Tune,
     SetLifecycle,
     SetMemoryStatsPeriod,
+    DiscardSaved,
     Rename,
     SetMetadata,
     NetworkUpdate,
@@ -319,7 +322,7 @@ pub enum OpKind {
 
 impl OpKind {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Define,
         Self::Undefine,
         Self::Create,
@@ -339,6 +342,7 @@ impl OpKind {
         Self::Tune,
         Self::SetLifecycle,
         Self::SetMemoryStatsPeriod,
+        Self::DiscardSaved,
         Self::Rename,
         Self::SetMetadata,
         Self::NetworkUpdate,
@@ -366,6 +370,7 @@ impl OpKind {
             Self::Tune => "tune",
             Self::SetLifecycle => "set-lifecycle",
             Self::SetMemoryStatsPeriod => "set-memory-stats-period",
+            Self::DiscardSaved => "discard-saved-image",
             Self::Rename => "rename",
             Self::SetMetadata => "set-metadata",
             Self::NetworkUpdate => "network-update",
@@ -402,6 +407,7 @@ impl Op {
             Self::Tune { .. } => OpKind::Tune,
             Self::SetLifecycle { .. } => OpKind::SetLifecycle,
             Self::SetMemoryStatsPeriod { .. } => OpKind::SetMemoryStatsPeriod,
+            Self::DiscardSaved => OpKind::DiscardSaved,
             Self::Rename { .. } => OpKind::Rename,
             Self::SetMetadata { .. } => OpKind::SetMetadata,
             Self::NetworkUpdate { .. } => OpKind::NetworkUpdate,

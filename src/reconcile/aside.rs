@@ -5,12 +5,12 @@
 
 use super::changes::{Action, Otherwise, ResourceChange, Step, StepAction, Until};
 use super::decide::{Decision, DraftStep};
-use crate::diag::Span;
+use crate::diag::{SourceId, Span};
 use crate::model::{
     Affect, Capabilities, Effect, Hypervisor, Kind, NAMESPACE, Observed, ObservedResource, Op,
     OpKind, PREFIX, ResourceId, Target, UndefineKeep, Uuid,
 };
-use crate::xml::{Element, Name, write, write_compact};
+use crate::xml::{Element, Limits, Name, parse, write, write_compact};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -29,6 +29,45 @@ pub(crate) struct Card {
     home: Element,
     /// Whether it was put aside.
     is_aside: bool,
+}
+
+impl Card {
+    /// Whether it is somewhere else, or gone, once these steps of its guest are done.
+    pub(crate) fn leaves_by(&self, change: &ResourceChange, steps: &[DraftStep]) -> bool {
+        if change.id != self.guest.id {
+            return false;
+        }
+        let mac = |card: &Element| {
+            let mac = card.child("mac").and_then(|mac| mac.attr("address"));
+            mac.map(str::to_ascii_lowercase)
+        };
+        let place = |card: &Element| {
+            let source = card.child("source");
+            let name = |attribute| source.and_then(|s| s.attr(attribute)).map(str::to_owned);
+            (name("network"), name("bridge"))
+        };
+        let (own, home) = (mac(&self.home), place(&self.home));
+        let is_elsewhere = |card: &Element| mac(card) != own || place(card) != home;
+        let boots = |op: &Op| matches!(op, Op::Destroy | Op::Shutdown);
+        let calls = steps.iter().filter_map(|step| match &step.action {
+            StepAction::Call(op) => Some(op),
+            StepAction::Wait { .. } => None,
+        });
+        calls.into_iter().any(|op| match op {
+            Op::Update { xml, affect: Affect::Live | Affect::Both }
+            | Op::Detach { xml, affect: Affect::Live | Affect::Both } => {
+                let device = parse(SourceId::NONE, xml, &Limits::default()).ok();
+                device
+                    .filter(|d| d.is("interface") && mac(d) == own)
+                    .is_some_and(|device| matches!(op, Op::Detach { .. }) || place(&device) != home)
+            }
+            op if boots(op) => change.after.as_ref().is_some_and(|after| {
+                let devices = after.child("devices");
+                devices.into_iter().flat_map(|d| d.children_named("interface")).all(is_elsewhere)
+            }),
+            _ => false,
+        })
+    }
 }
 
 /// Cards of running domains by the network they are on: those that name it, and those that are on its
@@ -100,9 +139,14 @@ pub(crate) fn guests(cards: &[Card]) -> Vec<String> {
 /// Whether it is a network that comes and goes with a bridge of its own.
 fn makes_its_bridge(network: &ObservedResource) -> bool {
     let definition = network.live.as_ref().or(network.persistent.as_ref());
-    let forward = definition.and_then(|d| d.child("forward"));
+    network.id.kind == Kind::Network && definition.is_none_or(makes_a_bridge)
+}
+
+/// The same, of its definition.
+pub(crate) fn makes_a_bridge(definition: &Element) -> bool {
+    let forward = definition.child("forward");
     let mode = forward.map_or("none", |f| f.attr("mode").unwrap_or("nat"));
-    network.id.kind == Kind::Network && BRIDGE_MODES.contains(&mode)
+    BRIDGE_MODES.contains(&mode)
 }
 
 fn bridge_of(network: &ObservedResource) -> Option<&str> {
@@ -130,11 +174,7 @@ pub(crate) fn restart(
         return steps;
     }
     let aside = Aside::of(network);
-    let call = |target: &Target, op| DraftStep {
-        target: target.clone(),
-        action: StepAction::Call(op),
-        effect,
-    };
+    let call = |target: &Target, op| DraftStep::new(target, StepAction::Call(op), effect);
     let update = |card: &Card, element: &Element| {
         call(&card.guest, Op::Update { xml: write_compact(element), affect: Affect::Live })
     };
@@ -188,7 +228,7 @@ pub(crate) fn left_behind(
             .map(|card| {
                 let xml = write_compact(&card.home);
                 let action = StepAction::Call(Op::Update { xml, affect: Affect::Live });
-                DraftStep { target: card.guest.clone(), action, effect: Effect::Live }
+                DraftStep::new(&card.guest, action, Effect::Live)
             })
             .collect();
         let effect = if steps.is_empty() { Effect::None } else { Effect::Live };
@@ -202,7 +242,7 @@ pub(crate) fn left_behind(
             reason: format!("left by an interrupted restart of network/{home}"),
             ..ResourceChange::nothing(aside.target.id, Span::NONE)
         };
-        Decision { change, steps, refusal: None }
+        Decision { change, steps, refusal: None, afterwards: None }
     })
     .collect()
 }
@@ -281,8 +321,7 @@ impl Aside {
     fn removal(&self, effect: Effect, is_active: bool) -> Vec<DraftStep> {
         let destroy = is_active.then_some(Op::Destroy);
         let ops = destroy.into_iter().chain([Op::Undefine { keep: UndefineKeep::Nothing }]);
-        let step =
-            |op| DraftStep { target: self.target.clone(), action: StepAction::Call(op), effect };
+        let step = |op| DraftStep::new(&self.target, StepAction::Call(op), effect);
         ops.map(step).collect()
     }
 }

@@ -1,10 +1,11 @@
 //! The words of a plan: changes for people, steps for the machine.
 
+use super::afterwards::Afterwards;
 use super::moves::Crossing;
 use super::overlay::Origin;
 use super::uncounted::Uncounted;
 use crate::diag::{Diagnostics, Span};
-use crate::model::{Effect, Op, ResourceId, Target};
+use crate::model::{Effect, Op, Outage, ResourceId, Target};
 use crate::xml::{Element, Path};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,8 @@ pub struct Options {
     pub assume_absent: BTreeSet<String>,
     /// Whether the plan lists the differences that are not counted.
     pub explain: bool,
+    /// Resources whose manifests have just dropped something: whether it is gone is looked for.
+    pub seeks: BTreeSet<ResourceId>,
     /// The time that is written beside a manifest that is applied anew; `None` to write none.
     pub now: Option<Timestamp>,
 }
@@ -59,6 +62,7 @@ impl Default for Options {
             crossing: Crossing::default(),
             assume_absent: BTreeSet::new(),
             explain: false,
+            seeks: BTreeSet::new(),
             now: None,
         }
     }
@@ -160,6 +164,15 @@ pub struct ResourceChange {
     pub fields: Vec<FieldChange>,
     /// Fields that are defined and wait for the next boot or start; no step concerns them.
     pub pending: Vec<FieldChange>,
+    /// Fields that are held back for as long as something on the host is in their way, each with the
+    /// reason; no step concerns them.
+    pub held: Vec<FieldChange>,
+    /// What else there is to know before the first step, for people.
+    pub notes: Vec<String>,
+    /// Why it does not work though it is up, if nothing of the plan ends that.
+    pub outage: Option<Outage>,
+    /// Whether it is started from a saved image: what changed in its definition since waits.
+    pub resumes: bool,
     /// Differences that are not counted, and not touched. Listed if [`Options::explain`] asks.
     pub uncounted: Vec<Uncounted>,
     /// The definition before, without our mark; `None` if there is none or nothing is done.
@@ -180,11 +193,29 @@ impl ResourceChange {
             reason: String::new(),
             fields: Vec::new(),
             pending: Vec::new(),
+            held: Vec::new(),
+            notes: Vec::new(),
+            outage: None,
+            resumes: false,
             uncounted: Vec::new(),
             before: None,
             after: None,
             span,
         }
+    }
+
+    /// Whether it is as its manifest says, though something of it may wait for the next boot.
+    pub fn is_as_asked(&self) -> bool {
+        self.action == Action::NoOp && self.held.is_empty() && self.outage.is_none()
+    }
+
+    /// Whether there is something to be said of it: it changes, waits, is held back, or is down.
+    pub fn says_something(&self) -> bool {
+        self.action != Action::NoOp
+            || !self.pending.is_empty()
+            || !self.held.is_empty()
+            || !self.notes.is_empty()
+            || self.outage.is_some()
     }
 }
 
@@ -242,6 +273,9 @@ impl Milestone {
     }
 }
 
+/// What is said of a balloon that is where it was.
+pub(crate) const NOT_MOVED: &str = "the guest's balloon has not moved yet";
+
 /// What follows when the time of a wait is over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -281,6 +315,17 @@ impl StepAction {
     }
 }
 
+/// What makes a step a live change: one that the running instance may refuse without any harm to
+/// the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct LiveStep {
+    /// Which of its object's live changes it is a part of.
+    pub piece: usize,
+    /// Whether an earlier run asked for it, and the guest has still to follow.
+    pub again: bool,
+}
+
 /// One step of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
@@ -294,6 +339,17 @@ pub struct Step {
     pub effect: Effect,
     /// The steps that must be done before.
     pub after: Vec<usize>,
+    /// The steps that must have come to their end before, whatever that is.
+    pub behind: Vec<usize>,
+    /// What it is a part of, if it is a live change.
+    pub live: Option<LiveStep>,
+}
+
+impl Step {
+    /// Whether an earlier run asked for it, and the guest has still to follow.
+    pub fn asks_again(&self) -> bool {
+        self.live.is_some_and(|live| live.again)
+    }
 }
 
 /// Why a plan may not be applied: a gate, a lock or a limit.
@@ -336,6 +392,8 @@ pub struct Plan {
     pub changes: Vec<ResourceChange>,
     /// How, in an order that may be run as it is.
     pub steps: Vec<Step>,
+    /// What follows if a running instance does not take a live change.
+    pub afterwards: Vec<Afterwards>,
     /// Why it may not be applied; empty if it may.
     pub refusals: Vec<Refusal>,
     /// Problems found in comparing the manifests with the host.
@@ -356,9 +414,26 @@ impl Plan {
         self.steps.is_empty()
     }
 
-    /// Whether something that is defined waits for a boot or a restart.
+    /// Whether it does nothing but ask guests again for what they have still to do.
+    pub fn only_asks_again(&self) -> bool {
+        self.steps.iter().all(Step::asks_again)
+    }
+
+    /// Resources of which the plan takes something away that their manifests had.
+    pub fn takes_away(&self) -> BTreeSet<ResourceId> {
+        let gone = |f: &FieldChange| f.after.is_none() && f.origin == Origin::Manifest;
+        let those = self.changes.iter().filter(|c| c.fields.iter().any(gone));
+        those.map(|c| c.id.clone()).collect()
+    }
+
+    /// Whether something that is defined waits for a boot or a restart, or a field is held back.
     pub fn has_pending(&self) -> bool {
-        self.changes.iter().any(|c| !c.pending.is_empty())
+        self.changes.iter().any(|c| !c.pending.is_empty() || !c.held.is_empty())
+    }
+
+    /// The guests that do not work though they are up, and that the plan leaves so.
+    pub fn outages(&self) -> impl Iterator<Item = (&ResourceId, Outage)> {
+        self.changes.iter().filter_map(|c| Some((&c.id, c.outage?)))
     }
 
     /// What is more disruptive than `limit`, resource by resource.

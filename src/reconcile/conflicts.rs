@@ -5,10 +5,12 @@ use super::decide::uuid_conflict;
 use super::identity::{derived_uuid, uuid_in};
 use super::moves::unread;
 use super::plan::mark_on;
-use super::renames::{hindrance, renamed};
+use super::renames::{hindrance, renamed, set_aside};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::domain::Domain;
-use crate::model::{Desired, DesiredResource, Observed, ObservedResource, ResourceId};
+use crate::model::{
+    Desired, DesiredResource, Kind, Observed, ObservedResource, Power, ResourceId, Uuid,
+};
 use crate::xml::Element;
 use std::collections::BTreeMap;
 
@@ -32,11 +34,25 @@ pub(crate) fn hold_back(
             continue;
         }
         match host {
+            None if observed.unknown.contains_key(&resource.id) => found.silent(&resource.id),
             None => found.uuid(resource),
             Some(host) => found.host(resource, host),
         }
     }
     found.kept();
+    found.needs();
+    (found.held_back, found.diagnostics)
+}
+
+/// Holds back, too, what needs something that is held back by now.
+pub(crate) fn hold_dependants(
+    desired: &Desired,
+    observed: &Observed,
+    options: &Options,
+    held_back: BTreeMap<ResourceId, String>,
+) -> (BTreeMap<ResourceId, String>, Diagnostics) {
+    let diagnostics = Diagnostics::default();
+    let mut found = Conflicts { desired, observed, options, held_back, diagnostics };
     found.needs();
     (found.held_back, found.diagnostics)
 }
@@ -98,6 +114,18 @@ impl Conflicts<'_> {
         }
     }
 
+    /// It is there and does not answer.
+    fn silent(&mut self, id: &ResourceId) {
+        let why = self.observed.unknown.get(id).map_or("", |unknown| unknown.why.as_str());
+        self.diagnostics.push(
+            Diagnostic::error("no-answer", format!("{id} does not answer"))
+                .address(id.to_string())
+                .detail(why.to_owned())
+                .hint("try again when it answers"),
+        );
+        self.hold(id, "it does not answer");
+    }
+
     /// An object of that name is there: it must be ours, and be the same one.
     fn host(&mut self, desired: &DesiredResource, host: &ObservedResource) {
         match mark_on(host) {
@@ -154,22 +182,43 @@ impl Conflicts<'_> {
             derived_uuid(&self.desired.set, self.options.host.as_deref(), &desired.id)
         });
         if arrival.is_none()
+            && let Some(host) = set_aside(self.desired, desired, self.observed, self.options)
+        {
+            return self.set_aside(desired, host);
+        }
+        if arrival.is_none()
             && let Some(host) = renamed(self.desired, desired, self.observed, self.options)
         {
             return self.rename(desired, host);
         }
-        let mut others = self.observed.resources.values();
-        let Some(other) = others.find(|o| o.uuid == uuid && o.id.kind == desired.id.kind) else {
-            return;
-        };
+        let others = self.observed.resources.iter().map(|(id, o)| (id, o.uuid));
+        let silent = self.observed.unknown.iter().map(|(id, o)| (id, o.uuid));
+        let same = |(id, of): &(&ResourceId, Uuid)| *of == uuid && id.kind == desired.id.kind;
+        let Some((other, _)) = others.chain(silent).find(same) else { return };
         self.diagnostics.push(
             Diagnostic::error("uuid-taken", format!("the UUID of {} is taken", desired.id))
                 .at(uuid_span(desired))
                 .address(desired.id.to_string())
-                .detail(format!("{} on the host has {uuid}", other.id))
+                .detail(format!("{other} on the host has {uuid}"))
                 .hint("a name is an identity: rename the object on the host to match, or give this one a <uuid> of its own"),
         );
         self.hold(&desired.id, "its UUID is taken");
+    }
+
+    /// Somebody has given it another name on the host, and did so for a reason.
+    fn set_aside(&mut self, desired: &DesiredResource, host: &ObservedResource) {
+        self.diagnostics.push(
+            Diagnostic::error("set-aside", format!("{} was renamed on the host", desired.id))
+                .at(desired.span)
+                .address(desired.id.to_string())
+                .detail(format!("it is {} there, with the same UUID", host.id))
+                .hint(format!(
+                    "virsh domrename {} {} takes that back; for a new one beside it write a <uuid> of its \
+                     own into the manifest",
+                    host.id.name, desired.id.name
+                )),
+        );
+        self.hold(&desired.id, &format!("it was renamed to {} on the host", host.id));
     }
 
     /// It is there under another name, and takes this one if its state allows that.
@@ -201,7 +250,7 @@ impl Conflicts<'_> {
                     let planned = self.desired.resources.contains_key(d)
                         && self.selected(d)
                         && !self.held_back.contains_key(d);
-                    !planned && !self.observed.resources.contains_key(d)
+                    !planned && (!self.is_there(d) || self.stays_down(resource, d))
                 });
                 found.extend(missing.map(|m| (resource, m.clone())));
             }
@@ -212,6 +261,21 @@ impl Conflicts<'_> {
                 self.lacks(resource, &missing);
             }
         }
+    }
+
+    /// Whether the host has it, whether or not it answers.
+    fn is_there(&self, id: &ResourceId) -> bool {
+        self.observed.resources.contains_key(id) || self.observed.unknown.contains_key(id)
+    }
+
+    /// Whether a guest could not be started, since its network is not and will not be.
+    fn stays_down(&self, resource: &DesiredResource, needed: &ResourceId) -> bool {
+        let state = |id: &ResourceId| self.observed.resources.get(id).map(|h| h.state.is_active());
+        let starts = matches!(resource.settings.power, Power::Running | Power::Paused)
+            && resource.id.kind == Kind::Domain
+            && state(&resource.id) != Some(true);
+        let is_down = needed.kind == Kind::Network && state(needed) == Some(false);
+        starts && is_down && self.held_back.contains_key(needed)
     }
 
     fn lacks(&mut self, resource: &DesiredResource, missing: &ResourceId) {

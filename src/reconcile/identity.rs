@@ -1,9 +1,12 @@
 //! UUIDs and MAC addresses that a manifest leaves out: taken from what is there, else derived, so
 //! that the same manifest gives the same guest on every run and after every crash.
 
+use super::overlay::Side;
 use super::ownership::digest;
+use super::pairing::pair;
 use crate::model::{Kind, Mac, ResourceId, Uuid};
-use crate::xml::{Element, Node};
+use crate::xml::{Element, Node, Path};
+use std::borrow::Cow;
 
 /// The UUID that the definition has, if it has one that can be read.
 pub(crate) fn uuid_in(definition: &Element) -> Option<Uuid> {
@@ -51,6 +54,33 @@ pub(crate) fn fill_macs(definition: &mut Element, kind: Kind, uuid: Uuid, prefix
         let element = Element::new("mac").with_attr("address", mac.to_string());
         interface.children.insert(0, Node::Element(element));
     }
+}
+
+/// The manifest with the MAC address that each of its cards has in the definition `next_boot`. In an
+/// instance that runs, cards stand in the order in which they were plugged in: only their addresses
+/// tell which is which.
+pub(crate) fn with_macs<'a>(manifest: &'a Element, next_boot: &Element) -> Cow<'a, Element> {
+    let cards = |root: &'_ Element| -> Vec<Element> {
+        let devices = root.child("devices");
+        devices.into_iter().flat_map(|d| d.children_named("interface")).cloned().collect()
+    };
+    let (asked, there) = (cards(manifest), cards(next_boot));
+    let has_mac = |card: &Element| card.child("mac").is_some();
+    if there.is_empty() || asked.iter().all(has_mac) {
+        return Cow::Borrowed(manifest);
+    }
+    let path = Path::parse("devices/interface").unwrap_or_default();
+    let [asked, there] = [&asked, &there].map(|cards| cards.iter().collect::<Vec<_>>());
+    let pairs = pair(Side::NextBoot, &path, "devices", &asked, &there, &[]).live;
+    let mut manifest = manifest.clone();
+    let devices = manifest.child_mut("devices").into_iter().flat_map(Element::elements_mut);
+    for (card, partner) in devices.filter(|e| e.is("interface")).zip(pairs) {
+        let mac = partner.and_then(|n| there.get(n)).and_then(|card| card.child("mac"));
+        if let (Some(mac), None) = (mac, card.child("mac")) {
+            card.children.insert(0, Node::Element(mac.clone()));
+        }
+    }
+    Cow::Owned(manifest)
 }
 
 fn derived_mac(uuid: Uuid, n: usize, salt: u32, prefix: [u8; 3]) -> Mac {

@@ -3,17 +3,24 @@
 //! Floor 3: imports everything below it. `overlay`, `plan` and all they use are pure functions of
 //! values; only `apply` and `observe` talk to a driver.
 
+mod afterwards;
 mod apply;
 mod aside;
 mod changes;
+mod claims;
+mod compare;
 mod conflicts;
 mod decide;
+mod export;
+mod filled;
 mod graph;
 mod history;
 mod identity;
 mod live;
+mod merge;
 pub mod moves;
 mod normalize;
+mod others;
 mod overlay;
 mod ownership;
 mod pairing;
@@ -21,24 +28,29 @@ mod plan;
 pub mod planfile;
 mod renames;
 mod secret;
+mod sparse;
 mod states;
 mod status;
+mod taken;
 mod uncounted;
 pub mod watch;
 mod words;
 
+pub use afterwards::{Afterwards, Note, Notes, Piece, Restore, Undo};
 pub use apply::{
     Clock, Crossroads, Event, Report, Status, StepReport, SystemClock, Walker, apply, apply_beside,
     apply_until,
 };
 pub use changes::{
-    Above, Action, FieldChange, Milestone, Move, Options, Otherwise, Plan, Refusal, ResourceChange,
-    Step, StepAction, Until,
+    Above, Action, FieldChange, LiveStep, Milestone, Move, Options, Otherwise, Plan, Refusal,
+    ResourceChange, Step, StepAction, Until,
 };
+pub use export::{Exported, export, prove};
 pub use history::{History, Version, VersionChange, history, rollback};
 pub use normalize::Rule;
 pub use overlay::{Change, Edit, Origin, Overlay, Side, overlay};
 pub use plan::{fingerprint, plan};
+pub use sparse::Sparse;
 pub use states::{Reason, StateRow, States, states};
-pub use status::{ObjectStatus, Sync, export, shown, status};
+pub use status::{ObjectStatus, Sync, shown, status};
 pub use uncounted::Uncounted;

@@ -7,7 +7,7 @@
 
 use super::secret::redacted;
 use crate::diag::SourceId;
-use crate::model::{DesiredResource, NAMESPACE, PREFIX, Power, ResourceId, Stop};
+use crate::model::{DesiredResource, Effect, NAMESPACE, PREFIX, Power, ResourceId, Stop};
 use crate::xml::{Element, Limits, Name, Node, Path, parse, write_compact};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -24,6 +24,10 @@ const APPLIED_MAX: u64 = 4 << 20;
 /// Largest mark that carries the version before, in bytes: definitions are read whole on each run,
 /// and libvirt takes no text of more than 4 MiB.
 const MARK_MAX: usize = 256 << 10;
+
+/// Most versions that a mark names as those from which a guest starts as it does from its own; of
+/// older ones it is not known.
+const BOOTS_MAX: usize = 8;
 
 /// The element of a mark.
 const OWNED: &str = "owned";
@@ -56,6 +60,16 @@ pub(crate) struct Mark {
     pub stop: Stop,
     /// What it was on the host that it comes from, as long as it is not known to have left there.
     pub moving: Option<Moving>,
+    /// What its manifest allowed, so that an export has it. Nobody is granted anything by it.
+    pub allow: Vec<Effect>,
+    /// Whether what waits was to be taken when the guest reboots; kept for an export, too.
+    pub apply_on_reboot: bool,
+    /// Entries of lists that others had put there when nothing was known of a manifest, by
+    /// [`others::name`](super::others): they stay, though the manifest governs the list.
+    pub others: Vec<String>,
+    /// Digests of versions before, from which a guest starts as it does from this one: what only a
+    /// boot changes is not compared with what they said.
+    pub boots_as: Vec<String>,
     /// The mark that this one took the place of, without what that one replaced.
     pub previous: Option<Box<Self>>,
 }
@@ -97,6 +111,9 @@ pub(crate) struct WantedMark {
     element: Element,
     /// What [`Mark::digest`] will be.
     pub(crate) digest: String,
+    allow: Vec<Effect>,
+    apply_on_reboot: bool,
+    others: Vec<String>,
 }
 
 impl WantedMark {
@@ -128,10 +145,32 @@ impl WantedMark {
         }
         let digest = digest(format!("{}{applied}", write_compact(&element)).as_bytes());
         element.set_attr("digest", digest.as_str());
-        Self { applied, element, digest }
+        // beside the digest: what is allowed makes no other version of an object
+        let allow: Vec<&str> = settings.allow.iter().map(|effect| effect.word()).collect();
+        if !allow.is_empty() {
+            element.set_attr("allow", allow.join("\n"));
+        }
+        if settings.apply_on_reboot {
+            element.set_attr("apply_on_reboot", "yes");
+        }
+        let (allow, apply_on_reboot) = (settings.allow.clone(), settings.apply_on_reboot);
+        Self { applied, element, digest, allow, apply_on_reboot, others: Vec::new() }
     }
 
-    /// Whether `mark` is this one.
+    /// Takes note of entries that are others' and stay.
+    pub(crate) fn leave(&mut self, others: Vec<String>) {
+        self.element.put_attr("others", (!others.is_empty()).then(|| others.join("\n")).as_deref());
+        self.others = others;
+    }
+
+    /// Takes note of the versions from which a guest starts as it does from this one.
+    pub(crate) fn boots_as(&mut self, digests: &[String]) {
+        let lately = digests.get(digests.len().saturating_sub(BOOTS_MAX)..).unwrap_or(&[]);
+        let list = (!lately.is_empty()).then(|| lately.join("\n"));
+        self.element.put_attr("boots_as", list.as_deref());
+    }
+
+    /// Whether `mark` is of this version.
     pub(crate) fn is(&self, mark: &Mark) -> bool {
         mark.digest == self.digest
     }
@@ -145,14 +184,19 @@ impl WantedMark {
         self
     }
 
+    /// Whether `mark` is of this version and knows all that this one does. What others have taken
+    /// away since is forgotten at the next occasion, and is none by itself.
+    pub(crate) fn is_whole(&self, mark: &Mark) -> bool {
+        self.is(mark)
+            && self.allow == mark.allow
+            && self.apply_on_reboot == mark.apply_on_reboot
+            && self.others.iter().all(|other| mark.others.contains(other))
+    }
+
     /// Puts the mark on a definition in the place of any other. That becomes the version before, if
     /// it is another; the same one only stays what it was, time and history included.
     pub(crate) fn put(mut self, definition: &mut Element, now: Option<Timestamp>) {
-        let mut packed = Vec::new();
-        let mut encoder = ZlibEncoder::new(self.applied.as_bytes(), Compression::default());
-        // reading from a slice into a vector cannot fail
-        let _ = encoder.read_to_end(&mut packed);
-        let packed = BASE64.encode(packed);
+        let packed = pack(&self.applied);
         let metadata = definition.child_or_new("metadata");
         let before = metadata.elements().find(|e| is_ours(e, OWNED));
         let stays = before.is_some_and(|e| e.attr("digest") == Some(self.digest.as_str()));
@@ -176,6 +220,7 @@ impl WantedMark {
 fn as_previous(mark: &Element) -> Element {
     let mut previous = mark.clone();
     previous.name = Name::qualified(PREFIX, NAMESPACE, PREVIOUS);
+    previous.remove_attr("boots_as");
     previous.children.retain(|n| matches!(n, Node::Text(_)));
     for name in [FROM, FROM_AUTOSTART, FROM_ACTIVE] {
         previous.remove_attr(name);
@@ -210,6 +255,10 @@ fn read_version(mark: &Element) -> Option<Mark> {
         ignore: list("ignore").filter_map(Path::parse).collect(),
         depends_on: list("depends_on").filter_map(ResourceId::parse).collect(),
         prevent_destroy: mark.attr("prevent_destroy") == Some("yes"),
+        allow: list("allow").filter_map(Effect::parse).collect(),
+        apply_on_reboot: mark.attr("apply_on_reboot") == Some("yes"),
+        others: list("others").map(str::to_owned).collect(),
+        boots_as: list("boots_as").map(str::to_owned).collect(),
         stop: Stop {
             timeout: millis.map_or(Stop::default().timeout, Duration::from_millis).min(Stop::MAX),
             force: mark.attr("stop_force") == Some("yes"),
@@ -239,6 +288,35 @@ pub(crate) fn without_mark(definition: &Element) -> Element {
 pub(crate) fn digest(bytes: &[u8]) -> String {
     let hash = Sha256::digest(bytes);
     hash.iter().take(16).map(|b| format!("{b:02x}")).collect()
+}
+
+/// Whether it is the element of a mark.
+pub(crate) fn is_owned(e: &Element) -> bool {
+    is_ours(e, OWNED)
+}
+
+/// Edits the manifest that a definition's mark remembers; `None` if it has none that can be read.
+pub(crate) fn with_applied(
+    definition: &mut Element,
+    edit: impl FnOnce(&mut Element),
+) -> Option<()> {
+    let mark = definition.child_mut("metadata")?.elements_mut().find(|e| is_owned(e))?;
+    let known = read_version(mark)?;
+    let mut applied = known.applied()?;
+    edit(&mut applied);
+    let applied = write_compact(&applied);
+    mark.set_attr("digest", digest(format!("{}{applied}", known.digest).as_bytes()));
+    mark.set_text(pack(&applied));
+    Some(())
+}
+
+/// A manifest as a mark holds it.
+fn pack(applied: &str) -> String {
+    let mut packed = Vec::new();
+    let mut encoder = ZlibEncoder::new(applied.as_bytes(), Compression::default());
+    // reading from a slice into a vector cannot fail
+    let _ = encoder.read_to_end(&mut packed);
+    BASE64.encode(packed)
 }
 
 fn is_ours(e: &Element, local: &str) -> bool {

@@ -1,13 +1,14 @@
 //! Desired and observed in, a plan out: a pure function.
 
 use super::aside::{self, Card};
-use super::changes::{Options, Otherwise, Plan, Refusal, ResourceChange, Step, StepAction};
+use super::changes::{Action, Options, Otherwise, Plan, Refusal, ResourceChange, Step, StepAction};
 use super::conflicts;
 use super::decide::{self, Context, Decision};
 use super::graph;
 use super::moves::{Arrival, ways};
 use super::ownership::{Mark, digest, read_mark};
-use super::renames::{rename_first, renamed, under};
+use super::renames::{applied_as, rename_first, renamed, under};
+use super::taken::Holdings;
 use crate::diag::Diagnostics;
 use crate::model::domain::Domain;
 use crate::model::{
@@ -35,6 +36,7 @@ pub fn plan(
         refusals: Vec::new(),
         decisions: Vec::new(),
         cards: aside::cards(observed),
+        handed_on: Vec::new(),
     };
     let all = p.orphans();
     let orphans: Vec<ResourceId> = all.iter().filter(|id| p.selected(id)).cloned().collect();
@@ -47,7 +49,9 @@ pub fn plan(
     for resource in desired.resources.values() {
         p.resource(resource);
     }
+    p.move_off(&pruned);
     p.remove(&pruned);
+    p.take();
     p.finish_restarts();
     p.finish(orphans)
 }
@@ -63,6 +67,8 @@ struct Planner<'a> {
     decisions: Vec<Decision>,
     /// Cards of running domains by the network they are on.
     cards: BTreeMap<String, Vec<Card>>,
+    /// Who gives up what who else takes after that.
+    handed_on: Vec<(ResourceId, ResourceId)>,
 }
 
 impl<'a> Planner<'a> {
@@ -130,6 +136,54 @@ impl<'a> Planner<'a> {
         here.is_none_or(same).then(|| arrival.clone())
     }
 
+    /// Guests that leave a network in this plan are not cut off when it is deleted after that.
+    fn move_off(&mut self, pruned: &[ResourceId]) {
+        for network in pruned.iter().filter(|id| id.kind == Kind::Network) {
+            let (Some(cards), decisions) = (self.cards.get_mut(&network.name), &self.decisions)
+            else {
+                continue;
+            };
+            cards.retain(|card| !decisions.iter().any(|d| card.leaves_by(&d.change, &d.steps)));
+        }
+    }
+
+    /// What others have is taken from nobody: what would need it is held back, with its dependants.
+    fn take(&mut self) {
+        if self.decisions.iter().all(|d| d.change.after.is_none()) {
+            return;
+        }
+        let holdings = Holdings::of(self.observed);
+        loop {
+            let found = holdings.check(self.desired, &self.decisions);
+            let is_settled = found.blocked.is_empty();
+            // what is only warned of is said once all is settled
+            let said = found.problems.into_iter().filter(|p| is_settled || p.is_error());
+            said.for_each(|problem| self.diagnostics.push(problem));
+            if is_settled {
+                self.handed_on = found.handed_on;
+                return;
+            }
+            let blocked: BTreeSet<ResourceId> =
+                found.blocked.iter().map(|(id, _)| id.clone()).collect();
+            for (id, reason) in found.blocked {
+                // the first is enough: the rest is among the problems
+                self.held_back.entry(id).or_insert(reason);
+            }
+            let (desired, observed, options) = (self.desired, self.observed, self.options);
+            let held_back = std::mem::take(&mut self.held_back);
+            let (held_back, problems) =
+                conflicts::hold_dependants(desired, observed, options, held_back);
+            self.diagnostics.extend(problems);
+            let stays = |id: &ResourceId| !held_back.contains_key(id);
+            self.decisions.retain(|d| {
+                let id = &d.change.id;
+                !blocked.contains(id) && (d.change.action == Action::Delete || stays(id))
+            });
+            self.refusals.retain(|refusal| refusal.id.as_ref().is_none_or(stays));
+            self.held_back = held_back;
+        }
+    }
+
     /// Cards that an interrupted restart of their network has left aside go back, whoever's guests they
     /// are in.
     fn finish_restarts(&mut self) {
@@ -190,8 +244,17 @@ impl<'a> Planner<'a> {
             .filter(|id| {
                 !self.desired.resources.contains_key(id) && !self.held_back.contains_key(id)
             })
-            .filter(|id| !renamed.contains(id))
+            .filter(|id| !renamed.contains(id) && !self.is_set_aside(id))
             .collect()
+    }
+
+    /// Whether an object was applied under a name that a manifest has, and got another by hand.
+    fn is_set_aside(&self, id: &ResourceId) -> bool {
+        let host = self.observed.resources.get(id);
+        let was = host.and_then(applied_as).filter(|was| was != id);
+        was.is_some_and(|was| {
+            self.desired.resources.contains_key(&was) || self.desired.held_back.contains_key(&was)
+        })
     }
 
     /// Those of the selected orphans that are pruned. All that there are count: a set that is planned
@@ -299,12 +362,13 @@ impl<'a> Planner<'a> {
                 .entry(decision.change.id.clone())
                 .or_insert_with(|| mark.map_or_else(|| networks_of(host), |m| m.depends_on));
         }
-        let steps = graph::order(&self.decisions, &depends_on);
+        let steps = graph::order(&self.decisions, &depends_on, &self.handed_on);
         let fingerprint = fingerprint(self.observed, &steps);
         let pruned = self.options.prune && self.refusals.is_empty();
         // with a part of the manifests nobody can say what the others name
         let told = self.desired.complete && !pruned;
         self.diagnostics.sort();
+        let afterwards = self.decisions.iter_mut().filter_map(|d| d.afterwards.take()).collect();
         let mut changes: Vec<ResourceChange> =
             self.decisions.into_iter().map(|d| d.change).collect();
         changes.sort_by(|a, b| a.id.cmp(&b.id));
@@ -312,6 +376,7 @@ impl<'a> Planner<'a> {
             set: self.desired.set.clone(),
             changes,
             steps,
+            afterwards,
             refusals: self.refusals,
             diagnostics: self.diagnostics,
             held_back: self.held_back,
@@ -384,17 +449,13 @@ mod tests {
         let live = parse(SourceId::NONE, live, &Limits::default()).expect("it is sound");
         let id = ResourceId::new(Kind::Domain, "web");
         let resource = ObservedResource {
-            id: id.clone(),
-            uuid: Uuid::default(),
             state: State::Running,
-            reason: 0,
             is_persistent: true,
-            autostart: false,
-            managed_save: false,
-            persistent: None,
             live: Some(live),
+            ..ObservedResource::unread(id.clone(), Uuid::default())
         };
-        let observed = Observed { resources: [(id.clone(), resource)].into() };
+        let observed =
+            Observed { resources: [(id.clone(), resource)].into(), ..Observed::default() };
         there(&observed, [&id])
     }
 

@@ -4,7 +4,8 @@
 //! fingerprint of what it was computed from. It never holds a secret; a plan whose definitions have
 //! one cannot be saved.
 
-use super::changes::{Plan, Step, StepAction};
+use super::afterwards::{Afterwards, Notes, Piece};
+use super::changes::{LiveStep, Plan, Step, StepAction};
 use super::secret::has_secret;
 use crate::diag::{Error, ErrorCode, ErrorDomain, Result, SourceId};
 use crate::model::{Effect, Op, ResourceId, Stop, Target, Uuid};
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The version of the format; another one is refused.
-const FORMAT_VERSION: u32 = 2;
+const FORMAT_VERSION: u32 = 3;
 
 /// Largest plan file that is read, in bytes.
 pub const SIZE_MAX: u64 = 256 << 20;
@@ -28,6 +29,7 @@ pub struct PlanFile {
     pub connection: String,
     fingerprint: String,
     steps: Vec<SavedStep>,
+    afterwards: Vec<SavedAfterwards>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,6 +40,19 @@ struct SavedStep {
     action: StepAction,
     effect: String,
     after: Vec<usize>,
+    behind: Vec<usize>,
+    live: Option<LiveStep>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SavedAfterwards {
+    target: String,
+    uuid: String,
+    definition: String,
+    mark_before: Option<String>,
+    pieces: Vec<Piece>,
+    notes: Option<Notes>,
 }
 
 /// The plan as text, for the connection it was made for.
@@ -52,13 +67,7 @@ pub fn save(plan: &Plan, connection: &str) -> Result<String> {
     let mut steps = Vec::new();
     for step in &plan.steps {
         if step_has_secret(&step.action) {
-            let text = format!(
-                "the plan for {} holds a password, and plan files never do",
-                step.target.id
-            );
-            return Err(Error::new(ErrorCode::OPERATION_DENIED, ErrorDomain::NONE, text)
-                .address(step.target.id.to_string())
-                .hint("apply the manifests themselves, or leave it out with --only"));
+            return Err(holds_secret(&step.target));
         }
         steps.push(SavedStep {
             target: format!("{}/{}", step.target.id.kind, step.target.id.name),
@@ -66,6 +75,22 @@ pub fn save(plan: &Plan, connection: &str) -> Result<String> {
             action: step.action.clone(),
             effect: step.effect.word().to_owned(),
             after: step.after.clone(),
+            behind: step.behind.clone(),
+            live: step.live,
+        });
+    }
+    let mut afterwards = Vec::new();
+    for of in &plan.afterwards {
+        if is_secret_definition(&of.definition) {
+            return Err(holds_secret(&of.target));
+        }
+        afterwards.push(SavedAfterwards {
+            target: format!("{}/{}", of.target.id.kind, of.target.id.name),
+            uuid: of.target.uuid.to_string(),
+            definition: of.definition.clone(),
+            mark_before: of.mark_before.clone(),
+            pieces: of.pieces.clone(),
+            notes: of.notes.clone(),
         });
     }
     let file = PlanFile {
@@ -74,6 +99,7 @@ pub fn save(plan: &Plan, connection: &str) -> Result<String> {
         connection: connection.to_owned(),
         fingerprint: plan.fingerprint.clone(),
         steps,
+        afterwards,
     };
     serde_json::to_string_pretty(&file).map(|text| text + "\n").map_err(|e| broken(&e.to_string()))
 }
@@ -102,26 +128,37 @@ impl PlanFile {
         let mut steps = Vec::new();
         for (id, saved) in self.steps.into_iter().enumerate() {
             // predecessors come first, so that no step waits for itself
-            if saved.after.iter().any(|before| *before >= id) {
+            if saved.after.iter().chain(&saved.behind).any(|before| *before >= id) {
                 return Err(broken(&format!("step {id} comes before one that it needs")));
             }
             let damaged = || broken(&format!("step {id} cannot be read"));
-            let target = Target {
-                id: ResourceId::parse(&saved.target).ok_or_else(damaged)?,
-                uuid: Uuid::try_parse(&saved.uuid).map_err(|_| damaged())?,
-            };
+            let target = target(&saved.target, &saved.uuid).ok_or_else(damaged)?;
             steps.push(Step {
                 id,
                 target,
                 action: within_limits(saved.action),
                 effect: Effect::parse(&saved.effect).ok_or_else(damaged)?,
                 after: saved.after,
+                behind: saved.behind,
+                live: saved.live,
             });
         }
+        let afterwards = self.afterwards.into_iter().map(|of| {
+            let damaged = || broken("what follows its live changes cannot be read");
+            Ok(Afterwards {
+                target: target(&of.target, &of.uuid).ok_or_else(damaged)?,
+                definition: of.definition,
+                mark_before: of.mark_before,
+                pieces: of.pieces,
+                notes: of.notes,
+            })
+        });
+        let afterwards = afterwards.collect::<Result<Vec<_>>>()?;
         Ok(Plan {
             set: self.set,
             changes: Vec::new(),
             steps,
+            afterwards,
             refusals: Vec::new(),
             diagnostics: crate::diag::Diagnostics::default(),
             held_back: BTreeMap::new(),
@@ -142,6 +179,17 @@ fn within_limits(action: StepAction) -> StepAction {
     }
 }
 
+fn target(id: &str, uuid: &str) -> Option<Target> {
+    Some(Target { id: ResourceId::parse(id)?, uuid: Uuid::try_parse(uuid).ok()? })
+}
+
+fn holds_secret(target: &Target) -> Error {
+    let text = format!("the plan for {} holds a password, and plan files never do", target.id);
+    Error::new(ErrorCode::OPERATION_DENIED, ErrorDomain::NONE, text)
+        .address(target.id.to_string())
+        .hint("apply the manifests themselves, or leave it out with --only")
+}
+
 fn broken(why: &str) -> Error {
     Error::new(ErrorCode::INVALID_ARG, ErrorDomain::NONE, format!("this is no plan file: {why}"))
         .hint("make it anew with virt plan --out FILE")
@@ -157,5 +205,9 @@ fn step_has_secret(action: &StepAction) -> bool {
     else {
         return false;
     };
+    is_secret_definition(xml)
+}
+
+fn is_secret_definition(xml: &str) -> bool {
     parse(SourceId::NONE, xml, &Limits::default()).is_ok_and(|e| has_secret(&e))
 }

@@ -1,18 +1,47 @@
 //! Objects that are on the host under another name: their UUID tells.
 
 use super::changes::{Action, FieldChange, Options, StepAction};
-use super::decide::{Decision, DraftStep};
+use super::decide::{Decision, DraftStep, Link};
 use super::identity::{derived_uuid, uuid_in};
 use super::overlay::Origin;
 use super::ownership::{Mark, read_mark};
+use super::plan::mark_on;
 use crate::model::{
     Desired, DesiredResource, Effect, Kind, Observed, ObservedResource, Op, ResourceId, Target,
 };
 use crate::xml::Path;
 
 /// The object that `desired` is on the host under a name that no manifest has any more: a domain of
-/// the same set with the same UUID. Networks cannot be renamed.
+/// the same set with the same UUID, which was applied under that name. Networks cannot be renamed.
 pub(crate) fn renamed<'a>(
+    desired: &Desired,
+    resource: &DesiredResource,
+    observed: &'a Observed,
+    options: &Options,
+) -> Option<&'a ObservedResource> {
+    let other = under_another_name(desired, resource, observed, options)?;
+    (applied_as(other).as_ref() != Some(&resource.id)).then_some(other)
+}
+
+/// The object that `desired` is on the host, where somebody gave it another name than it was applied
+/// under: it was set aside by hand, and is not brought back unasked.
+pub(crate) fn set_aside<'a>(
+    desired: &Desired,
+    resource: &DesiredResource,
+    observed: &'a Observed,
+    options: &Options,
+) -> Option<&'a ObservedResource> {
+    let other = under_another_name(desired, resource, observed, options)?;
+    (applied_as(other).as_ref() == Some(&resource.id)).then_some(other)
+}
+
+/// What an object was when its manifest was applied last.
+pub(crate) fn applied_as(host: &ObservedResource) -> Option<ResourceId> {
+    let name = mark_on(host)?.applied()?.child_text("name")?;
+    Some(ResourceId::new(host.id.kind, name))
+}
+
+fn under_another_name<'a>(
     desired: &Desired,
     resource: &DesiredResource,
     observed: &'a Observed,
@@ -37,6 +66,8 @@ pub(crate) fn hindrance(host: &ObservedResource) -> Option<&'static str> {
         Some("a domain that runs cannot be renamed: shut it down first")
     } else if host.managed_save {
         Some("a domain with a saved memory image cannot be renamed: start it, and shut it down")
+    } else if !host.snapshots.is_empty() || !host.checkpoints.is_empty() {
+        Some("a domain with snapshots or checkpoints cannot be renamed: delete them first")
     } else {
         None
     }
@@ -77,5 +108,11 @@ pub(crate) fn rename_first(
         decision.change.action = Action::Update;
         decision.change.reason = "the manifest changed".to_owned();
     }
-    decision.steps.insert(0, DraftStep { target, action, effect: Effect::None });
+    decision.steps.insert(0, DraftStep::new(&target, action, Effect::None));
+    // what live changes need has moved
+    for step in &mut decision.steps {
+        if let Link::Live { needs } = &mut step.link {
+            *needs = Some(needs.map_or(0, |n| n + 1));
+        }
+    }
 }

@@ -38,6 +38,33 @@ pub(crate) fn without_secrets(element: &Element) -> Element {
     copy
 }
 
+/// Where there are secrets in the element, each by its path.
+pub(crate) fn secret_places(root: &Element) -> Vec<String> {
+    let mut found = Vec::new();
+    places(root, "", &mut found);
+    found
+}
+
+fn places(element: &Element, at: &str, found: &mut Vec<String>) {
+    let join = |name: String| if at.is_empty() { name } else { format!("{at}/{name}") };
+    let attributes = element.attributes.iter().map(|a| a.name.local.as_str());
+    found.extend(
+        attributes.filter(|name| ATTRIBUTES.contains(name)).map(|name| join(format!("@{name}"))),
+    );
+    for child in element.elements() {
+        let name = child.name.local.as_str();
+        let path = join(child.name.written());
+        if ELEMENTS.contains(&name) {
+            found.push(path);
+        } else {
+            let alike = element.children_named(name).count();
+            let number = element.children_named(name).position(|e| std::ptr::eq(e, child));
+            let number = number.filter(|_| alike > 1).map(|n| format!("[{}]", n + 1));
+            places(child, &(path + &number.unwrap_or_default()), found);
+        }
+    }
+}
+
 /// Whether there is a secret anywhere in the element.
 pub(crate) fn has_secret(element: &Element) -> bool {
     element.attributes.iter().any(|a| ATTRIBUTES.contains(&a.name.local.as_str()))

@@ -1,8 +1,10 @@
 //! One object in its three states: as its last applied manifest has it, as the next boot will have
 //! it, and as it runs. What waits is worked out from the last two each time and stored nowhere.
 
+use super::identity::with_macs;
 use super::live::live_changes;
 use super::normalize::{drop_implied, only_at_boot};
+use super::others::is_noted;
 use super::overlay::{Change, Side, overlay};
 use super::ownership::{Mark, read_mark, without_mark};
 use super::plan::mark_on;
@@ -162,17 +164,21 @@ impl<'a> Compared<'a> {
         let ignore = mark.map_or(&[][..], |m| &m.ignore);
         let next_boot = host.persistent.as_ref();
         let running = host.live.as_ref().filter(|_| host.state.is_active());
+        let others = mark.map_or(&[][..], |m| &m.others);
         let laid = |side, there: &Element, want: &Element, last: Option<&Element>| {
-            overlay(kind, side, there, want, last, ignore)
-        };
-        let with_manifest = |side, there: Option<&Element>| {
-            there.zip(applied).map(|(there, want)| laid(side, there, want, Some(want)))
+            let mut laid = overlay(kind, side, there, want, last, ignore);
+            laid.changes.retain(|change| !is_noted(change, others));
+            laid
         };
         // a running instance keeps the mark that it was started with
         let begun = running.and_then(read_mark);
         let begun_with = begun.as_ref().and_then(Mark::applied);
-        let defined = with_manifest(Side::NextBoot, next_boot);
-        let on_running = with_manifest(Side::Running, running);
+        let defined = next_boot.zip(applied);
+        let defined = defined.map(|(there, want)| laid(Side::NextBoot, there, want, Some(want)));
+        let known = applied.zip(next_boot).map(|(applied, there)| with_macs(applied, there));
+        let on_running = running.zip(known.as_deref().or(applied));
+        let on_running =
+            on_running.map(|(there, want)| laid(Side::Running, there, want, Some(want)));
         let whys = match (&on_running, running, next_boot) {
             (Some(overlay), Some(running), Some(next_boot)) => {
                 let live = live_changes(kind, overlay, running, next_boot, capabilities);
@@ -182,7 +188,8 @@ impl<'a> Compared<'a> {
             _ => Vec::new(),
         };
         let mut live = on_running.map(|o| o.changes).unwrap_or_default();
-        if let (Some(begun_with), Some(applied)) = (&begun_with, applied) {
+        let same = begun.as_ref().zip(mark).is_some_and(|(b, m)| m.boots_as.contains(&b.digest));
+        if let (Some(begun_with), Some(applied), false) = (&begun_with, applied, same) {
             // what it shows in another form is compared with what it was started from
             let since = laid(Side::NextBoot, begun_with, applied, Some(begun_with)).changes;
             live.extend(since.into_iter().filter(|c| only_at_boot(&c.path)));

@@ -1,11 +1,11 @@
 //! What an object on the host is to us, by itself: who owns it, and whether it is still as it was
 //! applied last. No manifests are needed: the mark on the object has the last one.
 
+use super::identity::with_macs;
+use super::others::is_noted;
 use super::overlay::{Side, overlay};
-use super::ownership::without_mark;
 use super::plan::mark_on;
-use super::secret::{redacted, without_secrets};
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use super::secret::redacted;
 use crate::model::{ObservedResource, Power, State};
 use crate::xml::Element;
 
@@ -18,6 +18,8 @@ pub enum Sync {
     Pending,
     /// Changed since.
     Drifted,
+    /// Up, and it does not work: a disk failed, it crashed and is kept.
+    Outage,
     /// Owned, but what was applied last cannot be read.
     Unknown,
     /// Nobody owns it.
@@ -31,6 +33,7 @@ impl Sync {
             Self::InSync => "in sync",
             Self::Pending => "pending",
             Self::Drifted => "drifted",
+            Self::Outage => "outage",
             Self::Unknown => "unknown",
             Self::Unmanaged => "unmanaged",
         }
@@ -66,7 +69,13 @@ pub fn status(host: &ObservedResource) -> ObjectStatus {
         let (Some(definition), Some(applied)) = (definition, &applied) else {
             return Vec::new();
         };
-        overlay(host.id.kind, side, definition, applied, Some(applied), &mark.ignore).changes
+        let known = host.persistent.as_ref().filter(|_| side == Side::Running);
+        let known = known.map(|next_boot| with_macs(applied, next_boot));
+        let applied = known.as_deref().unwrap_or(applied);
+        let mut changes =
+            overlay(host.id.kind, side, definition, applied, Some(applied), &mark.ignore).changes;
+        changes.retain(|change| !is_noted(change, &mark.others));
+        changes
     };
     let next = compare(Side::NextBoot, host.persistent.as_ref());
     let running = compare(Side::Running, host.live.as_ref().filter(|_| host.state.is_active()));
@@ -80,6 +89,7 @@ pub fn status(host: &ObservedResource) -> ObjectStatus {
     let pending: Vec<String> =
         running.iter().map(|c| c.path.to_string()).filter(|path| !drifted.contains(path)).collect();
     let sync = match (drifted.is_empty(), pending.is_empty()) {
+        _ if host.outage().is_some() => Sync::Outage,
         _ if applied.is_none() => Sync::Unknown,
         (false, _) => Sync::Drifted,
         (true, false) => Sync::Pending,
@@ -101,36 +111,4 @@ pub(super) fn runs_as_asked(host: &ObservedResource, power: Power) -> bool {
 /// The definition as people may see it: without secrets.
 pub fn shown(definition: &Element) -> Element {
     redacted(definition)
-}
-
-/// A manifest for an object on the host, with the settings that keep it as it is. `settings` makes
-/// the settings' element from power and autostart.
-///
-/// # Errors
-/// The object is transient, or the manifest would not plan to nothing.
-pub fn export(host: &ObservedResource, settings: fn(Power, bool) -> Element) -> Result<Element> {
-    let refused =
-        |text: String| Error::new(ErrorCode::OPERATION_UNSUPPORTED, ErrorDomain::NONE, text);
-    let Some(definition) = &host.persistent else {
-        return Err(refused("it is transient: there is no definition to export".to_owned())
-            .hint("virsh dumpxml shows what is running"));
-    };
-    let plain = without_secrets(&without_mark(definition));
-    let left = overlay(host.id.kind, Side::NextBoot, definition, &plain, Some(&plain), &[]).changes;
-    if let Some(first) = left.first() {
-        return Err(refused(format!(
-            "its manifest would not plan to nothing: {} differs",
-            first.path
-        ))
-        .hint("this is a defect of virt: please report it with the definition"));
-    }
-    // what is off today may be on tomorrow, and exporting it decides nothing about that
-    let power = match host.state {
-        State::Paused => Power::Paused,
-        state if state.is_active() => Power::Running,
-        _ => Power::Manual,
-    };
-    let mut document = plain;
-    document.child_or_new("metadata").push(settings(power, host.autostart));
-    Ok(document)
 }

@@ -73,7 +73,7 @@ mod tests {
     /// What a host has, what a manifest has, the path and the rule.
     const NEXT_BOOT: &[(&str, &str, &str, Rule)] = &[
         ("<clock/>", "", "clock", Rule::FilledIn),
-        ("<genid>1</genid>", "", "genid", Rule::Identity),
+        ("<os><nvram>1</nvram></os>", "<os/>", "os/nvram", Rule::Identity),
         ("<a x='1'/>", "<a x=' 1'/>", "a/@x", Rule::Blanks),
         ("<memory>2048</memory>", "<memory unit='MiB'>2</memory>", "memory", Rule::Amount),
         ("<a index='0x1'/>", "<a index='1'/>", "a/@index", Rule::Number),
@@ -97,6 +97,12 @@ mod tests {
         ("<ip/>", "<ip family='ipv4'/>", "ip/@family", Rule::Default),
         ("<vcpu>2</vcpu>", "<vcpu current='2'>2</vcpu>", "vcpu/@current", Rule::Implied),
         ("<a passwd='b'/>", "<a passwd='(sensitive)'/>", "a/@passwd", Rule::Secret),
+        (
+            "<cpu mode='maximum' migratable='on'/>",
+            "<cpu mode='host-model'/>",
+            "cpu/@migratable",
+            Rule::Renewed,
+        ),
         ("<other x='1'/>", "<other x='2'/>", "other/@x", Rule::Ignored),
         ("<other x='1'/>", "", "other", Rule::Ignored),
     ];

@@ -14,7 +14,8 @@ mod xdr;
 pub use event::{Event, domain_event, network_event};
 pub use fault::RemoteError;
 pub use objects::{
-    AuthType, Chars, CpuMap, DomainHandle, DomainStats, NetworkHandle, TypedParam, TypedValue,
+    AuthType, Chars, CpuMap, DomainHandle, DomainStats, NetworkHandle, SnapshotHandle, TypedParam,
+    TypedValue,
 };
 pub use packet::{FrameReader, Header, MESSAGE_MAX, Packet, PacketKind, Program, Status};
 pub use procedure::{Class, PING, PONG, Procedure, Row};

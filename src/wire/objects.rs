@@ -191,6 +191,24 @@ impl Listed for DomainHandle {
     const MAX: usize = OBJECTS_MAX;
 }
 
+/// Most snapshots or checkpoints of a domain in one list.
+const SNAPSHOTS_MAX: usize = 16_384;
+
+wire_struct! {
+    /// A snapshot or a checkpoint of a domain, as calls name it and lists return it.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    SnapshotHandle {
+        /// Its name.
+        name: String,
+        /// Of which domain.
+        domain: DomainHandle,
+    }
+}
+
+impl Listed for SnapshotHandle {
+    const MAX: usize = SNAPSHOTS_MAX;
+}
+
 wire_struct! {
     /// A network, as calls name it and lists return it.
     #[derive(Clone, Debug, PartialEq, Eq)]

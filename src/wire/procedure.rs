@@ -81,6 +81,8 @@ procedures! {
     DOMAIN_ATTACH_DEVICE_FLAGS = 160, Long, true;
     DOMAIN_DETACH_DEVICE_FLAGS = 161, Long, true;
     DOMAIN_UPDATE_DEVICE_FLAGS = 174, Long, true;
+    DOMAIN_MANAGED_SAVE_REMOVE = 184, Long, true;
+    DOMAIN_SNAPSHOT_GET_XML_DESC = 186, Quick, false;
     DOMAIN_CREATE_WITH_FLAGS = 196, Long, true;
     DOMAIN_SET_MEMORY_PARAMETERS = 197, Long, true;
     DOMAIN_SET_VCPUS_FLAGS = 199, Long, true;
@@ -96,6 +98,7 @@ procedures! {
     DOMAIN_SHUTDOWN_FLAGS = 258, Long, true;
     DOMAIN_SET_METADATA = 264, Long, true;
     CONNECT_LIST_ALL_DOMAINS = 273, Quick, false;
+    DOMAIN_LIST_ALL_SNAPSHOTS = 274, Quick, false;
     DOMAIN_PIN_EMULATOR = 279, Long, true;
     CONNECT_LIST_ALL_NETWORKS = 283, Quick, false;
     NETWORK_UPDATE = 291, Quick, true;
@@ -113,6 +116,7 @@ procedures! {
     CONNECT_REGISTER_CLOSE_CALLBACK = 360, Quick, false;
     DOMAIN_SET_LIFECYCLE_ACTION = 390, Long, true;
     DOMAIN_SET_IOTHREAD_PARAMS = 402, Long, true;
+    DOMAIN_LIST_ALL_CHECKPOINTS = 413, Quick, false;
     NETWORK_SET_METADATA = 444, Quick, true;
 }
 

@@ -22,4 +22,4 @@ pub use read::parse;
 pub use tag::{AttributeEvent, NamespaceEvent, QName, Tag};
 pub use tree::{Attribute, Element, Name, NamespaceDecl, Node, Text};
 pub use wellformed::{XML_NAMESPACE, check_binding, is_blank_text, is_ncname};
-pub use write::{write, write_compact};
+pub use write::{write, write_compact, write_folded};

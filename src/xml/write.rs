@@ -7,15 +7,27 @@ use std::sync::Arc;
 /// The document for people and hypervisors: one element a line, two spaces a level, a final break.
 pub fn write(element: &Element) -> String {
     let mut out = String::new();
-    Writer { out: &mut out, indent: true, scope: Vec::new() }.element(element, 0);
+    Writer { out: &mut out, indent: true, folds: false, scope: Vec::new() }.element(element, 0);
     out.push('\n');
     out
 }
 
+/// The same as people write it: an element whose children have none is on one line with them, where
+/// that is no longer than a line should be.
+pub fn write_folded(element: &Element) -> String {
+    let mut out = String::new();
+    Writer { out: &mut out, indent: true, folds: true, scope: Vec::new() }.element(element, 0);
+    out.push('\n');
+    out
+}
+
+/// Longest line that several elements share, in characters.
+const WIDTH: usize = 100;
+
 /// The document in one line, white space between elements left out.
 pub fn write_compact(element: &Element) -> String {
     let mut out = String::new();
-    Writer { out: &mut out, indent: false, scope: Vec::new() }.element(element, 0);
+    Writer { out: &mut out, indent: false, folds: false, scope: Vec::new() }.element(element, 0);
     out
 }
 
@@ -24,12 +36,31 @@ type Binding = (Option<Arc<str>>, Arc<str>);
 struct Writer<'a> {
     out: &'a mut String,
     indent: bool,
+    /// Whether what is short goes on one line.
+    folds: bool,
     /// Prefixes in scope, innermost last.
     scope: Vec<Binding>,
 }
 
 impl Writer<'_> {
     fn element(&mut self, e: &Element, level: usize) {
+        let mut inside = e.elements().peekable();
+        let may_fold = self.folds && self.indent && level > 0 && inside.peek().is_some();
+        if may_fold && inside.all(|child| child.elements().next().is_none()) {
+            let begun = self.out.len();
+            self.indent = false;
+            self.whole_element(e, level);
+            self.indent = true;
+            let line = self.out.rsplit('\n').next().unwrap_or_default();
+            if line.chars().count() <= WIDTH {
+                return;
+            }
+            self.out.truncate(begun);
+        }
+        self.whole_element(e, level);
+    }
+
+    fn whole_element(&mut self, e: &Element, level: usize) {
         let outer = self.scope.len();
         let name = e.name.written();
         self.out.push('<');

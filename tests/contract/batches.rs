@@ -9,14 +9,14 @@ use virt::model::{
 };
 
 pub(super) const RULES: &[Rule] = &[
-    ("outcomes_stand_in_the_order_of_the_calls", outcomes_stand_in_order),
-    ("an_object_stops_at_its_first_failure", an_object_stops_at_its_first_failure),
-    ("an_empty_batch_does_nothing", |host| assert!(host.driver.execute(&[]).is_empty())),
-    ("what_is_not_there_is_not_found", what_is_not_there_is_not_found),
-    ("a_scope_limits_what_is_read", a_scope_limits_what_is_read),
-    ("a_host_that_was_hung_up_on_answers_again", a_host_that_was_hung_up_on_answers_again),
-    ("bad_documents_are_refused", bad_documents_are_refused),
-    ("unsupported_operations_are_refused", unsupported_operations_are_refused),
+    ("outcomes_stand_in_the_order_of_the_calls", None, outcomes_stand_in_order),
+    ("an_object_stops_at_its_first_failure", None, an_object_stops_at_its_first_failure),
+    ("an_empty_batch_does_nothing", None, |host| assert!(host.driver.execute(&[]).is_empty())),
+    ("what_is_not_there_is_not_found", None, what_is_not_there_is_not_found),
+    ("a_scope_limits_what_is_read", None, a_scope_limits_what_is_read),
+    ("a_host_that_was_hung_up_on_answers_again", None, a_host_that_was_hung_up_on_answers_again),
+    ("bad_documents_are_refused", None, bad_documents_are_refused),
+    ("unsupported_operations_are_refused", None, unsupported_operations_are_refused),
 ];
 
 fn outcomes_stand_in_order(host: &Host) {
@@ -91,7 +91,11 @@ fn a_scope_limits_what_is_read(host: &Host) {
     one.define().start();
     two.define();
     let only = Some(BTreeSet::from([one.id.clone(), ResourceId::new(Kind::Network, "none")]));
-    let seen = host.driver.observe(&Scope { only, detail: Detail::State }).unwrap().resources;
+    let seen = host
+        .driver
+        .observe(&Scope { only, detail: Detail::State, needed: None })
+        .unwrap()
+        .resources;
     assert_eq!(seen.keys().collect::<Vec<_>>(), [&one.id]);
     let resource = &seen[&one.id];
     assert_eq!((resource.state, resource.uuid), (State::Running, one.uuid));

@@ -1,17 +1,17 @@
 //! Devices that come and go, where the driver has that at all.
 
 use super::Rule;
-use super::subject::{Deviation, Host, Subjected};
+use super::subject::{Deviation, Host, Need, Subjected};
 use virt::diag::ErrorCode;
-use virt::model::{Affect, Kind, Op, OpKind};
+use virt::model::{Affect, Op};
 use virt::xml::{Element, Path};
 
 pub(super) const RULES: &[Rule] = &[
-    ("a_device_comes_and_goes_in_the_next_boot", in_the_next_boot),
-    ("a_device_comes_and_goes_live", live),
-    ("a_device_is_changed", is_changed),
-    ("one_call_gives_both_definitions_one_mac", one_mac),
-    ("bad_devices_are_refused", bad_devices),
+    ("a_device_comes_and_goes_in_the_next_boot", Some(Need::Devices), in_the_next_boot),
+    ("a_device_comes_and_goes_live", Some(Need::Devices), live),
+    ("a_device_is_changed", Some(Need::Devices), is_changed),
+    ("one_call_gives_both_definitions_one_mac", Some(Need::Devices), one_mac),
+    ("bad_devices_are_refused", Some(Need::Devices), bad_devices),
 ];
 
 /// A card on the USB: guests without firmware and operating system let it come and go as well, while
@@ -20,14 +20,6 @@ const NIC: &str = "<interface type='user'><mac address='52:54:00:AA:bb:01'/><mod
     </interface>";
 const MAC: &str = "<mac address='52:54:00:AA:bb:01'/>";
 const DISK: &str = "<disk type='file' device='cdrom'><target dev='sdb' bus='scsi'/></disk>";
-
-/// libvirt 9.0 does not put a network card on the USB.
-fn applies(host: &Host) -> bool {
-    let can = [OpKind::Attach, OpKind::Detach, OpKind::Update]
-        .iter()
-        .all(|op| host.supports(Kind::Domain, *op));
-    can && !host.is_old()
-}
 
 fn attach(xml: &str, affect: Affect) -> Op {
     Op::Attach { xml: xml.to_owned(), affect }
@@ -42,9 +34,6 @@ fn count(definition: &Element, name: &str) -> usize {
 }
 
 fn in_the_next_boot(host: &Host) {
-    if !applies(host) {
-        return;
-    }
     let web = host.domain("drawers", "");
     web.define();
     for (name, xml) in [("interface", NIC), ("disk", DISK)] {
@@ -75,9 +64,6 @@ fn gone(domain: &Subjected<'_>, op: Op) {
 }
 
 fn live(host: &Host) {
-    if !applies(host) {
-        return;
-    }
     let web = host.domain("hotplug", "");
     web.define().start().done(attach(NIC, Affect::Live));
     assert_eq!((count(&web.live(), "interface"), count(&web.config(), "interface")), (1, 0));
@@ -91,9 +77,6 @@ fn live(host: &Host) {
 }
 
 fn is_changed(host: &Host) {
-    if !applies(host) {
-        return;
-    }
     let web = host.domain("swaps", &format!("<devices>{NIC}</devices>"));
     web.define();
     let link = Path::parse("devices/interface/link/@state").unwrap();
@@ -106,9 +89,6 @@ fn is_changed(host: &Host) {
 }
 
 fn one_mac(host: &Host) {
-    if !applies(host) {
-        return;
-    }
     let web = host.domain("twins", "");
     web.define().start().done(attach(&NIC.replace(MAC, ""), Affect::Both));
     let mac = Path::parse("devices/interface/mac/@address").unwrap();
@@ -119,9 +99,6 @@ fn one_mac(host: &Host) {
 }
 
 fn bad_devices(host: &Host) {
-    if !applies(host) {
-        return;
-    }
     let web = host.domain("picky", "");
     web.define();
     let codes = [

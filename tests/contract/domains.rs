@@ -1,22 +1,23 @@
 //! A domain's life.
 
 use super::Rule;
-use super::subject::{Deviation, Host, uuid_of};
+use super::subject::{Deviation, Host, Need, uuid_of};
 use virt::diag::ErrorCode;
-use virt::model::{Affect, Hypervisor, Kind, MetadataKind, Op, OpKind, State, UndefineKeep};
+use virt::model::{Affect, MetadataKind, Op, State, UndefineKeep};
 
 pub(super) const RULES: &[Rule] = &[
-    ("a_domain_is_defined_and_undefined", defined_and_undefined),
-    ("a_domain_is_one_name_and_one_uuid", one_name_and_one_uuid),
-    ("a_domain_starts_and_stops", starts_and_stops),
-    ("a_domain_is_suspended_and_resumed", suspended_and_resumed),
-    ("a_domain_shuts_down", shuts_down),
-    ("a_domain_is_redefined_for_its_next_boot", redefined_for_its_next_boot),
-    ("an_active_domain_outlives_its_definition", outlives_its_definition),
-    ("a_domains_autostart_stays_when_it_is_redefined", autostart_stays),
-    ("a_domains_memory_is_set", memory_is_set),
-    ("a_domains_vcpus_are_set", vcpus_are_set),
-    ("a_domains_metadata_is_set", metadata_is_set),
+    ("a_domain_is_defined_and_undefined", None, defined_and_undefined),
+    ("a_domain_is_one_name_and_one_uuid", None, one_name_and_one_uuid),
+    ("a_domain_starts_and_stops", None, starts_and_stops),
+    ("a_domain_is_suspended_and_resumed", None, suspended_and_resumed),
+    ("a_domain_shuts_down", Some(Need::GuestsThatObey), shuts_down),
+    ("a_domain_that_is_off_is_not_shut_down", None, off_is_not_shut_down),
+    ("a_domain_is_redefined_for_its_next_boot", None, redefined_for_its_next_boot),
+    ("an_active_domain_outlives_its_definition", None, outlives_its_definition),
+    ("a_domains_autostart_stays_when_it_is_redefined", None, autostart_stays),
+    ("a_domains_memory_is_set", None, memory_is_set),
+    ("a_domains_vcpus_are_set", None, vcpus_are_set),
+    ("a_domains_metadata_is_set", Some(Need::Metadata), metadata_is_set),
 ];
 
 /// What drivers answer when the state is wrong; libvirt's test driver calls some internal errors.
@@ -88,11 +89,11 @@ fn suspended_and_resumed(host: &Host) {
 
 fn shuts_down(host: &Host) {
     let web = host.domain("obeys", "");
-    web.define().refused(Op::Shutdown, &WRONG_STATE);
-    // only a guest that exists in name alone obeys without an operating system
-    if host.driver.capabilities().unwrap().hypervisor == Hypervisor::Test {
-        web.start().done(Op::Shutdown).is(State::Shutoff);
-    }
+    web.define().start().done(Op::Shutdown).is(State::Shutoff);
+}
+
+fn off_is_not_shut_down(host: &Host) {
+    host.domain("is_off", "").define().refused(Op::Shutdown, &WRONG_STATE);
 }
 
 fn redefined_for_its_next_boot(host: &Host) {
@@ -157,9 +158,6 @@ fn vcpus_are_set(host: &Host) {
 }
 
 fn metadata_is_set(host: &Host) {
-    if !host.supports(Kind::Domain, OpKind::SetMetadata) {
-        return;
-    }
     let web = host.domain("noted", "");
     web.define().start();
     let set = |kind, value: Option<&str>| Op::SetMetadata {

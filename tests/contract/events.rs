@@ -8,9 +8,9 @@ use virt::drivers::Stop;
 use virt::model::{DriverEvent, EventKind, Op, UndefineKeep};
 
 pub(super) const RULES: &[Rule] = &[
-    ("a_domains_life_is_told", a_domains_life),
-    ("a_networks_life_is_told", a_networks_life),
-    ("watching_ends_when_it_is_told_to", ends),
+    ("a_domains_life_is_told", None, a_domains_life),
+    ("a_networks_life_is_told", None, a_networks_life),
+    ("watching_ends_when_it_is_told_to", None, ends),
 ];
 
 /// Everything is told by then.

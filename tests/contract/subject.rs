@@ -6,8 +6,8 @@ use tempfile::TempDir;
 use virt::diag::ErrorCode;
 use virt::drivers::Driver;
 use virt::model::{
-    Call, Kind, ObservedResource, Op, OpKind, Outcome, ResourceId, Scope, State, Target, Uuid,
-    Version,
+    Call, Hypervisor, Kind, ObservedResource, Op, OpKind, Outcome, ResourceId, Scope, State,
+    Target, UndefineKeep, Uuid, Version,
 };
 use virt::xml::Element;
 
@@ -22,9 +22,32 @@ pub(crate) enum Deviation {
     MacsMayRepeat,
     /// The test driver's SetMemory takes either live or config, not both in one call.
     MemoryIsSetInOnePlace,
-    /// The test driver never turns to what an active network was redefined as: it starts again as
-    /// it was.
-    NetworkHasNoNextStart,
+}
+
+/// What a rule is about that not every driver has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Devices come and go. libvirt before 9.1 puts no network card on the USB, where guests
+    /// without an operating system let it go.
+    Devices,
+    /// A call that sets titles, descriptions and metadata.
+    Metadata,
+    /// A call that updates a section of a network.
+    NetworkUpdate,
+    /// A network that was redefined while it ran starts as the new one.
+    NextStart,
+    /// Guests that shut down when they are told to, without an operating system.
+    GuestsThatObey,
+}
+
+/// What a driver lacks, and why: a rule that needs it is ignored there. Where a driver turns out
+/// to have what stands here, or lacks what does not, the rule fails.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lack {
+    pub(crate) need: Need,
+    /// In these versions only; `None` is in all.
+    pub(crate) before: Option<Version>,
+    pub(crate) why: &'static str,
 }
 
 /// A kind of driver that the suite runs on.
@@ -35,6 +58,7 @@ pub(crate) struct Subject {
     /// Why it cannot run here.
     pub(crate) needs: Needs,
     deviations: &'static [Deviation],
+    lacks: &'static [Lack],
     open: Box<Open>,
 }
 
@@ -46,7 +70,7 @@ impl Subject {
         needs: Needs,
         open: impl Fn(&Path) -> Box<dyn Driver> + Send + Sync + 'static,
     ) -> Self {
-        Self { name, domain_type, needs, deviations: &[], open: Box::new(open) }
+        Self { name, domain_type, needs, deviations: &[], lacks: &[], open: Box::new(open) }
     }
 
     /// The same driver, known to deviate.
@@ -54,11 +78,16 @@ impl Subject {
         Self { deviations, ..self }
     }
 
+    /// The same driver, known to lack things.
+    pub(crate) fn without(self, lacks: &'static [Lack]) -> Self {
+        Self { lacks, ..self }
+    }
+
     pub(crate) fn open(&self) -> Host {
         let directory = tempfile::tempdir().unwrap();
         let driver = (self.open)(directory.path());
-        let Self { domain_type, deviations, .. } = *self;
-        Host { driver, domain_type, deviations, _directory: directory }
+        let Self { domain_type, deviations, lacks, .. } = *self;
+        Host { driver, domain_type, deviations, lacks, _directory: directory }
     }
 }
 
@@ -67,6 +96,7 @@ pub(crate) struct Host {
     pub(crate) driver: Box<dyn Driver>,
     domain_type: &'static str,
     deviations: &'static [Deviation],
+    lacks: &'static [Lack],
     _directory: TempDir,
 }
 
@@ -95,6 +125,40 @@ impl Host {
     /// Whether the host is of a libvirt that was seen to lack things: 9.0.0 did, 11.3.0 did not.
     pub(crate) fn is_old(&self) -> bool {
         self.driver.capabilities().unwrap().version < Version::new(9, 1, 0)
+    }
+
+    /// Why a rule that needs this does not apply here, by the driver's table.
+    pub(crate) fn lacks(&self, need: Need) -> Option<&'static str> {
+        let version = self.driver.capabilities().unwrap().version;
+        let here =
+            |lack: &&Lack| lack.need == need && lack.before.is_none_or(|before| version < before);
+        self.lacks.iter().find(here).map(|lack| lack.why)
+    }
+
+    /// Whether it is there after all, asked of the host.
+    pub(crate) fn has(&self, need: Need) -> bool {
+        match need {
+            Need::Devices => {
+                let ops = [OpKind::Attach, OpKind::Detach, OpKind::Update];
+                ops.iter().all(|op| self.supports(Kind::Domain, *op)) && !self.is_old()
+            }
+            Need::Metadata => self.supports(Kind::Domain, OpKind::SetMetadata),
+            Need::NetworkUpdate => self.supports(Kind::Network, OpKind::NetworkUpdate),
+            Need::NextStart => {
+                let old = self.network("turns", "");
+                let new = self.network("turns", "<domain name='new'/>");
+                old.define().start();
+                new.define().done(Op::Destroy).start();
+                let turned = new.live().child("domain").is_some();
+                let undefine = Op::Undefine { keep: UndefineKeep::Nothing };
+                new.done(Op::Destroy).done(undefine);
+                turned
+            }
+            // only a guest that exists in name alone does
+            Need::GuestsThatObey => {
+                self.driver.capabilities().unwrap().hypervisor == Hypervisor::Test
+            }
+        }
     }
 
     pub(crate) fn deviates(&self, deviation: Deviation) -> bool {

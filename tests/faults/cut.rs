@@ -4,7 +4,7 @@
 //! By default a few hundred bytes spread over the apply are taken; `VIRT_CUTS=all` takes each.
 
 use crate::support::site::{Site, observe, plan_for, walk};
-use crate::support::{Libvirtd, trial_if};
+use crate::support::{Libvirtd, trial_if, whole_of};
 use libtest_mimic::Trial;
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -64,7 +64,7 @@ fn after_any_byte() {
     let (steps, report) = apply(open(&cutter.socket()).unwrap().as_ref());
     assert!(steps == 4 && report.is_done(), "{steps}");
     clear(direct.as_ref());
-    let all = std::env::var("VIRT_CUTS").is_ok_and(|v| v == "all");
+    let all = whole_of("VIRT_CUTS");
     let mut cuts = 0;
     for direction in [Direction::ToServer, Direction::ToClient] {
         let bytes = cutter.passed(direction);

@@ -23,7 +23,7 @@ const SHARE: f64 = 0.98;
 
 /// Definitions that libvirtd takes and that are not in sync after an apply, and why. One that is,
 /// or that is not taken, has no place here.
-const LEFT: &[(&str, &str)] = &[
+pub(super) const LEFT: &[(&str, &str)] = &[
     (
         "channel-virtio-autoassign",
         "the manifest puts channels on a controller's bus 0, and libvirt moves them to one with room",
@@ -48,7 +48,7 @@ const LEFT: &[(&str, &str)] = &[
 ];
 
 /// Definitions that libvirtd takes and a manifest may not say, and why.
-const NOT_A_MANIFEST: &[(&str, &str)] = &[
+pub(super) const NOT_A_MANIFEST: &[(&str, &str)] = &[
     (
         "disk-cdrom-empty-network-invalid",
         "a disk of type network has no source; libvirt's own grammar asks for one, too",

@@ -1,8 +1,8 @@
 //! A QEMU host of the tests' own behind a proxy, with a directory of manifests. Starting a daemon
 //! takes a while, so a pool hands hosts from one trial to the next, emptied.
 
-use crate::support::{Libvirtd, Needs, Proxy, Ran, run, tool, trial_if, virt};
-use libtest_mimic::Trial;
+use crate::support::{Libvirtd, Needs, Proxy, Ran, ignorable_if, run, tool, trial_if, virt};
+use libtest_mimic::{Completion, Trial};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -72,7 +72,10 @@ impl Host {
             names.map(|name| command.replace("NAME", &name)).collect::<String>()
         };
         let commands = [
-            each(&["list", "--all", "--name"], "undefine NAME --managed-save --nvram; "),
+            each(
+                &["list", "--all", "--name"],
+                "undefine NAME --managed-save --nvram --snapshots-metadata --checkpoints-metadata; ",
+            ),
             each(&["net-list", "--name"], "net-destroy NAME; "),
             each(&["net-list", "--all", "--name"], "net-undefine NAME; "),
         ];
@@ -206,12 +209,25 @@ impl Pool {
         name: &str,
         body: impl Fn(&Host) + Send + 'static,
     ) -> Trial {
+        self.ignorable(name, move |host| {
+            body(host);
+            Completion::Completed
+        })
+    }
+
+    /// The same for a trial that may find out on the host that it does not apply.
+    pub(crate) fn ignorable(
+        self: &Arc<Self>,
+        name: &str,
+        body: impl Fn(&Host) -> Completion + Send + 'static,
+    ) -> Trial {
         let pool = Arc::clone(self);
-        trial_if(Host::needs(), name, move |()| {
+        ignorable_if(Host::needs(), name, move |()| {
             let mut host = pool.take();
-            body(&host);
+            let completion = body(&host);
             host.clear();
             pool.0.lock().unwrap().push(host);
+            completion
         })
     }
 

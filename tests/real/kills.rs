@@ -1,10 +1,10 @@
 //! Many kills of the program and of libvirtd while running guests are changed. After each the next
 //! apply converges, the one after calls nothing, and every guest is the process that it was.
 //!
-//! By default a few of each; `VIRT_KILLS=50` takes that many.
+//! By default a few of each; `VIRT_KILLS=50` and `VIRT_TRIALS=all` take that many.
 
 use super::host::{Host, Pool};
-use crate::support::{Libvirtd, Point, Strike, Watching, run, trial_if, virt};
+use crate::support::{Libvirtd, Point, Strike, Watching, count, run, trial_if, virt};
 use libtest_mimic::Trial;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -24,12 +24,11 @@ pub(crate) fn trials(pool: &Arc<Pool>) -> Vec<Trial> {
     ]
 }
 
-/// How many of each by default.
-const KILLS: usize = 12;
+/// How many of each: by default, and where all is asked for.
+const KILLS: [usize; 2] = [12, 50];
 
 fn kills() -> usize {
-    let asked = std::env::var("VIRT_KILLS").ok();
-    asked.map_or(KILLS, |number| number.parse().unwrap())
+    count("VIRT_KILLS", KILLS[0], KILLS[1])
 }
 
 /// What an apply prunes in every second version, and which networks it may stop.

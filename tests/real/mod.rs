@@ -13,18 +13,23 @@ mod host;
 mod killed;
 mod kills;
 mod libvirtd;
+mod lints;
 mod live;
 mod lost;
+mod met;
 mod moves;
+mod oracle;
 mod restart;
 mod samples;
 mod sasl;
 mod states;
 mod test_driver;
 mod tls;
+mod transitions;
 mod transports;
 mod watching;
 mod wellformed;
+mod wild;
 
 use libtest_mimic::Trial;
 use std::sync::Arc;
@@ -39,10 +44,12 @@ pub(crate) fn trials() -> Vec<Trial> {
         sasl::trials(),
         test_driver::trials(),
         tls::trials(),
+        transitions::trials(),
         transports::trials(),
         doctor::trials(),
         fleet::trials(),
         wellformed::trials(),
+        wild::trials(),
         restart::trials(&pool),
         samples::trials(&pool),
         drift::trials(&pool),
@@ -52,7 +59,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         held_back::trials(&pool),
         killed::trials(&pool),
         kills::trials(&pool),
+        lints::trials(&pool),
         lost::trials(&pool),
+        met::trials(&pool),
         moves::trials(&pool),
         states::trials(&pool),
         watching::trials(&pool),

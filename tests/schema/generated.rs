@@ -2,7 +2,7 @@
 //! implementation of the derivative algorithm, and that of jing.
 
 use crate::fuzzing::{Choices, Seen, document, grammar, load, validator};
-use crate::support::{Needs, tool, trial, trial_if};
+use crate::support::{Needs, count, tool, trial, trial_if};
 use libtest_mimic::Trial;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -15,9 +15,11 @@ use virt::schema::Automaton;
 use virt::xml::Limits;
 
 /// Cases of the comparison with the reference.
-const CASES: u32 = 600;
+const CASES: usize = 600;
+const MANY_CASES: usize = 10_000;
 /// Grammars that jing is started for, a second each, and documents of each.
 const JING_GRAMMARS: usize = 12;
+const MANY_JING_GRAMMARS: usize = 60;
 const JING_DOCUMENTS: usize = 100;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -28,15 +30,10 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// `VIRT_FUZZ_CASES` makes it longer.
-fn cases(default: u32) -> u32 {
-    std::env::var("VIRT_FUZZ_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(default)
-}
-
 fn agree() {
-    let cases = cases(CASES);
-    let mut runner =
-        TestRunner::new(Config { failure_persistence: None, ..Config::with_cases(cases) });
+    let cases = count("VIRT_FUZZ_CASES", CASES, MANY_CASES);
+    let config = Config::with_cases(u32::try_from(cases).unwrap());
+    let mut runner = TestRunner::new(Config { failure_persistence: None, ..config });
     let total = std::cell::Cell::new(Seen::default());
     let bytes = prop::collection::vec(any::<u8>(), 0..900);
     let result = runner.run(&bytes, |bytes| {
@@ -55,7 +52,7 @@ fn agree() {
     }
     // the cases say something only if there are enough of each sort
     let seen = total.get();
-    let some = usize::try_from(cases).unwrap() / 3;
+    let some = cases / 3;
     assert!(seen.loaded > some && seen.valid > some && seen.invalid > some, "{seen:?}");
     assert!(seen.given_up * 50 < seen.valid + seen.invalid, "{seen:?}");
 }
@@ -73,8 +70,7 @@ fn bytes(seed: u64, length: usize) -> Vec<u8> {
 }
 
 fn jing_agrees() {
-    let count = std::env::var("VIRT_FUZZ_JING").ok().and_then(|n| n.parse().ok());
-    let count = count.unwrap_or(JING_GRAMMARS);
+    let count = count("VIRT_FUZZ_JING", JING_GRAMMARS, MANY_JING_GRAMMARS);
     let first = std::env::var("VIRT_FUZZ_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
     let mut compared = 0;
     for seed in first.. {

@@ -3,6 +3,7 @@
 
 mod corpus;
 mod datatypes;
+mod documents;
 mod generated;
 mod jing;
 mod judges;
@@ -33,6 +34,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     let corpus = material::Corpus::default();
     let groups = [
         datatypes::trials(),
+        documents::trials(),
         generated::trials(),
         libvirt::trials(),
         messages::trials(),
@@ -52,7 +54,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 /// Says what was counted, where more was asked for than is usual.
 #[allow(clippy::print_stdout, reason = "for whoever set the variable")]
 fn figures(line: &str) {
-    if mutants::asked_for().is_some() {
+    if mutants::more_was_asked_for() {
         println!("{line}");
     }
 }

@@ -8,7 +8,7 @@ use super::order::{Order, trimmed};
 use super::programs::refused_by_xmllint;
 use super::random::Random;
 use super::serialize::{noisy, plain};
-use crate::support::trial_if;
+use crate::support::{count, trial_if};
 use libtest_mimic::Trial;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -29,8 +29,9 @@ const SHARES: [(&str, usize); 8] = [
     ("domainsnapshot", 250),
 ];
 
-/// How many are made if `VIRT_MUTANTS` does not say.
+/// How many are made if `VIRT_MUTANTS` does not say: usually, and where all is asked for.
 const USUAL: usize = 2_000;
+const LARGE: usize = 10_000;
 
 pub(crate) fn trials(corpus: &Corpus) -> Vec<Trial> {
     let trial = |(group, share): (&'static str, usize)| {
@@ -38,8 +39,8 @@ pub(crate) fn trials(corpus: &Corpus) -> Vec<Trial> {
         let needs = judges().and_then(|()| Corpus::needs()).and_then(|()| libvirts());
         trial_if(needs, format!("schema/mutants/{group}"), move |schemas| {
             let directory = tempfile::tempdir().unwrap();
-            let count = asked_for().unwrap_or(USUAL) * share / 10_000;
-            let documents = mutants(&corpus, group, count, directory.path());
+            let number = asked_for() * share / 10_000;
+            let documents = mutants(&corpus, group, number, directory.path());
             judge(&schemas, group, grammar(&schemas, group), &documents, "libvirt's");
             if let Some((_, name)) = OURS.iter().find(|(of, _)| *of == group) {
                 judge(&ours(), name, embedded(name).unwrap(), &documents, "ours");
@@ -49,10 +50,14 @@ pub(crate) fn trials(corpus: &Corpus) -> Vec<Trial> {
     SHARES.into_iter().map(trial).collect()
 }
 
-/// What `VIRT_MUTANTS` says.
-pub(super) fn asked_for() -> Option<usize> {
-    let text = std::env::var("VIRT_MUTANTS").ok()?;
-    Some(text.parse().expect("VIRT_MUTANTS is a number"))
+/// How many are to be made in all.
+pub(super) fn asked_for() -> usize {
+    count("VIRT_MUTANTS", USUAL, LARGE)
+}
+
+/// Whether that is another number than usually.
+pub(super) fn more_was_asked_for() -> bool {
+    asked_for() != USUAL
 }
 
 /// The group's files that can be read, as trees.

@@ -11,14 +11,11 @@ use libtest_mimic::Trial;
 use std::path::PathBuf;
 use virt::xml::{Element, Node};
 
-/// How many are made if `VIRT_MUTANTS` does not say, of 8,000.
-const USUAL: usize = 1_600;
-
 pub(crate) fn trials(corpus: &Corpus) -> Vec<Trial> {
     let needs = jing().and_then(|_| Corpus::needs()).and_then(|()| libvirts());
     let corpus = corpus.clone();
     vec![trial_if(needs, "schema/shuffles", move |schemas| {
-        let count = asked_for().map_or(USUAL, |mutants| mutants * 8 / 10);
+        let count = asked_for() * 8 / 10;
         let directory = tempfile::tempdir().unwrap();
         let bases = trees(&corpus, "domain", true);
         let mut random = Random::new(8_000);

@@ -1,7 +1,7 @@
 //! What is written from TOML, and the JSON Schema of it, against other programs.
 
 use crate::real::corpus::{documents, unpacked};
-use crate::support::{Needs, run, testdata, tool, trial_if, virt};
+use crate::support::{Needs, is_taken, run, testdata, tool, trial_if, virt};
 use libtest_mimic::Trial;
 use std::collections::BTreeSet;
 use std::fs;
@@ -54,7 +54,11 @@ fn python() -> Needs<PathBuf> {
     }
 }
 
-/// The resources of the corpus, by the names of their files.
+/// One of so many documents is taken by default.
+const ONE_IN: u64 = 3;
+
+/// The resources of the corpus, by the names of their files; a share of them, unless all is asked
+/// for.
 fn resources(directory: &Path) -> Vec<(String, Element)> {
     let mut paths = documents(directory);
     paths.sort();
@@ -64,7 +68,9 @@ fn resources(directory: &Path) -> Vec<(String, Element)> {
         let Ok(root) = parse(SourceId::NONE, &text, &Limits::default()) else { continue };
         if root.is("domain") || root.is("network") {
             let name = path.strip_prefix(directory).unwrap().to_string_lossy().replace('/', "_");
-            found.push((name.trim_end_matches(".xml").to_owned(), root));
+            if is_taken(&name, ONE_IN) {
+                found.push((name.trim_end_matches(".xml").to_owned(), root));
+            }
         }
     }
     found
@@ -198,7 +204,7 @@ fn takes_the_corpus(directory: &Path, python: &Path) {
             manifests.push((name, to_toml(&[root])));
         }
     }
-    assert!(manifests.len() > 2_500, "{}", manifests.len());
+    assert!(manifests.len() > 700, "{}", manifests.len());
     let refused = refused(&manifests, python);
     assert!(
         refused.is_empty(),
@@ -230,7 +236,7 @@ fn order_is_libvirts(directory: &Path, xmllint: &Path, schemas: &Path) {
         .collect();
     let good = valid(&before, xmllint, schemas);
     let still = valid(&after, xmllint, schemas);
-    assert!(good.len() > 1_000, "{}", good.len());
+    assert!(good.len() > 300, "{}", good.len());
     // <mirror> shows a copy that is running: no manifest has it
     let lost = good.difference(&still).filter(|name| !name.contains("disk-mirror"));
     let lost: Vec<&String> = lost.collect();

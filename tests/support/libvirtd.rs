@@ -70,6 +70,11 @@ impl Libvirtd {
         }
     }
 
+    /// Whether it takes callers.
+    pub(crate) fn answers(&self) -> bool {
+        UnixStream::connect(self.socket()).is_ok()
+    }
+
     /// Kills the daemon. It is started again at once; what it started goes on.
     pub(crate) fn kill_daemon(&self) {
         kill_daemon(&UnixStream::connect(self.socket()).unwrap());

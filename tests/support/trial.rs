@@ -1,6 +1,6 @@
 //! Trials, and what they need of the machine.
 
-use libtest_mimic::Trial;
+use libtest_mimic::{Completion, Trial};
 use std::path::{Path, PathBuf};
 
 /// What a test needs, or the reason why it is not there.
@@ -20,8 +20,20 @@ pub(crate) fn trial_if<T: Send + 'static>(
     name: impl Into<String>,
     body: impl FnOnce(T) + Send + 'static,
 ) -> Trial {
+    ignorable_if(needs, name, move |needed| {
+        body(needed);
+        Completion::Completed
+    })
+}
+
+/// The same for a test that may find out only while it runs that it does not apply.
+pub(crate) fn ignorable_if<T: Send + 'static>(
+    needs: Needs<T>,
+    name: impl Into<String>,
+    body: impl FnOnce(T) -> Completion + Send + 'static,
+) -> Trial {
     match needs {
-        Ok(needed) => trial(name, move || body(needed)),
+        Ok(needed) => Trial::ignorable_test(name, move || Ok(body(needed))),
         Err(reason) => {
             let kind = reason.clone();
             Trial::test(name, move || Err(reason.into())).with_kind(kind).with_ignored_flag(true)
@@ -29,10 +41,21 @@ pub(crate) fn trial_if<T: Send + 'static>(
     }
 }
 
-/// A file of the foreign test data: under `VIRT_TESTDATA`, or beside the checkout.
+/// Where `./check` puts what it makes of libvirt's source package.
+const FETCHED: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/testdata");
+
+/// A file or directory of the foreign test data: under `VIRT_TESTDATA`; where that is not set,
+/// in `shared/testdata` beside the checkout or beside a directory that it is in, or where
+/// `./check` has put it.
 pub(crate) fn testdata(name: &str) -> Needs<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/testdata");
-    let directory = std::env::var_os("VIRT_TESTDATA").map_or_else(beside, PathBuf::from);
-    let path = directory.join(name);
-    if path.exists() { Ok(path) } else { Err(format!("needs {name} in $VIRT_TESTDATA")) }
+    let places = match std::env::var_os("VIRT_TESTDATA") {
+        Some(place) => vec![PathBuf::from(place)],
+        None => {
+            let around = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().skip(1);
+            let beside = around.map(|parent| parent.join("shared/testdata"));
+            beside.chain([PathBuf::from(FETCHED)]).collect()
+        }
+    };
+    let found = places.iter().map(|place| place.join(name)).find(|path| path.exists());
+    found.ok_or_else(|| format!("needs {name} in $VIRT_TESTDATA"))
 }

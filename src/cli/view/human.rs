@@ -3,7 +3,7 @@
 use super::table::columns;
 use crate::cli::output::{Output, Paint};
 use crate::cli::session::Session;
-use crate::diag::{Severity, Sources, escape, excerpt};
+use crate::diag::{Severity, Sources, escape, escape_lines};
 use crate::model::rules::Rule;
 use crate::model::{Effect, ResourceId};
 use crate::reconcile::{
@@ -34,10 +34,11 @@ pub(crate) fn rules(rules: &[Rule], output: Output) -> String {
 pub(crate) fn plan(session: &Session, output: Output, explain: bool) -> String {
     let plan = &session.plan;
     let mut out = String::new();
-    let shown = |c: &&ResourceChange| explain || c.action != Action::NoOp || !c.pending.is_empty();
+    let shown = |c: &&ResourceChange| explain || c.says_something();
     let changes: Vec<&ResourceChange> = plan.changes.iter().filter(shown).collect();
     let heads: Vec<Vec<String>> = changes.iter().map(|c| head(c, plan)).collect();
     let heads = columns(&heads, |row, column, cell| match changes.get(row) {
+        Some(change) if change.outage.is_some() => output.paint(Paint::Red, cell),
         Some(change) if column < 2 => output.paint(paint(change.action), cell),
         Some(change) if column == 2 => output.paint(effect_paint(change.effect), cell),
         _ => cell.to_owned(),
@@ -48,6 +49,13 @@ pub(crate) fn plan(session: &Session, output: Output, explain: bool) -> String {
         if !change.pending.is_empty() {
             let _ = writeln!(out, "    defined, waits for the next boot:");
             out.push_str(&fields(&change.pending, &session.loaded.sources, output));
+        }
+        if !change.held.is_empty() {
+            let _ = writeln!(out, "    held back:");
+            out.push_str(&fields(&change.held, &session.loaded.sources, output));
+        }
+        for note in &change.notes {
+            let _ = writeln!(out, "    note: {}", escape(note));
         }
         if !change.uncounted.is_empty() {
             let _ = writeln!(out, "    not counted, on the host and in the manifest:");
@@ -147,11 +155,18 @@ fn totals(session: &Session, output: Output) -> String {
     let mut out = String::new();
     let uri = &session.host.uri;
     let count = |action: Action| plan.changes.iter().filter(|c| c.action == action).count();
-    let in_sync = count(Action::NoOp);
+    let in_sync = plan.changes.iter().filter(|c| c.is_as_asked()).count();
     let waiting = plan.changes.iter().filter(|c| !c.pending.is_empty()).count();
     let held = plan.held_back.len();
+    let in_part = plan.changes.iter().filter(|c| !c.held.is_empty()).count();
+    let down = plan.outages().count();
     let mut rest = Vec::new();
-    for (n, words) in [(waiting, "waiting for the next boot"), (held, "held back")] {
+    for (n, words) in [
+        (waiting, "waiting for the next boot"),
+        (in_part, "held back in part"),
+        (held, "held back"),
+        (down, "up and not working"),
+    ] {
         if n > 0 {
             rest.push(format!(", {n} {words}"));
         }
@@ -205,10 +220,11 @@ fn totals(session: &Session, output: Output) -> String {
         );
     } else if plan.refusals.is_empty() {
         let verb = if in_sync == 1 { "is" } else { "are" };
+        let color = if down == 0 { Paint::Green } else { Paint::Red };
         let _ = writeln!(
             out,
             "{} {}{of_set} {verb} as the manifests say{rest}, on {}",
-            output.paint(Paint::Green, "Nothing to do:"),
+            output.paint(color, "Nothing to do:"),
             number(in_sync, "object"),
             escape(uri),
         );
@@ -303,15 +319,17 @@ pub(crate) fn report(
     let _ = writeln!(out, "{head} {}", counts.join(", "));
     for step in plan.steps.iter().zip(&report.steps).filter(|(_, r)| r.status != Status::Done) {
         let (step, result) = step;
+        // what the host says is not cut, and stands below the row
+        let below = |text: &str| format!("\n        {}", escape_lines(text, 8));
         let why = match &result.status {
             Status::Done => continue,
-            Status::Failed(e) => format!("failed: {e}"),
-            Status::Pending(what) => format!("pending: {what}"),
-            Status::Unknown(e) => format!("outcome unknown: {e}"),
+            Status::Failed(e) => format!("failed:{}", below(&e.message)),
+            Status::Pending(what) => format!("pending:{}", below(what)),
+            Status::Unknown(e) => format!("outcome unknown:{}", below(&e.message)),
             Status::Skipped if report.stopped => "not tried: it was told to stop".to_owned(),
             Status::Skipped => "not tried, since a step before it did not succeed".to_owned(),
         };
-        let _ = writeln!(out, "    {} {}  {}", step.target.id, step.action.word(), excerpt(&why));
+        let _ = writeln!(out, "    {} {}  {why}", step.target.id, step.action.word());
     }
     if let Some(residue) = residue.filter(|_| report.is_done()) {
         let _ = writeln!(

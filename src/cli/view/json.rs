@@ -3,8 +3,8 @@
 use crate::cli::session::Session;
 use crate::diag::{Diagnostic, Diagnostics, Error, Severity, Sources, Span};
 use crate::manifest::Loaded;
-use crate::model::Effect;
 use crate::model::rules::Rule;
+use crate::model::{Effect, Outage};
 use crate::pki::{Finding, Places};
 use crate::reconcile::{
     Action, FieldChange, Origin, Plan, Report, ResourceChange, Status, Step, StepAction, Uncounted,
@@ -206,6 +206,9 @@ fn outcome(status: &Status) -> Map<String, Value> {
     };
     let mut map = Map::new();
     map.insert("status".to_owned(), json!(word));
+    if let Status::Pending(why) = status {
+        map.insert("reason".to_owned(), json!(why));
+    }
     if let Some(e) = error {
         map.insert("error".to_owned(), fields(e));
     }
@@ -228,6 +231,9 @@ pub(super) fn change(change: &ResourceChange, sources: &Sources) -> Value {
         "reason": change.reason,
         "fields": change.fields.iter().map(|f| field(f, sources)).collect::<Vec<_>>(),
         "pending": change.pending.iter().map(|f| field(f, sources)).collect::<Vec<_>>(),
+        "held": change.held.iter().map(|f| field(f, sources)).collect::<Vec<_>>(),
+        "outage": change.outage.map(Outage::word),
+        "notes": change.notes,
         "uncounted": change.uncounted.iter().map(uncounted).collect::<Vec<_>>(),
         "source": place(change.span, sources),
     })
@@ -275,6 +281,10 @@ fn step(step: &Step) -> Value {
         "effect": step.effect.word(),
         "after": step.after,
     });
+    // only live changes go behind others without need of them
+    if let (false, Some(map)) = (step.behind.is_empty(), object.as_object_mut()) {
+        map.insert("behind".to_owned(), json!(step.behind));
+    }
     // a step of another host's plan that this one comes after
     if let (StepAction::Wait { until: Until::Elsewhere { host, milestone }, .. }, Some(map)) =
         (&step.action, object.as_object_mut())

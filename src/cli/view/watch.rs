@@ -55,6 +55,8 @@ pub(crate) fn news(context: &Context, news: &News<'_>, loaded: &Loaded) {
             (Paint::Yellow, format!("{id}  held back: {}", escape(reason)))
         }
         News::Free(id) => (Paint::Plain, format!("{id}  no longer held back")),
+        News::Down(id, reason) => (Paint::Red, format!("{id}  {}", escape(reason))),
+        News::Works(id) => (Paint::Green, format!("{id}  works again")),
         News::NotPruned(reason) => (Paint::Yellow, escape(reason)),
         News::Problems(_) => return,
         News::Lost(e) => (Paint::Red, format!("the host is lost and called until it answers: {e}")),
@@ -89,6 +91,10 @@ fn machine(news: &News<'_>, loaded: &Loaded) -> (&'static str, Value) {
             ("held-back", json!({ "kind": id.kind.word(), "name": id.name, "reason": reason }))
         }
         News::Free(id) => ("released", json!({ "kind": id.kind.word(), "name": id.name })),
+        News::Down(id, reason) => {
+            ("outage", json!({ "kind": id.kind.word(), "name": id.name, "reason": reason }))
+        }
+        News::Works(id) => ("works", json!({ "kind": id.kind.word(), "name": id.name })),
         News::NotPruned(reason) => ("not-pruned", json!({ "reason": reason })),
         News::Problems(problems) => {
             let list = json::diagnostics(problems.iter(), &loaded.sources);

@@ -436,6 +436,7 @@ fn exit_of(ended: Ended, detailed: bool) -> Exit {
         Ended { unresolved: true, .. } => Exit::Unresolved,
         Ended { failed: true, .. } => Exit::Error,
         Ended { refused: true, .. } => Exit::Refused,
+        Ended { outage: true, .. } => Exit::Unresolved,
         Ended { pending: true, .. } if detailed => Exit::Pending,
         Ended { .. } => Exit::Done,
     }

@@ -11,6 +11,7 @@ pub(in crate::daemon) fn class(condition: Condition) -> &'static str {
         Condition::Drifted => "drifted",
         Condition::HeldBack => "held",
         Condition::Failing => "failing",
+        Condition::Outage => "outage",
     }
 }
 
@@ -35,6 +36,10 @@ fn paths(condition: Condition) -> (&'static str, &'static str) {
         ),
         // a triangle with an exclamation mark
         Condition::Failing => ("M8 .9L15.8 14.8H.2z", "M8 6v3.6M8 12.2v.1"),
+        // an octagon with a cross
+        Condition::Outage => {
+            ("M5.1 1h5.8L15 5.1v5.8L10.9 15H5.1L1 10.9V5.1z", "M5.4 5.4l5.2 5.2M10.6 5.4l-5.2 5.2")
+        }
     }
 }
 
@@ -57,7 +62,7 @@ pub(in crate::daemon) fn favicon(condition: Condition) -> String {
         Condition::Pending => ("#1f62c9", "#1f62c9"),
         Condition::Drifted => ("#c47a12", "#fff"),
         Condition::HeldBack => ("#6d4fb8", "#fff"),
-        Condition::Failing => ("#c62130", "#fff"),
+        Condition::Failing | Condition::Outage => ("#c62130", "#fff"),
     };
     let markup = html! {
         svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16" {

@@ -212,6 +212,23 @@ impl Connection {
     /// # Errors
     /// The connection failed, or one was not answered in time.
     pub(super) fn call_all(&mut self, requests: Vec<Request>) -> Result<Vec<Result<Vec<u8>>>> {
+        self.call_through(requests, false)
+    }
+
+    /// The same, where a call that is not answered in time fails by itself, for as long as the
+    /// connection holds.
+    ///
+    /// # Errors
+    /// The connection failed.
+    pub(super) fn call_each(&mut self, requests: Vec<Request>) -> Result<Vec<Result<Vec<u8>>>> {
+        self.call_through(requests, true)
+    }
+
+    fn call_through(
+        &mut self,
+        requests: Vec<Request>,
+        each_by_itself: bool,
+    ) -> Result<Vec<Result<Vec<u8>>>> {
         let mut replies: Vec<Result<Vec<u8>>> = Vec::new();
         replies.resize_with(requests.len(), || Ok(Vec::new()));
         let mut requests = requests.into_iter().enumerate();
@@ -228,6 +245,7 @@ impl Connection {
                 let reply = match reply {
                     Reply::Done(result) => Ok(result),
                     Reply::Refused(error) => Err(error),
+                    Reply::Lost(error) if each_by_itself && self.broken.is_none() => Err(error),
                     Reply::Unsent(error) | Reply::Lost(error) => {
                         // its other calls belong to a read that has failed
                         self.fail(&error);

@@ -1,9 +1,14 @@
-//! Reading a host's inventory: a few bulk calls in one round trip, then the definitions.
+//! Reading a host's inventory: a few bulk calls in one round trip, then the definitions, and of the
+//! few domains that have any their snapshots and checkpoints.
+
+mod snapshots;
 
 use super::connection::{Connection, Request};
 use super::times;
 use crate::diag::{Error, ErrorCode, ErrorDomain, Result, SourceId};
-use crate::model::{Detail, Kind, Observed, ObservedResource, ResourceId, Scope, State, Uuid};
+use crate::model::{
+    Detail, Kind, Observed, ObservedResource, ResourceId, Scope, State, Unknown, Uuid,
+};
 use crate::wire::{
     Decode, DomainHandle, DomainStats, Encode, Listed, NetworkHandle, Procedure, from_bytes,
     to_bytes,
@@ -17,6 +22,8 @@ const DOMAINS_ALL: u32 = 0;
 const DOMAINS_PERSISTENT: u32 = 1 << 2;
 const DOMAINS_MANAGED_SAVE: u32 = 1 << 8;
 const DOMAINS_AUTOSTART: u32 = 1 << 10;
+const DOMAINS_SNAPSHOT: u32 = 1 << 12;
+const DOMAINS_CHECKPOINT: u32 = 1 << 14;
 
 /// virConnectListAllNetworksFlags.
 const NETWORKS_ALL: u32 = 0;
@@ -34,7 +41,9 @@ const DOMAIN_XML_INACTIVE: u32 = 1 << 1;
 /// VIR_NETWORK_XML_INACTIVE.
 const NETWORK_XML_INACTIVE: u32 = 1;
 
-/// Reads what `scope` asks for, without secrets if the connection is read-only, which may not see them. An object that vanishes while it is read is left out.
+/// Reads what `scope` asks for, without secrets if the connection is read-only, which may not see
+/// them. An object that vanishes while it is read is left out; one that does not answer, and that the
+/// scope does not need, is noted as unknown.
 ///
 /// # Errors
 /// Something could not be read: a part of an inventory is no inventory.
@@ -48,10 +57,21 @@ pub(super) fn observe(
     if scope.detail == Detail::Full {
         let secrets = if read_only { 0 } else { DOMAIN_XML_SECURE };
         read_definitions(connection, &mut entries, secrets)?;
+        snapshots::read(connection, &mut entries)?;
     }
-    let there = entries.into_iter().filter(|entry| !entry.vanished);
-    let resources = there.map(|Entry { resource, .. }| (resource.id.clone(), resource)).collect();
-    Ok(Observed { resources })
+    let mut observed = Observed::default();
+    for Entry { resource, unknown, .. } in entries.into_iter().filter(|entry| !entry.vanished) {
+        let id = resource.id.clone();
+        match unknown {
+            Some(why) => {
+                observed.unknown.insert(id, Unknown { uuid: resource.uuid, why });
+            }
+            None => {
+                observed.resources.insert(id, resource);
+            }
+        }
+    }
+    Ok(observed)
 }
 
 /// A resource that is being read.
@@ -61,7 +81,14 @@ struct Entry {
     handle: Vec<u8>,
     /// Whether its state is known.
     has_state: bool,
+    /// Whether it has any snapshots, or checkpoints.
+    has_snapshots: bool,
+    has_checkpoints: bool,
+    /// Whether nothing can be said without it.
+    needed: bool,
     vanished: bool,
+    /// Why it could not be read, where that may be.
+    unknown: Option<String>,
 }
 
 /// The kinds in scope, their lists and states: all in one round trip.
@@ -73,7 +100,14 @@ fn list(connection: &mut Connection, scope: &Scope) -> Result<Vec<Entry>> {
         }
     }
     if scope.includes_kind(Kind::Domain) {
-        for flags in [DOMAINS_ALL, DOMAINS_PERSISTENT, DOMAINS_MANAGED_SAVE, DOMAINS_AUTOSTART] {
+        for flags in [
+            DOMAINS_ALL,
+            DOMAINS_PERSISTENT,
+            DOMAINS_MANAGED_SAVE,
+            DOMAINS_AUTOSTART,
+            DOMAINS_SNAPSHOT,
+            DOMAINS_CHECKPOINT,
+        ] {
             requests.push(quick(Procedure::CONNECT_LIST_ALL_DOMAINS, &(1u32, flags))?);
         }
         let args = (Vec::<DomainHandle>::new(), STATS_STATE, 0u32);
@@ -110,10 +144,10 @@ fn network_entries(replies: &mut Replies, scope: &Scope) -> Result<Vec<Entry>> {
             state,
             autostart: autostart.contains(&uuid),
             is_persistent: persistent.contains(&uuid),
-            ..unread(id, uuid)
+            ..ObservedResource::unread(id, uuid)
         };
-        let handle = to_bytes(&network)?;
-        entries.push(Entry { resource, handle, has_state: true, vanished: false });
+        let entry = Entry::new(scope, resource, to_bytes(&network)?);
+        entries.push(Entry { has_state: true, ..entry });
     }
     Ok(entries)
 }
@@ -125,6 +159,8 @@ fn domain_entries(replies: &mut Replies, scope: &Scope) -> Result<Vec<Entry>> {
     let persistent: HashSet<Uuid> = uuids(list()?);
     let managed_save: HashSet<Uuid> = uuids(list()?);
     let autostart: HashSet<Uuid> = uuids(list()?);
+    let snapshots: HashSet<Uuid> = uuids(replies.list_if_known()?);
+    let checkpoints: HashSet<Uuid> = uuids(replies.list_if_known()?);
     let states = replies.states()?;
     let mut entries = Vec::new();
     for domain in all {
@@ -140,42 +176,69 @@ fn domain_entries(replies: &mut Replies, scope: &Scope) -> Result<Vec<Entry>> {
             autostart: autostart.contains(&uuid),
             is_persistent: persistent.contains(&uuid),
             managed_save: managed_save.contains(&uuid),
-            ..unread(id, uuid)
+            ..ObservedResource::unread(id, uuid)
         };
-        let has_state = states.contains_key(&uuid);
-        entries.push(Entry { resource, handle: to_bytes(&domain)?, has_state, vanished: false });
+        entries.push(Entry {
+            has_state: states.contains_key(&uuid),
+            has_snapshots: snapshots.contains(&uuid),
+            has_checkpoints: checkpoints.contains(&uuid),
+            ..Entry::new(scope, resource, to_bytes(&domain)?)
+        });
     }
     Ok(entries)
-}
-
-fn unread(id: ResourceId, uuid: Uuid) -> ObservedResource {
-    ObservedResource {
-        id,
-        uuid,
-        persistent: None,
-        live: None,
-        state: State::NoState,
-        reason: 0,
-        autostart: false,
-        is_persistent: false,
-        managed_save: false,
-    }
 }
 
 /// Asks for states one by one: of all domains where the driver has no statistics, as Xen's, and of
 /// one that came between the two bulk calls.
 fn read_missing_states(connection: &mut Connection, entries: &mut [Entry]) -> Result<()> {
-    let mut missing = Vec::new();
-    let mut requests = Vec::new();
-    for entry in entries.iter_mut().filter(|entry| !entry.has_state) {
-        requests.push(about(Procedure::DOMAIN_GET_STATE, &entry.handle, 0)?);
-        missing.push(entry);
-    }
-    for (entry, reply) in missing.into_iter().zip(connection.call_all(requests)?) {
-        let Some(result) = entry.unless_vanished(reply)? else { continue };
+    let missing = entries.iter().enumerate().filter(|(_, entry)| !entry.has_state);
+    let missing: Vec<usize> = missing.map(|(index, _)| index).collect();
+    let request = |entry: &Entry, ()| about(Procedure::DOMAIN_GET_STATE, &entry.handle, 0);
+    let wanted = missing.into_iter().map(|index| (index, ())).collect();
+    ask(connection, entries, wanted, request, |entry, (), reply| {
+        let Some(result) = entry.unless_vanished(reply)? else { return Ok(()) };
         let (state, reason): (i32, i32) = from_bytes(&result)?;
         entry.resource.state = State::from_number(state);
         entry.resource.reason = reason;
+        Ok(())
+    })
+}
+
+/// Asks something of entries, and keeps what each says; what has to answer is asked first, so that
+/// what does not answer keeps nobody waiting.
+///
+/// # Errors
+/// The connection failed, or an entry that is needed did.
+fn ask<T: Clone>(
+    connection: &mut Connection,
+    entries: &mut [Entry],
+    mut wanted: Vec<(usize, T)>,
+    request: impl Fn(&Entry, T) -> Result<Request>,
+    mut keep: impl FnMut(&mut Entry, T, Result<Vec<u8>>) -> Result<()>,
+) -> Result<()> {
+    let is_needed = |index: usize| entries.get(index).is_none_or(|entry| entry.needed);
+    wanted.retain(|(index, _)| {
+        entries.get(*index).is_some_and(|e| !e.vanished && e.unknown.is_none())
+    });
+    wanted.sort_by_key(|(index, _)| !is_needed(*index));
+    let needed = wanted.iter().take_while(|(index, _)| is_needed(*index)).count();
+    let others = wanted.split_off(needed);
+    for (wanted, needed) in [(wanted, true), (others, false)] {
+        let requests: Result<Vec<Request>> = wanted
+            .iter()
+            .filter_map(|(index, of)| Some(request(entries.get(*index)?, of.clone())))
+            .collect();
+        let replies = match needed {
+            true => connection.call_all(requests?)?,
+            false => connection.call_each(requests?)?,
+        };
+        for ((index, of), reply) in wanted.into_iter().zip(replies) {
+            let Some(entry) = entries.get_mut(index) else { continue };
+            match keep(entry, of, reply) {
+                Err(error) if !needed => entry.unknown = Some(error.to_string()),
+                other => other?,
+            }
+        }
     }
     Ok(())
 }
@@ -230,34 +293,46 @@ fn read_xml(
     entries: &mut [Entry],
     wanted: Vec<Wanted>,
 ) -> Result<Vec<Wanted>> {
-    let mut requests = Vec::with_capacity(wanted.len());
-    for (index, _, flags) in &wanted {
-        let Some(entry) = entries.get(*index) else { continue };
+    let request = |entry: &Entry, (_, _, flags): Wanted| {
         let procedure = match entry.resource.id.kind {
             Kind::Domain => Procedure::DOMAIN_GET_XML_DESC,
             Kind::Network => Procedure::NETWORK_GET_XML_DESC,
         };
-        requests.push(about(procedure, &entry.handle, *flags)?);
-    }
+        about(procedure, &entry.handle, flags)
+    };
     let mut again = Vec::new();
-    for ((index, definition, flags), reply) in
-        wanted.into_iter().zip(connection.call_all(requests)?)
-    {
-        let Some(entry) = entries.get_mut(index) else { continue };
+    let wanted = wanted.into_iter().map(|wanted| (wanted.0, wanted)).collect();
+    ask(connection, entries, wanted, request, |entry, (index, definition, flags), reply| {
         let network = entry.resource.id.kind == Kind::Network;
         match entry.unless_vanished(reply) {
-            Ok(Some(result)) => entry.keep(definition, &from_bytes::<String>(&result)?)?,
-            Ok(None) => {}
+            Ok(Some(result)) => entry.keep(definition, &from_bytes::<String>(&result)?),
+            Ok(None) => Ok(()),
             Err(error) if error.code == ErrorCode::INVALID_ARG && network && flags != 0 => {
                 again.push((index, definition, 0));
+                Ok(())
             }
-            Err(error) => return Err(error),
+            Err(error) => Err(error),
         }
-    }
+    })?;
     Ok(again)
 }
 
 impl Entry {
+    /// An entry of which nothing is known but that it is there.
+    fn new(scope: &Scope, resource: ObservedResource, handle: Vec<u8>) -> Self {
+        let needed = scope.needs(&resource.id);
+        Self {
+            resource,
+            handle,
+            has_state: false,
+            has_snapshots: false,
+            has_checkpoints: false,
+            needed,
+            vanished: false,
+            unknown: None,
+        }
+    }
+
     /// The reply's result, or `None` and a note that the object is no longer there.
     fn unless_vanished(&mut self, reply: Result<Vec<u8>>) -> Result<Option<Vec<u8>>> {
         match reply {
@@ -311,6 +386,15 @@ impl Replies {
         Ok(objects)
     }
 
+    /// The same, none as well where the host does not know the question: libvirt has checkpoints since
+    /// 5.6.
+    fn list_if_known<T: Decode + Listed>(&mut self) -> Result<Vec<T>> {
+        match self.list() {
+            Err(error) if error.code == ErrorCode::INVALID_ARG => Ok(Vec::new()),
+            other => other,
+        }
+    }
+
     /// States and reasons from statistics, none where the host has no statistics.
     fn states(&mut self) -> Result<HashMap<Uuid, (State, i32)>> {
         let result = match self.next() {
@@ -347,7 +431,8 @@ mod tests {
 
     use super::super::fake;
     use super::*;
-    use crate::wire::{Reader, TypedParam, TypedValue};
+    use crate::wire::{Reader, SnapshotHandle, TypedParam, TypedValue};
+    use std::collections::BTreeSet;
 
     const ON: u8 = 1;
     const OFF: u8 = 2;
@@ -375,12 +460,22 @@ mod tests {
         let flags = u32::decode(&mut Reader::new(args.split_at(args.len() - 4).1))?;
         let domains = |list: &[u8]| list.iter().map(|n| domain(*n)).collect::<Vec<_>>();
         let about = |args: &[u8]| *args.get(8).unwrap();
+        let handles = |names: &[&str]| -> Vec<SnapshotHandle> {
+            let handle = |name: &&str| SnapshotHandle { name: (*name).into(), domain: domain(ON) };
+            names.iter().map(handle).collect()
+        };
         Ok(match procedure {
             Procedure::CONNECT_LIST_ALL_DOMAINS => {
                 let list = match flags {
                     DOMAINS_ALL => domains(&[ON, OFF, GONE, TRANSIENT, STOPPING]),
                     DOMAINS_PERSISTENT => domains(&[ON, OFF, GONE, STOPPING]),
                     DOMAINS_AUTOSTART => domains(&[OFF]),
+                    DOMAINS_SNAPSHOT => domains(&[ON]),
+                    // libvirt before 5.6
+                    DOMAINS_CHECKPOINT if mock => {
+                        return Err(fake::refusal(ErrorCode::INVALID_ARG));
+                    }
+                    DOMAINS_CHECKPOINT => domains(&[OFF, ON]),
                     _ => domains(&[ON]),
                 };
                 to_bytes(&(list, 0u32))?
@@ -397,6 +492,16 @@ mod tests {
                 to_bytes(&[ON, OFF, GONE, TRANSIENT, STOPPING].map(record).to_vec())?
             }
             Procedure::CONNECT_LIST_ALL_NETWORKS => to_bytes(&(vec![network(NET)], 1u32))?,
+            Procedure::DOMAIN_LIST_ALL_SNAPSHOTS => to_bytes(&(handles(&["s2", "s1"]), 2u32))?,
+            Procedure::DOMAIN_LIST_ALL_CHECKPOINTS => to_bytes(&(handles(&["c"]), 1u32))?,
+            Procedure::DOMAIN_SNAPSHOT_GET_XML_DESC if args.windows(2).any(|w| w == b"s2") => {
+                return Err(fake::refusal(ErrorCode::NO_DOMAIN_SNAPSHOT));
+            }
+            Procedure::DOMAIN_SNAPSHOT_GET_XML_DESC => to_bytes(
+                "<domainsnapshot><disks><disk name='vda' snapshot='external'><source file='/s1'/>\
+                 </disk></disks><domain><devices><disk><source file='/base'/><target dev='vda'/>\
+                 </disk></devices></domain></domainsnapshot>",
+            )?,
             Procedure::DOMAIN_GET_STATE => to_bytes(&(state(about(args)), 3i32))?,
             Procedure::DOMAIN_GET_XML_DESC => match (about(args), flags) {
                 (GONE, _) => return Err(fake::refusal(ErrorCode::NO_DOMAIN)),
@@ -427,6 +532,11 @@ mod tests {
                 (" +live", r.live.is_some()),
             ];
             facts.iter().filter(|(_, yes)| *yes).for_each(|(word, _)| line.push_str(word));
+            for snapshot in &r.snapshots {
+                let over = snapshot.overlays.iter().map(|(a, b)| format!("({a} over {b})"));
+                line.push_str(&format!(" {}{}", snapshot.name, over.collect::<String>()));
+            }
+            r.checkpoints.iter().for_each(|name| line.push_str(&format!(" {name}")));
             line
         };
         observed.resources.values().map(line).collect()
@@ -435,12 +545,15 @@ mod tests {
     #[test]
     fn an_inventory_is_what_was_there_all_the_time() {
         for (mock, reason) in [(false, 0), (true, 3)] {
+            let c = if mock { "" } else { " c" };
             assert_eq!(
                 summary(mock, &Scope::all()),
                 [
                     "network/n6 running 0 persistent autostart +inactive +live".to_owned(),
-                    format!("domain/d1 running {reason} persistent saved +inactive +live"),
-                    format!("domain/d2 shut off {reason} persistent autostart +inactive"),
+                    format!(
+                        "domain/d1 running {reason} persistent saved +inactive +live s1(/s1 over /base){c}"
+                    ),
+                    format!("domain/d2 shut off {reason} persistent autostart +inactive{c}"),
                     format!("domain/d4 running {reason} +live"),
                     "domain/d5 shut off 0 persistent +inactive".to_owned(),
                 ]
@@ -450,15 +563,35 @@ mod tests {
 
     #[test]
     fn no_more_is_read_than_the_scope_asks_for() {
-        let only = Some([ResourceId::new(Kind::Domain, "d2")].into());
+        let only: BTreeSet<ResourceId> = [ResourceId::new(Kind::Domain, "d2")].into();
         assert_eq!(
-            summary(false, &Scope { only: only.clone(), detail: Detail::Full }),
-            ["domain/d2 shut off 0 persistent autostart +inactive"]
+            summary(false, &Scope::only(only.clone(), Detail::Full)),
+            ["domain/d2 shut off 0 persistent autostart +inactive c"]
         );
         assert_eq!(
-            summary(false, &Scope { only, detail: Detail::State }),
+            summary(false, &Scope::only(only, Detail::State)),
             ["domain/d2 shut off 0 persistent autostart"]
         );
+    }
+
+    #[test]
+    fn what_is_not_needed_may_be_silent() {
+        let refuses = |needed: &[&str]| {
+            let mut connection = fake::connection(move |server| {
+                server.serve(|procedure, args| match procedure {
+                    Procedure::DOMAIN_GET_XML_DESC if args.get(8) == Some(&ON) => {
+                        Err(fake::refusal(ErrorCode::OPERATION_DENIED))
+                    }
+                    _ => answer(false, procedure, args),
+                });
+            });
+            let needed = needed.iter().map(|name| ResourceId::new(Kind::Domain, *name)).collect();
+            observe(&mut connection, &Scope::needing(needed), false)
+        };
+        let observed = refuses(&["d2"]).unwrap();
+        let unknown: Vec<String> = observed.unknown.keys().map(ToString::to_string).collect();
+        assert_eq!((unknown, observed.resources.len()), (vec!["domain/d1".to_owned()], 4));
+        assert!(refuses(&["d1"]).is_err());
     }
 
     #[test]

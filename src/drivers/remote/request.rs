@@ -94,12 +94,16 @@ fn takes(host: &Host, kind: Kind, op: OpKind) -> bool {
             | OpKind::SetMemoryStatsPeriod
             | OpKind::Rename,
         ) => host.hypervisor == Hypervisor::Qemu,
+        (Kind::Domain, OpKind::DiscardSaved) => {
+            matches!(host.hypervisor, Hypervisor::Qemu | Hypervisor::Xen)
+        }
         (Kind::Network, OpKind::SetMetadata) => host.version >= NETWORK_METADATA,
         (
             Kind::Network,
             OpKind::Shutdown
             | OpKind::Suspend
             | OpKind::Resume
+            | OpKind::DiscardSaved
             | OpKind::Attach
             | OpKind::Detach
             | OpKind::Update
@@ -146,6 +150,7 @@ fn domain_request(host: &Host, target: &Target, op: &Op) -> Result<Request> {
         }
         Op::Destroy => new(Procedure::DOMAIN_DESTROY_FLAGS, &(domain, 0u32)),
         Op::Suspend => new(Procedure::DOMAIN_SUSPEND, &domain),
+        Op::DiscardSaved => new(Procedure::DOMAIN_MANAGED_SAVE_REMOVE, &(domain, 0u32)),
         Op::Resume => new(Procedure::DOMAIN_RESUME, &domain),
         Op::SetAutostart { on } => new(Procedure::DOMAIN_SET_AUTOSTART, &(domain, *on)),
         Op::Attach { xml, affect } => {
@@ -210,6 +215,7 @@ fn network_request(host: &Host, target: &Target, op: &Op) -> Result<Request> {
         Op::Shutdown
         | Op::Suspend
         | Op::Resume
+        | Op::DiscardSaved
         | Op::Attach { .. }
         | Op::Detach { .. }
         | Op::Update { .. }

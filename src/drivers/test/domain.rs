@@ -74,11 +74,20 @@ pub(super) fn resume(id: &ResourceId, mut domain: Object) -> Result<Object> {
     Ok(domain)
 }
 
+/// Throws its saved image away.
+pub(super) fn discard_saved(mut domain: Object) -> Result<Object> {
+    if !std::mem::take(&mut domain.managed_save) {
+        let message = "domain has no managed save image";
+        return Err(fault(ErrorCode::OPERATION_INVALID, ErrorDomain::TEST, message));
+    }
+    Ok(domain)
+}
+
 /// Removes its definition; while it runs it stays, as a transient domain.
 pub(super) fn undefine(mut domain: Object, keep: UndefineKeep) -> Result<Option<Object>> {
-    let invalid = |message| fault(ErrorCode::OPERATION_INVALID, ErrorDomain::TEST, message);
+    let invalid = |message: String| fault(ErrorCode::OPERATION_INVALID, ErrorDomain::TEST, message);
     if domain.persistent.take().is_none() {
-        return Err(invalid("cannot undefine transient domain"));
+        return Err(invalid("cannot undefine transient domain".to_owned()));
     }
     match keep {
         UndefineKeep::State => {
@@ -87,9 +96,21 @@ pub(super) fn undefine(mut domain: Object, keep: UndefineKeep) -> Result<Option<
             return Err(Error::new(ErrorCode::INVALID_ARG, ErrorDomain::TEST, message));
         }
         UndefineKeep::Nothing if domain.managed_save => {
-            return Err(invalid("Refusing to undefine while domain managed save image exists"));
+            let message = "Refusing to undefine while domain managed save image exists";
+            return Err(invalid(message.to_owned()));
+        }
+        UndefineKeep::Nothing if !domain.is_active() => {
+            let lists = [("snapshots", &domain.snapshots), ("checkpoints", &domain.checkpoints)];
+            if let Some((sort, list)) = lists.into_iter().find(|(_, list)| !list.is_empty()) {
+                let count = list.len();
+                return Err(invalid(format!("cannot delete inactive domain with {count} {sort}")));
+            }
         }
         UndefineKeep::Nothing | UndefineKeep::Remove => {}
+    }
+    if keep == UndefineKeep::Remove {
+        domain.snapshots.clear();
+        domain.checkpoints.clear();
     }
     domain.autostart = false;
     Ok(domain.is_active().then_some(domain))

@@ -124,6 +124,7 @@ fn takes(kind: Kind, op: OpKind) -> bool {
         | OpKind::SetMetadata => true,
         OpKind::NetworkUpdate => kind == Kind::Network,
         OpKind::Shutdown
+        | OpKind::DiscardSaved
         | OpKind::Suspend
         | OpKind::Resume
         | OpKind::Attach

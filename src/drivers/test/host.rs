@@ -4,7 +4,7 @@ use super::fault::fault;
 use super::post_parse;
 use crate::diag::{ErrorCode, ErrorDomain, Result};
 use crate::model::{
-    Detail, Kind, Observed, ObservedResource, ResourceId, Scope, State, Target, Uuid,
+    Detail, Kind, Observed, ObservedResource, ResourceId, Scope, Snapshot, State, Target, Uuid,
 };
 use crate::xml::Element;
 use std::collections::BTreeMap;
@@ -33,6 +33,9 @@ pub(super) struct Object {
     pub(super) autostart: bool,
     /// Whether it has a saved memory image.
     pub(super) managed_save: bool,
+    /// The names of its snapshots and checkpoints.
+    pub(super) snapshots: Vec<String>,
+    pub(super) checkpoints: Vec<String>,
 }
 
 /// A change that an operation makes: what the object becomes; `None` if it is gone.
@@ -144,7 +147,7 @@ impl Host {
     pub(super) fn observe(&self, scope: &Scope) -> Observed {
         let seen = self.objects.iter().filter(|(id, _)| scope.includes(id));
         let resources = seen.map(|(id, o)| (id.clone(), o.observed(id, scope.detail)));
-        Observed { resources: resources.collect() }
+        Observed { resources: resources.collect(), ..Observed::default() }
     }
 }
 
@@ -164,6 +167,8 @@ impl Object {
             reason: 0,
             autostart: false,
             managed_save: false,
+            snapshots: Vec::new(),
+            checkpoints: Vec::new(),
         })
     }
 
@@ -198,6 +203,7 @@ impl Object {
 
     fn observed(&self, id: &ResourceId, detail: Detail) -> ObservedResource {
         let full = detail == Detail::Full;
+        let snapshot = |name: &String| Snapshot { name: name.clone(), ..Snapshot::default() };
         ObservedResource {
             id: id.clone(),
             uuid: self.uuid,
@@ -208,6 +214,8 @@ impl Object {
             autostart: self.autostart,
             is_persistent: self.persistent.is_some(),
             managed_save: self.managed_save,
+            snapshots: self.snapshots.iter().filter(|_| full).map(snapshot).collect(),
+            checkpoints: self.checkpoints.iter().filter(|_| full).cloned().collect(),
         }
     }
 }

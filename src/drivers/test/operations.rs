@@ -35,6 +35,7 @@ pub(super) fn carry_out(host: &Host, call: &Call) -> Result<Change> {
         (Kind::Domain, Op::Shutdown) => on_object(&domain::shutdown),
         (Kind::Domain, Op::Destroy) => on_object(&|_, o| domain::destroy(o)),
         (Kind::Domain, Op::Suspend) => on_object(&|id, o| domain::suspend(id, o).map(Some)),
+        (Kind::Domain, Op::DiscardSaved) => on_object(&|_, o| domain::discard_saved(o).map(Some)),
         (Kind::Domain, Op::Resume) => on_object(&|id, o| domain::resume(id, o).map(Some)),
         (Kind::Domain, Op::Attach { xml, affect }) => {
             let device = devices::read_device(xml)?;
@@ -84,6 +85,7 @@ pub(super) fn carry_out(host: &Host, call: &Call) -> Result<Change> {
         | (
             Kind::Network,
             Op::Shutdown
+            | Op::DiscardSaved
             | Op::Suspend
             | Op::Resume
             | Op::Attach { .. }

@@ -7,6 +7,8 @@
 //!   <object kind='domain' state='1' reason='1' autostart='no' managedsave='no'>
 //!     <persistent>…the definition…</persistent>
 //!     <live>…</live>
+//!     <snapshot name='s1'/>
+//!     <checkpoint name='c1'/>
 //!   </object>
 //! </virt-test-host>
 //! ```
@@ -216,6 +218,11 @@ fn document(host: &Host) -> Element {
                 element.push(Element::new(name).with_child(definition.clone()));
             }
         }
+        for (sort, names) in [("snapshot", &o.snapshots), ("checkpoint", &o.checkpoints)] {
+            for name in names {
+                element.push(Element::new(sort).with_attr("name", name));
+            }
+        }
         root.push(element);
     }
     root
@@ -243,12 +250,28 @@ fn object(element: &Element) -> Option<(ResourceId, Object)> {
         same_uuid && d.child_text("name").as_ref() == Some(&id.name)
     };
     let agree = [&persistent, &live].into_iter().flatten().all(ours);
-    if !agree || state.is_active() != live.is_some() {
+    // one that crashed may be kept, or gone
+    let is_up = state.is_active() || state == State::Crashed && live.is_some();
+    if !agree || is_up != live.is_some() {
         return None;
     }
+    let names = |sort| element.children_named(sort).filter_map(|e| e.attr("name"));
+    let snapshots = names("snapshot").map(str::to_owned).collect();
+    let checkpoints = names("checkpoint").map(str::to_owned).collect();
     let reason = element.attr("reason")?.parse().ok()?;
     let (autostart, managed_save) = (yes("autostart")?, yes("managedsave")?);
-    Some((id, Object { uuid, persistent, live, state, reason, autostart, managed_save }))
+    let object = Object {
+        uuid,
+        persistent,
+        live,
+        state,
+        reason,
+        autostart,
+        managed_save,
+        snapshots,
+        checkpoints,
+    };
+    Some((id, object))
 }
 
 /// libvirt's number of a state.

@@ -139,6 +139,7 @@ fn what_happened(op: &Op) -> Vec<EventKind> {
         Op::Attach { affect: Affect::Config, .. }
         | Op::Detach { affect: Affect::Config, .. }
         | Op::Update { .. }
+        | Op::DiscardSaved
         | Op::SetAutostart { .. }
         | Op::SetMetadata { .. }
         | Op::SetMemory { .. }

@@ -19,13 +19,26 @@ pub fn check(root: &Element, out: &mut Diagnostics) {
 
 fn check_memory(root: &Element, out: &mut Diagnostics) {
     let memory = root.child("memory");
+    let has_cells = root.descend(&["cpu", "numa", "cell"]).is_some();
     // with NUMA cells libvirt adds their memory up
-    if memory.is_none() && root.descend(&["cpu", "numa", "cell"]).is_none() {
+    if memory.is_none() && !has_cells {
         out.push(
             Diagnostic::error("missing-memory", "the domain has no memory")
                 .at(root.span)
                 .hint("add memory with a unit, such as 512 MiB"),
         );
+    }
+    if let Some(memory) = memory
+        && !has_cells
+        && memory_kib(&memory.text(), memory.attr("unit")) == Ok(0)
+    {
+        out.push(
+            Diagnostic::error("missing-memory", "the domain has no memory")
+                .at(memory.text_span())
+                .detail(found(&memory.text()))
+                .hint("write as much as the guest is to have, such as 512 MiB"),
+        );
+        return;
     }
     let memory = memory.and_then(|m| check_amount(m, out));
     let Some(current) = root.child("currentMemory") else { return };
@@ -134,6 +147,17 @@ mod tests {
         ] {
             assert_eq!(problems(inside), [expected], "{inside}");
         }
+    }
+
+    #[test]
+    fn memory_is_some() {
+        let of = |memory: &str, cpu: &str| {
+            whole(&format!("<domain><name>a</name><memory>{memory}</memory>{cpu}</domain>"))
+        };
+        let cells = "<cpu><numa><cell memory='1024'/></numa></cpu>";
+        assert_eq!(of("0", ""), ["1:31 missing-memory"]);
+        assert_eq!(of("1", ""), Vec::<String>::new());
+        assert!(!of("0", cells).contains(&"1:31 missing-memory".to_owned()));
     }
 
     #[test]

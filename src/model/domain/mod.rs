@@ -7,9 +7,11 @@ mod check;
 mod check_devices;
 mod devices;
 mod lint;
+mod storage;
 mod view;
 
 pub use check::check;
 pub use devices::{Console, Disk, DiskDevice, DiskSource, Graphics, Interface, InterfaceSource};
 pub(crate) use lint::{host_device, listeners};
+pub use storage::Storage;
 pub use view::{Domain, Os};

@@ -1,13 +1,15 @@
 //! What the lints of domains and networks share: claims that only one may make, numbers as
-//! libvirt reads them, VLAN tags, blanks around values, the order of siblings.
+//! libvirt reads them, VLAN tags, blanks around values, the order of siblings, dumps of what runs.
 
 mod order;
 mod padded;
+mod running;
 mod set;
 mod vlan;
 
 pub use order::check_order;
 pub(super) use padded::check_padding;
+pub(super) use running::{check_running, signs_of_running};
 pub(super) use set::{NumberSet, first_overlap};
 pub(super) use vlan::check_vlans;
 

@@ -4,7 +4,7 @@
 use super::{Ip, Network};
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::model::Subnet;
-use crate::model::lint::{Claims, check_padding, check_vlans};
+use crate::model::lint::{Claims, check_padding, check_running, check_vlans};
 use crate::model::values::found;
 use crate::xml::Element;
 use std::net::IpAddr;
@@ -12,9 +12,12 @@ use std::net::IpAddr;
 /// Adds what does not go together in the network document `root`.
 pub(super) fn check(root: &Element, out: &mut Diagnostics) {
     check_padding(root, out);
+    check_running(root, out);
     check_vlans(root, out);
     check_port_groups(root, out);
     check_forward(root, out);
+    check_missing_ip(root, out);
+    check_tagged(root, out);
     check_servers(root, out);
     for ip in Network::new(root).ips() {
         if let (Some(subnet), Some(own)) = (ip.subnet(), ip.address()) {
@@ -108,12 +111,56 @@ fn check_forward(root: &Element, out: &mut Diagnostics) {
     }
 }
 
+/// Ways out for which libvirt writes rules of the firewall, from the addresses.
+const ROUTED: [&str; 2] = ["nat", "route"];
+
+fn check_missing_ip(root: &Element, out: &mut Diagnostics) {
+    let Some(forward) = root.child("forward") else { return };
+    let mode = forward.attribute("mode");
+    let name = mode.map_or("nat", |mode| mode.value.as_str());
+    if ROUTED.contains(&name) && root.child("ip").is_none() {
+        out.push(
+            Diagnostic::error("missing-ip", "a network that is forwarded needs an address")
+                .at(mode.map_or(forward.span, |mode| mode.span))
+                .detail(format!("the mode of forward is {name}, and there is no ip"))
+                .hint("add an ip with address and prefix, or make the mode open"),
+        );
+    }
+}
+
+/// Ways out in which something other than libvirt's own bridge can do VLANs.
+const TAGGED: [&str; 3] = ["bridge", "passthrough", "hostdev"];
+
+fn check_tagged(root: &Element, out: &mut Diagnostics) {
+    let forward = root.child("forward");
+    let mode = forward.map(|forward| forward.attr("mode").unwrap_or("nat"));
+    if mode.is_some_and(|mode| TAGGED.contains(&mode)) {
+        return;
+    }
+    let own = root.child("vlan");
+    let groups = root.children_named("portgroup").filter_map(|group| group.child("vlan"));
+    for vlan in own.into_iter().chain(groups) {
+        out.push(
+            Diagnostic::error("forward-mode", "a network of this kind does no VLANs")
+                .at(vlan.span)
+                .detail(match mode {
+                    Some(mode) => format!("the mode of forward is {mode}"),
+                    None => "the network is isolated".to_owned(),
+                })
+                .hint("remove vlan, or make the mode bridge, passthrough or hostdev"),
+        );
+    }
+}
+
 /// libvirt runs DHCP for one address of each family.
 fn check_servers(root: &Element, out: &mut Diagnostics) {
     let mut seen = Claims::default();
     for ip in root.children_named("ip") {
         let Some(dhcp) = ip.child("dhcp") else { continue };
         let family = if ip.attr("family") == Some("ipv6") { "IPv6" } else { "IPv4" };
+        if family == "IPv6" {
+            check_keys(dhcp, out);
+        }
         if let Some(first) = seen.claim(family, dhcp.span) {
             out.push(
                 Diagnostic::error(
@@ -125,6 +172,18 @@ fn check_servers(root: &Element, out: &mut Diagnostics) {
                 .hint("libvirt runs it for one subnet of each family: keep one"),
             );
         }
+    }
+}
+
+/// DHCP for IPv6 knows its clients by an identifier of their own.
+fn check_keys(dhcp: &Element, out: &mut Diagnostics) {
+    for mac in dhcp.children_named("host").filter_map(|host| host.attribute("mac")) {
+        out.push(
+            Diagnostic::error("dhcp-host-mac", "a DHCP host of IPv6 has no MAC address")
+                .at(mac.span)
+                .detail(found(&mac.value))
+                .hint("name it by its name, or by its DUID as id"),
+        );
     }
 }
 
@@ -294,13 +353,33 @@ mod tests {
             (route("address='10.1.0.1' prefix='16' gateway='10.0.0.2'"), vec!["66 bad-route!"]),
             ("<portgroup name='a'/><portgroup name='a'/>".into(), vec!["48 portgroup!"]),
             ("<portgroup default='yes'/><portgroup default='yes'/>".into(), vec!["56 portgroup!"]),
-            ("<vlan><tag id='4096'/></vlan>".into(), vec!["25 bad-vlan!"]),
+            (
+                "<forward mode='hostdev'/><vlan><tag id='4096'/></vlan>".into(),
+                vec!["50 bad-vlan!"],
+            ),
+            ("<vlan><tag id='5'/></vlan>".into(), vec!["10 forward-mode!"]),
+            (format!("<forward/>{}<vlan/>", ip("")), vec!["60 forward-mode!"]),
+            (
+                "<portgroup name='a'><vlan><tag id='5'/></vlan></portgroup>".into(),
+                vec!["30 forward-mode!"],
+            ),
+            ("<forward mode='passthrough'/><vlan/>".into(), vec![]),
+            ("<forward/>".into(), vec!["10 missing-ip!"]),
+            ("<forward mode='route'/>".into(), vec!["25 missing-ip!"]),
+            ("<forward mode='open'/>".into(), vec![]),
+            (
+                "<ip family='ipv6' address='fd00::1' prefix='64'><dhcp><host name='a' ip='fd00::2'/>\
+                 <host mac='52:54:00:00:00:01' ip='fd00::3'/></dhcp></ip>"
+                    .into(),
+                vec!["104 dhcp-host-mac!"],
+            ),
+            (ip("<dhcp><host mac='52:54:00:00:00:01' ip='10.0.0.3'/></dhcp>"), vec![]),
             (format!("<forward mode='bridge'/>{}", ip("")), vec!["34 forward-mode!"]),
             ("<forward mode='open' dev='eth0'/>".into(), vec!["36 forward-mode!"]),
-            ("<forward mode='route'><nat/></forward>".into(), vec!["32 forward-mode!"]),
+            (format!("{}<forward mode='route'><nat/></forward>", ip("")), vec!["72 forward-mode!"]),
             (
-                "<forward dev='eth0'><interface dev='eth1'/></forward>".into(),
-                vec!["24 forward-mode!"],
+                format!("{}<forward dev='eth0'><interface dev='eth1'/></forward>", ip("")),
+                vec!["64 forward-mode!"],
             ),
             ("<forward mode=' nat'/>".into(), vec!["25 padded-value!"]),
         ] {

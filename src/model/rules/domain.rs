@@ -33,6 +33,13 @@ pub(super) const RULES: &[Rule] = &[
         DEFINE,
     ),
     Rule::new(
+        "cpu-migratable",
+        Error,
+        "migratable where the mode of the processor has none",
+        "remove it, or change the mode",
+        DEFINE,
+    ),
+    Rule::new(
         "cpu-topology",
         Error,
         "sockets, dies, clusters, cores and threads that do not multiply to vcpu",
@@ -52,6 +59,13 @@ pub(super) const RULES: &[Rule] = &[
         "a vendor, product or WWN that is too long or not of this bus",
         "shorten it, or use serial",
         DEFINE,
+    ),
+    Rule::new(
+        "disk-io",
+        Error,
+        "native I/O with the cache of the host",
+        "make the cache none or directsync",
+        QEMU,
     ),
     Rule::new(
         "duplicate-address",
@@ -127,6 +141,13 @@ pub(super) const RULES: &[Rule] = &[
         DEFINE,
     ),
     Rule::new(
+        "hyperv-spinlocks",
+        Error,
+        "spinlocks with too few retries, or none",
+        "write retries, such as 8191",
+        DEFINE,
+    ),
+    Rule::new(
         "memory-clamped",
         Warning,
         "currentMemory above memory",
@@ -140,8 +161,30 @@ pub(super) const RULES: &[Rule] = &[
         "raise maxMemory",
         DEFINE,
     ),
+    Rule::new(
+        "memory-of-cells",
+        Warning,
+        "memory that is not the sum of the NUMA cells",
+        "make both the same",
+        SILENT,
+    ),
     Rule::new("missing-memory", Error, "a domain without memory", "add memory with a unit", DEFINE),
     Rule::new("missing-source", Error, "a disk without its source", "add a source", DEFINE),
+    Rule::new(
+        "needs-acpi",
+        Error,
+        "UEFI firmware without ACPI on a PC",
+        "add acpi to features",
+        QEMU,
+    ),
+    Rule::new(
+        "needs-spice",
+        Error,
+        "a SPICE channel or SPICE audio without SPICE graphics",
+        "add the graphics",
+        QEMU,
+    ),
+    Rule::new("no-ide", Error, "an IDE disk on q35", "make the bus sata", QEMU),
     Rule::new(
         "not-multicast",
         Error,
@@ -164,6 +207,13 @@ pub(super) const RULES: &[Rule] = &[
         DEFINE,
     ),
     Rule::new(
+        "pci-slot",
+        Error,
+        "a slot that the PCI controller does not have",
+        "leave the address out",
+        QEMU,
+    ),
+    Rule::new(
         "serial-cut",
         Warning,
         "a serial number longer than the guest will see",
@@ -171,11 +221,25 @@ pub(super) const RULES: &[Rule] = &[
         SILENT,
     ),
     Rule::new(
+        "shared-memory",
+        Error,
+        "virtiofs without shared memory",
+        "add memoryBacking with access shared",
+        QEMU,
+    ),
+    Rule::new(
         "sibling-order",
         Warning,
         "an order of elements that virsh define --validate refuses, though it is valid",
         "put the element where the hint says",
         LIBXML2,
+    ),
+    Rule::new(
+        "stateless-nvram",
+        Error,
+        "NVRAM for a stateless loader",
+        "remove one of them",
+        DEFINE,
     ),
     Rule::new(
         "target-bus",
@@ -231,6 +295,14 @@ pub(super) const RULES: &[Rule] = &[
         Error,
         "two primary video devices, or \"none\" beside another",
         "remove one of them",
+        DEFINE,
+    ),
+    Rule::new("vnc-password", Error, "a VNC password of more than 8 bytes", "shorten it", QEMU),
+    Rule::new(
+        "vsock-cid",
+        Error,
+        "a context of vsock that is not one of a guest",
+        "choose one from 3",
         DEFINE,
     ),
     Rule::new(

@@ -1,6 +1,6 @@
 //! The rules for manifests as files, and for resources among one another.
 
-use super::{DEFINE, FORMAT, OURS, Rule, START};
+use super::{DEFINE, FORMAT, OURS, Rule, SILENT, START};
 use crate::diag::Severity::{Error, Warning};
 
 pub(super) const RULES: &[Rule] = &[
@@ -177,4 +177,11 @@ pub(super) const RULES: &[Rule] = &[
         OURS,
     ),
     Rule::new("xml-limit", Error, "XML that is too large or too deep", "split it", OURS),
+    Rule::new(
+        "running-dump",
+        Warning,
+        "a dump of what runs",
+        "save it with virt export, or with --inactive",
+        SILENT,
+    ),
 ];

@@ -47,6 +47,13 @@ pub(super) const RULES: &[Rule] = &[
         DEFINE,
     ),
     Rule::new(
+        "dhcp-host-mac",
+        Error,
+        "a DHCP host of IPv6 with a MAC address",
+        "name it by its name or its DUID",
+        DEFINE,
+    ),
+    Rule::new(
         "duplicate-ip",
         Warning,
         "two DHCP hosts with one address",
@@ -56,8 +63,15 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new(
         "forward-mode",
         Error,
-        "elements that do not go with the mode of forward",
+        "elements that do not go with the mode of forward, VLANs among them",
         "remove them, or change the mode",
+        DEFINE,
+    ),
+    Rule::new(
+        "missing-ip",
+        Error,
+        "a network that is forwarded by nat or route without an address",
+        "add an ip, or make the mode open",
         DEFINE,
     ),
     Rule::new(

@@ -30,6 +30,7 @@ pub(super) fn came_about(call: &Call, observed: &Observed) -> Option<bool> {
         Op::Rename { .. } => Some(host.is_none()),
         Op::Create { .. } => state(|h| h.state.is_active()),
         Op::Destroy => Some(host.is_none_or(|h| !h.state.is_active())),
+        Op::DiscardSaved => state(|h| !h.managed_save),
         Op::Suspend => state(|h| h.state == State::Paused),
         Op::Resume => state(|h| h.state == State::Running),
         Op::SetAutostart { on } => Some(host.is_some_and(|h| h.autostart == *on)),

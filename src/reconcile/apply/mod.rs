@@ -1,24 +1,39 @@
 //! Walking a plan: calls in batches, waits, and what became of each step. Nothing is decided here.
 
+// long: the walk is one state, and its parts are read together
+
 mod came_about;
 mod elsewhere;
 mod owed;
+mod refusal;
 mod waits;
 
 use super::changes::{Otherwise, Plan, Step, StepAction, Until};
 use crate::diag::{Error, ErrorCode};
 use crate::drivers::{Driver, Stop};
-use crate::model::{Call, Detail, Observed, Outcome, ResourceId, Scope, Target};
+use crate::model::{Call, Detail, Observed, Op, Outcome, ResourceId, Scope, Target};
 use came_about::came_about;
 pub use elsewhere::{Crossroads, Walker};
 use elsewhere::{Heard, never};
 use owed::owed;
-use std::collections::BTreeSet;
+use refusal::{Meaning, meaning};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use waits::Removals;
 
 /// How often the host is asked while a step waits for it.
 const POLL: Duration = Duration::from_millis(250);
+
+/// What is said of a live change that cannot be made while its domain runs.
+const NOT_NOW: &str = "it waits for the next boot, since the host does not do it while it runs";
+
+/// What is done about one that the host refuses as wrong.
+const GOES: &str = "it is taken out of the definition for the next boot again, which would fail for \
+                    it as well: mend the manifest, and apply it anew";
+
+/// What is said where it stays.
+const STAYS: &str =
+    "the definition for the next boot has it already; apply it anew to try it again";
 
 /// Time, so that waits can be tested without waiting.
 pub trait Clock {
@@ -51,8 +66,9 @@ pub enum Status {
     Failed(Error),
     /// It was sent, no answer came, and reading the host again did not tell either.
     Unknown(Error),
-    /// It was asked for, and the guest has not done it yet.
-    Pending(&'static str),
+    /// It was asked for, and the guest has not done it yet; or it cannot be done while it runs, and
+    /// waits for the next boot.
+    Pending(String),
     /// It was not tried, because a step before it did not come to its end, or the run was stopped.
     Skipped,
 }
@@ -73,6 +89,9 @@ pub struct Report {
     pub steps: Vec<StepReport>,
     /// Whether the run was stopped before its end.
     pub stopped: bool,
+    /// Objects whose definition was put back, since the running instance refused what was in it, and
+    /// what became of that.
+    pub put_back: Vec<(ResourceId, Status)>,
 }
 
 impl Report {
@@ -96,8 +115,12 @@ impl Report {
     /// What is still to be done by the plan that was made `again` after this apply, beyond what is
     /// left to guests; `None` if that is nothing.
     pub fn left_over(&self, plan: &Plan, again: Plan) -> Option<Plan> {
-        let pending = self.pending(plan);
+        let mut pending = self.pending(plan);
+        // what a saved image brought back is changed by the next run, as far as it can be
+        pending.extend(plan.changes.iter().filter(|c| c.resumes).map(|c| &c.id));
         let mut left = again;
+        // what guests were asked for before is theirs to do
+        left.steps.retain(|step| !step.asks_again());
         left.changes.retain(|change| !pending.contains(&change.id));
         left.steps.retain(|step| !pending.contains(&step.target.id));
         (!left.is_empty()).then_some(left)
@@ -155,10 +178,19 @@ pub fn apply_beside(
     on_event: &mut dyn FnMut(Event<'_>),
 ) -> Report {
     waits::with_removals(plan, driver, |removals| {
-        let status = vec![None; plan.steps.len()];
-        let waits = Vec::new();
-        let walk =
-            Walk { plan, driver, clock, beside, on_event, status, waits, removals, only: None };
+        let walk = Walk {
+            plan,
+            driver,
+            clock,
+            beside,
+            on_event,
+            status: vec![None; plan.steps.len()],
+            waits: Vec::new(),
+            removals,
+            only: None,
+            refused: BTreeMap::new(),
+            put_back: Vec::new(),
+        };
         walk.walk(parallel, stop)
     })
 }
@@ -175,6 +207,10 @@ struct Walk<'a, 'e> {
     removals: Removals,
     /// The steps that are still begun, once it is to stop.
     only: Option<BTreeSet<usize>>,
+    /// Live changes that were refused, and what that means.
+    refused: BTreeMap<usize, Meaning>,
+    /// Objects whose definition was put back.
+    put_back: Vec<(ResourceId, Status)>,
 }
 
 impl<'a> Walk<'a, '_> {
@@ -191,14 +227,18 @@ impl<'a> Walk<'a, '_> {
                 break;
             }
             self.poll_waits();
+            self.put_back();
         }
+        self.put_back();
+        self.note();
+        let put_back = std::mem::take(&mut self.put_back);
         let stopped = self.status.iter().any(Option::is_none) && stop.is_stopped();
         let steps = self.plan.steps.iter().zip(self.status);
         let steps = steps.map(|(step, status)| StepReport {
             id: step.id,
             status: status.unwrap_or(Status::Skipped),
         });
-        Report { steps: steps.collect(), stopped }
+        Report { steps: steps.collect(), stopped, put_back }
     }
 
     /// It is to stop: only what is owed is still done.
@@ -246,14 +286,15 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    /// Calls that may be sent now: all before them is done, or goes before them in the same batch
-    /// to the same object.
+    /// Calls that may be sent now: all before them is done or over, or goes before them in the same
+    /// batch to the same object.
     fn ready(&self, most: usize) -> Vec<&'a Step> {
         let mut batch: Vec<&Step> = Vec::new();
         for step in &self.plan.steps {
             let chained =
                 |id: &usize| batch.iter().any(|b| b.id == *id && b.target.id == step.target.id);
-            let may = step.after.iter().all(|id| self.is_done(*id) || chained(id));
+            let may = step.after.iter().all(|id| self.is_done(*id) || chained(id))
+                && step.behind.iter().all(|id| !self.is_open(*id) || chained(id));
             let call = matches!(step.action, StepAction::Call(_));
             if batch.len() < most && self.is_wanted(step.id) && call && may {
                 batch.push(step);
@@ -288,8 +329,7 @@ impl<'a> Walk<'a, '_> {
                     unsent.push(step);
                     continue;
                 }
-                Outcome::Refused(e) if waits::is_left_to_the_guest(&call.op, &e) => Status::Done,
-                Outcome::Refused(e) => Status::Failed(e.address(step.target.id.to_string())),
+                Outcome::Refused(e) => self.refused(step, &call.op, e),
                 Outcome::Unknown(e) => {
                     let found = again.as_ref().and_then(|o| came_about(call, o));
                     match found {
@@ -308,9 +348,77 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
+    /// What a refusal comes to. One of a live change is judged by what the host says of it.
+    fn refused(&mut self, step: &Step, op: &Op, error: Error) -> Status {
+        let error = error.address(step.target.id.to_string());
+        let Some(live) = step.live else { return Status::Failed(error) };
+        let meaning = meaning(op, &error);
+        self.refused.insert(step.id, meaning);
+        match meaning {
+            Meaning::LeftToGuest => Status::Done,
+            Meaning::NotNow => Status::Pending(format!("{NOT_NOW}: {}", error.message)),
+            Meaning::Passing => Status::Failed(error.hint(STAYS)),
+            Meaning::Wrong => {
+                let of = self.plan.afterwards.iter().find(|a| a.target == step.target);
+                let goes = of.and_then(|a| a.put_back(&BTreeSet::from([live.piece]))).is_some();
+                Status::Failed(error.hint(if goes { GOES } else { STAYS }))
+            }
+        }
+    }
+
+    /// Puts definitions back whose live changes are over, where the host refused some as wrong.
+    fn put_back(&mut self) {
+        for of in &self.plan.afterwards {
+            let calls = || {
+                let mine = self.plan.steps.iter().filter(|s| s.target == of.target);
+                mine.filter(|s| s.live.is_some() && matches!(s.action, StepAction::Call(_)))
+            };
+            let handled = self.put_back.iter().any(|(id, _)| *id == of.target.id);
+            let begun = self.only.is_none();
+            if handled || begun && calls().any(|s| self.is_open(s.id)) {
+                continue;
+            }
+            let wrong = |s: &&Step| self.refused.get(&s.id) == Some(&Meaning::Wrong);
+            let pieces = calls().filter(wrong).filter_map(|s| Some(s.live?.piece)).collect();
+            let Some(op) = of.put_back(&pieces) else { continue };
+            let status = self.call_once(&of.target, op);
+            self.put_back.push((of.target.id.clone(), status));
+        }
+    }
+
+    /// Has running instances note what they did not take, and what their guests have still to do.
+    fn note(&mut self) {
+        for of in &self.plan.afterwards {
+            let mine = self.plan.steps.iter().filter(|s| s.target == of.target);
+            let waiting: Vec<(usize, String, bool)> = mine
+                .filter_map(|s| match (s.live, self.status.get(s.id)) {
+                    (Some(live), Some(Some(Status::Pending(why)))) => {
+                        let again = self.refused.get(&s.id) != Some(&Meaning::NotNow);
+                        Some((live.piece, why.clone(), again))
+                    }
+                    _ => None,
+                })
+                .collect();
+            // without the note it is only tried again
+            if let Some(op) = of.note(&waiting) {
+                let _ = self.call_once(&of.target, op);
+            }
+        }
+    }
+
+    fn call_once(&self, target: &Target, op: Op) -> Status {
+        let address = || target.id.to_string();
+        match self.driver.execute(&[Call { target: target.clone(), op }]).pop() {
+            Some(Outcome::Done) => Status::Done,
+            Some(Outcome::Refused(e)) => Status::Failed(e.address(address())),
+            Some(Outcome::Unknown(e)) => Status::Unknown(e.address(address())),
+            None => Status::Skipped,
+        }
+    }
+
     fn read(&self, targets: &[&Target], detail: Detail) -> Option<Observed> {
         let only: BTreeSet<ResourceId> = targets.iter().map(|t| t.id.clone()).collect();
-        self.driver.observe(&Scope { only: Some(only), detail }).ok()
+        self.driver.observe(&Scope::only(only, detail)).ok()
     }
 
     /// Starts the waits whose predecessors are done; says whether there were any.
@@ -319,7 +427,9 @@ impl<'a> Walk<'a, '_> {
         for step in &self.plan.steps {
             let StepAction::Wait { timeout, .. } = &step.action else { continue };
             let begun = self.waits.iter().any(|(s, _)| s.id == step.id);
-            if self.is_wanted(step.id) && !begun && step.after.iter().all(|id| self.is_done(*id)) {
+            let may = step.after.iter().all(|id| self.is_done(*id))
+                && step.behind.iter().all(|id| !self.is_open(*id));
+            if self.is_wanted(step.id) && !begun && may {
                 (self.on_event)(Event::Started(step));
                 let now = self.clock.now();
                 self.waits.push((step, now.checked_add(*timeout).unwrap_or(now)));
@@ -389,18 +499,12 @@ impl<'a> Walk<'a, '_> {
     ) -> Status {
         let op = match otherwise {
             Otherwise::Call(op) => op,
-            Otherwise::Leave => return Status::Pending(waits::pending(until)),
+            Otherwise::Leave => return Status::Pending(waits::pending(until).to_owned()),
             Otherwise::Fail => {
                 let e = waits::too_long(until, timeout).address(step.target.id.to_string());
                 return Status::Failed(e);
             }
         };
-        let call = Call { target: step.target.clone(), op: op.clone() };
-        match self.driver.execute(&[call]).pop() {
-            Some(Outcome::Done) => Status::Done,
-            Some(Outcome::Refused(e)) => Status::Failed(e.address(step.target.id.to_string())),
-            Some(Outcome::Unknown(e)) => Status::Unknown(e.address(step.target.id.to_string())),
-            None => Status::Skipped,
-        }
+        self.call_once(&step.target, op.clone())
     }
 }

@@ -3,8 +3,8 @@
 
 use crate::diag::{Error, ErrorCode, ErrorDomain};
 use crate::drivers::{Driver, Stop};
-use crate::model::{Detail, DriverEvent, EventKind, ObservedResource, Op, ResourceId, memory_kib};
-use crate::reconcile::changes::{Milestone, Plan, Step, StepAction, Until};
+use crate::model::{Detail, DriverEvent, EventKind, ObservedResource, ResourceId, memory_kib};
+use crate::reconcile::changes::{Milestone, NOT_MOVED, Plan, Step, StepAction, Until};
 use crate::xml::Element;
 use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -78,7 +78,7 @@ pub(super) fn pending(until: &Until) -> &'static str {
         Until::Inactive => "the guest has not shut down yet",
         Until::Active => "it is not active yet",
         Until::Detached { .. } => "the guest has not let the device go yet",
-        Until::Memory { .. } => "the guest's balloon has not moved yet",
+        Until::Memory { .. } => NOT_MOVED,
         Until::Vcpus { .. } => "the guest has not let its processors go yet",
         Until::Elsewhere { .. } => "the other host has not come so far yet",
     }
@@ -104,13 +104,6 @@ pub(super) fn too_long(until: &Until, timeout: Duration) -> Error {
         ),
         _ => e.hint("look at its console"),
     }
-}
-
-/// Whether the host was asked and the guest has not followed in the time that libvirt gives it: the
-/// wait that comes next sees whether it does.
-pub(super) fn is_left_to_the_guest(op: &Op, error: &Error) -> bool {
-    error.code == ErrorCode::OPERATION_TIMEOUT
-        && matches!(op, Op::Detach { .. } | Op::SetVcpus { .. })
 }
 
 /// Devices that guests refused to let go, as far as the host has told.

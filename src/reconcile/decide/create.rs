@@ -26,17 +26,11 @@ pub(crate) fn create(context: Context<'_>, desired: &DesiredResource) -> Decisio
         Power::Stopped | Power::Manual => {}
     }
     let change = ResourceChange {
-        id: desired.id.clone(),
         action: Action::Create,
-        effect: Effect::None,
         reason: "not on the host".to_owned(),
-        fields: Vec::new(),
-        pending: Vec::new(),
-        uncounted: Vec::new(),
-        before: None,
         after: Some(after),
-        span: desired.span,
+        ..ResourceChange::nothing(desired.id.clone(), desired.span)
     };
     let target = Target { id: desired.id.clone(), uuid };
-    Decision { change, steps: aimed(&target, steps), refusal: None }
+    Decision { change, steps: aimed(&target, steps), refusal: None, afterwards: None }
 }

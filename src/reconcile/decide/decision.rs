@@ -3,8 +3,11 @@
 use crate::model::{
     Capabilities, Effect, Kind, Observed, ObservedResource, Op, State, Stop, Target,
 };
+use crate::reconcile::afterwards::Afterwards;
 use crate::reconcile::aside::Card;
-use crate::reconcile::changes::{Options, Otherwise, Refusal, ResourceChange, StepAction, Until};
+use crate::reconcile::changes::{
+    LiveStep, Options, Otherwise, Refusal, ResourceChange, StepAction, Until,
+};
 
 /// What one resource needs: the change for people and its steps, each after the one before.
 #[derive(Debug)]
@@ -12,6 +15,8 @@ pub(crate) struct Decision {
     pub(crate) change: ResourceChange,
     pub(crate) steps: Vec<DraftStep>,
     pub(crate) refusal: Option<Refusal>,
+    /// What follows if the running instance does not take a live change.
+    pub(crate) afterwards: Option<Afterwards>,
 }
 
 /// A step before it has a number.
@@ -20,6 +25,29 @@ pub(crate) struct DraftStep {
     pub(crate) target: Target,
     pub(crate) action: StepAction,
     pub(crate) effect: Effect,
+    /// What it needs of the steps before it.
+    pub(crate) link: Link,
+    /// What it is a part of, if it is a live change.
+    pub(crate) live: Option<LiveStep>,
+}
+
+/// What a step needs of those of its object that stand before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Link {
+    /// All of them have to be done.
+    Chain,
+    /// All have to be over, and this one done.
+    Live {
+        /// Its place among the steps of the object.
+        needs: Option<usize>,
+    },
+}
+
+impl DraftStep {
+    /// A step that follows the one before it.
+    pub(crate) fn new(target: &Target, action: StepAction, effect: Effect) -> Self {
+        Self { target: target.clone(), action, effect, link: Link::Chain, live: None }
+    }
 }
 
 /// What decisions about one resource are made from, beside the resource itself.
@@ -43,7 +71,7 @@ pub(super) fn call(op: Op, effect: Effect) -> Move {
 
 /// The steps with their target.
 pub(super) fn aimed(target: &Target, steps: Vec<Move>) -> Vec<DraftStep> {
-    let aim = |(action, effect)| DraftStep { target: target.clone(), action, effect };
+    let aim = |(action, effect)| DraftStep::new(target, action, effect);
     steps.into_iter().map(aim).collect()
 }
 

@@ -1,16 +1,20 @@
 //! One resource: what its manifest asks for against what the host has, as a change for people and
 //! steps for the machine.
 
+mod cards;
 mod create;
 mod decision;
 mod gate;
+mod instance;
+mod layers;
+mod moves;
 mod relocate;
 mod remove;
 mod running;
 mod update;
 
 pub(crate) use create::create;
-pub(crate) use decision::{Context, Decision, DraftStep};
+pub(crate) use decision::{Context, Decision, DraftStep, Link};
 pub(crate) use relocate::{arrive, definition_elsewhere, leave, left_behind};
 pub(crate) use remove::{delete, replace};
 pub(crate) use update::{update, uuid_conflict};

@@ -12,7 +12,8 @@ use crate::reconcile::changes::{
     Action, FieldChange, Milestone, Otherwise, ResourceChange, StepAction, Until,
 };
 use crate::reconcile::moves::{Arrival, Departure, Pools, Storage};
-use crate::reconcile::overlay::{Origin, Overlay};
+use crate::reconcile::others::Left;
+use crate::reconcile::overlay::Origin;
 use crate::reconcile::ownership::{Mark, Moving, WantedMark, without_mark};
 use crate::reconcile::plan::mark_on;
 use crate::xml::{Element, Path, write};
@@ -31,7 +32,7 @@ pub(crate) fn arrive(
     arrival: &Arrival,
 ) -> Option<Decision> {
     let was = arrival.old.as_deref().or(host)?;
-    let goes = goes(context, desired, was);
+    let Left { overlay: goes, others } = goes(context, desired, was);
     let begun = host.and_then(mark_on).and_then(|m| m.moving);
     let moving = begun.filter(|m| m.from == arrival.from).unwrap_or_else(|| Moving {
         from: arrival.from.clone(),
@@ -40,7 +41,8 @@ pub(crate) fn arrive(
     });
     let marked = |moves: bool| {
         let mut definition = goes.merged.clone();
-        let mark = WantedMark::of(context.set, desired);
+        let mut mark = WantedMark::of(context.set, desired);
+        mark.leave(others.clone());
         let mark = if moves { mark.moving(&moving) } else { mark };
         mark.put(&mut definition, context.options.now);
         call(Op::Define { xml: write(&definition) }, Effect::None)
@@ -88,7 +90,7 @@ pub(crate) fn arrive(
         ..ResourceChange::nothing(desired.id.clone(), desired.span)
     };
     let target = Target { id: desired.id.clone(), uuid: was.uuid };
-    Some(Decision { change, steps: aimed(&target, steps), refusal: None })
+    Some(Decision { change, steps: aimed(&target, steps), refusal: None, afterwards: None })
 }
 
 /// A guest that goes from here to another host: not before it is defined there.
@@ -130,15 +132,17 @@ pub(crate) fn definition_elsewhere(
     desired: &DesiredResource,
     was: &ObservedResource,
 ) -> Element {
-    goes(context, desired, was).merged
+    goes(context, desired, was).overlay.merged
 }
 
 /// The manifest laid over the definition that it has elsewhere: so it keeps its UUID, its MAC addresses,
 /// its machine's version and the places of its devices.
-fn goes(context: Context<'_>, desired: &DesiredResource, was: &ObservedResource) -> Overlay {
-    let last = mark_on(was).and_then(|m| m.applied());
-    let mut goes = next_boot(context, desired, was, last.as_ref());
-    leave_to_the_host(&mut goes.merged, &desired.definition);
+fn goes(context: Context<'_>, desired: &DesiredResource, was: &ObservedResource) -> Left {
+    let mark = mark_on(was);
+    let last = mark.as_ref().and_then(Mark::applied);
+    let others = mark.as_ref().map_or(&[][..], |m| &m.others);
+    let mut goes = next_boot(context, desired, was, last.as_ref(), others);
+    leave_to_the_host(&mut goes.overlay.merged, &desired.definition);
     goes
 }
 

@@ -28,33 +28,55 @@ pub(crate) fn delete(
         let stop = mark.map_or(Stop::default(), |m| m.stop);
         steps.extend(stop_steps(host, stop, effect));
     }
-    // a saved memory image cannot be brought back
-    let saved = host.managed_save;
+    // what hangs on the definition cannot be brought back
+    let loses = !attached(host).is_empty();
     if host.is_persistent {
-        let keep = match (saved, context.capabilities.undefine_keeps_state) {
+        let keep = match (loses, context.capabilities.undefine_keeps_state) {
             (true, _) => UndefineKeep::Remove,
             (false, true) if host.id.kind == Kind::Domain => UndefineKeep::State,
             (false, _) => UndefineKeep::Nothing,
         };
-        let undefine = if saved { Effect::DataLoss } else { Effect::None };
+        let undefine = if loses { Effect::DataLoss } else { Effect::None };
         effect = effect.max(undefine);
         steps.push(call(Op::Undefine { keep }, undefine));
     }
     let change = ResourceChange {
-        id: host.id.clone(),
         action: Action::Delete,
         effect,
         reason: reason.to_owned(),
-        fields: Vec::new(),
-        pending: Vec::new(),
-        uncounted: Vec::new(),
         before: host.persistent.as_ref().or(host.live.as_ref()).map(without_mark),
-        after: None,
-        span: Span::NONE,
+        ..ResourceChange::nothing(host.id.clone(), Span::NONE)
     };
     let target = Target { id: host.id.clone(), uuid: host.uuid };
     let refusal = refusal(context, host, mark);
-    Decision { change, steps: aimed(&target, steps), refusal }
+    Decision { change, steps: aimed(&target, steps), refusal, afterwards: None }
+}
+
+/// What hangs on a domain's definition, and keeps the host from undefining it as it is; each with what
+/// to do about it.
+fn attached(host: &ObservedResource) -> Vec<(String, &'static str)> {
+    let names: Vec<&str> = host.snapshots.iter().map(|s| s.name.as_str()).collect();
+    let checkpoints: Vec<&str> = host.checkpoints.iter().map(String::as_str).collect();
+    let list = |what: &str, names: &[&str]| {
+        let s = if names.len() == 1 { "" } else { "s" };
+        format!("{} {what}{s} ({})", names.len(), names.join(", "))
+    };
+    let mut all = Vec::new();
+    if host.managed_save {
+        let hint = "start it first, or pass --allow data-loss";
+        all.push(("a saved memory image".to_owned(), hint));
+    }
+    if !names.is_empty() {
+        let hint = "delete them first (virsh snapshot-delete), or pass --allow data-loss, which drops \
+                    what the host knows of them and leaves the images";
+        all.push((list("snapshot", &names), hint));
+    }
+    if !checkpoints.is_empty() {
+        let hint = "delete them first (virsh checkpoint-delete), or pass --allow data-loss, which drops \
+                    what the host knows of them";
+        all.push((list("checkpoint", &checkpoints), hint));
+    }
+    all
 }
 
 fn refusal(context: Context<'_>, host: &ObservedResource, mark: Option<&Mark>) -> Option<Refusal> {
@@ -65,9 +87,11 @@ fn refusal(context: Context<'_>, host: &ObservedResource, mark: Option<&Mark>) -
     } else if mark.is_some_and(|m| m.prevent_destroy) {
         let reason = "its manifest had prevent_destroy = true when it was applied last";
         (reason.to_owned(), "apply the manifest without prevent_destroy first")
-    } else if host.managed_save && !options.allow.contains(&Effect::DataLoss) {
-        let reason = "it has a saved memory image, which would be lost";
-        (reason.to_owned(), "start it first, or pass --allow data-loss")
+    } else if let Some((_, remedy)) = attached(host).first()
+        && !options.allow.contains(&Effect::DataLoss)
+    {
+        let words: Vec<String> = attached(host).into_iter().map(|(words, _)| words).collect();
+        (format!("it has {}, which would be lost", words.join(" and ")), *remedy)
     } else if !context.cards.is_empty() && !options.allow.contains(&Effect::NetworkRestart) {
         let reason = format!("running guests are on it: {}", guests(context.cards).join(", "));
         (reason, "stop or move them first, or pass --allow network-restart to cut them off")

@@ -1,39 +1,65 @@
 //! The manifest against what is running.
 
+use super::cards::Cards;
 use super::decision::Context;
-use super::update::{compare, who_moved};
-use crate::model::{DesiredResource, Effect, Kind, ObservedResource, OpKind, Power};
+use super::update::{Asked, compare, who_moved};
+use crate::model::{DesiredResource, Effect, Kind, ObservedResource, OpKind, Power, memory_kib};
+use crate::reconcile::afterwards::{Notes, notes};
+use crate::reconcile::changes::{NOT_MOVED, StepAction, Until};
 use crate::reconcile::live::{Live, LiveChange, live_changes, why_at_boot};
 use crate::reconcile::normalize::only_at_boot;
-use crate::reconcile::overlay::{Change, Edit, Origin, Side};
+use crate::reconcile::others::Left;
+use crate::reconcile::overlay::{Change, Edit, Origin, Overlay, Side};
 use crate::reconcile::ownership::{WantedMark, read_mark};
 use crate::reconcile::plan::mark_on;
-use crate::xml::Element;
+use crate::xml::{Element, Path};
 
 /// The manifest against what is running, and what of it can be changed live.
 #[derive(Debug, Default)]
 pub(super) struct Running {
     pub(super) changes: Vec<Change>,
     pub(super) live: Live,
+    /// What is others' in it, and left there.
+    pub(super) others: Vec<String>,
     /// Whether the instance was started from the manifest as it is now: then starting it again
     /// would most likely change nothing.
     pub(super) is_current: bool,
+    /// What the instance has noted of what it did not take.
+    pub(super) notes: Notes,
+}
+
+/// What is known from the mark of an object.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known<'a> {
+    /// The manifest that was applied last.
+    pub(super) last: Option<&'a Element>,
+    /// Whether that is the one of now.
+    pub(super) is_defined: bool,
+    /// What others have in lists that the manifest governs.
+    pub(super) others: &'a [String],
+    /// What the manifest had and has not, and the host fills in again for the next boot.
+    pub(super) filled: &'a [Path],
 }
 
 impl Running {
-    /// `last` is the manifest that was applied last, and `is_defined` says that it is this one.
     pub(super) fn of(
         context: Context<'_>,
         desired: &DesiredResource,
         host: &ObservedResource,
-        last: Option<&Element>,
-        is_defined: bool,
+        known: Known<'_>,
         wanted: &WantedMark,
-        next_boot: &Element,
+        next_boot: &Overlay,
     ) -> Self {
         let Some(live) = host.live.as_ref().filter(|_| host.state.is_active()) else {
             return Self::default();
         };
+        let Known { last, is_defined, others, filled } = known;
+        let cards = Cards::of(&desired.definition, live, &next_boot.merged);
+        // without the last manifest what differs is drift, whichever copy of it is asked
+        let last = last.map(|last| match std::ptr::eq(last, &desired.definition) {
+            true => cards.manifest.as_ref(),
+            false => last,
+        });
         // a definition takes its mark along when it is started
         let mark = read_mark(live);
         let is_current = mark.as_ref().is_some_and(|m| wanted.is(m));
@@ -41,34 +67,62 @@ impl Running {
         let started_from = mark.filter(|_| !is_current).and_then(|m| m.applied());
         // once it is defined for the next boot, only the instance itself knows what it should lose
         let last = started_from.as_ref().filter(|_| is_defined).or(last);
-        let mut overlay = compare(context, Side::Running, desired, live, last);
+        let asked = Asked { definition: &cards.manifest, ..Asked::of(desired) };
+        let Left { overlay: mut laid, others } =
+            compare(context, Side::Running, asked, live, last, others);
         // a version in between may have been brought about live, and taken back since
         if let Some(between) = mark_on(host)
             .and_then(|m| m.previous)
             .filter(|m| !wanted.is(m) && Some(&m.digest) != started_as.as_ref())
             .and_then(|m| m.applied())
         {
-            overlay.take_away(compare(
-                context,
-                Side::Running,
-                desired,
-                &overlay.merged,
-                Some(&between),
-            ));
+            let more =
+                compare(context, Side::Running, asked, &laid.merged, Some(&between), &others);
+            laid.take_away(more.overlay);
         }
+        // what the next boot has as well is nothing that a start would take away
+        let stays = |c: &Change| {
+            let later = c.path.find(&next_boot.merged).filter(|_| is_defined && c.after.is_none());
+            let same = match &c.path.attribute {
+                Some(name) => later.and_then(|e| e.attr_written(name)) == c.before.as_deref(),
+                None => later.is_some() && later == c.path.find(live),
+            };
+            filled.contains(&c.path) || later.is_some() && same
+        };
+        laid.changes.retain(|change| !stays(change));
         if lands_on_reboot(context, desired) {
-            overlay.changes.retain(|change| change.path.pattern() != "on_reboot");
+            laid.changes.retain(|change| change.path.pattern() != "on_reboot");
         }
-        give_the_next_boots_macs(&mut overlay.changes, live, next_boot);
-        let by_call =
-            live_changes(desired.id.kind, &overlay, live, next_boot, context.capabilities);
-        let mut changes = overlay.changes;
+        give_the_next_boots_macs(&mut laid.changes, live, &next_boot.merged);
+        let mut by_call =
+            live_changes(desired.id.kind, &laid, live, &next_boot.merged, context.capabilities);
+        let mut notes = notes(live);
+        notes.kept = by_call.heed(&notes.there);
+        if is_current {
+            await_balloon(&mut by_call, live);
+        }
+        let mut changes = laid.changes;
+        for renamed in cards.renamed {
+            let why = "the MAC address of a card is fixed while it runs".to_owned();
+            by_call.waits.push((changes.len(), why));
+            changes.push(renamed);
+        }
         if let Some(started_from) = started_from {
             // what a running instance shows in another form is compared with what it was started from
-            let since = compare(context, Side::NextBoot, desired, &started_from, None).changes;
-            changes.extend(since.into_iter().filter(|c| only_at_boot(&c.path)));
+            let asked = Asked::of(desired);
+            let since = compare(context, Side::NextBoot, asked, &started_from, None, &[]);
+            let since = since.overlay.changes.into_iter().filter(|c| only_at_boot(&c.path));
+            // what no manifest has changed in the definition since the start was in it then
+            let same = mark_on(host).is_some_and(|m| {
+                started_as.as_ref().is_some_and(|d| *d == m.digest || m.boots_as.contains(d))
+            });
+            let is_new = |change: &Change| {
+                let about = |c: &Change| c.path.covers(&change.path) || change.path.covers(&c.path);
+                !same || next_boot.changes.iter().any(about)
+            };
+            changes.extend(since.filter(is_new));
         }
-        Self { changes, live: by_call, is_current }
+        Self { changes, live: by_call, others, is_current, notes }
     }
 
     pub(super) fn covering(&self, n: usize) -> Option<&LiveChange> {
@@ -105,6 +159,11 @@ impl Running {
         who_moved(self.is_current)
     }
 
+    /// Whether the guest was asked for a device and has not let it go: a start settles that.
+    pub(super) fn keeps_a_device(&self) -> bool {
+        self.live.changes.iter().any(|change| change.asked.is_some() && change.takes_away())
+    }
+
     /// What only a start can change.
     pub(super) fn waiting(&self) -> impl Iterator<Item = &Change> {
         let open = |n: usize| self.covering(n).is_none() && !self.live.is_equal(n);
@@ -125,6 +184,23 @@ pub(super) fn lands_on_reboot(context: Context<'_>, desired: &DesiredResource) -
 pub(super) fn can_set_lifecycle(context: Context<'_>, desired: &DesiredResource) -> bool {
     let supports = context.capabilities.supports(Kind::Domain, OpKind::SetLifecycle);
     desired.id.kind == Kind::Domain && supports
+}
+
+/// A guest was asked for its balloon when it was started from this very definition. As long as it has
+/// all of its memory it has not heard of that.
+fn await_balloon(by_call: &mut Live, live: &Element) {
+    let kib = |name: &str| {
+        let memory = live.child(name)?;
+        memory_kib(&memory.text(), memory.attr("unit")).ok()
+    };
+    let (Some(most), Some(now)) = (kib("memory"), kib("currentMemory")) else { return };
+    let is_balloon = |action: &StepAction| match action {
+        StepAction::Wait { until: Until::Memory { kib }, .. } => now == most && *kib < most,
+        StepAction::Wait { .. } | StepAction::Call(_) => false,
+    };
+    for change in by_call.changes.iter_mut().filter(|c| c.actions.iter().any(is_balloon)) {
+        change.asked.get_or_insert_with(|| NOT_MOVED.to_owned());
+    }
 }
 
 /// A card that is plugged in now has the MAC address that the next boot will give it.

@@ -6,20 +6,28 @@
 
 use super::decision::{Context, Decision, Move, aimed, call, stop_steps};
 use super::gate::Gate;
-use super::running::{Running, can_set_lifecycle, lands_on_reboot};
+use super::instance::RESUMABLE;
+use super::layers::Layers;
+use super::moves::{LiveMoves, piece};
+use super::running::{Known, Running, can_set_lifecycle, lands_on_reboot};
 use crate::model::{
     DesiredResource, Effect, Kind, LifecycleAction, LifecycleEvent, ObservedResource, Op, Power,
     State, Target, Uuid,
 };
+use crate::reconcile::afterwards::{Definitions, Notes};
 use crate::reconcile::aside::{guests, restart, wait_until_active};
 use crate::reconcile::changes::{Action, FieldChange, Refusal, ResourceChange};
+use crate::reconcile::filled::drop_filled_in;
 use crate::reconcile::identity::{fill_macs, set_uuid, uuid_in};
-use crate::reconcile::live::pin_address;
-use crate::reconcile::overlay::{Change, Origin, Overlay, Side, overlay};
+use crate::reconcile::live::{LiveChange, pin_address};
+use crate::reconcile::normalize::only_at_boot;
+use crate::reconcile::others::{Left, overlay_beside_others};
+use crate::reconcile::overlay::{Change, Origin, Overlay, Side};
 use crate::reconcile::ownership::{Mark, WantedMark, read_mark, without_mark};
 use crate::reconcile::secret::{REDACTED, is_secret};
 use crate::reconcile::uncounted::{Uncounted, uncounted};
 use crate::xml::{Element, Path, write};
+use std::collections::BTreeSet;
 
 /// What the resource needs; `adopt` says that nobody owned it so far.
 pub(crate) fn update(
@@ -29,16 +37,37 @@ pub(crate) fn update(
     adopt: bool,
 ) -> Decision {
     let mark = host.persistent.as_ref().or(host.live.as_ref()).and_then(read_mark);
-    let wanted = WantedMark::of(context.set, desired);
+    let mut wanted = WantedMark::of(context.set, desired);
     // the very manifest need not be unpacked to be compared with itself
     let unpacked = mark.as_ref().filter(|m| !wanted.is(m)).and_then(Mark::applied);
-    let last = match &mark {
-        Some(mark) if wanted.is(mark) => Some(&desired.definition),
-        _ => unpacked.as_ref(),
-    };
-    let mut next_boot = next_boot(context, desired, host, last);
     let is_defined = mark.as_ref().is_some_and(|m| wanted.is(m));
-    let running = Running::of(context, desired, host, last, is_defined, &wanted, &next_boot.merged);
+    let layers = Layers::of(host);
+    let sought = Some(()).filter(|()| context.options.seeks.contains(&desired.id) && is_defined);
+    let sought = sought.and_then(|()| mark.as_ref()?.previous.as_ref()?.applied());
+    let boots = layers.fitted(desired, host.persistent.as_ref().or(host.live.as_ref()));
+    let runs = layers.fitted(desired, host.live.as_ref());
+    let [last, last_run] =
+        [&boots, &runs].map(|d| is_defined.then_some(&d.definition).or(unpacked.as_ref()));
+    let others = mark.as_ref().map_or(&[][..], |m| &m.others);
+    let Left { overlay: mut next_boot, others: left } =
+        next_boot(context, &boots, host, sought.as_ref().or(last), others);
+    let hypervisor = context.capabilities.hypervisor;
+    let filled = host.persistent.as_ref().map(|definition| {
+        drop_filled_in(desired.id.kind, hypervisor, definition, &mut next_boot.changes)
+    });
+    let filled = filled.unwrap_or_default();
+    let known = Known { last: last_run, is_defined, others, filled: &filled };
+    let running = Running::of(context, &runs, host, known, &wanted, &next_boot);
+    let left: BTreeSet<String> = left.into_iter().chain(running.others.iter().cloned()).collect();
+    wanted.leave(left.into_iter().collect());
+    if let Some(mark) = &mark {
+        let moves = || next_boot.changes.iter().any(|c| only_at_boot(&c.path));
+        let mut same = if is_defined || !moves() { mark.boots_as.clone() } else { Vec::new() };
+        if !is_defined && !moves() {
+            same.push(mark.digest.clone());
+        }
+        wanted.boots_as(&same);
+    }
     // a guest finds what is plugged in now where it was when it boots again
     for (device, address) in &running.live.placed {
         pin_address(&mut next_boot.merged, device, address);
@@ -48,13 +77,18 @@ pub(crate) fn update(
         desired,
         host,
         steps: Vec::new(),
+        live: LiveMoves::default(),
         fields: Vec::new(),
         pending: Vec::new(),
+        held: layers.fields(desired),
+        notes: Vec::new(),
+        resumes: false,
     };
     for change in &next_boot.changes {
         let why = running.why(change);
         d.fields.push(FieldChange { why, ..field(change, running.effect(change), change.origin) });
     }
+    d.saved_image(&next_boot.changes);
     d.autostart(mark.as_ref());
     match d.restart_effect(&running) {
         Some(effect) => d.restart(&running, effect),
@@ -62,20 +96,19 @@ pub(crate) fn update(
             let stops = d.power(mark.as_ref());
             // nothing is changed, or waits, in an instance that goes away
             if !stops {
-                d.live(&running);
+                d.live(&running, &next_boot);
                 d.land_on_reboot(&running, &next_boot.merged, mark.is_some());
-                let new = running.waiting().filter(|c| !d.has_field(c));
-                d.pending = new
-                    .map(|c| {
-                        let why = running.why(c);
-                        FieldChange { why, ..field(c, Effect::NextBoot, running.origin()) }
-                    })
-                    .collect();
+                let new = running.waiting().filter(|c| !d.has_field(c)).map(|c| {
+                    let why = running.why(c);
+                    FieldChange { why, ..field(c, Effect::NextBoot, running.origin()) }
+                });
+                let new: Vec<FieldChange> = new.collect();
+                d.pending.extend(new);
             }
         }
     }
     d.define(&next_boot, mark.as_ref(), wanted);
-    d.decide(&next_boot.merged, adopt)
+    d.decide(&next_boot.merged, adopt, running.notes)
 }
 
 /// Whether the manifest names another UUID than the host's object has.
@@ -83,18 +116,19 @@ pub(crate) fn uuid_conflict(desired: &DesiredResource, host: &ObservedResource) 
     uuid_in(&desired.definition).filter(|uuid| *uuid != host.uuid)
 }
 
-/// Why a domain is paused, by libvirt's numbers, where resuming it is safe: unknown, and by a user.
-/// A migration, a save, an I/O error or a snapshot that paused it would be disturbed.
-const RESUMABLE: [i32; 2] = [0, 1];
-
 /// What is collected while one resource is looked at.
-struct Draft<'a> {
-    context: Context<'a>,
-    desired: &'a DesiredResource,
-    host: &'a ObservedResource,
-    steps: Vec<Move>,
-    fields: Vec<FieldChange>,
-    pending: Vec<FieldChange>,
+pub(super) struct Draft<'a> {
+    pub(super) context: Context<'a>,
+    pub(super) desired: &'a DesiredResource,
+    pub(super) host: &'a ObservedResource,
+    pub(super) steps: Vec<Move>,
+    /// The last of the steps, which are live changes.
+    pub(super) live: LiveMoves,
+    pub(super) fields: Vec<FieldChange>,
+    pub(super) pending: Vec<FieldChange>,
+    pub(super) held: Vec<FieldChange>,
+    pub(super) notes: Vec<String>,
+    pub(super) resumes: bool,
 }
 
 impl Draft<'_> {
@@ -106,7 +140,7 @@ impl Draft<'_> {
     /// another mark.
     fn define(&mut self, next_boot: &Overlay, mark: Option<&Mark>, wanted: WantedMark) {
         let set = self.context.set;
-        let marked = mark.is_some_and(|m| m.set == set && wanted.is(m));
+        let marked = mark.is_some_and(|m| m.set == set && wanted.is_whole(m));
         if next_boot.changes.is_empty() && marked && self.host.is_persistent {
             return;
         }
@@ -139,15 +173,29 @@ impl Draft<'_> {
     }
 
     /// Changes what is running as far as that goes without a start.
-    fn live(&mut self, running: &Running) {
+    fn live(&mut self, running: &Running, next_boot: &Overlay) {
+        let definitions = Definitions {
+            before: self.host.persistent.as_ref(),
+            merged: &next_boot.merged,
+            changes: &next_boot.changes,
+            manifest: &self.desired.definition,
+        };
         for change in &running.live.changes {
+            self.live.add(change, piece(change, running, definitions));
             self.steps.extend(change.actions.iter().map(|action| (action.clone(), change.effect)));
         }
         for (n, change) in running.changes.iter().enumerate() {
-            if let Some(by_call) = running.covering(n)
-                && !self.has_field(change)
-            {
-                self.fields.push(field(change, by_call.effect, running.origin()));
+            match running.covering(n) {
+                Some(LiveChange { asked: Some(why), effect, .. }) => {
+                    self.fields.retain(|f| f.path != change.path);
+                    let why = Some(why.clone());
+                    self.pending
+                        .push(FieldChange { why, ..field(change, *effect, running.origin()) });
+                }
+                Some(by_call) if !self.has_field(change) => {
+                    self.fields.push(field(change, by_call.effect, running.origin()));
+                }
+                Some(_) | None => {}
             }
         }
     }
@@ -179,6 +227,7 @@ impl Draft<'_> {
             self.fields.push(field);
             let event = LifecycleEvent::Reboot;
             self.steps.push(call(Op::SetLifecycle { event, action }, Effect::Live));
+            self.live.add_alone();
         }
     }
 
@@ -189,7 +238,8 @@ impl Draft<'_> {
     /// the host shows in another way while it runs.
     fn restart_effect(&self, running: &Running) -> Option<Effect> {
         let runs = matches!(self.desired.settings.power, Power::Running | Power::Paused);
-        if !runs || !self.host.state.is_active() || running.waiting().next().is_none() {
+        let waits = running.waiting().next().is_some() || running.keeps_a_device();
+        if !runs || !self.host.state.is_active() || !waits {
             return None;
         }
         let gate = Gate::of(self.context.options, self.desired);
@@ -227,16 +277,20 @@ impl Draft<'_> {
         let settings = &self.desired.settings;
         let network = self.desired.id.kind == Kind::Network;
         let (steps, effect) = match (settings.power, self.host.state) {
-            // it crashed and is kept for inspection: that is over now
-            (Power::Running, State::Crashed) if self.host.live.is_some() => {
-                let start = [Op::Destroy, Op::Create { paused: false }];
-                (start.map(|op| call(op, Effect::None)).to_vec(), Effect::None)
+            // it crashed and is kept for inspection: that is over if somebody says so
+            (power, State::Crashed) if power != Power::Manual && self.host.live.is_some() => {
+                let Some(steps) = self.end_crashed(power) else { return false };
+                (steps, Effect::Restart)
             }
             (Power::Running, s) if !s.is_active() => {
                 (vec![call(Op::Create { paused: false }, Effect::None)], Effect::None)
             }
             (Power::Running, State::Paused) if RESUMABLE.contains(&self.host.reason) => {
                 (vec![call(Op::Resume, Effect::Live)], Effect::Live)
+            }
+            (Power::Running, State::Paused) => {
+                self.is_busy();
+                return false;
             }
             (Power::Paused, s) if !s.is_active() => {
                 (vec![call(Op::Create { paused: !network }, Effect::None)], Effect::None)
@@ -262,7 +316,7 @@ impl Draft<'_> {
     }
 
     /// A change of something that is not in the definition.
-    fn meta(
+    pub(super) fn meta(
         &self,
         name: &str,
         before: Option<String>,
@@ -318,10 +372,11 @@ impl Draft<'_> {
         }
     }
 
-    fn decide(self, merged: &Element, adopt: bool) -> Decision {
+    fn decide(self, merged: &Element, adopt: bool, notes: Notes) -> Decision {
         let steps = self.steps.iter().map(|(_, e)| *e).max().unwrap_or(Effect::None);
         let effect = self.fields.iter().map(|f| f.effect).fold(steps, Effect::max);
-        let action = match (self.steps.is_empty(), adopt) {
+        let only_asks_again = self.live.only_ask_again(self.steps.len());
+        let action = match (only_asks_again, adopt) {
             (true, _) => Action::NoOp,
             (false, true) => Action::Adopt,
             (false, false) => Action::Update,
@@ -338,27 +393,38 @@ impl Draft<'_> {
         });
         let refusal = refusal.or_else(|| self.would_cut_off(gate));
         let uncounted = self.uncounted();
+        let target = Target { id: self.desired.id.clone(), uuid: self.host.uuid };
+        let mut steps = self.live.link(aimed(&target, self.steps.clone()));
+        let afterwards = self.live.afterwards(self.context, self.host, &steps, notes);
         // most objects stay as they are, and nobody asks to see them
         let changes = !self.steps.is_empty();
+        let outage = self.host.outage().filter(|_| !self.ends_instance());
+        let reason = match outage {
+            Some(outage) if action == Action::NoOp => outage.to_string(),
+            _ => reason(action, &self.fields, &self.pending) + &self.cut_off(),
+        };
+        let mut notes = self.notes;
+        notes.extend(outage.map(|outage| format!("{outage}: {}", outage.hint())));
         let change = ResourceChange {
-            id: self.desired.id.clone(),
             action,
             effect,
-            reason: reason(action, &self.fields, &self.pending) + &self.cut_off(),
+            reason,
             fields: self.fields,
             pending: self.pending,
+            held: self.held,
+            notes,
+            outage,
+            resumes: self.resumes,
             uncounted,
             before: changes.then(|| self.host.persistent.as_ref().map(without_mark)).flatten(),
             after: changes.then(|| without_mark(merged)),
-            span: self.desired.span,
+            ..ResourceChange::nothing(self.desired.id.clone(), self.desired.span)
         };
-        let target = Target { id: self.desired.id.clone(), uuid: self.host.uuid };
-        let mut steps = aimed(&target, self.steps);
         if self.desired.id.kind == Kind::Network && change.effect == Effect::NetworkRestart {
             let Context { cards, observed, capabilities, .. } = self.context;
             steps = restart(self.host, cards, observed, capabilities, steps);
         }
-        Decision { change, steps, refusal }
+        Decision { change, steps, refusal, afterwards }
     }
 }
 
@@ -380,20 +446,38 @@ fn reason(action: Action, fields: &[FieldChange], pending: &[FieldChange]) -> St
     text.to_owned()
 }
 
+/// What is asked for of one resource.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) kind: Kind,
+    pub(super) definition: &'a Element,
+    pub(super) ignore: &'a [Path],
+}
+
+impl<'a> Asked<'a> {
+    pub(super) fn of(desired: &'a DesiredResource) -> Self {
+        let DesiredResource { id, definition, settings, .. } = desired;
+        Self { kind: id.kind, definition, ignore: &settings.ignore }
+    }
+}
+
+/// Lays the manifest over a definition. Where nothing is known of a manifest before, nothing is taken
+/// away; `others` are what was left so.
 pub(super) fn compare(
     context: Context<'_>,
     side: Side,
-    desired: &DesiredResource,
+    asked: Asked<'_>,
     host: &Element,
     last: Option<&Element>,
-) -> Overlay {
-    let settings = &desired.settings;
-    let mut o = overlay(desired.id.kind, side, host, &desired.definition, last, &settings.ignore);
+    others: &[String],
+) -> Left {
+    let Asked { kind, definition, ignore } = asked;
+    let mut left = overlay_beside_others(kind, side, host, definition, last, ignore, others);
     if context.capabilities.read_only {
         // a secret that is not shown is not one that is missing
-        o.changes.retain(|change| !is_secret(&change.path));
+        left.overlay.changes.retain(|change| !is_secret(&change.path));
     }
-    o
+    left
 }
 
 /// The manifest laid over what the next boot uses; a transient resource has only what is running.
@@ -402,21 +486,27 @@ pub(super) fn next_boot(
     desired: &DesiredResource,
     host: &ObservedResource,
     last: Option<&Element>,
-) -> Overlay {
-    let mut o = match (&host.persistent, &host.live) {
-        (Some(persistent), _) => compare(context, Side::NextBoot, desired, persistent, last),
+    others: &[String],
+) -> Left {
+    let mut left = match (&host.persistent, &host.live) {
+        (Some(persistent), _) => {
+            compare(context, Side::NextBoot, Asked::of(desired), persistent, last, others)
+        }
         (None, Some(live)) => {
             let mut live = live.clone();
             live.remove_attr("id");
-            compare(context, Side::NextBoot, desired, &live, last)
+            compare(context, Side::NextBoot, Asked::of(desired), &live, last, others)
         }
         (None, None) => {
-            Overlay { merged: desired.definition.clone(), changes: Vec::new(), touched: Vec::new() }
+            let merged = desired.definition.clone();
+            let overlay = Overlay { merged, changes: Vec::new(), touched: Vec::new() };
+            Left { overlay, others: Vec::new() }
         }
     };
-    set_uuid(&mut o.merged, host.uuid);
-    fill_macs(&mut o.merged, desired.id.kind, host.uuid, context.capabilities.mac_prefix);
-    o
+    let merged = &mut left.overlay.merged;
+    set_uuid(merged, host.uuid);
+    fill_macs(merged, desired.id.kind, host.uuid, context.capabilities.mac_prefix);
+    left
 }
 
 pub(super) fn field(change: &Change, effect: Effect, origin: Origin) -> FieldChange {

@@ -17,7 +17,10 @@ type Place = (u32, u32);
 /// The places of a running domain that are given to devices.
 #[derive(Debug, Default)]
 pub(super) struct Places {
+    /// Where devices can be plugged in now: what a definition adds for the next boot is no room.
     bus: Option<Bus>,
+    /// Whether the machine tells its guest of PCI devices by ACPI, and the guest has none.
+    lacks_acpi: bool,
     /// Taken now.
     now: BTreeSet<Place>,
     /// Taken at the next boot.
@@ -35,6 +38,7 @@ impl Places {
         }
         Self {
             bus: Bus::of(sides.live),
+            lacks_acpi: lacks_acpi(sides.live),
             now: taken(sides.live).collect(),
             later: taken(sides.next_boot).collect(),
             given: Vec::new(),
@@ -52,18 +56,33 @@ impl Places {
     ) -> Result<Element, String> {
         let mut placed = device.clone();
         let Some(bus) = &self.bus else { return Ok(placed) };
-        if device.child("address").is_some() || !is_on_pci(device) {
+        if let Some(wanted) = place(device) {
+            self.reachable(wanted, "plugged in")?;
+            return match self.now.insert(wanted) {
+                true => Ok(placed),
+                false => Err("another device of the running domain has its PCI slot".to_owned()),
+            };
+        }
+        let is_on_pci = is_on_pci(device);
+        if device.child("address").is_some() || !is_on_pci && !is_conventional(device) {
             return Ok(placed);
+        }
+        if self.lacks_acpi {
+            return Err(NO_ACPI.to_owned());
+        }
+        if !is_on_pci {
+            // the host places it on a bridge, if there is one
+            return if bus.takes_conventional() { Ok(placed) } else { Err(NO_BRIDGE.to_owned()) };
         }
         // the definition for the next boot may have the device already, where the host has put it
         let theirs = twin(next_boot, device).and_then(place);
         let place = match theirs {
             Some(place) if !self.now.contains(&place) && bus.has(place) => place,
-            Some(_) => return Ok(placed),
+            // it is somewhere else until then
+            Some(_) => bus.places().find(|p| !self.now.contains(p)).ok_or(NO_SLOT)?,
             None => {
                 let is_free = |p: &Place| !self.now.contains(p) && !self.later.contains(p);
-                let free = bus.places().find(is_free);
-                free.ok_or("no PCI slot is free to plug it in; a spare pcie-root-port is one")?
+                bus.places().find(is_free).ok_or(NO_SLOT)?
             }
         };
         self.now.insert(place);
@@ -72,6 +91,54 @@ impl Places {
         self.given.push((device.clone(), address(place)));
         Ok(placed)
     }
+}
+
+/// Why a device waits for a place.
+const NO_SLOT: &str = "no PCI slot of the running machine is free for it; a spare pcie-root-port \
+                       would be one after the next boot";
+
+/// Why one of conventional PCI waits on a machine of PCI Express.
+const NO_BRIDGE: &str = "the running machine has no slot of conventional PCI: a pcie-to-pci-bridge \
+                         would have some after the next boot";
+
+/// Why nothing comes or goes on a bus that needs ACPI.
+const NO_ACPI: &str = "without acpi among its features the running machine has no PCI hot-plug";
+
+impl Places {
+    /// Whether a device that runs can be let go, as far as its place tells.
+    ///
+    /// # Errors
+    /// It cannot, for this reason.
+    pub(super) fn lets_go(&self, device: &Element) -> Result<(), String> {
+        place(device).map_or(Ok(()), |place| self.reachable(place, "unplugged"))
+    }
+
+    /// Whether devices come and go at a place.
+    fn reachable(&self, (number, _): Place, verb: &str) -> Result<(), String> {
+        if self.lacks_acpi {
+            return Err(NO_ACPI.to_owned());
+        }
+        match &self.bus {
+            None | Some(Bus::Conventional) => Ok(()),
+            Some(Bus::Ports { fixed, .. }) if fixed.contains(&number) => {
+                Err(format!("nothing on PCI bus {number} can be {verb} while the domain runs"))
+            }
+            Some(Bus::Ports { all, .. }) if !all.contains(&number) => {
+                Err(format!("the running machine has no PCI bus {number}"))
+            }
+            Some(Bus::Ports { .. }) => Ok(()),
+        }
+    }
+}
+
+/// Whether the domain is a PC, whose PCI hot-plug goes by ACPI, and has none.
+fn lacks_acpi(domain: &Element) -> bool {
+    let machine = domain.descend(&["os", "type"]);
+    let is_pc = machine.is_some_and(|t| {
+        matches!(t.attr("arch"), Some("x86_64" | "i686"))
+            && t.attr("machine").is_some_and(|m| m == "pc" || m.starts_with("pc-i440fx"))
+    });
+    is_pc && domain.descend(&["features", "acpi"]).is_none()
 }
 
 /// Puts the address that a device has got into the definition for the next boot, if it has none
@@ -100,8 +167,17 @@ fn address((bus, slot): Place) -> Element {
 enum Bus {
     /// A conventional bus, as the machine `pc` has it.
     Conventional,
-    /// The ports of a PCI Express machine, each a bus with one slot.
-    Ports(Vec<u32>),
+    /// A PCI Express machine.
+    Ports {
+        /// Ports that take a device while it runs, each a bus with one slot.
+        open: Vec<u32>,
+        /// Buses on which nothing comes or goes: the machine's own, and ports that were told so.
+        fixed: Vec<u32>,
+        /// All buses that it has.
+        all: Vec<u32>,
+        /// Whether there is one of conventional PCI.
+        conventional: bool,
+    },
 }
 
 impl Bus {
@@ -116,17 +192,41 @@ impl Bus {
         controllers().any(|c| c.attr("model") == Some("pcie-root")).then(|| {
             let fixed =
                 |c: &Element| c.child("target").and_then(|t| t.attr("hotplug")) == Some("off");
-            let ports = controllers()
-                .filter(|c| c.attr("model") == Some("pcie-root-port") && !fixed(c))
-                .filter_map(|c| c.attr("index")?.parse().ok());
-            Self::Ports(ports.collect())
+            let index = |c: &Element| c.attr("index")?.parse().ok();
+            let is_port = |c: &Element| {
+                matches!(c.attr("model"), Some("pcie-root-port" | "pcie-switch-downstream-port"))
+            };
+            let is_own = |c: &Element| c.attr("model") == Some("pcie-root");
+            Self::Ports {
+                open: controllers()
+                    .filter(|c| c.attr("model") == Some("pcie-root-port") && !fixed(c))
+                    .filter_map(index)
+                    .collect(),
+                fixed: controllers()
+                    .filter(|c| is_own(c) || is_port(c) && fixed(c))
+                    .filter_map(index)
+                    .collect(),
+                all: controllers().filter_map(index).collect(),
+                conventional: controllers().any(|c| {
+                    c.attr("model")
+                        .is_some_and(|m| m == "pci-bridge" || m.ends_with("-to-pci-bridge"))
+                }),
+            }
         })
+    }
+
+    /// Whether it has slots of conventional PCI.
+    fn takes_conventional(&self) -> bool {
+        match self {
+            Self::Conventional => true,
+            Self::Ports { conventional, .. } => *conventional,
+        }
     }
 
     fn places(&self) -> Box<dyn Iterator<Item = Place> + '_> {
         match self {
             Self::Conventional => Box::new(SLOTS.map(|slot| (0, slot))),
-            Self::Ports(ports) => Box::new(ports.iter().map(|bus| (*bus, 0))),
+            Self::Ports { open, .. } => Box::new(open.iter().map(|bus| (*bus, 0))),
         }
     }
 
@@ -167,6 +267,20 @@ fn twin_position(definition: &Element, device: &Element) -> Option<usize> {
     definition.child("devices")?.elements().position(|e| {
         e.name == device.name && if wanted.is_some() { key(e) == wanted } else { e == device }
     })
+}
+
+/// Whether a device takes a slot of conventional PCI.
+fn is_conventional(device: &Element) -> bool {
+    let of = |child: &str, attribute: &str| device.child(child).and_then(|c| c.attr(attribute));
+    match device.name.local.as_str() {
+        "interface" => matches!(
+            of("model", "type"),
+            Some("e1000" | "rtl8139" | "ne2k_pci" | "pcnet" | "i82551" | "i82557b" | "i82559er")
+        ),
+        "watchdog" => device.attr("model") == Some("i6300esb"),
+        "serial" => of("target", "type") == Some("pci-serial"),
+        _ => false,
+    }
 }
 
 /// Whether a device takes a slot that any bus has: not those of conventional PCI, which a PCI

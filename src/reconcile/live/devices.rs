@@ -21,7 +21,7 @@ pub(super) fn device(sides: Sides<'_>, places: &mut Places, n: usize, change: &C
     match &change.edit {
         Edit::Add(element) if change.path == root => attach(sides, places, element),
         Edit::Remove if change.path == root => match root.find(sides.live) {
-            Some(element) => detach(sides, &root, element),
+            Some(element) => detach(sides, places, &root, element),
             None => Verdict::waits("the device cannot be found"),
         },
         _ => match (tuning(sides, change), stats_period(change)) {
@@ -45,8 +45,8 @@ fn attach(sides: Sides<'_>, places: &mut Places, device: &Element) -> Verdict {
 }
 
 /// The device is taken away, and the guest is given time to let it go.
-fn detach(sides: Sides<'_>, path: &Path, device: &Element) -> Verdict {
-    if let Err(why) = pluggable(device, sides, false) {
+fn detach(sides: Sides<'_>, places: &Places, path: &Path, device: &Element) -> Verdict {
+    if let Err(why) = pluggable(device, sides, false).and_then(|()| places.lets_go(device)) {
         return Verdict::Waits(why);
     }
     let alias = device.child("alias").and_then(|a| a.attr("name")).map(str::to_owned);

@@ -13,6 +13,7 @@ mod settings;
 mod threads;
 mod tuning;
 
+use super::afterwards::{Note, key};
 use super::changes::StepAction;
 use super::overlay::Overlay;
 use crate::model::{
@@ -33,6 +34,35 @@ pub(crate) struct LiveChange {
     pub(crate) effect: Effect,
     /// Indices of the changes it covers.
     pub(crate) covers: Vec<usize>,
+    /// What it is known by from one run to the next.
+    pub(crate) key: String,
+    /// What the guest has still to do, if it was asked by an earlier run.
+    pub(crate) asked: Option<String>,
+}
+
+impl LiveChange {
+    fn new(actions: Vec<StepAction>, covers: Vec<usize>) -> Self {
+        let ops = actions.iter().filter_map(|action| match action {
+            StepAction::Call(op) => Some(op),
+            StepAction::Wait { .. } => None,
+        });
+        let key = key(ops);
+        Self { actions, effect: Effect::Live, covers, key, asked: None }
+    }
+
+    /// Whether it takes something away: then there is nothing to be put back.
+    pub(crate) fn takes_away(&self) -> bool {
+        let takes = |action: &StepAction| match action {
+            StepAction::Call(op) => matches!(
+                op,
+                Op::Detach { .. }
+                    | Op::DeleteIoThread { .. }
+                    | Op::NetworkUpdate { command: NetworkCommand::Delete, .. }
+            ),
+            StepAction::Wait { .. } => false,
+        };
+        self.actions.iter().any(takes)
+    }
 }
 
 /// What of the changes can be made while running.
@@ -62,6 +92,25 @@ impl Live {
         })?;
         actions.retain(|action| !known.actions.contains(action));
         Some(known)
+    }
+
+    /// Takes heed of what the running instance has noted: what it refuses waits, and what its guest
+    /// was asked for is asked again. Gives the notes that still hold.
+    pub(crate) fn heed(&mut self, notes: &[Note]) -> Vec<Note> {
+        let mut kept = Vec::new();
+        for change in std::mem::take(&mut self.changes) {
+            match notes.iter().find(|note| note.key == change.key) {
+                Some(note) if note.again => {
+                    self.changes.push(LiveChange { asked: Some(note.why.clone()), ..change });
+                }
+                Some(note) => {
+                    self.waits.extend(change.covers.into_iter().map(|n| (n, note.why.clone())));
+                    kept.push(note.clone());
+                }
+                None => self.changes.push(change),
+            }
+        }
+        kept
     }
 
     /// What brings the change of that index about.
@@ -156,18 +205,15 @@ pub(crate) fn live_changes(
                     Kind::Domain if actions.is_empty() => Vec::new(),
                     Kind::Domain => vec![actions],
                 };
-                found.changes.extend(parts.into_iter().map(|actions| LiveChange {
-                    actions,
-                    effect: Effect::Live,
-                    covers: covers.clone(),
-                }));
+                let parts = parts.into_iter();
+                found.changes.extend(parts.map(|part| LiveChange::new(part, covers.clone())));
             }
             Err(why) => found.waits.push((n, why)),
         }
     }
     for (what, parameters, covers) in tunings {
         let actions = vec![StepAction::Call(Op::Tune { what, parameters })];
-        found.changes.push(LiveChange { actions, effect: Effect::Live, covers });
+        found.changes.push(LiveChange::new(actions, covers));
     }
     found.placed = places.given;
     // removals free what additions need: addresses, names, slots

@@ -2,10 +2,10 @@
 
 use super::settings::{metadata, own_metadata};
 use super::{Sides, Verdict};
-use crate::model::{Affect, MetadataKind, NetworkCommand, NetworkSection, Op, Version};
+use crate::model::{Affect, Mac, MetadataKind, NetworkCommand, NetworkSection, Op, Version};
 use crate::reconcile::changes::StepAction;
 use crate::reconcile::overlay::{Change, Edit};
-use crate::xml::{Element, Path, write_compact};
+use crate::xml::{Element, Path, Step, value_at, write_compact};
 use std::net::IpAddr;
 
 /// Since when an entry can be changed in its place; before, it is removed and added.
@@ -42,10 +42,11 @@ pub(super) fn section(sides: Sides<'_>, change: &Change) -> Verdict {
         return Verdict::waits("no section of an active network has it");
     };
     let parent = match section {
-        NetworkSection::IpDhcpHost | NetworkSection::IpDhcpRange => {
-            let ordinal = steps.first().and_then(|s| s.ordinal).unwrap_or(1);
-            i32::try_from(ordinal).unwrap_or(i32::MAX).saturating_sub(1)
-        }
+        NetworkSection::IpDhcpHost | NetworkSection::IpDhcpRange => match parent(sides.live, steps)
+        {
+            Some(parent) => parent,
+            None => return Verdict::waits("the running network has no such address"),
+        },
         _ => -1,
     };
     let update = |command: NetworkCommand, element: &Element| {
@@ -59,7 +60,7 @@ pub(super) fn section(sides: Sides<'_>, change: &Change) -> Verdict {
         Edit::Add(element) if whole => {
             Verdict::Live(vec![update(NetworkCommand::AddLast, element)], Vec::new())
         }
-        Edit::Remove if whole => match root.find(sides.live) {
+        Edit::Remove if whole => match entry(sides.live, &root) {
             Some(element) => {
                 Verdict::Live(vec![update(NetworkCommand::Delete, element)], Vec::new())
             }
@@ -69,7 +70,7 @@ pub(super) fn section(sides: Sides<'_>, change: &Change) -> Verdict {
             let changes = sides.overlay.changes.iter().enumerate();
             let inside = changes.filter(|(_, c)| root.covers(&c.path)).map(|(i, _)| i).collect();
             let touched = sides.overlay.touched.iter().find(|(path, _)| *path == root);
-            let (Some((_, after)), Some(before)) = (touched, root.find(sides.live)) else {
+            let (Some((_, after)), Some(before)) = (touched, entry(sides.live, &root)) else {
                 return cannot();
             };
             let in_place = section != NetworkSection::IpDhcpHost
@@ -84,21 +85,49 @@ pub(super) fn section(sides: Sides<'_>, change: &Change) -> Verdict {
     }
 }
 
+/// Which of the running network's addresses, counted from 0, these steps lead into.
+fn parent(live: &Element, steps: &[Step]) -> Option<i32> {
+    let path = Path { steps: steps.get(..1)?.to_vec(), attribute: None };
+    let there = entry(live, &path)?;
+    let n = live.children_named("ip").position(|ip| std::ptr::eq(ip, there))?;
+    i32::try_from(n).ok()
+}
+
+/// The entry that a path leads to, whatever spelling the running network has of its key.
+fn entry<'a>(live: &'a Element, path: &Path) -> Option<&'a Element> {
+    path.steps.iter().try_fold(live, |element, step| {
+        let is_it = |e: &&Element| match &step.key {
+            Some((at, value)) => value_at(e, at).is_some_and(|there| says_same(&there, value)),
+            None => true,
+        };
+        let named = element.elements().filter(|e| e.name.written() == step.name);
+        named.filter(is_it).nth(step.ordinal.map_or(0, |n| n.saturating_sub(1)))
+    })
+}
+
+/// Whether two texts are one MAC address, one IP address or one name.
+fn says_same(a: &str, b: &str) -> bool {
+    match (a.parse::<IpAddr>(), b.parse::<IpAddr>(), Mac::parse(a), Mac::parse(b)) {
+        (Ok(a), Ok(b), _, _) => a == b,
+        (_, _, Some(a), Some(b)) => a == b,
+        _ => a.eq_ignore_ascii_case(b),
+    }
+}
+
 /// Whether the host finds the entry itself by what it is to become: a DHCP host is changed where the
-/// first one has that MAC address, IP address or name.
+/// first one has that MAC address, IP address or name. One that is given to another card is another.
 fn finds_itself(live: &Element, root: &Path, before: &Element, after: &Element) -> bool {
     let depth = root.steps.len().saturating_sub(1);
     let holder =
         Path { steps: root.steps.get(..depth).unwrap_or_default().to_vec(), attribute: None };
     let same = |entry: &Element, name: &str| {
-        let values = entry.attr(name).zip(after.attr(name));
-        values.is_some_and(|(a, b)| match (a.parse::<IpAddr>(), b.parse::<IpAddr>()) {
-            (Ok(a), Ok(b)) => a == b,
-            _ => a.eq_ignore_ascii_case(b),
-        })
+        entry.attr(name).zip(after.attr(name)).is_some_and(|(a, b)| says_same(a, b))
     };
+    if before.attr("mac").is_some() && after.attr("mac").is_some() && !same(before, "mac") {
+        return false;
+    }
     let is_met = |entry: &&Element| ["mac", "ip", "name"].iter().any(|name| same(entry, name));
-    let hosts = holder.find(live).into_iter().flat_map(|dhcp| dhcp.children_named("host"));
+    let hosts = entry(live, &holder).into_iter().flat_map(|dhcp| dhcp.children_named("host"));
     let met: Vec<&Element> = hosts.filter(is_met).collect();
     met == [before]
 }

@@ -68,6 +68,8 @@ fn there(
         autostart: true,
         is_persistent: true,
         managed_save: false,
+        snapshots: Vec::new(),
+        checkpoints: Vec::new(),
     }
 }
 
@@ -82,7 +84,7 @@ fn host(name: &'static str, wants: &[&DesiredResource], has: &[&ObservedResource
     let resources = wants.iter().map(|r| (r.id.clone(), Arc::new((*r).clone()))).collect();
     let desired = Desired { set: SET.to_owned(), resources, complete: true, ..Desired::default() };
     let resources = has.iter().map(|r| (r.id.clone(), (*r).clone())).collect();
-    Host { name, desired, observed: Some(Observed { resources }) }
+    Host { name, desired, observed: Some(Observed { resources, ..Observed::default() }) }
 }
 
 fn unread(name: &'static str, wants: &[&DesiredResource]) -> Host {

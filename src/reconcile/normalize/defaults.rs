@@ -23,6 +23,7 @@ const DISCARDED: &[(&str, &str, &str)] = &[
     // paths that libvirt generates for a domain are taken out again, so that they follow its name
     ("channel/source", "mode", "bind"),
     ("channel/source", "path", "/var/lib/libvirt/qemu/channel/*"),
+    ("channel/source", "path", "/run/libvirt/qemu/channel/*"),
     ("graphics", "socket", "/var/lib/libvirt/qemu/*"),
     ("protocol", "type", "raw"),
     // without a security driver, or with another one, the host keeps no such label
@@ -32,10 +33,37 @@ const DISCARDED: &[(&str, &str, &str)] = &[
     ("route", "family", "ipv4"),
     ("graphics", "port", "-1"),
     ("graphics", "tlsPort", "-1"),
+    // a rate that is none
+    ("disk/iotune/*", "", "0"),
 ];
 
 /// Elements that a host drops when there is nothing in them.
-const EMPTY: &[&str] = &["coalesce", "rx", "frames", "tune", "memtune", "blkiotune", "cputune"];
+const EMPTY: &[&str] = &[
+    "bandwidth",
+    "blkiotune",
+    "coalesce",
+    "cputune",
+    "dhcp",
+    "dns",
+    "driver",
+    "features",
+    "frames",
+    "iotune",
+    "memoryBacking",
+    "memtune",
+    "model",
+    "nat",
+    "numatune",
+    "pm",
+    "port",
+    "rom",
+    "rx",
+    "source",
+    "suspend-to-disk",
+    "suspend-to-mem",
+    "target",
+    "tune",
+];
 
 /// Attributes and elements that only a running instance has, or that are the host's own affair, by
 /// the last names of their path.
@@ -51,7 +79,11 @@ const NEVER: &[(&str, &str)] = &[
     ("disk/mirror", ""),
     ("seclabel/imagelabel", ""),
     ("interface/actual", ""),
+    ("forward/interface", "connections"),
 ];
+
+/// Values that a running instance chooses by itself, whatever its definition has.
+const CHOSEN: &[(&str, &str)] = &[("graphics", "websocket"), ("clock", "adjustment")];
 
 /// Values of a running instance that say that there is no such limit: what is left where one was
 /// taken away while it ran.
@@ -64,32 +96,17 @@ const NO_LIMIT: &[(&str, &str)] = &[
 
 /// What a guest knows itself by, all of it: leaving it out of a manifest never takes it from a
 /// definition. A row is the last names of the path.
-const KEPT: &[&str] = &[
-    "uuid",
-    "name",
-    "genid",
-    "os/loader",
-    "os/nvram",
-    "os/firmware",
-    "devices/emulator",
-    "mac",
-    "alias",
-];
+const KEPT: &[&str] = &["uuid", "name", "os/nvram", "mac"];
 
 /// Elements that stay themselves, while their attributes may go.
 const KEPT_ELEMENTS: &[&str] = &["memory", "vcpu"];
 
-/// Attributes that are kept, by the last names of their element's path; "" is any element.
-const KEPT_ATTRIBUTES: &[(&str, &str)] = &[
-    ("os/type", "machine"),
-    ("os/type", "arch"),
-    ("os", "firmware"),
-    ("bridge", "name"),
-    ("", "type"),
-];
+/// Attributes that are kept, by the names of their element's path.
+const KEPT_ATTRIBUTES: &[(&str, &str)] =
+    &[("os/type", "machine"), ("os/type", "arch"), ("bridge", "name")];
 
 /// What a host drops beside something else: (parent and element, condition, what is dropped). A
-/// condition is `@attribute=value`, `@attribute!=value`, `element` or `!element`.
+/// condition is `@attribute=value`, `@attribute!=value`, the same of a child, `element` or `!element`.
 const DROPPED_BESIDE: &[(&str, &str, &str)] = &[
     ("os/bootmenu", "@enable=no", "@timeout"),
     // a host model's fallback is only for a model that is named
@@ -97,11 +114,21 @@ const DROPPED_BESIDE: &[(&str, &str, &str)] = &[
     ("domain/cpu", "@mode=host-passthrough", "model"),
     ("domain/cpu", "@mode=maximum", "model"),
     ("numatune/memory", "@placement=auto", "@nodeset"),
-    // a drive without a medium has no kind of medium
-    ("devices/disk", "!source", "@type"),
     ("devices/disk", "readonly", "@snapshot"),
     ("devices/disk", "@device=cdrom", "@snapshot"),
     ("disk/target", "@bus!=usb", "@removable"),
+    // what a console gets while it runs
+    ("devices/serial", "@type=pty", "source"),
+    ("devices/console", "@type=pty", "source"),
+    ("devices/parallel", "@type=pty", "source"),
+    ("devices/channel", "@type=pty", "source"),
+    ("devices/graphics", "@autoport=yes", "@port"),
+    ("devices/graphics", "@autoport=yes", "@tlsPort"),
+    ("devices/graphics", "listen/@type=none", "@autoport"),
+    ("devices/graphics", "listen/@type=socket", "@autoport"),
+    ("domain/seclabel", "@type=dynamic", "label"),
+    ("domain/cpu", "@mode=host-passthrough", "@match"),
+    ("domain/cpu", "@mode=maximum", "@match"),
     // a skipped label is written only while the domain runs
     ("source/seclabel", "@labelskip=yes", "@model"),
     // a lease without an end has no unit
@@ -170,7 +197,7 @@ pub(crate) fn is_no_limit(path: &Path, element: &Element) -> bool {
 pub(crate) fn never_compared(path: &Path, value: &str) -> bool {
     let pattern = path.pattern();
     let attribute = path.attribute.as_deref().unwrap_or("");
-    if pattern.is_empty() && attribute == "id" {
+    if pattern.is_empty() && matches!(attribute, "id" | "connections") {
         return true;
     }
     // libvirt keeps an alias only if it starts with `ua-`
@@ -201,14 +228,20 @@ pub(crate) fn is_kept(path: &Path) -> bool {
     let address = pattern.starts_with("devices/")
         && path.steps.len() == 3
         && path.steps.last().is_some_and(|s| s.name == "address");
+    let of_element = path.attribute.is_none();
     address
-        || KEPT.iter().any(|row| ends_with(&pattern, row))
+        || KEPT.iter().any(|row| (of_element || *row != "os/nvram") && ends_with(&pattern, row))
         || match path.attribute.as_deref() {
             None => KEPT_ELEMENTS.contains(&pattern.as_str()),
-            Some(a) => KEPT_ATTRIBUTES
-                .iter()
-                .any(|(row, name)| *name == a && (row.is_empty() || pattern == *row)),
+            Some(a) => KEPT_ATTRIBUTES.iter().any(|(row, name)| *name == a && pattern == *row),
         }
+}
+
+/// Whether what a running instance has at `path` is its own choice.
+pub(crate) fn is_chosen_while_running(path: &Path) -> bool {
+    let attribute = path.attribute.as_deref().unwrap_or("");
+    let pattern = path.pattern();
+    CHOSEN.iter().any(|(row, name)| *name == attribute && ends_with(&pattern, row))
 }
 
 /// Whether `path` is one that a running instance shows in another form, and that only a boot changes.
@@ -243,6 +276,9 @@ pub(crate) fn drop_beside(parent: &str, element: &mut Element) {
 }
 
 fn holds(element: &Element, condition: &str) -> bool {
+    if let Some((child, condition)) = condition.split_once('/') {
+        return element.child(child).is_some_and(|child| holds(child, condition));
+    }
     if let Some(attribute) = condition.strip_prefix('@') {
         return match attribute.split_once("!=") {
             Some((name, value)) => element.attr(name).is_some_and(|v| v != value),
@@ -257,7 +293,11 @@ fn holds(element: &Element, condition: &str) -> bool {
     }
 }
 
+/// Whether the last names of a path are those of a row, in which `*` at the end is any name.
 fn ends_with(pattern: &str, row: &str) -> bool {
+    if let Some(parent) = row.strip_suffix("/*") {
+        return pattern.rsplit_once('/').is_some_and(|(above, _)| ends_with(above, parent));
+    }
     pattern == row
         || !row.is_empty() && pattern.strip_suffix(row).is_some_and(|rest| rest.ends_with('/'))
 }

@@ -3,6 +3,7 @@
 use crate::model::Mac;
 use crate::xml::Element;
 use crate::xml::value_at;
+use std::net::IpAddr;
 
 /// What tells one entry of a list from another: relative paths, the first that is there counts;
 /// paths joined by `+` count together. The pattern is the list's parent and the element's name; `*`
@@ -21,6 +22,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("devices/panic", &["@model"]),
     ("devices/watchdog", &["@model"]),
     ("cpu/feature", &["@name"]),
+    ("firmware/feature", &["@name"]),
     ("distances/sibling", &["@id"]),
     ("numa/cell", &["@id"]),
     ("cputune/vcpupin", &["@vcpu"]),
@@ -47,7 +49,6 @@ const KEYS: &[(&str, &[&str])] = &[
     ("dns/host", &["@ip"]),
     ("dns/txt", &["@name"]),
     ("dns/srv", &["@service+@protocol+@domain+@target", "@service+@protocol"]),
-    ("dns/forwarder", &["@domain+@addr", "@domain", "@addr"]),
     ("dhcp/range", &["@start+@end"]),
     ("network/route", &["@address+@prefix", "@address+@netmask", "@address"]),
     ("forward/interface", &["@dev"]),
@@ -55,19 +56,41 @@ const KEYS: &[(&str, &[&str])] = &[
 ];
 
 /// Attributes without which a device is another device: entries that differ in them never pair.
-const IDENTITY: &[(&str, &str)] = &[
-    ("controller", "type"),
-    ("hostdev", "type"),
-    ("hub", "type"),
-    ("input", "type"),
-    ("memory", "model"),
-    ("panic", "model"),
-    ("sound", "model"),
-    ("watchdog", "model"),
+const IDENTITY: &[(&str, &[&str])] = &[
+    ("controller", &["type"]),
+    ("hostdev", &["type"]),
+    ("hub", &["type"]),
+    ("input", &["type"]),
+    ("memory", &["model"]),
+    ("panic", &["model"]),
+    ("sound", &["model"]),
+    ("watchdog", &["model"]),
+];
+
+/// Lists whose order says nothing: what has no key is found by its content. In all others the place
+/// of an entry is its identity.
+const ANY_ORDER: &[&str] = &[
+    "devices/hostdev",
+    "devices/input",
+    "devices/panic",
+    "devices/redirdev",
+    "devices/rng",
+    "devices/shmem",
+    "devices/sound",
+    "devices/tpm",
+    "devices/watchdog",
 ];
 
 /// Lists whose order is what they say; they are compared and replaced as a whole.
-const WHOLE: &[&str] = &["os/boot", "os/initarg", "qemu:commandline/qemu:arg", "acpi/table"];
+const WHOLE: &[&str] = &[
+    "os/boot",
+    "os/initarg",
+    "qemu:commandline/qemu:arg",
+    "acpi/table",
+    "oemStrings/entry",
+    "dns/forwarder",
+    "dnsmasq:options/dnsmasq:option",
+];
 
 /// Lists that a manifest governs once it has an entry of them: what somebody else added is then
 /// drift. Kinds that hypervisors fill in themselves (controllers, inputs, video, channels, …) are
@@ -94,12 +117,15 @@ const GOVERNED: &[&str] = &[
     "vlan/tag",
 ];
 
-/// The name that rules and paths know an element by: libvirt's own plain, QEMU's extensions as
-/// `qemu:…` whatever prefix a document gives them, others as written.
+/// The name that rules and paths know an element by: libvirt's own plain, its extensions as
+/// `qemu:…` and `dnsmasq:…` whatever prefix a document gives them, others as written.
 pub(crate) fn label(element: &Element) -> String {
     match element.name.namespace.as_deref() {
         Some("http://libvirt.org/schemas/domain/qemu/1.0") => {
             format!("qemu:{}", element.name.local)
+        }
+        Some("http://libvirt.org/schemas/network/dnsmasq/1.0") => {
+            format!("dnsmasq:{}", element.name.local)
         }
         _ => element.name.written(),
     }
@@ -111,14 +137,24 @@ pub(crate) fn key_of(parent: &str, element: &Element) -> Option<(&'static str, S
     keys(parent, element).into_iter().next()
 }
 
+/// The attributes without which `element` would be another one, as far as it has them. Ports,
+/// bridges and roots of a PCI bus never become each other.
+pub(crate) fn identity(element: &Element) -> Vec<Option<&str>> {
+    let row = IDENTITY.iter().find(|(name, _)| element.is(name)).map(|(_, attributes)| *attributes);
+    let is_pci = element.is("controller") && element.attr("type") == Some("pci");
+    let model = is_pci.then(|| element.attr("model"));
+    row.unwrap_or(&[]).iter().map(|a| element.attr(a)).chain(model).collect()
+}
+
 /// Whether nothing in their identity keeps `want` and `live` from being the same device.
 pub(crate) fn same_identity(want: &Element, live: &Element) -> bool {
-    let attribute =
-        IDENTITY.iter().find(|(name, _)| want.is(name)).map(|(_, attribute)| *attribute);
-    match attribute.map(|a| (want.attr(a), live.attr(a))) {
-        Some((Some(a), Some(b))) => a == b,
-        _ => true,
-    }
+    let differ = |(a, b): (Option<&str>, Option<&str>)| a.is_some() && b.is_some() && a != b;
+    !identity(want).into_iter().zip(identity(live)).any(differ)
+}
+
+/// Whether the order of the elements `name` below `parent` says nothing.
+pub(crate) fn has_any_order(parent: &str, name: &str) -> bool {
+    ANY_ORDER.iter().any(|pattern| matches(pattern, parent, name))
 }
 
 /// All keys that `element` has, the strongest first: a DHCP host may be found by its name where
@@ -129,7 +165,10 @@ pub(crate) fn keys(parent: &str, element: &Element) -> Vec<(&'static str, String
         let mut values = Vec::new();
         for part in path.split('+') {
             let value = value_at(element, part)?;
-            values.push(Mac::parse(&value).map_or(value, |mac| mac.to_string()));
+            let mac = Mac::parse(&value).map(|mac| mac.to_string());
+            let address = || value.parse::<IpAddr>().ok().map(|address| address.to_string());
+            let plain = mac.or_else(address);
+            values.push(plain.unwrap_or(value));
         }
         let value = values.join(" ");
         // an alias tells devices apart only if a user chose it

@@ -5,15 +5,22 @@
 //! comparison itself is [`super::overlay()`]; nothing here walks a tree.
 
 mod defaults;
+mod governors;
 mod kinds;
 mod prepare;
 mod rule;
+mod twins;
+mod unset;
 mod values;
 
 pub(crate) use defaults::{
-    is_discarded, is_kept, is_no_limit, never_compared, only_at_boot, stays_shared, vanishes,
+    is_chosen_while_running, is_discarded, is_kept, is_no_limit, never_compared, only_at_boot,
+    stays_shared, vanishes,
 };
-pub(crate) use kinds::{governed, is_whole_list, key_of, keys, label, same_identity};
-pub(crate) use prepare::{drop_implied, drop_other_source, finish, is_implied, prepare, respell};
+pub(crate) use governors::{Renewed, is_implicit_device, lost_buses, renewed};
+pub(crate) use kinds::{
+    governed, has_any_order, identity, is_whole_list, key_of, keys, label, same_identity,
+};
+pub(crate) use prepare::{drop_implied, finish, is_implied, is_unread, prepare, respelled};
 pub use rule::Rule;
 pub(crate) use values::{Unit, amount, quantity, quantity_attribute, same_value};

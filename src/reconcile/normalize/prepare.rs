@@ -3,6 +3,7 @@
 
 use super::defaults::drop_beside;
 use super::values::{Unit, amount};
+use super::{twins, unset};
 use crate::model::{Kind, netmask_prefix, number_set};
 use crate::reconcile::overlay::Change;
 use crate::xml::{Element, Node, Path, Text};
@@ -17,61 +18,63 @@ pub(crate) fn prepare(kind: Kind, want: &Element, live: &Element) -> Element {
     drop_beside("", &mut want);
     match kind {
         Kind::Domain => {
+            unset::drop_zeros(&mut want);
+            put_primary_first(&mut want);
+            adjust_clock(&mut want);
             imply_current_memory(&mut want);
             imply_current_vcpus(&mut want);
             split_schedulers(&mut want);
-            one_console_device(&mut want, live);
+            twins::one_console_device(&mut want, live);
+            twins::spell_listen_twice(&mut want);
+            twins::fill_first_cell(&mut want);
         }
-        Kind::Network => imply_forward_device(&mut want),
+        Kind::Network => {
+            unset::drop_driver_of_nothing(&mut want);
+            twins::spell_forward_device_twice(&mut want);
+        }
     }
     want
 }
 
-/// Writes what a definition says in one form in the form that the manifest uses, so that the two
-/// compare and the merged definition has one of them only: a netmask as a prefix, and the reverse.
-/// Gives the attribute that it has now and the value that it had in the other form.
-pub(crate) fn respell(want: &Element, live: &mut Element) -> Option<(&'static str, String)> {
+/// A value that a definition has in another attribute than the manifest, in another form.
+#[derive(Debug)]
+pub(crate) struct Respelled {
+    /// The attribute of the manifest.
+    pub(crate) attribute: &'static str,
+    /// What the definition says, in the terms of that attribute.
+    pub(crate) value: String,
+    /// The attribute of the definition.
+    pub(crate) other: &'static str,
+    /// Its value there.
+    pub(crate) written: String,
+}
+
+/// What a definition says in another form than the manifest: a netmask where that has a prefix, and
+/// the reverse. A definition has one of them only.
+pub(crate) fn respelled(want: &Element, live: &Element) -> Option<Respelled> {
     if !(want.is("ip") || want.is("route")) {
         return None;
     }
     let only =
         |e: &Element, this, other| e.attr(this).filter(|_| e.attr(other).is_none()).is_some();
     if only(want, "prefix", "netmask") && only(live, "netmask", "prefix") {
-        let mask = live.attr("netmask")?.to_owned();
-        let prefix = netmask_prefix(mask.parse().ok()?)?;
-        live.remove_attr("netmask");
-        live.set_attr("prefix", prefix.to_string());
-        return Some(("prefix", mask));
+        let written = live.attr("netmask")?.to_owned();
+        let value = netmask_prefix(written.parse().ok()?)?.to_string();
+        return Some(Respelled { attribute: "prefix", value, other: "netmask", written });
     }
     if only(want, "netmask", "prefix") && only(live, "prefix", "netmask") {
-        let prefix = live.attr("prefix")?.to_owned();
-        let bits = prefix.parse::<u32>().ok().filter(|p| *p <= 32)?;
+        let written = live.attr("prefix")?.to_owned();
+        let bits = written.parse::<u32>().ok().filter(|p| *p <= 32)?;
         let mask = Ipv4Addr::from_bits(u32::MAX.checked_shl(32 - bits).unwrap_or(0));
-        live.remove_attr("prefix");
-        live.set_attr("netmask", mask.to_string());
-        return Some(("netmask", prefix));
+        let value = mask.to_string();
+        return Some(Respelled { attribute: "netmask", value, other: "prefix", written });
     }
     None
 }
 
-/// A device whose `type` changes keeps its identity (target, MAC, address) but not the source
-/// of its old type.
-pub(crate) fn drop_other_source(path: &Path, want: &Element, live: &mut Element) {
-    let in_devices =
-        path.steps.len() == 2 && path.steps.first().is_some_and(|s| s.name == "devices");
-    let (new, old) = (want.attr("type"), live.attr("type"));
-    if in_devices && new.is_some() && new != old {
-        live.remove_elements(|e| {
-            ["source", "virtualport", "script", "protocol", "portOptions"]
-                .iter()
-                .any(|name| e.is(name))
-        });
-    }
-}
-
 /// Takes out of a merged definition what the manifest's choice makes wrong and the host fills in
 /// again.
-pub(crate) fn finish(kind: Kind, want: &Element, merged: &mut Element) {
+pub(crate) fn finish(kind: Kind, want: &Element, live: &Element, merged: &mut Element) {
     if kind != Kind::Domain {
         return;
     }
@@ -97,13 +100,7 @@ pub(crate) fn finish(kind: Kind, want: &Element, merged: &mut Element) {
             kept > count
         });
     }
-    // the first console is an alias of the first serial port: the host writes it anew from that
-    if let Some(devices) = merged.child_mut("devices")
-        && devices.child("serial").is_some()
-    {
-        let mut first = true;
-        devices.remove_elements(|e| e.is("console") && std::mem::take(&mut first) && is_serial(e));
-    }
+    twins::drop_first_console(merged, live);
 }
 
 /// Values that say what their absence says, given what stands beside them.
@@ -114,23 +111,36 @@ pub(crate) fn is_implied(path: &Path, want: &Element) -> bool {
     }
 }
 
+/// Whether a value means nothing beside what else the manifest has: a drive without a medium has no
+/// kind of medium.
+pub(crate) fn is_unread(path: &Path, want: &Element) -> bool {
+    match (path.pattern().as_str(), path.attribute.as_deref()) {
+        ("devices/disk", Some("type")) => want.child("source").is_none(),
+        _ => false,
+    }
+}
+
 /// Leaves out of `changes` what only follows from another of them: a value that the manifest `want`
 /// does not write, but implies by one that changes too.
 pub(crate) fn drop_implied(want: &Element, changes: &mut Vec<Change>) {
     let changed = |pattern: &str| {
         changes.iter().any(|c| c.path.pattern().starts_with(pattern) && c.path.attribute.is_none())
     };
-    let memory = changed("memory")
-        || changed("devices/memory")
-        || changes.iter().any(|c| c.path.pattern() == "cpu/numa/cell");
+    let cells = changes.iter().filter(|c| c.path.pattern() == "cpu/numa/cell").count();
+    let memory = changed("memory") || changed("devices/memory") || cells > 0;
     let vcpu = changed("vcpu");
     let writes_memory = want.child("currentMemory").is_some();
     let writes_current = want.child("vcpu").is_some_and(|v| v.attr("current").is_some());
     changes.retain(|c| match (c.path.pattern().as_str(), c.path.attribute.as_deref()) {
         ("currentMemory", None) => !memory || writes_memory,
         ("vcpu", Some("current")) => !vcpu || writes_current,
+        // processors that are left over go into the first cell
+        ("cpu/numa/cell", Some("cpus")) => {
+            cells < 2 && !vcpu || c.after.is_none() || c.path.value(want) == c.after
+        }
         _ => true,
     });
+    twins::drop_second(want, changes);
 }
 
 /// libvirt keeps only metadata in a namespace, one element of each.
@@ -231,35 +241,33 @@ fn imply_current_vcpus(want: &mut Element) {
     }
 }
 
-/// The first console and the first serial port are one device; where the definition has a serial
-/// port, the manifest's console is compared as the serial port that it became.
-fn one_console_device(want: &mut Element, live: &Element) {
-    let became_serial = live.child("devices").is_some_and(|d| d.child("serial").is_some());
+/// A host puts the primary video card in front of the others.
+fn put_primary_first(want: &mut Element) {
     let Some(devices) = want.child_mut("devices") else { return };
-    if !became_serial || !devices.child("console").is_some_and(is_serial) {
-        return;
-    }
-    let at = devices.children.iter().position(|n| matches!(n, Node::Element(e) if e.is("console")));
-    let Some(Node::Element(mut console)) = at.map(|at| devices.children.remove(at)) else { return };
-    if devices.child("serial").is_none() {
-        console.name.local = "serial".to_owned();
-        console.remove_elements(|e| e.is("target") || e.is("alias"));
-        console.remove_attr("tty");
-        devices.push(console);
-    }
-}
-
-fn is_serial(console: &Element) -> bool {
-    let target = console.child("target").and_then(|t| t.attr("type"));
-    matches!(target, None | Some("serial"))
-}
-
-/// A host writes the first of a forward's interfaces as its `dev` too.
-fn imply_forward_device(want: &mut Element) {
-    let Some(forward) = want.child_mut("forward") else { return };
-    if forward.attr("dev").is_none()
-        && let Some(first) = forward.child("interface").and_then(|i| i.attribute("dev")).cloned()
+    let is_video = |n: &Node| matches!(n, Node::Element(e) if e.is("video"));
+    let is_primary = |n: &Node| match n {
+        Node::Element(e) if e.is("video") => {
+            e.child("model").is_some_and(|m| m.attr("primary") == Some("yes"))
+        }
+        Node::Element(_) | Node::Text(_) => false,
+    };
+    let first = devices.children.iter().position(is_video);
+    let primary = devices.children.iter().position(is_primary);
+    if let (Some(first), Some(primary)) = (first, primary)
+        && first < primary
     {
-        forward.attributes.push(first);
+        let card = devices.children.remove(primary);
+        devices.children.insert(first, card);
+    }
+}
+
+/// An offset by some seconds makes a clock a variable one.
+fn adjust_clock(want: &mut Element) {
+    let Some(clock) = want.child_mut("clock") else { return };
+    let seconds = clock.attr("adjustment").is_some_and(|a| a.trim().parse::<i64>().is_ok());
+    let basis = clock.attr("offset").filter(|o| matches!(*o, "utc" | "localtime"));
+    if let (true, Some(basis)) = (seconds, basis.map(str::to_owned)) {
+        clock.set_attr("offset", "variable");
+        clock.set_attr("basis", basis);
     }
 }

@@ -51,11 +51,13 @@ pub enum Rule {
     Secret,
     /// Left to others by the manifest's `ignore`.
     Ignored,
+    /// Filled in anew by the host, since what it was derived from changes.
+    Renewed,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::FilledIn,
         Self::Identity,
         Self::Blanks,
@@ -80,7 +82,13 @@ impl Rule {
         Self::OnlyAtBoot,
         Self::Secret,
         Self::Ignored,
+        Self::Renewed,
     ];
+
+    /// Whether hosts keep either text as it is written, so that the manifest's is the one to send.
+    pub(crate) fn is_spelling(self) -> bool {
+        matches!(self, Self::Mac | Self::Address | Self::Case)
+    }
 
     /// Its name, for machines.
     pub fn name(self) -> &'static str {
@@ -118,6 +126,9 @@ impl Rule {
             Self::OnlyAtBoot => ("only-at-boot", "shown in another form while it runs"),
             Self::Secret => ("secret", "a secret, which is not kept to be compared"),
             Self::Ignored => ("ignored", "left to others by ignore"),
+            Self::Renewed => {
+                ("renewed", "filled in anew by the host, as what it follows from changes")
+            }
         }
     }
 }

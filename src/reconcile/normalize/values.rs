@@ -171,6 +171,7 @@ fn is_number(element: &str, attribute: &str) -> bool {
         "vendor" | "product" => attribute == "id",
         "timer" => attribute == "frequency",
         "master" => attribute == "startport",
+        "bridge" => attribute == "delay",
         _ => matches!(attribute, "iobase" | "irq" | "wwn" | "freq" | "port" | "index" | "lun"),
     }
 }

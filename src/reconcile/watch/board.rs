@@ -86,12 +86,14 @@ pub enum Condition {
     HeldBack,
     /// A step for it failed; it is tried again.
     Failing,
+    /// It is up and does not work: a disk failed, it crashed and is kept.
+    Outage,
 }
 
 impl Condition {
     /// All of them, from good to bad.
-    pub const ALL: [Self; 5] =
-        [Self::InSync, Self::Pending, Self::Drifted, Self::HeldBack, Self::Failing];
+    pub const ALL: [Self; 6] =
+        [Self::InSync, Self::Pending, Self::Drifted, Self::HeldBack, Self::Failing, Self::Outage];
 
     /// The word for it.
     pub fn word(self) -> &'static str {
@@ -101,6 +103,7 @@ impl Condition {
             Self::Drifted => "drifted",
             Self::HeldBack => "held back",
             Self::Failing => "failing",
+            Self::Outage => "outage",
         }
     }
 }

@@ -1,17 +1,17 @@
 //! The loop of one host: what comes in is looked at, planned for and applied.
 
 use super::agenda::{Agenda, Cause, Reason, Work};
-use super::board::Board;
+use super::board::{Board, Condition};
 use super::connection::Connection;
 use super::inbox::{Inbox, Mail};
 use super::neighbours::{Neighbours, Seen};
 use super::news::{Ended, Surroundings};
-use super::planner::{Planned, Planner, Pruned};
+use super::planner::{Planned, Planner, Pruned, takes_of_others};
 use super::pulse::Pulse;
 use super::record::Record;
 use crate::diag::{Error, ErrorCode, Result};
 use crate::drivers::Stop;
-use crate::model::{Desired, Detail, Kind, Observed, ResourceId, Scope};
+use crate::model::{Desired, Detail, Observed, ResourceId, Scope};
 use crate::reconcile::apply::apply_until;
 use crate::reconcile::moves::Pools;
 use crate::reconcile::plan::mark_on;
@@ -157,7 +157,8 @@ impl HostLoop {
         if let Some(work) = self.agenda.take(Instant::now()) {
             self.work(work, false);
         }
-        self.ended.pending = self.record.any_pending();
+        self.ended.pending = self.record.any(Condition::Pending);
+        self.ended.outage = self.record.any(Condition::Outage);
         self.ended
     }
 
@@ -197,6 +198,13 @@ impl HostLoop {
         let named = self.desired.resources.contains_key(&id);
         if ours || named || self.desired.held_back.contains_key(&id) || !concerned.is_empty() {
             concerned.push(id);
+        } else if there.is_none_or(|there| mark_on(there).is_none()) {
+            // what is left alone may be so because of what others have: a disk, an address, a name
+            let known = |id: &&ResourceId| self.desired.resources.contains_key(*id);
+            concerned.extend(self.record.left_alone().filter(known).cloned());
+            if !concerned.is_empty() {
+                concerned.push(id);
+            }
         }
         concerned
     }
@@ -340,7 +348,7 @@ impl HostLoop {
         let Some(host) = self.host.as_ref().filter(|_| !ids.is_empty()) else { return Ok(()) };
         self.pulse.busy();
         self.inbox.forget(&ids);
-        let scope = Scope { only: Some(ids.clone()), detail: Detail::Full };
+        let scope = Scope::only(ids.clone(), Detail::Full);
         let mut read = host.driver().observe(&scope)?;
         let known = &mut self.observed.get_or_insert_default().resources;
         for id in ids {
@@ -392,9 +400,7 @@ impl HostLoop {
             Ok(lock) => lock,
             Err(error) => return self.no_lock(&error, ids),
         };
-        // a network is not cut off under guests that came since
-        let networks = ids.iter().any(|id| id.kind == Kind::Network);
-        let looked = match networks {
+        let looked = match takes_of_others(plan) {
             true => self.observe_all().map(|changed| {
                 for id in changed {
                     self.agenda.look_at(id, Cause::Resync, begun);

@@ -23,7 +23,7 @@ pub enum Outcome {
     /// It was not tried: what it depends on failed, or the watch was told to stop.
     Skipped,
     /// It was asked for, and the guest has not done it yet.
-    Pending(&'static str),
+    Pending(String),
 }
 
 impl Outcome {
@@ -44,7 +44,7 @@ impl Outcome {
         match self {
             Self::Done | Self::Skipped => None,
             Self::NotConverged(fields) => Some(fields.clone()),
-            Self::Pending(what) => Some((*what).to_owned()),
+            Self::Pending(what) => Some(what.clone()),
             Self::Failed(e) | Self::Unknown(e) => Some(e.message.clone()),
         }
     }
@@ -62,7 +62,7 @@ pub(super) fn outcome(statuses: &[&Status], left: Option<&ResourceChange>) -> Ou
     });
     let skipped = statuses.iter().any(|s| **s == Status::Skipped).then_some(Outcome::Skipped);
     let pending = statuses.iter().find_map(|s| match s {
-        Status::Pending(what) => Some(Outcome::Pending(what)),
+        Status::Pending(what) => Some(Outcome::Pending(what.clone())),
         _ => None,
     });
     let differs = left.filter(|change| change.action != Action::NoOp).map(|change| {
@@ -92,6 +92,10 @@ pub enum News<'a> {
     HeldBack(&'a ResourceId, &'a str),
     /// An object that was left alone is so no more.
     Free(&'a ResourceId),
+    /// A guest is up and does not work, for this reason.
+    Down(&'a ResourceId, &'a str),
+    /// It works again, or is down for good.
+    Works(&'a ResourceId),
     /// Nothing is pruned, for this reason.
     NotPruned(&'a str),
     /// Problems of manifests that show only beside the host.
@@ -119,6 +123,8 @@ pub struct Ended {
     pub refused: bool,
     /// Something waits for the next boot.
     pub pending: bool,
+    /// A guest is up and does not work.
+    pub outage: bool,
     /// Other hosts were not read yet that may have to do with what is new here.
     pub waits: bool,
 }

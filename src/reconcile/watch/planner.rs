@@ -1,9 +1,9 @@
 //! Plans for the part of a host that there is reason to plan for.
 
 use super::agenda::{Agenda, Cause};
-use crate::model::{Capabilities, Desired, Observed, ResourceId};
+use crate::model::{Capabilities, Desired, Kind, Observed, Op, ResourceId};
 use crate::reconcile::plan::plan;
-use crate::reconcile::{Action, Options, Plan};
+use crate::reconcile::{Action, Options, Plan, Step, StepAction};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -40,6 +40,16 @@ impl Pruned {
             agenda.look_at(id.clone(), Cause::Retry, free);
         }
     }
+}
+
+/// Whether a plan meets what others have, so that all of the host is read again before it is carried
+/// out: no network is cut off under guests that came since, and nothing is started on their disks.
+pub(super) fn takes_of_others(plan: &Plan) -> bool {
+    let takes = |step: &Step| match &step.action {
+        StepAction::Call(Op::Create { .. } | Op::Attach { .. }) => true,
+        StepAction::Call(_) | StepAction::Wait { .. } => step.target.id.kind == Kind::Network,
+    };
+    plan.steps.iter().any(takes)
 }
 
 /// What plans are made of.
@@ -145,7 +155,6 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
-    use crate::model::Kind;
 
     #[test]
     fn what_was_pruned_counts_for_a_while_and_what_waits_is_looked_at_then() {

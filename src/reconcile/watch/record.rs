@@ -4,7 +4,7 @@ use super::agenda::Agenda;
 use super::board::{Board, Condition, HostBoard, ObjectBoard, PlanRecord};
 use super::news::{News, Surroundings, words};
 use crate::diag::{Diagnostics, Error};
-use crate::model::{Desired, Kind, Observed, ObservedResource, ResourceId};
+use crate::model::{Desired, Observed, ObservedResource, ResourceId};
 use crate::reconcile::{Action, Plan, Report, ResourceChange, Status};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +23,8 @@ pub(super) struct Record {
     board: Arc<Mutex<Board>>,
     /// Why objects are left alone, as it was told.
     held_back: BTreeMap<ResourceId, String>,
+    /// Which guests are up and do not work, as it was told.
+    down: BTreeMap<ResourceId, String>,
     not_pruned: Option<String>,
     problems: Diagnostics,
     is_lost: bool,
@@ -41,6 +43,7 @@ impl Record {
             surroundings,
             board,
             held_back: BTreeMap::new(),
+            down: BTreeMap::new(),
             not_pruned: None,
             problems: Diagnostics::default(),
             is_lost: false,
@@ -61,13 +64,18 @@ impl Record {
         }
     }
 
-    /// Whether anything waits for the next boot.
-    pub(super) fn any_pending(&self) -> bool {
+    /// Whether anything is in this condition.
+    pub(super) fn any(&self, condition: Condition) -> bool {
         let mut any = false;
         self.board(|host| {
-            any = host.objects.values().any(|object| object.condition == Condition::Pending);
+            any = host.objects.values().any(|object| object.condition == condition);
         });
         any
+    }
+
+    /// What is left alone, as it was told.
+    pub(super) fn left_alone(&self) -> impl Iterator<Item = &ResourceId> {
+        self.held_back.keys()
     }
 
     pub(super) fn events(&self, count: u64) {
@@ -172,12 +180,15 @@ impl Record {
             standings.insert(id.clone(), (Condition::HeldBack, reason.clone()));
         }
         self.hold(&standings, plan, gated);
+        self.outages(&standings);
         let host_has = |id: &ResourceId| observed.and_then(|o| o.resources.get(id));
         self.board(|host| {
             for (id, (condition, detail)) in standings {
                 let (failures, next_try) = trouble(agenda, &id);
-                let condition = if failures > 0 { Condition::Failing } else { condition };
-                let state = host_has(&id).map_or_else(|| "absent".to_owned(), state);
+                let fails = failures > 0 && condition != Condition::Outage;
+                let condition = if fails { Condition::Failing } else { condition };
+                let state = host_has(&id)
+                    .map_or_else(|| "absent".to_owned(), ObservedResource::state_words);
                 let uses = desired.resources.get(&id).map(|r| r.depends_on.clone());
                 let uses = uses.unwrap_or_default();
                 let before = host.objects.get(&id).filter(|o| o.condition == condition);
@@ -220,6 +231,20 @@ impl Record {
         }
     }
 
+    /// Tells which guests do not work from now on, and which do again.
+    fn outages(&mut self, standings: &BTreeMap<ResourceId, (Condition, String)>) {
+        for (id, (condition, detail)) in standings {
+            if *condition != Condition::Outage {
+                if self.down.remove(id).is_some() {
+                    self.tell(&News::Works(id));
+                }
+            } else if self.down.get(id) != Some(detail) {
+                self.down.insert(id.clone(), detail.clone());
+                self.tell(&News::Down(id, detail));
+            }
+        }
+    }
+
     pub(super) fn not_pruned(&mut self, reason: Option<&str>) {
         if let Some(reason) = reason
             && self.not_pruned.as_deref() != Some(reason)
@@ -251,6 +276,12 @@ fn by_plan(change: &ResourceChange) -> (Condition, String) {
         fields.iter().map(|f| f.path.to_string()).collect::<Vec<_>>().join(", ")
     };
     match change.action {
+        _ if change.outage.is_some() => (Condition::Outage, change.notes.join("; ")),
+        Action::NoOp if !change.held.is_empty() => {
+            let why = |f: &crate::reconcile::FieldChange| f.why.clone().unwrap_or_default();
+            let held: Vec<String> = change.held.iter().map(why).collect();
+            (Condition::Pending, held.join("; "))
+        }
         Action::NoOp if change.pending.is_empty() => (Condition::InSync, String::new()),
         Action::NoOp => (Condition::Pending, paths(&change.pending)),
         Action::Create
@@ -272,12 +303,4 @@ fn trouble(agenda: &Agenda, id: &ResourceId) -> (u32, Option<SystemTime>) {
     let (failures, until) = agenda.trouble(id);
     let left = until.map(|until| until.saturating_duration_since(Instant::now()));
     (failures, left.map(|left| SystemTime::now() + left))
-}
-
-fn state(resource: &ObservedResource) -> String {
-    match (resource.id.kind, resource.state.is_active()) {
-        (Kind::Network, true) => "active".to_owned(),
-        (Kind::Network, false) => "inactive".to_owned(),
-        (Kind::Domain, _) => resource.state.to_string(),
-    }
 }

@@ -2,6 +2,7 @@
 
 use super::host::{Case, Host, cases};
 use crate::support::site::{FastClock, plan_for};
+use crate::support::whole_of;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
@@ -300,9 +301,9 @@ const PARALLEL: [usize; 2] = [1, 16];
 
 /// Whether a pair of a place and what happens there is taken, given the sum of their numbers: by
 /// default each place and each of what happens comes, but only one of so many pairs. `VIRT_MATRIX=all`
-/// takes them all.
+/// and `VIRT_TRIALS=all` take them all.
 pub(super) fn is_taken(sum: usize, one_of: usize) -> bool {
-    sum.is_multiple_of(one_of) || std::env::var_os("VIRT_MATRIX").is_some_and(|v| v == "all")
+    sum.is_multiple_of(one_of) || whole_of("VIRT_MATRIX")
 }
 
 /// One fault in one apply.

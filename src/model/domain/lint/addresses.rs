@@ -3,9 +3,13 @@
 use super::{devices, disks, is_serial_again};
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::model::lint::{Claims, c_number};
+use crate::model::values::found;
 use crate::xml::Element;
 
 pub(super) fn check(root: &Element, out: &mut Diagnostics) {
+    for vsock in devices(root).filter(|d| d.is("vsock")) {
+        check_context(vsock, out);
+    }
     let (mut addresses, mut controllers, mut passed) =
         (Claims::default(), Claims::default(), Claims::default());
     for device in devices(root).filter(|d| !is_serial_again(d)) {
@@ -29,6 +33,22 @@ pub(super) fn check(root: &Element, out: &mut Diagnostics) {
         }
         claim(&mut controllers, controller(device), device.span, &CONTROLLER);
         claim(&mut passed, host_device(device), device.span, &HOSTDEV);
+    }
+}
+
+/// The lowest number of a guest on the sockets between it and the host; 2 is the host itself.
+const CONTEXT_MIN: u32 = 3;
+
+fn check_context(vsock: &Element, out: &mut Diagnostics) {
+    if let Some(context) = vsock.child("cid").and_then(|cid| cid.attribute("address"))
+        && context.value.parse::<u32>().is_ok_and(|n| n < CONTEXT_MIN)
+    {
+        out.push(
+            Diagnostic::error("vsock-cid", "this is no context of a guest")
+                .at(context.span)
+                .detail(format!("{}; expected at least {CONTEXT_MIN}", found(&context.value)))
+                .hint("leave the address out and make auto yes, or choose another"),
+        );
     }
 }
 
@@ -183,6 +203,20 @@ mod tests {
                 (&devices(disk("hda", 0), disk("hdb", 0)), &["118 duplicate-address!"]),
                 (&devices(disk("hda", 0), disk("hdb", 1)), &[]),
                 (&devices(disk("hda", 0), disk("sdb", 0)), &[]),
+            ],
+        );
+    }
+
+    #[test]
+    fn contexts_of_guests() {
+        let vsock = |cid: &str| format!("<devices><vsock><cid {cid}/></vsock></devices>");
+        finds(
+            check,
+            &[
+                (&vsock("address='2'"), &["50 vsock-cid!"]),
+                (&vsock("auto='yes' address='1'"), &["61 vsock-cid!"]),
+                (&vsock("address='3'"), &[]),
+                (&vsock("auto='yes'"), &[]),
             ],
         );
     }

@@ -21,6 +21,9 @@ pub(super) fn check(root: &Element, out: &mut Diagnostics) {
             check_bus(root, disk, name, target.attribute("bus"), out);
         }
         check_lun(disk, out);
+        if is_qemu(root) {
+            check_io(disk, out);
+        }
         check_words(root, disk, out);
         check_filters(disk, &groups, out);
     }
@@ -167,6 +170,25 @@ fn check_lun(disk: &Element, out: &mut Diagnostics) {
     }
 }
 
+/// The caches that leave the host's page cache out, which Linux's own asynchronous I/O needs.
+const DIRECT: [&str; 2] = ["none", "directsync"];
+
+fn check_io(disk: &Element, out: &mut Diagnostics) {
+    let Some(driver) = disk.child("driver") else { return };
+    let cache = driver.attribute("cache");
+    if let Some(io) = driver.attribute("io").filter(|io| io.value == "native")
+        && cache.is_none_or(|cache| !DIRECT.contains(&cache.value.as_str()))
+    {
+        let written = cache.map_or("the default", |cache| cache.value.as_str());
+        out.push(
+            Diagnostic::error("disk-io", "native I/O needs a disk without the host's cache")
+                .at(cache.unwrap_or(io).span)
+                .detail(format!("cache is {written}; expected {}", DIRECT.join(" or ")))
+                .hint("make cache none, or io io_uring or threads"),
+        );
+    }
+}
+
 /// What a disk calls itself: the element, its longest text, and the buses that QEMU tells it on.
 const WORDS: [(&str, usize, &[&str]); 3] = [
     ("vendor", 8, &["scsi"]),
@@ -260,6 +282,21 @@ mod tests {
                 (&disk("", "dev='root'", ""), &["49 target-name!"]),
                 (&disk("", "dev='root'", "<address type='pci'/>"), &[]),
                 (&disk("", "dev='vda1'", ""), &["49 target-name!"]),
+            ],
+        );
+    }
+
+    #[test]
+    fn native_io_and_the_cache() {
+        let of = |driver: &str| disk("", "dev='vda'", &format!("<driver {driver}/>"));
+        finds(
+            check,
+            &[
+                (&of("io='native' cache='none'"), &[]),
+                (&of("cache='directsync' io='native'"), &[]),
+                (&of("io='native'"), &["67 disk-io!"]),
+                (&of("io='native' cache='default'"), &["82 disk-io!"]),
+                (&of("io='io_uring' cache='writeback'"), &[]),
             ],
         );
     }

@@ -2,7 +2,7 @@
 
 use super::devices;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::model::lint::Claims;
+use crate::model::lint::{Claims, signs_of_running};
 use crate::model::parse_uuid;
 use crate::model::values::found;
 use crate::xml::Element;
@@ -21,8 +21,10 @@ fn check_aliases(root: &Element, out: &mut Diagnostics) {
     let mut seen = Claims::default();
     let aliases = || devices(root).filter_map(|d| d.child("alias")?.attribute("name"));
     let mut dropped = aliases().filter(|a| !a.value.starts_with(ALIAS_PREFIX));
-    // the definition of a running domain has one on each device: once is enough
-    if let Some(alias) = dropped.next() {
+    // a running domain has one on each device: then it is said that it is one, and that is enough
+    if let Some(alias) = dropped.next()
+        && signs_of_running(root).is_empty()
+    {
         let others = match dropped.count() {
             0 => String::new(),
             n => format!(", and {n} others"),

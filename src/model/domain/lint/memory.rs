@@ -11,6 +11,10 @@ pub(super) fn check(root: &Element, out: &mut Diagnostics) {
     check_most(root, out);
     check_devices(root, out);
     check_huge_pages(root, out);
+    check_sum(root, out);
+    if is_qemu(root) {
+        check_shared(root, out);
+    }
 }
 
 fn amount(element: &Element) -> Option<u64> {
@@ -35,6 +39,62 @@ fn check_most(root: &Element, out: &mut Diagnostics) {
                 .related(memory.text_span(), "the memory")
                 .hint("maxMemory has to hold memory and the modules to be plugged in"),
         );
+    }
+}
+
+/// The cells of the domain.
+fn each_cell(root: &Element) -> impl Iterator<Item = &Element> {
+    root.descend(&["cpu", "numa"]).into_iter().flat_map(|numa| numa.children_named("cell"))
+}
+
+/// Beside cells the amount of memory says nothing: they are added up, and with them the modules.
+fn check_sum(root: &Element, out: &mut Diagnostics) {
+    let Some(memory) = root.child("memory") else { return };
+    let of = |amounts: Option<Vec<u64>>| {
+        amounts.and_then(|all| all.into_iter().try_fold(0_u64, u64::checked_add))
+    };
+    let cell = |cell: &Element| memory_kib(cell.attr("memory")?, cell.attr("unit")).ok();
+    let module = |module: &Element| amount(module.descend(&["target", "size"])?);
+    let cells = of(each_cell(root).map(cell).collect());
+    let modules = of(devices(root).filter(|d| d.is("memory")).map(module).collect());
+    if let (Some(written), Some(cells), Some(modules)) = (amount(memory), cells, modules)
+        && cells > 0
+        && ![Some(cells), cells.checked_add(modules)].contains(&Some(written))
+    {
+        out.push(
+            Diagnostic::warning("memory-of-cells", "the NUMA cells say how much memory there is")
+                .at(memory.text_span())
+                .detail(format!("memory is {written} KiB, the cells have {cells} KiB together"))
+                .hint("make both the same, or leave memory out"),
+        );
+    }
+}
+
+/// A file system that the guest reads through shared memory, and memory that is not shared.
+fn check_shared(root: &Element, out: &mut Diagnostics) {
+    let is_shared = |access: Option<&str>| access == Some("shared");
+    let general = root.descend(&["memoryBacking", "access"]).and_then(|access| access.attr("mode"));
+    let shared = match cells(root) {
+        0 => is_shared(general),
+        _ => each_cell(root).all(|cell| is_shared(cell.attr("memAccess").or(general))),
+    };
+    if shared {
+        return;
+    }
+    for filesystem in devices(root).filter(|d| d.is("filesystem")) {
+        let driver = filesystem.child("driver").and_then(|d| d.attribute("type"));
+        if let Some(driver) = driver.filter(|d| d.value == "virtiofs") {
+            let detail = match cells(root) {
+                0 => "the access of memoryBacking is not shared",
+                _ => "not all NUMA cells have shared memory",
+            };
+            out.push(
+                Diagnostic::error("shared-memory", "virtiofs needs shared memory")
+                    .at(driver.span)
+                    .detail(detail)
+                    .hint("add memoryBacking with the source memfd and the access shared"),
+            );
+        }
     }
 }
 
@@ -99,6 +159,53 @@ fn check_huge_pages(root: &Element, out: &mut Diagnostics) {
 mod tests {
     use super::super::tests::finds;
     use super::*;
+
+    #[test]
+    fn cells_are_added_up() {
+        let cpu = "<cpu><numa><cell memory='1' unit='MiB'/><cell memory='1024'/></numa></cpu>";
+        let module = "<maxMemory unit='GiB'>1</maxMemory><devices><memory model='dimm'><target>\
+                      <size unit='MiB'>1</size></target></memory></devices>";
+        let memory = |mib, more: &str| format!("<memory unit='MiB'>{mib}</memory>{cpu}{more}");
+        finds(
+            check,
+            &[
+                (&memory(2, ""), &[]),
+                (&memory(3, ""), &["39 memory-of-cells"]),
+                // with the modules, as the host shows it, or without them
+                (&memory(3, module), &[]),
+                (&memory(2, module), &[]),
+                (&memory(4, module), &["39 memory-of-cells"]),
+                (cpu, &[]),
+            ],
+        );
+    }
+
+    #[test]
+    fn virtiofs_shares_memory() {
+        let shared = "<memoryBacking><access mode='shared'/></memoryBacking>";
+        let cells = |access: &str| {
+            format!("<cpu><numa><cell memAccess='shared'/><cell{access}/></numa></cpu>")
+        };
+        let of = |before: &str| {
+            format!("{before}<devices><filesystem><driver type='virtiofs'/></filesystem></devices>")
+        };
+        let at = |before: &str| format!("{} shared-memory!", 55 + before.len());
+        for (before, is_shared) in [
+            (shared.to_owned(), true),
+            (String::new(), false),
+            ("<memoryBacking><source type='memfd'/></memoryBacking>".to_owned(), false),
+            (cells(" memAccess='shared'"), true),
+            (cells(""), false),
+            (format!("{shared}{}", cells("")), true),
+            (format!("{shared}{}", cells(" memAccess='private'")), false),
+        ] {
+            let at = at(&before);
+            let expected: &[&str] = if is_shared { &[] } else { &[&at] };
+            finds(check, &[(&of(&before), expected)]);
+        }
+        let other = "<devices><filesystem><driver type='path'/></filesystem></devices>";
+        finds(check, &[(other, &[])]);
+    }
 
     #[test]
     fn amounts_modules_and_pages() {

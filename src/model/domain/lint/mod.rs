@@ -4,11 +4,15 @@
 mod addresses;
 mod boot;
 mod disks;
+mod displays;
+mod firmware;
 mod identity;
 mod interfaces;
 mod memory;
 mod numa;
 mod ports;
+mod processor;
+mod slots;
 mod spellings;
 mod vcpus;
 
@@ -21,14 +25,19 @@ use crate::xml::Element;
 /// Adds what does not go together in the domain document `root`.
 pub(super) fn check(root: &Element, out: &mut Diagnostics) {
     crate::model::lint::check_padding(root, out);
+    crate::model::lint::check_running(root, out);
     memory::check(root, out);
     vcpus::check(root, out);
     numa::check(root, out);
+    processor::check(root, out);
+    firmware::check(root, out);
     boot::check(root, out);
     disks::check(root, out);
     interfaces::check(root, out);
     addresses::check(root, out);
+    slots::check(root, out);
     ports::check(root, out);
+    displays::check(root, out);
     identity::check(root, out);
     spellings::check(root, out);
 }
@@ -48,6 +57,13 @@ fn is_serial_again(device: &Element) -> bool {
 /// Whether QEMU runs the domain: what only its driver refuses is an error there alone.
 fn is_qemu(root: &Element) -> bool {
     matches!(root.attr("type"), Some("qemu" | "kvm"))
+}
+
+/// Whether the domain is written for a PC; without an architecture it is the host's, which no
+/// manifest knows.
+fn is_x86(root: &Element) -> bool {
+    let arch = root.descend(&["os", "type"]).and_then(|kind| kind.attr("arch"));
+    matches!(arch, Some("x86_64" | "i686"))
 }
 
 /// The most processors of the domain; `None` if the number cannot be read.

@@ -1,0 +1,200 @@
+//! What a refusal of a live change means: that it cannot be made while the instance runs, that it is
+//! wrong, or neither.
+//!
+//! libvirt has no number that tells these apart, so this is a table of numbers, of who raised the
+//! error, and of words of its messages and of QEMU's.
+
+use crate::diag::{Error, ErrorCode, ErrorDomain};
+use crate::model::Op;
+
+/// What becomes of a live change that was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// It was asked for, and the guest has not followed in the time that libvirt gives it.
+    LeftToGuest,
+    /// Not while it runs, and without fault: it waits for the next boot.
+    NotNow,
+    /// The change is wrong, and the next boot would most likely fail for it.
+    Wrong,
+    /// The host was busy, or the instance has ended: it says nothing about the change.
+    Passing,
+}
+
+/// Numbers of what the host does not have, or not for something that runs.
+const UNSUPPORTED: &[ErrorCode] = &[
+    ErrorCode::NO_SUPPORT,
+    ErrorCode::CONFIG_UNSUPPORTED,
+    ErrorCode::ARGUMENT_UNSUPPORTED,
+    ErrorCode::OPERATION_UNSUPPORTED,
+];
+
+/// Who looks at a change in the same way when the guest starts: networks, storage, filters.
+const ALSO_AT_START: &[ErrorDomain] =
+    &[ErrorDomain::NETWORK, ErrorDomain::STORAGE, ErrorDomain::NWFILTER];
+
+/// Numbers that say nothing about the change.
+const PASSING: &[ErrorCode] = &[
+    ErrorCode::OPERATION_TIMEOUT,
+    ErrorCode::OPERATION_ABORTED,
+    ErrorCode::RESOURCE_BUSY,
+    ErrorCode::NO_MEMORY,
+    ErrorCode::RPC,
+    ErrorCode::NO_DOMAIN,
+    ErrorCode::NO_NETWORK,
+    ErrorCode::AUTH_FAILED,
+    ErrorCode::ACCESS_DENIED,
+    ErrorCode::OPERATION_DENIED,
+    ErrorCode::AGENT_UNRESPONSIVE,
+];
+
+/// Words of messages whose number says too little, in lower case.
+const WORDS: &[(&str, Meaning)] = &[
+    // libvirt asked before, and QEMU does not want to be asked twice
+    ("already in the process of unplug", Meaning::LeftToGuest),
+    ("timed out waiting for device", Meaning::LeftToGuest),
+    ("no more available pci slots", Meaning::NotNow),
+    ("no slot/function available", Meaning::NotNow),
+    ("does not support hotplug", Meaning::NotNow),
+    ("does not support hot-plug", Meaning::NotNow),
+    ("does not support unplug", Meaning::NotNow),
+    ("hotplug is not supported", Meaning::NotNow),
+    ("not hotpluggable", Meaning::NotNow),
+    ("hot-plugged", Meaning::NotNow),
+    ("hotplugged", Meaning::NotNow),
+    ("hot plugged", Meaning::NotNow),
+    ("hotunplug", Meaning::NotNow),
+    ("hot-unplug", Meaning::NotNow),
+    ("hot unplug", Meaning::NotNow),
+    ("hotplug unsupported", Meaning::NotNow),
+    ("doesn't support hotplug", Meaning::NotNow),
+    ("hotplug is not enabled", Meaning::NotNow),
+    ("missing acpi", Meaning::NotNow),
+    ("no free usb port", Meaning::NotNow),
+    ("no free memory device slot", Meaning::NotNow),
+    ("a used memory slot", Meaning::NotNow),
+    ("unexpectedly closed the monitor", Meaning::Passing),
+    ("end of file from qemu monitor", Meaning::Passing),
+    ("is not running", Meaning::Passing),
+    ("is not active", Meaning::Passing),
+];
+
+/// What it means that the call of a live change was refused.
+pub(super) fn meaning(op: &Op, error: &Error) -> Meaning {
+    let asks = matches!(op, Op::Detach { .. } | Op::SetVcpus { .. });
+    // what is not there any more has gone
+    let gone = error.code == ErrorCode::DEVICE_MISSING && matches!(op, Op::Detach { .. });
+    if asks && error.code == ErrorCode::OPERATION_TIMEOUT || gone {
+        return Meaning::LeftToGuest;
+    }
+    let message = error.message.to_lowercase();
+    if let Some((_, meaning)) = WORDS.iter().find(|(words, _)| message.contains(words)) {
+        return *meaning;
+    }
+    if PASSING.contains(&error.code) {
+        Meaning::Passing
+    } else if UNSUPPORTED.contains(&error.code) && !ALSO_AT_START.contains(&error.domain) {
+        Meaning::NotNow
+    } else {
+        Meaning::Wrong
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Affect;
+
+    #[test]
+    fn each_refusal_has_its_meaning() {
+        let attach = Op::Attach { xml: String::new(), affect: Affect::Live };
+        let detach = Op::Detach { xml: String::new(), affect: Affect::Live };
+        let of =
+            |op: &Op, code, domain, message: &str| meaning(op, &Error::new(code, domain, message));
+        let internal = ErrorCode::INTERNAL_ERROR;
+        let qemu = ErrorDomain::QEMU;
+        for (op, code, domain, message, wanted) in [
+            (
+                &attach,
+                internal,
+                ErrorDomain::DOMAIN,
+                "internal error: No more available PCI slots",
+                Meaning::NotNow,
+            ),
+            (
+                &detach,
+                internal,
+                qemu,
+                "unable to execute QEMU command 'device_del': Bus 'pci.0' does not support hotplugging",
+                Meaning::NotNow,
+            ),
+            (
+                &detach,
+                internal,
+                qemu,
+                "unable to execute QEMU command 'device_del': Device virtio-disk1 is already in the process of unplug",
+                Meaning::LeftToGuest,
+            ),
+            (&detach, ErrorCode::OPERATION_TIMEOUT, qemu, "timed out", Meaning::LeftToGuest),
+            (
+                &attach,
+                ErrorCode::OPERATION_TIMEOUT,
+                qemu,
+                "cannot acquire state change lock",
+                Meaning::Passing,
+            ),
+            (
+                &detach,
+                ErrorCode::DEVICE_MISSING,
+                qemu,
+                "device not found: no disk",
+                Meaning::LeftToGuest,
+            ),
+            (
+                &attach,
+                ErrorCode::CONFIG_UNSUPPORTED,
+                qemu,
+                "disk bus 'ide' cannot be hotplugged.",
+                Meaning::NotNow,
+            ),
+            (
+                &attach,
+                ErrorCode::OPERATION_UNSUPPORTED,
+                qemu,
+                "cannot modify field 'io' of the disk",
+                Meaning::NotNow,
+            ),
+            // what a network does not give, it does not give at the start either
+            (
+                &attach,
+                ErrorCode::CONFIG_UNSUPPORTED,
+                ErrorDomain::NETWORK,
+                "an interface connecting to network 'n' is requesting a vlan tag, but that is not supported",
+                Meaning::Wrong,
+            ),
+            // a system call's words are not libvirt's
+            (
+                &attach,
+                ErrorCode::SYSTEM_ERROR,
+                ErrorDomain::NONE,
+                "error adding vlan filter to interface vnet0: Operation not supported",
+                Meaning::Wrong,
+            ),
+            (
+                &attach,
+                ErrorCode::SYSTEM_ERROR,
+                qemu,
+                "Cannot access storage file '/nope': No such file or directory",
+                Meaning::Wrong,
+            ),
+            (
+                &attach,
+                ErrorCode::OPERATION_INVALID,
+                qemu,
+                "domain is not running",
+                Meaning::Passing,
+            ),
+        ] {
+            assert_eq!(of(op, code, domain, message), wanted, "{message}");
+        }
+    }
+}

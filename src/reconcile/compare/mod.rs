@@ -1,0 +1,500 @@
+//! A manifest compared with a definition: what differs, and the edits that would merge it in.
+//!
+//! The manifest is a subset (rule S): what it has must be there after canonicalisation; what only the
+//! definition has stays, unless the last applied manifest had it, the manifest governs the list it
+//! stands in (rule M), or what the host derived it from has changed. Nothing is copied or changed
+//! here: the edits are for [`super::merge`]. The functions are pure.
+
+mod excuse;
+mod renewal;
+
+use super::merge::{Edits, Entry};
+use super::normalize::{self, Renewed, Rule};
+use super::overlay::{Change, Edit, Origin, Side};
+use super::pairing::{List, Pairs, is_emptied, pair};
+use super::uncounted::Uncounted;
+use super::words::{summary, with_unit};
+use crate::diag::Span;
+use crate::model::Kind;
+use crate::xml::{Attribute, Element, Name, Path};
+
+/// What a comparison comes to.
+#[derive(Debug)]
+pub(super) struct Differences {
+    /// What differs, for people and for those who change what runs.
+    pub(super) changes: Vec<Change>,
+    /// What merges the manifest in.
+    pub(super) edits: Edits,
+    /// Entries of lists that have differences inside: their paths, and their places in the definition
+    /// as numbers of child nodes.
+    pub(super) touched: Vec<(Path, Vec<usize>)>,
+    /// Differences that are not counted, if somebody asked.
+    pub(super) uncounted: Vec<Uncounted>,
+}
+
+/// What a comparison is of.
+#[derive(Clone, Copy)]
+pub(super) struct Comparison<'a> {
+    pub(super) kind: Kind,
+    pub(super) side: Side,
+    pub(super) live: &'a Element,
+    /// The manifest, as [`normalize::prepare`] gives it.
+    pub(super) want: &'a Element,
+    /// The manifest as it was applied last, if it was another.
+    pub(super) last: Option<&'a Element>,
+    /// Whether the manifest is the one that was applied last.
+    pub(super) unchanged: bool,
+    pub(super) ignore: &'a [Path],
+    /// Whether to list the differences that are not counted.
+    pub(super) explain: bool,
+}
+
+/// Compares.
+pub(super) fn compare(of: Comparison<'_>) -> Differences {
+    let mut walk = Walk {
+        unchanged: of.unchanged,
+        knows_last: of.last.is_some(),
+        uncounted: of.explain.then(Vec::new),
+        ..Walk::new(of.kind, of.side, of.ignore, Path::default())
+    };
+    let edits = walk.element(of.live, of.want, of.last);
+    let Walk { changes, touched, uncounted, .. } = walk;
+    Differences { changes, edits, touched, uncounted: uncounted.unwrap_or_default() }
+}
+
+/// Whether `want` fits `live` as it is: what pairing asks of entries that no key tells apart.
+pub(super) fn fits(side: Side, path: &Path, live: &Element, want: &Element) -> bool {
+    stays(side, path, live, want, None)
+}
+
+/// The same where `last` was applied: what that had and `want` has not is not there either.
+fn stays(side: Side, path: &Path, live: &Element, want: &Element, last: Option<&Element>) -> bool {
+    // which kind it is makes no difference: nothing governs where nothing differs
+    let mut walk = Walk::new(Kind::Domain, side, &[], path.clone());
+    walk.element(live, want, last);
+    walk.changes.is_empty()
+}
+
+/// Whether a list has controllers of the PCI bus, whose numbers devices are known by.
+fn is_on_pci(list: &[&Element]) -> bool {
+    list.iter().any(|e| e.is("controller") && e.attr("type") == Some("pci"))
+}
+
+struct Walk<'a> {
+    kind: Kind,
+    side: Side,
+    ignore: &'a [Path],
+    unchanged: bool,
+    /// Whether what was applied last is known, and is not what the manifest has now.
+    knows_last: bool,
+    /// The path of the element being compared.
+    path: Path,
+    /// Its place in the definition.
+    place: Vec<usize>,
+    /// What of the elements on the path the host is to fill in anew.
+    renewed: Vec<Renewed>,
+    /// PCI buses that are not there any more.
+    lost_buses: Vec<u32>,
+    changes: Vec<Change>,
+    touched: Vec<(Path, Vec<usize>)>,
+    /// Differences that are not counted, if somebody asks.
+    uncounted: Option<Vec<Uncounted>>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(kind: Kind, side: Side, ignore: &'a [Path], path: Path) -> Self {
+        Self {
+            kind,
+            side,
+            ignore,
+            unchanged: false,
+            knows_last: false,
+            path,
+            place: Vec::new(),
+            renewed: Vec::new(),
+            lost_buses: Vec::new(),
+            changes: Vec::new(),
+            touched: Vec::new(),
+            uncounted: None,
+        }
+    }
+
+    fn element(&mut self, live: &Element, want: &Element, last: Option<&Element>) -> Edits {
+        let known = self.renewed.len();
+        self.renew(live, want, last);
+        let mut edits = Edits::default();
+        self.attributes(&mut edits, live, want, last);
+        self.text(&mut edits, live, want, last);
+        self.children(&mut edits, live, want, last);
+        self.renewed.truncate(known);
+        edits
+    }
+
+    fn attributes(
+        &mut self,
+        edits: &mut Edits,
+        live: &Element,
+        want: &Element,
+        last: Option<&Element>,
+    ) {
+        let element = want.name.local.clone();
+        let respelled = normalize::respelled(want, live);
+        for attribute in &want.attributes {
+            let name = attribute.name.written();
+            let mut before = live.attr_written(&name).map(str::to_owned);
+            if let Some(form) = respelled.as_ref().filter(|form| form.attribute == name) {
+                edits.put(attribute);
+                edits.remove_attribute(form.other);
+                before = Some(form.value.clone());
+                let (said, was) = (attribute.value.clone(), form.written.clone());
+                self.pass_over(|p| p.at(&name), || Some(said), || Some(was), Rule::Netmask);
+            }
+            // most values are the same to the letter, and no rule need be asked
+            let plain = normalize::quantity_attribute(&element, &name).is_none();
+            if plain && before.as_ref() == Some(&attribute.value) {
+                continue;
+            }
+            if self.is_unit(&element, &name, want) {
+                continue;
+            }
+            let path = self.path.at(&name);
+            let rule = self.skips(&path, &attribute.value);
+            if let Some(rule) = rule.or_else(|| self.excuse(&path, attribute, want, live)) {
+                let unit = normalize::quantity_attribute(&element, &name);
+                let said = || Some(with_unit(&attribute.value, want, unit));
+                let was = || before.as_deref().map(|b| with_unit(b, live, unit));
+                self.pass_over(|_| path, said, was, rule);
+                // a value that is not compared is still the manifest's to send
+                let sent = rule == Rule::OwnAffair && self.side == Side::NextBoot;
+                if rule.is_spelling() || sent {
+                    edits.put(attribute);
+                }
+                continue;
+            }
+            let applied = last.and_then(|l| l.attr_written(&name));
+            let origin = self.origin(applied == Some(attribute.value.as_str()));
+            let after = Some(attribute.value.clone());
+            self.push(path, before, after, attribute.span, origin, Edit::Set);
+            edits.put(attribute);
+            if !plain {
+                edits.put_plain("unit", want.attr("unit"));
+            }
+        }
+        for attribute in &live.attributes {
+            let name = attribute.name.written();
+            let respelled = respelled.as_ref().is_some_and(|form| form.other == name);
+            if want.attr_written(&name).is_some() || respelled {
+                continue;
+            }
+            self.extra_attribute(edits, attribute, want, last);
+        }
+    }
+
+    /// An attribute that only the definition has.
+    fn extra_attribute(
+        &mut self,
+        edits: &mut Edits,
+        attribute: &Attribute,
+        want: &Element,
+        last: Option<&Element>,
+    ) {
+        let name = attribute.name.written();
+        let was = last.is_some_and(|l| l.attr_written(&name).is_some());
+        if (!was && self.renewed.is_empty()) || self.is_unit(&want.name.local, &name, want) {
+            return;
+        }
+        let path = self.path.at(&name);
+        let rule = self.skips(&path, "");
+        if was && rule.is_none() && normalize::is_discarded(&path, &attribute.value) {
+            self.pass_over(|_| path, || None, || Some(attribute.value.clone()), Rule::Default);
+        } else if was && !normalize::is_kept(&path) && rule.is_none() {
+            edits.remove_attribute(&name);
+            let before = Some(attribute.value.clone());
+            self.push(path, before, None, want.span, Origin::Manifest, Edit::Remove);
+        } else if was && rule == Some(Rule::OwnAffair) && self.side == Side::NextBoot {
+            edits.remove_attribute(&name);
+        } else if self.is_renewed(&path) && rule != Some(Rule::Ignored) {
+            edits.remove_attribute(&name);
+            self.pass_over(|_| path, || None, || Some(attribute.value.clone()), Rule::Renewed);
+        }
+    }
+
+    fn text(&mut self, edits: &mut Edits, live: &Element, want: &Element, last: Option<&Element>) {
+        let (after, before) = (want.text(), live.text());
+        if after.is_empty() {
+            let was = last.is_some_and(|l| !l.text().is_empty());
+            let gone =
+                was && !normalize::is_kept(&self.path) && self.skips(&self.path, "").is_none();
+            if before.is_empty() || !gone && !self.is_renewed(&self.path) {
+                return;
+            }
+            edits.set_text(String::new());
+            if gone {
+                let path = self.path.clone();
+                self.push(path, Some(before), None, want.span, Origin::Manifest, Edit::Set);
+            }
+            return;
+        }
+        let element = want.name.local.as_str();
+        let unit = normalize::quantity(self.parent(), element);
+        // most texts are the same to the letter, and no rule need be asked
+        if unit.is_none() && after == before {
+            return;
+        }
+        let rule = self.skips(&self.path, &after).or_else(|| match unit {
+            Some(unit) => {
+                self.same_amount((&after, want.attr("unit")), (&before, live.attr("unit")), unit)
+            }
+            None => normalize::same_value(element, None, &after, &before).or_else(|| {
+                let drops = before.is_empty() && normalize::is_discarded(&self.path, &after);
+                drops.then_some(Rule::Default)
+            }),
+        });
+        let shown = || (!before.is_empty()).then(|| with_unit(&before, live, unit));
+        let after_shown = || Some(with_unit(&after, want, unit));
+        if let Some(rule) = rule {
+            return self.pass_over(Path::clone, after_shown, shown, rule);
+        }
+        let applied =
+            last.is_some_and(|l| l.text() == after && l.attr("unit") == want.attr("unit"));
+        let (before, after_shown) = (shown(), after_shown());
+        let span = want.text_span();
+        self.push(self.path.clone(), before, after_shown, span, self.origin(applied), Edit::Set);
+        edits.set_text(after);
+        if unit.is_some() {
+            edits.put_plain("unit", want.attr("unit"));
+        }
+    }
+
+    fn children(
+        &mut self,
+        edits: &mut Edits,
+        live: &Element,
+        want: &Element,
+        last: Option<&Element>,
+    ) {
+        let parent = normalize::label(want);
+        let mut names: Vec<&Name> = Vec::new();
+        let mut lists = Vec::new();
+        // what only the definition has concerns nobody but where it is filled in anew
+        let anew = (!self.renewed.is_empty() || !self.lost_buses.is_empty()).then_some(live);
+        let sides = want.elements().chain(last.into_iter().flat_map(Element::elements));
+        for element in sides.chain(anew.into_iter().flat_map(Element::elements)) {
+            if !names.contains(&&element.name) {
+                names.push(&element.name);
+                lists.push(List {
+                    name: &element.name,
+                    label: normalize::label(element),
+                    parent: &parent,
+                });
+            }
+        }
+        for list in lists {
+            let wanted: Vec<&Element> = list.of(want);
+            let lasts: Vec<&Element> = last.map_or(Vec::new(), |l| list.of(l));
+            if normalize::is_whole_list(&parent, &list.label) {
+                self.whole_list(edits, live, &list, &wanted, &lasts);
+            } else {
+                self.list(edits, live, &list, &wanted, &lasts);
+            }
+        }
+    }
+
+    /// A list whose order matters: compared and replaced as a whole.
+    fn whole_list(
+        &mut self,
+        edits: &mut Edits,
+        live: &Element,
+        list: &List<'_>,
+        want: &[&Element],
+        last: &[&Element],
+    ) {
+        let path = self.path.join(list.step());
+        let numbered = list.numbered(live);
+        let have: Vec<&Element> = numbered.iter().map(|(_, e)| *e).collect();
+        let was = |n: usize| last.get(n).copied().filter(|_| last.len() == want.len());
+        let fit = want.len() == have.len()
+            && want
+                .iter()
+                .zip(&have)
+                .enumerate()
+                .all(|(n, (w, l))| stays(self.side, &path, l, w, was(n)));
+        let gone = want.is_empty() && (have.is_empty() || last.len() != have.len());
+        if fit || gone {
+            return;
+        }
+        let show = |list: &[&Element]| {
+            let words: Vec<String> = list.iter().map(|e| summary(e)).collect();
+            (!list.is_empty()).then(|| words.join(" "))
+        };
+        let span = want.first().map_or(Span::NONE, |e| e.span);
+        let applied = !want.is_empty() && want == last;
+        let edit = if want.is_empty() { Edit::Remove } else { Edit::Set };
+        let (before, after) = (show(&have), show(want));
+        if let Some(rule) = self.skips(&path, "") {
+            return self.pass_over(|_| path, || after, || before, rule);
+        }
+        for (n, _) in numbered {
+            edits.remove(n);
+        }
+        for element in want {
+            edits.add((*element).clone());
+        }
+        self.push(path, before, after, span, self.origin(applied), edit);
+    }
+
+    fn list(
+        &mut self,
+        edits: &mut Edits,
+        live: &Element,
+        list: &List<'_>,
+        want: &[&Element],
+        last: &[&Element],
+    ) {
+        let bare = self.path.join(list.step());
+        let have = list.numbered(live);
+        let elements: Vec<&Element> = have.iter().map(|(_, e)| *e).collect();
+        let mut pairs = pair(self.side, &bare, list.parent, want, &elements, last);
+        if self.is_replaced(&bare) {
+            pairs.live.fill(None);
+        }
+        let count = have.len();
+        let mut added = 0;
+        let mut order = Vec::new();
+        let known = self.renewed.len();
+        if !pairs.keep_their_places(count) && !is_on_pci(want) {
+            self.renewed.extend(Renewed::number_of(&bare.pattern()));
+        }
+        for (i, wanted) in want.iter().enumerate() {
+            let partner = pairs.live.get(i).copied().flatten();
+            let number = partner.unwrap_or_else(|| {
+                added += 1;
+                count + added - 1
+            });
+            // what is there is named as it is there
+            let there = partner.and_then(|n| elements.get(n)).copied();
+            let named = there.filter(|_| list.has_key(wanted)).unwrap_or(wanted);
+            let step = list.step_of(named, number, want.len().max(count));
+            let applied = pairs.last.get(i).copied().flatten();
+            let applied = applied.and_then(|n| last.get(n)).copied();
+            self.path.steps.push(step);
+            match partner.and_then(|n| have.get(n)) {
+                Some((child, element)) => {
+                    self.entry(edits, (*child, element), wanted, applied);
+                    order.push(Entry::There(*child));
+                }
+                None => order.extend(self.add(edits, wanted, applied)),
+            }
+            self.path.steps.pop();
+        }
+        self.renewed.truncate(known);
+        edits.order(order);
+        self.extras(edits, list, (want, &have, last), &pairs);
+    }
+
+    /// An entry that is on both sides.
+    fn entry(
+        &mut self,
+        edits: &mut Edits,
+        (child, element): (usize, &Element),
+        wanted: &Element,
+        applied: Option<&Element>,
+    ) {
+        let changes = self.changes.len();
+        self.place.push(child);
+        let known = self.renewed.len();
+        if self.is_on_lost_bus(element) {
+            self.renewed.push(Renewed::address_of(&self.path.pattern()));
+        }
+        let inside = self.element(element, wanted, applied);
+        self.renewed.truncate(known);
+        if self.changes.len() > changes {
+            self.touched.push((self.path.clone(), self.place.clone()));
+        }
+        self.place.pop();
+        edits.inside(child, inside);
+    }
+
+    /// Entries that only the definition has.
+    fn extras(
+        &mut self,
+        edits: &mut Edits,
+        list: &List<'_>,
+        (want, have, last): (&[&Element], &[(usize, &Element)], &[&Element]),
+        pairs: &Pairs,
+    ) {
+        let count = have.len();
+        let governs = !want.is_empty() && normalize::governed(list.parent, &list.label);
+        for (n, (child, extra)) in have.iter().enumerate() {
+            if pairs.live.contains(&Some(n)) {
+                continue;
+            }
+            let applied = pairs.last_of_live.get(n).copied().flatten();
+            let gone = applied.filter(|l| !pairs.last.contains(&Some(*l)));
+            let was = gone.and_then(|l| last.get(l)).copied();
+            let was = was.filter(|was| !is_emptied(was, extra));
+            let path = self.path.join(list.step_of(extra, n, count));
+            let goes = governs || was.is_some() && !normalize::is_kept(&path);
+            let rule = self.skips(&path, "");
+            if !goes || rule.is_some() {
+                if !self.drop_renewed(edits, *child, extra, path.clone(), rule) && goes {
+                    let why = rule.unwrap_or(Rule::FilledIn);
+                    self.pass_over(|_| path, || None, || Some(summary(extra)), why);
+                }
+                continue;
+            }
+            if self.side == Side::Running && normalize::is_no_limit(&path, extra) {
+                self.pass_over(|_| path, || None, || Some(summary(extra)), Rule::NoLimit);
+                continue;
+            }
+            // what others have put into it stays
+            if let Some(was) = was.filter(|was| normalize::stays_shared(&path, extra, was)) {
+                let nothing = Element { name: list.name.clone(), ..Element::new("") };
+                self.path.steps.push(list.step_of(extra, n, count));
+                self.place.push(*child);
+                let inside = self.element(extra, &nothing, Some(was));
+                self.place.pop();
+                self.path.steps.pop();
+                edits.inside(*child, inside);
+                continue;
+            }
+            let from = if was.is_some() { Origin::Manifest } else { Origin::Drift };
+            self.push(path, Some(summary(extra)), None, Span::NONE, from, Edit::Remove);
+            edits.remove(*child);
+        }
+    }
+
+    fn add(
+        &mut self,
+        edits: &mut Edits,
+        wanted: &Element,
+        applied: Option<&Element>,
+    ) -> Option<Entry> {
+        let path = self.path.clone();
+        let drops = || normalize::vanishes(&path, wanted).then_some(Rule::Default);
+        if let Some(rule) = self.skips(&path, "").or_else(drops) {
+            self.pass_over(|_| path, || Some(summary(wanted)), || None, rule);
+            return None;
+        }
+        let from = self.origin(applied.is_some_and(|a| a == wanted));
+        self.push(path, None, Some(summary(wanted)), wanted.span, from, Edit::Add(wanted.clone()));
+        Some(edits.add(wanted.clone()))
+    }
+
+    /// Who moved, where the manifest said the same (`applied`) or not when it was applied last.
+    fn origin(&self, applied: bool) -> Origin {
+        if applied || self.unchanged { Origin::Drift } else { Origin::Manifest }
+    }
+
+    fn push(
+        &mut self,
+        path: Path,
+        before: Option<String>,
+        after: Option<String>,
+        span: Span,
+        origin: Origin,
+        edit: Edit,
+    ) {
+        self.changes.push(Change { path, before, after, span, origin, edit });
+    }
+}

@@ -1,0 +1,109 @@
+//! What a host fills in again by itself: whether or not a manifest writes it, it is there.
+//!
+//! A manifest that stops to write a default takes nothing away, and a plan does not promise that it
+//! would. Whatever else it stops to write has to be gone after an apply.
+
+use super::overlay::Change;
+use super::ownership::without_mark;
+use super::sparse::sparse;
+use crate::model::{Hypervisor, Kind};
+use crate::xml::{Element, Path};
+
+/// Leaves out of `changes` the removals of what the host fills in again; `definition` is what it has.
+/// Gives the paths of those that were left out.
+pub(super) fn drop_filled_in(
+    kind: Kind,
+    hypervisor: Hypervisor,
+    definition: &Element,
+    changes: &mut Vec<Change>,
+) -> Vec<Path> {
+    if !changes.iter().any(|c| c.after.is_none()) {
+        return Vec::new();
+    }
+    let full = without_mark(definition);
+    let mut written = full.clone();
+    sparse(kind, hypervisor, &mut written, None);
+    let mut dropped = Vec::new();
+    changes.retain(|change| {
+        let filled = change.after.is_none() && is_filled_in(&full, &written, &change.path);
+        if filled {
+            dropped.push(change.path.clone());
+        }
+        !filled
+    });
+    dropped
+}
+
+/// Whether what `full` has at `path` is nothing that would have to be written.
+fn is_filled_in(full: &Element, written: &Element, path: &Path) -> bool {
+    let (mut here, mut there) = (full, Some(written));
+    for step in &path.steps {
+        let one = Path { steps: vec![step.clone()], attribute: None };
+        let Some(next) = one.find(here) else { return false };
+        let same = |root: &Element| root.elements().filter(|e| **e == *next).count();
+        let named = |root: &Element| root.elements().filter(|e| e.name == next.name).count();
+        there = match there {
+            // an entry known by its number is found by what is in it, unless none is left out
+            Some(root) if step.ordinal.is_some() && named(root) != named(here) => {
+                if same(root) < same(here) {
+                    return true;
+                }
+                root.elements().find(|e| **e == *next)
+            }
+            Some(root) => one.find(root),
+            None => None,
+        };
+        here = next;
+    }
+    match (&path.attribute, there) {
+        (_, None) => true,
+        (Some(name), Some(there)) => there.attr_written(name).is_none(),
+        (None, Some(there)) => here.has_text() && !there.has_text(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::{SourceId, Span};
+    use crate::reconcile::overlay::{Edit, Origin};
+    use crate::xml::{Limits, parse};
+
+    const DOMAIN: &str = "<domain type='kvm'><name>web</name><memory unit='KiB'>65536</memory>\
+        <currentMemory unit='KiB'>65536</currentMemory><vcpu placement='static'>2</vcpu>\
+        <os><type arch='x86_64' machine='pc-q35-10.0'>hvm</type><boot dev='hd'/></os>\
+        <clock offset='utc'/><on_reboot>restart</on_reboot><on_crash>preserve</on_crash><devices>\
+        <disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='/a'/>\
+        <target dev='vda' bus='virtio'/></disk>\
+        <input type='tablet' bus='usb'/><input type='mouse' bus='ps2'/>\
+        <input type='keyboard' bus='ps2'/><memballoon model='virtio'/></devices></domain>";
+
+    #[test]
+    fn a_default_that_is_not_written_any_more_is_not_taken_away() {
+        let domain = parse(SourceId::NONE, DOMAIN, &Limits::default()).expect("well-formed");
+        for (path, filled) in [
+            ("on_reboot", true),
+            ("on_crash", false),
+            ("vcpu/@placement", true),
+            ("devices/memballoon", true),
+            ("devices/memballoon/@model", true),
+            ("devices/disk[target/@dev='vda']/driver", true),
+            ("devices/disk[target/@dev='vda']/driver/@name", true),
+            ("devices/disk[target/@dev='vda']/source", false),
+            ("devices/input[1]", false),
+            ("devices/input[2]", true),
+            ("os/type/@machine", false),
+        ] {
+            let mut changes = vec![Change {
+                path: Path::parse(path).expect("a path"),
+                before: Some(String::new()),
+                after: None,
+                span: Span::NONE,
+                origin: Origin::Manifest,
+                edit: Edit::Remove,
+            }];
+            drop_filled_in(Kind::Domain, Hypervisor::Qemu, &domain, &mut changes);
+            assert_eq!(changes.is_empty(), filled, "{path}");
+        }
+    }
+}

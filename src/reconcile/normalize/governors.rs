@@ -1,0 +1,538 @@
+//! What governs the values that a host fills in: when a governor moves, what hangs on it is not sent
+//! along any more, and the host fills it in anew.
+//!
+//! The rows are those of libvirt 11.3's post-parse code, each seen on its QEMU driver. Two questions
+//! decide a host-filled value: what governs it, and has that changed?
+
+use super::values::same_value;
+use crate::model::Kind;
+use crate::xml::Element;
+
+/// When a governor counts as moved although the definition has the value that the manifest asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moves {
+    /// Never: only another value moves it.
+    ByValue,
+    /// When the manifest starts to write it, too: then the host takes other defaults beside it.
+    ByWriting,
+}
+use Moves::{ByValue, ByWriting};
+
+/// Something that governs others.
+struct Governor {
+    kind: Kind,
+    /// The element in which it stands, as the names of its path; `*` is any name.
+    at: &'static str,
+    /// The values that govern, as paths from there.
+    by: &'static [&'static str],
+    moves: Moves,
+    /// What is filled in anew, as paths from there; an empty one is the element itself.
+    renews: &'static [&'static str],
+    /// Whether that is another thing then, not the same with other values.
+    replaces: bool,
+}
+
+const fn domain(
+    at: &'static str,
+    by: &'static [&'static str],
+    moves: Moves,
+    renews: &'static [&'static str],
+) -> Governor {
+    Governor { kind: Kind::Domain, at, by, moves, renews, replaces: false }
+}
+
+const fn network(
+    at: &'static str,
+    by: &'static [&'static str],
+    moves: Moves,
+    renews: &'static [&'static str],
+) -> Governor {
+    Governor { kind: Kind::Network, at, by, moves, renews, replaces: false }
+}
+
+/// What says which firmware a domain has.
+const FIRMWARE: &[&str] = &[
+    "os/@firmware",
+    "os/firmware/feature/@name",
+    "os/firmware/feature/@enabled",
+    "os/loader",
+    "os/loader/@type",
+    "os/loader/@format",
+    "os/loader/@readonly",
+    "os/loader/@secure",
+    "os/loader/@stateless",
+    "os/nvram/@template",
+    "os/nvram/@templateFormat",
+    "os/nvram/@format",
+];
+
+/// What governs what.
+const GOVERNORS: &[Governor] = &[
+    domain("", &["@type"], ByValue, &["cpu", "devices/emulator"]),
+    domain("", &["os/type/@arch"], ByValue, &["devices/emulator"]),
+    domain(
+        "",
+        &["os/type", "os/type/@arch", "os/type/@machine"],
+        ByValue,
+        &["cpu", "features", "os", "pm", "devices"],
+    ),
+    domain(
+        "",
+        FIRMWARE,
+        ByWriting,
+        &[
+            "os/@firmware",
+            "os/loader",
+            "os/firmware",
+            "os/nvram/@template",
+            "os/nvram/@templateFormat",
+            "os/nvram/@format",
+            "features/smm",
+        ],
+    ),
+    domain("", &["vcpu/@placement"], ByValue, &["numatune", "vcpu/@cpuset"]),
+    domain("", &["numatune/memory/@placement"], ByValue, &["vcpu/@placement"]),
+    domain(
+        "",
+        &["clock/@offset"],
+        ByValue,
+        &["clock/@adjustment", "clock/@basis", "clock/@timezone", "clock/@start"],
+    ),
+    domain("cpu", &["@mode", "@match", "@check", "model"], ByWriting, &[""]),
+    domain("sysinfo", &["@type"], ByValue, &[""]),
+    domain("seclabel", &["@type", "@model"], ByValue, &[""]),
+    domain("launchSecurity", &["@type"], ByValue, &[""]),
+    domain("numatune/memory", &["@nodeset", "@placement"], ByWriting, &[""]),
+    domain("devices", &["graphics/@type"], ByValue, &["audio", "sound/audio", "video"]),
+    domain("devices", &["audio/@id", "audio/@type"], ByWriting, &["audio"]),
+    domain("devices", &["watchdog/@action"], ByValue, &["watchdog"]),
+    domain("devices/disk", &["@device"], ByValue, &[""]),
+    domain("devices/disk", &["target/@bus"], ByValue, &["address"]),
+    domain(
+        "devices/disk",
+        &[
+            "@type",
+            "source/@file",
+            "source/@dev",
+            "source/@dir",
+            "source/@protocol",
+            "source/@name",
+            "source/@pool",
+            "source/@volume",
+        ],
+        ByValue,
+        &["source", "backingStore", "driver/@type", "encryption", "mirror"],
+    ),
+    domain("devices/interface", &["@type"], ByValue, &[""]),
+    domain(
+        "devices/interface",
+        &["source/@network", "source/@bridge", "source/@dev"],
+        ByValue,
+        &["source", "target", "virtualport"],
+    ),
+    domain("devices/interface", &["model/@type"], ByValue, &["driver"]),
+    domain("devices/interface/virtualport", &["@type"], ByValue, &[""]),
+    domain(
+        "devices/graphics",
+        &["@autoport", "@port", "@tlsPort"],
+        ByWriting,
+        &["@autoport", "@port", "@tlsPort", "@listen", "listen"],
+    ),
+    domain(
+        "devices/graphics",
+        &[
+            "@listen",
+            "@socket",
+            "listen/@type",
+            "listen/@address",
+            "listen/@network",
+            "listen/@socket",
+        ],
+        ByWriting,
+        &["@listen", "@socket", "listen", "@autoport", "@port", "@tlsPort"],
+    ),
+    domain("devices/video", &["model/@type"], ByValue, &["model", "driver"]),
+    domain(
+        "devices/serial",
+        &["target/@type", "target/model/@name"],
+        ByValue,
+        &["target", "address"],
+    ),
+    domain("devices/console", &["target/@type"], ByValue, &["target", "address"]),
+    domain("devices/channel", &["target/@type"], ByValue, &["target", "address"]),
+    domain("devices/controller", &["@model"], ByWriting, &["", "address"]),
+    domain("devices/input", &["@bus"], ByValue, &["", "address"]),
+    domain("devices/iommu", &["@model"], ByValue, &["", "address"]),
+    domain("devices/memballoon", &["@model"], ByValue, &["", "address"]),
+    domain("devices/rng", &["@model"], ByValue, &["", "address"]),
+    domain("devices/rng", &["backend/@model"], ByValue, &["backend"]),
+    domain("devices/tpm", &["@model", "backend/@type", "backend/@version"], ByValue, &[""]),
+    domain("devices/filesystem", &["@type", "driver/@type", "source/@socket"], ByValue, &[""]),
+    domain("devices/audio", &["@type"], ByValue, &[""]),
+    domain("devices/smartcard", &["@mode"], ByValue, &["", "address"]),
+    domain("devices/shmem", &["model/@type"], ByValue, &[""]),
+    domain("devices/vsock", &["@model"], ByValue, &[""]),
+    domain("devices/hostdev", &["@mode", "@model"], ByValue, &[""]),
+    domain("devices/redirdev", &["@bus"], ByValue, &["", "address"]),
+    domain("devices/crypto", &["@model"], ByValue, &["", "address"]),
+    // what a device has its data from is another thing by another type
+    Governor { replaces: true, ..domain("devices/*", &["@type"], ByValue, SOURCE) },
+    domain("devices/smartcard", &["@type"], ByValue, &["", "address"]),
+    network("", &["forward/@mode"], ByWriting, &["bridge", "forward", "mac"]),
+    network("forward", &["@dev"], ByValue, &["interface"]),
+    network("forward", &["interface/@dev"], ByValue, &["@dev"]),
+    network("virtualport", &["@type"], ByValue, &[""]),
+    network("portgroup/virtualport", &["@type"], ByValue, &[""]),
+];
+
+/// Elements of a device that say where its data come from and go to. By another type they are not the
+/// same elements, whatever their names.
+const SOURCE: &[&str] = &["source", "virtualport", "script", "protocol", "portOptions"];
+
+/// What stays as it is in an element that is filled in anew, by the names of the element's path: what
+/// the guest knows itself by, as long as it still fits.
+const KEEPS: &[(&str, &[&str])] = &[
+    // of another machine, the guest keeps its cards' addresses and the names that users gave
+    ("devices", &["*/alias", "interface/mac", "vsock/cid", "interface/virtualport/parameters"]),
+    ("devices/interface", &["mac", "alias", "address", "model", "virtualport/parameters"]),
+    ("devices/vsock", &["alias", "address", "cid"]),
+    // the place of a controller is its number
+    ("devices/controller", &["@index", "alias", "address"]),
+    ("devices/*", &["alias", "address"]),
+    ("os", &["nvram", "varstore"]),
+];
+
+/// Lists whose entries a host numbers by their place, and the number.
+const NUMBERED: &[(&str, &str)] = &[
+    ("cpu/numa/cell", "@id"),
+    ("devices/console", "target/@port"),
+    ("devices/controller", "@index"),
+    ("devices/parallel", "target/@port"),
+    ("devices/serial", "target/@port"),
+];
+
+/// A part of a definition that the host is to fill in anew: what of it no manifest writes is dropped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Renewed {
+    /// The names of the path, and `@name` for an attribute.
+    at: String,
+    keeps: &'static [&'static str],
+    /// Whether it is another thing, not the same with other values.
+    pub(crate) replaced: bool,
+}
+
+impl Renewed {
+    fn new(parent: &str, what: &str, replaced: bool) -> Self {
+        let at = join(parent, what);
+        let row = KEEPS.iter().find(|(row, _)| matches(row, &at)).map(|(_, keeps)| *keeps);
+        Self { keeps: row.unwrap_or(&[]), at, replaced }
+    }
+
+    /// The number that entries of a list at `list` have by their place, if they have one.
+    pub(crate) fn number_of(list: &str) -> Option<Self> {
+        let row = NUMBERED.iter().find(|(row, _)| *row == list)?;
+        Some(Self::new(list, row.1, false))
+    }
+
+    /// The address of a device whose bus goes.
+    pub(crate) fn address_of(device: &str) -> Self {
+        Self::new(device, "address", false)
+    }
+
+    /// Whether what is at `key` is dropped: the names of its path, and `@name` for an attribute.
+    pub(crate) fn covers(&self, key: &str) -> bool {
+        if self.at == key {
+            return true;
+        }
+        let inside = match self.at.as_str() {
+            "" => Some(key),
+            at => key.strip_prefix(at).and_then(|rest| rest.strip_prefix('/')),
+        };
+        let kept = |inside: &str| {
+            let fits = |row: &&&str| {
+                let depth = row.split('/').count();
+                let first: Vec<&str> = inside.split('/').take(depth).collect();
+                matches(row, &first.join("/"))
+            };
+            self.keeps.iter().any(|row| fits(&row))
+        };
+        inside.is_some_and(|inside| !kept(inside))
+    }
+
+    /// Whether it is this very thing that is another one.
+    pub(crate) fn replaces(&self, key: &str) -> bool {
+        self.replaced && self.at == key
+    }
+}
+
+/// What of `live`, whose path has these names, the host is to fill in anew when `want` is laid over it.
+///
+/// `last` is what the manifest had there when it was applied last: `None` if that is not known, or is
+/// what it has now; `Some(None)` if it had nothing there.
+pub(crate) fn renewed(
+    kind: Kind,
+    at: &str,
+    live: &Element,
+    want: &Element,
+    last: Option<Option<&Element>>,
+) -> Vec<Renewed> {
+    let mut found = Vec::new();
+    for row in GOVERNORS.iter().filter(|row| row.kind == kind && matches(row.at, at)) {
+        let moved = |by: &&&str| has_moved(row.moves, by, live, want, last);
+        if row.by.iter().any(|by| moved(&by)) {
+            found.extend(row.renews.iter().map(|what| Renewed::new(at, what, row.replaces)));
+        }
+    }
+    if at == "devices/interface" && has_own_models(want) != has_own_models(live) {
+        found.push(Renewed::new(at, "model", false));
+    }
+    if at == "devices/video" && has_address(want) != has_address(live) {
+        found.push(Renewed::new(at, "address", false));
+    }
+    if kind == Kind::Domain && at.is_empty() && !found.is_empty() && !has_variables(want) {
+        found.push(Renewed::new(at, "os/nvram", false));
+        found.push(Renewed::new(at, "os/varstore", false));
+    }
+    found
+}
+
+/// Whether a card's model is not the one that any card gets.
+fn has_own_models(card: &Element) -> bool {
+    matches!(card.attr("type"), Some("hostdev" | "vhostuser" | "vdpa" | "vds"))
+}
+
+/// Whether a video card is a device on a bus.
+fn has_address(video: &Element) -> bool {
+    let model = video.child("model").and_then(|m| m.attr("type"));
+    !matches!(model, Some("ramfb" | "none"))
+}
+
+/// Whether a domain has a firmware with variables of its own.
+fn has_variables(want: &Element) -> bool {
+    let Some(os) = want.child("os") else { return false };
+    let loader = os.child("loader");
+    let stateless = loader.is_some_and(|l| l.attr("stateless") == Some("yes"));
+    let by_loader = loader.is_some_and(|l| l.attr("type") == Some("pflash"));
+    !stateless && (os.attr("firmware") == Some("efi") || by_loader || os.child("nvram").is_some())
+}
+
+fn has_moved(
+    moves: Moves,
+    by: &str,
+    live: &Element,
+    want: &Element,
+    last: Option<Option<&Element>>,
+) -> bool {
+    let (is, asked) = (values(live, by), values(want, by));
+    let was = last.map(|last| last.map(|last| values(last, by)).unwrap_or_default());
+    if asked.is_empty() {
+        // what defined it before does not any more, and the machine of a guest stays
+        let stays = matches!(by, "os/type/@machine" | "os/type/@arch" | "os/type");
+        return !stays && was.is_some_and(|was| !was.is_empty());
+    }
+    let same = asked.len() == is.len() && asked.iter().zip(&is).all(|(a, b)| is_same(by, a, b));
+    let newly = was.is_some_and(|was| was.is_empty());
+    !same || newly && moves == ByWriting
+}
+
+fn is_same(by: &str, asked: &str, is: &str) -> bool {
+    if by == "os/type/@machine" {
+        return family(asked) == family(is);
+    }
+    let (element, attribute) = by.rsplit_once('@').map_or((by, None), |(e, a)| (e, Some(a)));
+    let element = element.trim_end_matches('/').rsplit('/').next().unwrap_or("");
+    same_value(element, attribute, asked, is).is_some()
+}
+
+/// The machine without its version.
+fn family(machine: &str) -> &str {
+    match machine {
+        "pc-q35" => "q35",
+        "pc-i440fx" => "pc",
+        other => {
+            let version = |v: &str| v.starts_with(|c: char| c.is_ascii_digit());
+            match other.rsplit_once('-').filter(|(_, v)| version(v)) {
+                Some((stem, _)) => family(stem),
+                None => other,
+            }
+        }
+    }
+}
+
+/// All values at a path such as `graphics/@type`, in one order.
+fn values(element: &Element, path: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    collect(element, path, &mut found);
+    found.sort_unstable();
+    found
+}
+
+fn collect(element: &Element, path: &str, found: &mut Vec<String>) {
+    let (first, rest) = path.split_once('/').map_or((path, None), |(f, r)| (f, Some(r)));
+    if let Some(attribute) = first.strip_prefix('@') {
+        found.extend(element.attr(attribute).map(str::to_owned));
+        return;
+    }
+    for child in element.children_named(first) {
+        match rest {
+            Some(rest) => collect(child, rest, found),
+            None => found.push(child.text()),
+        }
+    }
+}
+
+/// Devices that a hypervisor adds by itself for a machine: of another one they are others.
+pub(crate) fn is_implicit_device(device: &Element) -> bool {
+    match device.name.local.as_str() {
+        "controller" | "memballoon" | "video" | "audio" | "hub" | "iommu" | "panic"
+        | "emulator" => true,
+        "input" => matches!(device.attr("type"), Some("mouse" | "keyboard")),
+        "watchdog" => device.attr("model") == Some("itco"),
+        _ => false,
+    }
+}
+
+/// The numbers of PCI controllers that are another controller by the manifest: no device stays on a
+/// bus that goes.
+pub(crate) fn lost_buses(live: &Element, want: &Element) -> Vec<u32> {
+    let is_pci = |e: &&Element| e.is("controller") && e.attr("type") == Some("pci");
+    let number = |e: &Element| e.attr("index").and_then(|i| i.parse::<u32>().ok());
+    let there = live.elements().filter(is_pci);
+    let lost = there.filter(|l| {
+        let (index, model) = (number(l), l.attr("model"));
+        let same = want.elements().filter(is_pci).find(|w| index.is_some() && number(w) == index);
+        same.is_some_and(|w| w.attr("model").is_some() && w.attr("model") != model)
+    });
+    lost.filter_map(number).collect()
+}
+
+/// Whether names of a path are those of a row, in which `*` is any name.
+fn matches(row: &str, at: &str) -> bool {
+    let (mut row, mut at) = (row.split('/'), at.split('/'));
+    loop {
+        match (row.next(), at.next()) {
+            (None, None) => return true,
+            (Some(a), Some(b)) if a == b || a == "*" => {}
+            _ => return false,
+        }
+    }
+}
+
+fn join(parent: &str, what: &str) -> String {
+    match (parent, what) {
+        ("", what) => what.to_owned(),
+        (parent, "") => parent.to_owned(),
+        (parent, what) => format!("{parent}/{what}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::SourceId;
+    use crate::xml::{Limits, parse};
+
+    /// An element with one value at a path, or with none.
+    fn with(path: &str, value: Option<&str>) -> Element {
+        let mut element = Element::new("x");
+        let Some(value) = value else { return element };
+        match path.split_once('/') {
+            _ if path.starts_with('@') => element.set_attr(path.trim_start_matches('@'), value),
+            Some((child, rest)) => {
+                element.push(Element {
+                    name: crate::xml::Name::local(child),
+                    ..with(rest, Some(value))
+                });
+            }
+            None => element.push(Element::new(path).with_text(value)),
+        }
+        element
+    }
+
+    fn names(
+        row: &Governor,
+        live: &Element,
+        want: &Element,
+        last: Option<&Element>,
+    ) -> Vec<String> {
+        let at = row.at.replace('*', "sound");
+        let last = last.map(Some);
+        renewed(row.kind, &at, live, want, last).into_iter().map(|r| r.at).collect()
+    }
+
+    #[test]
+    fn each_governor_renews_what_hangs_on_it_when_it_moves() {
+        for row in GOVERNORS {
+            let at = row.at.replace('*', "sound");
+            let hang: Vec<String> = row.renews.iter().map(|what| join(&at, what)).collect();
+            for by in row.by {
+                let [a, b, none] = [with(by, Some("one")), with(by, Some("two")), with(by, None)];
+                let all = |found: Vec<String>| hang.iter().all(|h| found.contains(h));
+                assert!(all(names(row, &a, &b, Some(&a))), "{by} of {at} changes");
+                assert!(all(names(row, &a, &b, None)), "{by} of {at} is another one on the host");
+                assert!(names(row, &a, &a, Some(&a)).is_empty(), "{by} of {at} stays");
+                assert!(names(row, &a, &none, None).is_empty(), "{by} of {at} is left to the host");
+                let stays = by.starts_with("os/type");
+                let gone = names(row, &a, &none, Some(&a));
+                assert_eq!(all(gone), !stays, "{by} of {at} goes");
+                let written = names(row, &a, &a, Some(&none));
+                assert_eq!(all(written), row.moves == ByWriting, "{by} of {at} is written");
+            }
+        }
+    }
+
+    fn tree(text: &str) -> Element {
+        parse(SourceId::NONE, text, &Limits::default()).expect("well-formed")
+    }
+
+    #[test]
+    fn a_machine_is_another_one_by_its_family() {
+        let os = |machine: &str| tree(&format!("<d><os><type machine='{machine}'/></os></d>"));
+        for (live, want, moved) in [
+            ("pc-q35-10.0", "q35", false),
+            ("pc-q35-10.0", "pc-q35-7.2", false),
+            ("pc-i440fx-10.0", "pc", false),
+            ("pc-q35-10.0", "pc", true),
+            ("pc-i440fx-7.2", "pc-q35-7.2", true),
+            ("virt-9.0", "virt", false),
+            ("microvm", "q35", true),
+        ] {
+            let found = renewed(Kind::Domain, "", &os(live), &os(want), None);
+            assert_eq!(!found.is_empty(), moved, "{live} {want}");
+        }
+    }
+
+    #[test]
+    fn what_a_guest_knows_itself_by_is_kept() {
+        let covers = |at: &str, key: &str| Renewed::new("", at, false).covers(key);
+        assert!(covers("devices/interface", "devices/interface/target/@dev"));
+        assert!(covers("cpu", "cpu/feature"));
+        assert!(covers("devices", "devices/disk/address"));
+        for (at, key) in [
+            ("devices/interface", "devices/interface/mac/@address"),
+            ("devices/interface", "devices/interface/address"),
+            ("devices/disk", "devices/disk/alias"),
+            ("devices", "devices/disk/alias"),
+            ("devices", "devices/interface/mac"),
+            ("os", "os/nvram"),
+            ("cpu", "clock"),
+        ] {
+            assert!(!covers(at, key), "{key}");
+        }
+        // what is named itself goes all the same
+        assert!(covers("devices/disk/address", "devices/disk/address"));
+    }
+
+    #[test]
+    fn devices_on_a_bus_that_is_another_one_lose_it() {
+        let devices = |model: &str| {
+            tree(&format!(
+                "<devices><controller type='pci' index='0' model='pcie-root'/>\
+                 <controller type='pci' index='1' model='{model}'/></devices>"
+            ))
+        };
+        let (port, bridge) = (devices("pcie-root-port"), devices("pcie-to-pci-bridge"));
+        assert_eq!(lost_buses(&port, &bridge), [1]);
+        assert!(lost_buses(&port, &port).is_empty());
+    }
+}
