@@ -10,7 +10,8 @@ use super::view::{human, json, progress::Progress};
 use crate::diag::{Error, ErrorCode, ErrorDomain};
 use crate::model::{Kind, Op, ResourceId};
 use crate::reconcile::{
-    Event, Plan, Report, Status, Step, StepAction, SystemClock, apply_until, planfile,
+    Crossroads, Event, Plan, Report, Status, Step, StepAction, SystemClock, Walker, apply_beside,
+    planfile,
 };
 use crate::xml;
 use std::collections::BTreeSet;
@@ -45,7 +46,7 @@ pub(crate) fn run(context: &Context, args: &ApplyArgs) -> Run {
     {
         return Ok(Exit::Refused);
     }
-    let applied = carry_out(context, &session, &args.run);
+    let applied = carry_out(context, &session, &args.run, None);
     Ok(applied.exit(&session, args.options.detailed_exitcode))
 }
 
@@ -81,13 +82,19 @@ impl Applied {
 }
 
 /// Applies the plan of a session that nothing refuses, and looks again.
-pub(crate) fn carry_out(context: &Context, session: &Session, run: &RunOptions) -> Applied {
+/// `beside` is where the plans of other hosts that guests come from or go to are walked.
+pub(crate) fn carry_out(
+    context: &Context,
+    session: &Session,
+    run: &RunOptions,
+    beside: Option<Walker<'_>>,
+) -> Applied {
     if !session.plan.is_empty() && session.host.capabilities.read_only {
         refuse_to_change(context);
         return Applied::ReadOnly;
     }
     let sent_along = |step: &Step| session.sent_along(&step.target.id);
-    let report = match walk(context, &session.plan, &session.host, run, &sent_along) {
+    let report = match walk(context, &session.plan, &session.host, run, beside, &sent_along) {
         Ok(report) => report,
         Err(e) => {
             context.show_error(&e);
@@ -147,6 +154,7 @@ fn walk(
     plan: &Plan,
     host: &Host,
     run: &RunOptions,
+    beside: Option<Walker<'_>>,
     sent_along: &dyn Fn(&Step) -> Vec<xml::Path>,
 ) -> Result<Report, Error> {
     let stop = stop_on_signal()?;
@@ -154,7 +162,12 @@ fn walk(
     let mut show = |event: Event<'_>| progress.event(event);
     let parallel = usize::from(run.parallel);
     let driver = host.driver.as_ref();
-    let report = apply_until(plan, driver, &SystemClock, parallel, &stop, &mut show);
+    let alone = Crossroads::default();
+    // those that wait for it wait no longer than the walk takes
+    let beside = beside.unwrap_or_else(|| alone.enter(""));
+    let pace = (parallel, &stop);
+    let report = apply_beside(plan, driver, &SystemClock, pace, &beside, &mut show);
+    drop(beside);
     progress.clear();
     for (step, told) in plan.steps.iter().zip(&report.steps) {
         let (Status::Failed(e) | Status::Unknown(e)) = &told.status else { continue };
@@ -262,7 +275,7 @@ fn saved_plan(context: &Context, path: &Path, run: &RunOptions) -> Run {
     if run.confirm && !confirmed_still(context, &plan, &host)? {
         return Ok(Exit::Refused);
     }
-    let report = walk(context, &plan, &host, run, &|_| Vec::new())?;
+    let report = walk(context, &plan, &host, run, None, &|_| Vec::new())?;
     context.result_or_nobody(&match context.output.format {
         Format::Human => human::report(&plan, &report, None, context.output),
         Format::Json => context.line(json::saved_summary(&plan, &connection, &report)),

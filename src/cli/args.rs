@@ -1,9 +1,11 @@
 //! The arguments as they were typed.
 // long: every option of the command line stands here
 
+// long: all options of all commands, a line or two each
+
 use super::fleet::Manner;
 use crate::manifest::parse_duration;
-use crate::model::{Effect, HostPattern, ResourceId};
+use crate::model::{Effect, HostPattern, ResourceId, check_host_name};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -135,7 +137,7 @@ pub(crate) struct PlanArgs {
 /// Options of commands that plan.
 #[derive(Debug, Args)]
 pub(crate) struct PlanOptions {
-    /// Delete objects of this set that no manifest names any more
+    /// Delete objects of this set that no manifest names any more, and move guests to other hosts
     #[arg(long)]
     pub(crate) prune: bool,
     /// How many may be pruned [default: a fifth of the set, at least one]
@@ -152,6 +154,10 @@ pub(crate) struct PlanOptions {
     pub(crate) only: Vec<ResourceId>,
     #[command(flatten)]
     pub(crate) host: HostOptions,
+    /// Take it that this host, which cannot be read or is left out by --host, has no guest that is new
+    /// elsewhere. One that it runs all the same may destroy a disk that both write to
+    #[arg(long, value_name = "HOST", value_parser = host_name)]
+    pub(crate) assume_absent: Vec<String>,
     /// Exit with 2 if the plan has changes, with 3 if something applied waits for a boot
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
@@ -178,6 +184,7 @@ impl PlanOptions {
             || !self.allow.is_empty()
             || !self.only.is_empty()
             || !self.host.host.is_empty()
+            || !self.assume_absent.is_empty()
             || self.detailed_exitcode
     }
 }
@@ -500,6 +507,10 @@ fn interval(text: &str) -> Result<Duration, String> {
 
 fn host(text: &str) -> Result<HostPattern, String> {
     HostPattern::parse(text).map_err(str::to_owned)
+}
+
+fn host_name(text: &str) -> Result<String, String> {
+    Ok(check_host_name(text).map(|()| text.to_owned())?)
 }
 
 fn resource(text: &str) -> Result<ResourceId, String> {

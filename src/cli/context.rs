@@ -151,6 +151,16 @@ impl Context {
         kept.map(take).unwrap_or_default()
     }
 
+    /// Keeps or prints what another context of the same host kept.
+    pub(crate) fn again(&self, pieces: &[Piece]) {
+        for piece in pieces {
+            match piece {
+                Piece::Result(text) => self.result_or_nobody(text),
+                Piece::Said(text) => self.say(text),
+            }
+        }
+    }
+
     /// Prints what another context kept.
     pub(crate) fn print(&self, pieces: &[Piece]) -> std::io::Result<()> {
         // what is said is said even if nobody reads the results

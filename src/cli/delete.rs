@@ -50,7 +50,7 @@ pub(crate) fn run(context: &Context, args: &DeleteArgs) -> Run {
     if asks && !confirmed_still(context, &session.plan, &session.host)? {
         return Ok(Exit::Refused);
     }
-    Ok(carry_out(context, &session, &args.run).exit(&session, false))
+    Ok(carry_out(context, &session, &args.run, None).exit(&session, false))
 }
 
 /// What is asked of a host from which all that manifests name goes, and what is `named` besides:

@@ -1,34 +1,33 @@
 //! Plan and apply for the hosts that `virt.toml` names: many at once, one report, in their order.
 
-use super::apply::{Applied, carry_out, confirmed};
+use super::apply::Applied;
 use super::args::{Format, RunOptions};
 use super::context::{Context, Piece};
-use super::delete::{deletion, say_absent};
+use super::delete::deletion;
 use super::exit::{Exit, Failure, Run};
 use super::plan;
 use super::pool::{self, Lane};
 use super::session::{Session, nobody_names};
-use super::signals::stopping;
 use super::tally::{Standing, Tally};
 use super::view::json;
 use crate::diag::{Diagnostic, Error, Result};
 use crate::drivers::Uri;
 use crate::drivers::uri::Transport;
 use crate::manifest::{HostDesired, Loaded};
-use crate::model::{Effect, HostPattern, ResourceId, Roster};
+use crate::model::{Desired, Effect, HostPattern, ResourceId, Roster};
 use crate::reconcile::Options;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// The hosts that are worked on, and what is asked of them.
 pub(crate) struct Fleet {
-    loaded: Arc<Loaded>,
-    hosts: Vec<HostDesired>,
-    options: Options,
+    pub(super) loaded: Arc<Loaded>,
+    pub(super) hosts: Vec<HostDesired>,
+    pub(super) options: Options,
     /// What is deleted beside what the manifests name, if that is what is asked for.
-    deletes: Option<Vec<ResourceId>>,
+    pub(super) deletes: Option<Vec<ResourceId>>,
 }
 
 /// How the plan of a host is printed.
@@ -44,16 +43,16 @@ pub(crate) struct Manner {
 }
 
 /// What there is to tell of a host.
-struct Told {
-    standing: Standing,
-    exit: Exit,
-    pieces: Vec<Piece>,
+pub(super) struct Told {
+    pub(super) standing: Standing,
+    pub(super) exit: Exit,
+    pub(super) pieces: Vec<Piece>,
     /// Its part of a JSON object.
-    object: Option<Value>,
+    pub(super) object: Option<Value>,
     /// What is behind `--only` and nowhere on this host; `None` if it was not reached.
-    unknown: Option<Vec<ResourceId>>,
+    pub(super) unknown: Option<Vec<ResourceId>>,
     /// What is still to be applied.
-    session: Option<Session>,
+    pub(super) session: Option<Session>,
 }
 
 /// The hosts of the fleet that `patterns` choose; none if `virt.toml` names none.
@@ -151,38 +150,34 @@ impl Fleet {
             return Err(Failure::Usage(text.to_owned()));
         }
         let is_json = context.output.format == Format::Json;
-        let work = |at: usize| {
-            self.with_session(context, at, true, |own, session| {
-                let mut told = Told::planned(&session, manner);
-                if is_json {
-                    told.object = Some(own.labelled(json::plan(&session, manner.fail_above)));
-                } else {
-                    own.result_or_nobody(&text(own, &session, manner));
-                }
-                if let Err(e) = plan::save(own, &session, out) {
-                    own.show_error(&e);
-                    told.exit = Exit::Error;
-                }
-                told
-            })
+        let show = |own: &Context, session: &Session| {
+            let mut told = Told::planned(session, manner);
+            session.show_problems(own);
+            if is_json {
+                told.object = Some(own.labelled(json::plan(session, manner.fail_above)));
+            } else {
+                own.result_or_nobody(&text(own, session, manner));
+            }
+            if let Err(e) = plan::save(own, session, out) {
+                own.show_error(&e);
+                told.exit = Exit::Error;
+            }
+            told
         };
         let mut tally = Tally::new(context, self.hosts.len());
         let mut objects = Vec::new();
         let mut ended = Ok(());
-        pool::each(
-            &self.lanes(),
-            work,
-            |n| self.progress(context, n),
-            |at, told| {
-                objects.extend(told.object.clone());
-                ended = self.tell(context, &mut tally, at, told, true);
-                ended.is_ok()
-            },
-        );
+        let problems = self.plan_in_rounds(context, &show, |at, told| {
+            objects.extend(told.object.clone());
+            ended = self.tell(context, &mut tally, at, told, true);
+            ended.is_ok()
+        });
         self.clear(context);
         ended?;
+        context.show(&problems, &self.loaded.sources);
+        tally.problems(&problems);
         if is_json {
-            let object = json::fleet(&self.loaded, objects, &tally.object());
+            let object = json::fleet(&self.loaded, &problems, objects, &tally.object());
             context.output.result(&json::line(&object))?;
         } else {
             context.output.result(&tally.text())?;
@@ -190,167 +185,51 @@ impl Fleet {
         self.end(&tally)
     }
 
-    /// Makes each host as it is asked for. Each is planned for and applied by itself: nothing is
-    /// changed on one whose plan has a refusal, and none waits for another.
+    /// Makes each host as it is asked for. Each is planned for and applied by itself, unless guests move
+    /// between them: nothing is changed on one whose plan has a refusal, and none waits for another that
+    /// it has nothing to do with.
     pub(crate) fn apply(&self, context: &Context, manner: Manner, run: &RunOptions) -> Run {
         if run.dry_run {
             return self.plan(context, manner, None, plan::text);
         }
         let mut tally = Tally::new(context, self.hosts.len());
-        let lanes = self.lanes();
-        if run.confirm {
-            return self.apply_confirmed(context, manner, run, &lanes, &mut tally);
-        }
-        let keep = context.output.format == Format::Human;
-        let work = |at: usize| {
-            self.with_session(context, at, keep, |own, session| {
-                if let Some(refused) = show_plan(own, &session, manner) {
-                    return refused;
-                }
-                Told::applied(&session, carry_out(own, &session, run), manner)
-            })
+        let Some(problems) = self.apply_in_rounds(context, manner, run, &mut tally)? else {
+            return self.end(&tally);
         };
-        let count = |n| self.progress(context, n);
-        pool::each(&lanes, work, count, |at, told| {
-            // with no reader left it goes on all the same
-            let _ = self.tell(context, &mut tally, at, told, true);
-            true
-        });
-        self.summarize(context, &tally)
-    }
-
-    /// Plans for all hosts, asks once, and applies the plans.
-    fn apply_confirmed(
-        &self,
-        context: &Context,
-        manner: Manner,
-        run: &RunOptions,
-        lanes: &[Lane],
-        tally: &mut Tally<'_>,
-    ) -> Run {
-        let keep = context.output.format == Format::Human;
-        let crowded =
-            |at| lanes.iter().any(|l| l.is_crowded() && l.members.binary_search(&at).is_ok());
-        let work = |at: usize| {
-            self.with_session(context, at, keep, |own, mut session| {
-                if let Some(refused) = show_plan(own, &session, manner) {
-                    return refused;
-                }
-                if crowded(at) {
-                    session.pause();
-                }
-                let told = Told::planned(&session, manner);
-                Told { session: Some(session), ..told }
-            })
-        };
-        let mut waiting: Vec<Mutex<Option<Session>>> =
-            self.hosts.iter().map(|_| Mutex::new(None)).collect();
-        let mut any = false;
-        pool::each(
-            lanes,
-            work,
-            |n| self.progress(context, n),
-            |at, mut told| {
-                if let (Some(session), Some(place)) = (told.session.take(), waiting.get_mut(at)) {
-                    any |= !session.plan.is_empty();
-                    *place = Mutex::new(Some(session));
-                    let _ = tally.show(self.heading(context, at), &told.pieces);
-                    tally.knows(told.unknown);
-                } else {
-                    let _ = self.tell(context, tally, at, told, true);
-                }
-                true
-            },
-        );
         self.clear(context);
-        if any && !confirmed(context)? {
-            return self.end(tally).map(|exit| exit.worse(Exit::Refused));
-        }
-        let is_waiting = |at: &usize| {
-            let place = waiting.get(*at).map(|m| m.lock().unwrap_or_else(PoisonError::into_inner));
-            place.is_some_and(|session| session.is_some())
-        };
-        let lanes: Vec<Lane> = lanes
-            .iter()
-            .map(|l| Lane {
-                members: l.members.iter().copied().filter(is_waiting).collect(),
-                at_once: l.at_once,
-            })
-            .collect();
-        let work = |at: usize| {
-            let (host, place) = (self.hosts.get(at)?, waiting.get(at)?);
-            let mut session = place.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-            let own = context.for_host(&host.name, keep);
-            let resumed = if crowded(at) { session.resume(&own) } else { Ok(()) };
-            let told = match resumed {
-                Ok(()) => Told::applied(&session, carry_out(&own, &session, run), manner),
-                Err(e) => failed(&own, host, &e, keep),
-            };
-            Some(Told { pieces: own.into_kept(), ..told })
-        };
-        pool::each(
-            &lanes,
-            work,
-            |n| self.progress(context, n),
-            |at, told| {
-                if let Some(told) = told {
-                    let _ = self.tell(context, tally, at, told, false);
-                }
-                true
-            },
-        );
-        self.summarize(context, tally)
+        context.show(&problems, &self.loaded.sources);
+        tally.problems(&problems);
+        context.result_or_nobody(&match context.output.format {
+            Format::Human => tally.text(),
+            Format::Json => {
+                json::line(&json::fleet_summary(&self.loaded, &problems, &tally.object()))
+            }
+        });
+        self.end(&tally)
     }
 
     /// How the hosts are parted by what it takes to reach them.
-    fn lanes(&self) -> [Lane; 2] {
+    pub(super) fn lanes(&self) -> [Lane; 2] {
         pool::lanes(self.hosts.len(), |at| {
             self.hosts.get(at).is_some_and(|host| by_process(&host.connect))
         })
     }
 
-    /// Opens a host, observes it and plans, and does `work` with that.
-    fn with_session(
-        &self,
-        context: &Context,
-        at: usize,
-        keep: bool,
-        work: impl FnOnce(&Context, Session) -> Told,
-    ) -> Told {
-        let Some(host) = self.hosts.get(at) else { return Told::failed() };
-        let own = context.for_host(&host.name, keep);
-        if stopping() {
-            own.say(&format!("{}: not begun: it was told to stop\n", host.name));
-            return Told { pieces: own.into_kept(), ..Told::failed() };
-        }
-        let told = match self.session(&own, host) {
-            Ok(session) => {
-                let unknown = Some(session.unknown_only());
-                if self.deletes.is_some() {
-                    say_absent(&own, &session);
-                }
-                Told { unknown, ..work(&own, session) }
-            }
-            Err(e) => failed(&own, host, &e, keep),
-        };
-        Told { pieces: own.into_kept(), ..told }
-    }
-
-    fn session(&self, context: &Context, host: &HostDesired) -> Result<Session> {
+    /// What is asked of a host, and what its plan may do.
+    pub(super) fn asked(&self, host: &HostDesired) -> (Arc<Desired>, Options) {
         let options = Options { host: Some(host.name.clone()), ..self.options.clone() };
-        let (desired, options) = match &self.deletes {
+        match &self.deletes {
             None => (Arc::clone(&host.desired), options),
             Some(named) => {
                 let (desired, options) = deletion(&host.desired, named, options);
                 (Arc::new(desired), options)
             }
-        };
-        Session::of_fleet(context, &self.loaded, &host.connect, desired, options)
+        }
     }
 
     /// Prints what there is to tell of a host, and counts it. `always` prints its name even if
     /// there is nothing.
-    fn tell(
+    pub(super) fn tell(
         &self,
         context: &Context,
         tally: &mut Tally<'_>,
@@ -365,34 +244,25 @@ impl Fleet {
     }
 
     /// The line above what is told of a host, for people.
-    fn heading(&self, context: &Context, at: usize) -> Option<(&str, &str)> {
+    pub(super) fn heading(&self, context: &Context, at: usize) -> Option<(&str, &str)> {
         let host = self.hosts.get(at).filter(|_| context.output.format == Format::Human)?;
         Some((&host.name, &host.connect))
     }
 
-    fn progress(&self, context: &Context, finished: usize) {
+    pub(super) fn progress(&self, context: &Context, finished: usize) {
         if context.output.progress {
             context.say(&format!("\r\u{1b}[K{finished}/{} hosts", self.hosts.len()));
         }
     }
 
-    fn clear(&self, context: &Context) {
+    pub(super) fn clear(&self, context: &Context) {
         if context.output.progress {
             context.say("\r\u{1b}[K");
         }
     }
 
-    fn summarize(&self, context: &Context, tally: &Tally<'_>) -> Run {
-        self.clear(context);
-        context.result_or_nobody(&match context.output.format {
-            Format::Human => tally.text(),
-            Format::Json => json::line(&json::fleet_summary(&self.loaded, &tally.object())),
-        });
-        self.end(tally)
-    }
-
     /// How the run ends: the worst of all hosts, and what is wrong with the manifests.
-    fn end(&self, tally: &Tally<'_>) -> Run {
+    pub(super) fn end(&self, tally: &Tally<'_>) -> Run {
         let wrong = self.loaded.diagnostics.has_errors();
         let exit = tally.exit.worse(if wrong { Exit::Error } else { Exit::Done });
         match tally.nowhere() {
@@ -408,7 +278,7 @@ impl Fleet {
 
 /// Shows people the plan that is about to be applied. One that is refused is shown to all, and
 /// that is all there is to tell.
-fn show_plan(own: &Context, session: &Session, manner: Manner) -> Option<Told> {
+pub(super) fn show_plan(own: &Context, session: &Session, manner: Manner) -> Option<Told> {
     let refused = !session.plan.refusals.is_empty();
     match own.output.format {
         Format::Human => own.result_or_nobody(&plan::text(own, session, manner)),
@@ -422,7 +292,7 @@ fn show_plan(own: &Context, session: &Session, manner: Manner) -> Option<Told> {
 
 /// What there is to tell of a host that could not be asked. `keep` is off where each line is
 /// printed at once.
-fn failed(own: &Context, host: &HostDesired, error: &Error, keep: bool) -> Told {
+pub(super) fn failed(own: &Context, host: &HostDesired, error: &Error, keep: bool) -> Told {
     own.show_error(error);
     let object = json::failed_host(&host.name, &host.connect, error);
     if !keep {
@@ -444,17 +314,17 @@ impl Told {
         Self { standing, exit, pieces, object: None, unknown: None, session: None }
     }
 
-    fn failed() -> Self {
+    pub(super) fn failed() -> Self {
         Self::new(Standing::Failed, Exit::Error)
     }
 
-    fn planned(session: &Session, manner: Manner) -> Self {
+    pub(super) fn planned(session: &Session, manner: Manner) -> Self {
         let exit = plan::exit(session, manner);
         let refused = exit == Exit::Refused;
         Self::new(if refused { Standing::Refused } else { Standing::planned(session) }, exit)
     }
 
-    fn applied(session: &Session, applied: Applied, manner: Manner) -> Self {
+    pub(super) fn applied(session: &Session, applied: Applied, manner: Manner) -> Self {
         let exit = applied.exit(session, manner.detailed_exitcode);
         Self::new(Standing::applied(session, applied), exit)
     }

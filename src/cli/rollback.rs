@@ -44,7 +44,7 @@ pub(crate) fn run(context: &Context, args: &RollbackArgs) -> Run {
     {
         return Ok(Exit::Refused);
     }
-    let exit = carry_out(context, &session, &args.run).exit(&session, args.detailed_exitcode);
+    let exit = carry_out(context, &session, &args.run, None).exit(&session, args.detailed_exitcode);
     if matches!(exit, Exit::Done | Exit::Pending) {
         context.note(
             "the manifests still have the newer version, and the next virt apply brings it back: \

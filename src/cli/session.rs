@@ -10,10 +10,13 @@ use crate::diag::{Diagnostic, Diagnostics, Error, ErrorCode, ErrorDomain, Result
 use crate::drivers::{self, Driver, Uri};
 use crate::manifest::{self, Loaded};
 use crate::model::{Capabilities, Desired, Observed, ResourceId, Scope};
+use crate::reconcile::moves::{
+    Crossing, HostFacts, Party, Pools, network_storage, plan_together, pools_in,
+};
 use crate::reconcile::{Options, Plan, filled_in, fingerprint, plan};
 use crate::xml;
 use jiff::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -70,6 +73,45 @@ impl Host {
         let observed = self.driver.observe(&scope)?;
         info!(resources = observed.resources.len(), took = ?begun.elapsed(), "observed");
         Ok(observed)
+    }
+}
+
+/// A host of a fleet that was looked at.
+pub(crate) struct Looked {
+    host: Host,
+    observed: Observed,
+    desired: Arc<Desired>,
+    pools: Pools,
+}
+
+impl Looked {
+    /// Connects to a host and reads what it has, and what its disks are on as far as that is asked for
+    /// by what is there or is to be there.
+    pub(crate) fn at(
+        context: &Context,
+        uri: &str,
+        desired: Arc<Desired>,
+        only: &BTreeSet<ResourceId>,
+    ) -> Result<Self> {
+        let host = Host::open_at(context, uri.to_owned())?;
+        let observed = host.observe_for(only)?;
+        let there = observed.resources.values();
+        let there = there.flat_map(|r| r.persistent.iter().chain(&r.live));
+        let is_off = |id: &ResourceId| {
+            observed.resources.get(id).is_none_or(|there| !there.state.is_active())
+        };
+        let wanted = desired.resources.values().filter(|r| is_off(&r.id)).map(|r| &r.definition);
+        let domains = there.chain(wanted).filter(|root| root.is("domain"));
+        let names: BTreeSet<String> = domains.flat_map(pools_in).map(str::to_owned).collect();
+        let pools = if names.is_empty() { BTreeMap::new() } else { host.driver.pools(&names)? };
+        let shared = |(name, pool)| Some((name, network_storage(&pool)?));
+        let pools = pools.into_iter().filter_map(shared).collect();
+        Ok(Self { host, observed, desired, pools })
+    }
+
+    /// What the other hosts have to know of it.
+    pub(crate) fn facts(&self, loaded: &Loaded) -> HostFacts {
+        HostFacts::of(&self.observed, &self.pools, &loaded.shared)
     }
 }
 
@@ -165,6 +207,7 @@ pub(crate) fn options(typed: &PlanOptions) -> Options {
         adopt: typed.adopt,
         allow: typed.allow.iter().copied().collect(),
         only: typed.only.iter().cloned().collect(),
+        assume_absent: typed.assume_absent.iter().cloned().collect(),
         explain: typed.explain,
         ..Options::default()
     }
@@ -221,20 +264,52 @@ impl Session {
         Self::plan_ahead(context, loaded, options, Some(Ok(observed)))
     }
 
-    /// Connects to a host of a fleet, observes and plans.
-    pub(crate) fn of_fleet(
-        context: &Context,
-        loaded: &Arc<Loaded>,
-        uri: &str,
-        desired: Arc<Desired>,
-        options: Options,
-    ) -> Result<Self> {
-        let host = Host::open_at(context, uri.to_owned())?;
-        let observed = host.observe_for(&options.only)?;
+    /// Plans for a host of a fleet as if there were no other.
+    pub(crate) fn of_fleet(loaded: &Arc<Loaded>, looked: Looked, options: Options) -> Self {
+        let Looked { host, observed, desired, .. } = looked;
         let none = Diagnostics::default();
-        let session = Self::made(Arc::clone(loaded), desired, host, &observed, options, none);
-        context.show(&session.plan.diagnostics, &session.loaded.sources);
-        Ok(session)
+        Self::made(Arc::clone(loaded), desired, host, &observed, options, none)
+    }
+
+    /// Plans for hosts of a fleet that have to do with each other: `crossings` are theirs in their order,
+    /// and `moves` name the places of those that each guest leaves and goes to.
+    pub(crate) fn together(
+        loaded: &Arc<Loaded>,
+        looked: Vec<(Looked, Options)>,
+        crossings: &[Crossing],
+        moves: &[(ResourceId, usize, usize)],
+    ) -> Vec<Self> {
+        let begun = Instant::now();
+        let now = Some(Timestamp::now());
+        let looked: Vec<(Looked, Options)> =
+            looked.into_iter().map(|(l, options)| (l, Options { now, ..options })).collect();
+        let parties = looked.iter().map(|(of_host, options)| Party {
+            name: options.host_name(),
+            desired: &of_host.desired,
+            observed: &of_host.observed,
+            pools: &of_host.pools,
+            capabilities: &of_host.host.capabilities,
+            options,
+        });
+        let parties: Vec<Party<'_>> = parties.collect();
+        let plans = plan_together(&parties, crossings, moves, &loaded.shared);
+        info!(hosts = plans.len(), took = ?begun.elapsed(), "planned together");
+        let planned = looked.into_iter().zip(plans);
+        let session = |((l, _), (options, plan)): ((Looked, Options), (Options, Plan))| Self {
+            loaded: Arc::clone(loaded),
+            desired: l.desired,
+            host: l.host,
+            options,
+            plan,
+            problems: Diagnostics::default(),
+            absent: Vec::new(),
+        };
+        planned.map(session).collect()
+    }
+
+    /// Shows what is wrong with the manifests beside the host.
+    pub(crate) fn show_problems(&self, context: &Context) {
+        context.show(&self.plan.diagnostics, &self.loaded.sources);
     }
 
     fn made(

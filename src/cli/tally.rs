@@ -5,7 +5,7 @@ use super::context::{Context, Piece};
 use super::exit::Exit;
 use super::output::Paint;
 use super::session::Session;
-use crate::diag::escape;
+use crate::diag::{Diagnostics, escape};
 use crate::model::ResourceId;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -112,6 +112,12 @@ impl<'a> Tally<'a> {
     pub(crate) fn new(context: &'a Context, hosts: usize) -> Self {
         let counts = BTreeMap::new();
         Self { context, hosts, counts, exit: Exit::Done, nowhere: None, begun: false }
+    }
+
+    /// Takes note of what is wrong between hosts.
+    pub(crate) fn problems(&mut self, problems: &Diagnostics) {
+        let wrong = problems.has_errors();
+        self.exit = self.exit.worse(if wrong { Exit::Error } else { Exit::Done });
     }
 
     /// Counts a host.

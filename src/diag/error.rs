@@ -87,6 +87,8 @@ open_number! {
         INVALID_MAC = 44,
         /// Authentication failed.
         AUTH_FAILED = 45,
+        /// No such storage pool.
+        NO_STORAGE_POOL = 49,
         /// The object's state does not allow the operation.
         OPERATION_INVALID = 55,
         /// The configuration is not supported.

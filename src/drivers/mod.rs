@@ -19,8 +19,10 @@ pub use watching::Stop;
 
 use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
 use crate::model::{Call, Capabilities, DriverEvent, Observed, Outcome, Scope};
+use crate::xml::Element;
 use read_only::ReadOnly;
 use remote::{Passed, RemoteDriver, Stage};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::mpsc::SyncSender;
 use std::time::Instant;
@@ -46,6 +48,15 @@ pub trait Driver: Send + Sync {
     /// # Errors
     /// The host could not be read whole: a part of an inventory is no inventory.
     fn observe(&self, scope: &Scope) -> Result<Observed>;
+
+    /// The definitions of the storage pools of these names, as far as the host has them.
+    ///
+    /// # Errors
+    /// The host could not be asked: a pool that cannot be read is not one that is absent.
+    fn pools(&self, names: &BTreeSet<String>) -> Result<BTreeMap<String, Element>> {
+        let _ = names;
+        Ok(BTreeMap::new())
+    }
 
     /// Carries out `batch`: as many outcomes as calls, in the same order. Calls to different
     /// objects may overlap; calls to one object run one after the other in the order given, and

@@ -3,6 +3,8 @@
 use super::{Driver, Stop};
 use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
 use crate::model::{Call, Capabilities, DriverEvent, Observed, Outcome, Scope};
+use crate::xml::Element;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::SyncSender;
 
 /// Passes on what reads and refuses what changes. libvirt's daemons do that by themselves; this is
@@ -21,6 +23,10 @@ impl<D: Driver> Driver for ReadOnly<D> {
 
     fn observe(&self, scope: &Scope) -> Result<Observed> {
         self.0.observe(scope)
+    }
+
+    fn pools(&self, names: &BTreeSet<String>) -> Result<BTreeMap<String, Element>> {
+        self.0.pools(names)
     }
 
     fn execute(&self, batch: &[Call]) -> Vec<Outcome> {

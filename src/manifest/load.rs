@@ -32,6 +32,8 @@ pub struct Loaded {
     pub set_is_named: bool,
     /// The URI that `virt.toml` names, as it is written there.
     pub connect: Option<String>,
+    /// Paths beneath which all hosts find the same files, as `virt.toml` says.
+    pub shared: Vec<PathBuf>,
 }
 
 /// Reads the manifests that `paths` name: files, and directories with all that is below them.
@@ -95,6 +97,7 @@ fn settle(paths: &[PathBuf], virt_tomls: &[files::VirtTomlFile], loaded: &mut Lo
         agree(&mut set, found.set, "set", &mut problems);
         agree(&mut connect, found.connect, "connection", &mut problems);
         agree_on_hosts(&mut settled.hosts, found.hosts, &mut problems);
+        loaded.shared.extend(found.shared);
     }
     if let (Some((_, span)), Some(host)) = (&connect, settled.hosts.first())
         && span.source != host.span.source

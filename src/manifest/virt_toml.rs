@@ -4,6 +4,7 @@ use super::notation::{parse_table, value_span};
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Span, closest, excerpt};
 use crate::model::{HostPattern, check_host_name, check_name};
 use std::collections::HashMap;
+use std::path::{Component, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -21,6 +22,8 @@ pub(super) struct VirtToml {
     pub(super) hosts: Vec<NamedHost>,
     /// The patterns that choose the hosts of the manifests below it.
     pub(super) choice: Option<Choice>,
+    /// Paths beneath which all hosts find the same files.
+    pub(super) shared: Vec<PathBuf>,
 }
 
 /// A host of `[hosts.NAME]`.
@@ -42,7 +45,7 @@ pub(super) struct Choice {
     pub(super) span: Span,
 }
 
-const KEYS: [&str; 3] = ["set", "connect", "hosts"];
+const KEYS: [&str; 4] = ["set", "connect", "hosts", "shared"];
 const HOST_KEYS: [&str; 1] = ["connect"];
 
 /// A text, and where its problems go.
@@ -66,7 +69,7 @@ pub(super) fn parse(source: SourceId, text: &str, is_top: bool, out: &mut Diagno
                 (DeValue::Table(hosts), true) => found.hosts = reader.hosts(hosts),
                 _ => found.choice = reader.choice(value, is_top),
             },
-            "set" | "connect" if !is_top => reader.out.push(
+            "set" | "connect" | "shared" if !is_top => reader.out.push(
                 Diagnostic::warning("nested-settings", "this key is not read here")
                     .at(reader.span(&key.span()))
                     .detail(format!("a {FILE} further down only chooses hosts"))
@@ -74,6 +77,7 @@ pub(super) fn parse(source: SourceId, text: &str, is_top: bool, out: &mut Diagno
             ),
             "set" => found.set = reader.string("set", value),
             "connect" => found.connect = reader.string("connect", value),
+            "shared" => found.shared = reader.shared(value),
             name => {
                 let span = reader.span(&key.span());
                 let what = format!("{FILE} has no such key");
@@ -118,6 +122,33 @@ impl Reader<'_> {
         let problem = Diagnostic::error("bad-setting", format!("{name} is not a string"));
         self.out.push(problem.at(span));
         None
+    }
+
+    /// The paths of `shared = [...]`. One that could mean another place on another host is refused.
+    fn shared(&mut self, value: &Value<'_>) -> Vec<PathBuf> {
+        let DeValue::Array(items) = value.get_ref() else {
+            let problem = Diagnostic::error("bad-setting", "shared is no list of paths");
+            let hint = "write shared = [\"/mnt/images\"]: paths beneath which all hosts find the same files";
+            self.out.push(problem.at(self.span(&value.span())).hint(hint));
+            return Vec::new();
+        };
+        let mut paths = Vec::new();
+        for item in items.iter() {
+            let Some((text, span)) = self.string("a shared path", item) else { continue };
+            let path = PathBuf::from(&text);
+            let plain = |c: Component<'_>| matches!(c, Component::RootDir | Component::Normal(_));
+            if path.is_absolute() && path.components().all(plain) && path.parent().is_some() {
+                paths.push(path);
+                continue;
+            }
+            self.out.push(
+                Diagnostic::error("bad-setting", "this path cannot be shared")
+                    .at(span)
+                    .detail(format!("found \"{}\"", excerpt(&text)))
+                    .hint("write a whole path without \"..\", such as /mnt/images"),
+            );
+        }
+        paths
     }
 
     /// The hosts of `[hosts.NAME]`, in the order in which they stand there.
@@ -265,8 +296,10 @@ mod tests {
 
     #[test]
     fn says_set_and_connect_and_nothing_else() {
-        let (found, problems) = read("set = 'demo'\nconnect = \"qemu:///system\"\n");
+        let text = "set = 'demo'\nconnect = \"qemu:///system\"\nshared = ['/mnt/a', '/srv']\n";
+        let (found, problems) = read(text);
         assert_eq!(problems, []);
+        assert_eq!(found.shared, [PathBuf::from("/mnt/a"), PathBuf::from("/srv")]);
         assert_eq!(found.set.map(|s| s.0).as_deref(), Some("demo"));
         assert_eq!(found.connect.map(|s| s.0).as_deref(), Some("qemu:///system"));
         for (text, problem) in [
@@ -274,6 +307,10 @@ mod tests {
             ("set = 7", (at("1:7"), "bad-setting")),
             ("\nset = 'a/b'", (at("2:8"), "bad-name")),
             ("set = 'demo", (at("1:12"), "toml")),
+            ("shared = '/mnt'", (at("1:11"), "bad-setting")),
+            ("shared = ['/mnt', 'x']", (at("1:20"), "bad-setting")),
+            ("shared = ['/mnt/../x']", (at("1:12"), "bad-setting")),
+            ("shared = ['/']", (at("1:12"), "bad-setting")),
         ] {
             let (_, problems) = read(text);
             assert_eq!(problems.first(), Some(&problem), "{text}");

@@ -1,6 +1,7 @@
 //! The words of a plan: changes for people, steps for the machine.
 
 use super::afterwards::Afterwards;
+use super::moves::Crossing;
 use super::overlay::Origin;
 use super::uncounted::Uncounted;
 use crate::diag::{Diagnostics, Span};
@@ -33,6 +34,10 @@ pub struct Options {
     pub delete: BTreeSet<ResourceId>,
     /// Resources that their manifests forbid to remove.
     pub protected: BTreeSet<ResourceId>,
+    /// What the other hosts of a fleet have to do with this one.
+    pub crossing: Crossing,
+    /// Hosts that are taken to have nothing as long as they cannot be read.
+    pub assume_absent: BTreeSet<String>,
     /// Whether the plan lists the differences that are not counted.
     pub explain: bool,
     /// Resources whose manifests have just dropped something: whether it is gone is looked for.
@@ -54,10 +59,19 @@ impl Default for Options {
             only: BTreeSet::new(),
             delete: BTreeSet::new(),
             protected: BTreeSet::new(),
+            crossing: Crossing::default(),
+            assume_absent: BTreeSet::new(),
             explain: false,
             seeks: BTreeSet::new(),
             now: None,
         }
+    }
+}
+
+impl Options {
+    /// The name of the host in a fleet; empty if there is only one.
+    pub fn host_name(&self) -> &str {
+        self.host.as_deref().unwrap_or_default()
     }
 }
 
@@ -72,6 +86,10 @@ pub enum Action {
     Replace,
     /// It is removed.
     Delete,
+    /// It comes from another host: it is defined here, and started once it is gone from there.
+    MoveIn,
+    /// It goes to another host: once it is defined there it is stopped and removed here.
+    MoveOut,
     /// It is there and nobody owns it: it is taken over, and changed where it differs.
     Adopt,
     /// Nothing.
@@ -80,8 +98,16 @@ pub enum Action {
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Create, Self::Update, Self::Replace, Self::Delete, Self::Adopt, Self::NoOp];
+    pub const ALL: [Self; 8] = [
+        Self::Create,
+        Self::Update,
+        Self::Replace,
+        Self::Delete,
+        Self::MoveIn,
+        Self::MoveOut,
+        Self::Adopt,
+        Self::NoOp,
+    ];
 
     /// The word for it.
     pub fn word(self) -> &'static str {
@@ -90,6 +116,8 @@ impl Action {
             Self::Update => "update",
             Self::Replace => "replace",
             Self::Delete => "delete",
+            Self::MoveIn => "move-in",
+            Self::MoveOut => "move-out",
             Self::Adopt => "adopt",
             Self::NoOp => "no-op",
         }
@@ -216,6 +244,33 @@ pub enum Until {
         /// How many.
         count: u32,
     },
+    /// The plan of another host, which is walked beside this one, has come so far with the resource.
+    Elsewhere {
+        /// The host's name in `virt.toml`.
+        host: String,
+        /// How far.
+        milestone: Milestone,
+    },
+}
+
+/// How far a host has come with a guest that moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Milestone {
+    /// It is defined there.
+    Defined,
+    /// It is not defined there any more, and does not run.
+    Gone,
+}
+
+impl Milestone {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Defined => "defined",
+            Self::Gone => "gone",
+        }
+    }
 }
 
 /// What is said of a balloon that is where it was.
@@ -319,6 +374,15 @@ pub struct Above<'a> {
     pub fields: Vec<&'a Path>,
 }
 
+/// A guest's way from one host of a fleet to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Move {
+    /// The host that it leaves.
+    pub from: String,
+    /// The host that it goes to.
+    pub to: String,
+}
+
 /// All that would be done, decided; applying it decides nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
@@ -338,6 +402,8 @@ pub struct Plan {
     pub held_back: BTreeMap<ResourceId, String>,
     /// Objects of the set that no manifest names and that are not pruned.
     pub orphans: Vec<ResourceId>,
+    /// The ways of the guests that it moves, here or away.
+    pub moves: BTreeMap<ResourceId, Move>,
     /// What the host had of the resources with steps; a plan is stale if it has changed.
     pub fingerprint: String,
 }

@@ -3,6 +3,7 @@
 use super::changes::Options;
 use super::decide::uuid_conflict;
 use super::identity::{derived_uuid, uuid_in};
+use super::moves::unread;
 use super::plan::mark_on;
 use super::renames::{hindrance, renamed, set_aside};
 use crate::diag::{Diagnostic, Diagnostics};
@@ -28,12 +29,17 @@ pub(crate) fn hold_back(
         .values()
         .filter(|r| options.only.is_empty() || options.only.contains(&r.id))
     {
-        match observed.resources.get(&resource.id) {
+        let host = observed.resources.get(&resource.id);
+        if found.elsewhere(resource, host) {
+            continue;
+        }
+        match host {
             None if observed.unknown.contains_key(&resource.id) => found.silent(&resource.id),
             None => found.uuid(resource),
             Some(host) => found.host(resource, host),
         }
     }
+    found.kept();
     found.needs();
     (found.held_back, found.diagnostics)
 }
@@ -66,6 +72,46 @@ impl Conflicts<'_> {
 
     fn hold(&mut self, id: &ResourceId, reason: &str) {
         self.held_back.insert(id.clone(), reason.to_owned());
+    }
+
+    /// Another host may have it, or is about to let it go, and it is not made or started here.
+    fn elsewhere(&mut self, desired: &DesiredResource, host: Option<&ObservedResource>) -> bool {
+        let (id, options) = (&desired.id, self.options);
+        if host.is_some_and(|host| host.state.is_active()) {
+            return false;
+        }
+        let mark = host.and_then(mark_on).filter(|mark| mark.set == self.desired.set);
+        let moving = mark.and_then(|mark| mark.moving).map(|moving| moving.from);
+        let comes = options.crossing.arriving.contains_key(id);
+        let unfinished = moving.filter(|from| !comes && !options.assume_absent.contains(from));
+        let blocked = options.crossing.blocked.get(id).cloned();
+        let Some(blocked) = blocked.or_else(|| unfinished.map(|from| unread(&from))) else {
+            return false;
+        };
+        self.diagnostics.push(
+            Diagnostic::error(blocked.code, format!("{id} is not started here"))
+                .at(desired.span)
+                .address(id.to_string())
+                .detail(blocked.reason.clone())
+                .hint(blocked.hint),
+        );
+        self.hold(id, &blocked.reason);
+        true
+    }
+
+    /// What no manifest wants here any more, and is not taken away since another host has to do with it.
+    fn kept(&mut self) {
+        for (id, reason) in &self.options.crossing.kept {
+            if self.selected(id) && self.observed.resources.contains_key(id) {
+                self.diagnostics.push(
+                    Diagnostic::error("move-refused", format!("{id} is not taken away"))
+                        .address(id.to_string())
+                        .detail(reason.clone())
+                        .hint(format!("virt delete {id} --host … deletes it all the same")),
+                );
+                self.held_back.insert(id.clone(), reason.clone());
+            }
+        }
     }
 
     /// It is there and does not answer.
@@ -130,13 +176,19 @@ impl Conflicts<'_> {
     /// A UUID that another object of the same kind has cannot be defined again: most likely the
     /// object was renamed, in its manifest or on the host.
     fn uuid(&mut self, desired: &DesiredResource) {
-        let uuid = uuid_in(&desired.definition).unwrap_or_else(|| {
+        let arrival = self.options.crossing.arriving.get(&desired.id).and_then(|a| a.old.as_ref());
+        let uuid = arrival.map(|old| old.uuid).or_else(|| uuid_in(&desired.definition));
+        let uuid = uuid.unwrap_or_else(|| {
             derived_uuid(&self.desired.set, self.options.host.as_deref(), &desired.id)
         });
-        if let Some(host) = set_aside(self.desired, desired, self.observed, self.options) {
+        if arrival.is_none()
+            && let Some(host) = set_aside(self.desired, desired, self.observed, self.options)
+        {
             return self.set_aside(desired, host);
         }
-        if let Some(host) = renamed(self.desired, desired, self.observed, self.options) {
+        if arrival.is_none()
+            && let Some(host) = renamed(self.desired, desired, self.observed, self.options)
+        {
             return self.rename(desired, host);
         }
         let others = self.observed.resources.iter().map(|(id, o)| (id, o.uuid));

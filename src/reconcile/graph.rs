@@ -106,7 +106,7 @@ fn room<'a>(graph: &mut Graph<'a>, decision: &'a Decision) -> Room {
 }
 
 fn is_delete(decision: &Decision) -> bool {
-    decision.change.action == Action::Delete
+    matches!(decision.change.action, Action::Delete | Action::MoveOut)
 }
 
 fn number(graph: &Graph<'_>) -> Vec<Step> {

@@ -18,6 +18,7 @@ mod history;
 mod identity;
 mod live;
 mod merge;
+pub mod moves;
 mod normalize;
 mod others;
 mod overlay;
@@ -36,10 +37,13 @@ pub mod watch;
 mod words;
 
 pub use afterwards::{Afterwards, Note, Notes, Piece, Restore, Undo};
-pub use apply::{Clock, Event, Report, Status, StepReport, SystemClock, apply, apply_until};
+pub use apply::{
+    Clock, Crossroads, Event, Report, Status, StepReport, SystemClock, Walker, apply, apply_beside,
+    apply_until,
+};
 pub use changes::{
-    Above, Action, FieldChange, LiveStep, Options, Otherwise, Plan, Refusal, ResourceChange, Step,
-    StepAction, Until,
+    Above, Action, FieldChange, LiveStep, Milestone, Move, Options, Otherwise, Plan, Refusal,
+    ResourceChange, Step, StepAction, Until,
 };
 pub use export::{Exported, export, prove};
 pub use history::{History, Version, VersionChange, history, rollback};

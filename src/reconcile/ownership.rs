@@ -58,6 +58,8 @@ pub(crate) struct Mark {
     pub prevent_destroy: bool,
     /// How it is to be stopped when its manifest is gone.
     pub stop: Stop,
+    /// What it was on the host that it comes from, as long as it is not known to have left there.
+    pub moving: Option<Moving>,
     /// What its manifest allowed, so that an export has it. Nobody is granted anything by it.
     pub allow: Vec<Effect>,
     /// Whether what waits was to be taken when the guest reboots; kept for an export, too.
@@ -71,6 +73,23 @@ pub(crate) struct Mark {
     /// The mark that this one took the place of, without what that one replaced.
     pub previous: Option<Box<Self>>,
 }
+
+/// What a guest that comes from another host was there. It stands on the new definition until the old
+/// one is gone: a run that was cut short in between leaves enough for the next one to go on from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Moving {
+    /// The host that it comes from, by its name in `virt.toml`.
+    pub from: String,
+    /// Whether it started with that host.
+    pub autostart: bool,
+    /// Whether it ran there.
+    pub active: bool,
+}
+
+/// The attributes of a mark that say so.
+const FROM: &str = "moving_from";
+const FROM_AUTOSTART: &str = "moving_autostart";
+const FROM_ACTIVE: &str = "moving_active";
 
 impl Mark {
     /// The last applied manifest; `None` if it cannot be read.
@@ -156,6 +175,15 @@ impl WantedMark {
         mark.digest == self.digest
     }
 
+    /// The same on a guest that has still to leave another host. It is no part of the digest.
+    pub(crate) fn moving(mut self, moving: &Moving) -> Self {
+        let word = |on: bool| if on { "yes" } else { "no" };
+        self.element.set_attr(FROM, moving.from.as_str());
+        self.element.set_attr(FROM_AUTOSTART, word(moving.autostart));
+        self.element.set_attr(FROM_ACTIVE, word(moving.active));
+        self
+    }
+
     /// Whether `mark` is of this version and knows all that this one does. What others have taken
     /// away since is forgotten at the next occasion, and is none by itself.
     pub(crate) fn is_whole(&self, mark: &Mark) -> bool {
@@ -194,6 +222,9 @@ fn as_previous(mark: &Element) -> Element {
     previous.name = Name::qualified(PREFIX, NAMESPACE, PREVIOUS);
     previous.remove_attr("boots_as");
     previous.children.retain(|n| matches!(n, Node::Text(_)));
+    for name in [FROM, FROM_AUTOSTART, FROM_ACTIVE] {
+        previous.remove_attr(name);
+    }
     previous
 }
 
@@ -232,6 +263,11 @@ fn read_version(mark: &Element) -> Option<Mark> {
             timeout: millis.map_or(Stop::default().timeout, Duration::from_millis).min(Stop::MAX),
             force: mark.attr("stop_force") == Some("yes"),
         },
+        moving: mark.attr(FROM).map(|from| Moving {
+            from: from.to_owned(),
+            autostart: mark.attr(FROM_AUTOSTART) == Some("yes"),
+            active: mark.attr(FROM_ACTIVE) == Some("yes"),
+        }),
         previous: None,
     })
 }

@@ -5,6 +5,7 @@ use super::changes::{Action, Options, Otherwise, Plan, Refusal, ResourceChange, 
 use super::conflicts;
 use super::decide::{self, Context, Decision};
 use super::graph;
+use super::moves::{Arrival, ways};
 use super::ownership::{Mark, digest, read_mark};
 use super::renames::{applied_as, rename_first, renamed, under};
 use super::taken::Holdings;
@@ -93,8 +94,13 @@ impl<'a> Planner<'a> {
             return;
         }
         let context = self.context(id);
-        let mut decision = match self.observed.resources.get(id) {
-            None => match renamed(self.desired, desired, self.observed, self.options) {
+        let here = self.observed.resources.get(id);
+        let arrives = self
+            .arrival(id, here)
+            .and_then(|arrival| decide::arrive(context, desired, here, &arrival));
+        let mut decision = match (arrives, here) {
+            (Some(arrives), _) => arrives,
+            (None, None) => match renamed(self.desired, desired, self.observed, self.options) {
                 Some(was) => {
                     let mut decision = decide::update(context, desired, &under(id, was), false);
                     rename_first(&mut decision, was, desired);
@@ -102,7 +108,7 @@ impl<'a> Planner<'a> {
                 }
                 None => decide::create(context, desired),
             },
-            Some(host) => match mark_on(host) {
+            (None, Some(host)) => match mark_on(host) {
                 mark if decide::uuid_conflict(desired, host).is_some() => {
                     decide::replace(context, desired, host, mark.as_ref())
                 }
@@ -112,6 +118,22 @@ impl<'a> Planner<'a> {
         self.check_supported(&decision);
         self.refusals.extend(decision.refusal.take());
         self.decisions.push(decision);
+    }
+
+    /// Where a guest comes from that another host has, or has had: it is not here, or here only to come.
+    fn arrival(&self, id: &ResourceId, here: Option<&ObservedResource>) -> Option<Arrival> {
+        let moving = here.and_then(mark_on).and_then(|mark| mark.moving);
+        let Some(arrival) = self.options.crossing.arriving.get(id) else {
+            let absent = |from: &String| self.options.assume_absent.contains(from);
+            let from = moving.map(|m| m.from).filter(absent)?;
+            let is_off = here.is_some_and(|host| !host.state.is_active());
+            return is_off.then_some(Arrival { from, old: None });
+        };
+        let same = |host: &ObservedResource| {
+            let uuid = arrival.old.as_ref().is_some_and(|old| old.uuid == host.uuid);
+            !host.state.is_active() && (moving.is_some() || uuid)
+        };
+        here.is_none_or(same).then(|| arrival.clone())
     }
 
     /// Guests that leave a network in this plan are not cut off when it is deleted after that.
@@ -220,7 +242,7 @@ impl<'a> Planner<'a> {
             .filter(|host| mark_on(host).is_some_and(|mark| mark.set == self.desired.set));
         ours.map(|host| host.id.clone())
             .filter(|id| {
-                !self.desired.resources.contains_key(id) && !self.desired.held_back.contains_key(id)
+                !self.desired.resources.contains_key(id) && !self.held_back.contains_key(id)
             })
             .filter(|id| !renamed.contains(id) && !self.is_set_aside(id))
             .collect()
@@ -271,7 +293,11 @@ impl<'a> Planner<'a> {
 
     fn delete(&mut self, id: &ResourceId, mark: Option<&Mark>, reason: &str) {
         if let Some(host) = self.observed.resources.get(id) {
-            let mut decision = decide::delete(self.context(id), host, mark, reason);
+            let context = self.context(id);
+            let mut decision = match self.options.crossing.leaving.get(id) {
+                Some(departure) => decide::leave(context, host, mark, departure),
+                None => decide::delete(context, host, mark, reason),
+            };
             self.check_supported(&decision);
             self.refusals.extend(decision.refusal.take());
             self.decisions.push(decision);
@@ -287,7 +313,10 @@ impl<'a> Planner<'a> {
         let ours = self.observed.resources.values().filter(mine).count() + lately;
         let going = orphans + lately;
         let most = self.options.max_prune.unwrap_or((ours / 5).max(1));
-        let refusal = if self.desired.resources.is_empty() {
+        // where guests go to other hosts, it is not that no manifests were read
+        let is_source_empty =
+            self.desired.resources.is_empty() && self.options.crossing.leaving.is_empty();
+        let refusal = if is_source_empty {
             Some((
                 format!("no manifest was found, and that never means to delete {orphans} objects"),
                 "virt delete removes objects by name".to_owned(),
@@ -343,7 +372,7 @@ impl<'a> Planner<'a> {
         let mut changes: Vec<ResourceChange> =
             self.decisions.into_iter().map(|d| d.change).collect();
         changes.sort_by(|a, b| a.id.cmp(&b.id));
-        Plan {
+        let plan = Plan {
             set: self.desired.set.clone(),
             changes,
             steps,
@@ -352,8 +381,11 @@ impl<'a> Planner<'a> {
             diagnostics: self.diagnostics,
             held_back: self.held_back,
             orphans: if told { orphans } else { Vec::new() },
+            moves: BTreeMap::new(),
             fingerprint,
-        }
+        };
+        let moves = ways(self.options, &plan).into_iter().collect();
+        Plan { moves, ..plan }
     }
 }
 

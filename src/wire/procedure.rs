@@ -74,6 +74,8 @@ procedures! {
     AUTH_SASL_START = 68, Quick, false;
     AUTH_SASL_STEP = 69, Quick, false;
     AUTH_POLKIT = 70, Quick, false;
+    STORAGE_POOL_LOOKUP_BY_NAME = 84, Quick, false;
+    STORAGE_POOL_GET_XML_DESC = 88, Quick, false;
     CONNECT_GET_URI = 110, Quick, false;
     CONNECT_GET_LIB_VERSION = 157, Quick, false;
     DOMAIN_ATTACH_DEVICE_FLAGS = 160, Long, true;
@@ -166,7 +168,7 @@ mod tests {
             assert!(later.iter().all(|o| o.procedure.0 > row.procedure.0), "{row:?} out of order");
             assert!(later.iter().all(|o| o.name != row.name), "{row:?} twice");
             // a registration is the connection's own, and ends with it
-            let reads = ["_GET_", "_LIST", "_SUPPORTS_", "AUTH_", "_OPEN", "REGISTER_"];
+            let reads = ["_GET_", "_LIST", "_LOOKUP_", "_SUPPORTS_", "AUTH_", "_OPEN", "REGISTER_"];
             assert_eq!(row.changes, !reads.iter().any(|r| row.name.contains(r)), "{row:?}");
             assert!(row.changes || row.class == Class::Quick, "{row:?}");
         }

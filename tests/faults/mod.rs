@@ -6,6 +6,7 @@ mod garbage;
 mod hostile;
 mod injected;
 mod matrix;
+mod moves;
 mod networks;
 mod property;
 mod refused;
@@ -23,6 +24,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         hostile::trials(),
         injected::trials(),
         matrix::trials(),
+        moves::trials(),
         networks::trials(),
         property::trials(),
         refused::trials(),

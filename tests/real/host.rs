@@ -1,7 +1,7 @@
 //! A QEMU host of the tests' own behind a proxy, with a directory of manifests. Starting a daemon
 //! takes a while, so a pool hands hosts from one trial to the next, emptied.
 
-use crate::support::{Libvirtd, Needs, Proxy, Ran, ignorable_if, run, tool, virt};
+use crate::support::{Libvirtd, Needs, Proxy, Ran, ignorable_if, run, tool, trial_if, virt};
 use libtest_mimic::{Completion, Trial};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -223,12 +223,31 @@ impl Pool {
     ) -> Trial {
         let pool = Arc::clone(self);
         ignorable_if(Host::needs(), name, move |()| {
-            let idle = pool.0.lock().unwrap().pop();
-            let mut host = idle.unwrap_or_else(Host::start);
+            let mut host = pool.take();
             let completion = body(&host);
             host.clear();
             pool.0.lock().unwrap().push(host);
             completion
         })
+    }
+
+    /// The same on two.
+    pub(crate) fn trial_of_two(
+        self: &Arc<Self>,
+        name: &str,
+        body: impl Fn(&Host, &Host) + Send + 'static,
+    ) -> Trial {
+        let pool = Arc::clone(self);
+        trial_if(Host::needs(), name, move |()| {
+            let mut hosts = [pool.take(), pool.take()];
+            body(&hosts[0], &hosts[1]);
+            hosts.iter_mut().for_each(Host::clear);
+            pool.0.lock().unwrap().extend(hosts);
+        })
+    }
+
+    fn take(&self) -> Host {
+        let idle = self.0.lock().unwrap().pop();
+        idle.unwrap_or_else(Host::start)
     }
 }

@@ -18,6 +18,7 @@ mod lints;
 mod live;
 mod lost;
 mod met;
+mod moves;
 mod oracle;
 mod restart;
 mod samples;
@@ -63,6 +64,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         lints::trials(&pool),
         lost::trials(&pool),
         met::trials(&pool),
+        moves::trials(&pool),
         states::trials(&pool),
         watching::trials(&pool),
     ];

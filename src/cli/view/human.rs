@@ -8,7 +8,7 @@ use crate::diag::{Severity, Sources, escape, escape_lines};
 use crate::model::rules::Rule;
 use crate::model::{Effect, ResourceId};
 use crate::reconcile::{
-    Action, FieldChange, Origin, Plan, Report, ResourceChange, Status, StepAction, Uncounted,
+    Action, FieldChange, Origin, Plan, Report, ResourceChange, Status, StepAction, Uncounted, Until,
 };
 use std::fmt::Write as _;
 
@@ -82,6 +82,9 @@ fn head(change: &ResourceChange, plan: &Plan) -> Vec<String> {
     let mine = plan.steps.iter().filter(|s| s.target.id == change.id);
     let words: Vec<String> = mine
         .map(|s| match &s.action {
+            StepAction::Wait { until: Until::Elsewhere { host, milestone }, .. } => {
+                format!("wait until it is {} on {}", milestone.word(), escape(host))
+            }
             StepAction::Wait { timeout, .. } => format!("wait ≤{} s", timeout.as_secs()),
             call @ StepAction::Call(_) => call.word().to_owned(),
         })
@@ -165,6 +168,8 @@ fn totals(session: &Session, output: Output) -> String {
             (Action::Update, "update"),
             (Action::Replace, "replace"),
             (Action::Delete, "delete"),
+            (Action::MoveIn, "move in"),
+            (Action::MoveOut, "move out"),
         ];
         let mut counts: Vec<String> = words
             .iter()
@@ -343,6 +348,8 @@ fn sign(action: Action) -> &'static str {
         Action::Update => "~",
         Action::Replace => "±",
         Action::Delete => "-",
+        Action::MoveIn => "<",
+        Action::MoveOut => ">",
         Action::Adopt => "@",
         Action::NoOp => "=",
     }
@@ -351,7 +358,7 @@ fn sign(action: Action) -> &'static str {
 fn paint(action: Action) -> Paint {
     match action {
         Action::Create => Paint::Green,
-        Action::Update => Paint::Yellow,
+        Action::Update | Action::MoveIn | Action::MoveOut => Paint::Yellow,
         Action::Replace | Action::Delete => Paint::Red,
         Action::Adopt => Paint::Cyan,
         Action::NoOp => Paint::Plain,

@@ -1,13 +1,14 @@
 //! Results for machines: one JSON object, or JSON lines while something goes on.
 
 use crate::cli::session::Session;
-use crate::diag::{Diagnostic, Error, Severity, Sources, Span};
+use crate::diag::{Diagnostic, Diagnostics, Error, Severity, Sources, Span};
 use crate::manifest::Loaded;
 use crate::model::rules::Rule;
 use crate::model::{Effect, Outage};
 use crate::pki::{Finding, Places};
 use crate::reconcile::{
-    Action, FieldChange, Origin, Plan, Report, ResourceChange, Status, Step, Uncounted,
+    Action, FieldChange, Origin, Plan, Report, ResourceChange, Status, Step, StepAction, Uncounted,
+    Until,
 };
 use serde_json::{Map, Value, json};
 
@@ -81,7 +82,7 @@ pub(crate) fn plan(session: &Session, limit: Option<Effect>) -> Value {
         "format_version": FORMAT_VERSION,
         "set": plan.set,
         "connection": session.host.uri,
-        "changes": plan.changes.iter().map(|c| change(c, sources)).collect::<Vec<_>>(),
+        "changes": plan.changes.iter().map(|c| with_way(plan, c, sources)).collect::<Vec<_>>(),
         "steps": plan.steps.iter().map(step).collect::<Vec<_>>(),
         "held_back": held_back(&plan.held_back),
         "orphans": plan.orphans.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -101,23 +102,30 @@ pub(crate) fn failed_host(name: &str, connection: &str, error: &Error) -> Value 
 }
 
 /// The plans of a fleet.
-pub(crate) fn fleet(loaded: &Loaded, hosts: Vec<Value>, summary: &Value) -> Value {
+pub(crate) fn fleet(
+    loaded: &Loaded,
+    between: &Diagnostics,
+    hosts: Vec<Value>,
+    summary: &Value,
+) -> Value {
+    let problems = loaded.diagnostics.iter().chain(between.iter());
     json!({
         "format_version": FORMAT_VERSION,
         "set": loaded.desired.set,
         "hosts": hosts,
-        "diagnostics": diagnostics(loaded.diagnostics.iter(), &loaded.sources),
+        "diagnostics": diagnostics(problems, &loaded.sources),
         "summary": summary,
     })
 }
 
 /// The last line of the apply of a fleet.
-pub(crate) fn fleet_summary(loaded: &Loaded, summary: &Value) -> Value {
+pub(crate) fn fleet_summary(loaded: &Loaded, between: &Diagnostics, summary: &Value) -> Value {
+    let problems = loaded.diagnostics.iter().chain(between.iter());
     json!({
         "event": "fleet-summary",
         "format_version": FORMAT_VERSION,
         "set": loaded.desired.set,
-        "diagnostics": diagnostics(loaded.diagnostics.iter(), &loaded.sources),
+        "diagnostics": diagnostics(problems, &loaded.sources),
         "summary": summary,
     })
 }
@@ -231,6 +239,15 @@ pub(super) fn change(change: &ResourceChange, sources: &Sources) -> Value {
     })
 }
 
+/// A change of a plan, with the hosts that it is between if it is a move.
+fn with_way(plan: &Plan, of: &ResourceChange, sources: &Sources) -> Value {
+    let mut object = change(of, sources);
+    if let (Some(way), Some(map)) = (plan.moves.get(&of.id), object.as_object_mut()) {
+        map.insert("move".to_owned(), json!({ "from": way.from, "to": way.to }));
+    }
+    object
+}
+
 fn field(field: &FieldChange, sources: &Sources) -> Value {
     json!({
         "path": field.path.to_string(),
@@ -268,6 +285,12 @@ fn step(step: &Step) -> Value {
     if let (false, Some(map)) = (step.behind.is_empty(), object.as_object_mut()) {
         map.insert("behind".to_owned(), json!(step.behind));
     }
+    // a step of another host's plan that this one comes after
+    if let (StepAction::Wait { until: Until::Elsewhere { host, milestone }, .. }, Some(map)) =
+        (&step.action, object.as_object_mut())
+    {
+        map.insert("waits_for".to_owned(), json!({ "host": host, "until": milestone.word() }));
+    }
     object
 }
 
@@ -275,6 +298,10 @@ fn counts(plan: &Plan) -> Value {
     let mut map = Map::new();
     for action in Action::ALL {
         let n = plan.changes.iter().filter(|c| c.action == action).count();
+        // one host by itself never has any
+        if n == 0 && matches!(action, Action::MoveIn | Action::MoveOut) {
+            continue;
+        }
         map.insert(action.word().to_owned(), json!(n));
     }
     map.insert("steps".to_owned(), json!(plan.steps.len()));

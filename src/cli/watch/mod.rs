@@ -20,7 +20,8 @@ use crate::drivers::Stop;
 use crate::manifest::{Loaded, Reading};
 use crate::model::{Desired, HostPattern};
 use crate::reconcile::watch::{
-    Board, Condition, Ended, HostBoard, HostLoop, Listening, Settings, Sources, Surroundings,
+    Board, Condition, Ended, HostBoard, HostLoop, Listening, Neighbour, Neighbours, Settings,
+    Sources, Surroundings,
 };
 use around::{Around, Way};
 use hosts::{Hosts, Running, Wanted};
@@ -116,6 +117,7 @@ struct Watch<'a> {
     around: Arc<Around>,
     board: Arc<Mutex<Board>>,
     hosts: Hosts,
+    neighbours: Neighbours,
     stop: Stop,
     systemd: Systemd,
     /// What was said of the manifests last.
@@ -151,6 +153,7 @@ impl<'a> Watch<'a> {
             around: Arc::new(around),
             board: Arc::new(Mutex::new(board)),
             hosts: Hosts::default(),
+            neighbours: Neighbours::default(),
             stop,
             systemd: Systemd::from_environment(),
             said: first.loaded.diagnostics.clone(),
@@ -173,6 +176,14 @@ impl<'a> Watch<'a> {
             let desired = Arc::clone(&loaded.desired);
             return Ok(vec![Wanted { name, label: None, uri, desired }]);
         }
+        let is_watched = |name: &str| hosts.iter().any(|host| host.name == name);
+        let all = loaded.fleet.iter().map(|host| Neighbour {
+            name: host.name.clone(),
+            desired: Arc::clone(&host.desired),
+            is_watched: is_watched(&host.name),
+        });
+        // before any loop hears of it
+        self.neighbours.want(&loaded.shared, all.collect());
         let wanted = hosts.into_iter().map(|host| Wanted {
             label: Some(host.name.clone()),
             name: host.name,
@@ -198,6 +209,7 @@ impl<'a> Watch<'a> {
         let around: Arc<dyn Surroundings> = Arc::<Around>::clone(&self.around);
         let desired = Arc::clone(&wanted.desired);
         HostLoop::new(settings, desired, around, Arc::clone(&self.board), stop)
+            .beside(self.neighbours.clone())
     }
 
     /// Goes through all of it once.
@@ -213,6 +225,7 @@ impl<'a> Watch<'a> {
         let by_process = |at: usize| wanted.get(at).is_some_and(|w| fleet::by_process(&w.uri));
         let lanes = pool::lanes(wanted.len(), by_process);
         let mut exit = if has_errors { Exit::Error } else { Exit::Done };
+        let mut waiting = Vec::new();
         let work = |at: usize| {
             let host = wanted.get(at).filter(|_| !self.stop.is_stopped());
             host.map(|w| self.host_loop(w, self.stop.clone()).run_once())
@@ -220,6 +233,23 @@ impl<'a> Watch<'a> {
         pool::each(
             &lanes,
             work,
+            |_| {},
+            |at, ended| {
+                // it is gone through again when more is known of the others
+                if ended.is_some_and(|ended| ended.waits) {
+                    waiting.push(at);
+                    return true;
+                }
+                let detailed = self.args.options.detailed_exitcode;
+                exit = exit.worse(ended.map_or(Exit::Error, |ended| exit_of(ended, detailed)));
+                true
+            },
+        );
+        let again =
+            pool::lanes(waiting.len(), |at| waiting.get(at).is_some_and(|at| by_process(*at)));
+        pool::each(
+            &again,
+            |at| waiting.get(at).and_then(|at| work(*at)),
             |_| {},
             |_, ended| {
                 let detailed = self.args.options.detailed_exitcode;
@@ -282,6 +312,7 @@ impl<'a> Watch<'a> {
     fn run_hosts(&mut self, wanted: Vec<Wanted>, since: Instant) {
         for name in self.hosts.want(wanted, since) {
             self.board().hosts.remove(&name);
+            self.neighbours.forget(&name);
         }
         self.start_hosts();
     }

@@ -5,12 +5,14 @@ use super::events;
 use super::lanes::{Dial, Lanes};
 use super::session::{self, Host};
 use super::trace::{Passed, Stage, Trace};
-use super::{execute, observe, request};
+use super::{execute, observe, pools, request};
 use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
 use crate::drivers::uri::Uri;
 use crate::drivers::{Driver, Environment, Stop};
 use crate::model::{Call, Capabilities, DriverEvent, Hypervisor, Observed, Outcome, Scope};
 use crate::wire::Class;
+use crate::xml::Element;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 use std::sync::mpsc::SyncSender;
@@ -109,6 +111,10 @@ impl Driver for RemoteDriver {
 
     fn observe(&self, scope: &Scope) -> Result<Observed> {
         observe::observe(self.lanes().connection(Class::Quick)?, scope, self.read_only)
+    }
+
+    fn pools(&self, names: &BTreeSet<String>) -> Result<BTreeMap<String, Element>> {
+        pools::pools(self.lanes().connection(Class::Quick)?, names)
     }
 
     fn execute(&self, batch: &[Call]) -> Vec<Outcome> {

@@ -17,6 +17,7 @@ mod fake;
 mod lanes;
 mod observe;
 mod outgoing;
+mod pools;
 mod request;
 mod session;
 mod times;

@@ -15,9 +15,11 @@ pub(super) fn came_about(call: &Call, observed: &Observed) -> Option<bool> {
             let sent = parse(SourceId::NONE, xml, &Limits::default()).ok();
             let sent = sent.as_ref()?;
             let Some(there) = host.and_then(|h| h.persistent.as_ref()) else { return Some(false) };
-            let marks = (read_mark(sent)?, read_mark(there));
-            let marked =
-                marks.1.is_some_and(|m| m.digest == marks.0.digest && m.set == marks.0.set);
+            let of_sent = read_mark(sent)?;
+            let marked = read_mark(there).is_some_and(|m| {
+                // that a guest has still to leave another host is no part of the digest
+                m.digest == of_sent.digest && m.set == of_sent.set && m.moving == of_sent.moving
+            });
             // the mark of a repair is the one that was there before: only the whole tells
             let kind = call.target.id.kind;
             let left = overlay(kind, Side::NextBoot, there, &without_mark(sent), None, &[]).changes;

@@ -1,6 +1,9 @@
 //! Walking a plan: calls in batches, waits, and what became of each step. Nothing is decided here.
 
+// long: the walk is one state, and its parts are read together
+
 mod came_about;
+mod elsewhere;
 mod owed;
 mod refusal;
 mod waits;
@@ -10,6 +13,8 @@ use crate::diag::{Error, ErrorCode};
 use crate::drivers::{Driver, Stop};
 use crate::model::{Call, Detail, Observed, Op, Outcome, ResourceId, Scope, Target};
 use came_about::came_about;
+pub use elsewhere::{Crossroads, Walker};
+use elsewhere::{Heard, never};
 use owed::owed;
 use refusal::{Meaning, meaning};
 use std::collections::{BTreeMap, BTreeSet};
@@ -158,62 +163,43 @@ pub fn apply_until(
     stop: &Stop,
     on_event: &mut dyn FnMut(Event<'_>),
 ) -> Report {
-    waits::with_removals(plan, driver, |removals| {
-        walk(plan, driver, clock, parallel, stop, removals, on_event)
-    })
+    // nobody else walks there: what is waited for will not come
+    let alone = Crossroads::default();
+    apply_beside(plan, driver, clock, (parallel, stop), &alone.enter(""), on_event)
 }
 
-fn walk(
+/// The same while other hosts' plans are walked beside this one, for guests that move between them.
+pub fn apply_beside(
     plan: &Plan,
     driver: &dyn Driver,
     clock: &dyn Clock,
-    parallel: usize,
-    stop: &Stop,
-    removals: Removals,
+    (parallel, stop): (usize, &Stop),
+    beside: &Walker<'_>,
     on_event: &mut dyn FnMut(Event<'_>),
 ) -> Report {
-    let mut walk = Walk {
-        plan,
-        driver,
-        clock,
-        on_event,
-        status: vec![None; plan.steps.len()],
-        waits: Vec::new(),
-        removals,
-        only: None,
-        refused: BTreeMap::new(),
-        put_back: Vec::new(),
-    };
-    loop {
-        if stop.is_stopped() && walk.only.is_none() {
-            walk.ends();
-        }
-        walk.skip_what_cannot_follow();
-        let batch = walk.ready(parallel.max(1));
-        if !batch.is_empty() {
-            walk.execute(&batch);
-        } else if !walk.begin_waits() && walk.waits.is_empty() {
-            break;
-        }
-        walk.poll_waits();
-        walk.put_back();
-    }
-    walk.put_back();
-    walk.note();
-    let put_back = std::mem::take(&mut walk.put_back);
-    let stopped = walk.status.iter().any(Option::is_none) && stop.is_stopped();
-    let steps = plan.steps.iter().zip(walk.status);
-    let steps = steps.map(|(step, status)| StepReport {
-        id: step.id,
-        status: status.unwrap_or(Status::Skipped),
-    });
-    Report { steps: steps.collect(), stopped, put_back }
+    waits::with_removals(plan, driver, |removals| {
+        let walk = Walk {
+            plan,
+            driver,
+            clock,
+            beside,
+            on_event,
+            status: vec![None; plan.steps.len()],
+            waits: Vec::new(),
+            removals,
+            only: None,
+            refused: BTreeMap::new(),
+            put_back: Vec::new(),
+        };
+        walk.walk(parallel, stop)
+    })
 }
 
 struct Walk<'a, 'e> {
     plan: &'a Plan,
     driver: &'a dyn Driver,
     clock: &'a dyn Clock,
+    beside: &'e Walker<'e>,
     on_event: &'e mut dyn FnMut(Event<'_>),
     status: Vec<Option<Status>>,
     /// Steps that wait, and until when.
@@ -228,6 +214,33 @@ struct Walk<'a, 'e> {
 }
 
 impl<'a> Walk<'a, '_> {
+    fn walk(mut self, parallel: usize, stop: &Stop) -> Report {
+        loop {
+            if stop.is_stopped() && self.only.is_none() {
+                self.ends();
+            }
+            self.skip_what_cannot_follow();
+            let batch = self.ready(parallel.max(1));
+            if !batch.is_empty() {
+                self.execute(&batch);
+            } else if !self.begin_waits() && self.waits.is_empty() {
+                break;
+            }
+            self.poll_waits();
+            self.put_back();
+        }
+        self.put_back();
+        self.note();
+        let put_back = std::mem::take(&mut self.put_back);
+        let stopped = self.status.iter().any(Option::is_none) && stop.is_stopped();
+        let steps = self.plan.steps.iter().zip(self.status);
+        let steps = steps.map(|(step, status)| StepReport {
+            id: step.id,
+            status: status.unwrap_or(Status::Skipped),
+        });
+        Report { steps: steps.collect(), stopped, put_back }
+    }
+
     /// It is to stop: only what is owed is still done.
     fn ends(&mut self) {
         let owed = owed(self.plan, |id| self.is_done(id), |id| self.is_open(id));
@@ -250,6 +263,14 @@ impl<'a> Walk<'a, '_> {
 
     fn finish(&mut self, step: &Step, status: Status) {
         (self.on_event)(Event::Finished(step, &status));
+        match &status {
+            Status::Done => self.beside.finished(self.plan, step, None),
+            Status::Failed(e) | Status::Unknown(e) => {
+                self.beside.finished(self.plan, step, Some(e));
+            }
+            // what comes before it has said so, or the end of the walk does
+            Status::Pending(_) | Status::Skipped => {}
+        }
         if let Some(slot) = self.status.get_mut(step.id) {
             *slot = Some(status);
         }
@@ -428,12 +449,34 @@ impl<'a> Walk<'a, '_> {
         if self.waits.is_empty() {
             return;
         }
-        let targets: Vec<&Target> = self.waits.iter().map(|(s, _)| &s.target).collect();
+        // how far another host has come is not asked of this one
+        let here = self.waits.iter().filter(|(s, _)| waits::elsewhere(&s.action).is_none());
+        let targets: Vec<&Target> = here.map(|(s, _)| &s.target).collect();
         let detail = self.waits.iter().map(|(step, _)| waits::detail(&step.action)).max();
-        let observed = self.read(&targets, detail.unwrap_or(Detail::State));
+        let observed = match targets.is_empty() {
+            true => None,
+            false => self.read(&targets, detail.unwrap_or(Detail::State)),
+        };
         let mut still = Vec::new();
         for (step, deadline) in std::mem::take(&mut self.waits) {
             let StepAction::Wait { until, otherwise, timeout } = &step.action else { continue };
+            if let Until::Elsewhere { host, milestone } = until {
+                match self.beside.ask(host, &step.target.id, *milestone) {
+                    Heard::Reached => self.finish(step, Status::Done),
+                    Heard::Open if self.clock.now() < deadline => still.push((step, deadline)),
+                    // told to stop, the other host has not begun either
+                    Heard::Never(None) if self.only.is_some() => self.finish(step, Status::Skipped),
+                    Heard::Open => {
+                        let e = never(host, *milestone, None);
+                        self.finish(step, Status::Failed(e.address(step.target.id.to_string())));
+                    }
+                    Heard::Never(because) => {
+                        let e = never(host, *milestone, because);
+                        self.finish(step, Status::Failed(e.address(step.target.id.to_string())));
+                    }
+                }
+                continue;
+            }
             let there = observed.as_ref().map(|o| o.resources.get(&step.target.id));
             if there.is_some_and(|resource| waits::is_over(until, resource)) {
                 self.finish(step, Status::Done);

@@ -1,8 +1,9 @@
 //! What is still done once a run is told to stop: an object that is down only in order to be started
 //! again is started, and what was moved out of its way comes back.
 
+use super::waits::elsewhere;
 use crate::model::{Op, Target};
-use crate::reconcile::changes::{Plan, Step, StepAction, Until};
+use crate::reconcile::changes::{Milestone, Plan, Step, StepAction, Until};
 use std::collections::BTreeSet;
 
 /// The steps that are still to be done. What a guest would have to be waited for is not among them.
@@ -11,15 +12,20 @@ pub(super) fn owed(
     is_done: impl Fn(usize) -> bool,
     is_open: impl Fn(usize) -> bool,
 ) -> BTreeSet<usize> {
-    let down: Vec<&Target> = plan
-        .steps
-        .iter()
-        .filter(|step| is_end(step) && is_done(step.id))
+    let comes_back = |target: &Target| {
+        let starts = |s: &Step| matches!(s.action, StepAction::Call(Op::Create { .. }));
+        let elsewhere = |s: &Step| waits_for(s) == Some(Milestone::Defined);
+        plan.steps.iter().any(|s| s.target == *target && (starts(s) || elsewhere(s)))
+    };
+    // one that is waited for from another host may be down there by now, to be started here
+    let awaited = |step: &&Step| {
+        waits_for(step) == Some(Milestone::Gone) && step.after.iter().all(|id| is_done(*id))
+    };
+    let ended = plan.steps.iter().filter(|step| is_end(step) && is_done(step.id));
+    let down: Vec<&Target> = ended
         .map(|step| &step.target)
-        .filter(|target| {
-            let starts = |s: &Step| matches!(s.action, StepAction::Call(Op::Create { .. }));
-            plan.steps.iter().any(|s| s.target == **target && starts(s))
-        })
+        .filter(|target| comes_back(target))
+        .chain(plan.steps.iter().filter(awaited).map(|step| &step.target))
         .collect();
     // what is done to it, and to those that were moved out of its way
     let mut of_it = BTreeSet::new();
@@ -38,6 +44,11 @@ pub(super) fn owed(
         }
     }
     owed
+}
+
+/// How far another host has to come for a step, if it waits for one.
+fn waits_for(step: &Step) -> Option<Milestone> {
+    elsewhere(&step.action).map(|(_, milestone)| milestone)
 }
 
 fn is_update(step: &Step) -> bool {

@@ -4,7 +4,7 @@
 use crate::diag::{Error, ErrorCode, ErrorDomain};
 use crate::drivers::{Driver, Stop};
 use crate::model::{Detail, DriverEvent, EventKind, ObservedResource, ResourceId, memory_kib};
-use crate::reconcile::changes::{NOT_MOVED, Plan, Step, StepAction, Until};
+use crate::reconcile::changes::{Milestone, NOT_MOVED, Plan, Step, StepAction, Until};
 use crate::xml::Element;
 use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -16,12 +16,24 @@ const LISTEN: Duration = Duration::from_secs(3);
 /// How many events may wait to be read.
 const EVENTS: usize = 256;
 
+/// Which host a wait is for and how far that has to come, if it is for another one.
+pub(super) fn elsewhere(action: &StepAction) -> Option<(&str, Milestone)> {
+    match action {
+        StepAction::Wait { until: Until::Elsewhere { host, milestone }, .. } => {
+            Some((host, *milestone))
+        }
+        StepAction::Wait { .. } | StepAction::Call(_) => None,
+    }
+}
+
 /// What has to be read to see whether a wait is over.
 pub(super) fn detail(action: &StepAction) -> Detail {
     match action {
-        StepAction::Wait { until: Until::Inactive | Until::Active, .. } | StepAction::Call(_) => {
-            Detail::State
+        StepAction::Wait {
+            until: Until::Inactive | Until::Active | Until::Elsewhere { .. },
+            ..
         }
+        | StepAction::Call(_) => Detail::State,
         StepAction::Wait {
             until: Until::Detached { .. } | Until::Memory { .. } | Until::Vcpus { .. },
             ..
@@ -50,6 +62,8 @@ pub(super) fn is_over(until: &Until, resource: Option<&ObservedResource>) -> boo
             let current = vcpu.and_then(|v| v.attr("current").map(str::to_owned));
             current.or_else(|| vcpu.map(Element::text)) == Some(count.to_string())
         }),
+        // another host knows
+        Until::Elsewhere { .. } => false,
     }
 }
 
@@ -66,6 +80,7 @@ pub(super) fn pending(until: &Until) -> &'static str {
         Until::Detached { .. } => "the guest has not let the device go yet",
         Until::Memory { .. } => NOT_MOVED,
         Until::Vcpus { .. } => "the guest has not let its processors go yet",
+        Until::Elsewhere { .. } => "the other host has not come so far yet",
     }
 }
 
@@ -75,7 +90,10 @@ pub(super) fn too_long(until: &Until, timeout: Duration) -> Error {
     let text = match until {
         Until::Inactive => format!("the guest did not shut down within {seconds} s"),
         Until::Active => format!("it did not start within {seconds} s"),
-        Until::Detached { .. } | Until::Memory { .. } | Until::Vcpus { .. } => {
+        Until::Detached { .. }
+        | Until::Memory { .. }
+        | Until::Vcpus { .. }
+        | Until::Elsewhere { .. } => {
             format!("{}, after {seconds} s", pending(until))
         }
     };

@@ -488,7 +488,7 @@ pub(super) fn compare(
 }
 
 /// The manifest laid over what the next boot uses; a transient resource has only what is running.
-fn next_boot(
+pub(super) fn next_boot(
     context: Context<'_>,
     desired: &DesiredResource,
     host: &ObservedResource,
@@ -516,7 +516,7 @@ fn next_boot(
     left
 }
 
-fn field(change: &Change, effect: Effect, origin: Origin) -> FieldChange {
+pub(super) fn field(change: &Change, effect: Effect, origin: Origin) -> FieldChange {
     let show = |value: &Option<String>| {
         value
             .as_ref()

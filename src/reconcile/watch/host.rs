@@ -4,7 +4,8 @@ use super::agenda::{Agenda, Cause, Reason, Work};
 use super::board::{Board, Condition};
 use super::connection::Connection;
 use super::inbox::{Inbox, Mail};
-use super::news::{Ended, News, Outcome, Surroundings, outcome};
+use super::neighbours::{Neighbours, Seen};
+use super::news::{Ended, Surroundings};
 use super::planner::{Planned, Planner, Pruned, takes_of_others};
 use super::pulse::Pulse;
 use super::record::Record;
@@ -12,8 +13,9 @@ use crate::diag::{Error, ErrorCode, Result};
 use crate::drivers::Stop;
 use crate::model::{Desired, Detail, Observed, ResourceId, Scope};
 use crate::reconcile::apply::apply_until;
+use crate::reconcile::moves::Pools;
 use crate::reconcile::plan::mark_on;
-use crate::reconcile::{Action, Clock, Event, Options, Plan, Report, Status, SystemClock};
+use crate::reconcile::{Clock, Event, Options, Plan, SystemClock};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -36,7 +38,7 @@ pub struct Settings {
 }
 
 /// Time that shows the loop to be alive while it waits for a guest.
-struct Beating<'a>(&'a Pulse);
+pub(super) struct Beating<'a>(pub(super) &'a Pulse);
 
 impl Clock for Beating<'_> {
     fn now(&self) -> Instant {
@@ -51,23 +53,27 @@ impl Clock for Beating<'_> {
 
 /// One host, kept as its manifests say.
 pub struct HostLoop {
-    settings: Settings,
-    surroundings: Arc<dyn Surroundings>,
+    pub(super) settings: Settings,
+    pub(super) surroundings: Arc<dyn Surroundings>,
+    /// The other hosts of the fleet.
+    pub(super) neighbours: Neighbours,
     inbox: Inbox,
-    pulse: Pulse,
-    stop: Stop,
-    record: Record,
-    desired: Arc<Desired>,
-    agenda: Agenda,
-    host: Option<Connection>,
+    pub(super) pulse: Pulse,
+    pub(super) stop: Stop,
+    pub(super) record: Record,
+    pub(super) desired: Arc<Desired>,
+    pub(super) agenda: Agenda,
+    pub(super) host: Option<Connection>,
     /// Whether the host was lost since it was connected to: it may come back as another version.
     was_lost: bool,
     /// What the host had when it was looked at last, part by part.
-    observed: Option<Observed>,
+    pub(super) observed: Option<Observed>,
+    /// The host's pools on network storage, as far as disks are on them.
+    pub(super) pools: Pools,
     /// Whether every object is planned for the next time, and not only what has changed.
     plan_all: bool,
-    pruned: Pruned,
-    ended: Ended,
+    pub(super) pruned: Pruned,
+    pub(super) ended: Ended,
 }
 
 impl std::fmt::Debug for HostLoop {
@@ -94,6 +100,7 @@ impl HostLoop {
             agenda: Agenda::new(settings.interval, Instant::now()),
             settings,
             surroundings,
+            neighbours: Neighbours::default(),
             inbox: Inbox::default(),
             pulse: Pulse::default(),
             stop,
@@ -102,10 +109,19 @@ impl HostLoop {
             host: None,
             was_lost: false,
             observed: None,
+            pools: Pools::new(),
             plan_all: true,
             pruned: Pruned::default(),
             ended: Ended::default(),
         }
+    }
+
+    /// The same beside the loops of the other hosts of a fleet.
+    #[must_use]
+    pub fn beside(mut self, neighbours: Neighbours) -> Self {
+        neighbours.join(&self.settings.name, &self.inbox);
+        self.neighbours = neighbours;
+        self
     }
 
     /// The way to it.
@@ -194,7 +210,7 @@ impl HostLoop {
     }
 
     /// The objects that need another one.
-    fn dependants(&self, id: &ResourceId) -> Vec<ResourceId> {
+    pub(super) fn dependants(&self, id: &ResourceId) -> Vec<ResourceId> {
         let all = self.desired.resources.values();
         all.filter(|r| r.depends_on.contains(id)).map(|r| r.id.clone()).collect()
     }
@@ -235,17 +251,26 @@ impl HostLoop {
             return;
         };
         self.told(&planned);
-        if planned.plan.is_empty() {
-            return;
+        if !planned.plan.is_empty() {
+            self.change_for(&planned.plan, &mut reasons, &left_alone);
         }
+        self.move_in(&planned.arriving, &reasons);
+    }
+
+    fn change_for(
+        &mut self,
+        plan: &Plan,
+        reasons: &mut BTreeMap<ResourceId, Reason>,
+        left_alone: &BTreeSet<ResourceId>,
+    ) {
         // why an object that nobody asked about is planned for: what asked needs it
         let first = reasons.values().min_by_key(|reason| reason.since).cloned();
         let now = Reason { cause: Cause::Interval, since: Instant::now() };
         let first = first.unwrap_or(now);
-        for step in &planned.plan.steps {
+        for step in &plan.steps {
             reasons.entry(step.target.id.clone()).or_insert_with(|| first.clone());
         }
-        self.change(&planned.plan, &reasons, &left_alone);
+        self.change(plan, reasons, left_alone);
     }
 
     /// Looks at the host as far as there is reason to. Gives the objects that are not as they were
@@ -268,6 +293,7 @@ impl HostLoop {
         });
         match looked {
             Ok(()) => {
+                self.publish();
                 self.agenda.host_answered();
                 self.record.answered(all.is_some());
                 Some(reasons)
@@ -275,6 +301,7 @@ impl HostLoop {
             Err(error) => {
                 self.ended.failed = true;
                 self.was_lost = true;
+                self.neighbours.lost(&self.settings.name);
                 self.record.lost(&error);
                 for (id, reason) in reasons {
                     self.agenda.look_at(id, reason.cause, reason.since);
@@ -301,7 +328,7 @@ impl HostLoop {
     }
 
     /// Reads all of the host; gives the objects that are not as they were.
-    fn observe_all(&mut self) -> Result<Vec<ResourceId>> {
+    pub(super) fn observe_all(&mut self) -> Result<Vec<ResourceId>> {
         let Some(host) = &self.host else { return Ok(Vec::new()) };
         self.pulse.busy();
         let now = host.driver().observe(&Scope::all())?;
@@ -317,7 +344,7 @@ impl HostLoop {
     }
 
     /// Reads some objects.
-    fn observe(&mut self, ids: BTreeSet<ResourceId>) -> Result<()> {
+    pub(super) fn observe(&mut self, ids: BTreeSet<ResourceId>) -> Result<()> {
         let Some(host) = self.host.as_ref().filter(|_| !ids.is_empty()) else { return Ok(()) };
         self.pulse.busy();
         self.inbox.forget(&ids);
@@ -334,13 +361,19 @@ impl HostLoop {
     }
 
     /// Plans for some objects, or for all; `None` before the host was looked at.
-    fn plan(
-        &self,
+    pub(super) fn plan(
+        &mut self,
         only: Option<BTreeSet<ResourceId>>,
         left_alone: &BTreeSet<ResourceId>,
     ) -> Option<Planned> {
         let (host, observed) = (self.host.as_ref()?, self.observed.as_ref()?);
-        let options = Options { now: Some(Timestamp::now()), ..self.settings.options.clone() };
+        let now = Some(Timestamp::now());
+        let seen = self.look_around(only.as_ref(), observed);
+        let Seen { crossing, arriving, leaving, later } = seen;
+        let options = Options { now, crossing, ..self.settings.options.clone() };
+        let waits = !later.is_empty();
+        let mut left_alone = left_alone.clone();
+        left_alone.extend(leaving.into_iter().chain(later).chain(arriving.keys().cloned()));
         let planner = Planner {
             desired: &self.desired,
             observed,
@@ -348,7 +381,9 @@ impl HostLoop {
             options: &options,
             pruned: &self.pruned,
         };
-        planner.plan(only, left_alone)
+        let planned = planner.plan(only, &left_alone);
+        self.ended.waits |= waits;
+        Some(Planned { arriving, ..planned? })
     }
 
     /// Carries out what is planned: under the lock, and for what the host has then.
@@ -406,7 +441,7 @@ impl HostLoop {
     }
 
     /// Another run has the host, or there is no lock to be had, which time alone does not mend.
-    fn no_lock(&mut self, error: &Error, ids: BTreeSet<ResourceId>) {
+    pub(super) fn no_lock(&mut self, error: &Error, ids: BTreeSet<ResourceId>) {
         let now = Instant::now();
         let is_busy = error.code == ErrorCode::RESOURCE_BUSY;
         self.ended.refused |= is_busy;
@@ -420,7 +455,7 @@ impl HostLoop {
         }
     }
 
-    fn lost(&mut self, error: &Error, ids: BTreeSet<ResourceId>) {
+    pub(super) fn lost(&mut self, error: &Error, ids: BTreeSet<ResourceId>) {
         let now = Instant::now();
         self.ended.failed = true;
         self.was_lost = true;
@@ -429,68 +464,5 @@ impl HostLoop {
             self.agenda.look_at(id, Cause::Retry, now + LOCKED);
         }
         self.agenda.host_failed(Cause::Retry, now);
-    }
-
-    /// Says what became of each change, and settles when it is tried again.
-    fn conclude(
-        &mut self,
-        planned: &Planned,
-        report: &Report,
-        after: Option<&Planned>,
-        reasons: &BTreeMap<ResourceId, Reason>,
-        begun: Instant,
-    ) {
-        let mut statuses: BTreeMap<&ResourceId, Vec<&Status>> = BTreeMap::new();
-        for (step, told) in planned.plan.steps.iter().zip(&report.steps) {
-            statuses.entry(&step.target.id).or_default().push(&told.status);
-        }
-        let now = Instant::now();
-        let fallback = Reason { cause: Cause::Retry, since: begun };
-        let mut told = Vec::new();
-        for change in &planned.plan.changes {
-            let Some(statuses) = statuses.get(&change.id) else { continue };
-            let reason = reasons.get(&change.id).unwrap_or(&fallback);
-            let left = after.and_then(|a| a.plan.changes.iter().find(|c| c.id == change.id));
-            // what a saved image brought back is the next plan's
-            let outcome = outcome(statuses, left.filter(|_| !change.resumes));
-            let pause = match &outcome {
-                Outcome::Done => {
-                    if change.action != Action::Update {
-                        for id in self.dependants(&change.id) {
-                            self.agenda.look_at(id, Cause::Retry, now);
-                        }
-                    }
-                    self.agenda.succeeded(&change.id, &reason.cause, now)
-                }
-                // it is begun again by the next run
-                Outcome::Skipped if report.stopped => None,
-                Outcome::NotConverged(_)
-                | Outcome::Pending(_)
-                | Outcome::Failed(_)
-                | Outcome::Unknown(_)
-                | Outcome::Skipped => Some(self.agenda.failed(&change.id, now)),
-            };
-            self.ended.failed |= matches!(outcome, Outcome::Failed(_) | Outcome::Skipped);
-            self.ended.unresolved |=
-                matches!(outcome, Outcome::Unknown(_) | Outcome::NotConverged(_));
-            self.ended.pending |= matches!(outcome, Outcome::Pending(_));
-            let took = now.saturating_duration_since(reason.since);
-            let pause = pause.map(|until| until.saturating_duration_since(now));
-            let news = News::Reconciled { change, outcome, cause: &reason.cause, took, pause };
-            self.surroundings.hear(&self.settings.name, &news);
-            told.push((change, news));
-        }
-        self.record.applied(report, &told, now.saturating_duration_since(begun));
-    }
-
-    /// Keeps what a plan says of how objects are.
-    fn told(&mut self, planned: &Planned) {
-        let Planned { plan, gated, not_pruned } = planned;
-        self.ended.failed |= !plan.held_back.is_empty() || plan.diagnostics.has_errors();
-        self.ended.refused |= !gated.is_empty() || not_pruned.is_some();
-        let observed = self.observed.as_ref();
-        self.record.stands(plan, gated, &self.desired, observed, &self.agenda);
-        self.record.not_pruned(not_pruned.as_deref());
-        self.pruned.look_again(planned, &mut self.agenda, Instant::now());
     }
 }

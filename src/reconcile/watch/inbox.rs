@@ -75,6 +75,15 @@ impl Inbox {
         });
     }
 
+    /// Asks to look at objects again, since more is known of another host.
+    pub(super) fn look_at(&self, ids: &BTreeSet<ResourceId>, host: &str) {
+        self.put(|mail| {
+            for id in ids {
+                mail.events.entry(id.clone()).or_insert_with(|| format!("seen on {host}"));
+            }
+        });
+    }
+
     /// Drops what the host told of these objects: they are about to be read.
     pub(super) fn forget(&self, ids: &BTreeSet<ResourceId>) {
         self.lock().events.retain(|id, _| !ids.contains(id));

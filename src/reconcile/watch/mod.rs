@@ -5,9 +5,12 @@
 
 mod agenda;
 mod board;
+mod concluded;
 mod connection;
 mod host;
 mod inbox;
+mod mover;
+mod neighbours;
 mod news;
 mod planner;
 mod pulse;
@@ -19,5 +22,6 @@ pub use board::{
 };
 pub use host::{HostLoop, Settings};
 pub use inbox::Inbox;
+pub use neighbours::{Neighbour, Neighbours};
 pub use news::{Ended, News, Outcome, Surroundings, fields, words};
 pub use pulse::Pulse;

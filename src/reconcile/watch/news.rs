@@ -125,6 +125,8 @@ pub struct Ended {
     pub pending: bool,
     /// A guest is up and does not work.
     pub outage: bool,
+    /// Other hosts were not read yet that may have to do with what is new here.
+    pub waits: bool,
 }
 
 /// What a watch needs of the world around it.
@@ -161,7 +163,7 @@ const VALUE: usize = 40;
 
 /// The fields of a change in one line. What is created or deleted has all of its fields.
 pub fn fields(change: &ResourceChange) -> String {
-    if matches!(change.action, Action::Create | Action::Delete) {
+    if matches!(change.action, Action::Create | Action::Delete | Action::MoveOut) {
         return String::new();
     }
     let show = |value: &Option<String>| match value.as_deref().map(str::trim) {

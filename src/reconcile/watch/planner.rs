@@ -20,7 +20,8 @@ impl Pruned {
     /// What a plan deletes is about to go.
     pub(super) fn note(&mut self, plan: &Plan, now: Instant) {
         self.0.retain(|_, at| now.saturating_duration_since(*at) < LATELY);
-        let gone = plan.changes.iter().filter(|change| change.action == Action::Delete);
+        let goes = |action| matches!(action, Action::Delete | Action::MoveOut);
+        let gone = plan.changes.iter().filter(|change| goes(change.action));
         self.0.extend(gone.map(|change| (change.id.clone(), now)));
     }
 
@@ -66,6 +67,8 @@ pub(super) struct Planned {
     pub(super) gated: BTreeMap<ResourceId, String>,
     /// Why nothing is pruned though it was asked for.
     pub(super) not_pruned: Option<String>,
+    /// Guests that are to come from another host, which is planned for by itself.
+    pub(super) arriving: BTreeMap<ResourceId, String>,
 }
 
 impl Planner<'_> {
@@ -97,13 +100,13 @@ impl Planner<'_> {
                 if only.is_empty() {
                     // which means all to a plan
                     let plan = Plan { set: self.desired.set.clone(), ..Plan::default() };
-                    return Some(Planned { plan, gated, not_pruned });
+                    return Some(Planned { plan, gated, not_pruned, arriving: BTreeMap::new() });
                 }
                 options.only.clone_from(only);
             }
             let plan = plan(self.desired, observed, self.capabilities, &options);
             if plan.refusals.is_empty() {
-                return Some(Planned { plan, gated, not_pruned });
+                return Some(Planned { plan, gated, not_pruned, arriving: BTreeMap::new() });
             }
             let mut is_less = false;
             for refusal in plan.refusals {
@@ -165,7 +168,8 @@ mod tests {
         assert_eq!(pruned.count(&observed, later), 0);
         let plan = Plan { orphans: vec![waits.clone()], ..Plan::default() };
         let not_pruned = Some("too many".to_owned());
-        let mut planned = Planned { plan, gated: BTreeMap::new(), not_pruned };
+        let mut planned =
+            Planned { plan, gated: BTreeMap::new(), not_pruned, arriving: BTreeMap::new() };
         let mut agenda = Agenda::new(LATELY * 9, start);
         agenda.take(start).unwrap();
         pruned.look_again(&planned, &mut agenda, start);

@@ -284,7 +284,13 @@ fn by_plan(change: &ResourceChange) -> (Condition, String) {
         }
         Action::NoOp if change.pending.is_empty() => (Condition::InSync, String::new()),
         Action::NoOp => (Condition::Pending, paths(&change.pending)),
-        Action::Create | Action::Update | Action::Replace | Action::Delete | Action::Adopt => {
+        Action::Create
+        | Action::Update
+        | Action::Replace
+        | Action::Delete
+        | Action::MoveIn
+        | Action::MoveOut
+        | Action::Adopt => {
             let fields = paths(&change.fields);
             let detail = if fields.is_empty() { change.reason.clone() } else { fields };
             (Condition::Drifted, detail)

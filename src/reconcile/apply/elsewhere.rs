@@ -1,0 +1,101 @@
+//! Plans of several hosts that are walked at once, and how far each has come with the guests that move.
+
+use crate::diag::{Error, ErrorCode, ErrorDomain};
+use crate::model::{Op, ResourceId};
+use crate::reconcile::changes::{Milestone, Plan, Step, StepAction};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Where walks of several hosts' plans meet.
+#[derive(Debug, Default)]
+pub struct Crossroads(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// Hosts whose plans are walked, or will be.
+    walking: BTreeSet<String>,
+    reached: BTreeSet<(String, ResourceId, Milestone)>,
+    /// What went wrong with a guest on a host.
+    failed: BTreeMap<(String, ResourceId), Error>,
+}
+
+/// What is heard of another host.
+pub(super) enum Heard {
+    /// It has come so far.
+    Reached,
+    /// It has not yet.
+    Open,
+    /// It will not in this run, and why, where that is known.
+    Never(Option<Error>),
+}
+
+impl Crossroads {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has others wait for that host from now on, until the walk of its plan ends, however it does.
+    pub fn enter(&self, host: &str) -> Walker<'_> {
+        self.state().walking.insert(host.to_owned());
+        Walker { crossroads: self, host: host.to_owned() }
+    }
+}
+
+/// A host whose plan is walked beside others'.
+#[derive(Debug)]
+pub struct Walker<'a> {
+    crossroads: &'a Crossroads,
+    host: String,
+}
+
+impl Drop for Walker<'_> {
+    fn drop(&mut self) {
+        self.crossroads.state().walking.remove(&self.host);
+    }
+}
+
+impl Walker<'_> {
+    /// Tells the others of a step of a guest that moves.
+    pub(super) fn finished(&self, plan: &Plan, step: &Step, failed: Option<&Error>) {
+        let id = &step.target.id;
+        if !plan.moves.contains_key(id) {
+            return;
+        }
+        let mut state = self.crossroads.state();
+        if let Some(error) = failed {
+            state.failed.entry((self.host.clone(), id.clone())).or_insert_with(|| error.clone());
+            return;
+        }
+        let milestone = match &step.action {
+            StepAction::Call(Op::Define { .. }) => Milestone::Defined,
+            StepAction::Call(Op::Undefine { .. }) => Milestone::Gone,
+            StepAction::Call(_) | StepAction::Wait { .. } => return,
+        };
+        state.reached.insert((self.host.clone(), id.clone(), milestone));
+    }
+
+    pub(super) fn ask(&self, host: &str, id: &ResourceId, milestone: Milestone) -> Heard {
+        let state = self.crossroads.state();
+        if state.reached.contains(&(host.to_owned(), id.clone(), milestone)) {
+            return Heard::Reached;
+        }
+        match state.failed.get(&(host.to_owned(), id.clone())) {
+            Some(error) => Heard::Never(Some(error.clone())),
+            None if state.walking.contains(host) => Heard::Open,
+            None => Heard::Never(None),
+        }
+    }
+}
+
+/// The error of a wait for another host that has ended in vain.
+pub(super) fn never(host: &str, milestone: Milestone, because: Option<Error>) -> Error {
+    let text = match milestone {
+        Milestone::Defined => format!("{host} has not defined it, so it stays here as it is"),
+        Milestone::Gone => format!("it is not gone from {host}, so it is not started here"),
+    };
+    let why = because.as_ref().map(|e| format!(": {}", e.message)).unwrap_or_default();
+    let mut error =
+        Error::new(ErrorCode::OPERATION_ABORTED, ErrorDomain::NONE, format!("{text}{why}"));
+    error.source = because;
+    error.hint(format!("see what is said of {host}; the next run goes on from there"))
+}

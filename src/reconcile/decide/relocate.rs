@@ -1,0 +1,203 @@
+//! A guest that moves from one host of a fleet to another: what each of the two does.
+//!
+//! The new host defines it, switched off; the old one then takes it down and forgets it; only then the
+//! new one starts it. So a run that ends anywhere leaves two definitions of one guest at the most, and
+//! never two that run. Until the old one is gone the new definition says so itself ([`Moving`]).
+
+use super::decision::{Context, Decision, Move, aimed, call};
+use super::remove::delete;
+use super::update::{field, next_boot};
+use crate::model::{DesiredResource, Effect, Kind, ObservedResource, Op, Power, Stop, Target};
+use crate::reconcile::changes::{
+    Action, FieldChange, Milestone, Otherwise, ResourceChange, StepAction, Until,
+};
+use crate::reconcile::moves::{Arrival, Departure, Pools, Storage};
+use crate::reconcile::others::Left;
+use crate::reconcile::overlay::Origin;
+use crate::reconcile::ownership::{Mark, Moving, WantedMark, without_mark};
+use crate::reconcile::plan::mark_on;
+use crate::xml::{Element, Path, write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long one host's plan is waited for by another's: each of its steps has a deadline of its own, and
+/// when its walk ends nothing is waited for any more. So this is no more than a last resort.
+const OTHER_HOST: Duration = Duration::from_secs(2 * Stop::MAX.as_secs());
+
+/// A guest that comes here from another host. `host` is what is here of it already.
+pub(crate) fn arrive(
+    context: Context<'_>,
+    desired: &DesiredResource,
+    host: Option<&ObservedResource>,
+    arrival: &Arrival,
+) -> Option<Decision> {
+    let was = arrival.old.as_deref().or(host)?;
+    let Left { overlay: goes, others } = goes(context, desired, was);
+    let begun = host.and_then(mark_on).and_then(|m| m.moving);
+    let moving = begun.filter(|m| m.from == arrival.from).unwrap_or_else(|| Moving {
+        from: arrival.from.clone(),
+        autostart: was.autostart,
+        active: was.state.is_active(),
+    });
+    let marked = |moves: bool| {
+        let mut definition = goes.merged.clone();
+        let mut mark = WantedMark::of(context.set, desired);
+        mark.leave(others.clone());
+        let mark = if moves { mark.moving(&moving) } else { mark };
+        mark.put(&mut definition, context.options.now);
+        call(Op::Define { xml: write(&definition) }, Effect::None)
+    };
+    let mut steps = Vec::new();
+    if arrival.old.is_some() {
+        steps.push(marked(true));
+        if host.is_some_and(|h| h.autostart) {
+            steps.push(call(Op::SetAutostart { on: false }, Effect::None));
+        }
+        steps.push(wait_for(&arrival.from, Milestone::Gone));
+    }
+    steps.push(marked(false));
+    if desired.settings.autostart.unwrap_or(moving.autostart) {
+        steps.push(call(Op::SetAutostart { on: true }, Effect::None));
+    }
+    match desired.settings.power {
+        Power::Running => steps.push(call(Op::Create { paused: false }, Effect::None)),
+        Power::Paused => steps.push(call(Op::Create { paused: true }, Effect::None)),
+        Power::Manual if moving.active => {
+            steps.push(call(Op::Create { paused: false }, Effect::None));
+        }
+        Power::Stopped | Power::Manual => {}
+    }
+    let edits = goes.changes.iter().map(|change| field(change, Effect::None, change.origin));
+    let here = context.options.host.clone();
+    let way = FieldChange {
+        path: Path::parse("host").unwrap_or_default(),
+        before: Some(arrival.from.clone()),
+        after: here,
+        effect: Effect::None,
+        span: desired.span,
+        origin: Origin::Manifest,
+        why: None,
+    };
+    let change = ResourceChange {
+        action: Action::MoveIn,
+        reason: match arrival.old {
+            Some(_) => format!("it comes from {}", arrival.from),
+            None => format!("it came from {}, and is gone there", arrival.from),
+        },
+        fields: std::iter::once(way).chain(edits).collect(),
+        before: Some(without_mark(was.persistent.as_ref()?)),
+        after: Some(without_mark(&goes.merged)),
+        ..ResourceChange::nothing(desired.id.clone(), desired.span)
+    };
+    let target = Target { id: desired.id.clone(), uuid: was.uuid };
+    Some(Decision { change, steps: aimed(&target, steps), refusal: None, afterwards: None })
+}
+
+/// A guest that goes from here to another host: not before it is defined there.
+pub(crate) fn leave(
+    context: Context<'_>,
+    host: &ObservedResource,
+    mark: Option<&Mark>,
+    departure: &Departure,
+) -> Decision {
+    let Departure { to, left_behind } = departure;
+    let mut gone = delete(context, host, mark, &format!("it goes to {to}"));
+    gone.change.action = Action::MoveOut;
+    if !left_behind.is_empty() {
+        gone.change.effect = Effect::DataLoss;
+        gone.change.reason += &format!(", without its {}", left_behind.join(" and "));
+        if let Some(undefine) = gone.steps.last_mut() {
+            undefine.effect = Effect::DataLoss;
+        }
+    }
+    let mut first = vec![wait_for(to, Milestone::Defined)];
+    // a host that starts again in between must not bring it back
+    if host.autostart {
+        first.push(call(Op::SetAutostart { on: false }, Effect::None));
+    }
+    let target = Target { id: host.id.clone(), uuid: host.uuid };
+    gone.steps.splice(0..0, aimed(&target, first));
+    gone
+}
+
+fn wait_for(host: &str, milestone: Milestone) -> Move {
+    let until = Until::Elsewhere { host: host.to_owned(), milestone };
+    let wait = StepAction::Wait { until, timeout: OTHER_HOST, otherwise: Otherwise::Fail };
+    (wait, Effect::None)
+}
+
+/// The definition of a guest of another host as it would be here.
+pub(crate) fn definition_elsewhere(
+    context: Context<'_>,
+    desired: &DesiredResource,
+    was: &ObservedResource,
+) -> Element {
+    goes(context, desired, was).overlay.merged
+}
+
+/// The manifest laid over the definition that it has elsewhere: so it keeps its UUID, its MAC addresses,
+/// its machine's version and the places of its devices.
+fn goes(context: Context<'_>, desired: &DesiredResource, was: &ObservedResource) -> Left {
+    let mark = mark_on(was);
+    let last = mark.as_ref().and_then(Mark::applied);
+    let others = mark.as_ref().map_or(&[][..], |m| &m.others);
+    let mut goes = next_boot(context, desired, was, last.as_ref(), others);
+    leave_to_the_host(&mut goes.overlay.merged, &desired.definition);
+    goes
+}
+
+/// Takes out what a host fills in from files and programs of its own: firmware, the emulator, labels. If
+/// the new one has none it refuses the definition, and nothing has happened yet.
+fn leave_to_the_host(definition: &mut Element, manifest: &Element) {
+    if let (Some(os), Some(wanted)) = (definition.child_mut("os"), manifest.child("os")) {
+        let machine = os.child("type").and_then(|t| t.attr("machine")).map(str::to_owned);
+        *os = wanted.clone();
+        if let (Some(kind), Some(machine)) = (os.child_mut("type"), machine) {
+            kind.set_attr("machine", machine);
+        }
+    }
+    if manifest.descend(&["devices", "emulator"]).is_none()
+        && let Some(devices) = definition.child_mut("devices")
+    {
+        devices.remove_elements(|e| e.is("emulator"));
+    }
+    if manifest.child("seclabel").is_none() {
+        definition.remove_elements(|e| e.is("seclabel"));
+    }
+}
+
+/// What of a guest is on its host beside its disks, and would not come along.
+pub(crate) fn left_behind(
+    definition: &Element,
+    desired: &DesiredResource,
+    shared: &[PathBuf],
+) -> Vec<&'static str> {
+    if desired.id.kind != Kind::Domain {
+        return Vec::new();
+    }
+    let none = Pools::new();
+    let storage = Storage { shared, pools: &none };
+    let nvram = |root: &Element| {
+        let nvram = root.descend(&["os", "nvram"])?;
+        let source = nvram.child("source").and_then(|s| s.attr("file")).map(str::to_owned);
+        source.or_else(|| Some(nvram.text().trim().to_owned())).filter(|path| !path.is_empty())
+    };
+    // one that the manifest itself puts where all hosts find it is there for the new one, too
+    let comes_along = nvram(&desired.definition).is_some_and(|path| storage.shares(&path));
+    let os = definition.child("os");
+    let loader = os.and_then(|os| os.child("loader"));
+    let has_nvram = os.is_some_and(|os| os.child("nvram").is_some())
+        || loader.is_some_and(|l| {
+            l.attr("type") == Some("pflash") && l.attr("stateless") != Some("yes")
+        });
+    let mut left = Vec::new();
+    if has_nvram && !comes_along {
+        left.push("NVRAM");
+    }
+    let tpms = definition.child("devices").into_iter().flat_map(|d| d.children_named("tpm"));
+    let mut backends = tpms.filter_map(|tpm| tpm.child("backend"));
+    if backends.any(|backend| backend.attr("type") == Some("emulator")) {
+        left.push("TPM state");
+    }
+    left
+}

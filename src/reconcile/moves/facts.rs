@@ -1,0 +1,77 @@
+//! What the other hosts of a fleet have to know of a host: so little that a fleet's fit in memory.
+
+use super::storage::{Place, Pools, Storage};
+use crate::model::{Desired, Kind, Observed, ObservedResource, ResourceId, Uuid};
+use crate::reconcile::ownership::Moving;
+use crate::reconcile::plan::mark_on;
+use crate::xml::Element;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// A host, as far as it matters to others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HostFacts {
+    pub(crate) guests: BTreeMap<ResourceId, Guest>,
+    pub(crate) pools: Pools,
+}
+
+/// A domain of a host, as far as it matters to others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Guest {
+    pub(crate) uuid: Uuid,
+    /// Who owns it.
+    pub(crate) set: Option<String>,
+    pub(crate) is_active: bool,
+    /// Where it has still to leave, if it is here to come from there.
+    pub(crate) moving: Option<Moving>,
+    /// Shared storage that it alone may write to: each by its word.
+    pub(crate) writes: Vec<String>,
+}
+
+impl HostFacts {
+    /// What matters of a host: what it has, its pools, and the paths that are shared.
+    pub fn of(observed: &Observed, pools: &Pools, shared: &[PathBuf]) -> Self {
+        let storage = Storage { shared, pools };
+        let domains = observed.resources.values().filter(|r| r.id.kind == Kind::Domain);
+        let guests = domains.map(|r| (r.id.clone(), guest(r, storage))).collect();
+        Self { guests, pools: pools.clone() }
+    }
+
+    /// Whether a guest is here only to come from another host, or, where guests may be taken away, one
+    /// is not wanted here any more.
+    pub fn has_unfinished(&self, desired: &Desired, prune: bool) -> bool {
+        let unwanted = |id: &ResourceId, guest: &Guest| {
+            let named = desired.resources.contains_key(id) || desired.held_back.contains_key(id);
+            guest.set.as_ref() == Some(&desired.set) && !named
+        };
+        self.guests.iter().any(|(id, g)| g.moving.is_some() || prune && unwanted(id, g))
+    }
+}
+
+fn guest(resource: &ObservedResource, storage: Storage<'_>) -> Guest {
+    let mark = mark_on(resource);
+    let mut writes: Vec<String> = Vec::new();
+    for definition in [&resource.persistent, &resource.live].into_iter().flatten() {
+        writes.extend(written(definition, storage));
+    }
+    writes.sort_unstable();
+    writes.dedup();
+    Guest {
+        uuid: resource.uuid,
+        set: mark.as_ref().map(|m| m.set.clone()),
+        is_active: resource.state.is_active() || resource.live.is_some(),
+        moving: mark.and_then(|m| m.moving),
+        writes,
+    }
+}
+
+/// The shared storage that a domain alone may write to.
+pub(crate) fn written(definition: &Element, storage: Storage<'_>) -> Vec<String> {
+    let disks = storage.disks(definition).into_iter().filter(|disk| disk.is_exclusive);
+    disks
+        .filter_map(|disk| match disk.place {
+            Place::Shared(word) => Some(word),
+            Place::Local(_) => None,
+        })
+        .collect()
+}

@@ -1,0 +1,430 @@
+//! Hosts made of a few words, and what is settled and planned between them.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use super::*;
+use crate::diag::{SourceId, Span};
+use crate::model::{
+    Capabilities, Desired, DesiredResource, Effect, Hypervisor, Kind, Observed, Op, OpKind, Power,
+    Settings, State, Uuid, Version,
+};
+use crate::reconcile::changes::{Milestone, Options, Plan, StepAction, Until};
+use crate::reconcile::ownership::{Moving, WantedMark};
+use crate::xml::{Element, Limits, parse, write};
+use std::path::PathBuf;
+
+const SET: &str = "demo";
+
+fn element(text: &str) -> Element {
+    parse(SourceId::NONE, text, &Limits::default()).expect("well-formed")
+}
+
+fn id(name: &str) -> ResourceId {
+    ResourceId::new(Kind::Domain, name)
+}
+
+/// What a manifest says of a guest beside its name.
+fn wanted(name: &str, devices: &str) -> DesiredResource {
+    DesiredResource {
+        id: id(name),
+        definition: element(&format!(
+            "<domain type='kvm'><name>{name}</name><os><type machine='q35'>hvm</type></os>\
+             <devices>{devices}</devices></domain>"
+        )),
+        settings: Settings::default(),
+        depends_on: Vec::new(),
+        span: Span::NONE,
+    }
+}
+
+fn disk(path: &str) -> String {
+    format!("<disk type='file'><source file='{path}'/><target dev='vda'/></disk>")
+}
+
+/// A guest on a host, as its manifest made it; `n` is its UUID, and `more` goes into its definition.
+fn there(
+    wanted: &DesiredResource,
+    n: u8,
+    state: State,
+    moving: Option<Moving>,
+) -> ObservedResource {
+    let uuid = Uuid::from_bytes([n; 16]);
+    let text = write(&wanted.definition)
+        .replace("machine=\"q35\"", "machine=\"pc-q35-9.1\"")
+        .replace("machine='q35'", "machine='pc-q35-9.1'");
+    let mut definition = element(&text);
+    definition.push(Element::new("uuid").with_text(uuid.to_string()));
+    let mark = WantedMark::of(SET, wanted);
+    let mark = moving.iter().fold(mark, |mark, moving| mark.moving(moving));
+    mark.put(&mut definition, None);
+    let live = state.is_active().then(|| definition.clone().with_attr("id", "1"));
+    ObservedResource {
+        id: wanted.id.clone(),
+        uuid,
+        persistent: Some(definition),
+        live,
+        state,
+        reason: 0,
+        autostart: true,
+        is_persistent: true,
+        managed_save: false,
+        snapshots: Vec::new(),
+        checkpoints: Vec::new(),
+    }
+}
+
+/// A host: what it is to have, and what it has, unless it was not read.
+struct Host {
+    name: &'static str,
+    desired: Desired,
+    observed: Option<Observed>,
+}
+
+fn host(name: &'static str, wants: &[&DesiredResource], has: &[&ObservedResource]) -> Host {
+    let resources = wants.iter().map(|r| (r.id.clone(), Arc::new((*r).clone()))).collect();
+    let desired = Desired { set: SET.to_owned(), resources, complete: true, ..Desired::default() };
+    let resources = has.iter().map(|r| (r.id.clone(), (*r).clone())).collect();
+    Host { name, desired, observed: Some(Observed { resources, ..Observed::default() }) }
+}
+
+fn unread(name: &'static str, wants: &[&DesiredResource]) -> Host {
+    Host { observed: None, ..host(name, wants, &[]) }
+}
+
+fn shared() -> [PathBuf; 1] {
+    [PathBuf::from("/mnt/images")]
+}
+
+fn settled(hosts: &[Host], prune: bool, absent: &[&str]) -> Settled {
+    let none = Pools::new();
+    let shared = shared();
+    let facts: Vec<_> = hosts
+        .iter()
+        .map(|h| h.observed.as_ref().map(|o| HostFacts::of(o, &none, &shared)))
+        .collect();
+    let sites: Vec<Site<'_>> = hosts
+        .iter()
+        .zip(&facts)
+        .map(|(h, f)| Site { name: h.name, desired: &h.desired, facts: f.as_ref() })
+        .collect();
+    let assume_absent = absent.iter().map(|name| (*name).to_owned()).collect();
+    settle(
+        Fleet { set: SET, prune, assume_absent: &assume_absent, shared: &shared, only: None },
+        &sites,
+    )
+}
+
+/// What was settled, in words.
+fn words(hosts: &[Host], prune: bool, absent: &[&str]) -> Vec<String> {
+    let settled = settled(hosts, prune, absent);
+    let mut words = Vec::new();
+    for (id, from, to) in &settled.moves {
+        words.push(format!("{} moves {} to {}", id.name, hosts[*from].name, hosts[*to].name));
+    }
+    for (host, crossing) in hosts.iter().zip(&settled.crossings) {
+        let name = host.name;
+        for (id, arrival) in &crossing.arriving {
+            assert!(arrival.old.is_none());
+            words.push(format!("{} goes on on {name}, from {}", id.name, arrival.from));
+        }
+        for (id, blocked) in &crossing.blocked {
+            words.push(format!("{} not on {name}: {}", id.name, blocked.reason));
+        }
+        for (id, reason) in &crossing.kept {
+            words.push(format!("{} stays on {name}: {reason}", id.name));
+        }
+    }
+    words.extend(settled.diagnostics.iter().map(|d| d.summary.clone()));
+    words
+}
+
+#[track_caller]
+fn says(words: &[String], wanted: &[&str]) {
+    let alike = words.len() == wanted.len()
+        && words.iter().zip(wanted).all(|(word, wanted)| word.starts_with(wanted));
+    assert!(alike, "{words:#?} is not {wanted:#?}");
+}
+
+fn from(host: &str) -> Option<Moving> {
+    Some(Moving { from: host.to_owned(), autostart: true, active: true })
+}
+
+#[test]
+fn a_guest_that_leaves_one_host_and_appears_on_another_moves() {
+    let g = wanted("g", "");
+    let runs = there(&g, 1, State::Running, None);
+    let hosts = [host("a", &[], &[&runs]), host("b", &[&g], &[])];
+    says(&words(&hosts, true, &[]), &["g moves a to b"]);
+    says(&words(&hosts, false, &[]), &["g not on b: it is still on a"]);
+    // it is on its way
+    let comes = there(&g, 1, State::Shutoff, from("a"));
+    let begun = [host("a", &[], &[&runs]), host("b", &[&g], &[&comes])];
+    says(&words(&begun, true, &[]), &["g moves a to b"]);
+    says(&words(&begun, false, &[]), &["g not on b: it is still on a"]);
+    // it is gone from there
+    let hosts = [host("a", &[], &[]), host("b", &[&g], &[&comes])];
+    says(&words(&hosts, false, &[]), &["g goes on on b, from a"]);
+    // the manifests have gone back meanwhile
+    let off = there(&g, 1, State::Shutoff, None);
+    let hosts = [host("a", &[&g], &[&off]), host("b", &[], &[&comes])];
+    says(&words(&hosts, true, &[]), &["g moves b to a"]);
+    let hosts = [host("a", &[&g], &[&runs]), host("b", &[], &[&comes])];
+    says(&words(&hosts, true, &[]), &[]);
+    let hosts = [host("a", &[&g], &[&runs]), host("b", &[&g], &[&comes])];
+    says(&words(&hosts, true, &[]), &["g not on b: its move from a is not over"]);
+}
+
+#[test]
+fn guests_of_several_hosts_are_no_move_of_one() {
+    let g = wanted("g", "");
+    let (one, two) = (there(&g, 1, State::Running, None), there(&g, 2, State::Running, None));
+    let hosts = [host("a", &[], &[&one]), host("b", &[&g], &[&two])];
+    says(&words(&hosts, true, &[]), &[]);
+    let hosts = [host("a", &[&g], &[&one]), host("b", &[&g], &[])];
+    says(&words(&hosts, true, &[]), &[]);
+    let hosts = [host("a", &[], &[&one]), host("b", &[], &[&two]), host("c", &[&g], &[])];
+    let unclear = "it leaves a and b and is new on c";
+    says(
+        &words(&hosts, true, &[]),
+        &[
+            &format!("g stays on a: {unclear}"),
+            &format!("g stays on b: {unclear}"),
+            &format!("g not on c: {unclear}"),
+        ],
+    );
+    // another set's guest of that name is none of ours
+    let mut other = one;
+    other.persistent = Some(element("<domain><name>g</name></domain>"));
+    let hosts = [host("a", &[], &[&other]), host("b", &[&g], &[])];
+    says(&words(&hosts, true, &[]), &[]);
+}
+
+#[test]
+fn what_may_be_on_a_host_that_was_not_read() {
+    let (shares, local) = (wanted("g", &disk("/mnt/images/g")), wanted("l", &disk("/srv/l")));
+    let hosts = [unread("a", &[]), host("b", &[&shares, &local], &[])];
+    says(&words(&hosts, false, &[]), &["g not on b: a was not read and may have it"]);
+    says(&words(&hosts, false, &["a"]), &[]);
+    // one that is on its way, of whatever disks
+    let comes = there(&local, 1, State::Shutoff, from("a"));
+    let hosts = [unread("a", &[]), host("b", &[&local], &[&comes])];
+    says(
+        &words(&hosts, false, &[]),
+        &["l not on b: its move from a is not over, and a was not read"],
+    );
+    says(&words(&hosts, false, &["a"]), &["l goes on on b, from a"]);
+    // a host that no virt.toml names any more
+    let hosts = [host("b", &[&local], &[&comes])];
+    says(
+        &words(&hosts, false, &[]),
+        &["l not on b: its move from a is not over, and a was not read"],
+    );
+    // the one that it may go to
+    let runs = there(&local, 1, State::Running, None);
+    let hosts = [host("a", &[], &[&runs]), unread("b", &[&local])];
+    says(&words(&hosts, true, &[]), &["l stays on a: it may go to b, which was not read"]);
+    let mut broken = host("b", &[], &[]);
+    broken.desired.held_back.insert(local.id, "a mistake".to_owned());
+    let hosts = [host("a", &[], &[&runs]), broken];
+    says(
+        &words(&hosts, true, &[]),
+        &["l stays on a: it may go to b, where it is held back: a mistake"],
+    );
+}
+
+#[test]
+fn one_disk_is_written_to_by_one_host() {
+    let image = disk("/mnt/images/g");
+    let (g, h) = (wanted("g", &image), wanted("h", &image));
+    let hosts = [host("a", &[&g], &[]), host("b", &[&h], &[])];
+    let both = &[
+        "g not on a: domain/h on b is to write to its disk /mnt/images/g",
+        "h not on b: domain/g on a is to write",
+    ];
+    says(&words(&hosts, false, &[]), both);
+    let runs = there(&g, 1, State::Running, None);
+    let hosts = [host("a", &[&g], &[&runs]), host("b", &[&h], &[])];
+    says(&words(&hosts, false, &[]), &["h not on b: domain/g on a writes to its disk"]);
+    // a manifest for two hosts
+    let hosts = [host("a", &[&g], &[&runs]), host("b", &[&g], &[])];
+    says(&words(&hosts, false, &[]), &["g not on b: domain/g on a writes to its disk"]);
+    let two = there(&h, 2, State::Running, None);
+    let hosts = [host("a", &[&g], &[&runs]), host("b", &[&h], &[&two])];
+    says(&words(&hosts, false, &[]), &["domain/h on b shares a disk"]);
+    // one of them is not to run; they share it; it is each host's own
+    let mut off = h.clone();
+    off.settings.power = Power::Stopped;
+    let hosts = [host("a", &[&g], &[&runs]), host("b", &[&off], &[])];
+    says(&words(&hosts, false, &[]), &[]);
+    for devices in [image.replace("<target", "<shareable/><target"), disk("/srv/g")] {
+        let (g, h) = (wanted("g", &devices), wanted("h", &devices));
+        let hosts = [host("a", &[&g], &[]), host("b", &[&h], &[])];
+        says(&words(&hosts, false, &[]), &[]);
+    }
+}
+
+fn capabilities() -> Capabilities {
+    let kinds = [Kind::Domain, Kind::Network];
+    let all = kinds.iter().flat_map(|k| OpKind::ALL.iter().map(|op| (*k, *op)));
+    Capabilities {
+        hypervisor: Hypervisor::Qemu,
+        version: Version::new(11, 3, 0),
+        operations: all.collect(),
+        undefine_keeps_state: true,
+        creates_paused: true,
+        read_only: false,
+        mac_prefix: [0x52, 0x54, 0],
+    }
+}
+
+fn together(hosts: &[Host], allow: &[Effect]) -> Vec<Plan> {
+    let (none, capabilities) = (Pools::new(), capabilities());
+    let options: Vec<Options> = hosts
+        .iter()
+        .map(|h| Options {
+            host: Some(h.name.to_owned()),
+            prune: true,
+            max_prune: Some(1),
+            allow: allow.iter().copied().collect(),
+            ..Options::default()
+        })
+        .collect();
+    let parties: Vec<Party<'_>> = hosts
+        .iter()
+        .zip(&options)
+        .map(|(h, options)| Party {
+            name: h.name,
+            desired: &h.desired,
+            observed: h.observed.as_ref().unwrap(),
+            pools: &none,
+            capabilities: &capabilities,
+            options,
+        })
+        .collect();
+    let settled = settled(hosts, true, &[]);
+    let plans = plan_together(&parties, &settled.crossings, &settled.moves, &shared());
+    plans.into_iter().map(|(_, plan)| plan).collect()
+}
+
+fn steps(plan: &Plan) -> Vec<String> {
+    let word = |action: &StepAction| match action {
+        StepAction::Wait { until: Until::Elsewhere { host, milestone }, .. } => {
+            format!("{} on {host}", milestone.word())
+        }
+        action => action.word().to_owned(),
+    };
+    plan.steps.iter().map(|s| format!("{} {}", s.target.id.name, word(&s.action))).collect()
+}
+
+fn defined(plan: &Plan, n: usize) -> Element {
+    let ops = plan.steps.iter().filter_map(|s| match &s.action {
+        StepAction::Call(Op::Define { xml }) => Some(element(xml)),
+        _ => None,
+    });
+    ops.clone().nth(n).unwrap()
+}
+
+#[test]
+fn the_old_one_goes_before_the_new_one_starts_and_is_the_same() {
+    let card = "<interface type='user'><model type='virtio'/></interface>";
+    let g = wanted("g", &(disk("/mnt/images/g") + card));
+    let mut old = g.clone();
+    let mac = "<interface type='user'><mac address='52:54:00:01:02:03'/><model type='virtio'/></interface>";
+    old.definition = wanted("g", &(disk("/mnt/images/g") + mac)).definition;
+    let mut runs = there(&old, 1, State::Running, None);
+    // by the manifest that has no MAC address
+    WantedMark::of(SET, &g).put(runs.persistent.as_mut().unwrap(), None);
+    let hosts = [host("a", &[], &[&runs]), host("b", &[&g], &[])];
+    let plans = together(&hosts, &[]);
+    let [a, b] = plans.as_slice() else { panic!("{plans:?}") };
+    assert_eq!(
+        steps(a),
+        ["g defined on b", "g autostart", "g shutdown", "g wait", "g undefine"],
+        "the one that it leaves"
+    );
+    assert_eq!(
+        steps(b),
+        ["g define", "g gone on a", "g define", "g autostart", "g create"],
+        "the one that it goes to"
+    );
+    let way = b.moves.get(&id("g")).unwrap();
+    assert_eq!((way.from.as_str(), way.to.as_str()), ("a", "b"));
+    assert_eq!(a.moves, b.moves);
+    for (n, moves) in [(0, true), (1, false)] {
+        let defined = defined(b, n);
+        assert_eq!(defined.child_text("uuid").unwrap(), Uuid::from_bytes([1; 16]).to_string());
+        let mac = defined.descend(&["devices", "interface", "mac"]).unwrap();
+        assert_eq!(mac.attr("address"), Some("52:54:00:01:02:03"));
+        let machine = defined.descend(&["os", "type"]).unwrap().attr("machine");
+        assert_eq!(machine, Some("pc-q35-9.1"));
+        let mark = crate::reconcile::ownership::read_mark(&defined).unwrap();
+        assert_eq!(mark.moving.map(|m| m.from), moves.then(|| "a".to_owned()));
+    }
+}
+
+#[test]
+fn what_one_plan_does_not_hold_is_in_neither() {
+    let image = disk("/mnt/images/g");
+    let g = wanted("g", &image);
+    let runs = |g: &DesiredResource| there(g, 1, State::Running, None);
+    let stays = |hosts: [Host; 2], allow: &[Effect], why: &str| {
+        let plans = together(&hosts, allow);
+        for plan in &plans {
+            let moves = plan.steps.iter().any(|s| s.target.id == id("g"));
+            assert!(!moves || !plan.refusals.is_empty(), "{:?}", steps(plan));
+        }
+        let said = plans.iter().flat_map(|p| p.held_back.get(&id("g")));
+        let said: Vec<&String> = said.collect();
+        assert!(said.iter().any(|s| s.contains(why)), "{said:?}");
+    };
+    let pair = |old: &DesiredResource, new: &DesiredResource| {
+        [host("a", &[], &[&runs(old)]), host("b", &[new], &[])]
+    };
+    let local = wanted("g", &disk("/srv/g"));
+    stays(pair(&local, &local), &[], "nothing shows that b reaches its disk vda, /srv/g");
+    let card = "<interface type='network'><source network='lan'/></interface>";
+    let mut needs = wanted("g", &(image.clone() + card));
+    needs.depends_on = vec![ResourceId::new(Kind::Network, "lan")];
+    stays(pair(&needs, &needs), &[], "needs network/lan");
+    let mut other = g.clone();
+    other.definition.push(Element::new("uuid").with_text(Uuid::from_bytes([9; 16]).to_string()));
+    stays(pair(&g, &other), &[], "its manifest has the UUID");
+    let mut prevented = g.clone();
+    prevented.settings.prevent_destroy = true;
+    stays(pair(&prevented, &g), &[], "prevent_destroy");
+    let mut saved = pair(&g, &g);
+    let observed = saved[0].observed.as_mut().unwrap();
+    observed.resources.get_mut(&id("g")).unwrap().managed_save = true;
+    stays(saved, &[], "saved memory image");
+    let mut efi = g.clone();
+    efi.definition
+        .child_mut("os")
+        .unwrap()
+        .push(Element::new("loader").with_attr("type", "pflash").with_text("/usr/share/ovmf.fd"));
+    stays(pair(&efi, &efi), &[], "it would leave its NVRAM behind on a");
+    let plans = together(&pair(&efi, &efi), &[Effect::DataLoss]);
+    assert!(plans.iter().all(|p| p.moves.len() == 1), "{plans:?}");
+    assert_eq!(plans[0].changes[0].effect, Effect::DataLoss);
+    let tpm = "<tpm model='tpm-crb'><backend type='emulator'/></tpm>";
+    let tpm = wanted("g", &(image + tpm));
+    stays(pair(&tpm, &tpm), &[], "it would leave its TPM state behind on a");
+}
+
+#[test]
+fn a_move_that_ended_anywhere_is_gone_on_with() {
+    let mut g = wanted("g", "");
+    g.settings.power = Power::Manual;
+    let comes = there(&g, 1, State::Shutoff, from("a"));
+    let off = ObservedResource { autostart: false, ..there(&g, 1, State::Shutoff, None) };
+    let hosts = [host("a", &[], &[&off]), host("b", &[&g], &[&comes])];
+    let plans = together(&hosts, &[]);
+    assert_eq!(steps(&plans[0]), ["g defined on b", "g undefine"]);
+    // that it ran, and started with its host, is known from the new definition
+    let on = ["g autostart", "g create"];
+    assert_eq!(steps(&plans[1])[..2], ["g define", "g autostart"]);
+    assert_eq!(steps(&plans[1])[4..], on);
+    let hosts = [host("a", &[], &[]), host("b", &[&g], &[&comes])];
+    let plans = together(&hosts, &[]);
+    assert_eq!(steps(&plans[1]), ["g define", "g autostart", "g create"]);
+    assert_eq!(Milestone::Gone.word(), "gone");
+}
