@@ -35,6 +35,9 @@ const OWNED: &str = "owned";
 /// The element in it that holds the version before.
 const PREVIOUS: &str = "previous";
 
+/// The attribute of a mark whose manifest was put back in part.
+const PUT_BACK: &str = "put_back";
+
 /// The mark on an object: a version of its manifest, with who applied it.
 #[derive(Clone, Debug)]
 pub(crate) struct Mark {
@@ -70,6 +73,8 @@ pub(crate) struct Mark {
     /// Digests of versions before, from which a guest starts as it does from this one: what only a
     /// boot changes is not compared with what they said.
     pub boots_as: Vec<String>,
+    /// Whether the running instance refused a part of the manifest, which was put back.
+    pub put_back: bool,
     /// The mark that this one took the place of, without what that one replaced.
     pub previous: Option<Box<Self>>,
 }
@@ -206,7 +211,10 @@ impl WantedMark {
         };
         self.element.put_attr("at", at.as_deref());
         let previous = match before {
-            Some(before) if stays => before.elements().find(|e| is_ours(e, PREVIOUS)).cloned(),
+            // what was put back in part is no version that anybody asked for
+            Some(before) if stays || before.attr(PUT_BACK).is_some() => {
+                before.elements().find(|e| is_ours(e, PREVIOUS)).cloned()
+            }
             other => other.map(as_previous),
         };
         let previous = previous.filter(|p| p.text().len() + packed.len() <= MARK_MAX);
@@ -258,6 +266,7 @@ fn read_version(mark: &Element) -> Option<Mark> {
         allow: list("allow").filter_map(Effect::parse).collect(),
         apply_on_reboot: mark.attr("apply_on_reboot") == Some("yes"),
         others: list("others").map(str::to_owned).collect(),
+        put_back: mark.attr(PUT_BACK).is_some(),
         boots_as: list("boots_as").map(str::to_owned).collect(),
         stop: Stop {
             timeout: millis.map_or(Stop::default().timeout, Duration::from_millis).min(Stop::MAX),
@@ -305,6 +314,7 @@ pub(crate) fn with_applied(
     let mut applied = known.applied()?;
     edit(&mut applied);
     let applied = write_compact(&applied);
+    mark.set_attr(PUT_BACK, "yes");
     mark.set_attr("digest", digest(format!("{}{applied}", known.digest).as_bytes()));
     mark.set_text(pack(&applied));
     Some(())

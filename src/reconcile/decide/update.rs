@@ -64,7 +64,7 @@ pub(crate) fn update(
     if let Some(mark) = &mark {
         let moves = || next_boot.changes.iter().any(|c| only_at_boot(&c.path));
         let mut same = if is_defined || !moves() { mark.boots_as.clone() } else { Vec::new() };
-        if !is_defined && !moves() {
+        if !is_defined && !moves() && !mark.put_back {
             same.push(mark.digest.clone());
         }
         wanted.boots_as(&same);
