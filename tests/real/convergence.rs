@@ -32,19 +32,6 @@ pub(super) const LEFT: &[(&str, &str)] = &[
         "numad-auto-memory-vcpu-no-cpuset-and-placement",
         "libvirt turns placement='auto' of memory into that of processors too, whatever they say",
     ),
-    (
-        "numavcpus-topology-mismatch",
-        "cells lack processors, and libvirt gives the first one those that are left over",
-    ),
-    (
-        "seclabel-dynamic-relabel",
-        "the host of the tests has no security driver, and labels there are of type none",
-    ),
-    (
-        "tap-vhost-incorrect",
-        "libvirt drops the driver and the backend of a card that is not virtio; a manifest that asks \
-         for them is mistaken, and that is not for us to hide",
-    ),
 ];
 
 /// Definitions that libvirtd takes and a manifest may not say, and why.

@@ -696,7 +696,13 @@ impl Booted {
                 SETTING | DEVICE => format!("{to}{from}"),
                 _ => (*to).to_owned(),
             };
-            let edited = self.manifest.replacen(from, &to, 1);
+            let mut edited = self.manifest.replacen(from, &to, 1);
+            if to.contains("virtiofs") {
+                // the next boot has what it needs, or it is refused as wrong
+                let shared = "<memoryBacking><source type='memfd'/><access mode='shared'/>\
+                              </memoryBacking>";
+                edited = edited.replacen(SETTING, &format!("{shared}{SETTING}"), 1);
+            }
             self.host.write("g.xml", &edited.replace("DIR", self.host.directory()));
             let plan = self.host.plan(&[], 0);
             let changes = plan["changes"].as_array().unwrap().iter();

@@ -6,7 +6,11 @@
 //! here: the edits are for [`super::merge`]. The functions are pure.
 
 mod excuse;
+mod fit;
 mod renewal;
+
+pub(super) use fit::fits;
+use fit::stays;
 
 use super::merge::{Edits, Entry};
 use super::normalize::{self, Renewed, Rule};
@@ -60,19 +64,6 @@ pub(super) fn compare(of: Comparison<'_>) -> Differences {
     let edits = walk.element(of.live, of.want, of.last);
     let Walk { changes, touched, uncounted, .. } = walk;
     Differences { changes, edits, touched, uncounted: uncounted.unwrap_or_default() }
-}
-
-/// Whether `want` fits `live` as it is: what pairing asks of entries that no key tells apart.
-pub(super) fn fits(side: Side, path: &Path, live: &Element, want: &Element) -> bool {
-    stays(side, path, live, want, None)
-}
-
-/// The same where `last` was applied: what that had and `want` has not is not there either.
-fn stays(side: Side, path: &Path, live: &Element, want: &Element, last: Option<&Element>) -> bool {
-    // which kind it is makes no difference: nothing governs where nothing differs
-    let mut walk = Walk::new(Kind::Domain, side, &[], path.clone());
-    walk.element(live, want, last);
-    walk.changes.is_empty()
 }
 
 struct Walk<'a> {

@@ -1,6 +1,7 @@
 //! One resource: what its manifest asks for against what the host has, as a change for people and
 //! steps for the machine.
 
+mod asked;
 mod cards;
 mod create;
 mod decision;

@@ -4,9 +4,10 @@
 //! new one starts it. So a run that ends anywhere leaves two definitions of one guest at the most, and
 //! never two that run. Until the old one is gone the new definition says so itself ([`Moving`]).
 
+use super::asked::next_boot;
 use super::decision::{Context, Decision, Move, aimed, call};
 use super::remove::delete;
-use super::update::{field, next_boot};
+use super::update::field;
 use crate::model::{DesiredResource, Effect, Kind, ObservedResource, Op, Power, Stop, Target};
 use crate::reconcile::changes::{
     Action, FieldChange, Milestone, Otherwise, ResourceChange, StepAction, Until,

@@ -4,6 +4,7 @@
 //! with what is running. Each comparison has its own remedy, so that one that fails leaves the
 //! other right.
 
+use super::asked::next_boot;
 use super::decision::{Context, Decision, Move, aimed, call, stop_steps};
 use super::gate::Gate;
 use super::instance::RESUMABLE;
@@ -19,10 +20,10 @@ use crate::reconcile::afterwards::{Definitions, Notes};
 use crate::reconcile::aside::{guests, restart, wait_until_active};
 use crate::reconcile::changes::{Action, FieldChange, Refusal, ResourceChange};
 use crate::reconcile::filled::drop_filled_in;
-use crate::reconcile::identity::{fill_macs, set_uuid, uuid_in};
+use crate::reconcile::identity::uuid_in;
 use crate::reconcile::live::{LiveChange, pin_address};
 use crate::reconcile::normalize::only_at_boot;
-use crate::reconcile::others::{Left, overlay_beside_others};
+use crate::reconcile::others::Left;
 use crate::reconcile::overlay::{Change, Origin, Overlay, Side};
 use crate::reconcile::ownership::{Mark, WantedMark, read_mark, without_mark};
 use crate::reconcile::secret::{REDACTED, is_secret, redacted};
@@ -451,69 +452,6 @@ impl Draft<'_> {
 /// Who moved, if what is asked for was asked for before.
 pub(super) fn who_moved(applied: bool) -> Origin {
     if applied { Origin::Drift } else { Origin::Manifest }
-}
-
-/// What is asked for of one resource.
-#[derive(Clone, Copy)]
-pub(super) struct Asked<'a> {
-    pub(super) kind: Kind,
-    pub(super) definition: &'a Element,
-    pub(super) ignore: &'a [Path],
-}
-
-impl<'a> Asked<'a> {
-    pub(super) fn of(desired: &'a DesiredResource) -> Self {
-        let DesiredResource { id, definition, settings, .. } = desired;
-        Self { kind: id.kind, definition, ignore: &settings.ignore }
-    }
-}
-
-/// Lays the manifest over a definition. Where nothing is known of a manifest before, nothing is taken
-/// away; `others` are what was left so.
-pub(super) fn compare(
-    context: Context<'_>,
-    side: Side,
-    asked: Asked<'_>,
-    host: &Element,
-    last: Option<&Element>,
-    others: &[String],
-) -> Left {
-    let Asked { kind, definition, ignore } = asked;
-    let mut left = overlay_beside_others(kind, side, host, definition, last, ignore, others);
-    if context.capabilities.read_only {
-        // a secret that is not shown is not one that is missing
-        left.overlay.changes.retain(|change| !is_secret(&change.path));
-    }
-    left
-}
-
-/// The manifest laid over what the next boot uses; a transient resource has only what is running.
-pub(super) fn next_boot(
-    context: Context<'_>,
-    desired: &DesiredResource,
-    host: &ObservedResource,
-    last: Option<&Element>,
-    others: &[String],
-) -> Left {
-    let mut left = match (&host.persistent, &host.live) {
-        (Some(persistent), _) => {
-            compare(context, Side::NextBoot, Asked::of(desired), persistent, last, others)
-        }
-        (None, Some(live)) => {
-            let mut live = live.clone();
-            live.remove_attr("id");
-            compare(context, Side::NextBoot, Asked::of(desired), &live, last, others)
-        }
-        (None, None) => {
-            let merged = desired.definition.clone();
-            let overlay = Overlay { merged, changes: Vec::new(), touched: Vec::new() };
-            Left { overlay, others: Vec::new() }
-        }
-    };
-    let merged = &mut left.overlay.merged;
-    set_uuid(merged, host.uuid);
-    fill_macs(merged, desired.id.kind, host.uuid, context.capabilities.mac_prefix);
-    left
 }
 
 pub(super) fn field(change: &Change, effect: Effect, origin: Origin) -> FieldChange {

@@ -7,11 +7,10 @@ use crate::xml::Element;
 /// Takes addresses of zeros out of a manifest: the host chooses, as if they were not written.
 pub(super) fn drop_zeros(want: &mut Element) {
     // a firmware that the host chooses brings the format of its variables along
-    if let Some(os) = want.child_mut("os").filter(|os| os.attr("firmware").is_some()) {
-        let chosen = os.child("loader").is_none_or(|l| l.attr("format").is_none());
-        if let Some(nvram) = os.child_mut("nvram").filter(|_| chosen) {
-            nvram.remove_attr("format");
-        }
+    if let Some(os) = want.child_mut("os").filter(|os| os.attr("firmware").is_some())
+        && let Some(nvram) = os.child_mut("nvram")
+    {
+        nvram.remove_attr("format");
     }
     for device in want.child_mut("devices").into_iter().flat_map(Element::elements_mut) {
         device.remove_elements(|e| {

@@ -113,6 +113,10 @@ pub(crate) fn same_value(
         Some(name) if is_number(element, name) => {
             (Rule::Number, number(want).is_some() && number(want) == number(live))
         }
+        // a version of USB has two digits behind its point
+        Some("version") if element == "usbdev" => {
+            (Rule::Number, usb_version(want).is_some() && usb_version(want) == usb_version(live))
+        }
         // the model of a network card is read without regard to case
         Some("type") if element == "model" => (Rule::Case, want.eq_ignore_ascii_case(live)),
         Some("model") if element == "controller" => (Rule::Auto, want == "auto"),
@@ -184,6 +188,13 @@ fn number(text: &str) -> Option<i128> {
     i128::from_str_radix(digits, radix).ok()
 }
 
+/// A version such as `1.1`, which is 1.10, in hundredths.
+fn usb_version(text: &str) -> Option<u32> {
+    let (major, minor) = text.split_once('.').unwrap_or((text, ""));
+    let minor = format!("{minor:0<2}");
+    major.parse::<u32>().ok()?.checked_mul(100)?.checked_add(minor.parse::<u32>().ok()?)
+}
+
 fn octal(text: &str) -> Option<u32> {
     u32::from_str_radix(text, 8).ok()
 }
@@ -221,6 +232,9 @@ mod tests {
             ("target", Some("dir"), "010", "10", false),
             ("model", Some("vram"), "10000", "16384", true),
             ("model", Some("vram"), "8192", "16384", false),
+            ("usbdev", Some("version"), "9.4", "9.40", true),
+            ("usbdev", Some("version"), "1.04", "1.4", false),
+            ("usbdev", Some("version"), "2", "2.00", true),
             ("name", None, "a", "b", false),
         ] {
             assert_eq!(same_value(element, attribute, want, live).is_some(), same, "{want} {live}");
