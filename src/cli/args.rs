@@ -1,6 +1,4 @@
 //! The arguments as they were typed.
-// long: every option of the command line stands here
-
 // long: all options of all commands, a line or two each
 
 use super::fleet::Manner;
@@ -158,6 +156,10 @@ pub(crate) struct PlanOptions {
     /// elsewhere. One that it runs all the same may destroy a disk that both write to
     #[arg(long, value_name = "HOST", value_parser = host_name)]
     pub(crate) assume_absent: Vec<String>,
+    /// Hold the manifests to the RELAX NG grammars domain.rng and network.rng of a directory in place
+    /// of the embedded ones [default: `schema_dir` of virt.toml]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) schema_dir: Option<PathBuf>,
     /// Exit with 2 if the plan has changes, with 3 if something applied waits for a boot
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
@@ -185,6 +187,7 @@ impl PlanOptions {
             || !self.only.is_empty()
             || !self.host.host.is_empty()
             || !self.assume_absent.is_empty()
+            || self.schema_dir.is_some()
             || self.detailed_exitcode
     }
 }

@@ -6,9 +6,11 @@ use super::exit::Failure;
 use super::fleet::{self, Fleet};
 use super::lock::HostLock;
 use super::view::json;
-use crate::diag::{Diagnostic, Diagnostics, Error, ErrorCode, ErrorDomain, Result, closest};
+use crate::diag::{
+    Diagnostic, Diagnostics, Error, ErrorCode, ErrorDomain, Result, Sources, closest,
+};
 use crate::drivers::{self, Driver, Uri};
-use crate::manifest::{self, Loaded};
+use crate::manifest::{Grammars, Loaded, load_with};
 use crate::model::{Capabilities, Desired, Observed, ResourceId, Scope};
 use crate::reconcile::moves::{
     Crossing, HostFacts, Party, Pools, network_storage, plan_together, pools_in,
@@ -17,7 +19,7 @@ use crate::reconcile::{Options, Plan, filled_in, fingerprint, plan};
 use crate::xml;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 use tracing::info;
@@ -160,7 +162,8 @@ pub(crate) fn prepare(
     typed: &PlanOptions,
 ) -> Result<Target, Failure> {
     let options = options(typed);
-    let (loaded, ahead) = load_and_observe(context, paths, &options.only);
+    let grammars = grammars(context, typed.schema_dir.as_deref())?;
+    let (loaded, ahead) = load_and_observe(context, paths, &options.only, &grammars);
     context.show(&loaded.diagnostics, &loaded.sources);
     // no host is asked for what nobody can want
     if loaded.desired.resources.is_empty() && loaded.diagnostics.has_errors() {
@@ -397,11 +400,12 @@ fn load_and_observe(
     context: &Context,
     paths: &[PathBuf],
     only: &BTreeSet<ResourceId>,
+    grammars: &Grammars,
 ) -> (Loaded, Option<Result<(Host, Observed)>>) {
     std::thread::scope(|scope| {
         let ahead =
             context.connect.is_some().then(|| scope.spawn(|| observe_for(context, None, only)));
-        let loaded = load(paths);
+        let loaded = load(paths, grammars);
         let joined = |thread: std::thread::ScopedJoinHandle<'_, _>| {
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };
@@ -409,9 +413,19 @@ fn load_and_observe(
     })
 }
 
-pub(crate) fn load(paths: &[PathBuf]) -> Loaded {
+/// The grammars of a directory, else the embedded ones. What is wrong with them is shown.
+pub(crate) fn grammars(context: &Context, directory: Option<&Path>) -> Result<Grammars, Failure> {
+    let Some(directory) = directory else { return Ok(Grammars::Embedded) };
+    let mut sources = Sources::default();
+    Grammars::from_directory(directory, &mut sources).map_err(|problems| {
+        context.show(&problems, &sources);
+        Failure::Shown
+    })
+}
+
+pub(crate) fn load(paths: &[PathBuf], grammars: &Grammars) -> Loaded {
     let begun = Instant::now();
-    let mut loaded = manifest::load(paths);
+    let mut loaded = load_with(paths, grammars);
     fleet::check_uris(&mut loaded);
     info!(resources = loaded.desired.resources.len(), took = ?begun.elapsed(), "manifests read");
     loaded

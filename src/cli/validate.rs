@@ -2,11 +2,11 @@
 
 use super::args::{Format, ReportFormat, ValidateArgs};
 use super::context::Context;
-use super::exit::{Exit, Failure, Run};
+use super::exit::{Exit, Run};
 use super::fleet;
+use super::session::grammars;
 use super::view::{human, json, sarif};
-use crate::diag::Sources;
-use crate::manifest::{Grammars, Loaded, load_with};
+use crate::manifest::{Loaded, load_with};
 use crate::model::rules::rules;
 
 pub(crate) fn run(context: &Context, args: &ValidateArgs) -> Run {
@@ -18,16 +18,7 @@ pub(crate) fn run(context: &Context, args: &ValidateArgs) -> Run {
         })?;
         return Ok(Exit::Done);
     }
-    let grammars = match &args.schema_dir {
-        None => Grammars::Embedded,
-        Some(directory) => {
-            let mut sources = Sources::default();
-            Grammars::from_directory(directory, &mut sources).map_err(|problems| {
-                context.show(&problems, &sources);
-                Failure::Shown
-            })?
-        }
-    };
+    let grammars = grammars(context, args.schema_dir.as_deref())?;
     let mut loaded = load_with(&args.paths, &grammars);
     fleet::check_uris(&mut loaded);
     let bad = loaded.diagnostics.has_errors();

@@ -51,9 +51,9 @@ pub fn load_with(paths: &[PathBuf], grammars: &Grammars) -> Loaded {
 
 /// Puts together what the manifests say, each by itself, with what `virt.toml`s say.
 pub(super) fn put_together(paths: &[PathBuf], found: &Found, parts: Parts) -> Loaded {
-    let Parts { mut objects, sources, diagnostics, mut complete } = parts;
+    let Parts { mut objects, sources, diagnostics, mut complete, grammars } = parts;
     let mut loaded = Loaded { sources, diagnostics, ..Loaded::default() };
-    let settled = settle(paths, &found.virt_tomls, &mut loaded);
+    let settled = settle(paths, &found.virt_tomls, grammars, &mut loaded);
     complete &= settled.broken.is_none();
     let Settled { set, hosts, directories, broken } = settled;
     let selections = fleet::select(&mut objects, &hosts, &directories, &mut loaded.diagnostics);
@@ -76,10 +76,15 @@ struct Settled {
 }
 
 /// Settles the name of the set, the connection and the hosts.
-fn settle(paths: &[PathBuf], virt_tomls: &[files::VirtTomlFile], loaded: &mut Loaded) -> Settled {
-    let mut problems = Diagnostics::default();
+/// `problems` are those of the grammars that one of them names.
+fn settle(
+    paths: &[PathBuf],
+    virt_tomls: &[files::VirtTomlFile],
+    mut problems: Diagnostics,
+    loaded: &mut Loaded,
+) -> Settled {
     let mut settled = Settled::default();
-    let (mut set, mut connect) = (None, None);
+    let (mut set, mut connect, mut schema_dir) = (None, None, None);
     for file in virt_tomls {
         let mut own = Diagnostics::default();
         let found = match files::read(&file.path, &mut loaded.sources, &mut own) {
@@ -96,6 +101,7 @@ fn settle(paths: &[PathBuf], virt_tomls: &[files::VirtTomlFile], loaded: &mut Lo
         into.extend(own);
         agree(&mut set, found.set, "set", &mut problems);
         agree(&mut connect, found.connect, "connection", &mut problems);
+        agree(&mut schema_dir, found.schema_dir, "directory of grammars", &mut problems);
         agree_on_hosts(&mut settled.hosts, found.hosts, &mut problems);
         loaded.shared.extend(found.shared);
     }

@@ -5,6 +5,7 @@ use super::files::{self, Found, Manifest, Stamp};
 use super::grammars::{Grammars, Validator};
 use super::load::{Loaded, put_together};
 use super::object::{Object, first_error, object};
+use super::virt_toml;
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, Span};
 use crate::model::DesiredResource;
 use std::collections::{BTreeSet, HashMap};
@@ -16,7 +17,12 @@ use std::time::Duration;
 /// Reads manifests again and again: only those that have changed are read and checked anew.
 #[derive(Debug)]
 pub(super) struct Loader {
+    /// Those that were asked for; `virt.toml` may name others in the place of the embedded ones.
+    asked: Grammars,
     grammars: Grammars,
+    /// The directory that `virt.toml` names, and what is wrong with the grammars there.
+    schema_dir: Option<PathBuf>,
+    wrong: Diagnostics,
     sources: Sources,
     known: HashMap<PathBuf, Known>,
     /// Numbers of texts that are not used any more.
@@ -75,6 +81,8 @@ pub(super) struct Parts {
     pub(super) sources: Sources,
     pub(super) diagnostics: Diagnostics,
     pub(super) complete: bool,
+    /// What is wrong with the grammars that `virt.toml` names.
+    pub(super) grammars: Diagnostics,
 }
 
 impl Parts {
@@ -165,9 +173,42 @@ struct Text {
 }
 
 impl Loader {
-    pub(super) fn new(grammars: Grammars) -> Self {
-        let (sources, known, free) = (Sources::default(), HashMap::new(), Vec::new());
-        Self { grammars, sources, known, free, inventory: Inventory::default(), owed: false }
+    pub(super) fn new(asked: Grammars) -> Self {
+        Self {
+            grammars: asked.clone(),
+            asked,
+            schema_dir: None,
+            wrong: Diagnostics::default(),
+            sources: Sources::default(),
+            known: HashMap::new(),
+            free: Vec::new(),
+            inventory: Inventory::default(),
+            owed: false,
+        }
+    }
+
+    /// Takes the grammars that the `virt.toml` of a path names, unless others were asked for. What was
+    /// held to other ones is read anew. Nobody follows the files of a grammar.
+    fn choose_grammars(&mut self, found: &Found) {
+        if !matches!(self.asked, Grammars::Embedded) {
+            return;
+        }
+        let named = found.virt_tomls.iter().filter(|file| file.is_top).find_map(schema_dir);
+        if named == self.schema_dir {
+            return;
+        }
+        let loaded = match &named {
+            Some(directory) => Grammars::from_directory(directory, &mut self.sources),
+            None => Ok(Grammars::Embedded),
+        };
+        (self.grammars, self.wrong) = match loaded {
+            Ok(grammars) => (grammars, Diagnostics::default()),
+            Err(wrong) => (Grammars::Embedded, wrong),
+        };
+        self.schema_dir = named;
+        let read: Vec<PathBuf> = self.known.keys().cloned().collect();
+        read.iter().for_each(|path| self.forget(path));
+        self.owed = true;
     }
 
     /// What was read last was not used, and is given out the next time.
@@ -223,6 +264,7 @@ impl Loader {
         mut diagnostics: Diagnostics,
         unsettled: &Unsettled,
     ) -> Read {
+        self.choose_grammars(found);
         let mut complete = found.complete;
         let (mut texts, mut moving, mut changed) = (Vec::new(), Vec::new(), false);
         for (at, manifest) in found.manifests.iter().enumerate() {
@@ -287,6 +329,7 @@ impl Loader {
         changed |= inventory != self.inventory || std::mem::take(&mut self.owed);
         self.inventory = inventory;
         parts.sources = self.sources.clone();
+        parts.grammars = self.wrong.clone();
         Read { loaded: changed.then(|| put_together(paths, found, parts)), moving }
     }
 
@@ -367,6 +410,15 @@ impl Loader {
             self.free.push(known.source);
         }
     }
+}
+
+/// The directory of grammars that a `virt.toml` names; what is wrong with it is said elsewhere.
+fn schema_dir(file: &files::VirtTomlFile) -> Option<PathBuf> {
+    let (mut sources, mut out) = (Sources::default(), Diagnostics::default());
+    let source = files::read(&file.path, &mut sources, &mut out)?;
+    let text = sources.get(source).map_or("", |s| s.text.as_str());
+    let (directory, _) = virt_toml::parse(source, text, true, &mut out).schema_dir?;
+    Some(file.path.parent().unwrap_or(Path::new("")).join(directory))
 }
 
 /// How often manifests are read that change meanwhile.

@@ -18,6 +18,8 @@ pub(super) struct VirtToml {
     pub(super) set: Option<(String, Span)>,
     /// The URI to connect to where the command line has none.
     pub(super) connect: Option<(String, Span)>,
+    /// The directory of the grammars that the manifests are held to, from where it stands.
+    pub(super) schema_dir: Option<(String, Span)>,
     /// The hosts that it names.
     pub(super) hosts: Vec<NamedHost>,
     /// The patterns that choose the hosts of the manifests below it.
@@ -45,7 +47,7 @@ pub(super) struct Choice {
     pub(super) span: Span,
 }
 
-const KEYS: [&str; 4] = ["set", "connect", "hosts", "shared"];
+const KEYS: [&str; 5] = ["set", "connect", "schema_dir", "hosts", "shared"];
 const HOST_KEYS: [&str; 1] = ["connect"];
 
 /// A text, and where its problems go.
@@ -69,7 +71,7 @@ pub(super) fn parse(source: SourceId, text: &str, is_top: bool, out: &mut Diagno
                 (DeValue::Table(hosts), true) => found.hosts = reader.hosts(hosts),
                 _ => found.choice = reader.choice(value, is_top),
             },
-            "set" | "connect" | "shared" if !is_top => reader.out.push(
+            "set" | "connect" | "schema_dir" | "shared" if !is_top => reader.out.push(
                 Diagnostic::warning("nested-settings", "this key is not read here")
                     .at(reader.span(&key.span()))
                     .detail(format!("a {FILE} further down only chooses hosts"))
@@ -78,6 +80,7 @@ pub(super) fn parse(source: SourceId, text: &str, is_top: bool, out: &mut Diagno
             "set" => found.set = reader.string("set", value),
             "connect" => found.connect = reader.string("connect", value),
             "shared" => found.shared = reader.shared(value),
+            "schema_dir" => found.schema_dir = reader.string("schema_dir", value),
             name => {
                 let span = reader.span(&key.span());
                 let what = format!("{FILE} has no such key");
@@ -305,6 +308,7 @@ mod tests {
         for (text, problem) in [
             ("sett = 'demo'", (at("1:1"), "unknown-setting")),
             ("set = 7", (at("1:7"), "bad-setting")),
+            ("schema_dir = 7", (at("1:14"), "bad-setting")),
             ("\nset = 'a/b'", (at("2:8"), "bad-name")),
             ("set = 'demo", (at("1:12"), "toml")),
             ("shared = '/mnt'", (at("1:11"), "bad-setting")),

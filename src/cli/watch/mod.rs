@@ -10,7 +10,7 @@ use super::exit::{Exit, Failure, Run};
 use super::fleet;
 use super::lock;
 use super::pool;
-use super::session::{check_prune, options};
+use super::session::{check_prune, grammars, options};
 use super::signals::stop_or_run_on_signal;
 use super::systemd::Systemd;
 use super::view::watch as view;
@@ -69,7 +69,8 @@ pub(crate) fn run(context: &Context, args: &WatchArgs) -> Run {
 fn watch(context: &Context, args: &WatchArgs) -> Run {
     let (sender, heard) = sync_channel(QUEUE);
     let asked = Arc::new(AtomicBool::new(false));
-    let reader = Reader::start(args.paths.clone(), fleet::check_uris, sender.clone());
+    let grammars = grammars(context, args.options.schema_dir.as_deref())?;
+    let reader = Reader::start(args.paths.clone(), grammars, fleet::check_uris, sender.clone());
     let stop = {
         let asked = Arc::clone(&asked);
         stop_or_run_on_signal(move |now| {
@@ -538,7 +539,8 @@ mod tests {
     fn a_signal_is_heard_while_manifests_are_read() {
         let (sender, heard) = sync_channel(QUEUE);
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests");
-        let _reader = Reader::start(vec![here], hang, sender.clone());
+        let _reader =
+            Reader::start(vec![here], crate::manifest::Grammars::Embedded, hang, sender.clone());
         let (stop, begun) = (Stop::default(), Instant::now());
         let of_thread = stop.clone();
         let signal = std::thread::spawn(move || {
@@ -558,7 +560,7 @@ mod tests {
         }
         let (sender, heard) = sync_channel(QUEUE);
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests");
-        let _reader = Reader::start(vec![here], bad, sender);
+        let _reader = Reader::start(vec![here], crate::manifest::Grammars::Embedded, bad, sender);
         assert!(first(&heard, &Stop::default()).is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! Manifests, read by a thread of their own: a file system that hangs holds up neither signals nor
 //! hosts.
 
-use crate::manifest::{Changes, Loaded, Reading};
+use crate::manifest::{Changes, Grammars, Loaded, Reading};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,6 +42,7 @@ impl Reader {
     /// Reads what `paths` name, now and whenever it changes, until nobody takes what is read.
     pub(super) fn start(
         paths: Vec<PathBuf>,
+        grammars: Grammars,
         check: fn(&mut Loaded),
         to: SyncSender<Heard>,
     ) -> Self {
@@ -54,7 +55,7 @@ impl Reader {
                 // one that waits already says as much
                 let _ = waker.try_send(());
             };
-            let changes = Changes::follow(paths, check, nudge);
+            let changes = Changes::follow(paths, grammars, check, nudge);
             // nobody takes it any more
             let _ = read(changes, &woken, &of_thread, &ending.0);
         });

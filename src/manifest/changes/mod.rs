@@ -67,13 +67,14 @@ impl Changes {
     /// have changed.
     pub fn follow(
         paths: Vec<PathBuf>,
+        grammars: Grammars,
         check: fn(&mut Loaded),
         wake: impl Fn() + Send + 'static,
     ) -> Self {
         let noticed = Noticed::default();
         let armed = Armed::new(noticed.clone(), wake);
         let now = Instant::now();
-        let loader = Loader::new(Grammars::Embedded);
+        let loader = Loader::new(grammars);
         let (held, had) = (BTreeSet::new(), BTreeSet::new());
         let (good, stale, seen, look) = (None, None, None, now + LOOK);
         Self { paths, check, loader, noticed, armed, held, had, good, stale, look, seen }

@@ -3,6 +3,7 @@
 //! Three states are compared, not two: the manifest with what the next boot uses, and the manifest
 //! with what is running. Each comparison has its own remedy, so that one that fails leaves the
 //! other right.
+// long: one resource in its three states, each step of the decision beside the next
 
 use super::asked::next_boot;
 use super::decision::{Context, Decision, Move, aimed, call, stop_steps};
