@@ -7,14 +7,15 @@ use super::overlay::Change;
 use super::ownership::without_mark;
 use super::sparse::sparse;
 use crate::model::{Hypervisor, Kind};
-use crate::xml::{Element, Path};
+use crate::xml::{Element, Path, Step};
 
-/// Leaves out of `changes` the removals of what the host fills in again; `definition` is what it has.
-/// Gives the paths of those that were left out.
+/// Leaves out of `changes` the removals of what the host fills in again; `definition` is what it has,
+/// and `want` what the manifest has now. Gives the paths of those that were left out.
 pub(super) fn drop_filled_in(
     kind: Kind,
     hypervisor: Hypervisor,
     definition: &Element,
+    want: &Element,
     changes: &mut Vec<Change>,
 ) -> Vec<Path> {
     if !changes.iter().any(|c| c.after.is_none()) {
@@ -25,7 +26,7 @@ pub(super) fn drop_filled_in(
     sparse(kind, hypervisor, &mut written, None);
     let mut dropped = Vec::new();
     changes.retain(|change| {
-        let filled = change.after.is_none() && is_filled_in(&full, &written, &change.path);
+        let filled = change.after.is_none() && is_filled_in(&full, &written, want, &change.path);
         if filled {
             dropped.push(change.path.clone());
         }
@@ -34,34 +35,50 @@ pub(super) fn drop_filled_in(
     dropped
 }
 
-/// Whether what `full` has at `path` is nothing that would have to be written.
-fn is_filled_in(full: &Element, written: &Element, path: &Path) -> bool {
+/// Values that a host fills in again in an element that a manifest still writes, though it would leave
+/// the whole element out of a text that says no more than it has to.
+const AGAIN: &[(&str, &str)] = &[
+    ("clock", "offset"),
+    ("devices/input", "bus"),
+    ("devices/memballoon", "model"),
+    ("devices/panic", "model"),
+    ("devices/watchdog", "action"),
+];
+
+/// Whether what `full` has at `path` is nothing that would have to be written. `want` is what is
+/// written now.
+fn is_filled_in(full: &Element, written: &Element, want: &Element, path: &Path) -> bool {
     let (mut here, mut there) = (full, Some(written));
     for step in &path.steps {
         let one = Path { steps: vec![step.clone()], attribute: None };
         let Some(next) = one.find(here) else { return false };
-        // what is in it may be left out in part
-        let alike = |e: &Element| e.name == next.name && e.attributes == next.attributes;
-        let same = |root: &Element| root.elements().filter(|e| alike(e)).count();
-        let named = |root: &Element| root.elements().filter(|e| e.name == next.name).count();
-        there = match there {
-            // an entry known by its number is found by what is in it, unless none is left out
-            Some(root) if step.ordinal.is_some() && named(root) != named(here) => {
-                if same(root) < same(here) {
-                    return true;
-                }
-                root.elements().find(|e| alike(e))
-            }
-            Some(root) => one.find(root),
-            None => None,
-        };
+        // what is left out moves the numbers of what is not
+        there = there.and_then(|root| match step.ordinal {
+            Some(_) => root.elements().find(|e| is_part_of(e, next)),
+            None => one.find(root),
+        });
         here = next;
     }
+    let stays = |path: &Path| {
+        let steps = path.steps.iter().map(|s| Step { key: None, ordinal: None, ..s.clone() });
+        Path { steps: steps.collect(), attribute: None }.find(want).is_some()
+    };
     match (&path.attribute, there) {
-        (_, None) => true,
+        (None, None) => true,
+        (Some(name), None) => {
+            !stays(path) || AGAIN.contains(&(path.pattern().as_str(), name.as_str()))
+        }
         (Some(name), Some(there)) => there.attr_written(name).is_none(),
         (None, Some(there)) => here.has_text() && !there.has_text(),
     }
+}
+
+/// Whether all of `part` is in `whole`.
+fn is_part_of(part: &Element, whole: &Element) -> bool {
+    part.name == whole.name
+        && part.attributes.iter().all(|a| whole.attributes.contains(a))
+        && (!part.has_text() || part.text() == whole.text())
+        && part.elements().all(|p| whole.elements().any(|w| is_part_of(p, w)))
 }
 
 #[cfg(test)]
@@ -104,7 +121,8 @@ mod tests {
                 origin: Origin::Manifest,
                 edit: Edit::Remove,
             }];
-            drop_filled_in(Kind::Domain, Hypervisor::Qemu, &domain, &mut changes);
+            let want = Element::new("domain");
+            drop_filled_in(Kind::Domain, Hypervisor::Qemu, &domain, &want, &mut changes);
             assert_eq!(changes.is_empty(), filled, "{path}");
         }
     }

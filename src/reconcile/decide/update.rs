@@ -56,7 +56,13 @@ pub(crate) fn update(
         next_boot(context, &boots, host, sought.as_ref().or(last), others);
     let hypervisor = context.capabilities.hypervisor;
     let filled = host.persistent.as_ref().map(|definition| {
-        drop_filled_in(desired.id.kind, hypervisor, definition, &mut next_boot.changes)
+        drop_filled_in(
+            desired.id.kind,
+            hypervisor,
+            definition,
+            &desired.definition,
+            &mut next_boot.changes,
+        )
     });
     let filled = filled.unwrap_or_default();
     let known = Known { last: last_run, is_defined, others, filled: &filled };
