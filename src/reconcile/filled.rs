@@ -3,7 +3,8 @@
 //! A manifest that stops to write a default takes nothing away, and a plan does not promise that it
 //! would. Whatever else it stops to write has to be gone after an apply.
 
-use super::overlay::Change;
+use super::normalize::governed;
+use super::overlay::{Change, Origin};
 use super::ownership::without_mark;
 use super::sparse::sparse;
 use crate::model::{Hypervisor, Kind};
@@ -33,6 +34,46 @@ pub(super) fn drop_filled_in(
         !filled
     });
     dropped
+}
+
+/// What no host fills in by itself, beside the entries of lists that a manifest governs: what is
+/// written once and listens, lets in or is let in.
+const SOUGHT: &[&str] = &[
+    "cpu/feature",
+    "description",
+    "devices/channel",
+    "devices/graphics",
+    "devices/graphics/@listen",
+    "devices/graphics/@passwd",
+    "devices/graphics/@socket",
+    "devices/graphics/@websocket",
+    "devices/graphics/listen/@address",
+    "devices/parallel",
+    "devices/tpm",
+    "devices/video",
+    "forward/@dev",
+    "forward/interface",
+    "qemu:commandline",
+    "qemu:commandline/qemu:arg",
+    "title",
+];
+
+/// Leaves out of the `changes` that look for what was taken away what hosts may have filled in again
+/// without a row that says so: of that, nobody can tell a default from a failure.
+pub(super) fn keep_sought(changes: &mut Vec<Change>) {
+    changes.retain(|change| {
+        let path = &change.path;
+        let pattern = path.pattern();
+        let (parent, name) = pattern.rsplit_once('/').unwrap_or(("network", &pattern));
+        let parent = parent.rsplit('/').next().unwrap_or_default();
+        let key = match &path.attribute {
+            Some(attribute) => format!("{pattern}/@{attribute}"),
+            None => pattern.clone(),
+        };
+        let entry = path.attribute.is_none() && governed(parent, name);
+        let sought = entry || SOUGHT.contains(&key.as_str());
+        change.after.is_some() || change.origin == Origin::Drift || sought
+    });
 }
 
 /// Values that a host fills in again in an element that a manifest still writes, though it would leave
@@ -85,7 +126,7 @@ fn is_part_of(part: &Element, whole: &Element) -> bool {
 mod tests {
     use super::*;
     use crate::diag::{SourceId, Span};
-    use crate::reconcile::overlay::{Edit, Origin};
+    use crate::reconcile::overlay::Edit;
     use crate::xml::{Limits, parse};
 
     const DOMAIN: &str = "<domain type='kvm'><name>web</name><memory unit='KiB'>65536</memory>\
@@ -96,6 +137,29 @@ mod tests {
         <target dev='vda' bus='virtio'/></disk>\
         <input type='tablet' bus='usb'><address type='usb' bus='0' port='1'/></input><input type='mouse' bus='ps2'/>\
         <input type='keyboard' bus='ps2'/><memballoon model='virtio'/></devices></domain>";
+
+    #[test]
+    fn what_no_host_fills_in_is_looked_for() {
+        for (path, sought) in [
+            ("devices/disk[target/@dev='vdb']", true),
+            ("devices/graphics[@type='vnc']/@listen", true),
+            ("ip/dhcp/host[@mac='52:54:00:00:00:01']", true),
+            ("route", true),
+            ("forward/@mode", false),
+            ("devices/controller[1]/@model", false),
+        ] {
+            let mut changes = vec![Change {
+                path: Path::parse(path).expect("a path"),
+                before: Some(String::new()),
+                after: None,
+                span: Span::NONE,
+                origin: Origin::Manifest,
+                edit: Edit::Remove,
+            }];
+            keep_sought(&mut changes);
+            assert_eq!(!changes.is_empty(), sought, "{path}");
+        }
+    }
 
     #[test]
     fn a_default_that_is_not_written_any_more_is_not_taken_away() {

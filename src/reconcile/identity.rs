@@ -8,9 +8,17 @@ use crate::model::{Kind, Mac, ResourceId, Uuid};
 use crate::xml::{Element, Node, Path};
 use std::borrow::Cow;
 
-/// The UUID that the definition has, if it has one that can be read.
+/// The UUID that the definition has, if it has one that can be read: a domain's by itself, or where the
+/// firmware tells it, which may be no other one.
 pub(crate) fn uuid_in(definition: &Element) -> Option<Uuid> {
-    Uuid::try_parse(definition.child_text("uuid")?.trim()).ok()
+    let told = || {
+        let tables = definition.children_named("sysinfo");
+        let systems = tables.filter(|e| e.attr("type") == Some("smbios"));
+        let entries = systems.filter_map(|e| e.child("system")).flat_map(Element::elements);
+        { entries }.find(|e| e.attr("name") == Some("uuid")).map(Element::text)
+    };
+    let text = definition.child_text("uuid").or_else(told)?;
+    Uuid::try_parse(text.trim()).ok()
 }
 
 /// The UUID of a resource that has none yet: version 5 of the set and the resource's identity, and
@@ -123,5 +131,10 @@ mod tests {
                 && macs.iter().all(|m| m.starts_with("52:54:00:"))
         );
         assert_eq!(uuid_in(&one), Some(uuid));
+        let told = "<domain><sysinfo type='smbios'><system>\
+                    <entry name='uuid'>c7a5fdbd-edaf-9455-926a-d65c16db1809</entry>\
+                    </system></sysinfo></domain>";
+        let told = parse(SourceId::NONE, told, &Limits::default()).expect("well-formed");
+        assert_eq!(uuid_in(&told), Uuid::try_parse("c7a5fdbd-edaf-9455-926a-d65c16db1809").ok());
     }
 }

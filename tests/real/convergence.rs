@@ -68,6 +68,7 @@ const DISCARDED: &[(&str, &str)] = &[
     ("/devices/parallel/protocol", "a raw one is the default"),
     ("/devices/redirdev/protocol", "a raw one is the default"),
     ("/devices/rng/backend/protocol", "a raw one is the default"),
+    ("/devices/serial/protocol", "a raw one is the default"),
     ("/devices/smartcard/protocol", "a raw one is the default"),
     ("/memtune", "unlimited is the default"),
     ("/metadata/", "of each namespace there is one element, and none without"),

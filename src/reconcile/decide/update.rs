@@ -20,7 +20,7 @@ use crate::model::{
 use crate::reconcile::afterwards::{Definitions, Notes};
 use crate::reconcile::aside::{guests, restart, wait_until_active};
 use crate::reconcile::changes::{Action, FieldChange, Refusal, ResourceChange};
-use crate::reconcile::filled::drop_filled_in;
+use crate::reconcile::filled::{drop_filled_in, keep_sought};
 use crate::reconcile::identity::uuid_in;
 use crate::reconcile::live::{LiveChange, pin_address};
 use crate::reconcile::normalize::only_at_boot;
@@ -65,6 +65,9 @@ pub(crate) fn update(
         )
     });
     let filled = filled.unwrap_or_default();
+    if sought.is_some() {
+        keep_sought(&mut next_boot.changes);
+    }
     let known = Known { last: last_run, is_defined, others, filled: &filled };
     let running = Running::of(context, &runs, host, known, &wanted, &next_boot);
     let left: BTreeSet<String> = left.into_iter().chain(running.others.iter().cloned()).collect();

@@ -1,7 +1,7 @@
 //! Guests that leave one host of a fleet and appear on another.
 //!
 //! A plan is for one host, and stays a function of values: what the other hosts have to do with this
-//! one comes in as a [`Crossing`]. It is made in two stages. [`settle`] looks at light facts of all hosts
+//! one comes in as a [`Crossing`]. It is made in two stages. [`settle()`] looks at light facts of all hosts
 //! and says which guests move, and which may not be made or removed for now. [`plan_together`] plans for
 //! the hosts between which something moves, and drops a move that one of the two plans does not hold.
 //! The order of steps across hosts is data, too: waits for a step of another host's plan

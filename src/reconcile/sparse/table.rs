@@ -58,7 +58,7 @@ pub(super) enum Gone {
     Attribute(&'static str, &'static str),
     /// A child that has nothing in it.
     Child(&'static str),
-    /// Children by a pattern, see [`matches`].
+    /// Children by a pattern, see [`matches()`].
     Element(&'static str),
 }
 
