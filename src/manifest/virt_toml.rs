@@ -311,7 +311,7 @@ mod tests {
             ("schema_dir = 7", (at("1:14"), "bad-setting")),
             ("\nset = 'a/b'", (at("2:8"), "bad-name")),
             ("set = 'demo", (at("1:12"), "toml")),
-            ("shared = '/mnt'", (at("1:11"), "bad-setting")),
+            ("shared = '/mnt'", (at("1:10"), "bad-setting")),
             ("shared = ['/mnt', 'x']", (at("1:20"), "bad-setting")),
             ("shared = ['/mnt/../x']", (at("1:12"), "bad-setting")),
             ("shared = ['/']", (at("1:12"), "bad-setting")),

@@ -72,6 +72,11 @@ const WORDS: &[(&str, Meaning)] = &[
     ("no free usb port", Meaning::NotNow),
     ("no free memory device slot", Meaning::NotNow),
     ("a used memory slot", Meaning::NotNow),
+    // somebody else has done the same since the host was read
+    ("already exists", Meaning::Passing),
+    ("already using", Meaning::Passing),
+    ("already in use", Meaning::Passing),
+    ("there is an existing", Meaning::Passing),
     ("unexpectedly closed the monitor", Meaning::Passing),
     ("end of file from qemu monitor", Meaning::Passing),
     ("is not running", Meaning::Passing),
