@@ -9,6 +9,7 @@ use libtest_mimic::Trial;
 use serde_json::Value;
 use std::fs;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// A row: an edit of the manifest, and what both definitions have afterwards.
@@ -497,9 +498,8 @@ const ROWS: &[Row] = &[
     ),
 ];
 
-/// Held by who sets periods and quotas: guests of one name and number share a cgroup, whichever
-/// daemon started them.
-static TUNING: Mutex<()> = Mutex::new(());
+/// How many guests have been started.
+static GUESTS: AtomicUsize = AtomicUsize::new(0);
 
 pub(crate) fn trials() -> Vec<Trial> {
     let pool = Pool::default();
@@ -508,11 +508,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         let pool = pool.clone();
         let needs = needs().and_then(|()| kernel_has(row));
         trial_if(needs, format!("real/live/{}", row.name), move |()| {
-            let alone = row.name.starts_with("cpu_").then(|| TUNING.lock());
             let booted = pool.take();
             booted.holds_to(row);
             pool.give(booted);
-            drop(alone);
         })
     });
     let refusals = trial_if(needs(), "real/live/what_waits_says_why", {
@@ -604,6 +602,9 @@ struct Booted {
     host: Host,
     guest: Guest,
     manifest: String,
+    /// Its name, which no other guest has: guests of one name and number share a cgroup, whichever
+    /// daemon started them, and quotas in it hold each other up.
+    name: String,
 }
 
 impl Booted {
@@ -613,7 +614,9 @@ impl Booted {
             fs::write(host.path(file), vec![0; 1 << 20]).unwrap();
         }
         let guest = Guest::new(host.path("").as_path());
+        let name = format!("g{}", GUESTS.fetch_add(1, Ordering::Relaxed));
         let manifest = DOMAIN
+            .replace("<name>g<", &format!("<name>{name}<"))
             .replace("BOOT", &guest.boot(""))
             .replace("SERIAL", &guest.serial())
             .replace("DIR", host.directory());
@@ -624,7 +627,7 @@ impl Booted {
         host.apply(&[], 0);
         guest.is_up();
         host.is_in_sync();
-        Self { host, guest, manifest }
+        Self { host, guest, manifest, name }
     }
 
     /// Both definitions, in one spelling: what runs, and what boots next.
@@ -634,14 +637,14 @@ impl Booted {
             text.lines().map(str::trim).collect::<String>()
         };
         [
-            dump(&["dumpxml", "g", "--security-info"]),
-            dump(&["dumpxml", "g", "--inactive", "--security-info"]),
+            dump(&["dumpxml", &self.name, "--security-info"]),
+            dump(&["dumpxml", &self.name, "--inactive", "--security-info"]),
         ]
     }
 
     fn holds_to(&self, row: &Row) {
         let host = &self.host;
-        let id = host.virsh(&["domid", "g"]);
+        let id = host.virsh(&["domid", &self.name]);
         assert!(self.manifest.contains(row.from), "{}", row.from);
         let to = match row.from {
             SETTING | DEVICE => format!("{}{}", row.to, row.from),
@@ -653,7 +656,7 @@ impl Booted {
         let live: Vec<String> = row.fields.iter().map(|path| format!("{path} live")).collect();
         assert_eq!(shown(&plan), live, "{plan:#}");
         host.apply(&["--detailed-exitcode"], 0);
-        assert_eq!(host.virsh(&["domid", "g"]), id, "the guest was restarted");
+        assert_eq!(host.virsh(&["domid", &self.name]), id, "the guest was restarted");
         let definitions = self.definitions();
         for (definition, piece) in
             definitions.iter().flat_map(|d| row.holds.iter().map(move |piece| (d, piece)))
@@ -671,22 +674,26 @@ impl Booted {
         match row.back {
             Back::Live => {
                 host.apply(&["--detailed-exitcode"], 0);
-                assert_eq!(&host.virsh(&["domid", "g"]), id, "the guest was restarted");
+                assert_eq!(&host.virsh(&["domid", &self.name]), id, "the guest was restarted");
                 host.is_in_sync();
                 return;
             }
             Back::Pending => drop(host.apply(&["--detailed-exitcode"], 3)),
             Back::Waits(why) => {
                 host.apply(&["--detailed-exitcode"], 3);
-                assert_eq!(&host.virsh(&["domid", "g"]), id, "the guest was restarted");
+                assert_eq!(&host.virsh(&["domid", &self.name]), id, "the guest was restarted");
                 let plan = host.plan(&[], 0);
-                let waits = &plan["changes"].as_array().unwrap().iter().find(|c| c["name"] == "g");
+                let waits = &plan["changes"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .find(|c| c["name"] == self.name.as_str());
                 let reason = &waits.unwrap()["pending"][0]["reason"];
                 assert!(reason.as_str().is_some_and(|r| r.contains(why)), "{plan:#}");
             }
         }
         self.guest.forget();
-        host.virsh(&["destroy", "g"]);
+        host.virsh(&["destroy", &self.name]);
         host.apply(&[], 0);
         self.guest.is_up();
         host.is_in_sync();

@@ -7,6 +7,7 @@ use super::update::who_moved;
 use crate::model::{DesiredResource, Effect, Kind, ObservedResource, OpKind, Power, memory_kib};
 use crate::reconcile::afterwards::{Notes, may_be_missing, notes};
 use crate::reconcile::changes::{NOT_MOVED, StepAction, Until};
+use crate::reconcile::compare::fits;
 use crate::reconcile::live::{Live, LiveChange, live_changes, why_at_boot};
 use crate::reconcile::normalize::only_at_boot;
 use crate::reconcile::others::Left;
@@ -125,7 +126,14 @@ impl Running {
                 let about = |c: &Change| c.path.covers(&change.path) || change.path.covers(&c.path);
                 !same || next_boot.changes.iter().any(about)
             };
-            changes.extend(since.filter(is_new));
+            // a text that has what runs, as it runs, asks for nothing new
+            let runs_so = |change: &Change| {
+                let root = change.path.steps.first().map(|s| s.name.as_str()).unwrap_or_default();
+                let both = cards.manifest.child(root).zip(live.child(root));
+                let path = Path::parse(root).unwrap_or_default();
+                root == "cpu" && both.is_some_and(|(w, l)| fits(Side::NextBoot, &path, l, w))
+            };
+            changes.extend(since.filter(|c| is_new(c) && !runs_so(c)));
         }
         Self { changes, live: by_call, others, is_current, notes }
     }
