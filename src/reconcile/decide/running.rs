@@ -128,10 +128,10 @@ impl Running {
             };
             // a text that has what runs, as it runs, asks for nothing new
             let runs_so = |change: &Change| {
-                let root = change.path.steps.first().map(|s| s.name.as_str()).unwrap_or_default();
-                let both = cards.manifest.child(root).zip(live.child(root));
-                let path = Path::parse(root).unwrap_or_default();
-                root == "cpu" && both.is_some_and(|(w, l)| fits(Side::NextBoot, &path, l, w))
+                let steps = change.path.steps.iter().take(1).cloned().collect();
+                let root = Path { steps, attribute: None };
+                let both = root.find(&cards.manifest).zip(root.find(live));
+                both.is_some_and(|(w, l)| fits(Side::NextBoot, &root, l, w))
             };
             changes.extend(since.filter(|c| is_new(c) && !runs_so(c)));
         }
