@@ -48,4 +48,5 @@ pub use subnet::Subnet;
 pub(crate) use subnet::netmask_prefix;
 pub(crate) use tuning::{BLKIO_DEVICE, Form, TunedField};
 pub use tuning::{Tuning, TuningParameter, TuningValue};
+pub(crate) use values::address_number;
 pub use values::parse_uuid;

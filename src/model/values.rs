@@ -14,6 +14,14 @@ pub fn parse_uuid(text: &str) -> Option<Uuid> {
     if plain { Uuid::try_parse(&digits).ok() } else { None }
 }
 
+/// A number of an address, in hexadecimal or decimal digits.
+pub(crate) fn address_number(text: &str) -> Option<u32> {
+    match text.strip_prefix("0x") {
+        Some(hex) => u32::from_str_radix(hex, 16).ok(),
+        None => text.parse().ok(),
+    }
+}
+
 /// `found "…"`, cut and escaped.
 pub(super) fn found(text: &str) -> String {
     format!("found \"{}\"", excerpt(text))

@@ -138,6 +138,17 @@ mod tests {
         <input type='tablet' bus='usb'><address type='usb' bus='0' port='1'/></input><input type='mouse' bus='ps2'/>\
         <input type='keyboard' bus='ps2'/><memballoon model='virtio'/></devices></domain>";
 
+    fn removal(path: &str) -> Change {
+        Change {
+            path: Path::parse(path).expect("a path"),
+            before: Some(String::new()),
+            after: None,
+            span: Span::NONE,
+            origin: Origin::Manifest,
+            edit: Edit::Remove,
+        }
+    }
+
     #[test]
     fn what_no_host_fills_in_is_looked_for() {
         for (path, sought) in [
@@ -148,14 +159,7 @@ mod tests {
             ("forward/@mode", false),
             ("devices/controller[1]/@model", false),
         ] {
-            let mut changes = vec![Change {
-                path: Path::parse(path).expect("a path"),
-                before: Some(String::new()),
-                after: None,
-                span: Span::NONE,
-                origin: Origin::Manifest,
-                edit: Edit::Remove,
-            }];
+            let mut changes = vec![removal(path)];
             keep_sought(&mut changes);
             assert_eq!(!changes.is_empty(), sought, "{path}");
         }
@@ -177,14 +181,7 @@ mod tests {
             ("devices/input[2]", true),
             ("os/type/@machine", false),
         ] {
-            let mut changes = vec![Change {
-                path: Path::parse(path).expect("a path"),
-                before: Some(String::new()),
-                after: None,
-                span: Span::NONE,
-                origin: Origin::Manifest,
-                edit: Edit::Remove,
-            }];
+            let mut changes = vec![removal(path)];
             let want = Element::new("domain");
             drop_filled_in(Kind::Domain, Hypervisor::Qemu, &domain, &want, &mut changes);
             assert_eq!(changes.is_empty(), filled, "{path}");

@@ -1,7 +1,6 @@
 //! Whether one element is what another asks for.
 
 use super::Walk;
-use crate::model::Kind;
 use crate::reconcile::overlay::Side;
 use crate::xml::{Element, Path};
 
@@ -18,8 +17,8 @@ pub(super) fn stays(
     want: &Element,
     last: Option<&Element>,
 ) -> bool {
-    // which kind it is makes no difference: nothing governs where nothing differs
-    let mut walk = Walk::new(Kind::Domain, side, &[], path.clone());
+    // nothing governs where nothing differs
+    let mut walk = Walk::new(None, side, &[], path.clone());
     walk.element(live, want, last);
     walk.changes.is_empty()
 }

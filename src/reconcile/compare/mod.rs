@@ -59,7 +59,7 @@ pub(super) fn compare(of: Comparison<'_>) -> Differences {
         unchanged: of.unchanged,
         knows_last: of.last.is_some(),
         uncounted: of.explain.then(Vec::new),
-        ..Walk::new(of.kind, of.side, of.ignore, Path::default())
+        ..Walk::new(Some(of.kind), of.side, of.ignore, Path::default())
     };
     let edits = walk.element(of.live, of.want, of.last);
     let Walk { changes, touched, uncounted, .. } = walk;
@@ -67,7 +67,8 @@ pub(super) fn compare(of: Comparison<'_>) -> Differences {
 }
 
 struct Walk<'a> {
-    kind: Kind,
+    /// What it is that is compared; `None` where it does not matter what governs what.
+    kind: Option<Kind>,
     side: Side,
     ignore: &'a [Path],
     unchanged: bool,
@@ -88,7 +89,7 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(kind: Kind, side: Side, ignore: &'a [Path], path: Path) -> Self {
+    fn new(kind: Option<Kind>, side: Side, ignore: &'a [Path], path: Path) -> Self {
         Self {
             kind,
             side,

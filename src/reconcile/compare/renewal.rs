@@ -1,6 +1,7 @@
 //! What the host is to fill in anew: dropped where no manifest writes it.
 
 use super::Walk;
+use crate::model::address_number;
 use crate::reconcile::merge::Edits;
 use crate::reconcile::normalize::{self, Rule};
 use crate::reconcile::words::summary;
@@ -9,9 +10,10 @@ use crate::xml::{Element, Node, Path, Step};
 impl Walk<'_> {
     /// Takes note of what the host is to fill in anew in this element.
     pub(super) fn renew(&mut self, live: &Element, want: &Element, last: Option<&Element>) {
+        let Some(kind) = self.kind.filter(|_| normalize::may_govern(&self.path)) else { return };
         let at = self.path.pattern();
         let was = self.knows_last.then_some(last);
-        self.renewed.extend(normalize::renewed(self.kind, &at, live, want, was));
+        self.renewed.extend(normalize::renewed(kind, &at, live, want, was));
         if at == "devices" {
             self.lost_buses = normalize::lost_buses(live, want);
         }
@@ -100,12 +102,8 @@ impl Walk<'_> {
 
     /// Whether a device has its address on a PCI bus that is not there any more.
     pub(super) fn is_on_lost_bus(&self, device: &Element) -> bool {
-        let number = |text: &str| match text.strip_prefix("0x") {
-            Some(hex) => u32::from_str_radix(hex, 16).ok(),
-            None => text.parse().ok(),
-        };
         let address = || device.child("address").filter(|a| a.attr("type") == Some("pci"));
-        let bus = || number(address()?.attr("bus")?);
+        let bus = || address_number(address()?.attr("bus")?);
         !self.lost_buses.is_empty() && bus().is_some_and(|bus| self.lost_buses.contains(&bus))
     }
 }

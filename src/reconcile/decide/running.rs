@@ -15,6 +15,7 @@ use crate::reconcile::overlay::{Change, Edit, Origin, Overlay, Side};
 use crate::reconcile::ownership::{WantedMark, read_mark};
 use crate::reconcile::plan::mark_on;
 use crate::xml::{Element, Path};
+use std::borrow::Cow;
 
 /// The manifest against what is running, and what of it can be changed live.
 #[derive(Debug, Default)]
@@ -55,7 +56,8 @@ impl Running {
         let Some(live) = host.live.as_ref().filter(|_| host.state.is_active()) else {
             return Self::default();
         };
-        let live = &with_empty_drives(live);
+        let live = with_empty_drives(live);
+        let live = live.as_ref();
         let Known { last, is_defined, others, filled } = known;
         let cards = Cards::of(&desired.definition, live, &next_boot.merged);
         // without the last manifest what differs is drift, whichever copy of it is asked
@@ -201,21 +203,26 @@ pub(super) fn can_set_lifecycle(context: Context<'_>, desired: &DesiredResource)
 
 /// The running definition in which an empty drive is one without a source: libvirt leaves the number
 /// of the medium that was ejected.
-fn with_empty_drives(live: &Element) -> Element {
-    let mut live = live.clone();
+fn with_empty_drives(live: &Element) -> Cow<'_, Element> {
     let is_empty = |source: &Element| {
         let says = |name: &str| !matches!(name, "index" | "startupPolicy");
         source.is("source")
             && source.elements().next().is_none()
             && !source.attributes.iter().any(|a| says(&a.name.written()))
     };
+    let is_drive =
+        |d: &Element| d.is("disk") && matches!(d.attr("device"), Some("cdrom" | "floppy"));
+    let mut devices = live.child("devices").into_iter().flat_map(Element::elements);
+    // most have none, and a definition is not copied for nothing
+    if !devices.any(|d| is_drive(d) && d.elements().any(is_empty)) {
+        return Cow::Borrowed(live);
+    }
+    let mut live = live.clone();
     let devices = live.child_mut("devices").into_iter().flat_map(Element::elements_mut);
-    let drives =
-        devices.filter(|d| d.is("disk") && matches!(d.attr("device"), Some("cdrom" | "floppy")));
-    drives.for_each(|drive| {
+    for drive in devices.filter(|d| is_drive(d)) {
         drive.remove_elements(is_empty);
-    });
-    live
+    }
+    Cow::Owned(live)
 }
 
 /// Whether a change is about a medium that may be missing, and was when the instance was started from

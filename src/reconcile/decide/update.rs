@@ -3,7 +3,6 @@
 //! Three states are compared, not two: the manifest with what the next boot uses, and the manifest
 //! with what is running. Each comparison has its own remedy, so that one that fails leaves the
 //! other right.
-// long: one resource in its three states, each step of the decision beside the next
 
 use super::asked::next_boot;
 use super::decision::{Context, Decision, Move, aimed, call, stop_steps};
@@ -45,8 +44,9 @@ pub(crate) fn update(
     let unpacked = mark.as_ref().filter(|m| !wanted.is(m)).and_then(Mark::applied);
     let is_defined = mark.as_ref().is_some_and(|m| wanted.is(m));
     let layers = Layers::of(host);
-    let sought = Some(()).filter(|()| context.options.seeks.contains(&desired.id) && is_defined);
-    let sought = sought.and_then(|()| mark.as_ref()?.previous.as_ref()?.applied());
+    let seeks = is_defined && context.options.seeks.contains(&desired.id);
+    let previous = mark.as_ref().filter(|_| seeks).and_then(|m| m.previous.as_ref());
+    let sought = previous.and_then(|m| m.applied());
     let boots = layers.fitted(desired, host.persistent.as_ref().or(host.live.as_ref()));
     let runs = layers.fitted(desired, host.live.as_ref());
     let [last, last_run] =

@@ -3,7 +3,7 @@
 
 use super::Sides;
 use super::devices::disk_bus;
-use crate::model::Hypervisor;
+use crate::model::{Hypervisor, address_number};
 use crate::xml::Element;
 use std::collections::BTreeSet;
 
@@ -242,11 +242,7 @@ fn taken(domain: &Element) -> impl Iterator<Item = Place> + '_ {
 
 fn place(device: &Element) -> Option<Place> {
     let address = device.child("address").filter(|a| a.attr("type") == Some("pci"))?;
-    let number = |name: &str| {
-        let text = address.attr(name)?;
-        let hex = text.strip_prefix("0x");
-        hex.map_or_else(|| text.parse().ok(), |hex| u32::from_str_radix(hex, 16).ok())
-    };
+    let number = |name: &str| address_number(address.attr(name)?);
     Some((number("bus")?, number("slot")?))
 }
 

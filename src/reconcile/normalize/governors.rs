@@ -6,7 +6,7 @@
 
 use super::values::same_value;
 use crate::model::Kind;
-use crate::xml::Element;
+use crate::xml::{Element, Path};
 
 /// When a governor counts as moved although the definition has the value that the manifest asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -265,6 +265,12 @@ impl Renewed {
     }
 }
 
+/// Whether what stands at `path` can govern anything: a question without cost, asked of each element.
+pub(crate) fn may_govern(path: &Path) -> bool {
+    path.steps.len() <= 2
+        || path.steps.len() == 3 && path.steps.last().is_some_and(|s| s.name == "virtualport")
+}
+
 /// What of `live`, whose path has these names, the host is to fill in anew when `want` is laid over it.
 ///
 /// `last` is what the manifest had there when it was applied last: `None` if that is not known, or is
@@ -277,7 +283,9 @@ pub(crate) fn renewed(
     last: Option<Option<&Element>>,
 ) -> Vec<Renewed> {
     let mut found = Vec::new();
-    for row in GOVERNORS.iter().filter(|row| row.kind == kind && matches(row.at, at)) {
+    for row in GOVERNORS.iter().filter(|row| {
+        row.kind == kind && (row.at == at || row.at.ends_with('*') && matches(row.at, at))
+    }) {
         let moved = |by: &&&str| has_moved(row.moves, by, live, want, last);
         if row.by.iter().any(|by| moved(&by)) {
             found.extend(row.renews.iter().map(|what| Renewed::new(at, what, row.replaces)));
@@ -464,6 +472,7 @@ mod tests {
     fn each_governor_renews_what_hangs_on_it_when_it_moves() {
         for row in GOVERNORS {
             let at = row.at.replace('*', "sound");
+            assert!(may_govern(&Path::parse(&at).unwrap_or_default()), "{at}");
             let hang: Vec<String> = row.renews.iter().map(|what| join(&at, what)).collect();
             for by in row.by {
                 let [a, b, none] = [with(by, Some("one")), with(by, Some("two")), with(by, None)];

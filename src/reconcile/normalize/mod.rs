@@ -17,7 +17,7 @@ pub(crate) use defaults::{
     is_chosen_while_running, is_discarded, is_kept, is_no_limit, never_compared, only_at_boot,
     stays_shared, vanishes,
 };
-pub(crate) use governors::{Renewed, is_implicit_device, lost_buses, renewed};
+pub(crate) use governors::{Renewed, is_implicit_device, lost_buses, may_govern, renewed};
 pub(crate) use kinds::{
     governed, has_any_order, identity, is_whole_list, key_of, keys, label, same_identity,
 };

@@ -6,6 +6,7 @@
 
 use super::path_of;
 use super::table::is_bare;
+use crate::model::address_number;
 use crate::xml::Element;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,11 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 type Buses = BTreeMap<u32, String>;
 
 fn number(element: &Element, attribute: &str) -> Option<u32> {
-    let text = element.attr(attribute)?;
-    match text.strip_prefix("0x") {
-        Some(hex) => u32::from_str_radix(hex, 16).ok(),
-        None => text.parse().ok(),
-    }
+    address_number(element.attr(attribute)?)
 }
 
 /// What an address is judged by.
