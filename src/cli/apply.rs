@@ -1,6 +1,7 @@
 //! `virt apply`: make the host match, and look again afterwards.
 
 use super::args::{ApplyArgs, Format, RunOptions};
+use super::config;
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
 use super::plan;
@@ -249,7 +250,7 @@ fn saved_plan(context: &Context, path: &Path, run: &RunOptions) -> Run {
     let saved = planfile::read(&text).map_err(|e| e.address(name.clone()))?;
     let connection = saved.connection.clone();
     let plan = saved.into_plan().map_err(|e| e.address(name))?;
-    let host = Host::open(context, Some(&connection))?;
+    let host = Host::open(context, Some(&config::of_plan(path, &text, &connection)))?;
     if host.uri != connection {
         return Err(Failure::Usage(format!(
             "the plan was made for {connection}, not for {}",

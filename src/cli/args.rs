@@ -22,10 +22,15 @@ pub(crate) struct Cli {
 /// Options of every command.
 #[derive(Debug, Args)]
 pub(crate) struct Global {
-    /// The host, as a libvirt URI. Without it: `connect` of virt.toml, then VIRT_DEFAULT_CONNECT_URI,
+    /// The host, as a libvirt URI, or as a name of [connections] in ~/.config/virt/config.toml or
+    /// /etc/virt/config.toml. Without it: `connect` of virt.toml, then VIRT_DEFAULT_CONNECT_URI,
     /// VIRSH_DEFAULT_CONNECT_URI, LIBVIRT_DEFAULT_URI
-    #[arg(short, long, global = true, value_name = "URI")]
+    #[arg(short, long, global = true, value_name = "URI", value_parser = connection)]
     pub(crate) connect: Option<String>,
+    /// Take any connection that a virt.toml or a saved plan names, also one that runs a program or
+    /// leads to a host that no configuration of yours names; VIRT_TRUST_CONNECT=1 does the same
+    #[arg(long, global = true)]
+    pub(crate) trust_connect: bool,
     /// Only look at the host: nothing can be changed, and no secret is read
     #[arg(short, long, global = true)]
     pub(crate) read_only: bool,
@@ -372,7 +377,7 @@ pub(crate) struct DeleteArgs {
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
     /// The host [default: as for the other commands]
-    #[arg(value_name = "URI")]
+    #[arg(value_name = "URI", value_parser = connection)]
     pub(crate) uri: Option<String>,
 }
 
@@ -493,6 +498,14 @@ pub(crate) struct ManArgs {
     /// The page of this command; of virt itself without any
     #[arg(value_name = "COMMAND")]
     pub(crate) command: Option<String>,
+}
+
+/// An empty text is what a script's unset variable leaves: never the best hypervisor that is here.
+fn connection(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("it names no host; leave the option out for the default".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 fn effect(text: &str) -> Result<Effect, String> {

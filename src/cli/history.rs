@@ -10,7 +10,7 @@ use crate::diag::{Error, ErrorCode, ErrorDomain};
 use crate::reconcile::history;
 
 pub(crate) fn run(context: &Context, args: &HistoryArgs) -> Run {
-    let (host, observed) = observe(context, None)?;
+    let (host, observed) = observe(context)?;
     let mut found = Vec::new();
     for id in &args.what {
         let Some(object) = observed.resources.get(id) else { return Err(not_there(id).into()) };

@@ -6,6 +6,7 @@ mod apply;
 mod args;
 mod ask;
 mod completions;
+mod config;
 mod context;
 mod convert;
 mod delete;

@@ -14,7 +14,7 @@ use crate::reconcile::{Options, rollback};
 use std::sync::Arc;
 
 pub(crate) fn run(context: &Context, args: &RollbackArgs) -> Run {
-    let (host, observed) = observe(context, None)?;
+    let (host, observed) = observe(context)?;
     let Some(object) = observed.resources.get(&args.what) else {
         return Err(not_there(&args.what).into());
     };

@@ -1,6 +1,7 @@
 //! From paths to a plan: what plan, diff, apply and delete have in common.
 
 use super::args::{Format, PlanOptions};
+use super::config;
 use super::context::Context;
 use super::exit::Failure;
 use super::fleet::{self, Fleet};
@@ -9,7 +10,7 @@ use super::view::json;
 use crate::diag::{
     Diagnostic, Diagnostics, Error, ErrorCode, ErrorDomain, Result, Sources, closest,
 };
-use crate::drivers::{self, Driver, Uri};
+use crate::drivers::{self, Connection, Driver, Uri, Written};
 use crate::manifest::{Grammars, Loaded, load_with};
 use crate::model::{Capabilities, Desired, Observed, ResourceId, Scope};
 use crate::reconcile::moves::{
@@ -35,20 +36,21 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Connects to the host that the command line, `virt.toml` or the environment names.
-    pub(crate) fn open(context: &Context, from_virt_toml: Option<&str>) -> Result<Self> {
-        Self::open_at(context, context.uri(from_virt_toml))
+    /// Connects to the host that the command line, a file or the environment names.
+    pub(crate) fn open(context: &Context, written: Option<&Written>) -> Result<Self> {
+        Self::open_at(context, &context.connection(written)?)
     }
 
-    /// Connects to the host of that URI.
-    pub(crate) fn open_at(context: &Context, uri: String) -> Result<Self> {
+    /// Connects to a host.
+    pub(crate) fn open_at(context: &Context, connection: &Connection) -> Result<Self> {
         let begun = Instant::now();
-        let driver = drivers::open(&Uri::parse(&uri)?, &context.environment())?;
+        let driver = drivers::open(connection, &context.environment())?;
         let capabilities = driver.capabilities()?;
+        let uri = connection.text();
         info!(uri, driver = driver.name(), took = ?begun.elapsed(), "connected");
         let uri = match driver.uri() {
             Some(chosen) if uri.is_empty() => chosen.to_owned(),
-            _ => uri,
+            _ => uri.to_owned(),
         };
         let mut host = Self { uri, driver, capabilities, lock: None };
         host.lock(context)?;
@@ -91,11 +93,11 @@ impl Looked {
     /// by what is there or is to be there.
     pub(crate) fn at(
         context: &Context,
-        uri: &str,
+        connection: &Result<Connection>,
         desired: Arc<Desired>,
         only: &BTreeSet<ResourceId>,
     ) -> Result<Self> {
-        let host = Host::open_at(context, uri.to_owned())?;
+        let host = Host::open_at(context, connection.as_ref().map_err(Clone::clone)?)?;
         let observed = host.observe_for(only)?;
         let there = observed.resources.values();
         let there = there.flat_map(|r| r.persistent.iter().chain(&r.live));
@@ -248,8 +250,9 @@ impl Session {
         options: Options,
         ahead: Option<Result<(Host, Observed)>>,
     ) -> Result<Self> {
-        let (host, observed) = ahead
-            .unwrap_or_else(|| observe_for(context, loaded.connect.as_deref(), &options.only))?;
+        let (host, observed) = ahead.unwrap_or_else(|| {
+            observe_for(context, config::of_manifests(&loaded).as_ref(), &options.only)
+        })?;
         let problems = loaded.diagnostics.clone();
         let desired = Arc::clone(&loaded.desired);
         let session = Self::made(Arc::new(loaded), desired, host, &observed, options, problems);
@@ -380,16 +383,16 @@ pub(crate) fn still_fits(plan: &Plan, observed: &Observed) -> Result<()> {
         .hint("plan again, review, and apply that"))
 }
 
-pub(crate) fn observe(context: &Context, from_virt_toml: Option<&str>) -> Result<(Host, Observed)> {
-    observe_for(context, from_virt_toml, &BTreeSet::new())
+pub(crate) fn observe(context: &Context) -> Result<(Host, Observed)> {
+    observe_for(context, None, &BTreeSet::new())
 }
 
 fn observe_for(
     context: &Context,
-    from_virt_toml: Option<&str>,
+    written: Option<&Written>,
     only: &BTreeSet<ResourceId>,
 ) -> Result<(Host, Observed)> {
-    let host = Host::open(context, from_virt_toml)?;
+    let host = Host::open(context, written)?;
     let observed = host.observe_for(only)?;
     Ok((host, observed))
 }

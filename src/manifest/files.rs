@@ -1,6 +1,7 @@
 //! Which files are manifests, and their texts.
 
 use super::Format;
+use super::kept::kept;
 use super::virt_toml::FILE;
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, Span, excerpt};
 use crate::model::check_name;
@@ -29,6 +30,8 @@ pub(super) struct Found {
     pub(super) directories: BTreeSet<PathBuf>,
     /// The versions of the directories that were gone through, as they were before that.
     pub(super) listings: BTreeMap<PathBuf, Option<Stamp>>,
+    /// What mock hosts keep there, by real paths: no manifests.
+    pub(super) kept: BTreeSet<PathBuf>,
     /// Why a directory could not be read, or a path that was given is not there.
     pub(super) unseen: Option<String>,
 }
@@ -160,6 +163,9 @@ impl Walk<'_> {
         match self.settings.entry(real(path)) {
             Entry::Vacant(place) => {
                 place.insert(index);
+                if is_top {
+                    self.found.kept.extend(kept(path));
+                }
                 let (path, stamp) = (path.to_owned(), Stamp::now(path));
                 self.found.virt_tomls.push(VirtTomlFile { path, stamp, above, is_top });
                 Some(index)
@@ -223,6 +229,9 @@ impl Walk<'_> {
         nearest: Option<usize>,
         linked: bool,
     ) {
+        if !self.found.kept.is_empty() && self.found.kept.contains(&real(path)) {
+            return;
+        }
         if self.found.manifests.len() >= FILES_MAX {
             if self.found.complete {
                 self.give_up(path, "there are too many manifests", FILES_MAX);

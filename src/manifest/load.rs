@@ -9,7 +9,7 @@ use super::object::{Object, first_error};
 use super::virt_toml::{self, FILE, NamedHost};
 use crate::diag::{Diagnostic, Diagnostics, Sources, Span};
 use crate::model::{Desired, DesiredResource, ResourceId};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What a set of paths asks for, and all that is wrong with it.
@@ -30,10 +30,21 @@ pub struct Loaded {
     pub diagnostics: Diagnostics,
     /// Whether a `virt.toml` names the set; otherwise its name is a directory's.
     pub set_is_named: bool,
-    /// The URI that `virt.toml` names, as it is written there.
-    pub connect: Option<String>,
+    /// The connection that `virt.toml` names.
+    pub connect: Option<Connect>,
     /// Paths beneath which all hosts find the same files, as `virt.toml` says.
     pub shared: Vec<PathBuf>,
+}
+
+/// A connection as a `virt.toml` names it. Nobody has looked at it yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connect {
+    /// The URI or the name, as it is written there.
+    pub text: String,
+    /// Where it stands.
+    pub span: Span,
+    /// The directory of the file.
+    pub directory: PathBuf,
 }
 
 /// Reads the manifests that `paths` name: files, and directories with all that is below them.
@@ -85,9 +96,10 @@ fn settle(
 ) -> Settled {
     let mut settled = Settled::default();
     let (mut set, mut connect, mut schema_dir) = (None, None, None);
+    let mut beside = PathBuf::new();
     for file in virt_tomls {
         let mut own = Diagnostics::default();
-        let found = match files::read(&file.path, &mut loaded.sources, &mut own) {
+        let mut found = match files::read(&file.path, &mut loaded.sources, &mut own) {
             Some(source) => {
                 let text = loaded.sources.get(source).map_or("", |s| s.text.as_str());
                 virt_toml::parse(source, text, file.is_top, &mut own)
@@ -99,6 +111,11 @@ fn settle(
         settled.directories.push(Directory { above: file.above, choice: found.choice, broken });
         let into = if file.is_top { &mut problems } else { &mut loaded.diagnostics };
         into.extend(own);
+        let directory = file.path.parent().unwrap_or(Path::new(""));
+        if connect.is_none() && found.connect.is_some() {
+            beside = directory.to_owned();
+        }
+        found.hosts.iter_mut().for_each(|host| host.directory = directory.to_owned());
         agree(&mut set, found.set, "set", &mut problems);
         agree(&mut connect, found.connect, "connection", &mut problems);
         agree(&mut schema_dir, found.schema_dir, "directory of grammars", &mut problems);
@@ -115,7 +132,7 @@ fn settle(
                 .hint("apply them one after the other"),
         );
     }
-    loaded.connect = connect.map(|c| c.0);
+    loaded.connect = connect.map(|(text, span)| Connect { text, span, directory: beside });
     match set {
         Some((set, _)) => {
             settled.set = set;
@@ -199,8 +216,10 @@ fn assemble(
         for at in &group.hosts {
             // without a fleet the one group has no host here
             if let (Some(host), Some(place)) = (hosts.get(*at), fleet.get_mut(*at)) {
-                let NamedHost { name, connect, span, .. } = host.clone();
-                *place = Some(HostDesired { name, connect, span, desired: Arc::clone(&desired) });
+                let NamedHost { name, connect, span, directory, .. } = host.clone();
+                let (connect, desired) =
+                    (Connect { text: connect, span, directory }, Arc::clone(&desired));
+                *place = Some(HostDesired { name, connect, desired });
             }
         }
     }
@@ -337,7 +356,7 @@ mod tests {
         assert_eq!(sound(&loaded), ["domain/db", "domain/web"]);
         assert!(loaded.desired.complete);
         assert_eq!(loaded.desired.set, "demo");
-        assert_eq!(loaded.connect.as_deref(), Some("test:///default"));
+        assert_eq!(loaded.connect.as_ref().map(|c| c.text.as_str()), Some("test:///default"));
         let web = &loaded.desired.resources[&ResourceId::new(Kind::Domain, "web")];
         assert_eq!(web.settings.power, crate::model::Power::Stopped);
         let needs: Vec<String> = web.depends_on.iter().map(ToString::to_string).collect();
@@ -602,8 +621,8 @@ mod tests {
         );
         assert_eq!(loaded.counts, (6, 0));
         assert!(loaded.fleet.iter().all(|h| h.desired.complete && h.desired.set == "fleet"));
-        assert_eq!(loaded.fleet[2].connect, "xen:///system");
-        let place = loaded.sources.place(loaded.fleet[0].span).unwrap();
+        assert_eq!(loaded.fleet[2].connect.text, "xen:///system");
+        let place = loaded.sources.place(loaded.fleet[0].connect.span).unwrap();
         assert!(place.ends_with("virt.toml:3:18"), "{place}");
     }
 

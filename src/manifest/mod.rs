@@ -1,6 +1,6 @@
 //! From paths to what the manifests ask for: finding, reading, settings, checks across files.
 //!
-//! Floor 2: imports `diag`, `xml`, `model` and `schema`. Only `files` and `grammars` touch the file
+//! Floor 2: imports `diag`, `xml`, `model` and `schema`. Only `files`, `kept` and `grammars` touch the file
 //! system; nothing here prints or reads the environment, and a relative path in `virt.toml` stays
 //! as it is.
 
@@ -10,6 +10,7 @@ mod document;
 mod files;
 mod fleet;
 mod grammars;
+mod kept;
 mod keys;
 mod load;
 mod loader;
@@ -24,7 +25,7 @@ pub use changes::{Changes, Reading};
 pub use document::{Format, read_document};
 pub use fleet::HostDesired;
 pub use grammars::Grammars;
-pub use load::{Loaded, load, load_with};
+pub use load::{Connect, Loaded, load, load_with};
 pub use loader::read_text;
 pub use settings::{duration as parse_duration, settings_element};
 pub use to_toml::to_toml;

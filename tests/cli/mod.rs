@@ -2,6 +2,7 @@
 
 mod fleet;
 mod transcripts;
+mod untrusted;
 mod watch;
 
 use crate::support::{run, trial, virt};
@@ -14,6 +15,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     })];
     trials.extend(fleet::trials());
     trials.extend(transcripts::trials());
+    trials.extend(untrusted::trials());
     trials.extend(watch::trials());
     trials
 }

@@ -5,6 +5,7 @@ mod hosts;
 mod reader;
 
 use super::args::WatchArgs;
+use super::config;
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
 use super::fleet;
@@ -171,11 +172,14 @@ impl<'a> Watch<'a> {
         let patterns: &[HostPattern] = &self.args.options.host.host;
         let hosts = fleet::chosen(self.context, loaded, patterns)?;
         if hosts.is_empty() {
-            let uri = self.context.uri(loaded.connect.as_deref());
+            let written = config::of_manifests(loaded);
+            let connection = self.context.connection(written.as_ref())?;
+            let uri = connection.text().to_owned();
             let name =
                 if uri.is_empty() { "the best hypervisor here".to_owned() } else { uri.clone() };
             let desired = Arc::clone(&loaded.desired);
-            return Ok(vec![Wanted { name, label: None, uri, desired }]);
+            let connection = Ok(connection);
+            return Ok(vec![Wanted { name, label: None, connection, uri, desired }]);
         }
         let is_watched = |name: &str| hosts.iter().any(|host| host.name == name);
         let all = loaded.fleet.iter().map(|host| Neighbour {
@@ -188,7 +192,8 @@ impl<'a> Watch<'a> {
         let wanted = hosts.into_iter().map(|host| Wanted {
             label: Some(host.name.clone()),
             name: host.name,
-            uri: host.connect,
+            connection: host.connection,
+            uri: host.shown,
             desired: host.desired,
         });
         Ok(wanted.collect())
@@ -197,7 +202,12 @@ impl<'a> Watch<'a> {
     fn host_loop(&self, wanted: &Wanted, stop: Stop) -> HostLoop {
         let mut options = options(&self.args.options);
         options.host.clone_from(&wanted.label);
-        let way = Way { uri: wanted.uri.clone(), label: wanted.label.clone() };
+        let (connection, uri) = (wanted.connection.clone(), wanted.uri.clone());
+        if let (Err(e), Some(label)) = (&connection, &wanted.label) {
+            // the loop says in short that the host is lost, and this is what to do about it
+            self.context.for_host(label, false).show_error(e);
+        }
+        let way = Way { connection, uri, label: wanted.label.clone() };
         self.around.ways().insert(wanted.name.clone(), way);
         let board = HostBoard { uri: wanted.uri.clone(), ..HostBoard::default() };
         self.board().hosts.insert(wanted.name.clone(), board);
@@ -223,7 +233,8 @@ impl<'a> Watch<'a> {
         }
         self.taken(first);
         let wanted = self.wanted(loaded)?;
-        let by_process = |at: usize| wanted.get(at).is_some_and(|w| fleet::by_process(&w.uri));
+        let by_process =
+            |at: usize| wanted.get(at).is_some_and(|w| fleet::by_process(&w.connection));
         let lanes = pool::lanes(wanted.len(), by_process);
         let mut exit = if has_errors { Exit::Error } else { Exit::Done };
         let mut waiting = Vec::new();

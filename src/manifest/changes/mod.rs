@@ -341,5 +341,5 @@ fn places(paths: &[PathBuf], found: &Found) -> Places {
             path = parent.to_owned();
         }
     }
-    Places { directories, names }
+    Places { directories, names, kept: found.kept.clone() }
 }
