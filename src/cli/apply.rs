@@ -5,7 +5,7 @@ use super::config;
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
 use super::plan;
-use super::session::{Host, Session, Target, prepare, still_fits};
+use super::session::{Host, Purpose, Session, Target, prepare, still_fits};
 use super::signals::stop_on_signal;
 use super::view::{human, json, progress::Progress};
 use crate::diag::{Error, ErrorCode, ErrorDomain};
@@ -24,14 +24,15 @@ pub(crate) fn run(context: &Context, args: &ApplyArgs) -> Run {
     if let [path] = args.paths.as_slice()
         && is_plan_file(path)
     {
-        if args.options.changes_the_plan() {
+        if args.options.changes_the_plan() || !context.patterns.is_empty() || context.set.is_some()
+        {
             let text =
                 "a saved plan is applied as it is: the options that make a plan do not go with it";
             return Err(Failure::Usage(text.to_owned()));
         }
         return saved_plan(context, path, &args.run);
     }
-    let session = match prepare(context, &args.paths, &args.options)? {
+    let session = match prepare(context, &args.paths, &args.options, Purpose::Apply)? {
         Target::Host(session) => session,
         Target::Fleet(fleet) => return fleet.apply(context, args.options.manner(), &args.run),
     };

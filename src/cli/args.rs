@@ -3,7 +3,7 @@
 
 use super::fleet::Manner;
 use crate::manifest::parse_duration;
-use crate::model::{Effect, HostPattern, ResourceId, check_host_name};
+use crate::model::{Effect, HostPattern, ResourceId, check_host_name, check_name};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -27,6 +27,13 @@ pub(crate) struct Global {
     /// VIRSH_DEFAULT_CONNECT_URI, LIBVIRT_DEFAULT_URI
     #[arg(short, long, global = true, value_name = "URI", value_parser = connection)]
     pub(crate) connect: Option<String>,
+    /// Only this host of those that virt.toml names, or those that a pattern matches: `*` stands for
+    /// any characters, `?` for one, and a `!` before it takes away
+    #[arg(long, global = true, value_name = "PATTERN", value_parser = host)]
+    pub(crate) host: Vec<HostPattern>,
+    /// The set that owns what is applied [default: `set` of virt.toml]
+    #[arg(long, global = true, value_name = "NAME", value_parser = set_name)]
+    pub(crate) set: Option<String>,
     /// Take any connection that a virt.toml or a saved plan names, also one that runs a program or
     /// leads to a host that no configuration of yours names; VIRT_TRUST_CONNECT=1 does the same
     #[arg(long, global = true)]
@@ -155,8 +162,6 @@ pub(crate) struct PlanOptions {
     /// Only this object
     #[arg(long, value_name = "KIND/NAME", value_parser = resource)]
     pub(crate) only: Vec<ResourceId>,
-    #[command(flatten)]
-    pub(crate) host: HostOptions,
     /// Take it that this host, which cannot be read or is left out by --host, has no guest that is new
     /// elsewhere. One that it runs all the same may destroy a disk that both write to
     #[arg(long, value_name = "HOST", value_parser = host_name)]
@@ -190,20 +195,10 @@ impl PlanOptions {
             || self.adopt
             || !self.allow.is_empty()
             || !self.only.is_empty()
-            || !self.host.host.is_empty()
             || !self.assume_absent.is_empty()
             || self.schema_dir.is_some()
             || self.detailed_exitcode
     }
-}
-
-/// Options of commands that work on the hosts of a fleet.
-#[derive(Debug, Args)]
-pub(crate) struct HostOptions {
-    /// Only this host of those that virt.toml names, or those that a pattern matches: `*` stands for
-    /// any characters, `?` for one, and a `!` before it takes away
-    #[arg(long, value_name = "PATTERN", value_parser = host)]
-    pub(crate) host: Vec<HostPattern>,
 }
 
 /// Show each definition as it is and as it would be
@@ -364,8 +359,6 @@ pub(crate) struct DeleteArgs {
     #[arg(long, value_name = "EFFECT", value_parser = effect)]
     pub(crate) allow: Vec<Effect>,
     #[command(flatten)]
-    pub(crate) host: HostOptions,
-    #[command(flatten)]
     pub(crate) run: RunOptions,
 }
 
@@ -506,6 +499,10 @@ fn connection(text: &str) -> Result<String, String> {
         return Err("it names no host; leave the option out for the default".to_owned());
     }
     Ok(text.to_owned())
+}
+
+fn set_name(text: &str) -> Result<String, String> {
+    Ok(check_name(text).map(|()| text.to_owned())?)
 }
 
 fn effect(text: &str) -> Result<Effect, String> {

@@ -13,6 +13,7 @@ use crate::diag::{
     render,
 };
 use crate::drivers::{Connection, Environment, Trust, Uri, Written};
+use crate::model::HostPattern;
 use serde_json::Value;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -28,6 +29,10 @@ pub(crate) struct Context {
     pub(crate) connect: Option<String>,
     /// `--read-only`.
     pub(crate) read_only: bool,
+    /// `--host`.
+    pub(crate) patterns: Vec<HostPattern>,
+    /// `--set`.
+    pub(crate) set: Option<String>,
     /// `--trust-connect`.
     trusts_files: bool,
     /// What the operator's configuration trusts, once it was asked for.
@@ -88,6 +93,8 @@ impl Context {
             output: Output::new(global),
             connect,
             read_only,
+            patterns: global.host.clone(),
+            set: global.set.clone(),
             trusts_files: global.trust_connect,
             trust: Arc::default(),
             host: None,
@@ -104,6 +111,8 @@ impl Context {
             output: self.output.without_progress(),
             connect: self.connect.clone(),
             read_only: self.read_only,
+            patterns: self.patterns.clone(),
+            set: self.set.clone(),
             trusts_files: self.trusts_files,
             trust: Arc::clone(&self.trust),
             host: Some(name.to_owned()),

@@ -6,7 +6,7 @@ use super::context::Context;
 use super::exit::{Exit, Failure, Run};
 use super::fleet::{self, Fleet, Manner};
 use super::plan;
-use super::session::{Session, load};
+use super::session::{Session, check_set, load};
 use crate::manifest::{Grammars, Loaded};
 use crate::model::{Desired, ResourceId};
 use crate::reconcile::Options;
@@ -16,18 +16,24 @@ use std::sync::Arc;
 pub(crate) fn run(context: &Context, args: &DeleteArgs) -> Run {
     let context = &context.changing("delete", &args.run);
     let (named, paths) = sort_out(&args.what)?;
-    let mut loaded =
-        if paths.is_empty() { Loaded::default() } else { load(&paths, &Grammars::Embedded) };
+    let mut loaded = if paths.is_empty() {
+        Loaded::default()
+    } else {
+        load(context, &paths, &Grammars::Embedded)
+    };
     context.show(&loaded.diagnostics, &loaded.sources);
     if loaded.diagnostics.has_errors() {
         return Ok(Exit::Error);
+    }
+    if !paths.is_empty() {
+        check_set(&paths, &loaded)?;
     }
     let options = Options {
         adopt: args.adopt,
         allow: args.allow.iter().copied().collect(),
         ..Options::default()
     };
-    let hosts = fleet::chosen(context, &loaded, &args.host.host)?;
+    let hosts = fleet::chosen(context, &loaded)?;
     if !hosts.is_empty() {
         return Fleet::deleting(loaded, hosts, options, named).apply(
             context,

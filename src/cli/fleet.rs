@@ -83,12 +83,9 @@ pub(super) struct Told {
     pub(super) session: Option<Session>,
 }
 
-/// The hosts of the fleet that `patterns` choose; none if `virt.toml` names none.
-pub(crate) fn chosen(
-    context: &Context,
-    loaded: &Loaded,
-    patterns: &[HostPattern],
-) -> Result<Vec<Member>, Failure> {
+/// The hosts of the fleet that `--host` chooses; none if `virt.toml` names none.
+pub(crate) fn chosen(context: &Context, loaded: &Loaded) -> Result<Vec<Member>, Failure> {
+    let patterns: &[HostPattern] = &context.patterns;
     let usage = |text: &str| Err(Failure::Usage(text.to_owned()));
     if loaded.fleet.is_empty() {
         return match patterns {

@@ -11,7 +11,7 @@ use crate::diag::{
     Diagnostic, Diagnostics, Error, ErrorCode, ErrorDomain, Result, Sources, closest,
 };
 use crate::drivers::{self, Connection, Driver, Uri, Written};
-use crate::manifest::{Grammars, Loaded, load_with};
+use crate::manifest::{Grammars, Loaded, load_as};
 use crate::model::{Capabilities, Desired, Observed, ResourceId, Scope};
 use crate::reconcile::moves::{
     Crossing, HostFacts, Party, Pools, network_storage, plan_together, pools_in,
@@ -156,12 +156,22 @@ impl Session {
     }
 }
 
+/// What a plan is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To be looked at.
+    Show,
+    /// To be applied, now or later.
+    Apply,
+}
+
 /// Reads the manifests and shows what is wrong with them. The one host that they are for is
 /// observed and planned for, too; those of a fleet are only chosen.
 pub(crate) fn prepare(
     context: &Context,
     paths: &[PathBuf],
     typed: &PlanOptions,
+    purpose: Purpose,
 ) -> Result<Target, Failure> {
     let options = options(typed);
     let grammars = grammars(context, typed.schema_dir.as_deref())?;
@@ -175,7 +185,10 @@ pub(crate) fn prepare(
         return Err(Failure::Shown);
     }
     check_prune(paths, typed, &loaded)?;
-    let hosts = fleet::chosen(context, &loaded, &typed.host.host)?;
+    if purpose == Purpose::Apply {
+        check_set(paths, &loaded)?;
+    }
+    let hosts = fleet::chosen(context, &loaded)?;
     if !hosts.is_empty() {
         return Ok(Target::Fleet(Box::new(Fleet::applying(loaded, hosts, options))));
     }
@@ -197,11 +210,27 @@ pub(crate) fn check_prune(
     } else if paths.iter().any(|p| p.exists() && !p.is_dir()) {
         "--prune needs whole directories: with single files everything else of the set would go"
     } else if !loaded.set_is_named {
-        "--prune needs a virt.toml that names the set: a directory's name may be another's too"
+        "--prune needs a virt.toml that names the set, or --set: a directory's name may be another's too"
     } else {
         return Ok(());
     };
     Err(Failure::Usage(lacks.to_owned()))
+}
+
+/// Checks that somebody says whose the objects are. A directory's name may be another's, too: what is
+/// applied from it was marked with it until this was asked for.
+pub(crate) fn check_set(paths: &[PathBuf], loaded: &Loaded) -> Result<(), Failure> {
+    if loaded.set_is_named {
+        return Ok(());
+    }
+    let path = paths.first().map_or(Path::new(""), PathBuf::as_path);
+    let directory = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+    let (file, set) = (directory.join("virt.toml"), &loaded.desired.set);
+    Err(Failure::Usage(format!(
+        "nothing says whose these objects are: add this line to {}:  set = \"{set}\"  (until now the \
+         directory's name was taken, and that is what objects on the host have), or pass --set {set}",
+        file.display()
+    )))
 }
 
 /// What plans may do, as it was typed.
@@ -408,7 +437,7 @@ fn load_and_observe(
     std::thread::scope(|scope| {
         let ahead =
             context.connect.is_some().then(|| scope.spawn(|| observe_for(context, None, only)));
-        let loaded = load(paths, grammars);
+        let loaded = load(context, paths, grammars);
         let joined = |thread: std::thread::ScopedJoinHandle<'_, _>| {
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };
@@ -426,9 +455,9 @@ pub(crate) fn grammars(context: &Context, directory: Option<&Path>) -> Result<Gr
     })
 }
 
-pub(crate) fn load(paths: &[PathBuf], grammars: &Grammars) -> Loaded {
+pub(crate) fn load(context: &Context, paths: &[PathBuf], grammars: &Grammars) -> Loaded {
     let begun = Instant::now();
-    let mut loaded = load_with(paths, grammars);
+    let mut loaded = load_as(paths, grammars, context.set.as_deref());
     fleet::check_uris(&mut loaded);
     info!(resources = loaded.desired.resources.len(), took = ?begun.elapsed(), "manifests read");
     loaded

@@ -28,7 +28,7 @@ pub struct Loaded {
     pub sources: Sources,
     /// Problems of all files, sorted by position.
     pub diagnostics: Diagnostics,
-    /// Whether a `virt.toml` names the set; otherwise its name is a directory's.
+    /// Whether a `virt.toml`, or whoever loads it, names the set; otherwise its name is a directory's.
     pub set_is_named: bool,
     /// The connection that `virt.toml` names.
     pub connect: Option<Connect>,
@@ -57,14 +57,24 @@ pub fn load(paths: &[PathBuf]) -> Loaded {
 
 /// The same with the grammars to hold the manifests to.
 pub fn load_with(paths: &[PathBuf], grammars: &Grammars) -> Loaded {
-    Loader::new(grammars.clone()).load(paths)
+    load_as(paths, grammars, None)
+}
+
+/// The same for a set that is named beside the manifests: then it is not asked what they say.
+pub fn load_as(paths: &[PathBuf], grammars: &Grammars, set: Option<&str>) -> Loaded {
+    Loader::new(grammars.clone(), set.map(str::to_owned)).load(paths)
 }
 
 /// Puts together what the manifests say, each by itself, with what `virt.toml`s say.
-pub(super) fn put_together(paths: &[PathBuf], found: &Found, parts: Parts) -> Loaded {
+pub(super) fn put_together(
+    paths: &[PathBuf],
+    found: &Found,
+    parts: Parts,
+    asked: Option<&str>,
+) -> Loaded {
     let Parts { mut objects, sources, diagnostics, mut complete, grammars } = parts;
     let mut loaded = Loaded { sources, diagnostics, ..Loaded::default() };
-    let settled = settle(paths, &found.virt_tomls, grammars, &mut loaded);
+    let settled = settle(paths, &found.virt_tomls, grammars, asked, &mut loaded);
     complete &= settled.broken.is_none();
     let Settled { set, hosts, directories, broken } = settled;
     let selections = fleet::select(&mut objects, &hosts, &directories, &mut loaded.diagnostics);
@@ -92,6 +102,7 @@ fn settle(
     paths: &[PathBuf],
     virt_tomls: &[files::VirtTomlFile],
     mut problems: Diagnostics,
+    asked: Option<&str>,
     loaded: &mut Loaded,
 ) -> Settled {
     let mut settled = Settled::default();
@@ -116,7 +127,9 @@ fn settle(
             beside = directory.to_owned();
         }
         found.hosts.iter_mut().for_each(|host| host.directory = directory.to_owned());
-        agree(&mut set, found.set, "set", &mut problems);
+        if asked.is_none() {
+            agree(&mut set, found.set, "set", &mut problems);
+        }
         agree(&mut connect, found.connect, "connection", &mut problems);
         agree(&mut schema_dir, found.schema_dir, "directory of grammars", &mut problems);
         agree_on_hosts(&mut settled.hosts, found.hosts, &mut problems);
@@ -133,8 +146,8 @@ fn settle(
         );
     }
     loaded.connect = connect.map(|(text, span)| Connect { text, span, directory: beside });
-    match set {
-        Some((set, _)) => {
+    match asked.map(str::to_owned).or(set.map(|(set, _)| set)) {
+        Some(set) => {
             settled.set = set;
             loaded.set_is_named = true;
         }

@@ -20,6 +20,8 @@ pub(super) struct Loader {
     /// Those that were asked for; `virt.toml` may name others in the place of the embedded ones.
     asked: Grammars,
     grammars: Grammars,
+    /// The set, if it is named beside the manifests.
+    set: Option<String>,
     /// The directory that `virt.toml` names, and what is wrong with the grammars there.
     schema_dir: Option<PathBuf>,
     wrong: Diagnostics,
@@ -173,8 +175,9 @@ struct Text {
 }
 
 impl Loader {
-    pub(super) fn new(asked: Grammars) -> Self {
+    pub(super) fn new(asked: Grammars, set: Option<String>) -> Self {
         Self {
+            set,
             grammars: asked.clone(),
             asked,
             schema_dir: None,
@@ -330,7 +333,10 @@ impl Loader {
         self.inventory = inventory;
         parts.sources = self.sources.clone();
         parts.grammars = self.wrong.clone();
-        Read { loaded: changed.then(|| put_together(paths, found, parts)), moving }
+        Read {
+            loaded: changed.then(|| put_together(paths, found, parts, self.set.as_deref())),
+            moving,
+        }
     }
 
     /// Puts together what is known of each manifest. Those that are gone are forgotten, or they are

@@ -1,6 +1,7 @@
 //! The `virt` command, as a user runs it.
 
 mod fleet;
+mod sets;
 mod transcripts;
 mod untrusted;
 mod watch;
@@ -14,6 +15,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         assert!(ran.stderr().is_empty(), "{ran}");
     })];
     trials.extend(fleet::trials());
+    trials.extend(sets::trials());
     trials.extend(transcripts::trials());
     trials.extend(untrusted::trials());
     trials.extend(watch::trials());

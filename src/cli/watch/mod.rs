@@ -11,7 +11,7 @@ use super::exit::{Exit, Failure, Run};
 use super::fleet;
 use super::lock;
 use super::pool;
-use super::session::{check_prune, grammars, options};
+use super::session::{check_prune, check_set, grammars, options};
 use super::signals::stop_or_run_on_signal;
 use super::systemd::Systemd;
 use super::view::watch as view;
@@ -19,7 +19,7 @@ use crate::daemon;
 use crate::diag::{Diagnostics, Error, ErrorCode, ErrorDomain};
 use crate::drivers::Stop;
 use crate::manifest::{Loaded, Reading};
-use crate::model::{Desired, HostPattern};
+use crate::model::Desired;
 use crate::reconcile::watch::{
     Board, Condition, Ended, HostBoard, HostLoop, Listening, Neighbour, Neighbours, Settings,
     Sources, Surroundings,
@@ -71,7 +71,8 @@ fn watch(context: &Context, args: &WatchArgs) -> Run {
     let (sender, heard) = sync_channel(QUEUE);
     let asked = Arc::new(AtomicBool::new(false));
     let grammars = grammars(context, args.options.schema_dir.as_deref())?;
-    let reader = Reader::start(args.paths.clone(), grammars, fleet::check_uris, sender.clone());
+    let by = (grammars, context.set.clone());
+    let reader = Reader::start(args.paths.clone(), by, fleet::check_uris, sender.clone());
     let stop = {
         let asked = Arc::clone(&asked);
         stop_or_run_on_signal(move |now| {
@@ -86,6 +87,7 @@ fn watch(context: &Context, args: &WatchArgs) -> Run {
     let Some(first) = first(&heard, &stop)? else { return Ok(Exit::Done) };
     context.show(&first.loaded.diagnostics, &first.loaded.sources);
     check_prune(&args.paths, &args.options, &first.loaded)?;
+    check_set(&args.paths, &first.loaded)?;
     let mut watch = Watch::new(context, args, &first, stop)?;
     if args.once {
         return watch.once(&first);
@@ -169,8 +171,7 @@ impl<'a> Watch<'a> {
 
     /// The hosts that the manifests are for.
     fn wanted(&self, loaded: &Loaded) -> Result<Vec<Wanted>, Failure> {
-        let patterns: &[HostPattern] = &self.args.options.host.host;
-        let hosts = fleet::chosen(self.context, loaded, patterns)?;
+        let hosts = fleet::chosen(self.context, loaded)?;
         if hosts.is_empty() {
             let written = config::of_manifests(loaded);
             let connection = self.context.connection(written.as_ref())?;
@@ -391,7 +392,8 @@ impl<'a> Watch<'a> {
         }
         self.taken(reading);
         // that the paths are directories was settled at the start
-        let named = check_prune(&[], &self.args.options, loaded);
+        let named = check_prune(&[], &self.args.options, loaded)
+            .and_then(|()| check_set(&self.args.paths, loaded));
         match named.and_then(|()| self.wanted(loaded)) {
             Ok(wanted) => self.run_hosts(wanted, reading.since),
             // the hosts go on with what they have
@@ -474,6 +476,7 @@ mod tests {
 
     use super::super::args::{Cli, Command};
     use super::*;
+    use crate::manifest::Grammars;
     use crate::reconcile::watch::{Inbox, Pulse};
     use clap::Parser as _;
     use std::path::Path;
@@ -550,8 +553,7 @@ mod tests {
     fn a_signal_is_heard_while_manifests_are_read() {
         let (sender, heard) = sync_channel(QUEUE);
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests");
-        let _reader =
-            Reader::start(vec![here], crate::manifest::Grammars::Embedded, hang, sender.clone());
+        let _reader = Reader::start(vec![here], (Grammars::Embedded, None), hang, sender.clone());
         let (stop, begun) = (Stop::default(), Instant::now());
         let of_thread = stop.clone();
         let signal = std::thread::spawn(move || {
@@ -571,7 +573,7 @@ mod tests {
         }
         let (sender, heard) = sync_channel(QUEUE);
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests");
-        let _reader = Reader::start(vec![here], crate::manifest::Grammars::Embedded, bad, sender);
+        let _reader = Reader::start(vec![here], (Grammars::Embedded, None), bad, sender);
         assert!(first(&heard, &Stop::default()).is_err());
     }
 }
