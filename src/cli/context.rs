@@ -8,8 +8,7 @@ use super::output::{Output, Paint};
 use super::printer::Printer;
 use super::view::json;
 use crate::diag::{
-    Diagnostics, Error, ErrorCode, ErrorDomain, Result, Severity, Sources, escape, escape_lines,
-    render,
+    Diagnostics, Error, ErrorKind, Result, Severity, Sources, escape, escape_lines, render,
 };
 use crate::drivers::{Environment, Uri};
 use serde_json::Value;
@@ -131,7 +130,7 @@ impl Context {
         static WARN: Once = Once::new();
         match self.locks.as_ref().map(|locks| locks.take(uri)) {
             None => Ok(None),
-            Some(Err(e)) if e.code != ErrorCode::RESOURCE_BUSY => {
+            Some(Err(e)) if e.kind != ErrorKind::Locked => {
                 let head = self.output.paint_err(Paint::Yellow, "warning:");
                 WARN.call_once(|| {
                     self.say(&format!("{head} another run is not kept out of the host: {e}\n"));
@@ -272,9 +271,8 @@ impl Context {
         let address = if address.is_empty() { String::new() } else { address.join(" ") + ": " };
         let head = self.output.paint_err(Paint::Red, "error:");
         let mut text = format!("{head} {address}{}", escape_lines(&error.message, 4));
-        // a code says something to people only if it came from the host
-        if error.domain != ErrorDomain::NONE && error.domain != ErrorDomain::REMOTE {
-            text.push_str(&format!(" (libvirt error {})", error.code.0));
+        if let Some(code) = error.code() {
+            text.push_str(&format!(" (libvirt error {})", code.0));
         }
         text.push('\n');
         let mut cause = error.source.as_ref();

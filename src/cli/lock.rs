@@ -1,6 +1,6 @@
 //! One lock a host, so that no two runs change it at once. It goes with its holder, however that ends.
 
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result, escape};
+use crate::diag::{Error, ErrorKind, Result, escape};
 use crate::drivers::Uri;
 use nix::unistd::{Uid, geteuid};
 use sha2::{Digest as _, Sha256};
@@ -61,13 +61,12 @@ impl Locks {
     /// Takes the lock of the host that `uri` means. `None` for a host that nobody else can reach.
     ///
     /// # Errors
-    /// Somebody else has it, which is [`ErrorCode::RESOURCE_BUSY`], or there is no place for it.
+    /// Somebody else has it, which is [`ErrorKind::Locked`], or there is no place for it.
     pub(crate) fn take(&self, uri: &Uri) -> Result<Option<HostLock>> {
         let Some(host) = shared_host(uri) else { return Ok(None) };
         let digest = Sha256::digest(host.as_bytes());
         let name: String = digest.iter().take(16).map(|b| format!("{b:02x}")).collect();
-        let mut unusable =
-            Error::new(ErrorCode::SYSTEM_ERROR, ErrorDomain::NONE, "no place for locks");
+        let mut unusable = Error::new(ErrorKind::Io, "no place for locks");
         for directory in &self.directories {
             match private(directory) {
                 Ok(()) => return self.take_file(&directory.join(name + ".lock")).map(Some),
@@ -152,7 +151,7 @@ fn held(file: &File) -> Error {
         holder => escape(holder),
     };
     let text = format!("the host is being changed: its lock is held by {holder}");
-    Error::new(ErrorCode::RESOURCE_BUSY, ErrorDomain::NONE, text)
+    Error::new(ErrorKind::Locked, text)
         .hint("nothing was changed; wait until that run is done, or end it: the lock goes with it")
 }
 
@@ -179,7 +178,7 @@ mod tests {
         let begun = Instant::now();
         let error = take("qemu+unix:///system").unwrap_err();
         assert!(begun.elapsed() >= PAUSE * 3);
-        assert_eq!(error.code, ErrorCode::RESOURCE_BUSY);
+        assert_eq!(error.kind, ErrorKind::Locked);
         let holder = format!("held by pid {} (virt apply) since 20", std::process::id());
         assert!(error.message.contains(&holder), "{error}");
         // who waits gets it as soon as it is free, though its name goes meanwhile
