@@ -119,8 +119,11 @@ pub(crate) enum ReportFormat {
 #[derive(Debug, Args)]
 pub(crate) struct PlanArgs {
     /// Manifests, or directories of them
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present = "show", value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
+    /// Show a saved plan, from its file alone: every step with what is sent
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["paths", "out", "fail_above"])]
+    pub(crate) show: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) options: PlanOptions,
     /// Save the plan, to be applied as it is or not at all
@@ -220,6 +223,10 @@ pub(crate) struct ApplyArgs {
     /// Manifests, directories of them, or one saved plan
     #[arg(required = true, value_name = "PATH|PLANFILE")]
     pub(crate) paths: Vec<PathBuf>,
+    /// Apply a saved plan only if it has this digest, as virt plan --out printed it; it is not shown
+    /// again then
+    #[arg(long, value_name = "DIGEST")]
+    pub(crate) expect: Option<String>,
     #[command(flatten)]
     pub(crate) options: PlanOptions,
     #[command(flatten)]
@@ -232,9 +239,13 @@ pub(crate) struct RunOptions {
     /// Stop after the plan
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Show the plan and ask before it is applied
+    /// Show the plan and ask before it is applied, whatever it is; at a terminal that is done anyway
+    /// before a guest would go down or something would be gone
     #[arg(long)]
     pub(crate) confirm: bool,
+    /// Ask nothing, at a terminal either
+    #[arg(long, conflicts_with = "confirm")]
+    pub(crate) yes: bool,
     /// How many calls go to a host together
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) parallel: u16,

@@ -1,7 +1,8 @@
 //! `virt delete`: objects go, through the same plan and gate.
 
-use super::apply::{carry_out, confirmed_still};
+use super::apply::carry_out;
 use super::args::{DeleteArgs, Format};
+use super::confirm::{Asking, agreed};
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
 use super::fleet::{self, Fleet, Manner};
@@ -47,8 +48,7 @@ pub(crate) fn run(context: &Context, args: &DeleteArgs) -> Run {
         let refused = !session.plan.refusals.is_empty();
         return Ok(if refused { Exit::Refused } else { Exit::Done });
     }
-    let asks = !session.plan.is_empty() && args.run.confirm;
-    if asks && !confirmed_still(context, &session.plan, &session.host)? {
+    if !agreed(context, Asking::of_asked(&args.run), &session.plan, &session.host)? {
         return Ok(Exit::Refused);
     }
     Ok(carry_out(context, &session, &args.run, None).exit(&session, false))

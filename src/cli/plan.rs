@@ -4,6 +4,7 @@ use super::args::{Format, PlanArgs};
 use super::context::Context;
 use super::exit::{Exit, Run};
 use super::fleet::Manner;
+use super::saved;
 use super::session::{Session, Target, prepare};
 use super::view::{human, json};
 use crate::diag::{Error, ErrorKind, Result};
@@ -13,6 +14,9 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 pub(crate) fn run(context: &Context, args: &PlanArgs) -> Run {
+    if let Some(path) = &args.show {
+        return saved::show(context, path);
+    }
     let manner = Manner { fail_above: args.fail_above, ..args.options.manner() };
     match prepare(context, &args.paths, &args.options)? {
         Target::Host(session) => {
@@ -75,6 +79,6 @@ pub(crate) fn save(context: &Context, session: &Session, path: Option<&Path>) ->
     let owner_only = std::fs::Permissions::from_mode(0o600);
     file.set_permissions(owner_only).map_err(|e| Error::system(&name, &e))?;
     file.write_all(text.as_bytes()).map_err(|e| Error::system(&name, &e))?;
-    context.note(&format!("saved to {name}\n"));
+    context.note(&format!("saved to {name} ({})\n", planfile::digest(&text)));
     Ok(())
 }

@@ -1,8 +1,9 @@
 //! `virt rollback`: an object goes back to the manifest before the last one, through the same plan
 //! and gate.
 
-use super::apply::{carry_out, confirmed_still};
+use super::apply::carry_out;
 use super::args::{Format, RollbackArgs};
+use super::confirm::{Asking, agreed};
 use super::context::Context;
 use super::exit::{Exit, Run};
 use super::fleet::Manner;
@@ -39,9 +40,7 @@ pub(crate) fn run(context: &Context, args: &RollbackArgs) -> Run {
     if stops {
         return Ok(plan::exit(&session, manner));
     }
-    let asks = args.run.confirm && !session.host.capabilities.read_only;
-    if !session.plan.is_empty() && asks && !confirmed_still(context, &session.plan, &session.host)?
-    {
+    if !agreed(context, Asking::of(&args.run), &session.plan, &session.host)? {
         return Ok(Exit::Refused);
     }
     let exit = carry_out(context, &session, &args.run, None).exit(&session, args.detailed_exitcode);

@@ -49,6 +49,7 @@ pub use export::{Exported, export, prove};
 pub use history::{History, Version, VersionChange, history, rollback};
 pub use normalize::Rule;
 pub use overlay::{Change, Edit, Origin, Overlay, Side, overlay};
+pub use ownership::without_mark;
 pub use plan::{fingerprint, plan};
 pub use sparse::Sparse;
 pub use states::{Reason, StateRow, States, states};

@@ -282,7 +282,7 @@ fn read_version(mark: &Element) -> Option<Mark> {
 }
 
 /// The definition without anything of ours in its metadata: what is shown and exported.
-pub(crate) fn without_mark(definition: &Element) -> Element {
+pub fn without_mark(definition: &Element) -> Element {
     let mut copy = definition.clone();
     if let Some(metadata) = copy.child_mut("metadata") {
         metadata.remove_elements(|e| e.name.namespace.as_deref() == Some(NAMESPACE));

@@ -1,6 +1,8 @@
 //! The `virt` command, as a user runs it.
 
 mod fleet;
+mod saved;
+mod terminal;
 mod transcripts;
 mod watch;
 
@@ -13,6 +15,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         assert!(ran.stderr().is_empty(), "{ran}");
     })];
     trials.extend(fleet::trials());
+    trials.extend(saved::trials());
+    trials.extend(terminal::trials());
     trials.extend(transcripts::trials());
     trials.extend(watch::trials());
     trials

@@ -125,6 +125,11 @@ fn fields(fields: &[FieldChange], sources: &Sources, output: Output) -> String {
     })
 }
 
+/// What an effect is called, in its colour.
+pub(super) fn painted_effect(of: Effect, output: Output) -> String {
+    output.paint(effect_paint(of), &effect(of))
+}
+
 fn effect(effect: Effect) -> String {
     match effect {
         Effect::None => "no effect on guests".to_owned(),
@@ -338,7 +343,7 @@ pub(crate) fn report(
     out
 }
 
-fn number(n: usize, what: &str) -> String {
+pub(super) fn number(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 

@@ -131,12 +131,13 @@ pub(crate) fn fleet_summary(loaded: &Loaded, between: &Diagnostics, summary: &Va
 }
 
 /// A saved plan, as far as it is saved.
-pub(crate) fn saved_plan(plan: &Plan, connection: &str) -> Value {
+pub(crate) fn saved_plan(plan: &Plan, connection: &str, digest: &str) -> Value {
     json!({
         "format_version": FORMAT_VERSION,
         "set": plan.set,
         "connection": connection,
-        "steps": plan.steps.iter().map(step).collect::<Vec<_>>(),
+        "digest": digest,
+        "steps": plan.steps.iter().map(sent).collect::<Vec<_>>(),
     })
 }
 
@@ -301,6 +302,15 @@ fn step(step: &Step) -> Value {
         (&step.action, object.as_object_mut())
     {
         map.insert("waits_for".to_owned(), json!({ "host": host, "until": milestone.word() }));
+    }
+    object
+}
+
+/// A step with what is sent to the host.
+fn sent(one: &Step) -> Value {
+    let mut object = step(one);
+    if let Some(map) = object.as_object_mut() {
+        map.insert("sent".to_owned(), json!(super::saved::sent(one)));
     }
     object
 }

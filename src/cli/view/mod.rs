@@ -6,6 +6,7 @@ pub(crate) mod human;
 pub(crate) mod json;
 pub(crate) mod progress;
 pub(crate) mod sarif;
+pub(crate) mod saved;
 pub(crate) mod states;
 pub(crate) mod table;
 mod values;

@@ -4,6 +4,8 @@
 //! fingerprint of what it was computed from. It never holds a secret; a plan whose definitions have
 //! one cannot be saved.
 
+mod checks;
+
 use super::afterwards::{Afterwards, Notes, Piece};
 use super::changes::{LiveStep, Plan, Step, StepAction};
 use super::secret::has_secret;
@@ -11,6 +13,7 @@ use crate::diag::{Error, ErrorKind, Result, SourceId};
 use crate::model::{Effect, Op, ResourceId, Stop, Target, Uuid};
 use crate::xml::{Limits, parse};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 
 /// The version of the format; another one is refused.
@@ -53,6 +56,12 @@ struct SavedAfterwards {
     mark_before: Option<String>,
     pieces: Vec<Piece>,
     notes: Option<Notes>,
+}
+
+/// What tells a plan file from every other: `sha256:` and 64 hexadecimal digits, of all its bytes.
+pub fn digest(text: &str) -> String {
+    let hex: String = Sha256::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
+    format!("sha256:{hex}")
 }
 
 /// The plan as text, for the connection it was made for.
@@ -133,6 +142,11 @@ impl PlanFile {
             }
             let damaged = || broken(&format!("step {id} cannot be read"));
             let target = target(&saved.target, &saved.uuid).ok_or_else(damaged)?;
+            if let StepAction::Call(Op::Define { xml }) = &saved.action
+                && let Some(why) = checks::not_of(&target, xml)
+            {
+                return Err(broken(&format!("step {id} defines {}: {why}", target.id)));
+            }
             steps.push(Step {
                 id,
                 target,
@@ -143,10 +157,15 @@ impl PlanFile {
                 live: saved.live,
             });
         }
+        checks::raise_effects(&mut steps);
         let afterwards = self.afterwards.into_iter().map(|of| {
             let damaged = || broken("what follows its live changes cannot be read");
+            let target = target(&of.target, &of.uuid).ok_or_else(damaged)?;
+            if let Some(why) = checks::not_of(&target, &of.definition) {
+                return Err(broken(&format!("what may be put back of {}: {why}", target.id)));
+            }
             Ok(Afterwards {
-                target: target(&of.target, &of.uuid).ok_or_else(damaged)?,
+                target,
                 definition: of.definition,
                 mark_before: of.mark_before,
                 pieces: of.pieces,
