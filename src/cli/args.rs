@@ -366,7 +366,17 @@ pub(crate) struct DeleteArgs {
     /// Delete objects that nobody owns, too
     #[arg(long)]
     pub(crate) adopt: bool,
-    /// Allow steps as disruptive as this: data-loss for a saved memory image
+    /// Take the NVRAM and TPM state of guests with them, which nothing brings back: it needs
+    /// --allow data-loss. Disks stay in any case
+    #[arg(long)]
+    pub(crate) nvram: bool,
+    /// Pull the plug of a guest that does not shut down in time
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// How long a guest has to shut down [default: as its manifest said, or 60s]
+    #[arg(long, value_name = "TIME", value_parser = interval)]
+    pub(crate) timeout: Option<Duration>,
+    /// Allow steps as disruptive as this: data-loss for a saved memory image, snapshots, --nvram
     #[arg(long, value_name = "EFFECT", value_parser = effect)]
     pub(crate) allow: Vec<Effect>,
     #[command(flatten)]

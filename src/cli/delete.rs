@@ -26,6 +26,9 @@ pub(crate) fn run(context: &Context, args: &DeleteArgs) -> Run {
     let options = Options {
         adopt: args.adopt,
         allow: args.allow.iter().copied().collect(),
+        remove_firmware: args.nvram,
+        force: args.force,
+        stop_timeout: args.timeout,
         ..Options::default()
     };
     let hosts = fleet::chosen(context, &loaded, &args.host.host)?;

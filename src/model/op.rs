@@ -55,7 +55,10 @@ pub enum UndefineKeep {
     Nothing,
     /// NVRAM and TPM state stay on the host; a saved memory image makes it fail.
     State,
-    /// A saved memory image and the metadata of snapshots and checkpoints are removed too.
+    /// NVRAM and TPM state stay; a saved memory image and what the host knows of snapshots and
+    /// checkpoints are removed.
+    Firmware,
+    /// All of that is removed.
     Remove,
 }
 

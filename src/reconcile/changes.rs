@@ -32,6 +32,13 @@ pub struct Options {
     pub only: BTreeSet<ResourceId>,
     /// Resources to delete, whatever the manifests say.
     pub delete: BTreeSet<ResourceId>,
+    /// Whether NVRAM and TPM state go with what is deleted.
+    pub remove_firmware: bool,
+    /// Whether what is deleted and does not shut down in time is destroyed, even if its manifest did
+    /// not say so.
+    pub force: bool,
+    /// How long what is deleted has to shut down, in place of what its manifest said.
+    pub stop_timeout: Option<Duration>,
     /// Resources that their manifests forbid to remove.
     pub protected: BTreeSet<ResourceId>,
     /// What the other hosts of a fleet have to do with this one.
@@ -58,6 +65,9 @@ impl Default for Options {
             allow: BTreeSet::new(),
             only: BTreeSet::new(),
             delete: BTreeSet::new(),
+            remove_firmware: false,
+            force: false,
+            stop_timeout: None,
             protected: BTreeSet::new(),
             crossing: Crossing::default(),
             assume_absent: BTreeSet::new(),

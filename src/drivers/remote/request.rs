@@ -277,16 +277,21 @@ fn undefine_flags(host: &Host, keep: UndefineKeep) -> u32 {
         (UndefineKeep::State, _) if keeps_tpm(host) => UNDEFINE_KEEP_NVRAM | UNDEFINE_KEEP_TPM,
         (UndefineKeep::State, Hypervisor::Qemu) => UNDEFINE_KEEP_NVRAM,
         (UndefineKeep::State, _) => 0,
+        (UndefineKeep::Firmware, Hypervisor::Qemu) => {
+            let tpm = if keeps_tpm(host) { UNDEFINE_KEEP_TPM } else { 0 };
+            let metadata = UNDEFINE_SNAPSHOTS_METADATA | UNDEFINE_CHECKPOINTS_METADATA;
+            UNDEFINE_MANAGED_SAVE | metadata | UNDEFINE_KEEP_NVRAM | tpm
+        }
         (UndefineKeep::Remove, Hypervisor::Qemu) => {
             let tpm = if keeps_tpm(host) { UNDEFINE_TPM } else { 0 };
             let metadata = UNDEFINE_SNAPSHOTS_METADATA | UNDEFINE_CHECKPOINTS_METADATA;
             UNDEFINE_MANAGED_SAVE | metadata | UNDEFINE_NVRAM | tpm
         }
-        (UndefineKeep::Remove, Hypervisor::Test) => {
+        (UndefineKeep::Firmware | UndefineKeep::Remove, Hypervisor::Test) => {
             UNDEFINE_MANAGED_SAVE | UNDEFINE_SNAPSHOTS_METADATA
         }
-        (UndefineKeep::Remove, Hypervisor::Xen) => UNDEFINE_MANAGED_SAVE,
-        (UndefineKeep::Remove, Hypervisor::Other) => 0,
+        (UndefineKeep::Firmware | UndefineKeep::Remove, Hypervisor::Xen) => UNDEFINE_MANAGED_SAVE,
+        (UndefineKeep::Firmware | UndefineKeep::Remove, Hypervisor::Other) => 0,
     }
 }
 
@@ -362,6 +367,8 @@ mod tests {
         let new = Version::new(11, 3, 0);
         for (hypervisor, version, keep, flags) in [
             (Hypervisor::Qemu, new, UndefineKeep::State, 72),
+            (Hypervisor::Qemu, new, UndefineKeep::Firmware, 91),
+            (Hypervisor::Qemu, Version::new(8, 8, 0), UndefineKeep::Firmware, 27),
             (Hypervisor::Qemu, new, UndefineKeep::Remove, 55),
             (Hypervisor::Qemu, Version::new(8, 8, 0), UndefineKeep::State, 8),
             (Hypervisor::Qemu, Version::new(8, 8, 0), UndefineKeep::Remove, 23),

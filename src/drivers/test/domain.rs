@@ -106,9 +106,9 @@ pub(super) fn undefine(mut domain: Object, keep: UndefineKeep) -> Result<Option<
                 return Err(invalid(format!("cannot delete inactive domain with {count} {sort}")));
             }
         }
-        UndefineKeep::Nothing | UndefineKeep::Remove => {}
+        UndefineKeep::Nothing | UndefineKeep::Firmware | UndefineKeep::Remove => {}
     }
-    if keep == UndefineKeep::Remove {
+    if matches!(keep, UndefineKeep::Firmware | UndefineKeep::Remove) {
         domain.snapshots.clear();
         domain.checkpoints.clear();
     }

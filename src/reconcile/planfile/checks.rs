@@ -69,7 +69,9 @@ fn least(steps: &[Step], at: usize) -> Effect {
     };
     match op {
         Op::Destroy | Op::Shutdown => stop(),
-        Op::Undefine { keep: UndefineKeep::Remove } | Op::DiscardSaved => Effect::DataLoss,
+        Op::Undefine { keep: UndefineKeep::Firmware | UndefineKeep::Remove } | Op::DiscardSaved => {
+            Effect::DataLoss
+        }
         Op::Undefine { .. } if later(is_define) => Effect::Replace,
         Op::Undefine { .. } if earlier(is_define) => Effect::None,
         Op::Undefine { .. } => Effect::Deletes,

