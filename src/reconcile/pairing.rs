@@ -47,7 +47,7 @@ pub(super) fn pair(
     let last_to_live = lists.pair(&last, &live, None, &[], &becomes);
     let mut pairs = lists.by_key(&want, &live);
     if lists.any_order {
-        first_free(&want, &live, &mut pairs, &[], &becomes);
+        most_told_first(&want, &live, &mut pairs, &[], &becomes);
     }
     // the last applied manifest is the first witness of what became of an entry
     for (w, slot) in pairs.iter_mut().enumerate().filter(|(_, slot)| slot.is_none()) {
@@ -201,7 +201,7 @@ impl Lists<'_> {
         same: Same<'_>,
     ) {
         if from.len() > 1 || to.len() > 1 {
-            first_free(from, to, pairs, taken, same);
+            most_told_first(from, to, pairs, taken, same);
             let of_type =
                 |a: &Entry<'_>, b: &Entry<'_>| a.element.attr("type") == b.element.attr("type");
             first_free(from, to, pairs, taken, &of_type);
@@ -220,10 +220,35 @@ fn first_free(
     taken: &[usize],
     accept: Same<'_>,
 ) {
-    for (w, entry) in from.iter().enumerate() {
-        if pairs.get(w) != Some(&None) {
-            continue;
-        }
+    in_order(0..from.len(), from, to, pairs, taken, accept);
+}
+
+/// The same, beginning with those of which most is said: what says less fits more.
+fn most_told_first(
+    from: &[Entry<'_>],
+    to: &[Entry<'_>],
+    pairs: &mut [Option<usize>],
+    taken: &[usize],
+    accept: Same<'_>,
+) {
+    fn told(element: &Element) -> usize {
+        element.attributes.len() + element.elements().map(|e| 1 + told(e)).sum::<usize>()
+    }
+    let mut order: Vec<usize> = (0..from.len()).collect();
+    order.sort_by_cached_key(|n| std::cmp::Reverse(from.get(*n).map(|e| told(e.element))));
+    in_order(order, from, to, pairs, taken, accept);
+}
+
+fn in_order(
+    order: impl IntoIterator<Item = usize>,
+    from: &[Entry<'_>],
+    to: &[Entry<'_>],
+    pairs: &mut [Option<usize>],
+    taken: &[usize],
+    accept: Same<'_>,
+) {
+    for w in order {
+        let Some(entry) = from.get(w).filter(|_| pairs.get(w) == Some(&None)) else { continue };
         let free = to.iter().enumerate().position(|(n, other)| {
             let free = !pairs.contains(&Some(n)) && !taken.contains(&n);
             free && entry.may_be(other) && accept(entry, other)

@@ -13,7 +13,7 @@ pub(super) use fit::fits;
 use fit::stays;
 
 use super::merge::{Edits, Entry};
-use super::normalize::{self, Renewed, Rule};
+use super::normalize::{self, Claim, Renewed, Rule};
 use super::overlay::{Change, Edit, Origin, Side};
 use super::pairing::{List, Pairs, is_emptied, is_on_pci, pair, take_other_ports};
 use super::uncounted::Uncounted;
@@ -82,6 +82,8 @@ struct Walk<'a> {
     renewed: Vec<Renewed>,
     /// PCI buses that are not there any more.
     lost_buses: Vec<u32>,
+    /// Places that the manifest gives to devices, and that some device has.
+    claims: Vec<Claim>,
     changes: Vec<Change>,
     touched: Vec<(Path, Vec<usize>)>,
     /// Differences that are not counted, if somebody asks.
@@ -100,6 +102,7 @@ impl<'a> Walk<'a> {
             place: Vec::new(),
             renewed: Vec::new(),
             lost_buses: Vec::new(),
+            claims: Vec::new(),
             changes: Vec::new(),
             touched: Vec::new(),
             uncounted: None,
@@ -264,7 +267,8 @@ impl<'a> Walk<'a> {
         let mut names: Vec<&Name> = Vec::new();
         let mut lists = Vec::new();
         // what only the definition has concerns nobody but where it is filled in anew
-        let anew = (!self.renewed.is_empty() || !self.lost_buses.is_empty()).then_some(live);
+        let is_moved = !self.lost_buses.is_empty() || !self.claims.is_empty();
+        let anew = (!self.renewed.is_empty() || is_moved).then_some(live);
         let sides = want.elements().chain(last.into_iter().flat_map(Element::elements));
         for element in sides.chain(anew.into_iter().flat_map(Element::elements)) {
             if !names.contains(&&element.name) {
@@ -397,7 +401,7 @@ impl<'a> Walk<'a> {
         let changes = self.changes.len();
         self.place.push(child);
         let known = self.renewed.len();
-        if self.is_on_lost_bus(element) {
+        if self.place.len() == 2 && self.loses_place(element, Some(wanted)) {
             self.renewed.push(Renewed::address_of(&self.path.pattern()));
         }
         let inside = self.element(element, wanted, applied);
@@ -431,7 +435,11 @@ impl<'a> Walk<'a> {
             let goes = governs || was.is_some() && !normalize::is_kept(&path);
             let rule = self.skips(&path, "");
             if !goes || rule.is_some() {
-                if !self.drop_renewed(edits, *child, extra, path.clone(), rule) && goes {
+                let stays = !self.drop_renewed(edits, *child, extra, path.clone(), rule);
+                if let (true, Some(was), None) = (stays, was, rule) {
+                    self.tell_renewed(extra, was, &path);
+                }
+                if stays && goes {
                     let why = rule.unwrap_or(Rule::FilledIn);
                     self.pass_over(|_| path, || None, || Some(summary(extra)), why);
                 }

@@ -1,9 +1,11 @@
 //! What the host is to fill in anew: dropped where no manifest writes it.
 
 use super::Walk;
+use crate::diag::Span;
 use crate::model::address_number;
 use crate::reconcile::merge::Edits;
 use crate::reconcile::normalize::{self, Rule};
+use crate::reconcile::overlay::{Edit, Origin, Side};
 use crate::reconcile::words::summary;
 use crate::xml::{Element, Node, Path, Step};
 
@@ -16,11 +18,14 @@ impl Walk<'_> {
         self.renewed.extend(normalize::renewed(kind, &at, live, want, was));
         if at == "devices" {
             self.lost_buses = normalize::lost_buses(live, want);
+            if self.side == Side::NextBoot {
+                self.claims = normalize::claims(want, live);
+            }
         }
     }
 
     /// Drops an entry that no manifest has from what is filled in anew, or at least the address of a
-    /// device whose bus goes; says whether the entry is dropped.
+    /// device that loses its place; says whether the entry is dropped.
     pub(super) fn drop_renewed(
         &mut self,
         edits: &mut Edits,
@@ -33,28 +38,25 @@ impl Walk<'_> {
         if rule == Some(Rule::Ignored) {
             return false;
         }
-        if !renewed && !self.is_on_lost_bus(extra) {
-            if !self.renewed.is_empty() {
-                edits.inside(child, self.renewed_inside(extra, &path));
-            }
-            return false;
-        }
+        let is_device = path.steps.len() == 2 && self.path.pattern() == "devices";
+        let of_machine = is_device && self.is_renewed(&self.path);
         // a device of somebody else moves to the new machine, and gets a place there
-        let of_machine = path.pattern().split_once('/').is_some_and(|(a, b)| {
-            a == "devices" && !b.contains('/') && self.is_renewed(&self.path)
-        });
-        if renewed && (!of_machine || normalize::is_implicit_device(extra)) {
+        if renewed && (!is_device || normalize::is_implicit_device(extra, of_machine)) {
             edits.remove(child);
             self.pass_over(|_| path, || None, || Some(summary(extra)), Rule::Renewed);
             return true;
         }
-        let mut inside = Edits::default();
-        for (n, node) in extra.children.iter().enumerate() {
-            if matches!(node, Node::Element(e) if e.is("address")) {
-                inside.remove(n);
+        if of_machine || self.loses_place(extra, None) {
+            let mut inside = Edits::default();
+            for (n, node) in extra.children.iter().enumerate() {
+                if matches!(node, Node::Element(e) if e.is("address")) {
+                    inside.remove(n);
+                }
             }
+            edits.inside(child, inside);
+        } else if !renewed && !self.renewed.is_empty() {
+            edits.inside(child, self.renewed_inside(extra, &path));
         }
-        edits.inside(child, inside);
         false
     }
 
@@ -80,6 +82,18 @@ impl Walk<'_> {
         edits
     }
 
+    /// Tells of values that the manifest wrote into an element that stays without it, and that are the
+    /// host's to fill in again.
+    pub(super) fn tell_renewed(&mut self, extra: &Element, was: &Element, path: &Path) {
+        for attribute in &was.attributes {
+            let path = path.at(&attribute.name.written());
+            let before = extra.attr_written(&attribute.name.written()).map(str::to_owned);
+            if before.is_some() && self.is_renewed(&path) {
+                self.push(path, before, None, Span::NONE, Origin::Manifest, Edit::Remove);
+            }
+        }
+    }
+
     /// Whether the host is to fill in anew what is at `path`, as far as no manifest writes it.
     pub(super) fn is_renewed(&self, path: &Path) -> bool {
         if self.renewed.is_empty() {
@@ -100,10 +114,16 @@ impl Walk<'_> {
         self.renewed.iter().any(|renewed| renewed.replaced && renewed.replaces(&key()))
     }
 
-    /// Whether a device has its address on a PCI bus that is not there any more.
-    pub(super) fn is_on_lost_bus(&self, device: &Element) -> bool {
+    /// Whether a device cannot stay where it is: its PCI bus is not there any more, or the manifest, which
+    /// has it as `want`, gives its place to another one.
+    pub(super) fn loses_place(&self, device: &Element, want: Option<&Element>) -> bool {
         let address = || device.child("address").filter(|a| a.attr("type") == Some("pci"));
         let bus = || address_number(address()?.attr("bus")?);
-        !self.lost_buses.is_empty() && bus().is_some_and(|bus| self.lost_buses.contains(&bus))
+        if !self.lost_buses.is_empty() && bus().is_some_and(|bus| self.lost_buses.contains(&bus)) {
+            return true;
+        }
+        !self.claims.is_empty()
+            && want.and_then(normalize::place_of).is_none()
+            && self.claims.iter().any(|claim| claim.takes(device))
     }
 }

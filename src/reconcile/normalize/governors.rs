@@ -64,6 +64,7 @@ const FIRMWARE: &[&str] = &[
     "os/nvram/@template",
     "os/nvram/@templateFormat",
     "os/nvram/@format",
+    "features/smm/@state",
 ];
 
 /// What governs what.
@@ -74,7 +75,16 @@ const GOVERNORS: &[Governor] = &[
         "",
         &["os/type", "os/type/@arch", "os/type/@machine"],
         ByValue,
-        &["cpu", "features", "os", "pm", "devices"],
+        &[
+            "cpu",
+            "features",
+            "os",
+            "os/nvram/@template",
+            "os/nvram/@templateFormat",
+            "os/nvram/@format",
+            "pm",
+            "devices",
+        ],
     ),
     domain(
         "",
@@ -90,6 +100,10 @@ const GOVERNORS: &[Governor] = &[
             "features/smm",
         ],
     ),
+    // of memory that can grow, a cell is filled in where none is written
+    domain("", &["maxMemory/@slots"], ByValue, &["cpu/numa"]),
+    // a machine without the controller of PS/2 has none of its devices
+    domain("", &["features/ps2/@state"], ByValue, &["devices/input"]),
     domain("", &["vcpu/@placement"], ByValue, &["numatune", "vcpu/@cpuset"]),
     domain("", &["numatune/memory/@placement"], ByValue, &["vcpu/@placement"]),
     domain(
@@ -389,12 +403,16 @@ fn collect(element: &Element, path: &str, found: &mut Vec<String>) {
     }
 }
 
-/// Devices that a hypervisor adds by itself for a machine: of another one they are others.
-pub(crate) fn is_implicit_device(device: &Element) -> bool {
+/// Devices that a hypervisor adds by itself for a machine: of another one they are others. Those of USB
+/// are only for some machines; of one that stays, they are somebody's.
+pub(crate) fn is_implicit_device(device: &Element, of_machine: bool) -> bool {
     match device.name.local.as_str() {
         "controller" | "memballoon" | "video" | "audio" | "hub" | "iommu" | "panic"
         | "emulator" => true,
-        "input" => matches!(device.attr("type"), Some("mouse" | "keyboard")),
+        "input" => {
+            matches!(device.attr("type"), Some("mouse" | "keyboard"))
+                && (of_machine || device.attr("bus") != Some("usb"))
+        }
         "watchdog" => device.attr("model") == Some("itco"),
         _ => false,
     }
