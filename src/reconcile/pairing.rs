@@ -26,6 +26,15 @@ impl Pairs {
     pub(super) fn keep_their_places(&self, count: usize) -> bool {
         self.live.len() == count && self.live.iter().enumerate().all(|(n, at)| *at == Some(n))
     }
+
+    /// Whether controllers of a type other than PCI, whose numbers devices are known by, change their
+    /// order, or have a new one in front of them.
+    pub(super) fn move_controllers(&self, want: &[&Element], kind: Option<&str>) -> bool {
+        let of_kind = want.iter().zip(&self.live).filter(|(e, _)| e.attr("type") == kind);
+        let places: Vec<Option<usize>> = of_kind.map(|(_, place)| *place).collect();
+        let behind = |place: &Option<usize>| place.unwrap_or(usize::MAX);
+        kind.is_some_and(|kind| kind != "pci") && !places.is_sorted_by_key(behind)
+    }
 }
 
 /// Pairs the elements of one name below a parent named `parent`, at `path`: of the manifest, of the
@@ -402,6 +411,12 @@ impl List<'_> {
 /// Whether a list has controllers of the PCI bus, whose numbers devices are known by.
 pub(super) fn is_on_pci(list: &[&Element]) -> bool {
     list.iter().any(|e| e.is("controller") && e.attr("type") == Some("pci"))
+}
+
+/// Whether a controller stands in one PCI slot with others of its number.
+pub(super) fn is_companion(controller: &Element) -> bool {
+    controller.is("controller")
+        && controller.attr("model").is_some_and(|model| model.starts_with("ich9-"))
 }
 
 /// Whether an entry of a list of ports becomes one of another type: each type is numbered by itself.

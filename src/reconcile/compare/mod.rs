@@ -15,7 +15,7 @@ use fit::stays;
 use super::merge::{Edits, Entry};
 use super::normalize::{self, Claim, Renewed, Rule};
 use super::overlay::{Change, Edit, Origin, Side};
-use super::pairing::{List, Pairs, is_emptied, is_on_pci, pair, take_other_ports};
+use super::pairing::{List, Pairs, is_companion, is_emptied, is_on_pci, pair, take_other_ports};
 use super::uncounted::Uncounted;
 use super::words::{summary, with_unit};
 use crate::diag::Span;
@@ -360,9 +360,7 @@ impl<'a> Walk<'a> {
         let mut order = Vec::new();
         let known = self.renewed.len();
         let keep = pairs.keep_their_places(count) && !take_other_ports(want, &elements);
-        if !keep && !is_on_pci(want) {
-            self.renewed.extend(Renewed::number_of(&bare.pattern()));
-        }
+        let renumbered = Renewed::number_of(&bare.pattern()).filter(|_| !keep);
         for (i, wanted) in want.iter().enumerate() {
             let partner = pairs.live.get(i).copied().flatten();
             let number = partner.unwrap_or_else(|| {
@@ -375,9 +373,17 @@ impl<'a> Walk<'a> {
             let step = list.step_of(named, number, want.len().max(count));
             let applied = pairs.last.get(i).copied().flatten();
             let applied = applied.and_then(|n| last.get(n)).copied();
+            self.renewed.truncate(known);
+            let moves = pairs.move_controllers(want, wanted.attr("type"));
+            if moves || !is_on_pci(want) {
+                self.renewed.extend(renumbered.clone());
+            }
             self.path.steps.push(step);
             match partner.and_then(|n| have.get(n)) {
                 Some((child, element)) => {
+                    if moves && is_companion(wanted) {
+                        self.renewed.push(Renewed::address_of(&bare.pattern()));
+                    }
                     self.entry(edits, (*child, element), wanted, applied);
                     order.push(Entry::There(*child));
                 }

@@ -34,35 +34,46 @@ impl Walk<'_> {
         path: Path,
         rule: Option<Rule>,
     ) -> bool {
-        let renewed = self.is_renewed(&path);
         if rule == Some(Rule::Ignored) {
             return false;
         }
-        let is_device = path.steps.len() == 2 && self.path.pattern() == "devices";
-        let of_machine = is_device && self.is_renewed(&self.path);
-        // a device of somebody else moves to the new machine, and gets a place there
-        if renewed && (!is_device || normalize::is_implicit_device(extra, of_machine)) {
+        if self.goes_renewed(extra, &path) {
             edits.remove(child);
             self.pass_over(|_| path, || None, || Some(summary(extra)), Rule::Renewed);
             return true;
         }
-        if of_machine || self.loses_place(extra, None) {
-            let mut inside = Edits::default();
-            for (n, node) in extra.children.iter().enumerate() {
-                if matches!(node, Node::Element(e) if e.is("address")) {
-                    inside.remove(n);
-                }
-            }
-            edits.inside(child, inside);
-        } else if !renewed && !self.renewed.is_empty() {
-            edits.inside(child, self.renewed_inside(extra, &path));
-        }
+        edits.inside(child, self.dropped_inside(extra, &path));
         false
     }
 
+    /// Whether an element that no manifest has is dropped, to be filled in anew: of devices only those that
+    /// hosts add by themselves.
+    fn goes_renewed(&self, extra: &Element, path: &Path) -> bool {
+        let is_implicit = || normalize::is_implicit_device(extra, self.is_of_new_machine(path));
+        self.is_renewed(path) && (!is_device(path) || is_implicit())
+    }
+
+    /// Whether a path leads to a device of a machine whose devices are all filled in anew.
+    fn is_of_new_machine(&self, path: &Path) -> bool {
+        let all = || Path { steps: path.steps.iter().take(1).cloned().collect(), attribute: None };
+        is_device(path) && self.is_renewed(&all())
+    }
+
     /// What is dropped from an element that stays though no manifest has it.
-    fn renewed_inside(&self, extra: &Element, path: &Path) -> Edits {
+    fn dropped_inside(&self, extra: &Element, path: &Path) -> Edits {
         let mut edits = Edits::default();
+        // a device of somebody else moves to the new machine, and gets a place there
+        if self.is_of_new_machine(path) || is_device(path) && self.loses_place(extra, None) {
+            for (n, node) in extra.children.iter().enumerate() {
+                if matches!(node, Node::Element(e) if e.is("address")) {
+                    edits.remove(n);
+                }
+            }
+            return edits;
+        }
+        if self.renewed.is_empty() || self.is_renewed(path) {
+            return edits;
+        }
         for attribute in &extra.attributes {
             let name = attribute.name.written();
             if self.is_renewed(&path.at(&name)) {
@@ -73,10 +84,10 @@ impl Walk<'_> {
             let Node::Element(child) = node else { continue };
             let step = Step { name: normalize::label(child), key: None, ordinal: None };
             let below = path.join(step);
-            if self.is_renewed(&below) {
+            if self.goes_renewed(child, &below) {
                 edits.remove(n);
             } else {
-                edits.inside(n, self.renewed_inside(child, &below));
+                edits.inside(n, self.dropped_inside(child, &below));
             }
         }
         edits
@@ -126,4 +137,9 @@ impl Walk<'_> {
             && want.and_then(normalize::place_of).is_none()
             && self.claims.iter().any(|claim| claim.takes(device))
     }
+}
+
+/// Whether a path leads to a device.
+fn is_device(path: &Path) -> bool {
+    path.steps.len() == 2 && path.steps.first().is_some_and(|step| step.name == "devices")
 }
