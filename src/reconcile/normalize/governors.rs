@@ -4,7 +4,7 @@
 //! The rows are those of libvirt 11.3's post-parse code, each seen on its QEMU driver. Two questions
 //! decide a host-filled value: what governs it, and has that changed?
 
-use super::values::same_value;
+use super::values::{amount, quantity, same_value};
 use crate::model::Kind;
 use crate::xml::{Element, Path};
 
@@ -100,8 +100,6 @@ const GOVERNORS: &[Governor] = &[
             "features/smm",
         ],
     ),
-    // of memory that can grow, a cell is filled in where none is written
-    domain("", &["maxMemory/@slots"], ByValue, &["cpu/numa"]),
     // a machine without the controller of PS/2 has none of its devices
     domain("", &["features/ps2/@state"], ByValue, &["devices/input"]),
     domain("", &["vcpu/@placement"], ByValue, &["numatune", "vcpu/@cpuset"]),
@@ -311,6 +309,14 @@ pub(crate) fn renewed(
     if at == "devices/video" && has_address(want) != has_address(live) {
         found.push(Renewed::new(at, "address", false));
     }
+    let grows = |by: &&str| has_moved(ByValue, by, live, want, last);
+    if kind == Kind::Domain
+        && at.is_empty()
+        && has_filled_cell(live)
+        && ["maxMemory/@slots", "memory"].iter().any(grows)
+    {
+        found.push(Renewed::new(at, "cpu/numa", false));
+    }
     if kind == Kind::Domain && at.is_empty() && !found.is_empty() && !has_variables(want) {
         found.push(Renewed::new(at, "os/nvram", false));
         found.push(Renewed::new(at, "os/varstore", false));
@@ -321,6 +327,18 @@ pub(crate) fn renewed(
 /// Whether a card's model is not the one that any card gets.
 fn has_own_models(card: &Element) -> bool {
     matches!(card.attr("type"), Some("hostdev" | "vhostuser" | "vdpa" | "vds"))
+}
+
+/// Whether the only cell of a domain is the one that a host fills in for memory that can grow.
+fn has_filled_cell(domain: &Element) -> bool {
+    let cells = domain.descend(&["cpu", "numa"]).map(|numa| numa.elements().collect::<Vec<_>>());
+    let is_plain = |cell: &&Element| {
+        let mut names = cell.attributes.iter().map(|a| a.name.local.as_str());
+        cell.elements().next().is_none()
+            && names.all(|name| matches!(name, "id" | "cpus" | "memory" | "unit"))
+    };
+    domain.child("maxMemory").is_some()
+        && cells.is_some_and(|cells| cells.len() == 1 && cells.iter().all(is_plain))
 }
 
 /// Whether a video card is a device on a bus.
@@ -398,7 +416,11 @@ fn collect(element: &Element, path: &str, found: &mut Vec<String>) {
     for child in element.children_named(first) {
         match rest {
             Some(rest) => collect(child, rest, found),
-            None => found.push(child.text()),
+            None => {
+                let kib = quantity(&element.name.local, first)
+                    .and_then(|unit| amount(&child.text(), child.attr("unit"), unit));
+                found.push(kib.map_or_else(|| child.text(), |kib| kib.to_string()));
+            }
         }
     }
 }
