@@ -27,10 +27,11 @@ impl Pairs {
         self.live.len() == count && self.live.iter().enumerate().all(|(n, at)| *at == Some(n))
     }
 
-    /// Whether controllers of a type other than PCI, whose numbers devices are known by, change their
-    /// order, or have a new one in front of them.
+    /// Whether controllers without a number change their order, or have a new one in front of them: those
+    /// of a type other than PCI, whose numbers devices are known by.
     pub(super) fn move_controllers(&self, want: &[&Element], kind: Option<&str>) -> bool {
-        let of_kind = want.iter().zip(&self.live).filter(|(e, _)| e.attr("type") == kind);
+        let is_free = |e: &Element| e.attr("type") == kind && e.attr("index").is_none();
+        let of_kind = want.iter().zip(&self.live).filter(|(e, _)| is_free(e));
         let places: Vec<Option<usize>> = of_kind.map(|(_, place)| *place).collect();
         let behind = |place: &Option<usize>| place.unwrap_or(usize::MAX);
         kind.is_some_and(|kind| kind != "pci") && !places.is_sorted_by_key(behind)

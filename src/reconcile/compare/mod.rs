@@ -338,7 +338,7 @@ impl<'a> Walk<'a> {
             self.path.steps.push(step);
             match partner.and_then(|n| have.get(n)) {
                 Some((child, element)) => {
-                    if moves && is_companion(wanted) {
+                    if moves && is_companion(wanted) && wanted.attr("index").is_none() {
                         self.renewed.push(Renewed::address_of(&bare.pattern()));
                     }
                     self.entry(edits, (*child, element), wanted, applied);
