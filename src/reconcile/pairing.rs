@@ -26,6 +26,16 @@ impl Pairs {
     pub(super) fn keep_their_places(&self, count: usize) -> bool {
         self.live.len() == count && self.live.iter().enumerate().all(|(n, at)| *at == Some(n))
     }
+
+    /// Whether controllers without a number change their order, or have a new one in front of them: those
+    /// of a type other than PCI, whose numbers devices are known by.
+    pub(super) fn move_controllers(&self, want: &[&Element], kind: Option<&str>) -> bool {
+        let is_free = |e: &Element| e.attr("type") == kind && e.attr("index").is_none();
+        let of_kind = want.iter().zip(&self.live).filter(|(e, _)| is_free(e));
+        let places: Vec<Option<usize>> = of_kind.map(|(_, place)| *place).collect();
+        let behind = |place: &Option<usize>| place.unwrap_or(usize::MAX);
+        kind.is_some_and(|kind| kind != "pci") && !places.is_sorted_by_key(behind)
+    }
 }
 
 /// Pairs the elements of one name below a parent named `parent`, at `path`: of the manifest, of the
@@ -47,7 +57,7 @@ pub(super) fn pair(
     let last_to_live = lists.pair(&last, &live, None, &[], &becomes);
     let mut pairs = lists.by_key(&want, &live);
     if lists.any_order {
-        first_free(&want, &live, &mut pairs, &[], &becomes);
+        most_told_first(&want, &live, &mut pairs, &[], &becomes);
     }
     // the last applied manifest is the first witness of what became of an entry
     for (w, slot) in pairs.iter_mut().enumerate().filter(|(_, slot)| slot.is_none()) {
@@ -201,7 +211,7 @@ impl Lists<'_> {
         same: Same<'_>,
     ) {
         if from.len() > 1 || to.len() > 1 {
-            first_free(from, to, pairs, taken, same);
+            most_told_first(from, to, pairs, taken, same);
             let of_type =
                 |a: &Entry<'_>, b: &Entry<'_>| a.element.attr("type") == b.element.attr("type");
             first_free(from, to, pairs, taken, &of_type);
@@ -220,10 +230,35 @@ fn first_free(
     taken: &[usize],
     accept: Same<'_>,
 ) {
-    for (w, entry) in from.iter().enumerate() {
-        if pairs.get(w) != Some(&None) {
-            continue;
-        }
+    in_order(0..from.len(), from, to, pairs, taken, accept);
+}
+
+/// The same, beginning with those of which most is said: what says less fits more.
+fn most_told_first(
+    from: &[Entry<'_>],
+    to: &[Entry<'_>],
+    pairs: &mut [Option<usize>],
+    taken: &[usize],
+    accept: Same<'_>,
+) {
+    fn told(element: &Element) -> usize {
+        element.attributes.len() + element.elements().map(|e| 1 + told(e)).sum::<usize>()
+    }
+    let mut order: Vec<usize> = (0..from.len()).collect();
+    order.sort_by_cached_key(|n| std::cmp::Reverse(from.get(*n).map(|e| told(e.element))));
+    in_order(order, from, to, pairs, taken, accept);
+}
+
+fn in_order(
+    order: impl IntoIterator<Item = usize>,
+    from: &[Entry<'_>],
+    to: &[Entry<'_>],
+    pairs: &mut [Option<usize>],
+    taken: &[usize],
+    accept: Same<'_>,
+) {
+    for w in order {
+        let Some(entry) = from.get(w).filter(|_| pairs.get(w) == Some(&None)) else { continue };
         let free = to.iter().enumerate().position(|(n, other)| {
             let free = !pairs.contains(&Some(n)) && !taken.contains(&n);
             free && entry.may_be(other) && accept(entry, other)
@@ -377,6 +412,12 @@ impl List<'_> {
 /// Whether a list has controllers of the PCI bus, whose numbers devices are known by.
 pub(super) fn is_on_pci(list: &[&Element]) -> bool {
     list.iter().any(|e| e.is("controller") && e.attr("type") == Some("pci"))
+}
+
+/// Whether a controller stands in one PCI slot with others of its number.
+pub(super) fn is_companion(controller: &Element) -> bool {
+    controller.is("controller")
+        && controller.attr("model").is_some_and(|model| model.starts_with("ich9-"))
 }
 
 /// Whether an entry of a list of ports becomes one of another type: each type is numbered by itself.

@@ -7,6 +7,7 @@
 mod defaults;
 mod governors;
 mod kinds;
+mod places;
 mod prepare;
 mod rule;
 mod twins;
@@ -21,6 +22,7 @@ pub(crate) use governors::{Renewed, is_implicit_device, lost_buses, may_govern, 
 pub(crate) use kinds::{
     governed, has_any_order, identity, is_whole_list, key_of, keys, label, same_identity,
 };
+pub(crate) use places::{Claim, claims, place_of};
 pub(crate) use prepare::{drop_implied, finish, is_implied, is_unread, prepare, respelled};
 pub use rule::Rule;
 pub(crate) use values::{Unit, amount, quantity, quantity_attribute, same_value};
