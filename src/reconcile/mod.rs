@@ -14,6 +14,7 @@ mod decide;
 mod export;
 mod filled;
 mod graph;
+mod held;
 mod history;
 mod identity;
 mod live;
