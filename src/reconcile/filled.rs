@@ -105,13 +105,21 @@ fn is_filled_in(full: &Element, written: &Element, want: &Element, path: &Path) 
         Path { steps: steps.collect(), attribute: None }.find(want).is_some()
     };
     match (&path.attribute, there) {
-        (None, None) => true,
+        (None, None) => !is_spare(want, path, here),
         (Some(name), None) => {
             !stays(path) || AGAIN.contains(&(path.pattern().as_str(), name.as_str()))
         }
         (Some(name), Some(there)) => there.attr_written(name).is_none(),
         (None, Some(there)) => here.has_text() && !there.has_text(),
     }
+}
+
+/// Whether `want` still writes an entry like `gone`, which was at `path`: the host fills in no second.
+fn is_spare(want: &Element, path: &Path, gone: &Element) -> bool {
+    let Some((last, above)) = path.steps.split_last() else { return false };
+    let parent = Path { steps: above.to_vec(), attribute: None };
+    last.ordinal.is_some()
+        && parent.find(want).is_some_and(|list| list.elements().any(|e| is_part_of(e, gone)))
 }
 
 /// Whether all of `part` is in `whole`.
@@ -185,6 +193,20 @@ mod tests {
             let want = Element::new("domain");
             drop_filled_in(Kind::Domain, Hypervisor::Qemu, &domain, &want, &mut changes);
             assert_eq!(changes.is_empty(), filled, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_second_entry_like_a_default_is_taken_away() {
+        let mouse = "<input type='mouse' bus='ps2'/>";
+        let two = DOMAIN.replace(mouse, &mouse.repeat(2));
+        let domain = parse(SourceId::NONE, &two, &Limits::default()).expect("well-formed");
+        for (writes, filled) in [(mouse, false), ("<input type='mouse'/>", false), ("", true)] {
+            let want = format!("<domain><devices>{writes}</devices></domain>");
+            let want = parse(SourceId::NONE, &want, &Limits::default()).expect("well-formed");
+            let mut changes = vec![removal("devices/input[3]")];
+            drop_filled_in(Kind::Domain, Hypervisor::Qemu, &domain, &want, &mut changes);
+            assert_eq!(changes.is_empty(), filled, "{writes}");
         }
     }
 }
