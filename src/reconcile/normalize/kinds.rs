@@ -138,12 +138,16 @@ pub(crate) fn key_of(parent: &str, element: &Element) -> Option<(&'static str, S
 }
 
 /// The attributes without which `element` would be another one, as far as it has them. Ports,
-/// bridges and roots of a PCI bus never become each other.
+/// bridges and roots of a PCI bus never become each other, nor does what is built into a machine, as its
+/// PS/2 mouse is, become what is plugged into it.
 pub(crate) fn identity(element: &Element) -> Vec<Option<&str>> {
     let row = IDENTITY.iter().find(|(name, _)| element.is(name)).map(|(_, attributes)| *attributes);
     let is_pci = element.is("controller") && element.attr("type") == Some("pci");
     let model = is_pci.then(|| element.attr("model"));
-    row.unwrap_or(&[]).iter().map(|a| element.attr(a)).chain(model).collect()
+    let built_in = |bus| if bus == "ps2" { "built in" } else { "plugged in" };
+    let is_input = element.is("input");
+    let plug = is_input.then(|| element.attr("bus").map(built_in));
+    row.unwrap_or(&[]).iter().map(|a| element.attr(a)).chain(model).chain(plug).collect()
 }
 
 /// Whether nothing in their identity keeps `want` and `live` from being the same device.
