@@ -22,7 +22,8 @@ pub(super) fn drop_filled_in(
     if !changes.iter().any(|c| c.after.is_none()) {
         return Vec::new();
     }
-    let full = without_mark(definition);
+    // a default of another model or type is none any more
+    let full = with_values(without_mark(definition), changes);
     let mut written = full.clone();
     sparse(kind, hypervisor, &mut written, None);
     let mut dropped = Vec::new();
@@ -34,6 +35,26 @@ pub(super) fn drop_filled_in(
         !filled
     });
     dropped
+}
+
+/// The definition with the attributes that the manifest changes, and with all that it takes away.
+fn with_values(mut definition: Element, changes: &[Change]) -> Element {
+    for change in changes {
+        if let (Some(name), Some(value)) = (&change.path.attribute, &change.after)
+            && let Some(element) = find_mut(&mut definition, &change.path.steps)
+        {
+            element.set_attr(name, value.clone());
+        }
+    }
+    definition
+}
+
+fn find_mut<'a>(element: &'a mut Element, steps: &[Step]) -> Option<&'a mut Element> {
+    let Some((first, rest)) = steps.split_first() else { return Some(element) };
+    let one = Path { steps: vec![first.clone()], attribute: None };
+    let at = one.find(element).map(std::ptr::from_ref)?;
+    let next = element.elements_mut().find(|e| std::ptr::eq(*e, at))?;
+    find_mut(next, rest)
 }
 
 /// What no host fills in by itself, beside the entries of lists that a manifest governs: what is
@@ -194,6 +215,34 @@ mod tests {
             drop_filled_in(Kind::Domain, Hypervisor::Qemu, &domain, &want, &mut changes);
             assert_eq!(changes.is_empty(), filled, "{path}");
         }
+    }
+
+    #[test]
+    fn a_default_of_another_model_is_none() {
+        let qxl =
+            "<video><model type='qxl' ram='65536' vram='65536' heads='1' primary='yes'/></video>";
+        let domain = DOMAIN.replace("<memballoon", &format!("{qxl}<memballoon"));
+        let domain = parse(SourceId::NONE, &domain, &Limits::default()).expect("well-formed");
+        let of = |model: &str| {
+            let set = Change {
+                after: Some(model.to_owned()),
+                edit: Edit::Set,
+                ..removal("devices/video/model/@type")
+            };
+            let gone =
+                ["ram", "heads", "primary"].map(|a| removal(&format!("devices/video/model/@{a}")));
+            let mut changes: Vec<Change> = std::iter::once(set).chain(gone).collect();
+            let video = format!(
+                "<domain><devices><video><model type='{model}'/></video></devices></domain>"
+            );
+            let want = parse(SourceId::NONE, &video, &Limits::default()).expect("well-formed");
+            drop_filled_in(Kind::Domain, Hypervisor::Qemu, &domain, &want, &mut changes);
+            let name = |c: Change| c.path.attribute.unwrap_or_default();
+            changes.into_iter().map(name).collect::<Vec<_>>()
+        };
+        assert_eq!(of("qxl"), ["type"]);
+        assert_eq!(of("cirrus"), ["type", "ram"]);
+        assert_eq!(of("none"), ["type", "ram", "heads", "primary"]);
     }
 
     #[test]
