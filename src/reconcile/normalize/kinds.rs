@@ -92,6 +92,10 @@ const WHOLE: &[&str] = &[
     "dnsmasq:options/dnsmasq:option",
 ];
 
+/// Lists of entries with keys whose order says something, too: what data goes through in turn, and which
+/// device is taken first.
+const ORDERED: &[&str] = &["throttlefilters/throttlefilter", "forward/interface"];
+
 /// Lists that a manifest governs once it has an entry of them: what somebody else added is then
 /// drift. Kinds that hypervisors fill in themselves (controllers, inputs, video, channels, …) are
 /// not among them.
@@ -185,6 +189,11 @@ pub(crate) fn keys(parent: &str, element: &Element) -> Vec<(&'static str, String
 /// Whether the elements `name` below `parent` form one ordered list.
 pub(crate) fn is_whole_list(parent: &str, name: &str) -> bool {
     WHOLE.iter().any(|pattern| matches(pattern, parent, name))
+}
+
+/// Whether the order of the elements `name` below `parent` says something beside what they are.
+pub(crate) fn is_ordered(parent: &str, name: &str) -> bool {
+    ORDERED.iter().any(|pattern| matches(pattern, parent, name))
 }
 
 /// Whether a manifest that has an element `name` below `parent` governs all of them.

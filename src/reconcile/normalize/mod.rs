@@ -19,7 +19,8 @@ pub(crate) use defaults::{
 };
 pub(crate) use governors::{Renewed, is_implicit_device, lost_buses, may_govern, renewed};
 pub(crate) use kinds::{
-    governed, has_any_order, identity, is_whole_list, key_of, keys, label, same_identity,
+    governed, has_any_order, identity, is_ordered, is_whole_list, key_of, keys, label,
+    same_identity,
 };
 pub(crate) use prepare::{drop_implied, finish, is_implied, is_unread, prepare, respelled};
 pub use rule::Rule;
