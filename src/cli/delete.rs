@@ -8,7 +8,7 @@ use super::exit::{Exit, Failure, Run};
 use super::fleet::{self, Fleet, Manner};
 use super::plan;
 use super::session::{Session, load};
-use crate::manifest::{Grammars, Loaded};
+use crate::manifest::{Grammars, Loaded, load_with};
 use crate::model::{Desired, ResourceId};
 use crate::reconcile::Options;
 use std::path::PathBuf;
@@ -17,8 +17,10 @@ use std::sync::Arc;
 pub(crate) fn run(context: &Context, args: &DeleteArgs) -> Run {
     let context = &context.changing("delete", &args.run);
     let (named, paths) = sort_out(&args.what)?;
-    let mut loaded =
-        if paths.is_empty() { Loaded::default() } else { load(&paths, &Grammars::Embedded) };
+    let mut loaded = match paths.is_empty() {
+        true => Loaded::default(),
+        false => load(load_with, &paths, &Grammars::Embedded),
+    };
     context.show(&loaded.diagnostics, &loaded.sources);
     if loaded.diagnostics.has_errors() {
         return Ok(Exit::Error);

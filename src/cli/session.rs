@@ -8,7 +8,7 @@ use super::lock::HostLock;
 use super::view::json;
 use crate::diag::{Diagnostic, Diagnostics, Error, ErrorKind, Result, Sources, closest};
 use crate::drivers::{self, Driver, Uri};
-use crate::manifest::{Grammars, Loaded, load_with};
+use crate::manifest::{Grammars, Loaded, load_for_hosts};
 use crate::model::{Capabilities, Desired, Observed, ResourceId, Scope};
 use crate::reconcile::moves::{
     Crossing, HostFacts, Party, Pools, network_storage, plan_together, pools_in,
@@ -402,7 +402,7 @@ fn load_and_observe(
     std::thread::scope(|scope| {
         let ahead =
             context.connect.is_some().then(|| scope.spawn(|| observe_for(context, None, only)));
-        let loaded = load(paths, grammars);
+        let loaded = load(load_for_hosts, paths, grammars);
         let joined = |thread: std::thread::ScopedJoinHandle<'_, _>| {
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };
@@ -420,9 +420,13 @@ pub(crate) fn grammars(context: &Context, directory: Option<&Path>) -> Result<Gr
     })
 }
 
-pub(crate) fn load(paths: &[PathBuf], grammars: &Grammars) -> Loaded {
+pub(crate) fn load(
+    read: fn(&[PathBuf], &Grammars) -> Loaded,
+    paths: &[PathBuf],
+    grammars: &Grammars,
+) -> Loaded {
     let begun = Instant::now();
-    let mut loaded = load_with(paths, grammars);
+    let mut loaded = read(paths, grammars);
     fleet::check_uris(&mut loaded);
     info!(resources = loaded.desired.resources.len(), took = ?begun.elapsed(), "manifests read");
     loaded

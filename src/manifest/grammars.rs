@@ -91,7 +91,7 @@ pub(super) struct Validator<'a> {
 
 /// Most problems of one file that are explained: a file may hold a hundred thousand resources, each
 /// with the same slip.
-const EXPLAINED_MAX: usize = 100;
+pub(super) const EXPLAINED_MAX: usize = 100;
 
 impl<'a> Validator<'a> {
     pub(super) fn new(grammars: &'a Grammars) -> Self {

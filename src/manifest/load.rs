@@ -46,18 +46,47 @@ pub fn load(paths: &[PathBuf]) -> Loaded {
 
 /// The same with the grammars to hold the manifests to.
 pub fn load_with(paths: &[PathBuf], grammars: &Grammars) -> Loaded {
-    Loader::new(grammars.clone()).load(paths)
+    Loader::new(grammars.clone(), RefusedAre::Wrong).load(paths)
+}
+
+/// The same for those who ask hosts: what a grammar refuses stays with its resource, since a host that
+/// holds the same has taken it.
+pub fn load_for_hosts(paths: &[PathBuf], grammars: &Grammars) -> Loaded {
+    Loader::new(grammars.clone(), RefusedAre::ForHosts).load(paths)
+}
+
+/// What becomes of what a grammar refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RefusedAre {
+    /// It is wrong, and its object is held back.
+    Wrong,
+    /// It stays with its object, for those who ask hosts: one that holds the same has taken it.
+    ForHosts,
 }
 
 /// Puts together what the manifests say, each by itself, with what `virt.toml`s say.
-pub(super) fn put_together(paths: &[PathBuf], found: &Found, parts: Parts) -> Loaded {
+pub(super) fn put_together(
+    paths: &[PathBuf],
+    found: &Found,
+    parts: Parts,
+    refused: RefusedAre,
+) -> Loaded {
     let Parts { mut objects, sources, diagnostics, mut complete, grammars } = parts;
     let mut loaded = Loaded { sources, diagnostics, ..Loaded::default() };
+    if refused == RefusedAre::Wrong {
+        objects.iter_mut().for_each(|object| object.condemn(&mut loaded.diagnostics));
+    }
     let settled = settle(paths, &found.virt_tomls, grammars, &mut loaded);
     complete &= settled.broken.is_none();
     let Settled { set, hosts, directories, broken } = settled;
     let selections = fleet::select(&mut objects, &hosts, &directories, &mut loaded.diagnostics);
     check::across(&mut objects, &selections, &mut loaded.diagnostics);
+    if refused == RefusedAre::ForHosts {
+        // what no host is asked about is said at once
+        let is_held = |object: &&mut Object| object.broken.is_some() || broken.is_some();
+        let held = objects.iter_mut().filter(is_held);
+        held.for_each(|object| object.condemn(&mut loaded.diagnostics));
+    }
     let empty = Desired { set, complete, ..Desired::default() };
     assemble(objects, &selections, hosts, broken, &empty, &mut loaded);
     loaded.diagnostics.sort();

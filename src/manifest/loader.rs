@@ -3,7 +3,7 @@
 use super::document::{Format, read};
 use super::files::{self, Found, Manifest, Stamp};
 use super::grammars::{Grammars, Validator};
-use super::load::{Loaded, put_together};
+use super::load::{Loaded, RefusedAre, put_together};
 use super::object::{Object, first_error, object};
 use super::virt_toml;
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, Span};
@@ -20,6 +20,7 @@ pub(super) struct Loader {
     /// Those that were asked for; `virt.toml` may name others in the place of the embedded ones.
     asked: Grammars,
     grammars: Grammars,
+    refused: RefusedAre,
     /// The directory that `virt.toml` names, and what is wrong with the grammars there.
     schema_dir: Option<PathBuf>,
     wrong: Diagnostics,
@@ -173,10 +174,11 @@ struct Text {
 }
 
 impl Loader {
-    pub(super) fn new(asked: Grammars) -> Self {
+    pub(super) fn new(asked: Grammars, refused: RefusedAre) -> Self {
         Self {
             grammars: asked.clone(),
             asked,
+            refused,
             schema_dir: None,
             wrong: Diagnostics::default(),
             sources: Sources::default(),
@@ -193,7 +195,8 @@ impl Loader {
         if !matches!(self.asked, Grammars::Embedded) {
             return;
         }
-        let named = found.virt_tomls.iter().filter(|file| file.is_top).find_map(schema_dir);
+        let named =
+            found.virt_tomls.iter().filter(|file| file.is_top).find_map(virt_toml::schema_dir);
         if named == self.schema_dir {
             return;
         }
@@ -330,7 +333,7 @@ impl Loader {
         self.inventory = inventory;
         parts.sources = self.sources.clone();
         parts.grammars = self.wrong.clone();
-        Read { loaded: changed.then(|| put_together(paths, found, parts)), moving }
+        Read { loaded: changed.then(|| put_together(paths, found, parts, self.refused)), moving }
     }
 
     /// Puts together what is known of each manifest. Those that are gone are forgotten, or they are
@@ -412,15 +415,6 @@ impl Loader {
     }
 }
 
-/// The directory of grammars that a `virt.toml` names; what is wrong with it is said elsewhere.
-fn schema_dir(file: &files::VirtTomlFile) -> Option<PathBuf> {
-    let (mut sources, mut out) = (Sources::default(), Diagnostics::default());
-    let source = files::read(&file.path, &mut sources, &mut out)?;
-    let text = sources.get(source).map_or("", |s| s.text.as_str());
-    let (directory, _) = virt_toml::parse(source, text, true, &mut out).schema_dir?;
-    Some(file.path.parent().unwrap_or(Path::new("")).join(directory))
-}
-
 /// How often manifests are read that change meanwhile.
 const READINGS: usize = 10;
 
@@ -464,8 +458,12 @@ pub fn read_text(
     let mut sources = Sources::default();
     let text = Text { at: 0, source: sources.add(name, text), format, named: false };
     let part = read_part(text, &sources, &mut Validator::new(grammars));
-    let object = part.objects.into_iter().next().map(|object| object.resource);
-    (object, part.diagnostics, sources)
+    let mut diagnostics = part.diagnostics;
+    let object = part.objects.into_iter().next().map(|mut object| {
+        object.condemn(&mut diagnostics);
+        object.resource
+    });
+    (object, diagnostics, sources)
 }
 
 fn read_part(text: Text, sources: &Sources, validator: &mut Validator<'_>) -> Part {

@@ -24,7 +24,7 @@ pub use changes::{Changes, Reading};
 pub use document::{Format, read_document};
 pub use fleet::HostDesired;
 pub use grammars::Grammars;
-pub use load::{Loaded, load, load_with};
+pub use load::{Loaded, load, load_for_hosts, load_with};
 pub use loader::read_text;
 pub use settings::{duration as parse_duration, settings_element};
 pub use to_toml::to_toml;

@@ -2,6 +2,7 @@
 
 use super::changes::Options;
 use super::decide::uuid_conflict;
+use super::held::{judged, warning};
 use super::identity::{derived_uuid, uuid_in};
 use super::moves::unread;
 use super::plan::mark_on;
@@ -13,6 +14,7 @@ use crate::model::{
 };
 use crate::xml::Element;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Resources that are left alone, each with its reason, and the problems to show. What needs
 /// something that is held back and not on the host is held back with it.
@@ -24,12 +26,12 @@ pub(crate) fn hold_back(
     let held_back = desired.held_back.clone();
     let mut found =
         Conflicts { desired, observed, options, held_back, diagnostics: Diagnostics::default() };
-    for resource in desired
-        .resources
-        .values()
-        .filter(|r| options.only.is_empty() || options.only.contains(&r.id))
-    {
+    for resource in desired.resources.values() {
         let host = observed.resources.get(&resource.id);
+        // as with all that is wrong with manifests, it does not matter which of them are selected
+        if found.refused(resource, host) || !found.selected(&resource.id) {
+            continue;
+        }
         if found.elsewhere(resource, host) {
             continue;
         }
@@ -72,6 +74,30 @@ impl Conflicts<'_> {
 
     fn hold(&mut self, id: &ResourceId, reason: &str) {
         self.held_back.insert(id.clone(), reason.to_owned());
+    }
+
+    /// The grammar refuses something of it that the host does not hold. What the host does hold is only
+    /// warned of.
+    fn refused(&mut self, desired: &DesiredResource, host: Option<&ObservedResource>) -> bool {
+        let is_selected = self.selected(&desired.id);
+        let is_silent = self.observed.unknown.contains_key(&desired.id);
+        if desired.refused.is_empty() || is_silent && !is_selected {
+            return false;
+        }
+        let host = host.or_else(|| renamed(self.desired, desired, self.observed, self.options));
+        let mut reason = None;
+        for (refused, is_held) in judged(desired, host) {
+            if is_held {
+                self.diagnostics.extend(is_selected.then(|| warning(refused)));
+            } else {
+                self.diagnostics.push(refused.problem.clone());
+                reason.get_or_insert(&refused.reason);
+            }
+        }
+        if let Some(reason) = reason {
+            self.hold(&desired.id, reason);
+        }
+        reason.is_some()
     }
 
     /// Another host may have it, or is about to let it go, and it is not made or started here.
@@ -250,7 +276,8 @@ impl Conflicts<'_> {
                     let planned = self.desired.resources.contains_key(d)
                         && self.selected(d)
                         && !self.held_back.contains_key(d);
-                    !planned && (!self.is_there(d) || self.stays_down(resource, d))
+                    !planned
+                        && (!self.is_there(d) || self.is_wrong(d) || self.stays_down(resource, d))
                 });
                 found.extend(missing.map(|m| (resource, m.clone())));
             }
@@ -261,6 +288,12 @@ impl Conflicts<'_> {
                 self.lacks(resource, &missing);
             }
         }
+    }
+
+    /// Whether it is held back for what is wrong with its manifest.
+    fn is_wrong(&self, id: &ResourceId) -> bool {
+        let is_refused = |r: &Arc<DesiredResource>| !r.refused.is_empty();
+        self.held_back.contains_key(id) && self.desired.resources.get(id).is_some_and(is_refused)
     }
 
     /// Whether the host has it, whether or not it answers.

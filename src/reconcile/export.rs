@@ -298,7 +298,11 @@ pub fn prove(
     let owner = observed.resources.get(id).and_then(mark_on).map(|mark| mark.set);
     let desired = Desired {
         set: owner.unwrap_or_else(|| "exported".to_owned()),
-        resources: BTreeMap::from([(id.clone(), Arc::new(manifest.clone()))]),
+        // what the grammar refuses of it the host holds, or the proof fails
+        resources: BTreeMap::from([(
+            id.clone(),
+            Arc::new(DesiredResource { refused: Vec::new(), ..manifest.clone() }),
+        )]),
         held_back: BTreeMap::new(),
         complete: true,
     };

@@ -106,6 +106,7 @@ pub fn rollback(host: &ObservedResource, capabilities: &Capabilities) -> Result<
         settings: settings(previous),
         depends_on: previous.depends_on.clone(),
         span: Span::NONE,
+        refused: Vec::new(),
     };
     Ok(Desired {
         set: mark.set,

@@ -14,6 +14,7 @@ mod decide;
 mod export;
 mod filled;
 mod graph;
+mod held;
 mod history;
 mod identity;
 mod live;
@@ -47,7 +48,7 @@ pub use changes::{
 };
 pub use export::{Exported, export, prove};
 pub use history::{History, Version, VersionChange, history, rollback};
-pub use normalize::Rule;
+pub use normalize::{Derived, Rule, derived};
 pub use overlay::{Change, Edit, Origin, Overlay, Side, overlay};
 pub use ownership::without_mark;
 pub use plan::{fingerprint, plan};

@@ -347,6 +347,7 @@ mod tests {
             settings: Settings { prevent_destroy: true, ..Settings::default() },
             depends_on: Vec::new(),
             span: Span::NONE,
+            refused: Vec::new(),
         }
     }
 

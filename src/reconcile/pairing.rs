@@ -399,13 +399,38 @@ impl List<'_> {
         key_of(self.parent, element).is_some_and(|(p, _)| !p.is_empty() && !p.contains('+'))
     }
 
-    /// The step to an entry, the `index`th of `of`: by its key as it is written there.
-    pub(super) fn step_of(&self, element: &Element, index: usize, of: usize) -> Step {
+    /// The step to an entry, the `index`th of `of`, of which the definition has those that are `there`: by
+    /// its key as it is written there.
+    pub(super) fn step_of(
+        &self,
+        element: &Element,
+        index: usize,
+        (there, of): (&[&Element], usize),
+    ) -> Step {
         let key = key_of(self.parent, element)
             .filter(|(path, _)| !path.is_empty() && !path.contains('+'))
             .map(|(path, value)| (path.to_owned(), value_at(element, path).unwrap_or(value)));
-        let ordinal = (key.is_none() && of > 1).then_some(index + 1);
+        let ordinal = match &key {
+            Some((path, value)) => self.number_of(path, value, index, there),
+            None => (of > 1).then_some(index + 1),
+        };
         Step { key, ordinal, ..self.step() }
+    }
+
+    /// Which one of several devices with one key an entry is: the cards of a team share an address.
+    fn number_of(
+        &self,
+        path: &str,
+        value: &str,
+        index: usize,
+        there: &[&Element],
+    ) -> Option<usize> {
+        if self.parent != "devices" {
+            return None;
+        }
+        let same = |e: &&&Element| value_at(e, path).as_deref() == Some(value);
+        let all = there.iter().filter(same).count() + usize::from(index >= there.len());
+        (all > 1).then(|| there.iter().take(index).filter(same).count() + 1)
     }
 }
 

@@ -8,7 +8,7 @@ mod settle;
 
 use super::files::{self, Found, Stamp};
 use super::grammars::Grammars;
-use super::load::Loaded;
+use super::load::{Loaded, RefusedAre};
 use super::loader::{Loader, Unsettled};
 use super::virt_toml::FILE;
 use crate::diag::Diagnostics;
@@ -74,7 +74,7 @@ impl Changes {
         let noticed = Noticed::default();
         let armed = Armed::new(noticed.clone(), wake);
         let now = Instant::now();
-        let loader = Loader::new(grammars);
+        let loader = Loader::new(grammars, RefusedAre::ForHosts);
         let (held, had) = (BTreeSet::new(), BTreeSet::new());
         let (good, stale, seen, look) = (None, None, None, now + LOOK);
         Self { paths, check, loader, noticed, armed, held, had, good, stale, look, seen }

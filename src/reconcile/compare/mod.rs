@@ -7,6 +7,7 @@
 
 mod excuse;
 mod fit;
+mod order;
 mod renewal;
 mod whole;
 
@@ -327,7 +328,7 @@ impl<'a> Walk<'a> {
             // what is there is named as it is there
             let there = partner.and_then(|n| elements.get(n)).copied();
             let named = there.filter(|_| list.has_key(wanted)).unwrap_or(wanted);
-            let step = list.step_of(named, number, want.len().max(count));
+            let step = list.step_of(named, number, (&elements, want.len().max(count)));
             let applied = pairs.last.get(i).copied().flatten();
             let applied = applied.and_then(|n| last.get(n)).copied();
             self.renewed.truncate(known);
@@ -350,6 +351,7 @@ impl<'a> Walk<'a> {
         }
         self.renewed.truncate(known);
         edits.order(order);
+        self.reordered(list, (want, &elements, last), &pairs);
         self.extras(edits, list, (want, &have, last), &pairs);
     }
 
@@ -385,6 +387,7 @@ impl<'a> Walk<'a> {
         pairs: &Pairs,
     ) {
         let count = have.len();
+        let there: Vec<&Element> = have.iter().map(|(_, e)| *e).collect();
         let governs = !want.is_empty() && normalize::governed(list.parent, &list.label);
         for (n, (child, extra)) in have.iter().enumerate() {
             if pairs.live.contains(&Some(n)) {
@@ -394,7 +397,7 @@ impl<'a> Walk<'a> {
             let gone = applied.filter(|l| !pairs.last.contains(&Some(*l)));
             let was = gone.and_then(|l| last.get(l)).copied();
             let was = was.filter(|was| !is_emptied(was, extra));
-            let path = self.path.join(list.step_of(extra, n, count));
+            let path = self.path.join(list.step_of(extra, n, (&there, count)));
             let goes = governs || was.is_some() && !normalize::is_kept(&path);
             let rule = self.skips(&path, "");
             if !goes || rule.is_some() {
@@ -415,7 +418,7 @@ impl<'a> Walk<'a> {
             // what others have put into it stays
             if let Some(was) = was.filter(|was| normalize::stays_shared(&path, extra, was)) {
                 let nothing = Element { name: list.name.clone(), ..Element::new("") };
-                self.path.steps.push(list.step_of(extra, n, count));
+                self.path.steps.push(list.step_of(extra, n, (&there, count)));
                 self.place.push(*child);
                 let inside = self.element(extra, &nothing, Some(was));
                 self.place.pop();

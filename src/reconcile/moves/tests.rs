@@ -34,6 +34,7 @@ fn wanted(name: &str, devices: &str) -> DesiredResource {
         settings: Settings::default(),
         depends_on: Vec::new(),
         span: Span::NONE,
+        refused: Vec::new(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! The rows are those of libvirt 11.3's post-parse code, each seen on its QEMU driver. Two questions
 //! decide a host-filled value: what governs it, and has that changed?
 
+use super::derived::touches;
 use super::values::{amount, quantity, same_value};
 use crate::model::Kind;
 use crate::xml::{Element, Path};
@@ -320,6 +321,21 @@ pub(crate) fn renewed(
     if kind == Kind::Domain && at.is_empty() && !found.is_empty() && !has_variables(want) {
         found.push(Renewed::new(at, "os/nvram", false));
         found.push(Renewed::new(at, "os/varstore", false));
+    }
+    found
+}
+
+/// What the host fills in anew where the field `changed` changes: the names of their paths.
+pub(super) fn hanging_on(kind: Kind, changed: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for row in GOVERNORS.iter().filter(|row| row.kind == kind) {
+        let depth = row.at.split('/').filter(|name| !name.is_empty()).count();
+        let names: Vec<&str> = changed.split('/').take(depth).collect();
+        let at = names.join("/");
+        let governs = |by: &&str| touches(&join(&at, by), changed);
+        if (depth == 0 || matches(row.at, &at)) && row.by.iter().any(governs) {
+            found.extend(row.renews.iter().map(|what| join(&at, what)));
+        }
     }
     found
 }

@@ -2,6 +2,7 @@
 //! is laid over a definition; and what the merged definition must not keep.
 
 use super::defaults::drop_beside;
+use super::derived::follows_one_of;
 use super::values::{Unit, amount};
 use super::{places, twins, unset};
 use crate::model::{Kind, netmask_prefix, number_set};
@@ -128,12 +129,12 @@ pub(crate) fn is_unread(path: &Path, want: &Element) -> bool {
 /// Leaves out of `changes` what only follows from another of them: a value that the manifest `want`
 /// does not write, but implies by one that changes too.
 pub(crate) fn drop_implied(want: &Element, changes: &mut Vec<Change>) {
-    let changed = |pattern: &str| {
-        changes.iter().any(|c| c.path.pattern().starts_with(pattern) && c.path.attribute.is_none())
-    };
+    let patterns = |c: &Change| c.path.attribute.is_none().then(|| c.path.pattern());
+    let changed: Vec<String> = changes.iter().filter_map(patterns).collect();
+    let follows = |field: &str| follows_one_of(field, changed.iter().map(String::as_str));
     let cells = changes.iter().filter(|c| c.path.pattern() == "cpu/numa/cell").count();
-    let memory = changed("memory") || changed("devices/memory") || cells > 0;
-    let vcpu = changed("vcpu");
+    let memory = follows("currentMemory") || cells > 0;
+    let vcpu = follows("vcpu/@current");
     let writes_memory = want.child("currentMemory").is_some();
     let writes_current = want.child("vcpu").is_some_and(|v| v.attr("current").is_some());
     changes.retain(|c| match (c.path.pattern().as_str(), c.path.attribute.as_deref()) {

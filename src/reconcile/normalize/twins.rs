@@ -1,6 +1,7 @@
 //! Facts that a hypervisor writes twice: a manifest that says one of them says both, so that they change
 //! and go together.
 
+use super::derived::touches;
 use crate::model::number_set;
 use crate::reconcile::overlay::Change;
 use crate::xml::{Attribute, Element, Name, Node, Path};
@@ -12,6 +13,14 @@ const TWINS: &[(&str, &str)] = &[
     ("devices/graphics/@socket", "devices/graphics/listen"),
     ("forward/@dev", "forward/interface"),
 ];
+
+/// The twins of a field, both as the names of their paths.
+pub(super) fn twins_of(changed: &str) -> impl Iterator<Item = &'static str> {
+    TWINS.iter().flat_map(move |(one, other)| {
+        let is = |field: &str| touches(field, changed);
+        is(one).then_some(*other).into_iter().chain(is(other).then_some(*one))
+    })
+}
 
 /// Leaves out of `changes` the second of two twins that change together: what is said stays as the
 /// manifest writes it.

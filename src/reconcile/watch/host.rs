@@ -232,8 +232,26 @@ impl HostLoop {
             d.resources.keys().chain(d.held_back.keys()).cloned().collect::<BTreeSet<_>>()
         };
         let all = &known(&before) | &known(now);
-        for id in all.iter().filter(|id| !same(id)) {
+        let changed: Vec<&ResourceId> = all.iter().filter(|id| !same(id)).collect();
+        for id in &changed {
             self.agenda.renew(id, since);
+        }
+        // what needs one that is refused is held back with it, and comes free with it
+        let is_refused =
+            |d: &Desired, id| d.resources.get(id).is_some_and(|r| !r.refused.is_empty());
+        let mut open: Vec<ResourceId> = changed
+            .into_iter()
+            .filter(|id| is_refused(&before, *id) || is_refused(now, *id))
+            .cloned()
+            .collect();
+        let mut seen = BTreeSet::new();
+        while let Some(id) = open.pop() {
+            for dependant in self.dependants(&id) {
+                if seen.insert(dependant.clone()) {
+                    self.agenda.look_at(dependant.clone(), Cause::Manifests, since);
+                    open.push(dependant);
+                }
+            }
         }
         self.agenda.keep(|id| all.contains(id));
     }
