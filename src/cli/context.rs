@@ -14,6 +14,7 @@ use crate::drivers::{Environment, Uri};
 use serde_json::Value;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
 use tracing_subscriber::filter::LevelFilter;
@@ -34,6 +35,8 @@ pub(crate) struct Context {
     locks: Option<Arc<Locks>>,
     /// What prints, where whoever says something must not wait for whoever reads it.
     printer: Option<Arc<Printer>>,
+    /// Whether a result could not be written, by whichever copy of this.
+    output_lost: Arc<AtomicBool>,
 }
 
 /// Something printed: a result, or something said beside it.
@@ -77,7 +80,13 @@ impl Context {
             kept: None,
             locks: None,
             printer: None,
+            output_lost: Arc::default(),
         }
+    }
+
+    /// The exit code of a run that came to `exit`: what nobody could be told of is no success.
+    pub(crate) fn exit(&self, exit: Exit) -> Exit {
+        if self.output_lost.load(Ordering::Relaxed) { exit.worse(Exit::Error) } else { exit }
     }
 
     /// The same for one host of a fleet: what is printed says its name, and with `keep` waits for
@@ -91,6 +100,7 @@ impl Context {
             kept: keep.then(Arc::default),
             locks: self.locks.clone(),
             printer: self.printer.clone(),
+            output_lost: Arc::clone(&self.output_lost),
         }
     }
 
@@ -246,6 +256,7 @@ impl Context {
         if let Err(e) = self.output.result(&text)
             && e.kind() != std::io::ErrorKind::BrokenPipe
         {
+            self.output_lost.store(true, Ordering::Relaxed);
             self.show_error(&Error::system("the output", &e));
         }
     }

@@ -6,7 +6,7 @@ use super::exit::{Exit, Run};
 use super::session::Host;
 use crate::diag::{Diagnostic, Diagnostics, Error, ErrorKind, Result, Sources};
 use crate::manifest::{self, Format, Grammars, read_text, to_toml};
-use crate::model::{Observed, ObservedResource};
+use crate::model::{Observed, ObservedResource, check_name};
 use crate::reconcile::{Sparse, export, prove};
 use crate::xml;
 use std::io::Write as _;
@@ -81,6 +81,11 @@ fn manifest_of(
         Language::Xml => (xml::write(&made.document), "xml", Format::Xml),
         Language::Toml => (to_toml(std::slice::from_ref(&made.document)), "toml", Format::Toml),
     };
+    // a host may say anything, and a name must not lead out of the directory
+    check_name(&resource.id.name).map_err(|why| {
+        Error::new(ErrorKind::Invalid, format!("its name is none that a manifest can have: {why}"))
+            .hint("rename it with virsh domrename first")
+    })?;
     let name = format!("{}-{}.{extension}", resource.id.kind, resource.id.name);
     let path = args.dir.as_ref().map(|dir| dir.join(&name));
     let shown = path.as_ref().map_or(name, |path| path.display().to_string());

@@ -55,6 +55,7 @@ pub fn main() -> ExitCode {
         }
     };
     let context = Context::new(&cli.global);
+    signals::survive_size_limit();
     let done = match &cli.command {
         Command::Validate(args) => validate::run(&context, args),
         Command::Plan(args) => plan::run(&context, args),
@@ -74,7 +75,7 @@ pub fn main() -> ExitCode {
         Command::Man(args) => man::run(&context, args),
     };
     match done {
-        Ok(exit) => exit.into(),
+        Ok(exit) => context.exit(exit).into(),
         Err(failure) => context.fail(&failure).into(),
     }
 }

@@ -15,6 +15,9 @@ use std::path::Path;
 /// certtool writes around them.
 const FILE_MAX: u64 = 64 * 1024;
 
+/// Longest list of revoked certificates, in bytes: some 60,000 entries of 40 bytes, in base64.
+const CRL_MAX: u64 = 4 << 20;
+
 /// Most certificates in a file, or lists of revoked ones.
 const ENTRIES_MAX: usize = 16;
 
@@ -191,9 +194,10 @@ fn read(path: &Path, kind: Kind) -> Result<(Vec<u8>, u32)> {
     // of what was opened, in case it was exchanged meanwhile
     let mode = file.metadata().map_err(|e| failed(&e))?.permissions().mode();
     let mut bytes = Vec::new();
-    file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(|e| failed(&e))?;
-    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > FILE_MAX {
-        let message = format!("{}: longer than {} KiB", path.display(), FILE_MAX / 1024);
+    let most = if kind == Kind::Crl { CRL_MAX } else { FILE_MAX };
+    file.take(most + 1).read_to_end(&mut bytes).map_err(|e| failed(&e))?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > most {
+        let message = format!("{}: longer than {} KiB", path.display(), most / 1024);
         return Err(refusal(message).hint("keep the PEM blocks that are needed and no others"));
     }
     Ok((bytes, mode))

@@ -5,7 +5,7 @@ use super::normalize;
 use super::overlay::{Change, Edit, Side, overlay};
 use super::ownership::Mark;
 use super::plan::mark_on;
-use super::secret::{has_secret, is_secret, with_secrets};
+use super::secret::{REDACTED, has_secret, is_private, is_secret, with_secrets};
 use crate::diag::{Error, ErrorKind, Result, Span};
 use crate::model::{
     Capabilities, Desired, DesiredResource, Kind, ObservedResource, Power, Settings,
@@ -152,6 +152,11 @@ fn version(mark: &Mark) -> Version {
     Version { at: mark.at, set: mark.set.clone(), digest: mark.digest.clone() }
 }
 
+/// A value as it may be shown.
+fn presented(path: &Path, value: Option<String>) -> Option<String> {
+    value.map(|value| if is_private(path) { REDACTED.to_owned() } else { value })
+}
+
 /// What differs between two versions; `None` if one cannot be read.
 fn differences(kind: Kind, before: &Mark, after: &Mark) -> Option<Vec<VersionChange>> {
     let (old, new) = (before.applied()?, after.applied()?);
@@ -160,8 +165,8 @@ fn differences(kind: Kind, before: &Mark, after: &Mark) -> Option<Vec<VersionCha
     let changes = overlay(kind, Side::NextBoot, &old, &new, Some(&old), &[]).changes;
     let fields = changes.into_iter().map(|c| VersionChange {
         path: c.path.to_string(),
-        before: c.before,
-        after: c.after,
+        before: presented(&c.path, c.before),
+        after: presented(&c.path, c.after),
     });
     let settings = settings_in_words(before).into_iter().zip(settings_in_words(after));
     let settings = settings.filter(|(before, after)| before != after);

@@ -6,7 +6,7 @@ use super::identity::with_macs;
 use super::others::is_noted;
 use super::overlay::{Side, overlay};
 use super::plan::mark_on;
-use super::secret::redacted;
+use super::secret::presentable;
 use crate::model::{ObservedResource, Power, State};
 use crate::xml::Element;
 
@@ -115,5 +115,5 @@ pub(super) fn runs_as_asked(host: &ObservedResource, power: Power) -> bool {
 
 /// The definition as people may see it: without secrets.
 pub fn shown(definition: &Element) -> Element {
-    redacted(definition)
+    presentable(definition)
 }

@@ -1,5 +1,6 @@
 //! The `virt` command, as a user runs it.
 
+mod edges;
 mod fleet;
 mod saved;
 mod terminal;
@@ -14,6 +15,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         let ran = run(&mut virt(&["--version"])).expect(0);
         assert!(ran.stderr().is_empty(), "{ran}");
     })];
+    trials.extend(edges::trials());
     trials.extend(fleet::trials());
     trials.extend(saved::trials());
     trials.extend(terminal::trials());

@@ -43,7 +43,11 @@ pub(super) fn open(
 ) -> Result<Connection> {
     let mut connection = Connection::new(endpoint.way.open(trace)?);
     let first = Request {
-        time: if endpoint.way.may_ask() { times::AUTHENTICATE } else { times::ANSWER },
+        time: match endpoint.way.may_ask() {
+            true if has_terminal() => times::AUTHENTICATE,
+            true => times::PROGRAM,
+            false => times::ANSWER,
+        },
         ..quick(Procedure::AUTH_LIST)
     };
     let types = trace.stage(Stage::Answer, |said| {
@@ -70,6 +74,12 @@ pub(super) fn open(
     })?;
     connection.notice_silence();
     Ok(connection)
+}
+
+/// Whether ssh would find somebody to ask for a password: it does so at the terminal of its session,
+/// wherever its standard input comes from.
+fn has_terminal() -> bool {
+    std::fs::File::open("/dev/tty").is_ok()
 }
 
 /// The first answer through ssh proves, or its lack refutes, three things at once.

@@ -22,6 +22,9 @@ pub(super) const ANSWER: Duration = Duration::from_secs(20);
 /// Opening may start a hypervisor's driver.
 pub(super) const OPEN: Duration = Duration::from_secs(30);
 
+/// The first answer by way of a program that has nobody to ask: whatever it waits for does not come.
+pub(super) const PROGRAM: Duration = Duration::from_secs(30);
+
 /// A person may be asked for a password.
 pub(super) const AUTHENTICATE: Duration = Duration::from_secs(120);
 

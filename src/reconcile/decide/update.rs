@@ -26,7 +26,7 @@ use crate::reconcile::normalize::only_at_boot;
 use crate::reconcile::others::Left;
 use crate::reconcile::overlay::{Change, Origin, Overlay, Side};
 use crate::reconcile::ownership::{Mark, WantedMark, read_mark, without_mark};
-use crate::reconcile::secret::{REDACTED, is_secret, redacted};
+use crate::reconcile::secret::{REDACTED, is_private, is_secret, redacted};
 use crate::reconcile::uncounted::{Uncounted, uncounted};
 use crate::xml::{Element, Path, write};
 use std::collections::BTreeSet;
@@ -472,7 +472,7 @@ pub(super) fn field(change: &Change, effect: Effect, origin: Origin) -> FieldCha
     let show = |value: &Option<String>| {
         value
             .as_ref()
-            .map(|v| if is_secret(&change.path) { REDACTED.to_owned() } else { v.clone() })
+            .map(|v| if is_private(&change.path) { REDACTED.to_owned() } else { v.clone() })
     };
     FieldChange {
         path: change.path.clone(),
