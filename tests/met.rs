@@ -683,7 +683,11 @@ fn only_one_while_others_are_silent() {
     let manifests = with_other(web(&disk("/web")));
     let only = |name: &str| Options { only: BTreeSet::from([id(name)]), ..Options::default() };
     let mut host = Host::default();
-    let unknown = Unknown { uuid: Uuid::default(), why: "no answer in 30 s".to_owned() };
+    let unknown = Unknown {
+        uuid: Uuid::default(),
+        state: State::Running,
+        why: "no answer in 5 s".to_owned(),
+    };
     host.0.unknown.insert(id("domain/hung"), unknown.clone());
     // a guest that takes nothing of anybody's
     let plan = host.plan(&manifests, &only("domain/other"));
@@ -709,7 +713,8 @@ fn a_network_with_unknown_guests_stays_up() {
         "<metadata><virt:reconcile xmlns:virt='urn:virt:reconcile:1' power='stopped'/></metadata>";
     let before = vec![network("lan", "", 1)];
     let mut host = Host::applied(&before);
-    let unknown = Unknown { uuid: Uuid::default(), why: "no answer".to_owned() };
+    let unknown =
+        Unknown { uuid: Uuid::default(), state: State::Running, why: "no answer".to_owned() };
     host.0.unknown.insert(id("domain/hung"), unknown);
     let after = vec![before[0].replace("<ip", &format!("{off}<ip"))];
     let plan = host.plan(&after, &Options::default());

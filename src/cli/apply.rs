@@ -8,13 +8,12 @@ use super::session::{Host, Session, Target, prepare, still_fits};
 use super::signals::stop_on_signal;
 use super::view::{human, json, progress::Progress};
 use crate::diag::{Error, ErrorCode, ErrorDomain};
-use crate::model::{Kind, Op, ResourceId};
+use crate::model::Op;
 use crate::reconcile::{
     Crossroads, Event, Plan, Report, Status, Step, StepAction, SystemClock, Walker, apply_beside,
     planfile,
 };
 use crate::xml;
-use std::collections::BTreeSet;
 use std::io::{BufRead as _, Read as _};
 use std::path::Path;
 
@@ -111,8 +110,8 @@ pub(crate) fn carry_out(
     let waits =
         matches!(&after, Ok(Some(again)) if again.has_pending()) && !session.plan.leaves_pending();
     let is_down = match &after {
-        Ok(Some(again)) => again.outages().next().is_some(),
-        Ok(None) | Err(_) => session.plan.outages().next().is_some(),
+        Ok(Some(again)) => again.has_outage(),
+        Ok(None) | Err(_) => session.plan.has_outage(),
     };
     let residue = match after {
         Ok(again) => again.and_then(|again| report.left_over(&session.plan, again)),
@@ -218,21 +217,13 @@ pub(crate) fn confirmed_still(
     if !confirmed(context)? {
         return Ok(false);
     }
-    match still_fits(plan, &host.observe_for(&targets(plan))?) {
+    match still_fits(plan, &host.observe()?) {
         Ok(()) => Ok(true),
         Err(e) => {
             context.show_error(&e);
             Ok(false)
         }
     }
-}
-
-/// What a plan is about. Who is on a network that it takes down is part of that.
-fn targets(plan: &Plan) -> BTreeSet<ResourceId> {
-    let targets: BTreeSet<ResourceId> =
-        plan.steps.iter().map(|step| step.target.id.clone()).collect();
-    let any_network = targets.iter().any(|id| id.kind == Kind::Network);
-    if any_network { BTreeSet::new() } else { targets }
 }
 
 fn is_plan_file(path: &Path) -> bool {
@@ -256,7 +247,7 @@ fn saved_plan(context: &Context, path: &Path, run: &RunOptions) -> Run {
             host.uri
         )));
     }
-    if let Err(e) = still_fits(&plan, &host.observe_for(&targets(&plan))?) {
+    if let Err(e) = still_fits(&plan, &host.observe()?) {
         context.show_error(&e);
         return Ok(Exit::Refused);
     }

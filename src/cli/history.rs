@@ -13,7 +13,9 @@ pub(crate) fn run(context: &Context, args: &HistoryArgs) -> Run {
     let (host, observed) = observe(context, None)?;
     let mut found = Vec::new();
     for id in &args.what {
-        let Some(object) = observed.resources.get(id) else { return Err(not_there(id).into()) };
+        let Some(object) = observed.resources.get(id) else {
+            return Err(not_there(id, &observed).into());
+        };
         let Some(history) = history(object) else {
             let text = "nobody owns it, so nothing is known of its manifests";
             return Err(Error::new(ErrorCode::OPERATION_INVALID, ErrorDomain::NONE, text)

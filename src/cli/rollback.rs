@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub(crate) fn run(context: &Context, args: &RollbackArgs) -> Run {
     let (host, observed) = observe(context, None)?;
     let Some(object) = observed.resources.get(&args.what) else {
-        return Err(not_there(&args.what).into());
+        return Err(not_there(&args.what, &observed).into());
     };
     let desired = rollback(object, &host.capabilities)?;
     let loaded = Loaded { desired: Arc::new(desired), ..Loaded::default() };

@@ -400,6 +400,9 @@ pub struct Plan {
     pub diagnostics: Diagnostics,
     /// Resources that are left alone because of a problem, with the reason.
     pub held_back: BTreeMap<ResourceId, String>,
+    /// What the host has and could not be read, each with the reason. What of it is to be made as a
+    /// manifest says is held back, too.
+    pub silent: BTreeMap<ResourceId, String>,
     /// Objects of the set that no manifest names and that are not pruned.
     pub orphans: Vec<ResourceId>,
     /// The ways of the guests that it moves, here or away.
@@ -434,6 +437,12 @@ impl Plan {
     /// The guests that do not work though they are up, and that the plan leaves so.
     pub fn outages(&self) -> impl Iterator<Item = (&ResourceId, Outage)> {
         self.changes.iter().filter_map(|c| Some((&c.id, c.outage?)))
+    }
+
+    /// Whether anything that a manifest names is up and does not work, or does not answer.
+    pub fn has_outage(&self) -> bool {
+        self.outages().next().is_some()
+            || self.silent.keys().any(|id| self.held_back.contains_key(id))
     }
 
     /// What is more disruptive than `limit`, resource by resource.

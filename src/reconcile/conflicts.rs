@@ -117,12 +117,12 @@ impl Conflicts<'_> {
     /// It is there and does not answer.
     fn silent(&mut self, id: &ResourceId) {
         let why = self.observed.unknown.get(id).map_or("", |unknown| unknown.why.as_str());
-        self.diagnostics.push(
-            Diagnostic::error("no-answer", format!("{id} does not answer"))
-                .address(id.to_string())
-                .detail(why.to_owned())
-                .hint("try again when it answers"),
-        );
+        let span = self.desired.resources.get(id).map(|resource| resource.span);
+        let problem = Diagnostic::warning("no-answer", format!("{id} does not answer"))
+            .address(id.to_string())
+            .detail(why.to_owned())
+            .hint("it is left alone, and what needs it with it, until it answers");
+        self.diagnostics.push(Diagnostic { span, ..problem });
         self.hold(id, "it does not answer");
     }
 
@@ -250,7 +250,7 @@ impl Conflicts<'_> {
                     let planned = self.desired.resources.contains_key(d)
                         && self.selected(d)
                         && !self.held_back.contains_key(d);
-                    !planned && (!self.is_there(d) || self.stays_down(resource, d))
+                    !planned && (!self.answers(d) || self.stays_down(resource, d))
                 });
                 found.extend(missing.map(|m| (resource, m.clone())));
             }
@@ -263,9 +263,9 @@ impl Conflicts<'_> {
         }
     }
 
-    /// Whether the host has it, whether or not it answers.
-    fn is_there(&self, id: &ResourceId) -> bool {
-        self.observed.resources.contains_key(id) || self.observed.unknown.contains_key(id)
+    /// Whether the host has it, and could say what it is.
+    fn answers(&self, id: &ResourceId) -> bool {
+        self.observed.resources.contains_key(id)
     }
 
     /// Whether a guest could not be started, since its network is not and will not be.
@@ -279,7 +279,9 @@ impl Conflicts<'_> {
     }
 
     fn lacks(&mut self, resource: &DesiredResource, missing: &ResourceId) {
-        let reason = if self.held_back.contains_key(missing) {
+        let reason = if self.observed.unknown.contains_key(missing) {
+            format!("it needs {missing}, which does not answer")
+        } else if self.held_back.contains_key(missing) {
             format!("it needs {missing}, which is held back")
         } else if self.desired.resources.contains_key(missing) {
             self.diagnostics.push(

@@ -162,6 +162,7 @@ impl PlanFile {
             refusals: Vec::new(),
             diagnostics: crate::diag::Diagnostics::default(),
             held_back: BTreeMap::new(),
+            silent: BTreeMap::new(),
             orphans: Vec::new(),
             moves: BTreeMap::new(),
             fingerprint: self.fingerprint,

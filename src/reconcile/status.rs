@@ -21,7 +21,7 @@ pub enum Sync {
     Drifted,
     /// Up, and it does not work: a disk failed, it crashed and is kept.
     Outage,
-    /// Owned, but what was applied last cannot be read.
+    /// Owned, but what was applied last cannot be read; or it does not answer.
     Unknown,
     /// Nobody owns it.
     Unmanaged,

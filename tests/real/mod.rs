@@ -23,6 +23,7 @@ mod oracle;
 mod restart;
 mod samples;
 mod sasl;
+mod silent;
 mod states;
 mod test_driver;
 mod tls;
@@ -65,6 +66,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         lost::trials(&pool),
         met::trials(&pool),
         moves::trials(&pool),
+        silent::trials(&pool),
         states::trials(&pool),
         watching::trials(&pool),
     ];

@@ -144,12 +144,14 @@ fn totals(session: &Session, output: Output) -> String {
     let held = plan.held_back.len();
     let in_part = plan.changes.iter().filter(|c| !c.held.is_empty()).count();
     let down = plan.outages().count();
+    let silent = plan.silent.len();
     let mut rest = Vec::new();
     for (n, words) in [
         (waiting, "waiting for the next boot"),
         (in_part, "held back in part"),
         (held, "held back"),
         (down, "up and not working"),
+        (silent, if silent == 1 { "does not answer" } else { "do not answer" }),
     ] {
         if n > 0 {
             rest.push(format!(", {n} {words}"));
