@@ -129,7 +129,8 @@ impl Shown {
             "state": of.state.to_string(), "sync": Sync::Unknown.word(), "unknown": of.why,
         });
         let (drifted, pending) = (Vec::new(), Vec::new());
-        let status = ObjectStatus { owner: None, sync: Sync::Unknown, drifted, pending };
+        let status =
+            ObjectStatus { owner: None, doubt: None, sync: Sync::Unknown, drifted, pending };
         let state = format!("{}, does not answer", of.state);
         Self { id: id.clone(), state, autostart: false, status, object }
     }
@@ -141,7 +142,7 @@ impl Shown {
             "state": r.state.to_string(), "autostart": r.autostart, "persistent": r.is_persistent,
             "outage": r.outage().map(Outage::word), "saved": r.managed_save,
             "snapshots": r.snapshots.iter().map(|s| &s.name).collect::<Vec<_>>(),
-            "checkpoints": r.checkpoints, "owner": s.owner, "sync": s.sync.word(), "drifted": s.drifted, "pending": s.pending,
+            "checkpoints": r.checkpoints, "owner": s.owner, "doubt": s.doubt, "sync": s.sync.word(), "drifted": s.drifted, "pending": s.pending,
         });
         let state = r.state_words();
         let state = if r.is_persistent { state } else { format!("{state}, transient") };
@@ -150,6 +151,9 @@ impl Shown {
 
     /// The fields that are not as they were applied.
     pub(super) fn fields(&self) -> String {
+        if let Some(doubt) = &self.status.doubt {
+            return doubt.clone();
+        }
         let fields = self.status.drifted.iter().chain(&self.status.pending);
         fields.cloned().collect::<Vec<_>>().join(", ")
     }

@@ -7,7 +7,7 @@ use super::get::not_there;
 use super::session::observe;
 use super::view;
 use crate::diag::{Error, ErrorCode, ErrorDomain};
-use crate::reconcile::history;
+use crate::reconcile::{history, unowned};
 
 pub(crate) fn run(context: &Context, args: &HistoryArgs) -> Run {
     let (host, observed) = observe(context, None)?;
@@ -17,7 +17,7 @@ pub(crate) fn run(context: &Context, args: &HistoryArgs) -> Run {
             return Err(not_there(id, &observed).into());
         };
         let Some(history) = history(object) else {
-            let text = "nobody owns it, so nothing is known of its manifests";
+            let text = unowned(object);
             return Err(Error::new(ErrorCode::OPERATION_INVALID, ErrorDomain::NONE, text)
                 .address(id.to_string())
                 .hint("virt apply --adopt takes it over")

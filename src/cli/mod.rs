@@ -29,6 +29,7 @@ mod rounds;
 mod schema;
 mod session;
 mod signals;
+mod signing;
 mod systemd;
 mod tally;
 mod units;

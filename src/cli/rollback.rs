@@ -9,6 +9,7 @@ use super::fleet::Manner;
 use super::get::not_there;
 use super::plan;
 use super::session::{Session, observe};
+use super::view::whole;
 use crate::manifest::Loaded;
 use crate::reconcile::{Options, rollback};
 use std::sync::Arc;
@@ -34,7 +35,11 @@ pub(crate) fn run(context: &Context, args: &RollbackArgs) -> Run {
     };
     let stops = args.run.dry_run || !session.plan.refusals.is_empty();
     if stops || context.output.format == Format::Human {
-        context.result_or_nobody(&plan::text(context, &session, manner));
+        let whole = match context.output.format {
+            Format::Human => whole::added(&session.plan),
+            Format::Json => String::new(),
+        };
+        context.result_or_nobody(&(plan::text(context, &session, manner) + &whole));
     }
     if stops {
         return Ok(plan::exit(&session, manner));

@@ -9,7 +9,7 @@ use super::view::json;
 use crate::diag::{
     Diagnostic, Diagnostics, Error, ErrorCode, ErrorDomain, Result, Sources, closest,
 };
-use crate::drivers::{self, Driver, Uri};
+use crate::drivers::{Driver, Uri};
 use crate::manifest::{Grammars, Loaded, load_with};
 use crate::model::{Capabilities, Desired, Observed, ResourceId, Scope};
 use crate::reconcile::moves::{
@@ -43,7 +43,7 @@ impl Host {
     /// Connects to the host of that URI.
     pub(crate) fn open_at(context: &Context, uri: String) -> Result<Self> {
         let begun = Instant::now();
-        let driver = drivers::open(&Uri::parse(&uri)?, &context.environment())?;
+        let driver = context.open(&Uri::parse(&uri)?)?;
         let capabilities = driver.capabilities()?;
         info!(uri, driver = driver.name(), took = ?begun.elapsed(), "connected");
         let uri = match driver.uri() {

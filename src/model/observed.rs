@@ -1,6 +1,6 @@
 //! What a host has.
 
-use super::{Kind, Outage, ResourceId, Snapshot, State, Uuid};
+use super::{Kind, Outage, Record, ResourceId, Snapshot, State, Uuid};
 use crate::xml::Element;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -89,6 +89,8 @@ pub struct ObservedResource {
     pub snapshots: Vec<Snapshot>,
     /// The names of its checkpoints; none if they were not asked for.
     pub checkpoints: Vec<String>,
+    /// What is made of the record that says who owns it.
+    pub record: Record,
 }
 
 impl ObservedResource {
@@ -106,6 +108,7 @@ impl ObservedResource {
             managed_save: false,
             snapshots: Vec::new(),
             checkpoints: Vec::new(),
+            record: Record::default(),
         }
     }
 

@@ -5,7 +5,7 @@ use super::moves::Crossing;
 use super::overlay::Origin;
 use super::uncounted::Uncounted;
 use crate::diag::{Diagnostics, Span};
-use crate::model::{Effect, Op, Outage, ResourceId, Target};
+use crate::model::{Doubt, Effect, Op, Outage, ResourceId, Target};
 use crate::xml::{Element, Path};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -403,6 +403,8 @@ pub struct Plan {
     /// What the host has and could not be read, each with the reason. What of it is to be made as a
     /// manifest says is held back, too.
     pub silent: BTreeMap<ResourceId, String>,
+    /// What has a record that is not believed: nothing of the set that it names, and not counted with it.
+    pub doubted: BTreeMap<ResourceId, Doubt>,
     /// Objects of the set that no manifest names and that are not pruned.
     pub orphans: Vec<ResourceId>,
     /// The ways of the guests that it moves, here or away.

@@ -2,6 +2,7 @@
 
 use super::changes::Options;
 use super::decide::uuid_conflict;
+use super::doubts::{said_by_another, unowned};
 use super::identity::{derived_uuid, uuid_in};
 use super::moves::unread;
 use super::plan::mark_on;
@@ -130,9 +131,13 @@ impl Conflicts<'_> {
     fn host(&mut self, desired: &DesiredResource, host: &ObservedResource) {
         match mark_on(host) {
             Some(mark) if mark.set == self.desired.set => {}
-            Some(mark) => return self.not_ours(desired, Some(&mark.set)),
+            Some(mark) => return self.not_ours(desired, Some(&mark.set), host),
+            None if said_by_another(host, &self.desired.set) => {
+                let set = host.record.doubt.as_ref().map(|doubt| doubt.set.as_str());
+                return self.not_ours(desired, set, host);
+            }
             None if self.options.adopt || desired.settings.adopt => {}
-            None => return self.not_ours(desired, None),
+            None => return self.not_ours(desired, None, host),
         }
         let Some(wanted) = uuid_conflict(desired, host).filter(|_| !desired.settings.replace)
         else {
@@ -149,15 +154,24 @@ impl Conflicts<'_> {
     }
 
     /// Objects of somebody else are shown and left alone.
-    fn not_ours(&mut self, desired: &DesiredResource, owner: Option<&str>) {
+    fn not_ours(
+        &mut self,
+        desired: &DesiredResource,
+        owner: Option<&str>,
+        host: &ObservedResource,
+    ) {
         let id = &desired.id;
+        let doubt = host.record.doubt.as_ref();
         let (detail, hint) = match owner {
             Some(set) => (
-                format!("the set \"{set}\" owns it"),
+                match doubt {
+                    Some(doubt) => format!("the set \"{set}\" may own it: {}", doubt.words()),
+                    None => format!("the set \"{set}\" owns it"),
+                },
                 "rename this one, or take it out of that set's manifests first".to_owned(),
             ),
             None => (
-                "nobody owns it: it was made by hand or by another tool".to_owned(),
+                unowned(host),
                 format!(
                     "pass --adopt (with --only {id} for just this one), or write adopt = true in its manifest"
                 ),

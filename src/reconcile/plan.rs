@@ -4,6 +4,7 @@ use super::aside::{self, Card};
 use super::changes::{Action, Options, Otherwise, Plan, Refusal, ResourceChange, Step, StepAction};
 use super::conflicts;
 use super::decide::{self, Context, Decision};
+use super::doubts;
 use super::graph;
 use super::moves::{Arrival, ways};
 use super::ownership::{Mark, digest, read_mark};
@@ -286,7 +287,7 @@ impl<'a> Planner<'a> {
                 Some(host) => match mark_on(host) {
                     None if !self.options.adopt => self.refusals.push(Refusal {
                         id: Some(id.clone()),
-                        reason: "nobody owns it: it was made by hand or by another tool".to_owned(),
+                        reason: doubts::unowned(host),
                         hint: "pass --adopt to delete it all the same".to_owned(),
                     }),
                     Some(mark) if !self.desired.set.is_empty() && mark.set != self.desired.set => {
@@ -373,6 +374,9 @@ impl<'a> Planner<'a> {
     }
 
     fn finish(mut self, orphans: Vec<ResourceId>) -> Plan {
+        let selected = |id: &ResourceId| self.selected(id);
+        let doubts = doubts::told(self.desired, self.observed, selected);
+        doubts.into_iter().for_each(|doubt| self.diagnostics.push(doubt));
         let mut depends_on: BTreeMap<ResourceId, Vec<ResourceId>> = self
             .desired
             .resources
@@ -408,6 +412,7 @@ impl<'a> Planner<'a> {
             diagnostics: self.diagnostics,
             held_back: self.held_back,
             silent,
+            doubted: doubts::all(self.observed),
             orphans: if told { orphans } else { Vec::new() },
             moves: BTreeMap::new(),
             fingerprint,

@@ -163,6 +163,7 @@ impl PlanFile {
             diagnostics: crate::diag::Diagnostics::default(),
             held_back: BTreeMap::new(),
             silent: BTreeMap::new(),
+            doubted: BTreeMap::new(),
             orphans: Vec::new(),
             moves: BTreeMap::new(),
             fingerprint: self.fingerprint,

@@ -20,6 +20,7 @@ mod lost;
 mod met;
 mod moves;
 mod oracle;
+mod records;
 mod restart;
 mod samples;
 mod sasl;
@@ -53,6 +54,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         fleet::trials(),
         wellformed::trials(),
         wild::trials(),
+        records::trials(&pool),
         restart::trials(&pool),
         samples::trials(&pool),
         drift::trials(&pool),

@@ -10,3 +10,4 @@ pub(crate) mod states;
 pub(crate) mod table;
 mod values;
 pub(crate) mod watch;
+pub(crate) mod whole;

@@ -59,17 +59,12 @@ fn there(
     mark.put(&mut definition, None);
     let live = state.is_active().then(|| definition.clone().with_attr("id", "1"));
     ObservedResource {
-        id: wanted.id.clone(),
-        uuid,
         persistent: Some(definition),
         live,
         state,
-        reason: 0,
         autostart: true,
         is_persistent: true,
-        managed_save: false,
-        snapshots: Vec::new(),
-        checkpoints: Vec::new(),
+        ..ObservedResource::unread(wanted.id.clone(), uuid)
     }
 }
 
