@@ -54,6 +54,8 @@ pub struct History {
     pub last: Version,
     /// What had been applied before.
     pub previous: Option<Version>,
+    /// Why a version before is not believed, if there is one that is not.
+    pub doubted: Option<String>,
     /// From the version before to the last one; `None` if either cannot be read.
     pub changes: Option<Vec<VersionChange>>,
 }
@@ -66,7 +68,8 @@ pub fn history(host: &ObservedResource) -> Option<History> {
         None => Some(Vec::new()),
     };
     let previous = mark.previous.as_deref().map(version);
-    Some(History { last: version(&mark), previous, changes })
+    let doubted = host.record.previous.clone();
+    Some(History { last: version(&mark), previous, doubted, changes })
 }
 
 /// Why nothing is known of the manifests of an object without a record that is believed.

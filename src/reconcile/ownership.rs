@@ -479,6 +479,45 @@ mod tests {
         assert!(mark.at.is_some() && mark.previous.is_some_and(|p| p.at.is_none()));
     }
 
+    #[test]
+    fn a_mark_is_intact_until_somebody_edits_it() {
+        fn intact(mark: &Element) -> bool {
+            matches!(unpack(&mark.text(), APPLIED_MAX), Unpacked::Text(t) if is_intact(mark, &t))
+        }
+        fn mark(definition: &Element) -> Element {
+            let metadata = definition.child("metadata").expect("metadata");
+            metadata.elements().find(|e| is_owned(e)).cloned().expect("marked")
+        }
+        let mut definition = version(1).definition;
+        put(&version(1), &mut definition, 10);
+        put(&version(2), &mut definition, 20);
+        let whole = mark(&definition);
+        let previous = whole.elements().next().expect("the one before");
+        assert!(intact(&whole) && intact(previous));
+        let edits: [fn(&mut Element); 4] = [
+            |e| e.set_attr("prevent_destroy", "no"),
+            |e| e.set_attr("set", "other"),
+            |e| e.set_text(pack("<domain/>")),
+            |e| e.put_attr("digest", None),
+        ];
+        for edit in edits {
+            let (mut edited, mut before) = (whole.clone(), previous.clone());
+            edit(&mut edited);
+            edit(&mut before);
+            assert!(!intact(&edited) && !intact(&before));
+        }
+        // one whose manifest was put back in part says so, and is none to go back to
+        with_applied(&mut definition, |applied| applied.set_text("x")).expect("readable");
+        let put_back = mark(&definition);
+        assert!(intact(&put_back));
+        let mut edited = put_back.clone();
+        edited.set_text(pack("<domain/>"));
+        assert!(!intact(&edited));
+        let mut before = previous.clone();
+        before.set_attr(PUT_BACK, "yes");
+        assert!(!intact(&before));
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
 
