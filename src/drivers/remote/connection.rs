@@ -49,7 +49,7 @@ struct Patience {
 
 /// Calls of a client that a daemon works on at once (`max_client_requests`); it does not read a
 /// question while all of them are taken.
-const SERVED_AT_ONCE: usize = 5;
+pub(super) const SERVED_AT_ONCE: usize = 5;
 
 /// A call ready to be sent.
 #[derive(Debug)]

@@ -4,7 +4,7 @@
 mod each;
 mod snapshots;
 
-use super::connection::Request;
+use super::connection::{Request, SERVED_AT_ONCE};
 use super::lanes::Lanes;
 use super::silent::Silent;
 use super::times;
@@ -228,18 +228,26 @@ enum Definition {
 }
 
 fn read_definitions(lanes: &mut Lanes, entries: &mut [Entry], secrets: u32) -> Result<()> {
-    let mut wanted = Vec::new();
+    let (mut wanted, mut second) = (Vec::new(), Vec::new());
     for (index, entry) in entries.iter().enumerate().filter(|(_, entry)| !entry.vanished) {
         if entry.resource.is_persistent {
             wanted.push((index, Definition::Persistent, inactive_flags(entry, secrets)));
         }
         // one that crashed and is kept for inspection has an instance, too
         if entry.resource.state.is_active() || entry.resource.state == State::Crashed {
-            wanted.push((index, Definition::Live, live_flags(entry, secrets)));
+            let live = (index, Definition::Live, live_flags(entry, secrets));
+            if entry.resource.is_persistent { second.push(live) } else { wanted.push(live) }
         }
     }
-    let again = read_xml(lanes, entries, wanted)?;
-    read_xml(lanes, entries, again).map(drop)
+    // one that is silent takes one of the daemon's threads, and not two
+    if wanted.len() + second.len() <= SERVED_AT_ONCE {
+        wanted.append(&mut second);
+    }
+    for wanted in [wanted, second] {
+        let again = read_xml(lanes, entries, wanted)?;
+        read_xml(lanes, entries, again)?;
+    }
+    Ok(())
 }
 
 fn inactive_flags(entry: &Entry, secrets: u32) -> u32 {
