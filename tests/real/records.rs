@@ -14,7 +14,7 @@ fn signed(host: &Host) {
     host.write("virt.toml", "set = \"signed\"\n");
     host.write(
         "web.xml",
-        "<domain type='qemu'><name>web</name><metadata><virt:reconcile \
+        "<domain type='qemu'><name>sgn</name><metadata><virt:reconcile \
          xmlns:virt='urn:virt:reconcile:1' power='paused'><virt:ignore>devices/video</virt:ignore>\
          </virt:reconcile></metadata><memory unit='MiB'>32</memory><os><type arch='x86_64'>hvm</type>\
          </os><devices><controller type='usb' model='none'/></devices></domain>",
@@ -27,7 +27,7 @@ fn signed(host: &Host) {
     host.apply(&with_key, 0);
     let clean = [&["plan", ".", "--detailed-exitcode"][..], &with_key].concat();
     host.run(&clean, 0);
-    let web = host.inactive("web");
+    let web = host.inactive("sgn");
     assert!(web.contains("signature="), "{web}");
     // the running instance has the record, too, and an edit makes a version before
     host.write(
@@ -39,9 +39,9 @@ fn signed(host: &Host) {
     let ran = host.run(&[&["history", "network/lan"][..], &with_key].concat(), 0);
     assert!(ran.stdout().contains("mtu"), "{ran}");
 
-    let uuid = host.virsh(&["domuuid", "web"]).trim().to_owned();
+    let uuid = host.virsh(&["domuuid", "sgn"]).trim().to_owned();
     for n in 1..=5 {
-        let copy = web.replace("<name>web<", &format!("<name>copy{n}<"));
+        let copy = web.replace("<name>sgn<", &format!("<name>copy{n}<"));
         let copy = copy.replace(&uuid, &format!("00000000-0000-4000-8000-00000000000{n}"));
         host.write("copy.txt", &copy);
         host.virsh(&["define", &host.path("copy.txt").display().to_string()]);
