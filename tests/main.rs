@@ -16,6 +16,7 @@ mod met;
 mod page;
 mod pki;
 mod real;
+mod records;
 mod schema;
 mod support;
 mod tidy;
@@ -34,6 +35,7 @@ fn main() -> std::process::ExitCode {
         pki::trials,
         cli::trials,
         real::trials,
+        records::trials,
         schema::trials,
         watch::trials,
     ];

@@ -115,8 +115,8 @@ pub(crate) fn carry_out(
     let waits =
         matches!(&after, Ok(Some(again)) if again.has_pending()) && !session.plan.leaves_pending();
     let is_down = match &after {
-        Ok(Some(again)) => again.outages().next().is_some(),
-        Ok(None) | Err(_) => session.plan.outages().next().is_some(),
+        Ok(Some(again)) => again.has_outage(),
+        Ok(None) | Err(_) => session.plan.has_outage(),
     };
     let residue = match after {
         Ok(again) => again.and_then(|again| report.left_over(&session.plan, again)),

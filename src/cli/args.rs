@@ -29,6 +29,10 @@ pub(crate) struct Global {
     /// Only look at the host: nothing can be changed, and no secret is read
     #[arg(short, long, global = true)]
     pub(crate) read_only: bool,
+    /// Sign the records on objects with the key in this file, and believe no others; in place of
+    /// key_file of [signing] in config.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) signing_key: Option<PathBuf>,
     /// How results are printed
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Human)]
     pub(crate) output: Format,

@@ -4,9 +4,8 @@ use super::args::RunOptions;
 use super::context::Context;
 use super::exit::Failure;
 use super::session::{Host, still_fits};
-use crate::model::{Effect, Kind, ResourceId};
+use crate::model::Effect;
 use crate::reconcile::Plan;
-use std::collections::BTreeSet;
 use std::io::{BufRead as _, IsTerminal as _, Read as _};
 
 /// When somebody is asked before a plan is applied.
@@ -62,7 +61,7 @@ pub(crate) fn agreed(
     if !confirmed(context)? {
         return Ok(false);
     }
-    match still_fits(plan, &host.observe_for(&targets(plan))?) {
+    match still_fits(plan, &host.observe()?) {
         Ok(()) => Ok(true),
         Err(e) => {
             context.show_error(&e);
@@ -82,12 +81,4 @@ pub(crate) fn confirmed(context: &Context) -> Result<bool, Failure> {
         context.note("nothing was changed\n");
     }
     Ok(yes)
-}
-
-/// What a plan is about. Who is on a network that it takes down is part of that.
-pub(crate) fn targets(plan: &Plan) -> BTreeSet<ResourceId> {
-    let targets: BTreeSet<ResourceId> =
-        plan.steps.iter().map(|step| step.target.id.clone()).collect();
-    let any_network = targets.iter().any(|id| id.kind == Kind::Network);
-    if any_network { BTreeSet::new() } else { targets }
 }

@@ -6,11 +6,13 @@ use super::exit::{Exit, Failure};
 use super::lock::{self, HostLock, Locks};
 use super::output::{Output, Paint};
 use super::printer::Printer;
+use super::signing;
 use super::view::json;
 use crate::diag::{
     Diagnostics, Error, ErrorKind, Result, Severity, Sources, escape, escape_lines, render,
 };
-use crate::drivers::{Environment, Uri};
+use crate::drivers::{self, Driver, Environment, Uri};
+use crate::reconcile::records::Records;
 use serde_json::Value;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -27,6 +29,8 @@ pub(crate) struct Context {
     pub(crate) connect: Option<String>,
     /// `--read-only`.
     pub(crate) read_only: bool,
+    /// `--signing-key`.
+    signing_key: Option<PathBuf>,
     /// The host of a fleet that all this is about.
     host: Option<String>,
     /// What was printed about that host, until its turn comes.
@@ -76,6 +80,7 @@ impl Context {
             output: Output::new(global),
             connect,
             read_only,
+            signing_key: global.signing_key.clone(),
             host: None,
             kept: None,
             locks: None,
@@ -96,6 +101,7 @@ impl Context {
             output: self.output.without_progress(),
             connect: self.connect.clone(),
             read_only: self.read_only,
+            signing_key: self.signing_key.clone(),
             host: Some(name.to_owned()),
             kept: keep.then(Arc::default),
             locks: self.locks.clone(),
@@ -234,6 +240,12 @@ impl Context {
             .or_else(|| from_virt_toml.map(str::to_owned))
             .or_else(environment)
             .unwrap_or_default()
+    }
+
+    /// Opens a host. The records on its objects are judged by the keys that are configured.
+    pub(crate) fn open(&self, uri: &Uri) -> Result<Box<dyn Driver>> {
+        let signing = signing::configured(self.signing_key.as_deref(), &signing::places())?;
+        Ok(Box::new(Records::new(drivers::open(uri, &self.environment())?, signing)))
     }
 
     /// What drivers may know of the environment.

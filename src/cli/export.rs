@@ -20,8 +20,14 @@ pub(crate) fn run(context: &Context, args: &ExportArgs) -> Run {
     let host = Host::open(context, None)?;
     let observed = host.observe()?;
     let mut bad = false;
-    for id in args.what.iter().filter(|id| !observed.resources.contains_key(id)) {
-        let error = Error::new(ErrorKind::Invalid, "it is not on the host");
+    let silent = observed.unknown.keys().filter(|_| args.what.is_empty());
+    let missing = args.what.iter().filter(|id| !observed.resources.contains_key(id));
+    for id in silent.chain(missing) {
+        let text = match observed.unknown.get(id) {
+            Some(unknown) => format!("it does not answer: {}", unknown.why),
+            None => "it is not on the host".to_owned(),
+        };
+        let error = Error::new(ErrorKind::Invalid, text);
         context.show_error(&error.address(id.to_string()));
         bad = true;
     }

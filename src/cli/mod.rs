@@ -31,6 +31,7 @@ mod saved;
 mod schema;
 mod session;
 mod signals;
+mod signing;
 mod systemd;
 mod tally;
 mod units;

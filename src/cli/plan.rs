@@ -50,7 +50,7 @@ pub(crate) fn exit(session: &Session, manner: Manner) -> Exit {
         Exit::Refused
     } else if session.has_errors() {
         Exit::Error
-    } else if plan.outages().next().is_some() {
+    } else if plan.has_outage() {
         Exit::Unresolved
     } else if detailed && !plan.only_asks_again() {
         Exit::Changes

@@ -10,6 +10,7 @@ use super::fleet::Manner;
 use super::get::not_there;
 use super::plan;
 use super::session::{Session, observe};
+use super::view::whole;
 use crate::manifest::Loaded;
 use crate::reconcile::{Options, rollback};
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 pub(crate) fn run(context: &Context, args: &RollbackArgs) -> Run {
     let (host, observed) = observe(context, None)?;
     let Some(object) = observed.resources.get(&args.what) else {
-        return Err(not_there(&args.what).into());
+        return Err(not_there(&args.what, &observed).into());
     };
     let desired = rollback(object, &host.capabilities)?;
     let loaded = Loaded { desired: Arc::new(desired), ..Loaded::default() };
@@ -35,7 +36,11 @@ pub(crate) fn run(context: &Context, args: &RollbackArgs) -> Run {
     };
     let stops = args.run.dry_run || !session.plan.refusals.is_empty();
     if stops || context.output.format == Format::Human {
-        context.result_or_nobody(&plan::text(context, &session, manner));
+        let whole = match context.output.format {
+            Format::Human => whole::added(&session.plan),
+            Format::Json => String::new(),
+        };
+        context.result_or_nobody(&(plan::text(context, &session, manner) + &whole));
     }
     if stops {
         return Ok(plan::exit(&session, manner));

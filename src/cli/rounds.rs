@@ -335,7 +335,7 @@ impl Fleet {
             return none(Told { pieces: own.into_kept(), ..Told::failed() });
         }
         let (desired, options) = self.asked(host);
-        let looked = match Looked::at(&own, &host.connect, desired, &options.only) {
+        let looked = match Looked::at(&own, &host.connect, desired) {
             Ok(looked) => looked,
             Err(e) => {
                 let told = failed(&own, host, &e, keep);

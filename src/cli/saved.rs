@@ -1,7 +1,7 @@
 //! Saved plans: showing one from its file alone, and applying it as it was reviewed.
 
 use super::args::{Format, RunOptions};
-use super::confirm::{Asking, agreed, targets};
+use super::confirm::{Asking, agreed};
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
 use super::session::{Host, still_fits};
@@ -76,7 +76,7 @@ pub(crate) fn apply(
         let text = format!("the plan was made for {connection}, not for {}", host.uri);
         return Err(Failure::Usage(text));
     }
-    if let Err(e) = still_fits(plan, &host.observe_for(&targets(plan))?) {
+    if let Err(e) = still_fits(plan, &host.observe()?) {
         context.show_error(&e);
         return Ok(Exit::Refused);
     }

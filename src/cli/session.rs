@@ -7,7 +7,7 @@ use super::fleet::{self, Fleet};
 use super::lock::HostLock;
 use super::view::json;
 use crate::diag::{Diagnostic, Diagnostics, Error, ErrorKind, Result, Sources, closest};
-use crate::drivers::{self, Driver, Uri};
+use crate::drivers::{Driver, Uri};
 use crate::manifest::{Grammars, Loaded, load_for_hosts};
 use crate::model::{Capabilities, Desired, Observed, ResourceId, Scope};
 use crate::reconcile::moves::{
@@ -41,7 +41,7 @@ impl Host {
     /// Connects to the host of that URI.
     pub(crate) fn open_at(context: &Context, uri: String) -> Result<Self> {
         let begun = Instant::now();
-        let driver = drivers::open(&Uri::parse(&uri)?, &context.environment())?;
+        let driver = context.open(&Uri::parse(&uri)?)?;
         let capabilities = driver.capabilities()?;
         info!(uri, driver = driver.name(), took = ?begun.elapsed(), "connected");
         let uri = match driver.uri() {
@@ -59,18 +59,8 @@ impl Host {
     }
 
     pub(crate) fn observe(&self) -> Result<Observed> {
-        self.observe_for(&BTreeSet::new())
-    }
-
-    /// Observes the host for a plan of these alone, or of all if there are none: what else does not
-    /// answer does not keep them from being planned for.
-    pub(crate) fn observe_for(&self, only: &BTreeSet<ResourceId>) -> Result<Observed> {
         let begun = Instant::now();
-        let scope = match only.is_empty() {
-            true => Scope::all(),
-            false => Scope::needing(only.clone()),
-        };
-        let observed = self.driver.observe(&scope)?;
+        let observed = self.driver.observe(&Scope::all())?;
         info!(resources = observed.resources.len(), took = ?begun.elapsed(), "observed");
         Ok(observed)
     }
@@ -87,14 +77,9 @@ pub(crate) struct Looked {
 impl Looked {
     /// Connects to a host and reads what it has, and what its disks are on as far as that is asked for
     /// by what is there or is to be there.
-    pub(crate) fn at(
-        context: &Context,
-        uri: &str,
-        desired: Arc<Desired>,
-        only: &BTreeSet<ResourceId>,
-    ) -> Result<Self> {
+    pub(crate) fn at(context: &Context, uri: &str, desired: Arc<Desired>) -> Result<Self> {
         let host = Host::open_at(context, uri.to_owned())?;
-        let observed = host.observe_for(only)?;
+        let observed = host.observe()?;
         let there = observed.resources.values();
         let there = there.flat_map(|r| r.persistent.iter().chain(&r.live));
         let is_off = |id: &ResourceId| {
@@ -161,7 +146,7 @@ pub(crate) fn prepare(
 ) -> Result<Target, Failure> {
     let options = options(typed);
     let grammars = grammars(context, typed.schema_dir.as_deref())?;
-    let (loaded, ahead) = load_and_observe(context, paths, &options.only, &grammars);
+    let (loaded, ahead) = load_and_observe(context, paths, &grammars);
     context.show(&loaded.diagnostics, &loaded.sources);
     // no host is asked for what nobody can want
     if loaded.desired.resources.is_empty() && loaded.diagnostics.has_errors() {
@@ -246,8 +231,8 @@ impl Session {
         options: Options,
         ahead: Option<Result<(Host, Observed)>>,
     ) -> Result<Self> {
-        let (host, observed) = ahead
-            .unwrap_or_else(|| observe_for(context, loaded.connect.as_deref(), &options.only))?;
+        let (host, observed) =
+            ahead.unwrap_or_else(|| observe(context, loaded.connect.as_deref()))?;
         let problems = loaded.diagnostics.clone();
         let desired = Arc::clone(&loaded.desired);
         let session = Self::made(Arc::new(loaded), desired, host, &observed, options, problems);
@@ -325,14 +310,16 @@ impl Session {
         let options = Options { now: Some(Timestamp::now()), ..options };
         let plan = plan(&desired, observed, &host.capabilities, &options);
         info!(steps = plan.steps.len(), took = ?begun.elapsed(), "planned");
-        let there = |id: &&ResourceId| !observed.resources.contains_key(*id);
-        let absent = options.delete.iter().filter(there).cloned().collect();
+        let gone = |id: &&ResourceId| {
+            !observed.resources.contains_key(*id) && !observed.unknown.contains_key(*id)
+        };
+        let absent = options.delete.iter().filter(gone).cloned().collect();
         Self { loaded, desired, host, options, plan, problems, absent }
     }
 
     /// Observes the host again and plans again: what is left after an apply.
     pub(crate) fn plan_again(&self) -> Result<Plan> {
-        let observed = self.host.observe_for(&self.options.only)?;
+        let observed = self.host.observe()?;
         // what was taken away has to be gone
         let options = Options { seeks: self.plan.takes_away(), ..self.options.clone() };
         Ok(plan(&self.desired, &observed, &self.host.capabilities, &options))
@@ -351,7 +338,7 @@ impl Session {
     /// Another run has it, or has changed what the plan is about.
     pub(crate) fn resume(&mut self, context: &Context) -> Result<()> {
         self.host.lock(context)?;
-        still_fits(&self.plan, &self.host.observe_for(&self.options.only)?)
+        still_fits(&self.plan, &self.host.observe()?)
     }
 
     /// What is wrong with the manifests, alone and for this host.
@@ -378,16 +365,8 @@ pub(crate) fn still_fits(plan: &Plan, observed: &Observed) -> Result<()> {
 }
 
 pub(crate) fn observe(context: &Context, from_virt_toml: Option<&str>) -> Result<(Host, Observed)> {
-    observe_for(context, from_virt_toml, &BTreeSet::new())
-}
-
-fn observe_for(
-    context: &Context,
-    from_virt_toml: Option<&str>,
-    only: &BTreeSet<ResourceId>,
-) -> Result<(Host, Observed)> {
     let host = Host::open(context, from_virt_toml)?;
-    let observed = host.observe_for(only)?;
+    let observed = host.observe()?;
     Ok((host, observed))
 }
 
@@ -396,12 +375,10 @@ fn observe_for(
 fn load_and_observe(
     context: &Context,
     paths: &[PathBuf],
-    only: &BTreeSet<ResourceId>,
     grammars: &Grammars,
 ) -> (Loaded, Option<Result<(Host, Observed)>>) {
     std::thread::scope(|scope| {
-        let ahead =
-            context.connect.is_some().then(|| scope.spawn(|| observe_for(context, None, only)));
+        let ahead = context.connect.is_some().then(|| scope.spawn(|| observe(context, None)));
         let loaded = load(load_for_hosts, paths, grammars);
         let joined = |thread: std::thread::ScopedJoinHandle<'_, _>| {
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))

@@ -19,6 +19,7 @@ mod number_set;
 mod observed;
 mod op;
 mod outage;
+mod record;
 pub mod rules;
 mod snapshot;
 mod subnet;
@@ -43,6 +44,7 @@ pub use op::{
     Target, UndefineKeep,
 };
 pub use outage::Outage;
+pub use record::{Doubt, Record};
 pub use snapshot::Snapshot;
 pub use subnet::Subnet;
 pub(crate) use subnet::netmask_prefix;

@@ -5,7 +5,7 @@ use super::moves::Crossing;
 use super::overlay::Origin;
 use super::uncounted::Uncounted;
 use crate::diag::{Diagnostics, Span};
-use crate::model::{Effect, Op, Outage, ResourceId, Target};
+use crate::model::{Doubt, Effect, Op, Outage, ResourceId, Target};
 use crate::xml::{Element, Path};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -410,6 +410,11 @@ pub struct Plan {
     pub diagnostics: Diagnostics,
     /// Resources that are left alone because of a problem, with the reason.
     pub held_back: BTreeMap<ResourceId, String>,
+    /// What the host has and could not be read, each with the reason. What of it is to be made as a
+    /// manifest says is held back, too.
+    pub silent: BTreeMap<ResourceId, String>,
+    /// What has a record that is not believed: nothing of the set that it names, and not counted with it.
+    pub doubted: BTreeMap<ResourceId, Doubt>,
     /// Objects of the set that no manifest names and that are not pruned.
     pub orphans: Vec<ResourceId>,
     /// The ways of the guests that it moves, here or away.
@@ -444,6 +449,12 @@ impl Plan {
     /// The guests that do not work though they are up, and that the plan leaves so.
     pub fn outages(&self) -> impl Iterator<Item = (&ResourceId, Outage)> {
         self.changes.iter().filter_map(|c| Some((&c.id, c.outage?)))
+    }
+
+    /// Whether anything that a manifest names is up and does not work, or does not answer.
+    pub fn has_outage(&self) -> bool {
+        self.outages().next().is_some()
+            || self.silent.keys().any(|id| self.held_back.contains_key(id))
     }
 
     /// What is more disruptive than `limit`, resource by resource.

@@ -2,6 +2,7 @@
 
 use super::changes::Options;
 use super::decide::uuid_conflict;
+use super::doubts::{said_by_another, unowned};
 use super::held::{judged, warning};
 use super::identity::{derived_uuid, uuid_in};
 use super::moves::unread;
@@ -143,12 +144,12 @@ impl Conflicts<'_> {
     /// It is there and does not answer.
     fn silent(&mut self, id: &ResourceId) {
         let why = self.observed.unknown.get(id).map_or("", |unknown| unknown.why.as_str());
-        self.diagnostics.push(
-            Diagnostic::error("no-answer", format!("{id} does not answer"))
-                .address(id.to_string())
-                .detail(why.to_owned())
-                .hint("try again when it answers"),
-        );
+        let span = self.desired.resources.get(id).map(|resource| resource.span);
+        let problem = Diagnostic::warning("no-answer", format!("{id} does not answer"))
+            .address(id.to_string())
+            .detail(why.to_owned())
+            .hint("it is left alone, and what needs it with it, until it answers");
+        self.diagnostics.push(Diagnostic { span, ..problem });
         self.hold(id, "it does not answer");
     }
 
@@ -156,9 +157,13 @@ impl Conflicts<'_> {
     fn host(&mut self, desired: &DesiredResource, host: &ObservedResource) {
         match mark_on(host) {
             Some(mark) if mark.set == self.desired.set => {}
-            Some(mark) => return self.not_ours(desired, Some(&mark.set)),
+            Some(mark) => return self.not_ours(desired, Some(&mark.set), host),
+            None if said_by_another(host, &self.desired.set) => {
+                let set = host.record.doubt.as_ref().map(|doubt| doubt.set.as_str());
+                return self.not_ours(desired, set, host);
+            }
             None if self.options.adopt || desired.settings.adopt => {}
-            None => return self.not_ours(desired, None),
+            None => return self.not_ours(desired, None, host),
         }
         let Some(wanted) = uuid_conflict(desired, host).filter(|_| !desired.settings.replace)
         else {
@@ -175,15 +180,24 @@ impl Conflicts<'_> {
     }
 
     /// Objects of somebody else are shown and left alone.
-    fn not_ours(&mut self, desired: &DesiredResource, owner: Option<&str>) {
+    fn not_ours(
+        &mut self,
+        desired: &DesiredResource,
+        owner: Option<&str>,
+        host: &ObservedResource,
+    ) {
         let id = &desired.id;
+        let doubt = host.record.doubt.as_ref();
         let (detail, hint) = match owner {
             Some(set) => (
-                format!("the set \"{set}\" owns it"),
+                match doubt {
+                    Some(doubt) => format!("the set \"{set}\" may own it: {}", doubt.words()),
+                    None => format!("the set \"{set}\" owns it"),
+                },
                 "rename this one, or take it out of that set's manifests first".to_owned(),
             ),
             None => (
-                "nobody owns it: it was made by hand or by another tool".to_owned(),
+                unowned(host),
                 format!(
                     "pass --adopt (with --only {id} for just this one), or write adopt = true in its manifest"
                 ),
@@ -277,7 +291,7 @@ impl Conflicts<'_> {
                         && self.selected(d)
                         && !self.held_back.contains_key(d);
                     !planned
-                        && (!self.is_there(d) || self.is_wrong(d) || self.stays_down(resource, d))
+                        && (!self.answers(d) || self.is_wrong(d) || self.stays_down(resource, d))
                 });
                 found.extend(missing.map(|m| (resource, m.clone())));
             }
@@ -296,9 +310,9 @@ impl Conflicts<'_> {
         self.held_back.contains_key(id) && self.desired.resources.get(id).is_some_and(is_refused)
     }
 
-    /// Whether the host has it, whether or not it answers.
-    fn is_there(&self, id: &ResourceId) -> bool {
-        self.observed.resources.contains_key(id) || self.observed.unknown.contains_key(id)
+    /// Whether the host has it, and could say what it is.
+    fn answers(&self, id: &ResourceId) -> bool {
+        self.observed.resources.contains_key(id)
     }
 
     /// Whether a guest could not be started, since its network is not and will not be.
@@ -312,7 +326,9 @@ impl Conflicts<'_> {
     }
 
     fn lacks(&mut self, resource: &DesiredResource, missing: &ResourceId) {
-        let reason = if self.held_back.contains_key(missing) {
+        let reason = if self.observed.unknown.contains_key(missing) {
+            format!("it needs {missing}, which does not answer")
+        } else if self.held_back.contains_key(missing) {
             format!("it needs {missing}, which is held back")
         } else if self.desired.resources.contains_key(missing) {
             self.diagnostics.push(

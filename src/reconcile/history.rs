@@ -54,6 +54,8 @@ pub struct History {
     pub last: Version,
     /// What had been applied before.
     pub previous: Option<Version>,
+    /// Why a version before is not believed, if there is one that is not.
+    pub doubted: Option<String>,
     /// From the version before to the last one; `None` if either cannot be read.
     pub changes: Option<Vec<VersionChange>>,
 }
@@ -66,7 +68,16 @@ pub fn history(host: &ObservedResource) -> Option<History> {
         None => Some(Vec::new()),
     };
     let previous = mark.previous.as_deref().map(version);
-    Some(History { last: version(&mark), previous, changes })
+    let doubted = host.record.previous.clone();
+    Some(History { last: version(&mark), previous, doubted, changes })
+}
+
+/// Why nothing is known of the manifests of an object without a record that is believed.
+pub fn unowned(host: &ObservedResource) -> String {
+    match &host.record.doubt {
+        Some(doubt) => doubt.words(),
+        None => "nobody owns it, so nothing is known of its manifests".to_owned(),
+    }
 }
 
 /// The manifest before the last one as what is asked for now: planned and applied, it is the way
@@ -80,9 +91,12 @@ pub fn rollback(host: &ObservedResource, capabilities: &Capabilities) -> Result<
         Err(error.address(host.id.to_string()).hint(hint))
     };
     let Some(mark) = mark_on(host) else {
-        let text = "nobody owns it, so nothing is known of its manifests";
-        return refused(text, "virt apply --adopt takes it over");
+        return refused(&unowned(host), "virt apply --adopt takes it over");
     };
+    if let Some(why) = &host.record.previous {
+        let text = format!("the version before is not believed: {why}");
+        return refused(&text, "take the manifest from where you keep it, and apply that");
+    }
     let Some(previous) = &mark.previous else {
         let text = "only one version of its manifest was applied: there is none to go back to";
         return refused(text, "virt history shows what an object remembers");

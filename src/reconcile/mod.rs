@@ -11,6 +11,7 @@ mod claims;
 mod compare;
 mod conflicts;
 mod decide;
+mod doubts;
 mod export;
 mod filled;
 mod graph;
@@ -27,6 +28,7 @@ mod ownership;
 mod pairing;
 mod plan;
 pub mod planfile;
+pub mod records;
 mod renames;
 mod secret;
 mod sparse;
@@ -47,7 +49,7 @@ pub use changes::{
     ResourceChange, Step, StepAction, Until,
 };
 pub use export::{Exported, export, prove};
-pub use history::{History, Version, VersionChange, history, rollback};
+pub use history::{History, Version, VersionChange, history, rollback, unowned};
 pub use normalize::{Derived, Rule, derived};
 pub use overlay::{Change, Edit, Origin, Overlay, Side, overlay};
 pub use ownership::without_mark;

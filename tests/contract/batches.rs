@@ -90,11 +90,7 @@ fn a_scope_limits_what_is_read(host: &Host) {
     one.define().start();
     two.define();
     let only = Some(BTreeSet::from([one.id.clone(), ResourceId::new(Kind::Network, "none")]));
-    let seen = host
-        .driver
-        .observe(&Scope { only, detail: Detail::State, needed: None })
-        .unwrap()
-        .resources;
+    let seen = host.driver.observe(&Scope { only, detail: Detail::State }).unwrap().resources;
     assert_eq!(seen.keys().collect::<Vec<_>>(), [&one.id]);
     let resource = &seen[&one.id];
     assert_eq!((resource.state, resource.uuid), (State::Running, one.uuid));

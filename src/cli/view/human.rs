@@ -149,12 +149,16 @@ fn totals(session: &Session, output: Output) -> String {
     let held = plan.held_back.len();
     let in_part = plan.changes.iter().filter(|c| !c.held.is_empty()).count();
     let down = plan.outages().count();
+    let silent = plan.silent.len();
+    let doubted = plan.doubted.values().filter(|doubt| doubt.set == plan.set).count();
     let mut rest = Vec::new();
     for (n, words) in [
         (waiting, "waiting for the next boot"),
         (in_part, "held back in part"),
         (held, "held back"),
         (down, "up and not working"),
+        (silent, if silent == 1 { "does not answer" } else { "do not answer" }),
+        (doubted, "not believed to be of the set"),
     ] {
         if n > 0 {
             rest.push(format!(", {n} {words}"));

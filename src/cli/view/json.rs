@@ -85,6 +85,10 @@ pub(crate) fn plan(session: &Session, limit: Option<Effect>) -> Value {
         "changes": plan.changes.iter().map(|c| with_way(plan, c, sources)).collect::<Vec<_>>(),
         "steps": plan.steps.iter().map(step).collect::<Vec<_>>(),
         "held_back": held_back(&plan.held_back),
+        "silent": held_back(&plan.silent),
+        "doubted": plan.doubted.iter().map(|(id, doubt)| json!({
+            "kind": id.kind.word(), "name": id.name, "set": doubt.set, "reason": doubt.why,
+        })).collect::<Vec<_>>(),
         "orphans": plan.orphans.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "refusals": plan.refusals.iter().map(|r| json!({
             "target": r.id.as_ref().map(ToString::to_string),

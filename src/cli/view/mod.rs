@@ -11,3 +11,4 @@ pub(crate) mod states;
 pub(crate) mod table;
 mod values;
 pub(crate) mod watch;
+pub(crate) mod whole;

@@ -4,7 +4,7 @@ use crate::cli::context::Context;
 use crate::cli::lock::HostLock;
 use crate::cli::view::watch as view;
 use crate::diag::Result;
-use crate::drivers::{self, Driver, Uri};
+use crate::drivers::{Driver, Uri};
 use crate::manifest::Loaded;
 use crate::reconcile::watch::{News, Surroundings};
 use std::collections::BTreeMap;
@@ -48,7 +48,7 @@ impl Around {
 
 impl Surroundings for Around {
     fn open(&self, host: &str) -> Result<Arc<dyn Driver>> {
-        let driver = drivers::open(&self.uri(host)?, &self.context.environment())?;
+        let driver = self.context.open(&self.uri(host)?)?;
         // an empty URI came to that
         if let (Some(way), Some(chosen)) = (self.ways().get_mut(host), driver.uri())
             && way.uri.is_empty()

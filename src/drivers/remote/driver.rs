@@ -4,6 +4,7 @@ use super::endpoint::Endpoint;
 use super::events;
 use super::lanes::{Dial, Lanes};
 use super::session::{self, Host};
+use super::silent::Silent;
 use super::trace::{Passed, Stage, Trace};
 use super::{execute, observe, pools, request};
 use crate::diag::{Error, ErrorKind, Result};
@@ -26,17 +27,19 @@ pub struct RemoteDriver {
     /// Whether the host is only looked at.
     read_only: bool,
     lanes: Mutex<Lanes>,
+    silent: Mutex<Silent>,
     /// How the events' connection is opened; `None` where it would see another host.
     dial: Option<Dial>,
 }
 
 impl fmt::Debug for RemoteDriver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, read_only, lanes, dial: _ } = self;
+        let Self { host, read_only, lanes, silent, dial: _ } = self;
         f.debug_struct("RemoteDriver")
             .field("host", host)
             .field("read_only", read_only)
             .field("lanes", lanes)
+            .field("silent", silent)
             .finish_non_exhaustive()
     }
 }
@@ -87,7 +90,8 @@ impl RemoteDriver {
             Arc::new(move || session::open(&endpoint, &uri, &env, &mut Trace::default()));
         let lanes = lanes(Arc::clone(&dial)).with(first);
         let dial = (!private).then_some(dial);
-        Ok(Self { host, read_only, lanes: Mutex::new(lanes), dial })
+        let (lanes, silent) = (Mutex::new(lanes), Mutex::default());
+        Ok(Self { host, read_only, lanes, silent, dial })
     }
 
     /// The connections are sound whatever a panic interrupted: each checks itself before use.
@@ -110,7 +114,9 @@ impl Driver for RemoteDriver {
     }
 
     fn observe(&self, scope: &Scope) -> Result<Observed> {
-        observe::observe(self.lanes().connection(Class::Quick)?, scope, self.read_only)
+        let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        silent.hear(self.dial.as_ref());
+        observe::observe(&mut self.lanes(), scope, self.read_only, &mut silent)
     }
 
     fn pools(&self, names: &BTreeSet<String>) -> Result<BTreeMap<String, Element>> {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use super::connection::Connection;
+use super::lanes::Lanes;
 use crate::diag::{Error, ErrorCode, ErrorDomain};
 use crate::wire::{
     Encode, FrameReader, Header, Packet, PacketKind, Procedure, Program, RemoteError, Status,
@@ -10,6 +11,7 @@ use crate::wire::{
 };
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 
 /// A connection to a server that does what `script` says and then hangs up.
 pub(super) fn connection(script: impl FnOnce(&mut Server) + Send + 'static) -> Connection {
@@ -18,6 +20,16 @@ pub(super) fn connection(script: impl FnOnce(&mut Server) + Send + 'static) -> C
     let mut server = Server { stream: theirs, frames: FrameReader::default() };
     std::thread::spawn(move || script(&mut server));
     Connection::new(Box::new(ours))
+}
+
+/// Connections, as many as are asked for, to a server that answers as `answer` says.
+pub(super) fn lanes(
+    answer: impl Fn(Procedure, &[u8]) -> Result<Vec<u8>, Error> + Clone + Send + Sync + 'static,
+) -> Lanes {
+    Lanes::new(Arc::new(move || {
+        let answer = answer.clone();
+        Ok(connection(move |server| server.serve(answer)))
+    }))
 }
 
 /// The packet of an event that a client did not ask for.

@@ -477,7 +477,9 @@ impl<'a> Walk<'a, '_> {
                 }
                 continue;
             }
-            let there = observed.as_ref().map(|o| o.resources.get(&step.target.id));
+            // one that does not answer is not gone
+            let answer = observed.as_ref().filter(|o| !o.unknown.contains_key(&step.target.id));
+            let there = answer.map(|o| o.resources.get(&step.target.id));
             if there.is_some_and(|resource| waits::is_over(until, resource)) {
                 self.finish(step, Status::Done);
             } else if self.clock.now() < deadline && !self.removals.failed(step, until) {

@@ -162,13 +162,15 @@ impl Draft<'_> {
     /// another mark.
     fn define(&mut self, next_boot: &Overlay, mark: Option<&Mark>, wanted: WantedMark) {
         let set = self.context.set;
-        let marked = mark.is_some_and(|m| m.set == set && wanted.is_whole(m));
+        let signed = self.host.record.renew.is_none();
+        let marked = signed && mark.is_some_and(|m| m.set == set && wanted.is_whole(m));
         if next_boot.changes.is_empty() && marked && self.host.is_persistent {
             return;
         }
         if self.fields.is_empty() || !self.host.is_persistent {
             let before = match mark {
                 _ if !self.host.is_persistent => Some("transient".to_owned()),
+                Some(m) if m.set == set && !signed => Some("a record to be signed".to_owned()),
                 Some(m) if m.set == set => Some("an older manifest".to_owned()),
                 other => other.map(|m| m.set.clone()),
             };

@@ -181,6 +181,8 @@ impl PlanFile {
             refusals: Vec::new(),
             diagnostics: crate::diag::Diagnostics::default(),
             held_back: BTreeMap::new(),
+            silent: BTreeMap::new(),
+            doubted: BTreeMap::new(),
             orphans: Vec::new(),
             moves: BTreeMap::new(),
             fingerprint: self.fingerprint,

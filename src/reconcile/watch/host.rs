@@ -314,6 +314,9 @@ impl HostLoop {
                 self.publish();
                 self.agenda.host_answered();
                 self.record.answered(all.is_some());
+                if let Some(observed) = &self.observed {
+                    self.record.silent(observed);
+                }
                 Some(reasons)
             }
             Err(error) => {
@@ -355,8 +358,14 @@ impl HostLoop {
             return Ok(Vec::new());
         };
         let Some(now) = &self.observed else { return Ok(Vec::new()) };
-        let ids: BTreeSet<_> = before.resources.keys().chain(now.resources.keys()).collect();
-        let changed = |id: &&&ResourceId| before.resources.get(id) != now.resources.get(id);
+        // what answers again was in the way of others, too
+        self.plan_all |= before.unknown.keys().any(|id| !now.unknown.contains_key(id));
+        let known = before.resources.keys().chain(now.resources.keys());
+        let ids: BTreeSet<_> = known.chain(now.unknown.keys()).collect();
+        let changed = |id: &&&ResourceId| {
+            before.resources.get(id) != now.resources.get(id)
+                || before.unknown.contains_key(id) != now.unknown.contains_key(id)
+        };
         let changed: Vec<ResourceId> = ids.iter().filter(changed).copied().cloned().collect();
         Ok(changed.into_iter().flat_map(|id| self.concerned(id)).collect())
     }
@@ -368,11 +377,16 @@ impl HostLoop {
         self.inbox.forget(&ids);
         let scope = Scope::only(ids.clone(), Detail::Full);
         let mut read = host.driver().observe(&scope)?;
-        let known = &mut self.observed.get_or_insert_default().resources;
+        let known = self.observed.get_or_insert_default();
         for id in ids {
+            let was_silent = known.unknown.remove(&id).is_some();
+            match read.unknown.remove(&id) {
+                Some(unknown) => drop(known.unknown.insert(id.clone(), unknown)),
+                None => self.plan_all |= was_silent,
+            }
             match read.resources.remove(&id) {
-                Some(resource) => known.insert(id, resource),
-                None => known.remove(&id),
+                Some(resource) => known.resources.insert(id, resource),
+                None => known.resources.remove(&id),
             };
         }
         Ok(())
