@@ -8,14 +8,13 @@ use super::output::{Output, Paint};
 use super::printer::Printer;
 use super::view::json;
 use crate::diag::{
-    Diagnostics, Error, ErrorCode, ErrorDomain, Result, Severity, Sources, escape, escape_lines,
-    render,
+    Diagnostics, Error, ErrorDomain, Result, Severity, Sources, escape, escape_lines, render,
 };
 use crate::drivers::{Environment, Uri};
 use serde_json::Value;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -122,24 +121,12 @@ impl Context {
         if looks { self.clone() } else { self.locking(command, lock::WAIT) }
     }
 
-    /// Locks the host that `uri` means, if this command changes it. Where no lock can be made it goes
-    /// on with a warning: in a container nobody else may be there.
+    /// Locks the host that `uri` means, if this command changes it.
     ///
     /// # Errors
-    /// Another run has the lock.
+    /// Another run has the lock, or none can be had: then nobody could be kept out.
     pub(crate) fn lock(&self, uri: &Uri) -> Result<Option<HostLock>> {
-        static WARN: Once = Once::new();
-        match self.locks.as_ref().map(|locks| locks.take(uri)) {
-            None => Ok(None),
-            Some(Err(e)) if e.code != ErrorCode::RESOURCE_BUSY => {
-                let head = self.output.paint_err(Paint::Yellow, "warning:");
-                WARN.call_once(|| {
-                    self.say(&format!("{head} another run is not kept out of the host: {e}\n"));
-                });
-                Ok(None)
-            }
-            Some(taken) => taken,
-        }
+        self.locks.as_ref().map_or(Ok(None), |locks| locks.take(uri))
     }
 
     /// What was kept.

@@ -29,10 +29,11 @@ impl Exit {
         if other.weight() > self.weight() { other } else { self }
     }
 
-    /// The code for an operation that failed: what another run keeps us from has changed nothing.
+    /// The code for an operation that failed: what another run, or a lock that cannot be had, keeps
+    /// us from has changed nothing.
     pub(crate) fn of(error: &Error) -> Self {
-        let locked = error.code == ErrorCode::RESOURCE_BUSY && error.domain == ErrorDomain::NONE;
-        if locked { Self::Refused } else { Self::Error }
+        let locked = [ErrorCode::RESOURCE_BUSY, ErrorCode::ACCESS_DENIED].contains(&error.code);
+        if locked && error.domain == ErrorDomain::NONE { Self::Refused } else { Self::Error }
     }
 
     fn weight(self) -> u8 {
