@@ -241,7 +241,7 @@ fn is_plan_file(path: &Path) -> bool {
 
 fn saved_plan(context: &Context, path: &Path, run: &RunOptions) -> Run {
     let name = path.display().to_string();
-    let file = std::fs::File::open(path).map_err(|e| Error::system(&name, &e))?;
+    let file = crate::file::open(path).map_err(|e| Error::system(&name, &e))?;
     let mut text = String::new();
     file.take(planfile::SIZE_MAX)
         .read_to_string(&mut text)

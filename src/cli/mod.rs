@@ -9,6 +9,7 @@ mod completions;
 mod context;
 mod convert;
 mod delete;
+mod descriptors;
 mod diff;
 mod doctor;
 mod exit;
@@ -52,6 +53,7 @@ pub fn main() -> ExitCode {
             return if e.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
         }
     };
+    descriptors::raise();
     let context = Context::new(&cli.global);
     let done = match &cli.command {
         Command::Validate(args) => validate::run(&context, args),

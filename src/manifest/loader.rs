@@ -2,12 +2,14 @@
 
 use super::document::{Format, read};
 use super::files::{self, Found, Manifest, Stamp};
-use super::grammars::{Grammars, Validator};
+use super::grammars::{Grammars, SchemaDir, Validator};
 use super::load::{Loaded, put_together};
 use super::object::{Object, first_error, object};
-use super::virt_toml;
+use super::shorten::{AllUntold, shorten};
+use super::text::text;
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, Span};
 use crate::model::DesiredResource;
+use crate::xml::Limits;
 use std::collections::{BTreeSet, HashMap};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -21,7 +23,7 @@ pub(super) struct Loader {
     asked: Grammars,
     grammars: Grammars,
     /// The directory that `virt.toml` names, and what is wrong with the grammars there.
-    schema_dir: Option<PathBuf>,
+    schema_dir: Option<SchemaDir>,
     wrong: Diagnostics,
     sources: Sources,
     known: HashMap<PathBuf, Known>,
@@ -70,6 +72,8 @@ impl Known {
 struct Part {
     objects: Vec<Object>,
     diagnostics: Diagnostics,
+    /// How many more problems it has.
+    untold: AllUntold,
     /// Whether every resource in it is known by name.
     complete: bool,
 }
@@ -80,6 +84,8 @@ pub(super) struct Parts {
     pub(super) objects: Vec<Object>,
     pub(super) sources: Sources,
     pub(super) diagnostics: Diagnostics,
+    /// How many more problems each file has.
+    pub(super) untold: AllUntold,
     pub(super) complete: bool,
     /// What is wrong with the grammars that `virt.toml` names.
     pub(super) grammars: Diagnostics,
@@ -91,6 +97,7 @@ impl Parts {
         let doubt = known.doubt();
         self.complete &= part.complete && doubt.is_none();
         self.diagnostics.extend(part.diagnostics.iter().cloned().chain(doubt));
+        self.untold.extend(&part.untold);
         let objects = part.objects.iter().cloned();
         self.objects.extend(objects.map(|o| Object { directory: *nearest, ..o }));
     }
@@ -135,6 +142,9 @@ pub(super) struct Read {
     pub(super) loaded: Option<Loaded>,
     /// Files that changed while they were read; they are taken as they were read last.
     pub(super) moving: Vec<PathBuf>,
+    /// Why a file was not read that may be sound: this process, or the machine, has run out of
+    /// something.
+    pub(super) unread: Option<String>,
 }
 
 /// Which files there are, beside what is in the manifests.
@@ -193,12 +203,13 @@ impl Loader {
         if !matches!(self.asked, Grammars::Embedded) {
             return;
         }
-        let named = found.virt_tomls.iter().filter(|file| file.is_top).find_map(schema_dir);
+        let top = found.virt_tomls.iter().filter(|file| file.is_top);
+        let named = top.filter_map(|file| SchemaDir::named_by(found, file)).next();
         if named == self.schema_dir {
             return;
         }
         let loaded = match &named {
-            Some(directory) => Grammars::from_directory(directory, &mut self.sources),
+            Some(directory) => directory.grammars(found, &mut self.sources),
             None => Ok(Grammars::Embedded),
         };
         (self.grammars, self.wrong) = match loaded {
@@ -267,6 +278,7 @@ impl Loader {
         self.choose_grammars(found);
         let mut complete = found.complete;
         let (mut texts, mut moving, mut changed) = (Vec::new(), Vec::new(), false);
+        let mut unread = None;
         for (at, manifest) in found.manifests.iter().enumerate() {
             let known = self.known.get(&manifest.path);
             let is_unsettled = unsettled.has(manifest);
@@ -281,8 +293,10 @@ impl Loader {
                 continue;
             }
             // where links led, so that what they lead to next is not taken for it
-            let bytes = files::bytes(&manifest.real);
-            if Stamp::now(&manifest.path) != Some(manifest.stamp) {
+            let read = found.roots.read(&manifest.real, Limits::MANIFEST.bytes);
+            let is_other = read.as_ref().is_ok_and(|(_, of)| Stamp::of(of) != manifest.stamp);
+            let bytes = read.map(|(bytes, _)| bytes);
+            if is_other || Stamp::now(&manifest.path) != Some(manifest.stamp) {
                 complete &= known.is_some();
                 moving.push(manifest.real.clone());
                 continue;
@@ -295,6 +309,9 @@ impl Loader {
                 }
                 // what it said before still counts, as far as that is known
                 Err(e) => {
+                    if files::is_exhaustion(&e) {
+                        unread = Some(format!("{}: {e}", manifest.path.display()));
+                    }
                     diagnostics.push(files::unreadable(&manifest.path, &e));
                     complete = false;
                 }
@@ -324,13 +341,14 @@ impl Loader {
             // it is not known which hosts those that are kept are for; this comes again when all is
             // settled
             self.owed |= changed;
-            return Read { loaded: None, moving };
+            return Read { loaded: None, moving, unread };
         }
         changed |= inventory != self.inventory || std::mem::take(&mut self.owed);
         self.inventory = inventory;
         parts.sources = self.sources.clone();
         parts.grammars = self.wrong.clone();
-        Read { loaded: changed.then(|| put_together(paths, found, parts)), moving }
+        let loaded = changed.then(|| put_together(paths, found, parts));
+        Read { loaded, moving, unread }
     }
 
     /// Puts together what is known of each manifest. Those that are gone are forgotten, or they are
@@ -382,11 +400,12 @@ impl Loader {
         let mut diagnostics = Diagnostics::default();
         let mut taken = None;
         let add = |name, text| *taken.insert(self.source(path, name, text));
-        if let Some(source) = files::text(path, bytes, add, &mut diagnostics) {
+        if let Some(source) = text(path, bytes, Limits::MANIFEST.bytes, add, &mut diagnostics) {
             return Some(Text { at, source, format: *format, named });
         }
         let source = taken.unwrap_or_else(|| self.source(path, String::new(), String::new()));
-        let part = Part { objects: Vec::new(), diagnostics, complete: false };
+        let untold = AllUntold::new();
+        let part = Part { objects: Vec::new(), diagnostics, untold, complete: false };
         let known = Known { stamp: *stamp, source, part, nearest: *nearest, named, open: false };
         self.known.insert(path.clone(), known);
         None
@@ -410,15 +429,6 @@ impl Loader {
             self.free.push(known.source);
         }
     }
-}
-
-/// The directory of grammars that a `virt.toml` names; what is wrong with it is said elsewhere.
-fn schema_dir(file: &files::VirtTomlFile) -> Option<PathBuf> {
-    let (mut sources, mut out) = (Sources::default(), Diagnostics::default());
-    let source = files::read(&file.path, &mut sources, &mut out)?;
-    let text = sources.get(source).map_or("", |s| s.text.as_str());
-    let (directory, _) = virt_toml::parse(source, text, true, &mut out).schema_dir?;
-    Some(file.path.parent().unwrap_or(Path::new("")).join(directory))
 }
 
 /// How often manifests are read that change meanwhile.
@@ -479,6 +489,7 @@ fn read_part(text: Text, sources: &Sources, validator: &mut Validator<'_>) -> Pa
     let mut part = Part {
         objects: Vec::new(),
         diagnostics: Diagnostics::default(),
+        untold: AllUntold::new(),
         complete: broken.is_none(),
     };
     let line = |d: &Diagnostic| d.span.and_then(|s| sources.locate(s)).map(|(_, at)| at.line);
@@ -494,6 +505,14 @@ fn read_part(text: Text, sources: &Sources, validator: &mut Validator<'_>) -> Pa
         part.diagnostics.extend(said.into_iter().filter(is_new));
         part.complete &= object.is_some();
         part.objects.extend(object);
+        if part.diagnostics.len() > DIAGNOSTICS_MAX {
+            let said = std::mem::take(&mut part.diagnostics);
+            part.diagnostics = shorten(said, &mut part.untold);
+        }
     }
+    part.diagnostics = shorten(part.diagnostics, &mut part.untold);
     part
 }
+
+/// Problems of the objects of one file that are kept until the most important ones are chosen.
+const DIAGNOSTICS_MAX: usize = 10_000;

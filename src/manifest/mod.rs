@@ -1,6 +1,6 @@
 //! From paths to what the manifests ask for: finding, reading, settings, checks across files.
 //!
-//! Floor 2: imports `diag`, `xml`, `model` and `schema`. Only `files` and `grammars` touch the file
+//! Floor 2: imports `diag`, `file`, `xml`, `model` and `schema`. Only `files` and `grammars` touch the file
 //! system; nothing here prints or reads the environment, and a relative path in `virt.toml` stays
 //! as it is.
 
@@ -16,12 +16,14 @@ mod loader;
 mod notation;
 mod object;
 mod settings;
+mod shorten;
+mod text;
 mod to_toml;
 mod toml;
 mod virt_toml;
 
 pub use changes::{Changes, Reading};
-pub use document::{Format, read_document};
+pub use document::{Format, read_document, read_file};
 pub use fleet::HostDesired;
 pub use grammars::Grammars;
 pub use load::{Loaded, load, load_with};

@@ -38,7 +38,7 @@ type Value<'a> = Spanned<DeValue<'a>>;
 pub(super) fn parse(source: SourceId, text: &str, out: &mut Diagnostics) -> Vec<Element> {
     let table = parse_table(source, text, out);
     let said = out.len();
-    let mut reader = Reader { source, text, out, scope: Vec::new(), elements: 0, said };
+    let mut reader = Reader { source, text, out, scope: Vec::new(), elements: 0, said, guesses: 0 };
     let mut roots = Vec::new();
     for (key, value) in &table {
         let Some(kind) = Kind::ALL.into_iter().find(|k| k.word() == key.get_ref()) else {
@@ -69,6 +69,8 @@ struct Reader<'a> {
     elements: usize,
     /// Problems met so far.
     said: usize,
+    /// Keys met so far that nobody knows.
+    guesses: usize,
 }
 
 impl Reader<'_> {
@@ -116,11 +118,15 @@ impl Reader<'_> {
         table: &DeTable<'_>,
         at: At<'_>,
     ) -> Option<Element> {
-        let limits = Limits::default();
+        let limits = Limits::MANIFEST;
         self.elements += 1;
         if at.depth >= limits.depth || self.elements > limits.elements {
             let summary = "the document has too many elements, or too deep ones";
-            self.say(Diagnostic::error("toml", summary).at(span));
+            let detail = format!(
+                "a file may have {} elements, {} inside one another",
+                limits.elements, limits.depth
+            );
+            self.say(Diagnostic::error("toml", summary).at(span).detail(detail));
             return None;
         }
         if let Some(value) = table.get(XML_KEY) {
@@ -186,6 +192,10 @@ impl Reader<'_> {
             match value.get_ref() {
                 DeValue::Table(_) | DeValue::Array(_) if !name.starts_with(['@', '#']) => {
                     let children = self.children(name, span, value, inner);
+                    if element.children.is_empty() {
+                        // most have one, and place for more would be most of the memory
+                        element.children.reserve_exact(children.len());
+                    }
                     element.children.extend(children.into_iter().map(Node::Element));
                 }
                 _ => self.scalar(element, key, value, inner),
@@ -233,7 +243,9 @@ impl Reader<'_> {
             let text = self.words(name, value, at.place.text().as_ref());
             return self.push_text(element, text);
         }
-        let meaning = keys::meaning(at.place, self.key_name(name));
+        let mut guesses = self.guesses;
+        let meaning = keys::meaning(at.place, self.key_name(name), &mut guesses);
+        self.guesses = guesses;
         match (meaning, value.get_ref()) {
             (Meaning::Attribute, _) => self.attribute(element, name, span, value, at),
             // an element of which there is nothing to say but whether it is there
@@ -293,7 +305,7 @@ impl Reader<'_> {
         let values = name.as_ref().and_then(|n| at.place.attribute(n.uri(), &n.local));
         let text = self.words(key, value, values.as_ref());
         let (Some(name), Some(Text { value, span })) = (name, text) else { return };
-        if element.attributes.len() >= Limits::default().attributes {
+        if element.attributes.len() >= Limits::MANIFEST.attributes {
             let summary = "the element has too many attributes";
             return self.say(Diagnostic::error("toml", summary).at(key_span));
         }
@@ -350,7 +362,7 @@ impl Reader<'_> {
             self.say(self.problem(value.span(), summary));
             return None;
         };
-        let mut element = match xml::parse(SourceId::NONE, text, &Limits::default()) {
+        let mut element = match xml::parse(SourceId::NONE, text, &Limits::MANIFEST) {
             Ok(element) => element,
             Err(problem) => {
                 let summary = format!("the XML in {XML_KEY} cannot be read");
