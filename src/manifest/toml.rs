@@ -48,9 +48,13 @@ pub(super) fn parse(source: SourceId, text: &str, out: &mut Diagnostics) -> Vec<
         // a test shows that there is one
         let Some(shape) = schema::shape(kind.word()) else { continue };
         let at = At { place: &shape.start(), depth: 0 };
-        roots.extend(reader.children(kind.word(), reader.key_span(key), value, at));
+        reader.children(kind.word(), reader.key_span(key), value, at, &mut roots);
     }
-    roots
+    let element = |node| match node {
+        Node::Element(element) => Some(element),
+        Node::Text(_) => None,
+    };
+    roots.into_iter().filter_map(element).collect()
 }
 
 /// The element that a key stands in, and how deep that is.
@@ -83,24 +87,38 @@ impl Reader<'_> {
         }
     }
 
-    /// The elements `name` that a table or an array makes.
-    fn children(&mut self, name: &str, span: Span, value: &Value<'_>, at: At<'_>) -> Vec<Element> {
+    /// Adds the elements `name` that a table or an array makes.
+    fn children(
+        &mut self,
+        name: &str,
+        span: Span,
+        value: &Value<'_>,
+        at: At<'_>,
+        into: &mut Vec<Node>,
+    ) {
+        let count = value.get_ref().as_array().map_or(1, |items| items.len());
+        // most elements have one child or an array of them, and place for more would be most of the
+        // memory
+        if into.is_empty() {
+            into.reserve_exact(count);
+        }
         match value.get_ref() {
-            DeValue::Table(table) => self.element(name, span, table, at).into_iter().collect(),
+            DeValue::Table(table) => {
+                into.extend(self.element(name, span, table, at).map(Node::Element));
+            }
             DeValue::Array(items) => {
-                let mut list = Vec::new();
                 for item in items.iter() {
-                    list.extend(match item.get_ref() {
+                    let element = match item.get_ref() {
                         DeValue::Table(table) => {
                             self.element(name, self.span(item.span()), table, at)
                         }
                         _ if at.depth > 0 => self.leaf(name, self.span(item.span()), item, at),
                         _ => self.no_table(name, item),
-                    });
+                    };
+                    into.extend(element.map(Node::Element));
                 }
-                list
             }
-            _ => self.no_table(name, value).into_iter().collect(),
+            _ => into.extend(self.no_table(name, value).map(Node::Element)),
         }
     }
 
@@ -160,7 +178,7 @@ impl Reader<'_> {
                 self.say(self.problem(value.span(), "a namespace is not a string"));
                 continue;
             }
-            let Some(Text { value: uri, span }) = self.words("xmlns", value, None) else {
+            let Some(Text { value: uri, span }) = self.words("xmlns", value, || None) else {
                 continue;
             };
             if let Some(prefix) = prefix.filter(|prefix| !xml::is_ncname(prefix)) {
@@ -191,12 +209,7 @@ impl Reader<'_> {
             }
             match value.get_ref() {
                 DeValue::Table(_) | DeValue::Array(_) if !name.starts_with(['@', '#']) => {
-                    let children = self.children(name, span, value, inner);
-                    if element.children.is_empty() {
-                        // most have one, and place for more would be most of the memory
-                        element.children.reserve_exact(children.len());
-                    }
-                    element.children.extend(children.into_iter().map(Node::Element));
+                    self.children(name, span, value, inner, &mut element.children);
                 }
                 _ => self.scalar(element, key, value, inner),
             }
@@ -206,7 +219,7 @@ impl Reader<'_> {
     }
 
     /// The settings of a resource, as they stand in the metadata of its XML form.
-    fn settings(&mut self, span: Span, value: &Value<'_>, inner: At<'_>) -> Vec<Element> {
+    fn settings(&mut self, span: Span, value: &Value<'_>, inner: At<'_>) -> Vec<Node> {
         let prefix = Some(Arc::from(crate::model::PREFIX));
         self.scope.push(NamespaceDecl { prefix, uri: crate::model::NAMESPACE.into() });
         let place = child_place(inner.place, &Name::local("metadata"));
@@ -224,7 +237,8 @@ impl Reader<'_> {
             let hint = "leave hosts out for all of them; to have the object nowhere, remove it";
             self.say(self.problem(hosts.span(), "hosts names no host").hint(hint));
         }
-        let found = self.children(&written, span, value, at);
+        let mut found = Vec::new();
+        self.children(&written, span, value, at, &mut found);
         self.scope.pop();
         found
     }
@@ -240,7 +254,7 @@ impl Reader<'_> {
             return self.attribute(element, attribute, span, value, at);
         }
         if name == TEXT_KEY || (name == "value" && !keys::has_value_attribute(at.place)) {
-            let text = self.words(name, value, at.place.text().as_ref());
+            let text = self.words(name, value, || at.place.text());
             return self.push_text(element, text);
         }
         let mut guesses = self.guesses;
@@ -285,8 +299,8 @@ impl Reader<'_> {
     /// An element with nothing but text.
     fn leaf(&mut self, key: &str, span: Span, value: &Value<'_>, at: At<'_>) -> Option<Element> {
         let name = self.resolve(key, span, true);
-        let values = name.as_ref().and_then(|name| child_place(at.place, name).text());
-        let text = self.words(key, value, values.as_ref());
+        let values = || child_place(at.place, name.as_ref()?).text();
+        let text = self.words(key, value, values);
         let mut child = Element::named(name?);
         child.span = span;
         self.push_text(&mut child, text);
@@ -302,8 +316,8 @@ impl Reader<'_> {
         at: At<'_>,
     ) {
         let name = self.resolve(key, key_span, false);
-        let values = name.as_ref().and_then(|n| at.place.attribute(n.uri(), &n.local));
-        let text = self.words(key, value, values.as_ref());
+        let values = || name.as_ref().and_then(|n| at.place.attribute(n.uri(), &n.local));
+        let text = self.words(key, value, values);
         let (Some(name), Some(Text { value, span })) = (name, text) else { return };
         if element.attributes.len() >= Limits::MANIFEST.attributes {
             let summary = "the element has too many attributes";
@@ -324,12 +338,18 @@ impl Reader<'_> {
         }
     }
 
-    /// A scalar as the text that XML has for it; `values` are what the grammar has there.
-    fn words(&mut self, key: &str, value: &Value<'_>, values: Option<&Values<'_>>) -> Option<Text> {
+    /// A scalar as the text that XML has for it; `values` are what the grammar has there, which is
+    /// asked for a truth value only.
+    fn words(
+        &mut self,
+        key: &str,
+        value: &Value<'_>,
+        values: impl FnOnce() -> Option<Values<'static>>,
+    ) -> Option<Text> {
         let words = match value.get_ref() {
             DeValue::String(s) => s.to_string(),
             DeValue::Boolean(b) => {
-                let (yes, no) = values.and_then(Values::truth).unwrap_or(("true", "false"));
+                let (yes, no) = values().as_ref().and_then(Values::truth).unwrap_or(("true", "false"));
                 (if *b { yes } else { no }).to_owned()
             }
             DeValue::Integer(n) if matches!(n.radix(), 10 | 16) => n.to_string(),
@@ -395,12 +415,14 @@ impl Reader<'_> {
             return Some(Name::local(local));
         }
         let bound = self.scope.iter().rev().find(|d| d.prefix.as_deref() == prefix);
-        match (prefix, bound.map(|d| &*d.uri)) {
-            (None, None | Some("")) => Some(Name::local(local)),
-            (None, Some(uri)) => {
-                Some(Name { prefix: None, namespace: Some(uri.into()), local: local.to_owned() })
-            }
-            (Some(prefix), Some(uri)) => Some(Name::qualified(prefix, uri, local)),
+        match (prefix, bound) {
+            (None, None) => Some(Name::local(local)),
+            (None, Some(bound)) if bound.uri.is_empty() => Some(Name::local(local)),
+            (_, Some(bound)) => Some(Name {
+                prefix: bound.prefix.clone(),
+                namespace: Some(Arc::clone(&bound.uri)),
+                local: local.to_owned(),
+            }),
             (Some("xml"), None) => Some(Name::qualified("xml", xml::XML_NAMESPACE, local)),
             (Some(prefix), None) if let Some(uri) = schema::namespace_of(prefix) => {
                 Some(Name::qualified(prefix, uri, local))
@@ -463,18 +485,30 @@ fn child_place(place: &Place<'static>, name: &Name) -> Place<'static> {
 
 /// Puts children in the order of the grammar; those that it does not know come last.
 fn sort(element: &mut Element, place: &Place<'_>) {
+    if element.children.len() < 2 {
+        return;
+    }
+    // those of one name come one after the other
+    let mut last: Option<(Name, usize)> = None;
     element.children.sort_by_cached_key(|node| match node {
         Node::Text(_) => (false, 0),
-        Node::Element(e) => (true, place.order(e.name.uri(), &e.name.local)),
+        Node::Element(e) => match &last {
+            Some((name, order)) if *name == e.name => (true, *order),
+            _ => {
+                let order = place.order(e.name.uri(), &e.name.local);
+                last = Some((e.name.clone(), order));
+                (true, order)
+            }
+        },
     });
 }
 
-fn attach_settings(root: &mut Element, settings: Vec<Element>) {
+fn attach_settings(root: &mut Element, settings: Vec<Node>) {
     if settings.is_empty() {
         return;
     }
     let metadata = root.child_or_new("metadata");
-    metadata.children.extend(settings.into_iter().map(Node::Element));
+    metadata.children.extend(settings);
 }
 
 /// The prefix that a key declares: `Some(None)` for the default namespace.
