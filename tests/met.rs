@@ -460,7 +460,7 @@ fn a_crashed_guest_is_ended_if_asked() {
     let stopped = vec![guest("web", off, &disk("/web"))];
     let left = host.plan(&stopped, &Options::default());
     assert_eq!((steps(&left), left.outages().count()), (vec!["define web".to_owned()], 1));
-    let ended = host.plan(&stopped, &options(&[Effect::Restart]));
+    let ended = host.plan(&stopped, &options(&[Effect::Stops]));
     assert_eq!(steps(&ended), ["define web", "destroy web"]);
 }
 

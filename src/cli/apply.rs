@@ -7,7 +7,7 @@ use super::plan;
 use super::session::{Host, Session, Target, prepare, still_fits};
 use super::signals::stop_on_signal;
 use super::view::{human, json, progress::Progress};
-use crate::diag::{Error, ErrorCode, ErrorDomain};
+use crate::diag::{Error, ErrorKind};
 use crate::model::{Kind, Op, ResourceId};
 use crate::reconcile::{
     Crossroads, Event, Plan, Report, Status, Step, StepAction, SystemClock, Walker, apply_beside,
@@ -142,7 +142,7 @@ pub(crate) fn carry_out(
 /// Says that a host is only looked at, before the first call that would change it.
 fn refuse_to_change(context: &Context) -> Exit {
     let text = "the connection is read-only; nothing was changed";
-    let error = Error::new(ErrorCode::OPERATION_DENIED, ErrorDomain::NONE, text);
+    let error = Error::new(ErrorKind::Denied, text);
     context.show_error(&error.hint("leave --read-only out to apply the plan"));
     Exit::Refused
 }
@@ -186,7 +186,7 @@ fn walk(
         if let Status::Failed(e) | Status::Unknown(e) = status {
             let text = "what the running instance refused could not be taken out of the definition for \
                         the next boot, which will most likely not start";
-            let error = Error::new(e.code, ErrorDomain::NONE, text).caused_by(e.clone());
+            let error = Error::new(ErrorKind::NotSent, text).caused_by(e.clone());
             context.show_error(&match &e.address {
                 Some(address) => error.address(address.clone()),
                 None => error,

@@ -144,7 +144,7 @@ pub(crate) struct PlanOptions {
     /// Take over objects that nobody owns
     #[arg(long)]
     pub(crate) adopt: bool,
-    /// Allow steps as disruptive as this: network-restart, restart, replace, data-loss
+    /// Allow steps as disruptive as this: network-restart, restart, stops, replace, data-loss
     #[arg(long, value_name = "EFFECT", value_parser = effect)]
     pub(crate) allow: Vec<Effect>,
     /// Only this object
@@ -302,7 +302,7 @@ pub(crate) struct RollbackArgs {
     /// The object
     #[arg(value_name = "KIND/NAME", value_parser = resource)]
     pub(crate) what: ResourceId,
-    /// Allow steps as disruptive as this: network-restart, restart, replace, data-loss
+    /// Allow steps as disruptive as this: network-restart, restart, stops, replace, data-loss
     #[arg(long, value_name = "EFFECT", value_parser = effect)]
     pub(crate) allow: Vec<Effect>,
     /// Exit with 2 if the plan has changes, with 3 if something applied waits for a boot

@@ -7,9 +7,7 @@ use super::lock::{self, HostLock, Locks};
 use super::output::{Output, Paint};
 use super::printer::Printer;
 use super::view::json;
-use crate::diag::{
-    Diagnostics, Error, ErrorDomain, Result, Severity, Sources, escape, escape_lines, render,
-};
+use crate::diag::{Diagnostics, Error, Result, Severity, Sources, escape, escape_lines, render};
 use crate::drivers::{Environment, Uri};
 use serde_json::Value;
 use std::io::IsTerminal as _;
@@ -259,9 +257,8 @@ impl Context {
         let address = if address.is_empty() { String::new() } else { address.join(" ") + ": " };
         let head = self.output.paint_err(Paint::Red, "error:");
         let mut text = format!("{head} {address}{}", escape_lines(&error.message, 4));
-        // a code says something to people only if it came from the host
-        if error.domain != ErrorDomain::NONE && error.domain != ErrorDomain::REMOTE {
-            text.push_str(&format!(" (libvirt error {})", error.code.0));
+        if let Some(code) = error.code() {
+            text.push_str(&format!(" (libvirt error {})", code.0));
         }
         text.push('\n');
         let mut cause = error.source.as_ref();

@@ -1,8 +1,7 @@
 //! Open files: how many this process may have, and which hosts they are for.
 
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::diag::{Error, ErrorKind, Result};
 use crate::drivers::{Transport, Uri};
-use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -83,9 +82,8 @@ fn exhausted(limit: usize, hosts: usize) -> Error {
     let text = format!(
         "this host is not held: {hosts} have all {limit} files that this process may have open"
     );
-    let mut error = Error::new(ErrorCode::SYSTEM_ERROR, ErrorDomain::NONE, text);
-    error.int1 = Errno::EMFILE as i32;
-    error.hint("raise the hard limit (LimitNOFILE= of a unit, ulimit -Hn), or watch part by --host")
+    Error::new(ErrorKind::Io, text)
+        .hint("raise the hard limit (LimitNOFILE= of a unit, ulimit -Hn), or watch part by --host")
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::args::{ExportArgs, Language, Leave};
 use super::context::Context;
 use super::exit::{Exit, Run};
 use super::session::Host;
-use crate::diag::{Diagnostic, Diagnostics, Error, ErrorCode, ErrorDomain, Result, Sources};
+use crate::diag::{Diagnostic, Diagnostics, Error, ErrorKind, Result, Sources};
 use crate::manifest::{self, Format, Grammars, read_text, to_toml};
 use crate::model::{Observed, ObservedResource};
 use crate::reconcile::{Sparse, export, prove};
@@ -21,7 +21,7 @@ pub(crate) fn run(context: &Context, args: &ExportArgs) -> Run {
     let observed = host.observe()?;
     let mut bad = false;
     for id in args.what.iter().filter(|id| !observed.resources.contains_key(id)) {
-        let error = Error::new(ErrorCode::INVALID_ARG, ErrorDomain::NONE, "it is not on the host");
+        let error = Error::new(ErrorKind::Invalid, "it is not on the host");
         context.show_error(&error.address(id.to_string()));
         bad = true;
     }
@@ -88,7 +88,7 @@ fn manifest_of(
     let Some(again) = again else {
         let first = problems.iter().next().map(|d| d.summary.clone()).unwrap_or_default();
         let text = format!("its manifest cannot be read again: {first}");
-        return Err(Error::new(ErrorCode::OPERATION_UNSUPPORTED, ErrorDomain::NONE, text)
+        return Err(Error::new(ErrorKind::Unsupported, text)
             .hint("virsh dumpxml --inactive shows the definition"));
     };
     let proven = prove(&made, &again, observed, &host.capabilities)?;

@@ -7,7 +7,7 @@ use super::get::{Selection, Shown, whole};
 use super::output::Paint;
 use super::session::Host;
 use super::view::json;
-use crate::diag::{Error, ErrorCode, ErrorDomain};
+use crate::diag::{Error, ErrorKind};
 use crate::drivers::{Driver, Stop};
 use crate::model::{Detail, DriverEvent, ResourceId, Scope};
 use jiff::{Timestamp, ZonedDateTime};
@@ -54,7 +54,7 @@ pub(super) fn run(context: &Context, selection: Selection) -> Run {
             Err(RecvTimeoutError::Disconnected) => {
                 // it panicked, and has said so
                 let text = "the host is no longer watched";
-                return Err(Error::new(ErrorCode::INTERNAL_ERROR, ErrorDomain::NONE, text).into());
+                return Err(Error::new(ErrorKind::Invalid, text).into());
             }
         }
     }

@@ -7,7 +7,7 @@ use super::follow;
 use super::output::Paint;
 use super::session::Host;
 use super::view::{self, json, table};
-use crate::diag::{Error, ErrorCode, ErrorDomain};
+use crate::diag::{Error, ErrorKind};
 use crate::model::{Kind, ObservedResource, Outage, ResourceId};
 use crate::reconcile::{ObjectStatus, Sync, states, status};
 use serde_json::{Value, json};
@@ -50,12 +50,8 @@ fn in_states(context: &Context, host: &Host, object: &ObservedResource, explain:
 
 /// An object that is asked for by name is not on the host.
 pub(super) fn not_there(missing: &ResourceId) -> Error {
-    let code = match missing.kind {
-        Kind::Domain => ErrorCode::NO_DOMAIN,
-        Kind::Network => ErrorCode::NO_NETWORK,
-    };
     let text = format!("there is no {missing} on the host");
-    Error::new(code, ErrorDomain::NONE, text).hint("virt get shows what is there")
+    Error::new(ErrorKind::Invalid, text).hint("virt get shows what is there")
 }
 
 /// What of a host is asked for.

@@ -6,7 +6,7 @@ use super::exit::{Exit, Run};
 use super::get::not_there;
 use super::session::observe;
 use super::view;
-use crate::diag::{Error, ErrorCode, ErrorDomain};
+use crate::diag::{Error, ErrorKind};
 use crate::reconcile::history;
 
 pub(crate) fn run(context: &Context, args: &HistoryArgs) -> Run {
@@ -16,7 +16,7 @@ pub(crate) fn run(context: &Context, args: &HistoryArgs) -> Run {
         let Some(object) = observed.resources.get(id) else { return Err(not_there(id).into()) };
         let Some(history) = history(object) else {
             let text = "nobody owns it, so nothing is known of its manifests";
-            return Err(Error::new(ErrorCode::OPERATION_INVALID, ErrorDomain::NONE, text)
+            return Err(Error::new(ErrorKind::Invalid, text)
                 .address(id.to_string())
                 .hint("virt apply --adopt takes it over")
                 .into());

@@ -1,7 +1,7 @@
 //! One lock a host, so that no two runs change it at once. It goes with its holder, however that ends.
 //! Where no lock can be had nothing is changed.
 
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result, escape};
+use crate::diag::{Error, ErrorKind, Result, escape};
 use crate::drivers::Uri;
 use nix::unistd::{Uid, geteuid};
 use sha2::{Digest as _, Sha256};
@@ -72,8 +72,7 @@ impl Locks {
     /// Takes the lock of the host that `uri` means. `None` for a host that nobody else can reach.
     ///
     /// # Errors
-    /// Somebody else has it, which is [`ErrorCode::RESOURCE_BUSY`], or there is no place for it,
-    /// which is [`ErrorCode::ACCESS_DENIED`].
+    /// Somebody else has it, or there is no place for it: both are [`ErrorKind::Locked`].
     pub(crate) fn take(&self, uri: &Uri) -> Result<Option<HostLock>> {
         let Some(host) = shared_host(uri) else { return Ok(None) };
         let digest = Sha256::digest(host.as_bytes());
@@ -86,14 +85,14 @@ impl Locks {
                 .and_then(|()| self.take_file(&path));
             match taken {
                 Ok(lock) => held.push(lock),
-                Err(e) if e.code == ErrorCode::RESOURCE_BUSY => return Err(e),
-                Err(e) => unusable.push(e.message.clone()),
+                Err(e) if e.kind == ErrorKind::Locked => return Err(e),
+                Err(e) => unusable.push(e),
             }
             if !self.in_each && !held.is_empty() {
                 break;
             }
         }
-        if held.is_empty() { Err(no_place(&unusable)) } else { Ok(Some(HostLock { _held: held })) }
+        if held.is_empty() { Err(no_place(unusable)) } else { Ok(Some(HostLock { _held: held })) }
     }
 
     fn take_file(&self, path: &Path) -> Result<Held> {
@@ -162,13 +161,19 @@ fn this_run(command: &str) -> String {
     format!("pid {} (virt {command}) since {since}", std::process::id())
 }
 
-/// Nobody could be kept out, so nothing is changed.
-fn no_place(why: &[String]) -> Error {
-    let text = format!("no lock of the host can be had: {}", why.join("; "));
-    Error::new(ErrorCode::ACCESS_DENIED, ErrorDomain::NONE, text).hint(
+/// Nobody could be kept out, so nothing is changed. What it was caused by tells it from a lock that
+/// another run holds.
+fn no_place(why: Vec<Error>) -> Error {
+    let said: Vec<&str> = why.iter().map(|e| e.message.as_str()).collect();
+    let text = format!("no lock of the host can be had: {}", said.join("; "));
+    let error = Error::new(ErrorKind::Locked, text).hint(
         "nothing was changed, since no other run could be kept out; make one of these a directory \
          that only this user can write to",
-    )
+    );
+    match why.into_iter().next() {
+        Some(cause) => error.caused_by(cause),
+        None => error,
+    }
 }
 
 fn held(file: &File) -> Error {
@@ -180,7 +185,7 @@ fn held(file: &File) -> Error {
         holder => escape(holder),
     };
     let text = format!("the host is being changed: its lock is held by {holder}");
-    Error::new(ErrorCode::RESOURCE_BUSY, ErrorDomain::NONE, text)
+    Error::new(ErrorKind::Locked, text)
         .hint("nothing was changed; wait until that run is done, or end it: the lock goes with it")
 }
 
@@ -208,7 +213,7 @@ mod tests {
         let begun = Instant::now();
         let error = take("qemu+unix:///system").unwrap_err();
         assert!(begun.elapsed() >= PAUSE * 3);
-        assert_eq!(error.code, ErrorCode::RESOURCE_BUSY);
+        assert_eq!(error.kind, ErrorKind::Locked);
         let holder = format!("held by pid {} (virt apply) since 20", std::process::id());
         assert!(error.message.contains(&holder), "{error}");
         // who waits gets it as soon as it is free, though its name goes meanwhile
@@ -233,7 +238,7 @@ mod tests {
         assert!(take("test:///default").unwrap().is_none());
         let error = take("test:///default?state=a.xml").unwrap_err();
         assert!(error.message.contains("of this user alone"), "{error}");
-        assert_eq!(error.code, ErrorCode::ACCESS_DENIED);
+        assert_eq!(error.kind, ErrorKind::Locked);
     }
 
     #[test]
@@ -249,7 +254,7 @@ mod tests {
             [(vec![&always], vec![&login, &always]), (vec![&login, &always], vec![&always])]
         {
             let lock = run(&first).unwrap();
-            assert_eq!(run(&second).unwrap_err().code, ErrorCode::RESOURCE_BUSY);
+            assert_eq!(run(&second).unwrap_err().kind, ErrorKind::Locked);
             drop(lock);
             assert!(run(&second).is_ok());
         }

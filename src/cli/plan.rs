@@ -6,7 +6,7 @@ use super::exit::{Exit, Run};
 use super::fleet::Manner;
 use super::session::{Session, Target, prepare};
 use super::view::{human, json};
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::diag::{Error, ErrorKind, Result};
 use crate::reconcile::planfile;
 use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
@@ -64,8 +64,7 @@ pub(crate) fn save(context: &Context, session: &Session, path: Option<&Path>) ->
     if session.host.capabilities.read_only {
         let text = "a plan made with --read-only cannot be saved: it knows no secrets, and would \
                     define without them";
-        return Err(Error::new(ErrorCode::OPERATION_DENIED, ErrorDomain::NONE, text)
-            .hint("leave --read-only out"));
+        return Err(Error::new(ErrorKind::Denied, text).hint("leave --read-only out"));
     }
     let text = planfile::save(&session.plan, &session.host.uri)?;
     let name = path.display().to_string();

@@ -6,9 +6,7 @@ use super::exit::Failure;
 use super::fleet::{self, Fleet};
 use super::lock::HostLock;
 use super::view::json;
-use crate::diag::{
-    Diagnostic, Diagnostics, Error, ErrorCode, ErrorDomain, Result, Sources, closest,
-};
+use crate::diag::{Diagnostic, Diagnostics, Error, ErrorKind, Result, Sources, closest};
 use crate::drivers::{self, Driver, Uri};
 use crate::manifest::{Grammars, Loaded, load_with};
 use crate::model::{Capabilities, Desired, Observed, ResourceId, Scope};
@@ -376,8 +374,7 @@ pub(crate) fn still_fits(plan: &Plan, observed: &Observed) -> Result<()> {
         return Ok(());
     }
     let text = "the host has moved on since the plan was made; nothing was changed";
-    Err(Error::new(ErrorCode::OPERATION_INVALID, ErrorDomain::NONE, text)
-        .hint("plan again, review, and apply that"))
+    Err(Error::new(ErrorKind::Stale, text).hint("plan again, review, and apply that"))
 }
 
 pub(crate) fn observe(context: &Context, from_virt_toml: Option<&str>) -> Result<(Host, Observed)> {

@@ -5,7 +5,7 @@
 
 mod parameters;
 
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result, closest, excerpt};
+use crate::diag::{Error, ErrorKind, Result, closest, excerpt};
 use parameters::{CONNECTION_PARAMETERS, read_parameters};
 use std::fmt::{self, Write as _};
 use std::net::Ipv6Addr;
@@ -106,7 +106,7 @@ impl Uri {
         Self::read(text).map_err(|Problem { what, hint }| {
             let shown = excerpt(text);
             let message = format!("the connection URI '{shown}' cannot be used: {what}");
-            Error::new(ErrorCode::INVALID_CONN, ErrorDomain::REMOTE, message).hint(hint)
+            Error::new(ErrorKind::Invalid, message).hint(hint)
         })
     }
 

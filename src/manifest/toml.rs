@@ -349,7 +349,8 @@ impl Reader<'_> {
         let words = match value.get_ref() {
             DeValue::String(s) => s.to_string(),
             DeValue::Boolean(b) => {
-                let (yes, no) = values().as_ref().and_then(Values::truth).unwrap_or(("true", "false"));
+                let (yes, no) =
+                    values().as_ref().and_then(Values::truth).unwrap_or(("true", "false"));
                 (if *b { yes } else { no }).to_owned()
             }
             DeValue::Integer(n) if matches!(n.radix(), 10 | 16) => n.to_string(),

@@ -9,7 +9,7 @@ use super::plan::{mark_on, plan};
 use super::secret::{is_secret, secret_places, without_secrets};
 use super::sparse::{Sparse, drop_identity, sparse};
 use super::status::runs_as_asked;
-use crate::diag::{Diagnostic, Diagnostics, Error, ErrorCode, ErrorDomain, Result};
+use crate::diag::{Diagnostic, Diagnostics, Error, ErrorKind, Result};
 use crate::model::domain::Domain;
 use crate::model::{
     Capabilities, Desired, DesiredResource, Kind, Observed, ObservedResource, Power, ResourceId,
@@ -332,5 +332,5 @@ fn does_nothing(exported: &Exported, change: &ResourceChange) -> Result<()> {
 }
 
 fn refused(text: &str) -> Error {
-    Error::new(ErrorCode::OPERATION_UNSUPPORTED, ErrorDomain::NONE, text)
+    Error::new(ErrorKind::Unsupported, text)
 }

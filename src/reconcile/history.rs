@@ -6,7 +6,7 @@ use super::overlay::{Change, Edit, Side, overlay};
 use super::ownership::Mark;
 use super::plan::mark_on;
 use super::secret::{has_secret, is_secret, with_secrets};
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result, Span};
+use crate::diag::{Error, ErrorKind, Result, Span};
 use crate::model::{
     Capabilities, Desired, DesiredResource, Kind, ObservedResource, Power, Settings,
 };
@@ -76,7 +76,7 @@ pub fn history(host: &ObservedResource) -> Option<History> {
 /// The object has no version before, it cannot be read, or it needs a secret that nobody has kept.
 pub fn rollback(host: &ObservedResource, capabilities: &Capabilities) -> Result<Desired> {
     let refused = |text: &str, hint: &str| {
-        let error = Error::new(ErrorCode::OPERATION_INVALID, ErrorDomain::NONE, text);
+        let error = Error::new(ErrorKind::Invalid, text);
         Err(error.address(host.id.to_string()).hint(hint))
     };
     let Some(mark) = mark_on(host) else {

@@ -7,7 +7,7 @@
 use super::afterwards::{Afterwards, Notes, Piece};
 use super::changes::{LiveStep, Plan, Step, StepAction};
 use super::secret::has_secret;
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result, SourceId};
+use crate::diag::{Error, ErrorKind, Result, SourceId};
 use crate::model::{Effect, Op, ResourceId, Stop, Target, Uuid};
 use crate::xml::{Limits, parse};
 use serde::{Deserialize, Serialize};
@@ -62,7 +62,7 @@ struct SavedAfterwards {
 pub fn save(plan: &Plan, connection: &str) -> Result<String> {
     if !plan.refusals.is_empty() {
         let text = "a plan that is refused is not saved, since it could be applied then";
-        return Err(Error::new(ErrorCode::OPERATION_DENIED, ErrorDomain::NONE, text));
+        return Err(Error::new(ErrorKind::Denied, text));
     }
     let mut steps = Vec::new();
     for step in &plan.steps {
@@ -185,13 +185,13 @@ fn target(id: &str, uuid: &str) -> Option<Target> {
 
 fn holds_secret(target: &Target) -> Error {
     let text = format!("the plan for {} holds a password, and plan files never do", target.id);
-    Error::new(ErrorCode::OPERATION_DENIED, ErrorDomain::NONE, text)
+    Error::new(ErrorKind::Denied, text)
         .address(target.id.to_string())
         .hint("apply the manifests themselves, or leave it out with --only")
 }
 
 fn broken(why: &str) -> Error {
-    Error::new(ErrorCode::INVALID_ARG, ErrorDomain::NONE, format!("this is no plan file: {why}"))
+    Error::new(ErrorKind::Invalid, format!("this is no plan file: {why}"))
         .hint("make it anew with virt plan --out FILE")
 }
 

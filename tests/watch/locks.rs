@@ -139,7 +139,7 @@ fn squatted((): ()) {
         );
         assert!(ran.stderr().contains("a directory of this user alone"), "{ran}");
     }
-    assert_ne!(watched.code(), 0, "{watched}");
+    watched.expect(5);
     assert!(!place.directory.path().join("state.xml").exists(), "nothing was changed");
     run(apply(&place).uid(SQUATTED)).expect(0);
     // of no consequence if it stays

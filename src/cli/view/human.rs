@@ -368,8 +368,10 @@ fn paint(action: Action) -> Paint {
 fn effect_paint(effect: Effect) -> Paint {
     match effect {
         Effect::None => Paint::Dim,
-        Effect::Live => Paint::Green,
+        Effect::Creates | Effect::Starts | Effect::Live => Paint::Green,
         Effect::Blip | Effect::NetworkRestart | Effect::NextBoot => Paint::Yellow,
-        Effect::Restart | Effect::Replace | Effect::DataLoss => Paint::Red,
+        Effect::Restart | Effect::Stops | Effect::Deletes | Effect::Replace | Effect::DataLoss => {
+            Paint::Red
+        }
     }
 }

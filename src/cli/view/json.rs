@@ -216,10 +216,21 @@ fn outcome(status: &Status) -> Map<String, Value> {
 }
 
 pub(super) fn fields(e: &Error) -> Value {
-    json!({
-        "code": e.code.0, "domain": e.domain.0, "message": e.message, "hint": e.hint,
-        "str1": e.str1, "str2": e.str2, "str3": e.str3, "int1": e.int1, "int2": e.int2,
-    })
+    let mut map = Map::new();
+    map.insert("kind".to_owned(), json!(e.kind.as_str()));
+    map.insert("message".to_owned(), json!(e.message));
+    map.insert("hint".to_owned(), json!(e.hint));
+    // the numbers and strings of libvirt's virError
+    if let Some(vir) = &e.vir {
+        map.insert("code".to_owned(), json!(vir.code.0));
+        map.insert("domain".to_owned(), json!(vir.domain.0));
+        for (key, text) in [("str1", &vir.str1), ("str2", &vir.str2), ("str3", &vir.str3)] {
+            map.insert(key.to_owned(), json!(text));
+        }
+        map.insert("int1".to_owned(), json!(vir.int1));
+        map.insert("int2".to_owned(), json!(vir.int2));
+    }
+    Value::Object(map)
 }
 
 pub(super) fn change(change: &ResourceChange, sources: &Sources) -> Value {

@@ -15,7 +15,7 @@ use super::signals::stop_or_run_on_signal;
 use super::systemd::Systemd;
 use super::view::watch as view;
 use crate::daemon;
-use crate::diag::{Diagnostics, Error, ErrorCode, ErrorDomain};
+use crate::diag::{Diagnostics, Error, ErrorKind};
 use crate::drivers::Stop;
 use crate::manifest::{Loaded, Reading};
 use crate::model::{Desired, HostPattern};
@@ -108,7 +108,7 @@ fn first(heard: &Receiver<Heard>, stop: &Stop) -> Result<Option<Reading>, Failur
 /// A thread panicked, and has said so.
 fn ended_by_itself(what: &str) -> Failure {
     let text = format!("{what} ended by itself");
-    Error::new(ErrorCode::INTERNAL_ERROR, ErrorDomain::NONE, text).into()
+    Error::new(ErrorKind::Invalid, text).into()
 }
 
 /// All that is watched.
@@ -279,7 +279,7 @@ impl<'a> Watch<'a> {
         let board = Arc::clone(&self.board);
         let snapshot = move || board.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let server = daemon::serve(address, Arc::new(snapshot), &self.stop)
-            .map_err(|e| Error::new(ErrorCode::SYSTEM_ERROR, ErrorDomain::NONE, e.to_string()))?;
+            .map_err(|e| Error::new(ErrorKind::Io, e.to_string()))?;
         // with port 0 the system chooses one
         view::listening(self.context, server.address());
         Ok(())

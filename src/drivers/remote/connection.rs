@@ -15,13 +15,13 @@ pub(super) use waiting::{wait, wait_until};
 use super::arrived::Arrived;
 use super::outgoing::Outgoing;
 use super::transport::Stream;
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::diag::{Error, ErrorKind, Result};
 use crate::wire::{
     Decode, FrameReader, Header, PING, PONG, Packet, PacketKind, Procedure, Program, RemoteError,
     Status, from_bytes,
 };
 use std::collections::{BTreeMap, VecDeque};
-use std::io::ErrorKind;
+use std::io;
 use std::time::{Duration, Instant};
 
 /// Calls outstanding at once where they are quick. A daemon works on five of them; what is beyond
@@ -331,8 +331,8 @@ impl Connection {
                     self.frames.feed(buffer.get(..n).unwrap_or_default());
                     self.take_packets();
                 }
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(e) if e.kind() == ErrorKind::WouldBlock => return,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
                 Err(e) => self.fail_over("the connection to libvirt failed", Some(&e)),
             }
         }
@@ -425,7 +425,7 @@ impl Connection {
         if self.asked.is_some() {
             let silent = now.saturating_duration_since(self.heard).as_secs();
             let message = format!("the host is gone: nothing has come from it for {silent} s");
-            let error = Error::new(ErrorCode::OPERATION_TIMEOUT, ErrorDomain::REMOTE, message);
+            let error = Error::new(ErrorKind::Timeout, message);
             return self.fail(&error.hint("see whether the host is up and the way to it is open"));
         }
         self.asked = Some(now);
@@ -445,7 +445,7 @@ impl Connection {
             let Some(pending) = self.pending.get(&serial) else { return };
             let Pending { procedure, time, .. } = pending;
             let text = format!("libvirt did not answer {procedure:?} within {time:?}");
-            let error = Error::new(ErrorCode::OPERATION_TIMEOUT, ErrorDomain::REMOTE, text);
+            let error = Error::new(ErrorKind::Timeout, text);
             if !self.outgoing.is_written(pending.end) {
                 // the server does not even read: half a request cannot be taken back
                 self.fail(&error);
@@ -477,11 +477,11 @@ impl Connection {
 }
 
 fn lost(message: &str) -> Error {
-    Error::new(ErrorCode::RPC, ErrorDomain::REMOTE, message)
+    Error::new(ErrorKind::Protocol, message)
 }
 
 fn protocol(message: String) -> Error {
-    Error::new(ErrorCode::RPC, ErrorDomain::RPC, message)
+    Error::new(ErrorKind::Protocol, message)
 }
 
 fn io_error(error: &std::io::Error) -> Error {
@@ -556,7 +556,7 @@ mod tests {
         });
         check("refused", false, |server| {
             let call = server.call();
-            let error = RemoteError::from(&fake::refusal(ErrorCode::NO_DOMAIN));
+            let error = fake::in_wire(&fake::refusal(ErrorCode::NO_DOMAIN));
             server.send(&Packet::refusal(call, &error).unwrap());
         });
     }

@@ -6,7 +6,7 @@ use super::lanes::{Dial, Lanes};
 use super::session::{self, Host};
 use super::trace::{Passed, Stage, Trace};
 use super::{execute, observe, pools, request};
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::diag::{Error, ErrorKind, Result};
 use crate::drivers::uri::Uri;
 use crate::drivers::{Driver, Environment, Stop};
 use crate::model::{Call, Capabilities, DriverEvent, Hypervisor, Observed, Outcome, Scope};
@@ -77,7 +77,7 @@ impl RemoteDriver {
         let host = session::probe(&mut first, trace)?;
         if uri.is_empty() && host.hypervisor == Hypervisor::Test {
             let message = "no URI was given, and the only hypervisor found is a mock";
-            return Err(Error::new(ErrorCode::INVALID_CONN, ErrorDomain::REMOTE, message)
+            return Err(Error::new(ErrorKind::Invalid, message)
                 .hint("name it if you mean it: test+unix:///default"));
         }
         let private = endpoint.is_private_host();
@@ -131,7 +131,7 @@ impl Driver for RemoteDriver {
     fn watch(&self, events: &SyncSender<DriverEvent>, stop: &Stop) -> Result<()> {
         let Some(dial) = &self.dial else {
             let message = "this host cannot be watched: each connection sees one of its own";
-            return Err(Error::new(ErrorCode::NO_SUPPORT, ErrorDomain::REMOTE, message)
+            return Err(Error::new(ErrorKind::Unsupported, message)
                 .hint("test:///default is one host for all connections"));
         };
         events::watch(dial, &events::PACE, events, stop)

@@ -27,7 +27,12 @@ pub(super) fn event() -> Packet {
 }
 
 pub(super) fn refusal(code: ErrorCode) -> Error {
-    Error::new(code, ErrorDomain::TEST, format!("{code:?}"))
+    Error::host(code, ErrorDomain::TEST, format!("{code:?}"))
+}
+
+/// What a server sends for a [`refusal`].
+pub(super) fn in_wire(error: &Error) -> RemoteError {
+    RemoteError::of(error.vir.as_ref().unwrap(), &error.message)
 }
 
 #[derive(Debug)]
@@ -83,7 +88,7 @@ impl Server {
         while let Some(Packet { header, payload }) = self.packet() {
             let reply = match answer(header.procedure, &payload) {
                 Ok(payload) => Packet { header: header.reply(Status::OK), payload },
-                Err(error) => Packet::refusal(header, &RemoteError::from(&error)).unwrap(),
+                Err(error) => Packet::refusal(header, &in_wire(&error)).unwrap(),
             };
             self.send(&reply);
         }

@@ -5,7 +5,7 @@ mod snapshots;
 
 use super::connection::{Connection, Request};
 use super::times;
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result, SourceId};
+use crate::diag::{Error, ErrorCode, ErrorKind, Result, SourceId};
 use crate::model::{
     Detail, Kind, Observed, ObservedResource, ResourceId, Scope, State, Unknown, Uuid,
 };
@@ -307,7 +307,7 @@ fn read_xml(
         match entry.unless_vanished(reply) {
             Ok(Some(result)) => entry.keep(definition, &from_bytes::<String>(&result)?),
             Ok(None) => Ok(()),
-            Err(error) if error.code == ErrorCode::INVALID_ARG && network && flags != 0 => {
+            Err(error) if error.is(ErrorCode::INVALID_ARG) && network && flags != 0 => {
                 again.push((index, definition, 0));
                 Ok(())
             }
@@ -337,7 +337,7 @@ impl Entry {
     fn unless_vanished(&mut self, reply: Result<Vec<u8>>) -> Result<Option<Vec<u8>>> {
         match reply {
             Ok(result) => Ok(Some(result)),
-            Err(error) if matches!(error.code, ErrorCode::NO_DOMAIN | ErrorCode::NO_NETWORK) => {
+            Err(error) if error.is_any(&[ErrorCode::NO_DOMAIN, ErrorCode::NO_NETWORK]) => {
                 self.vanished = true;
                 Ok(None)
             }
@@ -379,7 +379,7 @@ impl Replies {
     /// The objects of a list, none where the host does not have the kind.
     fn list<T: Decode + Listed>(&mut self) -> Result<Vec<T>> {
         let result = match self.next() {
-            Err(error) if error.code == ErrorCode::NO_SUPPORT => return Ok(Vec::new()),
+            Err(error) if error.is(ErrorCode::NO_SUPPORT) => return Ok(Vec::new()),
             other => other?,
         };
         let (objects, _count): (Vec<T>, u32) = from_bytes(&result)?;
@@ -390,7 +390,7 @@ impl Replies {
     /// 5.6.
     fn list_if_known<T: Decode + Listed>(&mut self) -> Result<Vec<T>> {
         match self.list() {
-            Err(error) if error.code == ErrorCode::INVALID_ARG => Ok(Vec::new()),
+            Err(error) if error.is(ErrorCode::INVALID_ARG) => Ok(Vec::new()),
             other => other,
         }
     }
@@ -398,7 +398,7 @@ impl Replies {
     /// States and reasons from statistics, none where the host has no statistics.
     fn states(&mut self) -> Result<HashMap<Uuid, (State, i32)>> {
         let result = match self.next() {
-            Err(error) if error.code == ErrorCode::NO_SUPPORT => return Ok(HashMap::new()),
+            Err(error) if error.is(ErrorCode::NO_SUPPORT) => return Ok(HashMap::new()),
             other => other?,
         };
         let records: Vec<DomainStats> = from_bytes(&result)?;
@@ -422,7 +422,7 @@ fn quick(procedure: Procedure, args: &impl Encode) -> Result<Request> {
 }
 
 fn unreadable(message: &str) -> Error {
-    Error::new(ErrorCode::RPC, ErrorDomain::REMOTE, message)
+    Error::new(ErrorKind::Protocol, message)
 }
 
 #[cfg(test)]

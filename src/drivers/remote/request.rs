@@ -3,7 +3,7 @@
 use super::connection::Request;
 use super::session::Host;
 use super::times;
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::diag::{Error, ErrorKind, Result};
 use crate::model::{
     Call, Capabilities, Hypervisor, Kind, MetadataKind, Op, OpKind, Pinned, Target, Tuning,
     TuningParameter, TuningValue, UndefineKeep, Version,
@@ -307,18 +307,18 @@ fn sendable(xml: &str) -> Result<&str> {
     } else {
         return Ok(xml);
     };
-    Err(Error::new(ErrorCode::XML_ERROR, ErrorDomain::REMOTE, message))
+    Err(Error::new(ErrorKind::Invalid, message))
 }
 
 fn not_of(kind: Kind) -> Error {
     let message = format!("a {kind} cannot do this");
-    Error::new(ErrorCode::OPERATION_UNSUPPORTED, ErrorDomain::REMOTE, message)
+    Error::new(ErrorKind::Unsupported, message)
 }
 
 fn new(procedure: Procedure, args: &(impl Encode + ?Sized)) -> Result<Request> {
     let args = to_bytes(args).map_err(|malformed| {
         let message = format!("the operation cannot be sent: {malformed}");
-        Error::new(ErrorCode::INVALID_ARG, ErrorDomain::REMOTE, message)
+        Error::new(ErrorKind::Invalid, message)
     })?;
     Ok(Request { procedure, args, time: times::of(procedure) })
 }
@@ -418,23 +418,24 @@ mod tests {
         let target = Target { id: ResourceId::new(Kind::Domain, "big"), uuid: Uuid::nil() };
         let op = Op::Define { xml: "x".repeat(XML_MAX + 1) };
         let error = request(&host, &Call { target, op }).unwrap_err();
-        assert_eq!(error.code, ErrorCode::XML_ERROR);
+        assert_eq!(error.kind, ErrorKind::Invalid);
     }
 
     #[test]
     fn a_nul_is_not_sent_and_is_the_callers_mistake() {
         let host = host(Hypervisor::Qemu, Version::new(11, 3, 0));
-        let code = |name: &str, op: Op| {
+        let kind = |name: &str, op: Op| {
             let target = Target { id: ResourceId::new(Kind::Domain, name), uuid: Uuid::nil() };
-            request(&host, &Call { target, op }).unwrap_err().code
+            request(&host, &Call { target, op }).unwrap_err().kind
         };
         let title = Op::SetMetadata {
             kind: MetadataKind::Title,
             value: Some("\0".to_owned()),
             affect: Affect::Live,
         };
-        assert_eq!(code("web", Op::Define { xml: "<domain\0/>".to_owned() }), ErrorCode::XML_ERROR);
-        assert_eq!(code("web", title), ErrorCode::INVALID_ARG);
-        assert_eq!(code("w\0eb", Op::Destroy), ErrorCode::INVALID_ARG);
+        let define = Op::Define { xml: "<domain\0/>".to_owned() };
+        for (name, op) in [("web", define), ("web", title), ("w\0eb", Op::Destroy)] {
+            assert_eq!(kind(name, op), ErrorKind::Invalid);
+        }
     }
 }

@@ -6,7 +6,7 @@ use super::endpoint::Endpoint;
 use super::times;
 use super::trace::{Stage, Trace};
 use super::transport::fault;
-use crate::diag::{Error, ErrorCode, Result};
+use crate::diag::{Error, ErrorCode, ErrorKind, Result};
 use crate::drivers::{Environment, Uri};
 use crate::model::{Hypervisor, Uuid, Version};
 use crate::wire::{AuthType, DomainHandle, Procedure, from_bytes, to_bytes};
@@ -76,7 +76,7 @@ pub(super) fn open(
 fn tell_apart(trace: &mut Trace, host: &str, error: Option<&Error>) {
     const STAGES: [Stage; 4] = [Stage::Ssh, Stage::Helper, Stage::Socket, Stage::Answer];
     let said = |e: &Error| {
-        let words = e.source.as_ref().filter(|words| words.code == ErrorCode::SYSTEM_ERROR);
+        let words = e.source.as_ref().filter(|words| words.kind == ErrorKind::Io);
         words.map(|words| words.message.clone())
     };
     let last = match error.map(said) {
@@ -152,9 +152,9 @@ pub(super) fn permissions(connection: &mut Connection) -> Result<&'static str> {
     let request =
         Request { args: to_bytes(&(nobody, 0i32))?, ..quick(Procedure::DOMAIN_SET_AUTOSTART) };
     match connection.call::<()>(request) {
-        Err(e) if e.code == ErrorCode::OPERATION_DENIED => Ok("may look, and change nothing"),
-        Err(e) if e.code == ErrorCode::NO_DOMAIN => Ok("may look and change"),
-        Err(e) if e.code == ErrorCode::NO_SUPPORT => Ok("may look; this daemon has no domains"),
+        Err(e) if e.is(ErrorCode::OPERATION_DENIED) => Ok("may look, and change nothing"),
+        Err(e) if e.is(ErrorCode::NO_DOMAIN) => Ok("may look and change"),
+        Err(e) if e.is(ErrorCode::NO_SUPPORT) => Ok("may look; this daemon has no domains"),
         Err(e) => Err(e),
         Ok(()) => Ok("may look and change"),
     }

@@ -5,7 +5,7 @@
 //! never two that run. Until the old one is gone the new definition says so itself ([`Moving`]).
 
 use super::asked::next_boot;
-use super::decision::{Context, Decision, Move, aimed, call};
+use super::decision::{Context, Decision, Move, aimed, call, worst};
 use super::remove::delete;
 use super::update::field;
 use crate::model::{DesiredResource, Effect, Kind, ObservedResource, Op, Power, Stop, Target};
@@ -46,7 +46,7 @@ pub(crate) fn arrive(
         mark.leave(others.clone());
         let mark = if moves { mark.moving(&moving) } else { mark };
         mark.put(&mut definition, context.options.now);
-        call(Op::Define { xml: write(&definition) }, Effect::None)
+        call(Op::Define { xml: write(&definition) }, Effect::Creates)
     };
     let mut steps = Vec::new();
     if arrival.old.is_some() {
@@ -61,10 +61,10 @@ pub(crate) fn arrive(
         steps.push(call(Op::SetAutostart { on: true }, Effect::None));
     }
     match desired.settings.power {
-        Power::Running => steps.push(call(Op::Create { paused: false }, Effect::None)),
-        Power::Paused => steps.push(call(Op::Create { paused: true }, Effect::None)),
+        Power::Running => steps.push(call(Op::Create { paused: false }, Effect::Starts)),
+        Power::Paused => steps.push(call(Op::Create { paused: true }, Effect::Starts)),
         Power::Manual if moving.active => {
-            steps.push(call(Op::Create { paused: false }, Effect::None));
+            steps.push(call(Op::Create { paused: false }, Effect::Starts));
         }
         Power::Stopped | Power::Manual => {}
     }
@@ -81,6 +81,7 @@ pub(crate) fn arrive(
     };
     let change = ResourceChange {
         action: Action::MoveIn,
+        effect: worst(&steps),
         reason: match arrival.old {
             Some(_) => format!("it comes from {}", arrival.from),
             None => format!("it came from {}, and is gone there", arrival.from),

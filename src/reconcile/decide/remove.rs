@@ -21,10 +21,7 @@ pub(crate) fn delete(
     let mut steps = Vec::new();
     let mut effect = Effect::None;
     if host.state.is_active() || host.live.is_some() {
-        effect = match (host.id.kind, context.cards.is_empty()) {
-            (Kind::Network, true) => Effect::NetworkRestart,
-            _ => Effect::Restart,
-        };
+        effect = Effect::Stops;
         let stop = mark.map_or(Stop::default(), |m| m.stop);
         steps.extend(stop_steps(host, stop, effect));
     }
@@ -36,7 +33,7 @@ pub(crate) fn delete(
             (false, true) if host.id.kind == Kind::Domain => UndefineKeep::State,
             (false, _) => UndefineKeep::Nothing,
         };
-        let undefine = if loses { Effect::DataLoss } else { Effect::None };
+        let undefine = if loses { Effect::DataLoss } else { Effect::Deletes };
         effect = effect.max(undefine);
         steps.push(call(Op::Undefine { keep }, undefine));
     }

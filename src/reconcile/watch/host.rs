@@ -9,7 +9,7 @@ use super::news::{Ended, Surroundings};
 use super::planner::{Planned, Planner, Pruned, takes_of_others};
 use super::pulse::Pulse;
 use super::record::Record;
-use crate::diag::{Error, ErrorCode, Result};
+use crate::diag::{Error, ErrorKind, Result};
 use crate::drivers::Stop;
 use crate::model::{Desired, Detail, Observed, ResourceId, Scope};
 use crate::reconcile::apply::apply_until;
@@ -443,9 +443,10 @@ impl HostLoop {
     /// Another run has the host, or there is no lock to be had, which time alone does not mend.
     pub(super) fn no_lock(&mut self, error: &Error, ids: BTreeSet<ResourceId>) {
         let now = Instant::now();
-        let is_busy = error.code == ErrorCode::RESOURCE_BUSY;
-        self.ended.refused |= is_busy;
-        self.ended.failed |= !is_busy;
+        let is_refused = error.kind == ErrorKind::Locked;
+        self.ended.refused |= is_refused;
+        self.ended.failed |= !is_refused;
+        let is_busy = is_refused && error.source.is_none();
         self.record.no_lock(error, is_busy);
         for id in ids {
             match is_busy {

@@ -140,8 +140,8 @@ pub trait Surroundings: Send + Sync {
     /// Locks a host for as long as what is given lives.
     ///
     /// # Errors
-    /// Another run changes it, which is [`ErrorCode::RESOURCE_BUSY`](crate::diag::ErrorCode::RESOURCE_BUSY),
-    /// or no lock is to be had.
+    /// Another run changes it, which is [`ErrorKind::Locked`](crate::diag::ErrorKind::Locked),
+    /// or no lock is to be had, which is the same with a cause.
     fn lock(&self, host: &str) -> crate::diag::Result<Box<dyn Debug>>;
 
     /// Hears what happens on a host.

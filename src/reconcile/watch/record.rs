@@ -2,7 +2,7 @@
 
 use super::agenda::Agenda;
 use super::board::{Board, Condition, HostBoard, ObjectBoard, PlanRecord};
-use super::news::{News, Surroundings, words};
+use super::news::{News, Outcome, Surroundings, words};
 use crate::diag::{Diagnostics, Error};
 use crate::model::{Desired, Observed, ObservedResource, ResourceId};
 use crate::reconcile::{Action, Plan, Report, ResourceChange, Status};
@@ -138,7 +138,7 @@ impl Record {
             latencies.push(*took);
             if let Some(detail) = came.detail() {
                 outcome.get_or_insert_with(|| format!("{}: {detail}", came.word()));
-            } else if came.word() != "done" {
+            } else if *came != Outcome::Done {
                 outcome.get_or_insert_with(|| came.word().to_owned());
             }
         }

@@ -59,7 +59,7 @@ fn read_overlays(
         let text: String = match reply {
             Ok(result) => from_bytes(&result)?,
             // somebody has deleted it since
-            Err(error) if error.code == ErrorCode::NO_DOMAIN_SNAPSHOT => {
+            Err(error) if error.is(ErrorCode::NO_DOMAIN_SNAPSHOT) => {
                 entry.resource.snapshots.retain(|snapshot| snapshot.name != handle.name);
                 return Ok(());
             }
