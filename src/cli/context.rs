@@ -24,6 +24,8 @@ pub(crate) struct Context {
     pub(crate) connect: Option<String>,
     /// `--read-only`.
     pub(crate) read_only: bool,
+    /// `--max-inventory`, in bytes.
+    max_inventory: usize,
     /// The host of a fleet that all this is about.
     host: Option<String>,
     /// What was printed about that host, until its turn comes.
@@ -67,10 +69,12 @@ impl Context {
         let _ = log.with_target(false).with_ansi(std::io::stderr().is_terminal()).try_init();
         let connect = global.connect.clone();
         let read_only = global.read_only;
+        let max_inventory = usize::try_from(global.max_inventory).unwrap_or(usize::MAX);
         Self {
             output: Output::new(global),
             connect,
             read_only,
+            max_inventory: max_inventory.saturating_mul(1 << 20),
             host: None,
             kept: None,
             locks: None,
@@ -85,6 +89,7 @@ impl Context {
             output: self.output.without_progress(),
             connect: self.connect.clone(),
             read_only: self.read_only,
+            max_inventory: self.max_inventory,
             host: Some(name.to_owned()),
             kept: keep.then(Arc::default),
             locks: self.locks.clone(),
@@ -221,6 +226,7 @@ impl Context {
             auth_file: path("LIBVIRT_AUTH_FILE"),
             ask: ask::asker(),
             read_only: self.read_only,
+            max_inventory: self.max_inventory,
             ..Environment::new(path("XDG_RUNTIME_DIR"), path("HOME"))
         }
     }

@@ -186,14 +186,13 @@ mod tests {
             ("out.xml", absolute("elsewhere/x.xml")),
             ("far.xml", "/proc/self/environ".to_owned()),
             ("top", "/".to_owned()),
-            ("up", absolute("")),
+            ("up", top.display().to_string()),
             ("common.xml", absolute("b/common.xml")),
             ("/etc/passwd", "/etc/passwd".to_owned()),
         ] {
             let error = resolve(&roots, name).unwrap_err();
             assert!(Outside::is(&error), "{name}: {error}");
-            let said = format!("it leads to {}, outside", leads.trim_end_matches('/'));
-            assert!(error.to_string().starts_with(said.trim_end_matches('/')), "{name}: {error}");
+            assert!(error.to_string().starts_with(&format!("it leads to {leads}, ")), "{error}");
         }
         for name in ["loop", "gone.xml", "missing"] {
             assert!(!Outside::is(&resolve(&roots, name).unwrap_err()), "{name}");

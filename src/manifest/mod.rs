@@ -4,6 +4,7 @@
 //! system; nothing here prints or reads the environment, and a relative path in `virt.toml` stays
 //! as it is.
 
+mod arrange;
 mod changes;
 mod check;
 mod document;
@@ -15,6 +16,7 @@ mod load;
 mod loader;
 mod notation;
 mod object;
+mod part;
 mod settings;
 mod shorten;
 mod text;
@@ -27,6 +29,6 @@ pub use document::{Format, read_document, read_file};
 pub use fleet::HostDesired;
 pub use grammars::Grammars;
 pub use load::{Loaded, load, load_with};
-pub use loader::read_text;
+pub use part::read_text;
 pub use settings::{duration as parse_duration, settings_element};
 pub use to_toml::to_toml;

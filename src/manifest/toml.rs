@@ -13,6 +13,7 @@
 //! Keys that the grammar does not know are read all the same: validation says what is wrong with
 //! them, since it knows what is possible beside the other keys.
 
+use super::arrange::{attach_settings, sort};
 use super::keys::{self, KeyName, Meaning};
 use super::notation::{PROBLEMS_MAX, parse_table, too_many, value_span};
 use super::settings;
@@ -140,10 +141,8 @@ impl Reader<'_> {
         self.elements += 1;
         if at.depth >= limits.depth || self.elements > limits.elements {
             let summary = "the document has too many elements, or too deep ones";
-            let detail = format!(
-                "a file may have {} elements, {} inside one another",
-                limits.elements, limits.depth
-            );
+            let Limits { elements, depth, .. } = limits;
+            let detail = format!("a file may have {elements} elements, {depth} in one another");
             self.say(Diagnostic::error("toml", summary).at(span).detail(detail));
             return None;
         }
@@ -327,6 +326,9 @@ impl Reader<'_> {
             let summary = format!("{} is given twice", excerpt(&name.local));
             return self.say(Diagnostic::error("toml", summary).at(key_span));
         }
+        if element.attributes.is_empty() {
+            element.attributes.reserve_exact(1);
+        }
         element.attributes.push(Attribute { name, value, name_span: key_span, span });
     }
 
@@ -334,6 +336,9 @@ impl Reader<'_> {
         if let Some(text) = text
             && !text.value.is_empty()
         {
+            if element.children.is_empty() {
+                element.children.reserve_exact(1);
+            }
             element.children.push(Node::Text(text));
         }
     }
@@ -482,34 +487,6 @@ impl Reader<'_> {
 /// The place of the child elements of a name.
 fn child_place(place: &Place<'static>, name: &Name) -> Place<'static> {
     place.child(name.uri(), &name.local).unwrap_or_else(Place::nowhere)
-}
-
-/// Puts children in the order of the grammar; those that it does not know come last.
-fn sort(element: &mut Element, place: &Place<'_>) {
-    if element.children.len() < 2 {
-        return;
-    }
-    // those of one name come one after the other
-    let mut last: Option<(Name, usize)> = None;
-    element.children.sort_by_cached_key(|node| match node {
-        Node::Text(_) => (false, 0),
-        Node::Element(e) => match &last {
-            Some((name, order)) if *name == e.name => (true, *order),
-            _ => {
-                let order = place.order(e.name.uri(), &e.name.local);
-                last = Some((e.name.clone(), order));
-                (true, order)
-            }
-        },
-    });
-}
-
-fn attach_settings(root: &mut Element, settings: Vec<Node>) {
-    if settings.is_empty() {
-        return;
-    }
-    let metadata = root.child_or_new("metadata");
-    metadata.children.extend(settings);
 }
 
 /// The prefix that a key declares: `Some(None)` for the default namespace.

@@ -8,8 +8,10 @@
 //! it is still there. That takes one of the five calls that a daemon works on, so it is asked only
 //! while one of them is free.
 
+mod room;
 mod waiting;
 
+pub(super) use room::too_much;
 pub(super) use waiting::{wait, wait_until};
 
 use super::arrived::Arrived;
@@ -105,6 +107,8 @@ pub(super) struct Connection {
     /// When the peer is asked because it is silent; not before it has let us in, as a person may be
     /// asked for a password until then.
     patience: Option<Patience>,
+    /// How many more bytes of results are taken, if that has a limit.
+    room: Option<usize>,
     /// Events that came; `None` as long as nobody listens, and they are dropped.
     events: Option<Arrived>,
     /// When something last came while an answer was owed, and when the peer was asked since.
@@ -127,6 +131,7 @@ impl Connection {
             completions: VecDeque::new(),
             patience: None,
             events: None,
+            room: None,
             heard: Instant::now(),
             asked: None,
             broken: None,
@@ -351,8 +356,7 @@ impl Connection {
             }
         };
         if let Err(error) = result {
-            let outer = lost("libvirt's answer cannot be understood");
-            self.fail(&outer.caused_by(error).hint("is this the socket of a libvirt daemon?"));
+            self.fail(&room::or_not_understood(error));
         }
     }
 
@@ -391,7 +395,10 @@ impl Connection {
             return Err(protocol(text));
         }
         let reply = match status {
-            Status::OK => Reply::Done(payload),
+            Status::OK => {
+                self.take_room(payload.len())?;
+                Reply::Done(payload)
+            }
             Status::ERROR => Reply::Refused(from_bytes::<RemoteError>(&payload)?.into()),
             other => return Err(protocol(format!("a reply with status {}", other.0))),
         };

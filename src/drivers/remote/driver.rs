@@ -25,6 +25,8 @@ pub struct RemoteDriver {
     host: Host,
     /// Whether the host is only looked at.
     read_only: bool,
+    /// Most memory that its inventory takes, in bytes.
+    max_inventory: usize,
     lanes: Mutex<Lanes>,
     /// How the events' connection is opened; `None` where it would see another host.
     dial: Option<Dial>,
@@ -32,7 +34,7 @@ pub struct RemoteDriver {
 
 impl fmt::Debug for RemoteDriver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, read_only, lanes, dial: _ } = self;
+        let Self { host, read_only, max_inventory: _, lanes, dial: _ } = self;
         f.debug_struct("RemoteDriver")
             .field("host", host)
             .field("read_only", read_only)
@@ -82,12 +84,13 @@ impl RemoteDriver {
         }
         let private = endpoint.is_private_host();
         let lanes = if private { Lanes::single } else { Lanes::new };
+        let max_inventory = env.max_inventory;
         let (uri, env) = (uri.clone(), env.clone());
         let dial: Dial =
             Arc::new(move || session::open(&endpoint, &uri, &env, &mut Trace::default()));
         let lanes = lanes(Arc::clone(&dial)).with(first);
         let dial = (!private).then_some(dial);
-        Ok(Self { host, read_only, lanes: Mutex::new(lanes), dial })
+        Ok(Self { host, read_only, max_inventory, lanes: Mutex::new(lanes), dial })
     }
 
     /// The connections are sound whatever a panic interrupted: each checks itself before use.
@@ -110,7 +113,12 @@ impl Driver for RemoteDriver {
     }
 
     fn observe(&self, scope: &Scope) -> Result<Observed> {
-        observe::observe(self.lanes().connection(Class::Quick)?, scope, self.read_only)
+        let (mut lanes, most) = (self.lanes(), self.max_inventory);
+        let connection = lanes.connection(Class::Quick)?;
+        connection.limit_results(Some(most));
+        let observed = observe::observe(connection, scope, self.read_only, most);
+        connection.limit_results(None);
+        observed
     }
 
     fn pools(&self, names: &BTreeSet<String>) -> Result<BTreeMap<String, Element>> {

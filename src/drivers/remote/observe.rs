@@ -3,7 +3,7 @@
 
 mod snapshots;
 
-use super::connection::{Connection, Request};
+use super::connection::{Connection, Request, too_much};
 use super::times;
 use crate::diag::{Error, ErrorCode, ErrorKind, Result, SourceId};
 use crate::model::{
@@ -42,7 +42,7 @@ const DOMAIN_XML_INACTIVE: u32 = 1 << 1;
 const NETWORK_XML_INACTIVE: u32 = 1;
 
 /// Reads what `scope` asks for, without secrets if the connection is read-only, which may not see
-/// them. An object that vanishes while it is read is left out; one that does not answer, and that the
+/// them, and at `most` so many bytes of it. An object that vanishes while it is read is left out; one that does not answer, and that the
 /// scope does not need, is noted as unknown.
 ///
 /// # Errors
@@ -51,12 +51,13 @@ pub(super) fn observe(
     connection: &mut Connection,
     scope: &Scope,
     read_only: bool,
+    most: usize,
 ) -> Result<Observed> {
     let mut entries = list(connection, scope)?;
     read_missing_states(connection, &mut entries)?;
     if scope.detail == Detail::Full {
         let secrets = if read_only { 0 } else { DOMAIN_XML_SECURE };
-        read_definitions(connection, &mut entries, secrets)?;
+        read_definitions(connection, &mut entries, secrets, most)?;
         snapshots::read(connection, &mut entries)?;
     }
     let mut observed = Observed::default();
@@ -254,6 +255,7 @@ fn read_definitions(
     connection: &mut Connection,
     entries: &mut [Entry],
     secrets: u32,
+    most: usize,
 ) -> Result<()> {
     let mut wanted = Vec::new();
     for (index, entry) in entries.iter().enumerate().filter(|(_, entry)| !entry.vanished) {
@@ -265,8 +267,9 @@ fn read_definitions(
             wanted.push((index, Definition::Live, live_flags(entry, secrets)));
         }
     }
-    let again = read_xml(connection, entries, wanted)?;
-    read_xml(connection, entries, again).map(drop)
+    let mut room = most;
+    let again = read_xml(connection, entries, wanted, &mut room)?;
+    read_xml(connection, entries, again, &mut room).map(drop)
 }
 
 fn inactive_flags(entry: &Entry, secrets: u32) -> u32 {
@@ -292,6 +295,7 @@ fn read_xml(
     connection: &mut Connection,
     entries: &mut [Entry],
     wanted: Vec<Wanted>,
+    room: &mut usize,
 ) -> Result<Vec<Wanted>> {
     let request = |entry: &Entry, (_, _, flags): Wanted| {
         let procedure = match entry.resource.id.kind {
@@ -300,12 +304,20 @@ fn read_xml(
         };
         about(procedure, &entry.handle, flags)
     };
-    let mut again = Vec::new();
+    let (mut again, mut is_full) = (Vec::new(), false);
     let wanted = wanted.into_iter().map(|wanted| (wanted.0, wanted)).collect();
     ask(connection, entries, wanted, request, |entry, (index, definition, flags), reply| {
         let network = entry.resource.id.kind == Kind::Network;
         match entry.unless_vanished(reply) {
-            Ok(Some(result)) => entry.keep(definition, &from_bytes::<String>(&result)?),
+            Ok(Some(_)) if is_full => Ok(()),
+            Ok(Some(result)) => {
+                let weight = entry.keep(definition, &from_bytes::<String>(&result)?)?;
+                match room.checked_sub(weight) {
+                    Some(left) => *room = left,
+                    None => is_full = true,
+                }
+                Ok(())
+            }
             Ok(None) => Ok(()),
             Err(error) if error.is(ErrorCode::INVALID_ARG) && network && flags != 0 => {
                 again.push((index, definition, 0));
@@ -314,7 +326,8 @@ fn read_xml(
             Err(error) => Err(error),
         }
     })?;
-    Ok(again)
+    // it is the host's, and no single object's
+    if is_full { Err(too_much()) } else { Ok(again) }
 }
 
 impl Entry {
@@ -345,12 +358,14 @@ impl Entry {
         }
     }
 
-    fn keep(&mut self, definition: Definition, text: &str) -> Result<()> {
+    /// Keeps a definition, and gives the memory that it takes.
+    fn keep(&mut self, definition: Definition, text: &str) -> Result<usize> {
         let element =
             xml::parse(SourceId::NONE, text, &Limits::default()).map_err(|diagnostic| {
                 let message = format!("its definition cannot be read: {}", diagnostic.summary);
                 unreadable(&message).address(self.resource.id.to_string())
             })?;
+        let weight = element.weight();
         match definition {
             Definition::Persistent => self.resource.persistent = Some(element),
             Definition::Live if self.has_stopped(&element) => {
@@ -359,7 +374,7 @@ impl Entry {
             }
             Definition::Live => self.resource.live = Some(element),
         }
-        Ok(())
+        Ok(weight)
     }
 
     /// Whether `live` shows a domain that has stopped since it was listed: what is running has an id.
@@ -521,7 +536,7 @@ mod tests {
         let mut connection = fake::connection(move |server| {
             server.serve(|procedure, args| answer(mock, procedure, args));
         });
-        let observed = observe(&mut connection, scope, false).unwrap();
+        let observed = observe(&mut connection, scope, false, usize::MAX).unwrap();
         let line = |r: &ObservedResource| {
             let mut line = format!("{} {} {}", r.id, r.state, r.reason);
             let facts = [
@@ -586,12 +601,35 @@ mod tests {
                 });
             });
             let needed = needed.iter().map(|name| ResourceId::new(Kind::Domain, *name)).collect();
-            observe(&mut connection, &Scope::needing(needed), false)
+            observe(&mut connection, &Scope::needing(needed), false, usize::MAX)
         };
         let observed = refuses(&["d2"]).unwrap();
         let unknown: Vec<String> = observed.unknown.keys().map(ToString::to_string).collect();
         assert_eq!((unknown, observed.resources.len()), (vec!["domain/d1".to_owned()], 4));
         assert!(refuses(&["d1"]).is_err());
+    }
+
+    #[test]
+    fn one_that_takes_too_much_memory_is_none() {
+        let read = |results: Option<usize>, most: usize| {
+            let mut connection = fake::connection(|server| {
+                server.serve(|procedure, args| match procedure {
+                    // a little text may take much memory
+                    Procedure::DOMAIN_GET_XML_DESC => {
+                        let text = format!("<domain id='1'>{}</domain>", "<a/>".repeat(10_000));
+                        Ok(to_bytes(&text)?)
+                    }
+                    _ => answer(false, procedure, args),
+                });
+            });
+            connection.limit_results(results);
+            observe(&mut connection, &Scope::all(), false, most).map_err(|e| e.to_string())
+        };
+        assert!(read(None, 32 << 20).is_ok());
+        for (results, most) in [(None, 4 << 20), (Some(100_000), usize::MAX)] {
+            let error = read(results, most).unwrap_err();
+            assert!(error.contains("takes more memory than it may"), "{error}");
+        }
     }
 
     #[test]
@@ -604,7 +642,7 @@ mod tests {
                     _ => answer(false, procedure, args),
                 });
             });
-            observe(&mut connection, &Scope::all(), false).is_err()
+            observe(&mut connection, &Scope::all(), false, usize::MAX).is_err()
         };
         assert!(fails(Procedure::CONNECT_LIST_ALL_NETWORKS, Some(ErrorCode::SYSTEM_ERROR)));
         assert!(fails(Procedure::CONNECT_GET_ALL_DOMAIN_STATS, Some(ErrorCode::RPC)));
