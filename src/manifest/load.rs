@@ -50,6 +50,12 @@ pub fn load_with(paths: &[PathBuf], grammars: &Grammars) -> Loaded {
     Loader::new(grammars.clone()).load(paths)
 }
 
+/// The same for a process that ends with it: what was read on the way is not given back, which would
+/// take as long as a good part of the reading.
+pub fn load_for_good(paths: &[PathBuf], grammars: &Grammars) -> Loaded {
+    std::mem::ManuallyDrop::new(Loader::new(grammars.clone())).load(paths)
+}
+
 /// Puts together what the manifests say, each by itself, with what `virt.toml`s say.
 pub(super) fn put_together(paths: &[PathBuf], found: &Found, parts: Parts) -> Loaded {
     let Parts { mut objects, sources, diagnostics, mut untold, mut complete, grammars } = parts;

@@ -28,7 +28,7 @@ pub use changes::{Changes, Reading};
 pub use document::{Format, read_document, read_file};
 pub use fleet::HostDesired;
 pub use grammars::Grammars;
-pub use load::{Loaded, load, load_with};
+pub use load::{Loaded, load, load_for_good, load_with};
 pub use part::read_text;
 pub use settings::{duration as parse_duration, settings_element};
 pub use to_toml::to_toml;
