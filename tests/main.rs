@@ -6,6 +6,7 @@
     reason = "a test that meets what it does not expect fails"
 )]
 
+mod bounds;
 mod cli;
 mod contract;
 mod faults;
@@ -26,6 +27,7 @@ fn main() -> std::process::ExitCode {
     let arguments = libtest_mimic::Arguments::from_args();
     let groups = [
         tidy::trials,
+        bounds::trials,
         contract::trials,
         faults::trials,
         fuzz_corpus::trials,

@@ -33,6 +33,9 @@ pub(crate) struct Global {
     /// key_file of [signing] in config.toml
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) signing_key: Option<PathBuf>,
+    /// Most memory that what one host tells of itself may take, in MiB
+    #[arg(long, global = true, value_name = "MIB", default_value_t = 256, hide_short_help = true, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    pub(crate) max_inventory: u32,
     /// How results are printed
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Human)]
     pub(crate) output: Format,

@@ -8,16 +8,14 @@ use super::output::{Output, Paint};
 use super::printer::Printer;
 use super::signing;
 use super::view::json;
-use crate::diag::{
-    Diagnostics, Error, ErrorKind, Result, Severity, Sources, escape, escape_lines, render,
-};
+use crate::diag::{Diagnostics, Error, Result, Severity, Sources, escape, escape_lines, render};
 use crate::drivers::{self, Driver, Environment, Uri};
 use crate::reconcile::records::Records;
 use serde_json::Value;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -31,6 +29,8 @@ pub(crate) struct Context {
     pub(crate) read_only: bool,
     /// `--signing-key`.
     signing_key: Option<PathBuf>,
+    /// `--max-inventory`, in bytes.
+    max_inventory: usize,
     /// The host of a fleet that all this is about.
     host: Option<String>,
     /// What was printed about that host, until its turn comes.
@@ -76,11 +76,13 @@ impl Context {
         let _ = log.with_target(false).with_ansi(std::io::stderr().is_terminal()).try_init();
         let connect = global.connect.clone();
         let read_only = global.read_only;
+        let max_inventory = usize::try_from(global.max_inventory).unwrap_or(usize::MAX);
         Self {
             output: Output::new(global),
             connect,
             read_only,
             signing_key: global.signing_key.clone(),
+            max_inventory: max_inventory.saturating_mul(1 << 20),
             host: None,
             kept: None,
             locks: None,
@@ -102,6 +104,7 @@ impl Context {
             connect: self.connect.clone(),
             read_only: self.read_only,
             signing_key: self.signing_key.clone(),
+            max_inventory: self.max_inventory,
             host: Some(name.to_owned()),
             kept: keep.then(Arc::default),
             locks: self.locks.clone(),
@@ -137,24 +140,12 @@ impl Context {
         if looks { self.clone() } else { self.locking(command, lock::WAIT) }
     }
 
-    /// Locks the host that `uri` means, if this command changes it. Where no lock can be made it goes
-    /// on with a warning: in a container nobody else may be there.
+    /// Locks the host that `uri` means, if this command changes it.
     ///
     /// # Errors
-    /// Another run has the lock.
+    /// Another run has the lock, or none can be had: then nobody could be kept out.
     pub(crate) fn lock(&self, uri: &Uri) -> Result<Option<HostLock>> {
-        static WARN: Once = Once::new();
-        match self.locks.as_ref().map(|locks| locks.take(uri)) {
-            None => Ok(None),
-            Some(Err(e)) if e.kind != ErrorKind::Locked => {
-                let head = self.output.paint_err(Paint::Yellow, "warning:");
-                WARN.call_once(|| {
-                    self.say(&format!("{head} another run is not kept out of the host: {e}\n"));
-                });
-                Ok(None)
-            }
-            Some(taken) => taken,
-        }
+        self.locks.as_ref().map_or(Ok(None), |locks| locks.take(uri))
     }
 
     /// What was kept.
@@ -257,6 +248,7 @@ impl Context {
             auth_file: path("LIBVIRT_AUTH_FILE"),
             ask: ask::asker(),
             read_only: self.read_only,
+            max_inventory: self.max_inventory,
             ..Environment::new(path("XDG_RUNTIME_DIR"), path("HOME"))
         }
     }

@@ -29,8 +29,8 @@ impl Exit {
         if other.weight() > self.weight() { other } else { self }
     }
 
-    /// The code for an operation that failed: what another run keeps us from, and a plan of what was
-    /// there before, have changed nothing.
+    /// The code for an operation that failed: what another run, or a lock that cannot be had, keeps us
+    /// from, and a plan of what was there before, have changed nothing.
     pub(crate) fn of(error: &Error) -> Self {
         match error.kind {
             ErrorKind::Locked | ErrorKind::Stale => Self::Refused,

@@ -10,6 +10,7 @@ mod confirm;
 mod context;
 mod convert;
 mod delete;
+mod descriptors;
 mod diff;
 mod doctor;
 mod exit;
@@ -55,6 +56,7 @@ pub fn main() -> ExitCode {
             return if e.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
         }
     };
+    descriptors::raise();
     let context = Context::new(&cli.global);
     signals::survive_size_limit();
     let done = match &cli.command {

@@ -105,7 +105,7 @@ pub(crate) fn apply(
 
 fn read(path: &Path) -> Result<Saved> {
     let name = path.display().to_string();
-    let file = std::fs::File::open(path).map_err(|e| Error::system(&name, &e))?;
+    let file = crate::file::open(path).map_err(|e| Error::system(&name, &e))?;
     let mut text = String::new();
     file.take(planfile::SIZE_MAX)
         .read_to_string(&mut text)

@@ -14,7 +14,7 @@ mod watching;
 pub use ask::{Asker, Question, Secret};
 pub use environment::Environment;
 pub use test::{TestDriver, TestHost};
-pub use uri::Uri;
+pub use uri::{Transport, Uri};
 pub use watching::Stop;
 
 use crate::diag::{Error, ErrorKind, Result};

@@ -1,11 +1,12 @@
 //! From paths to the desired state.
 
 use super::check;
-use super::files::{self, Found};
+use super::files::{Found, directory_name};
 use super::fleet::{self, Directory, HostDesired, Selections};
 use super::grammars::Grammars;
 use super::loader::{Loader, Parts};
 use super::object::{Object, first_error};
+use super::shorten::{self, shorten};
 use super::virt_toml::{self, FILE, NamedHost};
 use crate::diag::{Diagnostic, Diagnostics, Sources, Span};
 use crate::model::{Desired, DesiredResource, ResourceId};
@@ -64,6 +65,12 @@ pub(super) enum RefusedAre {
     ForHosts,
 }
 
+/// The same for a process that ends with it: what was read on the way is not given back, which would
+/// take as long as a good part of the reading.
+pub fn load_for_good(paths: &[PathBuf], grammars: &Grammars) -> Loaded {
+    std::mem::ManuallyDrop::new(Loader::new(grammars.clone(), RefusedAre::Wrong)).load(paths)
+}
+
 /// Puts together what the manifests say, each by itself, with what `virt.toml`s say.
 pub(super) fn put_together(
     paths: &[PathBuf],
@@ -71,14 +78,15 @@ pub(super) fn put_together(
     parts: Parts,
     refused: RefusedAre,
 ) -> Loaded {
-    let Parts { mut objects, sources, diagnostics, mut complete, grammars } = parts;
+    let Parts { mut objects, sources, diagnostics, mut untold, mut complete, grammars } = parts;
     let mut loaded = Loaded { sources, diagnostics, ..Loaded::default() };
     if refused == RefusedAre::Wrong {
         objects.iter_mut().for_each(|object| object.condemn(&mut loaded.diagnostics));
     }
-    let settled = settle(paths, &found.virt_tomls, grammars, &mut loaded);
-    complete &= settled.broken.is_none();
+    let settled = settle(paths, found, grammars, &mut loaded);
     let Settled { set, hosts, directories, broken } = settled;
+    let broken = broken.or_else(|| found.over.clone());
+    complete &= broken.is_none();
     let selections = fleet::select(&mut objects, &hosts, &directories, &mut loaded.diagnostics);
     check::across(&mut objects, &selections, &mut loaded.diagnostics);
     if refused == RefusedAre::ForHosts {
@@ -89,6 +97,8 @@ pub(super) fn put_together(
     }
     let empty = Desired { set, complete, ..Desired::default() };
     assemble(objects, &selections, hosts, broken, &empty, &mut loaded);
+    loaded.diagnostics = shorten(std::mem::take(&mut loaded.diagnostics), &mut untold);
+    shorten::say(&untold, &loaded.sources, &mut loaded.diagnostics);
     loaded.diagnostics.sort();
     loaded
 }
@@ -108,15 +118,15 @@ struct Settled {
 /// `problems` are those of the grammars that one of them names.
 fn settle(
     paths: &[PathBuf],
-    virt_tomls: &[files::VirtTomlFile],
+    files: &Found,
     mut problems: Diagnostics,
     loaded: &mut Loaded,
 ) -> Settled {
     let mut settled = Settled::default();
     let (mut set, mut connect, mut schema_dir) = (None, None, None);
-    for file in virt_tomls {
+    for file in &files.virt_tomls {
         let mut own = Diagnostics::default();
-        let found = match files::read(&file.path, &mut loaded.sources, &mut own) {
+        let found = match files.read(file, &mut loaded.sources, &mut own) {
             Some(source) => {
                 let text = loaded.sources.get(source).map_or("", |s| s.text.as_str());
                 virt_toml::parse(source, text, file.is_top, &mut own)
@@ -151,7 +161,7 @@ fn settle(
             loaded.set_is_named = true;
         }
         None => {
-            let names: Vec<String> = paths.iter().map(|p| files::directory_name(p)).collect();
+            let names: Vec<String> = paths.iter().map(|p| directory_name(p)).collect();
             if names.iter().any(|n| Some(n) != names.first()) {
                 problems.push(
                     Diagnostic::error("ambiguous-set", "the paths do not say whose they are")

@@ -124,8 +124,7 @@ pub(super) fn object(
         needs.extend(Domain::new(&root).networks());
     }
     let mut seen = HashSet::new();
-    let depends_on =
-        needs.iter().map(|n| n.0.clone()).filter(|need| seen.insert(need.clone())).collect();
+    let depends_on = needs.iter().map(|n| &n.0).filter(|id| seen.insert(*id)).cloned().collect();
     let resource = Arc::new(DesiredResource {
         id: id?,
         settings: found.settings,

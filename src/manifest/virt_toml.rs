@@ -1,11 +1,10 @@
 //! `virt.toml`: what holds for a whole directory of manifests.
 
-use super::files;
 use super::notation::{parse_table, value_span};
-use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, Span, closest, excerpt};
+use crate::diag::{Diagnostic, Diagnostics, SourceId, Span, closest, excerpt};
 use crate::model::{HostPattern, check_host_name, check_name};
 use std::collections::HashMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -27,15 +26,6 @@ pub(super) struct VirtToml {
     pub(super) choice: Option<Choice>,
     /// Paths beneath which all hosts find the same files.
     pub(super) shared: Vec<PathBuf>,
-}
-
-/// The directory of grammars that a file names; what is wrong with the file is said elsewhere.
-pub(super) fn schema_dir(file: &files::VirtTomlFile) -> Option<PathBuf> {
-    let (mut sources, mut out) = (Sources::default(), Diagnostics::default());
-    let source = files::read(&file.path, &mut sources, &mut out)?;
-    let text = sources.get(source).map_or("", |s| s.text.as_str());
-    let (directory, _) = parse(source, text, true, &mut out).schema_dir?;
-    Some(file.path.parent().unwrap_or(Path::new("")).join(directory))
 }
 
 /// A host of `[hosts.NAME]`.

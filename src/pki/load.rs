@@ -6,7 +6,6 @@ use super::problem::{Problem, refusal};
 use crate::diag::{Error, Result};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
-use std::fs::File;
 use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -184,13 +183,11 @@ fn read(path: &Path, kind: Kind) -> Result<(Vec<u8>, u32)> {
         error.message = format!("{}: cannot read the {}: {why}", path.display(), kind.word());
         error.hint(hint)
     };
-    // opening a pipe would wait for somebody to write to it
-    let metadata = path.metadata().map_err(|e| failed(&e))?;
-    if !metadata.is_file() {
+    if path.metadata().is_ok_and(|found| !found.is_file()) {
         let message = format!("{}: the {} is no file", path.display(), kind.word());
         return Err(refusal(message).hint(kind.remedy()));
     }
-    let file = File::open(path).map_err(|e| failed(&e))?;
+    let file = crate::file::open(path).map_err(|e| failed(&e))?;
     // of what was opened, in case it was exchanged meanwhile
     let mode = file.metadata().map_err(|e| failed(&e))?.permissions().mode();
     let mut bytes = Vec::new();

@@ -1,6 +1,7 @@
 //! What the loops of hosts need of the command line: ways to hosts, their locks, and a voice.
 
 use crate::cli::context::Context;
+use crate::cli::descriptors::Descriptors;
 use crate::cli::lock::HostLock;
 use crate::cli::view::watch as view;
 use crate::diag::Result;
@@ -25,11 +26,13 @@ pub(super) struct Around {
     /// The manifests, for the places in them.
     loaded: Mutex<Arc<Loaded>>,
     ways: Mutex<BTreeMap<String, Way>>,
+    descriptors: Descriptors,
 }
 
 impl Around {
     pub(super) fn new(context: Context, loaded: Arc<Loaded>) -> Self {
-        Self { context, loaded: Mutex::new(loaded), ways: Mutex::default() }
+        let descriptors = Descriptors::of_process();
+        Self { context, loaded: Mutex::new(loaded), ways: Mutex::default(), descriptors }
     }
 
     pub(super) fn loaded(&self) -> MutexGuard<'_, Arc<Loaded>> {
@@ -40,6 +43,12 @@ impl Around {
         self.ways.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Nothing is wanted of a host any more.
+    pub(super) fn forget(&self, host: &str) {
+        self.ways().remove(host);
+        self.descriptors.give_back(host);
+    }
+
     fn uri(&self, host: &str) -> Result<Uri> {
         let uri = self.ways().get(host).map(|way| way.uri.clone());
         Uri::parse(&uri.unwrap_or_default())
@@ -48,7 +57,9 @@ impl Around {
 
 impl Surroundings for Around {
     fn open(&self, host: &str) -> Result<Arc<dyn Driver>> {
-        let driver = self.context.open(&self.uri(host)?)?;
+        let uri = self.uri(host)?;
+        self.descriptors.take(host, &uri)?;
+        let driver = self.context.open(&uri).inspect_err(|_| self.descriptors.give_back(host))?;
         // an empty URI came to that
         if let (Some(way), Some(chosen)) = (self.ways().get_mut(host), driver.uri())
             && way.uri.is_empty()

@@ -314,6 +314,7 @@ impl<'a> Watch<'a> {
         for name in self.hosts.want(wanted, since) {
             self.board().hosts.remove(&name);
             self.neighbours.forget(&name);
+            self.around.forget(&name);
         }
         self.start_hosts();
     }
@@ -453,7 +454,9 @@ fn status(board: &Board) -> String {
     let lost = board.hosts.values().filter(|host| host.lost.is_some()).count();
     let lost = (lost > 0).then(|| format!("{lost} of {} hosts lost", board.hosts.len()));
     let stale = board.sources.stale.as_ref().map(|_| "manifests as read last".to_owned());
-    let parts: Vec<String> = counts.chain(lost).chain(stale).collect();
+    let problems = board.sources.problems;
+    let problems = (problems > 0).then(|| format!("{problems} problems of manifests"));
+    let parts: Vec<String> = counts.chain(lost).chain(stale).chain(problems).collect();
     if parts.is_empty() { "nothing to keep".to_owned() } else { parts.join(", ") }
 }
 

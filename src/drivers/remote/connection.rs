@@ -9,9 +9,11 @@
 //! while one of them is free.
 
 mod calls;
+mod room;
 mod waiting;
 
 pub(super) use calls::Answer;
+pub(super) use room::too_much;
 pub(super) use waiting::{wait, wait_until};
 
 use super::arrived::Arrived;
@@ -107,6 +109,8 @@ pub(super) struct Connection {
     /// When the peer is asked because it is silent; not before it has let us in, as a person may be
     /// asked for a password until then.
     patience: Option<Patience>,
+    /// How many more bytes of results are taken, if that has a limit.
+    room: Option<usize>,
     /// Events that came; `None` as long as nobody listens, and they are dropped.
     events: Option<Arrived>,
     /// When a reply, or a part of one, came last while one was owed.
@@ -132,6 +136,7 @@ impl Connection {
             patience: None,
             events: None,
             progress: Instant::now(),
+            room: None,
             heard: Instant::now(),
             asked: None,
             broken: None,
@@ -297,8 +302,7 @@ impl Connection {
             }
         };
         if let Err(error) = result {
-            let outer = lost("libvirt's answer cannot be understood");
-            self.fail(&outer.caused_by(error).hint("is this the socket of a libvirt daemon?"));
+            self.fail(&room::or_not_understood(error));
         }
     }
 
@@ -337,7 +341,10 @@ impl Connection {
             return Err(protocol(text));
         }
         let reply = match status {
-            Status::OK => Reply::Done(payload),
+            Status::OK => {
+                self.take_room(payload.len())?;
+                Reply::Done(payload)
+            }
             Status::ERROR => Reply::Refused(from_bytes::<RemoteError>(&payload)?.into()),
             other => return Err(protocol(format!("a reply with status {}", other.0))),
         };

@@ -26,6 +26,8 @@ pub struct RemoteDriver {
     host: Host,
     /// Whether the host is only looked at.
     read_only: bool,
+    /// Most memory that its inventory takes, in bytes.
+    max_inventory: usize,
     lanes: Mutex<Lanes>,
     silent: Mutex<Silent>,
     /// How the events' connection is opened; `None` where it would see another host.
@@ -34,7 +36,7 @@ pub struct RemoteDriver {
 
 impl fmt::Debug for RemoteDriver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, read_only, lanes, silent, dial: _ } = self;
+        let Self { host, read_only, max_inventory: _, lanes, silent, dial: _ } = self;
         f.debug_struct("RemoteDriver")
             .field("host", host)
             .field("read_only", read_only)
@@ -85,13 +87,14 @@ impl RemoteDriver {
         }
         let private = endpoint.is_private_host();
         let lanes = if private { Lanes::single } else { Lanes::new };
+        let max_inventory = env.max_inventory;
         let (uri, env) = (uri.clone(), env.clone());
         let dial: Dial =
             Arc::new(move || session::open(&endpoint, &uri, &env, &mut Trace::default()));
         let lanes = lanes(Arc::clone(&dial)).with(first);
         let dial = (!private).then_some(dial);
         let (lanes, silent) = (Mutex::new(lanes), Mutex::default());
-        Ok(Self { host, read_only, lanes, silent, dial })
+        Ok(Self { host, read_only, max_inventory, lanes, silent, dial })
     }
 
     /// The connections are sound whatever a panic interrupted: each checks itself before use.
@@ -116,7 +119,11 @@ impl Driver for RemoteDriver {
     fn observe(&self, scope: &Scope) -> Result<Observed> {
         let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
         silent.hear(self.dial.as_ref());
-        observe::observe(&mut self.lanes(), scope, self.read_only, &mut silent)
+        let (mut lanes, most) = (self.lanes(), self.max_inventory);
+        lanes.limit_results(Some(most));
+        let observed = observe::observe(&mut lanes, scope, self.read_only, most, &mut silent);
+        lanes.limit_results(None);
+        observed
     }
 
     fn pools(&self, names: &BTreeSet<String>) -> Result<BTreeMap<String, Element>> {

@@ -4,7 +4,7 @@
 mod each;
 mod snapshots;
 
-use super::connection::{Request, SERVED_AT_ONCE};
+use super::connection::{Request, SERVED_AT_ONCE, too_much};
 use super::lanes::Lanes;
 use super::silent::Silent;
 use super::times;
@@ -46,8 +46,8 @@ const DOMAIN_XML_INACTIVE: u32 = 1 << 1;
 const NETWORK_XML_INACTIVE: u32 = 1;
 
 /// Reads what `scope` asks for, without secrets if the connection is read-only, which may not see
-/// them. An object that vanishes while it is read is left out; one that cannot be read is noted as
-/// unknown, and one that is `silent` already is not waited for again.
+/// them, and at `most` so many bytes of it. An object that vanishes while it is read is left out; one
+/// that cannot be read is noted as unknown, and one that is `silent` already is not waited for again.
 ///
 /// # Errors
 /// The host could not be asked, or it is not known what it has.
@@ -55,6 +55,7 @@ pub(super) fn observe(
     lanes: &mut Lanes,
     scope: &Scope,
     read_only: bool,
+    most: usize,
     silent: &mut Silent,
 ) -> Result<Observed> {
     let mut entries = list(lanes, scope)?;
@@ -66,7 +67,7 @@ pub(super) fn observe(
     read_missing_states(lanes, &mut entries)?;
     if scope.detail == Detail::Full {
         let secrets = if read_only { 0 } else { DOMAIN_XML_SECURE };
-        read_definitions(lanes, &mut entries, secrets)?;
+        read_definitions(lanes, &mut entries, secrets, most)?;
         snapshots::read(lanes, &mut entries)?;
     }
     let mut observed = Observed::default();
@@ -227,7 +228,12 @@ enum Definition {
     Live,
 }
 
-fn read_definitions(lanes: &mut Lanes, entries: &mut [Entry], secrets: u32) -> Result<()> {
+fn read_definitions(
+    lanes: &mut Lanes,
+    entries: &mut [Entry],
+    secrets: u32,
+    most: usize,
+) -> Result<()> {
     let (mut wanted, mut second) = (Vec::new(), Vec::new());
     for (index, entry) in entries.iter().enumerate().filter(|(_, entry)| !entry.vanished) {
         if entry.resource.is_persistent {
@@ -243,9 +249,10 @@ fn read_definitions(lanes: &mut Lanes, entries: &mut [Entry], secrets: u32) -> R
     if wanted.len() + second.len() <= SERVED_AT_ONCE {
         wanted.append(&mut second);
     }
+    let mut room = most;
     for wanted in [wanted, second] {
-        let again = read_xml(lanes, entries, wanted)?;
-        read_xml(lanes, entries, again)?;
+        let again = read_xml(lanes, entries, wanted, &mut room)?;
+        read_xml(lanes, entries, again, &mut room)?;
     }
     Ok(())
 }
@@ -269,7 +276,12 @@ type Wanted = (usize, Definition, u32);
 
 /// Reads definitions into `entries`, and returns what is to be asked again without flags: libvirt's
 /// test driver knows none of a network, and shows what runs if it runs.
-fn read_xml(lanes: &mut Lanes, entries: &mut [Entry], wanted: Vec<Wanted>) -> Result<Vec<Wanted>> {
+fn read_xml(
+    lanes: &mut Lanes,
+    entries: &mut [Entry],
+    wanted: Vec<Wanted>,
+    room: &mut usize,
+) -> Result<Vec<Wanted>> {
     let request = |entry: &Entry, (_, _, flags): Wanted| {
         let procedure = match entry.resource.id.kind {
             Kind::Domain => Procedure::DOMAIN_GET_XML_DESC,
@@ -277,12 +289,20 @@ fn read_xml(lanes: &mut Lanes, entries: &mut [Entry], wanted: Vec<Wanted>) -> Re
         };
         about(procedure, &entry.handle, flags)
     };
-    let mut again = Vec::new();
+    let (mut again, mut is_full) = (Vec::new(), false);
     let wanted = wanted.into_iter().map(|wanted| (wanted.0, wanted)).collect();
     ask(lanes, entries, wanted, request, |entry, (index, definition, flags), reply| {
         let network = entry.resource.id.kind == Kind::Network;
         match entry.unless_vanished(reply) {
-            Ok(Some(result)) => entry.keep(definition, &from_bytes::<String>(&result)?),
+            Ok(Some(_)) if is_full => Ok(()),
+            Ok(Some(result)) => {
+                let weight = entry.keep(definition, &from_bytes::<String>(&result)?)?;
+                match room.checked_sub(weight) {
+                    Some(left) => *room = left,
+                    None => is_full = true,
+                }
+                Ok(())
+            }
             Ok(None) => Ok(()),
             Err(error) if error.is(ErrorCode::INVALID_ARG) && network && flags != 0 => {
                 again.push((index, definition, 0));
@@ -291,7 +311,8 @@ fn read_xml(lanes: &mut Lanes, entries: &mut [Entry], wanted: Vec<Wanted>) -> Re
             Err(error) => Err(error),
         }
     })?;
-    Ok(again)
+    // it is the host's, and no single object's
+    if is_full { Err(too_much()) } else { Ok(again) }
 }
 
 impl Entry {
@@ -332,7 +353,8 @@ impl Entry {
         }
     }
 
-    fn keep(&mut self, definition: Definition, text: &str) -> Result<()> {
+    /// Keeps a definition, and gives the memory that it takes.
+    fn keep(&mut self, definition: Definition, text: &str) -> Result<usize> {
         let element =
             xml::parse(SourceId::NONE, text, &Limits::default()).map_err(|diagnostic| {
                 let message = format!("its definition cannot be read: {}", diagnostic.summary);
@@ -342,6 +364,7 @@ impl Entry {
             let text = "the host answered with the definition of another object";
             return Err(unreadable(text).address(self.resource.id.to_string()));
         }
+        let weight = element.weight();
         match definition {
             Definition::Persistent => self.resource.persistent = Some(element),
             Definition::Live if self.has_stopped(&element) => {
@@ -350,7 +373,7 @@ impl Entry {
             }
             Definition::Live => self.resource.live = Some(element),
         }
-        Ok(())
+        Ok(weight)
     }
 
     /// Whether a definition is that of the object that it was asked for.
@@ -526,7 +549,8 @@ mod tests {
 
     fn summary(mock: bool, scope: &Scope) -> Vec<String> {
         let mut lanes = fake::lanes(move |procedure, args| answer(mock, procedure, args));
-        let observed = observe(&mut lanes, scope, false, &mut Silent::default()).unwrap();
+        let observed =
+            observe(&mut lanes, scope, false, usize::MAX, &mut Silent::default()).unwrap();
         let line = |r: &ObservedResource| {
             let mut line = format!("{} {} {}", r.id, r.state, r.reason);
             let facts = [
@@ -586,7 +610,8 @@ mod tests {
         let mut lanes = fake::lanes(move |procedure, args| {
             answers(procedure, args).unwrap_or_else(|| answer(false, procedure, args))
         });
-        let observed = observe(&mut lanes, &Scope::all(), false, &mut Silent::default())?;
+        let observed =
+            observe(&mut lanes, &Scope::all(), false, usize::MAX, &mut Silent::default())?;
         assert_eq!(observed.resources.len() + observed.unknown.len(), 5);
         let words = |(id, u): (&ResourceId, &Unknown)| format!("{id} {}: {}", u.state, u.why);
         Ok(observed.unknown.iter().map(words).collect())
@@ -625,10 +650,34 @@ mod tests {
                 _ => answer(false, procedure, args),
             });
             let observed =
-                observe(&mut lanes, &Scope::all(), false, &mut Silent::default()).unwrap();
+                observe(&mut lanes, &Scope::all(), false, usize::MAX, &mut Silent::default())
+                    .unwrap();
             let words = |(id, u): (&ResourceId, &Unknown)| format!("{id} {}: {}", u.state, u.why);
             assert_eq!(observed.unknown.iter().map(words).collect::<Vec<_>>(), [other]);
             assert_eq!(observed.resources.len(), 4);
+        }
+    }
+
+    #[test]
+    fn one_that_takes_too_much_memory_is_none() {
+        let read = |results: Option<usize>, most: usize| {
+            let mut lanes = fake::lanes(|procedure, args| match procedure {
+                // a little text may take much memory
+                Procedure::DOMAIN_GET_XML_DESC => {
+                    let xml = definition("domain", 'd', ON);
+                    let many = format!("{}</domain>", "<a/>".repeat(10_000));
+                    Ok(to_bytes(&xml.replace("</domain>", &many))?)
+                }
+                _ => answer(false, procedure, args),
+            });
+            lanes.limit_results(results);
+            let mut silent = Silent::default();
+            observe(&mut lanes, &Scope::all(), false, most, &mut silent).map_err(|e| e.to_string())
+        };
+        assert!(read(None, 64 << 20).is_ok());
+        for (results, most) in [(None, 4 << 20), (Some(100_000), usize::MAX)] {
+            let error = read(results, most).unwrap_err();
+            assert!(error.contains("takes more memory than it may"), "{error}");
         }
     }
 
@@ -638,7 +687,7 @@ mod tests {
             let mut lanes = fake::lanes(move |procedure, args| {
                 on(procedure).unwrap_or_else(|| answer(false, procedure, args))
             });
-            observe(&mut lanes, &Scope::all(), false, &mut Silent::default()).is_err()
+            observe(&mut lanes, &Scope::all(), false, usize::MAX, &mut Silent::default()).is_err()
         };
         assert!(fails(|p| match p {
             Procedure::CONNECT_LIST_ALL_NETWORKS =>

@@ -71,7 +71,7 @@ impl StateFile {
 
     /// The host in the file; `None` if there is no file yet.
     pub(super) fn read(&self) -> Result<Option<Host>> {
-        let file = match File::open(&self.path) {
+        let file = match crate::file::open(&self.path) {
             Ok(file) => file,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(self.system("cannot open it", &e)),
@@ -96,9 +96,8 @@ impl StateFile {
     /// Waits for the right to change the host.
     pub(super) fn lock(&self) -> Result<Locked<'_>> {
         let path = self.beside(".lock");
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false).mode(0o600);
-        let file = options.open(&path).map_err(|e| self.system("cannot open its lock", &e))?;
+        let opened = crate::file::open_own(&path);
+        let file = opened.map_err(|e| self.system("cannot open its lock", &e))?;
         let deadline = Instant::now() + LOCK_WAIT;
         loop {
             match file.try_lock() {

@@ -24,6 +24,9 @@ use std::time::{Duration, Instant};
 /// watches.
 const LOOK: Duration = Duration::from_secs(30);
 
+/// How soon it is looked again at files that could not be read for want of something.
+const RETRY: Duration = Duration::from_secs(5);
+
 /// How often a directory may appear while directories are looked for, in one go.
 const ARM_MAX: usize = 4;
 
@@ -174,6 +177,16 @@ impl Changes {
         if is_restless || !read.moving.is_empty() {
             self.look_twice(now, Some(since));
         }
+        if let (Some(reason), Some(_)) = (read.unread, &self.good) {
+            // what the others say now may not go with what it said before
+            self.loader.owe();
+            self.look = now + RETRY;
+            if self.stale.as_ref() == Some(&reason) {
+                return None;
+            }
+            self.stale = Some(reason);
+            return self.reading(since);
+        }
         self.had.extend(found.manifests.iter().map(|m| m.root));
         let was_stale = self.stale.take().is_some();
         match read.loaded {
@@ -212,7 +225,8 @@ impl Changes {
         let emptied =
             (1..).zip(&self.paths).find(|(n, _)| self.had.contains(n) && !has.contains(n));
         let text = |path: &Path| format!("{}: there are no manifests any more", path.display());
-        found.unseen.clone().or_else(|| emptied.map(|(_, path)| text(path)))
+        let unseen = found.unseen.clone().or_else(|| found.over.clone());
+        unseen.or_else(|| emptied.map(|(_, path)| text(path)))
     }
 
     /// Looks at all there is, to take what is still the same in a moment.

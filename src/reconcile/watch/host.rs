@@ -475,9 +475,10 @@ impl HostLoop {
     /// Another run has the host, or there is no lock to be had, which time alone does not mend.
     pub(super) fn no_lock(&mut self, error: &Error, ids: BTreeSet<ResourceId>) {
         let now = Instant::now();
-        let is_busy = error.kind == ErrorKind::Locked;
-        self.ended.refused |= is_busy;
-        self.ended.failed |= !is_busy;
+        let is_refused = error.kind == ErrorKind::Locked;
+        self.ended.refused |= is_refused;
+        self.ended.failed |= !is_refused;
+        let is_busy = is_refused && error.source.is_none();
         self.record.no_lock(error, is_busy);
         for id in ids {
             match is_busy {

@@ -144,7 +144,7 @@ pub trait Surroundings: Send + Sync {
     ///
     /// # Errors
     /// Another run changes it, which is [`ErrorKind::Locked`](crate::diag::ErrorKind::Locked),
-    /// or no lock is to be had.
+    /// or no lock is to be had, which is the same with a cause.
     fn lock(&self, host: &str) -> crate::diag::Result<Box<dyn Debug>>;
 
     /// Hears what happens on a host.
