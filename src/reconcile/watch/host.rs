@@ -476,22 +476,21 @@ impl HostLoop {
     pub(super) fn no_lock(&mut self, error: &Error, ids: BTreeSet<ResourceId>) {
         let now = Instant::now();
         let is_refused = error.kind == ErrorKind::Locked;
-        self.ended.refused |= is_refused;
-        self.ended.failed |= !is_refused;
+        *(if is_refused { &mut self.ended.refused } else { &mut self.ended.failed }) = true;
         let is_busy = is_refused && error.source.is_none();
         self.record.no_lock(error, is_busy);
         for id in ids {
-            match is_busy {
-                true => self.agenda.look_at(id, Cause::Retry, now + LOCKED),
-                false => drop(self.agenda.failed(&id, now)),
+            if is_busy {
+                self.agenda.look_at(id, Cause::Retry, now + LOCKED);
+            } else {
+                self.agenda.failed(&id, now);
             }
         }
     }
 
     pub(super) fn lost(&mut self, error: &Error, ids: BTreeSet<ResourceId>) {
         let now = Instant::now();
-        self.ended.failed = true;
-        self.was_lost = true;
+        (self.ended.failed, self.was_lost) = (true, true);
         self.record.lost(error);
         for id in ids {
             self.agenda.look_at(id, Cause::Retry, now + LOCKED);
