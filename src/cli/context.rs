@@ -10,7 +10,7 @@ use super::signing;
 use super::view::json;
 use crate::diag::{Diagnostics, Error, Result, Severity, Sources, escape, escape_lines, render};
 use crate::drivers::{self, Driver, Environment, Uri};
-use crate::reconcile::records::Records;
+use crate::reconcile::records::{Records, Signing};
 use serde_json::Value;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -235,8 +235,15 @@ impl Context {
 
     /// Opens a host. The records on its objects are judged by the keys that are configured.
     pub(crate) fn open(&self, uri: &Uri) -> Result<Box<dyn Driver>> {
-        let signing = signing::configured(self.signing_key.as_deref(), &signing::places())?;
-        Ok(Box::new(Records::new(drivers::open(uri, &self.environment())?, signing)))
+        Ok(Box::new(Records::new(drivers::open(uri, &self.environment())?, self.signing()?)))
+    }
+
+    /// The keys that records and plans are signed with, if there are any.
+    ///
+    /// # Errors
+    /// One that is asked for cannot be read, or others can reach it.
+    pub(crate) fn signing(&self) -> Result<Option<Signing>> {
+        signing::configured(self.signing_key.as_deref(), &signing::places())
     }
 
     /// What drivers may know of the environment.

@@ -70,7 +70,7 @@ pub(crate) fn save(context: &Context, session: &Session, path: Option<&Path>) ->
                     define without them";
         return Err(Error::new(ErrorKind::Denied, text).hint("leave --read-only out"));
     }
-    let text = planfile::save(&session.plan, &session.host.uri)?;
+    let text = planfile::save(&session.plan, &session.host.uri, context.signing()?.as_ref())?;
     let name = path.display().to_string();
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);

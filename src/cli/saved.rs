@@ -8,7 +8,8 @@ use super::session::{Host, still_fits};
 use super::view::saved::saved as view_saved;
 use super::view::{human, json};
 use crate::diag::{Error, ErrorKind, Result};
-use crate::reconcile::{Plan, planfile};
+use crate::reconcile::Plan;
+use crate::reconcile::planfile::{self, Seal};
 use std::io::Read as _;
 use std::path::Path;
 
@@ -17,6 +18,8 @@ struct Saved {
     plan: Plan,
     connection: String,
     digest: String,
+    /// What its signature is worth; nothing where there is no key to tell.
+    seal: Option<Seal>,
 }
 
 /// Whether a path is a saved plan and not a manifest.
@@ -26,7 +29,7 @@ pub(crate) fn is_plan_file(path: &Path) -> bool {
 
 /// Shows a saved plan; no host is asked.
 pub(crate) fn show(context: &Context, path: &Path) -> Run {
-    let saved = read(path)?;
+    let saved = read(context, path)?;
     context.output.result(&match context.output.format {
         Format::Human => view_saved(&saved.plan, &saved.connection, &saved.digest, context.output),
         Format::Json => {
@@ -36,15 +39,15 @@ pub(crate) fn show(context: &Context, path: &Path) -> Run {
     Ok(Exit::Done)
 }
 
-/// Applies a saved plan. `expected` is the digest of the file that was reviewed; without it the whole plan
-/// is shown first.
+/// Applies a saved plan. `expected` is the digest of the file that was reviewed; without it, and without
+/// a signature, the whole plan is shown first.
 pub(crate) fn apply(
     context: &Context,
     path: &Path,
     run: &RunOptions,
     expected: Option<&str>,
 ) -> Run {
-    let saved = read(path)?;
+    let saved = read(context, path)?;
     if let Some(expected) = expected
         && !is_digest(expected, &saved.digest)
     {
@@ -54,16 +57,23 @@ pub(crate) fn apply(
         context.show_error(&error.hint("review it with virt plan --show, and expect its digest"));
         return Ok(Exit::Refused);
     }
-    let Saved { plan, connection, digest } = &saved;
+    if saved.seal == Some(Seal::Wrong) {
+        let text = "its signature is wrong: it was changed, or signed with another key";
+        let error = Error::new(ErrorKind::Denied, text).address(path.display().to_string());
+        context.show_error(&error.hint("make it anew with virt plan --out FILE"));
+        return Ok(Exit::Refused);
+    }
+    let Saved { plan, connection, digest, seal } = &saved;
+    let is_known = expected.is_some() || *seal == Some(Seal::Right);
     match (context.output.format, run.dry_run) {
         (Format::Json, true) => {
             context.result_or_nobody(&context.line(json::saved_plan(plan, connection, digest)));
         }
         // results are read by a program; what is going to be done is told to whoever looks on
-        (Format::Json, false) if expected.is_none() => {
+        (Format::Json, false) if !is_known => {
             context.say(&view_saved(plan, connection, digest, context.output));
         }
-        (Format::Human, _) if expected.is_none() => {
+        (Format::Human, _) if !is_known => {
             context.result_or_nobody(&view_saved(plan, connection, digest, context.output));
         }
         (Format::Human, _) => {
@@ -103,7 +113,7 @@ pub(crate) fn apply(
     })
 }
 
-fn read(path: &Path) -> Result<Saved> {
+fn read(context: &Context, path: &Path) -> Result<Saved> {
     let name = path.display().to_string();
     let file = crate::file::open(path).map_err(|e| Error::system(&name, &e))?;
     let mut text = String::new();
@@ -112,8 +122,9 @@ fn read(path: &Path) -> Result<Saved> {
         .map_err(|e| Error::system(&name, &e))?;
     let saved = planfile::read(&text).map_err(|e| e.address(name.clone()))?;
     let connection = saved.connection.clone();
+    let seal = context.signing()?.map(|signing| saved.seal(&signing)).transpose()?;
     let plan = saved.into_plan().map_err(|e| e.address(name))?;
-    Ok(Saved { plan, connection, digest: planfile::digest(&text) })
+    Ok(Saved { plan, connection, seal, digest: planfile::digest(&text) })
 }
 
 /// Whether `expected` is the digest, with the algorithm before it or without.

@@ -4,6 +4,7 @@ use crate::support::{Ran, run, trial, virt};
 use libtest_mimic::Trial;
 use serde_json::Value;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use tempfile::TempDir;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -12,6 +13,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("cli/saved/a_definition_is_of_the_object_that_the_step_names", other_object),
         trial("cli/saved/an_effect_is_no_less_than_what_is_called", effect),
         trial("cli/saved/a_plan_is_shown_whole_before_it_is_applied", shown),
+        trial("cli/saved/a_signed_plan_is_applied_as_it_was_signed", signed),
     ]
 }
 
@@ -130,4 +132,30 @@ fn shown() {
         assert!(shown.contains(part), "{part}\n{shown}");
     }
     assert!(place.virt(&["apply", "saved"], 0).stdout().starts_with(&shown));
+}
+
+fn signed() {
+    let place = Place::new();
+    let key = |name: &str, byte: char| {
+        let file = place.0.path().join(name);
+        fs::write(&file, byte.to_string().repeat(32)).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        file.display().to_string()
+    };
+    let (ours, other) = (key("ours", 'a'), key("other", 'b'));
+    let empty = place.objects();
+    place.virt(&["plan", "m", "--out", "saved", "--signing-key", &ours], 0);
+    // with another key it is not what it says, and whoever has none sees it whole
+    let ran = place.virt(&["apply", "saved", "--signing-key", &other], 5);
+    assert!(ran.stderr().contains("signature is wrong"), "{ran}");
+    let whole = place.virt(&["apply", "saved", "--dry-run"], 0).stdout();
+    assert!(whole.contains("<memory"), "{whole}");
+    let saved = fs::read(place.0.path().join("saved")).unwrap();
+    place.forge(|plan| plan["set"] = "another".into());
+    place.virt(&["apply", "saved", "--signing-key", &ours], 5);
+    assert_eq!(place.objects(), empty);
+    fs::write(place.0.path().join("saved"), saved).unwrap();
+    let ran = place.virt(&["apply", "saved", "--signing-key", &ours], 0);
+    assert!(!ran.stdout().contains("<memory"), "{ran}");
+    place.virt(&["plan", "m", "--detailed-exitcode", "--signing-key", &ours], 0);
 }

@@ -8,6 +8,7 @@ mod checks;
 
 use super::afterwards::{Afterwards, Notes, Piece};
 use super::changes::{LiveStep, Plan, Step, StepAction};
+use super::records::Signing;
 use super::secret::has_secret;
 use crate::diag::{Error, ErrorKind, Result, SourceId};
 use crate::model::{Effect, Op, ResourceId, Stop, Target, Uuid};
@@ -33,7 +34,13 @@ pub struct PlanFile {
     fingerprint: String,
     steps: Vec<SavedStep>,
     afterwards: Vec<SavedAfterwards>,
+    /// HMAC-SHA256 of all the rest, if whoever saved it had a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signature: Option<String>,
 }
+
+/// What the signature of a plan file is of, beside its bytes.
+const SEALED: &str = "virt plan 1";
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -64,11 +71,11 @@ pub fn digest(text: &str) -> String {
     format!("sha256:{hex}")
 }
 
-/// The plan as text, for the connection it was made for.
+/// The plan as text, for the connection it was made for, signed if there is a key.
 ///
 /// # Errors
 /// The plan is refused, or one of its definitions holds a secret.
-pub fn save(plan: &Plan, connection: &str) -> Result<String> {
+pub fn save(plan: &Plan, connection: &str, signing: Option<&Signing>) -> Result<String> {
     if !plan.refusals.is_empty() {
         let text = "a plan that is refused is not saved, since it could be applied then";
         return Err(Error::new(ErrorKind::Denied, text));
@@ -102,15 +109,32 @@ pub fn save(plan: &Plan, connection: &str) -> Result<String> {
             notes: of.notes.clone(),
         });
     }
-    let file = PlanFile {
+    let mut file = PlanFile {
         format_version: FORMAT_VERSION,
         set: plan.set.clone(),
         connection: connection.to_owned(),
         fingerprint: plan.fingerprint.clone(),
         steps,
         afterwards,
+        signature: None,
     };
-    serde_json::to_string_pretty(&file).map(|text| text + "\n").map_err(|e| broken(&e.to_string()))
+    let bare = file.text()?;
+    if let Some(signing) = signing {
+        file.signature = Some(signing.seal(SEALED, bare.as_bytes()));
+        return file.text();
+    }
+    Ok(bare)
+}
+
+/// Whether a plan file is as somebody with the key has saved it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seal {
+    /// It has no signature.
+    Missing,
+    /// It is.
+    Right,
+    /// It was changed, or signed with another key.
+    Wrong,
 }
 
 /// Reads a saved plan.
@@ -129,6 +153,22 @@ pub fn read(text: &str) -> Result<PlanFile> {
 }
 
 impl PlanFile {
+    fn text(&self) -> Result<String> {
+        let text = serde_json::to_string_pretty(self).map_err(|e| broken(&e.to_string()))?;
+        Ok(text + "\n")
+    }
+
+    /// What its signature is worth.
+    ///
+    /// # Errors
+    /// It cannot be written again.
+    pub fn seal(&self, signing: &Signing) -> Result<Seal> {
+        let Some(signature) = &self.signature else { return Ok(Seal::Missing) };
+        let bare = Self { signature: None, ..self.clone() }.text()?;
+        let is_right = signing.is_sealed(SEALED, bare.as_bytes(), signature);
+        Ok(if is_right { Seal::Right } else { Seal::Wrong })
+    }
+
     /// The plan, ready to be applied.
     ///
     /// # Errors

@@ -73,6 +73,24 @@ impl Signing {
         }
     }
 
+    /// The signature of something that is no record, `context` being what it is.
+    pub fn seal(&self, context: &str, bytes: &[u8]) -> String {
+        let mut said = context.as_bytes().to_vec();
+        said.push(b'\n');
+        said.extend(bytes);
+        BASE64.encode(hmac::sign(&self.key.0, &said))
+    }
+
+    /// Whether such a signature was made with one of the keys.
+    pub fn is_sealed(&self, context: &str, bytes: &[u8], seal: &str) -> bool {
+        let Ok(seal) = BASE64.decode(seal.trim()) else { return false };
+        let mut said = context.as_bytes().to_vec();
+        said.push(b'\n');
+        said.extend(bytes);
+        let is = |key: &Key| hmac::verify(&key.0, &said, &seal).is_ok();
+        is(&self.key) || self.old.iter().any(is)
+    }
+
     /// Whether those without a signature are believed for now.
     pub(super) fn accepts_unsigned(&self, now: Timestamp) -> bool {
         self.accept_unsigned_until.is_some_and(|until| now < until)
