@@ -10,6 +10,7 @@ use crate::diag::{Error, ErrorCode, ErrorKind, Result};
 use crate::drivers::{Environment, Uri};
 use crate::model::{Hypervisor, Uuid, Version};
 use crate::wire::{AuthType, DomainHandle, Procedure, from_bytes, to_bytes};
+use std::time::Duration;
 
 /// The driver feature that NETWORK_UPDATE takes its command before its section, as documented.
 /// Servers without it take them the other way round.
@@ -42,14 +43,8 @@ pub(super) fn open(
     trace: &mut Trace,
 ) -> Result<Connection> {
     let mut connection = Connection::new(endpoint.way.open(trace)?);
-    let first = Request {
-        time: match endpoint.way.may_ask() {
-            true if has_terminal() => times::AUTHENTICATE,
-            true => times::PROGRAM,
-            false => times::ANSWER,
-        },
-        ..quick(Procedure::AUTH_LIST)
-    };
+    let time = time_of_first(endpoint.way.may_ask(), has_terminal());
+    let first = Request { time, ..quick(Procedure::AUTH_LIST) };
     let types = trace.stage(Stage::Answer, |said| {
         let types: Vec<AuthType> = connection.call(first)?;
         *said = "a libvirt daemon".to_owned();
@@ -58,7 +53,13 @@ pub(super) fn open(
     if let Some(host) = endpoint.way.ssh_host() {
         tell_apart(trace, host, types.as_ref().err());
     }
-    let types = types?;
+    let types = types.map_err(|error| match (error.kind, &error.hint) {
+        (ErrorKind::Timeout, None) if endpoint.way.may_ask() => error.hint(
+            "see whether the program gets there by itself; where it asks for a password, have it use a \
+             key, since without a terminal there is nobody to ask",
+        ),
+        _ => error,
+    })?;
     let who =
         Who { uri, is_plain_tcp: endpoint.way.is_in_the_clear(), host: endpoint.way.host(), env };
     trace.stage(Stage::Authenticate, |said| {
@@ -74,6 +75,15 @@ pub(super) fn open(
     })?;
     connection.notice_silence();
     Ok(connection)
+}
+
+/// How long the first answer may take to come by a way on which a person may be asked, or not.
+fn time_of_first(may_ask: bool, has_terminal: bool) -> Duration {
+    match (may_ask, has_terminal) {
+        (true, true) => times::AUTHENTICATE,
+        (true, false) => times::PROGRAM,
+        (false, _) => times::ANSWER,
+    }
 }
 
 /// Whether ssh would find somebody to ask for a password: it does so at the terminal of its session,
@@ -181,6 +191,12 @@ mod tests {
 
     use super::super::fake;
     use super::*;
+
+    #[test]
+    fn nobody_is_waited_for_who_is_not_there() {
+        let times = [(true, true), (true, false), (false, true)].map(|(a, t)| time_of_first(a, t));
+        assert_eq!(times.map(|t| t.as_secs()), [120, 30, 20]);
+    }
 
     #[test]
     fn a_host_is_what_it_says_it_is() {
