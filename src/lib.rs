@@ -4,6 +4,7 @@
 //! (`ARCHITECTURE.md` has the table, a test holds the code to it).
 
 pub mod diag;
+pub mod file;
 pub mod wire;
 pub mod xml;
 

@@ -6,6 +6,7 @@
     reason = "a test that meets what it does not expect fails"
 )]
 
+mod bounds;
 mod cli;
 mod contract;
 mod faults;
@@ -16,6 +17,7 @@ mod met;
 mod page;
 mod pki;
 mod real;
+mod records;
 mod schema;
 mod support;
 mod tidy;
@@ -25,6 +27,7 @@ fn main() -> std::process::ExitCode {
     let arguments = libtest_mimic::Arguments::from_args();
     let groups = [
         tidy::trials,
+        bounds::trials,
         contract::trials,
         faults::trials,
         fuzz_corpus::trials,
@@ -34,6 +37,7 @@ fn main() -> std::process::ExitCode {
         pki::trials,
         cli::trials,
         real::trials,
+        records::trials,
         schema::trials,
         watch::trials,
     ];

@@ -16,7 +16,7 @@ use virt::reconcile::{Action, Options, Plan, StepAction, plan};
 use virt::xml::{Element, Limits, parse, write};
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let each: [(&str, fn()); 22] = [
+    let each: [(&str, fn()); 23] = [
         ("what_hangs_on_a_definition_keeps_it", what_hangs_on_a_definition_keeps_it),
         ("a_saved_image_resumes_the_old_machine", a_saved_image_resumes_the_old_machine),
         ("a_disk_on_an_overlay_is_held_back_and_no_more", a_disk_on_an_overlay),
@@ -38,6 +38,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         ("a_network_goes_once_its_last_guest_moved_off", a_network_goes_once_its_last_guest_moved),
         ("only_one_is_planned_for_while_others_are_silent", only_one_while_others_are_silent),
         ("a_network_with_unknown_guests_stays_up", a_network_with_unknown_guests_stays_up),
+        ("nothing_is_pruned_while_one_is_silent", nothing_is_pruned_while_one_is_silent),
         ("what_an_object_has_already_is_its_own", what_an_object_has_already_is_its_own),
     ];
     each.into_iter().map(|(name, body)| trial(format!("met/{name}"), body)).collect()
@@ -460,7 +461,7 @@ fn a_crashed_guest_is_ended_if_asked() {
     let stopped = vec![guest("web", off, &disk("/web"))];
     let left = host.plan(&stopped, &Options::default());
     assert_eq!((steps(&left), left.outages().count()), (vec!["define web".to_owned()], 1));
-    let ended = host.plan(&stopped, &options(&[Effect::Restart]));
+    let ended = host.plan(&stopped, &options(&[Effect::Stops]));
     assert_eq!(steps(&ended), ["define web", "destroy web"]);
 }
 
@@ -683,7 +684,11 @@ fn only_one_while_others_are_silent() {
     let manifests = with_other(web(&disk("/web")));
     let only = |name: &str| Options { only: BTreeSet::from([id(name)]), ..Options::default() };
     let mut host = Host::default();
-    let unknown = Unknown { uuid: Uuid::default(), why: "no answer in 30 s".to_owned() };
+    let unknown = Unknown {
+        uuid: Uuid::default(),
+        state: State::Running,
+        why: "no answer in 5 s".to_owned(),
+    };
     host.0.unknown.insert(id("domain/hung"), unknown.clone());
     // a guest that takes nothing of anybody's
     let plan = host.plan(&manifests, &only("domain/other"));
@@ -704,12 +709,34 @@ fn only_one_while_others_are_silent() {
     assert!(plan.is_empty());
 }
 
+fn nothing_is_pruned_while_one_is_silent() {
+    let manifests = with_other(web(&disk("/web")));
+    let prune = Options { prune: true, ..Options::default() };
+    let mut host = Host::applied(&manifests);
+    let left = &manifests[..manifests.len() - 1];
+    assert_eq!(host.plan(left, &prune).orphans, [] as [ResourceId; 0]);
+    let unknown =
+        Unknown { uuid: Uuid::default(), state: State::Running, why: "no answer".to_owned() };
+    host.0.unknown.insert(id("domain/hung"), unknown);
+    let plan = host.plan(left, &prune);
+    assert!(plan.is_empty() && plan.refusals.is_empty(), "{:?}", steps(&plan));
+    assert_eq!(plan.orphans, [id("domain/other")]);
+    let said: Vec<&str> = plan.diagnostics.iter().filter_map(|d| d.detail.as_deref()).collect();
+    assert!(
+        said.concat().contains("domain/hung does not answer, so nothing is pruned"),
+        "{said:?}"
+    );
+    // and what it may be for does not keep the others from being edited
+    assert!(!plan.has_outage());
+}
+
 fn a_network_with_unknown_guests_stays_up() {
     let off =
         "<metadata><virt:reconcile xmlns:virt='urn:virt:reconcile:1' power='stopped'/></metadata>";
     let before = vec![network("lan", "", 1)];
     let mut host = Host::applied(&before);
-    let unknown = Unknown { uuid: Uuid::default(), why: "no answer".to_owned() };
+    let unknown =
+        Unknown { uuid: Uuid::default(), state: State::Running, why: "no answer".to_owned() };
     host.0.unknown.insert(id("domain/hung"), unknown);
     let after = vec![before[0].replace("<ip", &format!("{off}<ip"))];
     let plan = host.plan(&after, &Options::default());

@@ -8,7 +8,7 @@ use virt::diag::Severity;
 
 /// The modules by floor; each imports only from floors below its own.
 const FLOORS: [&[&str]; 6] = [
-    &["diag", "xml", "wire"],
+    &["diag", "file", "xml", "wire"],
     &["model", "pki", "schema"],
     &["manifest", "drivers"],
     &["reconcile"],

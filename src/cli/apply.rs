@@ -1,23 +1,21 @@
 //! `virt apply`: make the host match, and look again afterwards.
 
 use super::args::{ApplyArgs, Format, RunOptions};
-use super::config;
+use super::confirm::{Asking, agreed};
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
 use super::plan;
-use super::session::{Host, Purpose, Session, Target, prepare, still_fits};
+use super::saved::{self, is_plan_file};
+use super::session::Host;
+use super::session::{Purpose, Session, Target, prepare};
 use super::signals::stop_on_signal;
 use super::view::{human, json, progress::Progress};
-use crate::diag::{Error, ErrorCode, ErrorDomain};
-use crate::model::{Kind, Op, ResourceId};
+use crate::diag::{Error, ErrorKind};
+use crate::model::Op;
 use crate::reconcile::{
     Crossroads, Event, Plan, Report, Status, Step, StepAction, SystemClock, Walker, apply_beside,
-    planfile,
 };
 use crate::xml;
-use std::collections::BTreeSet;
-use std::io::{BufRead as _, Read as _};
-use std::path::Path;
 
 pub(crate) fn run(context: &Context, args: &ApplyArgs) -> Run {
     let context = &context.changing("apply", &args.run);
@@ -30,7 +28,11 @@ pub(crate) fn run(context: &Context, args: &ApplyArgs) -> Run {
                 "a saved plan is applied as it is: the options that make a plan do not go with it";
             return Err(Failure::Usage(text.to_owned()));
         }
-        return saved_plan(context, path, &args.run);
+        return saved::apply(context, path, &args.run, args.expect.as_deref());
+    }
+    if args.expect.is_some() {
+        let text = "--expect goes with one saved plan, as virt plan --out writes it";
+        return Err(Failure::Usage(text.to_owned()));
     }
     let session = match prepare(context, &args.paths, &args.options, Purpose::Apply)? {
         Target::Host(session) => session,
@@ -43,9 +45,11 @@ pub(crate) fn run(context: &Context, args: &ApplyArgs) -> Run {
     if stops {
         return Ok(plan::exit(&session, args.options.manner()));
     }
-    let asks = args.run.confirm && !session.host.capabilities.read_only;
-    if !session.plan.is_empty() && asks && !confirmed_still(context, &session.plan, &session.host)?
-    {
+    let asking = Asking::of(&args.run);
+    if asking.about(&session.plan) && context.output.format == Format::Json {
+        context.say(&human::plan(&session, context.output, args.options.explain));
+    }
+    if !agreed(context, asking, &session.plan, &session.host)? {
         return Ok(Exit::Refused);
     }
     let applied = carry_out(context, &session, &args.run, None);
@@ -113,8 +117,8 @@ pub(crate) fn carry_out(
     let waits =
         matches!(&after, Ok(Some(again)) if again.has_pending()) && !session.plan.leaves_pending();
     let is_down = match &after {
-        Ok(Some(again)) => again.outages().next().is_some(),
-        Ok(None) | Err(_) => session.plan.outages().next().is_some(),
+        Ok(Some(again)) => again.has_outage(),
+        Ok(None) | Err(_) => session.plan.has_outage(),
     };
     let residue = match after {
         Ok(again) => again.and_then(|again| report.left_over(&session.plan, again)),
@@ -142,16 +146,16 @@ pub(crate) fn carry_out(
 }
 
 /// Says that a host is only looked at, before the first call that would change it.
-fn refuse_to_change(context: &Context) -> Exit {
+pub(super) fn refuse_to_change(context: &Context) -> Exit {
     let text = "the connection is read-only; nothing was changed";
-    let error = Error::new(ErrorCode::OPERATION_DENIED, ErrorDomain::NONE, text);
+    let error = Error::new(ErrorKind::Denied, text);
     context.show_error(&error.hint("leave --read-only out to apply the plan"));
     Exit::Refused
 }
 
 /// Carries a plan out and says what failed. A definition that is refused may be so for what the host
 /// itself had filled in earlier: `sent_along` names that.
-fn walk(
+pub(super) fn walk(
     context: &Context,
     plan: &Plan,
     host: &Host,
@@ -188,7 +192,7 @@ fn walk(
         if let Status::Failed(e) | Status::Unknown(e) = status {
             let text = "what the running instance refused could not be taken out of the definition for \
                         the next boot, which will most likely not start";
-            let error = Error::new(e.code, ErrorDomain::NONE, text).caused_by(e.clone());
+            let error = Error::new(ErrorKind::NotSent, text).caused_by(e.clone());
             context.show_error(&match &e.address {
                 Some(address) => error.address(address.clone()),
                 None => error,
@@ -196,97 +200,4 @@ fn walk(
         }
     }
     Ok(report)
-}
-
-/// Asks whether what was shown is to be done.
-pub(crate) fn confirmed(context: &Context) -> Result<bool, Failure> {
-    context.output.say("Apply this plan? Only \"yes\" is taken: ");
-    let mut answer = String::new();
-    // a line is enough; more than that is no answer
-    std::io::stdin().lock().take(64).read_line(&mut answer)?;
-    let yes = answer.trim() == "yes";
-    if !yes {
-        context.note("nothing was changed\n");
-    }
-    Ok(yes)
-}
-
-/// Asks, and looks whether the host still has what the plan was made for: an answer takes its time.
-pub(crate) fn confirmed_still(
-    context: &Context,
-    plan: &Plan,
-    host: &Host,
-) -> Result<bool, Failure> {
-    if !confirmed(context)? {
-        return Ok(false);
-    }
-    match still_fits(plan, &host.observe_for(&targets(plan))?) {
-        Ok(()) => Ok(true),
-        Err(e) => {
-            context.show_error(&e);
-            Ok(false)
-        }
-    }
-}
-
-/// What a plan is about. Who is on a network that it takes down is part of that.
-fn targets(plan: &Plan) -> BTreeSet<ResourceId> {
-    let targets: BTreeSet<ResourceId> =
-        plan.steps.iter().map(|step| step.target.id.clone()).collect();
-    let any_network = targets.iter().any(|id| id.kind == Kind::Network);
-    if any_network { BTreeSet::new() } else { targets }
-}
-
-fn is_plan_file(path: &Path) -> bool {
-    path.is_file() && path.extension().is_none_or(|e| e != "xml" && e != "toml")
-}
-
-fn saved_plan(context: &Context, path: &Path, run: &RunOptions) -> Run {
-    let name = path.display().to_string();
-    let file = std::fs::File::open(path).map_err(|e| Error::system(&name, &e))?;
-    let mut text = String::new();
-    file.take(planfile::SIZE_MAX)
-        .read_to_string(&mut text)
-        .map_err(|e| Error::system(&name, &e))?;
-    let saved = planfile::read(&text).map_err(|e| e.address(name.clone()))?;
-    let connection = saved.connection.clone();
-    let plan = saved.into_plan().map_err(|e| e.address(name))?;
-    let host = Host::open(context, Some(&config::of_plan(path, &text, &connection)))?;
-    if host.uri != connection {
-        return Err(Failure::Usage(format!(
-            "the plan was made for {connection}, not for {}",
-            host.uri
-        )));
-    }
-    if let Err(e) = still_fits(&plan, &host.observe_for(&targets(&plan))?) {
-        context.show_error(&e);
-        return Ok(Exit::Refused);
-    }
-    if run.dry_run || context.output.format == Format::Human {
-        context.result_or_nobody(&match context.output.format {
-            Format::Human => human::steps(&plan, &connection, context.output),
-            Format::Json => context.line(json::saved_plan(&plan, &connection)),
-        });
-    }
-    if run.dry_run {
-        return Ok(Exit::Done);
-    }
-    if !plan.steps.is_empty() && host.capabilities.read_only {
-        return Ok(refuse_to_change(context));
-    }
-    if run.confirm && !confirmed_still(context, &plan, &host)? {
-        return Ok(Exit::Refused);
-    }
-    let report = walk(context, &plan, &host, run, None, &|_| Vec::new())?;
-    context.result_or_nobody(&match context.output.format {
-        Format::Human => human::report(&plan, &report, None, context.output),
-        Format::Json => context.line(json::saved_summary(&plan, &connection, &report)),
-    });
-    Ok(if report.has_unknown() {
-        Exit::Unresolved
-    } else if report.is_done() {
-        Exit::Done
-    } else {
-        Exit::Error
-    })
 }

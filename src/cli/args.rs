@@ -41,6 +41,13 @@ pub(crate) struct Global {
     /// Only look at the host: nothing can be changed, and no secret is read
     #[arg(short, long, global = true)]
     pub(crate) read_only: bool,
+    /// Sign the records on objects with the key in this file, and believe no others; in place of
+    /// key_file of [signing] in config.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) signing_key: Option<PathBuf>,
+    /// Most memory that what one host tells of itself may take, in MiB
+    #[arg(long, global = true, value_name = "MIB", default_value_t = 256, hide_short_help = true, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    pub(crate) max_inventory: u32,
     /// How results are printed
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Human)]
     pub(crate) output: Format,
@@ -131,8 +138,11 @@ pub(crate) enum ReportFormat {
 #[derive(Debug, Args)]
 pub(crate) struct PlanArgs {
     /// Manifests, or directories of them
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present = "show", value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
+    /// Show a saved plan, from its file alone: every step with what is sent
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["paths", "out", "fail_above"])]
+    pub(crate) show: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) options: PlanOptions,
     /// Save the plan, to be applied as it is or not at all
@@ -156,7 +166,7 @@ pub(crate) struct PlanOptions {
     /// Take over objects that nobody owns
     #[arg(long)]
     pub(crate) adopt: bool,
-    /// Allow steps as disruptive as this: network-restart, restart, replace, data-loss
+    /// Allow steps as disruptive as this: network-restart, restart, stops, replace, data-loss
     #[arg(long, value_name = "EFFECT", value_parser = effect)]
     pub(crate) allow: Vec<Effect>,
     /// Only this object
@@ -220,6 +230,10 @@ pub(crate) struct ApplyArgs {
     /// Manifests, directories of them, or one saved plan
     #[arg(required = true, value_name = "PATH|PLANFILE")]
     pub(crate) paths: Vec<PathBuf>,
+    /// Apply a saved plan only if it has this digest, as virt plan --out printed it; it is not shown
+    /// again then
+    #[arg(long, value_name = "DIGEST")]
+    pub(crate) expect: Option<String>,
     #[command(flatten)]
     pub(crate) options: PlanOptions,
     #[command(flatten)]
@@ -232,9 +246,13 @@ pub(crate) struct RunOptions {
     /// Stop after the plan
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Show the plan and ask before it is applied
+    /// Show the plan and ask before it is applied, whatever it is; at a terminal that is done anyway
+    /// before a guest would go down or something would be gone
     #[arg(long)]
     pub(crate) confirm: bool,
+    /// Ask nothing, at a terminal either
+    #[arg(long, conflicts_with = "confirm")]
+    pub(crate) yes: bool,
     /// How many calls go to a host together
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) parallel: u16,
@@ -302,7 +320,7 @@ pub(crate) struct RollbackArgs {
     /// The object
     #[arg(value_name = "KIND/NAME", value_parser = resource)]
     pub(crate) what: ResourceId,
-    /// Allow steps as disruptive as this: network-restart, restart, replace, data-loss
+    /// Allow steps as disruptive as this: network-restart, restart, stops, replace, data-loss
     #[arg(long, value_name = "EFFECT", value_parser = effect)]
     pub(crate) allow: Vec<Effect>,
     /// Exit with 2 if the plan has changes, with 3 if something applied waits for a boot
@@ -355,7 +373,17 @@ pub(crate) struct DeleteArgs {
     /// Delete objects that nobody owns, too
     #[arg(long)]
     pub(crate) adopt: bool,
-    /// Allow steps as disruptive as this: data-loss for a saved memory image
+    /// Take the NVRAM and TPM state of guests with them, which nothing brings back: it needs
+    /// --allow data-loss. Disks stay in any case
+    #[arg(long)]
+    pub(crate) nvram: bool,
+    /// Pull the plug of a guest that does not shut down in time
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// How long a guest has to shut down [default: as its manifest said, or 60s]
+    #[arg(long, value_name = "TIME", value_parser = interval)]
+    pub(crate) timeout: Option<Duration>,
+    /// Allow steps as disruptive as this: data-loss for a saved memory image, snapshots, --nvram
     #[arg(long, value_name = "EFFECT", value_parser = effect)]
     pub(crate) allow: Vec<Effect>,
     #[command(flatten)]

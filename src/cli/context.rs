@@ -7,17 +7,17 @@ use super::exit::{Exit, Failure};
 use super::lock::{self, HostLock, Locks};
 use super::output::{Output, Paint};
 use super::printer::Printer;
+use super::signing;
 use super::view::json;
-use crate::diag::{
-    Diagnostics, Error, ErrorCode, ErrorDomain, Result, Severity, Sources, escape, escape_lines,
-    render,
-};
-use crate::drivers::{Connection, Environment, Trust, Uri, Written};
+use crate::diag::{Diagnostics, Error, Result, Severity, Sources, escape, escape_lines, render};
+use crate::drivers::{self, Connection, Driver, Environment, Trust, Uri, Written};
 use crate::model::HostPattern;
+use crate::reconcile::records::{Records, Signing};
 use serde_json::Value;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -37,6 +37,10 @@ pub(crate) struct Context {
     trusts_files: bool,
     /// What the operator's configuration trusts, once it was asked for.
     trust: Arc<OnceLock<Trust>>,
+    /// `--signing-key`.
+    signing_key: Option<PathBuf>,
+    /// `--max-inventory`, in bytes.
+    max_inventory: usize,
     /// The host of a fleet that all this is about.
     host: Option<String>,
     /// What was printed about that host, until its turn comes.
@@ -45,6 +49,8 @@ pub(crate) struct Context {
     locks: Option<Arc<Locks>>,
     /// What prints, where whoever says something must not wait for whoever reads it.
     printer: Option<Arc<Printer>>,
+    /// Whether a result could not be written, by whichever copy of this.
+    output_lost: Arc<AtomicBool>,
 }
 
 /// Something printed: a result, or something said beside it.
@@ -89,6 +95,7 @@ impl Context {
         let _ = log.with_target(false).with_ansi(std::io::stderr().is_terminal()).try_init();
         let connect = global.connect.clone();
         let read_only = global.read_only;
+        let max_inventory = usize::try_from(global.max_inventory).unwrap_or(usize::MAX);
         Self {
             output: Output::new(global),
             connect,
@@ -97,11 +104,19 @@ impl Context {
             set: global.set.clone(),
             trusts_files: global.trust_connect,
             trust: Arc::default(),
+            signing_key: global.signing_key.clone(),
+            max_inventory: max_inventory.saturating_mul(1 << 20),
             host: None,
             kept: None,
             locks: None,
             printer: None,
+            output_lost: Arc::default(),
         }
+    }
+
+    /// The exit code of a run that came to `exit`: what nobody could be told of is no success.
+    pub(crate) fn exit(&self, exit: Exit) -> Exit {
+        if self.output_lost.load(Ordering::Relaxed) { exit.worse(Exit::Error) } else { exit }
     }
 
     /// The same for one host of a fleet: what is printed says its name, and with `keep` waits for
@@ -115,10 +130,13 @@ impl Context {
             set: self.set.clone(),
             trusts_files: self.trusts_files,
             trust: Arc::clone(&self.trust),
+            signing_key: self.signing_key.clone(),
+            max_inventory: self.max_inventory,
             host: Some(name.to_owned()),
             kept: keep.then(Arc::default),
             locks: self.locks.clone(),
             printer: self.printer.clone(),
+            output_lost: Arc::clone(&self.output_lost),
         }
     }
 
@@ -149,24 +167,12 @@ impl Context {
         if looks { self.clone() } else { self.locking(command, lock::WAIT) }
     }
 
-    /// Locks the host that `uri` means, if this command changes it. Where no lock can be made it goes
-    /// on with a warning: in a container nobody else may be there.
+    /// Locks the host that `uri` means, if this command changes it.
     ///
     /// # Errors
-    /// Another run has the lock.
+    /// Another run has the lock, or none can be had: then nobody could be kept out.
     pub(crate) fn lock(&self, uri: &Uri) -> Result<Option<HostLock>> {
-        static WARN: Once = Once::new();
-        match self.locks.as_ref().map(|locks| locks.take(uri)) {
-            None => Ok(None),
-            Some(Err(e)) if e.code != ErrorCode::RESOURCE_BUSY => {
-                let head = self.output.paint_err(Paint::Yellow, "warning:");
-                WARN.call_once(|| {
-                    self.say(&format!("{head} another run is not kept out of the host: {e}\n"));
-                });
-                Ok(None)
-            }
-            Some(taken) => taken,
-        }
+        self.locks.as_ref().map_or(Ok(None), |locks| locks.take(uri))
     }
 
     /// What was kept.
@@ -281,6 +287,19 @@ impl Context {
         })
     }
 
+    /// Opens a host. The records on its objects are judged by the keys that are configured.
+    pub(crate) fn open(&self, connection: &Connection) -> Result<Box<dyn Driver>> {
+        Ok(Box::new(Records::new(drivers::open(connection, &self.environment())?, self.signing()?)))
+    }
+
+    /// The keys that records and plans are signed with, if there are any.
+    ///
+    /// # Errors
+    /// One that is asked for cannot be read, or others can reach it.
+    pub(crate) fn signing(&self) -> Result<Option<Signing>> {
+        signing::configured(self.signing_key.as_deref(), &signing::places())
+    }
+
     /// What drivers may know of the environment.
     pub(crate) fn environment(&self) -> Environment {
         let path =
@@ -290,6 +309,7 @@ impl Context {
             auth_file: path("LIBVIRT_AUTH_FILE"),
             ask: ask::asker(),
             read_only: self.read_only,
+            max_inventory: self.max_inventory,
             ..Environment::new(path("XDG_RUNTIME_DIR"), path("HOME"))
         }
     }
@@ -301,6 +321,7 @@ impl Context {
         if let Err(e) = self.output.result(&text)
             && e.kind() != std::io::ErrorKind::BrokenPipe
         {
+            self.output_lost.store(true, Ordering::Relaxed);
             self.show_error(&Error::system("the output", &e));
         }
     }
@@ -326,9 +347,8 @@ impl Context {
         let address = if address.is_empty() { String::new() } else { address.join(" ") + ": " };
         let head = self.output.paint_err(Paint::Red, "error:");
         let mut text = format!("{head} {address}{}", escape_lines(&error.message, 4));
-        // a code says something to people only if it came from the host
-        if error.domain != ErrorDomain::NONE && error.domain != ErrorDomain::REMOTE {
-            text.push_str(&format!(" (libvirt error {})", error.code.0));
+        if let Some(code) = error.code() {
+            text.push_str(&format!(" (libvirt error {})", code.0));
         }
         text.push('\n');
         let mut cause = error.source.as_ref();

@@ -3,17 +3,16 @@
 use super::args::{ConvertArgs, Language};
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
-use crate::diag::{Diagnostics, Error, Sources};
-use crate::manifest::{Format, read_document, to_toml};
+use crate::diag::{Diagnostics, Sources};
+use crate::manifest::{Format, read_file, to_toml};
 use crate::xml;
 
 pub(crate) fn run(context: &Context, args: &ConvertArgs) -> Run {
     let name = args.file.display().to_string();
     let from = Format::of(&name)
         .ok_or_else(|| Failure::Usage(format!("{name} is neither *.xml nor *.toml")))?;
-    let text = std::fs::read_to_string(&args.file).map_err(|e| Error::system(&name, &e))?;
     let (mut sources, mut diagnostics) = (Sources::default(), Diagnostics::default());
-    let resources = read_document(&name, &text, from, &mut sources, &mut diagnostics);
+    let resources = read_file(&args.file, from, &mut sources, &mut diagnostics);
     diagnostics.sort();
     context.show(&diagnostics, &sources);
     if diagnostics.has_errors() {

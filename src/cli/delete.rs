@@ -1,13 +1,14 @@
 //! `virt delete`: objects go, through the same plan and gate.
 
-use super::apply::{carry_out, confirmed_still};
+use super::apply::carry_out;
 use super::args::{DeleteArgs, Format};
+use super::confirm::{Asking, agreed};
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
 use super::fleet::{self, Fleet, Manner};
 use super::plan;
 use super::session::{Session, check_set, load};
-use crate::manifest::{Grammars, Loaded};
+use crate::manifest::{Grammars, Loaded, load_as};
 use crate::model::{Desired, ResourceId};
 use crate::reconcile::Options;
 use std::path::PathBuf;
@@ -16,10 +17,9 @@ use std::sync::Arc;
 pub(crate) fn run(context: &Context, args: &DeleteArgs) -> Run {
     let context = &context.changing("delete", &args.run);
     let (named, paths) = sort_out(&args.what)?;
-    let mut loaded = if paths.is_empty() {
-        Loaded::default()
-    } else {
-        load(context, &paths, &Grammars::Embedded)
+    let mut loaded = match paths.is_empty() {
+        true => Loaded::default(),
+        false => load(context, load_as, &paths, &Grammars::Embedded),
     };
     context.show(&loaded.diagnostics, &loaded.sources);
     if loaded.diagnostics.has_errors() {
@@ -31,6 +31,9 @@ pub(crate) fn run(context: &Context, args: &DeleteArgs) -> Run {
     let options = Options {
         adopt: args.adopt,
         allow: args.allow.iter().copied().collect(),
+        remove_firmware: args.nvram,
+        force: args.force,
+        stop_timeout: args.timeout,
         ..Options::default()
     };
     let hosts = fleet::chosen(context, &loaded)?;
@@ -53,8 +56,7 @@ pub(crate) fn run(context: &Context, args: &DeleteArgs) -> Run {
         let refused = !session.plan.refusals.is_empty();
         return Ok(if refused { Exit::Refused } else { Exit::Done });
     }
-    let asks = !session.plan.is_empty() && args.run.confirm;
-    if asks && !confirmed_still(context, &session.plan, &session.host)? {
+    if !agreed(context, Asking::of_asked(&args.run), &session.plan, &session.host)? {
         return Ok(Exit::Refused);
     }
     Ok(carry_out(context, &session, &args.run, None).exit(&session, false))

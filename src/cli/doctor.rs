@@ -58,7 +58,7 @@ fn machine(stage: &Passed) -> Value {
         "stage": stage.stage.words(), "ok": stage.error.is_none(), "said": stage.said,
         "milliseconds": stage.took.map(milliseconds),
         "error": stage.error.as_ref().map(|e| json!({
-            "code": e.code.0, "message": e.message, "hint": e.hint,
+            "kind": e.kind.as_str(), "code": e.code().map(|code| code.0), "message": e.message, "hint": e.hint,
             "causes": causes(e).map(ToString::to_string).collect::<Vec<_>>(),
         })),
     })

@@ -1,6 +1,6 @@
 //! Exit codes, and what a command fails with.
 
-use crate::diag::{Error, ErrorCode, ErrorDomain};
+use crate::diag::{Error, ErrorKind};
 use std::process::ExitCode;
 
 /// What a run came to.
@@ -29,10 +29,21 @@ impl Exit {
         if other.weight() > self.weight() { other } else { self }
     }
 
-    /// The code for an operation that failed: what another run keeps us from has changed nothing.
+    /// The code for an operation that failed: what another run, or a lock that cannot be had, keeps us
+    /// from, and a plan of what was there before, have changed nothing.
     pub(crate) fn of(error: &Error) -> Self {
-        let locked = error.code == ErrorCode::RESOURCE_BUSY && error.domain == ErrorDomain::NONE;
-        if locked { Self::Refused } else { Self::Error }
+        match error.kind {
+            ErrorKind::Locked | ErrorKind::Stale => Self::Refused,
+            ErrorKind::Host
+            | ErrorKind::NotSent
+            | ErrorKind::Timeout
+            | ErrorKind::Protocol
+            | ErrorKind::Io
+            | ErrorKind::Invalid
+            | ErrorKind::Unsupported
+            | ErrorKind::Denied
+            | ErrorKind::Cancelled => Self::Error,
+        }
     }
 
     fn weight(self) -> u8 {

@@ -4,9 +4,9 @@ use super::args::{ExportArgs, Language, Leave};
 use super::context::Context;
 use super::exit::{Exit, Run};
 use super::session::Host;
-use crate::diag::{Diagnostic, Diagnostics, Error, ErrorCode, ErrorDomain, Result, Sources};
+use crate::diag::{Diagnostic, Diagnostics, Error, ErrorKind, Result, Sources};
 use crate::manifest::{self, Format, Grammars, read_text, to_toml};
-use crate::model::{Observed, ObservedResource};
+use crate::model::{Observed, ObservedResource, check_name};
 use crate::reconcile::{Sparse, export, prove};
 use crate::xml;
 use std::io::Write as _;
@@ -20,8 +20,14 @@ pub(crate) fn run(context: &Context, args: &ExportArgs) -> Run {
     let host = Host::open(context, None)?;
     let observed = host.observe()?;
     let mut bad = false;
-    for id in args.what.iter().filter(|id| !observed.resources.contains_key(id)) {
-        let error = Error::new(ErrorCode::INVALID_ARG, ErrorDomain::NONE, "it is not on the host");
+    let silent = observed.unknown.keys().filter(|_| args.what.is_empty());
+    let missing = args.what.iter().filter(|id| !observed.resources.contains_key(id));
+    for id in silent.chain(missing) {
+        let text = match observed.unknown.get(id) {
+            Some(unknown) => format!("it does not answer: {}", unknown.why),
+            None => "it is not on the host".to_owned(),
+        };
+        let error = Error::new(ErrorKind::Invalid, text);
         context.show_error(&error.address(id.to_string()));
         bad = true;
     }
@@ -81,6 +87,11 @@ fn manifest_of(
         Language::Xml => (xml::write(&made.document), "xml", Format::Xml),
         Language::Toml => (to_toml(std::slice::from_ref(&made.document)), "toml", Format::Toml),
     };
+    // a host may say anything, and a name must not lead out of the directory
+    check_name(&resource.id.name).map_err(|why| {
+        Error::new(ErrorKind::Invalid, format!("its name is none that a manifest can have: {why}"))
+            .hint("rename it with virsh domrename first")
+    })?;
     let name = format!("{}-{}.{extension}", resource.id.kind, resource.id.name);
     let path = args.dir.as_ref().map(|dir| dir.join(&name));
     let shown = path.as_ref().map_or(name, |path| path.display().to_string());
@@ -88,7 +99,7 @@ fn manifest_of(
     let Some(again) = again else {
         let first = problems.iter().next().map(|d| d.summary.clone()).unwrap_or_default();
         let text = format!("its manifest cannot be read again: {first}");
-        return Err(Error::new(ErrorCode::OPERATION_UNSUPPORTED, ErrorDomain::NONE, text)
+        return Err(Error::new(ErrorKind::Unsupported, text)
             .hint("virsh dumpxml --inactive shows the definition"));
     };
     let proven = prove(&made, &again, observed, &host.capabilities)?;

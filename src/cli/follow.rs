@@ -7,7 +7,7 @@ use super::get::{Selection, Shown, whole};
 use super::output::Paint;
 use super::session::Host;
 use super::view::json;
-use crate::diag::{Error, ErrorCode, ErrorDomain};
+use crate::diag::{Error, ErrorKind};
 use crate::drivers::{Driver, Stop};
 use crate::model::{Detail, DriverEvent, ResourceId, Scope};
 use jiff::{Timestamp, ZonedDateTime};
@@ -54,7 +54,7 @@ pub(super) fn run(context: &Context, selection: Selection) -> Run {
             Err(RecvTimeoutError::Disconnected) => {
                 // it panicked, and has said so
                 let text = "the host is no longer watched";
-                return Err(Error::new(ErrorCode::INTERNAL_ERROR, ErrorDomain::NONE, text).into());
+                return Err(Error::new(ErrorKind::Invalid, text).into());
             }
         }
     }
@@ -195,8 +195,7 @@ impl View<'_> {
             Err(error) => return Err(error.into()),
         };
         self.due = None;
-        let wanted = observed.resources.values().filter(|r| self.selection.includes(&r.id));
-        let now: BTreeMap<_, _> = wanted.map(|r| (r.id.clone(), Shown::new(r))).collect();
+        let now = Shown::all(&observed, self.selection);
         let Some(before) = self.known.replace(now.clone()) else {
             let all: Vec<&Shown> = now.values().collect();
             return Ok(self.context.output.result(&whole(self.context, &self.uri, &all))?);
@@ -221,15 +220,15 @@ impl View<'_> {
         }
         let only = changes.iter().map(|change| change.id.clone()).collect();
         let observed = self.driver.observe(&Scope::only(only, Detail::Full));
-        let resources = match observed {
-            Ok(observed) => observed.resources,
+        let read = match observed {
+            Ok(observed) => Shown::all(&observed, self.selection),
             Err(error) => {
                 self.unread(&error);
                 BTreeMap::new()
             }
         };
         for change in changes {
-            let shown = resources.get(&change.id).map(Shown::new);
+            let shown = read.get(&change.id).cloned();
             self.show(&change, shown.as_ref())?;
             if let Some(known) = &mut self.known {
                 match shown {

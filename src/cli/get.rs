@@ -7,11 +7,11 @@ use super::follow;
 use super::output::Paint;
 use super::session::Host;
 use super::view::{self, json, table};
-use crate::diag::{Error, ErrorCode, ErrorDomain};
-use crate::model::{Kind, ObservedResource, Outage, ResourceId};
+use crate::diag::{Error, ErrorKind};
+use crate::model::{Kind, Observed, ObservedResource, Outage, ResourceId, Unknown};
 use crate::reconcile::{ObjectStatus, Sync, states, status};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) fn run(context: &Context, args: &GetArgs) -> Run {
     let selection = Selection::parse(&args.what)?;
@@ -24,16 +24,17 @@ pub(crate) fn run(context: &Context, args: &GetArgs) -> Run {
     }
     let host = Host::open(context, None)?;
     let observed = host.observe()?;
-    if let Some(missing) = selection.ids.iter().find(|id| !observed.resources.contains_key(id)) {
-        return Err(not_there(missing).into());
+    let is_there =
+        |id: &ResourceId| observed.resources.contains_key(id) || observed.unknown.contains_key(id);
+    if let Some(missing) = selection.ids.iter().find(|id| !is_there(id)) {
+        return Err(not_there(missing, &observed).into());
     }
     let single = selection.single().and_then(|id| observed.resources.get(id));
     context.output.result(&match single {
         Some(object) => in_states(context, &host, object, args.explain),
         None => {
-            let wanted = observed.resources.values().filter(|r| selection.includes(&r.id));
-            let shown: Vec<Shown> = wanted.map(Shown::new).collect();
-            whole(context, &host.uri, &shown.iter().collect::<Vec<_>>())
+            let shown = Shown::all(&observed, &selection);
+            whole(context, &host.uri, &shown.values().collect::<Vec<_>>())
         }
     })?;
     Ok(Exit::Done)
@@ -48,14 +49,14 @@ fn in_states(context: &Context, host: &Host, object: &ObservedResource, explain:
     }
 }
 
-/// An object that is asked for by name is not on the host.
-pub(super) fn not_there(missing: &ResourceId) -> Error {
-    let code = match missing.kind {
-        Kind::Domain => ErrorCode::NO_DOMAIN,
-        Kind::Network => ErrorCode::NO_NETWORK,
-    };
+/// An object that is asked for by name is not on the host, or could not be read.
+pub(super) fn not_there(missing: &ResourceId, observed: &Observed) -> Error {
+    if let Some(unknown) = observed.unknown.get(missing) {
+        let text = format!("{missing} does not answer: {}", unknown.why);
+        return Error::new(ErrorKind::Timeout, text).hint("try again when it answers");
+    }
     let text = format!("there is no {missing} on the host");
-    Error::new(code, ErrorDomain::NONE, text).hint("virt get shows what is there")
+    Error::new(ErrorKind::Invalid, text).hint("virt get shows what is there")
 }
 
 /// What of a host is asked for.
@@ -108,6 +109,27 @@ pub(super) struct Shown {
 }
 
 impl Shown {
+    /// All that is selected of what a host has, in order.
+    pub(super) fn all(observed: &Observed, selection: &Selection) -> BTreeMap<ResourceId, Self> {
+        let read = observed.resources.values().map(Self::new);
+        let unread = observed.unknown.iter().map(|(id, of)| Self::unknown(id, of));
+        let all = read.chain(unread).map(|shown| (shown.id.clone(), shown));
+        all.filter(|(id, _)| selection.includes(id)).collect()
+    }
+
+    /// One that could not be read.
+    pub(super) fn unknown(id: &ResourceId, of: &Unknown) -> Self {
+        let object = json!({
+            "kind": id.kind.word(), "name": id.name, "uuid": of.uuid.to_string(),
+            "state": of.state.to_string(), "sync": Sync::Unknown.word(), "unknown": of.why,
+        });
+        let (drifted, pending) = (Vec::new(), Vec::new());
+        let status =
+            ObjectStatus { owner: None, doubt: None, sync: Sync::Unknown, drifted, pending };
+        let state = format!("{}, does not answer", of.state);
+        Self { id: id.clone(), state, autostart: false, status, object }
+    }
+
     pub(super) fn new(r: &ObservedResource) -> Self {
         let s = status(r);
         let object = json!({
@@ -115,7 +137,7 @@ impl Shown {
             "state": r.state.to_string(), "autostart": r.autostart, "persistent": r.is_persistent,
             "outage": r.outage().map(Outage::word), "saved": r.managed_save,
             "snapshots": r.snapshots.iter().map(|s| &s.name).collect::<Vec<_>>(),
-            "checkpoints": r.checkpoints, "owner": s.owner, "sync": s.sync.word(), "drifted": s.drifted, "pending": s.pending,
+            "checkpoints": r.checkpoints, "owner": s.owner, "doubt": s.doubt, "sync": s.sync.word(), "drifted": s.drifted, "pending": s.pending,
         });
         let state = r.state_words();
         let state = if r.is_persistent { state } else { format!("{state}, transient") };
@@ -124,6 +146,9 @@ impl Shown {
 
     /// The fields that are not as they were applied.
     pub(super) fn fields(&self) -> String {
+        if let Some(doubt) = &self.status.doubt {
+            return doubt.clone();
+        }
         let fields = self.status.drifted.iter().chain(&self.status.pending);
         fields.cloned().collect::<Vec<_>>().join(", ")
     }

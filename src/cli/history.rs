@@ -6,17 +6,19 @@ use super::exit::{Exit, Run};
 use super::get::not_there;
 use super::session::observe;
 use super::view;
-use crate::diag::{Error, ErrorCode, ErrorDomain};
-use crate::reconcile::history;
+use crate::diag::{Error, ErrorKind};
+use crate::reconcile::{history, unowned};
 
 pub(crate) fn run(context: &Context, args: &HistoryArgs) -> Run {
-    let (host, observed) = observe(context)?;
+    let (host, observed) = observe(context, None)?;
     let mut found = Vec::new();
     for id in &args.what {
-        let Some(object) = observed.resources.get(id) else { return Err(not_there(id).into()) };
+        let Some(object) = observed.resources.get(id) else {
+            return Err(not_there(id, &observed).into());
+        };
         let Some(history) = history(object) else {
-            let text = "nobody owns it, so nothing is known of its manifests";
-            return Err(Error::new(ErrorCode::OPERATION_INVALID, ErrorDomain::NONE, text)
+            let text = unowned(object);
+            return Err(Error::new(ErrorKind::Invalid, text)
                 .address(id.to_string())
                 .hint("virt apply --adopt takes it over")
                 .into());

@@ -1,6 +1,7 @@
 //! One lock a host, so that no two runs change it at once. It goes with its holder, however that ends.
+//! Where no lock can be had nothing is changed.
 
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result, escape};
+use crate::diag::{Error, ErrorKind, Result, escape};
 use crate::drivers::Uri;
 use nix::unistd::{Uid, geteuid};
 use sha2::{Digest as _, Sha256};
@@ -22,11 +23,18 @@ const HOLDER_MAX: u64 = 512;
 /// The right to change a host; given up when dropped.
 #[derive(Debug)]
 pub(crate) struct HostLock {
+    /// One in each directory that others may look into.
+    _held: Vec<Held>,
+}
+
+/// A file that is locked.
+#[derive(Debug)]
+struct Held {
     path: PathBuf,
     file: File,
 }
 
-impl Drop for HostLock {
+impl Drop for Held {
     fn drop(&mut self) {
         // still held: whoever opened it meanwhile sees that its name is gone, and begins anew
         let _ = fs::remove_file(&self.path);
@@ -39,6 +47,8 @@ impl Drop for HostLock {
 pub(crate) struct Locks {
     /// The directories in the order in which they are tried.
     directories: Vec<PathBuf>,
+    /// Whether a lock is taken in each of them that can be used, and not only in the first.
+    in_each: bool,
     /// The command that takes them.
     command: &'static str,
     wait: Duration,
@@ -46,7 +56,8 @@ pub(crate) struct Locks {
 
 impl Locks {
     /// Locks in the system's directory for root, else in the user's own. Nothing in the environment
-    /// counts: a login and a job of cron have two, and keep each other out.
+    /// counts: a login and a job of cron have two, and keep each other out. The directory of a user
+    /// who is logged in comes and goes with that, so there the other one is locked as well.
     pub(crate) fn new(command: &'static str, wait: Duration) -> Self {
         let user = geteuid();
         let first = match user.is_root() {
@@ -55,29 +66,36 @@ impl Locks {
         };
         let last = PathBuf::from(format!("/tmp/virt-{user}"));
         let directories = first.map(|d| d.join("virt")).into_iter().chain([last]).collect();
-        Self { directories, command, wait }
+        Self { directories, in_each: !user.is_root(), command, wait }
     }
 
     /// Takes the lock of the host that `uri` means. `None` for a host that nobody else can reach.
     ///
     /// # Errors
-    /// Somebody else has it, which is [`ErrorCode::RESOURCE_BUSY`], or there is no place for it.
+    /// Somebody else has it, or there is no place for it: both are [`ErrorKind::Locked`].
     pub(crate) fn take(&self, uri: &Uri) -> Result<Option<HostLock>> {
         let Some(host) = shared_host(uri) else { return Ok(None) };
         let digest = Sha256::digest(host.as_bytes());
         let name: String = digest.iter().take(16).map(|b| format!("{b:02x}")).collect();
-        let mut unusable =
-            Error::new(ErrorCode::SYSTEM_ERROR, ErrorDomain::NONE, "no place for locks");
+        let (mut held, mut unusable) = (Vec::new(), Vec::new());
         for directory in &self.directories {
-            match private(directory) {
-                Ok(()) => return self.take_file(&directory.join(name + ".lock")).map(Some),
-                Err(e) => unusable = Error::system(&directory.display().to_string(), &e),
+            let path = directory.join(format!("{name}.lock"));
+            let taken = private(directory)
+                .map_err(|e| Error::system(&directory.display().to_string(), &e))
+                .and_then(|()| self.take_file(&path));
+            match taken {
+                Ok(lock) => held.push(lock),
+                Err(e) if e.kind == ErrorKind::Locked => return Err(e),
+                Err(e) => unusable.push(e),
+            }
+            if !self.in_each && !held.is_empty() {
+                break;
             }
         }
-        Err(unusable)
+        if held.is_empty() { Err(no_place(unusable)) } else { Ok(Some(HostLock { _held: held })) }
     }
 
-    fn take_file(&self, path: &Path) -> Result<HostLock> {
+    fn take_file(&self, path: &Path) -> Result<Held> {
         let failed = |e: &std::io::Error| Error::system(&path.display().to_string(), e);
         let deadline = Instant::now() + self.wait;
         loop {
@@ -91,7 +109,7 @@ impl Locks {
                     let holder = this_run(self.command);
                     // who cannot be told who holds it is still kept out
                     let _ = file.set_len(0).and_then(|()| file.write_all(holder.as_bytes()));
-                    return Ok(HostLock { path: path.to_owned(), file });
+                    return Ok(Held { path: path.to_owned(), file });
                 }
                 Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
                     std::thread::sleep(PAUSE);
@@ -143,6 +161,21 @@ fn this_run(command: &str) -> String {
     format!("pid {} (virt {command}) since {since}", std::process::id())
 }
 
+/// Nobody could be kept out, so nothing is changed. What it was caused by tells it from a lock that
+/// another run holds.
+fn no_place(why: Vec<Error>) -> Error {
+    let said: Vec<&str> = why.iter().map(|e| e.message.as_str()).collect();
+    let text = format!("no lock of the host can be had: {}", said.join("; "));
+    let error = Error::new(ErrorKind::Locked, text).hint(
+        "nothing was changed, since no other run could be kept out; make one of these a directory \
+         that only this user can write to",
+    );
+    match why.into_iter().next() {
+        Some(cause) => error.caused_by(cause),
+        None => error,
+    }
+}
+
 fn held(file: &File) -> Error {
     let mut holder = String::new();
     // without it the message says less
@@ -152,7 +185,7 @@ fn held(file: &File) -> Error {
         holder => escape(holder),
     };
     let text = format!("the host is being changed: its lock is held by {holder}");
-    Error::new(ErrorCode::RESOURCE_BUSY, ErrorDomain::NONE, text)
+    Error::new(ErrorKind::Locked, text)
         .hint("nothing was changed; wait until that run is done, or end it: the lock goes with it")
 }
 
@@ -170,6 +203,7 @@ mod tests {
                 directory.path().join("missing/locks"),
                 directory.path().join("locks"),
             ],
+            in_each: false,
             command: "apply",
             wait,
         };
@@ -179,7 +213,7 @@ mod tests {
         let begun = Instant::now();
         let error = take("qemu+unix:///system").unwrap_err();
         assert!(begun.elapsed() >= PAUSE * 3);
-        assert_eq!(error.code, ErrorCode::RESOURCE_BUSY);
+        assert_eq!(error.kind, ErrorKind::Locked);
         let holder = format!("held by pid {} (virt apply) since 20", std::process::id());
         assert!(error.message.contains(&holder), "{error}");
         // who waits gets it as soon as it is free, though its name goes meanwhile
@@ -199,11 +233,31 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let directories = vec![directory.path().join("link")];
         std::os::unix::fs::symlink(directory.path(), directory.path().join("link")).unwrap();
-        let locks = Locks { directories, command: "apply", wait: PAUSE };
+        let locks = Locks { directories, in_each: true, command: "apply", wait: PAUSE };
         let take = |uri: &str| locks.take(&Uri::parse(uri).unwrap());
         assert!(take("test:///default").unwrap().is_none());
         let error = take("test:///default?state=a.xml").unwrap_err();
         assert!(error.message.contains("of this user alone"), "{error}");
+        assert_eq!(error.kind, ErrorKind::Locked);
+    }
+
+    #[test]
+    fn a_login_that_comes_or_goes_between_two_runs_keeps_them_apart() {
+        let directory = tempfile::tempdir().unwrap();
+        let [login, always] = ["login", "always"].map(|name| directory.path().join(name));
+        let run = |directories: &[&PathBuf]| {
+            let directories = directories.iter().map(|d| d.to_path_buf()).collect();
+            let locks = Locks { directories, in_each: true, command: "apply", wait: PAUSE };
+            locks.take(&Uri::parse("qemu:///session").unwrap())
+        };
+        for (first, second) in
+            [(vec![&always], vec![&login, &always]), (vec![&login, &always], vec![&always])]
+        {
+            let lock = run(&first).unwrap();
+            assert_eq!(run(&second).unwrap_err().kind, ErrorKind::Locked);
+            drop(lock);
+            assert!(run(&second).is_ok());
+        }
     }
 
     #[test]

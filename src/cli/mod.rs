@@ -7,9 +7,11 @@ mod args;
 mod ask;
 mod completions;
 mod config;
+mod confirm;
 mod context;
 mod convert;
 mod delete;
+mod descriptors;
 mod diff;
 mod doctor;
 mod exit;
@@ -27,9 +29,11 @@ mod pool;
 mod printer;
 mod rollback;
 mod rounds;
+mod saved;
 mod schema;
 mod session;
 mod signals;
+mod signing;
 mod systemd;
 mod tally;
 mod units;
@@ -53,7 +57,9 @@ pub fn main() -> ExitCode {
             return if e.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
         }
     };
+    descriptors::raise();
     let context = Context::new(&cli.global);
+    signals::survive_size_limit();
     let done = match &cli.command {
         Command::Validate(args) => validate::run(&context, args),
         Command::Plan(args) => plan::run(&context, args),
@@ -73,7 +79,7 @@ pub fn main() -> ExitCode {
         Command::Man(args) => man::run(&context, args),
     };
     match done {
-        Ok(exit) => exit.into(),
+        Ok(exit) => context.exit(exit).into(),
         Err(failure) => context.fail(&failure).into(),
     }
 }

@@ -4,15 +4,19 @@ use super::args::{Format, PlanArgs};
 use super::context::Context;
 use super::exit::{Exit, Run};
 use super::fleet::Manner;
+use super::saved;
 use super::session::{Purpose, Session, Target, prepare};
 use super::view::{human, json};
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::diag::{Error, ErrorKind, Result};
 use crate::reconcile::planfile;
 use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 pub(crate) fn run(context: &Context, args: &PlanArgs) -> Run {
+    if let Some(path) = &args.show {
+        return saved::show(context, path);
+    }
     let manner = Manner { fail_above: args.fail_above, ..args.options.manner() };
     let purpose = if args.out.is_some() { Purpose::Apply } else { Purpose::Show };
     match prepare(context, &args.paths, &args.options, purpose)? {
@@ -47,7 +51,7 @@ pub(crate) fn exit(session: &Session, manner: Manner) -> Exit {
         Exit::Refused
     } else if session.has_errors() {
         Exit::Error
-    } else if plan.outages().next().is_some() {
+    } else if plan.has_outage() {
         Exit::Unresolved
     } else if detailed && !plan.only_asks_again() {
         Exit::Changes
@@ -65,10 +69,9 @@ pub(crate) fn save(context: &Context, session: &Session, path: Option<&Path>) ->
     if session.host.capabilities.read_only {
         let text = "a plan made with --read-only cannot be saved: it knows no secrets, and would \
                     define without them";
-        return Err(Error::new(ErrorCode::OPERATION_DENIED, ErrorDomain::NONE, text)
-            .hint("leave --read-only out"));
+        return Err(Error::new(ErrorKind::Denied, text).hint("leave --read-only out"));
     }
-    let text = planfile::save(&session.plan, &session.host.uri)?;
+    let text = planfile::save(&session.plan, &session.host.uri, context.signing()?.as_ref())?;
     let name = path.display().to_string();
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
@@ -77,6 +80,6 @@ pub(crate) fn save(context: &Context, session: &Session, path: Option<&Path>) ->
     let owner_only = std::fs::Permissions::from_mode(0o600);
     file.set_permissions(owner_only).map_err(|e| Error::system(&name, &e))?;
     file.write_all(text.as_bytes()).map_err(|e| Error::system(&name, &e))?;
-    context.note(&format!("saved to {name}\n"));
+    context.note(&format!("saved to {name} ({})\n", planfile::digest(&text)));
     Ok(())
 }

@@ -1,22 +1,24 @@
 //! `virt rollback`: an object goes back to the manifest before the last one, through the same plan
 //! and gate.
 
-use super::apply::{carry_out, confirmed_still};
+use super::apply::carry_out;
 use super::args::{Format, RollbackArgs};
+use super::confirm::{Asking, agreed};
 use super::context::Context;
 use super::exit::{Exit, Run};
 use super::fleet::Manner;
 use super::get::not_there;
 use super::plan;
 use super::session::{Session, observe};
+use super::view::whole;
 use crate::manifest::Loaded;
 use crate::reconcile::{Options, rollback};
 use std::sync::Arc;
 
 pub(crate) fn run(context: &Context, args: &RollbackArgs) -> Run {
-    let (host, observed) = observe(context)?;
+    let (host, observed) = observe(context, None)?;
     let Some(object) = observed.resources.get(&args.what) else {
-        return Err(not_there(&args.what).into());
+        return Err(not_there(&args.what, &observed).into());
     };
     let desired = rollback(object, &host.capabilities)?;
     let loaded = Loaded { desired: Arc::new(desired), ..Loaded::default() };
@@ -34,14 +36,16 @@ pub(crate) fn run(context: &Context, args: &RollbackArgs) -> Run {
     };
     let stops = args.run.dry_run || !session.plan.refusals.is_empty();
     if stops || context.output.format == Format::Human {
-        context.result_or_nobody(&plan::text(context, &session, manner));
+        let whole = match context.output.format {
+            Format::Human => whole::added(&session.plan),
+            Format::Json => String::new(),
+        };
+        context.result_or_nobody(&(plan::text(context, &session, manner) + &whole));
     }
     if stops {
         return Ok(plan::exit(&session, manner));
     }
-    let asks = args.run.confirm && !session.host.capabilities.read_only;
-    if !session.plan.is_empty() && asks && !confirmed_still(context, &session.plan, &session.host)?
-    {
+    if !agreed(context, Asking::of(&args.run), &session.plan, &session.host)? {
         return Ok(Exit::Refused);
     }
     let exit = carry_out(context, &session, &args.run, None).exit(&session, args.detailed_exitcode);

@@ -5,8 +5,9 @@
 //! done with. For the rest it is settled what they have to do with each other: most are then as planned,
 //! and those between which a guest moves are read anew, planned for together and walked beside each other.
 
-use super::apply::{carry_out, confirmed};
+use super::apply::carry_out;
 use super::args::{Format, RunOptions};
+use super::confirm::{Asking, confirmed};
 use super::context::Context;
 use super::delete::say_absent;
 use super::exit::{Exit, Failure};
@@ -113,13 +114,14 @@ impl Fleet {
         tally: &mut Tally<'_>,
     ) -> Result<Option<Diagnostics>, Failure> {
         let keep = context.output.format == Format::Human;
+        let asking = self.asking(run);
         let mut turns = Turns::new(|at, told| {
             // with no reader left it goes on all the same
             let _ = self.tell(context, tally, at, told, true);
             true
         });
         let work = |own: &Context, session: Session, is_open: bool| {
-            if is_open || run.confirm {
+            if is_open || asking != Asking::Never {
                 let told = Told::planned(&session, manner);
                 return Told { session: Some(session), ..told };
             }
@@ -130,7 +132,7 @@ impl Fleet {
         };
         let rest = self.first_round(context, keep, work, &mut turns);
         let lanes = self.lanes_of(&rest.units);
-        if run.confirm {
+        if asking != Asking::Never {
             drop(turns);
             return self.confirm_and_apply(context, manner, run, tally, rest, &lanes);
         }
@@ -156,6 +158,13 @@ impl Fleet {
         Ok(Some(rest.settled.diagnostics))
     }
 
+    fn asking(&self, run: &RunOptions) -> Asking {
+        match self.deletes {
+            Some(_) => Asking::of_asked(run),
+            None => Asking::of(run),
+        }
+    }
+
     /// Shows all plans, asks once, and applies them.
     fn confirm_and_apply(
         &self,
@@ -167,6 +176,7 @@ impl Fleet {
         lanes: &[Lane],
     ) -> Result<Option<Diagnostics>, Failure> {
         let keep = context.output.format == Format::Human;
+        let asking = self.asking(run);
         let crowded = |unit: usize| {
             lanes.iter().any(|l| l.is_crowded() && l.members.binary_search(&unit).is_ok())
         };
@@ -186,14 +196,19 @@ impl Fleet {
                         if crowded(unit) {
                             session.pause();
                         }
-                        let changes = !session.plan.is_empty();
+                        let is_asked = asking.about(&session.plan);
                         let unknown = Some(session.unknown_only());
                         let of_one = Told { unknown, ..Told::planned(&session, manner) };
                         if let Some(place) = waiting.get(unit) {
                             let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
                             place.push((at, session));
                         }
-                        told.push((at, Told { pieces: own.into_kept(), ..of_one }, false, changes));
+                        told.push((
+                            at,
+                            Told { pieces: own.into_kept(), ..of_one },
+                            false,
+                            is_asked,
+                        ));
                     }
                 }
             }
@@ -204,8 +219,8 @@ impl Fleet {
             work,
             |_| {},
             |_, told| {
-                for (at, told, is_over, changes) in told {
-                    any |= changes;
+                for (at, told, is_over, is_asked) in told {
+                    any |= is_asked;
                     shown.insert(at, (told, is_over));
                 }
                 true
@@ -320,7 +335,7 @@ impl Fleet {
             return none(Told { pieces: own.into_kept(), ..Told::failed() });
         }
         let (desired, options) = self.asked(host);
-        let looked = match Looked::at(&own, &host.connection, desired, &options.only) {
+        let looked = match Looked::at(&own, &host.connection, desired) {
             Ok(looked) => looked,
             Err(e) => {
                 let told = failed(&own, host, &e, keep);

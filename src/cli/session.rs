@@ -7,11 +7,9 @@ use super::exit::Failure;
 use super::fleet::{self, Fleet};
 use super::lock::HostLock;
 use super::view::json;
-use crate::diag::{
-    Diagnostic, Diagnostics, Error, ErrorCode, ErrorDomain, Result, Sources, closest,
-};
-use crate::drivers::{self, Connection, Driver, Uri, Written};
-use crate::manifest::{Grammars, Loaded, load_as};
+use crate::diag::{Diagnostic, Diagnostics, Error, ErrorKind, Result, Sources, closest};
+use crate::drivers::{Connection, Driver, Uri, Written};
+use crate::manifest::{Grammars, Loaded, load_for_hosts};
 use crate::model::{Capabilities, Desired, Observed, ResourceId, Scope};
 use crate::reconcile::moves::{
     Crossing, HostFacts, Party, Pools, network_storage, plan_together, pools_in,
@@ -44,7 +42,7 @@ impl Host {
     /// Connects to a host.
     pub(crate) fn open_at(context: &Context, connection: &Connection) -> Result<Self> {
         let begun = Instant::now();
-        let driver = drivers::open(connection, &context.environment())?;
+        let driver = context.open(connection)?;
         let capabilities = driver.capabilities()?;
         let uri = connection.text();
         info!(uri, driver = driver.name(), took = ?begun.elapsed(), "connected");
@@ -63,18 +61,8 @@ impl Host {
     }
 
     pub(crate) fn observe(&self) -> Result<Observed> {
-        self.observe_for(&BTreeSet::new())
-    }
-
-    /// Observes the host for a plan of these alone, or of all if there are none: what else does not
-    /// answer does not keep them from being planned for.
-    pub(crate) fn observe_for(&self, only: &BTreeSet<ResourceId>) -> Result<Observed> {
         let begun = Instant::now();
-        let scope = match only.is_empty() {
-            true => Scope::all(),
-            false => Scope::needing(only.clone()),
-        };
-        let observed = self.driver.observe(&scope)?;
+        let observed = self.driver.observe(&Scope::all())?;
         info!(resources = observed.resources.len(), took = ?begun.elapsed(), "observed");
         Ok(observed)
     }
@@ -95,10 +83,9 @@ impl Looked {
         context: &Context,
         connection: &Result<Connection>,
         desired: Arc<Desired>,
-        only: &BTreeSet<ResourceId>,
     ) -> Result<Self> {
         let host = Host::open_at(context, connection.as_ref().map_err(Clone::clone)?)?;
-        let observed = host.observe_for(only)?;
+        let observed = host.observe()?;
         let there = observed.resources.values();
         let there = there.flat_map(|r| r.persistent.iter().chain(&r.live));
         let is_off = |id: &ResourceId| {
@@ -175,7 +162,7 @@ pub(crate) fn prepare(
 ) -> Result<Target, Failure> {
     let options = options(typed);
     let grammars = grammars(context, typed.schema_dir.as_deref())?;
-    let (loaded, ahead) = load_and_observe(context, paths, &options.only, &grammars);
+    let (loaded, ahead) = load_and_observe(context, paths, &grammars);
     context.show(&loaded.diagnostics, &loaded.sources);
     // no host is asked for what nobody can want
     if loaded.desired.resources.is_empty() && loaded.diagnostics.has_errors() {
@@ -279,9 +266,8 @@ impl Session {
         options: Options,
         ahead: Option<Result<(Host, Observed)>>,
     ) -> Result<Self> {
-        let (host, observed) = ahead.unwrap_or_else(|| {
-            observe_for(context, config::of_manifests(&loaded).as_ref(), &options.only)
-        })?;
+        let (host, observed) =
+            ahead.unwrap_or_else(|| observe(context, config::of_manifests(&loaded).as_ref()))?;
         let problems = loaded.diagnostics.clone();
         let desired = Arc::clone(&loaded.desired);
         let session = Self::made(Arc::new(loaded), desired, host, &observed, options, problems);
@@ -359,14 +345,16 @@ impl Session {
         let options = Options { now: Some(Timestamp::now()), ..options };
         let plan = plan(&desired, observed, &host.capabilities, &options);
         info!(steps = plan.steps.len(), took = ?begun.elapsed(), "planned");
-        let there = |id: &&ResourceId| !observed.resources.contains_key(*id);
-        let absent = options.delete.iter().filter(there).cloned().collect();
+        let gone = |id: &&ResourceId| {
+            !observed.resources.contains_key(*id) && !observed.unknown.contains_key(*id)
+        };
+        let absent = options.delete.iter().filter(gone).cloned().collect();
         Self { loaded, desired, host, options, plan, problems, absent }
     }
 
     /// Observes the host again and plans again: what is left after an apply.
     pub(crate) fn plan_again(&self) -> Result<Plan> {
-        let observed = self.host.observe_for(&self.options.only)?;
+        let observed = self.host.observe()?;
         // what was taken away has to be gone
         let options = Options { seeks: self.plan.takes_away(), ..self.options.clone() };
         Ok(plan(&self.desired, &observed, &self.host.capabilities, &options))
@@ -385,7 +373,7 @@ impl Session {
     /// Another run has it, or has changed what the plan is about.
     pub(crate) fn resume(&mut self, context: &Context) -> Result<()> {
         self.host.lock(context)?;
-        still_fits(&self.plan, &self.host.observe_for(&self.options.only)?)
+        still_fits(&self.plan, &self.host.observe()?)
     }
 
     /// What is wrong with the manifests, alone and for this host.
@@ -408,21 +396,12 @@ pub(crate) fn still_fits(plan: &Plan, observed: &Observed) -> Result<()> {
         return Ok(());
     }
     let text = "the host has moved on since the plan was made; nothing was changed";
-    Err(Error::new(ErrorCode::OPERATION_INVALID, ErrorDomain::NONE, text)
-        .hint("plan again, review, and apply that"))
+    Err(Error::new(ErrorKind::Stale, text).hint("plan again, review, and apply that"))
 }
 
-pub(crate) fn observe(context: &Context) -> Result<(Host, Observed)> {
-    observe_for(context, None, &BTreeSet::new())
-}
-
-fn observe_for(
-    context: &Context,
-    written: Option<&Written>,
-    only: &BTreeSet<ResourceId>,
-) -> Result<(Host, Observed)> {
+pub(crate) fn observe(context: &Context, written: Option<&Written>) -> Result<(Host, Observed)> {
     let host = Host::open(context, written)?;
-    let observed = host.observe_for(only)?;
+    let observed = host.observe()?;
     Ok((host, observed))
 }
 
@@ -431,13 +410,11 @@ fn observe_for(
 fn load_and_observe(
     context: &Context,
     paths: &[PathBuf],
-    only: &BTreeSet<ResourceId>,
     grammars: &Grammars,
 ) -> (Loaded, Option<Result<(Host, Observed)>>) {
     std::thread::scope(|scope| {
-        let ahead =
-            context.connect.is_some().then(|| scope.spawn(|| observe_for(context, None, only)));
-        let loaded = load(context, paths, grammars);
+        let ahead = context.connect.is_some().then(|| scope.spawn(|| observe(context, None)));
+        let loaded = load(context, load_for_hosts, paths, grammars);
         let joined = |thread: std::thread::ScopedJoinHandle<'_, _>| {
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };
@@ -455,9 +432,14 @@ pub(crate) fn grammars(context: &Context, directory: Option<&Path>) -> Result<Gr
     })
 }
 
-pub(crate) fn load(context: &Context, paths: &[PathBuf], grammars: &Grammars) -> Loaded {
+pub(crate) fn load(
+    context: &Context,
+    read: fn(&[PathBuf], &Grammars, Option<&str>) -> Loaded,
+    paths: &[PathBuf],
+    grammars: &Grammars,
+) -> Loaded {
     let begun = Instant::now();
-    let mut loaded = load_as(paths, grammars, context.set.as_deref());
+    let mut loaded = read(paths, grammars, context.set.as_deref());
     fleet::check_uris(&mut loaded);
     info!(resources = loaded.desired.resources.len(), took = ?begun.elapsed(), "manifests read");
     loaded

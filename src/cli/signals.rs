@@ -2,10 +2,10 @@
 
 use crate::diag::{Error, Result};
 use crate::drivers::Stop;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What the first caller caught; signals are the whole program's.
 static CAUGHT: Mutex<Option<Stop>> = Mutex::new(None);
@@ -21,6 +21,13 @@ pub(crate) fn stop_on_signal() -> Result<Stop> {
         Some(stop) => Ok(stop.clone()),
         None => Ok(caught.insert(catch(&[SIGINT, SIGTERM], |_| {})?).clone()),
     }
+}
+
+/// Has a write beyond the limit of a file's size fail, as on a full disk, in place of ending the program
+/// in the middle of what it does.
+pub(crate) fn survive_size_limit() {
+    // where that cannot be had the signal ends the program, as it always did
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
 }
 
 /// Whether somebody has asked for a stop.

@@ -4,7 +4,7 @@ use super::context::Context;
 use super::fleet::{Fleet, Told};
 use super::session::{Looked, Session};
 use super::signals::stopping;
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::diag::{Error, ErrorKind, Result};
 use crate::manifest::HostDesired;
 use crate::model::ResourceId;
 use crate::reconcile::Options;
@@ -130,7 +130,7 @@ impl Fleet {
             let (desired, options) = self.asked(host);
             let read = match stopping() {
                 true => Err(told_to_stop()),
-                false => Looked::at(&own, &host.connection, desired, &options.only),
+                false => Looked::at(&own, &host.connection, desired),
             };
             match read {
                 Ok(of_host) => looked.push((*at, own, of_host, options)),
@@ -220,5 +220,5 @@ fn within(
 
 pub(super) fn told_to_stop() -> Error {
     let text = "not begun: it was told to stop";
-    Error::new(ErrorCode::OPERATION_ABORTED, ErrorDomain::NONE, text)
+    Error::new(ErrorKind::Cancelled, text)
 }

@@ -6,7 +6,7 @@ use super::exit::{Exit, Run};
 use super::fleet;
 use super::session::grammars;
 use super::view::{human, json, sarif};
-use crate::manifest::{Loaded, load_as};
+use crate::manifest::{Loaded, load_for_good};
 use crate::model::rules::rules;
 
 pub(crate) fn run(context: &Context, args: &ValidateArgs) -> Run {
@@ -19,7 +19,7 @@ pub(crate) fn run(context: &Context, args: &ValidateArgs) -> Run {
         return Ok(Exit::Done);
     }
     let grammars = grammars(context, args.schema_dir.as_deref())?;
-    let mut loaded = load_as(&args.paths, &grammars, context.set.as_deref());
+    let mut loaded = load_for_good(&args.paths, &grammars, context.set.as_deref());
     fleet::check_uris(&mut loaded);
     let bad = loaded.diagnostics.has_errors();
     let format = args.format.unwrap_or(match context.output.format {
@@ -36,6 +36,8 @@ pub(crate) fn run(context: &Context, args: &ValidateArgs) -> Run {
             context.output.result(&summary(&loaded))?;
         }
     }
+    // the run ends here, and giving back what a large site takes piece by piece would take long
+    std::mem::forget(loaded);
     Ok(if bad { Exit::Error } else { Exit::Done })
 }
 

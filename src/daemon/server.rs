@@ -9,6 +9,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
@@ -25,6 +26,9 @@ const LINGER: Duration = Duration::from_secs(1);
 
 /// Most bytes of that rest.
 const LINGER_MAX: u64 = 64 * 1024;
+
+/// How long a request's head may take when others wait for its place.
+const HEAD: Duration = Duration::from_secs(1);
 
 /// What one server takes upon itself.
 #[derive(Clone, Copy, Debug)]
@@ -88,13 +92,19 @@ fn start(
 
 /// Takes connections until `stop`; returns when the last of them is done.
 fn accept(listener: &TcpListener, ours: IpAddr, snapshot: &Snapshot, stop: &Stop, limits: Limits) {
-    let slots = Slots { free: Mutex::new(limits.connections), freed: Condvar::new() };
+    let slots = Slots::new(limits.connections);
     thread::scope(|scope| {
         while !stop.is_stopped() {
-            let Some(slot) = slots.take() else { continue };
+            let Some(slot) = slots.take() else {
+                if is_waiting(listener, Duration::ZERO) {
+                    slots.free_slowest();
+                }
+                continue;
+            };
             let Some(stream) = next(listener) else { continue };
             let until = Instant::now() + limits.deadline;
-            let connection = Connection { stream, until, stop };
+            let head = Some(slots.reads_head());
+            let connection = Connection { stream, until, stop, head };
             let work = move || {
                 let _slot = slot;
                 // a client that has gone is its own affair
@@ -108,10 +118,17 @@ fn accept(listener: &TcpListener, ours: IpAddr, snapshot: &Snapshot, stop: &Stop
     });
 }
 
+/// Whether somebody connects within that time.
+fn is_waiting(listener: &TcpListener, time: Duration) -> bool {
+    let time = PollTimeout::try_from(time).unwrap_or(PollTimeout::ZERO);
+    poll(&mut [PollFd::new(listener.as_fd(), PollFlags::POLLIN)], time).is_ok_and(|n| n > 0)
+}
+
 /// The next connection, if one comes within a tick.
 fn next(listener: &TcpListener) -> Option<TcpStream> {
-    let tick = PollTimeout::try_from(TICK).unwrap_or(PollTimeout::ZERO);
-    poll(&mut [PollFd::new(listener.as_fd(), PollFlags::POLLIN)], tick).ok()?;
+    if !is_waiting(listener, TICK) {
+        return None;
+    }
     match listener.accept() {
         Ok((stream, _)) => Some(stream),
         Err(error) => {
@@ -129,9 +146,42 @@ fn next(listener: &TcpListener) -> Option<TcpStream> {
 struct Slots {
     free: Mutex<usize>,
     freed: Condvar,
+    /// The connections whose request has not come yet, the oldest first.
+    heads: Mutex<Vec<Arc<Head>>>,
+}
+
+/// A request that is on its way.
+#[derive(Debug)]
+struct Head {
+    since: Instant,
+    /// Whether it is read no further, since others wait for its place.
+    is_over: AtomicBool,
 }
 
 impl Slots {
+    fn new(connections: usize) -> Self {
+        let (freed, heads) = (Condvar::new(), Mutex::default());
+        Self { free: Mutex::new(connections), freed, heads }
+    }
+
+    /// Notes that a request begins to come, as long as its connection holds on to this.
+    fn reads_head(&self) -> Arc<Head> {
+        let head = Arc::new(Head { since: Instant::now(), is_over: AtomicBool::new(false) });
+        let mut heads = self.heads.lock().unwrap_or_else(PoisonError::into_inner);
+        heads.retain(|head| Arc::strong_count(head) > 1);
+        heads.push(Arc::clone(&head));
+        head
+    }
+
+    /// Ends the request that has been coming for the longest time, if that is too long.
+    fn free_slowest(&self) {
+        let mut heads = self.heads.lock().unwrap_or_else(PoisonError::into_inner);
+        heads.retain(|head| Arc::strong_count(head) > 1 && !head.is_over.load(Ordering::Relaxed));
+        if let Some(head) = heads.first().filter(|head| head.since.elapsed() >= HEAD) {
+            head.is_over.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// A place, if one is free within a tick.
     fn take(&self) -> Option<Slot<'_>> {
         let waited = self.freed.wait_timeout_while(self.lock(), TICK, |free| *free == 0);
@@ -160,6 +210,8 @@ struct Connection<'a> {
     stream: TcpStream,
     until: Instant,
     stop: &'a Stop,
+    /// Until the request is there.
+    head: Option<Arc<Head>>,
 }
 
 impl Connection<'_> {
@@ -176,6 +228,8 @@ impl Connection<'_> {
             }
             Err(status) => Response::refusal(status).bytes(true),
         };
+        // it is no longer one that is slow to come
+        self.head = None;
         self.until = Instant::now() + deadline;
         self.write_all(&bytes)?;
         self.stream.shutdown(Shutdown::Write)?;
@@ -203,6 +257,9 @@ impl Connection<'_> {
         if self.stop.is_stopped() {
             // not Interrupted, which would have it tried again
             return Err(ErrorKind::ConnectionAborted.into());
+        }
+        if self.head.as_ref().is_some_and(|head| head.is_over.load(Ordering::Relaxed)) {
+            return Err(ErrorKind::TimedOut.into());
         }
         match self.until.saturating_duration_since(Instant::now()) {
             Duration::ZERO => Err(ErrorKind::TimedOut.into()),
@@ -272,6 +329,26 @@ mod tests {
         // a reset after the answer is none of the test's
         let _ = stream.read_to_string(&mut answer);
         answer
+    }
+
+    #[test]
+    fn whoever_is_slow_to_ask_gives_way_to_the_next() {
+        let limits = Limits { connections: 3, deadline: Duration::from_secs(60) };
+        let stop = Stop::default();
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let server = start(any, Arc::new(board), &stop, limits).unwrap();
+        let connect = || TcpStream::connect(server.address()).unwrap();
+        let mut slow: Vec<TcpStream> = (0..12).map(|_| connect()).collect();
+        for stream in &mut slow {
+            let _ = stream.write_all(b"GET /hea");
+        }
+        let begun = Instant::now();
+        let mut next = connect();
+        next.write_all(b"GET /healthz HTTP/1.0\r\n\r\n").unwrap();
+        assert!(read(next).starts_with("HTTP/1.1 200 "));
+        assert!(begun.elapsed() < limits.deadline / 2, "{:?}", begun.elapsed());
+        stop.stop();
+        server.join();
     }
 
     #[test]

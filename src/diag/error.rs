@@ -1,4 +1,5 @@
-//! The error of an operation, with every field of libvirt's virError.
+//! The error of an operation: its kind, which is ours, and what libvirt said, with every field of
+//! its virError.
 
 use super::Span;
 
@@ -155,22 +156,62 @@ pub enum ErrorLevel {
     Error,
 }
 
-/// Why an operation failed. It reads as its [`ErrorFields`]; they are boxed so that a result stays
-/// as small as its value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Error(Box<ErrorFields>);
+/// What kind of failure it is: ours, and closed, so that no number of a host is ever taken for one
+/// of them. What becomes of a run (exit codes, what is tried again) is told by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ErrorKind {
+    /// The host has answered, and said no: its numbers are in [`ErrorFields::vir`].
+    Host,
+    /// Something before it was not done, so it was never sent, and may be sent again.
+    NotSent,
+    /// Another run holds the lock, or no lock can be had.
+    Locked,
+    /// The answer did not come in time.
+    Timeout,
+    /// The peer does not keep to the protocol, or left in the middle of it.
+    Protocol,
+    /// The operating system failed us: a file, a socket, a program.
+    Io,
+    /// What was asked for makes no sense: a manifest, a file, a name, a URI.
+    Invalid,
+    /// What was asked for is known, and cannot be done there.
+    Unsupported,
+    /// A rule forbids it, or credentials are missing or not good: read-only, a gate, a password.
+    Denied,
+    /// The plan is of a host that is another by now.
+    Stale,
+    /// It was told to stop.
+    Cancelled,
+}
 
-/// libvirt's virError, field by field, and where it concerns us.
+impl ErrorKind {
+    /// The word for it in JSON, in logs and in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::NotSent => "not-sent",
+            Self::Locked => "locked",
+            Self::Timeout => "timeout",
+            Self::Protocol => "protocol",
+            Self::Io => "io",
+            Self::Invalid => "invalid",
+            Self::Unsupported => "unsupported",
+            Self::Denied => "denied",
+            Self::Stale => "stale",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// libvirt's virError, but for its message, which is the [`Error`]'s own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ErrorFields {
-    /// What kind of failure it is.
+pub struct VirError {
+    /// virErrorNumber.
     pub code: ErrorCode,
     /// Who raised it.
     pub domain: ErrorDomain,
     /// How bad it is.
     pub level: ErrorLevel,
-    /// The message, as the hypervisor gave it.
-    pub message: String,
     /// Extra string; usually the message's format.
     pub str1: Option<String>,
     /// Extra string.
@@ -181,6 +222,22 @@ pub struct ErrorFields {
     pub int1: i32,
     /// Extra number.
     pub int2: i32,
+}
+
+/// Why an operation failed. It reads as its [`ErrorFields`]; they are boxed so that a result stays
+/// as small as its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error(Box<ErrorFields>);
+
+/// What failed, what it concerns, and what the host said of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorFields {
+    /// What kind of failure it is.
+    pub kind: ErrorKind,
+    /// What the host answered; there if, and only if, the kind is [`ErrorKind::Host`].
+    pub vir: Option<VirError>,
+    /// The message; a host's, as the hypervisor gave it.
+    pub message: String,
     /// The object it concerns, such as `domain/web`.
     pub address: Option<String>,
     /// Where in the manifests the object stands.
@@ -192,23 +249,42 @@ pub struct ErrorFields {
 }
 
 impl Error {
-    /// An error with a code, a domain and a message.
-    pub fn new(code: ErrorCode, domain: ErrorDomain, message: impl Into<String>) -> Self {
-        Self(Box::new(ErrorFields {
-            code,
-            domain,
-            level: ErrorLevel::Error,
-            message: message.into(),
-            str1: None,
-            str2: None,
-            str3: None,
-            int1: -1,
-            int2: -1,
-            address: None,
-            span: None,
-            hint: None,
-            source: None,
-        }))
+    /// An error of our own. What a host answers is made by [`Error::host`].
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        debug_assert!(kind != ErrorKind::Host, "what a host says has its numbers");
+        Self::with(kind, None, message.into())
+    }
+
+    /// What a host answered.
+    pub fn host(code: ErrorCode, domain: ErrorDomain, message: impl Into<String>) -> Self {
+        let (level, int1, int2) = (ErrorLevel::Error, -1, -1);
+        let (str1, str2, str3) = (None, None, None);
+        Self::answer(VirError { code, domain, level, str1, str2, str3, int1, int2 }, message)
+    }
+
+    /// What a host answered, with all that it said.
+    pub fn answer(vir: VirError, message: impl Into<String>) -> Self {
+        Self::with(ErrorKind::Host, Some(vir), message.into())
+    }
+
+    fn with(kind: ErrorKind, vir: Option<VirError>, message: String) -> Self {
+        let (address, span, hint, source) = (None, None, None, None);
+        Self(Box::new(ErrorFields { kind, vir, message, address, span, hint, source }))
+    }
+
+    /// The number of a host's answer; `None` for an error of our own.
+    pub fn code(&self) -> Option<ErrorCode> {
+        self.vir.as_ref().map(|vir| vir.code)
+    }
+
+    /// Whether a host has answered with this number.
+    pub fn is(&self, code: ErrorCode) -> bool {
+        self.code() == Some(code)
+    }
+
+    /// Whether a host has answered with one of these numbers.
+    pub fn is_any(&self, codes: &[ErrorCode]) -> bool {
+        self.code().is_some_and(|code| codes.contains(&code))
     }
 
     /// Sets the object it concerns, unless it already names one.
@@ -234,10 +310,7 @@ impl Error {
 
     /// A failed system call on `what`, such as a path.
     pub fn system(what: &str, error: &std::io::Error) -> Self {
-        let mut e =
-            Self::new(ErrorCode::SYSTEM_ERROR, ErrorDomain::NONE, format!("{what}: {error}"));
-        e.int1 = error.raw_os_error().unwrap_or(-1);
-        e
+        Self::new(ErrorKind::Io, format!("{what}: {error}"))
     }
 }
 

@@ -63,6 +63,16 @@ pub(super) fn blot(line: &[char]) -> Vec<char> {
                 hide(&mut out, value);
             }
         }
+        // what is handed to QEMU as it is, and queries of URLs, may hold a token
+        if starts(at, "qemu:arg") || starts(at, "qemu:env") {
+            for value in quoted(&lower, at) {
+                hide(&mut out, value);
+            }
+        } else if starts(at, "query")
+            && let Some(value) = assigned(&lower, at)
+        {
+            hide(&mut out, value);
+        }
         let tag = SECRETS.iter().copied().chain(["cookie"]);
         if lower.get(at) == Some(&'<') && tag.into_iter().any(|word| starts(at + 1, word)) {
             let Some(open) = find(&lower, at, |c| c == '>') else { continue };

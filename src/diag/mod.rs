@@ -11,7 +11,9 @@ mod source;
 mod suggest;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity};
-pub use error::{Error, ErrorCode, ErrorDomain, ErrorFields, ErrorLevel, Result};
+pub use error::{
+    Error, ErrorCode, ErrorDomain, ErrorFields, ErrorKind, ErrorLevel, Result, VirError,
+};
 pub use escape::{escape, escape_lines, excerpt};
 pub use render::render;
 pub use source::{Position, Source, SourceId, Sources, Span};

@@ -14,13 +14,22 @@ pub fn nearest<'a>(
     let length = word.chars().count();
     let limit = (length / 3).max(1);
     let folded = fold(word);
-    candidates
-        .into_iter()
-        .map(|c| (distance(&folded, &fold(c)), distance(word, c), c.len().abs_diff(word.len()), c))
+    let mut best: Option<(usize, usize, usize, &str)> = None;
+    for candidate in candidates {
+        // that many letters are too many or missing, whatever the others are
+        if candidate.chars().count().abs_diff(length) > limit {
+            continue;
+        }
+        let near = distance(&folded, &fold(candidate));
         // all of a short word changed is another word
-        .filter(|(d, ..)| *d <= limit && *d < length)
-        .min()
-        .map(|(d, _, _, c)| (d, c))
+        if near > limit || near >= length || best.is_some_and(|(least, ..)| near > least) {
+            continue;
+        }
+        let exact = distance(word, candidate);
+        let found = (near, exact, candidate.len().abs_diff(word.len()), candidate);
+        best = Some(best.map_or(found, |best| best.min(found)));
+    }
+    best.map(|(near, _, _, candidate)| (near, candidate))
 }
 
 fn fold(word: &str) -> String {

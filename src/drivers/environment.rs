@@ -21,7 +21,12 @@ pub struct Environment {
     pub auth_file: Option<PathBuf>,
     /// Who asks the user for what no file says; `None` where there is nobody to ask.
     pub ask: Option<Asker>,
+    /// Most memory that the inventory of one host takes, in bytes.
+    pub max_inventory: usize,
 }
+
+/// Place for some thousand guests; what a hostile host makes up is far more.
+const MAX_INVENTORY: usize = 256 << 20;
 
 impl Environment {
     /// The environment of this process's user, given the two variables that matter to all. There is
@@ -35,6 +40,7 @@ impl Environment {
             config_dir: None,
             auth_file: None,
             ask: None,
+            max_inventory: MAX_INVENTORY,
         }
     }
 

@@ -16,10 +16,10 @@ pub use ask::{Asker, Question, Secret};
 pub use environment::Environment;
 pub use test::{TestDriver, TestHost};
 pub use trust::{Connection, Trust, Written};
-pub use uri::Uri;
+pub use uri::{Transport, Uri};
 pub use watching::Stop;
 
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::diag::{Error, ErrorKind, Result};
 use crate::model::{Call, Capabilities, DriverEvent, Observed, Outcome, Scope};
 use crate::xml::Element;
 use read_only::ReadOnly;
@@ -62,8 +62,8 @@ pub trait Driver: Send + Sync {
 
     /// Carries out `batch`: as many outcomes as calls, in the same order. Calls to different
     /// objects may overlap; calls to one object run one after the other in the order given, and
-    /// after the first that is not `Done` the rest of that object's are refused unsent with
-    /// [`ErrorCode::OPERATION_ABORTED`](crate::diag::ErrorCode::OPERATION_ABORTED).
+    /// after the first that is not `Done` the rest of that object's are not sent, which is
+    /// [`ErrorKind::NotSent`].
     fn execute(&self, batch: &[Call]) -> Vec<Outcome>;
 
     /// Lets go of what is open until it is needed again, so that a plan for a thousand hosts can
@@ -132,7 +132,7 @@ fn is_built_in(uri: &Uri) -> bool {
 
 fn not_built(what: &str, hint: &str) -> Error {
     let message = format!("{what} is not built yet");
-    Error::new(ErrorCode::NO_SUPPORT, ErrorDomain::NONE, message).hint(hint)
+    Error::new(ErrorKind::Unsupported, message).hint(hint)
 }
 
 #[cfg(test)]
@@ -146,7 +146,7 @@ mod tests {
         let env = Environment::new(None, None);
         let connection = Connection::of_operator("qemu:///embed?root=/x").unwrap();
         let error = open(&connection, &env).err().unwrap();
-        assert_eq!(error.code, ErrorCode::NO_SUPPORT);
+        assert_eq!(error.kind, ErrorKind::Unsupported);
         assert!(error.message.contains("QEMU"), "{error}");
         assert!(error.hint.is_some());
     }

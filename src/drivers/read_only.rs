@@ -1,7 +1,7 @@
 //! A driver that only looks, around one that could do more.
 
 use super::{Driver, Stop};
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::diag::{Error, ErrorKind, Result};
 use crate::model::{Call, Capabilities, DriverEvent, Observed, Outcome, Scope};
 use crate::xml::Element;
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,7 +32,7 @@ impl<D: Driver> Driver for ReadOnly<D> {
     fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
         let refuse = |call: &Call| {
             let text = "the connection is read-only";
-            let error = Error::new(ErrorCode::OPERATION_DENIED, ErrorDomain::NONE, text);
+            let error = Error::new(ErrorKind::Denied, text);
             Outcome::Refused(error.address(call.target.id.to_string()))
         };
         batch.iter().map(refuse).collect()
@@ -61,7 +61,7 @@ mod tests {
         let target = Target { id: id.clone(), uuid: before.resources.get(&id).unwrap().uuid };
         let outcomes = driver.execute(&[Call { target, op: Op::Destroy }]);
         let [Outcome::Refused(error)] = outcomes.as_slice() else { panic!("{outcomes:?}") };
-        assert_eq!(error.code, ErrorCode::OPERATION_DENIED);
+        assert_eq!(error.kind, ErrorKind::Denied);
         let after = driver.observe(&Scope::all()).unwrap();
         assert_eq!(format!("{before:?}"), format!("{after:?}"));
     }

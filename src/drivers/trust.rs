@@ -7,7 +7,7 @@
 //! else, and nothing is opened without one.
 
 use super::uri::{Transport, Uri};
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result, excerpt};
+use crate::diag::{Error, ErrorKind, Result, excerpt};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
@@ -153,7 +153,7 @@ impl Trust {
              --trust-connect or VIRT_TRUST_CONNECT=1",
             self.line(&key(name), &written.text)
         );
-        let error = Error::new(ErrorCode::OPERATION_DENIED, ErrorDomain::NONE, message);
+        let error = Error::new(ErrorKind::Denied, message);
         self.with_passed_over(error.hint(hint).address(written.place.clone()))
     }
 
@@ -163,7 +163,7 @@ impl Trust {
             "{}; or write a URI such as qemu:///system",
             self.line(&key(name), "qemu+ssh://HOST/system")
         );
-        let error = Error::new(ErrorCode::INVALID_CONN, ErrorDomain::NONE, message);
+        let error = Error::new(ErrorKind::Invalid, message);
         self.with_passed_over(error.hint(hint))
     }
 

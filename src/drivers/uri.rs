@@ -5,7 +5,7 @@
 
 mod parameters;
 
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result, closest, excerpt};
+use crate::diag::{Error, ErrorKind, Result, closest, excerpt};
 use parameters::{CONNECTION_PARAMETERS, read_parameters};
 use std::fmt::{self, Write as _};
 use std::net::Ipv6Addr;
@@ -104,9 +104,9 @@ impl Uri {
     /// It is none of the forms that libvirt takes, or a part of it is unsafe.
     pub fn parse(text: &str) -> Result<Self> {
         Self::read(text).map_err(|Problem { what, hint }| {
-            let shown = excerpt(text);
+            let shown = excerpt(&without_password(text));
             let message = format!("the connection URI '{shown}' cannot be used: {what}");
-            Error::new(ErrorCode::INVALID_CONN, ErrorDomain::REMOTE, message).hint(hint)
+            Error::new(ErrorKind::Invalid, message).hint(hint)
         })
     }
 
@@ -352,6 +352,19 @@ fn read_scheme(scheme: &str) -> Read<(String, Option<Transport>)> {
     Ok((driver.to_ascii_lowercase(), transport))
 }
 
+/// The text with what stands between the first ':' of its user's part and the '@' left out.
+fn without_password(text: &str) -> String {
+    let start = text.find("://").map_or(0, |at| at + 3);
+    let rest = text.get(start..).unwrap_or_default();
+    let authority = rest.get(..rest.find(['/', '?']).unwrap_or(rest.len())).unwrap_or_default();
+    let Some((user, server)) = authority.rsplit_once('@') else { return text.to_owned() };
+    let colon = ["%3a", "%3A", ":"].iter().filter_map(|c| user.find(c)).min();
+    let Some(user) = colon.and_then(|at| user.get(..at)) else { return text.to_owned() };
+    let before = text.get(..start).unwrap_or_default();
+    let after = rest.get(authority.len()..).unwrap_or_default();
+    format!("{before}{user}:…@{server}{after}")
+}
+
 fn read_transport(word: &str) -> Read<Transport> {
     Transport::ALL.into_iter().find(|t| t.word() == word).ok_or_else(|| {
         let words = Transport::ALL.map(Transport::word);
@@ -370,6 +383,12 @@ fn read_authority(text: &str) -> Read<Authority> {
         Some((user, server)) => (Some(decode(user, "user")?), server),
         None => (None, text),
     };
+    if user.as_ref().is_some_and(|u| u.contains(':')) {
+        return Err(Problem::new(
+            "it has a password, which everybody could read in the list of processes",
+            "leave the ':' and what follows it up to the '@' out; ssh takes keys, or asks",
+        ));
+    }
     if user.as_ref().is_some_and(|u| u.is_empty() || u.starts_with('-')) {
         return Err(Problem::new(
             "its user is empty or begins with '-', which ssh would take for an option",
@@ -545,6 +564,14 @@ mod tests {
         check("-x://h/", "'-x' is not a driver's name", "drivers are");
         check("qemu+ssh://-oProxyCommand=x/", "take for an option", "host name");
         check("qemu+ssh://-l@h/", "take for an option", "user name");
+        for uri in ["qemu+ssh://u:tiger@h/", "qemu+ssh://u%3Atiger@h/", "qemu+ssh://u:t@iger@h/"] {
+            check(
+                uri,
+                "it has a password, which everybody could read in the list of processes",
+                "ssh",
+            );
+            assert!(!Uri::parse(uri).unwrap_err().message.contains("iger"), "{uri}");
+        }
         check("qemu+ssh://%2Dl@h/", "take for an option", "user name");
         check("qemu+ssh://h;reboot/", "'h;reboot' is not a host name", "letters");
         check("qemu+ssh:///system", "the transport ssh needs a host", "qemu+ssh://host/system");

@@ -114,7 +114,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
-    use crate::diag::{Error, ErrorCode, ErrorDomain};
+    use crate::diag::{Error, ErrorKind};
     use crate::model::{Kind, ResourceId};
     use std::sync::mpsc::sync_channel;
 
@@ -149,7 +149,7 @@ mod tests {
         let (sender, receiver) = sync_channel(1);
         let mut outbox = Outbox::new(sender);
         outbox.send(gone("a"));
-        let error = Error::new(ErrorCode::RPC, ErrorDomain::RPC, "lost");
+        let error = Error::new(ErrorKind::Protocol, "lost");
         outbox.send(DriverEvent::Lost(error));
         outbox.send(gone("b"));
         outbox.send(DriverEvent::Resync);

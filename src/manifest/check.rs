@@ -296,27 +296,41 @@ fn cycles_of(
     for start in 0..objects.len() {
         // the path walked so far: each node, and how many of its edges are done
         let mut path = vec![(start, 0)];
-        while let Some((node, done)) = path.last_mut() {
-            let (Some(visit), Some(out_edges)) = (state.get_mut(*node), edges.get(*node)) else {
+        // how many of the nodes up to each of them are in a circle that was said
+        let mut said = vec![usize::from(round.get(start) == Some(&true))];
+        while let Some((node, done)) = path.last().copied() {
+            let (Some(visit), Some(out_edges)) = (state.get_mut(node), edges.get(node)) else {
                 break;
             };
-            if *done == 0 && *visit == Visit::Done {
-                path.pop();
-                continue;
-            }
-            *visit = Visit::Open;
-            let Some((next, _)) = out_edges.get(*done) else {
+            let next = out_edges.get(done).filter(|_| done > 0 || *visit != Visit::Done);
+            let Some((next, _)) = next else {
                 *visit = Visit::Done;
                 path.pop();
+                said.pop();
                 continue;
             };
-            *done += 1;
+            if *visit != Visit::Done {
+                *visit = Visit::Open(path.len() - 1);
+            }
+            if let Some(last) = path.last_mut() {
+                last.1 += 1;
+            }
             match state.get(*next) {
-                Some(Visit::New) => path.push((*next, 0)),
-                Some(Visit::Open) => {
-                    let from = path.iter().position(|(n, _)| n == next).unwrap_or(0);
-                    let circle = path.get(from..).unwrap_or(&[]).to_vec();
+                Some(Visit::New) => {
+                    let before = said.last().copied().unwrap_or(0);
+                    said.push(before + usize::from(round.get(*next) == Some(&true)));
+                    path.push((*next, 0));
+                }
+                Some(Visit::Open(from)) => {
+                    let before = from.checked_sub(1).and_then(|at| said.get(at)).copied();
+                    // one of the nodes is in another circle already
+                    if said.last().copied().unwrap_or(0) > before.unwrap_or(0) {
+                        continue;
+                    }
+                    let circle = path.get(*from..).unwrap_or(&[]).to_vec();
                     say_cycle(objects, edges, &circle, round, out);
+                    let counted = said.iter_mut().skip(*from).zip(1..);
+                    counted.for_each(|(n, more)| *n = before.unwrap_or(0) + more);
                 }
                 Some(Visit::Done) | None => {}
             }
@@ -327,7 +341,8 @@ fn cycles_of(
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Visit {
     New,
-    Open,
+    /// On the path, at that place.
+    Open(usize),
     Done,
 }
 
@@ -358,9 +373,6 @@ fn say_cycle(
     round: &mut [bool],
     out: &mut Diagnostics,
 ) {
-    if circle.iter().any(|(n, _)| round.get(*n) == Some(&true)) {
-        return;
-    }
     let mut problem: Option<Diagnostic> = None;
     let mut names = Vec::new();
     for (node, walked) in circle {
@@ -390,9 +402,13 @@ fn say_cycle(
 /// Holds back whatever depends on something that is held back, however indirectly. It is held back
 /// on each of its hosts: the manifest is one, and is mended for all of them.
 fn hold_dependants(objects: &mut [Object], selections: &Selections) {
+    if objects.iter().all(|o| o.broken.is_none()) {
+        return;
+    }
     let mut dependants: HashMap<ResourceId, Vec<usize>> = HashMap::new();
+    let names: HashSet<&ResourceId> = objects.iter().map(|o| &o.id).collect();
     for (i, object) in objects.iter().enumerate() {
-        for (need, _) in &object.needs {
+        for (need, _) in object.needs.iter().filter(|(need, _)| names.contains(need)) {
             dependants.entry(need.clone()).or_default().push(i);
         }
     }

@@ -1,9 +1,12 @@
 //! One manifest as a text: its format, and the resources in it.
 
-use super::toml;
+use super::text::text;
+use super::{files, toml};
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, closest, excerpt};
+use crate::file;
 use crate::model::Kind;
 use crate::xml::{self, Element, Limits};
+use std::path::Path;
 
 /// How a manifest is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +40,33 @@ pub fn read_document(
     read(sources.add(name, text), text, format, diagnostics)
 }
 
+/// The same of a file. A symbolic link is followed as long as it stays where the file is: what is
+/// wrong with a file is shown with its lines, and somebody else may have put the link there.
+pub fn read_file(
+    path: &Path,
+    format: Format,
+    sources: &mut Sources,
+    diagnostics: &mut Diagnostics,
+) -> Vec<Element> {
+    let (directory, limit) = (path.parent().unwrap_or(Path::new("")), Limits::MANIFEST.bytes);
+    let name = path.file_name().map_or(path, Path::new);
+    let source = match file::read_beneath(directory, name, limit) {
+        Ok(bytes) => {
+            let add = |name, text| sources.add(name, text);
+            text(path, bytes, limit, add, diagnostics)
+        }
+        Err(e) => {
+            diagnostics.push(files::unreadable(path, &e));
+            None
+        }
+    };
+    let text = source.and_then(|source| sources.get(source)).map(|s| s.text.as_str());
+    match (source, text) {
+        (Some(source), Some(text)) => read(source, text, format, diagnostics),
+        _ => Vec::new(),
+    }
+}
+
 pub(super) fn read(
     source: SourceId,
     text: &str,
@@ -56,7 +86,7 @@ pub(super) fn read(
             });
             roots
         }
-        Format::Xml => match xml::parse(source, text, &Limits::default()) {
+        Format::Xml => match xml::parse(source, text, &Limits::MANIFEST) {
             Err(problem) => {
                 diagnostics.push(*problem);
                 Vec::new()

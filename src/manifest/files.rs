@@ -1,21 +1,30 @@
-//! Which files are manifests, and their texts.
+//! Which files are manifests, and their texts. Nothing is read that is not beneath what was given.
 
 use super::Format;
 use super::kept::kept;
+use super::text::text;
 use super::virt_toml::FILE;
-use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, Span, excerpt};
+use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources};
+use crate::file::{Outside, Root, Roots};
 use crate::model::check_name;
-use crate::xml::Limits;
+use nix::errno::Errno;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, Metadata};
-use std::io::Read as _;
+use std::ffi::OsString;
+use std::fs::{self, Metadata};
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// Most manifests that one run reads, and most levels of directories.
 const FILES_MAX: usize = 10_000;
 const DEPTH_MAX: usize = 32;
+
+/// Longest `virt.toml`, in bytes.
+const SETTINGS_MAX: usize = 1 << 20;
+
+/// Most names in all directories that one run looks at, manifests or not.
+const NAMES_MAX: usize = 1_000_000;
 
 /// The files that make up the desired state.
 #[derive(Debug, Default)]
@@ -34,9 +43,42 @@ pub(super) struct Found {
     pub(super) kept: BTreeSet<PathBuf>,
     /// Why a directory could not be read, or a path that was given is not there.
     pub(super) unseen: Option<String>,
+    /// Why not all was looked at: which part it was is nobody's choice, so no part of it counts.
+    pub(super) over: Option<String>,
+    /// The directories that were given, or have the files that were: nothing else is read.
+    pub(super) roots: Roots,
 }
 
 impl Found {
+    /// Takes the text of a `virt.toml` into `sources`. `None` if it cannot be read, as `out` says.
+    pub(super) fn read(
+        &self,
+        file: &VirtTomlFile,
+        sources: &mut Sources,
+        out: &mut Diagnostics,
+    ) -> Option<SourceId> {
+        let real = self.roots.resolve(&file.directory, Path::new(FILE));
+        match real.and_then(|real| self.roots.read(&real, SETTINGS_MAX)) {
+            Ok((bytes, _)) => {
+                let add = |name, text| sources.add(name, text);
+                text(&file.path, bytes, SETTINGS_MAX, add, out)
+            }
+            Err(e) => {
+                out.push(unreadable(&file.path, &e));
+                None
+            }
+        }
+    }
+
+    /// What the mock hosts keep that a `virt.toml` names. What is wrong with it is said where it is read
+    /// for good.
+    fn kept_by(&self, file: &VirtTomlFile) -> BTreeSet<PathBuf> {
+        let real = self.roots.resolve(&file.directory, Path::new(FILE));
+        let read = real.and_then(|real| self.roots.read(&real, SETTINGS_MAX));
+        let text = read.ok().and_then(|(bytes, _)| String::from_utf8(bytes).ok());
+        text.map(|text| kept(&text, &file.directory)).unwrap_or_default()
+    }
+
     /// A manifest or a `virt.toml` that is not the same file, or not the same version of it, as in
     /// `other`, if there is one. Where links lead to manifests, and may be turned to and fro in
     /// between, no directory may have changed either.
@@ -98,6 +140,8 @@ pub(super) struct VirtTomlFile {
     pub(super) path: PathBuf,
     /// Which version of it is there; `None` if it cannot be read.
     pub(super) stamp: Option<Stamp>,
+    /// The real path of the directory that it stands in.
+    pub(super) directory: PathBuf,
     /// The next one above it.
     pub(super) above: Option<usize>,
     /// Whether it stands in, or beside, a path that was given.
@@ -106,13 +150,43 @@ pub(super) struct VirtTomlFile {
 
 /// Finds the manifests below `paths`. A file given by itself is read whatever else is beside it,
 /// and cannot stand for its whole set, so `complete` is off.
+///
+/// A symbolic link is followed to what is beneath any of the directories that are given, or have a
+/// file that is; a path that is given may lead anywhere, if it is a directory.
 pub(super) fn find(paths: &[PathBuf], out: &mut Diagnostics) -> Found {
     let found = Found { complete: true, ..Found::default() };
-    let mut walk = Walk { found, seen: BTreeMap::new(), roots: 0, settings: BTreeMap::new(), out };
-    for path in paths {
-        walk.root(path);
+    let (seen, settings) = (BTreeMap::new(), BTreeMap::new());
+    let mut walk = Walk { found, seen, roots: 0, settings, names: NAMES_MAX, is_full: false, out };
+    // all are known before the first is gone through
+    let open = |path: &PathBuf| {
+        let Given { root, name } = given(path)?;
+        let real = name.map_or_else(|| root.real().to_owned(), |name| root.real().join(name));
+        walk.found.roots.push(root);
+        Ok(real)
+    };
+    let reals: Vec<io::Result<PathBuf>> = paths.iter().map(open).collect();
+    for (path, real) in paths.iter().zip(reals) {
+        walk.root(path, real);
     }
     walk.found
+}
+
+/// A path that was given: a directory, or one and the name of a file in it.
+struct Given {
+    root: Root,
+    name: Option<OsString>,
+}
+
+fn given(path: &Path) -> io::Result<Given> {
+    match fs::symlink_metadata(path)?.is_dir() || format_of(path).is_none() && path.is_dir() {
+        true => Ok(Given { root: Root::open(path)?, name: None }),
+        // a link that is named as a manifest may be meant as a directory
+        false => {
+            let parent = path.parent().unwrap_or(Path::new(""));
+            let name = path.file_name().map(ToOwned::to_owned);
+            Ok(Given { root: Root::open(parent)?, name })
+        }
+    }
 }
 
 struct Walk<'a> {
@@ -124,27 +198,46 @@ struct Walk<'a> {
     roots: usize,
     /// Where each `virt.toml` stands in the list.
     settings: BTreeMap<PathBuf, usize>,
+    /// How many more names are looked at.
+    names: usize,
+    /// Whether manifests were left out, since there are too many.
+    is_full: bool,
     out: &'a mut Diagnostics,
 }
 
+/// What a path beneath the roots is.
+struct Place {
+    real: PathBuf,
+    metadata: Metadata,
+    /// Whether a symbolic link leads there.
+    linked: bool,
+}
+
 impl Walk<'_> {
-    fn root(&mut self, path: &Path) {
+    /// `known` is where the path really is, as far as that is known.
+    fn root(&mut self, path: &Path, known: io::Result<PathBuf>) {
         self.roots += 1;
-        match fs::metadata(path) {
-            Err(e) => {
-                self.unseen(path, &e);
+        let place = known.and_then(|known| {
+            if self.found.roots.of(&known).is_ok_and(|root| root.real() == known) {
+                let metadata = fs::symlink_metadata(&known)?;
+                return Ok(Place { real: known, metadata, linked: is_link(path) });
             }
-            Ok(meta) if meta.is_dir() => {
-                let top = self.virt_toml(&path.join(FILE), None, true);
-                self.directory(path, top, is_link(path), 0);
+            self.look_at(known.parent().unwrap_or(Path::new("/")), &known)
+        });
+        match place {
+            Err(e) => self.unseen(path, &e),
+            Ok(place) if place.metadata.is_dir() => {
+                let top = self.virt_toml(&path.join(FILE), &place.real, None, true);
+                self.directory(path, &place.real, top, place.linked, 0);
             }
-            Ok(meta) => {
+            Ok(place) => {
                 self.found.complete = false;
-                self.note_directory(path.parent().unwrap_or(Path::new("")));
-                let beside = path.parent().unwrap_or(Path::new("")).join(FILE);
-                let top = self.virt_toml(&beside, None, true);
+                let parent = path.parent().unwrap_or(Path::new(""));
+                let directory = real(parent);
+                let top = self.virt_toml(&parent.join(FILE), &directory, None, true);
+                self.found.directories.insert(directory);
                 match format_of(path) {
-                    Some(format) => self.file(path, &meta, format, top, false),
+                    Some(format) => self.file(path, place, format, top, false),
                     None => self.out.push(
                         Diagnostic::error("not-a-manifest", "the file is not a manifest")
                             .address(path.display().to_string())
@@ -155,19 +248,42 @@ impl Walk<'_> {
         }
     }
 
+    /// Looks at what is at `path`, which is in the directory whose real path is `directory`.
+    fn look_at(&self, directory: &Path, path: &Path) -> io::Result<Place> {
+        let name = path.file_name().map(Path::new).unwrap_or(path);
+        let child = directory.join(name);
+        self.found.roots.of(&child)?;
+        let metadata = fs::symlink_metadata(&child)?;
+        if !metadata.is_symlink() {
+            return Ok(Place { real: child, metadata, linked: false });
+        }
+        let real = self.found.roots.resolve(directory, name)?;
+        Ok(Place { metadata: fs::symlink_metadata(&real)?, real, linked: true })
+    }
+
     /// Takes note of a `virt.toml`, if it is there, and says where in the list it is.
-    fn virt_toml(&mut self, path: &Path, above: Option<usize>, is_top: bool) -> Option<usize> {
+    fn virt_toml(
+        &mut self,
+        path: &Path,
+        directory: &Path,
+        above: Option<usize>,
+        is_top: bool,
+    ) -> Option<usize> {
         // one that cannot be read must not pass for one that is not there
         fs::symlink_metadata(path).ok()?;
+        let place = self.look_at(directory, path).ok();
         let index = self.found.virt_tomls.len();
-        match self.settings.entry(real(path)) {
-            Entry::Vacant(place) => {
-                place.insert(index);
+        let real = place.as_ref().map_or_else(|| directory.join(FILE), |p| p.real.clone());
+        match self.settings.entry(real) {
+            Entry::Vacant(entry) => {
+                entry.insert(index);
+                let stamp = place.map(|place| Stamp::of(&place.metadata));
+                let (path, directory) = (path.to_owned(), directory.to_owned());
+                let file = VirtTomlFile { path, stamp, directory, above, is_top };
                 if is_top {
-                    self.found.kept.extend(kept(path));
+                    self.found.kept.extend(self.found.kept_by(&file));
                 }
-                let (path, stamp) = (path.to_owned(), Stamp::now(path));
-                self.found.virt_tomls.push(VirtTomlFile { path, stamp, above, is_top });
+                self.found.virt_tomls.push(file);
                 Some(index)
             }
             Entry::Occupied(known) => {
@@ -179,8 +295,15 @@ impl Walk<'_> {
         }
     }
 
-    fn directory(&mut self, path: &Path, mut nearest: Option<usize>, linked: bool, depth: usize) {
-        if !self.is_new(path, nearest) {
+    fn directory(
+        &mut self,
+        path: &Path,
+        real: &Path,
+        mut nearest: Option<usize>,
+        linked: bool,
+        depth: usize,
+    ) {
+        if !self.is_new(path, real, nearest) {
             return;
         }
         if depth > DEPTH_MAX {
@@ -188,16 +311,18 @@ impl Walk<'_> {
         }
         let stamp = Stamp::now(path);
         self.found.listings.insert(path.to_owned(), stamp);
-        let names = fs::read_dir(path).and_then(|entries| {
-            entries.map(|e| e.map(|e| e.file_name())).collect::<Result<BTreeSet<_>, _>>()
-        });
-        let names = match names {
-            Ok(names) => names,
+        let root = self.found.roots.of(real);
+        let names: BTreeSet<OsString> = match root.and_then(|r| r.names(real, self.names)) {
+            Ok(names) => names.into_iter().collect(),
             Err(e) => return self.unseen(path, &e),
         };
-        self.note_directory(path);
+        self.found.directories.insert(real.to_owned());
+        let Some(left) = self.names.checked_sub(names.len()) else {
+            return self.give_up(path, "there are too many files", NAMES_MAX);
+        };
+        self.names = left;
         if depth > 0 && names.iter().any(|name| name == FILE) {
-            nearest = self.virt_toml(&path.join(FILE), nearest, false);
+            nearest = self.virt_toml(&path.join(FILE), real, nearest, false);
         }
         for name in names {
             let child = path.join(&name);
@@ -205,14 +330,21 @@ impl Walk<'_> {
             if is_passed_over(&name) {
                 continue;
             }
-            match fs::metadata(&child) {
-                Ok(meta) if meta.is_dir() => {
-                    self.directory(&child, nearest, linked || is_link(&child), depth + 1);
+            match self.look_at(real, &child) {
+                Ok(place) if place.metadata.is_dir() => {
+                    let linked = linked || place.linked;
+                    self.directory(&child, &place.real, nearest, linked, depth + 1);
                 }
                 Ok(_) if name == FILE => {}
-                Ok(meta) => {
+                Ok(place) => {
                     if let Some(format) = Format::of(&name) {
-                        self.file(&child, &meta, format, nearest, linked);
+                        self.file(&child, place, format, nearest, linked);
+                    }
+                }
+                // other files may lead anywhere; only whether it is a directory is asked
+                Err(e) if Outside::is(&e) && name != FILE => {
+                    if Format::of(&name).is_some() || child.is_dir() {
+                        self.unreadable(&child, &e);
                     }
                 }
                 Err(e) if Format::of(&name).is_some() => self.unreadable(&child, &e),
@@ -224,22 +356,22 @@ impl Walk<'_> {
     fn file(
         &mut self,
         path: &Path,
-        meta: &Metadata,
+        place: Place,
         format: Format,
         nearest: Option<usize>,
         linked: bool,
     ) {
-        if !self.found.kept.is_empty() && self.found.kept.contains(&real(path)) {
+        if self.found.kept.contains(&place.real) {
             return;
         }
+        let Place { real, metadata, .. } = place;
         if self.found.manifests.len() >= FILES_MAX {
-            if self.found.complete {
+            if !std::mem::replace(&mut self.is_full, true) {
                 self.give_up(path, "there are too many manifests", FILES_MAX);
             }
-        } else if self.is_new(path, nearest) {
-            let linked = linked || is_link(path);
-            let (path, real, stamp) = (path.to_owned(), real(path), Stamp::of(meta));
-            let root = self.roots;
+        } else if self.is_new(path, &real, nearest) {
+            let linked = linked || place.linked;
+            let (path, stamp, root) = (path.to_owned(), Stamp::of(&metadata), self.roots);
             let manifest = Manifest { path, real, linked, stamp, format, nearest, root };
             self.found.manifests.push(manifest);
         }
@@ -247,8 +379,8 @@ impl Walk<'_> {
 
     /// Whether this path was not met before. One that is met under another choice of hosts would be
     /// for the first only, and the others would take it for gone.
-    fn is_new(&mut self, path: &Path, nearest: Option<usize>) -> bool {
-        match self.seen.entry(real(path)) {
+    fn is_new(&mut self, path: &Path, real: &Path, nearest: Option<usize>) -> bool {
+        match self.seen.entry(real.to_owned()) {
             Entry::Vacant(place) => {
                 place.insert((self.roots, nearest));
                 return true;
@@ -271,10 +403,6 @@ impl Walk<'_> {
         false
     }
 
-    fn note_directory(&mut self, path: &Path) {
-        self.found.directories.insert(real(path));
-    }
-
     fn unseen(&mut self, path: &Path, error: &std::io::Error) {
         self.found.unseen.get_or_insert_with(|| format!("{}: {error}", path.display()));
         self.unreadable(path, error);
@@ -287,10 +415,11 @@ impl Walk<'_> {
 
     fn give_up(&mut self, path: &Path, summary: &str, limit: usize) {
         self.found.complete = false;
+        self.found.over.get_or_insert_with(|| format!("{summary}: at most {limit} are read"));
         self.out.push(
             Diagnostic::error("limit", summary)
                 .address(path.display().to_string())
-                .detail(format!("at most {limit} are read")),
+                .detail(format!("at most {limit} are read, and so none of them counts")),
         );
     }
 }
@@ -316,10 +445,26 @@ pub(super) fn is_passed_over(name: &str) -> bool {
         || [".swp", ".bak", ".orig"].iter().any(|end| name.ends_with(end))
 }
 
-pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
+pub(super) fn unreadable(path: &Path, error: &io::Error) -> Diagnostic {
+    let address = path.display().to_string();
+    if Outside::is(error) {
+        return Diagnostic::error("outside", "the path leads out of what is to be read")
+            .address(address)
+            .detail(error.to_string())
+            .hint(
+                "put a copy in the place of the link, or give a directory that has both, or the \
+                 other one as well",
+            );
+    }
     Diagnostic::error("unreadable", "the path cannot be read")
-        .address(path.display().to_string())
+        .address(address)
         .detail(error.to_string())
+}
+
+/// Whether an error says nothing of the file, but that files, or memory, have run out.
+pub(super) fn is_exhaustion(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM))
 }
 
 /// A manifest changes whenever it is read.
@@ -335,150 +480,4 @@ pub(super) fn directory_name(path: &Path) -> String {
     let directory = if whole.is_dir() { Some(whole.as_path()) } else { whole.parent() };
     let name = directory.and_then(Path::file_name).map(|n| n.to_string_lossy().into_owned());
     name.filter(|n| check_name(n).is_ok()).unwrap_or_else(|| "default".to_owned())
-}
-
-/// Takes a text file into `sources`, up to the limit of a document. `None` if it cannot be read, as
-/// `out` says.
-pub(super) fn read(path: &Path, sources: &mut Sources, out: &mut Diagnostics) -> Option<SourceId> {
-    match bytes(path) {
-        Ok(bytes) => text(path, bytes, |name, text| sources.add(name, text), out),
-        Err(e) => {
-            out.push(unreadable(path, &e));
-            None
-        }
-    }
-}
-
-/// The bytes of a document, and one more if it is too long.
-pub(super) fn bytes(path: &Path) -> std::io::Result<Vec<u8>> {
-    read_bytes(path, Limits::default().bytes)
-}
-
-/// Takes the bytes of a document as text, which `add` is given. `None` if that is not to be read
-/// any further, as `out` says.
-pub(super) fn text(
-    path: &Path,
-    bytes: Vec<u8>,
-    add: impl FnOnce(String, String) -> SourceId,
-    out: &mut Diagnostics,
-) -> Option<SourceId> {
-    let limit = Limits::default().bytes;
-    let name = path.display().to_string();
-    if bytes.len() > limit {
-        out.push(
-            Diagnostic::error("limit", "the manifest is too large")
-                .address(name)
-                .detail(format!("at most {limit} bytes are read")),
-        );
-        return None;
-    }
-    if let Some((encoding, text)) = wide_text(&bytes) {
-        let id = add(name, text);
-        out.push(not_utf8(id, 0, &format!("the manifest is {encoding}"), encoding));
-        return None;
-    }
-    match String::from_utf8(bytes) {
-        Ok(text) => Some(add(name, text)),
-        Err(e) => {
-            let at = e.utf8_error().valid_up_to();
-            let byte = e.as_bytes().get(at).copied().unwrap_or(0);
-            let text = String::from_utf8_lossy(e.as_bytes());
-            let declared = declared_encoding(&text).map(excerpt);
-            let id = add(name, text.clone().into_owned());
-            let encoding = declared.as_deref().unwrap_or("ISO-8859-1");
-            let mut problem = not_utf8(id, at, "the manifest is not UTF-8", encoding);
-            problem.detail = Some(match &declared {
-                Some(declared) => {
-                    format!("byte {byte:02X} is none of UTF-8's, and it declares {declared}")
-                }
-                None => format!("byte {byte:02X} stands where UTF-8 has none such"),
-            });
-            out.push(problem);
-            None
-        }
-    }
-}
-
-fn not_utf8(id: SourceId, at: usize, summary: &str, encoding: &str) -> Diagnostic {
-    Diagnostic::error("encoding", summary)
-        .at(Span::new(id, at, at + 1))
-        .hint(format!("save the file as UTF-8; iconv -f {encoding} -t UTF-8 converts it"))
-}
-
-/// The encoding of a text in units of two or four bytes, and the text itself to show. Without a
-/// byte order mark it is known by the zero byte beside its first character, which is ASCII in XML
-/// and in TOML.
-fn wide_text(bytes: &[u8]) -> Option<(&'static str, String)> {
-    let (encoding, big) = match bytes {
-        [0xff, 0xfe, 0, 0, ..] => return Some(("UTF-32", String::new())),
-        [0, 0, 0xfe, 0xff, ..] => return Some(("UTF-32", String::new())),
-        [0xff, 0xfe, ..] => ("UTF-16", false),
-        [0xfe, 0xff, ..] => ("UTF-16", true),
-        [1..=127, 0, ..] => ("UTF-16LE", false),
-        [0, 1..=127, ..] => ("UTF-16BE", true),
-        _ => return None,
-    };
-    let unit = |pair: &[u8; 2]| {
-        if big { u16::from_be_bytes(*pair) } else { u16::from_le_bytes(*pair) }
-    };
-    let units = bytes.as_chunks::<2>().0.iter().map(unit).skip_while(|unit| *unit == 0xfeff);
-    let text = char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER));
-    Some((encoding, text.collect()))
-}
-
-/// What an XML declaration says of the encoding.
-fn declared_encoding(text: &str) -> Option<&str> {
-    let declaration = text.strip_prefix("<?xml")?.split_once("?>")?.0;
-    let value = declaration.split_once("encoding")?.1.trim_start().strip_prefix('=')?.trim_start();
-    let quote = value.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
-    let encoding = value.get(1..)?.split(quote).next()?;
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    (!encoding.is_empty() && encoding.chars().all(plain)).then_some(encoding)
-}
-
-/// Reads a regular file, and one byte more than `limit` at the most.
-pub(super) fn read_bytes(path: &Path, limit: usize) -> std::io::Result<Vec<u8>> {
-    // a pipe or a device would block, or never end
-    if !fs::metadata(path)?.is_file() {
-        return Err(std::io::Error::other("it is not a regular file"));
-    }
-    let mut bytes = Vec::new();
-    let limit = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::diag::render;
-
-    #[test]
-    fn other_encodings_are_named_with_the_way_out() {
-        let dir = std::env::temp_dir().join(format!("virt-encodings-{}", std::process::id()));
-        fs::create_dir_all(&dir).expect("a directory");
-        let path = dir.join("a.xml");
-        let declared = "<?xml version='1.0' encoding='ISO-8859-15'?>\n<a>é</a>";
-        let latin: Vec<u8> = declared.chars().map(|c| u8::try_from(c).unwrap_or(0)).collect();
-        let wide = |mark: &[u8]| {
-            let units = "<a>é</a>".encode_utf16().flat_map(u16::to_le_bytes);
-            mark.iter().copied().chain(units).collect::<Vec<u8>>()
-        };
-        for (bytes, said) in [
-            (
-                wide(&[0xff, 0xfe]),
-                [":1:1: error: the manifest is UTF-16", "1 | <a>é", "-f UTF-16 "],
-            ),
-            (wide(&[]), [":1:1: error: the manifest is UTF-16LE", "1 | <a>é", "-f UTF-16LE "]),
-            (latin, [":2:4: error: the manifest is not UTF-8", "byte E9", "-f ISO-8859-15 "]),
-            (b"\n<a>\xe9</a>".to_vec(), [":2:4: error: ", "byte E9", "-f ISO-8859-1 "]),
-        ] {
-            fs::write(&path, bytes).expect("a file");
-            let (mut sources, mut out) = (Sources::default(), Diagnostics::default());
-            assert_eq!(read(&path, &mut sources, &mut out), None);
-            let text: String = out.iter().map(|d| render(d, &sources)).collect();
-            assert!(said.iter().all(|part| text.contains(part)), "{said:?} in {text}");
-        }
-        fs::remove_dir_all(&dir).expect("removed");
-    }
 }

@@ -103,7 +103,8 @@ pub(super) fn select(
         directories.iter().map(|d| chooser.directory(d, out)).collect();
     for object in objects.iter_mut() {
         // a mistake may have hidden the choice, and what it is held back on is not pruned there
-        let hidden = object.broken.is_some() && object.hosts.is_empty();
+        let hidden =
+            (object.broken.is_some() || object.may_hide_hosts()) && object.hosts.is_empty();
         let chosen = if !object.hosts_known || hidden {
             Chosen::unknown("it is not known which hosts it is for".to_owned())
         } else if object.hosts.is_empty() {

@@ -1,11 +1,14 @@
 //! The grammars that manifests are held to: the embedded ones, or those of a directory.
 
-use super::files::read_bytes;
+use super::files::{Found, VirtTomlFile, unreadable};
+use super::virt_toml;
 use crate::diag::{Diagnostic, Diagnostics, Sources};
+use crate::file::{Outside, Root, Roots};
 use crate::model::Kind;
 use crate::schema::{self, Automaton, Files, Grammar, Notation};
 use crate::xml::Element;
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,12 +29,24 @@ impl Grammars {
     /// # Errors
     /// What is wrong with a grammar, positioned in `sources`.
     pub fn from_directory(directory: &Path, sources: &mut Sources) -> Result<Self, Diagnostics> {
-        let files = Directory(directory.to_owned());
+        match Root::open(directory) {
+            Ok(root) => Self::from_root(root, directory, sources),
+            Err(_) => Err(no_grammar(directory)),
+        }
+    }
+
+    /// The same of a directory that is open, shown as `directory`.
+    fn from_root(root: Root, directory: &Path, sources: &mut Sources) -> Result<Self, Diagnostics> {
+        let real = root.real().to_owned();
+        let mut roots = Roots::default();
+        roots.push(root);
+        let files = Directory { roots, real, shown: directory.to_owned() };
         let mut found = BTreeMap::new();
         let mut problems = Diagnostics::default();
         for kind in Kind::ALL {
             let name = format!("{kind}.rng");
-            if !directory.join(&name).exists() {
+            // what is there and cannot be read is a mistake
+            if fs::symlink_metadata(files.real.join(&name)).is_err() {
                 continue;
             }
             match schema::load(&name, &files, sources) {
@@ -42,11 +57,7 @@ impl Grammars {
             }
         }
         if found.is_empty() && problems.is_empty() {
-            problems.push(
-                Diagnostic::error("schema", "the directory has no grammar of domains or networks")
-                    .address(directory.display().to_string())
-                    .hint("it should hold domain.rng, network.rng or both"),
-            );
+            return Err(no_grammar(directory));
         }
         if problems.has_errors() { Err(problems) } else { Ok(Self::Given(found)) }
     }
@@ -59,16 +70,77 @@ impl Grammars {
     }
 }
 
-/// The files of a directory. What they include may be elsewhere, as with any schema: a grammar is
-/// trusted as far as a program's arguments are.
-struct Directory(PathBuf);
+/// A directory of grammars that a `virt.toml` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SchemaDir {
+    /// The real path of where the file stands.
+    from: PathBuf,
+    /// The directory from there, as it is written.
+    name: PathBuf,
+    /// The directory as it is shown.
+    shown: PathBuf,
+}
+
+impl SchemaDir {
+    /// The directory that a `virt.toml` names; what is wrong with it is said elsewhere.
+    pub(super) fn named_by(found: &Found, file: &VirtTomlFile) -> Option<Self> {
+        let (mut sources, mut out) = (Sources::default(), Diagnostics::default());
+        let source = found.read(file, &mut sources, &mut out)?;
+        let text = sources.get(source).map_or("", |s| s.text.as_str());
+        let (directory, _) = virt_toml::parse(source, text, true, &mut out).schema_dir?;
+        let shown = file.path.parent().unwrap_or(Path::new("")).join(&directory);
+        Some(Self { from: file.directory.clone(), name: directory.into(), shown })
+    }
+
+    /// Its grammars. It is one of the directories that were given, or beneath one: what a grammar
+    /// says is printed with its mistakes.
+    pub(super) fn grammars(
+        &self,
+        found: &Found,
+        sources: &mut Sources,
+    ) -> Result<Grammars, Diagnostics> {
+        let real = found.roots.resolve(&self.from, &self.name);
+        match real.and_then(|real| found.roots.of(&real)?.directory(&real)) {
+            Ok(root) => Grammars::from_root(root, &self.shown, sources),
+            Err(e) if Outside::is(&e) => {
+                let mut out = Diagnostics::default();
+                let hint = "--schema-dir takes grammars from anywhere";
+                out.push(unreadable(&self.shown, &e).hint(hint));
+                Err(out)
+            }
+            Err(_) => Err(no_grammar(&self.shown)),
+        }
+    }
+}
+
+/// A directory without any.
+fn no_grammar(directory: &Path) -> Diagnostics {
+    let mut out = Diagnostics::default();
+    out.push(
+        Diagnostic::error("schema", "the directory has no grammar of domains or networks")
+            .address(directory.display().to_string())
+            .hint("it should hold domain.rng, network.rng or both"),
+    );
+    out
+}
+
+/// The files of a directory. What they include is beneath it, too: a mistake in a file is shown with
+/// its line, whatever that file is.
+struct Directory {
+    roots: Roots,
+    real: PathBuf,
+    /// The directory as it was written.
+    shown: PathBuf,
+}
 
 /// Longest grammar file that is read, in bytes; libvirt's largest has 300 KB.
 const GRAMMAR_MAX: usize = 16 << 20;
 
 impl Files for Directory {
     fn read(&self, uri: &str) -> Result<String, String> {
-        let bytes = read_bytes(&self.0.join(uri), GRAMMAR_MAX).map_err(|e| e.to_string())?;
+        let real = self.roots.resolve(&self.real, Path::new(uri));
+        let read = real.and_then(|real| self.roots.read(&real, GRAMMAR_MAX));
+        let (bytes, _) = read.map_err(|e| e.to_string())?;
         if bytes.len() > GRAMMAR_MAX {
             return Err(format!("more than {GRAMMAR_MAX} bytes are not read"));
         }
@@ -76,7 +148,7 @@ impl Files for Directory {
     }
 
     fn name(&self, uri: &str) -> String {
-        self.0.join(uri).display().to_string()
+        self.shown.join(uri).display().to_string()
     }
 }
 
@@ -91,7 +163,7 @@ pub(super) struct Validator<'a> {
 
 /// Most problems of one file that are explained: a file may hold a hundred thousand resources, each
 /// with the same slip.
-const EXPLAINED_MAX: usize = 100;
+pub(super) const EXPLAINED_MAX: usize = 100;
 
 impl<'a> Validator<'a> {
     pub(super) fn new(grammars: &'a Grammars) -> Self {

@@ -1,7 +1,6 @@
 //! Files that a mock host keeps beneath a directory of manifests: they are none, and writing them is
 //! no change of any.
 
-use super::files::{bytes, real};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
@@ -9,19 +8,15 @@ use toml::de::{DeTable, DeValue};
 /// What the mock makes beside its state: a lock, and a version that is not whole yet.
 const BESIDE: [&str; 3] = ["", ".lock", ".new"];
 
-/// The real paths of what the mock hosts keep that a `virt.toml` names. What is wrong with it is said
-/// where it is read for good.
-pub(super) fn kept(virt_toml: &Path) -> BTreeSet<PathBuf> {
-    let text = bytes(virt_toml).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    let directory = virt_toml.parent().unwrap_or(Path::new(""));
+/// What the mock hosts keep that the text of a `virt.toml` in this directory names.
+pub(super) fn kept(text: &str, directory: &Path) -> BTreeSet<PathBuf> {
     let mut paths = BTreeSet::new();
-    for state in text.iter().flat_map(|text| states(text)) {
+    for state in states(text) {
         let path = directory.join(state);
-        let Some(name) = path.file_name() else { continue };
         for suffix in BESIDE {
-            let mut name = name.to_owned();
-            name.push(suffix);
-            paths.insert(real(path.parent().unwrap_or(Path::new(""))).join(name));
+            let mut beside = path.clone().into_os_string();
+            beside.push(suffix);
+            paths.insert(PathBuf::from(beside));
         }
     }
     paths

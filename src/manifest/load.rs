@@ -1,11 +1,12 @@
 //! From paths to the desired state.
 
 use super::check;
-use super::files::{self, Found};
+use super::files::{Found, directory_name};
 use super::fleet::{self, Directory, HostDesired, Selections};
 use super::grammars::Grammars;
 use super::loader::{Loader, Parts};
 use super::object::{Object, first_error};
+use super::shorten::{self, shorten};
 use super::virt_toml::{self, FILE, NamedHost};
 use crate::diag::{Diagnostic, Diagnostics, Sources, Span};
 use crate::model::{Desired, DesiredResource, ResourceId};
@@ -60,9 +61,34 @@ pub fn load_with(paths: &[PathBuf], grammars: &Grammars) -> Loaded {
     load_as(paths, grammars, None)
 }
 
-/// The same for a set that is named beside the manifests: then it is not asked what they say.
+/// The same for a set that may be named beside the manifests: then nobody asks what they say of it.
 pub fn load_as(paths: &[PathBuf], grammars: &Grammars, set: Option<&str>) -> Loaded {
-    Loader::new(grammars.clone(), set.map(str::to_owned)).load(paths)
+    loader(grammars, RefusedAre::Wrong, set).load(paths)
+}
+
+/// The same for those who ask hosts: what a grammar refuses stays with its resource, since a host that
+/// holds the same has taken it.
+pub fn load_for_hosts(paths: &[PathBuf], grammars: &Grammars, set: Option<&str>) -> Loaded {
+    loader(grammars, RefusedAre::ForHosts, set).load(paths)
+}
+
+/// The same for a process that ends with it: what was read on the way is not given back, which would
+/// take as long as a good part of the reading.
+pub fn load_for_good(paths: &[PathBuf], grammars: &Grammars, set: Option<&str>) -> Loaded {
+    std::mem::ManuallyDrop::new(loader(grammars, RefusedAre::Wrong, set)).load(paths)
+}
+
+fn loader(grammars: &Grammars, refused: RefusedAre, set: Option<&str>) -> Loader {
+    Loader::new(grammars.clone(), refused, set.map(str::to_owned))
+}
+
+/// What becomes of what a grammar refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RefusedAre {
+    /// It is wrong, and its object is held back.
+    Wrong,
+    /// It stays with its object, for those who ask hosts: one that holds the same has taken it.
+    ForHosts,
 }
 
 /// Puts together what the manifests say, each by itself, with what `virt.toml`s say.
@@ -70,17 +96,30 @@ pub(super) fn put_together(
     paths: &[PathBuf],
     found: &Found,
     parts: Parts,
+    refused: RefusedAre,
     asked: Option<&str>,
 ) -> Loaded {
-    let Parts { mut objects, sources, diagnostics, mut complete, grammars } = parts;
+    let Parts { mut objects, sources, diagnostics, mut untold, mut complete, grammars } = parts;
     let mut loaded = Loaded { sources, diagnostics, ..Loaded::default() };
-    let settled = settle(paths, &found.virt_tomls, grammars, asked, &mut loaded);
-    complete &= settled.broken.is_none();
+    if refused == RefusedAre::Wrong {
+        objects.iter_mut().for_each(|object| object.condemn(&mut loaded.diagnostics));
+    }
+    let settled = settle(paths, found, grammars, asked, &mut loaded);
     let Settled { set, hosts, directories, broken } = settled;
+    let broken = broken.or_else(|| found.over.clone());
+    complete &= broken.is_none();
     let selections = fleet::select(&mut objects, &hosts, &directories, &mut loaded.diagnostics);
     check::across(&mut objects, &selections, &mut loaded.diagnostics);
+    if refused == RefusedAre::ForHosts {
+        // what no host is asked about is said at once
+        let is_held = |object: &&mut Object| object.broken.is_some() || broken.is_some();
+        let held = objects.iter_mut().filter(is_held);
+        held.for_each(|object| object.condemn(&mut loaded.diagnostics));
+    }
     let empty = Desired { set, complete, ..Desired::default() };
     assemble(objects, &selections, hosts, broken, &empty, &mut loaded);
+    loaded.diagnostics = shorten(std::mem::take(&mut loaded.diagnostics), &mut untold);
+    shorten::say(&untold, &loaded.sources, &mut loaded.diagnostics);
     loaded.diagnostics.sort();
     loaded
 }
@@ -100,7 +139,7 @@ struct Settled {
 /// `problems` are those of the grammars that one of them names.
 fn settle(
     paths: &[PathBuf],
-    virt_tomls: &[files::VirtTomlFile],
+    files: &Found,
     mut problems: Diagnostics,
     asked: Option<&str>,
     loaded: &mut Loaded,
@@ -108,9 +147,9 @@ fn settle(
     let mut settled = Settled::default();
     let (mut set, mut connect, mut schema_dir) = (None, None, None);
     let mut beside = PathBuf::new();
-    for file in virt_tomls {
+    for file in &files.virt_tomls {
         let mut own = Diagnostics::default();
-        let mut found = match files::read(&file.path, &mut loaded.sources, &mut own) {
+        let mut found = match files.read(file, &mut loaded.sources, &mut own) {
             Some(source) => {
                 let text = loaded.sources.get(source).map_or("", |s| s.text.as_str());
                 virt_toml::parse(source, text, file.is_top, &mut own)
@@ -152,7 +191,7 @@ fn settle(
             loaded.set_is_named = true;
         }
         None => {
-            let names: Vec<String> = paths.iter().map(|p| files::directory_name(p)).collect();
+            let names: Vec<String> = paths.iter().map(|p| directory_name(p)).collect();
             if names.iter().any(|n| Some(n) != names.first()) {
                 problems.push(
                     Diagnostic::error("ambiguous-set", "the paths do not say whose they are")

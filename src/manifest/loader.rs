@@ -1,17 +1,16 @@
 //! Reading manifests, each by itself, and keeping what was read of those that stay as they are.
 
-use super::document::{Format, read};
 use super::files::{self, Found, Manifest, Stamp};
-use super::grammars::{Grammars, Validator};
-use super::load::{Loaded, put_together};
-use super::object::{Object, first_error, object};
-use super::virt_toml;
+use super::grammars::{Grammars, SchemaDir};
+use super::load::{Loaded, RefusedAre, put_together};
+use super::object::Object;
+use super::part::{Part, Text, read_all};
+use super::shorten::AllUntold;
+use super::text::text;
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, Span};
-use crate::model::DesiredResource;
+use crate::xml::Limits;
 use std::collections::{BTreeSet, HashMap};
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Reads manifests again and again: only those that have changed are read and checked anew.
@@ -22,8 +21,9 @@ pub(super) struct Loader {
     grammars: Grammars,
     /// The set, if it is named beside the manifests.
     set: Option<String>,
+    refused: RefusedAre,
     /// The directory that `virt.toml` names, and what is wrong with the grammars there.
-    schema_dir: Option<PathBuf>,
+    schema_dir: Option<SchemaDir>,
     wrong: Diagnostics,
     sources: Sources,
     known: HashMap<PathBuf, Known>,
@@ -67,21 +67,14 @@ impl Known {
     }
 }
 
-/// What one manifest says by itself.
-#[derive(Clone, Debug)]
-struct Part {
-    objects: Vec<Object>,
-    diagnostics: Diagnostics,
-    /// Whether every resource in it is known by name.
-    complete: bool,
-}
-
 /// What all manifests say, each by itself.
 #[derive(Debug, Default)]
 pub(super) struct Parts {
     pub(super) objects: Vec<Object>,
     pub(super) sources: Sources,
     pub(super) diagnostics: Diagnostics,
+    /// How many more problems each file has.
+    pub(super) untold: AllUntold,
     pub(super) complete: bool,
     /// What is wrong with the grammars that `virt.toml` names.
     pub(super) grammars: Diagnostics,
@@ -93,6 +86,7 @@ impl Parts {
         let doubt = known.doubt();
         self.complete &= part.complete && doubt.is_none();
         self.diagnostics.extend(part.diagnostics.iter().cloned().chain(doubt));
+        self.untold.extend(&part.untold);
         let objects = part.objects.iter().cloned();
         self.objects.extend(objects.map(|o| Object { directory: *nearest, ..o }));
     }
@@ -137,6 +131,9 @@ pub(super) struct Read {
     pub(super) loaded: Option<Loaded>,
     /// Files that changed while they were read; they are taken as they were read last.
     pub(super) moving: Vec<PathBuf>,
+    /// Why a file was not read that may be sound: this process, or the machine, has run out of
+    /// something.
+    pub(super) unread: Option<String>,
 }
 
 /// Which files there are, beside what is in the manifests.
@@ -163,23 +160,13 @@ impl Inventory {
     }
 }
 
-/// The text of a manifest.
-#[derive(Clone, Copy, Debug)]
-struct Text {
-    /// Its place among the manifests.
-    at: usize,
-    source: SourceId,
-    format: Format,
-    /// Whether the file has named an object before.
-    named: bool,
-}
-
 impl Loader {
-    pub(super) fn new(asked: Grammars, set: Option<String>) -> Self {
+    pub(super) fn new(asked: Grammars, refused: RefusedAre, set: Option<String>) -> Self {
         Self {
             set,
             grammars: asked.clone(),
             asked,
+            refused,
             schema_dir: None,
             wrong: Diagnostics::default(),
             sources: Sources::default(),
@@ -196,12 +183,13 @@ impl Loader {
         if !matches!(self.asked, Grammars::Embedded) {
             return;
         }
-        let named = found.virt_tomls.iter().filter(|file| file.is_top).find_map(schema_dir);
+        let top = found.virt_tomls.iter().filter(|file| file.is_top);
+        let named = top.filter_map(|file| SchemaDir::named_by(found, file)).next();
         if named == self.schema_dir {
             return;
         }
         let loaded = match &named {
-            Some(directory) => Grammars::from_directory(directory, &mut self.sources),
+            Some(directory) => directory.grammars(found, &mut self.sources),
             None => Ok(Grammars::Embedded),
         };
         (self.grammars, self.wrong) = match loaded {
@@ -270,6 +258,7 @@ impl Loader {
         self.choose_grammars(found);
         let mut complete = found.complete;
         let (mut texts, mut moving, mut changed) = (Vec::new(), Vec::new(), false);
+        let mut unread = None;
         for (at, manifest) in found.manifests.iter().enumerate() {
             let known = self.known.get(&manifest.path);
             let is_unsettled = unsettled.has(manifest);
@@ -284,8 +273,10 @@ impl Loader {
                 continue;
             }
             // where links led, so that what they lead to next is not taken for it
-            let bytes = files::bytes(&manifest.real);
-            if Stamp::now(&manifest.path) != Some(manifest.stamp) {
+            let read = found.roots.read(&manifest.real, Limits::MANIFEST.bytes);
+            let is_other = read.as_ref().is_ok_and(|(_, of)| Stamp::of(of) != manifest.stamp);
+            let bytes = read.map(|(bytes, _)| bytes);
+            if is_other || Stamp::now(&manifest.path) != Some(manifest.stamp) {
                 complete &= known.is_some();
                 moving.push(manifest.real.clone());
                 continue;
@@ -298,6 +289,9 @@ impl Loader {
                 }
                 // what it said before still counts, as far as that is known
                 Err(e) => {
+                    if files::is_exhaustion(&e) {
+                        unread = Some(format!("{}: {e}", manifest.path.display()));
+                    }
                     diagnostics.push(files::unreadable(&manifest.path, &e));
                     complete = false;
                 }
@@ -327,16 +321,15 @@ impl Loader {
             // it is not known which hosts those that are kept are for; this comes again when all is
             // settled
             self.owed |= changed;
-            return Read { loaded: None, moving };
+            return Read { loaded: None, moving, unread };
         }
         changed |= inventory != self.inventory || std::mem::take(&mut self.owed);
         self.inventory = inventory;
         parts.sources = self.sources.clone();
         parts.grammars = self.wrong.clone();
-        Read {
-            loaded: changed.then(|| put_together(paths, found, parts, self.set.as_deref())),
-            moving,
-        }
+        let set = self.set.as_deref();
+        let loaded = changed.then(|| put_together(paths, found, parts, self.refused, set));
+        Read { loaded, moving, unread }
     }
 
     /// Puts together what is known of each manifest. Those that are gone are forgotten, or they are
@@ -388,11 +381,12 @@ impl Loader {
         let mut diagnostics = Diagnostics::default();
         let mut taken = None;
         let add = |name, text| *taken.insert(self.source(path, name, text));
-        if let Some(source) = files::text(path, bytes, add, &mut diagnostics) {
+        if let Some(source) = text(path, bytes, Limits::MANIFEST.bytes, add, &mut diagnostics) {
             return Some(Text { at, source, format: *format, named });
         }
         let source = taken.unwrap_or_else(|| self.source(path, String::new(), String::new()));
-        let part = Part { objects: Vec::new(), diagnostics, complete: false };
+        let untold = AllUntold::new();
+        let part = Part { objects: Vec::new(), diagnostics, untold, complete: false };
         let known = Known { stamp: *stamp, source, part, nearest: *nearest, named, open: false };
         self.known.insert(path.clone(), known);
         None
@@ -418,88 +412,8 @@ impl Loader {
     }
 }
 
-/// The directory of grammars that a `virt.toml` names; what is wrong with it is said elsewhere.
-fn schema_dir(file: &files::VirtTomlFile) -> Option<PathBuf> {
-    let (mut sources, mut out) = (Sources::default(), Diagnostics::default());
-    let source = files::read(&file.path, &mut sources, &mut out)?;
-    let text = sources.get(source).map_or("", |s| s.text.as_str());
-    let (directory, _) = virt_toml::parse(source, text, true, &mut out).schema_dir?;
-    Some(file.path.parent().unwrap_or(Path::new("")).join(directory))
-}
-
 /// How often manifests are read that change meanwhile.
 const READINGS: usize = 10;
 
 /// How long they are left to themselves before they are read again.
 const REST: Duration = Duration::from_millis(50);
-
-/// Fewest manifests for which a second thread is worth its start.
-const PER_THREAD: usize = 32;
-
-/// Reads the manifests on as many threads as there are processors, and gives a part for each.
-fn read_all(texts: &[Text], sources: &Sources, grammars: &Grammars) -> Vec<Part> {
-    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let threads = processors.min(texts.len() / PER_THREAD).max(1);
-    let chunks = texts.chunks(texts.len().div_ceil(threads).max(1));
-    if threads == 1 {
-        return chunks.flat_map(|chunk| read_some(chunk, sources, grammars)).collect();
-    }
-    std::thread::scope(|scope| {
-        let threads: Vec<_> =
-            chunks.map(|chunk| scope.spawn(|| read_some(chunk, sources, grammars))).collect();
-        let joined = threads.into_iter().map(|thread| thread.join());
-        joined
-            .flat_map(|part| part.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
-    })
-}
-
-fn read_some(texts: &[Text], sources: &Sources, grammars: &Grammars) -> Vec<Part> {
-    let mut validator = Validator::new(grammars);
-    texts.iter().map(|text| read_part(*text, sources, &mut validator)).collect()
-}
-
-/// Reads a text by itself as a manifest of one object: the object, if it can be named, with all that
-/// is wrong with it.
-pub fn read_text(
-    name: &str,
-    text: &str,
-    format: Format,
-    grammars: &Grammars,
-) -> (Option<Arc<DesiredResource>>, Diagnostics, Sources) {
-    let mut sources = Sources::default();
-    let text = Text { at: 0, source: sources.add(name, text), format, named: false };
-    let part = read_part(text, &sources, &mut Validator::new(grammars));
-    let object = part.objects.into_iter().next().map(|object| object.resource);
-    (object, part.diagnostics, sources)
-}
-
-fn read_part(text: Text, sources: &Sources, validator: &mut Validator<'_>) -> Part {
-    let Text { source, format, .. } = text;
-    let text = sources.get(source).map_or("", |s| s.text.as_str());
-    let mut problems = Diagnostics::default();
-    validator.begin_file();
-    let roots = read(source, text, format, &mut problems);
-    let broken = first_error(&problems, sources);
-    // what could not be read may have named more resources
-    let mut part = Part {
-        objects: Vec::new(),
-        diagnostics: Diagnostics::default(),
-        complete: broken.is_none(),
-    };
-    let line = |d: &Diagnostic| d.span.and_then(|s| sources.locate(s)).map(|(_, at)| at.line);
-    let unread: BTreeSet<_> = problems.iter().filter_map(line).collect();
-    part.diagnostics.extend(problems);
-    for root in roots {
-        let mut said = Diagnostics::default();
-        let object = object(root, format, broken.clone(), validator, sources, &mut said);
-        // what could not be read is not missing
-        let is_new = |d: &Diagnostic| {
-            unread.is_empty() || line(d).is_none_or(|line| !unread.contains(&line))
-        };
-        part.diagnostics.extend(said.into_iter().filter(is_new));
-        part.complete &= object.is_some();
-        part.objects.extend(object);
-    }
-    part
-}

@@ -11,9 +11,9 @@ pub(super) fn parse_table<'a>(
     text: &'a str,
     out: &mut Diagnostics,
 ) -> DeTable<'a> {
-    let limit = Limits::default().bytes;
+    let limit = Limits::MANIFEST.bytes;
     if text.len() > limit {
-        let detail = format!("{} bytes; at most {limit} are read", text.len());
+        let detail = format!("{} bytes; a file may have {} MiB", text.len(), limit >> 20);
         let summary = "the document is too large";
         out.push(Diagnostic::error("limit", summary).at(Span::new(source, 0, 0)).detail(detail));
         return DeTable::default();

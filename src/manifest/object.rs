@@ -1,12 +1,12 @@
 //! One resource on its way from a document into the desired state.
 
 use super::document::{Format, kind};
-use super::grammars::Validator;
+use super::grammars::{EXPLAINED_MAX, Validator};
 use super::settings;
 use crate::diag::{Diagnostic, Diagnostics, Sources, Span};
 use crate::model::domain::{self, Domain};
 use crate::model::{
-    DesiredResource, HostPattern, Kind, ResourceId, check_name, check_order, network,
+    DesiredResource, HostPattern, Kind, Refused, ResourceId, check_name, check_order, network,
 };
 use crate::schema::Notation;
 use crate::xml::Element;
@@ -33,6 +33,23 @@ pub(super) struct Object {
     pub(super) broken: Option<String>,
 }
 
+impl Object {
+    /// Whether what its grammar refuses may be meant to choose its hosts.
+    pub(super) fn may_hide_hosts(&self) -> bool {
+        let is_refused = |span| self.refused.iter().any(|r| r.problem.span == Some(span));
+        self.definition.elements().any(|child| is_refused(child.span))
+    }
+
+    /// Takes what its grammar refuses for what is wrong with it: no host is asked whether it holds the
+    /// same.
+    pub(super) fn condemn(&mut self, out: &mut Diagnostics) {
+        out.extend(self.resource.refused.iter().map(|r| r.problem.clone()));
+        if let Some(first) = self.resource.refused.first() {
+            self.broken.get_or_insert_with(|| first.reason.clone());
+        }
+    }
+}
+
 impl Deref for Object {
     type Target = DesiredResource;
 
@@ -55,7 +72,7 @@ pub(super) fn object(
         Format::Xml => Notation::Xml,
         Format::Toml => Notation::Toml,
     };
-    let mut problems = validator.validate(kind, &root, notation);
+    let problems = validator.validate(kind, &root, notation);
     let related = |d: &Diagnostic| d.related.iter().map(|l| l.span).collect::<Vec<_>>();
     let said: HashSet<Span> =
         problems.iter().flat_map(|d| related(d).into_iter().chain(d.span)).collect();
@@ -75,29 +92,46 @@ pub(super) fn object(
     if !said.is_empty() {
         blamed(&root, &said, &mut explained);
     }
-    problems.extend(more.into_iter().filter(|d| d.span.is_none_or(|s| !explained.contains(&s))));
+    let more: Vec<Diagnostic> =
+        more.into_iter().filter(|d| d.span.is_none_or(|s| !explained.contains(&s))).collect();
     let id = root
         .child_text("name")
         .filter(|n| check_name(n).is_ok())
         .map(|name| ResourceId::new(kind, name));
-    let broken = broken.or_else(|| first_error(&problems, sources));
-    out.extend(problems.into_iter().map(|mut d| {
+    let address = |mut d: Diagnostic| {
         d.address = d.address.or_else(|| id.as_ref().map(ToString::to_string));
         d
-    }));
+    };
+    let is_sound = broken.is_none() && !more.iter().any(Diagnostic::is_error);
+    let may_be_held = id.is_some() && is_sound && hosts_known && may_be_held(&problems);
+    let (said, refused) = if may_be_held {
+        (Diagnostics::default(), problems)
+    } else {
+        (problems, Diagnostics::default())
+    };
+    let mut own = Diagnostics::default();
+    own.extend(said.into_iter().chain(more).map(address));
+    let broken = broken.or_else(|| first_error(&own, sources));
+    out.extend(own);
+    let refused = refused.into_iter().map(address);
+    let refused = refused.map(|problem| {
+        let reason = reason(&problem, sources);
+        Refused { problem, reason }
+    });
+    let refused = refused.collect();
     let mut needs: Vec<_> = found.settings.depends_on.iter().cloned().zip(found.places).collect();
     if kind == Kind::Domain {
         needs.extend(Domain::new(&root).networks());
     }
     let mut seen = HashSet::new();
-    let depends_on =
-        needs.iter().map(|n| n.0.clone()).filter(|need| seen.insert(need.clone())).collect();
+    let depends_on = needs.iter().map(|n| &n.0).filter(|id| seen.insert(*id)).cloned().collect();
     let resource = Arc::new(DesiredResource {
         id: id?,
         settings: found.settings,
         depends_on,
         span: root.span,
         definition: root,
+        refused,
     });
     let (directory, selection, hosts) = (None, 0, found.hosts);
     Some(Object { resource, needs, hosts, hosts_known, directory, selection, broken })
@@ -119,12 +153,24 @@ fn blamed(element: &Element, said: &HashSet<Span>, out: &mut HashSet<Span>) {
     element.elements().for_each(|child| blamed(child, said, out));
 }
 
+/// Whether a host may hold what the grammar refuses: all of it is known, and where it is.
+fn may_be_held(problems: &Diagnostics) -> bool {
+    let is_known = |d: &Diagnostic| d.span.is_some() && !UNEXPLAINED.contains(&d.code);
+    problems.len() < EXPLAINED_MAX && problems.iter().all(is_known)
+}
+
+/// Problems that do not say what is wrong where.
+const UNEXPLAINED: [&str; 2] = ["more-problems", "schema"];
+
 /// The first error, as the reason why something is held back.
 pub(super) fn first_error(problems: &Diagnostics, sources: &Sources) -> Option<String> {
-    let first = problems.iter().find(|d| d.is_error())?;
+    problems.iter().find(|d| d.is_error()).map(|first| reason(first, sources))
+}
+
+fn reason(problem: &Diagnostic, sources: &Sources) -> String {
     // the line is in the diagnostic; finding it again for each of many objects would take long
-    Some(match first.span.and_then(|s| sources.get(s.source)) {
-        Some(source) => format!("{}: {}", source.name, first.summary),
-        None => first.summary.clone(),
-    })
+    match problem.span.and_then(|s| sources.get(s.source)) {
+        Some(source) => format!("{}: {}", source.name, problem.summary),
+        None => problem.summary.clone(),
+    }
 }

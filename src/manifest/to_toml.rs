@@ -128,6 +128,8 @@ impl<'a> At<'a> {
                 local: &name.local,
                 prefixed,
             },
+            // what is written here was read within limits
+            &mut 0,
         )
     }
 }

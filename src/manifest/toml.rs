@@ -13,6 +13,7 @@
 //! Keys that the grammar does not know are read all the same: validation says what is wrong with
 //! them, since it knows what is possible beside the other keys.
 
+use super::arrange::{attach_settings, sort};
 use super::keys::{self, KeyName, Meaning};
 use super::notation::{PROBLEMS_MAX, parse_table, too_many, value_span};
 use super::settings;
@@ -38,7 +39,7 @@ type Value<'a> = Spanned<DeValue<'a>>;
 pub(super) fn parse(source: SourceId, text: &str, out: &mut Diagnostics) -> Vec<Element> {
     let table = parse_table(source, text, out);
     let said = out.len();
-    let mut reader = Reader { source, text, out, scope: Vec::new(), elements: 0, said };
+    let mut reader = Reader { source, text, out, scope: Vec::new(), elements: 0, said, guesses: 0 };
     let mut roots = Vec::new();
     for (key, value) in &table {
         let Some(kind) = Kind::ALL.into_iter().find(|k| k.word() == key.get_ref()) else {
@@ -48,9 +49,13 @@ pub(super) fn parse(source: SourceId, text: &str, out: &mut Diagnostics) -> Vec<
         // a test shows that there is one
         let Some(shape) = schema::shape(kind.word()) else { continue };
         let at = At { place: &shape.start(), depth: 0 };
-        roots.extend(reader.children(kind.word(), reader.key_span(key), value, at));
+        reader.children(kind.word(), reader.key_span(key), value, at, &mut roots);
     }
-    roots
+    let element = |node| match node {
+        Node::Element(element) => Some(element),
+        Node::Text(_) => None,
+    };
+    roots.into_iter().filter_map(element).collect()
 }
 
 /// The element that a key stands in, and how deep that is.
@@ -69,6 +74,8 @@ struct Reader<'a> {
     elements: usize,
     /// Problems met so far.
     said: usize,
+    /// Keys met so far that nobody knows.
+    guesses: usize,
 }
 
 impl Reader<'_> {
@@ -81,24 +88,38 @@ impl Reader<'_> {
         }
     }
 
-    /// The elements `name` that a table or an array makes.
-    fn children(&mut self, name: &str, span: Span, value: &Value<'_>, at: At<'_>) -> Vec<Element> {
+    /// Adds the elements `name` that a table or an array makes.
+    fn children(
+        &mut self,
+        name: &str,
+        span: Span,
+        value: &Value<'_>,
+        at: At<'_>,
+        into: &mut Vec<Node>,
+    ) {
+        let count = value.get_ref().as_array().map_or(1, |items| items.len());
+        // most elements have one child or an array of them, and place for more would be most of the
+        // memory
+        if into.is_empty() {
+            into.reserve_exact(count);
+        }
         match value.get_ref() {
-            DeValue::Table(table) => self.element(name, span, table, at).into_iter().collect(),
+            DeValue::Table(table) => {
+                into.extend(self.element(name, span, table, at).map(Node::Element));
+            }
             DeValue::Array(items) => {
-                let mut list = Vec::new();
                 for item in items.iter() {
-                    list.extend(match item.get_ref() {
+                    let element = match item.get_ref() {
                         DeValue::Table(table) => {
                             self.element(name, self.span(item.span()), table, at)
                         }
                         _ if at.depth > 0 => self.leaf(name, self.span(item.span()), item, at),
                         _ => self.no_table(name, item),
-                    });
+                    };
+                    into.extend(element.map(Node::Element));
                 }
-                list
             }
-            _ => self.no_table(name, value).into_iter().collect(),
+            _ => into.extend(self.no_table(name, value).map(Node::Element)),
         }
     }
 
@@ -116,11 +137,13 @@ impl Reader<'_> {
         table: &DeTable<'_>,
         at: At<'_>,
     ) -> Option<Element> {
-        let limits = Limits::default();
+        let limits = Limits::MANIFEST;
         self.elements += 1;
         if at.depth >= limits.depth || self.elements > limits.elements {
             let summary = "the document has too many elements, or too deep ones";
-            self.say(Diagnostic::error("toml", summary).at(span));
+            let Limits { elements, depth, .. } = limits;
+            let detail = format!("a file may have {elements} elements, {depth} in one another");
+            self.say(Diagnostic::error("toml", summary).at(span).detail(detail));
             return None;
         }
         if let Some(value) = table.get(XML_KEY) {
@@ -154,7 +177,7 @@ impl Reader<'_> {
                 self.say(self.problem(value.span(), "a namespace is not a string"));
                 continue;
             }
-            let Some(Text { value: uri, span }) = self.words("xmlns", value, None) else {
+            let Some(Text { value: uri, span }) = self.words("xmlns", value, || None) else {
                 continue;
             };
             if let Some(prefix) = prefix.filter(|prefix| !xml::is_ncname(prefix)) {
@@ -185,8 +208,7 @@ impl Reader<'_> {
             }
             match value.get_ref() {
                 DeValue::Table(_) | DeValue::Array(_) if !name.starts_with(['@', '#']) => {
-                    let children = self.children(name, span, value, inner);
-                    element.children.extend(children.into_iter().map(Node::Element));
+                    self.children(name, span, value, inner, &mut element.children);
                 }
                 _ => self.scalar(element, key, value, inner),
             }
@@ -196,7 +218,7 @@ impl Reader<'_> {
     }
 
     /// The settings of a resource, as they stand in the metadata of its XML form.
-    fn settings(&mut self, span: Span, value: &Value<'_>, inner: At<'_>) -> Vec<Element> {
+    fn settings(&mut self, span: Span, value: &Value<'_>, inner: At<'_>) -> Vec<Node> {
         let prefix = Some(Arc::from(crate::model::PREFIX));
         self.scope.push(NamespaceDecl { prefix, uri: crate::model::NAMESPACE.into() });
         let place = child_place(inner.place, &Name::local("metadata"));
@@ -214,7 +236,8 @@ impl Reader<'_> {
             let hint = "leave hosts out for all of them; to have the object nowhere, remove it";
             self.say(self.problem(hosts.span(), "hosts names no host").hint(hint));
         }
-        let found = self.children(&written, span, value, at);
+        let mut found = Vec::new();
+        self.children(&written, span, value, at, &mut found);
         self.scope.pop();
         found
     }
@@ -230,10 +253,12 @@ impl Reader<'_> {
             return self.attribute(element, attribute, span, value, at);
         }
         if name == TEXT_KEY || (name == "value" && !keys::has_value_attribute(at.place)) {
-            let text = self.words(name, value, at.place.text().as_ref());
+            let text = self.words(name, value, || at.place.text());
             return self.push_text(element, text);
         }
-        let meaning = keys::meaning(at.place, self.key_name(name));
+        let mut guesses = self.guesses;
+        let meaning = keys::meaning(at.place, self.key_name(name), &mut guesses);
+        self.guesses = guesses;
         match (meaning, value.get_ref()) {
             (Meaning::Attribute, _) => self.attribute(element, name, span, value, at),
             // an element of which there is nothing to say but whether it is there
@@ -273,8 +298,8 @@ impl Reader<'_> {
     /// An element with nothing but text.
     fn leaf(&mut self, key: &str, span: Span, value: &Value<'_>, at: At<'_>) -> Option<Element> {
         let name = self.resolve(key, span, true);
-        let values = name.as_ref().and_then(|name| child_place(at.place, name).text());
-        let text = self.words(key, value, values.as_ref());
+        let values = || child_place(at.place, name.as_ref()?).text();
+        let text = self.words(key, value, values);
         let mut child = Element::named(name?);
         child.span = span;
         self.push_text(&mut child, text);
@@ -290,16 +315,19 @@ impl Reader<'_> {
         at: At<'_>,
     ) {
         let name = self.resolve(key, key_span, false);
-        let values = name.as_ref().and_then(|n| at.place.attribute(n.uri(), &n.local));
-        let text = self.words(key, value, values.as_ref());
+        let values = || name.as_ref().and_then(|n| at.place.attribute(n.uri(), &n.local));
+        let text = self.words(key, value, values);
         let (Some(name), Some(Text { value, span })) = (name, text) else { return };
-        if element.attributes.len() >= Limits::default().attributes {
+        if element.attributes.len() >= Limits::MANIFEST.attributes {
             let summary = "the element has too many attributes";
             return self.say(Diagnostic::error("toml", summary).at(key_span));
         }
         if element.attributes.iter().any(|a| a.name == name) {
             let summary = format!("{} is given twice", excerpt(&name.local));
             return self.say(Diagnostic::error("toml", summary).at(key_span));
+        }
+        if element.attributes.is_empty() {
+            element.attributes.reserve_exact(1);
         }
         element.attributes.push(Attribute { name, value, name_span: key_span, span });
     }
@@ -308,16 +336,26 @@ impl Reader<'_> {
         if let Some(text) = text
             && !text.value.is_empty()
         {
+            if element.children.is_empty() {
+                element.children.reserve_exact(1);
+            }
             element.children.push(Node::Text(text));
         }
     }
 
-    /// A scalar as the text that XML has for it; `values` are what the grammar has there.
-    fn words(&mut self, key: &str, value: &Value<'_>, values: Option<&Values<'_>>) -> Option<Text> {
+    /// A scalar as the text that XML has for it; `values` are what the grammar has there, which is
+    /// asked for a truth value only.
+    fn words(
+        &mut self,
+        key: &str,
+        value: &Value<'_>,
+        values: impl FnOnce() -> Option<Values<'static>>,
+    ) -> Option<Text> {
         let words = match value.get_ref() {
             DeValue::String(s) => s.to_string(),
             DeValue::Boolean(b) => {
-                let (yes, no) = values.and_then(Values::truth).unwrap_or(("true", "false"));
+                let (yes, no) =
+                    values().as_ref().and_then(Values::truth).unwrap_or(("true", "false"));
                 (if *b { yes } else { no }).to_owned()
             }
             DeValue::Integer(n) if matches!(n.radix(), 10 | 16) => n.to_string(),
@@ -350,7 +388,7 @@ impl Reader<'_> {
             self.say(self.problem(value.span(), summary));
             return None;
         };
-        let mut element = match xml::parse(SourceId::NONE, text, &Limits::default()) {
+        let mut element = match xml::parse(SourceId::NONE, text, &Limits::MANIFEST) {
             Ok(element) => element,
             Err(problem) => {
                 let summary = format!("the XML in {XML_KEY} cannot be read");
@@ -383,12 +421,14 @@ impl Reader<'_> {
             return Some(Name::local(local));
         }
         let bound = self.scope.iter().rev().find(|d| d.prefix.as_deref() == prefix);
-        match (prefix, bound.map(|d| &*d.uri)) {
-            (None, None | Some("")) => Some(Name::local(local)),
-            (None, Some(uri)) => {
-                Some(Name { prefix: None, namespace: Some(uri.into()), local: local.to_owned() })
-            }
-            (Some(prefix), Some(uri)) => Some(Name::qualified(prefix, uri, local)),
+        match (prefix, bound) {
+            (None, None) => Some(Name::local(local)),
+            (None, Some(bound)) if bound.uri.is_empty() => Some(Name::local(local)),
+            (_, Some(bound)) => Some(Name {
+                prefix: bound.prefix.clone(),
+                namespace: Some(Arc::clone(&bound.uri)),
+                local: local.to_owned(),
+            }),
             (Some("xml"), None) => Some(Name::qualified("xml", xml::XML_NAMESPACE, local)),
             (Some(prefix), None) if let Some(uri) = schema::namespace_of(prefix) => {
                 Some(Name::qualified(prefix, uri, local))
@@ -447,22 +487,6 @@ impl Reader<'_> {
 /// The place of the child elements of a name.
 fn child_place(place: &Place<'static>, name: &Name) -> Place<'static> {
     place.child(name.uri(), &name.local).unwrap_or_else(Place::nowhere)
-}
-
-/// Puts children in the order of the grammar; those that it does not know come last.
-fn sort(element: &mut Element, place: &Place<'_>) {
-    element.children.sort_by_cached_key(|node| match node {
-        Node::Text(_) => (false, 0),
-        Node::Element(e) => (true, place.order(e.name.uri(), &e.name.local)),
-    });
-}
-
-fn attach_settings(root: &mut Element, settings: Vec<Element>) {
-    if settings.is_empty() {
-        return;
-    }
-    let metadata = root.child_or_new("metadata");
-    metadata.children.extend(settings.into_iter().map(Node::Element));
 }
 
 /// The prefix that a key declares: `Some(None)` for the default namespace.

@@ -1,7 +1,7 @@
 //! What the manifests ask for.
 
 use super::{Effect, ResourceId};
-use crate::diag::Span;
+use crate::diag::{Diagnostic, Span};
 use crate::xml::{Element, Path};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,6 +35,17 @@ pub struct DesiredResource {
     pub depends_on: Vec<ResourceId>,
     /// Where its root element stands.
     pub span: Span,
+    /// What its grammar refuses. It is applied only where the host holds the same.
+    pub refused: Vec<Refused>,
+}
+
+/// Something in a manifest that its grammar refuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// What is wrong with it, and where.
+    pub problem: Diagnostic,
+    /// The reason why the resource is held back where the host does not hold the same.
+    pub reason: String,
 }
 
 /// The settings of the reconciler for one resource.

@@ -5,8 +5,12 @@ use std::fmt;
 /// Effect classes, from harmless to destructive; the order is the gate's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Effect {
-    /// No running guest notices.
+    /// No guest and no object comes or goes, and no running one notices.
     None,
+    /// An object is there that was not.
+    Creates,
+    /// An object runs that did not.
+    Starts,
     /// Changed while running; the guest may notice, nothing stops.
     Live,
     /// A device of a running guest is gone for a moment.
@@ -15,8 +19,12 @@ pub enum Effect {
     NetworkRestart,
     /// Waits for the next boot.
     NextBoot,
-    /// A running guest goes down.
+    /// A running guest goes down and comes up again.
     Restart,
+    /// What runs goes down and stays down.
+    Stops,
+    /// The object is removed; its disks stay.
+    Deletes,
     /// The object is removed and made anew.
     Replace,
     /// Something that cannot be brought back is removed.
@@ -25,13 +33,17 @@ pub enum Effect {
 
 impl Effect {
     /// All of them in order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::None,
+        Self::Creates,
+        Self::Starts,
         Self::Live,
         Self::Blip,
         Self::NetworkRestart,
         Self::NextBoot,
         Self::Restart,
+        Self::Stops,
+        Self::Deletes,
         Self::Replace,
         Self::DataLoss,
     ];
@@ -40,11 +52,15 @@ impl Effect {
     pub fn word(self) -> &'static str {
         match self {
             Self::None => "none",
+            Self::Creates => "creates",
+            Self::Starts => "starts",
             Self::Live => "live",
             Self::Blip => "blip",
             Self::NetworkRestart => "network-restart",
             Self::NextBoot => "next-boot",
             Self::Restart => "restart",
+            Self::Stops => "stops",
+            Self::Deletes => "deletes",
             Self::Replace => "replace",
             Self::DataLoss => "data-loss",
         }

@@ -19,6 +19,7 @@ mod number_set;
 mod observed;
 mod op;
 mod outage;
+mod record;
 pub mod rules;
 mod snapshot;
 mod subnet;
@@ -26,7 +27,7 @@ mod tuning;
 mod values;
 
 pub use capabilities::{Capabilities, Hypervisor, Version};
-pub use desired::{Desired, DesiredResource, Power, Settings, Stop};
+pub use desired::{Desired, DesiredResource, Power, Refused, Settings, Stop};
 pub use effect::Effect;
 pub use event::{DriverEvent, EventKind};
 pub use hosts::{BitSet, HostPattern, Roster, check_host_name};
@@ -43,6 +44,7 @@ pub use op::{
     Target, UndefineKeep,
 };
 pub use outage::Outage;
+pub use record::{Doubt, Record};
 pub use snapshot::Snapshot;
 pub use subnet::Subnet;
 pub(crate) use subnet::netmask_prefix;

@@ -1,6 +1,6 @@
 //! What a host has.
 
-use super::{Kind, Outage, ResourceId, Snapshot, State, Uuid};
+use super::{Kind, Outage, Record, ResourceId, Snapshot, State, Uuid};
 use crate::xml::Element;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,30 +11,17 @@ pub struct Scope {
     pub only: Option<BTreeSet<ResourceId>>,
     /// How much of each.
     pub detail: Detail,
-    /// What has to answer; `None` for all that is read. What is not among these may be
-    /// [unknown](Observed::unknown).
-    pub needed: Option<BTreeSet<ResourceId>>,
 }
 
 impl Scope {
     /// Everything there is, in full.
     pub fn all() -> Self {
-        Self { only: None, detail: Detail::Full, needed: None }
+        Self { only: None, detail: Detail::Full }
     }
 
     /// These alone.
     pub fn only(ids: BTreeSet<ResourceId>, detail: Detail) -> Self {
-        Self { only: Some(ids), detail, needed: None }
-    }
-
-    /// Everything there is, of which only these have to answer.
-    pub fn needing(ids: BTreeSet<ResourceId>) -> Self {
-        Self { needed: Some(ids), ..Self::all() }
-    }
-
-    /// Whether nothing can be said as long as `id` does not answer.
-    pub fn needs(&self, id: &ResourceId) -> bool {
-        self.needed.as_ref().is_none_or(|needed| needed.contains(id))
+        Self { only: Some(ids), detail }
     }
 
     /// Whether `id` is to be read.
@@ -62,7 +49,7 @@ pub enum Detail {
 pub struct Observed {
     /// By identity.
     pub resources: BTreeMap<ResourceId, ObservedResource>,
-    /// What is there and did not answer.
+    /// What is there and could not be read: it did not answer in time, or with something else.
     pub unknown: BTreeMap<ResourceId, Unknown>,
 }
 
@@ -71,6 +58,8 @@ pub struct Observed {
 pub struct Unknown {
     /// Its UUID.
     pub uuid: Uuid,
+    /// What it is doing, by what the host's lists say.
+    pub state: State,
     /// Why it could not be read.
     pub why: String,
 }
@@ -100,6 +89,8 @@ pub struct ObservedResource {
     pub snapshots: Vec<Snapshot>,
     /// The names of its checkpoints; none if they were not asked for.
     pub checkpoints: Vec<String>,
+    /// What is made of the record that says who owns it.
+    pub record: Record,
 }
 
 impl ObservedResource {
@@ -117,6 +108,7 @@ impl ObservedResource {
             managed_save: false,
             snapshots: Vec::new(),
             checkpoints: Vec::new(),
+            record: Record::default(),
         }
     }
 

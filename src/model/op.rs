@@ -55,7 +55,10 @@ pub enum UndefineKeep {
     Nothing,
     /// NVRAM and TPM state stay on the host; a saved memory image makes it fail.
     State,
-    /// A saved memory image and the metadata of snapshots and checkpoints are removed too.
+    /// NVRAM and TPM state stay; a saved memory image and what the host knows of snapshots and
+    /// checkpoints are removed.
+    Firmware,
+    /// All of that is removed.
     Remove,
 }
 
@@ -420,8 +423,11 @@ impl Op {
 pub enum Outcome {
     /// The host carried it out.
     Done,
-    /// The host did not carry it out, or it was never sent.
+    /// The host, or the driver before it asked the host, did not carry it out.
     Refused(Error),
+    /// It was never sent: nothing has come of it. Of kind [`ErrorKind::NotSent`] where an earlier call
+    /// of the same object was not done, else of what kept it from the host.
+    NotSent(Error),
     /// It was sent and no answer came: it may or may not have been carried out. Read again; never
     /// send it again blindly.
     Unknown(Error),

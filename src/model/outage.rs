@@ -49,13 +49,13 @@ impl Outage {
     pub fn hint(self) -> &'static str {
         match self {
             Self::IoError => {
-                "mend the disk or make room on its file system, then virsh resume; --allow restart with \
-                 power = \"stopped\" takes the guest down instead"
+                "mend the disk or make room on its file system, then virsh resume; power = \"stopped\" \
+                 takes the guest down instead"
             }
             Self::Watchdog => "look at the guest's console, then virsh resume or virsh reset",
             Self::Crashed => {
                 "its memory can be saved with virsh dump; --allow restart destroys what is kept and \
-                 starts it anew"
+                 starts it anew, --allow stops with power = \"stopped\" only destroys it"
             }
             Self::Migration => "virsh domjobinfo tells what the migration came to",
             Self::FailedCall => "the daemon's log has the call that failed; then virsh resume",

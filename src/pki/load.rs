@@ -6,7 +6,6 @@ use super::problem::{Problem, refusal};
 use crate::diag::{Error, Result};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
-use std::fs::File;
 use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -14,6 +13,9 @@ use std::path::Path;
 /// Longest PEM file, in bytes: 16 certificates of 2 KiB, base64, and as much again for text that
 /// certtool writes around them.
 const FILE_MAX: u64 = 64 * 1024;
+
+/// Longest list of revoked certificates, in bytes: some 60,000 entries of 40 bytes, in base64.
+const CRL_MAX: u64 = 4 << 20;
 
 /// Most certificates in a file, or lists of revoked ones.
 const ENTRIES_MAX: usize = 16;
@@ -181,19 +183,18 @@ fn read(path: &Path, kind: Kind) -> Result<(Vec<u8>, u32)> {
         error.message = format!("{}: cannot read the {}: {why}", path.display(), kind.word());
         error.hint(hint)
     };
-    // opening a pipe would wait for somebody to write to it
-    let metadata = path.metadata().map_err(|e| failed(&e))?;
-    if !metadata.is_file() {
+    if path.metadata().is_ok_and(|found| !found.is_file()) {
         let message = format!("{}: the {} is no file", path.display(), kind.word());
         return Err(refusal(message).hint(kind.remedy()));
     }
-    let file = File::open(path).map_err(|e| failed(&e))?;
+    let file = crate::file::open(path).map_err(|e| failed(&e))?;
     // of what was opened, in case it was exchanged meanwhile
     let mode = file.metadata().map_err(|e| failed(&e))?.permissions().mode();
     let mut bytes = Vec::new();
-    file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(|e| failed(&e))?;
-    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > FILE_MAX {
-        let message = format!("{}: longer than {} KiB", path.display(), FILE_MAX / 1024);
+    let most = if kind == Kind::Crl { CRL_MAX } else { FILE_MAX };
+    file.take(most + 1).read_to_end(&mut bytes).map_err(|e| failed(&e))?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > most {
+        let message = format!("{}: longer than {} KiB", path.display(), most / 1024);
         return Err(refusal(message).hint("keep the PEM blocks that are needed and no others"));
     }
     Ok((bytes, mode))

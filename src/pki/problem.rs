@@ -1,6 +1,6 @@
 //! What can be wrong with a certificate, in words, and what to do about it.
 
-use crate::diag::{Error, ErrorCode, ErrorDomain};
+use crate::diag::{Error, ErrorKind};
 use std::fmt;
 
 /// Something wrong with one certificate.
@@ -126,5 +126,5 @@ pub(super) const KEYS: &str = "RSA of 2048 to 8192 bits, ECDSA P-256 or P-384, a
 
 /// An error about the files of a PKI.
 pub(super) fn refusal(message: impl Into<String>) -> Error {
-    Error::new(ErrorCode::AUTH_FAILED, ErrorDomain::NONE, message)
+    Error::new(ErrorKind::Denied, message)
 }

@@ -17,6 +17,9 @@ use std::time::Duration;
 /// How long a network may take until the host says that it is active.
 const START: Duration = Duration::from_secs(30);
 
+/// The element in the metadata of a helper network that says whose it is.
+pub(super) const ASIDE: &str = "aside";
+
 /// The modes of forwarding in which libvirt makes a network's bridge.
 const BRIDGE_MODES: [&str; 4] = ["nat", "none", "open", "route"];
 
@@ -271,7 +274,7 @@ fn home_of(network: &ObservedResource) -> Option<String> {
 }
 
 fn is_aside(element: &Element) -> bool {
-    element.name.local == "aside" && element.name.namespace.as_deref() == Some(NAMESPACE)
+    element.name.local == ASIDE && element.name.namespace.as_deref() == Some(NAMESPACE)
 }
 
 /// The network on which cards are put aside.
@@ -292,7 +295,7 @@ impl Aside {
     /// It has the portgroups that cards name, so that a card that is aside still says which is its
     /// own, and they ask for nothing.
     fn definition(&self, home: &ResourceId, cards: &[Card]) -> Element {
-        let note = Element::named(Name::qualified(PREFIX, NAMESPACE, "aside"))
+        let note = Element::named(Name::qualified(PREFIX, NAMESPACE, ASIDE))
             .with_attr("of", home.name.clone());
         let portgroup =
             |card: &Card| Some(card.home.child("source")?.attr("portgroup")?.to_owned());

@@ -5,7 +5,7 @@ use super::moves::Crossing;
 use super::overlay::Origin;
 use super::uncounted::Uncounted;
 use crate::diag::{Diagnostics, Span};
-use crate::model::{Effect, Op, Outage, ResourceId, Target};
+use crate::model::{Doubt, Effect, Op, Outage, ResourceId, Target};
 use crate::xml::{Element, Path};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,13 @@ pub struct Options {
     pub only: BTreeSet<ResourceId>,
     /// Resources to delete, whatever the manifests say.
     pub delete: BTreeSet<ResourceId>,
+    /// Whether NVRAM and TPM state go with what is deleted.
+    pub remove_firmware: bool,
+    /// Whether what is deleted and does not shut down in time is destroyed, even if its manifest did
+    /// not say so.
+    pub force: bool,
+    /// How long what is deleted has to shut down, in place of what its manifest said.
+    pub stop_timeout: Option<Duration>,
     /// Resources that their manifests forbid to remove.
     pub protected: BTreeSet<ResourceId>,
     /// What the other hosts of a fleet have to do with this one.
@@ -58,6 +65,9 @@ impl Default for Options {
             allow: BTreeSet::new(),
             only: BTreeSet::new(),
             delete: BTreeSet::new(),
+            remove_firmware: false,
+            force: false,
+            stop_timeout: None,
             protected: BTreeSet::new(),
             crossing: Crossing::default(),
             assume_absent: BTreeSet::new(),
@@ -400,6 +410,11 @@ pub struct Plan {
     pub diagnostics: Diagnostics,
     /// Resources that are left alone because of a problem, with the reason.
     pub held_back: BTreeMap<ResourceId, String>,
+    /// What the host has and could not be read, each with the reason. What of it is to be made as a
+    /// manifest says is held back, too.
+    pub silent: BTreeMap<ResourceId, String>,
+    /// What has a record that is not believed: nothing of the set that it names, and not counted with it.
+    pub doubted: BTreeMap<ResourceId, Doubt>,
     /// Objects of the set that no manifest names and that are not pruned.
     pub orphans: Vec<ResourceId>,
     /// The ways of the guests that it moves, here or away.
@@ -434,6 +449,12 @@ impl Plan {
     /// The guests that do not work though they are up, and that the plan leaves so.
     pub fn outages(&self) -> impl Iterator<Item = (&ResourceId, Outage)> {
         self.changes.iter().filter_map(|c| Some((&c.id, c.outage?)))
+    }
+
+    /// Whether anything that a manifest names is up and does not work, or does not answer.
+    pub fn has_outage(&self) -> bool {
+        self.outages().next().is_some()
+            || self.silent.keys().any(|id| self.held_back.contains_key(id))
     }
 
     /// What is more disruptive than `limit`, resource by resource.

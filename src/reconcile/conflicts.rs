@@ -2,6 +2,8 @@
 
 use super::changes::Options;
 use super::decide::uuid_conflict;
+use super::doubts::{said_by_another, unowned};
+use super::held::{judged, warning};
 use super::identity::{derived_uuid, uuid_in};
 use super::moves::unread;
 use super::plan::mark_on;
@@ -13,6 +15,7 @@ use crate::model::{
 };
 use crate::xml::Element;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Resources that are left alone, each with its reason, and the problems to show. What needs
 /// something that is held back and not on the host is held back with it.
@@ -24,12 +27,12 @@ pub(crate) fn hold_back(
     let held_back = desired.held_back.clone();
     let mut found =
         Conflicts { desired, observed, options, held_back, diagnostics: Diagnostics::default() };
-    for resource in desired
-        .resources
-        .values()
-        .filter(|r| options.only.is_empty() || options.only.contains(&r.id))
-    {
+    for resource in desired.resources.values() {
         let host = observed.resources.get(&resource.id);
+        // as with all that is wrong with manifests, it does not matter which of them are selected
+        if found.refused(resource, host) || !found.selected(&resource.id) {
+            continue;
+        }
         if found.elsewhere(resource, host) {
             continue;
         }
@@ -72,6 +75,30 @@ impl Conflicts<'_> {
 
     fn hold(&mut self, id: &ResourceId, reason: &str) {
         self.held_back.insert(id.clone(), reason.to_owned());
+    }
+
+    /// The grammar refuses something of it that the host does not hold. What the host does hold is only
+    /// warned of.
+    fn refused(&mut self, desired: &DesiredResource, host: Option<&ObservedResource>) -> bool {
+        let is_selected = self.selected(&desired.id);
+        let is_silent = self.observed.unknown.contains_key(&desired.id);
+        if desired.refused.is_empty() || is_silent && !is_selected {
+            return false;
+        }
+        let host = host.or_else(|| renamed(self.desired, desired, self.observed, self.options));
+        let mut reason = None;
+        for (refused, is_held) in judged(desired, host) {
+            if is_held {
+                self.diagnostics.extend(is_selected.then(|| warning(refused)));
+            } else {
+                self.diagnostics.push(refused.problem.clone());
+                reason.get_or_insert(&refused.reason);
+            }
+        }
+        if let Some(reason) = reason {
+            self.hold(&desired.id, reason);
+        }
+        reason.is_some()
     }
 
     /// Another host may have it, or is about to let it go, and it is not made or started here.
@@ -117,12 +144,12 @@ impl Conflicts<'_> {
     /// It is there and does not answer.
     fn silent(&mut self, id: &ResourceId) {
         let why = self.observed.unknown.get(id).map_or("", |unknown| unknown.why.as_str());
-        self.diagnostics.push(
-            Diagnostic::error("no-answer", format!("{id} does not answer"))
-                .address(id.to_string())
-                .detail(why.to_owned())
-                .hint("try again when it answers"),
-        );
+        let span = self.desired.resources.get(id).map(|resource| resource.span);
+        let problem = Diagnostic::warning("no-answer", format!("{id} does not answer"))
+            .address(id.to_string())
+            .detail(why.to_owned())
+            .hint("it is left alone, and what needs it with it, until it answers");
+        self.diagnostics.push(Diagnostic { span, ..problem });
         self.hold(id, "it does not answer");
     }
 
@@ -130,9 +157,13 @@ impl Conflicts<'_> {
     fn host(&mut self, desired: &DesiredResource, host: &ObservedResource) {
         match mark_on(host) {
             Some(mark) if mark.set == self.desired.set => {}
-            Some(mark) => return self.not_ours(desired, Some(&mark.set)),
+            Some(mark) => return self.not_ours(desired, Some(&mark.set), host),
+            None if said_by_another(host, &self.desired.set) => {
+                let set = host.record.doubt.as_ref().map(|doubt| doubt.set.as_str());
+                return self.not_ours(desired, set, host);
+            }
             None if self.options.adopt || desired.settings.adopt => {}
-            None => return self.not_ours(desired, None),
+            None => return self.not_ours(desired, None, host),
         }
         let Some(wanted) = uuid_conflict(desired, host).filter(|_| !desired.settings.replace)
         else {
@@ -149,15 +180,24 @@ impl Conflicts<'_> {
     }
 
     /// Objects of somebody else are shown and left alone.
-    fn not_ours(&mut self, desired: &DesiredResource, owner: Option<&str>) {
+    fn not_ours(
+        &mut self,
+        desired: &DesiredResource,
+        owner: Option<&str>,
+        host: &ObservedResource,
+    ) {
         let id = &desired.id;
+        let doubt = host.record.doubt.as_ref();
         let (detail, hint) = match owner {
             Some(set) => (
-                format!("the set \"{set}\" owns it"),
+                match doubt {
+                    Some(doubt) => format!("the set \"{set}\" may own it: {}", doubt.words()),
+                    None => format!("the set \"{set}\" owns it"),
+                },
                 "rename this one, or take it out of that set's manifests first".to_owned(),
             ),
             None => (
-                "nobody owns it: it was made by hand or by another tool".to_owned(),
+                unowned(host),
                 format!(
                     "pass --adopt (with --only {id} for just this one), or write adopt = true in its manifest"
                 ),
@@ -250,7 +290,8 @@ impl Conflicts<'_> {
                     let planned = self.desired.resources.contains_key(d)
                         && self.selected(d)
                         && !self.held_back.contains_key(d);
-                    !planned && (!self.is_there(d) || self.stays_down(resource, d))
+                    !planned
+                        && (!self.answers(d) || self.is_wrong(d) || self.stays_down(resource, d))
                 });
                 found.extend(missing.map(|m| (resource, m.clone())));
             }
@@ -263,9 +304,15 @@ impl Conflicts<'_> {
         }
     }
 
-    /// Whether the host has it, whether or not it answers.
-    fn is_there(&self, id: &ResourceId) -> bool {
-        self.observed.resources.contains_key(id) || self.observed.unknown.contains_key(id)
+    /// Whether it is held back for what is wrong with its manifest.
+    fn is_wrong(&self, id: &ResourceId) -> bool {
+        let is_refused = |r: &Arc<DesiredResource>| !r.refused.is_empty();
+        self.held_back.contains_key(id) && self.desired.resources.get(id).is_some_and(is_refused)
+    }
+
+    /// Whether the host has it, and could say what it is.
+    fn answers(&self, id: &ResourceId) -> bool {
+        self.observed.resources.contains_key(id)
     }
 
     /// Whether a guest could not be started, since its network is not and will not be.
@@ -279,7 +326,9 @@ impl Conflicts<'_> {
     }
 
     fn lacks(&mut self, resource: &DesiredResource, missing: &ResourceId) {
-        let reason = if self.held_back.contains_key(missing) {
+        let reason = if self.observed.unknown.contains_key(missing) {
+            format!("it needs {missing}, which does not answer")
+        } else if self.held_back.contains_key(missing) {
             format!("it needs {missing}, which is held back")
         } else if self.desired.resources.contains_key(missing) {
             self.diagnostics.push(

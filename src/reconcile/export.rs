@@ -9,7 +9,7 @@ use super::plan::{mark_on, plan};
 use super::secret::{is_secret, secret_places, without_secrets};
 use super::sparse::{Sparse, drop_identity, sparse};
 use super::status::runs_as_asked;
-use crate::diag::{Diagnostic, Diagnostics, Error, ErrorCode, ErrorDomain, Result};
+use crate::diag::{Diagnostic, Diagnostics, Error, ErrorKind, Result};
 use crate::model::domain::Domain;
 use crate::model::{
     Capabilities, Desired, DesiredResource, Kind, Observed, ObservedResource, Power, ResourceId,
@@ -298,7 +298,11 @@ pub fn prove(
     let owner = observed.resources.get(id).and_then(mark_on).map(|mark| mark.set);
     let desired = Desired {
         set: owner.unwrap_or_else(|| "exported".to_owned()),
-        resources: BTreeMap::from([(id.clone(), Arc::new(manifest.clone()))]),
+        // what the grammar refuses of it the host holds, or the proof fails
+        resources: BTreeMap::from([(
+            id.clone(),
+            Arc::new(DesiredResource { refused: Vec::new(), ..manifest.clone() }),
+        )]),
         held_back: BTreeMap::new(),
         complete: true,
     };
@@ -332,5 +336,5 @@ fn does_nothing(exported: &Exported, change: &ResourceChange) -> Result<()> {
 }
 
 fn refused(text: &str) -> Error {
-    Error::new(ErrorCode::OPERATION_UNSUPPORTED, ErrorDomain::NONE, text)
+    Error::new(ErrorKind::Unsupported, text)
 }

@@ -22,7 +22,8 @@ pub(super) fn drop_filled_in(
     if !changes.iter().any(|c| c.after.is_none()) {
         return Vec::new();
     }
-    let full = without_mark(definition);
+    // a default of another model or type is none any more
+    let full = with_values(without_mark(definition), changes);
     let mut written = full.clone();
     sparse(kind, hypervisor, &mut written, None);
     let mut dropped = Vec::new();
@@ -34,6 +35,26 @@ pub(super) fn drop_filled_in(
         !filled
     });
     dropped
+}
+
+/// The definition with the attributes that the manifest changes, and with all that it takes away.
+fn with_values(mut definition: Element, changes: &[Change]) -> Element {
+    for change in changes {
+        if let (Some(name), Some(value)) = (&change.path.attribute, &change.after)
+            && let Some(element) = find_mut(&mut definition, &change.path.steps)
+        {
+            element.set_attr(name, value.clone());
+        }
+    }
+    definition
+}
+
+fn find_mut<'a>(element: &'a mut Element, steps: &[Step]) -> Option<&'a mut Element> {
+    let Some((first, rest)) = steps.split_first() else { return Some(element) };
+    let one = Path { steps: vec![first.clone()], attribute: None };
+    let at = one.find(element).map(std::ptr::from_ref)?;
+    let next = element.elements_mut().find(|e| std::ptr::eq(*e, at))?;
+    find_mut(next, rest)
 }
 
 /// What no host fills in by itself, beside the entries of lists that a manifest governs: what is
@@ -105,13 +126,21 @@ fn is_filled_in(full: &Element, written: &Element, want: &Element, path: &Path) 
         Path { steps: steps.collect(), attribute: None }.find(want).is_some()
     };
     match (&path.attribute, there) {
-        (None, None) => true,
+        (None, None) => !is_spare(want, path, here),
         (Some(name), None) => {
             !stays(path) || AGAIN.contains(&(path.pattern().as_str(), name.as_str()))
         }
         (Some(name), Some(there)) => there.attr_written(name).is_none(),
         (None, Some(there)) => here.has_text() && !there.has_text(),
     }
+}
+
+/// Whether `want` still writes an entry like `gone`, which was at `path`: the host fills in no second.
+fn is_spare(want: &Element, path: &Path, gone: &Element) -> bool {
+    let Some((last, above)) = path.steps.split_last() else { return false };
+    let parent = Path { steps: above.to_vec(), attribute: None };
+    last.ordinal.is_some()
+        && parent.find(want).is_some_and(|list| list.elements().any(|e| is_part_of(e, gone)))
 }
 
 /// Whether all of `part` is in `whole`.
@@ -185,6 +214,48 @@ mod tests {
             let want = Element::new("domain");
             drop_filled_in(Kind::Domain, Hypervisor::Qemu, &domain, &want, &mut changes);
             assert_eq!(changes.is_empty(), filled, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_default_of_another_model_is_none() {
+        let qxl =
+            "<video><model type='qxl' ram='65536' vram='65536' heads='1' primary='yes'/></video>";
+        let domain = DOMAIN.replace("<memballoon", &format!("{qxl}<memballoon"));
+        let domain = parse(SourceId::NONE, &domain, &Limits::default()).expect("well-formed");
+        let of = |model: &str| {
+            let set = Change {
+                after: Some(model.to_owned()),
+                edit: Edit::Set,
+                ..removal("devices/video/model/@type")
+            };
+            let gone =
+                ["ram", "heads", "primary"].map(|a| removal(&format!("devices/video/model/@{a}")));
+            let mut changes: Vec<Change> = std::iter::once(set).chain(gone).collect();
+            let video = format!(
+                "<domain><devices><video><model type='{model}'/></video></devices></domain>"
+            );
+            let want = parse(SourceId::NONE, &video, &Limits::default()).expect("well-formed");
+            drop_filled_in(Kind::Domain, Hypervisor::Qemu, &domain, &want, &mut changes);
+            let name = |c: Change| c.path.attribute.unwrap_or_default();
+            changes.into_iter().map(name).collect::<Vec<_>>()
+        };
+        assert_eq!(of("qxl"), ["type"]);
+        assert_eq!(of("cirrus"), ["type", "ram"]);
+        assert_eq!(of("none"), ["type", "ram", "heads", "primary"]);
+    }
+
+    #[test]
+    fn a_second_entry_like_a_default_is_taken_away() {
+        let mouse = "<input type='mouse' bus='ps2'/>";
+        let two = DOMAIN.replace(mouse, &mouse.repeat(2));
+        let domain = parse(SourceId::NONE, &two, &Limits::default()).expect("well-formed");
+        for (writes, filled) in [(mouse, false), ("<input type='mouse'/>", false), ("", true)] {
+            let want = format!("<domain><devices>{writes}</devices></domain>");
+            let want = parse(SourceId::NONE, &want, &Limits::default()).expect("well-formed");
+            let mut changes = vec![removal("devices/input[3]")];
+            drop_filled_in(Kind::Domain, Hypervisor::Qemu, &domain, &want, &mut changes);
+            assert_eq!(changes.is_empty(), filled, "{writes}");
         }
     }
 }

@@ -5,8 +5,8 @@ use super::normalize;
 use super::overlay::{Change, Edit, Side, overlay};
 use super::ownership::Mark;
 use super::plan::mark_on;
-use super::secret::{has_secret, is_secret, with_secrets};
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result, Span};
+use super::secret::{REDACTED, has_secret, is_private, is_secret, with_secrets};
+use crate::diag::{Error, ErrorKind, Result, Span};
 use crate::model::{
     Capabilities, Desired, DesiredResource, Kind, ObservedResource, Power, Settings,
 };
@@ -54,6 +54,8 @@ pub struct History {
     pub last: Version,
     /// What had been applied before.
     pub previous: Option<Version>,
+    /// Why a version before is not believed, if there is one that is not.
+    pub doubted: Option<String>,
     /// From the version before to the last one; `None` if either cannot be read.
     pub changes: Option<Vec<VersionChange>>,
 }
@@ -66,7 +68,16 @@ pub fn history(host: &ObservedResource) -> Option<History> {
         None => Some(Vec::new()),
     };
     let previous = mark.previous.as_deref().map(version);
-    Some(History { last: version(&mark), previous, changes })
+    let doubted = host.record.previous.clone();
+    Some(History { last: version(&mark), previous, doubted, changes })
+}
+
+/// Why nothing is known of the manifests of an object without a record that is believed.
+pub fn unowned(host: &ObservedResource) -> String {
+    match &host.record.doubt {
+        Some(doubt) => doubt.words(),
+        None => "nobody owns it, so nothing is known of its manifests".to_owned(),
+    }
 }
 
 /// The manifest before the last one as what is asked for now: planned and applied, it is the way
@@ -76,13 +87,16 @@ pub fn history(host: &ObservedResource) -> Option<History> {
 /// The object has no version before, it cannot be read, or it needs a secret that nobody has kept.
 pub fn rollback(host: &ObservedResource, capabilities: &Capabilities) -> Result<Desired> {
     let refused = |text: &str, hint: &str| {
-        let error = Error::new(ErrorCode::OPERATION_INVALID, ErrorDomain::NONE, text);
+        let error = Error::new(ErrorKind::Invalid, text);
         Err(error.address(host.id.to_string()).hint(hint))
     };
     let Some(mark) = mark_on(host) else {
-        let text = "nobody owns it, so nothing is known of its manifests";
-        return refused(text, "virt apply --adopt takes it over");
+        return refused(&unowned(host), "virt apply --adopt takes it over");
     };
+    if let Some(why) = &host.record.previous {
+        let text = format!("the version before is not believed: {why}");
+        return refused(&text, "take the manifest from where you keep it, and apply that");
+    }
     let Some(previous) = &mark.previous else {
         let text = "only one version of its manifest was applied: there is none to go back to";
         return refused(text, "virt history shows what an object remembers");
@@ -106,6 +120,7 @@ pub fn rollback(host: &ObservedResource, capabilities: &Capabilities) -> Result<
         settings: settings(previous),
         depends_on: previous.depends_on.clone(),
         span: Span::NONE,
+        refused: Vec::new(),
     };
     Ok(Desired {
         set: mark.set,
@@ -151,6 +166,11 @@ fn version(mark: &Mark) -> Version {
     Version { at: mark.at, set: mark.set.clone(), digest: mark.digest.clone() }
 }
 
+/// A value as it may be shown.
+fn presented(path: &Path, value: Option<String>) -> Option<String> {
+    value.map(|value| if is_private(path) { REDACTED.to_owned() } else { value })
+}
+
 /// What differs between two versions; `None` if one cannot be read.
 fn differences(kind: Kind, before: &Mark, after: &Mark) -> Option<Vec<VersionChange>> {
     let (old, new) = (before.applied()?, after.applied()?);
@@ -159,8 +179,8 @@ fn differences(kind: Kind, before: &Mark, after: &Mark) -> Option<Vec<VersionCha
     let changes = overlay(kind, Side::NextBoot, &old, &new, Some(&old), &[]).changes;
     let fields = changes.into_iter().map(|c| VersionChange {
         path: c.path.to_string(),
-        before: c.before,
-        after: c.after,
+        before: presented(&c.path, c.before),
+        after: presented(&c.path, c.after),
     });
     let settings = settings_in_words(before).into_iter().zip(settings_in_words(after));
     let settings = settings.filter(|(before, after)| before != after);

@@ -19,7 +19,7 @@ use std::io::Read as _;
 use std::time::Duration;
 
 /// Largest last-applied manifest that is read back, in bytes; the mark is foreign input.
-const APPLIED_MAX: u64 = 4 << 20;
+pub(super) const APPLIED_MAX: usize = 4 << 20;
 
 /// Largest mark that carries the version before, in bytes: definitions are read whole on each run,
 /// and libvirt takes no text of more than 4 MiB.
@@ -30,12 +30,25 @@ const MARK_MAX: usize = 256 << 10;
 const BOOTS_MAX: usize = 8;
 
 /// The element of a mark.
-const OWNED: &str = "owned";
+pub(super) const OWNED: &str = "owned";
 
 /// The element in it that holds the version before.
-const PREVIOUS: &str = "previous";
+pub(super) const PREVIOUS: &str = "previous";
 
-/// The attribute of a mark whose manifest was put back in part.
+/// The attributes of a mark that its digest is of, beside the manifest.
+const DIGESTED: [&str; 8] = [
+    "set",
+    "power",
+    "autostart",
+    "stop_timeout_ms",
+    "ignore",
+    "depends_on",
+    "stop_force",
+    "prevent_destroy",
+];
+
+/// The attribute of a mark whose manifest was put back in part: the digest that it had before, which
+/// marks of old do not say.
 const PUT_BACK: &str = "put_back";
 
 /// The mark on an object: a version of its manifest, with who applied it.
@@ -99,10 +112,7 @@ const FROM_ACTIVE: &str = "moving_active";
 impl Mark {
     /// The last applied manifest; `None` if it cannot be read.
     pub(crate) fn applied(&self) -> Option<Element> {
-        let packed = BASE64.decode(self.packed.trim()).ok()?;
-        let mut applied = String::new();
-        let unpacked = ZlibDecoder::new(packed.as_slice()).take(APPLIED_MAX);
-        { unpacked }.read_to_string(&mut applied).ok()?;
+        let Unpacked::Text(applied) = unpack(&self.packed, APPLIED_MAX) else { return None };
         parse(SourceId::NONE, &applied, &Limits::default()).ok()
     }
 }
@@ -282,7 +292,7 @@ fn read_version(mark: &Element) -> Option<Mark> {
 }
 
 /// The definition without anything of ours in its metadata: what is shown and exported.
-pub(crate) fn without_mark(definition: &Element) -> Element {
+pub fn without_mark(definition: &Element) -> Element {
     let mut copy = definition.clone();
     if let Some(metadata) = copy.child_mut("metadata") {
         metadata.remove_elements(|e| e.name.namespace.as_deref() == Some(NAMESPACE));
@@ -314,10 +324,50 @@ pub(crate) fn with_applied(
     let mut applied = known.applied()?;
     edit(&mut applied);
     let applied = write_compact(&applied);
-    mark.set_attr(PUT_BACK, "yes");
+    mark.set_attr(PUT_BACK, known.digest.as_str());
     mark.set_attr("digest", digest(format!("{}{applied}", known.digest).as_bytes()));
     mark.set_text(pack(&applied));
     Some(())
+}
+
+/// What comes of unpacking a manifest.
+pub(super) enum Unpacked {
+    /// It.
+    Text(String),
+    /// It is none.
+    Damaged,
+    /// It is larger than may be.
+    Large,
+}
+
+/// The manifest that a mark holds, if it has no more bytes than `limit`.
+pub(super) fn unpack(packed: &str, limit: usize) -> Unpacked {
+    let Ok(packed) = BASE64.decode(packed.trim()) else { return Unpacked::Damaged };
+    let mut applied = Vec::new();
+    let mut unpacked = ZlibDecoder::new(packed.as_slice()).take(limit as u64 + 1);
+    match unpacked.read_to_end(&mut applied) {
+        Ok(_) if applied.len() > limit => Unpacked::Large,
+        Ok(_) => String::from_utf8(applied).map_or(Unpacked::Damaged, Unpacked::Text),
+        Err(_) => Unpacked::Damaged,
+    }
+}
+
+/// Whether the digest that a mark has is that of what it says.
+pub(super) fn is_intact(mark: &Element, applied: &str) -> bool {
+    let expected = match mark.attr(PUT_BACK) {
+        // it is never the version before
+        Some(_) if is_ours(mark, PREVIOUS) => return false,
+        Some("yes") => return true,
+        Some(before) => digest(format!("{before}{applied}").as_bytes()),
+        None => {
+            let mut settings = Element::named(Name::qualified(PREFIX, NAMESPACE, OWNED));
+            for (name, value) in DIGESTED.iter().filter_map(|n| Some((*n, mark.attr(n)?))) {
+                settings.set_attr(name, value);
+            }
+            digest(format!("{}{applied}", write_compact(&settings)).as_bytes())
+        }
+    };
+    mark.attr("digest") == Some(expected.as_str())
 }
 
 /// A manifest as a mark holds it.
@@ -347,6 +397,7 @@ mod tests {
             settings: Settings { prevent_destroy: true, ..Settings::default() },
             depends_on: Vec::new(),
             span: Span::NONE,
+            refused: Vec::new(),
         }
     }
 
@@ -427,6 +478,45 @@ mod tests {
         assert!(read_mark(&definition).is_some_and(|m| m.at.is_none() && m.previous.is_none()));
         let mark = put(&version(2), &mut definition, 20);
         assert!(mark.at.is_some() && mark.previous.is_some_and(|p| p.at.is_none()));
+    }
+
+    #[test]
+    fn a_mark_is_intact_until_somebody_edits_it() {
+        fn intact(mark: &Element) -> bool {
+            matches!(unpack(&mark.text(), APPLIED_MAX), Unpacked::Text(t) if is_intact(mark, &t))
+        }
+        fn mark(definition: &Element) -> Element {
+            let metadata = definition.child("metadata").expect("metadata");
+            metadata.elements().find(|e| is_owned(e)).cloned().expect("marked")
+        }
+        let mut definition = version(1).definition;
+        put(&version(1), &mut definition, 10);
+        put(&version(2), &mut definition, 20);
+        let whole = mark(&definition);
+        let previous = whole.elements().next().expect("the one before");
+        assert!(intact(&whole) && intact(previous));
+        let edits: [fn(&mut Element); 4] = [
+            |e| e.set_attr("prevent_destroy", "no"),
+            |e| e.set_attr("set", "other"),
+            |e| e.set_text(pack("<domain/>")),
+            |e| e.put_attr("digest", None),
+        ];
+        for edit in edits {
+            let (mut edited, mut before) = (whole.clone(), previous.clone());
+            edit(&mut edited);
+            edit(&mut before);
+            assert!(!intact(&edited) && !intact(&before));
+        }
+        // one whose manifest was put back in part says so, and is none to go back to
+        with_applied(&mut definition, |applied| applied.set_text("x")).expect("readable");
+        let put_back = mark(&definition);
+        assert!(intact(&put_back));
+        let mut edited = put_back.clone();
+        edited.set_text(pack("<domain/>"));
+        assert!(!intact(&edited));
+        let mut before = previous.clone();
+        before.set_attr(PUT_BACK, "yes");
+        assert!(!intact(&before));
     }
 
     proptest! {

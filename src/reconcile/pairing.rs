@@ -26,6 +26,16 @@ impl Pairs {
     pub(super) fn keep_their_places(&self, count: usize) -> bool {
         self.live.len() == count && self.live.iter().enumerate().all(|(n, at)| *at == Some(n))
     }
+
+    /// Whether controllers without a number change their order, or have a new one in front of them: those
+    /// of a type other than PCI, whose numbers devices are known by.
+    pub(super) fn move_controllers(&self, want: &[&Element], kind: Option<&str>) -> bool {
+        let is_free = |e: &Element| e.attr("type") == kind && e.attr("index").is_none();
+        let of_kind = want.iter().zip(&self.live).filter(|(e, _)| is_free(e));
+        let places: Vec<Option<usize>> = of_kind.map(|(_, place)| *place).collect();
+        let behind = |place: &Option<usize>| place.unwrap_or(usize::MAX);
+        kind.is_some_and(|kind| kind != "pci") && !places.is_sorted_by_key(behind)
+    }
 }
 
 /// Pairs the elements of one name below a parent named `parent`, at `path`: of the manifest, of the
@@ -47,7 +57,7 @@ pub(super) fn pair(
     let last_to_live = lists.pair(&last, &live, None, &[], &becomes);
     let mut pairs = lists.by_key(&want, &live);
     if lists.any_order {
-        first_free(&want, &live, &mut pairs, &[], &becomes);
+        most_told_first(&want, &live, &mut pairs, &[], &becomes);
     }
     // the last applied manifest is the first witness of what became of an entry
     for (w, slot) in pairs.iter_mut().enumerate().filter(|(_, slot)| slot.is_none()) {
@@ -201,7 +211,7 @@ impl Lists<'_> {
         same: Same<'_>,
     ) {
         if from.len() > 1 || to.len() > 1 {
-            first_free(from, to, pairs, taken, same);
+            most_told_first(from, to, pairs, taken, same);
             let of_type =
                 |a: &Entry<'_>, b: &Entry<'_>| a.element.attr("type") == b.element.attr("type");
             first_free(from, to, pairs, taken, &of_type);
@@ -220,10 +230,35 @@ fn first_free(
     taken: &[usize],
     accept: Same<'_>,
 ) {
-    for (w, entry) in from.iter().enumerate() {
-        if pairs.get(w) != Some(&None) {
-            continue;
-        }
+    in_order(0..from.len(), from, to, pairs, taken, accept);
+}
+
+/// The same, beginning with those of which most is said: what says less fits more.
+fn most_told_first(
+    from: &[Entry<'_>],
+    to: &[Entry<'_>],
+    pairs: &mut [Option<usize>],
+    taken: &[usize],
+    accept: Same<'_>,
+) {
+    fn told(element: &Element) -> usize {
+        element.attributes.len() + element.elements().map(|e| 1 + told(e)).sum::<usize>()
+    }
+    let mut order: Vec<usize> = (0..from.len()).collect();
+    order.sort_by_cached_key(|n| std::cmp::Reverse(from.get(*n).map(|e| told(e.element))));
+    in_order(order, from, to, pairs, taken, accept);
+}
+
+fn in_order(
+    order: impl IntoIterator<Item = usize>,
+    from: &[Entry<'_>],
+    to: &[Entry<'_>],
+    pairs: &mut [Option<usize>],
+    taken: &[usize],
+    accept: Same<'_>,
+) {
+    for w in order {
+        let Some(entry) = from.get(w).filter(|_| pairs.get(w) == Some(&None)) else { continue };
         let free = to.iter().enumerate().position(|(n, other)| {
             let free = !pairs.contains(&Some(n)) && !taken.contains(&n);
             free && entry.may_be(other) && accept(entry, other)
@@ -364,19 +399,50 @@ impl List<'_> {
         key_of(self.parent, element).is_some_and(|(p, _)| !p.is_empty() && !p.contains('+'))
     }
 
-    /// The step to an entry, the `index`th of `of`: by its key as it is written there.
-    pub(super) fn step_of(&self, element: &Element, index: usize, of: usize) -> Step {
+    /// The step to an entry, the `index`th of `of`, of which the definition has those that are `there`: by
+    /// its key as it is written there.
+    pub(super) fn step_of(
+        &self,
+        element: &Element,
+        index: usize,
+        (there, of): (&[&Element], usize),
+    ) -> Step {
         let key = key_of(self.parent, element)
             .filter(|(path, _)| !path.is_empty() && !path.contains('+'))
             .map(|(path, value)| (path.to_owned(), value_at(element, path).unwrap_or(value)));
-        let ordinal = (key.is_none() && of > 1).then_some(index + 1);
+        let ordinal = match &key {
+            Some((path, value)) => self.number_of(path, value, index, there),
+            None => (of > 1).then_some(index + 1),
+        };
         Step { key, ordinal, ..self.step() }
+    }
+
+    /// Which one of several devices with one key an entry is: the cards of a team share an address.
+    fn number_of(
+        &self,
+        path: &str,
+        value: &str,
+        index: usize,
+        there: &[&Element],
+    ) -> Option<usize> {
+        if self.parent != "devices" {
+            return None;
+        }
+        let same = |e: &&&Element| value_at(e, path).as_deref() == Some(value);
+        let all = there.iter().filter(same).count() + usize::from(index >= there.len());
+        (all > 1).then(|| there.iter().take(index).filter(same).count() + 1)
     }
 }
 
 /// Whether a list has controllers of the PCI bus, whose numbers devices are known by.
 pub(super) fn is_on_pci(list: &[&Element]) -> bool {
     list.iter().any(|e| e.is("controller") && e.attr("type") == Some("pci"))
+}
+
+/// Whether a controller stands in one PCI slot with others of its number.
+pub(super) fn is_companion(controller: &Element) -> bool {
+    controller.is("controller")
+        && controller.attr("model").is_some_and(|model| model.starts_with("ich9-"))
 }
 
 /// Whether an entry of a list of ports becomes one of another type: each type is numbered by itself.

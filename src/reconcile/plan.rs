@@ -4,12 +4,13 @@ use super::aside::{self, Card};
 use super::changes::{Action, Options, Otherwise, Plan, Refusal, ResourceChange, Step, StepAction};
 use super::conflicts;
 use super::decide::{self, Context, Decision};
+use super::doubts;
 use super::graph;
 use super::moves::{Arrival, ways};
 use super::ownership::{Mark, digest, read_mark};
 use super::renames::{applied_as, rename_first, renamed, under};
 use super::taken::Holdings;
-use crate::diag::Diagnostics;
+use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::domain::Domain;
 use crate::model::{
     Capabilities, Desired, DesiredResource, Kind, Observed, ObservedResource, Op, OpKind,
@@ -260,18 +261,33 @@ impl<'a> Planner<'a> {
     /// Those of the selected orphans that are pruned. All that there are count: a set that is planned
     /// for part by part is as large as it is.
     fn pruned(&mut self, orphans: &[ResourceId], all: usize) -> Vec<ResourceId> {
-        let prune = self.options.prune && !orphans.is_empty() && self.may_prune(all);
-        if prune { orphans.to_vec() } else { Vec::new() }
+        if !self.options.prune || orphans.is_empty() || self.waits_to_prune(orphans.len()) {
+            return Vec::new();
+        }
+        if self.may_prune(all) { orphans.to_vec() } else { Vec::new() }
+    }
+
+    /// Whether nothing is pruned in this run since something does not answer: what that is, and what it
+    /// holds of the rest, nobody can tell. All else goes on.
+    fn waits_to_prune(&mut self, orphans: usize) -> bool {
+        let Some(silent) = self.observed.unknown.keys().next() else { return false };
+        let what = if orphans == 1 { "1 object".to_owned() } else { format!("{orphans} objects") };
+        self.diagnostics.push(
+            Diagnostic::warning("no-answer", format!("{what} that no manifest names stay for now"))
+                .detail(format!("{silent} does not answer, so nothing is pruned in this run"))
+                .hint("prune when it answers"),
+        );
+        true
     }
 
     fn remove(&mut self, pruned: &[ResourceId]) {
         for id in &self.options.delete {
             match self.observed.resources.get(id) {
-                None => {}
+                None => self.refuse_if_silent(id),
                 Some(host) => match mark_on(host) {
                     None if !self.options.adopt => self.refusals.push(Refusal {
                         id: Some(id.clone()),
-                        reason: "nobody owns it: it was made by hand or by another tool".to_owned(),
+                        reason: doubts::unowned(host),
                         hint: "pass --adopt to delete it all the same".to_owned(),
                     }),
                     Some(mark) if !self.desired.set.is_empty() && mark.set != self.desired.set => {
@@ -288,6 +304,16 @@ impl<'a> Planner<'a> {
         for id in pruned {
             let mark = self.observed.resources.get(id).and_then(mark_on);
             self.delete(id, mark.as_ref(), "no manifest names it any more");
+        }
+    }
+
+    fn refuse_if_silent(&mut self, id: &ResourceId) {
+        if let Some(unknown) = self.observed.unknown.get(id) {
+            self.refusals.push(Refusal {
+                id: Some(id.clone()),
+                reason: format!("it does not answer: {}", unknown.why),
+                hint: "delete it when it answers".to_owned(),
+            });
         }
     }
 
@@ -348,6 +374,9 @@ impl<'a> Planner<'a> {
     }
 
     fn finish(mut self, orphans: Vec<ResourceId>) -> Plan {
+        let selected = |id: &ResourceId| self.selected(id);
+        let doubts = doubts::told(self.desired, self.observed, selected);
+        doubts.into_iter().for_each(|doubt| self.diagnostics.push(doubt));
         let mut depends_on: BTreeMap<ResourceId, Vec<ResourceId>> = self
             .desired
             .resources
@@ -364,7 +393,9 @@ impl<'a> Planner<'a> {
         }
         let steps = graph::order(&self.decisions, &depends_on, &self.handed_on);
         let fingerprint = fingerprint(self.observed, &steps);
-        let pruned = self.options.prune && self.refusals.is_empty();
+        let silent: BTreeMap<ResourceId, String> =
+            self.observed.unknown.iter().map(|(id, of)| (id.clone(), of.why.clone())).collect();
+        let pruned = self.options.prune && self.refusals.is_empty() && silent.is_empty();
         // with a part of the manifests nobody can say what the others name
         let told = self.desired.complete && !pruned;
         self.diagnostics.sort();
@@ -380,6 +411,8 @@ impl<'a> Planner<'a> {
             refusals: self.refusals,
             diagnostics: self.diagnostics,
             held_back: self.held_back,
+            silent,
+            doubted: doubts::all(self.observed),
             orphans: if told { orphans } else { Vec::new() },
             moves: BTreeMap::new(),
             fingerprint,

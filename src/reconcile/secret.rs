@@ -11,6 +11,35 @@ const ATTRIBUTES: &[&str] = &["passwd", "password"];
 /// Elements whose text is a secret.
 const ELEMENTS: &[&str] = &["cookie"];
 
+/// Attributes that may hold a secret beside all else: arguments and variables that are handed to QEMU as
+/// they are, and queries of URLs. They are sent, compared and remembered like any value, but not shown.
+const PRIVATE: &[(&str, &str)] = &[("arg", "value"), ("env", "value"), ("source", "query")];
+
+/// Whether the value at `path` is not to be shown.
+pub(crate) fn is_private(path: &Path) -> bool {
+    let last = path.steps.last().map(|s| s.name.rsplit(':').next().unwrap_or_default());
+    let attribute = path.attribute.as_deref();
+    is_secret(path) || PRIVATE.iter().any(|(e, a)| last == Some(*e) && attribute == Some(*a))
+}
+
+/// The element as it may be shown.
+pub(crate) fn presentable(element: &Element) -> Element {
+    let mut copy = redacted(element);
+    veil(&mut copy);
+    copy
+}
+
+fn veil(element: &mut Element) {
+    let name = element.name.local.clone();
+    for attribute in &mut element.attributes {
+        let is_it = |(e, a): &(&str, &str)| *e == name && *a == attribute.name.local;
+        if PRIVATE.iter().any(is_it) {
+            REDACTED.clone_into(&mut attribute.value);
+        }
+    }
+    element.elements_mut().for_each(veil);
+}
+
 /// Whether the value at `path` is a secret.
 pub(crate) fn is_secret(path: &Path) -> bool {
     match &path.attribute {

@@ -9,7 +9,7 @@ use super::others::is_noted;
 use super::overlay::{Change, Side, overlay};
 use super::ownership::{Mark, read_mark, without_mark};
 use super::plan::mark_on;
-use super::secret::{REDACTED, is_secret};
+use super::secret::{REDACTED, is_private};
 use super::status::runs_as_asked;
 use super::uncounted::{Uncounted, uncounted};
 use crate::model::{Capabilities, Kind, ObservedResource, ResourceId};
@@ -266,7 +266,7 @@ impl<'a> Compared<'a> {
         let show = |value: Option<String>, is_there: bool| {
             value
                 .filter(|_| is_there)
-                .map(|v| if is_secret(path) { REDACTED.to_owned() } else { v })
+                .map(|v| if is_private(path) { REDACTED.to_owned() } else { v })
         };
         StateRow {
             path: path.clone(),

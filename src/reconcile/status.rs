@@ -6,8 +6,8 @@ use super::identity::with_macs;
 use super::others::is_noted;
 use super::overlay::{Side, overlay};
 use super::plan::mark_on;
-use super::secret::redacted;
-use crate::model::{ObservedResource, Power, State};
+use super::secret::presentable;
+use crate::model::{Doubt, ObservedResource, Power, State};
 use crate::xml::Element;
 
 /// How an object stands to its last applied manifest.
@@ -21,7 +21,7 @@ pub enum Sync {
     Drifted,
     /// Up, and it does not work: a disk failed, it crashed and is kept.
     Outage,
-    /// Owned, but what was applied last cannot be read.
+    /// Owned, but what was applied last cannot be read; or it does not answer.
     Unknown,
     /// Nobody owns it.
     Unmanaged,
@@ -46,6 +46,8 @@ impl Sync {
 pub struct ObjectStatus {
     /// The set that owns it.
     pub owner: Option<String>,
+    /// Why its record is not believed, if it has one that is not.
+    pub doubt: Option<String>,
     /// How it stands to its last applied manifest.
     pub sync: Sync,
     /// Fields of the next boot's definition that differ from that manifest.
@@ -60,6 +62,7 @@ pub fn status(host: &ObservedResource) -> ObjectStatus {
         let none = Vec::new;
         return ObjectStatus {
             owner: None,
+            doubt: host.record.doubt.as_ref().map(Doubt::words),
             sync: Sync::Unmanaged,
             drifted: none(),
             pending: none(),
@@ -100,7 +103,7 @@ pub fn status(host: &ObservedResource) -> ObjectStatus {
         (true, false) => Sync::Pending,
         (true, true) => Sync::InSync,
     };
-    ObjectStatus { owner: Some(mark.set), sync, drifted, pending }
+    ObjectStatus { owner: Some(mark.set), doubt: None, sync, drifted, pending }
 }
 
 /// Whether an object is up or down as its manifest has it.
@@ -115,5 +118,5 @@ pub(super) fn runs_as_asked(host: &ObservedResource, power: Power) -> bool {
 
 /// The definition as people may see it: without secrets.
 pub fn shown(definition: &Element) -> Element {
-    redacted(definition)
+    presentable(definition)
 }

@@ -3,7 +3,7 @@
 use super::normalize::{self, Rule};
 use super::overlay::{Change, Edit, Side, explained};
 use super::ownership::without_mark;
-use super::secret::{REDACTED, is_secret};
+use super::secret::{REDACTED, is_private};
 use crate::model::Kind;
 use crate::xml::{Element, Path};
 
@@ -46,7 +46,7 @@ pub(crate) fn uncounted(
         |u: &Uncounted| u.host.is_none() && matches!(u.rule, Rule::OnlyAtBoot | Rule::OwnAffair);
     let only = not_compared.into_iter().filter(by_itself);
     found.extend(only.map(|u| Uncounted { manifest: None, host: u.manifest, ..u }));
-    for difference in found.iter_mut().filter(|d| is_secret(&d.path)) {
+    for difference in found.iter_mut().filter(|d| is_private(&d.path)) {
         for value in [&mut difference.manifest, &mut difference.host].into_iter().flatten() {
             REDACTED.clone_into(value);
         }

@@ -1,7 +1,7 @@
 //! Values and elements in a few words, for people.
 
 use super::normalize::Unit;
-use super::secret::redacted;
+use super::secret::presentable;
 use crate::xml::{Element, write_compact};
 
 /// A value with the unit that it is in, if it is a quantity.
@@ -17,10 +17,10 @@ pub(super) fn with_unit(value: &str, element: &Element, unit: Option<Unit>) -> S
 /// An element in one line, without its secrets; its text where there is nothing else. It is whole:
 /// only who shows it beside another one knows where they differ.
 pub(super) fn summary(element: &Element) -> String {
-    let redacted = redacted(element);
-    let bare = redacted.attributes.is_empty() && redacted.elements().next().is_none();
-    match redacted.text() {
+    let shown = presentable(element);
+    let bare = shown.attributes.is_empty() && shown.elements().next().is_none();
+    match shown.text() {
         text if bare && !text.is_empty() => text,
-        _ => write_compact(&redacted),
+        _ => write_compact(&shown),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::objects::wire_struct;
 use super::{DomainHandle, NetworkHandle};
-use crate::diag::{Error, ErrorCode, ErrorDomain, ErrorLevel};
+use crate::diag::{Error, ErrorCode, ErrorDomain, ErrorLevel, VirError};
 
 wire_struct! {
     /// The payload of a reply whose status is an error.
@@ -38,17 +38,21 @@ impl From<RemoteError> for Error {
         let code = ErrorCode(remote.code);
         let message =
             remote.message.unwrap_or_else(|| format!("the server gave error {code:?} unexplained"));
-        let mut error = Self::new(code, ErrorDomain(remote.domain), message);
-        error.level = match remote.level {
-            0 => ErrorLevel::None,
-            1 => ErrorLevel::Warning,
-            _ => ErrorLevel::Error,
+        let vir = VirError {
+            code,
+            domain: ErrorDomain(remote.domain),
+            level: match remote.level {
+                0 => ErrorLevel::None,
+                1 => ErrorLevel::Warning,
+                _ => ErrorLevel::Error,
+            },
+            str1: remote.str1,
+            str2: remote.str2,
+            str3: remote.str3,
+            int1: remote.int1,
+            int2: remote.int2,
         };
-        error.str1 = remote.str1;
-        error.str2 = remote.str2;
-        error.str3 = remote.str3;
-        error.int1 = remote.int1;
-        error.int2 = remote.int2;
+        let mut error = Self::answer(vir, message);
         error.address = match (remote.dom, remote.net) {
             (Some(domain), _) => Some(format!("domain/{}", domain.name)),
             (None, Some(network)) => Some(format!("network/{}", network.name)),
@@ -58,25 +62,24 @@ impl From<RemoteError> for Error {
     }
 }
 
-impl From<&Error> for RemoteError {
-    /// What a server sends for `error`. Its hint, cause and position stay behind: the protocol has
-    /// no place for them.
-    fn from(error: &Error) -> Self {
+impl RemoteError {
+    /// What a server sends that answers with `vir`.
+    pub fn of(vir: &VirError, message: &str) -> Self {
         Self {
-            code: error.code.0,
-            domain: error.domain.0,
-            message: Some(error.message.clone()),
-            level: match error.level {
+            code: vir.code.0,
+            domain: vir.domain.0,
+            message: Some(message.to_owned()),
+            level: match vir.level {
                 ErrorLevel::None => 0,
                 ErrorLevel::Warning => 1,
                 ErrorLevel::Error => 2,
             },
             dom: None,
-            str1: error.str1.clone(),
-            str2: error.str2.clone(),
-            str3: error.str3.clone(),
-            int1: error.int1,
-            int2: error.int2,
+            str1: vir.str1.clone(),
+            str2: vir.str2.clone(),
+            str3: vir.str3.clone(),
+            int1: vir.int1,
+            int2: vir.int2,
             net: None,
         }
     }
@@ -98,11 +101,12 @@ mod tests {
     fn every_field_is_kept_both_ways() {
         let remote: RemoteError = from_bytes(NO_DOMAIN).unwrap();
         let error = Error::from(remote.clone());
-        assert_eq!((error.code, error.domain), (ErrorCode::NO_DOMAIN, ErrorDomain::TEST));
+        let vir = error.vir.as_ref().unwrap();
+        assert_eq!((vir.code, vir.domain), (ErrorCode::NO_DOMAIN, ErrorDomain::TEST));
         assert_eq!(error.message, "Domain not found");
-        assert_eq!(error.str1.as_deref(), Some("Domain not found"));
-        assert_eq!((error.level, error.int1, error.int2), (ErrorLevel::Error, -1, -1));
-        assert_eq!(RemoteError::from(&error), remote);
+        assert_eq!(vir.str1.as_deref(), Some("Domain not found"));
+        assert_eq!((vir.level, vir.int1, vir.int2), (ErrorLevel::Error, -1, -1));
+        assert_eq!(RemoteError::of(vir, &error.message), remote);
         assert_eq!(to_bytes(&remote).unwrap(), NO_DOMAIN);
     }
 }

@@ -4,7 +4,7 @@
 //! read and written again is the same bytes: padding is zero, an optional is 0 or 1, a string is
 //! UTF-8 without NUL.
 
-use crate::diag::{Error, ErrorCode, ErrorDomain};
+use crate::diag::{Error, ErrorKind};
 use std::fmt;
 use uuid::Uuid;
 
@@ -62,7 +62,7 @@ impl std::error::Error for Malformed {}
 
 impl From<Malformed> for Error {
     fn from(malformed: Malformed) -> Self {
-        Self::new(ErrorCode::RPC, ErrorDomain::RPC, format!("malformed message: {malformed}"))
+        Self::new(ErrorKind::Protocol, format!("malformed message: {malformed}"))
     }
 }
 

@@ -1,6 +1,6 @@
 //! How much of a document is read before it is refused.
 
-/// Limits of one document. The numbers stop a hostile manifest before a tree is built; libvirt's
+/// Limits of one document; by default those of a document from a host. The numbers stop a hostile manifest before a tree is built; libvirt's
 /// own are 10 MiB and a depth of 256.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -14,6 +14,12 @@ pub struct Limits {
     pub namespaces: usize,
     /// Elements in all.
     pub elements: usize,
+}
+
+impl Limits {
+    /// Those of a file of manifests, which may hold the objects of a whole site.
+    pub const MANIFEST: Self =
+        Self { bytes: 32 << 20, depth: 256, attributes: 256, namespaces: 64, elements: 2_000_000 };
 }
 
 impl Default for Limits {

@@ -314,6 +314,23 @@ impl Element {
             .unwrap_or(self.span)
     }
 
+    /// About how much memory this tree takes, itself included, in bytes.
+    pub fn weight(&self) -> usize {
+        let attributes = self.attributes.iter();
+        let attributes = attributes.map(|a| a.name.local.capacity() + a.value.capacity());
+        let children = self.children.iter().map(|child| match child {
+            // its place is counted with the list
+            Node::Element(element) => element.weight() - size_of::<Self>(),
+            Node::Text(text) => text.value.capacity(),
+        });
+        size_of::<Self>()
+            + self.name.local.capacity()
+            + self.namespaces.capacity() * size_of::<NamespaceDecl>()
+            + self.attributes.capacity() * size_of::<Attribute>()
+            + self.children.capacity() * size_of::<Node>()
+            + attributes.chain(children).sum::<usize>()
+    }
+
     /// The number of elements in this tree, itself included.
     pub fn count(&self) -> usize {
         1 + self.elements().map(Self::count).sum::<usize>()

@@ -1,7 +1,10 @@
 //! The `virt` command, as a user runs it.
 
+mod edges;
 mod fleet;
+mod saved;
 mod sets;
+mod terminal;
 mod transcripts;
 mod untrusted;
 mod watch;
@@ -14,8 +17,11 @@ pub(crate) fn trials() -> Vec<Trial> {
         let ran = run(&mut virt(&["--version"])).expect(0);
         assert!(ran.stderr().is_empty(), "{ran}");
     })];
+    trials.extend(edges::trials());
     trials.extend(fleet::trials());
     trials.extend(sets::trials());
+    trials.extend(saved::trials());
+    trials.extend(terminal::trials());
     trials.extend(transcripts::trials());
     trials.extend(untrusted::trials());
     trials.extend(watch::trials());

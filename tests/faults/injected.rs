@@ -33,14 +33,15 @@ fn falls(fault: Fault) {
     let outcome = |number: usize| match outcomes[number] {
         Outcome::Done => "done",
         Outcome::Refused(_) => "refused",
+        Outcome::NotSent(_) => "not sent",
         Outcome::Unknown(_) => "unknown",
     };
     let said = [outcome(0), outcome(1), outcome(2), outcome(3)];
     let (expected, arrived) = match fault {
-        Fault::Refuse => (["done", "refused", "refused", "done"], vec![0, 3]),
-        Fault::LoseBefore => (["done", "unknown", "refused", "done"], vec![0, 3]),
-        Fault::LoseAfter => (["done", "unknown", "refused", "done"], vec![0, 1, 3]),
-        Fault::Stop => (["done", "refused", "refused", "refused"], vec![0]),
+        Fault::Refuse => (["done", "refused", "not sent", "done"], vec![0, 3]),
+        Fault::LoseBefore => (["done", "unknown", "not sent", "done"], vec![0, 3]),
+        Fault::LoseAfter => (["done", "unknown", "not sent", "done"], vec![0, 1, 3]),
+        Fault::Stop => (["done", "not sent", "not sent", "not sent"], vec![0]),
     };
     assert_eq!(said, expected);
     assert_eq!(faulty.observe(&Scope::all()).is_err(), fault == Fault::Stop);

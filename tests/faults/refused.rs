@@ -19,6 +19,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("faults/refused/what_cannot_be_done_now_waits_and_is_not_tried_again", not_now),
         trial("faults/refused/a_device_that_is_kept_is_asked_for_again", kept),
         trial("faults/refused/a_definition_that_is_refused_ends_that_objects_steps", definition),
+        trial("faults/refused/no_number_of_a_host_is_taken_for_one_of_ours", any_number),
     ]
 }
 
@@ -45,7 +46,7 @@ fn started(manifest: &str) -> (Site, TestDriver) {
 }
 
 fn refusal(code: ErrorCode, domain: ErrorDomain, message: &str) -> Outcome {
-    Outcome::Refused(Error::new(code, domain, message))
+    Outcome::Refused(Error::host(code, domain, message))
 }
 
 /// No such file, to whoever plugs in `vdb` while the guest runs.
@@ -228,6 +229,25 @@ fn kept() {
     assert!(!plan_for(&driver, &site.load(), &Options::default()).only_asks_again());
 }
 
+/// A host may answer with any number: each is a refusal, is not asked a second time, and its message
+/// is kept.
+fn any_number() {
+    for number in (-1..=120).chain([i32::MIN, i32::MAX]) {
+        let site = Site::new(&[("g.xml", &guest("", &["vda"]))]);
+        let driver = TestDriver::open(TestHost::Default, None).unwrap();
+        let driver = Recording::new(Answering::new(driver, move |call| {
+            let is_it = call.target.id == ID() && call.op.kind() == OpKind::Create;
+            is_it.then(|| refusal(ErrorCode(number), ErrorDomain::NONE, "no, for my reasons"))
+        }));
+        let report = converge(&driver, &site.load(), &Options::default()).1;
+        let whole = |s: &Status| matches!(s, Status::Failed(e) if e.message == "no, for my reasons" && e.is(ErrorCode(number)));
+        assert_eq!(report.count(whole), 1, "{number}: {report:?}");
+        let calls = driver.calls();
+        let asked = calls.iter().filter(|(call, _)| call.op.kind() == OpKind::Create).count();
+        assert_eq!(asked, 1, "{number}");
+    }
+}
+
 /// The definition is refused: nothing of that object is tried, the others go on.
 fn definition() {
     let (site, driver) = started(&guest("", &["vda"]));
@@ -242,7 +262,7 @@ fn definition() {
     assert_eq!((failures(&report), report.count(|s| *s == Status::Skipped)), (1, 1), "{report:?}");
     assert!(report.put_back.is_empty());
     let calls = driver.calls();
-    let sent = |outcome: &Outcome| !matches!(outcome, Outcome::Refused(e) if e.code == ErrorCode::OPERATION_ABORTED);
+    let sent = |outcome: &Outcome| !matches!(outcome, Outcome::NotSent(_));
     let of = |name: &str| calls.iter().filter(|(c, o)| c.target.id.name == name && sent(o)).count();
     assert_eq!((of("g"), of("h")), (1, 2));
 }

@@ -119,7 +119,7 @@ fn damage_is_reported() {
         assert!(error.message.contains("state.xml"), "{shown}: {error:?}");
         assert!(error.hint.is_some(), "{shown}: {error:?}");
         let outcomes = driver.execute(&[define("b")]);
-        assert!(matches!(outcomes[..], [Outcome::Refused(_)]), "{shown}: {outcomes:?}");
+        assert!(matches!(outcomes[..], [Outcome::NotSent(_)]), "{shown}: {outcomes:?}");
         assert_eq!(fs::read(&state).unwrap(), bytes, "the file stays as it is");
     }
     fs::write(&state, host(object)).unwrap();

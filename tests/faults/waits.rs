@@ -5,7 +5,7 @@ use crate::support::{Recording, trial};
 use libtest_mimic::Trial;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
-use virt::diag::{ErrorCode, Result};
+use virt::diag::{ErrorKind, Result};
 use virt::drivers::{Driver, Stop, TestDriver, TestHost};
 use virt::model::{
     Call, Capabilities, DriverEvent, Effect, Kind, Observed, Op, OpKind, Outcome, ResourceId,
@@ -71,8 +71,7 @@ fn deaf(force: bool) {
     assert_eq!((report.is_done(), destroyed), (force, force));
     assert_eq!(state, if force { State::Shutoff } else { State::Running });
     if !force {
-        let timed_out =
-            |s: &Status| matches!(s, Status::Failed(e) if e.code == ErrorCode::OPERATION_TIMEOUT);
+        let timed_out = |s: &Status| matches!(s, Status::Failed(e) if e.kind == ErrorKind::Timeout);
         assert_eq!(report.count(timed_out), 1);
         // nothing was forced, and the next run asks again
         assert!(!plan_for(&driver, &site.load(), &Options::default()).is_empty());

@@ -398,7 +398,9 @@ impl Recorder {
             let call = Call { target: Target { id: id.clone(), uuid }, op };
             match self.driver.execute(&[call]).pop().unwrap() {
                 Outcome::Done => Ok(()),
-                Outcome::Refused(error) | Outcome::Unknown(error) => Err(error.message.clone()),
+                Outcome::Refused(error) | Outcome::NotSent(error) | Outcome::Unknown(error) => {
+                    Err(error.message.clone())
+                }
             }
         };
         let observe = || {

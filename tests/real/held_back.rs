@@ -2,6 +2,7 @@
 //! it, and nothing is deleted because a manifest could not be read.
 
 use super::host::{Host, Pool};
+use crate::support::Ran;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 use std::fs;
@@ -11,6 +12,7 @@ use virt::wire::Procedure;
 pub(crate) fn trials(pool: &Arc<Pool>) -> Vec<Trial> {
     vec![
         pool.trial("real/held_back/one_broken_manifest_of_ten", one_broken_manifest_of_ten),
+        pool.trial("real/held_back/what_the_host_holds", what_the_host_holds),
         pool.trial("real/held_back/no_source_prunes_nothing", no_source_prunes_nothing),
         pool.trial("real/held_back/pruning_has_a_limit", pruning_has_a_limit),
         pool.trial("real/held_back/prevent_destroy", prevent_destroy),
@@ -83,6 +85,49 @@ fn one_broken_manifest_of_ten(host: &Host) {
     assert_eq!(host.apply(&[], 1), calls);
     assert_eq!(host.virsh(&["net-dumpxml", "n2"]), before);
     assert_eq!(objects(host).len(), 10);
+}
+
+/// A name that the grammar refuses and libvirt takes: where somebody else has defined it, the network is
+/// exported, taken over and edited with it, and only a new one is an error.
+fn what_the_host_holds(host: &Host) {
+    let made = "<network><name>trunk</name><bridge name='virt-trunk'/>
+        <portgroup name='Trunk Core' default='yes'/><ip address='10.155.9.1' prefix='24'/></network>";
+    host.write("made", made);
+    host.virsh(&["net-define", &host.path("made").display().to_string()]);
+    host.virsh(&["net-start", "trunk"]);
+    fs::remove_file(host.path("made")).unwrap();
+    host.write("virt.toml", "set = \"trunk\"\n");
+    host.run(&["export", "--dir", ".", "network/trunk"], 0);
+    let name = "network-trunk.xml";
+    let exported = fs::read_to_string(host.path(name)).unwrap();
+    let said = |ran: &Ran| -> Vec<(String, String)> {
+        let summary: Value = serde_json::from_str(ran.stdout().lines().last().unwrap()).unwrap();
+        let word = |d: &Value, key: &str| d[key].as_str().unwrap().to_owned();
+        let list = summary["diagnostics"].as_array().unwrap();
+        list.iter().map(|d| (word(d, "severity"), word(d, "summary"))).collect()
+    };
+    let warning =
+        ("warning".to_owned(), "\"Trunk Core\" is no value for name of <portgroup>".to_owned());
+    let adopted = host.run(&["apply", ".", "--adopt", "-o", "json"], 0);
+    assert_eq!(said(&adopted), std::slice::from_ref(&warning));
+    let again = host.run(&["plan", ".", "--detailed-exitcode", "-o", "json"], 0);
+    assert_eq!(said(&again), std::slice::from_ref(&warning));
+    host.apply(&[], 0);
+    host.is_in_sync();
+
+    // another field is edited, what is refused stays as it is
+    host.write(name, &exported.replace("10.155.9.1", "10.155.9.2"));
+    let edited = host.run(&["apply", ".", "--allow", "network-restart", "-o", "json"], 0);
+    assert_eq!(said(&edited), std::slice::from_ref(&warning));
+    let now = host.virsh(&["net-dumpxml", "trunk"]);
+    assert!(now.contains("10.155.9.2") && now.contains("'Trunk Core'"), "{now}");
+
+    let more = exported.replace("<portgroup", "<portgroup name='Floor 2'/><portgroup");
+    host.write(name, &more.replace("10.155.9.1", "10.155.9.3"));
+    let refused = host.run(&["apply", ".", "--allow", "network-restart", "-o", "json"], 1);
+    let error = ("error".to_owned(), "\"Floor 2\" is no value for name of <portgroup>".to_owned());
+    assert_eq!(said(&refused), [error, warning]);
+    assert_eq!(host.virsh(&["net-dumpxml", "trunk"]), now);
 }
 
 fn no_source_prunes_nothing(host: &Host) {

@@ -20,9 +20,11 @@ mod lost;
 mod met;
 mod moves;
 mod oracle;
+mod records;
 mod restart;
 mod samples;
 mod sasl;
+mod silent;
 mod states;
 mod test_driver;
 mod tls;
@@ -52,6 +54,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         fleet::trials(),
         wellformed::trials(),
         wild::trials(),
+        records::trials(&pool),
         restart::trials(&pool),
         samples::trials(&pool),
         drift::trials(&pool),
@@ -65,6 +68,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         lost::trials(&pool),
         met::trials(&pool),
         moves::trials(&pool),
+        silent::trials(&pool),
         states::trials(&pool),
         watching::trials(&pool),
     ];

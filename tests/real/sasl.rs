@@ -17,7 +17,7 @@ const NAME: &str = "fred";
 const PASSWORD: &str = "tiger = stripes";
 
 /// Types lines at a terminal's prompts.
-const TERMINAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/real/terminal.py");
+const TERMINAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/terminal.py");
 
 /// What a libvirtd that asks for SASL needs; saslpasswd2.
 fn needs() -> Needs<PathBuf> {

@@ -169,7 +169,7 @@ fn ours(kind: Kind, text: &str) -> Result<Element, String> {
     let call = Call { target, op: Op::Define { xml: text.to_owned() } };
     match driver.execute(&[call]).pop().unwrap() {
         Outcome::Refused(e) => Err(e.message.clone()),
-        Outcome::Unknown(e) => panic!("{e:?}"),
+        Outcome::NotSent(e) | Outcome::Unknown(e) => panic!("{e:?}"),
         Outcome::Done => {
             let mut observed = driver.observe(&Scope::all()).unwrap();
             Ok(observed.resources.remove(&id).unwrap().persistent.unwrap())

@@ -162,7 +162,9 @@ fn dumps(bench: &Bench, id: &ResourceId, document: &Element) -> Checked {
     let uuid = bench.observe(id).map_or(Uuid::nil(), |found| found.uuid);
     let start = |id: &ResourceId, uuid, paused| match bench.call(id, uuid, Op::Create { paused }) {
         Outcome::Done => Ok(()),
-        Outcome::Refused(e) | Outcome::Unknown(e) => Err(format!("it does not start: {e}")),
+        Outcome::Refused(e) | Outcome::NotSent(e) | Outcome::Unknown(e) => {
+            Err(format!("it does not start: {e}"))
+        }
     };
     let network = ResourceId::new(Kind::Network, NETWORK);
     match bench.observe(&network) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::mpsc::SyncSender;
-use virt::diag::{Error, ErrorCode, ErrorDomain, Result};
+use virt::diag::{Error, ErrorCode, ErrorDomain, ErrorKind, Result};
 use virt::drivers::{Driver, Stop};
 use virt::model::{Call, Capabilities, DriverEvent, Observed, Outcome, Scope};
 
@@ -101,13 +101,19 @@ impl<D: Driver> Faulty<D> {
             return self.pass(call);
         }
         match self.fault {
-            Fault::Refuse => Outcome::Refused(lost(ErrorCode::INTERNAL_ERROR, "refused")),
-            Fault::LoseBefore => Outcome::Unknown(lost(ErrorCode::RPC, "the request was lost")),
+            Fault::Refuse => Outcome::Refused(Error::host(
+                ErrorCode::INTERNAL_ERROR,
+                ErrorDomain::QEMU,
+                "injected: refused",
+            )),
+            Fault::LoseBefore => {
+                Outcome::Unknown(lost(ErrorKind::Protocol, "the request was lost"))
+            }
             Fault::LoseAfter => {
                 self.pass(call);
-                Outcome::Unknown(lost(ErrorCode::RPC, "the reply was lost"))
+                Outcome::Unknown(lost(ErrorKind::Protocol, "the reply was lost"))
             }
-            Fault::Stop => Outcome::Refused(lost(ErrorCode::OPERATION_ABORTED, "stopped")),
+            Fault::Stop => Outcome::NotSent(lost(ErrorKind::NotSent, "stopped")),
         }
     }
 
@@ -128,7 +134,7 @@ impl<D: Driver> Driver for Faulty<D> {
 
     fn observe(&self, scope: &Scope) -> Result<Observed> {
         if self.fault == Fault::Stop && self.fired() {
-            return Err(lost(ErrorCode::OPERATION_ABORTED, "stopped"));
+            return Err(lost(ErrorKind::Cancelled, "stopped"));
         }
         self.inner.observe(scope)
     }
@@ -138,7 +144,7 @@ impl<D: Driver> Driver for Faulty<D> {
         let mut outcomes = Vec::new();
         for call in batch {
             let outcome = if failed.contains(&call.target.id) {
-                Outcome::Refused(lost(ErrorCode::OPERATION_ABORTED, "an earlier one failed"))
+                Outcome::NotSent(lost(ErrorKind::NotSent, "an earlier one failed"))
             } else {
                 self.one(call)
             };
@@ -155,8 +161,8 @@ impl<D: Driver> Driver for Faulty<D> {
     }
 }
 
-fn lost(code: ErrorCode, message: &str) -> Error {
-    Error::new(code, ErrorDomain::REMOTE, format!("injected: {message}"))
+fn lost(kind: ErrorKind, message: &str) -> Error {
+    Error::new(kind, format!("injected: {message}"))
 }
 
 /// What is said to a call in place of carrying it out.
@@ -209,9 +215,7 @@ impl<D: Driver> Driver for Answering<D> {
                 passed.pop().unwrap()
             };
             let outcome = match failed.contains(&call.target.id) {
-                true => {
-                    Outcome::Refused(lost(ErrorCode::OPERATION_ABORTED, "an earlier one failed"))
-                }
+                true => Outcome::NotSent(lost(ErrorKind::NotSent, "an earlier one failed")),
                 false => (self.answer)(call).unwrap_or_else(one),
             };
             if outcome != Outcome::Done {

@@ -5,6 +5,9 @@ use crate::support::{Needs, run, tool, trial, trial_if, virt};
 use libtest_mimic::Trial;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -13,6 +16,11 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("watch/locks/f10_the_second_apply_is_told_who_has_the_host", second),
         trial("watch/locks/f29_a_lock_goes_with_its_holder", killed),
         trial_if(unshare(), "watch/locks/f10_whatever_the_environment_is", environment),
+        trial_if(
+            second_user(),
+            "watch/locks/another_users_directory_in_the_place_of_ours_lets_no_run_through",
+            squatted,
+        ),
         trial("watch/locks/a_watch_waits_its_turn", waits),
         trial("watch/locks/once_waits_as_apply_does", once),
     ]
@@ -95,6 +103,47 @@ fn environment((): ()) {
     drop(first);
     // of no consequence if others use it meanwhile
     let _ = fs::remove_dir_all(format!("/tmp/virt-{USER}"));
+}
+
+/// Users of whom the system knows nothing: one whose directory another one made first.
+const SQUATTED: u32 = 54_322;
+const SQUATTER: u32 = 54_323;
+
+fn second_user() -> Needs {
+    if !nix::unistd::geteuid().is_root() {
+        return Err("needs root, to be another user".to_owned());
+    }
+    let ran = virt(&["--version"]).uid(SQUATTED).stdout(Stdio::null()).status();
+    let runs = ran.is_ok_and(|status| status.success());
+    runs.then_some(()).ok_or_else(|| "needs a checkout that other users can read".to_owned())
+}
+
+fn squatted((): ()) {
+    let place = Place::new(&["web"]);
+    chown(place.directory.path(), Some(SQUATTED), None).unwrap();
+    let directory = PathBuf::from(format!("/tmp/virt-{SQUATTED}"));
+    fs::create_dir(&directory).unwrap();
+    chown(&directory, Some(SQUATTER), None).unwrap();
+    // nobody keeps the two apart, so neither may go on
+    let runs = [apply(&place), apply(&place)]
+        .map(|mut apply| std::thread::spawn(move || run(apply.uid(SQUATTED))));
+    let ran = runs.map(|run| run.join().unwrap());
+    let watched =
+        run(virt(&["watch", "--once", "-c", &place.uri()]).arg(place.manifests()).uid(SQUATTED));
+    fs::remove_dir(&directory).unwrap();
+    for ran in ran {
+        let ran = ran.expect(5);
+        assert!(
+            ran.stderr().contains("no lock of the host can be had: /tmp/virt-54322: "),
+            "{ran}"
+        );
+        assert!(ran.stderr().contains("a directory of this user alone"), "{ran}");
+    }
+    watched.expect(5);
+    assert!(!place.directory.path().join("state.xml").exists(), "nothing was changed");
+    run(apply(&place).uid(SQUATTED)).expect(0);
+    // of no consequence if it stays
+    let _ = fs::remove_dir_all(directory);
 }
 
 fn killed() {

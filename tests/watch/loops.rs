@@ -8,7 +8,7 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use virt::diag::{Error, ErrorCode, ErrorDomain, Result};
+use virt::diag::{Error, ErrorKind, Result};
 use virt::drivers::{Driver, Stop, TestDriver, TestHost};
 use virt::manifest::load;
 use virt::model::{
@@ -64,7 +64,7 @@ impl Fake {
 
     fn answers(&self) -> Result<()> {
         match self.state().lost {
-            true => Err(Error::new(ErrorCode::RPC, ErrorDomain::REMOTE, "the host is away")),
+            true => Err(Error::new(ErrorKind::Protocol, "the host is away")),
             false => Ok(()),
         }
     }
@@ -117,9 +117,7 @@ impl Surroundings for Around {
         let mut state = self.0.state();
         state.locks += 1;
         match state.no_lock {
-            true => {
-                Err(Error::new(ErrorCode::SYSTEM_ERROR, ErrorDomain::NONE, "no place for locks"))
-            }
+            true => Err(Error::new(ErrorKind::Io, "no place for locks")),
             false => Ok(Box::new(())),
         }
     }

@@ -123,7 +123,7 @@ fn once() {
         run(command.arg(&manifests)).expect(code)
     };
     let ran = once(0);
-    assert!(ran.stdout().contains("domain/web  create  none  done in"), "{ran}");
+    assert!(ran.stdout().contains("domain/web  create  creates  done in"), "{ran}");
     place.is_in_sync();
     assert!(!once(0).stdout().contains("domain/"));
     place.write("db.toml", &domain("db", 65_536).replace("hvm", "nonsense"));

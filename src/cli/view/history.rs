@@ -17,6 +17,9 @@ pub(crate) fn human(found: &[(&ResourceId, History)], output: Output) -> String 
         let mut rows = vec![row(&history.last, "applied last")];
         rows.extend(history.previous.as_ref().map(|p| row(p, "before that")));
         out.push_str(&columns(&rows, |_, _, cell| cell.to_owned()));
+        if let Some(why) = &history.doubted {
+            let _ = writeln!(out, "    the version before is not believed: {}", escape(why));
+        }
         out.push_str(&changes(history, output));
     }
     if found.is_empty() {
@@ -71,6 +74,7 @@ fn object(id: &ResourceId, history: &History) -> Value {
         "name": id.name,
         "last": version(&history.last),
         "previous": history.previous.as_ref().map(version),
+        "doubt": history.doubted,
         "changes": history.changes.as_ref().map(|c| c.iter().map(change).collect::<Vec<_>>()),
     })
 }

@@ -125,6 +125,11 @@ fn fields(fields: &[FieldChange], sources: &Sources, output: Output) -> String {
     })
 }
 
+/// What an effect is called, in its colour.
+pub(super) fn painted_effect(of: Effect, output: Output) -> String {
+    output.paint(effect_paint(of), &effect(of))
+}
+
 fn effect(effect: Effect) -> String {
     match effect {
         Effect::None => "no effect on guests".to_owned(),
@@ -144,12 +149,16 @@ fn totals(session: &Session, output: Output) -> String {
     let held = plan.held_back.len();
     let in_part = plan.changes.iter().filter(|c| !c.held.is_empty()).count();
     let down = plan.outages().count();
+    let silent = plan.silent.len();
+    let doubted = plan.doubted.values().filter(|doubt| doubt.set == plan.set).count();
     let mut rest = Vec::new();
     for (n, words) in [
         (waiting, "waiting for the next boot"),
         (in_part, "held back in part"),
         (held, "held back"),
         (down, "up and not working"),
+        (silent, if silent == 1 { "does not answer" } else { "do not answer" }),
+        (doubted, "not believed to be of the set"),
     ] {
         if n > 0 {
             rest.push(format!(", {n} {words}"));
@@ -338,7 +347,7 @@ pub(crate) fn report(
     out
 }
 
-fn number(n: usize, what: &str) -> String {
+pub(super) fn number(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
@@ -368,8 +377,10 @@ fn paint(action: Action) -> Paint {
 fn effect_paint(effect: Effect) -> Paint {
     match effect {
         Effect::None => Paint::Dim,
-        Effect::Live => Paint::Green,
+        Effect::Creates | Effect::Starts | Effect::Live => Paint::Green,
         Effect::Blip | Effect::NetworkRestart | Effect::NextBoot => Paint::Yellow,
-        Effect::Restart | Effect::Replace | Effect::DataLoss => Paint::Red,
+        Effect::Restart | Effect::Stops | Effect::Deletes | Effect::Replace | Effect::DataLoss => {
+            Paint::Red
+        }
     }
 }

@@ -85,6 +85,10 @@ pub(crate) fn plan(session: &Session, limit: Option<Effect>) -> Value {
         "changes": plan.changes.iter().map(|c| with_way(plan, c, sources)).collect::<Vec<_>>(),
         "steps": plan.steps.iter().map(step).collect::<Vec<_>>(),
         "held_back": held_back(&plan.held_back),
+        "silent": held_back(&plan.silent),
+        "doubted": plan.doubted.iter().map(|(id, doubt)| json!({
+            "kind": id.kind.word(), "name": id.name, "set": doubt.set, "reason": doubt.why,
+        })).collect::<Vec<_>>(),
         "orphans": plan.orphans.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "refusals": plan.refusals.iter().map(|r| json!({
             "target": r.id.as_ref().map(ToString::to_string),
@@ -131,12 +135,13 @@ pub(crate) fn fleet_summary(loaded: &Loaded, between: &Diagnostics, summary: &Va
 }
 
 /// A saved plan, as far as it is saved.
-pub(crate) fn saved_plan(plan: &Plan, connection: &str) -> Value {
+pub(crate) fn saved_plan(plan: &Plan, connection: &str, digest: &str) -> Value {
     json!({
         "format_version": FORMAT_VERSION,
         "set": plan.set,
         "connection": connection,
-        "steps": plan.steps.iter().map(step).collect::<Vec<_>>(),
+        "digest": digest,
+        "steps": plan.steps.iter().map(sent).collect::<Vec<_>>(),
     })
 }
 
@@ -216,10 +221,21 @@ fn outcome(status: &Status) -> Map<String, Value> {
 }
 
 pub(super) fn fields(e: &Error) -> Value {
-    json!({
-        "code": e.code.0, "domain": e.domain.0, "message": e.message, "hint": e.hint,
-        "str1": e.str1, "str2": e.str2, "str3": e.str3, "int1": e.int1, "int2": e.int2,
-    })
+    let mut map = Map::new();
+    map.insert("kind".to_owned(), json!(e.kind.as_str()));
+    map.insert("message".to_owned(), json!(e.message));
+    map.insert("hint".to_owned(), json!(e.hint));
+    // the numbers and strings of libvirt's virError
+    if let Some(vir) = &e.vir {
+        map.insert("code".to_owned(), json!(vir.code.0));
+        map.insert("domain".to_owned(), json!(vir.domain.0));
+        for (key, text) in [("str1", &vir.str1), ("str2", &vir.str2), ("str3", &vir.str3)] {
+            map.insert(key.to_owned(), json!(text));
+        }
+        map.insert("int1".to_owned(), json!(vir.int1));
+        map.insert("int2".to_owned(), json!(vir.int2));
+    }
+    Value::Object(map)
 }
 
 pub(super) fn change(change: &ResourceChange, sources: &Sources) -> Value {
@@ -290,6 +306,15 @@ fn step(step: &Step) -> Value {
         (&step.action, object.as_object_mut())
     {
         map.insert("waits_for".to_owned(), json!({ "host": host, "until": milestone.word() }));
+    }
+    object
+}
+
+/// A step with what is sent to the host.
+fn sent(one: &Step) -> Value {
+    let mut object = step(one);
+    if let Some(map) = object.as_object_mut() {
+        map.insert("sent".to_owned(), json!(super::saved::sent(one)));
     }
     object
 }

@@ -6,11 +6,25 @@ use crate::cli::context::Context;
 use crate::cli::output::Paint;
 use crate::diag::{Error, escape};
 use crate::manifest::Loaded;
+use crate::model::{ResourceId, Unknown};
 use crate::reconcile::watch::{News, Outcome, fields};
 use jiff::{Timestamp, ZonedDateTime};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
+
+/// What does not answer, in a line.
+fn silent_words(silent: &BTreeMap<ResourceId, Unknown>) -> String {
+    let Some((first, of)) = silent.iter().next() else {
+        return "all guests answer again".to_owned();
+    };
+    let what = match silent.len() {
+        1 => "1 guest does not answer".to_owned(),
+        n => format!("{n} guests do not answer"),
+    };
+    format!("{what}: {first}: {}; the others are looked after", escape(&of.why))
+}
 
 /// Prints what happened on a host.
 pub(crate) fn news(context: &Context, news: &News<'_>, loaded: &Loaded) {
@@ -57,6 +71,7 @@ pub(crate) fn news(context: &Context, news: &News<'_>, loaded: &Loaded) {
         News::Free(id) => (Paint::Plain, format!("{id}  no longer held back")),
         News::Down(id, reason) => (Paint::Red, format!("{id}  {}", escape(reason))),
         News::Works(id) => (Paint::Green, format!("{id}  works again")),
+        News::Silent(silent) => (Paint::Red, silent_words(silent)),
         News::NotPruned(reason) => (Paint::Yellow, escape(reason)),
         News::Problems(_) => return,
         News::Lost(e) => (Paint::Red, format!("the host is lost and called until it answers: {e}")),
@@ -95,6 +110,15 @@ fn machine(news: &News<'_>, loaded: &Loaded) -> (&'static str, Value) {
             ("outage", json!({ "kind": id.kind.word(), "name": id.name, "reason": reason }))
         }
         News::Works(id) => ("works", json!({ "kind": id.kind.word(), "name": id.name })),
+        News::Silent(silent) => {
+            let objects: Vec<Value> = silent
+                .iter()
+                .map(
+                    |(id, of)| json!({ "kind": id.kind.word(), "name": id.name, "reason": of.why }),
+                )
+                .collect();
+            ("silent", json!({ "count": silent.len(), "objects": objects }))
+        }
         News::NotPruned(reason) => ("not-pruned", json!({ "reason": reason })),
         News::Problems(problems) => {
             let list = json::diagnostics(problems.iter(), &loaded.sources);

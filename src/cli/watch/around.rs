@@ -1,10 +1,11 @@
 //! What the loops of hosts need of the command line: ways to hosts, their locks, and a voice.
 
 use crate::cli::context::Context;
+use crate::cli::descriptors::Descriptors;
 use crate::cli::lock::HostLock;
 use crate::cli::view::watch as view;
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
-use crate::drivers::{self, Connection, Driver, Uri};
+use crate::diag::{Error, ErrorKind, Result};
+use crate::drivers::{Connection, Driver, Uri};
 use crate::manifest::Loaded;
 use crate::reconcile::watch::{News, Surroundings};
 use std::collections::BTreeMap;
@@ -28,11 +29,13 @@ pub(super) struct Around {
     /// The manifests, for the places in them.
     loaded: Mutex<Arc<Loaded>>,
     ways: Mutex<BTreeMap<String, Way>>,
+    descriptors: Descriptors,
 }
 
 impl Around {
     pub(super) fn new(context: Context, loaded: Arc<Loaded>) -> Self {
-        Self { context, loaded: Mutex::new(loaded), ways: Mutex::default() }
+        let descriptors = Descriptors::of_process();
+        Self { context, loaded: Mutex::new(loaded), ways: Mutex::default(), descriptors }
     }
 
     pub(super) fn loaded(&self) -> MutexGuard<'_, Arc<Loaded>> {
@@ -43,18 +46,27 @@ impl Around {
         self.ways.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Nothing is wanted of a host any more.
+    pub(super) fn forget(&self, host: &str) {
+        self.ways().remove(host);
+        self.descriptors.give_back(host);
+    }
+
     fn way(&self, host: &str) -> Result<Way> {
         let way = self.ways().get(host).cloned();
         way.ok_or_else(|| {
             let text = format!("no way to {host} is known");
-            Error::new(ErrorCode::INTERNAL_ERROR, ErrorDomain::NONE, text)
+            Error::new(ErrorKind::Invalid, text)
         })
     }
 }
 
 impl Surroundings for Around {
     fn open(&self, host: &str) -> Result<Arc<dyn Driver>> {
-        let driver = drivers::open(&self.way(host)?.connection?, &self.context.environment())?;
+        let connection = self.way(host)?.connection?;
+        self.descriptors.take(host, connection.uri())?;
+        let opened = self.context.open(&connection);
+        let driver = opened.inspect_err(|_| self.descriptors.give_back(host))?;
         // an empty URI came to that
         if let (Some(way), Some(chosen)) = (self.ways().get_mut(host), driver.uri())
             && way.uri.is_empty()

@@ -16,7 +16,7 @@ use super::signals::stop_or_run_on_signal;
 use super::systemd::Systemd;
 use super::view::watch as view;
 use crate::daemon;
-use crate::diag::{Diagnostics, Error, ErrorCode, ErrorDomain};
+use crate::diag::{Diagnostics, Error, ErrorKind};
 use crate::drivers::Stop;
 use crate::manifest::{Loaded, Reading};
 use crate::model::Desired;
@@ -111,7 +111,7 @@ fn first(heard: &Receiver<Heard>, stop: &Stop) -> Result<Option<Reading>, Failur
 /// A thread panicked, and has said so.
 fn ended_by_itself(what: &str) -> Failure {
     let text = format!("{what} ended by itself");
-    Error::new(ErrorCode::INTERNAL_ERROR, ErrorDomain::NONE, text).into()
+    Error::new(ErrorKind::Invalid, text).into()
 }
 
 /// All that is watched.
@@ -291,7 +291,7 @@ impl<'a> Watch<'a> {
         let board = Arc::clone(&self.board);
         let snapshot = move || board.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let server = daemon::serve(address, Arc::new(snapshot), &self.stop)
-            .map_err(|e| Error::new(ErrorCode::SYSTEM_ERROR, ErrorDomain::NONE, e.to_string()))?;
+            .map_err(|e| Error::new(ErrorKind::Io, e.to_string()))?;
         // with port 0 the system chooses one
         view::listening(self.context, server.address());
         Ok(())
@@ -326,6 +326,7 @@ impl<'a> Watch<'a> {
         for name in self.hosts.want(wanted, since) {
             self.board().hosts.remove(&name);
             self.neighbours.forget(&name);
+            self.around.forget(&name);
         }
         self.start_hosts();
     }
@@ -466,7 +467,9 @@ fn status(board: &Board) -> String {
     let lost = board.hosts.values().filter(|host| host.lost.is_some()).count();
     let lost = (lost > 0).then(|| format!("{lost} of {} hosts lost", board.hosts.len()));
     let stale = board.sources.stale.as_ref().map(|_| "manifests as read last".to_owned());
-    let parts: Vec<String> = counts.chain(lost).chain(stale).collect();
+    let problems = board.sources.problems;
+    let problems = (problems > 0).then(|| format!("{problems} problems of manifests"));
+    let parts: Vec<String> = counts.chain(lost).chain(stale).chain(problems).collect();
     if parts.is_empty() { "nothing to keep".to_owned() } else { parts.join(", ") }
 }
 

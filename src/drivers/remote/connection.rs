@@ -8,20 +8,24 @@
 //! it is still there. That takes one of the five calls that a daemon works on, so it is asked only
 //! while one of them is free.
 
+mod calls;
+mod room;
 mod waiting;
 
+pub(super) use calls::Answer;
+pub(super) use room::too_much;
 pub(super) use waiting::{wait, wait_until};
 
 use super::arrived::Arrived;
 use super::outgoing::Outgoing;
 use super::transport::Stream;
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::diag::{Error, ErrorKind, Result};
 use crate::wire::{
-    Decode, FrameReader, Header, PING, PONG, Packet, PacketKind, Procedure, Program, RemoteError,
-    Status, from_bytes,
+    FrameReader, Header, PING, PONG, Packet, PacketKind, Procedure, Program, RemoteError, Status,
+    from_bytes,
 };
 use std::collections::{BTreeMap, VecDeque};
-use std::io::ErrorKind;
+use std::io;
 use std::time::{Duration, Instant};
 
 /// Calls outstanding at once where they are quick. A daemon works on five of them; what is beyond
@@ -47,7 +51,7 @@ struct Patience {
 
 /// Calls of a client that a daemon works on at once (`max_client_requests`); it does not read a
 /// question while all of them are taken.
-const SERVED_AT_ONCE: usize = 5;
+pub(super) const SERVED_AT_ONCE: usize = 5;
 
 /// A call ready to be sent.
 #[derive(Debug)]
@@ -105,8 +109,12 @@ pub(super) struct Connection {
     /// When the peer is asked because it is silent; not before it has let us in, as a person may be
     /// asked for a password until then.
     patience: Option<Patience>,
+    /// How many more bytes of results are taken, if that has a limit.
+    room: Option<usize>,
     /// Events that came; `None` as long as nobody listens, and they are dropped.
     events: Option<Arrived>,
+    /// When a reply, or a part of one, came last while one was owed.
+    progress: Instant,
     /// When something last came while an answer was owed, and when the peer was asked since.
     heard: Instant,
     asked: Option<Instant>,
@@ -127,6 +135,8 @@ impl Connection {
             completions: VecDeque::new(),
             patience: None,
             events: None,
+            progress: Instant::now(),
+            room: None,
             heard: Instant::now(),
             asked: None,
             broken: None,
@@ -185,6 +195,7 @@ impl Connection {
         }
         if self.pending.is_empty() {
             self.heard = Instant::now();
+            self.progress = self.heard;
             self.asked = None;
         }
         let serial = self.serial;
@@ -205,69 +216,6 @@ impl Connection {
     /// The next request that is over.
     pub(super) fn take(&mut self) -> Option<Completion> {
         self.completions.pop_front()
-    }
-
-    /// Sends `requests` through the window and returns what the server said to each, in order.
-    ///
-    /// # Errors
-    /// The connection failed, or one was not answered in time.
-    pub(super) fn call_all(&mut self, requests: Vec<Request>) -> Result<Vec<Result<Vec<u8>>>> {
-        self.call_through(requests, false)
-    }
-
-    /// The same, where a call that is not answered in time fails by itself, for as long as the
-    /// connection holds.
-    ///
-    /// # Errors
-    /// The connection failed.
-    pub(super) fn call_each(&mut self, requests: Vec<Request>) -> Result<Vec<Result<Vec<u8>>>> {
-        self.call_through(requests, true)
-    }
-
-    fn call_through(
-        &mut self,
-        requests: Vec<Request>,
-        each_by_itself: bool,
-    ) -> Result<Vec<Result<Vec<u8>>>> {
-        let mut replies: Vec<Result<Vec<u8>>> = Vec::new();
-        replies.resize_with(requests.len(), || Ok(Vec::new()));
-        let mut requests = requests.into_iter().enumerate();
-        loop {
-            while self.has_room(WINDOW) {
-                let Some((ticket, request)) = requests.next() else { break };
-                self.submit(ticket, request);
-            }
-            if !self.is_busy() {
-                return Ok(replies);
-            }
-            wait(&mut [&mut *self]);
-            while let Some(Completion { ticket, reply }) = self.take() {
-                let reply = match reply {
-                    Reply::Done(result) => Ok(result),
-                    Reply::Refused(error) => Err(error),
-                    Reply::Lost(error) if each_by_itself && self.broken.is_none() => Err(error),
-                    Reply::Unsent(error) | Reply::Lost(error) => {
-                        // its other calls belong to a read that has failed
-                        self.fail(&error);
-                        self.completions.clear();
-                        return Err(error);
-                    }
-                };
-                if let Some(slot) = replies.get_mut(ticket) {
-                    *slot = reply;
-                }
-            }
-        }
-    }
-
-    /// Sends one request and reads its result.
-    ///
-    /// # Errors
-    /// The server's, or the connection's.
-    pub(super) fn call<R: Decode>(&mut self, request: Request) -> Result<R> {
-        let replies = self.call_all(vec![request])?;
-        let reply = replies.into_iter().next().unwrap_or_else(|| Ok(Vec::new()))?;
-        Ok(from_bytes(&reply)?)
     }
 
     /// Writes what the stream takes.
@@ -330,9 +278,12 @@ impl Connection {
                     self.asked = None;
                     self.frames.feed(buffer.get(..n).unwrap_or_default());
                     self.take_packets();
+                    if self.frames.is_inside_packet() {
+                        self.progress = self.heard;
+                    }
                 }
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(e) if e.kind() == ErrorKind::WouldBlock => return,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
                 Err(e) => self.fail_over("the connection to libvirt failed", Some(&e)),
             }
         }
@@ -351,8 +302,7 @@ impl Connection {
             }
         };
         if let Err(error) = result {
-            let outer = lost("libvirt's answer cannot be understood");
-            self.fail(&outer.caused_by(error).hint("is this the socket of a libvirt daemon?"));
+            self.fail(&room::or_not_understood(error));
         }
     }
 
@@ -391,11 +341,15 @@ impl Connection {
             return Err(protocol(text));
         }
         let reply = match status {
-            Status::OK => Reply::Done(payload),
+            Status::OK => {
+                self.take_room(payload.len())?;
+                Reply::Done(payload)
+            }
             Status::ERROR => Reply::Refused(from_bytes::<RemoteError>(&payload)?.into()),
             other => return Err(protocol(format!("a reply with status {}", other.0))),
         };
         if let Some(Pending { ticket, .. }) = self.pending.remove(&serial) {
+            self.progress = Instant::now();
             self.completions.push_back(Completion { ticket, reply });
         }
         Ok(())
@@ -425,7 +379,7 @@ impl Connection {
         if self.asked.is_some() {
             let silent = now.saturating_duration_since(self.heard).as_secs();
             let message = format!("the host is gone: nothing has come from it for {silent} s");
-            let error = Error::new(ErrorCode::OPERATION_TIMEOUT, ErrorDomain::REMOTE, message);
+            let error = Error::new(ErrorKind::Timeout, message);
             return self.fail(&error.hint("see whether the host is up and the way to it is open"));
         }
         self.asked = Some(now);
@@ -445,7 +399,7 @@ impl Connection {
             let Some(pending) = self.pending.get(&serial) else { return };
             let Pending { procedure, time, .. } = pending;
             let text = format!("libvirt did not answer {procedure:?} within {time:?}");
-            let error = Error::new(ErrorCode::OPERATION_TIMEOUT, ErrorDomain::REMOTE, text);
+            let error = Error::new(ErrorKind::Timeout, text);
             if !self.outgoing.is_written(pending.end) {
                 // the server does not even read: half a request cannot be taken back
                 self.fail(&error);
@@ -477,11 +431,11 @@ impl Connection {
 }
 
 fn lost(message: &str) -> Error {
-    Error::new(ErrorCode::RPC, ErrorDomain::REMOTE, message)
+    Error::new(ErrorKind::Protocol, message)
 }
 
 fn protocol(message: String) -> Error {
-    Error::new(ErrorCode::RPC, ErrorDomain::RPC, message)
+    Error::new(ErrorKind::Protocol, message)
 }
 
 fn io_error(error: &std::io::Error) -> Error {
@@ -556,7 +510,7 @@ mod tests {
         });
         check("refused", false, |server| {
             let call = server.call();
-            let error = RemoteError::from(&fake::refusal(ErrorCode::NO_DOMAIN));
+            let error = fake::in_wire(&fake::refusal(ErrorCode::NO_DOMAIN));
             server.send(&Packet::refusal(call, &error).unwrap());
         });
     }
@@ -680,9 +634,18 @@ mod tests {
         }
     }
 
+    fn words(answers: Vec<Answer>) -> Vec<&'static str> {
+        let word = |answer| match answer {
+            Answer::Said(_) => "said",
+            Answer::Late(_) => "late",
+            Answer::NotReached => "not reached",
+        };
+        answers.into_iter().map(word).collect()
+    }
+
     #[test]
     fn one_that_is_late_takes_the_others_along_or_not() {
-        let calls = || vec![request(SOON), request(LATER)];
+        let calls = |time| vec![request(time), request(LATER)];
         let half_deaf = || {
             connection(|server| {
                 server.call();
@@ -691,10 +654,47 @@ mod tests {
                 server.packet();
             })
         };
-        let each = half_deaf().call_each(calls()).unwrap();
-        let done: Vec<bool> = each.iter().map(Result::is_ok).collect();
-        assert_eq!(done, [false, true]);
-        assert!(half_deaf().call_all(calls()).is_err());
+        let each = half_deaf().call_each(calls(LATER), SOON).unwrap();
+        assert_eq!(words(each), ["late", "said"]);
+        assert!(half_deaf().call_all(calls(SOON)).is_err());
+    }
+
+    #[test]
+    fn what_a_server_has_not_come_to_is_not_late() {
+        // it works on five calls of a client, and three of these wait for guests that are silent
+        let mut connection = connection(|server| {
+            let calls: Vec<Header> = (0..10).map(|_| server.call()).collect();
+            for call in calls.into_iter().skip(4).take(3) {
+                server.reply(call, &"QEMU");
+            }
+            server.packet();
+        });
+        let requests = (0..10).map(|_| request(LATER)).collect();
+        let mut expected = ["said"; 10];
+        expected[..4].fill("late");
+        expected[7] = "late";
+        expected[8..].fill("not reached");
+        assert_eq!(words(connection.call_each(requests, SOON).unwrap()), expected);
+        assert!(!connection.is_usable(), "it still owes replies");
+    }
+
+    #[test]
+    fn a_slow_way_is_no_silence() {
+        let mut connection = connection(|server| {
+            let calls = [server.call(), server.call()];
+            for call in calls {
+                let reply = written(&done(call, &"x".repeat(400)));
+                for part in reply.chunks(reply.len() / 8) {
+                    server.write(part);
+                    std::thread::sleep(SOON / 3);
+                }
+            }
+            server.packet();
+        });
+        let begun = Instant::now();
+        let each = connection.call_each(vec![request(LATER), request(LATER)], SOON).unwrap();
+        assert!(begun.elapsed() > SOON * 3);
+        assert_eq!(words(each), ["said"; 2]);
     }
 
     #[test]

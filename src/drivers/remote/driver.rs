@@ -4,9 +4,10 @@ use super::endpoint::Endpoint;
 use super::events;
 use super::lanes::{Dial, Lanes};
 use super::session::{self, Host};
+use super::silent::Silent;
 use super::trace::{Passed, Stage, Trace};
 use super::{execute, observe, pools, request};
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::diag::{Error, ErrorKind, Result};
 use crate::drivers::uri::Uri;
 use crate::drivers::{Driver, Environment, Stop};
 use crate::model::{Call, Capabilities, DriverEvent, Hypervisor, Observed, Outcome, Scope};
@@ -25,18 +26,22 @@ pub struct RemoteDriver {
     host: Host,
     /// Whether the host is only looked at.
     read_only: bool,
+    /// Most memory that its inventory takes, in bytes.
+    max_inventory: usize,
     lanes: Mutex<Lanes>,
+    silent: Mutex<Silent>,
     /// How the events' connection is opened; `None` where it would see another host.
     dial: Option<Dial>,
 }
 
 impl fmt::Debug for RemoteDriver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, read_only, lanes, dial: _ } = self;
+        let Self { host, read_only, max_inventory: _, lanes, silent, dial: _ } = self;
         f.debug_struct("RemoteDriver")
             .field("host", host)
             .field("read_only", read_only)
             .field("lanes", lanes)
+            .field("silent", silent)
             .finish_non_exhaustive()
     }
 }
@@ -77,17 +82,19 @@ impl RemoteDriver {
         let host = session::probe(&mut first, trace)?;
         if uri.is_empty() && host.hypervisor == Hypervisor::Test {
             let message = "no URI was given, and the only hypervisor found is a mock";
-            return Err(Error::new(ErrorCode::INVALID_CONN, ErrorDomain::REMOTE, message)
+            return Err(Error::new(ErrorKind::Invalid, message)
                 .hint("name it if you mean it: test+unix:///default"));
         }
         let private = endpoint.is_private_host();
         let lanes = if private { Lanes::single } else { Lanes::new };
+        let max_inventory = env.max_inventory;
         let (uri, env) = (uri.clone(), env.clone());
         let dial: Dial =
             Arc::new(move || session::open(&endpoint, &uri, &env, &mut Trace::default()));
         let lanes = lanes(Arc::clone(&dial)).with(first);
         let dial = (!private).then_some(dial);
-        Ok(Self { host, read_only, lanes: Mutex::new(lanes), dial })
+        let (lanes, silent) = (Mutex::new(lanes), Mutex::default());
+        Ok(Self { host, read_only, max_inventory, lanes, silent, dial })
     }
 
     /// The connections are sound whatever a panic interrupted: each checks itself before use.
@@ -110,7 +117,13 @@ impl Driver for RemoteDriver {
     }
 
     fn observe(&self, scope: &Scope) -> Result<Observed> {
-        observe::observe(self.lanes().connection(Class::Quick)?, scope, self.read_only)
+        let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        silent.hear(self.dial.as_ref());
+        let (mut lanes, most) = (self.lanes(), self.max_inventory);
+        lanes.limit_results(Some(most));
+        let observed = observe::observe(&mut lanes, scope, self.read_only, most, &mut silent);
+        lanes.limit_results(None);
+        observed
     }
 
     fn pools(&self, names: &BTreeSet<String>) -> Result<BTreeMap<String, Element>> {
@@ -131,7 +144,7 @@ impl Driver for RemoteDriver {
     fn watch(&self, events: &SyncSender<DriverEvent>, stop: &Stop) -> Result<()> {
         let Some(dial) = &self.dial else {
             let message = "this host cannot be watched: each connection sees one of its own";
-            return Err(Error::new(ErrorCode::NO_SUPPORT, ErrorDomain::REMOTE, message)
+            return Err(Error::new(ErrorKind::Unsupported, message)
                 .hint("test:///default is one host for all connections"));
         };
         events::watch(dial, &events::PACE, events, stop)

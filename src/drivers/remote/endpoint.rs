@@ -1,7 +1,7 @@
 //! What a URI means on this machine: the way to a daemon, and what to ask it for.
 
 use super::transport::{Program, Proxy, Server, SshHost, Way, remote_command};
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::diag::{Error, ErrorKind, Result};
 use crate::drivers::Environment;
 use crate::drivers::uri::{Mode, Transport, Uri};
 use crate::pki;
@@ -189,7 +189,7 @@ fn ssh(uri: &Uri, env: &Environment) -> Result<Program> {
 }
 
 fn unusable(message: impl Into<String>) -> Error {
-    Error::new(ErrorCode::INVALID_CONN, ErrorDomain::REMOTE, message)
+    Error::new(ErrorKind::Invalid, message)
 }
 
 /// Whether the user's own daemon is meant rather than the system's. root has none of its own.
@@ -207,7 +207,7 @@ fn directory(uri: &Uri, env: &Environment) -> Result<PathBuf> {
         (None, None) => {
             let message =
                 "the session's libvirt socket is in XDG_RUNTIME_DIR or HOME, and neither is set";
-            Err(Error::new(ErrorCode::INVALID_CONN, ErrorDomain::REMOTE, message)
+            Err(Error::new(ErrorKind::Invalid, message)
                 .hint("set XDG_RUNTIME_DIR, or name the socket with ?socket=PATH"))
         }
     }

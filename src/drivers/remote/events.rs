@@ -4,7 +4,7 @@
 use super::connection::{Connection, Request, wait_until};
 use super::lanes::Dial;
 use super::times;
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::diag::{Error, ErrorCode, ErrorKind, Result};
 use crate::drivers::Stop;
 use crate::drivers::watching::{Outbox, TICK, pause};
 use crate::model::{DriverEvent, EventKind, Kind, ResourceId};
@@ -107,9 +107,9 @@ fn register(dial: &Dial) -> Result<Connection, NotWatched> {
     ];
     let replies = connection.call_all(requests)?;
     match replies.into_iter().next() {
-        Some(Err(error)) if is_final(error.code) => {
+        Some(Err(error)) if error.is_any(FINAL) => {
             let message = "this host does not tell what happens on it";
-            let outer = Error::new(ErrorCode::NO_SUPPORT, ErrorDomain::REMOTE, message);
+            let outer = Error::new(ErrorKind::Unsupported, message);
             Err(NotWatched::Refused(outer.caused_by(error)))
         }
         Some(Err(error)) => Err(error.into()),
@@ -117,16 +117,13 @@ fn register(dial: &Dial) -> Result<Connection, NotWatched> {
     }
 }
 
-/// Whether asking again would give the same.
-fn is_final(code: ErrorCode) -> bool {
-    [
-        ErrorCode::NO_SUPPORT,
-        ErrorCode::OPERATION_DENIED,
-        ErrorCode::ACCESS_DENIED,
-        ErrorCode::INVALID_ARG,
-    ]
-    .contains(&code)
-}
+/// Answers that would be the same if it were asked again.
+const FINAL: &[ErrorCode] = &[
+    ErrorCode::NO_SUPPORT,
+    ErrorCode::OPERATION_DENIED,
+    ErrorCode::ACCESS_DENIED,
+    ErrorCode::INVALID_ARG,
+];
 
 fn quick(procedure: Procedure, args: Vec<u8>) -> Result<Request, Malformed> {
     Ok(Request { procedure, args, time: times::QUICK })
@@ -188,7 +185,7 @@ fn told(event: Event) -> Result<DriverEvent> {
                 _ => "it does not say why",
             };
             let message = format!("libvirt has lost its connection to the hypervisor: {why}");
-            return Err(Error::new(ErrorCode::RPC, ErrorDomain::REMOTE, message));
+            return Err(Error::new(ErrorKind::Protocol, message));
         }
     })
 }
@@ -442,7 +439,7 @@ mod tests {
         });
         let (receiver, _stop, thread) = watch(vec![refuses], 64);
         let error = thread.join().unwrap().unwrap_err();
-        assert_eq!(error.code, ErrorCode::NO_SUPPORT);
+        assert_eq!(error.kind, ErrorKind::Unsupported);
         assert!(receiver.recv().is_err());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::connection::{Completion, Connection, Reply, Request, wait};
 use super::lanes::Lanes;
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::diag::{Error, ErrorKind, Result};
 use crate::model::{Call, Outcome, ResourceId};
 use crate::wire::Class;
 use std::collections::{HashMap, VecDeque};
@@ -31,7 +31,7 @@ pub(super) fn execute(
             }
         }
     }
-    let unreached = || Outcome::Refused(aborted("the call was not reached"));
+    let unreached = || Outcome::NotSent(not_sent("the call was not reached"));
     run.outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(unreached)).collect()
 }
 
@@ -100,7 +100,7 @@ impl<'a, F: Fn(&Call) -> Result<Request>> Run<'a, F> {
                     self.ready(class).push_front((index, request));
                     return;
                 }
-                Err(error) => self.finish(index, Outcome::Refused(error)),
+                Err(error) => self.finish(index, Outcome::NotSent(error)),
             }
         }
     }
@@ -115,7 +115,8 @@ impl<'a, F: Fn(&Call) -> Result<Request>> Run<'a, F> {
     fn settle(&mut self, completion: Completion) {
         let outcome = match completion.reply {
             Reply::Done(_) => Outcome::Done,
-            Reply::Refused(error) | Reply::Unsent(error) => Outcome::Refused(error),
+            Reply::Refused(error) => Outcome::Refused(error),
+            Reply::Unsent(error) => Outcome::NotSent(error),
             Reply::Lost(error) => Outcome::Unknown(error),
         };
         self.finish(completion.ticket, outcome);
@@ -129,6 +130,7 @@ impl<'a, F: Fn(&Call) -> Result<Request>> Run<'a, F> {
         let outcome = match outcome {
             Outcome::Done => Outcome::Done,
             Outcome::Refused(error) => Outcome::Refused(error.address(address)),
+            Outcome::NotSent(error) => Outcome::NotSent(error.address(address)),
             Outcome::Unknown(error) => Outcome::Unknown(error.address(address)),
         };
         if let Some(slot) = self.outcomes.get_mut(index) {
@@ -139,16 +141,16 @@ impl<'a, F: Fn(&Call) -> Result<Request>> Run<'a, F> {
             return;
         }
         for later in self.chains.remove(&target.id).unwrap_or_default() {
-            let error = aborted("an earlier step of the same object was not done");
+            let error = not_sent("an earlier step of the same object was not done");
             if let Some(slot) = self.outcomes.get_mut(later) {
-                *slot = Some(Outcome::Refused(error.address(target.id.to_string())));
+                *slot = Some(Outcome::NotSent(error.address(target.id.to_string())));
             }
         }
     }
 }
 
-fn aborted(message: &str) -> Error {
-    Error::new(ErrorCode::OPERATION_ABORTED, ErrorDomain::REMOTE, message)
+fn not_sent(message: &str) -> Error {
+    Error::new(ErrorKind::NotSent, message)
 }
 
 #[cfg(test)]
@@ -161,6 +163,7 @@ mod tests {
     use super::super::trace::Trace;
     use super::super::transport::Way;
     use super::*;
+    use crate::diag::ErrorCode;
     use crate::model::{Hypervisor, Kind, Op, Target, Uuid, Version};
     use crate::wire::{Decode as _, DomainHandle, Packet, Procedure, Reader};
     use std::collections::VecDeque;
@@ -185,6 +188,11 @@ mod tests {
         }
     }
 
+    /// A host's number, or the kind of an error of ours.
+    fn said(error: &Error) -> String {
+        error.code().map_or_else(|| error.kind.as_str().to_owned(), |code| format!("{code:?}"))
+    }
+
     type Script = Box<dyn FnOnce(&mut Server) + Send>;
 
     /// Carries out `batch` over connections that behave as `scripts` say, one after the other; when
@@ -205,8 +213,9 @@ mod tests {
             .iter()
             .map(|outcome| match outcome {
                 Outcome::Done => "done".to_owned(),
-                Outcome::Refused(error) => format!("refused {:?}", error.code),
-                Outcome::Unknown(error) => format!("unknown {:?}", error.code),
+                Outcome::Refused(error) => format!("refused {}", said(error)),
+                Outcome::NotSent(error) => format!("not sent: {}", said(error)),
+                Outcome::Unknown(error) => format!("unknown: {}", said(error)),
             })
             .collect()
     }
@@ -241,7 +250,7 @@ mod tests {
         ];
         let outcomes = run(vec![honest(&seen, "b"), honest(&seen, "")], &batch);
         let refused = "refused OPERATION_INVALID";
-        let aborted = "refused OPERATION_ABORTED";
+        let aborted = "not sent: not-sent";
         assert_eq!(outcomes, ["done", refused, "done", "done", aborted, aborted]);
         let seen = seen.lock().unwrap();
         assert_eq!(seen.iter().filter(|(name, _)| name == "b").count(), 1);
@@ -264,6 +273,15 @@ mod tests {
     }
 
     #[test]
+    fn a_host_that_says_aborted_has_refused() {
+        let script: Script = Box::new(|server| {
+            server.serve(|_, _| Err(fake::refusal(ErrorCode::OPERATION_ABORTED)));
+        });
+        let outcomes = run(vec![script], &[autostart("a"), autostart("a")]);
+        assert_eq!(outcomes, ["refused OPERATION_ABORTED", "not sent: not-sent"]);
+    }
+
+    #[test]
     fn a_lost_connection_loses_what_was_sent_and_is_opened_again() {
         let (gone, wait_for) = mpsc::channel();
         let cut: Script = Box::new(move |server| {
@@ -283,17 +301,14 @@ mod tests {
         let scripts = vec![cut, afterwards, honest(&seen, "")];
         assert_eq!(
             run(scripts, &batch),
-            ["unknown RPC", "refused OPERATION_ABORTED", "done", "done"]
+            ["unknown: protocol", "not sent: not-sent", "done", "done"]
         );
     }
 
     #[test]
     fn without_a_server_everything_is_refused() {
         let batch = [autostart("a"), autostart("a"), call("b", Op::Destroy)];
-        assert_eq!(
-            run(vec![], &batch),
-            ["refused SYSTEM_ERROR", "refused OPERATION_ABORTED", "refused SYSTEM_ERROR"]
-        );
+        assert_eq!(run(vec![], &batch), ["not sent: io", "not sent: not-sent", "not sent: io"]);
     }
 
     #[test]
@@ -309,7 +324,7 @@ mod tests {
         let mut batch: Vec<Call> = (0..5).map(|i| call(&format!("hung{i}"), Op::Destroy)).collect();
         batch.push(autostart("quick"));
         let outcomes = run(vec![honest(&seen, ""), hung, honest(&seen, "")], &batch);
-        let late = "unknown OPERATION_TIMEOUT";
+        let late = "unknown: timeout";
         assert_eq!(outcomes, [late, late, late, late, "done", "done"]);
         assert_eq!(*most.lock().unwrap(), 4);
     }
@@ -320,6 +335,6 @@ mod tests {
             target: Target { id: ResourceId::new(Kind::Network, "n"), uuid: Uuid::nil() },
             op: Op::Suspend,
         }];
-        assert_eq!(run(vec![], &batch), ["refused OPERATION_UNSUPPORTED"]);
+        assert_eq!(run(vec![], &batch), ["refused unsupported"]);
     }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use super::connection::Connection;
+use super::lanes::Lanes;
 use crate::diag::{Error, ErrorCode, ErrorDomain};
 use crate::wire::{
     Encode, FrameReader, Header, Packet, PacketKind, Procedure, Program, RemoteError, Status,
@@ -10,6 +11,7 @@ use crate::wire::{
 };
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 
 /// A connection to a server that does what `script` says and then hangs up.
 pub(super) fn connection(script: impl FnOnce(&mut Server) + Send + 'static) -> Connection {
@@ -20,6 +22,16 @@ pub(super) fn connection(script: impl FnOnce(&mut Server) + Send + 'static) -> C
     Connection::new(Box::new(ours))
 }
 
+/// Connections, as many as are asked for, to a server that answers as `answer` says.
+pub(super) fn lanes(
+    answer: impl Fn(Procedure, &[u8]) -> Result<Vec<u8>, Error> + Clone + Send + Sync + 'static,
+) -> Lanes {
+    Lanes::new(Arc::new(move || {
+        let answer = answer.clone();
+        Ok(connection(move |server| server.serve(answer)))
+    }))
+}
+
 /// The packet of an event that a client did not ask for.
 pub(super) fn event() -> Packet {
     let header = Header { kind: PacketKind::MESSAGE, ..Header::call(Procedure(318), 1) };
@@ -27,7 +39,12 @@ pub(super) fn event() -> Packet {
 }
 
 pub(super) fn refusal(code: ErrorCode) -> Error {
-    Error::new(code, ErrorDomain::TEST, format!("{code:?}"))
+    Error::host(code, ErrorDomain::TEST, format!("{code:?}"))
+}
+
+/// What a server sends for a [`refusal`].
+pub(super) fn in_wire(error: &Error) -> RemoteError {
+    RemoteError::of(error.vir.as_ref().unwrap(), &error.message)
 }
 
 #[derive(Debug)]
@@ -83,7 +100,7 @@ impl Server {
         while let Some(Packet { header, payload }) = self.packet() {
             let reply = match answer(header.procedure, &payload) {
                 Ok(payload) => Packet { header: header.reply(Status::OK), payload },
-                Err(error) => Packet::refusal(header, &RemoteError::from(&error)).unwrap(),
+                Err(error) => Packet::refusal(header, &in_wire(&error)).unwrap(),
             };
             self.send(&reply);
         }

@@ -20,11 +20,13 @@ pub(super) struct Lanes {
     single: bool,
     quick: Option<Connection>,
     long: Option<Connection>,
+    /// How many bytes of results each connection takes, if that has a limit.
+    results: Option<usize>,
 }
 
 impl fmt::Debug for Lanes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { dial: _, single, quick, long } = self;
+        let Self { dial: _, single, quick, long, results: _ } = self;
         f.debug_struct("Lanes")
             .field("single", single)
             .field("quick", quick)
@@ -35,7 +37,7 @@ impl fmt::Debug for Lanes {
 
 impl Lanes {
     pub(super) fn new(dial: Dial) -> Self {
-        Self { dial, single: false, quick: None, long: None }
+        Self { dial, single: false, quick: None, long: None, results: None }
     }
 
     /// One connection for all calls.
@@ -68,8 +70,20 @@ impl Lanes {
         let usable = lane.take().and_then(|mut c| (c.is_busy() || c.is_usable()).then_some(c));
         Ok(lane.insert(match usable {
             Some(connection) => connection,
-            None => (self.dial)()?,
+            None => {
+                let mut connection = (self.dial)()?;
+                connection.limit_results(self.results);
+                connection
+            }
         }))
+    }
+
+    /// Takes so many bytes of results from now on and no more, or as many as come.
+    pub(super) fn limit_results(&mut self, bytes: Option<usize>) {
+        self.results = bytes;
+        for connection in [&mut self.quick, &mut self.long].into_iter().flatten() {
+            connection.limit_results(bytes);
+        }
     }
 
     /// Drops the connections that have nothing outstanding; they are opened again when needed.

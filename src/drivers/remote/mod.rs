@@ -20,6 +20,7 @@ mod outgoing;
 mod pools;
 mod request;
 mod session;
+mod silent;
 mod times;
 mod trace;
 mod transport;

@@ -1,19 +1,23 @@
 //! Reading a host's inventory: a few bulk calls in one round trip, then the definitions, and of the
 //! few domains that have any their snapshots and checkpoints.
 
+mod each;
 mod snapshots;
 
-use super::connection::{Connection, Request};
+use super::connection::{Request, SERVED_AT_ONCE, too_much};
+use super::lanes::Lanes;
+use super::silent::Silent;
 use super::times;
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result, SourceId};
+use crate::diag::{Error, ErrorCode, ErrorKind, Result, SourceId};
 use crate::model::{
     Detail, Kind, Observed, ObservedResource, ResourceId, Scope, State, Unknown, Uuid,
 };
 use crate::wire::{
-    Decode, DomainHandle, DomainStats, Encode, Listed, NetworkHandle, Procedure, from_bytes,
+    Class, Decode, DomainHandle, DomainStats, Encode, Listed, NetworkHandle, Procedure, from_bytes,
     to_bytes,
 };
 use crate::xml::{self, Element, Limits};
+use each::ask;
 use std::collections::{HashMap, HashSet};
 use std::vec::IntoIter;
 
@@ -42,29 +46,41 @@ const DOMAIN_XML_INACTIVE: u32 = 1 << 1;
 const NETWORK_XML_INACTIVE: u32 = 1;
 
 /// Reads what `scope` asks for, without secrets if the connection is read-only, which may not see
-/// them. An object that vanishes while it is read is left out; one that does not answer, and that the
-/// scope does not need, is noted as unknown.
+/// them, and at `most` so many bytes of it. An object that vanishes while it is read is left out; one
+/// that cannot be read is noted as unknown, and one that is `silent` already is not waited for again.
 ///
 /// # Errors
-/// Something could not be read: a part of an inventory is no inventory.
+/// The host could not be asked, or it is not known what it has.
 pub(super) fn observe(
-    connection: &mut Connection,
+    lanes: &mut Lanes,
     scope: &Scope,
     read_only: bool,
+    most: usize,
+    silent: &mut Silent,
 ) -> Result<Observed> {
-    let mut entries = list(connection, scope)?;
-    read_missing_states(connection, &mut entries)?;
+    let mut entries = list(lanes, scope)?;
+    if scope.detail == Detail::Full {
+        for entry in &mut entries {
+            entry.unknown = silent.why(&entry.resource.id).map(str::to_owned);
+        }
+    }
+    read_missing_states(lanes, &mut entries)?;
     if scope.detail == Detail::Full {
         let secrets = if read_only { 0 } else { DOMAIN_XML_SECURE };
-        read_definitions(connection, &mut entries, secrets)?;
-        snapshots::read(connection, &mut entries)?;
+        read_definitions(lanes, &mut entries, secrets, most)?;
+        snapshots::read(lanes, &mut entries)?;
     }
     let mut observed = Observed::default();
-    for Entry { resource, unknown, .. } in entries.into_iter().filter(|entry| !entry.vanished) {
+    for entry in entries.into_iter().filter(|entry| !entry.vanished) {
+        let Entry { resource, unknown, late, handle, .. } = entry;
         let id = resource.id.clone();
+        if let (true, Some(why)) = (late, &unknown) {
+            silent.note(id.clone(), handle, why);
+        }
         match unknown {
             Some(why) => {
-                observed.unknown.insert(id, Unknown { uuid: resource.uuid, why });
+                let unknown = Unknown { uuid: resource.uuid, state: resource.state, why };
+                observed.unknown.insert(id, unknown);
             }
             None => {
                 observed.resources.insert(id, resource);
@@ -84,15 +100,15 @@ struct Entry {
     /// Whether it has any snapshots, or checkpoints.
     has_snapshots: bool,
     has_checkpoints: bool,
-    /// Whether nothing can be said without it.
-    needed: bool,
     vanished: bool,
-    /// Why it could not be read, where that may be.
+    /// Why it could not be read.
     unknown: Option<String>,
+    /// Whether that is since it did not answer.
+    late: bool,
 }
 
 /// The kinds in scope, their lists and states: all in one round trip.
-fn list(connection: &mut Connection, scope: &Scope) -> Result<Vec<Entry>> {
+fn list(lanes: &mut Lanes, scope: &Scope) -> Result<Vec<Entry>> {
     let mut requests = Vec::new();
     if scope.includes_kind(Kind::Network) {
         for flags in [NETWORKS_ALL, NETWORKS_ACTIVE, NETWORKS_PERSISTENT, NETWORKS_AUTOSTART] {
@@ -113,6 +129,7 @@ fn list(connection: &mut Connection, scope: &Scope) -> Result<Vec<Entry>> {
         let args = (Vec::<DomainHandle>::new(), STATS_STATE, 0u32);
         requests.push(quick(Procedure::CONNECT_GET_ALL_DOMAIN_STATS, &args)?);
     }
+    let connection = lanes.connection(Class::Quick)?;
     let mut replies = Replies(connection.call_all(requests)?.into_iter());
     let mut entries = Vec::new();
     if scope.includes_kind(Kind::Network) {
@@ -146,7 +163,7 @@ fn network_entries(replies: &mut Replies, scope: &Scope) -> Result<Vec<Entry>> {
             is_persistent: persistent.contains(&uuid),
             ..ObservedResource::unread(id, uuid)
         };
-        let entry = Entry::new(scope, resource, to_bytes(&network)?);
+        let entry = Entry::new(resource, to_bytes(&network)?);
         entries.push(Entry { has_state: true, ..entry });
     }
     Ok(entries)
@@ -182,7 +199,7 @@ fn domain_entries(replies: &mut Replies, scope: &Scope) -> Result<Vec<Entry>> {
             has_state: states.contains_key(&uuid),
             has_snapshots: snapshots.contains(&uuid),
             has_checkpoints: checkpoints.contains(&uuid),
-            ..Entry::new(scope, resource, to_bytes(&domain)?)
+            ..Entry::new(resource, to_bytes(&domain)?)
         });
     }
     Ok(entries)
@@ -190,57 +207,18 @@ fn domain_entries(replies: &mut Replies, scope: &Scope) -> Result<Vec<Entry>> {
 
 /// Asks for states one by one: of all domains where the driver has no statistics, as Xen's, and of
 /// one that came between the two bulk calls.
-fn read_missing_states(connection: &mut Connection, entries: &mut [Entry]) -> Result<()> {
+fn read_missing_states(lanes: &mut Lanes, entries: &mut [Entry]) -> Result<()> {
     let missing = entries.iter().enumerate().filter(|(_, entry)| !entry.has_state);
     let missing: Vec<usize> = missing.map(|(index, _)| index).collect();
     let request = |entry: &Entry, ()| about(Procedure::DOMAIN_GET_STATE, &entry.handle, 0);
     let wanted = missing.into_iter().map(|index| (index, ())).collect();
-    ask(connection, entries, wanted, request, |entry, (), reply| {
+    ask(lanes, entries, wanted, request, |entry, (), reply| {
         let Some(result) = entry.unless_vanished(reply)? else { return Ok(()) };
         let (state, reason): (i32, i32) = from_bytes(&result)?;
         entry.resource.state = State::from_number(state);
         entry.resource.reason = reason;
         Ok(())
     })
-}
-
-/// Asks something of entries, and keeps what each says; what has to answer is asked first, so that
-/// what does not answer keeps nobody waiting.
-///
-/// # Errors
-/// The connection failed, or an entry that is needed did.
-fn ask<T: Clone>(
-    connection: &mut Connection,
-    entries: &mut [Entry],
-    mut wanted: Vec<(usize, T)>,
-    request: impl Fn(&Entry, T) -> Result<Request>,
-    mut keep: impl FnMut(&mut Entry, T, Result<Vec<u8>>) -> Result<()>,
-) -> Result<()> {
-    let is_needed = |index: usize| entries.get(index).is_none_or(|entry| entry.needed);
-    wanted.retain(|(index, _)| {
-        entries.get(*index).is_some_and(|e| !e.vanished && e.unknown.is_none())
-    });
-    wanted.sort_by_key(|(index, _)| !is_needed(*index));
-    let needed = wanted.iter().take_while(|(index, _)| is_needed(*index)).count();
-    let others = wanted.split_off(needed);
-    for (wanted, needed) in [(wanted, true), (others, false)] {
-        let requests: Result<Vec<Request>> = wanted
-            .iter()
-            .filter_map(|(index, of)| Some(request(entries.get(*index)?, of.clone())))
-            .collect();
-        let replies = match needed {
-            true => connection.call_all(requests?)?,
-            false => connection.call_each(requests?)?,
-        };
-        for ((index, of), reply) in wanted.into_iter().zip(replies) {
-            let Some(entry) = entries.get_mut(index) else { continue };
-            match keep(entry, of, reply) {
-                Err(error) if !needed => entry.unknown = Some(error.to_string()),
-                other => other?,
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Which of a resource's definitions a reply holds.
@@ -251,22 +229,32 @@ enum Definition {
 }
 
 fn read_definitions(
-    connection: &mut Connection,
+    lanes: &mut Lanes,
     entries: &mut [Entry],
     secrets: u32,
+    most: usize,
 ) -> Result<()> {
-    let mut wanted = Vec::new();
+    let (mut wanted, mut second) = (Vec::new(), Vec::new());
     for (index, entry) in entries.iter().enumerate().filter(|(_, entry)| !entry.vanished) {
         if entry.resource.is_persistent {
             wanted.push((index, Definition::Persistent, inactive_flags(entry, secrets)));
         }
         // one that crashed and is kept for inspection has an instance, too
         if entry.resource.state.is_active() || entry.resource.state == State::Crashed {
-            wanted.push((index, Definition::Live, live_flags(entry, secrets)));
+            let live = (index, Definition::Live, live_flags(entry, secrets));
+            if entry.resource.is_persistent { second.push(live) } else { wanted.push(live) }
         }
     }
-    let again = read_xml(connection, entries, wanted)?;
-    read_xml(connection, entries, again).map(drop)
+    // one that is silent takes one of the daemon's threads, and not two
+    if wanted.len() + second.len() <= SERVED_AT_ONCE {
+        wanted.append(&mut second);
+    }
+    let mut room = most;
+    for wanted in [wanted, second] {
+        let again = read_xml(lanes, entries, wanted, &mut room)?;
+        read_xml(lanes, entries, again, &mut room)?;
+    }
+    Ok(())
 }
 
 fn inactive_flags(entry: &Entry, secrets: u32) -> u32 {
@@ -289,9 +277,10 @@ type Wanted = (usize, Definition, u32);
 /// Reads definitions into `entries`, and returns what is to be asked again without flags: libvirt's
 /// test driver knows none of a network, and shows what runs if it runs.
 fn read_xml(
-    connection: &mut Connection,
+    lanes: &mut Lanes,
     entries: &mut [Entry],
     wanted: Vec<Wanted>,
+    room: &mut usize,
 ) -> Result<Vec<Wanted>> {
     let request = |entry: &Entry, (_, _, flags): Wanted| {
         let procedure = match entry.resource.id.kind {
@@ -300,44 +289,63 @@ fn read_xml(
         };
         about(procedure, &entry.handle, flags)
     };
-    let mut again = Vec::new();
+    let (mut again, mut is_full) = (Vec::new(), false);
     let wanted = wanted.into_iter().map(|wanted| (wanted.0, wanted)).collect();
-    ask(connection, entries, wanted, request, |entry, (index, definition, flags), reply| {
+    ask(lanes, entries, wanted, request, |entry, (index, definition, flags), reply| {
         let network = entry.resource.id.kind == Kind::Network;
         match entry.unless_vanished(reply) {
-            Ok(Some(result)) => entry.keep(definition, &from_bytes::<String>(&result)?),
+            Ok(Some(_)) if is_full => Ok(()),
+            Ok(Some(result)) => {
+                let weight = entry.keep(definition, &from_bytes::<String>(&result)?)?;
+                match room.checked_sub(weight) {
+                    Some(left) => *room = left,
+                    None => is_full = true,
+                }
+                Ok(())
+            }
             Ok(None) => Ok(()),
-            Err(error) if error.code == ErrorCode::INVALID_ARG && network && flags != 0 => {
+            Err(error) if error.is(ErrorCode::INVALID_ARG) && network && flags != 0 => {
                 again.push((index, definition, 0));
                 Ok(())
             }
             Err(error) => Err(error),
         }
     })?;
-    Ok(again)
+    // it is the host's, and no single object's
+    if is_full { Err(too_much()) } else { Ok(again) }
 }
 
 impl Entry {
     /// An entry of which nothing is known but that it is there.
-    fn new(scope: &Scope, resource: ObservedResource, handle: Vec<u8>) -> Self {
-        let needed = scope.needs(&resource.id);
+    fn new(resource: ObservedResource, handle: Vec<u8>) -> Self {
         Self {
             resource,
             handle,
             has_state: false,
             has_snapshots: false,
             has_checkpoints: false,
-            needed,
             vanished: false,
             unknown: None,
+            late: false,
         }
+    }
+
+    /// Whether there is anything to be read of it still.
+    fn is_open(&self) -> bool {
+        !self.vanished && self.unknown.is_none()
+    }
+
+    /// It does not answer.
+    fn is_silent(&mut self, why: String) {
+        self.unknown = Some(why);
+        self.late = true;
     }
 
     /// The reply's result, or `None` and a note that the object is no longer there.
     fn unless_vanished(&mut self, reply: Result<Vec<u8>>) -> Result<Option<Vec<u8>>> {
         match reply {
             Ok(result) => Ok(Some(result)),
-            Err(error) if matches!(error.code, ErrorCode::NO_DOMAIN | ErrorCode::NO_NETWORK) => {
+            Err(error) if error.is_any(&[ErrorCode::NO_DOMAIN, ErrorCode::NO_NETWORK]) => {
                 self.vanished = true;
                 Ok(None)
             }
@@ -345,12 +353,18 @@ impl Entry {
         }
     }
 
-    fn keep(&mut self, definition: Definition, text: &str) -> Result<()> {
+    /// Keeps a definition, and gives the memory that it takes.
+    fn keep(&mut self, definition: Definition, text: &str) -> Result<usize> {
         let element =
             xml::parse(SourceId::NONE, text, &Limits::default()).map_err(|diagnostic| {
                 let message = format!("its definition cannot be read: {}", diagnostic.summary);
                 unreadable(&message).address(self.resource.id.to_string())
             })?;
+        if !self.is_of(&element) {
+            let text = "the host answered with the definition of another object";
+            return Err(unreadable(text).address(self.resource.id.to_string()));
+        }
+        let weight = element.weight();
         match definition {
             Definition::Persistent => self.resource.persistent = Some(element),
             Definition::Live if self.has_stopped(&element) => {
@@ -359,7 +373,18 @@ impl Entry {
             }
             Definition::Live => self.resource.live = Some(element),
         }
-        Ok(())
+        Ok(weight)
+    }
+
+    /// Whether a definition is that of the object that it was asked for.
+    fn is_of(&self, definition: &Element) -> bool {
+        let is = |name: &str, expected: &str| {
+            definition.child(name).is_some_and(|e| e.text().trim() == expected)
+        };
+        let uuid = definition.child("uuid").and_then(|e| Uuid::parse_str(e.text().trim()).ok());
+        definition.is(self.resource.id.kind.word())
+            && is("name", self.resource.id.name.trim())
+            && uuid == Some(self.resource.uuid)
     }
 
     /// Whether `live` shows a domain that has stopped since it was listed: what is running has an id.
@@ -379,7 +404,7 @@ impl Replies {
     /// The objects of a list, none where the host does not have the kind.
     fn list<T: Decode + Listed>(&mut self) -> Result<Vec<T>> {
         let result = match self.next() {
-            Err(error) if error.code == ErrorCode::NO_SUPPORT => return Ok(Vec::new()),
+            Err(error) if error.is(ErrorCode::NO_SUPPORT) => return Ok(Vec::new()),
             other => other?,
         };
         let (objects, _count): (Vec<T>, u32) = from_bytes(&result)?;
@@ -390,7 +415,7 @@ impl Replies {
     /// 5.6.
     fn list_if_known<T: Decode + Listed>(&mut self) -> Result<Vec<T>> {
         match self.list() {
-            Err(error) if error.code == ErrorCode::INVALID_ARG => Ok(Vec::new()),
+            Err(error) if error.is(ErrorCode::INVALID_ARG) => Ok(Vec::new()),
             other => other,
         }
     }
@@ -398,7 +423,7 @@ impl Replies {
     /// States and reasons from statistics, none where the host has no statistics.
     fn states(&mut self) -> Result<HashMap<Uuid, (State, i32)>> {
         let result = match self.next() {
-            Err(error) if error.code == ErrorCode::NO_SUPPORT => return Ok(HashMap::new()),
+            Err(error) if error.is(ErrorCode::NO_SUPPORT) => return Ok(HashMap::new()),
             other => other?,
         };
         let records: Vec<DomainStats> = from_bytes(&result)?;
@@ -422,7 +447,7 @@ fn quick(procedure: Procedure, args: &impl Encode) -> Result<Request> {
 }
 
 fn unreadable(message: &str) -> Error {
-    Error::new(ErrorCode::RPC, ErrorDomain::REMOTE, message)
+    Error::new(ErrorKind::Protocol, message)
 }
 
 #[cfg(test)]
@@ -448,6 +473,11 @@ mod tests {
 
     fn network(n: u8) -> NetworkHandle {
         NetworkHandle { name: format!("n{n}"), uuid: Uuid::from_bytes([n; 16]) }
+    }
+
+    fn definition(tag: &str, letter: char, n: u8) -> String {
+        let (uuid, end) = (Uuid::from_bytes([n; 16]), tag.split(' ').next().unwrap());
+        format!("<{tag}><name>{letter}{n}</name><uuid>{uuid}</uuid></{end}>")
     }
 
     fn state(n: u8) -> i32 {
@@ -505,23 +535,22 @@ mod tests {
             Procedure::DOMAIN_GET_STATE => to_bytes(&(state(about(args)), 3i32))?,
             Procedure::DOMAIN_GET_XML_DESC => match (about(args), flags) {
                 (GONE, _) => return Err(fake::refusal(ErrorCode::NO_DOMAIN)),
-                (STOPPING, 1) | (_, 3) => to_bytes("<domain/>")?,
-                (_, 1) => to_bytes("<domain id='1'/>")?,
+                (n @ STOPPING, 1) | (n, 3) => to_bytes(&definition("domain", 'd', n))?,
+                (n, 1) => to_bytes(&definition("domain id='1'", 'd', n))?,
                 other => panic!("{other:?}"),
             },
             Procedure::NETWORK_GET_XML_DESC if mock && flags != 0 => {
                 return Err(fake::refusal(ErrorCode::INVALID_ARG));
             }
-            Procedure::NETWORK_GET_XML_DESC => to_bytes("<network/>")?,
+            Procedure::NETWORK_GET_XML_DESC => to_bytes(&definition("network", 'n', NET))?,
             other => panic!("{other:?}"),
         })
     }
 
     fn summary(mock: bool, scope: &Scope) -> Vec<String> {
-        let mut connection = fake::connection(move |server| {
-            server.serve(|procedure, args| answer(mock, procedure, args));
-        });
-        let observed = observe(&mut connection, scope, false).unwrap();
+        let mut lanes = fake::lanes(move |procedure, args| answer(mock, procedure, args));
+        let observed =
+            observe(&mut lanes, scope, false, usize::MAX, &mut Silent::default()).unwrap();
         let line = |r: &ObservedResource| {
             let mut line = format!("{} {} {}", r.id, r.state, r.reason);
             let facts = [
@@ -574,42 +603,101 @@ mod tests {
         );
     }
 
-    #[test]
-    fn what_is_not_needed_may_be_silent() {
-        let refuses = |needed: &[&str]| {
-            let mut connection = fake::connection(move |server| {
-                server.serve(|procedure, args| match procedure {
-                    Procedure::DOMAIN_GET_XML_DESC if args.get(8) == Some(&ON) => {
-                        Err(fake::refusal(ErrorCode::OPERATION_DENIED))
-                    }
-                    _ => answer(false, procedure, args),
-                });
-            });
-            let needed = needed.iter().map(|name| ResourceId::new(Kind::Domain, *name)).collect();
-            observe(&mut connection, &Scope::needing(needed), false)
-        };
-        let observed = refuses(&["d2"]).unwrap();
-        let unknown: Vec<String> = observed.unknown.keys().map(ToString::to_string).collect();
-        assert_eq!((unknown, observed.resources.len()), (vec!["domain/d1".to_owned()], 4));
-        assert!(refuses(&["d1"]).is_err());
+    /// What is unknown, each with the reason, where `answers` says what it says first.
+    fn unknown_where(
+        answers: impl Fn(Procedure, &[u8]) -> Option<Result<Vec<u8>>> + Clone + Send + Sync + 'static,
+    ) -> Result<Vec<String>> {
+        let mut lanes = fake::lanes(move |procedure, args| {
+            answers(procedure, args).unwrap_or_else(|| answer(false, procedure, args))
+        });
+        let observed =
+            observe(&mut lanes, &Scope::all(), false, usize::MAX, &mut Silent::default())?;
+        assert_eq!(observed.resources.len() + observed.unknown.len(), 5);
+        let words = |(id, u): (&ResourceId, &Unknown)| format!("{id} {}: {}", u.state, u.why);
+        Ok(observed.unknown.iter().map(words).collect())
     }
 
     #[test]
-    fn a_part_of_an_inventory_is_none() {
-        let fails = |on: Procedure, error: Option<ErrorCode>| {
-            let mut connection = fake::connection(move |server| {
-                server.serve(|procedure, args| match error {
-                    Some(code) if procedure == on => Err(fake::refusal(code)),
-                    None if procedure == on => Ok(vec![0; 3]),
-                    _ => answer(false, procedure, args),
-                });
+    fn an_object_that_cannot_be_read_is_unknown_by_itself() {
+        let unknown = unknown_where(|procedure, args| {
+            let is_on = procedure == Procedure::DOMAIN_GET_XML_DESC && args.get(8) == Some(&ON);
+            is_on.then(|| Err(fake::refusal(ErrorCode::OPERATION_DENIED)))
+        });
+        assert_eq!(unknown.unwrap(), ["domain/d1 running: OPERATION_DENIED"]);
+        let unknown = unknown_where(|procedure, _| {
+            (procedure == Procedure::NETWORK_GET_XML_DESC)
+                .then(|| to_bytes("<network>").map_err(Error::from))
+        });
+        assert!(
+            unknown
+                .unwrap()
+                .concat()
+                .starts_with("network/n6 running: its definition cannot be read")
+        );
+        // garbage is not believed either
+        let unknown = unknown_where(|procedure, _| {
+            (procedure == Procedure::DOMAIN_LIST_ALL_CHECKPOINTS).then(|| Ok(vec![0; 3]))
+        });
+        assert_eq!(unknown.unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_definition_of_another_object_is_none_of_this_one() {
+        let other = "network/n6 running: the host answered with the definition of another object";
+        for tag in [("network", 'n', OFF), ("network", 'd', NET), ("domain", 'n', NET)] {
+            let mut lanes = fake::lanes(move |procedure, args| match procedure {
+                Procedure::NETWORK_GET_XML_DESC => Ok(to_bytes(&definition(tag.0, tag.1, tag.2))?),
+                _ => answer(false, procedure, args),
             });
-            observe(&mut connection, &Scope::all(), false).is_err()
+            let observed =
+                observe(&mut lanes, &Scope::all(), false, usize::MAX, &mut Silent::default())
+                    .unwrap();
+            let words = |(id, u): (&ResourceId, &Unknown)| format!("{id} {}: {}", u.state, u.why);
+            assert_eq!(observed.unknown.iter().map(words).collect::<Vec<_>>(), [other]);
+            assert_eq!(observed.resources.len(), 4);
+        }
+    }
+
+    #[test]
+    fn one_that_takes_too_much_memory_is_none() {
+        let read = |results: Option<usize>, most: usize| {
+            let mut lanes = fake::lanes(|procedure, args| match procedure {
+                // a little text may take much memory
+                Procedure::DOMAIN_GET_XML_DESC => {
+                    let xml = definition("domain", 'd', ON);
+                    let many = format!("{}</domain>", "<a/>".repeat(10_000));
+                    Ok(to_bytes(&xml.replace("</domain>", &many))?)
+                }
+                _ => answer(false, procedure, args),
+            });
+            lanes.limit_results(results);
+            let mut silent = Silent::default();
+            observe(&mut lanes, &Scope::all(), false, most, &mut silent).map_err(|e| e.to_string())
         };
-        assert!(fails(Procedure::CONNECT_LIST_ALL_NETWORKS, Some(ErrorCode::SYSTEM_ERROR)));
-        assert!(fails(Procedure::CONNECT_GET_ALL_DOMAIN_STATS, Some(ErrorCode::RPC)));
-        assert!(fails(Procedure::DOMAIN_GET_XML_DESC, Some(ErrorCode::OPERATION_DENIED)));
-        assert!(fails(Procedure::DOMAIN_GET_XML_DESC, None));
-        assert!(fails(Procedure::NETWORK_GET_XML_DESC, None));
+        assert!(read(None, 64 << 20).is_ok());
+        for (results, most) in [(None, 4 << 20), (Some(100_000), usize::MAX)] {
+            let error = read(results, most).unwrap_err();
+            assert!(error.contains("takes more memory than it may"), "{error}");
+        }
+    }
+
+    #[test]
+    fn without_its_lists_there_is_no_inventory() {
+        let fails = |on: fn(Procedure) -> Option<Result<Vec<u8>>>| {
+            let mut lanes = fake::lanes(move |procedure, args| {
+                on(procedure).unwrap_or_else(|| answer(false, procedure, args))
+            });
+            observe(&mut lanes, &Scope::all(), false, usize::MAX, &mut Silent::default()).is_err()
+        };
+        assert!(fails(|p| match p {
+            Procedure::CONNECT_LIST_ALL_NETWORKS =>
+                Some(Err(fake::refusal(ErrorCode::SYSTEM_ERROR))),
+            _ => None,
+        }));
+        assert!(fails(|p| match p {
+            Procedure::CONNECT_GET_ALL_DOMAIN_STATS => Some(Err(fake::refusal(ErrorCode::RPC))),
+            _ => None,
+        }));
+        assert!(fails(|p| (p == Procedure::CONNECT_LIST_ALL_DOMAINS).then(|| Ok(vec![0; 3]))));
     }
 }

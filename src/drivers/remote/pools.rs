@@ -2,7 +2,7 @@
 
 use super::connection::{Connection, Request};
 use super::times;
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result, SourceId};
+use crate::diag::{Error, ErrorCode, ErrorKind, Result, SourceId};
 use crate::wire::{Encode, Procedure, from_bytes, to_bytes};
 use crate::xml::{self, Element, Limits};
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,7 +32,7 @@ pub(super) fn pools(
         let text: String = from_bytes(&result)?;
         let pool = xml::parse(SourceId::NONE, &text, &Limits::default()).map_err(|diagnostic| {
             let text = format!("its definition cannot be read: {}", diagnostic.summary);
-            Error::new(ErrorCode::RPC, ErrorDomain::REMOTE, text).address(format!("pool/{name}"))
+            Error::new(ErrorKind::Protocol, text).address(format!("pool/{name}"))
         })?;
         pools.insert(name.clone(), pool);
     }
@@ -42,7 +42,7 @@ pub(super) fn pools(
 /// The result, or `None` if there is no such pool, or the host has none at all.
 fn unless_absent(reply: Result<Vec<u8>>) -> Result<Option<Vec<u8>>> {
     match reply {
-        Err(e) if matches!(e.code, ErrorCode::NO_STORAGE_POOL | ErrorCode::NO_SUPPORT) => Ok(None),
+        Err(e) if e.is_any(&[ErrorCode::NO_STORAGE_POOL, ErrorCode::NO_SUPPORT]) => Ok(None),
         other => other.map(Some),
     }
 }

@@ -3,7 +3,7 @@
 use super::connection::Request;
 use super::session::Host;
 use super::times;
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::diag::{Error, ErrorKind, Result};
 use crate::model::{
     Call, Capabilities, Hypervisor, Kind, MetadataKind, Op, OpKind, Pinned, Target, Tuning,
     TuningParameter, TuningValue, UndefineKeep, Version,
@@ -277,16 +277,21 @@ fn undefine_flags(host: &Host, keep: UndefineKeep) -> u32 {
         (UndefineKeep::State, _) if keeps_tpm(host) => UNDEFINE_KEEP_NVRAM | UNDEFINE_KEEP_TPM,
         (UndefineKeep::State, Hypervisor::Qemu) => UNDEFINE_KEEP_NVRAM,
         (UndefineKeep::State, _) => 0,
+        (UndefineKeep::Firmware, Hypervisor::Qemu) => {
+            let tpm = if keeps_tpm(host) { UNDEFINE_KEEP_TPM } else { 0 };
+            let metadata = UNDEFINE_SNAPSHOTS_METADATA | UNDEFINE_CHECKPOINTS_METADATA;
+            UNDEFINE_MANAGED_SAVE | metadata | UNDEFINE_KEEP_NVRAM | tpm
+        }
         (UndefineKeep::Remove, Hypervisor::Qemu) => {
             let tpm = if keeps_tpm(host) { UNDEFINE_TPM } else { 0 };
             let metadata = UNDEFINE_SNAPSHOTS_METADATA | UNDEFINE_CHECKPOINTS_METADATA;
             UNDEFINE_MANAGED_SAVE | metadata | UNDEFINE_NVRAM | tpm
         }
-        (UndefineKeep::Remove, Hypervisor::Test) => {
+        (UndefineKeep::Firmware | UndefineKeep::Remove, Hypervisor::Test) => {
             UNDEFINE_MANAGED_SAVE | UNDEFINE_SNAPSHOTS_METADATA
         }
-        (UndefineKeep::Remove, Hypervisor::Xen) => UNDEFINE_MANAGED_SAVE,
-        (UndefineKeep::Remove, Hypervisor::Other) => 0,
+        (UndefineKeep::Firmware | UndefineKeep::Remove, Hypervisor::Xen) => UNDEFINE_MANAGED_SAVE,
+        (UndefineKeep::Firmware | UndefineKeep::Remove, Hypervisor::Other) => 0,
     }
 }
 
@@ -307,18 +312,18 @@ fn sendable(xml: &str) -> Result<&str> {
     } else {
         return Ok(xml);
     };
-    Err(Error::new(ErrorCode::XML_ERROR, ErrorDomain::REMOTE, message))
+    Err(Error::new(ErrorKind::Invalid, message))
 }
 
 fn not_of(kind: Kind) -> Error {
     let message = format!("a {kind} cannot do this");
-    Error::new(ErrorCode::OPERATION_UNSUPPORTED, ErrorDomain::REMOTE, message)
+    Error::new(ErrorKind::Unsupported, message)
 }
 
 fn new(procedure: Procedure, args: &(impl Encode + ?Sized)) -> Result<Request> {
     let args = to_bytes(args).map_err(|malformed| {
         let message = format!("the operation cannot be sent: {malformed}");
-        Error::new(ErrorCode::INVALID_ARG, ErrorDomain::REMOTE, message)
+        Error::new(ErrorKind::Invalid, message)
     })?;
     Ok(Request { procedure, args, time: times::of(procedure) })
 }
@@ -362,6 +367,8 @@ mod tests {
         let new = Version::new(11, 3, 0);
         for (hypervisor, version, keep, flags) in [
             (Hypervisor::Qemu, new, UndefineKeep::State, 72),
+            (Hypervisor::Qemu, new, UndefineKeep::Firmware, 91),
+            (Hypervisor::Qemu, Version::new(8, 8, 0), UndefineKeep::Firmware, 27),
             (Hypervisor::Qemu, new, UndefineKeep::Remove, 55),
             (Hypervisor::Qemu, Version::new(8, 8, 0), UndefineKeep::State, 8),
             (Hypervisor::Qemu, Version::new(8, 8, 0), UndefineKeep::Remove, 23),
@@ -418,23 +425,24 @@ mod tests {
         let target = Target { id: ResourceId::new(Kind::Domain, "big"), uuid: Uuid::nil() };
         let op = Op::Define { xml: "x".repeat(XML_MAX + 1) };
         let error = request(&host, &Call { target, op }).unwrap_err();
-        assert_eq!(error.code, ErrorCode::XML_ERROR);
+        assert_eq!(error.kind, ErrorKind::Invalid);
     }
 
     #[test]
     fn a_nul_is_not_sent_and_is_the_callers_mistake() {
         let host = host(Hypervisor::Qemu, Version::new(11, 3, 0));
-        let code = |name: &str, op: Op| {
+        let kind = |name: &str, op: Op| {
             let target = Target { id: ResourceId::new(Kind::Domain, name), uuid: Uuid::nil() };
-            request(&host, &Call { target, op }).unwrap_err().code
+            request(&host, &Call { target, op }).unwrap_err().kind
         };
         let title = Op::SetMetadata {
             kind: MetadataKind::Title,
             value: Some("\0".to_owned()),
             affect: Affect::Live,
         };
-        assert_eq!(code("web", Op::Define { xml: "<domain\0/>".to_owned() }), ErrorCode::XML_ERROR);
-        assert_eq!(code("web", title), ErrorCode::INVALID_ARG);
-        assert_eq!(code("w\0eb", Op::Destroy), ErrorCode::INVALID_ARG);
+        let define = Op::Define { xml: "<domain\0/>".to_owned() };
+        for (name, op) in [("web", define), ("web", title), ("w\0eb", Op::Destroy)] {
+            assert_eq!(kind(name, op), ErrorKind::Invalid);
+        }
     }
 }

@@ -6,10 +6,11 @@ use super::endpoint::Endpoint;
 use super::times;
 use super::trace::{Stage, Trace};
 use super::transport::fault;
-use crate::diag::{Error, ErrorCode, Result};
+use crate::diag::{Error, ErrorCode, ErrorKind, Result};
 use crate::drivers::{Environment, Uri};
 use crate::model::{Hypervisor, Uuid, Version};
 use crate::wire::{AuthType, DomainHandle, Procedure, from_bytes, to_bytes};
+use std::time::Duration;
 
 /// The driver feature that NETWORK_UPDATE takes its command before its section, as documented.
 /// Servers without it take them the other way round.
@@ -42,10 +43,8 @@ pub(super) fn open(
     trace: &mut Trace,
 ) -> Result<Connection> {
     let mut connection = Connection::new(endpoint.way.open(trace)?);
-    let first = Request {
-        time: if endpoint.way.may_ask() { times::AUTHENTICATE } else { times::ANSWER },
-        ..quick(Procedure::AUTH_LIST)
-    };
+    let time = time_of_first(endpoint.way.may_ask(), has_terminal());
+    let first = Request { time, ..quick(Procedure::AUTH_LIST) };
     let types = trace.stage(Stage::Answer, |said| {
         let types: Vec<AuthType> = connection.call(first)?;
         *said = "a libvirt daemon".to_owned();
@@ -54,7 +53,13 @@ pub(super) fn open(
     if let Some(host) = endpoint.way.ssh_host() {
         tell_apart(trace, host, types.as_ref().err());
     }
-    let types = types?;
+    let types = types.map_err(|error| match (error.kind, &error.hint) {
+        (ErrorKind::Timeout, None) if endpoint.way.may_ask() => error.hint(
+            "see whether the program gets there by itself; where it asks for a password, have it use a \
+             key, since without a terminal there is nobody to ask",
+        ),
+        _ => error,
+    })?;
     let who =
         Who { uri, is_plain_tcp: endpoint.way.is_in_the_clear(), host: endpoint.way.host(), env };
     trace.stage(Stage::Authenticate, |said| {
@@ -72,11 +77,26 @@ pub(super) fn open(
     Ok(connection)
 }
 
+/// How long the first answer may take to come by a way on which a person may be asked, or not.
+fn time_of_first(may_ask: bool, has_terminal: bool) -> Duration {
+    match (may_ask, has_terminal) {
+        (true, true) => times::AUTHENTICATE,
+        (true, false) => times::PROGRAM,
+        (false, _) => times::ANSWER,
+    }
+}
+
+/// Whether ssh would find somebody to ask for a password: it does so at the terminal of its session,
+/// wherever its standard input comes from.
+fn has_terminal() -> bool {
+    std::fs::File::open("/dev/tty").is_ok()
+}
+
 /// The first answer through ssh proves, or its lack refutes, three things at once.
 fn tell_apart(trace: &mut Trace, host: &str, error: Option<&Error>) {
     const STAGES: [Stage; 4] = [Stage::Ssh, Stage::Helper, Stage::Socket, Stage::Answer];
     let said = |e: &Error| {
-        let words = e.source.as_ref().filter(|words| words.code == ErrorCode::SYSTEM_ERROR);
+        let words = e.source.as_ref().filter(|words| words.kind == ErrorKind::Io);
         words.map(|words| words.message.clone())
     };
     let last = match error.map(said) {
@@ -152,9 +172,9 @@ pub(super) fn permissions(connection: &mut Connection) -> Result<&'static str> {
     let request =
         Request { args: to_bytes(&(nobody, 0i32))?, ..quick(Procedure::DOMAIN_SET_AUTOSTART) };
     match connection.call::<()>(request) {
-        Err(e) if e.code == ErrorCode::OPERATION_DENIED => Ok("may look, and change nothing"),
-        Err(e) if e.code == ErrorCode::NO_DOMAIN => Ok("may look and change"),
-        Err(e) if e.code == ErrorCode::NO_SUPPORT => Ok("may look; this daemon has no domains"),
+        Err(e) if e.is(ErrorCode::OPERATION_DENIED) => Ok("may look, and change nothing"),
+        Err(e) if e.is(ErrorCode::NO_DOMAIN) => Ok("may look and change"),
+        Err(e) if e.is(ErrorCode::NO_SUPPORT) => Ok("may look; this daemon has no domains"),
         Err(e) => Err(e),
         Ok(()) => Ok("may look and change"),
     }
@@ -171,6 +191,12 @@ mod tests {
 
     use super::super::fake;
     use super::*;
+
+    #[test]
+    fn nobody_is_waited_for_who_is_not_there() {
+        let times = [(true, true), (true, false), (false, true)].map(|(a, t)| time_of_first(a, t));
+        assert_eq!(times.map(|t| t.as_secs()), [120, 30, 20]);
+    }
 
     #[test]
     fn a_host_is_what_it_says_it_is() {

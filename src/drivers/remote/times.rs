@@ -8,6 +8,13 @@ use std::time::Duration;
 /// wait behind each other on a busy disk.
 pub(super) const QUICK: Duration = Duration::from_secs(30);
 
+/// How long objects that are read may leave their host without any reply, together and once a run:
+/// definitions take milliseconds, unless a guest's QEMU is stopped while libvirt waits for it.
+pub(super) const SILENCE: Duration = Duration::from_secs(5);
+
+/// How long an object that is silent may take to answer, beside everything else.
+pub(super) const PATIENT: Duration = Duration::from_secs(3600);
+
 /// Defining parses, probes the emulator's capabilities the first time, and syncs to disk.
 const DEFINE: Duration = Duration::from_secs(60);
 
@@ -21,6 +28,9 @@ pub(super) const ANSWER: Duration = Duration::from_secs(20);
 
 /// Opening may start a hypervisor's driver.
 pub(super) const OPEN: Duration = Duration::from_secs(30);
+
+/// The first answer by way of a program that has nobody to ask: whatever it waits for does not come.
+pub(super) const PROGRAM: Duration = Duration::from_secs(30);
 
 /// A person may be asked for a password.
 pub(super) const AUTHENTICATE: Duration = Duration::from_secs(120);

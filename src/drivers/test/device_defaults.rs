@@ -83,7 +83,7 @@ fn disk(disk: &mut Element) -> Result<()> {
     let source = source_of(disk);
     let Some(target) = disk.child_mut("target").filter(|t| t.attr("dev").is_some()) else {
         let message = format!("missing target information for device {source}");
-        return Err(Error::new(ErrorCode::NO_TARGET, ErrorDomain::DOMAIN, message));
+        return Err(Error::host(ErrorCode::NO_TARGET, ErrorDomain::DOMAIN, message));
     };
     if target.attr("bus").is_none() {
         let dev = target.attr("dev").unwrap_or_default();

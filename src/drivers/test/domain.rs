@@ -93,7 +93,7 @@ pub(super) fn undefine(mut domain: Object, keep: UndefineKeep) -> Result<Option<
         UndefineKeep::State => {
             // There is neither NVRAM nor TPM state, so the flags that would keep it are unknown.
             let message = "unsupported flags (0x48) in function testDomainUndefineFlags";
-            return Err(Error::new(ErrorCode::INVALID_ARG, ErrorDomain::TEST, message));
+            return Err(Error::host(ErrorCode::INVALID_ARG, ErrorDomain::TEST, message));
         }
         UndefineKeep::Nothing if domain.managed_save => {
             let message = "Refusing to undefine while domain managed save image exists";
@@ -106,9 +106,9 @@ pub(super) fn undefine(mut domain: Object, keep: UndefineKeep) -> Result<Option<
                 return Err(invalid(format!("cannot delete inactive domain with {count} {sort}")));
             }
         }
-        UndefineKeep::Nothing | UndefineKeep::Remove => {}
+        UndefineKeep::Nothing | UndefineKeep::Firmware | UndefineKeep::Remove => {}
     }
-    if keep == UndefineKeep::Remove {
+    if matches!(keep, UndefineKeep::Firmware | UndefineKeep::Remove) {
         domain.snapshots.clear();
         domain.checkpoints.clear();
     }
@@ -121,7 +121,7 @@ pub(super) fn set_memory(definition: &mut Element, kib: u64) -> Result<()> {
     if kib == 0 {
         // libvirt refuses it before any driver sees it
         let message = "memory in virDomainSetMemoryFlags must not be zero";
-        return Err(Error::new(ErrorCode::INVALID_ARG, ErrorDomain::DOMAIN, message));
+        return Err(Error::host(ErrorCode::INVALID_ARG, ErrorDomain::DOMAIN, message));
     }
     let max = definition.child("memory").map(post_parse::kib).transpose()?.unwrap_or(0);
     if kib > max {
@@ -138,7 +138,7 @@ pub(super) fn set_memory(definition: &mut Element, kib: u64) -> Result<()> {
 pub(super) fn set_vcpus(definition: &mut Element, count: u32) -> Result<()> {
     if count == 0 {
         let message = "nvcpus in virDomainSetVcpusFlags must not be zero";
-        return Err(Error::new(ErrorCode::INVALID_ARG, ErrorDomain::DOMAIN, message));
+        return Err(Error::host(ErrorCode::INVALID_ARG, ErrorDomain::DOMAIN, message));
     }
     let vcpu = definition.child_or_new("vcpu");
     let max = vcpu.text().parse::<u32>().unwrap_or(1);

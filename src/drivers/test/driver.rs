@@ -6,7 +6,7 @@ use super::node_file;
 use super::operations::carry_out;
 use super::state_file::{Locked, NotSaved, StateFile};
 use super::watchers::{Watchers, Watching};
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::diag::{Error, ErrorKind, Result};
 use crate::drivers::{Driver, Stop};
 use crate::model::{
     Call, Capabilities, DriverEvent, Hypervisor, Kind, Observed, OpKind, Outcome, ResourceId,
@@ -103,7 +103,7 @@ impl Driver for TestDriver {
                 watching.look(Some(state));
                 run(&mut host, batch, Some(&lock), &mut watching)
             }
-            Err(e) => batch.iter().map(|_| Outcome::Refused(e.clone())).collect(),
+            Err(e) => batch.iter().map(|_| Outcome::NotSent(e.clone())).collect(),
         }
     }
 
@@ -155,10 +155,7 @@ fn run(
         let id = &call.target.id;
         let outcome = if failed.contains(id) {
             let message = "not carried out: an earlier operation on this object was not done";
-            let aborted = ErrorCode::OPERATION_ABORTED;
-            Outcome::Refused(
-                Error::new(aborted, ErrorDomain::TEST, message).address(id.to_string()),
-            )
+            Outcome::NotSent(Error::new(ErrorKind::NotSent, message).address(id.to_string()))
         } else {
             one(host, call, keep, watching)
         };

@@ -20,7 +20,7 @@ pub(super) fn fault(code: ErrorCode, domain: ErrorDomain, message: impl AsRef<st
         ErrorCode::DEVICE_MISSING => "device not found: ",
         _ => "",
     };
-    Error::new(code, domain, format!("{prefix}{}", message.as_ref()))
+    Error::host(code, domain, format!("{prefix}{}", message.as_ref()))
 }
 
 /// The part of libvirt that reads definitions of this kind.

@@ -205,8 +205,6 @@ impl Object {
         let full = detail == Detail::Full;
         let snapshot = |name: &String| Snapshot { name: name.clone(), ..Snapshot::default() };
         ObservedResource {
-            id: id.clone(),
-            uuid: self.uuid,
             persistent: self.persistent.clone().filter(|_| full),
             live: self.live.clone().filter(|_| full),
             state: self.state,
@@ -216,6 +214,7 @@ impl Object {
             managed_save: self.managed_save,
             snapshots: self.snapshots.iter().filter(|_| full).map(snapshot).collect(),
             checkpoints: self.checkpoints.iter().filter(|_| full).cloned().collect(),
+            ..ObservedResource::unread(id.clone(), self.uuid)
         }
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn set(
     match what {
         MetadataKind::Title if value.is_some_and(|v| v.contains('\n')) => {
             let message = "metadata title can't contain newlines";
-            return Err(Error::new(ErrorCode::INVALID_ARG, parser_of(kind), message));
+            return Err(Error::host(ErrorCode::INVALID_ARG, parser_of(kind), message));
         }
         MetadataKind::Title => set_text(kind, definition, "title", value)?,
         MetadataKind::Description => set_text(kind, definition, "description", value)?,

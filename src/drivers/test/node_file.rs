@@ -7,20 +7,22 @@
 use super::fault::{fault, read};
 use super::host::{Host, Object};
 use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::file;
 use crate::model::{Kind, State};
 use crate::xml::Element;
-use std::io::Read as _;
 use std::path::Path;
 
 /// The namespace of the test driver's own elements in a domain.
 const NAMESPACE: &str = "http://libvirt.org/schemas/domain/test/1.0";
 
 /// Most bytes of a host file.
-const MAX_BYTES: u64 = 10 << 20;
+const MAX_BYTES: usize = 10 << 20;
 
-/// Reads the host that a file describes, with the definitions that it names in files beside it.
+/// Reads the host that a file describes, with the definitions that it names in files beside it or
+/// further down: what is elsewhere is nothing that an error may show.
 pub(super) fn load(path: &Path) -> Result<Host> {
-    let node = document(path, Kind::Domain)?;
+    let node = document(path, Kind::Domain, || file::read(path, MAX_BYTES))?;
+    let beside = path.parent().unwrap_or(Path::new(""));
     if !node.is("node") {
         let found = node.name.written();
         let message = format!("expecting root element of 'node', not '{found}'");
@@ -30,7 +32,9 @@ pub(super) fn load(path: &Path) -> Result<Host> {
     for kind in Kind::ALL {
         for element in node.children_named(kind.word()) {
             let definition = match element.attr("file") {
-                Some(file) => document(&path.with_file_name("").join(file), kind)?,
+                Some(name) => document(&beside.join(name), kind, || {
+                    file::read_beneath(beside, Path::new(name), MAX_BYTES)
+                })?,
                 None => element.clone(),
             };
             let object = object(kind, definition, &host).map_err(|e| e.address(shown(path)))?;
@@ -76,12 +80,14 @@ fn object(kind: Kind, definition: Element, host: &Host) -> Result<Object> {
     Ok(object)
 }
 
-fn document(path: &Path, kind: Kind) -> Result<Element> {
+fn document(
+    path: &Path,
+    kind: Kind,
+    bytes: impl FnOnce() -> std::io::Result<Vec<u8>>,
+) -> Result<Element> {
     let name = shown(path);
     let failed = |e| Error::system(&format!("Failed to open file '{name}'"), &e);
-    let file = std::fs::File::open(path).map_err(failed)?;
-    let mut bytes = Vec::new();
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    let bytes = bytes().map_err(failed)?;
     // the parser has its own limit of the same size and says so
     let text = String::from_utf8(bytes).map_err(|_| {
         fault(ErrorCode::XML_DETAIL, ErrorDomain::XML, "the file is not UTF-8").address(&name)

@@ -85,14 +85,14 @@ pub(super) fn identity(kind: Kind, definition: &mut Element) -> Result<Uuid> {
     }
     let name = definition.child_text("name").unwrap_or_default();
     if name.is_empty() {
-        return Err(Error::new(ErrorCode::NO_NAME, parser, "missing name information"));
+        return Err(Error::host(ErrorCode::NO_NAME, parser, "missing name information"));
     }
     if name.contains('/') {
         let message = format!("name {name} cannot contain '/'");
         return Err(fault(ErrorCode::XML_ERROR, parser, message));
     }
     if let Err(why) = check_name(&name) {
-        return Err(Error::new(ErrorCode::XML_DETAIL, ErrorDomain::XML, format!("name: {why}")));
+        return Err(Error::host(ErrorCode::XML_DETAIL, ErrorDomain::XML, format!("name: {why}")));
     }
     definition.child_or_new("name").set_text(name);
     let uuid = match definition.child_text("uuid") {

@@ -17,11 +17,11 @@
 //! version. Whoever changes the host holds a lock on a file beside it; reading needs none.
 
 use super::host::{Change, Host, Object};
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result, SourceId};
+use crate::diag::{Error, ErrorKind, Result, SourceId};
 use crate::model::{Kind, ResourceId, State, Uuid};
 use crate::xml::{Element, Limits, parse, write};
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -71,9 +71,9 @@ impl StateFile {
 
     /// The host in the file; `None` if there is no file yet.
     pub(super) fn read(&self) -> Result<Option<Host>> {
-        let file = match File::open(&self.path) {
+        let file = match crate::file::open(&self.path) {
             Ok(file) => file,
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(self.system("cannot open it", &e)),
         };
         let limit = u64::try_from(LIMITS.bytes).unwrap_or(u64::MAX);
@@ -96,9 +96,8 @@ impl StateFile {
     /// Waits for the right to change the host.
     pub(super) fn lock(&self) -> Result<Locked<'_>> {
         let path = self.beside(".lock");
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false).mode(0o600);
-        let file = options.open(&path).map_err(|e| self.system("cannot open its lock", &e))?;
+        let opened = crate::file::open_own(&path);
+        let file = opened.map_err(|e| self.system("cannot open its lock", &e))?;
         let deadline = Instant::now() + LOCK_WAIT;
         loop {
             match file.try_lock() {
@@ -112,7 +111,7 @@ impl StateFile {
                         self.path.display(),
                         LOCK_WAIT.as_secs()
                     );
-                    let e = Error::new(ErrorCode::RESOURCE_BUSY, ErrorDomain::TEST, message);
+                    let e = Error::new(ErrorKind::Locked, message);
                     return Err(e.hint("another virt is changing this host: wait until it is done"));
                 }
                 Err(TryLockError::Error(e)) => return Err(self.system("cannot lock it", &e)),
@@ -131,7 +130,7 @@ impl StateFile {
                     "the test host's state file {} has format {other}; this virt reads {VERSION}",
                     self.path.display()
                 );
-                let e = Error::new(ErrorCode::CONFIG_UNSUPPORTED, ErrorDomain::TEST, message);
+                let e = Error::new(ErrorKind::Unsupported, message);
                 return Err(e.hint("use the newer virt that wrote it, or another state file"));
             }
             _ => return Err(self.damaged("it has no version")),
@@ -162,7 +161,7 @@ impl StateFile {
     fn damaged(&self, why: &str) -> Error {
         let path = self.path.display();
         let message = format!("the test host's state file {path} cannot be used: {why}");
-        Error::new(ErrorCode::XML_ERROR, ErrorDomain::TEST, message).hint(
+        Error::new(ErrorKind::Invalid, message).hint(
             "bring back an intact copy, or move the file away to start with a fresh test host",
         )
     }
@@ -194,7 +193,7 @@ impl Locked<'_> {
     fn write_new(&self, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         // Under the lock nobody else writes it: one that is there was left by a process that died.
         match std::fs::remove_file(path) {
-            Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
             _ => {}
         }
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;

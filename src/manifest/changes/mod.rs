@@ -8,7 +8,7 @@ mod settle;
 
 use super::files::{self, Found, Stamp};
 use super::grammars::Grammars;
-use super::load::Loaded;
+use super::load::{Loaded, RefusedAre};
 use super::loader::{Loader, Unsettled};
 use super::virt_toml::FILE;
 use crate::diag::Diagnostics;
@@ -23,6 +23,9 @@ use std::time::{Duration, Instant};
 /// that is mounted, of changes that another machine makes, nor of anything when it has run out of
 /// watches.
 const LOOK: Duration = Duration::from_secs(30);
+
+/// How soon it is looked again at files that could not be read for want of something.
+const RETRY: Duration = Duration::from_secs(5);
 
 /// How often a directory may appear while directories are looked for, in one go.
 const ARM_MAX: usize = 4;
@@ -75,7 +78,7 @@ impl Changes {
         let noticed = Noticed::default();
         let armed = Armed::new(noticed.clone(), wake);
         let now = Instant::now();
-        let loader = Loader::new(grammars, set);
+        let loader = Loader::new(grammars, RefusedAre::ForHosts, set);
         let (held, had) = (BTreeSet::new(), BTreeSet::new());
         let (good, stale, seen, look) = (None, None, None, now + LOOK);
         Self { paths, check, loader, noticed, armed, held, had, good, stale, look, seen }
@@ -175,6 +178,16 @@ impl Changes {
         if is_restless || !read.moving.is_empty() {
             self.look_twice(now, Some(since));
         }
+        if let (Some(reason), Some(_)) = (read.unread, &self.good) {
+            // what the others say now may not go with what it said before
+            self.loader.owe();
+            self.look = now + RETRY;
+            if self.stale.as_ref() == Some(&reason) {
+                return None;
+            }
+            self.stale = Some(reason);
+            return self.reading(since);
+        }
         self.had.extend(found.manifests.iter().map(|m| m.root));
         let was_stale = self.stale.take().is_some();
         match read.loaded {
@@ -213,7 +226,8 @@ impl Changes {
         let emptied =
             (1..).zip(&self.paths).find(|(n, _)| self.had.contains(n) && !has.contains(n));
         let text = |path: &Path| format!("{}: there are no manifests any more", path.display());
-        found.unseen.clone().or_else(|| emptied.map(|(_, path)| text(path)))
+        let unseen = found.unseen.clone().or_else(|| found.over.clone());
+        unseen.or_else(|| emptied.map(|(_, path)| text(path)))
     }
 
     /// Looks at all there is, to take what is still the same in a moment.

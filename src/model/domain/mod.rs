@@ -6,12 +6,14 @@
 mod check;
 mod check_devices;
 mod devices;
+mod firmware_state;
 mod lint;
 mod storage;
 mod view;
 
 pub use check::check;
 pub use devices::{Console, Disk, DiskDevice, DiskSource, Graphics, Interface, InterfaceSource};
+pub use firmware_state::{Nvram, has_tpm_state, nvram};
 pub(crate) use lint::{host_device, listeners};
 pub use storage::Storage;
 pub use view::{Domain, Os};

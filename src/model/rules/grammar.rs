@@ -71,7 +71,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new(
         "more-problems",
         Error,
-        "a resource with problems behind a hundred others in its file",
+        "problems behind so many others in their file that they are not told",
         "mend those first",
         OURS,
     ),

@@ -99,6 +99,13 @@ pub(super) const RULES: &[Rule] = &[
         OURS,
     ),
     Rule::new(
+        "outside",
+        Error,
+        "a path that leads out of the directories that are read",
+        "put a copy in the place of the link, or give a directory that has both",
+        OURS,
+    ),
+    Rule::new(
         "overlapping-subnets",
         Error,
         "two networks whose subnets overlap",

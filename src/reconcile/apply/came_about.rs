@@ -8,6 +8,9 @@ use crate::xml::{Limits, parse};
 
 /// Whether `call` came about; `None` if what is there does not tell.
 pub(super) fn came_about(call: &Call, observed: &Observed) -> Option<bool> {
+    if observed.unknown.contains_key(&call.target.id) {
+        return None;
+    }
     let host = observed.resources.get(&call.target.id);
     let state = |accept: fn(&ObservedResource) -> bool| Some(host.is_some_and(accept));
     match &call.op {

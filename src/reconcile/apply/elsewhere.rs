@@ -1,6 +1,6 @@
 //! Plans of several hosts that are walked at once, and how far each has come with the guests that move.
 
-use crate::diag::{Error, ErrorCode, ErrorDomain};
+use crate::diag::{Error, ErrorKind};
 use crate::model::{Op, ResourceId};
 use crate::reconcile::changes::{Milestone, Plan, Step, StepAction};
 use std::collections::{BTreeMap, BTreeSet};
@@ -94,8 +94,7 @@ pub(super) fn never(host: &str, milestone: Milestone, because: Option<Error>) ->
         Milestone::Gone => format!("it is not gone from {host}, so it is not started here"),
     };
     let why = because.as_ref().map(|e| format!(": {}", e.message)).unwrap_or_default();
-    let mut error =
-        Error::new(ErrorCode::OPERATION_ABORTED, ErrorDomain::NONE, format!("{text}{why}"));
+    let mut error = Error::new(ErrorKind::NotSent, format!("{text}{why}"));
     error.source = because;
     error.hint(format!("see what is said of {host}; the next run goes on from there"))
 }

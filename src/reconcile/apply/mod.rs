@@ -9,7 +9,7 @@ mod refusal;
 mod waits;
 
 use super::changes::{Otherwise, Plan, Step, StepAction, Until};
-use crate::diag::{Error, ErrorCode};
+use crate::diag::{Error, ErrorKind};
 use crate::drivers::{Driver, Stop};
 use crate::model::{Call, Detail, Observed, Op, Outcome, ResourceId, Scope, Target};
 use came_about::came_about;
@@ -323,13 +323,13 @@ impl<'a> Walk<'a, '_> {
         for ((step, call), outcome) in batch.iter().zip(&calls).zip(outcomes) {
             let status = match outcome {
                 Outcome::Done => Status::Done,
-                // never sent: it follows in the next batch if what went before came about after
-                // all, and is skipped if it did not
-                Outcome::Refused(e) if e.code == ErrorCode::OPERATION_ABORTED => {
+                // it follows in the next batch if what went before came about after all, and is
+                // skipped if it did not
+                Outcome::NotSent(e) if e.kind == ErrorKind::NotSent => {
                     unsent.push(step);
                     continue;
                 }
-                Outcome::Refused(e) => self.refused(step, &call.op, e),
+                Outcome::Refused(e) | Outcome::NotSent(e) => self.refused(step, &call.op, e),
                 Outcome::Unknown(e) => {
                     let found = again.as_ref().and_then(|o| came_about(call, o));
                     match found {
@@ -414,7 +414,7 @@ impl<'a> Walk<'a, '_> {
         let address = || target.id.to_string();
         match self.driver.execute(&[Call { target: target.clone(), op }]).pop() {
             Some(Outcome::Done) => Status::Done,
-            Some(Outcome::Refused(e)) => Status::Failed(e.address(address())),
+            Some(Outcome::Refused(e) | Outcome::NotSent(e)) => Status::Failed(e.address(address())),
             Some(Outcome::Unknown(e)) => Status::Unknown(e.address(address())),
             None => Status::Skipped,
         }
@@ -477,7 +477,9 @@ impl<'a> Walk<'a, '_> {
                 }
                 continue;
             }
-            let there = observed.as_ref().map(|o| o.resources.get(&step.target.id));
+            // one that does not answer is not gone
+            let answer = observed.as_ref().filter(|o| !o.unknown.contains_key(&step.target.id));
+            let there = answer.map(|o| o.resources.get(&step.target.id));
             if there.is_some_and(|resource| waits::is_over(until, resource)) {
                 self.finish(step, Status::Done);
             } else if self.clock.now() < deadline && !self.removals.failed(step, until) {

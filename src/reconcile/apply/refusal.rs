@@ -4,7 +4,7 @@
 //! libvirt has no number that tells these apart, so this is a table of numbers, of who raised the
 //! error, and of words of its messages and of QEMU's.
 
-use crate::diag::{Error, ErrorCode, ErrorDomain};
+use crate::diag::{Error, ErrorCode, ErrorDomain, ErrorKind};
 use crate::model::Op;
 
 /// What becomes of a live change that was refused.
@@ -87,20 +87,38 @@ const WORDS: &[(&str, Meaning)] = &[
 pub(super) fn meaning(op: &Op, error: &Error) -> Meaning {
     let asks = matches!(op, Op::Detach { .. } | Op::SetVcpus { .. });
     // what is not there any more has gone
-    let gone = error.code == ErrorCode::DEVICE_MISSING && matches!(op, Op::Detach { .. });
-    if asks && error.code == ErrorCode::OPERATION_TIMEOUT || gone {
+    let gone = error.is(ErrorCode::DEVICE_MISSING) && matches!(op, Op::Detach { .. });
+    if asks && error.is(ErrorCode::OPERATION_TIMEOUT) || gone {
         return Meaning::LeftToGuest;
     }
+    let Some(vir) = &error.vir else { return of_ours(error.kind) };
     let message = error.message.to_lowercase();
     if let Some((_, meaning)) = WORDS.iter().find(|(words, _)| message.contains(words)) {
         return *meaning;
     }
-    if PASSING.contains(&error.code) {
+    if PASSING.contains(&vir.code) {
         Meaning::Passing
-    } else if UNSUPPORTED.contains(&error.code) && !ALSO_AT_START.contains(&error.domain) {
+    } else if UNSUPPORTED.contains(&vir.code) && !ALSO_AT_START.contains(&vir.domain) {
         Meaning::NotNow
     } else {
         Meaning::Wrong
+    }
+}
+
+/// What it means that the driver has not even asked.
+fn of_ours(kind: ErrorKind) -> Meaning {
+    match kind {
+        ErrorKind::Unsupported => Meaning::NotNow,
+        ErrorKind::Invalid => Meaning::Wrong,
+        ErrorKind::Host
+        | ErrorKind::NotSent
+        | ErrorKind::Locked
+        | ErrorKind::Timeout
+        | ErrorKind::Protocol
+        | ErrorKind::Io
+        | ErrorKind::Denied
+        | ErrorKind::Stale
+        | ErrorKind::Cancelled => Meaning::Passing,
     }
 }
 
@@ -114,7 +132,7 @@ mod tests {
         let attach = Op::Attach { xml: String::new(), affect: Affect::Live };
         let detach = Op::Detach { xml: String::new(), affect: Affect::Live };
         let of =
-            |op: &Op, code, domain, message: &str| meaning(op, &Error::new(code, domain, message));
+            |op: &Op, code, domain, message: &str| meaning(op, &Error::host(code, domain, message));
         let internal = ErrorCode::INTERNAL_ERROR;
         let qemu = ErrorDomain::QEMU;
         for (op, code, domain, message, wanted) in [

@@ -1,7 +1,7 @@
 //! What a step waits for: whether it has come, what is said when it has not, and devices that a guest
 //! refuses to let go.
 
-use crate::diag::{Error, ErrorCode, ErrorDomain};
+use crate::diag::{Error, ErrorKind};
 use crate::drivers::{Driver, Stop};
 use crate::model::{Detail, DriverEvent, EventKind, ObservedResource, ResourceId, memory_kib};
 use crate::reconcile::changes::{Milestone, NOT_MOVED, Plan, Step, StepAction, Until};
@@ -97,7 +97,7 @@ pub(super) fn too_long(until: &Until, timeout: Duration) -> Error {
             format!("{}, after {seconds} s", pending(until))
         }
     };
-    let e = Error::new(ErrorCode::OPERATION_TIMEOUT, ErrorDomain::NONE, text);
+    let e = Error::new(ErrorKind::Timeout, text);
     match until {
         Until::Inactive => e.hint(
             "look at its console; stop = { timeout = \"…\", force = true } pulls the plug in the end",

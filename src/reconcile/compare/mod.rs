@@ -7,15 +7,16 @@
 
 mod excuse;
 mod fit;
+mod order;
 mod renewal;
+mod whole;
 
 pub(super) use fit::fits;
-use fit::stays;
 
 use super::merge::{Edits, Entry};
-use super::normalize::{self, Renewed, Rule};
+use super::normalize::{self, Claim, Renewed, Rule};
 use super::overlay::{Change, Edit, Origin, Side};
-use super::pairing::{List, Pairs, is_emptied, is_on_pci, pair, take_other_ports};
+use super::pairing::{List, Pairs, is_companion, is_emptied, is_on_pci, pair, take_other_ports};
 use super::uncounted::Uncounted;
 use super::words::{summary, with_unit};
 use crate::diag::Span;
@@ -82,6 +83,8 @@ struct Walk<'a> {
     renewed: Vec<Renewed>,
     /// PCI buses that are not there any more.
     lost_buses: Vec<u32>,
+    /// Places that the manifest gives to devices, and that some device has.
+    claims: Vec<Claim>,
     changes: Vec<Change>,
     touched: Vec<(Path, Vec<usize>)>,
     /// Differences that are not counted, if somebody asks.
@@ -100,6 +103,7 @@ impl<'a> Walk<'a> {
             place: Vec::new(),
             renewed: Vec::new(),
             lost_buses: Vec::new(),
+            claims: Vec::new(),
             changes: Vec::new(),
             touched: Vec::new(),
             uncounted: None,
@@ -264,7 +268,8 @@ impl<'a> Walk<'a> {
         let mut names: Vec<&Name> = Vec::new();
         let mut lists = Vec::new();
         // what only the definition has concerns nobody but where it is filled in anew
-        let anew = (!self.renewed.is_empty() || !self.lost_buses.is_empty()).then_some(live);
+        let is_moved = !self.lost_buses.is_empty() || !self.claims.is_empty();
+        let anew = (!self.renewed.is_empty() || is_moved).then_some(live);
         let sides = want.elements().chain(last.into_iter().flat_map(Element::elements));
         for element in sides.chain(anew.into_iter().flat_map(Element::elements)) {
             if !names.contains(&&element.name) {
@@ -285,49 +290,6 @@ impl<'a> Walk<'a> {
                 self.list(edits, live, &list, &wanted, &lasts);
             }
         }
-    }
-
-    /// A list whose order matters: compared and replaced as a whole.
-    fn whole_list(
-        &mut self,
-        edits: &mut Edits,
-        live: &Element,
-        list: &List<'_>,
-        want: &[&Element],
-        last: &[&Element],
-    ) {
-        let path = self.path.join(list.step());
-        let numbered = list.numbered(live);
-        let have: Vec<&Element> = numbered.iter().map(|(_, e)| *e).collect();
-        let was = |n: usize| last.get(n).copied().filter(|_| last.len() == want.len());
-        let fit = want.len() == have.len()
-            && want
-                .iter()
-                .zip(&have)
-                .enumerate()
-                .all(|(n, (w, l))| stays(self.side, &path, l, w, was(n)));
-        let gone = want.is_empty() && (have.is_empty() || last.len() != have.len());
-        if fit || gone {
-            return;
-        }
-        let show = |list: &[&Element]| {
-            let words: Vec<String> = list.iter().map(|e| summary(e)).collect();
-            (!list.is_empty()).then(|| words.join(" "))
-        };
-        let span = want.first().map_or(Span::NONE, |e| e.span);
-        let applied = !want.is_empty() && want == last;
-        let edit = if want.is_empty() { Edit::Remove } else { Edit::Set };
-        let (before, after) = (show(&have), show(want));
-        if let Some(rule) = self.skips(&path, "") {
-            return self.pass_over(|_| path, || after, || before, rule);
-        }
-        for (n, _) in numbered {
-            edits.remove(n);
-        }
-        for element in want {
-            edits.add((*element).clone());
-        }
-        self.push(path, before, after, span, self.origin(applied), edit);
     }
 
     fn list(
@@ -356,9 +318,7 @@ impl<'a> Walk<'a> {
         let mut order = Vec::new();
         let known = self.renewed.len();
         let keep = pairs.keep_their_places(count) && !take_other_ports(want, &elements);
-        if !keep && !is_on_pci(want) {
-            self.renewed.extend(Renewed::number_of(&bare.pattern()));
-        }
+        let renumbered = Renewed::number_of(&bare.pattern()).filter(|_| !keep);
         for (i, wanted) in want.iter().enumerate() {
             let partner = pairs.live.get(i).copied().flatten();
             let number = partner.unwrap_or_else(|| {
@@ -368,12 +328,20 @@ impl<'a> Walk<'a> {
             // what is there is named as it is there
             let there = partner.and_then(|n| elements.get(n)).copied();
             let named = there.filter(|_| list.has_key(wanted)).unwrap_or(wanted);
-            let step = list.step_of(named, number, want.len().max(count));
+            let step = list.step_of(named, number, (&elements, want.len().max(count)));
             let applied = pairs.last.get(i).copied().flatten();
             let applied = applied.and_then(|n| last.get(n)).copied();
+            self.renewed.truncate(known);
+            let moves = pairs.move_controllers(want, wanted.attr("type"));
+            if moves || !is_on_pci(want) {
+                self.renewed.extend(renumbered.clone());
+            }
             self.path.steps.push(step);
             match partner.and_then(|n| have.get(n)) {
                 Some((child, element)) => {
+                    if moves && is_companion(wanted) && wanted.attr("index").is_none() {
+                        self.renewed.push(Renewed::address_of(&bare.pattern()));
+                    }
                     self.entry(edits, (*child, element), wanted, applied);
                     order.push(Entry::There(*child));
                 }
@@ -383,6 +351,7 @@ impl<'a> Walk<'a> {
         }
         self.renewed.truncate(known);
         edits.order(order);
+        self.reordered(list, (want, &elements, last), &pairs);
         self.extras(edits, list, (want, &have, last), &pairs);
     }
 
@@ -397,7 +366,7 @@ impl<'a> Walk<'a> {
         let changes = self.changes.len();
         self.place.push(child);
         let known = self.renewed.len();
-        if self.is_on_lost_bus(element) {
+        if self.place.len() == 2 && self.loses_place(element, Some(wanted)) {
             self.renewed.push(Renewed::address_of(&self.path.pattern()));
         }
         let inside = self.element(element, wanted, applied);
@@ -418,6 +387,7 @@ impl<'a> Walk<'a> {
         pairs: &Pairs,
     ) {
         let count = have.len();
+        let there: Vec<&Element> = have.iter().map(|(_, e)| *e).collect();
         let governs = !want.is_empty() && normalize::governed(list.parent, &list.label);
         for (n, (child, extra)) in have.iter().enumerate() {
             if pairs.live.contains(&Some(n)) {
@@ -427,11 +397,15 @@ impl<'a> Walk<'a> {
             let gone = applied.filter(|l| !pairs.last.contains(&Some(*l)));
             let was = gone.and_then(|l| last.get(l)).copied();
             let was = was.filter(|was| !is_emptied(was, extra));
-            let path = self.path.join(list.step_of(extra, n, count));
+            let path = self.path.join(list.step_of(extra, n, (&there, count)));
             let goes = governs || was.is_some() && !normalize::is_kept(&path);
             let rule = self.skips(&path, "");
             if !goes || rule.is_some() {
-                if !self.drop_renewed(edits, *child, extra, path.clone(), rule) && goes {
+                let stays = !self.drop_renewed(edits, *child, extra, path.clone(), rule);
+                if let (true, Some(was), None) = (stays, was, rule) {
+                    self.tell_renewed(extra, was, &path);
+                }
+                if stays && goes {
                     let why = rule.unwrap_or(Rule::FilledIn);
                     self.pass_over(|_| path, || None, || Some(summary(extra)), why);
                 }
@@ -444,7 +418,7 @@ impl<'a> Walk<'a> {
             // what others have put into it stays
             if let Some(was) = was.filter(|was| normalize::stays_shared(&path, extra, was)) {
                 let nothing = Element { name: list.name.clone(), ..Element::new("") };
-                self.path.steps.push(list.step_of(extra, n, count));
+                self.path.steps.push(list.step_of(extra, n, (&there, count)));
                 self.place.push(*child);
                 let inside = self.element(extra, &nothing, Some(was));
                 self.place.pop();

@@ -1,9 +1,11 @@
 //! What the host is to fill in anew: dropped where no manifest writes it.
 
 use super::Walk;
+use crate::diag::Span;
 use crate::model::address_number;
 use crate::reconcile::merge::Edits;
 use crate::reconcile::normalize::{self, Rule};
+use crate::reconcile::overlay::{Edit, Origin, Side};
 use crate::reconcile::words::summary;
 use crate::xml::{Element, Node, Path, Step};
 
@@ -16,11 +18,14 @@ impl Walk<'_> {
         self.renewed.extend(normalize::renewed(kind, &at, live, want, was));
         if at == "devices" {
             self.lost_buses = normalize::lost_buses(live, want);
+            if self.side == Side::NextBoot {
+                self.claims = normalize::claims(want, live);
+            }
         }
     }
 
     /// Drops an entry that no manifest has from what is filled in anew, or at least the address of a
-    /// device whose bus goes; says whether the entry is dropped.
+    /// device that loses its place; says whether the entry is dropped.
     pub(super) fn drop_renewed(
         &mut self,
         edits: &mut Edits,
@@ -29,38 +34,46 @@ impl Walk<'_> {
         path: Path,
         rule: Option<Rule>,
     ) -> bool {
-        let renewed = self.is_renewed(&path);
         if rule == Some(Rule::Ignored) {
             return false;
         }
-        if !renewed && !self.is_on_lost_bus(extra) {
-            if !self.renewed.is_empty() {
-                edits.inside(child, self.renewed_inside(extra, &path));
-            }
-            return false;
-        }
-        // a device of somebody else moves to the new machine, and gets a place there
-        let of_machine = path.pattern().split_once('/').is_some_and(|(a, b)| {
-            a == "devices" && !b.contains('/') && self.is_renewed(&self.path)
-        });
-        if renewed && (!of_machine || normalize::is_implicit_device(extra)) {
+        if self.goes_renewed(extra, &path) {
             edits.remove(child);
             self.pass_over(|_| path, || None, || Some(summary(extra)), Rule::Renewed);
             return true;
         }
-        let mut inside = Edits::default();
-        for (n, node) in extra.children.iter().enumerate() {
-            if matches!(node, Node::Element(e) if e.is("address")) {
-                inside.remove(n);
-            }
-        }
-        edits.inside(child, inside);
+        edits.inside(child, self.dropped_inside(extra, &path));
         false
     }
 
+    /// Whether an element that no manifest has is dropped, to be filled in anew: of devices only those that
+    /// hosts add by themselves.
+    fn goes_renewed(&self, extra: &Element, path: &Path) -> bool {
+        let is_implicit = || normalize::is_implicit_device(extra, self.is_of_new_machine(path));
+        self.is_renewed(path) && (!is_device(path) || is_implicit())
+    }
+
+    /// Whether a path leads to a device of a machine whose devices are all filled in anew.
+    fn is_of_new_machine(&self, path: &Path) -> bool {
+        let all = || Path { steps: path.steps.iter().take(1).cloned().collect(), attribute: None };
+        is_device(path) && self.is_renewed(&all())
+    }
+
     /// What is dropped from an element that stays though no manifest has it.
-    fn renewed_inside(&self, extra: &Element, path: &Path) -> Edits {
+    fn dropped_inside(&self, extra: &Element, path: &Path) -> Edits {
         let mut edits = Edits::default();
+        // a device of somebody else moves to the new machine, and gets a place there
+        if self.is_of_new_machine(path) || is_device(path) && self.loses_place(extra, None) {
+            for (n, node) in extra.children.iter().enumerate() {
+                if matches!(node, Node::Element(e) if e.is("address")) {
+                    edits.remove(n);
+                }
+            }
+            return edits;
+        }
+        if self.renewed.is_empty() || self.is_renewed(path) {
+            return edits;
+        }
         for attribute in &extra.attributes {
             let name = attribute.name.written();
             if self.is_renewed(&path.at(&name)) {
@@ -71,13 +84,25 @@ impl Walk<'_> {
             let Node::Element(child) = node else { continue };
             let step = Step { name: normalize::label(child), key: None, ordinal: None };
             let below = path.join(step);
-            if self.is_renewed(&below) {
+            if self.goes_renewed(child, &below) {
                 edits.remove(n);
             } else {
-                edits.inside(n, self.renewed_inside(child, &below));
+                edits.inside(n, self.dropped_inside(child, &below));
             }
         }
         edits
+    }
+
+    /// Tells of values that the manifest wrote into an element that stays without it, and that are the
+    /// host's to fill in again.
+    pub(super) fn tell_renewed(&mut self, extra: &Element, was: &Element, path: &Path) {
+        for attribute in &was.attributes {
+            let path = path.at(&attribute.name.written());
+            let before = extra.attr_written(&attribute.name.written()).map(str::to_owned);
+            if before.is_some() && self.is_renewed(&path) {
+                self.push(path, before, None, Span::NONE, Origin::Manifest, Edit::Remove);
+            }
+        }
     }
 
     /// Whether the host is to fill in anew what is at `path`, as far as no manifest writes it.
@@ -100,10 +125,21 @@ impl Walk<'_> {
         self.renewed.iter().any(|renewed| renewed.replaced && renewed.replaces(&key()))
     }
 
-    /// Whether a device has its address on a PCI bus that is not there any more.
-    pub(super) fn is_on_lost_bus(&self, device: &Element) -> bool {
+    /// Whether a device cannot stay where it is: its PCI bus is not there any more, or the manifest, which
+    /// has it as `want`, gives its place to another one.
+    pub(super) fn loses_place(&self, device: &Element, want: Option<&Element>) -> bool {
         let address = || device.child("address").filter(|a| a.attr("type") == Some("pci"));
         let bus = || address_number(address()?.attr("bus")?);
-        !self.lost_buses.is_empty() && bus().is_some_and(|bus| self.lost_buses.contains(&bus))
+        if !self.lost_buses.is_empty() && bus().is_some_and(|bus| self.lost_buses.contains(&bus)) {
+            return true;
+        }
+        !self.claims.is_empty()
+            && want.and_then(normalize::place_of).is_none()
+            && self.claims.iter().any(|claim| claim.takes(device))
     }
+}
+
+/// Whether a path leads to a device.
+fn is_device(path: &Path) -> bool {
+    path.steps.len() == 2 && path.steps.first().is_some_and(|step| step.name == "devices")
 }

@@ -1,6 +1,6 @@
 //! A resource that the host does not have.
 
-use super::decision::{Context, Decision, aimed, call};
+use super::decision::{Context, Decision, aimed, call, worst};
 use crate::model::{DesiredResource, Effect, Op, Power, Target};
 use crate::reconcile::changes::{Action, ResourceChange};
 use crate::reconcile::identity::{derived_uuid, fill_macs, set_uuid, uuid_in};
@@ -16,17 +16,18 @@ pub(crate) fn create(context: Context<'_>, desired: &DesiredResource) -> Decisio
     fill_macs(&mut definition, desired.id.kind, uuid, context.capabilities.mac_prefix);
     let after = definition.clone();
     WantedMark::of(context.set, desired).put(&mut definition, context.options.now);
-    let mut steps = vec![call(Op::Define { xml: write(&definition) }, Effect::None)];
+    let mut steps = vec![call(Op::Define { xml: write(&definition) }, Effect::Creates)];
     if desired.settings.autostart == Some(true) {
         steps.push(call(Op::SetAutostart { on: true }, Effect::None));
     }
     match desired.settings.power {
-        Power::Running => steps.push(call(Op::Create { paused: false }, Effect::None)),
-        Power::Paused => steps.push(call(Op::Create { paused: true }, Effect::None)),
+        Power::Running => steps.push(call(Op::Create { paused: false }, Effect::Starts)),
+        Power::Paused => steps.push(call(Op::Create { paused: true }, Effect::Starts)),
         Power::Stopped | Power::Manual => {}
     }
     let change = ResourceChange {
         action: Action::Create,
+        effect: worst(&steps),
         reason: "not on the host".to_owned(),
         after: Some(after),
         ..ResourceChange::nothing(desired.id.clone(), desired.span)

@@ -78,6 +78,11 @@ pub(super) fn aimed(target: &Target, steps: Vec<Move>) -> Vec<DraftStep> {
 /// Stopping: a network at once; a domain by asking its guest, and by force only where that is
 /// allowed. A guest whose processors are stopped hears nothing: they run again first. One that has
 /// crashed and is kept for inspection cannot hear.
+/// The worst that steps do.
+pub(super) fn worst(steps: &[Move]) -> Effect {
+    steps.iter().map(|(_, effect)| *effect).max().unwrap_or(Effect::None)
+}
+
 pub(super) fn stop_steps(host: &ObservedResource, stop: Stop, effect: Effect) -> Vec<Move> {
     if host.id.kind == Kind::Network || host.state == State::Crashed {
         return vec![call(Op::Destroy, effect)];

@@ -19,7 +19,7 @@ impl<'a> Gate<'a> {
     /// Whether a step with this effect may be in a plan: up to the next boot by default.
     pub(super) fn allows(self, effect: Effect) -> bool {
         // a manifest that says "stopped" says in so many words that the guest is to go down
-        let stop = self.desired.settings.power == Power::Stopped && effect == Effect::Restart;
+        let stop = self.desired.settings.power == Power::Stopped && effect == Effect::Stops;
         effect <= Effect::NextBoot || stop || self.asked(effect)
     }
 

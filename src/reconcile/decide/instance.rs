@@ -31,8 +31,8 @@ impl Draft<'_> {
         let paused = power == Power::Paused;
         let start = (power != Power::Stopped).then_some(Op::Create { paused });
         let ops = [Op::Destroy].into_iter().chain(start);
-        let steps = || ops.map(|op| call(op, Effect::Restart)).collect();
-        gate.asked(Effect::Restart).then(steps)
+        let effect = if power == Power::Stopped { Effect::Stops } else { Effect::Restart };
+        gate.asked(effect).then(|| ops.map(|op| call(op, effect)).collect())
     }
 
     /// Somebody works on the guest, and whoever paused it for that resumes it.

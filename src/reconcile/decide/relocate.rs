@@ -5,9 +5,10 @@
 //! never two that run. Until the old one is gone the new definition says so itself ([`Moving`]).
 
 use super::asked::next_boot;
-use super::decision::{Context, Decision, Move, aimed, call};
+use super::decision::{Context, Decision, Move, aimed, call, worst};
 use super::remove::delete;
 use super::update::field;
+use crate::model::domain::{has_tpm_state, nvram};
 use crate::model::{DesiredResource, Effect, Kind, ObservedResource, Op, Power, Stop, Target};
 use crate::reconcile::changes::{
     Action, FieldChange, Milestone, Otherwise, ResourceChange, StepAction, Until,
@@ -46,7 +47,7 @@ pub(crate) fn arrive(
         mark.leave(others.clone());
         let mark = if moves { mark.moving(&moving) } else { mark };
         mark.put(&mut definition, context.options.now);
-        call(Op::Define { xml: write(&definition) }, Effect::None)
+        call(Op::Define { xml: write(&definition) }, Effect::Creates)
     };
     let mut steps = Vec::new();
     if arrival.old.is_some() {
@@ -61,10 +62,10 @@ pub(crate) fn arrive(
         steps.push(call(Op::SetAutostart { on: true }, Effect::None));
     }
     match desired.settings.power {
-        Power::Running => steps.push(call(Op::Create { paused: false }, Effect::None)),
-        Power::Paused => steps.push(call(Op::Create { paused: true }, Effect::None)),
+        Power::Running => steps.push(call(Op::Create { paused: false }, Effect::Starts)),
+        Power::Paused => steps.push(call(Op::Create { paused: true }, Effect::Starts)),
         Power::Manual if moving.active => {
-            steps.push(call(Op::Create { paused: false }, Effect::None));
+            steps.push(call(Op::Create { paused: false }, Effect::Starts));
         }
         Power::Stopped | Power::Manual => {}
     }
@@ -81,6 +82,7 @@ pub(crate) fn arrive(
     };
     let change = ResourceChange {
         action: Action::MoveIn,
+        effect: worst(&steps),
         reason: match arrival.old {
             Some(_) => format!("it comes from {}", arrival.from),
             None => format!("it came from {}, and is gone there", arrival.from),
@@ -104,6 +106,8 @@ pub(crate) fn leave(
     let Departure { to, left_behind } = departure;
     let mut gone = delete(context, host, mark, &format!("it goes to {to}"));
     gone.change.action = Action::MoveOut;
+    // what stays is said where it keeps the guest
+    gone.change.notes.clear();
     if !left_behind.is_empty() {
         gone.change.effect = Effect::DataLoss;
         gone.change.reason += &format!(", without its {}", left_behind.join(" and "));
@@ -178,26 +182,15 @@ pub(crate) fn left_behind(
     }
     let none = Pools::new();
     let storage = Storage { shared, pools: &none };
-    let nvram = |root: &Element| {
-        let nvram = root.descend(&["os", "nvram"])?;
-        let source = nvram.child("source").and_then(|s| s.attr("file")).map(str::to_owned);
-        source.or_else(|| Some(nvram.text().trim().to_owned())).filter(|path| !path.is_empty())
-    };
     // one that the manifest itself puts where all hosts find it is there for the new one, too
-    let comes_along = nvram(&desired.definition).is_some_and(|path| storage.shares(&path));
-    let os = definition.child("os");
-    let loader = os.and_then(|os| os.child("loader"));
-    let has_nvram = os.is_some_and(|os| os.child("nvram").is_some())
-        || loader.is_some_and(|l| {
-            l.attr("type") == Some("pflash") && l.attr("stateless") != Some("yes")
-        });
+    let comes_along = nvram(&desired.definition)
+        .and_then(|nvram| nvram.path)
+        .is_some_and(|path| storage.shares(&path));
     let mut left = Vec::new();
-    if has_nvram && !comes_along {
+    if nvram(definition).is_some() && !comes_along {
         left.push("NVRAM");
     }
-    let tpms = definition.child("devices").into_iter().flat_map(|d| d.children_named("tpm"));
-    let mut backends = tpms.filter_map(|tpm| tpm.child("backend"));
-    if backends.any(|backend| backend.attr("type") == Some("emulator")) {
+    if has_tpm_state(definition) {
         left.push("TPM state");
     }
     left

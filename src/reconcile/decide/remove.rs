@@ -4,6 +4,7 @@ use super::create::create;
 use super::decision::{Context, Decision, DraftStep, aimed, call, stop_steps};
 use super::gate::Gate;
 use crate::diag::Span;
+use crate::model::domain::{Domain as DomainView, Storage, has_tpm_state, nvram};
 use crate::model::{
     DesiredResource, Effect, Kind, ObservedResource, Op, Stop, Target, UndefineKeep,
 };
@@ -21,22 +22,24 @@ pub(crate) fn delete(
     let mut steps = Vec::new();
     let mut effect = Effect::None;
     if host.state.is_active() || host.live.is_some() {
-        effect = match (host.id.kind, context.cards.is_empty()) {
-            (Kind::Network, true) => Effect::NetworkRestart,
-            _ => Effect::Restart,
+        effect = Effect::Stops;
+        let said = mark.map_or(Stop::default(), |m| m.stop);
+        let stop = Stop {
+            timeout: context.options.stop_timeout.unwrap_or(said.timeout),
+            force: context.options.force || said.force,
         };
-        let stop = mark.map_or(Stop::default(), |m| m.stop);
         steps.extend(stop_steps(host, stop, effect));
     }
     // what hangs on the definition cannot be brought back
-    let loses = !attached(host).is_empty();
+    let loses = !attached(host).is_empty() || takes_firmware(context, host);
     if host.is_persistent {
         let keep = match (loses, context.capabilities.undefine_keeps_state) {
-            (true, _) => UndefineKeep::Remove,
+            (true, _) if takes_firmware(context, host) => UndefineKeep::Remove,
+            (true, _) => UndefineKeep::Firmware,
             (false, true) if host.id.kind == Kind::Domain => UndefineKeep::State,
             (false, _) => UndefineKeep::Nothing,
         };
-        let undefine = if loses { Effect::DataLoss } else { Effect::None };
+        let undefine = if loses { Effect::DataLoss } else { Effect::Deletes };
         effect = effect.max(undefine);
         steps.push(call(Op::Undefine { keep }, undefine));
     }
@@ -44,12 +47,58 @@ pub(crate) fn delete(
         action: Action::Delete,
         effect,
         reason: reason.to_owned(),
+        notes: what_stays(context, host),
         before: host.persistent.as_ref().or(host.live.as_ref()).map(without_mark),
         ..ResourceChange::nothing(host.id.clone(), Span::NONE)
     };
     let target = Target { id: host.id.clone(), uuid: host.uuid };
     let refusal = refusal(context, host, mark);
     Decision { change, steps: aimed(&target, steps), refusal, afterwards: None }
+}
+
+/// Whether NVRAM or TPM state goes with it, as was asked for.
+fn takes_firmware(context: Context<'_>, host: &ObservedResource) -> bool {
+    context.options.remove_firmware && !firmware(host).is_empty()
+}
+
+/// What the host keeps for a domain's firmware.
+fn firmware(host: &ObservedResource) -> Vec<String> {
+    let Some(definition) = host.persistent.as_ref().or(host.live.as_ref()) else {
+        return Vec::new();
+    };
+    let nvram = nvram(definition).map(|nvram| match nvram.path {
+        Some(path) => format!("NVRAM {path}"),
+        None => "NVRAM".to_owned(),
+    });
+    let tpm = has_tpm_state(definition).then(|| "TPM state".to_owned());
+    nvram.into_iter().chain(tpm).collect()
+}
+
+/// What of a domain stays on the host when its definition goes.
+fn what_stays(context: Context<'_>, host: &ObservedResource) -> Vec<String> {
+    let Some(definition) = host.persistent.as_ref().or(host.live.as_ref()) else {
+        return Vec::new();
+    };
+    if host.id.kind != Kind::Domain {
+        return Vec::new();
+    }
+    let disks = DomainView::new(definition)
+        .disks()
+        .filter(|disk| !matches!(disk.element().attr("device"), Some("cdrom" | "floppy")));
+    let mut stays: Vec<String> =
+        disks.filter_map(|disk| Storage::of(disk.element())).map(|s| s.to_string()).collect();
+    let goes = takes_firmware(context, host);
+    let firmware = firmware(host);
+    let mut notes = Vec::new();
+    if goes {
+        notes.push(format!("its {} is removed", firmware.join(" and its ")));
+    } else {
+        stays.extend(firmware);
+    }
+    if !stays.is_empty() {
+        notes.insert(0, format!("stays on the host: {}", stays.join(", ")));
+    }
+    notes
 }
 
 /// What hangs on a domain's definition, and keeps the host from undefining it as it is; each with what
@@ -92,6 +141,9 @@ fn refusal(context: Context<'_>, host: &ObservedResource, mark: Option<&Mark>) -
     {
         let words: Vec<String> = attached(host).into_iter().map(|(words, _)| words).collect();
         (format!("it has {}, which would be lost", words.join(" and ")), *remedy)
+    } else if takes_firmware(context, host) && !options.allow.contains(&Effect::DataLoss) {
+        let reason = format!("its {} would be lost", firmware(host).join(" and its "));
+        (reason, "pass --allow data-loss, or leave --nvram out")
     } else if !context.cards.is_empty() && !options.allow.contains(&Effect::NetworkRestart) {
         let reason = format!("running guests are on it: {}", guests(context.cards).join(", "));
         (reason, "stop or move them first, or pass --allow network-restart to cut them off")

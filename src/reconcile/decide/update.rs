@@ -5,7 +5,7 @@
 //! other right.
 
 use super::asked::next_boot;
-use super::decision::{Context, Decision, Move, aimed, call, stop_steps};
+use super::decision::{Context, Decision, Move, aimed, call, stop_steps, worst};
 use super::gate::Gate;
 use super::instance::RESUMABLE;
 use super::layers::Layers;
@@ -26,7 +26,7 @@ use crate::reconcile::normalize::only_at_boot;
 use crate::reconcile::others::Left;
 use crate::reconcile::overlay::{Change, Origin, Overlay, Side};
 use crate::reconcile::ownership::{Mark, WantedMark, read_mark, without_mark};
-use crate::reconcile::secret::{REDACTED, is_secret, redacted};
+use crate::reconcile::secret::{REDACTED, is_private, is_secret, redacted};
 use crate::reconcile::uncounted::{Uncounted, uncounted};
 use crate::xml::{Element, Path, write};
 use std::collections::BTreeSet;
@@ -162,13 +162,15 @@ impl Draft<'_> {
     /// another mark.
     fn define(&mut self, next_boot: &Overlay, mark: Option<&Mark>, wanted: WantedMark) {
         let set = self.context.set;
-        let marked = mark.is_some_and(|m| m.set == set && wanted.is_whole(m));
+        let signed = self.host.record.renew.is_none();
+        let marked = signed && mark.is_some_and(|m| m.set == set && wanted.is_whole(m));
         if next_boot.changes.is_empty() && marked && self.host.is_persistent {
             return;
         }
         if self.fields.is_empty() || !self.host.is_persistent {
             let before = match mark {
                 _ if !self.host.is_persistent => Some("transient".to_owned()),
+                Some(m) if m.set == set && !signed => Some("a record to be signed".to_owned()),
                 Some(m) if m.set == set => Some("an older manifest".to_owned()),
                 other => other.map(|m| m.set.clone()),
             };
@@ -305,10 +307,11 @@ impl Draft<'_> {
             // it crashed and is kept for inspection: that is over if somebody says so
             (power, State::Crashed) if power != Power::Manual && self.host.live.is_some() => {
                 let Some(steps) = self.end_crashed(power) else { return false };
-                (steps, Effect::Restart)
+                let stops = power == Power::Stopped;
+                (steps, if stops { Effect::Stops } else { Effect::Restart })
             }
             (Power::Running, s) if !s.is_active() => {
-                (vec![call(Op::Create { paused: false }, Effect::None)], Effect::None)
+                (vec![call(Op::Create { paused: false }, Effect::Starts)], Effect::Starts)
             }
             (Power::Running, State::Paused) if RESUMABLE.contains(&self.host.reason) => {
                 (vec![call(Op::Resume, Effect::Live)], Effect::Live)
@@ -318,14 +321,13 @@ impl Draft<'_> {
                 return false;
             }
             (Power::Paused, s) if !s.is_active() => {
-                (vec![call(Op::Create { paused: !network }, Effect::None)], Effect::None)
+                (vec![call(Op::Create { paused: !network }, Effect::Starts)], Effect::Starts)
             }
             (Power::Paused, State::Running | State::Blocked) if !network => {
                 (vec![call(Op::Suspend, Effect::Blip)], Effect::Blip)
             }
             (Power::Stopped, s) if s.is_active() => {
-                let effect = if network { Effect::NetworkRestart } else { Effect::Restart };
-                (stop_steps(self.host, settings.stop, effect), effect)
+                (stop_steps(self.host, settings.stop, Effect::Stops), Effect::Stops)
             }
             _ => return false,
         };
@@ -370,8 +372,8 @@ impl Draft<'_> {
         uncounted(id.kind, Side::NextBoot, there, definition, &settings.ignore)
     }
 
-    /// The refusal to take a network down for good under guests that stay. Its effect is the one of a
-    /// restart, which sorts below what is open, so it is asked for by itself.
+    /// The refusal to take a network down for good under guests that stay, which is asked for as its
+    /// restart is.
     fn would_cut_off(&self, gate: Gate<'_>) -> Option<Refusal> {
         let goes = self.desired.settings.power == Power::Stopped && self.host.state.is_active();
         let (effect, guests) = (Effect::NetworkRestart, guests(self.context.cards).join(", "));
@@ -388,7 +390,11 @@ impl Draft<'_> {
         let waits = |f: &FieldChange| f.effect == Effect::NextBoot;
         if guests.is_empty() {
             String::new()
-        } else if self.steps.iter().any(|(_, effect)| *effect == Effect::NetworkRestart) {
+        } else if self
+            .steps
+            .iter()
+            .any(|(_, e)| matches!(e, Effect::NetworkRestart | Effect::Stops))
+        {
             let comes_back = self.desired.settings.power != Power::Stopped;
             format!("; cut off{}: {guests}", if comes_back { " until it is back" } else { "" })
         } else if self.pending.iter().chain(&self.fields).any(waits) {
@@ -399,7 +405,7 @@ impl Draft<'_> {
     }
 
     fn decide(self, merged: &Element, adopt: bool, notes: Notes) -> Decision {
-        let steps = self.steps.iter().map(|(_, e)| *e).max().unwrap_or(Effect::None);
+        let steps = worst(&self.steps);
         let effect = self.fields.iter().map(|f| f.effect).fold(steps, Effect::max);
         let only_asks_again = self.live.only_ask_again(self.steps.len());
         let action = match (only_asks_again, adopt) {
@@ -468,7 +474,7 @@ pub(super) fn field(change: &Change, effect: Effect, origin: Origin) -> FieldCha
     let show = |value: &Option<String>| {
         value
             .as_ref()
-            .map(|v| if is_secret(&change.path) { REDACTED.to_owned() } else { v.clone() })
+            .map(|v| if is_private(&change.path) { REDACTED.to_owned() } else { v.clone() })
     };
     FieldChange {
         path: change.path.clone(),

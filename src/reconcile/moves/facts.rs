@@ -5,13 +5,15 @@ use crate::model::{Desired, Kind, Observed, ObservedResource, ResourceId, Uuid};
 use crate::reconcile::ownership::Moving;
 use crate::reconcile::plan::mark_on;
 use crate::xml::Element;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// A host, as far as it matters to others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HostFacts {
     pub(crate) guests: BTreeMap<ResourceId, Guest>,
+    /// Domains that are there and could not be read.
+    pub(crate) silent: BTreeSet<ResourceId>,
     pub(crate) pools: Pools,
 }
 
@@ -34,7 +36,8 @@ impl HostFacts {
         let storage = Storage { shared, pools };
         let domains = observed.resources.values().filter(|r| r.id.kind == Kind::Domain);
         let guests = domains.map(|r| (r.id.clone(), guest(r, storage))).collect();
-        Self { guests, pools: pools.clone() }
+        let silent = observed.unknown.keys().filter(|id| id.kind == Kind::Domain);
+        Self { guests, silent: silent.cloned().collect(), pools: pools.clone() }
     }
 
     /// Whether a guest is here only to come from another host, or, where guests may be taken away, one

@@ -86,6 +86,11 @@ pub fn settle(fleet: Fleet<'_>, sites: &[Site<'_>]) -> Settled {
     let ids: BTreeSet<&ResourceId> = new.keys().chain(old.keys()).collect();
     for id in ids {
         let at = |sites: &Sites| sites.get(id).cloned().unwrap_or_default();
+        if let Some(name) = s.silent_where_wanted(id) {
+            let reason = format!("{id} does not answer on {name}, where it is wanted");
+            at(&old).into_iter().for_each(|at| s.keep(at, id, reason.clone()));
+            continue;
+        }
         match at(&old) {
             old if old.is_empty() => s.only_new(id, &at(&new)),
             old => s.old_and_new(id, old, &at(&new)),
@@ -258,6 +263,10 @@ impl<'a> Settling<'a> {
     /// No host has it that is not to have it, as far as they are known.
     fn only_new(&mut self, id: &ResourceId, new: &[usize]) {
         for &at in new {
+            if let Some(blocked) = self.silent_elsewhere(id, at) {
+                self.block(at, id, blocked);
+                continue;
+            }
             match self.guest(at, id) {
                 None => self.unless_unread(id, at),
                 Some(guest) => {
@@ -267,6 +276,37 @@ impl<'a> Settling<'a> {
                 }
             }
         }
+    }
+
+    /// The host that has a guest where it is wanted, and could not read it.
+    fn silent_where_wanted(&self, id: &ResourceId) -> Option<&'a str> {
+        let is_here = |site: &&Site<'a>| {
+            let silent = site.facts.is_some_and(|facts| facts.silent.contains(id));
+            silent && site.desired.resources.contains_key(id)
+        };
+        self.sites.iter().find(is_here).map(|site| site.name)
+    }
+
+    /// Another host has a guest of that name that does not answer, or one that may write to the same
+    /// disk.
+    fn silent_elsewhere(&mut self, id: &ResourceId, at: usize) -> Option<Blocked> {
+        let others = self.sites.iter().enumerate().filter(|(other, _)| *other != at);
+        let others = others.filter_map(|(_, site)| Some((site.name, &site.facts?.silent)));
+        let others: Vec<(&str, &BTreeSet<ResourceId>)> =
+            others.filter(|(_, silent)| !silent.is_empty()).collect();
+        let (first, silent) = *others.first()?;
+        let reason = match others.iter().find(|(_, silent)| silent.contains(id)) {
+            Some((name, _)) => format!("{name} has a guest of that name, which does not answer"),
+            None => {
+                let resource = self.site(at)?.desired.resources.get(id)?;
+                let word = self.writes(at, resource).into_iter().next()?;
+                let disk = word.strip_prefix("path:").unwrap_or(&word);
+                let other = silent.first()?;
+                format!("{other} on {first} does not answer, and may write to its disk {disk}")
+            }
+        };
+        let hint = "try again when it answers".to_owned();
+        Some(Blocked { code: ELSEWHERE, reason, hint })
     }
 
     /// A new guest may be on a host that was not read. Only what they would both write to is a reason

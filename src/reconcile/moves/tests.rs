@@ -6,7 +6,7 @@ use super::*;
 use crate::diag::{SourceId, Span};
 use crate::model::{
     Capabilities, Desired, DesiredResource, Effect, Hypervisor, Kind, Observed, Op, OpKind, Power,
-    Settings, State, Uuid, Version,
+    Settings, State, Unknown, Uuid, Version,
 };
 use crate::reconcile::changes::{Milestone, Options, Plan, StepAction, Until};
 use crate::reconcile::ownership::{Moving, WantedMark};
@@ -34,6 +34,7 @@ fn wanted(name: &str, devices: &str) -> DesiredResource {
         settings: Settings::default(),
         depends_on: Vec::new(),
         span: Span::NONE,
+        refused: Vec::new(),
     }
 }
 
@@ -59,17 +60,12 @@ fn there(
     mark.put(&mut definition, None);
     let live = state.is_active().then(|| definition.clone().with_attr("id", "1"));
     ObservedResource {
-        id: wanted.id.clone(),
-        uuid,
         persistent: Some(definition),
         live,
         state,
-        reason: 0,
         autostart: true,
         is_persistent: true,
-        managed_save: false,
-        snapshots: Vec::new(),
-        checkpoints: Vec::new(),
+        ..ObservedResource::unread(wanted.id.clone(), uuid)
     }
 }
 
@@ -147,6 +143,28 @@ fn says(words: &[String], wanted: &[&str]) {
 
 fn from(host: &str) -> Option<Moving> {
     Some(Moving { from: host.to_owned(), autostart: true, active: true })
+}
+
+#[test]
+fn what_does_not_answer_on_one_host_is_not_started_on_another() {
+    let (g, other) = (wanted("g", ""), wanted("other", ""));
+    let runs = there(&g, 1, State::Running, None);
+    let hangs = |mut host: Host, id: &DesiredResource| {
+        let unknown = Unknown { uuid: runs.uuid, state: State::Running, why: "late".to_owned() };
+        let observed = host.observed.as_mut().unwrap();
+        observed.resources.remove(&id.id);
+        observed.unknown.insert(id.id.clone(), unknown);
+        host
+    };
+    // its namesake hangs on the host that it is to leave
+    let hosts = [hangs(host("a", &[], &[]), &g), host("b", &[&g], &[])];
+    says(&words(&hosts, true, &[]), &["g not on b: a has a guest of that name, which does not"]);
+    // or on the one that it goes to
+    let hosts = [host("a", &[], &[&runs]), hangs(host("b", &[&g], &[]), &g)];
+    says(&words(&hosts, true, &[]), &["g stays on a: domain/g does not answer on b"]);
+    // one that shares nothing with it is in nobody's way
+    let hosts = [hangs(host("a", &[], &[]), &other), host("b", &[&g], &[])];
+    says(&words(&hosts, true, &[]), &[]);
 }
 
 #[test]

@@ -44,8 +44,10 @@ const DISCARDED: &[(&str, &str, &str)] = &[
 
 /// Elements that a host drops when there is nothing in them.
 const EMPTY: &[&str] = &[
+    "allocation",
     "bandwidth",
     "blkiotune",
+    "cache",
     "coalesce",
     "cputune",
     "dhcp",
@@ -56,6 +58,7 @@ const EMPTY: &[&str] = &[
     "iotune",
     "memoryBacking",
     "memtune",
+    "metadata_cache",
     "model",
     "nat",
     "numatune",
@@ -229,8 +232,10 @@ pub(crate) fn stays_shared(path: &Path, is: &Element, was: &Element) -> bool {
 /// Whether what is at `path` stays in a definition when the manifest stops naming it.
 pub(crate) fn is_kept(path: &Path) -> bool {
     let pattern = path.pattern();
-    // a device's own address; those of a NAT range or of a pool of cards are no identity
+    // a device's own address; those of a NAT range or of a pool of cards are no identity, and the port
+    // of a panic device is the same in each guest
     let address = pattern.starts_with("devices/")
+        && pattern != "devices/panic/address"
         && path.steps.len() == 3
         && path.steps.last().is_some_and(|s| s.name == "address");
     let of_element = path.attribute.is_none();

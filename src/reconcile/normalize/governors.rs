@@ -4,7 +4,8 @@
 //! The rows are those of libvirt 11.3's post-parse code, each seen on its QEMU driver. Two questions
 //! decide a host-filled value: what governs it, and has that changed?
 
-use super::values::same_value;
+use super::derived::touches;
+use super::values::{amount, quantity, same_value};
 use crate::model::Kind;
 use crate::xml::{Element, Path};
 
@@ -64,6 +65,7 @@ const FIRMWARE: &[&str] = &[
     "os/nvram/@template",
     "os/nvram/@templateFormat",
     "os/nvram/@format",
+    "features/smm/@state",
 ];
 
 /// What governs what.
@@ -74,7 +76,16 @@ const GOVERNORS: &[Governor] = &[
         "",
         &["os/type", "os/type/@arch", "os/type/@machine"],
         ByValue,
-        &["cpu", "features", "os", "pm", "devices"],
+        &[
+            "cpu",
+            "features",
+            "os",
+            "os/nvram/@template",
+            "os/nvram/@templateFormat",
+            "os/nvram/@format",
+            "pm",
+            "devices",
+        ],
     ),
     domain(
         "",
@@ -90,6 +101,8 @@ const GOVERNORS: &[Governor] = &[
             "features/smm",
         ],
     ),
+    // a machine without the controller of PS/2 has none of its devices
+    domain("", &["features/ps2/@state"], ByValue, &["devices/input"]),
     domain("", &["vcpu/@placement"], ByValue, &["numatune", "vcpu/@cpuset"]),
     domain("", &["numatune/memory/@placement"], ByValue, &["vcpu/@placement"]),
     domain(
@@ -297,6 +310,14 @@ pub(crate) fn renewed(
     if at == "devices/video" && has_address(want) != has_address(live) {
         found.push(Renewed::new(at, "address", false));
     }
+    let grows = |by: &&str| has_moved(ByValue, by, live, want, last);
+    if kind == Kind::Domain
+        && at.is_empty()
+        && has_filled_cell(live)
+        && ["maxMemory/@slots", "memory"].iter().any(grows)
+    {
+        found.push(Renewed::new(at, "cpu/numa", false));
+    }
     if kind == Kind::Domain && at.is_empty() && !found.is_empty() && !has_variables(want) {
         found.push(Renewed::new(at, "os/nvram", false));
         found.push(Renewed::new(at, "os/varstore", false));
@@ -304,9 +325,36 @@ pub(crate) fn renewed(
     found
 }
 
+/// What the host fills in anew where the field `changed` changes: the names of their paths.
+pub(super) fn hanging_on(kind: Kind, changed: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for row in GOVERNORS.iter().filter(|row| row.kind == kind) {
+        let depth = row.at.split('/').filter(|name| !name.is_empty()).count();
+        let names: Vec<&str> = changed.split('/').take(depth).collect();
+        let at = names.join("/");
+        let governs = |by: &&str| touches(&join(&at, by), changed);
+        if (depth == 0 || matches(row.at, &at)) && row.by.iter().any(governs) {
+            found.extend(row.renews.iter().map(|what| join(&at, what)));
+        }
+    }
+    found
+}
+
 /// Whether a card's model is not the one that any card gets.
 fn has_own_models(card: &Element) -> bool {
     matches!(card.attr("type"), Some("hostdev" | "vhostuser" | "vdpa" | "vds"))
+}
+
+/// Whether the only cell of a domain is the one that a host fills in for memory that can grow.
+fn has_filled_cell(domain: &Element) -> bool {
+    let cells = domain.descend(&["cpu", "numa"]).map(|numa| numa.elements().collect::<Vec<_>>());
+    let is_plain = |cell: &&Element| {
+        let mut names = cell.attributes.iter().map(|a| a.name.local.as_str());
+        cell.elements().next().is_none()
+            && names.all(|name| matches!(name, "id" | "cpus" | "memory" | "unit"))
+    };
+    domain.child("maxMemory").is_some()
+        && cells.is_some_and(|cells| cells.len() == 1 && cells.iter().all(is_plain))
 }
 
 /// Whether a video card is a device on a bus.
@@ -384,17 +432,25 @@ fn collect(element: &Element, path: &str, found: &mut Vec<String>) {
     for child in element.children_named(first) {
         match rest {
             Some(rest) => collect(child, rest, found),
-            None => found.push(child.text()),
+            None => {
+                let kib = quantity(&element.name.local, first)
+                    .and_then(|unit| amount(&child.text(), child.attr("unit"), unit));
+                found.push(kib.map_or_else(|| child.text(), |kib| kib.to_string()));
+            }
         }
     }
 }
 
-/// Devices that a hypervisor adds by itself for a machine: of another one they are others.
-pub(crate) fn is_implicit_device(device: &Element) -> bool {
+/// Devices that a hypervisor adds by itself for a machine: of another one they are others. Those of USB
+/// are only for some machines; of one that stays, they are somebody's.
+pub(crate) fn is_implicit_device(device: &Element, of_machine: bool) -> bool {
     match device.name.local.as_str() {
         "controller" | "memballoon" | "video" | "audio" | "hub" | "iommu" | "panic"
         | "emulator" => true,
-        "input" => matches!(device.attr("type"), Some("mouse" | "keyboard")),
+        "input" => {
+            matches!(device.attr("type"), Some("mouse" | "keyboard"))
+                && (of_machine || device.attr("bus") != Some("usb"))
+        }
         "watchdog" => device.attr("model") == Some("itco"),
         _ => false,
     }

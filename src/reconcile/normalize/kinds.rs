@@ -92,6 +92,10 @@ const WHOLE: &[&str] = &[
     "dnsmasq:options/dnsmasq:option",
 ];
 
+/// Lists of entries with keys whose order says something, too: what data goes through in turn, and which
+/// device is taken first.
+const ORDERED: &[&str] = &["throttlefilters/throttlefilter", "forward/interface"];
+
 /// Lists that a manifest governs once it has an entry of them: what somebody else added is then
 /// drift. Kinds that hypervisors fill in themselves (controllers, inputs, video, channels, …) are
 /// not among them.
@@ -138,12 +142,16 @@ pub(crate) fn key_of(parent: &str, element: &Element) -> Option<(&'static str, S
 }
 
 /// The attributes without which `element` would be another one, as far as it has them. Ports,
-/// bridges and roots of a PCI bus never become each other.
+/// bridges and roots of a PCI bus never become each other, nor does what is built into a machine, as its
+/// PS/2 mouse is, become what is plugged into it.
 pub(crate) fn identity(element: &Element) -> Vec<Option<&str>> {
     let row = IDENTITY.iter().find(|(name, _)| element.is(name)).map(|(_, attributes)| *attributes);
     let is_pci = element.is("controller") && element.attr("type") == Some("pci");
     let model = is_pci.then(|| element.attr("model"));
-    row.unwrap_or(&[]).iter().map(|a| element.attr(a)).chain(model).collect()
+    let built_in = |bus| if bus == "ps2" { "built in" } else { "plugged in" };
+    let is_input = element.is("input");
+    let plug = is_input.then(|| element.attr("bus").map(built_in));
+    row.unwrap_or(&[]).iter().map(|a| element.attr(a)).chain(model).chain(plug).collect()
 }
 
 /// Whether nothing in their identity keeps `want` and `live` from being the same device.
@@ -181,6 +189,11 @@ pub(crate) fn keys(parent: &str, element: &Element) -> Vec<(&'static str, String
 /// Whether the elements `name` below `parent` form one ordered list.
 pub(crate) fn is_whole_list(parent: &str, name: &str) -> bool {
     WHOLE.iter().any(|pattern| matches(pattern, parent, name))
+}
+
+/// Whether the order of the elements `name` below `parent` says something beside what they are.
+pub(crate) fn is_ordered(parent: &str, name: &str) -> bool {
+    ORDERED.iter().any(|pattern| matches(pattern, parent, name))
 }
 
 /// Whether a manifest that has an element `name` below `parent` governs all of them.

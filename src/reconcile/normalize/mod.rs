@@ -5,8 +5,10 @@
 //! comparison itself is [`super::overlay()`]; nothing here walks a tree.
 
 mod defaults;
+mod derived;
 mod governors;
 mod kinds;
+mod places;
 mod prepare;
 mod rule;
 mod twins;
@@ -17,10 +19,13 @@ pub(crate) use defaults::{
     is_chosen_while_running, is_discarded, is_kept, is_no_limit, never_compared, only_at_boot,
     stays_shared, vanishes,
 };
+pub use derived::{Derived, derived};
 pub(crate) use governors::{Renewed, is_implicit_device, lost_buses, may_govern, renewed};
 pub(crate) use kinds::{
-    governed, has_any_order, identity, is_whole_list, key_of, keys, label, same_identity,
+    governed, has_any_order, identity, is_ordered, is_whole_list, key_of, keys, label,
+    same_identity,
 };
+pub(crate) use places::{Claim, claims, place_of};
 pub(crate) use prepare::{drop_implied, finish, is_implied, is_unread, prepare, respelled};
 pub use rule::Rule;
 pub(crate) use values::{Unit, amount, quantity, quantity_attribute, same_value};

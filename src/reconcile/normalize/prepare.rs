@@ -2,8 +2,9 @@
 //! is laid over a definition; and what the merged definition must not keep.
 
 use super::defaults::drop_beside;
+use super::derived::follows_one_of;
 use super::values::{Unit, amount};
-use super::{twins, unset};
+use super::{places, twins, unset};
 use crate::model::{Kind, netmask_prefix, number_set};
 use crate::reconcile::overlay::Change;
 use crate::xml::{Element, Node, Path, Text};
@@ -19,6 +20,9 @@ pub(crate) fn prepare(kind: Kind, want: &Element, live: &Element) -> Element {
     match kind {
         Kind::Domain => {
             unset::drop_zeros(&mut want);
+            unset::drop_beyond(&mut want);
+            unset::drop_what_only_virtio_has(&mut want, live);
+            put_listeners_first(&mut want);
             unset::drop_label_of_no_driver(&mut want, live);
             put_primary_first(&mut want);
             adjust_clock(&mut want);
@@ -30,7 +34,7 @@ pub(crate) fn prepare(kind: Kind, want: &Element, live: &Element) -> Element {
             twins::fill_first_cell(&mut want);
         }
         Kind::Network => {
-            unset::drop_driver_of_nothing(&mut want);
+            put_driver_outside(&mut want, live);
             twins::spell_forward_device_twice(&mut want);
         }
     }
@@ -76,8 +80,8 @@ pub(crate) fn respelled(want: &Element, live: &Element) -> Option<Respelled> {
 /// Takes out of a merged definition what the manifest's choice makes wrong and the host fills in
 /// again.
 pub(crate) fn finish(kind: Kind, want: &Element, live: &Element, merged: &mut Element) {
-    if kind != Kind::Domain {
-        return;
+    if kind == Kind::Network {
+        return put_driver_inside(merged);
     }
     // a device's boot order and the default <boot dev='hd'/> exclude one another
     let by_device = |e: &Element| {
@@ -101,7 +105,8 @@ pub(crate) fn finish(kind: Kind, want: &Element, live: &Element, merged: &mut El
             kept > count
         });
     }
-    twins::drop_first_console(merged, live);
+    twins::drop_first_console(want, live, merged);
+    places::free_ports_for_hubs(want, merged);
 }
 
 /// Values that say what their absence says, given what stands beside them.
@@ -124,12 +129,12 @@ pub(crate) fn is_unread(path: &Path, want: &Element) -> bool {
 /// Leaves out of `changes` what only follows from another of them: a value that the manifest `want`
 /// does not write, but implies by one that changes too.
 pub(crate) fn drop_implied(want: &Element, changes: &mut Vec<Change>) {
-    let changed = |pattern: &str| {
-        changes.iter().any(|c| c.path.pattern().starts_with(pattern) && c.path.attribute.is_none())
-    };
+    let patterns = |c: &Change| c.path.attribute.is_none().then(|| c.path.pattern());
+    let changed: Vec<String> = changes.iter().filter_map(patterns).collect();
+    let follows = |field: &str| follows_one_of(field, changed.iter().map(String::as_str));
     let cells = changes.iter().filter(|c| c.path.pattern() == "cpu/numa/cell").count();
-    let memory = changed("memory") || changed("devices/memory") || cells > 0;
-    let vcpu = changed("vcpu");
+    let memory = follows("currentMemory") || cells > 0;
+    let vcpu = follows("vcpu/@current");
     let writes_memory = want.child("currentMemory").is_some();
     let writes_current = want.child("vcpu").is_some_and(|v| v.attr("current").is_some());
     changes.retain(|c| match (c.path.pattern().as_str(), c.path.attribute.as_deref()) {
@@ -242,6 +247,33 @@ fn imply_current_vcpus(want: &mut Element) {
     }
 }
 
+/// Of a network that names no host devices, libvirt writes what they are driven by behind the
+/// `<forward>` in which it reads it: where `live` has it there, it is compared there.
+fn put_driver_outside(want: &mut Element, live: &Element) {
+    want.remove_elements(|e| e.is("driver"));
+    let Some(forward) = want.child_mut("forward").filter(|_| live.child("driver").is_some()) else {
+        return;
+    };
+    let names = ["pf", "interface", "address"];
+    if names.iter().any(|name| forward.child(name).is_some()) {
+        return;
+    }
+    let drivers: Vec<Element> = forward.children_named("driver").cloned().collect();
+    forward.remove_elements(|e| e.is("driver"));
+    drivers.into_iter().for_each(|driver| want.push(driver));
+}
+
+/// What libvirt reads is in the `<forward>`.
+fn put_driver_inside(merged: &mut Element) {
+    let Some(driver) = merged.child("driver").cloned() else { return };
+    if let Some(forward) = merged.child_mut("forward") {
+        if forward.child("driver").is_none() {
+            forward.push(driver);
+        }
+        merged.remove_elements(|e| e.is("driver"));
+    }
+}
+
 /// A host puts the primary video card in front of the others.
 fn put_primary_first(want: &mut Element) {
     let Some(devices) = want.child_mut("devices") else { return };
@@ -259,6 +291,18 @@ fn put_primary_first(want: &mut Element) {
     {
         let card = devices.children.remove(primary);
         devices.children.insert(first, card);
+    }
+}
+
+/// A host writes where a datagram port listens in front of where it sends to.
+fn put_listeners_first(want: &mut Element) {
+    let devices = want.child_mut("devices").into_iter().flat_map(Element::elements_mut);
+    for port in devices.filter(|e| e.attr("type") == Some("udp")) {
+        let place = |n: &Node| match n {
+            Node::Element(e) if e.is("source") => usize::from(e.attr("mode") != Some("bind")),
+            Node::Element(_) | Node::Text(_) => 2,
+        };
+        port.children.sort_by_key(place);
     }
 }
 

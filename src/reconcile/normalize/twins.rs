@@ -1,6 +1,7 @@
 //! Facts that a hypervisor writes twice: a manifest that says one of them says both, so that they change
 //! and go together.
 
+use super::derived::touches;
 use crate::model::number_set;
 use crate::reconcile::overlay::Change;
 use crate::xml::{Attribute, Element, Name, Node, Path};
@@ -12,6 +13,14 @@ const TWINS: &[(&str, &str)] = &[
     ("devices/graphics/@socket", "devices/graphics/listen"),
     ("forward/@dev", "forward/interface"),
 ];
+
+/// The twins of a field, both as the names of their paths.
+pub(super) fn twins_of(changed: &str) -> impl Iterator<Item = &'static str> {
+    TWINS.iter().flat_map(move |(one, other)| {
+        let is = |field: &str| touches(field, changed);
+        is(one).then_some(*other).into_iter().chain(is(other).then_some(*one))
+    })
+}
 
 /// Leaves out of `changes` the second of two twins that change together: what is said stays as the
 /// manifest writes it.
@@ -54,8 +63,19 @@ fn says(element: &Change, attribute: &Change) -> bool {
 /// The first console and the first serial port are one device; where the definition has a serial
 /// port, the manifest's console is compared as the serial port that it became.
 pub(super) fn one_console_device(want: &mut Element, live: &Element) {
-    let became_serial = live.child("devices").is_some_and(|d| d.child("serial").is_some());
+    let became_serial = first_serial(live).is_some();
+    let by_itself = first_serial(want).filter(|serial| is_mirrored(serial)).is_none();
     let Some(devices) = want.child_mut("devices") else { return };
+    if by_itself && let Some(serial) = devices.child("serial").cloned() {
+        // what else it says is the port's
+        if let Some(console) = devices.child_mut("console").filter(|c| is_serial(c)) {
+            console.attributes.retain(|a| a.name.local == "type");
+            console.put_attr("type", serial.attr("type"));
+            console.children.clear();
+            console.push(Element::new("target").with_attr("type", "serial"));
+        }
+        return;
+    }
     if !became_serial || !devices.child("console").is_some_and(is_serial) {
         return;
     }
@@ -70,14 +90,33 @@ pub(super) fn one_console_device(want: &mut Element, live: &Element) {
 }
 
 /// Takes the first console out of a merged definition where it is an alias of the first serial port,
-/// or was one in the definition before: the host writes it anew from that port.
-pub(super) fn drop_first_console(merged: &mut Element, live: &Element) {
-    let has_serial = |e: &Element| e.child("devices").is_some_and(|d| d.child("serial").is_some());
-    let is_alias = has_serial(merged) || has_serial(live);
-    if let Some(devices) = merged.child_mut("devices").filter(|_| is_alias) {
+/// or was one in the definition before: the host writes it anew from that port. A port that is not
+/// mirrored by itself keeps the console that somebody wrote.
+pub(super) fn drop_first_console(want: &Element, live: &Element, merged: &mut Element) {
+    let (was, is) = (first_serial(live), first_serial(merged));
+    let is_written =
+        |e: &Element| e.child("devices").and_then(|d| d.child("console")).is_some_and(is_serial);
+    let stays = is.is_some_and(|serial| !is_mirrored(serial))
+        && (is_written(want) || was.is_some_and(|serial| !is_mirrored(serial)));
+    if stays || was.is_none() && is.is_none() {
+        return;
+    }
+    if let Some(devices) = merged.child_mut("devices") {
         let mut first = true;
         devices.remove_elements(|e| e.is("console") && std::mem::take(&mut first) && is_serial(e));
     }
+}
+
+fn first_serial(domain: &Element) -> Option<&Element> {
+    domain.child("devices")?.child("serial")
+}
+
+/// Types of serial ports that hosts do not mirror as a console by themselves.
+const NOT_MIRRORED: &[&str] = &["isa-debug", "pci-serial", "usb-serial"];
+
+fn is_mirrored(serial: &Element) -> bool {
+    let kind = serial.child("target").and_then(|t| t.attr("type"));
+    !kind.is_some_and(|kind| NOT_MIRRORED.contains(&kind))
 }
 
 fn is_serial(console: &Element) -> bool {

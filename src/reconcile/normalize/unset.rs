@@ -28,26 +28,89 @@ pub(super) fn drop_zeros(want: &mut Element) {
                 source.remove_attr("bridge");
             }
         }
-        // only virtio has these
-        let model = device.child("model").and_then(|m| m.attr("type"));
-        let other = model.is_some_and(|model| !model.starts_with("virtio"));
-        if device.is("interface") && other {
-            if let Some(driver) = device.child_mut("driver") {
-                driver.attributes.clear();
-            }
-            if let Some(backend) = device.child_mut("backend") {
-                backend.remove_attr("vhost");
-            }
+    }
+}
+
+/// Takes out of the cards of a manifest what only those of virtio have. A card whose model the manifest
+/// leaves to the host has the one that it has in `live`.
+pub(super) fn drop_what_only_virtio_has(want: &mut Element, live: &Element) {
+    let mac =
+        |card: &Element| card.child("mac").and_then(|m| m.attr("address")).and_then(Mac::parse);
+    let model =
+        |card: &Element| card.child("model").and_then(|m| m.attr("type")).map(str::to_owned);
+    let there: Vec<&Element> =
+        live.child("devices").map_or(Vec::new(), |d| d.children_named("interface").collect());
+    let devices = want.child_mut("devices").into_iter().flat_map(Element::elements_mut);
+    for (n, card) in devices.filter(|e| e.is("interface")).enumerate() {
+        let twin = || match mac(card) {
+            own @ Some(_) => there.iter().find(|other| mac(other) == own),
+            None => there.get(n),
+        };
+        let model = model(card).or_else(|| model(twin()?));
+        if model.is_none_or(|model| model.starts_with("virtio")) {
+            continue;
+        }
+        if let Some(driver) = card.child_mut("driver") {
+            driver.attributes.clear();
+        }
+        if let Some(backend) = card.child_mut("backend") {
+            backend.remove_attr("vhost");
         }
     }
 }
 
-/// Takes out of a network what its host devices are driven by where it names none.
-pub(super) fn drop_driver_of_nothing(want: &mut Element) {
-    let Some(forward) = want.child_mut("forward") else { return };
-    let names = ["pf", "interface", "address"];
-    if !names.iter().any(|name| forward.child(name).is_some()) {
-        forward.remove_elements(|e| e.is("driver"));
+/// Elements of which a host reads the first ones only: their parent's name, their own, and how many.
+const FIRST: &[(&str, &str, usize)] = &[("os", "boot", 4)];
+
+/// Elements of which a host reads one of each name: the names of the path to their parent, of which
+/// `*` is any, their own name, and the attribute that tells them apart.
+const ONCE: &[(&[&str], &str, &str)] = &[
+    (&["cpu", "numa", "cell", "distances"], "sibling", "id"),
+    (&["sysinfo", "bios"], "entry", "name"),
+    (&["sysinfo", "system"], "entry", "name"),
+    (&["sysinfo", "baseBoard"], "entry", "name"),
+    (&["sysinfo", "chassis"], "entry", "name"),
+];
+
+/// Takes out of a manifest what a host reads over: entries beyond its number, or said before, and pins
+/// of processors that the domain does not have.
+pub(super) fn drop_beyond(want: &mut Element) {
+    for (parent, name, most) in FIRST {
+        if let Some(parent) = want.child_mut(parent) {
+            let mut count = 0;
+            parent.remove_elements(|e| {
+                count += usize::from(e.is(name));
+                e.is(name) && count > *most
+            });
+        }
+    }
+    for (path, name, key) in ONCE {
+        for_each(want, path, &mut |parent| {
+            let mut seen = Vec::new();
+            parent.remove_elements(|e| {
+                let key = e.attr(key).filter(|_| e.is(name)).map(str::to_owned);
+                let again = key.is_some() && seen.contains(&key);
+                seen.extend(key.is_some().then_some(key));
+                again
+            });
+        });
+    }
+    let count = want.child_text("vcpu").and_then(|n| n.parse::<u32>().ok());
+    if let (Some(count), Some(tune)) = (count, want.child_mut("cputune")) {
+        let vcpu = |e: &Element| e.attr("vcpu").and_then(|n| n.parse::<u32>().ok());
+        tune.remove_elements(|e| e.is("vcpupin") && vcpu(e).is_some_and(|n| n >= count));
+    }
+}
+
+/// Visits all elements at a path below another.
+fn for_each(element: &mut Element, path: &[&str], visit: &mut impl FnMut(&mut Element)) {
+    match path.split_first() {
+        None => visit(element),
+        Some((first, rest)) => {
+            for child in element.elements_mut().filter(|e| e.is(first)) {
+                for_each(child, rest, visit);
+            }
+        }
     }
 }
 

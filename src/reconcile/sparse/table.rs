@@ -196,7 +196,7 @@ pub(super) const ROWS: &[Row] = &[
     row(Domain, X86, "video/model", "@type=qxl", Attribute("ram", "65536")),
     row(Domain, X86, "video/model", "@type=qxl", Attribute("vgamem", "16384")),
     row(Domain, X86, "video/model", "@type!=none", Attribute("heads", "1")),
-    row(Domain, X86, "video/model", "", Attribute("primary", "yes")),
+    row(Domain, X86, "video/model", "@type!=none", Attribute("primary", "yes")),
     row(Domain, X86, "domain/devices", "graphics & #video=1", Whole("video > model type=cirrus")),
     // networks
     row(Network, Any, "network/bridge", "", Attribute("stp", "on")),

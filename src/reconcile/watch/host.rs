@@ -9,7 +9,7 @@ use super::news::{Ended, Surroundings};
 use super::planner::{Planned, Planner, Pruned, takes_of_others};
 use super::pulse::Pulse;
 use super::record::Record;
-use crate::diag::{Error, ErrorCode, Result};
+use crate::diag::{Error, ErrorKind, Result};
 use crate::drivers::Stop;
 use crate::model::{Desired, Detail, Observed, ResourceId, Scope};
 use crate::reconcile::apply::apply_until;
@@ -232,8 +232,26 @@ impl HostLoop {
             d.resources.keys().chain(d.held_back.keys()).cloned().collect::<BTreeSet<_>>()
         };
         let all = &known(&before) | &known(now);
-        for id in all.iter().filter(|id| !same(id)) {
+        let changed: Vec<&ResourceId> = all.iter().filter(|id| !same(id)).collect();
+        for id in &changed {
             self.agenda.renew(id, since);
+        }
+        // what needs one that is refused is held back with it, and comes free with it
+        let is_refused =
+            |d: &Desired, id| d.resources.get(id).is_some_and(|r| !r.refused.is_empty());
+        let mut open: Vec<ResourceId> = changed
+            .into_iter()
+            .filter(|id| is_refused(&before, *id) || is_refused(now, *id))
+            .cloned()
+            .collect();
+        let mut seen = BTreeSet::new();
+        while let Some(id) = open.pop() {
+            for dependant in self.dependants(&id) {
+                if seen.insert(dependant.clone()) {
+                    self.agenda.look_at(dependant.clone(), Cause::Manifests, since);
+                    open.push(dependant);
+                }
+            }
         }
         self.agenda.keep(|id| all.contains(id));
     }
@@ -296,6 +314,9 @@ impl HostLoop {
                 self.publish();
                 self.agenda.host_answered();
                 self.record.answered(all.is_some());
+                if let Some(observed) = &self.observed {
+                    self.record.silent(observed);
+                }
                 Some(reasons)
             }
             Err(error) => {
@@ -337,8 +358,14 @@ impl HostLoop {
             return Ok(Vec::new());
         };
         let Some(now) = &self.observed else { return Ok(Vec::new()) };
-        let ids: BTreeSet<_> = before.resources.keys().chain(now.resources.keys()).collect();
-        let changed = |id: &&&ResourceId| before.resources.get(id) != now.resources.get(id);
+        // what answers again was in the way of others, too
+        self.plan_all |= before.unknown.keys().any(|id| !now.unknown.contains_key(id));
+        let known = before.resources.keys().chain(now.resources.keys());
+        let ids: BTreeSet<_> = known.chain(now.unknown.keys()).collect();
+        let changed = |id: &&&ResourceId| {
+            before.resources.get(id) != now.resources.get(id)
+                || before.unknown.contains_key(id) != now.unknown.contains_key(id)
+        };
         let changed: Vec<ResourceId> = ids.iter().filter(changed).copied().cloned().collect();
         Ok(changed.into_iter().flat_map(|id| self.concerned(id)).collect())
     }
@@ -350,11 +377,16 @@ impl HostLoop {
         self.inbox.forget(&ids);
         let scope = Scope::only(ids.clone(), Detail::Full);
         let mut read = host.driver().observe(&scope)?;
-        let known = &mut self.observed.get_or_insert_default().resources;
+        let known = self.observed.get_or_insert_default();
         for id in ids {
+            let was_silent = known.unknown.remove(&id).is_some();
+            match read.unknown.remove(&id) {
+                Some(unknown) => drop(known.unknown.insert(id.clone(), unknown)),
+                None => self.plan_all |= was_silent,
+            }
             match read.resources.remove(&id) {
-                Some(resource) => known.insert(id, resource),
-                None => known.remove(&id),
+                Some(resource) => known.resources.insert(id, resource),
+                None => known.resources.remove(&id),
             };
         }
         Ok(())
@@ -443,22 +475,22 @@ impl HostLoop {
     /// Another run has the host, or there is no lock to be had, which time alone does not mend.
     pub(super) fn no_lock(&mut self, error: &Error, ids: BTreeSet<ResourceId>) {
         let now = Instant::now();
-        let is_busy = error.code == ErrorCode::RESOURCE_BUSY;
-        self.ended.refused |= is_busy;
-        self.ended.failed |= !is_busy;
+        let is_refused = error.kind == ErrorKind::Locked;
+        *(if is_refused { &mut self.ended.refused } else { &mut self.ended.failed }) = true;
+        let is_busy = is_refused && error.source.is_none();
         self.record.no_lock(error, is_busy);
         for id in ids {
-            match is_busy {
-                true => self.agenda.look_at(id, Cause::Retry, now + LOCKED),
-                false => drop(self.agenda.failed(&id, now)),
+            if is_busy {
+                self.agenda.look_at(id, Cause::Retry, now + LOCKED);
+            } else {
+                self.agenda.failed(&id, now);
             }
         }
     }
 
     pub(super) fn lost(&mut self, error: &Error, ids: BTreeSet<ResourceId>) {
         let now = Instant::now();
-        self.ended.failed = true;
-        self.was_lost = true;
+        (self.ended.failed, self.was_lost) = (true, true);
         self.record.lost(error);
         for id in ids {
             self.agenda.look_at(id, Cause::Retry, now + LOCKED);

@@ -3,8 +3,9 @@
 use super::agenda::Cause;
 use crate::diag::{Diagnostics, Error, escape};
 use crate::drivers::Driver;
-use crate::model::ResourceId;
+use crate::model::{ResourceId, Unknown};
 use crate::reconcile::{Action, ResourceChange, Status};
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,6 +97,8 @@ pub enum News<'a> {
     Down(&'a ResourceId, &'a str),
     /// It works again, or is down for good.
     Works(&'a ResourceId),
+    /// These do not answer from now on; if none, all do again. The others are looked after.
+    Silent(&'a BTreeMap<ResourceId, Unknown>),
     /// Nothing is pruned, for this reason.
     NotPruned(&'a str),
     /// Problems of manifests that show only beside the host.
@@ -140,8 +143,8 @@ pub trait Surroundings: Send + Sync {
     /// Locks a host for as long as what is given lives.
     ///
     /// # Errors
-    /// Another run changes it, which is [`ErrorCode::RESOURCE_BUSY`](crate::diag::ErrorCode::RESOURCE_BUSY),
-    /// or no lock is to be had.
+    /// Another run changes it, which is [`ErrorKind::Locked`](crate::diag::ErrorKind::Locked),
+    /// or no lock is to be had, which is the same with a cause.
     fn lock(&self, host: &str) -> crate::diag::Result<Box<dyn Debug>>;
 
     /// Hears what happens on a host.

@@ -2,11 +2,11 @@
 
 use super::agenda::Agenda;
 use super::board::{Board, Condition, HostBoard, ObjectBoard, PlanRecord};
-use super::news::{News, Surroundings, words};
+use super::news::{News, Outcome, Surroundings, words};
 use crate::diag::{Diagnostics, Error};
-use crate::model::{Desired, Observed, ObservedResource, ResourceId};
+use crate::model::{Desired, Observed, ResourceId};
 use crate::reconcile::{Action, Plan, Report, ResourceChange, Status};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -25,6 +25,8 @@ pub(super) struct Record {
     held_back: BTreeMap<ResourceId, String>,
     /// Which guests are up and do not work, as it was told.
     down: BTreeMap<ResourceId, String>,
+    /// What does not answer, as it was told.
+    silent: BTreeSet<ResourceId>,
     not_pruned: Option<String>,
     problems: Diagnostics,
     is_lost: bool,
@@ -44,6 +46,7 @@ impl Record {
             board,
             held_back: BTreeMap::new(),
             down: BTreeMap::new(),
+            silent: BTreeSet::new(),
             not_pruned: None,
             problems: Diagnostics::default(),
             is_lost: false,
@@ -111,6 +114,15 @@ impl Record {
         });
     }
 
+    /// Tells what of a host does not answer, if that is not what was told.
+    pub(super) fn silent(&mut self, observed: &Observed) {
+        let silent: BTreeSet<ResourceId> = observed.unknown.keys().cloned().collect();
+        if silent != self.silent {
+            self.silent = silent;
+            self.tell(&News::Silent(&observed.unknown));
+        }
+    }
+
     pub(super) fn no_lock(&mut self, error: &Error, is_busy: bool) {
         if self.no_lock.replace(is_busy) != Some(is_busy) {
             self.tell(&if is_busy { News::Busy(error) } else { News::NoLock(error) });
@@ -138,7 +150,7 @@ impl Record {
             latencies.push(*took);
             if let Some(detail) = came.detail() {
                 outcome.get_or_insert_with(|| format!("{}: {detail}", came.word()));
-            } else if came.word() != "done" {
+            } else if *came != Outcome::Done {
                 outcome.get_or_insert_with(|| came.word().to_owned());
             }
         }
@@ -182,13 +194,17 @@ impl Record {
         self.hold(&standings, plan, gated);
         self.outages(&standings);
         let host_has = |id: &ResourceId| observed.and_then(|o| o.resources.get(id));
+        let silent = |id: &ResourceId| observed.is_some_and(|o| o.unknown.contains_key(id));
         self.board(|host| {
             for (id, (condition, detail)) in standings {
                 let (failures, next_try) = trouble(agenda, &id);
                 let fails = failures > 0 && condition != Condition::Outage;
                 let condition = if fails { Condition::Failing } else { condition };
-                let state = host_has(&id)
-                    .map_or_else(|| "absent".to_owned(), ObservedResource::state_words);
+                let state = match host_has(&id) {
+                    Some(resource) => resource.state_words(),
+                    None if silent(&id) => "does not answer".to_owned(),
+                    None => "absent".to_owned(),
+                };
                 let uses = desired.resources.get(&id).map(|r| r.depends_on.clone());
                 let uses = uses.unwrap_or_default();
                 let before = host.objects.get(&id).filter(|o| o.condition == condition);
@@ -201,7 +217,7 @@ impl Record {
                 desired.resources.contains_key(id) || desired.held_back.contains_key(id)
             };
             // what no manifest names is shown as long as the host has it
-            host.objects.retain(|id, _| known(id) || host_has(id).is_some());
+            host.objects.retain(|id, _| known(id) || host_has(id).is_some() || silent(id));
         });
     }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
 use std::sync::mpsc::SyncSender;
-use virt::diag::{Error, ErrorCode, ErrorDomain, Result};
+use virt::diag::{Error, ErrorKind, Result};
 use virt::drivers::{Driver, Stop};
 use virt::model::{Call, Capabilities, DriverEvent, Observed, Outcome, ResourceId, Scope};
 use virt::reconcile::{Event, Plan, Report, Status, apply};
@@ -135,7 +135,7 @@ impl<'a> Struck<'a> {
     }
 
     fn strike(&self, call: &Call) -> Outcome {
-        let lost = || Outcome::Unknown(error(ErrorCode::RPC, "the reply was lost"));
+        let lost = || Outcome::Unknown(error(ErrorKind::Protocol, "the reply was lost"));
         let meddle = || {
             if let Manner::Meddling(meddle) = self.manner {
                 meddle(self.host);
@@ -204,7 +204,7 @@ impl Driver for Struck<'_> {
         let mut outcomes = Vec::new();
         for (n, call) in batch.iter().enumerate() {
             let outcome = if failed.contains(&call.target.id) {
-                Outcome::Refused(error(ErrorCode::OPERATION_ABORTED, "an earlier one failed"))
+                Outcome::NotSent(error(ErrorKind::NotSent, "an earlier one failed"))
             } else if self.is_gone() {
                 refused()
             } else if self.strikes_at_call() {
@@ -236,16 +236,16 @@ impl Driver for Struck<'_> {
     }
 }
 
-fn error(code: ErrorCode, message: &str) -> Error {
-    Error::new(code, ErrorDomain::REMOTE, format!("injected: {message}"))
+fn error(kind: ErrorKind, message: &str) -> Error {
+    Error::new(kind, format!("injected: {message}"))
 }
 
 fn gone() -> Error {
-    error(ErrorCode::RPC, "the host is gone")
+    error(ErrorKind::Protocol, "the host is gone")
 }
 
 fn refused() -> Outcome {
-    Outcome::Refused(gone())
+    Outcome::NotSent(gone())
 }
 
 /// Walks `plan` with the driver; `None` if the program ended on the way.

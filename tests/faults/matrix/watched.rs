@@ -10,7 +10,7 @@ use std::panic::resume_unwind;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
-use virt::diag::{Error, ErrorCode, ErrorDomain, Result};
+use virt::diag::{Error, ErrorKind, Result};
 use virt::drivers::{Driver, Stop};
 use virt::model::{
     Call, Capabilities, DriverEvent, EventKind, Kind, Observed, OpKind, Outcome, Scope,
@@ -135,7 +135,7 @@ enum Arrival {
 }
 
 fn gone() -> Error {
-    Error::new(ErrorCode::RPC, ErrorDomain::REMOTE, "injected: the host is gone".to_owned())
+    Error::new(ErrorKind::Protocol, "injected: the host is gone".to_owned())
 }
 
 /// The end of the program, in place of a panic's message.
@@ -169,7 +169,7 @@ impl Driver for Faulty {
         let mut failed = Vec::new();
         for call in batch {
             let outcome = if failed.contains(&&call.target.id) {
-                Outcome::Refused(gone())
+                Outcome::NotSent(gone())
             } else {
                 self.one(call)
             };
@@ -193,7 +193,7 @@ impl Faulty {
         let has_effect = self.at.is_multiple_of(2);
         match (self.arrives(), self.fault) {
             (Arrival::Whole, _) => return pass(),
-            (Arrival::Away, _) => return Outcome::Refused(gone()),
+            (Arrival::Away, _) => return Outcome::NotSent(gone()),
             (Arrival::Struck, Fault::Late) if !has_effect => {
                 self.state().late = Some(call.clone());
             }

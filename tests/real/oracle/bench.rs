@@ -186,7 +186,9 @@ impl Bench {
     pub(crate) fn define(&self, id: &ResourceId, xml: String) -> Result<(), String> {
         match self.call(id, Uuid::nil(), Op::Define { xml }) {
             Outcome::Done => Ok(()),
-            Outcome::Refused(error) | Outcome::Unknown(error) => Err(error.message.to_string()),
+            Outcome::Refused(error) | Outcome::NotSent(error) | Outcome::Unknown(error) => {
+                Err(error.message.clone())
+            }
         }
     }
 

@@ -224,10 +224,12 @@ fn domain(root: &mut Tree, said: &Tree) {
     }
     let devices = |tree: &Tree| tree.child("devices").cloned();
     let written = devices(said);
-    let addresses: BTreeSet<BTreeMap<String, String>> = written
+    // a disk and a host device on two buses may have the same numbers
+    let place = |device: &Tree, address: &Tree| (device.name.clone(), numbers(address));
+    let addresses: BTreeSet<_> = written
         .iter()
         .flat_map(|d| &d.children)
-        .flat_map(|device| device.named("address").map(numbers).collect::<Vec<_>>())
+        .flat_map(|d| d.named("address").map(|a| place(d, a)).collect::<Vec<_>>())
         .collect();
     let mut hubs = written.map_or(0, |d| d.named("hub").count());
     let Some(devices) = root.child_mut("devices") else { return };
@@ -238,7 +240,10 @@ fn domain(root: &mut Tree, said: &Tree) {
         keep
     });
     for device in &mut devices.children {
-        device.children.retain(|c| c.name != "address" || addresses.contains(&numbers(c)));
+        let name = device.name.clone();
+        device
+            .children
+            .retain(|c| c.name != "address" || addresses.contains(&(name.clone(), numbers(c))));
         if device.name == "controller" && device.attr("type") == Some("pci") {
             let index = device.attr("index").map(str::to_owned);
             let is_written = said.child("devices").is_some_and(|devices| {

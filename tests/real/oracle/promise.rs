@@ -1,60 +1,15 @@
 //! What plan says, apply does: the fields that a plan names are those that are others afterwards. Free
-//! of that is only what libvirt derives: what no manifest wrote, and the twins of what one wrote.
+//! of that is only what libvirt derives by the program's own tables: what it fills in anew, and the twins
+//! of what changes.
 
 use super::canonical::{Difference, Tree, bare, difference};
 use std::collections::BTreeSet;
 use virt::model::{Kind, ResourceId};
-use virt::reconcile::{FieldChange, Plan};
+use virt::reconcile::{Derived, FieldChange, Plan, derived};
 use virt::xml::{Element, Node, Path, value_at};
 
 /// Fields of a plan that are in no definition.
 const NOT_DEFINED: [&str; 4] = ["owner", "power", "autostart", "name"];
-
-/// What goes with how the firmware is chosen.
-const FIRMWARE: &[&str] = &["os/loader", "os/nvram", "os/firmware"];
-
-/// What changes with the first, where that is planned: what it governs, and facts that libvirt writes
-/// twice. A path stands for all elements of that name.
-const GOVERNED: &[(&str, &[&str])] = &[
-    (
-        "devices/graphics",
-        &[
-            "devices/graphics/@port",
-            "devices/graphics/@autoport",
-            "devices/graphics/@listen",
-            "devices/graphics/@socket",
-            "devices/graphics/listen",
-        ],
-    ),
-    ("forward", &["forward/@dev", "forward/interface", "mac", "bridge", "domain", "dns"]),
-    ("devices/serial", &["devices/console", "devices/serial/target", "devices/serial/address"]),
-    ("devices/parallel/@type", &["devices/parallel/protocol"]),
-    ("devices/channel/source", &["devices/channel/source"]),
-    ("devices/disk/source", &["devices/disk/@type"]),
-    ("devices/console", &["devices/console", "devices/serial"]),
-    ("devices/audio", &["devices/audio"]),
-    ("devices/watchdog", &["devices/watchdog/@action"]),
-    ("devices/disk/@device", &["devices/disk/readonly", "devices/disk/target/@tray"]),
-    ("os/@firmware", FIRMWARE),
-    ("os/firmware", FIRMWARE),
-    ("os/loader", FIRMWARE),
-    ("cpu/@mode", &["cpu/model", "cpu/@match", "cpu/@check", "cpu/@migratable", "cpu/feature"]),
-    ("vcpus", &["vcpu/@current"]),
-    ("memory", &["currentMemory", "cpu/numa/cell/@memory"]),
-    ("cpu/numa", &["memory", "currentMemory", "cpu/numa/cell/@cpus"]),
-    ("devices/memory", &["memory", "currentMemory"]),
-    ("vcpu", &["numatune/memory/@placement"]),
-    ("numatune", &["vcpu/@placement"]),
-    ("iothreads", &["iothreadids"]),
-    ("iothreadids", &["iothreads"]),
-    ("devices/disk/boot", &["os/boot"]),
-    ("devices/interface/boot", &["os/boot"]),
-    ("devices/hostdev/boot", &["os/boot"]),
-    ("ip/@netmask", &["ip/@prefix"]),
-    ("ip/@prefix", &["ip/@netmask"]),
-    ("route/@netmask", &["route/@prefix"]),
-    ("route/@prefix", &["route/@netmask"]),
-];
 
 /// What the guest chooses while it runs: it is sent, and never a reason for anything.
 const CHOSEN: [&str; 1] = ["devices/disk/target/@tray"];
@@ -84,16 +39,26 @@ pub(crate) fn broken(plan: &Plan, id: &ResourceId, sides: &Sides<'_>) -> Option<
         });
     }
     let mut governed: Vec<Path> = CHOSEN.iter().map(|path| Path::parse(path).unwrap()).collect();
-    for (one, others) in GOVERNED {
-        let one = Path::parse(one).unwrap();
-        if fields.iter().any(|field| touches(&field.path, &one)) {
-            governed.extend(others.iter().map(|path| Path::parse(path).unwrap()));
-        }
+    let mut renewed = Vec::new();
+    for field in &fields {
+        let Derived { renewed: anew, twins } = derived(id.kind, &field.path);
+        governed.extend(twins.iter().map(|path| Path::parse(path).unwrap()));
+        renewed.extend(anew.into_iter().map(|path| format!("/{path}")));
     }
     let mut written = BTreeSet::new();
     for manifest in [sides.before, sides.after] {
         collect(manifest, "", &mut written);
     }
+    // what is filled in anew is the host's, as far as the manifest does not write it
+    let mut said = BTreeSet::new();
+    collect(sides.after, "", &mut said);
+    let is_anew = |way: &String| {
+        renewed.iter().any(|r| {
+            way.strip_prefix(r.trim_end_matches('/'))
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    };
+    written.retain(|way| said.contains(way) || !is_anew(way));
     let mut covered = governed;
     covered.extend(fields.iter().flat_map(|field| covered_by(field)));
     let rest = |definition| rest(id.kind, definition, &covered, &written, sides.after);
@@ -158,15 +123,6 @@ fn loose(path: &Path) -> impl Iterator<Item = Path> {
         path.steps.iter_mut().skip(n).for_each(|step| step.ordinal = None);
         path
     })
-}
-
-/// Whether one of the two is in the other, whichever element of a list is meant.
-fn touches(path: &Path, other: &Path) -> bool {
-    let mut path = path.clone();
-    for step in &mut path.steps {
-        (step.key, step.ordinal) = (None, None);
-    }
-    other.covers(&path) || path.covers(other)
 }
 
 /// What is at a path, an attribute by itself.

@@ -49,6 +49,12 @@ const PARTS: [(Kind, &[&str], &str); 34] = [
     (Kind::Network, &[], "domain"),
 ];
 
+/// Parts whose edits may be refused before anything is done, and why.
+const MAY_REFUSE: [(&str, &str); 2] = [
+    ("corpus os", "another machine is another computer"),
+    ("corpus sysinfo", "another UUID of the system is another domain"),
+];
+
 /// Pairs of documents for each part.
 const EACH: usize = 24;
 
@@ -189,9 +195,10 @@ fn both_ways(
             kind,
             before: write(before),
             after: write(after),
-            may_refuse: governor
-                .eq("corpus os")
-                .then(|| "another machine is another computer".to_owned()),
+            may_refuse: MAY_REFUSE
+                .iter()
+                .find(|(row, _)| *row == governor)
+                .map(|(_, why)| (*why).to_owned()),
         });
     }
 }

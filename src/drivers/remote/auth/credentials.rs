@@ -100,7 +100,7 @@ fn user_file(who: &Who<'_>) -> Option<PathBuf> {
 /// The file that counts: the one that was named, else the first at the usual places that can be read.
 fn find(who: &Who<'_>, system: &Path) -> Result<Option<(PathBuf, File)>> {
     if let Some(path) = named(who) {
-        let file = open(&path).map_err(|error| {
+        let file = crate::file::open(&path).map_err(|error| {
             let shown = path.display().to_string();
             let hint = "it is named by LIBVIRT_AUTH_FILE, or by authfile= in the URI";
             refused("the file with names and passwords cannot be read")
@@ -110,16 +110,7 @@ fn find(who: &Who<'_>, system: &Path) -> Result<Option<(PathBuf, File)>> {
         return Ok(Some((path, file)));
     }
     let places = user_file(who).into_iter().chain([system.to_owned()]);
-    Ok(places.filter_map(|path| open(&path).ok().map(|file| (path, file))).next())
-}
-
-/// Opens a plain file; a pipe could keep us waiting for ever.
-fn open(path: &Path) -> std::io::Result<File> {
-    if std::fs::metadata(path)?.is_file() {
-        File::open(path)
-    } else {
-        Err(std::io::Error::other("not a plain file"))
-    }
+    Ok(places.filter_map(|path| crate::file::open(&path).ok().map(|file| (path, file))).next())
 }
 
 /// Reads what a file says of `host`.

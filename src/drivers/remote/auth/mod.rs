@@ -10,7 +10,7 @@ mod scram;
 
 use super::connection::{Connection, Request};
 use super::times;
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result, excerpt};
+use crate::diag::{Error, ErrorKind, Result, excerpt};
 use crate::drivers::{Environment, Uri};
 use crate::wire::{AuthType, Procedure};
 
@@ -136,7 +136,7 @@ fn polkit(connection: &mut Connection) -> Result<()> {
 
 /// We are not let in, or do not want to be.
 fn refused(message: impl Into<String>) -> Error {
-    Error::new(ErrorCode::AUTH_FAILED, ErrorDomain::REMOTE, message)
+    Error::new(ErrorKind::Denied, message)
 }
 
 /// A quick call without arguments.
@@ -150,6 +150,7 @@ mod tests {
 
     use super::super::fake;
     use super::*;
+    use crate::diag::ErrorCode;
     use crate::wire::to_bytes;
 
     /// What comes of a server that offers these types, and answers polkit's call so.
@@ -188,7 +189,10 @@ mod tests {
         let silent = authenticated(plain, &[AuthType::POLKIT], || Ok(to_bytes(&0i32)?));
         assert!(silent.unwrap_err().message.contains("did not agree"));
         let refused = authenticated(plain, &[AuthType::POLKIT], denies).unwrap_err();
-        assert_eq!(refused.code, ErrorCode::AUTH_FAILED);
+        assert!(
+            refused.is(ErrorCode::AUTH_FAILED) || refused.kind == ErrorKind::Denied,
+            "{refused:?}"
+        );
         assert!(refused.hint.as_deref().unwrap().contains("pkttyagent"));
         let sasl = authenticated(plain, &[AuthType::SASL, AuthType::POLKIT], unasked).unwrap_err();
         assert!(sasl.message.contains("GSSAPI"), "{sasl}");
@@ -218,7 +222,7 @@ mod tests {
             ("qemu+tcp://h/system", both, "SASL over plain tcp needs GSSAPI or DIGEST-MD5"),
         ] {
             let error = authenticated(uri, types, unasked).unwrap_err();
-            assert_eq!(error.code, ErrorCode::AUTH_FAILED);
+            assert_eq!(error.kind, ErrorKind::Denied);
             assert!(error.message.contains(message), "{uri}: {error}");
             assert!(error.hint.is_some(), "{uri}");
         }

@@ -90,7 +90,7 @@ fn say(
 ) -> Result<Answer> {
     let request = Request { args: to_bytes(message)?, ..quick(procedure) };
     connection.call(request).map_err(|error| {
-        if error.code == ErrorCode::AUTH_FAILED { not_accepted(who, login, error) } else { error }
+        if error.is(ErrorCode::AUTH_FAILED) { not_accepted(who, login, error) } else { error }
     })
 }
 
@@ -145,7 +145,7 @@ mod tests {
     use super::super::authenticate;
     use super::super::scram::tests::{server_first, server_last};
     use super::*;
-    use crate::diag::ErrorDomain;
+    use crate::diag::ErrorKind;
     use crate::drivers::remote::fake;
     use crate::drivers::{Asker, Environment, Secret, Uri};
     use crate::wire::{AuthType, from_bytes};
@@ -244,7 +244,7 @@ mod tests {
 
     fn refusal(plays: Plays) -> Error {
         let error = authenticated(plays, "qemu:///system", "tiger").unwrap_err();
-        assert_eq!((error.code, error.domain), (ErrorCode::AUTH_FAILED, ErrorDomain::REMOTE));
+        assert_eq!(error.kind, ErrorKind::Denied);
         assert!(!format!("{error:?}").contains("tiger"), "{error:?}");
         error
     }

@@ -10,6 +10,15 @@ use std::time::{Duration, Instant};
 /// passed. Returns at once if a completion can be taken, more can be submitted than before, or
 /// nothing is outstanding.
 pub(in super::super) fn wait(connections: &mut [&mut Connection]) {
+    wait_for(connections, None);
+}
+
+/// The same for one, and no longer than until then.
+pub(super) fn wait_at_most(connection: &mut Connection, until: Instant) {
+    wait_for(&mut [connection], Some(until));
+}
+
+fn wait_for(connections: &mut [&mut Connection], until: Option<Instant>) {
     let mut made_room = false;
     for connection in connections.iter_mut() {
         let was_full = connection.outgoing.is_full();
@@ -20,7 +29,7 @@ pub(in super::super) fn wait(connections: &mut [&mut Connection]) {
     if made_room || idle || connections.iter().any(|c| !c.completions.is_empty()) {
         return;
     }
-    exchange(connections, None);
+    exchange(connections, until);
 }
 
 /// Sends and receives once, or until `until` if there is nothing to be done before.

@@ -1,8 +1,7 @@
 //! Snapshots and checkpoints: of domains that have any, and that is known from the lists.
 
-use super::{Entry, Request, ask, quick, times};
+use super::{Entry, Lanes, Request, ask, quick, times};
 use crate::diag::{ErrorCode, Result, SourceId};
-use crate::drivers::remote::connection::Connection;
 use crate::model::Snapshot;
 use crate::wire::{Procedure, SnapshotHandle, from_bytes, to_bytes};
 use crate::xml::{self, Limits};
@@ -11,7 +10,7 @@ use crate::xml::{self, Limits};
 const READ: usize = 256;
 
 /// Reads names of snapshots and checkpoints, and what each snapshot is an overlay of.
-pub(super) fn read(connection: &mut Connection, entries: &mut [Entry]) -> Result<()> {
+pub(super) fn read(lanes: &mut Lanes, entries: &mut [Entry]) -> Result<()> {
     let mut lists = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
         let sorts = [
@@ -30,7 +29,7 @@ pub(super) fn read(connection: &mut Connection, entries: &mut [Entry]) -> Result
         args.extend(to_bytes(&(1u32, 0u32))?);
         Ok(Request { procedure: list, args, time: times::of(list) })
     };
-    ask(connection, entries, lists, request, |entry, (index, list), reply| {
+    ask(lanes, entries, lists, request, |entry, (index, list), reply| {
         let Some(result) = entry.unless_vanished(reply)? else { return Ok(()) };
         let (handles, _count): (Vec<SnapshotHandle>, u32) = from_bytes(&result)?;
         if list == Procedure::DOMAIN_LIST_ALL_CHECKPOINTS {
@@ -44,22 +43,22 @@ pub(super) fn read(connection: &mut Connection, entries: &mut [Entry]) -> Result
         found.extend(handles.into_iter().take(READ).map(|handle| (index, handle)));
         Ok(())
     })?;
-    read_overlays(connection, entries, found)
+    read_overlays(lanes, entries, found)
 }
 
 fn read_overlays(
-    connection: &mut Connection,
+    lanes: &mut Lanes,
     entries: &mut [Entry],
     found: Vec<(usize, SnapshotHandle)>,
 ) -> Result<()> {
     let request = |_: &Entry, handle: SnapshotHandle| {
         quick(Procedure::DOMAIN_SNAPSHOT_GET_XML_DESC, &(handle, 0u32))
     };
-    ask(connection, entries, found, request, |entry, handle, reply| {
+    ask(lanes, entries, found, request, |entry, handle, reply| {
         let text: String = match reply {
             Ok(result) => from_bytes(&result)?,
             // somebody has deleted it since
-            Err(error) if error.code == ErrorCode::NO_DOMAIN_SNAPSHOT => {
+            Err(error) if error.is(ErrorCode::NO_DOMAIN_SNAPSHOT) => {
                 entry.resource.snapshots.retain(|snapshot| snapshot.name != handle.name);
                 return Ok(());
             }

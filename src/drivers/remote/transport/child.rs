@@ -1,7 +1,7 @@
 //! A program whose standard input and output lead to a daemon: ssh, or one of the user's.
 
 use super::{Stream, ssh};
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result, excerpt};
+use crate::diag::{Error, ErrorKind, Result, excerpt};
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -156,7 +156,7 @@ impl Stream for ChildStream {
             true => format!("{how} and said nothing"),
             false => format!("{how} and said: {}", said.join(" / ")),
         };
-        let error = Error::new(ErrorCode::SYSTEM_ERROR, ErrorDomain::REMOTE, message);
+        let error = Error::new(ErrorKind::Io, message);
         Some(match (&self.program.ssh_host, status) {
             (Some(host), _) => error.hint(ssh::fault(host, &said.join("\n")).1),
             (None, _) => {

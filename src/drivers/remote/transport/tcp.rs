@@ -1,7 +1,7 @@
 //! Finding a host by its name, and connecting to it over TCP.
 
 use super::super::trace::{Stage, Trace};
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::diag::{Error, ErrorKind, Result};
 use nix::sys::socket::{setsockopt, sockopt};
 use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
@@ -61,8 +61,8 @@ impl Server {
             let _ = tell.send(found);
         });
         let host = &self.host;
-        let fail = |code, message| {
-            Error::new(code, ErrorDomain::REMOTE, message)
+        let fail = |kind, message| {
+            Error::new(kind, message)
                 .hint("look for a slip in the name, or write the host's address")
         };
         match told.recv_timeout(RESOLVE_TIMEOUT) {
@@ -70,16 +70,14 @@ impl Server {
                 addresses.dedup();
                 Ok(addresses)
             }
-            Ok(Ok(_)) => {
-                Err(fail(ErrorCode::SYSTEM_ERROR, format!("the host {host} has no address")))
-            }
+            Ok(Ok(_)) => Err(fail(ErrorKind::Io, format!("the host {host} has no address"))),
             Ok(Err(error)) => {
                 let message = format!("the host {host} cannot be found: {error}");
-                Err(fail(ErrorCode::SYSTEM_ERROR, message))
+                Err(fail(ErrorKind::Io, message))
             }
             Err(_) => {
                 let message = format!("the host {host} was not found within {RESOLVE_TIMEOUT:?}");
-                Err(fail(ErrorCode::OPERATION_TIMEOUT, message))
+                Err(fail(ErrorKind::Timeout, message))
             }
         }
     }
@@ -103,7 +101,7 @@ impl Server {
             Some((address, error)) => cannot_connect(&self.host, address, &error),
             None => {
                 let text = format!("{} has no address that could be tried", self.host);
-                Error::new(ErrorCode::SYSTEM_ERROR, ErrorDomain::REMOTE, text)
+                Error::new(ErrorKind::Io, text)
             }
         })
     }

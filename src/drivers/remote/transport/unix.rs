@@ -59,12 +59,12 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
-    use crate::diag::ErrorCode;
+    use crate::diag::ErrorKind;
 
     #[test]
     fn a_socket_that_is_not_there_is_refused_with_a_way_out() {
         let error = connect(Path::new("/nonexistent/sock")).unwrap_err();
-        assert_eq!((error.code, error.int1), (ErrorCode::SYSTEM_ERROR, 2));
+        assert_eq!(error.kind, ErrorKind::Io);
         assert!(error.hint.as_deref().unwrap().contains("start the daemon"));
     }
 }

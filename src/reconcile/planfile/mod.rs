@@ -4,13 +4,17 @@
 //! fingerprint of what it was computed from. It never holds a secret; a plan whose definitions have
 //! one cannot be saved.
 
+mod checks;
+
 use super::afterwards::{Afterwards, Notes, Piece};
 use super::changes::{LiveStep, Plan, Step, StepAction};
+use super::records::Signing;
 use super::secret::has_secret;
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result, SourceId};
+use crate::diag::{Error, ErrorKind, Result, SourceId};
 use crate::model::{Effect, Op, ResourceId, Stop, Target, Uuid};
 use crate::xml::{Limits, parse};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 
 /// The version of the format; another one is refused.
@@ -30,7 +34,13 @@ pub struct PlanFile {
     fingerprint: String,
     steps: Vec<SavedStep>,
     afterwards: Vec<SavedAfterwards>,
+    /// HMAC-SHA256 of all the rest, if whoever saved it had a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signature: Option<String>,
 }
+
+/// What the signature of a plan file is of, beside its bytes.
+const SEALED: &str = "virt plan 1";
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -55,14 +65,20 @@ struct SavedAfterwards {
     notes: Option<Notes>,
 }
 
-/// The plan as text, for the connection it was made for.
+/// What tells a plan file from every other: `sha256:` and 64 hexadecimal digits, of all its bytes.
+pub fn digest(text: &str) -> String {
+    let hex: String = Sha256::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
+    format!("sha256:{hex}")
+}
+
+/// The plan as text, for the connection it was made for, signed if there is a key.
 ///
 /// # Errors
 /// The plan is refused, or one of its definitions holds a secret.
-pub fn save(plan: &Plan, connection: &str) -> Result<String> {
+pub fn save(plan: &Plan, connection: &str, signing: Option<&Signing>) -> Result<String> {
     if !plan.refusals.is_empty() {
         let text = "a plan that is refused is not saved, since it could be applied then";
-        return Err(Error::new(ErrorCode::OPERATION_DENIED, ErrorDomain::NONE, text));
+        return Err(Error::new(ErrorKind::Denied, text));
     }
     let mut steps = Vec::new();
     for step in &plan.steps {
@@ -93,15 +109,32 @@ pub fn save(plan: &Plan, connection: &str) -> Result<String> {
             notes: of.notes.clone(),
         });
     }
-    let file = PlanFile {
+    let mut file = PlanFile {
         format_version: FORMAT_VERSION,
         set: plan.set.clone(),
         connection: connection.to_owned(),
         fingerprint: plan.fingerprint.clone(),
         steps,
         afterwards,
+        signature: None,
     };
-    serde_json::to_string_pretty(&file).map(|text| text + "\n").map_err(|e| broken(&e.to_string()))
+    let bare = file.text()?;
+    if let Some(signing) = signing {
+        file.signature = Some(signing.seal(SEALED, bare.as_bytes()));
+        return file.text();
+    }
+    Ok(bare)
+}
+
+/// Whether a plan file is as somebody with the key has saved it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seal {
+    /// It has no signature.
+    Missing,
+    /// It is.
+    Right,
+    /// It was changed, or signed with another key.
+    Wrong,
 }
 
 /// Reads a saved plan.
@@ -120,6 +153,22 @@ pub fn read(text: &str) -> Result<PlanFile> {
 }
 
 impl PlanFile {
+    fn text(&self) -> Result<String> {
+        let text = serde_json::to_string_pretty(self).map_err(|e| broken(&e.to_string()))?;
+        Ok(text + "\n")
+    }
+
+    /// What its signature is worth.
+    ///
+    /// # Errors
+    /// It cannot be written again.
+    pub fn seal(&self, signing: &Signing) -> Result<Seal> {
+        let Some(signature) = &self.signature else { return Ok(Seal::Missing) };
+        let bare = Self { signature: None, ..self.clone() }.text()?;
+        let is_right = signing.is_sealed(SEALED, bare.as_bytes(), signature);
+        Ok(if is_right { Seal::Right } else { Seal::Wrong })
+    }
+
     /// The plan, ready to be applied.
     ///
     /// # Errors
@@ -133,6 +182,11 @@ impl PlanFile {
             }
             let damaged = || broken(&format!("step {id} cannot be read"));
             let target = target(&saved.target, &saved.uuid).ok_or_else(damaged)?;
+            if let StepAction::Call(Op::Define { xml }) = &saved.action
+                && let Some(why) = checks::not_of(&target, xml)
+            {
+                return Err(broken(&format!("step {id} defines {}: {why}", target.id)));
+            }
             steps.push(Step {
                 id,
                 target,
@@ -143,10 +197,15 @@ impl PlanFile {
                 live: saved.live,
             });
         }
+        checks::raise_effects(&mut steps);
         let afterwards = self.afterwards.into_iter().map(|of| {
             let damaged = || broken("what follows its live changes cannot be read");
+            let target = target(&of.target, &of.uuid).ok_or_else(damaged)?;
+            if let Some(why) = checks::not_of(&target, &of.definition) {
+                return Err(broken(&format!("what may be put back of {}: {why}", target.id)));
+            }
             Ok(Afterwards {
-                target: target(&of.target, &of.uuid).ok_or_else(damaged)?,
+                target,
                 definition: of.definition,
                 mark_before: of.mark_before,
                 pieces: of.pieces,
@@ -162,6 +221,8 @@ impl PlanFile {
             refusals: Vec::new(),
             diagnostics: crate::diag::Diagnostics::default(),
             held_back: BTreeMap::new(),
+            silent: BTreeMap::new(),
+            doubted: BTreeMap::new(),
             orphans: Vec::new(),
             moves: BTreeMap::new(),
             fingerprint: self.fingerprint,
@@ -185,13 +246,13 @@ fn target(id: &str, uuid: &str) -> Option<Target> {
 
 fn holds_secret(target: &Target) -> Error {
     let text = format!("the plan for {} holds a password, and plan files never do", target.id);
-    Error::new(ErrorCode::OPERATION_DENIED, ErrorDomain::NONE, text)
+    Error::new(ErrorKind::Denied, text)
         .address(target.id.to_string())
         .hint("apply the manifests themselves, or leave it out with --only")
 }
 
 fn broken(why: &str) -> Error {
-    Error::new(ErrorCode::INVALID_ARG, ErrorDomain::NONE, format!("this is no plan file: {why}"))
+    Error::new(ErrorKind::Invalid, format!("this is no plan file: {why}"))
         .hint("make it anew with virt plan --out FILE")
 }
 

@@ -1,0 +1,84 @@
+//! Asking whether a plan is to be applied.
+
+use super::args::RunOptions;
+use super::context::Context;
+use super::exit::Failure;
+use super::session::{Host, still_fits};
+use crate::model::Effect;
+use crate::reconcile::Plan;
+use std::io::{BufRead as _, IsTerminal as _, Read as _};
+
+/// When somebody is asked before a plan is applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asking {
+    /// Never: nobody is there, or --yes was given.
+    Never,
+    /// Before something that a guest has to go down for, or that does not come back.
+    Disruptive,
+    /// Before any change: --confirm.
+    Always,
+}
+
+impl Asking {
+    /// As the options say: at a terminal what is disruptive is asked about.
+    pub(crate) fn of(run: &RunOptions) -> Self {
+        let somebody = || std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+        if run.confirm {
+            Self::Always
+        } else if !run.yes && somebody() {
+            Self::Disruptive
+        } else {
+            Self::Never
+        }
+    }
+
+    /// The same for what is itself the asking, such as `delete`.
+    pub(crate) fn of_asked(run: &RunOptions) -> Self {
+        if run.confirm { Self::Always } else { Self::Never }
+    }
+
+    /// Whether this plan is asked about.
+    pub(crate) fn about(self, plan: &Plan) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Disruptive => plan.steps.iter().any(|step| step.effect >= Effect::Restart),
+            Self::Always => !plan.is_empty(),
+        }
+    }
+}
+
+/// Whether the plan may be applied: nobody is to be asked, or whoever was asked has agreed, and the host
+/// still has what it was made for, since an answer takes its time.
+pub(crate) fn agreed(
+    context: &Context,
+    asking: Asking,
+    plan: &Plan,
+    host: &Host,
+) -> Result<bool, Failure> {
+    if !asking.about(plan) || host.capabilities.read_only {
+        return Ok(true);
+    }
+    if !confirmed(context)? {
+        return Ok(false);
+    }
+    match still_fits(plan, &host.observe()?) {
+        Ok(()) => Ok(true),
+        Err(e) => {
+            context.show_error(&e);
+            Ok(false)
+        }
+    }
+}
+
+/// Asks whether what was shown is to be done.
+pub(crate) fn confirmed(context: &Context) -> Result<bool, Failure> {
+    context.output.say("Apply this plan? Only \"yes\" is taken: ");
+    let mut answer = String::new();
+    // a line is enough; more than that is no answer
+    std::io::stdin().lock().take(64).read_line(&mut answer)?;
+    let yes = answer.trim() == "yes";
+    if !yes {
+        context.note("nothing was changed\n");
+    }
+    Ok(yes)
+}

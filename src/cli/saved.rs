@@ -1,0 +1,139 @@
+//! Saved plans: showing one from its file alone, and applying it as it was reviewed.
+
+use super::args::{Format, RunOptions};
+use super::config;
+use super::confirm::{Asking, agreed};
+use super::context::Context;
+use super::exit::{Exit, Failure, Run};
+use super::session::{Host, still_fits};
+use super::view::saved::saved as view_saved;
+use super::view::{human, json};
+use crate::diag::{Error, ErrorKind, Result};
+use crate::drivers::Written;
+use crate::reconcile::Plan;
+use crate::reconcile::planfile::{self, Seal};
+use std::io::Read as _;
+use std::path::Path;
+
+/// A plan as it was read from its file.
+struct Saved {
+    plan: Plan,
+    connection: String,
+    /// The same as it stands in the file, which does not choose a host by itself.
+    written: Written,
+    digest: String,
+    /// What its signature is worth; nothing where there is no key to tell.
+    seal: Option<Seal>,
+}
+
+/// Whether a path is a saved plan and not a manifest.
+pub(crate) fn is_plan_file(path: &Path) -> bool {
+    path.is_file() && path.extension().is_none_or(|e| e != "xml" && e != "toml")
+}
+
+/// Shows a saved plan; no host is asked.
+pub(crate) fn show(context: &Context, path: &Path) -> Run {
+    let saved = read(context, path)?;
+    context.output.result(&match context.output.format {
+        Format::Human => view_saved(&saved.plan, &saved.connection, &saved.digest, context.output),
+        Format::Json => {
+            context.line(json::saved_plan(&saved.plan, &saved.connection, &saved.digest))
+        }
+    })?;
+    Ok(Exit::Done)
+}
+
+/// Applies a saved plan. `expected` is the digest of the file that was reviewed; without it, and without
+/// a signature, the whole plan is shown first.
+pub(crate) fn apply(
+    context: &Context,
+    path: &Path,
+    run: &RunOptions,
+    expected: Option<&str>,
+) -> Run {
+    let saved = read(context, path)?;
+    if let Some(expected) = expected
+        && !is_digest(expected, &saved.digest)
+    {
+        let text =
+            format!("this is another plan than the one expected: its digest is {}", saved.digest);
+        let error = Error::new(ErrorKind::Denied, text).address(path.display().to_string());
+        context.show_error(&error.hint("review it with virt plan --show, and expect its digest"));
+        return Ok(Exit::Refused);
+    }
+    if saved.seal == Some(Seal::Wrong) {
+        let text = "its signature is wrong: it was changed, or signed with another key";
+        let error = Error::new(ErrorKind::Denied, text).address(path.display().to_string());
+        context.show_error(&error.hint("make it anew with virt plan --out FILE"));
+        return Ok(Exit::Refused);
+    }
+    let Saved { plan, connection, digest, seal, written } = &saved;
+    let is_known = expected.is_some() || *seal == Some(Seal::Right);
+    match (context.output.format, run.dry_run) {
+        (Format::Json, true) => {
+            context.result_or_nobody(&context.line(json::saved_plan(plan, connection, digest)));
+        }
+        // results are read by a program; what is going to be done is told to whoever looks on
+        (Format::Json, false) if !is_known => {
+            context.say(&view_saved(plan, connection, digest, context.output));
+        }
+        (Format::Human, _) if !is_known => {
+            context.result_or_nobody(&view_saved(plan, connection, digest, context.output));
+        }
+        (Format::Human, _) => {
+            context.result_or_nobody(&human::steps(plan, connection, context.output));
+        }
+        (Format::Json, false) => {}
+    }
+    let host = Host::open(context, Some(written))?;
+    if host.uri != *connection {
+        let text = format!("the plan was made for {connection}, not for {}", host.uri);
+        return Err(Failure::Usage(text));
+    }
+    if let Err(e) = still_fits(plan, &host.observe()?) {
+        context.show_error(&e);
+        return Ok(Exit::Refused);
+    }
+    if run.dry_run {
+        return Ok(Exit::Done);
+    }
+    if !plan.steps.is_empty() && host.capabilities.read_only {
+        return Ok(super::apply::refuse_to_change(context));
+    }
+    if !agreed(context, Asking::of(run), plan, &host)? {
+        return Ok(Exit::Refused);
+    }
+    let report = super::apply::walk(context, plan, &host, run, None, &|_| Vec::new())?;
+    context.result_or_nobody(&match context.output.format {
+        Format::Human => human::report(plan, &report, None, context.output),
+        Format::Json => context.line(json::saved_summary(plan, connection, &report)),
+    });
+    Ok(if report.has_unknown() {
+        Exit::Unresolved
+    } else if report.is_done() {
+        Exit::Done
+    } else {
+        Exit::Error
+    })
+}
+
+fn read(context: &Context, path: &Path) -> Result<Saved> {
+    let name = path.display().to_string();
+    let file = crate::file::open(path).map_err(|e| Error::system(&name, &e))?;
+    let mut text = String::new();
+    file.take(planfile::SIZE_MAX)
+        .read_to_string(&mut text)
+        .map_err(|e| Error::system(&name, &e))?;
+    let saved = planfile::read(&text).map_err(|e| e.address(name.clone()))?;
+    let connection = saved.connection.clone();
+    let seal = context.signing()?.map(|signing| saved.seal(&signing)).transpose()?;
+    let plan = saved.into_plan().map_err(|e| e.address(name))?;
+    let written = config::of_plan(path, &text, &connection);
+    Ok(Saved { plan, connection, written, seal, digest: planfile::digest(&text) })
+}
+
+/// Whether `expected` is the digest, with the algorithm before it or without.
+fn is_digest(expected: &str, digest: &str) -> bool {
+    let hex = |text: &str| text.strip_prefix("sha256:").unwrap_or(text).to_ascii_lowercase();
+    hex(expected.trim()) == hex(digest)
+}

@@ -1,0 +1,68 @@
+//! A saved plan, whole: every step with what is sent to the host, from the plan's file alone.
+
+use super::human;
+use crate::cli::output::{Output, Paint};
+use crate::diag::{SourceId, escape, escape_lines};
+use crate::model::Op;
+use crate::reconcile::{Otherwise, Plan, Step, StepAction, shown, without_mark};
+use crate::xml::{Limits, parse, write};
+use serde_json::Value;
+use std::fmt::Write as _;
+
+/// The plan for people.
+pub(crate) fn saved(plan: &Plan, connection: &str, digest: &str, output: Output) -> String {
+    let mut out = String::new();
+    for step in &plan.steps {
+        let head = format!("{}  {}", step.target.id, step.action.word());
+        let effect = human::painted_effect(step.effect, output);
+        let _ = writeln!(out, "{}  {effect}", output.paint(Paint::Bold, &head));
+        for line in sent(step).lines() {
+            let _ = writeln!(out, "    {line}");
+        }
+    }
+    let head = output.paint(Paint::Bold, "Plan:");
+    let steps = human::number(plan.steps.len(), "step");
+    let set = escape(&plan.set);
+    let _ = writeln!(out, "\n{head} {steps} of set \"{set}\" on {}\n{digest}", escape(connection));
+    out
+}
+
+/// What is sent with a step: its document, or its arguments; empty where there are none.
+pub(super) fn sent(step: &Step) -> String {
+    let op = match &step.action {
+        StepAction::Call(op) => op,
+        StepAction::Wait { otherwise: Otherwise::Call(op), .. } => {
+            return format!("after that: {}", op.kind().word());
+        }
+        StepAction::Wait { .. } => return String::new(),
+    };
+    match op {
+        Op::Define { xml }
+        | Op::Attach { xml, .. }
+        | Op::Detach { xml, .. }
+        | Op::Update { xml, .. }
+        | Op::NetworkUpdate { xml, .. } => document(xml),
+        other => arguments(other),
+    }
+}
+
+/// A document without our record and its secrets, as `virt diff` shows it.
+fn document(xml: &str) -> String {
+    match parse(SourceId::NONE, xml, &Limits::default()) {
+        Ok(element) => write(&shown(&without_mark(&element))),
+        Err(_) => escape_lines(xml, 0),
+    }
+}
+
+fn arguments(op: &Op) -> String {
+    match serde_json::to_value(op) {
+        Ok(Value::Object(map)) => match map.into_iter().next() {
+            Some((_, Value::Object(arguments))) => {
+                let all = arguments.iter().map(|(name, v)| format!("{name}: {v}"));
+                escape(&all.collect::<Vec<_>>().join(", "))
+            }
+            Some(_) | None => String::new(),
+        },
+        Ok(_) | Err(_) => String::new(),
+    }
+}

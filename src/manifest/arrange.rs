@@ -1,0 +1,33 @@
+//! What a TOML table makes, put in the places that it has in XML.
+
+use crate::schema::Place;
+use crate::xml::{Element, Name, Node};
+
+/// Puts children in the order of the grammar; those that it does not know come last.
+pub(super) fn sort(element: &mut Element, place: &Place<'_>) {
+    if element.children.len() < 2 {
+        return;
+    }
+    // those of one name come one after the other
+    let mut last: Option<(Name, usize)> = None;
+    element.children.sort_by_cached_key(|node| match node {
+        Node::Text(_) => (false, 0),
+        Node::Element(e) => match &last {
+            Some((name, order)) if *name == e.name => (true, *order),
+            _ => {
+                let order = place.order(e.name.uri(), &e.name.local);
+                last = Some((e.name.clone(), order));
+                (true, order)
+            }
+        },
+    });
+}
+
+/// Puts the settings of the reconciler where they stand in the XML form.
+pub(super) fn attach_settings(root: &mut Element, settings: Vec<Node>) {
+    if settings.is_empty() {
+        return;
+    }
+    let metadata = root.child_or_new("metadata");
+    metadata.children.extend(settings);
+}

@@ -1,0 +1,89 @@
+//! Records on objects, judged before anybody believes them, and signed where they are written.
+//!
+//! Who may write metadata may write a record. So the whole program sees a host through [`Records`]:
+//! what is not believed is not there, with the reason beside it, and every definition that goes out
+//! carries signatures, where there is a key.
+
+mod judge;
+mod signing;
+
+pub use signing::{Key, Signing};
+
+use crate::diag::{Result, SourceId};
+use crate::drivers::{Driver, Stop};
+use crate::model::{Call, Capabilities, DriverEvent, Observed, Op, Outcome, Scope};
+use crate::xml::{Element, Limits, parse, write};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::mpsc::SyncSender;
+
+/// A host whose records are judged.
+pub struct Records {
+    inner: Box<dyn Driver>,
+    signing: Option<Signing>,
+}
+
+impl Records {
+    /// The host behind `inner`. With `signing`, what is not signed is not believed.
+    pub fn new(inner: Box<dyn Driver>, signing: Option<Signing>) -> Self {
+        Self { inner, signing }
+    }
+}
+
+impl fmt::Debug for Records {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Records").field("signing", &self.signing).finish_non_exhaustive()
+    }
+}
+
+impl Driver for Records {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+
+    fn uri(&self) -> Option<&str> {
+        self.inner.uri()
+    }
+
+    fn capabilities(&self) -> Result<Capabilities> {
+        self.inner.capabilities()
+    }
+
+    fn observe(&self, scope: &Scope) -> Result<Observed> {
+        let mut observed = self.inner.observe(scope)?;
+        judge::judge(&mut observed, self.signing.as_ref(), Timestamp::now());
+        Ok(observed)
+    }
+
+    fn pools(&self, names: &BTreeSet<String>) -> Result<BTreeMap<String, Element>> {
+        self.inner.pools(names)
+    }
+
+    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
+        let Some(signing) = &self.signing else { return self.inner.execute(batch) };
+        let signed: Vec<Call> = batch.iter().map(|call| signed(signing, call)).collect();
+        self.inner.execute(&signed)
+    }
+
+    fn hang_up(&self) {
+        self.inner.hang_up();
+    }
+
+    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &Stop) -> Result<()> {
+        self.inner.watch(events, stop)
+    }
+}
+
+/// The same call; a definition carries the signatures of its records.
+fn signed(signing: &Signing, call: &Call) -> Call {
+    let Op::Define { xml } = &call.op else { return call.clone() };
+    // what cannot be read is the host's to refuse
+    let Ok(mut definition) = parse(SourceId::NONE, xml, &Limits::default()) else {
+        return call.clone();
+    };
+    if !signing.sign(&mut definition, call.target.uuid) {
+        return call.clone();
+    }
+    Call { target: call.target.clone(), op: Op::Define { xml: write(&definition) } }
+}

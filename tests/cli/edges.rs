@@ -1,0 +1,92 @@
+//! What a shell, a full disk and a careless reader do to a run.
+
+use crate::support::{Ran, run, trial};
+use libtest_mimic::Trial;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("cli/edges/a_result_that_nobody_can_be_told_is_no_success", full),
+        trial("cli/edges/a_limit_of_file_sizes_is_an_error", size_limit),
+        trial("cli/edges/arguments_of_qemu_and_queries_are_not_shown", private),
+    ]
+}
+
+fn shell(place: &Path, script: &str) -> Ran {
+    let built = Path::new(env!("CARGO_BIN_EXE_virt")).parent().unwrap();
+    let mut bash = Command::new("/bin/bash");
+    bash.args(["-c", script]).env_clear().current_dir(place);
+    bash.env("PATH", format!("{}:/usr/bin:/bin", built.display())).env("LC_ALL", "C.UTF-8");
+    run(&mut bash)
+}
+
+fn place(domain: &str) -> tempfile::TempDir {
+    let place = tempfile::tempdir().unwrap();
+    fs::create_dir(place.path().join("m")).unwrap();
+    fs::write(place.path().join("m/virt.toml"), "set = \"demo\"\n").unwrap();
+    fs::write(place.path().join("m/web.xml"), domain).unwrap();
+    place
+}
+
+const HOST: &str = "-c 'test:///default?state=host'";
+
+fn plain(more: &str) -> String {
+    format!(
+        "<domain type='test'><name>web</name>{more}<memory>65536</memory><os><type>hvm</type></os></domain>"
+    )
+}
+
+fn full() {
+    let place = place(&plain(""));
+    let ran = shell(place.path(), &format!("virt apply m {HOST} >/dev/full")).expect(1);
+    assert!(ran.stderr().contains("No space left on device"), "{ran}");
+    // what was begun was ended
+    shell(place.path(), &format!("virt plan m {HOST} --detailed-exitcode")).expect(0);
+}
+
+fn size_limit() {
+    let place = place(&plain(&format!("<description>{}</description>", "x".repeat(20_000))));
+    let script = format!("ulimit -f 4; virt plan m {HOST} --out plan");
+    let ran = shell(place.path(), &script).expect(1);
+    assert!(ran.stderr().contains("File too large"), "{ran}");
+    // the state of the host is a file, too, and stays as it was
+    let script =
+        format!("virt apply m {HOST} >/dev/null; ulimit -f 4; virt delete domain/web {HOST}");
+    shell(place.path(), &script);
+    let ran = shell(place.path(), &format!("virt get {HOST}")).expect(0);
+    assert!(ran.stdout().contains("test"), "{ran}");
+}
+
+fn private() {
+    let domain = |token: &str| {
+        format!(
+            "<domain type='test' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><name>web</name>\
+             <memory>65536</memory><os><type>hvm</type></os><devices><disk type='network' device='cdrom'>\
+             <source protocol='https' name='image' query='token={token}-query'><host name='h' port='443'/>\
+             </source><target dev='sda' bus='sata'/></disk></devices>\
+             <qemu:commandline>\n<qemu:arg value='{token}-arg'/>\n\
+             <qemu:env name='KEY' value='{token}-env'/></qemu:commandline></domain>"
+        )
+    };
+    let place = place(&domain("tiger"));
+    let mut all = String::new();
+    let mut say = |script: &str| {
+        let ran = shell(place.path(), script);
+        all.push_str(&format!("{script}\n{}{}\n", ran.stdout(), ran.stderr()));
+    };
+    say(&format!("virt plan m {HOST} --out plan; virt plan --show plan; virt diff m {HOST}"));
+    say(&format!(
+        "virt apply m {HOST}; virt get domain/web {HOST}; virt history domain/web {HOST}"
+    ));
+    fs::write(place.path().join("m/web.xml"), domain("stripe")).unwrap();
+    say(&format!("virt plan m {HOST} --explain; virt plan m {HOST} -o json; virt diff m {HOST}"));
+    say(&format!("virt apply m {HOST} -o json; virt history domain/web {HOST}"));
+    // an error beside it shows the line
+    let wrong = domain("tiger").replace("<qemu:arg", "<qemu:arg wrong='1'");
+    fs::write(place.path().join("m/web.xml"), wrong).unwrap();
+    say("virt validate m; virt validate m --format sarif");
+    assert!(!all.contains("tiger") && !all.contains("stripe"), "{all}");
+    assert!(all.contains("(sensitive)"), "{all}");
+}

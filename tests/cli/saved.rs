@@ -1,0 +1,161 @@
+//! Saved plans: what was reviewed is what is applied, whoever had the file in between.
+
+use crate::support::{Ran, run, trial, virt};
+use libtest_mimic::Trial;
+use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use tempfile::TempDir;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("cli/saved/a_plan_is_bound_to_its_digest", digest),
+        trial("cli/saved/a_definition_is_of_the_object_that_the_step_names", other_object),
+        trial("cli/saved/an_effect_is_no_less_than_what_is_called", effect),
+        trial("cli/saved/a_plan_is_shown_whole_before_it_is_applied", shown),
+        trial("cli/saved/a_signed_plan_is_applied_as_it_was_signed", signed),
+    ]
+}
+
+/// A directory of manifests, a host to apply them to, and a plan file.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        fs::create_dir(place.0.path().join("m")).unwrap();
+        place.write("m/virt.toml", "set = \"demo\"\n");
+        place.write("m/web.toml", DOMAIN);
+        place
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        fs::write(self.0.path().join(path), text).unwrap();
+    }
+
+    fn virt(&self, args: &[&str], code: i32) -> Ran {
+        let uri = format!("test:///default?state={}/host.xml", self.0.path().display());
+        let mut command = virt(args);
+        command.args(["-c", &uri]).current_dir(self.0.path());
+        run(&mut command).expect(code)
+    }
+
+    /// Saves a plan and gives its digest.
+    fn plan(&self) -> String {
+        let ran = self.virt(&["plan", "m", "--out", "saved"], 0);
+        let said = ran.stderr();
+        let (_, digest) = said.split_once("(sha256:").unwrap();
+        format!("sha256:{}", digest.split_once(')').unwrap().0)
+    }
+
+    /// Has somebody change the saved plan.
+    fn forge(&self, change: impl Fn(&mut Value)) {
+        let file = self.0.path().join("saved");
+        let mut plan = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+        change(&mut plan);
+        fs::write(file, plan.to_string()).unwrap();
+    }
+
+    fn objects(&self) -> String {
+        self.virt(&["get", "-o", "json"], 0).stdout()
+    }
+}
+
+const DOMAIN: &str = "[[domain]]\nname = \"web\"\ntype = \"test\"\nmemory = 65536\n\
+                      os.type = \"hvm\"\n";
+
+fn digest() {
+    let place = Place::new();
+    let digest = place.plan();
+    let (empty, other) = (place.objects(), digest.replace(|c: char| c.is_ascii_digit(), "0"));
+    let ran = place.virt(&["apply", "saved", "--expect", &other], 5);
+    assert!(ran.stderr().contains(&digest), "{ran}");
+    assert_eq!(place.objects(), empty);
+    // one byte more is another plan
+    place.write("saved", &(fs::read_to_string(place.0.path().join("saved")).unwrap() + " "));
+    place.virt(&["apply", "saved", "--expect", &digest], 5);
+    assert_eq!(place.objects(), empty);
+    let digest = place.plan();
+    place.virt(&["apply", "m", "--expect", &digest], 64);
+    place.virt(&["apply", "saved", "--expect", &digest], 0);
+    place.virt(&["plan", "m", "--detailed-exitcode"], 0);
+}
+
+fn other_object() {
+    let place = Place::new();
+    let empty = place.objects();
+    let of = |from: &'static str, to: &'static str| {
+        move |plan: &mut Value| {
+            let xml = plan["steps"][0]["action"]["call"]["define"]["xml"].take();
+            let forged = xml.as_str().unwrap().replace(from, to);
+            assert_ne!(xml, forged.as_str());
+            plan["steps"][0]["action"]["call"]["define"]["xml"] = forged.into();
+        }
+    };
+    for (from, to, why) in [
+        ("<name>web<", "<name>db<", "of domain/db"),
+        ("<uuid>", "<uuid>0", "another UUID"),
+        ("<uuid>", "<genid>", "not well-formed"),
+        ("domain", "network", "not one of a domain"),
+    ] {
+        place.plan();
+        place.forge(of(from, to));
+        let ran = place.virt(&["apply", "saved"], 1);
+        assert!(ran.stderr().contains(why), "{from}: {ran}");
+        assert_eq!(place.objects(), empty);
+    }
+}
+
+fn effect() {
+    let place = Place::new();
+    place.virt(&["apply", "m"], 0);
+    place.write("m/web.toml", &DOMAIN.replace("memory", "reconcile.power = \"stopped\"\nmemory"));
+    place.plan();
+    place.forge(|plan| {
+        for step in plan["steps"].as_array_mut().unwrap() {
+            step["effect"] = "none".into();
+        }
+    });
+    let said = place.virt(&["plan", "--show", "saved", "-o", "json"], 0).stdout();
+    let plan: Value = serde_json::from_str(&said).unwrap();
+    let stop = plan["steps"].as_array().unwrap().iter().find(|s| s["op"] == "shutdown").unwrap();
+    assert_eq!(stop["effect"], "stops");
+}
+
+fn shown() {
+    let place = Place::new();
+    let digest = place.plan();
+    // no host is asked
+    let shown = run(virt(&["plan", "--show", "saved"]).current_dir(place.0.path())).expect(0);
+    let shown = shown.stdout();
+    for part in ["domain/web  define", "65536</memory>", &digest, "set \"demo\""] {
+        assert!(shown.contains(part), "{part}\n{shown}");
+    }
+    assert!(place.virt(&["apply", "saved"], 0).stdout().starts_with(&shown));
+}
+
+fn signed() {
+    let place = Place::new();
+    let key = |name: &str, byte: char| {
+        let file = place.0.path().join(name);
+        fs::write(&file, byte.to_string().repeat(32)).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        file.display().to_string()
+    };
+    let (ours, other) = (key("ours", 'a'), key("other", 'b'));
+    let empty = place.objects();
+    place.virt(&["plan", "m", "--out", "saved", "--signing-key", &ours], 0);
+    // with another key it is not what it says, and whoever has none sees it whole
+    let ran = place.virt(&["apply", "saved", "--signing-key", &other], 5);
+    assert!(ran.stderr().contains("signature is wrong"), "{ran}");
+    let whole = place.virt(&["apply", "saved", "--dry-run"], 0).stdout();
+    assert!(whole.contains("<memory"), "{whole}");
+    let saved = fs::read(place.0.path().join("saved")).unwrap();
+    place.forge(|plan| plan["set"] = "another".into());
+    place.virt(&["apply", "saved", "--signing-key", &ours], 5);
+    assert_eq!(place.objects(), empty);
+    fs::write(place.0.path().join("saved"), saved).unwrap();
+    let ran = place.virt(&["apply", "saved", "--signing-key", &ours], 0);
+    assert!(!ran.stdout().contains("<memory"), "{ran}");
+    place.virt(&["plan", "m", "--detailed-exitcode", "--signing-key", &ours], 0);
+}

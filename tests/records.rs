@@ -1,0 +1,306 @@
+//! Records on objects that somebody else has written: copied, made up, blown up. Each attack is a host
+//! whose metadata a stranger could write, and a run of the program over it.
+
+use crate::support::{Ran, run, virt};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
+use libtest_mimic::Trial;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use virt::drivers::{Driver as _, TestDriver, TestHost};
+use virt::model::{Call, Kind, Op, Outcome, ResourceId, Scope, Target, Uuid};
+use virt::xml::{Element, write};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let all: [(&str, fn()); 8] = [
+        ("a_copied_record_makes_no_guest_ours_where_there_is_a_key", copied),
+        ("a_forged_history_is_no_way_back", forged_history),
+        ("records_that_unpack_to_too_much_are_not_believed", bombs),
+        ("five_forged_records_do_not_stop_pruning", five_forged),
+        ("five_records_with_wrong_digests_do_not_stop_pruning", five_wrong),
+        ("old_records_are_signed_and_keys_are_changed", rotation),
+        ("a_rollback_shows_what_it_brings_back_whole", whole),
+        ("a_key_that_others_can_read_is_refused", open_key),
+    ];
+    let trial = |(name, body): (&str, fn())| {
+        Trial::test(format!("records/{name}"), move || {
+            body();
+            Ok(())
+        })
+    };
+    all.into_iter().map(trial).collect()
+}
+
+/// A mock host, its manifests of the set `shop`, and keys.
+struct Scene {
+    directory: TempDir,
+}
+
+const KEY: &str = "0123456789abcdef0123456789abcdef";
+const OTHER_KEY: &str = "fedcba9876543210fedcba9876543210";
+
+fn guest(name: &str, devices: &str) -> String {
+    format!(
+        "<domain type='test'><name>{name}</name><memory unit='MiB'>64</memory>\
+         <os><type>hvm</type></os><devices>{devices}</devices></domain>"
+    )
+}
+
+fn disk(path: &str) -> String {
+    format!("<disk type='file'><source file='{path}'/><target dev='vda' bus='virtio'/></disk>")
+}
+
+impl Scene {
+    fn new(guests: &[&str]) -> Self {
+        let scene = Self { directory: tempfile::tempdir().unwrap() };
+        fs::create_dir(scene.path("site")).unwrap();
+        scene.write("site/virt.toml", "set = \"shop\"\n");
+        for name in guests {
+            scene.manifest(name, "");
+        }
+        for (name, key) in [("key", KEY), ("other", OTHER_KEY)] {
+            scene.write(name, key);
+            fs::set_permissions(scene.path(name), fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        scene
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.directory.path().join(name).display().to_string()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    fn manifest(&self, name: &str, devices: &str) {
+        self.write(&format!("site/{name}.xml"), &guest(name, devices));
+    }
+
+    fn configure(&self, text: &str) {
+        fs::create_dir_all(self.path("config/virt")).unwrap();
+        self.write("config/virt/config.toml", &text.replace("$dir", &self.path("")));
+    }
+
+    /// Runs `virt` on the host, with what is configured.
+    #[track_caller]
+    fn virt(&self, arguments: &[&str], code: i32) -> Ran {
+        let uri = format!("test:///default?state={}", self.path("state.xml"));
+        let mut command = virt(arguments);
+        command.args(["--connect", &uri]).current_dir(self.directory.path());
+        command.env("XDG_CONFIG_HOME", self.path("config"));
+        run(&mut command).expect(code)
+    }
+
+    fn host(&self) -> TestDriver {
+        TestDriver::open(TestHost::Default, Some(self.path("state.xml").into())).unwrap()
+    }
+
+    /// The definition of a guest, with all that stands on it.
+    fn definition(&self, name: &str) -> Element {
+        let all = self.host().observe(&Scope::all()).unwrap();
+        all.resources[&ResourceId::new(Kind::Domain, name)].persistent.clone().unwrap()
+    }
+
+    /// Somebody defines a guest by other means.
+    fn define(&self, definition: &Element) {
+        let name = definition.child_text("name").unwrap();
+        let uuid = Uuid::parse_str(&definition.child_text("uuid").unwrap()).unwrap();
+        let target = Target { id: ResourceId::new(Kind::Domain, name), uuid };
+        let call = Call { target, op: Op::Define { xml: write(definition) } };
+        let outcomes = self.host().execute(&[call]);
+        assert!(matches!(outcomes.as_slice(), [Outcome::Done]), "{outcomes:?}");
+    }
+
+    fn names(&self) -> Vec<String> {
+        let all = self.host().observe(&Scope::all()).unwrap();
+        let domains = all.resources.keys().filter(|id| id.kind == Kind::Domain);
+        domains.map(|id| id.name.clone()).filter(|name| name != "test").collect()
+    }
+}
+
+fn packed(text: &[u8]) -> String {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(text).unwrap();
+    BASE64.encode(encoder.finish().unwrap())
+}
+
+/// The element of a record in a definition.
+fn record(definition: &mut Element) -> &mut Element {
+    let metadata = definition.child_mut("metadata").unwrap();
+    metadata.elements_mut().find(|e| e.name.local == "owned").unwrap()
+}
+
+fn copied() {
+    let scene = Scene::new(&["web", "victim"]);
+    // as a stranger sees records: of guests that he may read
+    scene.virt(&["apply", "site", "--signing-key", "key"], 0);
+    let signed = scene.definition("victim");
+    scene.virt(&["delete", "domain/victim", "--adopt"], 0);
+    let mut victim = signed.clone();
+    victim.child_mut("uuid").unwrap().set_text(Uuid::from_bytes([7; 16]).to_string());
+    scene.define(&victim);
+    // who may write metadata owns what he likes, as docs/security.md says, where there is no key
+    scene.virt(&["plan", "site"], 0);
+    // the signature is of another object
+    let ran = scene.virt(&["plan", "site", "--signing-key", "key"], 1);
+    assert!(ran.stderr().contains("is not believed: its signature is of no key"), "{ran}");
+    assert!(ran.stdout().contains("1 not believed to be of the set"), "{ran}");
+    // and without one it is nobody's
+    record(&mut victim).remove_attr("signature");
+    scene.define(&victim);
+    let ran = scene.virt(&["plan", "site", "--signing-key", "key"], 1);
+    assert!(ran.stderr().contains("is not believed: it is not signed"), "{ran}");
+    let ran = scene.virt(&["get", "domains", "--signing-key", "key"], 0);
+    let line = ran.stdout().lines().find(|l| l.starts_with("domain/victim")).unwrap().to_owned();
+    assert!(line.contains("unmanaged") && line.contains("not believed"), "{line}");
+    scene.virt(&["delete", "domain/victim", "--signing-key", "key"], 5);
+    scene.virt(&["history", "domain/victim", "--signing-key", "key"], 1);
+    assert!(scene.names().contains(&"victim".to_owned()));
+}
+
+fn forged_history() {
+    for key in [&[][..], &["--signing-key", "key"]] {
+        let scene = Scene::new(&["web"]);
+        scene.virt(&[&["apply", "site"], key].concat(), 0);
+        scene.manifest("web", &disk("/new.img"));
+        scene.virt(&[&["apply", "site"], key].concat(), 0);
+        let mut forged = scene.definition("web");
+        let previous = record(&mut forged).elements_mut().next().unwrap();
+        previous.set_text(packed(guest("web", &disk("/etc/shadow")).as_bytes()));
+        scene.define(&forged);
+        let ran = scene.virt(&[&["rollback", "domain/web"], key].concat(), 1);
+        assert!(ran.stderr().contains("the version before is not believed"), "{ran}");
+        let said = ran.stdout() + &ran.stderr();
+        assert!(!said.contains("/etc/shadow"), "{ran}");
+        assert!(!write(&scene.definition("web")).contains("/etc/shadow"));
+        // what is asked for now is none the worse
+        scene.virt(&[&["plan", "site", "--detailed-exitcode"], key].concat(), 0);
+    }
+}
+
+fn bombs() {
+    const MANY: usize = 60;
+    let scene = Scene::new(&["web"]);
+    scene.virt(&["apply", "site"], 0);
+    let blank = |bytes: usize| format!("<domain>{}</domain>", " ".repeat(bytes));
+    let (huge, large) = (packed(blank(64 << 20).as_bytes()), packed(blank(4_000_000).as_bytes()));
+    let host = scene.host();
+    let mut calls = Vec::new();
+    for n in 0..MANY {
+        let mut bomb = scene.definition("web");
+        let (name, uuid) = (format!("bomb{n}"), Uuid::from_u128(n as u128 + 1));
+        bomb.child_mut("name").unwrap().set_text(name.clone());
+        bomb.child_mut("uuid").unwrap().set_text(uuid.to_string());
+        record(&mut bomb).set_text(if n == 0 { huge.clone() } else { large.clone() });
+        let target = Target { id: ResourceId::new(Kind::Domain, name), uuid };
+        calls.push(Call { target, op: Op::Define { xml: write(&bomb) } });
+    }
+    assert!(host.execute(&calls).iter().all(|o| matches!(o, Outcome::Done)));
+    let begun = Instant::now();
+    let ran = scene.virt(&["plan", "site", "--prune", "-o", "json"], 0);
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    let plan: serde_json::Value = serde_json::from_str(&ran.stdout()).unwrap();
+    let doubted = plan["doubted"].as_array().unwrap();
+    let count = |word: &str| {
+        doubted.iter().filter(|d| d["reason"].as_str().unwrap().contains(word)).count()
+    };
+    assert_eq!((doubted.len(), count("more than 4 MiB")), (MANY, 1), "{plan:#}");
+    assert!(count("too much together") > MANY / 2, "{plan:#}");
+    // those that are as they should be are judged first
+    assert_eq!(plan["changes"][0]["name"], "web");
+}
+
+/// Three guests of ours of which one is to go, and five that a stranger calls ours.
+fn with_five(key: &[&str], forge: fn(&mut Element)) {
+    let scene = Scene::new(&["a", "b", "c"]);
+    scene.virt(&[&["apply", "site"], key].concat(), 0);
+    let mut model = scene.definition("a");
+    forge(record(&mut model));
+    for n in 1..=5 {
+        let name = format!("forged{n}");
+        model.child_mut("name").unwrap().set_text(name);
+        model.child_mut("uuid").unwrap().set_text(Uuid::from_bytes([n; 16]).to_string());
+        scene.define(&model);
+    }
+    fs::remove_file(scene.path("site/c.xml")).unwrap();
+    let ran = scene.virt(&[&["apply", "site", "--prune"], key].concat(), 0);
+    assert!(ran.stderr().contains("5 objects say that they are of this set"), "{ran}");
+    let left = ["a", "b", "forged1", "forged2", "forged3", "forged4", "forged5"];
+    assert_eq!(scene.names(), left);
+}
+
+fn five_forged() {
+    with_five(&["--signing-key", "key"], |_| {});
+}
+
+fn five_wrong() {
+    with_five(&[], |record| record.set_text(packed(b"<domain><name>x</name></domain>")));
+}
+
+fn rotation() {
+    let scene = Scene::new(&["web", "db"]);
+    scene.virt(&["apply", "site"], 0);
+    scene.configure("[signing]\nkey_file = \"$dir/key\"\n");
+    let ran = scene.virt(&["plan", "site"], 1);
+    assert!(ran.stdout().contains("2 not believed to be of the set"), "{ran}");
+    scene.virt(&["apply", "site", "--adopt"], 0);
+    scene.virt(&["plan", "site", "--detailed-exitcode"], 0);
+    assert!(record(&mut scene.definition("web")).attr("signature").is_some());
+    // the next key: what the old one signed is believed, and signed anew
+    scene.configure("[signing]\nkey_file = \"$dir/other\"\nold_keys = [\"$dir/key\"]\n");
+    let ran = scene.virt(&["plan", "site", "--detailed-exitcode"], 2);
+    assert!(ran.stdout().contains("a record to be signed"), "{ran}");
+    scene.virt(&["apply", "site"], 0);
+    scene.configure("[signing]\nkey_file = \"$dir/other\"\n");
+    scene.virt(&["plan", "site", "--detailed-exitcode"], 0);
+    // history goes along
+    scene.manifest("web", &disk("/new.img"));
+    scene.virt(&["apply", "site"], 0);
+    scene.virt(&["rollback", "domain/web"], 0);
+    assert!(!write(&scene.definition("web")).contains("/new.img"));
+
+    // until a day unsigned ones are signed without being asked
+    let scene = Scene::new(&["web"]);
+    scene.virt(&["apply", "site"], 0);
+    let until = |day: &str| {
+        let text =
+            format!("[signing]\nkey_file = \"$dir/key\"\naccept_unsigned_until = \"{day}\"\n");
+        scene.configure(&text);
+    };
+    until("2001-01-01");
+    scene.virt(&["plan", "site"], 1);
+    until("9000-01-01");
+    scene.virt(&["apply", "site"], 0);
+    until("2001-01-01");
+    scene.virt(&["plan", "site", "--detailed-exitcode"], 0);
+}
+
+fn whole() {
+    let scene = Scene::new(&[]);
+    let path = format!("/srv/{}/secret.img", "a".repeat(100));
+    scene.manifest("web", &disk(&path));
+    scene.virt(&["apply", "site"], 0);
+    scene.manifest("web", "");
+    scene.virt(&["apply", "site"], 0);
+    let ran = scene.virt(&["rollback", "domain/web", "--dry-run"], 0);
+    let whole = format!("<source file='{path}'/>");
+    assert!(ran.stdout().contains("What this brings back, whole:"), "{ran}");
+    assert!(ran.stdout().contains(&whole), "{ran}");
+}
+
+fn open_key() {
+    let scene = Scene::new(&["web"]);
+    fs::set_permissions(scene.path("key"), fs::Permissions::from_mode(0o644)).unwrap();
+    let ran = scene.virt(&["apply", "site", "--signing-key", "key"], 1);
+    assert!(ran.stderr().contains("others have access"), "{ran}");
+    // nor does a directory of manifests name a key
+    scene.write("site/virt.toml", "set = \"shop\"\nsigning.key_file = \"/k\"\n");
+    scene.virt(&["validate", "site"], 1);
+    assert_eq!(scene.names(), [] as [&str; 0]);
+}
