@@ -27,6 +27,10 @@ pub(crate) struct Global {
     /// VIRSH_DEFAULT_CONNECT_URI, LIBVIRT_DEFAULT_URI
     #[arg(short, long, global = true, value_name = "URI", value_parser = connection)]
     pub(crate) connect: Option<String>,
+    /// The directory whose virt.toml names the host and the set, for commands without paths [default:
+    /// the nearest virt.toml upwards that nobody else can write]
+    #[arg(short = 'f', long, global = true, value_name = "DIR")]
+    pub(crate) project: Option<PathBuf>,
     /// Only this host of those that virt.toml names, or those that a pattern matches: `*` stands for
     /// any characters, `?` for one, and a `!` before it takes away
     #[arg(long, global = true, value_name = "PATTERN", value_parser = host)]
@@ -101,6 +105,30 @@ pub(crate) enum Command {
     Pki(PkiArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
+}
+
+impl Command {
+    /// Whether `--project` says what it is about.
+    pub(crate) fn takes_project(&self) -> bool {
+        match self {
+            Self::Get(_)
+            | Self::History(_)
+            | Self::Rollback(_)
+            | Self::Export(_)
+            | Self::Delete(_)
+            | Self::Doctor(_) => true,
+            Self::Validate(_)
+            | Self::Plan(_)
+            | Self::Diff(_)
+            | Self::Apply(_)
+            | Self::Watch(_)
+            | Self::Convert(_)
+            | Self::Schema(_)
+            | Self::Pki(_)
+            | Self::Completions(_)
+            | Self::Man(_) => false,
+        }
+    }
 }
 
 /// Check manifests without asking a host

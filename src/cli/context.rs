@@ -29,6 +29,8 @@ pub(crate) struct Context {
     pub(crate) connect: Option<String>,
     /// `--read-only`.
     pub(crate) read_only: bool,
+    /// `--project`.
+    pub(crate) project: Option<PathBuf>,
     /// `--host`.
     pub(crate) patterns: Vec<HostPattern>,
     /// `--set`.
@@ -100,6 +102,7 @@ impl Context {
             output: Output::new(global),
             connect,
             read_only,
+            project: global.project.clone(),
             patterns: global.host.clone(),
             set: global.set.clone(),
             trusts_files: global.trust_connect,
@@ -126,6 +129,7 @@ impl Context {
             output: self.output.without_progress(),
             connect: self.connect.clone(),
             read_only: self.read_only,
+            project: self.project.clone(),
             patterns: self.patterns.clone(),
             set: self.set.clone(),
             trusts_files: self.trusts_files,
@@ -260,6 +264,11 @@ impl Context {
             (None, None, Some((_, text))) => self.trust().operators(&text),
             (None, None, None) => Connection::of_operator(""),
         }
+    }
+
+    /// Who names the host where neither the command line nor a file does.
+    pub(crate) fn who_names(&self) -> Option<&'static str> {
+        environments().map(|(name, _)| name)
     }
 
     /// What the operator names.

@@ -4,6 +4,7 @@ use super::args::{DoctorArgs, Format};
 use super::context::Context;
 use super::exit::{Exit, Run};
 use super::output::Paint;
+use super::project::Target;
 use super::view::json;
 use crate::diag::{Error, escape};
 use crate::drivers::{self, remote::Passed};
@@ -14,7 +15,7 @@ use std::time::Duration;
 pub(crate) fn run(context: &Context, args: &DoctorArgs) -> Run {
     let connection = match &args.uri {
         Some(uri) => context.operators(uri),
-        None => context.connection(None),
+        None => Ok(Target::of(context)?.connection),
     };
     let known = connection.as_ref().ok().map(|connection| connection.text().to_owned());
     let uri = known.or_else(|| args.uri.clone()).or_else(|| context.connect.clone());

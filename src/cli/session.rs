@@ -6,6 +6,7 @@ use super::context::Context;
 use super::exit::Failure;
 use super::fleet::{self, Fleet};
 use super::lock::HostLock;
+use super::project;
 use super::view::json;
 use crate::diag::{Diagnostic, Diagnostics, Error, ErrorKind, Result, Sources, closest};
 use crate::drivers::{Connection, Driver, Uri, Written};
@@ -37,6 +38,11 @@ impl Host {
     /// Connects to the host that the command line, a file or the environment names.
     pub(crate) fn open(context: &Context, written: Option<&Written>) -> Result<Self> {
         Self::open_at(context, &context.connection(written)?)
+    }
+
+    /// Connects to the host that a command without paths is about, and says which that is.
+    pub(crate) fn meant(context: &Context) -> Result<Self, Failure> {
+        Ok(Self::open_at(context, &project::Target::of(context)?.connection)?)
     }
 
     /// Connects to a host.
@@ -399,7 +405,14 @@ pub(crate) fn still_fits(plan: &Plan, observed: &Observed) -> Result<()> {
     Err(Error::new(ErrorKind::Stale, text).hint("plan again, review, and apply that"))
 }
 
-pub(crate) fn observe(context: &Context, written: Option<&Written>) -> Result<(Host, Observed)> {
+/// The same for the host that a command without paths is about.
+pub(crate) fn observe_meant(context: &Context) -> Result<(Host, Observed), Failure> {
+    let host = Host::meant(context)?;
+    let observed = host.observe()?;
+    Ok((host, observed))
+}
+
+fn observe(context: &Context, written: Option<&Written>) -> Result<(Host, Observed)> {
     let host = Host::open(context, written)?;
     let observed = host.observe()?;
     Ok((host, observed))

@@ -171,6 +171,23 @@ pub(super) fn find(paths: &[PathBuf], out: &mut Diagnostics) -> Found {
     walk.found
 }
 
+/// Finds the `virt.toml` of a directory, and looks at nothing else there.
+pub(super) fn find_settings(directory: &Path, out: &mut Diagnostics) -> Found {
+    let found = Found { complete: true, ..Found::default() };
+    let (seen, settings) = (BTreeMap::new(), BTreeMap::new());
+    let mut walk = Walk { found, seen, roots: 0, settings, names: 0, is_full: false, out };
+    let here = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    match Root::open(here) {
+        Ok(root) => {
+            let real = root.real().to_owned();
+            walk.found.roots.push(root);
+            walk.virt_toml(&directory.join(FILE), &real, None, true);
+        }
+        Err(e) => walk.unseen(directory, &e),
+    }
+    walk.found
+}
+
 /// A path that was given: a directory, or one and the name of a file in it.
 struct Given {
     root: Root,

@@ -1,6 +1,7 @@
 //! From paths to the desired state.
 
 use super::check;
+use super::files;
 use super::files::{Found, directory_name};
 use super::fleet::{self, Directory, HostDesired, Selections};
 use super::grammars::Grammars;
@@ -76,6 +77,14 @@ pub fn load_for_hosts(paths: &[PathBuf], grammars: &Grammars, set: Option<&str>)
 /// take as long as a good part of the reading.
 pub fn load_for_good(paths: &[PathBuf], grammars: &Grammars, set: Option<&str>) -> Loaded {
     std::mem::ManuallyDrop::new(loader(grammars, RefusedAre::Wrong, set)).load(paths)
+}
+
+/// What the `virt.toml` of a directory says, and none of its manifests.
+pub fn load_virt_toml(directory: &Path, set: Option<&str>) -> Loaded {
+    let mut diagnostics = Diagnostics::default();
+    let found = files::find_settings(directory, &mut diagnostics);
+    let parts = Parts { diagnostics, ..Parts::default() };
+    put_together(&[directory.to_owned()], &found, parts, RefusedAre::ForHosts, set)
 }
 
 fn loader(grammars: &Grammars, refused: RefusedAre, set: Option<&str>) -> Loader {

@@ -2,6 +2,7 @@
 
 mod edges;
 mod fleet;
+mod project;
 mod saved;
 mod sets;
 mod terminal;
@@ -20,6 +21,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials.extend(edges::trials());
     trials.extend(fleet::trials());
     trials.extend(sets::trials());
+    trials.extend(project::trials());
     trials.extend(saved::trials());
     trials.extend(terminal::trials());
     trials.extend(transcripts::trials());

@@ -10,13 +10,15 @@ use super::context::Context;
 use super::exit::{Exit, Failure, Run};
 use super::fleet;
 use super::lock;
+use super::output::Paint;
 use super::pool;
+use super::project::Users;
 use super::session::{check_prune, check_set, grammars, options};
 use super::signals::stop_or_run_on_signal;
 use super::systemd::Systemd;
 use super::view::watch as view;
 use crate::daemon;
-use crate::diag::{Diagnostics, Error, ErrorKind};
+use crate::diag::{Diagnostics, Error, ErrorKind, escape};
 use crate::drivers::Stop;
 use crate::manifest::{Loaded, Reading};
 use crate::model::Desired;
@@ -26,8 +28,10 @@ use crate::reconcile::watch::{
 };
 use around::{Around, Way};
 use hosts::{Hosts, Running, Wanted};
+use nix::unistd::geteuid;
 use reader::{Heard, Reader};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -88,12 +92,23 @@ fn watch(context: &Context, args: &WatchArgs) -> Run {
     context.show(&first.loaded.diagnostics, &first.loaded.sources);
     check_prune(&args.paths, &args.options, &first.loaded)?;
     check_set(&args.paths, &first.loaded)?;
+    warn_of_others(context, &args.paths);
     let mut watch = Watch::new(context, args, &first, stop)?;
     if args.once {
         return watch.once(&first);
     }
     watch.start(&first)?;
     watch.follow(&heard, &asked)
+}
+
+/// Says who else decides what a root's watch does to this host.
+fn warn_of_others(context: &Context, paths: &[PathBuf]) {
+    let doubts = if geteuid().is_root() { Users::here().doubts(paths) } else { Vec::new() };
+    for doubt in doubts {
+        let head = context.output.paint_err(Paint::Yellow, "warning:");
+        context
+            .say(&format!("{head} {}: whoever does decides what root does here\n", escape(&doubt)));
+    }
 }
 
 /// What manifests say at the start; `None` if a signal comes before they are read.
