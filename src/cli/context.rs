@@ -11,6 +11,7 @@ use super::view::json;
 use crate::diag::{Diagnostics, Error, Result, Severity, Sources, escape, escape_lines, render};
 use crate::drivers::{self, Driver, Environment, Uri};
 use crate::reconcile::records::{Records, Signing};
+use jiff::Timestamp;
 use serde_json::Value;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -235,7 +236,11 @@ impl Context {
 
     /// Opens a host. The records on its objects are judged by the keys that are configured.
     pub(crate) fn open(&self, uri: &Uri) -> Result<Box<dyn Driver>> {
-        Ok(Box::new(Records::new(drivers::open(uri, &self.environment())?, self.signing()?)))
+        Ok(Box::new(Records::new(
+            drivers::open(uri, &self.environment())?,
+            self.signing()?,
+            Timestamp::now,
+        )))
     }
 
     /// The keys that records and plans are signed with, if there are any.
