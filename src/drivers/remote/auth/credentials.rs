@@ -100,12 +100,7 @@ fn user_file(who: &Who<'_>) -> Option<PathBuf> {
 /// The file that counts: the one that was named, else the first at the usual places that can be read.
 fn find(who: &Who<'_>, system: &Path) -> Result<Option<(PathBuf, File)>> {
     if let Some(path) = named(who) {
-        // what people name who mean an empty one
-        let opened = match path == Path::new("/dev/null") {
-            true => File::open(&path),
-            false => crate::file::open(&path),
-        };
-        let file = opened.map_err(|error| {
+        let file = crate::file::open(&path).map_err(|error| {
             let shown = path.display().to_string();
             let hint = "it is named by LIBVIRT_AUTH_FILE, or by authfile= in the URI";
             refused("the file with names and passwords cannot be read")
