@@ -5,7 +5,7 @@
 
 use std::sync::Barrier;
 use std::time::Instant;
-use virt::drivers::{self, Environment, Uri};
+use virt::drivers::{self, Connection, Environment};
 use virt::model::Scope;
 
 fn main() {
@@ -18,7 +18,8 @@ fn main() {
             .map(|uri| {
                 scope.spawn(|| {
                     let env = Environment::new(None, None);
-                    let driver = drivers::open(&Uri::parse(uri).unwrap(), &env).unwrap();
+                    let driver =
+                        drivers::open(&Connection::of_operator(uri).unwrap(), &env).unwrap();
                     let observed = driver.observe(&Scope::all()).unwrap();
                     // nobody lets go before all have read
                     all_open.wait();

@@ -27,6 +27,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("tidy/imports_go_down", imports_go_down),
         trial("tidy/files_are_short_and_say_what_they_are", files),
         trial("tidy/each_code_has_a_rule_and_each_rule_a_use", rules_and_codes),
+        trial("tidy/one_place_makes_connections", one_place_makes_connections),
         trial("tidy/only_the_cli_prints_and_reads_the_environment", only_the_cli_prints),
     ]
 }
@@ -51,6 +52,22 @@ fn imports_go_down() {
         }
     }
     assert!(wrong.is_empty(), "imports that do not go down:\n{}", wrong.join("\n"));
+}
+
+/// A connection that is not the operator's own word has to pass `Trust::admit`, so nobody else may say
+/// that it is.
+fn one_place_makes_connections() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources("src") {
+        let makes = path.ends_with("cli/context.rs") || path.ends_with("drivers/trust.rs");
+        let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let words = ["Connection::of_operator(", ".operators(", "RemoteDriver::open("];
+        let opens = path.ends_with("drivers/mod.rs") || path.ends_with("cli/doctor.rs");
+        if !makes && !opens && words.iter().any(|word| text.contains(word)) {
+            wrong.push(path.display().to_string());
+        }
+    }
+    assert!(wrong.is_empty(), "connections are made in {}", wrong.join(", "));
 }
 
 fn files() {

@@ -6,7 +6,8 @@ use super::context::Context;
 use super::exit::{Exit, Failure, Run};
 use super::plan;
 use super::saved::{self, is_plan_file};
-use super::session::{Host, Session, Target, prepare};
+use super::session::Host;
+use super::session::{Purpose, Session, Target, prepare};
 use super::signals::stop_on_signal;
 use super::view::{human, json, progress::Progress};
 use crate::diag::{Error, ErrorKind};
@@ -21,7 +22,8 @@ pub(crate) fn run(context: &Context, args: &ApplyArgs) -> Run {
     if let [path] = args.paths.as_slice()
         && is_plan_file(path)
     {
-        if args.options.changes_the_plan() {
+        if args.options.changes_the_plan() || !context.patterns.is_empty() || context.set.is_some()
+        {
             let text =
                 "a saved plan is applied as it is: the options that make a plan do not go with it";
             return Err(Failure::Usage(text.to_owned()));
@@ -32,7 +34,7 @@ pub(crate) fn run(context: &Context, args: &ApplyArgs) -> Run {
         let text = "--expect goes with one saved plan, as virt plan --out writes it";
         return Err(Failure::Usage(text.to_owned()));
     }
-    let session = match prepare(context, &args.paths, &args.options)? {
+    let session = match prepare(context, &args.paths, &args.options, Purpose::Apply)? {
         Target::Host(session) => session,
         Target::Fleet(fleet) => return fleet.apply(context, args.options.manner(), &args.run),
     };

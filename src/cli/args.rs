@@ -3,7 +3,7 @@
 
 use super::fleet::Manner;
 use crate::manifest::parse_duration;
-use crate::model::{Effect, HostPattern, ResourceId, check_host_name};
+use crate::model::{Effect, HostPattern, ResourceId, check_host_name, check_name};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,10 +22,26 @@ pub(crate) struct Cli {
 /// Options of every command.
 #[derive(Debug, Args)]
 pub(crate) struct Global {
-    /// The host, as a libvirt URI. Without it: `connect` of virt.toml, then VIRT_DEFAULT_CONNECT_URI,
+    /// The host, as a libvirt URI, or as a name of [connections] in ~/.config/virt/config.toml or
+    /// /etc/virt/config.toml. Without it: `connect` of virt.toml, then VIRT_DEFAULT_CONNECT_URI,
     /// VIRSH_DEFAULT_CONNECT_URI, LIBVIRT_DEFAULT_URI
-    #[arg(short, long, global = true, value_name = "URI")]
+    #[arg(short, long, global = true, value_name = "URI", value_parser = connection)]
     pub(crate) connect: Option<String>,
+    /// The directory whose virt.toml names the host and the set, for commands without paths [default:
+    /// the nearest virt.toml upwards that nobody else can write]
+    #[arg(short = 'f', long, global = true, value_name = "DIR")]
+    pub(crate) project: Option<PathBuf>,
+    /// Only this host of those that virt.toml names, or those that a pattern matches: `*` stands for
+    /// any characters, `?` for one, and a `!` before it takes away
+    #[arg(long, global = true, value_name = "PATTERN", value_parser = host)]
+    pub(crate) host: Vec<HostPattern>,
+    /// The set that owns what is applied [default: `set` of virt.toml]
+    #[arg(long, global = true, value_name = "NAME", value_parser = set_name)]
+    pub(crate) set: Option<String>,
+    /// Take any connection that a virt.toml or a saved plan names, also one that runs a program or
+    /// leads to a host that no configuration of yours names; VIRT_TRUST_CONNECT=1 does the same
+    #[arg(long, global = true)]
+    pub(crate) trust_connect: bool,
     /// Only look at the host: nothing can be changed, and no secret is read
     #[arg(short, long, global = true)]
     pub(crate) read_only: bool,
@@ -89,6 +105,30 @@ pub(crate) enum Command {
     Pki(PkiArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
+}
+
+impl Command {
+    /// Whether `--project` says what it is about.
+    pub(crate) fn takes_project(&self) -> bool {
+        match self {
+            Self::Get(_)
+            | Self::History(_)
+            | Self::Rollback(_)
+            | Self::Export(_)
+            | Self::Delete(_)
+            | Self::Doctor(_) => true,
+            Self::Validate(_)
+            | Self::Plan(_)
+            | Self::Diff(_)
+            | Self::Apply(_)
+            | Self::Watch(_)
+            | Self::Convert(_)
+            | Self::Schema(_)
+            | Self::Pki(_)
+            | Self::Completions(_)
+            | Self::Man(_) => false,
+        }
+    }
 }
 
 /// Check manifests without asking a host
@@ -160,8 +200,6 @@ pub(crate) struct PlanOptions {
     /// Only this object
     #[arg(long, value_name = "KIND/NAME", value_parser = resource)]
     pub(crate) only: Vec<ResourceId>,
-    #[command(flatten)]
-    pub(crate) host: HostOptions,
     /// Take it that this host, which cannot be read or is left out by --host, has no guest that is new
     /// elsewhere. One that it runs all the same may destroy a disk that both write to
     #[arg(long, value_name = "HOST", value_parser = host_name)]
@@ -195,20 +233,10 @@ impl PlanOptions {
             || self.adopt
             || !self.allow.is_empty()
             || !self.only.is_empty()
-            || !self.host.host.is_empty()
             || !self.assume_absent.is_empty()
             || self.schema_dir.is_some()
             || self.detailed_exitcode
     }
-}
-
-/// Options of commands that work on the hosts of a fleet.
-#[derive(Debug, Args)]
-pub(crate) struct HostOptions {
-    /// Only this host of those that virt.toml names, or those that a pattern matches: `*` stands for
-    /// any characters, `?` for one, and a `!` before it takes away
-    #[arg(long, value_name = "PATTERN", value_parser = host)]
-    pub(crate) host: Vec<HostPattern>,
 }
 
 /// Show each definition as it is and as it would be
@@ -387,8 +415,6 @@ pub(crate) struct DeleteArgs {
     #[arg(long, value_name = "EFFECT", value_parser = effect)]
     pub(crate) allow: Vec<Effect>,
     #[command(flatten)]
-    pub(crate) host: HostOptions,
-    #[command(flatten)]
     pub(crate) run: RunOptions,
 }
 
@@ -400,7 +426,7 @@ pub(crate) struct DeleteArgs {
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
     /// The host [default: as for the other commands]
-    #[arg(value_name = "URI")]
+    #[arg(value_name = "URI", value_parser = connection)]
     pub(crate) uri: Option<String>,
 }
 
@@ -521,6 +547,18 @@ pub(crate) struct ManArgs {
     /// The page of this command; of virt itself without any
     #[arg(value_name = "COMMAND")]
     pub(crate) command: Option<String>,
+}
+
+/// An empty text is what a script's unset variable leaves: never the best hypervisor that is here.
+fn connection(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("it names no host; leave the option out for the default".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn set_name(text: &str) -> Result<String, String> {
+    Ok(check_name(text).map(|()| text.to_owned())?)
 }
 
 fn effect(text: &str) -> Result<Effect, String> {

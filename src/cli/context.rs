@@ -2,6 +2,7 @@
 
 use super::args::{Global, RunOptions};
 use super::ask;
+use super::config;
 use super::exit::{Exit, Failure};
 use super::lock::{self, HostLock, Locks};
 use super::output::{Output, Paint};
@@ -9,14 +10,15 @@ use super::printer::Printer;
 use super::signing;
 use super::view::json;
 use crate::diag::{Diagnostics, Error, Result, Severity, Sources, escape, escape_lines, render};
-use crate::drivers::{self, Driver, Environment, Uri};
+use crate::drivers::{self, Connection, Driver, Environment, Trust, Uri, Written};
+use crate::model::HostPattern;
 use crate::reconcile::records::{Records, Signing};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -28,6 +30,16 @@ pub(crate) struct Context {
     pub(crate) connect: Option<String>,
     /// `--read-only`.
     pub(crate) read_only: bool,
+    /// `--project`.
+    pub(crate) project: Option<PathBuf>,
+    /// `--host`.
+    pub(crate) patterns: Vec<HostPattern>,
+    /// `--set`.
+    pub(crate) set: Option<String>,
+    /// `--trust-connect`.
+    trusts_files: bool,
+    /// What the operator's configuration trusts, once it was asked for.
+    trust: Arc<OnceLock<Trust>>,
     /// `--signing-key`.
     signing_key: Option<PathBuf>,
     /// `--max-inventory`, in bytes.
@@ -64,6 +76,15 @@ impl Piece {
 const CONNECT: [&str; 3] =
     ["VIRT_DEFAULT_CONNECT_URI", "VIRSH_DEFAULT_CONNECT_URI", "LIBVIRT_DEFAULT_URI"];
 
+/// The variable that does as `--trust-connect`.
+const TRUST: &str = "VIRT_TRUST_CONNECT";
+
+/// The connection that the environment names, behind the name of the variable.
+fn environments() -> Option<(&'static str, String)> {
+    let set = |name| std::env::var(name).ok().filter(|v| !v.is_empty()).map(|v| (name, v));
+    CONNECT.into_iter().find_map(set)
+}
+
 impl Context {
     pub(crate) fn new(global: &Global) -> Self {
         let level = match global.verbose {
@@ -82,6 +103,11 @@ impl Context {
             output: Output::new(global),
             connect,
             read_only,
+            project: global.project.clone(),
+            patterns: global.host.clone(),
+            set: global.set.clone(),
+            trusts_files: global.trust_connect,
+            trust: Arc::default(),
             signing_key: global.signing_key.clone(),
             max_inventory: max_inventory.saturating_mul(1 << 20),
             host: None,
@@ -104,6 +130,11 @@ impl Context {
             output: self.output.without_progress(),
             connect: self.connect.clone(),
             read_only: self.read_only,
+            project: self.project.clone(),
+            patterns: self.patterns.clone(),
+            set: self.set.clone(),
+            trusts_files: self.trusts_files,
+            trust: Arc::clone(&self.trust),
             signing_key: self.signing_key.clone(),
             max_inventory: self.max_inventory,
             host: Some(name.to_owned()),
@@ -222,22 +253,54 @@ impl Context {
         json::line(&self.labelled(object))
     }
 
-    /// The URI to connect to: `--connect`, then `virt.toml`'s, then the environment's, then the
-    /// empty one.
-    pub(crate) fn uri(&self, from_virt_toml: Option<&str>) -> String {
-        let environment =
-            || CONNECT.iter().find_map(|v| std::env::var(v).ok().filter(|v| !v.is_empty()));
-        self.connect
-            .clone()
-            .or_else(|| from_virt_toml.map(str::to_owned))
-            .or_else(environment)
-            .unwrap_or_default()
+    /// The connection: `--connect`, then what a file names, then the environment's, then the best
+    /// hypervisor that is here.
+    ///
+    /// # Errors
+    /// It makes no sense, or the file may not choose it.
+    pub(crate) fn connection(&self, written: Option<&Written>) -> Result<Connection> {
+        match (&self.connect, written, environments()) {
+            (Some(text), _, _) => self.trust().operators(text),
+            (None, Some(written), _) => self.admit(written),
+            (None, None, Some((_, text))) => self.trust().operators(&text),
+            (None, None, None) => Connection::of_operator(""),
+        }
+    }
+
+    /// Who names the host where neither the command line nor a file does.
+    pub(crate) fn who_names(&self) -> Option<&'static str> {
+        environments().map(|(name, _)| name)
+    }
+
+    /// What the operator names.
+    ///
+    /// # Errors
+    /// It makes no sense.
+    pub(crate) fn operators(&self, text: &str) -> Result<Connection> {
+        self.trust().operators(text)
+    }
+
+    /// Lets through what a file may choose.
+    ///
+    /// # Errors
+    /// It may not, or the connection makes no sense.
+    pub(crate) fn admit(&self, written: &Written) -> Result<Connection> {
+        self.trust().admit(written, |path| config::stays(written, path))
+    }
+
+    fn trust(&self) -> &Trust {
+        self.trust.get_or_init(|| {
+            let by_environment = std::env::var_os(TRUST).is_some_and(|v| !v.is_empty() && v != "0");
+            let environment = environments().map(|(_, text)| text);
+            let all = self.trusts_files || by_environment;
+            config::trust(self.environment().config().as_deref(), all, environment)
+        })
     }
 
     /// Opens a host. The records on its objects are judged by the keys that are configured.
-    pub(crate) fn open(&self, uri: &Uri) -> Result<Box<dyn Driver>> {
+    pub(crate) fn open(&self, connection: &Connection) -> Result<Box<dyn Driver>> {
         Ok(Box::new(Records::new(
-            drivers::open(uri, &self.environment())?,
+            drivers::open(connection, &self.environment())?,
             self.signing()?,
             Timestamp::now,
         )))

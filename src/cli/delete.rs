@@ -7,8 +7,9 @@ use super::context::Context;
 use super::exit::{Exit, Failure, Run};
 use super::fleet::{self, Fleet, Manner};
 use super::plan;
-use super::session::{Session, load};
-use crate::manifest::{Grammars, Loaded, load_with};
+use super::project::{Project, Target};
+use super::session::{Host, Session, check_set, load};
+use crate::manifest::{Grammars, Loaded, load_as};
 use crate::model::{Desired, ResourceId};
 use crate::reconcile::Options;
 use std::path::PathBuf;
@@ -17,13 +18,20 @@ use std::sync::Arc;
 pub(crate) fn run(context: &Context, args: &DeleteArgs) -> Run {
     let context = &context.changing("delete", &args.run);
     let (named, paths) = sort_out(&args.what)?;
+    if !paths.is_empty() && context.project.is_some() {
+        let text = "--project is for objects by their names: the paths say what they are about";
+        return Err(Failure::Usage(text.to_owned()));
+    }
     let mut loaded = match paths.is_empty() {
         true => Loaded::default(),
-        false => load(load_with, &paths, &Grammars::Embedded),
+        false => load(context, load_as, &paths, &Grammars::Embedded),
     };
     context.show(&loaded.diagnostics, &loaded.sources);
     if loaded.diagnostics.has_errors() {
         return Ok(Exit::Error);
+    }
+    if !paths.is_empty() {
+        check_set(&paths, &loaded)?;
     }
     let options = Options {
         adopt: args.adopt,
@@ -33,7 +41,8 @@ pub(crate) fn run(context: &Context, args: &DeleteArgs) -> Run {
         stop_timeout: args.timeout,
         ..Options::default()
     };
-    let hosts = fleet::chosen(context, &loaded, &args.host.host)?;
+    let here = if paths.is_empty() { Some(target(context)?) } else { None };
+    let hosts = if paths.is_empty() { Vec::new() } else { fleet::chosen(context, &loaded)? };
     if !hosts.is_empty() {
         return Fleet::deleting(loaded, hosts, options, named).apply(
             context,
@@ -41,9 +50,20 @@ pub(crate) fn run(context: &Context, args: &DeleteArgs) -> Run {
             &args.run,
         );
     }
-    let (desired, options) = deletion(&loaded.desired, &named, options);
-    loaded.desired = Arc::new(desired);
-    let session = Session::plan(context, loaded, options)?;
+    let (mut desired, options) = deletion(&loaded.desired, &named, options);
+    let session = match here {
+        None => {
+            loaded.desired = Arc::new(desired);
+            Session::plan(context, loaded, options)?
+        }
+        Some(target) => {
+            desired.set = target.set.unwrap_or_default();
+            loaded.desired = Arc::new(desired);
+            let host = Host::open_at(context, &target.connection)?;
+            let observed = host.observe()?;
+            Session::of_host(context, loaded, options, (host, observed))?
+        }
+    };
     say_absent(context, &session);
     let stops = args.run.dry_run || !session.plan.refusals.is_empty();
     if stops || context.output.format == Format::Human {
@@ -57,6 +77,17 @@ pub(crate) fn run(context: &Context, args: &DeleteArgs) -> Run {
         return Ok(Exit::Refused);
     }
     Ok(carry_out(context, &session, &args.run, None).exit(&session, false))
+}
+
+/// The host that objects are deleted from by their names: somebody has said which it is.
+fn target(context: &Context) -> Result<Target, Failure> {
+    let project = Project::find(context)?;
+    if context.connect.is_none() && project.is_none() {
+        let text = "nothing says which host they are to be deleted from: name it with -c URI, or a \
+                    directory that does with -f DIR";
+        return Err(Failure::Usage(text.to_owned()));
+    }
+    Target::of_project(context, project.as_ref())
 }
 
 /// What is asked of a host from which all that manifests name goes, and what is `named` besides:

@@ -5,11 +5,11 @@ use super::context::Context;
 use super::exit::Run;
 use super::fleet::Manner;
 use super::plan;
-use super::session::{Session, Target, prepare};
+use super::session::{Purpose, Session, Target, prepare};
 use super::view::{diff, json};
 
 pub(crate) fn run(context: &Context, args: &DiffArgs) -> Run {
-    match prepare(context, &args.paths, &args.options)? {
+    match prepare(context, &args.paths, &args.options, Purpose::Show)? {
         Target::Host(session) => {
             context.output.result(&text(context, &session, args.options.manner()))?;
             Ok(plan::exit(&session, args.options.manner()))

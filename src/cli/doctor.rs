@@ -4,6 +4,7 @@ use super::args::{DoctorArgs, Format};
 use super::context::Context;
 use super::exit::{Exit, Run};
 use super::output::Paint;
+use super::project::Target;
 use super::view::json;
 use crate::diag::{Error, escape};
 use crate::drivers::{self, remote::Passed};
@@ -12,8 +13,14 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 pub(crate) fn run(context: &Context, args: &DoctorArgs) -> Run {
-    let uri = args.uri.clone().unwrap_or_else(|| context.uri(None));
-    let stages = drivers::examine(&uri, &context.environment());
+    let connection = match &args.uri {
+        Some(uri) => context.operators(uri),
+        None => Ok(Target::of(context)?.connection),
+    };
+    let known = connection.as_ref().ok().map(|connection| connection.text().to_owned());
+    let uri = known.or_else(|| args.uri.clone()).or_else(|| context.connect.clone());
+    let uri = uri.unwrap_or_default();
+    let stages = drivers::examine(connection, &context.environment());
     let is_well = stages.iter().all(|s| s.error.is_none());
     context.output.result(&match context.output.format {
         Format::Human => stages.iter().map(|stage| human(context, stage)).collect(),

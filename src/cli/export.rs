@@ -17,7 +17,7 @@ pub(crate) fn run(context: &Context, args: &ExportArgs) -> Run {
         let name = dir.display().to_string();
         std::fs::create_dir_all(dir).map_err(|e| Error::system(&name, &e))?;
     }
-    let host = Host::open(context, None)?;
+    let host = Host::meant(context)?;
     let observed = host.observe()?;
     let mut bad = false;
     let silent = observed.unknown.keys().filter(|_| args.what.is_empty());

@@ -2,6 +2,7 @@
 
 use super::apply::Applied;
 use super::args::{Format, RunOptions};
+use super::config;
 use super::context::{Context, Piece};
 use super::delete::deletion;
 use super::exit::{Exit, Failure, Run};
@@ -11,8 +12,9 @@ use super::session::{Session, nobody_names};
 use super::tally::{Standing, Tally};
 use super::view::json;
 use crate::diag::{Diagnostic, Error, Result};
-use crate::drivers::Uri;
+use crate::drivers::trust::is_name;
 use crate::drivers::uri::Transport;
+use crate::drivers::{Connection, Uri};
 use crate::manifest::{HostDesired, Loaded};
 use crate::model::{Desired, Effect, HostPattern, ResourceId, Roster};
 use crate::reconcile::Options;
@@ -24,10 +26,36 @@ use std::sync::Arc;
 /// The hosts that are worked on, and what is asked of them.
 pub(crate) struct Fleet {
     pub(super) loaded: Arc<Loaded>,
-    pub(super) hosts: Vec<HostDesired>,
+    pub(super) hosts: Vec<Member>,
     pub(super) options: Options,
     /// What is deleted beside what the manifests name, if that is what is asked for.
     pub(super) deletes: Option<Vec<ResourceId>>,
+}
+
+/// A host of the fleet that is worked on.
+#[derive(Debug)]
+pub(crate) struct Member {
+    /// Its name in `virt.toml`.
+    pub(crate) name: String,
+    /// How it is reached, unless `virt.toml` may not choose that.
+    pub(crate) connection: Result<Connection>,
+    /// The connection, for people.
+    pub(crate) shown: String,
+    /// What it is to have.
+    pub(crate) desired: Arc<Desired>,
+}
+
+impl Member {
+    fn new(context: &Context, loaded: &Loaded, host: &HostDesired) -> Self {
+        let connection = context.admit(&config::of_host(loaded, host));
+        let shown = connection.as_ref().map_or(host.connect.text.as_str(), Connection::text);
+        Self {
+            name: host.name.clone(),
+            shown: shown.to_owned(),
+            connection,
+            desired: Arc::clone(&host.desired),
+        }
+    }
 }
 
 /// How the plan of a host is printed.
@@ -55,12 +83,9 @@ pub(super) struct Told {
     pub(super) session: Option<Session>,
 }
 
-/// The hosts of the fleet that `patterns` choose; none if `virt.toml` names none.
-pub(crate) fn chosen(
-    context: &Context,
-    loaded: &Loaded,
-    patterns: &[HostPattern],
-) -> Result<Vec<HostDesired>, Failure> {
+/// The hosts of the fleet that `--host` chooses; none if `virt.toml` names none.
+pub(crate) fn chosen(context: &Context, loaded: &Loaded) -> Result<Vec<Member>, Failure> {
+    let patterns: &[HostPattern] = &context.patterns;
     let usage = |text: &str| Err(Failure::Usage(text.to_owned()));
     if loaded.fleet.is_empty() {
         return match patterns {
@@ -74,7 +99,13 @@ pub(crate) fn chosen(
     let roster = Roster::new(loaded.fleet.iter().map(|h| h.name.clone()));
     match roster.choose(patterns) {
         Ok(set) if set.is_empty() => usage("--host leaves no host"),
-        Ok(set) => Ok(set.iter().filter_map(|i| loaded.fleet.get(i)).cloned().collect()),
+        Ok(set) => {
+            let all = loaded.fleet.iter().map(|host| Member::new(context, loaded, host));
+            let all: Vec<Member> = all.collect();
+            check_destinations(&all)?;
+            let chosen = (0..).zip(all).filter(|(i, _)| set.contains(*i));
+            Ok(chosen.map(|(_, member)| member).collect())
+        }
         Err(lost) => {
             let lost = lost.first().and_then(|i| patterns.get(*i));
             let text = lost.map(|p| format!("no host is named {p}; {}", roster.hint(p)));
@@ -83,27 +114,49 @@ pub(crate) fn chosen(
     }
 }
 
+/// Checks that no two names of the operator's lead to one host: each would prune what is the other's.
+/// Of URIs in the files that is said where they stand.
+fn check_destinations(all: &[Member]) -> Result<(), Failure> {
+    let mut known: BTreeMap<String, &str> = BTreeMap::new();
+    for member in all {
+        let Ok(connection) = &member.connection else { continue };
+        if let Some(first) = known.insert(connection.uri().destination(), &member.name) {
+            let name = &member.name;
+            return Err(Failure::Usage(format!(
+                "{first} and {name} of virt.toml lead to one host, {}: leave one out",
+                member.shown
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// Looks at the URIs of all hosts: the manifests' floor knows no URIs.
 pub(crate) fn check_uris(loaded: &mut Loaded) {
     let mut known: BTreeMap<String, &HostDesired> = BTreeMap::new();
     let mut one_by_two_names = false;
     for host in &loaded.fleet {
-        let uri = match Uri::parse(&host.connect) {
+        if is_name(&host.connect.text) {
+            // what it leads to is the operator's configuration's to say
+            continue;
+        }
+        let uri = match Uri::parse(&host.connect.text) {
             Ok(uri) => uri,
             Err(e) => {
-                let problem = Diagnostic::error("bad-setting", e.message.clone()).at(host.span);
+                let problem =
+                    Diagnostic::error("bad-setting", e.message.clone()).at(host.connect.span);
                 loaded.diagnostics.push(Diagnostic { hint: e.hint.clone(), ..problem });
                 continue;
             }
         };
         let first = *known.entry(uri.destination()).or_insert(host);
         // the same to the letter is said where the file is read
-        if first.name != host.name && first.connect != host.connect {
+        if first.name != host.name && first.connect.text != host.connect.text {
             one_by_two_names = true;
             loaded.diagnostics.push(
                 Diagnostic::error("ambiguous-hosts", "two names lead to one host")
-                    .at(host.span)
-                    .related(first.span, format!("the first is {}", first.name))
+                    .at(host.connect.span)
+                    .related(first.connect.span, format!("the first is {}", first.name))
                     .hint("leave one out: each would prune what is the other's"),
             );
         }
@@ -116,21 +169,21 @@ pub(crate) fn check_uris(loaded: &mut Loaded) {
 }
 
 /// Whether a host is reached through a process of its own.
-pub(crate) fn by_process(uri: &str) -> bool {
-    let transport = Uri::parse(uri).ok().and_then(|uri| uri.transport());
+pub(crate) fn by_process(connection: &Result<Connection>) -> bool {
+    let transport = connection.as_ref().ok().and_then(|connection| connection.uri().transport());
     matches!(transport, Some(Transport::Ssh | Transport::Ext))
 }
 
 impl Fleet {
     /// Hosts that are to be as the manifests say.
-    pub(crate) fn applying(loaded: Loaded, hosts: Vec<HostDesired>, options: Options) -> Self {
+    pub(crate) fn applying(loaded: Loaded, hosts: Vec<Member>, options: Options) -> Self {
         Self { loaded: Arc::new(loaded), hosts, options, deletes: None }
     }
 
     /// Hosts from which all that the manifests name for them goes, and what is `named`.
     pub(crate) fn deleting(
         loaded: Loaded,
-        hosts: Vec<HostDesired>,
+        hosts: Vec<Member>,
         options: Options,
         named: Vec<ResourceId>,
     ) -> Self {
@@ -211,12 +264,12 @@ impl Fleet {
     /// How the hosts are parted by what it takes to reach them.
     pub(super) fn lanes(&self) -> [Lane; 2] {
         pool::lanes(self.hosts.len(), |at| {
-            self.hosts.get(at).is_some_and(|host| by_process(&host.connect))
+            self.hosts.get(at).is_some_and(|host| by_process(&host.connection))
         })
     }
 
     /// What is asked of a host, and what its plan may do.
-    pub(super) fn asked(&self, host: &HostDesired) -> (Arc<Desired>, Options) {
+    pub(super) fn asked(&self, host: &Member) -> (Arc<Desired>, Options) {
         let options = Options { host: Some(host.name.clone()), ..self.options.clone() };
         match &self.deletes {
             None => (Arc::clone(&host.desired), options),
@@ -246,7 +299,7 @@ impl Fleet {
     /// The line above what is told of a host, for people.
     pub(super) fn heading(&self, context: &Context, at: usize) -> Option<(&str, &str)> {
         let host = self.hosts.get(at).filter(|_| context.output.format == Format::Human)?;
-        Some((&host.name, &host.connect))
+        Some((&host.name, &host.shown))
     }
 
     pub(super) fn progress(&self, context: &Context, finished: usize) {
@@ -292,9 +345,9 @@ pub(super) fn show_plan(own: &Context, session: &Session, manner: Manner) -> Opt
 
 /// What there is to tell of a host that could not be asked. `keep` is off where each line is
 /// printed at once.
-pub(super) fn failed(own: &Context, host: &HostDesired, error: &Error, keep: bool) -> Told {
+pub(super) fn failed(own: &Context, host: &Member, error: &Error, keep: bool) -> Told {
     own.show_error(error);
-    let object = json::failed_host(&host.name, &host.connect, error);
+    let object = json::failed_host(&host.name, &host.shown, error);
     if !keep {
         own.result_or_nobody(&event(own, "failed", object.clone()));
     }

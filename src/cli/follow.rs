@@ -87,7 +87,7 @@ fn nobody_reads() -> bool {
 }
 
 fn follow(context: &Context, selection: &Selection) -> Run {
-    let Host { uri, driver, .. } = Host::open(context, None)?;
+    let Host { uri, driver, .. } = Host::meant(context)?;
     let driver: Arc<dyn Driver> = Arc::from(driver);
     let (sender, events) = sync_channel(QUEUE);
     let of_thread = Arc::clone(&driver);

@@ -22,7 +22,7 @@ pub(crate) fn run(context: &Context, args: &GetArgs) -> Run {
     if args.watch {
         return follow::run(context, selection);
     }
-    let host = Host::open(context, None)?;
+    let host = Host::meant(context)?;
     let observed = host.observe()?;
     let is_there =
         |id: &ResourceId| observed.resources.contains_key(id) || observed.unknown.contains_key(id);

@@ -4,13 +4,13 @@ use super::args::{Format, HistoryArgs};
 use super::context::Context;
 use super::exit::{Exit, Run};
 use super::get::not_there;
-use super::session::observe;
+use super::session::observe_meant;
 use super::view;
 use crate::diag::{Error, ErrorKind};
 use crate::reconcile::{history, unowned};
 
 pub(crate) fn run(context: &Context, args: &HistoryArgs) -> Run {
-    let (host, observed) = observe(context, None)?;
+    let (host, observed) = observe_meant(context)?;
     let mut found = Vec::new();
     for id in &args.what {
         let Some(object) = observed.resources.get(id) else {

@@ -6,6 +6,7 @@ mod apply;
 mod args;
 mod ask;
 mod completions;
+mod config;
 mod confirm;
 mod context;
 mod convert;
@@ -26,6 +27,7 @@ mod pki;
 mod plan;
 mod pool;
 mod printer;
+mod project;
 mod rollback;
 mod rounds;
 mod saved;
@@ -58,6 +60,10 @@ pub fn main() -> ExitCode {
     };
     descriptors::raise();
     let context = Context::new(&cli.global);
+    if cli.global.project.is_some() && !cli.command.takes_project() {
+        let text = "--project is for commands without paths: name the directory as a path";
+        return context.fail(&exit::Failure::Usage(text.to_owned())).into();
+    }
     signals::survive_size_limit();
     let done = match &cli.command {
         Command::Validate(args) => validate::run(&context, args),

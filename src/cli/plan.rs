@@ -5,7 +5,7 @@ use super::context::Context;
 use super::exit::{Exit, Run};
 use super::fleet::Manner;
 use super::saved;
-use super::session::{Session, Target, prepare};
+use super::session::{Purpose, Session, Target, prepare};
 use super::view::{human, json};
 use crate::diag::{Error, ErrorKind, Result};
 use crate::reconcile::planfile;
@@ -18,7 +18,8 @@ pub(crate) fn run(context: &Context, args: &PlanArgs) -> Run {
         return saved::show(context, path);
     }
     let manner = Manner { fail_above: args.fail_above, ..args.options.manner() };
-    match prepare(context, &args.paths, &args.options)? {
+    let purpose = if args.out.is_some() { Purpose::Apply } else { Purpose::Show };
+    match prepare(context, &args.paths, &args.options, purpose)? {
         Target::Host(session) => {
             context.output.result(&text(context, &session, manner))?;
             save(context, &session, args.out.as_deref())?;

@@ -9,14 +9,14 @@ use super::exit::{Exit, Run};
 use super::fleet::Manner;
 use super::get::not_there;
 use super::plan;
-use super::session::{Session, observe};
+use super::session::{Session, observe_meant};
 use super::view::whole;
 use crate::manifest::Loaded;
 use crate::reconcile::{Options, rollback};
 use std::sync::Arc;
 
 pub(crate) fn run(context: &Context, args: &RollbackArgs) -> Run {
-    let (host, observed) = observe(context, None)?;
+    let (host, observed) = observe_meant(context)?;
     let Some(object) = observed.resources.get(&args.what) else {
         return Err(not_there(&args.what, &observed).into());
     };

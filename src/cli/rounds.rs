@@ -335,7 +335,7 @@ impl Fleet {
             return none(Told { pieces: own.into_kept(), ..Told::failed() });
         }
         let (desired, options) = self.asked(host);
-        let looked = match Looked::at(&own, &host.connect, desired) {
+        let looked = match Looked::at(&own, &host.connection, desired) {
             Ok(looked) => looked,
             Err(e) => {
                 let told = failed(&own, host, &e, keep);
@@ -360,7 +360,7 @@ impl Fleet {
         pool::lanes(units.len(), |unit| {
             let members = units.get(unit).map(Unit::members).unwrap_or_default();
             let mut hosts = members.iter().filter_map(|at| self.hosts.get(*at));
-            hosts.any(|host| by_process(&host.connect))
+            hosts.any(|host| by_process(&host.connection))
         })
     }
 

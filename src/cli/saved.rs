@@ -1,6 +1,7 @@
 //! Saved plans: showing one from its file alone, and applying it as it was reviewed.
 
 use super::args::{Format, RunOptions};
+use super::config;
 use super::confirm::{Asking, agreed};
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
@@ -8,6 +9,7 @@ use super::session::{Host, still_fits};
 use super::view::saved::saved as view_saved;
 use super::view::{human, json};
 use crate::diag::{Error, ErrorKind, Result};
+use crate::drivers::Written;
 use crate::reconcile::Plan;
 use crate::reconcile::planfile::{self, Seal};
 use std::io::Read as _;
@@ -17,6 +19,8 @@ use std::path::Path;
 struct Saved {
     plan: Plan,
     connection: String,
+    /// The same as it stands in the file, which does not choose a host by itself.
+    written: Written,
     digest: String,
     /// What its signature is worth; nothing where there is no key to tell.
     seal: Option<Seal>,
@@ -63,7 +67,7 @@ pub(crate) fn apply(
         context.show_error(&error.hint("make it anew with virt plan --out FILE"));
         return Ok(Exit::Refused);
     }
-    let Saved { plan, connection, digest, seal } = &saved;
+    let Saved { plan, connection, digest, seal, written } = &saved;
     let is_known = expected.is_some() || *seal == Some(Seal::Right);
     match (context.output.format, run.dry_run) {
         (Format::Json, true) => {
@@ -81,7 +85,7 @@ pub(crate) fn apply(
         }
         (Format::Json, false) => {}
     }
-    let host = Host::open(context, Some(connection))?;
+    let host = Host::open(context, Some(written))?;
     if host.uri != *connection {
         let text = format!("the plan was made for {connection}, not for {}", host.uri);
         return Err(Failure::Usage(text));
@@ -124,7 +128,8 @@ fn read(context: &Context, path: &Path) -> Result<Saved> {
     let connection = saved.connection.clone();
     let seal = context.signing()?.map(|signing| saved.seal(&signing)).transpose()?;
     let plan = saved.into_plan().map_err(|e| e.address(name))?;
-    Ok(Saved { plan, connection, seal, digest: planfile::digest(&text) })
+    let written = config::of_plan(path, &text, &connection);
+    Ok(Saved { plan, connection, written, seal, digest: planfile::digest(&text) })
 }
 
 /// Whether `expected` is the digest, with the algorithm before it or without.

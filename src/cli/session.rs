@@ -1,13 +1,15 @@
 //! From paths to a plan: what plan, diff, apply and delete have in common.
 
 use super::args::{Format, PlanOptions};
+use super::config;
 use super::context::Context;
 use super::exit::Failure;
 use super::fleet::{self, Fleet};
 use super::lock::HostLock;
+use super::project;
 use super::view::json;
 use crate::diag::{Diagnostic, Diagnostics, Error, ErrorKind, Result, Sources, closest};
-use crate::drivers::{Driver, Uri};
+use crate::drivers::{Connection, Driver, Uri, Written};
 use crate::manifest::{Grammars, Loaded, load_for_hosts};
 use crate::model::{Capabilities, Desired, Observed, ResourceId, Scope};
 use crate::reconcile::moves::{
@@ -33,20 +35,26 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Connects to the host that the command line, `virt.toml` or the environment names.
-    pub(crate) fn open(context: &Context, from_virt_toml: Option<&str>) -> Result<Self> {
-        Self::open_at(context, context.uri(from_virt_toml))
+    /// Connects to the host that the command line, a file or the environment names.
+    pub(crate) fn open(context: &Context, written: Option<&Written>) -> Result<Self> {
+        Self::open_at(context, &context.connection(written)?)
     }
 
-    /// Connects to the host of that URI.
-    pub(crate) fn open_at(context: &Context, uri: String) -> Result<Self> {
+    /// Connects to the host that a command without paths is about, and says which that is.
+    pub(crate) fn meant(context: &Context) -> Result<Self, Failure> {
+        Ok(Self::open_at(context, &project::Target::of(context)?.connection)?)
+    }
+
+    /// Connects to a host.
+    pub(crate) fn open_at(context: &Context, connection: &Connection) -> Result<Self> {
         let begun = Instant::now();
-        let driver = context.open(&Uri::parse(&uri)?)?;
+        let driver = context.open(connection)?;
         let capabilities = driver.capabilities()?;
+        let uri = connection.text();
         info!(uri, driver = driver.name(), took = ?begun.elapsed(), "connected");
         let uri = match driver.uri() {
             Some(chosen) if uri.is_empty() => chosen.to_owned(),
-            _ => uri,
+            _ => uri.to_owned(),
         };
         let mut host = Self { uri, driver, capabilities, lock: None };
         host.lock(context)?;
@@ -77,8 +85,12 @@ pub(crate) struct Looked {
 impl Looked {
     /// Connects to a host and reads what it has, and what its disks are on as far as that is asked for
     /// by what is there or is to be there.
-    pub(crate) fn at(context: &Context, uri: &str, desired: Arc<Desired>) -> Result<Self> {
-        let host = Host::open_at(context, uri.to_owned())?;
+    pub(crate) fn at(
+        context: &Context,
+        connection: &Result<Connection>,
+        desired: Arc<Desired>,
+    ) -> Result<Self> {
+        let host = Host::open_at(context, connection.as_ref().map_err(Clone::clone)?)?;
         let observed = host.observe()?;
         let there = observed.resources.values();
         let there = there.flat_map(|r| r.persistent.iter().chain(&r.live));
@@ -137,12 +149,22 @@ impl Session {
     }
 }
 
+/// What a plan is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To be looked at.
+    Show,
+    /// To be applied, now or later.
+    Apply,
+}
+
 /// Reads the manifests and shows what is wrong with them. The one host that they are for is
 /// observed and planned for, too; those of a fleet are only chosen.
 pub(crate) fn prepare(
     context: &Context,
     paths: &[PathBuf],
     typed: &PlanOptions,
+    purpose: Purpose,
 ) -> Result<Target, Failure> {
     let options = options(typed);
     let grammars = grammars(context, typed.schema_dir.as_deref())?;
@@ -156,7 +178,10 @@ pub(crate) fn prepare(
         return Err(Failure::Shown);
     }
     check_prune(paths, typed, &loaded)?;
-    let hosts = fleet::chosen(context, &loaded, &typed.host.host)?;
+    if purpose == Purpose::Apply {
+        check_set(paths, &loaded)?;
+    }
+    let hosts = fleet::chosen(context, &loaded)?;
     if !hosts.is_empty() {
         return Ok(Target::Fleet(Box::new(Fleet::applying(loaded, hosts, options))));
     }
@@ -178,11 +203,27 @@ pub(crate) fn check_prune(
     } else if paths.iter().any(|p| p.exists() && !p.is_dir()) {
         "--prune needs whole directories: with single files everything else of the set would go"
     } else if !loaded.set_is_named {
-        "--prune needs a virt.toml that names the set: a directory's name may be another's too"
+        "--prune needs a virt.toml that names the set, or --set: a directory's name may be another's too"
     } else {
         return Ok(());
     };
     Err(Failure::Usage(lacks.to_owned()))
+}
+
+/// Checks that somebody says whose the objects are. A directory's name may be another's, too: what is
+/// applied from it was marked with it until this was asked for.
+pub(crate) fn check_set(paths: &[PathBuf], loaded: &Loaded) -> Result<(), Failure> {
+    if loaded.set_is_named {
+        return Ok(());
+    }
+    let path = paths.first().map_or(Path::new(""), PathBuf::as_path);
+    let directory = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+    let (file, set) = (directory.join("virt.toml"), &loaded.desired.set);
+    Err(Failure::Usage(format!(
+        "nothing says whose these objects are: add this line to {}:  set = \"{set}\"  (until now the \
+         directory's name was taken, and that is what objects on the host have), or pass --set {set}",
+        file.display()
+    )))
 }
 
 /// What plans may do, as it was typed.
@@ -232,7 +273,7 @@ impl Session {
         ahead: Option<Result<(Host, Observed)>>,
     ) -> Result<Self> {
         let (host, observed) =
-            ahead.unwrap_or_else(|| observe(context, loaded.connect.as_deref()))?;
+            ahead.unwrap_or_else(|| observe(context, config::of_manifests(&loaded).as_ref()))?;
         let problems = loaded.diagnostics.clone();
         let desired = Arc::clone(&loaded.desired);
         let session = Self::made(Arc::new(loaded), desired, host, &observed, options, problems);
@@ -364,8 +405,15 @@ pub(crate) fn still_fits(plan: &Plan, observed: &Observed) -> Result<()> {
     Err(Error::new(ErrorKind::Stale, text).hint("plan again, review, and apply that"))
 }
 
-pub(crate) fn observe(context: &Context, from_virt_toml: Option<&str>) -> Result<(Host, Observed)> {
-    let host = Host::open(context, from_virt_toml)?;
+/// The same for the host that a command without paths is about.
+pub(crate) fn observe_meant(context: &Context) -> Result<(Host, Observed), Failure> {
+    let host = Host::meant(context)?;
+    let observed = host.observe()?;
+    Ok((host, observed))
+}
+
+fn observe(context: &Context, written: Option<&Written>) -> Result<(Host, Observed)> {
+    let host = Host::open(context, written)?;
     let observed = host.observe()?;
     Ok((host, observed))
 }
@@ -379,7 +427,7 @@ fn load_and_observe(
 ) -> (Loaded, Option<Result<(Host, Observed)>>) {
     std::thread::scope(|scope| {
         let ahead = context.connect.is_some().then(|| scope.spawn(|| observe(context, None)));
-        let loaded = load(load_for_hosts, paths, grammars);
+        let loaded = load(context, load_for_hosts, paths, grammars);
         let joined = |thread: std::thread::ScopedJoinHandle<'_, _>| {
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };
@@ -398,12 +446,13 @@ pub(crate) fn grammars(context: &Context, directory: Option<&Path>) -> Result<Gr
 }
 
 pub(crate) fn load(
-    read: fn(&[PathBuf], &Grammars) -> Loaded,
+    context: &Context,
+    read: fn(&[PathBuf], &Grammars, Option<&str>) -> Loaded,
     paths: &[PathBuf],
     grammars: &Grammars,
 ) -> Loaded {
     let begun = Instant::now();
-    let mut loaded = read(paths, grammars);
+    let mut loaded = read(paths, grammars, context.set.as_deref());
     fleet::check_uris(&mut loaded);
     info!(resources = loaded.desired.resources.len(), took = ?begun.elapsed(), "manifests read");
     loaded

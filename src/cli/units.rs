@@ -130,7 +130,7 @@ impl Fleet {
             let (desired, options) = self.asked(host);
             let read = match stopping() {
                 true => Err(told_to_stop()),
-                false => Looked::at(&own, &host.connect, desired),
+                false => Looked::at(&own, &host.connection, desired),
             };
             match read {
                 Ok(of_host) => looked.push((*at, own, of_host, options)),

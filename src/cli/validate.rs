@@ -19,7 +19,7 @@ pub(crate) fn run(context: &Context, args: &ValidateArgs) -> Run {
         return Ok(Exit::Done);
     }
     let grammars = grammars(context, args.schema_dir.as_deref())?;
-    let mut loaded = load_for_good(&args.paths, &grammars);
+    let mut loaded = load_for_good(&args.paths, &grammars, context.set.as_deref());
     fleet::check_uris(&mut loaded);
     let bad = loaded.diagnostics.has_errors();
     let format = args.format.unwrap_or(match context.output.format {

@@ -8,12 +8,14 @@ mod environment;
 mod read_only;
 pub mod remote;
 mod test;
+pub mod trust;
 pub mod uri;
 mod watching;
 
 pub use ask::{Asker, Question, Secret};
 pub use environment::Environment;
 pub use test::{TestDriver, TestHost};
+pub use trust::{Connection, Trust, Written};
 pub use uri::{Transport, Uri};
 pub use watching::Stop;
 
@@ -80,11 +82,12 @@ pub trait Driver: Send + Sync {
     fn watch(&self, events: &SyncSender<DriverEvent>, stop: &Stop) -> Result<()>;
 }
 
-/// Opens the driver that `uri` asks for.
+/// Opens the driver that a connection asks for.
 ///
 /// # Errors
 /// The driver or its transport is not built, or the host cannot be reached.
-pub fn open(uri: &Uri, env: &Environment) -> Result<Box<dyn Driver>> {
+pub fn open(connection: &Connection, env: &Environment) -> Result<Box<dyn Driver>> {
+    let uri = connection.uri();
     match (uri.driver(), uri.transport(), uri.path()) {
         ("test", None, path) => {
             let host = match path {
@@ -103,19 +106,21 @@ pub fn open(uri: &Uri, env: &Environment) -> Result<Box<dyn Driver>> {
     }
 }
 
-/// Tries to open the driver that `uri` asks for, and says of each stage on the way what came of it.
-/// The last one has the error, if there is one.
-pub fn examine(uri: &str, env: &Environment) -> Vec<Passed> {
+/// Tries to open the driver that a connection asks for, if there is one, and says of each stage on
+/// the way what came of it. The last one has the error, if there is one.
+pub fn examine(connection: Result<Connection>, env: &Environment) -> Vec<Passed> {
     let begun = Instant::now();
-    let uri = Uri::parse(uri);
-    if let Ok(uri) = uri.as_ref()
-        && !is_built_in(uri)
+    if let Ok(connection) = &connection
+        && !is_built_in(connection.uri())
     {
-        return RemoteDriver::examine(uri, env).1;
+        return RemoteDriver::examine(connection.uri(), env).1;
     }
-    let said = uri.as_ref().map_or(String::new(), |uri| format!("{uri}, within this program"));
-    let opened =
-        uri.and_then(|uri| open(&uri, env)).and_then(|driver| driver.observe(&Scope::all()));
+    let said = connection
+        .as_ref()
+        .map_or(String::new(), |connection| format!("{}, within this program", connection.uri()));
+    let opened = connection
+        .and_then(|connection| open(&connection, env))
+        .and_then(|driver| driver.observe(&Scope::all()));
     let stage = if said.is_empty() { Stage::Uri } else { Stage::Open };
     vec![Passed { stage, took: Some(begun.elapsed()), said, error: opened.err() }]
 }
@@ -139,8 +144,8 @@ mod tests {
     #[test]
     fn what_is_not_built_is_refused_by_name() {
         let env = Environment::new(None, None);
-        let uri = Uri::parse("qemu:///embed?root=/x").unwrap();
-        let error = open(&uri, &env).err().unwrap();
+        let connection = Connection::of_operator("qemu:///embed?root=/x").unwrap();
+        let error = open(&connection, &env).err().unwrap();
         assert_eq!(error.kind, ErrorKind::Unsupported);
         assert!(error.message.contains("QEMU"), "{error}");
         assert!(error.hint.is_some());

@@ -48,13 +48,13 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
-    use crate::drivers::{Environment, Uri, open};
+    use crate::drivers::{Connection, Environment, open};
     use crate::model::{Kind, Op, ResourceId, Target};
 
     #[test]
     fn nothing_is_changed() {
         let env = Environment { read_only: true, ..Environment::new(None, None) };
-        let driver = open(&Uri::parse("test:///default").unwrap(), &env).unwrap();
+        let driver = open(&Connection::of_operator("test:///default").unwrap(), &env).unwrap();
         assert!(driver.capabilities().unwrap().read_only);
         let id = ResourceId::new(Kind::Domain, "test");
         let before = driver.observe(&Scope::all()).unwrap();

@@ -227,6 +227,20 @@ impl Uri {
         self.parameters.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
+    /// All parameters, with their values.
+    pub fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The same with another value of a parameter that it has.
+    #[must_use]
+    pub fn with_parameter(mut self, name: &str, value: String) -> Self {
+        if let Some(parameter) = self.parameters.iter_mut().find(|(n, _)| n == name) {
+            parameter.1 = value;
+        }
+        self
+    }
+
     /// Whether a parameter that is a switch is on: any number but 0.
     pub fn switch(&self, name: &str) -> bool {
         self.parameter(name).and_then(|v| v.parse::<i32>().ok()).is_some_and(|n| n != 0)

@@ -1,6 +1,7 @@
 //! Which files are manifests, and their texts. Nothing is read that is not beneath what was given.
 
 use super::Format;
+use super::kept::kept;
 use super::text::text;
 use super::virt_toml::FILE;
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources};
@@ -38,6 +39,8 @@ pub(super) struct Found {
     pub(super) directories: BTreeSet<PathBuf>,
     /// The versions of the directories that were gone through, as they were before that.
     pub(super) listings: BTreeMap<PathBuf, Option<Stamp>>,
+    /// What mock hosts keep there, by real paths: no manifests.
+    pub(super) kept: BTreeSet<PathBuf>,
     /// Why a directory could not be read, or a path that was given is not there.
     pub(super) unseen: Option<String>,
     /// Why not all was looked at: which part it was is nobody's choice, so no part of it counts.
@@ -65,6 +68,15 @@ impl Found {
                 None
             }
         }
+    }
+
+    /// What the mock hosts keep that a `virt.toml` names. What is wrong with it is said where it is read
+    /// for good.
+    fn kept_by(&self, file: &VirtTomlFile) -> BTreeSet<PathBuf> {
+        let real = self.roots.resolve(&file.directory, Path::new(FILE));
+        let read = real.and_then(|real| self.roots.read(&real, SETTINGS_MAX));
+        let text = read.ok().and_then(|(bytes, _)| String::from_utf8(bytes).ok());
+        text.map(|text| kept(&text, &file.directory)).unwrap_or_default()
     }
 
     /// A manifest or a `virt.toml` that is not the same file, or not the same version of it, as in
@@ -155,6 +167,23 @@ pub(super) fn find(paths: &[PathBuf], out: &mut Diagnostics) -> Found {
     let reals: Vec<io::Result<PathBuf>> = paths.iter().map(open).collect();
     for (path, real) in paths.iter().zip(reals) {
         walk.root(path, real);
+    }
+    walk.found
+}
+
+/// Finds the `virt.toml` of a directory, and looks at nothing else there.
+pub(super) fn find_settings(directory: &Path, out: &mut Diagnostics) -> Found {
+    let found = Found { complete: true, ..Found::default() };
+    let (seen, settings) = (BTreeMap::new(), BTreeMap::new());
+    let mut walk = Walk { found, seen, roots: 0, settings, names: 0, is_full: false, out };
+    let here = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    match Root::open(here) {
+        Ok(root) => {
+            let real = root.real().to_owned();
+            walk.found.roots.push(root);
+            walk.virt_toml(&directory.join(FILE), &real, None, true);
+        }
+        Err(e) => walk.unseen(directory, &e),
     }
     walk.found
 }
@@ -268,6 +297,9 @@ impl Walk<'_> {
                 let stamp = place.map(|place| Stamp::of(&place.metadata));
                 let (path, directory) = (path.to_owned(), directory.to_owned());
                 let file = VirtTomlFile { path, stamp, directory, above, is_top };
+                if is_top {
+                    self.found.kept.extend(self.found.kept_by(&file));
+                }
                 self.found.virt_tomls.push(file);
                 Some(index)
             }
@@ -346,6 +378,9 @@ impl Walk<'_> {
         nearest: Option<usize>,
         linked: bool,
     ) {
+        if self.found.kept.contains(&place.real) {
+            return;
+        }
         let Place { real, metadata, .. } = place;
         if self.found.manifests.len() >= FILES_MAX {
             if !std::mem::replace(&mut self.is_full, true) {

@@ -5,6 +5,7 @@
 //! manifests are one group, so that nothing but the choice itself is done for each pair of a host
 //! and a manifest.
 
+use super::load::Connect;
 use super::object::Object;
 use super::virt_toml::{Choice, FILE, NamedHost};
 use crate::diag::{Diagnostic, Diagnostics, Span};
@@ -17,10 +18,8 @@ use std::sync::Arc;
 pub struct HostDesired {
     /// Its name in `virt.toml`.
     pub name: String,
-    /// Its URI, as it is written there; nobody has looked at it yet.
-    pub connect: String,
-    /// Where the URI stands.
-    pub span: Span,
+    /// Its connection, as it is written there.
+    pub connect: Connect,
     /// What it is to have, shared with the hosts that are to have the same.
     pub desired: Arc<Desired>,
 }

@@ -1,6 +1,7 @@
 //! From paths to the desired state.
 
 use super::check;
+use super::files;
 use super::files::{Found, directory_name};
 use super::fleet::{self, Directory, HostDesired, Selections};
 use super::grammars::Grammars;
@@ -10,7 +11,7 @@ use super::shorten::{self, shorten};
 use super::virt_toml::{self, FILE, NamedHost};
 use crate::diag::{Diagnostic, Diagnostics, Sources, Span};
 use crate::model::{Desired, DesiredResource, ResourceId};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What a set of paths asks for, and all that is wrong with it.
@@ -29,12 +30,23 @@ pub struct Loaded {
     pub sources: Sources,
     /// Problems of all files, sorted by position.
     pub diagnostics: Diagnostics,
-    /// Whether a `virt.toml` names the set; otherwise its name is a directory's.
+    /// Whether a `virt.toml`, or whoever loads it, names the set; otherwise its name is a directory's.
     pub set_is_named: bool,
-    /// The URI that `virt.toml` names, as it is written there.
-    pub connect: Option<String>,
+    /// The connection that `virt.toml` names.
+    pub connect: Option<Connect>,
     /// Paths beneath which all hosts find the same files, as `virt.toml` says.
     pub shared: Vec<PathBuf>,
+}
+
+/// A connection as a `virt.toml` names it. Nobody has looked at it yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connect {
+    /// The URI or the name, as it is written there.
+    pub text: String,
+    /// Where it stands.
+    pub span: Span,
+    /// The directory of the file.
+    pub directory: PathBuf,
 }
 
 /// Reads the manifests that `paths` name: files, and directories with all that is below them.
@@ -47,13 +59,36 @@ pub fn load(paths: &[PathBuf]) -> Loaded {
 
 /// The same with the grammars to hold the manifests to.
 pub fn load_with(paths: &[PathBuf], grammars: &Grammars) -> Loaded {
-    Loader::new(grammars.clone(), RefusedAre::Wrong).load(paths)
+    load_as(paths, grammars, None)
+}
+
+/// The same for a set that may be named beside the manifests: then nobody asks what they say of it.
+pub fn load_as(paths: &[PathBuf], grammars: &Grammars, set: Option<&str>) -> Loaded {
+    loader(grammars, RefusedAre::Wrong, set).load(paths)
 }
 
 /// The same for those who ask hosts: what a grammar refuses stays with its resource, since a host that
 /// holds the same has taken it.
-pub fn load_for_hosts(paths: &[PathBuf], grammars: &Grammars) -> Loaded {
-    Loader::new(grammars.clone(), RefusedAre::ForHosts).load(paths)
+pub fn load_for_hosts(paths: &[PathBuf], grammars: &Grammars, set: Option<&str>) -> Loaded {
+    loader(grammars, RefusedAre::ForHosts, set).load(paths)
+}
+
+/// The same for a process that ends with it: what was read on the way is not given back, which would
+/// take as long as a good part of the reading.
+pub fn load_for_good(paths: &[PathBuf], grammars: &Grammars, set: Option<&str>) -> Loaded {
+    std::mem::ManuallyDrop::new(loader(grammars, RefusedAre::Wrong, set)).load(paths)
+}
+
+/// What the `virt.toml` of a directory says, and none of its manifests.
+pub fn load_virt_toml(directory: &Path, set: Option<&str>) -> Loaded {
+    let mut diagnostics = Diagnostics::default();
+    let found = files::find_settings(directory, &mut diagnostics);
+    let parts = Parts { diagnostics, ..Parts::default() };
+    put_together(&[directory.to_owned()], &found, parts, RefusedAre::ForHosts, set)
+}
+
+fn loader(grammars: &Grammars, refused: RefusedAre, set: Option<&str>) -> Loader {
+    Loader::new(grammars.clone(), refused, set.map(str::to_owned))
 }
 
 /// What becomes of what a grammar refuses.
@@ -65,25 +100,20 @@ pub(super) enum RefusedAre {
     ForHosts,
 }
 
-/// The same for a process that ends with it: what was read on the way is not given back, which would
-/// take as long as a good part of the reading.
-pub fn load_for_good(paths: &[PathBuf], grammars: &Grammars) -> Loaded {
-    std::mem::ManuallyDrop::new(Loader::new(grammars.clone(), RefusedAre::Wrong)).load(paths)
-}
-
 /// Puts together what the manifests say, each by itself, with what `virt.toml`s say.
 pub(super) fn put_together(
     paths: &[PathBuf],
     found: &Found,
     parts: Parts,
     refused: RefusedAre,
+    asked: Option<&str>,
 ) -> Loaded {
     let Parts { mut objects, sources, diagnostics, mut untold, mut complete, grammars } = parts;
     let mut loaded = Loaded { sources, diagnostics, ..Loaded::default() };
     if refused == RefusedAre::Wrong {
         objects.iter_mut().for_each(|object| object.condemn(&mut loaded.diagnostics));
     }
-    let settled = settle(paths, found, grammars, &mut loaded);
+    let settled = settle(paths, found, grammars, asked, &mut loaded);
     let Settled { set, hosts, directories, broken } = settled;
     let broken = broken.or_else(|| found.over.clone());
     complete &= broken.is_none();
@@ -120,13 +150,15 @@ fn settle(
     paths: &[PathBuf],
     files: &Found,
     mut problems: Diagnostics,
+    asked: Option<&str>,
     loaded: &mut Loaded,
 ) -> Settled {
     let mut settled = Settled::default();
     let (mut set, mut connect, mut schema_dir) = (None, None, None);
+    let mut beside = PathBuf::new();
     for file in &files.virt_tomls {
         let mut own = Diagnostics::default();
-        let found = match files.read(file, &mut loaded.sources, &mut own) {
+        let mut found = match files.read(file, &mut loaded.sources, &mut own) {
             Some(source) => {
                 let text = loaded.sources.get(source).map_or("", |s| s.text.as_str());
                 virt_toml::parse(source, text, file.is_top, &mut own)
@@ -138,7 +170,14 @@ fn settle(
         settled.directories.push(Directory { above: file.above, choice: found.choice, broken });
         let into = if file.is_top { &mut problems } else { &mut loaded.diagnostics };
         into.extend(own);
-        agree(&mut set, found.set, "set", &mut problems);
+        let directory = file.path.parent().unwrap_or(Path::new(""));
+        if connect.is_none() && found.connect.is_some() {
+            beside = directory.to_owned();
+        }
+        found.hosts.iter_mut().for_each(|host| host.directory = directory.to_owned());
+        if asked.is_none() {
+            agree(&mut set, found.set, "set", &mut problems);
+        }
         agree(&mut connect, found.connect, "connection", &mut problems);
         agree(&mut schema_dir, found.schema_dir, "directory of grammars", &mut problems);
         agree_on_hosts(&mut settled.hosts, found.hosts, &mut problems);
@@ -154,9 +193,9 @@ fn settle(
                 .hint("apply them one after the other"),
         );
     }
-    loaded.connect = connect.map(|c| c.0);
-    match set {
-        Some((set, _)) => {
+    loaded.connect = connect.map(|(text, span)| Connect { text, span, directory: beside });
+    match asked.map(str::to_owned).or(set.map(|(set, _)| set)) {
+        Some(set) => {
             settled.set = set;
             loaded.set_is_named = true;
         }
@@ -238,8 +277,10 @@ fn assemble(
         for at in &group.hosts {
             // without a fleet the one group has no host here
             if let (Some(host), Some(place)) = (hosts.get(*at), fleet.get_mut(*at)) {
-                let NamedHost { name, connect, span, .. } = host.clone();
-                *place = Some(HostDesired { name, connect, span, desired: Arc::clone(&desired) });
+                let NamedHost { name, connect, span, directory, .. } = host.clone();
+                let (connect, desired) =
+                    (Connect { text: connect, span, directory }, Arc::clone(&desired));
+                *place = Some(HostDesired { name, connect, desired });
             }
         }
     }
@@ -376,7 +417,7 @@ mod tests {
         assert_eq!(sound(&loaded), ["domain/db", "domain/web"]);
         assert!(loaded.desired.complete);
         assert_eq!(loaded.desired.set, "demo");
-        assert_eq!(loaded.connect.as_deref(), Some("test:///default"));
+        assert_eq!(loaded.connect.as_ref().map(|c| c.text.as_str()), Some("test:///default"));
         let web = &loaded.desired.resources[&ResourceId::new(Kind::Domain, "web")];
         assert_eq!(web.settings.power, crate::model::Power::Stopped);
         let needs: Vec<String> = web.depends_on.iter().map(ToString::to_string).collect();
@@ -641,8 +682,8 @@ mod tests {
         );
         assert_eq!(loaded.counts, (6, 0));
         assert!(loaded.fleet.iter().all(|h| h.desired.complete && h.desired.set == "fleet"));
-        assert_eq!(loaded.fleet[2].connect, "xen:///system");
-        let place = loaded.sources.place(loaded.fleet[0].span).unwrap();
+        assert_eq!(loaded.fleet[2].connect.text, "xen:///system");
+        let place = loaded.sources.place(loaded.fleet[0].connect.span).unwrap();
         assert!(place.ends_with("virt.toml:3:18"), "{place}");
     }
 

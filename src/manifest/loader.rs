@@ -19,6 +19,8 @@ pub(super) struct Loader {
     /// Those that were asked for; `virt.toml` may name others in the place of the embedded ones.
     asked: Grammars,
     grammars: Grammars,
+    /// The set, if it is named beside the manifests.
+    set: Option<String>,
     refused: RefusedAre,
     /// The directory that `virt.toml` names, and what is wrong with the grammars there.
     schema_dir: Option<SchemaDir>,
@@ -159,8 +161,9 @@ impl Inventory {
 }
 
 impl Loader {
-    pub(super) fn new(asked: Grammars, refused: RefusedAre) -> Self {
+    pub(super) fn new(asked: Grammars, refused: RefusedAre, set: Option<String>) -> Self {
         Self {
+            set,
             grammars: asked.clone(),
             asked,
             refused,
@@ -324,7 +327,8 @@ impl Loader {
         self.inventory = inventory;
         parts.sources = self.sources.clone();
         parts.grammars = self.wrong.clone();
-        let loaded = changed.then(|| put_together(paths, found, parts, self.refused));
+        let set = self.set.as_deref();
+        let loaded = changed.then(|| put_together(paths, found, parts, self.refused, set));
         Read { loaded, moving, unread }
     }
 

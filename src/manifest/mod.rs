@@ -11,6 +11,7 @@ mod document;
 mod files;
 mod fleet;
 mod grammars;
+mod kept;
 mod keys;
 mod load;
 mod loader;
@@ -28,7 +29,9 @@ pub use changes::{Changes, Reading};
 pub use document::{Format, read_document, read_file};
 pub use fleet::HostDesired;
 pub use grammars::Grammars;
-pub use load::{Loaded, load, load_for_good, load_for_hosts, load_with};
+pub use load::{
+    Connect, Loaded, load, load_as, load_for_good, load_for_hosts, load_virt_toml, load_with,
+};
 pub use part::read_text;
 pub use settings::{duration as parse_duration, settings_element};
 pub use to_toml::to_toml;

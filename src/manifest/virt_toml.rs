@@ -38,6 +38,8 @@ pub(super) struct NamedHost {
     pub(super) span: Span,
     /// Where its name stands.
     pub(super) name_span: Span,
+    /// The directory of the file, once that is known.
+    pub(super) directory: PathBuf,
 }
 
 /// `hosts = [...]`.
@@ -194,7 +196,8 @@ impl Reader<'_> {
             }
             match connect {
                 Some((connect, span)) if !connect.is_empty() => {
-                    hosts.push(NamedHost { name: name.to_owned(), connect, span, name_span });
+                    let (name, directory) = (name.to_owned(), PathBuf::new());
+                    hosts.push(NamedHost { name, connect, span, name_span, directory });
                 }
                 // said above
                 None if inner.contains_key("connect") => {}

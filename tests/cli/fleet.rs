@@ -22,7 +22,7 @@ fn a_thousand_hosts() {
     fs::create_dir(&site).unwrap();
     let mut hosts = "set = \"fleet\"\n[hosts]\n".to_owned();
     for i in 0..HOSTS {
-        let state = directory.path().join(format!("{i}.xml"));
+        let state = site.join(format!("{i}.xml"));
         let uri = format!("test:///default?state={}", state.display());
         let _ = writeln!(hosts, "host{i:04}.connect = \"{uri}\"");
     }

@@ -2,9 +2,12 @@
 
 mod edges;
 mod fleet;
+mod project;
 mod saved;
+mod sets;
 mod terminal;
 mod transcripts;
+mod untrusted;
 mod watch;
 
 use crate::support::{run, trial, virt};
@@ -17,9 +20,12 @@ pub(crate) fn trials() -> Vec<Trial> {
     })];
     trials.extend(edges::trials());
     trials.extend(fleet::trials());
+    trials.extend(sets::trials());
+    trials.extend(project::trials());
     trials.extend(saved::trials());
     trials.extend(terminal::trials());
     trials.extend(transcripts::trials());
+    trials.extend(untrusted::trials());
     trials.extend(watch::trials());
     trials
 }

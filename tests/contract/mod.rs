@@ -14,7 +14,7 @@ use crate::support::{Libvirtd, Needs, ignorable_if, tool};
 use libtest_mimic::{Completion, Trial};
 use std::sync::{Arc, OnceLock};
 use subject::{Deviation, Host, Lack, Need, Subject};
-use virt::drivers::{self, Environment, TestDriver, TestHost, Uri};
+use virt::drivers::{self, Connection, Environment, TestDriver, TestHost};
 use virt::model::Version;
 
 /// A rule: its name, what it is about that not every driver has, and what checks it.
@@ -99,7 +99,8 @@ fn subjects() -> impl Iterator<Item = Subject> {
         let daemon = Arc::clone(&daemon);
         Subject::new(name, domain_type, needs, move |_| {
             let uri = uri(daemon.get_or_init(Libvirtd::start));
-            drivers::open(&Uri::parse(&uri).unwrap(), &Environment::new(None, None)).unwrap()
+            drivers::open(&Connection::of_operator(&uri).unwrap(), &Environment::new(None, None))
+                .unwrap()
         })
     };
     let libvirtd = Libvirtd::available();

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use virt::drivers::{self, Driver, Environment, Uri};
+use virt::drivers::{self, Connection, Driver, Environment};
 use virt::model::{Call, Kind, Op, Target, UndefineKeep};
 use virt::reconcile::Options;
 
@@ -92,7 +92,7 @@ fn after_any_byte() {
 
 fn open(socket: &Path) -> virt::diag::Result<Box<dyn Driver>> {
     let uri = format!("qemu+unix:///system?socket={}", socket.display());
-    drivers::open(&Uri::parse(&uri).unwrap(), &Environment::new(None, None))
+    drivers::open(&Connection::of_operator(&uri).unwrap(), &Environment::new(None, None))
 }
 
 /// An apply over a connection that may be cut at any time.

@@ -23,7 +23,7 @@ use crate::support::{Libvirtd, tool, trial, trial_if};
 use libtest_mimic::Trial;
 use std::path::PathBuf;
 use virt::diag::SourceId;
-use virt::drivers::{self, Driver, Environment, Uri};
+use virt::drivers::{self, Connection, Driver, Environment};
 use virt::model::{
     Call, Kind, Op, Outcome, ResourceId, Scope, Target, UndefineKeep, Uuid, Version,
 };
@@ -314,7 +314,7 @@ impl Recorder {
         let libvirtd = Libvirtd::start();
         let uri = if driver_type == "test" { libvirtd.test_uri() } else { libvirtd.qemu_uri() };
         let env = Environment::new(None, None);
-        let driver = drivers::open(&Uri::parse(&uri).unwrap(), &env).unwrap();
+        let driver = drivers::open(&Connection::of_operator(&uri).unwrap(), &env).unwrap();
         let as_recorded = driver.capabilities().unwrap().version == RECORDED;
         Self { kind, driver_type, driver, as_recorded, _libvirtd: libvirtd }
     }

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use virt::diag::SourceId;
-use virt::drivers::{self, Driver, Environment, Uri};
+use virt::drivers::{self, Connection, Driver, Environment};
 use virt::manifest::load;
 use virt::model::{
     Call, Capabilities, Desired, Kind, NAMESPACE, Op, Outcome, ResourceId, Scope, Target,
@@ -235,7 +235,7 @@ struct Host {
 
 impl Host {
     fn open(libvirtd: &Libvirtd) -> Self {
-        let uri = Uri::parse(&libvirtd.qemu_uri()).unwrap();
+        let uri = Connection::of_operator(&libvirtd.qemu_uri()).unwrap();
         let driver = drivers::open(&uri, &Environment::new(None, None)).unwrap();
         let capabilities = driver.capabilities().unwrap();
         Self { driver, capabilities, manifests: tempfile::tempdir().unwrap() }

@@ -194,8 +194,11 @@ pub(crate) fn copy_samples(to: &Path, edit: impl Fn(&str) -> String) {
     }
 }
 
+/// A directory for manifests of the set `here`, unless a test writes another one's name.
 fn directory() -> TempDir {
-    tempfile::Builder::new().prefix("virt-manifests-").tempdir().unwrap()
+    let directory = tempfile::Builder::new().prefix("virt-manifests-").tempdir().unwrap();
+    fs::write(directory.path().join("virt.toml"), "set = \"here\"\n").unwrap();
+    directory
 }
 
 /// Hosts that no trial is using.

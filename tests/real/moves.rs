@@ -91,7 +91,7 @@ impl<'a> Two<'a> {
 
     fn virt(&self, arguments: &[&str]) -> Command {
         let mut command = virt(arguments);
-        command.current_dir(self.site.path().join("fleet"));
+        command.current_dir(self.site.path().join("fleet")).env("VIRT_TRUST_CONNECT", "1");
         command
     }
 

@@ -7,7 +7,7 @@ use libtest_mimic::Trial;
 use serde_json::Value;
 use std::fs;
 use std::sync::Arc;
-use virt::drivers::{Environment, Uri, open};
+use virt::drivers::{Connection, Environment, open};
 
 pub(crate) fn trials(pool: &Arc<Pool>) -> Vec<Trial> {
     let libvirtd = Libvirtd::available().and_then(|()| tool("virsh"));
@@ -34,7 +34,10 @@ fn on_libvirts_test_driver() {
     let libvirtd = Libvirtd::start();
     let proxy = Proxy::start(&libvirtd.socket());
     // what was done there lasts while somebody is connected
-    let connected = open(&Uri::parse(&libvirtd.test_uri()).unwrap(), &Environment::new(None, None));
+    let connected = open(
+        &Connection::of_operator(&libvirtd.test_uri()).unwrap(),
+        &Environment::new(None, None),
+    );
     let connected = connected.unwrap();
     connected.capabilities().unwrap();
     let directory = tempfile::tempdir().unwrap();

@@ -191,7 +191,7 @@ fn systemd(abstract_name: bool) {
 fn fleet() {
     let place = Place::new(&["web"]);
     let host = |name: &str| {
-        let state = place.path(&format!("{name}.xml"));
+        let state = place.manifests().join(format!("{name}.xml"));
         format!("[hosts.{name}]\nconnect = \"test:///default?state={}\"\n", state.display())
     };
     let virt_toml = |names: &[&str]| {
@@ -207,12 +207,12 @@ fn fleet() {
     // one goes, and another one comes
     virt_toml(&["two", "three"]);
     assert_eq!(watching.reconciled("web")["host"], "three");
-    let before = fs::read_to_string(place.path("one.xml")).unwrap();
+    let before = fs::read_to_string(place.manifests().join("one.xml")).unwrap();
     place.write("web.toml", &domain("web", 131_072));
     let mut hosts = [watching.reconciled("web"), watching.reconciled("web")];
     hosts.sort_by_key(|told| told["host"].to_string());
     assert_eq!((&hosts[0]["host"], &hosts[1]["host"]), (&"three".into(), &"two".into()));
-    assert_eq!(fs::read_to_string(place.path("one.xml")).unwrap(), before);
+    assert_eq!(fs::read_to_string(place.manifests().join("one.xml")).unwrap(), before);
     watching.end();
 }
 

@@ -4,8 +4,8 @@ use crate::cli::context::Context;
 use crate::cli::descriptors::Descriptors;
 use crate::cli::lock::HostLock;
 use crate::cli::view::watch as view;
-use crate::diag::Result;
-use crate::drivers::{Driver, Uri};
+use crate::diag::{Error, ErrorKind, Result};
+use crate::drivers::{Connection, Driver, Uri};
 use crate::manifest::Loaded;
 use crate::reconcile::watch::{News, Surroundings};
 use std::collections::BTreeMap;
@@ -15,6 +15,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// How a host is reached.
 #[derive(Clone, Debug)]
 pub(super) struct Way {
+    /// How it is opened, unless `virt.toml` may not choose that.
+    pub(super) connection: Result<Connection>,
+    /// The URI; that which an empty one came to, once that is known.
     pub(super) uri: String,
     pub(super) label: Option<String>,
 }
@@ -49,17 +52,21 @@ impl Around {
         self.descriptors.give_back(host);
     }
 
-    fn uri(&self, host: &str) -> Result<Uri> {
-        let uri = self.ways().get(host).map(|way| way.uri.clone());
-        Uri::parse(&uri.unwrap_or_default())
+    fn way(&self, host: &str) -> Result<Way> {
+        let way = self.ways().get(host).cloned();
+        way.ok_or_else(|| {
+            let text = format!("no way to {host} is known");
+            Error::new(ErrorKind::Invalid, text)
+        })
     }
 }
 
 impl Surroundings for Around {
     fn open(&self, host: &str) -> Result<Arc<dyn Driver>> {
-        let uri = self.uri(host)?;
-        self.descriptors.take(host, &uri)?;
-        let driver = self.context.open(&uri).inspect_err(|_| self.descriptors.give_back(host))?;
+        let connection = self.way(host)?.connection?;
+        self.descriptors.take(host, connection.uri())?;
+        let opened = self.context.open(&connection);
+        let driver = opened.inspect_err(|_| self.descriptors.give_back(host))?;
         // an empty URI came to that
         if let (Some(way), Some(chosen)) = (self.ways().get_mut(host), driver.uri())
             && way.uri.is_empty()
@@ -70,7 +77,7 @@ impl Surroundings for Around {
     }
 
     fn lock(&self, host: &str) -> Result<Box<dyn Debug>> {
-        let lock: Option<HostLock> = self.context.lock(&self.uri(host)?)?;
+        let lock: Option<HostLock> = self.context.lock(&Uri::parse(&self.way(host)?.uri)?)?;
         Ok(Box::new(lock))
     }
 

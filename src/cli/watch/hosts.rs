@@ -1,6 +1,7 @@
 //! The loops of the hosts: started, told what is wanted, and ended; never two on one host.
 
-use crate::drivers::Stop;
+use crate::diag::Result;
+use crate::drivers::{Connection, Stop};
 use crate::model::Desired;
 use crate::reconcile::watch::{Inbox, Pulse};
 use std::collections::BTreeMap;
@@ -20,6 +21,9 @@ pub(super) struct Wanted {
     pub(super) name: String,
     /// Its name in `virt.toml`, if it has one.
     pub(super) label: Option<String>,
+    /// How it is reached, unless `virt.toml` may not choose that.
+    pub(super) connection: Result<Connection>,
+    /// The connection, for people.
     pub(super) uri: String,
     pub(super) desired: Arc<Desired>,
 }
@@ -158,8 +162,9 @@ mod tests {
     use super::*;
 
     fn wanted(name: &str, uri: &str) -> Wanted {
+        let connection = Connection::of_operator("");
         let (name, uri) = (name.to_owned(), uri.to_owned());
-        Wanted { name, label: None, uri, desired: Arc::default() }
+        Wanted { name, label: None, connection, uri, desired: Arc::default() }
     }
 
     fn names(wanted: &[Wanted]) -> Vec<&str> {

@@ -5,28 +5,33 @@ mod hosts;
 mod reader;
 
 use super::args::WatchArgs;
+use super::config;
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
 use super::fleet;
 use super::lock;
+use super::output::Paint;
 use super::pool;
-use super::session::{check_prune, grammars, options};
+use super::project::Users;
+use super::session::{check_prune, check_set, grammars, options};
 use super::signals::stop_or_run_on_signal;
 use super::systemd::Systemd;
 use super::view::watch as view;
 use crate::daemon;
-use crate::diag::{Diagnostics, Error, ErrorKind};
+use crate::diag::{Diagnostics, Error, ErrorKind, escape};
 use crate::drivers::Stop;
 use crate::manifest::{Loaded, Reading};
-use crate::model::{Desired, HostPattern};
+use crate::model::Desired;
 use crate::reconcile::watch::{
     Board, Condition, Ended, HostBoard, HostLoop, Listening, Neighbour, Neighbours, Settings,
     Sources, Surroundings,
 };
 use around::{Around, Way};
 use hosts::{Hosts, Running, Wanted};
+use nix::unistd::geteuid;
 use reader::{Heard, Reader};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -70,7 +75,8 @@ fn watch(context: &Context, args: &WatchArgs) -> Run {
     let (sender, heard) = sync_channel(QUEUE);
     let asked = Arc::new(AtomicBool::new(false));
     let grammars = grammars(context, args.options.schema_dir.as_deref())?;
-    let reader = Reader::start(args.paths.clone(), grammars, fleet::check_uris, sender.clone());
+    let by = (grammars, context.set.clone());
+    let reader = Reader::start(args.paths.clone(), by, fleet::check_uris, sender.clone());
     let stop = {
         let asked = Arc::clone(&asked);
         stop_or_run_on_signal(move |now| {
@@ -85,12 +91,24 @@ fn watch(context: &Context, args: &WatchArgs) -> Run {
     let Some(first) = first(&heard, &stop)? else { return Ok(Exit::Done) };
     context.show(&first.loaded.diagnostics, &first.loaded.sources);
     check_prune(&args.paths, &args.options, &first.loaded)?;
+    check_set(&args.paths, &first.loaded)?;
+    warn_of_others(context, &args.paths);
     let mut watch = Watch::new(context, args, &first, stop)?;
     if args.once {
         return watch.once(&first);
     }
     watch.start(&first)?;
     watch.follow(&heard, &asked)
+}
+
+/// Says who else decides what a root's watch does to this host.
+fn warn_of_others(context: &Context, paths: &[PathBuf]) {
+    let doubts = if geteuid().is_root() { Users::here().doubts(paths) } else { Vec::new() };
+    for doubt in doubts {
+        let head = context.output.paint_err(Paint::Yellow, "warning:");
+        context
+            .say(&format!("{head} {}: whoever does decides what root does here\n", escape(&doubt)));
+    }
 }
 
 /// What manifests say at the start; `None` if a signal comes before they are read.
@@ -168,14 +186,16 @@ impl<'a> Watch<'a> {
 
     /// The hosts that the manifests are for.
     fn wanted(&self, loaded: &Loaded) -> Result<Vec<Wanted>, Failure> {
-        let patterns: &[HostPattern] = &self.args.options.host.host;
-        let hosts = fleet::chosen(self.context, loaded, patterns)?;
+        let hosts = fleet::chosen(self.context, loaded)?;
         if hosts.is_empty() {
-            let uri = self.context.uri(loaded.connect.as_deref());
+            let written = config::of_manifests(loaded);
+            let connection = self.context.connection(written.as_ref())?;
+            let uri = connection.text().to_owned();
             let name =
                 if uri.is_empty() { "the best hypervisor here".to_owned() } else { uri.clone() };
             let desired = Arc::clone(&loaded.desired);
-            return Ok(vec![Wanted { name, label: None, uri, desired }]);
+            let connection = Ok(connection);
+            return Ok(vec![Wanted { name, label: None, connection, uri, desired }]);
         }
         let is_watched = |name: &str| hosts.iter().any(|host| host.name == name);
         let all = loaded.fleet.iter().map(|host| Neighbour {
@@ -188,7 +208,8 @@ impl<'a> Watch<'a> {
         let wanted = hosts.into_iter().map(|host| Wanted {
             label: Some(host.name.clone()),
             name: host.name,
-            uri: host.connect,
+            connection: host.connection,
+            uri: host.shown,
             desired: host.desired,
         });
         Ok(wanted.collect())
@@ -197,7 +218,12 @@ impl<'a> Watch<'a> {
     fn host_loop(&self, wanted: &Wanted, stop: Stop) -> HostLoop {
         let mut options = options(&self.args.options);
         options.host.clone_from(&wanted.label);
-        let way = Way { uri: wanted.uri.clone(), label: wanted.label.clone() };
+        let (connection, uri) = (wanted.connection.clone(), wanted.uri.clone());
+        if let (Err(e), Some(label)) = (&connection, &wanted.label) {
+            // the loop says in short that the host is lost, and this is what to do about it
+            self.context.for_host(label, false).show_error(e);
+        }
+        let way = Way { connection, uri, label: wanted.label.clone() };
         self.around.ways().insert(wanted.name.clone(), way);
         let board = HostBoard { uri: wanted.uri.clone(), ..HostBoard::default() };
         self.board().hosts.insert(wanted.name.clone(), board);
@@ -223,7 +249,8 @@ impl<'a> Watch<'a> {
         }
         self.taken(first);
         let wanted = self.wanted(loaded)?;
-        let by_process = |at: usize| wanted.get(at).is_some_and(|w| fleet::by_process(&w.uri));
+        let by_process =
+            |at: usize| wanted.get(at).is_some_and(|w| fleet::by_process(&w.connection));
         let lanes = pool::lanes(wanted.len(), by_process);
         let mut exit = if has_errors { Exit::Error } else { Exit::Done };
         let mut waiting = Vec::new();
@@ -381,7 +408,8 @@ impl<'a> Watch<'a> {
         }
         self.taken(reading);
         // that the paths are directories was settled at the start
-        let named = check_prune(&[], &self.args.options, loaded);
+        let named = check_prune(&[], &self.args.options, loaded)
+            .and_then(|()| check_set(&self.args.paths, loaded));
         match named.and_then(|()| self.wanted(loaded)) {
             Ok(wanted) => self.run_hosts(wanted, reading.since),
             // the hosts go on with what they have
@@ -466,6 +494,7 @@ mod tests {
 
     use super::super::args::{Cli, Command};
     use super::*;
+    use crate::manifest::Grammars;
     use crate::reconcile::watch::{Inbox, Pulse};
     use clap::Parser as _;
     use std::path::Path;
@@ -542,8 +571,7 @@ mod tests {
     fn a_signal_is_heard_while_manifests_are_read() {
         let (sender, heard) = sync_channel(QUEUE);
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests");
-        let _reader =
-            Reader::start(vec![here], crate::manifest::Grammars::Embedded, hang, sender.clone());
+        let _reader = Reader::start(vec![here], (Grammars::Embedded, None), hang, sender.clone());
         let (stop, begun) = (Stop::default(), Instant::now());
         let of_thread = stop.clone();
         let signal = std::thread::spawn(move || {
@@ -563,7 +591,7 @@ mod tests {
         }
         let (sender, heard) = sync_channel(QUEUE);
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests");
-        let _reader = Reader::start(vec![here], crate::manifest::Grammars::Embedded, bad, sender);
+        let _reader = Reader::start(vec![here], (Grammars::Embedded, None), bad, sender);
         assert!(first(&heard, &Stop::default()).is_err());
     }
 }

@@ -39,10 +39,10 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Reads what `paths` name, now and whenever it changes, until nobody takes what is read.
+    /// Reads what `paths` name, by the grammars and for the set that are asked for, now and whenever it changes, until nobody takes what is read.
     pub(super) fn start(
         paths: Vec<PathBuf>,
-        grammars: Grammars,
+        by: (Grammars, Option<String>),
         check: fn(&mut Loaded),
         to: SyncSender<Heard>,
     ) -> Self {
@@ -55,7 +55,7 @@ impl Reader {
                 // one that waits already says as much
                 let _ = waker.try_send(());
             };
-            let changes = Changes::follow(paths, grammars, check, nudge);
+            let changes = Changes::follow(paths, by, check, nudge);
             // nobody takes it any more
             let _ = read(changes, &woken, &of_thread, &ending.0);
         });

@@ -33,6 +33,8 @@ pub(super) struct Places {
     pub(super) directories: BTreeSet<PathBuf>,
     /// Single names: those of the paths that were given, which may come back.
     pub(super) names: BTreeSet<PathBuf>,
+    /// What is written there and is nobody's manifest.
+    pub(super) kept: BTreeSet<PathBuf>,
 }
 
 impl Places {
@@ -41,6 +43,7 @@ impl Places {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         // names such as ..data are not read, but what is read may lie behind them
         let counts = !is_passed_over(&name) || name.starts_with("..");
+        let counts = counts && !self.kept.contains(path);
         let inside = path.parent().is_some_and(|parent| self.directories.contains(parent));
         (inside && counts) || self.directories.contains(path) || self.names.contains(path)
     }
@@ -119,10 +122,11 @@ impl Noticed {
             (event.kind, event.paths.as_slice())
         {
             // each name was told by itself already
-            if noted.places.concern(from) && noted.places.concern(to) {
+            let matters = noted.places.concern(from) && noted.places.concern(to);
+            if matters {
                 noted.settle.rename(from, to, now);
             }
-            return true;
+            return matters;
         }
         let mut matters = false;
         for path in &event.paths {

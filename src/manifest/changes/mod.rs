@@ -66,18 +66,19 @@ pub struct Reading {
 }
 
 impl Changes {
-    /// Follows what `paths` name; `check` looks at what only its caller understands. `wake` is called from another thread whenever [`Self::due`] may
-    /// have changed.
+    /// Follows what `paths` name, for a set that may be named beside them; `check` looks at what only
+    /// its caller understands. `wake` is called from another thread whenever [`Self::due`] may have
+    /// changed.
     pub fn follow(
         paths: Vec<PathBuf>,
-        grammars: Grammars,
+        (grammars, set): (Grammars, Option<String>),
         check: fn(&mut Loaded),
         wake: impl Fn() + Send + 'static,
     ) -> Self {
         let noticed = Noticed::default();
         let armed = Armed::new(noticed.clone(), wake);
         let now = Instant::now();
-        let loader = Loader::new(grammars, RefusedAre::ForHosts);
+        let loader = Loader::new(grammars, RefusedAre::ForHosts, set);
         let (held, had) = (BTreeSet::new(), BTreeSet::new());
         let (good, stale, seen, look) = (None, None, None, now + LOOK);
         Self { paths, check, loader, noticed, armed, held, had, good, stale, look, seen }
@@ -355,5 +356,5 @@ fn places(paths: &[PathBuf], found: &Found) -> Places {
             path = parent.to_owned();
         }
     }
-    Places { directories, names }
+    Places { directories, names, kept: found.kept.clone() }
 }

@@ -9,7 +9,7 @@ use cases::{CASES, Case, VALUES, case};
 use libtest_mimic::{Completion, Trial};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use virt::drivers::{self, Driver, Environment, Uri};
+use virt::drivers::{self, Connection, Driver, Environment};
 use virt::manifest;
 use virt::model::rules::rules;
 use virt::model::{Call, Kind, Op, Outcome, ResourceId, Target, UndefineKeep, Uuid, Version};
@@ -56,8 +56,11 @@ fn each_rule() {
 }
 
 fn hold(host: &Host, cases: &[&Case]) -> Completion {
-    let driver =
-        drivers::open(&Uri::parse(&host.qemu()).unwrap(), &Environment::new(None, None)).unwrap();
+    let driver = drivers::open(
+        &Connection::of_operator(&host.qemu()).unwrap(),
+        &Environment::new(None, None),
+    )
+    .unwrap();
     let version = driver.capabilities().unwrap().version;
     if version < TRIED_WITH {
         return Completion::ignored_with("the rules were tried with libvirt 11.3");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::{fmt, fs};
 use tempfile::TempDir;
 use virt::diag::Severity;
-use virt::drivers::{self, Driver, Environment, Uri};
+use virt::drivers::{self, Connection, Driver, Environment};
 use virt::manifest::load;
 use virt::model::{
     Call, Capabilities, Desired, Kind, ObservedResource, Op, Outcome, ResourceId, Scope, Target,
@@ -64,7 +64,7 @@ pub(crate) enum Applied {
 impl Bench {
     pub(crate) fn start() -> Self {
         let libvirtd = Libvirtd::start();
-        let uri = Uri::parse(&libvirtd.qemu_uri()).unwrap();
+        let uri = Connection::of_operator(&libvirtd.qemu_uri()).unwrap();
         let driver = drivers::open(&uri, &Environment::new(None, None)).unwrap();
         let capabilities = driver.capabilities().unwrap();
         let folder = tempfile::tempdir().unwrap();
