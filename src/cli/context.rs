@@ -13,6 +13,7 @@ use crate::diag::{Diagnostics, Error, Result, Severity, Sources, escape, escape_
 use crate::drivers::{self, Connection, Driver, Environment, Trust, Uri, Written};
 use crate::model::HostPattern;
 use crate::reconcile::records::{Records, Signing};
+use jiff::Timestamp;
 use serde_json::Value;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -298,7 +299,11 @@ impl Context {
 
     /// Opens a host. The records on its objects are judged by the keys that are configured.
     pub(crate) fn open(&self, connection: &Connection) -> Result<Box<dyn Driver>> {
-        Ok(Box::new(Records::new(drivers::open(connection, &self.environment())?, self.signing()?)))
+        Ok(Box::new(Records::new(
+            drivers::open(connection, &self.environment())?,
+            self.signing()?,
+            Timestamp::now,
+        )))
     }
 
     /// The keys that records and plans are signed with, if there are any.

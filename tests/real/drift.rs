@@ -48,17 +48,17 @@ const fn drift(commands: &'static [&'static str], shown: &'static [&'static str]
 }
 
 const DRIFTS: &[Drift] = &[
-    drift(&["destroy on"], &["on update power none"]),
+    drift(&["destroy on"], &["on update power starts"]),
     drift(&["suspend on"], &["on update power live"]),
-    drift(&["undefine off --nvram"], &["off create none"]),
+    drift(&["undefine off --nvram"], &["off create creates"]),
     // it runs on, as a transient one
     drift(&["undefine on --keep-nvram"], &["on update owner none", "on update autostart none"]),
-    drift(&["destroy on", "undefine on --nvram"], &["on create none"]),
+    drift(&["destroy on", "undefine on --nvram"], &["on create starts"]),
     drift(&["autostart --disable off"], &["off update autostart none"]),
     drift(&["autostart --disable on"], &["on update autostart none"]),
     drift(&["net-autostart --disable net"], &["net update autostart none"]),
-    drift(&["net-destroy net"], &["net update power none"]),
-    drift(&["net-destroy net", "net-undefine net"], &["net create none"]),
+    drift(&["net-destroy net"], &["net update power starts"]),
+    drift(&["net-destroy net", "net-undefine net"], &["net create starts"]),
     drift(&["desc off --config edited"], &["off update description none"]),
     drift(&["desc on --config edited"], &["on update description none"]),
     drift(&["desc on --live edited"], &["on update description live"]),

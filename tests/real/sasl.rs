@@ -173,7 +173,7 @@ fn terminal(saslpasswd2: &Path, python: &Path) {
     let libvirtd = libvirtd(saslpasswd2);
     let uri = format!("{}&authfile={}", libvirtd.test_uri(), "/dev/null");
     let refused = typed(python, &uri, &[]).expect(1);
-    assert!(refused.stdout().contains("not a plain file"), "{refused}");
+    assert!(refused.stdout().contains("not a regular file"), "{refused}");
     let empty = tempfile::NamedTempFile::new().unwrap();
     let uri = format!("{}&authfile={}", libvirtd.test_uri(), empty.path().display());
     let seen = typed(python, &uri, &[NAME, PASSWORD]).expect(0);
