@@ -15,6 +15,8 @@ use std::time::Duration;
 pub(crate) fn run(context: &Context, args: &DoctorArgs) -> Run {
     let connection = match &args.uri {
         Some(uri) => context.operators(uri),
+        // a URI that makes no sense is the first stage's to say
+        None if context.connect.is_some() => context.connection(None),
         None => Ok(Target::of(context)?.connection),
     };
     let known = connection.as_ref().ok().map(|connection| connection.text().to_owned());

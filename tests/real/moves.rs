@@ -279,7 +279,8 @@ fn watched(a: &Host, b: &Host) {
     let two = Two::new(a, b);
     two.guest("g", "a", "", &two.image("g"));
     let place = two.path("fleet");
-    let options = [&[place.as_str(), "--interval", "1h"], PRUNE.as_slice()].concat();
+    let options =
+        [&[place.as_str(), "--interval", "1h", "--trust-connect"], PRUNE.as_slice()].concat();
     let mut watching = Watching::start(&options);
     let runs_on = |host: &'static str| {
         let deadline = Instant::now() + Duration::from_secs(60);
