@@ -58,21 +58,20 @@ fn check_subnet(ip: Ip<'_>, out: &mut Diagnostics) {
         );
         return;
     }
-    let bad = |code: &'static str, attribute: &Attribute, summary: &str, expected: &str| {
-        Diagnostic::error(code, summary)
-            .at(attribute.span)
-            .detail(format!("{}; {expected}", found(&attribute.value)))
+    let at = |diagnostic: Diagnostic, attribute: &Attribute, expected: &str| {
+        let detail = format!("{}; {expected}", found(&attribute.value));
+        diagnostic.at(attribute.span).detail(detail)
     };
     if let Some(netmask) = element.attribute("netmask")
         && let Ok(bits) = netmask.value.parse::<Ipv4Addr>()
     {
         // libvirt itself looks for the family at once, and at the bits when the network starts
         if ipv6 {
-            let summary = "an IPv6 address has no netmask";
-            out.push(bad("bad-prefix", netmask, summary, "IPv6 takes a prefix"));
+            let bad = Diagnostic::error("bad-prefix", "an IPv6 address has no netmask");
+            out.push(at(bad, netmask, "IPv6 takes a prefix"));
         } else if netmask_prefix(bits).is_none() {
-            let expected = "expected 255.255.255.0 or such";
-            out.push(bad("bad-netmask", netmask, "this is not a netmask", expected));
+            let bad = Diagnostic::error("bad-netmask", "this is not a netmask");
+            out.push(at(bad, netmask, "expected 255.255.255.0 or such"));
         }
     }
     // the grammar has one range for both families
@@ -80,7 +79,8 @@ fn check_subnet(ip: Ip<'_>, out: &mut Diagnostics) {
         && !ipv6
         && prefix.value.parse::<u8>().is_ok_and(|n| n > 32)
     {
-        out.push(bad("bad-prefix", prefix, "this is not a prefix of IPv4", "expected 0 to 32"));
+        let bad = Diagnostic::error("bad-prefix", "this is not a prefix of IPv4");
+        out.push(at(bad, prefix, "expected 0 to 32"));
     }
 }
 
