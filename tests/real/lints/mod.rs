@@ -91,8 +91,11 @@ fn hold(host: &Host, cases: &[&Case]) -> Completion {
 
 /// What libvirt takes as a definition and does not start, and a near one that starts.
 fn starts(host: &Host) {
-    let driver =
-        drivers::open(&Uri::parse(&host.qemu()).unwrap(), &Environment::new(None, None)).unwrap();
+    let driver = drivers::open(
+        &Connection::of_operator(&host.qemu()).unwrap(),
+        &Environment::new(None, None),
+    )
+    .unwrap();
     for case in STARTS {
         let (refused, taken) = (case.document(case.refused), case.document(case.taken));
         assert_eq!(errors(host, &refused), BTreeSet::from([case.rule]), "{refused}");
