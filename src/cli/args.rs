@@ -99,6 +99,8 @@ pub(crate) enum Command {
     Rollback(RollbackArgs),
     Export(ExportArgs),
     Delete(DeleteArgs),
+    Release(ReleaseArgs),
+    Init(InitArgs),
     Doctor(DoctorArgs),
     Convert(ConvertArgs),
     Schema(SchemaArgs),
@@ -116,12 +118,14 @@ impl Command {
             | Self::Rollback(_)
             | Self::Export(_)
             | Self::Delete(_)
+            | Self::Release(_)
             | Self::Doctor(_) => true,
             Self::Validate(_)
             | Self::Plan(_)
             | Self::Diff(_)
             | Self::Apply(_)
             | Self::Watch(_)
+            | Self::Init(_)
             | Self::Convert(_)
             | Self::Schema(_)
             | Self::Pki(_)
@@ -194,6 +198,9 @@ pub(crate) struct PlanOptions {
     /// Take over objects that nobody owns
     #[arg(long)]
     pub(crate) adopt: bool,
+    /// Take over objects that this other set owns
+    #[arg(long, value_name = "SET", value_parser = set_name)]
+    pub(crate) adopt_from: Vec<String>,
     /// Allow steps as disruptive as this: network-restart, restart, stops, replace, data-loss
     #[arg(long, value_name = "EFFECT", value_parser = effect)]
     pub(crate) allow: Vec<Effect>,
@@ -231,6 +238,7 @@ impl PlanOptions {
         self.prune
             || self.max_prune.is_some()
             || self.adopt
+            || !self.adopt_from.is_empty()
             || !self.allow.is_empty()
             || !self.only.is_empty()
             || !self.assume_absent.is_empty()
@@ -416,6 +424,29 @@ pub(crate) struct DeleteArgs {
     pub(crate) allow: Vec<Effect>,
     #[command(flatten)]
     pub(crate) run: RunOptions,
+}
+
+/// Have their set let go of objects, which stay as they are
+///
+/// The record that says who owns an object is taken off it. Nothing else changes, and no guest notices.
+#[derive(Debug, Args)]
+pub(crate) struct ReleaseArgs {
+    /// The objects
+    #[arg(required = true, value_name = "KIND/NAME", value_parser = resource)]
+    pub(crate) what: Vec<ResourceId>,
+    #[command(flatten)]
+    pub(crate) run: RunOptions,
+}
+
+/// Write a virt.toml that names the set of a directory
+///
+/// The name is that which the objects of its manifests have on the host already, else the directory's;
+/// with --set no host is looked at.
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// The directory of manifests
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub(crate) directory: PathBuf,
 }
 
 /// Say what is wrong with the way to a host

@@ -1,13 +1,13 @@
 //! `virt delete`: objects go, through the same plan and gate.
 
 use super::apply::carry_out;
-use super::args::{DeleteArgs, Format};
+use super::args::{DeleteArgs, Format, RunOptions};
 use super::confirm::{Asking, agreed};
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
 use super::fleet::{self, Fleet, Manner};
 use super::plan;
-use super::project::{Project, Target};
+use super::project::Target;
 use super::session::{Host, Session, check_set, load};
 use crate::manifest::{Grammars, Loaded, load_as};
 use crate::model::{Desired, ResourceId};
@@ -41,7 +41,11 @@ pub(crate) fn run(context: &Context, args: &DeleteArgs) -> Run {
         stop_timeout: args.timeout,
         ..Options::default()
     };
-    let here = if paths.is_empty() { Some(target(context)?) } else { None };
+    let here = if paths.is_empty() {
+        Some(Target::named(context, "which host they are to be deleted from")?)
+    } else {
+        None
+    };
     let hosts = if paths.is_empty() { Vec::new() } else { fleet::chosen(context, &loaded)? };
     if !hosts.is_empty() {
         return Fleet::deleting(loaded, hosts, options, named).apply(
@@ -65,29 +69,23 @@ pub(crate) fn run(context: &Context, args: &DeleteArgs) -> Run {
         }
     };
     say_absent(context, &session);
-    let stops = args.run.dry_run || !session.plan.refusals.is_empty();
+    finish(context, &session, &args.run)
+}
+
+/// Shows a plan of what was asked for by name, and applies it.
+pub(crate) fn finish(context: &Context, session: &Session, run: &RunOptions) -> Run {
+    let stops = run.dry_run || !session.plan.refusals.is_empty();
     if stops || context.output.format == Format::Human {
-        context.result_or_nobody(&plan::text(context, &session, Manner::default()));
+        context.result_or_nobody(&plan::text(context, session, Manner::default()));
     }
     if stops {
         let refused = !session.plan.refusals.is_empty();
         return Ok(if refused { Exit::Refused } else { Exit::Done });
     }
-    if !agreed(context, Asking::of_asked(&args.run), &session.plan, &session.host)? {
+    if !agreed(context, Asking::of_asked(run), &session.plan, &session.host)? {
         return Ok(Exit::Refused);
     }
-    Ok(carry_out(context, &session, &args.run, None).exit(&session, false))
-}
-
-/// The host that objects are deleted from by their names: somebody has said which it is.
-fn target(context: &Context) -> Result<Target, Failure> {
-    let project = Project::find(context)?;
-    if context.connect.is_none() && project.is_none() {
-        let text = "nothing says which host they are to be deleted from: name it with -c URI, or a \
-                    directory that does with -f DIR";
-        return Err(Failure::Usage(text.to_owned()));
-    }
-    Target::of_project(context, project.as_ref())
+    Ok(carry_out(context, session, run, None).exit(session, false))
 }
 
 /// What is asked of a host from which all that manifests name goes, and what is `named` besides:

@@ -20,6 +20,7 @@ mod fleet;
 mod follow;
 mod get;
 mod history;
+mod init;
 mod lock;
 mod man;
 mod output;
@@ -28,6 +29,7 @@ mod plan;
 mod pool;
 mod printer;
 mod project;
+mod release;
 mod rollback;
 mod rounds;
 mod saved;
@@ -75,6 +77,8 @@ pub fn main() -> ExitCode {
         Command::History(args) => history::run(&context, args),
         Command::Rollback(args) => rollback::run(&context, args),
         Command::Export(args) => export::run(&context, args),
+        Command::Release(args) => release::run(&context, args),
+        Command::Init(args) => init::run(&context, args),
         Command::Delete(args) => delete::run(&context, args),
         Command::Doctor(args) => doctor::run(&context, args),
         Command::Schema(args) => schema::run(&context, args),

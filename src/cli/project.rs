@@ -48,14 +48,22 @@ impl Target {
         Self::of_project(context, Project::find(context)?.as_ref())
     }
 
-    /// The same where the project, if there is one, is known.
+    /// The host of objects that are named and are to change: somebody has to have said which that is.
     ///
     /// # Errors
-    /// As above.
-    pub(super) fn of_project(
-        context: &Context,
-        project: Option<&Project>,
-    ) -> Result<Self, Failure> {
+    /// Nobody has, or as above.
+    pub(super) fn named(context: &Context, what: &str) -> Result<Self, Failure> {
+        let project = Project::find(context)?;
+        if context.connect.is_none() && project.is_none() {
+            return Err(Failure::Usage(format!(
+                "nothing says {what}: name the host with -c URI, or a directory that does with -f DIR"
+            )));
+        }
+        Self::of_project(context, project.as_ref())
+    }
+
+    /// The same where the project, if there is one, is known.
+    fn of_project(context: &Context, project: Option<&Project>) -> Result<Self, Failure> {
         let set = project.filter(|p| p.loaded.set_is_named);
         let set = set.map(|p| p.loaded.desired.set.clone());
         if context.connect.is_some() {

@@ -208,7 +208,8 @@ pub(crate) fn check_set(paths: &[PathBuf], loaded: &Loaded) -> Result<(), Failur
     let (file, set) = (directory.join("virt.toml"), &loaded.desired.set);
     Err(Failure::Usage(format!(
         "nothing says whose these objects are: add this line to {}:  set = \"{set}\"  (until now the \
-         directory's name was taken, and that is what objects on the host have), or pass --set {set}",
+         directory's name was taken, and that is what objects on the host have), or pass --set {set}; virt init \
+         looks at the host and writes the file",
         file.display()
     )))
 }
@@ -219,6 +220,7 @@ pub(crate) fn options(typed: &PlanOptions) -> Options {
         prune: typed.prune,
         max_prune: typed.max_prune,
         adopt: typed.adopt,
+        adopt_from: typed.adopt_from.iter().cloned().collect(),
         allow: typed.allow.iter().copied().collect(),
         only: typed.only.iter().cloned().collect(),
         assume_absent: typed.assume_absent.iter().cloned().collect(),

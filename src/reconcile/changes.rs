@@ -26,6 +26,8 @@ pub struct Options {
     pub pruned_lately: usize,
     /// Whether objects that nobody owns are taken over.
     pub adopt: bool,
+    /// Sets whose objects are taken over where manifests name them.
+    pub adopt_from: BTreeSet<String>,
     /// Disruptive effects that were asked for, each by its word: allowing one allows no other.
     pub allow: BTreeSet<Effect>,
     /// Only these resources; empty for all.
@@ -39,6 +41,8 @@ pub struct Options {
     pub force: bool,
     /// How long what is deleted has to shut down, in place of what its manifest said.
     pub stop_timeout: Option<Duration>,
+    /// Resources that stay, and whose record is taken off.
+    pub release: BTreeSet<ResourceId>,
     /// Resources that their manifests forbid to remove.
     pub protected: BTreeSet<ResourceId>,
     /// What the other hosts of a fleet have to do with this one.
@@ -62,9 +66,11 @@ impl Default for Options {
             max_prune: None,
             pruned_lately: 0,
             adopt: false,
+            adopt_from: BTreeSet::new(),
             allow: BTreeSet::new(),
             only: BTreeSet::new(),
             delete: BTreeSet::new(),
+            release: BTreeSet::new(),
             remove_firmware: false,
             force: false,
             stop_timeout: None,

@@ -157,7 +157,9 @@ impl Conflicts<'_> {
     fn host(&mut self, desired: &DesiredResource, host: &ObservedResource) {
         match mark_on(host) {
             Some(mark) if mark.set == self.desired.set => {}
+            Some(mark) if self.options.adopt_from.contains(&mark.set) => {}
             Some(mark) => return self.not_ours(desired, Some(&mark.set), host),
+            None if self.takes_from_doubted(host) => {}
             None if said_by_another(host, &self.desired.set) => {
                 let set = host.record.doubt.as_ref().map(|doubt| doubt.set.as_str());
                 return self.not_ours(desired, set, host);
@@ -179,6 +181,12 @@ impl Conflicts<'_> {
         self.hold(&desired.id, "its UUID differs from the host's");
     }
 
+    /// Whether a record that is not believed names a set whose objects are taken over.
+    fn takes_from_doubted(&self, host: &ObservedResource) -> bool {
+        let doubt = host.record.doubt.as_ref();
+        doubt.is_some_and(|doubt| self.options.adopt_from.contains(&doubt.set))
+    }
+
     /// Objects of somebody else are shown and left alone.
     fn not_ours(
         &mut self,
@@ -194,7 +202,10 @@ impl Conflicts<'_> {
                     Some(doubt) => format!("the set \"{set}\" may own it: {}", doubt.words()),
                     None => format!("the set \"{set}\" owns it"),
                 },
-                "rename this one, or take it out of that set's manifests first".to_owned(),
+                format!(
+                    "rename this one; or pass --adopt-from {set}, or have that set let it go with virt \
+                     release {id}, once its manifests do not name it any more"
+                ),
             ),
             None => (
                 unowned(host),

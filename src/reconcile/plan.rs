@@ -113,7 +113,10 @@ impl<'a> Planner<'a> {
                 mark if decide::uuid_conflict(desired, host).is_some() => {
                     decide::replace(context, desired, host, mark.as_ref())
                 }
-                mark => decide::update(context, desired, host, mark.is_none()),
+                mark => {
+                    let takes = mark.is_none_or(|mark| mark.set != self.desired.set);
+                    decide::update(context, desired, host, takes)
+                }
             },
         };
         self.check_supported(&decision);
@@ -294,16 +297,33 @@ impl<'a> Planner<'a> {
                         self.refusals.push(Refusal {
                             id: Some(id.clone()),
                             reason: format!("the set \"{}\" owns it", mark.set),
-                            hint: "delete it with that set's manifests".to_owned(),
+                            hint: format!(
+                                "delete it with that set's manifests, or have it let go first: virt \
+                                 release {id}"
+                            ),
                         });
                     }
                     mark => self.delete(id, mark.as_ref(), "asked for"),
                 },
             }
         }
+        for id in &self.options.release {
+            self.release(id);
+        }
         for id in pruned {
             let mark = self.observed.resources.get(id).and_then(mark_on);
             self.delete(id, mark.as_ref(), "no manifest names it any more");
+        }
+    }
+
+    /// Takes the record off, whether it is believed or not; one that is gone already is no change.
+    fn release(&mut self, id: &ResourceId) {
+        let Some(host) = self.observed.resources.get(id) else { return };
+        let said = host.record.doubt.as_ref().map(|doubt| doubt.set.clone());
+        if let Some(owner) = mark_on(host).map(|mark| mark.set).or(said) {
+            let decision = decide::release(self.context(id), host, &owner);
+            self.check_supported(&decision);
+            self.decisions.push(decision);
         }
     }
 

@@ -169,7 +169,7 @@ fn delete_by_name() {
     let uri = format!("test:///default?state={}", place.path("site/.host.xml").display());
     let mut delete = place.command(".", &["delete", "domain/a"]);
     let ran = run(delete.env("LIBVIRT_DEFAULT_URI", &uri)).expect(64);
-    assert!(ran.stderr().contains("name it with -c URI"), "{ran}");
+    assert!(ran.stderr().contains("name the host with -c URI"), "{ran}");
     // another set's object is not the project's to delete
     fs::write(
         place.path("site/virt.toml"),

@@ -14,6 +14,9 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("cli/sets/without_a_set_apply_and_watch_refuse_with_the_line", refused),
         trial("cli/sets/a_host_that_the_old_build_applied_to_goes_on", upgraded),
+        trial("cli/sets/released_objects_stay_and_are_nobodys", released),
+        trial("cli/sets/another_set_takes_over_what_it_names", taken_over),
+        trial("cli/sets/init_names_the_set_that_the_records_have", init),
         trial("cli/sets/a_virt_toml_without_a_set_is_not_guessed_at", never_guessed),
     ]
 }
@@ -97,4 +100,89 @@ fn never_guessed() {
     let ran = old.virt(&["watch", "--once", "guests"]).expect(64);
     assert!(ran.stderr().contains(LINE), "{ran}");
     old.virt(&["watch", "--once", "--set", "guests", "guests"]).expect(0);
+}
+
+fn released() {
+    let old = Old::new();
+    old.virt(&["apply", "--set", "guests", "guests"]).expect(0);
+    let before = old.virt(&["get", "-o", "json"]).expect(0).stdout();
+    assert!(before.contains("\"owner\":\"guests\""), "{before}");
+    // a name without a host asks which, as a delete does
+    let ran = run(virt(&["release", "domain/a"]).current_dir(old.0.path())).expect(64);
+    assert!(ran.stderr().contains("name the host with -c URI"), "{ran}");
+    let ran = old.virt(&["release", "domain/a", "--dry-run"]).expect(0);
+    assert!(ran.stdout().contains("owner  guests → —"), "{ran}");
+    assert_eq!(old.virt(&["get", "-o", "json"]).expect(0).stdout(), before);
+    let ran = old.virt(&["release", "domain/a"]).expect(0);
+    assert!(ran.stdout().contains("Applied: 2 of 2 steps done"), "{ran}");
+    let text = fs::read_to_string(old.path("host.xml")).unwrap();
+    assert!(!text.contains("urn:virt:reconcile"), "next boot's and running: {text}");
+    let after = old.virt(&["get", "domain/a"]).expect(0).stdout();
+    assert!(after.contains("running") && !after.contains("guests"), "{after}");
+    // it is a stranger's now
+    let ran = old.virt(&["release", "domain/a"]).expect(1);
+    assert!(ran.stderr().contains("nobody owns it"), "{ran}");
+    old.virt(&["apply", "--set", "guests", "guests"]).expect(1);
+    let ran = old.virt(&["apply", "--set", "other", "--adopt", "guests"]).expect(0);
+    assert!(ran.stdout().contains("owner  — → other"), "{ran}");
+    // within a project only what its set owns is let go
+    fs::write(old.path("guests/virt.toml"), "set = \"guests\"\n").unwrap();
+    let ran = old.virt(&["-f", "guests", "release", "domain/a"]).expect(1);
+    assert!(ran.stderr().contains("the set \"other\" owns it"), "{ran}");
+}
+
+fn taken_over() {
+    let old = Old::new();
+    old.virt(&["apply", "--set", "one", "guests"]).expect(0);
+    let ran = old.virt(&["apply", "--set", "two", "guests"]).expect(1);
+    assert!(ran.stderr().contains("pass --adopt-from one"), "{ran}");
+    assert!(ran.stderr().contains("virt release domain/a"), "{ran}");
+    // only from the set that is named, and --adopt is for what nobody owns
+    for options in [["--adopt-from", "three"].as_slice(), &["--adopt"]] {
+        old.virt(&[&["apply", "--set", "two", "guests"], options].concat()).expect(1);
+    }
+    let ran = old.virt(&["apply", "--set", "two", "--adopt-from", "one", "guests"]).expect(0);
+    assert!(ran.stdout().contains("owner  one → two"), "{ran}");
+    assert!(ran.stdout().contains("@ domain/a  adopt"), "{ran}");
+    let ran = old.virt(&["apply", "--set", "two", "guests"]).expect(0);
+    assert!(ran.stdout().starts_with("Nothing to do"), "{ran}");
+}
+
+fn init() {
+    let virt_toml = |old: &Old| fs::read_to_string(old.path("guests/virt.toml")).unwrap();
+    // what the old build marked with the directory's name, or another one
+    for set in ["guests", "site"] {
+        let old = Old::new();
+        old.virt(&["apply", "--set", set, "guests"]).expect(0);
+        let ran = old.virt(&["init", "guests"]).expect(0);
+        assert!(ran.stderr().contains("1 object of these manifests"), "{ran}");
+        assert!(virt_toml(&old).contains(&format!("set = \"{set}\"\n")));
+        let ran = old.virt(&["apply", "guests"]).expect(0);
+        assert!(ran.stdout().starts_with("Nothing to do"), "{ran}");
+        // what is there is never overwritten
+        old.virt(&["init", "guests"]).expect(1);
+    }
+    // nothing is there yet
+    let old = Old::new();
+    old.virt(&["init", "guests"]).expect(0);
+    assert!(virt_toml(&old).contains("set = \"guests\"\n"));
+    // another directory of this name has been applied
+    let old = Old::new();
+    old.virt(&["apply", "--set", "guests", "guests"]).expect(0);
+    fs::write(
+        old.path("guests/a.xml"),
+        fs::read_to_string(old.path("guests/a.xml")).unwrap().replace("<name>a", "<name>b"),
+    )
+    .unwrap();
+    let ran = old.virt(&["init", "guests"]).expect(1);
+    assert!(ran.stderr().contains("another directory of this name"), "{ran}");
+    assert!(!old.path("guests/virt.toml").exists());
+    old.virt(&["init", "--set", "mine", "guests"]).expect(0);
+    assert!(virt_toml(&old).contains("set = \"mine\"\n"));
+    // a host that does not answer is no host without records
+    let old = Old::new();
+    let nowhere = "qemu+unix:///system?socket=/nonexistent/sock";
+    let mut init = virt(&["-c", nowhere, "init", "guests"]);
+    let ran = run(init.current_dir(old.0.path())).expect(1);
+    assert!(ran.stderr().contains("--set NAME writes it without looking"), "{ran}");
 }

@@ -21,6 +21,7 @@ mod met;
 mod moves;
 mod oracle;
 mod records;
+mod release;
 mod restart;
 mod samples;
 mod sasl;
@@ -62,6 +63,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         edits::trials(&pool),
         events::trials(&pool),
         gate::trials(&pool),
+        release::trials(&pool),
         held_back::trials(&pool),
         killed::trials(&pool),
         kills::trials(&pool),

@@ -10,7 +10,10 @@ use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+use virt::manifest::{Changes, Grammars};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -23,6 +26,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial_if(queue(), "watch/files/f21_a_queue_that_runs_over_is_one_rescan", overflow),
         trial("watch/files/f23_one_bad_file_holds_up_no_other", one_bad),
         trial("watch/files/what_stays_unreadable_is_told_once", unreadable),
+        trial("watch/files/what_a_mock_host_keeps_there_wakes_nobody", the_mocks_state),
         trial("watch/files/what_comes_and_goes_in_new_directories", directories),
         trial("watch/files/f20_a_directory_in_the_place_of_another_is_heard", replaced),
         trial_if(unshare(), "watch/files/f21_without_watches_it_looks_by_itself", without_watches),
@@ -375,4 +379,39 @@ fn without_watches((): ()) {
     watching.signal(Signal::SIGHUP);
     watching.reconciled("web");
     place.is_in_sync();
+}
+
+/// What a mock host keeps among the manifests is written by whoever applies, the watch itself among them.
+fn the_mocks_state() {
+    let place = Place::new(&["web"]);
+    place.write("virt.toml", "set = \"s\"\nconnect = \"test:///default?state=host.xml\"\n");
+    let tell = Arc::new(AtomicUsize::new(0));
+    let told = Arc::clone(&tell);
+    let mut changes = Changes::follow(
+        vec![place.manifests()],
+        (Grammars::Embedded, None),
+        |_| {},
+        move || {
+            told.fetch_add(1, Ordering::SeqCst);
+        },
+    );
+    let first = changes.first();
+    assert_eq!(first.loaded.counts, (1, 0));
+    let mut looks = |what: &str| {
+        let before = tell.load(Ordering::SeqCst);
+        place.write("host.xml.lock", "");
+        place.write("host.xml.new", what);
+        let at = |name: &str| place.manifests().join(name);
+        fs::rename(at("host.xml.new"), at("host.xml")).unwrap();
+        std::thread::sleep(Duration::from_millis(600));
+        assert!(changes.read_settled(Instant::now()).is_none());
+        tell.load(Ordering::SeqCst) - before
+    };
+    assert_eq!(looks("<virt-test-host version='1'/>"), 0, "it was woken");
+    assert_eq!(looks("<virt-test-host version='1'></virt-test-host>"), 0, "it was woken");
+    // and a manifest wakes it
+    place.write("db.toml", &domain("db", 65_536));
+    std::thread::sleep(Duration::from_millis(600));
+    assert!(tell.load(Ordering::SeqCst) > 0);
+    assert_eq!(changes.read_settled(Instant::now()).unwrap().loaded.counts, (2, 0));
 }
