@@ -157,11 +157,10 @@ fn hostile(text: &str, choices: &mut Choices<'_>) -> String {
 }
 
 fn run(place: &Path, args: &str) -> bool {
-    let program = std::env::var_os("VIRT_PROGRAM").map(PathBuf::from);
-    let built = || {
-        PathBuf::from(option_env!("CARGO_BIN_EXE_virt").expect("VIRT_PROGRAM names the program"))
-    };
-    let mut command = Command::new(program.unwrap_or_else(built));
+    let named = std::env::var_os("VIRT_PROGRAM").map(PathBuf::from);
+    let built = option_env!("CARGO_BIN_EXE_virt").map(PathBuf::from);
+    let program = named.or(built).expect("VIRT_PROGRAM names the program");
+    let mut command = Command::new(program);
     command.args(args.split(' ')).args(["-c", "test:///default?state=host"]).current_dir(place);
     command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C.UTF-8").stdin(Stdio::null());
     let ran = command.output().unwrap();
