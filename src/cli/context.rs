@@ -5,7 +5,7 @@ use super::ask;
 use super::config;
 use super::exit::{Exit, Failure};
 use super::lock::{self, HostLock, Locks};
-use super::output::{Output, Paint};
+use super::output::{LogWriter, Output, Paint};
 use super::printer::Printer;
 use super::signing;
 use super::view::json;
@@ -93,7 +93,7 @@ impl Context {
             2 => LevelFilter::DEBUG,
             _ => LevelFilter::TRACE,
         };
-        let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
+        let log = tracing_subscriber::fmt().with_max_level(level).with_writer(|| LogWriter);
         // a second subscriber in one process is the test's own affair
         let _ = log.with_target(false).with_ansi(std::io::stderr().is_terminal()).try_init();
         let connect = global.connect.clone();

@@ -6,6 +6,7 @@ use super::config;
 use super::context::{Context, Piece};
 use super::delete::deletion;
 use super::exit::{Exit, Failure, Run};
+use super::output::ANEW;
 use super::plan;
 use super::pool::{self, Lane};
 use super::session::{Session, nobody_names};
@@ -304,13 +305,13 @@ impl Fleet {
 
     pub(super) fn progress(&self, context: &Context, finished: usize) {
         if context.output.progress {
-            context.say(&format!("\r\u{1b}[K{finished}/{} hosts", self.hosts.len()));
+            context.say(&format!("{ANEW}{finished}/{} hosts", self.hosts.len()));
         }
     }
 
     pub(super) fn clear(&self, context: &Context) {
         if context.output.progress {
-            context.say("\r\u{1b}[K");
+            context.say(ANEW);
         }
     }
 

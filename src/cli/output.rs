@@ -1,6 +1,7 @@
 //! Standard output and error: where results and everything else go, and in which colours.
 
 use super::args::{Color, Format, Global};
+use crate::diag::printable;
 use std::io::{IsTerminal as _, Write};
 
 /// How text is painted.
@@ -65,17 +66,80 @@ impl Output {
 
     /// Prints a result.
     pub(crate) fn result(self, text: &str) -> std::io::Result<()> {
+        let ours = if self.color { PAINTS } else { &[] };
         let mut out = std::io::stdout().lock();
-        out.write_all(text.as_bytes())?;
+        out.write_all(printable(text, ours).as_bytes())?;
         out.flush()
     }
 
     /// Says something that is no result: a warning, an error, progress.
     pub(crate) fn say(self, text: &str) {
+        let ours = match (self.color_err, self.progress) {
+            (true, true) => BOTH,
+            (true, false) => PAINTS,
+            (false, true) => &[ANEW],
+            (false, false) => &[],
+        };
         // with standard error gone there is nobody left to tell
-        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        let _ = std::io::stderr().lock().write_all(printable(text, ours).as_bytes());
     }
 }
+
+/// The start of the line, and the line emptied: before a line of progress is drawn again.
+pub(crate) const ANEW: &str = "\r\u{1b}[K";
+
+/// Both.
+const BOTH: &[&str] = &[
+    ANEW,
+    "\u{1b}[0m",
+    "\u{1b}[1m",
+    "\u{1b}[2m",
+    "\u{1b}[31m",
+    "\u{1b}[32m",
+    "\u{1b}[33m",
+    "\u{1b}[36m",
+];
+
+/// All that paints.
+const PAINTS: &[&str] = &[
+    "\u{1b}[0m",
+    "\u{1b}[1m",
+    "\u{1b}[2m",
+    "\u{1b}[31m",
+    "\u{1b}[32m",
+    "\u{1b}[33m",
+    "\u{1b}[36m",
+];
+
+/// Standard error for lines of a log, which may have foreign text in them and paint by themselves.
+#[derive(Debug)]
+pub(crate) struct LogWriter;
+
+impl Write for LogWriter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let ours = if std::io::stderr().is_terminal() { LOG_PAINTS } else { &[] };
+        let text = String::from_utf8_lossy(bytes);
+        std::io::stderr().lock().write_all(printable(&text, ours).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
+}
+
+/// What tracing-subscriber paints with.
+const LOG_PAINTS: &[&str] = &[
+    "\u{1b}[0m",
+    "\u{1b}[1m",
+    "\u{1b}[2m",
+    "\u{1b}[3m",
+    "\u{1b}[31m",
+    "\u{1b}[32m",
+    "\u{1b}[33m",
+    "\u{1b}[34m",
+    "\u{1b}[35m",
+];
 
 fn painted(paint: Paint, text: &str) -> String {
     let code = match paint {

@@ -12,13 +12,10 @@ use crate::diag::{Diagnostic, Diagnostics, Error, ErrorKind, Result, Sources, cl
 use crate::drivers::{Connection, Driver, Uri, Written};
 use crate::manifest::{Grammars, Loaded, load_for_hosts};
 use crate::model::{Capabilities, Desired, Observed, ResourceId, Scope};
-use crate::reconcile::moves::{
-    Crossing, HostFacts, Party, Pools, network_storage, plan_together, pools_in,
-};
+use crate::reconcile::moves::{Crossing, HostFacts, Party, Pools, plan_together, pools_of};
 use crate::reconcile::{Options, Plan, filled_in, fingerprint, plan};
 use crate::xml;
 use jiff::Timestamp;
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -92,17 +89,7 @@ impl Looked {
     ) -> Result<Self> {
         let host = Host::open_at(context, connection.as_ref().map_err(Clone::clone)?)?;
         let observed = host.observe()?;
-        let there = observed.resources.values();
-        let there = there.flat_map(|r| r.persistent.iter().chain(&r.live));
-        let is_off = |id: &ResourceId| {
-            observed.resources.get(id).is_none_or(|there| !there.state.is_active())
-        };
-        let wanted = desired.resources.values().filter(|r| is_off(&r.id)).map(|r| &r.definition);
-        let domains = there.chain(wanted).filter(|root| root.is("domain"));
-        let names: BTreeSet<String> = domains.flat_map(pools_in).map(str::to_owned).collect();
-        let pools = if names.is_empty() { BTreeMap::new() } else { host.driver.pools(&names)? };
-        let shared = |(name, pool)| Some((name, network_storage(&pool)?));
-        let pools = pools.into_iter().filter_map(shared).collect();
+        let pools = pools_of(&observed, Some(&desired), |names| host.driver.pools(names))?;
         Ok(Self { host, observed, desired, pools })
     }
 

@@ -3,7 +3,7 @@
 use super::apply::Applied;
 use super::context::{Context, Piece};
 use super::exit::Exit;
-use super::output::Paint;
+use super::output::{ANEW, Paint};
 use super::session::Session;
 use crate::diag::{Diagnostics, escape};
 use crate::model::ResourceId;
@@ -149,7 +149,7 @@ impl<'a> Tally<'a> {
     ) -> std::io::Result<()> {
         let context = self.context;
         if context.output.progress && (heading.is_some() || !pieces.is_empty()) {
-            context.say("\r\u{1b}[K");
+            context.say(ANEW);
         }
         if let Some((name, uri)) = heading {
             let name = context.output.paint(Paint::Bold, &escape(name));

@@ -2,6 +2,7 @@
 
 use super::process::Process;
 use super::text::{epoch, plain};
+use crate::diag::escape;
 use crate::model::Kind;
 use crate::reconcile::watch::{Board, Condition, Counters, HostBoard, Listening};
 use std::fmt::{Display, Write as _};
@@ -170,5 +171,7 @@ impl Metrics {
 
 /// A label's value between its quotes.
 fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+    let text = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    // Prometheus has no other escapes: what remains is made visible
+    escape(&text)
 }

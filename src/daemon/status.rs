@@ -1,6 +1,7 @@
 //! The board as JSON, whole.
 
 use super::text::exact;
+use crate::diag::escape_json;
 use crate::reconcile::watch::{
     Board, Condition, Counters, HostBoard, Listening, ObjectBoard, PlanRecord,
 };
@@ -35,7 +36,7 @@ pub(super) fn status(board: &Board, now: SystemTime) -> String {
         },
         "hosts": hosts,
     });
-    format!("{value}\n")
+    escape_json(&value.to_string()) + "\n"
 }
 
 fn host(host: &HostBoard) -> Value {

@@ -1,9 +1,12 @@
-//! The one printer for foreign strings: no control character reaches a terminal.
+//! Foreign strings as they may be shown: no character in them moves a cursor, hides, or turns what a
+//! reader sees.
+
+use std::borrow::Cow;
 
 /// Longest piece of a foreign string that a message quotes, in characters.
 const EXCERPT: usize = 200;
 
-/// Replaces C0, C1, DEL and the characters that turn the writing direction by visible escapes.
+/// Replaces hazards by visible escapes.
 ///
 /// A manifest, a guest or a hypervisor may put them into a name; printed raw they could rewrite
 /// what the terminal shows (kubectl's CVE-2021-25743).
@@ -122,9 +125,58 @@ fn quoted(line: &[char], at: usize) -> Vec<std::ops::Range<usize>> {
     found
 }
 
-fn is_hazard(c: char) -> bool {
+/// Whether a character does something to a terminal, an editor or a reader beside being seen: C0, C1 and
+/// DEL; marks, embeddings, overrides and isolates of the writing direction; line and paragraph
+/// separators; what has no width, the byte order mark and tags among it.
+pub fn is_hazard(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// JSON with the hazards in its strings written as JSON's own escapes; it may have breaks between its
+/// values.
+pub fn escape_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c == '\n' || !is_hazard(c) {
+            out.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    out
+}
+
+/// Text on its way out of the program, whoever wrote it: what is `ours` passes, breaks pass, and every
+/// other hazard is escaped. The last of all printers; whatever comes before has escaped its own.
+pub fn printable<'a>(text: &'a str, ours: &[&str]) -> Cow<'a, str> {
+    let is_break = |c: char| c == '\n' || c == '\t';
+    if text.chars().all(|c| is_break(c) || !is_hazard(c)) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let length = match ours.iter().find(|code| rest.starts_with(**code)) {
+            Some(code) => {
+                out.push_str(code);
+                code.len()
+            }
+            None if is_hazard(c) && !is_break(c) => {
+                out.extend(c.escape_default());
+                c.len_utf8()
+            }
+            None => {
+                out.push(c);
+                c.len_utf8()
+            }
+        };
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    Cow::Owned(out)
 }
 
 #[cfg(test)]
@@ -136,6 +188,30 @@ mod tests {
         let reason = format!("{}\n\u{1b}[2Jthe cause  \n", "x".repeat(1000));
         let shown = escape_lines(&reason, 4);
         assert_eq!(shown, format!("{}\n    \\u{{1b}}[2Jthe cause", "x".repeat(1000)));
+    }
+
+    #[test]
+    fn only_what_is_ours_passes() {
+        let ours = ["\u{1b}[31m", "\u{1b}[0m"];
+        let text = "\u{1b}[31mred\u{1b}[0m\n\u{1b}[2J\u{1b}[32m\u{feff}\u{85}\u{2028}é\t\r";
+        let shown = "\u{1b}[31mred\u{1b}[0m\n\\u{1b}[2J\\u{1b}[32m\\u{feff}\\u{85}\\u{2028}é\t\\r";
+        assert_eq!(printable(text, &ours), shown);
+        assert_eq!(printable("plain\n", &[]), "plain\n");
+    }
+
+    #[test]
+    fn json_says_the_same_in_its_own_escapes() {
+        for c in (0x7f..0x3000)
+            .chain(0xe0000..0xe0080)
+            .chain([0xfeff, 0xfff9])
+            .filter_map(char::from_u32)
+        {
+            let text = serde_json::to_string(&format!("a{c}b")).unwrap_or_default();
+            let safe = escape_json(&text);
+            assert!(safe.chars().all(|c| !is_hazard(c)), "{safe:?}");
+            let back: Result<String, _> = serde_json::from_str(&safe);
+            assert_eq!(back.ok(), Some(format!("a{c}b")));
+        }
     }
 
     #[test]

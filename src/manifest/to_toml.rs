@@ -6,6 +6,7 @@
 use super::keys::{self, KeyName, Meaning};
 use super::settings;
 use super::toml::{TEXT_KEY, XML_KEY};
+use crate::diag::is_hazard;
 use crate::schema::{self, Place, Shape, Values};
 use crate::xml::{Attribute, Element, Name, Node, write_compact};
 use std::fmt::Write as _;
@@ -382,8 +383,8 @@ fn escape_into(out: &mut String, text: &str, breaks: bool) {
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
             '\r' => out.push_str("\\r"),
-            c if c.is_control() => {
-                let _ = write!(out, "\\u{:04X}", u32::from(c));
+            c if is_hazard(c) => {
+                let _ = write!(out, "\\U{:08X}", u32::from(c));
             }
             c => out.push(c),
         }

@@ -72,6 +72,7 @@ const SOUGHT: &[&str] = &[
     "devices/parallel",
     "devices/tpm",
     "devices/video",
+    "devices/watchdog",
     "forward/@dev",
     "forward/interface",
     "qemu:commandline",
@@ -92,9 +93,15 @@ pub(super) fn keep_sought(changes: &mut Vec<Change>) {
             None => pattern.clone(),
         };
         let entry = path.attribute.is_none() && governed(parent, name);
-        let sought = entry || SOUGHT.contains(&key.as_str());
+        let sought = entry || SOUGHT.contains(&key.as_str()) && !is_of_machine(path);
         change.after.is_some() || change.origin == Origin::Drift || sought
     });
+}
+
+/// Whether it is the one model of a device that is part of a machine, and comes back with it.
+fn is_of_machine(path: &Path) -> bool {
+    let itco = |step: &Step| step.key.as_ref().is_some_and(|(_, value)| value == "itco");
+    path.steps.last().is_some_and(|step| step.name == "watchdog" && itco(step))
 }
 
 /// Values that a host fills in again in an element that a manifest still writes, though it would leave
@@ -187,6 +194,8 @@ mod tests {
             ("route", true),
             ("forward/@mode", false),
             ("devices/controller[1]/@model", false),
+            ("devices/watchdog[@model='i6300esb']", true),
+            ("devices/watchdog[@model='itco']", false),
         ] {
             let mut changes = vec![removal(path)];
             keep_sought(&mut changes);

@@ -2,6 +2,8 @@
 
 use super::wellformed::is_blank_text;
 use super::{Element, Node};
+use crate::diag::is_hazard;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// The document for people and hypervisors: one element a line, two spaces a level, a final break.
@@ -176,6 +178,10 @@ fn escape_into(out: &mut String, text: &str, attribute: bool) {
             '"' if attribute => out.push_str("&quot;"),
             '\t' | '\n' if attribute => out.push_str(if c == '\t' { "&#9;" } else { "&#10;" }),
             '\r' => out.push_str("&#13;"),
+            // read again it is the same, and a terminal or an editor that shows the document is not led
+            c if is_hazard(c) && c != '\n' && c != '\t' => {
+                let _ = write!(out, "&#x{:X};", u32::from(c));
+            }
             _ => out.push(c),
         }
     }

@@ -2,6 +2,7 @@
 
 mod edges;
 mod fleet;
+mod hostile;
 mod project;
 mod saved;
 mod sets;
@@ -22,6 +23,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials.extend(fleet::trials());
     trials.extend(sets::trials());
     trials.extend(project::trials());
+    trials.extend(hostile::trials());
     trials.extend(saved::trials());
     trials.extend(terminal::trials());
     trials.extend(transcripts::trials());

@@ -5,6 +5,7 @@ mod choices;
 pub(crate) mod document;
 pub(crate) mod grammar;
 pub(crate) mod manifest;
+pub(crate) mod outputs;
 mod reference;
 mod schema;
 mod validator;

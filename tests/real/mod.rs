@@ -34,6 +34,7 @@ mod transports;
 mod watching;
 mod wellformed;
 mod wild;
+mod word;
 
 use libtest_mimic::Trial;
 use std::sync::Arc;
@@ -73,6 +74,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         silent::trials(&pool),
         states::trials(&pool),
         watching::trials(&pool),
+        word::trials(&pool),
     ];
     groups.into_iter().flatten().collect()
 }

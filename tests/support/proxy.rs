@@ -56,6 +56,8 @@ struct Shared {
 struct State {
     calls: Vec<Procedure>,
     trap: Option<Trap>,
+    /// What each definition of a domain arrives with, however it was sent.
+    kept: Option<Kept>,
     connections: usize,
     closed: bool,
     /// Whether callers are turned away.
@@ -68,6 +70,13 @@ struct Trap {
     passing: usize,
     point: Point,
     strike: Strike,
+}
+
+/// A piece of a definition that the daemon is made to keep, and what it stands behind.
+#[derive(Clone, Copy)]
+struct Kept {
+    behind: &'static str,
+    piece: &'static str,
 }
 
 impl Proxy {
@@ -101,9 +110,17 @@ impl Proxy {
         self.shared.lock().trap = Some(Trap { passing, point, strike });
     }
 
+    /// From now on the daemon keeps a piece of the definitions of domains that it is sent without it, as
+    /// one would that ignores that it is taken out.
+    pub(crate) fn keep(&self, behind: &'static str, piece: &'static str) {
+        self.shared.lock().kept = Some(Kept { behind, piece });
+    }
+
     /// Whether a strike is still to come; there will be none after this.
     pub(crate) fn disarm(&self) -> bool {
-        self.shared.lock().trap.take().is_some()
+        let mut state = self.shared.lock();
+        state.kept = None;
+        state.trap.take().is_some()
     }
 
     /// Cuts off all callers, and turns new ones away until [`Self::come_back`].
@@ -207,7 +224,11 @@ impl Link {
                 progress.held = Some((header.serial, strike));
             }
         }
-        send(&self.server, packet)
+        let kept = self.shared.lock().kept;
+        match kept.filter(|_| header.procedure == Procedure::DOMAIN_DEFINE_XML_FLAGS) {
+            Some(kept) => send(&self.server, &with_kept(packet, kept)),
+            None => send(&self.server, packet),
+        }
     }
 
     fn strikes_at(&self, procedure: Procedure) -> Option<(Point, Strike)> {
@@ -264,6 +285,22 @@ impl Link {
         self.shared.lock().connections -= 1;
         self.shared.ended.notify_all();
     }
+}
+
+/// The same call with the piece in its document: a length, the text, zeros up to a whole word, flags.
+fn with_kept(packet: &Packet, kept: Kept) -> Packet {
+    let (length, rest) = packet.payload.split_at(4);
+    let length = usize::try_from(u32::from_be_bytes(length.try_into().unwrap())).unwrap();
+    let (text, rest) = rest.split_at(length);
+    let flags = &rest[rest.len() - 4..];
+    let text = str::from_utf8(text).unwrap();
+    let Kept { behind, piece } = kept;
+    let text = text.replacen(behind, &format!("{behind}{piece}"), 1);
+    let mut payload = u32::try_from(text.len()).unwrap().to_be_bytes().to_vec();
+    payload.extend(text.bytes());
+    payload.resize(payload.len().next_multiple_of(4), 0);
+    payload.extend(flags);
+    Packet { header: packet.header, payload }
 }
 
 /// Sends a signal to the caller at the other end.

@@ -1,7 +1,7 @@
 //! What a watch prunes, and how much of it.
 
 use super::{Place, domain};
-use crate::support::{run, trial, virt};
+use crate::support::{Watching, run, trial, virt};
 use libtest_mimic::Trial;
 use serde_json::Value;
 use std::fs;
@@ -11,6 +11,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("watch/pruning/the_limit_is_of_the_set_and_not_of_a_plan", the_set),
         trial("watch/pruning/the_limit_counts_what_went_one_by_one", one_by_one),
+        trial("watch/pruning/a_move_counts_what_went_from_the_other_host", moves),
     ]
 }
 
@@ -68,4 +69,32 @@ fn one_by_one() {
     assert_eq!(watching.reconciled("d")["action"], "update");
     place.write("a.toml", &domain("a", 65_536));
     assert_eq!(watching.reconciled("a")["action"], "create");
+}
+
+/// What the loop of one host has pruned counts when the loop of another takes a guest from there.
+fn moves() {
+    let place = Place::new(&[]);
+    let uri = |host| format!("test:///default?state={}", place.path(host).display());
+    let hosts = ["one", "two"].map(|host| format!("{host}.connect = '{}'\n", uri(host)));
+    place.write("virt.toml", &format!("set = 'watched'\n[hosts]\n{}", hosts.concat()));
+    let on = |host, name: &&str| format!("{}reconcile.hosts = ['{host}']\n", domain(name, 65_536));
+    for name in NAMES {
+        place.write(&format!("{name}.toml"), &on("one", &name));
+    }
+    let manifests = place.manifests();
+    let manifests = manifests.to_str().unwrap();
+    run(&mut virt(&["apply", manifests])).expect(0);
+    let mut watching = Watching::start(&[manifests, "--interval", "1h", "--prune"]);
+    for name in ["a", "b"] {
+        fs::remove_file(place.manifests().join(format!("{name}.toml"))).unwrap();
+        assert_eq!(watching.reconciled(name)["action"], "delete");
+    }
+    place.write("c.toml", &on("two", &"c"));
+    let told = watching.event("held-back", |_| true);
+    assert!(told.to_string().contains("3 of 10 objects"), "{told:#}");
+    let there = |host| {
+        let state = fs::read_to_string(place.path(host)).unwrap_or_default();
+        state.contains("<name>c</name>")
+    };
+    assert!(there("one") && !there("two"));
 }

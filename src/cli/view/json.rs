@@ -1,7 +1,7 @@
 //! Results for machines: one JSON object, or JSON lines while something goes on.
 
 use crate::cli::session::Session;
-use crate::diag::{Diagnostic, Diagnostics, Error, Severity, Sources, Span};
+use crate::diag::{Diagnostic, Diagnostics, Error, Severity, Sources, Span, escape_json};
 use crate::manifest::Loaded;
 use crate::model::rules::Rule;
 use crate::model::{Effect, Outage};
@@ -390,5 +390,5 @@ fn place(span: Span, sources: &Sources) -> Value {
 }
 
 pub(crate) fn line(value: &Value) -> String {
-    format!("{value}\n")
+    escape_json(&value.to_string()) + "\n"
 }

@@ -3,7 +3,7 @@
 use super::json;
 use crate::cli::args::Format;
 use crate::cli::context::Context;
-use crate::cli::output::Output;
+use crate::cli::output::{ANEW, Output};
 use crate::reconcile::{Event, Status};
 use std::time::{Duration, Instant};
 
@@ -45,7 +45,7 @@ impl<'a> Progress<'a> {
             self.drawn = Some(Instant::now());
             let seconds = self.begun.elapsed().as_secs();
             let line = format!(
-                "\r\u{1b}[K{}/{}  {seconds} s  {} {}",
+                "{ANEW}{}/{}  {seconds} s  {} {}",
                 self.finished,
                 self.steps,
                 step.action.word(),
@@ -58,7 +58,7 @@ impl<'a> Progress<'a> {
     /// Takes the line away.
     pub(crate) fn clear(&mut self) {
         if self.drawn.take().is_some() {
-            self.output.say("\r\u{1b}[K");
+            self.output.say(ANEW);
         }
     }
 }

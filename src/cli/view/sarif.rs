@@ -1,6 +1,6 @@
 //! Problems of manifests as SARIF 2.1.0, for tools that show them beside the code under review.
 
-use crate::diag::{Diagnostic, Diagnostics, Severity, Source, Sources, Span, escape};
+use crate::diag::{Diagnostic, Diagnostics, Severity, Source, Sources, Span, escape, escape_json};
 use crate::model::rules::rules;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -35,7 +35,7 @@ pub(crate) fn validation(diagnostics: &Diagnostics, sources: &Sources) -> String
             "results": results,
         }],
     });
-    format!("{log}\n")
+    escape_json(&log.to_string()) + "\n"
 }
 
 fn result(d: &Diagnostic, sources: &Sources) -> Value {

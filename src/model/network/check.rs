@@ -58,24 +58,29 @@ fn check_subnet(ip: Ip<'_>, out: &mut Diagnostics) {
         );
         return;
     }
-    let bad = |attribute: &Attribute, summary: &str, expected: &str| {
-        Diagnostic::error("bad-prefix", summary)
-            .at(attribute.span)
-            .detail(format!("{}; {expected}", found(&attribute.value)))
+    let at = |diagnostic: Diagnostic, attribute: &Attribute, expected: &str| {
+        let detail = format!("{}; {expected}", found(&attribute.value));
+        diagnostic.at(attribute.span).detail(detail)
     };
     if let Some(netmask) = element.attribute("netmask")
         && let Ok(bits) = netmask.value.parse::<Ipv4Addr>()
-        && (ipv6 || netmask_prefix(bits).is_none())
     {
-        let expected = if ipv6 { "IPv6 takes a prefix" } else { "expected 255.255.255.0 or such" };
-        out.push(bad(netmask, "this is not a netmask", expected));
+        // libvirt itself looks for the family at once, and at the bits when the network starts
+        if ipv6 {
+            let bad = Diagnostic::error("bad-prefix", "an IPv6 address has no netmask");
+            out.push(at(bad, netmask, "IPv6 takes a prefix"));
+        } else if netmask_prefix(bits).is_none() {
+            let bad = Diagnostic::error("bad-netmask", "this is not a netmask");
+            out.push(at(bad, netmask, "expected 255.255.255.0 or such"));
+        }
     }
     // the grammar has one range for both families
     if let Some(prefix) = element.attribute("prefix")
         && !ipv6
         && prefix.value.parse::<u8>().is_ok_and(|n| n > 32)
     {
-        out.push(bad(prefix, "this is not a prefix of IPv4", "expected 0 to 32"));
+        let bad = Diagnostic::error("bad-prefix", "this is not a prefix of IPv4");
+        out.push(at(bad, prefix, "expected 0 to 32"));
     }
 }
 
@@ -201,7 +206,7 @@ mod tests {
             ("<ip address='fd00::1' prefix='64'/>".into(), vec!["bad-ip"]),
             ("<ip address='10.0.0.1' family='ipv6'/>".into(), vec!["bad-ip"]),
             ("<ip address='10.0.0.1' prefix='33'/>".into(), vec!["bad-prefix"]),
-            ("<ip address='10.0.0.1' netmask='255.0.255.0'/>".into(), vec!["bad-prefix"]),
+            ("<ip address='10.0.0.1' netmask='255.0.255.0'/>".into(), vec!["bad-netmask"]),
             ("<bridge name='a-bridge-name-too-long'/>".into(), vec!["bad-device-name"]),
         ] {
             assert_eq!(codes(&inside), expected, "{inside}");

@@ -19,9 +19,16 @@ pub(super) const RULES: &[Rule] = &[
         DEFINE,
     ),
     Rule::new(
+        "bad-netmask",
+        Error,
+        "a netmask whose ones are not all at its start",
+        "write one as 255.255.255.0, or a prefix",
+        START,
+    ),
+    Rule::new(
         "bad-prefix",
         Error,
-        "a netmask or a prefix that does not go with the address",
+        "a prefix that does not go with the address, or a netmask for IPv6",
         "write one of its family",
         DEFINE,
     ),

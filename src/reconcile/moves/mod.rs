@@ -19,7 +19,7 @@ pub(crate) use together::ways;
 
 pub use facts::HostFacts;
 pub use settle::{Fleet, Settled, Site, settle};
-pub use storage::{Pools, Storage, network_storage, pools_in};
+pub use storage::{Pools, Storage, pools_of};
 pub use together::{Party, plan_together};
 
 use crate::model::{ObservedResource, ResourceId};

@@ -263,7 +263,8 @@ impl<'a> Settling<'a> {
     /// No host has it that is not to have it, as far as they are known.
     fn only_new(&mut self, id: &ResourceId, new: &[usize]) {
         for &at in new {
-            if let Some(blocked) = self.silent_elsewhere(id, at) {
+            let blocked = self.silent_namesake(id, at).or_else(|| self.silent_writer(id, at));
+            if let Some(blocked) = blocked {
                 self.block(at, id, blocked);
                 continue;
             }
@@ -287,26 +288,31 @@ impl<'a> Settling<'a> {
         self.sites.iter().find(is_here).map(|site| site.name)
     }
 
-    /// Another host has a guest of that name that does not answer, or one that may write to the same
-    /// disk.
-    fn silent_elsewhere(&mut self, id: &ResourceId, at: usize) -> Option<Blocked> {
+    /// The other hosts with guests that do not answer.
+    fn silent_others(&self, at: usize) -> Vec<(&'a str, &'a BTreeSet<ResourceId>)> {
         let others = self.sites.iter().enumerate().filter(|(other, _)| *other != at);
         let others = others.filter_map(|(_, site)| Some((site.name, &site.facts?.silent)));
-        let others: Vec<(&str, &BTreeSet<ResourceId>)> =
-            others.filter(|(_, silent)| !silent.is_empty()).collect();
-        let (first, silent) = *others.first()?;
-        let reason = match others.iter().find(|(_, silent)| silent.contains(id)) {
-            Some((name, _)) => format!("{name} has a guest of that name, which does not answer"),
-            None => {
-                let resource = self.site(at)?.desired.resources.get(id)?;
-                let word = self.writes(at, resource).into_iter().next()?;
-                let disk = word.strip_prefix("path:").unwrap_or(&word);
-                let other = silent.first()?;
-                format!("{other} on {first} does not answer, and may write to its disk {disk}")
-            }
-        };
-        let hint = "try again when it answers".to_owned();
-        Some(Blocked { code: ELSEWHERE, reason, hint })
+        others.filter(|(_, silent)| !silent.is_empty()).collect()
+    }
+
+    /// Another host has a guest of that name that does not answer.
+    fn silent_namesake(&self, id: &ResourceId, at: usize) -> Option<Blocked> {
+        let others = self.silent_others(at);
+        let (name, _) = others.iter().find(|(_, silent)| silent.contains(id))?;
+        Some(silent(format!("{name} has a guest of that name, which does not answer")))
+    }
+
+    /// Another host has a guest that does not answer and may write to a disk of this one.
+    fn silent_writer(&mut self, id: &ResourceId, at: usize) -> Option<Blocked> {
+        let others = self.silent_others(at);
+        let (first, silent_there) = others.first()?;
+        let resource = self.site(at)?.desired.resources.get(id)?;
+        let word = self.writes(at, resource).into_iter().next()?;
+        let disk = word.strip_prefix("path:").unwrap_or(&word);
+        let other = silent_there.first()?;
+        let reason =
+            format!("{other} on {first} does not answer, and may write to its disk {disk}");
+        Some(silent(reason))
     }
 
     /// A new guest may be on a host that was not read. Only what they would both write to is a reason
@@ -360,6 +366,10 @@ impl<'a> Settling<'a> {
             Some(guest) => guest.moving.is_some() || olds.contains(&Some(guest.uuid)),
         };
         let mut targets: Vec<usize> = new.iter().filter(comes).copied().collect();
+        if self.fleet.prune {
+            self.block_silent(id, &old, &targets);
+        }
+        let uuid = |at: usize| self.guest(at, id).map(|g| g.uuid);
         let names = |sites: &[usize]| {
             let names: Vec<&str> = sites.iter().map(|at| self.name(*at)).collect();
             names.join(" and ")
@@ -410,6 +420,21 @@ impl<'a> Settling<'a> {
         }
     }
 
+    /// Where it is to go, what does not answer may be it. What that may write to matters only if it is
+    /// off: one that runs has its disks already.
+    fn block_silent(&mut self, id: &ResourceId, old: &[usize], targets: &[usize]) {
+        let runs = old.iter().any(|at| self.guest(*at, id).is_some_and(|g| g.is_active));
+        for &at in targets {
+            let mut blocked = self.silent_namesake(id, at);
+            if blocked.is_none() && !runs {
+                blocked = self.silent_writer(id, at);
+            }
+            if let Some(blocked) = blocked {
+                self.block(at, id, blocked);
+            }
+        }
+    }
+
     fn pair(&mut self, id: &ResourceId, from: usize, to: usize) {
         let blocked = self.settled.crossings.get(to).and_then(|c| c.blocked.get(id));
         match blocked.map(|b| b.reason.clone()) {
@@ -441,6 +466,11 @@ impl<'a> Settling<'a> {
             }
         }
     }
+}
+
+/// What a guest that does not answer may have or write to.
+fn silent(reason: String) -> Blocked {
+    Blocked { code: ELSEWHERE, reason, hint: "try again when it answers".to_owned() }
 }
 
 /// A guest has still to leave a host of which nothing is known.

@@ -1,13 +1,36 @@
 //! Where disks are, as far as another host is concerned: which data all hosts find, and which is one's own.
 
+use crate::diag::Result;
 use crate::model::domain::{Disk, Domain};
+use crate::model::{Desired, Observed, ResourceId};
 use crate::xml::Element;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
 /// The pools of a host that are on network storage, each with a word for that storage: pools with one
 /// word have the same volumes, whatever the hosts call them.
 pub type Pools = BTreeMap<String, String>;
+
+/// The pools on network storage that disks of a host are volumes of, or are to be of those guests that
+/// do not run: `read` gives the pools of some names.
+pub fn pools_of(
+    observed: &Observed,
+    desired: Option<&Desired>,
+    read: impl FnOnce(&BTreeSet<String>) -> Result<BTreeMap<String, Element>>,
+) -> Result<Pools> {
+    let there = observed.resources.values().flat_map(|r| r.persistent.iter().chain(&r.live));
+    let is_off =
+        |id: &ResourceId| observed.resources.get(id).is_none_or(|there| !there.state.is_active());
+    let wanted = desired.into_iter().flat_map(|d| d.resources.values());
+    let wanted = wanted.filter(|r| is_off(&r.id)).map(|r| &r.definition);
+    let domains = there.chain(wanted).filter(|root| root.is("domain"));
+    let names: BTreeSet<String> = domains.flat_map(pools_in).map(str::to_owned).collect();
+    if names.is_empty() {
+        return Ok(Pools::new());
+    }
+    let pools = read(&names)?.into_iter();
+    Ok(pools.filter_map(|(name, pool)| Some((name, network_storage(&pool)?))).collect())
+}
 
 /// Types of pools whose source is on the network. A directory, a file system or a volume group of the
 /// same path is another one on each host, or not: nothing there tells.
@@ -15,7 +38,7 @@ const NETWORK_POOLS: [&str; 7] =
     ["netfs", "iscsi", "iscsi-direct", "rbd", "sheepdog", "gluster", "vstorage"];
 
 /// The word for the network storage of a pool, if it is on any.
-pub fn network_storage(pool: &Element) -> Option<String> {
+pub(super) fn network_storage(pool: &Element) -> Option<String> {
     let kind = pool.attr("type").filter(|kind| NETWORK_POOLS.contains(kind))?;
     let source = pool.child("source")?;
     let mut hosts: Vec<String> = source.children_named("host").map(host).collect();
@@ -133,7 +156,7 @@ impl Storage<'_> {
 }
 
 /// The names of the pools that disks of a domain are volumes of.
-pub fn pools_in(definition: &Element) -> impl Iterator<Item = &str> {
+pub(super) fn pools_in(definition: &Element) -> impl Iterator<Item = &str> {
     let disks = Domain::new(definition).disks().map(Disk::element);
     disks
         .filter(|disk| disk.attr("type") == Some("volume"))

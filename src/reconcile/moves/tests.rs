@@ -92,6 +92,15 @@ fn shared() -> [PathBuf; 1] {
 }
 
 fn settled(hosts: &[Host], prune: bool, absent: &[&str]) -> Settled {
+    settled_for(hosts, prune, absent, None)
+}
+
+fn settled_for(
+    hosts: &[Host],
+    prune: bool,
+    absent: &[&str],
+    only: Option<&BTreeSet<ResourceId>>,
+) -> Settled {
     let none = Pools::new();
     let shared = shared();
     let facts: Vec<_> = hosts
@@ -104,15 +113,15 @@ fn settled(hosts: &[Host], prune: bool, absent: &[&str]) -> Settled {
         .map(|(h, f)| Site { name: h.name, desired: &h.desired, facts: f.as_ref() })
         .collect();
     let assume_absent = absent.iter().map(|name| (*name).to_owned()).collect();
-    settle(
-        Fleet { set: SET, prune, assume_absent: &assume_absent, shared: &shared, only: None },
-        &sites,
-    )
+    settle(Fleet { set: SET, prune, assume_absent: &assume_absent, shared: &shared, only }, &sites)
 }
 
 /// What was settled, in words.
 fn words(hosts: &[Host], prune: bool, absent: &[&str]) -> Vec<String> {
-    let settled = settled(hosts, prune, absent);
+    told(hosts, &settled(hosts, prune, absent))
+}
+
+fn told(hosts: &[Host], settled: &Settled) -> Vec<String> {
     let mut words = Vec::new();
     for (id, from, to) in &settled.moves {
         words.push(format!("{} moves {} to {}", id.name, hosts[*from].name, hosts[*to].name));
@@ -165,6 +174,41 @@ fn what_does_not_answer_on_one_host_is_not_started_on_another() {
     // one that shares nothing with it is in nobody's way
     let hosts = [hangs(host("a", &[], &[]), &other), host("b", &[&g], &[])];
     says(&words(&hosts, true, &[]), &[]);
+    // a third host may have it, too
+    let hosts = [host("a", &[], &[&runs]), host("b", &[&g], &[]), hangs(host("c", &[], &[]), &g)];
+    says(
+        &words(&hosts, true, &[]),
+        &[
+            "g stays on a: it is to go to b, where c has a guest of that name",
+            "g not on b: c has a guest of that name, which does not answer",
+        ],
+    );
+}
+
+#[test]
+fn what_does_not_answer_or_was_not_read_is_unknown_to_only_as_well() {
+    let images = disk("/mnt/images/g.img");
+    let (g, other) = (wanted("g", &images), wanted("other", ""));
+    let (runs, off) = (there(&g, 1, State::Running, None), there(&g, 1, State::Shutoff, None));
+    let only = BTreeSet::from([id("g")]);
+    let words = |hosts: &[Host]| told(hosts, &settled_for(hosts, true, &[], Some(&only)));
+    let hangs = |mut host: Host, id: &DesiredResource| {
+        let unknown = Unknown { uuid: runs.uuid, state: State::Running, why: "late".to_owned() };
+        host.observed.as_mut().unwrap().unknown.insert(id.id.clone(), unknown);
+        host
+    };
+    // it may be the one that hangs, or what hangs may write to its disk
+    let hosts = [hangs(host("a", &[], &[]), &g), host("b", &[&g], &[])];
+    says(&words(&hosts), &["g not on b: a has a guest of that name, which does not answer"]);
+    let hosts = [hangs(host("a", &[], &[]), &other), host("b", &[&g], &[])];
+    says(&words(&hosts), &["g not on b: domain/other on a does not answer, and may write to its"]);
+    let hosts = [unread("a", &[]), host("b", &[&g], &[])];
+    says(&words(&hosts), &["g not on b: a was not read and may have it"]);
+    // a move starts one that is off on a disk; one that runs has it already
+    let hosts = [hangs(host("a", &[], &[&off]), &other), host("b", &[&g], &[])];
+    says(&words(&hosts), &["g stays on a: it is to go", "g not on b: domain/other on a does not"]);
+    let hosts = [hangs(host("a", &[], &[&runs]), &other), host("b", &[&g], &[])];
+    says(&words(&hosts), &["g moves a to b"]);
 }
 
 #[test]

@@ -119,7 +119,7 @@ impl HostLoop {
     /// The same beside the loops of the other hosts of a fleet.
     #[must_use]
     pub fn beside(mut self, neighbours: Neighbours) -> Self {
-        neighbours.join(&self.settings.name, &self.inbox);
+        neighbours.join(&self.settings.name, &self.inbox, &self.pruned);
         self.neighbours = neighbours;
         self
     }

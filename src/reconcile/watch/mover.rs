@@ -9,9 +9,9 @@ use super::news::{News, outcome};
 use super::planner::Planned;
 use crate::diag::Result;
 use crate::drivers::Driver;
-use crate::model::{Desired, Kind, Observed, ObservedResource, ResourceId, Scope};
+use crate::model::{Kind, Observed, ObservedResource, ResourceId, Scope};
 use crate::reconcile::apply::{Crossroads, apply_beside};
-use crate::reconcile::moves::{HostFacts, Party, Pools, network_storage, plan_together, pools_in};
+use crate::reconcile::moves::{HostFacts, Party, Pools, plan_together, pools_of};
 use crate::reconcile::plan::mark_on;
 use crate::reconcile::{Event, Options, Plan, Report, Status};
 use jiff::Timestamp;
@@ -77,13 +77,17 @@ impl HostLoop {
             reason.map(|reason| (id.clone(), reason)).into_iter().collect()
         };
         let moves = [&plan_old, &plan].iter().all(|p| p.moves.contains_key(id));
-        let gated = refused(&plan);
-        if !moves || !gated.is_empty() || !plan_old.refusals.is_empty() {
+        let gated = match refused(&plan) {
+            none if none.is_empty() => refused(&plan_old),
+            gated => gated,
+        };
+        if !moves || !gated.is_empty() {
             let planned = Planned { plan, gated, not_pruned: None, arriving: BTreeMap::new() };
             self.told(&planned);
             self.agenda.failed(id, begun);
             return;
         }
+        self.neighbours.note_pruned(from, &plan_old, begun);
         let (report_old, report) = self.walk_both(from, &old, &plan_old, &plan);
         drop(locks);
         let there = old.connection.driver().observe(&Scope::all());
@@ -106,7 +110,7 @@ impl HostLoop {
     fn read_old(&self, from: &str) -> Result<Old> {
         let connection = Connection::open(self.surroundings.as_ref(), from, None)?;
         let observed = connection.driver().observe(&Scope::all())?;
-        let pools = pools_of(connection.driver(), &observed, None)?;
+        let pools = pools_of(&observed, None, |names| connection.driver().pools(names))?;
         Ok(Old { connection, observed, pools })
     }
 
@@ -124,7 +128,11 @@ impl HostLoop {
             now: Some(Timestamp::now()),
             ..self.settings.options.clone()
         };
-        let options = [options(from), options(here)];
+        // what was pruned on either counts there, whichever loop did it
+        let lately = self.neighbours.pruned_lately(from, &old.observed, Instant::now());
+        let of_old = Options { pruned_lately: lately, ..options(from) };
+        let lately = self.pruned.count(observed, Instant::now());
+        let options = [of_old, Options { pruned_lately: lately, ..options(here) }];
         let now = [(from, &facts_old), (here.as_str(), &facts)];
         let crossings = self.neighbours.settle_move(set, &self.settings.options, id, now)?;
         let [of_old, of_here] = &options;
@@ -240,24 +248,12 @@ impl HostLoop {
             return;
         }
         let Some((_, shared)) = self.neighbours.asked(name) else { return };
-        match pools_of(host.driver(), observed, Some(&self.desired)) {
+        let pools = pools_of(observed, Some(&self.desired), |names| host.driver().pools(names));
+        match pools {
             Ok(pools) => self.pools = pools,
             // what was known stays
             Err(error) => tracing::debug!(%error, "storage pools cannot be read"),
         }
         self.neighbours.read(name, HostFacts::of(observed, &self.pools, &shared));
     }
-}
-
-/// The pools on network storage that disks of a host are volumes of, or are to be.
-fn pools_of(driver: &dyn Driver, observed: &Observed, desired: Option<&Desired>) -> Result<Pools> {
-    let there = observed.resources.values().flat_map(|r| r.persistent.iter().chain(&r.live));
-    let wanted = desired.into_iter().flat_map(|d| d.resources.values()).map(|r| &r.definition);
-    let domains = there.chain(wanted).filter(|root| root.is("domain"));
-    let names: BTreeSet<String> = domains.flat_map(pools_in).map(str::to_owned).collect();
-    if names.is_empty() {
-        return Ok(Pools::new());
-    }
-    let pools = driver.pools(&names)?.into_iter();
-    Ok(pools.filter_map(|(name, pool)| Some((name, network_storage(&pool)?))).collect())
 }

@@ -1,12 +1,14 @@
 //! What the loops of a fleet know of each other's hosts: light facts, and what each is to have.
 
 use super::inbox::Inbox;
-use crate::model::{Desired, ResourceId};
-use crate::reconcile::Options;
+use super::planner::Pruned;
+use crate::model::{Desired, Observed, ResourceId};
 use crate::reconcile::moves::{Crossing, Fleet, HostFacts, Settled, Site, settle};
+use crate::reconcile::{Options, Plan};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 /// The hosts of a fleet, as their loops see each other.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +38,8 @@ struct Known {
     host: Neighbour,
     facts: Facts,
     inbox: Option<Inbox>,
+    /// What was pruned there lately, as its own loop has it.
+    pruned: Pruned,
     /// What may be planned for otherwise there once more is known of others.
     waiting: BTreeSet<ResourceId>,
 }
@@ -79,7 +83,13 @@ impl Neighbours {
             Some(known) if known.host.is_watched == host.is_watched => Known { host, ..known },
             _ => {
                 let facts = if host.is_watched { Facts::Awaited } else { Facts::Unread };
-                Known { host, facts, inbox: None, waiting: BTreeSet::new() }
+                Known {
+                    host,
+                    facts,
+                    inbox: None,
+                    pruned: Pruned::default(),
+                    waiting: BTreeSet::new(),
+                }
             }
         });
         state.hosts = known.collect();
@@ -90,12 +100,13 @@ impl Neighbours {
         self.state().hosts.iter().any(|known| known.host.name != name)
     }
 
-    /// Says where the loop of a host is reached.
-    pub(super) fn join(&self, name: &str, inbox: &Inbox) {
+    /// Says where the loop of a host is reached, and what it has pruned lately.
+    pub(super) fn join(&self, name: &str, inbox: &Inbox, pruned: &Pruned) {
         let mut state = self.state();
         let known = state.hosts.iter_mut().find(|known| known.host.name == name);
         if let Some(known) = known {
             known.inbox = Some(inbox.clone());
+            known.pruned = pruned.clone();
         }
     }
 
@@ -105,6 +116,7 @@ impl Neighbours {
         if let Some(known) = state.hosts.iter_mut().find(|known| known.host.name == name) {
             known.facts = if known.host.is_watched { Facts::Awaited } else { Facts::Unread };
             known.inbox = None;
+            known.pruned = Pruned::default();
         }
     }
 
@@ -113,6 +125,21 @@ impl Neighbours {
         let state = self.state();
         let known = state.hosts.iter().find(|known| known.host.name == name)?;
         Some((Arc::clone(&known.host.desired), state.shared.clone()))
+    }
+
+    /// How many objects have lately gone from a host.
+    pub(super) fn pruned_lately(&self, name: &str, observed: &Observed, now: Instant) -> usize {
+        let state = self.state();
+        let known = state.hosts.iter().find(|known| known.host.name == name);
+        known.map_or(0, |known| known.pruned.count(observed, now))
+    }
+
+    /// What a plan for a host deletes is about to go from there.
+    pub(super) fn note_pruned(&self, name: &str, plan: &Plan, now: Instant) {
+        let state = self.state();
+        if let Some(known) = state.hosts.iter().find(|known| known.host.name == name) {
+            known.pruned.note(plan, now);
+        }
     }
 
     /// A host was read.

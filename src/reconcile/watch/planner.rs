@@ -5,6 +5,7 @@ use crate::model::{Capabilities, Desired, Kind, Observed, Op, ResourceId};
 use crate::reconcile::plan::plan;
 use crate::reconcile::{Action, Options, Plan, Step, StepAction};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long what was pruned counts against the limit of what is: a directory that is taken away file
@@ -12,29 +13,35 @@ use std::time::{Duration, Instant};
 /// says how many with `--max-prune`.
 const LATELY: Duration = Duration::from_secs(600);
 
-/// What was pruned lately.
-#[derive(Debug, Default)]
-pub(super) struct Pruned(BTreeMap<ResourceId, Instant>);
+/// What was pruned lately on a host: of one account, which the loops that guests are moved by share.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pruned(Arc<Mutex<BTreeMap<ResourceId, Instant>>>);
 
 impl Pruned {
+    fn gone(&self) -> MutexGuard<'_, BTreeMap<ResourceId, Instant>> {
+        // each change is whole by itself
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What a plan deletes is about to go.
-    pub(super) fn note(&mut self, plan: &Plan, now: Instant) {
-        self.0.retain(|_, at| now.saturating_duration_since(*at) < LATELY);
+    pub(super) fn note(&self, plan: &Plan, now: Instant) {
+        let mut noted = self.gone();
+        noted.retain(|_, at| now.saturating_duration_since(*at) < LATELY);
         let goes = |action| matches!(action, Action::Delete | Action::MoveOut);
         let gone = plan.changes.iter().filter(|change| goes(change.action));
-        self.0.extend(gone.map(|change| (change.id.clone(), now)));
+        noted.extend(gone.map(|change| (change.id.clone(), now)));
     }
 
     /// How many have gone and are not there again.
     pub(super) fn count(&self, observed: &Observed, now: Instant) -> usize {
         let lately = |at: &Instant| now.saturating_duration_since(*at) < LATELY;
         let gone = |id: &ResourceId| !observed.resources.contains_key(id);
-        self.0.iter().filter(|(id, at)| lately(at) && gone(id)).count()
+        self.gone().iter().filter(|(id, at)| lately(at) && gone(id)).count()
     }
 
     /// What is not pruned for now is looked at again when less counts.
     pub(super) fn look_again(&self, planned: &Planned, agenda: &mut Agenda, now: Instant) {
-        let free = self.0.values().map(|at| *at + LATELY).filter(|free| *free > now).min();
+        let free = self.gone().values().map(|at| *at + LATELY).filter(|free| *free > now).min();
         let Some(free) = free.filter(|_| planned.not_pruned.is_some()) else { return };
         for id in &planned.plan.orphans {
             agenda.look_at(id.clone(), Cause::Retry, free);
@@ -161,7 +168,7 @@ mod tests {
         let start = Instant::now();
         let (gone, waits) =
             (ResourceId::new(Kind::Domain, "gone"), ResourceId::new(Kind::Domain, "waits"));
-        let pruned = Pruned([(gone, start)].into());
+        let pruned = Pruned(Arc::new(Mutex::new([(gone, start)].into())));
         let later = start + LATELY;
         let observed = Observed::default();
         assert_eq!(pruned.count(&observed, later - Duration::from_secs(1)), 1);

@@ -211,6 +211,12 @@ pub(super) const VALUES: &[Case] = &[
         "<ip address='10.77.0.1' prefix='30'/>",
     ),
     case(
+        "bad-prefix",
+        "network",
+        "<ip family='ipv6' address='fd00::1' netmask='255.255.255.0'/>",
+        "<ip family='ipv6' address='fd00::1' prefix='64'/>",
+    ),
+    case(
         "bad-range",
         "network",
         "<ip address='10.77.0.1' prefix='24'><dhcp><range start='10.77.0.9' end='10.77.0.2'/></dhcp></ip>",
@@ -407,3 +413,11 @@ pub(super) const VALUES: &[Case] = &[
 const VIRTIOFS: &str = "<filesystem type='mount'><driver type='virtiofs'/><source dir='/tmp'/>\
     <target dir='a'/></filesystem>";
 const SHARED: &[(&str, &str)] = &[("devices", VIRTIOFS)];
+
+/// Cases of rules whose documents libvirt takes and does not start.
+pub(super) const STARTS: &[Case] = &[case(
+    "bad-netmask",
+    "network",
+    "<bridge name='virt-lints'/><ip address='10.77.0.1' netmask='255.0.255.0'/>",
+    "<bridge name='virt-lints'/><ip address='10.77.0.1' netmask='255.255.0.0'/>",
+)];

@@ -5,7 +5,7 @@ mod cases;
 
 use super::host::{Host, Pool};
 use crate::support::{run, trial, virt};
-use cases::{CASES, Case, VALUES, case};
+use cases::{CASES, Case, STARTS, VALUES, case};
 use libtest_mimic::{Completion, Trial};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -28,6 +28,7 @@ pub(crate) fn trials(pool: &Arc<Pool>) -> Vec<Trial> {
             })
         })
         .collect();
+    trials.push(pool.trial("real/lints/taken_and_not_started", starts));
     trials.push(pool.trial("real/lints/memory_of_cells_is_their_sum", sum_of_cells));
     trials.push(pool.trial("real/lints/a_dump_of_what_runs_is_named_once", dumps));
     trials.push(trial("real/lints/each_rule_has_a_case", each_rule));
@@ -88,6 +89,27 @@ fn hold(host: &Host, cases: &[&Case]) -> Completion {
     Completion::Completed
 }
 
+/// What libvirt takes as a definition and does not start, and a near one that starts.
+fn starts(host: &Host) {
+    let driver = drivers::open(
+        &Connection::of_operator(&host.qemu()).unwrap(),
+        &Environment::new(None, None),
+    )
+    .unwrap();
+    for case in STARTS {
+        let (refused, taken) = (case.document(case.refused), case.document(case.taken));
+        assert_eq!(errors(host, &refused), BTreeSet::from([case.rule]), "{refused}");
+        assert_eq!(errors(host, &taken), BTreeSet::new(), "{taken}");
+        for (document, does) in [(refused, false), (taken, true)] {
+            let run = [Op::Create { paused: false }, Op::Destroy];
+            let (defined, ran) = tried(driver.as_ref(), case.kind(), document.clone(), &run);
+            assert_eq!(defined, Outcome::Done, "{document}");
+            let is_started = ran.first() == Some(&Outcome::Done);
+            assert_eq!(is_started, does, "{document}: {ran:?}");
+        }
+    }
+}
+
 /// The names of the errors that are found in a manifest.
 fn errors(host: &Host, text: &str) -> BTreeSet<&'static str> {
     host.write("case.xml", text);
@@ -97,17 +119,24 @@ fn errors(host: &Host, text: &str) -> BTreeSet<&'static str> {
 
 /// Defines a document, and takes it away again.
 fn define(driver: &dyn Driver, kind: Kind, xml: String) -> Outcome {
+    tried(driver, kind, xml, &[]).0
+}
+
+/// Defines a document, does more to it, and takes it away again: what came of each.
+fn tried(driver: &dyn Driver, kind: Kind, xml: String, more: &[Op]) -> (Outcome, Vec<Outcome>) {
     let target = |uuid| Target { id: ResourceId::new(kind, "case"), uuid };
     let call = |uuid, op| driver.execute(&[Call { target: target(uuid), op }]).pop().unwrap();
     let outcome = call(Uuid::nil(), Op::Define { xml });
+    let mut ran = Vec::new();
     if let Outcome::Done = outcome {
         let scope = virt::model::Scope::all();
         let seen = driver.observe(&scope).unwrap().resources;
         let uuid = seen[&ResourceId::new(kind, "case")].uuid;
+        ran.extend(more.iter().map(|op| call(uuid, op.clone())));
         let gone = call(uuid, Op::Undefine { keep: UndefineKeep::Nothing });
         assert_eq!(gone, Outcome::Done);
     }
-    outcome
+    (outcome, ran)
 }
 
 /// What the warning says is so: the host has as much memory as the cells have.

@@ -1,0 +1,133 @@
+//! A plan keeps its word: what it takes away is looked for afterwards, and another order is what runs, or
+//! is said to wait.
+
+use super::host::{Host, Pool};
+use crate::support::run;
+use libtest_mimic::Trial;
+use std::process::Command;
+use std::sync::Arc;
+
+pub(crate) fn trials(pool: &Arc<Pool>) -> Vec<Trial> {
+    vec![
+        pool.trial("real/word/a_removal_that_stays_is_told", stays),
+        pool.trial("real/word/another_order_of_a_network_that_runs", order_of_network),
+        pool.trial("real/word/another_order_of_a_guest_that_runs", order_of_guest),
+    ]
+}
+
+const WATCHDOG: &str = "<watchdog model='i6300esb' action='reset'/>";
+
+fn domain(power: &str, parts: &str, devices: &str) -> String {
+    format!(
+        "<domain type='qemu'><name>g</name><metadata><virt:reconcile \
+         xmlns:virt='urn:virt:reconcile:1' power='{power}'/></metadata>\
+         <memory unit='MiB'>32</memory>\
+         <os><type arch='x86_64' machine='pc'>hvm</type></os>{parts}\
+         <devices>{devices}</devices></domain>"
+    )
+}
+
+/// Devices of kinds that no host adds by itself.
+const DEVICES: &[&str] = &[
+    WATCHDOG,
+    "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>",
+    "<sound model='ich6'/>",
+    "<disk type='file' device='cdrom'><target dev='sda' bus='scsi'/><readonly/></disk>",
+    "<graphics type='vnc' port='5999' autoport='no'/>",
+    "<channel type='unix'><target type='virtio' name='org.example'/></channel>",
+    "<vsock><cid auto='no' address='7'/></vsock>",
+    "<shmem name='word'><model type='ivshmem-plain'/><size unit='M'>4</size></shmem>",
+];
+
+/// The host says that it has taken a device out, and has not.
+fn stays(host: &Host) {
+    host.write("virt.toml", "set = 'word'\n");
+    let mut wrong = Vec::new();
+    for device in DEVICES {
+        host.write("g.xml", &domain("manual", "", device));
+        host.apply(&[], 0);
+        host.is_in_sync();
+        host.write("g.xml", &domain("manual", "", ""));
+        host.proxy.keep("<devices>", device);
+        let ran = run(&mut host.virt(&["apply", "."]));
+        let (_, name) = device.split_once('<').unwrap();
+        let name = name.split([' ', '>']).next().unwrap();
+        assert!(host.inactive("g").contains(&format!("<{name} ")), "{device}");
+        if ran.code() != 4 || !ran.stdout().contains(name) {
+            wrong.push(format!("{device}: {ran}"));
+        }
+        host.proxy.disarm();
+        host.remove_all();
+        host.proxy.take_changes();
+        // a host that does it is as it was told to be
+        host.write("g.xml", &domain("manual", "", device));
+        host.apply(&[], 0);
+        host.write("g.xml", &domain("manual", "", ""));
+        host.apply(&[], 0);
+        host.is_in_sync();
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What comes before what in a document.
+fn is_before(text: &str, one: &str, other: &str) -> bool {
+    let at = |what| text.find(what).unwrap_or_else(|| panic!("no {what} in {text}"));
+    at(one) < at(other)
+}
+
+/// libvirt takes no other order while a network runs, so that it starts anew.
+fn order_of_network(host: &Host) {
+    let interfaces = |one, other| {
+        format!(
+            "<network><name>n</name><forward mode='private'><interface dev='{one}'/>\
+             <interface dev='{other}'/></forward></network>"
+        )
+    };
+    host.write("virt.toml", "set = 'word'\n");
+    host.write("n.xml", &interfaces("eth1", "eth2"));
+    host.apply(&[], 0);
+    host.write("n.xml", &interfaces("eth2", "eth1"));
+    let plan = host.plan(&[], 0);
+    assert!(plan.to_string().contains("network-restart"), "{plan:#}");
+    host.apply(&[], 0);
+    host.is_in_sync();
+    for options in [&["net-dumpxml", "n"][..], &["net-dumpxml", "n", "--inactive"]] {
+        assert!(is_before(&host.virsh(options), "interface dev='eth2'", "interface dev='eth1'"));
+    }
+}
+
+/// The filters of a disk are fixed while it is plugged in: they wait, and the guest stays what it is.
+fn order_of_guest(host: &Host) {
+    let limits = "<throttlegroups>\
+        <throttlegroup><total_bytes_sec>10485760</total_bytes_sec><group_name>one</group_name></throttlegroup>\
+        <throttlegroup><total_bytes_sec>20971520</total_bytes_sec><group_name>two</group_name></throttlegroup>\
+        </throttlegroups>";
+    let image = host.path("g.img");
+    let mut make = Command::new("qemu-img");
+    make.args(["create", "-q", "-f", "qcow2"]).arg(&image).arg("1M");
+    assert!(make.status().unwrap().success());
+    let filters = |one, other| {
+        let disk = format!(
+            "<disk type='file'><driver name='qemu' type='qcow2'/><source file='{}'/>\
+             <target dev='vda' bus='virtio'/><throttlefilters><throttlefilter group='{one}'/>\
+             <throttlefilter group='{other}'/></throttlefilters></disk>",
+            image.display()
+        );
+        domain("paused", limits, &disk)
+    };
+    host.write("virt.toml", "set = 'word'\n");
+    host.write("g.xml", &filters("one", "two"));
+    host.apply(&[], 0);
+    let guests = host.guests();
+    host.write("g.xml", &filters("two", "one"));
+    host.apply(&["--detailed-exitcode"], 3);
+    host.run(&["plan", ".", "--detailed-exitcode"], 3);
+    assert_eq!(host.guests(), guests);
+    let (one, two) = ("throttlefilter group='one'", "throttlefilter group='two'");
+    assert!(is_before(&host.virsh(&["dumpxml", "g"]), one, two));
+    assert!(is_before(&host.inactive("g"), two, one));
+    host.virsh(&["destroy", "g"]);
+    host.apply(&[], 0);
+    host.is_in_sync();
+    assert!(is_before(&host.virsh(&["dumpxml", "g"]), two, one));
+}
