@@ -74,8 +74,8 @@ fn one_by_one() {
 /// What the loop of one host has pruned counts when the loop of another takes a guest from there.
 fn moves() {
     let place = Place::new(&[]);
-    let uri = |host| format!("test:///default?state={}", place.path(host).display());
-    let hosts = ["one", "two"].map(|host| format!("{host}.connect = '{}'\n", uri(host)));
+    let connect = |host| format!("{host}.connect = 'test:///default?state={host}'\n");
+    let hosts = ["one", "two"].map(connect);
     place.write("virt.toml", &format!("set = 'watched'\n[hosts]\n{}", hosts.concat()));
     let on = |host, name: &&str| format!("{}reconcile.hosts = ['{host}']\n", domain(name, 65_536));
     for name in NAMES {
@@ -93,7 +93,7 @@ fn moves() {
     let told = watching.event("held-back", |_| true);
     assert!(told.to_string().contains("3 of 10 objects"), "{told:#}");
     let there = |host| {
-        let state = fs::read_to_string(place.path(host)).unwrap_or_default();
+        let state = fs::read_to_string(place.manifests().join(host)).unwrap_or_default();
         state.contains("<name>c</name>")
     };
     assert!(there("one") && !there("two"));
