@@ -39,28 +39,41 @@ const DEVICES: &[&str] = &[
     "<shmem name='word'><model type='ivshmem-plain'/><size unit='M'>4</size></shmem>",
 ];
 
-/// The host says that it has taken a device out, and has not.
+/// Settings that no host makes by itself.
+const SETTINGS: &[&str] = &[
+    "<memtune><hard_limit unit='KiB'>1048576</hard_limit></memtune>",
+    "<blkiotune><weight>500</weight></blkiotune>",
+    "<cputune><shares>512</shares></cputune>",
+    "<cputune><vcpupin vcpu='0' cpuset='0'/></cputune>",
+    "<memoryBacking><locked/></memoryBacking>",
+    "<title>text</title>",
+];
+
+/// The host says that it has taken a part out, and has not.
 fn stays(host: &Host) {
     host.write("virt.toml", "set = 'word'\n");
     let mut wrong = Vec::new();
-    for device in DEVICES {
-        host.write("g.xml", &domain("manual", "", device));
+    let devices = DEVICES.iter().map(|device| ("<devices>", "", *device));
+    let settings = SETTINGS.iter().map(|part| ("</metadata>", *part, ""));
+    for (place, part, device) in devices.chain(settings) {
+        let all = if device.is_empty() { part } else { device };
+        host.write("g.xml", &domain("manual", part, device));
         host.apply(&[], 0);
         host.is_in_sync();
         host.write("g.xml", &domain("manual", "", ""));
-        host.proxy.keep("<devices>", device);
+        host.proxy.keep(place, all);
         let ran = run(&mut host.virt(&["apply", "."]));
-        let (_, name) = device.split_once('<').unwrap();
+        let (_, name) = all.split_once('<').unwrap();
         let name = name.split([' ', '>']).next().unwrap();
-        assert!(host.inactive("g").contains(&format!("<{name} ")), "{device}");
+        assert!(host.inactive("g").contains(&format!("<{name}")), "{all}");
         if ran.code() != 4 || !ran.stdout().contains(name) {
-            wrong.push(format!("{device}: {ran}"));
+            wrong.push(format!("{all}: {ran}"));
         }
         host.proxy.disarm();
         host.remove_all();
         host.proxy.take_changes();
         // a host that does it is as it was told to be
-        host.write("g.xml", &domain("manual", "", device));
+        host.write("g.xml", &domain("manual", part, device));
         host.apply(&[], 0);
         host.write("g.xml", &domain("manual", "", ""));
         host.apply(&[], 0);

@@ -102,14 +102,16 @@ impl TlsStream {
             }
         }
         let mut byte = [0];
+        let gone = |e: &io::Error| turned_away(host).caused_by(Error::system("socket", e));
         loop {
-            self.flush().map_err(|e| broken(host, &e))?;
+            // it may have hung up while our certificate was on its way to it
+            self.flush().map_err(|e| gone(&e))?;
             match self.read(&mut byte) {
                 Ok(1) if byte == [WELCOME] => return Ok(()),
                 Ok(1..) => return Err(not_libvirt(host)),
                 Ok(0) => return Err(turned_away(host)),
                 Err(e) if is_passing(&e) => self.wait(host, deadline)?,
-                Err(e) => return Err(turned_away(host).caused_by(Error::system("socket", &e))),
+                Err(e) => return Err(gone(&e)),
             }
         }
     }
@@ -286,7 +288,7 @@ mod tests {
     fn refused_with(serve: Serve, text: &str) {
         let begun = Instant::now();
         let error = opened(serve).0.unwrap_err();
-        assert!(error.message.contains(text) && error.hint.is_some(), "{error}");
+        assert!(error.message.contains(text) && error.hint.is_some(), "{text}: {error:?}");
         // a machine that is busy takes its time for the certificates
         let patience = HANDSHAKE_TIMEOUT * 3 + std::time::Duration::from_secs(20);
         assert!(begun.elapsed() < patience, "{:?}", begun.elapsed());
