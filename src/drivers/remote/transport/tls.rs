@@ -221,6 +221,7 @@ fn refused(host: &str, error: &rustls::Error) -> Error {
 fn broken(host: &str, error: &io::Error) -> Error {
     fail(format!("the TLS handshake with {host} broke off"))
         .caused_by(Error::system("socket", error))
+        .hint("see whether libvirt's TLS port (16514) is meant, and look into its log")
 }
 
 fn hung_up(host: &str) -> Error {
