@@ -6,6 +6,9 @@ pub(crate) fn columns(
     rows: &[Vec<String>],
     mut paint: impl FnMut(usize, usize, &str) -> String,
 ) -> String {
+    // a break in a cell would be a row that nobody here has written
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().map(|cell| in_one_line(cell)).collect()).collect();
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         rows.iter().filter_map(|r| r.get(column)).map(|c| c.chars().count()).max().unwrap_or(0)
@@ -25,4 +28,20 @@ pub(crate) fn columns(
         out.push('\n');
     }
     out
+}
+
+fn in_one_line(cell: &str) -> String {
+    cell.replace('\n', "\\n").replace('\r', "\\r").replace('\t', "\\t")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_makes_no_row_of_its_own() {
+        let rows = [vec!["web".to_owned(), "x\ndomain/db  in sync".to_owned()]];
+        let shown = columns(&rows, |_, _, cell| cell.to_owned());
+        assert_eq!(shown, "web  x\\ndomain/db  in sync\n");
+    }
 }
