@@ -66,7 +66,7 @@ impl Output {
 
     /// Prints a result.
     pub(crate) fn result(self, text: &str) -> std::io::Result<()> {
-        let ours = if self.color { PAINTS } else { &[] };
+        let ours: &[&[&str]] = if self.color { &[PAINTS] } else { &[] };
         let mut out = std::io::stdout().lock();
         out.write_all(printable(text, ours).as_bytes())?;
         out.flush()
@@ -74,41 +74,25 @@ impl Output {
 
     /// Says something that is no result: a warning, an error, progress.
     pub(crate) fn say(self, text: &str) {
-        let ours = match (self.color_err, self.progress) {
-            (true, true) => BOTH,
-            (true, false) => PAINTS,
-            (false, true) => &[ANEW],
-            (false, false) => &[],
-        };
+        let paints = if self.color_err { PAINTS } else { &[] };
+        let ours = [paints, if self.progress { &[ANEW] } else { &[] }];
         // with standard error gone there is nobody left to tell
-        let _ = std::io::stderr().lock().write_all(printable(text, ours).as_bytes());
+        let _ = std::io::stderr().lock().write_all(printable(text, &ours).as_bytes());
     }
 }
 
 /// The start of the line, and the line emptied: before a line of progress is drawn again.
 pub(crate) const ANEW: &str = "\r\u{1b}[K";
 
-/// Both.
-const BOTH: &[&str] = &[
-    ANEW,
-    "\u{1b}[0m",
-    "\u{1b}[1m",
-    "\u{1b}[2m",
-    "\u{1b}[31m",
-    "\u{1b}[32m",
-    "\u{1b}[33m",
-    "\u{1b}[36m",
-];
-
 /// All that paints.
 const PAINTS: &[&str] = &[
-    "\u{1b}[0m",
-    "\u{1b}[1m",
-    "\u{1b}[2m",
-    "\u{1b}[31m",
-    "\u{1b}[32m",
-    "\u{1b}[33m",
-    "\u{1b}[36m",
+    END,
+    Paint::Bold.start(),
+    Paint::Dim.start(),
+    Paint::Red.start(),
+    Paint::Green.start(),
+    Paint::Yellow.start(),
+    Paint::Cyan.start(),
 ];
 
 /// Standard error for lines of a log, which may have foreign text in them and paint by themselves.
@@ -117,7 +101,8 @@ pub(crate) struct LogWriter;
 
 impl Write for LogWriter {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let ours = if std::io::stderr().is_terminal() { LOG_PAINTS } else { &[] };
+        let paints: &[&[&str]] = &[PAINTS, LOG_PAINTS];
+        let ours = if std::io::stderr().is_terminal() { paints } else { &[] };
         let text = String::from_utf8_lossy(bytes);
         std::io::stderr().lock().write_all(printable(&text, ours).as_bytes())?;
         Ok(bytes.len())
@@ -128,28 +113,30 @@ impl Write for LogWriter {
     }
 }
 
-/// What tracing-subscriber paints with.
-const LOG_PAINTS: &[&str] = &[
-    "\u{1b}[0m",
-    "\u{1b}[1m",
-    "\u{1b}[2m",
-    "\u{1b}[3m",
-    "\u{1b}[31m",
-    "\u{1b}[32m",
-    "\u{1b}[33m",
-    "\u{1b}[34m",
-    "\u{1b}[35m",
-];
+/// What tracing-subscriber paints with beside these: italics, blue and magenta.
+const LOG_PAINTS: &[&str] = &["\u{1b}[3m", "\u{1b}[34m", "\u{1b}[35m"];
+
+/// Where paint ends.
+const END: &str = "\u{1b}[0m";
+
+impl Paint {
+    /// What begins it; nothing for what is plain.
+    const fn start(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::Bold => "\u{1b}[1m",
+            Self::Dim => "\u{1b}[2m",
+            Self::Red => "\u{1b}[31m",
+            Self::Green => "\u{1b}[32m",
+            Self::Yellow => "\u{1b}[33m",
+            Self::Cyan => "\u{1b}[36m",
+        }
+    }
+}
 
 fn painted(paint: Paint, text: &str) -> String {
-    let code = match paint {
-        Paint::Plain => return text.to_owned(),
-        Paint::Bold => "1",
-        Paint::Dim => "2",
-        Paint::Red => "31",
-        Paint::Green => "32",
-        Paint::Yellow => "33",
-        Paint::Cyan => "36",
-    };
-    format!("\u{1b}[{code}m{text}\u{1b}[0m")
+    if paint == Paint::Plain {
+        return text.to_owned();
+    }
+    format!("{}{text}{END}", paint.start())
 }

@@ -152,7 +152,7 @@ pub fn escape_json(json: &str) -> String {
 
 /// Text on its way out of the program, whoever wrote it: what is `ours` passes, breaks pass, and every
 /// other hazard is escaped. The last of all printers; whatever comes before has escaped its own.
-pub fn printable<'a>(text: &'a str, ours: &[&str]) -> Cow<'a, str> {
+pub fn printable<'a>(text: &'a str, ours: &[&[&str]]) -> Cow<'a, str> {
     let is_break = |c: char| c == '\n' || c == '\t';
     if text.chars().all(|c| is_break(c) || !is_hazard(c)) {
         return Cow::Borrowed(text);
@@ -160,7 +160,7 @@ pub fn printable<'a>(text: &'a str, ours: &[&str]) -> Cow<'a, str> {
     let mut out = String::with_capacity(text.len() + 8);
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
-        let length = match ours.iter().find(|code| rest.starts_with(**code)) {
+        let length = match ours.iter().copied().flatten().find(|code| rest.starts_with(**code)) {
             Some(code) => {
                 out.push_str(code);
                 code.len()
@@ -195,7 +195,7 @@ mod tests {
         let ours = ["\u{1b}[31m", "\u{1b}[0m"];
         let text = "\u{1b}[31mred\u{1b}[0m\n\u{1b}[2J\u{1b}[32m\u{feff}\u{85}\u{2028}é\t\r";
         let shown = "\u{1b}[31mred\u{1b}[0m\n\\u{1b}[2J\\u{1b}[32m\\u{feff}\\u{85}\\u{2028}é\t\\r";
-        assert_eq!(printable(text, &ours), shown);
+        assert_eq!(printable(text, &[&ours]), shown);
         assert_eq!(printable("plain\n", &[]), "plain\n");
     }
 

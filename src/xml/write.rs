@@ -178,6 +178,7 @@ fn escape_into(out: &mut String, text: &str, attribute: bool) {
             '"' if attribute => out.push_str("&quot;"),
             '\t' | '\n' if attribute => out.push_str(if c == '\t' { "&#9;" } else { "&#10;" }),
             '\r' => out.push_str("&#13;"),
+            ' '..='~' => out.push(c),
             // read again it is the same, and a terminal or an editor that shows the document is not led
             c if is_hazard(c) && c != '\n' && c != '\t' => {
                 let _ = write!(out, "&#x{:X};", u32::from(c));

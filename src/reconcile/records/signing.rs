@@ -75,18 +75,13 @@ impl Signing {
 
     /// The signature of something that is no record, `context` being what it is.
     pub fn seal(&self, context: &str, bytes: &[u8]) -> String {
-        let mut said = context.as_bytes().to_vec();
-        said.push(b'\n');
-        said.extend(bytes);
-        BASE64.encode(hmac::sign(&self.key.0, &said))
+        BASE64.encode(hmac::sign(&self.key.0, &sealed(context, bytes)))
     }
 
     /// Whether such a signature was made with one of the keys.
     pub fn is_sealed(&self, context: &str, bytes: &[u8], seal: &str) -> bool {
         let Ok(seal) = BASE64.decode(seal.trim()) else { return false };
-        let mut said = context.as_bytes().to_vec();
-        said.push(b'\n');
-        said.extend(bytes);
+        let said = sealed(context, bytes);
         let is = |key: &Key| hmac::verify(&key.0, &said, &seal).is_ok();
         is(&self.key) || self.old.iter().any(is)
     }
@@ -116,6 +111,11 @@ impl Signing {
         let tag = hmac::sign(&self.key.0, &said(element, uuid));
         element.set_attr(SIGNATURE, BASE64.encode(tag));
     }
+}
+
+/// What a seal is made of.
+fn sealed(context: &str, bytes: &[u8]) -> Vec<u8> {
+    [context.as_bytes(), b"\n", bytes].concat()
 }
 
 /// Whether an element in metadata is one that is signed.
