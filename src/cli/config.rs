@@ -4,12 +4,10 @@
 //! `libvirt.conf`. A file that others can write to is nobody's word and is passed over.
 
 use crate::drivers::{Trust, Written, trust::is_name};
+use crate::file::{NotOwned, open_owned};
 use crate::manifest::{Connect, HostDesired, Loaded};
-use nix::libc::{O_CLOEXEC, O_NONBLOCK};
-use nix::unistd::geteuid;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{ErrorKind, Read as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
@@ -52,26 +50,20 @@ fn take(path: &Path, trust: &mut Trust, read: fn(&str) -> Read) {
 /// The text of a file that is the caller's or root's, and that nobody else can write; `None` if it is
 /// not there.
 fn read_own(path: &Path) -> Result<Option<String>, String> {
-    let mut options = OpenOptions::new();
-    // what is looked at is what was opened, and a pipe there holds nobody up
-    let opened = options.read(true).custom_flags(O_NONBLOCK | O_CLOEXEC).open(path);
-    let file = match opened {
+    let file = match open_owned(path, 0o022) {
         Ok(file) => file,
-        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+        Err(NotOwned::Unreadable(e))
+            if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+        {
             return Ok(None);
         }
-        Err(e) => return Err(e.to_string()),
+        Err(NotOwned::Unreadable(e)) => return Err(e.to_string()),
+        Err(NotOwned::NotRegular) => return Err("it is not a regular file".to_owned()),
+        Err(NotOwned::OfUser(user)) => {
+            return Err(format!("it is neither yours nor root's, but of user {user}"));
+        }
+        Err(NotOwned::Mode(_)) => return Err("others can write it (chmod go-w)".to_owned()),
     };
-    let meta = file.metadata().map_err(|e| e.to_string())?;
-    if !meta.is_file() {
-        return Err("it is not a regular file".to_owned());
-    }
-    if ![0, geteuid().as_raw()].contains(&meta.uid()) {
-        return Err(format!("it is neither yours nor root's, but of user {}", meta.uid()));
-    }
-    if meta.mode() & 0o022 != 0 {
-        return Err("others can write it (chmod go-w)".to_owned());
-    }
     let mut text = String::new();
     file.take(BYTES_MAX + 1).read_to_string(&mut text).map_err(|e| e.to_string())?;
     if u64::try_from(text.len()).is_ok_and(|bytes| bytes <= BYTES_MAX) {

@@ -2,11 +2,11 @@
 //! or the command line, and by nothing that comes with manifests.
 
 use crate::diag::{Error, ErrorKind, Result};
+use crate::file::{NotOwned, open_owned};
 use crate::reconcile::records::{Key, Signing};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Read as _;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
@@ -102,8 +102,7 @@ pub(super) fn configured(typed: Option<&Path>, places: &[PathBuf]) -> Result<Opt
 }
 
 fn read_settings(path: &Path) -> Result<Option<Settings>> {
-    let Some(mut file) = open(path)? else { return Ok(None) };
-    owned_and_kept(&file, path, 0o022, "chmod go-w")?;
+    let Some(mut file) = open(path, 0o022, "chmod go-w")? else { return Ok(None) };
     let mut text = String::new();
     let name = path.display().to_string();
     { &mut file }
@@ -118,8 +117,7 @@ fn read_settings(path: &Path) -> Result<Option<Settings>> {
 fn read_key(path: &Path) -> Result<Key> {
     let name = path.display().to_string();
     let missing = || Error::system(&name, &std::io::ErrorKind::NotFound.into());
-    let mut file = open(path)?.ok_or_else(missing)?;
-    owned_and_kept(&file, path, 0o077, "chmod 600")?;
+    let mut file = open(path, 0o077, "chmod 600")?.ok_or_else(missing)?;
     let mut bytes = Vec::new();
     { &mut file }.take(KEY_MAX).read_to_end(&mut bytes).map_err(|e| Error::system(&name, &e))?;
     let short = || {
@@ -129,33 +127,26 @@ fn read_key(path: &Path) -> Result<Key> {
     Key::new(&bytes).ok_or_else(short)
 }
 
-/// Opens a file, which may be missing. It is looked at once it is open, and never waited for.
-fn open(path: &Path) -> Result<Option<File>> {
-    let opened = OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path);
-    match opened {
-        Ok(file) => Ok(Some(file)),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(Error::system(&path.display().to_string(), &e)),
-    }
-}
-
-/// A file that says whom to believe is the caller's or root's, and nobody else's to write, or to read.
-fn owned_and_kept(file: &File, path: &Path, mode: u32, mend: &str) -> Result<()> {
+/// Opens a file that says whom to believe, which may be missing: the caller's or root's, and nobody else's
+/// to write, or to read.
+fn open(path: &Path, closed: u32, mend: &str) -> Result<Option<File>> {
     let name = path.display();
-    let found = file.metadata().map_err(|e| Error::system(&name.to_string(), &e))?;
-    let owner = found.uid();
-    if !found.is_file() {
-        return Err(refused(&format!("{name} is not a file"), "name the file with the key"));
+    match open_owned(path, closed) {
+        Ok(file) => Ok(Some(file)),
+        Err(NotOwned::Unreadable(e)) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(NotOwned::Unreadable(e)) => Err(Error::system(&name.to_string(), &e)),
+        Err(NotOwned::NotRegular) => {
+            Err(refused(&format!("{name} is not a file"), "name the file with the key"))
+        }
+        Err(NotOwned::OfUser(owner)) => {
+            let text = format!("{name} belongs to another user (uid {owner})");
+            Err(refused(&text, &format!("chown it to who runs virt, or to root: {name}")))
+        }
+        Err(NotOwned::Mode(mode)) => {
+            let text = format!("others have access to {name} (mode {mode:03o})");
+            Err(refused(&text, &format!("{mend} {name}")))
+        }
     }
-    if owner != 0 && owner != nix::unistd::geteuid().as_raw() {
-        let text = format!("{name} belongs to another user (uid {owner})");
-        return Err(refused(&text, &format!("chown it to who runs virt, or to root: {name}")));
-    }
-    if found.mode() & mode != 0 {
-        let text = format!("others have access to {name} (mode {:03o})", found.mode() & 0o777);
-        return Err(refused(&text, &format!("{mend} {name}")));
-    }
-    Ok(())
 }
 
 fn absolute(file: &str) -> std::result::Result<PathBuf, String> {

@@ -2,9 +2,11 @@
 //! and beneath a directory.
 
 mod beneath;
+mod owned;
 mod roots;
 
 pub use beneath::Root;
+pub use owned::{NotOwned, open_owned};
 pub use roots::{Outside, Roots};
 
 use std::fs::{File, Metadata, OpenOptions};
