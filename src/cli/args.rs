@@ -22,7 +22,7 @@ pub(crate) struct Cli {
 /// Options of every command.
 #[derive(Debug, Args)]
 pub(crate) struct Global {
-    /// The host, as a libvirt URI, or as a name of [connections] in ~/.config/virt/config.toml or
+    /// The host, as a libvirt URI, or as a name of `connections` in ~/.config/virt/config.toml or
     /// /etc/virt/config.toml. Without it: `connect` of virt.toml, then VIRT_DEFAULT_CONNECT_URI,
     /// VIRSH_DEFAULT_CONNECT_URI, LIBVIRT_DEFAULT_URI
     #[arg(short, long, global = true, value_name = "URI", value_parser = connection)]
@@ -46,7 +46,7 @@ pub(crate) struct Global {
     #[arg(short, long, global = true)]
     pub(crate) read_only: bool,
     /// Sign the records on objects with the key in this file, and believe no others; in place of
-    /// key_file of [signing] in config.toml
+    /// `signing.key_file` of config.toml
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) signing_key: Option<PathBuf>,
     /// Most memory that what one host tells of itself may take, in MiB

@@ -425,7 +425,7 @@ pub enum Outcome {
     Done,
     /// The host, or the driver before it asked the host, did not carry it out.
     Refused(Error),
-    /// It was never sent: nothing has come of it. Of kind [`ErrorKind::NotSent`] where an earlier call
+    /// It was never sent: nothing has come of it. Of kind [`NotSent`](crate::diag::ErrorKind::NotSent) where an earlier call
     /// of the same object was not done, else of what kept it from the host.
     NotSent(Error),
     /// It was sent and no answer came: it may or may not have been carried out. Read again; never
