@@ -1,13 +1,12 @@
 //! `virt apply`: make the host match, and look again afterwards.
 
-use super::args::{ApplyArgs, Format, RunOptions};
 use super::confirm::{Asking, agreed};
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
+use super::options::{Format, PlanOptions, RunOptions};
 use super::plan;
 use super::saved::{self, is_plan_file};
-use super::session::Host;
-use super::session::{Purpose, Session, Target, prepare};
+use super::session::{Host, Purpose, Session, Target, prepare};
 use super::signals::stop_on_signal;
 use super::view::{human, json, progress::Progress};
 use crate::diag::{Error, ErrorKind};
@@ -16,6 +15,27 @@ use crate::reconcile::{
     Crossroads, Event, Plan, Report, Status, Step, StepAction, SystemClock, Walker, apply_beside,
 };
 use crate::xml;
+use clap::Args;
+use std::path::PathBuf;
+
+/// Make the host match
+///
+/// A second run changes nothing. A path that is a saved plan (virt plan --out) is applied as it was
+/// reviewed, or refused if the host has moved on.
+#[derive(Debug, Args)]
+pub(crate) struct ApplyArgs {
+    /// Manifests, directories of them, or one saved plan
+    #[arg(required = true, value_name = "PATH|PLANFILE")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Apply a saved plan only if it has this digest, as virt plan --out printed it; it is not shown
+    /// again then
+    #[arg(long, value_name = "DIGEST")]
+    pub(crate) expect: Option<String>,
+    #[command(flatten)]
+    pub(crate) options: PlanOptions,
+    #[command(flatten)]
+    pub(crate) run: RunOptions,
+}
 
 pub(crate) fn run(context: &Context, args: &ApplyArgs) -> Run {
     let context = &context.changing("apply", &args.run);

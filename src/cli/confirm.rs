@@ -1,8 +1,8 @@
 //! Asking whether a plan is to be applied.
 
-use super::args::RunOptions;
 use super::context::Context;
 use super::exit::Failure;
+use super::options::RunOptions;
 use super::session::{Host, still_fits};
 use crate::model::Effect;
 use crate::reconcile::Plan;

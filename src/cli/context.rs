@@ -1,10 +1,10 @@
 //! What every command has: its output, the environment, and how it fails.
 
-use super::args::{Global, RunOptions};
 use super::ask;
 use super::config;
 use super::exit::{Exit, Failure};
 use super::lock::{self, HostLock, Locks};
+use super::options::{Global, RunOptions};
 use super::output::{LogWriter, Output, Paint};
 use super::printer::Printer;
 use super::signing;

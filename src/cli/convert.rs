@@ -1,11 +1,24 @@
 //! `virt convert`: XML to TOML and back.
 
-use super::args::{ConvertArgs, Language};
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
+use super::options::Language;
 use crate::diag::{Diagnostics, Sources};
 use crate::manifest::{Format, read_file, to_toml};
 use crate::xml;
+use clap::Args;
+use std::path::PathBuf;
+
+/// Turn XML into TOML, or TOML into XML, without loss
+#[derive(Debug, Args)]
+pub(crate) struct ConvertArgs {
+    /// The manifest
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The format to write [default: the other one]
+    #[arg(long, value_enum)]
+    pub(crate) to: Option<Language>,
+}
 
 pub(crate) fn run(context: &Context, args: &ConvertArgs) -> Run {
     let name = args.file.display().to_string();

@@ -1,19 +1,47 @@
 //! `virt delete`: objects go, through the same plan and gate.
 
 use super::apply::carry_out;
-use super::args::{DeleteArgs, Format, RunOptions};
 use super::confirm::{Asking, agreed};
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
 use super::fleet::{self, Fleet, Manner};
+use super::options::{Format, RunOptions, effect, interval};
 use super::plan;
 use super::project::Target;
 use super::session::{Host, Session, check_set, load};
 use crate::manifest::{Grammars, Loaded, load_as};
-use crate::model::{Desired, ResourceId};
+use crate::model::{Desired, Effect, ResourceId};
 use crate::reconcile::Options;
+use clap::Args;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Delete objects, through the same plan and gate
+#[derive(Debug, Args)]
+pub(crate) struct DeleteArgs {
+    /// Objects as KIND/NAME, or manifests that name them
+    #[arg(required = true, value_name = "PATH|KIND/NAME")]
+    pub(crate) what: Vec<String>,
+    /// Delete objects that nobody owns, too
+    #[arg(long)]
+    pub(crate) adopt: bool,
+    /// Take the NVRAM and TPM state of guests with them, which nothing brings back: it needs
+    /// --allow data-loss. Disks stay in any case
+    #[arg(long)]
+    pub(crate) nvram: bool,
+    /// Pull the plug of a guest that does not shut down in time
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// How long a guest has to shut down [default: as its manifest said, or 60s]
+    #[arg(long, value_name = "TIME", value_parser = interval)]
+    pub(crate) timeout: Option<Duration>,
+    /// Allow steps as disruptive as this: data-loss for a saved memory image, snapshots, --nvram
+    #[arg(long, value_name = "EFFECT", value_parser = effect)]
+    pub(crate) allow: Vec<Effect>,
+    #[command(flatten)]
+    pub(crate) run: RunOptions,
+}
 
 pub(crate) fn run(context: &Context, args: &DeleteArgs) -> Run {
     let context = &context.changing("delete", &args.run);

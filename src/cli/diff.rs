@@ -1,12 +1,24 @@
 //! `virt diff`: each definition as it is and as it would be, as a unified diff.
 
-use super::args::{DiffArgs, Format};
 use super::context::Context;
 use super::exit::Run;
 use super::fleet::Manner;
+use super::options::{Format, PlanOptions};
 use super::plan;
 use super::session::{Purpose, Session, Target, prepare};
 use super::view::{diff, json};
+use clap::Args;
+use std::path::PathBuf;
+
+/// Show each definition as it is and as it would be
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    /// Manifests, or directories of them
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) options: PlanOptions,
+}
 
 pub(crate) fn run(context: &Context, args: &DiffArgs) -> Run {
     match prepare(context, &args.paths, &args.options, Purpose::Show)? {

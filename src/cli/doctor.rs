@@ -1,16 +1,29 @@
 //! `virt doctor`: what is wrong with the way to a host.
 
-use super::args::{DoctorArgs, Format};
 use super::context::Context;
 use super::exit::{Exit, Run};
+use super::options::{Format, connection};
 use super::output::Paint;
 use super::project::Target;
 use super::view::json;
 use crate::diag::{Error, escape};
 use crate::drivers::{self, remote::Passed};
+use clap::Args;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::time::Duration;
+
+/// Say what is wrong with the way to a host
+///
+/// Each stage is shown with its time and what came of it: the URI, the host's name, connecting, TLS
+/// or ssh, authentication, the hypervisor, its version, what it can do, and what we may do. Exits
+/// with 0 if all is well, else with 1 and what to do about the first that is not.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// The host [default: as for the other commands]
+    #[arg(value_name = "URI", value_parser = connection)]
+    pub(crate) uri: Option<String>,
+}
 
 pub(crate) fn run(context: &Context, args: &DoctorArgs) -> Run {
     let connection = match &args.uri {

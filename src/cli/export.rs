@@ -1,16 +1,48 @@
 //! `virt export`: manifests for what is on the host, each proven to plan to nothing.
 
-use super::args::{ExportArgs, Language, Leave};
 use super::context::Context;
 use super::exit::{Exit, Run};
+use super::options::{Language, resource};
 use super::session::Host;
 use crate::diag::{Diagnostic, Diagnostics, Error, ErrorKind, Result, Sources};
 use crate::manifest::{self, Format, Grammars, read_text, to_toml};
-use crate::model::{Observed, ObservedResource, check_name};
+use crate::model::{Observed, ObservedResource, ResourceId, check_name};
 use crate::reconcile::{Sparse, export, prove};
 use crate::xml;
+use clap::{Args, ValueEnum};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+
+/// Write manifests for what is on the host
+///
+/// What is written is read again and planned for first: a manifest that would change anything is not
+/// written. Passwords are left out, and devices that only a running guest has are written; both are
+/// said.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// Objects as KIND/NAME; all without any
+    #[arg(value_name = "KIND/NAME", value_parser = resource)]
+    pub(crate) what: Vec<ResourceId>,
+    /// The format of the manifests
+    #[arg(long, value_enum, default_value_t = Language::Xml)]
+    pub(crate) format: Language,
+    /// Write one file an object into this directory instead of printing
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Leave out what the host fills in anew by itself: defaults, controllers, addresses. UUID, MAC
+    /// addresses and the version of the machine stay; with =anew they go, too
+    #[arg(long, value_name = "WHAT", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "same")]
+    pub(crate) sparse: Option<Leave>,
+}
+
+/// What a sparse export leaves out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Leave {
+    /// What the host fills in to the same
+    Same,
+    /// What identifies the object, too: for another one like it
+    Anew,
+}
 
 pub(crate) fn run(context: &Context, args: &ExportArgs) -> Run {
     if let Some(dir) = &args.dir {

@@ -1,11 +1,11 @@
 //! Plan and apply for the hosts that `virt.toml` names: many at once, one report, in their order.
 
 use super::apply::Applied;
-use super::args::{Format, RunOptions};
 use super::config;
 use super::context::{Context, Piece};
 use super::delete::deletion;
 use super::exit::{Exit, Failure, Run};
+use super::options::{Format, RunOptions};
 use super::output::ANEW;
 use super::plan;
 use super::pool::{self, Lane};

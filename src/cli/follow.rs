@@ -1,9 +1,9 @@
 //! `virt get --watch`: what is there, and then a line for each change as it happens.
 
-use super::args::Format;
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
 use super::get::{Selection, Shown, whole};
+use super::options::Format;
 use super::output::Paint;
 use super::session::Host;
 use super::view::json;

@@ -1,17 +1,35 @@
 //! `virt get`: what is there, who owns it, and whether it is still as it was applied.
 
-use super::args::{Format, GetArgs};
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
 use super::follow;
+use super::options::Format;
 use super::output::Paint;
 use super::session::Host;
 use super::view::{self, json, table};
 use crate::diag::{Error, ErrorKind};
 use crate::model::{Kind, Observed, ObservedResource, Outage, ResourceId, Unknown};
 use crate::reconcile::{ObjectStatus, Sync, states, status};
+use clap::Args;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Show what is there: state, owner, pending changes, in sync or drifted
+///
+/// One object is shown by itself: the fields that differ between its last applied manifest, its next
+/// boot, and what is running, each with the reason.
+#[derive(Debug, Args)]
+pub(crate) struct GetArgs {
+    /// domains, networks, or single objects as KIND/NAME; all without any
+    #[arg(value_name = "domains|networks|KIND/NAME")]
+    pub(crate) what: Vec<String>,
+    /// Go on with a line for each change, as it happens, until interrupted
+    #[arg(short, long)]
+    pub(crate) watch: bool,
+    /// Of one object, name the rule behind each difference that is not counted
+    #[arg(long, conflicts_with = "watch")]
+    pub(crate) explain: bool,
+}
 
 pub(crate) fn run(context: &Context, args: &GetArgs) -> Run {
     let selection = Selection::parse(&args.what)?;

@@ -1,13 +1,25 @@
 //! `virt history`: the versions of manifests that objects remember.
 
-use super::args::{Format, HistoryArgs};
 use super::context::Context;
 use super::exit::{Exit, Run};
 use super::get::not_there;
+use super::options::{Format, resource};
 use super::session::observe_meant;
 use super::view;
 use crate::diag::{Error, ErrorKind};
+use crate::model::ResourceId;
 use crate::reconcile::{history, unowned};
+use clap::Args;
+
+/// Show the versions of manifests that objects remember, and what differs between them
+///
+/// An object remembers the manifest that was applied last and the one before it, secrets left out.
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArgs {
+    /// Objects as KIND/NAME; all that are owned without any
+    #[arg(value_name = "KIND/NAME", value_parser = resource)]
+    pub(crate) what: Vec<ResourceId>,
+}
 
 pub(crate) fn run(context: &Context, args: &HistoryArgs) -> Run {
     let (host, observed) = observe_meant(context)?;

@@ -1,6 +1,5 @@
 //! `virt init`: a `virt.toml` that names the set, after a look at whose the objects are already.
 
-use super::args::InitArgs;
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
 use super::session::Host;
@@ -9,8 +8,21 @@ use crate::drivers::Written;
 use crate::manifest::{Grammars, load_for_hosts};
 use crate::model::{Desired, Observed, ResourceId};
 use crate::reconcile::status;
+use clap::Args;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
+use std::path::PathBuf;
+
+/// Write a virt.toml that names the set of a directory
+///
+/// The name is that which the objects of its manifests have on the host already, else the directory's;
+/// with --set no host is looked at.
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// The directory of manifests
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub(crate) directory: PathBuf,
+}
 
 pub(crate) fn run(context: &Context, args: &InitArgs) -> Run {
     let file = args.directory.join("virt.toml");

@@ -3,7 +3,6 @@
 //! Floor 5. The only place that prints, reads the environment, or decides an exit code.
 
 mod apply;
-mod args;
 mod ask;
 mod completions;
 mod config;
@@ -23,6 +22,7 @@ mod history;
 mod init;
 mod lock;
 mod man;
+mod options;
 mod output;
 mod pki;
 mod plan;
@@ -44,11 +44,70 @@ mod validate;
 mod view;
 mod watch;
 
-use args::{Cli, Command};
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser, Subcommand};
 use context::Context;
 use exit::Exit;
+use options::Global;
 use std::process::ExitCode;
+
+/// Make the virtual machines and networks of a host match the manifests in a directory.
+#[derive(Debug, Parser)]
+#[command(name = "virt", version, max_term_width = 100, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Validate(validate::ValidateArgs),
+    Plan(plan::PlanArgs),
+    Diff(diff::DiffArgs),
+    Apply(apply::ApplyArgs),
+    Watch(watch::WatchArgs),
+    Get(get::GetArgs),
+    History(history::HistoryArgs),
+    Rollback(rollback::RollbackArgs),
+    Export(export::ExportArgs),
+    Delete(delete::DeleteArgs),
+    Release(release::ReleaseArgs),
+    Init(init::InitArgs),
+    Doctor(doctor::DoctorArgs),
+    Convert(convert::ConvertArgs),
+    Schema(schema::SchemaArgs),
+    Pki(pki::PkiArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
+}
+
+impl Command {
+    /// Whether `--project` says what it is about.
+    pub(crate) fn takes_project(&self) -> bool {
+        match self {
+            Self::Get(_)
+            | Self::History(_)
+            | Self::Rollback(_)
+            | Self::Export(_)
+            | Self::Delete(_)
+            | Self::Release(_)
+            | Self::Doctor(_) => true,
+            Self::Validate(_)
+            | Self::Plan(_)
+            | Self::Diff(_)
+            | Self::Apply(_)
+            | Self::Watch(_)
+            | Self::Init(_)
+            | Self::Convert(_)
+            | Self::Schema(_)
+            | Self::Pki(_)
+            | Self::Completions(_)
+            | Self::Man(_) => false,
+        }
+    }
+}
 
 /// Runs the command that the arguments ask for.
 pub fn main() -> ExitCode {
@@ -84,8 +143,8 @@ pub fn main() -> ExitCode {
         Command::Schema(args) => schema::run(&context, args),
         Command::Convert(args) => convert::run(&context, args),
         Command::Pki(args) => pki::run(&context, args),
-        Command::Completions(args) => completions::run(&context, args),
-        Command::Man(args) => man::run(&context, args),
+        Command::Completions(args) => completions::run(&context, args, Cli::command()),
+        Command::Man(args) => man::run(&context, args, Cli::command()),
     };
     match done {
         Ok(exit) => context.exit(exit).into(),

@@ -1,6 +1,6 @@
 //! Standard output and error: where results and everything else go, and in which colours.
 
-use super::args::{Color, Format, Global};
+use super::options::{Color, Format, Global};
 use crate::diag::printable;
 use std::io::{IsTerminal as _, Write};
 

@@ -1,13 +1,84 @@
 //! `virt pki`: the certificates of a CA, servers and clients.
 
-use super::args::{Format, PkiArgs, PkiCommand};
 use super::context::Context;
 use super::exit::{Exit, Run};
+use super::options::Format;
 use super::output::Paint;
 use super::view::json;
 use crate::diag::escape;
 use crate::pki::{self, End, Files, Finding, Level, Pair, Places};
+use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
+
+/// Make and check the certificates that TLS needs
+///
+/// Files stand where libvirt looks for them, or in one directory with --dir, which a URI names with
+/// pkipath=DIR. Nothing is ever overwritten.
+#[derive(Debug, Args)]
+pub(crate) struct PkiArgs {
+    #[command(subcommand)]
+    pub(crate) command: PkiCommand,
+}
+
+/// What to make or check.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PkiCommand {
+    /// Make a CA: cacert.pem for every machine, and cakey.pem, which signs and stays here
+    Init {
+        /// The CA's name
+        #[arg(long, value_name = "NAME", default_value = "virt CA")]
+        name: String,
+        /// How long it is valid
+        #[arg(long, value_name = "DAYS", default_value_t = 3650)]
+        days: u32,
+        #[command(flatten)]
+        place: PkiPlace,
+    },
+    /// Make a server's certificate: servercert.pem and serverkey.pem
+    Server {
+        /// What clients connect to: DNS names and addresses
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+        /// How long it is valid; never longer than the CA
+        #[arg(long, value_name = "DAYS", default_value_t = 730)]
+        days: u32,
+        #[command(flatten)]
+        place: PkiPlace,
+    },
+    /// Make a client's certificate: clientcert.pem and clientkey.pem
+    Client {
+        /// Who it is, as a server's tls_allowed_dn_list has it behind CN=
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// How long it is valid; never longer than the CA
+        #[arg(long, value_name = "DAYS", default_value_t = 730)]
+        days: u32,
+        #[command(flatten)]
+        place: PkiPlace,
+    },
+    /// Check the files of both ends, each with a reason and a remedy
+    ///
+    /// Exits with 0 if they are sound, else with 1. A server that is not there is no error unless it
+    /// is asked for; a client may be without a certificate.
+    Check {
+        /// The server's files only
+        #[arg(long)]
+        server: bool,
+        /// The client's files only
+        #[arg(long)]
+        client: bool,
+        #[command(flatten)]
+        place: PkiPlace,
+    },
+}
+
+/// Where the files are.
+#[derive(Debug, Args)]
+pub(crate) struct PkiPlace {
+    /// All files in this directory, in place of libvirt's
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+}
 
 pub(crate) fn run(context: &Context, args: &PkiArgs) -> Run {
     match &args.command {

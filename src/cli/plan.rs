@@ -1,17 +1,39 @@
 //! `virt plan`: what would change, why, and how disruptive each step is.
 
-use super::args::{Format, PlanArgs};
 use super::context::Context;
 use super::exit::{Exit, Run};
 use super::fleet::Manner;
+use super::options::{Format, PlanOptions, effect};
 use super::saved;
 use super::session::{Purpose, Session, Target, prepare};
 use super::view::{human, json};
 use crate::diag::{Error, ErrorKind, Result};
+use crate::model::Effect;
 use crate::reconcile::planfile;
+use clap::Args;
 use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// Show what would change, why, and how disruptive each step is
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    /// Manifests, or directories of them
+    #[arg(required_unless_present = "show", value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Show a saved plan, from its file alone: every step with what is sent
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["paths", "out", "fail_above"])]
+    pub(crate) show: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) options: PlanOptions,
+    /// Save the plan, to be applied as it is or not at all
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Exit with 5 if anything would be more disruptive than this: none, live, blip,
+    /// network-restart, next-boot, restart, replace
+    #[arg(long, value_name = "EFFECT", value_parser = effect)]
+    pub(crate) fail_above: Option<Effect>,
+}
 
 pub(crate) fn run(context: &Context, args: &PlanArgs) -> Run {
     if let Some(path) = &args.show {

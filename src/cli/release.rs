@@ -1,17 +1,30 @@
 //! `virt release`: objects stay as they are, and no set owns them any more.
 
-use super::args::ReleaseArgs;
 use super::context::Context;
 use super::delete::finish;
 use super::exit::{Exit, Failure, Run};
 use super::get::not_there;
+use super::options::{RunOptions, resource};
 use super::project::Target;
 use super::session::{Host, Session};
 use crate::diag::{Error, ErrorKind};
 use crate::manifest::Loaded;
 use crate::model::{Desired, Observed, ResourceId};
 use crate::reconcile::{Options, status, unowned};
+use clap::Args;
 use std::sync::Arc;
+
+/// Have their set let go of objects, which stay as they are
+///
+/// The record that says who owns an object is taken off it. Nothing else changes, and no guest notices.
+#[derive(Debug, Args)]
+pub(crate) struct ReleaseArgs {
+    /// The objects
+    #[arg(required = true, value_name = "KIND/NAME", value_parser = resource)]
+    pub(crate) what: Vec<ResourceId>,
+    #[command(flatten)]
+    pub(crate) run: RunOptions,
+}
 
 pub(crate) fn run(context: &Context, args: &ReleaseArgs) -> Run {
     let context = &context.changing("release", &args.run);

@@ -2,18 +2,43 @@
 //! and gate.
 
 use super::apply::carry_out;
-use super::args::{Format, RollbackArgs};
 use super::confirm::{Asking, agreed};
 use super::context::Context;
 use super::exit::{Exit, Run};
 use super::fleet::Manner;
 use super::get::not_there;
+use super::options::{Format, RunOptions, effect, resource};
 use super::plan;
 use super::session::{Session, observe_meant};
 use super::view::whole;
 use crate::manifest::Loaded;
+use crate::model::{Effect, ResourceId};
 use crate::reconcile::{Options, rollback};
+use clap::Args;
 use std::sync::Arc;
+
+/// Take an object back to the manifest that was applied before the last one
+///
+/// Through the same plan and gate as apply. What is applied then is the last version, and what it
+/// takes the place of the one before: a second rollback undoes the first. Manifests are not touched:
+/// the next apply of the newer one brings it back. A secret stays as the host has it.
+#[derive(Debug, Args)]
+pub(crate) struct RollbackArgs {
+    /// The object
+    #[arg(value_name = "KIND/NAME", value_parser = resource)]
+    pub(crate) what: ResourceId,
+    /// Allow steps as disruptive as this: network-restart, restart, stops, replace, data-loss
+    #[arg(long, value_name = "EFFECT", value_parser = effect)]
+    pub(crate) allow: Vec<Effect>,
+    /// Exit with 2 if the plan has changes, with 3 if something applied waits for a boot
+    #[arg(long)]
+    pub(crate) detailed_exitcode: bool,
+    /// Name the rule behind each difference that is not counted
+    #[arg(long)]
+    pub(crate) explain: bool,
+    #[command(flatten)]
+    pub(crate) run: RunOptions,
+}
 
 pub(crate) fn run(context: &Context, args: &RollbackArgs) -> Run {
     let (host, observed) = observe_meant(context)?;

@@ -6,12 +6,12 @@
 //! and those between which a guest moves are read anew, planned for together and walked beside each other.
 
 use super::apply::carry_out;
-use super::args::{Format, RunOptions};
 use super::confirm::{Asking, confirmed};
 use super::context::Context;
 use super::delete::say_absent;
 use super::exit::{Exit, Failure};
 use super::fleet::{Fleet, Manner, Told, by_process, failed, show_plan};
+use super::options::{Format, RunOptions};
 use super::pool::{self, Lane};
 use super::session::{Looked, Session};
 use super::signals::stopping;

@@ -1,10 +1,10 @@
 //! Saved plans: showing one from its file alone, and applying it as it was reviewed.
 
-use super::args::{Format, RunOptions};
 use super::config;
 use super::confirm::{Asking, agreed};
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
+use super::options::{Format, RunOptions};
 use super::session::{Host, still_fits};
 use super::view::saved::saved as view_saved;
 use super::view::{human, json};

@@ -1,10 +1,24 @@
 //! `virt schema`: the grammars as RELAX NG, and as JSON Schema.
 
-use super::args::SchemaArgs;
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
 use crate::model::Kind;
 use crate::schema::{self, Shape};
+use clap::Args;
+
+/// Print the grammar that manifests are held to
+///
+/// RELAX NG in one file, as jing and xmllint take it; or a JSON Schema of TOML manifests, for the
+/// completion of editors: Taplo and Even Better TOML read it.
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArgs {
+    /// Of what [default: domain; with --toml both domain and network]
+    #[arg(value_name = "KIND", value_parser = clap::builder::PossibleValuesParser::new(crate::schema::embedded_names()))]
+    pub(crate) kind: Option<String>,
+    /// Print a JSON Schema (draft 7) of TOML manifests
+    #[arg(long)]
+    pub(crate) toml: bool,
+}
 
 pub(crate) fn run(context: &Context, args: &SchemaArgs) -> Run {
     let kind = args.kind.as_deref();

@@ -1,11 +1,11 @@
 //! From paths to a plan: what plan, diff, apply and delete have in common.
 
-use super::args::{Format, PlanOptions};
 use super::config;
 use super::context::Context;
 use super::exit::Failure;
 use super::fleet::{self, Fleet};
 use super::lock::HostLock;
+use super::options::{Format, PlanOptions};
 use super::project;
 use super::view::json;
 use crate::diag::{Diagnostic, Diagnostics, Error, ErrorKind, Result, Sources, closest};

@@ -1,13 +1,46 @@
 //! `virt validate`: manifests alone, no host.
 
-use super::args::{Format, ReportFormat, ValidateArgs};
 use super::context::Context;
 use super::exit::{Exit, Run};
 use super::fleet;
+use super::options::Format;
 use super::session::grammars;
 use super::view::{human, json, sarif};
 use crate::manifest::{Loaded, load_for_good};
 use crate::model::rules::rules;
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+/// Check manifests without asking a host
+///
+/// Exits with 0 if all are valid, else with 1. Every problem is shown, with its place.
+#[derive(Debug, Args)]
+pub(crate) struct ValidateArgs {
+    /// Manifests, or directories of them
+    #[arg(required_unless_present = "list_rules", value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// How the result is printed, in place of --output
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<ReportFormat>,
+    /// Hold the manifests to the RELAX NG grammars domain.rng and network.rng of a directory, such
+    /// as /usr/share/libvirt/schemas, in place of the embedded ones
+    #[arg(long, value_name = "DIR")]
+    pub(crate) schema_dir: Option<PathBuf>,
+    /// Print the rules by which problems of manifests are named, and check nothing
+    #[arg(long, conflicts_with = "paths")]
+    pub(crate) list_rules: bool,
+}
+
+/// How the problems of manifests are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// For people
+    Human,
+    /// For machines
+    Json,
+    /// For code review tools: SARIF 2.1.0
+    Sarif,
+}
 
 pub(crate) fn run(context: &Context, args: &ValidateArgs) -> Run {
     if args.list_rules {

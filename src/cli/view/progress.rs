@@ -1,8 +1,8 @@
 //! What happens while a plan is applied: one line on a terminal, or JSON lines.
 
 use super::json;
-use crate::cli::args::Format;
 use crate::cli::context::Context;
+use crate::cli::options::Format;
 use crate::cli::output::{ANEW, Output};
 use crate::reconcile::{Event, Status};
 use std::time::{Duration, Instant};

@@ -1,8 +1,8 @@
 //! What a watch tells: a line for people, or one for machines, for each thing that happens.
 
 use super::json;
-use crate::cli::args::Format;
 use crate::cli::context::Context;
+use crate::cli::options::Format;
 use crate::cli::output::Paint;
 use crate::diag::{Error, escape};
 use crate::manifest::Loaded;

@@ -4,12 +4,12 @@ mod around;
 mod hosts;
 mod reader;
 
-use super::args::WatchArgs;
 use super::config;
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
 use super::fleet;
 use super::lock;
+use super::options::{PlanOptions, interval};
 use super::output::Paint;
 use super::pool;
 use super::project::Users;
@@ -27,10 +27,12 @@ use crate::reconcile::watch::{
     Sources, Surroundings,
 };
 use around::{Around, Way};
+use clap::Args;
 use hosts::{Hosts, Running, Wanted};
 use nix::unistd::geteuid;
 use reader::{Heard, Reader};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -53,6 +55,31 @@ const QUEUE: usize = 4;
 /// How often it is looked at how the loops are, and until they are ready.
 const LOOK: Duration = Duration::from_secs(5);
 const LOOK_FIRST: Duration = Duration::from_millis(50);
+
+/// Keep hosts as the manifests say: on changed files, on drift, on a timer
+///
+/// A line is printed for each change. SIGHUP has everything looked at now; SIGTERM ends it after the step
+/// in hand.
+#[derive(Debug, Args)]
+pub(crate) struct WatchArgs {
+    /// Manifests, or directories of them
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) options: PlanOptions,
+    /// How often all of a host is looked at, whatever happens
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = interval)]
+    pub(crate) interval: Duration,
+    /// Look and act once, as for cron; exit as apply does
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Serve a status page and metrics at this address, such as 127.0.0.1:9177
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "once")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// How many calls go to a host together
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) parallel: u16,
+}
 
 pub(crate) fn run(context: &Context, args: &WatchArgs) -> Run {
     if context.read_only {
@@ -492,7 +519,7 @@ fn status(board: &Board) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-    use super::super::args::{Cli, Command};
+    use super::super::{Cli, Command};
     use super::*;
     use crate::manifest::Grammars;
     use crate::reconcile::watch::{Inbox, Pulse};
