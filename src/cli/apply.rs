@@ -56,14 +56,14 @@ pub(crate) fn run(context: &Context, args: &ApplyArgs) -> Run {
     }
     let session = match prepare(context, &args.paths, &args.options, Purpose::Apply)? {
         Target::Host(session) => session,
-        Target::Fleet(fleet) => return fleet.apply(context, args.options.manner(), &args.run),
+        Target::Fleet(fleet) => return fleet.apply(context, args.options.reporting(), &args.run),
     };
     let stops = args.run.dry_run || !session.plan.refusals.is_empty();
     if stops || context.output.format == Format::Human {
-        context.result_or_nobody(&plan::text(context, &session, args.options.manner()));
+        context.result_or_nobody(&plan::text(context, &session, args.options.reporting()));
     }
     if stops {
-        return Ok(plan::exit(&session, args.options.manner()));
+        return Ok(plan::exit(&session, args.options.reporting()));
     }
     let asking = Asking::of(&args.run);
     if asking.about(&session.plan) && context.output.format == Format::Json {

@@ -4,7 +4,8 @@ use super::apply::carry_out;
 use super::confirm::{Asking, agreed};
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
-use super::fleet::{self, Fleet, Manner};
+use super::fleet::{self, Fleet};
+use super::options::ReportOptions;
 use super::options::{Format, RunOptions, effect, interval};
 use super::plan;
 use super::project::Target;
@@ -78,7 +79,7 @@ pub(crate) fn run(context: &Context, args: &DeleteArgs) -> Run {
     if !hosts.is_empty() {
         return Fleet::deleting(loaded, hosts, options, named).apply(
             context,
-            Manner::default(),
+            ReportOptions::default(),
             &args.run,
         );
     }
@@ -104,7 +105,7 @@ pub(crate) fn run(context: &Context, args: &DeleteArgs) -> Run {
 pub(crate) fn finish(context: &Context, session: &Session, run: &RunOptions) -> Run {
     let stops = run.dry_run || !session.plan.refusals.is_empty();
     if stops || context.output.format == Format::Human {
-        context.result_or_nobody(&plan::text(context, session, Manner::default()));
+        context.result_or_nobody(&plan::text(context, session, ReportOptions::default()));
     }
     if stops {
         let refused = !session.plan.refusals.is_empty();

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::exit::Run;
-use super::fleet::Manner;
+use super::options::ReportOptions;
 use super::options::{Format, PlanOptions};
 use super::plan;
 use super::session::{Purpose, Session, Target, prepare};
@@ -23,14 +23,14 @@ pub(crate) struct DiffArgs {
 pub(crate) fn run(context: &Context, args: &DiffArgs) -> Run {
     match prepare(context, &args.paths, &args.options, Purpose::Show)? {
         Target::Host(session) => {
-            context.output.result(&text(context, &session, args.options.manner()))?;
-            Ok(plan::exit(&session, args.options.manner()))
+            context.output.result(&text(context, &session, args.options.reporting()))?;
+            Ok(plan::exit(&session, args.options.reporting()))
         }
-        Target::Fleet(fleet) => fleet.plan(context, args.options.manner(), None, text),
+        Target::Fleet(fleet) => fleet.plan(context, args.options.reporting(), None, text),
     }
 }
 
-fn text(context: &Context, session: &Session, _manner: Manner) -> String {
+fn text(context: &Context, session: &Session, _manner: ReportOptions) -> String {
     match context.output.format {
         Format::Json => context.line(json::plan(session, None)),
         Format::Human => {

@@ -5,7 +5,7 @@ use super::config;
 use super::context::{Context, Piece};
 use super::delete::deletion;
 use super::exit::{Exit, Failure, Run};
-use super::options::{Format, RunOptions};
+use super::options::{Format, ReportOptions, RunOptions};
 use super::output::ANEW;
 use super::plan;
 use super::pool::{self, Lane};
@@ -17,7 +17,7 @@ use crate::drivers::trust::is_name;
 use crate::drivers::uri::Transport;
 use crate::drivers::{Connection, Uri};
 use crate::manifest::{HostDesired, Loaded};
-use crate::model::{Desired, Effect, HostPattern, ResourceId, Roster};
+use crate::model::{Desired, HostPattern, ResourceId, Roster};
 use crate::reconcile::Options;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -60,16 +60,7 @@ impl Member {
 }
 
 /// How the plan of a host is printed.
-type Text = fn(&Context, &Session, Manner) -> String;
-
-/// What a run shows and how it ends, beyond what it does.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Manner {
-    pub(crate) explain: bool,
-    pub(crate) detailed_exitcode: bool,
-    /// The worst effect that a plan may have without being refused.
-    pub(crate) fail_above: Option<Effect>,
-}
+type Text = fn(&Context, &Session, ReportOptions) -> String;
 
 /// What there is to tell of a host.
 pub(super) struct Told {
@@ -195,7 +186,7 @@ impl Fleet {
     pub(crate) fn plan(
         &self,
         context: &Context,
-        manner: Manner,
+        reporting: ReportOptions,
         out: Option<&Path>,
         text: Text,
     ) -> Run {
@@ -205,12 +196,12 @@ impl Fleet {
         }
         let is_json = context.output.format == Format::Json;
         let show = |own: &Context, session: &Session| {
-            let mut told = Told::planned(session, manner);
+            let mut told = Told::planned(session, reporting);
             session.show_problems(own);
             if is_json {
-                told.object = Some(own.labelled(json::plan(session, manner.fail_above)));
+                told.object = Some(own.labelled(json::plan(session, reporting.fail_above)));
             } else {
-                own.result_or_nobody(&text(own, session, manner));
+                own.result_or_nobody(&text(own, session, reporting));
             }
             if let Err(e) = plan::save(own, session, out) {
                 own.show_error(&e);
@@ -242,12 +233,17 @@ impl Fleet {
     /// Makes each host as it is asked for. Each is planned for and applied by itself, unless guests move
     /// between them: nothing is changed on one whose plan has a refusal, and none waits for another that
     /// it has nothing to do with.
-    pub(crate) fn apply(&self, context: &Context, manner: Manner, run: &RunOptions) -> Run {
+    pub(crate) fn apply(
+        &self,
+        context: &Context,
+        reporting: ReportOptions,
+        run: &RunOptions,
+    ) -> Run {
         if run.dry_run {
-            return self.plan(context, manner, None, plan::text);
+            return self.plan(context, reporting, None, plan::text);
         }
         let mut tally = Tally::new(context, self.hosts.len());
-        let Some(problems) = self.apply_in_rounds(context, manner, run, &mut tally)? else {
+        let Some(problems) = self.apply_in_rounds(context, reporting, run, &mut tally)? else {
             return self.end(&tally);
         };
         self.clear(context);
@@ -332,16 +328,20 @@ impl Fleet {
 
 /// Shows people the plan that is about to be applied. One that is refused is shown to all, and
 /// that is all there is to tell.
-pub(super) fn show_plan(own: &Context, session: &Session, manner: Manner) -> Option<Told> {
+pub(super) fn show_plan(
+    own: &Context,
+    session: &Session,
+    reporting: ReportOptions,
+) -> Option<Told> {
     let refused = !session.plan.refusals.is_empty();
     match own.output.format {
-        Format::Human => own.result_or_nobody(&plan::text(own, session, manner)),
+        Format::Human => own.result_or_nobody(&plan::text(own, session, reporting)),
         Format::Json if refused => {
             own.result_or_nobody(&event(own, "refused", json::plan(session, None)));
         }
         Format::Json => {}
     }
-    refused.then(|| Told::planned(session, manner))
+    refused.then(|| Told::planned(session, reporting))
 }
 
 /// What there is to tell of a host that could not be asked. `keep` is off where each line is
@@ -372,14 +372,14 @@ impl Told {
         Self::new(Standing::Failed, Exit::Error)
     }
 
-    pub(super) fn planned(session: &Session, manner: Manner) -> Self {
-        let exit = plan::exit(session, manner);
+    pub(super) fn planned(session: &Session, reporting: ReportOptions) -> Self {
+        let exit = plan::exit(session, reporting);
         let refused = exit == Exit::Refused;
         Self::new(if refused { Standing::Refused } else { Standing::planned(session) }, exit)
     }
 
-    pub(super) fn applied(session: &Session, applied: Applied, manner: Manner) -> Self {
-        let exit = applied.exit(session, manner.detailed_exitcode);
+    pub(super) fn applied(session: &Session, applied: Applied, reporting: ReportOptions) -> Self {
+        let exit = applied.exit(session, reporting.detailed_exitcode);
         Self::new(Standing::applied(session, applied), exit)
     }
 }

@@ -1,6 +1,5 @@
 //! Options that commands share, and how values of options are read.
 
-use super::fleet::Manner;
 use crate::manifest::parse_duration;
 use crate::model::{Effect, HostPattern, ResourceId, check_host_name, check_name};
 use clap::{ArgAction, Args, ValueEnum};
@@ -111,13 +110,22 @@ pub(crate) struct PlanOptions {
     pub(crate) explain: bool,
 }
 
+/// What is printed of a run, and how its exit code tells of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ReportOptions {
+    pub(crate) explain: bool,
+    pub(crate) detailed_exitcode: bool,
+    /// The worst effect that a plan may have without being refused.
+    pub(crate) fail_above: Option<Effect>,
+}
+
 impl PlanOptions {
     /// What the run shows and how it ends.
-    pub(crate) fn manner(&self) -> Manner {
-        Manner {
+    pub(crate) fn reporting(&self) -> ReportOptions {
+        ReportOptions {
             explain: self.explain,
             detailed_exitcode: self.detailed_exitcode,
-            ..Manner::default()
+            ..ReportOptions::default()
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::exit::{Exit, Run};
-use super::fleet::Manner;
+use super::options::ReportOptions;
 use super::options::{Format, PlanOptions, effect};
 use super::saved;
 use super::session::{Purpose, Session, Target, prepare};
@@ -39,36 +39,37 @@ pub(crate) fn run(context: &Context, args: &PlanArgs) -> Run {
     if let Some(path) = &args.show {
         return saved::show(context, path);
     }
-    let manner = Manner { fail_above: args.fail_above, ..args.options.manner() };
+    let reporting = ReportOptions { fail_above: args.fail_above, ..args.options.reporting() };
     let purpose = if args.out.is_some() { Purpose::Apply } else { Purpose::Show };
     match prepare(context, &args.paths, &args.options, purpose)? {
         Target::Host(session) => {
-            context.output.result(&text(context, &session, manner))?;
+            context.output.result(&text(context, &session, reporting))?;
             save(context, &session, args.out.as_deref())?;
-            Ok(exit(&session, manner))
+            Ok(exit(&session, reporting))
         }
-        Target::Fleet(fleet) => fleet.plan(context, manner, args.out.as_deref(), text),
+        Target::Fleet(fleet) => fleet.plan(context, reporting, args.out.as_deref(), text),
     }
 }
 
 /// The plan of a session, as it is printed.
-pub(crate) fn text(context: &Context, session: &Session, manner: Manner) -> String {
+pub(crate) fn text(context: &Context, session: &Session, reporting: ReportOptions) -> String {
     match context.output.format {
-        Format::Json => context.line(json::plan(session, manner.fail_above)),
+        Format::Json => context.line(json::plan(session, reporting.fail_above)),
         Format::Human => {
-            let plan = human::plan(session, context.output, manner.explain);
-            let above =
-                manner.fail_above.map(|limit| human::above(&session.plan, limit, context.output));
+            let plan = human::plan(session, context.output, reporting.explain);
+            let above = reporting
+                .fail_above
+                .map(|limit| human::above(&session.plan, limit, context.output));
             plan + &above.unwrap_or_default()
         }
     }
 }
 
 /// The exit code of a run that stops after the plan.
-pub(crate) fn exit(session: &Session, manner: Manner) -> Exit {
+pub(crate) fn exit(session: &Session, reporting: ReportOptions) -> Exit {
     let plan = &session.plan;
-    let detailed = manner.detailed_exitcode;
-    let is_above = manner.fail_above.is_some_and(|limit| !plan.above(limit).is_empty());
+    let detailed = reporting.detailed_exitcode;
+    let is_above = reporting.fail_above.is_some_and(|limit| !plan.above(limit).is_empty());
     if !plan.refusals.is_empty() || is_above {
         Exit::Refused
     } else if session.has_errors() {

@@ -5,8 +5,8 @@ use super::apply::carry_out;
 use super::confirm::{Asking, agreed};
 use super::context::Context;
 use super::exit::{Exit, Run};
-use super::fleet::Manner;
 use super::get::not_there;
+use super::options::ReportOptions;
 use super::options::{Format, RunOptions, effect, resource};
 use super::plan;
 use super::session::{Session, observe_meant};
@@ -54,10 +54,10 @@ pub(crate) fn run(context: &Context, args: &RollbackArgs) -> Run {
         ..Options::default()
     };
     let session = Session::of_host(context, loaded, options, (host, observed))?;
-    let manner = Manner {
+    let reporting = ReportOptions {
         explain: args.explain,
         detailed_exitcode: args.detailed_exitcode,
-        ..Manner::default()
+        ..ReportOptions::default()
     };
     let stops = args.run.dry_run || !session.plan.refusals.is_empty();
     if stops || context.output.format == Format::Human {
@@ -65,10 +65,10 @@ pub(crate) fn run(context: &Context, args: &RollbackArgs) -> Run {
             Format::Human => whole::added(&session.plan),
             Format::Json => String::new(),
         };
-        context.result_or_nobody(&(plan::text(context, &session, manner) + &whole));
+        context.result_or_nobody(&(plan::text(context, &session, reporting) + &whole));
     }
     if stops {
-        return Ok(plan::exit(&session, manner));
+        return Ok(plan::exit(&session, reporting));
     }
     if !agreed(context, Asking::of(&args.run), &session.plan, &session.host)? {
         return Ok(Exit::Refused);

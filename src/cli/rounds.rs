@@ -10,7 +10,8 @@ use super::confirm::{Asking, confirmed};
 use super::context::Context;
 use super::delete::say_absent;
 use super::exit::{Exit, Failure};
-use super::fleet::{Fleet, Manner, Told, by_process, failed, show_plan};
+use super::fleet::{Fleet, Told, by_process, failed, show_plan};
+use super::options::ReportOptions;
 use super::options::{Format, RunOptions};
 use super::pool::{self, Lane};
 use super::session::{Looked, Session};
@@ -109,7 +110,7 @@ impl Fleet {
     pub(super) fn apply_in_rounds(
         &self,
         context: &Context,
-        manner: Manner,
+        reporting: ReportOptions,
         run: &RunOptions,
         tally: &mut Tally<'_>,
     ) -> Result<Option<Diagnostics>, Failure> {
@@ -122,29 +123,29 @@ impl Fleet {
         });
         let work = |own: &Context, session: Session, is_open: bool| {
             if is_open || asking != Asking::Never {
-                let told = Told::planned(&session, manner);
+                let told = Told::planned(&session, reporting);
                 return Told { session: Some(session), ..told };
             }
             session.show_problems(own);
-            show_plan(own, &session, manner).unwrap_or_else(|| {
-                Told::applied(&session, carry_out(own, &session, run, None), manner)
+            show_plan(own, &session, reporting).unwrap_or_else(|| {
+                Told::applied(&session, carry_out(own, &session, run, None), reporting)
             })
         };
         let rest = self.first_round(context, keep, work, &mut turns);
         let lanes = self.lanes_of(&rest.units);
         if asking != Asking::Never {
             drop(turns);
-            return self.confirm_and_apply(context, manner, run, tally, rest, &lanes);
+            return self.confirm_and_apply(context, reporting, run, tally, rest, &lanes);
         }
         let work = |unit: usize| {
             let (mut told, mut going) = (Vec::new(), Vec::new());
             for ready in self.ready(context, &rest, unit, keep) {
-                match self.shown(ready, manner, keep) {
+                match self.shown(ready, reporting, keep) {
                     Ok(ready) => going.push(ready),
                     Err(of_one) => told.push(*of_one),
                 }
             }
-            told.extend(self.walk_together(going, manner, run));
+            told.extend(self.walk_together(going, reporting, run));
             told
         };
         pool::each(
@@ -169,7 +170,7 @@ impl Fleet {
     fn confirm_and_apply(
         &self,
         context: &Context,
-        manner: Manner,
+        reporting: ReportOptions,
         run: &RunOptions,
         tally: &mut Tally<'_>,
         rest: Rest,
@@ -187,7 +188,7 @@ impl Fleet {
         let work = |unit: usize| {
             let mut told = Vec::new();
             for ready in self.ready(context, &rest, unit, keep) {
-                match self.shown(ready, manner, keep) {
+                match self.shown(ready, reporting, keep) {
                     Err(over) => {
                         let (at, of_one) = *over;
                         told.push((at, of_one, true, false));
@@ -198,7 +199,7 @@ impl Fleet {
                         }
                         let is_asked = asking.about(&session.plan);
                         let unknown = Some(session.unknown_only());
-                        let of_one = Told { unknown, ..Told::planned(&session, manner) };
+                        let of_one = Told { unknown, ..Told::planned(&session, reporting) };
                         if let Some(place) = waiting.get(unit) {
                             let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
                             place.push((at, session));
@@ -254,7 +255,7 @@ impl Fleet {
                     }
                 }
             }
-            told.extend(self.walk_together(going, manner, run));
+            told.extend(self.walk_together(going, reporting, run));
             told
         };
         let mut told: BTreeMap<usize, Told> = BTreeMap::new();
@@ -388,12 +389,17 @@ impl Fleet {
     }
 
     /// Shows the plan of a host. What is not to be applied is told with it.
-    fn shown(&self, ready: Ready, manner: Manner, keep: bool) -> Result<Going, Box<(usize, Told)>> {
+    fn shown(
+        &self,
+        ready: Ready,
+        reporting: ReportOptions,
+        keep: bool,
+    ) -> Result<Going, Box<(usize, Told)>> {
         let Ready { at, own, session } = ready;
         let told = match session {
             Ok(session) => {
                 session.show_problems(&own);
-                match show_plan(&own, &session, manner) {
+                match show_plan(&own, &session, reporting) {
                     None => return Ok((at, own, session)),
                     Some(told) => Told { unknown: Some(session.unknown_only()), ..told },
                 }
@@ -411,7 +417,7 @@ impl Fleet {
     fn walk_together(
         &self,
         going: Vec<Going>,
-        manner: Manner,
+        reporting: ReportOptions,
         run: &RunOptions,
     ) -> Vec<(usize, Told)> {
         let crossroads = Crossroads::default();
@@ -426,7 +432,7 @@ impl Fleet {
         let walk = |(at, own, session, walker): (usize, Context, Session, _)| {
             let unknown = Some(session.unknown_only());
             let applied = carry_out(&own, &session, run, Some(walker));
-            let told = Told { unknown, ..Told::applied(&session, applied, manner) };
+            let told = Told { unknown, ..Told::applied(&session, applied, reporting) };
             (at, Told { pieces: own.into_kept(), ..told })
         };
         if entered.len() == 1 {
