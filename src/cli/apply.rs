@@ -67,7 +67,7 @@ pub(crate) fn run(context: &Context, args: &ApplyArgs) -> Run {
     }
     let asking = Asking::of(&args.run);
     if asking.about(&session.plan) && context.output.format == Format::Json {
-        context.say(&human::plan(&session, context.output, args.options.explain));
+        context.say(&human::plan(&session.view(), context.output, args.options.explain));
     }
     if !agreed(context, asking, &session.plan, &session.host)? {
         return Ok(Exit::Refused);
@@ -150,7 +150,7 @@ pub(crate) fn carry_out(
     let residue = residue.as_ref();
     context.result_or_nobody(&match context.output.format {
         Format::Human => human::report(&session.plan, &report, residue, context.output),
-        Format::Json => context.line(json::summary(session, &report, residue)),
+        Format::Json => context.line(json::summary(&session.view(), &report, residue)),
     });
     if report.has_unknown() || !is_read {
         Applied::Unresolved

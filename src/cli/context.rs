@@ -5,10 +5,10 @@ use super::config;
 use super::exit::{Exit, Failure};
 use super::lock::{self, HostLock, Locks};
 use super::options::{Global, RunOptions};
-use super::output::{LogWriter, Output, Paint};
+use super::output::{LogWriter, Output, OutputChunk, Paint};
 use super::printer::Printer;
 use super::signing;
-use super::view::json;
+use super::view::envelope;
 use crate::diag::{Diagnostics, Error, Result, Severity, Sources, escape, escape_lines, render};
 use crate::drivers::{self, Connection, Driver, Environment, Trust, Uri, Written};
 use crate::model::HostPattern;
@@ -47,29 +47,13 @@ pub(crate) struct Context {
     /// The host of a fleet that all this is about.
     host: Option<String>,
     /// What was printed about that host, until its turn comes.
-    kept: Option<Arc<Mutex<Vec<Piece>>>>,
+    kept: Option<Arc<Mutex<Vec<OutputChunk>>>>,
     /// How hosts are locked, by a command that changes them.
     locks: Option<Arc<Locks>>,
     /// What prints, where whoever says something must not wait for whoever reads it.
     printer: Option<Arc<Printer>>,
     /// Whether a result could not be written, by whichever copy of this.
     output_lost: Arc<AtomicBool>,
-}
-
-/// Something printed: a result, or something said beside it.
-#[derive(Debug)]
-pub(crate) enum Piece {
-    Result(String),
-    Said(String),
-}
-
-impl Piece {
-    /// The text of it.
-    pub(crate) fn text(&self) -> &str {
-        match self {
-            Self::Result(text) | Self::Said(text) => text,
-        }
-    }
 }
 
 /// Variables that name the host, the first that is set counts. The last two are libvirt's own.
@@ -155,8 +139,8 @@ impl Context {
     pub(crate) fn printing_aside(&self) -> (Self, Arc<Printer>) {
         let direct = self.clone();
         let printer = Printer::start(move |piece| match piece {
-            Piece::Result(text) => direct.result_or_nobody(&text),
-            Piece::Said(text) => direct.say(&text),
+            OutputChunk::Result(text) => direct.result_or_nobody(&text),
+            OutputChunk::Said(text) => direct.say(&text),
         });
         (Self { printer: Some(Arc::clone(&printer)), ..self.clone() }, printer)
     }
@@ -181,40 +165,40 @@ impl Context {
     }
 
     /// What was kept.
-    pub(crate) fn into_kept(self) -> Vec<Piece> {
+    pub(crate) fn into_kept(self) -> Vec<OutputChunk> {
         let kept = self.kept.as_ref();
-        let take = |k: &Arc<Mutex<Vec<Piece>>>| {
+        let take = |k: &Arc<Mutex<Vec<OutputChunk>>>| {
             std::mem::take(&mut *k.lock().unwrap_or_else(PoisonError::into_inner))
         };
         kept.map(take).unwrap_or_default()
     }
 
     /// Keeps or prints what another context of the same host kept.
-    pub(crate) fn again(&self, pieces: &[Piece]) {
+    pub(crate) fn again(&self, pieces: &[OutputChunk]) {
         for piece in pieces {
             match piece {
-                Piece::Result(text) => self.result_or_nobody(text),
-                Piece::Said(text) => self.say(text),
+                OutputChunk::Result(text) => self.result_or_nobody(text),
+                OutputChunk::Said(text) => self.say(text),
             }
         }
     }
 
     /// Prints what another context kept.
-    pub(crate) fn print(&self, pieces: &[Piece]) -> std::io::Result<()> {
+    pub(crate) fn print(&self, pieces: &[OutputChunk]) -> std::io::Result<()> {
         // what is said is said even if nobody reads the results
         let mut printed = Ok(());
         for piece in pieces {
             match piece {
-                Piece::Result(text) if printed.is_ok() => printed = self.output.result(text),
-                Piece::Result(_) => {}
-                Piece::Said(text) => self.say(text),
+                OutputChunk::Result(text) if printed.is_ok() => printed = self.output.result(text),
+                OutputChunk::Result(_) => {}
+                OutputChunk::Said(text) => self.say(text),
             }
         }
         printed
     }
 
     /// Keeps a piece for its turn or hands it on, if that is what is done; else it comes back.
-    fn keep(&self, piece: Piece) -> Option<Piece> {
+    fn keep(&self, piece: OutputChunk) -> Option<OutputChunk> {
         if let Some(kept) = &self.kept {
             if !piece.text().is_empty() {
                 kept.lock().unwrap_or_else(PoisonError::into_inner).push(piece);
@@ -228,7 +212,7 @@ impl Context {
 
     /// Says something that is no result.
     pub(crate) fn say(&self, text: &str) {
-        if let Some(Piece::Said(text)) = self.keep(Piece::Said(text.to_owned())) {
+        if let Some(OutputChunk::Said(text)) = self.keep(OutputChunk::Said(text.to_owned())) {
             self.output.say(&text);
         }
     }
@@ -250,7 +234,7 @@ impl Context {
 
     /// The same as a line.
     pub(crate) fn line(&self, object: Value) -> String {
-        json::line(&self.labelled(object))
+        envelope::line(&self.labelled(object))
     }
 
     /// The connection: `--connect`, then what a file names, then the environment's, then the best
@@ -331,7 +315,10 @@ impl Context {
     /// Prints a result of a command that changes the host: with no reader left it goes on all the
     /// same, and its exit code says what it came to.
     pub(crate) fn result_or_nobody(&self, text: &str) {
-        let Some(Piece::Result(text)) = self.keep(Piece::Result(text.to_owned())) else { return };
+        let Some(OutputChunk::Result(text)) = self.keep(OutputChunk::Result(text.to_owned()))
+        else {
+            return;
+        };
         if let Err(e) = self.output.result(&text)
             && e.kind() != std::io::ErrorKind::BrokenPipe
         {

@@ -32,7 +32,7 @@ pub(crate) fn run(context: &Context, args: &DiffArgs) -> Run {
 
 fn text(context: &Context, session: &Session, _manner: ReportOptions) -> String {
     match context.output.format {
-        Format::Json => context.line(json::plan(session, None)),
+        Format::Json => context.line(json::plan(&session.view(), None)),
         Format::Human => {
             let changes = session.plan.changes.iter();
             changes.map(|change| diff::unified(change, context.output)).collect()

@@ -5,7 +5,7 @@ use super::exit::{Exit, Run};
 use super::options::{Format, connection};
 use super::output::Paint;
 use super::project::Target;
-use super::view::json;
+use super::view::envelope::{self, FORMAT_VERSION};
 use crate::diag::{Error, escape};
 use crate::drivers::{self, remote::Passed};
 use clap::Args;
@@ -39,8 +39,8 @@ pub(crate) fn run(context: &Context, args: &DoctorArgs) -> Run {
     let is_well = stages.iter().all(|s| s.error.is_none());
     context.output.result(&match context.output.format {
         Format::Human => stages.iter().map(|stage| human(context, stage)).collect(),
-        Format::Json => json::line(&json!({
-            "format_version": 1, "connection": uri, "ok": is_well,
+        Format::Json => envelope::line(&json!({
+            "format_version": FORMAT_VERSION, "connection": uri, "ok": is_well,
             "stages": stages.iter().map(machine).collect::<Vec<_>>(),
         })),
     })?;

@@ -2,15 +2,17 @@
 
 use super::apply::Applied;
 use super::config;
-use super::context::{Context, Piece};
+use super::context::Context;
 use super::delete::deletion;
 use super::exit::{Exit, Failure, Run};
 use super::options::{Format, ReportOptions, RunOptions};
 use super::output::ANEW;
+use super::output::OutputChunk;
 use super::plan;
 use super::pool::{self, Lane};
 use super::session::{Session, nobody_names};
 use super::tally::{Standing, Tally};
+use super::view::envelope;
 use super::view::json;
 use crate::diag::{Diagnostic, Error, Result};
 use crate::drivers::trust::is_name;
@@ -66,7 +68,7 @@ type Text = fn(&Context, &Session, ReportOptions) -> String;
 pub(super) struct Told {
     pub(super) standing: Standing,
     pub(super) exit: Exit,
-    pub(super) pieces: Vec<Piece>,
+    pub(super) pieces: Vec<OutputChunk>,
     /// Its part of a JSON object.
     pub(super) object: Option<Value>,
     /// What is behind `--only` and nowhere on this host; `None` if it was not reached.
@@ -199,7 +201,7 @@ impl Fleet {
             let mut told = Told::planned(session, reporting);
             session.show_problems(own);
             if is_json {
-                told.object = Some(own.labelled(json::plan(session, reporting.fail_above)));
+                told.object = Some(own.labelled(json::plan(&session.view(), reporting.fail_above)));
             } else {
                 own.result_or_nobody(&text(own, session, reporting));
             }
@@ -223,7 +225,7 @@ impl Fleet {
         tally.problems(&problems);
         if is_json {
             let object = json::fleet(&self.loaded, &problems, objects, &tally.object());
-            context.output.result(&json::line(&object))?;
+            context.output.result(&envelope::line(&object))?;
         } else {
             context.output.result(&tally.text())?;
         }
@@ -252,7 +254,7 @@ impl Fleet {
         context.result_or_nobody(&match context.output.format {
             Format::Human => tally.text(),
             Format::Json => {
-                json::line(&json::fleet_summary(&self.loaded, &problems, &tally.object()))
+                envelope::line(&json::fleet_summary(&self.loaded, &problems, &tally.object()))
             }
         });
         self.end(&tally)
@@ -337,7 +339,7 @@ pub(super) fn show_plan(
     match own.output.format {
         Format::Human => own.result_or_nobody(&plan::text(own, session, reporting)),
         Format::Json if refused => {
-            own.result_or_nobody(&event(own, "refused", json::plan(session, None)));
+            own.result_or_nobody(&event(own, "refused", json::plan(&session.view(), None)));
         }
         Format::Json => {}
     }

@@ -6,7 +6,7 @@ use super::get::{Selection, Shown, whole};
 use super::options::Format;
 use super::output::Paint;
 use super::session::Host;
-use super::view::json;
+use super::view::envelope::{self, FORMAT_VERSION};
 use crate::diag::{Error, ErrorKind};
 use crate::drivers::{Driver, Stop};
 use crate::model::{Detail, DriverEvent, ResourceId, Scope};
@@ -177,9 +177,9 @@ impl View<'_> {
     fn about_the_host(&self, event: &str, message: Option<String>) -> Result<(), Failure> {
         if self.context.output.format == Format::Json {
             let value = json!({
-                "format_version": 1, "time": now(), "event": event, "message": message,
+                "format_version": FORMAT_VERSION, "time": now(), "event": event, "message": message,
             });
-            self.context.output.result(&json::line(&value))?;
+            self.context.output.result(&envelope::line(&value))?;
         }
         Ok(())
     }
@@ -258,10 +258,10 @@ impl View<'_> {
         let Change { id, what, device } = change;
         if output.format == Format::Json {
             let value = json!({
-                "format_version": 1, "time": now(), "event": what, "kind": id.kind.word(),
+                "format_version": FORMAT_VERSION, "time": now(), "event": what, "kind": id.kind.word(),
                 "name": id.name, "device": device, "object": shown.map(|s| &s.object),
             });
-            return Ok(output.result(&json::line(&value))?);
+            return Ok(output.result(&envelope::line(&value))?);
         }
         let device = device.as_ref().map(|alias| format!(": {}", crate::diag::escape(alias)));
         let what = format!("{what}{}", device.unwrap_or_default());

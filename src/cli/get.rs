@@ -6,7 +6,8 @@ use super::follow;
 use super::options::Format;
 use super::output::Paint;
 use super::session::Host;
-use super::view::{self, json, table};
+use super::view::envelope::{self, FORMAT_VERSION};
+use super::view::{self, table};
 use crate::diag::{Error, ErrorKind};
 use crate::model::{Kind, Observed, ObservedResource, Outage, ResourceId, Unknown};
 use crate::reconcile::{ObjectStatus, Sync, states, status};
@@ -63,7 +64,7 @@ fn in_states(context: &Context, host: &Host, object: &ObservedResource, explain:
     let (shown, states) = (Shown::new(object), states(object, &host.capabilities, explain));
     match context.output.format {
         Format::Human => view::states::human(&shown, object, &states, context.output),
-        Format::Json => json::line(&view::states::json(shown.object, &host.uri, &states)),
+        Format::Json => envelope::line(&view::states::json(shown.object, &host.uri, &states)),
     }
 }
 
@@ -186,8 +187,9 @@ impl Shown {
 pub(super) fn whole(context: &Context, uri: &str, shown: &[&Shown]) -> String {
     if context.output.format == Format::Json {
         let objects: Vec<&Value> = shown.iter().map(|s| &s.object).collect();
-        let value = json!({ "format_version": 1, "connection": uri, "objects": objects });
-        return json::line(&value);
+        let value =
+            json!({ "format_version": FORMAT_VERSION, "connection": uri, "objects": objects });
+        return envelope::line(&value);
     }
     let head = ["OBJECT", "STATE", "AUTOSTART", "OWNER", "SYNC", "FIELDS"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];

@@ -16,6 +16,22 @@ pub(crate) enum Paint {
     Cyan,
 }
 
+/// Something printed: a result, or something said beside it.
+#[derive(Debug)]
+pub(crate) enum OutputChunk {
+    Result(String),
+    Said(String),
+}
+
+impl OutputChunk {
+    /// The text of it.
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Result(text) | Self::Said(text) => text,
+        }
+    }
+}
+
 /// What is printed, and how.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Output {

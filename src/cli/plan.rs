@@ -54,9 +54,9 @@ pub(crate) fn run(context: &Context, args: &PlanArgs) -> Run {
 /// The plan of a session, as it is printed.
 pub(crate) fn text(context: &Context, session: &Session, reporting: ReportOptions) -> String {
     match context.output.format {
-        Format::Json => context.line(json::plan(session, reporting.fail_above)),
+        Format::Json => context.line(json::plan(&session.view(), reporting.fail_above)),
         Format::Human => {
-            let plan = human::plan(session, context.output, reporting.explain);
+            let plan = human::plan(&session.view(), context.output, reporting.explain);
             let above = reporting
                 .fail_above
                 .map(|limit| human::above(&session.plan, limit, context.output));

@@ -1,6 +1,6 @@
 //! Printing by a thread of its own: who does not read what is printed holds up nobody but that.
 
-use super::context::Piece;
+use super::output::OutputChunk;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub(crate) struct Printer {
 
 #[derive(Debug, Default)]
 struct Queue {
-    pieces: VecDeque<Piece>,
+    pieces: VecDeque<OutputChunk>,
     /// Their length together.
     bytes: usize,
     /// Whether one more is being printed.
@@ -34,7 +34,7 @@ struct Queue {
 
 impl Printer {
     /// Prints with `print` whatever it is given.
-    pub(crate) fn start(print: impl FnMut(Piece) + Send + 'static) -> Arc<Self> {
+    pub(crate) fn start(print: impl FnMut(OutputChunk) + Send + 'static) -> Arc<Self> {
         let printer = Arc::new(Self::default());
         let of_thread = Arc::clone(&printer);
         std::thread::spawn(move || of_thread.work(print));
@@ -42,7 +42,7 @@ impl Printer {
     }
 
     /// Has a piece printed once its turn comes.
-    pub(crate) fn print(&self, piece: Piece) {
+    pub(crate) fn print(&self, piece: OutputChunk) {
         let length = piece.text().len();
         let no_room =
             |queue: &Queue| !queue.pieces.is_empty() && queue.bytes + length > WAITING_MAX;
@@ -70,7 +70,7 @@ impl Printer {
         let _ = self.changed.wait_timeout_while(self.queue(), most, some_left);
     }
 
-    fn work(&self, mut print: impl FnMut(Piece)) {
+    fn work(&self, mut print: impl FnMut(OutputChunk)) {
         loop {
             let mut queue = self.queue();
             queue.printing = false;
@@ -82,7 +82,9 @@ impl Printer {
             // what was lost came after all that waited
             let piece = piece.unwrap_or_else(|| {
                 let lost = std::mem::take(&mut queue.lost);
-                Piece::Said(format!("warning: {lost} messages were lost, since nobody read them\n"))
+                OutputChunk::Said(format!(
+                    "warning: {lost} messages were lost, since nobody read them\n"
+                ))
             });
             queue.bytes = queue.bytes.saturating_sub(piece.text().len());
             queue.printing = true;
@@ -106,8 +108,8 @@ mod tests {
     use std::sync::mpsc::{channel, sync_channel};
     use std::time::Instant;
 
-    fn result(text: &str) -> Piece {
-        Piece::Result(text.to_owned())
+    fn result(text: &str) -> OutputChunk {
+        OutputChunk::Result(text.to_owned())
     }
 
     #[test]

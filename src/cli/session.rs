@@ -8,6 +8,7 @@ use super::lock::HostLock;
 use super::options::{Format, PlanOptions};
 use super::project;
 use super::view::json;
+use super::view::plan_view::PlanView;
 use crate::diag::{Diagnostic, Diagnostics, Error, ErrorKind, Result, Sources, closest};
 use crate::drivers::{Connection, Driver, Uri, Written};
 use crate::manifest::{Grammars, Loaded, load_for_hosts};
@@ -369,6 +370,16 @@ impl Session {
     pub(crate) fn resume(&mut self, context: &Context) -> Result<()> {
         self.host.lock(context)?;
         still_fits(&self.plan, &self.host.observe()?)
+    }
+
+    /// The plan with what it takes to show it.
+    pub(crate) fn view(&self) -> PlanView<'_> {
+        PlanView {
+            plan: &self.plan,
+            sources: &self.loaded.sources,
+            connection: &self.host.uri,
+            problems: self.problems().collect(),
+        }
     }
 
     /// What is wrong with the manifests, alone and for this host.

@@ -1,8 +1,9 @@
 //! What the hosts of a fleet came to: what is printed of each, and the count of all.
 
 use super::apply::Applied;
-use super::context::{Context, Piece};
+use super::context::Context;
 use super::exit::Exit;
+use super::output::OutputChunk;
 use super::output::{ANEW, Paint};
 use super::session::Session;
 use crate::diag::{Diagnostics, escape};
@@ -145,7 +146,7 @@ impl<'a> Tally<'a> {
     pub(crate) fn show(
         &mut self,
         heading: Option<(&str, &str)>,
-        pieces: &[Piece],
+        pieces: &[OutputChunk],
     ) -> std::io::Result<()> {
         let context = self.context;
         if context.output.progress && (heading.is_some() || !pieces.is_empty()) {

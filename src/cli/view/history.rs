@@ -1,5 +1,6 @@
 //! The versions that objects remember, for people and machines.
 
+use super::envelope::FORMAT_VERSION;
 use super::table::columns;
 use super::values;
 use crate::cli::output::{Output, Paint};
@@ -58,7 +59,7 @@ fn changes(history: &History, output: Output) -> String {
 /// The same for machines.
 pub(crate) fn json(found: &[(&ResourceId, History)], connection: &str) -> Value {
     let objects: Vec<Value> = found.iter().map(|(id, history)| object(id, history)).collect();
-    json!({ "format_version": 1, "connection": connection, "objects": objects })
+    json!({ "format_version": FORMAT_VERSION, "connection": connection, "objects": objects })
 }
 
 fn object(id: &ResourceId, history: &History) -> Value {

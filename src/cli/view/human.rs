@@ -1,9 +1,9 @@
 //! A plan and a report for people: one line an object, its fields below, counts at the end.
 
+use super::plan_view::PlanView;
 use super::table::columns;
 use super::values::row;
 use crate::cli::output::{Output, Paint};
-use crate::cli::session::Session;
 use crate::diag::{Severity, Sources, escape, escape_lines};
 use crate::model::rules::Rule;
 use crate::model::{Effect, ResourceId};
@@ -28,9 +28,9 @@ pub(crate) fn rules(rules: &[Rule], output: Output) -> String {
     out
 }
 
-/// The plan of a session. `explain` shows what is in sync, too.
-pub(crate) fn plan(session: &Session, output: Output, explain: bool) -> String {
-    let plan = &session.plan;
+/// A plan. `explain` shows what is in sync, too.
+pub(crate) fn plan(view: &PlanView<'_>, output: Output, explain: bool) -> String {
+    let PlanView { plan, sources, .. } = *view;
     let mut out = String::new();
     let shown = |c: &&ResourceChange| explain || c.says_something();
     let changes: Vec<&ResourceChange> = plan.changes.iter().filter(shown).collect();
@@ -43,14 +43,14 @@ pub(crate) fn plan(session: &Session, output: Output, explain: bool) -> String {
     });
     for (change, line) in changes.iter().zip(heads.lines()) {
         let _ = writeln!(out, "{line}");
-        out.push_str(&fields(&change.fields, &session.loaded.sources, output));
+        out.push_str(&fields(&change.fields, sources, output));
         if !change.pending.is_empty() {
             let _ = writeln!(out, "    defined, waits for the next boot:");
-            out.push_str(&fields(&change.pending, &session.loaded.sources, output));
+            out.push_str(&fields(&change.pending, sources, output));
         }
         if !change.held.is_empty() {
             let _ = writeln!(out, "    held back:");
-            out.push_str(&fields(&change.held, &session.loaded.sources, output));
+            out.push_str(&fields(&change.held, sources, output));
         }
         for note in &change.notes {
             let _ = writeln!(out, "    note: {}", escape(note));
@@ -74,7 +74,7 @@ pub(crate) fn plan(session: &Session, output: Output, explain: bool) -> String {
     if !changes.is_empty() || !plan.held_back.is_empty() {
         out.push('\n');
     }
-    out.push_str(&totals(session, output));
+    out.push_str(&totals(plan, view.connection, output));
     out
 }
 
@@ -139,10 +139,8 @@ fn effect(effect: Effect) -> String {
     }
 }
 
-fn totals(session: &Session, output: Output) -> String {
-    let plan = &session.plan;
+fn totals(plan: &Plan, uri: &str, output: Output) -> String {
     let mut out = String::new();
-    let uri = &session.host.uri;
     let count = |action: Action| plan.changes.iter().filter(|c| c.action == action).count();
     let in_sync = plan.changes.iter().filter(|c| c.is_as_asked()).count();
     let waiting = plan.changes.iter().filter(|c| !c.pending.is_empty()).count();

@@ -1,7 +1,8 @@
 //! Results for machines: one JSON object, or JSON lines while something goes on.
 
-use crate::cli::session::Session;
-use crate::diag::{Diagnostic, Diagnostics, Error, Severity, Sources, Span, escape_json};
+use super::envelope::{self, FORMAT_VERSION, diagnostics, line, place, severity};
+use super::plan_view::PlanView;
+use crate::diag::{Diagnostics, Error, Sources};
 use crate::manifest::Loaded;
 use crate::model::rules::Rule;
 use crate::model::{Effect, Outage};
@@ -11,9 +12,6 @@ use crate::reconcile::{
     Until,
 };
 use serde_json::{Map, Value, json};
-
-/// The version of every object printed here.
-const FORMAT_VERSION: u32 = 1;
 
 /// What `validate` found.
 pub(crate) fn validation(loaded: &Loaded) -> String {
@@ -71,9 +69,8 @@ pub(crate) fn pki_checked(findings: &[Finding], sound: bool) -> String {
 }
 
 /// A plan, whole, with what is more disruptive than a limit, if there is one.
-pub(crate) fn plan(session: &Session, limit: Option<Effect>) -> Value {
-    let sources = &session.loaded.sources;
-    let plan = &session.plan;
+pub(crate) fn plan(view: &PlanView<'_>, limit: Option<Effect>) -> Value {
+    let PlanView { plan, sources, .. } = *view;
     let mut summary = counts(plan);
     if let (Some(limit), Some(map)) = (limit, summary.as_object_mut()) {
         map.insert("above".to_owned(), above(plan, limit));
@@ -81,7 +78,7 @@ pub(crate) fn plan(session: &Session, limit: Option<Effect>) -> Value {
     json!({
         "format_version": FORMAT_VERSION,
         "set": plan.set,
-        "connection": session.host.uri,
+        "connection": view.connection,
         "changes": plan.changes.iter().map(|c| with_way(plan, c, sources)).collect::<Vec<_>>(),
         "steps": plan.steps.iter().map(step).collect::<Vec<_>>(),
         "held_back": held_back(&plan.held_back),
@@ -95,14 +92,14 @@ pub(crate) fn plan(session: &Session, limit: Option<Effect>) -> Value {
             "reason": r.reason,
             "hint": r.hint,
         })).collect::<Vec<_>>(),
-        "diagnostics": diagnostics(session.problems(), sources),
+        "diagnostics": diagnostics(view.problems.iter().copied(), sources),
         "summary": summary,
     })
 }
 
 /// What a host of a fleet could not be asked for.
 pub(crate) fn failed_host(name: &str, connection: &str, error: &Error) -> Value {
-    json!({ "host": name, "connection": connection, "error": fields(error) })
+    json!({ "host": name, "connection": connection, "error": envelope::error(error) })
 }
 
 /// The plans of a fleet.
@@ -160,21 +157,21 @@ pub(crate) fn event(step: &Step, status: Option<&Status>) -> Value {
 }
 
 /// The last line of an apply.
-pub(crate) fn summary(session: &Session, report: &Report, residue: Option<&Plan>) -> Value {
-    let mut object = result(&session.plan, &session.host.uri, report);
+pub(crate) fn summary(view: &PlanView<'_>, report: &Report, residue: Option<&Plan>) -> Value {
+    let mut object = result(view.plan, view.connection, report);
     if let Some(map) = object.as_object_mut() {
         map.insert("converged".to_owned(), json!(report.is_done() && residue.is_none()));
-        map.insert("pending".to_owned(), json!(session.plan.leaves_pending()));
-        map.insert("summary".to_owned(), counts(&session.plan));
+        map.insert("pending".to_owned(), json!(view.plan.leaves_pending()));
+        map.insert("summary".to_owned(), counts(view.plan));
         let left = residue.map_or(&[][..], |p| &p.changes);
         let left: Vec<Value> = left
             .iter()
             .filter(|c| c.action != Action::NoOp)
-            .map(|c| change(c, &session.loaded.sources))
+            .map(|c| change(c, view.sources))
             .collect();
         map.insert("residue".to_owned(), Value::Array(left));
-        map.insert("held_back".to_owned(), held_back(&session.plan.held_back));
-        let problems = diagnostics(session.problems(), &session.loaded.sources);
+        map.insert("held_back".to_owned(), held_back(&view.plan.held_back));
+        let problems = diagnostics(view.problems.iter().copied(), view.sources);
         map.insert("diagnostics".to_owned(), problems);
     }
     object
@@ -215,27 +212,9 @@ fn outcome(status: &Status) -> Map<String, Value> {
         map.insert("reason".to_owned(), json!(why));
     }
     if let Some(e) = error {
-        map.insert("error".to_owned(), fields(e));
+        map.insert("error".to_owned(), envelope::error(e));
     }
     map
-}
-
-pub(super) fn fields(e: &Error) -> Value {
-    let mut map = Map::new();
-    map.insert("kind".to_owned(), json!(e.kind.as_str()));
-    map.insert("message".to_owned(), json!(e.message));
-    map.insert("hint".to_owned(), json!(e.hint));
-    // the numbers and strings of libvirt's virError
-    if let Some(vir) = &e.vir {
-        map.insert("code".to_owned(), json!(vir.code.0));
-        map.insert("domain".to_owned(), json!(vir.domain.0));
-        for (key, text) in [("str1", &vir.str1), ("str2", &vir.str2), ("str3", &vir.str3)] {
-            map.insert(key.to_owned(), json!(text));
-        }
-        map.insert("int1".to_owned(), json!(vir.int1));
-        map.insert("int2".to_owned(), json!(vir.int2));
-    }
-    Value::Object(map)
 }
 
 pub(super) fn change(change: &ResourceChange, sources: &Sources) -> Value {
@@ -351,44 +330,4 @@ where
 {
     let list = list.into_iter().map(|(id, why)| json!({ "target": id.to_string(), "reason": why }));
     Value::Array(list.collect())
-}
-
-fn severity(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-    }
-}
-
-pub(super) fn diagnostics<'a>(
-    list: impl Iterator<Item = &'a Diagnostic>,
-    sources: &Sources,
-) -> Value {
-    let list = list.map(|d| {
-        json!({
-            "severity": severity(d.severity),
-            "code": d.code,
-            "summary": d.summary,
-            "detail": d.detail,
-            "expected": d.expected,
-            "address": d.address,
-            "hint": d.hint,
-            "source": d.span.map(|s| place(s, sources)),
-            "related": d.related.iter().map(|l| json!({
-                "text": l.text, "source": place(l.span, sources),
-            })).collect::<Vec<_>>(),
-        })
-    });
-    Value::Array(list.collect())
-}
-
-fn place(span: Span, sources: &Sources) -> Value {
-    match sources.locate(span) {
-        Some((file, at)) => json!({ "file": file, "line": at.line, "column": at.column }),
-        None => Value::Null,
-    }
-}
-
-pub(crate) fn line(value: &Value) -> String {
-    escape_json(&value.to_string()) + "\n"
 }

@@ -1,9 +1,11 @@
 //! Views: what results look like, for people and for machines.
 
 pub(crate) mod diff;
+pub(crate) mod envelope;
 pub(crate) mod history;
 pub(crate) mod human;
 pub(crate) mod json;
+pub(crate) mod plan_view;
 pub(crate) mod progress;
 pub(crate) mod sarif;
 pub(crate) mod saved;

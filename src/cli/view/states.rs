@@ -1,5 +1,6 @@
 //! One object in its three states, for people and machines.
 
+use super::envelope::FORMAT_VERSION;
 use super::json::uncounted;
 use super::table::columns;
 use super::values;
@@ -144,5 +145,5 @@ pub(crate) fn json(mut object: Value, connection: &str, states: &States) -> Valu
         map.insert("fields".to_owned(), Value::Array(fields));
         map.insert("uncounted".to_owned(), Value::Array(passed_over.collect()));
     }
-    json!({ "format_version": 1, "connection": connection, "objects": [object] })
+    json!({ "format_version": FORMAT_VERSION, "connection": connection, "objects": [object] })
 }

@@ -1,5 +1,6 @@
 //! What a watch tells: a line for people, or one for machines, for each thing that happens.
 
+use super::envelope::{self, FORMAT_VERSION};
 use super::json;
 use crate::cli::context::Context;
 use crate::cli::options::Format;
@@ -121,7 +122,7 @@ fn machine(news: &News<'_>, loaded: &Loaded) -> (&'static str, Value) {
         }
         News::NotPruned(reason) => ("not-pruned", json!({ "reason": reason })),
         News::Problems(problems) => {
-            let list = json::diagnostics(problems.iter(), &loaded.sources);
+            let list = envelope::diagnostics(problems.iter(), &loaded.sources);
             ("problems", json!({ "diagnostics": list }))
         }
         News::Lost(e) => ("lost", error(e)),
@@ -133,7 +134,7 @@ fn machine(news: &News<'_>, loaded: &Loaded) -> (&'static str, Value) {
 }
 
 fn error(error: &Error) -> Value {
-    json!({ "error": json::fields(error) })
+    json!({ "error": envelope::error(error) })
 }
 
 /// Prints that manifests were read, or why they were not taken.
@@ -144,7 +145,7 @@ pub(crate) fn manifests(context: &Context, loaded: &Loaded, stale: Option<&str>)
         let object = json!({
             "set": loaded.desired.set, "resources": sound, "held_back": held, "problems": problems,
             "stale": stale,
-            "diagnostics": json::diagnostics(loaded.diagnostics.iter(), &loaded.sources),
+            "diagnostics": envelope::diagnostics(loaded.diagnostics.iter(), &loaded.sources),
         });
         return line(context, "manifests", object);
     }
@@ -166,7 +167,7 @@ pub(crate) fn manifests(context: &Context, loaded: &Loaded, stale: Option<&str>)
 pub(crate) fn started(context: &Context, paths: &[String], hosts: &[String], interval: Duration) {
     if context.output.format == Format::Json {
         let object = json!({
-            "format_version": 1, "pid": std::process::id(), "paths": paths, "hosts": hosts,
+            "format_version": FORMAT_VERSION, "pid": std::process::id(), "paths": paths, "hosts": hosts,
             "interval": interval.as_secs_f64(),
         });
         return line(context, "started", object);
