@@ -1,17 +1,15 @@
 //! `virt delete`: objects go, through the same plan and gate.
 
-use super::apply::carry_out;
-use super::confirm::{Asking, agreed};
 use super::context::Context;
+use super::execute::finish;
 use super::exit::{Exit, Failure, Run};
 use super::fleet::{self, Fleet};
 use super::options::ReportOptions;
-use super::options::{Format, RunOptions, effect, interval};
-use super::plan;
+use super::options::{RunOptions, effect, interval};
 use super::project::Target;
-use super::session::{Host, Session, check_set, load};
+use super::session::{Host, Session, check_set, deletion, load};
 use crate::manifest::{Grammars, Loaded, load_as};
-use crate::model::{Desired, Effect, ResourceId};
+use crate::model::{Effect, ResourceId};
 use crate::reconcile::Options;
 use clap::Args;
 use std::path::PathBuf;
@@ -97,46 +95,8 @@ pub(crate) fn run(context: &Context, args: &DeleteArgs) -> Run {
             Session::of_host(context, loaded, options, (host, observed))?
         }
     };
-    say_absent(context, &session);
+    session.say_absent(context);
     finish(context, &session, &args.run)
-}
-
-/// Shows a plan of what was asked for by name, and applies it.
-pub(crate) fn finish(context: &Context, session: &Session, run: &RunOptions) -> Run {
-    let stops = run.dry_run || !session.plan.refusals.is_empty();
-    if stops || context.output.format == Format::Human {
-        context.result_or_nobody(&plan::text(context, session, ReportOptions::default()));
-    }
-    if stops {
-        let refused = !session.plan.refusals.is_empty();
-        return Ok(if refused { Exit::Refused } else { Exit::Done });
-    }
-    if !agreed(context, Asking::of_asked(run), &session.plan, &session.host)? {
-        return Ok(Exit::Refused);
-    }
-    Ok(carry_out(context, session, run, None).exit(session, false))
-}
-
-/// What is asked of a host from which all that manifests name goes, and what is `named` besides:
-/// only that is looked at, and the manifests are not applied.
-pub(crate) fn deletion(
-    manifests: &Desired,
-    named: &[ResourceId],
-    options: Options,
-) -> (Desired, Options) {
-    let delete = named.iter().chain(manifests.resources.keys()).cloned().collect();
-    let protected = manifests.resources.values().filter(|r| r.settings.prevent_destroy);
-    let protected = protected.map(|r| r.id.clone()).collect();
-    let set = manifests.set.clone();
-    let desired = Desired { set, complete: true, ..Desired::default() };
-    (desired, Options { protected, delete, ..options })
-}
-
-/// Tells what is to go and is not there.
-pub(crate) fn say_absent(context: &Context, session: &Session) {
-    for id in &session.absent {
-        context.note(&format!("{id} is not on the host\n"));
-    }
 }
 
 /// What is a path, and what an object's name: a path that exists is a path.

@@ -4,7 +4,7 @@ use super::context::Context;
 use super::exit::Run;
 use super::options::ReportOptions;
 use super::options::{Format, PlanOptions};
-use super::plan;
+use super::outcome;
 use super::session::{Purpose, Session, Target, prepare};
 use super::view::{diff, json};
 use clap::Args;
@@ -24,7 +24,7 @@ pub(crate) fn run(context: &Context, args: &DiffArgs) -> Run {
     match prepare(context, &args.paths, &args.options, Purpose::Show)? {
         Target::Host(session) => {
             context.output.result(&text(context, &session, args.options.reporting()))?;
-            Ok(plan::exit(&session, args.options.reporting()))
+            Ok(outcome::exit(&session, args.options.reporting()))
         }
         Target::Fleet(fleet) => fleet.plan(context, args.options.reporting(), None, text),
     }

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
-use super::get::{Selection, Shown, whole};
+use super::listing::{Selection, Shown, whole};
 use super::options::Format;
 use super::output::Paint;
 use super::session::Host;

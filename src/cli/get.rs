@@ -3,17 +3,14 @@
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
 use super::follow;
+use super::listing::{Selection, Shown, not_there, whole};
 use super::options::Format;
-use super::output::Paint;
 use super::session::Host;
-use super::view::envelope::{self, FORMAT_VERSION};
-use super::view::{self, table};
-use crate::diag::{Error, ErrorKind};
-use crate::model::{Kind, Observed, ObservedResource, Outage, ResourceId, Unknown};
-use crate::reconcile::{ObjectStatus, Sync, states, status};
+use super::view::envelope::{self};
+use super::view::{self};
+use crate::model::{ObservedResource, ResourceId};
+use crate::reconcile::states;
 use clap::Args;
-use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Show what is there: state, owner, pending changes, in sync or drifted
 ///
@@ -66,149 +63,4 @@ fn in_states(context: &Context, host: &Host, object: &ObservedResource, explain:
         Format::Human => view::states::human(&shown, object, &states, context.output),
         Format::Json => envelope::line(&view::states::json(shown.object, &host.uri, &states)),
     }
-}
-
-/// An object that is asked for by name is not on the host, or could not be read.
-pub(super) fn not_there(missing: &ResourceId, observed: &Observed) -> Error {
-    if let Some(unknown) = observed.unknown.get(missing) {
-        let text = format!("{missing} does not answer: {}", unknown.why);
-        return Error::new(ErrorKind::Timeout, text).hint("try again when it answers");
-    }
-    let text = format!("there is no {missing} on the host");
-    Error::new(ErrorKind::Invalid, text).hint("virt get shows what is there")
-}
-
-/// What of a host is asked for.
-#[derive(Debug)]
-pub(super) struct Selection {
-    kinds: BTreeSet<Kind>,
-    ids: BTreeSet<ResourceId>,
-}
-
-impl Selection {
-    fn parse(what: &[String]) -> Result<Self, Failure> {
-        let (mut kinds, mut ids) = (BTreeSet::new(), BTreeSet::new());
-        for word in what {
-            if let Some(kind) = Kind::parse(word) {
-                kinds.insert(kind);
-            } else if let Some(id) = ResourceId::parse(word) {
-                ids.insert(id);
-            } else {
-                let text =
-                    format!("{word} is none of domains, networks, domain/NAME and network/NAME");
-                return Err(Failure::Usage(text));
-            }
-        }
-        Ok(Self { kinds, ids })
-    }
-
-    /// The object, if it is one that is asked for by its name.
-    fn single(&self) -> Option<&ResourceId> {
-        let one = self.kinds.is_empty() && self.ids.len() == 1;
-        one.then(|| self.ids.first()).flatten()
-    }
-
-    pub(super) fn includes(&self, id: &ResourceId) -> bool {
-        self.kinds.is_empty() && self.ids.is_empty()
-            || self.kinds.contains(&id.kind)
-            || self.ids.contains(id)
-    }
-}
-
-/// An object as it is shown.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Shown {
-    pub(super) id: ResourceId,
-    /// In a word or two.
-    pub(super) state: String,
-    pub(super) autostart: bool,
-    pub(super) status: ObjectStatus,
-    /// For machines.
-    pub(super) object: Value,
-}
-
-impl Shown {
-    /// All that is selected of what a host has, in order.
-    pub(super) fn all(observed: &Observed, selection: &Selection) -> BTreeMap<ResourceId, Self> {
-        let read = observed.resources.values().map(Self::new);
-        let unread = observed.unknown.iter().map(|(id, of)| Self::unknown(id, of));
-        let all = read.chain(unread).map(|shown| (shown.id.clone(), shown));
-        all.filter(|(id, _)| selection.includes(id)).collect()
-    }
-
-    /// One that could not be read.
-    pub(super) fn unknown(id: &ResourceId, of: &Unknown) -> Self {
-        let object = json!({
-            "kind": id.kind.word(), "name": id.name, "uuid": of.uuid.to_string(),
-            "state": of.state.to_string(), "sync": Sync::Unknown.word(), "unknown": of.why,
-        });
-        let (drifted, pending) = (Vec::new(), Vec::new());
-        let status =
-            ObjectStatus { owner: None, doubt: None, sync: Sync::Unknown, drifted, pending };
-        let state = format!("{}, does not answer", of.state);
-        Self { id: id.clone(), state, autostart: false, status, object }
-    }
-
-    pub(super) fn new(r: &ObservedResource) -> Self {
-        let s = status(r);
-        let object = json!({
-            "kind": r.id.kind.word(), "name": r.id.name, "uuid": r.uuid.to_string(),
-            "state": r.state.to_string(), "autostart": r.autostart, "persistent": r.is_persistent,
-            "outage": r.outage().map(Outage::word), "saved": r.managed_save,
-            "snapshots": r.snapshots.iter().map(|s| &s.name).collect::<Vec<_>>(),
-            "checkpoints": r.checkpoints, "owner": s.owner, "doubt": s.doubt, "sync": s.sync.word(), "drifted": s.drifted, "pending": s.pending,
-        });
-        let state = r.state_words();
-        let state = if r.is_persistent { state } else { format!("{state}, transient") };
-        Self { id: r.id.clone(), state, autostart: r.autostart, status: s, object }
-    }
-
-    /// The fields that are not as they were applied.
-    pub(super) fn fields(&self) -> String {
-        if let Some(doubt) = &self.status.doubt {
-            return doubt.clone();
-        }
-        let fields = self.status.drifted.iter().chain(&self.status.pending);
-        fields.cloned().collect::<Vec<_>>().join(", ")
-    }
-
-    /// How it stands to what was applied.
-    pub(super) fn sync_paint(&self) -> Paint {
-        match self.status.sync {
-            Sync::InSync => Paint::Green,
-            Sync::Drifted | Sync::Unknown | Sync::Outage => Paint::Red,
-            Sync::Pending => Paint::Yellow,
-            Sync::Unmanaged => Paint::Dim,
-        }
-    }
-}
-
-/// All of a host that is asked for: a table, or one line of JSON.
-pub(super) fn whole(context: &Context, uri: &str, shown: &[&Shown]) -> String {
-    if context.output.format == Format::Json {
-        let objects: Vec<&Value> = shown.iter().map(|s| &s.object).collect();
-        let value =
-            json!({ "format_version": FORMAT_VERSION, "connection": uri, "objects": objects });
-        return envelope::line(&value);
-    }
-    let head = ["OBJECT", "STATE", "AUTOSTART", "OWNER", "SYNC", "FIELDS"];
-    let mut rows = vec![head.map(str::to_owned).to_vec()];
-    rows.extend(shown.iter().map(|s| {
-        vec![
-            s.id.to_string(),
-            s.state.clone(),
-            if s.autostart { "yes" } else { "no" }.to_owned(),
-            s.status.owner.clone().unwrap_or_else(|| "—".to_owned()),
-            s.status.sync.word().to_owned(),
-            s.fields(),
-        ]
-    }));
-    table::columns(&rows, |row, column, cell| {
-        let paint = match (row, column) {
-            (0, _) => Paint::Bold,
-            (_, 4) => shown.get(row - 1).map_or(Paint::Dim, |s| s.sync_paint()),
-            _ => Paint::Plain,
-        };
-        context.output.paint(paint, cell)
-    })
 }

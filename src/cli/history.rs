@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::exit::{Exit, Run};
-use super::get::not_there;
+use super::listing::not_there;
 use super::options::{Format, resource};
 use super::session::observe_meant;
 use super::view;

@@ -1,19 +1,15 @@
 //! `virt plan`: what would change, why, and how disruptive each step is.
 
 use super::context::Context;
-use super::exit::{Exit, Run};
+use super::exit::Run;
 use super::options::ReportOptions;
-use super::options::{Format, PlanOptions, effect};
+use super::options::{PlanOptions, effect};
+use super::outcome::{exit, text};
 use super::saved;
-use super::session::{Purpose, Session, Target, prepare};
-use super::view::{human, json};
-use crate::diag::{Error, ErrorKind, Result};
+use super::session::{Purpose, Target, prepare};
 use crate::model::Effect;
-use crate::reconcile::planfile;
 use clap::Args;
-use std::io::Write as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Show what would change, why, and how disruptive each step is
 #[derive(Debug, Args)]
@@ -44,65 +40,9 @@ pub(crate) fn run(context: &Context, args: &PlanArgs) -> Run {
     match prepare(context, &args.paths, &args.options, purpose)? {
         Target::Host(session) => {
             context.output.result(&text(context, &session, reporting))?;
-            save(context, &session, args.out.as_deref())?;
+            saved::save(context, &session, args.out.as_deref())?;
             Ok(exit(&session, reporting))
         }
         Target::Fleet(fleet) => fleet.plan(context, reporting, args.out.as_deref(), text),
     }
-}
-
-/// The plan of a session, as it is printed.
-pub(crate) fn text(context: &Context, session: &Session, reporting: ReportOptions) -> String {
-    match context.output.format {
-        Format::Json => context.line(json::plan(&session.view(), reporting.fail_above)),
-        Format::Human => {
-            let plan = human::plan(&session.view(), context.output, reporting.explain);
-            let above = reporting
-                .fail_above
-                .map(|limit| human::above(&session.plan, limit, context.output));
-            plan + &above.unwrap_or_default()
-        }
-    }
-}
-
-/// The exit code of a run that stops after the plan.
-pub(crate) fn exit(session: &Session, reporting: ReportOptions) -> Exit {
-    let plan = &session.plan;
-    let detailed = reporting.detailed_exitcode;
-    let is_above = reporting.fail_above.is_some_and(|limit| !plan.above(limit).is_empty());
-    if !plan.refusals.is_empty() || is_above {
-        Exit::Refused
-    } else if session.has_errors() {
-        Exit::Error
-    } else if plan.has_outage() {
-        Exit::Unresolved
-    } else if detailed && !plan.only_asks_again() {
-        Exit::Changes
-    } else if detailed && (plan.has_pending() || !plan.is_empty()) {
-        Exit::Pending
-    } else {
-        Exit::Done
-    }
-}
-
-/// Writes the plan, if there is a path, for nobody but its owner to read; it holds whole
-/// definitions.
-pub(crate) fn save(context: &Context, session: &Session, path: Option<&Path>) -> Result<()> {
-    let Some(path) = path else { return Ok(()) };
-    if session.host.capabilities.read_only {
-        let text = "a plan made with --read-only cannot be saved: it knows no secrets, and would \
-                    define without them";
-        return Err(Error::new(ErrorKind::Denied, text).hint("leave --read-only out"));
-    }
-    let text = planfile::save(&session.plan, &session.host.uri, context.signing()?.as_ref())?;
-    let name = path.display().to_string();
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let mut file = options.open(path).map_err(|e| Error::system(&name, &e))?;
-    // a file that was there keeps its mode otherwise
-    let owner_only = std::fs::Permissions::from_mode(0o600);
-    file.set_permissions(owner_only).map_err(|e| Error::system(&name, &e))?;
-    file.write_all(text.as_bytes()).map_err(|e| Error::system(&name, &e))?;
-    context.note(&format!("saved to {name} ({})\n", planfile::digest(&text)));
-    Ok(())
 }

@@ -1,9 +1,9 @@
 //! `virt release`: objects stay as they are, and no set owns them any more.
 
 use super::context::Context;
-use super::delete::finish;
+use super::execute::finish;
 use super::exit::{Exit, Failure, Run};
-use super::get::not_there;
+use super::listing::not_there;
 use super::options::{RunOptions, resource};
 use super::project::Target;
 use super::session::{Host, Session};

@@ -1,14 +1,14 @@
 //! `virt rollback`: an object goes back to the manifest before the last one, through the same plan
 //! and gate.
 
-use super::apply::carry_out;
 use super::confirm::{Asking, agreed};
 use super::context::Context;
+use super::execute::carry_out;
 use super::exit::{Exit, Run};
-use super::get::not_there;
+use super::listing::not_there;
 use super::options::ReportOptions;
 use super::options::{Format, RunOptions, effect, resource};
-use super::plan;
+use super::outcome;
 use super::session::{Session, observe_meant};
 use super::view::whole;
 use crate::manifest::Loaded;
@@ -65,10 +65,10 @@ pub(crate) fn run(context: &Context, args: &RollbackArgs) -> Run {
             Format::Human => whole::added(&session.plan),
             Format::Json => String::new(),
         };
-        context.result_or_nobody(&(plan::text(context, &session, reporting) + &whole));
+        context.result_or_nobody(&(outcome::text(context, &session, reporting) + &whole));
     }
     if stops {
-        return Ok(plan::exit(&session, reporting));
+        return Ok(outcome::exit(&session, reporting));
     }
     if !agreed(context, Asking::of(&args.run), &session.plan, &session.host)? {
         return Ok(Exit::Refused);

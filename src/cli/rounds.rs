@@ -5,12 +5,12 @@
 //! done with. For the rest it is settled what they have to do with each other: most are then as planned,
 //! and those between which a guest moves are read anew, planned for together and walked beside each other.
 
-use super::apply::carry_out;
 use super::confirm::{Asking, confirmed};
 use super::context::Context;
-use super::delete::say_absent;
+use super::execute::carry_out;
 use super::exit::{Exit, Failure};
-use super::fleet::{Fleet, Told, by_process, failed, show_plan};
+use super::fleet::{Fleet, by_process};
+use super::multi_host::{Told, failed, show_plan};
 use super::options::ReportOptions;
 use super::options::{Format, RunOptions};
 use super::pool::{self, Lane};
@@ -350,7 +350,7 @@ impl Fleet {
         });
         let unknown = Some(session.unknown_only());
         if self.deletes.is_some() {
-            say_absent(&own, &session);
+            session.say_absent(&own);
         }
         let told = Told { unknown, ..work(&own, session, is_open) };
         First { told: Told { pieces: own.into_kept(), ..told }, facts, is_open }

@@ -3,16 +3,18 @@
 use super::config;
 use super::confirm::{Asking, agreed};
 use super::context::Context;
+use super::execute;
 use super::exit::{Exit, Failure, Run};
 use super::options::{Format, RunOptions};
-use super::session::{Host, still_fits};
+use super::session::{Host, Session, still_fits};
 use super::view::saved::saved as view_saved;
 use super::view::{human, json};
 use crate::diag::{Error, ErrorKind, Result};
 use crate::drivers::Written;
 use crate::reconcile::Plan;
 use crate::reconcile::planfile::{self, Seal};
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 /// A plan as it was read from its file.
@@ -29,6 +31,28 @@ struct Saved {
 /// Whether a path is a saved plan and not a manifest.
 pub(crate) fn is_plan_file(path: &Path) -> bool {
     path.is_file() && path.extension().is_none_or(|e| e != "xml" && e != "toml")
+}
+
+/// Writes the plan, if there is a path, for nobody but its owner to read; it holds whole
+/// definitions.
+pub(crate) fn save(context: &Context, session: &Session, path: Option<&Path>) -> Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    if session.host.capabilities.read_only {
+        let text = "a plan made with --read-only cannot be saved: it knows no secrets, and would \
+                    define without them";
+        return Err(Error::new(ErrorKind::Denied, text).hint("leave --read-only out"));
+    }
+    let text = planfile::save(&session.plan, &session.host.uri, context.signing()?.as_ref())?;
+    let name = path.display().to_string();
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(path).map_err(|e| Error::system(&name, &e))?;
+    // a file that was there keeps its mode otherwise
+    let owner_only = std::fs::Permissions::from_mode(0o600);
+    file.set_permissions(owner_only).map_err(|e| Error::system(&name, &e))?;
+    file.write_all(text.as_bytes()).map_err(|e| Error::system(&name, &e))?;
+    context.note(&format!("saved to {name} ({})\n", planfile::digest(&text)));
+    Ok(())
 }
 
 /// Shows a saved plan; no host is asked.
@@ -98,12 +122,12 @@ pub(crate) fn apply(
         return Ok(Exit::Done);
     }
     if !plan.steps.is_empty() && host.capabilities.read_only {
-        return Ok(super::apply::refuse_to_change(context));
+        return Ok(execute::refuse_to_change(context));
     }
     if !agreed(context, Asking::of(run), plan, &host)? {
         return Ok(Exit::Refused);
     }
-    let report = super::apply::walk(context, plan, &host, run, None, &|_| Vec::new())?;
+    let report = execute::walk(context, plan, &host, run, None, &|_| Vec::new())?;
     context.result_or_nobody(&match context.output.format {
         Format::Human => human::report(plan, &report, None, context.output),
         Format::Json => context.line(json::saved_summary(plan, connection, &report)),

@@ -230,6 +230,21 @@ pub(crate) fn options(typed: &PlanOptions) -> Options {
     }
 }
 
+/// What is asked of a host from which all that manifests name goes, and what is `named` besides:
+/// only that is looked at, and the manifests are not applied.
+pub(crate) fn deletion(
+    manifests: &Desired,
+    named: &[ResourceId],
+    options: Options,
+) -> (Desired, Options) {
+    let delete = named.iter().chain(manifests.resources.keys()).cloned().collect();
+    let protected = manifests.resources.values().filter(|r| r.settings.prevent_destroy);
+    let protected = protected.map(|r| r.id.clone()).collect();
+    let set = manifests.set.clone();
+    let desired = Desired { set, complete: true, ..Desired::default() };
+    (desired, Options { protected, delete, ..options })
+}
+
 /// A name behind `--only` that is nowhere is a slip, and not a reason to do nothing.
 pub(crate) fn nobody_names(id: &ResourceId, desired: &Desired) -> Failure {
     let names = desired.resources.keys().filter(|r| r.kind == id.kind);
@@ -370,6 +385,13 @@ impl Session {
     pub(crate) fn resume(&mut self, context: &Context) -> Result<()> {
         self.host.lock(context)?;
         still_fits(&self.plan, &self.host.observe()?)
+    }
+
+    /// Says what is to go and is not there.
+    pub(crate) fn say_absent(&self, context: &Context) {
+        for id in &self.absent {
+            context.note(&format!("{id} is not on the host\n"));
+        }
     }
 
     /// The plan with what it takes to show it.

@@ -1,8 +1,8 @@
 //! What the hosts of a fleet came to: what is printed of each, and the count of all.
 
-use super::apply::Applied;
 use super::context::Context;
 use super::exit::Exit;
+use super::outcome::Applied;
 use super::output::OutputChunk;
 use super::output::{ANEW, Paint};
 use super::session::Session;

@@ -1,7 +1,8 @@
 //! Hosts of a fleet that have to do with each other: which they are, and their plans, made together.
 
 use super::context::Context;
-use super::fleet::{Fleet, Told};
+use super::fleet::Fleet;
+use super::multi_host::Told;
 use super::session::{Looked, Session};
 use super::signals::stopping;
 use crate::diag::{Error, ErrorKind, Result};

@@ -4,7 +4,7 @@ use super::envelope::FORMAT_VERSION;
 use super::json::uncounted;
 use super::table::columns;
 use super::values;
-use crate::cli::get::Shown;
+use crate::cli::listing::Shown;
 use crate::cli::output::{Output, Paint};
 use crate::diag::escape;
 use crate::model::ObservedResource;
