@@ -2,6 +2,7 @@
 
 mod around;
 mod hosts;
+mod once;
 mod reader;
 
 use super::config;
@@ -11,7 +12,6 @@ use super::fleet;
 use super::lock;
 use super::options::{PlanOptions, interval};
 use super::output::Paint;
-use super::pool;
 use super::project::Users;
 use super::session::{check_prune, check_set, grammars, options};
 use super::signals::stop_or_run_on_signal;
@@ -23,8 +23,8 @@ use crate::drivers::Stop;
 use crate::manifest::{Loaded, Reading};
 use crate::model::Desired;
 use crate::reconcile::watch::{
-    Board, Condition, Ended, HostBoard, HostLoop, Listening, Neighbour, Neighbours, Settings,
-    Sources, Surroundings,
+    Board, Condition, HostBoard, HostLoop, Listening, Neighbour, Neighbours, Settings, Sources,
+    Surroundings,
 };
 use around::{Around, Way};
 use clap::Args;
@@ -266,55 +266,6 @@ impl<'a> Watch<'a> {
             .beside(self.neighbours.clone())
     }
 
-    /// Goes through all of it once.
-    fn once(&mut self, first: &Reading) -> Run {
-        let loaded = &first.loaded;
-        let has_errors = loaded.diagnostics.has_errors();
-        // no host is asked for what nobody can want
-        if loaded.desired.resources.is_empty() && has_errors {
-            return Err(Failure::Shown);
-        }
-        self.taken(first);
-        let wanted = self.wanted(loaded)?;
-        let by_process =
-            |at: usize| wanted.get(at).is_some_and(|w| fleet::by_process(&w.connection));
-        let lanes = pool::lanes(wanted.len(), by_process);
-        let mut exit = if has_errors { Exit::Error } else { Exit::Done };
-        let mut waiting = Vec::new();
-        let work = |at: usize| {
-            let host = wanted.get(at).filter(|_| !self.stop.is_stopped());
-            host.map(|w| self.host_loop(w, self.stop.clone()).run_once())
-        };
-        pool::each(
-            &lanes,
-            work,
-            |_| {},
-            |at, ended| {
-                // it is gone through again when more is known of the others
-                if ended.is_some_and(|ended| ended.waits) {
-                    waiting.push(at);
-                    return true;
-                }
-                let detailed = self.args.options.detailed_exitcode;
-                exit = exit.worse(ended.map_or(Exit::Error, |ended| exit_of(ended, detailed)));
-                true
-            },
-        );
-        let again =
-            pool::lanes(waiting.len(), |at| waiting.get(at).is_some_and(|at| by_process(*at)));
-        pool::each(
-            &again,
-            |at| waiting.get(at).and_then(|at| work(*at)),
-            |_| {},
-            |_, ended| {
-                let detailed = self.args.options.detailed_exitcode;
-                exit = exit.worse(ended.map_or(Exit::Error, |ended| exit_of(ended, detailed)));
-                true
-            },
-        );
-        Ok(exit)
-    }
-
     /// Starts the loops.
     fn start(&mut self, first: &Reading) -> Result<(), Failure> {
         let wanted = self.wanted(&first.loaded)?;
@@ -486,17 +437,6 @@ fn say_the_same(before: &Loaded, now: &Loaded) -> bool {
         && hosts.all(|(a, b)| {
             a.name == b.name && a.connect == b.connect && same_objects(&a.desired, &b.desired)
         })
-}
-
-fn exit_of(ended: Ended, detailed: bool) -> Exit {
-    match ended {
-        Ended { unresolved: true, .. } => Exit::Unresolved,
-        Ended { failed: true, .. } => Exit::Error,
-        Ended { refused: true, .. } => Exit::Refused,
-        Ended { outage: true, .. } => Exit::Unresolved,
-        Ended { pending: true, .. } if detailed => Exit::Pending,
-        Ended { .. } => Exit::Done,
-    }
 }
 
 /// How all of it is, in a line.
