@@ -9,6 +9,7 @@
 mod bounds;
 mod cli;
 mod contract;
+mod dependencies;
 mod faults;
 mod fuzz_corpus;
 mod fuzzing;
@@ -29,6 +30,7 @@ fn main() -> std::process::ExitCode {
         tidy::trials,
         bounds::trials,
         contract::trials,
+        dependencies::trials,
         faults::trials,
         fuzz_corpus::trials,
         golden::trials,
