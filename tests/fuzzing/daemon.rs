@@ -31,25 +31,23 @@ pub(crate) struct Daemon {
 }
 
 /// What it answers.
-struct Answers {
-    guests: [Guest; 2],
+pub(crate) struct Answers {
+    pub(crate) guests: [Guest; 2],
     /// An error's message and its three strings.
-    said: [String; 4],
-    /// Which call of a connection gets that error besides those that it does not know; 0 for none.
-    fails: usize,
+    pub(crate) said: [String; 4],
+    /// What it is, and its URI.
+    pub(crate) known: [String; 2],
+    /// Which call of a connection gets that error besides those that it does not know; a small one is
+    /// none, as a connection begins with some five.
+    pub(crate) fails: usize,
 }
 
 impl Daemon {
-    pub(crate) fn start(
-        socket: &Path,
-        guests: [Guest; 2],
-        said: [String; 4],
-        fails: usize,
-    ) -> Self {
+    pub(crate) fn start(socket: &Path, answers: Answers) -> Self {
         let listener = UnixListener::bind(socket).expect("a socket can be made");
         let is_over = Arc::new(AtomicBool::new(false));
         let of_thread = Arc::clone(&is_over);
-        let answers = Arc::new(Answers { guests, said, fails });
+        let answers = Arc::new(answers);
         let thread = std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 if of_thread.load(Ordering::Relaxed) {
@@ -106,7 +104,6 @@ impl Answers {
     /// What it answers to a call; nothing for an error.
     fn reply(&self, call: &Packet, number: usize) -> Option<Result<Vec<u8>, Malformed>> {
         let Header { procedure, .. } = call.header;
-        // a connection begins with some five calls
         if self.fails > 4 && number == self.fails {
             return None;
         }
@@ -119,9 +116,9 @@ impl Answers {
         Some(match procedure {
             Procedure::AUTH_LIST => to_bytes(&vec![AuthType::NONE]),
             Procedure::CONNECT_OPEN => Ok(Vec::new()),
-            Procedure::CONNECT_GET_TYPE => to_bytes("QEMU"),
+            Procedure::CONNECT_GET_TYPE => to_bytes(&self.known[0]),
             Procedure::CONNECT_GET_LIB_VERSION => to_bytes(&11_003_000u64),
-            Procedure::CONNECT_GET_URI => to_bytes("qemu:///system"),
+            Procedure::CONNECT_GET_URI => to_bytes(&self.known[1]),
             Procedure::CONNECT_SUPPORTS_FEATURE => to_bytes(&1i32),
             Procedure::CONNECT_LIST_ALL_DOMAINS => to_bytes(&(domains, 1u32)),
             Procedure::CONNECT_LIST_ALL_NETWORKS => to_bytes(&(networks, 1u32)),

@@ -2,7 +2,7 @@
 //! every command prints, writes and serves of it.
 
 use super::Choices;
-use super::daemon::{Daemon, Guest};
+use super::daemon::{Answers, Daemon, Guest};
 use super::hostile::{DOMAIN, FORGED, NETWORK, TAG, document, hostile};
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -59,11 +59,17 @@ fn daemon(place: &Place, choices: &mut Choices<'_>) -> bool {
             child.into_iter().for_each(|child| child.set_text(name.clone()));
         }
         let uuid = Uuid::try_parse(&definition.child_text("uuid").unwrap_or_default()).unwrap();
+        let child = definition.child_mut("uuid").filter(|_| choices.chance(15));
+        child.into_iter().for_each(|child| child.set_text(hostile(choices)));
         Guest { is_domain, name, uuid, definition: write(&definition) }
     });
     let said = [(); 4].map(|()| hostile(choices));
+    let known = ["QEMU", "qemu:///system"].map(|known| match choices.chance(15) {
+        true => hostile(choices),
+        false => known.to_owned(),
+    });
     let socket = place.path().join("socket");
-    let _daemon = Daemon::start(&socket, guests, said, choices.below(24));
+    let _daemon = Daemon::start(&socket, Answers { guests, said, known, fails: choices.below(24) });
     place.commands(&format!("qemu+unix:///system?socket={}", socket.display()), choices)
 }
 
@@ -315,13 +321,6 @@ impl Place {
                 let read: Result<serde_json::Value, _> = serde_json::from_str(line);
                 assert!(read.is_ok(), "{told} printed no JSON: {line}");
             }
-        }
-        if std::env::var_os("VIRT_SHOW").is_some() {
-            eprintln!(
-                "{told}\n{}{}",
-                String::from_utf8_lossy(&ran.stdout),
-                String::from_utf8_lossy(&ran.stderr)
-            );
         }
         ran
     }
