@@ -82,6 +82,12 @@ fn names(place: &Place, choices: &mut Choices<'_>) -> bool {
     if choices.chance(40) {
         settings.push_str(&format!("{} = {}\n", quoted(key), quoted(value)));
     }
+    if choices.chance(40) {
+        for host in ["a", "b"] {
+            let uri = format!("test:///default?state={host}");
+            settings.push_str(&format!("[hosts.{host}]\nconnect = {}\n", quoted(&uri)));
+        }
+    }
     place.write("m/virt.toml", &settings);
     let file = file.replace(['/', '\0'], "");
     // a name that is too odd for the file system is none to test
@@ -104,6 +110,10 @@ fn names(place: &Place, choices: &mut Choices<'_>) -> bool {
 }
 
 const ARGUMENTS: &[&str] = &[
+    "plan m",
+    "apply m --adopt -o json",
+    "get -f m",
+    "watch m --once --adopt",
     "@",
     "--@",
     "@ @",
@@ -166,10 +176,10 @@ fn page(place: &Place, choices: &mut Choices<'_>) -> bool {
         assert!(!body.contains(TAG) || path == "/status.json", "{path}: {body}");
         match path.as_str() {
             "/status.json" => {
-                assert!(serde_json::from_str::<serde_json::Value>(&body).is_ok(), "{body}")
+                assert!(serde_json::from_str::<serde_json::Value>(&body).is_ok(), "{body}");
             }
             "/topology.svg" => {
-                assert!(parse(SourceId::NONE, &body, &Limits::default()).is_ok(), "{body}")
+                assert!(parse(SourceId::NONE, &body, &Limits::default()).is_ok(), "{body}");
             }
             "/metrics" => {
                 let ours = ["# ", "virt_", "process_"];
@@ -234,7 +244,9 @@ const COMMANDS: &[(&str, bool)] = &[
     ("get -o json", false),
     ("get --color always", false),
     ("get domain/web", false),
+    ("get domain/web --explain", false),
     ("get network/lan -o json", false),
+    ("rollback domain/web --allow data-loss --yes", false),
     ("history", false),
     ("history -o json", false),
     ("rollback domain/web --dry-run", false),
