@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::exit::Failure;
 use super::options::RunOptions;
+use super::output::is_at_terminal;
 use super::session::{Host, still_fits};
 use crate::model::Effect;
 use crate::reconcile::Plan;
@@ -22,7 +23,7 @@ pub(crate) enum Asking {
 impl Asking {
     /// As the options say: at a terminal what is disruptive is asked about.
     pub(crate) fn of(run: &RunOptions) -> Self {
-        let somebody = || std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+        let somebody = || std::io::stdin().is_terminal() && is_at_terminal();
         if run.confirm {
             Self::Always
         } else if !run.yes && somebody() {

@@ -5,7 +5,7 @@ use super::config;
 use super::exit::{Exit, Failure};
 use super::lock::{self, HostLock, Locks};
 use super::options::{Global, RunOptions};
-use super::output::{LogWriter, Output, OutputChunk, Paint};
+use super::output::{Output, OutputChunk, Paint};
 use super::printer::Printer;
 use super::signing;
 use super::view::envelope;
@@ -15,7 +15,6 @@ use crate::model::HostPattern;
 use crate::reconcile::records::{Records, Signing};
 use jiff::Timestamp;
 use serde_json::Value;
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -77,14 +76,16 @@ impl Context {
             2 => LevelFilter::DEBUG,
             _ => LevelFilter::TRACE,
         };
-        let log = tracing_subscriber::fmt().with_max_level(level).with_writer(|| LogWriter);
+        let output = Output::new(global);
+        let log = tracing_subscriber::fmt().with_max_level(level).with_target(false);
+        let log = log.with_ansi(output.paints_log()).with_writer(move || output.log());
         // a second subscriber in one process is the test's own affair
-        let _ = log.with_target(false).with_ansi(std::io::stderr().is_terminal()).try_init();
+        let _ = log.try_init();
         let connect = global.connect.clone();
         let read_only = global.read_only;
         let max_inventory = usize::try_from(global.max_inventory).unwrap_or(usize::MAX);
         Self {
-            output: Output::new(global),
+            output,
             connect,
             read_only,
             project: global.project.clone(),

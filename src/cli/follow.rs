@@ -4,7 +4,7 @@ use super::context::Context;
 use super::exit::{Exit, Failure, Run};
 use super::listing::{Selection, Shown, whole};
 use super::options::Format;
-use super::output::Paint;
+use super::output::{Paint, nobody_reads};
 use super::session::Host;
 use super::view::envelope::{self, FORMAT_VERSION};
 use crate::diag::{Error, ErrorKind};
@@ -12,12 +12,10 @@ use crate::drivers::{Driver, Stop};
 use crate::model::{Detail, DriverEvent, ResourceId, Scope};
 use jiff::{Timestamp, ZonedDateTime};
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
@@ -73,17 +71,6 @@ impl Signals {
     fn came(&self) -> bool {
         !matches!(self.0.read_signal(), Ok(None))
     }
-}
-
-/// Whether the other end of standard output is closed: without that, a program behind a pipe would
-/// be waited for until the next change.
-fn nobody_reads() -> bool {
-    let stdout = std::io::stdout();
-    let mut fds = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
-    let polled = poll(&mut fds, PollTimeout::ZERO);
-    let [fd] = fds;
-    let gone = PollFlags::POLLERR | PollFlags::POLLHUP;
-    polled.is_ok() && fd.revents().is_some_and(|revents| revents.intersects(gone))
 }
 
 fn follow(context: &Context, selection: &Selection) -> Run {

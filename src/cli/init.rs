@@ -5,7 +5,7 @@ use super::exit::{Exit, Failure, Run};
 use super::session::Host;
 use crate::diag::{Error, ErrorKind, Result, escape};
 use crate::drivers::Written;
-use crate::manifest::{Grammars, load_for_hosts};
+use crate::manifest::{Grammars, load_for_hosts, quoted};
 use crate::model::{Desired, Observed, ResourceId};
 use crate::reconcile::status;
 use clap::Args;
@@ -49,11 +49,10 @@ pub(crate) fn run(context: &Context, args: &InitArgs) -> Run {
 }
 
 fn text(set: &str, connect: Option<&str>) -> String {
-    let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
     let mut text =
-        format!("# Who owns what is applied from this directory.\nset = \"{}\"\n", quoted(set));
+        format!("# Who owns what is applied from this directory.\nset = {}\n", quoted(set));
     if let Some(uri) = connect {
-        text.push_str(&format!("connect = \"{}\"\n", quoted(uri)));
+        text.push_str(&format!("connect = {}\n", quoted(uri)));
     }
     text
 }

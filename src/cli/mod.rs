@@ -48,6 +48,7 @@ mod validate;
 mod view;
 mod watch;
 
+use crate::diag::{escape, is_hazard};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use context::Context;
 use exit::Exit;
@@ -115,12 +116,14 @@ impl Command {
 
 /// Runs the command that the arguments ask for.
 pub fn main() -> ExitCode {
+    output::filter_panics();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(e) => {
-            // help and version are no errors; a closed pipe is nobody's fault
-            let _ = e.print();
-            return if e.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+            let told = readable(e);
+            output::usage(&told);
+            // help and version are no errors
+            return if told.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
         }
     };
     descriptors::raise();
@@ -154,4 +157,20 @@ pub fn main() -> ExitCode {
         Ok(exit) => context.exit(exit).into(),
         Err(failure) => context.fail(&failure).into(),
     }
+}
+
+/// What clap tells of arguments, which it quotes as they are: a shell's pattern may have made them of
+/// files' names. It is asked again with each of them escaped, breaks among the rest.
+fn readable(first: clap::Error) -> clap::Error {
+    let typed: Vec<_> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    if !typed.iter().any(|arg| arg.contains(is_hazard)) {
+        return first;
+    }
+    Cli::try_parse_from(typed.iter().map(|arg| escape(arg))).err().unwrap_or_else(|| {
+        // it was the very character that is none any more
+        let told = first.to_string();
+        let told = told.trim_end().trim_start_matches("error: ");
+        let told = told.rsplit_once("\n\nFor more information").map_or(told, |(told, _)| told);
+        clap::Error::raw(first.kind(), escape(told) + "\n")
+    })
 }

@@ -171,7 +171,6 @@ impl Metrics {
 
 /// A label's value between its quotes.
 fn escaped(text: &str) -> String {
-    let text = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-    // Prometheus has no other escapes: what remains is made visible
-    escape(&text)
+    // Prometheus has few escapes: what they cannot say is made visible before
+    escape(text).replace('\\', "\\\\").replace('"', "\\\"")
 }

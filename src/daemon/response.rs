@@ -1,5 +1,6 @@
 //! The answer to a request, as bytes.
 
+use crate::diag::{escape_json, is_hazard, printable};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
@@ -42,11 +43,62 @@ impl Status {
     }
 }
 
+/// What a body is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Html,
+    Svg,
+    Json,
+    /// Prometheus's text.
+    Metrics,
+    Text,
+}
+
+impl Form {
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Html => "text/html; charset=utf-8",
+            Self::Svg => "image/svg+xml",
+            Self::Json => "application/json",
+            Self::Metrics => "text/plain; version=0.0.4; charset=utf-8",
+            Self::Text => "text/plain; charset=utf-8",
+        }
+    }
+
+    /// A body with each hazard that is left in it in an escape of this form. Whatever comes before has
+    /// escaped its own, so that there is none.
+    fn filtered(self, body: String) -> String {
+        if !body.contains(|c| is_hazard(c) && c != '\n' && c != '\t') {
+            return body;
+        }
+        match self {
+            // a reference would be the character again
+            Self::Html | Self::Svg | Self::Text => printable(&body, &[]).into_owned(),
+            Self::Json => escape_json(&body),
+            // it has no such escape: the value says it, with its backslash escaped
+            Self::Metrics => body.split('\n').map(in_label).collect::<Vec<_>>().join("\n"),
+        }
+    }
+}
+
+fn in_label(line: &str) -> String {
+    let mut out = String::with_capacity(line.len() + 8);
+    for c in line.chars() {
+        if is_hazard(c) {
+            out.push('\\');
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 /// An answer.
 #[derive(Clone, Debug)]
 pub(super) struct Response {
     status: Status,
-    content_type: &'static str,
+    form: Form,
     /// The one style sheet that its document has.
     style: Option<&'static str>,
     body: String,
@@ -54,17 +106,13 @@ pub(super) struct Response {
 
 impl Response {
     /// A document with the one style sheet that stands in it.
-    pub(super) fn document(
-        content_type: &'static str,
-        style: Option<&'static str>,
-        body: String,
-    ) -> Self {
-        Self { status: Status::Ok, content_type, style, body }
+    pub(super) fn document(form: Form, style: Option<&'static str>, body: String) -> Self {
+        Self { status: Status::Ok, form, style, body: form.filtered(body) }
     }
 
     /// Plain text.
     pub(super) fn text(status: Status, body: impl Into<String>) -> Self {
-        Self { status, content_type: "text/plain; charset=utf-8", style: None, body: body.into() }
+        Self { status, ..Self::document(Form::Text, None, body.into()) }
     }
 
     /// A refusal in its own words.
@@ -88,7 +136,7 @@ impl Response {
             // writing to a string does not fail
             let _ = write!(out, "{name}: {value}\r\n");
         };
-        field("Content-Type", self.content_type);
+        field("Content-Type", self.form.content_type());
         field("Content-Length", &length);
         field("Connection", "close");
         field("Cache-Control", "no-store");
@@ -118,4 +166,29 @@ fn policy(style: Option<&str>) -> String {
         "default-src 'none'; style-src {style}; img-src 'self'; base-uri 'none'; \
          form-action 'none'; frame-ancestors 'none'"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_forgotten_is_escaped_as_the_form_has_it() {
+        let body = "a\u{9b}2J\n\u{feff}\\u{7f}é";
+        for (form, shown) in [
+            (Form::Html, "a\\u{9b}2J\n\\u{feff}\\u{7f}é"),
+            (Form::Svg, "a\\u{9b}2J\n\\u{feff}\\u{7f}é"),
+            (Form::Text, "a\\u{9b}2J\n\\u{feff}\\u{7f}é"),
+            (Form::Json, "a\\u009b2J\n\\ufeff\\u{7f}é"),
+            (Form::Metrics, "a\\\\u{9b}2J\n\\\\u{feff}\\u{7f}é"),
+        ] {
+            let response = Response::document(form, None, body.to_owned());
+            let bytes = String::from_utf8(response.bytes(true)).unwrap_or_default();
+            let (head, sent) = bytes.split_once("\r\n\r\n").unwrap_or_default();
+            assert_eq!(sent, shown, "{form:?}");
+            assert!(head.contains(&format!("Content-Length: {}\r\n", shown.len())), "{head}");
+            // a second time there is nothing left to do
+            assert_eq!(form.filtered(shown.to_owned()), shown);
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! What is served under which path.
 
 use super::request::Request;
-use super::response::{Response, Status};
+use super::response::{Form, Response, Status};
 use super::{metrics, page, process, status, topology};
 use crate::reconcile::watch::{Board, Condition};
 use std::time::SystemTime;
@@ -14,11 +14,11 @@ pub(super) fn answer(request: &Request, board: &Board, now: SystemTime) -> Respo
             page_response(page::page(board, view, now))
         }
         "/metrics" => Response::document(
-            "text/plain; version=0.0.4; charset=utf-8",
+            Form::Metrics,
             None,
             metrics::metrics(board, &process::Process::read()),
         ),
-        "/status.json" => Response::document("application/json", None, status::status(board, now)),
+        "/status.json" => Response::document(Form::Json, None, status::status(board, now)),
         "/topology.svg" => svg(topology::picture(board), Some(topology::STYLE)),
         // the second is what browsers ask for beside a picture
         "/favicon.svg" | "/favicon.ico" => svg(topology::favicon(worst(board)), None),
@@ -28,11 +28,11 @@ pub(super) fn answer(request: &Request, board: &Board, now: SystemTime) -> Respo
 }
 
 fn page_response(html: String) -> Response {
-    Response::document("text/html; charset=utf-8", Some(page::STYLE), html)
+    Response::document(Form::Html, Some(page::STYLE), html)
 }
 
 fn svg(picture: String, style: Option<&'static str>) -> Response {
-    Response::document("image/svg+xml", style, picture)
+    Response::document(Form::Svg, style, picture)
 }
 
 /// For whoever restarts what is not well: one host that is lost is no reason to, all of them are,

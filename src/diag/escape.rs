@@ -1,7 +1,9 @@
 //! Foreign strings as they may be shown: no character in them moves a cursor, hides, or turns what a
 //! reader sees.
 
+use super::hazard::is_hazard;
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 /// Longest piece of a foreign string that a message quotes, in characters.
 const EXCERPT: usize = 200;
@@ -125,15 +127,6 @@ fn quoted(line: &[char], at: usize) -> Vec<std::ops::Range<usize>> {
     found
 }
 
-/// Whether a character does something to a terminal, an editor or a reader beside being seen: C0, C1 and
-/// DEL; marks, embeddings, overrides and isolates of the writing direction; line and paragraph
-/// separators; what has no width, the byte order mark and tags among it.
-pub fn is_hazard(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-}
-
 /// JSON with the hazards in its strings written as JSON's own escapes; it may have breaks between its
 /// values.
 pub fn escape_json(json: &str) -> String {
@@ -143,7 +136,8 @@ pub fn escape_json(json: &str) -> String {
             out.push(c);
         } else {
             for unit in c.encode_utf16(&mut [0; 2]) {
-                out.push_str(&format!("\\u{unit:04x}"));
+                // writing to a string does not fail
+                let _ = write!(out, "\\u{unit:04x}");
             }
         }
     }
@@ -153,8 +147,17 @@ pub fn escape_json(json: &str) -> String {
 /// Text on its way out of the program, whoever wrote it: what is `ours` passes, breaks pass, and every
 /// other hazard is escaped. The last of all printers; whatever comes before has escaped its own.
 pub fn printable<'a>(text: &'a str, ours: &[&[&str]]) -> Cow<'a, str> {
-    let is_break = |c: char| c == '\n' || c == '\t';
-    if text.chars().all(|c| is_break(c) || !is_hazard(c)) {
+    filtered(text, ours, |c| c == '\n' || c == '\t')
+}
+
+/// Like [`printable`], for what is to be one line: breaks are escaped, too.
+pub fn printable_line<'a>(text: &'a str, ours: &[&[&str]]) -> Cow<'a, str> {
+    filtered(text, ours, |_| false)
+}
+
+fn filtered<'a>(text: &'a str, ours: &[&[&str]], passes: impl Fn(char) -> bool) -> Cow<'a, str> {
+    let is_escaped = |c: char| is_hazard(c) && !passes(c);
+    if !text.contains(is_escaped) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 8);
@@ -165,7 +168,7 @@ pub fn printable<'a>(text: &'a str, ours: &[&[&str]]) -> Cow<'a, str> {
                 out.push_str(code);
                 code.len()
             }
-            None if is_hazard(c) && !is_break(c) => {
+            None if is_escaped(c) => {
                 out.extend(c.escape_default());
                 c.len_utf8()
             }
@@ -197,30 +200,24 @@ mod tests {
         let shown = "\u{1b}[31mred\u{1b}[0m\n\\u{1b}[2J\\u{1b}[32m\\u{feff}\\u{85}\\u{2028}é\t\\r";
         assert_eq!(printable(text, &[&ours]), shown);
         assert_eq!(printable("plain\n", &[]), "plain\n");
+        let line = "\u{1b}[31mred\u{1b}[0m\\n\\u{1b}[2J\\u{1b}[32m\\u{feff}\\u{85}\\u{2028}é\\t\\r";
+        assert_eq!(printable_line(text, &[&ours]), line);
     }
 
     #[test]
-    fn json_says_the_same_in_its_own_escapes() {
-        for c in (0x7f..0x3000)
-            .chain(0xe0000..0xe0080)
-            .chain([0xfeff, 0xfff9])
-            .filter_map(char::from_u32)
-        {
-            let text = serde_json::to_string(&format!("a{c}b")).unwrap_or_default();
-            let safe = escape_json(&text);
-            assert!(safe.chars().all(|c| !is_hazard(c)), "{safe:?}");
-            let back: Result<String, _> = serde_json::from_str(&safe);
-            assert_eq!(back.ok(), Some(format!("a{c}b")));
-        }
-    }
-
-    #[test]
-    fn no_code_point_leaves_a_control_character() {
-        for c in (0..=0x2100).filter_map(char::from_u32) {
-            let out = escape(&c.to_string());
-            assert!(out.chars().all(|c| !is_hazard(c)), "{c:?} gave {out:?}");
+    fn no_code_point_leaves_a_hazard() {
+        for c in ('\0'..=char::MAX).filter(|c| is_hazard(*c)) {
+            let text = format!("a{c}b");
+            assert!(!escape(&text).contains(is_hazard), "{c:?}");
+            assert!(!printable_line(&text, &[]).contains(is_hazard), "{c:?}");
+            assert!(!printable(&text, &[]).contains(|c| is_hazard(c) && c != '\n' && c != '\t'));
+            // JSON says the same in escapes of its own
+            let json = escape_json(&serde_json::to_string(&text).unwrap_or_default());
+            assert!(!json.contains(is_hazard), "{c:?} gave {json:?}");
+            assert_eq!(serde_json::from_str::<String>(&json).ok(), Some(text));
         }
         assert_eq!(escape("web\u{1b}[2Jé"), "web\\u{1b}[2Jé");
+        assert_eq!(escape_json("\"\u{e0041}\""), "\"\\udb40\\udc41\"");
     }
 
     #[test]

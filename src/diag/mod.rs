@@ -6,6 +6,7 @@
 mod diagnostic;
 mod error;
 mod escape;
+mod hazard;
 mod render;
 mod source;
 mod suggest;
@@ -14,7 +15,8 @@ pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity};
 pub use error::{
     Error, ErrorCode, ErrorDomain, ErrorFields, ErrorKind, ErrorLevel, Result, VirError,
 };
-pub use escape::{escape, escape_json, escape_lines, excerpt, is_hazard, printable};
+pub use escape::{escape, escape_json, escape_lines, excerpt, printable, printable_line};
+pub use hazard::is_hazard;
 pub use render::render;
 pub use source::{Position, Source, SourceId, Sources, Span};
 pub use suggest::{closest, nearest};

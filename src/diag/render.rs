@@ -96,21 +96,22 @@ fn snippet(span: Span, sources: &Sources) -> String {
     }
     let caret = (at.column - 1).min(line.len());
     let from = if line.len() > LINE { caret.saturating_sub(LINE / 2) } else { 0 };
-    let shown: String = line
-        .iter()
-        .skip(from)
-        .take(LINE)
-        .map(|c| if *c == '\t' || c.is_control() { ' ' } else { *c })
-        .collect();
+    let shown = |from: usize, to: usize| -> String {
+        let some = line.iter().take(to).skip(from);
+        escape(&some.map(|c| if *c == '\t' { ' ' } else { *c }).collect::<String>())
+    };
     let bytes = usize::try_from(span.end.saturating_sub(span.start)).unwrap_or(1);
-    let width = bytes.clamp(1, shown.chars().count().saturating_sub(caret - from).max(1));
+    let end = from + LINE.min(line.len() - from);
+    // an escape is wider than what it stands for
+    let before = shown(from, caret).chars().count();
+    let marked = shown(caret, caret.saturating_add(bytes).min(end)).chars().count().max(1);
     let number = at.line.to_string();
     let gutter = " ".repeat(number.len());
     format!(
         "    {number} | {}\n    {gutter} | {}{}\n",
-        escape(&shown),
-        " ".repeat(caret - from),
-        "^".repeat(width)
+        shown(from, end),
+        " ".repeat(before),
+        "^".repeat(marked)
     )
 }
 

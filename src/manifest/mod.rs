@@ -34,4 +34,4 @@ pub use load::{
 };
 pub use part::read_text;
 pub use settings::{duration as parse_duration, settings_element};
-pub use to_toml::to_toml;
+pub use to_toml::{quoted, to_toml};

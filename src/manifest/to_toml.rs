@@ -358,7 +358,8 @@ fn key(name: &str) -> String {
     if bare { name.to_owned() } else { quoted(name) }
 }
 
-fn quoted(text: &str) -> String {
+/// A string on one line, between its quotes.
+pub fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     escape_into(&mut out, text, false);

@@ -2,8 +2,10 @@
 //! that the tests run them too. Each panics where something does not hold.
 
 mod choices;
+mod daemon;
 pub(crate) mod document;
 pub(crate) mod grammar;
+mod hostile;
 pub(crate) mod manifest;
 pub(crate) mod outputs;
 mod reference;

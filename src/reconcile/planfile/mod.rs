@@ -10,7 +10,7 @@ use super::afterwards::{Afterwards, Notes, Piece};
 use super::changes::{LiveStep, Plan, Step, StepAction};
 use super::records::Signing;
 use super::secret::has_secret;
-use crate::diag::{Error, ErrorKind, Result, SourceId};
+use crate::diag::{Error, ErrorKind, Result, SourceId, escape_json};
 use crate::model::{Effect, Op, ResourceId, Stop, Target, Uuid};
 use crate::xml::{Limits, parse};
 use serde::{Deserialize, Serialize};
@@ -155,7 +155,8 @@ pub fn read(text: &str) -> Result<PlanFile> {
 impl PlanFile {
     fn text(&self) -> Result<String> {
         let text = serde_json::to_string_pretty(self).map_err(|e| broken(&e.to_string()))?;
-        Ok(text + "\n")
+        // it is looked at in editors and terminals, and read again it says the same
+        Ok(escape_json(&text) + "\n")
     }
 
     /// What its signature is worth.
