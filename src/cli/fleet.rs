@@ -2,7 +2,6 @@
 
 use super::apply::Applied;
 use super::args::{Format, RunOptions};
-use super::config;
 use super::context::{Context, Piece};
 use super::delete::deletion;
 use super::exit::{Exit, Failure, Run};
@@ -12,6 +11,7 @@ use super::pool::{self, Lane};
 use super::session::{Session, nobody_names};
 use super::tally::{Standing, Tally};
 use super::view::json;
+use super::written;
 use crate::diag::{Diagnostic, Error, Result};
 use crate::drivers::trust::is_name;
 use crate::drivers::uri::Transport;
@@ -48,7 +48,7 @@ pub(crate) struct Member {
 
 impl Member {
     fn new(context: &Context, loaded: &Loaded, host: &HostDesired) -> Self {
-        let connection = context.admit(&config::of_host(loaded, host));
+        let connection = context.admit(&written::of_host(loaded, host));
         let shown = connection.as_ref().map_or(host.connect.text.as_str(), Connection::text);
         Self {
             name: host.name.clone(),

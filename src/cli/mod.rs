@@ -43,6 +43,7 @@ mod units;
 mod validate;
 mod view;
 mod watch;
+mod written;
 
 use args::{Cli, Command};
 use clap::Parser as _;

@@ -1,13 +1,13 @@
 //! From paths to a plan: what plan, diff, apply and delete have in common.
 
 use super::args::{Format, PlanOptions};
-use super::config;
 use super::context::Context;
 use super::exit::Failure;
 use super::fleet::{self, Fleet};
 use super::lock::HostLock;
 use super::project;
 use super::view::json;
+use super::written;
 use crate::diag::{Diagnostic, Diagnostics, Error, ErrorKind, Result, Sources, closest};
 use crate::drivers::{Connection, Driver, Uri, Written};
 use crate::manifest::{Grammars, Loaded, load_for_hosts};
@@ -262,7 +262,7 @@ impl Session {
         ahead: Option<Result<(Host, Observed)>>,
     ) -> Result<Self> {
         let (host, observed) =
-            ahead.unwrap_or_else(|| observe(context, config::of_manifests(&loaded).as_ref()))?;
+            ahead.unwrap_or_else(|| observe(context, written::of_manifests(&loaded).as_ref()))?;
         let problems = loaded.diagnostics.clone();
         let desired = Arc::clone(&loaded.desired);
         let session = Self::made(Arc::new(loaded), desired, host, &observed, options, problems);
