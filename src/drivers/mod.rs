@@ -15,7 +15,7 @@ mod watching;
 pub use ask::{Asker, Question, Secret};
 pub use environment::Environment;
 pub use test::{TestDriver, TestHost};
-pub use trust::{Connection, Trust, Written};
+pub use trust::{Beneath, Connection, Trust, Written};
 pub use uri::{Transport, Uri};
 pub use watching::Stop;
 
@@ -95,7 +95,10 @@ pub fn open(connection: &Connection, env: &Environment) -> Result<Box<dyn Driver
                 file => TestHost::File(PathBuf::from(file)),
             };
             let state = uri.parameter("state").map(PathBuf::from);
-            let driver = TestDriver::open(host, state)?;
+            let driver = match connection.beneath() {
+                Some(beneath) => TestDriver::open_beneath(beneath, host, state)?,
+                None => TestDriver::open(host, state)?,
+            };
             if env.read_only { Ok(Box::new(ReadOnly(driver))) } else { Ok(Box::new(driver)) }
         }
         ("qemu", None, "/embed") => Err(not_built(
