@@ -1,6 +1,7 @@
 //! TOML as a notation: its tables with their places, and what cannot be read of it.
 
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Span, closest, excerpt};
+use crate::model::Kind;
 use crate::xml::Limits;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -70,6 +71,18 @@ pub(crate) fn unknown_key(
         None => format!("it may have {}", keys.join(", ")),
     };
     Diagnostic::error("unknown-setting", what)
+        .at(span)
+        .detail(format!("found \"{}\"", excerpt(name)))
+        .hint(hint)
+}
+
+/// A table that is of no kind of resource.
+pub(super) fn unknown_kind(name: &str, span: Span) -> Diagnostic {
+    let hint = match closest(name, Kind::ALL.map(Kind::word)) {
+        Some(word) => format!("did you mean {word}?"),
+        None => "start a resource with [[domain]] or [[network]]".to_owned(),
+    };
+    Diagnostic::error("toml", "a manifest holds domains and networks only")
         .at(span)
         .detail(format!("found \"{}\"", excerpt(name)))
         .hint(hint)

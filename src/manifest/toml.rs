@@ -15,10 +15,10 @@
 
 use super::arrange::{attach_settings, sort};
 use super::document::Lasts;
-use super::keys::{self, KeyName, Meaning};
-use super::notation::{PROBLEMS_MAX, parse_table, too_many, value_span};
+use super::keys::{self, KeyName, Meaning, declared_prefix};
+use super::notation::{PROBLEMS_MAX, parse_table, too_many, unknown_kind, value_span};
 use super::settings;
-use crate::diag::{Diagnostic, Diagnostics, SourceId, Span, closest, excerpt};
+use crate::diag::{Diagnostic, Diagnostics, SourceId, Span, excerpt};
 use crate::model::Kind;
 use crate::schema::{self, Place, Values};
 use crate::xml::{self, Attribute, Element, Limits, Name, NamespaceDecl, Node, Text};
@@ -63,7 +63,7 @@ fn elements(
     let mut roots = Vec::new();
     for (key, value) in table {
         let Some(kind) = Kind::ALL.into_iter().find(|k| k.word() == key.get_ref()) else {
-            reader.unknown_kind(key);
+            reader.say(unknown_kind(key.get_ref(), reader.key_span(key)));
             continue;
         };
         // a test shows that there is one
@@ -478,19 +478,6 @@ impl Reader<'_> {
         }
     }
 
-    fn unknown_kind(&mut self, key: &Key<'_>) {
-        let words = Kind::ALL.map(Kind::word);
-        let near = closest(key.get_ref(), words);
-        let hint = match near {
-            Some(word) => format!("did you mean {word}?"),
-            None => "start a resource with [[domain]] or [[network]]".to_owned(),
-        };
-        let problem = self
-            .problem(key.span(), "a manifest holds domains and networks only")
-            .detail(format!("found \"{}\"", excerpt(key.get_ref())));
-        self.say(problem.hint(hint));
-    }
-
     fn problem(&self, range: std::ops::Range<usize>, summary: impl Into<String>) -> Diagnostic {
         Diagnostic::error("toml", summary).at(self.span(range))
     }
@@ -507,14 +494,6 @@ impl Reader<'_> {
 /// The place of the child elements of a name.
 fn child_place(place: &Place<'static>, name: &Name) -> Place<'static> {
     place.child(name.uri(), &name.local).unwrap_or_else(Place::nowhere)
-}
-
-/// The prefix that a key declares: `Some(None)` for the default namespace.
-fn declared_prefix(key: &str) -> Option<Option<&str>> {
-    match key.strip_prefix("xmlns")? {
-        "" => Some(None),
-        rest => rest.strip_prefix(':').map(Some),
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! Which guests move, and which may not be made, started or removed for now: of light facts, for all hosts.
 
+mod unknown;
+
 use super::facts::{Guest, HostFacts, written};
-use super::storage::{Pools, Storage, pools_in, unknown_pool};
+use super::storage::{Pools, Storage, pools_in};
 use super::{Arrival, Blocked, Crossing};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::{Desired, DesiredResource, Kind, Power, ResourceId};
@@ -314,46 +316,6 @@ impl<'a> Settling<'a> {
         let other = silent_there.first()?;
         let reason =
             format!("{other} on {first} does not answer, and may write to its disk {disk}");
-        Some(silent(reason))
-    }
-
-    /// Says once of each pool that it could not be read.
-    fn pools(&mut self) {
-        for site in self.sites {
-            for (pool, why) in site.facts.into_iter().flat_map(|facts| &facts.pools.unknown) {
-                let summary = format!("pool {pool} of {} is unknown: {why}", site.name);
-                let hint = "what is to be made or started on it is held back until it answers";
-                let problem = Diagnostic::warning("unknown-pool", summary).hint(hint);
-                self.settled.diagnostics.push(problem);
-            }
-        }
-    }
-
-    /// A pool of its host could not be read, so that nobody knows who else has its disk; or one of
-    /// another host, where a guest that runs may write to it.
-    fn silent_pool(&mut self, id: &ResourceId, at: usize) -> Option<Blocked> {
-        let site = self.site(at)?;
-        let resource = site.desired.resources.get(id)?;
-        let own = site.facts.and_then(|facts| unknown_pool(&resource.definition, &facts.pools));
-        if let Some((pool, why)) = own {
-            let reason = format!("its disk is in pool {pool}, which is unknown: {why}");
-            return Some(silent(reason));
-        }
-        // what has a path is in no pool
-        let mut words = self.writes(at, resource).into_iter();
-        let word = words.find(|word| !word.starts_with("path:"))?;
-        let others = self.sites.iter().enumerate().filter(|(other, _)| *other != at);
-        let guests = others.flat_map(|(_, site)| {
-            let guests = site.facts.into_iter().flat_map(|facts| &facts.guests);
-            guests.map(|(other, guest)| (site.name, other, guest))
-        });
-        let mut guests = guests.filter(|(_, other, guest)| *other != id && guest.is_active);
-        let (host, other, pool) = guests
-            .find_map(|(host, other, guest)| Some((host, other, guest.unknown_pool.as_ref()?)))?;
-        let reason = format!(
-            "{other} on {host} has a disk in pool {pool}, which is unknown, and may write to its \
-             disk {word}"
-        );
         Some(silent(reason))
     }
 

@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod pools;
+
 use super::*;
 use crate::diag::{SourceId, Span};
 use crate::model::{
-    Capabilities, Desired, DesiredResource, Effect, Hypervisor, Kind, Observed, ObservedPools, Op,
-    OpKind, Power, Settings, State, Unknown, Uuid, Version,
+    Capabilities, Desired, DesiredResource, Effect, Hypervisor, Kind, Observed, Op, OpKind, Power,
+    Settings, State, Unknown, Uuid, Version,
 };
 use crate::reconcile::changes::{Milestone, Options, Plan, StepAction, Until};
 use crate::reconcile::ownership::{Moving, WantedMark};
@@ -92,16 +94,7 @@ fn shared() -> [PathBuf; 1] {
 }
 
 fn settled(hosts: &[Host], prune: bool, absent: &[&str]) -> Settled {
-    settled_for(hosts, prune, absent, None)
-}
-
-fn settled_for(
-    hosts: &[Host],
-    prune: bool,
-    absent: &[&str],
-    only: Option<&BTreeSet<ResourceId>>,
-) -> Settled {
-    settled_with(hosts, prune, absent, only, |_| Pools::new())
+    settled_with(hosts, prune, absent, None, |_| Pools::new())
 }
 
 fn settled_with(
@@ -195,51 +188,14 @@ fn what_does_not_answer_on_one_host_is_not_started_on_another() {
 }
 
 #[test]
-fn what_is_on_a_pool_that_does_not_answer_is_held_back() {
-    let volume = |pool: &str| {
-        format!("<disk type='volume'><source pool='{pool}' volume='v'/><target dev='vda'/></disk>")
-    };
-    let rbd = "<disk type='network'><source protocol='rbd' name='p/v'/><target dev='vda'/></disk>";
-    let (on_nfs, on_local, on_rbd) =
-        (wanted("g", &volume("nfs")), wanted("h", &volume("local")), wanted("i", rbd));
-    let runs = there(&on_nfs, 1, State::Running, None);
-    let words = |hosts: &[Host]| {
-        let read = |_: &BTreeSet<String>| {
-            let unknown = [("nfs".to_owned(), "late".to_owned())].into();
-            Ok(ObservedPools { unknown, ..ObservedPools::default() })
-        };
-        let pools =
-            |h: &Host| pools_of(h.observed.as_ref().unwrap(), Some(&h.desired), read).unwrap();
-        told(hosts, &settled_with(hosts, true, &[], None, pools))
-    };
-    let hosts = [host("a", &[], &[]), host("b", &[&on_nfs, &on_local], &[])];
-    says(
-        &words(&hosts),
-        &[
-            "g not on b: its disk is in pool nfs, which is unknown: late",
-            "pool nfs of b is unknown",
-        ],
-    );
-    // one that runs there is left alone, and may write to what another one is to write to
-    let hosts = [host("a", &[&on_nfs], &[&runs]), host("b", &[&on_rbd], &[])];
-    says(
-        &words(&hosts),
-        &["i not on b: domain/g on a has a disk in pool nfs, which is", "pool nfs of a is unknown"],
-    );
-    // nor is it known to be the same disk where it would go
-    let hosts = [host("a", &[], &[&runs]), host("b", &[&on_nfs], &[])];
-    let said = words(&hosts);
-    assert!(said.iter().any(|word| word.starts_with("g not on b: its disk is in pool nfs")));
-    assert!(said.iter().any(|word| word.starts_with("g stays on a: it is to go to b, where")));
-}
-
-#[test]
 fn what_does_not_answer_or_was_not_read_is_unknown_to_only_as_well() {
     let images = disk("/mnt/images/g.img");
     let (g, other) = (wanted("g", &images), wanted("other", ""));
     let (runs, off) = (there(&g, 1, State::Running, None), there(&g, 1, State::Shutoff, None));
     let only = BTreeSet::from([id("g")]);
-    let words = |hosts: &[Host]| told(hosts, &settled_for(hosts, true, &[], Some(&only)));
+    let words = |hosts: &[Host]| {
+        told(hosts, &settled_with(hosts, true, &[], Some(&only), |_| Pools::new()))
+    };
     let hangs = |mut host: Host, id: &DesiredResource| {
         let unknown = Unknown { uuid: runs.uuid, state: State::Running, why: "late".to_owned() };
         host.observed.as_mut().unwrap().unknown.insert(id.id.clone(), unknown);
