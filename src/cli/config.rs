@@ -1,100 +1,340 @@
-//! The operator's own configuration: which connections have a name, and which a file may choose.
+//! The operator's own configuration, read once a run: which connections have a name, so that a file may
+//! choose them, and which keys records are signed with.
 //!
 //! `$XDG_CONFIG_HOME/virt/config.toml` and `/etc/virt/config.toml`, and `uri_aliases` of libvirt's own
-//! `libvirt.conf`. A file that others can write to is nobody's word and is passed over.
+//! `libvirt.conf`. A file that others can write to, or that has a mistake, is nobody's word: its
+//! connections are passed over, and as it may have meant to name a key, no host is opened.
 
-use crate::drivers::{Trust, Written, trust::is_name};
+use crate::diag::{Diagnostic, Diagnostics, Error, ErrorKind, Result, Sources, Span, excerpt};
+use crate::drivers::{Trust, trust::is_name};
 use crate::file::{NotOwned, open_owned};
-use crate::manifest::{Connect, HostDesired, Loaded};
-use std::fs;
-use std::io::{ErrorKind, Read as _};
+use crate::manifest::{parse_table, unknown_key};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use std::io::{ErrorKind as IoErrorKind, Read as _};
 use std::path::{Path, PathBuf};
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// Most bytes of a configuration that are read; a line a host is a hundred.
 const BYTES_MAX: u64 = 1 << 20;
 
-/// Names with their URIs, or why there are none.
-type Read = Result<Vec<(String, String)>, String>;
+/// Most keys of old.
+const OLD_MAX: usize = 16;
 
 /// The system's directory of settings.
 const SYSTEM: &str = "/etc";
 
-/// What the user's and the system's configuration trust; `config` is the user's directory of settings.
-pub(super) fn trust(config: Option<&Path>, all: bool, environment: Option<String>) -> Trust {
-    let mut trust = Trust::new(all);
-    environment.iter().for_each(|uri| trust.take_uri(uri));
-    let user = config.filter(|directory| directory.is_absolute());
-    let system = Path::new(SYSTEM);
-    let file = |directory: &Path| directory.join("virt/config.toml");
-    trust.file = Some(file(user.unwrap_or(system)));
-    let directories: Vec<&Path> = user.into_iter().chain([system]).collect();
-    for directory in &directories {
-        take(&file(directory), &mut trust, connections);
-    }
-    for directory in &directories {
-        take(&directory.join("libvirt/libvirt.conf"), &mut trust, aliases);
-    }
-    trust
+const KEYS: [&str; 2] = ["connections", "signing"];
+const SIGNING_KEYS: [&str; 3] = ["key_file", "old_keys", "accept_unsigned_until"];
+
+/// A name and its URI.
+type Named = (String, String);
+
+/// What the user's and the system's configuration say.
+#[derive(Debug)]
+pub(super) struct Config {
+    /// The file to which a line can be added.
+    file: PathBuf,
+    /// Connections by name; the first of a name counts.
+    connections: Vec<Named>,
+    /// How records are signed, if that is said: the first file that says it counts.
+    signing: Result<Option<SigningSettings>>,
+    /// Files that were passed over, each with the reason.
+    passed_over: Vec<String>,
 }
 
-/// Takes what a file names, or notes why it is passed over.
-fn take(path: &Path, trust: &mut Trust, read: fn(&str) -> Read) {
-    let named = read_own(path).and_then(|text| text.map_or(Ok(Vec::new()), |text| read(&text)));
-    match named {
-        Ok(named) => named.into_iter().for_each(|(name, uri)| trust.take_name(name, uri)),
-        Err(why) => trust.passed_over.push(format!("{}: {why}", path.display())),
+/// What `[signing]` says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct SigningSettings {
+    pub(super) key_file: Option<PathBuf>,
+    pub(super) old_keys: Vec<PathBuf>,
+    pub(super) accept_unsigned_until: Option<Timestamp>,
+    /// Where it stands.
+    pub(super) place: String,
+}
+
+/// What one file says.
+#[derive(Debug, Default)]
+struct Said {
+    connections: Vec<Named>,
+    signing: Option<SigningSettings>,
+}
+
+impl Config {
+    /// Reads both configurations; `user` is the user's directory of settings.
+    pub(super) fn read(user: Option<&Path>) -> Self {
+        let user = user.filter(|directory| directory.is_absolute());
+        let directories: Vec<&Path> = user.into_iter().chain([Path::new(SYSTEM)]).collect();
+        Self::of(&directories)
     }
+
+    /// Reads those of these directories, of which the first counts most.
+    pub(super) fn of(directories: &[&Path]) -> Self {
+        let file = |directory: &&Path| directory.join("virt/config.toml");
+        let mut config = Self {
+            file: file(directories.first().unwrap_or(&Path::new(SYSTEM))),
+            connections: Vec::new(),
+            signing: Ok(None),
+            passed_over: Vec::new(),
+        };
+        directories.iter().for_each(|directory| config.take(&file(directory)));
+        for directory in directories {
+            config.take_aliases(&directory.join("libvirt/libvirt.conf"));
+        }
+        config
+    }
+
+    fn take(&mut self, path: &Path) {
+        let said = match read_own(path) {
+            Ok(None) => return,
+            Ok(Some(text)) => parse(path, text),
+            Err(error) => Err(vec![error]),
+        };
+        let is_open = matches!(self.signing, Ok(None));
+        match said {
+            Ok(said) => {
+                self.connections.extend(said.connections);
+                if is_open {
+                    self.signing = Ok(said.signing);
+                }
+            }
+            Err(errors) => {
+                self.passed_over.extend(errors.iter().map(in_a_line));
+                if is_open {
+                    self.signing = Err(together(errors));
+                }
+            }
+        }
+    }
+
+    fn take_aliases(&mut self, path: &Path) {
+        let named = match read_own(path) {
+            Ok(text) => text.map_or(Ok(Vec::new()), |text| aliases(&text)),
+            Err(error) => return self.passed_over.push(in_a_line(&error)),
+        };
+        match named {
+            Ok(named) => self.connections.extend(named),
+            Err(why) => self.passed_over.push(format!("{}: {why}", path.display())),
+        }
+    }
+
+    /// What is trusted by it, beside what the environment names; with `all` whatever a file names.
+    pub(super) fn trust(&self, all: bool, environment: Option<&str>) -> Trust {
+        let mut trust = Trust::new(all);
+        environment.iter().for_each(|uri| trust.take_uri(uri));
+        trust.file = Some(self.file.clone());
+        trust.passed_over.clone_from(&self.passed_over);
+        let named = self.connections.iter().cloned();
+        named.for_each(|(name, uri)| trust.take_name(name, uri));
+        trust
+    }
+
+    /// How records are signed, if that is said.
+    ///
+    /// # Errors
+    /// A configuration cannot be read, has a mistake, or others can write to it.
+    pub(super) fn signing(&self) -> Result<Option<&SigningSettings>> {
+        self.signing.as_ref().map(Option::as_ref).map_err(Error::clone)
+    }
+}
+
+/// An error, with its place, in one line.
+fn in_a_line(error: &Error) -> String {
+    match &error.address {
+        Some(place) => format!("{place}: {}", error.message),
+        None => error.message.clone(),
+    }
+}
+
+/// Several errors in one: the first never hides the rest.
+fn together(errors: Vec<Error>) -> Error {
+    let mut errors = errors.into_iter();
+    let Some(mut first) = errors.next() else {
+        return Error::new(ErrorKind::Invalid, "the configuration cannot be read");
+    };
+    for other in errors {
+        let hint = other.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        first.message.push_str(&format!("\n{}{hint}", in_a_line(&other)));
+    }
+    first
 }
 
 /// The text of a file that is the caller's or root's, and that nobody else can write; `None` if it is
 /// not there.
-fn read_own(path: &Path) -> Result<Option<String>, String> {
+fn read_own(path: &Path) -> Result<Option<String>> {
+    let name = path.display().to_string();
+    let refused = |text: &str, hint: &str| {
+        Error::new(ErrorKind::Invalid, text).address(name.clone()).hint(format!("{hint} {name}"))
+    };
     let file = match open_owned(path, 0o022) {
         Ok(file) => file,
         Err(NotOwned::Unreadable(e))
-            if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            if matches!(e.kind(), IoErrorKind::NotFound | IoErrorKind::NotADirectory) =>
         {
             return Ok(None);
         }
-        Err(NotOwned::Unreadable(e)) => return Err(e.to_string()),
-        Err(NotOwned::NotRegular) => return Err("it is not a regular file".to_owned()),
-        Err(NotOwned::OfUser(user)) => {
-            return Err(format!("it is neither yours nor root's, but of user {user}"));
+        Err(NotOwned::Unreadable(e)) => return Err(Error::system(&name, &e)),
+        Err(NotOwned::NotRegular) => {
+            return Err(refused("it is not a regular file", "replace it:"));
         }
-        Err(NotOwned::Mode(_)) => return Err("others can write it (chmod go-w)".to_owned()),
+        Err(NotOwned::OfUser(user)) => {
+            let text = format!("it is neither yours nor root's, but of user {user}");
+            return Err(refused(&text, "chown it to who runs virt, or to root:"));
+        }
+        Err(NotOwned::Mode(_)) => {
+            return Err(refused("others can write it (chmod go-w)", "chmod go-w"));
+        }
     };
     let mut text = String::new();
-    file.take(BYTES_MAX + 1).read_to_string(&mut text).map_err(|e| e.to_string())?;
+    let read = file.take(BYTES_MAX + 1).read_to_string(&mut text);
+    read.map_err(|e| Error::system(&name, &e))?;
     if u64::try_from(text.len()).is_ok_and(|bytes| bytes <= BYTES_MAX) {
         Ok(Some(text))
     } else {
-        Err(format!("it is longer than {BYTES_MAX} bytes"))
+        Err(refused(&format!("it is longer than {BYTES_MAX} bytes"), "shorten"))
     }
 }
 
-/// The names below `[connections]`.
-fn connections(text: &str) -> Read {
-    let table = DeTable::parse(text).map_err(|e| format!("it is no TOML: {}", e.message()))?;
-    let Some((_, value)) = table.get_ref().iter().find(|(key, _)| key.get_ref() == "connections")
-    else {
-        return Ok(Vec::new());
-    };
-    let DeValue::Table(named) = value.get_ref() else {
-        return Err("connections is no table".to_owned());
-    };
-    let pair = |(key, value): (&toml::Spanned<_>, &toml::Spanned<DeValue<'_>>)| {
-        let name: &std::borrow::Cow<'_, str> = key.get_ref();
-        match value.get_ref() {
-            DeValue::String(uri) if is_name(name) => Ok((name.to_string(), uri.to_string())),
-            _ => Err(format!("{name} of [connections] is no name with a URI")),
+/// What a configuration says, or all that is wrong with it.
+fn parse(path: &Path, text: String) -> std::result::Result<Said, Vec<Error>> {
+    let mut sources = Sources::default();
+    let id = sources.add(path.display().to_string(), text);
+    let text = sources.get(id).map_or("", |source| source.text.as_str());
+    let mut out = Diagnostics::default();
+    let table = parse_table(id, text, &mut out);
+    let place = |span: Span| sources.place(span).unwrap_or_default();
+    let mut reader = Reader { span: &|range| Span::new(id, range.start, range.end), out: &mut out };
+    let mut said = Said::default();
+    for (key, value) in &table {
+        match key.get_ref().as_ref() {
+            "connections" => said.connections = reader.connections(value),
+            "signing" => {
+                let place = place(Span::new(id, key.span().start, key.span().end));
+                said.signing = reader.signing(value, place);
+            }
+            name => reader.unknown("the configuration has no such key", key, name, &KEYS),
         }
+    }
+    if out.is_empty() {
+        return Ok(said);
+    }
+    out.sort();
+    let error = |problem: Diagnostic| {
+        let detail = problem.detail.map(|detail| format!(": {detail}")).unwrap_or_default();
+        let error = Error::new(ErrorKind::Invalid, problem.summary + &detail);
+        let error = error.address(problem.span.map(place).unwrap_or_default());
+        error.hint(problem.hint.unwrap_or_else(|| "see docs/security.md".to_owned()))
     };
-    named.iter().map(pair).collect()
+    Err(out.into_iter().map(error).collect())
+}
+
+type Key<'a> = Spanned<toml::de::DeString<'a>>;
+type Value<'a> = Spanned<DeValue<'a>>;
+
+/// Where things stand in a text, and where what is wrong with it goes.
+struct Reader<'a> {
+    span: &'a dyn Fn(std::ops::Range<usize>) -> Span,
+    out: &'a mut Diagnostics,
+}
+
+impl Reader<'_> {
+    fn wrong(&mut self, at: std::ops::Range<usize>, what: impl Into<String>, hint: &str) {
+        let problem = Diagnostic::error("bad-setting", what).at((self.span)(at));
+        self.out.push(problem.hint(hint));
+    }
+
+    fn unknown(&mut self, what: &str, key: &Key<'_>, name: &str, known: &[&'static str]) {
+        self.out.push(unknown_key(what.to_owned(), name, (self.span)(key.span()), known));
+    }
+
+    fn table<'t, 'v>(&mut self, name: &str, value: &'t Value<'v>) -> Option<&'t DeTable<'v>> {
+        if let DeValue::Table(table) = value.get_ref() {
+            return Some(table);
+        }
+        let hint = format!("write [{name}] on a line of its own, its keys below");
+        self.wrong(value.span(), format!("{name} is not a table"), &hint);
+        None
+    }
+
+    /// The names below `[connections]`.
+    fn connections(&mut self, value: &Value<'_>) -> Vec<Named> {
+        let mut named = Vec::new();
+        for (key, value) in self.table("connections", value).into_iter().flatten() {
+            let name: &str = key.get_ref();
+            let DeValue::String(uri) = value.get_ref() else {
+                let hint = "write a URI, such as \"qemu+ssh://kvm01/system\"";
+                self.wrong(value.span(), "the connection is not a string", hint);
+                continue;
+            };
+            if is_name(name) {
+                named.push((name.to_owned(), uri.to_string()));
+            } else {
+                let what = format!("\"{}\" cannot name a connection", excerpt(name));
+                self.wrong(key.span(), what, "use letters, digits and - _ . alone, and not xen");
+            }
+        }
+        named
+    }
+
+    fn signing(&mut self, value: &Value<'_>, place: String) -> Option<SigningSettings> {
+        let mut found = SigningSettings { place, ..SigningSettings::default() };
+        for (key, value) in self.table("signing", value)? {
+            match key.get_ref().as_ref() {
+                "key_file" => found.key_file = self.absolute("key_file", value),
+                "old_keys" => found.old_keys = self.old_keys(value),
+                "accept_unsigned_until" => found.accept_unsigned_until = self.moment(value),
+                name => self.unknown("[signing] has no such key", key, name, &SIGNING_KEYS),
+            }
+        }
+        Some(found)
+    }
+
+    fn old_keys(&mut self, value: &Value<'_>) -> Vec<PathBuf> {
+        let hint = "write [\"/etc/virt/signing-2025.key\"]";
+        let DeValue::Array(files) = value.get_ref() else {
+            self.wrong(value.span(), "old_keys is not a list of files", hint);
+            return Vec::new();
+        };
+        if files.len() > OLD_MAX {
+            self.wrong(value.span(), format!("old_keys are at most {OLD_MAX}"), "remove some");
+            return Vec::new();
+        }
+        files.iter().filter_map(|file| self.absolute("a file of old_keys", file)).collect()
+    }
+
+    fn absolute(&mut self, name: &str, value: &Value<'_>) -> Option<PathBuf> {
+        let hint = "write a whole path, such as \"/etc/virt/signing.key\"";
+        let DeValue::String(file) = value.get_ref() else {
+            self.wrong(value.span(), format!("{name} is not a string"), hint);
+            return None;
+        };
+        let path = PathBuf::from(file.as_ref());
+        if path.is_absolute() {
+            return Some(path);
+        }
+        self.wrong(value.span(), format!("{name} is not an absolute path"), hint);
+        None
+    }
+
+    /// The beginning of a day where we are, or a moment.
+    fn moment(&mut self, value: &Value<'_>) -> Option<Timestamp> {
+        let text = match value.get_ref() {
+            DeValue::String(text) => text.to_string(),
+            DeValue::Datetime(moment) => moment.to_string(),
+            _ => String::new(),
+        };
+        let day = || text.parse::<Date>().ok()?.to_zoned_datetime(TimeZone::system()).ok();
+        let found = text.parse::<Timestamp>().ok().or_else(|| Some(day()?.timestamp()));
+        if found.is_none() {
+            let hint = "write a day, such as 2026-12-31";
+            self.wrong(value.span(), "accept_unsigned_until is no date", hint);
+        }
+        found
+    }
 }
 
 /// The `uri_aliases = ["name=URI", ...]` of libvirt's configuration.
-fn aliases(text: &str) -> Read {
+fn aliases(text: &str) -> std::result::Result<Vec<Named>, String> {
     let is_key = |line: &&str| {
         let rest = line.trim_start().strip_prefix("uri_aliases");
         rest.is_some_and(|rest| rest.trim_start().starts_with('='))
@@ -123,87 +363,105 @@ fn aliases(text: &str) -> Read {
     }
 }
 
-/// The one connection that the manifests' `virt.toml` names, as it is written there.
-pub(super) fn of_manifests(loaded: &Loaded) -> Option<Written> {
-    loaded.connect.as_ref().map(|connect| written(loaded, connect, None))
-}
-
-/// The connection of a host of a fleet, as it is written in `virt.toml`.
-pub(super) fn of_host(loaded: &Loaded, host: &HostDesired) -> Written {
-    written(loaded, &host.connect, Some(host.name.clone()))
-}
-
-/// The connection that a saved plan was made for. A path in it counts from the working directory, as
-/// when it was saved, and what the mock keeps is beneath the directory of the plan.
-pub(super) fn of_plan(path: &Path, text: &str, connection: &str) -> Written {
-    let at = text.find("\"connection\"").unwrap_or_default();
-    let before = text.get(..at).unwrap_or_default();
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
-    Written {
-        text: connection.to_owned(),
-        place: format!("{}:{line}:{column}", path.display()),
-        directory: PathBuf::new(),
-        real: real(path.parent().unwrap_or(Path::new(""))),
-        name: None,
-    }
-}
-
-fn written(loaded: &Loaded, connect: &Connect, name: Option<String>) -> Written {
-    Written {
-        text: connect.text.clone(),
-        place: loaded.sources.place(connect.span).unwrap_or_default(),
-        directory: connect.directory.clone(),
-        // only the mock's files are held to it
-        real: connect.text.starts_with("test:").then(|| real(&connect.directory)).flatten(),
-        name,
-    }
-}
-
-/// A directory as it is without links; the empty path is the working directory.
-pub(super) fn real(directory: &Path) -> Option<PathBuf> {
-    let here = directory.as_os_str().is_empty();
-    fs::canonicalize(if here { Path::new(".") } else { directory }).ok()
-}
-
-/// Whether a file of the mock's, and what it keeps beside it, is beneath the directory of the file that
-/// names it, whatever links are there.
-pub(super) fn stays(written: &Written, path: &Path) -> bool {
-    let is_link = |suffix: &str| {
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(suffix);
-        fs::symlink_metadata(beside).is_ok_and(|m| m.is_symlink())
-    };
-    if ["", ".lock", ".new"].into_iter().any(is_link) {
-        return false;
-    }
-    let parent = real(path.parent().unwrap_or(Path::new("")));
-    // one that is not there is for the mock to tell
-    written.real.as_ref().is_some_and(|top| parent.is_none_or(|parent| parent.starts_with(top)))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
+    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
-    fn pairs(named: Read) -> Vec<(String, String)> {
+    type Pairs = Vec<(String, String)>;
+
+    fn pairs(named: std::result::Result<Pairs, String>) -> Pairs {
         named.unwrap()
     }
 
+    fn said(text: &str) -> std::result::Result<Said, Vec<Error>> {
+        parse(Path::new("/c.toml"), text.to_owned())
+    }
+
     #[test]
-    fn names_of_both_configurations_are_read() {
-        let text = "[other]\nx = 1\n[connections]\nkvm01 = 'qemu+ssh://kvm01/system'\n";
+    fn what_is_wrong_is_told_with_its_place() {
+        let all = said(
+            "[connections]\nkvm01 = 'qemu+ssh://kvm01/system'\n[signing]\nkey_file = '/k'\n\
+             old_keys = ['/a', '/b']\naccept_unsigned_until = '2026-12-31'",
+        );
+        let all = all.unwrap();
         let one = ("kvm01".to_owned(), "qemu+ssh://kvm01/system".to_owned());
-        assert_eq!(pairs(connections(text)), [one]);
-        assert_eq!(pairs(connections("")), []);
-        for text in
-            ["[connections", "connections = 1", "connections.a = 1", "connections.'a b' = 'x'"]
-        {
-            assert!(connections(text).is_err(), "{text}");
+        assert_eq!(all.connections, [one]);
+        let signing = all.signing.unwrap();
+        assert_eq!((signing.key_file, signing.old_keys.len()), (Some(PathBuf::from("/k")), 2));
+        assert_eq!(signing.place, "/c.toml:3:2");
+        assert!(signing.accept_unsigned_until.is_some());
+        let day = said("[signing]\naccept_unsigned_until = 2026-12-31").unwrap().signing.unwrap();
+        assert_eq!(day.accept_unsigned_until, signing.accept_unsigned_until);
+        let nothing = said("").unwrap();
+        assert!(nothing.connections.is_empty() && nothing.signing.is_none());
+        for (text, problem) in [
+            ("[connections", "1:13 the TOML cannot be read"),
+            ("connections = 1", "1:15 connections is not a table: write [connections]"),
+            ("connections.a = 1", "1:17 the connection is not a string"),
+            ("connections.'a b' = 'x'", "1:13 \"a b\" cannot name a connection"),
+            ("[conections]\na = 'x'", "1:2 the configuration has no such key: did you mean conn"),
+            ("signing = 1", "1:11 signing is not a table"),
+            ("[signing]\nkey_fil = '/k'", "2:1 [signing] has no such key: did you mean key_file?"),
+            ("[signing]\nkey_file = 'k'", "2:12 key_file is not an absolute path"),
+            ("[signing]\nkey_file = 1", "2:12 key_file is not a string"),
+            ("[signing]\nold_keys = 1", "2:12 old_keys is not a list of files"),
+            ("[signing]\nold_keys = ['/a', 1]", "2:19 a file of old_keys is not a string"),
+            ("[signing]\naccept_unsigned_until = 'soon'", "2:25 accept_unsigned_until is no date"),
+            ("[signing]\naccept_unsigned_until = 7", "2:25 accept_unsigned_until is no date"),
+        ] {
+            let errors = said(text).unwrap_err();
+            let first = errors.first().unwrap();
+            let place = first.address.as_ref().unwrap().strip_prefix("/c.toml:").unwrap();
+            let summary = first.message.split(": found").next().unwrap();
+            let line = format!("{place} {summary}: {}", first.hint.as_ref().unwrap());
+            assert!(line.starts_with(problem), "{line}");
         }
+    }
+
+    #[test]
+    fn every_mistake_is_told_and_nothing_of_the_file_counts() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir(directory.path().join("virt")).unwrap();
+        let path = directory.path().join("virt/config.toml");
+        fs::write(&path, "signin.key_file = 1\n[connections]\na = 'x'\nb = 1\n").unwrap();
+        let config = Config::of(&[directory.path()]);
+        assert!(config.connections.is_empty());
+        assert_eq!(config.passed_over.len(), 2);
+        let error = config.signing().unwrap_err();
+        assert!(error.address.as_ref().unwrap().ends_with("/virt/config.toml:1:1"));
+        assert_eq!(error.hint.as_deref(), Some("did you mean signing?"));
+        let (first, second) = error.message.split_once('\n').unwrap();
+        assert!(
+            first.contains("no such key") && second.contains("/config.toml:4:5: the connection")
+        );
+    }
+
+    #[test]
+    fn the_first_file_that_says_how_to_sign_counts() {
+        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let write = |directory: &Path, text: &str| {
+            fs::create_dir_all(directory.join("virt")).unwrap();
+            fs::write(directory.join("virt/config.toml"), text).unwrap();
+        };
+        let key = |first: &str, second: &str| {
+            write(one.path(), first);
+            write(two.path(), second);
+            let config = Config::of(&[one.path(), two.path()]);
+            config.signing().map(|said| said.and_then(|said| said.key_file.clone()))
+        };
+        let (a, b) = ("signing.key_file = '/a'", "signing.key_file = '/b'");
+        assert_eq!(key(a, b).unwrap(), Some(PathBuf::from("/a")));
+        assert_eq!(key("", b).unwrap(), Some(PathBuf::from("/b")));
+        assert_eq!(key(a, "nonsense").unwrap(), Some(PathBuf::from("/a")));
+        assert!(key("nonsense", b).is_err() && key("", "nonsense").is_err());
+    }
+
+    #[test]
+    fn aliases_of_libvirts_configuration_are_read() {
         let text = "# uri_aliases = [\"no=no\"]\nuri_default = \"qemu:///system\"\nuri_aliases = [\n  \
                     \"hail=qemu+ssh://root@hail/system\", # one\n  'sleet=qemu+ssh://sleet/system',\n]\n";
         let named = pairs(aliases(text));
@@ -223,7 +481,7 @@ mod tests {
         let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/fleet");
         let read = |name: &str| fs::read_to_string(example.join(name)).unwrap();
         let hosts = read("manifests/virt.toml");
-        let named = pairs(connections(&read("config.toml")));
+        let named = said(&read("config.toml")).unwrap().connections;
         for (name, uri) in &named {
             let host = format!("[hosts.{name}]\nconnect = \"{uri}\"\n");
             assert!(hosts.contains(&host), "{host}");
@@ -243,7 +501,7 @@ mod tests {
         };
         let known = |mode: u32| {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            let trust = trust(Some(directory.path()), false, None);
+            let trust = Config::of(&[directory.path()]).trust(false, None);
             (opens(&trust), trust.passed_over)
         };
         assert!(known(0o644).0);
@@ -254,7 +512,7 @@ mod tests {
         // a pipe holds nobody up
         fs::remove_file(&path).unwrap();
         assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
-        let trust = trust(Some(directory.path()), false, None);
+        let trust = Config::of(&[directory.path()]).trust(false, None);
         assert!(trust.passed_over.iter().any(|why| why.contains("regular")));
     }
 }

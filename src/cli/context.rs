@@ -1,7 +1,7 @@
 //! What every command has: its output, the environment, and how it fails.
 
 use super::ask;
-use super::config;
+use super::config::Config;
 use super::exit::{Exit, Failure};
 use super::lock::{self, HostLock, Locks};
 use super::options::{Global, RunOptions};
@@ -9,6 +9,7 @@ use super::output::{Output, OutputChunk, Paint};
 use super::printer::Printer;
 use super::signing;
 use super::view::envelope;
+use super::written;
 use crate::diag::{Diagnostics, Error, Result, Severity, Sources, escape, escape_lines, render};
 use crate::drivers::{self, Connection, Driver, Environment, Trust, Uri, Written};
 use crate::model::HostPattern;
@@ -37,8 +38,8 @@ pub(crate) struct Context {
     pub(crate) set: Option<String>,
     /// `--trust-connect`.
     trusts_files: bool,
-    /// What the operator's configuration trusts, once it was asked for.
-    trust: Arc<OnceLock<Trust>>,
+    /// What the operator's configuration says, once it was asked for.
+    configured: Arc<Configured>,
     /// `--signing-key`.
     signing_key: Option<PathBuf>,
     /// `--max-inventory`, in bytes.
@@ -53,6 +54,17 @@ pub(crate) struct Context {
     printer: Option<Arc<Printer>>,
     /// Whether a result could not be written, by whichever copy of this.
     output_lost: Arc<AtomicBool>,
+}
+
+/// Keys, once they were asked for; whoever shares them sees those of the first time.
+pub(crate) type Keys = Arc<OnceLock<Result<Option<Signing>>>>;
+
+/// The operator's configuration, read once a run, and what follows from it.
+#[derive(Debug, Default)]
+struct Configured {
+    config: OnceLock<Config>,
+    trust: OnceLock<Trust>,
+    keys: Keys,
 }
 
 /// Variables that name the host, the first that is set counts. The last two are libvirt's own.
@@ -92,7 +104,7 @@ impl Context {
             patterns: global.host.clone(),
             set: global.set.clone(),
             trusts_files: global.trust_connect,
-            trust: Arc::default(),
+            configured: Arc::default(),
             signing_key: global.signing_key.clone(),
             max_inventory: max_inventory.saturating_mul(1 << 20),
             host: None,
@@ -119,7 +131,7 @@ impl Context {
             patterns: self.patterns.clone(),
             set: self.set.clone(),
             trusts_files: self.trusts_files,
-            trust: Arc::clone(&self.trust),
+            configured: Arc::clone(&self.configured),
             signing_key: self.signing_key.clone(),
             max_inventory: self.max_inventory,
             host: Some(name.to_owned()),
@@ -270,33 +282,59 @@ impl Context {
     /// # Errors
     /// It may not, or the connection makes no sense.
     pub(crate) fn admit(&self, written: &Written) -> Result<Connection> {
-        self.trust().admit(written, |path| config::stays(written, path))
+        self.trust().admit(written, |path| written::stays(written, path))
     }
 
     fn trust(&self) -> &Trust {
-        self.trust.get_or_init(|| {
+        self.configured.trust.get_or_init(|| {
             let by_environment = std::env::var_os(TRUST).is_some_and(|v| !v.is_empty() && v != "0");
             let environment = environments().map(|(_, text)| text);
             let all = self.trusts_files || by_environment;
-            config::trust(self.environment().config().as_deref(), all, environment)
+            self.config().trust(all, environment.as_deref())
         })
+    }
+
+    fn config(&self) -> &Config {
+        self.configured.config.get_or_init(|| self.read_config())
+    }
+
+    fn read_config(&self) -> Config {
+        Config::read(self.environment().config().as_deref())
     }
 
     /// Opens a host. The records on its objects are judged by the keys that are configured.
     pub(crate) fn open(&self, connection: &Connection) -> Result<Box<dyn Driver>> {
-        Ok(Box::new(Records::new(
-            drivers::open(connection, &self.environment())?,
-            self.signing()?,
-            Timestamp::now,
-        )))
+        self.open_with(connection, || self.signing())
     }
 
-    /// The keys that records and plans are signed with, if there are any.
+    /// The same with keys of these.
+    pub(crate) fn open_with(
+        &self,
+        connection: &Connection,
+        keys: impl FnOnce() -> Result<Option<Signing>>,
+    ) -> Result<Box<dyn Driver>> {
+        let driver = drivers::open(connection, &self.environment())?;
+        Ok(Box::new(Records::new(driver, keys()?, Timestamp::now)))
+    }
+
+    /// The keys that records and plans are signed with, if there are any: those of the first time that
+    /// this run asks.
     ///
     /// # Errors
     /// One that is asked for cannot be read, or others can reach it.
     pub(crate) fn signing(&self) -> Result<Option<Signing>> {
-        signing::configured(self.signing_key.as_deref(), &signing::places())
+        let read = || signing::configured(self.signing_key.as_deref(), self.config());
+        self.configured.keys.get_or_init(read).clone()
+    }
+
+    /// The same as they are now, for who runs long enough to see them exchanged.
+    pub(crate) fn signing_now(&self) -> Result<Option<Signing>> {
+        signing::configured(self.signing_key.as_deref(), &self.read_config())
+    }
+
+    /// The keys that all in this run share.
+    pub(crate) fn keys(&self) -> Keys {
+        Arc::clone(&self.configured.keys)
     }
 
     /// What drivers may know of the environment.

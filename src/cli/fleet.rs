@@ -1,8 +1,8 @@
 //! Plan and apply for the hosts that `virt.toml` names: many at once, one report, in their order.
 
-use super::config;
 use super::context::Context;
 use super::exit::Failure;
+use super::written;
 use crate::diag::{Diagnostic, Result};
 use crate::drivers::trust::is_name;
 use crate::drivers::uri::Transport;
@@ -37,7 +37,7 @@ pub(crate) struct Member {
 
 impl Member {
     fn new(context: &Context, loaded: &Loaded, host: &HostDesired) -> Self {
-        let connection = context.admit(&config::of_host(loaded, host));
+        let connection = context.admit(&written::of_host(loaded, host));
         let shown = connection.as_ref().map_or(host.connect.text.as_str(), Connection::text);
         Self {
             name: host.name.clone(),

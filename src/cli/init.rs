@@ -63,7 +63,7 @@ fn is_for_files(context: &Context, uri: &str, args: &InitArgs) -> bool {
         text: uri.to_owned(),
         place: String::new(),
         directory: args.directory.clone(),
-        real: super::config::real(&args.directory),
+        real: super::written::real(&args.directory),
         name: None,
     };
     let is_uri = context.connection(None).is_ok_and(|named| named.text() == uri);

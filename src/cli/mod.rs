@@ -47,6 +47,7 @@ mod units;
 mod validate;
 mod view;
 mod watch;
+mod written;
 
 use crate::diag::{escape, is_hazard};
 use clap::{CommandFactory as _, Parser, Subcommand};

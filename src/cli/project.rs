@@ -1,10 +1,10 @@
 //! The directory of manifests that a command without paths means: the one that is named, or the
 //! nearest one upwards in which nobody else can have put a `virt.toml`.
 
-use super::config;
 use super::context::Context;
 use super::exit::Failure;
 use super::fleet::{self, Member};
+use super::written;
 use crate::diag::{Error, ErrorKind, escape};
 use crate::drivers::Connection;
 use crate::manifest::{Loaded, load_virt_toml};
@@ -128,7 +128,7 @@ impl Project {
         let by = Some(self.file.display().to_string());
         let mut members = fleet::chosen(context, &self.loaded)?.into_iter();
         match (members.next(), members.len()) {
-            (None, _) => match config::of_manifests(&self.loaded) {
+            (None, _) => match written::of_manifests(&self.loaded) {
                 Some(written) => Ok((context.admit(&written)?, None, by)),
                 None => {
                     Ok((context.connection(None)?, None, context.who_names().map(str::to_owned)))

@@ -1,6 +1,5 @@
 //! Saved plans: showing one from its file alone, and applying it as it was reviewed.
 
-use super::config;
 use super::confirm::{Asking, agreed};
 use super::context::Context;
 use super::execute;
@@ -9,6 +8,7 @@ use super::options::{Format, RunOptions};
 use super::session::{Host, Session, still_fits};
 use super::view::saved::saved as view_saved;
 use super::view::{human, json};
+use super::written;
 use crate::diag::{Error, ErrorKind, Result};
 use crate::drivers::Written;
 use crate::reconcile::Plan;
@@ -152,7 +152,7 @@ fn read(context: &Context, path: &Path) -> Result<Saved> {
     let connection = saved.connection.clone();
     let seal = context.signing()?.map(|signing| saved.seal(&signing)).transpose()?;
     let plan = saved.into_plan().map_err(|e| e.address(name))?;
-    let written = config::of_plan(path, &text, &connection);
+    let written = written::of_plan(path, &text, &connection);
     Ok(Saved { plan, connection, written, seal, digest: planfile::digest(&text) })
 }
 

@@ -1,6 +1,5 @@
 //! From paths to a plan: what plan, diff, apply and delete have in common.
 
-use super::config;
 use super::context::Context;
 use super::exit::Failure;
 use super::fleet::{self, Fleet};
@@ -9,6 +8,7 @@ use super::options::{Format, PlanOptions};
 use super::project;
 use super::view::json;
 use super::view::plan_view::PlanView;
+use super::written;
 use crate::diag::{Diagnostic, Diagnostics, Error, ErrorKind, Result, Sources, closest};
 use crate::drivers::{Connection, Driver, Uri, Written};
 use crate::manifest::{Grammars, Loaded, load_for_hosts};
@@ -278,7 +278,7 @@ impl Session {
         ahead: Option<Result<(Host, Observed)>>,
     ) -> Result<Self> {
         let (host, observed) =
-            ahead.unwrap_or_else(|| observe(context, config::of_manifests(&loaded).as_ref()))?;
+            ahead.unwrap_or_else(|| observe(context, written::of_manifests(&loaded).as_ref()))?;
         let problems = loaded.diagnostics.clone();
         let desired = Arc::clone(&loaded.desired);
         let session = Self::made(Arc::new(loaded), desired, host, &observed, options, problems);

@@ -90,6 +90,14 @@ fn of_hosts(out: &mut Metrics, board: &Board) {
             }
         }
     }
+    let silent = "virt_silent_objects";
+    out.family(silent, GAUGE, "Objects of the host that do not answer, so that they are unknown.");
+    for (name, host) in &hosts {
+        for kind in Kind::ALL {
+            let labels = [("host", name.as_str()), ("kind", kind.word())];
+            out.sample(silent, &labels, host.count_silent(kind));
+        }
+    }
     for (metric, help, value) in COUNTERS {
         out.family(metric, COUNTER, help);
         for (name, host) in &hosts {

@@ -15,16 +15,15 @@ mod watching;
 pub use ask::{Asker, Question, Secret};
 pub use environment::Environment;
 pub use test::{TestDriver, TestHost};
-pub use trust::{Connection, Trust, Written};
+pub use trust::{Beneath, Connection, Trust, Written};
 pub use uri::{Transport, Uri};
 pub use watching::Stop;
 
 use crate::diag::{Error, ErrorKind, Result};
-use crate::model::{Call, Capabilities, DriverEvent, Observed, Outcome, Scope};
-use crate::xml::Element;
+use crate::model::{Call, Capabilities, DriverEvent, Observed, ObservedPools, Outcome, Scope};
 use read_only::ReadOnly;
 use remote::{Passed, RemoteDriver, Stage};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::mpsc::SyncSender;
 use std::time::Instant;
@@ -51,13 +50,14 @@ pub trait Driver: Send + Sync {
     /// The host could not be read whole: a part of an inventory is no inventory.
     fn observe(&self, scope: &Scope) -> Result<Observed>;
 
-    /// The definitions of the storage pools of these names, as far as the host has them.
+    /// The definitions of the storage pools of these names, as far as the host has them. One that
+    /// cannot be read is not one that is absent, and holds back what is on it, not its host.
     ///
     /// # Errors
-    /// The host could not be asked: a pool that cannot be read is not one that is absent.
-    fn pools(&self, names: &BTreeSet<String>) -> Result<BTreeMap<String, Element>> {
+    /// The host could not be asked.
+    fn pools(&self, names: &BTreeSet<String>) -> Result<ObservedPools> {
         let _ = names;
-        Ok(BTreeMap::new())
+        Ok(ObservedPools::default())
     }
 
     /// Carries out `batch`: as many outcomes as calls, in the same order. Calls to different
@@ -95,7 +95,10 @@ pub fn open(connection: &Connection, env: &Environment) -> Result<Box<dyn Driver
                 file => TestHost::File(PathBuf::from(file)),
             };
             let state = uri.parameter("state").map(PathBuf::from);
-            let driver = TestDriver::open(host, state)?;
+            let driver = match connection.beneath() {
+                Some(beneath) => TestDriver::open_beneath(beneath, host, state)?,
+                None => TestDriver::open(host, state)?,
+            };
             if env.read_only { Ok(Box::new(ReadOnly(driver))) } else { Ok(Box::new(driver)) }
         }
         ("qemu", None, "/embed") => Err(not_built(

@@ -2,9 +2,8 @@
 
 use super::{Driver, Stop};
 use crate::diag::{Error, ErrorKind, Result};
-use crate::model::{Call, Capabilities, DriverEvent, Observed, Outcome, Scope};
-use crate::xml::Element;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::model::{Call, Capabilities, DriverEvent, Observed, ObservedPools, Outcome, Scope};
+use std::collections::BTreeSet;
 use std::sync::mpsc::SyncSender;
 
 /// Passes on what reads and refuses what changes. libvirt's daemons do that by themselves; this is
@@ -25,7 +24,7 @@ impl<D: Driver> Driver for ReadOnly<D> {
         self.0.observe(scope)
     }
 
-    fn pools(&self, names: &BTreeSet<String>) -> Result<BTreeMap<String, Element>> {
+    fn pools(&self, names: &BTreeSet<String>) -> Result<ObservedPools> {
         self.0.pools(names)
     }
 

@@ -17,6 +17,19 @@ pub struct Connection {
     uri: Uri,
     /// The URI as it was asked for.
     text: String,
+    /// Where the mock's files have to be, if a file chose them.
+    beneath: Option<Beneath>,
+}
+
+/// The mock's files where a file names them: beneath its directory, whatever is exchanged meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Beneath {
+    /// The directory, without links.
+    pub root: PathBuf,
+    /// The state, from there.
+    pub state: Option<PathBuf>,
+    /// The file of the host, from there.
+    pub host: Option<PathBuf>,
 }
 
 impl Connection {
@@ -25,7 +38,12 @@ impl Connection {
     /// # Errors
     /// The URI makes no sense.
     pub fn of_operator(text: &str) -> Result<Self> {
-        Ok(Self { uri: Uri::parse(text)?, text: text.to_owned() })
+        Ok(Self { uri: Uri::parse(text)?, text: text.to_owned(), beneath: None })
+    }
+
+    /// Where the mock's files have to be, if a file chose them.
+    pub fn beneath(&self) -> Option<&Beneath> {
+        self.beneath.as_ref()
     }
 
     /// Where it leads.
@@ -129,15 +147,15 @@ impl Trust {
             Some(state) if Path::new(state).is_relative() && is_elsewhere(written) => {
                 let state = written.directory.join(state).display().to_string();
                 let uri = uri.clone().with_parameter("state", state);
-                Connection { text: uri.to_string(), uri }
+                Connection { text: uri.to_string(), uri, beneath: None }
             }
-            _ => Connection { uri: uri.clone(), text: text.clone() },
+            _ => Connection { uri: uri.clone(), text: text.clone(), beneath: None },
         };
         if self.all || self.uris.contains(&uri.to_string()) {
             return Ok(connection);
         }
         match objection(&uri, written, stays) {
-            None => Ok(connection),
+            None => Ok(Connection { beneath: beneath(&uri, written), ..connection }),
             Some(why) => Err(self.refusal(written, &uri, why)),
         }
     }
@@ -235,6 +253,25 @@ fn objection(uri: &Uri, written: &Written, stays: impl Fn(&Path) -> bool) -> Opt
     (!is_local).then_some("it is none of this machine's standard ones")
 }
 
+/// What a path is from the directory of the file that names it; `None` if it is not beneath that.
+fn below<'p>(path: &'p str, written: &Written) -> Option<&'p Path> {
+    let path = Path::new(path);
+    if path.is_relative() {
+        return Some(path);
+    }
+    let directories = written.real.iter().chain([&written.directory]);
+    directories.filter(|d| d.is_absolute()).find_map(|d| path.strip_prefix(d).ok())
+}
+
+/// Where the files of a mock that a file has chosen are; `None` if it has none.
+fn beneath(uri: &Uri, written: &Written) -> Option<Beneath> {
+    let from_root = |path: &str| below(path, written).map(Path::to_owned);
+    let state = uri.parameter("state").and_then(from_root);
+    let host = Some(uri.path()).filter(|path| *path != "/default").and_then(from_root);
+    let root = written.real.clone().filter(|_| is_mock(uri))?;
+    (state.is_some() || host.is_some()).then_some(Beneath { root, state, host })
+}
+
 /// The mock reads and writes files: from a file they are beneath its directory.
 fn mock_objection(
     uri: &Uri,
@@ -245,14 +282,7 @@ fn mock_objection(
         return Some("it has a parameter beside state");
     }
     let is_beneath = |path: &str| {
-        let path = Path::new(path);
-        let below = if path.is_relative() {
-            Some(path)
-        } else {
-            let directories = written.real.iter().chain([&written.directory]);
-            directories.filter(|d| d.is_absolute()).find_map(|d| path.strip_prefix(d).ok())
-        };
-        below.is_some_and(|below| {
+        below(path, written).is_some_and(|below| {
             let down = |c: Component<'_>| matches!(c, Component::Normal(_) | Component::CurDir);
             below.components().all(down)
                 && below.file_name().is_some()

@@ -54,6 +54,11 @@ impl Root {
         Ok(Self { real: real.to_owned(), directory })
     }
 
+    /// The directory itself, for who keeps it.
+    pub(super) fn into_directory(self) -> OwnedFd {
+        self.directory
+    }
+
     /// The names in a directory beneath it, given by its real path: `most` of them, and one more if
     /// there are.
     ///

@@ -2,10 +2,12 @@
 //! and beneath a directory.
 
 mod beneath;
+mod held;
 mod owned;
 mod roots;
 
 pub use beneath::Root;
+pub use held::{Held, open_itself};
 pub use owned::{NotOwned, open_owned};
 pub use roots::{Outside, Roots};
 
@@ -67,7 +69,7 @@ pub fn open_own(path: &Path) -> io::Result<File> {
 }
 
 /// The bytes of an open file, one more than `limit` at the most.
-fn bytes(file: File, limit: usize) -> io::Result<Vec<u8>> {
+pub(crate) fn bytes(file: File, limit: usize) -> io::Result<Vec<u8>> {
     let limit = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
     file.take(limit).read_to_end(&mut bytes)?;

@@ -28,6 +28,15 @@ impl Format {
     }
 }
 
+/// How long a run goes on once its manifests are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lasts {
+    /// Longer: memory is given back.
+    Longer,
+    /// It ends with them, and so does its memory.
+    ForGood,
+}
+
 /// Reads the resources of one manifest; the settings of the reconciler stay in their metadata.
 /// `name` is shown in messages. If `diagnostics` has errors afterwards, only part was read.
 pub fn read_document(
@@ -37,7 +46,7 @@ pub fn read_document(
     sources: &mut Sources,
     diagnostics: &mut Diagnostics,
 ) -> Vec<Element> {
-    read(sources.add(name, text), text, format, diagnostics)
+    read(sources.add(name, text), text, format, Lasts::Longer, diagnostics)
 }
 
 /// The same of a file. A symbolic link is followed as long as it stays where the file is: what is
@@ -62,7 +71,7 @@ pub fn read_file(
     };
     let text = source.and_then(|source| sources.get(source)).map(|s| s.text.as_str());
     match (source, text) {
-        (Some(source), Some(text)) => read(source, text, format, diagnostics),
+        (Some(source), Some(text)) => read(source, text, format, Lasts::Longer, diagnostics),
         _ => Vec::new(),
     }
 }
@@ -71,11 +80,12 @@ pub(super) fn read(
     source: SourceId,
     text: &str,
     format: Format,
+    lasts: Lasts,
     diagnostics: &mut Diagnostics,
 ) -> Vec<Element> {
     match format {
         Format::Toml => {
-            let mut roots = toml::parse(source, text, diagnostics);
+            let mut roots = toml::parse(source, text, lasts, diagnostics);
             // a key may declare a namespace, or hold any XML
             roots.retain(|root| {
                 let sound = kind(root).is_some();

@@ -69,3 +69,11 @@ fn similar<'s>(place: &Place<'s>, local: &str) -> Meaning<'s> {
 pub(super) fn has_value_attribute(place: &Place<'_>) -> bool {
     place.names_attribute("", "value")
 }
+
+/// The prefix that a key declares: `Some(None)` for the default namespace.
+pub(super) fn declared_prefix(key: &str) -> Option<Option<&str>> {
+    match key.strip_prefix("xmlns")? {
+        "" => Some(None),
+        rest => rest.strip_prefix(':').map(Some),
+    }
+}

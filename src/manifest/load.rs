@@ -76,7 +76,8 @@ pub fn load_for_hosts(paths: &[PathBuf], grammars: &Grammars, set: Option<&str>)
 /// The same for a process that ends with it: what was read on the way is not given back, which would
 /// take as long as a good part of the reading.
 pub fn load_for_good(paths: &[PathBuf], grammars: &Grammars, set: Option<&str>) -> Loaded {
-    std::mem::ManuallyDrop::new(loader(grammars, RefusedAre::Wrong, set)).load(paths)
+    let loader = loader(grammars, RefusedAre::Wrong, set).for_good();
+    std::mem::ManuallyDrop::new(loader).load(paths)
 }
 
 /// What the `virt.toml` of a directory says, and none of its manifests.

@@ -1,5 +1,6 @@
 //! Reading manifests, each by itself, and keeping what was read of those that stay as they are.
 
+use super::document::Lasts;
 use super::files::{self, Found, Manifest, Stamp};
 use super::grammars::{Grammars, SchemaDir};
 use super::load::{Loaded, RefusedAre, put_together};
@@ -22,6 +23,7 @@ pub(super) struct Loader {
     /// The set, if it is named beside the manifests.
     set: Option<String>,
     refused: RefusedAre,
+    lasts: Lasts,
     /// The directory that `virt.toml` names, and what is wrong with the grammars there.
     schema_dir: Option<SchemaDir>,
     wrong: Diagnostics,
@@ -167,6 +169,7 @@ impl Loader {
             grammars: asked.clone(),
             asked,
             refused,
+            lasts: Lasts::Longer,
             schema_dir: None,
             wrong: Diagnostics::default(),
             sources: Sources::default(),
@@ -175,6 +178,11 @@ impl Loader {
             inventory: Inventory::default(),
             owed: false,
         }
+    }
+
+    /// The same for a run that ends with it.
+    pub(super) fn for_good(self) -> Self {
+        Self { lasts: Lasts::ForGood, ..self }
     }
 
     /// Takes the grammars that the `virt.toml` of a path names, unless others were asked for. What was
@@ -382,7 +390,7 @@ impl Loader {
         let mut taken = None;
         let add = |name, text| *taken.insert(self.source(path, name, text));
         if let Some(source) = text(path, bytes, Limits::MANIFEST.bytes, add, &mut diagnostics) {
-            return Some(Text { at, source, format: *format, named });
+            return Some(Text { at, source, format: *format, named, lasts: self.lasts });
         }
         let source = taken.unwrap_or_else(|| self.source(path, String::new(), String::new()));
         let untold = AllUntold::new();

@@ -32,6 +32,7 @@ pub use grammars::Grammars;
 pub use load::{
     Connect, Loaded, load, load_as, load_for_good, load_for_hosts, load_virt_toml, load_with,
 };
+pub(crate) use notation::{parse_table, unknown_key};
 pub use part::read_text;
 pub use settings::{duration as parse_duration, settings_element};
 pub use to_toml::{quoted, to_toml};

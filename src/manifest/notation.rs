@@ -1,12 +1,13 @@
 //! TOML as a notation: its tables with their places, and what cannot be read of it.
 
-use crate::diag::{Diagnostic, Diagnostics, SourceId, Span, excerpt};
+use crate::diag::{Diagnostic, Diagnostics, SourceId, Span, closest, excerpt};
+use crate::model::Kind;
 use crate::xml::Limits;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// Reads the tables of a TOML text, with each problem of the notation said in `out`.
-pub(super) fn parse_table<'a>(
+pub(crate) fn parse_table<'a>(
     source: SourceId,
     text: &'a str,
     out: &mut Diagnostics,
@@ -56,4 +57,33 @@ pub(super) fn value_span(source: SourceId, text: &str, value: &Spanned<DeValue<'
         }
     }
     Span::new(source, range.start, range.end)
+}
+
+/// A key that nobody knows, with the one that was probably meant, or all there are.
+pub(crate) fn unknown_key(
+    what: String,
+    name: &str,
+    span: Span,
+    keys: &[&'static str],
+) -> Diagnostic {
+    let hint = match closest(name, keys.iter().copied()) {
+        Some(known) => format!("did you mean {known}?"),
+        None => format!("it may have {}", keys.join(", ")),
+    };
+    Diagnostic::error("unknown-setting", what)
+        .at(span)
+        .detail(format!("found \"{}\"", excerpt(name)))
+        .hint(hint)
+}
+
+/// A table that is of no kind of resource.
+pub(super) fn unknown_kind(name: &str, span: Span) -> Diagnostic {
+    let hint = match closest(name, Kind::ALL.map(Kind::word)) {
+        Some(word) => format!("did you mean {word}?"),
+        None => "start a resource with [[domain]] or [[network]]".to_owned(),
+    };
+    Diagnostic::error("toml", "a manifest holds domains and networks only")
+        .at(span)
+        .detail(format!("found \"{}\"", excerpt(name)))
+        .hint(hint)
 }

@@ -10,6 +10,7 @@ use crate::model::{
 };
 use crate::schema::Notation;
 use crate::xml::Element;
+use rustc_hash::FxHashSet;
 use std::collections::HashSet;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -74,7 +75,7 @@ pub(super) fn object(
     };
     let problems = validator.validate(kind, &root, notation);
     let related = |d: &Diagnostic| d.related.iter().map(|l| l.span).collect::<Vec<_>>();
-    let said: HashSet<Span> =
+    let said: FxHashSet<Span> =
         problems.iter().flat_map(|d| related(d).into_iter().chain(d.span)).collect();
     let hosts_known = !root.child("metadata").is_some_and(|m| touches(m, &said));
     let mut more = Diagnostics::default();
@@ -89,7 +90,7 @@ pub(super) fn object(
     }
     // what the grammar refuses is not explained twice
     let mut explained = said.clone();
-    if !said.is_empty() {
+    if !said.is_empty() && !more.is_empty() {
         blamed(&root, &said, &mut explained);
     }
     let more: Vec<Diagnostic> =
@@ -138,14 +139,14 @@ pub(super) fn object(
 }
 
 /// Whether something was said on an element, or on anything in it.
-fn touches(element: &Element, said: &HashSet<Span>) -> bool {
+fn touches(element: &Element, said: &FxHashSet<Span>) -> bool {
     let places = element.attributes.iter().flat_map(|a| [a.name_span, a.span]);
     places.chain([element.span, element.text_span()]).any(|span| said.contains(&span))
         || element.elements().any(|child| touches(child, said))
 }
 
 /// Adds the places of the elements on whose attributes, texts or children something was said.
-fn blamed(element: &Element, said: &HashSet<Span>, out: &mut HashSet<Span>) {
+fn blamed(element: &Element, said: &FxHashSet<Span>, out: &mut FxHashSet<Span>) {
     let places = element.attributes.iter().flat_map(|a| [a.name_span, a.span]);
     if places.chain([element.text_span()]).any(|span| said.contains(&span)) {
         out.insert(element.span);

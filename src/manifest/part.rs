@@ -1,6 +1,6 @@
 //! What manifests say, each by itself, read on several threads.
 
-use super::document::{Format, read};
+use super::document::{Format, Lasts, read};
 use super::grammars::{Grammars, Validator};
 use super::object::{Object, first_error, object};
 use super::shorten::{AllUntold, shorten};
@@ -30,6 +30,7 @@ pub(super) struct Text {
     pub(super) format: Format,
     /// Whether the file has named an object before.
     pub(super) named: bool,
+    pub(super) lasts: Lasts,
 }
 
 /// Fewest manifests for which a second thread is worth its start.
@@ -67,7 +68,8 @@ pub fn read_text(
     grammars: &Grammars,
 ) -> (Option<Arc<DesiredResource>>, Diagnostics, Sources) {
     let mut sources = Sources::default();
-    let text = Text { at: 0, source: sources.add(name, text), format, named: false };
+    let source = sources.add(name, text);
+    let text = Text { at: 0, source, format, named: false, lasts: Lasts::Longer };
     let part = read_part(text, &sources, &mut Validator::new(grammars));
     let mut diagnostics = part.diagnostics;
     let object = part.objects.into_iter().next().map(|mut object| {
@@ -78,11 +80,11 @@ pub fn read_text(
 }
 
 fn read_part(text: Text, sources: &Sources, validator: &mut Validator<'_>) -> Part {
-    let Text { source, format, .. } = text;
+    let Text { source, format, lasts, .. } = text;
     let text = sources.get(source).map_or("", |s| s.text.as_str());
     let mut problems = Diagnostics::default();
     validator.begin_file();
-    let roots = read(source, text, format, &mut problems);
+    let roots = read(source, text, format, lasts, &mut problems);
     let broken = first_error(&problems, sources);
     // what could not be read may have named more resources
     let mut part = Part {

@@ -14,14 +14,16 @@
 //! them, since it knows what is possible beside the other keys.
 
 use super::arrange::{attach_settings, sort};
-use super::keys::{self, KeyName, Meaning};
-use super::notation::{PROBLEMS_MAX, parse_table, too_many, value_span};
+use super::document::Lasts;
+use super::keys::{self, KeyName, Meaning, declared_prefix};
+use super::notation::{PROBLEMS_MAX, parse_table, too_many, unknown_kind, value_span};
 use super::settings;
-use crate::diag::{Diagnostic, Diagnostics, SourceId, Span, closest, excerpt};
+use crate::diag::{Diagnostic, Diagnostics, SourceId, Span, excerpt};
 use crate::model::Kind;
 use crate::schema::{self, Place, Values};
 use crate::xml::{self, Attribute, Element, Limits, Name, NamespaceDecl, Node, Text};
 use std::cmp::Ordering;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
@@ -36,14 +38,32 @@ type Value<'a> = Spanned<DeValue<'a>>;
 
 /// Reads the resources of a TOML manifest. With problems said in `out`, what could be read is
 /// returned all the same.
-pub(super) fn parse(source: SourceId, text: &str, out: &mut Diagnostics) -> Vec<Element> {
+pub(super) fn parse(
+    source: SourceId,
+    text: &str,
+    lasts: Lasts,
+    out: &mut Diagnostics,
+) -> Vec<Element> {
     let table = parse_table(source, text, out);
+    match lasts {
+        Lasts::Longer => elements(source, text, &table, out),
+        // giving back what a large document's tables take, piece by piece, is a sixth of the work for it
+        Lasts::ForGood => elements(source, text, &ManuallyDrop::new(table), out),
+    }
+}
+
+fn elements(
+    source: SourceId,
+    text: &str,
+    table: &DeTable<'_>,
+    out: &mut Diagnostics,
+) -> Vec<Element> {
     let said = out.len();
     let mut reader = Reader { source, text, out, scope: Vec::new(), elements: 0, said, guesses: 0 };
     let mut roots = Vec::new();
-    for (key, value) in &table {
+    for (key, value) in table {
         let Some(kind) = Kind::ALL.into_iter().find(|k| k.word() == key.get_ref()) else {
-            reader.unknown_kind(key);
+            reader.say(unknown_kind(key.get_ref(), reader.key_span(key)));
             continue;
         };
         // a test shows that there is one
@@ -458,19 +478,6 @@ impl Reader<'_> {
         }
     }
 
-    fn unknown_kind(&mut self, key: &Key<'_>) {
-        let words = Kind::ALL.map(Kind::word);
-        let near = closest(key.get_ref(), words);
-        let hint = match near {
-            Some(word) => format!("did you mean {word}?"),
-            None => "start a resource with [[domain]] or [[network]]".to_owned(),
-        };
-        let problem = self
-            .problem(key.span(), "a manifest holds domains and networks only")
-            .detail(format!("found \"{}\"", excerpt(key.get_ref())));
-        self.say(problem.hint(hint));
-    }
-
     fn problem(&self, range: std::ops::Range<usize>, summary: impl Into<String>) -> Diagnostic {
         Diagnostic::error("toml", summary).at(self.span(range))
     }
@@ -489,14 +496,6 @@ fn child_place(place: &Place<'static>, name: &Name) -> Place<'static> {
     place.child(name.uri(), &name.local).unwrap_or_else(Place::nowhere)
 }
 
-/// The prefix that a key declares: `Some(None)` for the default namespace.
-fn declared_prefix(key: &str) -> Option<Option<&str>> {
-    match key.strip_prefix("xmlns")? {
-        "" => Some(None),
-        rest => rest.strip_prefix(':').map(Some),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
@@ -512,7 +511,7 @@ mod tests {
         let mut sources = Sources::default();
         let id = sources.add("x.toml", text);
         let mut out = Diagnostics::default();
-        let roots = parse(id, text, &mut out);
+        let roots = parse(id, text, Lasts::Longer, &mut out);
         out.sort();
         let place = |d: &Diagnostic| {
             let (_, at) = sources.locate(d.span.unwrap()).unwrap();

@@ -1,7 +1,7 @@
 //! `virt.toml`: what holds for a whole directory of manifests.
 
-use super::notation::{parse_table, value_span};
-use crate::diag::{Diagnostic, Diagnostics, SourceId, Span, closest, excerpt};
+use super::notation::{parse_table, unknown_key, value_span};
+use crate::diag::{Diagnostic, Diagnostics, SourceId, Span, excerpt};
 use crate::model::{HostPattern, check_host_name, check_name};
 use std::collections::HashMap;
 use std::path::{Component, PathBuf};
@@ -265,17 +265,6 @@ fn distinct(hosts: &[NamedHost], out: &mut Diagnostics) {
             );
         }
     }
-}
-
-fn unknown_key(what: String, name: &str, span: Span, keys: &[&'static str]) -> Diagnostic {
-    let hint = match closest(name, keys.iter().copied()) {
-        Some(known) => format!("did you mean {known}?"),
-        None => format!("it may have {}", keys.join(", ")),
-    };
-    Diagnostic::error("unknown-setting", what)
-        .at(span)
-        .detail(format!("found \"{}\"", excerpt(name)))
-        .hint(hint)
 }
 
 #[cfg(test)]

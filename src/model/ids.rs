@@ -30,6 +30,19 @@ impl Kind {
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|k| word == k.word() || word.strip_suffix('s') == Some(k.word()))
     }
+
+    /// Says why nothing on a host of libvirt's can have a name. Names that are there already may be
+    /// others than [`check_name`] lets a manifest give: what libvirt admits has to stay in an inventory.
+    pub fn check_host_name(self, name: &str) -> Result<(), &'static str> {
+        match name {
+            "" => Err("it is empty"),
+            // libvirt's own check of all names
+            n if n.contains('\n') => Err("it has a line feed"),
+            // some drivers admit a slash in the name of a domain
+            n if self == Self::Network && n.contains('/') => Err("it has a slash"),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl fmt::Display for Kind {
@@ -128,6 +141,15 @@ mod tests {
         );
         for bad in ["web", "vm/web", "domain/", "domain/a/b", "domain/..", "domain/a\nb"] {
             assert_eq!(ResourceId::parse(bad), None, "{bad}");
+        }
+        for (kind, name, sound) in [
+            (Kind::Domain, " web\t", true),
+            (Kind::Domain, "a/b", true),
+            (Kind::Network, "a/b", false),
+            (Kind::Domain, "a\nb", false),
+            (Kind::Network, "", false),
+        ] {
+            assert_eq!(kind.check_host_name(name).is_ok(), sound, "{name:?}");
         }
         let mac = Mac::parse("52:54:0:AB:cd:1f");
         assert_eq!(mac.map(|m| m.to_string()).as_deref(), Some("52:54:00:ab:cd:1f"));

@@ -38,7 +38,7 @@ pub(crate) use memory::memory_bytes;
 pub use memory::{MemoryError, memory_kib};
 pub use metadata::{NAMESPACE, PREFIX};
 pub(crate) use number_set::{number_set, written_set};
-pub use observed::{Detail, Observed, ObservedResource, Scope, Unknown};
+pub use observed::{Detail, Observed, ObservedPools, ObservedResource, Scope, Unknown};
 pub use op::{
     Affect, Call, MetadataKind, NetworkCommand, NetworkSection, Op, OpKind, Outcome, Pinned,
     Target, UndefineKeep,

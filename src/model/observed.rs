@@ -53,6 +53,15 @@ pub struct Observed {
     pub unknown: BTreeMap<ResourceId, Unknown>,
 }
 
+/// The storage pools of some names, as far as a host has them.
+#[derive(Clone, Debug, Default)]
+pub struct ObservedPools {
+    /// Their definitions.
+    pub pools: BTreeMap<String, Element>,
+    /// Those that could not be read, each with the reason: it is not known whether they are there.
+    pub unknown: BTreeMap<String, String>,
+}
+
 /// What is there, and could not be read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Unknown {

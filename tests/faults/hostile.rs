@@ -1,7 +1,8 @@
 //! A daemon that breaks the protocol, or sends without end: `virt` ends with an error that says so,
 //! with little memory and without a panic.
 
-use crate::support::{Ran, run, trial, virt};
+use crate::support::site::Site;
+use crate::support::{Ran, Watching, run, trial, virt};
 use libtest_mimic::Trial;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -75,6 +76,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             let packet = Packet { header, payload: vec![0; 1 << 20] };
             (0..100).for_each(|_| s.send(&packet));
         }),
+        trial("faults/hostile/too_large_an_inventory_fails_alone", fleet_goes_on),
         case("nothing_but_an_end", 1, "libvirt closed the connection", |_| {}),
         case("another_protocol", 1, "cannot be understood", |s| {
             s.write(b"SSH-2.0-OpenSSH_10.0\r\n");
@@ -104,6 +106,73 @@ fn against(script: Script) -> Ran {
     let ran = run(&mut limited);
     assert!(begun.elapsed() < HANG, "{:?}\n{ran}", begun.elapsed());
     ran
+}
+
+/// What a definition of the hostile host takes is more than it may.
+const LIMIT: &str = "8";
+
+/// Of a fleet, the host that tells too much fails with the limit and the option; the others are planned
+/// for, changed and watched.
+fn fleet_goes_on() {
+    let site = Site::new(&[]);
+    let at = |name: &str| site.path().join(name).display().to_string();
+    let listener = UnixListener::bind(at("socket")).unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let mut server = Server { stream, frames: FrameReader::default() };
+            std::thread::spawn(move || server.tell_too_much());
+        }
+    });
+    std::fs::create_dir(at("m")).unwrap();
+    let mock = |name: &str| format!("{name}.connect = 'test:///default?state={}'\n", at(name));
+    site.write(
+        "m/virt.toml",
+        &format!(
+            "set = 'fleet'\n[hosts]\n{}hostile.connect = 'qemu+unix:///system?socket={}'\n{}",
+            mock("first"),
+            at("socket"),
+            mock("last")
+        ),
+    );
+    let web = |memory: u32| {
+        let text = format!("memory = {memory}\nos.type = 'hvm'\n[domain.reconcile]\n");
+        let hosts = "hosts = ['first', 'last']\n";
+        site.write(
+            "m/web.toml",
+            &format!("[[domain]]\ntype = 'test'\nname = 'web'\n{text}{hosts}"),
+        );
+    };
+    web(65_536);
+    let command = |arguments: &[&str]| {
+        let mut command = virt(arguments);
+        command.args(["--max-inventory", LIMIT]).arg(at("m")).env("VIRT_TRUST_CONNECT", "1");
+        command
+    };
+    let tells = |text: &str| {
+        assert!(text.contains("takes more memory than it may: 8 MiB"), "{text}");
+        assert!(text.contains("--max-inventory MIB allows more"), "{text}");
+    };
+    for (name, done) in [("plan", "to change"), ("apply", "changed")] {
+        let ran = run(&mut command(&[name])).expect(1);
+        tells(&ran.stderr());
+        let last = ran.stdout().lines().last().unwrap_or_default().to_owned();
+        assert!(last.starts_with("3 hosts: ") && last.contains(&format!("2 {done}")), "{ran}");
+        assert!(last.contains("1 failed"), "{ran}");
+    }
+    for name in ["first", "last"] {
+        assert!(std::fs::read_to_string(at(name)).unwrap().contains("<name>web</name>"));
+    }
+    let mut watching = Watching::run(command(&["watch", "--output", "json", "--interval", "1h"]));
+    let lost = watching.event("lost", |told| told["host"] == "hostile");
+    tells(&format!("{} {}", lost["error"]["message"], lost["error"]["hint"]));
+    web(131_072);
+    let mut changed = ["first", "last"].map(|_| {
+        let told = watching.event("reconciled", |told| told["name"] == "web");
+        told["host"].as_str().unwrap().to_owned()
+    });
+    changed.sort();
+    assert_eq!(changed, ["first", "last"]);
+    watching.end();
 }
 
 struct Server {
@@ -200,6 +269,23 @@ impl Server {
             );
             if is_list {
                 self.send(&Packet { header: call.reply(Status::OK), payload: payload(call) });
+            } else {
+                let bytes = self.answer(call);
+                self.write(&bytes);
+            }
+        }
+    }
+
+    /// Opens, and answers each question about a domain with a definition that takes much memory.
+    fn tell_too_much(&mut self) {
+        let uuid = virt::model::Uuid::nil();
+        let many = "<a/>".repeat(100_000);
+        let xml = format!("<domain type='qemu'><name>a</name><uuid>{uuid}</uuid>{many}</domain>");
+        self.open();
+        while let Some(call) = self.call() {
+            if call.procedure == Procedure::DOMAIN_GET_XML_DESC {
+                let payload = to_bytes(&xml).unwrap();
+                self.send(&Packet { header: call.reply(Status::OK), payload });
             } else {
                 let bytes = self.answer(call);
                 self.write(&bytes);

@@ -3,10 +3,10 @@
 use crate::support::{run, tool, trial, trial_if};
 use libtest_mimic::Trial;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use virt::drivers::{Driver, TestDriver, TestHost};
+use virt::drivers::{Beneath, Driver, TestDriver, TestHost};
 use virt::model::{Call, Kind, Op, Outcome, ResourceId, Scope, Target, Uuid};
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -17,6 +17,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(every_cut, no_truncated_file_is_taken_for_a_host),
         trial("faults/state_file/damage_is_reported_with_the_file", damage_is_reported),
         trial("faults/state_file/a_failed_write_changes_nothing", a_failed_write_changes_nothing),
+        trial("faults/state_file/links_that_come_later_lead_nowhere", links_that_come_later),
         trial_if(tool("xmllint"), "faults/state_file/it_is_well_formed", |xmllint| {
             let directory = tempfile::tempdir().unwrap();
             let state = directory.path().join("state.xml");
@@ -60,6 +61,54 @@ fn two_drivers_see_each_other() {
     assert_eq!(debug(&one), debug(&open(&state)));
     let mode = fs::metadata(&state).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
+}
+
+/// A state that a file of manifests named stays beneath its directory, though links were put into its
+/// place once that was looked at.
+fn links_that_come_later() {
+    let directory = tempfile::tempdir().unwrap();
+    let top = fs::canonicalize(directory.path()).unwrap();
+    let at = |name: &str| top.join(name);
+    for name in ["site", "site/sub", "outside"] {
+        fs::create_dir(at(name)).unwrap();
+    }
+    let beneath =
+        |file: &str| Beneath { root: at("site"), state: Some(PathBuf::from(file)), host: None };
+    let open = |file: &str| {
+        let state = Some(at("site").join(file));
+        TestDriver::open_beneath(&beneath(file), TestHost::Default, state)
+    };
+    let driver = open("sub/state.xml").unwrap();
+    done(&driver, define("a"));
+    assert!(at("site/sub/state.xml").exists());
+    let refused = |driver: &TestDriver| {
+        assert!(driver.observe(&Scope::all()).is_err());
+        assert!(matches!(driver.execute(&[define("b")])[..], [Outcome::NotSent(_)]));
+    };
+    // a directory on the way
+    fs::rename(at("site/sub"), at("kept")).unwrap();
+    symlink("../outside", at("site/sub")).unwrap();
+    refused(&driver);
+    // the file, and its lock
+    for name in ["state.xml", "state.xml.lock"] {
+        fs::remove_file(at("site/sub")).unwrap();
+        fs::rename(at("kept"), at("site/sub")).unwrap();
+        fs::rename(at("site/sub").join(name), at("moved")).unwrap();
+        symlink("../../outside/made", at("site/sub").join(name)).unwrap();
+        let changed = driver.execute(&[define("b")]);
+        assert!(matches!(changed[..], [Outcome::NotSent(_)]), "{name}: {changed:?}");
+        fs::remove_file(at("site/sub").join(name)).unwrap();
+        fs::rename(at("moved"), at("site/sub").join(name)).unwrap();
+        fs::rename(at("site/sub"), at("kept")).unwrap();
+        symlink("../outside", at("site/sub")).unwrap();
+    }
+    assert_eq!(fs::read_dir(at("outside")).unwrap().count(), 0);
+    // nor is a host's file read from elsewhere
+    fs::write(at("outside/host.xml"), "<node/>").unwrap();
+    symlink("../outside/host.xml", at("site/host.xml")).unwrap();
+    let named = Beneath { state: None, host: Some(PathBuf::from("host.xml")), ..beneath("x") };
+    let host = TestHost::File(at("site/host.xml"));
+    assert!(TestDriver::open_beneath(&named, host, None).is_err());
 }
 
 fn writers_take_turns() {

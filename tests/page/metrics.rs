@@ -111,6 +111,7 @@ fn format() {
         let of = |name: &str| samples.iter().filter(|s| s.0 == name).collect::<Vec<_>>();
         assert_eq!(of("virt_host_up").len(), hosts);
         assert_eq!(of("virt_objects").len(), hosts * 2 * 6);
+        assert_eq!(of("virt_silent_objects").len(), hosts * 2);
         // buckets grow, and the last of them holds all
         let counts = of("virt_apply_latency_seconds_count");
         for (_, labels, count) in &counts {
@@ -138,6 +139,9 @@ fn values() {
     };
     let failing = [("host", "kvm01"), ("kind", "domain"), ("condition", "failing")];
     assert_eq!(value("virt_objects", &failing), 4.0);
+    for (kind, count) in [("domain", 1.0), ("network", 0.0)] {
+        assert_eq!(value("virt_silent_objects", &[("host", "kvm01"), ("kind", kind)]), count);
+    }
     assert_eq!(value("virt_host_up", &[]), 1.0);
     assert_eq!(value("virt_manifests_stale", &[]), 1.0);
     assert_eq!(value("virt_manifest_problems", &[]), 2.0);

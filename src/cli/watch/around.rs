@@ -1,6 +1,6 @@
 //! What the loops of hosts need of the command line: ways to hosts, their locks, and a voice.
 
-use crate::cli::context::Context;
+use crate::cli::context::{Context, Keys};
 use crate::cli::descriptors::Descriptors;
 use crate::cli::lock::HostLock;
 use crate::cli::view::watch as view;
@@ -20,6 +20,9 @@ pub(super) struct Way {
     /// The URI; that which an empty one came to, once that is known.
     pub(super) uri: String,
     pub(super) label: Option<String>,
+    /// The keys of those that were started with it, until it was opened once: they may be exchanged
+    /// while a watch runs, and whoever connects anew reads them anew.
+    pub(super) keys: Option<Keys>,
 }
 
 /// What the loops need of the command line.
@@ -65,7 +68,10 @@ impl Surroundings for Around {
     fn open(&self, host: &str) -> Result<Arc<dyn Driver>> {
         let connection = self.way(host)?.connection?;
         self.descriptors.take(host, connection.uri())?;
-        let opened = self.context.open(&connection);
+        let shared = self.ways().get_mut(host).and_then(|way| way.keys.take());
+        let now = || self.context.signing_now();
+        let keys = || shared.map_or_else(now, |shared| shared.get_or_init(now).clone());
+        let opened = self.context.open_with(&connection, keys);
         let driver = opened.inspect_err(|_| self.descriptors.give_back(host))?;
         // an empty URI came to that
         if let (Some(way), Some(chosen)) = (self.ways().get_mut(host), driver.uri())

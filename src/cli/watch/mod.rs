@@ -5,8 +5,7 @@ mod hosts;
 mod once;
 mod reader;
 
-use super::config;
-use super::context::Context;
+use super::context::{Context, Keys};
 use super::exit::{Exit, Failure, Run};
 use super::fleet;
 use super::lock;
@@ -17,6 +16,7 @@ use super::session::{check_prune, check_set, grammars, options};
 use super::signals::stop_or_run_on_signal;
 use super::systemd::Systemd;
 use super::view::watch as view;
+use super::written;
 use crate::daemon;
 use crate::diag::{Diagnostics, Error, ErrorKind, escape};
 use crate::drivers::Stop;
@@ -169,6 +169,8 @@ struct Watch<'a> {
     /// What was said of the manifests last.
     said: Diagnostics,
     is_ready: bool,
+    /// The keys of the configuration for the hosts that start first.
+    keys: Option<Keys>,
 }
 
 impl<'a> Watch<'a> {
@@ -204,6 +206,7 @@ impl<'a> Watch<'a> {
             systemd: Systemd::from_environment(),
             said: first.loaded.diagnostics.clone(),
             is_ready: false,
+            keys: Some(context.keys()),
         })
     }
 
@@ -215,7 +218,7 @@ impl<'a> Watch<'a> {
     fn wanted(&self, loaded: &Loaded) -> Result<Vec<Wanted>, Failure> {
         let hosts = fleet::chosen(self.context, loaded)?;
         if hosts.is_empty() {
-            let written = config::of_manifests(loaded);
+            let written = written::of_manifests(loaded);
             let connection = self.context.connection(written.as_ref())?;
             let uri = connection.text().to_owned();
             let name =
@@ -242,7 +245,7 @@ impl<'a> Watch<'a> {
         Ok(wanted.collect())
     }
 
-    fn host_loop(&self, wanted: &Wanted, stop: Stop) -> HostLoop {
+    fn host_loop(&self, wanted: &Wanted, keys: Keys, stop: Stop) -> HostLoop {
         let mut options = options(&self.args.options);
         options.host.clone_from(&wanted.label);
         let (connection, uri) = (wanted.connection.clone(), wanted.uri.clone());
@@ -250,7 +253,7 @@ impl<'a> Watch<'a> {
             // the loop says in short that the host is lost, and this is what to do about it
             self.context.for_host(label, false).show_error(e);
         }
-        let way = Way { connection, uri, label: wanted.label.clone() };
+        let way = Way { connection, uri, label: wanted.label.clone(), keys: Some(keys) };
         self.around.ways().insert(wanted.name.clone(), way);
         let board = HostBoard { uri: wanted.uri.clone(), ..HostBoard::default() };
         self.board().hosts.insert(wanted.name.clone(), board);
@@ -326,9 +329,14 @@ impl<'a> Watch<'a> {
 
     /// Starts the loops that have nobody to wait for.
     fn start_hosts(&mut self) {
-        for wanted in self.hosts.free(Instant::now()) {
+        let free = self.hosts.free(Instant::now());
+        if free.is_empty() {
+            return;
+        }
+        let keys = self.keys.take().unwrap_or_default();
+        for wanted in free {
             let stop = Stop::default();
-            let host = self.host_loop(&wanted, stop.clone());
+            let host = self.host_loop(&wanted, Arc::clone(&keys), stop.clone());
             let running = Running::new(wanted.uri, host.inbox(), host.pulse(), stop);
             self.hosts.start(wanted.name, running, move || host.run());
         }

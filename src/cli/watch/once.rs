@@ -24,7 +24,8 @@ impl Watch<'_> {
         let mut waiting = Vec::new();
         let work = |at: usize| {
             let host = wanted.get(at).filter(|_| !self.stop.is_stopped());
-            host.map(|w| self.host_loop(w, self.stop.clone()).run_once())
+            let keys = self.context.keys();
+            host.map(|w| self.host_loop(w, keys, self.stop.clone()).run_once())
         };
         pool::each(
             &lanes,

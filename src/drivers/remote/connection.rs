@@ -110,7 +110,7 @@ pub(super) struct Connection {
     /// asked for a password until then.
     patience: Option<Patience>,
     /// How many more bytes of results are taken, if that has a limit.
-    room: Option<usize>,
+    room: Option<room::Room>,
     /// Events that came; `None` as long as nobody listens, and they are dropped.
     events: Option<Arrived>,
     /// When a reply, or a part of one, came last while one was owed.

@@ -10,10 +10,11 @@ use super::{execute, observe, pools, request};
 use crate::diag::{Error, ErrorKind, Result};
 use crate::drivers::uri::Uri;
 use crate::drivers::{Driver, Environment, Stop};
-use crate::model::{Call, Capabilities, DriverEvent, Hypervisor, Observed, Outcome, Scope};
+use crate::model::{
+    Call, Capabilities, DriverEvent, Hypervisor, Observed, ObservedPools, Outcome, Scope,
+};
 use crate::wire::Class;
-use crate::xml::Element;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 use std::sync::mpsc::SyncSender;
@@ -126,8 +127,10 @@ impl Driver for RemoteDriver {
         observed
     }
 
-    fn pools(&self, names: &BTreeSet<String>) -> Result<BTreeMap<String, Element>> {
-        pools::pools(self.lanes().connection(Class::Quick)?, names)
+    fn pools(&self, names: &BTreeSet<String>) -> Result<ObservedPools> {
+        let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        silent.hear(self.dial.as_ref());
+        pools::pools(self.lanes().connection(Class::Quick)?, names, &mut silent)
     }
 
     fn execute(&self, batch: &[Call]) -> Vec<Outcome> {

@@ -6,7 +6,7 @@ mod snapshots;
 
 use super::connection::{Request, SERVED_AT_ONCE, too_much};
 use super::lanes::Lanes;
-use super::silent::Silent;
+use super::silent::{Silent, Subject};
 use super::times;
 use crate::diag::{Error, ErrorCode, ErrorKind, Result, SourceId};
 use crate::model::{
@@ -59,9 +59,13 @@ pub(super) fn observe(
     silent: &mut Silent,
 ) -> Result<Observed> {
     let mut entries = list(lanes, scope)?;
+    doubt_twins(&mut entries);
     if scope.detail == Detail::Full {
         for entry in &mut entries {
-            entry.unknown = silent.why(&entry.resource.id).map(str::to_owned);
+            let subject = Subject::Object(entry.resource.id.clone());
+            if entry.unknown.is_none() {
+                entry.unknown = silent.why(&subject).map(str::to_owned);
+            }
         }
     }
     read_missing_states(lanes, &mut entries)?;
@@ -151,6 +155,7 @@ fn network_entries(replies: &mut Replies, scope: &Scope) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
     for network in all {
         let id = ResourceId::new(Kind::Network, &network.name);
+        let unknown = unsound_name(&id);
         if !scope.includes(&id) {
             continue;
         }
@@ -164,7 +169,7 @@ fn network_entries(replies: &mut Replies, scope: &Scope) -> Result<Vec<Entry>> {
             ..ObservedResource::unread(id, uuid)
         };
         let entry = Entry::new(resource, to_bytes(&network)?);
-        entries.push(Entry { has_state: true, ..entry });
+        entries.push(Entry { has_state: true, unknown, ..entry });
     }
     Ok(entries)
 }
@@ -182,6 +187,7 @@ fn domain_entries(replies: &mut Replies, scope: &Scope) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
     for domain in all {
         let id = ResourceId::new(Kind::Domain, &domain.name);
+        let unknown = unsound_name(&id);
         if !scope.includes(&id) {
             continue;
         }
@@ -197,12 +203,39 @@ fn domain_entries(replies: &mut Replies, scope: &Scope) -> Result<Vec<Entry>> {
         };
         entries.push(Entry {
             has_state: states.contains_key(&uuid),
+            unknown,
             has_snapshots: snapshots.contains(&uuid),
             has_checkpoints: checkpoints.contains(&uuid),
             ..Entry::new(resource, to_bytes(&domain)?)
         });
     }
     Ok(entries)
+}
+
+/// Why no object of libvirt's can have a name that the host gave.
+fn unsound_name(id: &ResourceId) -> Option<String> {
+    let why = id.kind.check_host_name(&id.name).err()?;
+    Some(format!("nothing can have that name: {why}"))
+}
+
+/// Two objects of one name, or of one UUID, are not what a host of libvirt's has: none of them is
+/// believed.
+fn doubt_twins(entries: &mut [Entry]) {
+    let mut names: HashMap<ResourceId, usize> = HashMap::new();
+    let mut uuids: HashMap<(Kind, Uuid), usize> = HashMap::new();
+    let uuid = |entry: &Entry| (entry.resource.id.kind, entry.resource.uuid);
+    for entry in entries.iter() {
+        *names.entry(entry.resource.id.clone()).or_default() += 1;
+        *uuids.entry(uuid(entry)).or_default() += 1;
+    }
+    let is_twice = |entry: &Entry| {
+        names.get(&entry.resource.id).is_some_and(|n| *n > 1)
+            || uuids.get(&uuid(entry)).is_some_and(|n| *n > 1)
+    };
+    for entry in entries.iter_mut().filter(|entry| is_twice(entry)) {
+        let why = "the host has two of that name or UUID";
+        entry.unknown.get_or_insert_with(|| why.to_owned());
+    }
 }
 
 /// Asks for states one by one: of all domains where the driver has no statistics, as Xen's, and of
@@ -249,7 +282,7 @@ fn read_definitions(
     if wanted.len() + second.len() <= SERVED_AT_ONCE {
         wanted.append(&mut second);
     }
-    let mut room = most;
+    let mut room = Room { left: most, most };
     for wanted in [wanted, second] {
         let again = read_xml(lanes, entries, wanted, &mut room)?;
         read_xml(lanes, entries, again, &mut room)?;
@@ -271,6 +304,12 @@ fn live_flags(entry: &Entry, secrets: u32) -> u32 {
     }
 }
 
+/// How much memory definitions may still take, of how much.
+struct Room {
+    left: usize,
+    most: usize,
+}
+
 /// A definition to be read: of which entry, which one, with which flags.
 type Wanted = (usize, Definition, u32);
 
@@ -280,7 +319,7 @@ fn read_xml(
     lanes: &mut Lanes,
     entries: &mut [Entry],
     wanted: Vec<Wanted>,
-    room: &mut usize,
+    room: &mut Room,
 ) -> Result<Vec<Wanted>> {
     let request = |entry: &Entry, (_, _, flags): Wanted| {
         let procedure = match entry.resource.id.kind {
@@ -297,8 +336,8 @@ fn read_xml(
             Ok(Some(_)) if is_full => Ok(()),
             Ok(Some(result)) => {
                 let weight = entry.keep(definition, &from_bytes::<String>(&result)?)?;
-                match room.checked_sub(weight) {
-                    Some(left) => *room = left,
+                match room.left.checked_sub(weight) {
+                    Some(left) => room.left = left,
                     None => is_full = true,
                 }
                 Ok(())
@@ -312,7 +351,7 @@ fn read_xml(
         }
     })?;
     // it is the host's, and no single object's
-    if is_full { Err(too_much()) } else { Ok(again) }
+    if is_full { Err(too_much(room.most)) } else { Ok(again) }
 }
 
 impl Entry {
@@ -656,6 +695,52 @@ mod tests {
             assert_eq!(observed.unknown.iter().map(words).collect::<Vec<_>>(), [other]);
             assert_eq!(observed.resources.len(), 4);
         }
+    }
+
+    #[test]
+    fn names_that_libvirt_admits_are_read_and_others_are_unknown() {
+        const ODD: [&str; 7] = ["-a", "a b", "..", "\u{202e}a", "a\tb", "~", "\u{e9}"];
+        let read = |names: &'static [&'static str], n: fn(usize) -> u8| {
+            let mut lanes = fake::lanes(move |procedure, args| {
+                let handle = |(at, name): (usize, &&str)| DomainHandle {
+                    name: (*name).to_owned(),
+                    uuid: Uuid::from_bytes([n(at); 16]),
+                    id: -1,
+                };
+                let all: Vec<_> = names.iter().enumerate().map(handle).collect();
+                match procedure {
+                    Procedure::CONNECT_LIST_ALL_DOMAINS => Ok(to_bytes(&(all, 0u32))?),
+                    Procedure::CONNECT_LIST_ALL_NETWORKS => {
+                        Ok(to_bytes(&(Vec::<NetworkHandle>::new(), 0u32))?)
+                    }
+                    Procedure::CONNECT_GET_ALL_DOMAIN_STATS => Ok(to_bytes(&0u32)?),
+                    Procedure::DOMAIN_GET_STATE => Ok(to_bytes(&(5i32, 0i32))?),
+                    Procedure::DOMAIN_GET_XML_DESC => {
+                        let handle = DomainHandle::decode(&mut Reader::new(args))?;
+                        let mut root = Element::new("domain");
+                        root.push(Element::new("name").with_text(handle.name));
+                        root.push(Element::new("uuid").with_text(handle.uuid.to_string()));
+                        Ok(to_bytes(&xml::write(&root))?)
+                    }
+                    _ => Ok(to_bytes(&(Vec::<SnapshotHandle>::new(), 0u32))?),
+                }
+            });
+            let mut silent = Silent::default();
+            observe(&mut lanes, &Scope::all(), false, usize::MAX, &mut silent).unwrap()
+        };
+        let distinct = |at: usize| u8::try_from(at).unwrap();
+        // what a manifest may not name is still there, and holds what it holds
+        let observed = read(&ODD, distinct);
+        assert!(observed.unknown.is_empty(), "{:?}", observed.unknown);
+        assert!(ODD.iter().all(|name| {
+            observed.resources.contains_key(&ResourceId::new(Kind::Domain, *name))
+        }));
+        let observed = read(&["", "a\nb", "good"], distinct);
+        assert_eq!((observed.resources.len(), observed.unknown.len()), (1, 2));
+        assert!(observed.unknown.values().all(|u| u.why.starts_with("nothing can have that name")));
+        // nor are there two of one name, or one UUID
+        assert_eq!(read(&["a", "a", "b"], distinct).unknown.len(), 1);
+        assert_eq!(read(&["a", "b"], |_| 7).unknown.len(), 2);
     }
 
     #[test]

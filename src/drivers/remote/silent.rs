@@ -6,7 +6,7 @@ use super::lanes::Dial;
 use super::times;
 use crate::diag::ErrorCode;
 use crate::model::{Kind, ResourceId};
-use crate::wire::{Encode as _, Procedure};
+use crate::wire::Procedure;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -18,11 +18,21 @@ const OPEN_MAX: usize = 4;
 /// same time.
 const JUST_COMING: Duration = Duration::from_millis(100);
 
+/// What may be silent.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Subject {
+    /// A domain or a network.
+    Object(ResourceId),
+    /// A storage pool, by its name.
+    Pool(String),
+}
+
 /// An object that does not answer.
 #[derive(Debug)]
 struct Object {
-    /// How the server is asked about it, in XDR.
-    handle: Vec<u8>,
+    /// How the server is asked about it.
+    procedure: Procedure,
+    args: Vec<u8>,
     why: String,
     /// The number of the question that is open.
     asked: Option<usize>,
@@ -31,21 +41,39 @@ struct Object {
 /// Those that do not answer.
 #[derive(Debug, Default)]
 pub(super) struct Silent {
-    objects: BTreeMap<ResourceId, Object>,
+    objects: BTreeMap<Subject, Object>,
     connection: Option<Connection>,
     questions: usize,
 }
 
 impl Silent {
     /// Why an object is not waited for; `None` if it may be asked.
-    pub(super) fn why(&self, id: &ResourceId) -> Option<&str> {
-        self.objects.get(id).map(|object| object.why.as_str())
+    pub(super) fn why(&self, subject: &Subject) -> Option<&str> {
+        self.objects.get(subject).map(|object| object.why.as_str())
     }
 
-    /// An object did not answer.
+    /// A domain or a network did not answer; it is asked by its handle, in XDR.
     pub(super) fn note(&mut self, id: ResourceId, handle: Vec<u8>, why: &str) {
-        let object = Object { handle, why: why.to_owned(), asked: None };
-        self.objects.insert(id, object);
+        let procedure = match id.kind {
+            Kind::Domain => Procedure::DOMAIN_GET_XML_DESC,
+            Kind::Network => Procedure::NETWORK_GET_XML_DESC,
+        };
+        let mut args = handle;
+        // without flags: neither definition is given before the guest has answered
+        args.extend(0u32.to_be_bytes());
+        self.note_call(Subject::Object(id), procedure, args, why);
+    }
+
+    /// A call about something was not answered; it is made again.
+    pub(super) fn note_call(
+        &mut self,
+        subject: Subject,
+        procedure: Procedure,
+        args: Vec<u8>,
+        why: &str,
+    ) {
+        let object = Object { procedure, args, why: why.to_owned(), asked: None };
+        self.objects.insert(subject, object);
     }
 
     /// Hears what those that were asked have said by now, and asks those that were not, or whose
@@ -61,19 +89,11 @@ impl Silent {
         let usable = self.connection.take().filter(|c| c.failure().is_none());
         let dialled = || dial.and_then(|dial| dial().ok());
         let Some(mut connection) = usable.or_else(dialled) else { return };
-        let unasked = self.objects.iter_mut().filter(|(_, object)| object.asked.is_none());
-        for (id, object) in unasked.take(room) {
-            let mut args = object.handle.clone();
-            // without flags: neither definition is given before the guest has answered
-            if 0u32.encode(&mut args).is_err() {
-                continue;
-            }
+        let unasked = self.objects.values_mut().filter(|object| object.asked.is_none());
+        for object in unasked.take(room) {
+            let (procedure, args) = (object.procedure, object.args.clone());
             self.questions += 1;
             object.asked = Some(self.questions);
-            let procedure = match id.kind {
-                Kind::Domain => Procedure::DOMAIN_GET_XML_DESC,
-                Kind::Network => Procedure::NETWORK_GET_XML_DESC,
-            };
             connection.submit(self.questions, Request { procedure, args, time: times::PATIENT });
         }
         wait_until(&mut connection, Instant::now());
@@ -84,7 +104,7 @@ impl Silent {
         let Some(connection) = &mut self.connection else { return };
         wait_until(connection, Instant::now() + JUST_COMING);
         while let Some(completion) = connection.take() {
-            let gone = [ErrorCode::NO_DOMAIN, ErrorCode::NO_NETWORK];
+            let gone = [ErrorCode::NO_DOMAIN, ErrorCode::NO_NETWORK, ErrorCode::NO_STORAGE_POOL];
             let answers = match &completion.reply {
                 Reply::Done(_) => true,
                 Reply::Refused(error) => error.is_any(&gone),

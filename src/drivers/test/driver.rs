@@ -7,7 +7,7 @@ use super::operations::carry_out;
 use super::state_file::{Locked, NotSaved, StateFile};
 use super::watchers::{Watchers, Watching};
 use crate::diag::{Error, ErrorKind, Result};
-use crate::drivers::{Driver, Stop};
+use crate::drivers::{Beneath, Driver, Stop};
 use crate::model::{
     Call, Capabilities, DriverEvent, Hypervisor, Kind, Observed, OpKind, Outcome, ResourceId,
     Scope, Version,
@@ -47,7 +47,29 @@ impl TestDriver {
             TestHost::Default => Host::default_host()?,
             TestHost::File(path) => node_file::load(&path)?,
         };
-        let state = state.map(StateFile::new);
+        Self::with(host, state.map(StateFile::new))
+    }
+
+    /// The same of a host that a file has chosen: its files are opened beneath that file's directory,
+    /// whatever links are put there meanwhile. The paths are for messages.
+    ///
+    /// # Errors
+    /// As above, or one of them leads elsewhere.
+    pub fn open_beneath(beneath: &Beneath, host: TestHost, state: Option<PathBuf>) -> Result<Self> {
+        let host = match (host, &beneath.host) {
+            (TestHost::File(path), Some(file)) => {
+                node_file::load_beneath(&beneath.root, file, &path)?
+            }
+            (TestHost::Default | TestHost::File(_), _) => Host::default_host()?,
+        };
+        let state = match (state, &beneath.state) {
+            (Some(path), Some(file)) => Some(StateFile::beneath(&beneath.root, file, path)),
+            _ => None,
+        };
+        Self::with(host, state)
+    }
+
+    fn with(host: Host, state: Option<StateFile>) -> Result<Self> {
         let driver = Self { host: Mutex::new(host), state, watchers: Watchers::default() };
         driver.current()?;
         Ok(driver)

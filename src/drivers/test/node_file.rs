@@ -10,6 +10,8 @@ use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
 use crate::file;
 use crate::model::{Kind, State};
 use crate::xml::Element;
+use std::ffi::OsStr;
+use std::fs::File;
 use std::path::Path;
 
 /// The namespace of the test driver's own elements in a domain.
@@ -21,8 +23,20 @@ const MAX_BYTES: usize = 10 << 20;
 /// Reads the host that a file describes, with the definitions that it names in files beside it or
 /// further down: what is elsewhere is nothing that an error may show.
 pub(super) fn load(path: &Path) -> Result<Host> {
-    let node = document(path, Kind::Domain, || file::read(path, MAX_BYTES))?;
     let beside = path.parent().unwrap_or(Path::new(""));
+    of(path, beside, || file::open(path))
+}
+
+/// The same of a file beneath a real directory, whatever links are put there meanwhile; `path` is for
+/// messages.
+pub(super) fn load_beneath(root: &Path, below: &Path, path: &Path) -> Result<Host> {
+    let held = file::Held::of_file(root, below);
+    let (held, name) = held.map_err(|e| Error::system(&shown(path), &e))?;
+    of(path, &held.path(OsStr::new("")), || file::open_itself(&held.path(name)))
+}
+
+fn of(path: &Path, beside: &Path, open: impl FnOnce() -> std::io::Result<File>) -> Result<Host> {
+    let node = document(path, Kind::Domain, || file::bytes(open()?, MAX_BYTES))?;
     if !node.is("node") {
         let found = node.name.written();
         let message = format!("expecting root element of 'node', not '{found}'");
@@ -32,7 +46,7 @@ pub(super) fn load(path: &Path) -> Result<Host> {
     for kind in Kind::ALL {
         for element in node.children_named(kind.word()) {
             let definition = match element.attr("file") {
-                Some(name) => document(&beside.join(name), kind, || {
+                Some(name) => document(&path.with_file_name(name), kind, || {
                     file::read_beneath(beside, Path::new(name), MAX_BYTES)
                 })?,
                 None => element.clone(),

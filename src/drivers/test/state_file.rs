@@ -18,6 +18,7 @@
 
 use super::host::{Change, Host, Object};
 use crate::diag::{Error, ErrorKind, Result, SourceId};
+use crate::file::{Held, open_itself};
 use crate::model::{Kind, ResourceId, State, Uuid};
 use crate::xml::{Element, Limits, parse, write};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -41,6 +42,25 @@ const LOCK_PAUSE: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(super) struct StateFile {
     path: PathBuf,
+    /// A real directory and the file from there, where a file of manifests has named it: no link that
+    /// anybody puts there leads it elsewhere.
+    beneath: Option<(PathBuf, PathBuf)>,
+}
+
+/// How the file is reached for one operation.
+#[derive(Debug)]
+struct Place {
+    path: PathBuf,
+    /// The directory that the path counts from, and that nobody can exchange meanwhile.
+    held: Option<Held>,
+}
+
+impl Place {
+    fn beside(&self, suffix: &str) -> PathBuf {
+        let mut name = self.path.clone().into_os_string();
+        name.push(suffix);
+        PathBuf::from(name)
+    }
 }
 
 /// What tells two versions of the file apart: device, inode, size, and when it was written. Each
@@ -52,6 +72,7 @@ pub(super) struct Stamp([u64; 3], [i64; 2]);
 #[derive(Debug)]
 pub(super) struct Locked<'a> {
     state: &'a StateFile,
+    place: Place,
     _lock: File,
 }
 
@@ -66,12 +87,29 @@ pub(super) enum NotSaved {
 
 impl StateFile {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path }
+        Self { path, beneath: None }
+    }
+
+    /// The same of a file beneath a real directory; `path` is for messages.
+    pub(super) fn beneath(root: &Path, file: &Path, path: PathBuf) -> Self {
+        Self { path, beneath: Some((root.to_owned(), file.to_owned())) }
+    }
+
+    fn place(&self) -> io::Result<Place> {
+        let Some((root, file)) = &self.beneath else {
+            return Ok(Place { path: self.path.clone(), held: None });
+        };
+        let (held, name) = Held::of_file(root, file)?;
+        Ok(Place { path: held.path(name), held: Some(held) })
     }
 
     /// The host in the file; `None` if there is no file yet.
     pub(super) fn read(&self) -> Result<Option<Host>> {
-        let file = match crate::file::open(&self.path) {
+        let opened = self.place().and_then(|place| match place.held {
+            Some(_) => open_itself(&place.path),
+            None => crate::file::open(&place.path),
+        });
+        let file = match opened {
             Ok(file) => file,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(self.system("cannot open it", &e)),
@@ -89,19 +127,22 @@ impl StateFile {
 
     /// Which version of the file is there; `None` without one.
     pub(super) fn stamp(&self) -> Option<Stamp> {
-        let m = std::fs::metadata(&self.path).ok()?;
+        let Place { path, held } = self.place().ok()?;
+        let m = if held.is_some() { path.symlink_metadata() } else { path.metadata() }.ok()?;
         Some(Stamp([m.dev(), m.ino(), m.size()], [m.mtime(), m.mtime_nsec()]))
     }
 
     /// Waits for the right to change the host.
     pub(super) fn lock(&self) -> Result<Locked<'_>> {
-        let path = self.beside(".lock");
-        let opened = crate::file::open_own(&path);
-        let file = opened.map_err(|e| self.system("cannot open its lock", &e))?;
+        let opened = self.place().and_then(|place| {
+            let file = crate::file::open_own(&place.beside(".lock"))?;
+            Ok((file, place))
+        });
+        let (file, place) = opened.map_err(|e| self.system("cannot open its lock", &e))?;
         let deadline = Instant::now() + LOCK_WAIT;
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(Locked { state: self, _lock: file }),
+                Ok(()) => return Ok(Locked { state: self, place, _lock: file }),
                 Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
                     std::thread::sleep(LOCK_PAUSE);
                 }
@@ -148,12 +189,6 @@ impl StateFile {
         Ok(host)
     }
 
-    fn beside(&self, suffix: &str) -> PathBuf {
-        let mut name = self.path.clone().into_os_string();
-        name.push(suffix);
-        PathBuf::from(name)
-    }
-
     fn system(&self, what: &str, e: &std::io::Error) -> Error {
         Error::system(&format!("the test host's state file {}: {what}", self.path.display()), e)
     }
@@ -175,16 +210,16 @@ impl Locked<'_> {
 
     /// Keeps `host`: when this returns, the file has it, whole and synced.
     pub(super) fn save(&self, host: &Host) -> Result<(), NotSaved> {
-        let new = self.state.beside(".new");
+        let new = self.place.beside(".new");
         let failed = |what: &str, e: &std::io::Error| self.state.system(what, e);
         let text = write(&document(host));
         if text.len() > LIMITS.bytes {
             return Err(NotSaved::Unchanged(self.state.damaged("it would be too large")));
         }
         self.write_new(&new, text.as_bytes())
-            .and_then(|()| std::fs::rename(&new, &self.state.path))
+            .and_then(|()| std::fs::rename(&new, &self.place.path))
             .map_err(|e| NotSaved::Unchanged(failed("cannot write it", &e)))?;
-        let parent = self.state.path.parent().filter(|p| !p.as_os_str().is_empty());
+        let parent = self.place.path.parent().filter(|p| !p.as_os_str().is_empty());
         File::open(parent.unwrap_or(Path::new(".")))
             .and_then(|directory| directory.sync_all())
             .map_err(|e| NotSaved::Unsure(failed("cannot sync its directory", &e)))

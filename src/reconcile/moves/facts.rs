@@ -1,6 +1,6 @@
 //! What the other hosts of a fleet have to know of a host: so little that a fleet's fit in memory.
 
-use super::storage::{Place, Pools, Storage};
+use super::storage::{Place, Pools, Storage, unknown_pool};
 use crate::model::{Desired, Kind, Observed, ObservedResource, ResourceId, Uuid};
 use crate::reconcile::ownership::Moving;
 use crate::reconcile::plan::mark_on;
@@ -28,6 +28,8 @@ pub(crate) struct Guest {
     pub(crate) moving: Option<Moving>,
     /// Shared storage that it alone may write to: each by its word.
     pub(crate) writes: Vec<String>,
+    /// A pool that could not be read, and that it alone may write to some of.
+    pub(crate) unknown_pool: Option<String>,
 }
 
 impl HostFacts {
@@ -57,6 +59,8 @@ fn guest(resource: &ObservedResource, storage: Storage<'_>) -> Guest {
     for definition in [&resource.persistent, &resource.live].into_iter().flatten() {
         writes.extend(written(definition, storage));
     }
+    let mut definitions = [&resource.persistent, &resource.live].into_iter().flatten();
+    let pool = definitions.find_map(|definition| unknown_pool(definition, storage.pools));
     writes.sort_unstable();
     writes.dedup();
     Guest {
@@ -65,6 +69,7 @@ fn guest(resource: &ObservedResource, storage: Storage<'_>) -> Guest {
         is_active: resource.state.is_active() || resource.live.is_some(),
         moving: mark.and_then(|m| m.moving),
         writes,
+        unknown_pool: pool.map(|(name, _)| name.to_owned()),
     }
 }
 

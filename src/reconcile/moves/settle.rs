@@ -1,5 +1,7 @@
 //! Which guests move, and which may not be made, started or removed for now: of light facts, for all hosts.
 
+mod unknown;
+
 use super::facts::{Guest, HostFacts, written};
 use super::storage::{Pools, Storage, pools_in};
 use super::{Arrival, Blocked, Crossing};
@@ -83,6 +85,7 @@ pub fn settle(fleet: Fleet<'_>, sites: &[Site<'_>]) -> Settled {
         }
     }
     s.disks();
+    s.pools();
     let ids: BTreeSet<&ResourceId> = new.keys().chain(old.keys()).collect();
     for id in ids {
         let at = |sites: &Sites| sites.get(id).cloned().unwrap_or_default();
@@ -264,6 +267,7 @@ impl<'a> Settling<'a> {
     fn only_new(&mut self, id: &ResourceId, new: &[usize]) {
         for &at in new {
             let blocked = self.silent_namesake(id, at).or_else(|| self.silent_writer(id, at));
+            let blocked = blocked.or_else(|| self.silent_pool(id, at));
             if let Some(blocked) = blocked {
                 self.block(at, id, blocked);
                 continue;
@@ -429,6 +433,7 @@ impl<'a> Settling<'a> {
             if blocked.is_none() && !runs {
                 blocked = self.silent_writer(id, at);
             }
+            let blocked = blocked.or_else(|| self.silent_pool(id, at));
             if let Some(blocked) = blocked {
                 self.block(at, id, blocked);
             }

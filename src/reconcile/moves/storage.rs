@@ -2,21 +2,34 @@
 
 use crate::diag::Result;
 use crate::model::domain::{Disk, Domain};
-use crate::model::{Desired, Observed, ResourceId};
+use crate::model::{Desired, Observed, ObservedPools, ResourceId};
 use crate::xml::Element;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
-/// The pools of a host that are on network storage, each with a word for that storage: pools with one
-/// word have the same volumes, whatever the hosts call them.
-pub type Pools = BTreeMap<String, String>;
+/// The pools of a host, as far as it matters to others what is on them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pools {
+    /// Those on network storage, each with a word for that storage: pools with one word have the same
+    /// volumes, whatever the hosts call them.
+    network: BTreeMap<String, String>,
+    /// Those that could not be read, each with the reason.
+    pub(super) unknown: BTreeMap<String, String>,
+}
+
+impl Pools {
+    /// No pools.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
 
 /// The pools on network storage that disks of a host are volumes of, or are to be of those guests that
 /// do not run: `read` gives the pools of some names.
 pub fn pools_of(
     observed: &Observed,
     desired: Option<&Desired>,
-    read: impl FnOnce(&BTreeSet<String>) -> Result<BTreeMap<String, Element>>,
+    read: impl FnOnce(&BTreeSet<String>) -> Result<ObservedPools>,
 ) -> Result<Pools> {
     let there = observed.resources.values().flat_map(|r| r.persistent.iter().chain(&r.live));
     let is_off =
@@ -28,8 +41,9 @@ pub fn pools_of(
     if names.is_empty() {
         return Ok(Pools::new());
     }
-    let pools = read(&names)?.into_iter();
-    Ok(pools.filter_map(|(name, pool)| Some((name, network_storage(&pool)?))).collect())
+    let ObservedPools { pools, unknown } = read(&names)?;
+    let on_network = |(name, pool)| Some((name, network_storage(&pool)?));
+    Ok(Pools { network: pools.into_iter().filter_map(on_network).collect(), unknown })
 }
 
 /// Types of pools whose source is on the network. A directory, a file system or a volume group of the
@@ -145,14 +159,35 @@ impl Storage<'_> {
             }
             "volume" => {
                 let (pool, volume) = (source.attr("pool")?, source.attr("volume")?);
-                Some(match self.pools.get(pool) {
-                    Some(storage) => Place::Shared(format!("{storage}/{volume}")),
-                    None => Place::Local(format!("volume {volume} of pool {pool}")),
+                let Pools { network, unknown } = self.pools;
+                Some(match (network.get(pool), unknown.get(pool)) {
+                    (Some(storage), _) => Place::Shared(format!("{storage}/{volume}")),
+                    (None, None) => Place::Local(format!("volume {volume} of pool {pool}")),
+                    (None, Some(why)) => {
+                        let text =
+                            format!("volume {volume} of pool {pool}, which is unknown: {why}");
+                        Place::Local(text)
+                    }
                 })
             }
             other => Some(Place::Local(format!("a source of type {other}"))),
         }
     }
+}
+
+/// The first pool that could not be read of those that a domain writes to alone.
+pub(super) fn unknown_pool<'p>(
+    definition: &Element,
+    pools: &'p Pools,
+) -> Option<(&'p str, &'p str)> {
+    let disks = Domain::new(definition).disks();
+    let mut volumes = disks.filter(|disk| !disk.is_readonly() && !disk.is_shareable());
+    volumes.find_map(|disk| {
+        let disk = disk.element();
+        let pool = disk.child("source").filter(|_| disk.attr("type") == Some("volume"))?;
+        let (name, why) = pools.unknown.get_key_value(pool.attr("pool")?)?;
+        Some((name.as_str(), why.as_str()))
+    })
 }
 
 /// The names of the pools that disks of a domain are volumes of.
@@ -178,7 +213,8 @@ mod tests {
             "<domain><devices><disk {disk}<target dev='vda'/></disk></devices></domain>"
         ));
         let shared = [PathBuf::from("/mnt/images")];
-        let pools = Pools::from([("nfs".to_owned(), "netfs:nas::/x".to_owned())]);
+        let network = [("nfs".to_owned(), "netfs:nas::/x".to_owned())].into();
+        let pools = Pools { network, ..Pools::default() };
         let disks = Storage { shared: &shared, pools: &pools }.disks(&domain);
         disks.into_iter().next().map(|d| d.place)
     }

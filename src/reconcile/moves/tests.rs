@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod pools;
+
 use super::*;
 use crate::diag::{SourceId, Span};
 use crate::model::{
@@ -92,20 +94,20 @@ fn shared() -> [PathBuf; 1] {
 }
 
 fn settled(hosts: &[Host], prune: bool, absent: &[&str]) -> Settled {
-    settled_for(hosts, prune, absent, None)
+    settled_with(hosts, prune, absent, None, |_| Pools::new())
 }
 
-fn settled_for(
+fn settled_with(
     hosts: &[Host],
     prune: bool,
     absent: &[&str],
     only: Option<&BTreeSet<ResourceId>>,
+    pools: impl Fn(&Host) -> Pools,
 ) -> Settled {
-    let none = Pools::new();
     let shared = shared();
     let facts: Vec<_> = hosts
         .iter()
-        .map(|h| h.observed.as_ref().map(|o| HostFacts::of(o, &none, &shared)))
+        .map(|h| h.observed.as_ref().map(|o| HostFacts::of(o, &pools(h), &shared)))
         .collect();
     let sites: Vec<Site<'_>> = hosts
         .iter()
@@ -191,7 +193,9 @@ fn what_does_not_answer_or_was_not_read_is_unknown_to_only_as_well() {
     let (g, other) = (wanted("g", &images), wanted("other", ""));
     let (runs, off) = (there(&g, 1, State::Running, None), there(&g, 1, State::Shutoff, None));
     let only = BTreeSet::from([id("g")]);
-    let words = |hosts: &[Host]| told(hosts, &settled_for(hosts, true, &[], Some(&only)));
+    let words = |hosts: &[Host]| {
+        told(hosts, &settled_with(hosts, true, &[], Some(&only), |_| Pools::new()))
+    };
     let hangs = |mut host: Host, id: &DesiredResource| {
         let unknown = Unknown { uuid: runs.uuid, state: State::Running, why: "late".to_owned() };
         host.observed.as_mut().unwrap().unknown.insert(id.id.clone(), unknown);

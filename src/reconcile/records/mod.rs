@@ -11,10 +11,10 @@ pub use signing::{Key, Signing};
 
 use crate::diag::{Result, SourceId};
 use crate::drivers::{Driver, Stop};
-use crate::model::{Call, Capabilities, DriverEvent, Observed, Op, Outcome, Scope};
-use crate::xml::{Element, Limits, parse, write};
+use crate::model::{Call, Capabilities, DriverEvent, Observed, ObservedPools, Op, Outcome, Scope};
+use crate::xml::{Limits, parse, write};
 use jiff::Timestamp;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::mpsc::SyncSender;
 
@@ -58,7 +58,7 @@ impl Driver for Records {
         Ok(observed)
     }
 
-    fn pools(&self, names: &BTreeSet<String>) -> Result<BTreeMap<String, Element>> {
+    fn pools(&self, names: &BTreeSet<String>) -> Result<ObservedPools> {
         self.inner.pools(names)
     }
 

@@ -1,7 +1,7 @@
 //! What a watch knows at one moment: a value, for the status page, metrics and systemd.
 
 use crate::model::{Kind, ResourceId};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, SystemTime};
 
 /// What a watch knows of its manifests and hosts.
@@ -56,6 +56,8 @@ pub struct HostBoard {
     pub hangs: bool,
     /// Its objects that manifests describe, and those of the set that none describes any more.
     pub objects: BTreeMap<ResourceId, ObjectBoard>,
+    /// Those that it has and that do not answer, or not with what they are, whoever they belong to.
+    pub silent: BTreeSet<ResourceId>,
     /// The last plans that had steps, the newest last; at most [`HostBoard::PLANS`].
     pub plans: VecDeque<PlanRecord>,
     /// What was done since the start.
@@ -63,6 +65,11 @@ pub struct HostBoard {
 }
 
 impl HostBoard {
+    /// How many objects of this kind do not answer.
+    pub fn count_silent(&self, kind: Kind) -> usize {
+        self.silent.iter().filter(|id| id.kind == kind).count()
+    }
+
     /// How many plans are kept.
     pub const PLANS: usize = 20;
 

@@ -118,6 +118,7 @@ impl Record {
     pub(super) fn silent(&mut self, observed: &Observed) {
         let silent: BTreeSet<ResourceId> = observed.unknown.keys().cloned().collect();
         if silent != self.silent {
+            self.board(|host| host.silent.clone_from(&silent));
             self.silent = silent;
             self.tell(&News::Silent(&observed.unknown));
         }

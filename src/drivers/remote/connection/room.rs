@@ -3,23 +3,31 @@
 use super::Connection;
 use crate::diag::{Error, ErrorKind, Result};
 
+/// What a host may still answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    left: usize,
+    most: usize,
+}
+
 impl Connection {
     /// Takes so many bytes of results from now on and no more, or as many as come.
     pub(in crate::drivers::remote) fn limit_results(&mut self, bytes: Option<usize>) {
-        self.room = bytes;
+        self.room = bytes.map(|most| Room { left: most, most });
     }
 
     pub(super) fn take_room(&mut self, bytes: usize) -> Result<()> {
-        if let Some(room) = &mut self.room {
-            *room = room.checked_sub(bytes).ok_or_else(too_much)?;
+        if let Some(Room { left, most }) = &mut self.room {
+            *left = left.checked_sub(bytes).ok_or_else(|| too_much(*most))?;
         }
         Ok(())
     }
 }
 
 /// A host whose inventory is larger than this process is to take up: it is not read in part.
-pub(in crate::drivers::remote) fn too_much() -> Error {
-    let text = "the inventory of the host takes more memory than it may";
+pub(in crate::drivers::remote) fn too_much(most: usize) -> Error {
+    let limit = most.div_ceil(1 << 20);
+    let text = format!("the inventory of the host takes more memory than it may: {limit} MiB");
     Error::new(ErrorKind::Denied, text)
         .hint("if it has that many guests, --max-inventory MIB allows more")
 }

@@ -1,0 +1,49 @@
+//! Pools that could not be read: what may be on them is nobody else's to write to.
+
+use super::{Settling, silent};
+use crate::diag::Diagnostic;
+use crate::model::ResourceId;
+use crate::reconcile::moves::Blocked;
+use crate::reconcile::moves::storage::unknown_pool;
+
+impl Settling<'_> {
+    /// Says once of each pool that it could not be read.
+    pub(super) fn pools(&mut self) {
+        for site in self.sites {
+            for (pool, why) in site.facts.into_iter().flat_map(|facts| &facts.pools.unknown) {
+                let summary = format!("pool {pool} of {} is unknown: {why}", site.name);
+                let hint = "what is to be made or started on it is held back until it answers";
+                let problem = Diagnostic::warning("unknown-pool", summary).hint(hint);
+                self.settled.diagnostics.push(problem);
+            }
+        }
+    }
+
+    /// A pool of its host could not be read, so that nobody knows who else has its disk; or one of
+    /// another host, where a guest that runs may write to it.
+    pub(super) fn silent_pool(&mut self, id: &ResourceId, at: usize) -> Option<Blocked> {
+        let site = self.site(at)?;
+        let resource = site.desired.resources.get(id)?;
+        let own = site.facts.and_then(|facts| unknown_pool(&resource.definition, &facts.pools));
+        if let Some((pool, why)) = own {
+            let reason = format!("its disk is in pool {pool}, which is unknown: {why}");
+            return Some(silent(reason));
+        }
+        // what has a path is in no pool
+        let mut words = self.writes(at, resource).into_iter();
+        let word = words.find(|word| !word.starts_with("path:"))?;
+        let others = self.sites.iter().enumerate().filter(|(other, _)| *other != at);
+        let guests = others.flat_map(|(_, site)| {
+            let guests = site.facts.into_iter().flat_map(|facts| &facts.guests);
+            guests.map(|(other, guest)| (site.name, other, guest))
+        });
+        let mut guests = guests.filter(|(_, other, guest)| *other != id && guest.is_active);
+        let (host, other, pool) = guests
+            .find_map(|(host, other, guest)| Some((host, other, guest.unknown_pool.as_ref()?)))?;
+        let reason = format!(
+            "{other} on {host} has a disk in pool {pool}, which is unknown, and may write to its \
+             disk {word}"
+        );
+        Some(silent(reason))
+    }
+}
