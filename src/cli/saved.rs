@@ -1,5 +1,6 @@
 //! Saved plans: showing one from its file alone, and applying it as it was reviewed.
 
+use super::apply::{After, Applied, refuse_to_change, walk};
 use super::args::{Format, RunOptions};
 use super::config;
 use super::confirm::{Asking, agreed};
@@ -10,8 +11,9 @@ use super::view::saved::saved as view_saved;
 use super::view::{human, json};
 use crate::diag::{Error, ErrorKind, Result};
 use crate::drivers::Written;
-use crate::reconcile::Plan;
+use crate::model::Observed;
 use crate::reconcile::planfile::{self, Seal};
+use crate::reconcile::{self, Plan, promised};
 use std::io::Read as _;
 use std::path::Path;
 
@@ -90,7 +92,8 @@ pub(crate) fn apply(
         let text = format!("the plan was made for {connection}, not for {}", host.uri);
         return Err(Failure::Usage(text));
     }
-    if let Err(e) = still_fits(plan, &host.observe()?) {
+    let before = host.observe()?;
+    if let Err(e) = still_fits(plan, &before) {
         context.show_error(&e);
         return Ok(Exit::Refused);
     }
@@ -98,23 +101,34 @@ pub(crate) fn apply(
         return Ok(Exit::Done);
     }
     if !plan.steps.is_empty() && host.capabilities.read_only {
-        return Ok(super::apply::refuse_to_change(context));
+        return Ok(refuse_to_change(context));
     }
     if !agreed(context, Asking::of(run), plan, &host)? {
         return Ok(Exit::Refused);
     }
-    let report = super::apply::walk(context, plan, &host, run, None, &|_| Vec::new())?;
+    let report = walk(context, plan, &host, run, None, &|_| Vec::new())?;
+    let again = match plan.is_empty() {
+        true => Ok(None),
+        false => plan_again(plan, &before, &host).map(Some),
+    };
+    let after = After::of(context, plan, &report, again);
+    let residue = after.residue.as_ref();
     context.result_or_nobody(&match context.output.format {
-        Format::Human => human::report(plan, &report, None, context.output),
-        Format::Json => context.line(json::saved_summary(plan, connection, &report)),
+        Format::Human => human::report(plan, &report, residue, context.output),
+        Format::Json => context.line(json::saved_summary(plan, connection, &report, residue)),
     });
-    Ok(if report.has_unknown() {
-        Exit::Unresolved
-    } else if report.is_done() {
-        Exit::Done
-    } else {
-        Exit::Error
+    Ok(match after.judge(plan, &report, false) {
+        Applied::Unresolved => Exit::Unresolved,
+        Applied::Failed => Exit::Error,
+        Applied::ReadOnly => Exit::Refused,
+        Applied::Converged | Applied::Waits => Exit::Done,
     })
+}
+
+/// What is left after the apply of a plan that found the host as it was `before`.
+fn plan_again(plan: &Plan, before: &Observed, host: &Host) -> Result<Plan> {
+    let (desired, options) = promised(plan, before);
+    Ok(reconcile::plan(&desired, &host.observe()?, &host.capabilities, &options))
 }
 
 fn read(context: &Context, path: &Path) -> Result<Saved> {
