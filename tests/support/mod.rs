@@ -14,7 +14,7 @@ mod watching;
 pub(crate) use command::{Ran, run, strace, tool, virt};
 pub(crate) use decorators::{Answering, Fault, Faulty, Recording};
 pub(crate) use guest::Guest;
-pub(crate) use libvirtd::Libvirtd;
+pub(crate) use libvirtd::{Libvirtd, groups};
 pub(crate) use proxy::{Point, Proxy, Strike};
 pub(crate) use share::{count, is_taken, whole_of};
 pub(crate) use trial::{Needs, ignorable_if, testdata, trial, trial_if};
