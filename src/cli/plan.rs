@@ -76,9 +76,11 @@ pub(crate) fn save(context: &Context, session: &Session, path: Option<&Path>) ->
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
     let mut file = options.open(path).map_err(|e| Error::system(&name, &e))?;
-    // a file that was there keeps its mode otherwise
-    let owner_only = std::fs::Permissions::from_mode(0o600);
-    file.set_permissions(owner_only).map_err(|e| Error::system(&name, &e))?;
+    // a file that was there keeps its mode otherwise; a device such as /dev/null is everybody's
+    if file.metadata().map_err(|e| Error::system(&name, &e))?.is_file() {
+        let owner_only = std::fs::Permissions::from_mode(0o600);
+        file.set_permissions(owner_only).map_err(|e| Error::system(&name, &e))?;
+    }
     file.write_all(text.as_bytes()).map_err(|e| Error::system(&name, &e))?;
     context.note(&format!("saved to {name} ({})\n", planfile::digest(&text)));
     Ok(())
