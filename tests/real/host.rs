@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use virt::wire::Procedure;
 
 /// Killed guests are gone by then.
-const GONE: Duration = Duration::from_secs(20);
+const GONE: Duration = Duration::from_secs(60);
 
 /// The manifests that come with the repository.
 pub(crate) const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests");

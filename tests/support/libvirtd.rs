@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/libvirtd.sh");
-const START: Duration = Duration::from_secs(30);
-const END: Duration = Duration::from_secs(10);
+const START: Duration = Duration::from_secs(90);
+const END: Duration = Duration::from_secs(60);
 
 /// A running libvirtd with namespaces of its own; it ends when this is dropped.
 pub(crate) struct Libvirtd {

@@ -15,7 +15,7 @@ pub(crate) use command::{Ran, run, strace, tool, virt};
 pub(crate) use decorators::{Answering, Fault, Faulty, Recording};
 pub(crate) use guest::Guest;
 pub(crate) use libvirtd::{Libvirtd, groups};
-pub(crate) use proxy::{Point, Proxy, Strike};
+pub(crate) use proxy::{Point, Proxy, REFUSED, Strike};
 pub(crate) use share::{count, is_taken, whole_of};
 pub(crate) use trial::{Needs, ignorable_if, testdata, trial, trial_if};
 pub(crate) use watching::Watching;
