@@ -52,40 +52,67 @@ pub(crate) fn carry_out(
         }
     };
     // what was done is told even if the host cannot be read any more
-    let after = match session.plan.is_empty() {
+    let again = match session.plan.is_empty() {
         true => Ok(None),
         false => session.plan_again().map(Some),
     };
-    let is_read = after.is_ok();
-    // what the plan did not know of: a guest's balloon that has not followed its start, say
-    let waits =
-        matches!(&after, Ok(Some(again)) if again.has_pending()) && !session.plan.leaves_pending();
-    let is_down = match &after {
-        Ok(Some(again)) => again.has_outage(),
-        Ok(None) | Err(_) => session.plan.has_outage(),
-    };
-    let residue = match after {
-        Ok(again) => again.and_then(|again| report.left_over(&session.plan, again)),
-        Err(e) => {
-            context.show_error(&e);
-            None
-        }
-    };
-    let residue = residue.as_ref();
+    let after = After::of(context, &session.plan, &report, again);
+    let residue = after.residue.as_ref();
     context.result_or_nobody(&match context.output.format {
         Format::Human => human::report(&session.plan, &report, residue, context.output),
         Format::Json => context.line(json::summary(&session.view(), &report, residue)),
     });
-    if report.has_unknown() || !is_read {
-        Applied::Unresolved
-    } else if !report.is_done() {
-        Applied::Failed
-    } else if residue.is_some() && !session.has_errors() || is_down {
-        Applied::Unresolved
-    } else if report.pending(&session.plan).is_empty() && !waits {
-        Applied::Converged
-    } else {
-        Applied::Waits
+    after.judge(&session.plan, &report, session.has_errors())
+}
+
+/// What a look at the host says after an apply.
+pub(super) struct After {
+    /// What would still be done, beyond what is left to guests.
+    pub(super) residue: Option<Plan>,
+    is_read: bool,
+    waits: bool,
+    is_down: bool,
+}
+
+impl After {
+    /// `again` is the plan that was made afterwards, if there was one to make.
+    pub(super) fn of(
+        context: &Context,
+        plan: &Plan,
+        report: &Report,
+        again: Result<Option<Plan>, Error>,
+    ) -> Self {
+        let is_read = again.is_ok();
+        // what the plan did not know of: a guest's balloon that has not followed its start, say
+        let waits =
+            matches!(&again, Ok(Some(again)) if again.has_pending()) && !plan.leaves_pending();
+        let is_down = match &again {
+            Ok(Some(again)) => again.has_outage(),
+            Ok(None) | Err(_) => plan.has_outage(),
+        };
+        let residue = match again {
+            Ok(again) => again.and_then(|again| report.left_over(plan, again)),
+            Err(e) => {
+                context.show_error(&e);
+                None
+            }
+        };
+        Self { residue, is_read, waits, is_down }
+    }
+
+    /// What the apply came to.
+    pub(super) fn judge(&self, plan: &Plan, report: &Report, has_errors: bool) -> Applied {
+        if report.has_unknown() || !self.is_read {
+            Applied::Unresolved
+        } else if !report.is_done() {
+            Applied::Failed
+        } else if self.residue.is_some() && !has_errors || self.is_down {
+            Applied::Unresolved
+        } else if report.pending(plan).is_empty() && !self.waits {
+            Applied::Converged
+        } else {
+            Applied::Waits
+        }
     }
 }
 

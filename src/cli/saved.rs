@@ -2,17 +2,19 @@
 
 use super::confirm::{Asking, agreed};
 use super::context::Context;
-use super::execute;
+use super::execute::{After, refuse_to_change, walk};
 use super::exit::{Exit, Failure, Run};
 use super::options::{Format, RunOptions};
+use super::outcome::Applied;
 use super::session::{Host, Session, still_fits};
 use super::view::saved::saved as view_saved;
 use super::view::{human, json};
 use super::written;
 use crate::diag::{Error, ErrorKind, Result};
 use crate::drivers::Written;
-use crate::reconcile::Plan;
+use crate::model::Observed;
 use crate::reconcile::planfile::{self, Seal};
+use crate::reconcile::{self, Plan, promised};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
@@ -47,9 +49,11 @@ pub(crate) fn save(context: &Context, session: &Session, path: Option<&Path>) ->
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
     let mut file = options.open(path).map_err(|e| Error::system(&name, &e))?;
-    // a file that was there keeps its mode otherwise
-    let owner_only = std::fs::Permissions::from_mode(0o600);
-    file.set_permissions(owner_only).map_err(|e| Error::system(&name, &e))?;
+    // a file that was there keeps its mode otherwise; a device such as /dev/null is everybody's
+    if file.metadata().map_err(|e| Error::system(&name, &e))?.is_file() {
+        let owner_only = std::fs::Permissions::from_mode(0o600);
+        file.set_permissions(owner_only).map_err(|e| Error::system(&name, &e))?;
+    }
     file.write_all(text.as_bytes()).map_err(|e| Error::system(&name, &e))?;
     context.note(&format!("saved to {name} ({})\n", planfile::digest(&text)));
     Ok(())
@@ -114,7 +118,8 @@ pub(crate) fn apply(
         let text = format!("the plan was made for {connection}, not for {}", host.uri);
         return Err(Failure::Usage(text));
     }
-    if let Err(e) = still_fits(plan, &host.observe()?) {
+    let before = host.observe()?;
+    if let Err(e) = still_fits(plan, &before) {
         context.show_error(&e);
         return Ok(Exit::Refused);
     }
@@ -122,23 +127,34 @@ pub(crate) fn apply(
         return Ok(Exit::Done);
     }
     if !plan.steps.is_empty() && host.capabilities.read_only {
-        return Ok(execute::refuse_to_change(context));
+        return Ok(refuse_to_change(context));
     }
     if !agreed(context, Asking::of(run), plan, &host)? {
         return Ok(Exit::Refused);
     }
-    let report = execute::walk(context, plan, &host, run, None, &|_| Vec::new())?;
+    let report = walk(context, plan, &host, run, None, &|_| Vec::new())?;
+    let again = match plan.is_empty() {
+        true => Ok(None),
+        false => plan_again(plan, &before, &host).map(Some),
+    };
+    let after = After::of(context, plan, &report, again);
+    let residue = after.residue.as_ref();
     context.result_or_nobody(&match context.output.format {
-        Format::Human => human::report(plan, &report, None, context.output),
-        Format::Json => context.line(json::saved_summary(plan, connection, &report)),
+        Format::Human => human::report(plan, &report, residue, context.output),
+        Format::Json => context.line(json::saved_summary(plan, connection, &report, residue)),
     });
-    Ok(if report.has_unknown() {
-        Exit::Unresolved
-    } else if report.is_done() {
-        Exit::Done
-    } else {
-        Exit::Error
+    Ok(match after.judge(plan, &report, false) {
+        Applied::Unresolved => Exit::Unresolved,
+        Applied::Failed => Exit::Error,
+        Applied::ReadOnly => Exit::Refused,
+        Applied::Converged | Applied::Waits => Exit::Done,
     })
+}
+
+/// What is left after the apply of a plan that found the host as it was `before`.
+fn plan_again(plan: &Plan, before: &Observed, host: &Host) -> Result<Plan> {
+    let (desired, options) = promised(plan, before);
+    Ok(reconcile::plan(&desired, &host.observe()?, &host.capabilities, &options))
 }
 
 fn read(context: &Context, path: &Path) -> Result<Saved> {

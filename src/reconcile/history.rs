@@ -151,7 +151,7 @@ fn missing_secret(
 
 /// The settings that a mark keeps. What a manifest allows is not among them: who goes back says
 /// what may go down.
-fn settings(mark: &Mark) -> Settings {
+pub(super) fn settings(mark: &Mark) -> Settings {
     Settings {
         power: mark.power.unwrap_or(Power::Manual),
         autostart: mark.autostart,

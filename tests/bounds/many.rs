@@ -7,8 +7,11 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::fs::symlink;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -38,14 +41,49 @@ fn watch(site: &Site, options: &[&str], limits: &str) -> Watching {
     Watching::run(limited(&command, limits))
 }
 
+/// A listener that takes connections and never says a word; it ends when it is dropped.
+struct Silent {
+    path: PathBuf,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Silent {
+    fn listen(path: PathBuf) -> Self {
+        let listener = UnixListener::bind(&path).unwrap();
+        let is_over = Arc::new(AtomicBool::new(false));
+        let over = Arc::clone(&is_over);
+        std::thread::spawn(move || {
+            let mut taken = Vec::new();
+            for stream in listener.incoming() {
+                if over.load(Ordering::Relaxed) {
+                    return;
+                }
+                match stream {
+                    Ok(stream) => taken.push(stream),
+                    // no file is left here: callers wait in the queue
+                    Err(_) => std::thread::sleep(Duration::from_millis(20)),
+                }
+            }
+        });
+        Self { path, is_over }
+    }
+}
+
+impl Drop for Silent {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        // only to wake it
+        let _ = UnixStream::connect(&self.path);
+    }
+}
+
 /// A site whose `virt.toml` names one built-in host, and `count` more that take connections and
 /// never say a word.
-fn site(count: usize) -> Site {
+fn site(count: usize) -> (Site, Silent) {
     let site = Site::new(&[]);
     let at = |name: &str| site.path().join(name);
     fs::create_dir(at("m")).unwrap();
-    let socket = UnixListener::bind(at("socket")).unwrap();
-    std::thread::spawn(move || socket.incoming().flatten().collect::<Vec<_>>());
+    let silent = Silent::listen(at("socket"));
     let state = at("state.xml");
     let mut text = format!(
         "set = 'many'\n[hosts.a-good]\nconnect = 'test:///default?state={}'\n",
@@ -59,12 +97,12 @@ fn site(count: usize) -> Site {
     }
     site.write("m/virt.toml", &text);
     site.write("m/web.toml", &domain("web", 65_536));
-    site
+    (site, silent)
 }
 
 fn get(address: &str, path: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
     stream.shutdown(Shutdown::Write).unwrap();
     let mut answer = String::new();
@@ -74,7 +112,7 @@ fn get(address: &str, path: &str) -> String {
 
 fn hosts() {
     for count in [600, 1_200] {
-        let site = site(count);
+        let (site, _silent) = site(count);
         let options = ["--listen", "127.0.0.1:0", "--interval", "1h"];
         let mut watching = watch(&site, &options, "-n 1024");
         let listening = watching.event("listening", |_| true);
@@ -98,7 +136,7 @@ fn hosts() {
 }
 
 fn soft_limit() {
-    let site = site(0);
+    let (site, _silent) = site(0);
     let watching = watch(&site, &[], "-Sn 64; ulimit -Hn 512");
     let limits = fs::read_to_string(format!("/proc/{}/limits", watching.pid())).unwrap();
     let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
@@ -110,7 +148,7 @@ fn soft_limit() {
 const TOO_MANY: usize = 10_001;
 
 fn manifests() {
-    let site = site(0);
+    let (site, _silent) = site(0);
     site.write("m/virt.toml", "set = 'many'\n");
     let uri = format!("test:///default?state={}", site.path().join("state.xml").display());
     let act = |command: &str, code: i32| {
@@ -131,7 +169,7 @@ fn manifests() {
 }
 
 fn later() {
-    let site = site(0);
+    let (site, _silent) = site(0);
     let mut watching = watch(&site, &["--interval", "1h"], "-n 1024");
     watching.reconciled("web");
     for n in 0..TOO_MANY {

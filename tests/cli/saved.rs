@@ -1,10 +1,12 @@
 //! Saved plans: what was reviewed is what is applied, whoever had the file in between.
 
-use crate::support::{Ran, run, trial, virt};
+use crate::support::{Needs, Ran, run, trial, trial_if, virt};
 use libtest_mimic::Trial;
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -13,8 +15,22 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("cli/saved/a_definition_is_of_the_object_that_the_step_names", other_object),
         trial("cli/saved/an_effect_is_no_less_than_what_is_called", effect),
         trial("cli/saved/a_plan_is_shown_whole_before_it_is_applied", shown),
+        trial_if(null(), "cli/saved/only_a_file_is_for_its_owner_alone", |directory| {
+            owner_alone(directory.path())
+        }),
         trial("cli/saved/a_signed_plan_is_applied_as_it_was_signed", signed),
     ]
+}
+
+/// A directory with a device in it that takes anything, or why there is none.
+fn null() -> Needs<TempDir> {
+    let directory = tempfile::tempdir().unwrap();
+    let mut make = Command::new("mknod");
+    make.args(["--mode=666"]).arg(directory.path().join("null")).args(["c", "1", "3"]);
+    let made = make.stderr(Stdio::null()).status();
+    made.is_ok_and(|made| made.success())
+        .then_some(directory)
+        .ok_or_else(|| "needs to make a device".to_owned())
 }
 
 /// A directory of manifests, a host to apply them to, and a plan file.
@@ -158,4 +174,17 @@ fn signed() {
     let ran = place.virt(&["apply", "saved", "--signing-key", &ours], 0);
     assert!(!ran.stdout().contains("<memory"), "{ran}");
     place.virt(&["plan", "m", "--detailed-exitcode", "--signing-key", &ours], 0);
+}
+
+/// Who saves a plan as root to where it is of no use leaves the machine's devices as they are.
+fn owner_alone(devices: &Path) {
+    let place = Place::new();
+    let device = devices.join("null");
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    place.virt(&["plan", "m", "--out", device.to_str().unwrap()], 0);
+    assert_eq!(mode(&device), 0o666);
+    place.write("saved", "");
+    fs::set_permissions(place.0.path().join("saved"), fs::Permissions::from_mode(0o644)).unwrap();
+    place.plan();
+    assert_eq!(mode(&place.0.path().join("saved")), 0o600);
 }

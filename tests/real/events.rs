@@ -25,7 +25,7 @@ pub(crate) fn trials(pool: &Arc<Pool>) -> Vec<Trial> {
 const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// Everything else has happened by then.
-const LATER: Duration = Duration::from_secs(30);
+const LATER: Duration = Duration::from_secs(120);
 
 /// A guest without anything to boot from, held before its first instruction.
 const DOMAIN: &str = "<domain type='qemu'><name>told</name><memory unit='MiB'>32</memory>\

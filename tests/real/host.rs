@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use virt::wire::Procedure;
 
 /// Killed guests are gone by then.
-const GONE: Duration = Duration::from_secs(20);
+const GONE: Duration = Duration::from_secs(60);
 
 /// The manifests that come with the repository.
 pub(crate) const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests");
@@ -153,6 +153,12 @@ impl Host {
         assert_eq!(self.apply(&[], 0), [], "an apply in sync changed something");
     }
 
+    /// Where a file is that the host, which has a directory of its own there, keeps in `/var/lib/libvirt`.
+    pub(crate) fn kept(&self, name: &str) -> PathBuf {
+        let name = name.strip_prefix("/var/lib/libvirt/").unwrap_or_else(|| panic!("{name}"));
+        self.libvirtd.path("lib").join(name)
+    }
+
     /// Where the manifests are, and whatever else a test keeps.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
@@ -215,6 +221,22 @@ impl Pool {
         self.ignorable(name, move |host| {
             body(host);
             Completion::Completed
+        })
+    }
+
+    /// The same for one that needs more than the host.
+    pub(crate) fn trial_if<T: Send + 'static>(
+        self: &Arc<Self>,
+        needs: Needs<T>,
+        name: &str,
+        body: impl Fn(&Host, &T) + Send + 'static,
+    ) -> Trial {
+        let pool = Arc::clone(self);
+        trial_if(Host::needs().and(needs), name, move |needed| {
+            let mut host = pool.take();
+            body(&host, &needed);
+            host.clear();
+            pool.0.lock().unwrap().push(host);
         })
     }
 

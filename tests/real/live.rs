@@ -602,8 +602,8 @@ struct Booted {
     host: Host,
     guest: Guest,
     manifest: String,
-    /// Its name, which no other guest has: guests of one name and number share a cgroup, whichever
-    /// daemon started them, and quotas in it hold each other up.
+    /// Its name, which no other guest has: where daemons cannot have cgroups of their own, guests of one
+    /// name and number share one, and quotas in it hold each other up.
     name: String,
 }
 

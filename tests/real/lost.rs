@@ -1,17 +1,19 @@
 //! A connection that is lost in the middle of a call: what became of the call is read again from
 //! the host, never guessed.
 
-use super::host::{Host, Pool};
+use super::host::{Host, Pool, SAMPLE_NETWORKS};
 use super::samples::are_there;
-use crate::support::{Point, Strike, run};
+use crate::support::{Point, REFUSED, Strike, run};
 use libtest_mimic::Trial;
 use serde_json::Value;
 use std::sync::Arc;
+use virt::wire::Procedure;
 
 pub(crate) fn trials(pool: &Arc<Pool>) -> Vec<Trial> {
     vec![
         pool.trial("real/lost/answers_are_made_up_for", answers_are_made_up_for),
         pool.trial("real/lost/calls_leave_the_outcome_unknown", calls_leave_the_outcome_unknown),
+        pool.trial("real/lost/a_refusal_with_any_number_is_the_hosts", refused_with_any_number),
         pool.trial("real/lost/answer_that_reading_cannot_make_up_for", no_telling),
     ]
 }
@@ -39,6 +41,28 @@ fn calls_leave_the_outcome_unknown(host: &Host) {
         let (code, summary) = apply_cut(host, cut, Point::Before);
         assert_eq!((code, &summary["unknown"]), (4, &1.into()), "{cut}: {summary}");
         assert_eq!(summary["converged"], false, "{cut}: {summary}");
+        host.apply(&[], 0);
+        are_there(&|arguments| host.virsh(arguments));
+        host.is_in_sync();
+        host.remove_all();
+    }
+}
+
+/// No number of a host's is one of our own, such as that of a call that was not sent: it is told, with
+/// its words, and the call is not sent again.
+fn refused_with_any_number(host: &Host) {
+    host.take_samples();
+    for number in [-1, 0, 1, 38, 78, 110, i32::MAX] {
+        // the network that is made first is not to start
+        host.proxy.arm(2, Point::Before, Strike::Refuse(number));
+        let ran = run(&mut host.virt(&["apply", ".", "--parallel", "1"]));
+        assert!(!host.proxy.disarm(), "not refused\n{ran}");
+        assert_eq!(ran.code(), 1, "{number}: {ran}");
+        assert!(ran.stdout().contains(REFUSED) && ran.stderr().contains(REFUSED), "{ran}");
+        let calls = host.proxy.take_changes();
+        let networks = SAMPLE_NETWORKS.len();
+        let started = calls.iter().filter(|call| **call == Procedure::NETWORK_CREATE).count();
+        assert!(started <= networks, "{number}: asked again: {calls:?}");
         host.apply(&[], 0);
         are_there(&|arguments| host.virsh(arguments));
         host.is_in_sync();

@@ -2,6 +2,7 @@
 
 mod convergence;
 pub(crate) mod corpus;
+mod deletion;
 mod doctor;
 mod drift;
 mod edits;
@@ -59,6 +60,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         records::trials(&pool),
         restart::trials(&pool),
         samples::trials(&pool),
+        deletion::trials(&pool),
         drift::trials(&pool),
         edits::trials(&pool),
         events::trials(&pool),

@@ -111,6 +111,14 @@ impl<'a> Two<'a> {
         (with(&["list", "--name"]), with(&["list", "--all", "--name"]))
     }
 
+    /// Whether both hosts run a guest that goes `to` one of them. That one is asked first: the guest may
+    /// arrive between the two answers, and has left the other one by then.
+    fn both_run(&self, name: &str, to: &str) -> bool {
+        let (new, old) = if to == NAMES[0] { (0, 1) } else { (1, 0) };
+        let runs = |at: usize| self.hosts[at].names(&["list", "--name"]).iter().any(|n| n == name);
+        runs(new) && runs(old)
+    }
+
     /// The calls that changed either host since this was last asked.
     fn changes(&self) -> usize {
         self.hosts.iter().map(|host| host.proxy.take_changes().len()).sum()
@@ -282,24 +290,26 @@ fn watched(a: &Host, b: &Host) {
     let options =
         [&[place.as_str(), "--interval", "1h", "--trust-connect"], PRUNE.as_slice()].concat();
     let mut watching = Watching::start(&options);
-    let runs_on = |host: &'static str| {
-        let deadline = Instant::now() + Duration::from_secs(60);
+    let runs_on = |watching: &mut Watching, host: &'static str| {
+        let deadline = Instant::now() + Duration::from_secs(180);
         while two.running("g") != (vec![host], vec![host]) {
-            let (running, _) = two.running("g");
-            assert!(running.len() < 2, "both run it");
-            assert!(Instant::now() < deadline, "not on {host}: {:?}", two.running("g"));
+            assert!(!two.both_run("g", host), "both run it");
+            if Instant::now() > deadline {
+                let told = watching.within(Duration::ZERO);
+                panic!("not on {host}: {:?} {told:#?}", two.running("g"));
+            }
             std::thread::sleep(Duration::from_millis(50));
         }
     };
-    runs_on("a");
+    runs_on(&mut watching, "a");
     let identity = two.identity(0);
     two.guest("g", "b", "", &two.image("g"));
-    runs_on("b");
+    runs_on(&mut watching, "b");
     assert_eq!(two.identity(1), identity);
     let told = watching.event("reconciled", |told| told["action"] == "move-in");
     assert_eq!((told["host"].as_str(), told["outcome"].as_str()), (Some("b"), Some("done")));
     two.guest("g", "a", "", &two.image("g"));
-    runs_on("a");
+    runs_on(&mut watching, "a");
     watching.end();
     // one that was killed in between
     b.proxy.arm(0, Point::After, Strike::Kill);
@@ -307,8 +317,8 @@ fn watched(a: &Host, b: &Host) {
     let ran = run(&mut two.virt(&[&["apply", "."], PRUNE.as_slice()].concat()));
     assert_eq!(ran.code(), -1, "not killed: {ran}");
     assert_eq!(two.running("g"), (vec!["a"], vec!["a", "b"]));
-    let watching = Watching::start(&options);
-    runs_on("b");
+    let mut watching = Watching::start(&options);
+    runs_on(&mut watching, "b");
     assert_eq!(two.identity(1), identity);
     watching.end();
 }

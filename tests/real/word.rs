@@ -4,12 +4,14 @@
 use super::host::{Host, Pool};
 use crate::support::run;
 use libtest_mimic::Trial;
+use std::fs;
 use std::process::Command;
 use std::sync::Arc;
 
 pub(crate) fn trials(pool: &Arc<Pool>) -> Vec<Trial> {
     vec![
         pool.trial("real/word/a_removal_that_stays_is_told", stays),
+        pool.trial("real/word/of_a_saved_plan", saved),
         pool.trial("real/word/another_order_of_a_network_that_runs", order_of_network),
         pool.trial("real/word/another_order_of_a_guest_that_runs", order_of_guest),
     ]
@@ -57,29 +59,86 @@ fn stays(host: &Host) {
     let settings = SETTINGS.iter().map(|part| ("</metadata>", *part, ""));
     for (place, part, device) in devices.chain(settings) {
         let all = if device.is_empty() { part } else { device };
-        host.write("g.xml", &domain("manual", part, device));
-        host.apply(&[], 0);
-        host.is_in_sync();
-        host.write("g.xml", &domain("manual", "", ""));
-        host.proxy.keep(place, all);
-        let ran = run(&mut host.virt(&["apply", "."]));
         let (_, name) = all.split_once('<').unwrap();
         let name = name.split([' ', '>']).next().unwrap();
-        assert!(host.inactive("g").contains(&format!("<{name}")), "{all}");
-        if ran.code() != 4 || !ran.stdout().contains(name) {
-            wrong.push(format!("{all}: {ran}"));
+        let mut told = Vec::new();
+        for is_saved in [false, true] {
+            host.write("g.xml", &domain("manual", part, device));
+            host.apply(&[], 0);
+            host.is_in_sync();
+            host.write("g.xml", &domain("manual", "", ""));
+            host.proxy.keep(place, all);
+            let ran = run(&mut apply(host, is_saved));
+            assert!(host.inactive("g").contains(&format!("<{name}")), "{all}");
+            let said = ran.stdout();
+            let what = said.split_once(AS_TOLD).map(|(_, what)| what.to_owned());
+            if ran.code() != 4 || !what.as_ref().is_some_and(|what| what.contains(name)) {
+                wrong.push(format!("{all}: {ran}"));
+            }
+            told.push(what);
+            host.proxy.disarm();
+            host.remove_all();
+            host.proxy.take_changes();
         }
-        host.proxy.disarm();
-        host.remove_all();
-        host.proxy.take_changes();
+        assert_eq!(told[0], told[1], "{all}");
         // a host that does it is as it was told to be
-        host.write("g.xml", &domain("manual", part, device));
-        host.apply(&[], 0);
-        host.write("g.xml", &domain("manual", "", ""));
-        host.apply(&[], 0);
-        host.is_in_sync();
+        for is_saved in [false, true] {
+            host.write("g.xml", &domain("manual", part, device));
+            host.apply(&[], 0);
+            host.write("g.xml", &domain("manual", "", ""));
+            run(&mut apply(host, is_saved)).expect(0);
+            host.proxy.take_changes();
+            host.is_in_sync();
+        }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What stands before what a host did not do.
+const AS_TOLD: &str = "The host is not as the manifests say even so:";
+
+/// An apply of the manifests, or of a plan for them that is saved first.
+fn apply(host: &Host, is_saved: bool) -> Command {
+    if is_saved {
+        host.run(&["plan", ".", "--out", "saved.plan"], 0);
+    }
+    host.virt(&["apply", if is_saved { "saved.plan" } else { "." }])
+}
+
+/// After a saved plan the host is looked at like after any other: objects that are made, started,
+/// stopped, changed while they run, and removed are as the plan said.
+fn saved(host: &Host) {
+    host.take_samples();
+    let through = |options: &[&str]| {
+        host.run(&[&["plan", ".", "--out", "saved.plan"], options].concat(), 0);
+        let ran = host.run(&["apply", "saved.plan", "--output", "json"], 0);
+        let last = ran.stdout().lines().last().map(str::to_owned).unwrap();
+        assert!(last.contains("\"converged\":true") && last.contains("\"residue\":[]"), "{ran}");
+        host.proxy.take_changes();
+    };
+    through(&[]);
+    host.is_in_sync();
+    let guest = |power, parts, devices| {
+        let stop = "><stop timeout='1s' force='yes'/></virt:reconcile></metadata>";
+        host.write("g.xml", &domain(power, parts, devices).replace("/></metadata>", stop));
+    };
+    guest("running", "", "");
+    through(&[]);
+    guest("running", "<title>text</title>", WATCHDOG);
+    through(&[]);
+    guest("running", "", "");
+    through(&[]);
+    guest("paused", "<vcpu>2</vcpu>", "");
+    through(&["--allow", "restart"]);
+    guest("stopped", "<vcpu>2</vcpu>", "");
+    through(&["--allow", "stops"]);
+    host.virsh(&["start", "g"]);
+    host.virsh(&["undefine", "g"]);
+    through(&["--allow", "stops"]);
+    host.is_in_sync();
+    fs::remove_file(host.path("g.xml")).unwrap();
+    through(&["--prune"]);
+    host.is_in_sync();
 }
 
 /// What comes before what in a document.

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/libvirtd.sh");
-const START: Duration = Duration::from_secs(30);
-const END: Duration = Duration::from_secs(10);
+const START: Duration = Duration::from_secs(90);
+const END: Duration = Duration::from_secs(60);
 
 /// A running libvirtd with namespaces of its own; it ends when this is dropped.
 pub(crate) struct Libvirtd {
@@ -156,7 +156,37 @@ impl Drop for Libvirtd {
         while left() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(10));
         }
+        // a process that is gone may count as in its group for a moment
+        while !remove_groups(self.first()) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
+}
+
+/// The cgroups that a daemon's script has made for its guests.
+pub(crate) fn groups(first: u32) -> Vec<PathBuf> {
+    let root = Path::new("/sys/fs/cgroup");
+    let places = directories(root).into_iter().chain([root.to_owned()]);
+    let own = places.map(|place| place.join(format!("virt-test-{first}")));
+    own.filter(|own| own.is_dir()).collect()
+}
+
+/// Removes them, and says whether none is left.
+fn remove_groups(first: u32) -> bool {
+    groups(first).iter().for_each(|own| remove_group(own));
+    groups(first).is_empty()
+}
+
+fn remove_group(group: &Path) {
+    directories(group).iter().for_each(|inner| remove_group(inner));
+    // one that is in use stays for now
+    let _ = fs::remove_dir(group);
+}
+
+fn directories(of: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(of).into_iter().flatten().flatten();
+    let is_directory = |e: &fs::DirEntry| e.file_type().is_ok_and(|kind| kind.is_dir());
+    entries.filter(is_directory).map(|e| e.path()).collect()
 }
 
 /// Kills the daemon at the other end of a connection, and waits until it is gone.

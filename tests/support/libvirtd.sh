@@ -27,7 +27,13 @@ namespaces = []
 user = "root"
 group = "root"
 CONF
-export dir listen
+# The cgroups of its guests, named by a process that ends with it; those of one that was killed go now.
+group=virt-test-$$
+for left in /sys/fs/cgroup/virt-test-* /sys/fs/cgroup/*/virt-test-*; do
+  [ ! -d "$left" ] || [ -e "/proc/${left##*-}" ] ||
+    find "$left" -depth -type d -exec rmdir {} + 2>/dev/null || true
+done
+export dir listen group
 # The shell is the first process of its namespace, and buries guests and dnsmasq at once. libvirtd
 # waits for that whenever it ends one; the first process of a container may take seconds.
 exec unshare --mount --net --pid --fork --kill-child=KILL --mount-proc bash -euc '
@@ -39,6 +45,24 @@ exec unshare --mount --net --pid --fork --kill-child=KILL --mount-proc bash -euc
   mount --bind "$dir/cache" /var/cache/libvirt
   mount --bind "$dir/log" /var/log/libvirt
   [ ! -d "$dir/sasl2" ] || mount --bind "$dir/sasl2" /etc/sasl2
+  # A group is named by the number and the name of its guest, and all that is in it is killed when that
+  # guest ends: daemons must not see the groups of others.
+  mounts=$(</proc/self/mounts)
+  while read -r _ place kind _; do
+    [ "$kind" = cgroup ] || [ "$kind" = cgroup2 ] || continue
+    own=$place/$group
+    mkdir "$own" 2>/dev/null || continue
+    if [ "$kind" = cgroup2 ]; then
+      # one without the controllers that are here would do less
+      for controller in cpu cpuset io memory; do
+        grep -qw "$controller" "$place/cgroup.controllers" || continue
+        grep -qw "$controller" "$own/cgroup.controllers" || { rmdir "$own"; continue 2; }
+      done
+    elif [ -e "$own/cpuset.cpus" ]; then
+      for file in cpuset.cpus cpuset.mems; do cat "$place/$file" >"$own/$file"; done
+    fi
+    mount --bind "$own" "$place"
+  done <<<"$mounts"
   ip link set lo up
   # where programs that are told nothing look for a daemon
   ln -s "$dir/sock/libvirt-sock" "$dir/sock/libvirt-sock-ro" /run/libvirt/

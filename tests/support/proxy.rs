@@ -12,7 +12,8 @@ use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 use tempfile::TempDir;
-use virt::wire::{FrameReader, Packet, PacketKind, Procedure, Program};
+use virt::diag::{ErrorCode, ErrorDomain, ErrorLevel, VirError};
+use virt::wire::{FrameReader, Packet, PacketKind, Procedure, Program, RemoteError};
 
 /// A daemon that has not answered by then hangs.
 const SETTLE: Duration = Duration::from_secs(60);
@@ -37,6 +38,8 @@ pub(crate) enum Strike {
     KillDaemon,
     /// The caller loses the connection.
     Cut,
+    /// The call is refused with this error's number, and the connection goes on.
+    Refuse(i32),
 }
 
 /// A listening proxy; it ends when it is dropped.
@@ -212,6 +215,9 @@ impl Link {
         let header = packet.header;
         if (header.program, header.kind) == (Program::REMOTE, PacketKind::CALL) {
             let strike = self.strikes_at(header.procedure);
+            if let Some((_, Strike::Refuse(number))) = strike {
+                return send(&self.client, &refused(packet, number));
+            }
             if let Some((Point::Before, strike)) = strike {
                 self.strike(strike);
                 if strike != Strike::Terminate {
@@ -266,6 +272,7 @@ impl Link {
             Strike::Terminate => signal("-TERM", &self.client),
             Strike::KillDaemon => kill_daemon(&self.server),
             Strike::Cut => shut(&self.client),
+            Strike::Refuse(_) => {} // a call that is refused has no answer to be kept back
         }
     }
 
@@ -285,6 +292,24 @@ impl Link {
         self.shared.lock().connections -= 1;
         self.shared.ended.notify_all();
     }
+}
+
+/// What a host says of itself in a refusal by the proxy.
+pub(crate) const REFUSED: &str = "no, for my reasons";
+
+/// An answer that refuses a call with this number.
+fn refused(call: &Packet, number: i32) -> Packet {
+    let vir = VirError {
+        code: ErrorCode(number),
+        domain: ErrorDomain::NONE,
+        level: ErrorLevel::Error,
+        str1: None,
+        str2: None,
+        str3: None,
+        int1: 0,
+        int2: 0,
+    };
+    Packet::refusal(call.header, &RemoteError::of(&vir, REFUSED)).unwrap()
 }
 
 /// The same call with the piece in its document: a length, the text, zeros up to a whole word, flags.

@@ -9,8 +9,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-/// Whatever is waited for has happened by then.
-const LATER: Duration = Duration::from_secs(30);
+/// Whatever is waited for has happened by then, also on a machine that has a lot else to do: nothing
+/// here measures how long something takes.
+const LATER: Duration = Duration::from_secs(120);
 
 /// A `virt watch` that runs; it ends with the test, however that ends.
 pub(crate) struct Watching {

@@ -176,7 +176,7 @@ impl Running {
 
     #[track_caller]
     fn until(&self, what: &str, is: impl Fn(&State) -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + Duration::from_secs(60);
         while !is(&self.fake.state()) {
             assert!(Instant::now() < deadline, "no {what} after {:?}", self.fake.state().told);
             std::thread::sleep(Duration::from_millis(5));

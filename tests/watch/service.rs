@@ -50,7 +50,7 @@ fn unread() {
     let mut watching = command.spawn().unwrap();
     let _unread = watching.stdout.take().unwrap();
     let until = |what: &str, is: &dyn Fn(&str) -> bool| {
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + Duration::from_secs(120);
         while !fs::read_to_string(place.path("state.xml")).is_ok_and(|state| is(&state)) {
             assert!(Instant::now() < deadline, "{what}");
             std::thread::sleep(Duration::from_millis(20));

@@ -160,16 +160,9 @@ pub(crate) fn event(step: &Step, status: Option<&Status>) -> Value {
 pub(crate) fn summary(view: &PlanView<'_>, report: &Report, residue: Option<&Plan>) -> Value {
     let mut object = result(view.plan, view.connection, report);
     if let Some(map) = object.as_object_mut() {
-        map.insert("converged".to_owned(), json!(report.is_done() && residue.is_none()));
+        map.extend(left_over(report, residue, view.sources));
         map.insert("pending".to_owned(), json!(view.plan.leaves_pending()));
         map.insert("summary".to_owned(), counts(view.plan));
-        let left = residue.map_or(&[][..], |p| &p.changes);
-        let left: Vec<Value> = left
-            .iter()
-            .filter(|c| c.action != Action::NoOp)
-            .map(|c| change(c, view.sources))
-            .collect();
-        map.insert("residue".to_owned(), Value::Array(left));
         map.insert("held_back".to_owned(), held_back(&view.plan.held_back));
         let problems = diagnostics(view.problems.iter().copied(), view.sources);
         map.insert("diagnostics".to_owned(), problems);
@@ -178,8 +171,28 @@ pub(crate) fn summary(view: &PlanView<'_>, report: &Report, residue: Option<&Pla
 }
 
 /// The last line of the apply of a saved plan.
-pub(crate) fn saved_summary(plan: &Plan, connection: &str, report: &Report) -> Value {
-    result(plan, connection, report)
+pub(crate) fn saved_summary(
+    plan: &Plan,
+    connection: &str,
+    report: &Report,
+    residue: Option<&Plan>,
+) -> Value {
+    let mut object = result(plan, connection, report);
+    if let Some(map) = object.as_object_mut() {
+        map.extend(left_over(report, residue, &Sources::default()));
+    }
+    object
+}
+
+/// Whether the host is as it was told to be, and what of that is left.
+fn left_over(report: &Report, residue: Option<&Plan>, sources: &Sources) -> Map<String, Value> {
+    let left = residue.map_or(&[][..], |p| &p.changes);
+    let left = left.iter().filter(|c| c.action != Action::NoOp).map(|c| change(c, sources));
+    let converged = report.is_done() && residue.is_none();
+    Map::from_iter([
+        ("converged".to_owned(), json!(converged)),
+        ("residue".to_owned(), Value::Array(left.collect())),
+    ])
 }
 
 fn result(plan: &Plan, connection: &str, report: &Report) -> Value {

@@ -58,6 +58,7 @@ const EMPTY: &[&str] = &[
     "iotune",
     "memoryBacking",
     "memtune",
+    "parameters",
     "metadata_cache",
     "model",
     "nat",

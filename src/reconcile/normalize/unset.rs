@@ -66,6 +66,7 @@ const FIRST: &[(&str, &str, usize)] = &[("os", "boot", 4)];
 /// `*` is any, their own name, and the attribute that tells them apart.
 const ONCE: &[(&[&str], &str, &str)] = &[
     (&["cpu", "numa", "cell", "distances"], "sibling", "id"),
+    (&["os", "firmware"], "feature", "name"),
     (&["sysinfo", "bios"], "entry", "name"),
     (&["sysinfo", "system"], "entry", "name"),
     (&["sysinfo", "baseBoard"], "entry", "name"),

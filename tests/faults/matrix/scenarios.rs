@@ -8,6 +8,8 @@ use virt::reconcile::Options;
 /// An edit of manifests.
 pub(super) struct Scenario {
     pub(super) name: &'static str,
+    /// What the host has at first, as a test host's file; without one, what the default host has.
+    pub(super) node: &'static str,
     /// The manifests that were applied last.
     pub(super) before: &'static str,
     /// What somebody did to the host since.
@@ -21,6 +23,7 @@ pub(super) struct Scenario {
 
 const NOTHING: Scenario = Scenario {
     name: "",
+    node: "",
     before: "",
     by_hand: Vec::new,
     after: "",
@@ -78,6 +81,13 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         options: || Options { adopt: true, ..Options::default() },
         ..NOTHING
     },
+    Scenario {
+        name: "saved",
+        node: SAVED,
+        after: DISCARDED,
+        options: || Options { adopt: true, ..allow(&[Effect::DataLoss]) },
+        ..NOTHING
+    },
 ];
 
 fn allow(effects: &[Effect]) -> Options {
@@ -130,6 +140,25 @@ name = "c"
 memory = 65536
 os.type = "hvm"
 reconcile = { power = "stopped" }
+"#;
+
+/// A guest that somebody saved to a file: no call does that.
+const SAVED: &str = "<node>\
+    <domain type='test' xmlns:test='http://libvirt.org/schemas/domain/test/1.0'><name>a</name>\
+    <uuid>00000000-0000-4000-8000-00000000005a</uuid><memory>65536</memory>\
+    <os><type>hvm</type></os><test:runstate>5</test:runstate><test:hasmanagedsave/></domain></node>";
+
+const DISCARDED: &str = r#"
+[[domain]]
+type = "test"
+name = "a"
+memory = 98304
+os.type = "hvm"
+[[domain]]
+type = "test"
+name = "b"
+memory = 65536
+os.type = "hvm"
 "#;
 
 const LIVE_BEFORE: &str = r#"

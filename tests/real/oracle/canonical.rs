@@ -194,6 +194,12 @@ fn network(root: &mut Tree, said: &Tree) {
     {
         bridge.attributes.insert("name".to_owned(), CHOSEN.to_owned());
     }
+    // written or not, that is what it is
+    root.each_mut(&mut |tree| {
+        if ["ip", "route"].contains(&tree.name.as_str()) && tree.attr("family") == Some("ipv4") {
+            tree.attributes.remove("family");
+        }
+    });
 }
 
 fn domain(root: &mut Tree, said: &Tree) {

@@ -1,5 +1,5 @@
 //! Pairs of manifests from libvirt's own test definitions: parts of one are put in place of another's,
-//! taken out, exchanged and added, and back.
+//! taken out, exchanged and added, and back. The same edits of definitions that people have published.
 
 use super::super::convergence;
 use super::super::corpus::{documents, unpacked};
@@ -61,6 +61,9 @@ const EACH: usize = 24;
 /// Edits of each sort in one document, each there and back.
 const EDITS: usize = 1;
 
+/// The same in one that somebody has published.
+const WILD_EDITS: usize = 4;
+
 /// What is not taken out: it identifies, or all hangs on it.
 const KEPT: [&str; 12] = [
     "name", "uuid", "memory", "type", "os", "devices", "metadata", "mac", "emulator", "vcpu",
@@ -101,7 +104,23 @@ pub(super) fn pairs(archive: &Path, tar: &Path) -> Vec<Pair> {
         graft(&all, kind, place, part, &mut pairs);
     }
     for document in &all {
-        edits(document, &mut pairs);
+        edits(document, "", EDITS, &mut pairs);
+    }
+    pairs
+}
+
+/// Edits of definitions as people publish them.
+pub(super) fn wild(folder: &Path) -> Vec<Pair> {
+    let mut pairs = Vec::new();
+    for path in documents(folder) {
+        let file = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        let adapted = |kind| adapted(kind, &text).map(|tree| (kind, tree));
+        let Some((kind, tree)) = adapted(Kind::Domain).or_else(|| adapted(Kind::Network)) else {
+            continue;
+        };
+        let document = Document { name: format!("wild {file}"), kind, tree };
+        edits(&document, "wild: ", WILD_EDITS, &mut pairs);
     }
     pairs
 }
@@ -206,7 +225,8 @@ fn both_ways(
 /// Where an edit may be made: the numbers of the children to descend.
 type Place = Vec<usize>;
 
-fn edits(document: &Document, pairs: &mut Vec<Pair>) {
+/// So many `edits` of each sort, whose governors' names begin with `of`.
+fn edits(document: &Document, of: &str, edits: usize, pairs: &mut Vec<Pair>) {
     let mut places = Vec::new();
     collect(&document.tree, &mut Vec::new(), &mut places);
     let order = |sort: &str, place: &Place| spread(&format!("{sort} {} {place:?}", document.name));
@@ -225,9 +245,10 @@ fn edits(document: &Document, pairs: &mut Vec<Pair>) {
             let Some(what) = edit(&mut after, place, order(sort, place)) else { continue };
             let at: Vec<String> = place.iter().map(usize::to_string).collect();
             let name = format!("{sort}: {what} {} of {}", at.join("."), document.name);
-            both_ways(document.kind, sort, &name, &document.tree, &after, pairs);
+            let governor = format!("{of}{sort}");
+            both_ways(document.kind, &governor, &name, &document.tree, &after, pairs);
             made += 1;
-            if made == EDITS {
+            if made == edits {
                 break;
             }
         }

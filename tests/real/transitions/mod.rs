@@ -22,14 +22,20 @@ use virt::model::ResourceId;
 use virt::reconcile::Options;
 use virt::xml::{Element, write};
 
-/// At least so many of those that count are equal.
-const SHARE: f64 = 0.995;
+/// How many of a set run.
+struct Extent {
+    /// At least so many pairs count when all are run.
+    least: usize,
+    /// About how many run by default, at least one of each governor.
+    usual: usize,
+    /// At least so many of those that count are equal.
+    share: f64,
+}
 
-/// At least so many pairs count when all are run.
-const LEAST: usize = 2_000;
+const EXTENT: Extent = Extent { least: 2_000, usual: 150, share: 0.995 };
 
-/// About how many run by default, at least one of each governor.
-const DEFAULT: usize = 150;
+/// The same of edits of what people have published.
+const WILD: Extent = Extent { least: 1_000, usual: 80, share: 0.98 };
 
 /// Daemons at work at the same time.
 const WORKERS: usize = 2;
@@ -48,17 +54,19 @@ const MISTAKES: &[(&str, &str)] = &[
 const NO_MANIFEST: &str = "no manifest";
 
 pub(crate) fn trials() -> Vec<Trial> {
+    let wild = || needs_libvirt().and_then(|()| testdata("wild"));
     let needs = || {
         needs_libvirt()?;
         Ok((testdata("libvirt-11.3.0-tests.tar.xz")?, tool("tar")?))
     };
     vec![
         trial_if(needs_libvirt(), "real/transitions/snippets", |()| {
-            run(generate::pairs(), SHARE);
+            run(generate::pairs(), &EXTENT);
         }),
         trial_if(needs(), "real/transitions/corpus", |(archive, tar)| {
-            run(corpus::pairs(&archive, &tar), SHARE);
+            run(corpus::pairs(&archive, &tar), &EXTENT);
         }),
+        trial_if(wild(), "real/transitions/wild", |folder| run(corpus::wild(&folder), &WILD)),
     ]
 }
 
@@ -80,12 +88,12 @@ enum Verdict {
 }
 
 #[expect(clippy::print_stdout, reason = "what was covered is worth seeing when all is well, too")]
-fn run(mut pairs: Vec<Pair>, share: f64) {
+fn run(mut pairs: Vec<Pair>, extent: &Extent) {
     let all = whole_of("VIRT_TRIALS");
     if let Ok(only) = std::env::var("VIRT_TRIALS_ONLY") {
         pairs.retain(|pair| only.split('|').any(|part| pair.name.contains(part)));
     } else if !all {
-        pairs = few(pairs);
+        pairs = few(pairs, extent.usual);
     }
     let (next, tally) = (AtomicUsize::new(0), Mutex::new(Tally::default()));
     std::thread::scope(|scope| {
@@ -104,14 +112,14 @@ fn run(mut pairs: Vec<Pair>, share: f64) {
     println!("{tally}");
     let lines = LEFT.lines().filter(|line| !line.starts_with('#'));
     let left: Vec<(&str, &str)> = lines.map(|line| line.split_once('\t').unwrap()).collect();
-    tally.expect(&left, all.then_some(LEAST), share);
+    tally.expect(&left, all.then_some(extent.least), extent.share);
 }
 
 /// The same few of each governor in each run.
-fn few(mut pairs: Vec<Pair>) -> Vec<Pair> {
+fn few(mut pairs: Vec<Pair>, usual: usize) -> Vec<Pair> {
     pairs.sort_by_key(|pair| spread(&pair.name));
     let governors: BTreeSet<String> = pairs.iter().map(|pair| pair.governor.clone()).collect();
-    let each = (DEFAULT / governors.len()).max(1);
+    let each = (usual / governors.len()).max(1);
     let mut taken = BTreeMap::<String, usize>::new();
     pairs.retain(|pair| {
         let taken = taken.entry(pair.governor.clone()).or_default();

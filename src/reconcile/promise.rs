@@ -1,0 +1,105 @@
+//! What a plan promises of which there are only steps left, as of one that was saved: the manifests that
+//! it applies are in the records of the definitions that it sends. With these the host can be looked at
+//! again afterwards, as after a plan that was made of manifests just now.
+
+use super::changes::{Options, Plan, Step, StepAction};
+use super::history::settings;
+use super::ownership::{Mark, read_mark};
+use super::plan::mark_on;
+use crate::diag::{SourceId, Span};
+use crate::model::{
+    Desired, DesiredResource, Observed, ObservedResource, Op, ResourceId, Settings,
+};
+use crate::xml::{Limits, parse};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What becomes of an object.
+enum Fate {
+    /// It is as this record says.
+    Recorded(Box<Mark>),
+    /// It is gone.
+    Gone,
+    /// Nobody knows: nothing says what its manifest was, or a saved image brings back what was.
+    Unknown,
+}
+
+/// What the host has to be like once `plan` is applied: what is asked for, and with which options, to be
+/// planned for again. `before` is the host as the plan found it.
+pub fn promised(plan: &Plan, before: &Observed) -> (Desired, Options) {
+    let mut steps: BTreeMap<&ResourceId, Vec<&Step>> = BTreeMap::new();
+    for step in &plan.steps {
+        steps.entry(&step.target.id).or_default().push(step);
+    }
+    let mut desired = Desired { set: plan.set.clone(), complete: true, ..Desired::default() };
+    // what it does was allowed then
+    let allow = plan.steps.iter().map(|step| step.effect).collect();
+    let mut options = Options { adopt: true, allow, ..Options::default() };
+    for (id, steps) in steps {
+        let host = before.resources.get(id);
+        let mark = match fate(&steps, host) {
+            Fate::Recorded(mark) => mark,
+            Fate::Gone => {
+                options.delete.insert(id.clone());
+                continue;
+            }
+            Fate::Unknown => continue,
+        };
+        let Some(definition) = mark.applied() else { continue };
+        // a new version may have dropped something, which has to be gone
+        if host.and_then(mark_on).is_some_and(|old| old.digest != mark.digest) {
+            options.seeks.insert(id.clone());
+        }
+        options.only.insert(id.clone());
+        let resource = DesiredResource {
+            id: id.clone(),
+            definition,
+            settings: Settings {
+                allow: mark.allow.clone(),
+                apply_on_reboot: mark.apply_on_reboot,
+                ..settings(&mark)
+            },
+            depends_on: mark.depends_on.clone(),
+            span: Span::NONE,
+            refused: Vec::new(),
+        };
+        desired.resources.insert(id.clone(), Arc::new(resource));
+    }
+    options.only.extend(options.delete.iter().cloned());
+    (desired, options)
+}
+
+fn fate(steps: &[&Step], host: Option<&ObservedResource>) -> Fate {
+    let calls = || {
+        steps.iter().filter_map(|step| match &step.action {
+            StepAction::Call(op) => Some(op),
+            StepAction::Wait { .. } => None,
+        })
+    };
+    let resumes = host.is_some_and(|host| host.managed_save)
+        && calls().any(|op| matches!(op, Op::Create { .. }))
+        && !calls().any(|op| matches!(op, Op::DiscardSaved));
+    if resumes {
+        return Fate::Unknown;
+    }
+    let last =
+        calls().filter(|op| matches!(op, Op::Define { .. } | Op::Undefine { .. })).next_back();
+    let mark = match last {
+        Some(Op::Define { xml }) => {
+            parse(SourceId::NONE, xml, &Limits::default()).ok().as_ref().and_then(read_mark)
+        }
+        Some(_) => return Fate::Gone,
+        None if host.is_some_and(|host| !host.is_persistent) && stops(steps) => return Fate::Gone,
+        None => host.and_then(mark_on),
+    };
+    mark.map_or(Fate::Unknown, |mark| Fate::Recorded(Box::new(mark)))
+}
+
+/// Whether an object is stopped and not started again.
+fn stops(steps: &[&Step]) -> bool {
+    let last = steps.iter().rev().find_map(|step| match &step.action {
+        StepAction::Call(op @ (Op::Create { .. } | Op::Destroy | Op::Shutdown)) => Some(op),
+        StepAction::Call(_) | StepAction::Wait { .. } => None,
+    });
+    matches!(last, Some(Op::Destroy | Op::Shutdown))
+}
