@@ -3,8 +3,7 @@
 
 use super::normalize;
 use super::overlay::{Change, Edit, Side, overlay};
-use super::ownership::Mark;
-use super::plan::mark_on;
+use super::ownership::{Mark, mark_on};
 use super::secret::{REDACTED, has_secret, is_private, is_secret, with_secrets};
 use crate::diag::{Error, ErrorKind, Result, Span};
 use crate::model::{

@@ -7,7 +7,7 @@ use super::decide::{self, Context, Decision};
 use super::doubts;
 use super::graph;
 use super::moves::{Arrival, ways};
-use super::ownership::{Mark, digest, read_mark};
+use super::ownership::{Mark, digest, mark_on};
 use super::renames::{applied_as, rename_first, renamed, under};
 use super::taken::Holdings;
 use crate::diag::{Diagnostic, Diagnostics};
@@ -478,11 +478,6 @@ fn running(live: &Element) -> String {
         }
     }
     write_compact(&live)
-}
-
-/// The mark on an object, wherever it is.
-pub(crate) fn mark_on(host: &ObservedResource) -> Option<Mark> {
-    host.persistent.as_ref().or(host.live.as_ref()).and_then(read_mark)
 }
 
 /// The networks that an object without a mark depends on.

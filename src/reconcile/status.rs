@@ -5,7 +5,7 @@ use super::decide::Layers;
 use super::identity::with_macs;
 use super::others::is_noted;
 use super::overlay::{Side, overlay};
-use super::plan::mark_on;
+use super::ownership::mark_on;
 use super::secret::presentable;
 use crate::model::{Doubt, ObservedResource, Power, State};
 use crate::xml::Element;

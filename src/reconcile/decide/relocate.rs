@@ -16,8 +16,7 @@ use crate::reconcile::changes::{
 use crate::reconcile::moves::{Arrival, Departure, Pools, Storage};
 use crate::reconcile::others::Left;
 use crate::reconcile::overlay::Origin;
-use crate::reconcile::ownership::{Mark, Moving, WantedMark, without_mark};
-use crate::reconcile::plan::mark_on;
+use crate::reconcile::ownership::{Mark, Moving, WantedMark, mark_on, without_mark};
 use crate::xml::{Element, Path, write};
 use std::path::PathBuf;
 use std::time::Duration;

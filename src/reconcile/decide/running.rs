@@ -12,8 +12,7 @@ use crate::reconcile::live::{Live, LiveChange, live_changes, why_at_boot};
 use crate::reconcile::normalize::only_at_boot;
 use crate::reconcile::others::Left;
 use crate::reconcile::overlay::{Change, Edit, Origin, Overlay, Side};
-use crate::reconcile::ownership::{WantedMark, read_mark};
-use crate::reconcile::plan::mark_on;
+use crate::reconcile::ownership::{WantedMark, mark_on, read_mark};
 use crate::xml::{Element, Path};
 use std::borrow::Cow;
 

@@ -25,7 +25,7 @@ use crate::reconcile::live::{LiveChange, pin_address};
 use crate::reconcile::normalize::only_at_boot;
 use crate::reconcile::others::Left;
 use crate::reconcile::overlay::{Change, Origin, Overlay, Side};
-use crate::reconcile::ownership::{Mark, WantedMark, read_mark, without_mark};
+use crate::reconcile::ownership::{Mark, WantedMark, mark_on, without_mark};
 use crate::reconcile::secret::{REDACTED, is_private, is_secret, redacted};
 use crate::reconcile::uncounted::{Uncounted, uncounted};
 use crate::xml::{Element, Path, write};
@@ -38,7 +38,7 @@ pub(crate) fn update(
     host: &ObservedResource,
     adopt: bool,
 ) -> Decision {
-    let mark = host.persistent.as_ref().or(host.live.as_ref()).and_then(read_mark);
+    let mark = mark_on(host);
     let mut wanted = WantedMark::of(context.set, desired);
     // the very manifest need not be unpacked to be compared with itself
     let unpacked = mark.as_ref().filter(|m| !wanted.is(m)).and_then(Mark::applied);
