@@ -5,6 +5,7 @@ mod asked;
 mod cards;
 mod create;
 mod decision;
+mod draft_step;
 mod gate;
 mod instance;
 mod layers;
@@ -17,7 +18,8 @@ mod update;
 mod why;
 
 pub(crate) use create::create;
-pub(crate) use decision::{Context, Decision, DraftStep, Link};
+pub(crate) use decision::{Context, Decision};
+pub(crate) use draft_step::{DraftStep, Link};
 pub(crate) use layers::Layers;
 pub(crate) use release::release;
 pub(crate) use relocate::{arrive, definition_elsewhere, leave, left_behind};

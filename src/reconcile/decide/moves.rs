@@ -1,7 +1,8 @@
 //! The steps of live changes: none holds up another, and each has with it what follows if the running
 //! instance does not take it.
 
-use super::decision::{Context, DraftStep, Link};
+use super::decision::Context;
+use super::draft_step::{DraftStep, Link};
 use super::running::Running;
 use crate::diag::SourceId;
 use crate::model::{ObservedResource, Op, OpKind};
