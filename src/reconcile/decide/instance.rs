@@ -1,8 +1,8 @@
 //! What an instance's state, or the image of one, has to do with what its manifest asks for.
 
 use super::decision::{Move, call};
+use super::draft::Draft;
 use super::gate::Gate;
-use super::update::Draft;
 use crate::model::{Effect, Kind, Op, OpKind, Power};
 use crate::reconcile::changes::{FieldChange, StepAction};
 use crate::reconcile::overlay::{Change, Origin};

@@ -1,10 +1,11 @@
 //! One resource: what its manifest asks for against what the host has, as a change for people and
 //! steps for the machine.
 
-mod asked;
 mod cards;
+mod compare;
 mod create;
 mod decision;
+mod draft;
 mod draft_step;
 mod gate;
 mod instance;

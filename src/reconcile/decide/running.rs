@@ -1,9 +1,8 @@
 //! The manifest against what is running.
 
-use super::asked::{Asked, compare};
 use super::cards::Cards;
+use super::compare::{Asked, compare, who_moved};
 use super::decision::Context;
-use super::update::who_moved;
 use crate::model::{DesiredResource, Effect, Kind, ObservedResource, OpKind, Power, memory_kib};
 use crate::reconcile::afterwards::{Notes, may_be_missing, notes};
 use crate::reconcile::changes::{NOT_MOVED, StepAction, Until};
