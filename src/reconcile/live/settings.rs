@@ -2,7 +2,7 @@
 
 use super::threads::io_threads;
 use super::tuning::tuning;
-use super::{Sides, Verdict};
+use super::verdict::{Sides, Verdict};
 use crate::model::{
     Affect, Hypervisor, LifecycleAction, LifecycleEvent, MetadataKind, Op, Pinned, number_set,
 };

@@ -1,6 +1,6 @@
 //! I/O threads of a running domain.
 
-use super::{Sides, Verdict};
+use super::verdict::{Sides, Verdict};
 use crate::model::Op;
 use crate::reconcile::changes::StepAction;
 use crate::reconcile::overlay::Edit;

@@ -1,6 +1,6 @@
 //! Fields that are parameters of a call: shares, quotas, limits and weights.
 
-use super::{Sides, Verdict};
+use super::verdict::{Sides, Verdict};
 use crate::model::{
     BLKIO_DEVICE, Form, TunedField, Tuning, TuningParameter, TuningValue, memory_kib,
 };
