@@ -1,6 +1,6 @@
 //! Addresses inside the guest and devices of the host: no two devices share one.
 
-use super::{devices, is_serial_again};
+use super::facts::{devices, is_serial_again};
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::model::domain::Disk;
 use crate::model::lint::{Claims, c_number};

@@ -1,6 +1,6 @@
 //! Disks: names that do not suit the bus or the device, identities that do not fit.
 
-use super::{devices, is_qemu};
+use super::facts::{devices, is_qemu};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::domain::Disk;
 use crate::model::domain::devices::{DISK_BUSES, buses_of};

@@ -1,6 +1,6 @@
 //! Buses inside the guest: slots that a PCI controller does not have, IDE where there is none.
 
-use super::{devices, is_qemu};
+use super::facts::{devices, is_qemu};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::domain::{Disk, Domain};
 use crate::model::lint::c_number;
