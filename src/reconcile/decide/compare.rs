@@ -2,9 +2,10 @@
 
 use super::decision::Context;
 use crate::model::{DesiredResource, Kind, ObservedResource};
+use crate::reconcile::difference::{Origin, Side};
 use crate::reconcile::identity::{fill_macs, set_uuid};
 use crate::reconcile::others::{Left, overlay_beside_others};
-use crate::reconcile::overlay::{Origin, Overlay, Side};
+use crate::reconcile::overlay::Overlay;
 use crate::reconcile::secret::is_secret;
 use crate::xml::{Element, Path};
 

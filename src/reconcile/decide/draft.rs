@@ -4,7 +4,7 @@ use super::decision::{Context, Move};
 use super::moves::LiveMoves;
 use crate::model::{DesiredResource, Effect, ObservedResource};
 use crate::reconcile::changes::FieldChange;
-use crate::reconcile::overlay::{Change, Origin};
+use crate::reconcile::difference::{Change, Origin};
 use crate::reconcile::secret::{REDACTED, is_private, is_secret};
 use crate::xml::Path;
 

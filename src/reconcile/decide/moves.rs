@@ -8,8 +8,8 @@ use crate::diag::SourceId;
 use crate::model::{ObservedResource, Op, OpKind};
 use crate::reconcile::afterwards::{Afterwards, Definitions, Notes, Piece, may_be_missing, undo};
 use crate::reconcile::changes::{LiveStep, StepAction};
+use crate::reconcile::difference::Change;
 use crate::reconcile::live::LiveChange;
-use crate::reconcile::overlay::Change;
 use crate::reconcile::ownership::is_owned;
 use crate::xml::{Limits, parse, write, write_compact};
 

@@ -13,9 +13,9 @@ use crate::model::{DesiredResource, Effect, Kind, ObservedResource, Op, Power, S
 use crate::reconcile::changes::{
     Action, FieldChange, Milestone, Otherwise, ResourceChange, StepAction, Until,
 };
+use crate::reconcile::difference::Origin;
 use crate::reconcile::moves::{Arrival, Departure, Pools, Storage};
 use crate::reconcile::others::Left;
-use crate::reconcile::overlay::Origin;
 use crate::reconcile::ownership::{Mark, Moving, WantedMark, mark_on, without_mark};
 use crate::xml::{Element, Path, write};
 use std::path::PathBuf;

@@ -20,15 +20,16 @@ use crate::model::{
 use crate::reconcile::afterwards::{Definitions, Notes};
 use crate::reconcile::aside::{guests, restart, wait_until_active};
 use crate::reconcile::changes::{Action, FieldChange, Refusal, ResourceChange};
+use crate::reconcile::difference::{Origin, Side, Uncounted};
 use crate::reconcile::filled::{drop_filled_in, keep_sought};
 use crate::reconcile::identity::uuid_in;
 use crate::reconcile::live::{LiveChange, pin_address};
 use crate::reconcile::normalize::only_at_boot;
 use crate::reconcile::others::Left;
-use crate::reconcile::overlay::{Origin, Overlay, Side};
+use crate::reconcile::overlay::Overlay;
 use crate::reconcile::ownership::{Mark, WantedMark, mark_on, without_mark};
 use crate::reconcile::secret::redacted;
-use crate::reconcile::uncounted::{Uncounted, uncounted};
+use crate::reconcile::uncounted::uncounted;
 use crate::xml::{Element, write};
 use std::collections::BTreeSet;
 

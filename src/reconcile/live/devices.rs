@@ -6,7 +6,7 @@ use super::verdict::{Sides, Verdict};
 use crate::model::domain::Disk;
 use crate::model::{Affect, Hypervisor, Op};
 use crate::reconcile::changes::{Otherwise, StepAction, Until};
-use crate::reconcile::overlay::{Change, Edit};
+use crate::reconcile::difference::{Change, Edit};
 use crate::xml::{Element, Path, write_compact};
 use std::time::Duration;
 

@@ -4,7 +4,7 @@ use super::settings::{metadata, own_metadata};
 use super::verdict::{Sides, Verdict};
 use crate::model::{Affect, Mac, MetadataKind, NetworkCommand, NetworkSection, Op, Version};
 use crate::reconcile::changes::StepAction;
-use crate::reconcile::overlay::{Change, Edit};
+use crate::reconcile::difference::{Change, Edit};
 use crate::xml::{Element, Path, Step, value_at, write_compact};
 use std::net::IpAddr;
 

@@ -7,8 +7,8 @@ use crate::model::{
     Affect, Hypervisor, LifecycleAction, LifecycleEvent, MetadataKind, Op, Pinned, number_set,
 };
 use crate::reconcile::changes::{Otherwise, StepAction, Until};
+use crate::reconcile::difference::{Change, Edit};
 use crate::reconcile::normalize::{Unit, amount};
-use crate::reconcile::overlay::{Change, Edit};
 use crate::xml::{Element, Name, Path, write_compact};
 use std::time::Duration;
 

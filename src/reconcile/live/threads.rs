@@ -3,7 +3,7 @@
 use super::verdict::{Sides, Verdict};
 use crate::model::Op;
 use crate::reconcile::changes::StepAction;
-use crate::reconcile::overlay::Edit;
+use crate::reconcile::difference::Edit;
 use crate::xml::Element;
 use std::collections::BTreeSet;
 
