@@ -2,10 +2,10 @@
 
 use super::kind::{Kind, Shape};
 use super::number::Number;
+use super::param::{Param, TypeError};
 use super::regex::Pattern;
 use super::space::collapse;
 use super::value::Value;
-use super::{Param, TypeError};
 use crate::diag::{closest, excerpt};
 use std::cmp::Ordering;
 
