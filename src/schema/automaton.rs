@@ -8,7 +8,7 @@
 //! on the value.
 
 use super::datatype::Context;
-use super::expected::Expected;
+use super::explain::Expected;
 use super::names::Symbol;
 use super::pattern::{ElementId, Grammar, Number, PatternId, Patterns, Table};
 use super::residue::{Residues, Step};
