@@ -48,7 +48,7 @@ impl Datatype {
     /// If there is no such library or type, or a param is unknown, not one of the type's, or wrong.
     pub fn new(library: &str, name: &str, params: &[Param]) -> Result<Self, TypeError> {
         let kind = Kind::find(library, name)?;
-        let facets = Facets::new(kind, params)?;
+        let facets = Facets::new(kind, params, words::of)?;
         let params = params.iter().map(|p| (p.name.clone(), p.value.clone())).collect();
         Ok(Self(Arc::new(Inner { kind, facets, params })))
     }
@@ -187,7 +187,7 @@ impl Hash for Constant {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diag::SourceId;
+    use crate::diag::{SourceId, Span};
     use proptest::prelude::*;
     use proptest::sample::select;
 
