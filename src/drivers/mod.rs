@@ -4,6 +4,7 @@
 //! told, keeps the order of calls to one object, and says exactly what became of each.
 
 mod ask;
+mod driver;
 mod environment;
 mod read_only;
 pub mod remote;
@@ -13,6 +14,7 @@ pub mod uri;
 mod watching;
 
 pub use ask::{Asker, Question, Secret};
+pub use driver::Driver;
 pub use environment::Environment;
 pub use test::{TestDriver, TestHost};
 pub use trust::{Beneath, Connection, Trust, Written};
@@ -20,67 +22,11 @@ pub use uri::{Transport, Uri};
 pub use watching::Stop;
 
 use crate::diag::{Error, ErrorKind, Result};
-use crate::model::{Call, Capabilities, DriverEvent, Observed, ObservedPools, Outcome, Scope};
+use crate::model::Scope;
 use read_only::ReadOnly;
 use remote::{Passed, RemoteDriver, Stage};
-use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::mpsc::SyncSender;
 use std::time::Instant;
-
-/// A host that can be observed and changed.
-pub trait Driver: Send + Sync {
-    /// The driver's name, for people.
-    fn name(&self) -> &'static str;
-
-    /// The host's own name for the connection, which says what an empty URI has come to.
-    fn uri(&self) -> Option<&str> {
-        None
-    }
-
-    /// What the driver and its host can do.
-    ///
-    /// # Errors
-    /// The host could not be asked.
-    fn capabilities(&self) -> Result<Capabilities>;
-
-    /// The inventory, as far as `scope` asks, read in one go.
-    ///
-    /// # Errors
-    /// The host could not be read whole: a part of an inventory is no inventory.
-    fn observe(&self, scope: &Scope) -> Result<Observed>;
-
-    /// The definitions of the storage pools of these names, as far as the host has them. One that
-    /// cannot be read is not one that is absent, and holds back what is on it, not its host.
-    ///
-    /// # Errors
-    /// The host could not be asked.
-    fn pools(&self, names: &BTreeSet<String>) -> Result<ObservedPools> {
-        let _ = names;
-        Ok(ObservedPools::default())
-    }
-
-    /// Carries out `batch`: as many outcomes as calls, in the same order. Calls to different
-    /// objects may overlap; calls to one object run one after the other in the order given, and
-    /// after the first that is not `Done` the rest of that object's are not sent, which is
-    /// [`ErrorKind::NotSent`].
-    fn execute(&self, batch: &[Call]) -> Vec<Outcome>;
-
-    /// Lets go of what is open until it is needed again, so that a plan for a thousand hosts can
-    /// wait for an answer without a thousand processes and sockets.
-    fn hang_up(&self) {}
-
-    /// Tells `events` what happens on the host, from a first [`DriverEvent::Resync`] on, whoever
-    /// makes it happen. It holds up the thread it is called on until `stop` says so, or until there
-    /// is something to tell and nobody to take it. A host that is lost is called again by itself.
-    ///
-    /// It never waits for the reader: what does not fit into the queue is dropped, and one
-    /// [`DriverEvent::Resync`] comes in its place. Events of one object are told in their order.
-    ///
-    /// # Errors
-    /// The host cannot be watched at all.
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &Stop) -> Result<()>;
-}
 
 /// Opens the driver that a connection asks for.
 ///

@@ -1,6 +1,7 @@
 //! A driver that only looks, around one that could do more.
 
-use super::{Driver, Stop};
+use super::driver::Driver;
+use super::watching::Stop;
 use crate::diag::{Error, ErrorKind, Result};
 use crate::model::{Call, Capabilities, DriverEvent, Observed, ObservedPools, Outcome, Scope};
 use std::collections::BTreeSet;

@@ -3,9 +3,12 @@
 //! All forms that libvirt takes: `driver[+transport]://[user@][host][:port]/[path][?params]`, the
 //! legacy `xen`, and the empty URI. Parameters that nobody here knows are kept and passed on.
 
+mod escape;
 mod parameters;
 
 use crate::diag::{Error, ErrorKind, Result, closest, excerpt};
+use escape::{FORM, Problem, Read, decode, encode};
+pub use parameters::Mode;
 use parameters::{CONNECTION_PARAMETERS, read_parameters};
 use std::fmt::{self, Write as _};
 use std::net::Ipv6Addr;
@@ -58,29 +61,6 @@ impl Transport {
 impl fmt::Display for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.word())
-    }
-}
-
-/// Which kind of daemon the sockets of this host are searched for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mode {
-    /// The driver's own daemon if its socket is there, else libvirtd.
-    #[default]
-    Auto,
-    /// The driver's own daemon, such as virtqemud.
-    Direct,
-    /// libvirtd, or virtproxyd in its place.
-    Legacy,
-}
-
-impl Mode {
-    fn parse(word: &str) -> Option<Self> {
-        match word {
-            "auto" => Some(Self::Auto),
-            "direct" => Some(Self::Direct),
-            "legacy" => Some(Self::Legacy),
-            _ => None,
-        }
     }
 }
 
@@ -316,23 +296,6 @@ impl fmt::Display for Uri {
     }
 }
 
-/// The form of a URI, for messages.
-const FORM: &str = "write it as driver[+transport]://[user@][host][:port]/[path][?parameters]";
-
-/// What is wrong with a URI, and what to write instead.
-struct Problem {
-    what: String,
-    hint: String,
-}
-
-impl Problem {
-    fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { what: what.into(), hint: hint.into() }
-    }
-}
-
-type Read<T> = std::result::Result<T, Problem>;
-
 fn read_scheme(scheme: &str) -> Read<(String, Option<Transport>)> {
     let (driver, transport) = match scheme.split_once('+') {
         Some((driver, word)) => (driver, Some(read_transport(word)?)),
@@ -454,41 +417,6 @@ fn read_port(text: &str) -> Read<Option<u16>> {
             Err(Problem::new(what, "a port is a number from 1 to 65535"))
         }
     }
-}
-
-/// Takes percent escapes off. What they hide is held to the same rules as what stands in the open.
-fn decode(text: &str, part: &str) -> Read<String> {
-    let bad = |what: &str| Problem::new(format!("its {part} has {what}"), FORM);
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut pieces = text.split('%');
-    bytes.extend_from_slice(pieces.next().unwrap_or_default().as_bytes());
-    for piece in pieces {
-        let byte = piece
-            .get(..2)
-            .filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok())
-            .ok_or_else(|| bad("a '%' that two hexadecimal digits do not follow"))?;
-        bytes.push(byte);
-        bytes.extend_from_slice(piece.get(2..).unwrap_or_default().as_bytes());
-    }
-    let plain = String::from_utf8(bytes).map_err(|_| bad("bytes that are not UTF-8"))?;
-    if plain.chars().any(char::is_control) {
-        return Err(bad("a control character"));
-    }
-    Ok(plain)
-}
-
-/// Writes `text` with everything escaped but unreserved characters and those of `plain`.
-fn encode(text: &str, plain: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    for c in text.chars() {
-        if c.is_ascii_alphanumeric() || "-._~".contains(c) || plain.contains(c) {
-            f.write_char(c)?;
-        } else {
-            let mut utf8 = [0; 4];
-            c.encode_utf8(&mut utf8).bytes().try_for_each(|b| write!(f, "%{b:02X}"))?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! A directory beneath which files are opened, and never elsewhere, whatever happens meanwhile.
 
-use super::{bytes, regular, same};
+use super::regular::{bytes, regular, same};
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::sys::stat::Mode;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -15,6 +16,31 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How often the system is asked again that could not tell, since something was renamed meanwhile.
 const TRIES: usize = 16;
+
+/// A path leads out of the directories that were given; what is there was not looked at.
+#[derive(Debug)]
+pub struct Outside(pub PathBuf);
+
+impl fmt::Display for Outside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "it leads to {}, outside of what was given to be read", self.0.display())
+    }
+}
+
+impl std::error::Error for Outside {}
+
+impl From<Outside> for io::Error {
+    fn from(outside: Outside) -> Self {
+        Self::new(io::ErrorKind::PermissionDenied, outside)
+    }
+}
+
+impl Outside {
+    /// Whether that is what an error says.
+    pub fn is(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|e| e.is::<Self>())
+    }
+}
 
 /// A directory that is open, with its real path.
 #[derive(Debug)]
@@ -99,7 +125,7 @@ impl Root {
     fn at(&self, real: &Path, flags: OFlag) -> io::Result<OwnedFd> {
         /// Whether the system lacks the call, or keeps it from us.
         static LACKS: AtomicBool = AtomicBool::new(false);
-        let relative = real.strip_prefix(&self.real).map_err(|_| super::Outside(real.into()))?;
+        let relative = real.strip_prefix(&self.real).map_err(|_| Outside(real.into()))?;
         let flags = flags | OFlag::O_CLOEXEC;
         if !LACKS.load(Ordering::Relaxed) {
             match self.at_once(relative, flags) {

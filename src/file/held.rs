@@ -1,7 +1,8 @@
 //! A directory that was found beneath another one, and is kept open: what has a name in it is reached
 //! without going through names that somebody may have exchanged since.
 
-use super::{Root, regular, without_waiting};
+use super::beneath::Root;
+use super::regular::{regular, without_waiting};
 use std::ffi::OsStr;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;

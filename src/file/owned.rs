@@ -1,6 +1,6 @@
 //! Files that say whom to trust: the caller's or root's, and closed to others.
 
-use super::without_waiting;
+use super::regular::without_waiting;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};

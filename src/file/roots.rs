@@ -1,39 +1,13 @@
 //! Several directories beneath which files are read: where a path beneath them really leads.
 
-use super::Root;
+use super::beneath::{Outside, Root};
 use std::ffi::OsString;
-use std::fmt;
 use std::fs::Metadata;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
 /// Most symbolic links on the way to one file, as in the system.
 const LINKS_MAX: usize = 40;
-
-/// A path leads out of the directories that were given; what is there was not looked at.
-#[derive(Debug)]
-pub struct Outside(pub PathBuf);
-
-impl fmt::Display for Outside {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "it leads to {}, outside of what was given to be read", self.0.display())
-    }
-}
-
-impl std::error::Error for Outside {}
-
-impl From<Outside> for io::Error {
-    fn from(outside: Outside) -> Self {
-        Self::new(io::ErrorKind::PermissionDenied, outside)
-    }
-}
-
-impl Outside {
-    /// Whether that is what an error says.
-    pub fn is(error: &io::Error) -> bool {
-        error.get_ref().is_some_and(|e| e.is::<Self>())
-    }
-}
 
 /// Directories beneath which files are read.
 #[derive(Debug, Default)]

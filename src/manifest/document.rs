@@ -1,5 +1,6 @@
 //! One manifest as a text: its format, and the resources in it.
 
+use super::format::{Format, Lasts};
 use super::text::text;
 use super::{files, toml};
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, closest, excerpt};
@@ -7,35 +8,6 @@ use crate::file;
 use crate::model::Kind;
 use crate::xml::{self, Element, Limits};
 use std::path::Path;
-
-/// How a manifest is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// libvirt's XML, one document a file.
-    Xml,
-    /// TOML, any number of resources a file.
-    Toml,
-}
-
-impl Format {
-    /// The format that a file name's extension says.
-    pub fn of(name: &str) -> Option<Self> {
-        match name.rsplit_once('.')?.1 {
-            "xml" => Some(Self::Xml),
-            "toml" => Some(Self::Toml),
-            _ => None,
-        }
-    }
-}
-
-/// How long a run goes on once its manifests are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lasts {
-    /// Longer: memory is given back.
-    Longer,
-    /// It ends with them, and so does its memory.
-    ForGood,
-}
 
 /// Reads the resources of one manifest; the settings of the reconciler stay in their metadata.
 /// `name` is shown in messages. If `diagnostics` has errors afterwards, only part was read.

@@ -1,6 +1,6 @@
 //! Which files are manifests, and their texts. Nothing is read that is not beneath what was given.
 
-use super::Format;
+use super::format::Format;
 use super::kept::kept;
 use super::text::text;
 use super::virt_toml::FILE;

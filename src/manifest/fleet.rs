@@ -5,8 +5,8 @@
 //! manifests are one group, so that nothing but the choice itself is done for each pair of a host
 //! and a manifest.
 
-use super::load::Connect;
 use super::object::Object;
+use super::virt_toml::Connect;
 use super::virt_toml::{Choice, FILE, NamedHost};
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::model::{BitSet, Desired, HostPattern, Roster};

@@ -1,9 +1,9 @@
 //! Reading manifests, each by itself, and keeping what was read of those that stay as they are.
 
-use super::document::Lasts;
+use super::assemble::{Loaded, Parts, RefusedAre, put_together};
 use super::files::{self, Found, Manifest, Stamp};
+use super::format::Lasts;
 use super::grammars::{Grammars, SchemaDir};
-use super::load::{Loaded, RefusedAre, put_together};
 use super::object::Object;
 use super::part::{Part, Text, read_all};
 use super::shorten::AllUntold;
@@ -67,19 +67,6 @@ impl Known {
         let first = Span { source: self.source, start: 0, end: 0 };
         Some(said.at(first))
     }
-}
-
-/// What all manifests say, each by itself.
-#[derive(Debug, Default)]
-pub(super) struct Parts {
-    pub(super) objects: Vec<Object>,
-    pub(super) sources: Sources,
-    pub(super) diagnostics: Diagnostics,
-    /// How many more problems each file has.
-    pub(super) untold: AllUntold,
-    pub(super) complete: bool,
-    /// What is wrong with the grammars that `virt.toml` names.
-    pub(super) grammars: Diagnostics,
 }
 
 impl Parts {

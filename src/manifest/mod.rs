@@ -5,11 +5,13 @@
 //! as it is.
 
 mod arrange;
+mod assemble;
 mod changes;
 mod check;
 mod document;
 mod files;
 mod fleet;
+mod format;
 mod grammars;
 mod kept;
 mod keys;
@@ -25,14 +27,15 @@ mod to_toml;
 mod toml;
 mod virt_toml;
 
+pub use assemble::Loaded;
 pub use changes::{Changes, Reading};
-pub use document::{Format, read_document, read_file};
+pub use document::{read_document, read_file};
 pub use fleet::HostDesired;
+pub use format::Format;
 pub use grammars::Grammars;
-pub use load::{
-    Connect, Loaded, load, load_as, load_for_good, load_for_hosts, load_virt_toml, load_with,
-};
+pub use load::{load, load_as, load_for_good, load_for_hosts, load_virt_toml, load_with};
 pub(crate) use notation::{parse_table, unknown_key};
 pub use part::read_text;
 pub use settings::{duration as parse_duration, settings_element};
 pub use to_toml::{quoted, to_toml};
+pub use virt_toml::Connect;

@@ -1,6 +1,7 @@
 //! One resource on its way from a document into the desired state.
 
-use super::document::{Format, kind};
+use super::document::kind;
+use super::format::Format;
 use super::grammars::{EXPLAINED_MAX, Validator};
 use super::settings;
 use crate::diag::{Diagnostic, Diagnostics, Sources, Span};

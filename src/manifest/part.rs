@@ -1,6 +1,7 @@
 //! What manifests say, each by itself, read on several threads.
 
-use super::document::{Format, Lasts, read};
+use super::document::read;
+use super::format::{Format, Lasts};
 use super::grammars::{Grammars, Validator};
 use super::object::{Object, first_error, object};
 use super::shorten::{AllUntold, shorten};

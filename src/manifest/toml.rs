@@ -14,7 +14,7 @@
 //! them, since it knows what is possible beside the other keys.
 
 use super::arrange::{attach_settings, sort};
-use super::document::Lasts;
+use super::format::Lasts;
 use super::keys::{self, KeyName, Meaning, declared_prefix};
 use super::notation::{PROBLEMS_MAX, parse_table, too_many, unknown_kind, value_span};
 use super::settings;

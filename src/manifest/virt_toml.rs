@@ -28,6 +28,17 @@ pub(super) struct VirtToml {
     pub(super) shared: Vec<PathBuf>,
 }
 
+/// A connection as a `virt.toml` names it. Nobody has looked at it yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connect {
+    /// The URI or the name, as it is written there.
+    pub text: String,
+    /// Where it stands.
+    pub span: Span,
+    /// The directory of the file.
+    pub directory: PathBuf,
+}
+
 /// A host of `[hosts.NAME]`.
 #[derive(Clone, Debug)]
 pub(super) struct NamedHost {

@@ -5,7 +5,7 @@
 //! waits, and the running instance keeps a note of it, so that it is not tried again and again.
 
 use super::compare::fits;
-use super::overlay::{Change, Edit, Side};
+use super::difference::{Change, Edit, Side};
 use super::ownership::{digest, is_owned, with_applied};
 use crate::diag::{SourceId, Span};
 use crate::model::{Affect, MetadataKind, NAMESPACE, Op, PREFIX, Target};

@@ -4,7 +4,7 @@
 //! finished by the next run.
 
 use super::changes::{Action, Otherwise, ResourceChange, Step, StepAction, Until};
-use super::decide::{Decision, DraftStep};
+use super::decide::DraftStep;
 use crate::diag::{SourceId, Span};
 use crate::model::{
     Affect, Capabilities, Effect, Hypervisor, Kind, NAMESPACE, Observed, ObservedResource, Op,
@@ -208,21 +208,21 @@ fn can_move(network: &ObservedResource, capabilities: &Capabilities) -> bool {
 
 /// What an interrupted restart has left: networks to put cards aside, with the cards that are still
 /// on them. They go home and the network goes, if home is selected, and is up once all else that is
-/// decided is done.
+/// decided is done, which are the steps `decided`. Gives the change of each network, with its steps.
 pub(crate) fn left_behind(
     observed: &Observed,
     cards: &BTreeMap<String, Vec<Card>>,
-    decisions: &[Decision],
+    decided: &[&DraftStep],
     selected: impl Fn(&ResourceId) -> bool,
-) -> Vec<Decision> {
+) -> Vec<(ResourceChange, Vec<DraftStep>)> {
     let networks = observed.resources.values().filter(|h| h.id.kind == Kind::Network);
     let left = networks.filter_map(|aside| Some((aside, home_of(aside)?)));
     let left = left.filter(|(aside, home)| {
         let home = ResourceId::new(Kind::Network, home.as_str());
         let there = observed.resources.get(&home);
         // a restart that is planned anew sees to them itself
-        let restarts = steps_of(decisions, &aside.id).next().is_some();
-        selected(&home) && !restarts && there.is_some_and(|home| will_be_up(home, decisions))
+        let restarts = steps_of(decided, &aside.id).next().is_some();
+        selected(&home) && !restarts && there.is_some_and(|home| will_be_up(home, decided))
     });
     left.map(|(aside, home)| {
         let target = Target { id: aside.id.clone(), uuid: aside.uuid };
@@ -245,20 +245,20 @@ pub(crate) fn left_behind(
             reason: format!("left by an interrupted restart of network/{home}"),
             ..ResourceChange::nothing(aside.target.id, Span::NONE)
         };
-        Decision { change, steps, refusal: None, afterwards: None }
+        (change, steps)
     })
     .collect()
 }
 
 fn steps_of<'a>(
-    decisions: &'a [Decision],
+    decided: &'a [&DraftStep],
     id: &'a ResourceId,
 ) -> impl Iterator<Item = &'a DraftStep> {
-    decisions.iter().flat_map(|d| &d.steps).filter(move |step| step.target.id == *id)
+    decided.iter().copied().filter(move |step| step.target.id == *id)
 }
 
-fn will_be_up(network: &ObservedResource, decisions: &[Decision]) -> bool {
-    let turns = steps_of(decisions, &network.id).filter_map(|step| match &step.action {
+fn will_be_up(network: &ObservedResource, decided: &[&DraftStep]) -> bool {
+    let turns = steps_of(decided, &network.id).filter_map(|step| match &step.action {
         StepAction::Call(Op::Create { .. }) => Some(true),
         StepAction::Call(Op::Destroy) => Some(false),
         StepAction::Call(_) | StepAction::Wait { .. } => None,

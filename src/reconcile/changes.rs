@@ -1,9 +1,8 @@
 //! The words of a plan: changes for people, steps for the machine.
 
 use super::afterwards::Afterwards;
+use super::difference::{Origin, Uncounted};
 use super::moves::Crossing;
-use super::overlay::Origin;
-use super::uncounted::Uncounted;
 use crate::diag::{Diagnostics, Span};
 use crate::model::{Doubt, Effect, Op, Outage, ResourceId, Target};
 use crate::xml::{Element, Path};

@@ -6,7 +6,7 @@ use super::doubts::{said_by_another, unowned};
 use super::held::{judged, warning};
 use super::identity::{derived_uuid, uuid_in};
 use super::moves::unread;
-use super::plan::mark_on;
+use super::ownership::mark_on;
 use super::renames::{hindrance, renamed, set_aside};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::domain::Domain;

@@ -2,10 +2,11 @@
 //! proof that applying it would do nothing.
 
 use super::changes::{Options, ResourceChange};
+use super::difference::{Edit, Side};
 use super::normalize::{key_of, label};
-use super::overlay::{Edit, Side, overlay};
-use super::ownership::{Mark, read_mark, without_mark};
-use super::plan::{mark_on, plan};
+use super::overlay::overlay;
+use super::ownership::{Mark, mark_on, read_mark, without_mark};
+use super::plan::plan;
 use super::secret::{is_secret, secret_places, without_secrets};
 use super::sparse::{Sparse, drop_identity, sparse};
 use super::status::runs_as_asked;

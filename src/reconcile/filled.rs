@@ -3,8 +3,8 @@
 //! A manifest that stops to write a default takes nothing away, and a plan does not promise that it
 //! would. Whatever else it stops to write has to be gone after an apply.
 
+use super::difference::{Change, Origin};
 use super::normalize::governed;
-use super::overlay::{Change, Origin};
 use super::ownership::without_mark;
 use super::sparse::sparse;
 use crate::model::{Hypervisor, Kind};
@@ -194,7 +194,7 @@ fn is_part_of(part: &Element, whole: &Element) -> bool {
 mod tests {
     use super::*;
     use crate::diag::{SourceId, Span};
-    use crate::reconcile::overlay::Edit;
+    use crate::reconcile::difference::Edit;
     use crate::xml::{Limits, parse};
 
     const DOMAIN: &str = "<domain type='kvm'><name>web</name><memory unit='KiB'>65536</memory>\

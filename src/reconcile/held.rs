@@ -1,8 +1,9 @@
 //! What a grammar refuses in a manifest and the host holds just so: it stays as it is, and is only
 //! warned of.
 
+use super::compare::fits_at;
+use super::difference::Side;
 use super::normalize::label;
-use super::overlay::Side;
 use super::ownership::without_mark;
 use super::pairing::{List, pair};
 use crate::diag::{Diagnostic, Span};
@@ -84,7 +85,7 @@ impl Walk<'_> {
             let list = List { name: &first.name, label: label(first), parent: &parent };
             let (wanted, there) = (list.of(want), list.of(live));
             let path = path.join(list.step());
-            let pairs = pair(Side::NextBoot, &path, &parent, &wanted, &there, &[]);
+            let pairs = pair(&parent, (&wanted, &there, &[]), &fits_at(Side::NextBoot, &path));
             for (element, partner) in wanted.iter().zip(pairs.live) {
                 if let Some(partner) = partner.and_then(|n| there.get(n)) {
                     self.element(partner, element, &path);

@@ -1,10 +1,10 @@
 //! The two versions of a manifest that an object remembers: what differs between them, and the way
 //! back from the last one to the one before.
 
+use super::difference::{Change, Edit, Side};
 use super::normalize;
-use super::overlay::{Change, Edit, Side, overlay};
-use super::ownership::Mark;
-use super::plan::mark_on;
+use super::overlay::overlay;
+use super::ownership::{Mark, mark_on};
 use super::secret::{REDACTED, has_secret, is_private, is_secret, with_secrets};
 use crate::diag::{Error, ErrorKind, Result, Span};
 use crate::model::{

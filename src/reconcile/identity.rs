@@ -1,7 +1,8 @@
 //! UUIDs and MAC addresses that a manifest leaves out: taken from what is there, else derived, so
 //! that the same manifest gives the same guest on every run and after every crash.
 
-use super::overlay::Side;
+use super::compare::fits_at;
+use super::difference::Side;
 use super::ownership::digest;
 use super::pairing::pair;
 use crate::model::{Kind, Mac, ResourceId, Uuid};
@@ -79,7 +80,7 @@ pub(crate) fn with_macs<'a>(manifest: &'a Element, next_boot: &Element) -> Cow<'
     }
     let path = Path::parse("devices/interface").unwrap_or_default();
     let [asked, there] = [&asked, &there].map(|cards| cards.iter().collect::<Vec<_>>());
-    let pairs = pair(Side::NextBoot, &path, "devices", &asked, &there, &[]).live;
+    let pairs = pair("devices", (&asked, &there, &[]), &fits_at(Side::NextBoot, &path)).live;
     let mut manifest = manifest.clone();
     let devices = manifest.child_mut("devices").into_iter().flat_map(Element::elements_mut);
     for (card, partner) in devices.filter(|e| e.is("interface")).zip(pairs) {

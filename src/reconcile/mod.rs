@@ -11,6 +11,7 @@ mod claims;
 mod compare;
 mod conflicts;
 mod decide;
+mod difference;
 mod doubts;
 mod export;
 mod filled;
@@ -49,14 +50,15 @@ pub use changes::{
     Above, Action, FieldChange, LiveStep, Milestone, Move, Options, Otherwise, Plan, Refusal,
     ResourceChange, Step, StepAction, Until,
 };
+pub use difference::{Change, Edit, Origin, Side, Uncounted};
 pub use export::{Exported, export, prove};
 pub use history::{History, Version, VersionChange, history, rollback, unowned};
 pub use normalize::{Derived, Rule, derived};
-pub use overlay::{Change, Edit, Origin, Overlay, Side, overlay};
+pub use overlay::{Overlay, overlay};
 pub use ownership::without_mark;
 pub use plan::{fingerprint, plan};
 pub use promise::promised;
 pub use sparse::Sparse;
 pub use states::{Reason, StateRow, States, states};
 pub use status::{ObjectStatus, Sync, shown, status};
-pub use uncounted::{Uncounted, filled_in};
+pub use uncounted::filled_in;

@@ -2,8 +2,9 @@
 //! of a manifest that had them, as when an object is adopted. They are noted in the mark and stay until
 //! a manifest that named them drops them.
 
+use super::difference::{Change, Edit, Origin, Side};
 use super::normalize::governed;
-use super::overlay::{Change, Edit, Origin, Overlay, Side, overlay};
+use super::overlay::{Overlay, overlay};
 use crate::model::Kind;
 use crate::xml::{Element, Path, Step};
 

@@ -4,57 +4,10 @@
 //! make the definition what the manifest asks for. The functions are pure.
 
 use super::compare::{Comparison, Differences, compare};
+use super::difference::{Change, Edit, Side, Uncounted};
 use super::normalize;
-use super::uncounted::Uncounted;
-use crate::diag::Span;
 use crate::model::Kind;
 use crate::xml::{Element, Node, Path};
-
-/// Which definition a manifest is compared with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// The persistent definition, which the next boot uses.
-    NextBoot,
-    /// The running instance.
-    Running,
-}
-
-/// How a field differs.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Edit {
-    /// A value is set or changed.
-    Set,
-    /// An element is added.
-    Add(Element),
-    /// An element or value is removed.
-    Remove,
-}
-
-/// Where a difference comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// The manifest asks for something that it did not ask for when it was applied last.
-    Manifest,
-    /// The host was changed by somebody else since.
-    Drift,
-}
-
-/// One difference between a manifest and a definition.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Change {
-    /// Which field.
-    pub path: Path,
-    /// What the definition has; `None` if it has nothing there.
-    pub before: Option<String>,
-    /// What the manifest asks for; `None` if it is to go.
-    pub after: Option<String>,
-    /// Where the manifest asks for it; [`Span::NONE`] if it asks by leaving it out.
-    pub span: Span,
-    /// Who moved.
-    pub origin: Origin,
-    /// What to do.
-    pub edit: Edit,
-}
 
 /// What [`overlay`] gives.
 #[derive(Clone, Debug)]

@@ -7,7 +7,9 @@
 
 use super::secret::redacted;
 use crate::diag::SourceId;
-use crate::model::{DesiredResource, Effect, NAMESPACE, PREFIX, Power, ResourceId, Stop};
+use crate::model::{
+    DesiredResource, Effect, NAMESPACE, ObservedResource, PREFIX, Power, ResourceId, Stop,
+};
 use crate::xml::{Element, Limits, Name, Node, Path, parse, write_compact};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -249,6 +251,11 @@ fn as_previous(mark: &Element) -> Element {
 /// RFC 3339 in UTC; nobody needs it to the nanosecond.
 fn in_seconds(now: Timestamp) -> String {
     Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
+}
+
+/// The mark on an object, wherever it is.
+pub(crate) fn mark_on(host: &ObservedResource) -> Option<Mark> {
+    host.persistent.as_ref().or(host.live.as_ref()).and_then(read_mark)
 }
 
 /// The mark on a definition, if it carries one.

@@ -4,10 +4,8 @@
 //! that was applied last is the k-th of this one, and what became of it on the host is what it is
 //! now. Likeness of content is no identity, but for kinds whose order says nothing.
 
-use super::compare::fits;
 use super::normalize::{has_any_order, identity, key_of, keys, same_identity};
-use super::overlay::Side;
-use crate::xml::{Element, Name, Node, Path, Step, value_at};
+use crate::xml::{Element, Name, Node, Step, value_at};
 use std::collections::HashMap;
 
 /// Which entries of three lists are the same.
@@ -38,21 +36,19 @@ impl Pairs {
     }
 }
 
-/// Pairs the elements of one name below a parent named `parent`, at `path`: of the manifest, of the
-/// definition, and of the manifest as it was applied last.
+/// Pairs the elements of one name below a parent named `parent`: of the manifest, of the definition, and
+/// of the manifest as it was applied last. `becomes` says whether an element of a manifest, its first,
+/// asks for nothing but what one of the definition is.
 pub(super) fn pair(
-    side: Side,
-    path: &Path,
     parent: &str,
-    want: &[&Element],
-    live: &[&Element],
-    last: &[&Element],
+    (want, live, last): (&[&Element], &[&Element], &[&Element]),
+    becomes: &dyn Fn(&Element, &Element) -> bool,
 ) -> Pairs {
     let name = want.first().or(last.first()).map_or("", |e| e.name.local.as_str());
     let lists = Lists { parent, any_order: has_any_order(parent, name) };
     let [want, live, last] = [want, live, last].map(|list| lists.entries(list));
     let equal = |a: &Entry<'_>, b: &Entry<'_>| a.element == b.element;
-    let becomes = |a: &Entry<'_>, b: &Entry<'_>| fits(side, path, b.element, a.element);
+    let becomes = |a: &Entry<'_>, b: &Entry<'_>| becomes(a.element, b.element);
     let mut of_last = lists.pair(&want, &last, None, &[], &equal);
     let last_to_live = lists.pair(&last, &live, None, &[], &becomes);
     let mut pairs = lists.by_key(&want, &live);
@@ -461,7 +457,9 @@ pub(super) fn is_emptied(was: &Element, is: &Element) -> bool {
 mod tests {
     use super::*;
     use crate::diag::SourceId;
-    use crate::xml::{Limits, parse};
+    use crate::reconcile::compare::fits_at;
+    use crate::reconcile::difference::Side;
+    use crate::xml::{Limits, Path, parse};
 
     /// Pairs of the definition for cards: each word is one, `mac=` with an address, else its network.
     fn cards(want: &str, live: &str, last: &str) -> Vec<Option<usize>> {
@@ -484,7 +482,7 @@ mod tests {
         let trees = [want, live, last].map(tree);
         let [want, live, last] = trees.each_ref().map(|t| t.elements().collect::<Vec<&Element>>());
         let path = Path::parse("devices/interface").expect("a path");
-        pair(Side::NextBoot, &path, "devices", &want, &live, &last).live
+        pair("devices", (&want, &live, &last), &fits_at(Side::NextBoot, &path)).live
     }
 
     #[test]

@@ -3,11 +3,11 @@
 use super::aside::{self, Card};
 use super::changes::{Action, Options, Otherwise, Plan, Refusal, ResourceChange, Step, StepAction};
 use super::conflicts;
-use super::decide::{self, Context, Decision};
+use super::decide::{self, Context, Decision, DraftStep};
 use super::doubts;
 use super::graph;
 use super::moves::{Arrival, ways};
-use super::ownership::{Mark, digest, read_mark};
+use super::ownership::{Mark, digest, mark_on};
 use super::renames::{applied_as, rename_first, renamed, under};
 use super::taken::Holdings;
 use crate::diag::{Diagnostic, Diagnostics};
@@ -192,8 +192,11 @@ impl<'a> Planner<'a> {
     /// are in.
     fn finish_restarts(&mut self) {
         let selected = |home: &ResourceId| self.selected(home);
-        let left = aside::left_behind(self.observed, &self.cards, &self.decisions, selected);
-        self.decisions.extend(left);
+        let decided: Vec<&DraftStep> = self.decisions.iter().flat_map(|d| &d.steps).collect();
+        let left = aside::left_behind(self.observed, &self.cards, &decided, selected);
+        let decision =
+            |(change, steps)| Decision { change, steps, refusal: None, afterwards: None };
+        self.decisions.extend(left.into_iter().map(decision));
     }
 
     fn check_supported(&mut self, decision: &Decision) {
@@ -478,11 +481,6 @@ fn running(live: &Element) -> String {
         }
     }
     write_compact(&live)
-}
-
-/// The mark on an object, wherever it is.
-pub(crate) fn mark_on(host: &ObservedResource) -> Option<Mark> {
-    host.persistent.as_ref().or(host.live.as_ref()).and_then(read_mark)
 }
 
 /// The networks that an object without a mark depends on.

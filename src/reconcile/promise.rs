@@ -4,8 +4,8 @@
 
 use super::changes::{Options, Plan, Step, StepAction};
 use super::history::settings;
+use super::ownership::mark_on;
 use super::ownership::{Mark, read_mark};
-use super::plan::mark_on;
 use crate::diag::{SourceId, Span};
 use crate::model::{
     Desired, DesiredResource, Observed, ObservedResource, Op, ResourceId, Settings,

@@ -2,10 +2,9 @@
 
 use super::changes::{Action, FieldChange, Options, StepAction};
 use super::decide::{Decision, DraftStep, Link};
+use super::difference::Origin;
 use super::identity::{derived_uuid, uuid_in};
-use super::overlay::Origin;
-use super::ownership::{Mark, read_mark};
-use super::plan::mark_on;
+use super::ownership::{Mark, mark_on, read_mark};
 use crate::model::{
     Desired, DesiredResource, Effect, Kind, Observed, ObservedResource, Op, ResourceId, Target,
 };

@@ -2,16 +2,16 @@
 //! it, and as it runs. What waits is worked out from the last two each time and stored nowhere.
 
 use super::decide::Layers;
+use super::difference::{Change, Side, Uncounted};
 use super::identity::with_macs;
 use super::live::live_changes;
 use super::normalize::{drop_implied, only_at_boot};
 use super::others::is_noted;
-use super::overlay::{Change, Side, overlay};
-use super::ownership::{Mark, read_mark, without_mark};
-use super::plan::mark_on;
+use super::overlay::overlay;
+use super::ownership::{Mark, mark_on, read_mark, without_mark};
 use super::secret::{REDACTED, is_private};
 use super::status::runs_as_asked;
-use super::uncounted::{Uncounted, uncounted};
+use super::uncounted::uncounted;
 use crate::model::{Capabilities, Kind, ObservedResource, ResourceId};
 use crate::xml::{Element, Path};
 use jiff::Timestamp;

@@ -2,10 +2,11 @@
 //! applied last. No manifests are needed: the mark on the object has the last one.
 
 use super::decide::Layers;
+use super::difference::Side;
 use super::identity::with_macs;
 use super::others::is_noted;
-use super::overlay::{Side, overlay};
-use super::plan::mark_on;
+use super::overlay::overlay;
+use super::ownership::mark_on;
 use super::secret::presentable;
 use crate::model::{Doubt, ObservedResource, Power, State};
 use crate::xml::Element;

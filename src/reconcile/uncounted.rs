@@ -1,24 +1,12 @@
 //! Differences that are not counted, each with the rule behind it: what `--explain` shows.
 
+use super::difference::{Change, Edit, Side, Uncounted};
 use super::normalize::{self, Rule};
-use super::overlay::{Change, Edit, Side, explained};
+use super::overlay::explained;
 use super::ownership::without_mark;
 use super::secret::{REDACTED, is_private};
 use crate::model::Kind;
 use crate::xml::{Element, Path};
-
-/// A difference that is not counted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Uncounted {
-    /// Which field.
-    pub path: Path,
-    /// What the manifest has there.
-    pub manifest: Option<String>,
-    /// What the definition has there.
-    pub host: Option<String>,
-    /// Why it is none.
-    pub rule: Rule,
-}
 
 /// What a manifest and a definition have differently without its being counted, the definition's own
 /// additions included.

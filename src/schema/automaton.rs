@@ -5,10 +5,10 @@
 //! way in which the grammar may be meant. Entering an element is a fork; its parts are the contents
 //! that the element may have, and they make the state inside. When the element ends, the parts that
 //! matched select the state after it. Attributes and texts are forks as well, whose parts are tested
-//! on the value.
+//! on the value: by `value.rs`, whose tests take steps of the automaton in turn. The two files recurse.
 
 use super::datatype::Context;
-use super::expected::Expected;
+use super::explain::Expected;
 use super::names::Symbol;
 use super::pattern::{ElementId, Grammar, Number, PatternId, Patterns, Table};
 use super::residue::{Residues, Step};

@@ -8,7 +8,7 @@
 //! value or a table with `value`, and what may repeat is one or an array.
 
 use super::datatype::{Limit, Sort};
-use super::expected::Expected;
+use super::explain::Expected;
 use super::names::Symbol;
 use super::pattern::{DataDecl, Grammar, Pattern, PatternId};
 use super::prefixes::{namespace_of, prefix_of};

@@ -3,16 +3,12 @@
 //! Floor 1: imports `diag` and `xml`. Reads no file: whoever loads a grammar brings its texts.
 
 mod automaton;
-mod blame;
 pub mod datatype;
-mod diagnose;
 mod embedded;
-mod expected;
+mod explain;
 mod flat;
 mod json_schema;
 mod load;
-mod meant;
-mod missing;
 pub mod names;
 pub mod pattern;
 mod prefixes;
@@ -25,11 +21,10 @@ mod summary;
 pub mod tables;
 mod tree;
 mod value;
-mod variant;
 
 pub use automaton::Automaton;
-pub use diagnose::Notation;
 pub use embedded::{Embedded, embedded, embedded_names, shape};
+pub use explain::Notation;
 pub use flat::flat;
 pub use json_schema::json_schema;
 pub use load::{Files, load};

@@ -1,7 +1,7 @@
 //! A tree through an automaton.
 
 use super::automaton::Automaton;
-use super::diagnose::{Notation, Scopes, diagnose};
+use super::explain::{Notation, Scopes, diagnose};
 use super::run::Run;
 use crate::diag::Diagnostics;
 use crate::xml::{Element, Node};

@@ -3,7 +3,7 @@
 //! quick-xml finds where each piece starts and ends; everything else that makes a document
 //! well-formed is checked here, in [`super::tag`] and in [`super::wellformed`], with exact places.
 
-use super::problem::{Document, Step};
+use super::problem::{Document, Step, binding};
 use super::tag;
 use super::wellformed::{self, Reference, is_blank, is_plain_text, name_length};
 use super::{AttributeEvent, Limits, NamespaceDecl, NamespaceEvent, QName, Tag};
@@ -171,7 +171,7 @@ impl<'a> Events<'a> {
     /// The namespace that a prefix stands for here, and for `None` the default namespace, which is
     /// empty unless declared. `None` if the prefix is not declared.
     pub fn resolve_prefix(&self, prefix: Option<&str>) -> Option<&str> {
-        match tag::binding(&self.scope, prefix) {
+        match binding(&self.scope, prefix) {
             Some(declaration) => Some(&declaration.uri),
             None if prefix.is_none() => Some(""),
             None if prefix == Some("xml") => Some(wellformed::XML_NAMESPACE),

@@ -1,7 +1,7 @@
 //! What a document is refused with: the words, and the places they point at.
 
+use super::NamespaceDecl;
 use super::wellformed::{self, Reference, forbidden, name_length, split_name};
-use super::{NamespaceDecl, tag};
 use crate::diag::{Diagnostic, Label, SourceId, Span, excerpt};
 use std::sync::Arc;
 
@@ -12,6 +12,14 @@ pub(super) type Step<T = ()> = Result<T, Box<Diagnostic>>;
 pub(super) struct Document<'a> {
     pub(super) source: SourceId,
     pub(super) text: &'a str,
+}
+
+/// The innermost declaration of a prefix, `None` being the default namespace.
+pub(super) fn binding<'s>(
+    scope: &'s [NamespaceDecl],
+    prefix: Option<&str>,
+) -> Option<&'s NamespaceDecl> {
+    scope.iter().rev().find(|d| d.prefix.as_deref() == prefix)
 }
 
 impl Document<'_> {
@@ -105,7 +113,7 @@ impl Document<'_> {
         prefix: Option<&str>,
         at: Span,
     ) -> Step<Option<Arc<str>>> {
-        match (tag::binding(scope, prefix), prefix) {
+        match (binding(scope, prefix), prefix) {
             (Some(declaration), _) if declaration.uri.is_empty() => Ok(None),
             (Some(declaration), _) => Ok(Some(declaration.uri.clone())),
             (None, None) => Ok(None),

@@ -126,14 +126,6 @@ pub(super) fn open<'a>(
     Ok(QName { prefix, local, namespace })
 }
 
-/// The innermost declaration of a prefix, `None` being the default namespace.
-pub(super) fn binding<'s>(
-    scope: &'s [NamespaceDecl],
-    prefix: Option<&str>,
-) -> Option<&'s NamespaceDecl> {
-    scope.iter().rev().find(|d| d.prefix.as_deref() == prefix)
-}
-
 fn declare(
     document: Document<'_>,
     limits: &Limits,

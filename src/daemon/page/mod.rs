@@ -1,12 +1,16 @@
 //! The status page: HTML that a browser reads again every few seconds, without scripts.
 
 mod objects;
+mod parts;
 mod plans;
 
+pub(super) use parts::View;
+
 use super::text::{exact, plain, relative};
-use super::topology::{self, HostPicture, class, icon};
+use super::topology::{self, HostPicture, class};
 use crate::reconcile::watch::{Board, Condition, Listening, Sources};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use parts::{Page, counted, sign};
 use std::time::SystemTime;
 
 /// The one style sheet of the page, the pictures' rules first.
@@ -18,35 +22,6 @@ const REFRESH: u32 = 5;
 
 /// Lost hosts that are named one by one.
 const LOST_MAX: usize = 5;
-
-/// What of the page is wanted, by words of its query.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct View {
-    /// All objects and plans, not only the first.
-    pub(super) all: bool,
-    /// As it is now, without reading it again.
-    pub(super) paused: bool,
-}
-
-impl View {
-    /// The page in this view.
-    fn link(self) -> &'static str {
-        match (self.all, self.paused) {
-            (false, false) => "/",
-            (true, false) => "/?all",
-            (false, true) => "/?paused",
-            (true, true) => "/?all&paused",
-        }
-    }
-}
-
-/// What is shown, of when, and how.
-#[derive(Clone, Copy, Debug)]
-struct Page<'a> {
-    board: &'a Board,
-    view: View,
-    now: SystemTime,
-}
 
 /// The page.
 pub(super) fn page(board: &Board, view: View, now: SystemTime) -> String {
@@ -250,16 +225,4 @@ fn time(at: SystemTime) -> Markup {
     let exact = exact(at);
     let shown = exact.replace('T', " ").replace('Z', " UTC");
     html! { time datetime=(exact) { (shown) } }
-}
-
-/// A condition's sign beside the word for it.
-fn sign(condition: Condition) -> Markup {
-    html! {
-        svg.sign width="16" height="16" viewBox="0 0 16 16" aria-hidden="true" { (icon(condition)) }
-    }
-}
-
-fn counted(count: usize, what: &str) -> String {
-    let ending = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{ending}")
 }

@@ -1,6 +1,6 @@
 //! The table of objects, the worst first.
 
-use super::{Page, View, counted, sign};
+use super::parts::{Page, View, counted, sign};
 use crate::daemon::text::plain;
 use crate::daemon::topology::class;
 use crate::model::ResourceId;

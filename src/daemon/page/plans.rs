@@ -1,6 +1,6 @@
 //! The last plans, the newest first.
 
-use super::{Page, View, counted, sign};
+use super::parts::{Page, View, counted, sign};
 use crate::daemon::text::{plain, took};
 use crate::daemon::topology::class;
 use crate::reconcile::watch::{Condition, PlanRecord};

@@ -1,7 +1,6 @@
 //! What libvirt fills in and checks in the devices of a domain.
 
 use super::fault::fault;
-use super::post_parse::lower_mac;
 use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
 use crate::model::{Mac, Uuid};
 use crate::xml::{Element, Node};
@@ -200,4 +199,19 @@ fn source_of(disk: &Element) -> String {
     let source = disk.child("source");
     let source = source.and_then(|s| s.attr("file").or(s.attr("dev")).or(s.attr("name")));
     source.unwrap_or_default().to_owned()
+}
+
+/// Checks a MAC address and writes it in small letters.
+pub(super) fn lower_mac(element: &mut Element, parser: ErrorDomain) -> Result<()> {
+    let text = element.attr("address").unwrap_or_default();
+    let Some(mac) = Mac::parse(text) else {
+        let message = format!("unable to parse mac address '{text}'");
+        return Err(fault(ErrorCode::XML_ERROR, parser, message));
+    };
+    if mac.is_multicast() {
+        let message = format!("expected unicast mac address, found multicast '{text}'");
+        return Err(fault(ErrorCode::XML_ERROR, parser, message));
+    }
+    element.set_attr("address", mac.to_string());
+    Ok(())
 }

@@ -6,8 +6,8 @@ use crate::diag::{ErrorCode, ErrorDomain, Result};
 use crate::model::{
     Detail, Kind, Observed, ObservedResource, ResourceId, Scope, Snapshot, State, Target, Uuid,
 };
-use crate::xml::Element;
-use std::collections::BTreeMap;
+use crate::xml::{Element, Path};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A host: what is defined and what runs.
 #[derive(Clone, Debug, Default)]
@@ -157,7 +157,7 @@ impl Object {
         let uuid = post_parse::identity(kind, &mut definition)?;
         match kind {
             Kind::Domain => post_parse::domain(&mut definition)?,
-            Kind::Network => post_parse::network(&mut definition, host)?,
+            Kind::Network => post_parse::network(&mut definition, |name| free_bridge(name, host))?,
         }
         Ok(Self {
             uuid,
@@ -250,3 +250,22 @@ const DEFAULT_NETWORK: &str = "<network>
     </dhcp>
   </ip>
 </network>";
+
+/// The bridge that the network of this name has, else the first that no network has.
+fn free_bridge(name: &str, host: &Host) -> String {
+    let bridge = Path { steps: Vec::new(), attribute: Some("name".to_owned()) };
+    let name_of = |e: &Element| e.child("bridge").and_then(|b| bridge.value(b));
+    let networks = host.objects.iter().filter(|(id, _)| id.kind == Kind::Network);
+    let mut taken = BTreeSet::new();
+    for (id, network) in networks {
+        for definition in [&network.persistent, &network.live].into_iter().flatten() {
+            match name_of(definition) {
+                Some(bridge) if id.name == name => return bridge,
+                Some(bridge) => drop(taken.insert(bridge)),
+                None => {}
+            }
+        }
+    }
+    let mut names = (0_u32..).map(|n| format!("virbr{n}"));
+    names.find(|name| !taken.contains(name)).unwrap_or_default()
+}

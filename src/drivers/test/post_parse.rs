@@ -1,12 +1,11 @@
 //! What libvirt fills in, rewrites and drops when a definition is given to it: the common part of
 //! its post-parse, as far as its test driver shows it.
 
-use super::device_defaults;
+use super::device_defaults::{self, lower_mac};
 use super::fault::{fault, parser_of};
-use super::host::Host;
 use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
-use crate::model::{Kind, Mac, Uuid, check_name};
-use crate::xml::{Element, Node, Path};
+use crate::model::{Kind, Uuid, check_name};
+use crate::xml::{Element, Node};
 use std::collections::BTreeSet;
 
 /// The elements of a domain that libvirt knows, in the order in which it writes them.
@@ -151,8 +150,11 @@ pub(super) fn domain(definition: &mut Element) -> Result<()> {
     Ok(())
 }
 
-/// Fills in a network's definition, the lowest bridge name that is free on `host` among it.
-pub(super) fn network(definition: &mut Element, host: &Host) -> Result<()> {
+/// Fills in a network's definition; `free_bridge` gives the bridge that a network of this name gets.
+pub(super) fn network(
+    definition: &mut Element,
+    free_bridge: impl FnOnce(&str) -> String,
+) -> Result<()> {
     let name = definition.child_text("name").unwrap_or_default();
     let forward = definition.child_mut("forward").map(|forward| {
         if forward.attr("mode").is_none() {
@@ -173,7 +175,7 @@ pub(super) fn network(definition: &mut Element, host: &Host) -> Result<()> {
     if ["nat", "none", "open", "route"].contains(&mode) {
         let bridge = definition.child_or_new("bridge");
         if bridge.attr("name").is_none_or(str::is_empty) {
-            bridge.set_attr("name", free_bridge(&name, host));
+            bridge.set_attr("name", free_bridge(&name));
         }
         for (attribute, value) in [("stp", "on"), ("delay", "0")] {
             if bridge.attr(attribute).is_none() {
@@ -306,40 +308,6 @@ fn boot(definition: &mut Element) -> Result<()> {
         os.push(Element::new("boot").with_attr("dev", "hd"));
     }
     Ok(())
-}
-
-/// Checks a MAC address and writes it in small letters.
-pub(super) fn lower_mac(element: &mut Element, parser: ErrorDomain) -> Result<()> {
-    let text = element.attr("address").unwrap_or_default();
-    let Some(mac) = Mac::parse(text) else {
-        let message = format!("unable to parse mac address '{text}'");
-        return Err(fault(ErrorCode::XML_ERROR, parser, message));
-    };
-    if mac.is_multicast() {
-        let message = format!("expected unicast mac address, found multicast '{text}'");
-        return Err(fault(ErrorCode::XML_ERROR, parser, message));
-    }
-    element.set_attr("address", mac.to_string());
-    Ok(())
-}
-
-/// The bridge that the network of this name has, else the first that no network has.
-fn free_bridge(name: &str, host: &Host) -> String {
-    let bridge = Path { steps: Vec::new(), attribute: Some("name".to_owned()) };
-    let name_of = |e: &Element| e.child("bridge").and_then(|b| bridge.value(b));
-    let networks = host.objects.iter().filter(|(id, _)| id.kind == Kind::Network);
-    let mut taken = BTreeSet::new();
-    for (id, network) in networks {
-        for definition in [&network.persistent, &network.live].into_iter().flatten() {
-            match name_of(definition) {
-                Some(bridge) if id.name == name => return bridge,
-                Some(bridge) => drop(taken.insert(bridge)),
-                None => {}
-            }
-        }
-    }
-    let mut names = (0_u32..).map(|n| format!("virbr{n}"));
-    names.find(|name| !taken.contains(name)).unwrap_or_default()
 }
 
 fn keep_in_order(parent: &mut Element, order: &str) {

@@ -1,6 +1,6 @@
 //! Parameters of URIs: which there are, and what each may be.
 
-use super::{Mode, Problem, Read, decode};
+use super::escape::{Problem, Read, decode};
 use crate::diag::excerpt;
 
 /// Parameters that concern the connection itself: they do not reach the server.
@@ -23,6 +23,29 @@ pub(super) const CONNECTION_PARAMETERS: [&str; 17] = [
     "no_tty",
     "authfile",
 ];
+
+/// Which kind of daemon the sockets of this host are searched for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// The driver's own daemon if its socket is there, else libvirtd.
+    #[default]
+    Auto,
+    /// The driver's own daemon, such as virtqemud.
+    Direct,
+    /// libvirtd, or virtproxyd in its place.
+    Legacy,
+}
+
+impl Mode {
+    pub(super) fn parse(word: &str) -> Option<Self> {
+        match word {
+            "auto" => Some(Self::Auto),
+            "direct" => Some(Self::Direct),
+            "legacy" => Some(Self::Legacy),
+            _ => None,
+        }
+    }
+}
 
 /// The parameters of a query, decoded, none of them twice.
 pub(super) fn read_parameters(query: &str) -> Read<Vec<(String, String)>> {

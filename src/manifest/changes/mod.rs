@@ -6,9 +6,9 @@
 mod armed;
 mod settle;
 
+use super::assemble::{Loaded, RefusedAre};
 use super::files::{self, Found, Stamp};
 use super::grammars::Grammars;
-use super::load::{Loaded, RefusedAre};
 use super::loader::{Loader, Unsettled};
 use super::virt_toml::FILE;
 use crate::diag::Diagnostics;

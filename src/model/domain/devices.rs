@@ -3,6 +3,22 @@
 use crate::model::Mac;
 use crate::xml::Element;
 
+/// The prefixes of the names of disks, the bus that libvirt takes without one, and others that guests
+/// name so or that libvirt's own tools have always paired with it.
+pub(super) const DISK_BUSES: [(&str, &[&str]); 6] = [
+    ("xvd", &["xen"]),
+    ("vd", &["virtio"]),
+    ("fd", &["fdc"]),
+    ("hd", &["ide", "sata"]),
+    ("sd", &["scsi", "sata", "usb", "sd"]),
+    ("ubd", &["uml"]),
+];
+
+/// The row of [`DISK_BUSES`] that a name belongs to.
+pub(super) fn buses_of(name: &str) -> Option<&'static (&'static str, &'static [&'static str])> {
+    DISK_BUSES.iter().find(|(prefix, _)| name.starts_with(prefix))
+}
+
 /// A `<disk>`.
 #[derive(Clone, Copy, Debug)]
 pub struct Disk<'a> {
@@ -34,7 +50,7 @@ pub enum DiskSource<'a> {
 }
 
 impl<'a> Disk<'a> {
-    pub(super) fn new(element: &'a Element) -> Self {
+    pub(crate) fn new(element: &'a Element) -> Self {
         Self { element }
     }
 
@@ -68,9 +84,13 @@ impl<'a> Disk<'a> {
         self.element.child("target")?.attr("dev")
     }
 
-    /// The bus it is on, such as `virtio`.
+    /// The bus it is on, such as `virtio`: as written, or as the name's prefix has it.
     pub fn bus(self) -> Option<&'a str> {
-        self.element.child("target")?.attr("bus")
+        let target = self.element.child("target")?;
+        if let Some(bus) = target.attr("bus") {
+            return Some(bus);
+        }
+        buses_of(target.attr("dev")?)?.1.first().copied()
     }
 
     /// The driver's name and the format of the data, such as `qemu` and `qcow2`.
@@ -133,7 +153,7 @@ pub enum InterfaceSource<'a> {
 }
 
 impl<'a> Interface<'a> {
-    pub(super) fn new(element: &'a Element) -> Self {
+    pub(crate) fn new(element: &'a Element) -> Self {
         Self { element }
     }
 
@@ -218,7 +238,7 @@ pub struct Graphics<'a> {
 }
 
 impl<'a> Graphics<'a> {
-    pub(super) fn new(element: &'a Element) -> Self {
+    pub(crate) fn new(element: &'a Element) -> Self {
         Self { element }
     }
 

@@ -1,7 +1,7 @@
 //! What is certainly wrong with a network's values and what no grammar can say, each with its place.
 //! A value that the grammar refuses passes here: it was said already.
 
-use super::{Ip, Network};
+use super::view::{Ip, Network};
 use crate::diag::{Diagnostic, Diagnostics, Severity, Span};
 use crate::model::subnet::netmask_prefix;
 use crate::model::values::{DEVICE_NAME_MAX, check_identity, found};

@@ -1,7 +1,7 @@
 //! Rules for networks that no grammar can say: addresses, routes and port groups that do not go
 //! together. What libvirt 11.3 refuses is an error; what only does not work there is a warning.
 
-use super::{Ip, Network};
+use super::view::{Ip, Network};
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::model::Subnet;
 use crate::model::lint::{Claims, check_padding, check_running, check_vlans};

@@ -1,6 +1,6 @@
 //! The rules for domains.
 
-use super::{DEFINE, LIBXML2, QEMU, Rule, SILENT, START};
+use super::rule::{DEFINE, LIBXML2, QEMU, Rule, SILENT, START};
 use crate::diag::Severity::{Error, Warning};
 
 pub(super) const RULES: &[Rule] = &[

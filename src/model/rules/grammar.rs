@@ -1,6 +1,6 @@
 //! The rules whose diagnostics the grammar makes: what may stand where, and which values.
 
-use super::{GRAMMAR, OURS, Rule};
+use super::rule::{GRAMMAR, OURS, Rule};
 use crate::diag::Severity::Error;
 
 pub(super) const RULES: &[Rule] = &[

@@ -1,6 +1,6 @@
 //! The rules for manifests as files, and for resources among one another.
 
-use super::{DEFINE, FORMAT, OURS, Rule, SILENT, START};
+use super::rule::{DEFINE, FORMAT, OURS, Rule, SILENT, START};
 use crate::diag::Severity::{Error, Warning};
 
 pub(super) const RULES: &[Rule] = &[

@@ -1,6 +1,6 @@
 //! The rules for networks, and for addresses wherever they stand.
 
-use super::{DEFINE, Rule, SILENT, START};
+use super::rule::{DEFINE, Rule, SILENT, START};
 use crate::diag::Severity::{Error, Warning};
 
 pub(super) const RULES: &[Rule] = &[

@@ -2,7 +2,8 @@
 
 use crate::diag::SourceId;
 use crate::model::{Call, Observed, ObservedResource, Op, State};
-use crate::reconcile::overlay::{Side, overlay};
+use crate::reconcile::difference::Side;
+use crate::reconcile::overlay::overlay;
 use crate::reconcile::ownership::{read_mark, without_mark};
 use crate::xml::{Limits, parse};
 

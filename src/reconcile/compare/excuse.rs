@@ -1,10 +1,9 @@
 //! Differences that are none: by which rule two values say the same, or are not compared.
 
 use super::Walk;
+use crate::reconcile::difference::{Side, Uncounted};
 use crate::reconcile::normalize::{self, Rule, Unit};
-use crate::reconcile::overlay::Side;
 use crate::reconcile::secret::REDACTED;
-use crate::reconcile::uncounted::Uncounted;
 use crate::xml::{Attribute, Element, Path};
 
 impl Walk<'_> {

@@ -6,18 +6,14 @@
 //! here: the edits are for [`super::merge`]. The functions are pure.
 
 mod excuse;
-mod fit;
 mod order;
 mod renewal;
 mod whole;
 
-pub(super) use fit::fits;
-
+use super::difference::{Change, Edit, Origin, Side, Uncounted};
 use super::merge::{Edits, Entry};
 use super::normalize::{self, Claim, Renewed, Rule};
-use super::overlay::{Change, Edit, Origin, Side};
 use super::pairing::{List, Pairs, is_companion, is_emptied, is_on_pci, pair, take_other_ports};
-use super::uncounted::Uncounted;
 use super::words::{summary, with_unit};
 use crate::diag::Span;
 use crate::model::Kind;
@@ -65,6 +61,24 @@ pub(super) fn compare(of: Comparison<'_>) -> Differences {
     let edits = walk.element(of.live, of.want, of.last);
     let Walk { changes, touched, uncounted, .. } = walk;
     Differences { changes, edits, touched, uncounted: uncounted.unwrap_or_default() }
+}
+
+/// Whether `want` fits `live` as it is: what pairing asks of entries that no key tells apart.
+pub(crate) fn fits(side: Side, path: &Path, live: &Element, want: &Element) -> bool {
+    stays(side, path, live, want, None)
+}
+
+/// The same of elements at one path, the first of which asks.
+pub(crate) fn fits_at(side: Side, path: &Path) -> impl Fn(&Element, &Element) -> bool {
+    move |want, live| fits(side, path, live, want)
+}
+
+/// The same where `last` was applied: what that had and `want` has not is not there either.
+fn stays(side: Side, path: &Path, live: &Element, want: &Element, last: Option<&Element>) -> bool {
+    // nothing governs where nothing differs
+    let mut walk = Walk::new(None, side, &[], path.clone());
+    walk.element(live, want, last);
+    walk.changes.is_empty()
 }
 
 struct Walk<'a> {
@@ -303,10 +317,11 @@ impl<'a> Walk<'a> {
         let bare = self.path.join(list.step());
         let have = list.numbered(live);
         let elements: Vec<&Element> = have.iter().map(|(_, e)| *e).collect();
-        let mut pairs = pair(self.side, &bare, list.parent, want, &elements, last);
+        let becomes = fits_at(self.side, &bare);
+        let mut pairs = pair(list.parent, (want, &elements, last), &becomes);
         if self.is_replaced(&bare) {
             let same = |w: usize, n: usize| match (want.get(w), elements.get(n)) {
-                (Some(want), Some(live)) => fits(self.side, &bare, live, want),
+                (Some(want), Some(live)) => becomes(want, live),
                 _ => false,
             };
             for (w, partner) in pairs.live.iter_mut().enumerate() {

@@ -2,8 +2,8 @@
 
 use super::Walk;
 use crate::diag::Span;
+use crate::reconcile::difference::Edit;
 use crate::reconcile::normalize;
-use crate::reconcile::overlay::Edit;
 use crate::reconcile::pairing::{List, Pairs};
 use crate::reconcile::words::summary;
 use crate::xml::Element;
@@ -36,7 +36,8 @@ impl Walk<'_> {
 mod tests {
     use crate::diag::SourceId;
     use crate::model::Kind;
-    use crate::reconcile::overlay::{Side, overlay};
+    use crate::reconcile::difference::Side;
+    use crate::reconcile::overlay::overlay;
     use crate::xml::{Element, Limits, parse};
 
     #[test]

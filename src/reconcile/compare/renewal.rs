@@ -3,9 +3,9 @@
 use super::Walk;
 use crate::diag::Span;
 use crate::model::address_number;
+use crate::reconcile::difference::{Edit, Origin, Side};
 use crate::reconcile::merge::Edits;
 use crate::reconcile::normalize::{self, Rule};
-use crate::reconcile::overlay::{Edit, Origin, Side};
 use crate::reconcile::words::summary;
 use crate::xml::{Element, Node, Path, Step};
 

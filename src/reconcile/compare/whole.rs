@@ -1,10 +1,9 @@
 //! Lists whose order is what they say.
 
-use super::Walk;
-use super::fit::stays;
+use super::{Walk, stays};
 use crate::diag::Span;
+use crate::reconcile::difference::Edit;
 use crate::reconcile::merge::Edits;
-use crate::reconcile::overlay::Edit;
 use crate::reconcile::pairing::List;
 use crate::reconcile::words::summary;
 use crate::xml::Element;

@@ -3,8 +3,8 @@
 
 use crate::diag::Span;
 use crate::reconcile::compare::fits;
+use crate::reconcile::difference::{Change, Edit, Origin, Side};
 use crate::reconcile::identity::with_macs;
-use crate::reconcile::overlay::{Change, Edit, Origin, Side};
 use crate::xml::{Element, Path};
 use std::borrow::Cow;
 

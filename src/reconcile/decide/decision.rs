@@ -1,13 +1,12 @@
 //! What a decision about one resource consists of.
 
+use super::draft_step::DraftStep;
 use crate::model::{
     Capabilities, Effect, Kind, Observed, ObservedResource, Op, State, Stop, Target,
 };
 use crate::reconcile::afterwards::Afterwards;
 use crate::reconcile::aside::Card;
-use crate::reconcile::changes::{
-    LiveStep, Options, Otherwise, Refusal, ResourceChange, StepAction, Until,
-};
+use crate::reconcile::changes::{Options, Otherwise, Refusal, ResourceChange, StepAction, Until};
 
 /// What one resource needs: the change for people and its steps, each after the one before.
 #[derive(Debug)]
@@ -17,37 +16,6 @@ pub(crate) struct Decision {
     pub(crate) refusal: Option<Refusal>,
     /// What follows if the running instance does not take a live change.
     pub(crate) afterwards: Option<Afterwards>,
-}
-
-/// A step before it has a number.
-#[derive(Clone, Debug)]
-pub(crate) struct DraftStep {
-    pub(crate) target: Target,
-    pub(crate) action: StepAction,
-    pub(crate) effect: Effect,
-    /// What it needs of the steps before it.
-    pub(crate) link: Link,
-    /// What it is a part of, if it is a live change.
-    pub(crate) live: Option<LiveStep>,
-}
-
-/// What a step needs of those of its object that stand before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Link {
-    /// All of them have to be done.
-    Chain,
-    /// All have to be over, and this one done.
-    Live {
-        /// Its place among the steps of the object.
-        needs: Option<usize>,
-    },
-}
-
-impl DraftStep {
-    /// A step that follows the one before it.
-    pub(crate) fn new(target: &Target, action: StepAction, effect: Effect) -> Self {
-        Self { target: target.clone(), action, effect, link: Link::Chain, live: None }
-    }
 }
 
 /// What decisions about one resource are made from, beside the resource itself.
@@ -75,14 +43,14 @@ pub(super) fn aimed(target: &Target, steps: Vec<Move>) -> Vec<DraftStep> {
     steps.into_iter().map(aim).collect()
 }
 
-/// Stopping: a network at once; a domain by asking its guest, and by force only where that is
-/// allowed. A guest whose processors are stopped hears nothing: they run again first. One that has
-/// crashed and is kept for inspection cannot hear.
 /// The worst that steps do.
 pub(super) fn worst(steps: &[Move]) -> Effect {
     steps.iter().map(|(_, effect)| *effect).max().unwrap_or(Effect::None)
 }
 
+/// Stopping: a network at once; a domain by asking its guest, and by force only where that is
+/// allowed. A guest whose processors are stopped hears nothing: they run again first. One that has
+/// crashed and is kept for inspection cannot hear.
 pub(super) fn stop_steps(host: &ObservedResource, stop: Stop, effect: Effect) -> Vec<Move> {
     if host.id.kind == Kind::Network || host.state == State::Crashed {
         return vec![call(Op::Destroy, effect)];

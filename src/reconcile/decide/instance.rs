@@ -1,11 +1,11 @@
 //! What an instance's state, or the image of one, has to do with what its manifest asks for.
 
 use super::decision::{Move, call};
+use super::draft::Draft;
 use super::gate::Gate;
-use super::update::Draft;
 use crate::model::{Effect, Kind, Op, OpKind, Power};
 use crate::reconcile::changes::{FieldChange, StepAction};
-use crate::reconcile::overlay::{Change, Origin};
+use crate::reconcile::difference::{Change, Origin};
 
 /// Why a domain is paused, by libvirt's numbers, where resuming it is safe: unknown, by a user, and as
 /// it was when somebody went back to a snapshot. A migration, a save, an I/O error or a snapshot that

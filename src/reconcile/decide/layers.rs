@@ -5,7 +5,7 @@
 use crate::model::domain::{Disk, Domain, Storage};
 use crate::model::{DesiredResource, Effect, Kind, ObservedResource};
 use crate::reconcile::changes::FieldChange;
-use crate::reconcile::overlay::Origin;
+use crate::reconcile::difference::Origin;
 use crate::xml::{Element, Path};
 use std::borrow::Cow;
 

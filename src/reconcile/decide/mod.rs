@@ -1,10 +1,12 @@
 //! One resource: what its manifest asks for against what the host has, as a change for people and
 //! steps for the machine.
 
-mod asked;
 mod cards;
+mod compare;
 mod create;
 mod decision;
+mod draft;
+mod draft_step;
 mod gate;
 mod instance;
 mod layers;
@@ -17,7 +19,8 @@ mod update;
 mod why;
 
 pub(crate) use create::create;
-pub(crate) use decision::{Context, Decision, DraftStep, Link};
+pub(crate) use decision::{Context, Decision};
+pub(crate) use draft_step::{DraftStep, Link};
 pub(crate) use layers::Layers;
 pub(crate) use release::release;
 pub(crate) use relocate::{arrive, definition_elsewhere, leave, left_behind};

@@ -1,14 +1,15 @@
 //! The steps of live changes: none holds up another, and each has with it what follows if the running
 //! instance does not take it.
 
-use super::decision::{Context, DraftStep, Link};
+use super::decision::Context;
+use super::draft_step::{DraftStep, Link};
 use super::running::Running;
 use crate::diag::SourceId;
 use crate::model::{ObservedResource, Op, OpKind};
 use crate::reconcile::afterwards::{Afterwards, Definitions, Notes, Piece, may_be_missing, undo};
 use crate::reconcile::changes::{LiveStep, StepAction};
+use crate::reconcile::difference::Change;
 use crate::reconcile::live::LiveChange;
-use crate::reconcile::overlay::Change;
 use crate::reconcile::ownership::is_owned;
 use crate::xml::{Limits, parse, write, write_compact};
 

@@ -6,7 +6,7 @@ use crate::model::{
     Affect, Effect, Kind, MetadataKind, NAMESPACE, ObservedResource, Op, OpKind, PREFIX, Target,
 };
 use crate::reconcile::changes::{Action, FieldChange, ResourceChange};
-use crate::reconcile::overlay::Origin;
+use crate::reconcile::difference::Origin;
 use crate::reconcile::ownership::without_mark;
 use crate::xml::{Element, Path, write};
 

@@ -4,20 +4,19 @@
 //! new one starts it. So a run that ends anywhere leaves two definitions of one guest at the most, and
 //! never two that run. Until the old one is gone the new definition says so itself ([`Moving`]).
 
-use super::asked::next_boot;
+use super::compare::next_boot;
 use super::decision::{Context, Decision, Move, aimed, call, worst};
+use super::draft::field;
 use super::remove::delete;
-use super::update::field;
 use crate::model::domain::{has_tpm_state, nvram};
 use crate::model::{DesiredResource, Effect, Kind, ObservedResource, Op, Power, Stop, Target};
 use crate::reconcile::changes::{
     Action, FieldChange, Milestone, Otherwise, ResourceChange, StepAction, Until,
 };
+use crate::reconcile::difference::Origin;
 use crate::reconcile::moves::{Arrival, Departure, Pools, Storage};
 use crate::reconcile::others::Left;
-use crate::reconcile::overlay::Origin;
-use crate::reconcile::ownership::{Mark, Moving, WantedMark, without_mark};
-use crate::reconcile::plan::mark_on;
+use crate::reconcile::ownership::{Mark, Moving, WantedMark, mark_on, without_mark};
 use crate::xml::{Element, Path, write};
 use std::path::PathBuf;
 use std::time::Duration;

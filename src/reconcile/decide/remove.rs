@@ -1,7 +1,8 @@
 //! A resource that goes, for good or to be made anew.
 
 use super::create::create;
-use super::decision::{Context, Decision, DraftStep, aimed, call, stop_steps};
+use super::decision::{Context, Decision, aimed, call, stop_steps};
+use super::draft_step::DraftStep;
 use super::gate::Gate;
 use crate::diag::Span;
 use crate::model::domain::{Domain as DomainView, Storage, has_tpm_state, nvram};

@@ -1,19 +1,18 @@
 //! The manifest against what is running.
 
-use super::asked::{Asked, compare};
 use super::cards::Cards;
+use super::compare::{Asked, compare, who_moved};
 use super::decision::Context;
-use super::update::who_moved;
 use crate::model::{DesiredResource, Effect, Kind, ObservedResource, OpKind, Power, memory_kib};
 use crate::reconcile::afterwards::{Notes, may_be_missing, notes};
 use crate::reconcile::changes::{NOT_MOVED, StepAction, Until};
 use crate::reconcile::compare::fits;
+use crate::reconcile::difference::{Change, Edit, Origin, Side};
 use crate::reconcile::live::{Live, LiveChange, live_changes, why_at_boot};
 use crate::reconcile::normalize::only_at_boot;
 use crate::reconcile::others::Left;
-use crate::reconcile::overlay::{Change, Edit, Origin, Overlay, Side};
-use crate::reconcile::ownership::{WantedMark, read_mark};
-use crate::reconcile::plan::mark_on;
+use crate::reconcile::overlay::Overlay;
+use crate::reconcile::ownership::{WantedMark, mark_on, read_mark};
 use crate::xml::{Element, Path};
 use std::borrow::Cow;
 

@@ -4,8 +4,9 @@
 //! with what is running. Each comparison has its own remedy, so that one that fails leaves the
 //! other right.
 
-use super::asked::next_boot;
-use super::decision::{Context, Decision, Move, aimed, call, stop_steps, worst};
+use super::compare::{next_boot, who_moved};
+use super::decision::{Context, Decision, aimed, call, stop_steps, worst};
+use super::draft::{Draft, field};
 use super::gate::Gate;
 use super::instance::RESUMABLE;
 use super::layers::Layers;
@@ -19,16 +20,17 @@ use crate::model::{
 use crate::reconcile::afterwards::{Definitions, Notes};
 use crate::reconcile::aside::{guests, restart, wait_until_active};
 use crate::reconcile::changes::{Action, FieldChange, Refusal, ResourceChange};
+use crate::reconcile::difference::{Origin, Side, Uncounted};
 use crate::reconcile::filled::{drop_filled_in, keep_sought};
 use crate::reconcile::identity::uuid_in;
 use crate::reconcile::live::{LiveChange, pin_address};
 use crate::reconcile::normalize::only_at_boot;
 use crate::reconcile::others::Left;
-use crate::reconcile::overlay::{Change, Origin, Overlay, Side};
-use crate::reconcile::ownership::{Mark, WantedMark, read_mark, without_mark};
-use crate::reconcile::secret::{REDACTED, is_private, is_secret, redacted};
-use crate::reconcile::uncounted::{Uncounted, uncounted};
-use crate::xml::{Element, Path, write};
+use crate::reconcile::overlay::Overlay;
+use crate::reconcile::ownership::{Mark, WantedMark, mark_on, without_mark};
+use crate::reconcile::secret::redacted;
+use crate::reconcile::uncounted::uncounted;
+use crate::xml::{Element, write};
 use std::collections::BTreeSet;
 
 /// What the resource needs; `adopt` says that nobody owned it so far.
@@ -38,7 +40,7 @@ pub(crate) fn update(
     host: &ObservedResource,
     adopt: bool,
 ) -> Decision {
-    let mark = host.persistent.as_ref().or(host.live.as_ref()).and_then(read_mark);
+    let mark = mark_on(host);
     let mut wanted = WantedMark::of(context.set, desired);
     // the very manifest need not be unpacked to be compared with itself
     let unpacked = mark.as_ref().filter(|m| !wanted.is(m)).and_then(Mark::applied);
@@ -133,31 +135,7 @@ pub(crate) fn uuid_conflict(desired: &DesiredResource, host: &ObservedResource) 
     uuid_in(&desired.definition).filter(|uuid| *uuid != host.uuid)
 }
 
-/// What is collected while one resource is looked at.
-pub(super) struct Draft<'a> {
-    pub(super) context: Context<'a>,
-    pub(super) desired: &'a DesiredResource,
-    pub(super) host: &'a ObservedResource,
-    pub(super) steps: Vec<Move>,
-    /// The last of the steps, which are live changes.
-    pub(super) live: LiveMoves,
-    pub(super) fields: Vec<FieldChange>,
-    pub(super) pending: Vec<FieldChange>,
-    pub(super) held: Vec<FieldChange>,
-    pub(super) notes: Vec<String>,
-    pub(super) resumes: bool,
-    /// Why it is off although it was defined to run, if nobody else turned it off.
-    pub(super) unstarted: Option<&'static str>,
-    /// Whether the manifest's definition is what it was when it was applied last, by its text; `None`
-    /// where the manifest as a whole is, or was another set's.
-    pub(super) same_text: Option<bool>,
-}
-
 impl Draft<'_> {
-    fn has_field(&self, change: &Change) -> bool {
-        self.fields.iter().any(|f| f.path.covers(&change.path))
-    }
-
     /// Defines the merged definition, before all else, if it differs from what is there or carries
     /// another mark.
     fn define(&mut self, next_boot: &Overlay, mark: Option<&Mark>, wanted: WantedMark) {
@@ -343,26 +321,6 @@ impl Draft<'_> {
         self.desired.settings.power == Power::Stopped
     }
 
-    /// A change of something that is not in the definition.
-    pub(super) fn meta(
-        &self,
-        name: &str,
-        before: Option<String>,
-        after: &str,
-        effect: Effect,
-        origin: Origin,
-    ) -> FieldChange {
-        FieldChange {
-            path: Path::parse(name).unwrap_or_default(),
-            before,
-            after: Some(after.to_owned()),
-            effect,
-            span: self.desired.span,
-            origin,
-            why: None,
-        }
-    }
-
     /// Differences that are not counted, if somebody asks.
     fn uncounted(&self) -> Vec<Uncounted> {
         let (Some(there), true) = (&self.host.persistent, self.context.options.explain) else {
@@ -462,28 +420,5 @@ impl Draft<'_> {
             steps = restart(self.host, cards, observed, capabilities, steps);
         }
         Decision { change, steps, refusal, afterwards }
-    }
-}
-
-/// Who moved, if what is asked for was asked for before.
-pub(super) fn who_moved(applied: bool) -> Origin {
-    if applied { Origin::Drift } else { Origin::Manifest }
-}
-
-pub(super) fn field(change: &Change, effect: Effect, origin: Origin) -> FieldChange {
-    let show = |value: &Option<String>| {
-        value
-            .as_ref()
-            .map(|v| if is_private(&change.path) { REDACTED.to_owned() } else { v.clone() })
-    };
-    FieldChange {
-        path: change.path.clone(),
-        before: show(&change.before),
-        after: show(&change.after),
-        effect,
-        span: change.span,
-        // what was applied of a secret is not kept, so nobody can tell who changed it
-        origin: if is_secret(&change.path) { Origin::Manifest } else { origin },
-        why: None,
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::model::{DesiredResource, Kind, ObservedResource, Power, State};
 use crate::reconcile::changes::{Action, FieldChange};
-use crate::reconcile::overlay::Origin;
+use crate::reconcile::difference::Origin;
 
 /// Why a domain is off, by libvirt's numbers, where nobody turned it off: it has not been started since
 /// it was defined or since the daemon came up, and a start that failed.

@@ -1,8 +1,8 @@
 //! A place on the PCI bus for a device that is plugged in: one that is free both now and at the next
 //! boot, so that the guest finds the device where it was.
 
-use super::Sides;
-use super::devices::disk_bus;
+use super::verdict::Sides;
+use crate::model::domain::Disk;
 use crate::model::{Hypervisor, address_number};
 use crate::xml::Element;
 use std::collections::BTreeSet;
@@ -285,7 +285,7 @@ fn is_on_pci(device: &Element) -> bool {
     let model = |child: &str| device.child(child).and_then(|m| m.attr("type"));
     let virtio = |model: Option<&str>| model.is_some_and(|m| m.starts_with("virtio"));
     match device.name.local.as_str() {
-        "disk" => disk_bus(device) == "virtio",
+        "disk" => Disk::new(device).bus() == Some("virtio"),
         "interface" => virtio(model("model")),
         "rng" => virtio(device.attr("model")),
         "vsock" | "filesystem" => true,

@@ -2,10 +2,11 @@
 
 use super::address::Places;
 use super::tuning::tuning;
-use super::{Sides, Verdict};
+use super::verdict::{Sides, Verdict};
+use crate::model::domain::Disk;
 use crate::model::{Affect, Hypervisor, Op};
 use crate::reconcile::changes::{Otherwise, StepAction, Until};
-use crate::reconcile::overlay::{Change, Edit};
+use crate::reconcile::difference::{Change, Edit};
 use crate::xml::{Element, Path, write_compact};
 use std::time::Duration;
 
@@ -169,7 +170,9 @@ fn pluggable(device: &Element, sides: Sides<'_>, attach: bool) -> Result<(), Str
     }
     match name {
         "disk" => {
-            let (what, bus) = (device.attr("device").unwrap_or("disk"), disk_bus(device));
+            let what = device.attr("device").unwrap_or("disk");
+            // what libvirt takes where neither a word nor a name says another
+            let bus = Disk::new(device).bus().unwrap_or("ide");
             let fits = match what {
                 "disk" | "lun" => matches!(bus, "virtio" | "scsi" | "usb"),
                 "cdrom" => matches!(bus, "scsi" | "usb"),
@@ -245,7 +248,7 @@ fn in_use(controller: &Element, sides: Sides<'_>) -> bool {
         .collect();
     let disks = sides.live.child("devices").into_iter().flat_map(|d| d.children_named("disk"));
     let stays = |disk: &&Element| !goes.iter().any(|gone| std::ptr::eq(*gone, *disk));
-    let mut on_scsi = disks.filter(stays).filter(|disk| disk_bus(disk) == "scsi");
+    let mut on_scsi = disks.filter(stays).filter(|disk| Disk::new(disk).bus() == Some("scsi"));
     on_scsi.any(|disk| disk.child("address").and_then(|a| a.attr("controller")) == Some(index))
 }
 
@@ -254,19 +257,6 @@ fn shares_memory(live: &Element) -> bool {
     let cells = live.descend(&["cpu", "numa"]).into_iter().flat_map(Element::elements);
     access.and_then(|a| a.attr("mode")) == Some("shared")
         || cells.into_iter().any(|cell| cell.attr("memAccess") == Some("shared"))
-}
-
-/// The bus of a disk: its own word, or what libvirt reads from the name of its target.
-pub(super) fn disk_bus(disk: &Element) -> &str {
-    let Some(target) = disk.child("target") else { return "" };
-    let guess = match target.attr("dev").unwrap_or_default() {
-        dev if dev.starts_with("vd") => "virtio",
-        dev if dev.starts_with("sd") => "scsi",
-        dev if dev.starts_with("xvd") => "xen",
-        dev if dev.starts_with("fd") => "fdc",
-        _ => "ide",
-    };
-    target.attr("bus").unwrap_or(guess)
 }
 
 /// Fields that UpdateDevice changes, as they stand in the device: a name ends in `/` if everything

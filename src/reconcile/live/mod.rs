@@ -12,6 +12,7 @@ mod sections;
 mod settings;
 mod threads;
 mod tuning;
+mod verdict;
 
 use super::afterwards::{Note, key};
 use super::changes::StepAction;
@@ -24,6 +25,7 @@ use address::Places;
 pub(crate) use address::pin_address;
 use pieces::pieces;
 pub(crate) use settings::why_at_boot;
+use verdict::{Sides, Verdict};
 
 /// Operations on the running instance and the changes that they bring about.
 #[derive(Clone, Debug)]
@@ -126,38 +128,6 @@ impl Live {
     /// Why the change of that index waits.
     pub(crate) fn why(&self, n: usize) -> Option<&str> {
         self.waits.iter().find(|(i, _)| *i == n).map(|(_, why)| why.as_str())
-    }
-}
-
-/// What both sides of a running instance look like.
-#[derive(Clone, Copy)]
-struct Sides<'a> {
-    /// The manifest on the running definition.
-    overlay: &'a Overlay,
-    /// The running definition.
-    live: &'a Element,
-    /// The definition for the next boot, as it will be.
-    next_boot: &'a Element,
-    capabilities: &'a Capabilities,
-}
-
-/// What becomes of a change.
-enum Verdict {
-    /// These operations bring it about, and the changes of those indices with it.
-    Live(Vec<StepAction>, Vec<usize>),
-    /// Parameters of a call that others may share.
-    Tune(Tuning, Vec<TuningParameter>),
-    /// It waits, for this reason.
-    Waits(String),
-}
-
-impl Verdict {
-    fn call(op: Op) -> Self {
-        Self::Live(vec![StepAction::Call(op)], Vec::new())
-    }
-
-    fn waits(why: impl Into<String>) -> Self {
-        Self::Waits(why.into())
     }
 }
 

@@ -1,10 +1,10 @@
 //! Sections of a network: entries that virNetworkUpdate adds, changes and removes.
 
 use super::settings::{metadata, own_metadata};
-use super::{Sides, Verdict};
+use super::verdict::{Sides, Verdict};
 use crate::model::{Affect, Mac, MetadataKind, NetworkCommand, NetworkSection, Op, Version};
 use crate::reconcile::changes::StepAction;
-use crate::reconcile::overlay::{Change, Edit};
+use crate::reconcile::difference::{Change, Edit};
 use crate::xml::{Element, Path, Step, value_at, write_compact};
 use std::net::IpAddr;
 

@@ -2,13 +2,13 @@
 
 use super::threads::io_threads;
 use super::tuning::tuning;
-use super::{Sides, Verdict};
+use super::verdict::{Sides, Verdict};
 use crate::model::{
     Affect, Hypervisor, LifecycleAction, LifecycleEvent, MetadataKind, Op, Pinned, number_set,
 };
 use crate::reconcile::changes::{Otherwise, StepAction, Until};
+use crate::reconcile::difference::{Change, Edit};
 use crate::reconcile::normalize::{Unit, amount};
-use crate::reconcile::overlay::{Change, Edit};
 use crate::xml::{Element, Name, Path, write_compact};
 use std::time::Duration;
 

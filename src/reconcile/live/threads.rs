@@ -1,9 +1,9 @@
 //! I/O threads of a running domain.
 
-use super::{Sides, Verdict};
+use super::verdict::{Sides, Verdict};
 use crate::model::Op;
 use crate::reconcile::changes::StepAction;
-use crate::reconcile::overlay::Edit;
+use crate::reconcile::difference::Edit;
 use crate::xml::Element;
 use std::collections::BTreeSet;
 

@@ -1,10 +1,10 @@
 //! Fields that are parameters of a call: shares, quotas, limits and weights.
 
-use super::{Sides, Verdict};
+use super::verdict::{Sides, Verdict};
 use crate::model::{
     BLKIO_DEVICE, Form, TunedField, Tuning, TuningParameter, TuningValue, memory_kib,
 };
-use crate::reconcile::overlay::{Change, Edit};
+use crate::reconcile::difference::{Change, Edit};
 use crate::xml::{Element, Path};
 
 /// Which call sets the parameters of the element at a path.

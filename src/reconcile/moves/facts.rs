@@ -2,8 +2,7 @@
 
 use super::storage::{Place, Pools, Storage, unknown_pool};
 use crate::model::{Desired, Kind, Observed, ObservedResource, ResourceId, Uuid};
-use crate::reconcile::ownership::Moving;
-use crate::reconcile::plan::mark_on;
+use crate::reconcile::ownership::{Moving, mark_on};
 use crate::xml::Element;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

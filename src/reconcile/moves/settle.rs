@@ -2,9 +2,9 @@
 
 mod unknown;
 
+use super::crossing::{Arrival, Blocked, Crossing};
 use super::facts::{Guest, HostFacts, written};
 use super::storage::{Pools, Storage, pools_in};
-use super::{Arrival, Blocked, Crossing};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::{Desired, DesiredResource, Kind, Power, ResourceId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};

@@ -7,13 +7,15 @@ mod pools;
 use super::*;
 use crate::diag::{SourceId, Span};
 use crate::model::{
-    Capabilities, Desired, DesiredResource, Effect, Hypervisor, Kind, Observed, Op, OpKind, Power,
-    Settings, State, Unknown, Uuid, Version,
+    Capabilities, Desired, DesiredResource, Effect, Hypervisor, Kind, Observed, ObservedResource,
+    Op, OpKind, Power, ResourceId, Settings, State, Unknown, Uuid, Version,
 };
 use crate::reconcile::changes::{Milestone, Options, Plan, StepAction, Until};
 use crate::reconcile::ownership::{Moving, WantedMark};
 use crate::xml::{Element, Limits, parse, write};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 const SET: &str = "demo";
 

@@ -1,9 +1,9 @@
 //! Plans for hosts between which guests move: one each, and a move is in both of them or in none.
 
+use super::crossing::{Arrival, Blocked, Crossing, Departure};
 use super::storage::{Place, Pools, Storage};
-use super::{Arrival, Blocked, Crossing, Departure};
 use crate::model::{Capabilities, Desired, Effect, Observed, ObservedResource, ResourceId};
-use crate::reconcile::changes::{Action, Move, Options, Plan};
+use crate::reconcile::changes::{Action, Options, Plan};
 use crate::reconcile::decide;
 use crate::reconcile::plan::plan;
 use crate::xml::Element;
@@ -236,21 +236,4 @@ fn hinders(plan: &Plan, id: &ResourceId, action: Action) -> Option<String> {
     }
     let has = plan.changes.iter().any(|c| c.id == *id && c.action == action);
     (!has).then(|| "its plan does not have it".to_owned())
-}
-
-/// The ways of the guests that a plan moves.
-pub(crate) fn ways(options: &Options, plan: &Plan) -> Vec<(ResourceId, Move)> {
-    let here = options.host.clone().unwrap_or_default();
-    let way = |id: &ResourceId, action: Action| match action {
-        Action::MoveIn => {
-            let from = options.crossing.arriving.get(id)?.from.clone();
-            Some(Move { from, to: here.clone() })
-        }
-        Action::MoveOut => {
-            let to = options.crossing.leaving.get(id)?.to.clone();
-            Some(Move { from: here.clone(), to })
-        }
-        _ => None,
-    };
-    plan.changes.iter().filter_map(|c| Some((c.id.clone(), way(&c.id, c.action)?))).collect()
 }

@@ -1,7 +1,7 @@
 //! What a host changes by itself where a field changes: what hangs on it, and facts that are the same.
 
-use super::governors;
-use super::twins;
+use super::field::{is_within, touches};
+use super::{governors, twins};
 use crate::model::Kind;
 use crate::xml::Path;
 
@@ -74,15 +74,6 @@ pub(super) fn follows_one_of<'a>(
         .iter()
         .filter(|(_, fields)| fields.contains(&field))
         .any(|(leader, _)| changed.clone().into_iter().any(|c| is_within(leader, c)))
-}
-
-/// Whether one of two fields is in the other.
-pub(super) fn touches(one: &str, other: &str) -> bool {
-    is_within(one, other) || is_within(other, one)
-}
-
-fn is_within(outer: &str, inner: &str) -> bool {
-    inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! The rows are those of libvirt 11.3's post-parse code, each seen on its QEMU driver. Two questions
 //! decide a host-filled value: what governs it, and has that changed?
 
-use super::derived::touches;
+use super::field::touches;
 use super::values::{amount, quantity, same_value};
 use crate::model::Kind;
 use crate::xml::{Element, Path};

@@ -6,6 +6,7 @@
 
 mod defaults;
 mod derived;
+mod field;
 mod governors;
 mod kinds;
 mod places;

@@ -6,7 +6,7 @@ use super::derived::follows_one_of;
 use super::values::{Unit, amount};
 use super::{places, twins, unset};
 use crate::model::{Kind, netmask_prefix, number_set};
-use crate::reconcile::overlay::Change;
+use crate::reconcile::difference::Change;
 use crate::xml::{Element, Node, Path, Text};
 use std::net::Ipv4Addr;
 

@@ -1,9 +1,9 @@
 //! Facts that a hypervisor writes twice: a manifest that says one of them says both, so that they change
 //! and go together.
 
-use super::derived::touches;
+use super::field::touches;
 use crate::model::number_set;
-use crate::reconcile::overlay::Change;
+use crate::reconcile::difference::Change;
 use crate::xml::{Attribute, Element, Name, Node, Path};
 
 /// Places where one fact is written twice, as the names of their paths: an attribute, and the element

@@ -13,7 +13,7 @@ mod table;
 
 use super::ownership::Mark;
 use crate::model::{Hypervisor, Kind, NAMESPACE};
-use crate::xml::{Element, Path, Step};
+use crate::xml::Element;
 use places::{drop_addresses, drop_controllers};
 use table::{Gone, ROWS, Row, Scope};
 
@@ -245,15 +245,6 @@ fn family(machine: &str) -> Option<String> {
         other => other,
     };
     (is_number(major) && is_number(minor)).then(|| name.to_owned())
-}
-
-/// A device's path by its key; `None` if it has none.
-fn path_of(device: &Element) -> Option<Path> {
-    let (at, value) = super::normalize::key_of("devices", device)?;
-    let key = (!at.is_empty() && !at.contains('+')).then(|| (at.to_owned(), value))?;
-    let step = |name: &str, key| Step { name: name.to_owned(), key, ordinal: None };
-    let steps = vec![step("devices", None), step(&device.name.local, Some(key))];
-    Some(Path { steps, attribute: None })
 }
 
 #[cfg(test)]

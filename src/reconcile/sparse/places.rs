@@ -4,10 +4,10 @@
 //! several alike places it was is not kept. One in another kind of place was chosen by somebody, and
 //! stays with the controller that it is on.
 
-use super::path_of;
 use super::table::is_bare;
 use crate::model::address_number;
-use crate::xml::Element;
+use crate::reconcile::normalize::key_of;
+use crate::xml::{Element, Path, Step};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What controllers of the PCI bus there are, by index.
@@ -366,4 +366,13 @@ fn is_on_a_port(device: &Element) -> bool {
             "input" => attr("bus") == Some("virtio"),
             _ => false,
         }
+}
+
+/// A device's path by its key; `None` if it has none.
+fn path_of(device: &Element) -> Option<Path> {
+    let (at, value) = key_of("devices", device)?;
+    let key = (!at.is_empty() && !at.contains('+')).then(|| (at.to_owned(), value))?;
+    let step = |name: &str, key| Step { name: name.to_owned(), key, ordinal: None };
+    let steps = vec![step("devices", None), step(&device.name.local, Some(key))];
+    Some(Path { steps, attribute: None })
 }

@@ -14,7 +14,7 @@ use crate::drivers::Stop;
 use crate::model::{Desired, Detail, Observed, ResourceId, Scope};
 use crate::reconcile::apply::apply_until;
 use crate::reconcile::moves::Pools;
-use crate::reconcile::plan::mark_on;
+use crate::reconcile::ownership::mark_on;
 use crate::reconcile::{Clock, Event, Options, Plan, SystemClock};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};

@@ -12,7 +12,7 @@ use crate::drivers::Driver;
 use crate::model::{Kind, Observed, ObservedResource, ResourceId, Scope};
 use crate::reconcile::apply::{Crossroads, apply_beside};
 use crate::reconcile::moves::{HostFacts, Party, Pools, plan_together, pools_of};
-use crate::reconcile::plan::mark_on;
+use crate::reconcile::ownership::mark_on;
 use crate::reconcile::{Event, Options, Plan, Report, Status};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};

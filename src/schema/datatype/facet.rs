@@ -2,10 +2,10 @@
 
 use super::kind::{Kind, Shape};
 use super::number::Number;
+use super::param::{Param, TypeError};
 use super::regex::Pattern;
 use super::space::collapse;
 use super::value::Value;
-use super::{Param, TypeError};
 use crate::diag::{closest, excerpt};
 use std::cmp::Ordering;
 
@@ -22,6 +22,9 @@ pub(super) const KNOWN: [&str; 10] = [
     "totalDigits",
     "fractionDigits",
 ];
+
+/// Says what a type without params needs.
+type Needs = fn(&'static Kind) -> String;
 
 /// What params demand.
 #[derive(Clone, Debug, Default)]
@@ -49,7 +52,11 @@ pub(super) struct Bound {
 
 impl Facets {
     /// Reads the params of a type.
-    pub(super) fn new(kind: &'static Kind, params: &[Param]) -> Result<Self, TypeError> {
+    pub(super) fn new(
+        kind: &'static Kind,
+        params: &[Param],
+        needs: Needs,
+    ) -> Result<Self, TypeError> {
         let mut facets = Self::default();
         for (at, param) in params.iter().enumerate() {
             let wrong = |summary: String, hint: Option<String>| TypeError {
@@ -65,7 +72,7 @@ impl Facets {
                 ));
             }
             applies(kind, &param.name).map_err(|(summary, hint)| wrong(summary, hint))?;
-            facets.add(kind, param).map_err(|(summary, hint)| wrong(summary, hint))?;
+            facets.add(kind, param, needs).map_err(|(summary, hint)| wrong(summary, hint))?;
         }
         facets.agree(kind).map_err(|summary| TypeError {
             summary,
@@ -75,7 +82,8 @@ impl Facets {
         Ok(facets)
     }
 
-    fn add(&mut self, kind: &'static Kind, param: &Param) -> Result<(), Wrong> {
+    fn add(&mut self, kind: &'static Kind, param: &Param, needs: Needs) -> Result<(), Wrong> {
+        let bound = |inclusive| bound(kind, param, inclusive, needs);
         let Param { name, value, .. } = param;
         match name.as_str() {
             "length" => self.length = Some(count(param, 0)?),
@@ -83,10 +91,10 @@ impl Facets {
             "maxLength" => self.max_length = Some(count(param, 0)?),
             "totalDigits" => self.total_digits = Some(count(param, 1)?),
             "fractionDigits" => self.fraction_digits = Some(count(param, 0)?),
-            "minInclusive" => set_bound(&mut self.min, bound(kind, param, true)?)?,
-            "minExclusive" => set_bound(&mut self.min, bound(kind, param, false)?)?,
-            "maxInclusive" => set_bound(&mut self.max, bound(kind, param, true)?)?,
-            "maxExclusive" => set_bound(&mut self.max, bound(kind, param, false)?)?,
+            "minInclusive" => set_bound(&mut self.min, bound(true)?)?,
+            "minExclusive" => set_bound(&mut self.min, bound(false)?)?,
+            "maxInclusive" => set_bound(&mut self.max, bound(true)?)?,
+            "maxExclusive" => set_bound(&mut self.max, bound(false)?)?,
             _ => self.patterns.push(Pattern::new(value).map_err(|error| {
                 let summary = format!("{} is no regular expression", quoted(value));
                 (format!("{summary}: {}", error.what), error.hint)
@@ -211,11 +219,16 @@ fn count(param: &Param, min: usize) -> Result<usize, Wrong> {
     })
 }
 
-fn bound(kind: &'static Kind, param: &Param, inclusive: bool) -> Result<Bound, Wrong> {
+fn bound(
+    kind: &'static Kind,
+    param: &Param,
+    inclusive: bool,
+    needs: Needs,
+) -> Result<Bound, Wrong> {
     let text = collapse(&param.value).into_owned();
     if Value::parse(kind, &text, &()).is_none() {
         let summary = format!("{} of {} is not of the type", quoted(&param.value), param.name);
-        return Err((summary, Some(format!("{} needs {}", kind.name, super::words::of(kind)))));
+        return Err((summary, Some(format!("{} needs {}", kind.name, needs(kind)))));
     }
     Ok(Bound { text, inclusive })
 }

@@ -1,8 +1,8 @@
 //! The table of types: both libraries, what their text looks like, and what people call it.
 
-use super::TypeError;
 use super::lexical;
 use super::moment::Fields;
+use super::param::TypeError;
 use super::space::Space;
 use crate::diag::{closest, excerpt};
 

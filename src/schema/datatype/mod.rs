@@ -8,45 +8,25 @@ mod kind;
 mod lexical;
 mod moment;
 mod number;
+mod param;
 mod regex;
 mod space;
 mod value;
 mod words;
 
+pub use param::{Param, TypeError};
 pub use space::collapse;
 pub(super) use space::words;
 pub use value::Context;
 pub use words::{Description, Limit, Sort};
 
-use crate::diag::{Span, excerpt};
+use crate::diag::excerpt;
 use facet::Facets;
 use kind::{Kind, Shape};
 use space::Space;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use value::Value;
-
-/// A `<param>`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Param {
-    /// The name of the facet.
-    pub name: String,
-    /// Its value.
-    pub value: String,
-    /// Where it stands.
-    pub span: Span,
-}
-
-/// Why a datatype cannot be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TypeError {
-    /// What is wrong, in one line.
-    pub summary: String,
-    /// What to do.
-    pub hint: Option<String>,
-    /// The param at fault, if it is one.
-    pub span: Option<Span>,
-}
 
 /// The datatype of a `<data>`, with its params. Cheap to clone; two are equal if type and params
 /// are, wherever they stand.
@@ -68,7 +48,7 @@ impl Datatype {
     /// If there is no such library or type, or a param is unknown, not one of the type's, or wrong.
     pub fn new(library: &str, name: &str, params: &[Param]) -> Result<Self, TypeError> {
         let kind = Kind::find(library, name)?;
-        let facets = Facets::new(kind, params)?;
+        let facets = Facets::new(kind, params, words::of)?;
         let params = params.iter().map(|p| (p.name.clone(), p.value.clone())).collect();
         Ok(Self(Arc::new(Inner { kind, facets, params })))
     }
@@ -207,7 +187,7 @@ impl Hash for Constant {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diag::SourceId;
+    use crate::diag::{SourceId, Span};
     use proptest::prelude::*;
     use proptest::sample::select;
 

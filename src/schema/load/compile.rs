@@ -1,10 +1,10 @@
 //! From elements of a schema to patterns: rules 4.11 to 4.21, from the start on.
 
-use super::context::{Context, Described, Namespaces, ValueContext};
+use super::context::{Context, Described, Namespaces, ScopeId, ValueContext};
 use super::kind::{Attr, Kind};
 use super::library::Library;
 use super::node::Node;
-use super::scope::{DefineId, ScopeId, Scopes, State, gather};
+use super::scope::{DefineId, Scopes, State, gather};
 use crate::diag::{Diagnostic, Diagnostics, Span, excerpt};
 use crate::schema::datatype::{Constant, Datatype, Param, TypeError};
 use crate::schema::names::Names;

@@ -3,9 +3,12 @@
 
 use super::kind::Attr;
 use super::node::Node;
-use super::scope::ScopeId;
 use crate::schema::datatype;
 use crate::xml::XML_NAMESPACE;
+
+/// The number of a grammar in [`Scopes`](super::scope::Scopes).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct ScopeId(pub(super) usize);
 
 /// What an element inherits.
 #[derive(Clone, Copy, Debug)]

@@ -3,10 +3,25 @@
 use super::kind::Kind;
 use super::node::{self, Node};
 use super::syntax::{self, Reference};
-use super::{Files, uri};
+use super::uri;
 use crate::diag::{Diagnostic, Diagnostics, Sources, Span, excerpt};
 use crate::xml::Limits;
 use rustc_hash::FxHashMap;
+
+/// Where the texts of schemas come from.
+pub trait Files {
+    /// The text of the file `uri`: the name of the entry, or a reference resolved against the name
+    /// of the file that has it.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn read(&self, uri: &str) -> Result<String, String>;
+
+    /// What messages call the file.
+    fn name(&self, uri: &str) -> String {
+        uri.to_owned()
+    }
+}
 
 /// Files of one schema; libvirt's have nine, and a hostile one could name files without end.
 const FILES_MAX: usize = 1_000;

@@ -15,23 +15,10 @@ mod scope;
 mod syntax;
 mod uri;
 
+pub use library::Files;
+
 use super::pattern::Grammar;
 use crate::diag::{Diagnostics, Sources};
-
-/// Where the texts of schemas come from.
-pub trait Files {
-    /// The text of the file `uri`: the name of the entry, or a reference resolved against the name
-    /// of the file that has it.
-    ///
-    /// # Errors
-    /// Why there is none.
-    fn read(&self, uri: &str) -> Result<String, String>;
-
-    /// What messages call the file.
-    fn name(&self, uri: &str) -> String {
-        uri.to_owned()
-    }
-}
 
 /// Loads the schema whose main file is `entry`. Its texts are added to `sources`.
 ///

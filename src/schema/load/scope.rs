@@ -1,7 +1,7 @@
 //! Grammars: what each defines, what it includes and overrides (4.7), how definitions of one name
 //! are combined (4.17).
 
-use super::context::{Context, Namespaces};
+use super::context::{Context, Namespaces, ScopeId};
 use super::kind::{Attr, Kind, trim};
 use super::library::Library;
 use super::node::Node;
@@ -15,10 +15,6 @@ const INCLUDES_DEEP: usize = 64;
 /// Definitions of a schema in all. A file can be included twice by each of two files that are
 /// included twice, and so on.
 const DEFINITIONS_MAX: usize = 200_000;
-
-/// The number of a grammar in [`Scopes`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct ScopeId(usize);
 
 /// The number of a definition in [`Scopes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

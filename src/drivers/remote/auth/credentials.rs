@@ -1,7 +1,7 @@
 //! The name and password for a host: from libvirt's auth.conf, else from the user.
 
 use super::keyfile::{KeyFile, Problem};
-use super::{Who, refused};
+use super::who::{Who, refused};
 use crate::diag::{Error, Result, escape};
 use crate::drivers::{Question, Secret};
 use std::fs::File;

@@ -7,25 +7,16 @@ mod credentials;
 mod keyfile;
 mod sasl;
 mod scram;
+mod who;
+
+pub(super) use who::Who;
 
 use super::connection::{Connection, Request};
 use super::times;
-use crate::diag::{Error, ErrorKind, Result, excerpt};
-use crate::drivers::{Environment, Uri};
+use crate::diag::{Result, excerpt};
+use crate::drivers::Uri;
 use crate::wire::{AuthType, Procedure};
-
-/// Who connects to what, as far as authentication asks.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Who<'a> {
-    /// What was asked for, with its `auth` and `authfile`.
-    pub(super) uri: &'a Uri,
-    /// Whether the bytes go over a network in the clear.
-    pub(super) is_plain_tcp: bool,
-    /// The server's host as auth.conf has it: `localhost` for a unix socket.
-    pub(super) host: &'a str,
-    /// Where files are, and who can be asked.
-    pub(super) env: &'a Environment,
-}
+use who::{quick, refused};
 
 /// What `auth=` asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,23 +125,14 @@ fn polkit(connection: &mut Connection) -> Result<()> {
     if complete == 1 { Ok(()) } else { Err(refused("polkit did not agree")) }
 }
 
-/// We are not let in, or do not want to be.
-fn refused(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Denied, message)
-}
-
-/// A quick call without arguments.
-fn quick(procedure: Procedure) -> Request {
-    Request { procedure, args: Vec::new(), time: times::QUICK }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::super::fake;
     use super::*;
-    use crate::diag::ErrorCode;
+    use crate::diag::{ErrorCode, ErrorKind};
+    use crate::drivers::Environment;
     use crate::wire::to_bytes;
 
     /// What comes of a server that offers these types, and answers polkit's call so.

@@ -2,7 +2,7 @@
 
 use super::credentials::{self, Login};
 use super::scram::{self, Client};
-use super::{Who, quick, refused};
+use super::who::{Who, quick, refused};
 use crate::diag::{Error, ErrorCode, Result, excerpt};
 use crate::drivers::remote::connection::{Connection, Request};
 use crate::wire::{Chars, Encode, Procedure, to_bytes};
@@ -238,7 +238,7 @@ mod tests {
         env.auth_file = Some(file.path().to_owned());
         env.ask = Some(asker);
         let who = Who { uri: &uri, is_plain_tcp: false, host: "h", env: &env };
-        let offered = connection.call(super::super::quick(Procedure::AUTH_LIST))?;
+        let offered = connection.call(quick(Procedure::AUTH_LIST))?;
         authenticate(&mut connection, &who, offered).map(drop)
     }
 

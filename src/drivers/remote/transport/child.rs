@@ -1,6 +1,7 @@
 //! A program whose standard input and output lead to a daemon: ssh, or one of the user's.
 
-use super::{Stream, ssh};
+use super::ssh;
+use super::stream::Stream;
 use crate::diag::{Error, ErrorKind, Result, excerpt};
 use std::collections::VecDeque;
 use std::io;

@@ -1,6 +1,7 @@
 //! TLS over a TCP stream.
 
-use super::{Server, Stream};
+use super::stream::Stream;
+use super::tcp::Server;
 use crate::diag::{Error, ErrorKind, Result};
 use crate::pki;
 use nix::errno::Errno;

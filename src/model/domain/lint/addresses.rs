@@ -1,7 +1,8 @@
 //! Addresses inside the guest and devices of the host: no two devices share one.
 
-use super::{devices, disks, is_serial_again};
+use super::facts::{devices, is_serial_again};
 use crate::diag::{Diagnostic, Diagnostics, Span};
+use crate::model::domain::Disk;
 use crate::model::lint::{Claims, c_number};
 use crate::model::values::found;
 use crate::xml::Element;
@@ -87,7 +88,7 @@ fn place(device: &Element, address: &Element) -> Option<String> {
         "usb" => Some(format!("USB bus {}, port {}", number("bus")?, address.attr("port")?)),
         "drive" => {
             let bus = match device.name.local.as_str() {
-                "disk" => disks::bus(device)?,
+                "disk" => Disk::new(device).bus()?,
                 "hostdev" if device.attr("type") == Some("scsi") => "scsi",
                 _ => return None,
             };

@@ -1,6 +1,6 @@
 //! What is booted first: said once, and in one way.
 
-use super::devices;
+use super::facts::devices;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::lint::Claims;
 use crate::model::values::found;

@@ -1,7 +1,9 @@
 //! Disks: names that do not suit the bus or the device, identities that do not fit.
 
-use super::{devices, is_qemu};
+use super::facts::{devices, is_qemu};
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::model::domain::Disk;
+use crate::model::domain::devices::{DISK_BUSES, buses_of};
 use crate::model::values::found;
 use crate::xml::{Attribute, Element};
 use std::collections::HashSet;
@@ -27,31 +29,6 @@ pub(super) fn check(root: &Element, out: &mut Diagnostics) {
         check_words(root, disk, out);
         check_filters(disk, &groups, out);
     }
-}
-
-/// The prefixes of target names, the bus that libvirt takes without one, and others that guests
-/// name so or that libvirt's own tools have always paired with it.
-const BUSES: [(&str, &[&str]); 6] = [
-    ("xvd", &["xen"]),
-    ("vd", &["virtio"]),
-    ("fd", &["fdc"]),
-    ("hd", &["ide", "sata"]),
-    ("sd", &["scsi", "sata", "usb", "sd"]),
-    ("ubd", &["uml"]),
-];
-
-/// The bus of a disk: as written, or as the name's prefix has it.
-pub(super) fn bus(disk: &Element) -> Option<&str> {
-    let target = disk.child("target")?;
-    if let Some(bus) = target.attr("bus") {
-        return Some(bus);
-    }
-    let (_, buses) = row(target.attr("dev")?)?;
-    buses.first().copied()
-}
-
-fn row(name: &str) -> Option<&'static (&'static str, &'static [&'static str])> {
-    BUSES.iter().find(|(prefix, _)| name.starts_with(prefix))
 }
 
 fn device(disk: &Element) -> &str {
@@ -132,10 +109,11 @@ fn check_bus(
         );
         return;
     }
-    if let (Some(written), Some((prefix, buses))) = (written, row(&name.value))
+    if let (Some(written), Some((prefix, buses))) = (written, buses_of(&name.value))
         && !buses.contains(&written)
     {
-        let fitting = BUSES.iter().find(|(_, buses)| buses.contains(&written)).map(|(p, _)| *p);
+        let fitting =
+            DISK_BUSES.iter().find(|(_, buses)| buses.contains(&written)).map(|(p, _)| *p);
         let hint = fitting.map_or_else(
             || "leave the bus out to have the one of the name".to_owned(),
             |p| {
@@ -200,7 +178,7 @@ const WORDS: [(&str, usize, &[&str]); 3] = [
 const SERIAL_MAX: usize = 20;
 
 fn check_words(root: &Element, disk: &Element, out: &mut Diagnostics) {
-    let bus = bus(disk).unwrap_or_default();
+    let bus = Disk::new(disk).bus().unwrap_or_default();
     for (name, most, buses) in WORDS {
         let Some(element) = disk.child(name) else { continue };
         let text = element.text();

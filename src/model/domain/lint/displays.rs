@@ -1,6 +1,6 @@
 //! What hangs on a display: channels and sound that only SPICE carries, VNC's short passwords.
 
-use super::{devices, is_qemu};
+use super::facts::{devices, is_qemu};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::xml::{Attribute, Element};
 

@@ -1,6 +1,6 @@
 //! Firmware: what UEFI needs, and what one that keeps nothing cannot have.
 
-use super::{is_qemu, is_x86};
+use super::facts::{is_qemu, is_x86};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::domain::Domain;
 use crate::xml::Element;

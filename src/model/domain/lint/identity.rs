@@ -1,6 +1,6 @@
 //! What the domain and its devices are called: aliases, the firmware's UUID, labels, displays.
 
-use super::devices;
+use super::facts::devices;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::lint::{Claims, signs_of_running};
 use crate::model::parse_uuid;

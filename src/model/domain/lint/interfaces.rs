@@ -1,6 +1,6 @@
 //! Network interfaces: names and addresses that clash, VLAN tags.
 
-use super::devices;
+use super::facts::devices;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::lint::{Claims, check_vlans};
 use crate::model::values::{DEVICE_NAME_MAX, found};

@@ -1,6 +1,6 @@
 //! Memory: amounts that contradict one another, memory devices, huge pages.
 
-use super::{cells, devices, is_qemu};
+use super::facts::{cells, devices, is_qemu};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::lint::NumberSet;
 use crate::model::memory_kib;

@@ -1,7 +1,7 @@
 //! NUMA cells: their numbers, their processors, and who names them.
 
+use super::facts::{cells, vcpus};
 use super::memory::no_cell;
-use super::{cells, vcpus};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::lint::{Claims, NumberSet, first_overlap};
 use crate::model::values::found;

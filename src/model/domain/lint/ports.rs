@@ -1,6 +1,6 @@
 //! Ports of the host that the domain listens on, and ports of servers it connects to.
 
-use super::{devices, is_qemu, is_serial_again};
+use super::facts::{devices, is_qemu, is_serial_again};
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::model::lint::Claims;
 use crate::model::values::found;

@@ -1,8 +1,8 @@
 //! Buses inside the guest: slots that a PCI controller does not have, IDE where there is none.
 
-use super::{devices, disks, is_qemu};
+use super::facts::{devices, is_qemu};
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::model::domain::Domain;
+use crate::model::domain::{Disk, Domain};
 use crate::model::lint::c_number;
 use crate::model::values::found;
 use crate::xml::{Attribute, Element};
@@ -73,7 +73,7 @@ fn check_ide(root: &Element, out: &mut Diagnostics) {
     for device in devices(root) {
         let target = || device.child("target");
         let place: Option<&Attribute> = match device.name.local.as_str() {
-            "disk" if disks::bus(device) == Some("ide") => {
+            "disk" if Disk::new(device).bus() == Some("ide") => {
                 target().and_then(|t| t.attribute("bus").or_else(|| t.attribute("dev")))
             }
             "controller" => device.attribute("type").filter(|kind| kind.value == "ide"),

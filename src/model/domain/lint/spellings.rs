@@ -1,6 +1,6 @@
 //! Spellings of libvirt's first years, which the grammar still takes and libvirt does not read.
 
-use super::devices;
+use super::facts::devices;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::xml::{Attribute, Element};
 

@@ -1,6 +1,6 @@
 //! Processors and I/O threads: numbers that name none of the domain's.
 
-use super::{devices, is_qemu, vcpus};
+use super::facts::{devices, is_qemu, vcpus};
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::model::lint::{Claims, NumberSet, first_overlap};
 use crate::model::values::found;

@@ -1,6 +1,6 @@
 //! The blocks of `\p{Is…}`, by the names of XML Schema 1.0 (Unicode 3.1 without its blanks).
 
-use super::parse::PatternError;
+use super::error::PatternError;
 use crate::diag::closest;
 
 /// First and last characters.

@@ -4,6 +4,7 @@
 //! are no lazy quantifiers, back-references or groups with options, and classes can be subtracted.
 
 mod blocks;
+mod error;
 mod names;
 mod parse;
 mod print;
@@ -11,8 +12,8 @@ mod runs;
 mod set;
 mod walk;
 
+pub(super) use error::PatternError;
 pub(super) use names::{is_name_char, is_name_start};
-pub(super) use parse::PatternError;
 
 use parse::Node;
 use runs::Run;

@@ -1,6 +1,7 @@
 //! Reads XML Schema's regular expressions. What it takes, the regex crate can compile.
 
 use super::blocks;
+use super::error::PatternError;
 use super::set::{Class, Escape, EscapeKind, Item, Set};
 use std::iter::Peekable;
 use std::str::Chars;
@@ -41,15 +42,6 @@ pub(super) enum Node {
         /// At most.
         max: Option<usize>,
     },
-}
-
-/// Why a text is no regular expression.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in super::super) struct PatternError {
-    /// What is wrong.
-    pub(in super::super) what: String,
-    /// What to do, where it is known.
-    pub(in super::super) hint: Option<String>,
 }
 
 type Parsed<T> = Result<T, PatternError>;

@@ -2,9 +2,10 @@
 
 use super::decision::Context;
 use crate::model::{DesiredResource, Kind, ObservedResource};
+use crate::reconcile::difference::{Origin, Side};
 use crate::reconcile::identity::{fill_macs, set_uuid};
 use crate::reconcile::others::{Left, overlay_beside_others};
-use crate::reconcile::overlay::{Overlay, Side};
+use crate::reconcile::overlay::Overlay;
 use crate::reconcile::secret::is_secret;
 use crate::xml::{Element, Path};
 
@@ -69,4 +70,9 @@ pub(super) fn next_boot(
     set_uuid(merged, host.uuid);
     fill_macs(merged, desired.id.kind, host.uuid, context.capabilities.mac_prefix);
     left
+}
+
+/// Who moved, if what is asked for was asked for before.
+pub(super) fn who_moved(applied: bool) -> Origin {
+    if applied { Origin::Drift } else { Origin::Manifest }
 }

@@ -1,33 +1,51 @@
-//! The words for what is wrong with a document: what was found and what was expected. What was
-//! probably meant is found in `meant.rs` and `variant.rs`, what is missing in `missing.rs`.
+//! The words for what is wrong with a document: what was found and what was expected.
+//!
+//! `walk.rs` goes through a refused document once more and asks [`Blame`] for the words at each mistake.
+//! What is missing is in `missing.rs`, what was probably meant in `suggest.rs`, what would stand there
+//! beside other things in `alternatives.rs`.
+//!
+//! **These files recurse.** They are methods of one value, cut by what they find: the words for a mistake
+//! hold what was meant, which is tried on the grammar and told in the same words, and the walk goes on
+//! with what they found. So they import each other, which no other files do but an automaton and its
+//! tests of values; `tests/tidy` knows of both.
 
-use super::automaton::{Automaton, StateId};
-use super::diagnose::{Notation, Place, Scopes};
-use super::expected::{Expected, Values};
-use super::names::{NameClass, Symbol};
-use super::pattern::{ElementId, PatternId};
-use super::prefixes::prefix_of;
-use super::residue::Step;
-use super::variant::Goal;
+mod alternatives;
+mod expected;
+mod missing;
+mod suggest;
+mod walk;
+
+pub(super) use expected::Expected;
+pub use walk::Notation;
+pub(super) use walk::{Scopes, diagnose};
+
 use crate::diag::{Diagnostic, Span, closest, excerpt};
+use crate::schema::automaton::{Automaton, StateId};
+use crate::schema::names::{NameClass, Symbol};
+use crate::schema::pattern::{ElementId, PatternId};
+use crate::schema::prefixes::prefix_of;
+use crate::schema::residue::Step;
 use crate::xml::{Attribute, Element};
+use alternatives::Goal;
+use expected::Values;
 use std::collections::BTreeSet;
+use walk::Place;
 
 /// What is needed to explain a mistake.
-pub(super) struct Blame<'a, 'd> {
-    pub(super) automaton: &'a mut Automaton,
-    pub(super) notation: Notation,
+struct Blame<'a, 'd> {
+    automaton: &'a mut Automaton,
+    notation: Notation,
     /// Whether something that is there may be what is missing, in another form.
-    pub(super) excuses: bool,
-    pub(super) scopes: &'a Scopes<'d>,
+    excuses: bool,
+    scopes: &'a Scopes<'d>,
     /// The elements around the mistake, outermost first.
-    pub(super) parents: &'a [Place<'d>],
+    parents: &'a [Place<'d>],
 }
 
 /// What was probably meant by something that is not allowed: the walk goes on accordingly, so that
 /// one mistake is not said in several ways.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Meant {
+enum Meant {
     /// The same under this name.
     Name(Symbol),
     /// A child of this name, which was written as an attribute.
@@ -40,21 +58,21 @@ pub(super) enum Meant {
 
 /// A name that a grammar has, as messages write it; those without a namespace come first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Known {
+struct Known {
     /// 0 for a plain name, 1 for one of a namespace, 2 for names of a sort.
     rank: u8,
-    pub(super) shown: String,
+    shown: String,
     /// `None` stands for any name of a sort.
-    pub(super) symbol: Option<Symbol>,
+    symbol: Option<Symbol>,
 }
 
 impl Blame<'_, '_> {
-    pub(super) fn expected(&self) -> Expected<'_> {
+    fn expected(&self) -> Expected<'_> {
         Expected { grammar: self.automaton.grammar(), patterns: self.automaton.patterns() }
     }
 
     /// An element as the notation writes it.
-    pub(super) fn written(&self, name: &str) -> String {
+    fn written(&self, name: &str) -> String {
         match self.notation {
             Notation::Xml => format!("<{name}>"),
             Notation::Toml => name.to_owned(),
@@ -62,7 +80,7 @@ impl Blame<'_, '_> {
     }
 
     /// An element of the document as it is written there.
-    pub(super) fn around(&self, e: &Element) -> String {
+    fn around(&self, e: &Element) -> String {
         self.written(&excerpt(self.plain(&e.name.written())))
     }
 
@@ -74,14 +92,14 @@ impl Blame<'_, '_> {
         }
     }
 
-    pub(super) fn element_word(&self) -> &'static str {
+    fn element_word(&self) -> &'static str {
         match self.notation {
             Notation::Xml => "element",
             Notation::Toml => "key",
         }
     }
 
-    pub(super) fn attribute_word(&self) -> &'static str {
+    fn attribute_word(&self) -> &'static str {
         match self.notation {
             Notation::Xml => "attribute",
             Notation::Toml => "key",
@@ -89,7 +107,7 @@ impl Blame<'_, '_> {
     }
 
     /// A symbol as a message names it: with the prefix of the document, or the usual one.
-    pub(super) fn known(&self, symbol: Symbol) -> Option<Known> {
+    fn known(&self, symbol: Symbol) -> Option<Known> {
         let (uri, local) = self.automaton.grammar().names.name(symbol)?;
         let prefix = self.scopes.prefix(uri).or_else(|| prefix_of(uri).map(Some));
         let shown = match prefix {
@@ -102,7 +120,7 @@ impl Blame<'_, '_> {
     }
 
     /// A known name of an element as the notation writes it.
-    pub(super) fn written_name(&self, known: &Known) -> String {
+    fn written_name(&self, known: &Known) -> String {
         match known.symbol {
             Some(_) => self.written(&known.shown),
             None => known.shown.clone(),
@@ -125,10 +143,7 @@ impl Blame<'_, '_> {
         names
     }
 
-    pub(super) fn element_names(
-        &self,
-        ids: impl IntoIterator<Item = ElementId>,
-    ) -> BTreeSet<Known> {
+    fn element_names(&self, ids: impl IntoIterator<Item = ElementId>) -> BTreeSet<Known> {
         let grammar = self.automaton.grammar();
         let classes = ids.into_iter().filter_map(|e| grammar.element(e)).map(|e| &e.class);
         let all: BTreeSet<Known> = classes.flat_map(|class| self.class_names(class)).collect();
@@ -142,24 +157,24 @@ impl Blame<'_, '_> {
     }
 
     /// The elements that may come next.
-    pub(super) fn next_elements(&self, state: StateId) -> BTreeSet<Known> {
+    fn next_elements(&self, state: StateId) -> BTreeSet<Known> {
         self.element_names(self.expected().elements(&self.automaton.parts(state)))
     }
 
     /// The attributes that may come next.
-    pub(super) fn next_attributes(&self, state: StateId) -> BTreeSet<Known> {
+    fn next_attributes(&self, state: StateId) -> BTreeSet<Known> {
         let ids = self.expected().attributes(&self.automaton.parts(state));
         let grammar = self.automaton.grammar();
         let classes = ids.into_iter().filter_map(|a| grammar.attributes.get(a)).map(|a| &a.class);
         classes.flat_map(|class| self.class_names(class)).collect()
     }
 
-    pub(super) fn written_names(&self, names: &BTreeSet<Known>) -> Vec<String> {
+    fn written_names(&self, names: &BTreeSet<Known>) -> Vec<String> {
         names.iter().map(|n| self.written_name(n)).collect()
     }
 
     /// An element that may not stand where it stands, among its elder siblings `before`.
-    pub(super) fn unexpected_element(
+    fn unexpected_element(
         &mut self,
         e: &Element,
         name: Symbol,
@@ -264,7 +279,7 @@ impl Blame<'_, '_> {
     }
 
     /// An attribute that may not stand on its element.
-    pub(super) fn unexpected_attribute(
+    fn unexpected_attribute(
         &mut self,
         e: &Element,
         a: &Attribute,
@@ -308,7 +323,7 @@ impl Blame<'_, '_> {
     }
 
     /// The children that an element may have and has not.
-    pub(super) fn absent_children(&self, e: &Element, state: StateId) -> BTreeSet<Known> {
+    fn absent_children(&self, e: &Element, state: StateId) -> BTreeSet<Known> {
         let parts = self.automaton.parts(state);
         let inside = parts.iter().flat_map(|p| self.expected().all_elements(*p));
         let mut children = self.element_names(inside.map(|(element, _)| element));
@@ -317,7 +332,7 @@ impl Blame<'_, '_> {
     }
 
     /// A value that an attribute cannot have.
-    pub(super) fn bad_attribute(
+    fn bad_attribute(
         &mut self,
         e: &Element,
         a: &Attribute,
@@ -336,7 +351,7 @@ impl Blame<'_, '_> {
     }
 
     /// A text that is none of the values. `text` comes with whether it is a secret.
-    pub(super) fn bad_value(
+    fn bad_value(
         &self,
         code: &'static str,
         what: &str,
@@ -368,12 +383,7 @@ impl Blame<'_, '_> {
     }
 
     /// Text where only elements may stand.
-    pub(super) fn text_among(
-        &mut self,
-        e: &Element,
-        state: StateId,
-        text: &(String, Span),
-    ) -> Diagnostic {
+    fn text_among(&mut self, e: &Element, state: StateId, text: &(String, Span)) -> Diagnostic {
         let around = self.around(e);
         let shown = match is_secret(&e.name.local) {
             true => String::new(),
@@ -397,7 +407,7 @@ impl Blame<'_, '_> {
 }
 
 /// Whether the value of an attribute or element of this name must not be shown.
-pub(super) fn is_secret(name: &str) -> bool {
+fn is_secret(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     (lower.contains("passw") && !lower.ends_with("validto")) || lower == "cookie"
 }
@@ -413,7 +423,7 @@ fn switch<'w>(text: &str, words: &'w [String]) -> Option<&'w str> {
 }
 
 /// `a, b or c`.
-pub(super) fn or_list(items: &[String]) -> String {
+fn or_list(items: &[String]) -> String {
     match items {
         [] => String::new(),
         [one] => one.clone(),

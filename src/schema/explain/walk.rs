@@ -1,13 +1,13 @@
 //! A second, thorough walk over a document that was refused: every independent mistake, each said
 //! in place, and the walk goes on behind it as if the mistake had not been made.
 
-use super::automaton::{Automaton, ForkId, StateId};
-use super::blame::{Blame, Meant};
-use super::datatype::Context;
-use super::names::Symbol;
-use super::residue::Step;
-use super::run::mark_end;
+use super::{Blame, Meant};
 use crate::diag::{Diagnostic, Diagnostics, Span, excerpt};
+use crate::schema::automaton::{Automaton, ForkId, StateId};
+use crate::schema::datatype::Context;
+use crate::schema::names::Symbol;
+use crate::schema::residue::Step;
+use crate::schema::run::mark_end;
 use crate::xml::{Element, NamespaceDecl, Node, is_blank_text};
 use std::collections::HashSet;
 
@@ -35,7 +35,7 @@ pub(super) struct Place<'a> {
 
 /// Says all that is wrong with a document that was refused. On one without a mistake it says
 /// nothing but that there is one.
-pub(super) fn diagnose(
+pub(in crate::schema) fn diagnose(
     automaton: &mut Automaton,
     root: &Element,
     notation: Notation,
@@ -331,14 +331,14 @@ pub(super) fn symbol(automaton: &Automaton, name: &crate::xml::Name) -> Symbol {
 
 /// The namespaces in scope, from the tree.
 #[derive(Debug, Default)]
-pub(super) struct Scopes<'d>(Vec<&'d [NamespaceDecl]>);
+pub(in crate::schema) struct Scopes<'d>(Vec<&'d [NamespaceDecl]>);
 
 impl<'d> Scopes<'d> {
-    pub(super) fn push(&mut self, declared: &'d [NamespaceDecl]) {
+    pub(in crate::schema) fn push(&mut self, declared: &'d [NamespaceDecl]) {
         self.0.push(declared);
     }
 
-    pub(super) fn pop(&mut self) {
+    pub(in crate::schema) fn pop(&mut self) {
         self.0.pop();
     }
 

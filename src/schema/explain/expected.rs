@@ -1,8 +1,8 @@
 //! What a grammar would take at a place: read off the live patterns, so that nothing is named that
 //! is not possible there any more.
 
-use super::names::{NameClass, Symbol};
-use super::pattern::{AttributeId, ElementId, Grammar, Pattern, PatternId, Patterns};
+use crate::schema::names::{NameClass, Symbol};
+use crate::schema::pattern::{AttributeId, ElementId, Grammar, Pattern, PatternId, Patterns};
 use std::collections::BTreeSet;
 
 /// What is expected where every text is taken.
@@ -10,14 +10,14 @@ const ANY_TEXT: &str = "any text";
 
 /// Reads expectations off the patterns of one state.
 #[derive(Clone, Copy)]
-pub(super) struct Expected<'a> {
-    pub(super) grammar: &'a Grammar,
-    pub(super) patterns: &'a Patterns,
+pub(in crate::schema) struct Expected<'a> {
+    pub(in crate::schema) grammar: &'a Grammar,
+    pub(in crate::schema) patterns: &'a Patterns,
 }
 
 impl<'a> Expected<'a> {
     /// The elements that may come next. One that can never be satisfied is not among them.
-    pub(super) fn elements(self, parts: &[PatternId]) -> Vec<ElementId> {
+    pub(in crate::schema) fn elements(self, parts: &[PatternId]) -> Vec<ElementId> {
         let mut out = BTreeSet::new();
         for part in parts {
             self.first_elements(*part, &mut out);
@@ -43,7 +43,7 @@ impl<'a> Expected<'a> {
 
     /// The elements anywhere in the content, whatever comes before them, each with whether it may
     /// stand there several times.
-    pub(super) fn all_elements(self, id: PatternId) -> Vec<(ElementId, bool)> {
+    pub(in crate::schema) fn all_elements(self, id: PatternId) -> Vec<(ElementId, bool)> {
         let mut out = Vec::new();
         self.visit(id, false, &mut |pattern, repeated| {
             if let Pattern::Element(e) = pattern {
@@ -54,7 +54,12 @@ impl<'a> Expected<'a> {
     }
 
     /// Whether the content has an element, or an attribute, that is called so by its name.
-    pub(super) fn names(self, content: PatternId, name: Symbol, attribute: bool) -> bool {
+    pub(in crate::schema) fn names(
+        self,
+        content: PatternId,
+        name: Symbol,
+        attribute: bool,
+    ) -> bool {
         let mut found = false;
         self.visit(content, false, &mut |pattern, _| {
             let class = self.class(pattern, attribute);
@@ -64,7 +69,7 @@ impl<'a> Expected<'a> {
     }
 
     /// The attributes that may stand on the element.
-    pub(super) fn attributes(self, parts: &[PatternId]) -> BTreeSet<AttributeId> {
+    pub(in crate::schema) fn attributes(self, parts: &[PatternId]) -> BTreeSet<AttributeId> {
         let mut out = BTreeSet::new();
         for part in parts {
             self.visit(*part, false, &mut |pattern, _| {
@@ -94,7 +99,11 @@ impl<'a> Expected<'a> {
 
     /// The names of attributes (or of elements) without which no way leads on: those that all of
     /// the live patterns need.
-    pub(super) fn required(self, parts: &[PatternId], attributes: bool) -> BTreeSet<Symbol> {
+    pub(in crate::schema) fn required(
+        self,
+        parts: &[PatternId],
+        attributes: bool,
+    ) -> BTreeSet<Symbol> {
         let live = parts.iter().filter(|p| **p != Patterns::NOT_ALLOWED);
         common(live.map(|p| self.required_in(*p, attributes)))
     }
@@ -116,7 +125,7 @@ impl<'a> Expected<'a> {
 
     /// The things of which one at least is missing where nothing single is required: attributes or
     /// elements of the parts that cannot be left out.
-    pub(super) fn one_of(self, id: PatternId, attributes: bool) -> BTreeSet<Symbol> {
+    pub(in crate::schema) fn one_of(self, id: PatternId, attributes: bool) -> BTreeSet<Symbol> {
         if self.patterns.is_nullable(id) {
             return BTreeSet::new();
         }
@@ -128,7 +137,7 @@ impl<'a> Expected<'a> {
     }
 
     /// The texts that the patterns take.
-    pub(super) fn values(self, parts: &[PatternId]) -> Values {
+    pub(in crate::schema) fn values(self, parts: &[PatternId]) -> Values {
         let mut values = Values::default();
         for part in parts {
             self.visit(*part, false, &mut |pattern, _| self.add_value(pattern, &mut values));
@@ -180,23 +189,23 @@ fn common(sets: impl Iterator<Item = BTreeSet<Symbol>>) -> BTreeSet<Symbol> {
 
 /// The texts that a place takes.
 #[derive(Debug, Default)]
-pub(super) struct Values {
+pub(in crate::schema) struct Values {
     /// Enumerated words.
-    pub(super) words: Vec<String>,
+    pub(in crate::schema) words: Vec<String>,
     /// Datatypes as people call them.
-    pub(super) kinds: Vec<String>,
+    pub(in crate::schema) kinds: Vec<String>,
     /// The `data` patterns among them.
-    pub(super) data: Vec<super::pattern::DataId>,
+    pub(in crate::schema) data: Vec<crate::schema::pattern::DataId>,
 }
 
 impl Values {
     /// The same, but nothing where any text would do.
-    pub(super) fn telling(&self) -> Vec<String> {
+    pub(in crate::schema) fn telling(&self) -> Vec<String> {
         self.expected().into_iter().filter(|e| e != ANY_TEXT).collect()
     }
 
     /// All of it as a list for a message.
-    pub(super) fn expected(&self) -> Vec<String> {
+    pub(in crate::schema) fn expected(&self) -> Vec<String> {
         self.words.iter().chain(&self.kinds).cloned().collect()
     }
 }

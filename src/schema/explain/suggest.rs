@@ -1,12 +1,12 @@
 //! What was probably meant by something that a grammar does not allow: the hints of messages.
 
-use super::automaton::StateId;
-use super::blame::{Blame, Known, Meant, is_secret, or_list};
-use super::diagnose::{Notation, Place, symbol};
-use super::names::Symbol;
-use super::residue::Step;
-use super::variant::Goal;
+use super::alternatives::Goal;
+use super::walk::{Notation, Place, symbol};
+use super::{Blame, Known, Meant, is_secret, or_list};
 use crate::diag::{closest, excerpt, nearest};
+use crate::schema::automaton::StateId;
+use crate::schema::names::Symbol;
+use crate::schema::residue::Step;
 use crate::xml::{Attribute, Element, Name};
 use std::collections::BTreeSet;
 

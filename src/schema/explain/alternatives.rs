@@ -1,13 +1,13 @@
 //! Other values of attributes that would make possible what is not: the source of a disk goes with
 //! the disk's type.
 
-use super::automaton::StateId;
-use super::blame::{Blame, or_list};
-use super::diagnose::symbol;
-use super::meant::{ATTRIBUTES_MAX, PLACES_MAX};
-use super::names::Symbol;
-use super::residue::Step;
+use super::suggest::{ATTRIBUTES_MAX, PLACES_MAX};
+use super::walk::symbol;
+use super::{Blame, or_list};
 use crate::diag::excerpt;
+use crate::schema::automaton::StateId;
+use crate::schema::names::Symbol;
+use crate::schema::residue::Step;
 use crate::xml::{Attribute, Element};
 
 /// How many elements outwards another value is tried: `<source>` in `<disk type=…>` is one, the

@@ -1,14 +1,14 @@
 //! The words for what a document lacks: attributes, elements and texts.
 
-use super::automaton::StateId;
-use super::blame::{Blame, Known, is_secret};
-use super::diagnose::Notation;
+use super::alternatives::Goal;
 use super::expected::Values;
-use super::names::Symbol;
-use super::pattern::PatternId;
-use super::residue::Step;
-use super::variant::Goal;
+use super::walk::Notation;
+use super::{Blame, Known, is_secret};
 use crate::diag::{Diagnostic, Span};
+use crate::schema::automaton::StateId;
+use crate::schema::names::Symbol;
+use crate::schema::pattern::PatternId;
+use crate::schema::residue::Step;
 use crate::xml::{Element, is_blank_text};
 use std::collections::BTreeSet;
 

@@ -1,0 +1,61 @@
+//! What every driver does for a host.
+
+use super::watching::Stop;
+use crate::diag::Result;
+use crate::model::{Call, Capabilities, DriverEvent, Observed, ObservedPools, Outcome, Scope};
+use std::collections::BTreeSet;
+use std::sync::mpsc::SyncSender;
+
+/// A host that can be observed and changed.
+pub trait Driver: Send + Sync {
+    /// The driver's name, for people.
+    fn name(&self) -> &'static str;
+
+    /// The host's own name for the connection, which says what an empty URI has come to.
+    fn uri(&self) -> Option<&str> {
+        None
+    }
+
+    /// What the driver and its host can do.
+    ///
+    /// # Errors
+    /// The host could not be asked.
+    fn capabilities(&self) -> Result<Capabilities>;
+
+    /// The inventory, as far as `scope` asks, read in one go.
+    ///
+    /// # Errors
+    /// The host could not be read whole: a part of an inventory is no inventory.
+    fn observe(&self, scope: &Scope) -> Result<Observed>;
+
+    /// The definitions of the storage pools of these names, as far as the host has them. One that
+    /// cannot be read is not one that is absent, and holds back what is on it, not its host.
+    ///
+    /// # Errors
+    /// The host could not be asked.
+    fn pools(&self, names: &BTreeSet<String>) -> Result<ObservedPools> {
+        let _ = names;
+        Ok(ObservedPools::default())
+    }
+
+    /// Carries out `batch`: as many outcomes as calls, in the same order. Calls to different
+    /// objects may overlap; calls to one object run one after the other in the order given, and
+    /// after the first that is not `Done` the rest of that object's are not sent, which is
+    /// [`ErrorKind::NotSent`](crate::diag::ErrorKind::NotSent).
+    fn execute(&self, batch: &[Call]) -> Vec<Outcome>;
+
+    /// Lets go of what is open until it is needed again, so that a plan for a thousand hosts can
+    /// wait for an answer without a thousand processes and sockets.
+    fn hang_up(&self) {}
+
+    /// Tells `events` what happens on the host, from a first [`DriverEvent::Resync`] on, whoever
+    /// makes it happen. It holds up the thread it is called on until `stop` says so, or until there
+    /// is something to tell and nobody to take it. A host that is lost is called again by itself.
+    ///
+    /// It never waits for the reader: what does not fit into the queue is dropped, and one
+    /// [`DriverEvent::Resync`] comes in its place. Events of one object are told in their order.
+    ///
+    /// # Errors
+    /// The host cannot be watched at all.
+    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &Stop) -> Result<()>;
+}

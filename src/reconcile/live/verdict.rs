@@ -1,0 +1,38 @@
+//! What a change of a running instance is judged by, and what becomes of it.
+
+use crate::model::{Capabilities, Op, Tuning, TuningParameter};
+use crate::reconcile::changes::StepAction;
+use crate::reconcile::overlay::Overlay;
+use crate::xml::Element;
+
+/// What both sides of a running instance look like.
+#[derive(Clone, Copy)]
+pub(super) struct Sides<'a> {
+    /// The manifest on the running definition.
+    pub(super) overlay: &'a Overlay,
+    /// The running definition.
+    pub(super) live: &'a Element,
+    /// The definition for the next boot, as it will be.
+    pub(super) next_boot: &'a Element,
+    pub(super) capabilities: &'a Capabilities,
+}
+
+/// What becomes of a change.
+pub(super) enum Verdict {
+    /// These operations bring it about, and the changes of those indices with it.
+    Live(Vec<StepAction>, Vec<usize>),
+    /// Parameters of a call that others may share.
+    Tune(Tuning, Vec<TuningParameter>),
+    /// It waits, for this reason.
+    Waits(String),
+}
+
+impl Verdict {
+    pub(super) fn call(op: Op) -> Self {
+        Self::Live(vec![StepAction::Call(op)], Vec::new())
+    }
+
+    pub(super) fn waits(why: impl Into<String>) -> Self {
+        Self::Waits(why.into())
+    }
+}

@@ -1,0 +1,21 @@
+//! The ways of the guests that a plan moves: what a finished plan says of them.
+
+use crate::model::ResourceId;
+use crate::reconcile::changes::{Action, Move, Options, Plan};
+
+/// Where the guests that a plan moves come from and go to.
+pub(crate) fn ways(options: &Options, plan: &Plan) -> Vec<(ResourceId, Move)> {
+    let here = options.host.clone().unwrap_or_default();
+    let way = |id: &ResourceId, action: Action| match action {
+        Action::MoveIn => {
+            let from = options.crossing.arriving.get(id)?.from.clone();
+            Some(Move { from, to: here.clone() })
+        }
+        Action::MoveOut => {
+            let to = options.crossing.leaving.get(id)?.to.clone();
+            Some(Move { from: here.clone(), to })
+        }
+        _ => None,
+    };
+    plan.changes.iter().filter_map(|c| Some((c.id.clone(), way(&c.id, c.action)?))).collect()
+}
