@@ -128,7 +128,7 @@ fn subjects() -> impl Iterator<Item = Subject> {
         Box::new(TestDriver::open(TestHost::Default, Some(state)).unwrap())
     })
     .with_snapshots(|directory, domain, name| {
-        write_snapshot(&directory.join("state.xml"), domain, name)
+        write_snapshot(&directory.join("state.xml"), domain, name);
     });
     let from_file = Subject::new("test_host_file", "test", ANYWHERE, |directory| {
         let path = directory.join("host.xml");
