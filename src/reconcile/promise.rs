@@ -82,8 +82,7 @@ fn fate(steps: &[&Step], host: Option<&ObservedResource>) -> Fate {
     if resumes {
         return Fate::Unknown;
     }
-    let last =
-        calls().filter(|op| matches!(op, Op::Define { .. } | Op::Undefine { .. })).next_back();
+    let last = calls().rfind(|op| matches!(op, Op::Define { .. } | Op::Undefine { .. }));
     let mark = match last {
         Some(Op::Define { xml }) => {
             parse(SourceId::NONE, xml, &Limits::default()).ok().as_ref().and_then(read_mark)

@@ -16,7 +16,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("cli/saved/an_effect_is_no_less_than_what_is_called", effect),
         trial("cli/saved/a_plan_is_shown_whole_before_it_is_applied", shown),
         trial_if(null(), "cli/saved/only_a_file_is_for_its_owner_alone", |directory| {
-            owner_alone(directory.path())
+            owner_alone(directory.path());
         }),
         trial("cli/saved/a_signed_plan_is_applied_as_it_was_signed", signed),
     ]

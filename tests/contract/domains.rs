@@ -18,6 +18,7 @@ pub(super) const RULES: &[Rule] = &[
     ("a_domains_memory_is_set", None, memory_is_set),
     ("a_domains_vcpus_are_set", None, vcpus_are_set),
     ("a_domains_metadata_is_set", Some(Need::Metadata), metadata_is_set),
+    ("a_domain_is_kept_by_its_snapshots", Some(Need::Snapshots), kept_by_snapshots),
 ];
 
 /// What drivers answer when the state is wrong; libvirt's test driver calls some internal errors.
@@ -189,4 +190,23 @@ fn metadata_is_set(host: &Host) {
     assert!(["title", "description"].iter().all(|name| config.child(name).is_none()));
     assert!(config.child("metadata").is_none_or(|m| m.elements().next().is_none()));
     web.done(Op::Destroy);
+}
+
+/// Snapshots are seen, and go with a definition only where that is said.
+fn kept_by_snapshots(host: &Host) {
+    let web = host.domain("pictured", "");
+    let names = || web.seen().snapshots.into_iter().map(|s| s.name).collect::<Vec<_>>();
+    web.define();
+    assert_eq!(names(), [""; 0]);
+    web.snapshot("one").snapshot("two");
+    assert_eq!(names(), ["one", "two"]);
+    web.refused(undefine(), &[ErrorCode::OPERATION_INVALID]);
+    // an edit leaves them
+    web.define();
+    assert_eq!(names(), ["one", "two"]);
+    web.done(Op::Undefine { keep: UndefineKeep::Firmware });
+    assert!(web.look().is_none());
+    web.define();
+    assert_eq!(names(), [""; 0], "it came back with them");
+    web.done(undefine());
 }

@@ -10,15 +10,26 @@ mod events;
 mod networks;
 mod subject;
 
-use crate::support::{Libvirtd, Needs, ignorable_if, tool};
+use crate::support::{Libvirtd, Needs, ignorable_if, run, tool};
 use libtest_mimic::{Completion, Trial};
+use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, OnceLock};
-use subject::{Deviation, Host, Lack, Need, Subject};
+use subject::{Deviation, Host, Lack, Need, Subject, Subjected};
+use virt::diag::SourceId;
 use virt::drivers::{self, Connection, Environment, TestDriver, TestHost};
 use virt::model::Version;
+use virt::xml::{Element, Limits, parse, write};
 
 /// A rule: its name, what it is about that not every driver has, and what checks it.
 type Rule = (&'static str, Option<Need>, fn(&Host));
+
+/// What the built-in host lacks where no file of its own is kept.
+const IN_MEMORY: &[Lack] = &[Lack {
+    need: Need::Snapshots,
+    before: None,
+    why: "nobody else gets at a host within this program",
+}];
 
 /// What each driver lacks. What is not here and does not apply is a failure.
 const TEST_DRIVER_OF_LIBVIRT: &[Lack] = &[
@@ -79,31 +90,67 @@ fn check(host: &Host, need: Option<Need>, rule: fn(&Host)) -> Completion {
     Completion::Completed
 }
 
+/// A snapshot in the state file of a built-in host.
+fn write_snapshot(state: &Path, domain: &Subjected<'_>, name: &str) {
+    let text = std::fs::read_to_string(state).unwrap();
+    let mut host = parse(SourceId::NONE, &text, &Limits::default()).unwrap();
+    let is_it = |object: &&mut Element| {
+        let definition = object.child("persistent").and_then(|p| p.child("domain"));
+        definition.and_then(|d| d.child_text("name")) == Some(domain.id.name.clone())
+    };
+    let object = host.elements_mut().find(is_it).unwrap();
+    object.push(Element::new("snapshot").with_attr("name", name));
+    std::fs::write(state, write(&host)).unwrap();
+}
+
+/// A snapshot that libvirt is told of: a domain without disks has nothing to be taken.
+fn take_snapshot(uri: &str, directory: &Path, domain: &Subjected<'_>, name: &str) {
+    let file = directory.join("snapshot.xml");
+    let text = format!(
+        "<domainsnapshot><name>{name}</name><state>shutoff</state><creationTime>1</creationTime>{}\
+         </domainsnapshot>",
+        domain.xml
+    );
+    std::fs::write(&file, text).unwrap();
+    let mut virsh = Command::new("virsh");
+    virsh.args(["-q", "-c", uri, "snapshot-create", &domain.id.name]).arg(&file).arg("--redefine");
+    run(&mut virsh).expect(0);
+}
+
 fn subjects() -> impl Iterator<Item = Subject> {
     const ANYWHERE: Needs = Ok(());
     let memory = Subject::new("test", "test", ANYWHERE, |_| {
         Box::new(TestDriver::open(TestHost::Default, None).unwrap())
-    });
+    })
+    .without(IN_MEMORY);
     let kept = Subject::new("test_state_file", "test", ANYWHERE, |directory| {
         let state = directory.join("state.xml");
         Box::new(TestDriver::open(TestHost::Default, Some(state)).unwrap())
+    })
+    .with_snapshots(|directory, domain, name| {
+        write_snapshot(&directory.join("state.xml"), domain, name);
     });
     let from_file = Subject::new("test_host_file", "test", ANYWHERE, |directory| {
         let path = directory.join("host.xml");
         std::fs::write(&path, "<node/>").unwrap();
         Box::new(TestDriver::open(TestHost::File(path), None).unwrap())
-    });
+    })
+    .without(IN_MEMORY);
     // one daemon for all rules, started by the first that runs
     let daemon = Arc::new(OnceLock::new());
     let remote = |name, domain_type, needs: Needs, uri: fn(&Libvirtd) -> String| {
-        let daemon = Arc::clone(&daemon);
+        let (daemon, of_virsh) = (Arc::clone(&daemon), Arc::clone(&daemon));
         Subject::new(name, domain_type, needs, move |_| {
             let uri = uri(daemon.get_or_init(Libvirtd::start));
             drivers::open(&Connection::of_operator(&uri).unwrap(), &Environment::new(None, None))
                 .unwrap()
         })
+        .with_snapshots(move |directory, domain, name| {
+            let uri = uri(of_virsh.get_or_init(Libvirtd::start));
+            take_snapshot(&uri, directory, domain, name);
+        })
     };
-    let libvirtd = Libvirtd::available();
+    let libvirtd = Libvirtd::available().and_then(|()| tool("virsh").map(drop));
     let qemu = libvirtd.clone().and_then(|()| tool("qemu-system-x86_64").map(|_| ()));
     let libvirt_qemu = remote("libvirt_qemu", "qemu", qemu, Libvirtd::qemu_uri)
         .but(&[Deviation::MacsMayRepeat])

@@ -2,6 +2,7 @@
 
 use crate::support::Needs;
 use std::path::Path;
+use std::sync::Arc;
 use tempfile::TempDir;
 use virt::diag::{ErrorCode, ErrorKind};
 use virt::drivers::Driver;
@@ -13,6 +14,9 @@ use virt::xml::Element;
 
 /// Opens a driver that may keep files in the directory it is given.
 type Open = dyn Fn(&Path) -> Box<dyn Driver> + Send + Sync;
+
+/// Takes a snapshot of that name of a domain that is off, on the host that keeps files in the directory.
+type Snapshot = dyn Fn(&Path, &Subjected<'_>, &str) + Send + Sync;
 
 /// Where a driver of libvirt's is known to do otherwise than the rules say. Nothing that plans or
 /// applies relies on these.
@@ -38,6 +42,8 @@ pub(crate) enum Need {
     NextStart,
     /// Guests that shut down when they are told to, without an operating system.
     GuestsThatObey,
+    /// Somebody beside the driver who takes snapshots: no call does.
+    Snapshots,
 }
 
 /// What a driver lacks, and why: a rule that needs it is ignored there. Where a driver turns out
@@ -60,6 +66,7 @@ pub(crate) struct Subject {
     deviations: &'static [Deviation],
     lacks: &'static [Lack],
     open: Box<Open>,
+    snapshot: Option<Arc<Snapshot>>,
 }
 
 impl Subject {
@@ -70,7 +77,16 @@ impl Subject {
         needs: Needs,
         open: impl Fn(&Path) -> Box<dyn Driver> + Send + Sync + 'static,
     ) -> Self {
-        Self { name, domain_type, needs, deviations: &[], lacks: &[], open: Box::new(open) }
+        let open = Box::new(open);
+        Self { name, domain_type, needs, deviations: &[], lacks: &[], open, snapshot: None }
+    }
+
+    /// The same driver, and how somebody else takes a snapshot there.
+    pub(crate) fn with_snapshots(
+        self,
+        take: impl Fn(&Path, &Subjected<'_>, &str) + Send + Sync + 'static,
+    ) -> Self {
+        Self { snapshot: Some(Arc::new(take)), ..self }
     }
 
     /// The same driver, known to deviate.
@@ -87,7 +103,8 @@ impl Subject {
         let directory = tempfile::tempdir().unwrap();
         let driver = (self.open)(directory.path());
         let Self { domain_type, deviations, lacks, .. } = *self;
-        Host { driver, domain_type, deviations, lacks, _directory: directory }
+        let snapshot = self.snapshot.clone();
+        Host { driver, domain_type, deviations, lacks, directory, snapshot }
     }
 }
 
@@ -97,7 +114,8 @@ pub(crate) struct Host {
     domain_type: &'static str,
     deviations: &'static [Deviation],
     lacks: &'static [Lack],
-    _directory: TempDir,
+    directory: TempDir,
+    snapshot: Option<Arc<Snapshot>>,
 }
 
 impl Host {
@@ -154,6 +172,7 @@ impl Host {
                 new.done(Op::Destroy).done(undefine);
                 turned
             }
+            Need::Snapshots => self.snapshot.is_some(),
             // only a guest that exists in name alone does
             Need::GuestsThatObey => {
                 self.driver.capabilities().unwrap().hypervisor == Hypervisor::Test
@@ -218,6 +237,13 @@ impl Subjected<'_> {
 
     pub(crate) fn define(&self) -> &Self {
         self.done(Op::Define { xml: self.xml.clone() })
+    }
+
+    /// Somebody else takes a snapshot of it.
+    pub(crate) fn snapshot(&self, name: &str) -> &Self {
+        let take = self.host.snapshot.as_ref().expect("the rule needs it");
+        take(self.host.directory.path(), self, name);
+        self
     }
 
     pub(crate) fn start(&self) -> &Self {

@@ -1,5 +1,6 @@
 //! Manifests before and after an edit that between them lead to every kind of step. What
 //! a host would choose by the order of calls, such as a bridge's name, is given.
+// long: the manifests of each edit, whole
 
 use super::host::Guests;
 use virt::model::{Call, Effect, Kind, Op, ResourceId, Target, Uuid};
