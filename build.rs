@@ -18,8 +18,8 @@ mod schema {
     mod names;
     mod pattern;
     mod restrict;
+    pub(crate) mod serialized;
     mod summary;
-    pub(crate) mod tables;
 }
 
 /// What there is a grammar of.
@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let all: Vec<String> = problems.iter().map(|p| diag::render(p, &sources)).collect();
             format!("schemas/relaxng/{}", all.join("\n"))
         })?;
-        let bytes = schema::tables::write(&grammar).ok_or("a value depends on a prefix")?;
+        let bytes = schema::serialized::write(&grammar).ok_or("a value depends on a prefix")?;
         std::fs::write(Path::new(&out).join(format!("{name}.tables")), bytes)?;
     }
     Ok(())

@@ -17,6 +17,8 @@ pub mod manifest;
 
 pub mod reconcile;
 
-pub mod daemon;
+pub mod controller;
+
+pub mod status_server;
 
 pub mod cli;

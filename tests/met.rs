@@ -79,7 +79,7 @@ fn storage(head: &str) -> String {
     format!("<disk {head}<target dev='vda' bus='virtio'/></disk>")
 }
 
-fn card(network: &str, mac: &str) -> String {
+fn nic(network: &str, mac: &str) -> String {
     format!(
         "<interface type='network'><mac address='{mac}'/><source network='{network}'/></interface>"
     )
@@ -121,7 +121,7 @@ impl Host {
     fn applied(manifests: &[String]) -> Self {
         let mut host = Self::default();
         let plan = host.plan(manifests, &Options::default());
-        assert!(plan.refusals.is_empty() && plan.held_back.is_empty(), "{:?}", steps(&plan));
+        assert!(plan.refusals.is_empty() && plan.blocked.is_empty(), "{:?}", steps(&plan));
         for step in &plan.steps {
             match &step.action {
                 StepAction::Call(Op::Define { xml }) => {
@@ -216,7 +216,7 @@ fn pruning() -> Options {
 
 fn steps(plan: &Plan) -> Vec<String> {
     let word =
-        |step: &virt::reconcile::Step| format!("{} {}", step.action.word(), step.target.id.name);
+        |step: &virt::reconcile::Step| format!("{} {}", step.action.as_str(), step.target.id.name);
     plan.steps.iter().map(word).collect()
 }
 
@@ -229,7 +229,7 @@ fn said(plan: &Plan, of: &str) -> String {
         said.extend(change.held.iter().filter_map(|f| f.why.clone()));
         said.push(change.reason.clone());
     }
-    said.extend(plan.held_back.get(&id(of)).cloned());
+    said.extend(plan.blocked.get(&id(of)).cloned());
     said.extend(plan.refusals.iter().map(|r| format!("{} {}", r.reason, r.hint)));
     for problem in plan.diagnostics.iter() {
         said.push(format!("{} {}", problem.summary, problem.detail.clone().unwrap_or_default()));
@@ -507,7 +507,7 @@ fn a_disk_that_a_stranger_writes() {
             .running("domain/made");
         let plan = strangers.plan(&with_other(web(&ours)), &Options::default());
         says(&plan, "domain/web", &["domain/hand and domain/made have"]);
-        assert_eq!(plan.held_back.keys().collect::<Vec<_>>(), [&id("domain/web")]);
+        assert_eq!(plan.blocked.keys().collect::<Vec<_>>(), [&id("domain/web")]);
         assert_eq!(steps(&plan), ["define other", "create other"], "the rest goes on");
     }
     // what lies below a stranger's overlay is in use as well
@@ -552,8 +552,8 @@ fn a_disk_that_may_be_shared() {
 fn addresses_of_strangers() {
     let mac = "52:54:00:aa:bb:cc";
     let lan = network("lan", "", 1);
-    let ours = vec![lan.clone(), guest("web", "", &card("lan", mac))];
-    let theirs = guest("hand", "", &card("lan", &mac.to_uppercase()));
+    let ours = vec![lan.clone(), guest("web", "", &nic("lan", mac))];
+    let theirs = guest("hand", "", &nic("lan", &mac.to_uppercase()));
     let running = Host::default().stranger(&theirs).running("domain/hand");
     let plan = running.plan(&ours, &Options::default());
     says(&plan, "domain/web", &["domain/hand has the MAC address 52:54:00:aa:bb:cc"]);
@@ -599,11 +599,11 @@ fn bridges_and_subnets_of_strangers() {
 
 fn what_needs_a_blocked_network_waits_too() {
     let manifests =
-        vec![network("lan", "vbr1", 1), guest("web", "", &card("lan", "52:54:00:00:00:01"))];
+        vec![network("lan", "vbr1", 1), guest("web", "", &nic("lan", "52:54:00:00:00:01"))];
     let host = Host::default().stranger(&network("hand", "vbr1", 7));
     let plan = host.plan(&manifests, &Options::default());
     assert!(plan.is_empty());
-    assert_eq!(plan.held_back.len(), 2, "{:?}", plan.held_back);
+    assert_eq!(plan.blocked.len(), 2, "{:?}", plan.blocked);
     // it is there, and cannot be started: nor can its guest
     let mut host = Host::applied(&manifests).stranger(&network("hand", "vbr7", 1));
     host.stop("domain/web");
@@ -620,7 +620,7 @@ fn what_is_handed_on_goes_in_order() {
     let order = steps(&plan);
     let at = |what: &str| order.iter().position(|step| step == what).unwrap();
     assert!(at("undefine old") < at("create anew"), "{order:?}");
-    assert!(plan.held_back.is_empty() && plan.diagnostics.is_empty(), "{:?}", plan.diagnostics);
+    assert!(plan.blocked.is_empty() && plan.diagnostics.is_empty(), "{:?}", plan.diagnostics);
     // without --prune it stays where it is
     let plan = Host::applied(&before).plan(&after, &Options::default());
     says(&plan, "domain/anew", &["domain/old has /web"]);
@@ -662,8 +662,8 @@ fn what_was_renamed_by_hand_stays_aside() {
 
 fn a_network_goes_once_its_last_guest_moved() {
     let mac = "52:54:00:00:00:01";
-    let before = vec![network("a", "", 1), network("b", "", 2), guest("g", "", &card("a", mac))];
-    let after = vec![before[1].clone(), guest("g", "", &card("b", mac))];
+    let before = vec![network("a", "", 1), network("b", "", 2), guest("g", "", &nic("a", mac))];
+    let after = vec![before[1].clone(), guest("g", "", &nic("b", mac))];
     let host = Host::applied(&before);
     let plan = host.plan(&after, &pruning());
     assert!(plan.refusals.is_empty(), "{:?}", plan.refusals);
@@ -673,11 +673,11 @@ fn a_network_goes_once_its_last_guest_moved() {
     let goes = plan.steps.iter().position(|step| step.target.id == id("network/a"));
     assert!(moves.is_some() && moves < goes, "{:?}", steps(&plan));
     // a guest that stays on it, and one that is left alone, keep it
-    let two = [&before[..], &[guest("h", "", &card("a", "52:54:00:00:00:02"))]].concat();
+    let two = [&before[..], &[guest("h", "", &nic("a", "52:54:00:00:00:02"))]].concat();
     let host = Host::applied(&two);
     let left = [&after[..], &two[3..]].concat();
     let plan = host.plan(&left, &pruning());
-    assert!(!plan.refusals.is_empty() || !plan.held_back.is_empty(), "{:?}", steps(&plan));
+    assert!(!plan.refusals.is_empty() || !plan.blocked.is_empty(), "{:?}", steps(&plan));
 }
 
 fn only_one_while_others_are_silent() {
@@ -748,11 +748,11 @@ fn what_an_object_has_already_is_its_own() {
     // a stranger that took up our address later does not keep ours from being edited
     let mac = "52:54:00:aa:bb:cc";
     let ours = |memory: &str| {
-        vec![network("lan", "", 1), guest("web", "", &card("lan", mac)).replace("65536", memory)]
+        vec![network("lan", "", 1), guest("web", "", &nic("lan", mac)).replace("65536", memory)]
     };
     let host = Host::applied(&ours("65536"));
-    let host = host.stranger(&guest("hand", "", &card("lan", mac))).running("domain/hand");
+    let host = host.stranger(&guest("hand", "", &nic("lan", mac))).running("domain/hand");
     let plan = host.plan(&ours("98304"), &Options::default());
-    assert_eq!(steps(&plan), ["define web"], "{:?}", plan.held_back);
+    assert_eq!(steps(&plan), ["define web"], "{:?}", plan.blocked);
     assert!(plan.changes.iter().all(|c| c.action != Action::Delete));
 }

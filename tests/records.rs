@@ -12,7 +12,7 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use virt::drivers::{Driver as _, TestDriver, TestHost};
+use virt::drivers::{Driver as _, MockDriver, MockHost};
 use virt::model::{Call, Kind, Op, Outcome, ResourceId, Scope, Target, Uuid};
 use virt::xml::{Element, write};
 
@@ -97,8 +97,8 @@ impl Scene {
         run(&mut command).expect(code)
     }
 
-    fn host(&self) -> TestDriver {
-        TestDriver::open(TestHost::Default, Some(self.path("state.xml").into())).unwrap()
+    fn host(&self) -> MockDriver {
+        MockDriver::open(MockHost::Default, Some(self.path("state.xml").into())).unwrap()
     }
 
     /// The definition of a guest, with all that stands on it.

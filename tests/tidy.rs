@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 use virt::diag::Severity;
 
 /// The modules by floor; each imports only from floors below its own.
-const FLOORS: [&[&str]; 6] = [
+const FLOORS: [&[&str]; 7] = [
     &["diag", "file", "xml", "wire"],
     &["model", "pki", "schema"],
     &["manifest", "drivers"],
     &["reconcile"],
-    &["daemon"],
+    &["controller"],
+    &["status_server"],
     &["cli"],
 ];
 
@@ -28,8 +29,8 @@ const RECURSIVE: [&[&str]; 2] =
 
 /// Circles that are still to be cut. Nothing is to be added.
 const STILL_CIRCLES: [&[&str]; 2] = [
-    &["src/drivers/remote/connection.rs", "src/drivers/remote/connection"],
-    &["src/drivers/remote/observe.rs", "src/drivers/remote/observe"],
+    &["src/drivers/libvirt/connection.rs", "src/drivers/libvirt/connection"],
+    &["src/drivers/libvirt/observe.rs", "src/drivers/libvirt/observe"],
 ];
 
 /// Lines of a file before its tests.
@@ -59,7 +60,8 @@ fn imports_go_down() {
         };
         for (number, line) in text.lines().enumerate().map(|(i, line)| (i + 1, line)) {
             for used in line.split("crate::").skip(1).filter(|_| !is_comment(line)) {
-                let used: String = used.chars().take_while(|c| c.is_alphanumeric()).collect();
+                let used: String =
+                    used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
                 let meant = NEIGHBOURS.contains(&(module.as_str(), used.as_str()));
                 if used != module && !meant && floor_of(&used).is_none_or(|other| other >= floor) {
                     wrong.push(format!("{}:{number}: {module} uses {used}", path.display()));
@@ -202,8 +204,8 @@ const WAYS_OUT: [&str; 18] = [
 
 /// Who may use which of them beside the printer, and why.
 const ALLOWED: [(&str, &str, &str); 3] = [
-    ("src/cli/ask.rs", "/dev/tty", "it asks there what is no output, and escapes its prompt"),
-    ("src/drivers/remote/session.rs", "/dev/tty", "it looks whether there is one"),
+    ("src/cli/prompt.rs", "/dev/tty", "it asks there what is no output, and escapes its prompt"),
+    ("src/drivers/libvirt/session.rs", "/dev/tty", "it looks whether there is one"),
     ("src/reconcile/planfile/mod.rs", "serde_json::to_string", "a file, through escape_json"),
 ];
 

@@ -1,12 +1,12 @@
 //! What every command has: its output, the environment, and how it fails.
 
-use super::ask;
 use super::config::Config;
 use super::exit::{Exit, Failure};
 use super::lock::{self, HostLock, Locks};
 use super::options::{Global, RunOptions};
 use super::output::{Output, OutputChunk, Paint};
 use super::printer::Printer;
+use super::prompt;
 use super::signing;
 use super::view::envelope;
 use super::written;
@@ -344,7 +344,7 @@ impl Context {
         Environment {
             config_dir: path("XDG_CONFIG_HOME"),
             auth_file: path("LIBVIRT_AUTH_FILE"),
-            ask: ask::asker(),
+            ask: prompt::credential_prompt(),
             read_only: self.read_only,
             max_inventory: self.max_inventory,
             ..Environment::new(path("XDG_RUNTIME_DIR"), path("HOME"))

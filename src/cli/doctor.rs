@@ -7,7 +7,7 @@ use super::output::Paint;
 use super::project::Target;
 use super::view::envelope::{self, FORMAT_VERSION};
 use crate::diag::{Error, escape};
-use crate::drivers::{self, remote::Passed};
+use crate::drivers::{self, libvirt::StageResult};
 use clap::Args;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -35,7 +35,7 @@ pub(crate) fn run(context: &Context, args: &DoctorArgs) -> Run {
     let known = connection.as_ref().ok().map(|connection| connection.text().to_owned());
     let uri = known.or_else(|| args.uri.clone()).or_else(|| context.connect.clone());
     let uri = uri.unwrap_or_default();
-    let stages = drivers::examine(connection, &context.environment());
+    let stages = drivers::diagnose(connection, &context.environment());
     let is_well = stages.iter().all(|s| s.error.is_none());
     context.output.result(&match context.output.format {
         Format::Human => stages.iter().map(|stage| human(context, stage)).collect(),
@@ -47,7 +47,7 @@ pub(crate) fn run(context: &Context, args: &DoctorArgs) -> Run {
     Ok(if is_well { Exit::Done } else { Exit::Error })
 }
 
-fn human(context: &Context, stage: &Passed) -> String {
+fn human(context: &Context, stage: &StageResult) -> String {
     let (verdict, paint) = match stage.error {
         None => ("ok", Paint::Green),
         Some(_) => ("FAIL", Paint::Red),
@@ -55,7 +55,8 @@ fn human(context: &Context, stage: &Passed) -> String {
     let took = stage.took.map(|took| format!("{:.1} ms", milliseconds(took))).unwrap_or_default();
     let said = stage.error.as_ref().map_or(stage.said.clone(), ToString::to_string);
     let verdict = context.output.paint(paint, &format!("{verdict:4}"));
-    let mut text = format!("{verdict}  {:15}  {took:>10}  {}", stage.stage.words(), escape(&said));
+    let mut text =
+        format!("{verdict}  {:15}  {took:>10}  {}", stage.stage.describe(), escape(&said));
     text.truncate(text.trim_end().len());
     text.push('\n');
     if let Some(error) = &stage.error {
@@ -69,9 +70,9 @@ fn human(context: &Context, stage: &Passed) -> String {
     text
 }
 
-fn machine(stage: &Passed) -> Value {
+fn machine(stage: &StageResult) -> Value {
     json!({
-        "stage": stage.stage.words(), "ok": stage.error.is_none(), "said": stage.said,
+        "stage": stage.stage.describe(), "ok": stage.error.is_none(), "said": stage.said,
         "milliseconds": stage.took.map(milliseconds),
         "error": stage.error.as_ref().map(|e| json!({
             "kind": e.kind.as_str(), "code": e.code().map(|code| code.0), "message": e.message, "hint": e.hint,

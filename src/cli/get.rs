@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
-use super::follow;
+use super::get_watch;
 use super::listing::{Selection, Shown, not_there, whole};
 use super::options::Format;
 use super::session::Host;
@@ -36,7 +36,7 @@ pub(crate) fn run(context: &Context, args: &GetArgs) -> Run {
         return Err(Failure::Usage(text.to_owned()));
     }
     if args.watch {
-        return follow::run(context, selection);
+        return get_watch::run(context, selection);
     }
     let host = Host::meant(context)?;
     let observed = host.observe()?;

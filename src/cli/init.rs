@@ -81,7 +81,7 @@ fn chosen(context: &Context, desired: &Desired) -> Result<String, Failure> {
     })?;
     let owners = owners(&observed);
     let named: BTreeSet<&ResourceId> =
-        desired.resources.keys().chain(desired.held_back.keys()).collect();
+        desired.resources.keys().chain(desired.blocked.keys()).collect();
     let of_ours = owners
         .iter()
         .filter(|(_, ids)| ids.iter().any(|id| named.contains(id)))

@@ -83,8 +83,8 @@ impl Shown {
     /// One that could not be read.
     pub(super) fn unknown(id: &ResourceId, of: &Unknown) -> Self {
         let object = json!({
-            "kind": id.kind.word(), "name": id.name, "uuid": of.uuid.to_string(),
-            "state": of.state.to_string(), "sync": Sync::Unknown.word(), "unknown": of.why,
+            "kind": id.kind.as_str(), "name": id.name, "uuid": of.uuid.to_string(),
+            "state": of.state.to_string(), "sync": Sync::Unknown.as_str(), "unknown": of.why,
         });
         let (drifted, pending) = (Vec::new(), Vec::new());
         let status =
@@ -96,11 +96,11 @@ impl Shown {
     pub(super) fn new(r: &ObservedResource) -> Self {
         let s = status(r);
         let object = json!({
-            "kind": r.id.kind.word(), "name": r.id.name, "uuid": r.uuid.to_string(),
+            "kind": r.id.kind.as_str(), "name": r.id.name, "uuid": r.uuid.to_string(),
             "state": r.state.to_string(), "autostart": r.autostart, "persistent": r.is_persistent,
-            "outage": r.outage().map(Outage::word), "saved": r.managed_save,
+            "outage": r.outage().map(Outage::as_str), "saved": r.managed_save,
             "snapshots": r.snapshots.iter().map(|s| &s.name).collect::<Vec<_>>(),
-            "checkpoints": r.checkpoints, "owner": s.owner, "doubt": s.doubt, "sync": s.sync.word(), "drifted": s.drifted, "pending": s.pending,
+            "checkpoints": r.checkpoints, "owner": s.owner, "doubt": s.doubt, "sync": s.sync.as_str(), "drifted": s.drifted, "pending": s.pending,
         });
         let state = r.state_words();
         let state = if r.is_persistent { state } else { format!("{state}, transient") };
@@ -143,7 +143,7 @@ pub(super) fn whole(context: &Context, uri: &str, shown: &[&Shown]) -> String {
             s.state.clone(),
             if s.autostart { "yes" } else { "no" }.to_owned(),
             s.status.owner.clone().unwrap_or_else(|| "—".to_owned()),
-            s.status.sync.word().to_owned(),
+            s.status.sync.as_str().to_owned(),
             s.fields(),
         ]
     }));

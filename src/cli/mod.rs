@@ -1,9 +1,8 @@
 //! The command line: one file a command, and views for people and machines.
 //!
-//! Floor 5. The only place that prints, reads the environment, or decides an exit code.
+//! Floor 6. The only place that prints, reads the environment, or decides an exit code.
 
 mod apply;
-mod ask;
 mod completions;
 mod config;
 mod confirm;
@@ -17,9 +16,10 @@ mod execute;
 mod exit;
 mod export;
 mod fleet;
-mod follow;
 mod get;
+mod get_watch;
 mod history;
+mod host_summary;
 mod init;
 mod listing;
 mod lock;
@@ -30,9 +30,9 @@ mod outcome;
 mod output;
 mod pki;
 mod plan;
-mod pool;
 mod printer;
 mod project;
+mod prompt;
 mod release;
 mod rollback;
 mod rounds;
@@ -42,11 +42,11 @@ mod session;
 mod signals;
 mod signing;
 mod systemd;
-mod tally;
 mod units;
 mod validate;
 mod view;
 mod watch;
+mod worker_pool;
 mod written;
 
 use crate::diag::{escape, is_hazard};

@@ -3,14 +3,14 @@
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
 use super::fleet::{Fleet, Member, by_process};
+use super::host_summary::{HostOutcome, HostSummary};
 use super::options::{Format, ReportOptions, RunOptions};
 use super::outcome::{self, Applied};
 use super::output::{ANEW, OutputChunk};
-use super::pool::{self, Lane};
 use super::saved;
 use super::session::{Session, deletion, nobody_names};
-use super::tally::{Standing, Tally};
 use super::view::{envelope, json};
+use super::worker_pool::{self, WorkerClass};
 use crate::diag::Error;
 use crate::model::{Desired, ResourceId};
 use crate::reconcile::Options;
@@ -22,8 +22,8 @@ use std::sync::Arc;
 type Text = fn(&Context, &Session, ReportOptions) -> String;
 
 /// What there is to tell of a host.
-pub(super) struct Told {
-    pub(super) standing: Standing,
+pub(super) struct HostReport {
+    pub(super) outcome: HostOutcome,
     pub(super) exit: Exit,
     pub(super) pieces: Vec<OutputChunk>,
     /// Its part of a JSON object.
@@ -49,7 +49,7 @@ impl Fleet {
         }
         let is_json = context.output.format == Format::Json;
         let show = |own: &Context, session: &Session| {
-            let mut told = Told::planned(session, reporting);
+            let mut told = HostReport::planned(session, reporting);
             session.show_problems(own);
             if is_json {
                 told.object = Some(own.labelled(json::plan(&session.view(), reporting.fail_above)));
@@ -62,25 +62,25 @@ impl Fleet {
             }
             told
         };
-        let mut tally = Tally::new(context, self.hosts.len());
+        let mut summary = HostSummary::new(context, self.hosts.len());
         let mut objects = Vec::new();
         let mut ended = Ok(());
         let problems = self.plan_in_rounds(context, &show, |at, told| {
             objects.extend(told.object.clone());
-            ended = self.tell(context, &mut tally, at, told, true);
+            ended = self.tell(context, &mut summary, at, told, true);
             ended.is_ok()
         });
         self.clear(context);
         ended?;
         context.show(&problems, &self.loaded.sources);
-        tally.problems(&problems);
+        summary.problems(&problems);
         if is_json {
-            let object = json::fleet(&self.loaded, &problems, objects, &tally.object());
+            let object = json::fleet(&self.loaded, &problems, objects, &summary.object());
             context.output.result(&envelope::line(&object))?;
         } else {
-            context.output.result(&tally.text())?;
+            context.output.result(&summary.text())?;
         }
-        self.end(&tally)
+        self.end(&summary)
     }
 
     /// Makes each host as it is asked for. Each is planned for and applied by itself, unless guests move
@@ -95,25 +95,25 @@ impl Fleet {
         if run.dry_run {
             return self.plan(context, reporting, None, outcome::text);
         }
-        let mut tally = Tally::new(context, self.hosts.len());
-        let Some(problems) = self.apply_in_rounds(context, reporting, run, &mut tally)? else {
-            return self.end(&tally);
+        let mut summary = HostSummary::new(context, self.hosts.len());
+        let Some(problems) = self.apply_in_rounds(context, reporting, run, &mut summary)? else {
+            return self.end(&summary);
         };
         self.clear(context);
         context.show(&problems, &self.loaded.sources);
-        tally.problems(&problems);
+        summary.problems(&problems);
         context.result_or_nobody(&match context.output.format {
-            Format::Human => tally.text(),
+            Format::Human => summary.text(),
             Format::Json => {
-                envelope::line(&json::fleet_summary(&self.loaded, &problems, &tally.object()))
+                envelope::line(&json::fleet_summary(&self.loaded, &problems, &summary.object()))
             }
         });
-        self.end(&tally)
+        self.end(&summary)
     }
 
     /// How the hosts are parted by what it takes to reach them.
-    pub(super) fn lanes(&self) -> [Lane; 2] {
-        pool::lanes(self.hosts.len(), |at| {
+    pub(super) fn classes(&self) -> [WorkerClass; 2] {
+        worker_pool::classes(self.hosts.len(), |at| {
             self.hosts.get(at).is_some_and(|host| by_process(&host.connection))
         })
     }
@@ -135,15 +135,15 @@ impl Fleet {
     pub(super) fn tell(
         &self,
         context: &Context,
-        tally: &mut Tally<'_>,
+        summary: &mut HostSummary<'_>,
         at: usize,
-        told: Told,
+        told: HostReport,
         always: bool,
     ) -> std::io::Result<()> {
-        tally.count(told.standing, told.exit);
-        tally.knows(told.unknown);
+        summary.count(told.outcome, told.exit);
+        summary.knows(told.unknown);
         let heading = self.heading(context, at).filter(|_| always || !told.pieces.is_empty());
-        tally.show(heading, &told.pieces)
+        summary.show(heading, &told.pieces)
     }
 
     /// The line above what is told of a host, for people.
@@ -165,10 +165,10 @@ impl Fleet {
     }
 
     /// How the run ends: the worst of all hosts, and what is wrong with the manifests.
-    pub(super) fn end(&self, tally: &Tally<'_>) -> Run {
+    pub(super) fn end(&self, summary: &HostSummary<'_>) -> Run {
         let wrong = self.loaded.diagnostics.has_errors();
-        let exit = tally.exit.worse(if wrong { Exit::Error } else { Exit::Done });
-        match tally.nowhere() {
+        let exit = summary.exit.worse(if wrong { Exit::Error } else { Exit::Done });
+        match summary.nowhere() {
             None => Ok(exit),
             // a slip in the command line is not worth more than what came of the hosts
             Some(id) if matches!(exit, Exit::Done | Exit::Changes | Exit::Pending) => {
@@ -185,7 +185,7 @@ pub(super) fn show_plan(
     own: &Context,
     session: &Session,
     reporting: ReportOptions,
-) -> Option<Told> {
+) -> Option<HostReport> {
     let refused = !session.plan.refusals.is_empty();
     match own.output.format {
         Format::Human => own.result_or_nobody(&outcome::text(own, session, reporting)),
@@ -194,18 +194,18 @@ pub(super) fn show_plan(
         }
         Format::Json => {}
     }
-    refused.then(|| Told::planned(session, reporting))
+    refused.then(|| HostReport::planned(session, reporting))
 }
 
 /// What there is to tell of a host that could not be asked. `keep` is off where each line is
 /// printed at once.
-pub(super) fn failed(own: &Context, host: &Member, error: &Error, keep: bool) -> Told {
+pub(super) fn failed(own: &Context, host: &Member, error: &Error, keep: bool) -> HostReport {
     own.show_error(error);
     let object = json::failed_host(&host.name, &host.shown, error);
     if !keep {
         own.result_or_nobody(&event(own, "failed", object.clone()));
     }
-    Told { object: Some(object), exit: Exit::of(error), ..Told::failed() }
+    HostReport { object: Some(object), exit: Exit::of(error), ..HostReport::failed() }
 }
 
 fn event(own: &Context, word: &str, mut object: Value) -> String {
@@ -215,24 +215,24 @@ fn event(own: &Context, word: &str, mut object: Value) -> String {
     own.line(object)
 }
 
-impl Told {
-    fn new(standing: Standing, exit: Exit) -> Self {
+impl HostReport {
+    fn new(outcome: HostOutcome, exit: Exit) -> Self {
         let pieces = Vec::new();
-        Self { standing, exit, pieces, object: None, unknown: None, session: None }
+        Self { outcome, exit, pieces, object: None, unknown: None, session: None }
     }
 
     pub(super) fn failed() -> Self {
-        Self::new(Standing::Failed, Exit::Error)
+        Self::new(HostOutcome::Failed, Exit::Error)
     }
 
     pub(super) fn planned(session: &Session, reporting: ReportOptions) -> Self {
         let exit = outcome::exit(session, reporting);
         let refused = exit == Exit::Refused;
-        Self::new(if refused { Standing::Refused } else { Standing::planned(session) }, exit)
+        Self::new(if refused { HostOutcome::Refused } else { HostOutcome::planned(session) }, exit)
     }
 
     pub(super) fn applied(session: &Session, applied: Applied, reporting: ReportOptions) -> Self {
         let exit = applied.exit(session, reporting.detailed_exitcode);
-        Self::new(Standing::applied(session, applied), exit)
+        Self::new(HostOutcome::applied(session, applied), exit)
     }
 }

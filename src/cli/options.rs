@@ -184,7 +184,7 @@ pub(super) fn set_name(text: &str) -> Result<String, String> {
 
 pub(super) fn effect(text: &str) -> Result<Effect, String> {
     Effect::parse(text).ok_or_else(|| {
-        let words: Vec<&str> = Effect::ALL.iter().map(|e| e.word()).collect();
+        let words: Vec<&str> = Effect::ALL.iter().map(|e| e.as_str()).collect();
         format!("expected one of {}", words.join(", "))
     })
 }

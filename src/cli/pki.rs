@@ -152,8 +152,8 @@ fn human(context: &Context, finding: &Finding) -> String {
         Level::Warning => Paint::Yellow,
         Level::Error => Paint::Red,
     };
-    let level = context.output.paint(paint, &format!("{}:", finding.level.word()));
-    let mut text = format!("{}: {level} {}\n", finding.end.word(), escape(&finding.what));
+    let level = context.output.paint(paint, &format!("{}:", finding.level.as_str()));
+    let mut text = format!("{}: {level} {}\n", finding.end.as_str(), escape(&finding.what));
     if let Some(hint) = &finding.hint {
         text.push_str(&format!("    hint: {}\n", escape(hint)));
     }

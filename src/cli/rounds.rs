@@ -10,14 +10,14 @@ use super::context::Context;
 use super::execute::carry_out;
 use super::exit::{Exit, Failure};
 use super::fleet::{Fleet, by_process};
-use super::multi_host::{Told, failed, show_plan};
+use super::host_summary::HostSummary;
+use super::multi_host::{HostReport, failed, show_plan};
 use super::options::ReportOptions;
 use super::options::{Format, RunOptions};
-use super::pool::{self, Lane};
 use super::session::{Looked, Session};
 use super::signals::stopping;
-use super::tally::Tally;
 use super::units::{Ready, Rest, Unit, told_to_stop};
+use super::worker_pool::{self, WorkerClass};
 use crate::diag::{Diagnostics, Error, Result};
 use crate::model::{Kind, Op, ResourceId};
 use crate::reconcile::moves::HostFacts;
@@ -28,18 +28,18 @@ use std::sync::{Mutex, PoisonError};
 /// Tells what comes in any order in the order of the hosts.
 struct Turns<F> {
     next: usize,
-    early: BTreeMap<usize, Told>,
+    early: BTreeMap<usize, HostReport>,
     tell: F,
     /// Whether somebody listens.
     heard: bool,
 }
 
-impl<F: FnMut(usize, Told) -> bool> Turns<F> {
+impl<F: FnMut(usize, HostReport) -> bool> Turns<F> {
     fn new(tell: F) -> Self {
         Self { next: 0, early: BTreeMap::new(), tell, heard: true }
     }
 
-    fn put(&mut self, at: usize, told: Told) -> bool {
+    fn put(&mut self, at: usize, told: HostReport) -> bool {
         self.early.insert(at, told);
         while let Some(told) = self.early.remove(&self.next) {
             let at = self.next;
@@ -55,7 +55,7 @@ type Going = (usize, Context, Session);
 
 /// What the first round has of a host.
 struct First {
-    told: Told,
+    told: HostReport,
     facts: Option<HostFacts>,
     /// Whether other hosts may have to do with it.
     is_open: bool,
@@ -66,23 +66,23 @@ impl Fleet {
     pub(super) fn plan_in_rounds(
         &self,
         context: &Context,
-        show: &(dyn Fn(&Context, &Session) -> Told + Sync),
-        tell: impl FnMut(usize, Told) -> bool,
+        show: &(dyn Fn(&Context, &Session) -> HostReport + Sync),
+        tell: impl FnMut(usize, HostReport) -> bool,
     ) -> Diagnostics {
         let mut turns = Turns::new(tell);
         let work = |own: &Context, session: Session, _| show(own, &session);
         let rest = self.first_round(context, true, work, &mut turns);
-        let lanes = self.lanes_of(&rest.units);
+        let classes = self.classes_of(&rest.units);
         let work = |unit: usize| {
             let told = |ready: Ready| {
                 let Ready { at, own, session } = ready;
                 let told = match session {
                     Ok(session) => {
-                        Told { unknown: Some(session.unknown_only()), ..show(&own, &session) }
+                        HostReport { unknown: Some(session.unknown_only()), ..show(&own, &session) }
                     }
                     Err(e) => self.not_read(&own, at, &e, true),
                 };
-                (at, Told { pieces: own.into_kept(), ..told })
+                (at, HostReport { pieces: own.into_kept(), ..told })
             };
             match rest.units.get(unit) {
                 Some(Unit::AsPlanned(at)) => {
@@ -94,11 +94,11 @@ impl Fleet {
                 None => Vec::new(),
             }
         };
-        pool::each(
-            &lanes,
+        worker_pool::each(
+            &classes,
             work,
             |_| {},
-            |_, told: Vec<(usize, Told)>| {
+            |_, told: Vec<(usize, HostReport)>| {
                 told.into_iter().fold(true, |_, (at, told)| turns.put(at, told))
             },
         );
@@ -112,30 +112,30 @@ impl Fleet {
         context: &Context,
         reporting: ReportOptions,
         run: &RunOptions,
-        tally: &mut Tally<'_>,
+        summary: &mut HostSummary<'_>,
     ) -> Result<Option<Diagnostics>, Failure> {
         let keep = context.output.format == Format::Human;
         let asking = self.asking(run);
         let mut turns = Turns::new(|at, told| {
             // with no reader left it goes on all the same
-            let _ = self.tell(context, tally, at, told, true);
+            let _ = self.tell(context, summary, at, told, true);
             true
         });
         let work = |own: &Context, session: Session, is_open: bool| {
             if is_open || asking != Asking::Never {
-                let told = Told::planned(&session, reporting);
-                return Told { session: Some(session), ..told };
+                let told = HostReport::planned(&session, reporting);
+                return HostReport { session: Some(session), ..told };
             }
             session.show_problems(own);
             show_plan(own, &session, reporting).unwrap_or_else(|| {
-                Told::applied(&session, carry_out(own, &session, run, None), reporting)
+                HostReport::applied(&session, carry_out(own, &session, run, None), reporting)
             })
         };
         let rest = self.first_round(context, keep, work, &mut turns);
-        let lanes = self.lanes_of(&rest.units);
+        let classes = self.classes_of(&rest.units);
         if asking != Asking::Never {
             drop(turns);
-            return self.confirm_and_apply(context, reporting, run, tally, rest, &lanes);
+            return self.confirm_and_apply(context, reporting, run, summary, rest, &classes);
         }
         let work = |unit: usize| {
             let (mut told, mut going) = (Vec::new(), Vec::new());
@@ -148,11 +148,11 @@ impl Fleet {
             told.extend(self.walk_together(going, reporting, run));
             told
         };
-        pool::each(
-            &lanes,
+        worker_pool::each(
+            &classes,
             work,
             |_| {},
-            |_, told: Vec<(usize, Told)>| {
+            |_, told: Vec<(usize, HostReport)>| {
                 told.into_iter().fold(true, |_, (at, told)| turns.put(at, told))
             },
         );
@@ -172,19 +172,19 @@ impl Fleet {
         context: &Context,
         reporting: ReportOptions,
         run: &RunOptions,
-        tally: &mut Tally<'_>,
+        summary: &mut HostSummary<'_>,
         rest: Rest,
-        lanes: &[Lane],
+        classes: &[WorkerClass],
     ) -> Result<Option<Diagnostics>, Failure> {
         let keep = context.output.format == Format::Human;
         let asking = self.asking(run);
         let crowded = |unit: usize| {
-            lanes.iter().any(|l| l.is_crowded() && l.members.binary_search(&unit).is_ok())
+            classes.iter().any(|l| l.is_crowded() && l.members.binary_search(&unit).is_ok())
         };
         let waiting: Vec<Mutex<Vec<(usize, Session)>>> =
             rest.units.iter().map(|_| Mutex::default()).collect();
         let mut any = false;
-        let mut shown: BTreeMap<usize, (Told, bool)> = BTreeMap::new();
+        let mut shown: BTreeMap<usize, (HostReport, bool)> = BTreeMap::new();
         let work = |unit: usize| {
             let mut told = Vec::new();
             for ready in self.ready(context, &rest, unit, keep) {
@@ -199,14 +199,15 @@ impl Fleet {
                         }
                         let is_asked = asking.about(&session.plan);
                         let unknown = Some(session.unknown_only());
-                        let of_one = Told { unknown, ..Told::planned(&session, reporting) };
+                        let of_one =
+                            HostReport { unknown, ..HostReport::planned(&session, reporting) };
                         if let Some(place) = waiting.get(unit) {
                             let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
                             place.push((at, session));
                         }
                         told.push((
                             at,
-                            Told { pieces: own.into_kept(), ..of_one },
+                            HostReport { pieces: own.into_kept(), ..of_one },
                             false,
                             is_asked,
                         ));
@@ -215,8 +216,8 @@ impl Fleet {
             }
             told
         };
-        pool::each(
-            lanes,
+        worker_pool::each(
+            classes,
             work,
             |_| {},
             |_, told| {
@@ -229,15 +230,15 @@ impl Fleet {
         );
         for (at, (told, is_over)) in shown {
             if is_over {
-                let _ = self.tell(context, tally, at, told, true);
+                let _ = self.tell(context, summary, at, told, true);
             } else {
-                let _ = tally.show(self.heading(context, at), &told.pieces);
-                tally.knows(told.unknown);
+                let _ = summary.show(self.heading(context, at), &told.pieces);
+                summary.knows(told.unknown);
             }
         }
         self.clear(context);
         if any && !confirmed(context)? {
-            tally.exit = tally.exit.worse(Exit::Refused);
+            summary.exit = summary.exit.worse(Exit::Refused);
             return Ok(None);
         }
         let work = |unit: usize| {
@@ -251,25 +252,25 @@ impl Fleet {
                     Ok(()) => going.push((at, own, session)),
                     Err(e) => {
                         let of_one = failed(&own, host, &e, keep);
-                        told.push((at, Told { pieces: own.into_kept(), ..of_one }));
+                        told.push((at, HostReport { pieces: own.into_kept(), ..of_one }));
                     }
                 }
             }
             told.extend(self.walk_together(going, reporting, run));
             told
         };
-        let mut told: BTreeMap<usize, Told> = BTreeMap::new();
-        pool::each(
-            lanes,
+        let mut told: BTreeMap<usize, HostReport> = BTreeMap::new();
+        worker_pool::each(
+            classes,
             work,
             |_| {},
-            |_, of_unit: Vec<(usize, Told)>| {
+            |_, of_unit: Vec<(usize, HostReport)>| {
                 told.extend(of_unit);
                 true
             },
         );
         for (at, of_one) in told {
-            let _ = self.tell(context, tally, at, of_one, false);
+            let _ = self.tell(context, summary, at, of_one, false);
         }
         Ok(Some(rest.settled.diagnostics))
     }
@@ -280,20 +281,20 @@ impl Fleet {
         &self,
         context: &Context,
         keep: bool,
-        work: impl Fn(&Context, Session, bool) -> Told + Sync,
-        turns: &mut Turns<impl FnMut(usize, Told) -> bool>,
+        work: impl Fn(&Context, Session, bool) -> HostReport + Sync,
+        turns: &mut Turns<impl FnMut(usize, HostReport) -> bool>,
     ) -> Rest {
         let mut facts: Vec<Option<HostFacts>> = self.loaded.fleet.iter().map(|_| None).collect();
-        let mut open: BTreeMap<usize, Told> = BTreeMap::new();
-        let lanes = self.lanes();
+        let mut open: BTreeMap<usize, HostReport> = BTreeMap::new();
+        let classes = self.classes();
         // there are too many of their sort for all to stay open at once
-        let crowded: BTreeSet<usize> = lanes
+        let crowded: BTreeSet<usize> = classes
             .iter()
-            .filter(|lane| lane.is_crowded())
-            .flat_map(|lane| lane.members.iter().copied())
+            .filter(|class| class.is_crowded())
+            .flat_map(|class| class.members.iter().copied())
             .collect();
-        pool::each(
-            &lanes,
+        worker_pool::each(
+            &classes,
             |at| {
                 let mut first = self.first(context, at, keep, &work);
                 if let Some(session) = first.told.session.as_mut().filter(|_| crowded.contains(&at))
@@ -326,21 +327,21 @@ impl Fleet {
         context: &Context,
         at: usize,
         keep: bool,
-        work: &impl Fn(&Context, Session, bool) -> Told,
+        work: &impl Fn(&Context, Session, bool) -> HostReport,
     ) -> First {
         let none = |told| First { told, facts: None, is_open: false };
-        let Some(host) = self.hosts.get(at) else { return none(Told::failed()) };
+        let Some(host) = self.hosts.get(at) else { return none(HostReport::failed()) };
         let own = context.for_host(&host.name, keep);
         if stopping() {
             own.say(&format!("{}: not begun: it was told to stop\n", host.name));
-            return none(Told { pieces: own.into_kept(), ..Told::failed() });
+            return none(HostReport { pieces: own.into_kept(), ..HostReport::failed() });
         }
         let (desired, options) = self.asked(host);
         let looked = match Looked::at(&own, &host.connection, desired) {
             Ok(looked) => looked,
             Err(e) => {
                 let told = failed(&own, host, &e, keep);
-                return none(Told { pieces: own.into_kept(), ..told });
+                return none(HostReport { pieces: own.into_kept(), ..told });
             }
         };
         let facts = self.deletes.is_none().then(|| looked.facts(&self.loaded));
@@ -352,13 +353,13 @@ impl Fleet {
         if self.deletes.is_some() {
             session.say_absent(&own);
         }
-        let told = Told { unknown, ..work(&own, session, is_open) };
-        First { told: Told { pieces: own.into_kept(), ..told }, facts, is_open }
+        let told = HostReport { unknown, ..work(&own, session, is_open) };
+        First { told: HostReport { pieces: own.into_kept(), ..told }, facts, is_open }
     }
 
     /// How the units are parted by what it takes to reach their hosts.
-    fn lanes_of(&self, units: &[Unit]) -> [Lane; 2] {
-        pool::lanes(units.len(), |unit| {
+    fn classes_of(&self, units: &[Unit]) -> [WorkerClass; 2] {
+        worker_pool::classes(units.len(), |unit| {
             let members = units.get(unit).map(Unit::members).unwrap_or_default();
             let mut hosts = members.iter().filter_map(|at| self.hosts.get(*at));
             hosts.any(|host| by_process(&host.connection))
@@ -394,23 +395,23 @@ impl Fleet {
         ready: Ready,
         reporting: ReportOptions,
         keep: bool,
-    ) -> Result<Going, Box<(usize, Told)>> {
+    ) -> Result<Going, Box<(usize, HostReport)>> {
         let Ready { at, own, session } = ready;
         let told = match session {
             Ok(session) => {
                 session.show_problems(&own);
                 match show_plan(&own, &session, reporting) {
                     None => return Ok((at, own, session)),
-                    Some(told) => Told { unknown: Some(session.unknown_only()), ..told },
+                    Some(told) => HostReport { unknown: Some(session.unknown_only()), ..told },
                 }
             }
             Err(e) => self.not_read(&own, at, &e, keep),
         };
-        Err(Box::new((at, Told { pieces: own.into_kept(), ..told })))
+        Err(Box::new((at, HostReport { pieces: own.into_kept(), ..told })))
     }
 
-    fn not_read(&self, own: &Context, at: usize, error: &Error, keep: bool) -> Told {
-        self.hosts.get(at).map_or_else(Told::failed, |host| failed(own, host, error, keep))
+    fn not_read(&self, own: &Context, at: usize, error: &Error, keep: bool) -> HostReport {
+        self.hosts.get(at).map_or_else(HostReport::failed, |host| failed(own, host, error, keep))
     }
 
     /// Walks the plans of hosts beside each other.
@@ -419,7 +420,7 @@ impl Fleet {
         going: Vec<Going>,
         reporting: ReportOptions,
         run: &RunOptions,
-    ) -> Vec<(usize, Told)> {
+    ) -> Vec<(usize, HostReport)> {
         let crossroads = Crossroads::default();
         // all are there before the first one asks for another
         let entered: Vec<_> = going
@@ -432,8 +433,8 @@ impl Fleet {
         let walk = |(at, own, session, walker): (usize, Context, Session, _)| {
             let unknown = Some(session.unknown_only());
             let applied = carry_out(&own, &session, run, Some(walker));
-            let told = Told { unknown, ..Told::applied(&session, applied, reporting) };
-            (at, Told { pieces: own.into_kept(), ..told })
+            let told = HostReport { unknown, ..HostReport::applied(&session, applied, reporting) };
+            (at, HostReport { pieces: own.into_kept(), ..told })
         };
         if entered.len() == 1 {
             return entered.into_iter().map(walk).collect();

@@ -32,7 +32,7 @@ fn relaxng(kind: &str) -> Result<String, Failure> {
 }
 
 fn json(kind: Option<&str>) -> Result<String, Failure> {
-    let kinds: Vec<&str> = Kind::ALL.into_iter().map(Kind::word).collect();
+    let kinds: Vec<&str> = Kind::ALL.into_iter().map(Kind::as_str).collect();
     let wanted: Vec<&str> =
         kinds.iter().copied().filter(|k| kind.is_none_or(|kind| kind == *k)).collect();
     if wanted.is_empty() {

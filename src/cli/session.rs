@@ -259,7 +259,7 @@ impl Session {
         let desired = &self.loaded.desired;
         let known = |id: &ResourceId| {
             desired.resources.contains_key(id)
-                || desired.held_back.contains_key(id)
+                || desired.blocked.contains_key(id)
                 || self.plan.orphans.contains(id)
                 || self.plan.changes.iter().any(|c| c.id == *id)
         };
@@ -374,7 +374,7 @@ impl Session {
     /// Lets go of the host, but for the plan: many of them would all stay open and locked until
     /// somebody answers.
     pub(crate) fn pause(&mut self) {
-        self.host.driver.hang_up();
+        self.host.driver.disconnect_idle();
         self.host.lock = None;
     }
 

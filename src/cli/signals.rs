@@ -1,21 +1,21 @@
 //! Signals: the first asks to stop after the step in hand, the second ends the program at once.
 
 use crate::diag::{Error, Result};
-use crate::drivers::Stop;
+use crate::drivers::CancelToken;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What the first caller caught; signals are the whole program's.
-static CAUGHT: Mutex<Option<Stop>> = Mutex::new(None);
+static CAUGHT: Mutex<Option<CancelToken>> = Mutex::new(None);
 
 /// Tells from now on who asks for a stop, in place of ending the program. Before that nothing is in
 /// hand, and a signal does what it always does.
 ///
 /// # Errors
 /// The system does not let signals be caught.
-pub(crate) fn stop_on_signal() -> Result<Stop> {
+pub(crate) fn stop_on_signal() -> Result<CancelToken> {
     let mut caught = CAUGHT.lock().unwrap_or_else(PoisonError::into_inner);
     match &*caught {
         Some(stop) => Ok(stop.clone()),
@@ -33,7 +33,7 @@ pub(crate) fn survive_size_limit() {
 /// Whether somebody has asked for a stop.
 pub(crate) fn stopping() -> bool {
     let caught = CAUGHT.lock().unwrap_or_else(PoisonError::into_inner);
-    caught.as_ref().is_some_and(Stop::is_stopped)
+    caught.as_ref().is_some_and(CancelToken::is_stopped)
 }
 
 /// The same for a program that goes on until it is told to stop. `came` is called after each signal,
@@ -41,13 +41,13 @@ pub(crate) fn stopping() -> bool {
 ///
 /// # Errors
 /// The system does not let signals be caught.
-pub(crate) fn stop_or_run_on_signal(came: impl Fn(bool) + Send + 'static) -> Result<Stop> {
+pub(crate) fn stop_or_run_on_signal(came: impl Fn(bool) + Send + 'static) -> Result<CancelToken> {
     catch(&[SIGINT, SIGTERM, SIGHUP], came)
 }
 
-fn catch(wanted: &[i32], came: impl Fn(bool) + Send + 'static) -> Result<Stop> {
+fn catch(wanted: &[i32], came: impl Fn(bool) + Send + 'static) -> Result<CancelToken> {
     let mut signals = Signals::new(wanted).map_err(|e| Error::system("signals", &e))?;
-    let stop = Stop::default();
+    let stop = CancelToken::default();
     let told = stop.clone();
     std::thread::spawn(move || {
         for signal in signals.forever() {

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::fleet::Fleet;
-use super::multi_host::Told;
+use super::multi_host::HostReport;
 use super::session::{Looked, Session};
 use super::signals::stopping;
 use crate::diag::{Error, ErrorKind, Result};
@@ -21,7 +21,7 @@ pub(super) struct Rest {
     /// What is done together, in the order of the first of each.
     pub(super) units: Vec<Unit>,
     /// What the first round has of those that are done as they were planned for.
-    pub(super) kept: BTreeMap<usize, Mutex<Option<Told>>>,
+    pub(super) kept: BTreeMap<usize, Mutex<Option<HostReport>>>,
     /// Hosts whose sessions are paused meanwhile.
     pub(super) crowded: BTreeSet<usize>,
 }
@@ -181,7 +181,7 @@ impl Unit {
 
 impl Rest {
     /// What the first round has of a host; it is taken once.
-    pub(super) fn take(&self, at: usize) -> Option<Told> {
+    pub(super) fn take(&self, at: usize) -> Option<HostReport> {
         self.kept.get(&at)?.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

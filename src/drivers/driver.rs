@@ -1,6 +1,6 @@
 //! What every driver does for a host.
 
-use super::watching::Stop;
+use super::cancel::CancelToken;
 use crate::diag::Result;
 use crate::model::{Call, Capabilities, DriverEvent, Observed, ObservedPools, Outcome, Scope};
 use std::collections::BTreeSet;
@@ -46,7 +46,7 @@ pub trait Driver: Send + Sync {
 
     /// Lets go of what is open until it is needed again, so that a plan for a thousand hosts can
     /// wait for an answer without a thousand processes and sockets.
-    fn hang_up(&self) {}
+    fn disconnect_idle(&self) {}
 
     /// Tells `events` what happens on the host, from a first [`DriverEvent::Resync`] on, whoever
     /// makes it happen. It holds up the thread it is called on until `stop` says so, or until there
@@ -57,5 +57,5 @@ pub trait Driver: Send + Sync {
     ///
     /// # Errors
     /// The host cannot be watched at all.
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &Stop) -> Result<()>;
+    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()>;
 }

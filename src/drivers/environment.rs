@@ -1,6 +1,6 @@
 //! What a driver must know of the process that opens it.
 
-use super::Asker;
+use super::CredentialPrompt;
 use std::path::PathBuf;
 
 /// Who asks, and where that user's sockets and keys are. The command line fills it in: nothing else
@@ -20,7 +20,7 @@ pub struct Environment {
     /// `LIBVIRT_AUTH_FILE`: the file with names and passwords.
     pub auth_file: Option<PathBuf>,
     /// Who asks the user for what no file says; `None` where there is nobody to ask.
-    pub ask: Option<Asker>,
+    pub ask: Option<CredentialPrompt>,
     /// Most memory that the inventory of one host takes, in bytes.
     pub max_inventory: usize,
 }

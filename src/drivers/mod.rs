@@ -3,28 +3,28 @@
 //! Floor 2: imports `diag`, `xml`, `wire`, `model`. A driver plans nothing; it carries out what it is
 //! told, keeps the order of calls to one object, and says exactly what became of each.
 
-mod ask;
+mod cancel;
 mod driver;
 mod environment;
+pub mod libvirt;
+mod mock;
+mod prompt;
 mod read_only;
-pub mod remote;
-mod test;
 pub mod trust;
 pub mod uri;
-mod watching;
 
-pub use ask::{Asker, Question, Secret};
+pub use cancel::CancelToken;
 pub use driver::Driver;
 pub use environment::Environment;
-pub use test::{TestDriver, TestHost};
+pub use mock::{MockDriver, MockHost};
+pub use prompt::{CredentialPrompt, Question, Secret};
 pub use trust::{Beneath, Connection, Trust, Written};
 pub use uri::{Transport, Uri};
-pub use watching::Stop;
 
 use crate::diag::{Error, ErrorKind, Result};
 use crate::model::Scope;
+use libvirt::{LibvirtDriver, Stage, StageResult};
 use read_only::ReadOnly;
-use remote::{Passed, RemoteDriver, Stage};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -37,13 +37,13 @@ pub fn open(connection: &Connection, env: &Environment) -> Result<Box<dyn Driver
     match (uri.driver(), uri.transport(), uri.path()) {
         ("test", None, path) => {
             let host = match path {
-                "/default" => TestHost::Default,
-                file => TestHost::File(PathBuf::from(file)),
+                "/default" => MockHost::Default,
+                file => MockHost::File(PathBuf::from(file)),
             };
             let state = uri.parameter("state").map(PathBuf::from);
             let driver = match connection.beneath() {
-                Some(beneath) => TestDriver::open_beneath(beneath, host, state)?,
-                None => TestDriver::open(host, state)?,
+                Some(beneath) => MockDriver::open_beneath(beneath, host, state)?,
+                None => MockDriver::open(host, state)?,
             };
             if env.read_only { Ok(Box::new(ReadOnly(driver))) } else { Ok(Box::new(driver)) }
         }
@@ -51,18 +51,18 @@ pub fn open(connection: &Connection, env: &Environment) -> Result<Box<dyn Driver
             "the built-in QEMU driver",
             "QEMU is there behind libvirt's daemon: qemu:///system",
         )),
-        _ => Ok(Box::new(RemoteDriver::open(uri, env)?)),
+        _ => Ok(Box::new(LibvirtDriver::open(uri, env)?)),
     }
 }
 
 /// Tries to open the driver that a connection asks for, if there is one, and says of each stage on
 /// the way what came of it. The last one has the error, if there is one.
-pub fn examine(connection: Result<Connection>, env: &Environment) -> Vec<Passed> {
+pub fn diagnose(connection: Result<Connection>, env: &Environment) -> Vec<StageResult> {
     let begun = Instant::now();
     if let Ok(connection) = &connection
         && !is_built_in(connection.uri())
     {
-        return RemoteDriver::examine(connection.uri(), env).1;
+        return LibvirtDriver::diagnose(connection.uri(), env).1;
     }
     let said = connection
         .as_ref()
@@ -71,7 +71,7 @@ pub fn examine(connection: Result<Connection>, env: &Environment) -> Vec<Passed>
         .and_then(|connection| open(&connection, env))
         .and_then(|driver| driver.observe(&Scope::all()));
     let stage = if said.is_empty() { Stage::Uri } else { Stage::Open };
-    vec![Passed { stage, took: Some(begun.elapsed()), said, error: opened.err() }]
+    vec![StageResult { stage, took: Some(begun.elapsed()), said, error: opened.err() }]
 }
 
 /// Whether the driver is one within this program.

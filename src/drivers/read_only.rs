@@ -1,7 +1,7 @@
 //! A driver that only looks, around one that could do more.
 
+use super::cancel::CancelToken;
 use super::driver::Driver;
-use super::watching::Stop;
 use crate::diag::{Error, ErrorKind, Result};
 use crate::model::{Call, Capabilities, DriverEvent, Observed, ObservedPools, Outcome, Scope};
 use std::collections::BTreeSet;
@@ -38,7 +38,7 @@ impl<D: Driver> Driver for ReadOnly<D> {
         batch.iter().map(refuse).collect()
     }
 
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &Stop) -> Result<()> {
+    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
         self.0.watch(events, stop)
     }
 }

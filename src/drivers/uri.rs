@@ -36,7 +36,7 @@ impl Transport {
     pub const ALL: [Self; 5] = [Self::Unix, Self::Tls, Self::Tcp, Self::Ssh, Self::Ext];
 
     /// The word for it in URIs.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Unix => "unix",
             Self::Tls => "tls",
@@ -60,7 +60,7 @@ impl Transport {
 
 impl fmt::Display for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.word())
+        f.pad(self.as_str())
     }
 }
 
@@ -329,8 +329,8 @@ fn without_password(text: &str) -> String {
 }
 
 fn read_transport(word: &str) -> Read<Transport> {
-    Transport::ALL.into_iter().find(|t| t.word() == word).ok_or_else(|| {
-        let words = Transport::ALL.map(Transport::word);
+    Transport::ALL.into_iter().find(|t| t.as_str() == word).ok_or_else(|| {
+        let words = Transport::ALL.map(Transport::as_str);
         let hint = match closest(word, words) {
             Some(meant) => format!("did you mean {meant}?"),
             None => format!("transports are {}", words.join(", ")),

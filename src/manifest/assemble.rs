@@ -4,8 +4,8 @@ use super::check;
 use super::files::{Found, directory_name};
 use super::fleet::{self, Directory, HostDesired, Selections};
 use super::object::{Object, first_error};
+use super::project::{self, Connect, FILE, NamedHost};
 use super::shorten::{self, AllUntold, shorten};
-use super::virt_toml::{self, Connect, FILE, NamedHost};
 use crate::diag::{Diagnostic, Diagnostics, Sources, Span};
 use crate::model::{Desired, DesiredResource, ResourceId};
 use std::path::{Path, PathBuf};
@@ -118,9 +118,9 @@ fn settle(
         let mut found = match files.read(file, &mut loaded.sources, &mut own) {
             Some(source) => {
                 let text = loaded.sources.get(source).map_or("", |s| s.text.as_str());
-                virt_toml::parse(source, text, file.is_top, &mut own)
+                project::parse(source, text, file.is_top, &mut own)
             }
-            None => virt_toml::VirtToml::default(),
+            None => project::VirtToml::default(),
         };
         // the mistakes of one further down concern what is below it
         let broken = if file.is_top { None } else { first_error(&own, &loaded.sources) };
@@ -229,7 +229,7 @@ fn assemble(
     for (group, members) in selections.groups.iter().zip(of_groups) {
         let mut desired = together(members.iter().filter_map(|i| settled.get(*i)), empty);
         // one whose hosts are not known does not hold back another that is for this host
-        desired.held_back.retain(|id, _| !desired.resources.contains_key(id));
+        desired.blocked.retain(|id, _| !desired.resources.contains_key(id));
         let desired = Arc::new(desired);
         for at in &group.hosts {
             // without a fleet the one group has no host here
@@ -263,7 +263,7 @@ fn together<'a>(entries: impl Iterator<Item = &'a Entry>, empty: &Desired) -> De
                 desired.resources.insert(id.clone(), Arc::clone(resource));
             }
             Err(reason) => {
-                desired.held_back.entry(id.clone()).or_insert_with(|| reason.clone());
+                desired.blocked.entry(id.clone()).or_insert_with(|| reason.clone());
             }
         }
     }

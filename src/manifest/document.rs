@@ -84,7 +84,7 @@ pub(super) fn read(
 
 /// Which kind of resource a root element is.
 pub(super) fn kind(root: &Element) -> Option<Kind> {
-    Kind::ALL.into_iter().find(|k| root.is(k.word()))
+    Kind::ALL.into_iter().find(|k| root.is(k.as_str()))
 }
 
 fn not_a_resource(root: &Element) -> Diagnostic {
@@ -92,7 +92,7 @@ fn not_a_resource(root: &Element) -> Diagnostic {
         Some(uri) => format!("{} in the namespace {uri}", root.name.local),
         None => root.name.local.clone(),
     };
-    let words = Kind::ALL.map(Kind::word);
+    let words = Kind::ALL.map(Kind::as_str);
     let local = root.name.local.as_str();
     let hint = match (&root.name.namespace, closest(local, words)) {
         (Some(_), _) if words.contains(&local) => {

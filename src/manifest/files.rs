@@ -2,8 +2,8 @@
 
 use super::format::Format;
 use super::kept::kept;
+use super::project::FILE;
 use super::text::text;
-use super::virt_toml::FILE;
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources};
 use crate::file::{Outside, Root, Roots};
 use crate::model::check_name;
@@ -485,7 +485,7 @@ pub(super) fn is_exhaustion(error: &io::Error) -> bool {
 }
 
 /// A manifest changes whenever it is read.
-pub(super) fn restless(path: &Path) -> Diagnostic {
+pub(super) fn changing(path: &Path) -> Diagnostic {
     Diagnostic::error("restless", "the manifests change while they are read")
         .address(path.display().to_string())
         .detail("nothing was read; try again when nobody writes them".to_owned())

@@ -6,8 +6,8 @@
 //! and a manifest.
 
 use super::object::Object;
-use super::virt_toml::Connect;
-use super::virt_toml::{Choice, FILE, NamedHost};
+use super::project::Connect;
+use super::project::{Choice, FILE, NamedHost};
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::model::{BitSet, Desired, HostPattern, Roster};
 use std::collections::HashMap;

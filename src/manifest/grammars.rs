@@ -1,7 +1,7 @@
 //! The grammars that manifests are held to: the embedded ones, or those of a directory.
 
 use super::files::{Found, VirtTomlFile, unreadable};
-use super::virt_toml;
+use super::project;
 use crate::diag::{Diagnostic, Diagnostics, Sources};
 use crate::file::{Outside, Root, Roots};
 use crate::model::Kind;
@@ -64,7 +64,7 @@ impl Grammars {
 
     fn grammar(&self, kind: Kind) -> Option<Arc<Grammar>> {
         match self {
-            Self::Embedded => schema::embedded(kind.word()),
+            Self::Embedded => schema::embedded(kind.as_str()),
             Self::Given(grammars) => grammars.get(&kind).cloned(),
         }
     }
@@ -87,7 +87,7 @@ impl SchemaDir {
         let (mut sources, mut out) = (Sources::default(), Diagnostics::default());
         let source = found.read(file, &mut sources, &mut out)?;
         let text = sources.get(source).map_or("", |s| s.text.as_str());
-        let (directory, _) = virt_toml::parse(source, text, true, &mut out).schema_dir?;
+        let (directory, _) = project::parse(source, text, true, &mut out).schema_dir?;
         let shown = file.path.parent().unwrap_or(Path::new("")).join(&directory);
         Some(Self { from: file.directory.clone(), name: directory.into(), shown })
     }

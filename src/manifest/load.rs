@@ -1,4 +1,4 @@
-//! From paths to the desired state, once; see [`super::changes`] for again and again.
+//! From paths to the desired state, once; see [`super::watch`] for again and again.
 
 use super::assemble::{Loaded, Parts, RefusedAre, put_together};
 use super::files;

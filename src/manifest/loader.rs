@@ -28,7 +28,7 @@ pub(super) struct Loader {
     schema_dir: Option<SchemaDir>,
     wrong: Diagnostics,
     sources: Sources,
-    known: HashMap<PathBuf, Known>,
+    known: HashMap<PathBuf, CachedManifest>,
     /// Numbers of texts that are not used any more.
     free: Vec<SourceId>,
     inventory: Inventory,
@@ -38,7 +38,7 @@ pub(super) struct Loader {
 
 /// A manifest that was read.
 #[derive(Debug)]
-struct Known {
+struct CachedManifest {
     stamp: Stamp,
     source: SourceId,
     part: Part,
@@ -50,7 +50,7 @@ struct Known {
     open: bool,
 }
 
-impl Known {
+impl CachedManifest {
     /// Why what it names is not all that it is meant to name.
     fn doubt(&self) -> Option<Diagnostic> {
         let said = if self.open {
@@ -70,8 +70,8 @@ impl Known {
 }
 
 impl Parts {
-    fn take(&mut self, known: &Known) {
-        let Known { part, nearest, .. } = known;
+    fn take(&mut self, known: &CachedManifest) {
+        let CachedManifest { part, nearest, .. } = known;
         let doubt = known.doubt();
         self.complete &= part.complete && doubt.is_none();
         self.diagnostics.extend(part.diagnostics.iter().cloned().chain(doubt));
@@ -97,7 +97,7 @@ pub(super) struct Unsettled {
     /// Whether everything was seen to stay as it is for a moment.
     pub(super) looked: bool,
     /// Whether any are not the version that was there before, and nobody told of it.
-    pub(super) restless: bool,
+    pub(super) changing: bool,
 }
 
 impl Unsettled {
@@ -238,7 +238,7 @@ impl Loader {
         }
         // no part of it is better than nothing: it may belong to any version
         let mut loaded = Loaded::default();
-        loaded.diagnostics.extend(moved.map(|path| files::restless(&path)));
+        loaded.diagnostics.extend(moved.map(|path| files::changing(&path)));
         loaded
     }
 
@@ -257,7 +257,7 @@ impl Loader {
         for (at, manifest) in found.manifests.iter().enumerate() {
             let known = self.known.get(&manifest.path);
             let is_unsettled = unsettled.has(manifest);
-            let is_same = |k: &Known| {
+            let is_same = |k: &CachedManifest| {
                 k.stamp == manifest.stamp && !unsettled.touched.contains(&manifest.real)
             };
             if known.is_some_and(|k| is_unsettled || is_same(k)) {
@@ -296,7 +296,7 @@ impl Loader {
             if let Some(manifest) = found.manifests.get(text.at) {
                 let (stamp, source, nearest) = (manifest.stamp, text.source, manifest.nearest);
                 let named = text.named || !part.objects.is_empty();
-                let known = Known { stamp, source, part, nearest, named, open: false };
+                let known = CachedManifest { stamp, source, part, nearest, named, open: false };
                 self.known.insert(manifest.path.clone(), known);
             }
         }
@@ -382,7 +382,8 @@ impl Loader {
         let source = taken.unwrap_or_else(|| self.source(path, String::new(), String::new()));
         let untold = AllUntold::new();
         let part = Part { objects: Vec::new(), diagnostics, untold, complete: false };
-        let known = Known { stamp: *stamp, source, part, nearest: *nearest, named, open: false };
+        let known =
+            CachedManifest { stamp: *stamp, source, part, nearest: *nearest, named, open: false };
         self.known.insert(path.clone(), known);
         None
     }

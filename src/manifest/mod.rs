@@ -6,7 +6,6 @@
 
 mod arrange;
 mod assemble;
-mod changes;
 mod check;
 mod document;
 mod files;
@@ -20,15 +19,15 @@ mod loader;
 mod notation;
 mod object;
 mod part;
+mod project;
 mod settings;
 mod shorten;
 mod text;
 mod to_toml;
 mod toml;
-mod virt_toml;
+mod watch;
 
 pub use assemble::Loaded;
-pub use changes::{Changes, Reading};
 pub use document::{read_document, read_file};
 pub use fleet::HostDesired;
 pub use format::Format;
@@ -36,6 +35,7 @@ pub use grammars::Grammars;
 pub use load::{load, load_as, load_for_good, load_for_hosts, load_virt_toml, load_with};
 pub(crate) use notation::{parse_table, unknown_key};
 pub use part::read_text;
+pub use project::Connect;
 pub use settings::{duration as parse_duration, settings_element};
 pub use to_toml::{quoted, to_toml};
-pub use virt_toml::Connect;
+pub use watch::{Changes, Reading};

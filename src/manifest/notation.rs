@@ -78,7 +78,7 @@ pub(crate) fn unknown_key(
 
 /// A table that is of no kind of resource.
 pub(super) fn unknown_kind(name: &str, span: Span) -> Diagnostic {
-    let hint = match closest(name, Kind::ALL.map(Kind::word)) {
+    let hint = match closest(name, Kind::ALL.map(Kind::as_str)) {
         Some(word) => format!("did you mean {word}?"),
         None => "start a resource with [[domain]] or [[network]]".to_owned(),
     };

@@ -5,7 +5,9 @@
 //! may be is in the grammar; here is said only what it cannot say.
 
 use crate::diag::{Diagnostic, Diagnostics, Span, excerpt};
-use crate::model::{Effect, HostPattern, NAMESPACE, PREFIX, Power, ResourceId, Settings, Stop};
+use crate::model::{
+    Effect, HostPattern, NAMESPACE, PREFIX, Power, ResourceId, Settings, ShutdownPolicy,
+};
 use crate::xml::{Element, Name, Path};
 use std::time::Duration;
 
@@ -33,18 +35,18 @@ pub(super) fn is_settings(e: &Element) -> bool {
 pub fn settings_element(settings: &Settings) -> Element {
     let yes = |on: bool| on.then_some("yes");
     let mut element = Element::named(Name::qualified(PREFIX, NAMESPACE, ELEMENT));
-    element.set_attr("power", settings.power.word());
+    element.set_attr("power", settings.power.as_str());
     element.put_attr("autostart", settings.autostart.map(|on| if on { "yes" } else { "no" }));
     element.put_attr("apply_on_reboot", yes(settings.apply_on_reboot));
     element.put_attr("prevent_destroy", yes(settings.prevent_destroy));
     let needs = settings.depends_on.iter();
     let needs = needs.map(|id| ("depends_on", format!("{}/{}", id.kind, id.name)));
-    let allow = settings.allow.iter().map(|effect| ("allow", effect.word().to_owned()));
+    let allow = settings.allow.iter().map(|effect| ("allow", effect.as_str().to_owned()));
     let ignore = settings.ignore.iter().map(|path| ("ignore", path.to_string()));
     for (name, text) in needs.chain(allow).chain(ignore) {
         element.push(Element::new(name).with_text(text));
     }
-    let (stop, usual) = (settings.stop, Stop::default());
+    let (stop, usual) = (settings.stop, ShutdownPolicy::default());
     if stop != usual {
         let mut said = Element::new("stop");
         let timeout = (stop.timeout != usual.timeout).then(|| written(stop.timeout));
@@ -133,11 +135,11 @@ fn read_child(child: &Element, found: &mut Found, out: &mut Diagnostics) {
     }
 }
 
-fn read_stop(element: &Element, out: &mut Diagnostics) -> Stop {
-    let mut stop = Stop::default();
+fn read_stop(element: &Element, out: &mut Diagnostics) -> ShutdownPolicy {
+    let mut stop = ShutdownPolicy::default();
     if let Some(a) = element.attribute("timeout") {
         match duration(&a.value) {
-            Some(timeout) if timeout <= Stop::MAX => stop.timeout = timeout,
+            Some(timeout) if timeout <= ShutdownPolicy::MAX => stop.timeout = timeout,
             Some(_) | None => out.push(
                 Diagnostic::error("bad-setting", "the time to stop is too long")
                     .at(a.span)
@@ -217,7 +219,7 @@ mod tests {
             power: Power::Paused,
             autostart: Some(false),
             depends_on: ["network/lan", "domain/db"].map(|d| ResourceId::parse(d).unwrap()).into(),
-            stop: Stop { timeout: Duration::from_secs(120), force: true },
+            stop: ShutdownPolicy { timeout: Duration::from_secs(120), force: true },
             allow: vec![Effect::Restart],
             apply_on_reboot: true,
             prevent_destroy: true,
@@ -237,7 +239,7 @@ mod tests {
             power: Power::Manual,
             autostart: Some(true),
             depends_on: vec![ResourceId::parse("network/lan").unwrap()],
-            stop: Stop { timeout: Duration::from_millis(1500), force: true },
+            stop: ShutdownPolicy { timeout: Duration::from_millis(1500), force: true },
             allow: vec![Effect::Restart, Effect::DataLoss],
             apply_on_reboot: true,
             prevent_destroy: true,

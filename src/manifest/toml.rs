@@ -62,14 +62,14 @@ fn elements(
     let mut reader = Reader { source, text, out, scope: Vec::new(), elements: 0, said, guesses: 0 };
     let mut roots = Vec::new();
     for (key, value) in table {
-        let Some(kind) = Kind::ALL.into_iter().find(|k| k.word() == key.get_ref()) else {
+        let Some(kind) = Kind::ALL.into_iter().find(|k| k.as_str() == key.get_ref()) else {
             reader.say(unknown_kind(key.get_ref(), reader.key_span(key)));
             continue;
         };
         // a test shows that there is one
-        let Some(shape) = schema::shape(kind.word()) else { continue };
+        let Some(shape) = schema::shape(kind.as_str()) else { continue };
         let at = At { place: &shape.start(), depth: 0 };
-        reader.children(kind.word(), reader.key_span(key), value, at, &mut roots);
+        reader.children(kind.as_str(), reader.key_span(key), value, at, &mut roots);
     }
     let element = |node| match node {
         Node::Element(element) => Some(element),
@@ -197,7 +197,7 @@ impl Reader<'_> {
                 self.say(self.problem(value.span(), "a namespace is not a string"));
                 continue;
             }
-            let Some(Text { value: uri, span }) = self.words("xmlns", value, || None) else {
+            let Some(Text { value: uri, span }) = self.scalar_text("xmlns", value, || None) else {
                 continue;
             };
             if let Some(prefix) = prefix.filter(|prefix| !xml::is_ncname(prefix)) {
@@ -273,7 +273,7 @@ impl Reader<'_> {
             return self.attribute(element, attribute, span, value, at);
         }
         if name == TEXT_KEY || (name == "value" && !keys::has_value_attribute(at.place)) {
-            let text = self.words(name, value, || at.place.text());
+            let text = self.scalar_text(name, value, || at.place.text());
             return self.push_text(element, text);
         }
         let mut guesses = self.guesses;
@@ -319,7 +319,7 @@ impl Reader<'_> {
     fn leaf(&mut self, key: &str, span: Span, value: &Value<'_>, at: At<'_>) -> Option<Element> {
         let name = self.resolve(key, span, true);
         let values = || child_place(at.place, name.as_ref()?).text();
-        let text = self.words(key, value, values);
+        let text = self.scalar_text(key, value, values);
         let mut child = Element::named(name?);
         child.span = span;
         self.push_text(&mut child, text);
@@ -336,7 +336,7 @@ impl Reader<'_> {
     ) {
         let name = self.resolve(key, key_span, false);
         let values = || name.as_ref().and_then(|n| at.place.attribute(n.uri(), &n.local));
-        let text = self.words(key, value, values);
+        let text = self.scalar_text(key, value, values);
         let (Some(name), Some(Text { value, span })) = (name, text) else { return };
         if element.attributes.len() >= Limits::MANIFEST.attributes {
             let summary = "the element has too many attributes";
@@ -365,13 +365,13 @@ impl Reader<'_> {
 
     /// A scalar as the text that XML has for it; `values` are what the grammar has there, which is
     /// asked for a truth value only.
-    fn words(
+    fn scalar_text(
         &mut self,
         key: &str,
         value: &Value<'_>,
         values: impl FnOnce() -> Option<Values<'static>>,
     ) -> Option<Text> {
-        let words = match value.get_ref() {
+        let scalar_text = match value.get_ref() {
             DeValue::String(s) => s.to_string(),
             DeValue::Boolean(b) => {
                 let (yes, no) =
@@ -393,12 +393,12 @@ impl Reader<'_> {
         };
         let forbidden =
             |c: char| (c < ' ' && !"\t\n\r".contains(c)) || matches!(c, '\u{fffe}' | '\u{ffff}');
-        if words.contains(forbidden) {
+        if scalar_text.contains(forbidden) {
             let summary = "the string has a character that XML cannot hold";
             self.say(self.problem(value.span(), summary));
             return None;
         }
-        Some(Text { value: words, span: value_span(self.source, self.text, value) })
+        Some(Text { value: scalar_text, span: value_span(self.source, self.text, value) })
     }
 
     /// An element that is written as XML.

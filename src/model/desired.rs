@@ -16,7 +16,7 @@ pub struct Desired {
     pub resources: BTreeMap<ResourceId, Arc<DesiredResource>>,
     /// Resources whose manifest is broken, or that depend on such a one, with the reason. They are
     /// neither changed nor pruned.
-    pub held_back: BTreeMap<ResourceId, String>,
+    pub blocked: BTreeMap<ResourceId, String>,
     /// Whether every manifest could be read and named a resource; if not, nothing is pruned.
     pub complete: bool,
 }
@@ -58,7 +58,7 @@ pub struct Settings {
     /// Resources that must be in place first.
     pub depends_on: Vec<ResourceId>,
     /// How it is stopped.
-    pub stop: Stop,
+    pub stop: ShutdownPolicy,
     /// Effects that the manifest allows for this object, beyond the gate of the run.
     pub allow: Vec<Effect>,
     /// Whether what waits for the next boot is taken when the guest reboots by itself.
@@ -79,7 +79,7 @@ impl Default for Settings {
             power: Power::Running,
             autostart: None,
             depends_on: Vec::new(),
-            stop: Stop::default(),
+            stop: ShutdownPolicy::default(),
             allow: Vec::new(),
             apply_on_reboot: false,
             prevent_destroy: false,
@@ -108,7 +108,7 @@ impl Power {
     pub const ALL: [Self; 4] = [Self::Running, Self::Paused, Self::Stopped, Self::Manual];
 
     /// The word for it in manifests.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Running => "running",
             Self::Paused => "paused",
@@ -119,25 +119,25 @@ impl Power {
 
     /// The power of that word.
     pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|p| p.word() == word)
+        Self::ALL.into_iter().find(|p| p.as_str() == word)
     }
 }
 
 /// How a running domain is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stop {
+pub struct ShutdownPolicy {
     /// How long the guest has to shut down by itself.
     pub timeout: Duration,
     /// Whether it is destroyed when that time is over; otherwise the step fails.
     pub force: bool,
 }
 
-impl Stop {
+impl ShutdownPolicy {
     /// Longest time a guest may be given to shut down: a day.
     pub const MAX: Duration = Duration::from_secs(24 * 60 * 60);
 }
 
-impl Default for Stop {
+impl Default for ShutdownPolicy {
     /// 60 s, then give up: forcing has to be asked for.
     fn default() -> Self {
         Self { timeout: Duration::from_secs(60), force: false }

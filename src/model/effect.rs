@@ -14,7 +14,7 @@ pub enum Effect {
     /// Changed while running; the guest may notice, nothing stops.
     Live,
     /// A device of a running guest is gone for a moment.
-    Blip,
+    BriefOutage,
     /// A network goes down and up again.
     NetworkRestart,
     /// Waits for the next boot.
@@ -38,7 +38,7 @@ impl Effect {
         Self::Creates,
         Self::Starts,
         Self::Live,
-        Self::Blip,
+        Self::BriefOutage,
         Self::NetworkRestart,
         Self::NextBoot,
         Self::Restart,
@@ -49,13 +49,13 @@ impl Effect {
     ];
 
     /// The word for it on the command line, in manifests and in JSON.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Creates => "creates",
             Self::Starts => "starts",
             Self::Live => "live",
-            Self::Blip => "blip",
+            Self::BriefOutage => "blip",
             Self::NetworkRestart => "network-restart",
             Self::NextBoot => "next-boot",
             Self::Restart => "restart",
@@ -68,12 +68,12 @@ impl Effect {
 
     /// The effect of that word.
     pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|e| e.word() == word)
+        Self::ALL.into_iter().find(|e| e.as_str() == word)
     }
 }
 
 impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.word())
+        f.pad(self.as_str())
     }
 }

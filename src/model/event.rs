@@ -59,7 +59,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// The word for it, without the device.
-    pub fn word(&self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self {
             Self::Defined => "defined",
             Self::Undefined => "undefined",
@@ -100,7 +100,7 @@ impl EventKind {
 impl fmt::Display for EventKind {
     /// The word, and the device if it is about one: `device added: net0`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())?;
+        f.write_str(self.as_str())?;
         self.device().map_or(Ok(()), |alias| write!(f, ": {}", crate::diag::escape(alias)))
     }
 }

@@ -19,7 +19,7 @@ impl Kind {
     pub const ALL: [Self; 2] = [Self::Network, Self::Domain];
 
     /// The word for it, which is also its root element in libvirt's XML.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Network => "network",
             Self::Domain => "domain",
@@ -28,7 +28,9 @@ impl Kind {
 
     /// The kind of that word, singular or plural.
     pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|k| word == k.word() || word.strip_suffix('s') == Some(k.word()))
+        Self::ALL
+            .into_iter()
+            .find(|k| word == k.as_str() || word.strip_suffix('s') == Some(k.as_str()))
     }
 
     /// Says why nothing on a host of libvirt's can have a name. Names that are there already may be
@@ -47,7 +49,7 @@ impl Kind {
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
+        f.write_str(self.as_str())
     }
 }
 

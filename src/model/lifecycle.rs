@@ -133,7 +133,7 @@ impl LifecycleAction {
     }
 
     /// The word for it in a definition.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         Self::ALL.into_iter().find(|(action, _)| *action == self).map_or("", |(_, word)| word)
     }
 

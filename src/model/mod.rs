@@ -27,7 +27,7 @@ mod tuning;
 mod values;
 
 pub use capabilities::{Capabilities, Hypervisor, Version};
-pub use desired::{Desired, DesiredResource, Power, Refused, Settings, Stop};
+pub use desired::{Desired, DesiredResource, Power, Refused, Settings, ShutdownPolicy};
 pub use effect::Effect;
 pub use event::{DriverEvent, EventKind};
 pub use hosts::{BitSet, HostPattern, Roster, check_host_name};

@@ -352,7 +352,7 @@ impl OpKind {
     ];
 
     /// The word for it in plans and logs.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Define => "define",
             Self::Undefine => "undefine",
@@ -383,7 +383,7 @@ impl OpKind {
 
 impl fmt::Display for OpKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.word())
+        f.pad(self.as_str())
     }
 }
 

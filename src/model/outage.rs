@@ -35,7 +35,7 @@ impl Outage {
     }
 
     /// The word for it for machines.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::IoError => "io-error",
             Self::Watchdog => "watchdog",
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn what_somebody_asked_for_is_no_outage() {
-        let of = |state, reason| Outage::of(state, reason, true).map(Outage::word);
+        let of = |state, reason| Outage::of(state, reason, true).map(Outage::as_str);
         let paused: Vec<_> = (0..15).filter_map(|n| of(State::Paused, n)).collect();
         assert_eq!(paused, ["io-error", "watchdog", "crashed", "migration", "failed-call"]);
         assert_eq!(of(State::Crashed, 1), Some("crashed"));

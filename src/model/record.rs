@@ -23,7 +23,7 @@ pub struct Doubt {
 
 impl Doubt {
     /// The same, for people.
-    pub fn words(&self) -> String {
+    pub fn describe(&self) -> String {
         format!(
             "its record says that the set \"{}\" owns it, and is not believed: {}",
             self.set, self.why

@@ -13,7 +13,7 @@ pub enum End {
 
 impl End {
     /// Its name.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Server => "server",
             Self::Client => "client",
@@ -79,7 +79,7 @@ impl Files {
     }
 
     fn in_directory(directory: &Path, end: End) -> Self {
-        let word = end.word();
+        let word = end.as_str();
         let certificate = directory.join(format!("{word}cert.pem"));
         let key = directory.join(format!("{word}key.pem"));
         // half a client's pair is a mistake that is worth saying

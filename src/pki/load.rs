@@ -31,13 +31,13 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    fn word(self) -> String {
+    fn as_str(self) -> String {
         match self {
             Self::Authority => "CA certificate".to_owned(),
             Self::AuthorityKey => "CA's key".to_owned(),
             Self::Crl => "list of revoked certificates".to_owned(),
-            Self::Certificate(end) => format!("{} certificate", end.word()),
-            Self::Key(end) => format!("{}'s key", end.word()),
+            Self::Certificate(end) => format!("{} certificate", end.as_str()),
+            Self::Key(end) => format!("{}'s key", end.as_str()),
         }
     }
 
@@ -136,12 +136,12 @@ pub(super) fn key(path: &Path, kind: Kind) -> Result<PrivateKeyDer<'static>> {
     if mode & 0o077 != 0 {
         let mode = mode & 0o777;
         let message =
-            format!("{}: others can reach the {} (mode {mode:04o})", path.display(), kind.word());
+            format!("{}: others can reach the {} (mode {mode:04o})", path.display(), kind.as_str());
         return Err(refusal(message).hint(format!("chmod 600 {}", path.display())));
     }
     PrivateKeyDer::from_pem_slice(&bytes).map_err(|e| {
         let hint = "it must be PEM without a passphrase: PKCS#8, PKCS#1 or SEC1";
-        refusal(format!("{}: no {}: {}", path.display(), kind.word(), words(&e))).hint(hint)
+        refusal(format!("{}: no {}: {}", path.display(), kind.as_str(), describe(&e))).hint(hint)
     })
 }
 
@@ -151,7 +151,7 @@ fn entries<T: PemObject>(path: &Path, kind: Kind) -> Result<Vec<T>> {
     let mut all = Vec::new();
     for entry in T::pem_slice_iter(&bytes) {
         let entry = entry.map_err(|e| {
-            let message = format!("{shown}: no {}: {}", kind.word(), words(&e));
+            let message = format!("{shown}: no {}: {}", kind.as_str(), describe(&e));
             refusal(message).hint(kind.remedy())
         })?;
         if all.len() == ENTRIES_MAX {
@@ -161,7 +161,7 @@ fn entries<T: PemObject>(path: &Path, kind: Kind) -> Result<Vec<T>> {
         all.push(entry);
     }
     if all.is_empty() {
-        let message = format!("{shown}: no {} in it", kind.word());
+        let message = format!("{shown}: no {} in it", kind.as_str());
         return Err(refusal(message).hint(kind.remedy()));
     }
     Ok(all)
@@ -180,11 +180,11 @@ fn read(path: &Path, kind: Kind) -> Result<(Vec<u8>, u32)> {
             _ => kind.remedy(),
         };
         let mut error = Error::system("", e);
-        error.message = format!("{}: cannot read the {}: {why}", path.display(), kind.word());
+        error.message = format!("{}: cannot read the {}: {why}", path.display(), kind.as_str());
         error.hint(hint)
     };
     if path.metadata().is_ok_and(|found| !found.is_file()) {
-        let message = format!("{}: the {} is no file", path.display(), kind.word());
+        let message = format!("{}: the {} is no file", path.display(), kind.as_str());
         return Err(refusal(message).hint(kind.remedy()));
     }
     let file = crate::file::open(path).map_err(|e| failed(&e))?;
@@ -204,11 +204,11 @@ fn read(path: &Path, kind: Kind) -> Result<(Vec<u8>, u32)> {
 pub(super) fn text(path: &Path, kind: Kind) -> Result<String> {
     let (bytes, _) = read(path, kind)?;
     String::from_utf8(bytes).map_err(|_| {
-        refusal(format!("{}: no {}: not PEM", path.display(), kind.word())).hint(kind.remedy())
+        refusal(format!("{}: no {}: not PEM", path.display(), kind.as_str())).hint(kind.remedy())
     })
 }
 
-fn words(error: &pem::Error) -> String {
+fn describe(error: &pem::Error) -> String {
     match error {
         pem::Error::NoItemsFound => "none is in it".to_owned(),
         pem::Error::MissingSectionEnd { .. } => "a PEM block has no end".to_owned(),

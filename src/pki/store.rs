@@ -33,7 +33,7 @@ impl Places {
 
     /// A server's or client's: in a directory, or libvirt's.
     pub fn of(end: End, directory: Option<&Path>) -> Self {
-        let word = end.word();
+        let word = end.as_str();
         match directory {
             Some(directory) => Self::named(directory, word),
             None => Self {

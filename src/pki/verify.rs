@@ -248,7 +248,7 @@ fn judge(
     }
     let mut chain = vec![facts];
     for other in others {
-        let whose = || format!("an intermediate certificate of the {}", end.word());
+        let whose = || format!("an intermediate certificate of the {}", end.as_str());
         let facts = read(other, whose)?;
         if let Some(fault) = sanity(&facts, Role::Authority, now).into_iter().next() {
             return Err(Problem { fault, whose: whose() }.into());
@@ -302,5 +302,5 @@ fn read(der: &CertificateDer<'_>, whose: impl Fn() -> String) -> Result<Facts, E
 }
 
 fn whose(end: End) -> String {
-    format!("the {}'s certificate", end.word())
+    format!("the {}'s certificate", end.as_str())
 }

@@ -86,7 +86,7 @@ pub struct Afterwards {
     /// The definition for the next boot, as it stands by then.
     pub definition: String,
     /// The element that said before what was applied last, if there was one.
-    pub mark_before: Option<String>,
+    pub owner_record_before: Option<String>,
     /// The live changes, by the number that their steps have.
     pub pieces: Vec<Piece>,
     /// The mark of the running instance, without notes; `None` where no notes can be kept.
@@ -98,7 +98,7 @@ pub struct Afterwards {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Notes {
     /// Its mark, without notes.
-    pub mark: Option<String>,
+    pub owner_record: Option<String>,
     /// What it has noted.
     pub there: Vec<Note>,
     /// Which of that is still so, and not tried.
@@ -132,7 +132,7 @@ impl Afterwards {
             with_applied(&mut definition, |applied| restore(applied, &undo)).is_some()
         });
         // what was applied last is rather told as it was before than wrongly
-        if !told && let Some(before) = &self.mark_before {
+        if !told && let Some(before) = &self.owner_record_before {
             let before = parse(SourceId::NONE, before, &Limits::default()).ok()?;
             let metadata = definition.child_or_new("metadata");
             metadata.remove_elements(is_owned);
@@ -153,10 +153,11 @@ impl Afterwards {
         if all == notes.there.iter().cloned().collect() {
             return None;
         }
-        let mark = notes.mark.as_ref();
-        let mark = mark.and_then(|m| parse(SourceId::NONE, m, &Limits::default()).ok());
-        let is_needed = mark.is_some() || !all.is_empty();
-        let mut element = mark.unwrap_or_else(|| Element::new(NOTES));
+        let owner_record = notes.owner_record.as_ref();
+        let owner_record =
+            owner_record.and_then(|m| parse(SourceId::NONE, m, &Limits::default()).ok());
+        let is_needed = owner_record.is_some() || !all.is_empty();
+        let mut element = owner_record.unwrap_or_else(|| Element::new(NOTES));
         bare(&mut element);
         for note in all {
             let again = note.again.then_some("yes");
@@ -182,12 +183,12 @@ pub(crate) fn notes(live: &Element) -> Notes {
         Some(Note { key, why, again: e.attr("again") == Some("yes") })
     });
     let there = there.collect();
-    let mark = is_owned(holder).then(|| {
-        let mut mark = holder.clone();
-        mark.remove_elements(|e| e.name.local == NOTE);
-        write_compact(&mark)
+    let owner_record = is_owned(holder).then(|| {
+        let mut owner_record = holder.clone();
+        owner_record.remove_elements(|e| e.name.local == NOTE);
+        write_compact(&owner_record)
     });
-    Notes { mark, there, kept: Vec::new() }
+    Notes { owner_record, there, kept: Vec::new() }
 }
 
 /// The element as metadata are set: the host puts the namespace on it.

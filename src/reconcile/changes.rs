@@ -1,7 +1,7 @@
 //! The words of a plan: changes for people, steps for the machine.
 
 use super::afterwards::Afterwards;
-use super::difference::{Origin, Uncounted};
+use super::difference::{ChangeCause, IgnoredDifference};
 use super::moves::Crossing;
 use crate::diag::{Diagnostics, Span};
 use crate::model::{Doubt, Effect, Op, Outage, ResourceId, Target};
@@ -125,7 +125,7 @@ impl Action {
     ];
 
     /// The word for it.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Create => "create",
             Self::Update => "update",
@@ -141,7 +141,7 @@ impl Action {
 
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.word())
+        f.pad(self.as_str())
     }
 }
 
@@ -159,7 +159,7 @@ pub struct FieldChange {
     /// Where the manifest asks for it.
     pub span: Span,
     /// Who moved: the manifest, or somebody on the host.
-    pub origin: Origin,
+    pub origin: ChangeCause,
     /// Why it waits for the next boot, if it does. For people only: nothing is decided by it.
     pub why: Option<String>,
 }
@@ -189,7 +189,7 @@ pub struct ResourceChange {
     /// Whether it is started from a saved image: what changed in its definition since waits.
     pub resumes: bool,
     /// Differences that are not counted, and not touched. Listed if [`Options::explain`] asks.
-    pub uncounted: Vec<Uncounted>,
+    pub ignored: Vec<IgnoredDifference>,
     /// The definition before, without our mark; `None` if there is none or nothing is done.
     pub before: Option<Element>,
     /// The definition after, without our mark; `None` if there will be none or nothing is done.
@@ -212,7 +212,7 @@ impl ResourceChange {
             notes: Vec::new(),
             outage: None,
             resumes: false,
-            uncounted: Vec::new(),
+            ignored: Vec::new(),
             before: None,
             after: None,
             span,
@@ -280,7 +280,7 @@ pub enum Milestone {
 
 impl Milestone {
     /// The word for it.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Defined => "defined",
             Self::Gone => "gone",
@@ -322,9 +322,9 @@ pub enum StepAction {
 
 impl StepAction {
     /// The word for it.
-    pub fn word(&self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self {
-            Self::Call(op) => op.kind().word(),
+            Self::Call(op) => op.kind().as_str(),
             Self::Wait { .. } => "wait",
         }
     }
@@ -414,7 +414,7 @@ pub struct Plan {
     /// Problems found in comparing the manifests with the host.
     pub diagnostics: Diagnostics,
     /// Resources that are left alone because of a problem, with the reason.
-    pub held_back: BTreeMap<ResourceId, String>,
+    pub blocked: BTreeMap<ResourceId, String>,
     /// What the host has and could not be read, each with the reason. What of it is to be made as a
     /// manifest says is held back, too.
     pub silent: BTreeMap<ResourceId, String>,
@@ -441,7 +441,7 @@ impl Plan {
 
     /// Resources of which the plan takes something away that their manifests had.
     pub fn takes_away(&self) -> BTreeSet<ResourceId> {
-        let gone = |f: &FieldChange| f.after.is_none() && f.origin == Origin::Manifest;
+        let gone = |f: &FieldChange| f.after.is_none() && f.origin == ChangeCause::Manifest;
         let those = self.changes.iter().filter(|c| c.fields.iter().any(gone));
         those.map(|c| c.id.clone()).collect()
     }
@@ -459,7 +459,7 @@ impl Plan {
     /// Whether anything that a manifest names is up and does not work, or does not answer.
     pub fn has_outage(&self) -> bool {
         self.outages().next().is_some()
-            || self.silent.keys().any(|id| self.held_back.contains_key(id))
+            || self.silent.keys().any(|id| self.blocked.contains_key(id))
     }
 
     /// What is more disruptive than `limit`, resource by resource.

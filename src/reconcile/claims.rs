@@ -1,6 +1,6 @@
 //! What only one object of a host may have at a time, as a definition asks for it.
 
-use super::aside::makes_a_bridge;
+use super::nic_migration::makes_a_bridge;
 use crate::diag::Span;
 use crate::model::domain::{Domain, Storage, host_device, listeners};
 use crate::model::network::Network;

@@ -1,6 +1,6 @@
 //! What differences between a manifest and a definition are told in: sides, edits, who moved.
 
-use super::normalize::Rule;
+use super::normalize::Equivalence;
 use crate::diag::Span;
 use crate::xml::{Element, Path};
 
@@ -26,7 +26,7 @@ pub enum Edit {
 
 /// Where a difference comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum ChangeCause {
     /// The manifest asks for something that it did not ask for when it was applied last.
     Manifest,
     /// The host was changed by somebody else since.
@@ -45,14 +45,14 @@ pub struct Change {
     /// Where the manifest asks for it; [`Span::NONE`] if it asks by leaving it out.
     pub span: Span,
     /// Who moved.
-    pub origin: Origin,
+    pub origin: ChangeCause,
     /// What to do.
     pub edit: Edit,
 }
 
 /// A difference that is not counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Uncounted {
+pub struct IgnoredDifference {
     /// Which field.
     pub path: Path,
     /// What the manifest has there.
@@ -60,5 +60,5 @@ pub struct Uncounted {
     /// What the definition has there.
     pub host: Option<String>,
     /// Why it is none.
-    pub rule: Rule,
+    pub rule: Equivalence,
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 /// Why an object is nobody's.
 pub(super) fn unowned(host: &ObservedResource) -> String {
     let nobody = || "nobody owns it: it was made by hand or by another tool".to_owned();
-    host.record.doubt.as_ref().map_or_else(nobody, Doubt::words)
+    host.record.doubt.as_ref().map_or_else(nobody, Doubt::describe)
 }
 
 /// Whether a record that is not believed says that another set owns the object: it is not taken from

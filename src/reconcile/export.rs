@@ -5,7 +5,7 @@ use super::changes::{Options, ResourceChange};
 use super::difference::{Edit, Side};
 use super::normalize::{key_of, label};
 use super::overlay::overlay;
-use super::ownership::{Mark, mark_on, read_mark, without_mark};
+use super::ownership::{OwnerRecord, owner_record_of, read_owner_record, without_owner_record};
 use super::plan::plan;
 use super::secret::{is_secret, secret_places, without_secrets};
 use super::sparse::{Sparse, drop_identity, sparse};
@@ -47,11 +47,11 @@ pub fn export(
         return Err(refused("it is transient: there is no definition to export")
             .hint("virsh dumpxml shows what is running"));
     };
-    let mark = mark_on(host);
+    let owner_record = owner_record_of(host);
     let mut notes = Diagnostics::default();
-    let mut document = without_mark(definition);
+    let mut document = without_owner_record(definition);
     let mut plugged_in = Vec::new();
-    for (path, device) in only_running(host, &document, mark.as_ref()) {
+    for (path, device) in only_running(host, &document, owner_record.as_ref()) {
         notes.push(
             Diagnostic::warning("only-running", format!("{path} is in the running guest only"))
                 .address(host.id.to_string())
@@ -61,22 +61,22 @@ pub fn export(
         document.child_or_new("devices").push(device);
         plugged_in.push(path);
     }
-    let mut kept = kept(host, mark.as_ref());
+    let mut kept = kept(host, owner_record.as_ref());
     if let Some(how) = how {
-        sparse(host.id.kind, capabilities.hypervisor, &mut document, mark.as_ref());
-        if let Some(applied) = mark.as_ref().and_then(Mark::applied) {
+        sparse(host.id.kind, capabilities.hypervisor, &mut document, owner_record.as_ref());
+        if let Some(applied) = owner_record.as_ref().and_then(OwnerRecord::applied) {
             document = as_written(host.id.kind, &applied, &document);
         }
         if how == Sparse::Anew {
             drop_identity(host.id.kind, &mut document);
         }
         // a host starts nothing by itself that it was not told to
-        kept.autostart = kept.autostart.filter(|on| *on || mark.is_some());
+        kept.autostart = kept.autostart.filter(|on| *on || owner_record.is_some());
     }
     let secrets = secret_places(&document);
     if !secrets.is_empty() {
         document = without_secrets(&document);
-        let last = mark.as_ref().and_then(Mark::applied);
+        let last = owner_record.as_ref().and_then(OwnerRecord::applied);
         let governed = secrets_of_last(host, definition, &document, last.as_ref(), &kept.ignore);
         notes.push(secret_note(&host.id, &secrets, &governed));
         kept.ignore.extend(governed);
@@ -149,14 +149,14 @@ fn put_settings(document: &mut Element, metadata: Element) {
 
 /// What the settings were when a manifest was applied last, as far as the host is still so; of an
 /// object that nobody owns, those that keep it as it is.
-fn kept(host: &ObservedResource, mark: Option<&Mark>) -> Settings {
+fn kept(host: &ObservedResource, owner_record: Option<&OwnerRecord>) -> Settings {
     // what is off today may be on tomorrow, and exporting it decides nothing about that
     let power = match host.state {
         State::Paused => Power::Paused,
         state if state.is_active() => Power::Running,
         _ => Power::Manual,
     };
-    let Some(mark) = mark else {
+    let Some(owner_record) = owner_record else {
         return Settings { power, autostart: Some(host.autostart), ..Settings::default() };
     };
     let implied: Vec<ResourceId> = match (host.id.kind, &host.persistent) {
@@ -164,14 +164,19 @@ fn kept(host: &ObservedResource, mark: Option<&Mark>) -> Settings {
         _ => Vec::new(),
     };
     Settings {
-        power: mark.power.filter(|power| runs_as_asked(host, *power)).unwrap_or(power),
-        autostart: mark.autostart.map(|_| host.autostart),
-        depends_on: mark.depends_on.iter().filter(|id| !implied.contains(id)).cloned().collect(),
-        stop: mark.stop,
-        allow: mark.allow.clone(),
-        apply_on_reboot: mark.apply_on_reboot,
-        prevent_destroy: mark.prevent_destroy,
-        ignore: mark.ignore.clone(),
+        power: owner_record.power.filter(|power| runs_as_asked(host, *power)).unwrap_or(power),
+        autostart: owner_record.autostart.map(|_| host.autostart),
+        depends_on: owner_record
+            .depends_on
+            .iter()
+            .filter(|id| !implied.contains(id))
+            .cloned()
+            .collect(),
+        stop: owner_record.stop,
+        allow: owner_record.allow.clone(),
+        apply_on_reboot: owner_record.apply_on_reboot,
+        prevent_destroy: owner_record.prevent_destroy,
+        ignore: owner_record.ignore.clone(),
         ..Settings::default()
     }
 }
@@ -184,7 +189,7 @@ const COME_ALONG: [&str; 3] = ["controller", "hub", "audio"];
 fn only_running(
     host: &ObservedResource,
     definition: &Element,
-    mark: Option<&Mark>,
+    owner_record: Option<&OwnerRecord>,
 ) -> Vec<(Path, Element)> {
     let Some(live) = host.live.as_ref().filter(|_| host.state.is_active()) else {
         return Vec::new();
@@ -192,15 +197,16 @@ fn only_running(
     if host.id.kind != Kind::Domain {
         return Vec::new();
     }
-    let begun = read_mark(live);
+    let begun = read_owner_record(live);
     let dropped = |path: &Path| {
-        let applied = mark.and_then(Mark::applied);
-        let before = [begun.as_ref(), mark.and_then(|m| m.previous.as_deref())];
-        let had = |m: &Mark| m.applied().is_some_and(|manifest| path.find(&manifest).is_some());
+        let applied = owner_record.and_then(OwnerRecord::applied);
+        let before = [begun.as_ref(), owner_record.and_then(|m| m.previous.as_deref())];
+        let had =
+            |m: &OwnerRecord| m.applied().is_some_and(|manifest| path.find(&manifest).is_some());
         applied.is_some_and(|now| path.find(&now).is_none())
             && before.into_iter().flatten().any(had)
     };
-    let running = as_defined(&without_mark(live));
+    let running = as_defined(&without_owner_record(live));
     let more = overlay(Kind::Domain, Side::NextBoot, definition, &running, None, &[]).changes;
     let taken: Vec<Element> = addresses(definition);
     more.into_iter()
@@ -296,7 +302,8 @@ pub fn prove(
     capabilities: &Capabilities,
 ) -> Result<Diagnostics> {
     let id = &manifest.id;
-    let owner = observed.resources.get(id).and_then(mark_on).map(|mark| mark.set);
+    let owner =
+        observed.resources.get(id).and_then(owner_record_of).map(|owner_record| owner_record.set);
     let desired = Desired {
         set: owner.unwrap_or_else(|| "exported".to_owned()),
         // what the grammar refuses of it the host holds, or the proof fails
@@ -304,7 +311,7 @@ pub fn prove(
             id.clone(),
             Arc::new(DesiredResource { refused: Vec::new(), ..manifest.clone() }),
         )]),
-        held_back: BTreeMap::new(),
+        blocked: BTreeMap::new(),
         complete: true,
     };
     let options =

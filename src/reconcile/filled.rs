@@ -3,9 +3,9 @@
 //! A manifest that stops to write a default takes nothing away, and a plan does not promise that it
 //! would. Whatever else it stops to write has to be gone after an apply.
 
-use super::difference::{Change, Origin};
+use super::difference::{Change, ChangeCause};
 use super::normalize::governed;
-use super::ownership::without_mark;
+use super::ownership::without_owner_record;
 use super::sparse::sparse;
 use crate::model::{Hypervisor, Kind};
 use crate::xml::{Element, Path, Step};
@@ -23,7 +23,7 @@ pub(super) fn drop_filled_in(
         return Vec::new();
     }
     // a default of another model or type is none any more
-    let full = with_values(without_mark(definition), changes);
+    let full = with_values(without_owner_record(definition), changes);
     let mut written = full.clone();
     sparse(kind, hypervisor, &mut written, None);
     let mut dropped = Vec::new();
@@ -126,7 +126,7 @@ pub(super) fn keep_sought(changes: &mut Vec<Change>) {
         };
         let entry = path.attribute.is_none() && governed(parent, name);
         let sought = entry || SOUGHT.contains(&key.as_str()) && !is_of_machine(path);
-        change.after.is_some() || change.origin == Origin::Drift || sought
+        change.after.is_some() || change.origin == ChangeCause::Drift || sought
     });
 }
 
@@ -212,7 +212,7 @@ mod tests {
             before: Some(String::new()),
             after: None,
             span: Span::NONE,
-            origin: Origin::Manifest,
+            origin: ChangeCause::Manifest,
             edit: Edit::Remove,
         }
     }

@@ -4,7 +4,7 @@
 use super::compare::fits_at;
 use super::difference::Side;
 use super::normalize::label;
-use super::ownership::without_mark;
+use super::ownership::without_owner_record;
 use super::pairing::{List, pair};
 use crate::diag::{Diagnostic, Span};
 use crate::model::{DesiredResource, ObservedResource, Refused};
@@ -21,7 +21,7 @@ pub(super) fn judged<'a>(
     }
     let definition = host.and_then(|host| host.persistent.as_ref().or(host.live.as_ref()));
     let mut walk = Walk { refused: &desired.refused, held: HashSet::new() };
-    if let Some(definition) = definition.map(without_mark) {
+    if let Some(definition) = definition.map(without_owner_record) {
         walk.element(&definition, &desired.definition, &Path::default());
     }
     let is_held = |r: &Refused| r.problem.span.is_some_and(|span| walk.held.contains(&span));

@@ -4,7 +4,7 @@
 use super::difference::{Change, Edit, Side};
 use super::normalize;
 use super::overlay::overlay;
-use super::ownership::{Mark, mark_on};
+use super::ownership::{OwnerRecord, owner_record_of};
 use super::secret::{REDACTED, has_secret, is_private, is_secret, with_secrets};
 use crate::diag::{Error, ErrorKind, Result, Span};
 use crate::model::{
@@ -62,20 +62,20 @@ pub struct History {
 
 /// What an object remembers; `None` if nobody owns it.
 pub fn history(host: &ObservedResource) -> Option<History> {
-    let mark = mark_on(host)?;
-    let changes = match &mark.previous {
-        Some(previous) => differences(host.id.kind, previous, &mark),
+    let owner_record = owner_record_of(host)?;
+    let changes = match &owner_record.previous {
+        Some(previous) => differences(host.id.kind, previous, &owner_record),
         None => Some(Vec::new()),
     };
-    let previous = mark.previous.as_deref().map(version);
+    let previous = owner_record.previous.as_deref().map(version);
     let doubted = host.record.previous.clone();
-    Some(History { last: version(&mark), previous, doubted, changes })
+    Some(History { last: version(&owner_record), previous, doubted, changes })
 }
 
 /// Why nothing is known of the manifests of an object without a record that is believed.
 pub fn unowned(host: &ObservedResource) -> String {
     match &host.record.doubt {
-        Some(doubt) => doubt.words(),
+        Some(doubt) => doubt.describe(),
         None => "nobody owns it, so nothing is known of its manifests".to_owned(),
     }
 }
@@ -90,14 +90,14 @@ pub fn rollback(host: &ObservedResource, capabilities: &Capabilities) -> Result<
         let error = Error::new(ErrorKind::Invalid, text);
         Err(error.address(host.id.to_string()).hint(hint))
     };
-    let Some(mark) = mark_on(host) else {
+    let Some(owner_record) = owner_record_of(host) else {
         return refused(&unowned(host), "virt apply --adopt takes it over");
     };
     if let Some(why) = &host.record.previous {
         let text = format!("the version before is not believed: {why}");
         return refused(&text, "take the manifest from where you keep it, and apply that");
     }
-    let Some(previous) = &mark.previous else {
+    let Some(previous) = &owner_record.previous else {
         let text = "only one version of its manifest was applied: there is none to go back to";
         return refused(text, "virt history shows what an object remembers");
     };
@@ -106,8 +106,9 @@ pub fn rollback(host: &ObservedResource, capabilities: &Capabilities) -> Result<
         return refused(text, "take the manifest from where you keep it, and apply that");
     };
     // who only looks sees no secrets, and cannot miss any
-    let missing = (!capabilities.read_only)
-        .then(|| missing_secret(host, &definition, mark.applied().as_ref(), &previous.ignore));
+    let missing = (!capabilities.read_only).then(|| {
+        missing_secret(host, &definition, owner_record.applied().as_ref(), &previous.ignore)
+    });
     if let Some(path) = missing.flatten() {
         let text = format!(
             "the version before has a secret at {path}, which is not kept, and the host has none there"
@@ -123,9 +124,9 @@ pub fn rollback(host: &ObservedResource, capabilities: &Capabilities) -> Result<
         refused: Vec::new(),
     };
     Ok(Desired {
-        set: mark.set,
+        set: owner_record.set,
         resources: BTreeMap::from([(host.id.clone(), Arc::new(resource))]),
-        held_back: BTreeMap::new(),
+        blocked: BTreeMap::new(),
         complete: true,
     })
 }
@@ -151,19 +152,23 @@ fn missing_secret(
 
 /// The settings that a mark keeps. What a manifest allows is not among them: who goes back says
 /// what may go down.
-pub(super) fn settings(mark: &Mark) -> Settings {
+pub(super) fn settings(owner_record: &OwnerRecord) -> Settings {
     Settings {
-        power: mark.power.unwrap_or(Power::Manual),
-        autostart: mark.autostart,
-        stop: mark.stop,
-        prevent_destroy: mark.prevent_destroy,
-        ignore: mark.ignore.clone(),
+        power: owner_record.power.unwrap_or(Power::Manual),
+        autostart: owner_record.autostart,
+        stop: owner_record.stop,
+        prevent_destroy: owner_record.prevent_destroy,
+        ignore: owner_record.ignore.clone(),
         ..Settings::default()
     }
 }
 
-fn version(mark: &Mark) -> Version {
-    Version { at: mark.at, set: mark.set.clone(), digest: mark.digest.clone() }
+fn version(owner_record: &OwnerRecord) -> Version {
+    Version {
+        at: owner_record.at,
+        set: owner_record.set.clone(),
+        digest: owner_record.digest.clone(),
+    }
 }
 
 /// A value as it may be shown.
@@ -172,7 +177,11 @@ fn presented(path: &Path, value: Option<String>) -> Option<String> {
 }
 
 /// What differs between two versions; `None` if one cannot be read.
-fn differences(kind: Kind, before: &Mark, after: &Mark) -> Option<Vec<VersionChange>> {
+fn differences(
+    kind: Kind,
+    before: &OwnerRecord,
+    after: &OwnerRecord,
+) -> Option<Vec<VersionChange>> {
     let (old, new) = (before.applied()?, after.applied()?);
     // both say all they mean: what is left out twice is no difference
     let old = normalize::prepare(kind, &old, &old);
@@ -193,17 +202,17 @@ fn differences(kind: Kind, before: &Mark, after: &Mark) -> Option<Vec<VersionCha
 }
 
 /// What a mark says beside the definition, each by its name in manifests.
-fn settings_in_words(mark: &Mark) -> [(&'static str, Option<String>); 8] {
+fn settings_in_words(owner_record: &OwnerRecord) -> [(&'static str, Option<String>); 8] {
     let yes = |on: bool| on.then(|| "yes".to_owned());
     let list = |words: Vec<String>| (!words.is_empty()).then(|| words.join(" "));
     [
-        ("set", Some(mark.set.clone())),
-        ("power", mark.power.map(|p| p.word().to_owned())),
-        ("autostart", mark.autostart.map(|on| if on { "yes" } else { "no" }.to_owned())),
-        ("stop/@timeout", Some(format!("{:?}", mark.stop.timeout))),
-        ("stop/@force", yes(mark.stop.force)),
-        ("prevent_destroy", yes(mark.prevent_destroy)),
-        ("ignore", list(mark.ignore.iter().map(ToString::to_string).collect())),
-        ("depends_on", list(mark.depends_on.iter().map(ToString::to_string).collect())),
+        ("set", Some(owner_record.set.clone())),
+        ("power", owner_record.power.map(|p| p.as_str().to_owned())),
+        ("autostart", owner_record.autostart.map(|on| if on { "yes" } else { "no" }.to_owned())),
+        ("stop/@timeout", Some(format!("{:?}", owner_record.stop.timeout))),
+        ("stop/@force", yes(owner_record.stop.force)),
+        ("prevent_destroy", yes(owner_record.prevent_destroy)),
+        ("ignore", list(owner_record.ignore.iter().map(ToString::to_string).collect())),
+        ("depends_on", list(owner_record.depends_on.iter().map(ToString::to_string).collect())),
     ]
 }

@@ -28,7 +28,7 @@ pub(crate) fn uuid_in(definition: &Element) -> Option<Uuid> {
 pub(crate) fn derived_uuid(set: &str, host: Option<&str>, id: &ResourceId) -> Uuid {
     // no name of a set or a host has a slash, so that none of the texts is another's
     let host = host.map(|h| format!("{h}/")).unwrap_or_default();
-    let name = format!("virt:{set}:{host}{}/{}", id.kind.word(), id.name);
+    let name = format!("virt:{set}:{host}{}/{}", id.kind.as_str(), id.name);
     Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes())
 }
 
@@ -69,24 +69,24 @@ pub(crate) fn fill_macs(definition: &mut Element, kind: Kind, uuid: Uuid, prefix
 /// instance that runs, cards stand in the order in which they were plugged in: only their addresses
 /// tell which is which.
 pub(crate) fn with_macs<'a>(manifest: &'a Element, next_boot: &Element) -> Cow<'a, Element> {
-    let cards = |root: &'_ Element| -> Vec<Element> {
+    let nics = |root: &'_ Element| -> Vec<Element> {
         let devices = root.child("devices");
         devices.into_iter().flat_map(|d| d.children_named("interface")).cloned().collect()
     };
-    let (asked, there) = (cards(manifest), cards(next_boot));
-    let has_mac = |card: &Element| card.child("mac").is_some();
+    let (asked, there) = (nics(manifest), nics(next_boot));
+    let has_mac = |nic: &Element| nic.child("mac").is_some();
     if there.is_empty() || asked.iter().all(has_mac) {
         return Cow::Borrowed(manifest);
     }
     let path = Path::parse("devices/interface").unwrap_or_default();
-    let [asked, there] = [&asked, &there].map(|cards| cards.iter().collect::<Vec<_>>());
+    let [asked, there] = [&asked, &there].map(|nics| nics.iter().collect::<Vec<_>>());
     let pairs = pair("devices", (&asked, &there, &[]), &fits_at(Side::NextBoot, &path)).live;
     let mut manifest = manifest.clone();
     let devices = manifest.child_mut("devices").into_iter().flat_map(Element::elements_mut);
-    for (card, partner) in devices.filter(|e| e.is("interface")).zip(pairs) {
-        let mac = partner.and_then(|n| there.get(n)).and_then(|card| card.child("mac"));
-        if let (Some(mac), None) = (mac, card.child("mac")) {
-            card.children.insert(0, Node::Element(mac.clone()));
+    for (nic, partner) in devices.filter(|e| e.is("interface")).zip(pairs) {
+        let mac = partner.and_then(|n| there.get(n)).and_then(|nic| nic.child("mac"));
+        if let (Some(mac), None) = (mac, nic.child("mac")) {
+            nic.children.insert(0, Node::Element(mac.clone()));
         }
     }
     Cow::Owned(manifest)

@@ -5,11 +5,10 @@
 
 mod afterwards;
 mod apply;
-mod aside;
+mod blocked;
 mod changes;
 mod claims;
 mod compare;
-mod conflicts;
 mod decide;
 mod difference;
 mod doubts;
@@ -19,9 +18,11 @@ mod graph;
 mod held;
 mod history;
 mod identity;
+mod ignored;
 mod live;
 mod merge;
 pub mod moves;
+mod nic_migration;
 mod normalize;
 mod others;
 mod overlay;
@@ -36,10 +37,8 @@ mod secret;
 mod sparse;
 mod states;
 mod status;
+mod summary;
 mod taken;
-mod uncounted;
-pub mod watch;
-mod words;
 
 pub use afterwards::{Afterwards, Note, Notes, Piece, Restore, Undo};
 pub use apply::{
@@ -50,15 +49,16 @@ pub use changes::{
     Above, Action, FieldChange, LiveStep, Milestone, Move, Options, Otherwise, Plan, Refusal,
     ResourceChange, Step, StepAction, Until,
 };
-pub use difference::{Change, Edit, Origin, Side, Uncounted};
+pub use difference::{Change, ChangeCause, Edit, IgnoredDifference, Side};
 pub use export::{Exported, export, prove};
 pub use history::{History, Version, VersionChange, history, rollback, unowned};
-pub use normalize::{Derived, Rule, derived};
+pub use ignored::filled_in;
+pub use normalize::{Derived, Equivalence, derived};
 pub use overlay::{Overlay, overlay};
-pub use ownership::without_mark;
+pub(crate) use ownership::owner_record_of;
+pub use ownership::without_owner_record;
 pub use plan::{fingerprint, plan};
 pub use promise::promised;
 pub use sparse::Sparse;
 pub use states::{Reason, StateRow, States, states};
 pub use status::{ObjectStatus, Sync, shown, status};
-pub use uncounted::filled_in;

@@ -2,7 +2,7 @@
 //! of a manifest that had them, as when an object is adopted. They are noted in the mark and stay until
 //! a manifest that named them drops them.
 
-use super::difference::{Change, Edit, Origin, Side};
+use super::difference::{Change, ChangeCause, Edit, Side};
 use super::normalize::governed;
 use super::overlay::{Overlay, overlay};
 use crate::model::Kind;
@@ -48,7 +48,7 @@ fn nobody_named(change: &Change) -> bool {
     let mut steps = change.path.steps.iter().rev().map(|step| step.name.as_str());
     let (name, parent) = (steps.next().unwrap_or_default(), steps.next().unwrap_or("network"));
     let is_entry = change.path.attribute.is_none() && governed(parent, name);
-    is_entry && change.edit == Edit::Remove && change.origin == Origin::Drift
+    is_entry && change.edit == Edit::Remove && change.origin == ChangeCause::Drift
 }
 
 /// What tells an entry from others wherever it stands: its path by keys, and what is in it where it
@@ -83,36 +83,41 @@ mod tests {
     const RNG: &str = "<rng model='virtio'><backend>/dev/random</backend></rng>";
     const RNG_2: &str = "<rng model='virtio'><backend>/dev/urandom</backend></rng>";
 
-    fn lay(live: &Element, want: &Element, last: Option<&Element>, known: &[String]) -> Left {
+    fn merge_into(
+        live: &Element,
+        want: &Element,
+        last: Option<&Element>,
+        known: &[String],
+    ) -> Left {
         overlay_beside_others(Kind::Domain, Side::NextBoot, live, want, last, &[], known)
     }
 
     #[test]
     fn what_nobody_named_stays_until_a_manifest_that_named_it_drops_it() {
         let (both, one) = (guest(&format!("{A}{B}")), guest(A));
-        let adopted = lay(&both, &one, None, &[]);
+        let adopted = merge_into(&both, &one, None, &[]);
         assert!(adopted.overlay.changes.is_empty());
         assert_eq!(adopted.overlay.merged, both);
         assert_eq!(adopted.others, ["devices/disk[target/@dev='vdb']"]);
-        let again = lay(&both, &one, Some(&one), &adopted.others);
+        let again = merge_into(&both, &one, Some(&one), &adopted.others);
         assert!(again.overlay.changes.is_empty() && again.others == adopted.others);
         // a manifest names it, and nothing is noted any more
-        let named = lay(&both, &both, Some(&one), &adopted.others);
+        let named = merge_into(&both, &both, Some(&one), &adopted.others);
         assert!(named.overlay.changes.is_empty() && named.others.is_empty());
-        let dropped = lay(&both, &one, Some(&both), &adopted.others);
+        let dropped = merge_into(&both, &one, Some(&both), &adopted.others);
         assert_eq!((dropped.overlay.changes.len(), dropped.overlay.merged), (1, one.clone()));
         // what comes later is not noted
-        let drifted = lay(&both, &one, Some(&one), &[]);
+        let drifted = merge_into(&both, &one, Some(&one), &[]);
         assert_eq!((drifted.overlay.changes.len(), drifted.others.len()), (1, 0));
     }
 
     #[test]
     fn entries_without_a_key_are_known_by_what_is_in_them() {
         let (both, one) = (guest(&format!("{RNG}{RNG_2}")), guest(RNG));
-        let adopted = lay(&both, &one, None, &[]);
+        let adopted = merge_into(&both, &one, None, &[]);
         assert_eq!((adopted.overlay.changes.len(), adopted.others.len()), (0, 1));
         let third = guest(&format!("{RNG}{}{RNG_2}", RNG.replace("random", "hwrng")));
-        let later = lay(&third, &one, Some(&one), &adopted.others);
+        let later = merge_into(&third, &one, Some(&one), &adopted.others);
         assert_eq!(later.overlay.changes.len(), 1, "{:?}", later.overlay.changes);
         assert!(later.overlay.merged == both, "{:?}", later.overlay.merged);
     }

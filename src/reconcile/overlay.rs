@@ -4,7 +4,7 @@
 //! make the definition what the manifest asks for. The functions are pure.
 
 use super::compare::{Comparison, Differences, compare};
-use super::difference::{Change, Edit, Side, Uncounted};
+use super::difference::{Change, Edit, IgnoredDifference, Side};
 use super::normalize;
 use crate::model::Kind;
 use crate::xml::{Element, Node, Path};
@@ -43,7 +43,7 @@ pub fn overlay(
     last: Option<&Element>,
     ignore: &[Path],
 ) -> Overlay {
-    lay(kind, side, live, want, last, ignore, false).0
+    merge_into(kind, side, live, want, last, ignore, false).0
 }
 
 /// The same, with the differences that it does not count.
@@ -54,11 +54,11 @@ pub(super) fn explained(
     want: &Element,
     last: Option<&Element>,
     ignore: &[Path],
-) -> (Overlay, Vec<Uncounted>) {
-    lay(kind, side, live, want, last, ignore, true)
+) -> (Overlay, Vec<IgnoredDifference>) {
+    merge_into(kind, side, live, want, last, ignore, true)
 }
 
-fn lay(
+fn merge_into(
     kind: Kind,
     side: Side,
     live: &Element,
@@ -66,14 +66,14 @@ fn lay(
     last: Option<&Element>,
     ignore: &[Path],
     explain: bool,
-) -> (Overlay, Vec<Uncounted>) {
+) -> (Overlay, Vec<IgnoredDifference>) {
     let said = normalize::prepare(kind, want, live);
     // a manifest that was applied as it is takes nothing away, and what differs is drift
     let unchanged = last.is_some_and(|last| std::ptr::eq(last, want));
     let last = last.filter(|_| !unchanged).map(|last| normalize::prepare(kind, last, live));
     let (want_now, last) = (&said, last.as_ref());
     let of = Comparison { kind, side, live, want: want_now, last, unchanged, ignore, explain };
-    let Differences { mut changes, edits, touched, uncounted } = compare(of);
+    let Differences { mut changes, edits, touched, ignored } = compare(of);
     let touched = touched.into_iter().filter_map(|(path, place)| {
         let element = element_at(live, &place)?;
         let made = edits.at(&place).map_or_else(|| element.clone(), |e| e.made_on(element));
@@ -83,7 +83,7 @@ fn lay(
     let mut merged = edits.made_on(live);
     normalize::finish(kind, &said, live, &mut merged);
     normalize::drop_implied(want, &mut changes);
-    (Overlay { merged, changes, touched }, uncounted)
+    (Overlay { merged, changes, touched }, ignored)
 }
 
 /// The element at a place: the numbers of child nodes to descend.

@@ -8,7 +8,7 @@
 use super::secret::redacted;
 use crate::diag::SourceId;
 use crate::model::{
-    DesiredResource, Effect, NAMESPACE, ObservedResource, PREFIX, Power, ResourceId, Stop,
+    DesiredResource, Effect, NAMESPACE, ObservedResource, PREFIX, Power, ResourceId, ShutdownPolicy,
 };
 use crate::xml::{Element, Limits, Name, Node, Path, parse, write_compact};
 use base64::Engine as _;
@@ -25,7 +25,7 @@ pub(super) const APPLIED_MAX: usize = 4 << 20;
 
 /// Largest mark that carries the version before, in bytes: definitions are read whole on each run,
 /// and libvirt takes no text of more than 4 MiB.
-const MARK_MAX: usize = 256 << 10;
+const OWNER_RECORD_MAX: usize = 256 << 10;
 
 /// Most versions that a mark names as those from which a guest starts as it does from its own; of
 /// older ones it is not known.
@@ -55,7 +55,7 @@ const PUT_BACK: &str = "put_back";
 
 /// The mark on an object: a version of its manifest, with who applied it.
 #[derive(Clone, Debug)]
-pub(crate) struct Mark {
+pub(crate) struct OwnerRecord {
     /// The set that owns it.
     pub set: String,
     /// A digest of the last applied manifest and of the settings beside it.
@@ -75,7 +75,7 @@ pub(crate) struct Mark {
     /// Whether removing the object is refused.
     pub prevent_destroy: bool,
     /// How it is to be stopped when its manifest is gone.
-    pub stop: Stop,
+    pub stop: ShutdownPolicy,
     /// What it was on the host that it comes from, as long as it is not known to have left there.
     pub moving: Option<Moving>,
     /// What its manifest allowed, so that an export has it. Nobody is granted anything by it.
@@ -111,7 +111,7 @@ const FROM: &str = "moving_from";
 const FROM_AUTOSTART: &str = "moving_autostart";
 const FROM_ACTIVE: &str = "moving_active";
 
-impl Mark {
+impl OwnerRecord {
     /// The last applied manifest; `None` if it cannot be read.
     pub(crate) fn applied(&self) -> Option<Element> {
         let Unpacked::Text(applied) = unpack(&self.packed, APPLIED_MAX) else { return None };
@@ -122,25 +122,25 @@ impl Mark {
 /// The mark that a resource should carry, before it is packed: packing is only worth its time if
 /// the object does not carry this very mark already.
 #[derive(Debug)]
-pub(crate) struct WantedMark {
+pub(crate) struct WantedRecord {
     applied: String,
     /// The mark's element, still without the manifest.
     element: Element,
-    /// What [`Mark::digest`] will be.
+    /// What [`OwnerRecord::digest`] will be.
     pub(crate) digest: String,
     allow: Vec<Effect>,
     apply_on_reboot: bool,
     others: Vec<String>,
 }
 
-impl WantedMark {
+impl WantedRecord {
     /// The mark for a resource of `set`.
     pub(crate) fn of(set: &str, resource: &DesiredResource) -> Self {
         let applied = write_compact(&redacted(&resource.definition));
         let settings = &resource.settings;
         let mut element = Element::named(Name::qualified(PREFIX, NAMESPACE, OWNED));
         element.set_attr("set", set);
-        element.set_attr("power", settings.power.word());
+        element.set_attr("power", settings.power.as_str());
         if let Some(on) = settings.autostart {
             element.set_attr("autostart", if on { "yes" } else { "no" });
         }
@@ -163,7 +163,7 @@ impl WantedMark {
         let digest = digest(format!("{}{applied}", write_compact(&element)).as_bytes());
         element.set_attr("digest", digest.as_str());
         // beside the digest: what is allowed makes no other version of an object
-        let allow: Vec<&str> = settings.allow.iter().map(|effect| effect.word()).collect();
+        let allow: Vec<&str> = settings.allow.iter().map(|effect| effect.as_str()).collect();
         if !allow.is_empty() {
             element.set_attr("allow", allow.join("\n"));
         }
@@ -187,9 +187,9 @@ impl WantedMark {
         self.element.put_attr("boots_as", list.as_deref());
     }
 
-    /// Whether `mark` is of this version.
-    pub(crate) fn is(&self, mark: &Mark) -> bool {
-        mark.digest == self.digest
+    /// Whether `owner_record` is of this version.
+    pub(crate) fn is(&self, owner_record: &OwnerRecord) -> bool {
+        owner_record.digest == self.digest
     }
 
     /// The same on a guest that has still to leave another host. It is no part of the digest.
@@ -201,13 +201,13 @@ impl WantedMark {
         self
     }
 
-    /// Whether `mark` is of this version and knows all that this one does. What others have taken
+    /// Whether `owner_record` is of this version and knows all that this one does. What others have taken
     /// away since is forgotten at the next occasion, and is none by itself.
-    pub(crate) fn is_whole(&self, mark: &Mark) -> bool {
-        self.is(mark)
-            && self.allow == mark.allow
-            && self.apply_on_reboot == mark.apply_on_reboot
-            && self.others.iter().all(|other| mark.others.contains(other))
+    pub(crate) fn is_whole(&self, owner_record: &OwnerRecord) -> bool {
+        self.is(owner_record)
+            && self.allow == owner_record.allow
+            && self.apply_on_reboot == owner_record.apply_on_reboot
+            && self.others.iter().all(|other| owner_record.others.contains(other))
     }
 
     /// Puts the mark on a definition in the place of any other. That becomes the version before, if
@@ -229,16 +229,16 @@ impl WantedMark {
             }
             other => other.map(as_previous),
         };
-        let previous = previous.filter(|p| p.text().len() + packed.len() <= MARK_MAX);
+        let previous = previous.filter(|p| p.text().len() + packed.len() <= OWNER_RECORD_MAX);
         metadata.remove_elements(|e| e.name.namespace.as_deref() == Some(NAMESPACE));
-        let mark = self.element.with_text(packed);
-        metadata.push(previous.into_iter().fold(mark, Element::with_child));
+        let owner_record = self.element.with_text(packed);
+        metadata.push(previous.into_iter().fold(owner_record, Element::with_child));
     }
 }
 
 /// A mark as what the next one remembers of it.
-fn as_previous(mark: &Element) -> Element {
-    let mut previous = mark.clone();
+fn as_previous(owner_record: &Element) -> Element {
+    let mut previous = owner_record.clone();
     previous.name = Name::qualified(PREFIX, NAMESPACE, PREVIOUS);
     previous.remove_attr("boots_as");
     previous.children.retain(|n| matches!(n, Node::Text(_)));
@@ -254,52 +254,54 @@ fn in_seconds(now: Timestamp) -> String {
 }
 
 /// The mark on an object, wherever it is.
-pub(crate) fn mark_on(host: &ObservedResource) -> Option<Mark> {
-    host.persistent.as_ref().or(host.live.as_ref()).and_then(read_mark)
+pub(crate) fn owner_record_of(host: &ObservedResource) -> Option<OwnerRecord> {
+    host.persistent.as_ref().or(host.live.as_ref()).and_then(read_owner_record)
 }
 
 /// The mark on a definition, if it carries one.
-pub(crate) fn read_mark(definition: &Element) -> Option<Mark> {
+pub(crate) fn read_owner_record(definition: &Element) -> Option<OwnerRecord> {
     let element = definition.child("metadata")?.elements().find(|e| is_ours(e, OWNED))?;
-    let mut mark = read_version(element)?;
+    let mut owner_record = read_version(element)?;
     let previous = element.elements().find(|e| is_ours(e, PREVIOUS));
-    mark.previous = previous.and_then(read_version).map(Box::new);
-    Some(mark)
+    owner_record.previous = previous.and_then(read_version).map(Box::new);
+    Some(owner_record)
 }
 
-fn read_version(mark: &Element) -> Option<Mark> {
-    let millis = mark.attr("stop_timeout_ms").and_then(|s| s.parse().ok());
-    let list = |name: &str| mark.attr(name).unwrap_or_default().lines();
-    Some(Mark {
-        set: mark.attr("set")?.to_owned(),
-        digest: mark.attr("digest").unwrap_or_default().to_owned(),
-        at: mark.attr("at").and_then(|at| at.parse().ok()),
-        packed: mark.text(),
-        power: mark.attr("power").and_then(Power::parse),
-        autostart: mark.attr("autostart").map(|on| on == "yes"),
+fn read_version(owner_record: &Element) -> Option<OwnerRecord> {
+    let millis = owner_record.attr("stop_timeout_ms").and_then(|s| s.parse().ok());
+    let list = |name: &str| owner_record.attr(name).unwrap_or_default().lines();
+    Some(OwnerRecord {
+        set: owner_record.attr("set")?.to_owned(),
+        digest: owner_record.attr("digest").unwrap_or_default().to_owned(),
+        at: owner_record.attr("at").and_then(|at| at.parse().ok()),
+        packed: owner_record.text(),
+        power: owner_record.attr("power").and_then(Power::parse),
+        autostart: owner_record.attr("autostart").map(|on| on == "yes"),
         ignore: list("ignore").filter_map(Path::parse).collect(),
         depends_on: list("depends_on").filter_map(ResourceId::parse).collect(),
-        prevent_destroy: mark.attr("prevent_destroy") == Some("yes"),
+        prevent_destroy: owner_record.attr("prevent_destroy") == Some("yes"),
         allow: list("allow").filter_map(Effect::parse).collect(),
-        apply_on_reboot: mark.attr("apply_on_reboot") == Some("yes"),
+        apply_on_reboot: owner_record.attr("apply_on_reboot") == Some("yes"),
         others: list("others").map(str::to_owned).collect(),
-        put_back: mark.attr(PUT_BACK).is_some(),
+        put_back: owner_record.attr(PUT_BACK).is_some(),
         boots_as: list("boots_as").map(str::to_owned).collect(),
-        stop: Stop {
-            timeout: millis.map_or(Stop::default().timeout, Duration::from_millis).min(Stop::MAX),
-            force: mark.attr("stop_force") == Some("yes"),
+        stop: ShutdownPolicy {
+            timeout: millis
+                .map_or(ShutdownPolicy::default().timeout, Duration::from_millis)
+                .min(ShutdownPolicy::MAX),
+            force: owner_record.attr("stop_force") == Some("yes"),
         },
-        moving: mark.attr(FROM).map(|from| Moving {
+        moving: owner_record.attr(FROM).map(|from| Moving {
             from: from.to_owned(),
-            autostart: mark.attr(FROM_AUTOSTART) == Some("yes"),
-            active: mark.attr(FROM_ACTIVE) == Some("yes"),
+            autostart: owner_record.attr(FROM_AUTOSTART) == Some("yes"),
+            active: owner_record.attr(FROM_ACTIVE) == Some("yes"),
         }),
         previous: None,
     })
 }
 
 /// The definition without anything of ours in its metadata: what is shown and exported.
-pub fn without_mark(definition: &Element) -> Element {
+pub fn without_owner_record(definition: &Element) -> Element {
     let mut copy = definition.clone();
     if let Some(metadata) = copy.child_mut("metadata") {
         metadata.remove_elements(|e| e.name.namespace.as_deref() == Some(NAMESPACE));
@@ -326,14 +328,14 @@ pub(crate) fn with_applied(
     definition: &mut Element,
     edit: impl FnOnce(&mut Element),
 ) -> Option<()> {
-    let mark = definition.child_mut("metadata")?.elements_mut().find(|e| is_owned(e))?;
-    let known = read_version(mark)?;
+    let owner_record = definition.child_mut("metadata")?.elements_mut().find(|e| is_owned(e))?;
+    let known = read_version(owner_record)?;
     let mut applied = known.applied()?;
     edit(&mut applied);
     let applied = write_compact(&applied);
-    mark.set_attr(PUT_BACK, known.digest.as_str());
-    mark.set_attr("digest", digest(format!("{}{applied}", known.digest).as_bytes()));
-    mark.set_text(pack(&applied));
+    owner_record.set_attr(PUT_BACK, known.digest.as_str());
+    owner_record.set_attr("digest", digest(format!("{}{applied}", known.digest).as_bytes()));
+    owner_record.set_text(pack(&applied));
     Some(())
 }
 
@@ -360,21 +362,21 @@ pub(super) fn unpack(packed: &str, limit: usize) -> Unpacked {
 }
 
 /// Whether the digest that a mark has is that of what it says.
-pub(super) fn is_intact(mark: &Element, applied: &str) -> bool {
-    let expected = match mark.attr(PUT_BACK) {
+pub(super) fn is_intact(owner_record: &Element, applied: &str) -> bool {
+    let expected = match owner_record.attr(PUT_BACK) {
         // it is never the version before
-        Some(_) if is_ours(mark, PREVIOUS) => return false,
+        Some(_) if is_ours(owner_record, PREVIOUS) => return false,
         Some("yes") => return true,
         Some(before) => digest(format!("{before}{applied}").as_bytes()),
         None => {
             let mut settings = Element::named(Name::qualified(PREFIX, NAMESPACE, OWNED));
-            for (name, value) in DIGESTED.iter().filter_map(|n| Some((*n, mark.attr(n)?))) {
+            for (name, value) in DIGESTED.iter().filter_map(|n| Some((*n, owner_record.attr(n)?))) {
                 settings.set_attr(name, value);
             }
             digest(format!("{}{applied}", write_compact(&settings)).as_bytes())
         }
     };
-    mark.attr("digest") == Some(expected.as_str())
+    owner_record.attr("digest") == Some(expected.as_str())
 }
 
 /// A manifest as a mark holds it.
@@ -414,15 +416,15 @@ mod tests {
             "<domain><name>web</name><devices><graphics type='vnc' passwd='hush'/></devices></domain>",
         );
         let mut definition = resource.definition.clone();
-        WantedMark::of("demo", &resource).put(&mut definition, None);
+        WantedRecord::of("demo", &resource).put(&mut definition, None);
         let text = crate::xml::write(&definition);
         let again = parse(SourceId::NONE, &text, &Limits::default()).expect("well-formed");
-        let mark = read_mark(&again).expect("marked");
-        assert_eq!((mark.set.as_str(), mark.prevent_destroy), ("demo", true));
-        let applied = mark.applied().expect("readable");
+        let owner_record = read_owner_record(&again).expect("marked");
+        assert_eq!((owner_record.set.as_str(), owner_record.prevent_destroy), ("demo", true));
+        let applied = owner_record.applied().expect("readable");
         assert_eq!(applied, redacted(&resource.definition));
         assert!(!write_compact(&applied).contains("hush"));
-        assert_eq!(without_mark(&again), resource.definition);
+        assert_eq!(without_owner_record(&again), resource.definition);
     }
 
     fn version(n: u32) -> DesiredResource {
@@ -433,13 +435,13 @@ mod tests {
         made
     }
 
-    fn put(resource: &DesiredResource, definition: &mut Element, second: i64) -> Mark {
+    fn put(resource: &DesiredResource, definition: &mut Element, second: i64) -> OwnerRecord {
         let now = Timestamp::from_second(second).ok();
-        WantedMark::of("demo", resource).put(definition, now);
+        WantedRecord::of("demo", resource).put(definition, now);
         // as a host gives it back
         let text = crate::xml::write(definition);
         *definition = parse(SourceId::NONE, &text, &Limits::default()).expect("well-formed");
-        read_mark(definition).expect("marked")
+        read_owner_record(definition).expect("marked")
     }
 
     #[test]
@@ -471,35 +473,37 @@ mod tests {
         assert!(put(&large, &mut definition, 20).previous.is_some());
         let mut other = large.clone();
         other.settings.prevent_destroy = false;
-        let mark = put(&other, &mut definition, 30);
-        assert!(mark.previous.is_none() && mark.applied().is_some());
+        let owner_record = put(&other, &mut definition, 30);
+        assert!(owner_record.previous.is_none() && owner_record.applied().is_some());
     }
 
     #[test]
     fn a_mark_of_before_there_was_history_is_read_and_remembered() {
         let mut definition = version(1).definition;
         put(&version(1), &mut definition, 10);
-        for mark in definition.child_mut("metadata").expect("metadata").elements_mut() {
-            mark.remove_attr("at");
+        for owner_record in definition.child_mut("metadata").expect("metadata").elements_mut() {
+            owner_record.remove_attr("at");
         }
-        assert!(read_mark(&definition).is_some_and(|m| m.at.is_none() && m.previous.is_none()));
-        let mark = put(&version(2), &mut definition, 20);
-        assert!(mark.at.is_some() && mark.previous.is_some_and(|p| p.at.is_none()));
+        assert!(
+            read_owner_record(&definition).is_some_and(|m| m.at.is_none() && m.previous.is_none())
+        );
+        let owner_record = put(&version(2), &mut definition, 20);
+        assert!(owner_record.at.is_some() && owner_record.previous.is_some_and(|p| p.at.is_none()));
     }
 
     #[test]
     fn a_mark_is_intact_until_somebody_edits_it() {
-        fn intact(mark: &Element) -> bool {
-            matches!(unpack(&mark.text(), APPLIED_MAX), Unpacked::Text(t) if is_intact(mark, &t))
+        fn intact(owner_record: &Element) -> bool {
+            matches!(unpack(&owner_record.text(), APPLIED_MAX), Unpacked::Text(t) if is_intact(owner_record, &t))
         }
-        fn mark(definition: &Element) -> Element {
+        fn owner_record(definition: &Element) -> Element {
             let metadata = definition.child("metadata").expect("metadata");
             metadata.elements().find(|e| is_owned(e)).cloned().expect("marked")
         }
         let mut definition = version(1).definition;
         put(&version(1), &mut definition, 10);
         put(&version(2), &mut definition, 20);
-        let whole = mark(&definition);
+        let whole = owner_record(&definition);
         let previous = whole.elements().next().expect("the one before");
         assert!(intact(&whole) && intact(previous));
         let edits: [fn(&mut Element); 4] = [
@@ -516,7 +520,7 @@ mod tests {
         }
         // one whose manifest was put back in part says so, and is none to go back to
         with_applied(&mut definition, |applied| applied.set_text("x")).expect("readable");
-        let put_back = mark(&definition);
+        let put_back = owner_record(&definition);
         assert!(intact(&put_back));
         let mut edited = put_back.clone();
         edited.set_text(pack("<domain/>"));
@@ -541,28 +545,28 @@ mod tests {
                 let description = Element::new("description").with_text(text.as_str());
                 let mut made = resource("<domain><name>web</name></domain>");
                 made.definition.push(description.with_attr("note", text.as_str()));
-                made.settings.stop = Stop { timeout: Duration::from_millis(stop.0), force: stop.1 };
+                made.settings.stop = ShutdownPolicy { timeout: Duration::from_millis(stop.0), force: stop.1 };
                 made.settings.prevent_destroy = stop.2;
                 made.settings.power = power;
                 made.settings.autostart = autostart;
                 wanted.push(made);
             }
             let mut definition = Element::new("domain");
-            let marks: Vec<Mark> = (1..).zip(&wanted).map(|(n, r)| put(r, &mut definition, n)).collect();
-            for (mark, wanted) in marks.iter().zip(&wanted) {
-                prop_assert_eq!(mark.applied(), Some(redacted(&wanted.definition)));
-                prop_assert_eq!(mark.stop, wanted.settings.stop);
-                prop_assert_eq!(mark.power, Some(power));
-                prop_assert_eq!(mark.autostart, autostart);
-                prop_assert_eq!(mark.prevent_destroy, stop.2);
+            let owner_records: Vec<OwnerRecord> = (1..).zip(&wanted).map(|(n, r)| put(r, &mut definition, n)).collect();
+            for (owner_record, wanted) in owner_records.iter().zip(&wanted) {
+                prop_assert_eq!(owner_record.applied(), Some(redacted(&wanted.definition)));
+                prop_assert_eq!(owner_record.stop, wanted.settings.stop);
+                prop_assert_eq!(owner_record.power, Some(power));
+                prop_assert_eq!(owner_record.autostart, autostart);
+                prop_assert_eq!(owner_record.prevent_destroy, stop.2);
                 // and what is read makes the same mark again
                 let mut again = wanted.clone();
-                again.definition = mark.applied().expect("readable");
-                prop_assert!(WantedMark::of("demo", &again).is(mark));
+                again.definition = owner_record.applied().expect("readable");
+                prop_assert!(WantedRecord::of("demo", &again).is(owner_record));
             }
-            let last = marks.last().expect("two of them");
+            let last = owner_records.last().expect("two of them");
             if texts.first() != texts.last() {
-                let first = marks.first().map(|m| format!("{m:?}"));
+                let first = owner_records.first().map(|m| format!("{m:?}"));
                 prop_assert_eq!(last.previous.as_deref().map(|m| format!("{m:?}")), first);
             }
         }
@@ -571,10 +575,10 @@ mod tests {
     #[test]
     fn a_damaged_mark_still_owns() {
         let mut definition = resource("<domain><name>web</name></domain>").definition;
-        let mark =
+        let owner_record =
             Element::named(Name::qualified("v", NAMESPACE, "owned")).with_attr("set", "demo");
-        definition.child_or_new("metadata").push(mark.with_text("%%%"));
-        let mark = read_mark(&definition).expect("marked");
-        assert!(mark.set == "demo" && mark.applied().is_none());
+        definition.child_or_new("metadata").push(owner_record.with_text("%%%"));
+        let owner_record = read_owner_record(&definition).expect("marked");
+        assert!(owner_record.set == "demo" && owner_record.applied().is_none());
     }
 }

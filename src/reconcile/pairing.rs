@@ -462,9 +462,9 @@ mod tests {
     use crate::xml::{Limits, Path, parse};
 
     /// Pairs of the definition for cards: each word is one, `mac=` with an address, else its network.
-    fn cards(want: &str, live: &str, last: &str) -> Vec<Option<usize>> {
+    fn nics(want: &str, live: &str, last: &str) -> Vec<Option<usize>> {
         let tree = |words: &str| {
-            let cards: Vec<String> = words
+            let nics: Vec<String> = words
                 .split_whitespace()
                 .map(|word| match word.split_once('=') {
                     Some((network, mac)) => format!(
@@ -476,7 +476,7 @@ mod tests {
                     }
                 })
                 .collect();
-            let text = format!("<devices>{}</devices>", cards.concat());
+            let text = format!("<devices>{}</devices>", nics.concat());
             parse(SourceId::NONE, &text, &Limits::default()).expect("well-formed")
         };
         let trees = [want, live, last].map(tree);
@@ -507,7 +507,7 @@ mod tests {
             ("dmz=02 lan", "lan=01 dmz=02", "lan dmz=02", vec![two, one]),
             ("lan=07", "lan=01", "lan", vec![None]),
         ] {
-            assert_eq!(cards(want, live, last), pairs, "{want} on {live}, last {last}");
+            assert_eq!(nics(want, live, last), pairs, "{want} on {live}, last {last}");
         }
     }
 

@@ -1,13 +1,13 @@
 //! Desired and observed in, a plan out: a pure function.
 
-use super::aside::{self, Card};
+use super::blocked;
 use super::changes::{Action, Options, Otherwise, Plan, Refusal, ResourceChange, Step, StepAction};
-use super::conflicts;
 use super::decide::{self, Context, Decision, DraftStep};
 use super::doubts;
 use super::graph;
 use super::moves::{Arrival, ways};
-use super::ownership::{Mark, digest, mark_on};
+use super::nic_migration::{self, Nic};
+use super::ownership::{OwnerRecord, digest, owner_record_of};
 use super::renames::{applied_as, rename_first, renamed, under};
 use super::taken::Holdings;
 use crate::diag::{Diagnostic, Diagnostics};
@@ -26,17 +26,17 @@ pub fn plan(
     capabilities: &Capabilities,
     options: &Options,
 ) -> Plan {
-    let (held_back, diagnostics) = conflicts::hold_back(desired, observed, options);
+    let (blocked, diagnostics) = blocked::hold_back(desired, observed, options);
     let mut p = Planner {
         desired,
         observed,
         capabilities,
         options,
         diagnostics,
-        held_back,
+        blocked,
         refusals: Vec::new(),
         decisions: Vec::new(),
-        cards: aside::cards(observed),
+        nics: nic_migration::nics(observed),
         handed_on: Vec::new(),
     };
     let all = p.orphans();
@@ -44,8 +44,8 @@ pub fn plan(
     let pruned = p.pruned(&orphans, all.len());
     // a guest that goes too is not cut off
     let going: BTreeSet<&ResourceId> = options.delete.iter().chain(&pruned).collect();
-    for cards in p.cards.values_mut() {
-        cards.retain(|card| !going.contains(&card.guest.id));
+    for nics in p.nics.values_mut() {
+        nics.retain(|nic| !going.contains(&nic.guest.id));
     }
     for resource in desired.resources.values() {
         p.resource(resource);
@@ -63,11 +63,11 @@ struct Planner<'a> {
     capabilities: &'a Capabilities,
     options: &'a Options,
     diagnostics: Diagnostics,
-    held_back: BTreeMap<ResourceId, String>,
+    blocked: BTreeMap<ResourceId, String>,
     refusals: Vec<Refusal>,
     decisions: Vec<Decision>,
     /// Cards of running domains by the network they are on.
-    cards: BTreeMap<String, Vec<Card>>,
+    nics: BTreeMap<String, Vec<Nic>>,
     /// Who gives up what who else takes after that.
     handed_on: Vec<(ResourceId, ResourceId)>,
 }
@@ -78,20 +78,19 @@ impl<'a> Planner<'a> {
     }
 
     fn context(&self, id: &ResourceId) -> Context<'_> {
-        let cards = (id.kind == Kind::Network).then(|| self.cards.get(&id.name)).flatten();
+        let nics = (id.kind == Kind::Network).then(|| self.nics.get(&id.name)).flatten();
         Context {
             set: &self.desired.set,
             observed: self.observed,
             capabilities: self.capabilities,
             options: self.options,
-            cards: cards.map_or(&[], Vec::as_slice),
+            nics: nics.map_or(&[], Vec::as_slice),
         }
     }
 
     fn resource(&mut self, desired: &'a DesiredResource) {
         let id = &desired.id;
-        if !self.selected(id) || self.held_back.contains_key(id) || self.options.delete.contains(id)
-        {
+        if !self.selected(id) || self.blocked.contains_key(id) || self.options.delete.contains(id) {
             return;
         }
         let context = self.context(id);
@@ -109,12 +108,13 @@ impl<'a> Planner<'a> {
                 }
                 None => decide::create(context, desired),
             },
-            (None, Some(host)) => match mark_on(host) {
-                mark if decide::uuid_conflict(desired, host).is_some() => {
-                    decide::replace(context, desired, host, mark.as_ref())
+            (None, Some(host)) => match owner_record_of(host) {
+                owner_record if decide::uuid_conflict(desired, host).is_some() => {
+                    decide::replace(context, desired, host, owner_record.as_ref())
                 }
-                mark => {
-                    let takes = mark.is_none_or(|mark| mark.set != self.desired.set);
+                owner_record => {
+                    let takes = owner_record
+                        .is_none_or(|owner_record| owner_record.set != self.desired.set);
                     decide::update(context, desired, host, takes)
                 }
             },
@@ -126,7 +126,7 @@ impl<'a> Planner<'a> {
 
     /// Where a guest comes from that another host has, or has had: it is not here, or here only to come.
     fn arrival(&self, id: &ResourceId, here: Option<&ObservedResource>) -> Option<Arrival> {
-        let moving = here.and_then(mark_on).and_then(|mark| mark.moving);
+        let moving = here.and_then(owner_record_of).and_then(|owner_record| owner_record.moving);
         let Some(arrival) = self.options.crossing.arriving.get(id) else {
             let absent = |from: &String| self.options.assume_absent.contains(from);
             let from = moving.map(|m| m.from).filter(absent)?;
@@ -143,11 +143,11 @@ impl<'a> Planner<'a> {
     /// Guests that leave a network in this plan are not cut off when it is deleted after that.
     fn move_off(&mut self, pruned: &[ResourceId]) {
         for network in pruned.iter().filter(|id| id.kind == Kind::Network) {
-            let (Some(cards), decisions) = (self.cards.get_mut(&network.name), &self.decisions)
+            let (Some(nics), decisions) = (self.nics.get_mut(&network.name), &self.decisions)
             else {
                 continue;
             };
-            cards.retain(|card| !decisions.iter().any(|d| card.leaves_by(&d.change, &d.steps)));
+            nics.retain(|nic| !decisions.iter().any(|d| nic.leaves_by(&d.change, &d.steps)));
         }
     }
 
@@ -167,24 +167,23 @@ impl<'a> Planner<'a> {
                 self.handed_on = found.handed_on;
                 return;
             }
-            let blocked: BTreeSet<ResourceId> =
+            let newly: BTreeSet<ResourceId> =
                 found.blocked.iter().map(|(id, _)| id.clone()).collect();
             for (id, reason) in found.blocked {
                 // the first is enough: the rest is among the problems
-                self.held_back.entry(id).or_insert(reason);
+                self.blocked.entry(id).or_insert(reason);
             }
             let (desired, observed, options) = (self.desired, self.observed, self.options);
-            let held_back = std::mem::take(&mut self.held_back);
-            let (held_back, problems) =
-                conflicts::hold_dependants(desired, observed, options, held_back);
+            let blocked = std::mem::take(&mut self.blocked);
+            let (blocked, problems) = blocked::hold_dependants(desired, observed, options, blocked);
             self.diagnostics.extend(problems);
-            let stays = |id: &ResourceId| !held_back.contains_key(id);
+            let stays = |id: &ResourceId| !blocked.contains_key(id);
             self.decisions.retain(|d| {
                 let id = &d.change.id;
-                !blocked.contains(id) && (d.change.action == Action::Delete || stays(id))
+                !newly.contains(id) && (d.change.action == Action::Delete || stays(id))
             });
             self.refusals.retain(|refusal| refusal.id.as_ref().is_none_or(stays));
-            self.held_back = held_back;
+            self.blocked = blocked;
         }
     }
 
@@ -193,7 +192,7 @@ impl<'a> Planner<'a> {
     fn finish_restarts(&mut self) {
         let selected = |home: &ResourceId| self.selected(home);
         let decided: Vec<&DraftStep> = self.decisions.iter().flat_map(|d| &d.steps).collect();
-        let left = aside::left_behind(self.observed, &self.cards, &decided, selected);
+        let left = nic_migration::left_behind(self.observed, &self.nics, &decided, selected);
         let decision =
             |(change, steps)| Decision { change, steps, refusal: None, afterwards: None };
         self.decisions.extend(left.into_iter().map(decision));
@@ -222,7 +221,7 @@ impl<'a> Planner<'a> {
         let missing: BTreeSet<OpKind> =
             ops().map(Op::kind).filter(|op| !self.capabilities.supports(kind, *op)).collect();
         if !missing.is_empty() {
-            let words: Vec<&str> = missing.iter().map(|op| op.word()).collect();
+            let words: Vec<&str> = missing.iter().map(|op| op.as_str()).collect();
             lacks(format!("{} a {kind}", words.join(", ")));
         }
         let paused = ops().any(|op| *op == Op::Create { paused: true });
@@ -242,15 +241,11 @@ impl<'a> Planner<'a> {
             .filter_map(|r| renamed(self.desired, r, self.observed, self.options))
             .map(|host| &host.id)
             .collect();
-        let ours = self
-            .observed
-            .resources
-            .values()
-            .filter(|host| mark_on(host).is_some_and(|mark| mark.set == self.desired.set));
+        let ours = self.observed.resources.values().filter(|host| {
+            owner_record_of(host).is_some_and(|owner_record| owner_record.set == self.desired.set)
+        });
         ours.map(|host| host.id.clone())
-            .filter(|id| {
-                !self.desired.resources.contains_key(id) && !self.held_back.contains_key(id)
-            })
+            .filter(|id| !self.desired.resources.contains_key(id) && !self.blocked.contains_key(id))
             .filter(|id| !renamed.contains(id) && !self.is_set_aside(id))
             .collect()
     }
@@ -260,7 +255,7 @@ impl<'a> Planner<'a> {
         let host = self.observed.resources.get(id);
         let was = host.and_then(applied_as).filter(|was| was != id);
         was.is_some_and(|was| {
-            self.desired.resources.contains_key(&was) || self.desired.held_back.contains_key(&was)
+            self.desired.resources.contains_key(&was) || self.desired.blocked.contains_key(&was)
         })
     }
 
@@ -290,23 +285,25 @@ impl<'a> Planner<'a> {
         for id in &self.options.delete {
             match self.observed.resources.get(id) {
                 None => self.refuse_if_silent(id),
-                Some(host) => match mark_on(host) {
+                Some(host) => match owner_record_of(host) {
                     None if !self.options.adopt => self.refusals.push(Refusal {
                         id: Some(id.clone()),
                         reason: doubts::unowned(host),
                         hint: "pass --adopt to delete it all the same".to_owned(),
                     }),
-                    Some(mark) if !self.desired.set.is_empty() && mark.set != self.desired.set => {
+                    Some(owner_record)
+                        if !self.desired.set.is_empty() && owner_record.set != self.desired.set =>
+                    {
                         self.refusals.push(Refusal {
                             id: Some(id.clone()),
-                            reason: format!("the set \"{}\" owns it", mark.set),
+                            reason: format!("the set \"{}\" owns it", owner_record.set),
                             hint: format!(
                                 "delete it with that set's manifests, or have it let go first: virt \
                                  release {id}"
                             ),
                         });
                     }
-                    mark => self.delete(id, mark.as_ref(), "asked for"),
+                    owner_record => self.delete(id, owner_record.as_ref(), "asked for"),
                 },
             }
         }
@@ -314,8 +311,8 @@ impl<'a> Planner<'a> {
             self.release(id);
         }
         for id in pruned {
-            let mark = self.observed.resources.get(id).and_then(mark_on);
-            self.delete(id, mark.as_ref(), "no manifest names it any more");
+            let owner_record = self.observed.resources.get(id).and_then(owner_record_of);
+            self.delete(id, owner_record.as_ref(), "no manifest names it any more");
         }
     }
 
@@ -323,7 +320,7 @@ impl<'a> Planner<'a> {
     fn release(&mut self, id: &ResourceId) {
         let Some(host) = self.observed.resources.get(id) else { return };
         let said = host.record.doubt.as_ref().map(|doubt| doubt.set.clone());
-        if let Some(owner) = mark_on(host).map(|mark| mark.set).or(said) {
+        if let Some(owner) = owner_record_of(host).map(|owner_record| owner_record.set).or(said) {
             let decision = decide::release(self.context(id), host, &owner);
             self.check_supported(&decision);
             self.decisions.push(decision);
@@ -340,12 +337,12 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn delete(&mut self, id: &ResourceId, mark: Option<&Mark>, reason: &str) {
+    fn delete(&mut self, id: &ResourceId, owner_record: Option<&OwnerRecord>, reason: &str) {
         if let Some(host) = self.observed.resources.get(id) {
             let context = self.context(id);
             let mut decision = match self.options.crossing.leaving.get(id) {
-                Some(departure) => decide::leave(context, host, mark, departure),
-                None => decide::delete(context, host, mark, reason),
+                Some(departure) => decide::leave(context, host, owner_record, departure),
+                None => decide::delete(context, host, owner_record, reason),
             };
             self.check_supported(&decision);
             self.refusals.extend(decision.refusal.take());
@@ -356,8 +353,9 @@ impl<'a> Planner<'a> {
     /// Pruning never follows from a source that is empty or could not be read, and takes no more
     /// than a fifth of the set unless the number is given.
     fn may_prune(&mut self, orphans: usize) -> bool {
-        let mine =
-            |host: &&ObservedResource| mark_on(host).is_some_and(|m| m.set == self.desired.set);
+        let mine = |host: &&ObservedResource| {
+            owner_record_of(host).is_some_and(|m| m.set == self.desired.set)
+        };
         let lately = self.options.pruned_lately;
         let ours = self.observed.resources.values().filter(mine).count() + lately;
         let going = orphans + lately;
@@ -409,10 +407,10 @@ impl<'a> Planner<'a> {
         for decision in &self.decisions {
             // what is deleted has no manifest: its mark says what it depended on
             let host = self.observed.resources.get(&decision.change.id);
-            let mark = host.and_then(mark_on);
-            depends_on
-                .entry(decision.change.id.clone())
-                .or_insert_with(|| mark.map_or_else(|| networks_of(host), |m| m.depends_on));
+            let owner_record = host.and_then(owner_record_of);
+            depends_on.entry(decision.change.id.clone()).or_insert_with(|| {
+                owner_record.map_or_else(|| networks_of(host), |m| m.depends_on)
+            });
         }
         let steps = graph::order(&self.decisions, &depends_on, &self.handed_on);
         let fingerprint = fingerprint(self.observed, &steps);
@@ -433,7 +431,7 @@ impl<'a> Planner<'a> {
             afterwards,
             refusals: self.refusals,
             diagnostics: self.diagnostics,
-            held_back: self.held_back,
+            blocked: self.blocked,
             silent,
             doubted: doubts::all(self.observed),
             orphans: if told { orphans } else { Vec::new() },
@@ -449,7 +447,7 @@ impl<'a> Planner<'a> {
 /// down, as one digest: a saved plan is stale if it has changed.
 pub fn fingerprint(observed: &Observed, steps: &[Step]) -> String {
     let ids: BTreeSet<&ResourceId> = steps.iter().map(|s| &s.target.id).collect();
-    digest((there(observed, ids) + &aside::cut_off(observed, steps)).as_bytes())
+    digest((there(observed, ids) + &nic_migration::cut_off(observed, steps)).as_bytes())
 }
 
 fn there<'a>(observed: &Observed, ids: impl IntoIterator<Item = &'a ResourceId>) -> String {

@@ -4,8 +4,8 @@
 
 use super::changes::{Options, Plan, Step, StepAction};
 use super::history::settings;
-use super::ownership::mark_on;
-use super::ownership::{Mark, read_mark};
+use super::ownership::owner_record_of;
+use super::ownership::{OwnerRecord, read_owner_record};
 use crate::diag::{SourceId, Span};
 use crate::model::{
     Desired, DesiredResource, Observed, ObservedResource, Op, ResourceId, Settings,
@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// What becomes of an object.
 enum Fate {
     /// It is as this record says.
-    Recorded(Box<Mark>),
+    Recorded(Box<OwnerRecord>),
     /// It is gone.
     Gone,
     /// Nobody knows: nothing says what its manifest was, or a saved image brings back what was.
@@ -37,17 +37,17 @@ pub fn promised(plan: &Plan, before: &Observed) -> (Desired, Options) {
     let mut options = Options { adopt: true, allow, ..Options::default() };
     for (id, steps) in steps {
         let host = before.resources.get(id);
-        let mark = match fate(&steps, host) {
-            Fate::Recorded(mark) => mark,
+        let owner_record = match fate(&steps, host) {
+            Fate::Recorded(owner_record) => owner_record,
             Fate::Gone => {
                 options.delete.insert(id.clone());
                 continue;
             }
             Fate::Unknown => continue,
         };
-        let Some(definition) = mark.applied() else { continue };
+        let Some(definition) = owner_record.applied() else { continue };
         // a new version may have dropped something, which has to be gone
-        if host.and_then(mark_on).is_some_and(|old| old.digest != mark.digest) {
+        if host.and_then(owner_record_of).is_some_and(|old| old.digest != owner_record.digest) {
             options.seeks.insert(id.clone());
         }
         options.only.insert(id.clone());
@@ -55,11 +55,11 @@ pub fn promised(plan: &Plan, before: &Observed) -> (Desired, Options) {
             id: id.clone(),
             definition,
             settings: Settings {
-                allow: mark.allow.clone(),
-                apply_on_reboot: mark.apply_on_reboot,
-                ..settings(&mark)
+                allow: owner_record.allow.clone(),
+                apply_on_reboot: owner_record.apply_on_reboot,
+                ..settings(&owner_record)
             },
-            depends_on: mark.depends_on.clone(),
+            depends_on: owner_record.depends_on.clone(),
             span: Span::NONE,
             refused: Vec::new(),
         };
@@ -83,15 +83,15 @@ fn fate(steps: &[&Step], host: Option<&ObservedResource>) -> Fate {
         return Fate::Unknown;
     }
     let last = calls().rfind(|op| matches!(op, Op::Define { .. } | Op::Undefine { .. }));
-    let mark = match last {
+    let owner_record = match last {
         Some(Op::Define { xml }) => {
-            parse(SourceId::NONE, xml, &Limits::default()).ok().as_ref().and_then(read_mark)
+            parse(SourceId::NONE, xml, &Limits::default()).ok().as_ref().and_then(read_owner_record)
         }
         Some(_) => return Fate::Gone,
         None if host.is_some_and(|host| !host.is_persistent) && stops(steps) => return Fate::Gone,
-        None => host.and_then(mark_on),
+        None => host.and_then(owner_record_of),
     };
-    mark.map_or(Fate::Unknown, |mark| Fate::Recorded(Box::new(mark)))
+    owner_record.map_or(Fate::Unknown, |owner_record| Fate::Recorded(Box::new(owner_record)))
 }
 
 /// Whether an object is stopped and not started again.

@@ -2,9 +2,9 @@
 
 use super::changes::{Action, FieldChange, Options, StepAction};
 use super::decide::{Decision, DraftStep, Link};
-use super::difference::Origin;
+use super::difference::ChangeCause;
 use super::identity::{derived_uuid, uuid_in};
-use super::ownership::{Mark, mark_on, read_mark};
+use super::ownership::{OwnerRecord, owner_record_of, read_owner_record};
 use crate::model::{
     Desired, DesiredResource, Effect, Kind, Observed, ObservedResource, Op, ResourceId, Target,
 };
@@ -36,7 +36,7 @@ pub(crate) fn set_aside<'a>(
 
 /// What an object was when its manifest was applied last.
 pub(crate) fn applied_as(host: &ObservedResource) -> Option<ResourceId> {
-    let name = mark_on(host)?.applied()?.child_text("name")?;
+    let name = owner_record_of(host)?.applied()?.child_text("name")?;
     Some(ResourceId::new(host.id.kind, name))
 }
 
@@ -54,9 +54,9 @@ fn under_another_name<'a>(
     let mut alike = observed.resources.values().filter(|o| o.id.kind == Kind::Domain);
     let other = alike.find(|o| o.uuid == uuid)?;
     let free =
-        !desired.resources.contains_key(&other.id) && !desired.held_back.contains_key(&other.id);
-    let mark: Option<Mark> = other.persistent.as_ref().and_then(read_mark);
-    (free && mark.is_some_and(|m| m.set == desired.set)).then_some(other)
+        !desired.resources.contains_key(&other.id) && !desired.blocked.contains_key(&other.id);
+    let owner_record: Option<OwnerRecord> = other.persistent.as_ref().and_then(read_owner_record);
+    (free && owner_record.is_some_and(|m| m.set == desired.set)).then_some(other)
 }
 
 /// Why a domain cannot be renamed as it is.
@@ -98,7 +98,7 @@ pub(crate) fn rename_first(
             after: Some(name.clone()),
             effect: Effect::None,
             span: resource.span,
-            origin: Origin::Manifest,
+            origin: ChangeCause::Manifest,
             why: None,
         },
     );

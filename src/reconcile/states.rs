@@ -2,16 +2,16 @@
 //! it, and as it runs. What waits is worked out from the last two each time and stored nowhere.
 
 use super::decide::Layers;
-use super::difference::{Change, Side, Uncounted};
+use super::difference::{Change, IgnoredDifference, Side};
 use super::identity::with_macs;
+use super::ignored::ignored;
 use super::live::live_changes;
 use super::normalize::{drop_implied, only_at_boot};
 use super::others::is_noted;
 use super::overlay::overlay;
-use super::ownership::{Mark, mark_on, read_mark, without_mark};
+use super::ownership::{OwnerRecord, owner_record_of, read_owner_record, without_owner_record};
 use super::secret::{REDACTED, is_private};
 use super::status::runs_as_asked;
-use super::uncounted::uncounted;
 use crate::model::{Capabilities, Kind, ObservedResource, ResourceId};
 use crate::xml::{Element, Path};
 use jiff::Timestamp;
@@ -32,7 +32,7 @@ pub struct States {
     /// The fields that differ.
     pub rows: Vec<StateRow>,
     /// Differences that are not counted, each with the side that was compared with the manifest.
-    pub uncounted: Vec<(Side, Uncounted)>,
+    pub ignored: Vec<(Side, IgnoredDifference)>,
 }
 
 /// A field that is not the same in all states. Secrets are blotted out.
@@ -62,15 +62,15 @@ pub enum Reason {
     /// It is defined, and what is running was started before.
     Waits,
     /// Something on the host is in its way.
-    HeldBack,
+    Blocked,
 }
 
 impl Reason {
     /// What it says, for people and machines.
-    pub fn words(self, kind: Kind) -> &'static str {
+    pub fn describe(self, kind: Kind) -> &'static str {
         match (self, kind) {
             (Self::ChangedOnHost, _) => "changed on the host",
-            (Self::HeldBack, _) => "held back",
+            (Self::Blocked, _) => "held back",
             (Self::ChangedWhileRunning, _) => "changed on the host while it runs",
             (Self::Waits, Kind::Domain) => "waits for the next boot",
             (Self::Waits, Kind::Network) => "waits for the next start",
@@ -80,8 +80,8 @@ impl Reason {
 
 /// Works out where the states of an object differ; with `explain`, what is not counted, too.
 pub fn states(host: &ObservedResource, capabilities: &Capabilities, explain: bool) -> States {
-    let mark = mark_on(host);
-    let applied = mark.as_ref().and_then(Mark::applied);
+    let owner_record = owner_record_of(host);
+    let applied = owner_record.as_ref().and_then(OwnerRecord::applied);
     let layers = Layers::of(host);
     let held = applied.as_ref().map(|applied| layers.fields(applied)).unwrap_or_default();
     let there = host.persistent.as_ref().or(host.live.as_ref());
@@ -89,18 +89,19 @@ pub fn states(host: &ObservedResource, capabilities: &Capabilities, explain: boo
         Some(there) => layers.fit(&applied, there).into_owned(),
         None => applied,
     });
-    let found = Compared::of(host, capabilities, mark.as_ref(), applied.as_ref());
-    let mut rows = mark.as_ref().map(|mark| settings(host, mark)).unwrap_or_default();
+    let found = Compared::of(host, capabilities, owner_record.as_ref(), applied.as_ref());
+    let mut rows =
+        owner_record.as_ref().map(|owner_record| settings(host, owner_record)).unwrap_or_default();
     rows.extend(found.rows());
     rows.extend(held.into_iter().map(|field| StateRow {
         path: field.path,
         manifest: field.after,
         next_boot: field.before.clone().filter(|_| host.persistent.is_some()),
         running: field.before.filter(|_| host.live.is_some()),
-        reason: Reason::HeldBack,
+        reason: Reason::Blocked,
         why: field.why,
     }));
-    let ignore = mark.as_ref().map_or(&[][..], |m| &m.ignore);
+    let ignore = owner_record.as_ref().map_or(&[][..], |m| &m.ignore);
     let passed_over = match &applied {
         Some(applied) if explain => passed_over(host.id.kind, &found, applied, ignore),
         _ => Vec::new(),
@@ -110,9 +111,9 @@ pub fn states(host: &ObservedResource, capabilities: &Capabilities, explain: boo
         has_manifest: applied.is_some(),
         has_next_boot: found.next_boot.is_some(),
         has_running: found.running.is_some(),
-        applied_at: mark.and_then(|m| m.at),
+        applied_at: owner_record.and_then(|m| m.at),
         rows,
-        uncounted: passed_over,
+        ignored: passed_over,
     }
 }
 
@@ -122,9 +123,9 @@ fn passed_over(
     found: &Compared<'_>,
     applied: &Element,
     ignore: &[Path],
-) -> Vec<(Side, Uncounted)> {
+) -> Vec<(Side, IgnoredDifference)> {
     let of = |side, definition: Option<&Element>| {
-        definition.map(|d| uncounted(kind, side, d, applied, ignore)).unwrap_or_default()
+        definition.map(|d| ignored(kind, side, d, applied, ignore)).unwrap_or_default()
     };
     let next_boot = of(Side::NextBoot, found.next_boot);
     let mut running = of(Side::Running, found.running);
@@ -135,7 +136,7 @@ fn passed_over(
 }
 
 /// What is asked for beside the definition.
-fn settings(host: &ObservedResource, mark: &Mark) -> Vec<StateRow> {
+fn settings(host: &ObservedResource, owner_record: &OwnerRecord) -> Vec<StateRow> {
     let word = |on: bool| if on { "yes" } else { "no" }.to_owned();
     let row = |name: &str, manifest: String, next_boot, running| StateRow {
         path: Path::parse(name).unwrap_or_default(),
@@ -146,11 +147,11 @@ fn settings(host: &ObservedResource, mark: &Mark) -> Vec<StateRow> {
         why: None,
     };
     let mut rows = Vec::new();
-    if let Some(power) = mark.power.filter(|power| !runs_as_asked(host, *power)) {
+    if let Some(power) = owner_record.power.filter(|power| !runs_as_asked(host, *power)) {
         let state = Some(host.state.to_string());
-        rows.push(row("power", power.word().to_owned(), None, state));
+        rows.push(row("power", power.as_str().to_owned(), None, state));
     }
-    if let Some(on) = mark.autostart.filter(|on| *on != host.autostart) {
+    if let Some(on) = owner_record.autostart.filter(|on| *on != host.autostart) {
         rows.push(row("autostart", word(on), Some(word(host.autostart)), None));
     }
     rows
@@ -176,22 +177,22 @@ impl<'a> Compared<'a> {
     fn of(
         host: &'a ObservedResource,
         capabilities: &Capabilities,
-        mark: Option<&Mark>,
+        owner_record: Option<&OwnerRecord>,
         applied: Option<&Element>,
     ) -> Self {
         let kind = host.id.kind;
-        let ignore = mark.map_or(&[][..], |m| &m.ignore);
+        let ignore = owner_record.map_or(&[][..], |m| &m.ignore);
         let next_boot = host.persistent.as_ref();
         let running = host.live.as_ref().filter(|_| host.state.is_active());
-        let others = mark.map_or(&[][..], |m| &m.others);
+        let others = owner_record.map_or(&[][..], |m| &m.others);
         let laid = |side, there: &Element, want: &Element, last: Option<&Element>| {
             let mut laid = overlay(kind, side, there, want, last, ignore);
             laid.changes.retain(|change| !is_noted(change, others));
             laid
         };
         // a running instance keeps the mark that it was started with
-        let begun = running.and_then(read_mark);
-        let begun_with = begun.as_ref().and_then(Mark::applied);
+        let begun = running.and_then(read_owner_record);
+        let begun_with = begun.as_ref().and_then(OwnerRecord::applied);
         let defined = next_boot.zip(applied);
         let defined = defined.map(|(there, want)| laid(Side::NextBoot, there, want, Some(want)));
         let known = applied.zip(next_boot).map(|(applied, there)| with_macs(applied, there));
@@ -207,20 +208,24 @@ impl<'a> Compared<'a> {
             _ => Vec::new(),
         };
         let mut live = on_running.map(|o| o.changes).unwrap_or_default();
-        let same = begun.as_ref().zip(mark).is_some_and(|(b, m)| m.boots_as.contains(&b.digest));
+        let same =
+            begun.as_ref().zip(owner_record).is_some_and(|(b, m)| m.boots_as.contains(&b.digest));
         if let (Some(begun_with), Some(applied), false) = (&begun_with, applied, same) {
             // what it shows in another form is compared with what it was started from
             let since = laid(Side::NextBoot, begun_with, applied, Some(begun_with)).changes;
             live.extend(since.into_iter().filter(|c| only_at_boot(&c.path)));
         }
         let waiting = running.zip(next_boot).map(|(running, next_boot)| {
-            laid(Side::Running, running, &without_mark(next_boot), begun_with.as_ref()).changes
+            laid(Side::Running, running, &without_owner_record(next_boot), begun_with.as_ref())
+                .changes
         });
         let mut waiting = waiting.unwrap_or_default();
         if let Some(applied) = applied {
             drop_implied(applied, &mut waiting);
         }
-        let is_current = begun.zip(mark).is_some_and(|(b, mark)| b.digest == mark.digest);
+        let is_current = begun
+            .zip(owner_record)
+            .is_some_and(|(b, owner_record)| b.digest == owner_record.digest);
         Self {
             next_boot,
             running,

@@ -6,7 +6,7 @@ use super::difference::Side;
 use super::identity::with_macs;
 use super::others::is_noted;
 use super::overlay::overlay;
-use super::ownership::mark_on;
+use super::ownership::owner_record_of;
 use super::secret::presentable;
 use crate::model::{Doubt, ObservedResource, Power, State};
 use crate::xml::Element;
@@ -30,7 +30,7 @@ pub enum Sync {
 
 impl Sync {
     /// The word for it.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::InSync => "in sync",
             Self::Pending => "pending",
@@ -59,17 +59,17 @@ pub struct ObjectStatus {
 
 /// Works out what an object is to us.
 pub fn status(host: &ObservedResource) -> ObjectStatus {
-    let Some(mark) = mark_on(host) else {
+    let Some(owner_record) = owner_record_of(host) else {
         let none = Vec::new;
         return ObjectStatus {
             owner: None,
-            doubt: host.record.doubt.as_ref().map(Doubt::words),
+            doubt: host.record.doubt.as_ref().map(Doubt::describe),
             sync: Sync::Unmanaged,
             drifted: none(),
             pending: none(),
         };
     };
-    let applied = mark.applied();
+    let applied = owner_record.applied();
     let layers = Layers::of(host);
     let compare = |side: Side, definition: Option<&Element>| {
         let (Some(definition), Some(applied)) = (definition, &applied) else {
@@ -79,17 +79,18 @@ pub fn status(host: &ObservedResource) -> ObjectStatus {
         let known = known.map(|next_boot| with_macs(applied, next_boot));
         let applied = layers.fit(known.as_deref().unwrap_or(applied), definition);
         let mut changes =
-            overlay(host.id.kind, side, definition, &applied, Some(&applied), &mark.ignore).changes;
-        changes.retain(|change| !is_noted(change, &mark.others));
+            overlay(host.id.kind, side, definition, &applied, Some(&applied), &owner_record.ignore)
+                .changes;
+        changes.retain(|change| !is_noted(change, &owner_record.others));
         changes
     };
     let next = compare(Side::NextBoot, host.persistent.as_ref());
     let running = compare(Side::Running, host.live.as_ref().filter(|_| host.state.is_active()));
     let mut drifted: Vec<String> = next.iter().map(|c| c.path.to_string()).collect();
-    if mark.autostart.is_some_and(|on| on != host.autostart) {
+    if owner_record.autostart.is_some_and(|on| on != host.autostart) {
         drifted.push("autostart".to_owned());
     }
-    if mark.power.is_some_and(|power| !runs_as_asked(host, power)) {
+    if owner_record.power.is_some_and(|power| !runs_as_asked(host, power)) {
         drifted.push("power".to_owned());
     }
     // what runs on an overlay waits until that was committed
@@ -104,7 +105,7 @@ pub fn status(host: &ObservedResource) -> ObjectStatus {
         (true, false) => Sync::Pending,
         (true, true) => Sync::InSync,
     };
-    ObjectStatus { owner: Some(mark.set), doubt: None, sync, drifted, pending }
+    ObjectStatus { owner: Some(owner_record.set), doubt: None, sync, drifted, pending }
 }
 
 /// Whether an object is up or down as its manifest has it.

@@ -8,10 +8,10 @@
 //! on the value: by `value.rs`, whose tests take steps of the automaton in turn. The two files recurse.
 
 use super::datatype::Context;
+use super::derivative::{Derivatives, Step};
 use super::explain::Expected;
 use super::names::Symbol;
 use super::pattern::{ElementId, Grammar, Number, PatternId, Patterns, Table};
-use super::residue::{Residues, Step};
 use super::value::ValueTest;
 use rustc_hash::FxHashMap;
 use std::collections::HashMap;
@@ -34,20 +34,20 @@ impl Number for StateId {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct ForkId(u32);
+pub(super) struct TransitionId(u32);
 
 /// What is known of a state beyond its patterns.
 #[derive(Clone, Debug, Default)]
 struct Memo {
     closed: Option<StateId>,
-    text: Option<ForkId>,
+    text: Option<TransitionId>,
     /// For each start tag seen here, as its bytes: the fork, and the state after the attributes.
-    tags: HashMap<Box<str>, (ForkId, StateId)>,
+    tags: HashMap<Box<str>, (TransitionId, StateId)>,
 }
 
 /// The ways on from a state.
 #[derive(Clone, Debug)]
-struct Fork {
+struct Transition {
     /// The patterns that the inside may match.
     parts: Arc<[PatternId]>,
     /// The state inside, with one pattern for each part.
@@ -65,14 +65,14 @@ struct Fork {
 /// A grammar with all that was found out about it while matching.
 #[derive(Debug)]
 pub struct Automaton {
-    residues: Residues,
+    derivatives: Derivatives,
     states: Table<Arc<[PatternId]>, StateId>,
     memos: Vec<Memo>,
-    forks: Vec<Fork>,
-    steps: FxHashMap<(StateId, Step), ForkId>,
+    transitions: Vec<Transition>,
+    steps: FxHashMap<(StateId, Step), TransitionId>,
     tests: FxHashMap<PatternId, Arc<ValueTest>>,
     /// Where names belong, for messages.
-    homes: FxHashMap<(Symbol, bool), Arc<[ElementId]>>,
+    parents: FxHashMap<(Symbol, bool), Arc<[ElementId]>>,
     start: StateId,
     cap: usize,
     /// How many start tags are remembered.
@@ -93,13 +93,13 @@ impl Automaton {
     pub fn with_cap(grammar: Arc<Grammar>, cap: usize) -> Self {
         let context_dependent = grammar.is_context_dependent();
         let mut automaton = Self {
-            residues: Residues::new(grammar),
+            derivatives: Derivatives::new(grammar),
             states: Table::default(),
             memos: Vec::new(),
-            forks: Vec::new(),
+            transitions: Vec::new(),
             steps: FxHashMap::default(),
             tests: FxHashMap::default(),
-            homes: FxHashMap::default(),
+            parents: FxHashMap::default(),
             start: StateId(0),
             cap,
             tags: 0,
@@ -111,13 +111,13 @@ impl Automaton {
     }
 
     fn begin(&mut self) {
-        let start = self.residues.grammar().start;
+        let start = self.derivatives.grammar().start;
         self.start = self.state(Arc::from([start]));
     }
 
     /// The grammar.
     pub fn grammar(&self) -> &Arc<Grammar> {
-        self.residues.grammar()
+        self.derivatives.grammar()
     }
 
     /// Whether a prefix in a value may mean something, so that equal texts may mean different things.
@@ -126,18 +126,18 @@ impl Automaton {
     }
 
     pub(super) fn patterns(&self) -> &Patterns {
-        self.residues.patterns()
+        self.derivatives.patterns()
     }
 
     /// The elements whose content has an element, or an attribute, that the grammar calls so; found
     /// once for each name.
-    pub(super) fn homes(&mut self, name: Symbol, attribute: bool) -> Arc<[ElementId]> {
+    pub(super) fn parents(&mut self, name: Symbol, attribute: bool) -> Arc<[ElementId]> {
         let grammar = self.grammar().clone();
         // most slips are no name of the grammar at all
         if grammar.names.name(name).is_none() {
             return Arc::from([]);
         }
-        if let Some(known) = self.homes.get(&(name, attribute)) {
+        if let Some(known) = self.parents.get(&(name, attribute)) {
             return known.clone();
         }
         let expected = Expected { grammar: &grammar, patterns: &grammar.patterns };
@@ -148,7 +148,7 @@ impl Automaton {
             .filter(|(_, decl)| expected.names(decl.content, name, attribute))
             .map(|(i, _)| ElementId::new(i))
             .collect();
-        self.homes.insert((name, attribute), found.clone());
+        self.parents.insert((name, attribute), found.clone());
         found
     }
 
@@ -188,21 +188,21 @@ impl Automaton {
     pub(super) fn mark_final(&mut self, state: StateId) {
         let parts = self.states.get(state).map_or(&[][..], |p| &**p);
         self.alive.clear();
-        self.alive.extend(parts.iter().map(|p| self.residues.patterns().is_nullable(*p)));
+        self.alive.extend(parts.iter().map(|p| self.derivatives.patterns().is_nullable(*p)));
     }
 
     /// The ways on from a state by `step`.
-    pub(super) fn fork(&mut self, state: StateId, step: Step) -> ForkId {
+    pub(super) fn transition(&mut self, state: StateId, step: Step) -> TransitionId {
         if step == Step::Text {
-            if let Some(fork) = self.memos.get(state.index()).and_then(|m| m.text) {
-                return fork;
+            if let Some(transition) = self.memos.get(state.index()).and_then(|m| m.text) {
+                return transition;
             }
-        } else if let Some(fork) = self.steps.get(&(state, step)) {
-            return *fork;
+        } else if let Some(transition) = self.steps.get(&(state, step)) {
+            return *transition;
         }
-        let fork = self.make_fork(state, step);
-        let id = ForkId(u32::try_from(self.forks.len()).unwrap_or(u32::MAX));
-        self.forks.push(fork);
+        let transition = self.make_transition(state, step);
+        let id = TransitionId(u32::try_from(self.transitions.len()).unwrap_or(u32::MAX));
+        self.transitions.push(transition);
         if step == Step::Text {
             if let Some(memo) = self.memos.get_mut(state.index()) {
                 memo.text = Some(id);
@@ -213,12 +213,12 @@ impl Automaton {
         id
     }
 
-    fn make_fork(&mut self, state: StateId, step: Step) -> Fork {
+    fn make_transition(&mut self, state: StateId, step: Step) -> Transition {
         let places = self.parts(state);
         let mut parts: Vec<PatternId> = Vec::new();
         let mut rests = Vec::new();
         for (place, pattern) in places.iter().enumerate() {
-            for (inside, rest) in &*self.residues.branches(*pattern, step) {
+            for (inside, rest) in &*self.derivatives.branches(*pattern, step) {
                 if *rest == Patterns::NOT_ALLOWED {
                     continue;
                 }
@@ -237,46 +237,52 @@ impl Automaton {
                 (StateId(u32::MAX), tests)
             }
         };
-        Fork { parts, inside, tests, rests, width: places.len(), joined: Vec::new() }
+        Transition { parts, inside, tests, rests, width: places.len(), joined: Vec::new() }
     }
 
     fn test(&mut self, pattern: PatternId) -> Arc<ValueTest> {
         if let Some(test) = self.tests.get(&pattern) {
             return test.clone();
         }
-        let test = Arc::new(ValueTest::new(self.residues.grammar(), self.patterns(), pattern));
+        let test = Arc::new(ValueTest::new(self.derivatives.grammar(), self.patterns(), pattern));
         self.tests.insert(pattern, test.clone());
         test
     }
 
     /// The patterns that the inside may match; none where the step is not allowed.
-    pub(super) fn fork_parts(&self, fork: ForkId) -> Arc<[PatternId]> {
-        self.fork_at(fork).map_or_else(|| Arc::from([]), |f| f.parts.clone())
+    pub(super) fn transition_parts(&self, transition: TransitionId) -> Arc<[PatternId]> {
+        self.transition_at(transition).map_or_else(|| Arc::from([]), |f| f.parts.clone())
     }
 
     /// The state inside the element that the fork enters, or `None` if it is not allowed.
-    pub(super) fn inside(&self, fork: ForkId) -> Option<StateId> {
-        self.fork_at(fork).filter(|f| !f.parts.is_empty()).map(|f| f.inside)
+    pub(super) fn inside(&self, transition: TransitionId) -> Option<StateId> {
+        self.transition_at(transition).filter(|f| !f.parts.is_empty()).map(|f| f.inside)
     }
 
     /// Whether no text may stand here, but blanks.
     pub(super) fn has_no_text(&mut self, state: StateId) -> bool {
-        let fork = self.fork(state, Step::Text);
-        self.fork_at(fork).is_none_or(|f| f.parts.is_empty())
+        let transition = self.transition(state, Step::Text);
+        self.transition_at(transition).is_none_or(|f| f.parts.is_empty())
     }
 
-    fn fork_at(&self, fork: ForkId) -> Option<&Fork> {
-        self.forks.get(usize::try_from(fork.0).unwrap_or(usize::MAX))
+    fn transition_at(&self, transition: TransitionId) -> Option<&Transition> {
+        self.transitions.get(usize::try_from(transition.0).unwrap_or(usize::MAX))
     }
 
-    fn fork_at_mut(&mut self, fork: ForkId) -> Option<&mut Fork> {
-        self.forks.get_mut(usize::try_from(fork.0).unwrap_or(usize::MAX))
+    fn transition_at_mut(&mut self, transition: TransitionId) -> Option<&mut Transition> {
+        self.transitions.get_mut(usize::try_from(transition.0).unwrap_or(usize::MAX))
     }
 
     /// Tests a value against the parts of a fork and marks in `alive` those that match; says
     /// whether any does.
-    pub(super) fn mark_value(&mut self, fork: ForkId, value: &str, cx: &dyn Context) -> bool {
-        let tests = self.fork_at(fork).map_or_else(|| Arc::from([]), |f| f.tests.clone());
+    pub(super) fn mark_value(
+        &mut self,
+        transition: TransitionId,
+        value: &str,
+        cx: &dyn Context,
+    ) -> bool {
+        let tests =
+            self.transition_at(transition).map_or_else(|| Arc::from([]), |f| f.tests.clone());
         let mut alive = std::mem::take(&mut self.alive);
         alive.clear();
         for test in &*tests {
@@ -288,31 +294,31 @@ impl Automaton {
     }
 
     /// Marks in `alive` all parts of the fork.
-    pub(super) fn mark_all(&mut self, fork: ForkId) {
-        let len = self.fork_at(fork).map_or(0, |f| f.parts.len());
+    pub(super) fn mark_all(&mut self, transition: TransitionId) {
+        let len = self.transition_at(transition).map_or(0, |f| f.parts.len());
         self.alive.clear();
         self.alive.resize(len, true);
     }
 
     /// The state after a fork of which the parts marked in `alive` matched.
-    pub(super) fn join(&mut self, fork: ForkId) -> StateId {
+    pub(super) fn join(&mut self, transition: TransitionId) -> StateId {
         // wider forks are not remembered; no grammar seen has one
         let mask = (self.alive.len() <= 128)
             .then(|| self.alive.iter().enumerate().fold(0, |m, (i, a)| m | (u128::from(*a) << i)));
-        if let (Some(mask), Some(f)) = (mask, self.fork_at(fork))
+        if let (Some(mask), Some(f)) = (mask, self.transition_at(transition))
             && let Some((_, state)) = f.joined.iter().find(|(m, _)| *m == mask)
         {
             return *state;
         }
-        let state = self.make_join(fork);
-        if let (Some(mask), Some(f)) = (mask, self.fork_at_mut(fork)) {
+        let state = self.make_join(transition);
+        if let (Some(mask), Some(f)) = (mask, self.transition_at_mut(transition)) {
             f.joined.push((mask, state));
         }
         state
     }
 
-    fn make_join(&mut self, fork: ForkId) -> StateId {
-        let Some(f) = self.fork_at(fork) else { return self.state(Arc::from([])) };
+    fn make_join(&mut self, transition: TransitionId) -> StateId {
+        let Some(f) = self.transition_at(transition) else { return self.state(Arc::from([])) };
         let mut places: Vec<Vec<PatternId>> = vec![Vec::new(); f.width];
         for (part, place, rest) in &f.rests {
             if self.alive.get(*part) == Some(&true)
@@ -321,7 +327,8 @@ impl Automaton {
                 list.push(*rest);
             }
         }
-        let parts: Vec<PatternId> = places.into_iter().map(|l| self.residues.choice(l)).collect();
+        let parts: Vec<PatternId> =
+            places.into_iter().map(|l| self.derivatives.choice(l)).collect();
         self.state(parts.into())
     }
 
@@ -331,7 +338,7 @@ impl Automaton {
             return closed;
         }
         let parts = self.parts(state);
-        let closed = parts.iter().map(|p| self.residues.without_attributes(*p)).collect();
+        let closed = parts.iter().map(|p| self.derivatives.without_attributes(*p)).collect();
         let closed = self.state(closed);
         if let Some(memo) = self.memos.get_mut(state.index()) {
             memo.closed = Some(closed);
@@ -342,18 +349,18 @@ impl Automaton {
     /// The state behind the attributes as if all that it asks for were there.
     pub(super) fn close_tag_anyway(&mut self, state: StateId) -> StateId {
         let parts = self.parts(state);
-        let given = |p: &PatternId| self.residues.with_attributes(*p, Patterns::EMPTY);
+        let given = |p: &PatternId| self.derivatives.with_attributes(*p, Patterns::EMPTY);
         let closed = parts.iter().map(given).collect();
         self.state(closed)
     }
 
     /// What a start tag written so led to before, from this state.
-    pub(super) fn known_tag(&self, state: StateId, raw: &str) -> Option<(ForkId, StateId)> {
+    pub(super) fn known_tag(&self, state: StateId, raw: &str) -> Option<(TransitionId, StateId)> {
         self.memos.get(state.index())?.tags.get(raw).copied()
     }
 
     /// Remembers what a start tag led to.
-    pub(super) fn remember_tag(&mut self, state: StateId, raw: &str, to: (ForkId, StateId)) {
+    pub(super) fn remember_tag(&mut self, state: StateId, raw: &str, to: (TransitionId, StateId)) {
         // a long tag is hardly met twice
         if raw.len() > 256 {
             return;
@@ -374,32 +381,32 @@ impl Automaton {
         let made = self.patterns().len().saturating_sub(self.grammar().patterns.len());
         self.memos.len() > self.cap
             || made > self.cap.saturating_mul(4)
-            || self.forks.len() > self.cap.saturating_mul(4)
+            || self.transitions.len() > self.cap.saturating_mul(4)
     }
 
     /// Drops all tables but what a document that is being read still needs: the forks of its open
     /// elements and the state that it is in, which get new numbers.
-    pub(super) fn renew(&mut self, open: &mut [&mut ForkId], current: &mut StateId) {
-        let mut forks: Vec<Fork> = open
+    pub(super) fn renew(&mut self, open: &mut [&mut TransitionId], current: &mut StateId) {
+        let mut transitions: Vec<Transition> = open
             .iter()
-            .map(|id| self.fork_at(**id).cloned())
-            .map(|f| f.unwrap_or_else(Fork::none))
+            .map(|id| self.transition_at(**id).cloned())
+            .map(|f| f.unwrap_or_else(Transition::none))
             .collect();
         let mut parts: Vec<PatternId> = self.part_list(*current).to_vec();
-        let rests = forks.iter_mut().flat_map(|f| f.rests.iter_mut().map(|r| &mut r.2));
+        let rests = transitions.iter_mut().flat_map(|f| f.rests.iter_mut().map(|r| &mut r.2));
         let mut keep: Vec<&mut PatternId> = rests.chain(parts.iter_mut()).collect();
-        self.residues.reset(&mut keep);
+        self.derivatives.reset(&mut keep);
         self.states = Table::default();
         self.memos = Vec::new();
         self.tags = 0;
         self.steps.clear();
         self.tests.clear();
-        self.forks = Vec::new();
+        self.transitions = Vec::new();
         self.begin();
-        for (id, mut fork) in open.iter_mut().zip(forks) {
-            fork.joined.clear();
-            **id = ForkId(u32::try_from(self.forks.len()).unwrap_or(u32::MAX));
-            self.forks.push(fork);
+        for (id, mut transition) in open.iter_mut().zip(transitions) {
+            transition.joined.clear();
+            **id = TransitionId(u32::try_from(self.transitions.len()).unwrap_or(u32::MAX));
+            self.transitions.push(transition);
         }
         *current = self.state(parts.into());
         // what has to stay may itself be over the limit: it would be renewed at every tag
@@ -409,7 +416,7 @@ impl Automaton {
     }
 }
 
-impl Fork {
+impl Transition {
     fn none() -> Self {
         Self {
             parts: Arc::from([]),

@@ -2,8 +2,8 @@
 
 use super::load::Files;
 use super::pattern::Grammar;
+use super::serialized;
 use super::shape::Shape;
-use super::tables;
 use std::sync::{Arc, OnceLock};
 
 macro_rules! file {
@@ -125,7 +125,7 @@ pub fn embedded(name: &str) -> Option<Arc<Grammar>> {
     let at = TABLES.iter().position(|(known, _)| *known == name)?;
     let (_, bytes) = TABLES.get(at)?;
     // a test reads them all, so none fails here
-    GRAMMARS.get(at)?.get_or_init(|| tables::read(bytes).map(Arc::new)).clone()
+    GRAMMARS.get(at)?.get_or_init(|| serialized::read(bytes).map(Arc::new)).clone()
 }
 
 /// What can stand where by the grammar of `name`, one of [`embedded_names`].
@@ -171,7 +171,7 @@ mod tests {
         for name in embedded_names() {
             let text = load(&format!("{name}.rng"), &Embedded, &mut Sources::default()).unwrap();
             let read = embedded(name).unwrap();
-            assert!(tables::write(&text) == tables::write(&read), "{name}");
+            assert!(serialized::write(&text) == serialized::write(&read), "{name}");
         }
         assert!(embedded("nonsense").is_none());
     }

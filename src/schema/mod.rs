@@ -4,21 +4,21 @@
 
 mod automaton;
 pub mod datatype;
+mod derivative;
 mod embedded;
 mod explain;
 mod flat;
 mod json_schema;
 mod load;
+mod matcher;
 pub mod names;
 pub mod pattern;
 mod prefixes;
-mod residue;
 mod restrict;
-mod run;
+pub mod serialized;
 mod shape;
 mod stream;
 mod summary;
-pub mod tables;
 mod tree;
 mod value;
 

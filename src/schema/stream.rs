@@ -2,7 +2,7 @@
 
 use super::automaton::Automaton;
 use super::datatype::Context;
-use super::run::Run;
+use super::matcher::Run;
 use crate::diag::{Diagnostic, SourceId};
 use crate::xml::{AttributeEvent, Event, Events, Limits, NamespaceEvent, Tag};
 
@@ -59,17 +59,19 @@ fn start<'a>(
     }
     let before = run.state();
     let plain = memo && events.plain_scope();
-    if plain && let Some((fork, inside)) = run.automaton.known_tag(before, tag.raw) {
+    if plain && let Some((transition, inside)) = run.automaton.known_tag(before, tag.raw) {
         events.skip_tag();
-        run.enter(fork, inside);
+        run.enter(transition, inside);
         return Ok(true);
     }
     let name = events.open(tag, attributes, namespaces)?;
     let all = attributes.iter().map(|a| (a.name.uri(), a.name.local, &*a.value));
-    let Some(fork) = run.start_tag((name.uri(), name.local), all, events) else { return Ok(false) };
+    let Some(transition) = run.start_tag((name.uri(), name.local), all, events) else {
+        return Ok(false);
+    };
     let unprefixed = name.prefix.is_none() && attributes.iter().all(|a| a.name.prefix.is_none());
     if plain && unprefixed && namespaces.is_empty() {
-        run.automaton.remember_tag(before, tag.raw, (fork, run.state()));
+        run.automaton.remember_tag(before, tag.raw, (transition, run.state()));
     }
     Ok(true)
 }

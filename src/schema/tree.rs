@@ -2,7 +2,7 @@
 
 use super::automaton::Automaton;
 use super::explain::{Notation, Scopes, diagnose};
-use super::run::Run;
+use super::matcher::Run;
 use crate::diag::Diagnostics;
 use crate::xml::{Element, Node};
 

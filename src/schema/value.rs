@@ -2,9 +2,9 @@
 
 use super::automaton::Automaton;
 use super::datatype::{Context, collapse, words};
+use super::derivative::Step;
 use super::pattern::{Grammar, Pattern, PatternId, Patterns};
-use super::residue::Step;
-use crate::xml::is_blank_text;
+use crate::xml::is_whitespace;
 use rustc_hash::FxHashSet;
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ pub(super) struct ValueTest {
     /// Any text matches.
     any: bool,
     /// A text of nothing but blanks matches.
-    blank: bool,
+    is_space: bool,
     /// Enumerated words; the text is collapsed first.
     tokens: FxHashSet<Box<str>>,
     /// What has to be tried one by one.
@@ -23,7 +23,7 @@ pub(super) struct ValueTest {
 
 impl ValueTest {
     pub(super) fn new(grammar: &Grammar, patterns: &Patterns, pattern: PatternId) -> Self {
-        let mut test = Self { blank: patterns.is_nullable(pattern), ..Self::default() };
+        let mut test = Self { is_space: patterns.is_nullable(pattern), ..Self::default() };
         test.add(grammar, patterns, pattern);
         test
     }
@@ -56,7 +56,7 @@ impl ValueTest {
     pub(super) fn matches(&self, automaton: &mut Automaton, text: &str, cx: &dyn Context) -> bool {
         self.any
             || (!self.tokens.is_empty() && self.tokens.contains(&*collapse(text)))
-            || (self.blank && is_blank_text(text))
+            || (self.is_space && is_whitespace(text))
             || self.others.iter().any(|p| text_matches(automaton, *p, text, cx))
     }
 }
@@ -98,9 +98,9 @@ pub(super) fn text_step(
     text: &str,
     cx: &dyn Context,
 ) -> super::automaton::StateId {
-    let fork = automaton.fork(state, Step::Text);
-    automaton.mark_value(fork, text, cx);
-    automaton.join(fork)
+    let transition = automaton.transition(state, Step::Text);
+    automaton.mark_value(transition, text, cx);
+    automaton.join(transition)
 }
 
 fn list_matches(automaton: &mut Automaton, part: PatternId, text: &str, cx: &dyn Context) -> bool {

@@ -5,18 +5,18 @@
 //! layouts are interface facts of libvirt 9.0 to 11.3, where they are byte-identical.
 
 mod event;
-mod fault;
 mod objects;
 mod packet;
 mod procedure;
+mod remote_error;
 mod xdr;
 
 pub use event::{Event, domain_event, network_event};
-pub use fault::RemoteError;
 pub use objects::{
     AuthType, Chars, CpuMap, DomainHandle, DomainStats, NetworkHandle, SnapshotHandle, TypedParam,
     TypedValue,
 };
 pub use packet::{FrameReader, Header, MESSAGE_MAX, Packet, PacketKind, Program, Status};
 pub use procedure::{Class, PING, PONG, Procedure, Row};
+pub use remote_error::RemoteError;
 pub use xdr::{Decode, Encode, Listed, Malformed, Reader, STRING_MAX, from_bytes, to_bytes};

@@ -5,7 +5,7 @@
 
 use super::problem::{Document, Step, binding};
 use super::tag;
-use super::wellformed::{self, Reference, is_blank, is_plain_text, name_length};
+use super::wellformed::{self, Reference, is_plain_text, is_space, name_length};
 use super::{AttributeEvent, Limits, NamespaceDecl, NamespaceEvent, QName, Tag};
 use crate::diag::{Diagnostic, Label, SourceId, Span, excerpt};
 use quick_xml::Reader;
@@ -246,7 +246,7 @@ impl<'a> Events<'a> {
     fn text(&self, start: usize, end: usize) -> Step<Option<Event<'a>>> {
         let text = self.document.text.get(start..end).unwrap_or("");
         if self.open.is_empty() {
-            return match text.bytes().position(|b| !is_blank(b)) {
+            return match text.bytes().position(|b| !is_space(b)) {
                 None => Ok(None),
                 Some(at) => {
                     let (at, what) = (start + at, "there is text outside the root element");
@@ -313,7 +313,7 @@ impl<'a> Events<'a> {
     fn instruction(&self, start: usize, end: usize) -> Step {
         let from = start + "<?".len();
         let text = self.document.text.get(from..end - "?>".len()).unwrap_or("");
-        let length = text.bytes().position(is_blank).unwrap_or(text.len());
+        let length = text.bytes().position(is_space).unwrap_or(text.len());
         let target = text.get(..length).unwrap_or("");
         let named = name_length(target);
         if named < length || named == 0 {

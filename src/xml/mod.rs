@@ -21,5 +21,5 @@ pub use path::{Path, Step, value_at};
 pub use read::parse;
 pub use tag::{AttributeEvent, NamespaceEvent, QName, Tag};
 pub use tree::{Attribute, Element, Name, NamespaceDecl, Node, Text};
-pub use wellformed::{XML_NAMESPACE, check_binding, is_blank_text, is_ncname};
+pub use wellformed::{XML_NAMESPACE, check_binding, is_ncname, is_whitespace};
 pub use write::{write, write_compact, write_folded};

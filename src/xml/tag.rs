@@ -2,7 +2,7 @@
 //! one.
 
 use super::problem::{Document, Step};
-use super::wellformed::{self, Reference, is_blank, is_plain_value, name_length};
+use super::wellformed::{self, Reference, is_plain_value, is_space, name_length};
 use super::{Limits, NamespaceDecl};
 use crate::diag::{Diagnostic, Span, excerpt};
 use std::borrow::Cow;
@@ -205,7 +205,7 @@ impl<'a> Inside<'a> {
 
     fn skip_blanks(&mut self) -> bool {
         let before = self.at;
-        while self.peek().is_some_and(is_blank) {
+        while self.peek().is_some_and(is_space) {
             self.at += 1;
         }
         self.at > before
@@ -374,7 +374,7 @@ impl<'a> Inside<'a> {
 pub(super) fn unclosed(document: Document<'_>, start: usize) -> Box<Diagnostic> {
     let base = start + 1;
     let raw = document.text.get(base..).unwrap_or("");
-    let name = raw.get(..raw.bytes().position(is_blank).unwrap_or(raw.len())).unwrap_or("");
+    let name = raw.get(..raw.bytes().position(is_space).unwrap_or(raw.len())).unwrap_or("");
     if let Err(d) = document.check_element_name(name, base) {
         return d;
     }

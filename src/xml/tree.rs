@@ -1,6 +1,6 @@
 //! The tree: elements with their names, attributes, children and positions.
 
-use super::wellformed::is_blank_text;
+use super::wellformed::is_whitespace;
 use crate::diag::Span;
 use std::sync::Arc;
 
@@ -300,7 +300,7 @@ impl Element {
 
     /// Whether there is character data other than white space directly in this element.
     pub fn has_text(&self) -> bool {
-        self.children.iter().any(|n| matches!(n, Node::Text(t) if !is_blank_text(&t.value)))
+        self.children.iter().any(|n| matches!(n, Node::Text(t) if !is_whitespace(&t.value)))
     }
 
     /// Where the text stands, or the start tag if there is none.
@@ -308,7 +308,7 @@ impl Element {
         self.children
             .iter()
             .find_map(|n| match n {
-                Node::Text(t) if !is_blank_text(&t.value) => Some(t.span),
+                Node::Text(t) if !is_whitespace(&t.value) => Some(t.span),
                 _ => None,
             })
             .unwrap_or(self.span)

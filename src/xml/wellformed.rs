@@ -13,13 +13,13 @@ pub(super) fn is_char(c: char) -> bool {
 }
 
 /// White space (production 3, `S`).
-pub(super) fn is_blank(byte: u8) -> bool {
+pub(super) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
 /// Whether a text is nothing but white space to XML, which knows fewer of it than Unicode.
-pub fn is_blank_text(text: &str) -> bool {
-    text.bytes().all(is_blank)
+pub fn is_whitespace(text: &str) -> bool {
+    text.bytes().all(is_space)
 }
 
 /// Production 4, `NameStartChar`, less the colon.

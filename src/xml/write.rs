@@ -1,6 +1,6 @@
 //! Writing a tree as a document: stable, indented by two spaces as libvirt does, or in one line.
 
-use super::wellformed::is_blank_text;
+use super::wellformed::is_whitespace;
 use super::{Element, Node};
 use crate::diag::is_hazard;
 use std::fmt::Write as _;
@@ -165,7 +165,7 @@ impl Writer<'_> {
 
 /// Whether text only lays out what was around it once: nothing, or a line break and an indent.
 fn is_layout(text: &str) -> bool {
-    text.is_empty() || text.contains('\n') && is_blank_text(text)
+    text.is_empty() || text.contains('\n') && is_whitespace(text)
 }
 
 fn escape_into(out: &mut String, text: &str, attribute: bool) {

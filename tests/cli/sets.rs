@@ -6,7 +6,7 @@ use libtest_mimic::Trial;
 use std::fs;
 use std::path::PathBuf;
 use tempfile::TempDir;
-use virt::drivers::{TestDriver, TestHost};
+use virt::drivers::{MockDriver, MockHost};
 use virt::manifest::{self, Loaded};
 use virt::reconcile::Options;
 
@@ -46,7 +46,7 @@ impl Old {
     fn apply_as_before(&self) {
         let loaded: Loaded = manifest::load(&[self.path("guests")]);
         assert_eq!((loaded.desired.set.as_str(), loaded.set_is_named), ("guests", false));
-        let driver = TestDriver::open(TestHost::Default, Some(self.path("host.xml"))).unwrap();
+        let driver = MockDriver::open(MockHost::Default, Some(self.path("host.xml"))).unwrap();
         let plan = plan_for(&driver, &loaded, &Options::default());
         assert!(walk(&plan, &driver).is_done());
     }

@@ -101,10 +101,10 @@ fn a_scope_limits_what_is_read(host: &Host) {
 fn a_host_that_was_hung_up_on_answers_again(host: &Host) {
     let one = host.domain("hung", "");
     one.define();
-    host.driver.hang_up();
+    host.driver.disconnect_idle();
     one.start();
-    host.driver.hang_up();
-    host.driver.hang_up();
+    host.driver.disconnect_idle();
+    host.driver.disconnect_idle();
     one.is(State::Running);
     one.done(Op::Destroy);
 }

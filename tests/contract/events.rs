@@ -4,7 +4,7 @@ use super::Rule;
 use super::subject::{Host, Subjected};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
-use virt::drivers::Stop;
+use virt::drivers::CancelToken;
 use virt::model::{DriverEvent, EventKind, Op, UndefineKeep};
 
 pub(super) const RULES: &[Rule] = &[
@@ -19,7 +19,7 @@ const SOON: Duration = Duration::from_secs(20);
 /// Runs `body` while the host is watched; it starts when the host is listened to.
 fn watched(host: &Host, body: impl FnOnce(&Receiver<DriverEvent>)) {
     let (sender, receiver) = sync_channel(1024);
-    let stop = Stop::default();
+    let stop = CancelToken::default();
     std::thread::scope(|scope| {
         let watcher = scope.spawn(|| {
             let sender = sender;
@@ -34,7 +34,7 @@ fn watched(host: &Host, body: impl FnOnce(&Receiver<DriverEvent>)) {
     });
 }
 
-struct OnDrop<'a>(&'a Stop);
+struct OnDrop<'a>(&'a CancelToken);
 
 impl Drop for OnDrop<'_> {
     fn drop(&mut self) {
@@ -108,9 +108,9 @@ fn ends(host: &Host) {
     // a reader who leaves is noticed when there is something to tell
     let (sender, receiver) = sync_channel(1);
     drop(receiver);
-    host.driver.watch(&sender, &Stop::default()).unwrap();
+    host.driver.watch(&sender, &CancelToken::default()).unwrap();
     let (sender, receiver) = sync_channel(1);
-    let stop = Stop::default();
+    let stop = CancelToken::default();
     stop.stop();
     host.driver.watch(&sender, &stop).unwrap();
     drop(sender);

@@ -17,7 +17,7 @@ use std::process::Command;
 use std::sync::{Arc, OnceLock};
 use subject::{Deviation, Host, Lack, Need, Subject, Subjected};
 use virt::diag::SourceId;
-use virt::drivers::{self, Connection, Environment, TestDriver, TestHost};
+use virt::drivers::{self, Connection, Environment, MockDriver, MockHost};
 use virt::model::Version;
 use virt::xml::{Element, Limits, parse, write};
 
@@ -120,12 +120,12 @@ fn take_snapshot(uri: &str, directory: &Path, domain: &Subjected<'_>, name: &str
 fn subjects() -> impl Iterator<Item = Subject> {
     const ANYWHERE: Needs = Ok(());
     let memory = Subject::new("test", "test", ANYWHERE, |_| {
-        Box::new(TestDriver::open(TestHost::Default, None).unwrap())
+        Box::new(MockDriver::open(MockHost::Default, None).unwrap())
     })
     .without(IN_MEMORY);
     let kept = Subject::new("test_state_file", "test", ANYWHERE, |directory| {
         let state = directory.join("state.xml");
-        Box::new(TestDriver::open(TestHost::Default, Some(state)).unwrap())
+        Box::new(MockDriver::open(MockHost::Default, Some(state)).unwrap())
     })
     .with_snapshots(|directory, domain, name| {
         write_snapshot(&directory.join("state.xml"), domain, name);
@@ -133,7 +133,7 @@ fn subjects() -> impl Iterator<Item = Subject> {
     let from_file = Subject::new("test_host_file", "test", ANYWHERE, |directory| {
         let path = directory.join("host.xml");
         std::fs::write(&path, "<node/>").unwrap();
-        Box::new(TestDriver::open(TestHost::File(path), None).unwrap())
+        Box::new(MockDriver::open(MockHost::File(path), None).unwrap())
     })
     .without(IN_MEMORY);
     // one daemon for all rules, started by the first that runs

@@ -4,7 +4,7 @@ use crate::support::site::{self, SAMPLES, Site, converge, load, observe, plan_fo
 use crate::support::{Fault, Faulty, Recording, trial};
 use libtest_mimic::Trial;
 use std::path::Path;
-use virt::drivers::{Driver, TestDriver, TestHost};
+use virt::drivers::{Driver, MockDriver, MockHost};
 use virt::manifest::Loaded;
 use virt::model::{Effect, Observed};
 use virt::reconcile::{Options, Status};
@@ -33,8 +33,8 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials
 }
 
-fn host() -> TestDriver {
-    TestDriver::open(TestHost::Default, None).unwrap()
+fn host() -> MockDriver {
+    MockDriver::open(MockHost::Default, None).unwrap()
 }
 
 const NETWORK: &str = "<network><name>net</name><ip address='10.9.0.1' prefix='24'/></network>";
@@ -70,7 +70,7 @@ fn changed() -> (Site, Options) {
 }
 
 /// Lets each call in turn go wrong, and each time runs again without a fault.
-fn every_call(fault: Fault, loaded: &Loaded, options: &Options, start: impl Fn() -> TestDriver) {
+fn every_call(fault: Fault, loaded: &Loaded, options: &Options, start: impl Fn() -> MockDriver) {
     let reference = start();
     assert!(converge(&reference, loaded, options).1.is_done());
     let wanted = inventory(&observe(&reference));

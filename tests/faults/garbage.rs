@@ -3,7 +3,7 @@
 
 use crate::support::trial;
 use libtest_mimic::Trial;
-use virt::drivers::{Driver, TestDriver, TestHost};
+use virt::drivers::{Driver, MockDriver, MockHost};
 use virt::model::{
     Affect, Call, Kind, MetadataKind, NetworkCommand, NetworkSection, Op, Outcome, ResourceId,
     Scope, Target, Uuid,
@@ -30,7 +30,7 @@ fn is_answered_and_can_be_read_back() {
     let directory = tempfile::tempdir().unwrap();
     let mut taken = 0;
     let state = directory.path().join("state.xml");
-    let driver = TestDriver::open(TestHost::Default, Some(state)).unwrap();
+    let driver = MockDriver::open(MockHost::Default, Some(state)).unwrap();
     for round in 1..=ROUNDS {
         let mut random = Random(round);
         let call = random.call();

@@ -2,7 +2,7 @@
 
 use crate::support::{Fault, Faulty, Recording, trial};
 use libtest_mimic::Trial;
-use virt::drivers::{Driver, TestDriver, TestHost};
+use virt::drivers::{Driver, MockDriver, MockHost};
 use virt::model::{Call, Kind, Op, Outcome, ResourceId, Scope, Target, Uuid};
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -25,7 +25,7 @@ fn falls(fault: Fault) {
         Call { target: domain, op: Op::Resume },
         Call { target: network, op: on() },
     ];
-    let driver = Recording::new(TestDriver::open(TestHost::Default, None).unwrap());
+    let driver = Recording::new(MockDriver::open(MockHost::Default, None).unwrap());
     let faulty = Faulty::new(driver, fault, 1);
     assert!(!faulty.fired());
     let outcomes = faulty.execute(&batch);
@@ -41,10 +41,10 @@ fn falls(fault: Fault) {
         Fault::Refuse => (["done", "refused", "not sent", "done"], vec![0, 3]),
         Fault::LoseBefore => (["done", "unknown", "not sent", "done"], vec![0, 3]),
         Fault::LoseAfter => (["done", "unknown", "not sent", "done"], vec![0, 1, 3]),
-        Fault::Stop => (["done", "not sent", "not sent", "not sent"], vec![0]),
+        Fault::CancelToken => (["done", "not sent", "not sent", "not sent"], vec![0]),
     };
     assert_eq!(said, expected);
-    assert_eq!(faulty.observe(&Scope::all()).is_err(), fault == Fault::Stop);
+    assert_eq!(faulty.observe(&Scope::all()).is_err(), fault == Fault::CancelToken);
     let calls: Vec<Call> = faulty.into_inner().calls().into_iter().map(|(call, _)| call).collect();
     let arrived: Vec<Call> = arrived.into_iter().map(|n: usize| batch[n].clone()).collect();
     assert_eq!(calls, arrived);

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use virt::diag::Result;
-use virt::drivers::{Driver, Stop, TestDriver, TestHost};
+use virt::drivers::{CancelToken, Driver, MockDriver, MockHost};
 use virt::manifest::Loaded;
 use virt::model::{
     Call, Capabilities, DriverEvent, Kind, Observed, Outcome, ResourceId, Scope, Uuid,
@@ -57,11 +57,11 @@ fn id() -> ResourceId {
 
 /// A host that outlives the run.
 #[derive(Clone)]
-struct Kept(Arc<TestDriver>);
+struct Kept(Arc<MockDriver>);
 
 impl Kept {
     fn new() -> Self {
-        Self(Arc::new(TestDriver::open(TestHost::Default, None).unwrap()))
+        Self(Arc::new(MockDriver::open(MockHost::Default, None).unwrap()))
     }
 
     fn guest(&self) -> Option<(Uuid, bool)> {
@@ -87,7 +87,7 @@ impl Driver for Kept {
         self.0.execute(batch)
     }
 
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &Stop) -> Result<()> {
+    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
         self.0.watch(events, stop)
     }
 }
@@ -118,7 +118,7 @@ impl<D: Driver> Driver for Guarded<'_, D> {
         outcomes
     }
 
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &Stop) -> Result<()> {
+    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
         self.inner.watch(events, stop)
     }
 }
@@ -166,7 +166,7 @@ fn plans(hosts: &[Kept; 2], loaded: &Loaded) -> Vec<Plan> {
 fn walk<A: Driver, B: Driver>(plans: &[Plan], a: &A, b: &B) -> Vec<Report> {
     let crossroads = Crossroads::default();
     let walkers = HOSTS.map(|name| crossroads.enter(name));
-    let stop = Stop::default();
+    let stop = CancelToken::default();
     let drivers: [&dyn Driver; 2] = [a, b];
     std::thread::scope(|scope| {
         let threads: Vec<_> = plans
@@ -256,7 +256,7 @@ fn taken_back() {
     for at in 0..4 {
         let (hosts, uuid) = started();
         let made = plans(&hosts, &there);
-        let faulty = Faulty::new(hosts[0].clone(), Fault::Stop, at);
+        let faulty = Faulty::new(hosts[0].clone(), Fault::CancelToken, at);
         let guarded = Guarded { inner: &faulty, hosts: &hosts };
         walk(&made, &guarded, &Guarded { inner: &hosts[1], hosts: &hosts });
         let made = plans(&hosts, &back);

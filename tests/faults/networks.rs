@@ -3,7 +3,7 @@
 use crate::support::site::{Site, converge, observe, plan_for, walk};
 use crate::support::trial;
 use libtest_mimic::Trial;
-use virt::drivers::{TestDriver, TestHost};
+use virt::drivers::{MockDriver, MockHost};
 use virt::model::{Effect, Kind, NetworkCommand, Op, ResourceId};
 use virt::reconcile::{Options, Plan, Step, StepAction, fingerprint};
 use virt::xml::write_compact;
@@ -33,8 +33,8 @@ const GUEST: &str = "<domain type='test'><name>g</name><memory unit='MiB'>64</me
   </devices></domain>";
 
 /// A running guest on an active network.
-fn on_a_network() -> (TestDriver, Site) {
-    let driver = TestDriver::open(TestHost::Default, None).unwrap();
+fn on_a_network() -> (MockDriver, Site) {
+    let driver = MockDriver::open(MockHost::Default, None).unwrap();
     let site = Site::new(&[("one.xml", NETWORK), ("g.xml", GUEST)]);
     assert!(converge(&driver, &site.load(), &Options::default()).1.is_done());
     (driver, site)
@@ -46,7 +46,7 @@ fn allowed() -> Options {
 
 /// Each step as its object and its word.
 fn words(plan: &Plan) -> Vec<String> {
-    let word = |step: &Step| format!("{} {}", step.target.id, step.action.word());
+    let word = |step: &Step| format!("{} {}", step.target.id, step.action.as_str());
     plan.steps.iter().map(word).collect()
 }
 
@@ -69,7 +69,7 @@ fn stopped_under_guests() {
 
 /// A restart that is cut short once the network is down: its cards are aside, and the manifest is as
 /// it is to become.
-fn cut_short() -> (TestDriver, Site) {
+fn cut_short() -> (MockDriver, Site) {
     let (driver, site) = on_a_network();
     site.write("one.xml", &NETWORK.replace("stp='on'", "stp='off'"));
     let mut plan = plan_for(&driver, &site.load(), &allowed());
@@ -81,15 +81,15 @@ fn cut_short() -> (TestDriver, Site) {
 }
 
 /// Where the cards of the running guest are.
-fn sources(driver: &TestDriver) -> Vec<String> {
+fn sources(driver: &MockDriver) -> Vec<String> {
     let observed = observe(driver);
     let guest = observed.resources.get(&ResourceId::new(Kind::Domain, "g")).unwrap();
     let devices = guest.live.as_ref().unwrap().child("devices").unwrap();
-    let cards = devices.children_named("interface");
-    cards.map(|card| write_compact(card.child("source").unwrap())).collect()
+    let nics = devices.children_named("interface");
+    nics.map(|nic| write_compact(nic.child("source").unwrap())).collect()
 }
 
-fn are_home(driver: &TestDriver) {
+fn are_home(driver: &MockDriver) {
     let home = ["<source network='one' portgroup='slow'/>", "<source bridge='virt-one'/>"];
     assert_eq!(sources(driver), home);
     let observed = observe(driver);
@@ -137,7 +137,7 @@ fn on_a_host_bridge() {
             "<network><name>one</name><forward mode='bridge'/><bridge name='virt-one'/>{more}</network>"
         )
     };
-    let driver = TestDriver::open(TestHost::Default, None).unwrap();
+    let driver = MockDriver::open(MockHost::Default, None).unwrap();
     let site = Site::new(&[("one.xml", &network("")), ("g.xml", GUEST)]);
     assert!(converge(&driver, &site.load(), &Options::default()).1.is_done());
     let before = sources(&driver);
@@ -196,7 +196,7 @@ fn change_places() {
     for (from, to, modified) in cases {
         let text =
             |hosts: &[String]| network(&hosts.iter().map(String::as_str).collect::<Vec<_>>());
-        let driver = TestDriver::open(TestHost::Default, None).unwrap();
+        let driver = MockDriver::open(MockHost::Default, None).unwrap();
         let site = Site::new(&[("one.xml", &text(&from))]);
         assert!(converge(&driver, &site.load(), &Options::default()).1.is_done());
         site.write("one.xml", &text(&to));

@@ -7,7 +7,7 @@ use libtest_mimic::Trial;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::fmt::Write as _;
-use virt::drivers::{Driver as _, TestDriver, TestHost};
+use virt::drivers::{Driver as _, MockDriver, MockHost};
 use virt::model::{Effect, Kind, ResourceId};
 use virt::reconcile::{Options, history, plan, rollback};
 
@@ -95,7 +95,7 @@ fn empty_after_apply() {
     let config = Config { cases: 48, failure_persistence: None, ..Config::default() };
     TestRunner::new(config)
         .run(&cases, |(versions, restart)| {
-            let driver = TestDriver::open(TestHost::Default, None).unwrap();
+            let driver = MockDriver::open(MockHost::Default, None).unwrap();
             let allow = restart.then_some(Effect::Restart).into_iter().collect();
             let options = Options { prune: true, max_prune: Some(9), allow, ..Options::default() };
             let site = Site::new(&[]);
@@ -123,7 +123,7 @@ fn back_and_forth() {
     let config = Config { cases: 64, failure_persistence: None, ..Config::default() };
     TestRunner::new(config)
         .run(&cases, |(before, after, restart)| {
-            let driver = TestDriver::open(TestHost::Default, None).unwrap();
+            let driver = MockDriver::open(MockHost::Default, None).unwrap();
             let allow = restart.then_some(Effect::Restart).into_iter().collect();
             let options = Options { allow, ..Options::default() };
             let site = Site::new(&[]);
@@ -146,7 +146,7 @@ fn back_and_forth() {
                 let only = Options { only: [id.clone()].into(), ..options.clone() };
                 let back = plan(&desired, &observe(&driver), &capabilities, &only);
                 prop_assert!(back.refusals.is_empty(), "{:?}", back.refusals);
-                prop_assert!(back.held_back.is_empty(), "{:?}", back.held_back);
+                prop_assert!(back.blocked.is_empty(), "{:?}", back.blocked);
                 let report = walk(&back, &driver);
                 prop_assert!(report.is_done(), "{report:?}");
                 let left = plan_for(&driver, now, &options);

@@ -6,9 +6,9 @@ use crate::support::site::{Site, converge, observe, plan_for, walk};
 use crate::support::{Answering, Fault, Faulty, Recording, trial};
 use libtest_mimic::Trial;
 use virt::diag::{Error, ErrorCode, ErrorDomain};
-use virt::drivers::{Driver, TestDriver, TestHost};
+use virt::drivers::{Driver, MockDriver, MockHost};
 use virt::model::{Call, Kind, Observed, Op, OpKind, Outcome, ResourceId};
-use virt::reconcile::{Options, Origin, Report, Status};
+use virt::reconcile::{ChangeCause, Options, Report, Status};
 use virt::xml::{Element, write};
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -38,9 +38,9 @@ fn guest(settings: &str, disks: &[&str]) -> String {
     )
 }
 
-fn started(manifest: &str) -> (Site, TestDriver) {
+fn started(manifest: &str) -> (Site, MockDriver) {
     let site = Site::new(&[("g.xml", manifest)]);
-    let driver = TestDriver::open(TestHost::Default, None).unwrap();
+    let driver = MockDriver::open(MockHost::Default, None).unwrap();
     assert!(converge(&driver, &site.load(), &Options::default()).1.is_done());
     (site, driver)
 }
@@ -78,7 +78,7 @@ fn wrong() {
     for _ in 0..2 {
         let plan = plan_for(&driver, &site.load(), &Options::default());
         let vdb = plan.changes[0].fields.iter().find(|f| f.path.to_string().contains("vdb"));
-        assert_eq!(vdb.unwrap().origin, Origin::Manifest, "nobody changed it on the host");
+        assert_eq!(vdb.unwrap().origin, ChangeCause::Manifest, "nobody changed it on the host");
         let report = walk(&plan, &driver);
         assert_eq!((failures(&report), report.is_done()), (1, false), "{report:?}");
         assert_eq!(report.put_back, [(ID(), Status::Done)]);
@@ -120,7 +120,7 @@ fn cut_short() {
     let reference = Answering::new(driver, no_such_file);
     assert_eq!(failures(&converge(&reference, &site.load(), &Options::default()).1), 1);
     let wanted = inventory(&observe(&reference));
-    for fault in [Fault::Stop, Fault::LoseAfter] {
+    for fault in [Fault::CancelToken, Fault::LoseAfter] {
         let mut at = 0;
         loop {
             let (site, driver) = begin();
@@ -142,7 +142,7 @@ fn cut_short() {
 
 /// Changes of a value, of an element and of a setting, all of which the host refuses.
 fn values() {
-    let card = |inside: &str| {
+    let nic = |inside: &str| {
         format!(
             "<domain type='test'><name>g</name><title>a{inside}</title><memory>65536</memory>\
              <os><type>hvm</type></os><on_crash>{}</on_crash><devices><interface type='bridge'>\
@@ -152,14 +152,14 @@ fn values() {
             if inside.is_empty() { "" } else { "<vlan><tag id='5'/></vlan>" },
         )
     };
-    let (site, driver) = started(&card(""));
+    let (site, driver) = started(&nic(""));
     let before = observe(&driver).resources[&ID()].persistent.clone().unwrap();
     let driver = Answering::new(driver, |call| {
         let is_live = !matches!(call.op.kind(), OpKind::Define | OpKind::SetMetadata);
         let message = "error adding vlan filter to interface vnet0: Operation not supported";
         is_live.then(|| refusal(ErrorCode::SYSTEM_ERROR, ErrorDomain::NONE, message))
     });
-    site.write("g.xml", &card("new"));
+    site.write("g.xml", &nic("new"));
     let report = converge(&driver, &site.load(), &Options::default()).1;
     assert!(failures(&report) >= 1 && report.put_back == [(ID(), Status::Done)], "{report:?}");
     let after = observe(&driver).resources[&ID()].persistent.clone().unwrap();
@@ -234,7 +234,7 @@ fn kept() {
 fn any_number() {
     for number in (-1..=120).chain([i32::MIN, i32::MAX]) {
         let site = Site::new(&[("g.xml", &guest("", &["vda"]))]);
-        let driver = TestDriver::open(TestHost::Default, None).unwrap();
+        let driver = MockDriver::open(MockHost::Default, None).unwrap();
         let driver = Recording::new(Answering::new(driver, move |call| {
             let is_it = call.target.id == ID() && call.op.kind() == OpKind::Create;
             is_it.then(|| refusal(ErrorCode(number), ErrorDomain::NONE, "no, for my reasons"))

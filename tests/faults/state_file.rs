@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use virt::drivers::{Beneath, Driver, TestDriver, TestHost};
+use virt::drivers::{Beneath, Driver, MockDriver, MockHost};
 use virt::model::{Call, Kind, Op, Outcome, ResourceId, Scope, Target, Uuid};
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -27,8 +27,8 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-fn open(state: &Path) -> TestDriver {
-    TestDriver::open(TestHost::Default, Some(state.to_owned())).unwrap()
+fn open(state: &Path) -> MockDriver {
+    MockDriver::open(MockHost::Default, Some(state.to_owned())).unwrap()
 }
 
 fn define(name: &str) -> Call {
@@ -40,11 +40,11 @@ fn define(name: &str) -> Call {
     }
 }
 
-fn done(driver: &TestDriver, call: Call) {
+fn done(driver: &MockDriver, call: Call) {
     assert_eq!(driver.execute(&[call]), [Outcome::Done]);
 }
 
-fn count(driver: &TestDriver) -> usize {
+fn count(driver: &MockDriver) -> usize {
     driver.observe(&Scope::all()).unwrap().resources.len()
 }
 
@@ -57,7 +57,7 @@ fn two_drivers_see_each_other() {
     assert_eq!((count(&one), count(&two)), (3, 3));
     done(&two, define("b"));
     assert_eq!((count(&one), count(&two)), (4, 4));
-    let debug = |driver| format!("{:?}", TestDriver::observe(driver, &Scope::all()).unwrap());
+    let debug = |driver| format!("{:?}", MockDriver::observe(driver, &Scope::all()).unwrap());
     assert_eq!(debug(&one), debug(&open(&state)));
     let mode = fs::metadata(&state).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
@@ -76,12 +76,12 @@ fn links_that_come_later() {
         |file: &str| Beneath { root: at("site"), state: Some(PathBuf::from(file)), host: None };
     let open = |file: &str| {
         let state = Some(at("site").join(file));
-        TestDriver::open_beneath(&beneath(file), TestHost::Default, state)
+        MockDriver::open_beneath(&beneath(file), MockHost::Default, state)
     };
     let driver = open("sub/state.xml").unwrap();
     done(&driver, define("a"));
     assert!(at("site/sub/state.xml").exists());
-    let refused = |driver: &TestDriver| {
+    let refused = |driver: &MockDriver| {
         assert!(driver.observe(&Scope::all()).is_err());
         assert!(matches!(driver.execute(&[define("b")])[..], [Outcome::NotSent(_)]));
     };
@@ -107,8 +107,8 @@ fn links_that_come_later() {
     fs::write(at("outside/host.xml"), "<node/>").unwrap();
     symlink("../outside/host.xml", at("site/host.xml")).unwrap();
     let named = Beneath { state: None, host: Some(PathBuf::from("host.xml")), ..beneath("x") };
-    let host = TestHost::File(at("site/host.xml"));
-    assert!(TestDriver::open_beneath(&named, host, None).is_err());
+    let host = MockHost::File(at("site/host.xml"));
+    assert!(MockDriver::open_beneath(&named, host, None).is_err());
 }
 
 fn writers_take_turns() {

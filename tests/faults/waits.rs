@@ -6,7 +6,7 @@ use libtest_mimic::Trial;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 use virt::diag::{ErrorKind, Result};
-use virt::drivers::{Driver, Stop, TestDriver, TestHost};
+use virt::drivers::{CancelToken, Driver, MockDriver, MockHost};
 use virt::model::{
     Call, Capabilities, DriverEvent, Effect, Kind, Observed, Op, OpKind, Outcome, ResourceId,
     Scope, State,
@@ -49,7 +49,7 @@ impl<D: Driver> Driver for Deaf<D> {
         batch.iter().map(one).collect()
     }
 
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &Stop) -> Result<()> {
+    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
         self.0.watch(events, stop)
     }
 }
@@ -62,7 +62,7 @@ fn deaf(force: bool) {
         )
     };
     let site = Site::new(&[("vm.toml", &manifest("running"))]);
-    let driver = Deaf(Recording::new(TestDriver::open(TestHost::Default, None).unwrap()));
+    let driver = Deaf(Recording::new(MockDriver::open(MockHost::Default, None).unwrap()));
     assert!(converge(&driver, &site.load(), &Options::default()).1.is_done());
     site.write("vm.toml", &manifest("stopped"));
     let (_, report) = converge(&driver, &site.load(), &Options::default());
@@ -87,12 +87,13 @@ fn stopped() {
         )
     };
     let site = Site::new(&[("vm.toml", &manifest("running", 65536))]);
-    let driver = Deaf(Recording::new(TestDriver::open(TestHost::Default, None).unwrap()));
+    let driver = Deaf(Recording::new(MockDriver::open(MockHost::Default, None).unwrap()));
     assert!(converge(&driver, &site.load(), &Options::default()).1.is_done());
     site.write("vm.toml", &manifest("running", 131_072));
     let plan = plan_for(&driver, &site.load(), &Options::default());
-    let (stop, begun) = (Stop::default(), Instant::now());
-    let waits = |event: &Event<'_>| matches!(event, Event::Started(s) if s.action.word() == "wait");
+    let (stop, begun) = (CancelToken::default(), Instant::now());
+    let waits =
+        |event: &Event<'_>| matches!(event, Event::Started(s) if s.action.as_str() == "wait");
     let report = apply_until(&plan, &driver, &SystemClock, 16, &stop, &mut |event| {
         if waits(&event) {
             stop.stop();
@@ -121,16 +122,18 @@ fn stopped_when_down(parallel: usize) {
         (ResourceId::new(Kind::Domain, "vm"), "wait"),
     ] {
         let site = Site::new(&[("all.toml", &manifest(24, 65_536))]);
-        let driver = TestDriver::open(TestHost::Default, None).unwrap();
+        let driver = MockDriver::open(MockHost::Default, None).unwrap();
         assert!(converge(&driver, &site.load(), &Options::default()).1.is_done());
         site.write("all.toml", &manifest(25, 131_072));
         let allow = [Effect::Restart, Effect::NetworkRestart].into();
         let options = Options { allow, ..Options::default() };
         let plan = plan_for(&driver, &site.load(), &options);
-        let stop = Stop::default();
+        let stop = CancelToken::default();
         let report =
             apply_until(&plan, &driver, &SystemClock, parallel, &stop, &mut |event| match event {
-                Event::Finished(s, _) if s.target.id == id && s.action.word() == end => stop.stop(),
+                Event::Finished(s, _) if s.target.id == id && s.action.as_str() == end => {
+                    stop.stop();
+                }
                 _ => {}
             });
         assert!(stop.is_stopped(), "{id}: never got there: {report:?}");
@@ -138,7 +141,7 @@ fn stopped_when_down(parallel: usize) {
         assert_eq!(observed.resources[&id].state, State::Running, "{id}");
         // where its cards are is where its definition has them
         let guest = &observed.resources[&ResourceId::new(Kind::Domain, "guest")];
-        let card = guest.live.as_ref().unwrap().descend(&["devices", "interface", "source"]);
-        assert_eq!(card.unwrap().attr("network"), Some("net"), "{id} {parallel}");
+        let nic = guest.live.as_ref().unwrap().descend(&["devices", "interface", "source"]);
+        assert_eq!(nic.unwrap().attr("network"), Some("net"), "{id} {parallel}");
     }
 }

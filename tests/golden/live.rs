@@ -7,7 +7,7 @@ use crate::support::site::{Site, converge, observe};
 use crate::support::trial;
 use libtest_mimic::Trial;
 use std::path::Path;
-use virt::drivers::{Driver as _, TestDriver, TestHost};
+use virt::drivers::{Driver as _, MockDriver, MockHost};
 use virt::model::{Hypervisor, Op};
 use virt::reconcile::{Options, StepAction, plan};
 use virt::xml::{Element, write_compact};
@@ -22,7 +22,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 fn check(path: &Path) {
     let mut all = cases(path);
-    for case in all.iter_mut().filter(|c| c.first().is_some_and(|s| s.word().0 == "case")) {
+    for case in all.iter_mut().filter(|c| c.first().is_some_and(|s| s.as_str().0 == "case")) {
         let found = steps(case);
         for section in case.iter_mut().filter(|s| s.head == "steps") {
             if update() {
@@ -39,7 +39,7 @@ fn check(path: &Path) {
 
 /// The steps of a plan for the last manifest, where the others were applied before.
 fn steps(case: &[Section]) -> Vec<String> {
-    let host = TestDriver::open(TestHost::Default, None).unwrap();
+    let host = MockDriver::open(MockHost::Default, None).unwrap();
     let mut manifests: Vec<_> = case.iter().filter(|s| s.head == "manifest").map(text).collect();
     let last = manifests.pop().unwrap();
     let capabilities = || {

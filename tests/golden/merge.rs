@@ -6,7 +6,7 @@ use crate::support::trial;
 use libtest_mimic::Trial;
 use std::path::Path;
 use virt::model::Kind;
-use virt::reconcile::{Origin, Side, overlay};
+use virt::reconcile::{ChangeCause, Side, overlay};
 use virt::xml::{Element, write};
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -24,7 +24,7 @@ fn check(path: &Path) {
         false => (Kind::Domain, "domain type='qemu'"),
     };
     let mut all = cases(path);
-    for case in all.iter_mut().filter(|c| c.first().is_some_and(|s| s.word().0 == "case")) {
+    for case in all.iter_mut().filter(|c| c.first().is_some_and(|s| s.as_str().0 == "case")) {
         let title = case[0].head.clone();
         let document =
             |word: &str| case.iter().find(|s| s.head == word).map(|s: &Section| s.document(root));
@@ -38,7 +38,7 @@ fn check(path: &Path) {
             .iter()
             .map(|c| {
                 let word = |v: &Option<String>| v.clone().unwrap_or_else(|| "nothing".to_owned());
-                let drift = if c.origin == Origin::Drift { " (drift)" } else { "" };
+                let drift = if c.origin == ChangeCause::Drift { " (drift)" } else { "" };
                 format!("{}: {} -> {}{drift}", c.path, word(&c.before), word(&c.after))
             })
             .collect();

@@ -141,7 +141,7 @@ struct Case<'a> {
 
 impl<'a> Case<'a> {
     fn of(kind: Kind, sections: &'a [Section]) -> Option<Self> {
-        let name = sections.first().map(Section::word).filter(|(word, _)| *word == "case")?.1;
+        let name = sections.first().map(Section::as_str).filter(|(word, _)| *word == "case")?.1;
         let manifest = sections.iter().find(|s| s.head == "manifest").expect(name);
         Some(Self { kind, name, sections, manifest: manifest.document(root(kind)) })
     }
@@ -151,7 +151,7 @@ impl<'a> Case<'a> {
         let mut wrong = Vec::new();
         let mut against = None;
         for section in self.sections {
-            let (word, rest) = section.word();
+            let (word, rest) = section.as_str();
             match word {
                 "host" | "running" => {
                     let side = if word == "host" { Side::NextBoot } else { Side::Running };
@@ -327,7 +327,7 @@ impl Recorder {
         for sections in &mut all {
             let Some(case) = Case::of(self.kind, sections) else { continue };
             let name = case.name.to_owned();
-            let with = sections.iter().map(Section::word).find(|(word, _)| *word == "with");
+            let with = sections.iter().map(Section::as_str).find(|(word, _)| *word == "with");
             let with: Vec<String> =
                 with.map_or("", |w| w.1).split(' ').map(str::to_owned).collect();
             let manifest = case.manifest.clone();

@@ -13,7 +13,7 @@ pub(super) struct Section {
 
 impl Section {
     /// Its word and the rest of its first line.
-    pub(super) fn word(&self) -> (&str, &str) {
+    pub(super) fn as_str(&self) -> (&str, &str) {
         self.head.split_once(' ').unwrap_or((&self.head, ""))
     }
 
@@ -65,7 +65,7 @@ pub(super) fn cases(path: &Path) -> Vec<Vec<Section>> {
             }
             _ => {
                 let section = Section { head: line.to_owned(), body: Vec::new() };
-                match section.word().0 {
+                match section.as_str().0 {
                     "case" => cases.push(vec![section]),
                     _ => case.push(section),
                 }

@@ -1,14 +1,14 @@
 //! The server by raw bytes: what it answers, refuses, and does not wait for.
 
-use super::{Served, boards};
+use super::{Served, statuses};
 use crate::support::trial;
 use libtest_mimic::Trial;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use virt::daemon::serve;
-use virt::drivers::Stop;
+use virt::drivers::CancelToken;
+use virt::status_server::serve;
 
 pub(super) fn trials() -> Vec<Trial> {
     vec![
@@ -40,7 +40,7 @@ pub(super) fn get(address: SocketAddr, path: &str) -> (String, String) {
 }
 
 fn headers() {
-    let served = Served::new(boards::one());
+    let served = Served::new(statuses::one());
     let address = served.address();
     for (path, kind) in [
         ("/", "text/html; charset=utf-8"),
@@ -74,7 +74,7 @@ fn headers() {
 }
 
 fn refusals() {
-    let served = Served::new(boards::one());
+    let served = Served::new(statuses::one());
     let big = format!("GET / HTTP/1.1\r\nHost: localhost\r\nCookie: {}\r\n\r\n", "a".repeat(9000));
     let post = format!(
         "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000\r\n\r\n{}",
@@ -100,20 +100,20 @@ fn refusals() {
 }
 
 fn health() {
-    let mut board = boards::fleet();
-    assert!(get(Served::new(board.clone()).address(), "/healthz").0.contains("200 OK"));
-    let mut hangs = board.clone();
+    let mut status = statuses::fleet();
+    assert!(get(Served::new(status.clone()).address(), "/healthz").0.contains("200 OK"));
+    let mut hangs = status.clone();
     hangs.hosts.values_mut().next().unwrap().hangs = true;
     assert!(get(Served::new(hangs).address(), "/healthz").0.contains("503 Service Unavailable"));
-    for host in board.hosts.values_mut() {
+    for host in status.hosts.values_mut() {
         host.lost = Some(("no answer".to_owned(), std::time::SystemTime::now()));
     }
-    assert!(get(Served::new(board).address(), "/healthz").0.contains("503 Service Unavailable"));
+    assert!(get(Served::new(status).address(), "/healthz").0.contains("503 Service Unavailable"));
 }
 
 /// More than are served at once: all get their answer.
 fn crowd() {
-    let served = Served::new(boards::one());
+    let served = Served::new(statuses::one());
     let address = served.address();
     std::thread::scope(|scope| {
         let clients: Vec<_> =
@@ -125,7 +125,7 @@ fn crowd() {
 }
 
 fn stops() {
-    let served = Served::new(boards::one());
+    let served = Served::new(statuses::one());
     let address = served.address();
     let mut silent = TcpStream::connect(address).unwrap();
     assert!(get(address, "/healthz").0.contains("200 OK"));
@@ -137,9 +137,9 @@ fn stops() {
 }
 
 fn taken() {
-    let served = Served::new(boards::one());
-    let board = || Arc::new(boards::empty);
-    let error = serve(served.address(), board(), &Stop::default()).unwrap_err();
+    let served = Served::new(statuses::one());
+    let status = || Arc::new(statuses::empty);
+    let error = serve(served.address(), status(), &CancelToken::default()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AddrInUse);
     let said = error.to_string();
     assert!(
@@ -148,6 +148,6 @@ fn taken() {
     );
     // of the block that is set aside for documentation: no machine has it
     let nowhere = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 9177));
-    let error = serve(nowhere, board(), &Stop::default()).unwrap_err();
+    let error = serve(nowhere, status(), &CancelToken::default()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AddrNotAvailable);
 }

@@ -1,7 +1,7 @@
 //! The documents by themselves: well-formed, escaped, deterministic.
 
 use super::connections::get;
-use super::{Served, boards};
+use super::{Served, statuses};
 use crate::support::trial;
 use libtest_mimic::Trial;
 use std::collections::BTreeSet;
@@ -17,8 +17,8 @@ pub(super) fn trials() -> Vec<Trial> {
     ]
 }
 
-fn picture(board: virt::reconcile::watch::Board) -> Element {
-    let served = Served::new(board);
+fn picture(status: virt::controller::ControllerStatus) -> Element {
+    let served = Served::new(status);
     let (_, svg) = get(served.address(), "/topology.svg");
     assert_eq!(svg, get(served.address(), "/topology.svg").1, "the same board, another picture");
     parse(SourceId::NONE, &svg, &Limits::default()).unwrap_or_else(|problem| panic!("{problem:?}"))
@@ -48,26 +48,26 @@ fn translation(transform: &str) -> (u32, u32) {
 }
 
 fn pictures() {
-    for (board, nodes, edges) in [
-        (boards::empty(), 0, 0),
-        (boards::one(), 6, 5),
-        (boards::failing(), 5, 4),
-        (boards::fleet(), 12 * 43, 12 * 40),
-        (boards::hostile(), 4, 5),
+    for (status, nodes, edges) in [
+        (statuses::empty(), 0, 0),
+        (statuses::one(), 6, 5),
+        (statuses::failing(), 5, 4),
+        (statuses::fleet(), 12 * 43, 12 * 40),
+        (statuses::hostile(), 4, 5),
     ] {
-        let root = picture(board);
+        let root = picture(status);
         assert_eq!(of_class(&root, "node", (0, 0)).len(), nodes);
         assert_eq!(of_class(&root, "edge", (0, 0)).len(), edges);
         assert!(child(&root, "title").is_some() && child(&root, "desc").is_some());
     }
-    let served = Served::new(boards::failing());
+    let served = Served::new(statuses::failing());
     let icon = get(served.address(), "/favicon.svg").1;
     assert!(parse(SourceId::NONE, &icon, &Limits::default()).is_ok());
 }
 
 fn places() {
-    for board in [boards::one(), boards::fleet(), boards::failing(), boards::hostile()] {
-        let root = picture(board);
+    for status in [statuses::one(), statuses::fleet(), statuses::failing(), statuses::hostile()] {
+        let root = picture(status);
         let size = |of: &Element, name: &str| of.attr(name).unwrap().parse::<u32>().unwrap();
         let canvas = (size(&root, "width"), size(&root, "height"));
         let mut taken = BTreeSet::new();
@@ -85,7 +85,7 @@ fn places() {
 }
 
 fn escapes() {
-    let served = Served::new(boards::hostile());
+    let served = Served::new(statuses::hostile());
     for path in ["/", "/?all", "/topology.svg", "/metrics", "/lost"] {
         let (_, body) = get(served.address(), path);
         for foreign in ["<script", "<img", "\u{202e}", "\u{0}", "\u{1b}", "\" onerror"] {
@@ -98,7 +98,7 @@ fn escapes() {
 }
 
 fn json() {
-    let served = Served::new(boards::one());
+    let served = Served::new(statuses::one());
     let (_, body) = get(served.address(), "/status.json");
     let value: serde_json::Value = serde_json::from_str(&body).unwrap();
     assert_eq!(value["format_version"], 1);
@@ -111,8 +111,8 @@ fn json() {
     assert_eq!(web["condition"], "pending");
     assert_eq!(web["uses"][2], serde_json::json!({ "kind": "domain", "name": "db" }));
     // names come back as they are
-    let served = Served::new(boards::hostile());
+    let served = Served::new(statuses::hostile());
     let value: serde_json::Value =
         serde_json::from_str(&get(served.address(), "/status.json").1).unwrap();
-    assert_eq!(value["set"], boards::HOSTILE);
+    assert_eq!(value["set"], statuses::HOSTILE);
 }

@@ -1,7 +1,7 @@
 //! The page in headless Chromium: what a reader finds there, and that nothing foreign runs.
 
 use super::browser::{Browser, installed};
-use super::{Served, boards};
+use super::{Served, statuses};
 use crate::support::trial_if;
 use libtest_mimic::Trial;
 use std::io::Read as _;
@@ -21,7 +21,7 @@ fn in_a_browser(programs: [PathBuf; 2]) {
 }
 
 fn shows_objects_and_plans(browser: &Browser) {
-    let served = Served::new(boards::one());
+    let served = Served::new(statuses::one());
     browser.go(&format!("http://{}/", served.address()));
     assert_eq!(browser.ask("return document.title"), "demo — virt");
     let rows = browser.ask(
@@ -45,7 +45,7 @@ fn shows_objects_and_plans(browser: &Browser) {
 }
 
 fn links_lead_somewhere(browser: &Browser) {
-    let served = Served::new(boards::fleet());
+    let served = Served::new(statuses::fleet());
     browser.go(&format!("http://{}/?paused", served.address()));
     let rows = || browser.ask("return document.querySelectorAll('tbody tr').length").as_u64();
     let few = rows();
@@ -69,7 +69,7 @@ fn links_lead_somewhere(browser: &Browser) {
 }
 
 fn nothing_foreign_runs(browser: &Browser) {
-    let served = Served::new(boards::hostile());
+    let served = Served::new(statuses::hostile());
     for path in ["/?all", "/topology.svg"] {
         browser.go(&format!("http://{}{path}", served.address()));
         assert_ne!(browser.ask("return document.title"), "owned");
@@ -90,15 +90,15 @@ fn nothing_foreign_runs(browser: &Browser) {
 /// Pictures of every board for who wants to see them: `VIRT_SCREENSHOTS=DIR`.
 fn looks_well(browser: &Browser) {
     let directory = std::env::var_os("VIRT_SCREENSHOTS").map(PathBuf::from);
-    let boards = [
-        ("one", boards::one()),
-        ("fleet", boards::fleet()),
-        ("failing", boards::failing()),
-        ("empty", boards::empty()),
-        ("hostile", boards::hostile()),
+    let statuses = [
+        ("one", statuses::one()),
+        ("fleet", statuses::fleet()),
+        ("failing", statuses::failing()),
+        ("empty", statuses::empty()),
+        ("hostile", statuses::hostile()),
     ];
-    for (name, board) in boards {
-        let served = Served::new(board);
+    for (name, status) in statuses {
+        let served = Served::new(status);
         browser.go(&format!("http://{}/?paused", served.address()));
         for (width, scheme) in [(1280, "light"), (1280, "dark"), (400, "light"), (400, "dark")] {
             if directory.is_none() && scheme == "dark" && name != "one" {

@@ -1,7 +1,7 @@
 //! Metrics, read by a strict little parser of Prometheus's text format.
 
 use super::connections::get;
-use super::{Served, boards};
+use super::{Served, statuses};
 use crate::support::trial;
 use libtest_mimic::Trial;
 use std::collections::{BTreeMap, BTreeSet};
@@ -95,19 +95,23 @@ fn label_value(text: &str) -> (String, &str) {
     panic!("{text}: no closing quote")
 }
 
-fn scrape(board: virt::reconcile::watch::Board) -> Vec<Sample> {
-    let served = Served::new(board);
+fn scrape(status: virt::controller::ControllerStatus) -> Vec<Sample> {
+    let served = Served::new(status);
     let (samples, types) = parse(&get(served.address(), "/metrics").1);
     assert_eq!(types["virt_apply_latency_seconds"], "histogram");
     samples
 }
 
 fn format() {
-    for board in
-        [boards::empty(), boards::one(), boards::fleet(), boards::failing(), boards::hostile()]
-    {
-        let hosts = board.hosts.len();
-        let samples = scrape(board);
+    for status in [
+        statuses::empty(),
+        statuses::one(),
+        statuses::fleet(),
+        statuses::failing(),
+        statuses::hostile(),
+    ] {
+        let hosts = status.hosts.len();
+        let samples = scrape(status);
         let of = |name: &str| samples.iter().filter(|s| s.0 == name).collect::<Vec<_>>();
         assert_eq!(of("virt_host_up").len(), hosts);
         assert_eq!(of("virt_objects").len(), hosts * 2 * 6);
@@ -129,7 +133,7 @@ fn format() {
 }
 
 fn values() {
-    let samples = scrape(boards::failing());
+    let samples = scrape(statuses::failing());
     let value = |name: &str, labels: &[(&str, &str)]| {
         let has = |l: &Labels| labels.iter().all(|(k, v)| l.get(*k).is_some_and(|have| have == v));
         let found: Vec<f64> =
@@ -151,13 +155,13 @@ fn values() {
     assert_eq!(value("virt_apply_latency_seconds_sum", &[]), 71.179);
     assert!(value("process_resident_memory_bytes", &[]) > 1e6);
     assert!(value("process_cpu_seconds_total", &[]) > 0.0);
-    let lost = scrape(boards::fleet());
+    let lost = scrape(statuses::fleet());
     let up: f64 = lost.iter().filter(|s| s.0 == "virt_host_up").map(|s| s.2).sum();
     assert_eq!(up, 11.0);
 }
 
 fn labels() {
-    let samples = scrape(boards::hostile());
+    let samples = scrape(statuses::hostile());
     let host = &samples.iter().find(|s| s.0 == "virt_host_up").unwrap().1["host"];
-    assert_eq!(*host, virt::diag::escape(boards::HOSTILE));
+    assert_eq!(*host, virt::diag::escape(statuses::HOSTILE));
 }

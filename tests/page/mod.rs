@@ -1,18 +1,18 @@
 //! The status page: its server by raw bytes, its documents, and both in a real browser.
 
-mod boards;
 mod browser;
 mod connections;
 mod documents;
 mod looks;
 mod metrics;
+mod statuses;
 
 use libtest_mimic::Trial;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use virt::daemon::{Server, serve};
-use virt::drivers::Stop;
-use virt::reconcile::watch::Board;
+use virt::controller::ControllerStatus;
+use virt::drivers::CancelToken;
+use virt::status_server::{Server, serve};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let groups = [connections::trials(), documents::trials(), metrics::trials(), looks::trials()];
@@ -22,14 +22,14 @@ pub(crate) fn trials() -> Vec<Trial> {
 /// A server of one board; stopped in the end.
 struct Served {
     server: Option<Server>,
-    stop: Stop,
+    stop: CancelToken,
 }
 
 impl Served {
-    fn new(board: Board) -> Self {
-        let stop = Stop::default();
+    fn new(status: ControllerStatus) -> Self {
+        let stop = CancelToken::default();
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let server = serve(any, Arc::new(move || board.clone()), &stop).unwrap();
+        let server = serve(any, Arc::new(move || status.clone()), &stop).unwrap();
         Self { server: Some(server), stop }
     }
 

@@ -28,8 +28,8 @@ impl Place {
     pub(crate) fn with(self, end: End, chain: &[CertificateDer<'_>]) -> Self {
         let blocks: Vec<(&str, &[u8])> =
             chain.iter().map(|c| ("CERTIFICATE", c.as_ref())).collect();
-        self.write(&format!("{}cert.pem", end.word()), &pem(&blocks));
-        self.write(&format!("{}key.pem", end.word()), &KEY.serialize_pem());
+        self.write(&format!("{}cert.pem", end.as_str()), &pem(&blocks));
+        self.write(&format!("{}key.pem", end.as_str()), &KEY.serialize_pem());
         self
     }
 

@@ -45,7 +45,7 @@ fn shake_hands() {
         assert!(client.warnings.lock().unwrap().is_empty());
     }
     for end in [End::Server, End::Client] {
-        let key = tls.join(format!("{}key.pem", end.word()));
+        let key = tls.join(format!("{}key.pem", end.as_str()));
         assert_eq!(key.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     }
     run(virt(&["pki", "check", "--server", "--client", "--dir"]).arg(&tls)).expect(0);

@@ -271,7 +271,7 @@ impl Host {
         assert!(first.refusals.is_empty(), "{}: {:?}", path.display(), first.refusals);
         let report = apply(&first, &*self.driver, &SystemClock, 1, &mut |_| {});
         let left = if first.is_empty() {
-            format!("{:?}", first.held_back)
+            format!("{:?}", first.blocked)
         } else if report.is_done() {
             still(&self.plan(&loaded.desired))
         } else {
@@ -316,7 +316,7 @@ impl Host {
 fn still(plan: &Plan) -> String {
     let fields = plan.changes.iter().flat_map(|c| &c.fields);
     let fields = fields.map(|f| format!("{} {:?} -> {:?}", f.path, f.before, f.after));
-    let held = plan.held_back.values().cloned();
+    let held = plan.blocked.values().cloned();
     fields.chain(held).collect::<Vec<_>>().join("; ")
 }
 

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
-use virt::drivers::{Driver, TestDriver, TestHost};
+use virt::drivers::{Driver, MockDriver, MockHost};
 use virt::model::{Call, Kind, Op, Outcome, ResourceId, Scope, Target, Uuid};
 use virt::xml::write;
 
@@ -35,7 +35,7 @@ fn settles(text: &str) -> bool {
     } else {
         Kind::Domain
     };
-    let driver = TestDriver::open(TestHost::Default, None).unwrap();
+    let driver = MockDriver::open(MockHost::Default, None).unwrap();
     let define = |xml: String| {
         let target = Target { id: ResourceId::new(kind, "any"), uuid: Uuid::nil() };
         driver.execute(&[Call { target, op: Op::Define { xml } }]).pop().unwrap()

@@ -92,7 +92,7 @@ fn subject(kind: Kind, path: &Path) -> Option<(ResourceId, String)> {
     let text = fs::read_to_string(path).ok()?;
     let document = parse(SourceId::NONE, &text, &Limits::default()).ok()?;
     let name = document.child_text("name")?;
-    document.is(kind.word()).then(|| (ResourceId::new(kind, name.trim()), text))
+    document.is(kind.as_str()).then(|| (ResourceId::new(kind, name.trim()), text))
 }
 
 /// The share of lines that is left of an object, `None` if libvirtd does not take it; or what is wrong.

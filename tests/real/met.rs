@@ -241,10 +241,10 @@ fn what_strangers_have(host: &Host) {
     blocked(host, "network/lan", &["network/handmade", "10.157.1.0/24"]);
     host.write("lan.xml", &network("lan", "virt-l", 2));
     host.apply(&[], 0);
-    let card = "<interface type='network'><mac address='52:54:00:15:70:01'/>
+    let nic = "<interface type='network'><mac address='52:54:00:15:70:01'/>
                   <source network='lan'/></interface>";
-    define("define", &guest("hand", 32, card));
-    host.write("web.xml", &guest("web", 32, card));
+    define("define", &guest("hand", 32, nic));
+    host.write("web.xml", &guest("web", 32, nic));
     host.virsh(&["start", "hand"]);
     blocked(host, "domain/web", &["domain/hand", "52:54:00:15:70:01"]);
     host.virsh(&["destroy", "hand"]);
@@ -295,7 +295,7 @@ fn a_network_after_its_last_guest(host: &Host) {
                <ip address='10.158.{n}.1' prefix='24'/></network>"
         )
     };
-    let card = |network: &str| {
+    let nic = |network: &str| {
         format!(
             "<interface type='network'><mac address='52:54:00:15:80:01'/>
                <source network='{network}'/><model type='virtio'/></interface>"
@@ -303,11 +303,11 @@ fn a_network_after_its_last_guest(host: &Host) {
     };
     host.write("a.xml", &network("a", 1));
     host.write("b.xml", &network("b", 2));
-    host.write("g.xml", &guest("g", 32, &card("a")));
+    host.write("g.xml", &guest("g", 32, &nic("a")));
     host.apply(&[], 0);
     let before = host.guests();
     fs::remove_file(host.path("a.xml")).unwrap();
-    host.write("g.xml", &guest("g", 32, &card("b")));
+    host.write("g.xml", &guest("g", 32, &nic("b")));
     host.apply(&["--prune", "--max-prune", "1"], 0);
     assert_eq!(host.names(&["net-list", "--all", "--name"]), ["b"]);
     assert_eq!(host.guests(), before);

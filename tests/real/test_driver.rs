@@ -5,7 +5,7 @@ use libtest_mimic::Trial;
 use std::path::Path;
 use std::process::Command;
 use virt::diag::SourceId;
-use virt::drivers::{Driver, TestDriver, TestHost};
+use virt::drivers::{Driver, MockDriver, MockHost};
 use virt::model::{Affect, Call, Kind, Op, Outcome, ResourceId, Scope, Target, UndefineKeep, Uuid};
 use virt::xml::{Element, Limits, parse, write};
 
@@ -138,7 +138,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 fn refuse_alike(virsh: &Path, script: &str, kind: Kind, ops: &[Op]) {
     let theirs = run_virsh(virsh, script).unwrap_err();
-    let driver = TestDriver::open(TestHost::Default, None).unwrap();
+    let driver = MockDriver::open(MockHost::Default, None).unwrap();
     let resources = driver.observe(&Scope::all()).unwrap().resources;
     let resource = resources.into_values().find(|r| r.id.kind == kind).unwrap();
     let target = Target { id: resource.id, uuid: resource.uuid };
@@ -163,7 +163,7 @@ fn document(kind: Kind, extra: &str) -> String {
 
 /// What our driver makes of the definition, or its words when it refuses.
 fn ours(kind: Kind, text: &str) -> Result<Element, String> {
-    let driver = TestDriver::open(TestHost::Default, None).unwrap();
+    let driver = MockDriver::open(MockHost::Default, None).unwrap();
     let id = ResourceId::new(kind, "oracle");
     let target = Target { id: id.clone(), uuid: Uuid::try_parse(UUID).unwrap() };
     let call = Call { target, op: Op::Define { xml: text.to_owned() } };

@@ -152,7 +152,7 @@ fn exports(bench: &Bench, id: &ResourceId) -> Option<String> {
     let mut others = fields.filter(|field| field.path.to_string() != "owner");
     let refusals = plan.refusals.iter().map(|r| r.reason.clone());
     let field = others.next().map(|f| format!("{} {:?} -> {:?}", f.path, f.before, f.after));
-    field.or_else(|| refusals.chain(plan.held_back.values().cloned()).next())
+    field.or_else(|| refusals.chain(plan.blocked.values().cloned()).next())
 }
 
 /// What a dump of it has while it runs, applied over it and to an empty host, is in sync.
@@ -258,12 +258,12 @@ fn runnable(document: &Element) -> Element {
             _ => false,
         }
     });
-    for card in devices.elements_mut().filter(|device| device.is("interface")) {
-        card.set_attr("type", "network");
-        card.remove_elements(|e| {
+    for nic in devices.elements_mut().filter(|device| device.is("interface")) {
+        nic.set_attr("type", "network");
+        nic.remove_elements(|e| {
             ["source", "target", "virtualport", "vlan", "filterref"].iter().any(|name| e.is(name))
         });
-        card.push(Element::new("source").with_attr("network", NETWORK));
+        nic.push(Element::new("source").with_attr("network", NETWORK));
     }
     domain
 }

@@ -40,7 +40,7 @@ pub(super) fn judges() -> Needs {
 }
 
 /// Hears all three, at the same time; `grammar` is what is in the file.
-pub(super) fn hear(file: &Path, grammar: Arc<Grammar>, documents: &[Document]) -> Verdicts {
+pub(super) fn emit(file: &Path, grammar: Arc<Grammar>, documents: &[Document]) -> Verdicts {
     let paths: Vec<PathBuf> = documents.iter().map(|d| d.path.clone()).collect();
     std::thread::scope(|scope| {
         let jing = scope.spawn(|| refused_by_jing(file, &paths));

@@ -1,7 +1,7 @@
 //! Generated documents, right and wrong, by libvirt's grammars and by ours: our engine and jing
 //! agree on each, and where xmllint does not, it is for one of its known faults.
 
-use super::judges::{Document, Verdicts, differences, hear, judges};
+use super::judges::{Document, Verdicts, differences, emit, judges};
 use super::material::{Corpus, OURS, grammar, libvirts, ours};
 use super::mutate::Pool;
 use super::order::{Order, trimmed};
@@ -93,7 +93,7 @@ fn mutants(corpus: &Corpus, group: &str, count: usize, directory: &Path) -> Vec<
 
 fn judge(directory: &Path, name: &str, grammar: Arc<Grammar>, documents: &[Document], whose: &str) {
     let file = directory.join(format!("{name}.rng"));
-    let verdicts = hear(&file, grammar.clone(), documents);
+    let verdicts = emit(&file, grammar.clone(), documents);
     let unlike = differences(("virt", &verdicts.ours), ("jing", &verdicts.jing));
     assert!(unlike.is_empty(), "by {whose} {name}.rng\n{}", kept(&unlike, documents));
     // a test in which all are refused tests little

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::mpsc::SyncSender;
 use virt::diag::{Error, ErrorCode, ErrorDomain, ErrorKind, Result};
-use virt::drivers::{Driver, Stop};
+use virt::drivers::{CancelToken, Driver};
 use virt::model::{Call, Capabilities, DriverEvent, Observed, Outcome, Scope};
 
 /// Keeps every call that reaches the driver, with its outcome.
@@ -44,7 +44,7 @@ impl<D: Driver> Driver for Recording<D> {
         outcomes
     }
 
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &Stop) -> Result<()> {
+    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
         self.inner.watch(events, stop)
     }
 }
@@ -59,11 +59,12 @@ pub(crate) enum Fault {
     /// The reply is lost: carried out, and nobody knows.
     LoseAfter,
     /// The program ends before the call: nothing from there on is sent or answered.
-    Stop,
+    CancelToken,
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 4] = [Self::Refuse, Self::LoseBefore, Self::LoseAfter, Self::Stop];
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Refuse, Self::LoseBefore, Self::LoseAfter, Self::CancelToken];
 }
 
 /// Lets call number `at`, counted from 0 over all batches, go wrong. Calls reach the driver one by
@@ -96,7 +97,7 @@ impl<D: Driver> Faulty<D> {
             *seen += 1;
             *seen - 1
         };
-        let stopped = self.fault == Fault::Stop && number > self.at;
+        let stopped = self.fault == Fault::CancelToken && number > self.at;
         if number != self.at && !stopped {
             return self.pass(call);
         }
@@ -113,7 +114,7 @@ impl<D: Driver> Faulty<D> {
                 self.pass(call);
                 Outcome::Unknown(lost(ErrorKind::Protocol, "the reply was lost"))
             }
-            Fault::Stop => Outcome::NotSent(lost(ErrorKind::NotSent, "stopped")),
+            Fault::CancelToken => Outcome::NotSent(lost(ErrorKind::NotSent, "stopped")),
         }
     }
 
@@ -133,7 +134,7 @@ impl<D: Driver> Driver for Faulty<D> {
     }
 
     fn observe(&self, scope: &Scope) -> Result<Observed> {
-        if self.fault == Fault::Stop && self.fired() {
+        if self.fault == Fault::CancelToken && self.fired() {
             return Err(lost(ErrorKind::Cancelled, "stopped"));
         }
         self.inner.observe(scope)
@@ -156,7 +157,7 @@ impl<D: Driver> Driver for Faulty<D> {
         outcomes
     }
 
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &Stop) -> Result<()> {
+    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
         self.inner.watch(events, stop)
     }
 }
@@ -226,7 +227,7 @@ impl<D: Driver> Driver for Answering<D> {
         outcomes
     }
 
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &Stop) -> Result<()> {
+    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
         self.inner.watch(events, stop)
     }
 }

@@ -8,14 +8,15 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use virt::controller::{
+    ControllerEvent, ControllerStatus, Environment, Heartbeat, HostLoop, Listening, Mailbox,
+    Settings, Sources,
+};
 use virt::diag::{Error, ErrorKind, Result};
-use virt::drivers::{Driver, Stop, TestDriver, TestHost};
+use virt::drivers::{CancelToken, Driver, MockDriver, MockHost};
 use virt::manifest::load;
 use virt::model::{
     Call, Capabilities, Desired, DriverEvent, Kind, Observed, OpKind, Outcome, Scope,
-};
-use virt::reconcile::watch::{
-    Board, HostLoop, Inbox, Listening, News, Pulse, Settings, Sources, Surroundings,
 };
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -29,7 +30,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 /// A host, and what is asked of it.
 struct Fake {
-    driver: Arc<TestDriver>,
+    driver: Arc<MockDriver>,
     state: Mutex<State>,
 }
 
@@ -94,7 +95,7 @@ impl Driver for Connection {
         self.0.driver.execute(batch)
     }
 
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &Stop) -> Result<()> {
+    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
         self.0.driver.watch(events, stop)
     }
 }
@@ -102,7 +103,7 @@ impl Driver for Connection {
 /// What the loop sees of the world.
 struct Around(Arc<Fake>);
 
-impl Surroundings for Around {
+impl Environment for Around {
     fn open(&self, _: &str) -> Result<Arc<dyn Driver>> {
         self.0.state().opens += 1;
         self.0.answers()?;
@@ -122,12 +123,14 @@ impl Surroundings for Around {
         }
     }
 
-    fn hear(&self, _: &str, news: &News<'_>) {
-        let word = match news {
-            News::Reconciled { change, outcome, .. } => format!("{} {}", change.id, outcome.word()),
-            News::NoLock(_) => "no lock".to_owned(),
-            News::Lost(_) => "lost".to_owned(),
-            News::Back => "back".to_owned(),
+    fn emit(&self, _: &str, event: &ControllerEvent<'_>) {
+        let word = match event {
+            ControllerEvent::Reconciled { change, outcome, .. } => {
+                format!("{} {}", change.id, outcome.as_str())
+            }
+            ControllerEvent::NoLock(_) => "no lock".to_owned(),
+            ControllerEvent::Lost(_) => "lost".to_owned(),
+            ControllerEvent::Back => "back".to_owned(),
             other => format!("{other:?}"),
         };
         self.0.state().told.push(word);
@@ -138,9 +141,9 @@ impl Surroundings for Around {
 struct Running {
     fake: Arc<Fake>,
     place: Place,
-    inbox: Inbox,
-    pulse: Pulse,
-    stop: Stop,
+    mailbox: Mailbox,
+    heartbeat: Heartbeat,
+    stop: CancelToken,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -148,7 +151,7 @@ impl Running {
     /// A loop for domains with these names.
     fn start(names: &[&str], prepare: impl FnOnce(&mut State)) -> Self {
         let place = Place::new(names);
-        let driver = TestDriver::open(TestHost::Default, None).unwrap();
+        let driver = MockDriver::open(MockHost::Default, None).unwrap();
         let mut state = State::default();
         prepare(&mut state);
         let fake = Arc::new(Fake { driver: Arc::new(driver), state: Mutex::new(state) });
@@ -158,14 +161,14 @@ impl Running {
             interval: Duration::from_secs(3600),
             parallel: 4,
         };
-        let stop = Stop::default();
+        let stop = CancelToken::default();
         let around = Arc::new(Around(Arc::clone(&fake)));
         let desired = desired(&place);
         let host =
-            HostLoop::new(settings, desired, around, Arc::new(Mutex::new(board())), stop.clone());
-        let (inbox, pulse) = (host.inbox(), host.pulse());
+            HostLoop::new(settings, desired, around, Arc::new(Mutex::new(status())), stop.clone());
+        let (mailbox, heartbeat) = (host.mailbox(), host.heartbeat());
         let thread = Some(std::thread::spawn(move || host.run()));
-        Self { fake, place, inbox, pulse, stop, thread }
+        Self { fake, place, mailbox, heartbeat, stop, thread }
     }
 
     /// Waits until it has told this.
@@ -188,7 +191,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.fake.state().holds = false;
         self.stop.stop();
-        self.inbox.wake();
+        self.mailbox.wake();
         // what it panicked of was said
         let _ = self.thread.take().unwrap().join();
     }
@@ -198,7 +201,7 @@ fn desired(place: &Place) -> Arc<Desired> {
     load(&[place.manifests()]).desired
 }
 
-fn board() -> Board {
+fn status() -> ControllerStatus {
     let now = std::time::SystemTime::now();
     let sources = Sources {
         paths: Vec::new(),
@@ -209,7 +212,7 @@ fn board() -> Board {
         stale: None,
         loads: 0,
     };
-    Board { set: "watched".to_owned(), started: now, sources, hosts: [].into() }
+    ControllerStatus { set: "watched".to_owned(), started: now, sources, hosts: [].into() }
 }
 
 /// Objects that are due must not have it called again and again.
@@ -218,14 +221,14 @@ fn pace() {
     running.told("lost");
     // something new to do for a host that is away
     running.place.write("web.toml", &domain("web", 131_072));
-    running.inbox.desired(desired(&running.place), Instant::now());
+    running.mailbox.desired(desired(&running.place), Instant::now());
     std::thread::sleep(Duration::from_millis(2_500));
     let opens = running.fake.state().opens;
     assert!((2..=3).contains(&opens), "at once, after 1 s, 2 s later: {opens}");
-    assert!(running.pulse.is_ready(), "though the host is lost");
+    assert!(running.heartbeat.is_ready(), "though the host is lost");
     // who asks does not wait
     running.fake.state().lost = false;
-    running.inbox.now();
+    running.mailbox.now();
     running.until("second look", |state| state.opens > opens);
     running.told("domain/web done");
     running.told("domain/db done");
@@ -236,7 +239,7 @@ fn upgraded() {
     let running = Running::start(&["web"], |state| {
         state.lacks = Some((Kind::Domain, OpKind::Define));
     });
-    running.until("refusal", |state| state.told.iter().any(|told| told.starts_with("HeldBack")));
+    running.until("refusal", |state| state.told.iter().any(|told| told.starts_with("Blocked")));
     let opens = running.fake.state().opens;
     assert_eq!(opens, 1);
     {
@@ -245,7 +248,7 @@ fn upgraded() {
         state.lacks = None;
     }
     running.place.write("db.toml", &domain("db", 65_536));
-    running.inbox.desired(desired(&running.place), Instant::now());
+    running.mailbox.desired(desired(&running.place), Instant::now());
     running.told("lost");
     running.fake.state().lost = false;
     running.told("domain/db done");
@@ -256,7 +259,7 @@ fn upgraded() {
 fn ready() {
     let running = Running::start(&["web"], |state| state.holds = true);
     running.until("change", |state| state.held);
-    assert!(running.pulse.is_ready());
+    assert!(running.heartbeat.is_ready());
     running.fake.state().holds = false;
     running.told("domain/web done");
 }
@@ -269,6 +272,6 @@ fn no_lock() {
     assert!((2..=3).contains(&locks), "at once, after 1 s, 2 s later: {locks}");
     assert_eq!(running.fake.state().told, ["no lock"], "once is enough");
     running.fake.state().no_lock = false;
-    running.inbox.now();
+    running.mailbox.now();
     running.told("domain/web done");
 }

@@ -71,7 +71,7 @@ fn object(id: &ResourceId, history: &History) -> Value {
     let change =
         |c: &VersionChange| json!({ "path": c.path, "before": c.before, "after": c.after });
     json!({
-        "kind": id.kind.word(),
+        "kind": id.kind.as_str(),
         "name": id.name,
         "last": version(&history.last),
         "previous": history.previous.as_ref().map(version),

@@ -8,7 +8,8 @@ use crate::diag::{Severity, Sources, escape, escape_lines};
 use crate::model::rules::Rule;
 use crate::model::{Effect, ResourceId};
 use crate::reconcile::{
-    Action, FieldChange, Origin, Plan, Report, ResourceChange, Status, StepAction, Uncounted, Until,
+    Action, ChangeCause, FieldChange, IgnoredDifference, Plan, Report, ResourceChange, Status,
+    StepAction, Until,
 };
 use std::fmt::Write as _;
 
@@ -55,23 +56,23 @@ pub(crate) fn plan(view: &PlanView<'_>, output: Output, explain: bool) -> String
         for note in &change.notes {
             let _ = writeln!(out, "    note: {}", escape(note));
         }
-        if !change.uncounted.is_empty() {
+        if !change.ignored.is_empty() {
             let _ = writeln!(out, "    not counted, on the host and in the manifest:");
-            let line = |u: &Uncounted| {
+            let line = |u: &IgnoredDifference| {
                 let mut line = vec![format!("    {}", escape(&u.path.to_string()))];
                 line.extend(row(&[u.host.as_deref(), u.manifest.as_deref()]));
-                line.push(u.rule.words().to_owned());
+                line.push(u.rule.describe().to_owned());
                 line
             };
-            let rows: Vec<Vec<String>> = change.uncounted.iter().map(line).collect();
+            let rows: Vec<Vec<String>> = change.ignored.iter().map(line).collect();
             out.push_str(&columns(&rows, |_, _, cell| output.paint(Paint::Dim, cell)));
         }
     }
-    for (id, reason) in &plan.held_back {
+    for (id, reason) in &plan.blocked {
         let mark = output.paint(Paint::Red, &format!("! {id}"));
         let _ = writeln!(out, "{mark}  held back: {}", escape(reason));
     }
-    if !changes.is_empty() || !plan.held_back.is_empty() {
+    if !changes.is_empty() || !plan.blocked.is_empty() {
         out.push('\n');
     }
     out.push_str(&totals(plan, view.connection, output));
@@ -83,10 +84,10 @@ fn head(change: &ResourceChange, plan: &Plan) -> Vec<String> {
     let words: Vec<String> = mine
         .map(|s| match &s.action {
             StepAction::Wait { until: Until::Elsewhere { host, milestone }, .. } => {
-                format!("wait until it is {} on {}", milestone.word(), escape(host))
+                format!("wait until it is {} on {}", milestone.as_str(), escape(host))
             }
             StepAction::Wait { timeout, .. } => format!("wait ≤{} s", timeout.as_secs()),
-            call @ StepAction::Call(_) => call.word().to_owned(),
+            call @ StepAction::Call(_) => call.as_str().to_owned(),
         })
         .collect();
     let steps = if words.is_empty() { String::new() } else { format!("({})", words.join(", ")) };
@@ -103,7 +104,7 @@ fn fields(fields: &[FieldChange], sources: &Sources, output: Output) -> String {
         .iter()
         .map(|f| {
             let values = row(&[f.before.as_deref(), f.after.as_deref()]).join(" → ");
-            let drift = if f.origin == Origin::Drift { "changed on the host" } else { "" };
+            let drift = if f.origin == ChangeCause::Drift { "changed on the host" } else { "" };
             let place = sources.place(f.span).unwrap_or_default();
             vec![
                 format!("    {}", escape(&f.path.to_string())),
@@ -135,7 +136,7 @@ fn effect(effect: Effect) -> String {
         Effect::None => "no effect on guests".to_owned(),
         Effect::Live => "live".to_owned(),
         Effect::NextBoot => "next boot".to_owned(),
-        other => other.word().replace('-', " "),
+        other => other.as_str().replace('-', " "),
     }
 }
 
@@ -144,7 +145,7 @@ fn totals(plan: &Plan, uri: &str, output: Output) -> String {
     let count = |action: Action| plan.changes.iter().filter(|c| c.action == action).count();
     let in_sync = plan.changes.iter().filter(|c| c.is_as_asked()).count();
     let waiting = plan.changes.iter().filter(|c| !c.pending.is_empty()).count();
-    let held = plan.held_back.len();
+    let held = plan.blocked.len();
     let in_part = plan.changes.iter().filter(|c| !c.held.is_empty()).count();
     let down = plan.outages().count();
     let silent = plan.silent.len();
@@ -263,7 +264,7 @@ pub(crate) fn steps(plan: &Plan, connection: &str, output: Output) -> String {
     let rows: Vec<Vec<String>> = plan
         .steps
         .iter()
-        .map(|s| vec![s.target.id.to_string(), s.action.word().to_owned(), effect(s.effect)])
+        .map(|s| vec![s.target.id.to_string(), s.action.as_str().to_owned(), effect(s.effect)])
         .collect();
     let mut out = columns(&rows, |row, column, cell| match plan.steps.get(row) {
         Some(step) if column == 2 => output.paint(effect_paint(step.effect), cell),
@@ -320,7 +321,7 @@ pub(crate) fn report(
             Status::Skipped if report.stopped => "not tried: it was told to stop".to_owned(),
             Status::Skipped => "not tried, since a step before it did not succeed".to_owned(),
         };
-        let _ = writeln!(out, "    {} {}  {why}", step.target.id, step.action.word());
+        let _ = writeln!(out, "    {} {}  {why}", step.target.id, step.action.as_str());
     }
     if let Some(residue) = residue.filter(|_| report.is_done()) {
         let _ = writeln!(
@@ -376,7 +377,7 @@ fn effect_paint(effect: Effect) -> Paint {
     match effect {
         Effect::None => Paint::Dim,
         Effect::Creates | Effect::Starts | Effect::Live => Paint::Green,
-        Effect::Blip | Effect::NetworkRestart | Effect::NextBoot => Paint::Yellow,
+        Effect::BriefOutage | Effect::NetworkRestart | Effect::NextBoot => Paint::Yellow,
         Effect::Restart | Effect::Stops | Effect::Deletes | Effect::Replace | Effect::DataLoss => {
             Paint::Red
         }

@@ -8,8 +8,8 @@ use crate::model::rules::Rule;
 use crate::model::{Effect, Outage};
 use crate::pki::{Finding, Places};
 use crate::reconcile::{
-    Action, FieldChange, Origin, Plan, Report, ResourceChange, Status, Step, StepAction, Uncounted,
-    Until,
+    Action, ChangeCause, FieldChange, IgnoredDifference, Plan, Report, ResourceChange, Status,
+    Step, StepAction, Until,
 };
 use serde_json::{Map, Value, json};
 
@@ -20,7 +20,7 @@ pub(crate) fn validation(loaded: &Loaded) -> String {
         "format_version": FORMAT_VERSION,
         "valid": !loaded.diagnostics.has_errors(),
         "resources": names,
-        "held_back": held_back(&loaded.desired.held_back),
+        "held_back": blocked(&loaded.desired.blocked),
         "diagnostics": diagnostics(loaded.diagnostics.iter(), &loaded.sources),
     }))
 }
@@ -55,8 +55,8 @@ pub(crate) fn pki_made(places: &Places) -> String {
 pub(crate) fn pki_checked(findings: &[Finding], sound: bool) -> String {
     let finding = |f: &Finding| {
         json!({
-            "end": f.end.word(),
-            "level": f.level.word(),
+            "end": f.end.as_str(),
+            "level": f.level.as_str(),
             "what": f.what,
             "hint": f.hint,
         })
@@ -81,10 +81,10 @@ pub(crate) fn plan(view: &PlanView<'_>, limit: Option<Effect>) -> Value {
         "connection": view.connection,
         "changes": plan.changes.iter().map(|c| with_way(plan, c, sources)).collect::<Vec<_>>(),
         "steps": plan.steps.iter().map(step).collect::<Vec<_>>(),
-        "held_back": held_back(&plan.held_back),
-        "silent": held_back(&plan.silent),
+        "held_back": blocked(&plan.blocked),
+        "silent": blocked(&plan.silent),
         "doubted": plan.doubted.iter().map(|(id, doubt)| json!({
-            "kind": id.kind.word(), "name": id.name, "set": doubt.set, "reason": doubt.why,
+            "kind": id.kind.as_str(), "name": id.name, "set": doubt.set, "reason": doubt.why,
         })).collect::<Vec<_>>(),
         "orphans": plan.orphans.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "refusals": plan.refusals.iter().map(|r| json!({
@@ -148,7 +148,7 @@ pub(crate) fn event(step: &Step, status: Option<&Status>) -> Value {
         "event": if status.is_some() { "step-finished" } else { "step-started" },
         "id": step.id,
         "target": step.target.id.to_string(),
-        "op": step.action.word(),
+        "op": step.action.as_str(),
     });
     if let (Some(status), Some(map)) = (status, object.as_object_mut()) {
         map.extend(outcome(status));
@@ -163,7 +163,7 @@ pub(crate) fn summary(view: &PlanView<'_>, report: &Report, residue: Option<&Pla
         map.extend(left_over(report, residue, view.sources));
         map.insert("pending".to_owned(), json!(view.plan.leaves_pending()));
         map.insert("summary".to_owned(), counts(view.plan));
-        map.insert("held_back".to_owned(), held_back(&view.plan.held_back));
+        map.insert("held_back".to_owned(), blocked(&view.plan.blocked));
         let problems = diagnostics(view.problems.iter().copied(), view.sources);
         map.insert("diagnostics".to_owned(), problems);
     }
@@ -232,17 +232,17 @@ fn outcome(status: &Status) -> Map<String, Value> {
 
 pub(super) fn change(change: &ResourceChange, sources: &Sources) -> Value {
     json!({
-        "kind": change.id.kind.word(),
+        "kind": change.id.kind.as_str(),
         "name": change.id.name,
-        "action": change.action.word(),
-        "effect": change.effect.word(),
+        "action": change.action.as_str(),
+        "effect": change.effect.as_str(),
         "reason": change.reason,
         "fields": change.fields.iter().map(|f| field(f, sources)).collect::<Vec<_>>(),
         "pending": change.pending.iter().map(|f| field(f, sources)).collect::<Vec<_>>(),
         "held": change.held.iter().map(|f| field(f, sources)).collect::<Vec<_>>(),
-        "outage": change.outage.map(Outage::word),
+        "outage": change.outage.map(Outage::as_str),
         "notes": change.notes,
-        "uncounted": change.uncounted.iter().map(uncounted).collect::<Vec<_>>(),
+        "uncounted": change.ignored.iter().map(ignored).collect::<Vec<_>>(),
         "source": place(change.span, sources),
     })
 }
@@ -261,10 +261,10 @@ fn field(field: &FieldChange, sources: &Sources) -> Value {
         "path": field.path.to_string(),
         "before": field.before,
         "after": field.after,
-        "effect": field.effect.word(),
+        "effect": field.effect.as_str(),
         "origin": match field.origin {
-            Origin::Manifest => "manifest",
-            Origin::Drift => "drift",
+            ChangeCause::Manifest => "manifest",
+            ChangeCause::Drift => "drift",
         },
         "reason": field.why,
         "source": place(field.span, sources),
@@ -272,7 +272,7 @@ fn field(field: &FieldChange, sources: &Sources) -> Value {
 }
 
 /// A difference that is not counted.
-pub(super) fn uncounted(difference: &Uncounted) -> Value {
+pub(super) fn ignored(difference: &IgnoredDifference) -> Value {
     json!({
         "path": difference.path.to_string(),
         "manifest": difference.manifest,
@@ -285,8 +285,8 @@ fn step(step: &Step) -> Value {
     let mut object = json!({
         "id": step.id,
         "target": step.target.id.to_string(),
-        "op": step.action.word(),
-        "effect": step.effect.word(),
+        "op": step.action.as_str(),
+        "effect": step.effect.as_str(),
         "after": step.after,
     });
     // only live changes go behind others without need of them
@@ -297,7 +297,7 @@ fn step(step: &Step) -> Value {
     if let (StepAction::Wait { until: Until::Elsewhere { host, milestone }, .. }, Some(map)) =
         (&step.action, object.as_object_mut())
     {
-        map.insert("waits_for".to_owned(), json!({ "host": host, "until": milestone.word() }));
+        map.insert("waits_for".to_owned(), json!({ "host": host, "until": milestone.as_str() }));
     }
     object
 }
@@ -319,7 +319,7 @@ fn counts(plan: &Plan) -> Value {
         if n == 0 && matches!(action, Action::MoveIn | Action::MoveOut) {
             continue;
         }
-        map.insert(action.word().to_owned(), json!(n));
+        map.insert(action.as_str().to_owned(), json!(n));
     }
     map.insert("steps".to_owned(), json!(plan.steps.len()));
     Value::Object(map)
@@ -329,14 +329,14 @@ fn above(plan: &Plan, limit: Effect) -> Value {
     let list = plan.above(limit).into_iter().map(|above| {
         json!({
             "target": above.id.to_string(),
-            "effect": above.effect.word(),
+            "effect": above.effect.as_str(),
             "fields": above.fields.iter().map(ToString::to_string).collect::<Vec<_>>(),
         })
     });
     Value::Array(list.collect())
 }
 
-fn held_back<'a, I, K>(list: I) -> Value
+fn blocked<'a, I, K>(list: I) -> Value
 where
     I: IntoIterator<Item = (&'a K, &'a String)>,
     K: ToString + 'a,

@@ -34,7 +34,7 @@ impl<'a> Progress<'a> {
             Event::Finished(step, status) => (step, Some(status)),
         };
         self.finished += usize::from(status.is_some());
-        tracing::debug!(target = %step.target.id, op = step.action.word(), ?status, "step");
+        tracing::debug!(target = %step.target.id, op = step.action.as_str(), ?status, "step");
         if self.output.format == Format::Json {
             // a reader that went away does not stop the apply
             let _ = self.output.result(&self.context.line(json::event(step, status)));
@@ -48,7 +48,7 @@ impl<'a> Progress<'a> {
                 "{ANEW}{}/{}  {seconds} s  {} {}",
                 self.finished,
                 self.steps,
-                step.action.word(),
+                step.action.as_str(),
                 step.target.id
             );
             self.output.say(&line);

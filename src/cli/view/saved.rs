@@ -4,7 +4,7 @@ use super::human;
 use crate::cli::output::{Output, Paint};
 use crate::diag::{SourceId, escape, escape_lines};
 use crate::model::Op;
-use crate::reconcile::{Otherwise, Plan, Step, StepAction, shown, without_mark};
+use crate::reconcile::{Otherwise, Plan, Step, StepAction, shown, without_owner_record};
 use crate::xml::{Limits, parse, write};
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 pub(crate) fn saved(plan: &Plan, connection: &str, digest: &str, output: Output) -> String {
     let mut out = String::new();
     for step in &plan.steps {
-        let head = format!("{}  {}", step.target.id, step.action.word());
+        let head = format!("{}  {}", step.target.id, step.action.as_str());
         let effect = human::painted_effect(step.effect, output);
         let _ = writeln!(out, "{}  {effect}", output.paint(Paint::Bold, &head));
         for line in sent(step).lines() {
@@ -32,7 +32,7 @@ pub(super) fn sent(step: &Step) -> String {
     let op = match &step.action {
         StepAction::Call(op) => op,
         StepAction::Wait { otherwise: Otherwise::Call(op), .. } => {
-            return format!("after that: {}", op.kind().word());
+            return format!("after that: {}", op.kind().as_str());
         }
         StepAction::Wait { .. } => return String::new(),
     };
@@ -49,7 +49,7 @@ pub(super) fn sent(step: &Step) -> String {
 /// A document without our record and its secrets, as `virt diff` shows it.
 fn document(xml: &str) -> String {
     match parse(SourceId::NONE, xml, &Limits::default()) {
-        Ok(element) => write(&shown(&without_mark(&element))),
+        Ok(element) => write(&shown(&without_owner_record(&element))),
         Err(_) => escape_lines(xml, 0),
     }
 }

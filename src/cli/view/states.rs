@@ -1,14 +1,14 @@
 //! One object in its three states, for people and machines.
 
 use super::envelope::FORMAT_VERSION;
-use super::json::uncounted;
+use super::json::ignored;
 use super::table::columns;
 use super::values;
 use crate::cli::listing::Shown;
 use crate::cli::output::{Output, Paint};
 use crate::diag::escape;
 use crate::model::ObservedResource;
-use crate::reconcile::{Reason, Side, StateRow, States, Uncounted};
+use crate::reconcile::{IgnoredDifference, Reason, Side, StateRow, States};
 use serde_json::{Value, json};
 
 /// What is known of the object, and a table of the fields that differ.
@@ -25,7 +25,7 @@ pub(crate) fn human(
         (Some(set), None) => format!("the set \"{}\"", escape(set)),
         (Some(set), Some(at)) => format!("the set \"{}\", applied {at}", escape(set)),
     };
-    let sync = output.paint(shown.sync_paint(), shown.status.sync.word());
+    let sync = output.paint(shown.sync_paint(), shown.status.sync.as_str());
     let facts = [
         ("uuid", object.uuid.to_string()),
         ("owner", owner),
@@ -40,9 +40,9 @@ pub(crate) fn human(
         [] => format!("{}\n", agreement(states)),
         rows => table(rows, states, output),
     });
-    if !states.uncounted.is_empty() {
+    if !states.ignored.is_empty() {
         out.push_str("\nNot counted as differences:\n");
-        out.push_str(&passed_over(&states.uncounted, output));
+        out.push_str(&passed_over(&states.ignored, output));
     }
     out
 }
@@ -79,7 +79,7 @@ fn table(rows: &[StateRow], states: &States, output: Output) -> String {
     lines.extend(rows.iter().map(|row| {
         let values: Vec<_> = sides.iter().map(|(_, of)| of(row).as_deref()).collect();
         let values = values::row(&values);
-        let words = row.reason.words(states.id.kind);
+        let words = row.reason.describe(states.id.kind);
         let reason = match &row.why {
             Some(why) => format!("{words}: {}", escape(why)),
             None => words.to_owned(),
@@ -99,12 +99,12 @@ fn table(rows: &[StateRow], states: &States, output: Output) -> String {
     })
 }
 
-fn passed_over(list: &[(Side, Uncounted)], output: Output) -> String {
+fn passed_over(list: &[(Side, IgnoredDifference)], output: Output) -> String {
     let head = ["FIELD", "MANIFEST", "HOST", "", "RULE"].map(str::to_owned).to_vec();
     let rows = list.iter().map(|(side, u)| {
         let mut row = vec![escape(&u.path.to_string())];
         row.extend(values::row(&[u.manifest.as_deref(), u.host.as_deref()]));
-        row.extend([side_word(*side).replace('_', " "), u.rule.words().to_owned()]);
+        row.extend([side_word(*side).replace('_', " "), u.rule.describe().to_owned()]);
         row
     });
     let rows: Vec<Vec<String>> = [head].into_iter().chain(rows).collect();
@@ -128,12 +128,12 @@ pub(crate) fn json(mut object: Value, connection: &str, states: &States) -> Valu
             "manifest": row.manifest,
             "next_boot": row.next_boot,
             "running": row.running,
-            "reason": row.reason.words(states.id.kind),
+            "reason": row.reason.describe(states.id.kind),
             "why": row.why,
         })
     };
-    let passed_over = states.uncounted.iter().map(|(side, u)| {
-        let mut object = uncounted(u);
+    let passed_over = states.ignored.iter().map(|(side, u)| {
+        let mut object = ignored(u);
         if let Some(map) = object.as_object_mut() {
             map.insert("side".to_owned(), json!(side_word(*side)));
         }

@@ -5,10 +5,10 @@ use super::json;
 use crate::cli::context::Context;
 use crate::cli::options::Format;
 use crate::cli::output::Paint;
+use crate::controller::{ControllerEvent, Outcome, fields};
 use crate::diag::{Error, escape};
 use crate::manifest::Loaded;
 use crate::model::{ResourceId, Unknown};
-use crate::reconcile::watch::{News, Outcome, fields};
 use jiff::{Timestamp, ZonedDateTime};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -28,22 +28,22 @@ fn silent_words(silent: &BTreeMap<ResourceId, Unknown>) -> String {
 }
 
 /// Prints what happened on a host.
-pub(crate) fn news(context: &Context, news: &News<'_>, loaded: &Loaded) {
+pub(crate) fn event(context: &Context, event: &ControllerEvent<'_>, loaded: &Loaded) {
     if context.output.format == Format::Json {
-        let (event, object) = machine(news, loaded);
+        let (event, object) = machine(event, loaded);
         return line(context, event, object);
     }
-    if let News::Problems(problems) = news {
+    if let ControllerEvent::Problems(problems) = event {
         return context.show(problems, &loaded.sources);
     }
     let output = context.output;
-    let (paint, text) = match news {
-        News::Reconciled { change, outcome, cause, took, pause } => {
+    let (paint, text) = match event {
+        ControllerEvent::Reconciled { change, outcome, cause, took, pause } => {
             let (paint, told) = match outcome {
                 Outcome::Done => (Paint::Green, "done".to_owned()),
                 other => {
                     let detail = other.detail().map(|d| format!(": {}", escape(&d)));
-                    (Paint::Red, format!("{}{}", other.word(), detail.unwrap_or_default()))
+                    (Paint::Red, format!("{}{}", other.as_str(), detail.unwrap_or_default()))
                 }
             };
             let again = match (pause, outcome) {
@@ -61,27 +61,29 @@ pub(crate) fn news(context: &Context, news: &News<'_>, loaded: &Loaded) {
             let text = format!(
                 "{head}  {}  {}{fields}  {told} in {} ({cause}){again}",
                 change.action,
-                change.effect.word().replace('-', " "),
+                change.effect.as_str().replace('-', " "),
                 seconds(*took),
             );
             (Paint::Plain, text)
         }
-        News::HeldBack(id, reason) => {
+        ControllerEvent::Blocked(id, reason) => {
             (Paint::Yellow, format!("{id}  held back: {}", escape(reason)))
         }
-        News::Free(id) => (Paint::Plain, format!("{id}  no longer held back")),
-        News::Down(id, reason) => (Paint::Red, format!("{id}  {}", escape(reason))),
-        News::Works(id) => (Paint::Green, format!("{id}  works again")),
-        News::Silent(silent) => (Paint::Red, silent_words(silent)),
-        News::NotPruned(reason) => (Paint::Yellow, escape(reason)),
-        News::Problems(_) => return,
-        News::Lost(e) => (Paint::Red, format!("the host is lost and called until it answers: {e}")),
-        News::Back => (Paint::Green, "the host is back".to_owned()),
-        News::Deaf(e) => {
+        ControllerEvent::Free(id) => (Paint::Plain, format!("{id}  no longer held back")),
+        ControllerEvent::Down(id, reason) => (Paint::Red, format!("{id}  {}", escape(reason))),
+        ControllerEvent::Works(id) => (Paint::Green, format!("{id}  works again")),
+        ControllerEvent::Silent(silent) => (Paint::Red, silent_words(silent)),
+        ControllerEvent::NotPruned(reason) => (Paint::Yellow, escape(reason)),
+        ControllerEvent::Problems(_) => return,
+        ControllerEvent::Lost(e) => {
+            (Paint::Red, format!("the host is lost and called until it answers: {e}"))
+        }
+        ControllerEvent::Back => (Paint::Green, "the host is back".to_owned()),
+        ControllerEvent::Deaf(e) => {
             (Paint::Yellow, format!("the host tells of no changes, and is looked at instead: {e}"))
         }
-        News::Busy(e) => (Paint::Yellow, format!("{e}; it is waited for")),
-        News::NoLock(e) => {
+        ControllerEvent::Busy(e) => (Paint::Yellow, format!("{e}; it is waited for")),
+        ControllerEvent::NoLock(e) => {
             let hint = e.hint.as_ref().map(|hint| format!("; {}", escape(hint)));
             let hint = hint.unwrap_or_default();
             (Paint::Red, format!("nothing is changed, as the host cannot be locked: {e}{hint}"))
@@ -90,12 +92,12 @@ pub(crate) fn news(context: &Context, news: &News<'_>, loaded: &Loaded) {
     said(context, &output.paint(paint, &text));
 }
 
-fn machine(news: &News<'_>, loaded: &Loaded) -> (&'static str, Value) {
-    match news {
-        News::Reconciled { change, outcome, cause, took, pause } => {
+fn machine(event: &ControllerEvent<'_>, loaded: &Loaded) -> (&'static str, Value) {
+    match event {
+        ControllerEvent::Reconciled { change, outcome, cause, took, pause } => {
             let mut object = json::change(change, &loaded.sources);
             if let Some(map) = object.as_object_mut() {
-                map.insert("outcome".to_owned(), json!(outcome.word()));
+                map.insert("outcome".to_owned(), json!(outcome.as_str()));
                 map.insert("detail".to_owned(), json!(outcome.detail()));
                 map.insert("cause".to_owned(), json!(cause.to_string()));
                 map.insert("took".to_owned(), json!(took.as_secs_f64()));
@@ -103,33 +105,37 @@ fn machine(news: &News<'_>, loaded: &Loaded) -> (&'static str, Value) {
             }
             ("reconciled", object)
         }
-        News::HeldBack(id, reason) => {
-            ("held-back", json!({ "kind": id.kind.word(), "name": id.name, "reason": reason }))
+        ControllerEvent::Blocked(id, reason) => {
+            ("held-back", json!({ "kind": id.kind.as_str(), "name": id.name, "reason": reason }))
         }
-        News::Free(id) => ("released", json!({ "kind": id.kind.word(), "name": id.name })),
-        News::Down(id, reason) => {
-            ("outage", json!({ "kind": id.kind.word(), "name": id.name, "reason": reason }))
+        ControllerEvent::Free(id) => {
+            ("released", json!({ "kind": id.kind.as_str(), "name": id.name }))
         }
-        News::Works(id) => ("works", json!({ "kind": id.kind.word(), "name": id.name })),
-        News::Silent(silent) => {
+        ControllerEvent::Down(id, reason) => {
+            ("outage", json!({ "kind": id.kind.as_str(), "name": id.name, "reason": reason }))
+        }
+        ControllerEvent::Works(id) => {
+            ("works", json!({ "kind": id.kind.as_str(), "name": id.name }))
+        }
+        ControllerEvent::Silent(silent) => {
             let objects: Vec<Value> = silent
                 .iter()
                 .map(
-                    |(id, of)| json!({ "kind": id.kind.word(), "name": id.name, "reason": of.why }),
+                    |(id, of)| json!({ "kind": id.kind.as_str(), "name": id.name, "reason": of.why }),
                 )
                 .collect();
             ("silent", json!({ "count": silent.len(), "objects": objects }))
         }
-        News::NotPruned(reason) => ("not-pruned", json!({ "reason": reason })),
-        News::Problems(problems) => {
+        ControllerEvent::NotPruned(reason) => ("not-pruned", json!({ "reason": reason })),
+        ControllerEvent::Problems(problems) => {
             let list = envelope::diagnostics(problems.iter(), &loaded.sources);
             ("problems", json!({ "diagnostics": list }))
         }
-        News::Lost(e) => ("lost", error(e)),
-        News::Back => ("back", json!({})),
-        News::Deaf(e) => ("deaf", error(e)),
-        News::Busy(e) => ("busy", error(e)),
-        News::NoLock(e) => ("no-lock", error(e)),
+        ControllerEvent::Lost(e) => ("lost", error(e)),
+        ControllerEvent::Back => ("back", json!({})),
+        ControllerEvent::Deaf(e) => ("deaf", error(e)),
+        ControllerEvent::Busy(e) => ("busy", error(e)),
+        ControllerEvent::NoLock(e) => ("no-lock", error(e)),
     }
 }
 

@@ -1,9 +1,9 @@
 //! The loops of the hosts: started, told what is wanted, and ended; never two on one host.
 
+use crate::controller::{Heartbeat, Mailbox};
 use crate::diag::Result;
-use crate::drivers::{Connection, Stop};
+use crate::drivers::{CancelToken, Connection};
 use crate::model::Desired;
-use crate::reconcile::watch::{Inbox, Pulse};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -31,20 +31,25 @@ pub(super) struct Wanted {
 /// The loop of a host, as it is seen from outside.
 pub(super) struct Running {
     uri: String,
-    inbox: Inbox,
-    pulse: Pulse,
-    stop: Stop,
+    mailbox: Mailbox,
+    heartbeat: Heartbeat,
+    stop: CancelToken,
 }
 
 impl Running {
-    pub(super) fn new(uri: String, inbox: Inbox, pulse: Pulse, stop: Stop) -> Self {
-        Self { uri, inbox, pulse, stop }
+    pub(super) fn new(
+        uri: String,
+        mailbox: Mailbox,
+        heartbeat: Heartbeat,
+        stop: CancelToken,
+    ) -> Self {
+        Self { uri, mailbox, heartbeat, stop }
     }
 
     /// Has it end after the step in hand.
     fn end(&self) {
         self.stop.stop();
-        self.inbox.wake();
+        self.mailbox.wake();
     }
 }
 
@@ -85,7 +90,7 @@ impl Hosts {
         self.waiting.clear();
         for wanted in wanted {
             match self.running.get(&wanted.name) {
-                Some((running, _)) => running.inbox.desired(wanted.desired, since),
+                Some((running, _)) => running.mailbox.desired(wanted.desired, since),
                 None => self.waiting.push(wanted),
             }
         }
@@ -122,7 +127,7 @@ impl Hosts {
 
     /// Asks all for a run at once.
     pub(super) fn now(&self) {
-        self.running.values().for_each(|(running, _)| running.inbox.now());
+        self.running.values().for_each(|(running, _)| running.mailbox.now());
     }
 
     /// A host whose loop ended though nobody told it to.
@@ -133,12 +138,12 @@ impl Hosts {
 
     /// Whether each host was looked at once.
     pub(super) fn are_ready(&self) -> bool {
-        self.waiting.is_empty() && self.running.values().all(|(r, _)| r.pulse.is_ready())
+        self.waiting.is_empty() && self.running.values().all(|(r, _)| r.heartbeat.is_ready())
     }
 
     /// The hosts whose loops have been at one thing for longer than `most`.
     pub(super) fn hung(&self, most: Duration) -> Vec<&str> {
-        let hung = self.running.iter().filter(|(_, (running, _))| !running.pulse.beats(most));
+        let hung = self.running.iter().filter(|(_, (running, _))| !running.heartbeat.beats(most));
         hung.map(|(name, _)| name.as_str()).collect()
     }
 
@@ -172,15 +177,15 @@ mod tests {
     }
 
     /// Starts the loops that can be; each has a step in hand until `done`.
-    fn start(hosts: &mut Hosts, done: &Stop) -> Vec<String> {
+    fn start(hosts: &mut Hosts, done: &CancelToken) -> Vec<String> {
         let mut started = Vec::new();
         for wanted in hosts.free(Instant::now()) {
-            let (stop, done) = (Stop::default(), done.clone());
+            let (stop, done) = (CancelToken::default(), done.clone());
             started.push(wanted.name.clone());
-            let (inbox, pulse) = (Inbox::default(), Pulse::default());
+            let (mailbox, heartbeat) = (Mailbox::default(), Heartbeat::default());
             hosts.start(
                 wanted.name,
-                Running::new(wanted.uri, inbox, pulse, stop.clone()),
+                Running::new(wanted.uri, mailbox, heartbeat, stop.clone()),
                 move || {
                     while !stop.wait(Duration::from_secs(1)) {}
                     while !done.wait(Duration::from_secs(1)) {}
@@ -192,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_loop_starts_once_the_one_before_it_on_the_host_has_ended() {
-        let (mut hosts, done, now) = (Hosts::default(), Stop::default(), Instant::now());
+        let (mut hosts, done, now) = (Hosts::default(), CancelToken::default(), Instant::now());
         assert_eq!(hosts.want(vec![wanted("a", "one"), wanted("b", "two")], now), [""; 0]);
         assert_eq!(start(&mut hosts, &done), ["a", "b"]);
         // another URI for one, another name for the other
@@ -214,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_loop_that_does_not_end_is_not_waited_for_for_ever() {
-        let (mut hosts, done, now) = (Hosts::default(), Stop::default(), Instant::now());
+        let (mut hosts, done, now) = (Hosts::default(), CancelToken::default(), Instant::now());
         hosts.want(vec![wanted("a", "one")], now);
         start(&mut hosts, &done);
         hosts.want(vec![wanted("a", "two")], now);

@@ -1,6 +1,6 @@
 //! `virt watch`: hosts are kept as the manifests say, on changed files, on drift, on a timer.
 
-mod around;
+mod env;
 mod hosts;
 mod once;
 mod reader;
@@ -17,17 +17,17 @@ use super::signals::stop_or_run_on_signal;
 use super::systemd::Systemd;
 use super::view::watch as view;
 use super::written;
-use crate::daemon;
+use crate::controller::{
+    Condition, ControllerStatus, Environment, HostLoop, HostStatus, Listening, Neighbour,
+    Neighbours, Settings, Sources,
+};
 use crate::diag::{Diagnostics, Error, ErrorKind, escape};
-use crate::drivers::Stop;
+use crate::drivers::CancelToken;
 use crate::manifest::{Loaded, Reading};
 use crate::model::Desired;
-use crate::reconcile::watch::{
-    Board, Condition, HostBoard, HostLoop, Listening, Neighbour, Neighbours, Settings, Sources,
-    Surroundings,
-};
-use around::{Around, Way};
+use crate::status_server;
 use clap::Args;
+use env::{HostAddress, WatchEnvironment};
 use hosts::{Hosts, Running, Wanted};
 use nix::unistd::geteuid;
 use reader::{Heard, Reader};
@@ -139,7 +139,7 @@ fn warn_of_others(context: &Context, paths: &[PathBuf]) {
 }
 
 /// What manifests say at the start; `None` if a signal comes before they are read.
-fn first(heard: &Receiver<Heard>, stop: &Stop) -> Result<Option<Reading>, Failure> {
+fn first(heard: &Receiver<Heard>, stop: &CancelToken) -> Result<Option<Reading>, Failure> {
     while !stop.is_stopped() {
         match heard.recv() {
             Ok(Heard::Read(reading)) => return Ok(Some(reading)),
@@ -160,11 +160,11 @@ fn ended_by_itself(what: &str) -> Failure {
 struct Watch<'a> {
     context: &'a Context,
     args: &'a WatchArgs,
-    around: Arc<Around>,
-    board: Arc<Mutex<Board>>,
+    env: Arc<WatchEnvironment>,
+    status: Arc<Mutex<ControllerStatus>>,
     hosts: Hosts,
     neighbours: Neighbours,
-    stop: Stop,
+    stop: CancelToken,
     systemd: Systemd,
     /// What was said of the manifests last.
     said: Diagnostics,
@@ -178,9 +178,9 @@ impl<'a> Watch<'a> {
         context: &'a Context,
         args: &'a WatchArgs,
         first: &Reading,
-        stop: Stop,
+        stop: CancelToken,
     ) -> Result<Self, Failure> {
-        let board = Board {
+        let status = ControllerStatus {
             set: first.loaded.desired.set.clone(),
             started: SystemTime::now(),
             sources: Sources {
@@ -194,12 +194,12 @@ impl<'a> Watch<'a> {
             },
             hosts: BTreeMap::new(),
         };
-        let around = Around::new(context.clone(), Arc::clone(&first.loaded));
+        let env = WatchEnvironment::new(context.clone(), Arc::clone(&first.loaded));
         Ok(Self {
             context,
             args,
-            around: Arc::new(around),
-            board: Arc::new(Mutex::new(board)),
+            env: Arc::new(env),
+            status: Arc::new(Mutex::new(status)),
             hosts: Hosts::default(),
             neighbours: Neighbours::default(),
             stop,
@@ -210,8 +210,8 @@ impl<'a> Watch<'a> {
         })
     }
 
-    fn board(&self) -> MutexGuard<'_, Board> {
-        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    fn status(&self) -> MutexGuard<'_, ControllerStatus> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The hosts that the manifests are for.
@@ -245,7 +245,7 @@ impl<'a> Watch<'a> {
         Ok(wanted.collect())
     }
 
-    fn host_loop(&self, wanted: &Wanted, keys: Keys, stop: Stop) -> HostLoop {
+    fn host_loop(&self, wanted: &Wanted, keys: Keys, stop: CancelToken) -> HostLoop {
         let mut options = options(&self.args.options);
         options.host.clone_from(&wanted.label);
         let (connection, uri) = (wanted.connection.clone(), wanted.uri.clone());
@@ -253,19 +253,20 @@ impl<'a> Watch<'a> {
             // the loop says in short that the host is lost, and this is what to do about it
             self.context.for_host(label, false).show_error(e);
         }
-        let way = Way { connection, uri, label: wanted.label.clone(), keys: Some(keys) };
-        self.around.ways().insert(wanted.name.clone(), way);
-        let board = HostBoard { uri: wanted.uri.clone(), ..HostBoard::default() };
-        self.board().hosts.insert(wanted.name.clone(), board);
+        let address =
+            HostAddress { connection, uri, label: wanted.label.clone(), keys: Some(keys) };
+        self.env.addresses().insert(wanted.name.clone(), address);
+        let status = HostStatus { uri: wanted.uri.clone(), ..HostStatus::default() };
+        self.status().hosts.insert(wanted.name.clone(), status);
         let settings = Settings {
             name: wanted.name.clone(),
             options,
             interval: self.args.interval,
             parallel: usize::from(self.args.parallel),
         };
-        let around: Arc<dyn Surroundings> = Arc::<Around>::clone(&self.around);
+        let env: Arc<dyn Environment> = Arc::<WatchEnvironment>::clone(&self.env);
         let desired = Arc::clone(&wanted.desired);
-        HostLoop::new(settings, desired, around, Arc::clone(&self.board), stop)
+        HostLoop::new(settings, desired, env, Arc::clone(&self.status), stop)
             .beside(self.neighbours.clone())
     }
 
@@ -273,7 +274,7 @@ impl<'a> Watch<'a> {
     fn start(&mut self, first: &Reading) -> Result<(), Failure> {
         let wanted = self.wanted(&first.loaded)?;
         let hosts: Vec<String> = wanted.iter().map(|w| w.name.clone()).collect();
-        let paths: Vec<String> = self.board().sources.paths.clone();
+        let paths: Vec<String> = self.status().sources.paths.clone();
         view::started(self.context, &paths, &hosts, self.args.interval);
         self.taken(first);
         self.serve()?;
@@ -284,9 +285,9 @@ impl<'a> Watch<'a> {
     /// Serves what is known to those who ask, if that is asked for.
     fn serve(&self) -> Result<(), Failure> {
         let Some(address) = self.args.listen else { return Ok(()) };
-        let board = Arc::clone(&self.board);
-        let snapshot = move || board.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let server = daemon::serve(address, Arc::new(snapshot), &self.stop)
+        let status = Arc::clone(&self.status);
+        let snapshot = move || status.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let server = status_server::serve(address, Arc::new(snapshot), &self.stop)
             .map_err(|e| Error::new(ErrorKind::Io, e.to_string()))?;
         // with port 0 the system chooses one
         view::listening(self.context, server.address());
@@ -296,16 +297,16 @@ impl<'a> Watch<'a> {
     /// Takes note of manifests that were read.
     fn taken(&mut self, reading: &Reading) {
         let loaded = &reading.loaded;
-        let before = std::mem::replace(&mut *self.around.loaded(), Arc::clone(loaded));
-        let mut board = self.board();
-        let is_again = board.sources.loads > 0
-            && board.sources.stale == reading.stale
+        let before = std::mem::replace(&mut *self.env.loaded(), Arc::clone(loaded));
+        let mut status = self.status();
+        let is_again = status.sources.loads > 0
+            && status.sources.stale == reading.stale
             && say_the_same(&before, loaded);
         if is_again {
             return;
         }
-        board.set.clone_from(&loaded.desired.set);
-        let sources = &mut board.sources;
+        status.set.clone_from(&loaded.desired.set);
+        let sources = &mut status.sources;
         sources.stale.clone_from(&reading.stale);
         if reading.stale.is_none() {
             sources.loaded = SystemTime::now();
@@ -313,16 +314,16 @@ impl<'a> Watch<'a> {
             sources.resources = loaded.counts.0 + loaded.counts.1;
             sources.problems = loaded.diagnostics.iter().filter(|d| d.is_error()).count();
         }
-        drop(board);
+        drop(status);
         view::manifests(self.context, loaded, reading.stale.as_deref());
     }
 
     /// Has each host made what is wanted, and lets go of those of which nothing is.
     fn run_hosts(&mut self, wanted: Vec<Wanted>, since: Instant) {
         for name in self.hosts.want(wanted, since) {
-            self.board().hosts.remove(&name);
+            self.status().hosts.remove(&name);
             self.neighbours.forget(&name);
-            self.around.forget(&name);
+            self.env.forget(&name);
         }
         self.start_hosts();
     }
@@ -335,9 +336,9 @@ impl<'a> Watch<'a> {
         }
         let keys = self.keys.take().unwrap_or_default();
         for wanted in free {
-            let stop = Stop::default();
+            let stop = CancelToken::default();
             let host = self.host_loop(&wanted, Arc::clone(&keys), stop.clone());
-            let running = Running::new(wanted.uri, host.inbox(), host.pulse(), stop);
+            let running = Running::new(wanted.uri, host.mailbox(), host.heartbeat(), stop);
             self.hosts.start(wanted.name, running, move || host.run());
         }
     }
@@ -376,7 +377,7 @@ impl<'a> Watch<'a> {
     /// Changes of files are noticed another way from now on.
     fn deaf(&self, reason: Option<&str>) {
         let listening = if reason.is_some() { Listening::Polling } else { Listening::Notified };
-        self.board().sources.listening = listening;
+        self.status().sources.listening = listening;
         if let Some(reason) = reason {
             view::polling(self.context, reason);
         }
@@ -415,13 +416,13 @@ impl<'a> Watch<'a> {
             self.systemd.ready();
         }
         let hung = self.hosts.hung(HUNG);
-        for (name, host) in &mut self.board().hosts {
+        for (name, host) in &mut self.status().hosts {
             host.hangs = hung.contains(&name.as_str());
         }
         if hung.is_empty() {
             self.systemd.alive();
         }
-        let status = status(&self.board());
+        let status = status(&self.status());
         self.systemd.status(status);
         let calm = self.is_ready && !self.hosts.are_waiting();
         let pace = if calm { LOOK } else { LOOK_FIRST };
@@ -433,8 +434,8 @@ impl<'a> Watch<'a> {
 fn say_the_same(before: &Loaded, now: &Loaded) -> bool {
     let same_objects = |a: &Desired, b: &Desired| {
         let mut pairs = a.resources.values().zip(b.resources.values());
-        (&a.set, &a.held_back, a.complete, a.resources.len())
-            == (&b.set, &b.held_back, b.complete, b.resources.len())
+        (&a.set, &a.blocked, a.complete, a.resources.len())
+            == (&b.set, &b.blocked, b.complete, b.resources.len())
             && pairs.all(|(a, b)| Arc::ptr_eq(a, b))
     };
     let mut hosts = before.fleet.iter().zip(&now.fleet);
@@ -448,16 +449,16 @@ fn say_the_same(before: &Loaded, now: &Loaded) -> bool {
 }
 
 /// How all of it is, in a line.
-fn status(board: &Board) -> String {
-    let objects = || board.hosts.values().flat_map(|host| host.objects.values());
+fn status(status: &ControllerStatus) -> String {
+    let objects = || status.hosts.values().flat_map(|host| host.objects.values());
     let counts = Condition::ALL.iter().filter_map(|condition| {
         let n = objects().filter(|o| o.condition == *condition).count();
-        (n > 0).then(|| format!("{n} {}", condition.word()))
+        (n > 0).then(|| format!("{n} {}", condition.as_str()))
     });
-    let lost = board.hosts.values().filter(|host| host.lost.is_some()).count();
-    let lost = (lost > 0).then(|| format!("{lost} of {} hosts lost", board.hosts.len()));
-    let stale = board.sources.stale.as_ref().map(|_| "manifests as read last".to_owned());
-    let problems = board.sources.problems;
+    let lost = status.hosts.values().filter(|host| host.lost.is_some()).count();
+    let lost = (lost > 0).then(|| format!("{lost} of {} hosts lost", status.hosts.len()));
+    let stale = status.sources.stale.as_ref().map(|_| "manifests as read last".to_owned());
+    let problems = status.sources.problems;
     let problems = (problems > 0).then(|| format!("{problems} problems of manifests"));
     let parts: Vec<String> = counts.chain(lost).chain(stale).chain(problems).collect();
     if parts.is_empty() { "nothing to keep".to_owned() } else { parts.join(", ") }
@@ -469,8 +470,8 @@ mod tests {
 
     use super::super::{Cli, Command};
     use super::*;
+    use crate::controller::{Heartbeat, Mailbox};
     use crate::manifest::Grammars;
-    use crate::reconcile::watch::{Inbox, Pulse};
     use clap::Parser as _;
     use std::path::Path;
 
@@ -482,13 +483,13 @@ mod tests {
         let Command::Watch(args) = &cli.command else { panic!("{:?}", cli.command) };
         let context = Context::new(&cli.global);
         let first = Reading { loaded: Arc::default(), stale: None, since: Instant::now() };
-        test(Watch::new(&context, args, &first, Stop::default()).unwrap());
+        test(Watch::new(&context, args, &first, CancelToken::default()).unwrap());
     }
 
-    fn start(watch: &mut Watch<'_>, name: &str, work: impl FnOnce(Stop) + Send + 'static) {
-        let stop = Stop::default();
-        let (inbox, pulse) = (Inbox::default(), Pulse::default());
-        let running = Running::new(String::new(), inbox, pulse, stop.clone());
+    fn start(watch: &mut Watch<'_>, name: &str, work: impl FnOnce(CancelToken) + Send + 'static) {
+        let stop = CancelToken::default();
+        let (mailbox, heartbeat) = (Mailbox::default(), Heartbeat::default());
+        let running = Running::new(String::new(), mailbox, heartbeat, stop.clone());
         watch.hosts.start(name.to_owned(), running, move || work(stop));
     }
 
@@ -515,12 +516,12 @@ mod tests {
     #[test]
     fn the_board_says_at_once_how_files_are_followed() {
         with_watch(|watch| {
-            let (board, stop) = (Arc::clone(&watch.board), watch.stop.clone());
+            let (status, stop) = (Arc::clone(&watch.status), watch.stop.clone());
             let (sender, heard) = sync_channel(QUEUE);
-            let asker = std::thread::spawn(move || {
+            let credential_prompt = std::thread::spawn(move || {
                 let until = |listening| {
                     let begun = Instant::now();
-                    while board.lock().unwrap().sources.listening != listening {
+                    while status.lock().unwrap().sources.listening != listening {
                         assert!(begun.elapsed() < LATER);
                         std::thread::sleep(Duration::from_millis(1));
                     }
@@ -533,7 +534,7 @@ mod tests {
                 sender.send(Heard::Signal).unwrap();
             });
             assert!(matches!(watch.follow(&heard, &AtomicBool::new(false)), Ok(Exit::Done)));
-            asker.join().unwrap();
+            credential_prompt.join().unwrap();
         });
     }
 
@@ -547,7 +548,7 @@ mod tests {
         let (sender, heard) = sync_channel(QUEUE);
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests");
         let _reader = Reader::start(vec![here], (Grammars::Embedded, None), hang, sender.clone());
-        let (stop, begun) = (Stop::default(), Instant::now());
+        let (stop, begun) = (CancelToken::default(), Instant::now());
         let of_thread = stop.clone();
         let signal = std::thread::spawn(move || {
             std::thread::sleep(Duration::from_millis(50));
@@ -567,6 +568,6 @@ mod tests {
         let (sender, heard) = sync_channel(QUEUE);
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests");
         let _reader = Reader::start(vec![here], (Grammars::Embedded, None), bad, sender);
-        assert!(first(&heard, &Stop::default()).is_err());
+        assert!(first(&heard, &CancelToken::default()).is_err());
     }
 }

@@ -2,9 +2,9 @@
 
 use super::Watch;
 use crate::cli::exit::{Exit, Failure, Run};
-use crate::cli::{fleet, pool};
+use crate::cli::{fleet, worker_pool};
+use crate::controller::Ended;
 use crate::manifest::Reading;
-use crate::reconcile::watch::Ended;
 
 impl Watch<'_> {
     /// Goes through all of it once.
@@ -19,7 +19,7 @@ impl Watch<'_> {
         let wanted = self.wanted(loaded)?;
         let by_process =
             |at: usize| wanted.get(at).is_some_and(|w| fleet::by_process(&w.connection));
-        let lanes = pool::lanes(wanted.len(), by_process);
+        let classes = worker_pool::classes(wanted.len(), by_process);
         let mut exit = if has_errors { Exit::Error } else { Exit::Done };
         let mut waiting = Vec::new();
         let work = |at: usize| {
@@ -27,8 +27,8 @@ impl Watch<'_> {
             let keys = self.context.keys();
             host.map(|w| self.host_loop(w, keys, self.stop.clone()).run_once())
         };
-        pool::each(
-            &lanes,
+        worker_pool::each(
+            &classes,
             work,
             |_| {},
             |at, ended| {
@@ -42,9 +42,10 @@ impl Watch<'_> {
                 true
             },
         );
-        let again =
-            pool::lanes(waiting.len(), |at| waiting.get(at).is_some_and(|at| by_process(*at)));
-        pool::each(
+        let again = worker_pool::classes(waiting.len(), |at| {
+            waiting.get(at).is_some_and(|at| by_process(*at))
+        });
+        worker_pool::each(
             &again,
             |at| waiting.get(at).and_then(|at| work(*at)),
             |_| {},

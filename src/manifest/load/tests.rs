@@ -74,8 +74,8 @@ fn problems(loaded: &Loaded) -> Vec<String> {
     list
 }
 
-fn held_back(loaded: &Loaded) -> Vec<String> {
-    loaded.desired.held_back.keys().map(ToString::to_string).collect()
+fn blocked(loaded: &Loaded) -> Vec<String> {
+    loaded.desired.blocked.keys().map(ToString::to_string).collect()
 }
 
 fn sound(loaded: &Loaded) -> Vec<String> {
@@ -147,7 +147,7 @@ fn one_bad_file_holds_back_itself_and_its_dependants() {
     ]);
     let loaded = dir.load();
     assert_eq!(problems(&loaded), ["a.xml:2:32 bad-text"]);
-    assert_eq!(held_back(&loaded), ["domain/a", "domain/b", "domain/c"]);
+    assert_eq!(blocked(&loaded), ["domain/a", "domain/b", "domain/c"]);
     assert_eq!(sound(&loaded), ["domain/d"]);
     assert!(loaded.desired.complete, "all of them are known by name");
 }
@@ -167,7 +167,7 @@ fn an_unreadable_file_makes_the_rest_incomplete() {
     );
     assert_eq!(problems(&loaded).last().map(String::as_str), Some("d.xml:1:9 encoding"));
     assert_eq!(
-        (sound(&loaded), held_back(&loaded)),
+        (sound(&loaded), blocked(&loaded)),
         (vec!["domain/a".into()], vec!["domain/c".into()])
     );
     assert!(!loaded.desired.complete);

@@ -2,23 +2,23 @@
 
 // long: the walk is one state, and its parts are read together
 
-mod came_about;
 mod elsewhere;
-mod owed;
 mod refusal;
+mod rollforward;
+mod verify;
 mod waits;
 
 use super::changes::{Otherwise, Plan, Step, StepAction, Until};
 use crate::diag::{Error, ErrorKind};
-use crate::drivers::{Driver, Stop};
+use crate::drivers::{CancelToken, Driver};
 use crate::model::{Call, Detail, Observed, Op, Outcome, ResourceId, Scope, Target};
-use came_about::came_about;
 pub use elsewhere::{Crossroads, Walker};
 use elsewhere::{Heard, never};
-use owed::owed;
 use refusal::{Meaning, meaning};
+use rollforward::rollforward;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
+use verify::took_effect;
 use waits::Removals;
 
 /// How often the host is asked while a step waits for it.
@@ -150,7 +150,7 @@ pub fn apply(
     parallel: usize,
     on_event: &mut dyn FnMut(Event<'_>),
 ) -> Report {
-    apply_until(plan, driver, clock, parallel, &Stop::default(), on_event)
+    apply_until(plan, driver, clock, parallel, &CancelToken::default(), on_event)
 }
 
 /// The same until `stop` says so: calls that are sent are heard out, nothing more is begun, and
@@ -160,7 +160,7 @@ pub fn apply_until(
     driver: &dyn Driver,
     clock: &dyn Clock,
     parallel: usize,
-    stop: &Stop,
+    stop: &CancelToken,
     on_event: &mut dyn FnMut(Event<'_>),
 ) -> Report {
     // nobody else walks there: what is waited for will not come
@@ -173,7 +173,7 @@ pub fn apply_beside(
     plan: &Plan,
     driver: &dyn Driver,
     clock: &dyn Clock,
-    (parallel, stop): (usize, &Stop),
+    (parallel, stop): (usize, &CancelToken),
     beside: &Walker<'_>,
     on_event: &mut dyn FnMut(Event<'_>),
 ) -> Report {
@@ -214,7 +214,7 @@ struct Walk<'a, 'e> {
 }
 
 impl<'a> Walk<'a, '_> {
-    fn walk(mut self, parallel: usize, stop: &Stop) -> Report {
+    fn walk(mut self, parallel: usize, stop: &CancelToken) -> Report {
         loop {
             if stop.is_stopped() && self.only.is_none() {
                 self.ends();
@@ -243,9 +243,9 @@ impl<'a> Walk<'a, '_> {
 
     /// It is to stop: only what is owed is still done.
     fn ends(&mut self) {
-        let owed = owed(self.plan, |id| self.is_done(id), |id| self.is_open(id));
-        self.waits.retain(|(step, _)| owed.contains(&step.id));
-        self.only = Some(owed);
+        let rollforward = rollforward(self.plan, |id| self.is_done(id), |id| self.is_open(id));
+        self.waits.retain(|(step, _)| rollforward.contains(&step.id));
+        self.only = Some(rollforward);
     }
 
     /// Whether a step may still be begun.
@@ -331,7 +331,7 @@ impl<'a> Walk<'a, '_> {
                 }
                 Outcome::Refused(e) | Outcome::NotSent(e) => self.refused(step, &call.op, e),
                 Outcome::Unknown(e) => {
-                    let found = again.as_ref().and_then(|o| came_about(call, o));
+                    let found = again.as_ref().and_then(|o| took_effect(call, o));
                     match found {
                         Some(true) => Status::Done,
                         _ => Status::Unknown(e.address(step.target.id.to_string())),

@@ -2,7 +2,7 @@
 //! refuses to let go.
 
 use crate::diag::{Error, ErrorKind};
-use crate::drivers::{Driver, Stop};
+use crate::drivers::{CancelToken, Driver};
 use crate::model::{Detail, DriverEvent, EventKind, ObservedResource, ResourceId, memory_kib};
 use crate::reconcile::changes::{Milestone, NOT_MOVED, Plan, Step, StepAction, Until};
 use crate::xml::Element;
@@ -144,7 +144,7 @@ pub(super) fn with_removals<T>(
     if !plan.steps.iter().any(waits) {
         return walk(Removals::default());
     }
-    let stop = Stop::default();
+    let stop = CancelToken::default();
     let (sender, events) = sync_channel(EVENTS);
     std::thread::scope(|scope| {
         let of_thread = stop.clone();
@@ -160,7 +160,7 @@ pub(super) fn with_removals<T>(
 }
 
 /// Stops a listener when it is dropped.
-struct Ending(Stop);
+struct Ending(CancelToken);
 
 impl Drop for Ending {
     fn drop(&mut self) {

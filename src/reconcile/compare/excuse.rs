@@ -1,8 +1,8 @@
 //! Differences that are none: by which rule two values say the same, or are not compared.
 
 use super::Walk;
-use crate::reconcile::difference::{Side, Uncounted};
-use crate::reconcile::normalize::{self, Rule, Unit};
+use crate::reconcile::difference::{IgnoredDifference, Side};
+use crate::reconcile::normalize::{self, Equivalence, Unit};
 use crate::reconcile::secret::REDACTED;
 use crate::xml::{Attribute, Element, Path};
 
@@ -14,15 +14,16 @@ impl Walk<'_> {
         attribute: &Attribute,
         want: &Element,
         live: &Element,
-    ) -> Option<Rule> {
+    ) -> Option<Equivalence> {
         let (element, name) = (want.name.local.as_str(), attribute.name.written());
         let after = attribute.value.as_str();
-        let drops = || normalize::is_discarded(path, after).then_some(Rule::Default);
+        let drops = || normalize::is_discarded(path, after).then_some(Equivalence::Default);
         if normalize::is_unread(path, want) {
-            return Some(Rule::Implied);
+            return Some(Equivalence::Implied);
         }
         let Some(before) = live.attr_written(&name) else {
-            return drops().or_else(|| normalize::is_implied(path, want).then_some(Rule::Implied));
+            return drops()
+                .or_else(|| normalize::is_implied(path, want).then_some(Equivalence::Implied));
         };
         let same = match normalize::quantity_attribute(element, &name) {
             Some(unit) => {
@@ -39,16 +40,16 @@ impl Walk<'_> {
         want: (&str, Option<&str>),
         live: (&str, Option<&str>),
         unit: Unit,
-    ) -> Option<Rule> {
+    ) -> Option<Equivalence> {
         let amount = |(text, of): (&str, Option<&str>)| normalize::amount(text, of, unit);
         let round = |kib: u64| kib.div_ceil(1024);
         if want == live || amount(want).is_some() && amount(want) == amount(live) {
-            return Some(Rule::Amount);
+            return Some(Equivalence::Amount);
         }
         let rounds = self.side == Side::Running && unit == Unit::KiB;
         let whole = |kib: Option<u64>| kib.map(round);
         (rounds && amount(want).is_some() && whole(amount(want)) == whole(amount(live)))
-            .then_some(Rule::WholeMib)
+            .then_some(Equivalence::WholeMib)
     }
 
     /// `@unit` beside a quantity is part of that quantity.
@@ -68,18 +69,18 @@ impl Walk<'_> {
     }
 
     /// By which rule what is at `path` is not compared; `value` is what the manifest has there.
-    pub(super) fn skips(&self, path: &Path, value: &str) -> Option<Rule> {
+    pub(super) fn skips(&self, path: &Path, value: &str) -> Option<Equivalence> {
         // a last applied manifest keeps no secret to compare with
         if value == REDACTED {
-            Some(Rule::Secret)
+            Some(Equivalence::Secret)
         } else if normalize::never_compared(path, value)
             || self.side == Side::Running && normalize::is_chosen_while_running(path)
         {
-            Some(Rule::OwnAffair)
+            Some(Equivalence::OwnAffair)
         } else if self.side == Side::Running && normalize::only_at_boot(path) {
-            Some(Rule::OnlyAtBoot)
+            Some(Equivalence::OnlyAtBoot)
         } else {
-            self.ignore.iter().any(|i| i.covers(path)).then_some(Rule::Ignored)
+            self.ignore.iter().any(|i| i.covers(path)).then_some(Equivalence::Ignored)
         }
     }
 
@@ -89,12 +90,12 @@ impl Walk<'_> {
         path: impl FnOnce(&Path) -> Path,
         manifest: impl FnOnce() -> Option<String>,
         host: impl FnOnce() -> Option<String>,
-        rule: Rule,
+        rule: Equivalence,
     ) {
-        let Some(uncounted) = &mut self.uncounted else { return };
+        let Some(ignored) = &mut self.ignored else { return };
         let (path, manifest, host) = (path(&self.path), manifest(), host());
         if manifest != host {
-            uncounted.push(Uncounted { path, manifest, host, rule });
+            ignored.push(IgnoredDifference { path, manifest, host, rule });
         }
     }
 }

@@ -10,11 +10,11 @@ mod order;
 mod renewal;
 mod whole;
 
-use super::difference::{Change, Edit, Origin, Side, Uncounted};
+use super::difference::{Change, ChangeCause, Edit, IgnoredDifference, Side};
 use super::merge::{Edits, Entry};
-use super::normalize::{self, Claim, Renewed, Rule};
+use super::normalize::{self, Claim, Equivalence, Renewed};
 use super::pairing::{List, Pairs, is_companion, is_emptied, is_on_pci, pair, take_other_ports};
-use super::words::{summary, with_unit};
+use super::summary::{summary, with_unit};
 use crate::diag::Span;
 use crate::model::Kind;
 use crate::xml::{Attribute, Element, Name, Path};
@@ -30,7 +30,7 @@ pub(super) struct Differences {
     /// as numbers of child nodes.
     pub(super) touched: Vec<(Path, Vec<usize>)>,
     /// Differences that are not counted, if somebody asked.
-    pub(super) uncounted: Vec<Uncounted>,
+    pub(super) ignored: Vec<IgnoredDifference>,
 }
 
 /// What a comparison is of.
@@ -55,12 +55,12 @@ pub(super) fn compare(of: Comparison<'_>) -> Differences {
     let mut walk = Walk {
         unchanged: of.unchanged,
         knows_last: of.last.is_some(),
-        uncounted: of.explain.then(Vec::new),
+        ignored: of.explain.then(Vec::new),
         ..Walk::new(Some(of.kind), of.side, of.ignore, Path::default())
     };
     let edits = walk.element(of.live, of.want, of.last);
-    let Walk { changes, touched, uncounted, .. } = walk;
-    Differences { changes, edits, touched, uncounted: uncounted.unwrap_or_default() }
+    let Walk { changes, touched, ignored, .. } = walk;
+    Differences { changes, edits, touched, ignored: ignored.unwrap_or_default() }
 }
 
 /// Whether `want` fits `live` as it is: what pairing asks of entries that no key tells apart.
@@ -102,7 +102,7 @@ struct Walk<'a> {
     changes: Vec<Change>,
     touched: Vec<(Path, Vec<usize>)>,
     /// Differences that are not counted, if somebody asks.
-    uncounted: Option<Vec<Uncounted>>,
+    ignored: Option<Vec<IgnoredDifference>>,
 }
 
 impl<'a> Walk<'a> {
@@ -120,7 +120,7 @@ impl<'a> Walk<'a> {
             claims: Vec::new(),
             changes: Vec::new(),
             touched: Vec::new(),
-            uncounted: None,
+            ignored: None,
         }
     }
 
@@ -152,7 +152,7 @@ impl<'a> Walk<'a> {
                 edits.remove_attribute(form.other);
                 before = Some(form.value.clone());
                 let (said, was) = (attribute.value.clone(), form.written.clone());
-                self.pass_over(|p| p.at(&name), || Some(said), || Some(was), Rule::Netmask);
+                self.pass_over(|p| p.at(&name), || Some(said), || Some(was), Equivalence::Netmask);
             }
             // most values are the same to the letter, and no rule need be asked
             let plain = normalize::quantity_attribute(&element, &name).is_none();
@@ -170,7 +170,7 @@ impl<'a> Walk<'a> {
                 let was = || before.as_deref().map(|b| with_unit(b, live, unit));
                 self.pass_over(|_| path, said, was, rule);
                 // a value that is not compared is still the manifest's to send
-                let sent = rule == Rule::OwnAffair && self.side == Side::NextBoot;
+                let sent = rule == Equivalence::OwnAffair && self.side == Side::NextBoot;
                 if rule.is_spelling() || sent {
                     edits.put(attribute);
                 }
@@ -211,16 +211,26 @@ impl<'a> Walk<'a> {
         let path = self.path.at(&name);
         let rule = self.skips(&path, "");
         if was && rule.is_none() && normalize::is_discarded(&path, &attribute.value) {
-            self.pass_over(|_| path, || None, || Some(attribute.value.clone()), Rule::Default);
+            self.pass_over(
+                |_| path,
+                || None,
+                || Some(attribute.value.clone()),
+                Equivalence::Default,
+            );
         } else if was && !normalize::is_kept(&path) && rule.is_none() {
             edits.remove_attribute(&name);
             let before = Some(attribute.value.clone());
-            self.push(path, before, None, want.span, Origin::Manifest, Edit::Remove);
-        } else if was && rule == Some(Rule::OwnAffair) && self.side == Side::NextBoot {
+            self.push(path, before, None, want.span, ChangeCause::Manifest, Edit::Remove);
+        } else if was && rule == Some(Equivalence::OwnAffair) && self.side == Side::NextBoot {
             edits.remove_attribute(&name);
-        } else if self.is_renewed(&path) && rule != Some(Rule::Ignored) {
+        } else if self.is_renewed(&path) && rule != Some(Equivalence::Ignored) {
             edits.remove_attribute(&name);
-            self.pass_over(|_| path, || None, || Some(attribute.value.clone()), Rule::Renewed);
+            self.pass_over(
+                |_| path,
+                || None,
+                || Some(attribute.value.clone()),
+                Equivalence::Renewed,
+            );
         }
     }
 
@@ -236,7 +246,7 @@ impl<'a> Walk<'a> {
             edits.set_text(String::new());
             if gone {
                 let path = self.path.clone();
-                self.push(path, Some(before), None, want.span, Origin::Manifest, Edit::Set);
+                self.push(path, Some(before), None, want.span, ChangeCause::Manifest, Edit::Set);
             }
             return;
         }
@@ -252,7 +262,7 @@ impl<'a> Walk<'a> {
             }
             None => normalize::same_value(element, None, &after, &before).or_else(|| {
                 let drops = before.is_empty() && normalize::is_discarded(&self.path, &after);
-                drops.then_some(Rule::Default)
+                drops.then_some(Equivalence::Default)
             }),
         });
         let shown = || (!before.is_empty()).then(|| with_unit(&before, live, unit));
@@ -421,13 +431,13 @@ impl<'a> Walk<'a> {
                     self.tell_renewed(extra, was, &path);
                 }
                 if stays && goes {
-                    let why = rule.unwrap_or(Rule::FilledIn);
+                    let why = rule.unwrap_or(Equivalence::FilledIn);
                     self.pass_over(|_| path, || None, || Some(summary(extra)), why);
                 }
                 continue;
             }
             if self.side == Side::Running && normalize::is_no_limit(&path, extra) {
-                self.pass_over(|_| path, || None, || Some(summary(extra)), Rule::NoLimit);
+                self.pass_over(|_| path, || None, || Some(summary(extra)), Equivalence::NoLimit);
                 continue;
             }
             // what others have put into it stays
@@ -441,7 +451,7 @@ impl<'a> Walk<'a> {
                 edits.inside(*child, inside);
                 continue;
             }
-            let from = if was.is_some() { Origin::Manifest } else { Origin::Drift };
+            let from = if was.is_some() { ChangeCause::Manifest } else { ChangeCause::Drift };
             self.push(path, Some(summary(extra)), None, Span::NONE, from, Edit::Remove);
             edits.remove(*child);
         }
@@ -454,7 +464,7 @@ impl<'a> Walk<'a> {
         applied: Option<&Element>,
     ) -> Option<Entry> {
         let path = self.path.clone();
-        let drops = || normalize::vanishes(&path, wanted).then_some(Rule::Default);
+        let drops = || normalize::vanishes(&path, wanted).then_some(Equivalence::Default);
         if let Some(rule) = self.skips(&path, "").or_else(drops) {
             self.pass_over(|_| path, || Some(summary(wanted)), || None, rule);
             return None;
@@ -465,8 +475,8 @@ impl<'a> Walk<'a> {
     }
 
     /// Who moved, where the manifest said the same (`applied`) or not when it was applied last.
-    fn origin(&self, applied: bool) -> Origin {
-        if applied || self.unchanged { Origin::Drift } else { Origin::Manifest }
+    fn origin(&self, applied: bool) -> ChangeCause {
+        if applied || self.unchanged { ChangeCause::Drift } else { ChangeCause::Manifest }
     }
 
     fn push(
@@ -475,7 +485,7 @@ impl<'a> Walk<'a> {
         before: Option<String>,
         after: Option<String>,
         span: Span,
-        origin: Origin,
+        origin: ChangeCause,
         edit: Edit,
     ) {
         self.changes.push(Change { path, before, after, span, origin, edit });

@@ -5,7 +5,7 @@ use crate::diag::Span;
 use crate::reconcile::difference::Edit;
 use crate::reconcile::normalize;
 use crate::reconcile::pairing::{List, Pairs};
-use crate::reconcile::words::summary;
+use crate::reconcile::summary::summary;
 use crate::xml::Element;
 
 impl Walk<'_> {

@@ -3,10 +3,10 @@
 use super::Walk;
 use crate::diag::Span;
 use crate::model::address_number;
-use crate::reconcile::difference::{Edit, Origin, Side};
+use crate::reconcile::difference::{ChangeCause, Edit, Side};
 use crate::reconcile::merge::Edits;
-use crate::reconcile::normalize::{self, Rule};
-use crate::reconcile::words::summary;
+use crate::reconcile::normalize::{self, Equivalence};
+use crate::reconcile::summary::summary;
 use crate::xml::{Element, Node, Path, Step};
 
 impl Walk<'_> {
@@ -32,14 +32,14 @@ impl Walk<'_> {
         child: usize,
         extra: &Element,
         path: Path,
-        rule: Option<Rule>,
+        rule: Option<Equivalence>,
     ) -> bool {
-        if rule == Some(Rule::Ignored) {
+        if rule == Some(Equivalence::Ignored) {
             return false;
         }
         if self.goes_renewed(extra, &path) {
             edits.remove(child);
-            self.pass_over(|_| path, || None, || Some(summary(extra)), Rule::Renewed);
+            self.pass_over(|_| path, || None, || Some(summary(extra)), Equivalence::Renewed);
             return true;
         }
         edits.inside(child, self.dropped_inside(extra, &path));
@@ -100,7 +100,7 @@ impl Walk<'_> {
             let path = path.at(&attribute.name.written());
             let before = extra.attr_written(&attribute.name.written()).map(str::to_owned);
             if before.is_some() && self.is_renewed(&path) {
-                self.push(path, before, None, Span::NONE, Origin::Manifest, Edit::Remove);
+                self.push(path, before, None, Span::NONE, ChangeCause::Manifest, Edit::Remove);
             }
         }
     }

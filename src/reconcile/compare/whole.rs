@@ -5,7 +5,7 @@ use crate::diag::Span;
 use crate::reconcile::difference::Edit;
 use crate::reconcile::merge::Edits;
 use crate::reconcile::pairing::List;
-use crate::reconcile::words::summary;
+use crate::reconcile::summary::summary;
 use crate::xml::Element;
 
 impl Walk<'_> {

@@ -2,7 +2,7 @@
 
 use super::decision::Context;
 use crate::model::{DesiredResource, Kind, ObservedResource};
-use crate::reconcile::difference::{Origin, Side};
+use crate::reconcile::difference::{ChangeCause, Side};
 use crate::reconcile::identity::{fill_macs, set_uuid};
 use crate::reconcile::others::{Left, overlay_beside_others};
 use crate::reconcile::overlay::Overlay;
@@ -73,6 +73,6 @@ pub(super) fn next_boot(
 }
 
 /// Who moved, if what is asked for was asked for before.
-pub(super) fn who_moved(applied: bool) -> Origin {
-    if applied { Origin::Drift } else { Origin::Manifest }
+pub(super) fn cause_of(applied: bool) -> ChangeCause {
+    if applied { ChangeCause::Drift } else { ChangeCause::Manifest }
 }

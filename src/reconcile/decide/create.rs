@@ -4,7 +4,7 @@ use super::decision::{Context, Decision, aimed, call, worst};
 use crate::model::{DesiredResource, Effect, Op, Power, Target};
 use crate::reconcile::changes::{Action, ResourceChange};
 use crate::reconcile::identity::{derived_uuid, fill_macs, set_uuid, uuid_in};
-use crate::reconcile::ownership::WantedMark;
+use crate::reconcile::ownership::WantedRecord;
 use crate::xml::write;
 
 /// Defines it, and starts it if its manifest says so.
@@ -15,7 +15,7 @@ pub(crate) fn create(context: Context<'_>, desired: &DesiredResource) -> Decisio
     set_uuid(&mut definition, uuid);
     fill_macs(&mut definition, desired.id.kind, uuid, context.capabilities.mac_prefix);
     let after = definition.clone();
-    WantedMark::of(context.set, desired).put(&mut definition, context.options.now);
+    WantedRecord::of(context.set, desired).put(&mut definition, context.options.now);
     let mut steps = vec![call(Op::Define { xml: write(&definition) }, Effect::Creates)];
     if desired.settings.autostart == Some(true) {
         steps.push(call(Op::SetAutostart { on: true }, Effect::None));

@@ -2,11 +2,11 @@
 
 use super::draft_step::DraftStep;
 use crate::model::{
-    Capabilities, Effect, Kind, Observed, ObservedResource, Op, State, Stop, Target,
+    Capabilities, Effect, Kind, Observed, ObservedResource, Op, ShutdownPolicy, State, Target,
 };
 use crate::reconcile::afterwards::Afterwards;
-use crate::reconcile::aside::Card;
 use crate::reconcile::changes::{Options, Otherwise, Refusal, ResourceChange, StepAction, Until};
+use crate::reconcile::nic_migration::Nic;
 
 /// What one resource needs: the change for people and its steps, each after the one before.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(crate) struct Context<'a> {
     pub(crate) options: &'a Options,
     pub(crate) observed: &'a Observed,
     /// Cards of running domains on this network.
-    pub(crate) cards: &'a [Card],
+    pub(crate) nics: &'a [Nic],
 }
 
 /// A step of the resource that a decision is about.
@@ -51,7 +51,11 @@ pub(super) fn worst(steps: &[Move]) -> Effect {
 /// Stopping: a network at once; a domain by asking its guest, and by force only where that is
 /// allowed. A guest whose processors are stopped hears nothing: they run again first. One that has
 /// crashed and is kept for inspection cannot hear.
-pub(super) fn stop_steps(host: &ObservedResource, stop: Stop, effect: Effect) -> Vec<Move> {
+pub(super) fn stop_steps(
+    host: &ObservedResource,
+    stop: ShutdownPolicy,
+    effect: Effect,
+) -> Vec<Move> {
     if host.id.kind == Kind::Network || host.state == State::Crashed {
         return vec![call(Op::Destroy, effect)];
     }

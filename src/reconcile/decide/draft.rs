@@ -4,7 +4,7 @@ use super::decision::{Context, Move};
 use super::moves::LiveMoves;
 use crate::model::{DesiredResource, Effect, ObservedResource};
 use crate::reconcile::changes::FieldChange;
-use crate::reconcile::difference::{Change, Origin};
+use crate::reconcile::difference::{Change, ChangeCause};
 use crate::reconcile::secret::{REDACTED, is_private, is_secret};
 use crate::xml::Path;
 
@@ -40,7 +40,7 @@ impl Draft<'_> {
         before: Option<String>,
         after: &str,
         effect: Effect,
-        origin: Origin,
+        origin: ChangeCause,
     ) -> FieldChange {
         FieldChange {
             path: Path::parse(name).unwrap_or_default(),
@@ -55,7 +55,7 @@ impl Draft<'_> {
 }
 
 /// The change of a field, as people are shown it.
-pub(super) fn field(change: &Change, effect: Effect, origin: Origin) -> FieldChange {
+pub(super) fn field(change: &Change, effect: Effect, origin: ChangeCause) -> FieldChange {
     let show = |value: &Option<String>| {
         value
             .as_ref()
@@ -68,7 +68,7 @@ pub(super) fn field(change: &Change, effect: Effect, origin: Origin) -> FieldCha
         effect,
         span: change.span,
         // what was applied of a secret is not kept, so nobody can tell who changed it
-        origin: if is_secret(&change.path) { Origin::Manifest } else { origin },
+        origin: if is_secret(&change.path) { ChangeCause::Manifest } else { origin },
         why: None,
     }
 }

@@ -2,10 +2,10 @@
 
 use super::decision::{Move, call};
 use super::draft::Draft;
-use super::gate::Gate;
+use super::effect_policy::EffectPolicy;
 use crate::model::{Effect, Kind, Op, OpKind, Power};
 use crate::reconcile::changes::{FieldChange, StepAction};
-use crate::reconcile::difference::{Change, Origin};
+use crate::reconcile::difference::{Change, ChangeCause};
 
 /// Why a domain is paused, by libvirt's numbers, where resuming it is safe: unknown, by a user, and as
 /// it was when somebody went back to a snapshot. A migration, a save, an I/O error or a snapshot that
@@ -27,12 +27,12 @@ impl Draft<'_> {
     /// Ends an instance that crashed and is kept to be looked at, and starts it anew if it is to run:
     /// what is kept is lost by that, so it is asked for.
     pub(super) fn end_crashed(&self, power: Power) -> Option<Vec<Move>> {
-        let gate = Gate::of(self.context.options, self.desired);
+        let policy = EffectPolicy::of(self.context.options, self.desired);
         let paused = power == Power::Paused;
         let start = (power != Power::Stopped).then_some(Op::Create { paused });
         let ops = [Op::Destroy].into_iter().chain(start);
         let effect = if power == Power::Stopped { Effect::Stops } else { Effect::Restart };
-        gate.asked(effect).then(|| ops.map(|op| call(op, effect)).collect())
+        policy.asked(effect).then(|| ops.map(|op| call(op, effect)).collect())
     }
 
     /// Somebody works on the guest, and whoever paused it for that resumes it.
@@ -40,8 +40,8 @@ impl Draft<'_> {
         let why = PAUSED_FOR.iter().find(|(reason, _)| *reason == self.host.reason);
         if let Some((_, why)) = why {
             let before = Some(self.host.state.to_string());
-            let word = self.desired.settings.power.word();
-            let field = self.meta("power", before, word, Effect::None, Origin::Drift);
+            let word = self.desired.settings.power.as_str();
+            let field = self.meta("power", before, word, Effect::None, ChangeCause::Drift);
             let why = Some(format!("{why}, and goes on after that"));
             self.held.push(FieldChange { why, ..field });
         }
@@ -63,9 +63,9 @@ impl Draft<'_> {
             self.notes.push(format!("it has a saved image: {what} where it was saved"));
             return;
         }
-        let gate = Gate::of(self.context.options, self.desired);
+        let policy = EffectPolicy::of(self.context.options, self.desired);
         let discards = self.context.capabilities.supports(Kind::Domain, OpKind::DiscardSaved);
-        if starts && discards && gate.asked(Effect::DataLoss) {
+        if starts && discards && policy.asked(Effect::DataLoss) {
             self.notes.push("its saved image is discarded, and it boots anew".to_owned());
             self.steps.push(call(Op::DiscardSaved, Effect::DataLoss));
             return;

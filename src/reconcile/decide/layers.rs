@@ -5,7 +5,7 @@
 use crate::model::domain::{Disk, Domain, Storage};
 use crate::model::{DesiredResource, Effect, Kind, ObservedResource};
 use crate::reconcile::changes::FieldChange;
-use crate::reconcile::difference::Origin;
+use crate::reconcile::difference::ChangeCause;
 use crate::xml::{Element, Path};
 use std::borrow::Cow;
 
@@ -142,7 +142,7 @@ impl<'a> Layers<'a> {
             after: place(want),
             effect: Effect::None,
             span: want.element().child("source").unwrap_or(want.element()).span,
-            origin: Origin::Drift,
+            origin: ChangeCause::Drift,
             why: Some(format!(
                 "{target} runs on an overlay of it, since {whose}{danger}: {commit} ends that, or write \
                  the overlay into the manifest"

@@ -1,16 +1,16 @@
 //! One resource: what its manifest asks for against what the host has, as a change for people and
 //! steps for the machine.
 
-mod cards;
 mod compare;
 mod create;
 mod decision;
 mod draft;
 mod draft_step;
-mod gate;
+mod effect_policy;
 mod instance;
 mod layers;
 mod moves;
+mod nics;
 mod release;
 mod relocate;
 mod remove;

@@ -81,13 +81,13 @@ impl LiveMoves {
         let target = steps.iter().find(|s| s.live.is_some()).map(|s| s.target.clone())?;
         let defined = steps.iter().find_map(definition).map(str::to_owned);
         let definition = defined.or_else(|| host.persistent.as_ref().map(write))?;
-        let mark = host.persistent.as_ref().and_then(|d| d.child("metadata"));
-        let mark = mark.and_then(|m| m.elements().find(|e| is_owned(e)));
+        let owner_record = host.persistent.as_ref().and_then(|d| d.child("metadata"));
+        let owner_record = owner_record.and_then(|m| m.elements().find(|e| is_owned(e)));
         let can_note = context.capabilities.supports(target.id.kind, OpKind::SetMetadata);
         Some(Afterwards {
             target,
             definition,
-            mark_before: mark.map(write_compact),
+            owner_record_before: owner_record.map(write_compact),
             pieces: self.pieces.clone(),
             notes: can_note.then_some(notes),
         })

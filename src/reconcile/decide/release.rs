@@ -6,15 +6,15 @@ use crate::model::{
     Affect, Effect, Kind, MetadataKind, NAMESPACE, ObservedResource, Op, OpKind, PREFIX, Target,
 };
 use crate::reconcile::changes::{Action, FieldChange, ResourceChange};
-use crate::reconcile::difference::Origin;
-use crate::reconcile::ownership::without_mark;
+use crate::reconcile::difference::ChangeCause;
+use crate::reconcile::ownership::without_owner_record;
 use crate::xml::{Element, Path, write};
 
 /// Takes the record of `owner` off an object: out of its next boot's definition, and out of the domain
 /// that runs. An active network keeps it until its next start, where nobody reads it.
 pub(crate) fn release(context: Context<'_>, host: &ObservedResource, owner: &str) -> Decision {
     let mut steps = Vec::new();
-    let bare = host.persistent.as_ref().map(without_mark);
+    let bare = host.persistent.as_ref().map(without_owner_record);
     if let Some(definition) = &bare {
         steps.push(call(Op::Define { xml: write(definition) }, Effect::None));
     }
@@ -30,7 +30,7 @@ pub(crate) fn release(context: Context<'_>, host: &ObservedResource, owner: &str
         after: None,
         effect: Effect::None,
         span: Span::NONE,
-        origin: Origin::Manifest,
+        origin: ChangeCause::Manifest,
         why: None,
     };
     let change = ResourceChange {

@@ -9,21 +9,25 @@ use super::decision::{Context, Decision, Move, aimed, call, worst};
 use super::draft::field;
 use super::remove::delete;
 use crate::model::domain::{has_tpm_state, nvram};
-use crate::model::{DesiredResource, Effect, Kind, ObservedResource, Op, Power, Stop, Target};
+use crate::model::{
+    DesiredResource, Effect, Kind, ObservedResource, Op, Power, ShutdownPolicy, Target,
+};
 use crate::reconcile::changes::{
     Action, FieldChange, Milestone, Otherwise, ResourceChange, StepAction, Until,
 };
-use crate::reconcile::difference::Origin;
+use crate::reconcile::difference::ChangeCause;
 use crate::reconcile::moves::{Arrival, Departure, Pools, Storage};
 use crate::reconcile::others::Left;
-use crate::reconcile::ownership::{Mark, Moving, WantedMark, mark_on, without_mark};
+use crate::reconcile::ownership::{
+    Moving, OwnerRecord, WantedRecord, owner_record_of, without_owner_record,
+};
 use crate::xml::{Element, Path, write};
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long one host's plan is waited for by another's: each of its steps has a deadline of its own, and
 /// when its walk ends nothing is waited for any more. So this is no more than a last resort.
-const OTHER_HOST: Duration = Duration::from_secs(2 * Stop::MAX.as_secs());
+const OTHER_HOST: Duration = Duration::from_secs(2 * ShutdownPolicy::MAX.as_secs());
 
 /// A guest that comes here from another host. `host` is what is here of it already.
 pub(crate) fn arrive(
@@ -34,7 +38,7 @@ pub(crate) fn arrive(
 ) -> Option<Decision> {
     let was = arrival.old.as_deref().or(host)?;
     let Left { overlay: goes, others } = goes(context, desired, was);
-    let begun = host.and_then(mark_on).and_then(|m| m.moving);
+    let begun = host.and_then(owner_record_of).and_then(|m| m.moving);
     let moving = begun.filter(|m| m.from == arrival.from).unwrap_or_else(|| Moving {
         from: arrival.from.clone(),
         autostart: was.autostart,
@@ -42,10 +46,10 @@ pub(crate) fn arrive(
     });
     let marked = |moves: bool| {
         let mut definition = goes.merged.clone();
-        let mut mark = WantedMark::of(context.set, desired);
-        mark.leave(others.clone());
-        let mark = if moves { mark.moving(&moving) } else { mark };
-        mark.put(&mut definition, context.options.now);
+        let mut owner_record = WantedRecord::of(context.set, desired);
+        owner_record.leave(others.clone());
+        let owner_record = if moves { owner_record.moving(&moving) } else { owner_record };
+        owner_record.put(&mut definition, context.options.now);
         call(Op::Define { xml: write(&definition) }, Effect::Creates)
     };
     let mut steps = Vec::new();
@@ -76,7 +80,7 @@ pub(crate) fn arrive(
         after: here,
         effect: Effect::None,
         span: desired.span,
-        origin: Origin::Manifest,
+        origin: ChangeCause::Manifest,
         why: None,
     };
     let change = ResourceChange {
@@ -87,8 +91,8 @@ pub(crate) fn arrive(
             None => format!("it came from {}, and is gone there", arrival.from),
         },
         fields: std::iter::once(way).chain(edits).collect(),
-        before: Some(without_mark(was.persistent.as_ref()?)),
-        after: Some(without_mark(&goes.merged)),
+        before: Some(without_owner_record(was.persistent.as_ref()?)),
+        after: Some(without_owner_record(&goes.merged)),
         ..ResourceChange::nothing(desired.id.clone(), desired.span)
     };
     let target = Target { id: desired.id.clone(), uuid: was.uuid };
@@ -99,11 +103,11 @@ pub(crate) fn arrive(
 pub(crate) fn leave(
     context: Context<'_>,
     host: &ObservedResource,
-    mark: Option<&Mark>,
+    owner_record: Option<&OwnerRecord>,
     departure: &Departure,
 ) -> Decision {
     let Departure { to, left_behind } = departure;
-    let mut gone = delete(context, host, mark, &format!("it goes to {to}"));
+    let mut gone = delete(context, host, owner_record, &format!("it goes to {to}"));
     gone.change.action = Action::MoveOut;
     // what stays is said where it keeps the guest
     gone.change.notes.clear();
@@ -142,9 +146,9 @@ pub(crate) fn definition_elsewhere(
 /// The manifest laid over the definition that it has elsewhere: so it keeps its UUID, its MAC addresses,
 /// its machine's version and the places of its devices.
 fn goes(context: Context<'_>, desired: &DesiredResource, was: &ObservedResource) -> Left {
-    let mark = mark_on(was);
-    let last = mark.as_ref().and_then(Mark::applied);
-    let others = mark.as_ref().map_or(&[][..], |m| &m.others);
+    let owner_record = owner_record_of(was);
+    let last = owner_record.as_ref().and_then(OwnerRecord::applied);
+    let others = owner_record.as_ref().map_or(&[][..], |m| &m.others);
     let mut goes = next_boot(context, desired, was, last.as_ref(), others);
     leave_to_the_host(&mut goes.overlay.merged, &desired.definition);
     goes

@@ -3,29 +3,29 @@
 use super::create::create;
 use super::decision::{Context, Decision, aimed, call, stop_steps};
 use super::draft_step::DraftStep;
-use super::gate::Gate;
+use super::effect_policy::EffectPolicy;
 use crate::diag::Span;
 use crate::model::domain::{Domain as DomainView, Storage, has_tpm_state, nvram};
 use crate::model::{
-    DesiredResource, Effect, Kind, ObservedResource, Op, Stop, Target, UndefineKeep,
+    DesiredResource, Effect, Kind, ObservedResource, Op, ShutdownPolicy, Target, UndefineKeep,
 };
-use crate::reconcile::aside::guests;
 use crate::reconcile::changes::{Action, Refusal, ResourceChange};
-use crate::reconcile::ownership::{Mark, without_mark};
+use crate::reconcile::nic_migration::guests;
+use crate::reconcile::ownership::{OwnerRecord, without_owner_record};
 
 /// A resource that goes.
 pub(crate) fn delete(
     context: Context<'_>,
     host: &ObservedResource,
-    mark: Option<&Mark>,
+    owner_record: Option<&OwnerRecord>,
     reason: &str,
 ) -> Decision {
     let mut steps = Vec::new();
     let mut effect = Effect::None;
     if host.state.is_active() || host.live.is_some() {
         effect = Effect::Stops;
-        let said = mark.map_or(Stop::default(), |m| m.stop);
-        let stop = Stop {
+        let said = owner_record.map_or(ShutdownPolicy::default(), |m| m.stop);
+        let stop = ShutdownPolicy {
             timeout: context.options.stop_timeout.unwrap_or(said.timeout),
             force: context.options.force || said.force,
         };
@@ -49,11 +49,11 @@ pub(crate) fn delete(
         effect,
         reason: reason.to_owned(),
         notes: what_stays(context, host),
-        before: host.persistent.as_ref().or(host.live.as_ref()).map(without_mark),
+        before: host.persistent.as_ref().or(host.live.as_ref()).map(without_owner_record),
         ..ResourceChange::nothing(host.id.clone(), Span::NONE)
     };
     let target = Target { id: host.id.clone(), uuid: host.uuid };
-    let refusal = refusal(context, host, mark);
+    let refusal = refusal(context, host, owner_record);
     Decision { change, steps: aimed(&target, steps), refusal, afterwards: None }
 }
 
@@ -129,12 +129,16 @@ fn attached(host: &ObservedResource) -> Vec<(String, &'static str)> {
     all
 }
 
-fn refusal(context: Context<'_>, host: &ObservedResource, mark: Option<&Mark>) -> Option<Refusal> {
+fn refusal(
+    context: Context<'_>,
+    host: &ObservedResource,
+    owner_record: Option<&OwnerRecord>,
+) -> Option<Refusal> {
     let options = context.options;
     let (reason, hint) = if options.protected.contains(&host.id) {
         let reason = "its manifest has prevent_destroy = true";
         (reason.to_owned(), "take that out of the manifest first")
-    } else if mark.is_some_and(|m| m.prevent_destroy) {
+    } else if owner_record.is_some_and(|m| m.prevent_destroy) {
         let reason = "its manifest had prevent_destroy = true when it was applied last";
         (reason.to_owned(), "apply the manifest without prevent_destroy first")
     } else if let Some((_, remedy)) = attached(host).first()
@@ -145,8 +149,8 @@ fn refusal(context: Context<'_>, host: &ObservedResource, mark: Option<&Mark>) -
     } else if takes_firmware(context, host) && !options.allow.contains(&Effect::DataLoss) {
         let reason = format!("its {} would be lost", firmware(host).join(" and its "));
         (reason, "pass --allow data-loss, or leave --nvram out")
-    } else if !context.cards.is_empty() && !options.allow.contains(&Effect::NetworkRestart) {
-        let reason = format!("running guests are on it: {}", guests(context.cards).join(", "));
+    } else if !context.nics.is_empty() && !options.allow.contains(&Effect::NetworkRestart) {
+        let reason = format!("running guests are on it: {}", guests(context.nics).join(", "));
         (reason, "stop or move them first, or pass --allow network-restart to cut them off")
     } else {
         return None;
@@ -159,16 +163,16 @@ pub(crate) fn replace(
     context: Context<'_>,
     desired: &DesiredResource,
     host: &ObservedResource,
-    mark: Option<&Mark>,
+    owner_record: Option<&OwnerRecord>,
 ) -> Decision {
-    let gone = delete(context, host, mark, "");
+    let gone = delete(context, host, owner_record, "");
     let mut made = create(context, desired);
     made.change.action = Action::Replace;
     made.change.effect = gone.change.effect.max(Effect::Replace);
     made.change.reason = "its UUID changes, and replace = true asks for it".to_owned();
     made.change.before = gone.change.before;
     made.refusal = gone.refusal.or_else(|| {
-        let open = Gate::of(context.options, desired).allows(Effect::Replace);
+        let open = EffectPolicy::of(context.options, desired).allows(Effect::Replace);
         (!open).then(|| Refusal {
             id: Some(desired.id.clone()),
             reason: "it would be removed and made anew".to_owned(),

@@ -1,18 +1,18 @@
 //! The manifest against what is running.
 
-use super::cards::Cards;
-use super::compare::{Asked, compare, who_moved};
+use super::compare::{Asked, cause_of, compare};
 use super::decision::Context;
+use super::nics::Nics;
 use crate::model::{DesiredResource, Effect, Kind, ObservedResource, OpKind, Power, memory_kib};
 use crate::reconcile::afterwards::{Notes, may_be_missing, notes};
 use crate::reconcile::changes::{NOT_MOVED, StepAction, Until};
 use crate::reconcile::compare::fits;
-use crate::reconcile::difference::{Change, Edit, Origin, Side};
+use crate::reconcile::difference::{Change, ChangeCause, Edit, Side};
 use crate::reconcile::live::{Live, LiveChange, live_changes, why_at_boot};
 use crate::reconcile::normalize::only_at_boot;
 use crate::reconcile::others::Left;
 use crate::reconcile::overlay::Overlay;
-use crate::reconcile::ownership::{WantedMark, mark_on, read_mark};
+use crate::reconcile::ownership::{WantedRecord, owner_record_of, read_owner_record};
 use crate::xml::{Element, Path};
 use std::borrow::Cow;
 
@@ -49,7 +49,7 @@ impl Running {
         desired: &DesiredResource,
         host: &ObservedResource,
         known: Known<'_>,
-        wanted: &WantedMark,
+        wanted: &WantedRecord,
         next_boot: &Overlay,
     ) -> Self {
         let Some(live) = host.live.as_ref().filter(|_| host.state.is_active()) else {
@@ -58,24 +58,24 @@ impl Running {
         let live = with_empty_drives(live);
         let live = live.as_ref();
         let Known { last, is_defined, others, filled } = known;
-        let cards = Cards::of(&desired.definition, live, &next_boot.merged);
+        let nics = Nics::of(&desired.definition, live, &next_boot.merged);
         // without the last manifest what differs is drift, whichever copy of it is asked
         let last = last.map(|last| match std::ptr::eq(last, &desired.definition) {
-            true => cards.manifest.as_ref(),
+            true => nics.manifest.as_ref(),
             false => last,
         });
         // a definition takes its mark along when it is started
-        let mark = read_mark(live);
-        let is_current = mark.as_ref().is_some_and(|m| wanted.is(m));
-        let started_as = mark.as_ref().map(|m| m.digest.clone());
-        let started_from = mark.filter(|_| !is_current).and_then(|m| m.applied());
+        let owner_record = read_owner_record(live);
+        let is_current = owner_record.as_ref().is_some_and(|m| wanted.is(m));
+        let started_as = owner_record.as_ref().map(|m| m.digest.clone());
+        let started_from = owner_record.filter(|_| !is_current).and_then(|m| m.applied());
         // once it is defined for the next boot, only the instance itself knows what it should lose
         let last = started_from.as_ref().filter(|_| is_defined).or(last);
-        let asked = Asked { definition: &cards.manifest, ..Asked::of(desired) };
+        let asked = Asked { definition: &nics.manifest, ..Asked::of(desired) };
         let Left { overlay: mut laid, others } =
             compare(context, Side::Running, asked, live, last, others);
         // a version in between may have been brought about live, and taken back since
-        if let Some(between) = mark_on(host)
+        if let Some(between) = owner_record_of(host)
             .and_then(|m| m.previous)
             .filter(|m| !wanted.is(m) && Some(&m.digest) != started_as.as_ref())
             .and_then(|m| m.applied())
@@ -98,7 +98,7 @@ impl Running {
             laid.changes.retain(|change| change.path.pattern() != "on_reboot");
         }
         if is_current {
-            laid.changes.retain(|change| !is_left_out(change, live, &cards.manifest));
+            laid.changes.retain(|change| !is_left_out(change, live, &nics.manifest));
         }
         give_the_next_boots_macs(&mut laid.changes, live, &next_boot.merged);
         let mut by_call =
@@ -109,7 +109,7 @@ impl Running {
             await_balloon(&mut by_call, live);
         }
         let mut changes = laid.changes;
-        for renamed in cards.renamed {
+        for renamed in nics.renamed {
             let why = "the MAC address of a card is fixed while it runs".to_owned();
             by_call.waits.push((changes.len(), why));
             changes.push(renamed);
@@ -120,7 +120,7 @@ impl Running {
             let since = compare(context, Side::NextBoot, asked, &started_from, None, &[]);
             let since = since.overlay.changes.into_iter().filter(|c| only_at_boot(&c.path));
             // what no manifest has changed in the definition since the start was in it then
-            let same = mark_on(host).is_some_and(|m| {
+            let same = owner_record_of(host).is_some_and(|m| {
                 started_as.as_ref().is_some_and(|d| *d == m.digest || m.boots_as.contains(d))
             });
             let is_new = |change: &Change| {
@@ -131,7 +131,7 @@ impl Running {
             let runs_so = |change: &Change| {
                 let steps = change.path.steps.iter().take(1).cloned().collect();
                 let root = Path { steps, attribute: None };
-                let both = root.find(&cards.manifest).zip(root.find(live));
+                let both = root.find(&nics.manifest).zip(root.find(live));
                 both.is_some_and(|(w, l)| fits(Side::NextBoot, &root, l, w))
             };
             changes.extend(since.filter(|c| is_new(c) && !runs_so(c)));
@@ -169,8 +169,8 @@ impl Running {
     }
 
     /// Who moved, where the definition has it right already.
-    pub(super) fn origin(&self) -> Origin {
-        who_moved(self.is_current)
+    pub(super) fn origin(&self) -> ChangeCause {
+        cause_of(self.is_current)
     }
 
     /// Whether the guest was asked for a device and has not let it go: a start settles that.
@@ -258,18 +258,18 @@ fn await_balloon(by_call: &mut Live, live: &Element) {
 fn give_the_next_boots_macs(changes: &mut [Change], live: &Element, next_boot: &Element) {
     let macs = |root: &Element| -> Vec<String> {
         let devices = root.child("devices");
-        let cards = devices.into_iter().flat_map(|d| d.children_named("interface"));
-        cards.filter_map(|i| Some(i.child("mac")?.attr("address")?.to_owned())).collect()
+        let nics = devices.into_iter().flat_map(|d| d.children_named("interface"));
+        nics.filter_map(|i| Some(i.child("mac")?.attr("address")?.to_owned())).collect()
     };
     let there = macs(live);
     let mut free = macs(next_boot).into_iter().filter(|mac| !there.contains(mac));
     for change in changes {
-        if let Edit::Add(card) = &mut change.edit
-            && card.is("interface")
-            && card.child("mac").is_none()
+        if let Edit::Add(nic) = &mut change.edit
+            && nic.is("interface")
+            && nic.child("mac").is_none()
             && let Some(mac) = free.next()
         {
-            card.push(Element::new("mac").with_attr("address", mac));
+            nic.push(Element::new("mac").with_attr("address", mac));
         }
     }
 }

@@ -4,10 +4,10 @@
 //! with what is running. Each comparison has its own remedy, so that one that fails leaves the
 //! other right.
 
-use super::compare::{next_boot, who_moved};
+use super::compare::{cause_of, next_boot};
 use super::decision::{Context, Decision, aimed, call, stop_steps, worst};
 use super::draft::{Draft, field};
-use super::gate::Gate;
+use super::effect_policy::EffectPolicy;
 use super::instance::RESUMABLE;
 use super::layers::Layers;
 use super::moves::{LiveMoves, piece};
@@ -18,18 +18,20 @@ use crate::model::{
     State, Target, Uuid,
 };
 use crate::reconcile::afterwards::{Definitions, Notes};
-use crate::reconcile::aside::{guests, restart, wait_until_active};
 use crate::reconcile::changes::{Action, FieldChange, Refusal, ResourceChange};
-use crate::reconcile::difference::{Origin, Side, Uncounted};
+use crate::reconcile::difference::{ChangeCause, IgnoredDifference, Side};
 use crate::reconcile::filled::{drop_filled_in, keep_sought};
 use crate::reconcile::identity::uuid_in;
+use crate::reconcile::ignored::ignored;
 use crate::reconcile::live::{LiveChange, pin_address};
+use crate::reconcile::nic_migration::{guests, restart, wait_until_active};
 use crate::reconcile::normalize::only_at_boot;
 use crate::reconcile::others::Left;
 use crate::reconcile::overlay::Overlay;
-use crate::reconcile::ownership::{Mark, WantedMark, mark_on, without_mark};
+use crate::reconcile::ownership::{
+    OwnerRecord, WantedRecord, owner_record_of, without_owner_record,
+};
 use crate::reconcile::secret::redacted;
-use crate::reconcile::uncounted::uncounted;
 use crate::xml::{Element, write};
 use std::collections::BTreeSet;
 
@@ -40,20 +42,20 @@ pub(crate) fn update(
     host: &ObservedResource,
     adopt: bool,
 ) -> Decision {
-    let mark = mark_on(host);
-    let mut wanted = WantedMark::of(context.set, desired);
+    let owner_record = owner_record_of(host);
+    let mut wanted = WantedRecord::of(context.set, desired);
     // the very manifest need not be unpacked to be compared with itself
-    let unpacked = mark.as_ref().filter(|m| !wanted.is(m)).and_then(Mark::applied);
-    let is_defined = mark.as_ref().is_some_and(|m| wanted.is(m));
+    let unpacked = owner_record.as_ref().filter(|m| !wanted.is(m)).and_then(OwnerRecord::applied);
+    let is_defined = owner_record.as_ref().is_some_and(|m| wanted.is(m));
     let layers = Layers::of(host);
     let seeks = is_defined && context.options.seeks.contains(&desired.id);
-    let previous = mark.as_ref().filter(|_| seeks).and_then(|m| m.previous.as_ref());
+    let previous = owner_record.as_ref().filter(|_| seeks).and_then(|m| m.previous.as_ref());
     let sought = previous.and_then(|m| m.applied());
     let boots = layers.fitted(desired, host.persistent.as_ref().or(host.live.as_ref()));
     let runs = layers.fitted(desired, host.live.as_ref());
     let [last, last_run] =
         [&boots, &runs].map(|d| is_defined.then_some(&d.definition).or(unpacked.as_ref()));
-    let others = mark.as_ref().map_or(&[][..], |m| &m.others);
+    let others = owner_record.as_ref().map_or(&[][..], |m| &m.others);
     let Left { overlay: mut next_boot, others: left } =
         next_boot(context, &boots, host, sought.as_ref().or(last), others);
     let hypervisor = context.capabilities.hypervisor;
@@ -74,11 +76,12 @@ pub(crate) fn update(
     let running = Running::of(context, &runs, host, known, &wanted, &next_boot);
     let left: BTreeSet<String> = left.into_iter().chain(running.others.iter().cloned()).collect();
     wanted.leave(left.into_iter().collect());
-    if let Some(mark) = &mark {
+    if let Some(owner_record) = &owner_record {
         let moves = || next_boot.changes.iter().any(|c| only_at_boot(&c.path));
-        let mut same = if is_defined || !moves() { mark.boots_as.clone() } else { Vec::new() };
-        if !is_defined && !moves() && !mark.put_back {
-            same.push(mark.digest.clone());
+        let mut same =
+            if is_defined || !moves() { owner_record.boots_as.clone() } else { Vec::new() };
+        if !is_defined && !moves() && !owner_record.put_back {
+            same.push(owner_record.digest.clone());
         }
         wanted.boots_as(&same);
     }
@@ -100,7 +103,9 @@ pub(crate) fn update(
         unstarted: unstarted(desired, host, is_defined),
         same_text: unpacked
             .as_ref()
-            .filter(|_| host.is_persistent && mark.as_ref().is_some_and(|m| m.set == context.set))
+            .filter(|_| {
+                host.is_persistent && owner_record.as_ref().is_some_and(|m| m.set == context.set)
+            })
             .map(|last| *last == redacted(&desired.definition)),
     };
     for change in &next_boot.changes {
@@ -108,15 +113,15 @@ pub(crate) fn update(
         d.fields.push(FieldChange { why, ..field(change, running.effect(change), change.origin) });
     }
     d.saved_image(&next_boot.changes);
-    d.autostart(mark.as_ref());
+    d.autostart(owner_record.as_ref());
     match d.restart_effect(&running) {
         Some(effect) => d.restart(&running, effect),
         None => {
-            let stops = d.power(mark.as_ref());
+            let stops = d.power(owner_record.as_ref());
             // nothing is changed, or waits, in an instance that goes away
             if !stops {
                 d.live(&running, &next_boot);
-                d.land_on_reboot(&running, &next_boot.merged, mark.is_some());
+                d.land_on_reboot(&running, &next_boot.merged, owner_record.is_some());
                 let new = running.waiting().filter(|c| !d.has_field(c)).map(|c| {
                     let why = running.why(c);
                     FieldChange { why, ..field(c, Effect::NextBoot, running.origin()) }
@@ -126,7 +131,7 @@ pub(crate) fn update(
             }
         }
     }
-    d.define(&next_boot, mark.as_ref(), wanted);
+    d.define(&next_boot, owner_record.as_ref(), wanted);
     d.decide(&next_boot.merged, adopt, running.notes)
 }
 
@@ -138,21 +143,26 @@ pub(crate) fn uuid_conflict(desired: &DesiredResource, host: &ObservedResource) 
 impl Draft<'_> {
     /// Defines the merged definition, before all else, if it differs from what is there or carries
     /// another mark.
-    fn define(&mut self, next_boot: &Overlay, mark: Option<&Mark>, wanted: WantedMark) {
+    fn define(
+        &mut self,
+        next_boot: &Overlay,
+        owner_record: Option<&OwnerRecord>,
+        wanted: WantedRecord,
+    ) {
         let set = self.context.set;
         let signed = self.host.record.renew.is_none();
-        let marked = signed && mark.is_some_and(|m| m.set == set && wanted.is_whole(m));
+        let marked = signed && owner_record.is_some_and(|m| m.set == set && wanted.is_whole(m));
         if next_boot.changes.is_empty() && marked && self.host.is_persistent {
             return;
         }
         if self.fields.is_empty() || !self.host.is_persistent {
-            let before = match mark {
+            let before = match owner_record {
                 _ if !self.host.is_persistent => Some("transient".to_owned()),
                 Some(m) if m.set == set && !signed => Some("a record to be signed".to_owned()),
                 Some(m) if m.set == set => Some("an older manifest".to_owned()),
                 other => other.map(|m| m.set.clone()),
             };
-            let from = who_moved(marked);
+            let from = cause_of(marked);
             self.fields.insert(0, self.meta("owner", before, set, Effect::None, from));
         }
         let mut merged = next_boot.merged.clone();
@@ -162,14 +172,14 @@ impl Draft<'_> {
         self.steps.insert(0, call(Op::Define { xml: write(&merged) }, effect));
     }
 
-    fn autostart(&mut self, mark: Option<&Mark>) {
+    fn autostart(&mut self, owner_record: Option<&OwnerRecord>) {
         if let Some(on) = self.desired.settings.autostart
             && on != self.host.autostart
         {
             let word = |on: bool| if on { "yes" } else { "no" };
             let before = Some(word(self.host.autostart).to_owned());
-            let from = who_moved(
-                mark.is_some_and(|m| m.autostart == Some(on))
+            let from = cause_of(
+                owner_record.is_some_and(|m| m.autostart == Some(on))
                     && self.unstarted != Some(NOT_STARTED),
             );
             self.fields.push(self.meta("autostart", before, word(on), Effect::None, from));
@@ -218,16 +228,17 @@ impl Draft<'_> {
             return;
         }
         let word = |domain: &Element| domain.child_text("on_reboot");
-        let restart = || LifecycleAction::Restart.word().to_owned();
+        let restart = || LifecycleAction::Restart.as_str().to_owned();
         let (now, defined) =
             (word(live).unwrap_or_else(restart), word(next_boot).unwrap_or_else(restart));
-        if !lands && now != LifecycleAction::Destroy.word() {
+        if !lands && now != LifecycleAction::Destroy.as_str() {
             return;
         }
         let waits = lands && running.waiting().next().is_some();
-        let wanted = if waits { LifecycleAction::Destroy.word().to_owned() } else { defined };
+        let wanted = if waits { LifecycleAction::Destroy.as_str().to_owned() } else { defined };
         if let Some(action) = LifecycleAction::parse(&wanted).filter(|_| now != wanted) {
-            let field = self.meta("on_reboot", Some(now), &wanted, Effect::Live, Origin::Manifest);
+            let field =
+                self.meta("on_reboot", Some(now), &wanted, Effect::Live, ChangeCause::Manifest);
             self.fields.retain(|f| f.path != field.path);
             self.fields.push(field);
             let event = LifecycleEvent::Reboot;
@@ -247,16 +258,16 @@ impl Draft<'_> {
         if !runs || !self.host.state.is_active() || !waits {
             return None;
         }
-        let gate = Gate::of(self.context.options, self.desired);
+        let policy = EffectPolicy::of(self.context.options, self.desired);
         let (effect, open) = match self.desired.id.kind {
-            Kind::Domain => (Effect::Restart, gate.asked(Effect::Restart)),
+            Kind::Domain => (Effect::Restart, policy.asked(Effect::Restart)),
             // nobody notices, or it was asked for: its guests are cut off for a moment
             Kind::Network => (
                 Effect::NetworkRestart,
-                self.context.cards.is_empty() || gate.asked(Effect::NetworkRestart),
+                self.context.nics.is_empty() || policy.asked(Effect::NetworkRestart),
             ),
         };
-        (open && (!running.is_current || gate.asked_by_run(effect))).then_some(effect)
+        (open && (!running.is_current || policy.asked_by_run(effect))).then_some(effect)
     }
 
     /// Starts the instance anew from its definition, which settles all that differs in it.
@@ -278,7 +289,7 @@ impl Draft<'_> {
     }
 
     /// Brings the power state about, and says whether that ends the running instance.
-    fn power(&mut self, mark: Option<&Mark>) -> bool {
+    fn power(&mut self, owner_record: Option<&OwnerRecord>) -> bool {
         let settings = &self.desired.settings;
         let network = self.desired.id.kind == Kind::Network;
         let (steps, effect) = match (settings.power, self.host.state) {
@@ -302,7 +313,7 @@ impl Draft<'_> {
                 (vec![call(Op::Create { paused: !network }, Effect::Starts)], Effect::Starts)
             }
             (Power::Paused, State::Running | State::Blocked) if !network => {
-                (vec![call(Op::Suspend, Effect::Blip)], Effect::Blip)
+                (vec![call(Op::Suspend, Effect::BriefOutage)], Effect::BriefOutage)
             }
             (Power::Stopped, s) if s.is_active() => {
                 (stop_steps(self.host, settings.stop, Effect::Stops), Effect::Stops)
@@ -314,28 +325,28 @@ impl Draft<'_> {
             (true, false) => "inactive".to_owned(),
             (false, _) => self.host.state.to_string(),
         };
-        let applied = mark.is_some_and(|m| m.power == Some(settings.power));
-        let from = who_moved(applied && self.unstarted.is_none());
-        self.fields.push(self.meta("power", Some(before), settings.power.word(), effect, from));
+        let applied = owner_record.is_some_and(|m| m.power == Some(settings.power));
+        let from = cause_of(applied && self.unstarted.is_none());
+        self.fields.push(self.meta("power", Some(before), settings.power.as_str(), effect, from));
         self.steps.extend(steps);
         self.desired.settings.power == Power::Stopped
     }
 
     /// Differences that are not counted, if somebody asks.
-    fn uncounted(&self) -> Vec<Uncounted> {
+    fn ignored(&self) -> Vec<IgnoredDifference> {
         let (Some(there), true) = (&self.host.persistent, self.context.options.explain) else {
             return Vec::new();
         };
         let DesiredResource { id, definition, settings, .. } = self.desired;
-        uncounted(id.kind, Side::NextBoot, there, definition, &settings.ignore)
+        ignored(id.kind, Side::NextBoot, there, definition, &settings.ignore)
     }
 
     /// The refusal to take a network down for good under guests that stay, which is asked for as its
     /// restart is.
-    fn would_cut_off(&self, gate: Gate<'_>) -> Option<Refusal> {
+    fn would_cut_off(&self, policy: EffectPolicy<'_>) -> Option<Refusal> {
         let goes = self.desired.settings.power == Power::Stopped && self.host.state.is_active();
-        let (effect, guests) = (Effect::NetworkRestart, guests(self.context.cards).join(", "));
-        (goes && !guests.is_empty() && !gate.asked(effect)).then(|| Refusal {
+        let (effect, guests) = (Effect::NetworkRestart, guests(self.context.nics).join(", "));
+        (goes && !guests.is_empty() && !policy.asked(effect)).then(|| Refusal {
             id: Some(self.desired.id.clone()),
             reason: format!("running guests are on it: {guests}"),
             hint: format!("stop or move them first, or pass --allow {effect} to cut them off"),
@@ -344,7 +355,7 @@ impl Draft<'_> {
 
     /// The guests that a network's restart cuts off, or that keep it from being restarted.
     fn cut_off(&self) -> String {
-        let guests = guests(self.context.cards).join(", ");
+        let guests = guests(self.context.nics).join(", ");
         let waits = |f: &FieldChange| f.effect == Effect::NextBoot;
         if guests.is_empty() {
             String::new()
@@ -371,18 +382,18 @@ impl Draft<'_> {
             (false, true) => Action::Adopt,
             (false, false) => Action::Update,
         };
-        let gate = Gate::of(self.context.options, self.desired);
-        let worst = self.steps.iter().find(|(_, e)| !gate.allows(*e));
+        let policy = EffectPolicy::of(self.context.options, self.desired);
+        let worst = self.steps.iter().find(|(_, e)| !policy.allows(*e));
         let refusal = worst.map(|(action, effect)| Refusal {
             id: Some(self.desired.id.clone()),
             reason: format!(
                 "its step {} has the effect {effect}, and the gate is closed",
-                action.word()
+                action.as_str()
             ),
             hint: format!("pass --allow {effect}, or write allow = [\"{effect}\"] in its manifest"),
         });
-        let refusal = refusal.or_else(|| self.would_cut_off(gate));
-        let uncounted = self.uncounted();
+        let refusal = refusal.or_else(|| self.would_cut_off(policy));
+        let ignored = self.ignored();
         let target = Target { id: self.desired.id.clone(), uuid: self.host.uuid };
         let mut steps = self.live.link(aimed(&target, self.steps.clone()));
         let afterwards = self.live.afterwards(self.context, self.host, &steps, notes);
@@ -410,14 +421,16 @@ impl Draft<'_> {
             notes,
             outage,
             resumes: self.resumes,
-            uncounted,
-            before: changes.then(|| self.host.persistent.as_ref().map(without_mark)).flatten(),
-            after: changes.then(|| without_mark(merged)),
+            ignored,
+            before: changes
+                .then(|| self.host.persistent.as_ref().map(without_owner_record))
+                .flatten(),
+            after: changes.then(|| without_owner_record(merged)),
             ..ResourceChange::nothing(self.desired.id.clone(), self.desired.span)
         };
         if self.desired.id.kind == Kind::Network && change.effect == Effect::NetworkRestart {
-            let Context { cards, observed, capabilities, .. } = self.context;
-            steps = restart(self.host, cards, observed, capabilities, steps);
+            let Context { nics, observed, capabilities, .. } = self.context;
+            steps = restart(self.host, nics, observed, capabilities, steps);
         }
         Decision { change, steps, refusal, afterwards }
     }

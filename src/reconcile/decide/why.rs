@@ -2,7 +2,7 @@
 
 use crate::model::{DesiredResource, Kind, ObservedResource, Power, State};
 use crate::reconcile::changes::{Action, FieldChange};
-use crate::reconcile::difference::Origin;
+use crate::reconcile::difference::ChangeCause;
 
 /// Why a domain is off, by libvirt's numbers, where nobody turned it off: it has not been started since
 /// it was defined or since the daemon came up, and a start that failed.
@@ -52,7 +52,7 @@ impl Words {
     /// Why `action` is done.
     pub(super) fn reason(self, action: Action, fields: &[FieldChange]) -> &'static str {
         let named = |f: &FieldChange, names: &[&str]| names.contains(&f.path.pattern().as_str());
-        let drift = fields.iter().filter(|f| f.origin == Origin::Drift).count();
+        let drift = fields.iter().filter(|f| f.origin == ChangeCause::Drift).count();
         let all = |names: &[&str]| drift == 0 && fields.iter().all(|f| named(f, names));
         match (action, self.unstarted, self.same_text) {
             (Action::NoOp, ..) if self.waits => "defined as the manifest says",
@@ -79,7 +79,7 @@ mod tests {
     use crate::model::Effect;
     use crate::xml::Path;
 
-    fn field(path: &str, origin: Origin) -> FieldChange {
+    fn field(path: &str, origin: ChangeCause) -> FieldChange {
         FieldChange {
             path: Path::parse(path).unwrap(),
             before: None,
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn reasons() {
-        let (ours, drift) = (Origin::Manifest, Origin::Drift);
+        let (ours, drift) = (ChangeCause::Manifest, ChangeCause::Drift);
         let failed = Some(LAST_START_FAILED);
         for (fields, unstarted, same_text, expected) in [
             (vec![("power", ours)], failed, None, LAST_START_FAILED),

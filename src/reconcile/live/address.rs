@@ -1,7 +1,7 @@
 //! A place on the PCI bus for a device that is plugged in: one that is free both now and at the next
 //! boot, so that the guest finds the device where it was.
 
-use super::verdict::Sides;
+use super::verdict::LiveContext;
 use crate::model::domain::Disk;
 use crate::model::{Hypervisor, address_number};
 use crate::xml::Element;
@@ -32,15 +32,15 @@ pub(super) struct Places {
 impl Places {
     /// Those of a domain with both its definitions. Where the bus is not one of those known here,
     /// the host chooses.
-    pub(super) fn of(sides: Sides<'_>) -> Self {
-        if sides.capabilities.hypervisor != Hypervisor::Qemu {
+    pub(super) fn of(context: LiveContext<'_>) -> Self {
+        if context.capabilities.hypervisor != Hypervisor::Qemu {
             return Self::default();
         }
         Self {
-            bus: Bus::of(sides.live),
-            lacks_acpi: lacks_acpi(sides.live),
-            now: taken(sides.live).collect(),
-            later: taken(sides.next_boot).collect(),
+            bus: Bus::of(context.live),
+            lacks_acpi: lacks_acpi(context.live),
+            now: taken(context.live).collect(),
+            later: taken(context.next_boot).collect(),
             given: Vec::new(),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::address::Places;
 use super::tuning::tuning;
-use super::verdict::{Sides, Verdict};
+use super::verdict::{LiveContext, Verdict};
 use crate::model::domain::Disk;
 use crate::model::{Affect, Hypervisor, Op};
 use crate::reconcile::changes::{Otherwise, StepAction, Until};
@@ -14,30 +14,35 @@ use std::time::Duration;
 const UNPLUG: Duration = Duration::from_secs(5);
 
 /// What becomes of a change of a device, or of something in it.
-pub(super) fn device(sides: Sides<'_>, places: &mut Places, n: usize, change: &Change) -> Verdict {
+pub(super) fn device(
+    context: LiveContext<'_>,
+    places: &mut Places,
+    n: usize,
+    change: &Change,
+) -> Verdict {
     let Some(steps) = change.path.steps.get(..2) else {
         return Verdict::waits("it is read only when the domain starts");
     };
     let root = Path { steps: steps.to_vec(), attribute: None };
     match &change.edit {
-        Edit::Add(element) if change.path == root => attach(sides, places, element),
-        Edit::Remove if change.path == root => match root.find(sides.live) {
-            Some(element) => detach(sides, places, &root, element),
+        Edit::Add(element) if change.path == root => attach(context, places, element),
+        Edit::Remove if change.path == root => match root.find(context.live) {
+            Some(element) => detach(context, places, &root, element),
             None => Verdict::waits("the device cannot be found"),
         },
-        _ => match (tuning(sides, change), stats_period(change)) {
+        _ => match (tuning(context, change), stats_period(change)) {
             (Some(tuned), _) => tuned,
             (None, Some(period)) => period,
-            (None, None) => update(sides, n, &root),
+            (None, None) => update(context, n, &root),
         },
     }
 }
 
-fn attach(sides: Sides<'_>, places: &mut Places, device: &Element) -> Verdict {
-    if let Err(why) = pluggable(device, sides, true) {
+fn attach(context: LiveContext<'_>, places: &mut Places, device: &Element) -> Verdict {
+    if let Err(why) = pluggable(device, context, true) {
         return Verdict::Waits(why);
     }
-    match places.with_address(device, sides.next_boot) {
+    match places.with_address(device, context.next_boot) {
         Ok(device) => {
             Verdict::call(Op::Attach { xml: write_compact(&device), affect: Affect::Live })
         }
@@ -46,8 +51,8 @@ fn attach(sides: Sides<'_>, places: &mut Places, device: &Element) -> Verdict {
 }
 
 /// The device is taken away, and the guest is given time to let it go.
-fn detach(sides: Sides<'_>, places: &Places, path: &Path, device: &Element) -> Verdict {
-    if let Err(why) = pluggable(device, sides, false).and_then(|()| places.lets_go(device)) {
+fn detach(context: LiveContext<'_>, places: &Places, path: &Path, device: &Element) -> Verdict {
+    if let Err(why) = pluggable(device, context, false).and_then(|()| places.lets_go(device)) {
         return Verdict::Waits(why);
     }
     let alias = device.child("alias").and_then(|a| a.attr("name")).map(str::to_owned);
@@ -59,16 +64,17 @@ fn detach(sides: Sides<'_>, places: &Places, path: &Path, device: &Element) -> V
 
 /// Fields of the device at `root` that can be changed in place go together in one call; the others
 /// stay as they run, so that what waits holds nothing up.
-fn update(sides: Sides<'_>, n: usize, root: &Path) -> Verdict {
+fn update(context: LiveContext<'_>, n: usize, root: &Path) -> Verdict {
     let (Some(live), Some((_, merged))) =
-        (root.find(sides.live), sides.overlay.touched.iter().find(|(path, _)| path == root))
+        (root.find(context.live), context.overlay.touched.iter().find(|(path, _)| path == root))
     else {
         return Verdict::waits("the device cannot be found");
     };
     let name = &live.name.local;
-    let changes = || sides.overlay.changes.iter().enumerate().filter(|(_, c)| root.covers(&c.path));
+    let changes =
+        || context.overlay.changes.iter().enumerate().filter(|(_, c)| root.covers(&c.path));
     let now: Vec<usize> = changes()
-        .filter(|(_, c)| can_update(sides, live, merged, c) && tuning(sides, c).is_none())
+        .filter(|(_, c)| can_update(context, live, merged, c) && tuning(context, c).is_none())
         .map(|(i, _)| i)
         .collect();
     if !now.contains(&n) {
@@ -78,7 +84,7 @@ fn update(sides: Sides<'_>, n: usize, root: &Path) -> Verdict {
     }
     let element = match now.len() == changes().count() {
         true => Some(merged.clone()),
-        false => patched(live, root, now.iter().filter_map(|i| sides.overlay.changes.get(*i))),
+        false => patched(live, root, now.iter().filter_map(|i| context.overlay.changes.get(*i))),
     };
     match element {
         Some(element) => {
@@ -155,13 +161,13 @@ fn stats_period(change: &Change) -> Option<Verdict> {
 }
 
 /// Why the device cannot be plugged in (`attach`) or out while its domain runs.
-fn pluggable(device: &Element, sides: Sides<'_>, attach: bool) -> Result<(), String> {
+fn pluggable(device: &Element, context: LiveContext<'_>, attach: bool) -> Result<(), String> {
     let of = |child: &str, attribute: &str| device.child(child).and_then(|c| c.attr(attribute));
     let kind = device.attr("type").unwrap_or_default();
     let name = device.name.local.as_str();
     let verb = if attach { "plugged in" } else { "unplugged" };
     let never = |what: &str| Err(format!("{what} cannot be {verb} while the domain runs"));
-    if sides.capabilities.hypervisor == Hypervisor::Xen {
+    if context.capabilities.hypervisor == Hypervisor::Xen {
         let usb = name == "controller" && kind == "usb";
         return match matches!(name, "disk" | "interface" | "hostdev") || usb {
             true => Ok(()),
@@ -188,7 +194,7 @@ fn pluggable(device: &Element, sides: Sides<'_>, attach: bool) -> Result<(), Str
         },
         "hostdev" | "redirdev" | "rng" | "lease" => Ok(()),
         "vsock" | "shmem" if !attach => Ok(()),
-        "vsock" => match sides.live.descend(&["devices", "vsock"]) {
+        "vsock" => match context.live.descend(&["devices", "vsock"]) {
             Some(_) => Err("the domain has a vsock, and takes one only".to_owned()),
             None => Ok(()),
         },
@@ -198,7 +204,7 @@ fn pluggable(device: &Element, sides: Sides<'_>, attach: bool) -> Result<(), Str
         },
         "controller" => match (kind, attach) {
             ("scsi", true) | ("virtio-serial", true) => Ok(()),
-            ("scsi", false) if in_use(device, sides) => {
+            ("scsi", false) if in_use(device, context) => {
                 Err("there are disks on the controller".to_owned())
             }
             ("scsi", false) => Ok(()),
@@ -221,14 +227,14 @@ fn pluggable(device: &Element, sides: Sides<'_>, attach: bool) -> Result<(), Str
             Some("i6300esb") => Ok(()),
             _ => never("a watchdog that is not an i6300esb"),
         },
-        "filesystem" => match (of("driver", "type"), shares_memory(sides.live)) {
+        "filesystem" => match (of("driver", "type"), shares_memory(context.live)) {
             (Some("virtiofs"), true) => Ok(()),
             (Some("virtiofs"), false) => {
                 Err("virtiofs needs memory that was shared when the domain started".to_owned())
             }
             _ => never("a filesystem that is not virtiofs"),
         },
-        "memory" => match (attach, sides.live.child("maxMemory")) {
+        "memory" => match (attach, context.live.child("maxMemory")) {
             (true, None) => Err("without maxMemory a running domain takes no memory".to_owned()),
             _ => Ok(()),
         },
@@ -237,16 +243,16 @@ fn pluggable(device: &Element, sides: Sides<'_>, attach: bool) -> Result<(), Str
 }
 
 /// Whether a disk is on that SCSI controller, and stays there.
-fn in_use(controller: &Element, sides: Sides<'_>) -> bool {
+fn in_use(controller: &Element, context: LiveContext<'_>) -> bool {
     let index = controller.attr("index").unwrap_or("0");
-    let goes: Vec<&Element> = sides
+    let goes: Vec<&Element> = context
         .overlay
         .changes
         .iter()
         .filter(|c| c.edit == Edit::Remove && c.path.pattern() == "devices/disk")
-        .filter_map(|c| c.path.find(sides.live))
+        .filter_map(|c| c.path.find(context.live))
         .collect();
-    let disks = sides.live.child("devices").into_iter().flat_map(|d| d.children_named("disk"));
+    let disks = context.live.child("devices").into_iter().flat_map(|d| d.children_named("disk"));
     let stays = |disk: &&Element| !goes.iter().any(|gone| std::ptr::eq(*gone, *disk));
     let mut on_scsi = disks.filter(stays).filter(|disk| Disk::new(disk).bus() == Some("scsi"));
     on_scsi.any(|disk| disk.child("address").and_then(|a| a.attr("controller")) == Some(index))
@@ -284,7 +290,12 @@ const GRAPHICS: &[&str] = &["@passwd", "@passwdValidTo", "@connected"];
 const MEMORY: &[&str] = &["target/requested"];
 
 /// Whether UpdateDevice takes this change of `device`, which will be `merged`.
-fn can_update(sides: Sides<'_>, device: &Element, merged: &Element, change: &Change) -> bool {
+fn can_update(
+    context: LiveContext<'_>,
+    device: &Element,
+    merged: &Element,
+    change: &Change,
+) -> bool {
     let path = field_pattern(&change.path);
     let among = |fields: &[&str]| {
         fields.iter().any(|field| match field.strip_suffix('/') {
@@ -292,7 +303,7 @@ fn can_update(sides: Sides<'_>, device: &Element, merged: &Element, change: &Cha
             None => path == *field,
         })
     };
-    let hypervisor = sides.capabilities.hypervisor;
+    let hypervisor = context.capabilities.hypervisor;
     let plain = |e: &Element| matches!(e.attr("type"), Some("network" | "bridge"));
     match device.name.local.as_str() {
         "disk" => matches!(device.attr("device"), Some("cdrom" | "floppy")) && among(DISK),

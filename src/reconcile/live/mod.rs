@@ -7,9 +7,9 @@
 
 mod address;
 mod devices;
-mod pieces;
 mod sections;
 mod settings;
+mod split;
 mod threads;
 mod tuning;
 mod verdict;
@@ -23,9 +23,9 @@ use crate::model::{
 use crate::xml::Element;
 use address::Places;
 pub(crate) use address::pin_address;
-use pieces::pieces;
 pub(crate) use settings::why_at_boot;
-use verdict::{Sides, Verdict};
+use split::pieces;
+use verdict::{LiveContext, Verdict};
 
 /// Operations on the running instance and the changes that they bring about.
 #[derive(Clone, Debug)]
@@ -140,15 +140,15 @@ pub(crate) fn live_changes(
     next_boot: &Element,
     capabilities: &Capabilities,
 ) -> Live {
-    let sides = Sides { overlay, live, next_boot, capabilities };
+    let context = LiveContext { overlay, live, next_boot, capabilities };
     let mut found = Live::default();
-    let mut places = Places::of(sides);
+    let mut places = Places::of(context);
     let mut tunings: Vec<(Tuning, Vec<TuningParameter>, Vec<usize>)> = Vec::new();
     for n in 0..overlay.changes.len() {
         if found.covering(n).is_some() || found.is_equal(n) {
             continue;
         }
-        match judge(kind, sides, &mut places, n) {
+        match judge(kind, context, &mut places, n) {
             Ok((mut actions, mut covers, tuned)) => {
                 covers.push(n);
                 if let Some(known) = found.thread_changes(&mut actions) {
@@ -187,21 +187,26 @@ pub(crate) fn live_changes(
     }
     found.placed = places.given;
     // removals free what additions need: addresses, names, slots
-    found.changes.sort_by_key(|change| change.actions.first().map_or(2, turn));
+    found.changes.sort_by_key(|change| change.actions.first().map_or(2, priority));
     found
 }
 
 type Judged = (Vec<StepAction>, Vec<usize>, Vec<(Tuning, Vec<TuningParameter>)>);
 
 /// What the pieces of one change come to: all of them can be made while running, or it waits.
-fn judge(kind: Kind, sides: Sides<'_>, places: &mut Places, n: usize) -> Result<Judged, String> {
+fn judge(
+    kind: Kind,
+    context: LiveContext<'_>,
+    places: &mut Places,
+    n: usize,
+) -> Result<Judged, String> {
     let (mut actions, mut covers, mut tuned) = (Vec::new(), Vec::new(), Vec::new());
-    let change = sides.overlay.changes.get(n).ok_or_else(String::new)?;
-    for piece in pieces(kind, change, sides.live) {
+    let change = context.overlay.changes.get(n).ok_or_else(String::new)?;
+    for piece in pieces(kind, change, context.live) {
         let verdict = match (kind, piece.path.steps.first().map(|s| s.name.as_str())) {
-            (Kind::Domain, Some("devices")) => devices::device(sides, places, n, &piece),
-            (Kind::Domain, _) => settings::setting(sides, &piece),
-            (Kind::Network, _) => sections::section(sides, &piece),
+            (Kind::Domain, Some("devices")) => devices::device(context, places, n, &piece),
+            (Kind::Domain, _) => settings::setting(context, &piece),
+            (Kind::Network, _) => sections::section(context, &piece),
         };
         match verdict {
             Verdict::Live(more, with) => {
@@ -214,7 +219,7 @@ fn judge(kind: Kind, sides: Sides<'_>, places: &mut Places, n: usize) -> Result<
                 covers.extend(with);
             }
             Verdict::Tune(what, parameters) => {
-                supported(kind, sides.capabilities, OpKind::Tune)?;
+                supported(kind, context.capabilities, OpKind::Tune)?;
                 tuned.push((what, parameters));
             }
             Verdict::Waits(why) => return Err(why),
@@ -222,7 +227,7 @@ fn judge(kind: Kind, sides: Sides<'_>, places: &mut Places, n: usize) -> Result<
     }
     for action in &actions {
         if let StepAction::Call(op) = action {
-            supported(kind, sides.capabilities, op.kind())?;
+            supported(kind, context.capabilities, op.kind())?;
         }
     }
     Ok((actions, covers, tuned))
@@ -237,7 +242,7 @@ fn supported(kind: Kind, capabilities: &Capabilities, op: OpKind) -> Result<(), 
 
 /// When a change has its turn among the others of an object. What devices are on is there before
 /// them, and goes after them.
-fn turn(action: &StepAction) -> u8 {
+fn priority(action: &StepAction) -> u8 {
     let is_controller = |xml: &str| xml.starts_with("<controller");
     match action {
         StepAction::Call(Op::Detach { xml, .. }) => u8::from(is_controller(xml)),

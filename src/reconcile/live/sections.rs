@@ -1,7 +1,7 @@
 //! Sections of a network: entries that virNetworkUpdate adds, changes and removes.
 
 use super::settings::{metadata, own_metadata};
-use super::verdict::{Sides, Verdict};
+use super::verdict::{LiveContext, Verdict};
 use crate::model::{Affect, Mac, MetadataKind, NetworkCommand, NetworkSection, Op, Version};
 use crate::reconcile::changes::StepAction;
 use crate::reconcile::difference::{Change, Edit};
@@ -23,12 +23,12 @@ const SECTIONS: &[(&str, NetworkSection, Version)] = &[
 ];
 
 /// What becomes of a change of an active network.
-pub(super) fn section(sides: Sides<'_>, change: &Change) -> Verdict {
+pub(super) fn section(context: LiveContext<'_>, change: &Change) -> Verdict {
     match (change.path.pattern().as_str(), change.path.attribute.as_deref()) {
         ("title", None) => return metadata(MetadataKind::Title, change.after.clone()),
         ("description", None) => return metadata(MetadataKind::Description, change.after.clone()),
         (pattern, _) if pattern.starts_with("metadata/") => {
-            return own_metadata(sides, &change.path);
+            return own_metadata(context, &change.path);
         }
         _ => {}
     }
@@ -42,11 +42,12 @@ pub(super) fn section(sides: Sides<'_>, change: &Change) -> Verdict {
         return Verdict::waits("no section of an active network has it");
     };
     let parent = match section {
-        NetworkSection::IpDhcpHost | NetworkSection::IpDhcpRange => match parent(sides.live, steps)
-        {
-            Some(parent) => parent,
-            None => return Verdict::waits("the running network has no such address"),
-        },
+        NetworkSection::IpDhcpHost | NetworkSection::IpDhcpRange => {
+            match parent(context.live, steps) {
+                Some(parent) => parent,
+                None => return Verdict::waits("the running network has no such address"),
+            }
+        }
         _ => -1,
     };
     let update = |command: NetworkCommand, element: &Element| {
@@ -60,22 +61,22 @@ pub(super) fn section(sides: Sides<'_>, change: &Change) -> Verdict {
         Edit::Add(element) if whole => {
             Verdict::Live(vec![update(NetworkCommand::AddLast, element)], Vec::new())
         }
-        Edit::Remove if whole => match entry(sides.live, &root) {
+        Edit::Remove if whole => match entry(context.live, &root) {
             Some(element) => {
                 Verdict::Live(vec![update(NetworkCommand::Delete, element)], Vec::new())
             }
             None => cannot(),
         },
         _ => {
-            let changes = sides.overlay.changes.iter().enumerate();
+            let changes = context.overlay.changes.iter().enumerate();
             let inside = changes.filter(|(_, c)| root.covers(&c.path)).map(|(i, _)| i).collect();
-            let touched = sides.overlay.touched.iter().find(|(path, _)| *path == root);
-            let (Some((_, after)), Some(before)) = (touched, entry(sides.live, &root)) else {
+            let touched = context.overlay.touched.iter().find(|(path, _)| *path == root);
+            let (Some((_, after)), Some(before)) = (touched, entry(context.live, &root)) else {
                 return cannot();
             };
             let in_place = section != NetworkSection::IpDhcpHost
-                || finds_itself(sides.live, &root, before, after);
-            let actions = if sides.capabilities.version >= since && in_place {
+                || finds_itself(context.live, &root, before, after);
+            let actions = if context.capabilities.version >= since && in_place {
                 vec![update(NetworkCommand::Modify, after)]
             } else {
                 vec![update(NetworkCommand::Delete, before), update(NetworkCommand::AddLast, after)]

@@ -2,7 +2,7 @@
 
 use super::threads::io_threads;
 use super::tuning::tuning;
-use super::verdict::{Sides, Verdict};
+use super::verdict::{LiveContext, Verdict};
 use crate::model::{
     Affect, Hypervisor, LifecycleAction, LifecycleEvent, MetadataKind, Op, Pinned, number_set,
 };
@@ -30,22 +30,22 @@ const REASONS: &[(&str, &str)] = &[
 ];
 
 /// What becomes of a change of a setting.
-pub(super) fn setting(sides: Sides<'_>, change: &Change) -> Verdict {
+pub(super) fn setting(context: LiveContext<'_>, change: &Change) -> Verdict {
     let pattern = change.path.pattern();
     match (pattern.as_str(), change.path.attribute.as_deref()) {
         ("title", None) => metadata(MetadataKind::Title, change.after.clone()),
         ("description", None) => metadata(MetadataKind::Description, change.after.clone()),
-        ("currentMemory", None) => balloon(sides),
-        ("vcpu", Some("current")) => vcpus(sides),
+        ("currentMemory", None) => balloon(context),
+        ("vcpu", Some("current")) => vcpus(context),
         ("on_poweroff", None) => lifecycle(LifecycleEvent::Poweroff, change),
         ("on_reboot", None) => lifecycle(LifecycleEvent::Reboot, change),
         ("on_crash", None) => lifecycle(LifecycleEvent::Crash, change),
-        ("iothreads" | "iothreadids" | "iothreadids/iothread", None) => io_threads(sides),
+        ("iothreads" | "iothreadids" | "iothreadids/iothread", None) => io_threads(context),
         ("cputune/vcpupin" | "cputune/emulatorpin" | "cputune/iothreadpin", _) => {
-            pin(sides, change)
+            pin(context, change)
         }
-        _ if pattern.starts_with("metadata/") => own_metadata(sides, &change.path),
-        _ => tuning(sides, change).unwrap_or_else(|| Verdict::waits(why_at_boot(&change.path))),
+        _ if pattern.starts_with("metadata/") => own_metadata(context, &change.path),
+        _ => tuning(context, change).unwrap_or_else(|| Verdict::waits(why_at_boot(&change.path))),
     }
 }
 
@@ -61,17 +61,17 @@ pub(super) fn metadata(kind: MetadataKind, value: Option<String>) -> Verdict {
 }
 
 /// Somebody's own element in the metadata, as a whole.
-pub(super) fn own_metadata(sides: Sides<'_>, path: &Path) -> Verdict {
+pub(super) fn own_metadata(context: LiveContext<'_>, path: &Path) -> Verdict {
     let whole = Path { steps: path.steps.iter().take(2).cloned().collect(), attribute: None };
-    let merged = whole.find(&sides.overlay.merged);
-    let Some(element) = merged.or_else(|| whole.find(sides.live)) else {
+    let merged = whole.find(&context.overlay.merged);
+    let Some(element) = merged.or_else(|| whole.find(context.live)) else {
         return Verdict::waits("the metadata cannot be found");
     };
     let (Some(prefix), Some(uri)) = (&element.name.prefix, &element.name.namespace) else {
         return Verdict::waits("metadata without a prefix is set only by a definition");
     };
     let kind = MetadataKind::Element { key: prefix.to_string(), uri: uri.to_string() };
-    let changes = sides.overlay.changes.iter().enumerate();
+    let changes = context.overlay.changes.iter().enumerate();
     let with = changes.filter(|(_, c)| whole.covers(&c.path)).map(|(n, _)| n).collect();
     let value = merged.map(|element| write_compact(&bare(element, uri)));
     let set = Op::SetMetadata { kind, value, affect: Affect::Live };
@@ -95,16 +95,16 @@ fn bare(element: &Element, uri: &str) -> Element {
 }
 
 /// The balloon cannot grow past what the guest was started with.
-fn balloon(sides: Sides<'_>) -> Verdict {
+fn balloon(context: LiveContext<'_>) -> Verdict {
     let kib = |domain: &Element, name: &str| {
         let e = domain.child(name)?;
         amount(&e.text(), e.attr("unit"), Unit::KiB)
     };
-    let wanted = kib(&sides.overlay.merged, "currentMemory");
-    let (Some(wanted), Some(most)) = (wanted, kib(sides.live, "memory")) else {
+    let wanted = kib(&context.overlay.merged, "currentMemory");
+    let (Some(wanted), Some(most)) = (wanted, kib(context.live, "memory")) else {
         return Verdict::waits("the amount cannot be read");
     };
-    let devices = sides.live.child("devices");
+    let devices = context.live.child("devices");
     let model = devices.and_then(|d| d.child("memballoon")).and_then(|b| b.attr("model"));
     if model == Some("none") {
         return Verdict::waits("it has no memory balloon");
@@ -120,14 +120,15 @@ fn balloon(sides: Sides<'_>) -> Verdict {
 
 /// Processors come at once; they go if they were plugged in, or could have been, and if the guest
 /// lets them go.
-fn vcpus(sides: Sides<'_>) -> Verdict {
+fn vcpus(context: LiveContext<'_>) -> Verdict {
     let count = |domain: &Element| -> Option<(u32, u32)> {
         let vcpu = domain.child("vcpu")?;
         let most = vcpu.text().parse().ok()?;
         let current = vcpu.attr("current").map_or(Some(most), |current| current.parse().ok())?;
         Some((current, most))
     };
-    let (Some((have, most)), Some((want, _))) = (count(sides.live), count(&sides.overlay.merged))
+    let (Some((have, most)), Some((want, _))) =
+        (count(context.live), count(&context.overlay.merged))
     else {
         return Verdict::waits("the number of processors cannot be read");
     };
@@ -138,9 +139,9 @@ fn vcpus(sides: Sides<'_>) -> Verdict {
     if want >= have {
         return Verdict::Live(vec![set], Vec::new());
     }
-    let list = sides.live.child("vcpus").into_iter().flat_map(Element::elements);
+    let list = context.live.child("vcpus").into_iter().flat_map(Element::elements);
     let stay = list.filter(|v| v.attr("hotpluggable") == Some("no")).count();
-    if sides.capabilities.hypervisor == Hypervisor::Qemu
+    if context.capabilities.hypervisor == Hypervisor::Qemu
         && usize::try_from(want).is_ok_and(|want| want < stay)
     {
         return Verdict::waits(format!("{stay} of its processors cannot be unplugged"));
@@ -158,11 +159,11 @@ fn lifecycle(event: LifecycleEvent, change: &Change) -> Verdict {
 }
 
 /// Where something runs. What has left one place for another cannot be told to run anywhere again.
-fn pin(sides: Sides<'_>, change: &Change) -> Verdict {
+fn pin(context: LiveContext<'_>, change: &Change) -> Verdict {
     if change.edit == Edit::Remove {
         return Verdict::waits("a pin can be moved while it runs, and not taken away");
     }
-    let element = change.path.find(&sides.overlay.merged);
+    let element = change.path.find(&context.overlay.merged);
     let cpus = element.and_then(|e| number_set(e.attr("cpuset")?)).filter(|cpus| !cpus.is_empty());
     let number = |attribute: &str| element.and_then(|e| e.attr(attribute)?.parse().ok());
     let what = match element.map(|e| e.name.local.as_str()) {

@@ -1,6 +1,6 @@
 //! I/O threads of a running domain.
 
-use super::verdict::{Sides, Verdict};
+use super::verdict::{LiveContext, Verdict};
 use crate::model::Op;
 use crate::reconcile::changes::StepAction;
 use crate::reconcile::difference::Edit;
@@ -11,14 +11,14 @@ use std::collections::BTreeSet;
 const MOST: u32 = 1024;
 
 /// Gives a running domain the I/O threads that it is to have, and takes those that nothing uses.
-pub(super) fn io_threads(sides: Sides<'_>) -> Verdict {
-    let (have, want) = (ids(sides.live), ids(sides.next_boot));
+pub(super) fn io_threads(context: LiveContext<'_>) -> Verdict {
+    let (have, want) = (ids(context.live), ids(context.next_boot));
     let (Some(have), Some(want)) = (have, want) else {
         return Verdict::waits("the number of I/O threads cannot be read");
     };
     let mut actions = Vec::new();
     for id in have.difference(&want) {
-        if let Some(user) = user(sides.live, *id) {
+        if let Some(user) = user(context.live, *id) {
             return Verdict::waits(format!("I/O thread {id} is used by {user}"));
         }
         actions.push(StepAction::Call(Op::DeleteIoThread { id: *id }));
@@ -29,7 +29,7 @@ pub(super) fn io_threads(sides: Sides<'_>) -> Verdict {
         let pattern = path.pattern();
         pattern == "iothreads" || pattern == "iothreadids" || pattern == "iothreadids/iothread"
     };
-    let changes = sides.overlay.changes.iter().enumerate();
+    let changes = context.overlay.changes.iter().enumerate();
     let with = changes.filter(|(_, c)| {
         c.path.attribute.is_none() && about_threads(&c.path) && has_only_ids(&c.edit)
     });

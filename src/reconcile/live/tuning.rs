@@ -1,6 +1,6 @@
 //! Fields that are parameters of a call: shares, quotas, limits and weights.
 
-use super::verdict::{Sides, Verdict};
+use super::verdict::{LiveContext, Verdict};
 use crate::model::{
     BLKIO_DEVICE, Form, TunedField, Tuning, TuningParameter, TuningValue, memory_kib,
 };
@@ -21,9 +21,9 @@ const HOLDERS: &[(&str, Holder)] = &[
 ];
 
 /// The parameter that a change sets; `None` if it is none.
-pub(super) fn tuning(sides: Sides<'_>, change: &Change) -> Option<Verdict> {
+pub(super) fn tuning(context: LiveContext<'_>, change: &Change) -> Option<Verdict> {
     if change.path.pattern().starts_with("blkiotune/device/") {
-        return Some(device(sides, change));
+        return Some(device(context, change));
     }
     let pattern = change.path.pattern();
     let (holder, what) = HOLDERS.iter().find_map(|(holder, what)| {
@@ -33,10 +33,10 @@ pub(super) fn tuning(sides: Sides<'_>, change: &Change) -> Option<Verdict> {
     })?;
     let rest = pattern.get(holder.len()..)?.trim_start_matches('/');
     let field = row(what.fields(), rest, change)?;
-    if let Some(why) = fixed(&what, sides.live) {
+    if let Some(why) = fixed(&what, context.live) {
         return Some(Verdict::waits(why));
     }
-    Some(match value(field, sides, change) {
+    Some(match value(field, context, change) {
         Ok(parameter) => Verdict::Tune(what, vec![parameter]),
         Err(why) => Verdict::Waits(why),
     })
@@ -62,11 +62,15 @@ fn fixed(what: &Tuning, live: &Element) -> Option<&'static str> {
 
 /// The parameter with the value that the manifest asks for, or with the one that says that there is
 /// none.
-fn value(field: &TunedField, sides: Sides<'_>, change: &Change) -> Result<TuningParameter, String> {
-    let element = change.path.find(&sides.overlay.merged);
+fn value(
+    field: &TunedField,
+    context: LiveContext<'_>,
+    change: &Change,
+) -> Result<TuningParameter, String> {
+    let element = change.path.find(&context.overlay.merged);
     let wanted = match change.edit {
         Edit::Remove => None,
-        Edit::Set | Edit::Add(_) => change.path.value(&sides.overlay.merged),
+        Edit::Set | Edit::Add(_) => change.path.value(&context.overlay.merged),
     };
     let (value, unit) = match (&wanted, field.neutral) {
         (Some(value), _) => (value.as_str(), element.and_then(|e| e.attr("unit"))),
@@ -78,12 +82,12 @@ fn value(field: &TunedField, sides: Sides<'_>, change: &Change) -> Result<Tuning
 }
 
 /// A limit for one of the host's block devices: its path goes with the value.
-fn device(sides: Sides<'_>, change: &Change) -> Verdict {
+fn device(context: LiveContext<'_>, change: &Change) -> Verdict {
     let rest = change.path.steps.get(2).map_or("", |s| s.name.as_str());
     let (Some(field), Some(path)) = (row(BLKIO_DEVICE, rest, change), key(&change.path, 1)) else {
         return Verdict::waits("it is read only when the domain starts");
     };
-    match value(field, sides, change) {
+    match value(field, context, change) {
         Ok(parameter) => {
             let number = match (&parameter.value, field.form) {
                 (TuningValue::UInt(n), Form::UInt) => u64::from(*n),

@@ -7,7 +7,7 @@ use crate::xml::Element;
 
 /// What both sides of a running instance look like.
 #[derive(Clone, Copy)]
-pub(super) struct Sides<'a> {
+pub(super) struct LiveContext<'a> {
     /// The manifest on the running definition.
     pub(super) overlay: &'a Overlay,
     /// The running definition.

@@ -2,7 +2,7 @@
 
 use super::storage::{Place, Pools, Storage, unknown_pool};
 use crate::model::{Desired, Kind, Observed, ObservedResource, ResourceId, Uuid};
-use crate::reconcile::ownership::{Moving, mark_on};
+use crate::reconcile::ownership::{Moving, owner_record_of};
 use crate::xml::Element;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -45,7 +45,7 @@ impl HostFacts {
     /// is not wanted here any more.
     pub fn has_unfinished(&self, desired: &Desired, prune: bool) -> bool {
         let unwanted = |id: &ResourceId, guest: &Guest| {
-            let named = desired.resources.contains_key(id) || desired.held_back.contains_key(id);
+            let named = desired.resources.contains_key(id) || desired.blocked.contains_key(id);
             guest.set.as_ref() == Some(&desired.set) && !named
         };
         self.guests.iter().any(|(id, g)| g.moving.is_some() || prune && unwanted(id, g))
@@ -53,7 +53,7 @@ impl HostFacts {
 }
 
 fn guest(resource: &ObservedResource, storage: Storage<'_>) -> Guest {
-    let mark = mark_on(resource);
+    let owner_record = owner_record_of(resource);
     let mut writes: Vec<String> = Vec::new();
     for definition in [&resource.persistent, &resource.live].into_iter().flatten() {
         writes.extend(written(definition, storage));
@@ -64,9 +64,9 @@ fn guest(resource: &ObservedResource, storage: Storage<'_>) -> Guest {
     writes.dedup();
     Guest {
         uuid: resource.uuid,
-        set: mark.as_ref().map(|m| m.set.clone()),
+        set: owner_record.as_ref().map(|m| m.set.clone()),
         is_active: resource.state.is_active() || resource.live.is_some(),
-        moving: mark.and_then(|m| m.moving),
+        moving: owner_record.and_then(|m| m.moving),
         writes,
         unknown_pool: pool.map(|(name, _)| name.to_owned()),
     }

@@ -78,7 +78,7 @@ pub fn settle(fleet: Fleet<'_>, sites: &[Site<'_>]) -> Settled {
         for (id, guest) in facts.guests.iter().filter(|(id, _)| fleet.includes(id)) {
             let ours = guest.set.as_deref() == Some(fleet.set);
             let named =
-                site.desired.resources.contains_key(id) || site.desired.held_back.contains_key(id);
+                site.desired.resources.contains_key(id) || site.desired.blocked.contains_key(id);
             if ours && !named {
                 old.entry(id.clone()).or_default().push(at);
             }
@@ -457,7 +457,7 @@ impl<'a> Settling<'a> {
             return;
         }
         let held = self.sites.iter().find_map(|site| {
-            let reason = site.desired.held_back.get(id)?;
+            let reason = site.desired.blocked.get(id)?;
             Some(format!("it may go to {}, where it is held back: {reason}", site.name))
         });
         let mut unread = self.unread().filter(|site| site.desired.resources.contains_key(id));

@@ -11,7 +11,7 @@ use crate::model::{
     Op, OpKind, Power, ResourceId, Settings, State, Unknown, Uuid, Version,
 };
 use crate::reconcile::changes::{Milestone, Options, Plan, StepAction, Until};
-use crate::reconcile::ownership::{Moving, WantedMark};
+use crate::reconcile::ownership::{Moving, WantedRecord};
 use crate::xml::{Element, Limits, parse, write};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -59,9 +59,10 @@ fn there(
         .replace("machine='q35'", "machine='pc-q35-9.1'");
     let mut definition = element(&text);
     definition.push(Element::new("uuid").with_text(uuid.to_string()));
-    let mark = WantedMark::of(SET, wanted);
-    let mark = moving.iter().fold(mark, |mark, moving| mark.moving(moving));
-    mark.put(&mut definition, None);
+    let owner_record = WantedRecord::of(SET, wanted);
+    let owner_record =
+        moving.iter().fold(owner_record, |owner_record, moving| owner_record.moving(moving));
+    owner_record.put(&mut definition, None);
     let live = state.is_active().then(|| definition.clone().with_attr("id", "1"));
     ObservedResource {
         persistent: Some(definition),
@@ -292,7 +293,7 @@ fn what_may_be_on_a_host_that_was_not_read() {
     let hosts = [host("a", &[], &[&runs]), unread("b", &[&local])];
     says(&words(&hosts, true, &[]), &["l stays on a: it may go to b, which was not read"]);
     let mut broken = host("b", &[], &[]);
-    broken.desired.held_back.insert(local.id, "a mistake".to_owned());
+    broken.desired.blocked.insert(local.id, "a mistake".to_owned());
     let hosts = [host("a", &[], &[&runs]), broken];
     says(
         &words(&hosts, true, &[]),
@@ -377,9 +378,9 @@ fn together(hosts: &[Host], allow: &[Effect]) -> Vec<Plan> {
 fn steps(plan: &Plan) -> Vec<String> {
     let word = |action: &StepAction| match action {
         StepAction::Wait { until: Until::Elsewhere { host, milestone }, .. } => {
-            format!("{} on {host}", milestone.word())
+            format!("{} on {host}", milestone.as_str())
         }
-        action => action.word().to_owned(),
+        action => action.as_str().to_owned(),
     };
     plan.steps.iter().map(|s| format!("{} {}", s.target.id.name, word(&s.action))).collect()
 }
@@ -394,14 +395,14 @@ fn defined(plan: &Plan, n: usize) -> Element {
 
 #[test]
 fn the_old_one_goes_before_the_new_one_starts_and_is_the_same() {
-    let card = "<interface type='user'><model type='virtio'/></interface>";
-    let g = wanted("g", &(disk("/mnt/images/g") + card));
+    let nic = "<interface type='user'><model type='virtio'/></interface>";
+    let g = wanted("g", &(disk("/mnt/images/g") + nic));
     let mut old = g.clone();
     let mac = "<interface type='user'><mac address='52:54:00:01:02:03'/><model type='virtio'/></interface>";
     old.definition = wanted("g", &(disk("/mnt/images/g") + mac)).definition;
     let mut runs = there(&old, 1, State::Running, None);
     // by the manifest that has no MAC address
-    WantedMark::of(SET, &g).put(runs.persistent.as_mut().unwrap(), None);
+    WantedRecord::of(SET, &g).put(runs.persistent.as_mut().unwrap(), None);
     let hosts = [host("a", &[], &[&runs]), host("b", &[&g], &[])];
     let plans = together(&hosts, &[]);
     let [a, b] = plans.as_slice() else { panic!("{plans:?}") };
@@ -425,8 +426,8 @@ fn the_old_one_goes_before_the_new_one_starts_and_is_the_same() {
         assert_eq!(mac.attr("address"), Some("52:54:00:01:02:03"));
         let machine = defined.descend(&["os", "type"]).unwrap().attr("machine");
         assert_eq!(machine, Some("pc-q35-9.1"));
-        let mark = crate::reconcile::ownership::read_mark(&defined).unwrap();
-        assert_eq!(mark.moving.map(|m| m.from), moves.then(|| "a".to_owned()));
+        let owner_record = crate::reconcile::ownership::read_owner_record(&defined).unwrap();
+        assert_eq!(owner_record.moving.map(|m| m.from), moves.then(|| "a".to_owned()));
     }
 }
 
@@ -441,7 +442,7 @@ fn what_one_plan_does_not_hold_is_in_neither() {
             let moves = plan.steps.iter().any(|s| s.target.id == id("g"));
             assert!(!moves || !plan.refusals.is_empty(), "{:?}", steps(plan));
         }
-        let said = plans.iter().flat_map(|p| p.held_back.get(&id("g")));
+        let said = plans.iter().flat_map(|p| p.blocked.get(&id("g")));
         let said: Vec<&String> = said.collect();
         assert!(said.iter().any(|s| s.contains(why)), "{said:?}");
     };
@@ -450,8 +451,8 @@ fn what_one_plan_does_not_hold_is_in_neither() {
     };
     let local = wanted("g", &disk("/srv/g"));
     stays(pair(&local, &local), &[], "nothing shows that b reaches its disk vda, /srv/g");
-    let card = "<interface type='network'><source network='lan'/></interface>";
-    let mut needs = wanted("g", &(image.clone() + card));
+    let nic = "<interface type='network'><source network='lan'/></interface>";
+    let mut needs = wanted("g", &(image.clone() + nic));
     needs.depends_on = vec![ResourceId::new(Kind::Network, "lan")];
     stays(pair(&needs, &needs), &[], "needs network/lan");
     let mut other = g.clone();
@@ -494,5 +495,5 @@ fn a_move_that_ended_anywhere_is_gone_on_with() {
     let hosts = [host("a", &[], &[]), host("b", &[&g], &[&comes])];
     let plans = together(&hosts, &[]);
     assert_eq!(steps(&plans[1]), ["g define", "g autostart", "g create"]);
-    assert_eq!(Milestone::Gone.word(), "gone");
+    assert_eq!(Milestone::Gone.as_str(), "gone");
 }

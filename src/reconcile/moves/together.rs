@@ -127,7 +127,7 @@ impl Passage<'_> {
             observed: self.new.observed,
             capabilities: self.new.capabilities,
             options: &options,
-            cards: &[],
+            nics: &[],
         };
         let goes = decide::definition_elsewhere(context, desired, self.guest);
         self.out_of_reach(&goes, definition, shared)
@@ -225,7 +225,7 @@ impl Passage<'_> {
 
 /// Why a plan does not carry its part of a move out.
 fn hinders(plan: &Plan, id: &ResourceId, action: Action) -> Option<String> {
-    if let Some(reason) = plan.held_back.get(id) {
+    if let Some(reason) = plan.blocked.get(id) {
         return Some(reason.clone());
     }
     let of_it = plan.refusals.iter().find(|r| r.id.as_ref() == Some(id));

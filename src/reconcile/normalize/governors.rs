@@ -341,8 +341,8 @@ pub(super) fn hanging_on(kind: Kind, changed: &str) -> Vec<String> {
 }
 
 /// Whether a card's model is not the one that any card gets.
-fn has_own_models(card: &Element) -> bool {
-    matches!(card.attr("type"), Some("hostdev" | "vhostuser" | "vdpa" | "vds"))
+fn has_own_models(nic: &Element) -> bool {
+    matches!(nic.attr("type"), Some("hostdev" | "vhostuser" | "vdpa" | "vds"))
 }
 
 /// Whether the only cell of a domain is the one that a host fills in for memory that can grow.

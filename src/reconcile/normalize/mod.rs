@@ -28,5 +28,5 @@ pub(crate) use kinds::{
 };
 pub(crate) use places::{Claim, claims, place_of};
 pub(crate) use prepare::{drop_implied, finish, is_implied, is_unread, prepare, respelled};
-pub use rule::Rule;
+pub use rule::Equivalence;
 pub(crate) use values::{Unit, amount, quantity, quantity_attribute, same_value};

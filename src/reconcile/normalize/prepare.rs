@@ -289,8 +289,8 @@ fn put_primary_first(want: &mut Element) {
     if let (Some(first), Some(primary)) = (first, primary)
         && first < primary
     {
-        let card = devices.children.remove(primary);
-        devices.children.insert(first, card);
+        let nic = devices.children.remove(primary);
+        devices.children.insert(first, nic);
     }
 }
 

@@ -2,7 +2,7 @@
 
 /// Why a difference between a manifest and a definition is not counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rule {
+pub enum Equivalence {
     /// Filled in by the host, or by others.
     FilledIn,
     /// What the guest knows itself by.
@@ -55,7 +55,7 @@ pub enum Rule {
     Renewed,
 }
 
-impl Rule {
+impl Equivalence {
     /// All of them.
     pub const ALL: [Self; 25] = [
         Self::FilledIn,
@@ -96,7 +96,7 @@ impl Rule {
     }
 
     /// What it says, for people.
-    pub fn words(self) -> &'static str {
+    pub fn describe(self) -> &'static str {
         self.row().1
     }
 
@@ -140,8 +140,8 @@ mod tests {
 
     #[test]
     fn each_rule_has_a_name_and_words_of_its_own() {
-        let names: BTreeSet<&str> = Rule::ALL.iter().map(|r| r.name()).collect();
-        let words: BTreeSet<&str> = Rule::ALL.iter().map(|r| r.words()).collect();
-        assert_eq!((names.len(), words.len()), (Rule::ALL.len(), Rule::ALL.len()));
+        let names: BTreeSet<&str> = Equivalence::ALL.iter().map(|r| r.name()).collect();
+        let words: BTreeSet<&str> = Equivalence::ALL.iter().map(|r| r.describe()).collect();
+        assert_eq!((names.len(), words.len()), (Equivalence::ALL.len(), Equivalence::ALL.len()));
     }
 }

@@ -34,26 +34,24 @@ pub(super) fn drop_zeros(want: &mut Element) {
 /// Takes out of the cards of a manifest what only those of virtio have. A card whose model the manifest
 /// leaves to the host has the one that it has in `live`.
 pub(super) fn drop_what_only_virtio_has(want: &mut Element, live: &Element) {
-    let mac =
-        |card: &Element| card.child("mac").and_then(|m| m.attr("address")).and_then(Mac::parse);
-    let model =
-        |card: &Element| card.child("model").and_then(|m| m.attr("type")).map(str::to_owned);
+    let mac = |nic: &Element| nic.child("mac").and_then(|m| m.attr("address")).and_then(Mac::parse);
+    let model = |nic: &Element| nic.child("model").and_then(|m| m.attr("type")).map(str::to_owned);
     let there: Vec<&Element> =
         live.child("devices").map_or(Vec::new(), |d| d.children_named("interface").collect());
     let devices = want.child_mut("devices").into_iter().flat_map(Element::elements_mut);
-    for (n, card) in devices.filter(|e| e.is("interface")).enumerate() {
-        let twin = || match mac(card) {
+    for (n, nic) in devices.filter(|e| e.is("interface")).enumerate() {
+        let twin = || match mac(nic) {
             own @ Some(_) => there.iter().find(|other| mac(other) == own),
             None => there.get(n),
         };
-        let model = model(card).or_else(|| model(twin()?));
+        let model = model(nic).or_else(|| model(twin()?));
         if model.is_none_or(|model| model.starts_with("virtio")) {
             continue;
         }
-        if let Some(driver) = card.child_mut("driver") {
+        if let Some(driver) = nic.child_mut("driver") {
             driver.attributes.clear();
         }
-        if let Some(backend) = card.child_mut("backend") {
+        if let Some(backend) = nic.child_mut("backend") {
             backend.remove_attr("vhost");
         }
     }

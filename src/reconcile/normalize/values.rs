@@ -1,6 +1,6 @@
 //! When two values say the same: units, numbers, sets, addresses, machine types.
 
-use super::rule::Rule;
+use super::rule::Equivalence;
 use crate::model::{Mac, Uuid, memory_bytes, memory_kib, number_set};
 use std::net::IpAddr;
 
@@ -77,52 +77,53 @@ pub(crate) fn same_value(
     attribute: Option<&str>,
     want: &str,
     live: &str,
-) -> Option<Rule> {
+) -> Option<Equivalence> {
     let (want, live) = (want.trim(), live.trim());
     if want == live {
-        return Some(Rule::Blanks);
+        return Some(Equivalence::Blanks);
     }
     if is_mac(element, attribute)
         && let (Some(a), Some(b)) = (Mac::parse(want), Mac::parse(live))
     {
-        return (a == b).then_some(Rule::Mac);
+        return (a == b).then_some(Equivalence::Mac);
     }
     if is_uuid(element, attribute)
         && let (Ok(a), Ok(b)) = (Uuid::try_parse(want), Uuid::try_parse(live))
     {
-        return (a == b).then_some(Rule::Uuid);
+        return (a == b).then_some(Equivalence::Uuid);
     }
     if is_ip(attribute)
         && let (Ok(a), Ok(b)) = (want.parse::<IpAddr>(), live.parse::<IpAddr>())
     {
-        return (a == b).then_some(Rule::Address);
+        return (a == b).then_some(Equivalence::Address);
     }
     let same_set = || number_set(want).is_some() && number_set(want) == number_set(live);
     let (rule, same) = match attribute {
-        Some("machine") => (Rule::Machine, same_machine(want, live)),
+        Some("machine") => (Equivalence::Machine, same_machine(want, live)),
         Some("mode" | "fmode" | "dmode") => {
-            (Rule::Mode, octal(want).is_some() && octal(want) == octal(live))
+            (Equivalence::Mode, octal(want).is_some() && octal(want) == octal(live))
         }
-        Some(name) if is_set(element, name) => (Rule::Set, same_set()),
-        None if is_set(element, "") => (Rule::Set, same_set()),
+        Some(name) if is_set(element, name) => (Equivalence::Set, same_set()),
+        None if is_set(element, "") => (Equivalence::Set, same_set()),
         // a host rounds a screen's memories up to a power of two
         Some("vram" | "vram64" | "ram" | "vgamem") if element == "model" => {
             let rounded = want.parse::<u64>().ok().and_then(u64::checked_next_power_of_two);
-            (Rule::PowerOfTwo, rounded == live.parse().ok())
+            (Equivalence::PowerOfTwo, rounded == live.parse().ok())
         }
         Some(name) if is_number(element, name) => {
-            (Rule::Number, number(want).is_some() && number(want) == number(live))
+            (Equivalence::Number, number(want).is_some() && number(want) == number(live))
         }
         // a version of USB has two digits behind its point
-        Some("version") if element == "usbdev" => {
-            (Rule::Number, usb_version(want).is_some() && usb_version(want) == usb_version(live))
-        }
+        Some("version") if element == "usbdev" => (
+            Equivalence::Number,
+            usb_version(want).is_some() && usb_version(want) == usb_version(live),
+        ),
         // the model of a network card is read without regard to case
-        Some("type") if element == "model" => (Rule::Case, want.eq_ignore_ascii_case(live)),
-        Some("model") if element == "controller" => (Rule::Auto, want == "auto"),
+        Some("type") if element == "model" => (Equivalence::Case, want.eq_ignore_ascii_case(live)),
+        Some("model") if element == "controller" => (Equivalence::Auto, want == "auto"),
         // an iSCSI target names its first unit
         Some("name") if element == "source" && want.starts_with("iqn.") => {
-            (Rule::FirstUnit, live.strip_prefix(want) == Some("/0"))
+            (Equivalence::FirstUnit, live.strip_prefix(want) == Some("/0"))
         }
         _ => return None,
     };

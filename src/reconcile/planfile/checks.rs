@@ -12,7 +12,7 @@ pub(super) fn not_of(target: &Target, xml: &str) -> Option<String> {
     let Ok(root) = parse(SourceId::NONE, xml, &Limits::default()) else {
         return Some("its definition is not well-formed".to_owned());
     };
-    let (kind, name) = (target.id.kind.word(), root.child_text("name").unwrap_or_default());
+    let (kind, name) = (target.id.kind.as_str(), root.child_text("name").unwrap_or_default());
     if !root.is(kind) {
         Some(format!("its definition is not one of a {kind}"))
     } else if name != target.id.name {
@@ -76,7 +76,7 @@ fn least(steps: &[Step], at: usize) -> Effect {
         Op::Undefine { .. } if earlier(is_define) => Effect::None,
         Op::Undefine { .. } => Effect::Deletes,
         Op::Create { .. } => Effect::Starts,
-        Op::Suspend => Effect::Blip,
+        Op::Suspend => Effect::BriefOutage,
         Op::Resume => Effect::Live,
         Op::Attach { affect, .. } | Op::Detach { affect, .. } | Op::Update { affect, .. } => {
             live(affect)

@@ -11,7 +11,7 @@ use super::changes::{LiveStep, Plan, Step, StepAction};
 use super::records::Signing;
 use super::secret::has_secret;
 use crate::diag::{Error, ErrorKind, Result, SourceId, escape_json};
-use crate::model::{Effect, Op, ResourceId, Stop, Target, Uuid};
+use crate::model::{Effect, Op, ResourceId, ShutdownPolicy, Target, Uuid};
 use crate::xml::{Limits, parse};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -60,7 +60,7 @@ struct SavedAfterwards {
     target: String,
     uuid: String,
     definition: String,
-    mark_before: Option<String>,
+    owner_record_before: Option<String>,
     pieces: Vec<Piece>,
     notes: Option<Notes>,
 }
@@ -89,7 +89,7 @@ pub fn save(plan: &Plan, connection: &str, signing: Option<&Signing>) -> Result<
             target: format!("{}/{}", step.target.id.kind, step.target.id.name),
             uuid: step.target.uuid.to_string(),
             action: step.action.clone(),
-            effect: step.effect.word().to_owned(),
+            effect: step.effect.as_str().to_owned(),
             after: step.after.clone(),
             behind: step.behind.clone(),
             live: step.live,
@@ -104,7 +104,7 @@ pub fn save(plan: &Plan, connection: &str, signing: Option<&Signing>) -> Result<
             target: format!("{}/{}", of.target.id.kind, of.target.id.name),
             uuid: of.target.uuid.to_string(),
             definition: of.definition.clone(),
-            mark_before: of.mark_before.clone(),
+            owner_record_before: of.owner_record_before.clone(),
             pieces: of.pieces.clone(),
             notes: of.notes.clone(),
         });
@@ -208,7 +208,7 @@ impl PlanFile {
             Ok(Afterwards {
                 target,
                 definition: of.definition,
-                mark_before: of.mark_before,
+                owner_record_before: of.owner_record_before,
                 pieces: of.pieces,
                 notes: of.notes,
             })
@@ -221,7 +221,7 @@ impl PlanFile {
             afterwards,
             refusals: Vec::new(),
             diagnostics: crate::diag::Diagnostics::default(),
-            held_back: BTreeMap::new(),
+            blocked: BTreeMap::new(),
             silent: BTreeMap::new(),
             doubted: BTreeMap::new(),
             orphans: Vec::new(),
@@ -235,7 +235,7 @@ impl PlanFile {
 fn within_limits(action: StepAction) -> StepAction {
     match action {
         StepAction::Wait { until, timeout, otherwise } => {
-            StepAction::Wait { until, timeout: timeout.min(Stop::MAX), otherwise }
+            StepAction::Wait { until, timeout: timeout.min(ShutdownPolicy::MAX), otherwise }
         }
         call @ StepAction::Call(_) => call,
     }

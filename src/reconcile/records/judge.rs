@@ -2,7 +2,7 @@
 
 use super::signing::{Signed, Signing, is_ours, is_previous};
 use crate::model::{Doubt, Observed, ObservedResource, Record, Uuid};
-use crate::reconcile::aside::ASIDE;
+use crate::reconcile::nic_migration::PARKED;
 use crate::reconcile::ownership::{APPLIED_MAX, Unpacked, is_intact, is_owned, unpack};
 use crate::xml::Element;
 use jiff::Timestamp;
@@ -55,11 +55,12 @@ impl Judge<'_> {
     /// Judges what stands on one object; says whether that could be done.
     fn object(&mut self, host: &mut ObservedResource) -> bool {
         let uuid = host.uuid;
-        let mark = |definition: &Option<Element>| {
-            let mark = definition.as_ref()?.child("metadata")?.elements().find(|e| is_owned(e));
-            mark.cloned()
+        let owner_record = |definition: &Option<Element>| {
+            let owner_record =
+                definition.as_ref()?.child("metadata")?.elements().find(|e| is_owned(e));
+            owner_record.cloned()
         };
-        let (defined, runs) = (mark(&host.persistent), mark(&host.live));
+        let (defined, runs) = (owner_record(&host.persistent), owner_record(&host.live));
         let Some(first) = self.record(uuid, defined.as_ref()) else { return false };
         // what runs mostly has the same one
         let second =
@@ -79,20 +80,20 @@ impl Judge<'_> {
     }
 
     /// What is made of a record; `None` if it is to be judged with the larger ones.
-    fn record(&mut self, uuid: Uuid, mark: Option<&Element>) -> Option<Record> {
+    fn record(&mut self, uuid: Uuid, owner_record: Option<&Element>) -> Option<Record> {
         let mut record = Record::default();
-        let Some(mark) = mark else { return Some(record) };
-        match self.version(uuid, mark) {
+        let Some(owner_record) = owner_record else { return Some(record) };
+        match self.version(uuid, owner_record) {
             Verdict::Sound => {}
             Verdict::Renew(why) => record.renew = Some(why),
             Verdict::Doubtful(why) => {
-                let set = mark.attr("set").unwrap_or_default().to_owned();
+                let set = owner_record.attr("set").unwrap_or_default().to_owned();
                 record.doubt = Some(Doubt { set, why });
                 return Some(record);
             }
             Verdict::Large => return None,
         }
-        match mark.elements().find(|e| is_previous(e)).map(|e| self.version(uuid, e)) {
+        match owner_record.elements().find(|e| is_previous(e)).map(|e| self.version(uuid, e)) {
             None | Some(Verdict::Sound | Verdict::Renew(_)) => {}
             Some(Verdict::Doubtful(why)) => record.previous = Some(why),
             Some(Verdict::Large) => return None,
@@ -142,7 +143,7 @@ impl Judge<'_> {
         let Some(metadata) = definition.child_mut("metadata") else { return };
         metadata.remove_elements(|e| {
             let is_sound = || matches!(signing.of(e, uuid), Signed::Now | Signed::Before);
-            is_ours(e) && e.name.local == ASIDE && !is_sound()
+            is_ours(e) && e.name.local == PARKED && !is_sound()
         });
     }
 }
@@ -157,9 +158,9 @@ fn take_out(definition: &mut Element, record: &Record) {
     if record.doubt.is_some() {
         metadata.remove_elements(is_owned);
     } else if record.previous.is_some() {
-        let marks = metadata.elements_mut().filter(|e| is_owned(e));
-        for mark in marks {
-            mark.remove_elements(is_previous);
+        let owner_records = metadata.elements_mut().filter(|e| is_owned(e));
+        for owner_record in owner_records {
+            owner_record.remove_elements(is_previous);
         }
     }
 }

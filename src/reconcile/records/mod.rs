@@ -10,7 +10,7 @@ mod signing;
 pub use signing::{Key, Signing};
 
 use crate::diag::{Result, SourceId};
-use crate::drivers::{Driver, Stop};
+use crate::drivers::{CancelToken, Driver};
 use crate::model::{Call, Capabilities, DriverEvent, Observed, ObservedPools, Op, Outcome, Scope};
 use crate::xml::{Limits, parse, write};
 use jiff::Timestamp;
@@ -68,11 +68,11 @@ impl Driver for Records {
         self.inner.execute(&signed)
     }
 
-    fn hang_up(&self) {
-        self.inner.hang_up();
+    fn disconnect_idle(&self) {
+        self.inner.disconnect_idle();
     }
 
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &Stop) -> Result<()> {
+    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
         self.inner.watch(events, stop)
     }
 }

@@ -1,7 +1,7 @@
 //! Signatures of records: HMAC-SHA256 over whose it is, and all that it says.
 
 use crate::model::{NAMESPACE, Uuid};
-use crate::reconcile::aside::ASIDE;
+use crate::reconcile::nic_migration::PARKED;
 use crate::reconcile::ownership::{OWNED, PREVIOUS};
 use crate::xml::Element;
 use base64::Engine as _;
@@ -120,7 +120,7 @@ fn sealed(context: &str, bytes: &[u8]) -> Vec<u8> {
 
 /// Whether an element in metadata is one that is signed.
 pub(super) fn is_signed(e: &Element) -> bool {
-    is_ours(e) && [OWNED, ASIDE].contains(&e.name.local.as_str())
+    is_ours(e) && [OWNED, PARKED].contains(&e.name.local.as_str())
 }
 
 pub(super) fn is_previous(e: &Element) -> bool {

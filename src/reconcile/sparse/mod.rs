@@ -11,7 +11,7 @@
 mod places;
 mod table;
 
-use super::ownership::Mark;
+use super::ownership::OwnerRecord;
 use crate::model::{Hypervisor, Kind, NAMESPACE};
 use crate::xml::Element;
 use places::{drop_addresses, drop_controllers};
@@ -26,13 +26,13 @@ pub enum Sparse {
     Anew,
 }
 
-/// Leaves out of a definition what a host of this kind fills in to the same. `mark` tells what a manifest
+/// Leaves out of a definition what a host of this kind fills in to the same. `owner_record` tells what a manifest
 /// wrote: addresses of its own are no choice of the host's.
 pub(super) fn sparse(
     kind: Kind,
     hypervisor: Hypervisor,
     document: &mut Element,
-    mark: Option<&Mark>,
+    owner_record: Option<&OwnerRecord>,
 ) {
     let scope = Scope::of(hypervisor, document);
     if kind == Kind::Domain {
@@ -43,7 +43,7 @@ pub(super) fn sparse(
         }
         if scope.is_qemu() {
             drop_raw(document);
-            let written = mark.and_then(Mark::applied);
+            let written = owner_record.and_then(OwnerRecord::applied);
             drop_addresses(document, written.as_ref());
             drop_controllers(document);
         }
@@ -221,8 +221,8 @@ pub(super) fn drop_identity(kind: Kind, document: &mut Element) {
         }
         Kind::Domain => {
             let devices = document.child_mut("devices");
-            for card in devices.into_iter().flat_map(Element::elements_mut) {
-                card.remove_elements(|e| e.is("mac"));
+            for nic in devices.into_iter().flat_map(Element::elements_mut) {
+                nic.remove_elements(|e| e.is("mac"));
             }
             let os_type = document.child_mut("os").and_then(|os| os.child_mut("type"));
             if let Some(os_type) = os_type

@@ -38,8 +38,8 @@ fn what_is_filled_in_goes_and_what_identifies_stays() {
          <address type='pci' domain='0x0000' bus='0x01' slot='0x00' function='0x0'/></interface>\
          <input type='mouse' bus='ps2'/>";
     let same = made(Sparse::Same, &q35(devices));
-    let card = "<interface type='user'><mac address='52:54:00:00:00:01'/><model type='virtio'/></interface>";
-    assert_eq!(same, q35(card));
+    let nic = "<interface type='user'><mac address='52:54:00:00:00:01'/><model type='virtio'/></interface>";
+    assert_eq!(same, q35(nic));
     let anew = made(Sparse::Anew, &q35(devices));
     assert!(anew.contains("machine='q35'"), "{anew}");
     assert!(!anew.contains("uuid") && !anew.contains("52:54"), "{anew}");

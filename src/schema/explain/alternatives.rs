@@ -3,11 +3,11 @@
 
 use super::suggest::{ATTRIBUTES_MAX, PLACES_MAX};
 use super::walk::symbol;
-use super::{Blame, or_list};
+use super::{Explainer, or_list};
 use crate::diag::excerpt;
 use crate::schema::automaton::StateId;
+use crate::schema::derivative::Step;
 use crate::schema::names::Symbol;
-use crate::schema::residue::Step;
 use crate::xml::{Attribute, Element};
 
 /// How many elements outwards another value is tried: `<source>` in `<disk type=…>` is one, the
@@ -27,7 +27,7 @@ pub(super) enum Goal<'x> {
     Enough,
 }
 
-impl Blame<'_, '_> {
+impl Explainer<'_, '_> {
     /// A hint, if another value of an attribute, on the innermost element or on one around it, would
     /// make the goal possible.
     pub(super) fn variant(
@@ -52,8 +52,9 @@ impl Blame<'_, '_> {
                 if goal.is(present) || (innermost && present.is_none()) {
                     continue;
                 }
-                let fork = self.automaton.fork(*before, Step::Attribute(name));
-                let words = self.expected().values(&self.automaton.fork_parts(fork)).words;
+                let transition = self.automaton.transition(*before, Step::Attribute(name));
+                let words =
+                    self.expected().values(&self.automaton.transition_parts(transition)).words;
                 let other = words.into_iter().filter(|w| present.is_none_or(|a| a.value != *w));
                 let mut fitting: Vec<String> =
                     other.filter(|w| self.leads(path, (name, w), goal).is_some()).collect();
@@ -92,8 +93,8 @@ impl Blame<'_, '_> {
             if n > 0 {
                 let content = self.automaton.close_tag(state);
                 let name = symbol(self.automaton, &element.name);
-                let fork = self.automaton.fork(content, Step::Element(name));
-                state = self.automaton.inside(fork)?;
+                let transition = self.automaton.transition(content, Step::Element(name));
+                state = self.automaton.inside(transition)?;
             }
             for a in &element.attributes {
                 let name = symbol(self.automaton, &a.name);
@@ -105,13 +106,13 @@ impl Blame<'_, '_> {
         match goal {
             Goal::Child(name) => {
                 let content = self.automaton.close_tag(state);
-                let fork = self.automaton.fork(content, Step::Element(name));
-                self.automaton.inside(fork).map(|_| ())
+                let transition = self.automaton.transition(content, Step::Element(name));
+                self.automaton.inside(transition).map(|_| ())
             }
             Goal::Attribute(a) => {
                 let name = symbol(self.automaton, &a.name);
-                let fork = self.automaton.fork(state, Step::Attribute(name));
-                (!self.automaton.fork_parts(fork).is_empty()).then_some(())
+                let transition = self.automaton.transition(state, Step::Attribute(name));
+                (!self.automaton.transition_parts(transition).is_empty()).then_some(())
             }
             Goal::Value(a) => self.with(state, &a.name, &a.value).map(|_| ()),
             Goal::Enough => {

@@ -3,16 +3,16 @@
 use super::alternatives::Goal;
 use super::expected::Values;
 use super::walk::Notation;
-use super::{Blame, Known, is_secret};
+use super::{Explainer, Known, is_secret};
 use crate::diag::{Diagnostic, Span};
 use crate::schema::automaton::StateId;
+use crate::schema::derivative::Step;
 use crate::schema::names::Symbol;
 use crate::schema::pattern::PatternId;
-use crate::schema::residue::Step;
-use crate::xml::{Element, is_blank_text};
+use crate::xml::{Element, is_whitespace};
 use std::collections::BTreeSet;
 
-impl Blame<'_, '_> {
+impl Explainer<'_, '_> {
     /// Attributes without which the element cannot be. `states` are those before all attributes and
     /// behind the last.
     pub(super) fn missing_attributes(
@@ -36,15 +36,15 @@ impl Blame<'_, '_> {
             if self.excuses && e.elements().any(child) {
                 continue;
             }
-            let fork = self.automaton.fork(state, Step::Attribute(*symbol));
-            let parts = self.automaton.fork_parts(fork);
+            let transition = self.automaton.transition(state, Step::Attribute(*symbol));
+            let parts = self.automaton.transition_parts(transition);
             // and so has the text
             let text = e.text();
             let bare = e.elements().next().is_none() && !text.trim().is_empty();
             if self.excuses
                 && bare
                 && !self.takes_text_at(inside)
-                && self.automaton.mark_value(fork, text.trim(), self.scopes)
+                && self.automaton.mark_value(transition, text.trim(), self.scopes)
             {
                 continue;
             }
@@ -90,9 +90,9 @@ impl Blame<'_, '_> {
         text: &(String, Span),
         meant: &[String],
     ) -> Vec<Diagnostic> {
-        let fork = self.automaton.fork(state, Step::Text);
-        let texts = self.automaton.fork_parts(fork);
-        if !has_children && !is_blank_text(&text.0) {
+        let transition = self.automaton.transition(state, Step::Text);
+        let texts = self.automaton.transition_parts(transition);
+        if !has_children && !is_whitespace(&text.0) {
             if texts.is_empty() {
                 return vec![self.text_among(e, state, text)];
             }
@@ -136,8 +136,8 @@ impl Blame<'_, '_> {
         let unit = unit.trim();
         let place = self.parents.last().copied()?;
         let name = self.automaton.grammar().names.symbol("", "unit");
-        let fork = self.automaton.fork(place.before, Step::Attribute(name));
-        let known = !unit.is_empty() && self.automaton.mark_value(fork, unit, self.scopes);
+        let transition = self.automaton.transition(place.before, Step::Attribute(name));
+        let known = !unit.is_empty() && self.automaton.mark_value(transition, unit, self.scopes);
         let element = e.name.written();
         known.then(|| match self.notation {
             Notation::Xml => format!("write <{element} unit='{unit}'>{number}</{element}>"),
@@ -186,14 +186,14 @@ impl Blame<'_, '_> {
 
     /// An element with all that it needs, to be filled in.
     fn skeleton(&mut self, name: &str, state: StateId, symbol: Symbol) -> String {
-        let fork = self.automaton.fork(state, Step::Element(symbol));
-        let parts = self.automaton.fork_parts(fork);
+        let transition = self.automaton.transition(state, Step::Element(symbol));
+        let parts = self.automaton.transition_parts(transition);
         let required = self.expected().required(&parts, true);
         let several = required.is_empty()
             && parts.iter().any(|p| !self.expected().one_of(*p, true).is_empty());
         let keys: Vec<String> =
             required.iter().filter_map(|s| self.known(*s)).map(|k| k.shown).collect();
-        let bare = self.automaton.inside(fork).is_some_and(|inside| {
+        let bare = self.automaton.inside(transition).is_some_and(|inside| {
             let content = self.automaton.close_tag_anyway(inside);
             self.automaton.is_final(content)
         });

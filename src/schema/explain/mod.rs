@@ -1,6 +1,6 @@
 //! The words for what is wrong with a document: what was found and what was expected.
 //!
-//! `walk.rs` goes through a refused document once more and asks [`Blame`] for the words at each mistake.
+//! `walk.rs` goes through a refused document once more and asks [`Explainer`] for the words at each mistake.
 //! What is missing is in `missing.rs`, what was probably meant in `suggest.rs`, what would stand there
 //! beside other things in `alternatives.rs`.
 //!
@@ -21,10 +21,10 @@ pub(super) use walk::{Scopes, diagnose};
 
 use crate::diag::{Diagnostic, Span, closest, excerpt};
 use crate::schema::automaton::{Automaton, StateId};
+use crate::schema::derivative::Step;
 use crate::schema::names::{NameClass, Symbol};
 use crate::schema::pattern::{ElementId, PatternId};
 use crate::schema::prefixes::prefix_of;
-use crate::schema::residue::Step;
 use crate::xml::{Attribute, Element};
 use alternatives::Goal;
 use expected::Values;
@@ -32,7 +32,7 @@ use std::collections::BTreeSet;
 use walk::Place;
 
 /// What is needed to explain a mistake.
-struct Blame<'a, 'd> {
+struct Explainer<'a, 'd> {
     automaton: &'a mut Automaton,
     notation: Notation,
     /// Whether something that is there may be what is missing, in another form.
@@ -66,7 +66,7 @@ struct Known {
     symbol: Option<Symbol>,
 }
 
-impl Blame<'_, '_> {
+impl Explainer<'_, '_> {
     fn expected(&self) -> Expected<'_> {
         Expected { grammar: self.automaton.grammar(), patterns: self.automaton.patterns() }
     }
@@ -188,15 +188,15 @@ impl Blame<'_, '_> {
         let (written, around) = (self.around(e), self.around(parent.element));
         let keys = self.keys(parent, &next);
         let expected = self.written_names(&keys);
-        let initially = self.automaton.fork(parent.content, Step::Element(name));
+        let initially = self.automaton.transition(parent.content, Step::Element(name));
         if self.automaton.inside(initially).is_some() {
-            let elder = before.iter().find(|s| s.name == e.name);
-            let problem = match elder {
-                Some(elder) if !self.may_repeat(parent, name) => Diagnostic::error(
+            let preceding = before.iter().find(|s| s.name == e.name);
+            let problem = match preceding {
+                Some(preceding) if !self.may_repeat(parent, name) => Diagnostic::error(
                     "repeated-element",
                     format!("{written} may appear only once in {around}"),
                 )
-                .related(elder.span, "the first one")
+                .related(preceding.span, "the first one")
                 .hint("remove one of them"),
                 _ => self.misplaced(e, name, parent, before).expected(expected),
             };
@@ -368,9 +368,9 @@ impl Blame<'_, '_> {
         if trimmed.len() < text.len() && fits {
             problem.hint = Some("remove the blanks around it".to_owned());
         } else if !secret {
-            let slip = closest(trimmed, values.words.iter().map(String::as_str));
-            let slip = slip.map(|s| format!("did you mean \"{s}\"?"));
-            problem.hint = slip.or_else(|| {
+            let typo = closest(trimmed, values.words.iter().map(String::as_str));
+            let typo = typo.map(|s| format!("did you mean \"{s}\"?"));
+            problem.hint = typo.or_else(|| {
                 let switch = switch(trimmed, &values.words)?;
                 Some(format!("write \"{switch}\""))
             });

@@ -2,11 +2,11 @@
 
 use super::alternatives::Goal;
 use super::walk::{Notation, Place, symbol};
-use super::{Blame, Known, Meant, is_secret, or_list};
+use super::{Explainer, Known, Meant, is_secret, or_list};
 use crate::diag::{closest, excerpt, nearest};
 use crate::schema::automaton::StateId;
+use crate::schema::derivative::Step;
 use crate::schema::names::Symbol;
-use crate::schema::residue::Step;
 use crate::xml::{Attribute, Element, Name};
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ pub(super) const ATTRIBUTES_MAX: usize = 64;
 /// Most elder siblings of which each is left out on trial.
 const SIBLINGS_MAX: usize = 64;
 
-impl Blame<'_, '_> {
+impl Explainer<'_, '_> {
     /// What an element was meant to be that is not allowed in `parent`, where `next` is.
     pub(super) fn element_meant(
         &mut self,
@@ -34,16 +34,16 @@ impl Blame<'_, '_> {
         }
         let local = &e.name.local;
         let near = self.nearest_element(e, state, next);
-        let homes = self.homes(name, parent);
-        let few = (1..=PLACES_MAX).contains(&homes.len());
-        let belongs = format!("{} belongs in {}", self.around(e), or_list(&homes));
+        let parents = self.parents(name, parent);
+        let few = (1..=PLACES_MAX).contains(&parents.len());
+        let belongs = format!("{} belongs in {}", self.around(e), or_list(&parents));
         let did_you_mean = |found: &Known| {
             let written = self.written_name(found);
             let mean = format!("did you mean {written}{}?", self.declaration(found));
             if few { format!("{mean} {belongs}") } else { mean }
         };
         if let Some((distance, found, symbol)) = &near
-            && (*distance <= 1 || homes.is_empty())
+            && (*distance <= 1 || parents.is_empty())
         {
             return (Some(did_you_mean(found)), Meant::Name(*symbol));
         }
@@ -57,8 +57,8 @@ impl Blame<'_, '_> {
         if few {
             return (Some(belongs), Meant::Nothing);
         }
-        let others = (!homes.is_empty()).then(|| {
-            let some: Vec<String> = homes.iter().take(PLACES_MAX).cloned().collect();
+        let others = (!parents.is_empty()).then(|| {
+            let some: Vec<String> = parents.iter().take(PLACES_MAX).cloned().collect();
             format!("{} belongs in others, such as {}", self.around(e), some.join(", "))
         });
         (others, Meant::Nothing)
@@ -127,11 +127,11 @@ impl Blame<'_, '_> {
             if distance > first.0 {
                 break;
             }
-            let fork = self.automaton.fork(state, Step::Element(symbol));
-            let content = self.automaton.inside(fork).map(|s| self.automaton.close_tag(s));
+            let transition = self.automaton.transition(state, Step::Element(symbol));
+            let content = self.automaton.inside(transition).map(|s| self.automaton.close_tag(s));
             if let Some(content) = content {
-                let fork = self.automaton.fork(content, Step::Text);
-                if self.automaton.mark_value(fork, &text, self.scopes) {
+                let transition = self.automaton.transition(content, Step::Text);
+                if self.automaton.mark_value(transition, &text, self.scopes) {
                     return Some((distance, found, symbol));
                 }
             }
@@ -167,16 +167,16 @@ impl Blame<'_, '_> {
     }
 
     /// The elements, but `not`, whose content has an element of this name.
-    fn homes(&mut self, name: Symbol, not: Place<'_>) -> Vec<String> {
-        let mut homes = self.homes_of(name, false);
-        homes.retain(|home| *home != self.around(not.element));
-        homes
+    fn parents(&mut self, name: Symbol, not: Place<'_>) -> Vec<String> {
+        let mut parents = self.parents_of(name, false);
+        parents.retain(|home| *home != self.around(not.element));
+        parents
     }
 
     /// The elements whose content has an element, or an attribute, of this name.
-    fn homes_of(&mut self, name: Symbol, attribute: bool) -> Vec<String> {
-        let homes = self.automaton.homes(name, attribute);
-        self.written_names(&self.element_names(homes.iter().copied()))
+    fn parents_of(&mut self, name: Symbol, attribute: bool) -> Vec<String> {
+        let parents = self.automaton.parents(name, attribute);
+        self.written_names(&self.element_names(parents.iter().copied()))
     }
 
     /// An elder sibling without which an element of this name could stand here, and whether it could
@@ -195,10 +195,10 @@ impl Blame<'_, '_> {
             for (_, sibling) in before.iter().enumerate().filter(|(n, _)| *n != i) {
                 state = self.after_element(state, sibling).unwrap_or(state);
             }
-            let fork = self.automaton.fork(state, Step::Element(name));
-            if self.automaton.inside(fork).is_some() {
-                self.automaton.mark_all(fork);
-                let after = self.automaton.join(fork);
+            let transition = self.automaton.transition(state, Step::Element(name));
+            if self.automaton.inside(transition).is_some() {
+                self.automaton.mark_all(transition);
+                let after = self.automaton.join(transition);
                 return Some((left_out, self.after_element(after, left_out).is_some()));
             }
         }
@@ -208,10 +208,10 @@ impl Blame<'_, '_> {
     /// The state after an element, whatever is in it.
     fn after_element(&mut self, state: StateId, e: &Element) -> Option<StateId> {
         let name = symbol(self.automaton, &e.name);
-        let fork = self.automaton.fork(state, Step::Element(name));
-        self.automaton.inside(fork)?;
-        self.automaton.mark_all(fork);
-        Some(self.automaton.join(fork))
+        let transition = self.automaton.transition(state, Step::Element(name));
+        self.automaton.inside(transition)?;
+        self.automaton.mark_all(transition);
+        Some(self.automaton.join(transition))
     }
 
     /// What an attribute was meant to be that is not allowed on its element. `states` are those
@@ -267,11 +267,11 @@ impl Blame<'_, '_> {
         let hint = if (1..=PLACES_MAX).contains(&on.len()) {
             Some(format!("{local} belongs on {} in {around}", or_list(&on)))
         } else {
-            let mut homes = self.homes_of(name, true);
-            homes.retain(|home| *home != around);
+            let mut parents = self.parents_of(name, true);
+            parents.retain(|home| *home != around);
             (1..=PLACES_MAX)
-                .contains(&homes.len())
-                .then(|| format!("{local} belongs on {}", or_list(&homes)))
+                .contains(&parents.len())
+                .then(|| format!("{local} belongs on {}", or_list(&parents)))
         };
         (hint, Meant::Nothing)
     }
@@ -282,8 +282,8 @@ impl Blame<'_, '_> {
         {
             return None;
         }
-        let fork = self.automaton.fork(content, Step::Text);
-        let fits = self.automaton.mark_value(fork, &a.value, self.scopes);
+        let transition = self.automaton.transition(content, Step::Text);
+        let fits = self.automaton.mark_value(transition, &a.value, self.scopes);
         let (name, value) = (e.name.written(), excerpt(&a.value));
         fits.then(|| match self.notation {
             Notation::Xml => format!("write it as text: <{name}>{value}</{name}>"),
@@ -301,8 +301,8 @@ impl Blame<'_, '_> {
         let mut found = Vec::new();
         for known in next {
             let Some(symbol) = known.symbol else { continue };
-            let fork = self.automaton.fork(state, Step::Attribute(symbol));
-            let values = self.expected().values(&self.automaton.fork_parts(fork));
+            let transition = self.automaton.transition(state, Step::Attribute(symbol));
+            let values = self.expected().values(&self.automaton.transition_parts(transition));
             if values.words.iter().any(|w| w == value) {
                 found.push((known.clone(), symbol));
             }
@@ -321,8 +321,8 @@ impl Blame<'_, '_> {
             return None;
         }
         let name = symbol(self.automaton, &a.name);
-        let alone = self.automaton.fork(inside, Step::Attribute(name));
-        if self.automaton.fork_parts(alone).is_empty() {
+        let alone = self.automaton.transition(inside, Step::Attribute(name));
+        if self.automaton.transition_parts(alone).is_empty() {
             return None;
         }
         e.attributes.iter().filter(|o| o.name != a.name).find(|left_out| {
@@ -347,9 +347,9 @@ impl Blame<'_, '_> {
         name: Symbol,
         value: &str,
     ) -> Option<StateId> {
-        let fork = self.automaton.fork(state, Step::Attribute(name));
-        let fits = self.automaton.mark_value(fork, value, self.scopes);
-        fits.then(|| self.automaton.join(fork))
+        let transition = self.automaton.transition(state, Step::Attribute(name));
+        let fits = self.automaton.mark_value(transition, value, self.scopes);
+        fits.then(|| self.automaton.join(transition))
     }
 
     /// Names of the possible children that have an attribute of this name.
@@ -378,11 +378,11 @@ impl Blame<'_, '_> {
             let siblings = self.next_elements(above.content);
             let others = siblings.into_iter().filter(|k| k.shown != e.name.local).collect();
             if let Some((1, found, symbol)) = self.nearest_name(&e.name, &others) {
-                let fork = self.automaton.fork(above.content, Step::Element(symbol));
-                let inside = self.automaton.inside(fork)?;
+                let transition = self.automaton.transition(above.content, Step::Element(symbol));
+                let inside = self.automaton.inside(transition)?;
                 let content = self.automaton.close_tag(inside);
-                let fork = self.automaton.fork(content, Step::Text);
-                if self.automaton.mark_value(fork, text, self.scopes) {
+                let transition = self.automaton.transition(content, Step::Text);
+                if self.automaton.mark_value(transition, text, self.scopes) {
                     let (name, text) = (&found.shown, excerpt(text));
                     return Some(match self.notation {
                         Notation::Xml => format!("did you mean <{name}>{text}</{name}>?"),

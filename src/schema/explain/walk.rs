@@ -1,14 +1,14 @@
 //! A second, thorough walk over a document that was refused: every independent mistake, each said
 //! in place, and the walk goes on behind it as if the mistake had not been made.
 
-use super::{Blame, Meant};
+use super::{Explainer, Meant};
 use crate::diag::{Diagnostic, Diagnostics, Span, excerpt};
-use crate::schema::automaton::{Automaton, ForkId, StateId};
+use crate::schema::automaton::{Automaton, StateId, TransitionId};
 use crate::schema::datatype::Context;
+use crate::schema::derivative::Step;
+use crate::schema::matcher::mark_end;
 use crate::schema::names::Symbol;
-use crate::schema::residue::Step;
-use crate::schema::run::mark_end;
-use crate::xml::{Element, NamespaceDecl, Node, is_blank_text};
+use crate::xml::{Element, NamespaceDecl, Node, is_whitespace};
 use std::collections::HashSet;
 
 /// Most problems of one document that are said one by one.
@@ -102,8 +102,8 @@ impl<'a, 'd> Walk<'a, 'd> {
         }
         self.scopes.push(&e.namespaces);
         let mut name = symbol(self.automaton, &e.name);
-        let mut fork = self.automaton.fork(state, Step::Element(name));
-        let mut inside = self.automaton.inside(fork);
+        let mut transition = self.automaton.transition(state, Step::Element(name));
+        let mut inside = self.automaton.inside(transition);
         if inside.is_none() {
             let (problem, meant) = self.blame().unexpected_element(e, name, state, before);
             if self.is_same_namespace_again(e, &meant) {
@@ -114,8 +114,8 @@ impl<'a, 'd> Walk<'a, 'd> {
             self.excuse(excuse, &meant);
             if let Meant::Name(meant) = meant {
                 name = meant;
-                fork = self.automaton.fork(state, Step::Element(name));
-                inside = self.automaton.inside(fork);
+                transition = self.automaton.transition(state, Step::Element(name));
+                inside = self.automaton.inside(transition);
             }
         }
         let Some(inside) = inside else {
@@ -134,9 +134,9 @@ impl<'a, 'd> Walk<'a, 'd> {
         self.scopes.pop();
         // whether it matched in full or not, the walk goes on behind it
         if !whole {
-            self.automaton.mark_all(fork);
+            self.automaton.mark_all(transition);
         }
-        self.after(fork)
+        self.after(transition)
     }
 
     /// Whether only the namespace of the element is wrong, and was in an element before.
@@ -145,8 +145,8 @@ impl<'a, 'd> Walk<'a, 'd> {
             return false;
         };
         let names = &self.automaton.grammar().names;
-        let slip = names.name(*name).is_some_and(|(u, local)| u != uri && local == e.name.local);
-        slip && !self.foreign.insert(uri)
+        let typo = names.name(*name).is_some_and(|(u, local)| u != uri && local == e.name.local);
+        typo && !self.foreign.insert(uri)
     }
 
     /// Whether so much was found that no more is looked for.
@@ -154,13 +154,13 @@ impl<'a, 'd> Walk<'a, 'd> {
         self.out.len() + self.unsaid >= PROBLEMS_MAX
     }
 
-    fn after(&mut self, fork: ForkId) -> StateId {
-        let state = self.automaton.join(fork);
+    fn after(&mut self, transition: TransitionId) -> StateId {
+        let state = self.automaton.join(transition);
         if !self.automaton.is_dead(state) {
             return state;
         }
-        self.automaton.mark_all(fork);
-        self.automaton.join(fork)
+        self.automaton.mark_all(transition);
+        self.automaton.join(transition)
     }
 
     fn attributes(&mut self, e: &'d Element, inside: StateId, excuse: &mut Excuse) -> StateId {
@@ -170,21 +170,21 @@ impl<'a, 'd> Walk<'a, 'd> {
                 break;
             }
             let name = symbol(self.automaton, &a.name);
-            let mut fork = self.automaton.fork(state, Step::Attribute(name));
-            if self.automaton.fork_parts(fork).is_empty() {
+            let mut transition = self.automaton.transition(state, Step::Attribute(name));
+            if self.automaton.transition_parts(transition).is_empty() {
                 let (problem, meant) = self.blame().unexpected_attribute(e, a, inside, state);
                 self.say(problem);
                 self.excuse(excuse, &meant);
                 let Meant::Name(name) = meant else { continue };
-                fork = self.automaton.fork(state, Step::Attribute(name));
+                transition = self.automaton.transition(state, Step::Attribute(name));
             }
-            if !self.automaton.mark_value(fork, &a.value, &self.scopes) {
-                let parts = self.automaton.fork_parts(fork);
+            if !self.automaton.mark_value(transition, &a.value, &self.scopes) {
+                let parts = self.automaton.transition_parts(transition);
                 let problem = self.blame().bad_attribute(e, a, &parts, inside);
                 self.say(problem);
-                self.automaton.mark_all(fork);
+                self.automaton.mark_all(transition);
             }
-            state = self.after(fork);
+            state = self.after(transition);
         }
         let closed = self.automaton.close_tag(state);
         if !self.automaton.is_dead(closed) {
@@ -212,13 +212,13 @@ impl<'a, 'd> Walk<'a, 'd> {
         for node in &e.children {
             match node {
                 Node::Text(t) => {
-                    if is_blank_text(&text.0) && !is_blank_text(&t.value) {
+                    if is_whitespace(&text.0) && !is_whitespace(&t.value) {
                         text.1 = t.span;
                     }
                     text.0.push_str(&t.value);
                 }
                 Node::Element(child) => {
-                    if !is_blank_text(&text.0) {
+                    if !is_whitespace(&text.0) {
                         state = self.text_among(e, state, &text);
                     }
                     text.0.clear();
@@ -231,9 +231,9 @@ impl<'a, 'd> Walk<'a, 'd> {
     }
 
     fn text_among(&mut self, e: &'d Element, state: StateId, text: &(String, Span)) -> StateId {
-        let fork = self.automaton.fork(state, Step::Text);
-        if self.automaton.mark_value(fork, &text.0, &self.scopes) {
-            return self.after(fork);
+        let transition = self.automaton.transition(state, Step::Text);
+        if self.automaton.mark_value(transition, &text.0, &self.scopes) {
+            return self.after(transition);
         }
         if !self.is_full() {
             let problem = self.blame().text_among(e, state, text);
@@ -253,16 +253,17 @@ impl<'a, 'd> Walk<'a, 'd> {
         if mark_end(self.automaton, state, has_children, &text.0, &self.scopes) {
             return true;
         }
-        let state = if has_children && !is_blank_text(&text.0) {
+        let state = if has_children && !is_whitespace(&text.0) {
             self.text_among(e, state, &text)
         } else {
             state
         };
-        let blank = is_blank_text(&text.0) || (excuse.switch && !has_children && text.0 == "true");
-        if excuse.switch && blank && self.automaton.has_no_text(state) {
+        let is_space =
+            is_whitespace(&text.0) || (excuse.switch && !has_children && text.0 == "true");
+        if excuse.switch && is_space && self.automaton.has_no_text(state) {
             return false;
         }
-        if (has_children && self.automaton.is_final(state)) || (excuse.explained && blank) {
+        if (has_children && self.automaton.is_final(state)) || (excuse.explained && is_space) {
             return false;
         }
         if self.is_full() {
@@ -281,8 +282,8 @@ impl<'a, 'd> Walk<'a, 'd> {
         }
     }
 
-    fn blame(&mut self) -> Blame<'_, 'd> {
-        Blame {
+    fn blame(&mut self) -> Explainer<'_, 'd> {
+        Explainer {
             automaton: self.automaton,
             notation: self.notation,
             excuses: self.excuses,

@@ -96,7 +96,7 @@ impl Attr {
     }
 
     /// Its name.
-    pub(super) fn word(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         ATTRIBUTES.iter().find(|(_, attr)| *attr == self).map_or("", |(name, _)| name)
     }
 }
@@ -127,7 +127,7 @@ impl Kind {
     }
 
     /// The name of the element.
-    pub(super) fn word(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         KINDS.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
     }
 

@@ -9,11 +9,11 @@ mod compile;
 mod context;
 mod kind;
 mod library;
-mod names4;
 mod node;
 mod scope;
 mod syntax;
 mod uri;
+mod xml10_names;
 
 pub use library::Files;
 

@@ -3,7 +3,7 @@
 use super::kind::{Attr, Kind, RELAX_NG, trim};
 use crate::diag::{Diagnostic, SourceId, Span};
 use crate::xml::{
-    AttributeEvent, Event, Events, Limits, NamespaceDecl, NamespaceEvent, QName, is_blank_text,
+    AttributeEvent, Event, Events, Limits, NamespaceDecl, NamespaceEvent, QName, is_whitespace,
 };
 use crate::xml::{Tag, XML_NAMESPACE};
 
@@ -77,7 +77,7 @@ impl Node {
     /// Its name, as people are to read it.
     pub(super) fn name(&self) -> &str {
         match self.kind {
-            Some(kind) => kind.word(),
+            Some(kind) => kind.as_str(),
             None => self.rare().map_or("", |rare| &rare.name),
         }
     }
@@ -241,7 +241,7 @@ impl Reader<'_> {
             }
             parent.text_span.end = span.end;
             parent.text.push_str(text);
-        } else if !is_blank_text(text) {
+        } else if !is_whitespace(text) {
             parent.rare_mut().text.get_or_insert(span);
         }
     }

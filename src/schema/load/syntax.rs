@@ -3,7 +3,7 @@
 
 use super::kind::{Attr, Kind, Place, trim};
 use super::node::{Attribute, Node};
-use super::{names4, uri};
+use super::{uri, xml10_names};
 use crate::diag::{Diagnostic, Diagnostics, Span, closest, excerpt};
 
 /// What a file refers to.
@@ -107,7 +107,7 @@ impl Checker<'_> {
                 what if known.iter().any(|(known, _)| *known == what) => {
                     self.value(e, kind, a, base);
                 }
-                what => self.unknown_attribute(e, what.word(), a.span, known),
+                what => self.unknown_attribute(e, what.as_str(), a.span, known),
             }
         }
         for (name, span) in e.rare().map_or(&[][..], |rare| &rare.attributes) {
@@ -115,7 +115,7 @@ impl Checker<'_> {
         }
         for (what, needed) in known {
             if *needed && e.attribute(*what).is_none() {
-                let summary = format!("<{}> lacks the attribute {}", e.name(), what.word());
+                let summary = format!("<{}> lacks the attribute {}", e.name(), what.as_str());
                 self.problem(e.span, summary, None);
             }
         }
@@ -136,8 +136,8 @@ impl Checker<'_> {
                 let summary = format!("\"{}\" is no way to combine", excerpt(value));
                 self.problem(a.span, summary, Some(hint));
             }
-            _ if qualified && names4::is_qname(value) => {}
-            _ if !qualified && names4::is_ncname(value) => {}
+            _ if qualified && xml10_names::is_qname(value) => {}
+            _ if !qualified && xml10_names::is_ncname(value) => {}
             _ => self.bad_name(a.span, value),
         }
     }
@@ -163,7 +163,7 @@ impl Checker<'_> {
             let summary = format!("<{}> holds text only, not <{}>", e.name(), excerpt(name));
             self.problem(*span, summary, None);
         }
-        if kind == Kind::Name && !names4::is_qname(trim(&e.text)) {
+        if kind == Kind::Name && !xml10_names::is_qname(trim(&e.text)) {
             self.bad_name(e.text_span, trim(&e.text));
         }
     }
@@ -184,7 +184,7 @@ impl Checker<'_> {
 
     fn unknown_attribute(&mut self, e: &Node, name: &str, at: Span, known: &[(Attr, bool)]) {
         let names = known.iter().map(|(what, _)| *what).chain([Attr::Ns, Attr::DatatypeLibrary]);
-        let hint = closest(name, names.map(Attr::word));
+        let hint = closest(name, names.map(Attr::as_str));
         let hint = hint.map(|known| format!("did you mean {known}?"));
         let summary = format!("<{}> has no attribute \"{}\" in RELAX NG", e.name(), excerpt(name));
         self.problem(at, summary, hint);

@@ -8,7 +8,7 @@ use crate::support::site::plan_for;
 use std::collections::BTreeSet;
 use std::sync::mpsc::SyncSender;
 use virt::diag::Result;
-use virt::drivers::{Driver, Stop};
+use virt::drivers::{CancelToken, Driver};
 use virt::model::{Call, Capabilities, DriverEvent, Kind, Observed, OpKind, Outcome, Scope};
 use virt::reconcile::{Report, Status};
 
@@ -121,7 +121,7 @@ pub(super) fn daemon_of_another_version(column: Column) -> usize {
 
 fn with_less(case: &Case, old: &Lacking<'_>, words: &str) {
     let plan = plan_for(old, &case.loaded, &case.options);
-    let refused = plan.refusals.iter().any(|r| r.reason.contains(old.lacks.1.word()));
+    let refused = plan.refusals.iter().any(|r| r.reason.contains(old.lacks.1.as_str()));
     assert!(plan.refusals.is_empty() || refused, "{words}: {:?}", plan.refusals);
     if !refused {
         let quiet = Struck::new(old, Place::Nowhere, Column::A, Manner::Late);
@@ -159,7 +159,7 @@ impl Driver for Lacking<'_> {
         self.host.execute(batch)
     }
 
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &Stop) -> Result<()> {
+    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
         self.host.watch(events, stop)
     }
 }

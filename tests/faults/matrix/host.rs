@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, OnceLock};
 use virt::diag::Result;
-use virt::drivers::{Driver, Stop, TestDriver, TestHost};
+use virt::drivers::{CancelToken, Driver, MockDriver, MockHost};
 use virt::manifest::Loaded;
 use virt::model::{
     Call, Capabilities, DriverEvent, Kind, Observed, Op, OpKind, Outcome, ResourceId, Scope, Target,
@@ -27,7 +27,7 @@ pub(super) enum Guests {
 
 /// The built-in test host, with guests that take their time, and a memory for what it was asked to do.
 pub(super) struct Host {
-    driver: TestDriver,
+    driver: MockDriver,
     guests: Guests,
     state: Mutex<State>,
 }
@@ -43,7 +43,7 @@ struct State {
 
 impl Host {
     pub(super) fn new(guests: Guests) -> Self {
-        let driver = TestDriver::open(TestHost::Default, None).unwrap();
+        let driver = MockDriver::open(MockHost::Default, None).unwrap();
         Self { driver, guests, state: Mutex::default() }
     }
 
@@ -54,7 +54,7 @@ impl Host {
         }
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), scenario.node).unwrap();
-        let driver = TestDriver::open(TestHost::File(file.path().to_owned()), None).unwrap();
+        let driver = MockDriver::open(MockHost::File(file.path().to_owned()), None).unwrap();
         Self { driver, ..Self::new(Guests::Obedient) }
     }
 
@@ -126,7 +126,7 @@ impl Driver for Host {
         batch.iter().map(one).collect()
     }
 
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &Stop) -> Result<()> {
+    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
         self.driver.watch(events, stop)
     }
 }

@@ -5,16 +5,16 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
-use virt::diag::Result;
-use virt::drivers::{Driver, Stop};
-use virt::reconcile::watch::{
-    Board, HostLoop, Inbox, Listening, News, Settings, Sources, Surroundings,
+use virt::controller::{
+    ControllerEvent, ControllerStatus, Environment, HostLoop, Listening, Mailbox, Settings, Sources,
 };
+use virt::diag::Result;
+use virt::drivers::{CancelToken, Driver};
 
 /// The world of a loop: a host.
 struct Around(Arc<dyn Driver>);
 
-impl Surroundings for Around {
+impl Environment for Around {
     fn open(&self, _: &str) -> Result<Arc<dyn Driver>> {
         Ok(Arc::clone(&self.0))
     }
@@ -23,14 +23,14 @@ impl Surroundings for Around {
         Ok(Box::new(()))
     }
 
-    fn hear(&self, _: &str, _: &News<'_>) {}
+    fn emit(&self, _: &str, _: &ControllerEvent<'_>) {}
 }
 
 /// The loop of a host on a thread of its own.
 pub(super) struct Watch {
     pub(super) thread: JoinHandle<()>,
-    inbox: Inbox,
-    stop: Stop,
+    mailbox: Mailbox,
+    stop: CancelToken,
 }
 
 impl Watch {
@@ -41,7 +41,7 @@ impl Watch {
             interval,
             parallel: 16,
         };
-        let board = Board {
+        let status = ControllerStatus {
             set: String::new(),
             started: SystemTime::UNIX_EPOCH,
             sources: Sources {
@@ -55,13 +55,13 @@ impl Watch {
             },
             hosts: [("here".to_owned(), Default::default())].into(),
         };
-        let stop = Stop::default();
+        let stop = CancelToken::default();
         let desired = Arc::clone(&case.loaded.desired);
         let around = Arc::new(Around(driver));
         let host =
-            HostLoop::new(settings, desired, around, Arc::new(Mutex::new(board)), stop.clone());
-        let inbox = host.inbox();
-        Self { thread: std::thread::spawn(move || host.run()), inbox, stop }
+            HostLoop::new(settings, desired, around, Arc::new(Mutex::new(status)), stop.clone());
+        let mailbox = host.mailbox();
+        Self { thread: std::thread::spawn(move || host.run()), mailbox, stop }
     }
 
     pub(super) fn end(self) {
@@ -71,7 +71,7 @@ impl Watch {
     /// The same; whether it did so in peace.
     pub(super) fn ends(self) -> bool {
         self.stop.stop();
-        self.inbox.wake();
+        self.mailbox.wake();
         self.thread.join().is_ok()
     }
 }

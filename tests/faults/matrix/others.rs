@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Condvar, Mutex};
 use virt::diag::Result;
-use virt::drivers::{Driver, Stop};
+use virt::drivers::{CancelToken, Driver};
 use virt::manifest::Loaded;
 use virt::model::{
     Affect, Call, Capabilities, DriverEvent, Kind, Observed, Op, Outcome, Scope, UndefineKeep,
@@ -280,7 +280,7 @@ impl Driver for InTurn<'_> {
         }
     }
 
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &Stop) -> Result<()> {
+    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
         self.host.watch(events, stop)
     }
 }

@@ -49,7 +49,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         name: "power",
         before: POWER_BEFORE,
         after: POWER_AFTER,
-        options: || allow(&[Effect::Blip]),
+        options: || allow(&[Effect::BriefOutage]),
         guests: Guests::Slow,
         ..NOTHING
     },
@@ -519,7 +519,7 @@ fn drift() -> Vec<Call> {
 
 /// An object of the manifests, whose UUID is derived.
 pub(super) fn target(kind: Kind, name: &str) -> Target {
-    let uuid = format!("virt:site:{}/{name}", kind.word());
+    let uuid = format!("virt:site:{}/{name}", kind.as_str());
     let uuid = Uuid::new_v5(&Uuid::NAMESPACE_URL, uuid.as_bytes());
     Target { id: ResourceId::new(kind, name), uuid }
 }

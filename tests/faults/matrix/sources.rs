@@ -12,14 +12,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use virt::drivers::{TestDriver, TestHost};
+use virt::drivers::{MockDriver, MockHost};
 use virt::manifest::{self, Loaded};
 use virt::model::{DesiredResource, Kind, ResourceId};
 use virt::reconcile::{Clock, Event, Options, Status, apply};
 
 /// Files that may ask for the time of day: people read it, certificates end by it, and the mark of what
 /// was applied says when. No wait and no order comes of it.
-const WALL_CLOCK: [&str; 4] = ["src/cli/", "src/daemon/", "src/pki/", "src/reconcile/watch/"];
+const WALL_CLOCK: [&str; 4] = ["src/cli/", "src/status_server/", "src/pki/", "src/controller/"];
 
 /// F17: no step asks for the time of day, so that nothing can come of it when somebody sets the clock.
 pub(super) fn no_wall_clock(_: Column) -> usize {
@@ -112,8 +112,8 @@ fn prune() -> Options {
     Options { prune: true, max_prune: Some(100), ..Options::default() }
 }
 
-fn host() -> Recording<TestDriver> {
-    Recording::new(TestDriver::open(TestHost::Default, None).unwrap())
+fn host() -> Recording<MockDriver> {
+    Recording::new(MockDriver::open(MockHost::Default, None).unwrap())
 }
 
 fn load(site: &Site) -> Loaded {
@@ -284,7 +284,7 @@ pub(super) fn one_manifest_invalid(_: Column) -> usize {
             let loaded = load(&site);
             assert!(loaded.diagnostics.has_errors(), "{broken}: taken for valid");
             // of one whose name cannot be read nobody knows who needs it; who does has what it had
-            let is_named = loaded.desired.held_back.keys().any(|id| id.name == held[0]);
+            let is_named = loaded.desired.blocked.keys().any(|id| id.name == held[0]);
             let held = if is_named { held } else { &held[..1] };
             named += usize::from(is_named);
             let options = Options { allow: [virt::model::Effect::Restart].into(), ..prune() };
@@ -306,7 +306,7 @@ pub(super) fn one_manifest_invalid(_: Column) -> usize {
     runs
 }
 
-fn definitions(host: &Recording<TestDriver>) -> BTreeMap<ResourceId, String> {
+fn definitions(host: &Recording<MockDriver>) -> BTreeMap<ResourceId, String> {
     let text = |r: &virt::model::ObservedResource| {
         let definition = r.persistent.as_ref().map(virt::xml::write).unwrap_or_default();
         format!("{definition} {:?}", r.state)

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
 use std::sync::mpsc::SyncSender;
 use virt::diag::{Error, ErrorKind, Result};
-use virt::drivers::{Driver, Stop};
+use virt::drivers::{CancelToken, Driver};
 use virt::model::{Call, Capabilities, DriverEvent, Observed, Outcome, ResourceId, Scope};
 use virt::reconcile::{Event, Plan, Report, Status, apply};
 
@@ -231,7 +231,7 @@ impl Driver for Struck<'_> {
         outcomes
     }
 
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &Stop) -> Result<()> {
+    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
         self.host.watch(events, stop)
     }
 }

@@ -11,7 +11,7 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use virt::diag::{Error, ErrorKind, Result};
-use virt::drivers::{Driver, Stop};
+use virt::drivers::{CancelToken, Driver};
 use virt::model::{
     Call, Capabilities, DriverEvent, EventKind, Kind, Observed, OpKind, Outcome, Scope,
 };
@@ -181,7 +181,7 @@ impl Driver for Faulty {
         outcomes
     }
 
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &Stop) -> Result<()> {
+    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
         self.state().listeners.push(events.clone());
         self.host.watch(events, stop)
     }
@@ -333,7 +333,7 @@ impl Driver for Lacking {
         self.host.execute(batch)
     }
 
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &Stop) -> Result<()> {
+    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
         self.listeners.lock().unwrap().push(events.clone());
         self.host.watch(events, stop)
     }
@@ -392,7 +392,7 @@ impl Driver for Flooded {
         self.host.execute(batch)
     }
 
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &Stop) -> Result<()> {
+    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
         let ids = self.case.wanted.keys().cloned();
         let strangers = ids.clone().map(|mut id| {
             id.name.push_str("-not");

@@ -112,7 +112,7 @@ impl Bench {
     /// What is left to do after an apply: nothing, if all is well.
     pub(crate) fn left(&self, wanted: &Wanted, options: &Options) -> Option<Left> {
         let again = self.plan(wanted, options);
-        let held = again.held_back.values().cloned();
+        let held = again.blocked.values().cloned();
         let refused = again.refusals.iter().map(|r| r.reason.clone());
         if let Some(what) = held.chain(refused).next() {
             return Some(Left { what, ..Left::default() });
@@ -138,7 +138,7 @@ impl Bench {
 
     pub(crate) fn apply(&self, plan: &Plan) -> Applied {
         let refusals = plan.refusals.iter().map(|r| r.reason.clone());
-        let held = plan.held_back.values().cloned();
+        let held = plan.blocked.values().cloned();
         if let Some(reason) = refusals.chain(held).next() {
             return Applied::Refused(reason);
         }

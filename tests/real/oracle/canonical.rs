@@ -178,7 +178,7 @@ fn canonical(kind: Kind, definition: &Element, said: &Tree) -> Tree {
         Kind::Network => network(&mut root, said),
         Kind::Domain => domain(&mut root, said),
     }
-    let by_mac = cards(said).iter().all(Option::is_some);
+    let by_mac = nics(said).iter().all(Option::is_some);
     arrange(&mut root, by_mac);
     root
 }
@@ -275,9 +275,9 @@ fn numbers(address: &Tree) -> BTreeMap<String, String> {
 }
 
 /// The MAC address of each card, if one is written; zeros are none.
-pub(crate) fn cards(root: &Tree) -> Vec<Option<String>> {
-    let mac = |card: &Tree| {
-        let mac = card.attr_of("mac", "address")?;
+pub(crate) fn nics(root: &Tree) -> Vec<Option<String>> {
+    let mac = |nic: &Tree| {
+        let mac = nic.attr_of("mac", "address")?;
         mac.contains(|c| c != '0' && c != ':').then(|| mac.to_lowercase())
     };
     root.child("devices").map_or(Vec::new(), |d| d.named("interface").map(mac).collect())

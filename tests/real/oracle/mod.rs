@@ -6,7 +6,7 @@ mod canonical;
 mod promise;
 
 pub(crate) use bench::{Applied, Bench, Wanted};
-pub(crate) use canonical::{Difference, Tree, cards, compare};
+pub(crate) use canonical::{Difference, Tree, compare, nics};
 pub(crate) use promise::{Sides, broken};
 
 use std::panic::AssertUnwindSafe;
@@ -46,15 +46,15 @@ pub(crate) fn alive<T>(bench: &mut Bench, work: impl FnOnce(&Bench) -> T) -> Opt
 pub(crate) fn with_identity(manifest: &Element, mine: &Element) -> Element {
     let mut said = manifest.clone();
     said.child_or_new("uuid").set_text(mine.child_text("uuid").unwrap_or_default());
-    let written: Vec<String> = cards(&Tree::of(manifest)).into_iter().flatten().collect();
-    let mut free = cards(&Tree::of(mine)).into_iter().flatten().filter(|m| !written.contains(m));
+    let written: Vec<String> = nics(&Tree::of(manifest)).into_iter().flatten().collect();
+    let mut free = nics(&Tree::of(mine)).into_iter().flatten().filter(|m| !written.contains(m));
     let Some(devices) = said.child_mut("devices") else { return said };
-    for card in devices.elements_mut().filter(|e| e.is("interface")) {
-        let mac = card.child("mac").and_then(|m| m.attr("address")).unwrap_or_default();
+    for nic in devices.elements_mut().filter(|e| e.is("interface")) {
+        let mac = nic.child("mac").and_then(|m| m.attr("address")).unwrap_or_default();
         if mac.chars().all(|c| c == '0' || c == ':')
             && let Some(address) = free.next()
         {
-            card.child_or_new("mac").set_attr("address", address);
+            nic.child_or_new("mac").set_attr("address", address);
         }
     }
     said

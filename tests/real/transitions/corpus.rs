@@ -128,7 +128,7 @@ pub(super) fn wild(folder: &Path) -> Vec<Pair> {
 /// A document for a host with QEMU for x86_64, with our settings; `None` if it is for another.
 fn adapted(kind: Kind, text: &str) -> Option<Element> {
     let mut root = parse(SourceId::NONE, text, &Limits::default()).ok()?;
-    if !root.is(kind.word()) {
+    if !root.is(kind.as_str()) {
         return None;
     }
     if kind == Kind::Domain {

@@ -72,7 +72,7 @@ fn of_governor(kind: Kind, table: &DeTable<'_>) -> Vec<Pair> {
         for to in (0..variants.len()).filter(|to| *to != from) {
             // each direction of an edit comes on another machine
             let machine = machines[(from + to + usize::from(from > to)) % machines.len()];
-            let name = [kind.word(), &governor, machine, &format!("{from}-{to}")]
+            let name = [kind.as_str(), &governor, machine, &format!("{from}-{to}")]
                 .iter()
                 .filter(|part| !part.is_empty())
                 .copied()

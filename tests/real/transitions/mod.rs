@@ -9,7 +9,7 @@ mod generate;
 mod report;
 
 use super::oracle::{
-    Applied, Bench, Difference, Sides, Tree, Wanted, alive, broken, cards, compare, with_identity,
+    Applied, Bench, Difference, Sides, Tree, Wanted, alive, broken, compare, nics, with_identity,
 };
 use crate::support::{Libvirtd, Needs, testdata, tool, trial_if, whole_of};
 use generate::{Pair, spread};
@@ -250,7 +250,7 @@ fn unsettled(bench: &Bench, wanted: &Wanted) -> Option<Fault> {
 
 /// Cards without a MAC address keep theirs by their place.
 fn moved(first: &Element, mine: &Element, before: &Wanted, after: &Wanted) -> Option<Fault> {
-    let of = |element: &Element| cards(&Tree::of(element));
+    let of = |element: &Element| nics(&Tree::of(element));
     let (was, now) = (of(first), of(mine));
     let (old, said) = (of(&before.definition), of(&after.definition));
     if [was.len(), now.len(), old.len()].iter().any(|n| *n != said.len()) {

@@ -22,7 +22,7 @@ fn domain_on(name: &str, hosts: &[&str], more: &str) -> String {
 fn fleet(loaded: &Loaded) -> Vec<String> {
     let of = |h: &HostDesired| {
         let sound = h.desired.resources.keys().map(ToString::to_string);
-        let held = h.desired.held_back.keys().map(|id| format!("!{id}"));
+        let held = h.desired.blocked.keys().map(|id| format!("!{id}"));
         format!("{}: {}", h.name, sound.chain(held).collect::<Vec<_>>().join(" "))
     };
     loaded.fleet.iter().map(of).collect()
@@ -173,7 +173,7 @@ fn hosts_are_named_before_they_are_chosen() {
     let loaded = dir.load();
     assert_eq!(problems(&loaded), ["a.xml:2:87 unknown-host", "virt.toml:1:9 unknown-host"]);
     assert!(loaded.fleet.is_empty());
-    assert_eq!(held_back(&loaded), ["domain/a", "domain/b"]);
+    assert_eq!(blocked(&loaded), ["domain/a", "domain/b"]);
     assert_eq!(sound(&loaded), ["domain/c"]);
 }
 

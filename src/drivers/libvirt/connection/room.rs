@@ -1,0 +1,43 @@
+//! How much a host may answer, where that has a limit.
+
+use super::Connection;
+use crate::diag::{Error, ErrorKind, Result};
+
+/// What a host may still answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    left: usize,
+    most: usize,
+}
+
+impl Connection {
+    /// Takes so many bytes of results from now on and no more, or as many as come.
+    pub(in crate::drivers::libvirt) fn limit_results(&mut self, bytes: Option<usize>) {
+        self.room = bytes.map(|most| Room { left: most, most });
+    }
+
+    pub(super) fn take_room(&mut self, bytes: usize) -> Result<()> {
+        if let Some(Room { left, most }) = &mut self.room {
+            *left = left.checked_sub(bytes).ok_or_else(|| too_much(*most))?;
+        }
+        Ok(())
+    }
+}
+
+/// A host whose inventory is larger than this process is to take up: it is not read in part.
+pub(in crate::drivers::libvirt) fn too_much(most: usize) -> Error {
+    let limit = most.div_ceil(1 << 20);
+    let text = format!("the inventory of the host takes more memory than it may: {limit} MiB");
+    Error::new(ErrorKind::Denied, text)
+        .hint("if it has that many guests, --max-inventory MIB allows more")
+}
+
+/// Why no answer is taken any more: it is too much, or it is none.
+pub(super) fn or_not_understood(error: Error) -> Error {
+    if error.kind == ErrorKind::Denied {
+        return error;
+    }
+    Error::new(ErrorKind::Protocol, "libvirt's answer cannot be understood")
+        .caused_by(error)
+        .hint("is this the socket of a libvirt daemon?")
+}

@@ -1,0 +1,349 @@
+//! Carrying out a batch of calls: objects overlap, the calls of one object follow each other.
+
+use super::connection::{Completion, Connection, Reply, Request, wait};
+use super::connections::ConnectionPair;
+use crate::diag::{Error, ErrorKind, Result};
+use crate::model::{Call, Outcome, ResourceId};
+use crate::wire::Class;
+use std::collections::{HashMap, VecDeque};
+
+/// Carries out `batch`; `request` says how a call is sent.
+///
+/// A call of an object is sent when the one before it was answered: a server works on several calls
+/// of a connection at once and keeps no order among them.
+pub(super) fn execute(
+    connections: &mut ConnectionPair,
+    batch: &[Call],
+    request: impl Fn(&Call) -> Result<Request>,
+) -> Vec<Outcome> {
+    let mut run = Run::new(batch, request);
+    loop {
+        run.submit(connections, Class::Quick);
+        run.submit(connections, Class::Long);
+        let mut busy = connections.busy();
+        if busy.is_empty() && run.is_drained() {
+            break;
+        }
+        wait(&mut busy);
+        for connection in busy {
+            while let Some(completion) = connection.take() {
+                run.settle(completion);
+            }
+        }
+    }
+    let unreached = || Outcome::NotSent(not_sent("the call was not reached"));
+    run.outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(unreached)).collect()
+}
+
+struct Run<'a, F> {
+    batch: &'a [Call],
+    request: F,
+    outcomes: Vec<Option<Outcome>>,
+    /// What is left of each object, by index into the batch, in order.
+    chains: HashMap<&'a ResourceId, VecDeque<usize>>,
+    /// Calls that may be sent, by class.
+    quick: VecDeque<(usize, Request)>,
+    long: VecDeque<(usize, Request)>,
+    /// Why a connection cannot be opened: it is tried once a batch.
+    unreachable: Option<Error>,
+}
+
+impl<'a, F: Fn(&Call) -> Result<Request>> Run<'a, F> {
+    fn new(batch: &'a [Call], request: F) -> Self {
+        let mut chains: HashMap<&ResourceId, VecDeque<usize>> = HashMap::new();
+        let mut objects = Vec::new();
+        for (index, call) in batch.iter().enumerate() {
+            let chain = chains.entry(&call.target.id).or_default();
+            if chain.is_empty() {
+                objects.push(&call.target.id);
+            }
+            chain.push_back(index);
+        }
+        let outcomes = batch.iter().map(|_| None).collect();
+        let (quick, long) = (VecDeque::new(), VecDeque::new());
+        let mut run = Self { batch, request, outcomes, chains, quick, long, unreachable: None };
+        for id in objects {
+            run.advance(id);
+        }
+        run
+    }
+
+    /// Makes the next call of an object ready, or refuses it with all that follow.
+    fn advance(&mut self, id: &'a ResourceId) {
+        let Some(index) = self.chains.get_mut(id).and_then(VecDeque::pop_front) else { return };
+        let Some(call) = self.batch.get(index) else { return };
+        match (self.request)(call) {
+            Ok(request) => self.ready(request.procedure.class()).push_back((index, request)),
+            Err(error) => self.finish(index, Outcome::Refused(error)),
+        }
+    }
+
+    fn ready(&mut self, class: Class) -> &mut VecDeque<(usize, Request)> {
+        match class {
+            Class::Quick => &mut self.quick,
+            Class::Long => &mut self.long,
+        }
+    }
+
+    fn is_drained(&self) -> bool {
+        self.quick.is_empty() && self.long.is_empty()
+    }
+
+    /// Sends what is ready of a class, as far as the window goes.
+    fn submit(&mut self, connections: &mut ConnectionPair, class: Class) {
+        while let Some((index, request)) = self.ready(class).pop_front() {
+            match self.connection(connections, class) {
+                Ok(connection) if connection.has_room(ConnectionPair::window(class)) => {
+                    connection.submit(index, request);
+                }
+                Ok(_) => {
+                    self.ready(class).push_front((index, request));
+                    return;
+                }
+                Err(error) => self.finish(index, Outcome::NotSent(error)),
+            }
+        }
+    }
+
+    fn connection<'l>(
+        &mut self,
+        connections: &'l mut ConnectionPair,
+        class: Class,
+    ) -> Result<&'l mut Connection> {
+        if let Some(error) = &self.unreachable {
+            return Err(error.clone());
+        }
+        connections.connection(class).inspect_err(|error| self.unreachable = Some(error.clone()))
+    }
+
+    fn settle(&mut self, completion: Completion) {
+        let outcome = match completion.reply {
+            Reply::Done(_) => Outcome::Done,
+            Reply::Refused(error) => Outcome::Refused(error),
+            Reply::Unsent(error) => Outcome::NotSent(error),
+            Reply::Lost(error) => Outcome::Unknown(error),
+        };
+        self.finish(completion.ticket, outcome);
+    }
+
+    /// Writes down what became of a call, and goes on with its object or gives it up.
+    fn finish(&mut self, index: usize, outcome: Outcome) {
+        let Some(Call { target, .. }) = self.batch.get(index) else { return };
+        let done = outcome == Outcome::Done;
+        let address = target.id.to_string();
+        let outcome = match outcome {
+            Outcome::Done => Outcome::Done,
+            Outcome::Refused(error) => Outcome::Refused(error.address(address)),
+            Outcome::NotSent(error) => Outcome::NotSent(error.address(address)),
+            Outcome::Unknown(error) => Outcome::Unknown(error.address(address)),
+        };
+        if let Some(slot) = self.outcomes.get_mut(index) {
+            *slot = Some(outcome);
+        }
+        if done {
+            self.advance(&target.id);
+            return;
+        }
+        for later in self.chains.remove(&target.id).unwrap_or_default() {
+            let error = not_sent("an earlier step of the same object was not done");
+            if let Some(slot) = self.outcomes.get_mut(later) {
+                *slot = Some(Outcome::NotSent(error.address(target.id.to_string())));
+            }
+        }
+    }
+}
+
+fn not_sent(message: &str) -> Error {
+    Error::new(ErrorKind::NotSent, message)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+    use super::super::fake_server::{self, Server};
+    use super::super::request;
+    use super::super::session::Host;
+    use super::super::trace::Trace;
+    use super::super::transport::HostAddress;
+    use super::*;
+    use crate::diag::ErrorCode;
+    use crate::model::{Hypervisor, Kind, Op, Target, Uuid, Version};
+    use crate::wire::{Decode as _, DomainHandle, Packet, Procedure, Reader};
+    use std::collections::VecDeque;
+    use std::sync::{Arc, Mutex, mpsc};
+    use std::time::Duration;
+
+    fn call(name: &str, op: Op) -> Call {
+        let id = ResourceId::new(Kind::Domain, name);
+        Call { target: Target { id, uuid: Uuid::nil() }, op }
+    }
+
+    fn autostart(name: &str) -> Call {
+        call(name, Op::SetAutostart { on: true })
+    }
+
+    fn host() -> Host {
+        Host {
+            hypervisor: Hypervisor::Qemu,
+            version: Version::new(11, 3, 0),
+            uri: String::new(),
+            network_update_in_order: true,
+        }
+    }
+
+    /// A host's number, or the kind of an error of ours.
+    fn said(error: &Error) -> String {
+        error.code().map_or_else(|| error.kind.as_str().to_owned(), |code| format!("{code:?}"))
+    }
+
+    type Script = Box<dyn FnOnce(&mut Server) + Send>;
+
+    /// Carries out `batch` over connections that behave as `scripts` say, one after the other; when
+    /// they are used up there is no server any more.
+    fn run(scripts: Vec<Script>, batch: &[Call]) -> Vec<String> {
+        let scripts = Mutex::new(VecDeque::from(scripts));
+        let mut connections =
+            ConnectionPair::new(Arc::new(move || match scripts.lock().unwrap().pop_front() {
+                Some(script) => Ok(fake_server::connection(script)),
+                None => {
+                    let nowhere = HostAddress::Unix("/nonexistent".into());
+                    Err(nowhere.open(&mut Trace::default()).unwrap_err())
+                }
+            }));
+        let time = Duration::from_millis(300);
+        let send = |call: &Call| Ok(Request { time, ..request::request(&host(), call)? });
+        let outcomes = execute(&mut connections, batch, send);
+        outcomes
+            .iter()
+            .map(|outcome| match outcome {
+                Outcome::Done => "done".to_owned(),
+                Outcome::Refused(error) => format!("refused {}", said(error)),
+                Outcome::NotSent(error) => format!("not sent: {}", said(error)),
+                Outcome::Unknown(error) => format!("unknown: {}", said(error)),
+            })
+            .collect()
+    }
+
+    /// Answers all calls but those of `failing`, and writes down which came.
+    fn honest(seen: &Arc<Mutex<Vec<(String, Procedure)>>>, failing: &'static str) -> Script {
+        let seen = Arc::clone(seen);
+        Box::new(move |server| {
+            server.serve(|procedure, args| {
+                let name = if procedure == Procedure::DOMAIN_DEFINE_XML_FLAGS {
+                    "defined".to_owned()
+                } else {
+                    DomainHandle::decode(&mut Reader::new(args)).unwrap().name
+                };
+                let refused = name == failing;
+                seen.lock().unwrap().push((name, procedure));
+                if refused {
+                    Err(fake_server::refusal(ErrorCode::OPERATION_INVALID))
+                } else {
+                    Ok(vec![])
+                }
+            });
+        })
+    }
+
+    #[test]
+    fn calls_of_an_object_follow_each_other_over_both_connections() {
+        let seen = Arc::default();
+        let batch = [
+            call("a", Op::Define { xml: "<domain/>".into() }),
+            autostart("b"),
+            call("a", Op::Create { paused: false }),
+            autostart("a"),
+            call("b", Op::Destroy),
+            call("b", Op::Suspend),
+        ];
+        let outcomes = run(vec![honest(&seen, "b"), honest(&seen, "")], &batch);
+        let refused = "refused OPERATION_INVALID";
+        let aborted = "not sent: not-sent";
+        assert_eq!(outcomes, ["done", refused, "done", "done", aborted, aborted]);
+        let seen = seen.lock().unwrap();
+        assert_eq!(seen.iter().filter(|(name, _)| name == "b").count(), 1);
+        let of_a: Vec<_> = seen.iter().filter(|(name, _)| name != "b").map(|(_, p)| *p).collect();
+        let (define, create) =
+            (Procedure::DOMAIN_DEFINE_XML_FLAGS, Procedure::DOMAIN_CREATE_WITH_FLAGS);
+        assert_eq!(of_a, [define, create, Procedure::DOMAIN_SET_AUTOSTART]);
+    }
+
+    #[test]
+    fn one_connection_serves_for_all_calls_where_another_would_be_another_host() {
+        let seen = Arc::default();
+        let script = Mutex::new(Some(honest(&seen, "")));
+        let mut connections = ConnectionPair::single(Arc::new(move || {
+            Ok(fake_server::connection(script.lock().unwrap().take().unwrap()))
+        }));
+        let batch = [autostart("a"), call("b", Op::Destroy), call("a", Op::Destroy)];
+        let outcomes = execute(&mut connections, &batch, |call| request::request(&host(), call));
+        assert_eq!(outcomes, vec![Outcome::Done; 3]);
+    }
+
+    #[test]
+    fn a_host_that_says_aborted_has_refused() {
+        let script: Script = Box::new(|server| {
+            server.serve(|_, _| Err(fake_server::refusal(ErrorCode::OPERATION_ABORTED)));
+        });
+        let outcomes = run(vec![script], &[autostart("a"), autostart("a")]);
+        assert_eq!(outcomes, ["refused OPERATION_ABORTED", "not sent: not-sent"]);
+    }
+
+    #[test]
+    fn a_lost_connection_loses_what_was_sent_and_is_opened_again() {
+        let (gone, wait_for) = mpsc::channel();
+        let cut: Script = Box::new(move |server| {
+            server.call();
+            server.disconnect_idle();
+            gone.send(()).unwrap();
+        });
+        let afterwards: Script = Box::new(move |server| {
+            let call = server.call();
+            wait_for.recv().unwrap();
+            server.reply(call, &());
+            server.packet();
+        });
+        let seen = Arc::default();
+        let batch = [autostart("a"), autostart("a"), call("b", Op::Suspend), autostart("b")];
+        // the first connection is for quick calls, the second for long ones
+        let scripts = vec![cut, afterwards, honest(&seen, "")];
+        assert_eq!(
+            run(scripts, &batch),
+            ["unknown: protocol", "not sent: not-sent", "done", "done"]
+        );
+    }
+
+    #[test]
+    fn without_a_server_everything_is_refused() {
+        let batch = [autostart("a"), autostart("a"), call("b", Op::Destroy)];
+        assert_eq!(run(vec![], &batch), ["not sent: io", "not sent: not-sent", "not sent: io"]);
+    }
+
+    #[test]
+    fn four_long_calls_are_outstanding_and_a_hung_one_does_not_hold_up_quick_ones() {
+        let most = Arc::new(Mutex::new(0));
+        let told = Arc::clone(&most);
+        let hung: Script = Box::new(move |server| {
+            while let Some(Packet { .. }) = server.packet() {
+                *told.lock().unwrap() += 1;
+            }
+        });
+        let seen = Arc::default();
+        let mut batch: Vec<Call> = (0..5).map(|i| call(&format!("hung{i}"), Op::Destroy)).collect();
+        batch.push(autostart("quick"));
+        let outcomes = run(vec![honest(&seen, ""), hung, honest(&seen, "")], &batch);
+        let late = "unknown: timeout";
+        assert_eq!(outcomes, [late, late, late, late, "done", "done"]);
+        assert_eq!(*most.lock().unwrap(), 4);
+    }
+
+    #[test]
+    fn a_call_that_no_kind_has_is_refused_unsent() {
+        let batch = [Call {
+            target: Target { id: ResourceId::new(Kind::Network, "n"), uuid: Uuid::nil() },
+            op: Op::Suspend,
+        }];
+        assert_eq!(run(vec![], &batch), ["refused unsupported"]);
+    }
+}

@@ -1,0 +1,448 @@
+//! Operations as requests: which procedure carries one out, and with which flags.
+
+use super::connection::Request;
+use super::session::Host;
+use super::timeouts;
+use crate::diag::{Error, ErrorKind, Result};
+use crate::model::{
+    Call, Capabilities, Hypervisor, Kind, MetadataKind, Op, OpKind, Pinned, Target, Tuning,
+    TuningParameter, TuningValue, UndefineKeep, Version,
+};
+use crate::wire::{
+    CpuMap, DomainHandle, Encode, NetworkHandle, Procedure, TypedParam, TypedValue, to_bytes,
+};
+use std::collections::BTreeSet;
+
+/// Longest definition that is sent, in bytes. libvirt takes four times as much, but drops the
+/// connection when such a document is wrong, as its error quotes the document.
+const XML_MAX: usize = 1 << 20;
+
+/// virDomainUndefineFlagsValues.
+const UNDEFINE_MANAGED_SAVE: u32 = 1;
+const UNDEFINE_SNAPSHOTS_METADATA: u32 = 1 << 1;
+const UNDEFINE_NVRAM: u32 = 1 << 2;
+const UNDEFINE_KEEP_NVRAM: u32 = 1 << 3;
+const UNDEFINE_CHECKPOINTS_METADATA: u32 = 1 << 4;
+const UNDEFINE_TPM: u32 = 1 << 5;
+const UNDEFINE_KEEP_TPM: u32 = 1 << 6;
+
+/// VIR_DOMAIN_START_PAUSED.
+const START_PAUSED: u32 = 1;
+
+/// VIR_DOMAIN_AFFECT_LIVE: the definition for the next boot is set by defining it.
+const LIVE: u32 = 1;
+
+/// VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN.
+const SHUTDOWN_ACPI: u32 = 1;
+
+/// Since when undefine can keep the TPM's state.
+const KEEPS_TPM: Version = Version::new(8, 9, 0);
+
+/// Since when a network has metadata that can be set.
+const NETWORK_METADATA: Version = Version::new(9, 7, 0);
+
+/// What the host takes. It says what is worth sending: for a part of it, such as a kind of device,
+/// the host may still refuse.
+pub(super) fn capabilities(host: &Host, read_only: bool) -> Capabilities {
+    let pairs = Kind::ALL.into_iter().flat_map(|kind| OpKind::ALL.map(|op| (kind, op)));
+    Capabilities {
+        hypervisor: host.hypervisor,
+        version: host.version,
+        operations: pairs.filter(|(kind, op)| takes(host, *kind, *op)).collect(),
+        undefine_keeps_state: host.hypervisor == Hypervisor::Qemu,
+        // libvirt's test driver refuses the flag
+        creates_paused: host.hypervisor != Hypervisor::Test,
+        read_only,
+        mac_prefix: match host.hypervisor {
+            Hypervisor::Xen => [0x00, 0x16, 0x3e],
+            Hypervisor::Qemu | Hypervisor::Test | Hypervisor::Other => [0x52, 0x54, 0x00],
+        },
+    }
+}
+
+/// Whether undefine can be told to keep TPM state, too.
+fn keeps_tpm(host: &Host) -> bool {
+    host.hypervisor == Hypervisor::Qemu && host.version >= KEEPS_TPM
+}
+
+fn takes(host: &Host, kind: Kind, op: OpKind) -> bool {
+    let mock = host.hypervisor == Hypervisor::Test;
+    match (kind, op) {
+        (_, OpKind::Define | OpKind::Undefine | OpKind::Create | OpKind::Destroy)
+        | (_, OpKind::SetAutostart) => true,
+        (Kind::Domain, OpKind::NetworkUpdate) => false,
+        // libvirt's test driver plugs only a few kinds of device (since 10.0), and those only live;
+        // it unplugs none, and refuses nearly every change
+        (Kind::Domain, OpKind::Attach | OpKind::Detach | OpKind::Update) => !mock,
+        (
+            Kind::Domain,
+            OpKind::Shutdown
+            | OpKind::Suspend
+            | OpKind::Resume
+            | OpKind::SetMemory
+            | OpKind::SetVcpus
+            | OpKind::SetMetadata,
+        )
+        | (Kind::Network, OpKind::NetworkUpdate) => true,
+        (
+            Kind::Domain,
+            OpKind::Pin
+            | OpKind::AddIoThread
+            | OpKind::DeleteIoThread
+            | OpKind::Tune
+            | OpKind::SetLifecycle
+            | OpKind::SetMemoryStatsPeriod
+            | OpKind::Rename,
+        ) => host.hypervisor == Hypervisor::Qemu,
+        (Kind::Domain, OpKind::DiscardSaved) => {
+            matches!(host.hypervisor, Hypervisor::Qemu | Hypervisor::Xen)
+        }
+        (Kind::Network, OpKind::SetMetadata) => host.version >= NETWORK_METADATA,
+        (
+            Kind::Network,
+            OpKind::Shutdown
+            | OpKind::Suspend
+            | OpKind::Resume
+            | OpKind::DiscardSaved
+            | OpKind::Attach
+            | OpKind::Detach
+            | OpKind::Update
+            | OpKind::SetMemory
+            | OpKind::SetVcpus
+            | OpKind::Pin
+            | OpKind::AddIoThread
+            | OpKind::DeleteIoThread
+            | OpKind::Tune
+            | OpKind::SetLifecycle
+            | OpKind::SetMemoryStatsPeriod
+            | OpKind::Rename,
+        ) => false,
+    }
+}
+
+/// The request that carries out `call`.
+///
+/// # Errors
+/// The kind of object does not have the operation, or the definition is too large to be sent.
+pub(super) fn request(host: &Host, call: &Call) -> Result<Request> {
+    match call.target.id.kind {
+        Kind::Domain => domain_request(host, &call.target, &call.op),
+        Kind::Network => network_request(host, &call.target, &call.op),
+    }
+}
+
+fn domain_request(host: &Host, target: &Target, op: &Op) -> Result<Request> {
+    let domain = DomainHandle { name: target.id.name.clone(), uuid: target.uuid, id: -1 };
+    match op {
+        Op::Define { xml } => new(Procedure::DOMAIN_DEFINE_XML_FLAGS, &(sendable(xml)?, 0u32)),
+        Op::Undefine { keep } => {
+            new(Procedure::DOMAIN_UNDEFINE_FLAGS, &(domain, undefine_flags(host, *keep)))
+        }
+        Op::Create { paused } => {
+            let flags = if *paused { START_PAUSED } else { 0 };
+            new(Procedure::DOMAIN_CREATE_WITH_FLAGS, &(domain, flags))
+        }
+        Op::Shutdown => {
+            // elsewhere the driver knows best: libvirt's mock has no ACPI, Xen has a way of its own
+            let acpi = host.hypervisor == Hypervisor::Qemu;
+            let flags = if acpi { SHUTDOWN_ACPI } else { 0 };
+            new(Procedure::DOMAIN_SHUTDOWN_FLAGS, &(domain, flags))
+        }
+        Op::Destroy => new(Procedure::DOMAIN_DESTROY_FLAGS, &(domain, 0u32)),
+        Op::Suspend => new(Procedure::DOMAIN_SUSPEND, &domain),
+        Op::DiscardSaved => new(Procedure::DOMAIN_MANAGED_SAVE_REMOVE, &(domain, 0u32)),
+        Op::Resume => new(Procedure::DOMAIN_RESUME, &domain),
+        Op::SetAutostart { on } => new(Procedure::DOMAIN_SET_AUTOSTART, &(domain, *on)),
+        Op::Attach { xml, affect } => {
+            new(Procedure::DOMAIN_ATTACH_DEVICE_FLAGS, &(domain, sendable(xml)?, affect.flags()))
+        }
+        Op::Detach { xml, affect } => {
+            new(Procedure::DOMAIN_DETACH_DEVICE_FLAGS, &(domain, sendable(xml)?, affect.flags()))
+        }
+        Op::Update { xml, affect } => {
+            new(Procedure::DOMAIN_UPDATE_DEVICE_FLAGS, &(domain, sendable(xml)?, affect.flags()))
+        }
+        Op::SetMemory { kib, affect } => {
+            new(Procedure::DOMAIN_SET_MEMORY_FLAGS, &(domain, *kib, affect.flags()))
+        }
+        Op::SetVcpus { count, affect } => {
+            new(Procedure::DOMAIN_SET_VCPUS_FLAGS, &(domain, *count, affect.flags()))
+        }
+        Op::Pin { what, cpus } => pin(domain, *what, cpus),
+        Op::AddIoThread { id } => new(Procedure::DOMAIN_ADD_IOTHREAD, &(domain, *id, LIVE)),
+        Op::DeleteIoThread { id } => new(Procedure::DOMAIN_DEL_IOTHREAD, &(domain, *id, LIVE)),
+        Op::Tune { what, parameters } => tune(domain, what, parameters),
+        Op::SetLifecycle { event, action } => {
+            let args = (domain, event.number(), action.number(), LIVE);
+            new(Procedure::DOMAIN_SET_LIFECYCLE_ACTION, &args)
+        }
+        Op::SetMemoryStatsPeriod { seconds } => {
+            let seconds = i32::try_from(*seconds).unwrap_or(i32::MAX);
+            new(Procedure::DOMAIN_SET_MEMORY_STATS_PERIOD, &(domain, seconds, LIVE))
+        }
+        Op::Rename { name } => new(Procedure::DOMAIN_RENAME, &(domain, Some(name), 0u32)),
+        Op::SetMetadata { kind, value, affect } => {
+            let (number, key, uri) = metadata(kind);
+            let args = (domain, number, value.as_ref(), key, uri, affect.flags());
+            new(Procedure::DOMAIN_SET_METADATA, &args)
+        }
+        Op::NetworkUpdate { .. } => Err(not_of(Kind::Domain)),
+    }
+}
+
+fn network_request(host: &Host, target: &Target, op: &Op) -> Result<Request> {
+    let network = NetworkHandle { name: target.id.name.clone(), uuid: target.uuid };
+    match op {
+        Op::Define { xml } => new(Procedure::NETWORK_DEFINE_XML, sendable(xml)?),
+        // a network has no state that could be kept
+        Op::Undefine { .. } => new(Procedure::NETWORK_UNDEFINE, &network),
+        // nor processors that could stay stopped
+        Op::Create { .. } => new(Procedure::NETWORK_CREATE, &network),
+        Op::Destroy => new(Procedure::NETWORK_DESTROY, &network),
+        Op::SetAutostart { on } => new(Procedure::NETWORK_SET_AUTOSTART, &(network, *on)),
+        Op::SetMetadata { kind, value, affect } => {
+            let (number, key, uri) = metadata(kind);
+            let args = (network, number, value.as_ref(), key, uri, affect.flags());
+            new(Procedure::NETWORK_SET_METADATA, &args)
+        }
+        Op::NetworkUpdate { command, section, parent, xml, affect } => {
+            let (command, section) = (command.number(), section.number());
+            let (first, second) =
+                if host.network_update_in_order { (command, section) } else { (section, command) };
+            let args = (network, first, second, *parent, sendable(xml)?, affect.flags());
+            new(Procedure::NETWORK_UPDATE, &args)
+        }
+        Op::Shutdown
+        | Op::Suspend
+        | Op::Resume
+        | Op::DiscardSaved
+        | Op::Attach { .. }
+        | Op::Detach { .. }
+        | Op::Update { .. }
+        | Op::SetMemory { .. }
+        | Op::SetVcpus { .. }
+        | Op::Pin { .. }
+        | Op::AddIoThread { .. }
+        | Op::DeleteIoThread { .. }
+        | Op::Tune { .. }
+        | Op::SetLifecycle { .. }
+        | Op::SetMemoryStatsPeriod { .. }
+        | Op::Rename { .. } => Err(not_of(Kind::Network)),
+    }
+}
+
+fn pin(domain: DomainHandle, what: Pinned, cpus: &BTreeSet<u32>) -> Result<Request> {
+    let cpus = CpuMap::of(cpus);
+    match what {
+        Pinned::Vcpu(n) => new(Procedure::DOMAIN_PIN_VCPU_FLAGS, &(domain, n, cpus, LIVE)),
+        Pinned::Emulator => new(Procedure::DOMAIN_PIN_EMULATOR, &(domain, cpus, LIVE)),
+        Pinned::IoThread(id) => new(Procedure::DOMAIN_PIN_IOTHREAD, &(domain, id, cpus, LIVE)),
+    }
+}
+
+fn tune(domain: DomainHandle, what: &Tuning, parameters: &[TuningParameter]) -> Result<Request> {
+    let parameters: Vec<TypedParam> = parameters.iter().map(typed).collect();
+    match what {
+        Tuning::Scheduler => {
+            new(Procedure::DOMAIN_SET_SCHEDULER_PARAMETERS_FLAGS, &(domain, parameters, LIVE))
+        }
+        Tuning::Memory => new(Procedure::DOMAIN_SET_MEMORY_PARAMETERS, &(domain, parameters, LIVE)),
+        Tuning::Numa => new(Procedure::DOMAIN_SET_NUMA_PARAMETERS, &(domain, parameters, LIVE)),
+        Tuning::Blkio => new(Procedure::DOMAIN_SET_BLKIO_PARAMETERS, &(domain, parameters, LIVE)),
+        Tuning::BlockIo { disk } => {
+            new(Procedure::DOMAIN_SET_BLOCK_IO_TUNE, &(domain, disk, parameters, LIVE))
+        }
+        Tuning::IoThread { id } => {
+            new(Procedure::DOMAIN_SET_IOTHREAD_PARAMS, &(domain, *id, parameters, LIVE))
+        }
+    }
+}
+
+fn typed(parameter: &TuningParameter) -> TypedParam {
+    let value = match &parameter.value {
+        TuningValue::Int(n) => TypedValue::Int(*n),
+        TuningValue::UInt(n) => TypedValue::UInt(*n),
+        TuningValue::Long(n) => TypedValue::LLong(*n),
+        TuningValue::ULong(n) => TypedValue::ULLong(*n),
+        TuningValue::Text(text) => TypedValue::String(text.clone()),
+    };
+    TypedParam { field: parameter.name.clone(), value }
+}
+
+/// What is removed with a definition. Each hypervisor refuses flags for what it does not have, and
+/// QEMU refuses to undefine a domain with NVRAM unless it is told what becomes of it.
+fn undefine_flags(host: &Host, keep: UndefineKeep) -> u32 {
+    match (keep, host.hypervisor) {
+        (UndefineKeep::Nothing, _) => 0,
+        (UndefineKeep::State, _) if keeps_tpm(host) => UNDEFINE_KEEP_NVRAM | UNDEFINE_KEEP_TPM,
+        (UndefineKeep::State, Hypervisor::Qemu) => UNDEFINE_KEEP_NVRAM,
+        (UndefineKeep::State, _) => 0,
+        (UndefineKeep::Firmware, Hypervisor::Qemu) => {
+            let tpm = if keeps_tpm(host) { UNDEFINE_KEEP_TPM } else { 0 };
+            let metadata = UNDEFINE_SNAPSHOTS_METADATA | UNDEFINE_CHECKPOINTS_METADATA;
+            UNDEFINE_MANAGED_SAVE | metadata | UNDEFINE_KEEP_NVRAM | tpm
+        }
+        (UndefineKeep::Remove, Hypervisor::Qemu) => {
+            let tpm = if keeps_tpm(host) { UNDEFINE_TPM } else { 0 };
+            let metadata = UNDEFINE_SNAPSHOTS_METADATA | UNDEFINE_CHECKPOINTS_METADATA;
+            UNDEFINE_MANAGED_SAVE | metadata | UNDEFINE_NVRAM | tpm
+        }
+        (UndefineKeep::Firmware | UndefineKeep::Remove, Hypervisor::Test) => {
+            UNDEFINE_MANAGED_SAVE | UNDEFINE_SNAPSHOTS_METADATA
+        }
+        (UndefineKeep::Firmware | UndefineKeep::Remove, Hypervisor::Xen) => UNDEFINE_MANAGED_SAVE,
+        (UndefineKeep::Firmware | UndefineKeep::Remove, Hypervisor::Other) => 0,
+    }
+}
+
+/// The type, prefix and namespace of SET_METADATA.
+fn metadata(kind: &MetadataKind) -> (i32, Option<&String>, Option<&String>) {
+    match kind {
+        MetadataKind::Description => (0, None, None),
+        MetadataKind::Title => (1, None, None),
+        MetadataKind::Element { key, uri } => (2, Some(key), Some(uri)),
+    }
+}
+
+fn sendable(xml: &str) -> Result<&str> {
+    let message = if xml.len() > XML_MAX {
+        format!("the definition has {} bytes, more than the {XML_MAX} sent", xml.len())
+    } else if xml.contains('\0') {
+        "the definition holds a NUL, which XML does not have".to_owned()
+    } else {
+        return Ok(xml);
+    };
+    Err(Error::new(ErrorKind::Invalid, message))
+}
+
+fn not_of(kind: Kind) -> Error {
+    let message = format!("a {kind} cannot do this");
+    Error::new(ErrorKind::Unsupported, message)
+}
+
+fn new(procedure: Procedure, args: &(impl Encode + ?Sized)) -> Result<Request> {
+    let args = to_bytes(args).map_err(|malformed| {
+        let message = format!("the operation cannot be sent: {malformed}");
+        Error::new(ErrorKind::Invalid, message)
+    })?;
+    Ok(Request { procedure, args, time: timeouts::of(procedure) })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+    use super::*;
+    use crate::model::{Affect, NetworkCommand, NetworkSection, ResourceId, Uuid};
+
+    fn host(hypervisor: Hypervisor, version: Version) -> Host {
+        Host { hypervisor, version, uri: String::new(), network_update_in_order: true }
+    }
+
+    fn args(host: &Host, kind: Kind, op: Op) -> (Procedure, Vec<u8>) {
+        let target = Target {
+            id: ResourceId::new(kind, "ev1"),
+            uuid: Uuid::parse_str("97f8b5d6-ac5b-4361-b396-baa1fc4d937a").unwrap(),
+        };
+        let request = request(host, &Call { target, op }).unwrap();
+        (request.procedure, request.args)
+    }
+
+    /// virsh's undefine, recorded.
+    #[test]
+    fn undefine_is_the_recorded_bytes() {
+        let host = host(Hypervisor::Test, Version::new(11, 3, 0));
+        let undefine = Op::Undefine { keep: UndefineKeep::Nothing };
+        let (procedure, args) = args(&host, Kind::Domain, undefine);
+        assert_eq!(procedure, Procedure::DOMAIN_UNDEFINE_FLAGS);
+        assert_eq!(
+            args,
+            b"\0\0\0\x03ev1\0\x97\xf8\xb5\xd6\xac\x5b\x43\x61\xb3\x96\xba\xa1\xfc\x4d\x93\x7a\
+              \xff\xff\xff\xff\0\0\0\0"
+        );
+    }
+
+    #[test]
+    fn undefine_flags_are_those_that_the_hypervisor_takes() {
+        let new = Version::new(11, 3, 0);
+        for (hypervisor, version, keep, flags) in [
+            (Hypervisor::Qemu, new, UndefineKeep::State, 72),
+            (Hypervisor::Qemu, new, UndefineKeep::Firmware, 91),
+            (Hypervisor::Qemu, Version::new(8, 8, 0), UndefineKeep::Firmware, 27),
+            (Hypervisor::Qemu, new, UndefineKeep::Remove, 55),
+            (Hypervisor::Qemu, Version::new(8, 8, 0), UndefineKeep::State, 8),
+            (Hypervisor::Qemu, Version::new(8, 8, 0), UndefineKeep::Remove, 23),
+            (Hypervisor::Test, new, UndefineKeep::State, 0),
+            (Hypervisor::Test, new, UndefineKeep::Remove, 3),
+            (Hypervisor::Xen, new, UndefineKeep::Remove, 1),
+            (Hypervisor::Other, new, UndefineKeep::Remove, 0),
+        ] {
+            assert_eq!(undefine_flags(&host(hypervisor, version), keep), flags);
+        }
+    }
+
+    #[test]
+    fn a_server_without_the_feature_takes_the_section_first() {
+        let mut host = host(Hypervisor::Qemu, Version::new(11, 3, 0));
+        let update = || Op::NetworkUpdate {
+            command: NetworkCommand::AddLast,
+            section: NetworkSection::DnsHost,
+            parent: -1,
+            xml: String::new(),
+            affect: Affect::Both,
+        };
+        let words = |host: &Host| {
+            let (_, args) = args(host, Kind::Network, update());
+            (args[27], args[31], args[35], args[43])
+        };
+        assert_eq!(words(&host), (3, 10, 255, 3));
+        host.network_update_in_order = false;
+        assert_eq!(words(&host), (10, 3, 255, 3));
+    }
+
+    #[test]
+    fn capabilities_are_those_of_the_hypervisor_and_version() {
+        let takes = |hypervisor, version, kind, op| {
+            capabilities(&host(hypervisor, version), false).supports(kind, op)
+        };
+        let (old, new) = (Version::new(9, 0, 0), Version::new(11, 3, 0));
+        assert!(takes(Hypervisor::Qemu, old, Kind::Domain, OpKind::Update));
+        for op in [OpKind::Attach, OpKind::Detach, OpKind::Update] {
+            assert!(!takes(Hypervisor::Test, new, Kind::Domain, op));
+        }
+        assert!(!capabilities(&host(Hypervisor::Test, new), false).creates_paused);
+        assert!(!takes(Hypervisor::Qemu, old, Kind::Network, OpKind::SetMetadata));
+        assert!(takes(Hypervisor::Qemu, new, Kind::Network, OpKind::SetMetadata));
+        assert!(!takes(Hypervisor::Qemu, new, Kind::Domain, OpKind::NetworkUpdate));
+        assert!(!takes(Hypervisor::Qemu, new, Kind::Network, OpKind::Suspend));
+        let xen = capabilities(&host(Hypervisor::Xen, new), false);
+        assert_eq!((xen.mac_prefix, xen.undefine_keeps_state), ([0, 0x16, 0x3e], false));
+    }
+
+    #[test]
+    fn a_definition_that_would_break_the_connection_is_not_sent() {
+        let host = host(Hypervisor::Qemu, Version::new(11, 3, 0));
+        let target = Target { id: ResourceId::new(Kind::Domain, "big"), uuid: Uuid::nil() };
+        let op = Op::Define { xml: "x".repeat(XML_MAX + 1) };
+        let error = request(&host, &Call { target, op }).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Invalid);
+    }
+
+    #[test]
+    fn a_nul_is_not_sent_and_is_the_callers_mistake() {
+        let host = host(Hypervisor::Qemu, Version::new(11, 3, 0));
+        let kind = |name: &str, op: Op| {
+            let target = Target { id: ResourceId::new(Kind::Domain, name), uuid: Uuid::nil() };
+            request(&host, &Call { target, op }).unwrap_err().kind
+        };
+        let title = Op::SetMetadata {
+            kind: MetadataKind::Title,
+            value: Some("\0".to_owned()),
+            affect: Affect::Live,
+        };
+        let define = Op::Define { xml: "<domain\0/>".to_owned() };
+        for (name, op) in [("web", define), ("web", title), ("w\0eb", Op::Destroy)] {
+            assert_eq!(kind(name, op), ErrorKind::Invalid);
+        }
+    }
+}

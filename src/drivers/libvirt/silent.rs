@@ -1,0 +1,122 @@
+//! Objects that did not answer in time. They are not waited for again, but asked beside everything
+//! else, over a connection of their own: one question each, as each takes a thread of the daemon.
+
+use super::connection::{Connection, Reply, Request, wait_until};
+use super::connections::Dial;
+use super::timeouts;
+use crate::diag::ErrorCode;
+use crate::model::{Kind, ResourceId};
+use crate::wire::Procedure;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// Questions that are open at once. A daemon works on five calls of a client; one is left for its
+/// sign of life.
+const OPEN_MAX: usize = 4;
+
+/// How long an answer that may be on its way is waited for: an event that a guest goes on comes at the
+/// same time.
+const JUST_COMING: Duration = Duration::from_millis(100);
+
+/// What may be silent.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Subject {
+    /// A domain or a network.
+    Object(ResourceId),
+    /// A storage pool, by its name.
+    Pool(String),
+}
+
+/// An object that does not answer.
+#[derive(Debug)]
+struct Object {
+    /// How the server is asked about it.
+    procedure: Procedure,
+    args: Vec<u8>,
+    why: String,
+    /// The number of the question that is open.
+    asked: Option<usize>,
+}
+
+/// Those that do not answer.
+#[derive(Debug, Default)]
+pub(super) struct Silent {
+    objects: BTreeMap<Subject, Object>,
+    connection: Option<Connection>,
+    questions: usize,
+}
+
+impl Silent {
+    /// Why an object is not waited for; `None` if it may be asked.
+    pub(super) fn why(&self, subject: &Subject) -> Option<&str> {
+        self.objects.get(subject).map(|object| object.why.as_str())
+    }
+
+    /// A domain or a network did not answer; it is asked by its handle, in XDR.
+    pub(super) fn note(&mut self, id: ResourceId, handle: Vec<u8>, why: &str) {
+        let procedure = match id.kind {
+            Kind::Domain => Procedure::DOMAIN_GET_XML_DESC,
+            Kind::Network => Procedure::NETWORK_GET_XML_DESC,
+        };
+        let mut args = handle;
+        // without flags: neither definition is given before the guest has answered
+        args.extend(0u32.to_be_bytes());
+        self.note_call(Subject::Object(id), procedure, args, why);
+    }
+
+    /// A call about something was not answered; it is made again.
+    pub(super) fn note_call(
+        &mut self,
+        subject: Subject,
+        procedure: Procedure,
+        args: Vec<u8>,
+        why: &str,
+    ) {
+        let object = Object { procedure, args, why: why.to_owned(), asked: None };
+        self.objects.insert(subject, object);
+    }
+
+    /// Hears what those that were asked have said by now, and asks those that were not, or whose
+    /// answer was none. One that answers is silent no more.
+    pub(super) fn hear(&mut self, dial: Option<&Dial>) {
+        if self.objects.is_empty() {
+            self.connection = None;
+            return;
+        }
+        self.take();
+        let open = self.objects.values().filter(|object| object.asked.is_some()).count();
+        let room = OPEN_MAX.saturating_sub(open);
+        let usable = self.connection.take().filter(|c| c.failure().is_none());
+        let dialled = || dial.and_then(|dial| dial().ok());
+        let Some(mut connection) = usable.or_else(dialled) else { return };
+        let unasked = self.objects.values_mut().filter(|object| object.asked.is_none());
+        for object in unasked.take(room) {
+            let (procedure, args) = (object.procedure, object.args.clone());
+            self.questions += 1;
+            object.asked = Some(self.questions);
+            connection.submit(self.questions, Request { procedure, args, time: timeouts::PATIENT });
+        }
+        wait_until(&mut connection, Instant::now());
+        self.connection = Some(connection);
+    }
+
+    fn take(&mut self) {
+        let Some(connection) = &mut self.connection else { return };
+        wait_until(connection, Instant::now() + JUST_COMING);
+        while let Some(completion) = connection.take() {
+            let gone = [ErrorCode::NO_DOMAIN, ErrorCode::NO_NETWORK, ErrorCode::NO_STORAGE_POOL];
+            let answers = match &completion.reply {
+                Reply::Done(_) => true,
+                Reply::Refused(error) => error.is_any(&gone),
+                Reply::Unsent(_) | Reply::Lost(_) => false,
+            };
+            self.objects.retain(|_, object| {
+                let is_this = object.asked == Some(completion.ticket);
+                if is_this {
+                    object.asked = None;
+                }
+                !(is_this && answers)
+            });
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! [`MockDriver`]: a test host in memory or in a state file, behind the [`Driver`] trait.
+
+use super::device_defaults::MAC_PREFIX;
+use super::host::Host;
+use super::node_file;
+use super::operations::carry_out;
+use super::state_file::{Locked, NotSaved, StateFile};
+use super::watchers::{Watchers, Watching};
+use crate::diag::{Error, ErrorKind, Result};
+use crate::drivers::{Beneath, CancelToken, Driver};
+use crate::model::{
+    Call, Capabilities, DriverEvent, Hypervisor, Kind, Observed, OpKind, Outcome, ResourceId,
+    Scope, Version,
+};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::mpsc::SyncSender;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What a test host holds at first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MockHost {
+    /// One running domain `test` and one active network `default`: `test:///default`.
+    Default,
+    /// What a file in libvirt's `<node>` format describes: `test:///PATH`.
+    File(PathBuf),
+}
+
+/// The driver of a test host.
+#[derive(Debug)]
+pub struct MockDriver {
+    /// The host; with a state file, the one to start with while there is no file.
+    host: Mutex<Host>,
+    state: Option<StateFile>,
+    /// Locked last, after the host or its file.
+    watchers: Watchers,
+}
+
+impl MockDriver {
+    /// Opens a test host. With `state`, that file holds it between runs, and processes that name
+    /// the same file share it; `host` counts only while the file is not there.
+    ///
+    /// # Errors
+    /// The host file or the state file cannot be read, or is not what it should be.
+    pub fn open(host: MockHost, state: Option<PathBuf>) -> Result<Self> {
+        let host = match host {
+            MockHost::Default => Host::default_host()?,
+            MockHost::File(path) => node_file::load(&path)?,
+        };
+        Self::with(host, state.map(StateFile::new))
+    }
+
+    /// The same of a host that a file has chosen: its files are opened beneath that file's directory,
+    /// whatever links are put there meanwhile. The paths are for messages.
+    ///
+    /// # Errors
+    /// As above, or one of them leads elsewhere.
+    pub fn open_beneath(beneath: &Beneath, host: MockHost, state: Option<PathBuf>) -> Result<Self> {
+        let host = match (host, &beneath.host) {
+            (MockHost::File(path), Some(file)) => {
+                node_file::load_beneath(&beneath.root, file, &path)?
+            }
+            (MockHost::Default | MockHost::File(_), _) => Host::default_host()?,
+        };
+        let state = match (state, &beneath.state) {
+            (Some(path), Some(file)) => Some(StateFile::beneath(&beneath.root, file, path)),
+            _ => None,
+        };
+        Self::with(host, state)
+    }
+
+    fn with(host: Host, state: Option<StateFile>) -> Result<Self> {
+        let driver = Self { host: Mutex::new(host), state, watchers: Watchers::default() };
+        driver.current()?;
+        Ok(driver)
+    }
+
+    /// The host as it is now.
+    fn current(&self) -> Result<Host> {
+        let kept = self.state.as_ref().map(StateFile::read).transpose()?.flatten();
+        Ok(kept.unwrap_or_else(|| self.memory().clone()))
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Host> {
+        // a change is made whole or not at all, so a host is usable even if a holder panicked
+        self.host.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Driver for MockDriver {
+    fn name(&self) -> &'static str {
+        "test"
+    }
+
+    /// The version is that of the libvirt whose rules this driver follows.
+    fn capabilities(&self) -> Result<Capabilities> {
+        let kinds = OpKind::ALL.into_iter().flat_map(|op| Kind::ALL.map(|kind| (kind, op)));
+        Ok(Capabilities {
+            hypervisor: Hypervisor::Test,
+            version: Version::new(11, 3, 0),
+            operations: kinds.filter(|(kind, op)| takes(*kind, *op)).collect(),
+            undefine_keeps_state: false,
+            creates_paused: true,
+            read_only: false,
+            mac_prefix: MAC_PREFIX,
+        })
+    }
+
+    fn observe(&self, scope: &Scope) -> Result<Observed> {
+        match &self.state {
+            None => Ok(self.memory().observe(scope)),
+            Some(_) => Ok(self.current()?.observe(scope)),
+        }
+    }
+
+    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
+        let Some(state) = &self.state else {
+            return run(&mut self.memory(), batch, None, &mut self.watchers.lock());
+        };
+        // read under the lock: nobody changes the host between that and the last call
+        let ready = state.lock().and_then(|lock| Ok((self.current()?, lock)));
+        match ready {
+            Ok((mut host, lock)) => {
+                let mut watching = self.watchers.lock();
+                watching.look(Some(state));
+                run(&mut host, batch, Some(&lock), &mut watching)
+            }
+            Err(e) => batch.iter().map(|_| Outcome::NotSent(e.clone())).collect(),
+        }
+    }
+
+    /// What this process does is told at once, and what others do to a state file as a `Resync`.
+    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
+        self.watchers.watch(self.state.as_ref(), events, stop);
+        Ok(())
+    }
+}
+
+fn takes(kind: Kind, op: OpKind) -> bool {
+    match op {
+        OpKind::Define
+        | OpKind::Undefine
+        | OpKind::Create
+        | OpKind::Destroy
+        | OpKind::SetAutostart
+        | OpKind::SetMetadata => true,
+        OpKind::NetworkUpdate => kind == Kind::Network,
+        OpKind::Shutdown
+        | OpKind::DiscardSaved
+        | OpKind::Suspend
+        | OpKind::Resume
+        | OpKind::Attach
+        | OpKind::Detach
+        | OpKind::Update
+        | OpKind::SetMemory
+        | OpKind::SetVcpus
+        | OpKind::Pin
+        | OpKind::AddIoThread
+        | OpKind::DeleteIoThread
+        | OpKind::Tune
+        | OpKind::SetLifecycle
+        | OpKind::SetMemoryStatsPeriod
+        | OpKind::Rename => kind == Kind::Domain,
+    }
+}
+
+/// Carries out the calls one after the other, each kept before the next one starts.
+fn run(
+    host: &mut Host,
+    batch: &[Call],
+    keep: Option<&Locked<'_>>,
+    watching: &mut Watching,
+) -> Vec<Outcome> {
+    let mut failed: BTreeSet<&ResourceId> = BTreeSet::new();
+    let mut outcomes = Vec::with_capacity(batch.len());
+    for call in batch {
+        let id = &call.target.id;
+        let outcome = if failed.contains(id) {
+            let message = "not carried out: an earlier operation on this object was not done";
+            Outcome::NotSent(Error::new(ErrorKind::NotSent, message).address(id.to_string()))
+        } else {
+            one(host, call, keep, watching)
+        };
+        if outcome != Outcome::Done {
+            failed.insert(id);
+        }
+        outcomes.push(outcome);
+    }
+    outcomes
+}
+
+fn one(
+    host: &mut Host,
+    call: &Call,
+    keep: Option<&Locked<'_>>,
+    watching: &mut Watching,
+) -> Outcome {
+    let about = |e: Error| e.address(call.target.id.to_string());
+    let change = match carry_out(host, call) {
+        Ok(change) => change,
+        Err(e) => return Outcome::Refused(about(e)),
+    };
+    let undo = host.commit(change);
+    let saved = keep.map_or(Ok(()), |lock| lock.save(host));
+    if !matches!(saved, Err(NotSaved::Unchanged(_))) {
+        let is_left = host.objects.contains_key(&undo.id);
+        watching.happened(call, &undo.id, is_left, keep.map(Locked::file));
+    }
+    match saved {
+        Ok(()) => Outcome::Done,
+        Err(NotSaved::Unchanged(e)) => {
+            host.commit(undo);
+            Outcome::Refused(about(e))
+        }
+        Err(NotSaved::Unsure(e)) => Outcome::Unknown(about(e)),
+    }
+}

@@ -1,0 +1,271 @@
+//! Who is told what happens on a test host, and what they are told.
+
+use super::state_file::{Stamp, StateFile};
+use crate::diag::SourceId;
+use crate::drivers::CancelToken;
+use crate::drivers::cancel::{Outbox, TICK};
+use crate::model::{Affect, Call, DriverEvent, EventKind, Op, ResourceId};
+use crate::xml::{Limits, parse};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How often the state file is looked at for what other processes have changed.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// All who watch a host.
+#[derive(Debug, Default)]
+pub(super) struct Watchers(Mutex<Watching>);
+
+/// All who watch a host, and how much of it they know.
+#[derive(Debug, Default)]
+pub(super) struct Watching {
+    outboxes: Vec<(u64, Outbox)>,
+    next: u64,
+    /// The version of the state file that they have been told of.
+    known: Option<Stamp>,
+}
+
+impl Watchers {
+    /// Holds them still while the host is changed, so that they hear of changes in their order.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Watching> {
+        // a watcher that a panic kept from an event is one that missed it: no harm to the others
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells `events` what happens until `stop` says so or nobody takes it.
+    pub(super) fn watch(
+        &self,
+        state: Option<&StateFile>,
+        events: &SyncSender<DriverEvent>,
+        stop: &CancelToken,
+    ) {
+        let number = self.lock().add(state, Outbox::new(events.clone()));
+        let mut looked = Instant::now();
+        while !stop.wait(TICK) {
+            let mut watching = self.lock();
+            if looked.elapsed() >= LOOK {
+                watching.look(state);
+                looked = Instant::now();
+            }
+            if !watching.keep_up(number) {
+                break;
+            }
+        }
+        self.lock().outboxes.retain(|(other, _)| *other != number);
+    }
+}
+
+impl Watching {
+    fn add(&mut self, state: Option<&StateFile>, mut outbox: Outbox) -> u64 {
+        if self.outboxes.is_empty() {
+            self.known = state.and_then(StateFile::stamp);
+        }
+        outbox.send(DriverEvent::Resync);
+        self.next += 1;
+        self.outboxes.push((self.next, outbox));
+        self.next
+    }
+
+    /// Gives a slow reader what is owed to him; says whether he is still there.
+    fn keep_up(&mut self, number: u64) -> bool {
+        let outbox = self.outboxes.iter_mut().find(|(other, _)| *other == number);
+        outbox.is_some_and(|(_, outbox)| {
+            outbox.flush();
+            !outbox.is_closed()
+        })
+    }
+
+    fn tell(&mut self, event: &DriverEvent) {
+        for (_, outbox) in &mut self.outboxes {
+            outbox.send(event.clone());
+        }
+    }
+
+    /// Tells them if another process has changed the state file.
+    pub(super) fn look(&mut self, state: Option<&StateFile>) {
+        if self.outboxes.is_empty() {
+            return;
+        }
+        let now = state.and_then(StateFile::stamp);
+        if now != self.known {
+            self.known = now;
+            self.tell(&DriverEvent::Resync);
+        }
+    }
+
+    /// Tells them what a call that was carried out did to an object, and whether the host still has
+    /// it. The state file, if there is one, has it by now.
+    pub(super) fn happened(
+        &mut self,
+        call: &Call,
+        id: &ResourceId,
+        is_left: bool,
+        state: Option<&StateFile>,
+    ) {
+        if self.outboxes.is_empty() {
+            return;
+        }
+        self.known = state.and_then(StateFile::stamp);
+        for what in what_happened(&call.op) {
+            if what == EventKind::Undefined && !is_left {
+                continue;
+            }
+            self.tell(&DriverEvent::Changed { id: id.clone(), what });
+        }
+        if !is_left {
+            self.tell(&DriverEvent::Gone(id.clone()));
+        }
+    }
+}
+
+/// What libvirt's drivers tell of an operation; where they tell nothing, `Updated`.
+fn what_happened(op: &Op) -> Vec<EventKind> {
+    match op {
+        // libvirt tells of a new name as of a new definition
+        Op::Define { .. } | Op::Rename { .. } => vec![EventKind::Defined],
+        Op::Undefine { .. } => vec![EventKind::Undefined],
+        Op::Create { paused: false } => vec![EventKind::Started],
+        Op::Create { paused: true } => vec![EventKind::Started, EventKind::Suspended],
+        Op::Shutdown | Op::Destroy => vec![EventKind::Stopped],
+        Op::Suspend => vec![EventKind::Suspended],
+        Op::Resume => vec![EventKind::Resumed],
+        Op::Attach { xml, affect: Affect::Live | Affect::Both } => {
+            vec![EventKind::DeviceAdded(alias(xml))]
+        }
+        Op::Detach { xml, affect: Affect::Live | Affect::Both } => {
+            vec![EventKind::DeviceRemoved(alias(xml))]
+        }
+        Op::Attach { affect: Affect::Config, .. }
+        | Op::Detach { affect: Affect::Config, .. }
+        | Op::Update { .. }
+        | Op::DiscardSaved
+        | Op::SetAutostart { .. }
+        | Op::SetMetadata { .. }
+        | Op::SetMemory { .. }
+        | Op::SetVcpus { .. }
+        | Op::Pin { .. }
+        | Op::AddIoThread { .. }
+        | Op::DeleteIoThread { .. }
+        | Op::Tune { .. }
+        | Op::SetLifecycle { .. }
+        | Op::SetMemoryStatsPeriod { .. }
+        | Op::NetworkUpdate { .. } => vec![EventKind::Updated],
+    }
+}
+
+/// The device's alias; this host gives none, so what it is where the caller gave none.
+fn alias(xml: &str) -> String {
+    let Ok(device) = parse(SourceId::NONE, xml, &Limits::default()) else { return String::new() };
+    let given = device.child("alias").and_then(|alias| alias.attr("name"));
+    given.unwrap_or(&device.name.local).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use crate::drivers::{CancelToken, Driver as _, MockDriver, MockHost};
+    use crate::model::{
+        Affect, Call, DriverEvent, EventKind, Kind, Op, ResourceId, Scope, Target, UndefineKeep,
+    };
+    use std::path::PathBuf;
+    use std::sync::Arc;
+    use std::sync::mpsc::{Receiver, sync_channel};
+    use std::time::Duration;
+
+    const LATER: Duration = Duration::from_secs(20);
+
+    fn host(state: Option<PathBuf>) -> Arc<MockDriver> {
+        Arc::new(MockDriver::open(MockHost::Default, state).unwrap())
+    }
+
+    fn watch(driver: &Arc<MockDriver>, room: usize) -> (Receiver<DriverEvent>, CancelToken) {
+        let (sender, receiver) = sync_channel(room);
+        let stop = CancelToken::default();
+        let (driver, of_thread) = (Arc::clone(driver), stop.clone());
+        std::thread::spawn(move || driver.watch(&sender, &of_thread));
+        assert_eq!(receiver.recv_timeout(LATER).unwrap(), DriverEvent::Resync);
+        (receiver, stop)
+    }
+
+    fn run(driver: &MockDriver, op: Op) {
+        let id = ResourceId::new(Kind::Domain, "test");
+        let uuid = driver.observe(&Scope::all()).unwrap().resources.get(&id).unwrap().uuid;
+        let call = Call { target: Target { id, uuid }, op };
+        assert_eq!(driver.execute(&[call]), [crate::model::Outcome::Done]);
+    }
+
+    fn told(receiver: &Receiver<DriverEvent>) -> String {
+        match receiver.recv_timeout(LATER).unwrap() {
+            DriverEvent::Changed { id, what } => format!("{id} {what}"),
+            DriverEvent::Gone(id) => format!("{id} gone"),
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_done_here_is_told() {
+        let driver = host(None);
+        let (receiver, stop) = watch(&driver, 16);
+        let nic = |alias: &str| {
+            let mac = "<mac address='52:54:00:00:00:07'/>";
+            format!("<interface type='user'>{mac}{alias}</interface>")
+        };
+        let (attach, detach) = (nic("<alias name='ua-x'/>"), nic(""));
+        run(&driver, Op::Attach { xml: attach, affect: Affect::Both });
+        run(&driver, Op::Detach { xml: detach, affect: Affect::Live });
+        run(&driver, Op::SetAutostart { on: true });
+        run(&driver, Op::Undefine { keep: UndefineKeep::Nothing });
+        run(&driver, Op::Destroy);
+        for expected in [
+            "device added: ua-x",
+            "device removed: interface",
+            "updated",
+            "undefined",
+            "stopped",
+            "gone",
+        ] {
+            assert_eq!(told(&receiver), format!("domain/test {expected}"));
+        }
+        stop.stop();
+        // the sender goes with its thread
+        assert!(receiver.recv_timeout(LATER).is_err());
+        assert!(driver.observe(&Scope::all()).is_ok());
+    }
+
+    #[test]
+    fn what_another_process_does_is_one_resync() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = directory.path().join("state.xml");
+        let (ours, theirs) = (host(Some(state.clone())), host(Some(state)));
+        let (receiver, _stop) = watch(&ours, 16);
+        run(&ours, Op::Suspend);
+        assert_eq!(told(&receiver), "domain/test suspended");
+        run(&theirs, Op::Resume);
+        assert_eq!(told(&receiver), "Resync");
+        // noticed before it is overwritten, however fast that is
+        run(&theirs, Op::Suspend);
+        run(&ours, Op::Resume);
+        assert_eq!(told(&receiver), "Resync");
+        assert_eq!(told(&receiver), "domain/test resumed");
+        assert!(receiver.recv_timeout(super::LOOK * 3).is_err());
+    }
+
+    #[test]
+    fn a_reader_who_is_gone_or_slow_holds_nobody_up() {
+        let driver = host(None);
+        let (slow, _stop) = watch(&driver, 1);
+        let (gone, _) = watch(&driver, 1);
+        drop(gone);
+        for _ in 0..100 {
+            run(&driver, Op::SetAutostart { on: true });
+        }
+        assert_eq!(told(&slow), "domain/test updated");
+        assert_eq!(told(&slow), "Resync");
+        run(&driver, Op::Suspend);
+        let what = EventKind::Suspended;
+        let id = ResourceId::new(Kind::Domain, "test");
+        assert_eq!(slow.recv_timeout(LATER).unwrap(), DriverEvent::Changed { id, what });
+    }
+}

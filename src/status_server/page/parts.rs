@@ -1,0 +1,48 @@
+//! What the page is of, and small parts that stand in several places of it.
+
+use crate::controller::{Condition, ControllerStatus};
+use crate::status_server::topology::icon;
+use maud::{Markup, html};
+use std::time::SystemTime;
+
+/// What of the page is wanted, by words of its query.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::status_server) struct View {
+    /// All objects and plans, not only the first.
+    pub(in crate::status_server) all: bool,
+    /// As it is now, without reading it again.
+    pub(in crate::status_server) paused: bool,
+}
+
+impl View {
+    /// The page in this view.
+    pub(super) fn link(self) -> &'static str {
+        match (self.all, self.paused) {
+            (false, false) => "/",
+            (true, false) => "/?all",
+            (false, true) => "/?paused",
+            (true, true) => "/?all&paused",
+        }
+    }
+}
+
+/// What is shown, of when, and how.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Page<'a> {
+    pub(super) status: &'a ControllerStatus,
+    pub(super) view: View,
+    pub(super) now: SystemTime,
+}
+
+/// A condition's sign beside the word for it.
+pub(super) fn sign(condition: Condition) -> Markup {
+    html! {
+        svg.sign width="16" height="16" viewBox="0 0 16 16" aria-hidden="true" { (icon(condition)) }
+    }
+}
+
+/// A number with what it counts.
+pub(super) fn counted(count: usize, what: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{ending}")
+}
