@@ -1,6 +1,7 @@
 //! The rules of the house that a program can check: floors, sizes, first lines, who prints.
 
 mod circles;
+mod vocabulary;
 
 use crate::support::trial;
 use libtest_mimic::Trial;
@@ -43,6 +44,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("tidy/a_circle_is_seen_through_what_is_handed_on", circles::check),
         trial("tidy/files_are_short_and_say_what_they_are", files),
         trial("tidy/each_code_has_a_rule_and_each_rule_a_use", rules_and_codes),
+        trial("tidy/names_are_those_of_the_field", || {
+            let old = vocabulary::old_names(&sources("src"));
+            assert!(old.is_empty(), "{}", old.join("\n"));
+        }),
         trial("tidy/one_place_makes_connections", one_place_makes_connections),
         trial("tidy/only_the_cli_prints_and_reads_the_environment", only_the_cli_prints),
         trial("tidy/all_that_is_printed_goes_through_one_printer", one_printer),
@@ -98,7 +103,7 @@ fn one_place_makes_connections() {
     for (path, text) in sources("src") {
         let makes = path.ends_with("cli/context.rs") || path.ends_with("drivers/trust.rs");
         let text = text.split("#[cfg(test)]").next().unwrap_or_default();
-        let words = ["Connection::of_operator(", ".operators(", "RemoteDriver::open("];
+        let words = ["Connection::of_operator(", ".operators(", "LibvirtDriver::open("];
         let opens = path.ends_with("drivers/mod.rs") || path.ends_with("cli/doctor.rs");
         if !makes && !opens && words.iter().any(|word| text.contains(word)) {
             wrong.push(path.display().to_string());

@@ -91,7 +91,7 @@ impl CredentialPrompt {
 
 impl fmt::Debug for CredentialPrompt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Asker").finish_non_exhaustive()
+        f.debug_struct("CredentialPrompt").finish_non_exhaustive()
     }
 }
 
@@ -137,6 +137,9 @@ mod tests {
         let credential_prompt = CredentialPrompt::new(|_| Some(Secret::new("tiger")));
         let question = Question::Password { host: "h".into(), name: "scott".into() };
         let answer = credential_prompt.ask(&question);
-        assert_eq!(format!("{answer:?} {credential_prompt:?}"), "Some((sensitive)) Asker { .. }");
+        assert_eq!(
+            format!("{answer:?} {credential_prompt:?}"),
+            "Some((sensitive)) CredentialPrompt { .. }"
+        );
     }
 }

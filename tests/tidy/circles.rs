@@ -219,7 +219,7 @@ fn is_word(token: &str) -> bool {
 }
 
 /// Words, `::`, and all else by the character; no comments, texts or lifetimes.
-fn tokens(text: &str) -> Vec<String> {
+pub(super) fn tokens(text: &str) -> Vec<String> {
     let mut tokens = Vec::new();
     let mut rest = text;
     while let Some(c) = rest.chars().next() {

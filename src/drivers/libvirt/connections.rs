@@ -27,7 +27,7 @@ pub(super) struct ConnectionPair {
 impl fmt::Debug for ConnectionPair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { dial: _, single, quick, long, results: _ } = self;
-        f.debug_struct("Lanes")
+        f.debug_struct("ConnectionPair")
             .field("single", single)
             .field("quick", quick)
             .field("long", long)

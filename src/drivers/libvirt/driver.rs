@@ -38,7 +38,7 @@ pub struct LibvirtDriver {
 impl fmt::Debug for LibvirtDriver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, read_only, max_inventory: _, connections, silent, dial: _ } = self;
-        f.debug_struct("RemoteDriver")
+        f.debug_struct("LibvirtDriver")
             .field("host", host)
             .field("read_only", read_only)
             .field("lanes", connections)
