@@ -177,7 +177,7 @@ impl Context {
         self.locks.as_ref().map_or(Ok(None), |locks| locks.take(uri))
     }
 
-    /// What was kept.
+    /// Takes the buffered output.
     pub(crate) fn into_kept(self) -> Vec<OutputChunk> {
         let kept = self.kept.as_ref();
         let take = |k: &Arc<Mutex<Vec<OutputChunk>>>| {

@@ -40,7 +40,7 @@ pub(crate) fn exit(session: &Session, reporting: ReportOptions) -> Exit {
     }
 }
 
-/// What an apply came to.
+/// Outcome of an apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Applied {
     /// The host is as the manifests say, as far as they can be carried out.

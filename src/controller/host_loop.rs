@@ -122,12 +122,12 @@ impl HostLoop {
         self
     }
 
-    /// The way to it.
+    /// Sends messages to it.
     pub fn mailbox(&self) -> Mailbox {
         self.mailbox.clone()
     }
 
-    /// How it is.
+    /// Liveness of this loop.
     pub fn heartbeat(&self) -> Heartbeat {
         self.heartbeat.clone()
     }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// The way to the loop of a host.
+/// Sends messages to a host's control loop.
 #[derive(Clone, Debug, Default)]
 pub struct Mailbox(Arc<(Mutex<Pending>, Condvar)>);
 

@@ -197,7 +197,7 @@ impl Loader {
         self.owed = true;
     }
 
-    /// What was read last was not used, and is given out the next time.
+    /// Marks the last result undelivered, so that the next load returns it.
     pub(super) fn owe(&mut self) {
         self.owed = true;
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 pub enum End {
     /// The one that listens.
     Server,
-    /// The one that connects.
+    /// The TLS client.
     Client,
 }
 

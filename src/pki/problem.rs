@@ -27,9 +27,9 @@ pub enum Fault {
     Usage(&'static str),
     /// The extendedKeyUsage lacks this one.
     Purpose(&'static str),
-    /// Since then.
+    /// The certificate expired at this time.
     Expired(String),
-    /// Before then.
+    /// It is not valid before this time.
     NotYetValid(String),
     /// An RSA key of so many bits.
     WeakKey(usize),

@@ -299,7 +299,7 @@ pub enum Otherwise {
     Fail,
     /// This is called.
     Call(Op),
-    /// It is left to the guest, and said to be pending.
+    /// Report the step as pending; the guest may still follow.
     Leave,
 }
 

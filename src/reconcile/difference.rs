@@ -59,6 +59,6 @@ pub struct IgnoredDifference {
     pub manifest: Option<String>,
     /// What the definition has there.
     pub host: Option<String>,
-    /// Why it is none.
+    /// The equivalence rule that applies.
     pub rule: Equivalence,
 }

@@ -83,7 +83,7 @@ pub struct Automaton {
 }
 
 impl Automaton {
-    /// An automaton without any state but the first.
+    /// Creates an automaton whose cache holds only the start state.
     pub fn new(grammar: Arc<Grammar>) -> Self {
         Self::with_cap(grammar, CAP)
     }

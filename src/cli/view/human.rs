@@ -276,7 +276,7 @@ pub(crate) fn steps(plan: &Plan, connection: &str, output: Output) -> String {
     out
 }
 
-/// What an apply came to. `residue` is what a plan made afterwards would still do.
+/// Outcome of an apply. `residue` is what a plan made afterwards would still do.
 pub(crate) fn report(
     plan: &Plan,
     report: &Report,

@@ -430,7 +430,7 @@ impl<'a> Watch<'a> {
     }
 }
 
-/// Whether one reading says what the one before it said, as where a file stays unreadable.
+/// Whether two loads are equal, for example where the same file is still unreadable.
 fn say_the_same(before: &Loaded, now: &Loaded) -> bool {
     let same_objects = |a: &Desired, b: &Desired| {
         let mut pairs = a.resources.values().zip(b.resources.values());

@@ -143,7 +143,7 @@ impl Connection {
         }
     }
 
-    /// From now on a silent peer is asked whether it is there.
+    /// Enables keepalive.
     pub(super) fn notice_silence(&mut self) {
         self.patience = Some(PATIENCE);
     }

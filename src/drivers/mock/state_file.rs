@@ -203,7 +203,7 @@ impl StateFile {
 }
 
 impl Locked<'_> {
-    /// The file that it is the right to.
+    /// The file that this lock protects.
     pub(super) fn file(&self) -> &StateFile {
         self.state
     }

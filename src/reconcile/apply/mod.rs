@@ -82,7 +82,7 @@ pub struct StepReport {
     pub status: Status,
 }
 
-/// What an apply came to.
+/// Outcome of an apply.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     /// One entry for each step of the plan, in its order.
@@ -241,7 +241,7 @@ impl<'a> Walk<'a, '_> {
         Report { steps: steps.collect(), stopped, put_back }
     }
 
-    /// It is to stop: only what is owed is still done.
+    /// On cancellation, keeps only compensating steps.
     fn ends(&mut self) {
         let rollforward = rollforward(self.plan, |id| self.is_done(id), |id| self.is_open(id));
         self.waits.retain(|(step, _)| rollforward.contains(&step.id));

@@ -72,7 +72,7 @@ pub(super) fn next_boot(
     left
 }
 
-/// Who moved, if what is asked for was asked for before.
+/// Drift if the applied manifest asked for the same, else an edit.
 pub(super) fn cause_of(applied: bool) -> ChangeCause {
     if applied { ChangeCause::Drift } else { ChangeCause::Manifest }
 }

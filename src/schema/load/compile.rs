@@ -66,7 +66,7 @@ pub(super) struct Compiler<'a> {
     origins: Origins,
     /// Elements whose content is still to be made.
     open: Vec<(ElementId, &'a Node, Context<'a>)>,
-    /// The definitions that the one at hand was reached by, from the last element on.
+    /// Reference stack since the enclosing element, to detect recursion.
     path: Vec<DefineId>,
     depth: usize,
     /// Files that were referred to, by what holds where they are referred to.

@@ -26,7 +26,7 @@ impl View {
     }
 }
 
-/// What is shown, of when, and how.
+/// Snapshot, time and view options.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Page<'a> {
     pub(super) status: &'a ControllerStatus,
