@@ -19,7 +19,7 @@ use super::signals::stopping;
 use super::units::{Ready, Rest, Unit, told_to_stop};
 use super::worker_pool::{self, WorkerClass};
 use crate::diag::{Diagnostics, Error, Result};
-use crate::model::{Kind, Op, ResourceId};
+use crate::model::{Op, ResourceId};
 use crate::reconcile::moves::HostFacts;
 use crate::reconcile::{Action, Crossroads, StepAction};
 use std::collections::{BTreeMap, BTreeSet};
@@ -453,7 +453,7 @@ impl Fleet {
 /// Whether a plan makes, starts or takes away a guest, or is refused so that nobody knows.
 fn changes_guests(session: &Session) -> bool {
     let plan = &session.plan;
-    let of_guest = |id: &ResourceId| id.kind == Kind::Domain;
+    let of_guest = |id: &ResourceId| id.kind.is_guest();
     let makes = |action| matches!(action, Action::Create | Action::Replace | Action::Delete);
     plan.changes.iter().any(|c| of_guest(&c.id) && makes(c.action))
         || plan.steps.iter().any(|step| {

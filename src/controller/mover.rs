@@ -9,7 +9,7 @@ use super::planner::Planned;
 use super::work_queue::{Cause, Reason};
 use crate::diag::Result;
 use crate::drivers::Driver;
-use crate::model::{Kind, Observed, ObservedResource, ResourceId, Scope};
+use crate::model::{Observed, ObservedResource, ResourceId, Scope};
 use crate::reconcile::moves::{HostFacts, Party, Pools, plan_together, pools_of};
 use crate::reconcile::owner_record_of;
 use crate::reconcile::{Crossroads, apply_beside};
@@ -244,7 +244,7 @@ impl HostLoop {
         let there = observed.resources.values().filter(|r| !known(&r.id)).filter(ours);
         wanted
             .chain(there.map(|r| &r.id))
-            .filter(|id| id.kind == Kind::Domain && only.is_none_or(|only| only.contains(*id)))
+            .filter(|id| id.kind.is_guest() && only.is_none_or(|only| only.contains(*id)))
             .cloned()
             .collect()
     }

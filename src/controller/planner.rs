@@ -1,7 +1,7 @@
 //! Plans for the part of a host that there is reason to plan for.
 
 use super::work_queue::{Cause, WorkQueue};
-use crate::model::{Capabilities, Desired, Kind, Observed, Op, ResourceId};
+use crate::model::{Capabilities, Desired, Observed, Op, ResourceId};
 use crate::reconcile::plan;
 use crate::reconcile::{Action, Options, Plan, Step, StepAction};
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,7 +54,7 @@ impl Pruned {
 pub(super) fn takes_of_others(plan: &Plan) -> bool {
     let takes = |step: &Step| match &step.action {
         StepAction::Call(Op::Create { .. } | Op::Attach { .. }) => true,
-        StepAction::Call(_) | StepAction::Wait { .. } => step.target.id.kind == Kind::Network,
+        StepAction::Call(_) | StepAction::Wait { .. } => step.target.id.kind.connects_guests(),
     };
     plan.steps.iter().any(takes)
 }
@@ -173,6 +173,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
+    use crate::model::Kind;
 
     #[test]
     fn what_was_pruned_counts_for_a_while_and_what_waits_is_looked_at_then() {

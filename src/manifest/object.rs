@@ -122,7 +122,7 @@ pub(super) fn object(
     });
     let refused = refused.collect();
     let mut needs: Vec<_> = found.settings.depends_on.iter().cloned().zip(found.places).collect();
-    if kind == Kind::Domain {
+    if kind.is_guest() {
         needs.extend(Domain::new(&root).networks());
     }
     let mut seen = HashSet::new();

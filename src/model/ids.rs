@@ -1,57 +1,9 @@
-//! What a resource is called: kind and name, UUID, MAC address.
+//! What a resource is called: its name within its kind, UUID, MAC address.
 
+use super::Kind;
 use std::fmt;
 
 pub use uuid::Uuid;
-
-/// What kind of thing a resource is. Networks sort before domains: that is the order in which
-/// they are needed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
-    /// A virtual network.
-    Network,
-    /// A virtual machine.
-    Domain,
-}
-
-impl Kind {
-    /// All kinds in the order in which they are needed.
-    pub const ALL: [Self; 2] = [Self::Network, Self::Domain];
-
-    /// The word for it, which is also its root element in libvirt's XML.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Network => "network",
-            Self::Domain => "domain",
-        }
-    }
-
-    /// The kind of that word, singular or plural.
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|k| word == k.as_str() || word.strip_suffix('s') == Some(k.as_str()))
-    }
-
-    /// Says why nothing on a host of libvirt's can have a name. Names that are there already may be
-    /// others than [`check_name`] lets a manifest give: what libvirt admits has to stay in an inventory.
-    pub fn check_host_name(self, name: &str) -> Result<(), &'static str> {
-        match name {
-            "" => Err("it is empty"),
-            // libvirt's own check of all names
-            n if n.contains('\n') => Err("it has a line feed"),
-            // some drivers admit a slash in the name of a domain
-            n if self == Self::Network && n.contains('/') => Err("it has a slash"),
-            _ => Ok(()),
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// A resource's identity: its kind and its name on the host.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

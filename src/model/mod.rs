@@ -10,6 +10,7 @@ mod effect;
 mod event;
 mod hosts;
 mod ids;
+mod kind;
 mod lifecycle;
 mod lint;
 mod memory;
@@ -31,7 +32,8 @@ pub use desired::{Desired, DesiredResource, Power, Refused, Settings, ShutdownPo
 pub use effect::Effect;
 pub use event::{DriverEvent, EventKind};
 pub use hosts::{BitSet, HostPattern, Roster, check_host_name};
-pub use ids::{Kind, Mac, ResourceId, Uuid, check_name};
+pub use ids::{Mac, ResourceId, Uuid, check_name};
+pub use kind::Kind;
 pub use lifecycle::{LifecycleAction, LifecycleEvent, State};
 pub use lint::check_order;
 pub(crate) use memory::memory_bytes;

@@ -123,7 +123,7 @@ impl ObservedResource {
 
     /// Why it does not work though it is up, if that is so.
     pub fn outage(&self) -> Option<Outage> {
-        let is_domain = self.id.kind == Kind::Domain;
+        let is_domain = self.id.kind.is_guest();
         Outage::of(self.state, self.reason, self.live.is_some()).filter(|_| is_domain)
     }
 

@@ -10,9 +10,7 @@ use super::ownership::owner_record_of;
 use super::renames::{hindrance, renamed, set_aside};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::domain::Domain;
-use crate::model::{
-    Desired, DesiredResource, Kind, Observed, ObservedResource, Power, ResourceId, Uuid,
-};
+use crate::model::{Desired, DesiredResource, Observed, ObservedResource, Power, ResourceId, Uuid};
 use crate::xml::Element;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -333,9 +331,9 @@ impl Conflicts<'_> {
     fn stays_down(&self, resource: &DesiredResource, needed: &ResourceId) -> bool {
         let state = |id: &ResourceId| self.observed.resources.get(id).map(|h| h.state.is_active());
         let starts = matches!(resource.settings.power, Power::Running | Power::Paused)
-            && resource.id.kind == Kind::Domain
+            && resource.id.kind.is_guest()
             && state(&resource.id) != Some(true);
-        let is_down = needed.kind == Kind::Network && state(needed) == Some(false);
+        let is_down = needed.kind.connects_guests() && state(needed) == Some(false);
         starts && is_down && self.blocked.contains_key(needed)
     }
 

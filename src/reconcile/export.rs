@@ -194,7 +194,7 @@ fn only_running(
     let Some(live) = host.live.as_ref().filter(|_| host.state.is_active()) else {
         return Vec::new();
     };
-    if host.id.kind != Kind::Domain {
+    if !host.id.kind.is_guest() {
         return Vec::new();
     }
     let begun = read_owner_record(live);

@@ -2,7 +2,7 @@
 
 use super::changes::{Action, Step};
 use super::decide::{Decision, DraftStep, Link};
-use crate::model::{Kind, ResourceId};
+use crate::model::ResourceId;
 use petgraph::Direction;
 use petgraph::algo::{has_path_connecting, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -46,7 +46,7 @@ pub(crate) fn order(
     }
     for (decision, room) in decisions.iter().zip(&rooms) {
         // a network goes once nothing that stays uses it any more
-        if is_delete(decision) && decision.change.id.kind == Kind::Network {
+        if is_delete(decision) && decision.change.id.kind.connects_guests() {
             for (other, there) in decisions.iter().zip(&rooms).filter(|(d, _)| !is_delete(d)) {
                 let goes_first = !handed_on.is_empty()
                     && has_path_connecting(&graph, room.end, there.begin, None);

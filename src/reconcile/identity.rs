@@ -47,7 +47,7 @@ pub(crate) fn set_uuid(definition: &mut Element, uuid: Uuid) {
 /// Gives every interface without a MAC address one that is derived from the domain's UUID and the
 /// interface's place, so that a retry after a crash does not change what the guest sees.
 pub(crate) fn fill_macs(definition: &mut Element, kind: Kind, uuid: Uuid, prefix: [u8; 3]) {
-    if kind != Kind::Domain {
+    if !kind.is_guest() {
         return;
     }
     let Some(devices) = definition.child_mut("devices") else { return };

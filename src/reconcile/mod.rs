@@ -19,6 +19,7 @@ mod held;
 mod history;
 mod identity;
 mod ignored;
+mod kinds;
 mod live;
 mod merge;
 pub mod moves;

@@ -83,7 +83,7 @@ pub(crate) fn nics(observed: &Observed) -> BTreeMap<String, Vec<Nic>> {
     let bridges: BTreeMap<&str, &ObservedResource> =
         networks().filter_map(|network| Some((bridge_of(network)?, network))).collect();
     let mut nics: BTreeMap<String, Vec<Nic>> = BTreeMap::new();
-    for host in observed.resources.values().filter(|h| h.id.kind == Kind::Domain) {
+    for host in observed.resources.values().filter(|h| h.id.kind.is_guest()) {
         let devices = host.live.as_ref().and_then(|live| live.child("devices"));
         for element in devices.into_iter().flat_map(|d| d.children_named("interface")) {
             let source = |name| element.child("source").and_then(|s| s.attr(name));
@@ -119,7 +119,7 @@ pub(crate) fn nics(observed: &Observed) -> BTreeMap<String, Vec<Nic>> {
 pub(crate) fn cut_off(observed: &Observed, steps: &[Step]) -> String {
     let down = |s: &&Step| matches!(s.action, StepAction::Call(Op::Destroy));
     let down = steps.iter().filter(down).map(|step| &step.target.id);
-    let down: BTreeSet<&ResourceId> = down.filter(|id| id.kind == Kind::Network).collect();
+    let down: BTreeSet<&ResourceId> = down.filter(|id| id.kind.connects_guests()).collect();
     if down.is_empty() {
         return String::new();
     }
@@ -142,7 +142,7 @@ pub(crate) fn guests(nics: &[Nic]) -> Vec<String> {
 /// Whether it is a network that comes and goes with a bridge of its own.
 fn makes_its_bridge(network: &ObservedResource) -> bool {
     let definition = network.live.as_ref().or(network.persistent.as_ref());
-    network.id.kind == Kind::Network && definition.is_none_or(makes_a_bridge)
+    network.id.kind.connects_guests() && definition.is_none_or(makes_a_bridge)
 }
 
 /// The same, of its definition.
@@ -215,7 +215,7 @@ pub(crate) fn left_behind(
     decided: &[&DraftStep],
     selected: impl Fn(&ResourceId) -> bool,
 ) -> Vec<(ResourceChange, Vec<DraftStep>)> {
-    let networks = observed.resources.values().filter(|h| h.id.kind == Kind::Network);
+    let networks = observed.resources.values().filter(|h| h.id.kind.connects_guests());
     let left = networks.filter_map(|parked| Some((parked, home_of(parked)?)));
     let left = left.filter(|(parked, home)| {
         let home = ResourceId::new(Kind::Network, home.as_str());

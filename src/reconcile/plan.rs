@@ -13,8 +13,7 @@ use super::taken::Holdings;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::domain::Domain;
 use crate::model::{
-    Capabilities, Desired, DesiredResource, Kind, Observed, ObservedResource, Op, OpKind,
-    ResourceId,
+    Capabilities, Desired, DesiredResource, Observed, ObservedResource, Op, OpKind, ResourceId,
 };
 use crate::xml::{Element, write_compact};
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,7 +77,7 @@ impl<'a> Planner<'a> {
     }
 
     fn context(&self, id: &ResourceId) -> Context<'_> {
-        let nics = (id.kind == Kind::Network).then(|| self.nics.get(&id.name)).flatten();
+        let nics = (id.kind.connects_guests()).then(|| self.nics.get(&id.name)).flatten();
         Context {
             set: &self.desired.set,
             observed: self.observed,
@@ -142,7 +141,7 @@ impl<'a> Planner<'a> {
 
     /// Guests that leave a network in this plan are not cut off when it is deleted after that.
     fn move_off(&mut self, pruned: &[ResourceId]) {
-        for network in pruned.iter().filter(|id| id.kind == Kind::Network) {
+        for network in pruned.iter().filter(|id| id.kind.connects_guests()) {
             let (Some(nics), decisions) = (self.nics.get_mut(&network.name), &self.decisions)
             else {
                 continue;
@@ -225,7 +224,7 @@ impl<'a> Planner<'a> {
             lacks(format!("{} a {kind}", words.join(", ")));
         }
         let paused = ops().any(|op| *op == Op::Create { paused: true });
-        if paused && kind == Kind::Domain && !self.capabilities.creates_paused {
+        if paused && kind.is_guest() && !self.capabilities.creates_paused {
             lacks(format!("start a {kind} paused"));
         }
     }
@@ -491,6 +490,7 @@ fn networks_of(host: Option<&ObservedResource>) -> Vec<ResourceId> {
 mod tests {
     use super::*;
     use crate::diag::SourceId;
+    use crate::model::Kind;
     use crate::model::{State, Uuid};
     use crate::xml::{Limits, parse};
 

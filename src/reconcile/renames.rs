@@ -6,7 +6,7 @@ use super::difference::ChangeCause;
 use super::identity::{derived_uuid, uuid_in};
 use super::ownership::{OwnerRecord, owner_record_of, read_owner_record};
 use crate::model::{
-    Desired, DesiredResource, Effect, Kind, Observed, ObservedResource, Op, ResourceId, Target,
+    Desired, DesiredResource, Effect, Observed, ObservedResource, Op, ResourceId, Target,
 };
 use crate::xml::Path;
 
@@ -46,12 +46,12 @@ fn under_another_name<'a>(
     observed: &'a Observed,
     options: &Options,
 ) -> Option<&'a ObservedResource> {
-    if resource.id.kind != Kind::Domain || observed.resources.contains_key(&resource.id) {
+    if !resource.id.kind.is_guest() || observed.resources.contains_key(&resource.id) {
         return None;
     }
     let uuid = uuid_in(&resource.definition)
         .unwrap_or_else(|| derived_uuid(&desired.set, options.host.as_deref(), &resource.id));
-    let mut alike = observed.resources.values().filter(|o| o.id.kind == Kind::Domain);
+    let mut alike = observed.resources.values().filter(|o| o.id.kind.is_guest());
     let other = alike.find(|o| o.uuid == uuid)?;
     let free =
         !desired.resources.contains_key(&other.id) && !desired.blocked.contains_key(&other.id);

@@ -7,7 +7,7 @@ use super::changes::{Action, StepAction};
 use super::claims::{Claim, Thing, claims};
 use super::decide::Decision;
 use crate::diag::Diagnostic;
-use crate::model::{Desired, Kind, Observed, ObservedResource, Op, ResourceId};
+use crate::model::{Desired, Observed, ObservedResource, Op, ResourceId};
 use std::collections::BTreeSet;
 
 /// What comes of a look at what others have.
@@ -80,9 +80,9 @@ impl<'a> Holdings<'a> {
     /// A network is not taken down while it is not known who is on it.
     fn guests_unknown(&self, decision: &Decision, found: &mut Found) {
         let id = &decision.change.id;
-        let guests = self.observed.unknown.keys().filter(|other| other.kind == Kind::Domain);
+        let guests = self.observed.unknown.keys().filter(|other| other.kind.is_guest());
         let guests: BTreeSet<&ResourceId> = guests.collect();
-        if id.kind == Kind::Network && has(decision, stops) && !guests.is_empty() {
+        if id.kind.connects_guests() && has(decision, stops) && !guests.is_empty() {
             let names = list(&guests);
             found.problems.push(
                 Diagnostic::error("no-answer", format!("{id} cannot be taken down"))

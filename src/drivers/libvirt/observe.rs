@@ -331,7 +331,7 @@ fn read_xml(
     let (mut again, mut is_full) = (Vec::new(), false);
     let wanted = wanted.into_iter().map(|wanted| (wanted.0, wanted)).collect();
     ask(connections, entries, wanted, request, |entry, (index, definition, flags), reply| {
-        let network = entry.resource.id.kind == Kind::Network;
+        let network = entry.resource.id.kind.connects_guests();
         match entry.unless_vanished(reply) {
             Ok(Some(_)) if is_full => Ok(()),
             Ok(Some(result)) => {
@@ -428,7 +428,7 @@ impl Entry {
 
     /// Whether `live` shows a domain that has stopped since it was listed: what is running has an id.
     fn has_stopped(&self, live: &Element) -> bool {
-        self.resource.id.kind == Kind::Domain && live.attr("id").is_none()
+        self.resource.id.kind.is_guest() && live.attr("id").is_none()
     }
 }
 

@@ -144,7 +144,7 @@ fn takes(kind: Kind, op: OpKind) -> bool {
         | OpKind::Destroy
         | OpKind::SetAutostart
         | OpKind::SetMetadata => true,
-        OpKind::NetworkUpdate => kind == Kind::Network,
+        OpKind::NetworkUpdate => kind.connects_guests(),
         OpKind::Shutdown
         | OpKind::DiscardSaved
         | OpKind::Suspend
@@ -160,7 +160,7 @@ fn takes(kind: Kind, op: OpKind) -> bool {
         | OpKind::Tune
         | OpKind::SetLifecycle
         | OpKind::SetMemoryStatsPeriod
-        | OpKind::Rename => kind == Kind::Domain,
+        | OpKind::Rename => kind.is_guest(),
     }
 }
 

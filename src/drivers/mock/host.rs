@@ -255,7 +255,7 @@ const DEFAULT_NETWORK: &str = "<network>
 fn free_bridge(name: &str, host: &Host) -> String {
     let bridge = Path { steps: Vec::new(), attribute: Some("name".to_owned()) };
     let name_of = |e: &Element| e.child("bridge").and_then(|b| bridge.value(b));
-    let networks = host.objects.iter().filter(|(id, _)| id.kind == Kind::Network);
+    let networks = host.objects.iter().filter(|(id, _)| id.kind.connects_guests());
     let mut taken = BTreeSet::new();
     for (id, network) in networks {
         for definition in [&network.persistent, &network.live].into_iter().flatten() {

@@ -2,10 +2,11 @@
 
 use super::draft_step::DraftStep;
 use crate::model::{
-    Capabilities, Effect, Kind, Observed, ObservedResource, Op, ShutdownPolicy, State, Target,
+    Capabilities, Effect, Observed, ObservedResource, Op, ShutdownPolicy, State, Target,
 };
 use crate::reconcile::afterwards::Afterwards;
 use crate::reconcile::changes::{Options, Otherwise, Refusal, ResourceChange, StepAction, Until};
+use crate::reconcile::kinds::rules;
 use crate::reconcile::nic_migration::Nic;
 
 /// What one resource needs: the change for people and its steps, each after the one before.
@@ -56,7 +57,7 @@ pub(super) fn stop_steps(
     stop: ShutdownPolicy,
     effect: Effect,
 ) -> Vec<Move> {
-    if host.id.kind == Kind::Network || host.state == State::Crashed {
+    if !rules(host.id.kind).shuts_down || host.state == State::Crashed {
         return vec![call(Op::Destroy, effect)];
     }
     let otherwise = if stop.force { Otherwise::Call(Op::Destroy) } else { Otherwise::Fail };

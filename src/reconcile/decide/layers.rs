@@ -152,7 +152,7 @@ impl<'a> Layers<'a> {
 }
 
 fn disks(kind: Kind, definition: &Element) -> impl Iterator<Item = Disk<'_>> {
-    let is_domain = kind == Kind::Domain;
+    let is_domain = kind.is_guest();
     is_domain.then(|| Domain::new(definition).disks()).into_iter().flatten()
 }
 

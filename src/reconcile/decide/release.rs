@@ -3,7 +3,7 @@
 use super::decision::{Context, Decision, aimed, call};
 use crate::diag::Span;
 use crate::model::{
-    Affect, Effect, Kind, MetadataKind, NAMESPACE, ObservedResource, Op, OpKind, PREFIX, Target,
+    Affect, Effect, MetadataKind, NAMESPACE, ObservedResource, Op, OpKind, PREFIX, Target,
 };
 use crate::reconcile::changes::{Action, FieldChange, ResourceChange};
 use crate::reconcile::difference::ChangeCause;
@@ -19,7 +19,7 @@ pub(crate) fn release(context: Context<'_>, host: &ObservedResource, owner: &str
         steps.push(call(Op::Define { xml: write(definition) }, Effect::None));
     }
     let can_set = context.capabilities.supports(host.id.kind, OpKind::SetMetadata);
-    if host.id.kind == Kind::Domain && can_set && host.live.as_ref().is_some_and(is_ours) {
+    if host.id.kind.is_guest() && can_set && host.live.as_ref().is_some_and(is_ours) {
         let kind = MetadataKind::Element { key: PREFIX.to_owned(), uri: NAMESPACE.to_owned() };
         let off = Op::SetMetadata { kind, value: None, affect: Affect::Live };
         steps.push(call(off, Effect::None));

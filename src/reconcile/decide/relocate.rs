@@ -9,9 +9,7 @@ use super::decision::{Context, Decision, Move, aimed, call, worst};
 use super::draft::field;
 use super::remove::delete;
 use crate::model::domain::{has_tpm_state, nvram};
-use crate::model::{
-    DesiredResource, Effect, Kind, ObservedResource, Op, Power, ShutdownPolicy, Target,
-};
+use crate::model::{DesiredResource, Effect, ObservedResource, Op, Power, ShutdownPolicy, Target};
 use crate::reconcile::changes::{
     Action, FieldChange, Milestone, Otherwise, ResourceChange, StepAction, Until,
 };
@@ -180,7 +178,7 @@ pub(crate) fn left_behind(
     desired: &DesiredResource,
     shared: &[PathBuf],
 ) -> Vec<&'static str> {
-    if desired.id.kind != Kind::Domain {
+    if !desired.id.kind.is_guest() {
         return Vec::new();
     }
     let none = Pools::new();

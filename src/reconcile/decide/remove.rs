@@ -7,9 +7,10 @@ use super::effect_policy::EffectPolicy;
 use crate::diag::Span;
 use crate::model::domain::{Domain as DomainView, Storage, has_tpm_state, nvram};
 use crate::model::{
-    DesiredResource, Effect, Kind, ObservedResource, Op, ShutdownPolicy, Target, UndefineKeep,
+    DesiredResource, Effect, ObservedResource, Op, ShutdownPolicy, Target, UndefineKeep,
 };
 use crate::reconcile::changes::{Action, Refusal, ResourceChange};
+use crate::reconcile::kinds::rules;
 use crate::reconcile::nic_migration::guests;
 use crate::reconcile::ownership::{OwnerRecord, without_owner_record};
 
@@ -37,8 +38,8 @@ pub(crate) fn delete(
         let keep = match (loses, context.capabilities.undefine_keeps_state) {
             (true, _) if takes_firmware(context, host) => UndefineKeep::Remove,
             (true, _) => UndefineKeep::Firmware,
-            (false, true) if host.id.kind == Kind::Domain => UndefineKeep::State,
-            (false, _) => UndefineKeep::Nothing,
+            (false, true) => rules(host.id.kind).undefine_keeps,
+            (false, false) => UndefineKeep::Nothing,
         };
         let undefine = if loses { Effect::DataLoss } else { Effect::Deletes };
         effect = effect.max(undefine);
@@ -80,7 +81,7 @@ fn what_stays(context: Context<'_>, host: &ObservedResource) -> Vec<String> {
     let Some(definition) = host.persistent.as_ref().or(host.live.as_ref()) else {
         return Vec::new();
     };
-    if host.id.kind != Kind::Domain {
+    if !host.id.kind.is_guest() {
         return Vec::new();
     }
     let disks = DomainView::new(definition)

@@ -197,7 +197,7 @@ pub(super) fn lands_on_reboot(context: Context<'_>, desired: &DesiredResource) -
 /// Whether what becomes of a reboot can be changed while the guest runs.
 pub(super) fn can_set_lifecycle(context: Context<'_>, desired: &DesiredResource) -> bool {
     let supports = context.capabilities.supports(Kind::Domain, OpKind::SetLifecycle);
-    desired.id.kind == Kind::Domain && supports
+    desired.id.kind.is_guest() && supports
 }
 
 /// The running definition in which an empty drive is one without a source: libvirt leaves the number

@@ -14,8 +14,8 @@ use super::moves::{LiveMoves, piece};
 use super::running::{Known, Running, can_set_lifecycle, lands_on_reboot};
 use super::why::{NOT_STARTED, Words, unstarted};
 use crate::model::{
-    DesiredResource, Effect, Kind, LifecycleAction, LifecycleEvent, ObservedResource, Op, Power,
-    State, Target, Uuid,
+    DesiredResource, Effect, LifecycleAction, LifecycleEvent, ObservedResource, Op, Power, State,
+    Target, Uuid,
 };
 use crate::reconcile::afterwards::{Definitions, Notes};
 use crate::reconcile::changes::{Action, FieldChange, Refusal, ResourceChange};
@@ -23,6 +23,7 @@ use crate::reconcile::difference::{ChangeCause, IgnoredDifference, Side};
 use crate::reconcile::filled::{drop_filled_in, keep_sought};
 use crate::reconcile::identity::uuid_in;
 use crate::reconcile::ignored::ignored;
+use crate::reconcile::kinds::rules;
 use crate::reconcile::live::{LiveChange, pin_address};
 use crate::reconcile::nic_migration::{guests, restart, wait_until_active};
 use crate::reconcile::normalize::only_at_boot;
@@ -259,14 +260,10 @@ impl Draft<'_> {
             return None;
         }
         let policy = EffectPolicy::of(self.context.options, self.desired);
-        let (effect, open) = match self.desired.id.kind {
-            Kind::Domain => (Effect::Restart, policy.asked(Effect::Restart)),
-            // nobody notices, or it was asked for: its guests are cut off for a moment
-            Kind::Network => (
-                Effect::NetworkRestart,
-                self.context.nics.is_empty() || policy.asked(Effect::NetworkRestart),
-            ),
-        };
+        let effect = rules(self.desired.id.kind).restart;
+        // a network that nobody is on: nobody notices
+        let is_idle = self.desired.id.kind.connects_guests() && self.context.nics.is_empty();
+        let open = is_idle || policy.asked(effect);
         (open && (!running.is_current || policy.asked_by_run(effect))).then_some(effect)
     }
 
@@ -282,7 +279,7 @@ impl Draft<'_> {
             }
         }
         let settings = &self.desired.settings;
-        let paused = settings.power == Power::Paused && self.desired.id.kind == Kind::Domain;
+        let paused = settings.power == Power::Paused && rules(self.desired.id.kind).pauses;
         self.steps.extend(stop_steps(self.host, settings.stop, effect));
         self.steps.push(call(Op::Create { paused }, effect));
         self.steps.push((wait_until_active(), effect));
@@ -291,7 +288,7 @@ impl Draft<'_> {
     /// Brings the power state about, and says whether that ends the running instance.
     fn power(&mut self, owner_record: Option<&OwnerRecord>) -> bool {
         let settings = &self.desired.settings;
-        let network = self.desired.id.kind == Kind::Network;
+        let pauses = rules(self.desired.id.kind).pauses;
         let (steps, effect) = match (settings.power, self.host.state) {
             // it crashed and is kept for inspection: that is over if somebody says so
             (power, State::Crashed) if power != Power::Manual && self.host.live.is_some() => {
@@ -310,9 +307,9 @@ impl Draft<'_> {
                 return false;
             }
             (Power::Paused, s) if !s.is_active() => {
-                (vec![call(Op::Create { paused: !network }, Effect::Starts)], Effect::Starts)
+                (vec![call(Op::Create { paused: pauses }, Effect::Starts)], Effect::Starts)
             }
-            (Power::Paused, State::Running | State::Blocked) if !network => {
+            (Power::Paused, State::Running | State::Blocked) if pauses => {
                 (vec![call(Op::Suspend, Effect::BriefOutage)], Effect::BriefOutage)
             }
             (Power::Stopped, s) if s.is_active() => {
@@ -320,10 +317,10 @@ impl Draft<'_> {
             }
             _ => return false,
         };
-        let before = match (network, self.host.state.is_active()) {
-            (true, true) => "active".to_owned(),
-            (true, false) => "inactive".to_owned(),
-            (false, _) => self.host.state.to_string(),
+        let before = match (pauses, self.host.state.is_active()) {
+            (false, true) => "active".to_owned(),
+            (false, false) => "inactive".to_owned(),
+            (true, _) => self.host.state.to_string(),
         };
         let applied = owner_record.is_some_and(|m| m.power == Some(settings.power));
         let from = cause_of(applied && self.unstarted.is_none());
@@ -428,7 +425,7 @@ impl Draft<'_> {
             after: changes.then(|| without_owner_record(merged)),
             ..ResourceChange::nothing(self.desired.id.clone(), self.desired.span)
         };
-        if self.desired.id.kind == Kind::Network && change.effect == Effect::NetworkRestart {
+        if self.desired.id.kind.connects_guests() && change.effect == Effect::NetworkRestart {
             let Context { nics, observed, capabilities, .. } = self.context;
             steps = restart(self.host, nics, observed, capabilities, steps);
         }

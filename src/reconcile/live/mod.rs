@@ -20,6 +20,7 @@ use super::overlay::Overlay;
 use crate::model::{
     Capabilities, Effect, Kind, NetworkCommand, Op, OpKind, Tuning, TuningParameter,
 };
+use crate::reconcile::kinds::rules;
 use crate::xml::Element;
 use address::Places;
 pub(crate) use address::pin_address;
@@ -170,10 +171,12 @@ pub(crate) fn live_changes(
                     found.equal.push(n);
                 }
                 // an entry that is taken out and put back makes room for others in between
-                let parts = match kind {
-                    Kind::Network => actions.into_iter().map(|action| vec![action]).collect(),
-                    Kind::Domain if actions.is_empty() => Vec::new(),
-                    Kind::Domain => vec![actions],
+                let parts = if rules(kind).changes_one_by_one {
+                    actions.into_iter().map(|action| vec![action]).collect()
+                } else if actions.is_empty() {
+                    Vec::new()
+                } else {
+                    vec![actions]
                 };
                 let parts = parts.into_iter();
                 found.changes.extend(parts.map(|part| LiveChange::new(part, covers.clone())));

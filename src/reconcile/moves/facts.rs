@@ -1,7 +1,7 @@
 //! What the other hosts of a fleet have to know of a host: so little that a fleet's fit in memory.
 
 use super::storage::{Place, Pools, Storage, unknown_pool};
-use crate::model::{Desired, Kind, Observed, ObservedResource, ResourceId, Uuid};
+use crate::model::{Desired, Observed, ObservedResource, ResourceId, Uuid};
 use crate::reconcile::ownership::{Moving, owner_record_of};
 use crate::xml::Element;
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,9 +35,9 @@ impl HostFacts {
     /// What matters of a host: what it has, its pools, and the paths that are shared.
     pub fn of(observed: &Observed, pools: &Pools, shared: &[PathBuf]) -> Self {
         let storage = Storage { shared, pools };
-        let domains = observed.resources.values().filter(|r| r.id.kind == Kind::Domain);
+        let domains = observed.resources.values().filter(|r| r.id.kind.is_guest());
         let guests = domains.map(|r| (r.id.clone(), guest(r, storage))).collect();
-        let silent = observed.unknown.keys().filter(|id| id.kind == Kind::Domain);
+        let silent = observed.unknown.keys().filter(|id| id.kind.is_guest());
         Self { guests, silent: silent.cloned().collect(), pools: pools.clone() }
     }
 

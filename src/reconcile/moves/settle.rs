@@ -6,7 +6,7 @@ use super::crossing::{Arrival, Blocked, Crossing};
 use super::facts::{Guest, HostFacts, written};
 use super::storage::{Pools, Storage, pools_in};
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::model::{Desired, DesiredResource, Kind, Power, ResourceId};
+use crate::model::{Desired, DesiredResource, Power, ResourceId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -70,7 +70,7 @@ pub fn settle(fleet: Fleet<'_>, sites: &[Site<'_>]) -> Settled {
     let (mut new, mut old) = (Sites::new(), Sites::new());
     for (at, site) in sites.iter().enumerate() {
         let Some(facts) = site.facts else { continue };
-        let wanted = site.desired.resources.keys().filter(|id| id.kind == Kind::Domain);
+        let wanted = site.desired.resources.keys().filter(|id| id.kind.is_guest());
         let wanted = wanted.filter(|id| fleet.includes(id));
         for id in wanted.filter(|id| facts.guests.get(*id).is_none_or(|g| !g.is_active)) {
             new.entry(id.clone()).or_default().push(at);
@@ -201,7 +201,7 @@ impl<'a> Settling<'a> {
             for (id, resource) in &site.desired.resources {
                 let runs = matches!(resource.settings.power, Power::Running | Power::Paused);
                 let is_active = self.guest(at, id).is_some_and(|g| g.is_active);
-                if id.kind == Kind::Domain && runs && !is_active {
+                if id.kind.is_guest() && runs && !is_active {
                     for word in self.writes(at, resource) {
                         if !asked.includes(&word) {
                             continue;

@@ -311,14 +311,14 @@ pub(crate) fn renewed(
         found.push(Renewed::new(at, "address", false));
     }
     let grows = |by: &&str| has_moved(ByValue, by, live, want, last);
-    if kind == Kind::Domain
+    if kind.is_guest()
         && at.is_empty()
         && has_filled_cell(live)
         && ["maxMemory/@slots", "memory"].iter().any(grows)
     {
         found.push(Renewed::new(at, "cpu/numa", false));
     }
-    if kind == Kind::Domain && at.is_empty() && !found.is_empty() && !has_variables(want) {
+    if kind.is_guest() && at.is_empty() && !found.is_empty() && !has_variables(want) {
         found.push(Renewed::new(at, "os/nvram", false));
         found.push(Renewed::new(at, "os/varstore", false));
     }

@@ -80,9 +80,13 @@ pub(crate) fn respelled(want: &Element, live: &Element) -> Option<Respelled> {
 /// Takes out of a merged definition what the manifest's choice makes wrong and the host fills in
 /// again.
 pub(crate) fn finish(kind: Kind, want: &Element, live: &Element, merged: &mut Element) {
-    if kind == Kind::Network {
-        return put_driver_inside(merged);
+    match kind {
+        Kind::Domain => finish_domain(want, live, merged),
+        Kind::Network => put_driver_inside(merged),
     }
+}
+
+fn finish_domain(want: &Element, live: &Element, merged: &mut Element) {
     // a device's boot order and the default <boot dev='hd'/> exclude one another
     let by_device = |e: &Element| {
         e.child("devices").is_some_and(|d| d.elements().any(|d| d.child("boot").is_some()))

@@ -1,9 +1,10 @@
 //! What is not believed of a saved plan: which object a definition is of, and how disruptive a step is.
 
 use crate::diag::SourceId;
-use crate::model::{Affect, Effect, Kind, Op, Target, UndefineKeep, Uuid};
+use crate::model::{Affect, Effect, Op, Target, UndefineKeep, Uuid};
 use crate::reconcile::changes::{Otherwise, Step, StepAction};
 use crate::reconcile::identity::uuid_in;
+use crate::reconcile::kinds::rules;
 use crate::xml::{Element, Limits, parse};
 
 /// Why a definition is not one of `target`, or nothing if it is: a host goes by the name and the UUID
@@ -53,11 +54,15 @@ fn least(steps: &[Step], at: usize) -> Effect {
     let is_define = |op: &Op| matches!(op, Op::Define { .. });
     // an object of the plan's own making, such as a network that cards are parked on for a while
     let is_own = || earlier(is_define) && !earlier(|op| matches!(op, Op::Destroy | Op::Shutdown));
-    let stop = || match step.target.id.kind {
-        Kind::Network if is_own() => Effect::None,
-        Kind::Network if later(|op| matches!(op, Op::Create { .. })) => Effect::NetworkRestart,
-        Kind::Domain if later(|op| matches!(op, Op::Create { .. })) => Effect::Restart,
-        Kind::Domain | Kind::Network => Effect::Stops,
+    let kind = step.target.id.kind;
+    let stop = || {
+        if kind.connects_guests() && is_own() {
+            Effect::None
+        } else if later(|op| matches!(op, Op::Create { .. })) {
+            rules(kind).restart
+        } else {
+            Effect::Stops
+        }
     };
     let op = match &step.action {
         StepAction::Call(op) | StepAction::Wait { otherwise: Otherwise::Call(op), .. } => op,

@@ -35,7 +35,7 @@ pub(super) fn sparse(
     owner_record: Option<&OwnerRecord>,
 ) {
     let scope = Scope::of(hypervisor, document);
-    if kind == Kind::Domain {
+    if kind.is_guest() {
         drop_twins(document);
         if scope.has(Scope::X86) {
             drop_default_cpu(document);
@@ -51,7 +51,7 @@ pub(super) fn sparse(
     for row in ROWS.iter().filter(|row| row.kind == kind && scope.has(row.scope)) {
         apply(row, document, &mut Vec::new());
     }
-    if kind == Kind::Domain && scope.has(Scope::X86) {
+    if kind.is_guest() && scope.has(Scope::X86) {
         drop_serial_targets(document);
     }
 }

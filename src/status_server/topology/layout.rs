@@ -2,7 +2,7 @@
 //! only, in whole pixels: the same board gives the same picture.
 
 use crate::controller::{HostStatus, ResourceStatus};
-use crate::model::{Kind, ResourceId};
+use crate::model::ResourceId;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Space around what is in a host's box.
@@ -127,7 +127,7 @@ pub(super) fn layout(host: &HostStatus) -> Layout<'_> {
 
 /// The networks, then what is used and not on the board.
 fn left_column(host: &HostStatus) -> Vec<&ResourceId> {
-    let networks = host.objects.keys().filter(|id| id.kind == Kind::Network);
+    let networks = host.objects.keys().filter(|id| id.kind.connects_guests());
     let used: BTreeSet<&ResourceId> = host.objects.values().flat_map(|o| &o.uses).collect();
     let others = used.into_iter().filter(|id| !host.objects.contains_key(id));
     networks.chain(others).collect()
@@ -138,7 +138,7 @@ fn left_column(host: &HostStatus) -> Vec<&ResourceId> {
 fn domains<'a>(host: &'a HostStatus, left: &[&ResourceId]) -> Vec<(usize, &'a ResourceId)> {
     let rank: BTreeMap<&ResourceId, usize> =
         left.iter().enumerate().map(|(index, id)| (*id, index)).collect();
-    let all = host.objects.iter().filter(|(id, _)| id.kind == Kind::Domain);
+    let all = host.objects.iter().filter(|(id, _)| id.kind.is_guest());
     let mut domains: Vec<(usize, &ResourceId)> = all
         .map(|(id, object)| {
             let ranks = object.uses.iter().filter_map(|used| rank.get(used));
@@ -188,7 +188,7 @@ fn edges<'a>(nodes: &[Node<'a>], sizes: Sizes) -> Vec<Edge<'a>> {
 }
 
 fn is_left(node: &Node<'_>) -> bool {
-    node.x == PAD && (node.id.kind == Kind::Network || node.object.is_none())
+    node.x == PAD && (node.id.kind.connects_guests() || node.object.is_none())
 }
 
 /// From the left column to a domain. On the way to a further column the line runs between two rows.
