@@ -1,6 +1,7 @@
 //! The rules of the house that a program can check: floors, sizes, first lines, who prints.
 
 mod circles;
+mod kinds;
 mod vocabulary;
 
 use crate::support::trial;
@@ -47,6 +48,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("tidy/names_are_those_of_the_field", || {
             let old = vocabulary::old_names(&sources("src"));
             assert!(old.is_empty(), "{}", old.join("\n"));
+        }),
+        trial("tidy/kinds_are_told_apart_by_matches", || {
+            let wrong = kinds::told_apart(&sources("src"));
+            assert!(wrong.is_empty(), "{}", wrong.join("\n"));
         }),
         trial("tidy/one_place_makes_connections", one_place_makes_connections),
         trial("tidy/only_the_cli_prints_and_reads_the_environment", only_the_cli_prints),

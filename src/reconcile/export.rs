@@ -159,9 +159,11 @@ fn kept(host: &ObservedResource, owner_record: Option<&OwnerRecord>) -> Settings
     let Some(owner_record) = owner_record else {
         return Settings { power, autostart: Some(host.autostart), ..Settings::default() };
     };
-    let implied: Vec<ResourceId> = match (host.id.kind, &host.persistent) {
-        (Kind::Domain, Some(domain)) => Domain::new(domain).networks().map(|n| n.0).collect(),
-        _ => Vec::new(),
+    let implied: Vec<ResourceId> = match &host.persistent {
+        Some(domain) if host.id.kind.is_guest() => {
+            Domain::new(domain).networks().map(|n| n.0).collect()
+        }
+        Some(_) | None => Vec::new(),
     };
     Settings {
         power: owner_record.power.filter(|power| runs_as_asked(host, *power)).unwrap_or(power),

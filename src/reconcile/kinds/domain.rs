@@ -1,6 +1,6 @@
 //! Domains: guests that are asked to shut down.
 
-use super::KindRules;
+use super::row::KindRules;
 use crate::model::{Effect, UndefineKeep};
 
 pub(super) const RULES: KindRules = KindRules {

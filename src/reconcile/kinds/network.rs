@@ -1,6 +1,6 @@
 //! Networks: the guests on one are cut off while it is down.
 
-use super::KindRules;
+use super::row::KindRules;
 use crate::model::{Effect, UndefineKeep};
 
 pub(super) const RULES: KindRules = KindRules {

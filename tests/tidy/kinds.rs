@@ -1,0 +1,72 @@
+//! Kinds of resources are told apart by matches that name each of them, in files that say so: a new kind
+//! then has the compiler ask for all that there is to say of it.
+
+use std::path::{Path, PathBuf};
+
+/// Files that match kinds; `docs/internals/kinds.md` says what for.
+const MATCHES: [&str; 18] = [
+    "src/drivers/libvirt/observe.rs",
+    "src/drivers/libvirt/request.rs",
+    "src/drivers/libvirt/silent.rs",
+    "src/drivers/mock/fault.rs",
+    "src/drivers/mock/host.rs",
+    "src/drivers/mock/node_file.rs",
+    "src/drivers/mock/operations.rs",
+    "src/drivers/mock/post_parse.rs",
+    "src/manifest/check.rs",
+    "src/manifest/object.rs",
+    "src/model/observed.rs",
+    "src/reconcile/claims.rs",
+    "src/reconcile/decide/why.rs",
+    "src/reconcile/kinds/mod.rs",
+    "src/reconcile/live/mod.rs",
+    "src/reconcile/normalize/prepare.rs",
+    "src/reconcile/sparse/mod.rs",
+    "src/reconcile/states.rs",
+];
+
+/// Modules that have kinds of something else.
+const OTHERS: [&str; 2] = ["src/schema", "src/pki"];
+
+/// Says where a kind is told from others in another way.
+pub(crate) fn told_apart(sources: &[(PathBuf, String)]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut matching = Vec::new();
+    for (path, text) in
+        sources.iter().filter(|(path, _)| !OTHERS.iter().any(|o| path.starts_with(o)))
+    {
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let is_test = path.file_name().is_some_and(|name| name == "tests.rs");
+        let all = code.lines().enumerate().filter(|(_, line)| names(line) && !is_test);
+        for (number, line) in all {
+            let compares = ["== Kind::", "!= Kind::", "==Kind::"].iter().any(|c| line.contains(c));
+            let line_of = format!("{}:{}", path.display(), number + 1);
+            if compares || line.contains("matches!(") {
+                wrong.push(format!("{line_of}: ask the kind, or match all of them"));
+            }
+            let arm = line.split("=>").next().filter(|pattern| pattern.len() < line.len());
+            if arm.is_some_and(names) {
+                matching.push(path.as_path());
+                if !MATCHES.iter().any(|file| path == Path::new(file)) {
+                    wrong.push(format!(
+                        "{line_of}: a match of kinds, and docs/internals/kinds.md does not say so"
+                    ));
+                }
+            }
+        }
+    }
+    let gone = MATCHES.iter().filter(|file| !matching.contains(&Path::new(file)));
+    wrong.extend(gone.map(|file| format!("{file} matches kinds no more: take it out of the list")));
+    wrong
+}
+
+/// Whether code names a kind; `OpKind::NetworkUpdate` is none.
+fn names(code: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    ["Kind::Domain", "Kind::Network"].iter().any(|kind| {
+        code.match_indices(kind).any(|(at, _)| {
+            let after = code.get(at + kind.len()..).unwrap_or_default();
+            !code[..at].ends_with(is_word) && !after.starts_with(is_word)
+        })
+    })
+}
