@@ -9,7 +9,9 @@ use super::output::{LogWriter, Output, OutputChunk, Paint};
 use super::printer::Printer;
 use super::signing;
 use super::view::envelope;
-use crate::diag::{Diagnostics, Error, Result, Severity, Sources, escape, escape_lines, render};
+use crate::diag::{
+    Diagnostics, Error, Result, Severity, Sources, escape, escape_lines, excerpt, render,
+};
 use crate::drivers::{self, Connection, Driver, Environment, Trust, Uri, Written};
 use crate::model::HostPattern;
 use crate::reconcile::records::{Records, Signing};
@@ -36,7 +38,7 @@ pub(crate) struct Context {
     pub(crate) patterns: Vec<HostPattern>,
     /// `--set`.
     pub(crate) set: Option<String>,
-    /// `--trust-connect`.
+    /// `--trust-connect`, or its variable.
     trusts_files: bool,
     /// What the operator's configuration trusts, once it was asked for.
     trust: Arc<OnceLock<Trust>>,
@@ -62,6 +64,23 @@ const CONNECT: [&str; 3] =
 
 /// The variable that does as `--trust-connect`.
 const TRUST: &str = "VIRT_TRUST_CONNECT";
+
+/// Whether a variable of the environment that is a switch is on. A word that nobody can be sure of is
+/// refused: `off` must not be taken for on, nor `on` for off.
+///
+/// # Errors
+/// It is neither on nor off.
+fn switch(name: &str) -> Result<bool, Failure> {
+    let Some(value) = std::env::var_os(name) else { return Ok(false) };
+    match value.to_string_lossy().to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" => Ok(true),
+        "" | "0" | "false" | "no" => Ok(false),
+        other => Err(Failure::Usage(format!(
+            "the variable {name} has the value '{}': set it to 1 or to 0",
+            excerpt(other)
+        ))),
+    }
+}
 
 /// The connection that the environment names, behind the name of the variable.
 fn environments() -> Option<(&'static str, String)> {
@@ -100,6 +119,15 @@ impl Context {
             printer: None,
             output_lost: Arc::default(),
         }
+    }
+
+    /// Takes what the environment switches on.
+    ///
+    /// # Errors
+    /// A variable is neither on nor off.
+    pub(crate) fn take_switches(&mut self) -> Result<(), Failure> {
+        self.trusts_files |= switch(TRUST)?;
+        Ok(())
     }
 
     /// The exit code of a run that came to `exit`: what nobody could be told of is no success.
@@ -274,10 +302,8 @@ impl Context {
 
     fn trust(&self) -> &Trust {
         self.trust.get_or_init(|| {
-            let by_environment = std::env::var_os(TRUST).is_some_and(|v| !v.is_empty() && v != "0");
             let environment = environments().map(|(_, text)| text);
-            let all = self.trusts_files || by_environment;
-            config::trust(self.environment().config().as_deref(), all, environment)
+            config::trust(self.environment().config().as_deref(), self.trusts_files, environment)
         })
     }
 

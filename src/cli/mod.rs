@@ -124,7 +124,10 @@ pub fn main() -> ExitCode {
         }
     };
     descriptors::raise();
-    let context = Context::new(&cli.global);
+    let mut context = Context::new(&cli.global);
+    if let Err(failure) = context.take_switches() {
+        return context.fail(&failure).into();
+    }
     if cli.global.project.is_some() && !cli.command.takes_project() {
         let text = "--project is for commands without paths: name the directory as a path";
         return context.fail(&exit::Failure::Usage(text.to_owned())).into();

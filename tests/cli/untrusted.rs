@@ -231,12 +231,21 @@ fn writable_configuration() {
 fn switches() {
     let stranger = Stranger::new(&format!("connect = '{NOWHERE}'"));
     is_let_through(&mut stranger.virt(&["--trust-connect", "plan", "."]));
-    is_let_through(stranger.virt(&["plan", "."]).env("VIRT_TRUST_CONNECT", "1"));
+    for on in ["1", "true", "yes", "TRUE", "Yes"] {
+        is_let_through(stranger.virt(&["plan", "."]).env("VIRT_TRUST_CONNECT", on));
+    }
     is_let_through(stranger.virt(&["plan", "."]).env("LIBVIRT_DEFAULT_URI", NOWHERE));
     is_let_through(&mut stranger.virt(&["-c", NOWHERE, "plan", "."]));
-    for (name, value) in [("VIRT_TRUST_CONNECT", "0"), ("LIBVIRT_DEFAULT_URI", "qemu:///system")] {
+    let off = ["", "0", "false", "no", "FALSE", "No"].map(|off| ("VIRT_TRUST_CONNECT", off));
+    for (name, value) in off.into_iter().chain([("LIBVIRT_DEFAULT_URI", "qemu:///system")]) {
         let ran = run(stranger.virt(&["plan", "."]).env(name, value)).expect(1);
         assert!(ran.stderr().contains("cannot choose"), "{ran}");
+    }
+    // a word that means neither is not guessed at
+    for unclear in ["off", "on", "2", " 1", "-1", "maybe\n", "no, never"] {
+        let ran = run(stranger.virt(&["plan", "."]).env("VIRT_TRUST_CONNECT", unclear)).expect(64);
+        assert!(ran.stderr().contains("the variable VIRT_TRUST_CONNECT has the value '"), "{ran}");
+        assert_eq!(ran.stderr().lines().count(), 1, "{ran}");
     }
     // never the host of a script's unset variable
     let ran = run(&mut stranger.virt(&["-c", "", "plan", "."])).expect(64);
