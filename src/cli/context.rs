@@ -12,7 +12,7 @@ use super::view::envelope;
 use crate::diag::{
     Diagnostics, Error, Result, Severity, Sources, escape, escape_lines, excerpt, render,
 };
-use crate::drivers::{self, Connection, Driver, Environment, Trust, Uri, Written};
+use crate::drivers::{self, Connection, Driver, Environment, Place, Trust, Uri, Written};
 use crate::model::HostPattern;
 use crate::reconcile::records::{Records, Signing};
 use jiff::Timestamp;
@@ -189,7 +189,9 @@ impl Context {
     /// # Errors
     /// Another run has the lock, or none can be had: then nobody could be kept out.
     pub(crate) fn lock(&self, uri: &Uri) -> Result<Option<HostLock>> {
-        self.locks.as_ref().map_or(Ok(None), |locks| locks.take(uri))
+        let Some(locks) = &self.locks else { return Ok(None) };
+        let place = Place::of(uri, &self.environment());
+        place.map(|place| locks.take(&place)).transpose()
     }
 
     /// What was kept.

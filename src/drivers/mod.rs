@@ -5,6 +5,7 @@
 
 mod ask;
 mod environment;
+mod place;
 mod read_only;
 pub mod remote;
 mod test;
@@ -14,6 +15,7 @@ mod watching;
 
 pub use ask::{Asker, Question, Secret};
 pub use environment::Environment;
+pub use place::Place;
 pub use test::{TestDriver, TestHost};
 pub use trust::{Connection, Trust, Written};
 pub use uri::{Transport, Uri};
