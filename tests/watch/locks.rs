@@ -175,39 +175,6 @@ fn spellings() {
     for ran in runs.map(|run| run.join().unwrap().expect(5)) {
         assert!(ran.stderr().contains(&holder), "{ran}");
     }
-    // a socket too, before anything is asked of it
-    let socket = place.path("sock");
-    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-    let uri = |way: &str| format!("qemu:///system?socket={directory}{way}/sock");
-    let locked = locks_of(&place, &uri(""));
-    for way in ["/.", "/link", "/manifests/.."] {
-        let same = locks_of(&place, &format!("{}&foo=1", uri(way)));
-        assert!(locked.iter().any(|lock| same.contains(lock)), "{way}");
-    }
-    drop(listener);
-}
-
-/// The locks that an apply has while it waits for a daemon that does not answer.
-fn locks_of(place: &Place, uri: &str) -> Vec<String> {
-    let mut command = virt(&["apply", "-c", uri, place.manifests().to_str().unwrap()]);
-    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    let child = Asking(child.unwrap());
-    let deadline = Instant::now() + Duration::from_secs(20);
-    let needle = format!("/proc/{}/fd", child.0.id());
-    loop {
-        let open = fs::read_dir(&needle).unwrap().flatten();
-        let links = open.filter_map(|fd| fs::read_link(fd.path()).ok());
-        let locks: Vec<String> = links
-            .map(|path| path.display().to_string())
-            .filter(|path| path.ends_with(".lock"))
-            .collect();
-        // a socket has two: its directory's and its own
-        if locks.len() >= 2 {
-            return locks;
-        }
-        assert!(Instant::now() < deadline, "{uri}: {locks:?}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 fn between_users((): ()) {
