@@ -3,6 +3,7 @@
 //! `$XDG_CONFIG_HOME/virt/config.toml` and `/etc/virt/config.toml`, and `uri_aliases` of libvirt's own
 //! `libvirt.conf`. A file that others can write to is nobody's word and is passed over.
 
+use super::uri_aliases;
 use crate::drivers::{Trust, Written, trust::is_name};
 use crate::file::{NotOwned, open_owned};
 use crate::manifest::{Connect, HostDesired, Loaded};
@@ -33,7 +34,7 @@ pub(super) fn trust(config: Option<&Path>, all: bool, environment: Option<String
         take(&file(directory), &mut trust, connections);
     }
     for directory in &directories {
-        take(&directory.join("libvirt/libvirt.conf"), &mut trust, aliases);
+        take(&directory.join("libvirt/libvirt.conf"), &mut trust, uri_aliases::read);
     }
     trust
 }
@@ -91,36 +92,6 @@ fn connections(text: &str) -> Read {
         }
     };
     named.iter().map(pair).collect()
-}
-
-/// The `uri_aliases = ["name=URI", ...]` of libvirt's configuration.
-fn aliases(text: &str) -> Read {
-    let is_key = |line: &&str| {
-        let rest = line.trim_start().strip_prefix("uri_aliases");
-        rest.is_some_and(|rest| rest.trim_start().starts_with('='))
-    };
-    let Some(line) = text.lines().find(is_key) else { return Ok(Vec::new()) };
-    let broken = || "its uri_aliases cannot be read".to_owned();
-    let at = line.as_ptr().addr() - text.as_ptr().addr();
-    let rest = text.get(at..).and_then(|rest| rest.split_once('=')).ok_or_else(broken)?.1;
-    let mut rest = rest.trim_start().strip_prefix('[').ok_or_else(broken)?;
-    let mut named = Vec::new();
-    loop {
-        rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == ',');
-        let mark = rest.chars().next().ok_or_else(broken)?;
-        match mark {
-            ']' => return Ok(named),
-            '#' => rest = rest.split_once('\n').ok_or_else(broken)?.1,
-            '"' | '\'' => {
-                let (alias, after) =
-                    rest.get(1..).and_then(|r| r.split_once(mark)).ok_or_else(broken)?;
-                let (name, uri) = alias.split_once('=').ok_or_else(broken)?;
-                named.push((name.to_owned(), uri.to_owned()));
-                rest = after;
-            }
-            _ => return Err(broken()),
-        }
-    }
 }
 
 /// The one connection that the manifests' `virt.toml` names, as it is written there.
@@ -203,18 +174,6 @@ mod tests {
             ["[connections", "connections = 1", "connections.a = 1", "connections.'a b' = 'x'"]
         {
             assert!(connections(text).is_err(), "{text}");
-        }
-        let text = "# uri_aliases = [\"no=no\"]\nuri_default = \"qemu:///system\"\nuri_aliases = [\n  \
-                    \"hail=qemu+ssh://root@hail/system\", # one\n  'sleet=qemu+ssh://sleet/system',\n]\n";
-        let named = pairs(aliases(text));
-        let names: Vec<&str> = named.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["hail", "sleet"]);
-        assert_eq!(named.first().unwrap().1, "qemu+ssh://root@hail/system");
-        assert_eq!(pairs(aliases("uri_default = \"x\"\n")), []);
-        for text in
-            ["uri_aliases = 1", "uri_aliases = [", "uri_aliases=[\"x]", "uri_aliases=[\"x\"]"]
-        {
-            assert!(aliases(text).is_err(), "{text}");
         }
     }
 

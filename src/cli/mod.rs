@@ -44,6 +44,7 @@ mod signing;
 mod systemd;
 mod tally;
 mod units;
+mod uri_aliases;
 mod validate;
 mod view;
 mod watch;

@@ -1,13 +1,18 @@
 //! Opening files that somebody else may have chosen: regular ones alone, without waiting for them,
 //! and beneath a directory.
 
+mod approach;
 mod beneath;
 mod owned;
 mod roots;
+mod users;
+mod way;
 
+pub use approach::{Elsewhere, approach};
 pub use beneath::Root;
-pub use owned::{NotOwned, open_owned};
+pub use owned::{NotOwned, doubt, open_owned};
 pub use roots::{Outside, Roots};
+pub use users::Users;
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read as _};

@@ -10,6 +10,7 @@ mod check;
 mod document;
 mod files;
 mod fleet;
+mod given;
 mod grammars;
 mod kept;
 mod keys;
@@ -28,6 +29,7 @@ mod virt_toml;
 pub use changes::{Changes, Reading};
 pub use document::{Format, read_document, read_file};
 pub use fleet::HostDesired;
+pub use given::may_say_something;
 pub use grammars::Grammars;
 pub use load::{
     Connect, Loaded, load, load_as, load_for_good, load_for_hosts, load_virt_toml, load_with,
