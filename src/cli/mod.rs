@@ -49,10 +49,12 @@ mod validate;
 mod view;
 mod watch;
 
+use crate::diag::{escape, is_hazard, printable};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use context::Context;
 use exit::Exit;
 use options::Global;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 /// Make the virtual machines and networks of a host match the manifests in a directory.
@@ -114,14 +116,45 @@ impl Command {
     }
 }
 
+/// Prints what is wrong with the arguments, or the help that they ask for. An argument that a script has
+/// from elsewhere is quoted in it, and comes out as any other foreign text.
+fn print(error: &clap::Error) -> std::io::Result<()> {
+    let arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
+    let mut foreign: Vec<String> = arguments
+        .flat_map(|argument| {
+            let value = argument.split_once('=').map(|(_, value)| value.to_owned());
+            [Some(argument), value].into_iter().flatten()
+        })
+        .filter(|argument| argument.chars().any(is_hazard))
+        .collect();
+    if foreign.is_empty() || !error.use_stderr() {
+        return error.print();
+    }
+    foreign.sort_by_key(|argument| std::cmp::Reverse(argument.len()));
+    // its plain text has lost a part of them
+    let mut text = error.render().ansi().to_string();
+    for argument in foreign {
+        text = text.replace(&argument, &escape(&argument));
+    }
+    let mut pieces = text.split("\u{1b}[");
+    let mut plain = pieces.next().unwrap_or_default().to_owned();
+    pieces.for_each(|piece| plain.push_str(piece.split_once('m').map_or(piece, |(_, rest)| rest)));
+    std::io::stderr().write_all(printable(&plain, &[]).as_bytes())
+}
+
 /// Runs the command that the arguments ask for.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(e) => {
             // help and version are no errors; a closed pipe is nobody's fault
-            let _ = e.print();
-            return if e.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+            let printed = print(&e).and_then(|()| std::io::stdout().flush());
+            let lost = printed.is_err_and(|e| e.kind() != std::io::ErrorKind::BrokenPipe);
+            return match (e.use_stderr(), lost) {
+                (true, _) => Exit::Usage.into(),
+                (false, true) => Exit::Error.into(),
+                (false, false) => Exit::Done.into(),
+            };
         }
     };
     descriptors::raise();

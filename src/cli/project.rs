@@ -5,7 +5,7 @@ use super::config;
 use super::context::Context;
 use super::exit::Failure;
 use super::fleet::{self, Member};
-use crate::diag::{Error, ErrorKind, escape};
+use crate::diag::{Error, ErrorKind, escape, shown_path};
 use crate::drivers::Connection;
 use crate::file::{self, Users};
 use crate::manifest::{Loaded, load_virt_toml, may_say_something};
@@ -138,7 +138,7 @@ impl Project {
             },
             (Some(Member { name, connection, .. }), 0) => Ok((connection?, Some(name), by)),
             (Some(first), more) => {
-                let (file, name) = (self.file.display(), &first.name);
+                let (file, name) = (shown_path(&self.file), &first.name);
                 Err(Failure::Usage(format!(
                     "{file} names {} hosts, and this is about one: choose it, as with --host {name}",
                     more + 1
@@ -155,7 +155,7 @@ fn named_file(named: &Path) -> Result<PathBuf, Failure> {
     if fs::metadata(&file).is_ok_and(|m| m.is_file()) {
         return Ok(file);
     }
-    let text = format!("there is no {}", file.display());
+    let text = format!("there is no {}", shown_path(&file));
     Err(Error::new(ErrorKind::Invalid, text)
         .hint("name a directory with a virt.toml, or the host with --connect")
         .into())
@@ -181,10 +181,10 @@ fn nearest_from(here: &Path, users: &Users) -> Result<Option<PathBuf>, Failure> 
         return match file::doubt(directory, users).or_else(|| file::doubt(&toml, users)) {
             None => Ok(Some(toml)),
             Some(why) => {
-                let text = format!("{} is not taken by itself: {why}", toml.display());
+                let text = format!("{} is not taken by itself: {why}", shown_path(&toml));
                 let hint = format!(
                     "if you mean it, name it with -f {}; else name the host with --connect",
-                    directory.display()
+                    shown_path(directory)
                 );
                 Err(Error::new(ErrorKind::Denied, text).hint(hint).into())
             }

@@ -2,6 +2,7 @@
 //! reader sees.
 
 use std::borrow::Cow;
+use std::path::Path;
 
 /// Longest piece of a foreign string that a message quotes, in characters.
 const EXCERPT: usize = 200;
@@ -23,6 +24,11 @@ pub fn escape(text: &str) -> String {
         }
     }
     out
+}
+
+/// A path as it may stand in a message: on one line, whatever its name has.
+pub fn shown_path(path: &Path) -> String {
+    escape(&path.to_string_lossy())
 }
 
 /// A text of several lines, each escaped, and those after the first indented by so many blanks. What
@@ -130,8 +136,10 @@ fn quoted(line: &[char], at: usize) -> Vec<std::ops::Range<usize>> {
 /// separators; what has no width, the byte order mark and tags among it.
 pub fn is_hazard(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+        || matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e01ef}')
 }
 
 /// JSON with the hazards in its strings written as JSON's own escapes; it may have breaks between its

@@ -14,7 +14,7 @@ pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity};
 pub use error::{
     Error, ErrorCode, ErrorDomain, ErrorFields, ErrorKind, ErrorLevel, Result, VirError,
 };
-pub use escape::{escape, escape_json, escape_lines, excerpt, is_hazard, printable};
+pub use escape::{escape, escape_json, escape_lines, excerpt, is_hazard, printable, shown_path};
 pub use render::render;
 pub use source::{Position, Source, SourceId, Sources, Span};
 pub use suggest::{closest, nearest};

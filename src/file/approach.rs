@@ -1,5 +1,6 @@
 //! The way to a path that was given: a link in a tree of manifests is not the word of whoever gave it.
 
+use super::on_a_line;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -16,7 +17,7 @@ pub struct Elsewhere {
 
 impl fmt::Display for Elsewhere {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (link, real) = (self.link.display(), self.real.display());
+        let (link, real) = (on_a_line(&self.link), on_a_line(&self.real));
         write!(f, "the link {link} leads out of the directory that it stands in, to {real}")
     }
 }

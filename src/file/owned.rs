@@ -1,5 +1,6 @@
 //! Files that say whom to trust: the caller's or root's, and closed to others.
 
+use super::on_a_line;
 use super::way::{follow, through};
 use super::{Users, regular, same, without_waiting};
 use std::fs::{File, OpenOptions};
@@ -60,7 +61,7 @@ pub fn open_owned(path: &Path, closed: u32) -> Result<File, NotOwned> {
 /// Why somebody else than these users decides what is at a path: by the file or directory itself, or by
 /// what is on the way to it. Nothing if nobody does.
 pub fn doubt(path: &Path, users: &Users) -> Option<String> {
-    let name = path.display();
+    let name = on_a_line(path);
     match follow(path, users) {
         Ok(end) => {
             let itself = users.others(&through(&end.opened), &end.found);

@@ -1,6 +1,7 @@
 //! Several directories beneath which files are read: where a path beneath them really leads.
 
 use super::Root;
+use super::on_a_line;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::Metadata;
@@ -16,7 +17,7 @@ pub struct Outside(pub PathBuf);
 
 impl fmt::Display for Outside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "it leads to {}, outside of what was given to be read", self.0.display())
+        write!(f, "it leads to {}, outside of what was given to be read", on_a_line(&self.0))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The way to a file, name by name: who else can turn it elsewhere.
 
 use super::Users;
+use super::on_a_line;
 use nix::fcntl::{OFlag, openat, readlinkat};
 use nix::sys::stat::Mode;
 use rustix::fs::fstatfs;
@@ -84,7 +85,7 @@ pub(super) fn follow(path: &Path, users: &Users) -> io::Result<End> {
             }
             if let Some(owner) = users.owner(&found) {
                 let link = at.path().join(&name);
-                at.doubt(format!("{owner} can turn the link {} elsewhere", link.display()));
+                at.doubt(format!("{owner} can turn the link {} elsewhere", on_a_line(&link)));
             }
             push(&mut left, Path::new(&readlinkat(at.last()?, name.as_os_str())?));
         } else {
@@ -131,7 +132,7 @@ impl Stand {
         let writers = || users.writers(&through(opened), &found);
         let who = users.owner(&found).or_else(|| if keeps_apart { None } else { writers() });
         if let Some(who) = who {
-            self.doubt(format!("{who} can write {}", self.path().display()));
+            self.doubt(format!("{who} can write {}", on_a_line(&self.path())));
         }
         Ok(())
     }

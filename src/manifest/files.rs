@@ -7,7 +7,7 @@ use super::text::text;
 use super::virt_toml::FILE;
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources};
 use crate::file::{Elsewhere, Outside, Root, Roots, approach};
-use crate::model::check_name;
+use crate::model::check_set_name;
 use nix::errno::Errno;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -486,5 +486,5 @@ pub(super) fn directory_name(path: &Path) -> String {
     let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let directory = if whole.is_dir() { Some(whole.as_path()) } else { whole.parent() };
     let name = directory.and_then(Path::file_name).map(|n| n.to_string_lossy().into_owned());
-    name.filter(|n| check_name(n).is_ok()).unwrap_or_else(|| "default".to_owned())
+    name.filter(|n| check_set_name(n).is_ok()).unwrap_or_else(|| "default".to_owned())
 }
