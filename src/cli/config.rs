@@ -5,6 +5,7 @@
 //! `libvirt.conf`. A file that others can write to, or that has a mistake, is nobody's word: its
 //! connections are passed over, and as it may have meant to name a key, no host is opened.
 
+use super::uri_aliases;
 use crate::diag::{Diagnostic, Diagnostics, Error, ErrorKind, Result, Sources, Span, excerpt};
 use crate::drivers::{Trust, trust::is_name};
 use crate::file::{NotOwned, open_owned};
@@ -109,7 +110,7 @@ impl Config {
 
     fn take_aliases(&mut self, path: &Path) {
         let named = match read_own(path) {
-            Ok(text) => text.map_or(Ok(Vec::new()), |text| aliases(&text)),
+            Ok(text) => text.map_or(Ok(Vec::new()), |text| uri_aliases::read(&text)),
             Err(error) => return self.passed_over.push(in_a_line(&error)),
         };
         match named {
@@ -333,36 +334,6 @@ impl Reader<'_> {
     }
 }
 
-/// The `uri_aliases = ["name=URI", ...]` of libvirt's configuration.
-fn aliases(text: &str) -> std::result::Result<Vec<Named>, String> {
-    let is_key = |line: &&str| {
-        let rest = line.trim_start().strip_prefix("uri_aliases");
-        rest.is_some_and(|rest| rest.trim_start().starts_with('='))
-    };
-    let Some(line) = text.lines().find(is_key) else { return Ok(Vec::new()) };
-    let broken = || "its uri_aliases cannot be read".to_owned();
-    let at = line.as_ptr().addr() - text.as_ptr().addr();
-    let rest = text.get(at..).and_then(|rest| rest.split_once('=')).ok_or_else(broken)?.1;
-    let mut rest = rest.trim_start().strip_prefix('[').ok_or_else(broken)?;
-    let mut named = Vec::new();
-    loop {
-        rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == ',');
-        let mark = rest.chars().next().ok_or_else(broken)?;
-        match mark {
-            ']' => return Ok(named),
-            '#' => rest = rest.split_once('\n').ok_or_else(broken)?.1,
-            '"' | '\'' => {
-                let (alias, after) =
-                    rest.get(1..).and_then(|r| r.split_once(mark)).ok_or_else(broken)?;
-                let (name, uri) = alias.split_once('=').ok_or_else(broken)?;
-                named.push((name.to_owned(), uri.to_owned()));
-                rest = after;
-            }
-            _ => return Err(broken()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -370,12 +341,6 @@ mod tests {
     use super::*;
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
-
-    type Pairs = Vec<(String, String)>;
-
-    fn pairs(named: std::result::Result<Pairs, String>) -> Pairs {
-        named.unwrap()
-    }
 
     fn said(text: &str) -> std::result::Result<Said, Vec<Error>> {
         parse(Path::new("/c.toml"), text.to_owned())
@@ -458,22 +423,6 @@ mod tests {
         assert_eq!(key("", b).unwrap(), Some(PathBuf::from("/b")));
         assert_eq!(key(a, "nonsense").unwrap(), Some(PathBuf::from("/a")));
         assert!(key("nonsense", b).is_err() && key("", "nonsense").is_err());
-    }
-
-    #[test]
-    fn aliases_of_libvirts_configuration_are_read() {
-        let text = "# uri_aliases = [\"no=no\"]\nuri_default = \"qemu:///system\"\nuri_aliases = [\n  \
-                    \"hail=qemu+ssh://root@hail/system\", # one\n  'sleet=qemu+ssh://sleet/system',\n]\n";
-        let named = pairs(aliases(text));
-        let names: Vec<&str> = named.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["hail", "sleet"]);
-        assert_eq!(named.first().unwrap().1, "qemu+ssh://root@hail/system");
-        assert_eq!(pairs(aliases("uri_default = \"x\"\n")), []);
-        for text in
-            ["uri_aliases = 1", "uri_aliases = [", "uri_aliases=[\"x]", "uri_aliases=[\"x\"]"]
-        {
-            assert!(aliases(text).is_err(), "{text}");
-        }
     }
 
     #[test]

@@ -10,8 +10,10 @@ use super::prompt;
 use super::signing;
 use super::view::envelope;
 use super::written;
-use crate::diag::{Diagnostics, Error, Result, Severity, Sources, escape, escape_lines, render};
-use crate::drivers::{self, Connection, Driver, Environment, Trust, Uri, Written};
+use crate::diag::{
+    Diagnostics, Error, Result, Severity, Sources, escape, escape_lines, excerpt, render,
+};
+use crate::drivers::{self, Connection, Driver, Environment, Place, Trust, Uri, Written};
 use crate::model::HostPattern;
 use crate::reconcile::records::{Records, Signing};
 use jiff::Timestamp;
@@ -36,7 +38,7 @@ pub(crate) struct Context {
     pub(crate) patterns: Vec<HostPattern>,
     /// `--set`.
     pub(crate) set: Option<String>,
-    /// `--trust-connect`.
+    /// `--trust-connect`, or its variable.
     trusts_files: bool,
     /// What the operator's configuration says, once it was asked for.
     configured: Arc<Configured>,
@@ -73,6 +75,23 @@ const CONNECT: [&str; 3] =
 
 /// The variable that does as `--trust-connect`.
 const TRUST: &str = "VIRT_TRUST_CONNECT";
+
+/// Whether a variable of the environment that is a switch is on. A word that nobody can be sure of is
+/// refused: `off` must not be taken for on, nor `on` for off.
+///
+/// # Errors
+/// It is neither on nor off.
+fn switch(name: &str) -> Result<bool, Failure> {
+    let Some(value) = std::env::var_os(name) else { return Ok(false) };
+    match value.to_string_lossy().to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" => Ok(true),
+        "" | "0" | "false" | "no" => Ok(false),
+        other => Err(Failure::Usage(format!(
+            "the variable {name} has the value '{}': set it to 1 or to 0",
+            excerpt(other)
+        ))),
+    }
+}
 
 /// The connection that the environment names, behind the name of the variable.
 fn environments() -> Option<(&'static str, String)> {
@@ -113,6 +132,15 @@ impl Context {
             printer: None,
             output_lost: Arc::default(),
         }
+    }
+
+    /// Takes what the environment switches on.
+    ///
+    /// # Errors
+    /// A variable is neither on nor off.
+    pub(crate) fn take_switches(&mut self) -> Result<(), Failure> {
+        self.trusts_files |= switch(TRUST)?;
+        Ok(())
     }
 
     /// The exit code of a run that came to `exit`: what nobody could be told of is no success.
@@ -174,7 +202,9 @@ impl Context {
     /// # Errors
     /// Another run has the lock, or none can be had: then nobody could be kept out.
     pub(crate) fn lock(&self, uri: &Uri) -> Result<Option<HostLock>> {
-        self.locks.as_ref().map_or(Ok(None), |locks| locks.take(uri))
+        let Some(locks) = &self.locks else { return Ok(None) };
+        let place = Place::of(uri, &self.environment());
+        place.map(|place| locks.take(&place)).transpose()
     }
 
     /// Takes the buffered output.
@@ -287,10 +317,8 @@ impl Context {
 
     fn trust(&self) -> &Trust {
         self.configured.trust.get_or_init(|| {
-            let by_environment = std::env::var_os(TRUST).is_some_and(|v| !v.is_empty() && v != "0");
             let environment = environments().map(|(_, text)| text);
-            let all = self.trusts_files || by_environment;
-            self.config().trust(all, environment.as_deref())
+            self.config().trust(self.trusts_files, environment.as_deref())
         })
     }
 

@@ -4,7 +4,7 @@ use super::context::Context;
 use super::exit::{Exit, Run};
 use super::options::{Language, resource};
 use super::session::Host;
-use crate::diag::{Diagnostic, Diagnostics, Error, ErrorKind, Result, Sources};
+use crate::diag::{Diagnostic, Diagnostics, Error, ErrorKind, Result, Sources, shown_path};
 use crate::manifest::{self, Format, Grammars, read_text, to_toml};
 use crate::model::{Observed, ObservedResource, ResourceId, check_name};
 use crate::reconcile::{Sparse, export, prove};
@@ -46,7 +46,7 @@ pub(crate) enum Leave {
 
 pub(crate) fn run(context: &Context, args: &ExportArgs) -> Run {
     if let Some(dir) = &args.dir {
-        let name = dir.display().to_string();
+        let name = shown_path(dir);
         std::fs::create_dir_all(dir).map_err(|e| Error::system(&name, &e))?;
     }
     let host = Host::meant(context)?;
@@ -126,7 +126,7 @@ fn manifest_of(
     })?;
     let name = format!("{}-{}.{extension}", resource.id.kind, resource.id.name);
     let path = args.dir.as_ref().map(|dir| dir.join(&name));
-    let shown = path.as_ref().map_or(name, |path| path.display().to_string());
+    let shown = path.as_ref().map_or(name, |path| shown_path(path));
     let (again, problems, sources) = read_text(&shown, &text, format, &Grammars::Embedded);
     let Some(again) = again else {
         let first = problems.iter().next().map(|d| d.summary.clone()).unwrap_or_default();
@@ -144,7 +144,7 @@ fn manifest_of(
 
 /// Writes a file that must not be there yet: an export never takes the place of a manifest.
 fn write_new(path: &Path, text: &str) -> Result<()> {
-    let name = path.display().to_string();
+    let name = shown_path(path);
     let file = std::fs::OpenOptions::new().write(true).create_new(true).open(path);
     let mut file = file.map_err(|e| Error::system(&name, &e))?;
     file.write_all(text.as_bytes()).map_err(|e| Error::system(&name, &e))

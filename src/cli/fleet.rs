@@ -6,7 +6,7 @@ use super::written;
 use crate::diag::{Diagnostic, Result};
 use crate::drivers::trust::is_name;
 use crate::drivers::uri::Transport;
-use crate::drivers::{Connection, Uri};
+use crate::drivers::{Connection, Place, Uri};
 use crate::manifest::{HostDesired, Loaded};
 use crate::model::{Desired, HostPattern, ResourceId, Roster};
 use crate::reconcile::Options;
@@ -67,7 +67,7 @@ pub(crate) fn chosen(context: &Context, loaded: &Loaded) -> Result<Vec<Member>, 
         Ok(set) => {
             let all = loaded.fleet.iter().map(|host| Member::new(context, loaded, host));
             let all: Vec<Member> = all.collect();
-            check_destinations(&all)?;
+            check_destinations(context, &all)?;
             let chosen = (0..).zip(all).filter(|(i, _)| set.contains(*i));
             Ok(chosen.map(|(_, member)| member).collect())
         }
@@ -79,18 +79,23 @@ pub(crate) fn chosen(context: &Context, loaded: &Loaded) -> Result<Vec<Member>, 
     }
 }
 
-/// Checks that no two names of the operator's lead to one host: each would prune what is the other's.
-/// Of URIs in the files that is said where they stand.
-fn check_destinations(all: &[Member]) -> Result<(), Failure> {
-    let mut known: BTreeMap<String, &str> = BTreeMap::new();
+/// Checks that no two names lead to one host, however each is spelled: each would prune what is the
+/// other's. Of URIs in the files that differ only in writing it is said where they stand.
+fn check_destinations(context: &Context, all: &[Member]) -> Result<(), Failure> {
+    let environment = context.environment();
+    let mut known: BTreeMap<(String, String), &str> = BTreeMap::new();
     for member in all {
         let Ok(connection) = &member.connection else { continue };
-        if let Some(first) = known.insert(connection.uri().destination(), &member.name) {
-            let name = &member.name;
-            return Err(Failure::Usage(format!(
-                "{first} and {name} of virt.toml lead to one host, {}: leave one out",
-                member.shown
-            )));
+        let Some(place) = Place::of(connection.uri(), &environment) else { continue };
+        for mark in place.marks() {
+            let host = (mark.clone(), place.hypervisor().to_owned());
+            let first = *known.entry(host).or_insert(&member.name);
+            if first != member.name {
+                return Err(Failure::Usage(format!(
+                    "{first} and {} of virt.toml lead to one host, {}: leave one out",
+                    member.name, member.shown
+                )));
+            }
         }
     }
     Ok(())

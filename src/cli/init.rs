@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
 use super::session::Host;
-use crate::diag::{Error, ErrorKind, Result, escape};
+use crate::diag::{Error, ErrorKind, Result, escape, shown_path};
 use crate::drivers::Written;
 use crate::manifest::{Grammars, load_for_hosts, quoted};
 use crate::model::{Desired, Observed, ResourceId};
@@ -26,7 +26,7 @@ pub(crate) struct InitArgs {
 
 pub(crate) fn run(context: &Context, args: &InitArgs) -> Run {
     let file = args.directory.join("virt.toml");
-    let name = file.display().to_string();
+    let name = shown_path(&file);
     if std::fs::symlink_metadata(&file).is_ok() {
         let text = format!("{name} is there already");
         let hint = "add the line set = \"NAME\" to it, if it has none";

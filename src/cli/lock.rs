@@ -1,14 +1,18 @@
 //! One lock a host, so that no two runs change it at once. It goes with its holder, however that ends.
 //! Where no lock can be had nothing is changed.
 
+mod between_users;
+
 use crate::diag::{Error, ErrorKind, Result, escape};
-use crate::drivers::Uri;
+use crate::drivers::Place;
 use nix::unistd::{Uid, geteuid};
 use sha2::{Digest as _, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// How long another run is waited for by one that cannot come again.
@@ -23,8 +27,55 @@ const HOLDER_MAX: u64 = 512;
 /// The right to change a host; given up when dropped.
 #[derive(Debug)]
 pub(crate) struct HostLock {
+    /// One for each mark of the host.
+    _shares: Vec<Share>,
+}
+
+/// A lock of this process. Hosts of a fleet that are hypervisors of one machine share it.
+#[derive(Debug)]
+struct Taken {
+    /// The hypervisors that are being changed.
+    hypervisors: Mutex<BTreeSet<String>>,
+    _name: between_users::Name,
     /// One in each directory that others may look into.
-    _held: Vec<Held>,
+    _files: Vec<Held>,
+}
+
+/// A part in a lock of this process.
+#[derive(Debug)]
+struct Share {
+    taken: Arc<Taken>,
+    hypervisor: String,
+}
+
+impl Taken {
+    fn hypervisors(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.hypervisors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A part for a hypervisor, unless it is being changed, or may be one of those that are.
+    fn share(self: Arc<Self>, hypervisor: &str) -> Option<Share> {
+        let mut known = self.hypervisors();
+        let unknown = hypervisor.is_empty() || known.contains("");
+        if unknown && !known.is_empty() || !known.insert(hypervisor.to_owned()) {
+            return None;
+        }
+        drop(known);
+        Some(Share { taken: self, hypervisor: hypervisor.to_owned() })
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.taken.hypervisors().remove(&self.hypervisor);
+    }
+}
+
+/// What came of trying to have a lock.
+enum Attempt<T> {
+    Got(T),
+    /// Somebody has it, as it is said to people.
+    Busy(String),
 }
 
 /// A file that is locked.
@@ -52,6 +103,8 @@ pub(crate) struct Locks {
     /// The command that takes them.
     command: &'static str,
     wait: Duration,
+    /// What this process has.
+    taken: Mutex<BTreeMap<String, Weak<Taken>>>,
 }
 
 impl Locks {
@@ -66,38 +119,80 @@ impl Locks {
         };
         let last = PathBuf::from(format!("/tmp/virt-{user}"));
         let directories = first.map(|d| d.join("virt")).into_iter().chain([last]).collect();
-        Self { directories, in_each: !user.is_root(), command, wait }
+        Self { directories, in_each: !user.is_root(), command, wait, taken: Mutex::default() }
     }
 
-    /// Takes the lock of the host that `uri` means. `None` for a host that nobody else can reach.
+    /// Takes the lock of a host.
     ///
     /// # Errors
     /// Somebody else has it, or there is no place for it: both are [`ErrorKind::Locked`].
-    pub(crate) fn take(&self, uri: &Uri) -> Result<Option<HostLock>> {
-        let Some(host) = shared_host(uri) else { return Ok(None) };
-        let digest = Sha256::digest(host.as_bytes());
+    pub(crate) fn take(&self, place: &Place) -> Result<HostLock> {
+        let deadline = Instant::now() + self.wait;
+        let mut shares = Vec::new();
+        for mark in place.marks() {
+            loop {
+                match self.attempt(mark, place.hypervisor())? {
+                    Attempt::Got(share) => break shares.push(share),
+                    Attempt::Busy(_) if Instant::now() < deadline => std::thread::sleep(PAUSE),
+                    Attempt::Busy(holder) => return Err(held(&holder)),
+                }
+            }
+        }
+        Ok(HostLock { _shares: shares })
+    }
+
+    /// Tries once to have the lock of a mark, or a part in it if this process has it.
+    fn attempt(&self, mark: &str, hypervisor: &str) -> Result<Attempt<Share>> {
+        let mut all = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = match all.get(mark).and_then(Weak::upgrade) {
+            Some(taken) => taken,
+            None => match self.take_mark(mark)? {
+                Attempt::Got(taken) => Arc::new(taken),
+                Attempt::Busy(holder) => return Ok(Attempt::Busy(holder)),
+            },
+        };
+        all.insert(mark.to_owned(), Arc::downgrade(&taken));
+        let busy = || Attempt::Busy("this run, which knows the host by another name".to_owned());
+        Ok(taken.share(hypervisor).map_or_else(busy, Attempt::Got))
+    }
+
+    fn take_mark(&self, mark: &str) -> Result<Attempt<Taken>> {
+        let digest = Sha256::digest(mark.as_bytes());
         let name: String = digest.iter().take(16).map(|b| format!("{b:02x}")).collect();
-        let (mut held, mut unusable) = (Vec::new(), Vec::new());
+        let (mut files, mut unusable) = (Vec::new(), Vec::new());
         for directory in &self.directories {
             let path = directory.join(format!("{name}.lock"));
             let taken = private(directory)
                 .map_err(|e| Error::system(&directory.display().to_string(), &e))
                 .and_then(|()| self.take_file(&path));
             match taken {
-                Ok(lock) => held.push(lock),
-                Err(e) if e.kind == ErrorKind::Locked => return Err(e),
+                Ok(Attempt::Got(lock)) => files.push(lock),
+                Ok(Attempt::Busy(holder)) => return Ok(Attempt::Busy(holder)),
                 Err(e) => unusable.push(e),
             }
-            if !self.in_each && !held.is_empty() {
+            if !self.in_each && !files.is_empty() {
                 break;
             }
         }
-        if held.is_empty() { Err(no_place(unusable)) } else { Ok(Some(HostLock { _held: held })) }
+        if files.is_empty() {
+            return Err(no_place(unusable));
+        }
+        match between_users::take(&name) {
+            Ok(Some(taken)) => Ok(Attempt::Got(Taken {
+                hypervisors: Mutex::default(),
+                _name: taken,
+                _files: files,
+            })),
+            Ok(None) => {
+                let holder = between_users::holder(&name);
+                Ok(Attempt::Busy(holder.unwrap_or_else(|| "another process".to_owned())))
+            }
+            Err(e) => Err(no_place(vec![Error::system("a name among the abstract sockets", &e)])),
+        }
     }
 
-    fn take_file(&self, path: &Path) -> Result<Held> {
+    fn take_file(&self, path: &Path) -> Result<Attempt<Held>> {
         let failed = |e: &std::io::Error| Error::system(&path.display().to_string(), e);
-        let deadline = Instant::now() + self.wait;
         loop {
             let mut options = OpenOptions::new();
             options.read(true).write(true).create(true).truncate(false).mode(0o600);
@@ -109,12 +204,9 @@ impl Locks {
                     let holder = this_run(self.command);
                     // who cannot be told who holds it is still kept out
                     let _ = file.set_len(0).and_then(|()| file.write_all(holder.as_bytes()));
-                    return Ok(Held { path: path.to_owned(), file });
+                    return Ok(Attempt::Got(Held { path: path.to_owned(), file }));
                 }
-                Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
-                    std::thread::sleep(PAUSE);
-                }
-                Err(TryLockError::WouldBlock) => return Err(held(&file)),
+                Err(TryLockError::WouldBlock) => return Ok(Attempt::Busy(written_holder(&file))),
                 Err(TryLockError::Error(e)) => return Err(failed(&e)),
             }
         }
@@ -126,15 +218,6 @@ fn runtime(below: &Path, user: Uid) -> Option<PathBuf> {
     let directory = below.join(user.to_string());
     let found = fs::symlink_metadata(&directory).ok()?;
     (found.is_dir() && found.uid() == user.as_raw()).then_some(directory)
-}
-
-/// What tells hosts apart; `None` for one within this process.
-fn shared_host(uri: &Uri) -> Option<String> {
-    if uri.driver() != "test" || uri.transport().is_some() {
-        return Some(uri.destination());
-    }
-    let state = std::path::absolute(uri.parameter("state")?).ok()?;
-    Some(format!("test {}", state.display()))
 }
 
 /// Makes a directory that only this user can write to, and checks that it is.
@@ -176,15 +259,19 @@ fn no_place(why: Vec<Error>) -> Error {
     }
 }
 
-fn held(file: &File) -> Error {
+/// What the holder wrote into a file.
+fn written_holder(file: &File) -> String {
     let mut holder = String::new();
     // without it the message says less
     let _ = file.take(HOLDER_MAX).read_to_string(&mut holder);
-    let holder = match holder.trim() {
+    match holder.trim() {
         "" => "another run".to_owned(),
-        holder => escape(holder),
-    };
-    let text = format!("the host is being changed: its lock is held by {holder}");
+        holder => holder.to_owned(),
+    }
+}
+
+fn held(holder: &str) -> Error {
+    let text = format!("the host is being changed: its lock is held by {}", escape(holder));
     Error::new(ErrorKind::Locked, text)
         .hint("nothing was changed; wait until that run is done, or end it: the lock goes with it")
 }
@@ -194,6 +281,35 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
+    use crate::drivers::{Environment, Uri};
+
+    fn place(uri: &str) -> Place {
+        Place::of(&Uri::parse(uri).unwrap(), &Environment::new(None, None)).unwrap()
+    }
+
+    fn each(directories: Vec<PathBuf>) -> Locks {
+        let taken = Mutex::default();
+        Locks { directories, in_each: true, command: "apply", wait: PAUSE, taken }
+    }
+
+    #[test]
+    fn hypervisors_of_one_machine_share_the_lock_of_their_run() {
+        let directory = tempfile::tempdir().unwrap();
+        let locks = each(vec![directory.path().join("locks")]);
+        let take = |uri: &str| locks.take(&place(uri));
+        let (qemu, lxc) = (take("qemu+tcp://c.invalid/system"), take("lxc+tcp://c.invalid/"));
+        let qemu = qemu.unwrap();
+        lxc.unwrap();
+        for same in ["qemu+tcp://C.invalid/system?a=b", "remote+tcp://c.invalid/"] {
+            let error = take(same).unwrap_err();
+            assert!(error.message.contains("held by this run"), "{same}: {error}");
+        }
+        drop(qemu);
+        let any = take("remote+tcp://c.invalid/").unwrap();
+        assert!(take("lxc+tcp://c.invalid/").is_err());
+        drop(any);
+        assert!(take("lxc+tcp://c.invalid/").is_ok());
+    }
 
     #[test]
     fn one_run_a_host_and_who_comes_second_is_told_by_whom() {
@@ -206,12 +322,13 @@ mod tests {
             in_each: false,
             command: "apply",
             wait,
+            taken: Mutex::default(),
         };
-        let take = |uri: &str| locks(PAUSE * 3).take(&Uri::parse(uri).unwrap());
-        let first = take("qemu:///system").unwrap().unwrap();
-        assert!(take("qemu:///session").unwrap().is_some(), "another host");
+        let take = |uri: &str| locks(PAUSE * 3).take(&place(uri));
+        let first = take("qemu+tcp://one.invalid/system").unwrap();
+        assert!(take("qemu+tcp://two.invalid/system").is_ok(), "another host");
         let begun = Instant::now();
-        let error = take("qemu+unix:///system").unwrap_err();
+        let error = take("lxc+tcp://one.invalid/").unwrap_err();
         assert!(begun.elapsed() >= PAUSE * 3);
         assert_eq!(error.kind, ErrorKind::Locked);
         let holder = format!("held by pid {} (virt apply) since 20", std::process::id());
@@ -219,7 +336,7 @@ mod tests {
         // who waits gets it as soon as it is free, though its name goes meanwhile
         let patient = locks(WAIT);
         let waits =
-            std::thread::spawn(move || patient.take(&Uri::parse("qemu:///system").unwrap()));
+            std::thread::spawn(move || patient.take(&place("qemu+tcp://one.invalid/system")));
         std::thread::sleep(PAUSE);
         drop(first);
         let second = waits.join().unwrap().unwrap();
@@ -229,14 +346,11 @@ mod tests {
     }
 
     #[test]
-    fn a_host_within_the_process_needs_none_and_a_foreign_directory_is_not_used() {
+    fn a_foreign_directory_is_not_used() {
         let directory = tempfile::tempdir().unwrap();
         let directories = vec![directory.path().join("link")];
         std::os::unix::fs::symlink(directory.path(), directory.path().join("link")).unwrap();
-        let locks = Locks { directories, in_each: true, command: "apply", wait: PAUSE };
-        let take = |uri: &str| locks.take(&Uri::parse(uri).unwrap());
-        assert!(take("test:///default").unwrap().is_none());
-        let error = take("test:///default?state=a.xml").unwrap_err();
+        let error = each(directories).take(&place("qemu+tcp://a.invalid/system")).unwrap_err();
         assert!(error.message.contains("of this user alone"), "{error}");
         assert_eq!(error.kind, ErrorKind::Locked);
     }
@@ -247,8 +361,7 @@ mod tests {
         let [login, always] = ["login", "always"].map(|name| directory.path().join(name));
         let run = |directories: &[&PathBuf]| {
             let directories = directories.iter().map(|d| d.to_path_buf()).collect();
-            let locks = Locks { directories, in_each: true, command: "apply", wait: PAUSE };
-            locks.take(&Uri::parse("qemu:///session").unwrap())
+            each(directories).take(&place("qemu+tcp://b.invalid/session"))
         };
         for (first, second) in
             [(vec![&always], vec![&login, &always]), (vec![&login, &always], vec![&always])]

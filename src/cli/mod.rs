@@ -43,6 +43,7 @@ mod signals;
 mod signing;
 mod systemd;
 mod units;
+mod uri_aliases;
 mod validate;
 mod view;
 mod watch;
@@ -122,13 +123,21 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(e) => {
             let told = readable(e);
-            output::usage(&told);
-            // help and version are no errors
-            return if told.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+            // help and version are no errors; a closed pipe is nobody's fault
+            let lost =
+                output::usage(&told).is_err_and(|e| e.kind() != std::io::ErrorKind::BrokenPipe);
+            return match (told.use_stderr(), lost) {
+                (true, _) => Exit::Usage.into(),
+                (false, true) => Exit::Error.into(),
+                (false, false) => Exit::Done.into(),
+            };
         }
     };
     descriptors::raise();
-    let context = Context::new(&cli.global);
+    let mut context = Context::new(&cli.global);
+    if let Err(failure) = context.take_switches() {
+        return context.fail(&failure).into();
+    }
     if cli.global.project.is_some() && !cli.command.takes_project() {
         let text = "--project is for commands without paths: name the directory as a path";
         return context.fail(&exit::Failure::Usage(text.to_owned())).into();

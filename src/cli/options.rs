@@ -1,7 +1,7 @@
 //! Options that commands share, and how values of options are read.
 
 use crate::manifest::parse_duration;
-use crate::model::{Effect, HostPattern, ResourceId, check_host_name, check_name};
+use crate::model::{Effect, HostPattern, ResourceId, check_host_name, check_set_name};
 use clap::{ArgAction, Args, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -179,7 +179,7 @@ pub(super) fn connection(text: &str) -> Result<String, String> {
 }
 
 pub(super) fn set_name(text: &str) -> Result<String, String> {
-    Ok(check_name(text).map(|()| text.to_owned())?)
+    Ok(check_set_name(text).map(|()| text.to_owned())?)
 }
 
 pub(super) fn effect(text: &str) -> Result<Effect, String> {

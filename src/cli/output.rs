@@ -109,7 +109,10 @@ impl Output {
 }
 
 /// Prints help and the version to standard output, and what is wrong with arguments to standard error.
-pub(crate) fn usage(told: &clap::Error) {
+///
+/// # Errors
+/// Standard output takes no more.
+pub(crate) fn usage(told: &clap::Error) -> std::io::Result<()> {
     let is_error = told.use_stderr();
     let terminal = if is_error { is_at_terminal() } else { std::io::stdout().is_terminal() };
     let (text, ours): (String, &[&[&str]]) = match terminal && !is_plain() {
@@ -118,10 +121,12 @@ pub(crate) fn usage(told: &clap::Error) {
     };
     let text = printable(&text, ours);
     if is_error {
-        return say(&text);
+        say(&text);
+        return Ok(());
     }
-    // a closed pipe is nobody's fault
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
 }
 
 /// Has a panic say what it says in one line, escaped: that may have been read somewhere.

@@ -5,19 +5,21 @@ use super::context::Context;
 use super::exit::Failure;
 use super::fleet::{self, Member};
 use super::written;
-use crate::diag::{Error, ErrorKind, escape};
+use crate::diag::{Error, ErrorKind, escape, shown_path};
 use crate::drivers::Connection;
-use crate::manifest::{Loaded, load_virt_toml};
-use nix::unistd::{Gid, Group, Uid, User, geteuid};
-use std::fs::{self, Metadata};
+use crate::file::{self, Users};
+use crate::manifest::{Loaded, load_virt_toml, may_say_something};
+use nix::unistd::geteuid;
+use std::collections::BTreeSet;
+use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// The file that makes a directory one.
 const FILE: &str = "virt.toml";
 
-/// How many directories are looked at for who can write them, and of how many it is told.
-const DIRECTORIES_MAX: usize = 10_000;
+/// How many files and directories are looked at for who can write them, and of how many it is told.
+const LOOKED_AT_MAX: usize = 10_000;
 const DOUBTS_MAX: usize = 5;
 
 /// How far it is looked upwards.
@@ -111,7 +113,7 @@ impl Project {
         let file = match &context.project {
             Some(named) => Some(named_file(named)?),
             None if context.connect.is_some() => None,
-            None => nearest(&Users::here())?,
+            None => nearest(&users())?,
         };
         let Some(file) = file else { return Ok(None) };
         let directory = file.parent().unwrap_or(Path::new(""));
@@ -136,7 +138,7 @@ impl Project {
             },
             (Some(Member { name, connection, .. }), 0) => Ok((connection?, Some(name), by)),
             (Some(first), more) => {
-                let (file, name) = (self.file.display(), &first.name);
+                let (file, name) = (shown_path(&self.file), &first.name);
                 Err(Failure::Usage(format!(
                     "{file} names {} hosts, and this is about one: choose it, as with --host {name}",
                     more + 1
@@ -153,7 +155,7 @@ fn named_file(named: &Path) -> Result<PathBuf, Failure> {
     if fs::metadata(&file).is_ok_and(|m| m.is_file()) {
         return Ok(file);
     }
-    let text = format!("there is no {}", file.display());
+    let text = format!("there is no {}", shown_path(&file));
     Err(Error::new(ErrorKind::Invalid, text)
         .hint("name a directory with a virt.toml, or the host with --connect")
         .into())
@@ -172,17 +174,17 @@ fn nearest_from(here: &Path, users: &Users) -> Result<Option<PathBuf>, Failure> 
         if device(directory) != own {
             return Ok(None);
         }
-        let file = directory.join(FILE);
-        if fs::symlink_metadata(&file).is_err() {
+        let toml = directory.join(FILE);
+        if fs::symlink_metadata(&toml).is_err() {
             continue;
         }
-        return match users.doubt(directory).or_else(|| users.doubt(&file)) {
-            None => Ok(Some(file)),
+        return match file::doubt(directory, users).or_else(|| file::doubt(&toml, users)) {
+            None => Ok(Some(toml)),
             Some(why) => {
-                let text = format!("{} is not taken by itself: {why}", file.display());
+                let text = format!("{} is not taken by itself: {why}", shown_path(&toml));
                 let hint = format!(
                     "if you mean it, name it with -f {}; else name the host with --connect",
-                    directory.display()
+                    shown_path(directory)
                 );
                 Err(Error::new(ErrorKind::Denied, text).hint(hint).into())
             }
@@ -191,78 +193,42 @@ fn nearest_from(here: &Path, users: &Users) -> Result<Option<PathBuf>, Failure> 
     Ok(None)
 }
 
-/// Whose directories are as good as our own.
-#[derive(Debug)]
-pub(super) struct Users(Vec<Uid>);
+/// Whose files are as good as our own: the caller's, root's, and those of the user who became root with
+/// sudo.
+pub(super) fn users() -> Users {
+    let sudo = std::env::var("SUDO_UID").ok().and_then(|uid| uid.parse().ok());
+    Users::caller().and(sudo.filter(|_| geteuid().is_root()))
+}
 
-impl Users {
-    /// The caller, root, and the user who became root with sudo.
-    pub(super) fn here() -> Self {
-        let me = geteuid();
-        let sudo = std::env::var("SUDO_UID").ok().and_then(|uid| uid.parse().ok());
-        let sudo = sudo.map(Uid::from_raw).filter(|_| me.is_root());
-        Self([me, Uid::from_raw(0)].into_iter().chain(sudo).collect())
-    }
-
-    /// Why somebody else decides what is at a path; nothing if nobody does.
-    pub(super) fn doubt(&self, path: &Path) -> Option<String> {
-        let name = path.display();
-        match fs::metadata(path) {
-            Ok(meta) => self.others(&meta).map(|who| format!("{who} can write {name}")),
-            Err(e) => Some(format!("{name} cannot be looked at: {e}")),
+/// Why somebody else decides what these paths, and those below them, say; the first few.
+pub(super) fn doubts(users: &Users, paths: &[PathBuf]) -> Vec<String> {
+    let real = |path: &Path| written::real(path);
+    let given: Vec<PathBuf> = paths.iter().filter_map(|path| real(path)).collect();
+    // beside a file its directory's settings are read
+    let beside = paths.iter().map(|path| path.with_file_name(FILE));
+    let mut waiting: Vec<PathBuf> = beside.chain(paths.iter().cloned()).collect();
+    let (mut seen, mut doubts) = (BTreeSet::new(), Vec::new());
+    while let Some(path) = waiting.pop() {
+        // what is not there says nothing
+        let Some(found) = real(&path) else { continue };
+        if !seen.insert(found.clone()) {
+            continue;
         }
-    }
-
-    /// Why somebody else decides what is in these directories and those below them; the first few.
-    pub(super) fn doubts(&self, paths: &[PathBuf]) -> Vec<String> {
-        let is_dir = |path: &&PathBuf| fs::metadata(path).is_ok_and(|m| m.is_dir());
-        let mut waiting: Vec<PathBuf> = paths.iter().filter(is_dir).rev().cloned().collect();
-        let (mut seen, mut doubts) = (0, Vec::new());
-        while let Some(directory) = waiting.pop() {
-            doubts.extend(self.doubt(&directory));
-            seen += 1;
-            if seen >= DIRECTORIES_MAX || doubts.len() >= DOUBTS_MAX {
-                break;
-            }
-            let Ok(entries) = fs::read_dir(&directory) else { continue };
-            let below = entries.flatten().filter(|entry| {
-                let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
-                !hidden && entry.file_type().is_ok_and(|sort| sort.is_dir())
-            });
-            waiting.extend(below.map(|entry| entry.path()));
+        if let Some(doubt) = file::doubt(&path, users).filter(|doubt| !doubts.contains(doubt)) {
+            doubts.push(doubt);
         }
-        doubts
-    }
-
-    /// Who else can write it.
-    fn others(&self, meta: &Metadata) -> Option<String> {
-        let owner = Uid::from_raw(meta.uid());
-        if !self.0.contains(&owner) {
-            let name = User::from_uid(owner).ok().flatten().map(|user| user.name);
-            return Some(name.map_or_else(|| format!("user {owner}"), |n| format!("user {n}")));
+        if seen.len() >= LOOKED_AT_MAX || doubts.len() >= DOUBTS_MAX {
+            break;
         }
-        if meta.mode() & 0o002 != 0 {
-            return Some("everybody".to_owned());
-        }
-        let group = Gid::from_raw(meta.gid());
-        if meta.mode() & 0o020 == 0 || group.as_raw() == 0 || self.is_private(group) {
-            return None;
-        }
-        let name = Group::from_gid(group).ok().flatten().map(|group| group.name);
-        Some(name.map_or_else(|| format!("group {group}"), |n| format!("group {n}")))
+        let Ok(entries) = fs::read_dir(&found) else { continue };
+        let below = entries.flatten().map(|entry| path.join(entry.file_name()));
+        // what leads elsewhere is not read
+        let is_beneath = |path: &PathBuf| {
+            real(path).is_some_and(|real| given.iter().any(|given| real.starts_with(given)))
+        };
+        waiting.extend(below.filter(|path| may_say_something(path)).filter(is_beneath));
     }
-
-    /// Whether a group is that of one of these users, and of nobody else: it has the user's name and
-    /// no other members.
-    fn is_private(&self, group: Gid) -> bool {
-        let Ok(Some(found)) = Group::from_gid(group) else { return false };
-        self.0.iter().any(|uid| {
-            let Ok(Some(user)) = User::from_uid(*uid) else { return false };
-            user.gid == group
-                && user.name == found.name
-                && found.mem.iter().all(|member| *member == user.name)
-        })
-    }
+    doubts
 }
 
 #[cfg(test)]
@@ -282,7 +248,7 @@ mod tests {
             fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
         };
         mode(&top, 0o755);
-        let users = Users(vec![geteuid(), Uid::from_raw(0)]);
+        let users = Users::caller();
         let from = |path: &Path| nearest_from(path, &users);
         let file = top.join("virt.toml");
         fs::write(&file, "set = 'x'\n").unwrap();
@@ -307,7 +273,7 @@ mod tests {
         fs::write(top.join("a/virt.toml"), "").unwrap();
         assert_eq!(from(&below).unwrap(), Some(top.join("a/virt.toml")));
         // another user's is not ours
-        let strangers = Users(vec![Uid::from_raw(geteuid().as_raw() + 1)]);
+        let strangers = Users::only([geteuid().as_raw() + 1]);
         assert!(nearest_from(&below, &strangers).is_err());
     }
 }

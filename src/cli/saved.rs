@@ -10,7 +10,7 @@ use super::session::{Host, Session, still_fits};
 use super::view::saved::saved as view_saved;
 use super::view::{human, json};
 use super::written;
-use crate::diag::{Error, ErrorKind, Result};
+use crate::diag::{Error, ErrorKind, Result, shown_path};
 use crate::drivers::Written;
 use crate::model::Observed;
 use crate::reconcile::planfile::{self, Seal};
@@ -45,7 +45,7 @@ pub(crate) fn save(context: &Context, session: &Session, path: Option<&Path>) ->
         return Err(Error::new(ErrorKind::Denied, text).hint("leave --read-only out"));
     }
     let text = planfile::save(&session.plan, &session.host.uri, context.signing()?.as_ref())?;
-    let name = path.display().to_string();
+    let name = shown_path(path);
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
     let mut file = options.open(path).map_err(|e| Error::system(&name, &e))?;
@@ -158,7 +158,7 @@ fn plan_again(plan: &Plan, before: &Observed, host: &Host) -> Result<Plan> {
 }
 
 fn read(context: &Context, path: &Path) -> Result<Saved> {
-    let name = path.display().to_string();
+    let name = shown_path(path);
     let file = crate::file::open(path).map_err(|e| Error::system(&name, &e))?;
     let mut text = String::new();
     file.take(planfile::SIZE_MAX)

@@ -1,5 +1,6 @@
 //! Work on many hosts at once, a bounded number of each sort, told in their order.
 
+use nix::sys::resource::{Resource, getrlimit};
 use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -14,9 +15,12 @@ pub(crate) struct WorkerClass {
     pub(crate) at_once: usize,
 }
 
-/// Hosts at once that are reached through a socket: what is waited for is the network. With two
-/// connections each they and all else that is open stay far below 1,024 descriptors, the usual limit.
+/// Hosts at once that are reached through a socket: what is waited for is the network.
 const SOCKETS: usize = 64;
+
+/// Files that one of them may have open: two connections, the files and names that lock it for others,
+/// and what the built-in host keeps. So many at once leave as many again for all else.
+const FILES: usize = 4;
 
 /// Hosts at once, for each processor, that are reached through a process: to begin an ssh connection
 /// takes 124 ms of CPU time, so that more of them at once only make all wait for all.
@@ -25,9 +29,12 @@ const PROCESSES: usize = 2;
 /// Parts hosts by how they are reached: `by_process` says whether it takes a process each.
 pub(crate) fn classes(hosts: usize, by_process: impl Fn(usize) -> bool) -> [WorkerClass; 2] {
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let files = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft);
+    let files = usize::try_from(files).unwrap_or(usize::MAX);
+    let sockets = SOCKETS.min(files / (2 * FILES)).max(1);
     let (slow, quick) = (0..hosts).partition(|i| by_process(*i));
     [
-        WorkerClass { members: quick, at_once: SOCKETS },
+        WorkerClass { members: quick, at_once: sockets },
         WorkerClass { members: slow, at_once: PROCESSES * processors },
     ]
 }

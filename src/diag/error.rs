@@ -1,7 +1,7 @@
 //! The error of an operation: its kind, which is ours, and what libvirt said, with every field of
 //! its virError.
 
-use super::Span;
+use super::{Span, escape};
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -310,7 +310,8 @@ impl Error {
 
     /// A failed system call on `what`, such as a path.
     pub fn system(what: &str, error: &std::io::Error) -> Self {
-        Self::new(ErrorKind::Io, format!("{what}: {error}"))
+        // mostly a path, which may have breaks in it
+        Self::new(ErrorKind::Io, format!("{}: {error}", escape(what)))
     }
 }
 

@@ -4,6 +4,7 @@
 use super::hazard::is_hazard;
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::path::Path;
 
 /// Longest piece of a foreign string that a message quotes, in characters.
 const EXCERPT: usize = 200;
@@ -25,6 +26,11 @@ pub fn escape(text: &str) -> String {
         }
     }
     out
+}
+
+/// A path as it may stand in a message: on one line, whatever its name has.
+pub fn shown_path(path: &Path) -> String {
+    escape(&path.to_string_lossy())
 }
 
 /// A text of several lines, each escaped, and those after the first indented by so many blanks. What

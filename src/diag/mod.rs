@@ -15,7 +15,9 @@ pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity};
 pub use error::{
     Error, ErrorCode, ErrorDomain, ErrorFields, ErrorKind, ErrorLevel, Result, VirError,
 };
-pub use escape::{escape, escape_json, escape_lines, excerpt, printable, printable_line};
+pub use escape::{
+    escape, escape_json, escape_lines, excerpt, printable, printable_line, shown_path,
+};
 pub use hazard::is_hazard;
 pub use render::render;
 pub use source::{Position, Source, SourceId, Sources, Span};

@@ -1,6 +1,6 @@
 //! A directory beneath which files are opened, and never elsewhere, whatever happens meanwhile.
 
-use super::regular::{bytes, regular, same};
+use super::regular::{bytes, on_a_line, regular, same};
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2};
@@ -23,7 +23,7 @@ pub struct Outside(pub PathBuf);
 
 impl fmt::Display for Outside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "it leads to {}, outside of what was given to be read", self.0.display())
+        write!(f, "it leads to {}, outside of what was given to be read", on_a_line(&self.0))
     }
 }
 

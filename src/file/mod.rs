@@ -1,18 +1,23 @@
 //! Opening files that somebody else may have chosen: regular ones alone, without waiting for them,
 //! and beneath a directory.
 
+mod approach;
 mod beneath;
 mod held;
 mod owned;
 mod regular;
 mod roots;
+mod users;
+mod way;
 
+pub use approach::{Elsewhere, approach};
 pub use beneath::{Outside, Root};
 pub use held::{Held, open_itself};
-pub use owned::{NotOwned, open_owned};
+pub use owned::{NotOwned, doubt, open_owned};
 pub(crate) use regular::bytes;
 pub use regular::{open, open_own, read};
 pub use roots::Roots;
+pub use users::Users;
 
 use std::io;
 use std::path::Path;

@@ -57,6 +57,15 @@ pub(super) fn regular(metadata: &Metadata) -> io::Result<()> {
     if metadata.is_file() { Ok(()) } else { Err(io::Error::other("it is not a regular file")) }
 }
 
+/// A path for a message: its name may have breaks in it.
+pub(super) fn on_a_line(path: &Path) -> String {
+    let mut line = String::new();
+    for c in path.to_string_lossy().chars() {
+        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+    }
+    line
+}
+
 /// Whether two are the same file.
 pub(super) fn same(one: &Metadata, other: &Metadata) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())

@@ -31,7 +31,8 @@ pub fn read_file(
 ) -> Vec<Element> {
     let (directory, limit) = (path.parent().unwrap_or(Path::new("")), Limits::MANIFEST.bytes);
     let name = path.file_name().map_or(path, Path::new);
-    let source = match file::read_beneath(directory, name, limit) {
+    let approached = file::approach(directory);
+    let source = match approached.and_then(|()| file::read_beneath(directory, name, limit)) {
         Ok(bytes) => {
             let add = |name, text| sources.add(name, text);
             text(path, bytes, limit, add, diagnostics)

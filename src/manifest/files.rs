@@ -1,12 +1,13 @@
 //! Which files are manifests, and their texts. Nothing is read that is not beneath what was given.
 
-use super::format::Format;
+use super::format::{Format, format_of, is_passed_over};
+use super::given::{Given, given};
 use super::kept::kept;
 use super::project::FILE;
 use super::text::text;
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources};
-use crate::file::{Outside, Root, Roots};
-use crate::model::check_name;
+use crate::file::{Elsewhere, Outside, Root, Roots, approach};
+use crate::model::check_set_name;
 use nix::errno::Errno;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -152,7 +153,7 @@ pub(super) struct VirtTomlFile {
 /// and cannot stand for its whole set, so `complete` is off.
 ///
 /// A symbolic link is followed to what is beneath any of the directories that are given, or have a
-/// file that is; a path that is given may lead anywhere, if it is a directory.
+/// file that is; one that is given, to what is beneath the directory that it stands in.
 pub(super) fn find(paths: &[PathBuf], out: &mut Diagnostics) -> Found {
     let found = Found { complete: true, ..Found::default() };
     let (seen, settings) = (BTreeMap::new(), BTreeMap::new());
@@ -177,7 +178,7 @@ pub(super) fn find_settings(directory: &Path, out: &mut Diagnostics) -> Found {
     let (seen, settings) = (BTreeMap::new(), BTreeMap::new());
     let mut walk = Walk { found, seen, roots: 0, settings, names: 0, is_full: false, out };
     let here = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
-    match Root::open(here) {
+    match approach(here).and_then(|()| Root::open(here)) {
         Ok(root) => {
             let real = root.real().to_owned();
             walk.found.roots.push(root);
@@ -186,24 +187,6 @@ pub(super) fn find_settings(directory: &Path, out: &mut Diagnostics) -> Found {
         Err(e) => walk.unseen(directory, &e),
     }
     walk.found
-}
-
-/// A path that was given: a directory, or one and the name of a file in it.
-struct Given {
-    root: Root,
-    name: Option<OsString>,
-}
-
-fn given(path: &Path) -> io::Result<Given> {
-    match fs::symlink_metadata(path)?.is_dir() || format_of(path).is_none() && path.is_dir() {
-        true => Ok(Given { root: Root::open(path)?, name: None }),
-        // a link that is named as a manifest may be meant as a directory
-        false => {
-            let parent = path.parent().unwrap_or(Path::new(""));
-            let name = path.file_name().map(ToOwned::to_owned);
-            Ok(Given { root: Root::open(parent)?, name })
-        }
-    }
 }
 
 struct Walk<'a> {
@@ -451,19 +434,15 @@ pub(super) fn real(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
-fn format_of(path: &Path) -> Option<Format> {
-    Format::of(&path.file_name()?.to_string_lossy())
-}
-
-/// Hidden files, and what editors leave beside the file they edit.
-pub(super) fn is_passed_over(name: &str) -> bool {
-    name.starts_with(['.', '#'])
-        || name.ends_with('~')
-        || [".swp", ".bak", ".orig"].iter().any(|end| name.ends_with(end))
-}
-
 pub(super) fn unreadable(path: &Path, error: &io::Error) -> Diagnostic {
     let address = path.display().to_string();
+    if let Some(elsewhere) = Elsewhere::of(error) {
+        let real = elsewhere.real.display();
+        return Diagnostic::error("outside", "the path leads elsewhere by a symbolic link")
+            .address(address)
+            .detail(error.to_string())
+            .hint(format!("if that is what you mean, give it by its own path: {real}"));
+    }
     if Outside::is(error) {
         return Diagnostic::error("outside", "the path leads out of what is to be read")
             .address(address)
@@ -496,5 +475,5 @@ pub(super) fn directory_name(path: &Path) -> String {
     let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let directory = if whole.is_dir() { Some(whole.as_path()) } else { whole.parent() };
     let name = directory.and_then(Path::file_name).map(|n| n.to_string_lossy().into_owned());
-    name.filter(|n| check_name(n).is_ok()).unwrap_or_else(|| "default".to_owned())
+    name.filter(|n| check_set_name(n).is_ok()).unwrap_or_else(|| "default".to_owned())
 }

@@ -1,4 +1,6 @@
-//! How manifests are written.
+//! How manifests are written, and which files are some by their names.
+
+use std::path::Path;
 
 /// How a manifest is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,4 +29,15 @@ pub(super) enum Lasts {
     Longer,
     /// It ends with them, and so does its memory.
     ForGood,
+}
+
+pub(super) fn format_of(path: &Path) -> Option<Format> {
+    Format::of(&path.file_name()?.to_string_lossy())
+}
+
+/// Hidden files, and what editors leave beside the file they edit.
+pub(super) fn is_passed_over(name: &str) -> bool {
+    name.starts_with(['.', '#'])
+        || name.ends_with('~')
+        || [".swp", ".bak", ".orig"].iter().any(|end| name.ends_with(end))
 }

@@ -3,7 +3,7 @@
 use super::files::{Found, VirtTomlFile, unreadable};
 use super::project;
 use crate::diag::{Diagnostic, Diagnostics, Sources};
-use crate::file::{Outside, Root, Roots};
+use crate::file::{Elsewhere, Outside, Root, Roots, approach};
 use crate::model::Kind;
 use crate::schema::{self, Automaton, Files, Grammar, Notation};
 use crate::xml::Element;
@@ -29,8 +29,13 @@ impl Grammars {
     /// # Errors
     /// What is wrong with a grammar, positioned in `sources`.
     pub fn from_directory(directory: &Path, sources: &mut Sources) -> Result<Self, Diagnostics> {
-        match Root::open(directory) {
+        match approach(directory).and_then(|()| Root::open(directory)) {
             Ok(root) => Self::from_root(root, directory, sources),
+            Err(e) if Elsewhere::of(&e).is_some() => {
+                let mut out = Diagnostics::default();
+                out.push(unreadable(directory, &e));
+                Err(out)
+            }
             Err(_) => Err(no_grammar(directory)),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::notation::{parse_table, unknown_key, value_span};
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Span, excerpt};
-use crate::model::{HostPattern, check_host_name, check_name};
+use crate::model::{HostPattern, check_host_name, check_set_name};
 use std::collections::HashMap;
 use std::path::{Component, PathBuf};
 use toml::Spanned;
@@ -102,7 +102,7 @@ pub(super) fn parse(source: SourceId, text: &str, is_top: bool, out: &mut Diagno
         }
     }
     if let Some((set, span)) = &found.set
-        && let Err(reason) = check_name(set)
+        && let Err(reason) = check_set_name(set)
     {
         reader.out.push(
             Diagnostic::error("bad-name", format!("this cannot name a set: {reason}"))

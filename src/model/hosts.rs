@@ -1,6 +1,6 @@
 //! The hosts of a fleet: their names, patterns that choose among them, and sets of them.
 
-use crate::diag::closest;
+use crate::diag::{closest, is_hazard};
 use std::collections::HashMap;
 use std::fmt;
 
@@ -13,7 +13,8 @@ const NAME_MAX: usize = 253;
 /// # Errors
 /// The reason.
 pub fn check_host_name(name: &str) -> Result<(), &'static str> {
-    let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
+    // some that are not seen count as letters
+    let plain = |c: char| c.is_alphanumeric() && !is_hazard(c) || matches!(c, '.' | '-' | '_');
     match name {
         "" => Err("it is empty"),
         n if n.len() > NAME_MAX => Err("it is longer than 253 bytes"),
@@ -292,7 +293,7 @@ mod tests {
         for text in ["", "!", "!!a", "a b", "a/b", "a,b", "[ab]", "a\n", &"a".repeat(254)] {
             assert!(HostPattern::parse(text).is_err(), "{text:?}");
         }
-        for name in ["", "-a", ".a", "a*", "a?", "!a", "a b", "*"] {
+        for name in ["", "-a", ".a", "a*", "a?", "!a", "a b", "*", "a\u{3164}", "a\u{202e}"] {
             assert!(check_host_name(name).is_err(), "{name:?}");
         }
         assert_eq!(check_host_name("kvm-01.example.org"), Ok(()));

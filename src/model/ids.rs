@@ -1,6 +1,7 @@
 //! What a resource is called: its name within its kind, UUID, MAC address.
 
 use super::Kind;
+use crate::diag::is_hazard;
 use std::fmt;
 
 pub use uuid::Uuid;
@@ -49,6 +50,19 @@ pub fn check_name(name: &str) -> Result<(), &'static str> {
         n if n.trim() != n => Err("it starts or ends with white space"),
         _ => Ok(()),
     }
+}
+
+/// Says why `name` cannot name a set: a name for a resource may be one, unless a reader could take it
+/// for another one, since it has what is not seen or turns what is.
+///
+/// # Errors
+/// The reason.
+pub fn check_set_name(name: &str) -> Result<(), &'static str> {
+    check_name(name)?;
+    if name.chars().any(is_hazard) {
+        return Err("it has a character that is not seen or turns the writing direction");
+    }
+    Ok(())
 }
 
 /// A MAC address.

@@ -3,7 +3,7 @@
 use super::config::Own;
 use super::files::{End, Files};
 use super::load::Certificate;
-use crate::diag::Error;
+use crate::diag::{Error, shown_path};
 use rustls::pki_types::UnixTime;
 use std::path::Path;
 
@@ -68,7 +68,7 @@ pub fn check(files: &Files, end: End, needed: bool) -> Vec<Finding> {
             let left = certificate.facts.not_after.seconds.saturating_sub(now) / (24 * 3600);
             if (0..SOON).contains(&left) && certificate.facts.not_after.seconds >= now {
                 let end = &certificate.facts.not_after.text;
-                let what = format!("{}: the certificate ends on {end}", path.display());
+                let what = format!("{}: the certificate ends on {end}", shown_path(path));
                 warn(what, "renew it in time");
             }
         }
@@ -78,7 +78,7 @@ pub fn check(files: &Files, end: End, needed: bool) -> Vec<Finding> {
         aging(path, &own.loaded.chain);
         let leaf = own.loaded.chain.first().map(|leaf| &leaf.facts);
         if end == End::Server && leaf.is_some_and(|facts| !facts.has_alternatives) {
-            let what = format!("{}: the certificate has no subjectAltName", path.display());
+            let what = format!("{}: the certificate has no subjectAltName", shown_path(path));
             warn(
                 what,
                 "make it again with `virt pki server NAME...`: newer programs read no common name",
@@ -98,12 +98,12 @@ pub fn check(files: &Files, end: End, needed: bool) -> Vec<Finding> {
 /// What was found to be sound.
 fn summary(files: &Files, own: &Own) -> String {
     let Some((path, leaf)) = files.certificate.as_ref().zip(own.loaded.chain.first()) else {
-        return format!("{}: sound; this end has no certificate of its own", files.ca.display());
+        return format!("{}: sound; this end has no certificate of its own", shown_path(&files.ca));
     };
     let facts = &leaf.facts;
     let addresses = facts.addresses.iter().map(ToString::to_string);
     let names: Vec<String> = facts.dns.iter().cloned().chain(addresses).collect();
     let names = if names.is_empty() { String::new() } else { format!(" for {}", names.join(", ")) };
     let until = &facts.not_after.text;
-    format!("{}: sound: {}{names}, until {until}", path.display(), facts.distinguished_name())
+    format!("{}: sound: {}{names}, until {until}", shown_path(path), facts.distinguished_name())
 }

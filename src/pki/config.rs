@@ -8,7 +8,7 @@ use super::load::{Certificate, Loaded, load, whose};
 use super::problem::{KEYS, Problem, refusal};
 use super::sanity::{Role, sanity};
 use super::verify::{Anybody, Clients, Servers, is_name};
-use crate::diag::{Error, Result};
+use crate::diag::{Error, Result, shown_path};
 use rustls::client::danger::ServerCertVerifier as _;
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, ring};
@@ -156,13 +156,13 @@ impl Own {
             return;
         }
         let chain = self.loaded.chain.iter().map(|c| c.der.clone()).collect();
-        let shown = files.key.as_ref().unwrap_or(certificate).display();
+        let shown = shown_path(files.key.as_ref().unwrap_or(certificate));
         match CertifiedKey::from_der(chain, key, &self.provider) {
             Ok(certified) => self.certified = Some(certified),
             Err(rustls::Error::InconsistentKeys(_)) => {
                 let message = format!(
                     "{shown}: this key is not of the certificate {}",
-                    certificate.display()
+                    shown_path(certificate)
                 );
                 self.problems
                     .push(refusal(message).hint("put the two together that belong together"));
@@ -181,7 +181,7 @@ impl Own {
         for ca in &self.loaded.authorities {
             roots.add(ca.der.clone()).map_err(|e| {
                 let (what, hint) = explain(&e);
-                let error = refusal(format!("{}: {what}", files.ca.display()));
+                let error = refusal(format!("{}: {what}", shown_path(&files.ca)));
                 error.hint(
                     hint.unwrap_or_else(|| "make the CA again with `virt pki init`".to_owned()),
                 )
@@ -236,7 +236,7 @@ impl Own {
             }
         };
         let (what, hint) = explain(&verdict.err()?);
-        let error = refusal(format!("{}: {what} ({})", path.display(), files.ca.display()));
+        let error = refusal(format!("{}: {what} ({})", shown_path(path), shown_path(&files.ca)));
         Some(match hint {
             Some(hint) => error.hint(hint),
             None => error,

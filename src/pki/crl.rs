@@ -3,7 +3,7 @@
 use super::facts::{Facts, broken};
 use super::load::Loaded;
 use super::problem::refusal;
-use crate::diag::Error;
+use crate::diag::{Error, shown_path};
 use rustls::pki_types::UnixTime;
 use std::collections::HashSet;
 use std::path::Path;
@@ -44,7 +44,7 @@ const RENEW: &str = "have the CA write a new list, and put that there";
 /// What is wrong with the lists: one that cannot be relied on is refused, since going on without it
 /// would trust what was revoked.
 pub(super) fn check(path: &Path, loaded: &Loaded, now: UnixTime) -> Vec<Error> {
-    let shown = path.display();
+    let shown = shown_path(path);
     let one = |bytes: &[u8]| fault(bytes, loaded, now);
     let faults = loaded.crls.iter().filter_map(|crl| one(crl));
     faults

@@ -3,7 +3,7 @@
 use super::facts::Facts;
 use super::files::{End, Files};
 use super::problem::{Problem, refusal};
-use crate::diag::{Error, Result};
+use crate::diag::{Error, Result, shown_path};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use std::io::{ErrorKind, Read as _};
@@ -127,7 +127,7 @@ pub(super) fn certificates(
 /// How messages call a certificate of a file.
 pub(super) fn whose(path: &Path, number: usize, several: bool) -> String {
     let number = if several { format!(" {}", number + 1) } else { String::new() };
-    format!("{}: the certificate{number}", path.display())
+    format!("{}: the certificate{number}", shown_path(path))
 }
 
 /// The key of a file that nobody else can read.
@@ -135,19 +135,22 @@ pub(super) fn key(path: &Path, kind: Kind) -> Result<PrivateKeyDer<'static>> {
     let (bytes, mode) = read(path, kind)?;
     if mode & 0o077 != 0 {
         let mode = mode & 0o777;
-        let message =
-            format!("{}: others can reach the {} (mode {mode:04o})", path.display(), kind.as_str());
-        return Err(refusal(message).hint(format!("chmod 600 {}", path.display())));
+        let message = format!(
+            "{}: others can reach the {} (mode {mode:04o})",
+            shown_path(path),
+            kind.as_str()
+        );
+        return Err(refusal(message).hint(format!("chmod 600 {}", shown_path(path))));
     }
     PrivateKeyDer::from_pem_slice(&bytes).map_err(|e| {
         let hint = "it must be PEM without a passphrase: PKCS#8, PKCS#1 or SEC1";
-        refusal(format!("{}: no {}: {}", path.display(), kind.as_str(), describe(&e))).hint(hint)
+        refusal(format!("{}: no {}: {}", shown_path(path), kind.as_str(), describe(&e))).hint(hint)
     })
 }
 
 fn entries<T: PemObject>(path: &Path, kind: Kind) -> Result<Vec<T>> {
     let (bytes, _) = read(path, kind)?;
-    let shown = path.display();
+    let shown = shown_path(path);
     let mut all = Vec::new();
     for entry in T::pem_slice_iter(&bytes) {
         let entry = entry.map_err(|e| {
@@ -180,11 +183,11 @@ fn read(path: &Path, kind: Kind) -> Result<(Vec<u8>, u32)> {
             _ => kind.remedy(),
         };
         let mut error = Error::system("", e);
-        error.message = format!("{}: cannot read the {}: {why}", path.display(), kind.as_str());
+        error.message = format!("{}: cannot read the {}: {why}", shown_path(path), kind.as_str());
         error.hint(hint)
     };
     if path.metadata().is_ok_and(|found| !found.is_file()) {
-        let message = format!("{}: the {} is no file", path.display(), kind.as_str());
+        let message = format!("{}: the {} is no file", shown_path(path), kind.as_str());
         return Err(refusal(message).hint(kind.remedy()));
     }
     let file = crate::file::open(path).map_err(|e| failed(&e))?;
@@ -194,7 +197,7 @@ fn read(path: &Path, kind: Kind) -> Result<(Vec<u8>, u32)> {
     let most = if kind == Kind::Crl { CRL_MAX } else { FILE_MAX };
     file.take(most + 1).read_to_end(&mut bytes).map_err(|e| failed(&e))?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > most {
-        let message = format!("{}: longer than {} KiB", path.display(), most / 1024);
+        let message = format!("{}: longer than {} KiB", shown_path(path), most / 1024);
         return Err(refusal(message).hint("keep the PEM blocks that are needed and no others"));
     }
     Ok((bytes, mode))
@@ -204,7 +207,7 @@ fn read(path: &Path, kind: Kind) -> Result<(Vec<u8>, u32)> {
 pub(super) fn text(path: &Path, kind: Kind) -> Result<String> {
     let (bytes, _) = read(path, kind)?;
     String::from_utf8(bytes).map_err(|_| {
-        refusal(format!("{}: no {}: not PEM", path.display(), kind.as_str())).hint(kind.remedy())
+        refusal(format!("{}: no {}: not PEM", shown_path(path), kind.as_str())).hint(kind.remedy())
     })
 }
 

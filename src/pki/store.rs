@@ -4,7 +4,7 @@ use super::files::End;
 use super::load::{Kind, text};
 use super::make::Pair;
 use super::problem::refusal;
-use crate::diag::{Error, Result};
+use crate::diag::{Error, Result, shown_path};
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -65,7 +65,7 @@ pub fn read_authority(places: &Places) -> Result<Pair> {
 pub fn write_pair(places: &Places, pair: &Pair) -> Result<()> {
     for path in [&places.certificate, &places.key] {
         if path.symlink_metadata().is_ok() {
-            return Err(refusal(format!("{} is there already", path.display()))
+            return Err(refusal(format!("{} is there already", shown_path(path)))
                 .hint("move it away first, or name another directory with --dir"));
         }
     }

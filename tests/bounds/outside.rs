@@ -14,6 +14,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("bounds/outside/a_link_to_the_environment_or_a_device_is_not_read", links),
         trial("bounds/outside/a_link_to_a_directory_is_not_gone_through", directories),
         trial("bounds/outside/a_file_by_itself_leads_nowhere_else", by_itself),
+        trial("bounds/outside/a_given_link_leads_beneath_where_it_stands_or_nowhere", given),
         trial("bounds/outside/a_virt_toml_that_leads_elsewhere_is_not_read", virt_toml),
         trial("bounds/outside/grammars_and_what_they_include_stay_beneath", grammars),
         trial("bounds/outside/a_test_hosts_file_and_what_it_names_stay_beneath", node_file),
@@ -97,6 +98,57 @@ fn by_itself() {
     refused(&site.path().join("e.toml"), &["leads out of what is to be read"]);
     let ran = run(&mut command(&["convert"], &site.path().join("e.toml"))).expect(1);
     assert!(!ran.stderr().contains(SECRET) && ran.stderr().contains("leads out"), "{ran}");
+}
+
+fn given() {
+    let outside = Site::new(&[("other.toml", SECRET), ("virt.toml", SECRET)]);
+    fs::create_dir(outside.path().join("below")).unwrap();
+    outside.write("below/more.xml", SECRET);
+    let site = Site::new(&[]);
+    let at = |name: &str| site.path().join(name);
+    symlink(outside.path(), at("manifests")).unwrap();
+    symlink("/", at("top")).unwrap();
+    symlink("manifests", at("again")).unwrap();
+    let real = fs::canonicalize(outside.path()).unwrap();
+    let real = real.display();
+    for (name, leads) in [
+        ("manifests", format!("{real}")),
+        ("manifests/", format!("{real}")),
+        ("manifests/.", format!("{real}")),
+        ("./manifests/below", format!("{real}/below")),
+        ("manifests/below/more.xml", format!("{real}/below")),
+        ("again", format!("{real}")),
+        ("top", "/".to_owned()),
+        ("top/etc", "/etc".to_owned()),
+    ] {
+        for arguments in COMMANDS {
+            let mut command = command(arguments, Path::new(name));
+            let ran = run(command.current_dir(site.path()));
+            let all = ran.stdout() + &ran.stderr();
+            assert!(!all.contains(SECRET) && ran.code() > 0, "{ran}");
+            assert!(all.contains("the path leads elsewhere by a symbolic link"), "{ran}");
+            assert!(all.contains(&format!("give it by its own path: {leads}\n")), "{leads}\n{ran}");
+        }
+        refused(&at(name), &["leads elsewhere by a symbolic link"]);
+    }
+    let grammars = ["validate", "--schema-dir", "manifests", "."];
+    let ran = run(virt(&grammars).current_dir(site.path())).expect(1);
+    assert!(!ran.stderr().contains(SECRET) && ran.stderr().contains("leads elsewhere"), "{ran}");
+    let ran = run(virt(&["-f", "manifests", "get"]).current_dir(site.path())).expect(1);
+    assert!(!ran.stderr().contains(SECRET) && ran.stderr().contains("leads elsewhere"), "{ran}");
+    // where one went by oneself, and what stays beneath
+    let site = self::site();
+    let there = Site::new(&[]);
+    symlink(site.path(), there.path().join("here")).unwrap();
+    let here = there.path().join("here");
+    run(command(&["validate"], Path::new(".")).current_dir(&here)).expect(0);
+    run(command(&["validate"], Path::new("web.xml")).current_dir(&here)).expect(0);
+    fs::create_dir(site.path().join("..1")).unwrap();
+    fs::rename(site.path().join("web.xml"), site.path().join("..1/web.xml")).unwrap();
+    symlink("..1", site.path().join("..data")).unwrap();
+    symlink("..data", site.path().join("current")).unwrap();
+    run(&mut command(&["validate"], &site.path().join("current"))).expect(0);
+    run(&mut command(&["validate"], &site.path().join("current/web.xml"))).expect(0);
 }
 
 fn virt_toml() {
@@ -213,10 +265,10 @@ fn beneath() {
     assert!(ran.stderr().contains("db.xml: error: the path leads out"), "{ran}");
     assert!(ran.stderr().contains("or give a directory that has both"), "{ran}");
     // a path that is given may be a link itself
-    let link = Site::new(&[]);
-    symlink(at("shared"), link.path().join("current")).unwrap();
-    let ran = run(virt(&["validate"]).arg(link.path().join("current"))).expect(0);
+    symlink("shared", at("current")).unwrap();
+    let ran = run(virt(&["validate"]).arg(at("current"))).expect(0);
     assert!(ran.stdout().contains("2 resources"), "{ran}");
+    fs::remove_file(at("current")).unwrap();
     // other files may lead anywhere
     symlink("/etc/passwd", at("notes.txt")).unwrap();
     symlink("/nowhere", at("result")).unwrap();

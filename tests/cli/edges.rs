@@ -9,6 +9,7 @@ use std::process::Command;
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("cli/edges/a_result_that_nobody_can_be_told_is_no_success", full),
+        trial("cli/edges/what_a_name_has_breaks_no_line_of_an_error", breaks),
         trial("cli/edges/a_limit_of_file_sizes_is_an_error", size_limit),
         trial("cli/edges/arguments_of_qemu_and_queries_are_not_shown", private),
     ]
@@ -42,8 +43,40 @@ fn full() {
     let place = place(&plain(""));
     let ran = shell(place.path(), &format!("virt apply m {HOST} >/dev/full")).expect(1);
     assert!(ran.stderr().contains("No space left on device"), "{ran}");
+    for help in ["--help", "--version", "apply --help"] {
+        shell(place.path(), &format!("virt {help} >/dev/full")).expect(1);
+        shell(place.path(), &format!("set -o pipefail; virt {help} | true")).expect(0);
+    }
     // what was begun was ended
     shell(place.path(), &format!("virt plan m {HOST} --detailed-exitcode")).expect(0);
+}
+
+/// Neither a path nor an argument begins a line that could be taken for one of ours.
+fn breaks() {
+    let place = place(&plain(""));
+    let name = r"$'pl\nerror: x\e[2J\u202e'";
+    for command in [
+        "-f {} get",
+        "validate {}",
+        "convert {}.xml",
+        "plan -c test:///default {}",
+        "apply -c test:///default {}.json",
+        "init -c test:///default {}/x",
+        "export -c test:///default --dir /proc/{}",
+        "validate --schema-dir {} m",
+        "pki check --dir {}",
+        "get {}",
+        "history domain/{}",
+        "-c {} get",
+        "get --host {}",
+        "--set={} plan m",
+        "{}",
+    ] {
+        let ran = shell(place.path(), &format!("virt {}", command.replace("{}", name)));
+        assert_ne!(ran.code(), 0, "{ran}");
+        let said = ran.stdout() + &ran.stderr();
+        assert!(!said.contains("\nerror: x") && !said.contains(['\u{1b}', '\u{202e}']), "{ran}");
+    }
 }
 
 fn size_limit() {

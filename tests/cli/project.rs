@@ -10,6 +10,8 @@ use tempfile::TempDir;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
+        trial("cli/project/whom_an_access_control_list_lets_write_is_somebody_else", listed),
+        trial("cli/project/what_is_above_counts_as_well", above),
         trial("cli/project/the_nearest_virt_toml_names_host_and_set_and_that_is_said", nearest),
         trial("cli/project/one_that_others_can_write_is_refused_by_name", writable),
         trial("cli/project/another_users_is_refused_but_sudos_is_not", of_another_user),
@@ -193,12 +195,78 @@ fn watched() {
     let place = Place::of_one_host();
     let watch = |place: &Place| place.virt(".", &["watch", "--once", "site"]).expect(0).stderr();
     assert!(!watch(&place).contains("warning"));
-    for name in ["site", "site/below"] {
-        place.chmod(name, 0o777);
-        // whoever is not root decides no more than for themselves
-        let is_root = nix::unistd::geteuid().is_root();
-        let warned = watch(&place).contains("everybody can write");
-        assert_eq!(warned, is_root);
-        place.chmod(name, 0o755);
+    // whoever is not root decides no more than for themselves
+    let is_root = nix::unistd::geteuid().is_root();
+    let warned = |why: &str| assert_eq!(watch(&place).contains(why), is_root, "{}", watch(&place));
+    for (name, mode) in [("site", 0o755), ("site/below", 0o755), ("site/virt.toml", 0o644)] {
+        place.chmod(name, mode | 0o022);
+        warned("everybody can write");
+        place.chmod(name, mode);
     }
+    // also above, and what a link leads to
+    place.chmod(".", 0o777);
+    warned("everybody can write");
+    place.chmod(".", 0o1777);
+    assert!(!watch(&place).contains("warning"));
+    fs::create_dir(place.path("site/.hidden")).unwrap();
+    place.chmod("site/.hidden", 0o777);
+    assert!(!watch(&place).contains("warning"), "it is not read");
+    std::os::unix::fs::symlink(".hidden", place.path("site/linked")).unwrap();
+    warned("everybody can write");
+    fs::remove_dir(place.path("site/.hidden")).unwrap();
+    fs::remove_file(place.path("site/linked")).unwrap();
+    if is_root {
+        chown(place.path("site/virt.toml"), Some(STRANGER), None).unwrap();
+        warned("can write site/virt.toml");
+    }
+}
+
+/// An access control list by which user 54321 may do `more` beside the owner.
+fn list(more: u16) -> Vec<u8> {
+    let entries = [(0x01_u16, 6_u16, u32::MAX), (0x02, more, 54_321), (0x04, 4, u32::MAX)];
+    let entries = entries.into_iter().chain([(0x10, 6, u32::MAX), (0x20, 4, u32::MAX)]);
+    let mut list = 2_u32.to_le_bytes().to_vec();
+    for (tag, may, id) in entries {
+        list.extend(tag.to_le_bytes());
+        list.extend(may.to_le_bytes());
+        list.extend(id.to_le_bytes());
+    }
+    list
+}
+
+fn listed() {
+    let place = Place::of_one_host();
+    if chown(place.path("site/virt.toml"), Some(0), Some(0)).is_err() {
+        // the group of these files is to be root's
+        return;
+    }
+    for name in ["site/virt.toml", "site"] {
+        for (more, exit) in [(4, 0), (6, 1)] {
+            let set = rustix::fs::setxattr(
+                place.path(name),
+                "system.posix_acl_access",
+                &list(more),
+                rustix::fs::XattrFlags::empty(),
+            );
+            if set.is_err() {
+                // a file system without such lists
+                return;
+            }
+            let ran = place.virt("site/below", &["get"]).expect(exit);
+            let warned = ran.stderr().contains("user 54321 can write");
+            assert_eq!(warned, exit == 1, "{ran}");
+        }
+        rustix::fs::removexattr(place.path(name), "system.posix_acl_access").unwrap();
+        place.chmod(name, if name == "site" { 0o755 } else { 0o644 });
+    }
+}
+
+fn above() {
+    let place = Place::of_one_host();
+    place.virt("site/below", &["get"]).expect(0);
+    place.chmod(".", 0o777);
+    let ran = place.virt("site/below", &["get"]).expect(1);
+    assert!(ran.stderr().contains("is not taken by itself: everybody can write"), "{ran}");
+    place.chmod(".", 0o755);
+    place.virt("site/below", &["get"]).expect(0);
 }

@@ -17,6 +17,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("cli/sets/released_objects_stay_and_are_nobodys", released),
         trial("cli/sets/another_set_takes_over_what_it_names", taken_over),
         trial("cli/sets/init_names_the_set_that_the_records_have", init),
+        trial("cli/sets/a_name_that_reads_as_another_is_refused", hazards),
         trial("cli/sets/a_virt_toml_without_a_set_is_not_guessed_at", never_guessed),
     ]
 }
@@ -90,6 +91,23 @@ fn upgraded() {
         // under another name it is another's
         let ran = old.virt(&["--set", "other", "apply", "guests"]).expect(1);
         assert!(ran.stderr().contains("the set \"guests\" owns it"), "{ran}");
+    }
+}
+
+fn hazards() {
+    let old = Old::new();
+    for name in
+        ["web\u{202e}x", "web\u{200b}", "a\u{2066}b", "\u{feff}web", "a\u{ad}b", "a\u{3164}"]
+    {
+        fs::write(old.path("guests/virt.toml"), format!("set = \"{name}\"\n")).unwrap();
+        let ran = old.virt(&["validate", "guests"]).expect(1);
+        assert!(ran.stderr().contains("this cannot name a set: it has a character"), "{ran}");
+        fs::remove_file(old.path("guests/virt.toml")).unwrap();
+        old.virt(&["plan", "--set", name, "guests"]).expect(64);
+        let host = format!("set = 's'\n[hosts.\"{name}\"]\nconnect = 'test:///default'\n");
+        fs::write(old.path("guests/virt.toml"), host).unwrap();
+        old.virt(&["validate", "guests"]).expect(1);
+        fs::remove_file(old.path("guests/virt.toml")).unwrap();
     }
 }
 

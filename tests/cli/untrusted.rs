@@ -4,7 +4,7 @@ use crate::support::{run, trial, virt};
 use libtest_mimic::Trial;
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,6 +20,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("cli/untrusted/a_saved_plan_chooses_no_program", saved_plan),
         trial("cli/untrusted/what_the_configuration_names_is_taken", configured),
         trial("cli/untrusted/a_configuration_that_others_write_is_not", writable_configuration),
+        trial("cli/untrusted/a_configuration_that_a_process_says_is_not", process),
+        trial("cli/untrusted/a_configuration_that_others_could_have_put_there_is_not", put_there),
         trial("cli/untrusted/the_environment_and_the_switch_trust", switches),
         trial("cli/untrusted/a_refusal_says_the_line_that_helps", line),
     ]
@@ -228,15 +230,81 @@ fn writable_configuration() {
     }
 }
 
+/// What a process says of itself is a regular file, and of root if the process wants it to be.
+fn process() {
+    let stranger = Stranger::new("connect = 'evil'");
+    let evil = stranger.path("site/evil.sh");
+    let line = format!("uri_aliases=['evil=qemu+ext:///system?command={}'] #", evil.display());
+    let mut says = Command::new("sleep");
+    let mut says =
+        std::os::unix::process::CommandExt::arg0(&mut says, line).arg("100").spawn().unwrap();
+    let said = format!("/proc/{}/cmdline", says.id());
+    let libvirt = stranger.path("home/.config/libvirt");
+    fs::create_dir(&libvirt).unwrap();
+    symlink(&said, libvirt.join("libvirt.conf")).unwrap();
+    for arguments in [&["plan", "."][..], &["apply", "."], &["-c", "evil", "get"]] {
+        let ran = run(&mut stranger.virt(arguments)).expect(1);
+        assert!(ran.stderr().contains("passed over: "), "{ran}");
+        assert!(ran.stderr().contains("proc, which has no files"), "{ran}");
+    }
+    assert!(!stranger.path("ran").exists());
+    says.kill().unwrap();
+    says.wait().unwrap();
+}
+
+fn put_there() {
+    let stranger = Stranger::new("connect = 'nowhere'");
+    let path = stranger.configure(&format!("[connections]\nnowhere = '{NOWHERE}'\n"));
+    is_let_through(&mut stranger.virt(&["plan", "."]));
+    let mode = |name: &str, mode| {
+        fs::set_permissions(stranger.path(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let passed_over = |why: &str| {
+        let ran = run(&mut stranger.virt(&["plan", "."])).expect(1);
+        assert!(ran.stderr().contains("somebody else could have put it there"), "{ran}");
+        assert!(ran.stderr().contains(why), "{ran}");
+    };
+    for name in ["home/.config/virt", "home/.config", "home"] {
+        mode(name, 0o777);
+        passed_over("everybody can write ");
+        mode(name, 0o755);
+    }
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    // a group of others, and another user
+    for (uid, gid, why) in [(0, 100, "group "), (65_534, 0, "user ")] {
+        std::os::unix::fs::chown(stranger.path("home/.config"), Some(uid), Some(gid)).unwrap();
+        mode("home/.config", 0o775);
+        passed_over(why);
+    }
+    std::os::unix::fs::chown(stranger.path("home/.config"), Some(0), Some(0)).unwrap();
+    is_let_through(&mut stranger.virt(&["plan", "."]));
+    fs::rename(&path, stranger.path("home/config")).unwrap();
+    symlink(stranger.path("home/config"), &path).unwrap();
+    is_let_through(&mut stranger.virt(&["plan", "."]));
+    std::os::unix::fs::lchown(&path, Some(65_534), None).unwrap();
+    passed_over("can turn the link ");
+}
+
 fn switches() {
     let stranger = Stranger::new(&format!("connect = '{NOWHERE}'"));
     is_let_through(&mut stranger.virt(&["--trust-connect", "plan", "."]));
-    is_let_through(stranger.virt(&["plan", "."]).env("VIRT_TRUST_CONNECT", "1"));
+    for on in ["1", "true", "yes", "TRUE", "Yes"] {
+        is_let_through(stranger.virt(&["plan", "."]).env("VIRT_TRUST_CONNECT", on));
+    }
     is_let_through(stranger.virt(&["plan", "."]).env("LIBVIRT_DEFAULT_URI", NOWHERE));
     is_let_through(&mut stranger.virt(&["-c", NOWHERE, "plan", "."]));
-    for (name, value) in [("VIRT_TRUST_CONNECT", "0"), ("LIBVIRT_DEFAULT_URI", "qemu:///system")] {
+    let off = ["", "0", "false", "no", "FALSE", "No"].map(|off| ("VIRT_TRUST_CONNECT", off));
+    for (name, value) in off.into_iter().chain([("LIBVIRT_DEFAULT_URI", "qemu:///system")]) {
         let ran = run(stranger.virt(&["plan", "."]).env(name, value)).expect(1);
         assert!(ran.stderr().contains("cannot choose"), "{ran}");
+    }
+    // a word that means neither is not guessed at
+    for unclear in ["off", "on", "2", " 1", "-1", "maybe\n", "no, never"] {
+        let ran = run(stranger.virt(&["plan", "."]).env("VIRT_TRUST_CONNECT", unclear)).expect(64);
+        assert!(ran.stderr().contains("the variable VIRT_TRUST_CONNECT has the value '"), "{ran}");
+        assert_eq!(ran.stderr().lines().count(), 1, "{ran}");
     }
     // never the host of a script's unset variable
     let ran = run(&mut stranger.virt(&["-c", "", "plan", "."])).expect(64);

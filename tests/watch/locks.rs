@@ -21,6 +21,17 @@ pub(crate) fn trials() -> Vec<Trial> {
             "watch/locks/another_users_directory_in_the_place_of_ours_lets_no_run_through",
             squatted,
         ),
+        trial("watch/locks/another_spelling_of_the_host_is_the_same_host", spellings),
+        trial_if(
+            second_user(),
+            "watch/locks/root_and_another_user_keep_each_other_out",
+            between_users,
+        ),
+        trial_if(
+            second_user(),
+            "watch/locks/who_sits_on_the_shared_name_is_named_and_nothing_is_changed",
+            sat_upon,
+        ),
         trial("watch/locks/a_watch_waits_its_turn", waits),
         trial("watch/locks/once_waits_as_apply_does", once),
     ]
@@ -144,6 +155,68 @@ fn squatted((): ()) {
     run(apply(&place).uid(SQUATTED)).expect(0);
     // of no consequence if it stays
     let _ = fs::remove_dir_all(directory);
+}
+
+fn spellings() {
+    let place = Place::new(&["web"]);
+    std::os::unix::fs::symlink(place.directory.path(), place.path("link")).unwrap();
+    let first = Asking::start(&place);
+    let directory = place.directory.path().display().to_string();
+    let spelled = [
+        format!("test:///default?state={directory}/./state.xml"),
+        format!("test:///default?state={directory}/link/state.xml&foo=1"),
+        format!("test:///default?x=y&state={directory}/manifests/../state.xml"),
+    ];
+    let holder = format!("held by pid {} (virt apply)", first.0.id());
+    let runs = spelled.map(|uri| {
+        let mut apply = virt(&["apply", "-c", &uri, place.manifests().to_str().unwrap()]);
+        std::thread::spawn(move || run(&mut apply))
+    });
+    for ran in runs.map(|run| run.join().unwrap().expect(5)) {
+        assert!(ran.stderr().contains(&holder), "{ran}");
+    }
+}
+
+fn between_users((): ()) {
+    let place = Place::new(&["web"]);
+    chown(place.directory.path(), Some(SQUATTED), None).unwrap();
+    let first = Asking::start(&place);
+    let ran = run(apply(&place).uid(SQUATTED)).expect(5);
+    assert!(ran.stderr().contains(&format!("held by pid {} of user root", first.0.id())), "{ran}");
+    drop(first);
+    let mut command = apply(&place);
+    command.uid(SQUATTED);
+    let first = Asking::of(command);
+    let ran = run(&mut apply(&place)).expect(5);
+    let holder = format!("held by pid {} of user {SQUATTED}", first.0.id());
+    assert!(ran.stderr().contains(&holder), "{ran}");
+    drop(first);
+    run(&mut apply(&place)).expect(0);
+    // of no consequence if others use it meanwhile
+    let _ = fs::remove_dir_all(format!("/tmp/virt-{SQUATTED}"));
+}
+
+fn sat_upon((): ()) {
+    use std::os::linux::net::SocketAddrExt as _;
+    use std::os::unix::net::{SocketAddr, UnixListener};
+    let place = Place::new(&["web"]);
+    // the name is no secret: it is beside what the holder has open
+    let first = Asking::start(&place);
+    let open = fs::read_dir(format!("/proc/{}/fd", first.0.id())).unwrap().flatten();
+    let lock = open
+        .filter_map(|fd| fs::read_link(fd.path()).ok())
+        .find(|path| path.extension().is_some_and(|e| e == "lock"))
+        .unwrap();
+    let name = format!("virt-lock-{}", lock.file_stem().unwrap().display());
+    drop(first);
+    let bind = || UnixListener::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap());
+    let sits = bind().unwrap();
+    let ran = run(&mut apply(&place)).expect(5);
+    let holder = format!("held by pid {} of user ", std::process::id());
+    assert!(ran.stderr().contains(&holder), "{ran}");
+    assert!(!place.path("state.xml").exists(), "nothing was changed");
+    drop(sits);
+    run(&mut apply(&place)).expect(0);
 }
 
 fn killed() {

@@ -11,7 +11,7 @@ use super::fleet;
 use super::lock;
 use super::options::{PlanOptions, interval};
 use super::output::Paint;
-use super::project::Users;
+use super::project;
 use super::session::{check_prune, check_set, grammars, options};
 use super::signals::stop_or_run_on_signal;
 use super::systemd::Systemd;
@@ -130,7 +130,8 @@ fn watch(context: &Context, args: &WatchArgs) -> Run {
 
 /// Says who else decides what a root's watch does to this host.
 fn warn_of_others(context: &Context, paths: &[PathBuf]) {
-    let doubts = if geteuid().is_root() { Users::here().doubts(paths) } else { Vec::new() };
+    let doubts =
+        if geteuid().is_root() { project::doubts(&project::users(), paths) } else { Vec::new() };
     for doubt in doubts {
         let head = context.output.paint_err(Paint::Yellow, "warning:");
         context

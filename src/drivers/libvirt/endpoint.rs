@@ -105,6 +105,18 @@ impl Endpoint {
     }
 }
 
+/// The socket of this machine that a URI leads to which changes something there.
+pub(in crate::drivers) fn socket_of(uri: &Uri, env: &Environment) -> Option<PathBuf> {
+    let changing = Environment { read_only: false, ..env.clone() };
+    socket(uri, &changing, Path::exists).ok().map(|(path, _)| path)
+}
+
+/// Whether a file is named as the socket of one of libvirt's daemons.
+pub(in crate::drivers) fn is_daemons(name: &str) -> bool {
+    let name = name.strip_suffix("-ro").unwrap_or(name);
+    name == LEGACY_SOCKET || DAEMONS.iter().any(|(_, own)| *own == name)
+}
+
 /// The socket of this machine that `uri` means: the one given, else that of the driver's own daemon
 /// if it is there, else libvirtd's; and the name to open.
 fn socket(

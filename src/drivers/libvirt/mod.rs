@@ -26,4 +26,5 @@ mod trace;
 mod transport;
 
 pub use driver::LibvirtDriver;
+pub(super) use endpoint::{is_daemons, socket_of};
 pub use trace::{Stage, StageResult};

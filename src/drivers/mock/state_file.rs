@@ -17,7 +17,7 @@
 //! version. Whoever changes the host holds a lock on a file beside it; reading needs none.
 
 use super::host::{Change, Host, Object};
-use crate::diag::{Error, ErrorKind, Result, SourceId};
+use crate::diag::{Error, ErrorKind, Result, SourceId, shown_path};
 use crate::file::{Held, open_itself};
 use crate::model::{Kind, ResourceId, State, Uuid};
 use crate::xml::{Element, Limits, parse, write};
@@ -149,7 +149,7 @@ impl StateFile {
                 Err(TryLockError::WouldBlock) => {
                     let message = format!(
                         "the test host's state file {} has been locked for {} s",
-                        self.path.display(),
+                        shown_path(&self.path),
                         LOCK_WAIT.as_secs()
                     );
                     let e = Error::new(ErrorKind::Locked, message);
@@ -169,7 +169,7 @@ impl StateFile {
             Some(other) if other.parse::<u64>().is_ok_and(|n| n > 1) => {
                 let message = format!(
                     "the test host's state file {} has format {other}; this virt reads {VERSION}",
-                    self.path.display()
+                    shown_path(&self.path)
                 );
                 let e = Error::new(ErrorKind::Unsupported, message);
                 return Err(e.hint("use the newer virt that wrote it, or another state file"));
@@ -190,11 +190,11 @@ impl StateFile {
     }
 
     fn system(&self, what: &str, e: &std::io::Error) -> Error {
-        Error::system(&format!("the test host's state file {}: {what}", self.path.display()), e)
+        Error::system(&format!("the test host's state file {}: {what}", shown_path(&self.path)), e)
     }
 
     fn damaged(&self, why: &str) -> Error {
-        let path = self.path.display();
+        let path = shown_path(&self.path);
         let message = format!("the test host's state file {path} cannot be used: {why}");
         Error::new(ErrorKind::Invalid, message).hint(
             "bring back an intact copy, or move the file away to start with a fresh test host",

@@ -2,7 +2,7 @@
 //! place of each.
 
 use super::debounce::{Debounce, Touch};
-use crate::manifest::files::is_passed_over;
+use crate::manifest::format::is_passed_over;
 use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RenameMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use std::collections::{BTreeMap, BTreeSet};

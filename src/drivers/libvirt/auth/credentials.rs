@@ -2,7 +2,7 @@
 
 use super::keyfile::{KeyFile, Problem};
 use super::who::{Who, refused};
-use crate::diag::{Error, Result, escape};
+use crate::diag::{Error, Result, escape, shown_path};
 use crate::drivers::{Question, Secret};
 use std::fs::File;
 use std::io::Read as _;
@@ -83,7 +83,7 @@ fn advice(who: &Who<'_>) -> String {
     format!(
         "write it to {}, readable by you alone: under [credentials-NAME] authname=USER and \
          password=PASSWORD, under [auth-libvirt-{host}] credentials=NAME",
-        path.display()
+        shown_path(&path)
     )
 }
 
