@@ -80,24 +80,81 @@ pub(crate) fn apply(
     expected: Option<&str>,
 ) -> Run {
     let saved = read(context, path)?;
-    if let Some(expected) = expected
-        && !is_digest(expected, &saved.digest)
+    if let Some(error) = objection(&saved, expected) {
+        context.show_error(&error.address(path.display().to_string()));
+        return Ok(Exit::Refused);
+    }
+    let is_known = expected.is_some() || saved.seal == Some(Seal::Right);
+    announce(context, &saved, is_known, run.dry_run);
+    let Saved { mut plan, connection, written, .. } = saved;
+    let host = Host::open(context, Some(&written))?;
+    if host.uri != connection {
+        let text = format!("the plan was made for {connection}, not for {}", host.uri);
+        return Err(Failure::Usage(text));
+    }
+    let before = host.observe()?;
+    if let Err(e) = still_fits(&plan, &before).and_then(|()| planfile::hold_to(&mut plan, &before))
     {
-        let text =
-            format!("this is another plan than the one expected: its digest is {}", saved.digest);
-        let error = Error::new(ErrorKind::Denied, text).address(path.display().to_string());
-        context.show_error(&error.hint("review it with virt plan --show, and expect its digest"));
+        context.show_error(&e);
         return Ok(Exit::Refused);
     }
-    if saved.seal == Some(Seal::Wrong) {
-        let text = "its signature is wrong: it was changed, or signed with another key";
-        let error = Error::new(ErrorKind::Denied, text).address(path.display().to_string());
-        context.show_error(&error.hint("make it anew with virt plan --out FILE"));
+    if run.dry_run {
+        return Ok(Exit::Done);
+    }
+    if !plan.steps.is_empty() && host.capabilities.read_only {
+        return Ok(refuse_to_change(context));
+    }
+    if !agreed(context, Asking::of(run), &plan, &host)? {
         return Ok(Exit::Refused);
     }
-    let Saved { plan, connection, digest, seal, written } = &saved;
-    let is_known = expected.is_some() || *seal == Some(Seal::Right);
-    match (context.output.format, run.dry_run) {
+    let report = walk(context, &plan, &host, run, None, &|_| Vec::new())?;
+    let again = match plan.is_empty() {
+        true => Ok(None),
+        false => plan_again(&plan, &before, &host).map(Some),
+    };
+    let after = After::of(context, &plan, &report, again);
+    let residue = after.residue.as_ref();
+    context.result_or_nobody(&match context.output.format {
+        Format::Human => human::report(&plan, &report, residue, context.output),
+        Format::Json => context.line(json::saved_summary(&plan, &connection, &report, residue)),
+    });
+    Ok(match after.judge(&plan, &report, false) {
+        Applied::Unresolved => Exit::Unresolved,
+        Applied::Failed => Exit::Error,
+        Applied::ReadOnly => Exit::Refused,
+        Applied::Converged | Applied::Waits => Exit::Done,
+    })
+}
+
+/// Why a saved plan is not applied, by its file alone.
+fn objection(saved: &Saved, expected: Option<&str>) -> Option<Error> {
+    let denied = |text: &str, hint: &str| Some(Error::new(ErrorKind::Denied, text).hint(hint));
+    let digest = &saved.digest;
+    if expected.is_some_and(|expected| !is_digest(expected, digest)) {
+        let text = format!("this is another plan than the one expected: its digest is {digest}");
+        return denied(&text, "review it with virt plan --show, and expect its digest");
+    }
+    match saved.seal {
+        Some(Seal::Wrong) => {
+            let text = "its signature is wrong: it was changed, or signed with another key";
+            denied(text, "make it anew with virt plan --out FILE")
+        }
+        Some(Seal::Missing) if expected.is_none() => {
+            let text = "it has no signature, and there is a key that plans are signed with";
+            let hint = format!(
+                "make it anew where the key is, or review it with virt plan --show and pass --expect \
+                 {digest}"
+            );
+            denied(text, &hint)
+        }
+        Some(Seal::Missing | Seal::Right) | None => None,
+    }
+}
+
+/// Shows what is going to be done: all of it, unless the plan is known to be the one that was reviewed.
+fn announce(context: &Context, saved: &Saved, is_known: bool, dry_run: bool) {
+    let Saved { plan, connection, digest, .. } = saved;
+    match (context.output.format, dry_run) {
         (Format::Json, true) => {
             context.result_or_nobody(&context.line(json::saved_plan(plan, connection, digest)));
         }
@@ -113,42 +170,6 @@ pub(crate) fn apply(
         }
         (Format::Json, false) => {}
     }
-    let host = Host::open(context, Some(written))?;
-    if host.uri != *connection {
-        let text = format!("the plan was made for {connection}, not for {}", host.uri);
-        return Err(Failure::Usage(text));
-    }
-    let before = host.observe()?;
-    if let Err(e) = still_fits(plan, &before) {
-        context.show_error(&e);
-        return Ok(Exit::Refused);
-    }
-    if run.dry_run {
-        return Ok(Exit::Done);
-    }
-    if !plan.steps.is_empty() && host.capabilities.read_only {
-        return Ok(refuse_to_change(context));
-    }
-    if !agreed(context, Asking::of(run), plan, &host)? {
-        return Ok(Exit::Refused);
-    }
-    let report = walk(context, plan, &host, run, None, &|_| Vec::new())?;
-    let again = match plan.is_empty() {
-        true => Ok(None),
-        false => plan_again(plan, &before, &host).map(Some),
-    };
-    let after = After::of(context, plan, &report, again);
-    let residue = after.residue.as_ref();
-    context.result_or_nobody(&match context.output.format {
-        Format::Human => human::report(plan, &report, residue, context.output),
-        Format::Json => context.line(json::saved_summary(plan, connection, &report, residue)),
-    });
-    Ok(match after.judge(plan, &report, false) {
-        Applied::Unresolved => Exit::Unresolved,
-        Applied::Failed => Exit::Error,
-        Applied::ReadOnly => Exit::Refused,
-        Applied::Converged | Applied::Waits => Exit::Done,
-    })
 }
 
 /// What is left after the apply of a plan that found the host as it was `before`.

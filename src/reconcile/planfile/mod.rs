@@ -11,7 +11,7 @@ use super::changes::{LiveStep, Plan, Step, StepAction};
 use super::records::Signing;
 use super::secret::has_secret;
 use crate::diag::{Error, ErrorKind, Result, SourceId, escape_json};
-use crate::model::{Effect, Op, ResourceId, ShutdownPolicy, Target, Uuid};
+use crate::model::{Effect, Observed, Op, ResourceId, ShutdownPolicy, Target, Uuid};
 use crate::xml::{Limits, parse};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -97,7 +97,7 @@ pub fn save(plan: &Plan, connection: &str, signing: Option<&Signing>) -> Result<
     }
     let mut afterwards = Vec::new();
     for of in &plan.afterwards {
-        if is_secret_definition(&of.definition) {
+        if of.has_secret() {
             return Err(holds_secret(&of.target));
         }
         afterwards.push(SavedAfterwards {
@@ -183,10 +183,8 @@ impl PlanFile {
             }
             let damaged = || broken(&format!("step {id} cannot be read"));
             let target = target(&saved.target, &saved.uuid).ok_or_else(damaged)?;
-            if let StepAction::Call(Op::Define { xml }) = &saved.action
-                && let Some(why) = checks::not_of(&target, xml)
-            {
-                return Err(broken(&format!("step {id} defines {}: {why}", target.id)));
+            if let Some(why) = checks::unfit(&target, &saved.action) {
+                return Err(broken(&format!("step {id} is one for {}: {why}", target.id)));
             }
             steps.push(Step {
                 id,
@@ -202,16 +200,17 @@ impl PlanFile {
         let afterwards = self.afterwards.into_iter().map(|of| {
             let damaged = || broken("what follows its live changes cannot be read");
             let target = target(&of.target, &of.uuid).ok_or_else(damaged)?;
-            if let Some(why) = checks::not_of(&target, &of.definition) {
-                return Err(broken(&format!("what may be put back of {}: {why}", target.id)));
-            }
-            Ok(Afterwards {
+            let of = Afterwards {
                 target,
                 definition: of.definition,
                 owner_record_before: of.owner_record_before,
                 pieces: of.pieces,
                 notes: of.notes,
-            })
+            };
+            if let Some(why) = checks::unfit_afterwards(&of, &steps) {
+                return Err(broken(&format!("what may be put back of {}: {why}", of.target.id)));
+            }
+            Ok(of)
         });
         let afterwards = afterwards.collect::<Result<Vec<_>>>()?;
         Ok(Plan {
@@ -229,6 +228,19 @@ impl PlanFile {
             fingerprint: self.fingerprint,
         })
     }
+}
+
+/// Holds a plan that was read from a file to the host that it is for: every object is the one that it
+/// is called.
+///
+/// # Errors
+/// An object that it is about is another one on the host.
+pub fn hold_to(plan: &mut Plan, observed: &Observed) -> Result<()> {
+    if let Some(why) = checks::misnamed(plan, observed) {
+        return Err(Error::new(ErrorKind::Denied, format!("this is no plan for this host: {why}"))
+            .hint("make it anew with virt plan --out FILE"));
+    }
+    Ok(())
 }
 
 /// A wait of a plan that nobody made here waits no longer than one that was.
@@ -258,16 +270,7 @@ fn broken(why: &str) -> Error {
 }
 
 fn step_has_secret(action: &StepAction) -> bool {
-    let StepAction::Call(
-        Op::Define { xml }
-        | Op::Attach { xml, .. }
-        | Op::Detach { xml, .. }
-        | Op::Update { xml, .. },
-    ) = action
-    else {
-        return false;
-    };
-    is_secret_definition(xml)
+    action.op().and_then(Op::document).is_some_and(is_secret_definition)
 }
 
 fn is_secret_definition(xml: &str) -> bool {
