@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// The element of a note.
-const NOTE: &str = "waits";
+pub(super) const NOTE: &str = "waits";
 
 /// The element that holds notes where the running instance has no mark.
 const NOTES: &str = "running";

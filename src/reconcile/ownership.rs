@@ -37,6 +37,12 @@ pub(super) const OWNED: &str = "owned";
 /// The element in it that holds the version before.
 pub(super) const PREVIOUS: &str = "previous";
 
+/// The attribute of a record that holds its signature, where there is a key.
+pub(super) const SIGNATURE: &str = "signature";
+
+/// The attribute of a record that holds the sum of all that it says; records of old have none.
+pub(super) const SUM: &str = "sum";
+
 /// The attributes of a mark that its digest is of, beside the manifest.
 const DIGESTED: [&str; 8] = [
     "set",
@@ -241,6 +247,9 @@ fn as_previous(owner_record: &Element) -> Element {
     let mut previous = owner_record.clone();
     previous.name = Name::qualified(PREFIX, NAMESPACE, PREVIOUS);
     previous.remove_attr("boots_as");
+    // they are of the record that it was
+    previous.remove_attr(SIGNATURE);
+    previous.remove_attr(SUM);
     previous.children.retain(|n| matches!(n, Node::Text(_)));
     for name in [FROM, FROM_AUTOSTART, FROM_ACTIVE] {
         previous.remove_attr(name);
@@ -333,6 +342,8 @@ pub(crate) fn with_applied(
     let mut applied = known.applied()?;
     edit(&mut applied);
     let applied = write_compact(&applied);
+    owner_record.remove_attr(SIGNATURE);
+    owner_record.remove_attr(SUM);
     owner_record.set_attr(PUT_BACK, known.digest.as_str());
     owner_record.set_attr("digest", digest(format!("{}{applied}", known.digest).as_bytes()));
     owner_record.set_text(pack(&applied));
