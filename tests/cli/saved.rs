@@ -1,13 +1,21 @@
 //! Saved plans: what was reviewed is what is applied, whoever had the file in between.
 
 use crate::support::{Needs, Ran, run, trial, trial_if, virt};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
+use virt::diag::SourceId;
+use virt::reconcile::planfile;
+use virt::xml::{Element, Limits, Name, parse, write};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -17,6 +25,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("cli/saved/a_step_is_for_the_object_that_has_its_uuid", other_uuid),
         trial("cli/saved/what_is_put_back_is_of_the_same_object_and_is_shown", put_back),
         trial("cli/saved/with_a_key_an_unsigned_plan_needs_its_digest", unsigned),
+        trial("cli/saved/a_record_remembers_what_the_host_had_and_not_what_a_file_says", records),
         trial("cli/saved/an_effect_is_no_less_than_what_is_called", effect),
         trial("cli/saved/a_plan_is_shown_whole_before_it_is_applied", shown),
         trial_if(null(), "cli/saved/only_a_file_is_for_its_owner_alone", |directory| {
@@ -62,7 +71,11 @@ impl Place {
 
     /// Saves a plan and gives its digest.
     fn plan(&self) -> String {
-        let ran = self.virt(&["plan", "m", "--out", "saved"], 0);
+        self.plan_with(&[])
+    }
+
+    fn plan_with(&self, options: &[&str]) -> String {
+        let ran = self.virt(&[&["plan", "m", "--out", "saved"], options].concat(), 0);
         let said = ran.stderr();
         let (_, digest) = said.split_once("(sha256:").unwrap();
         format!("sha256:{}", digest.split_once(')').unwrap().0)
@@ -292,6 +305,61 @@ fn unsigned() {
     place.virt(&["apply", "saved", "--signing-key", &key, "--expect", &digest], 0);
 }
 
+fn records() {
+    let place = Place::new();
+    let key = place.key("ours", 'a');
+    let with_key =
+        |args: &[&str], code| place.virt(&[args, &["--signing-key", &key][..]].concat(), code);
+    with_key(&["apply", "m"], 0);
+    place.write("m/web.toml", &DOMAIN.replace("65536", "131072"));
+    let sound = place.plan_with(&["--adopt"]);
+    let packed = |xml: &str| {
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(xml.as_bytes()).unwrap();
+        BASE64.encode(encoder.finish().unwrap())
+    };
+    let text = fs::read_to_string(place.0.path().join("saved")).unwrap();
+    let forge = |change: &dyn Fn(&mut Element)| {
+        place.write("saved", &text);
+        place.forge(|plan| {
+            let xml = &mut plan["steps"][0]["action"]["call"]["define"]["xml"];
+            let mut root =
+                parse(SourceId::NONE, xml.as_str().unwrap(), &Limits::default()).unwrap();
+            let metadata = root.child_mut("metadata").unwrap();
+            change(metadata.elements_mut().next().unwrap());
+            *xml = write(&root).into();
+        });
+        planfile::digest(&fs::read_to_string(place.0.path().join("saved")).unwrap())
+    };
+    let shadow = VICTIM.replace("victim", "web");
+    // another set's
+    forge(&|record| record.set_attr("set", "other"));
+    let ran = place.virt(&["apply", "saved"], 1);
+    assert!(ran.stderr().contains("its record is of the set \"other\""), "{ran}");
+    // a manifest that is not what is defined is seen, and so are the settings
+    forge(&|record| {
+        record.set_attr("prevent_destroy", "yes");
+        record.set_text(packed(&shadow));
+    });
+    let shown = place.virt(&["plan", "--show", "saved"], 0).stdout();
+    assert!(shown.contains("owned: set demo") && shown.contains("prevent_destroy yes"), "{shown}");
+    assert!(shown.contains("which is not what is defined:"), "{shown}");
+    assert!(shown.contains("<source file='/etc/shadow'/>"), "{shown}");
+    // and what was there before is what was there
+    let digest = forge(&|record| {
+        let name = Name::qualified("virt", "urn:virt:reconcile:1", "previous");
+        let previous = Element::named(name).with_attr("set", "demo").with_text(packed(&shadow));
+        record.remove_elements(|_| true);
+        record.push(previous);
+    });
+    assert_ne!(digest, sound);
+    with_key(&["apply", "saved", "--expect", &digest], 0);
+    let ran = with_key(&["history", "domain/web"], 0);
+    assert!(!ran.stdout().contains("shadow") && ran.stdout().contains("65536"), "{ran}");
+    with_key(&["rollback", "domain/web"], 0);
+    with_key(&["apply", "m", "--dry-run", "--detailed-exitcode"], 2);
+}
+
 fn effect() {
     let place = Place::new();
     place.virt(&["apply", "m"], 0);
@@ -331,7 +399,7 @@ fn signed() {
     let whole = place.virt(&["apply", "saved", "--dry-run"], 0).stdout();
     assert!(whole.contains("<memory"), "{whole}");
     let saved = fs::read(place.0.path().join("saved")).unwrap();
-    place.forge(|plan| plan["set"] = "another".into());
+    place.forge(|plan| plan["steps"][0]["effect"] = "live".into());
     place.virt(&["apply", "saved", "--signing-key", &ours], 5);
     assert_eq!(place.objects(), empty);
     fs::write(place.0.path().join("saved"), saved).unwrap();

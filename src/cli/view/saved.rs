@@ -4,6 +4,7 @@ use super::human;
 use crate::cli::output::{Output, Paint};
 use crate::diag::{SourceId, escape, escape_lines};
 use crate::model::Op;
+use crate::reconcile::planfile::recorded;
 use crate::reconcile::{Afterwards, Plan, Step, StepAction, shown, without_owner_record};
 use crate::xml::{Limits, parse, write};
 use serde_json::Value;
@@ -43,6 +44,10 @@ pub(super) fn sent(step: &Step) -> String {
     let Some(op) = step.action.op() else { return String::new() };
     let text = match op {
         Op::SetMetadata { .. } => arguments(op),
+        Op::Define { xml } => {
+            let lines = recorded(step.target.id.kind, xml).into_iter();
+            document(xml) + &lines.map(|line| escape(&line) + "\n").collect::<String>()
+        }
         _ => op.document().map_or_else(|| arguments(op), document),
     };
     match step.action {

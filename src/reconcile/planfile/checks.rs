@@ -8,27 +8,32 @@ use crate::model::{
 use crate::reconcile::afterwards::{Afterwards, Undo};
 use crate::reconcile::changes::{Otherwise, Plan, Step, StepAction};
 use crate::reconcile::identity;
+use crate::reconcile::ownership::owner_record_in;
 use crate::xml::{Limits, parse};
 use std::collections::BTreeMap;
 
-/// Why a document is not a definition of `target`, or nothing if it is.
-pub(super) fn not_of(target: &Target, xml: &str) -> Option<String> {
-    match parse(SourceId::NONE, xml, &Limits::default()) {
-        Ok(root) => identity::not_of(target, &root),
-        Err(_) => Some("its definition is not well-formed".to_owned()),
-    }
+/// Why a document is not a definition of `target` with a record of this set or none, or nothing if it is.
+fn not_of(set: &str, target: &Target, xml: &str) -> Option<String> {
+    let Ok(root) = parse(SourceId::NONE, xml, &Limits::default()) else {
+        return Some("its definition is not well-formed".to_owned());
+    };
+    let of_other = || {
+        let record = owner_record_in(&root).filter(|record| record.attr("set") != Some(set))?;
+        Some(format!("its record is of the set \"{}\"", record.attr("set").unwrap_or_default()))
+    };
+    identity::not_of(target, &root).or_else(of_other)
 }
 
 /// Why a step of `target` cannot be one that a plan has, or nothing if it can: a definition is of its
 /// object, wherever in the step it stands, and records are written by definitions alone.
-pub(super) fn unfit(target: &Target, action: &StepAction) -> Option<String> {
+pub(super) fn unfit(set: &str, target: &Target, action: &StepAction) -> Option<String> {
     if let StepAction::Wait { otherwise: Otherwise::Call(op), .. } = action
         && *op != Op::Destroy
     {
         return Some(format!("{} follows its wait, and only destroy can", op.kind()));
     }
     match action.op()? {
-        Op::Define { xml } => not_of(target, xml),
+        Op::Define { xml } => not_of(set, target, xml),
         Op::SetMetadata { kind: MetadataKind::Element { uri, .. }, value: Some(_), .. }
             if uri == NAMESPACE =>
         {
@@ -40,11 +45,11 @@ pub(super) fn unfit(target: &Target, action: &StepAction) -> Option<String> {
 
 /// Why what follows the live changes of an object cannot be what a plan has, or nothing if it can: what is
 /// put back is in its definition, says nothing of who it is and whose, and is the same in its record.
-pub(super) fn unfit_afterwards(of: &Afterwards, steps: &[Step]) -> Option<String> {
+pub(super) fn unfit_afterwards(set: &str, of: &Afterwards, steps: &[Step]) -> Option<String> {
     if !steps.iter().any(|step| step.target == of.target) {
         return Some("the plan does nothing to it".to_owned());
     }
-    if let Some(why) = not_of(&of.target, &of.definition) {
+    if let Some(why) = not_of(set, &of.target, &of.definition) {
         return Some(why);
     }
     let definition = parse(SourceId::NONE, &of.definition, &Limits::default()).ok()?;

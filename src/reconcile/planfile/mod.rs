@@ -5,14 +5,20 @@
 //! one cannot be saved.
 
 mod checks;
+mod recorded;
 
-use super::afterwards::{Afterwards, Notes, Piece};
+pub use recorded::recorded;
+
+use super::afterwards::{self, Afterwards, Notes, Piece};
 use super::changes::{LiveStep, Plan, Step, StepAction};
+use super::ownership::{owner_record_in, remember_host};
 use super::records::Signing;
 use super::secret::has_secret;
 use crate::diag::{Error, ErrorKind, Result, SourceId, escape_json};
-use crate::model::{Effect, Observed, Op, ResourceId, ShutdownPolicy, Target, Uuid};
-use crate::xml::{Limits, parse};
+use crate::model::{
+    Effect, Observed, ObservedResource, Op, ResourceId, ShutdownPolicy, Target, Uuid,
+};
+use crate::xml::{Limits, parse, write, write_compact};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -183,7 +189,7 @@ impl PlanFile {
             }
             let damaged = || broken(&format!("step {id} cannot be read"));
             let target = target(&saved.target, &saved.uuid).ok_or_else(damaged)?;
-            if let Some(why) = checks::unfit(&target, &saved.action) {
+            if let Some(why) = checks::unfit(&self.set, &target, &saved.action) {
                 return Err(broken(&format!("step {id} is one for {}: {why}", target.id)));
             }
             steps.push(Step {
@@ -207,7 +213,7 @@ impl PlanFile {
                 pieces: of.pieces,
                 notes: of.notes,
             };
-            if let Some(why) = checks::unfit_afterwards(&of, &steps) {
+            if let Some(why) = checks::unfit_afterwards(&self.set, &of, &steps) {
                 return Err(broken(&format!("what may be put back of {}: {why}", of.target.id)));
             }
             Ok(of)
@@ -231,7 +237,7 @@ impl PlanFile {
 }
 
 /// Holds a plan that was read from a file to the host that it is for: every object is the one that it
-/// is called.
+/// is called, and records remember what stands on the host, not what the file says was there.
 ///
 /// # Errors
 /// An object that it is about is another one on the host.
@@ -239,6 +245,34 @@ pub fn hold_to(plan: &mut Plan, observed: &Observed) -> Result<()> {
     if let Some(why) = checks::misnamed(plan, observed) {
         return Err(Error::new(ErrorKind::Denied, format!("this is no plan for this host: {why}"))
             .hint("make it anew with virt plan --out FILE"));
+    }
+    let host = |target: &Target| {
+        let is_it = |h: &&ObservedResource| h.id.kind == target.id.kind && h.uuid == target.uuid;
+        observed.resources.values().find(is_it)
+    };
+    let rewrite = |xml: &mut String, target: &Target| {
+        let there = host(target).and_then(|host| host.persistent.as_ref().or(host.live.as_ref()));
+        if let Ok(mut definition) = parse(SourceId::NONE, xml, &Limits::default())
+            && remember_host(&mut definition, there).is_some()
+        {
+            *xml = write(&definition);
+        }
+    };
+    for step in &mut plan.steps {
+        if let StepAction::Call(Op::Define { xml }) = &mut step.action {
+            rewrite(xml, &step.target);
+        }
+    }
+    for of in &mut plan.afterwards {
+        rewrite(&mut of.definition, &of.target);
+        let host = host(&of.target);
+        let before = host.and_then(|host| owner_record_in(host.persistent.as_ref()?));
+        of.owner_record_before = before.map(write_compact);
+        let live = host.and_then(|host| host.live.as_ref());
+        if let (Some(notes), Some(live)) = (&mut of.notes, live) {
+            let kept = std::mem::take(&mut notes.kept);
+            *notes = Notes { kept, ..afterwards::notes(live) };
+        }
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ pub use signing::{Key, Signing};
 use crate::diag::{Result, SourceId};
 use crate::drivers::{CancelToken, Driver};
 use crate::model::{Call, Capabilities, DriverEvent, Observed, ObservedPools, Op, Outcome, Scope};
-use crate::xml::{Limits, parse, write};
+use crate::xml::{Element, Limits, parse, write};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -76,6 +76,12 @@ impl Driver for Records {
     fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
         self.inner.watch(events, stop)
     }
+}
+
+/// What stands in a definition of records, which is signed where there is a key.
+pub(super) fn elements(definition: &Element) -> impl Iterator<Item = &Element> {
+    let metadata = definition.child("metadata").into_iter().flat_map(Element::elements);
+    metadata.filter(|e| signing::is_signed(e))
 }
 
 /// The same call; a definition carries the sums of its records, and their signatures if there is a key.
