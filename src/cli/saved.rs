@@ -12,6 +12,7 @@ use super::view::{human, json};
 use super::written;
 use crate::diag::{Error, ErrorKind, Result};
 use crate::drivers::Written;
+use crate::file::{NotOwned, open_owned};
 use crate::model::Observed;
 use crate::reconcile::planfile::{self, Seal};
 use crate::reconcile::{self, Plan, promised};
@@ -26,6 +27,8 @@ struct Saved {
     /// The same as it stands in the file, which does not choose a host by itself.
     written: Written,
     digest: String,
+    /// Why the file is nobody's word that can be taken without a digest or a signature, if so.
+    foreign: Option<String>,
     /// What its signature is worth; nothing where there is no key to tell.
     seal: Option<Seal>,
 }
@@ -147,6 +150,11 @@ fn objection(saved: &Saved, expected: Option<&str>) -> Option<Error> {
             );
             denied(text, &hint)
         }
+        Some(Seal::Missing) | None if expected.is_none() => {
+            let text = saved.foreign.as_ref()?;
+            let hint = format!("review it with virt plan --show, and pass --expect {digest}");
+            denied(text, &hint)
+        }
         Some(Seal::Missing | Seal::Right) | None => None,
     }
 }
@@ -190,7 +198,25 @@ fn read(context: &Context, path: &Path) -> Result<Saved> {
     let seal = context.signing()?.map(|signing| saved.seal(&signing)).transpose()?;
     let plan = saved.into_plan().map_err(|e| e.address(name))?;
     let written = written::of_plan(path, &text, &connection);
-    Ok(Saved { plan, connection, written, seal, digest: planfile::digest(&text) })
+    let foreign = foreign(path);
+    Ok(Saved { plan, connection, written, foreign, seal, digest: planfile::digest(&text) })
+}
+
+/// Why a file may be somebody else's than whoever saved a plan here: `virt plan --out` makes it the
+/// caller's and for nobody else, and no repository or archive of a pipeline keeps that.
+fn foreign(path: &Path) -> Option<String> {
+    if path.is_symlink() {
+        return Some("a saved plan is not taken through a link".to_owned());
+    }
+    match open_owned(path, 0o077) {
+        Ok(_) => None,
+        Err(NotOwned::Mode(mode)) => {
+            Some(format!("others have had access to this plan (mode {mode:03o})"))
+        }
+        Err(NotOwned::OfUser(user)) => Some(format!("this plan is another user's (uid {user})")),
+        Err(NotOwned::NotRegular) => Some("a saved plan is a regular file".to_owned()),
+        Err(NotOwned::Unreadable(e)) => Some(format!("the plan cannot be looked at: {e}")),
+    }
 }
 
 /// Whether `expected` is the digest, with the algorithm before it or without.

@@ -26,6 +26,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("cli/saved/what_is_put_back_is_of_the_same_object_and_is_shown", put_back),
         trial("cli/saved/with_a_key_an_unsigned_plan_needs_its_digest", unsigned),
         trial("cli/saved/a_record_remembers_what_the_host_had_and_not_what_a_file_says", records),
+        trial("cli/saved/a_plan_that_others_had_needs_its_digest", foreign),
         trial("cli/saved/an_effect_is_no_less_than_what_is_called", effect),
         trial("cli/saved/a_plan_is_shown_whole_before_it_is_applied", shown),
         trial_if(null(), "cli/saved/only_a_file_is_for_its_owner_alone", |directory| {
@@ -358,6 +359,25 @@ fn records() {
     assert!(!ran.stdout().contains("shadow") && ran.stdout().contains("65536"), "{ran}");
     with_key(&["rollback", "domain/web"], 0);
     with_key(&["apply", "m", "--dry-run", "--detailed-exitcode"], 2);
+}
+
+/// A file of a repository that happens to be a plan is applied by nobody who asks for manifests.
+fn foreign() {
+    let place = Place::new();
+    let (empty, digest) = (place.objects(), place.plan());
+    let file = place.0.path().join("saved");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    let ran = place.virt(&["apply", "saved"], 5);
+    assert!(ran.stderr().contains("others have had access to this plan (mode 644)"), "{ran}");
+    assert!(ran.stderr().contains(&format!("--expect {digest}")), "{ran}");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    std::os::unix::fs::symlink("saved", place.0.path().join("link")).unwrap();
+    let ran = place.virt(&["apply", "link"], 5);
+    assert!(ran.stderr().contains("not taken through a link"), "{ran}");
+    assert_eq!(place.objects(), empty);
+    place.virt(&["apply", "saved", "--dry-run"], 0);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    place.virt(&["apply", "saved", "--expect", &digest], 0);
 }
 
 fn effect() {
