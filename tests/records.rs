@@ -12,13 +12,17 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use virt::diag::SourceId;
 use virt::drivers::{Driver as _, MockDriver, MockHost};
 use virt::model::{Call, Kind, Op, Outcome, ResourceId, Scope, Target, Uuid};
-use virt::xml::{Element, write};
+use virt::xml::{Element, Limits, parse, write};
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let all: [(&str, fn()); 8] = [
+    let all: [(&str, fn()); 11] = [
         ("a_copied_record_makes_no_guest_ours_where_there_is_a_key", copied),
+        ("a_guests_record_on_networks_is_nobodys", other_kind),
+        ("every_part_of_a_record_is_covered", every_part),
+        ("a_signature_of_before_is_as_none", formerly),
         ("a_forged_history_is_no_way_back", forged_history),
         ("records_that_unpack_to_too_much_are_not_believed", bombs),
         ("five_forged_records_do_not_stop_pruning", five_forged),
@@ -162,6 +166,82 @@ fn copied() {
     scene.virt(&["delete", "domain/victim", "--signing-key", "key"], 5);
     scene.virt(&["history", "domain/victim", "--signing-key", "key"], 1);
     assert!(scene.names().contains(&"victim".to_owned()));
+}
+
+/// A signed record is of one kind of object: who may define networks takes none of a guest.
+fn other_kind() {
+    let scene = Scene::new(&["a", "b", "c"]);
+    scene.virt(&["apply", "site", "--signing-key", "key"], 0);
+    let guest = scene.definition("a");
+    let uuid = Uuid::parse_str(&guest.child_text("uuid").unwrap()).unwrap();
+    let bridge = Element::new("bridge").with_attr("name", "virbr77");
+    let network = Element::new("network")
+        .with_child(Element::new("name").with_text("copy"))
+        .with_child(Element::new("uuid").with_text(uuid.to_string()))
+        .with_child(guest.child("metadata").unwrap().clone())
+        .with_child(bridge);
+    let target = Target { id: ResourceId::new(Kind::Network, "copy"), uuid };
+    let call = Call { target, op: Op::Define { xml: write(&network) } };
+    let outcomes = scene.host().execute(&[call]);
+    assert!(matches!(outcomes.as_slice(), [Outcome::Done]), "{outcomes:?}");
+    let ran = scene.virt(&["get", "networks", "--signing-key", "key"], 0);
+    let line = ran.stdout().lines().find(|l| l.starts_with("network/copy")).unwrap().to_owned();
+    assert!(line.contains("unmanaged") && line.contains("not believed"), "{line}");
+    // nor does it count with what is pruned
+    fs::remove_file(scene.path("site/c.xml")).unwrap();
+    scene.virt(&["apply", "site", "--prune", "--signing-key", "key"], 0);
+    assert_eq!(scene.names(), ["a", "b"]);
+}
+
+/// Each attribute, moved out of where it is read, changed, or added.
+fn every_part() {
+    let edits: [(&str, &str); 7] = [
+        (" at='", " virt:at='"),
+        (" power='running'", " virt:power='running'"),
+        (" allow='restart'", " allow='data-loss'"),
+        (" apply_on_reboot='yes'", ""),
+        (" set='shop'", " set='shop' others='devices/disk'"),
+        (" set='shop'", " set='shop' boots_as='00'"),
+        (" set='shop'", " set='shop' moving_from='kvm09'"),
+    ];
+    for key in [&[][..], &["--signing-key", "key"]] {
+        let scene = Scene::new(&[]);
+        let settings = "<metadata><reconcile xmlns='urn:virt:reconcile:1' power='running' \
+                        apply_on_reboot='yes'><allow>restart</allow></reconcile></metadata>";
+        let text = guest("web", "").replace("<os>", &format!("{settings}<os>"));
+        scene.write("site/web.xml", &text);
+        scene.virt(&[&["apply", "site"], key].concat(), 0);
+        let sound = write(&scene.definition("web"));
+        for (from, to) in edits {
+            assert!(sound.contains(from), "{from}: {sound}");
+            let edited = sound.replacen(from, to, 1);
+            let root = parse(SourceId::NONE, &edited, &Limits::default()).unwrap();
+            scene.define(&root);
+            let ran = scene.virt(&[&["get", "domains"], key].concat(), 0);
+            let told = ran.stdout();
+            let line = told.lines().find(|l| l.starts_with("domain/web")).unwrap();
+            assert!(line.contains("not believed"), "{from} {to}: {line}");
+        }
+        scene.define(&parse(SourceId::NONE, &sound, &Limits::default()).unwrap());
+        scene.virt(&[&["plan", "site", "--detailed-exitcode"], key].concat(), 0);
+    }
+}
+
+/// A signature that does not cover what is read says as much as none.
+fn formerly() {
+    let scene = Scene::new(&["web"]);
+    scene.virt(&["apply", "site", "--signing-key", "key"], 0);
+    let mut old = scene.definition("web");
+    record(&mut old).set_attr("signature", BASE64.encode([7; 32]));
+    scene.define(&old);
+    let ran = scene.virt(&["plan", "site", "--signing-key", "key"], 1);
+    assert!(ran.stderr().contains("its signature is of an earlier virt"), "{ran}");
+    let until = "[signing]\nkey_file = \"$dir/key\"\naccept_unsigned_until = \"9000-01-01\"\n";
+    scene.configure(until);
+    let ran = scene.virt(&["plan", "site", "--detailed-exitcode"], 2);
+    assert!(ran.stdout().contains("a record to be signed"), "{ran}");
+    scene.virt(&["apply", "site"], 0);
+    scene.virt(&["plan", "site", "--detailed-exitcode", "--signing-key", "key"], 0);
 }
 
 fn forged_history() {

@@ -172,6 +172,11 @@ fn read_own(path: &Path) -> Result<Option<String>> {
         Err(NotOwned::Unreadable(e))
             if matches!(e.kind(), IoErrorKind::NotFound | IoErrorKind::NotADirectory) =>
         {
+            // a link says that there is to be one
+            let leads_nowhere = |p: &Path| p.is_symlink() && !p.exists();
+            if leads_nowhere(path) || path.parent().is_some_and(leads_nowhere) {
+                return Err(refused("it is a link to what is not there", "mend or remove"));
+            }
             return Ok(None);
         }
         Err(NotOwned::Unreadable(e)) => return Err(Error::system(&name, &e)),
@@ -369,6 +374,10 @@ mod tests {
             ("connections.a = 1", "1:17 the connection is not a string"),
             ("connections.'a b' = 'x'", "1:13 \"a b\" cannot name a connection"),
             ("[conections]\na = 'x'", "1:2 the configuration has no such key: did you mean conn"),
+            (
+                "[Signing]\nkey_file = '/k'",
+                "1:2 the configuration has no such key: did you mean sign",
+            ),
             ("signing = 1", "1:11 signing is not a table"),
             ("[signing]\nkey_fil = '/k'", "2:1 [signing] has no such key: did you mean key_file?"),
             ("[signing]\nkey_file = 'k'", "2:12 key_file is not an absolute path"),
@@ -458,6 +467,12 @@ mod tests {
             let (is_known, passed_over) = known(mode);
             assert!(!is_known && passed_over.iter().any(|why| why.contains("others can write")));
         }
+        // a link to nothing is not the same as nothing
+        fs::remove_file(&path).unwrap();
+        assert!(Config::of(&[directory.path()]).signing().unwrap().is_none());
+        std::os::unix::fs::symlink("/nowhere", &path).unwrap();
+        let error = Config::of(&[directory.path()]).signing().unwrap_err();
+        assert!(error.message.contains("a link to what is not there"), "{error:?}");
         // a pipe holds nobody up
         fs::remove_file(&path).unwrap();
         assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());

@@ -12,6 +12,7 @@ use super::view::{human, json};
 use super::written;
 use crate::diag::{Error, ErrorKind, Result, shown_path};
 use crate::drivers::Written;
+use crate::file::{NotOwned, open_owned};
 use crate::model::Observed;
 use crate::reconcile::planfile::{self, Seal};
 use crate::reconcile::{self, Plan, promised};
@@ -26,6 +27,8 @@ struct Saved {
     /// The same as it stands in the file, which does not choose a host by itself.
     written: Written,
     digest: String,
+    /// Why the file is nobody's word that can be taken without a digest or a signature, if so.
+    foreign: Option<String>,
     /// What its signature is worth; nothing where there is no key to tell.
     seal: Option<Seal>,
 }
@@ -80,24 +83,86 @@ pub(crate) fn apply(
     expected: Option<&str>,
 ) -> Run {
     let saved = read(context, path)?;
-    if let Some(expected) = expected
-        && !is_digest(expected, &saved.digest)
+    if let Some(error) = objection(&saved, expected) {
+        context.show_error(&error.address(path.display().to_string()));
+        return Ok(Exit::Refused);
+    }
+    let is_known = expected.is_some() || saved.seal == Some(Seal::Right);
+    announce(context, &saved, is_known, run.dry_run);
+    let Saved { mut plan, connection, written, .. } = saved;
+    let host = Host::open(context, Some(&written))?;
+    if host.uri != connection {
+        let text = format!("the plan was made for {connection}, not for {}", host.uri);
+        return Err(Failure::Usage(text));
+    }
+    let before = host.observe()?;
+    if let Err(e) = still_fits(&plan, &before).and_then(|()| planfile::hold_to(&mut plan, &before))
     {
-        let text =
-            format!("this is another plan than the one expected: its digest is {}", saved.digest);
-        let error = Error::new(ErrorKind::Denied, text).address(path.display().to_string());
-        context.show_error(&error.hint("review it with virt plan --show, and expect its digest"));
+        context.show_error(&e);
         return Ok(Exit::Refused);
     }
-    if saved.seal == Some(Seal::Wrong) {
-        let text = "its signature is wrong: it was changed, or signed with another key";
-        let error = Error::new(ErrorKind::Denied, text).address(path.display().to_string());
-        context.show_error(&error.hint("make it anew with virt plan --out FILE"));
+    if run.dry_run {
+        return Ok(Exit::Done);
+    }
+    if !plan.steps.is_empty() && host.capabilities.read_only {
+        return Ok(refuse_to_change(context));
+    }
+    if !agreed(context, Asking::of(run), &plan, &host)? {
         return Ok(Exit::Refused);
     }
-    let Saved { plan, connection, digest, seal, written } = &saved;
-    let is_known = expected.is_some() || *seal == Some(Seal::Right);
-    match (context.output.format, run.dry_run) {
+    let report = walk(context, &plan, &host, run, None, &|_| Vec::new())?;
+    let again = match plan.is_empty() {
+        true => Ok(None),
+        false => plan_again(&plan, &before, &host).map(Some),
+    };
+    let after = After::of(context, &plan, &report, again);
+    let residue = after.residue.as_ref();
+    context.result_or_nobody(&match context.output.format {
+        Format::Human => human::report(&plan, &report, residue, context.output),
+        Format::Json => context.line(json::saved_summary(&plan, &connection, &report, residue)),
+    });
+    Ok(match after.judge(&plan, &report, false) {
+        Applied::Unresolved => Exit::Unresolved,
+        Applied::Failed => Exit::Error,
+        Applied::ReadOnly => Exit::Refused,
+        Applied::Converged | Applied::Waits => Exit::Done,
+    })
+}
+
+/// Why a saved plan is not applied, by its file alone.
+fn objection(saved: &Saved, expected: Option<&str>) -> Option<Error> {
+    let denied = |text: &str, hint: &str| Some(Error::new(ErrorKind::Denied, text).hint(hint));
+    let digest = &saved.digest;
+    if expected.is_some_and(|expected| !is_digest(expected, digest)) {
+        let text = format!("this is another plan than the one expected: its digest is {digest}");
+        return denied(&text, "review it with virt plan --show, and expect its digest");
+    }
+    match saved.seal {
+        Some(Seal::Wrong) => {
+            let text = "its signature is wrong: it was changed, or signed with another key";
+            denied(text, "make it anew with virt plan --out FILE")
+        }
+        Some(Seal::Missing) if expected.is_none() => {
+            let text = "it has no signature, and there is a key that plans are signed with";
+            let hint = format!(
+                "make it anew where the key is, or review it with virt plan --show and pass --expect \
+                 {digest}"
+            );
+            denied(text, &hint)
+        }
+        Some(Seal::Missing) | None if expected.is_none() => {
+            let text = saved.foreign.as_ref()?;
+            let hint = format!("review it with virt plan --show, and pass --expect {digest}");
+            denied(text, &hint)
+        }
+        Some(Seal::Missing | Seal::Right) | None => None,
+    }
+}
+
+/// Shows what is going to be done: all of it, unless the plan is known to be the one that was reviewed.
+fn announce(context: &Context, saved: &Saved, is_known: bool, dry_run: bool) {
+    let Saved { plan, connection, digest, .. } = saved;
+    match (context.output.format, dry_run) {
         (Format::Json, true) => {
             context.result_or_nobody(&context.line(json::saved_plan(plan, connection, digest)));
         }
@@ -113,42 +178,6 @@ pub(crate) fn apply(
         }
         (Format::Json, false) => {}
     }
-    let host = Host::open(context, Some(written))?;
-    if host.uri != *connection {
-        let text = format!("the plan was made for {connection}, not for {}", host.uri);
-        return Err(Failure::Usage(text));
-    }
-    let before = host.observe()?;
-    if let Err(e) = still_fits(plan, &before) {
-        context.show_error(&e);
-        return Ok(Exit::Refused);
-    }
-    if run.dry_run {
-        return Ok(Exit::Done);
-    }
-    if !plan.steps.is_empty() && host.capabilities.read_only {
-        return Ok(refuse_to_change(context));
-    }
-    if !agreed(context, Asking::of(run), plan, &host)? {
-        return Ok(Exit::Refused);
-    }
-    let report = walk(context, plan, &host, run, None, &|_| Vec::new())?;
-    let again = match plan.is_empty() {
-        true => Ok(None),
-        false => plan_again(plan, &before, &host).map(Some),
-    };
-    let after = After::of(context, plan, &report, again);
-    let residue = after.residue.as_ref();
-    context.result_or_nobody(&match context.output.format {
-        Format::Human => human::report(plan, &report, residue, context.output),
-        Format::Json => context.line(json::saved_summary(plan, connection, &report, residue)),
-    });
-    Ok(match after.judge(plan, &report, false) {
-        Applied::Unresolved => Exit::Unresolved,
-        Applied::Failed => Exit::Error,
-        Applied::ReadOnly => Exit::Refused,
-        Applied::Converged | Applied::Waits => Exit::Done,
-    })
 }
 
 /// What is left after the apply of a plan that found the host as it was `before`.
@@ -169,7 +198,25 @@ fn read(context: &Context, path: &Path) -> Result<Saved> {
     let seal = context.signing()?.map(|signing| saved.seal(&signing)).transpose()?;
     let plan = saved.into_plan().map_err(|e| e.address(name))?;
     let written = written::of_plan(path, &text, &connection);
-    Ok(Saved { plan, connection, written, seal, digest: planfile::digest(&text) })
+    let foreign = foreign(path);
+    Ok(Saved { plan, connection, written, foreign, seal, digest: planfile::digest(&text) })
+}
+
+/// Why a file may be somebody else's than whoever saved a plan here: `virt plan --out` makes it the
+/// caller's and for nobody else, and no repository or archive of a pipeline keeps that.
+fn foreign(path: &Path) -> Option<String> {
+    if path.is_symlink() {
+        return Some("a saved plan is not taken through a link".to_owned());
+    }
+    match open_owned(path, 0o077) {
+        Ok(_) => None,
+        Err(NotOwned::Mode(mode)) => {
+            Some(format!("others have had access to this plan (mode {mode:03o})"))
+        }
+        Err(NotOwned::OfUser(user)) => Some(format!("this plan is another user's (uid {user})")),
+        Err(NotOwned::NotRegular) => Some("a saved plan is a regular file".to_owned()),
+        Err(NotOwned::Unreadable(e)) => Some(format!("the plan cannot be looked at: {e}")),
+    }
 }
 
 /// Whether `expected` is the digest, with the algorithm before it or without.

@@ -416,6 +416,36 @@ impl Op {
             Self::NetworkUpdate { .. } => OpKind::NetworkUpdate,
         }
     }
+
+    /// The document that is sent with it, if it has one.
+    pub fn document(&self) -> Option<&str> {
+        match self {
+            Self::Define { xml }
+            | Self::Attach { xml, .. }
+            | Self::Detach { xml, .. }
+            | Self::Update { xml, .. }
+            | Self::NetworkUpdate { xml, .. } => Some(xml),
+            Self::SetMetadata { kind: MetadataKind::Element { .. }, value, .. } => value.as_deref(),
+            Self::SetMetadata { kind: MetadataKind::Title | MetadataKind::Description, .. }
+            | Self::Undefine { .. }
+            | Self::Create { .. }
+            | Self::Shutdown
+            | Self::Destroy
+            | Self::Suspend
+            | Self::Resume
+            | Self::SetAutostart { .. }
+            | Self::SetMemory { .. }
+            | Self::SetVcpus { .. }
+            | Self::Pin { .. }
+            | Self::AddIoThread { .. }
+            | Self::DeleteIoThread { .. }
+            | Self::Tune { .. }
+            | Self::SetLifecycle { .. }
+            | Self::SetMemoryStatsPeriod { .. }
+            | Self::DiscardSaved
+            | Self::Rename { .. } => None,
+        }
+    }
 }
 
 /// What became of a call.

@@ -6,7 +6,9 @@
 
 use super::compare::fits;
 use super::difference::{Change, Edit, Side};
-use super::ownership::{digest, is_owned, with_applied};
+use super::identity::not_of;
+use super::ownership::{digest, is_owned, with_applied, without_owner_record};
+use super::secret::{self, REDACTED, is_private, is_secret, presentable};
 use crate::diag::{SourceId, Span};
 use crate::model::{Affect, MetadataKind, NAMESPACE, Op, PREFIX, Target};
 use crate::xml::{Element, Limits, Name, Path, parse, write, write_compact};
@@ -14,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// The element of a note.
-const NOTE: &str = "waits";
+pub(super) const NOTE: &str = "waits";
 
 /// The element that holds notes where the running instance has no mark.
 const NOTES: &str = "running";
@@ -43,6 +45,82 @@ pub struct Undo {
     pub at: Vec<usize>,
     /// What becomes of it.
     pub what: Restore,
+}
+
+impl Undo {
+    /// Whether it touches what says who an object is, or whose: the root, name and UUID, or a record.
+    pub(crate) fn says_who(&self, definition: &Element) -> bool {
+        let replaced = match &self.what {
+            Restore::Replace(xml) | Restore::Insert(xml) => read(xml),
+            Restore::Remove | Restore::Attribute { .. } => None,
+        };
+        let is_identity = |e: &Element| e.is("name") || e.is("uuid");
+        let first = self.at.first().and_then(|n| definition.elements().nth(*n));
+        let near = self.at.is_empty() || self.at.len() == 1;
+        let whole = self.at.is_empty() && !matches!(self.what, Restore::Insert(_));
+        let on_the_way = (0..=self.at.len()).filter_map(|n| {
+            let at = self.at.get(..n)?;
+            at.iter().try_fold(definition, |element, n| element.elements().nth(*n))
+        });
+        whole
+            || first.is_some_and(is_identity)
+            || near && replaced.as_ref().is_some_and(is_identity)
+            || on_the_way.into_iter().any(is_ours)
+            || replaced.as_ref().is_some_and(has_ours)
+    }
+
+    /// What it does to the definition, for people and without secrets.
+    fn describe(&self, definition: &Element) -> String {
+        let mut names: Vec<String> = Vec::new();
+        let mut there = Some(definition);
+        for n in &self.at {
+            there = there.and_then(|element| element.elements().nth(*n));
+            names.extend(there.map(|element| element.name.written()));
+        }
+        let path = names.join("/");
+        let text = |e: &Element| write_compact(&presentable(&without_owner_record(e)));
+        let was = there.map(text).unwrap_or_default();
+        let new = |xml: &str| read(xml).as_ref().map_or_else(|| xml.to_owned(), text);
+        match &self.what {
+            Restore::Remove => format!("{path} goes: {was}"),
+            Restore::Replace(xml) => format!("{path} becomes {}, and was to be {was}", new(xml)),
+            Restore::Insert(xml) => format!("{path} gets {}", new(xml)),
+            Restore::Attribute { name, value } => {
+                let steps = Path::parse(&path).map(|path| path.steps).unwrap_or_default();
+                let of = Path { steps, attribute: Some(name.clone()) };
+                match value {
+                    Some(_) if is_private(&of) => format!("{path}: {name}={REDACTED}"),
+                    Some(value) => format!("{path}: {name}='{value}'"),
+                    None => format!("{path}: without {name}"),
+                }
+            }
+        }
+    }
+
+    /// Whether a secret stands in it.
+    fn has_secret(&self) -> bool {
+        match &self.what {
+            Restore::Remove => false,
+            Restore::Replace(xml) | Restore::Insert(xml) => {
+                read(xml).is_some_and(|e| secret::has_secret(&e))
+            }
+            Restore::Attribute { name, .. } => {
+                is_secret(&Path { steps: Vec::new(), attribute: Some(name.clone()) })
+            }
+        }
+    }
+}
+
+fn read(xml: &str) -> Option<Element> {
+    parse(SourceId::NONE, xml, &Limits::default()).ok()
+}
+
+fn is_ours(element: &Element) -> bool {
+    element.name.namespace.as_deref() == Some(NAMESPACE)
+}
+
+fn has_ours(element: &Element) -> bool {
+    is_ours(element) || element.elements().any(has_ours)
 }
 
 /// What becomes of an element that is put back as it was.
@@ -106,6 +184,26 @@ pub struct Notes {
 }
 
 impl Afterwards {
+    /// What may be put back in the definition, and noted, for people: a line each, without secrets.
+    pub fn describe(&self) -> Vec<String> {
+        let Some(definition) = read(&self.definition) else { return Vec::new() };
+        let undo = self.pieces.iter().flat_map(|piece| &piece.definition);
+        let notes = self.notes.iter().flat_map(|notes| &notes.kept);
+        undo.map(|undo| undo.describe(&definition))
+            .chain(notes.map(|note| format!("noted: {}", note.why)))
+            .collect()
+    }
+
+    /// Whether a secret stands in it.
+    pub(crate) fn has_secret(&self) -> bool {
+        let documents = [Some(&self.definition), self.owner_record_before.as_ref()];
+        let undo = self.pieces.iter().flat_map(|piece| &piece.definition);
+        let mut told = self.pieces.iter().filter_map(|piece| piece.manifest.as_ref()).flatten();
+        documents.into_iter().flatten().any(|xml| read(xml).is_some_and(|e| secret::has_secret(&e)))
+            || undo.into_iter().any(Undo::has_secret)
+            || told.any(Undo::has_secret)
+    }
+
     /// What puts the definition back where these pieces are refused as wrong; `None` if nothing is to
     /// be put back.
     pub fn put_back(&self, refused: &BTreeSet<usize>) -> Option<Op> {
@@ -138,7 +236,9 @@ impl Afterwards {
             metadata.remove_elements(is_owned);
             metadata.push(before);
         }
-        Some(Op::Define { xml: write(&definition) })
+        // whatever was put back, it is the same object
+        let same = not_of(&self.target, &definition).is_none();
+        same.then(|| Op::Define { xml: write(&definition) })
     }
 
     /// What notes on the running instance that these pieces wait; `None` if that is noted already.
@@ -331,7 +431,6 @@ fn restore(tree: &mut Element, undo: &[&Undo]) {
     let is_removal = |u: &&&Undo| u.what == Restore::Remove;
     for undo in undo.iter().filter(|u| !is_removal(u)) {
         let Some(element) = element_at(tree, &undo.at) else { continue };
-        let read = |xml: &str| parse(SourceId::NONE, xml, &Limits::default()).ok();
         match &undo.what {
             Restore::Remove => {}
             Restore::Replace(xml) => read(xml).into_iter().for_each(|was| *element = was),

@@ -328,6 +328,14 @@ impl StepAction {
             Self::Wait { .. } => "wait",
         }
     }
+
+    /// What it calls, at once or once the time of its wait is over.
+    pub fn op(&self) -> Option<&Op> {
+        match self {
+            Self::Call(op) | Self::Wait { otherwise: Otherwise::Call(op), .. } => Some(op),
+            Self::Wait { otherwise: Otherwise::Fail | Otherwise::Leave, .. } => None,
+        }
+    }
 }
 
 /// What makes a step a live change: one that the running instance may refuse without any harm to

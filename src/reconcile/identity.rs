@@ -5,7 +5,7 @@ use super::compare::fits_at;
 use super::difference::Side;
 use super::ownership::digest;
 use super::pairing::pair;
-use crate::model::{Kind, Mac, ResourceId, Uuid};
+use crate::model::{Kind, Mac, ResourceId, Target, Uuid};
 use crate::xml::{Element, Node, Path};
 use std::borrow::Cow;
 
@@ -20,6 +20,22 @@ pub(crate) fn uuid_in(definition: &Element) -> Option<Uuid> {
     };
     let text = definition.child_text("uuid").or_else(told)?;
     Uuid::try_parse(text.trim()).ok()
+}
+
+/// Why a definition is not one of `target`, or nothing if it is: a host goes by the name and the UUID in
+/// the document, and not by what somebody says of it.
+pub(crate) fn not_of(target: &Target, definition: &Element) -> Option<String> {
+    let kind = target.id.kind.as_str();
+    let name = definition.child_text("name").unwrap_or_default();
+    if !definition.is(kind) {
+        Some(format!("its definition is not one of a {kind}"))
+    } else if name != target.id.name {
+        Some(format!("its definition is of {kind}/{name}"))
+    } else if uuid_in(definition) != Some(target.uuid) {
+        Some("its definition has another UUID".to_owned())
+    } else {
+        None
+    }
 }
 
 /// The UUID of a resource that has none yet: version 5 of the set and the resource's identity, and

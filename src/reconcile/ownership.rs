@@ -37,6 +37,12 @@ pub(super) const OWNED: &str = "owned";
 /// The element in it that holds the version before.
 pub(super) const PREVIOUS: &str = "previous";
 
+/// The attribute of a record that holds its signature, where there is a key.
+pub(super) const SIGNATURE: &str = "signature";
+
+/// The attribute of a record that holds the sum of all that it says; records of old have none.
+pub(super) const SUM: &str = "sum";
+
 /// The attributes of a mark that its digest is of, beside the manifest.
 const DIGESTED: [&str; 8] = [
     "set",
@@ -222,18 +228,43 @@ impl WantedRecord {
             None => now.map(in_seconds),
         };
         self.element.put_attr("at", at.as_deref());
-        let previous = match before {
-            // what was put back in part is no version that anybody asked for
-            Some(before) if stays || before.attr(PUT_BACK).is_some() => {
-                before.elements().find(|e| is_ours(e, PREVIOUS)).cloned()
-            }
-            other => other.map(as_previous),
-        };
-        let previous = previous.filter(|p| p.text().len() + packed.len() <= OWNER_RECORD_MAX);
+        let previous = version_before(before, &self.digest, packed.len());
         metadata.remove_elements(|e| e.name.namespace.as_deref() == Some(NAMESPACE));
         let owner_record = self.element.with_text(packed);
         metadata.push(previous.into_iter().fold(owner_record, Element::with_child));
     }
+}
+
+/// What a record of this digest, whose manifest has `packed` bytes, remembers of the one `before` it.
+fn version_before(before: Option<&Element>, digest: &str, packed: usize) -> Option<Element> {
+    let before = before?;
+    let stays = before.attr("digest") == Some(digest);
+    let previous = match stays || before.attr(PUT_BACK).is_some() {
+        // what was put back in part is no version that anybody asked for
+        true => before.elements().find(|e| is_ours(e, PREVIOUS)).cloned(),
+        false => Some(as_previous(before)),
+    };
+    previous.filter(|p| p.text().len() + packed <= OWNER_RECORD_MAX)
+}
+
+/// Has the record of a definition that comes from a file remember what stands on the host, whatever the
+/// file says was before; `None` if it has no record.
+pub(crate) fn remember_host(definition: &mut Element, host: Option<&Element>) -> Option<()> {
+    let before = host.and_then(owner_record_in);
+    let metadata = definition.child_mut("metadata")?;
+    let mut record = metadata.elements().find(|e| is_owned(e))?.clone();
+    let digest = record.attr("digest").unwrap_or_default().to_owned();
+    let packed = record.text();
+    let previous = version_before(before, &digest, packed.len());
+    record.children.retain(|n| matches!(n, Node::Text(_)));
+    metadata.remove_elements(is_owned);
+    metadata.push(previous.into_iter().fold(record, Element::with_child));
+    Some(())
+}
+
+/// The element of the record on a definition.
+pub(crate) fn owner_record_in(definition: &Element) -> Option<&Element> {
+    definition.child("metadata")?.elements().find(|e| is_owned(e))
 }
 
 /// A mark as what the next one remembers of it.
@@ -241,6 +272,9 @@ fn as_previous(owner_record: &Element) -> Element {
     let mut previous = owner_record.clone();
     previous.name = Name::qualified(PREFIX, NAMESPACE, PREVIOUS);
     previous.remove_attr("boots_as");
+    // they are of the record that it was
+    previous.remove_attr(SIGNATURE);
+    previous.remove_attr(SUM);
     previous.children.retain(|n| matches!(n, Node::Text(_)));
     for name in [FROM, FROM_AUTOSTART, FROM_ACTIVE] {
         previous.remove_attr(name);
@@ -333,6 +367,8 @@ pub(crate) fn with_applied(
     let mut applied = known.applied()?;
     edit(&mut applied);
     let applied = write_compact(&applied);
+    owner_record.remove_attr(SIGNATURE);
+    owner_record.remove_attr(SUM);
     owner_record.set_attr(PUT_BACK, known.digest.as_str());
     owner_record.set_attr("digest", digest(format!("{}{applied}", known.digest).as_bytes()));
     owner_record.set_text(pack(&applied));

@@ -1,18 +1,32 @@
 //! Saved plans: what was reviewed is what is applied, whoever had the file in between.
 
 use crate::support::{Needs, Ran, run, trial, trial_if, virt};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
 use libtest_mimic::Trial;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
+use virt::diag::SourceId;
+use virt::reconcile::planfile;
+use virt::xml::{Element, Limits, Name, parse, write};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("cli/saved/a_plan_is_bound_to_its_digest", digest),
         trial("cli/saved/a_definition_is_of_the_object_that_the_step_names", other_object),
+        trial("cli/saved/nothing_but_destroy_follows_a_wait", waits),
+        trial("cli/saved/a_step_is_for_the_object_that_has_its_uuid", other_uuid),
+        trial("cli/saved/what_is_put_back_is_of_the_same_object_and_is_shown", put_back),
+        trial("cli/saved/with_a_key_an_unsigned_plan_needs_its_digest", unsigned),
+        trial("cli/saved/a_record_remembers_what_the_host_had_and_not_what_a_file_says", records),
+        trial("cli/saved/a_plan_that_others_had_needs_its_digest", foreign),
         trial("cli/saved/an_effect_is_no_less_than_what_is_called", effect),
         trial("cli/saved/a_plan_is_shown_whole_before_it_is_applied", shown),
         trial_if(null(), "cli/saved/only_a_file_is_for_its_owner_alone", |directory| {
@@ -58,10 +72,22 @@ impl Place {
 
     /// Saves a plan and gives its digest.
     fn plan(&self) -> String {
-        let ran = self.virt(&["plan", "m", "--out", "saved"], 0);
+        self.plan_with(&[])
+    }
+
+    fn plan_with(&self, options: &[&str]) -> String {
+        let ran = self.virt(&[&["plan", "m", "--out", "saved"], options].concat(), 0);
         let said = ran.stderr();
         let (_, digest) = said.split_once("(sha256:").unwrap();
         format!("sha256:{}", digest.split_once(')').unwrap().0)
+    }
+
+    /// Makes a key that plans are signed with.
+    fn key(&self, name: &str, byte: char) -> String {
+        let file = self.0.path().join(name);
+        fs::write(&file, byte.to_string().repeat(32)).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        file.display().to_string()
     }
 
     /// Has somebody change the saved plan.
@@ -122,6 +148,238 @@ fn other_object() {
     }
 }
 
+/// A definition of somebody else's guest.
+const VICTIM: &str = "<domain type='test'><name>victim</name>\
+    <uuid>11111111-1111-4111-8111-111111111111</uuid><memory>65536</memory>\
+    <os><type>hvm</type></os><devices><disk type='file'><source file='/etc/shadow'/>\
+    <target dev='vda'/></disk></devices></domain>";
+
+fn waits() {
+    let place = Place::new();
+    let empty = place.objects();
+    let own = VICTIM.replace("victim", "web");
+    let call = |op: Value| json!({ "call": op });
+    for otherwise in [
+        call(json!({ "define": { "xml": VICTIM } })),
+        call(json!({ "define": { "xml": own } })),
+        call(json!({ "undefine": { "keep": "remove" } })),
+    ] {
+        place.plan();
+        place.forge(|plan| {
+            plan["steps"][0]["action"] = json!({ "wait": {
+                "until": "inactive",
+                "timeout": { "secs": 0, "nanos": 0 },
+                "otherwise": otherwise,
+            }});
+        });
+        for args in [&["plan", "--show", "saved"][..], &["apply", "saved"]] {
+            let ran = place.virt(args, 1);
+            assert!(ran.stderr().contains("only destroy can"), "{ran}");
+        }
+        assert_eq!(place.objects(), empty);
+    }
+    // a record is what a definition says, and is not set beside it
+    place.plan();
+    place.forge(|plan| {
+        plan["steps"][0]["action"] = json!({ "call": { "set-metadata": {
+            "kind": { "element": { "key": "virt", "uri": "urn:virt:reconcile:1" } },
+            "value": "<owned set='demo'/>",
+            "affect": "config",
+        }}});
+    });
+    let ran = place.virt(&["apply", "saved"], 1);
+    assert!(ran.stderr().contains("it sets a record"), "{ran}");
+}
+
+fn other_uuid() {
+    let place = Place::new();
+    place.virt(&["apply", "m"], 0);
+    let before = place.objects();
+    place.write("m/db.toml", &DOMAIN.replace("web", "db"));
+    place.plan();
+    // what is there has the UUID of web, and the step says db
+    let listed: Value = serde_json::from_str(&before).unwrap();
+    let web = listed["objects"].as_array().unwrap().iter().find(|o| o["name"] == "web").unwrap();
+    let uuid = web["uuid"].clone();
+    place.forge(|plan| {
+        plan["steps"][0]["uuid"] = uuid.clone();
+        plan["steps"][0]["action"] = json!({ "call": { "undefine": { "keep": "nothing" } } });
+    });
+    let ran = place.virt(&["apply", "saved"], 5);
+    assert!(ran.stderr().contains("what has this UUID on the host is domain/web"), "{ran}");
+    assert_eq!(place.objects(), before);
+}
+
+/// A plan for a guest that runs, with a live change that may be refused.
+fn live() -> Place {
+    let place = Place::new();
+    let running = format!("{DOMAIN}reconcile.power = \"running\"\n");
+    place.write("m/web.toml", &running);
+    place.virt(&["apply", "m"], 0);
+    let disk = "[[domain.devices.disk]]\ntype = \"file\"\nsource.file = \"/new.img\"\n\
+                target.dev = \"vdb\"\ntarget.bus = \"virtio\"\n";
+    place.write("m/web.toml", &(running + disk));
+    place.plan();
+    place
+}
+
+fn put_back() {
+    let place = live();
+    let shown = place.virt(&["plan", "--show", "saved"], 0).stdout();
+    assert!(shown.contains("if a live change is refused\n    devices/disk goes: <disk"), "{shown}");
+    let saved = fs::read_to_string(place.0.path().join("saved")).unwrap();
+    // the places of name, UUID and record among the elements of the root
+    let replace = |at: Value, xml: &str| json!({ "at": at, "what": { "replace": xml } });
+    let insert = |at: Value, xml: &str| json!({ "at": at, "what": { "insert": xml } });
+    let record = "<virt:owned xmlns:virt='urn:virt:reconcile:1' set='demo'/>";
+    for undo in [
+        replace(json!([]), VICTIM),
+        replace(json!([0]), "<name>victim</name>"),
+        replace(json!([1]), "<uuid>11111111-1111-4111-8111-111111111111</uuid>"),
+        replace(json!([3]), "<name>victim</name>"),
+        insert(json!([]), "<name>victim</name>"),
+        json!({ "at": [0], "what": "remove" }),
+        insert(json!([2]), record),
+        replace(json!([2, 0]), "<x/>"),
+        insert(json!([]), &format!("<metadata>{record}</metadata>")),
+    ] {
+        place.write("saved", &saved);
+        place.forge(|plan| {
+            let piece = &mut plan["afterwards"][0]["pieces"][0];
+            piece["definition"] = json!([undo]);
+            piece["manifest"] = json!([undo]);
+        });
+        let ran = place.virt(&["apply", "saved"], 1);
+        assert!(ran.stderr().contains("it says who the object is, or whose"), "{undo}: {ran}");
+    }
+    // what its record would say is what is put back, and nobody else's object is noted on
+    place.write("saved", &saved);
+    place.forge(|plan| {
+        let shadow = insert(json!([3]), "<disk><source file='/etc/shadow'/></disk>");
+        plan["afterwards"][0]["pieces"][0]["manifest"] = json!([shadow]);
+    });
+    let ran = place.virt(&["apply", "saved"], 1);
+    assert!(ran.stderr().contains("its record would say something else"), "{ran}");
+    place.write("saved", &saved);
+    place.forge(|plan| plan["afterwards"][0]["target"] = "domain/other".into());
+    place.virt(&["apply", "saved"], 1);
+    // and what else it may be is told
+    place.write("saved", &saved);
+    place.forge(|plan| {
+        let shadow = insert(json!([11]), "<disk><source file='/etc/shadow'/></disk>");
+        let piece = &mut plan["afterwards"][0]["pieces"][0];
+        piece["definition"] = json!([shadow]);
+        piece["manifest"] = json!([shadow]);
+        plan["afterwards"][0]["definition"] =
+            plan["afterwards"][0]["definition"].as_str().unwrap().replace("vdb", "vdc").into();
+    });
+    for args in [&["plan", "--show", "saved"][..], &["apply", "saved", "--dry-run"]] {
+        let shown = place.virt(args, 0).stdout();
+        assert!(
+            shown.contains("devices gets <disk><source file='/etc/shadow'/></disk>"),
+            "{shown}"
+        );
+        assert!(shown.contains("in this definition:") && shown.contains("dev='vdc'"), "{shown}");
+    }
+    let said = place.virt(&["plan", "--show", "saved", "-o", "json"], 0).stdout();
+    let plan: Value = serde_json::from_str(&said).unwrap();
+    assert!(plan["may_put_back"].to_string().contains("/etc/shadow"), "{plan:#}");
+}
+
+fn unsigned() {
+    let place = Place::new();
+    let key = place.key("ours", 'a');
+    let digest = place.plan();
+    let empty = place.objects();
+    let ran = place.virt(&["apply", "saved", "--signing-key", &key], 5);
+    assert!(ran.stderr().contains("it has no signature"), "{ran}");
+    assert!(ran.stderr().contains(&format!("--expect {digest}")), "{ran}");
+    assert_eq!(place.objects(), empty);
+    // nor is one that had a signature
+    place.virt(&["plan", "m", "--out", "saved", "--signing-key", &key], 0);
+    place.forge(|plan| {
+        plan.as_object_mut().unwrap().remove("signature").unwrap();
+    });
+    place.virt(&["apply", "saved", "--signing-key", &key], 5);
+    assert_eq!(place.objects(), empty);
+    let digest = place.plan();
+    place.virt(&["apply", "saved", "--signing-key", &key, "--expect", &digest], 0);
+}
+
+fn records() {
+    let place = Place::new();
+    let key = place.key("ours", 'a');
+    let with_key =
+        |args: &[&str], code| place.virt(&[args, &["--signing-key", &key][..]].concat(), code);
+    with_key(&["apply", "m"], 0);
+    place.write("m/web.toml", &DOMAIN.replace("65536", "131072"));
+    let sound = place.plan_with(&["--adopt"]);
+    let packed = |xml: &str| {
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(xml.as_bytes()).unwrap();
+        BASE64.encode(encoder.finish().unwrap())
+    };
+    let text = fs::read_to_string(place.0.path().join("saved")).unwrap();
+    let forge = |change: &dyn Fn(&mut Element)| {
+        place.write("saved", &text);
+        place.forge(|plan| {
+            let xml = &mut plan["steps"][0]["action"]["call"]["define"]["xml"];
+            let mut root =
+                parse(SourceId::NONE, xml.as_str().unwrap(), &Limits::default()).unwrap();
+            let metadata = root.child_mut("metadata").unwrap();
+            change(metadata.elements_mut().next().unwrap());
+            *xml = write(&root).into();
+        });
+        planfile::digest(&fs::read_to_string(place.0.path().join("saved")).unwrap())
+    };
+    let shadow = VICTIM.replace("victim", "web");
+    // another set's
+    forge(&|record| record.set_attr("set", "other"));
+    let ran = place.virt(&["apply", "saved"], 1);
+    assert!(ran.stderr().contains("its record is of the set \"other\""), "{ran}");
+    // a manifest that is not what is defined is seen, and so are the settings
+    forge(&|record| {
+        record.set_attr("prevent_destroy", "yes");
+        record.set_text(packed(&shadow));
+    });
+    let shown = place.virt(&["plan", "--show", "saved"], 0).stdout();
+    assert!(shown.contains("owned: set demo") && shown.contains("prevent_destroy yes"), "{shown}");
+    assert!(shown.contains("which is not what is defined:"), "{shown}");
+    assert!(shown.contains("<source file='/etc/shadow'/>"), "{shown}");
+    // and what was there before is what was there
+    let digest = forge(&|record| {
+        let name = Name::qualified("virt", "urn:virt:reconcile:1", "previous");
+        let previous = Element::named(name).with_attr("set", "demo").with_text(packed(&shadow));
+        record.remove_elements(|_| true);
+        record.push(previous);
+    });
+    assert_ne!(digest, sound);
+    with_key(&["apply", "saved", "--expect", &digest], 0);
+    let ran = with_key(&["history", "domain/web"], 0);
+    assert!(!ran.stdout().contains("shadow") && ran.stdout().contains("65536"), "{ran}");
+    with_key(&["rollback", "domain/web"], 0);
+    with_key(&["apply", "m", "--dry-run", "--detailed-exitcode"], 2);
+}
+
+/// A file of a repository that happens to be a plan is applied by nobody who asks for manifests.
+fn foreign() {
+    let place = Place::new();
+    let (empty, digest) = (place.objects(), place.plan());
+    let file = place.0.path().join("saved");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    let ran = place.virt(&["apply", "saved"], 5);
+    assert!(ran.stderr().contains("others have had access to this plan (mode 644)"), "{ran}");
+    assert!(ran.stderr().contains(&format!("--expect {digest}")), "{ran}");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    std::os::unix::fs::symlink("saved", place.0.path().join("link")).unwrap();
+    let ran = place.virt(&["apply", "link"], 5);
+    assert!(ran.stderr().contains("not taken through a link"), "{ran}");
+    assert_eq!(place.objects(), empty);
+    place.virt(&["apply", "saved", "--dry-run"], 0);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    place.virt(&["apply", "saved", "--expect", &digest], 0);
+}
+
 fn effect() {
     let place = Place::new();
     place.virt(&["apply", "m"], 0);
@@ -152,13 +410,7 @@ fn shown() {
 
 fn signed() {
     let place = Place::new();
-    let key = |name: &str, byte: char| {
-        let file = place.0.path().join(name);
-        fs::write(&file, byte.to_string().repeat(32)).unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-        file.display().to_string()
-    };
-    let (ours, other) = (key("ours", 'a'), key("other", 'b'));
+    let (ours, other) = (place.key("ours", 'a'), place.key("other", 'b'));
     let empty = place.objects();
     place.virt(&["plan", "m", "--out", "saved", "--signing-key", &ours], 0);
     // with another key it is not what it says, and whoever has none sees it whole
@@ -167,7 +419,7 @@ fn signed() {
     let whole = place.virt(&["apply", "saved", "--dry-run"], 0).stdout();
     assert!(whole.contains("<memory"), "{whole}");
     let saved = fs::read(place.0.path().join("saved")).unwrap();
-    place.forge(|plan| plan["set"] = "another".into());
+    place.forge(|plan| plan["steps"][0]["effect"] = "live".into());
     place.virt(&["apply", "saved", "--signing-key", &ours], 5);
     assert_eq!(place.objects(), empty);
     fs::write(place.0.path().join("saved"), saved).unwrap();

@@ -8,8 +8,8 @@ use crate::model::rules::Rule;
 use crate::model::{Effect, Outage};
 use crate::pki::{Finding, Places};
 use crate::reconcile::{
-    Action, ChangeCause, FieldChange, IgnoredDifference, Plan, Report, ResourceChange, Status,
-    Step, StepAction, Until,
+    Action, Afterwards, ChangeCause, FieldChange, IgnoredDifference, Plan, Report, ResourceChange,
+    Status, Step, StepAction, Until,
 };
 use serde_json::{Map, Value, json};
 
@@ -139,7 +139,15 @@ pub(crate) fn saved_plan(plan: &Plan, connection: &str, digest: &str) -> Value {
         "connection": connection,
         "digest": digest,
         "steps": plan.steps.iter().map(sent).collect::<Vec<_>>(),
+        "may_put_back": plan.afterwards.iter().filter_map(|of| put_back(plan, of)).collect::<Vec<_>>(),
     })
+}
+
+/// What may follow the live changes of an object, if something may.
+fn put_back(plan: &Plan, of: &Afterwards) -> Option<Value> {
+    let lines = super::saved::put_back(plan, of);
+    let told = json!({ "target": of.target.id.to_string(), "lines": lines });
+    (!lines.is_empty()).then_some(told)
 }
 
 /// One event of an apply.

@@ -4,7 +4,8 @@ use super::human;
 use crate::cli::output::{Output, Paint};
 use crate::diag::{SourceId, escape, escape_lines};
 use crate::model::Op;
-use crate::reconcile::{Otherwise, Plan, Step, StepAction, shown, without_owner_record};
+use crate::reconcile::planfile::recorded;
+use crate::reconcile::{Afterwards, Plan, Step, StepAction, shown, without_owner_record};
 use crate::xml::{Limits, parse, write};
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -20,6 +21,16 @@ pub(crate) fn saved(plan: &Plan, connection: &str, digest: &str, output: Output)
             let _ = writeln!(out, "    {line}");
         }
     }
+    for of in &plan.afterwards {
+        let lines = put_back(plan, of);
+        if !lines.is_empty() {
+            let head = format!("{}  if a live change is refused", of.target.id);
+            let _ = writeln!(out, "{}", output.paint(Paint::Bold, &head));
+        }
+        for line in lines {
+            let _ = writeln!(out, "    {line}");
+        }
+    }
     let head = output.paint(Paint::Bold, "Plan:");
     let steps = human::number(plan.steps.len(), "step");
     let set = escape(&plan.set);
@@ -27,23 +38,39 @@ pub(crate) fn saved(plan: &Plan, connection: &str, digest: &str, output: Output)
     out
 }
 
-/// What is sent with a step: its document, or its arguments; empty where there are none.
+/// What is sent with a step: its document, or its arguments; empty where there are none. Of a wait it is
+/// what is called once its time is over.
 pub(super) fn sent(step: &Step) -> String {
-    let op = match &step.action {
-        StepAction::Call(op) => op,
-        StepAction::Wait { otherwise: Otherwise::Call(op), .. } => {
-            return format!("after that: {}", op.kind().as_str());
+    let Some(op) = step.action.op() else { return String::new() };
+    let text = match op {
+        Op::SetMetadata { .. } => arguments(op),
+        Op::Define { xml } => {
+            let lines = recorded(step.target.id.kind, xml).into_iter();
+            document(xml) + &lines.map(|line| escape(&line) + "\n").collect::<String>()
         }
-        StepAction::Wait { .. } => return String::new(),
+        _ => op.document().map_or_else(|| arguments(op), document),
     };
-    match op {
-        Op::Define { xml }
-        | Op::Attach { xml, .. }
-        | Op::Detach { xml, .. }
-        | Op::Update { xml, .. }
-        | Op::NetworkUpdate { xml, .. } => document(xml),
-        other => arguments(other),
+    match step.action {
+        StepAction::Call(_) => text,
+        StepAction::Wait { .. } => {
+            format!("after that: {}\n{text}", op.kind()).trim_end().to_owned()
+        }
     }
+}
+
+/// What may follow the live changes of an object: what is put back in its definition, and that one where
+/// no step sends it.
+pub(super) fn put_back(plan: &Plan, of: &Afterwards) -> Vec<String> {
+    let mut lines: Vec<String> = of.describe().iter().map(|line| escape(line)).collect();
+    let sends = |step: &Step| {
+        step.target == of.target
+            && step.action.op().and_then(Op::document) == Some(of.definition.as_str())
+    };
+    if !lines.is_empty() && !plan.steps.iter().any(sends) {
+        lines.push("in this definition:".to_owned());
+        lines.extend(document(&of.definition).lines().map(|line| format!("  {line}")));
+    }
+    lines
 }
 
 /// A document without our record and its secrets, as `virt diff` shows it.

@@ -5,14 +5,20 @@
 //! one cannot be saved.
 
 mod checks;
+mod recorded;
 
-use super::afterwards::{Afterwards, Notes, Piece};
+pub use recorded::recorded;
+
+use super::afterwards::{self, Afterwards, Notes, Piece};
 use super::changes::{LiveStep, Plan, Step, StepAction};
+use super::ownership::{owner_record_in, remember_host};
 use super::records::Signing;
 use super::secret::has_secret;
 use crate::diag::{Error, ErrorKind, Result, SourceId, escape_json};
-use crate::model::{Effect, Op, ResourceId, ShutdownPolicy, Target, Uuid};
-use crate::xml::{Limits, parse};
+use crate::model::{
+    Effect, Observed, ObservedResource, Op, ResourceId, ShutdownPolicy, Target, Uuid,
+};
+use crate::xml::{Limits, parse, write, write_compact};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -97,7 +103,7 @@ pub fn save(plan: &Plan, connection: &str, signing: Option<&Signing>) -> Result<
     }
     let mut afterwards = Vec::new();
     for of in &plan.afterwards {
-        if is_secret_definition(&of.definition) {
+        if of.has_secret() {
             return Err(holds_secret(&of.target));
         }
         afterwards.push(SavedAfterwards {
@@ -183,10 +189,8 @@ impl PlanFile {
             }
             let damaged = || broken(&format!("step {id} cannot be read"));
             let target = target(&saved.target, &saved.uuid).ok_or_else(damaged)?;
-            if let StepAction::Call(Op::Define { xml }) = &saved.action
-                && let Some(why) = checks::not_of(&target, xml)
-            {
-                return Err(broken(&format!("step {id} defines {}: {why}", target.id)));
+            if let Some(why) = checks::unfit(&self.set, &target, &saved.action) {
+                return Err(broken(&format!("step {id} is one for {}: {why}", target.id)));
             }
             steps.push(Step {
                 id,
@@ -202,16 +206,17 @@ impl PlanFile {
         let afterwards = self.afterwards.into_iter().map(|of| {
             let damaged = || broken("what follows its live changes cannot be read");
             let target = target(&of.target, &of.uuid).ok_or_else(damaged)?;
-            if let Some(why) = checks::not_of(&target, &of.definition) {
-                return Err(broken(&format!("what may be put back of {}: {why}", target.id)));
-            }
-            Ok(Afterwards {
+            let of = Afterwards {
                 target,
                 definition: of.definition,
                 owner_record_before: of.owner_record_before,
                 pieces: of.pieces,
                 notes: of.notes,
-            })
+            };
+            if let Some(why) = checks::unfit_afterwards(&self.set, &of, &steps) {
+                return Err(broken(&format!("what may be put back of {}: {why}", of.target.id)));
+            }
+            Ok(of)
         });
         let afterwards = afterwards.collect::<Result<Vec<_>>>()?;
         Ok(Plan {
@@ -229,6 +234,47 @@ impl PlanFile {
             fingerprint: self.fingerprint,
         })
     }
+}
+
+/// Holds a plan that was read from a file to the host that it is for: every object is the one that it
+/// is called, and records remember what stands on the host, not what the file says was there.
+///
+/// # Errors
+/// An object that it is about is another one on the host.
+pub fn hold_to(plan: &mut Plan, observed: &Observed) -> Result<()> {
+    if let Some(why) = checks::misnamed(plan, observed) {
+        return Err(Error::new(ErrorKind::Denied, format!("this is no plan for this host: {why}"))
+            .hint("make it anew with virt plan --out FILE"));
+    }
+    let host = |target: &Target| {
+        let is_it = |h: &&ObservedResource| h.id.kind == target.id.kind && h.uuid == target.uuid;
+        observed.resources.values().find(is_it)
+    };
+    let rewrite = |xml: &mut String, target: &Target| {
+        let there = host(target).and_then(|host| host.persistent.as_ref().or(host.live.as_ref()));
+        if let Ok(mut definition) = parse(SourceId::NONE, xml, &Limits::default())
+            && remember_host(&mut definition, there).is_some()
+        {
+            *xml = write(&definition);
+        }
+    };
+    for step in &mut plan.steps {
+        if let StepAction::Call(Op::Define { xml }) = &mut step.action {
+            rewrite(xml, &step.target);
+        }
+    }
+    for of in &mut plan.afterwards {
+        rewrite(&mut of.definition, &of.target);
+        let host = host(&of.target);
+        let before = host.and_then(|host| owner_record_in(host.persistent.as_ref()?));
+        of.owner_record_before = before.map(write_compact);
+        let live = host.and_then(|host| host.live.as_ref());
+        if let (Some(notes), Some(live)) = (&mut of.notes, live) {
+            let kept = std::mem::take(&mut notes.kept);
+            *notes = Notes { kept, ..afterwards::notes(live) };
+        }
+    }
+    Ok(())
 }
 
 /// A wait of a plan that nobody made here waits no longer than one that was.
@@ -258,16 +304,7 @@ fn broken(why: &str) -> Error {
 }
 
 fn step_has_secret(action: &StepAction) -> bool {
-    let StepAction::Call(
-        Op::Define { xml }
-        | Op::Attach { xml, .. }
-        | Op::Detach { xml, .. }
-        | Op::Update { xml, .. },
-    ) = action
-    else {
-        return false;
-    };
-    is_secret_definition(xml)
+    action.op().and_then(Op::document).is_some_and(is_secret_definition)
 }
 
 fn is_secret_definition(xml: &str) -> bool {

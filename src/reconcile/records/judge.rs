@@ -1,9 +1,10 @@
 //! Which records are believed.
 
-use super::signing::{Signed, Signing, is_ours, is_previous};
-use crate::model::{Doubt, Observed, ObservedResource, Record, Uuid};
+use super::canonical;
+use super::signing::{Holder, Signed, Signing, is_ours, is_previous};
+use crate::model::{Doubt, Observed, ObservedResource, Record};
 use crate::reconcile::nic_migration::PARKED;
-use crate::reconcile::ownership::{APPLIED_MAX, Unpacked, is_intact, is_owned, unpack};
+use crate::reconcile::ownership::{APPLIED_MAX, SUM, Unpacked, is_intact, is_owned, unpack};
 use crate::xml::Element;
 use jiff::Timestamp;
 
@@ -54,24 +55,24 @@ enum Verdict {
 impl Judge<'_> {
     /// Judges what stands on one object; says whether that could be done.
     fn object(&mut self, host: &mut ObservedResource) -> bool {
-        let uuid = host.uuid;
+        let holder = Holder { kind: host.id.kind, uuid: host.uuid };
         let owner_record = |definition: &Option<Element>| {
             let owner_record =
                 definition.as_ref()?.child("metadata")?.elements().find(|e| is_owned(e));
             owner_record.cloned()
         };
         let (defined, runs) = (owner_record(&host.persistent), owner_record(&host.live));
-        let Some(first) = self.record(uuid, defined.as_ref()) else { return false };
+        let Some(first) = self.record(holder, defined.as_ref()) else { return false };
         // what runs mostly has the same one
         let second =
-            if defined == runs { Some(first.clone()) } else { self.record(uuid, runs.as_ref()) };
+            if defined == runs { Some(first.clone()) } else { self.record(holder, runs.as_ref()) };
         let Some(second) = second else { return false };
         let notes = self.believes_notes();
         for (definition, record) in [(&mut host.persistent, &first), (&mut host.live, &second)] {
             if let Some(definition) = definition {
                 take_out(definition, record);
                 if !notes {
-                    self.take_notes_out(definition, uuid);
+                    self.take_notes_out(definition, holder);
                 }
             }
         }
@@ -80,10 +81,10 @@ impl Judge<'_> {
     }
 
     /// What is made of a record; `None` if it is to be judged with the larger ones.
-    fn record(&mut self, uuid: Uuid, owner_record: Option<&Element>) -> Option<Record> {
+    fn record(&mut self, holder: Holder, owner_record: Option<&Element>) -> Option<Record> {
         let mut record = Record::default();
         let Some(owner_record) = owner_record else { return Some(record) };
-        match self.version(uuid, owner_record) {
+        match self.version(holder, owner_record) {
             Verdict::Sound => {}
             Verdict::Renew(why) => record.renew = Some(why),
             Verdict::Doubtful(why) => {
@@ -93,7 +94,7 @@ impl Judge<'_> {
             }
             Verdict::Large => return None,
         }
-        match owner_record.elements().find(|e| is_previous(e)).map(|e| self.version(uuid, e)) {
+        match owner_record.elements().find(|e| is_previous(e)).map(|e| self.version(holder, e)) {
             None | Some(Verdict::Sound | Verdict::Renew(_)) => {}
             Some(Verdict::Doubtful(why)) => record.previous = Some(why),
             Some(Verdict::Large) => return None,
@@ -101,8 +102,8 @@ impl Judge<'_> {
         Some(record)
     }
 
-    fn version(&mut self, uuid: Uuid, version: &Element) -> Verdict {
-        let verdict = match self.signing.map(|signing| (signing, signing.of(version, uuid))) {
+    fn version(&mut self, holder: Holder, version: &Element) -> Verdict {
+        let verdict = match self.signing.map(|signing| (signing, signing.of(version, holder))) {
             None | Some((_, Signed::Now)) => Verdict::Sound,
             Some((_, Signed::Before)) => Verdict::Renew("it is signed with an old key".to_owned()),
             Some((_, Signed::Wrongly)) => {
@@ -112,6 +113,14 @@ impl Judge<'_> {
                 Verdict::Renew("it is not signed".to_owned())
             }
             Some((_, Signed::Not)) => return doubtful("it is not signed"),
+            Some((signing, Signed::Formerly)) if signing.accepts_unsigned(self.now) => {
+                Verdict::Renew("its signature is not of all that it says".to_owned())
+            }
+            Some((_, Signed::Formerly)) => {
+                return doubtful(
+                    "its signature is of an earlier virt, and not of all that it says",
+                );
+            }
         };
         match unpack(&version.text(), self.limit) {
             Unpacked::Large if self.limit < APPLIED_MAX => Verdict::Large,
@@ -121,7 +130,8 @@ impl Judge<'_> {
                 None => doubtful("the records of this host unpack to too much together"),
                 Some(left) => {
                     self.left = left;
-                    let intact = is_intact(version, &text);
+                    let sound = version.attr(SUM).is_none_or(|sum| sum == canonical::sum(version));
+                    let intact = sound && is_intact(version, &text);
                     if intact {
                         verdict
                     } else {
@@ -138,11 +148,11 @@ impl Judge<'_> {
     }
 
     /// Without a signature nobody's cards are moved for a note.
-    fn take_notes_out(&self, definition: &mut Element, uuid: Uuid) {
+    fn take_notes_out(&self, definition: &mut Element, holder: Holder) {
         let Some(signing) = self.signing else { return };
         let Some(metadata) = definition.child_mut("metadata") else { return };
         metadata.remove_elements(|e| {
-            let is_sound = || matches!(signing.of(e, uuid), Signed::Now | Signed::Before);
+            let is_sound = || matches!(signing.of(e, holder), Signed::Now | Signed::Before);
             is_ours(e) && e.name.local == PARKED && !is_sound()
         });
     }

@@ -4,6 +4,7 @@
 //! what is not believed is not there, with the reason beside it, and every definition that goes out
 //! carries signatures, where there is a key.
 
+mod canonical;
 mod judge;
 mod signing;
 
@@ -12,7 +13,7 @@ pub use signing::{Key, Signing};
 use crate::diag::{Result, SourceId};
 use crate::drivers::{CancelToken, Driver};
 use crate::model::{Call, Capabilities, DriverEvent, Observed, ObservedPools, Op, Outcome, Scope};
-use crate::xml::{Limits, parse, write};
+use crate::xml::{Element, Limits, parse, write};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -63,9 +64,9 @@ impl Driver for Records {
     }
 
     fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
-        let Some(signing) = &self.signing else { return self.inner.execute(batch) };
-        let signed: Vec<Call> = batch.iter().map(|call| signed(signing, call)).collect();
-        self.inner.execute(&signed)
+        let sealed: Vec<Call> =
+            batch.iter().map(|call| sealed(self.signing.as_ref(), call)).collect();
+        self.inner.execute(&sealed)
     }
 
     fn disconnect_idle(&self) {
@@ -77,14 +78,20 @@ impl Driver for Records {
     }
 }
 
-/// The same call; a definition carries the signatures of its records.
-fn signed(signing: &Signing, call: &Call) -> Call {
+/// What stands in a definition of records, which is signed where there is a key.
+pub(super) fn elements(definition: &Element) -> impl Iterator<Item = &Element> {
+    let metadata = definition.child("metadata").into_iter().flat_map(Element::elements);
+    metadata.filter(|e| signing::is_signed(e))
+}
+
+/// The same call; a definition carries the sums of its records, and their signatures if there is a key.
+fn sealed(signing: Option<&Signing>, call: &Call) -> Call {
     let Op::Define { xml } = &call.op else { return call.clone() };
     // what cannot be read is the host's to refuse
     let Ok(mut definition) = parse(SourceId::NONE, xml, &Limits::default()) else {
         return call.clone();
     };
-    if !signing.sign(&mut definition, call.target.uuid) {
+    if !signing::seal(signing, &mut definition, &call.target) {
         return call.clone();
     }
     Call { target: call.target.clone(), op: Op::Define { xml: write(&definition) } }

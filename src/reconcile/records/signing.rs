@@ -1,8 +1,9 @@
 //! Signatures of records: HMAC-SHA256 over whose it is, and all that it says.
 
-use crate::model::{NAMESPACE, Uuid};
+use super::canonical;
+use crate::model::{Kind, NAMESPACE, Target, Uuid};
 use crate::reconcile::nic_migration::PARKED;
-use crate::reconcile::ownership::{OWNED, PREVIOUS};
+use crate::reconcile::ownership::{OWNED, PREVIOUS, SIGNATURE, SUM};
 use crate::xml::Element;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -10,12 +11,12 @@ use jiff::Timestamp;
 use ring::hmac;
 use std::fmt;
 
-/// The attribute that holds a signature.
-const SIGNATURE: &str = "signature";
+/// What a signature begins with. Those of before had nothing there, and did not cover all of a record.
+const VERSION: &str = "2:";
 
 /// What is signed begins with this, so that a key that is used for something else, too, signs nothing
 /// of it here.
-const CONTEXT: &[u8] = b"virt record 1\n";
+const CONTEXT: &[u8] = b"virt record 2\n";
 
 /// A key that records are signed with.
 #[derive(Clone)]
@@ -53,16 +54,29 @@ pub struct Signing {
 pub(super) enum Signed {
     Now,
     Before,
+    /// As nobody signs any more, which says nothing of all that is read.
+    Formerly,
     Not,
     Wrongly,
 }
 
+/// The object that a record stands on, for its signature. Its name may change, and a guest may go to
+/// another host, with all that was signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Holder {
+    pub(super) kind: Kind,
+    pub(super) uuid: Uuid,
+}
+
 impl Signing {
-    /// Whose signature an element has that stands on the object of this UUID.
-    pub(super) fn of(&self, element: &Element, uuid: Uuid) -> Signed {
+    /// Whose signature an element has that stands on this object.
+    pub(super) fn of(&self, element: &Element, holder: Holder) -> Signed {
         let Some(signature) = element.attr(SIGNATURE) else { return Signed::Not };
+        let Some(signature) = signature.trim().strip_prefix(VERSION) else {
+            return Signed::Formerly;
+        };
         let Ok(signature) = BASE64.decode(signature.trim()) else { return Signed::Wrongly };
-        let said = said(element, uuid);
+        let said = said(element, holder);
         let is = |key: &Key| hmac::verify(&key.0, &said, &signature).is_ok();
         if is(&self.key) {
             Signed::Now
@@ -91,25 +105,39 @@ impl Signing {
         self.accept_unsigned_until.is_some_and(|until| now < until)
     }
 
-    /// Signs what a definition has of records; says whether there was any.
-    pub(super) fn sign(&self, definition: &mut Element, target: Uuid) -> bool {
-        let uuid = definition.child_text("uuid");
-        let uuid = uuid.and_then(|text| Uuid::parse_str(text.trim()).ok()).unwrap_or(target);
-        let Some(metadata) = definition.child_mut("metadata") else { return false };
-        let mut any = false;
-        for element in metadata.elements_mut().filter(|e| is_signed(e)) {
-            for previous in element.elements_mut().filter(|e| is_previous(e)) {
-                self.sign_one(previous, uuid);
-            }
-            self.sign_one(element, uuid);
-            any = true;
-        }
-        any
+    fn sign(&self, element: &mut Element, holder: Holder) {
+        let tag = hmac::sign(&self.key.0, &said(element, holder));
+        element.set_attr(SIGNATURE, format!("{VERSION}{}", BASE64.encode(tag)));
     }
+}
 
-    fn sign_one(&self, element: &mut Element, uuid: Uuid) {
-        let tag = hmac::sign(&self.key.0, &said(element, uuid));
-        element.set_attr(SIGNATURE, BASE64.encode(tag));
+/// Sums up and, where there is a key, signs what a definition of `target` has of records; says whether
+/// there was any.
+pub(super) fn seal(signing: Option<&Signing>, definition: &mut Element, target: &Target) -> bool {
+    let uuid = definition.child_text("uuid");
+    let uuid = uuid.and_then(|text| Uuid::parse_str(text.trim()).ok()).unwrap_or(target.uuid);
+    let holder = Holder { kind: target.id.kind, uuid };
+    let Some(metadata) = definition.child_mut("metadata") else { return false };
+    let mut any = false;
+    for element in metadata.elements_mut().filter(|e| is_signed(e)) {
+        for previous in element.elements_mut().filter(|e| is_previous(e)) {
+            seal_one(signing, previous, holder);
+        }
+        seal_one(signing, element, holder);
+        any = true;
+    }
+    any
+}
+
+fn seal_one(signing: Option<&Signing>, element: &mut Element, holder: Holder) {
+    let sum = canonical::sum(element);
+    element.set_attr(SUM, sum);
+    match signing {
+        Some(signing) => signing.sign(element, holder),
+        // one of somebody who has a key says nothing of what is written without it
+        None => {
+            element.remove_attr(SIGNATURE);
+        }
     }
 }
 
@@ -131,28 +159,8 @@ pub(super) fn is_ours(e: &Element) -> bool {
     e.name.namespace.as_deref() == Some(NAMESPACE)
 }
 
-/// What an element says, in one way only: each part with its length before it. The version before is
-/// in it by its signature, so that no older one takes its place.
-fn said(element: &Element, uuid: Uuid) -> Vec<u8> {
-    let mut out = CONTEXT.to_vec();
-    let mut part = |bytes: &[u8]| {
-        out.extend((bytes.len() as u64).to_be_bytes());
-        out.extend(bytes);
-    };
-    part(element.name.local.as_bytes());
-    part(uuid.as_bytes());
-    let others = element.attributes.iter().filter(|a| a.name.local != SIGNATURE);
-    let mut attributes: Vec<(&str, &str)> =
-        others.map(|a| (a.name.local.as_str(), a.value.as_str())).collect();
-    attributes.sort_unstable();
-    for (name, value) in attributes {
-        part(name.as_bytes());
-        part(value.as_bytes());
-    }
-    // a host may break the line
-    part(element.text().split_whitespace().collect::<String>().as_bytes());
-    for previous in element.elements().filter(|e| is_previous(e)) {
-        part(previous.attr(SIGNATURE).unwrap_or_default().as_bytes());
-    }
-    out
+/// What is signed of an element: whose it is, and all that it says.
+fn said(element: &Element, holder: Holder) -> Vec<u8> {
+    let kind = holder.kind.as_str().as_bytes();
+    [CONTEXT, kind, b"\n", holder.uuid.as_bytes(), &canonical::canonical(element)].concat()
 }
