@@ -6,7 +6,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Kept for manifests, the locks of hosts that are changed, and the page with its 16 connections, but
+/// Kept for manifests, the locks of hosts that are changed, and the page with its 96 connections, but
 /// no more than a quarter of all.
 const RESERVE: usize = 256;
 

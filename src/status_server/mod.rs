@@ -3,6 +3,7 @@
 //! Floor 5: renders a [`ControllerStatus`](crate::controller::ControllerStatus) that somebody else fills. Nothing that
 //! comes in by this door changes anything; there is no method but GET and HEAD.
 
+mod client;
 mod format;
 mod metrics;
 mod page;

@@ -6,6 +6,9 @@ use super::{metrics, page, process, status, topology};
 use crate::controller::{Condition, ControllerStatus};
 use std::time::SystemTime;
 
+/// Where health is asked for, which is told even while other answers have to wait.
+pub(super) const HEALTH: &str = "/healthz";
+
 /// The answer to a request.
 pub(super) fn answer(request: &Request, status: &ControllerStatus, now: SystemTime) -> Response {
     match request.path.as_str() {
@@ -22,7 +25,7 @@ pub(super) fn answer(request: &Request, status: &ControllerStatus, now: SystemTi
         "/topology.svg" => svg(topology::picture(status), Some(topology::STYLE)),
         // the second is what browsers ask for beside a picture
         "/favicon.svg" | "/favicon.ico" => svg(topology::favicon(worst(status)), None),
-        "/healthz" => health(status),
+        HEALTH => health(status),
         _ => page_response(page::not_found()).with_status(Status::NotFound),
     }
 }

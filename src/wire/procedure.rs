@@ -109,6 +109,7 @@ procedures! {
     CONNECT_DOMAIN_EVENT_CALLBACK_DEREGISTER_ANY = 317, Quick, false;
     CONNECT_GET_ALL_DOMAIN_STATS = 344, Quick, false;
     DOMAIN_DEFINE_XML_FLAGS = 350, Quick, true;
+    DOMAIN_GET_IOTHREAD_INFO = 351, Long, false;
     DOMAIN_PIN_IOTHREAD = 352, Long, true;
     DOMAIN_ADD_IOTHREAD = 355, Long, true;
     DOMAIN_DEL_IOTHREAD = 356, Long, true;

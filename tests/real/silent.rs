@@ -13,7 +13,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(crate) fn trials(pool: &Arc<Pool>) -> Vec<Trial> {
-    vec![pool.trial("real/silent/one_of_fifty_guests_holds_back_itself", one_of_fifty)]
+    vec![
+        pool.trial("real/silent/one_of_fifty_guests_holds_back_itself", one_of_fifty),
+        pool.trial("real/silent/an_edit_of_a_stopped_guest_holds_up_no_other", edited),
+    ]
 }
 
 const GUESTS: usize = 50;
@@ -38,6 +41,61 @@ fn manifest(name: &str, title: &str) -> String {
 
 fn write(host: &Host, name: &str, title: &str) {
     host.write(&format!("{name}.xml"), &manifest(name, title));
+}
+
+/// A guest whose password can be changed while it runs, if its QEMU answers.
+fn write_display(host: &Host, name: &str, password: &str) {
+    let display = format!("<graphics type='vnc' port='-1' autoport='yes' passwd='{password}'/>");
+    let text = manifest(name, name).replace("</devices>", &format!("{display}</devices>"));
+    host.write(&format!("{name}.xml"), &text);
+}
+
+fn has_password(host: &Host, name: &str, password: &str) -> bool {
+    let live = host.virsh(&["dumpxml", "--security-info", name]);
+    live.contains(&format!("passwd='{password}'"))
+}
+
+/// How long the others may take beside a guest that is asked for something and does not answer.
+const BESIDE: Duration = Duration::from_secs(10);
+
+fn edited(host: &Host) {
+    host.write("virt.toml", "set = \"edited\"\n");
+    for n in 1..=6 {
+        write_display(host, &format!("v{n}"), "first");
+    }
+    host.apply(&[], 0);
+    let stopped = process_of("v2");
+
+    kill(stopped, Signal::SIGSTOP).unwrap();
+    write_display(host, "v2", "second");
+    write_display(host, "v4", "second");
+    let begun = Instant::now();
+    let ran = host.run(&["apply", "."], 1);
+    let (took, said) = (begun.elapsed(), format!("{}{}", ran.stdout(), ran.stderr()));
+    assert!(took < BESIDE, "{took:?}: {said}");
+    assert!(said.contains("the guest does not answer: its QEMU has not answered"), "{said}");
+    assert!(has_password(host, "v4", "second"), "{said}");
+    kill(stopped, Signal::SIGCONT).unwrap();
+    host.apply(&[], 0);
+    host.is_in_sync();
+    assert!(has_password(host, "v2", "second"));
+
+    let mut watching = Watching::run(host.virt(&["watch", ".", "--output", "json"]));
+    std::thread::sleep(Duration::from_secs(2));
+    kill(stopped, Signal::SIGSTOP).unwrap();
+    write_display(host, "v2", "third");
+    std::thread::sleep(Duration::from_secs(3));
+    for name in ["v4", "v5"] {
+        write_display(host, name, "third");
+        let begun = Instant::now();
+        watching.reconciled(name);
+        assert!(begun.elapsed() < BESIDE, "{name}: {:?}", begun.elapsed());
+        assert!(has_password(host, name, "third"));
+    }
+    kill(stopped, Signal::SIGCONT).unwrap();
+    watching.event("reconciled", |told| told["name"] == "v2" && told["outcome"] == "done");
+    assert!(has_password(host, "v2", "third"));
+    watching.end();
 }
 
 fn process_of(name: &str) -> Pid {

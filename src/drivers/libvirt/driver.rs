@@ -1,17 +1,18 @@
 //! The remote driver: a host behind a libvirt daemon.
 
+use super::connection::Request;
 use super::connections::{ConnectionPair, Dial};
 use super::endpoint::Endpoint;
 use super::events;
 use super::session::{self, Host};
-use super::silent::Silent;
+use super::silent::{Silent, Subject};
 use super::trace::{Stage, StageResult, Trace};
 use super::{execute, observe, pools, request};
 use crate::diag::{Error, ErrorKind, Result};
 use crate::drivers::uri::Uri;
 use crate::drivers::{CancelToken, Driver, Environment};
 use crate::model::{
-    Call, Capabilities, DriverEvent, Hypervisor, Observed, ObservedPools, Outcome, Scope,
+    Call, Capabilities, DriverEvent, Hypervisor, Observed, ObservedPools, Op, Outcome, Scope,
 };
 use crate::wire::Class;
 use std::collections::BTreeSet;
@@ -19,6 +20,29 @@ use std::fmt;
 use std::path::Path;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// How a host is sent calls. What is known not to answer is only ended: libvirt would have all else
+/// wait for it.
+struct Sending<'a> {
+    host: &'a Host,
+    silent: &'a Silent,
+}
+
+impl execute::Requests for Sending<'_> {
+    fn request(&self, call: &Call) -> Result<Request> {
+        let subject = Subject::Object(call.target.id.clone());
+        match self.silent.why(&subject).filter(|_| call.op != Op::Destroy) {
+            Some(why) => Err(execute::no_answer(why)),
+            None => request::request(self.host, call),
+        }
+    }
+
+    fn question(&self, call: &Call) -> Option<Request> {
+        let subject = Subject::Object(call.target.id.clone());
+        let known = self.silent.why(&subject).is_some();
+        request::question(self.host, call).filter(|_| !known)
+    }
+}
 
 /// A host whose libvirt daemon is reached by any of its transports.
 ///
@@ -134,7 +158,14 @@ impl Driver for LibvirtDriver {
     }
 
     fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
-        execute::execute(&mut self.connections(), batch, |call| request::request(&self.host, call))
+        let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        silent.hear(self.dial.as_ref());
+        let requests = Sending { host: &self.host, silent: &silent };
+        let executed = execute::execute(&mut self.connections(), batch, &requests);
+        for target in executed.silent {
+            silent.note_domain(target);
+        }
+        executed.outcomes
     }
 
     fn disconnect_idle(&self) {

@@ -3,20 +3,43 @@
 use super::connection::{Completion, Connection, Reply, Request, wait};
 use super::connections::ConnectionPair;
 use crate::diag::{Error, ErrorKind, Result};
-use crate::model::{Call, Outcome, ResourceId};
+use crate::model::{Call, Outcome, ResourceId, Target};
 use crate::wire::Class;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
-/// Carries out `batch`; `request` says how a call is sent.
+/// How calls are sent.
+pub(super) trait Requests {
+    /// The request that carries out a call.
+    ///
+    /// # Errors
+    /// There is none.
+    fn request(&self, call: &Call) -> Result<Request>;
+
+    /// What its object has to answer first, whatever it says; `None` if nothing of it waits for that.
+    fn question(&self, call: &Call) -> Option<Request>;
+}
+
+/// What a batch has come to.
+#[derive(Debug)]
+pub(super) struct Executed<'a> {
+    /// What became of each call.
+    pub(super) outcomes: Vec<Outcome>,
+    /// The objects that did not answer a question.
+    pub(super) silent: Vec<&'a Target>,
+}
+
+/// Carries out `batch`.
 ///
 /// A call of an object is sent when the one before it was answered: a server works on several calls
-/// of a connection at once and keeps no order among them.
-pub(super) fn execute(
+/// of a connection at once and keeps no order among them. One that asks something of a running guest
+/// is sent once that has shown that it answers: the call itself would wait for it without end, all
+/// others with it, and nobody could tell whether it is still carried out one day.
+pub(super) fn execute<'a>(
     connections: &mut ConnectionPair,
-    batch: &[Call],
-    request: impl Fn(&Call) -> Result<Request>,
-) -> Vec<Outcome> {
-    let mut run = Run::new(batch, request);
+    batch: &'a [Call],
+    requests: &impl Requests,
+) -> Executed<'a> {
+    let mut run = Run::new(batch, requests);
     loop {
         run.submit(connections, Class::Quick);
         run.submit(connections, Class::Long);
@@ -32,24 +55,30 @@ pub(super) fn execute(
         }
     }
     let unreached = || Outcome::NotSent(not_sent("the call was not reached"));
-    run.outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(unreached)).collect()
+    let outcomes = run.outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(unreached));
+    Executed { outcomes: outcomes.collect(), silent: run.silent }
 }
 
-struct Run<'a, F> {
+struct Run<'a, 'r, R> {
     batch: &'a [Call],
-    request: F,
+    requests: &'r R,
     outcomes: Vec<Option<Outcome>>,
     /// What is left of each object, by index into the batch, in order.
     chains: HashMap<&'a ResourceId, VecDeque<usize>>,
     /// Calls that may be sent, by class.
     quick: VecDeque<(usize, Request)>,
     long: VecDeque<(usize, Request)>,
+    /// The calls whose objects are asked whether they answer, by ticket: the calls' own come first.
+    questions: HashMap<usize, usize>,
+    /// The objects that have answered, and those that did not.
+    answers: HashSet<&'a ResourceId>,
+    silent: Vec<&'a Target>,
     /// Why a connection cannot be opened: it is tried once a batch.
     unreachable: Option<Error>,
 }
 
-impl<'a, F: Fn(&Call) -> Result<Request>> Run<'a, F> {
-    fn new(batch: &'a [Call], request: F) -> Self {
+impl<'a, 'r, R: Requests> Run<'a, 'r, R> {
+    fn new(batch: &'a [Call], requests: &'r R) -> Self {
         let mut chains: HashMap<&ResourceId, VecDeque<usize>> = HashMap::new();
         let mut objects = Vec::new();
         for (index, call) in batch.iter().enumerate() {
@@ -60,8 +89,18 @@ impl<'a, F: Fn(&Call) -> Result<Request>> Run<'a, F> {
             chain.push_back(index);
         }
         let outcomes = batch.iter().map(|_| None).collect();
-        let (quick, long) = (VecDeque::new(), VecDeque::new());
-        let mut run = Self { batch, request, outcomes, chains, quick, long, unreachable: None };
+        let mut run = Self {
+            batch,
+            requests,
+            outcomes,
+            chains,
+            quick: VecDeque::new(),
+            long: VecDeque::new(),
+            questions: HashMap::new(),
+            answers: HashSet::new(),
+            silent: Vec::new(),
+            unreachable: None,
+        };
         for id in objects {
             run.advance(id);
         }
@@ -72,9 +111,38 @@ impl<'a, F: Fn(&Call) -> Result<Request>> Run<'a, F> {
     fn advance(&mut self, id: &'a ResourceId) {
         let Some(index) = self.chains.get_mut(id).and_then(VecDeque::pop_front) else { return };
         let Some(call) = self.batch.get(index) else { return };
-        match (self.request)(call) {
+        let question = || self.requests.question(call);
+        if let Some(question) = (!self.answers.contains(id)).then(question).flatten() {
+            let ticket = self.batch.len() + index;
+            self.questions.insert(ticket, index);
+            self.ready(question.procedure.class()).push_back((ticket, question));
+            return;
+        }
+        self.send(index, call);
+    }
+
+    fn send(&mut self, index: usize, call: &Call) {
+        match self.requests.request(call) {
             Ok(request) => self.ready(request.procedure.class()).push_back((index, request)),
             Err(error) => self.finish(index, Outcome::Refused(error)),
+        }
+    }
+
+    /// An object was asked whether it answers: a refusal is an answer, too.
+    fn asked(&mut self, index: usize, reply: Reply) {
+        let Some(call) = self.batch.get(index) else { return };
+        match reply {
+            Reply::Done(_) | Reply::Refused(_) => {
+                self.answers.insert(&call.target.id);
+                self.send(index, call);
+            }
+            Reply::Lost(error) if error.kind == ErrorKind::Timeout => {
+                self.silent.push(&call.target);
+                self.finish(index, Outcome::NotSent(no_answer(UNANSWERED)));
+            }
+            Reply::Lost(error) | Reply::Unsent(error) => {
+                self.finish(index, Outcome::NotSent(error));
+            }
         }
     }
 
@@ -100,7 +168,9 @@ impl<'a, F: Fn(&Call) -> Result<Request>> Run<'a, F> {
                     self.ready(class).push_front((index, request));
                     return;
                 }
-                Err(error) => self.finish(index, Outcome::NotSent(error)),
+                Err(error) => {
+                    self.settle(Completion { ticket: index, reply: Reply::Unsent(error) });
+                }
             }
         }
     }
@@ -117,6 +187,9 @@ impl<'a, F: Fn(&Call) -> Result<Request>> Run<'a, F> {
     }
 
     fn settle(&mut self, completion: Completion) {
+        if let Some(index) = self.questions.remove(&completion.ticket) {
+            return self.asked(index, completion.reply);
+        }
         let outcome = match completion.reply {
             Reply::Done(_) => Outcome::Done,
             Reply::Refused(error) => Outcome::Refused(error),
@@ -151,6 +224,16 @@ impl<'a, F: Fn(&Call) -> Result<Request>> Run<'a, F> {
             }
         }
     }
+}
+
+/// Why an object is not asked for anything.
+pub(super) const UNANSWERED: &str = "its QEMU has not answered for 5 s";
+
+/// The error of a call that is not sent, since its object does not answer.
+pub(super) fn no_answer(why: &str) -> Error {
+    let message = format!("the guest does not answer: {why}");
+    let hint = "see whether its process is stopped, or waits for storage; it was asked for nothing";
+    Error::new(ErrorKind::Timeout, message).hint(hint)
 }
 
 fn not_sent(message: &str) -> Error {
@@ -197,6 +280,27 @@ mod tests {
         error.code().map_or_else(|| error.kind.as_str().to_owned(), |code| format!("{code:?}"))
     }
 
+    /// Requests with little time, which ask their objects first or do not.
+    struct Short {
+        asks: bool,
+    }
+
+    impl Short {
+        fn soon(request: Request) -> Request {
+            Request { time: Duration::from_millis(300), ..request }
+        }
+    }
+
+    impl Requests for Short {
+        fn request(&self, call: &Call) -> Result<Request> {
+            request::request(&host(), call).map(Self::soon)
+        }
+
+        fn question(&self, call: &Call) -> Option<Request> {
+            request::question(&host(), call).filter(|_| self.asks).map(Self::soon)
+        }
+    }
+
     type Script = Box<dyn FnOnce(&mut Server) + Send>;
 
     /// Carries out `batch` over connections that behave as `scripts` say, one after the other; when
@@ -211,9 +315,8 @@ mod tests {
                     Err(nowhere.open(&mut Trace::default()).unwrap_err())
                 }
             }));
-        let time = Duration::from_millis(300);
-        let send = |call: &Call| Ok(Request { time, ..request::request(&host(), call)? });
-        let outcomes = execute(&mut connections, batch, send);
+        let short = Short { asks: false };
+        let outcomes = execute(&mut connections, batch, &short).outcomes;
         outcomes
             .iter()
             .map(|outcome| match outcome {
@@ -277,7 +380,7 @@ mod tests {
             Ok(fake_server::connection(script.lock().unwrap().take().unwrap()))
         }));
         let batch = [autostart("a"), call("b", Op::Destroy), call("a", Op::Destroy)];
-        let outcomes = execute(&mut connections, &batch, |call| request::request(&host(), call));
+        let outcomes = execute(&mut connections, &batch, &Short { asks: false }).outcomes;
         assert_eq!(outcomes, vec![Outcome::Done; 3]);
     }
 
@@ -336,6 +439,54 @@ mod tests {
         let late = "unknown: timeout";
         assert_eq!(outcomes, [late, late, late, late, "done", "done"]);
         assert_eq!(*most.lock().unwrap(), 4);
+    }
+
+    #[test]
+    fn what_does_not_answer_is_asked_for_nothing_and_others_go_on() {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&seen);
+        let script: Script = Box::new(move |server| {
+            while let Some(Packet { header, payload }) = server.packet() {
+                let name = DomainHandle::decode(&mut Reader::new(&payload)).unwrap().name;
+                told.lock().unwrap().push((name.clone(), header.procedure));
+                if name != "hung" {
+                    server.reply(header, &());
+                }
+            }
+        });
+        let quick: Script = Box::new(|server| server.serve(|_, _| Ok(vec![])));
+        let scripts = Mutex::new(VecDeque::from([script, quick]));
+        let mut connections = ConnectionPair::new(Arc::new(move || {
+            Ok(fake_server::connection(scripts.lock().unwrap().pop_front().unwrap()))
+        }));
+        let batch = [
+            call("hung", Op::Resume),
+            call("hung", Op::Suspend),
+            call("well", Op::Resume),
+            call("well", Op::Suspend),
+            call("down", Op::Destroy),
+        ];
+        let executed = execute(&mut connections, &batch, &Short { asks: true });
+        let said = executed.outcomes.iter().map(|outcome| match outcome {
+            Outcome::NotSent(error) => error.kind.as_str(),
+            outcome => {
+                assert_eq!(*outcome, Outcome::Done);
+                "done"
+            }
+        });
+        assert_eq!(said.collect::<Vec<_>>(), ["timeout", "not-sent", "done", "done", "done"]);
+        assert_eq!(
+            executed.silent.iter().map(|t| t.id.name.as_str()).collect::<Vec<_>>(),
+            ["hung"]
+        );
+        let seen = seen.lock().unwrap();
+        let of = |name: &str| seen.iter().filter(|(n, _)| n == name).map(|(_, p)| *p).collect();
+        let asked = Procedure::DOMAIN_GET_IOTHREAD_INFO;
+        let of_hung: Vec<Procedure> = of("hung");
+        let (of_well, of_down): (Vec<Procedure>, Vec<Procedure>) = (of("well"), of("down"));
+        assert_eq!(of_hung, [asked]);
+        assert_eq!(of_well, [asked, Procedure::DOMAIN_RESUME, Procedure::DOMAIN_SUSPEND]);
+        assert_eq!(of_down, [Procedure::DOMAIN_DESTROY_FLAGS]);
     }
 
     #[test]

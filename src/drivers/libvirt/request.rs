@@ -5,7 +5,7 @@ use super::session::Host;
 use super::timeouts;
 use crate::diag::{Error, ErrorKind, Result};
 use crate::model::{
-    Call, Capabilities, Hypervisor, Kind, MetadataKind, Op, OpKind, Pinned, Target, Tuning,
+    Affect, Call, Capabilities, Hypervisor, Kind, MetadataKind, Op, OpKind, Pinned, Target, Tuning,
     TuningParameter, TuningValue, UndefineKeep, Version,
 };
 use crate::wire::{
@@ -128,6 +128,52 @@ pub(super) fn request(host: &Host, call: &Call) -> Result<Request> {
     match call.target.id.kind {
         Kind::Domain => domain_request(host, &call.target, &call.op),
         Kind::Network => network_request(host, &call.target, &call.op),
+    }
+}
+
+/// What a running guest has to answer before `call`, which would wait for its QEMU without end: any
+/// question that libvirt hands on to it. `None` if the call does not wait for that.
+pub(super) fn question(host: &Host, call: &Call) -> Option<Request> {
+    let domain = call.target.id.kind == Kind::Domain && host.hypervisor == Hypervisor::Qemu;
+    if !domain || !waits_for_guest(&call.op) {
+        return None;
+    }
+    let Target { id, uuid } = &call.target;
+    let domain = DomainHandle { name: id.name.clone(), uuid: *uuid, id: -1 };
+    let question = new(Procedure::DOMAIN_GET_IOTHREAD_INFO, &(domain, LIVE)).ok()?;
+    Some(Request { time: timeouts::SILENCE, ..question })
+}
+
+/// Whether libvirt hands an operation on to a running guest's QEMU and waits for its answer, which
+/// has no end. Ending a guest has one; what is done by way of the host's system needs no answer.
+fn waits_for_guest(op: &Op) -> bool {
+    match op {
+        Op::Attach { affect, .. }
+        | Op::Detach { affect, .. }
+        | Op::Update { affect, .. }
+        | Op::SetMemory { affect, .. }
+        | Op::SetVcpus { affect, .. } => *affect != Affect::Config,
+        Op::Tune { what, .. } => match what {
+            Tuning::BlockIo { .. } | Tuning::IoThread { .. } => true,
+            Tuning::Scheduler | Tuning::Memory | Tuning::Numa | Tuning::Blkio => false,
+        },
+        Op::Shutdown
+        | Op::Suspend
+        | Op::Resume
+        | Op::AddIoThread { .. }
+        | Op::DeleteIoThread { .. }
+        | Op::SetLifecycle { .. }
+        | Op::SetMemoryStatsPeriod { .. } => true,
+        Op::Define { .. }
+        | Op::Undefine { .. }
+        | Op::Create { .. }
+        | Op::Destroy
+        | Op::SetAutostart { .. }
+        | Op::Pin { .. }
+        | Op::DiscardSaved
+        | Op::Rename { .. }
+        | Op::SetMetadata { .. }
+        | Op::NetworkUpdate { .. } => false,
     }
 }
 

@@ -3,10 +3,11 @@
 
 use super::connection::{Connection, Reply, Request, wait_until};
 use super::connections::Dial;
+use super::execute::UNANSWERED;
 use super::timeouts;
 use crate::diag::ErrorCode;
-use crate::model::{Kind, ResourceId};
-use crate::wire::Procedure;
+use crate::model::{Kind, ResourceId, Target};
+use crate::wire::{DomainHandle, Procedure, to_bytes};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -62,6 +63,14 @@ impl Silent {
         // without flags: neither definition is given before the guest has answered
         args.extend(0u32.to_be_bytes());
         self.note_call(Subject::Object(id), procedure, args, why);
+    }
+
+    /// A running domain's QEMU did not answer.
+    pub(super) fn note_domain(&mut self, target: &Target) {
+        let domain = DomainHandle { name: target.id.name.clone(), uuid: target.uuid, id: -1 };
+        if let Ok(handle) = to_bytes(&domain) {
+            self.note(target.id.clone(), handle, UNANSWERED);
+        }
     }
 
     /// A call about something was not answered; it is made again.

@@ -9,7 +9,8 @@ use std::time::Duration;
 pub(super) const QUICK: Duration = Duration::from_secs(30);
 
 /// How long objects that are read may leave their host without any reply, together and once a run:
-/// definitions take milliseconds, unless a guest's QEMU is stopped while libvirt waits for it.
+/// definitions take milliseconds, unless a guest's QEMU is stopped while libvirt waits for it. Also
+/// how long a guest may take to show that it answers before something is asked of it.
 pub(super) const SILENCE: Duration = Duration::from_secs(5);
 
 /// How long an object that is silent may take to answer, beside everything else.
