@@ -8,6 +8,7 @@ mod error;
 mod escape;
 mod hazard;
 mod render;
+pub(crate) mod shorten;
 mod source;
 mod suggest;
 

@@ -5,7 +5,7 @@ use super::files::{Found, directory_name};
 use super::fleet::{self, Directory, HostDesired, Selections};
 use super::object::{Object, first_error};
 use super::project::{self, Connect, FILE, NamedHost};
-use super::shorten::{self, AllUntold, shorten};
+use crate::diag::shorten::{self, AllUntold, shorten};
 use crate::diag::{Diagnostic, Diagnostics, Sources, Span};
 use crate::model::{Desired, DesiredResource, ResourceId};
 use std::path::{Path, PathBuf};

@@ -22,7 +22,6 @@ mod object;
 mod part;
 mod project;
 mod settings;
-mod shorten;
 mod text;
 mod to_toml;
 mod toml;

@@ -4,7 +4,7 @@ use super::document::read;
 use super::format::{Format, Lasts};
 use super::grammars::{Grammars, Validator};
 use super::object::{Object, first_error, object};
-use super::shorten::{AllUntold, shorten};
+use crate::diag::shorten::{AllUntold, shorten};
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources};
 use crate::model::DesiredResource;
 use std::collections::BTreeSet;

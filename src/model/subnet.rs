@@ -16,6 +16,11 @@ impl Subnet {
         (prefix <= bits(address)).then_some(Self { address, prefix })
     }
 
+    /// The subnet of a shorter prefix that it lies in. `None` if the prefix is longer.
+    pub fn widened(self, prefix: u8) -> Option<Self> {
+        (prefix <= self.prefix).then_some(Self { prefix, ..self })
+    }
+
     /// How many leading bits its addresses share.
     pub fn prefix(self) -> u8 {
         self.prefix

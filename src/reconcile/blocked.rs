@@ -15,6 +15,9 @@ use crate::xml::Element;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// How many things that are nowhere are looked for among all names: more problems are not told.
+const LOOKS_MAX: usize = 200;
+
 /// Resources that are left alone, each with its reason, and the problems to show. What needs
 /// something that is held back and not on the host is held back with it.
 pub(crate) fn hold_back(
@@ -292,28 +295,39 @@ impl Conflicts<'_> {
     /// A resource that needs what is neither in the manifests nor on the host is held back, and so
     /// is, in turn, what needs that resource.
     fn needs(&mut self) {
-        loop {
-            let mut found = Vec::new();
-            for resource in self.desired.resources.values() {
-                if self.blocked.contains_key(&resource.id) || !self.selected(&resource.id) {
-                    continue;
-                }
-                let missing = resource.depends_on.iter().find(|d| {
-                    let planned = self.desired.resources.contains_key(d)
-                        && self.selected(d)
-                        && !self.blocked.contains_key(d);
-                    !planned
-                        && (!self.answers(d) || self.is_wrong(d) || self.stays_down(resource, d))
-                });
-                found.extend(missing.map(|m| (resource, m.clone())));
-            }
-            if found.is_empty() {
-                return;
-            }
-            for (resource, missing) in found {
-                self.lacks(resource, &missing);
+        let (desired, mut hints) = (self.desired, BTreeMap::new());
+        let mut dependants: BTreeMap<&ResourceId, Vec<&Arc<DesiredResource>>> = BTreeMap::new();
+        for resource in desired.resources.values() {
+            for needed in &resource.depends_on {
+                dependants.entry(needed).or_default().push(resource);
             }
         }
+        // each is looked at again only when something that it needs was held back
+        let mut open: Vec<&Arc<DesiredResource>> = desired.resources.values().collect();
+        while !open.is_empty() {
+            let found: Vec<(&Arc<DesiredResource>, &ResourceId)> =
+                open.iter().filter_map(|r| Some((*r, self.lacking(r)?))).collect();
+            for (resource, missing) in &found {
+                self.lacks(resource, missing, &mut hints);
+            }
+            let next = found.iter().filter_map(|(r, _)| dependants.get(&r.id)).flatten();
+            let next: BTreeMap<&ResourceId, &Arc<DesiredResource>> =
+                next.map(|r| (&r.id, *r)).collect();
+            open = next.into_values().collect();
+        }
+    }
+
+    /// The first thing that a resource needs and will not be there.
+    fn lacking<'r>(&self, resource: &'r DesiredResource) -> Option<&'r ResourceId> {
+        if self.blocked.contains_key(&resource.id) || !self.selected(&resource.id) {
+            return None;
+        }
+        resource.depends_on.iter().find(|d| {
+            let planned = self.desired.resources.contains_key(d)
+                && self.selected(d)
+                && !self.blocked.contains_key(d);
+            !planned && (!self.answers(d) || self.is_wrong(d) || self.stays_down(resource, d))
+        })
     }
 
     /// Whether it is held back for what is wrong with its manifest.
@@ -337,7 +351,14 @@ impl Conflicts<'_> {
         starts && is_down && self.blocked.contains_key(needed)
     }
 
-    fn lacks(&mut self, resource: &DesiredResource, missing: &ResourceId) {
+    /// Holds back what lacks something. `hints` has what was said of each thing that is nowhere, which is
+    /// looked for among all names.
+    fn lacks(
+        &mut self,
+        resource: &DesiredResource,
+        missing: &ResourceId,
+        hints: &mut BTreeMap<ResourceId, String>,
+    ) {
         let reason = if self.observed.unknown.contains_key(missing) {
             format!("it needs {missing}, which does not answer")
         } else if self.blocked.contains_key(missing) {
@@ -354,12 +375,18 @@ impl Conflicts<'_> {
         } else {
             let mut networks = Domain::new(&resource.definition).networks();
             let span = networks.find(|(id, _)| id == missing).map_or(resource.span, |(_, s)| s);
-            let known = self.desired.resources.keys().chain(self.observed.resources.keys());
-            let names = known.filter(|id| id.kind == missing.kind).map(|id| id.name.as_str());
-            let hint = match crate::diag::closest(&missing.name, names) {
-                Some(close) => format!("did you mean {}/{close}?", missing.kind),
-                None => format!("add a manifest for {missing}, or define it on the host first"),
-            };
+            let looks = hints.len() < LOOKS_MAX;
+            let hint = hints.get(missing).cloned().unwrap_or_else(|| {
+                let known = self.desired.resources.keys().chain(self.observed.resources.keys());
+                let names = known.filter(|id| id.kind == missing.kind).map(|id| id.name.as_str());
+                match looks.then(|| crate::diag::closest(&missing.name, names)).flatten() {
+                    Some(close) => format!("did you mean {}/{close}?", missing.kind),
+                    None => format!("add a manifest for {missing}, or define it on the host first"),
+                }
+            });
+            if looks {
+                hints.insert(missing.clone(), hint.clone());
+            }
             self.diagnostics.push(
                 Diagnostic::error("missing-reference", format!("{} needs {missing}", resource.id))
                     .at(span)

@@ -106,6 +106,17 @@ impl Claim {
         Self { thing, span, writes: true, shares: false, takes: true }
     }
 
+    /// What tells it from others, wherever it is written.
+    pub(super) fn key(&self) -> (Thing, [bool; 3]) {
+        (self.thing.clone(), [self.writes, self.shares, self.takes])
+    }
+
+    /// Whether another one says the same.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let flags = |claim: &Self| [claim.writes, claim.shares, claim.takes];
+        self.thing == other.thing && flags(self) == flags(other)
+    }
+
     /// Whether both cannot be at once.
     pub(super) fn excludes(&self, other: &Self) -> bool {
         let is_written = self.writes || other.writes;

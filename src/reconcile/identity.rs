@@ -8,6 +8,7 @@ use super::pairing::pair;
 use crate::model::{Kind, Mac, ResourceId, Target, Uuid};
 use crate::xml::{Element, Node, Path};
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 /// The UUID that the definition has, if it has one that can be read: a domain's by itself, or where the
 /// firmware tells it, which may be no other one.
@@ -67,7 +68,7 @@ pub(crate) fn fill_macs(definition: &mut Element, kind: Kind, uuid: Uuid, prefix
         return;
     }
     let Some(devices) = definition.child_mut("devices") else { return };
-    let mut taken: Vec<Mac> = devices
+    let mut taken: HashSet<Mac> = devices
         .children_named("interface")
         .filter_map(|i| Mac::parse(i.child("mac")?.attr("address")?))
         .collect();
@@ -75,7 +76,7 @@ pub(crate) fn fill_macs(definition: &mut Element, kind: Kind, uuid: Uuid, prefix
     for (n, interface) in without.enumerate() {
         let mac = (0..).map(|salt| derived_mac(uuid, n, salt, prefix)).find(|m| !taken.contains(m));
         let Some(mac) = mac else { continue };
-        taken.push(mac);
+        taken.insert(mac);
         let element = Element::new("mac").with_attr("address", mac.to_string());
         interface.children.insert(0, Node::Element(element));
     }

@@ -29,6 +29,7 @@ mod others;
 mod overlay;
 mod ownership;
 mod pairing;
+mod path_index;
 mod plan;
 pub mod planfile;
 mod promise;

@@ -6,7 +6,7 @@
 
 use super::normalize::{has_any_order, identity, key_of, keys, same_identity};
 use crate::xml::{Element, Name, Node, Step, value_at};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 /// Which entries of three lists are the same.
 #[derive(Debug, Default)]
@@ -253,16 +253,38 @@ fn in_order(
     taken: &[usize],
     accept: Same<'_>,
 ) {
+    let mut free = VecDeque::from(free_of(to.len(), pairs, taken));
+    let mut tries = TRIES_MAX;
     for w in order {
         let Some(entry) = from.get(w).filter(|_| pairs.get(w) == Some(&None)) else { continue };
-        let free = to.iter().enumerate().position(|(n, other)| {
-            let free = !pairs.contains(&Some(n)) && !taken.contains(&n);
-            free && entry.may_be(other) && accept(entry, other)
+        let found = free.iter().position(|n| {
+            let Some(left) = tries.checked_sub(1) else { return false };
+            tries = left;
+            to.get(*n).is_some_and(|other| entry.may_be(other) && accept(entry, other))
         });
-        if let Some(slot) = pairs.get_mut(w) {
-            *slot = free;
+        if let (Some(at), Some(slot)) = (found, pairs.get_mut(w)) {
+            *slot = free.remove(at);
+        }
+        if tries == 0 {
+            return;
         }
     }
+}
+
+/// How often entries that no key tells apart are held against each other in one go: a list of 500
+/// is gone through whole, and of larger ones the last are new on both sides, so that the time taken stays
+/// in bounds.
+const TRIES_MAX: usize = ALIGNED_MAX * ALIGNED_MAX;
+
+/// The numbers below `count` that are neither in `pairs` nor among those that are `taken`.
+fn free_of(count: usize, pairs: &[Option<usize>], taken: &[usize]) -> Vec<usize> {
+    let mut is_free = vec![true; count];
+    for n in pairs.iter().flatten().chain(taken) {
+        if let Some(slot) = is_free.get_mut(*n) {
+            *slot = false;
+        }
+    }
+    (0..count).zip(is_free).filter(|(_, free)| *free).map(|(n, _)| n).collect()
 }
 
 /// Pairs in order, each class of entries that cannot be each other by itself. As long as there are
@@ -280,10 +302,8 @@ fn by_place(
     while let Some(first) = open.first().and_then(|w| from.get(*w)) {
         let of_class = |w: &usize| from.get(*w).is_some_and(|e| first.is_of_class(e));
         let (class, rest): (Vec<usize>, Vec<usize>) = open.iter().partition(|w| of_class(w));
-        let free: Vec<usize> = (0..to.len())
-            .filter(|n| !pairs.contains(&Some(*n)) && !taken.contains(n))
-            .filter(|n| to.get(*n).is_some_and(|e| first.may_be(e)))
-            .collect();
+        let mut free = free_of(to.len(), pairs, taken);
+        free.retain(|n| to.get(*n).is_some_and(|e| first.may_be(e)));
         let is_same = |i: usize, j: usize| match (class.get(i), free.get(j)) {
             (Some(w), Some(n)) => match (from.get(*w), to.get(*n)) {
                 (Some(a), Some(b)) => same(a, b),
@@ -395,39 +415,61 @@ impl List<'_> {
         key_of(self.parent, element).is_some_and(|(p, _)| !p.is_empty() && !p.contains('+'))
     }
 
-    /// The step to an entry, the `index`th of `of`, of which the definition has those that are `there`: by
-    /// its key as it is written there.
+    /// The numbers of the entries that are `there`, by their keys.
+    pub(super) fn numbers(&self, there: &[&Element]) -> Numbers {
+        let mut numbers = Numbers { count: there.len(), by_key: HashMap::new() };
+        if self.parent != "devices" {
+            return numbers;
+        }
+        for (n, element) in there.iter().enumerate() {
+            for (path, _) in keys(self.parent, element) {
+                if let Some(value) = value_at(element, path) {
+                    numbers.by_key.entry((path, value)).or_default().push(n);
+                }
+            }
+        }
+        numbers
+    }
+
+    /// The step to an entry, the `index`th of `of`, of which the definition has those with these `numbers`:
+    /// by its key as it is written there.
     pub(super) fn step_of(
         &self,
         element: &Element,
         index: usize,
-        (there, of): (&[&Element], usize),
+        (numbers, of): (&Numbers, usize),
     ) -> Step {
         let key = key_of(self.parent, element)
             .filter(|(path, _)| !path.is_empty() && !path.contains('+'))
-            .map(|(path, value)| (path.to_owned(), value_at(element, path).unwrap_or(value)));
+            .map(|(path, value)| (path, value_at(element, path).unwrap_or(value)));
         let ordinal = match &key {
-            Some((path, value)) => self.number_of(path, value, index, there),
+            Some(key) => self.number_of(key, index, numbers),
             None => (of > 1).then_some(index + 1),
         };
+        let key = key.map(|(path, value)| (path.to_owned(), value));
         Step { key, ordinal, ..self.step() }
     }
 
     /// Which one of several devices with one key an entry is: the cards of a team share an address.
     fn number_of(
         &self,
-        path: &str,
-        value: &str,
+        key: &(&'static str, String),
         index: usize,
-        there: &[&Element],
+        numbers: &Numbers,
     ) -> Option<usize> {
         if self.parent != "devices" {
             return None;
         }
-        let same = |e: &&&Element| value_at(e, path).as_deref() == Some(value);
-        let all = there.iter().filter(same).count() + usize::from(index >= there.len());
-        (all > 1).then(|| there.iter().take(index).filter(same).count() + 1)
+        let same = numbers.by_key.get(key).map_or(&[][..], Vec::as_slice);
+        let all = same.len() + usize::from(index >= numbers.count);
+        (all > 1).then(|| same.partition_point(|n| *n < index) + 1)
     }
+}
+
+/// The numbers of a list's entries in the definition, by each key that they have.
+pub(super) struct Numbers {
+    count: usize,
+    by_key: HashMap<(&'static str, String), Vec<usize>>,
 }
 
 /// Whether a list has controllers of the PCI bus, whose numbers devices are known by.

@@ -10,7 +10,8 @@ use super::nic_migration::{self, Nic};
 use super::ownership::{OwnerRecord, digest, owner_record_of};
 use super::renames::{applied_as, rename_first, renamed, under};
 use super::taken::Holdings;
-use crate::diag::{Diagnostic, Diagnostics};
+use crate::diag::shorten::{self, AllUntold, shorten};
+use crate::diag::{Diagnostic, Diagnostics, Sources};
 use crate::model::domain::Domain;
 use crate::model::{
     Capabilities, Desired, DesiredResource, Observed, ObservedResource, Op, OpKind, ResourceId,
@@ -418,7 +419,10 @@ impl<'a> Planner<'a> {
         let pruned = self.options.prune && self.refusals.is_empty() && silent.is_empty();
         // with a part of the manifests nobody can say what the others name
         let told = self.desired.complete && !pruned;
-        self.diagnostics.sort();
+        let mut untold = AllUntold::new();
+        let mut diagnostics = shorten(self.diagnostics, &mut untold);
+        shorten::say(&untold, &Sources::default(), &mut diagnostics);
+        diagnostics.sort();
         let afterwards = self.decisions.iter_mut().filter_map(|d| d.afterwards.take()).collect();
         let mut changes: Vec<ResourceChange> =
             self.decisions.into_iter().map(|d| d.change).collect();
@@ -429,7 +433,7 @@ impl<'a> Planner<'a> {
             steps,
             afterwards,
             refusals: self.refusals,
-            diagnostics: self.diagnostics,
+            diagnostics,
             blocked: self.blocked,
             silent,
             doubted: doubts::all(self.observed),

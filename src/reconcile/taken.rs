@@ -6,9 +6,10 @@
 use super::changes::{Action, StepAction};
 use super::claims::{Claim, Thing, claims};
 use super::decide::Decision;
-use crate::diag::Diagnostic;
-use crate::model::{Desired, Observed, ObservedResource, Op, ResourceId};
-use std::collections::BTreeSet;
+use crate::diag::{Diagnostic, Span};
+use crate::model::{Desired, Observed, ObservedResource, Op, ResourceId, Subnet};
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What comes of a look at what others have.
 #[derive(Debug, Default)]
@@ -32,6 +33,56 @@ struct Holding<'a> {
 pub(super) struct Holdings<'a> {
     observed: &'a Observed,
     all: Vec<Holding<'a>>,
+    /// The subnets among them, by their addresses: family, first address, prefix, and their numbers.
+    subnets: Vec<(Reach, usize)>,
+}
+
+/// A subnet's place among all, in the order of addresses: two either lie apart, or one in the other.
+type Reach = (bool, u128, u8);
+
+fn reach(subnet: Subnet) -> Reach {
+    (subnet.is_ipv4(), subnet.first(), subnet.prefix())
+}
+
+/// A decision with what is asked of it again and again.
+struct Decided<'a> {
+    decision: &'a Decision,
+    /// What it has in the end, and where its manifest says so.
+    after: OnceCell<BTreeSet<Thing>>,
+    said: OnceCell<BTreeMap<Thing, Span>>,
+}
+
+impl<'a> Decided<'a> {
+    fn of(decision: &'a Decision) -> Self {
+        Self { decision, after: OnceCell::new(), said: OnceCell::new() }
+    }
+
+    fn id(&self) -> &'a ResourceId {
+        &self.decision.change.id
+    }
+
+    /// Whether it has a thing in the end, or of a subnet some addresses.
+    fn keeps(&self, thing: &Thing) -> bool {
+        let after = self.after.get_or_init(|| {
+            let after = self.decision.change.after.as_ref();
+            let after = after.map(|d| claims(self.id().kind, d)).unwrap_or_default();
+            after.into_iter().map(|claim| claim.thing).collect()
+        });
+        let meets = |other: &Thing| other.meets(thing);
+        // of subnets one may have many, and a network that gives some up is rare
+        after.contains(thing) || matches!(thing, Thing::Subnet(_)) && after.iter().any(meets)
+    }
+
+    /// Where its manifest asks for a thing; `None` if that does not.
+    fn said(&self, desired: &Desired, thing: &Thing) -> Option<Span> {
+        let said = self.said.get_or_init(|| {
+            let manifest = desired.resources.get(self.id());
+            let own = manifest.map(|r| claims(r.id.kind, &r.definition)).unwrap_or_default();
+            // the first of several that are the same
+            own.into_iter().rev().map(|claim| (claim.thing, claim.span)).collect()
+        });
+        said.get(thing).copied()
+    }
 }
 
 impl<'a> Holdings<'a> {
@@ -45,22 +96,51 @@ impl<'a> Holdings<'a> {
             }
         }
         all.sort_by(|a, b| (&a.claim.thing, &a.owner.id).cmp(&(&b.claim.thing, &b.owner.id)));
-        Self { observed, all }
+        // what one has twice is told once
+        all.dedup_by(|a, b| {
+            (a.owner.id == b.owner.id && a.runs == b.runs) && a.claim.is_like(&b.claim)
+        });
+        let subnet = |(n, holding): (usize, &Holding<'_>)| match &holding.claim.thing {
+            Thing::Subnet(subnet) => Some((reach(*subnet), n)),
+            _ => None,
+        };
+        let mut subnets: Vec<(Reach, usize)> = all.iter().enumerate().filter_map(subnet).collect();
+        subnets.sort_unstable();
+        Self { observed, all, subnets }
+    }
+
+    /// The numbers of the subnets that have addresses of another one: those that lie in it, and those
+    /// that it lies in, of which there is one for each length of a prefix at most.
+    fn overlapping(&self, subnet: Subnet) -> Vec<usize> {
+        let from = |least: Reach| self.subnets.partition_point(|(at, _)| *at < least);
+        let inside = from(reach(subnet));
+        let behind = match subnet.last().checked_add(1) {
+            Some(next) => from((subnet.is_ipv4(), next, 0)),
+            None => self.subnets.partition_point(|(at, _)| at.0 <= subnet.is_ipv4()),
+        };
+        let wider = (0..subnet.prefix()).filter_map(|prefix| subnet.widened(prefix)).map(reach);
+        let around = wider.map(|(family, first, prefix)| {
+            from((family, first, prefix))..from((family, first, prefix + 1))
+        });
+        let found = std::iter::once(inside..behind)
+            .chain(around)
+            .filter_map(|range| self.subnets.get(range));
+        let mut found: Vec<usize> = found.flatten().map(|(_, n)| *n).collect();
+        found.sort_unstable();
+        found
     }
 
     /// Who has what stands in the way of a claim.
     fn in_the_way<'s>(&'s self, claim: &'s Claim) -> impl Iterator<Item = &'s Holding<'a>> {
-        let thing = &claim.thing;
-        let (from, to) = match thing {
-            // these overlap, and are few
-            Thing::Subnet(_) => (0, self.all.len()),
-            _ => {
+        let numbers: Vec<usize> = match &claim.thing {
+            Thing::Subnet(subnet) => self.overlapping(*subnet),
+            thing => {
                 let below = self.all.partition_point(|h| h.claim.thing < *thing);
-                (below, self.all.partition_point(|h| h.claim.thing <= *thing))
+                (below..self.all.partition_point(|h| h.claim.thing <= *thing)).collect()
             }
         };
-        let range = self.all.get(from..to).unwrap_or(&[]);
-        range.iter().filter(move |holding| claim.excludes(&holding.claim))
+        let holdings = numbers.into_iter().filter_map(|n| self.all.get(n));
+        holdings.filter(move |holding| claim.excludes(&holding.claim))
     }
 
     /// Looks at what the decisions would take.
@@ -69,11 +149,15 @@ impl<'a> Holdings<'a> {
         for decision in decisions {
             self.guests_unknown(decision, &mut found);
         }
+        let decided: BTreeMap<&ResourceId, Decided<'_>> =
+            decisions.iter().rev().map(|d| (&d.change.id, Decided::of(d))).collect();
         for decision in decisions.iter().filter(|d| d.change.action != Action::Delete) {
             for (claim, runs) in self.taken_by(decision) {
-                self.look(desired, decisions, decision, &claim, runs, &mut found);
+                self.look(desired, &decided, decision, &claim, runs, &mut found);
             }
         }
+        found.handed_on.sort();
+        found.handed_on.dedup();
         found
     }
 
@@ -101,21 +185,24 @@ impl<'a> Holdings<'a> {
             return Vec::new();
         };
         let host = self.observed.resources.get(id);
-        let had = |definition: Option<&crate::xml::Element>| -> Vec<Claim> {
-            definition.map(|d| claims(id.kind, d)).unwrap_or_default()
+        let had = |definition: Option<&crate::xml::Element>| -> BTreeSet<Thing> {
+            let claims = definition.map(|d| claims(id.kind, d)).unwrap_or_default();
+            claims.into_iter().map(|claim| claim.thing).collect()
         };
         let live = had(host.and_then(|h| h.live.as_ref()));
         let defined = had(host.and_then(|h| h.persistent.as_ref()));
         let is_active = host.is_some_and(|h| h.state.is_active());
         let starts = has(decision, |op| matches!(op, Op::Create { .. }));
         let runs = starts || is_active && !has(decision, stops);
-        let has = |list: &[Claim], thing: &Thing| list.iter().any(|c| c.thing == *thing);
-        let takes = claims(id.kind, after).into_iter().filter(|claim| claim.takes);
+        let mut seen = BTreeSet::new();
+        let mut takes = claims(id.kind, after);
+        takes.retain(|claim| claim.takes && seen.insert(claim.key()));
+        let takes = takes.into_iter();
         let new = takes.filter(|claim| {
             let thing = &claim.thing;
             match runs && !thing.is_of_definitions() {
-                true => !has(&live, thing),
-                false => !has(&live, thing) && !has(&defined, thing),
+                true => !live.contains(thing),
+                false => !live.contains(thing) && !defined.contains(thing),
             }
         });
         new.map(|claim| (claim, runs)).collect()
@@ -124,7 +211,7 @@ impl<'a> Holdings<'a> {
     fn look(
         &self,
         desired: &Desired,
-        decisions: &[Decision],
+        decided: &BTreeMap<&ResourceId, Decided<'_>>,
         decision: &Decision,
         claim: &Claim,
         runs: bool,
@@ -142,7 +229,7 @@ impl<'a> Holdings<'a> {
         let (mut blocking, mut others_have) = (BTreeSet::new(), BTreeSet::new());
         for holding in others() {
             let owner = &holding.owner.id;
-            let of_owner = decisions.iter().find(|d| d.change.id == *owner);
+            let of_owner = decided.get(owner);
             if of_owner.is_some_and(|d| gives_up(d, holding)) {
                 found.handed_on.push((owner.clone(), id.clone()));
             } else if claim.thing.is_of_definitions() || runs && holding.runs {
@@ -153,11 +240,9 @@ impl<'a> Holdings<'a> {
             }
         }
         others_have.retain(|owner| !blocking.contains(owner));
-        let silent = self.silent(desired, id, claim);
-        let span = desired.resources.get(id).map_or(claim.span, |resource| {
-            let own = claims(id.kind, &resource.definition);
-            own.iter().find(|c| c.thing == claim.thing).map_or(resource.span, |c| c.span)
-        });
+        let said = decided.get(id).and_then(|own| own.said(desired, &claim.thing));
+        let silent = self.silent(id, claim, said.is_some());
+        let span = said.unwrap_or_else(|| desired.resources.get(id).map_or(claim.span, |r| r.span));
         let (code, hint) = claim.thing.code_and_hint();
         let thing = &claim.thing;
         if !blocking.is_empty() {
@@ -197,29 +282,23 @@ impl<'a> Holdings<'a> {
     }
 
     /// Those that did not answer and may have what a manifest asks for in so many words.
-    fn silent(&self, desired: &Desired, id: &ResourceId, claim: &Claim) -> BTreeSet<&ResourceId> {
-        let is_said = || {
-            let manifest = desired.resources.get(id);
-            manifest.is_some_and(|r| {
-                claims(id.kind, &r.definition).iter().any(|c| c.thing == claim.thing)
-            })
-        };
+    fn silent(&self, id: &ResourceId, claim: &Claim, is_said: bool) -> BTreeSet<&ResourceId> {
+        if !is_said {
+            return BTreeSet::new();
+        }
         let unknown = self.observed.unknown.keys();
         let may = |other: &&ResourceId| *other != id && claim.thing.kinds().contains(&other.kind);
-        let silent: BTreeSet<&ResourceId> = unknown.filter(may).collect();
-        if silent.is_empty() || is_said() { silent } else { BTreeSet::new() }
+        unknown.filter(may).collect()
     }
 }
 
 /// Whether the steps of an object end that it has this.
-fn gives_up(decision: &Decision, holding: &Holding<'_>) -> bool {
-    let kind = decision.change.id.kind;
+fn gives_up(decided: &Decided<'_>, holding: &Holding<'_>) -> bool {
+    let decision = decided.decision;
     if decision.change.action == Action::Delete {
         return true;
     }
-    let keeps = decision.change.after.as_ref().is_none_or(|after| {
-        claims(kind, after).iter().any(|c| c.thing.meets(&holding.claim.thing))
-    });
+    let keeps = decision.change.after.is_none() || decided.keeps(&holding.claim.thing);
     let ends = has(decision, stops);
     let starts = has(decision, |op| matches!(op, Op::Create { .. }));
     match holding.runs {

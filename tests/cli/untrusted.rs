@@ -174,6 +174,10 @@ fn saved_plan() {
     let text = fs::read_to_string(stranger.path("site/ok.plan")).unwrap();
     let evil = format!("test+ext:///default?command={}", stranger.path("site/evil.sh").display());
     fs::write(stranger.path("site/evil.plan"), text.replace(uri, &evil)).unwrap();
+    // as a checkout leaves it, it is nobody's plan; and as one's own it still chooses nothing
+    run(&mut stranger.virt(&["apply", "evil.plan"])).expect(5);
+    let own = fs::Permissions::from_mode(0o600);
+    fs::set_permissions(stranger.path("site/evil.plan"), own).unwrap();
     let ran = run(&mut stranger.virt(&["apply", "evil.plan"])).expect(1);
     assert!(ran.stderr().contains("evil.plan:"), "{ran}");
     assert!(ran.stderr().contains("it names a program to run"), "{ran}");

@@ -4,13 +4,15 @@ use super::plan_view::PlanView;
 use super::table::columns;
 use super::values::row;
 use crate::cli::output::{Output, Paint};
+use crate::diag::shorten::TOLD_MAX;
 use crate::diag::{Severity, Sources, escape, escape_lines};
 use crate::model::rules::Rule;
 use crate::model::{Effect, ResourceId};
 use crate::reconcile::{
     Action, ChangeCause, FieldChange, IgnoredDifference, Plan, Report, ResourceChange, Status,
-    StepAction, Until,
+    Step, StepAction, Until,
 };
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// The rules that manifests are held to, each with what it finds and what to do.
@@ -35,7 +37,12 @@ pub(crate) fn plan(view: &PlanView<'_>, output: Output, explain: bool) -> String
     let mut out = String::new();
     let shown = |c: &&ResourceChange| explain || c.says_something();
     let changes: Vec<&ResourceChange> = plan.changes.iter().filter(shown).collect();
-    let heads: Vec<Vec<String>> = changes.iter().map(|c| head(c, plan)).collect();
+    let mut steps: BTreeMap<&ResourceId, Vec<&Step>> = BTreeMap::new();
+    for step in &plan.steps {
+        steps.entry(&step.target.id).or_default().push(step);
+    }
+    let steps_of = |c: &ResourceChange| steps.get(&c.id).map_or(&[][..], Vec::as_slice);
+    let heads: Vec<Vec<String>> = changes.iter().map(|c| head(c, steps_of(c))).collect();
     let heads = columns(&heads, |row, column, cell| match changes.get(row) {
         Some(change) if change.outage.is_some() => output.paint(Paint::Red, cell),
         Some(change) if column < 2 => output.paint(paint(change.action), cell),
@@ -68,9 +75,13 @@ pub(crate) fn plan(view: &PlanView<'_>, output: Output, explain: bool) -> String
             out.push_str(&columns(&rows, |_, _, cell| output.paint(Paint::Dim, cell)));
         }
     }
-    for (id, reason) in &plan.blocked {
+    for (id, reason) in plan.blocked.iter().take(TOLD_MAX) {
         let mark = output.paint(Paint::Red, &format!("! {id}"));
         let _ = writeln!(out, "{mark}  held back: {}", escape(reason));
+    }
+    if let Some(more) = plan.blocked.len().checked_sub(TOLD_MAX).filter(|more| *more > 0) {
+        let mark = output.paint(Paint::Red, &format!("! and {more} more"));
+        let _ = writeln!(out, "{mark}  held back");
     }
     if !changes.is_empty() || !plan.blocked.is_empty() {
         out.push('\n');
@@ -79,9 +90,9 @@ pub(crate) fn plan(view: &PlanView<'_>, output: Output, explain: bool) -> String
     out
 }
 
-fn head(change: &ResourceChange, plan: &Plan) -> Vec<String> {
-    let mine = plan.steps.iter().filter(|s| s.target.id == change.id);
-    let words: Vec<String> = mine
+fn head(change: &ResourceChange, steps: &[&Step]) -> Vec<String> {
+    let words: Vec<String> = steps
+        .iter()
         .map(|s| match &s.action {
             StepAction::Wait { until: Until::Elsewhere { host, milestone }, .. } => {
                 format!("wait until it is {} on {}", milestone.as_str(), escape(host))

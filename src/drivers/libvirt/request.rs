@@ -134,7 +134,7 @@ pub(super) fn request(host: &Host, call: &Call) -> Result<Request> {
 /// What a running guest has to answer before `call`, which would wait for its QEMU without end: any
 /// question that libvirt hands on to it. `None` if the call does not wait for that.
 pub(super) fn question(host: &Host, call: &Call) -> Option<Request> {
-    let domain = call.target.id.kind == Kind::Domain && host.hypervisor == Hypervisor::Qemu;
+    let domain = call.target.id.kind.is_guest() && host.hypervisor == Hypervisor::Qemu;
     if !domain || !waits_for_guest(&call.op) {
         return None;
     }

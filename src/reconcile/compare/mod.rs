@@ -13,11 +13,14 @@ mod whole;
 use super::difference::{Change, ChangeCause, Edit, IgnoredDifference, Side};
 use super::merge::{Edits, Entry};
 use super::normalize::{self, Claim, Equivalence, Renewed};
-use super::pairing::{List, Pairs, is_companion, is_emptied, is_on_pci, pair, take_other_ports};
+use super::pairing::{
+    List, Numbers, Pairs, is_companion, is_emptied, is_on_pci, pair, take_other_ports,
+};
 use super::summary::{summary, with_unit};
 use crate::diag::Span;
 use crate::model::Kind;
 use crate::xml::{Attribute, Element, Name, Path};
+use std::collections::{HashMap, HashSet};
 
 /// What a comparison comes to.
 #[derive(Debug)]
@@ -342,6 +345,8 @@ impl<'a> Walk<'a> {
         let mut added = 0;
         let mut order = Vec::new();
         let known = self.renewed.len();
+        let numbers = list.numbers(&elements);
+        let (on_pci, mut moving) = (is_on_pci(want), HashMap::new());
         let keep = pairs.keep_their_places(count) && !take_other_ports(want, &elements);
         let renumbered = Renewed::number_of(&bare.pattern()).filter(|_| !keep);
         for (i, wanted) in want.iter().enumerate() {
@@ -353,12 +358,13 @@ impl<'a> Walk<'a> {
             // what is there is named as it is there
             let there = partner.and_then(|n| elements.get(n)).copied();
             let named = there.filter(|_| list.has_key(wanted)).unwrap_or(wanted);
-            let step = list.step_of(named, number, (&elements, want.len().max(count)));
+            let step = list.step_of(named, number, (&numbers, want.len().max(count)));
             let applied = pairs.last.get(i).copied().flatten();
             let applied = applied.and_then(|n| last.get(n)).copied();
             self.renewed.truncate(known);
-            let moves = pairs.move_controllers(want, wanted.attr("type"));
-            if moves || !is_on_pci(want) {
+            let kind = wanted.attr("type");
+            let moves = *moving.entry(kind).or_insert_with(|| pairs.move_controllers(want, kind));
+            if moves || !on_pci {
                 self.renewed.extend(renumbered.clone());
             }
             self.path.steps.push(step);
@@ -377,7 +383,7 @@ impl<'a> Walk<'a> {
         self.renewed.truncate(known);
         edits.order(order);
         self.reordered(list, (want, &elements, last), &pairs);
-        self.extras(edits, list, (want, &have, last), &pairs);
+        self.extras(edits, (list, &numbers), (want, &have, last), &pairs);
     }
 
     /// An entry that is on both sides.
@@ -407,22 +413,23 @@ impl<'a> Walk<'a> {
     fn extras(
         &mut self,
         edits: &mut Edits,
-        list: &List<'_>,
+        (list, numbers): (&List<'_>, &Numbers),
         (want, have, last): (&[&Element], &[(usize, &Element)], &[&Element]),
         pairs: &Pairs,
     ) {
         let count = have.len();
-        let there: Vec<&Element> = have.iter().map(|(_, e)| *e).collect();
+        let wanted: HashSet<usize> = pairs.live.iter().copied().flatten().collect();
+        let said: HashSet<usize> = pairs.last.iter().copied().flatten().collect();
         let governs = !want.is_empty() && normalize::governed(list.parent, &list.label);
         for (n, (child, extra)) in have.iter().enumerate() {
-            if pairs.live.contains(&Some(n)) {
+            if wanted.contains(&n) {
                 continue;
             }
             let applied = pairs.last_of_live.get(n).copied().flatten();
-            let gone = applied.filter(|l| !pairs.last.contains(&Some(*l)));
+            let gone = applied.filter(|l| !said.contains(l));
             let was = gone.and_then(|l| last.get(l)).copied();
             let was = was.filter(|was| !is_emptied(was, extra));
-            let path = self.path.join(list.step_of(extra, n, (&there, count)));
+            let path = self.path.join(list.step_of(extra, n, (numbers, count)));
             let goes = governs || was.is_some() && !normalize::is_kept(&path);
             let rule = self.skips(&path, "");
             if !goes || rule.is_some() {
@@ -443,7 +450,7 @@ impl<'a> Walk<'a> {
             // what others have put into it stays
             if let Some(was) = was.filter(|was| normalize::stays_shared(&path, extra, was)) {
                 let nothing = Element { name: list.name.clone(), ..Element::new("") };
-                self.path.steps.push(list.step_of(extra, n, (&there, count)));
+                self.path.steps.push(list.step_of(extra, n, (numbers, count)));
                 self.place.push(*child);
                 let inside = self.element(extra, &nothing, Some(was));
                 self.place.pop();

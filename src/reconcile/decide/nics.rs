@@ -7,6 +7,7 @@ use crate::reconcile::difference::{Change, ChangeCause, Edit, Side};
 use crate::reconcile::identity::with_macs;
 use crate::xml::{Element, Path};
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 /// The manifest as it is laid over a running instance.
 #[derive(Debug)]
@@ -25,11 +26,10 @@ impl<'a> Nics<'a> {
         let Cow::Owned(mut known) = known else {
             return Self { manifest: known, renamed: Vec::new() };
         };
-        let is_among =
-            |root: &Element, mac: &str| nics(root).any(|nic| self::mac(nic) == Some(mac));
-        let mut free: Vec<&Element> = nics(live)
-            .filter(|nic| mac(nic).is_some_and(|mac| !is_among(next_boot, mac)))
-            .collect();
+        let [runs, boots] =
+            [live, next_boot].map(|root| nics(root).filter_map(mac).collect::<HashSet<&str>>());
+        let mut free: Vec<&Element> =
+            nics(live).filter(|nic| mac(nic).is_some_and(|mac| !boots.contains(mac))).collect();
         let mut renamed = Vec::new();
         let devices = known.child_mut("devices").into_iter().flat_map(Element::elements_mut);
         let named = devices.filter(|e| e.is("interface"));
@@ -37,7 +37,7 @@ impl<'a> Nics<'a> {
             let Some(later) = mac(nic).map(str::to_owned).filter(|_| mac(written).is_none()) else {
                 continue;
             };
-            if is_among(live, &later) {
+            if runs.contains(later.as_str()) {
                 continue;
             }
             let same = |there: &&Element| fits(Side::Running, &path(), there, written);

@@ -13,13 +13,17 @@ use crate::reconcile::normalize::only_at_boot;
 use crate::reconcile::others::Left;
 use crate::reconcile::overlay::Overlay;
 use crate::reconcile::ownership::{WantedRecord, owner_record_of, read_owner_record};
+use crate::reconcile::path_index::PathIndex;
 use crate::xml::{Element, Path};
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 /// The manifest against what is running, and what of it can be changed live.
 #[derive(Debug, Default)]
 pub(super) struct Running {
     pub(super) changes: Vec<Change>,
+    /// Their paths.
+    index: PathIndex,
     pub(super) live: Live,
     /// What is others' in it, and left there.
     pub(super) others: Vec<String>,
@@ -86,7 +90,8 @@ impl Running {
         }
         // what the next boot has as well is nothing that a start would take away
         let stays = |c: &Change| {
-            let later = c.path.find(&next_boot.merged).filter(|_| is_defined && c.after.is_none());
+            let gone = is_defined && c.after.is_none();
+            let later = gone.then(|| c.path.find(&next_boot.merged)).flatten();
             let same = match &c.path.attribute {
                 Some(name) => later.and_then(|e| e.attr_written(name)) == c.before.as_deref(),
                 None => later.is_some() && later == c.path.find(live),
@@ -123,20 +128,31 @@ impl Running {
             let same = owner_record_of(host).is_some_and(|m| {
                 started_as.as_ref().is_some_and(|d| *d == m.digest || m.boots_as.contains(d))
             });
+            let index = PathIndex::of(next_boot.changes.iter().map(|c| &c.path));
             let is_new = |change: &Change| {
-                let about = |c: &Change| c.path.covers(&change.path) || change.path.covers(&c.path);
-                !same || next_boot.changes.iter().any(about)
+                let near = index.near(&change.path).into_iter();
+                let mut near = near.filter_map(|n| next_boot.changes.get(n));
+                !same || near.any(|c| is_about(&c.path, &change.path))
             };
             // a text that has what runs, as it runs, asks for nothing new
-            let runs_so = |change: &Change| {
+            let mut known: Vec<(Path, bool)> = Vec::new();
+            let mut runs_so = |change: &Change| {
                 let steps = change.path.steps.iter().take(1).cloned().collect();
                 let root = Path { steps, attribute: None };
+                // what lies in one element is asked about once: there may be thousands of changes
+                if let Some((_, fits)) = known.iter().find(|(path, _)| *path == root) {
+                    return *fits;
+                }
                 let both = root.find(&nics.manifest).zip(root.find(live));
-                both.is_some_and(|(w, l)| fits(Side::NextBoot, &root, l, w))
+                let fits = both.is_some_and(|(w, l)| fits(Side::NextBoot, &root, l, w));
+                known.push((root, fits));
+                fits
             };
             changes.extend(since.filter(|c| is_new(c) && !runs_so(c)));
         }
-        Self { changes, live: by_call, others, is_current, notes }
+        let index = PathIndex::of(changes.iter().map(|c| &c.path));
+        by_call.index();
+        Self { changes, index, live: by_call, others, is_current, notes }
     }
 
     pub(super) fn covering(&self, n: usize) -> Option<&LiveChange> {
@@ -146,9 +162,8 @@ impl Running {
     /// The changes of what runs that a change of the definition is about: one side may have to add
     /// a group of which the other has a part.
     fn about<'a>(&'a self, change: &'a Change) -> impl Iterator<Item = usize> + 'a {
-        let mine = self.changes.iter().enumerate();
-        mine.filter(|(_, c)| c.path.covers(&change.path) || change.path.covers(&c.path))
-            .map(|(n, _)| n)
+        let near = self.index.near(&change.path).into_iter();
+        near.filter(|n| self.changes.get(*n).is_some_and(|c| is_about(&c.path, &change.path)))
     }
 
     /// When a running guest sees a change of its definition.
@@ -183,6 +198,11 @@ impl Running {
         let open = |n: usize| self.covering(n).is_none() && !self.live.is_equal(n);
         self.changes.iter().enumerate().filter(move |(n, _)| open(*n)).map(|(_, c)| c)
     }
+}
+
+/// Whether one of two paths leads to what the other leads to or into.
+fn is_about(one: &Path, other: &Path) -> bool {
+    one.covers(other) || other.covers(one)
 }
 
 /// Whether what waits is to be taken when the guest reboots by itself. Then it is not the manifest's
@@ -261,7 +281,7 @@ fn give_the_next_boots_macs(changes: &mut [Change], live: &Element, next_boot: &
         let nics = devices.into_iter().flat_map(|d| d.children_named("interface"));
         nics.filter_map(|i| Some(i.child("mac")?.attr("address")?.to_owned())).collect()
     };
-    let there = macs(live);
+    let there: HashSet<String> = macs(live).into_iter().collect();
     let mut free = macs(next_boot).into_iter().filter(|mac| !there.contains(mac));
     for change in changes {
         if let Edit::Add(nic) = &mut change.edit

@@ -26,6 +26,7 @@ use address::Places;
 pub(crate) use address::pin_address;
 pub(crate) use settings::why_at_boot;
 use split::pieces;
+use std::collections::{BTreeMap, BTreeSet};
 use verdict::{LiveContext, Verdict};
 
 /// Operations on the running instance and the changes that they bring about.
@@ -77,11 +78,44 @@ pub(crate) struct Live {
     pub(crate) waits: Vec<(usize, String)>,
     /// Changes that only say in other words what runs.
     equal: Vec<usize>,
+    /// What is known of each change, by its index, once all of them are judged.
+    known: BTreeMap<usize, Known>,
     /// Devices that are plugged in, with the address that they have got.
     pub(crate) placed: Vec<(Element, Element)>,
 }
 
+/// What is known of one change.
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    /// The number of the live change that brings it about.
+    covering: Option<usize>,
+    /// The number among those that wait.
+    waits: Option<usize>,
+    is_equal: bool,
+}
+
 impl Live {
+    /// Has what is known of each change at hand from now on.
+    pub(crate) fn index(&mut self) {
+        let mut known: BTreeMap<usize, Known> = BTreeMap::new();
+        for (at, change) in self.changes.iter().enumerate() {
+            for n in &change.covers {
+                known.entry(*n).or_default().covering.get_or_insert(at);
+            }
+        }
+        for (at, (n, _)) in self.waits.iter().enumerate() {
+            known.entry(*n).or_default().waits.get_or_insert(at);
+        }
+        for n in &self.equal {
+            known.entry(*n).or_default().is_equal = true;
+        }
+        self.known = known;
+    }
+
+    fn known(&self, n: usize) -> Known {
+        self.known.get(&n).copied().unwrap_or_default()
+    }
+
     /// I/O threads come and go once, whatever of the definition says so: takes what is there already
     /// out of `actions`, and gives the change that has it.
     fn thread_changes(&mut self, actions: &mut Vec<StepAction>) -> Option<&mut LiveChange> {
@@ -113,22 +147,23 @@ impl Live {
                 None => self.changes.push(change),
             }
         }
+        self.index();
         kept
     }
 
     /// What brings the change of that index about.
     pub(crate) fn covering(&self, n: usize) -> Option<&LiveChange> {
-        self.changes.iter().find(|l| l.covers.contains(&n))
+        self.changes.get(self.known(n).covering?)
     }
 
     /// Whether the change of that index only says in other words what runs.
     pub(crate) fn is_equal(&self, n: usize) -> bool {
-        self.equal.contains(&n)
+        self.known(n).is_equal
     }
 
     /// Why the change of that index waits.
     pub(crate) fn why(&self, n: usize) -> Option<&str> {
-        self.waits.iter().find(|(i, _)| *i == n).map(|(_, why)| why.as_str())
+        self.waits.get(self.known(n).waits?).map(|(_, why)| why.as_str())
     }
 }
 
@@ -145,13 +180,18 @@ pub(crate) fn live_changes(
     let mut found = Live::default();
     let mut places = Places::of(context);
     let mut tunings: Vec<(Tuning, Vec<TuningParameter>, Vec<usize>)> = Vec::new();
+    // what is brought about together with a change before it
+    let mut covered: BTreeSet<usize> = BTreeSet::new();
     for n in 0..overlay.changes.len() {
-        if found.covering(n).is_some() || found.is_equal(n) {
+        if covered.contains(&n) {
             continue;
         }
         match judge(kind, context, &mut places, n) {
             Ok((mut actions, mut covers, tuned)) => {
                 covers.push(n);
+                if !actions.is_empty() {
+                    covered.extend(&covers);
+                }
                 if let Some(known) = found.thread_changes(&mut actions) {
                     known.covers.extend(&covers);
                     if actions.is_empty() && tuned.is_empty() {
@@ -191,6 +231,7 @@ pub(crate) fn live_changes(
     found.placed = places.given;
     // removals free what additions need: addresses, names, slots
     found.changes.sort_by_key(|change| change.actions.first().map_or(2, priority));
+    found.index();
     found
 }
 

@@ -3,6 +3,7 @@
 
 use crate::model::Mac;
 use crate::xml::Element;
+use std::collections::HashMap;
 
 /// Takes addresses of zeros out of a manifest: the host chooses, as if they were not written.
 pub(super) fn drop_zeros(want: &mut Element) {
@@ -38,11 +39,14 @@ pub(super) fn drop_what_only_virtio_has(want: &mut Element, live: &Element) {
     let model = |nic: &Element| nic.child("model").and_then(|m| m.attr("type")).map(str::to_owned);
     let there: Vec<&Element> =
         live.child("devices").map_or(Vec::new(), |d| d.children_named("interface").collect());
+    // the first of several with one address
+    let by_mac: HashMap<Mac, &Element> =
+        there.iter().rev().filter_map(|nic| Some((mac(nic)?, *nic))).collect();
     let devices = want.child_mut("devices").into_iter().flat_map(Element::elements_mut);
     for (n, nic) in devices.filter(|e| e.is("interface")).enumerate() {
         let twin = || match mac(nic) {
-            own @ Some(_) => there.iter().find(|other| mac(other) == own),
-            None => there.get(n),
+            Some(own) => by_mac.get(&own).copied(),
+            None => there.get(n).copied(),
         };
         let model = model(nic).or_else(|| model(twin()?));
         if model.is_none_or(|model| model.starts_with("virtio")) {

@@ -1,28 +1,28 @@
-//! How much is said of a file: its first problems, and how many more there are.
+//! How much is said of a file, by itself and in a plan: its first problems, and how many more there are.
 
-use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, Span};
+use super::{Diagnostic, Diagnostics, SourceId, Sources, Span};
 use std::collections::BTreeMap;
 
 /// Most problems of one file that are told: nobody reads more at once, and what a file can hold would
 /// make hundreds of megabytes of them.
-const TOLD_MAX: usize = 200;
+pub(crate) const TOLD_MAX: usize = 200;
 
 /// How many problems of a file are not told.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Untold {
+pub(crate) struct Untold {
     errors: usize,
     warnings: usize,
 }
 
 /// The same by file; what has no place is a file of its own.
-pub(super) type AllUntold = BTreeMap<SourceId, Untold>;
+pub(crate) type AllUntold = BTreeMap<SourceId, Untold>;
 
 fn source(d: &Diagnostic) -> SourceId {
     d.span.unwrap_or(Span::NONE).source
 }
 
 /// Keeps the first problems of each file, errors before warnings, and counts the others.
-pub(super) fn shorten(mut problems: Diagnostics, untold: &mut AllUntold) -> Diagnostics {
+pub(crate) fn shorten(mut problems: Diagnostics, untold: &mut AllUntold) -> Diagnostics {
     if problems.len() <= TOLD_MAX {
         return problems;
     }
@@ -58,7 +58,7 @@ pub(super) fn shorten(mut problems: Diagnostics, untold: &mut AllUntold) -> Diag
 }
 
 /// Says of each file how many of its problems are not told.
-pub(super) fn say(untold: &AllUntold, sources: &Sources, out: &mut Diagnostics) {
+pub(crate) fn say(untold: &AllUntold, sources: &Sources, out: &mut Diagnostics) {
     for (source, Untold { errors, warnings }) in untold {
         let count = thousands(errors + warnings);
         let problem = if *errors > 0 { Diagnostic::error } else { Diagnostic::warning };
