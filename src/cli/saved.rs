@@ -96,17 +96,18 @@ pub(crate) fn apply(
         return Ok(Exit::Refused);
     }
     let Saved { plan, connection, digest, seal, written } = &saved;
+    let asking = Asking::of(run);
+    let whole = || view_saved(plan, connection, digest, context.output);
     let is_known = expected.is_some() || *seal == Some(Seal::Right);
     match (context.output.format, run.dry_run) {
         (Format::Json, true) => {
             context.result_or_nobody(&context.line(json::saved_plan(plan, connection, digest)));
         }
         // results are read by a program; what is going to be done is told to whoever looks on
-        (Format::Json, false) if !is_known => {
-            context.say(&view_saved(plan, connection, digest, context.output));
-        }
-        (Format::Human, _) if !is_known => {
-            context.result_or_nobody(&view_saved(plan, connection, digest, context.output));
+        (Format::Json, false) if !is_known && !asking.about(plan) => context.say(&whole()),
+        // whoever is asked sees all that is asked about
+        (Format::Human, _) if !is_known || asking.about(plan) => {
+            context.result_or_nobody(&whole());
         }
         (Format::Human, _) => {
             context.result_or_nobody(&human::steps(plan, connection, context.output));
@@ -129,7 +130,7 @@ pub(crate) fn apply(
     if !plan.steps.is_empty() && host.capabilities.read_only {
         return Ok(refuse_to_change(context));
     }
-    if !agreed(context, Asking::of(run), plan, &host)? {
+    if !agreed(context, asking, plan, &host, whole)? {
         return Ok(Exit::Refused);
     }
     let report = walk(context, plan, &host, run, None, &|_| Vec::new())?;

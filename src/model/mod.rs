@@ -31,7 +31,7 @@ pub use desired::{Desired, DesiredResource, Power, Refused, Settings, ShutdownPo
 pub use effect::Effect;
 pub use event::{DriverEvent, EventKind};
 pub use hosts::{BitSet, HostPattern, Roster, check_host_name};
-pub use ids::{Kind, Mac, ResourceId, Uuid, check_name};
+pub use ids::{Kind, Mac, ResourceId, Uuid, check_name, shown_name};
 pub use lifecycle::{LifecycleAction, LifecycleEvent, State};
 pub use lint::check_order;
 pub(crate) use memory::memory_bytes;
