@@ -119,7 +119,12 @@ pub(super) fn blot(before: &str, line: &str) -> Vec<char> {
     let mut out: Vec<char> = before.chars().collect();
     let skipped = out.len();
     out.extend(line.chars());
-    for range in secrets(&out, true) {
+    let mut ranges = secrets(&out, true);
+    if is_secret_table(before) {
+        let header = find(&out, 0, |c| c == '\n').map_or(0, |end| end + 1);
+        ranges.extend(strings(&out, header));
+    }
+    for range in ranges {
         out.iter_mut()
             .take(range.end)
             .skip(range.start)
@@ -146,6 +151,13 @@ pub(super) fn lead(text: &str, end: usize, most: usize) -> &str {
             key.len() < line.len()
                 && key.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '"')
         };
+        // a table of TOML that is a secret has it in its keys
+        let is_header = |(at, _): &(usize, &str)| *at == 0 || window.get(at - 1..*at) == Some("\n");
+        let header = window.rmatch_indices('[').find(is_header);
+        let header = header.map(|(at, _)| window.get(at..).unwrap_or_default());
+        if let Some(table) = header.filter(|table| is_secret_table(table)) {
+            return table;
+        }
         let mut at = window.len();
         window.split_inclusive('\n').rev().find_map(|line| {
             at -= line.len();
@@ -153,6 +165,15 @@ pub(super) fn lead(text: &str, end: usize, most: usize) -> &str {
         })
     };
     start.and_then(|start| window.get(start..)).unwrap_or_default()
+}
+
+/// Whether the header that a text of TOML begins with is of an element whose text or value is a secret.
+fn is_secret_table(text: &str) -> bool {
+    let header = text.lines().next().unwrap_or_default();
+    let name = header.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+    let name = name.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+    let names = ["arg", "env", "property", "cookie", "session", "dhCert", "initenv", "entry"];
+    text.starts_with('[') && names.contains(&name)
 }
 
 /// Parts of words for passwords, slips of the keyboard among them.
@@ -374,13 +395,17 @@ const CONNECTIONS: [&str; 8] = ["qemu", "test", "mock", "xen", "lxc", "ch", "bhy
 
 /// Where URLs are, what of them is secret.
 fn urls(text: &[char], found: &mut Vec<Range<usize>>) {
-    let ends = |c: char| c.is_whitespace() || "'\">\\".contains(c);
+    let ends = |c: char| c.is_whitespace() || "'\">".contains(c);
+    let is_escaped = |i: usize| matches!(text.get(i + 1), Some('"' | '\''));
     let mut at = 0;
     while at < text.len() {
         // quotes in an attribute's value are written as a reference
         let is_end = |i: &usize| {
             text.get(*i).is_none_or(|c| {
-                ends(*c) || is_tag(text, *i) || *c == '&' && starts(text, *i, "&quot;")
+                ends(*c)
+                    || is_tag(text, *i)
+                    || *c == '\\' && is_escaped(*i)
+                    || *c == '&' && starts(text, *i, "&quot;")
             })
         };
         let end = (at..text.len()).find(is_end).unwrap_or(text.len());
