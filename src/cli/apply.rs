@@ -60,10 +60,8 @@ pub(crate) fn run(context: &Context, args: &ApplyArgs) -> Run {
         return Ok(outcome::exit(&session, args.options.reporting()));
     }
     let asking = Asking::of(&args.run);
-    if asking.about(&session.plan) && context.output.format == Format::Json {
-        context.say(&human::plan(&session.view(), context.output, args.options.explain));
-    }
-    if !agreed(context, asking, &session.plan, &session.host)? {
+    let shown = || human::plan(&session.view(), context.output, args.options.explain);
+    if !agreed(context, asking, &session.plan, &session.host, shown)? {
         return Ok(Exit::Refused);
     }
     let applied = carry_out(context, &session, &args.run, None);

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::exit::Failure;
-use super::options::RunOptions;
+use super::options::{Format, RunOptions};
 use super::output::is_at_terminal;
 use super::session::{Host, still_fits};
 use crate::model::Effect;
@@ -49,15 +49,20 @@ impl Asking {
 }
 
 /// Whether the plan may be applied: nobody is to be asked, or whoever was asked has agreed, and the host
-/// still has what it was made for, since an answer takes its time.
+/// still has what it was made for, since an answer takes its time. `shown` is the whole plan, for whoever has
+/// not been shown it: results are read by a program where they are in its format.
 pub(crate) fn agreed(
     context: &Context,
     asking: Asking,
     plan: &Plan,
     host: &Host,
+    shown: impl FnOnce() -> String,
 ) -> Result<bool, Failure> {
     if !asking.about(plan) || host.capabilities.read_only {
         return Ok(true);
+    }
+    if context.output.format == Format::Json {
+        context.say(&shown());
     }
     if !confirmed(context)? {
         return Ok(false);

@@ -25,7 +25,8 @@ pub(crate) fn finish(context: &Context, session: &Session, run: &RunOptions) -> 
         let refused = !session.plan.refusals.is_empty();
         return Ok(if refused { Exit::Refused } else { Exit::Done });
     }
-    if !agreed(context, Asking::of_asked(run), &session.plan, &session.host)? {
+    let shown = || human::plan(&session.view(), context.output, false);
+    if !agreed(context, Asking::of_asked(run), &session.plan, &session.host, shown)? {
         return Ok(Exit::Refused);
     }
     Ok(carry_out(context, session, run, None).exit(session, false))

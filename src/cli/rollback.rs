@@ -10,7 +10,7 @@ use super::options::ReportOptions;
 use super::options::{Format, RunOptions, effect, resource};
 use super::outcome;
 use super::session::{Session, observe_meant};
-use super::view::whole;
+use super::view::{human, whole};
 use crate::manifest::Loaded;
 use crate::model::{Effect, ResourceId};
 use crate::reconcile::{Options, rollback};
@@ -70,7 +70,10 @@ pub(crate) fn run(context: &Context, args: &RollbackArgs) -> Run {
     if stops {
         return Ok(outcome::exit(&session, reporting));
     }
-    if !agreed(context, Asking::of(&args.run), &session.plan, &session.host)? {
+    let shown = || {
+        human::plan(&session.view(), context.output, args.explain) + &whole::added(&session.plan)
+    };
+    if !agreed(context, Asking::of(&args.run), &session.plan, &session.host, shown)? {
         return Ok(Exit::Refused);
     }
     let exit = carry_out(context, &session, &args.run, None).exit(&session, args.detailed_exitcode);

@@ -17,6 +17,7 @@ use super::options::{Format, RunOptions};
 use super::session::{Looked, Session};
 use super::signals::stopping;
 use super::units::{Ready, Rest, Unit, told_to_stop};
+use super::view::human;
 use super::worker_pool::{self, WorkerClass};
 use crate::diag::{Diagnostics, Error, Result};
 use crate::model::{Op, ResourceId};
@@ -198,6 +199,10 @@ impl Fleet {
                             session.pause();
                         }
                         let is_asked = asking.about(&session.plan);
+                        // nobody agrees to what was not shown
+                        if is_asked && own.output.format == Format::Json {
+                            own.say(&human::plan(&session.view(), own.output, reporting.explain));
+                        }
                         let unknown = Some(session.unknown_only());
                         let of_one =
                             HostReport { unknown, ..HostReport::planned(&session, reporting) };

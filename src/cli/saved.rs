@@ -88,8 +88,9 @@ pub(crate) fn apply(
         return Ok(Exit::Refused);
     }
     let is_known = expected.is_some() || saved.seal == Some(Seal::Right);
-    announce(context, &saved, is_known, run.dry_run);
-    let Saved { mut plan, connection, written, .. } = saved;
+    let asking = Asking::of(run);
+    announce(context, &saved, asking, is_known, run.dry_run);
+    let Saved { mut plan, connection, written, digest, .. } = saved;
     let host = Host::open(context, Some(&written))?;
     if host.uri != connection {
         let text = format!("the plan was made for {connection}, not for {}", host.uri);
@@ -107,7 +108,8 @@ pub(crate) fn apply(
     if !plan.steps.is_empty() && host.capabilities.read_only {
         return Ok(refuse_to_change(context));
     }
-    if !agreed(context, Asking::of(run), &plan, &host)? {
+    let whole = || view_saved(&plan, &connection, &digest, context.output);
+    if !agreed(context, asking, &plan, &host, whole)? {
         return Ok(Exit::Refused);
     }
     let report = walk(context, &plan, &host, run, None, &|_| Vec::new())?;
@@ -160,18 +162,18 @@ fn objection(saved: &Saved, expected: Option<&str>) -> Option<Error> {
 }
 
 /// Shows what is going to be done: all of it, unless the plan is known to be the one that was reviewed.
-fn announce(context: &Context, saved: &Saved, is_known: bool, dry_run: bool) {
+fn announce(context: &Context, saved: &Saved, asking: Asking, is_known: bool, dry_run: bool) {
     let Saved { plan, connection, digest, .. } = saved;
+    let whole = || view_saved(plan, connection, digest, context.output);
     match (context.output.format, dry_run) {
         (Format::Json, true) => {
             context.result_or_nobody(&context.line(json::saved_plan(plan, connection, digest)));
         }
         // results are read by a program; what is going to be done is told to whoever looks on
-        (Format::Json, false) if !is_known => {
-            context.say(&view_saved(plan, connection, digest, context.output));
-        }
-        (Format::Human, _) if !is_known => {
-            context.result_or_nobody(&view_saved(plan, connection, digest, context.output));
+        (Format::Json, false) if !is_known && !asking.about(plan) => context.say(&whole()),
+        // whoever is asked sees all that is asked about
+        (Format::Human, _) if !is_known || asking.about(plan) => {
+            context.result_or_nobody(&whole());
         }
         (Format::Human, _) => {
             context.result_or_nobody(&human::steps(plan, connection, context.output));

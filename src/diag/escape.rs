@@ -2,6 +2,7 @@
 //! reader sees.
 
 use super::hazard::is_hazard;
+use super::secret::{blot, conceal, lead};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -34,103 +35,40 @@ pub fn shown_path(path: &Path) -> String {
 }
 
 /// A text of several lines, each escaped, and those after the first indented by so many blanks. What
-/// a hypervisor gives as its reason is shown whole: the cause is often at its end.
+/// a hypervisor gives as its reason is shown whole, but for secrets: the cause is often at its end.
 pub fn escape_lines(text: &str, indent: usize) -> String {
+    let text = conceal(text);
     let lines: Vec<String> = text.trim_end().lines().map(|line| escape(line.trim_end())).collect();
     lines.join(&format!("\n{:indent$}", ""))
 }
 
-/// Like [`escape`], and cut after 200 characters: for what a manifest has, never for what a host says.
+/// Like [`escape`], without the secrets in it, and cut after 200 characters: for what a manifest has, never
+/// for what a host says.
 pub fn excerpt(text: &str) -> String {
+    let text = &*conceal(text);
     match text.char_indices().nth(EXCERPT) {
         Some((end, _)) => format!("{}…", escape(text.get(..end).unwrap_or(""))),
         None => escape(text),
     }
 }
 
-/// Parts of words for passwords, slips of the keyboard among them.
-const SECRETS: [&str; 5] = ["passw", "paswd", "passd", "pasword", "pwd"];
+/// Most bytes around a place in a text that tell whether a secret is there.
+const AROUND: usize = 1 << 14;
 
-/// A line of a manifest as it may be shown: what is assigned to a word for a password, and the text
-/// of such an element or of a cookie, become asterisks of the same length. Rather too much is hidden
-/// than too little.
-pub(super) fn blot(line: &[char]) -> Vec<char> {
-    let mut out = line.to_vec();
-    // one character for one character
-    let lower: Vec<char> = line.iter().map(char::to_ascii_lowercase).collect();
-    let starts = |at: usize, word: &str| {
-        word.chars().enumerate().all(|(i, c)| lower.get(at + i) == Some(&c))
-    };
-    for at in 0..lower.len() {
-        // when a password ends is none
-        if SECRETS.iter().any(|word| starts(at, word)) && !starts(at, "passwdvalidto") {
-            if let Some(value) = assigned(&lower, at) {
-                hide(&mut out, value);
-            }
-        } else if starts(at, "cookie") && at.checked_sub(1).and_then(|i| lower.get(i)) != Some(&'<')
-        {
-            // a cookie of TOML: which of its strings is the value is not told by the line
-            for value in quoted(&lower, at) {
-                hide(&mut out, value);
-            }
-        }
-        // what is handed to QEMU as it is, and queries of URLs, may hold a token
-        if starts(at, "qemu:arg") || starts(at, "qemu:env") {
-            for value in quoted(&lower, at) {
-                hide(&mut out, value);
-            }
-        } else if starts(at, "query")
-            && let Some(value) = assigned(&lower, at)
-        {
-            hide(&mut out, value);
-        }
-        let tag = SECRETS.iter().copied().chain(["cookie"]);
-        if lower.get(at) == Some(&'<') && tag.into_iter().any(|word| starts(at + 1, word)) {
-            let Some(open) = find(&lower, at, |c| c == '>') else { continue };
-            let end = find(&lower, open, |c| c == '<').unwrap_or(lower.len());
-            hide(&mut out, open + 1..end);
-        }
+/// A piece of a manifest as a message may quote it: what of it is a secret is told by what is around it.
+pub fn excerpt_at(text: &str, start: usize, end: usize) -> String {
+    let written = text.get(start..end).unwrap_or_default();
+    let line = text.get(..start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+    let before = text.get(line..start).unwrap_or_default();
+    if before.len() > AROUND || written.len() > AROUND {
+        return "…".to_owned();
     }
-    out
-}
-
-fn hide(out: &mut [char], value: std::ops::Range<usize>) {
-    out.iter_mut().take(value.end).skip(value.start).for_each(|c| *c = '*');
-}
-
-fn find(line: &[char], from: usize, what: impl Fn(char) -> bool) -> Option<usize> {
-    (from..line.len()).find(|i| line.get(*i).is_some_and(|c| what(*c)))
-}
-
-/// What is assigned to the word at `at`: the inside of the quotes behind its equals sign, or without
-/// quotes all up to where a value may end.
-fn assigned(line: &[char], at: usize) -> Option<std::ops::Range<usize>> {
-    let end = find(line, at, |c| !c.is_ascii_alphanumeric() && c != '_' && c != '-')?;
-    let equals = find(line, end, |c| !"'\" ".contains(c)).filter(|i| line.get(*i) == Some(&'='))?;
-    let start = find(line, equals + 1, |c| c != ' ')?;
-    match line.get(start) {
-        Some(quote @ ('\'' | '"')) => {
-            let close = find(line, start + 1, |c| c == *quote).unwrap_or(line.len());
-            Some(start + 1..close)
-        }
-        _ => Some(start..find(line, start, |c| " >,}#\t".contains(c)).unwrap_or(line.len())),
-    }
-}
-
-/// The insides of the quotes behind an equals sign, from `at` on.
-fn quoted(line: &[char], at: usize) -> Vec<std::ops::Range<usize>> {
-    let mut found = Vec::new();
-    let mut from = at;
-    while let Some(equals) = find(line, from, |c| c == '=') {
-        from = equals + 1;
-        let Some(start) = find(line, from, |c| c != ' ') else { break };
-        if let Some(quote @ ('\'' | '"')) = line.get(start) {
-            let close = find(line, start + 1, |c| c == *quote).unwrap_or(line.len());
-            found.push(start + 1..close);
-            from = close.saturating_add(1);
-        }
-    }
-    found
+    let behind = text.get(end..).unwrap_or_default();
+    let behind = behind.lines().next().filter(|rest| rest.len() < AROUND).unwrap_or_default();
+    let shown = blot(lead(text, line, AROUND), &format!("{before}{written}{behind}"));
+    let skipped = before.chars().count();
+    let piece: String = shown.iter().skip(skipped).take(written.chars().count()).collect();
+    excerpt(&piece)
 }
 
 /// JSON with the hazards in its strings written as JSON's own escapes; it may have breaks between its
@@ -224,34 +162,5 @@ mod tests {
         }
         assert_eq!(escape("web\u{1b}[2Jé"), "web\\u{1b}[2Jé");
         assert_eq!(escape_json("\"\u{e0041}\""), "\"\\udb40\\udc41\"");
-    }
-
-    #[test]
-    fn no_password_is_quoted() {
-        for (line, shown) in [
-            (
-                "<graphics port='x' passwd='hush' a='b'/>",
-                "<graphics port='x' passwd='****' a='b'/>",
-            ),
-            ("passwd = \"hush\" # é", "passwd = \"****\" # é"),
-            ("\"passwd\" = 'hush", "\"passwd\" = '****"),
-            ("passwd=hush port='1'>", "passwd=**** port='1'>"),
-            ("passwd = hush # é", "passwd = **** # é"),
-            ("a = { paswd = 'hush', b = 'c' }", "a = { paswd = '****', b = 'c' }"),
-            (
-                "cookie = { name = \"t\", value = \"hush\" }",
-                "cookie = { name = \"*\", value = \"****\" }",
-            ),
-            ("<cookies name='a'>hush</cookies>", "<cookies name='a'>****</cookies>"),
-            ("<password> hush </password>", "<password>******</password>"),
-            ("<passwd>hush</passwd>", "<passwd>****</passwd>"),
-            ("<cookie name='a'>hush</cookie>", "<cookie name='a'>****</cookie>"),
-            ("<name>passwords</name>", "<name>passwords</name>"),
-            ("<a passwdValidTo='2027'/>", "<a passwdValidTo='2027'/>"),
-            ("SYSTEM 'file:///etc/passwd'>", "SYSTEM 'file:///etc/passwd'>"),
-        ] {
-            let chars: Vec<char> = line.chars().collect();
-            assert_eq!(blot(&chars).into_iter().collect::<String>(), shown);
-        }
     }
 }

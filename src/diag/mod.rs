@@ -8,6 +8,7 @@ mod error;
 mod escape;
 mod hazard;
 mod render;
+mod secret;
 pub(crate) mod shorten;
 mod source;
 mod suggest;
@@ -17,9 +18,10 @@ pub use error::{
     Error, ErrorCode, ErrorDomain, ErrorFields, ErrorKind, ErrorLevel, Result, VirError,
 };
 pub use escape::{
-    escape, escape_json, escape_lines, excerpt, printable, printable_line, shown_path,
+    escape, escape_json, escape_lines, excerpt, excerpt_at, printable, printable_line, shown_path,
 };
 pub use hazard::is_hazard;
 pub use render::render;
+pub use secret::{REDACTED, SecretPlace, conceal, conceal_name, is_secret_name, secret_place};
 pub use source::{Position, Source, SourceId, Sources, Span};
 pub use suggest::{closest, nearest};

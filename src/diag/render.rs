@@ -1,6 +1,7 @@
 //! A diagnostic as text for people: the place, the line with a caret, the reason and the way out.
 
-use super::escape::{blot, escape};
+use super::escape::escape;
+use super::secret::blot;
 use super::{Diagnostic, Severity, Sources, Span};
 use std::fmt::Write as _;
 
@@ -90,7 +91,7 @@ fn snippet(span: Span, sources: &Sources) -> String {
     let Some(source) = sources.get(span.source) else { return String::new() };
     let at = source.position(span.start);
     let Some(line) = source.line_at(span.start) else { return String::new() };
-    let line: Vec<char> = blot(&line.chars().collect::<Vec<_>>());
+    let line: Vec<char> = blot(source.lead(span.start), line);
     if line.is_empty() {
         return String::new();
     }

@@ -1,5 +1,6 @@
 //! Source texts and byte spans in them; lines and columns are computed only when rendered.
 
+use super::secret::lead;
 use std::sync::OnceLock;
 
 /// The number of a source text in [`Sources`].
@@ -91,6 +92,13 @@ impl Source {
         let length = rest.bytes().take(LINE_MAX).position(|b| b == b'\n');
         let length = length.or((rest.len() < LINE_MAX).then_some(rest.len()))?;
         rest.get(..length).map(|line| line.trim_end_matches('\r'))
+    }
+
+    /// What stands before the line that byte `offset` is on, in the same tag or text of XML, or in the same
+    /// assignment of TOML, as far back as a line may be long.
+    pub fn lead(&self, offset: u32) -> &str {
+        let end = self.mark_at(offset).line_start;
+        lead(&self.text, end, LINE_MAX)
     }
 
     fn mark_at(&self, offset: u32) -> Mark {

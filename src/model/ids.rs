@@ -1,7 +1,7 @@
 //! What a resource is called: its name within its kind, UUID, MAC address.
 
 use super::Kind;
-use crate::diag::is_hazard;
+use crate::diag::{escape, is_hazard};
 use std::fmt;
 
 pub use uuid::Uuid;
@@ -31,8 +31,17 @@ impl ResourceId {
 
 impl fmt::Display for ResourceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.kind, crate::diag::escape(&self.name))
+        write!(f, "{}/{}", self.kind, shown_name(&self.name))
     }
+}
+
+/// A name as people are shown it: escaped, and so are blanks at its ends, which libvirt admits and nobody
+/// sees.
+pub fn shown_name(name: &str) -> String {
+    let body = name.trim_start();
+    let (before, body) = (name.strip_suffix(body).unwrap_or_default(), body.trim_end());
+    let behind = name.get(before.len() + body.len()..).unwrap_or_default();
+    format!("{}{}{}", before.escape_unicode(), escape(body), behind.escape_unicode())
 }
 
 /// Longest name, in bytes: with a suffix it must still fit a file name of 255 bytes.
@@ -99,6 +108,19 @@ impl fmt::Display for Mac {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_differ_look_different() {
+        let names =
+            ["web", "web ", " web", "web  ", "web\u{3000}", "web\t", "web\u{a0}", " ", "  "];
+        let shown: Vec<String> =
+            names.iter().map(|name| ResourceId::new(Kind::Domain, *name).to_string()).collect();
+        let first: Vec<&str> = shown.iter().take(3).map(String::as_str).collect();
+        assert_eq!(first, ["domain/web", "domain/web\\u{20}", "domain/\\u{20}web"]);
+        let different: std::collections::BTreeSet<&String> = shown.iter().collect();
+        assert_eq!(different.len(), names.len(), "{shown:?}");
+        assert!(!shown.concat().contains(char::is_whitespace), "{shown:?}");
+    }
 
     #[test]
     fn names_and_addresses() {

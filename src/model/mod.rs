@@ -32,7 +32,7 @@ pub use desired::{Desired, DesiredResource, Power, Refused, Settings, ShutdownPo
 pub use effect::Effect;
 pub use event::{DriverEvent, EventKind};
 pub use hosts::{BitSet, HostPattern, Roster, check_host_name};
-pub use ids::{Mac, ResourceId, Uuid, check_name, check_set_name};
+pub use ids::{Mac, ResourceId, Uuid, check_name, check_set_name, shown_name};
 pub use kind::Kind;
 pub use lifecycle::{LifecycleAction, LifecycleEvent, State};
 pub use lint::check_order;

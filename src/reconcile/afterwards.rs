@@ -8,7 +8,7 @@ use super::compare::fits;
 use super::difference::{Change, Edit, Side};
 use super::identity::not_of;
 use super::ownership::{digest, is_owned, with_applied, without_owner_record};
-use super::secret::{self, REDACTED, is_private, is_secret, presentable};
+use super::secret::{self, is_secret, presentable, presented};
 use crate::diag::{SourceId, Span};
 use crate::model::{Affect, MetadataKind, NAMESPACE, Op, PREFIX, Target};
 use crate::xml::{Element, Limits, Name, Path, parse, write, write_compact};
@@ -89,8 +89,7 @@ impl Undo {
                 let steps = Path::parse(&path).map(|path| path.steps).unwrap_or_default();
                 let of = Path { steps, attribute: Some(name.clone()) };
                 match value {
-                    Some(_) if is_private(&of) => format!("{path}: {name}={REDACTED}"),
-                    Some(value) => format!("{path}: {name}='{value}'"),
+                    Some(value) => format!("{path}: {name}='{}'", presented(&of, value)),
                     None => format!("{path}: without {name}"),
                 }
             }

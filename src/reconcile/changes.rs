@@ -199,6 +199,13 @@ pub struct ResourceChange {
 }
 
 impl ResourceChange {
+    /// All that is said in words.
+    pub(super) fn words(&mut self) -> impl Iterator<Item = &mut String> {
+        let fields = self.fields.iter_mut().chain(&mut self.pending).chain(&mut self.held);
+        let whys = fields.filter_map(|field| field.why.as_mut());
+        std::iter::once(&mut self.reason).chain(whys).chain(&mut self.notes)
+    }
+
     /// Nothing that happens to a resource.
     pub(crate) fn nothing(id: ResourceId, span: Span) -> Self {
         Self {

@@ -5,7 +5,7 @@ use super::difference::{Change, Edit, Side};
 use super::normalize;
 use super::overlay::overlay;
 use super::ownership::{OwnerRecord, owner_record_of};
-use super::secret::{REDACTED, has_secret, is_private, is_secret, with_secrets};
+use super::secret::{has_secret, is_secret, presented, with_secrets};
 use crate::diag::{Error, ErrorKind, Result, Span};
 use crate::model::{
     Capabilities, Desired, DesiredResource, Kind, ObservedResource, Power, Settings,
@@ -171,11 +171,6 @@ fn version(owner_record: &OwnerRecord) -> Version {
     }
 }
 
-/// A value as it may be shown.
-fn presented(path: &Path, value: Option<String>) -> Option<String> {
-    value.map(|value| if is_private(path) { REDACTED.to_owned() } else { value })
-}
-
 /// What differs between two versions; `None` if one cannot be read.
 fn differences(
     kind: Kind,
@@ -188,8 +183,8 @@ fn differences(
     let changes = overlay(kind, Side::NextBoot, &old, &new, Some(&old), &[]).changes;
     let fields = changes.into_iter().map(|c| VersionChange {
         path: c.path.to_string(),
-        before: presented(&c.path, c.before),
-        after: presented(&c.path, c.after),
+        before: c.before.map(|value| presented(&c.path, &value)),
+        after: c.after.map(|value| presented(&c.path, &value)),
     });
     let settings = settings_in_words(before).into_iter().zip(settings_in_words(after));
     let settings = settings.filter(|(before, after)| before != after);

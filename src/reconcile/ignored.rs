@@ -4,7 +4,7 @@ use super::difference::{Change, Edit, IgnoredDifference, Side};
 use super::normalize::{self, Equivalence};
 use super::overlay::explained;
 use super::ownership::without_owner_record;
-use super::secret::{REDACTED, is_private};
+use super::secret::presented;
 use crate::model::Kind;
 use crate::xml::{Element, Path};
 
@@ -35,9 +35,9 @@ pub(crate) fn ignored(
     };
     let only = not_compared.into_iter().filter(by_itself);
     found.extend(only.map(|u| IgnoredDifference { manifest: None, host: u.manifest, ..u }));
-    for difference in found.iter_mut().filter(|d| is_private(&d.path)) {
+    for difference in &mut found {
         for value in [&mut difference.manifest, &mut difference.host].into_iter().flatten() {
-            REDACTED.clone_into(value);
+            *value = presented(&difference.path, value);
         }
     }
     found

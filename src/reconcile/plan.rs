@@ -10,6 +10,7 @@ use super::nic_migration::{self, Nic};
 use super::ownership::{OwnerRecord, digest, owner_record_of};
 use super::renames::{applied_as, rename_first, renamed, under};
 use super::taken::Holdings;
+use crate::diag::conceal;
 use crate::diag::shorten::{self, AllUntold, shorten};
 use crate::diag::{Diagnostic, Diagnostics, Sources};
 use crate::model::domain::Domain;
@@ -427,6 +428,11 @@ impl<'a> Planner<'a> {
         let mut changes: Vec<ResourceChange> =
             self.decisions.into_iter().map(|d| d.change).collect();
         changes.sort_by(|a, b| a.id.cmp(&b.id));
+        // reasons and notes quote what manifests and hosts say
+        let hide = |text: &mut String| *text = conceal(text).into_owned();
+        changes.iter_mut().flat_map(ResourceChange::words).for_each(hide);
+        self.refusals.iter_mut().map(|refusal| &mut refusal.reason).for_each(hide);
+        self.blocked.values_mut().for_each(hide);
         let plan = Plan {
             set: self.desired.set.clone(),
             changes,

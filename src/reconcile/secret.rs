@@ -1,50 +1,58 @@
-//! What must not be shown, logged or stored: passwords in definitions.
+//! Secrets in definitions: what is shown of them, and what is stored. Which places hold one is told by the
+//! table of [`crate::diag`].
 
-use crate::xml::{Element, Path};
+use crate::diag::{REDACTED, SecretPlace, conceal, conceal_name, secret_place};
+use crate::xml::{Element, Node, Path};
 
-/// What stands in the place of a secret.
-pub(crate) const REDACTED: &str = "(sensitive)";
+/// The secret that is at `path`.
+fn place_of(path: &Path) -> Option<&'static SecretPlace> {
+    let local = |name: &'_ str| name.rsplit(':').next().unwrap_or_default().to_owned();
+    let mut names = path.steps.iter().rev().map(|s| local(&s.name));
+    let element = names.next().unwrap_or_default();
+    let within = names.next().unwrap_or_default();
+    secret_place(Some(&within), &element, path.attribute.as_deref())
+}
 
-/// Attributes that hold a secret, on whatever element.
-const ATTRIBUTES: &[&str] = &["passwd", "password"];
+/// The value at `path` as it may be shown.
+pub(crate) fn presented(path: &Path, value: &str) -> String {
+    let of_source = path.steps.last().is_some_and(|s| s.name == "source");
+    match place_of(path) {
+        Some(_) => REDACTED.to_owned(),
+        None if of_source && path.attribute.as_deref() == Some("name") => conceal_name(value),
+        None => conceal(value).into_owned(),
+    }
+}
 
-/// Elements whose text is a secret.
-const ELEMENTS: &[&str] = &["cookie"];
-
-/// Attributes that may hold a secret beside all else: arguments and variables that are handed to QEMU as
-/// they are, and queries of URLs. They are sent, compared and remembered like any value, but not shown.
-const PRIVATE: &[(&str, &str)] = &[("arg", "value"), ("env", "value"), ("source", "query")];
-
-/// Whether the value at `path` is not to be shown.
-pub(crate) fn is_private(path: &Path) -> bool {
-    let last = path.steps.last().map(|s| s.name.rsplit(':').next().unwrap_or_default());
-    let attribute = path.attribute.as_deref();
-    is_secret(path) || PRIVATE.iter().any(|(e, a)| last == Some(*e) && attribute == Some(*a))
+/// Whether the value at `path` is a secret and nothing else.
+pub(crate) fn is_secret(path: &Path) -> bool {
+    place_of(path).is_some_and(|place| place.is_only)
 }
 
 /// The element as it may be shown.
 pub(crate) fn presentable(element: &Element) -> Element {
-    let mut copy = redacted(element);
-    veil(&mut copy);
+    let mut copy = element.clone();
+    veil(&mut copy, "");
     copy
 }
 
-fn veil(element: &mut Element) {
+fn veil(element: &mut Element, within: &str) {
     let name = element.name.local.clone();
     for attribute in &mut element.attributes {
-        let is_it = |(e, a): &(&str, &str)| *e == name && *a == attribute.name.local;
-        if PRIVATE.iter().any(is_it) {
-            REDACTED.clone_into(&mut attribute.value);
-        }
+        let local = attribute.name.local.as_str();
+        attribute.value = match secret_place(Some(within), &name, Some(local)) {
+            Some(_) => REDACTED.to_owned(),
+            None if (name.as_str(), local) == ("source", "name") => conceal_name(&attribute.value),
+            None => conceal(&attribute.value).into_owned(),
+        };
     }
-    element.elements_mut().for_each(veil);
-}
-
-/// Whether the value at `path` is a secret.
-pub(crate) fn is_secret(path: &Path) -> bool {
-    match &path.attribute {
-        Some(attribute) => ATTRIBUTES.contains(&attribute.as_str()),
-        None => path.steps.last().is_some_and(|s| ELEMENTS.contains(&s.name.as_str())),
+    if secret_place(Some(within), &name, None).is_some() {
+        element.set_text(REDACTED);
+    }
+    for child in &mut element.children {
+        match child {
+            Node::Element(child) => veil(child, &name),
+            Node::Text(text) => text.value = conceal(&text.value).into_owned(),
+        }
     }
 }
 
@@ -74,16 +82,20 @@ pub(crate) fn secret_places(root: &Element) -> Vec<String> {
     found
 }
 
+/// Whether the attribute, or without one the text, of an element of this name is a secret and nothing else.
+fn is_only_secret(element: &str, attribute: Option<&str>) -> bool {
+    secret_place(None, element, attribute).is_some_and(|place| place.is_only)
+}
+
 fn places(element: &Element, at: &str, found: &mut Vec<String>) {
     let join = |name: String| if at.is_empty() { name } else { format!("{at}/{name}") };
     let attributes = element.attributes.iter().map(|a| a.name.local.as_str());
-    found.extend(
-        attributes.filter(|name| ATTRIBUTES.contains(name)).map(|name| join(format!("@{name}"))),
-    );
+    let secret = attributes.filter(|name| is_only_secret(&element.name.local, Some(name)));
+    found.extend(secret.map(|name| join(format!("@{name}"))));
     for child in element.elements() {
         let name = child.name.local.as_str();
         let path = join(child.name.written());
-        if ELEMENTS.contains(&name) {
+        if is_only_secret(name, None) {
             found.push(path);
         } else {
             let alike = element.children_named(name).count();
@@ -96,25 +108,28 @@ fn places(element: &Element, at: &str, found: &mut Vec<String>) {
 
 /// Whether there is a secret anywhere in the element.
 pub(crate) fn has_secret(element: &Element) -> bool {
-    element.attributes.iter().any(|a| ATTRIBUTES.contains(&a.name.local.as_str()))
-        || ELEMENTS.contains(&element.name.local.as_str())
+    let name = element.name.local.as_str();
+    element.attributes.iter().any(|a| is_only_secret(name, Some(&a.name.local)))
+        || is_only_secret(name, None)
         || element.elements().any(has_secret)
 }
 
 fn replace(element: &mut Element, secret: &str) {
+    let name = element.name.local.clone();
     for attribute in &mut element.attributes {
-        if ATTRIBUTES.contains(&attribute.name.local.as_str()) {
+        if is_only_secret(&name, Some(&attribute.name.local)) {
             secret.clone_into(&mut attribute.value);
         }
     }
-    if ELEMENTS.contains(&element.name.local.as_str()) {
+    if is_only_secret(&name, None) {
         element.set_text(secret);
     }
     element.elements_mut().for_each(|e| replace(e, secret));
 }
 
 fn remove(element: &mut Element) {
-    element.attributes.retain(|a| !ATTRIBUTES.contains(&a.name.local.as_str()));
-    element.remove_elements(|e| ELEMENTS.contains(&e.name.local.as_str()));
+    let name = element.name.local.clone();
+    element.attributes.retain(|a| !is_only_secret(&name, Some(&a.name.local)));
+    element.remove_elements(|e| is_only_secret(&e.name.local, None));
     element.elements_mut().for_each(remove);
 }

@@ -10,7 +10,7 @@ use super::normalize::{drop_implied, only_at_boot};
 use super::others::is_noted;
 use super::overlay::overlay;
 use super::ownership::{OwnerRecord, owner_record_of, read_owner_record, without_owner_record};
-use super::secret::{REDACTED, is_private};
+use super::secret::presented;
 use super::status::runs_as_asked;
 use crate::model::{Capabilities, Kind, ObservedResource, ResourceId};
 use crate::xml::{Element, Path};
@@ -269,9 +269,7 @@ impl<'a> Compared<'a> {
         };
         let why = self.whys.iter().find(|(p, _)| p == path && reason == Reason::Waits);
         let show = |value: Option<String>, is_there: bool| {
-            value
-                .filter(|_| is_there)
-                .map(|v| if is_private(path) { REDACTED.to_owned() } else { v })
+            value.filter(|_| is_there).map(|value| presented(path, &value))
         };
         StateRow {
             path: path.clone(),

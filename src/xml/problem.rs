@@ -2,7 +2,7 @@
 
 use super::NamespaceDecl;
 use super::wellformed::{self, Reference, forbidden, name_length, split_name};
-use crate::diag::{Diagnostic, Label, SourceId, Span, excerpt};
+use crate::diag::{Diagnostic, Label, SourceId, Span, excerpt, excerpt_at};
 use std::sync::Arc;
 
 pub(super) type Step<T = ()> = Result<T, Box<Diagnostic>>;
@@ -88,7 +88,8 @@ impl Document<'_> {
             return self.error(at, at, "a name is missing");
         }
         let place = at + offset;
-        let what = format!("\"{}\" is not a name", excerpt(written));
+        let shown = excerpt_at(self.text, at, at + written.len());
+        let what = format!("\"{shown}\" is not a name");
         let mut d = self.error(place, self.char_end(place), &what);
         if let Some(c) = written.get(offset..).and_then(|rest| rest.chars().next()) {
             let where_ = if offset == 0 { "start with" } else { "hold" };
@@ -165,7 +166,7 @@ impl Document<'_> {
         end: usize,
         why: &Reference,
     ) -> Box<Diagnostic> {
-        let written = excerpt(self.text.get(start..end).unwrap_or(""));
+        let written = excerpt_at(self.text, start, end);
         let (what, hint) = match why {
             Reference::Unknown => (
                 format!("entity {written} is not known"),

@@ -2,7 +2,7 @@
 //! that the tests run them too. Each panics where something does not hold.
 
 mod choices;
-mod daemon;
+pub(crate) mod daemon;
 pub(crate) mod document;
 pub(crate) mod grammar;
 mod hostile;

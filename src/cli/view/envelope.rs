@@ -1,6 +1,6 @@
 //! What all results for machines share: their version, lines, problems and errors.
 
-use crate::diag::{Diagnostic, Error, Severity, Sources, Span, escape_json};
+use crate::diag::{Diagnostic, Error, Severity, Sources, Span, conceal, escape_json};
 use serde_json::{Map, Value, json};
 
 /// The version of every object printed for machines.
@@ -15,14 +15,14 @@ pub(crate) fn line(value: &Value) -> String {
 pub(crate) fn error(e: &Error) -> Value {
     let mut map = Map::new();
     map.insert("kind".to_owned(), json!(e.kind.as_str()));
-    map.insert("message".to_owned(), json!(e.message));
+    map.insert("message".to_owned(), json!(conceal(&e.message)));
     map.insert("hint".to_owned(), json!(e.hint));
     // the numbers and strings of libvirt's virError
     if let Some(vir) = &e.vir {
         map.insert("code".to_owned(), json!(vir.code.0));
         map.insert("domain".to_owned(), json!(vir.domain.0));
         for (key, text) in [("str1", &vir.str1), ("str2", &vir.str2), ("str3", &vir.str3)] {
-            map.insert(key.to_owned(), json!(text));
+            map.insert(key.to_owned(), json!(text.as_deref().map(conceal)));
         }
         map.insert("int1".to_owned(), json!(vir.int1));
         map.insert("int2".to_owned(), json!(vir.int2));

@@ -7,6 +7,7 @@ use crate::cli::output::{Output, Paint};
 use crate::diag::escape;
 use crate::model::ResourceId;
 use crate::reconcile::{History, Version, VersionChange};
+use crate::xml::Path;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -46,7 +47,8 @@ fn changes(history: &History, output: Output) -> String {
     let rows: Vec<Vec<String>> = changes
         .iter()
         .map(|c| {
-            let values = values::row(&[c.before.as_deref(), c.after.as_deref()]).join(" → ");
+            let path = Path::parse(&c.path).unwrap_or_default();
+            let values = values::row(&path, &[c.before.as_deref(), c.after.as_deref()]).join(" → ");
             vec![format!("        {}", escape(&c.path)), values]
         })
         .collect();

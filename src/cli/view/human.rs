@@ -1,6 +1,7 @@
 //! A plan and a report for people: one line an object, its fields below, counts at the end.
 
 use super::plan_view::PlanView;
+use super::reach;
 use super::table::columns;
 use super::values::row;
 use crate::cli::output::{Output, Paint};
@@ -51,6 +52,7 @@ pub(crate) fn plan(view: &PlanView<'_>, output: Output, explain: bool) -> String
     });
     for (change, line) in changes.iter().zip(heads.lines()) {
         let _ = writeln!(out, "{line}");
+        out.push_str(&reaches(change));
         out.push_str(&fields(&change.fields, sources, output));
         if !change.pending.is_empty() {
             let _ = writeln!(out, "    defined, waits for the next boot:");
@@ -67,7 +69,7 @@ pub(crate) fn plan(view: &PlanView<'_>, output: Output, explain: bool) -> String
             let _ = writeln!(out, "    not counted, on the host and in the manifest:");
             let line = |u: &IgnoredDifference| {
                 let mut line = vec![format!("    {}", escape(&u.path.to_string()))];
-                line.extend(row(&[u.host.as_deref(), u.manifest.as_deref()]));
+                line.extend(row(&u.path, &[u.host.as_deref(), u.manifest.as_deref()]));
                 line.push(u.rule.describe().to_owned());
                 line
             };
@@ -88,6 +90,13 @@ pub(crate) fn plan(view: &PlanView<'_>, output: Output, explain: bool) -> String
     }
     out.push_str(&totals(plan, view.connection, output));
     out
+}
+
+/// What of something new reaches out of it; of anything else the fields say it.
+fn reaches(change: &ResourceChange) -> String {
+    let is_new = matches!(change.action, Action::Create | Action::Replace | Action::MoveIn);
+    let lines = change.after.as_ref().filter(|_| is_new).map(reach::lines).unwrap_or_default();
+    lines.into_iter().map(|line| format!("    reaches out: {line}\n")).collect()
 }
 
 fn head(change: &ResourceChange, steps: &[&Step]) -> Vec<String> {
@@ -114,7 +123,7 @@ fn fields(fields: &[FieldChange], sources: &Sources, output: Output) -> String {
     let rows: Vec<Vec<String>> = fields
         .iter()
         .map(|f| {
-            let values = row(&[f.before.as_deref(), f.after.as_deref()]).join(" → ");
+            let values = row(&f.path, &[f.before.as_deref(), f.after.as_deref()]).join(" → ");
             let drift = if f.origin == ChangeCause::Drift { "changed on the host" } else { "" };
             let place = sources.place(f.span).unwrap_or_default();
             vec![
@@ -342,7 +351,7 @@ pub(crate) fn report(
         );
         for change in residue.changes.iter().filter(|c| c.action != Action::NoOp) {
             for f in &change.fields {
-                let values = row(&[f.before.as_deref(), f.after.as_deref()]).join(" → ");
+                let values = row(&f.path, &[f.before.as_deref(), f.after.as_deref()]).join(" → ");
                 let _ = writeln!(out, "    {} {}: {values}", change.id, f.path);
             }
         }

@@ -7,6 +7,7 @@ pub(crate) mod human;
 pub(crate) mod json;
 pub(crate) mod plan_view;
 pub(crate) mod progress;
+mod reach;
 pub(crate) mod sarif;
 pub(crate) mod saved;
 pub(crate) mod states;

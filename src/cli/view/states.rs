@@ -78,7 +78,7 @@ fn table(rows: &[StateRow], states: &States, output: Output) -> String {
     let mut lines: Vec<Vec<String>> = vec![head.collect()];
     lines.extend(rows.iter().map(|row| {
         let values: Vec<_> = sides.iter().map(|(_, of)| of(row).as_deref()).collect();
-        let values = values::row(&values);
+        let values = values::row(&row.path, &values);
         let words = row.reason.describe(states.id.kind);
         let reason = match &row.why {
             Some(why) => format!("{words}: {}", escape(why)),
@@ -103,7 +103,7 @@ fn passed_over(list: &[(Side, IgnoredDifference)], output: Output) -> String {
     let head = ["FIELD", "MANIFEST", "HOST", "", "RULE"].map(str::to_owned).to_vec();
     let rows = list.iter().map(|(side, u)| {
         let mut row = vec![escape(&u.path.to_string())];
-        row.extend(values::row(&[u.manifest.as_deref(), u.host.as_deref()]));
+        row.extend(values::row(&u.path, &[u.manifest.as_deref(), u.host.as_deref()]));
         row.extend([side_word(*side).replace('_', " "), u.rule.describe().to_owned()]);
         row
     });

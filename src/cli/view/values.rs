@@ -1,7 +1,9 @@
 //! Values that stand side by side in a row: in one unit, and short where they are the same.
 
+use super::reach::is_whole;
 use crate::diag::escape;
 use crate::model::memory_bytes;
+use crate::xml::Path;
 
 /// Longest value that a line shows, in characters.
 const VALUE: usize = 72;
@@ -13,8 +15,22 @@ const AROUND: usize = 16;
 /// What stands for a value that is not there.
 const NONE: &str = "—";
 
-/// The values of one row, to be compared by eye.
-pub(super) fn row(values: &[Option<&str>]) -> Vec<String> {
+/// The values of one row, to be compared by eye: in one unit and cut, unless they reach out of the guest.
+pub(super) fn row(path: &Path, values: &[Option<&str>]) -> Vec<String> {
+    if values.iter().flatten().any(|value| is_whole(path, value)) {
+        let whole = |value: &Option<&str>| value.map_or_else(|| NONE.to_owned(), bounded);
+        return values.iter().map(whole).collect();
+    }
+    short(values)
+}
+
+/// A value, whole, in quotes where its bounds would not be seen.
+fn bounded(value: &str) -> String {
+    let is_odd = value.is_empty() || value.trim() != value;
+    if is_odd { format!("\"{}\"", escape(value)) } else { escape(value) }
+}
+
+fn short(values: &[Option<&str>]) -> Vec<String> {
     let mut lines: Vec<Option<String>> = values.iter().map(|value| value.map(one_line)).collect();
     in_one_unit(&mut lines);
     where_they_differ(&mut lines);
@@ -99,11 +115,11 @@ mod tests {
             (["65536 KiB", "many MiB"], ["65536 KiB", "many MiB"]),
             (["64", "128 MiB"], ["64", "128 MiB"]),
         ] {
-            assert_eq!(row(&values.map(Some)), expected);
+            assert_eq!(short(&values.map(Some)), expected);
         }
-        assert_eq!(row(&[None, Some("65536 KiB")]), ["—", "65536 KiB"]);
+        assert_eq!(short(&[None, Some("65536 KiB")]), ["—", "65536 KiB"]);
         assert_eq!(
-            row(&[Some("65536 KiB"), None, Some("1 GiB"), Some("64 MiB")]),
+            short(&[Some("65536 KiB"), None, Some("1 GiB"), Some("64 MiB")]),
             ["64 MiB", "—", "1024 MiB", "64 MiB"]
         );
     }
@@ -114,20 +130,56 @@ mod tests {
         let tail = "0123456789".repeat(9);
         let (old, new) = (value("old", &tail), value("new one", &tail));
         assert_eq!(
-            row(&[Some(&old), Some(&new)]),
+            short(&[Some(&old), Some(&new)]),
             ["…efghijabcdefghijold0123456789012345…", "…efghijabcdefghijnew one0123456789012345…"]
         );
         let (old, new) = (value("", ""), value("new", ""));
-        assert_eq!(row(&[Some(&old), Some(&new)]), ["…efghijabcdefghij", "…efghijabcdefghijnew"]);
+        assert_eq!(short(&[Some(&old), Some(&new)]), ["…efghijabcdefghij", "…efghijabcdefghijnew"]);
         // what is left is as long as ever
         let (old, new) = ("x".repeat(100), "y".repeat(100));
         assert_eq!(
-            row(&[Some(&old), Some(&new)]),
+            short(&[Some(&old), Some(&new)]),
             [format!("{}…", "x".repeat(72)), format!("{}…", "y".repeat(72))]
         );
         // alone it is only cut
-        assert_eq!(row(&[Some(&old), None]), [format!("{}…", "x".repeat(72)), "—".to_owned()]);
-        assert_eq!(row(&[Some("short"), Some("shorter")]), ["short", "shorter"]);
-        assert_eq!(row(&[Some(""), Some("a\n b")]), ["\"\"", "a b"]);
+        assert_eq!(short(&[Some(&old), None]), [format!("{}…", "x".repeat(72)), "—".to_owned()]);
+        assert_eq!(short(&[Some("short"), Some("shorter")]), ["short", "shorter"]);
+        assert_eq!(short(&[Some(""), Some("a\n b")]), ["\"\"", "a b"]);
+    }
+
+    #[test]
+    fn what_reaches_out_is_whole() {
+        let long = |end: &str| format!("/var/lib/libvirt/images/{}{end}", "web/../".repeat(20));
+        let path = |text: &str| Path::parse(text).expect("a path");
+        for (at, value) in [
+            ("devices/emulator", long("../tmp/evil")),
+            ("devices/disk[target/@dev='vda']/source/@file", long("../etc/shadow")),
+            (
+                "devices/serial[1]",
+                format!("<serial type='file'><source path='{}'/></serial>", long("x")),
+            ),
+            ("devices/interface[1]/source/@dev", "x".repeat(100)),
+            ("devices/memory[1]/source/path", long("x")),
+            ("os/loader", long("x")),
+            ("os/nvram/@template", long("x")),
+            ("qemu:commandline/qemu:arg", "x".repeat(100)),
+            ("bridge/@name", "x".repeat(100)),
+            ("forward/interface[@dev='a']/@dev", "x".repeat(100)),
+            ("dnsmasq:options/dnsmasq:option", "x".repeat(100)),
+            ("os/kernel", format!("  {}", long("x"))),
+        ] {
+            let other = value.replacen('x', "y", 1);
+            for row in [[None, Some(value.as_str())], [Some(&value), Some(&other)]] {
+                let shown = row.map(|value| value.map_or("—".to_owned(), bounded));
+                assert_eq!(super::row(&path(at), &row), shown, "{at}");
+            }
+        }
+        let words = format!("see '/etc' {}", "x".repeat(100));
+        for at in ["description", "title", "metadata/a:b"] {
+            assert!(super::row(&path(at), &[Some(&words)]).concat().ends_with('…'), "{at}");
+        }
+        let controller = format!("<controller type='usb' model='{}'/>", "x".repeat(80));
+        let shown = super::row(&path("devices/controller[1]"), &[Some(&controller)]);
+        assert!(shown.concat().ends_with('…'), "{shown:?}");
     }
 }

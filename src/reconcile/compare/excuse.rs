@@ -1,9 +1,9 @@
 //! Differences that are none: by which rule two values say the same, or are not compared.
 
 use super::Walk;
+use crate::diag::REDACTED;
 use crate::reconcile::difference::{IgnoredDifference, Side};
 use crate::reconcile::normalize::{self, Equivalence, Unit};
-use crate::reconcile::secret::REDACTED;
 use crate::xml::{Attribute, Element, Path};
 
 impl Walk<'_> {

@@ -5,7 +5,7 @@ use super::moves::LiveMoves;
 use crate::model::{DesiredResource, Effect, ObservedResource};
 use crate::reconcile::changes::FieldChange;
 use crate::reconcile::difference::{Change, ChangeCause};
-use crate::reconcile::secret::{REDACTED, is_private, is_secret};
+use crate::reconcile::secret::{is_secret, presented};
 use crate::xml::Path;
 
 /// What is collected while one resource is looked at.
@@ -56,11 +56,7 @@ impl Draft<'_> {
 
 /// The change of a field, as people are shown it.
 pub(super) fn field(change: &Change, effect: Effect, origin: ChangeCause) -> FieldChange {
-    let show = |value: &Option<String>| {
-        value
-            .as_ref()
-            .map(|v| if is_private(&change.path) { REDACTED.to_owned() } else { v.clone() })
-    };
+    let show = |value: &Option<String>| value.as_ref().map(|value| presented(&change.path, value));
     FieldChange {
         path: change.path.clone(),
         before: show(&change.before),

@@ -108,7 +108,7 @@ impl Explainer<'_, '_> {
 
     fn bad_text(&mut self, e: &Element, text: &(String, Span), texts: &[PatternId]) -> Diagnostic {
         let values = self.expected().values(texts);
-        let secret = is_secret(&e.name.local);
+        let secret = is_secret(e);
         let around = self.around(e);
         let mut problem =
             self.bad_value("bad-text", &around, (&text.0, secret), &values).at(text.1);

@@ -19,7 +19,7 @@ pub(super) use expected::Expected;
 pub use walk::Notation;
 pub(super) use walk::{Scopes, diagnose};
 
-use crate::diag::{Diagnostic, Span, closest, excerpt};
+use crate::diag::{Diagnostic, Span, closest, excerpt, is_secret_name, secret_place};
 use crate::schema::automaton::{Automaton, StateId};
 use crate::schema::derivative::Step;
 use crate::schema::names::{NameClass, Symbol};
@@ -342,8 +342,9 @@ impl Explainer<'_, '_> {
         let local = excerpt(&a.name.local);
         let what = format!("{local} of {}", self.around(e));
         let values = self.expected().values(parts);
-        let mut problem =
-            self.bad_value("bad-value", &what, (&a.value, is_secret(&local)), &values).at(a.span);
+        let mut problem = self
+            .bad_value("bad-value", &what, (&a.value, is_secret_attribute(e, &local)), &values)
+            .at(a.span);
         if problem.hint.is_none() {
             problem.hint = self.variant(Some((e, inside)), Goal::Value(a));
         }
@@ -385,7 +386,7 @@ impl Explainer<'_, '_> {
     /// Text where only elements may stand.
     fn text_among(&mut self, e: &Element, state: StateId, text: &(String, Span)) -> Diagnostic {
         let around = self.around(e);
-        let shown = match is_secret(&e.name.local) {
+        let shown = match is_secret(e) {
             true => String::new(),
             false => format!(": \"{}\"", excerpt(text.0.trim())),
         };
@@ -406,10 +407,17 @@ impl Explainer<'_, '_> {
     }
 }
 
-/// Whether the value of an attribute or element of this name must not be shown.
-fn is_secret(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    (lower.contains("passw") && !lower.ends_with("validto")) || lower == "cookie"
+/// Whether the text of this element must not be shown.
+fn is_secret(e: &Element) -> bool {
+    let local = e.name.local.as_str();
+    // entries of SMBIOS have names without a slash
+    is_secret_name(local)
+        || local == "entry" && e.attr("name").is_none_or(|name| name.contains('/'))
+}
+
+/// Whether the value of this attribute of the element must not be shown.
+fn is_secret_attribute(e: &Element, name: &str) -> bool {
+    is_secret_name(name) || secret_place(None, &e.name.local, Some(name)).is_some()
 }
 
 /// The word of a switch that says what `text` says: "on" for "true".

@@ -2,7 +2,7 @@
 
 use super::alternatives::Goal;
 use super::walk::{Notation, Place, symbol};
-use super::{Explainer, Known, Meant, is_secret, or_list};
+use super::{Explainer, Known, Meant, is_secret, is_secret_attribute, or_list};
 use crate::diag::{closest, excerpt, nearest};
 use crate::schema::automaton::StateId;
 use crate::schema::derivative::Step;
@@ -68,7 +68,7 @@ impl Explainer<'_, '_> {
     fn as_attribute(&self, e: &Element, parent: &Element) -> String {
         let local = &e.name.local;
         let text = e.text();
-        let plain = e.elements().next().is_none() && !is_secret(local) && !text.trim().is_empty();
+        let plain = e.elements().next().is_none() && !is_secret(e) && !text.trim().is_empty();
         let value = if plain { excerpt(text.trim()) } else { "…".to_owned() };
         match self.notation {
             Notation::Xml => {
@@ -278,7 +278,9 @@ impl Explainer<'_, '_> {
 
     /// A hint, if the value is what the empty element should hold as text.
     fn as_text(&mut self, e: &Element, a: &Attribute, content: StateId) -> Option<String> {
-        if e.elements().next().is_some() || !e.text().trim().is_empty() || is_secret(&a.name.local)
+        if e.elements().next().is_some()
+            || !e.text().trim().is_empty()
+            || is_secret_attribute(e, &a.name.local)
         {
             return None;
         }
@@ -373,7 +375,7 @@ impl Explainer<'_, '_> {
         let bare = self.expected().elements(&parts).is_empty();
         let above = self.parents.len().checked_sub(2).and_then(|n| self.parents.get(n)).copied();
         if let Some(above) = above
-            && !is_secret(&e.name.local)
+            && !is_secret(e)
         {
             let siblings = self.next_elements(above.content);
             let others = siblings.into_iter().filter(|k| k.shown != e.name.local).collect();

@@ -2,7 +2,7 @@
 
 use super::parts::{Page, View, counted, sign};
 use crate::controller::{Condition, ResourceStatus};
-use crate::model::ResourceId;
+use crate::model::{ResourceId, shown_name};
 use crate::status_server::format::plain;
 use crate::status_server::topology::class;
 use maud::{Markup, html};
@@ -82,7 +82,7 @@ fn table_row(page: &Page<'_>, (host, id, object): &Row<'_>, retries: bool) -> Ma
         tr role="row" class=(class(object.condition)) {
             td.condition role="cell" { (sign(object.condition)) (object.condition.as_str()) }
             th scope="row" role="rowheader" {
-                span.kind { (id.kind) "/" } bdi { (plain(&id.name)) }
+                span.kind { (id.kind) "/" } bdi { (shown_name(&id.name)) }
             }
             @if page.is_fleet() { td.host role="cell" { bdi { (plain(host)) } } }
             td.state role="cell" { (plain(&object.state)) }

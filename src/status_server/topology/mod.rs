@@ -7,7 +7,7 @@ pub(super) use icon::{class, favicon, icon};
 
 use super::format::{cut, plain};
 use crate::controller::{Condition, ControllerStatus, HostStatus};
-use crate::model::{Kind, ResourceId};
+use crate::model::{Kind, ResourceId, shown_name};
 use layout::{Edge, Layout, Node, PAD, layout};
 use maud::{Markup, PreEscaped, html};
 
@@ -200,7 +200,7 @@ fn chip(node: &Node<'_>, roomy: bool) -> Markup {
         (Some(_), false) => 27,
     };
     let columns = usize::try_from((node.width - inset - 4) * 10 / if roomy { 73 } else { 67 });
-    let name = cut(&node.id.name, columns.unwrap_or(0));
+    let name = cut(&shown_name(&node.id.name), columns.unwrap_or(0));
     let said = if state.is_empty() { word.to_owned() } else { format!("{state}, {word}") };
     html! {
         g class={ "node " (class) } transform=(format!("translate({} {})", node.x, node.y)) {
@@ -233,5 +233,5 @@ fn line(edge: &Edge<'_>) -> Markup {
 
 /// An id as it may be shown.
 fn shown(id: &ResourceId) -> String {
-    plain(&format!("{}/{}", id.kind, id.name))
+    id.to_string()
 }
