@@ -4,6 +4,11 @@
 //! definition has stays, unless the last applied manifest had it, the manifest governs the list it
 //! stands in (rule M), or what the host derived it from has changed. Nothing is copied or changed
 //! here: the edits are for [`super::merge`]. The functions are pure.
+//!
+//! - `excuse.rs`: equivalences by which a difference is ignored
+//! - `order.rs`: lists in which the order matters beside the entries
+//! - `renewal.rs`: values that the host is to fill in anew
+//! - `whole.rs`: lists that are one value
 
 mod excuse;
 mod order;
