@@ -2,6 +2,7 @@
 
 mod circles;
 mod kinds;
+mod map;
 mod vocabulary;
 
 use crate::support::trial;
@@ -48,6 +49,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("tidy/names_are_those_of_the_field", || {
             let old = vocabulary::old_names(&sources("src"));
             assert!(old.is_empty(), "{}", old.join("\n"));
+        }),
+        trial("tidy/the_map_is_true", || {
+            let wrong = map::wrong();
+            assert!(wrong.is_empty(), "{}", wrong.join("\n"));
         }),
         trial("tidy/kinds_are_told_apart_by_matches", || {
             let wrong = kinds::told_apart(&sources("src"));

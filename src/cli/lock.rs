@@ -1,5 +1,7 @@
 //! One lock a host, so that no two runs change it at once. It goes with its holder, however that ends.
 //! Where no lock can be had nothing is changed.
+//!
+//! - `between_users.rs`: the part of a lock that all users of a machine share: an abstract socket
 
 mod between_users;
 

@@ -1,6 +1,52 @@
-//! The command line: one file a command, and views for people and machines.
+//! The command line: one file per command, and views for people and machines.
 //!
 //! Floor 6. The only place that prints, reads the environment, or decides an exit code.
+//!
+//! - `apply.rs`: `virt apply`: make the host match, and look again afterwards
+//! - `completions.rs`: `virt completions`: a completion script for a shell
+//! - `config.rs`: the operator's own configuration, read once a run
+//! - `confirm.rs`: asking whether a plan is to be applied
+//! - `context.rs`: parts that every command has: output, environment, errors
+//! - `convert.rs`: `virt convert`: XML to TOML and back
+//! - `delete.rs`: `virt delete`: removes objects, through the same plan and effect policy
+//! - `descriptors.rs`: open files: their limit, and shares for each host
+//! - `diff.rs`: `virt diff`: each definition as it is and as it would be, as a unified diff
+//! - `doctor.rs`: `virt doctor`: diagnoses the connection to a host, stage by stage
+//! - `execute.rs`: carrying a plan out: the question, the walk, the second look, the report
+//! - `exit.rs`: exit codes, and the error that a command ends with
+//! - `export.rs`: `virt export`: manifests for what is on the host, each proven to plan to nothing
+//! - `fleet.rs`: the hosts that `virt.toml` names, and options that choose among them
+//! - `get.rs`: `virt get`: the inventory, with owners and drift
+//! - `get_watch.rs`: `virt get --watch`: the inventory, then a line for each change
+//! - `history.rs`: `virt history`: the versions of manifests that objects remember
+//! - `host_summary.rs`: per-host results and totals
+//! - `init.rs`: `virt init`: a `virt.toml` that names the set
+//! - `listing.rs`: the selection and columns that `get` and `get --watch` share
+//! - `lock.rs`: one lock per host, so that no two runs change it at once
+//! - `man.rs`: `virt man`: the manual pages
+//! - `multi_host.rs`: plan and apply for many hosts, in one report
+//! - `options.rs`: options that commands share, and how values of options are read
+//! - `outcome.rs`: the printed plan, and exit codes of outcomes
+//! - `output.rs`: standard output and error, the one door for all that is printed, and colours
+//! - `pki.rs`: `virt pki`: the certificates of a CA, servers and clients
+//! - `plan.rs`: `virt plan`: changes, reasons, and how disruptive each step is
+//! - `printer.rs`: printing on a thread of its own
+//! - `project.rs`: the directory of manifests that a command without paths is about
+//! - `prompt.rs`: asking the user at the terminal, which shows nothing of a password
+//! - `release.rs`: `virt release`: takes the ownership record off objects, which stay
+//! - `rollback.rs`: `virt rollback`: the manifest before the last one, through the same plan and effect policy
+//! - `rounds.rs`: the rounds in which the hosts of a fleet are gone through
+//! - `saved.rs`: saved plans: showing one from its file alone, and applying it as it was reviewed
+//! - `schema.rs`: `virt schema`: the grammars as RELAX NG, and as JSON Schema
+//! - `session.rs`: from paths to a plan: the part that plan, diff, apply and delete share
+//! - `signals.rs`: signals: the first asks to stop after the step in hand, the second ends the program at once
+//! - `signing.rs`: keys for signing records, from configuration or the command line
+//! - `systemd.rs`: sd_notify: state of the service for systemd
+//! - `units.rs`: groups of hosts between which something moves, planned together
+//! - `uri_aliases.rs`: `uri_aliases` of `libvirt.conf`
+//! - `validate.rs`: `virt validate`: checks manifests without a host
+//! - `worker_pool.rs`: bounded work on many hosts, with results in their order
+//! - `written.rs`: connections as files name them: manifests, and saved plans
 
 mod apply;
 mod completions;

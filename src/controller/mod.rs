@@ -1,9 +1,21 @@
 //! Keeping hosts as their manifests say.
 //!
-//! Floor 4: one loop a host, over the plans and walks of `reconcile`; it prints nothing.
+//! Floor 4: one loop per host, over the plans and walks of `reconcile`; it prints nothing. Other threads
+//! send messages to its mailbox; the work queue, a value, says when to look at which object; the planner
+//! says what to do about it. `docs/internals/controller.md` has the states of the loop.
 //!
-//! One loop a host. What other threads notice reaches it through its inbox; when what is looked at is
-//! a matter of the agenda, which is a value; what is done about it is the planner's.
+//! - `concluded.rs`: outcomes of a plan: events, and when to try again
+//! - `connection.rs`: the connection of a loop to its host, with capabilities and event threads
+//! - `events.rs`: `ControllerEvent`, outcomes, and the `Environment` that a loop runs in
+//! - `heartbeat.rs`: liveness of a loop, for the watchdog
+//! - `host_loop.rs`: the control loop of one host: look, plan, lock, apply
+//! - `mailbox.rs`: messages from other threads, each kept once
+//! - `mover.rs`: guests that come from another host, moved under the locks of both
+//! - `neighbours.rs`: facts that the loops of a project share about their hosts
+//! - `planner.rs`: plans for the part of a host that there is reason to plan for
+//! - `status.rs`: `ControllerStatus`: a snapshot for the page, metrics and systemd
+//! - `status_writer.rs`: writes a host's part of the status, and each event once
+//! - `work_queue.rs`: objects to look at and when: causes, backoff, flapping
 
 mod concluded;
 mod connection;

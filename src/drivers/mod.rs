@@ -2,6 +2,15 @@
 //!
 //! Floor 2: imports `diag`, `xml`, `wire`, `model`. A driver plans nothing; it carries out what it is
 //! told, keeps the order of calls to one object, and says exactly what became of each.
+//!
+//! - `cancel.rs`: `CancelToken`, and event queues to slow readers
+//! - `driver.rs`: the `Driver` trait
+//! - `environment.rs`: facts of the process that opens a driver
+//! - `place.rs`: identity of the host that a connection leads to, however its URI is spelled
+//! - `prompt.rs`: questions to the user, and secrets
+//! - `read_only.rs`: a read-only driver around any other
+//! - `trust.rs`: rules for connections that a file names
+//! - `uri.rs`: connection URIs: which driver, by which transport, on which host
 
 mod cancel;
 mod driver;

@@ -2,6 +2,10 @@
 //!
 //! All forms that libvirt takes: `driver[+transport]://[user@][host][:port]/[path][?params]`, the
 //! legacy `xen`, and the empty URI. Parameters that nobody here knows are kept and passed on.
+//!
+//! - `destination.rs`: the destination of a URI, as far as its text says
+//! - `escape.rs`: escapes of a URI, and errors in them
+//! - `parameters.rs`: parameters of URIs and their values
 
 mod destination;
 mod escape;

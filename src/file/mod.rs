@@ -1,5 +1,14 @@
 //! Opening files that somebody else may have chosen: regular ones alone, without waiting for them,
 //! and beneath a directory.
+//!
+//! - `approach.rs`: links on the way to a given path
+//! - `beneath.rs`: a directory beneath which files are opened, and never elsewhere, whatever happens meanwhile
+//! - `held.rs`: a directory that is kept open, and names in it
+//! - `owned.rs`: files that say whom to trust: the caller's or root's, and closed to others
+//! - `regular.rs`: regular files alone, opened without waiting for them
+//! - `roots.rs`: several directories beneath which files are read, and where links lead
+//! - `users.rs`: users who can write a file: owner, group, access control lists
+//! - `way.rs`: directories on the way to a file, and users who can exchange them
 
 mod approach;
 mod beneath;

@@ -1,4 +1,6 @@
 //! From paths to the desired state, once; see [`super::watch`] for again and again.
+//!
+//! - `tests.rs`: directories of manifests, and what is read of them
 
 use super::assemble::{Loaded, Parts, RefusedAre, put_together};
 use super::files;

@@ -3,6 +3,28 @@
 //! Floor 2: imports `diag`, `file`, `xml`, `model` and `schema`. Only `files` and `grammars` touch the file
 //! system; nothing here prints or reads the environment, and a relative path in `virt.toml` stays
 //! as it is.
+//!
+//! - `arrange.rs`: entries of a TOML table in the order that XML has
+//! - `assemble.rs`: the desired state of all manifests together
+//! - `check.rs`: checks across manifests: clashing claims, cycles of dependencies
+//! - `document.rs`: one manifest as a text: its format, and the resources in it
+//! - `files.rs`: finding manifests and reading their texts
+//! - `fleet.rs`: the hosts that each manifest is for
+//! - `format.rs`: formats of manifests, and their file names
+//! - `given.rs`: paths that are given to be read, and where they may lead
+//! - `grammars.rs`: the grammars that manifests are held to: the embedded ones, or those of a directory
+//! - `kept.rs`: state files of mock hosts among manifests
+//! - `keys.rs`: meaning of a TOML key where it stands, for reading and writing
+//! - `load.rs`: one load, from paths to the desired state
+//! - `loader.rs`: repeated reading, with a cache of unchanged manifests
+//! - `notation.rs`: TOML as a notation: its tables with their places, and what cannot be read of it
+//! - `object.rs`: one resource on its way from a document into the desired state
+//! - `part.rs`: single manifests, read on several threads
+//! - `project.rs`: `virt.toml`: what holds for a whole directory of manifests
+//! - `settings.rs`: the settings of the reconciler, taken out of a resource's metadata
+//! - `text.rs`: the bytes of a file as text, and what to do about those that are none
+//! - `to_toml.rs`: trees as TOML text: what `super::toml` reads back into the same tree
+//! - `toml.rs`: TOML manifests as the same positioned tree that XML gives
 
 mod arrange;
 mod assemble;

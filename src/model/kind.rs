@@ -49,7 +49,7 @@ impl Kind {
     }
 
     /// Says why nothing on a host of libvirt's can have a name. Names that are there already may be
-    /// others than [`check_name`] lets a manifest give: what libvirt admits has to stay in an inventory.
+    /// others than [`check_name`](super::check_name) lets a manifest give: what libvirt admits has to stay in an inventory.
     pub fn check_host_name(self, name: &str) -> Result<(), &'static str> {
         match name {
             "" => Err("it is empty"),

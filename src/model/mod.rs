@@ -2,6 +2,27 @@
 //!
 //! Floor 1: imports `diag` and `xml`. Values and pure functions only; nothing here talks to a
 //! host, reads a file or knows a wire format.
+//!
+//! - `capabilities.rs`: abilities of a driver and its host: data for the planner
+//! - `desired.rs`: the desired state: resources that the manifests ask for
+//! - `effect.rs`: `Effect`: how disruptive a step is
+//! - `event.rs`: `DriverEvent`: a change that a host reports
+//! - `hosts.rs`: the hosts of a fleet: their names, patterns that choose among them, and sets of them
+//! - `ids.rs`: `ResourceId`, UUID, MAC address
+//! - `kind.rs`: `Kind`, and facts of each
+//! - `lifecycle.rs`: states of a resource, and actions when a guest ends by itself
+//! - `memory.rs`: amounts of memory with units, as libvirt reads them
+//! - `metadata.rs`: names of our elements in an object's metadata
+//! - `number_set.rs`: sets of small numbers as libvirt writes them: `0-2,5,^1`, for processors and nodes
+//! - `observed.rs`: the observed state of a host
+//! - `op.rs`: operations as data: what a plan holds and a driver carries out
+//! - `outage.rs`: guests that are up for their host and down for their users
+//! - `record.rs`: the verdict on an ownership record
+//! - `snapshot.rs`: snapshots of a domain, as far as a plan has to know them
+//! - `subnet.rs`: IP subnets: what an address and its netmask or prefix make
+//! - `tuning.rs`: limits and weights of a running domain: which field of its definition is which parameter of which
+//!   call
+//! - `values.rs`: checks that domains and networks share: names, UUIDs
 
 mod capabilities;
 mod desired;

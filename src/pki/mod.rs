@@ -3,6 +3,20 @@
 //! Floor 1: imports only `diag`. It reads and writes the files of a PKI, and opens no connection:
 //! a stream gets its `rustls` configuration from [`client`] or [`server`], and words for a failed
 //! handshake from [`explain()`].
+//!
+//! - `allow.rs`: lists of names that a server lets in: `tls_allowed_dn_list`, matched attribute by attribute
+//! - `check.rs`: all problems of the files of one end, present and near
+//! - `config.rs`: from the files of one end to its configuration of `rustls`; files that are not good are refused
+//! - `crl.rs`: lists of revoked certificates, when they are loaded
+//! - `explain.rs`: words for what `rustls` says of a handshake or a certificate
+//! - `facts.rs`: the fields of a certificate that the checks ask for
+//! - `files.rs`: paths of a PKI: libvirt's places
+//! - `load.rs`: reading the files of a PKI, within limits
+//! - `make.rs`: making certificates: a CA, and what it signs
+//! - `problem.rs`: problems of a certificate, in words, with the remedy
+//! - `sanity.rs`: checks of a certificate by itself
+//! - `store.rs`: writing the files of a PKI: nothing is overwritten, keys are private
+//! - `verify.rs`: verification of the other end's certificate: webpki's verdict, and the rest
 
 mod allow;
 mod check;

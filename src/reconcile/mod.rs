@@ -2,6 +2,35 @@
 //!
 //! Floor 3: imports everything below it. `overlay`, `plan` and all they use are pure functions of
 //! values; only `apply` and `observe` talk to a driver.
+//!
+//! - `afterwards.rs`: consequences of a refused live change, planned as data
+//! - `blocked.rs`: resources that cannot be reconciled on this host or in this run
+//! - `changes.rs`: types of a plan: changes for people, steps for the machine
+//! - `claims.rs`: things that only one object of a host may have at a time
+//! - `difference.rs`: types of differences: sides, edits, causes
+//! - `doubts.rs`: records that are not believed, in words
+//! - `export.rs`: manifests of objects on the host, with the proof that applying them does nothing
+//! - `filled.rs`: values that a host fills in again by itself
+//! - `graph.rs`: the order of steps: which resource comes before which, and a graph that may be run as it is
+//! - `held.rs`: values that a grammar refuses and the host has
+//! - `history.rs`: the two versions of a manifest in a record, and rollback
+//! - `identity.rs`: UUIDs and MAC addresses that a manifest leaves out
+//! - `ignored.rs`: ignored differences, each with its equivalence
+//! - `merge.rs`: edits of a definition, and the definition with them made
+//! - `nic_migration.rs`: NICs of running guests, parked while their network restarts
+//! - `others.rs`: entries of governed lists that are left to others
+//! - `overlay.rs`: comparison and merge in one call
+//! - `ownership.rs`: the ownership record on an object
+//! - `pairing.rs`: pairs of entries between two lists
+//! - `path_index.rs`: paths looked up by those that they cover
+//! - `plan.rs`: `plan`: desired and observed in, a plan out
+//! - `promise.rs`: the desired state that a saved plan promises
+//! - `renames.rs`: objects under another name, found by UUID
+//! - `secret.rs`: secrets of definitions, and their redaction
+//! - `states.rs`: one object in three states: applied, next boot, running
+//! - `status.rs`: owner of an object, and drift since its last apply
+//! - `summary.rs`: values and elements in a few words, for people
+//! - `taken.rs`: steps that would take things that other objects have
 
 mod afterwards;
 mod apply;

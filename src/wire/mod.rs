@@ -3,6 +3,13 @@
 //! Floor 0: imports `diag` only. No sockets and no clocks: bytes go in and values come out, and the
 //! other way round, so that a client, a daemon and a test proxy can share it. Procedure numbers and
 //! layouts are interface facts of libvirt 9.0 to 11.3, where they are byte-identical.
+//!
+//! - `event.rs`: events: messages that a server sends unasked to a client that has registered for them
+//! - `objects.rs`: the objects that travel in calls and replies: handles, statistics, typed parameters
+//! - `packet.rs`: packets: the header, and finding whole packets in a stream of bytes
+//! - `procedure.rs`: the procedures in use: numbers and properties
+//! - `remote_error.rs`: libvirt's remote error, and its way to and from our own error type
+//! - `xdr.rs`: XDR: writing, and bounds-checked reading, of the types that libvirt's protocol is made of
 
 mod event;
 mod objects;

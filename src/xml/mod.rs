@@ -4,6 +4,16 @@
 //! Floor 0: imports `diag` only. The tree keeps every element, attribute and text that a document
 //! has, so that what no typed view knows still reaches the hypervisor. Comments and processing
 //! instructions are not kept; DTDs are refused.
+//!
+//! - `events.rs`: a document as a stream of checked events: what the tree is built from and what is validated
+//! - `limits.rs`: limits on documents
+//! - `path.rs`: paths into a tree, such as `devices/disk[target/@dev='vda']/driver/@cache`
+//! - `problem.rs`: errors of a document, with their places
+//! - `read.rs`: reading a document into a tree, within limits, with positions
+//! - `tag.rs`: the inside of a start tag: attributes, namespaces
+//! - `tree.rs`: the tree: elements with their names, attributes, children and positions
+//! - `wellformed.rs`: rules of XML 1.0 and Namespaces: characters, names, references
+//! - `write.rs`: writing a tree as a document: stable, indented by two spaces as libvirt does, or in one line
 
 mod events;
 mod limits;

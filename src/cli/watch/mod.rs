@@ -1,4 +1,9 @@
 //! `virt watch`: hosts are kept as the manifests say, on changed files, on drift, on a timer.
+//!
+//! - `env.rs`: the environment of control loops: opens drivers, takes locks, prints events
+//! - `hosts.rs`: starting and ending control loops; never two for one host
+//! - `once.rs`: `virt watch --once`: each host is gone through once, as for cron
+//! - `reader.rs`: manifests, read on a thread of their own
 
 mod env;
 mod hosts;

@@ -7,6 +7,10 @@
 //! A peer that is silent while it owes an answer, or while it is to tell of events, is asked whether
 //! it is still there. That takes one of the five calls that a daemon works on, so it is asked only
 //! while one of them is free.
+//!
+//! - `calls.rs`: many calls on one connection, all together or each for itself
+//! - `room.rs`: limits on the size of answers
+//! - `waiting.rs`: waiting for any number of connections together
 
 mod calls;
 mod room;

@@ -1,5 +1,8 @@
 //! Reading a host's inventory: a few bulk calls in one round trip, then the definitions, and of the
 //! few domains that have any their snapshots and checkpoints.
+//!
+//! - `each.rs`: asking something of many objects, each of which stands for itself
+//! - `snapshots.rs`: snapshots and checkpoints: of domains that have any, and that is known from the lists
 
 mod each;
 mod snapshots;

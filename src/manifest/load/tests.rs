@@ -1,4 +1,6 @@
 //! Directories of manifests, and what is read of them.
+//!
+//! - `fleets.rs`: manifests of a fleet: which host each is for
 
 #![allow(
     clippy::unwrap_used,

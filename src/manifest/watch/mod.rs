@@ -2,6 +2,9 @@
 //!
 //! What is read is either old or new: a file that changes under our eyes is taken as it was, a
 //! directory that is gone leaves what was read last, and what symbolic links lead to is taken whole.
+//!
+//! - `debounce.rs`: the time at which a change counts; time is a parameter
+//! - `inotify.rs`: the directories that the system watches for us
 
 mod debounce;
 mod inotify;

@@ -1,5 +1,11 @@
 //! What the lints of domains and networks share: claims that only one may make, numbers as
-//! libvirt reads them, VLAN tags, blanks around values, the order of siblings, dumps of what runs.
+//! libvirt reads them, VLAN tags, whitespace around values, the order of siblings, dumps of what runs.
+//!
+//! - `order.rs`: orders of siblings that libvirtd's own schema check refuses, though its grammar allows them
+//! - `padded.rs`: whitespace around values
+//! - `running.rs`: manifests that are dumps of a running instance
+//! - `set.rs`: sets of small numbers: processors, NUMA nodes, I/O threads
+//! - `vlan.rs`: VLAN tags, of a network, a portgroup or an interface
 
 mod order;
 mod padded;

@@ -1,4 +1,10 @@
 //! Walking a plan: calls in batches, waits, and what became of each step. Nothing is decided here.
+//!
+//! - `elsewhere.rs`: plans of several hosts walked at once, and their milestones
+//! - `refusal.rs`: meaning of a refused live change
+//! - `rollforward.rs`: compensating steps after a stop
+//! - `verify.rs`: the effect of a call whose reply was lost
+//! - `waits.rs`: conditions that a step waits for, and their failures
 
 // long: the walk is one state, and its parts are read together
 

@@ -2,8 +2,14 @@
 //!
 //! The manifest is a subset (rule S): what it has must be there after canonicalisation; what only the
 //! definition has stays, unless the last applied manifest had it, the manifest governs the list it
-//! stands in (rule M), or what the host derived it from has changed. Nothing is copied or changed
-//! here: the edits are for [`super::merge`]. The functions are pure.
+//! stands in (rule M), or what the host derived it from has changed. Pure: [`super::merge`] makes the edits.
+//!
+//! - `excuse.rs`: equivalences by which a difference is ignored
+//! - `order.rs`: lists in which the order matters beside the entries
+//! - `renewal.rs`: values that the host is to fill in anew
+//! - `whole.rs`: lists that are one value
+
+// long: one walk over both, of which the steps call each other
 
 mod excuse;
 mod order;

@@ -1,5 +1,22 @@
 //! One resource: what its manifest asks for against what the host has, as a change for people and
 //! steps for the machine.
+//!
+//! - `compare.rs`: the manifest of one resource, compared with its host
+//! - `create.rs`: resources that the host lacks
+//! - `decision.rs`: `Decision`: all that is decided about one resource
+//! - `draft.rs`: the draft that a decision is collected in
+//! - `draft_step.rs`: a step without a place in the order
+//! - `effect_policy.rs`: the effect policy of one resource
+//! - `instance.rs`: instances that crashed, are paused or saved
+//! - `layers.rs`: disks on an overlay of the image that the manifest names
+//! - `moves.rs`: steps of live changes, with what follows a refusal
+//! - `nics.rs`: NICs without a MAC address in the manifest, paired across definitions
+//! - `release.rs`: objects that their set releases
+//! - `relocate.rs`: both sides of a guest's move between hosts
+//! - `remove.rs`: resources that go, for good or to be made anew
+//! - `running.rs`: the manifest against the running instance
+//! - `update.rs`: resources that are owned or adopted
+//! - `why.rs`: reasons, in words
 
 mod compare;
 mod create;

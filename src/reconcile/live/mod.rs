@@ -4,6 +4,15 @@
 //! The rows are those of libvirt 11.3's QEMU driver, of libxl, and of the test hosts, from its
 //! sources and from trials; a host that refuses one says so when it is asked, and the definition
 //! for the next boot is already right by then.
+//!
+//! - `address.rs`: a free PCI address for a device that is plugged in
+//! - `devices.rs`: devices: which can be plugged in and out while running, and which of their fields can be changed
+//! - `sections.rs`: sections of a network: entries that virNetworkUpdate adds, changes and removes
+//! - `settings.rs`: fields beside devices: memory, processors, titles, actions
+//! - `split.rs`: groups taken apart, so that each field changes by itself
+//! - `threads.rs`: I/O threads of a running domain
+//! - `tuning.rs`: fields that are parameters of a call: shares, quotas, limits and weights
+//! - `verdict.rs`: `LiveContext` and verdicts: the input and output of a live change
 
 mod address;
 mod devices;

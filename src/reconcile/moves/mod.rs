@@ -6,6 +6,14 @@
 //! the hosts between which something moves, and drops a move that one of the two plans does not hold.
 //! The order of steps across hosts is data, too: waits for a step of another host's plan
 //! ([`Until::Elsewhere`](super::changes::Until)).
+//!
+//! - `crossing.rs`: `Crossing`: other hosts' part in the plan of one
+//! - `facts.rs`: `HostFacts`: the little that other hosts need of one
+//! - `settle.rs`: guests that move, and guests that may not be made or removed for now
+//! - `storage.rs`: disks that several hosts reach
+//! - `tests.rs`: tests over small fleets
+//! - `together.rs`: plans of hosts between which guests move: a move is in both or in none
+//! - `ways.rs`: moves of a finished plan
 
 mod crossing;
 mod facts;

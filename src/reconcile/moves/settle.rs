@@ -1,4 +1,6 @@
 //! Which guests move, and which may not be made, started or removed for now: of light facts, for all hosts.
+//!
+//! - `unknown.rs`: pools that could not be read
 
 mod unknown;
 

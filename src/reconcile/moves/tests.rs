@@ -1,4 +1,5 @@
 //! Hosts made of a few words, and what is settled and planned between them.
+//! - `pools.rs`: pools that do not answer
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

@@ -3,6 +3,18 @@
 //!
 //! The rules are measured on libvirt 11.3.0 (and hold on 9.0.0); each table's rows are tested. The
 //! comparison itself is [`super::overlay()`]; nothing here walks a tree.
+//!
+//! - `defaults.rs`: values that a hypervisor drops or owns
+//! - `derived.rs`: values that a host changes when another field changes
+//! - `field.rs`: fields by the names of their paths
+//! - `governors.rs`: governors: fields on which the values that a host fills in depend
+//! - `kinds.rs`: lists of elements: keys of their entries, and lists that a manifest governs
+//! - `places.rs`: places on the buses of a machine
+//! - `prepare.rs`: implied values of a manifest made explicit, and leftovers of a merge removed
+//! - `rule.rs`: `Equivalence`: names of the rules by which differences are ignored
+//! - `twins.rs`: facts that a hypervisor writes twice
+//! - `unset.rs`: values that are written and say nothing
+//! - `values.rs`: equality of values: units, numbers, sets, addresses, machine types
 
 mod defaults;
 mod derived;

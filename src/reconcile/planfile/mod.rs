@@ -3,6 +3,9 @@
 //! A saved plan is applied as it was reviewed, or not at all: it holds the steps whole and the
 //! fingerprint of what it was computed from. It never holds a secret; a plan whose definitions have
 //! one cannot be saved.
+//!
+//! - `checks.rs`: checks of a saved plan: objects of definitions, effects of steps
+//! - `recorded.rs`: the record of a saved definition, for people
 
 mod checks;
 mod recorded;

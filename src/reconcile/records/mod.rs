@@ -3,6 +3,10 @@
 //! Who may write metadata may write a record. So the whole program sees a host through [`Records`]:
 //! what is not believed is not there, with the reason beside it, and every definition that goes out
 //! carries signatures, where there is a key.
+//!
+//! - `canonical.rs`: the bytes that a signature and a sum are of
+//! - `judge.rs`: judgement of records
+//! - `signing.rs`: signatures of records: HMAC-SHA256
 
 mod canonical;
 mod judge;

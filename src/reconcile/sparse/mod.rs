@@ -7,6 +7,10 @@
 //!
 //! No host is asked: libvirt has no call that fills in a definition without storing it, and an export
 //! changes nothing. So each row is held to a real libvirtd by `tests/real/export.rs`.
+//!
+//! - `places.rs`: addresses and controllers that the host would choose by itself
+//! - `table.rs`: values that a host fills in, as rows
+//! - `tests.rs`: each row of the table, and what a definition loses by it
 
 mod places;
 mod table;

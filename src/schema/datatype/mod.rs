@@ -2,6 +2,16 @@
 //!
 //! What a `<data>` is, is a [`Datatype`]; what a `<value>` is, a [`Constant`]. Both are checked when
 //! a grammar is loaded, and then ask nothing but a text, and for QName what its prefix stands for.
+//!
+//! - `facet.rs`: the params of a datatype: what is checked beyond its type
+//! - `kind.rs`: the table of types
+//! - `lexical.rs`: syntax of names, languages, URIs and bytes
+//! - `moment.rs`: dates and times: which fields a type has, whether the day exists, and which is earlier
+//! - `number.rs`: decimal numbers of any length, as digits: no number is too large to be compared
+//! - `param.rs`: params of datatypes, and why a datatype with them cannot be
+//! - `space.rs`: whitespace handling of datatypes
+//! - `value.rs`: values of a type, compared, ordered and measured
+//! - `words.rs`: expected values and mistakes, in words
 
 mod facet;
 mod kind;

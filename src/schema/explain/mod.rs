@@ -8,6 +8,12 @@
 //! hold what was meant, which is tried on the grammar and told in the same words, and the walk goes on
 //! with what they found. So they import each other, which no other files do but an automaton and its
 //! tests of values; `tests/tidy` knows of both.
+//!
+//! - `alternatives.rs`: other values of attributes that would make an entry possible
+//! - `expected.rs`: alternatives that a grammar takes at a place
+//! - `missing.rs`: the words for what a document lacks: attributes, elements and texts
+//! - `suggest.rs`: suggestions for invalid names and values
+//! - `walk.rs`: the second walk over a refused document: every independent mistake
 
 mod alternatives;
 mod expected;

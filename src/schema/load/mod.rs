@@ -3,6 +3,17 @@
 //! Three steps: `library` reads all files and checks their syntax; `scope` gathers what the grammars
 //! define, includes and overrides included; `compile` makes patterns of what is reached, and
 //! [`super::restrict`] checks section 7 on them.
+//!
+//! - `classes.rs`: name classes: their names resolved (4.8 to 4.10), their restrictions checked (4.16)
+//! - `compile.rs`: from elements of a schema to patterns: rules 4.11 to 4.21, from the start on
+//! - `context.rs`: inherited context of a schema element: namespaces, datatype library, base URI
+//! - `kind.rs`: RELAX NG's own elements: names, attributes, places
+//! - `library.rs`: the files of a schema: each read once, with all that it includes or refers to
+//! - `node.rs`: elements of a schema, without annotations and comments
+//! - `scope.rs`: grammars: definitions, includes and overrides (4.7)
+//! - `syntax.rs`: the full syntax (section 3 of the specification), checked on each file (4.1 to 4.5)
+//! - `uri.rs`: references to other files: what a URI may look like, and RFC 3986's rules of resolution
+//! - `xml10_names.rs`: names as XML 1.0 had them up to its fourth edition, which RELAX NG was written for
 
 mod classes;
 mod compile;

@@ -1,4 +1,8 @@
 //! The status page: HTML that a browser reads again every few seconds, without scripts.
+//!
+//! - `objects.rs`: the table of objects, the worst first
+//! - `parts.rs`: the page's input, and small parts that repeat
+//! - `plans.rs`: the last plans, the newest first
 
 mod objects;
 mod parts;

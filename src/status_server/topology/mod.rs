@@ -1,4 +1,7 @@
 //! Hosts, networks and domains as a picture: SVG by hand, without scripts.
+//!
+//! - `icon.rs`: a sign for each condition: its shape tells it, and its colour again
+//! - `layout.rs`: geometry of one host's picture
 
 mod icon;
 mod layout;

@@ -2,6 +2,12 @@
 //!
 //! A server offers types of authentication, nearly always one; `auth=` in the URI chooses among
 //! them. None needs nothing, polkit is the server's affair, SASL is an exchange of ours.
+//!
+//! - `credentials.rs`: the name and password for a host: from libvirt's auth.conf, else from the user
+//! - `keyfile.rs`: key files as GLib reads them: comments, `[groups]`, `key=value`
+//! - `sasl.rs`: SASL: the mechanism, and the exchange of its messages with a server
+//! - `scram.rs`: SCRAM-SHA-256 (RFC 5802, RFC 7677): the client's two messages and the proof of the server
+//! - `who.rs`: the server and user of an authentication, and its quick calls
 
 mod credentials;
 mod keyfile;

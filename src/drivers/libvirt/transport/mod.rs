@@ -2,6 +2,13 @@
 //!
 //! A stream never blocks once it is open; opening one has a deadline and says in a [`Trace`] what
 //! it did. Nothing here knows what the bytes mean.
+//!
+//! - `child.rs`: a program whose standard input and output lead to a daemon: ssh, or one of the user's
+//! - `ssh.rs`: arguments of ssh, and the command for the other host's shell
+//! - `stream.rs`: the `Stream` trait, and sockets as streams
+//! - `tcp.rs`: finding a host by its name, and connecting to it over TCP
+//! - `tls.rs`: TLS over a TCP stream
+//! - `unix.rs`: connecting to a unix socket
 
 mod child;
 mod ssh;

@@ -1,5 +1,21 @@
-//! Rules for domains that no grammar can say: values that do not go together. One file a subject;
-//! `model/rules.rs` lists them. What libvirt 11.3 refuses, or what cannot start, is an error.
+//! Rules for domains that no grammar can say: values that do not go together. One file per subject;
+//! `model/rules/` lists them. What libvirt 11.3 refuses, or what cannot start, is an error.
+//!
+//! - `addresses.rs`: addresses inside the guest and devices of the host: no two devices share one
+//! - `boot.rs`: boot order: said once, and in one way
+//! - `disks.rs`: disks: names that do not suit the bus or the device, identities that do not fit
+//! - `displays.rs`: displays: channels and sound that only SPICE carries, VNC's short passwords
+//! - `facts.rs`: facts of a domain that several lints ask for
+//! - `firmware.rs`: firmware: requirements of UEFI, and of firmware without a store
+//! - `identity.rs`: names of the domain and its devices: aliases, UUID of the firmware, labels
+//! - `interfaces.rs`: network interfaces: names and addresses that clash, VLAN tags
+//! - `memory.rs`: memory: amounts that contradict one another, memory devices, huge pages
+//! - `numa.rs`: NUMA cells: their numbers, their processors, and who names them
+//! - `ports.rs`: ports of the host that the domain listens on, and ports of servers it connects to
+//! - `processor.rs`: the processor: settings that only some modes have, Hyper-V's spin locks
+//! - `slots.rs`: buses inside the guest: slots that a PCI controller does not have, IDE where there is none
+//! - `spellings.rs`: spellings of libvirt's first years, which the grammar still takes and libvirt does not read
+//! - `vcpus.rs`: processors and I/O threads: numbers that name none of the domain's
 
 mod addresses;
 mod boot;

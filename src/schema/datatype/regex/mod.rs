@@ -2,6 +2,15 @@
 //!
 //! They look like everyone's and are not: always anchored, `^` and `$` stand for themselves, there
 //! are no lazy quantifiers, back-references or groups with options, and classes can be subtracted.
+//!
+//! - `blocks.rs`: the blocks of `\p{Is…}`, by the names of XML Schema 1.0 (Unicode 3.1 without its blanks)
+//! - `error.rs`: errors of a regular expression
+//! - `names.rs`: characters of names, by XML 1.0 fifth edition
+//! - `parse.rs`: reads XML Schema's regular expressions
+//! - `print.rs`: patterns written down for others: the regex crate, and ECMAScript for JSON Schema
+//! - `runs.rs`: patterns without alternatives, matched without an automaton
+//! - `set.rs`: sets of characters: one, a range, a class escape, a class in brackets
+//! - `walk.rs`: a matcher without an automaton, for messages: it knows how far a text went well
 
 mod blocks;
 mod error;
