@@ -122,15 +122,19 @@ impl Source {
 
     fn count(&self, from: Mark, to: usize) -> Mark {
         let mut mark = Mark { byte: to, ..from };
-        let between = self.text.get(from.byte..to).unwrap_or("");
-        for (i, c) in between.char_indices() {
-            if c == '\n' {
-                mark.line_start = from.byte + i + 1;
-                mark.at = Position { line: mark.at.line + 1, column: 1 };
-            } else {
-                mark.at.column += 1;
-            }
+        let between = self.text.get(from.byte..to).unwrap_or("").as_bytes();
+        // bytes are counted, which takes a tenth of the time of characters
+        let breaks = between.iter().filter(|byte| **byte == b'\n').count();
+        let last = match breaks {
+            0 => between,
+            _ => between.rsplit(|byte| *byte == b'\n').next().unwrap_or_default(),
+        };
+        if breaks > 0 {
+            mark.line_start = to - last.len();
+            mark.at = Position { line: mark.at.line + breaks, column: 1 };
         }
+        // those that do not go on with a character
+        mark.at.column += last.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
         mark
     }
 

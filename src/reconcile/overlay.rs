@@ -191,6 +191,18 @@ mod tests {
         overlay.changes.iter().map(|c| c.path.to_string()).collect()
     }
 
+    #[test]
+    fn an_empty_group_beside_another_is_one_of_two() {
+        let group = || Element::new("cputune");
+        let want = Element::new("domain")
+            .with_child(group())
+            .with_child(group().with_child(Element::new("devices")));
+        let live = Element::new("domain");
+        let once = overlay(Kind::Domain, Side::NextBoot, &live, &want, None, &[]);
+        let twice = overlay(Kind::Domain, Side::NextBoot, &once.merged, &want, None, &[]);
+        assert_eq!(paths(&twice), Vec::<String>::new());
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
 

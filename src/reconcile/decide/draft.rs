@@ -5,6 +5,7 @@ use super::moves::LiveMoves;
 use crate::model::{DesiredResource, Effect, ObservedResource};
 use crate::reconcile::changes::FieldChange;
 use crate::reconcile::difference::{Change, ChangeCause};
+use crate::reconcile::path_index::PathIndex;
 use crate::reconcile::secret::{is_secret, presented};
 use crate::xml::Path;
 
@@ -31,6 +32,17 @@ pub(super) struct Draft<'a> {
 impl Draft<'_> {
     pub(super) fn has_field(&self, change: &Change) -> bool {
         self.fields.iter().any(|f| f.path.covers(&change.path))
+    }
+
+    /// The paths of the fields, to look many changes up among them.
+    pub(super) fn field_index(&self) -> PathIndex {
+        PathIndex::of(self.fields.iter().map(|f| &f.path))
+    }
+
+    /// Whether a change is among the fields, of which `index` has the paths.
+    pub(super) fn has_field_by(&self, index: &PathIndex, change: &Change) -> bool {
+        let covers = |n: &usize| self.fields.get(*n).is_some_and(|f| f.path.covers(&change.path));
+        index.near(&change.path).iter().any(covers)
     }
 
     /// A change of something that is not in the definition.

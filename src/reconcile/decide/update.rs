@@ -123,7 +123,8 @@ pub(crate) fn update(
             if !stops {
                 d.live(&running, &next_boot);
                 d.land_on_reboot(&running, &next_boot.merged, owner_record.is_some());
-                let new = running.waiting().filter(|c| !d.has_field(c)).map(|c| {
+                let index = d.field_index();
+                let new = running.waiting().filter(|c| !d.has_field_by(&index, c)).map(|c| {
                     let why = running.why(c);
                     FieldChange { why, ..field(c, Effect::NextBoot, running.origin()) }
                 });
@@ -273,9 +274,11 @@ impl Draft<'_> {
             f.effect = effect;
             f.why = None;
         }
+        let mut index = self.field_index();
         for change in &running.changes {
-            if !self.has_field(change) {
+            if !self.has_field_by(&index, change) {
                 self.fields.push(field(change, effect, running.origin()));
+                index.add(&change.path);
             }
         }
         let settings = &self.desired.settings;

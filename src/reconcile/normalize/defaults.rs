@@ -166,9 +166,10 @@ pub(crate) fn is_discarded(path: &Path, value: &str) -> bool {
     })
 }
 
-/// Whether an element that has nothing in it at `path` is dropped.
+/// Whether an element that has nothing in it at `path` is dropped. One of several of its name counts
+/// among them, so that it stays.
 fn is_dropped_empty(path: &Path) -> bool {
-    path.steps.last().is_some_and(|s| EMPTY.contains(&s.name.as_str()))
+    path.steps.last().is_some_and(|s| s.ordinal.is_none() && EMPTY.contains(&s.name.as_str()))
 }
 
 /// Whether everything in an element is dropped by the host, so that it is not there at all.
