@@ -7,6 +7,7 @@
 //! - `owned.rs`: files that say whom to trust: the caller's or root's, and closed to others
 //! - `regular.rs`: regular files alone, opened without waiting for them
 //! - `roots.rs`: several directories beneath which files are read, and where links lead
+//! - `step.rs`: steps of a path that is gone name by name
 //! - `users.rs`: users who can write a file: owner, group, access control lists
 //! - `way.rs`: directories on the way to a file, and users who can exchange them
 
@@ -16,6 +17,7 @@ mod held;
 mod owned;
 mod regular;
 mod roots;
+mod step;
 mod users;
 mod way;
 

@@ -1,10 +1,10 @@
 //! Several directories beneath which files are read: where a path beneath them really leads.
 
 use super::beneath::{Outside, Root};
-use std::ffi::OsString;
+use super::step::{Step, push};
 use std::fs::Metadata;
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// Most symbolic links on the way to one file, as in the system.
 const LINKS_MAX: usize = 40;
@@ -83,25 +83,6 @@ impl Roots {
         self.of(&at).map(|_| ())?;
         Ok(at)
     }
-}
-
-/// A step on the way.
-#[derive(Debug)]
-enum Step {
-    Top,
-    Up,
-    Down(OsString),
-}
-
-/// Puts the steps of a path before those that are left.
-fn push(left: &mut Vec<Step>, path: &Path) {
-    let step = |component| match component {
-        Component::Prefix(_) | Component::CurDir => None,
-        Component::RootDir => Some(Step::Top),
-        Component::ParentDir => Some(Step::Up),
-        Component::Normal(name) => Some(Step::Down(name.to_owned())),
-    };
-    left.extend(path.components().rev().filter_map(step));
 }
 
 /// Where the rest of the way leads as far as the names tell.

@@ -2,6 +2,7 @@
 
 use super::Users;
 use super::regular::on_a_line;
+use super::step::{Step, push};
 use nix::fcntl::{OFlag, openat, readlinkat};
 use nix::sys::stat::Mode;
 use rustix::fs::fstatfs;
@@ -10,7 +11,7 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// Most symbolic links on the way to one file, as in the system.
 const LINKS_MAX: usize = 40;
@@ -155,23 +156,4 @@ fn is_real(opened: &OwnedFd) -> io::Result<()> {
 
 fn metadata(opened: &OwnedFd) -> io::Result<Metadata> {
     File::from(opened.as_fd().try_clone_to_owned()?).metadata()
-}
-
-/// A step on the way.
-#[derive(Debug)]
-enum Step {
-    Top,
-    Up,
-    Down(OsString),
-}
-
-/// Puts the steps of a path before those that are left.
-fn push(left: &mut Vec<Step>, path: &Path) {
-    let step = |component| match component {
-        Component::Prefix(_) | Component::CurDir => None,
-        Component::RootDir => Some(Step::Top),
-        Component::ParentDir => Some(Step::Up),
-        Component::Normal(name) => Some(Step::Down(name.to_owned())),
-    };
-    left.extend(path.components().rev().filter_map(step));
 }
