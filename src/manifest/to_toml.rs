@@ -189,6 +189,7 @@ fn groups(e: &Element) -> Vec<(String, Vec<&Element>)> {
 /// An element that is the only one of its name.
 fn element<'a>(e: &'a Element, outer: &At<'a>) -> Value {
     if is_plain(e)
+        && !is_text_key(&e.name.local, outer)
         && let Meaning::Element(child) = outer.meaning(&e.name)
     {
         let flag = child.is_known() && child.text().is_none();
@@ -235,13 +236,17 @@ fn attribute_key(attribute: &Attribute, inner: &At<'_>, taken: bool) -> String {
         return key(&format!("@{}", attribute.name.written()));
     }
     let is_settings_key = inner.depth == 1 && local == settings::ELEMENT;
-    let is_text_key = local == "value" && !keys::has_value_attribute(&inner.place);
     let means_element = matches!(inner.meaning(&attribute.name), Meaning::Element(_));
-    if taken || is_settings_key || is_text_key || means_element {
+    if taken || is_settings_key || is_text_key(local, inner) || means_element {
         key(&format!("@{local}"))
     } else {
         key(local)
     }
+}
+
+/// Whether a single value under this key is the text of the element around it.
+fn is_text_key(local: &str, inner: &At<'_>) -> bool {
+    local == "value" && !keys::has_value_attribute(&inner.place)
 }
 
 /// A text as the scalar that reads back as the same text; `values` are what the grammar has there.
@@ -465,6 +470,7 @@ mod tests {
             "<domain><features><acpi/><pmu state='off'/><pae>odd</pae></features></domain>",
             "<domain name='a' memory='b'><name>c</name><memory>d</memory></domain>",
             "<domain><a value='1'>2</a><txt value='1'>2</txt><b><value>3</value></b></domain>",
+            "<domain><metadata><value>yes</value></metadata></domain>",
             "<domain xml:lang='en'><vcpu> 2 </vcpu><boot/><boot>x</boot></domain>",
             "<domain><cpu><feature policy='on'/><a state='yes'/><b state='on'/></cpu></domain>",
             "<network><domain name='example.com' localOnly='yes'/><bridge stp='off'/></network>",
