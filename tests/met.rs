@@ -7,10 +7,11 @@ use diagnostics::SourceId;
 use libtest_mimic::Trial;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use virt::drivers::Hypervisor;
 use virt::model::domain::Storage;
 use virt::model::{
-    Affect, Capabilities, Desired, Effect, Hypervisor, Kind, Observed, ObservedResource, Op,
-    OpKind, Outage, ResourceId, Snapshot, State, Unknown, Uuid, Version,
+    Affect, Capabilities, Desired, DomainCapabilities, Effect, Kind, NetworkCapabilities, Observed,
+    ObservedResource, Op, OpKind, Outage, ResourceId, Snapshot, State, Unknown, Uuid, Version,
 };
 use virt::reconcile::{Action, Options, Plan, StepAction, plan};
 use xmltree::{Element, Limits, parse, write};
@@ -47,15 +48,19 @@ pub(crate) fn trials() -> Vec<Trial> {
 // --- making hosts and manifests ---
 
 fn capabilities() -> Capabilities {
-    let pairs = Kind::ALL.into_iter().flat_map(|kind| OpKind::ALL.map(|op| (kind, op)));
+    let operations = || OpKind::ALL.into_iter().collect();
     Capabilities {
-        hypervisor: Hypervisor::Qemu,
         version: Version::new(11, 3, 0),
-        operations: pairs.collect(),
-        undefine_keeps_state: true,
-        creates_paused: true,
         read_only: false,
-        mac_prefix: [0x52, 0x54, 0],
+        domain: DomainCapabilities {
+            operations: operations(),
+            undefine_keeps_state: true,
+            creates_paused: true,
+            mac_prefix: [0x52, 0x54, 0],
+            defaults: Hypervisor::Qemu.defaults(),
+            live: Hypervisor::Qemu.live_devices(),
+        },
+        network: NetworkCapabilities { operations: operations() },
     }
 }
 

@@ -67,6 +67,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             let wrong = kinds::told_apart(&sources("src"));
             assert!(wrong.is_empty(), "{}", wrong.join("\n"));
         }),
+        trial("tidy/plans_ask_no_hypervisor", plans_ask_no_hypervisor),
         trial("tidy/one_place_makes_connections", one_place_makes_connections),
         trial("tidy/only_the_cli_prints_and_reads_the_environment", only_the_cli_prints),
         trial("tidy/all_that_is_printed_goes_through_one_printer", one_printer),
@@ -148,6 +149,18 @@ fn one_place_makes_connections() {
         }
     }
     assert!(wrong.is_empty(), "connections are made in {}", wrong.join(", "));
+}
+
+/// Plans are made by facts that a driver gives, so that a new hypervisor is a new driver and nothing else.
+fn plans_ask_no_hypervisor() {
+    let wrong: Vec<String> = sources("src/reconcile")
+        .into_iter()
+        // a test may make the capabilities of a hypervisor that it names
+        .filter(|(path, _)| !path.iter().any(|part| part == "tests" || part == "tests.rs"))
+        .filter(|(_, text)| circles::tokens(text).iter().any(|word| word == "Hypervisor"))
+        .map(|(path, _)| path.display().to_string())
+        .collect();
+    assert!(wrong.is_empty(), "ask the capabilities: {}", wrong.join(", "));
 }
 
 fn files() {

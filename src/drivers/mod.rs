@@ -6,6 +6,7 @@
 //! - `cancel.rs`: `CancelToken`, and event queues to slow readers
 //! - `driver.rs`: the `Driver` trait
 //! - `environment.rs`: facts of the process that opens a driver
+//! - `hypervisor.rs`: facts about hypervisors that drivers give as capabilities
 //! - `place.rs`: identity of the host that a connection leads to, however its URI is spelled
 //! - `prompt.rs`: questions to the user, and secrets
 //! - `read_only.rs`: a read-only driver around any other
@@ -15,6 +16,7 @@
 mod cancel;
 mod driver;
 mod environment;
+mod hypervisor;
 pub mod libvirt;
 mod mock;
 mod place;
@@ -26,6 +28,7 @@ pub mod uri;
 pub use cancel::CancelToken;
 pub use driver::Driver;
 pub use environment::Environment;
+pub use hypervisor::Hypervisor;
 pub use mock::{MockDriver, MockHost};
 pub use place::Place;
 pub use prompt::{CredentialPrompt, Question, Secret};

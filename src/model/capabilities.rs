@@ -4,19 +4,6 @@ use super::{Kind, OpKind};
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// Which hypervisor does the work; it decides defaults such as the MAC prefix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hypervisor {
-    /// QEMU, with KVM or without.
-    Qemu,
-    /// Xen.
-    Xen,
-    /// A mock: ours, or libvirt's test driver.
-    Test,
-    /// One that libvirt drives and that we know nothing of.
-    Other,
-}
-
 /// libvirt's version numbers: major × 1,000,000 + minor × 1,000 + release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version(pub u64);
@@ -34,28 +21,104 @@ impl fmt::Display for Version {
     }
 }
 
-/// What a driver and its host can do.
+/// What a driver and its host can do, by kind. A planner reads facts here, and never asks which hypervisor it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capabilities {
-    /// Which hypervisor it is.
-    pub hypervisor: Hypervisor,
     /// The version of libvirt that answers; ours for a driver without libvirt.
     pub version: Version,
-    /// The operations that each kind of resource takes.
-    pub operations: BTreeSet<(Kind, OpKind)>,
+    /// Whether the host is only looked at: nothing can be changed, and no secret is shown.
+    pub read_only: bool,
+    /// Domains.
+    pub domain: DomainCapabilities,
+    /// Networks.
+    pub network: NetworkCapabilities,
+}
+
+/// What a host can do with domains.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DomainCapabilities {
+    /// Operations that domains take.
+    pub operations: BTreeSet<OpKind>,
     /// Whether undefine can keep NVRAM, and from libvirt 8.9 on TPM state.
     pub undefine_keeps_state: bool,
     /// Whether a domain can be started with its processors stopped.
     pub creates_paused: bool,
-    /// Whether the host is only looked at: nothing can be changed, and no secret is shown.
-    pub read_only: bool,
     /// First three bytes of generated MAC addresses.
     pub mac_prefix: [u8; 3],
+    /// The table of values that the host fills in by itself.
+    pub defaults: Defaults,
+    /// What can be done to the devices and processors of a running domain.
+    pub live: LiveDevices,
+}
+
+/// Names of the tables of values that hosts fill in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Defaults {
+    /// Those of libvirt's parser alone.
+    Parser,
+    /// Those of QEMU's machines, too.
+    QemuMachines,
+}
+
+/// What can be done to the devices and processors of a running domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LiveDevices {
+    /// Names of the only devices that can be plugged in and out, a controller with its type
+    /// (`controller/usb`); `None` where buses and models decide.
+    pub only: Option<&'static [&'static str]>,
+    /// Whether fields of devices can be changed beside the media of drives.
+    pub fields: bool,
+    /// Whether the passwords and listeners of displays can be changed.
+    pub graphics: bool,
+    /// Whether a network interface can be moved to another network.
+    pub moves_interfaces: bool,
+    /// Whether devices have addresses on buses that are known here, so that a plan can choose a free one.
+    pub addresses: bool,
+    /// Whether processors that are not hotpluggable stay.
+    pub fixed_vcpus: bool,
+}
+
+impl LiveDevices {
+    /// The same where nothing is known of the hypervisor: what it refuses, it refuses itself.
+    pub const UNKNOWN: Self = Self {
+        only: None,
+        fields: true,
+        graphics: false,
+        moves_interfaces: false,
+        addresses: false,
+        fixed_vcpus: false,
+    };
+}
+
+/// What a host can do with networks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkCapabilities {
+    /// Operations that networks take.
+    pub operations: BTreeSet<OpKind>,
 }
 
 impl Capabilities {
     /// Whether resources of this kind take this operation.
     pub fn supports(&self, kind: Kind, op: OpKind) -> bool {
-        self.operations.contains(&(kind, op))
+        self.operations(kind).contains(&op)
+    }
+
+    /// The operations that resources of this kind take.
+    pub fn operations(&self, kind: Kind) -> &BTreeSet<OpKind> {
+        match kind {
+            Kind::Domain => &self.domain.operations,
+            Kind::Network => &self.network.operations,
+        }
+    }
+
+    /// The same without an operation, for a driver around another that can do less.
+    #[must_use]
+    pub fn without(mut self, kind: Kind, op: OpKind) -> Self {
+        let operations = match kind {
+            Kind::Domain => &mut self.domain.operations,
+            Kind::Network => &mut self.network.operations,
+        };
+        operations.remove(&op);
+        self
     }
 }

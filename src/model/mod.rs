@@ -48,7 +48,9 @@ mod subnet;
 mod tuning;
 mod values;
 
-pub use capabilities::{Capabilities, Hypervisor, Version};
+pub use capabilities::{
+    Capabilities, Defaults, DomainCapabilities, LiveDevices, NetworkCapabilities, Version,
+};
 pub use desired::{Desired, DesiredResource, Power, Refused, Settings, ShutdownPolicy};
 pub use effect::Effect;
 pub use event::{DriverEvent, EventKind};

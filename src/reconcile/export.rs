@@ -66,7 +66,7 @@ pub fn export(
     }
     let mut kept = kept(host, owner_record.as_ref());
     if let Some(how) = how {
-        sparse(host.id.kind, capabilities.hypervisor, &mut document, owner_record.as_ref());
+        sparse(host.id.kind, capabilities.domain.defaults, &mut document, owner_record.as_ref());
         if let Some(applied) = owner_record.as_ref().and_then(OwnerRecord::applied) {
             document = as_written(host.id.kind, &applied, &document);
         }

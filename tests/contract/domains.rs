@@ -81,7 +81,7 @@ fn suspended_and_resumed(host: &Host) {
     web.done(Op::Resume).is(State::Running);
     web.done(Op::Suspend).done(Op::Destroy).is(State::Shutoff);
     let paused = Op::Create { paused: true };
-    if host.driver.capabilities().unwrap().creates_paused {
+    if host.driver.capabilities().unwrap().domain.creates_paused {
         web.done(paused).is(State::Paused).done(Op::Destroy);
     } else {
         web.refused(paused, &[ErrorCode::INVALID_ARG]);

@@ -7,8 +7,9 @@ use crate::support::site::{Site, converge, observe};
 use crate::support::trial;
 use libtest_mimic::Trial;
 use std::path::Path;
+use virt::drivers::Hypervisor;
 use virt::drivers::{Driver as _, MockDriver, MockHost};
-use virt::model::{Hypervisor, Op};
+use virt::model::Op;
 use virt::reconcile::{Options, StepAction, plan};
 use xmltree::{Element, write_compact};
 
@@ -43,8 +44,10 @@ fn steps(case: &[Section]) -> Vec<String> {
     let mut manifests: Vec<_> = case.iter().filter(|s| s.head == "manifest").map(text).collect();
     let last = manifests.pop().unwrap();
     let capabilities = || {
-        let qemu = Hypervisor::Qemu;
-        virt::model::Capabilities { hypervisor: qemu, ..host.capabilities().unwrap() }
+        let mut capabilities = host.capabilities().unwrap();
+        capabilities.domain.defaults = Hypervisor::Qemu.defaults();
+        capabilities.domain.live = Hypervisor::Qemu.live_devices();
+        capabilities
     };
     for manifest in manifests {
         let loaded = Site::new(&[("g.xml", &manifest)]).load();

@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 
 /// Files that match kinds; `docs/internals/kinds.md` says what for.
-const MATCHES: [&str; 18] = [
+const MATCHES: [&str; 20] = [
+    "src/drivers/libvirt/capabilities.rs",
     "src/drivers/libvirt/observe.rs",
     "src/drivers/libvirt/request.rs",
     "src/drivers/libvirt/silent.rs",
@@ -15,6 +16,7 @@ const MATCHES: [&str; 18] = [
     "src/drivers/mock/post_parse.rs",
     "src/manifest/check.rs",
     "src/manifest/object.rs",
+    "src/model/capabilities.rs",
     "src/model/observed.rs",
     "src/reconcile/plan/claims.rs",
     "src/reconcile/plan/decide/why.rs",

@@ -108,8 +108,8 @@ impl Environment for Around {
         self.0.state().opens += 1;
         self.0.answers()?;
         let mut capabilities = self.0.driver.capabilities()?;
-        if let Some(lacks) = self.0.state().lacks {
-            capabilities.operations.remove(&lacks);
+        if let Some((kind, op)) = self.0.state().lacks {
+            capabilities = capabilities.without(kind, op);
         }
         Ok(Arc::new(Connection(Arc::clone(&self.0), capabilities)))
     }

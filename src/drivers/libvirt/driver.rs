@@ -1,5 +1,6 @@
 //! The remote driver: a host behind a libvirt daemon.
 
+use super::capabilities;
 use super::connection::Request;
 use super::connections::{ConnectionPair, Dial};
 use super::endpoint::Endpoint;
@@ -8,12 +9,11 @@ use super::session::{self, Host};
 use super::silent::{Silent, Subject};
 use super::trace::{Stage, StageResult, Trace};
 use super::{execute, observe, pools, request};
+use crate::drivers::Hypervisor;
 use crate::drivers::uri::Uri;
 use crate::drivers::{CancelToken, Driver, Environment};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{
-    Call, Capabilities, DriverEvent, Hypervisor, Observed, ObservedPools, Op, Outcome, Scope,
-};
+use crate::model::{Call, Capabilities, DriverEvent, Observed, ObservedPools, Op, Outcome, Scope};
 use libvirt_rpc::Class;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -138,7 +138,7 @@ impl Driver for LibvirtDriver {
     }
 
     fn capabilities(&self) -> Result<Capabilities> {
-        Ok(request::capabilities(&self.host, self.read_only))
+        Ok(capabilities::capabilities(&self.host, self.read_only))
     }
 
     fn observe(&self, scope: &Scope) -> Result<Observed> {

@@ -250,8 +250,9 @@ mod tests {
     use super::super::trace::Trace;
     use super::super::transport::HostAddress;
     use super::*;
+    use crate::drivers::Hypervisor;
     use crate::error::ErrorCode;
-    use crate::model::{Hypervisor, Kind, Op, Target, Uuid, Version};
+    use crate::model::{Kind, Op, Target, Uuid, Version};
     use libvirt_rpc::{Decode as _, DomainHandle, Packet, Procedure, Reader};
     use std::collections::VecDeque;
     use std::sync::{Arc, Mutex, mpsc};

@@ -5,6 +5,7 @@
 //! and one for calls that may wait for a guest, and while it is watched a third for events. What is
 //! deliberately absent: resending, and any knowledge of plans.
 //!
+//! - `capabilities.rs`: what a host can do, by its hypervisor and version
 //! - `connection.rs`: one connection: requests out, replies in, matched by serial, each with a deadline
 //! - `connections.rs`: the two connections of a driver, opened when they are first needed and again when they are
 //!   lost
@@ -26,6 +27,7 @@
 //! - `trace.rs`: stages of opening a connection, with time and result
 
 mod auth;
+mod capabilities;
 mod connection;
 mod connections;
 mod driver;

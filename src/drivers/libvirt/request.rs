@@ -3,10 +3,11 @@
 use super::connection::Request;
 use super::session::Host;
 use super::timeouts;
+use crate::drivers::Hypervisor;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    Affect, Call, Capabilities, Hypervisor, Kind, MetadataKind, Op, OpKind, Pinned, Target, Tuning,
-    TuningParameter, TuningValue, UndefineKeep, Version,
+    Affect, Call, Kind, MetadataKind, Op, Pinned, Target, Tuning, TuningParameter, TuningValue,
+    UndefineKeep, Version,
 };
 use libvirt_rpc::{
     CpuMap, DomainHandle, Encode, NetworkHandle, Procedure, TypedParam, TypedValue, to_bytes,
@@ -38,86 +39,9 @@ const SHUTDOWN_ACPI: u32 = 1;
 /// Since when undefine can keep the TPM's state.
 const KEEPS_TPM: Version = Version::new(8, 9, 0);
 
-/// Since when a network has metadata that can be set.
-const NETWORK_METADATA: Version = Version::new(9, 7, 0);
-
-/// What the host takes. It says what is worth sending: for a part of it, such as a kind of device,
-/// the host may still refuse.
-pub(super) fn capabilities(host: &Host, read_only: bool) -> Capabilities {
-    let pairs = Kind::ALL.into_iter().flat_map(|kind| OpKind::ALL.map(|op| (kind, op)));
-    Capabilities {
-        hypervisor: host.hypervisor,
-        version: host.version,
-        operations: pairs.filter(|(kind, op)| takes(host, *kind, *op)).collect(),
-        undefine_keeps_state: host.hypervisor == Hypervisor::Qemu,
-        // libvirt's test driver refuses the flag
-        creates_paused: host.hypervisor != Hypervisor::Test,
-        read_only,
-        mac_prefix: match host.hypervisor {
-            Hypervisor::Xen => [0x00, 0x16, 0x3e],
-            Hypervisor::Qemu | Hypervisor::Test | Hypervisor::Other => [0x52, 0x54, 0x00],
-        },
-    }
-}
-
 /// Whether undefine can be told to keep TPM state, too.
 fn keeps_tpm(host: &Host) -> bool {
     host.hypervisor == Hypervisor::Qemu && host.version >= KEEPS_TPM
-}
-
-fn takes(host: &Host, kind: Kind, op: OpKind) -> bool {
-    let mock = host.hypervisor == Hypervisor::Test;
-    match (kind, op) {
-        (_, OpKind::Define | OpKind::Undefine | OpKind::Create | OpKind::Destroy)
-        | (_, OpKind::SetAutostart) => true,
-        (Kind::Domain, OpKind::NetworkUpdate) => false,
-        // libvirt's test driver plugs only a few kinds of device (since 10.0), and those only live;
-        // it unplugs none, and refuses nearly every change
-        (Kind::Domain, OpKind::Attach | OpKind::Detach | OpKind::Update) => !mock,
-        (
-            Kind::Domain,
-            OpKind::Shutdown
-            | OpKind::Suspend
-            | OpKind::Resume
-            | OpKind::SetMemory
-            | OpKind::SetVcpus
-            | OpKind::SetMetadata,
-        )
-        | (Kind::Network, OpKind::NetworkUpdate) => true,
-        (
-            Kind::Domain,
-            OpKind::Pin
-            | OpKind::AddIoThread
-            | OpKind::DeleteIoThread
-            | OpKind::Tune
-            | OpKind::SetLifecycle
-            | OpKind::SetMemoryStatsPeriod
-            | OpKind::Rename,
-        ) => host.hypervisor == Hypervisor::Qemu,
-        (Kind::Domain, OpKind::DiscardSaved) => {
-            matches!(host.hypervisor, Hypervisor::Qemu | Hypervisor::Xen)
-        }
-        (Kind::Network, OpKind::SetMetadata) => host.version >= NETWORK_METADATA,
-        (
-            Kind::Network,
-            OpKind::Shutdown
-            | OpKind::Suspend
-            | OpKind::Resume
-            | OpKind::DiscardSaved
-            | OpKind::Attach
-            | OpKind::Detach
-            | OpKind::Update
-            | OpKind::SetMemory
-            | OpKind::SetVcpus
-            | OpKind::Pin
-            | OpKind::AddIoThread
-            | OpKind::DeleteIoThread
-            | OpKind::Tune
-            | OpKind::SetLifecycle
-            | OpKind::SetMemoryStatsPeriod
-            | OpKind::Rename,
-        ) => false,
-    }
 }
 
 /// The request that carries out `call`.
@@ -444,25 +368,6 @@ mod tests {
         assert_eq!(words(&host), (3, 10, 255, 3));
         host.network_update_in_order = false;
         assert_eq!(words(&host), (10, 3, 255, 3));
-    }
-
-    #[test]
-    fn capabilities_are_those_of_the_hypervisor_and_version() {
-        let takes = |hypervisor, version, kind, op| {
-            capabilities(&host(hypervisor, version), false).supports(kind, op)
-        };
-        let (old, new) = (Version::new(9, 0, 0), Version::new(11, 3, 0));
-        assert!(takes(Hypervisor::Qemu, old, Kind::Domain, OpKind::Update));
-        for op in [OpKind::Attach, OpKind::Detach, OpKind::Update] {
-            assert!(!takes(Hypervisor::Test, new, Kind::Domain, op));
-        }
-        assert!(!capabilities(&host(Hypervisor::Test, new), false).creates_paused);
-        assert!(!takes(Hypervisor::Qemu, old, Kind::Network, OpKind::SetMetadata));
-        assert!(takes(Hypervisor::Qemu, new, Kind::Network, OpKind::SetMetadata));
-        assert!(!takes(Hypervisor::Qemu, new, Kind::Domain, OpKind::NetworkUpdate));
-        assert!(!takes(Hypervisor::Qemu, new, Kind::Network, OpKind::Suspend));
-        let xen = capabilities(&host(Hypervisor::Xen, new), false);
-        assert_eq!((xen.mac_prefix, xen.undefine_keeps_state), ([0, 0x16, 0x3e], false));
     }
 
     #[test]

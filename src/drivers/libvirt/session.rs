@@ -6,9 +6,10 @@ use super::endpoint::Endpoint;
 use super::timeouts;
 use super::trace::{Stage, Trace};
 use super::transport::fault;
+use crate::drivers::Hypervisor;
 use crate::drivers::{Environment, Uri};
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
-use crate::model::{Hypervisor, Uuid, Version};
+use crate::model::{Uuid, Version};
 use libvirt_rpc::{AuthType, DomainHandle, Procedure, from_bytes, to_bytes};
 use std::time::Duration;
 

@@ -6,11 +6,12 @@ use super::node_file;
 use super::operations::carry_out;
 use super::state_file::{Locked, NotSaved, StateFile};
 use super::watchers::{Watchers, Watching};
+use crate::drivers::Hypervisor;
 use crate::drivers::{Beneath, CancelToken, Driver};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    Call, Capabilities, DriverEvent, Hypervisor, Kind, Observed, OpKind, Outcome, ResourceId,
-    Scope, Version,
+    Call, Capabilities, DomainCapabilities, DriverEvent, Kind, NetworkCapabilities, Observed,
+    OpKind, Outcome, ResourceId, Scope, Version,
 };
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -94,15 +95,19 @@ impl Driver for MockDriver {
 
     /// The version is that of the libvirt whose rules this driver follows.
     fn capabilities(&self) -> Result<Capabilities> {
-        let kinds = OpKind::ALL.into_iter().flat_map(|op| Kind::ALL.map(|kind| (kind, op)));
+        let operations = |kind| OpKind::ALL.into_iter().filter(|op| takes(kind, *op)).collect();
         Ok(Capabilities {
-            hypervisor: Hypervisor::Test,
             version: Version::new(11, 3, 0),
-            operations: kinds.filter(|(kind, op)| takes(*kind, *op)).collect(),
-            undefine_keeps_state: false,
-            creates_paused: true,
             read_only: false,
-            mac_prefix: MAC_PREFIX,
+            domain: DomainCapabilities {
+                operations: operations(Kind::Domain),
+                undefine_keeps_state: false,
+                creates_paused: true,
+                mac_prefix: MAC_PREFIX,
+                defaults: Hypervisor::Test.defaults(),
+                live: Hypervisor::Test.live_devices(),
+            },
+            network: NetworkCapabilities { operations: operations(Kind::Network) },
         })
     }
 

@@ -5,7 +5,7 @@
 
 use super::difference::{Change, ChangeCause};
 use super::normalize::governed;
-use crate::model::{Hypervisor, Kind};
+use crate::model::{Defaults, Kind};
 use crate::reconcile::ownership::record::without_owner_record;
 use crate::reconcile::sparse::sparse;
 use xmltree::{Element, Path, Step};
@@ -14,7 +14,7 @@ use xmltree::{Element, Path, Step};
 /// and `want` what the manifest has now. Gives the paths of those that were left out.
 pub(crate) fn drop_filled_in(
     kind: Kind,
-    hypervisor: Hypervisor,
+    defaults: Defaults,
     definition: &Element,
     want: &Element,
     changes: &mut Vec<Change>,
@@ -25,7 +25,7 @@ pub(crate) fn drop_filled_in(
     // a default of another model or type is none any more
     let full = with_values(without_owner_record(definition), changes);
     let mut written = full.clone();
-    sparse(kind, hypervisor, &mut written, None);
+    sparse(kind, defaults, &mut written, None);
     let mut dropped = Vec::new();
     changes.retain(|change| {
         let filled = change.after.is_none() && is_filled_in(&full, &written, want, &change.path);
@@ -253,7 +253,7 @@ mod tests {
         ] {
             let mut changes = vec![removal(path)];
             let want = Element::new("domain");
-            drop_filled_in(Kind::Domain, Hypervisor::Qemu, &domain, &want, &mut changes);
+            drop_filled_in(Kind::Domain, Defaults::QemuMachines, &domain, &want, &mut changes);
             assert_eq!(changes.is_empty(), filled, "{path}");
         }
     }
@@ -277,7 +277,7 @@ mod tests {
                 "<domain><devices><video><model type='{model}'/></video></devices></domain>"
             );
             let want = parse(SourceId::NONE, &video, &Limits::default()).expect("well-formed");
-            drop_filled_in(Kind::Domain, Hypervisor::Qemu, &domain, &want, &mut changes);
+            drop_filled_in(Kind::Domain, Defaults::QemuMachines, &domain, &want, &mut changes);
             let name = |c: Change| c.path.attribute.unwrap_or_default();
             changes.into_iter().map(name).collect::<Vec<_>>()
         };
@@ -295,7 +295,7 @@ mod tests {
             let want = format!("<domain><devices>{writes}</devices></domain>");
             let want = parse(SourceId::NONE, &want, &Limits::default()).expect("well-formed");
             let mut changes = vec![removal("devices/input[3]")];
-            drop_filled_in(Kind::Domain, Hypervisor::Qemu, &domain, &want, &mut changes);
+            drop_filled_in(Kind::Domain, Defaults::QemuMachines, &domain, &want, &mut changes);
             assert_eq!(changes.is_empty(), filled, "{writes}");
         }
     }

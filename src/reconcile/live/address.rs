@@ -2,8 +2,8 @@
 //! boot, so that the guest finds the device where it was.
 
 use super::verdict::LiveContext;
+use crate::model::address_number;
 use crate::model::domain::Disk;
-use crate::model::{Hypervisor, address_number};
 use std::collections::BTreeSet;
 use xmltree::Element;
 
@@ -33,7 +33,7 @@ impl Places {
     /// Those of a domain with both its definitions. Where the bus is not one of those known here,
     /// the host chooses.
     pub(super) fn of(context: LiveContext<'_>) -> Self {
-        if context.capabilities.hypervisor != Hypervisor::Qemu {
+        if !context.capabilities.domain.live.addresses {
             return Self::default();
         }
         Self {

@@ -4,7 +4,7 @@ use super::address::Places;
 use super::tuning::tuning;
 use super::verdict::{LiveContext, Verdict};
 use crate::model::domain::Disk;
-use crate::model::{Affect, Hypervisor, Op};
+use crate::model::{Affect, Op};
 use crate::reconcile::diff::difference::{Change, Edit};
 use crate::reconcile::plan::types::{Otherwise, StepAction, Until};
 use std::time::Duration;
@@ -167,9 +167,12 @@ fn pluggable(device: &Element, context: LiveContext<'_>, attach: bool) -> Result
     let name = device.name.local.as_str();
     let verb = if attach { "plugged in" } else { "unplugged" };
     let never = |what: &str| Err(format!("{what} cannot be {verb} while the domain runs"));
-    if context.capabilities.hypervisor == Hypervisor::Xen {
-        let usb = name == "controller" && kind == "usb";
-        return match matches!(name, "disk" | "interface" | "hostdev") || usb {
+    if let Some(only) = context.capabilities.domain.live.only {
+        let is_it = |one: &&str| match one.split_once('/') {
+            Some((device, of)) => device == name && of == kind,
+            None => *one == name,
+        };
+        return match only.iter().any(is_it) {
             true => Ok(()),
             false => never(&format!("a {name}")),
         };
@@ -303,16 +306,16 @@ fn can_update(
             None => path == *field,
         })
     };
-    let hypervisor = context.capabilities.hypervisor;
+    let live = context.capabilities.domain.live;
     let plain = |e: &Element| matches!(e.attr("type"), Some("network" | "bridge"));
     match device.name.local.as_str() {
         "disk" => matches!(device.attr("device"), Some("cdrom" | "floppy")) && among(DISK),
-        _ if hypervisor == Hypervisor::Xen => false,
+        _ if !live.fields => false,
         "interface" if matches!(device.attr("type"), Some("hostdev" | "vdpa")) => false,
         "interface" => {
             among(INTERFACE) || plain(device) && plain(merged) && among(INTERFACE_SOURCE)
         }
-        "graphics" => hypervisor == Hypervisor::Qemu && among(GRAPHICS),
+        "graphics" => live.graphics && among(GRAPHICS),
         "memory" => device.attr("model") == Some("virtio-mem") && among(MEMORY),
         _ => false,
     }

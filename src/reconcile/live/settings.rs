@@ -3,9 +3,7 @@
 use super::threads::io_threads;
 use super::tuning::tuning;
 use super::verdict::{LiveContext, Verdict};
-use crate::model::{
-    Affect, Hypervisor, LifecycleAction, LifecycleEvent, MetadataKind, Op, Pinned, number_set,
-};
+use crate::model::{Affect, LifecycleAction, LifecycleEvent, MetadataKind, Op, Pinned, number_set};
 use crate::reconcile::diff::difference::{Change, Edit};
 use crate::reconcile::diff::normalize::{Unit, amount};
 use crate::reconcile::plan::types::{Otherwise, StepAction, Until};
@@ -141,7 +139,7 @@ fn vcpus(context: LiveContext<'_>) -> Verdict {
     }
     let list = context.live.child("vcpus").into_iter().flat_map(Element::elements);
     let stay = list.filter(|v| v.attr("hotpluggable") == Some("no")).count();
-    if context.capabilities.hypervisor == Hypervisor::Qemu
+    if context.capabilities.domain.live.fixed_vcpus
         && usize::try_from(want).is_ok_and(|want| want < stay)
     {
         return Verdict::waits(format!("{stay} of its processors cannot be unplugged"));

@@ -1,14 +1,17 @@
 //! Hosts made of a few words, and what is settled and planned between them.
+//! - `hosts.rs`: what the hosts can do
 //! - `pools.rs`: pools that do not answer
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod hosts;
 mod pools;
 
+use self::hosts::capabilities;
 use super::*;
 use crate::model::{
-    Capabilities, Desired, DesiredResource, Effect, Hypervisor, Kind, Observed, ObservedResource,
-    Op, OpKind, Power, ResourceId, Settings, State, Unknown, Uuid, Version,
+    Desired, DesiredResource, Effect, Kind, Observed, ObservedResource, Op, Power, ResourceId,
+    Settings, State, Unknown, Uuid,
 };
 use crate::reconcile::ownership::record::{Moving, WantedRecord};
 use crate::reconcile::plan::types::{Milestone, Options, Plan, StepAction, Until};
@@ -329,20 +332,6 @@ fn one_disk_is_written_to_by_one_host() {
         let (g, h) = (wanted("g", &devices), wanted("h", &devices));
         let hosts = [host("a", &[&g], &[]), host("b", &[&h], &[])];
         says(&words(&hosts, false, &[]), &[]);
-    }
-}
-
-fn capabilities() -> Capabilities {
-    let kinds = [Kind::Domain, Kind::Network];
-    let all = kinds.iter().flat_map(|k| OpKind::ALL.iter().map(|op| (*k, *op)));
-    Capabilities {
-        hypervisor: Hypervisor::Qemu,
-        version: Version::new(11, 3, 0),
-        operations: all.collect(),
-        undefine_keeps_state: true,
-        creates_paused: true,
-        read_only: false,
-        mac_prefix: [0x52, 0x54, 0],
     }
 }
 

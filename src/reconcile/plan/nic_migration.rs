@@ -6,8 +6,8 @@
 use super::decide::DraftStep;
 use super::types::{Action, Otherwise, ResourceChange, Step, StepAction, Until};
 use crate::model::{
-    Affect, Capabilities, Effect, Hypervisor, Kind, NAMESPACE, Observed, ObservedResource, Op,
-    OpKind, PREFIX, ResourceId, Target, UndefineKeep, Uuid,
+    Affect, Capabilities, Effect, Kind, NAMESPACE, Observed, ObservedResource, Op, OpKind, PREFIX,
+    ResourceId, Target, UndefineKeep, Uuid,
 };
 use diagnostics::{SourceId, Span};
 use std::collections::{BTreeMap, BTreeSet};
@@ -202,7 +202,7 @@ pub(crate) fn restart(
 /// Whether cards can be put aside: of a network with a bridge of its own, where running cards can be
 /// moved.
 fn can_move(network: &ObservedResource, capabilities: &Capabilities) -> bool {
-    let moves = matches!(capabilities.hypervisor, Hypervisor::Qemu | Hypervisor::Test);
+    let moves = capabilities.domain.live.moves_interfaces;
     moves && capabilities.supports(Kind::Domain, OpKind::Update) && bridge_of(network).is_some()
 }
 

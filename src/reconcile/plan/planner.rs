@@ -228,7 +228,7 @@ impl<'a> Planner<'a> {
             lacks(format!("{} a {kind}", words.join(", ")));
         }
         let paused = ops().any(|op| *op == Op::Create { paused: true });
-        if paused && kind.is_guest() && !self.capabilities.creates_paused {
+        if paused && kind.is_guest() && !self.capabilities.domain.creates_paused {
             lacks(format!("start a {kind} paused"));
         }
     }

@@ -16,7 +16,7 @@ mod places;
 mod table;
 
 use super::ownership::record::OwnerRecord;
-use crate::model::{Hypervisor, Kind, NAMESPACE};
+use crate::model::{Defaults, Kind, NAMESPACE};
 use places::{drop_addresses, drop_controllers};
 use table::{Gone, ROWS, Row, Scope};
 use xmltree::Element;
@@ -34,11 +34,11 @@ pub enum Sparse {
 /// wrote: addresses of its own are no choice of the host's.
 pub(super) fn sparse(
     kind: Kind,
-    hypervisor: Hypervisor,
+    defaults: Defaults,
     document: &mut Element,
     owner_record: Option<&OwnerRecord>,
 ) {
-    let scope = Scope::of(hypervisor, document);
+    let scope = Scope::of(defaults, document);
     if kind.is_guest() {
         drop_twins(document);
         if scope.has(Scope::X86) {

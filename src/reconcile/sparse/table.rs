@@ -2,7 +2,7 @@
 //! known speaks against it on others; `tests/real/export.rs` gives each to a libvirtd.
 // long: a table, each row of which a test defines on a real host
 
-use crate::model::{Hypervisor, Kind};
+use crate::model::{Defaults, Kind};
 use xmltree::Element;
 
 /// Whose filling in a row is.
@@ -22,12 +22,12 @@ pub(super) enum Scope {
 
 impl Scope {
     /// That of a definition: the narrowest.
-    pub(super) fn of(hypervisor: Hypervisor, document: &Element) -> Self {
+    pub(super) fn of(defaults: Defaults, document: &Element) -> Self {
         let os_type = document.descend(&["os", "type"]);
         let attr = |name| os_type.and_then(|t| t.attr(name)).unwrap_or_default();
         let is_x86 = matches!(attr("arch"), "x86_64" | "i686");
         match attr("machine") {
-            _ if hypervisor != Hypervisor::Qemu => Self::Any,
+            _ if defaults == Defaults::Parser => Self::Any,
             m if is_x86 && (m == "q35" || m.starts_with("pc-q35-")) => Self::Q35,
             m if is_x86 && (m == "pc" || m.starts_with("pc-i440fx-")) => Self::I440fx,
             _ if is_x86 => Self::X86,

@@ -11,7 +11,7 @@ fn tree(text: &str) -> Element {
 fn made(how: Sparse, text: &str) -> String {
     let mut document = tree(text);
     let kind = if document.is("network") { Kind::Network } else { Kind::Domain };
-    sparse(kind, Hypervisor::Qemu, &mut document, None);
+    sparse(kind, Defaults::QemuMachines, &mut document, None);
     if how == Sparse::Anew {
         drop_identity(kind, &mut document);
     }

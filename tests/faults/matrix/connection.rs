@@ -146,9 +146,8 @@ impl Driver for Lacking<'_> {
     }
 
     fn capabilities(&self) -> Result<Capabilities> {
-        let mut capabilities = self.host.capabilities()?;
-        capabilities.operations.remove(&self.lacks);
-        Ok(capabilities)
+        let (kind, op) = self.lacks;
+        Ok(self.host.capabilities()?.without(kind, op))
     }
 
     fn observe(&self, scope: &Scope) -> Result<Observed> {

@@ -318,11 +318,11 @@ impl Driver for Lacking {
     }
 
     fn capabilities(&self) -> Result<Capabilities> {
-        let mut capabilities = self.host.capabilities()?;
-        if let Some(lacks) = *self.lacks.lock().unwrap() {
-            capabilities.operations.remove(&lacks);
-        }
-        Ok(capabilities)
+        let capabilities = self.host.capabilities()?;
+        Ok(match *self.lacks.lock().unwrap() {
+            Some((kind, op)) => capabilities.without(kind, op),
+            None => capabilities,
+        })
     }
 
     fn observe(&self, scope: &Scope) -> Result<Observed> {

@@ -68,7 +68,7 @@ pub(super) fn next_boot(
     };
     let merged = &mut left.overlay.merged;
     set_uuid(merged, host.uuid);
-    fill_macs(merged, desired.id.kind, host.uuid, context.capabilities.mac_prefix);
+    fill_macs(merged, desired.id.kind, host.uuid, context.capabilities.domain.mac_prefix);
     left
 }
 

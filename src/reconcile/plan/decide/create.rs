@@ -13,7 +13,7 @@ pub(crate) fn create(context: Context<'_>, desired: &DesiredResource) -> Decisio
         .unwrap_or_else(|| derived_uuid(context.set, context.options.host.as_deref(), &desired.id));
     let mut definition = desired.definition.clone();
     set_uuid(&mut definition, uuid);
-    fill_macs(&mut definition, desired.id.kind, uuid, context.capabilities.mac_prefix);
+    fill_macs(&mut definition, desired.id.kind, uuid, context.capabilities.domain.mac_prefix);
     let after = definition.clone();
     WantedRecord::of(context.set, desired).put(&mut definition, context.options.now);
     let mut steps = vec![call(Op::Define { xml: write(&definition) }, Effect::Creates)];

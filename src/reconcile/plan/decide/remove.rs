@@ -35,7 +35,7 @@ pub(crate) fn delete(
     // what hangs on the definition cannot be brought back
     let loses = !attached(host).is_empty() || takes_firmware(context, host);
     if host.is_persistent {
-        let keep = match (loses, context.capabilities.undefine_keeps_state) {
+        let keep = match (loses, context.capabilities.domain.undefine_keeps_state) {
             (true, _) if takes_firmware(context, host) => UndefineKeep::Remove,
             (true, _) => UndefineKeep::Firmware,
             (false, true) => rules(host.id.kind).undefine_keeps,

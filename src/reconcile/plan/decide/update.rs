@@ -59,11 +59,11 @@ pub(crate) fn update(
     let others = owner_record.as_ref().map_or(&[][..], |m| &m.others);
     let Left { overlay: mut next_boot, others: left } =
         next_boot(context, &boots, host, sought.as_ref().or(last), others);
-    let hypervisor = context.capabilities.hypervisor;
+    let defaults = context.capabilities.domain.defaults;
     let filled = host.persistent.as_ref().map(|definition| {
         drop_filled_in(
             desired.id.kind,
-            hypervisor,
+            defaults,
             definition,
             &desired.definition,
             &mut next_boot.changes,
