@@ -162,14 +162,14 @@ impl Conflicts<'_> {
         match owner_record_of(host) {
             Some(owner_record) if owner_record.set == self.desired.set => {}
             Some(owner_record) if self.options.adopt_from.contains(&owner_record.set) => {}
-            Some(owner_record) => return self.not_ours(desired, Some(&owner_record.set), host),
+            Some(owner_record) => return self.not_of_set(desired, Some(&owner_record.set), host),
             None if self.takes_from_doubted(host) => {}
             None if said_by_another(host, &self.desired.set) => {
                 let set = host.record.doubt.as_ref().map(|doubt| doubt.set.as_str());
-                return self.not_ours(desired, set, host);
+                return self.not_of_set(desired, set, host);
             }
             None if self.options.adopt || desired.settings.adopt => {}
-            None => return self.not_ours(desired, None, host),
+            None => return self.not_of_set(desired, None, host),
         }
         let Some(wanted) = uuid_conflict(desired, host).filter(|_| !desired.settings.replace)
         else {
@@ -192,7 +192,7 @@ impl Conflicts<'_> {
     }
 
     /// Objects of somebody else are shown and left alone.
-    fn not_ours(
+    fn not_of_set(
         &mut self,
         desired: &DesiredResource,
         owner: Option<&str>,
@@ -200,8 +200,9 @@ impl Conflicts<'_> {
     ) {
         let id = &desired.id;
         let doubt = host.record.doubt.as_ref();
-        let (detail, hint) = match owner {
+        let (what, detail, hint) = match owner {
             Some(set) => (
+                "not ours",
                 match doubt {
                     Some(doubt) => format!("the set \"{set}\" may own it: {}", doubt.describe()),
                     None => format!("the set \"{set}\" owns it"),
@@ -212,6 +213,7 @@ impl Conflicts<'_> {
                 ),
             ),
             None => (
+                "not ours",
                 unowned(host),
                 format!(
                     "pass --adopt (with --only {id} for just this one), or write adopt = true in its manifest"
@@ -219,13 +221,13 @@ impl Conflicts<'_> {
             ),
         };
         self.diagnostics.push(
-            Diagnostic::error("not-owned", format!("{id} is on the host and not ours"))
+            Diagnostic::error("not-owned", format!("{id} is on the host and {what}"))
                 .at(desired.span)
                 .address(id.to_string())
                 .detail(detail)
                 .hint(hint),
         );
-        self.hold(id, "it is on the host and not ours");
+        self.hold(id, &format!("it is on the host and {what}"));
     }
 
     /// A UUID that another object of the same kind has cannot be defined again: most likely the

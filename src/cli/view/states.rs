@@ -128,7 +128,7 @@ pub(crate) fn json(mut object: Value, connection: &str, states: &States) -> Valu
             "manifest": row.manifest,
             "next_boot": row.next_boot,
             "running": row.running,
-            "reason": row.reason.describe(states.id.kind),
+            "reason": row.reason.as_str(states.id.kind),
             "why": row.why,
         })
     };

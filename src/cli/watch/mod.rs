@@ -459,7 +459,7 @@ fn status(status: &ControllerStatus) -> String {
     let objects = || status.hosts.values().flat_map(|host| host.objects.values());
     let counts = Condition::ALL.iter().filter_map(|condition| {
         let n = objects().filter(|o| o.condition == *condition).count();
-        (n > 0).then(|| format!("{n} {}", condition.as_str()))
+        (n > 0).then(|| format!("{n} {}", condition.label()))
     });
     let lost = status.hosts.values().filter(|host| host.lost.is_some()).count();
     let lost = (lost > 0).then(|| format!("{lost} of {} hosts lost", status.hosts.len()));

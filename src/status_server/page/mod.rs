@@ -176,7 +176,7 @@ impl Page<'_> {
                     @for condition in Condition::ALL {
                         @let count = self.count(condition);
                         div class={ (class(condition)) @if count == 0 { " none" } } {
-                            dt { (sign(condition)) (condition.as_str()) }
+                            dt { (sign(condition)) (condition.label()) }
                             dd { (count) }
                         }
                     }

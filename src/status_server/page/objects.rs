@@ -80,7 +80,7 @@ fn table(page: &Page<'_>, rows: &[Row<'_>], all: usize) -> Markup {
 fn table_row(page: &Page<'_>, (host, id, object): &Row<'_>, retries: bool) -> Markup {
     html! {
         tr role="row" class=(class(object.condition)) {
-            td.condition role="cell" { (sign(object.condition)) (object.condition.as_str()) }
+            td.condition role="cell" { (sign(object.condition)) (object.condition.label()) }
             th scope="row" role="rowheader" {
                 span.kind { (id.kind) "/" } bdi { (shown_name(&id.name)) }
             }

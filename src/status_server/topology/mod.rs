@@ -78,7 +78,7 @@ impl<'a> HostPicture<'a> {
         let lost = self.host.lost.iter().map(|_| "The host cannot be reached.".to_owned());
         let counts = Condition::ALL.into_iter().rev().filter_map(|condition| {
             let count = count(self.host, condition);
-            (count > 0).then(|| format!("{count} {}.", condition.as_str()))
+            (count > 0).then(|| format!("{count} {}.", condition.label()))
         });
         lost.chain(counts).collect::<Vec<_>>().join(" ")
     }
@@ -140,7 +140,7 @@ pub(super) fn picture(status: &ControllerStatus) -> String {
             @for (index, condition) in Condition::ALL.into_iter().enumerate() {
                 g transform=(format!("translate({} {GAP})", usize::try_from(GAP).unwrap_or(0) + index * 100)) {
                     (icon(condition))
-                    text x="22" y="12" { (condition.as_str()) }
+                    text x="22" y="12" { (condition.label()) }
                 }
             }
             @for (host, (x, y)) in hosts.iter().zip(&places) {
@@ -191,7 +191,7 @@ fn has_uri(name: &str, host: &HostStatus) -> bool {
 
 fn chip(node: &Node<'_>, roomy: bool) -> Markup {
     let (word, state) = match node.object {
-        Some(object) => (object.condition.as_str(), plain(&object.state)),
+        Some(object) => (object.condition.label(), plain(&object.state)),
         None => ("not of this set", String::new()),
     };
     let class = node.object.map_or("other", |object| class(object.condition));
