@@ -22,7 +22,7 @@ pub(crate) enum HostOutcome {
     Waiting,
     /// It is as the manifests say.
     InSync,
-    /// So far as nothing is held back.
+    /// So far as nothing is blocked.
     Blocked,
     /// Its plan has a refusal.
     Refused,
@@ -39,7 +39,7 @@ impl HostOutcome {
             Self::Changed => "changed",
             Self::Waiting => "waiting for the next boot",
             Self::InSync => "in sync",
-            Self::Blocked => "in sync but for what is held back",
+            Self::Blocked => "in sync except for what is blocked",
             Self::Refused => "refused",
             Self::Unresolved => "unresolved",
             Self::Failed => "failed",

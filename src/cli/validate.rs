@@ -83,7 +83,7 @@ fn summary(loaded: &Loaded) -> String {
     };
     let errors = loaded.diagnostics.iter().filter(|d| d.is_error()).count();
     if errors > 0 {
-        format!("{errors} errors; {good} resources valid{hosts}, {held} held back\n")
+        format!("{errors} errors; {good} resources valid{hosts}, {held} blocked\n")
     } else {
         format!("{good} resources valid{hosts}\n")
     }

@@ -116,7 +116,7 @@ impl Condition {
             Self::InSync => "in sync",
             Self::Pending => "pending",
             Self::Drifted => "drifted",
-            Self::Blocked => "held back",
+            Self::Blocked => "blocked",
             Self::Failing => "failing",
             Self::Outage => "outage",
         }

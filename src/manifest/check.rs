@@ -419,7 +419,7 @@ fn hold_dependants(objects: &mut [Object], selections: &Selections) {
         for &i in dependants.get(&id).into_iter().flatten() {
             let (Some(a), Some(b)) = (objects.get(needed), objects.get(i)) else { continue };
             if b.broken.is_none() && selections.meet(a, b) {
-                hold(objects, i, format!("it needs {id}, which is held back"));
+                hold(objects, i, format!("it needs {id}, which is blocked"));
                 broken.push_back(i);
             }
         }

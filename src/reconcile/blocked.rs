@@ -364,7 +364,7 @@ impl Conflicts<'_> {
         let reason = if self.observed.unknown.contains_key(missing) {
             format!("it needs {missing}, which does not answer")
         } else if self.blocked.contains_key(missing) {
-            format!("it needs {missing}, which is held back")
+            format!("it needs {missing}, which is blocked")
         } else if self.desired.resources.contains_key(missing) {
             self.diagnostics.push(
                 Diagnostic::error("not-selected", format!("{} needs {missing}", resource.id))

@@ -78,7 +78,7 @@ impl Reason {
     pub fn describe(self, kind: Kind) -> &'static str {
         match (self, kind) {
             (Self::ChangedOnHost, _) => "changed on the host",
-            (Self::Blocked, _) => "held back",
+            (Self::Blocked, _) => "blocked",
             (Self::ChangedWhileRunning, _) => "changed on the host while it runs",
             (Self::Waits, Kind::Domain) => "waits for the next boot",
             (Self::Waits, Kind::Network) => "waits for the next start",

@@ -162,7 +162,7 @@ fn manifests() {
         assert!(ran.stderr().contains("error: there are too many manifests"), "{}", ran.stderr());
         assert!(!ran.stdout().contains("in sync"), "{}", ran.stdout());
     }
-    assert!(act("validate", 1).stdout().contains("; 0 resources valid, 1 held back"));
+    assert!(act("validate", 1).stdout().contains("; 0 resources valid, 1 blocked"));
     assert_eq!(fs::read_to_string(site.path().join("state.xml")).unwrap(), state);
 }
 

@@ -59,7 +59,7 @@ pub(crate) fn plan(view: &PlanView<'_>, output: Output, explain: bool) -> String
             out.push_str(&fields(&change.pending, sources, output));
         }
         if !change.held.is_empty() {
-            let _ = writeln!(out, "    held back:");
+            let _ = writeln!(out, "    blocked:");
             out.push_str(&fields(&change.held, sources, output));
         }
         for note in &change.notes {
@@ -79,11 +79,11 @@ pub(crate) fn plan(view: &PlanView<'_>, output: Output, explain: bool) -> String
     }
     for (id, reason) in plan.blocked.iter().take(TOLD_MAX) {
         let mark = output.paint(Paint::Red, &format!("! {id}"));
-        let _ = writeln!(out, "{mark}  held back: {}", escape(reason));
+        let _ = writeln!(out, "{mark}  blocked: {}", escape(reason));
     }
     if let Some(more) = plan.blocked.len().checked_sub(TOLD_MAX).filter(|more| *more > 0) {
         let mark = output.paint(Paint::Red, &format!("! and {more} more"));
-        let _ = writeln!(out, "{mark}  held back");
+        let _ = writeln!(out, "{mark}  blocked");
     }
     if !changes.is_empty() || !plan.blocked.is_empty() {
         out.push('\n');
@@ -173,8 +173,8 @@ fn totals(plan: &Plan, uri: &str, output: Output) -> String {
     let mut rest = Vec::new();
     for (n, words) in [
         (waiting, "waiting for the next boot"),
-        (in_part, "held back in part"),
-        (held, "held back"),
+        (in_part, "partly blocked"),
+        (held, "blocked"),
         (down, "up and not working"),
         (silent, if silent == 1 { "does not answer" } else { "do not answer" }),
         (doubted, "not believed to be of the set"),

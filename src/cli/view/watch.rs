@@ -67,9 +67,9 @@ pub(crate) fn event(context: &Context, event: &ControllerEvent<'_>, loaded: &Loa
             (Paint::Plain, text)
         }
         ControllerEvent::Blocked(id, reason) => {
-            (Paint::Yellow, format!("{id}  held back: {}", escape(reason)))
+            (Paint::Yellow, format!("{id}  blocked: {}", escape(reason)))
         }
-        ControllerEvent::Free(id) => (Paint::Plain, format!("{id}  no longer held back")),
+        ControllerEvent::Free(id) => (Paint::Plain, format!("{id}  no longer blocked")),
         ControllerEvent::Down(id, reason) => (Paint::Red, format!("{id}  {}", escape(reason))),
         ControllerEvent::Works(id) => (Paint::Green, format!("{id}  works again")),
         ControllerEvent::Silent(silent) => (Paint::Red, silent_words(silent)),
@@ -161,7 +161,7 @@ pub(crate) fn manifests(context: &Context, loaded: &Loaded, stale: Option<&str>)
             context.output.paint(Paint::Yellow, &text)
         }
         None => {
-            let held = if held > 0 { format!(", {held} held back") } else { String::new() };
+            let held = if held > 0 { format!(", {held} blocked") } else { String::new() };
             let problems = if problems > 0 { format!(", {problems} problems") } else { held };
             format!("manifests read: {sound} objects{problems}")
         }

@@ -460,7 +460,7 @@ impl<'a> Settling<'a> {
         }
         let held = self.sites.iter().find_map(|site| {
             let reason = site.desired.blocked.get(id)?;
-            Some(format!("it may go to {}, where it is held back: {reason}", site.name))
+            Some(format!("it may go to {}, where it is blocked: {reason}", site.name))
         });
         let mut unread = self.unread().filter(|site| site.desired.resources.contains_key(id));
         let reason = held.or_else(|| {
