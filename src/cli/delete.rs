@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Delete objects, through the same plan and gate
+/// Delete objects, by the same plan and effect policy as apply
 #[derive(Debug, Args)]
 pub(crate) struct DeleteArgs {
     /// Objects as KIND/NAME, or manifests that name them

@@ -16,7 +16,7 @@ pub(crate) enum Exit {
     Pending = 3,
     /// The outcome of a step is unknown, the host did not converge, or a guest is up and does not work.
     Unresolved = 4,
-    /// Refused by the gate, a limit, another run's lock or a stale plan.
+    /// Refused by the effect policy, a limit, another run's lock or a stale plan.
     Refused = 5,
     /// The command line makes no sense (`EX_USAGE` of sysexits.h).
     Usage = 64,
