@@ -74,7 +74,7 @@ fn is_for_files(context: &Context, uri: &str, args: &InitArgs) -> bool {
 fn chosen(context: &Context, desired: &Desired) -> Result<String, Failure> {
     let looked = Host::open(context, None).and_then(|host| Ok((host.observe()?, host.uri)));
     let (observed, uri) = looked.map_err(|e| {
-        let text = "it cannot be looked whose these objects are already";
+        let text = "the owners of these objects cannot be looked up";
         Error::new(ErrorKind::Invalid, text)
             .caused_by(e)
             .hint("name the host with --connect; --set NAME writes it without looking")
@@ -104,7 +104,7 @@ fn chosen(context: &Context, desired: &Desired) -> Result<String, Failure> {
                 "objects of these manifests are of several sets on {uri}: {}",
                 sets.join(", ")
             );
-            let hint = "choose one with --set, and take over the rest with virt apply --adopt-from";
+            let hint = "choose one with --set, and adopt the rest with virt apply --adopt-from";
             Err(Error::new(ErrorKind::Denied, text).hint(hint).into())
         }
     }

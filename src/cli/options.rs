@@ -82,10 +82,10 @@ pub(crate) struct PlanOptions {
     /// How many may be pruned [default: a fifth of the set, at least one]
     #[arg(long, value_name = "N")]
     pub(crate) max_prune: Option<usize>,
-    /// Take over objects that nobody owns
+    /// Adopt objects that nobody owns
     #[arg(long)]
     pub(crate) adopt: bool,
-    /// Take over objects that this other set owns
+    /// Adopt objects that this other set owns
     #[arg(long, value_name = "SET", value_parser = set_name)]
     pub(crate) adopt_from: Vec<String>,
     /// Allow steps as disruptive as this: network-restart, restart, stops, replace, data-loss

@@ -208,7 +208,7 @@ pub(crate) fn check_set(paths: &[PathBuf], loaded: &Loaded) -> Result<(), Failur
     let directory = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
     let (file, set) = (directory.join("virt.toml"), &loaded.desired.set);
     Err(Failure::Usage(format!(
-        "nothing says whose these objects are: add this line to {}:  set = \"{set}\"  (until now the \
+        "nothing names the set that owns these objects: add this line to {}:  set = \"{set}\"  (until now the \
          directory's name was taken, and that is what objects on the host have), or pass --set {set}; virt init \
          looks at the host and writes the file",
         file.display()

@@ -202,18 +202,18 @@ impl Conflicts<'_> {
         let doubt = host.record.doubt.as_ref();
         let (what, detail, hint) = match owner {
             Some(set) => (
-                "not ours",
+                "owned by another set",
                 match doubt {
                     Some(doubt) => format!("the set \"{set}\" may own it: {}", doubt.describe()),
                     None => format!("the set \"{set}\" owns it"),
                 },
                 format!(
-                    "rename this one; or pass --adopt-from {set}, or have that set let it go with virt \
-                     release {id}, once its manifests do not name it any more"
+                    "rename this one; or pass --adopt-from {set}, or release it from that set with virt release \
+                     {id}, once its manifests no longer name it"
                 ),
             ),
             None => (
-                "not ours",
+                "not managed",
                 unowned(host),
                 format!(
                     "pass --adopt (with --only {id} for just this one), or write adopt = true in its manifest"

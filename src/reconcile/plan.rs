@@ -299,7 +299,7 @@ impl<'a> Planner<'a> {
                             id: Some(id.clone()),
                             reason: format!("the set \"{}\" owns it", owner_record.set),
                             hint: format!(
-                                "delete it with that set's manifests, or have it let go first: virt \
+                                "delete it with that set's manifests, or release it first: virt \
                                  release {id}"
                             ),
                         });

@@ -14,7 +14,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new(
         "ambiguous-set",
         Error,
-        "paths that do not say whose they are",
+        "paths that do not name their set",
         "name the set in a virt.toml",
         OURS,
     ),
