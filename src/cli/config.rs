@@ -175,7 +175,7 @@ fn read_own(path: &Path) -> Result<Option<String>> {
             // a link says that there is to be one
             let leads_nowhere = |p: &Path| p.is_symlink() && !p.exists();
             if leads_nowhere(path) || path.parent().is_some_and(leads_nowhere) {
-                return Err(refused("it is a link to what is not there", "mend or remove"));
+                return Err(refused("it is a link to what is not there", "fix or remove"));
             }
             return Ok(None);
         }

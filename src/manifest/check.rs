@@ -381,7 +381,7 @@ fn say_cycle(
         let Some(needed) = objects.get(*next) else { continue };
         names.push(object.id.to_string());
         problem = Some(match problem {
-            None => Diagnostic::error("dependency-cycle", "the dependencies go round in a circle")
+            None => Diagnostic::error("dependency-cycle", "the dependencies form a cycle")
                 .at(*span)
                 .address(object.id.to_string())
                 .hint("remove one of them: nothing could be first"),
@@ -395,7 +395,7 @@ fn say_cycle(
     let chain = names.join(" needs ");
     out.extend(problem.map(|p| p.detail(chain)));
     for (node, _) in circle {
-        hold(objects, *node, "its dependencies go round in a circle".to_owned());
+        hold(objects, *node, "its dependencies form a cycle".to_owned());
     }
 }
 

@@ -49,7 +49,7 @@ impl Outage {
     pub fn hint(self) -> &'static str {
         match self {
             Self::IoError => {
-                "mend the disk or make room on its file system, then virsh resume; power = \"stopped\" \
+                "fix the disk or make room on its file system, then virsh resume; power = \"stopped\" \
                  takes the guest down instead"
             }
             Self::Watchdog => "look at the guest's console, then virsh resume or virsh reset",

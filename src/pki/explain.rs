@@ -75,7 +75,7 @@ fn certificate(error: &CertificateError) -> (String, Option<String>) {
             "have the CA write a list that covers it",
         ),
         E::ExpiredRevocationList | E::ExpiredRevocationListContext { .. } => (
-            "the list of revoked certificates has expired",
+            "the certificate revocation list has expired",
             "have the CA write a new list, and put that in place of cacrl.pem",
         ),
         E::BadSignature => (

@@ -372,7 +372,7 @@ impl<'a> Planner<'a> {
         } else if !self.desired.complete {
             Some((
                 "some manifests could not be read, so what they name is not known".to_owned(),
-                "mend them first".to_owned(),
+                "fix them first".to_owned(),
             ))
         } else if going > most {
             let deleted =

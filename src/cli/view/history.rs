@@ -42,7 +42,8 @@ fn row(version: &Version, what: &str) -> Vec<String> {
 
 fn changes(history: &History, output: Output) -> String {
     let Some(changes) = &history.changes else {
-        return "    what differs between them cannot be read: the ownership record is damaged\n".to_owned();
+        return "    what differs between them cannot be read: the ownership record is damaged\n"
+            .to_owned();
     };
     let rows: Vec<Vec<String>> = changes
         .iter()

@@ -361,7 +361,7 @@ pub(crate) fn report(
         );
     } else if !report.is_done() {
         let _ =
-            writeln!(out, "Run it again when the cause is mended: what is done is not done twice.");
+            writeln!(out, "Run it again when the cause is fixed: finished steps are not repeated.");
     }
     out
 }

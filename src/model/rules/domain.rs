@@ -202,8 +202,8 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new(
         "padded-value",
         Error,
-        "blanks around a number or a word",
-        "remove the blanks",
+        "whitespace around a number or a word",
+        "remove the whitespace",
         DEFINE,
     ),
     Rule::new(

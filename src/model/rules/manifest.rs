@@ -29,7 +29,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new(
         "dependency-cycle",
         Error,
-        "dependencies that go round in a circle",
+        "dependencies that form a cycle",
         "remove one of them",
         OURS,
     ),

@@ -35,7 +35,7 @@ const NOT_NOW: &str = "it waits for the next boot, since the host does not do it
 
 /// What is done about one that the host refuses as wrong.
 const GOES: &str = "it is taken out of the definition for the next boot again, which would fail for \
-                    it as well: mend the manifest, and apply it anew";
+                    it as well: fix the manifest, and apply it again";
 
 /// What is said where it stays.
 const STAYS: &str =

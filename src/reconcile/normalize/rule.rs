@@ -104,7 +104,7 @@ impl Equivalence {
         match self {
             Self::FilledIn => ("filled-in", "added by the host or by others, and left alone"),
             Self::Identity => ("identity", "added by the host: what the guest knows itself by"),
-            Self::Blanks => ("blanks", "the same but for blanks"),
+            Self::Blanks => ("blanks", "the same except for whitespace"),
             Self::Amount => ("amount", "the same amount in another unit"),
             Self::WholeMib => ("whole-mib", "the same in whole MiB, which a running guest has"),
             Self::Number => ("number", "the same number, written differently"),
@@ -116,7 +116,7 @@ impl Equivalence {
             Self::Netmask => ("netmask", "the same network: a prefix is a netmask"),
             Self::Machine => ("machine", "the host's version of that machine type"),
             Self::PowerOfTwo => ("power-of-two", "rounded up to a power of two by the host"),
-            Self::Case => ("case", "the same but for upper and lower case"),
+            Self::Case => ("case", "the same except for upper and lower case"),
             Self::Auto => ("auto", "chosen by the host, as the manifest asks"),
             Self::FirstUnit => ("first-unit", "the first unit of that iSCSI target"),
             Self::Default => ("default", "the default, which the host does not write"),
