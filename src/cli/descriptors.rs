@@ -80,7 +80,7 @@ fn needed(uri: &Uri) -> usize {
 fn exhausted(limit: usize, hosts: usize) -> Error {
     let hosts = if hosts == 1 { "1 host".to_owned() } else { format!("{hosts} hosts") };
     let text = format!(
-        "this host is not held: {hosts} have all {limit} files that this process may have open"
+        "this host is not watched: {hosts} have all {limit} files that this process may have open"
     );
     Error::new(ErrorKind::Io, text)
         .hint("raise the hard limit (LimitNOFILE= of a unit, ulimit -Hn), or watch part by --host")

@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// Say what is wrong with the way to a host
+/// Diagnose the connection to a host
 ///
-/// Each stage is shown with its time and what came of it: the URI, the host's name, connecting, TLS
+/// Each stage is shown with its time and result: the URI, the host's name, connecting, TLS
 /// or ssh, authentication, the hypervisor, its version, what it can do, and what we may do. Exits
 /// with 0 if all is well, else with 1 and what to do about the first that is not.
 #[derive(Debug, Args)]

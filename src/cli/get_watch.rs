@@ -148,7 +148,9 @@ impl View<'_> {
         self.due = None;
         let output = self.context.output;
         let head = output.paint_err(Paint::Yellow, "warning:");
-        output.say(&format!("{head} the host is lost and called until it answers: {error}\n"));
+        output.say(&format!(
+            "{head} the connection to the host is lost, and is retried until it answers: {error}\n"
+        ));
         self.about_the_host("lost", Some(error.to_string()))
     }
 
@@ -235,7 +237,7 @@ impl View<'_> {
         if self.due.is_none() {
             let output = self.context.output;
             let head = output.paint_err(Paint::Yellow, "warning:");
-            output.say(&format!("{head} the host cannot be read, which is tried again: {error}\n"));
+            output.say(&format!("{head} the host cannot be read, and is retried: {error}\n"));
         }
         self.due = Some(Instant::now() + READ_AGAIN);
     }

@@ -36,7 +36,7 @@ pub(crate) struct Global {
     /// `signing.key_file` of config.toml
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) signing_key: Option<PathBuf>,
-    /// Most memory that what one host tells of itself may take, in MiB
+    /// Most memory that the inventory of one host may take, in MiB
     #[arg(long, global = true, value_name = "MIB", default_value_t = 256, hide_short_help = true, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     pub(crate) max_inventory: u32,
     /// How results are printed

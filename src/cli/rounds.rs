@@ -338,7 +338,7 @@ impl Fleet {
         let Some(host) = self.hosts.get(at) else { return none(HostReport::failed()) };
         let own = context.for_host(&host.name, keep);
         if stopping() {
-            own.say(&format!("{}: not begun: it was told to stop\n", host.name));
+            own.say(&format!("{}: not started: the run was stopped\n", host.name));
             return none(HostReport { pieces: own.into_kept(), ..HostReport::failed() });
         }
         let (desired, options) = self.asked(host);

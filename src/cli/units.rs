@@ -220,6 +220,6 @@ fn within(
 }
 
 pub(super) fn told_to_stop() -> Error {
-    let text = "not begun: it was told to stop";
+    let text = "not started: the run was stopped";
     Error::new(ErrorKind::Cancelled, text)
 }

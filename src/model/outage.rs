@@ -57,7 +57,7 @@ impl Outage {
                 "its memory can be saved with virsh dump; --allow restart destroys what is kept and \
                  starts it anew, --allow stops with power = \"stopped\" only destroys it"
             }
-            Self::Migration => "virsh domjobinfo tells what the migration came to",
+            Self::Migration => "virsh domjobinfo shows how the migration ended",
             Self::FailedCall => "the daemon's log has the call that failed; then virsh resume",
         }
     }

@@ -39,7 +39,7 @@ fn of_webpki(error: &str) -> (String, Option<String>) {
         }
         "UnsupportedCertVersion" => (
             "a certificate is not of version 3 of X.509",
-            "make it again with extensions: OpenSSL leaves them out unless it is told",
+            "make it again with extensions: OpenSSL leaves them out unless it is asked for them",
         ),
         "CaUsedAsEndEntity" => {
             ("the certificate is a CA's", "make one of its own for each server and client")

@@ -42,7 +42,7 @@ fn svg(picture: String, style: Option<&'static str>) -> Response {
 /// and so is a loop that hangs.
 fn health(status: &ControllerStatus) -> Response {
     if status.hosts.values().any(|host| host.hangs) {
-        return Response::text(Status::Unavailable, "the loop of a host hangs\n");
+        return Response::text(Status::Unavailable, "the control loop of a host hangs\n");
     }
     if !status.hosts.is_empty() && status.hosts.values().all(|host| host.lost.is_some()) {
         return Response::text(Status::Unavailable, "no host can be reached\n");

@@ -116,7 +116,9 @@ fn hosts() {
         let listening = watching.event("listening", |_| true);
         let address = listening["address"].as_str().unwrap();
         let told = watching.event("lost", |told| {
-            told["error"]["message"].as_str().is_some_and(|m| m.contains("this host is not held"))
+            told["error"]["message"]
+                .as_str()
+                .is_some_and(|m| m.contains("this host is not watched"))
         });
         assert!(told["host"].as_str().unwrap().starts_with('h'), "{told:#}");
         let message = told["error"]["message"].as_str().unwrap();

@@ -338,7 +338,7 @@ pub(crate) fn report(
             Status::Failed(e) => format!("failed:{}", below(&e.message)),
             Status::Pending(what) => format!("pending:{}", below(what)),
             Status::Unknown(e) => format!("outcome unknown:{}", below(&e.message)),
-            Status::Skipped if report.stopped => "not tried: it was told to stop".to_owned(),
+            Status::Skipped if report.stopped => "not tried: the run was stopped".to_owned(),
             Status::Skipped => "not tried, since a step before it did not succeed".to_owned(),
         };
         let _ = writeln!(out, "    {} {}  {why}", step.target.id, step.action.as_str());

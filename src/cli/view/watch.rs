@@ -75,12 +75,13 @@ pub(crate) fn event(context: &Context, event: &ControllerEvent<'_>, loaded: &Loa
         ControllerEvent::Silent(silent) => (Paint::Red, silent_words(silent)),
         ControllerEvent::NotPruned(reason) => (Paint::Yellow, escape(reason)),
         ControllerEvent::Problems(_) => return,
-        ControllerEvent::Lost(e) => {
-            (Paint::Red, format!("the host is lost and called until it answers: {e}"))
-        }
+        ControllerEvent::Lost(e) => (
+            Paint::Red,
+            format!("the connection to the host is lost, and is retried until it answers: {e}"),
+        ),
         ControllerEvent::Back => (Paint::Green, "the host is back".to_owned()),
         ControllerEvent::Deaf(e) => {
-            (Paint::Yellow, format!("the host tells of no changes, and is looked at instead: {e}"))
+            (Paint::Yellow, format!("the host sends no events, and is polled instead: {e}"))
         }
         ControllerEvent::Busy(e) => (Paint::Yellow, format!("{e}; it is waited for")),
         ControllerEvent::NoLock(e) => {
@@ -197,9 +198,7 @@ pub(crate) fn polling(context: &Context, reason: &str) {
         return line(context, "polling", json!({ "reason": reason }));
     }
     let reason = escape(reason);
-    let text = format!(
-        "the system does not tell of changed files, so they are looked at every 30 s: {reason}"
-    );
+    let text = format!("files cannot be watched, so they are polled every 30 s: {reason}");
     said(context, &context.output.paint(Paint::Yellow, &text));
 }
 

@@ -58,7 +58,7 @@ impl WatchEnvironment {
     fn address(&self, host: &str) -> Result<HostAddress> {
         let address = self.addresses().get(host).cloned();
         address.ok_or_else(|| {
-            let text = format!("no way to {host} is known");
+            let text = format!("no connection to {host} is known");
             Error::new(ErrorKind::Invalid, text)
         })
     }

@@ -28,7 +28,7 @@ pub(super) struct Wanted {
     pub(super) desired: Arc<Desired>,
 }
 
-/// The loop of a host, as it is seen from outside.
+/// The control loop of a host, as it is seen from outside.
 pub(super) struct Running {
     uri: String,
     mailbox: Mailbox,

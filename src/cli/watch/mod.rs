@@ -150,7 +150,7 @@ fn first(heard: &Receiver<Heard>, stop: &CancelToken) -> Result<Option<Reading>,
         match heard.recv() {
             Ok(Heard::Read(reading)) => return Ok(Some(reading)),
             Ok(Heard::Deaf(_) | Heard::Signal) => {}
-            Ok(Heard::Ended) | Err(_) => return Err(ended_by_itself("what reads manifests")),
+            Ok(Heard::Ended) | Err(_) => return Err(ended_by_itself("the manifest reader")),
         }
     }
     Ok(None)
@@ -373,7 +373,7 @@ impl<'a> Watch<'a> {
             match heard.recv_timeout(look.saturating_duration_since(Instant::now())) {
                 Ok(Heard::Read(reading)) => self.renew(&reading),
                 Ok(Heard::Deaf(reason)) => self.deaf(reason.as_deref()),
-                Ok(Heard::Ended) => return Err(ended_by_itself("what reads manifests")),
+                Ok(Heard::Ended) => return Err(ended_by_itself("the manifest reader")),
                 Ok(Heard::Signal) | Err(_) => {}
             }
         }
@@ -415,7 +415,7 @@ impl<'a> Watch<'a> {
     /// Looks at how the loops are, and tells systemd; gives the time until the next look.
     fn look(&mut self) -> Result<Duration, Failure> {
         if let Some(name) = self.hosts.panicked() {
-            return Err(ended_by_itself(&format!("the loop of {name}")));
+            return Err(ended_by_itself(&format!("the control loop of {name}")));
         }
         if !self.is_ready && self.hosts.are_ready() {
             self.is_ready = true;

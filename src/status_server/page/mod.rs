@@ -121,7 +121,7 @@ impl Page<'_> {
         let paths: Vec<String> = sources.paths.iter().map(|path| plain(path)).collect();
         let listening = match sources.listening {
             Listening::Notified => "changes are noticed at once",
-            Listening::Polling => "changes are looked for from time to time",
+            Listening::Polling => "files are polled for changes",
         };
         html! {
             (counted(sources.resources, "object")) " in " code { (paths.join(", ")) }

@@ -338,7 +338,7 @@ fn range_of_classes() -> PatternError {
 
 fn checked(cost: usize) -> Parsed<usize> {
     match cost > LARGEST {
-        true => Err(error("its repetitions come to too much", None)),
+        true => Err(error("its repetitions multiply beyond the limit", None)),
         false => Ok(cost),
     }
 }
