@@ -370,7 +370,7 @@ fn whole() {
     scene.virt(&["apply", "site"], 0);
     let ran = scene.virt(&["rollback", "domain/web", "--dry-run"], 0);
     let whole = format!("<source file='{path}'/>");
-    assert!(ran.stdout().contains("What this brings back, whole:"), "{ran}");
+    assert!(ran.stdout().contains("Elements that this restores, in full:"), "{ran}");
     assert!(ran.stdout().contains(&whole), "{ran}");
 }
 

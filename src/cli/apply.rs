@@ -15,7 +15,7 @@ use std::path::PathBuf;
 /// Make the host match
 ///
 /// A second run changes nothing. A path that is a saved plan (virt plan --out) is applied as it was
-/// reviewed, or refused if the host has moved on.
+/// reviewed, or refused if the host has changed since.
 #[derive(Debug, Args)]
 pub(crate) struct ApplyArgs {
     /// Manifests, directories of them, or one saved plan

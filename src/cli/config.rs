@@ -175,7 +175,7 @@ fn read_own(path: &Path) -> Result<Option<String>> {
             // a link says that there is to be one
             let leads_nowhere = |p: &Path| p.is_symlink() && !p.exists();
             if leads_nowhere(path) || path.parent().is_some_and(leads_nowhere) {
-                return Err(refused("it is a link to what is not there", "fix or remove"));
+                return Err(refused("it is a dangling symbolic link", "fix or remove"));
             }
             return Ok(None);
         }
@@ -184,8 +184,8 @@ fn read_own(path: &Path) -> Result<Option<String>> {
             return Err(refused("it is not a regular file", "replace it:"));
         }
         Err(NotOwned::OfUser(user)) => {
-            let text = format!("it is neither yours nor root's, but of user {user}");
-            return Err(refused(&text, "chown it to who runs virt, or to root:"));
+            let text = format!("its owner is neither you nor root, but user {user}");
+            return Err(refused(&text, "chown it to the user who runs virt, or to root:"));
         }
         Err(NotOwned::Mode(_)) => {
             return Err(refused("others can write it (chmod go-w)", "chmod go-w"));
@@ -309,7 +309,7 @@ impl Reader<'_> {
     }
 
     fn absolute(&mut self, name: &str, value: &Value<'_>) -> Option<PathBuf> {
-        let hint = "write a whole path, such as \"/etc/virt/signing.key\"";
+        let hint = "write an absolute path, such as \"/etc/virt/signing.key\"";
         let DeValue::String(file) = value.get_ref() else {
             self.wrong(value.span(), format!("{name} is not a string"), hint);
             return None;
@@ -472,7 +472,7 @@ mod tests {
         assert!(Config::of(&[directory.path()]).signing().unwrap().is_none());
         std::os::unix::fs::symlink("/nowhere", &path).unwrap();
         let error = Config::of(&[directory.path()]).signing().unwrap_err();
-        assert!(error.message.contains("a link to what is not there"), "{error:?}");
+        assert!(error.message.contains("a dangling symbolic link"), "{error:?}");
         // a pipe holds nobody up
         fs::remove_file(&path).unwrap();
         assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());

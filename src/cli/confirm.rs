@@ -78,7 +78,7 @@ pub(crate) fn agreed(
 
 /// Asks whether what was shown is to be done.
 pub(crate) fn confirmed(context: &Context) -> Result<bool, Failure> {
-    context.output.say("Apply this plan? Only \"yes\" is taken: ");
+    context.output.say("Apply this plan? Only \"yes\" is accepted: ");
     let mut answer = String::new();
     // a line is enough; more than that is no answer
     std::io::stdin().lock().take(64).read_line(&mut answer)?;

@@ -29,7 +29,7 @@ pub(crate) struct DeleteArgs {
     /// --allow data-loss. Disks stay in any case
     #[arg(long)]
     pub(crate) nvram: bool,
-    /// Pull the plug of a guest that does not shut down in time
+    /// Destroy a guest that does not shut down in time, as by pulling the plug
     #[arg(long)]
     pub(crate) force: bool,
     /// How long a guest has to shut down [default: as its manifest said, or 60s]
@@ -46,7 +46,8 @@ pub(crate) fn run(context: &Context, args: &DeleteArgs) -> Run {
     let context = &context.changing("delete", &args.run);
     let (named, paths) = sort_out(&args.what)?;
     if !paths.is_empty() && context.project.is_some() {
-        let text = "--project is for objects by their names: the paths say what they are about";
+        let text =
+            "--project is for objects named as KIND/NAME: paths name their directory themselves";
         return Err(Failure::Usage(text.to_owned()));
     }
     let mut loaded = match paths.is_empty() {

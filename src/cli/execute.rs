@@ -155,7 +155,7 @@ pub(super) fn walk(
         context.show_error(&match along.is_empty() {
             true => e.clone(),
             false => e.clone().hint(format!(
-                "sent along, as the host had filled them in and the manifest does not say: {}",
+                "also sent, with the values that the host had filled in, since the manifest has none: {}",
                 along.join(", ")
             )),
         });

@@ -26,7 +26,7 @@ pub(crate) struct ExportArgs {
     /// The format of the manifests
     #[arg(long, value_enum, default_value_t = Language::Xml)]
     pub(crate) format: Language,
-    /// Write one file an object into this directory instead of printing
+    /// Write one file per object into this directory instead of printing
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
     /// Leave out what the host fills in anew by itself: defaults, controllers, addresses. UUID, MAC
@@ -38,9 +38,9 @@ pub(crate) struct ExportArgs {
 /// What a sparse export leaves out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Leave {
-    /// What the host fills in to the same
+    /// What the host fills in with the same values
     Same,
-    /// What identifies the object, too: for another one like it
+    /// What identifies the object is left out, too: for another one like it
     Anew,
 }
 
@@ -121,7 +121,7 @@ fn manifest_of(
     };
     // a host may say anything, and a name must not lead out of the directory
     check_name(&resource.id.name).map_err(|why| {
-        Error::new(ErrorKind::Invalid, format!("its name is none that a manifest can have: {why}"))
+        Error::new(ErrorKind::Invalid, format!("a manifest cannot have its name: {why}"))
             .hint("rename it with virsh domrename first")
     })?;
     let name = format!("{}-{}.{extension}", resource.id.kind, resource.id.name);

@@ -63,7 +63,7 @@ pub(crate) fn chosen(context: &Context, loaded: &Loaded) -> Result<Vec<Member>, 
     }
     let roster = Roster::new(loaded.fleet.iter().map(|h| h.name.clone()));
     match roster.choose(patterns) {
-        Ok(set) if set.is_empty() => usage("--host leaves no host"),
+        Ok(set) if set.is_empty() => usage("--host selects no host"),
         Ok(set) => {
             let all = loaded.fleet.iter().map(|host| Member::new(context, loaded, host));
             let all: Vec<Member> = all.collect();
@@ -127,7 +127,7 @@ pub(crate) fn check_uris(loaded: &mut Loaded) {
                 Diagnostic::error("ambiguous-hosts", "two names lead to one host")
                     .at(host.connect.span)
                     .related(first.connect.span, format!("the first is {}", first.name))
-                    .hint("leave one out: each would prune what is the other's"),
+                    .hint("leave one out: each would prune the other's objects"),
             );
         }
     }

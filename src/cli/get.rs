@@ -24,7 +24,7 @@ pub(crate) struct GetArgs {
     /// Go on with a line for each change, as it happens, until interrupted
     #[arg(short, long)]
     pub(crate) watch: bool,
-    /// Of one object, name the rule behind each difference that is not counted
+    /// Of one object, name the rule behind each ignored difference
     #[arg(long, conflicts_with = "watch")]
     pub(crate) explain: bool,
 }

@@ -15,8 +15,8 @@ use std::path::PathBuf;
 
 /// Write a virt.toml that names the set of a directory
 ///
-/// The name is that which the objects of its manifests have on the host already, else the directory's;
-/// with --set no host is looked at.
+/// The set is the one that the objects of its manifests belong to on the host, else the directory's name;
+/// with --set no host is asked.
 #[derive(Debug, Args)]
 pub(crate) struct InitArgs {
     /// The directory of manifests
@@ -28,7 +28,7 @@ pub(crate) fn run(context: &Context, args: &InitArgs) -> Run {
     let file = args.directory.join("virt.toml");
     let name = shown_path(&file);
     if std::fs::symlink_metadata(&file).is_ok() {
-        let text = format!("{name} is there already");
+        let text = format!("{name} already exists");
         let hint = "add the line set = \"NAME\" to it, if it has none";
         return Err(Error::new(ErrorKind::Denied, text).hint(hint).into());
     }
@@ -77,7 +77,7 @@ fn chosen(context: &Context, desired: &Desired) -> Result<String, Failure> {
         let text = "the owners of these objects cannot be looked up";
         Error::new(ErrorKind::Invalid, text)
             .caused_by(e)
-            .hint("name the host with --connect; --set NAME writes it without looking")
+            .hint("name the host with --connect; --set NAME writes it without asking the host")
     })?;
     let owners = owners(&observed);
     let named: BTreeSet<&ResourceId> =
@@ -91,7 +91,7 @@ fn chosen(context: &Context, desired: &Desired) -> Result<String, Failure> {
             let count = ids.iter().filter(|id| named.contains(id)).count();
             let objects = if count == 1 { "object" } else { "objects" };
             context.note(&format!(
-                "{count} {objects} of these manifests on {} are of the set {} already\n",
+                "{count} {objects} of these manifests on {} already belong to the set {}\n",
                 escape(&uri),
                 escape(set)
             ));

@@ -250,9 +250,9 @@ fn this_run(command: &str) -> String {
 /// another run holds.
 fn no_place(why: Vec<Error>) -> Error {
     let said: Vec<&str> = why.iter().map(|e| e.message.as_str()).collect();
-    let text = format!("no lock of the host can be had: {}", said.join("; "));
+    let text = format!("the host cannot be locked: {}", said.join("; "));
     let error = Error::new(ErrorKind::Locked, text).hint(
-        "nothing was changed, since no other run could be kept out; make one of these a directory \
+        "nothing was changed, since other runs could not be excluded; make one of these a directory \
          that only this user can write to",
     );
     match why.into_iter().next() {
@@ -274,8 +274,9 @@ fn written_holder(file: &File) -> String {
 
 fn held(holder: &str) -> Error {
     let text = format!("the host is being changed: its lock is held by {}", escape(holder));
-    Error::new(ErrorKind::Locked, text)
-        .hint("nothing was changed; wait until that run is done, or end it: the lock goes with it")
+    Error::new(ErrorKind::Locked, text).hint(
+        "nothing was changed; wait until that run is done, or end it, which releases the lock",
+    )
 }
 
 #[cfg(test)]

@@ -98,14 +98,14 @@ pub(crate) struct PlanOptions {
     /// elsewhere. One that it runs all the same may destroy a disk that both write to
     #[arg(long, value_name = "HOST", value_parser = host_name)]
     pub(crate) assume_absent: Vec<String>,
-    /// Hold the manifests to the RELAX NG grammars domain.rng and network.rng of a directory in place
+    /// Validate the manifests against the RELAX NG grammars domain.rng and network.rng of a directory in place
     /// of the embedded ones [default: `schema_dir` of virt.toml]
     #[arg(long, value_name = "DIR")]
     pub(crate) schema_dir: Option<PathBuf>,
     /// Exit with 2 if the plan has changes, with 3 if something applied waits for a boot
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
-    /// Show what is in sync, too, and name the rule behind each difference that is not counted
+    /// Show what is in sync, too, and name the rule behind each ignored difference
     #[arg(long)]
     pub(crate) explain: bool,
 }
@@ -153,10 +153,10 @@ pub(crate) struct RunOptions {
     /// before a guest would go down or something would be gone
     #[arg(long)]
     pub(crate) confirm: bool,
-    /// Ask nothing, at a terminal either
+    /// Ask nothing, not even at a terminal
     #[arg(long, conflicts_with = "confirm")]
     pub(crate) yes: bool,
-    /// How many calls go to a host together
+    /// How many calls are sent to a host at once
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) parallel: u16,
 }

@@ -97,7 +97,7 @@ fn say(context: &Context, connection: &Connection, host: Option<&str>, by: Optio
         uri => uri,
     };
     let host = host.map(|host| format!("{host}, ")).unwrap_or_default();
-    let by = by.map_or_else(|| "which nobody chose".to_owned(), |by| format!("as {by} says"));
+    let by = by.map_or_else(|| "chosen by default".to_owned(), |by| format!("as {by} says"));
     context.note(&format!("on {}{}, {}\n", escape(&host), escape(uri), escape(&by)));
 }
 
@@ -181,7 +181,7 @@ fn nearest_from(here: &Path, users: &Users) -> Result<Option<PathBuf>, Failure> 
         return match file::doubt(directory, users).or_else(|| file::doubt(&toml, users)) {
             None => Ok(Some(toml)),
             Some(why) => {
-                let text = format!("{} is not taken by itself: {why}", shown_path(&toml));
+                let text = format!("{} is not used unless it is named: {why}", shown_path(&toml));
                 let hint = format!(
                     "if you mean it, name it with -f {}; else name the host with --connect",
                     shown_path(directory)

@@ -33,7 +33,7 @@ pub(crate) struct RollbackArgs {
     /// Exit with 2 if the plan has changes, with 3 if something applied waits for a boot
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
-    /// Name the rule behind each difference that is not counted
+    /// Name the rule behind each ignored difference
     #[arg(long)]
     pub(crate) explain: bool,
     #[command(flatten)]

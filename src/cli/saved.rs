@@ -142,12 +142,12 @@ fn objection(saved: &Saved, expected: Option<&str>) -> Option<Error> {
     match saved.seal {
         Some(Seal::Wrong) => {
             let text = "its signature is wrong: it was changed, or signed with another key";
-            denied(text, "make it anew with virt plan --out FILE")
+            denied(text, "make a new one with virt plan --out FILE")
         }
         Some(Seal::Missing) if expected.is_none() => {
             let text = "it has no signature, and there is a key that plans are signed with";
             let hint = format!(
-                "make it anew where the key is, or review it with virt plan --show and pass --expect \
+                "make a new one where the key is, or review it with virt plan --show and pass --expect \
                  {digest}"
             );
             denied(text, &hint)
@@ -208,14 +208,16 @@ fn read(context: &Context, path: &Path) -> Result<Saved> {
 /// caller's and for nobody else, and no repository or archive of a pipeline keeps that.
 fn foreign(path: &Path) -> Option<String> {
     if path.is_symlink() {
-        return Some("a saved plan is not taken through a link".to_owned());
+        return Some("a saved plan is not read through a symbolic link".to_owned());
     }
     match open_owned(path, 0o077) {
         Ok(_) => None,
         Err(NotOwned::Mode(mode)) => {
             Some(format!("others have had access to this plan (mode {mode:03o})"))
         }
-        Err(NotOwned::OfUser(user)) => Some(format!("this plan is another user's (uid {user})")),
+        Err(NotOwned::OfUser(user)) => {
+            Some(format!("this plan belongs to another user (uid {user})"))
+        }
         Err(NotOwned::NotRegular) => Some("a saved plan is a regular file".to_owned()),
         Err(NotOwned::Unreadable(e)) => Some(format!("the plan cannot be looked at: {e}")),
     }

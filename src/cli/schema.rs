@@ -6,7 +6,7 @@ use crate::model::Kind;
 use crate::schema::{self, Shape};
 use clap::Args;
 
-/// Print the grammar that manifests are held to
+/// Print the grammar that manifests are validated against
 ///
 /// RELAX NG in one file, as jing and xmllint take it; or a JSON Schema of TOML manifests, for the
 /// completion of editors: Taplo and Even Better TOML read it.

@@ -189,9 +189,9 @@ pub(crate) fn check_prune(
     let lacks = if !typed.prune {
         return Ok(());
     } else if paths.iter().any(|p| p.exists() && !p.is_dir()) {
-        "--prune needs whole directories: with single files everything else of the set would go"
+        "--prune needs whole directories: with single files everything else of the set would be deleted"
     } else if !loaded.set_is_named {
-        "--prune needs a virt.toml that names the set, or --set: a directory's name may be another's too"
+        "--prune needs a virt.toml that names the set, or --set: another directory may have the same name"
     } else {
         return Ok(());
     };
@@ -208,8 +208,8 @@ pub(crate) fn check_set(paths: &[PathBuf], loaded: &Loaded) -> Result<(), Failur
     let directory = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
     let (file, set) = (directory.join("virt.toml"), &loaded.desired.set);
     Err(Failure::Usage(format!(
-        "nothing names the set that owns these objects: add this line to {}:  set = \"{set}\"  (until now the \
-         directory's name was taken, and that is what objects on the host have), or pass --set {set}; virt init \
+        "nothing names the set that owns these objects: add this line to {}:  set = \"{set}\"  (earlier versions took \
+         the directory's name, and objects on the host have that), or pass --set {set}; virt init \
          looks at the host and writes the file",
         file.display()
     )))
@@ -423,7 +423,7 @@ pub(crate) fn still_fits(plan: &Plan, observed: &Observed) -> Result<()> {
     if fingerprint(observed, &plan.steps) == plan.fingerprint {
         return Ok(());
     }
-    let text = "the host has moved on since the plan was made; nothing was changed";
+    let text = "the plan is stale: the host has changed since it was made; nothing was changed";
     Err(Error::new(ErrorKind::Stale, text).hint("plan again, review, and apply that"))
 }
 

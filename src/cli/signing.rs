@@ -42,7 +42,7 @@ fn read_key(path: &Path) -> Result<Key> {
         }
         NotOwned::OfUser(owner) => {
             let text = format!("{name} belongs to another user (uid {owner})");
-            refused(&text, &format!("chown it to who runs virt, or to root: {name}"))
+            refused(&text, &format!("chown it to the user who runs virt, or to root: {name}"))
         }
         NotOwned::Mode(mode) => {
             let text = format!("others have access to {name} (mode {mode:03o})");

@@ -22,11 +22,11 @@ pub(crate) struct ValidateArgs {
     /// How the result is printed, in place of --output
     #[arg(long, value_enum)]
     pub(crate) format: Option<ReportFormat>,
-    /// Hold the manifests to the RELAX NG grammars domain.rng and network.rng of a directory, such
+    /// Validate the manifests against the RELAX NG grammars domain.rng and network.rng of a directory, such
     /// as /usr/share/libvirt/schemas, in place of the embedded ones
     #[arg(long, value_name = "DIR")]
     pub(crate) schema_dir: Option<PathBuf>,
-    /// Print the rules by which problems of manifests are named, and check nothing
+    /// List the rules that manifests are checked by, and check nothing
     #[arg(long, conflicts_with = "paths")]
     pub(crate) list_rules: bool,
 }

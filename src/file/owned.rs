@@ -53,7 +53,7 @@ pub fn open_owned(path: &Path, closed: u32) -> Result<File, NotOwned> {
     let now = file.metadata().and_then(|now| regular(&now).map(|()| now));
     match now {
         Ok(now) if same(&now, found) && now.mode() == found.mode() => Ok(file),
-        Ok(_) => Err(NotOwned::Unreadable(io::Error::other("it is exchanged at this moment"))),
+        Ok(_) => Err(NotOwned::Unreadable(io::Error::other("it is being replaced at this moment"))),
         Err(e) => Err(NotOwned::Unreadable(e)),
     }
 }

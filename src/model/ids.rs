@@ -69,7 +69,7 @@ pub fn check_name(name: &str) -> Result<(), &'static str> {
 pub fn check_set_name(name: &str) -> Result<(), &'static str> {
     check_name(name)?;
     if name.chars().any(is_hazard) {
-        return Err("it has a character that is not seen or turns the writing direction");
+        return Err("it has a character that is invisible or changes the writing direction");
     }
     Ok(())
 }

@@ -19,7 +19,7 @@ pub fn explain(error: &Error) -> (String, Option<String>) {
         ),
         Error::AlertReceived(alert) => return alert_received(*alert),
         Error::InvalidMessage(_) => (
-            "what the other end says is not TLS".to_owned(),
+            "the other end does not speak TLS".to_owned(),
             "is the port that of libvirt's TLS, 16514?",
         ),
         Error::PeerIncompatible(why) => (

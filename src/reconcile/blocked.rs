@@ -135,10 +135,10 @@ impl Conflicts<'_> {
         for (id, reason) in &self.options.crossing.kept {
             if self.selected(id) && self.observed.resources.contains_key(id) {
                 self.diagnostics.push(
-                    Diagnostic::error("move-refused", format!("{id} is not taken away"))
+                    Diagnostic::error("move-refused", format!("{id} is not removed"))
                         .address(id.to_string())
                         .detail(reason.clone())
-                        .hint(format!("virt delete {id} --host … deletes it all the same")),
+                        .hint(format!("virt delete {id} --host … deletes it anyway")),
                 );
                 self.blocked.insert(id.clone(), reason.clone());
             }
@@ -152,7 +152,7 @@ impl Conflicts<'_> {
         let problem = Diagnostic::warning("no-answer", format!("{id} does not answer"))
             .address(id.to_string())
             .detail(why.to_owned())
-            .hint("it is left alone, and what needs it with it, until it answers");
+            .hint("it and what needs it are left alone until it answers");
         self.diagnostics.push(Diagnostic { span, ..problem });
         self.hold(id, "it does not answer");
     }
@@ -180,7 +180,7 @@ impl Conflicts<'_> {
                 .at(uuid_span(desired))
                 .address(desired.id.to_string())
                 .detail(format!("found {wanted}; the host's object has {}", host.uuid))
-                .hint("take the <uuid> out of the manifest, or write the host's; replace = true makes the object anew"),
+                .hint("take the <uuid> out of the manifest, or write the host's; replace = true re-creates the object"),
         );
         self.hold(&desired.id, "its UUID differs from the host's");
     }

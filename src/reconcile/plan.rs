@@ -290,7 +290,7 @@ impl<'a> Planner<'a> {
                     None if !self.options.adopt => self.refusals.push(Refusal {
                         id: Some(id.clone()),
                         reason: doubts::unowned(host),
-                        hint: "pass --adopt to delete it all the same".to_owned(),
+                        hint: "pass --adopt to delete it anyway".to_owned(),
                     }),
                     Some(owner_record)
                         if !self.desired.set.is_empty() && owner_record.set != self.desired.set =>
@@ -366,7 +366,9 @@ impl<'a> Planner<'a> {
             self.desired.resources.is_empty() && self.options.crossing.leaving.is_empty();
         let refusal = if is_source_empty {
             Some((
-                format!("no manifest was found, and that never means to delete {orphans} objects"),
+                format!(
+                    "no manifest was found, which is never a request to delete {orphans} objects"
+                ),
                 "virt delete removes objects by name".to_owned(),
             ))
         } else if !self.desired.complete {
@@ -378,9 +380,7 @@ impl<'a> Planner<'a> {
             let deleted =
                 if lately > 0 { "are deleted or were lately" } else { "would be deleted" };
             Some((
-                format!(
-                    "{going} of {ours} objects of the set {deleted}; at most {most} are without being asked"
-                ),
+                format!("{going} of {ours} objects of the set {deleted}; the limit is {most}"),
                 format!("pass --max-prune {going}"),
             ))
         } else {

@@ -26,9 +26,9 @@ impl Status {
         match self {
             Self::Ok => (200, "OK", ""),
             Self::BadRequest => (400, "Bad Request", "this is not an HTTP/1.1 request for a path"),
-            Self::NotFound => (404, "Not Found", "/ has links to all there is"),
+            Self::NotFound => (404, "Not Found", "/ links to all pages"),
             Self::Method => (405, "Method Not Allowed", "nothing can be changed here: use GET"),
-            Self::Timeout => (408, "Request Timeout", "the request did not come to its end"),
+            Self::Timeout => (408, "Request Timeout", "the request was not completed in time"),
             Self::Misdirected => (
                 421,
                 "Misdirected Request",

@@ -373,7 +373,7 @@ fn foreign() {
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     std::os::unix::fs::symlink("saved", place.0.path().join("link")).unwrap();
     let ran = place.virt(&["apply", "link"], 5);
-    assert!(ran.stderr().contains("not taken through a link"), "{ran}");
+    assert!(ran.stderr().contains("not read through a symbolic link"), "{ran}");
     assert_eq!(place.objects(), empty);
     place.virt(&["apply", "saved", "--dry-run"], 0);
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();

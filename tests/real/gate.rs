@@ -111,7 +111,7 @@ fn an_answer_that_comes_too_late(host: &Host) {
         if theirs.is_some() {
             assert_eq!(code, Some(5), "{said}");
             assert!(
-                said.contains("moved on") && host.inactive("held").contains("theirs"),
+                said.contains("has changed since") && host.inactive("held").contains("theirs"),
                 "{said}"
             );
         } else {

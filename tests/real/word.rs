@@ -96,7 +96,7 @@ fn stays(host: &Host) {
 }
 
 /// What stands before what a host did not do.
-const AS_TOLD: &str = "The host is not as the manifests say even so:";
+const AS_TOLD: &str = "The host still differs from the manifests:";
 
 /// An apply of the manifests, or of a plan for them that is saved first.
 fn apply(host: &Host, is_saved: bool) -> Command {

@@ -66,7 +66,7 @@ pub(crate) fn plan(view: &PlanView<'_>, output: Output, explain: bool) -> String
             let _ = writeln!(out, "    note: {}", escape(note));
         }
         if !change.ignored.is_empty() {
-            let _ = writeln!(out, "    not counted, on the host and in the manifest:");
+            let _ = writeln!(out, "    ignored differences, on the host and in the manifest:");
             let line = |u: &IgnoredDifference| {
                 let mut line = vec![format!("    {}", escape(&u.path.to_string()))];
                 line.extend(row(&u.path, &[u.host.as_deref(), u.manifest.as_deref()]));
@@ -347,7 +347,7 @@ pub(crate) fn report(
         let _ = writeln!(
             out,
             "{}",
-            output.paint(Paint::Red, "The host is not as the manifests say even so:")
+            output.paint(Paint::Red, "The host still differs from the manifests:")
         );
         for change in residue.changes.iter().filter(|c| c.action != Action::NoOp) {
             for f in &change.fields {

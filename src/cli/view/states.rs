@@ -41,7 +41,7 @@ pub(crate) fn human(
         rows => table(rows, states, output),
     });
     if !states.ignored.is_empty() {
-        out.push_str("\nNot counted as differences:\n");
+        out.push_str("\nIgnored differences:\n");
         out.push_str(&passed_over(&states.ignored, output));
     }
     out

@@ -24,7 +24,7 @@ fn silent_words(silent: &BTreeMap<ResourceId, Unknown>) -> String {
         1 => "1 guest does not answer".to_owned(),
         n => format!("{n} guests do not answer"),
     };
-    format!("{what}: {first}: {}; the others are looked after", escape(&of.why))
+    format!("{what}: {first}: {}; the others are still managed", escape(&of.why))
 }
 
 /// Prints what happened on a host.
@@ -49,7 +49,7 @@ pub(crate) fn event(context: &Context, event: &ControllerEvent<'_>, loaded: &Loa
             let again = match (pause, outcome) {
                 (None, _) => String::new(),
                 (Some(pause), Outcome::Done) => format!(
-                    "; somebody undoes it again and again, so it is left alone for {}",
+                    "; it is flapping (changed back again and again), so it is left alone for {}",
                     seconds(*pause)
                 ),
                 (Some(pause), _) => format!("; again in {}", seconds(*pause)),

@@ -19,5 +19,5 @@ pub(crate) fn added(plan: &Plan) -> String {
             let _ = writeln!(out, "    {}: {}", change.id, escape(&write_compact(reach.element)));
         }
     }
-    if out.is_empty() { out } else { format!("\nWhat this brings back, whole:\n{out}") }
+    if out.is_empty() { out } else { format!("\nElements that this restores, in full:\n{out}") }
 }

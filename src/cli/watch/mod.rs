@@ -63,7 +63,7 @@ const LOOK_FIRST: Duration = Duration::from_millis(50);
 
 /// Keep hosts as the manifests say: on changed files, on drift, on a timer
 ///
-/// A line is printed for each change. SIGHUP has everything looked at now; SIGTERM ends it after the step
+/// A line is printed for each change. SIGHUP has everything checked now; SIGTERM ends it after the step
 /// in hand.
 #[derive(Debug, Args)]
 pub(crate) struct WatchArgs {
@@ -72,16 +72,16 @@ pub(crate) struct WatchArgs {
     pub(crate) paths: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) options: PlanOptions,
-    /// How often all of a host is looked at, whatever happens
+    /// How often all of a host is checked, whatever happens
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = interval)]
     pub(crate) interval: Duration,
-    /// Look and act once, as for cron; exit as apply does
+    /// Check and act once, as for cron; exit as apply does
     #[arg(long)]
     pub(crate) once: bool,
     /// Serve a status page and metrics at this address, such as 127.0.0.1:9177
     #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "once")]
     pub(crate) listen: Option<SocketAddr>,
-    /// How many calls go to a host together
+    /// How many calls are sent to a host at once
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) parallel: u16,
 }

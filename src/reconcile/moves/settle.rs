@@ -409,8 +409,9 @@ impl<'a> Settling<'a> {
             (old, []) => self.may_go_to_others(id, old, &pairs),
             (old, targets) => {
                 let (from, to) = (names(old), names(targets));
-                let reason =
-                    format!("it leaves {from} and is new on {to}: which goes where is not said");
+                let reason = format!(
+                    "it leaves {from} and is new on {to}: which of them moves where is ambiguous"
+                );
                 let hint = "change its hosts one by one, with an apply after each".to_owned();
                 for at in targets {
                     let (reason, hint) = (reason.clone(), hint.clone());

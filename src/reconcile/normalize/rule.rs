@@ -103,7 +103,7 @@ impl Equivalence {
     fn row(self) -> (&'static str, &'static str) {
         match self {
             Self::FilledIn => ("filled-in", "added by the host or by others, and left alone"),
-            Self::Identity => ("identity", "added by the host: what the guest knows itself by"),
+            Self::Identity => ("identity", "added by the host: the guest's identity"),
             Self::Blanks => ("blanks", "the same except for whitespace"),
             Self::Amount => ("amount", "the same amount in another unit"),
             Self::WholeMib => ("whole-mib", "the same in whole MiB, which a running guest has"),
@@ -121,14 +121,12 @@ impl Equivalence {
             Self::FirstUnit => ("first-unit", "the first unit of that iSCSI target"),
             Self::Default => ("default", "the default, which the host does not write"),
             Self::NoLimit => ("no-limit", "no limit, which is what leaving it out says"),
-            Self::Implied => ("implied", "said already by what stands beside it"),
-            Self::OwnAffair => ("own-affair", "the host's own affair"),
+            Self::Implied => ("implied", "implied by a value beside it"),
+            Self::OwnAffair => ("own-affair", "internal to the host"),
             Self::OnlyAtBoot => ("only-at-boot", "shown in another form while it runs"),
-            Self::Secret => ("secret", "a secret, which is not kept to be compared"),
-            Self::Ignored => ("ignored", "left to others by ignore"),
-            Self::Renewed => {
-                ("renewed", "filled in anew by the host, as what it follows from changes")
-            }
+            Self::Secret => ("secret", "a secret, which is not stored for comparison"),
+            Self::Ignored => ("ignored", "excluded by ignore"),
+            Self::Renewed => ("renewed", "derived again by the host from a value that changes"),
         }
     }
 }

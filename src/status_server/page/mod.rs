@@ -61,13 +61,13 @@ pub(super) fn not_found() -> String {
     let body = html! {
         main.lone {
             h1 { "Not found" }
-            p { "Here is what there is:" }
+            p { "Available pages:" }
             ul {
                 li { a href="/" { "the status page" } }
                 li { a href="/metrics" { "metrics for Prometheus" } }
                 li { a href="/status.json" { "the status as JSON" } }
                 li { a href="/topology.svg" { "the topology as a picture" } }
-                li { a href="/healthz" { "whether the watch is well" } }
+                li { a href="/healthz" { "health of the watch" } }
             }
         }
     };
