@@ -219,7 +219,7 @@ fn foreign(path: &Path) -> Option<String> {
             Some(format!("this plan belongs to another user (uid {user})"))
         }
         Err(NotOwned::NotRegular) => Some("a saved plan is a regular file".to_owned()),
-        Err(NotOwned::Unreadable(e)) => Some(format!("the plan cannot be looked at: {e}")),
+        Err(NotOwned::Unreadable(e)) => Some(format!("the plan cannot be examined: {e}")),
     }
 }
 

@@ -210,7 +210,7 @@ pub(crate) fn check_set(paths: &[PathBuf], loaded: &Loaded) -> Result<(), Failur
     Err(Failure::Usage(format!(
         "nothing names the set that owns these objects: add this line to {}:  set = \"{set}\"  (earlier versions took \
          the directory's name, and objects on the host have that), or pass --set {set}; virt init \
-         looks at the host and writes the file",
+         asks the host and writes the file",
         file.display()
     )))
 }

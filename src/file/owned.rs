@@ -67,7 +67,7 @@ pub fn doubt(path: &Path, users: &Users) -> Option<String> {
             let itself = users.others(&through(&end.opened), &end.found);
             itself.map(|who| format!("{who} can write {name}")).or(end.doubt)
         }
-        Err(e) => Some(format!("{name} cannot be looked at: {e}")),
+        Err(e) => Some(format!("{name} cannot be examined: {e}")),
     }
 }
 

@@ -49,7 +49,7 @@ fn of_webpki(error: &str) -> (String, Option<String>) {
             "make the CA again with basicConstraints CA:true (`virt pki init`)",
         ),
         "PathLenConstraintViolated" => (
-            "a CA of the chain may not have so many below it",
+            "a CA of the chain allows fewer CAs below it",
             "sign with fewer intermediate CAs, or make that CA again with a greater pathlen",
         ),
         other => return (format!("the certificate is not good: {other}"), None),

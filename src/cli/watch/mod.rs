@@ -158,7 +158,7 @@ fn first(heard: &Receiver<Heard>, stop: &CancelToken) -> Result<Option<Reading>,
 
 /// A thread panicked, and has said so.
 fn ended_by_itself(what: &str) -> Failure {
-    let text = format!("{what} ended by itself");
+    let text = format!("{what} ended unexpectedly");
     Error::new(ErrorKind::Invalid, text).into()
 }
 

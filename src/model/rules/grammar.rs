@@ -71,7 +71,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new(
         "more-problems",
         Error,
-        "problems behind so many others in their file that they are not shown",
+        "problems after too many others in their file to be shown",
         "fix those first",
         OURS,
     ),

@@ -212,7 +212,7 @@ impl Reader<'_> {
                     match self.rest.next() {
                         Some(']') => break,
                         _ => {
-                            let what = "a class goes on behind what is subtracted from it";
+                            let what = "a class continues after what is subtracted from it";
                             return Err(error(what, None));
                         }
                     }
