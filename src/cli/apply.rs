@@ -21,8 +21,8 @@ pub(crate) struct ApplyArgs {
     /// Manifests, directories of them, or one saved plan
     #[arg(required = true, value_name = "PATH|PLANFILE")]
     pub(crate) paths: Vec<PathBuf>,
-    /// Apply a saved plan only if it has this digest, as virt plan --out printed it; it is not shown
-    /// again then
+    /// Apply a saved plan only if it has this digest, as virt plan --out printed it; the plan is
+    /// not shown again then
     #[arg(long, value_name = "DIGEST")]
     pub(crate) expect: Option<String>,
     #[command(flatten)]

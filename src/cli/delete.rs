@@ -1,4 +1,4 @@
-//! `virt delete`: objects go, through the same plan and gate.
+//! `virt delete`: deletes objects, by the same plan and effect policy as apply.
 
 use super::context::Context;
 use super::execute::finish;
@@ -25,8 +25,8 @@ pub(crate) struct DeleteArgs {
     /// Delete objects that nobody owns, too
     #[arg(long)]
     pub(crate) adopt: bool,
-    /// Take the NVRAM and TPM state of guests with them, which nothing brings back: it needs
-    /// --allow data-loss. Disks stay in any case
+    /// Delete the NVRAM and TPM state of guests, too, which cannot be undone: it needs --allow
+    /// data-loss. Disks stay in any case
     #[arg(long)]
     pub(crate) nvram: bool,
     /// Destroy a guest that does not shut down in time, as by pulling the plug
@@ -100,7 +100,7 @@ pub(crate) fn run(context: &Context, args: &DeleteArgs) -> Run {
     finish(context, &session, &args.run)
 }
 
-/// What is a path, and what an object's name: a path that exists is a path.
+/// Separates paths from names of objects: a path that exists is a path.
 fn sort_out(what: &[String]) -> Result<(Vec<ResourceId>, Vec<PathBuf>), Failure> {
     let (mut named, mut paths) = (Vec::new(), Vec::new());
     for text in what {

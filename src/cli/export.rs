@@ -15,9 +15,9 @@ use std::path::{Path, PathBuf};
 
 /// Write manifests for what is on the host
 ///
-/// What is written is read again and planned for first: a manifest that would change anything is not
+/// Each manifest is read again and planned for first: one that would change anything is not
 /// written. Passwords are left out, and devices that only a running guest has are written; both are
-/// said.
+/// reported.
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
     /// Objects as KIND/NAME; all without any
@@ -29,18 +29,18 @@ pub(crate) struct ExportArgs {
     /// Write one file per object into this directory instead of printing
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
-    /// Leave out what the host fills in anew by itself: defaults, controllers, addresses. UUID, MAC
-    /// addresses and the version of the machine stay; with =anew they go, too
+    /// Leave out what the host fills in by itself: defaults, controllers, addresses. UUID, MAC
+    /// addresses and the version of the machine stay; with =anew they are left out, too
     #[arg(long, value_name = "WHAT", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "same")]
     pub(crate) sparse: Option<Leave>,
 }
 
-/// What a sparse export leaves out.
+/// Values that a sparse export leaves out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Leave {
-    /// What the host fills in with the same values
+    /// Those that the host fills in with the same values
     Same,
-    /// What identifies the object is left out, too: for another one like it
+    /// Those that identify the object, too: for another one like it
     Anew,
 }
 
@@ -86,12 +86,12 @@ pub(crate) fn run(context: &Context, args: &ExportArgs) -> Run {
     Ok(if bad { Exit::Error } else { Exit::Done })
 }
 
-/// A manifest as it is written.
+/// A manifest as text.
 struct Made {
-    /// Its file, if it has one.
+    /// File to write, if any.
     path: Option<PathBuf>,
     text: String,
-    /// What there is to know of it.
+    /// Notes on the manifest.
     notes: Diagnostics,
     sources: Sources,
 }
@@ -142,7 +142,7 @@ fn manifest_of(
     Ok(Made { path, text, notes, sources })
 }
 
-/// Writes a file that must not be there yet: an export never takes the place of a manifest.
+/// Writes a new file: an export never replaces a manifest.
 fn write_new(path: &Path, text: &str) -> Result<()> {
     let name = shown_path(path);
     let file = std::fs::OpenOptions::new().write(true).create_new(true).open(path);

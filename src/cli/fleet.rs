@@ -13,25 +13,25 @@ use crate::reconcile::Options;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The hosts that are worked on, and what is asked of them.
+/// Hosts to work on, and what to do there.
 pub(crate) struct Fleet {
     pub(super) loaded: Arc<Loaded>,
     pub(super) hosts: Vec<Member>,
     pub(super) options: Options,
-    /// What is deleted beside what the manifests name, if that is what is asked for.
+    /// Objects to delete beside those that the manifests name; `None` unless this is a deletion.
     pub(super) deletes: Option<Vec<ResourceId>>,
 }
 
-/// A host of the fleet that is worked on.
+/// A selected host of the fleet.
 #[derive(Debug)]
 pub(crate) struct Member {
-    /// Its name in `virt.toml`.
+    /// Name of the host in `virt.toml`.
     pub(crate) name: String,
-    /// How it is reached, unless `virt.toml` may not choose that.
+    /// Connection to the host, unless `virt.toml` may not choose it.
     pub(crate) connection: Result<Connection>,
     /// The connection, for people.
     pub(crate) shown: String,
-    /// What it is to have.
+    /// Desired state of the host.
     pub(crate) desired: Arc<Desired>,
 }
 
@@ -79,8 +79,8 @@ pub(crate) fn chosen(context: &Context, loaded: &Loaded) -> Result<Vec<Member>, 
     }
 }
 
-/// Checks that no two names lead to one host, however each is spelled: each would prune what is the
-/// other's. Of URIs in the files that differ only in writing it is said where they stand.
+/// Checks that no two names lead to one host, however each is spelled: each would prune the other's
+/// objects. URIs in the files that differ in spelling only are reported with their places.
 fn check_destinations(context: &Context, all: &[Member]) -> Result<(), Failure> {
     let environment = context.environment();
     let mut known: BTreeMap<(String, String), &str> = BTreeMap::new();
@@ -145,12 +145,13 @@ pub(crate) fn by_process(connection: &Result<Connection>) -> bool {
 }
 
 impl Fleet {
-    /// Hosts that are to be as the manifests say.
+    /// Creates the fleet of an apply.
     pub(crate) fn applying(loaded: Loaded, hosts: Vec<Member>, options: Options) -> Self {
         Self { loaded: Arc::new(loaded), hosts, options, deletes: None }
     }
 
-    /// Hosts from which all that the manifests name for them goes, and what is `named`.
+    /// Creates the fleet of a deletion: of all that the manifests name for each host, and of
+    /// `named`.
     pub(crate) fn deleting(
         loaded: Loaded,
         hosts: Vec<Member>,

@@ -1,4 +1,5 @@
-//! `virt init`: a `virt.toml` that names the set, after a look at whose the objects are already.
+//! `virt init`: writes a `virt.toml` that names the set, after asking the host who owns the
+//! objects.
 
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
@@ -15,8 +16,8 @@ use std::path::PathBuf;
 
 /// Write a virt.toml that names the set of a directory
 ///
-/// The set is the one that the objects of its manifests belong to on the host, else the directory's name;
-/// with --set no host is asked.
+/// The set is the one that the objects of its manifests belong to on the host, else the directory's
+/// name; with --set no host is asked.
 #[derive(Debug, Args)]
 pub(crate) struct InitArgs {
     /// The directory of manifests
@@ -57,7 +58,7 @@ fn text(set: &str, connect: Option<&str>) -> String {
     text
 }
 
-/// Whether the host of the command line is one that a file may choose, and leads to the same there.
+/// Whether a file may choose the host of the command line, and means the same host there.
 fn is_for_files(context: &Context, uri: &str, args: &InitArgs) -> bool {
     let written = Written {
         text: uri.to_owned(),
@@ -121,7 +122,7 @@ fn unused(set: &str, theirs: Option<&BTreeSet<ResourceId>>, uri: &str) -> Result
     Err(Error::new(ErrorKind::Denied, text).hint(hint))
 }
 
-/// What each set owns.
+/// Objects by the set that owns them.
 fn owners(observed: &Observed) -> BTreeMap<String, BTreeSet<ResourceId>> {
     let mut owners: BTreeMap<String, BTreeSet<ResourceId>> = BTreeMap::new();
     for object in observed.resources.values() {

@@ -48,7 +48,7 @@ pub(crate) struct Global {
     /// Print errors and results only
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
-    /// Say what is done; twice for more
+    /// Log each operation; twice for more
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 }
@@ -94,12 +94,12 @@ pub(crate) struct PlanOptions {
     /// Only this object
     #[arg(long, value_name = "KIND/NAME", value_parser = resource)]
     pub(crate) only: Vec<ResourceId>,
-    /// Take it that this host, which cannot be read or is left out by --host, has no guest that is new
-    /// elsewhere. One that it runs all the same may destroy a disk that both write to
+    /// Assume that this host, which cannot be read or is left out by --host, has no guest that is
+    /// new elsewhere. If it does run one, a disk that both write to may be destroyed
     #[arg(long, value_name = "HOST", value_parser = host_name)]
     pub(crate) assume_absent: Vec<String>,
-    /// Validate the manifests against the RELAX NG grammars domain.rng and network.rng of a directory in place
-    /// of the embedded ones [default: `schema_dir` of virt.toml]
+    /// Validate the manifests against the RELAX NG grammars domain.rng and network.rng of a
+    /// directory in place of the embedded ones [default: `schema_dir` of virt.toml]
     #[arg(long, value_name = "DIR")]
     pub(crate) schema_dir: Option<PathBuf>,
     /// Exit with 2 if the plan has changes, with 3 if something applied waits for a boot
@@ -110,7 +110,7 @@ pub(crate) struct PlanOptions {
     pub(crate) explain: bool,
 }
 
-/// What is printed of a run, and how its exit code tells of it.
+/// Content of a run's report, and the rules of its exit code.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ReportOptions {
     pub(crate) explain: bool,
@@ -120,7 +120,7 @@ pub(crate) struct ReportOptions {
 }
 
 impl PlanOptions {
-    /// What the run shows and how it ends.
+    /// Options of the run's report.
     pub(crate) fn reporting(&self) -> ReportOptions {
         ReportOptions {
             explain: self.explain,
@@ -129,7 +129,7 @@ impl PlanOptions {
         }
     }
 
-    /// Whether any of them would make another plan of the same manifests.
+    /// Whether any option would change the plan of the same manifests.
     pub(crate) fn changes_the_plan(&self) -> bool {
         self.prune
             || self.max_prune.is_some()
@@ -149,8 +149,8 @@ pub(crate) struct RunOptions {
     /// Stop after the plan
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Show the plan and ask before it is applied, whatever it is; at a terminal that is done anyway
-    /// before a guest would go down or something would be gone
+    /// Show the plan and ask before it is applied, whatever it is; at a terminal that is done
+    /// anyway before a guest would go down or data be lost
     #[arg(long)]
     pub(crate) confirm: bool,
     /// Ask nothing, not even at a terminal
@@ -170,7 +170,8 @@ pub(crate) enum Language {
     Toml,
 }
 
-/// An empty text is what a script's unset variable leaves: never the best hypervisor that is here.
+/// Parses a URI. An empty text comes from a script's unset variable, and never means the best
+/// hypervisor here.
 pub(super) fn connection(text: &str) -> Result<String, String> {
     if text.is_empty() {
         return Err("it names no host; leave the option out for the default".to_owned());

@@ -1,4 +1,4 @@
-//! `virt release`: objects stay as they are, and no set owns them any more.
+//! `virt release`: removes objects from their set, and leaves them as they are.
 
 use super::context::Context;
 use super::execute::finish;

@@ -1,5 +1,5 @@
-//! `virt rollback`: an object goes back to the manifest before the last one, through the same plan
-//! and gate.
+//! `virt rollback`: applies the previous manifest of an object, by the same plan and effect policy
+//! as apply.
 
 use super::confirm::{Asking, agreed};
 use super::context::Context;

@@ -24,12 +24,12 @@ use std::path::Path;
 struct Saved {
     plan: Plan,
     connection: String,
-    /// The same as it stands in the file, which does not choose a host by itself.
+    /// Connection as written in the file, which does not choose a host by itself.
     written: Written,
     digest: String,
-    /// Why the file is nobody's word that can be taken without a digest or a signature, if so.
+    /// Reason why the file needs a digest or a signature, if it does.
     foreign: Option<String>,
-    /// What its signature is worth; nothing where there is no key to tell.
+    /// Verdict on the signature; `None` without a key.
     seal: Option<Seal>,
 }
 
@@ -38,8 +38,7 @@ pub(crate) fn is_plan_file(path: &Path) -> bool {
     path.is_file() && path.extension().is_none_or(|e| e != "xml" && e != "toml")
 }
 
-/// Writes the plan, if there is a path, for nobody but its owner to read; it holds whole
-/// definitions.
+/// Writes the plan, if there is a path, readable only by its owner; it holds whole definitions.
 pub(crate) fn save(context: &Context, session: &Session, path: Option<&Path>) -> Result<()> {
     let Some(path) = path else { return Ok(()) };
     if session.host.capabilities.read_only {
@@ -62,7 +61,7 @@ pub(crate) fn save(context: &Context, session: &Session, path: Option<&Path>) ->
     Ok(())
 }
 
-/// Shows a saved plan; no host is asked.
+/// Shows a saved plan, without asking a host.
 pub(crate) fn show(context: &Context, path: &Path) -> Run {
     let saved = read(context, path)?;
     context.output.result(&match context.output.format {
@@ -131,7 +130,7 @@ pub(crate) fn apply(
     })
 }
 
-/// Why a saved plan is not applied, by its file alone.
+/// Reason why a saved plan is not applied, by its file alone.
 fn objection(saved: &Saved, expected: Option<&str>) -> Option<Error> {
     let denied = |text: &str, hint: &str| Some(Error::new(ErrorKind::Denied, text).hint(hint));
     let digest = &saved.digest;
@@ -161,7 +160,7 @@ fn objection(saved: &Saved, expected: Option<&str>) -> Option<Error> {
     }
 }
 
-/// Shows what is going to be done: all of it, unless the plan is known to be the one that was reviewed.
+/// Shows the steps to come: all of them, unless the plan is known to be the one that was reviewed.
 fn announce(context: &Context, saved: &Saved, asking: Asking, is_known: bool, dry_run: bool) {
     let Saved { plan, connection, digest, .. } = saved;
     let whole = || view_saved(plan, connection, digest, context.output);
@@ -182,7 +181,7 @@ fn announce(context: &Context, saved: &Saved, asking: Asking, is_known: bool, dr
     }
 }
 
-/// What is left after the apply of a plan that found the host as it was `before`.
+/// Remaining drift after the apply of a plan that found the host as it was `before`.
 fn plan_again(plan: &Plan, before: &Observed, host: &Host) -> Result<Plan> {
     let (desired, options) = promised(plan, before);
     Ok(reconcile::plan(&desired, &host.observe()?, &host.capabilities, &options))
@@ -204,8 +203,8 @@ fn read(context: &Context, path: &Path) -> Result<Saved> {
     Ok(Saved { plan, connection, written, foreign, seal, digest: planfile::digest(&text) })
 }
 
-/// Why a file may be somebody else's than whoever saved a plan here: `virt plan --out` makes it the
-/// caller's and for nobody else, and no repository or archive of a pipeline keeps that.
+/// Reason why a file may not be the caller's own: `virt plan --out` makes it the caller's and
+/// closed to others, and no repository or archive of a pipeline keeps that.
 fn foreign(path: &Path) -> Option<String> {
     if path.is_symlink() {
         return Some("a saved plan is not read through a symbolic link".to_owned());
@@ -223,7 +222,7 @@ fn foreign(path: &Path) -> Option<String> {
     }
 }
 
-/// Whether `expected` is the digest, with the algorithm before it or without.
+/// Whether `expected` is the digest, with or without the algorithm before it.
 fn is_digest(expected: &str, digest: &str) -> bool {
     let hex = |text: &str| text.strip_prefix("sha256:").unwrap_or(text).to_ascii_lowercase();
     hex(expected.trim()) == hex(digest)

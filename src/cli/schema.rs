@@ -12,7 +12,7 @@ use clap::Args;
 /// completion of editors: Taplo and Even Better TOML read it.
 #[derive(Debug, Args)]
 pub(crate) struct SchemaArgs {
-    /// Of what [default: domain; with --toml both domain and network]
+    /// Kind of document [default: domain; with --toml both domain and network]
     #[arg(value_name = "KIND", value_parser = clap::builder::PossibleValuesParser::new(crate::schema::embedded_names()))]
     pub(crate) kind: Option<String>,
     /// Print a JSON Schema (draft 7) of TOML manifests

@@ -10,13 +10,13 @@ enum Value {
     List(Vec<(String, usize)>),
 }
 
-/// What is left to read, and the whole of it.
+/// Unread text, and the whole of it.
 struct Reader<'a> {
     whole: &'a str,
     rest: &'a str,
 }
 
-/// Reads the aliases; none if there are no such settings.
+/// Reads the aliases; none if there is no such setting.
 ///
 /// # Errors
 /// What is wrong with the file, and where.
@@ -128,7 +128,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A text in quotes, or a number.
+    /// Reads a quoted string, or a number.
     fn scalar(&mut self) -> Result<String, String> {
         if let Some(rest) = self.rest.strip_prefix("\"\"\"") {
             let (text, after) =

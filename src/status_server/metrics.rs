@@ -1,4 +1,4 @@
-//! The board as Prometheus's text format, version 0.0.4.
+//! The controller's status in Prometheus's text format, version 0.0.4.
 
 use super::format::{epoch, plain};
 use super::process::Process;
@@ -53,7 +53,7 @@ fn of_watch(out: &mut Metrics, status: &ControllerStatus) {
     );
 }
 
-/// A counter of a host: its name, what it says, its value.
+/// A counter of a host: its name, help text and value.
 type Counter = (&'static str, &'static str, fn(&Counters) -> u64);
 
 const COUNTERS: [Counter; 4] = [
@@ -132,7 +132,7 @@ fn of_process(out: &mut Metrics, process: &Process) {
 const GAUGE: &str = "gauge";
 const COUNTER: &str = "counter";
 
-/// The text as it grows. Writing to a string does not fail.
+/// Text under construction. Writing to a string does not fail.
 struct Metrics(String);
 
 impl Metrics {

@@ -6,7 +6,7 @@ use crate::xml::write;
 use similar::{ChangeTag, TextDiff};
 use std::fmt::Write as _;
 
-/// The unified diff of a change; empty if the definition stays as it is. Secrets are blotted out.
+/// The unified diff of a change; empty if the definition stays as it is. Secrets are redacted.
 pub(crate) fn unified(change: &ResourceChange, output: Output) -> String {
     let text = |e: Option<&crate::xml::Element>| e.map(|e| write(&shown(e))).unwrap_or_default();
     let (before, after) = (text(change.before.as_ref()), text(change.after.as_ref()));

@@ -1,4 +1,4 @@
-//! A plan and a report for people: one line an object, its fields below, counts at the end.
+//! A plan and a report for people: one line per object, its fields below, counts at the end.
 
 use super::plan_view::PlanView;
 use super::reach;
@@ -16,7 +16,7 @@ use crate::reconcile::{
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// The rules that manifests are held to, each with what it finds and what to do.
+/// The rules that manifests are checked by, each with its finding and remedy.
 pub(crate) fn rules(rules: &[Rule], output: Output) -> String {
     let mut out = String::new();
     for rule in rules {
@@ -92,7 +92,7 @@ pub(crate) fn plan(view: &PlanView<'_>, output: Output, explain: bool) -> String
     out
 }
 
-/// What of something new reaches out of it; of anything else the fields say it.
+/// Uses of the host by a new object; for other objects the fields show them.
 fn reaches(change: &ResourceChange) -> String {
     let is_new = matches!(change.action, Action::Create | Action::Replace | Action::MoveIn);
     let lines = change.after.as_ref().filter(|_| is_new).map(reach::lines).unwrap_or_default();
@@ -146,7 +146,7 @@ fn fields(fields: &[FieldChange], sources: &Sources, output: Output) -> String {
     })
 }
 
-/// What an effect is called, in its colour.
+/// Name of an effect, in its colour.
 pub(super) fn painted_effect(of: Effect, output: Output) -> String {
     output.paint(effect_paint(of), &effect(of))
 }
@@ -262,7 +262,7 @@ fn totals(plan: &Plan, uri: &str, output: Output) -> String {
     out
 }
 
-/// What of a plan is more disruptive than a limit.
+/// Objects of a plan that exceed a limit of disruption.
 pub(crate) fn above(plan: &Plan, limit: Effect, output: Output) -> String {
     let mut out = String::new();
     for above in plan.above(limit) {
@@ -296,7 +296,7 @@ pub(crate) fn steps(plan: &Plan, connection: &str, output: Output) -> String {
     out
 }
 
-/// Outcome of an apply. `residue` is what a plan made afterwards would still do.
+/// Outcome of an apply. `residue` is the remaining drift.
 pub(crate) fn report(
     plan: &Plan,
     report: &Report,

@@ -1,4 +1,4 @@
-//! Views: what results look like, for people and for machines.
+//! Views: results for people and for programs.
 //!
 //! - `diff.rs`: a definition before and after, as a unified diff
 //! - `envelope.rs`: the frame of all JSON results: version, lines, problems, errors

@@ -1,4 +1,4 @@
-//! What a watch tells: a line for people, or one for machines, for each thing that happens.
+//! Output of a watch: a line for people, or one for programs, per event.
 
 use super::envelope::{self, FORMAT_VERSION};
 use super::json;
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// What does not answer, in a line.
+/// Objects that do not answer, in a line.
 fn silent_words(silent: &BTreeMap<ResourceId, Unknown>) -> String {
     let Some((first, of)) = silent.iter().next() else {
         return "all guests answer again".to_owned();
@@ -144,7 +144,7 @@ fn error(error: &Error) -> Value {
     json!({ "error": envelope::error(error) })
 }
 
-/// Prints that manifests were read, or why they were not taken.
+/// Prints that manifests were read, or why they were not accepted.
 pub(crate) fn manifests(context: &Context, loaded: &Loaded, stale: Option<&str>) {
     let (sound, held) = loaded.counts;
     let problems = loaded.diagnostics.iter().filter(|d| d.is_error()).count();
@@ -184,7 +184,7 @@ pub(crate) fn started(context: &Context, paths: &[String], hosts: &[String], int
     said(context, &text);
 }
 
-/// Prints where the status page is.
+/// Prints the address of the status page.
 pub(crate) fn listening(context: &Context, address: SocketAddr) {
     if context.output.format == Format::Json {
         return line(context, "listening", json!({ "address": address.to_string() }));
@@ -192,7 +192,7 @@ pub(crate) fn listening(context: &Context, address: SocketAddr) {
     said(context, &format!("status page at http://{address}/, metrics at /metrics"));
 }
 
-/// Prints that files are not listened to.
+/// Prints that files are polled.
 pub(crate) fn polling(context: &Context, reason: &str) {
     if context.output.format == Format::Json {
         return line(context, "polling", json!({ "reason": reason }));

@@ -1,5 +1,5 @@
-//! What a definition gets that reaches out of its guest, in full: a record is not a manifest that somebody
-//! has just read.
+//! Additional uses of the host by a definition, in full: a record, unlike a manifest, has not just
+//! been read by anybody.
 
 use super::reach::reaching;
 use crate::diag::escape;
@@ -7,7 +7,7 @@ use crate::reconcile::{Plan, shown};
 use crate::xml::write_compact;
 use std::fmt::Write as _;
 
-/// What of these a plan adds, each whole, for people; empty if there is none.
+/// Uses of the host that a plan adds, each whole, for people; empty if there are none.
 pub(crate) fn added(plan: &Plan) -> String {
     let mut out = String::new();
     for change in &plan.changes {

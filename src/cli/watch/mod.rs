@@ -44,27 +44,27 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-/// How long a host's loop may be at one step before it counts as hung: every call to a host has a
-/// shorter deadline.
+/// Time after which one step of a host's loop counts as hung: every call to a host has a shorter
+/// deadline.
 const HUNG: Duration = Duration::from_secs(300);
 
-/// How long the loops have to finish the steps in hand when all is to end.
+/// Time for the loops to finish the steps in hand at the end.
 const LAST: Duration = Duration::from_secs(5);
 
-/// How long somebody has to read what was printed last.
+/// Time for a reader to take the last output.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Readings that may wait; who reads waits with those beyond that.
+/// Readings that may be queued; beyond that the reader waits.
 const QUEUE: usize = 4;
 
-/// How often it is looked at how the loops are, and until they are ready.
+/// Interval of checks of the loops, and until they are ready.
 const LOOK: Duration = Duration::from_secs(5);
 const LOOK_FIRST: Duration = Duration::from_millis(50);
 
 /// Keep hosts as the manifests say: on changed files, on drift, on a timer
 ///
-/// A line is printed for each change. SIGHUP has everything checked now; SIGTERM ends it after the step
-/// in hand.
+/// A line is printed for each change. SIGHUP has everything checked now; SIGTERM ends the watch
+/// after the step in hand.
 #[derive(Debug, Args)]
 pub(crate) struct WatchArgs {
     /// Manifests, or directories of them
@@ -133,7 +133,7 @@ fn watch(context: &Context, args: &WatchArgs) -> Run {
     watch.follow(&heard, &asked)
 }
 
-/// Says who else decides what a root's watch does to this host.
+/// Warns of other users who can change the manifests of root's watch.
 fn warn_of_others(context: &Context, paths: &[PathBuf]) {
     let doubts =
         if geteuid().is_root() { project::doubts(&project::users(), paths) } else { Vec::new() };
@@ -144,7 +144,7 @@ fn warn_of_others(context: &Context, paths: &[PathBuf]) {
     }
 }
 
-/// What manifests say at the start; `None` if a signal comes before they are read.
+/// The first reading of the manifests; `None` if a signal comes before it.
 fn first(heard: &Receiver<Heard>, stop: &CancelToken) -> Result<Option<Reading>, Failure> {
     while !stop.is_stopped() {
         match heard.recv() {
@@ -156,13 +156,13 @@ fn first(heard: &Receiver<Heard>, stop: &CancelToken) -> Result<Option<Reading>,
     Ok(None)
 }
 
-/// A thread panicked, and has said so.
+/// Error for a thread that panicked, and has printed so.
 fn ended_by_itself(what: &str) -> Failure {
     let text = format!("{what} ended unexpectedly");
     Error::new(ErrorKind::Invalid, text).into()
 }
 
-/// All that is watched.
+/// State of the watch.
 struct Watch<'a> {
     context: &'a Context,
     args: &'a WatchArgs,
@@ -172,7 +172,7 @@ struct Watch<'a> {
     neighbours: Neighbours,
     stop: CancelToken,
     systemd: Systemd,
-    /// What was said of the manifests last.
+    /// Problems of the manifests that were last reported.
     said: Diagnostics,
     is_ready: bool,
     /// The keys of the configuration for the hosts that start first.
@@ -288,7 +288,7 @@ impl<'a> Watch<'a> {
         Ok(())
     }
 
-    /// Serves what is known to those who ask, if that is asked for.
+    /// Serves the status page, if that is asked for.
     fn serve(&self) -> Result<(), Failure> {
         let Some(address) = self.args.listen else { return Ok(()) };
         let status = Arc::clone(&self.status);
@@ -300,7 +300,7 @@ impl<'a> Watch<'a> {
         Ok(())
     }
 
-    /// Takes note of manifests that were read.
+    /// Records a reading of the manifests.
     fn taken(&mut self, reading: &Reading) {
         let loaded = &reading.loaded;
         let before = std::mem::replace(&mut *self.env.loaded(), Arc::clone(loaded));
@@ -324,7 +324,7 @@ impl<'a> Watch<'a> {
         view::manifests(self.context, loaded, reading.stale.as_deref());
     }
 
-    /// Has each host made what is wanted, and lets go of those of which nothing is.
+    /// Hands each host its desired state, and ends the loops of those that have none.
     fn run_hosts(&mut self, wanted: Vec<Wanted>, since: Instant) {
         for name in self.hosts.want(wanted, since) {
             self.status().hosts.remove(&name);
@@ -334,7 +334,7 @@ impl<'a> Watch<'a> {
         self.start_hosts();
     }
 
-    /// Starts the loops that have nobody to wait for.
+    /// Starts the loops that wait for no other one.
     fn start_hosts(&mut self) {
         let free = self.hosts.free(Instant::now());
         if free.is_empty() {
@@ -349,7 +349,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Goes on until a signal comes, and has the steps in hand finished then.
+    /// Runs until a signal comes, and finishes the steps in hand then.
     fn follow(mut self, heard: &Receiver<Heard>, asked: &AtomicBool) -> Run {
         let ended = self.go_on(heard, asked);
         self.systemd.stopping();
@@ -380,7 +380,7 @@ impl<'a> Watch<'a> {
         Ok(())
     }
 
-    /// Changes of files are noticed another way from now on.
+    /// Reports that files are polled, or watched again.
     fn deaf(&self, reason: Option<&str>) {
         let listening = if reason.is_some() { Listening::Polling } else { Listening::Notified };
         self.status().sources.listening = listening;
@@ -389,7 +389,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// The manifests say something else.
+    /// Takes manifests that have changed.
     fn renew(&mut self, reading: &Reading) {
         let loaded = &reading.loaded;
         if reading.stale.is_none() {
@@ -412,7 +412,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Looks at how the loops are, and tells systemd; gives the time until the next look.
+    /// Checks the loops, and reports to systemd; returns the time until the next check.
     fn look(&mut self) -> Result<Duration, Failure> {
         if let Some(name) = self.hosts.panicked() {
             return Err(ended_by_itself(&format!("the control loop of {name}")));
@@ -454,7 +454,7 @@ fn say_the_same(before: &Loaded, now: &Loaded) -> bool {
         })
 }
 
-/// How all of it is, in a line.
+/// Summary of all hosts in a line.
 fn status(status: &ControllerStatus) -> String {
     let objects = || status.hosts.values().flat_map(|host| host.objects.values());
     let counts = Condition::ALL.iter().filter_map(|condition| {
@@ -481,7 +481,7 @@ mod tests {
     use clap::Parser as _;
     use std::path::Path;
 
-    /// Whatever follows has followed by then.
+    /// Time by which all consequences of a change have happened.
     const LATER: Duration = Duration::from_secs(20);
 
     fn with_watch(test: impl FnOnce(Watch<'_>)) {
@@ -544,7 +544,7 @@ mod tests {
         });
     }
 
-    /// A file system that does not answer, so to say.
+    /// Simulates a file system that does not answer.
     fn hang(_: &mut Loaded) {
         std::thread::sleep(LATER * 10);
     }

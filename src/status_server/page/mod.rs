@@ -27,7 +27,7 @@ const REFRESH: u32 = 5;
 /// Lost hosts that are named one by one.
 const LOST_MAX: usize = 5;
 
-/// The page.
+/// Renders the page.
 pub(super) fn page(status: &ControllerStatus, view: View, now: SystemTime) -> String {
     let page = Page { status, view, now };
     let title = format!("{} — virt", plain(&status.set));
@@ -56,7 +56,7 @@ pub(super) fn page(status: &ControllerStatus, view: View, now: SystemTime) -> St
     document(&title, !view.paused, &body)
 }
 
-/// What is said where there is nothing.
+/// Renders the page for an unknown path.
 pub(super) fn not_found() -> String {
     let body = html! {
         main.lone {
@@ -115,7 +115,7 @@ impl Page<'_> {
         }
     }
 
-    /// What is watched and how, in a sentence or two.
+    /// Sources of the manifests and how they are watched, in a sentence or two.
     fn summary(&self) -> Markup {
         let sources = &self.status.sources;
         let paths: Vec<String> = sources.paths.iter().map(|path| plain(path)).collect();
@@ -213,12 +213,12 @@ impl Page<'_> {
         hosts.next().is_some_and(topology::is_roomy) && hosts.next().is_none()
     }
 
-    /// Whether hosts have to be told apart.
+    /// Whether hosts have to be distinguished.
     fn is_fleet(&self) -> bool {
         self.status.hosts.len() > 1
     }
 
-    /// A moment in few words, and exactly for who points at it.
+    /// A moment in few words, and exactly as its tooltip.
     fn ago(&self, at: SystemTime) -> Markup {
         let exact = exact(at);
         html! { time datetime=(exact) title=(exact) { (relative(at, self.now)) } }

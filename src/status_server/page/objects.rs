@@ -8,13 +8,13 @@ use crate::status_server::topology::class;
 use maud::{Markup, html};
 use std::cmp::Reverse;
 
-/// Objects that are shown in any case.
+/// Number of objects that are shown in any case.
 const ROWS_MIN: usize = 12;
 
-/// Most objects that are shown unless all are asked for.
+/// Limit on the objects that are shown unless all are asked for.
 const ROWS_MAX: usize = 60;
 
-/// A row: host, id, and what is known.
+/// A row: host, id, and status.
 type Row<'a> = (&'a str, &'a ResourceId, &'a ResourceStatus);
 
 pub(super) fn objects(page: &Page<'_>) -> Markup {

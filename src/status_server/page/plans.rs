@@ -55,7 +55,7 @@ fn entry(page: &Page<'_>, host: &str, plan: &PlanRecord) -> Markup {
     }
 }
 
-/// What a plan's end is to a reader: well, refused, or failed.
+/// Condition that matches a plan's outcome: well, refused, or failed.
 fn ending(outcome: &str) -> Condition {
     match outcome {
         "done" => Condition::InSync,
