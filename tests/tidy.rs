@@ -1,8 +1,10 @@
 //! The rules of the house that a program can check: floors, sizes, first lines, who prints.
 
 mod circles;
+mod comments;
 mod kinds;
 mod map;
+mod texts;
 mod vocabulary;
 
 use crate::support::trial;
@@ -49,6 +51,16 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("tidy/names_are_those_of_the_field", || {
             let old = vocabulary::old_names(&sources("src"));
             assert!(old.is_empty(), "{}", old.join("\n"));
+        }),
+        trial("tidy/users_read_the_words_of_the_field", || {
+            texts::check();
+            let old = vocabulary::old_phrases(&sources("src"));
+            assert!(old.is_empty(), "{}", old.join("\n"));
+        }),
+        trial("tidy/comments_begin_with_what_they_describe", || {
+            comments::check();
+            let wrong = comments::wrong(&sources("src"));
+            assert!(wrong.is_empty(), "{}", wrong.join("\n"));
         }),
         trial("tidy/the_map_is_true", || {
             let wrong = map::wrong();

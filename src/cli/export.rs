@@ -38,9 +38,9 @@ pub(crate) struct ExportArgs {
 /// Values that a sparse export leaves out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Leave {
-    /// Those that the host fills in with the same values
+    /// Values that the host fills in the same again
     Same,
-    /// Those that identify the object, too: for another one like it
+    /// Values that identify the object, too: for another one like it
     Anew,
 }
 

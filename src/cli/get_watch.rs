@@ -275,7 +275,7 @@ impl View<'_> {
     }
 }
 
-/// Something that happened to an object, in words.
+/// Event of an object, in words.
 struct Change {
     id: ResourceId,
     what: &'static str,

@@ -1,10 +1,10 @@
-//! The command line: one file per command, and views for people and machines.
+//! The command line: one file per command, and views for people and programs.
 //!
 //! Floor 6. The only place that prints, reads the environment, or decides an exit code.
 //!
 //! - `apply.rs`: `virt apply`: make the host match, and look again afterwards
 //! - `completions.rs`: `virt completions`: a completion script for a shell
-//! - `config.rs`: the operator's own configuration, read once a run
+//! - `config.rs`: the operator's own configuration, read once per run
 //! - `confirm.rs`: asking whether a plan is to be applied
 //! - `context.rs`: parts that every command has: output, environment, errors
 //! - `convert.rs`: `virt convert`: XML to TOML and back

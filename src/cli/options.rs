@@ -164,9 +164,9 @@ pub(crate) struct RunOptions {
 /// The language of a manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Language {
-    /// libvirt's own
+    /// libvirt's own XML
     Xml,
-    /// The same with less noise
+    /// TOML, with less noise
     Toml,
 }
 

@@ -19,9 +19,9 @@ use std::sync::Arc;
 
 /// Take an object back to the manifest that was applied before the last one
 ///
-/// By the same plan and effect policy as apply. What is applied then is the last version, and what it
-/// takes the place of the one before: a second rollback undoes the first. Manifests are not touched:
-/// the next apply of the newer one brings it back. A secret stays as the host has it.
+/// By the same plan and effect policy as apply. The version applied then becomes the last one, and
+/// the version it replaces the one before: a second rollback undoes the first. Manifests are not
+/// changed: the next apply of the newer one brings it back. A secret stays as the host has it.
 #[derive(Debug, Args)]
 pub(crate) struct RollbackArgs {
     /// The object

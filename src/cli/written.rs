@@ -5,7 +5,7 @@ use crate::manifest::{Connect, HostDesired, Loaded};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The one connection that the manifests' `virt.toml` names, as written there.
+/// Connection that the manifests' `virt.toml` names, as written there.
 pub(super) fn of_manifests(loaded: &Loaded) -> Option<Written> {
     loaded.connect.as_ref().map(|connect| written(loaded, connect, None))
 }

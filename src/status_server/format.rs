@@ -10,8 +10,8 @@ pub(super) fn plain(text: &str) -> String {
     escape(text)
 }
 
-/// Foreign text in so many columns, cut in the middle: names of one kind often differ in their ends.
-/// A wide character takes two columns.
+/// Foreign text cut in the middle to a number of columns: names of one kind often differ in their
+/// ends. A wide character takes two columns.
 pub(super) fn cut(text: &str, columns: usize) -> String {
     let shown = plain(text);
     let width = |c: char| if c < '\u{1100}' { 1 } else { 2 };

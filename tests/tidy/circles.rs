@@ -253,7 +253,8 @@ pub(super) fn tokens(text: &str) -> Vec<String> {
     tokens
 }
 
-fn text_length(rest: &str) -> usize {
+/// Length of a text in quotes.
+pub(super) fn text_length(rest: &str) -> usize {
     let mut is_escaped = false;
     for (n, c) in rest.char_indices().skip(1) {
         if c == '"' && !is_escaped {
@@ -264,8 +265,8 @@ fn text_length(rest: &str) -> usize {
     rest.len()
 }
 
-/// A letter in quotes; the quote alone if it begins a lifetime.
-fn letter_length(rest: &str) -> usize {
+/// Length of a letter in quotes; of the quote alone if it begins a lifetime.
+pub(super) fn letter_length(rest: &str) -> usize {
     let mut letters = rest.char_indices().skip(1);
     match (letters.next(), letters.next()) {
         // what is escaped may be the quote itself

@@ -17,7 +17,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use parts::{Page, counted, sign};
 use std::time::SystemTime;
 
-/// The one style sheet of the page, the pictures' rules first.
+/// Style sheet of the page, the pictures' rules first.
 pub(super) const STYLE: &str =
     concat!(include_str!("../topology/topology.css"), include_str!("page.css"));
 
