@@ -15,7 +15,7 @@ use crate::diag::{
 };
 use crate::drivers::{self, Connection, Driver, Environment, Place, Trust, Uri, Written};
 use crate::model::HostPattern;
-use crate::reconcile::records::{Records, Signing};
+use crate::reconcile::ownership::records::{Records, Signing};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::path::PathBuf;

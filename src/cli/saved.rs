@@ -14,7 +14,8 @@ use crate::diag::{Error, ErrorKind, Result, shown_path};
 use crate::drivers::Written;
 use crate::file::{NotOwned, open_owned};
 use crate::model::Observed;
-use crate::reconcile::planfile::{self, Seal};
+use crate::reconcile::plan::file;
+use crate::reconcile::plan::file::Seal;
 use crate::reconcile::{self, Plan, promised};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
@@ -46,7 +47,7 @@ pub(crate) fn save(context: &Context, session: &Session, path: Option<&Path>) ->
                     define without them";
         return Err(Error::new(ErrorKind::Denied, text).hint("leave --read-only out"));
     }
-    let text = planfile::save(&session.plan, &session.host.uri, context.signing()?.as_ref())?;
+    let text = file::save(&session.plan, &session.host.uri, context.signing()?.as_ref())?;
     let name = shown_path(path);
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
@@ -57,7 +58,7 @@ pub(crate) fn save(context: &Context, session: &Session, path: Option<&Path>) ->
         file.set_permissions(owner_only).map_err(|e| Error::system(&name, &e))?;
     }
     file.write_all(text.as_bytes()).map_err(|e| Error::system(&name, &e))?;
-    context.note(&format!("saved to {name} ({})\n", planfile::digest(&text)));
+    context.note(&format!("saved to {name} ({})\n", file::digest(&text)));
     Ok(())
 }
 
@@ -96,8 +97,7 @@ pub(crate) fn apply(
         return Err(Failure::Usage(text));
     }
     let before = host.observe()?;
-    if let Err(e) = still_fits(&plan, &before).and_then(|()| planfile::hold_to(&mut plan, &before))
-    {
+    if let Err(e) = still_fits(&plan, &before).and_then(|()| file::hold_to(&mut plan, &before)) {
         context.show_error(&e);
         return Ok(Exit::Refused);
     }
@@ -191,16 +191,14 @@ fn read(context: &Context, path: &Path) -> Result<Saved> {
     let name = shown_path(path);
     let file = crate::file::open(path).map_err(|e| Error::system(&name, &e))?;
     let mut text = String::new();
-    file.take(planfile::SIZE_MAX)
-        .read_to_string(&mut text)
-        .map_err(|e| Error::system(&name, &e))?;
-    let saved = planfile::read(&text).map_err(|e| e.address(name.clone()))?;
+    file.take(file::SIZE_MAX).read_to_string(&mut text).map_err(|e| Error::system(&name, &e))?;
+    let saved = file::read(&text).map_err(|e| e.address(name.clone()))?;
     let connection = saved.connection.clone();
     let seal = context.signing()?.map(|signing| saved.seal(&signing)).transpose()?;
     let plan = saved.into_plan().map_err(|e| e.address(name))?;
     let written = written::of_plan(path, &text, &connection);
     let foreign = foreign(path);
-    Ok(Saved { plan, connection, written, foreign, seal, digest: planfile::digest(&text) })
+    Ok(Saved { plan, connection, written, foreign, seal, digest: file::digest(&text) })
 }
 
 /// Reason why a file may not be the caller's own: `virt plan --out` makes it the caller's and

@@ -4,7 +4,7 @@
 use super::config::Config;
 use crate::diag::{Error, ErrorKind, Result};
 use crate::file::{NotOwned, open_owned};
-use crate::reconcile::records::{Key, Signing};
+use crate::reconcile::ownership::records::{Key, Signing};
 use std::io::Read as _;
 use std::path::Path;
 

@@ -1,13 +1,15 @@
 //! Manifests for what is on the host: what is written of an object, what is left out of it, and the
 //! proof that applying it would do nothing.
 
-use super::changes::{Options, ResourceChange};
-use super::difference::{Edit, Side};
-use super::normalize::{key_of, label};
-use super::overlay::overlay;
-use super::ownership::{OwnerRecord, owner_record_of, read_owner_record, without_owner_record};
-use super::plan::plan;
-use super::secret::{is_secret, secret_places, without_secrets};
+use super::diff::difference::{Edit, Side};
+use super::diff::normalize::{key_of, label};
+use super::diff::overlay::overlay;
+use super::ownership::record::{
+    OwnerRecord, owner_record_of, read_owner_record, without_owner_record,
+};
+use super::ownership::redact::{is_secret, secret_places, without_secrets};
+use super::plan::planner::plan;
+use super::plan::types::{Options, ResourceChange};
 use super::sparse::{Sparse, drop_identity, sparse};
 use super::status::runs_as_asked;
 use crate::diag::{Diagnostic, Diagnostics, Error, ErrorKind, Result};

@@ -1,16 +1,18 @@
 //! One object in its three states: as its last applied manifest has it, as the next boot will have
 //! it, and as it runs. What waits is worked out from the last two each time and stored nowhere.
 
-use super::decide::Layers;
-use super::difference::{Change, IgnoredDifference, Side};
-use super::identity::with_macs;
-use super::ignored::ignored;
+use super::diff::difference::{Change, IgnoredDifference, Side};
+use super::diff::ignored::ignored;
+use super::diff::normalize::{drop_implied, only_at_boot};
+use super::diff::others::is_noted;
+use super::diff::overlay::overlay;
 use super::live::live_changes;
-use super::normalize::{drop_implied, only_at_boot};
-use super::others::is_noted;
-use super::overlay::overlay;
-use super::ownership::{OwnerRecord, owner_record_of, read_owner_record, without_owner_record};
-use super::secret::presented;
+use super::ownership::identity::with_macs;
+use super::ownership::record::{
+    OwnerRecord, owner_record_of, read_owner_record, without_owner_record,
+};
+use super::ownership::redact::presented;
+use super::plan::decide::Layers;
 use super::status::runs_as_asked;
 use crate::model::{Capabilities, Kind, ObservedResource, ResourceId};
 use crate::xml::{Element, Path};

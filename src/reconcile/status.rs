@@ -1,13 +1,13 @@
 //! What an object on the host is to us, by itself: who owns it, and whether it is still as it was
 //! applied last. No manifests are needed: the mark on the object has the last one.
 
-use super::decide::Layers;
-use super::difference::Side;
-use super::identity::with_macs;
-use super::others::is_noted;
-use super::overlay::overlay;
-use super::ownership::owner_record_of;
-use super::secret::presentable;
+use super::diff::difference::Side;
+use super::diff::others::is_noted;
+use super::diff::overlay::overlay;
+use super::ownership::identity::with_macs;
+use super::ownership::record::owner_record_of;
+use super::ownership::redact::presentable;
+use super::plan::decide::Layers;
 use crate::model::{Doubt, ObservedResource, Power, State};
 use crate::xml::Element;
 

@@ -1,7 +1,7 @@
 //! Values and elements in a few words, for people.
 
-use super::normalize::Unit;
-use super::secret::presentable;
+use super::diff::normalize::Unit;
+use super::ownership::redact::presentable;
 use crate::xml::{Element, write_compact};
 
 /// A value with the unit that it is in, if it is a quantity.

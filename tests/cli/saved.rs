@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 use virt::diag::SourceId;
-use virt::reconcile::planfile;
+use virt::reconcile::plan::file;
 use virt::xml::{Element, Limits, Name, parse, write};
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -330,7 +330,7 @@ fn records() {
             change(metadata.elements_mut().next().unwrap());
             *xml = write(&root).into();
         });
-        planfile::digest(&fs::read_to_string(place.0.path().join("saved")).unwrap())
+        file::digest(&fs::read_to_string(place.0.path().join("saved")).unwrap())
     };
     let shadow = VICTIM.replace("victim", "web");
     // another set's

@@ -4,7 +4,7 @@ use super::human;
 use crate::cli::output::{Output, Paint};
 use crate::diag::{SourceId, escape, escape_lines};
 use crate::model::Op;
-use crate::reconcile::planfile::recorded;
+use crate::reconcile::plan::file::recorded;
 use crate::reconcile::{Afterwards, Plan, Step, StepAction, shown, without_owner_record};
 use crate::xml::{Limits, parse, write};
 use serde_json::Value;

@@ -2,7 +2,7 @@
 
 use crate::diag::{Error, ErrorKind};
 use crate::model::{Op, ResourceId};
-use crate::reconcile::changes::{Milestone, Plan, Step, StepAction};
+use crate::reconcile::plan::types::{Milestone, Plan, Step, StepAction};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

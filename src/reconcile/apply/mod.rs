@@ -14,7 +14,7 @@ mod rollforward;
 mod verify;
 mod waits;
 
-use super::changes::{Otherwise, Plan, Step, StepAction, Until};
+use super::plan::types::{Otherwise, Plan, Step, StepAction, Until};
 use crate::diag::{Error, ErrorKind};
 use crate::drivers::{CancelToken, Driver};
 use crate::model::{Call, Detail, Observed, Op, Outcome, ResourceId, Scope, Target};

@@ -3,7 +3,7 @@
 
 use super::waits::elsewhere;
 use crate::model::{Op, Target};
-use crate::reconcile::changes::{Milestone, Plan, Step, StepAction, Until};
+use crate::reconcile::plan::types::{Milestone, Plan, Step, StepAction, Until};
 use std::collections::BTreeSet;
 
 /// The steps that are still to be done. What a guest would have to be waited for is not among them.

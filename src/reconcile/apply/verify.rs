@@ -2,9 +2,9 @@
 
 use crate::diag::SourceId;
 use crate::model::{Call, Observed, ObservedResource, Op, State};
-use crate::reconcile::difference::Side;
-use crate::reconcile::overlay::overlay;
-use crate::reconcile::ownership::{read_owner_record, without_owner_record};
+use crate::reconcile::diff::difference::Side;
+use crate::reconcile::diff::overlay::overlay;
+use crate::reconcile::ownership::record::{read_owner_record, without_owner_record};
 use crate::xml::{Limits, parse};
 
 /// Whether `call` came about; `None` if what is there does not tell.

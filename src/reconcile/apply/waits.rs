@@ -4,7 +4,7 @@
 use crate::diag::{Error, ErrorKind};
 use crate::drivers::{CancelToken, Driver};
 use crate::model::{Detail, DriverEvent, EventKind, ObservedResource, ResourceId, memory_kib};
-use crate::reconcile::changes::{Milestone, NOT_MOVED, Plan, Step, StepAction, Until};
+use crate::reconcile::plan::types::{Milestone, NOT_MOVED, Plan, Step, StepAction, Until};
 use crate::xml::Element;
 use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, sync_channel};

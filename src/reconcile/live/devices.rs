@@ -5,8 +5,8 @@ use super::tuning::tuning;
 use super::verdict::{LiveContext, Verdict};
 use crate::model::domain::Disk;
 use crate::model::{Affect, Hypervisor, Op};
-use crate::reconcile::changes::{Otherwise, StepAction, Until};
-use crate::reconcile::difference::{Change, Edit};
+use crate::reconcile::diff::difference::{Change, Edit};
+use crate::reconcile::plan::types::{Otherwise, StepAction, Until};
 use crate::xml::{Element, Path, write_compact};
 use std::time::Duration;
 

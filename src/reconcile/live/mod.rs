@@ -23,9 +23,9 @@ mod threads;
 mod tuning;
 mod verdict;
 
-use super::afterwards::{Note, key};
-use super::changes::StepAction;
-use super::overlay::Overlay;
+use super::diff::overlay::Overlay;
+use super::plan::afterwards::{Note, key};
+use super::plan::types::StepAction;
 use crate::model::{
     Capabilities, Effect, Kind, NetworkCommand, Op, OpKind, Tuning, TuningParameter,
 };

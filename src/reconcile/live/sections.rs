@@ -3,8 +3,8 @@
 use super::settings::{metadata, own_metadata};
 use super::verdict::{LiveContext, Verdict};
 use crate::model::{Affect, Mac, MetadataKind, NetworkCommand, NetworkSection, Op, Version};
-use crate::reconcile::changes::StepAction;
-use crate::reconcile::difference::{Change, Edit};
+use crate::reconcile::diff::difference::{Change, Edit};
+use crate::reconcile::plan::types::StepAction;
 use crate::xml::{Element, Path, Step, value_at, write_compact};
 use std::net::IpAddr;
 

@@ -6,9 +6,9 @@ use super::verdict::{LiveContext, Verdict};
 use crate::model::{
     Affect, Hypervisor, LifecycleAction, LifecycleEvent, MetadataKind, Op, Pinned, number_set,
 };
-use crate::reconcile::changes::{Otherwise, StepAction, Until};
-use crate::reconcile::difference::{Change, Edit};
-use crate::reconcile::normalize::{Unit, amount};
+use crate::reconcile::diff::difference::{Change, Edit};
+use crate::reconcile::diff::normalize::{Unit, amount};
+use crate::reconcile::plan::types::{Otherwise, StepAction, Until};
 use crate::xml::{Element, Name, Path, write_compact};
 use std::time::Duration;
 

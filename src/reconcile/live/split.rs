@@ -1,8 +1,8 @@
 //! A change taken apart: an element that only groups others is added or removed piece by piece.
 
 use crate::model::Kind;
-use crate::reconcile::difference::{Change, Edit};
-use crate::reconcile::normalize::{key_of, label};
+use crate::reconcile::diff::difference::{Change, Edit};
+use crate::reconcile::diff::normalize::{key_of, label};
 use crate::xml::{Element, Path, Step};
 
 /// Elements that only group others, by the names of their path.

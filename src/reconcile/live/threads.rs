@@ -2,8 +2,8 @@
 
 use super::verdict::{LiveContext, Verdict};
 use crate::model::Op;
-use crate::reconcile::changes::StepAction;
-use crate::reconcile::difference::Edit;
+use crate::reconcile::diff::difference::Edit;
+use crate::reconcile::plan::types::StepAction;
 use crate::xml::Element;
 use std::collections::BTreeSet;
 

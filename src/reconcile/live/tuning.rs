@@ -4,7 +4,7 @@ use super::verdict::{LiveContext, Verdict};
 use crate::model::{
     BLKIO_DEVICE, Form, TunedField, Tuning, TuningParameter, TuningValue, memory_kib,
 };
-use crate::reconcile::difference::{Change, Edit};
+use crate::reconcile::diff::difference::{Change, Edit};
 use crate::xml::{Element, Path};
 
 /// Which call sets the parameters of the element at a path.

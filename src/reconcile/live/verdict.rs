@@ -1,8 +1,8 @@
 //! What a change of a running instance is judged by, and what becomes of it.
 
 use crate::model::{Capabilities, Op, Tuning, TuningParameter};
-use crate::reconcile::changes::StepAction;
-use crate::reconcile::overlay::Overlay;
+use crate::reconcile::diff::overlay::Overlay;
+use crate::reconcile::plan::types::StepAction;
 use crate::xml::Element;
 
 /// What both sides of a running instance look like.

@@ -2,7 +2,7 @@
 
 use super::storage::{Place, Pools, Storage, unknown_pool};
 use crate::model::{Desired, Observed, ObservedResource, ResourceId, Uuid};
-use crate::reconcile::ownership::{Moving, owner_record_of};
+use crate::reconcile::ownership::record::{Moving, owner_record_of};
 use crate::xml::Element;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -11,11 +11,10 @@ use crate::model::{
     Capabilities, Desired, DesiredResource, Effect, Hypervisor, Kind, Observed, ObservedResource,
     Op, OpKind, Power, ResourceId, Settings, State, Unknown, Uuid, Version,
 };
-use crate::reconcile::changes::{Milestone, Options, Plan, StepAction, Until};
-use crate::reconcile::ownership::{Moving, WantedRecord};
+use crate::reconcile::ownership::record::{Moving, WantedRecord};
+use crate::reconcile::plan::types::{Milestone, Options, Plan, StepAction, Until};
 use crate::xml::{Element, Limits, parse, write};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 const SET: &str = "demo";
@@ -93,8 +92,8 @@ fn unread(name: &'static str, wants: &[&DesiredResource]) -> Host {
     Host { observed: None, ..host(name, wants, &[]) }
 }
 
-fn shared() -> [PathBuf; 1] {
-    [PathBuf::from("/mnt/images")]
+fn shared() -> [std::path::PathBuf; 1] {
+    ["/mnt/images".into()]
 }
 
 fn settled(hosts: &[Host], prune: bool, absent: &[&str]) -> Settled {
@@ -427,7 +426,8 @@ fn the_old_one_goes_before_the_new_one_starts_and_is_the_same() {
         assert_eq!(mac.attr("address"), Some("52:54:00:01:02:03"));
         let machine = defined.descend(&["os", "type"]).unwrap().attr("machine");
         assert_eq!(machine, Some("pc-q35-9.1"));
-        let owner_record = crate::reconcile::ownership::read_owner_record(&defined).unwrap();
+        let owner_record =
+            crate::reconcile::ownership::record::read_owner_record(&defined).unwrap();
         assert_eq!(owner_record.moving.map(|m| m.from), moves.then(|| "a".to_owned()));
     }
 }

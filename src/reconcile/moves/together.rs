@@ -3,9 +3,9 @@
 use super::crossing::{Arrival, Blocked, Crossing, Departure};
 use super::storage::{Place, Pools, Storage};
 use crate::model::{Capabilities, Desired, Effect, Observed, ObservedResource, ResourceId};
-use crate::reconcile::changes::{Action, Options, Plan};
-use crate::reconcile::decide;
-use crate::reconcile::plan::plan;
+use crate::reconcile::plan::decide;
+use crate::reconcile::plan::planner::plan;
+use crate::reconcile::plan::types::{Action, Options, Plan};
 use crate::xml::Element;
 use std::path::PathBuf;
 use std::sync::Arc;

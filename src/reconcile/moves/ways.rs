@@ -1,7 +1,7 @@
 //! The ways of the guests that a plan moves: what a finished plan says of them.
 
 use crate::model::ResourceId;
-use crate::reconcile::changes::{Action, Move, Options, Plan};
+use crate::reconcile::plan::types::{Action, Move, Options, Plan};
 
 /// Where the guests that a plan moves come from and go to.
 pub(crate) fn ways(options: &Options, plan: &Plan) -> Vec<(ResourceId, Move)> {

@@ -15,7 +15,7 @@
 mod places;
 mod table;
 
-use super::ownership::OwnerRecord;
+use super::ownership::record::OwnerRecord;
 use crate::model::{Hypervisor, Kind, NAMESPACE};
 use crate::xml::Element;
 use places::{drop_addresses, drop_controllers};

@@ -6,7 +6,7 @@
 
 use super::table::is_bare;
 use crate::model::address_number;
-use crate::reconcile::normalize::key_of;
+use crate::reconcile::diff::normalize::key_of;
 use crate::xml::{Element, Path, Step};
 use std::collections::{BTreeMap, BTreeSet};
 

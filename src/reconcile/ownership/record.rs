@@ -1,0 +1,620 @@
+//! Who owns an object, written on the object itself, with the manifest it was last made from.
+//!
+//! `<metadata><virt:owned xmlns:virt="urn:virt:reconcile:1" set="demo" digest="…">…</virt:owned></metadata>`
+//! holds the set and the last applied manifest: compressed (zlib), in base64, secrets blotted out.
+//! A `<virt:previous>` of the same form in it is the version before. There is no state file: two
+//! operators with the same manifests need nothing else.
+
+use super::redact::redacted;
+use crate::diag::SourceId;
+use crate::model::{
+    DesiredResource, Effect, NAMESPACE, ObservedResource, PREFIX, Power, ResourceId, ShutdownPolicy,
+};
+use crate::xml::{Element, Limits, Name, Node, Path, parse, write_compact};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use flate2::Compression;
+use flate2::bufread::{ZlibDecoder, ZlibEncoder};
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+use std::io::Read as _;
+use std::time::Duration;
+
+/// Largest last-applied manifest that is read back, in bytes; the mark is foreign input.
+pub(crate) const APPLIED_MAX: usize = 4 << 20;
+
+/// Largest mark that carries the version before, in bytes: definitions are read whole on each run,
+/// and libvirt takes no text of more than 4 MiB.
+const OWNER_RECORD_MAX: usize = 256 << 10;
+
+/// Most versions that a mark names as those from which a guest starts as it does from its own; of
+/// older ones it is not known.
+const BOOTS_MAX: usize = 8;
+
+/// The element of a mark.
+pub(crate) const OWNED: &str = "owned";
+
+/// The element in it that holds the version before.
+pub(crate) const PREVIOUS: &str = "previous";
+
+/// The attribute of a record that holds its signature, where there is a key.
+pub(crate) const SIGNATURE: &str = "signature";
+
+/// The attribute of a record that holds the sum of all that it says; records of old have none.
+pub(crate) const SUM: &str = "sum";
+
+/// The attributes of a mark that its digest is of, beside the manifest.
+const DIGESTED: [&str; 8] = [
+    "set",
+    "power",
+    "autostart",
+    "stop_timeout_ms",
+    "ignore",
+    "depends_on",
+    "stop_force",
+    "prevent_destroy",
+];
+
+/// The attribute of a mark whose manifest was put back in part: the digest that it had before, which
+/// marks of old do not say.
+const PUT_BACK: &str = "put_back";
+
+/// The mark on an object: a version of its manifest, with who applied it.
+#[derive(Clone, Debug)]
+pub(crate) struct OwnerRecord {
+    /// The set that owns it.
+    pub set: String,
+    /// A digest of the last applied manifest and of the settings beside it.
+    pub digest: String,
+    /// When it was planned to be applied; marks of old do not say.
+    pub at: Option<Timestamp>,
+    /// The last applied manifest, packed.
+    packed: String,
+    /// Whether it was to run, when it was applied last.
+    pub power: Option<Power>,
+    /// Whether it was to start with the host, when it was applied last.
+    pub autostart: Option<bool>,
+    /// Paths that it left to others.
+    pub ignore: Vec<Path>,
+    /// What had to be in place before it.
+    pub depends_on: Vec<ResourceId>,
+    /// Whether removing the object is refused.
+    pub prevent_destroy: bool,
+    /// How it is to be stopped when its manifest is gone.
+    pub stop: ShutdownPolicy,
+    /// What it was on the host that it comes from, as long as it is not known to have left there.
+    pub moving: Option<Moving>,
+    /// What its manifest allowed, so that an export has it. Nobody is granted anything by it.
+    pub allow: Vec<Effect>,
+    /// Whether what waits was to be taken when the guest reboots; kept for an export, too.
+    pub apply_on_reboot: bool,
+    /// Entries of lists that others had put there when nothing was known of a manifest, by
+    /// [`others::name`](crate::reconcile::diff::others): they stay, though the manifest governs the list.
+    pub others: Vec<String>,
+    /// Digests of versions before, from which a guest starts as it does from this one: what only a
+    /// boot changes is not compared with what they said.
+    pub boots_as: Vec<String>,
+    /// Whether the running instance refused a part of the manifest, which was put back.
+    pub put_back: bool,
+    /// The mark that this one took the place of, without what that one replaced.
+    pub previous: Option<Box<Self>>,
+}
+
+/// What a guest that comes from another host was there. It stands on the new definition until the old
+/// one is gone: a run that was cut short in between leaves enough for the next one to go on from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Moving {
+    /// The host that it comes from, by its name in `virt.toml`.
+    pub from: String,
+    /// Whether it started with that host.
+    pub autostart: bool,
+    /// Whether it ran there.
+    pub active: bool,
+}
+
+/// The attributes of a mark that say so.
+const FROM: &str = "moving_from";
+const FROM_AUTOSTART: &str = "moving_autostart";
+const FROM_ACTIVE: &str = "moving_active";
+
+impl OwnerRecord {
+    /// The last applied manifest; `None` if it cannot be read.
+    pub(crate) fn applied(&self) -> Option<Element> {
+        let Unpacked::Text(applied) = unpack(&self.packed, APPLIED_MAX) else { return None };
+        parse(SourceId::NONE, &applied, &Limits::default()).ok()
+    }
+}
+
+/// The mark that a resource should carry, before it is packed: packing is only worth its time if
+/// the object does not carry this very mark already.
+#[derive(Debug)]
+pub(crate) struct WantedRecord {
+    applied: String,
+    /// The mark's element, still without the manifest.
+    element: Element,
+    /// What [`OwnerRecord::digest`] will be.
+    pub(crate) digest: String,
+    allow: Vec<Effect>,
+    apply_on_reboot: bool,
+    others: Vec<String>,
+}
+
+impl WantedRecord {
+    /// The mark for a resource of `set`.
+    pub(crate) fn of(set: &str, resource: &DesiredResource) -> Self {
+        let applied = write_compact(&redacted(&resource.definition));
+        let settings = &resource.settings;
+        let mut element = Element::named(Name::qualified(PREFIX, NAMESPACE, OWNED));
+        element.set_attr("set", set);
+        element.set_attr("power", settings.power.as_str());
+        if let Some(on) = settings.autostart {
+            element.set_attr("autostart", if on { "yes" } else { "no" });
+        }
+        element.set_attr("stop_timeout_ms", settings.stop.timeout.as_millis().to_string());
+        let ignore: Vec<String> = settings.ignore.iter().map(ToString::to_string).collect();
+        let needs: Vec<String> =
+            resource.depends_on.iter().map(|id| format!("{}/{}", id.kind, id.name)).collect();
+        for (name, list) in [("ignore", ignore), ("depends_on", needs)] {
+            if !list.is_empty() {
+                element.set_attr(name, list.join("\n"));
+            }
+        }
+        for (name, on) in
+            [("stop_force", settings.stop.force), ("prevent_destroy", settings.prevent_destroy)]
+        {
+            if on {
+                element.set_attr(name, "yes");
+            }
+        }
+        let digest = digest(format!("{}{applied}", write_compact(&element)).as_bytes());
+        element.set_attr("digest", digest.as_str());
+        // beside the digest: what is allowed makes no other version of an object
+        let allow: Vec<&str> = settings.allow.iter().map(|effect| effect.as_str()).collect();
+        if !allow.is_empty() {
+            element.set_attr("allow", allow.join("\n"));
+        }
+        if settings.apply_on_reboot {
+            element.set_attr("apply_on_reboot", "yes");
+        }
+        let (allow, apply_on_reboot) = (settings.allow.clone(), settings.apply_on_reboot);
+        Self { applied, element, digest, allow, apply_on_reboot, others: Vec::new() }
+    }
+
+    /// Takes note of entries that are others' and stay.
+    pub(crate) fn leave(&mut self, others: Vec<String>) {
+        self.element.put_attr("others", (!others.is_empty()).then(|| others.join("\n")).as_deref());
+        self.others = others;
+    }
+
+    /// Takes note of the versions from which a guest starts as it does from this one.
+    pub(crate) fn boots_as(&mut self, digests: &[String]) {
+        let lately = digests.get(digests.len().saturating_sub(BOOTS_MAX)..).unwrap_or(&[]);
+        let list = (!lately.is_empty()).then(|| lately.join("\n"));
+        self.element.put_attr("boots_as", list.as_deref());
+    }
+
+    /// Whether `owner_record` is of this version.
+    pub(crate) fn is(&self, owner_record: &OwnerRecord) -> bool {
+        owner_record.digest == self.digest
+    }
+
+    /// The same on a guest that has still to leave another host. It is no part of the digest.
+    pub(crate) fn moving(mut self, moving: &Moving) -> Self {
+        let word = |on: bool| if on { "yes" } else { "no" };
+        self.element.set_attr(FROM, moving.from.as_str());
+        self.element.set_attr(FROM_AUTOSTART, word(moving.autostart));
+        self.element.set_attr(FROM_ACTIVE, word(moving.active));
+        self
+    }
+
+    /// Whether `owner_record` is of this version and knows all that this one does. What others have taken
+    /// away since is forgotten at the next occasion, and is none by itself.
+    pub(crate) fn is_whole(&self, owner_record: &OwnerRecord) -> bool {
+        self.is(owner_record)
+            && self.allow == owner_record.allow
+            && self.apply_on_reboot == owner_record.apply_on_reboot
+            && self.others.iter().all(|other| owner_record.others.contains(other))
+    }
+
+    /// Puts the mark on a definition in the place of any other. That becomes the version before, if
+    /// it is another; the same one only stays what it was, time and history included.
+    pub(crate) fn put(mut self, definition: &mut Element, now: Option<Timestamp>) {
+        let packed = pack(&self.applied);
+        let metadata = definition.child_or_new("metadata");
+        let before = metadata.elements().find(|e| is_ours(e, OWNED));
+        let stays = before.is_some_and(|e| e.attr("digest") == Some(self.digest.as_str()));
+        let at = match before.filter(|_| stays) {
+            Some(before) => before.attr("at").map(str::to_owned),
+            None => now.map(in_seconds),
+        };
+        self.element.put_attr("at", at.as_deref());
+        let previous = version_before(before, &self.digest, packed.len());
+        metadata.remove_elements(|e| e.name.namespace.as_deref() == Some(NAMESPACE));
+        let owner_record = self.element.with_text(packed);
+        metadata.push(previous.into_iter().fold(owner_record, Element::with_child));
+    }
+}
+
+/// What a record of this digest, whose manifest has `packed` bytes, remembers of the one `before` it.
+fn version_before(before: Option<&Element>, digest: &str, packed: usize) -> Option<Element> {
+    let before = before?;
+    let stays = before.attr("digest") == Some(digest);
+    let previous = match stays || before.attr(PUT_BACK).is_some() {
+        // what was put back in part is no version that anybody asked for
+        true => before.elements().find(|e| is_ours(e, PREVIOUS)).cloned(),
+        false => Some(as_previous(before)),
+    };
+    previous.filter(|p| p.text().len() + packed <= OWNER_RECORD_MAX)
+}
+
+/// Has the record of a definition that comes from a file remember what stands on the host, whatever the
+/// file says was before; `None` if it has no record.
+pub(crate) fn remember_host(definition: &mut Element, host: Option<&Element>) -> Option<()> {
+    let before = host.and_then(owner_record_in);
+    let metadata = definition.child_mut("metadata")?;
+    let mut record = metadata.elements().find(|e| is_owned(e))?.clone();
+    let digest = record.attr("digest").unwrap_or_default().to_owned();
+    let packed = record.text();
+    let previous = version_before(before, &digest, packed.len());
+    record.children.retain(|n| matches!(n, Node::Text(_)));
+    metadata.remove_elements(is_owned);
+    metadata.push(previous.into_iter().fold(record, Element::with_child));
+    Some(())
+}
+
+/// The element of the record on a definition.
+pub(crate) fn owner_record_in(definition: &Element) -> Option<&Element> {
+    definition.child("metadata")?.elements().find(|e| is_owned(e))
+}
+
+/// A mark as what the next one remembers of it.
+fn as_previous(owner_record: &Element) -> Element {
+    let mut previous = owner_record.clone();
+    previous.name = Name::qualified(PREFIX, NAMESPACE, PREVIOUS);
+    previous.remove_attr("boots_as");
+    // they are of the record that it was
+    previous.remove_attr(SIGNATURE);
+    previous.remove_attr(SUM);
+    previous.children.retain(|n| matches!(n, Node::Text(_)));
+    for name in [FROM, FROM_AUTOSTART, FROM_ACTIVE] {
+        previous.remove_attr(name);
+    }
+    previous
+}
+
+/// RFC 3339 in UTC; nobody needs it to the nanosecond.
+fn in_seconds(now: Timestamp) -> String {
+    Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
+}
+
+/// The mark on an object, wherever it is.
+pub(crate) fn owner_record_of(host: &ObservedResource) -> Option<OwnerRecord> {
+    host.persistent.as_ref().or(host.live.as_ref()).and_then(read_owner_record)
+}
+
+/// The mark on a definition, if it carries one.
+pub(crate) fn read_owner_record(definition: &Element) -> Option<OwnerRecord> {
+    let element = definition.child("metadata")?.elements().find(|e| is_ours(e, OWNED))?;
+    let mut owner_record = read_version(element)?;
+    let previous = element.elements().find(|e| is_ours(e, PREVIOUS));
+    owner_record.previous = previous.and_then(read_version).map(Box::new);
+    Some(owner_record)
+}
+
+fn read_version(owner_record: &Element) -> Option<OwnerRecord> {
+    let millis = owner_record.attr("stop_timeout_ms").and_then(|s| s.parse().ok());
+    let list = |name: &str| owner_record.attr(name).unwrap_or_default().lines();
+    Some(OwnerRecord {
+        set: owner_record.attr("set")?.to_owned(),
+        digest: owner_record.attr("digest").unwrap_or_default().to_owned(),
+        at: owner_record.attr("at").and_then(|at| at.parse().ok()),
+        packed: owner_record.text(),
+        power: owner_record.attr("power").and_then(Power::parse),
+        autostart: owner_record.attr("autostart").map(|on| on == "yes"),
+        ignore: list("ignore").filter_map(Path::parse).collect(),
+        depends_on: list("depends_on").filter_map(ResourceId::parse).collect(),
+        prevent_destroy: owner_record.attr("prevent_destroy") == Some("yes"),
+        allow: list("allow").filter_map(Effect::parse).collect(),
+        apply_on_reboot: owner_record.attr("apply_on_reboot") == Some("yes"),
+        others: list("others").map(str::to_owned).collect(),
+        put_back: owner_record.attr(PUT_BACK).is_some(),
+        boots_as: list("boots_as").map(str::to_owned).collect(),
+        stop: ShutdownPolicy {
+            timeout: millis
+                .map_or(ShutdownPolicy::default().timeout, Duration::from_millis)
+                .min(ShutdownPolicy::MAX),
+            force: owner_record.attr("stop_force") == Some("yes"),
+        },
+        moving: owner_record.attr(FROM).map(|from| Moving {
+            from: from.to_owned(),
+            autostart: owner_record.attr(FROM_AUTOSTART) == Some("yes"),
+            active: owner_record.attr(FROM_ACTIVE) == Some("yes"),
+        }),
+        previous: None,
+    })
+}
+
+/// The definition without anything of ours in its metadata: what is shown and exported.
+pub fn without_owner_record(definition: &Element) -> Element {
+    let mut copy = definition.clone();
+    if let Some(metadata) = copy.child_mut("metadata") {
+        metadata.remove_elements(|e| e.name.namespace.as_deref() == Some(NAMESPACE));
+        if metadata.elements().next().is_none() {
+            copy.remove_elements(|e| e.is("metadata"));
+        }
+    }
+    copy
+}
+
+/// The first 128 bits of SHA-256 in hexadecimal: enough to tell versions of one object apart.
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    let hash = Sha256::digest(bytes);
+    hash.iter().take(16).map(|b| format!("{b:02x}")).collect()
+}
+
+/// Whether it is the element of a mark.
+pub(crate) fn is_owned(e: &Element) -> bool {
+    is_ours(e, OWNED)
+}
+
+/// Edits the manifest that a definition's mark remembers; `None` if it has none that can be read.
+pub(crate) fn with_applied(
+    definition: &mut Element,
+    edit: impl FnOnce(&mut Element),
+) -> Option<()> {
+    let owner_record = definition.child_mut("metadata")?.elements_mut().find(|e| is_owned(e))?;
+    let known = read_version(owner_record)?;
+    let mut applied = known.applied()?;
+    edit(&mut applied);
+    let applied = write_compact(&applied);
+    owner_record.remove_attr(SIGNATURE);
+    owner_record.remove_attr(SUM);
+    owner_record.set_attr(PUT_BACK, known.digest.as_str());
+    owner_record.set_attr("digest", digest(format!("{}{applied}", known.digest).as_bytes()));
+    owner_record.set_text(pack(&applied));
+    Some(())
+}
+
+/// What comes of unpacking a manifest.
+pub(crate) enum Unpacked {
+    /// It.
+    Text(String),
+    /// It is none.
+    Damaged,
+    /// It is larger than may be.
+    Large,
+}
+
+/// The manifest that a mark holds, if it has no more bytes than `limit`.
+pub(crate) fn unpack(packed: &str, limit: usize) -> Unpacked {
+    let Ok(packed) = BASE64.decode(packed.trim()) else { return Unpacked::Damaged };
+    let mut applied = Vec::new();
+    let mut unpacked = ZlibDecoder::new(packed.as_slice()).take(limit as u64 + 1);
+    match unpacked.read_to_end(&mut applied) {
+        Ok(_) if applied.len() > limit => Unpacked::Large,
+        Ok(_) => String::from_utf8(applied).map_or(Unpacked::Damaged, Unpacked::Text),
+        Err(_) => Unpacked::Damaged,
+    }
+}
+
+/// Whether the digest that a mark has is that of what it says.
+pub(crate) fn is_intact(owner_record: &Element, applied: &str) -> bool {
+    let expected = match owner_record.attr(PUT_BACK) {
+        // it is never the version before
+        Some(_) if is_ours(owner_record, PREVIOUS) => return false,
+        Some("yes") => return true,
+        Some(before) => digest(format!("{before}{applied}").as_bytes()),
+        None => {
+            let mut settings = Element::named(Name::qualified(PREFIX, NAMESPACE, OWNED));
+            for (name, value) in DIGESTED.iter().filter_map(|n| Some((*n, owner_record.attr(n)?))) {
+                settings.set_attr(name, value);
+            }
+            digest(format!("{}{applied}", write_compact(&settings)).as_bytes())
+        }
+    };
+    owner_record.attr("digest") == Some(expected.as_str())
+}
+
+/// A manifest as a mark holds it.
+fn pack(applied: &str) -> String {
+    let mut packed = Vec::new();
+    let mut encoder = ZlibEncoder::new(applied.as_bytes(), Compression::default());
+    // reading from a slice into a vector cannot fail
+    let _ = encoder.read_to_end(&mut packed);
+    BASE64.encode(packed)
+}
+
+fn is_ours(e: &Element, local: &str) -> bool {
+    e.name.local == local && e.name.namespace.as_deref() == Some(NAMESPACE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::Span;
+    use crate::model::{Kind, ResourceId, Settings};
+    use proptest::prelude::*;
+
+    fn resource(xml: &str) -> DesiredResource {
+        DesiredResource {
+            id: ResourceId::new(Kind::Domain, "web"),
+            definition: parse(SourceId::NONE, xml, &Limits::default()).expect("well-formed"),
+            settings: Settings { prevent_destroy: true, ..Settings::default() },
+            depends_on: Vec::new(),
+            span: Span::NONE,
+            refused: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_mark_is_read_back_without_secrets() {
+        let resource = resource(
+            "<domain><name>web</name><devices><graphics type='vnc' passwd='hush'/></devices></domain>",
+        );
+        let mut definition = resource.definition.clone();
+        WantedRecord::of("demo", &resource).put(&mut definition, None);
+        let text = crate::xml::write(&definition);
+        let again = parse(SourceId::NONE, &text, &Limits::default()).expect("well-formed");
+        let owner_record = read_owner_record(&again).expect("marked");
+        assert_eq!((owner_record.set.as_str(), owner_record.prevent_destroy), ("demo", true));
+        let applied = owner_record.applied().expect("readable");
+        assert_eq!(applied, redacted(&resource.definition));
+        assert!(!write_compact(&applied).contains("hush"));
+        assert_eq!(without_owner_record(&again), resource.definition);
+    }
+
+    fn version(n: u32) -> DesiredResource {
+        let mut made = resource(&format!("<domain><name>web</name><vcpu>{n}</vcpu></domain>"));
+        made.settings.autostart = Some(n == 2);
+        made.settings.ignore = vec![Path::parse("devices/video").expect("a path")];
+        made.depends_on = vec![ResourceId::new(Kind::Network, "lan")];
+        made
+    }
+
+    fn put(resource: &DesiredResource, definition: &mut Element, second: i64) -> OwnerRecord {
+        let now = Timestamp::from_second(second).ok();
+        WantedRecord::of("demo", resource).put(definition, now);
+        // as a host gives it back
+        let text = crate::xml::write(definition);
+        *definition = parse(SourceId::NONE, &text, &Limits::default()).expect("well-formed");
+        read_owner_record(definition).expect("marked")
+    }
+
+    #[test]
+    fn the_mark_remembers_one_version_before() {
+        let mut definition = version(1).definition;
+        let first = put(&version(1), &mut definition, 10);
+        assert!(first.previous.is_none());
+        assert_eq!(first.at.map(|at| at.to_string()).as_deref(), Some("1970-01-01T00:00:10Z"));
+        let second = put(&version(2), &mut definition, 20);
+        let before = second.previous.as_deref().expect("the one before");
+        assert_eq!(format!("{before:?}"), format!("{first:?}"));
+        assert_eq!(before.applied(), Some(version(1).definition));
+        assert_eq!(second.applied(), Some(version(2).definition));
+        // the same again is no version of its own
+        let again = put(&version(2), &mut definition, 30);
+        assert_eq!(format!("{again:?}"), format!("{second:?}"));
+        let third = put(&version(3), &mut definition, 40);
+        let before = third.previous.expect("the one before");
+        assert_eq!((before.digest, before.previous.is_none()), (second.digest, true));
+    }
+
+    #[test]
+    fn a_mark_that_would_be_too_large_forgets_the_version_before() {
+        // what does not compress
+        let noise: String = (0..6_000).map(|n| digest(format!("{n}").as_bytes())).collect();
+        let large = resource(&format!("<domain><description>{noise}</description></domain>"));
+        let mut definition = large.definition.clone();
+        put(&version(1), &mut definition, 10);
+        assert!(put(&large, &mut definition, 20).previous.is_some());
+        let mut other = large.clone();
+        other.settings.prevent_destroy = false;
+        let owner_record = put(&other, &mut definition, 30);
+        assert!(owner_record.previous.is_none() && owner_record.applied().is_some());
+    }
+
+    #[test]
+    fn a_mark_of_before_there_was_history_is_read_and_remembered() {
+        let mut definition = version(1).definition;
+        put(&version(1), &mut definition, 10);
+        for owner_record in definition.child_mut("metadata").expect("metadata").elements_mut() {
+            owner_record.remove_attr("at");
+        }
+        assert!(
+            read_owner_record(&definition).is_some_and(|m| m.at.is_none() && m.previous.is_none())
+        );
+        let owner_record = put(&version(2), &mut definition, 20);
+        assert!(owner_record.at.is_some() && owner_record.previous.is_some_and(|p| p.at.is_none()));
+    }
+
+    #[test]
+    fn a_mark_is_intact_until_somebody_edits_it() {
+        fn intact(owner_record: &Element) -> bool {
+            matches!(unpack(&owner_record.text(), APPLIED_MAX), Unpacked::Text(t) if is_intact(owner_record, &t))
+        }
+        fn owner_record(definition: &Element) -> Element {
+            let metadata = definition.child("metadata").expect("metadata");
+            metadata.elements().find(|e| is_owned(e)).cloned().expect("marked")
+        }
+        let mut definition = version(1).definition;
+        put(&version(1), &mut definition, 10);
+        put(&version(2), &mut definition, 20);
+        let whole = owner_record(&definition);
+        let previous = whole.elements().next().expect("the one before");
+        assert!(intact(&whole) && intact(previous));
+        let edits: [fn(&mut Element); 4] = [
+            |e| e.set_attr("prevent_destroy", "no"),
+            |e| e.set_attr("set", "other"),
+            |e| e.set_text(pack("<domain/>")),
+            |e| e.put_attr("digest", None),
+        ];
+        for edit in edits {
+            let (mut edited, mut before) = (whole.clone(), previous.clone());
+            edit(&mut edited);
+            edit(&mut before);
+            assert!(!intact(&edited) && !intact(&before));
+        }
+        // one whose manifest was put back in part says so, and is none to go back to
+        with_applied(&mut definition, |applied| applied.set_text("x")).expect("readable");
+        let put_back = owner_record(&definition);
+        assert!(intact(&put_back));
+        let mut edited = put_back.clone();
+        edited.set_text(pack("<domain/>"));
+        assert!(!intact(&edited));
+        let mut before = previous.clone();
+        before.set_attr(PUT_BACK, "yes");
+        assert!(!intact(&before));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn what_is_written_is_read(
+            texts in proptest::collection::vec("[ -~äß€]{0,40}", 2),
+            stop in (0..90_000_u64, any::<bool>(), any::<bool>()),
+            power in proptest::sample::select(&Power::ALL[..]),
+            autostart in proptest::option::of(any::<bool>()),
+        ) {
+            let mut wanted = Vec::new();
+            for text in &texts {
+                let description = Element::new("description").with_text(text.as_str());
+                let mut made = resource("<domain><name>web</name></domain>");
+                made.definition.push(description.with_attr("note", text.as_str()));
+                made.settings.stop = ShutdownPolicy { timeout: Duration::from_millis(stop.0), force: stop.1 };
+                made.settings.prevent_destroy = stop.2;
+                made.settings.power = power;
+                made.settings.autostart = autostart;
+                wanted.push(made);
+            }
+            let mut definition = Element::new("domain");
+            let owner_records: Vec<OwnerRecord> = (1..).zip(&wanted).map(|(n, r)| put(r, &mut definition, n)).collect();
+            for (owner_record, wanted) in owner_records.iter().zip(&wanted) {
+                prop_assert_eq!(owner_record.applied(), Some(redacted(&wanted.definition)));
+                prop_assert_eq!(owner_record.stop, wanted.settings.stop);
+                prop_assert_eq!(owner_record.power, Some(power));
+                prop_assert_eq!(owner_record.autostart, autostart);
+                prop_assert_eq!(owner_record.prevent_destroy, stop.2);
+                // and what is read makes the same mark again
+                let mut again = wanted.clone();
+                again.definition = owner_record.applied().expect("readable");
+                prop_assert!(WantedRecord::of("demo", &again).is(owner_record));
+            }
+            let last = owner_records.last().expect("two of them");
+            if texts.first() != texts.last() {
+                let first = owner_records.first().map(|m| format!("{m:?}"));
+                prop_assert_eq!(last.previous.as_deref().map(|m| format!("{m:?}")), first);
+            }
+        }
+    }
+
+    #[test]
+    fn a_damaged_mark_still_owns() {
+        let mut definition = resource("<domain><name>web</name></domain>").definition;
+        let owner_record =
+            Element::named(Name::qualified("v", NAMESPACE, "owned")).with_attr("set", "demo");
+        definition.child_or_new("metadata").push(owner_record.with_text("%%%"));
+        let owner_record = read_owner_record(&definition).expect("marked");
+        assert!(owner_record.set == "demo" && owner_record.applied().is_none());
+    }
+}

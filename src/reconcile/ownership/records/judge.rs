@@ -1,0 +1,178 @@
+//! Which records are believed.
+
+use super::canonical;
+use super::signing::{Holder, Signed, Signing, is_ours, is_previous};
+use crate::model::{Doubt, Observed, ObservedResource, Record};
+use crate::reconcile::ownership::record::{
+    APPLIED_MAX, SUM, Unpacked, is_intact, is_owned, unpack,
+};
+use crate::reconcile::plan::nic_migration::PARKED;
+use crate::xml::Element;
+use jiff::Timestamp;
+
+/// A record whose manifest is no larger than this is judged before the larger ones: what somebody blew
+/// up takes no room from the others.
+const SMALL: usize = 256 << 10;
+
+/// What the manifests of all small records of a host may unpack to together: as much as an inventory
+/// may take in memory.
+const SMALL_TOGETHER: usize = 256 << 20;
+
+/// The same of the larger ones.
+const LARGE_TOGETHER: usize = 32 << 20;
+
+/// Judges the records of all that was observed; what is not believed is taken out.
+pub(super) fn judge(observed: &mut Observed, signing: Option<&Signing>, now: Timestamp) {
+    let mut judge = Judge { signing, now, limit: SMALL, left: SMALL_TOGETHER };
+    let mut large: Vec<&mut ObservedResource> = Vec::new();
+    for host in observed.resources.values_mut() {
+        if !judge.object(host) {
+            large.push(host);
+        }
+    }
+    judge = Judge { limit: APPLIED_MAX, left: LARGE_TOGETHER, ..judge };
+    for host in large {
+        judge.object(host);
+    }
+}
+
+struct Judge<'a> {
+    signing: Option<&'a Signing>,
+    now: Timestamp,
+    /// What a record may unpack to, and all that are still to come.
+    limit: usize,
+    left: usize,
+}
+
+/// What comes of one record.
+#[derive(Clone, Debug)]
+enum Verdict {
+    Sound,
+    Renew(String),
+    Doubtful(String),
+    /// It is to be judged with the larger ones.
+    Large,
+}
+
+impl Judge<'_> {
+    /// Judges what stands on one object; says whether that could be done.
+    fn object(&mut self, host: &mut ObservedResource) -> bool {
+        let holder = Holder { kind: host.id.kind, uuid: host.uuid };
+        let owner_record = |definition: &Option<Element>| {
+            let owner_record =
+                definition.as_ref()?.child("metadata")?.elements().find(|e| is_owned(e));
+            owner_record.cloned()
+        };
+        let (defined, runs) = (owner_record(&host.persistent), owner_record(&host.live));
+        let Some(first) = self.record(holder, defined.as_ref()) else { return false };
+        // what runs mostly has the same one
+        let second =
+            if defined == runs { Some(first.clone()) } else { self.record(holder, runs.as_ref()) };
+        let Some(second) = second else { return false };
+        let notes = self.believes_notes();
+        for (definition, record) in [(&mut host.persistent, &first), (&mut host.live, &second)] {
+            if let Some(definition) = definition {
+                take_out(definition, record);
+                if !notes {
+                    self.take_notes_out(definition, holder);
+                }
+            }
+        }
+        host.record = if defined.is_some() || host.persistent.is_some() { first } else { second };
+        true
+    }
+
+    /// What is made of a record; `None` if it is to be judged with the larger ones.
+    fn record(&mut self, holder: Holder, owner_record: Option<&Element>) -> Option<Record> {
+        let mut record = Record::default();
+        let Some(owner_record) = owner_record else { return Some(record) };
+        match self.version(holder, owner_record) {
+            Verdict::Sound => {}
+            Verdict::Renew(why) => record.renew = Some(why),
+            Verdict::Doubtful(why) => {
+                let set = owner_record.attr("set").unwrap_or_default().to_owned();
+                record.doubt = Some(Doubt { set, why });
+                return Some(record);
+            }
+            Verdict::Large => return None,
+        }
+        match owner_record.elements().find(|e| is_previous(e)).map(|e| self.version(holder, e)) {
+            None | Some(Verdict::Sound | Verdict::Renew(_)) => {}
+            Some(Verdict::Doubtful(why)) => record.previous = Some(why),
+            Some(Verdict::Large) => return None,
+        }
+        Some(record)
+    }
+
+    fn version(&mut self, holder: Holder, version: &Element) -> Verdict {
+        let verdict = match self.signing.map(|signing| (signing, signing.of(version, holder))) {
+            None | Some((_, Signed::Now)) => Verdict::Sound,
+            Some((_, Signed::Before)) => Verdict::Renew("it is signed with an old key".to_owned()),
+            Some((_, Signed::Wrongly)) => {
+                return doubtful("its signature is of no key that we know, or of something else");
+            }
+            Some((signing, Signed::Not)) if signing.accepts_unsigned(self.now) => {
+                Verdict::Renew("it is not signed".to_owned())
+            }
+            Some((_, Signed::Not)) => return doubtful("it is not signed"),
+            Some((signing, Signed::Formerly)) if signing.accepts_unsigned(self.now) => {
+                Verdict::Renew("its signature is not of all that it says".to_owned())
+            }
+            Some((_, Signed::Formerly)) => {
+                return doubtful(
+                    "its signature is of an earlier virt, and not of all that it says",
+                );
+            }
+        };
+        match unpack(&version.text(), self.limit) {
+            Unpacked::Large if self.limit < APPLIED_MAX => Verdict::Large,
+            Unpacked::Large => doubtful("its manifest unpacks to more than 4 MiB"),
+            Unpacked::Damaged => doubtful("its manifest cannot be unpacked"),
+            Unpacked::Text(text) => match self.left.checked_sub(text.len()) {
+                None => doubtful("the records of this host unpack to too much together"),
+                Some(left) => {
+                    self.left = left;
+                    let sound = version.attr(SUM).is_none_or(|sum| sum == canonical::sum(version));
+                    let intact = sound && is_intact(version, &text);
+                    if intact {
+                        verdict
+                    } else {
+                        doubtful("its digest is not that of its manifest")
+                    }
+                }
+            },
+        }
+    }
+
+    /// Whether notes beside records are believed without a signature.
+    fn believes_notes(&self) -> bool {
+        self.signing.is_none_or(|signing| signing.accepts_unsigned(self.now))
+    }
+
+    /// Without a signature nobody's cards are moved for a note.
+    fn take_notes_out(&self, definition: &mut Element, holder: Holder) {
+        let Some(signing) = self.signing else { return };
+        let Some(metadata) = definition.child_mut("metadata") else { return };
+        metadata.remove_elements(|e| {
+            let is_sound = || matches!(signing.of(e, holder), Signed::Now | Signed::Before);
+            is_ours(e) && e.name.local == PARKED && !is_sound()
+        });
+    }
+}
+
+fn doubtful(why: &str) -> Verdict {
+    Verdict::Doubtful(why.to_owned())
+}
+
+/// Takes out of a definition what is not believed.
+fn take_out(definition: &mut Element, record: &Record) {
+    let Some(metadata) = definition.child_mut("metadata") else { return };
+    if record.doubt.is_some() {
+        metadata.remove_elements(is_owned);
+    } else if record.previous.is_some() {
+        let owner_records = metadata.elements_mut().filter(|e| is_owned(e));
+        for owner_record in owner_records {
+            owner_record.remove_elements(is_previous);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Records on objects, judged before anybody believes them, and signed where they are written.
+//!
+//! Who may write metadata may write a record. So the whole program sees a host through [`Records`]:
+//! what is not believed is not there, with the reason beside it, and every definition that goes out
+//! carries signatures, where there is a key.
+//!
+//! - `canonical.rs`: the bytes that a signature and a sum are of
+//! - `judge.rs`: judgement of records
+//! - `signing.rs`: signatures of records: HMAC-SHA256
+
+mod canonical;
+mod judge;
+mod signing;
+
+pub use signing::{Key, Signing};
+
+use crate::diag::{Result, SourceId};
+use crate::drivers::{CancelToken, Driver};
+use crate::model::{Call, Capabilities, DriverEvent, Observed, ObservedPools, Op, Outcome, Scope};
+use crate::xml::{Element, Limits, parse, write};
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::mpsc::SyncSender;
+
+/// A host whose records are judged.
+pub struct Records {
+    inner: Box<dyn Driver>,
+    signing: Option<Signing>,
+    /// The time of day, which tells how long records without a signature are believed.
+    now: fn() -> Timestamp,
+}
+
+impl Records {
+    /// The host behind `inner`. With `signing`, what is not signed is not believed.
+    pub fn new(inner: Box<dyn Driver>, signing: Option<Signing>, now: fn() -> Timestamp) -> Self {
+        Self { inner, signing, now }
+    }
+}
+
+impl fmt::Debug for Records {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Records").field("signing", &self.signing).finish_non_exhaustive()
+    }
+}
+
+impl Driver for Records {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+
+    fn uri(&self) -> Option<&str> {
+        self.inner.uri()
+    }
+
+    fn capabilities(&self) -> Result<Capabilities> {
+        self.inner.capabilities()
+    }
+
+    fn observe(&self, scope: &Scope) -> Result<Observed> {
+        let mut observed = self.inner.observe(scope)?;
+        judge::judge(&mut observed, self.signing.as_ref(), (self.now)());
+        Ok(observed)
+    }
+
+    fn pools(&self, names: &BTreeSet<String>) -> Result<ObservedPools> {
+        self.inner.pools(names)
+    }
+
+    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
+        let sealed: Vec<Call> =
+            batch.iter().map(|call| sealed(self.signing.as_ref(), call)).collect();
+        self.inner.execute(&sealed)
+    }
+
+    fn disconnect_idle(&self) {
+        self.inner.disconnect_idle();
+    }
+
+    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
+        self.inner.watch(events, stop)
+    }
+}
+
+/// What stands in a definition of records, which is signed where there is a key.
+pub(crate) fn elements(definition: &Element) -> impl Iterator<Item = &Element> {
+    let metadata = definition.child("metadata").into_iter().flat_map(Element::elements);
+    metadata.filter(|e| signing::is_signed(e))
+}
+
+/// The same call; a definition carries the sums of its records, and their signatures if there is a key.
+fn sealed(signing: Option<&Signing>, call: &Call) -> Call {
+    let Op::Define { xml } = &call.op else { return call.clone() };
+    // what cannot be read is the host's to refuse
+    let Ok(mut definition) = parse(SourceId::NONE, xml, &Limits::default()) else {
+        return call.clone();
+    };
+    if !signing::seal(signing, &mut definition, &call.target) {
+        return call.clone();
+    }
+    Call { target: call.target.clone(), op: Op::Define { xml: write(&definition) } }
+}

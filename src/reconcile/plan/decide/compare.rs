@@ -1,0 +1,78 @@
+//! What is asked for of one resource, laid over what its host has.
+
+use super::decision::Context;
+use crate::model::{DesiredResource, Kind, ObservedResource};
+use crate::reconcile::diff::difference::{ChangeCause, Side};
+use crate::reconcile::diff::others::{Left, overlay_beside_others};
+use crate::reconcile::diff::overlay::Overlay;
+use crate::reconcile::ownership::identity::{fill_macs, set_uuid};
+use crate::reconcile::ownership::redact::is_secret;
+use crate::xml::{Element, Path};
+
+/// What is asked for of one resource.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) kind: Kind,
+    pub(super) definition: &'a Element,
+    pub(super) ignore: &'a [Path],
+}
+
+impl<'a> Asked<'a> {
+    pub(super) fn of(desired: &'a DesiredResource) -> Self {
+        let DesiredResource { id, definition, settings, .. } = desired;
+        Self { kind: id.kind, definition, ignore: &settings.ignore }
+    }
+}
+
+/// Lays the manifest over a definition. Where nothing is known of a manifest before, nothing is taken
+/// away; `others` are what was left so.
+pub(super) fn compare(
+    context: Context<'_>,
+    side: Side,
+    asked: Asked<'_>,
+    host: &Element,
+    last: Option<&Element>,
+    others: &[String],
+) -> Left {
+    let Asked { kind, definition, ignore } = asked;
+    let mut left = overlay_beside_others(kind, side, host, definition, last, ignore, others);
+    if context.capabilities.read_only {
+        // a secret that is not shown is not one that is missing
+        left.overlay.changes.retain(|change| !is_secret(&change.path));
+    }
+    left
+}
+
+/// The manifest laid over what the next boot uses; a transient resource has only what is running.
+pub(super) fn next_boot(
+    context: Context<'_>,
+    desired: &DesiredResource,
+    host: &ObservedResource,
+    last: Option<&Element>,
+    others: &[String],
+) -> Left {
+    let mut left = match (&host.persistent, &host.live) {
+        (Some(persistent), _) => {
+            compare(context, Side::NextBoot, Asked::of(desired), persistent, last, others)
+        }
+        (None, Some(live)) => {
+            let mut live = live.clone();
+            live.remove_attr("id");
+            compare(context, Side::NextBoot, Asked::of(desired), &live, last, others)
+        }
+        (None, None) => {
+            let merged = desired.definition.clone();
+            let overlay = Overlay { merged, changes: Vec::new(), touched: Vec::new() };
+            Left { overlay, others: Vec::new() }
+        }
+    };
+    let merged = &mut left.overlay.merged;
+    set_uuid(merged, host.uuid);
+    fill_macs(merged, desired.id.kind, host.uuid, context.capabilities.mac_prefix);
+    left
+}
+
+/// Drift if the applied manifest asked for the same, else an edit.
+pub(super) fn cause_of(applied: bool) -> ChangeCause {
+    if applied { ChangeCause::Drift } else { ChangeCause::Manifest }
+}

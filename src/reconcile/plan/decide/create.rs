@@ -1,0 +1,37 @@
+//! A resource that the host does not have.
+
+use super::decision::{Context, Decision, aimed, call, worst};
+use crate::model::{DesiredResource, Effect, Op, Power, Target};
+use crate::reconcile::ownership::identity::{derived_uuid, fill_macs, set_uuid, uuid_in};
+use crate::reconcile::ownership::record::WantedRecord;
+use crate::reconcile::plan::types::{Action, ResourceChange};
+use crate::xml::write;
+
+/// Defines it, and starts it if its manifest says so.
+pub(crate) fn create(context: Context<'_>, desired: &DesiredResource) -> Decision {
+    let uuid = uuid_in(&desired.definition)
+        .unwrap_or_else(|| derived_uuid(context.set, context.options.host.as_deref(), &desired.id));
+    let mut definition = desired.definition.clone();
+    set_uuid(&mut definition, uuid);
+    fill_macs(&mut definition, desired.id.kind, uuid, context.capabilities.mac_prefix);
+    let after = definition.clone();
+    WantedRecord::of(context.set, desired).put(&mut definition, context.options.now);
+    let mut steps = vec![call(Op::Define { xml: write(&definition) }, Effect::Creates)];
+    if desired.settings.autostart == Some(true) {
+        steps.push(call(Op::SetAutostart { on: true }, Effect::None));
+    }
+    match desired.settings.power {
+        Power::Running => steps.push(call(Op::Create { paused: false }, Effect::Starts)),
+        Power::Paused => steps.push(call(Op::Create { paused: true }, Effect::Starts)),
+        Power::Stopped | Power::Manual => {}
+    }
+    let change = ResourceChange {
+        action: Action::Create,
+        effect: worst(&steps),
+        reason: "not on the host".to_owned(),
+        after: Some(after),
+        ..ResourceChange::nothing(desired.id.clone(), desired.span)
+    };
+    let target = Target { id: desired.id.clone(), uuid };
+    Decision { change, steps: aimed(&target, steps), refusal: None, afterwards: None }
+}

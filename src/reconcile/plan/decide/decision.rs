@@ -1,0 +1,69 @@
+//! What a decision about one resource consists of.
+
+use super::draft_step::DraftStep;
+use crate::model::{
+    Capabilities, Effect, Observed, ObservedResource, Op, ShutdownPolicy, State, Target,
+};
+use crate::reconcile::kinds::rules;
+use crate::reconcile::plan::afterwards::Afterwards;
+use crate::reconcile::plan::nic_migration::Nic;
+use crate::reconcile::plan::types::{
+    Options, Otherwise, Refusal, ResourceChange, StepAction, Until,
+};
+
+/// What one resource needs: the change for people and its steps, each after the one before.
+#[derive(Debug)]
+pub(crate) struct Decision {
+    pub(crate) change: ResourceChange,
+    pub(crate) steps: Vec<DraftStep>,
+    pub(crate) refusal: Option<Refusal>,
+    /// What follows if the running instance does not take a live change.
+    pub(crate) afterwards: Option<Afterwards>,
+}
+
+/// What decisions about one resource are made from, beside the resource itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Context<'a> {
+    pub(crate) set: &'a str,
+    pub(crate) capabilities: &'a Capabilities,
+    pub(crate) options: &'a Options,
+    pub(crate) observed: &'a Observed,
+    /// Cards of running domains on this network.
+    pub(crate) nics: &'a [Nic],
+}
+
+/// A step of the resource that a decision is about.
+pub(super) type Move = (StepAction, Effect);
+
+/// A call of the driver.
+pub(super) fn call(op: Op, effect: Effect) -> Move {
+    (StepAction::Call(op), effect)
+}
+
+/// The steps with their target.
+pub(super) fn aimed(target: &Target, steps: Vec<Move>) -> Vec<DraftStep> {
+    let aim = |(action, effect)| DraftStep::new(target, action, effect);
+    steps.into_iter().map(aim).collect()
+}
+
+/// The worst that steps do.
+pub(super) fn worst(steps: &[Move]) -> Effect {
+    steps.iter().map(|(_, effect)| *effect).max().unwrap_or(Effect::None)
+}
+
+/// Stopping: a network at once; a domain by asking its guest, and by force only where that is
+/// allowed. A guest whose processors are stopped hears nothing: they run again first. One that has
+/// crashed and is kept for inspection cannot hear.
+pub(super) fn stop_steps(
+    host: &ObservedResource,
+    stop: ShutdownPolicy,
+    effect: Effect,
+) -> Vec<Move> {
+    if !rules(host.id.kind).shuts_down || host.state == State::Crashed {
+        return vec![call(Op::Destroy, effect)];
+    }
+    let otherwise = if stop.force { Otherwise::Call(Op::Destroy) } else { Otherwise::Fail };
+    let wait = StepAction::Wait { until: Until::Inactive, timeout: stop.timeout, otherwise };
+    let resume = (host.state == State::Paused).then(|| call(Op::Resume, effect));
+    resume.into_iter().chain([call(Op::Shutdown, effect), (wait, effect)]).collect()
+}

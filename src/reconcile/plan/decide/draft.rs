@@ -1,0 +1,82 @@
+//! What is collected for the decision about one resource while that is looked at.
+
+use super::decision::{Context, Move};
+use super::moves::LiveMoves;
+use crate::model::{DesiredResource, Effect, ObservedResource};
+use crate::reconcile::diff::difference::{Change, ChangeCause};
+use crate::reconcile::ownership::redact::{is_secret, presented};
+use crate::reconcile::plan::path_index::PathIndex;
+use crate::reconcile::plan::types::FieldChange;
+use crate::xml::Path;
+
+/// What is collected while one resource is looked at.
+pub(super) struct Draft<'a> {
+    pub(super) context: Context<'a>,
+    pub(super) desired: &'a DesiredResource,
+    pub(super) host: &'a ObservedResource,
+    pub(super) steps: Vec<Move>,
+    /// The last of the steps, which are live changes.
+    pub(super) live: LiveMoves,
+    pub(super) fields: Vec<FieldChange>,
+    pub(super) pending: Vec<FieldChange>,
+    pub(super) held: Vec<FieldChange>,
+    pub(super) notes: Vec<String>,
+    pub(super) resumes: bool,
+    /// Why it is off although it was defined to run, if nobody else turned it off.
+    pub(super) unstarted: Option<&'static str>,
+    /// Whether the manifest's definition is what it was when it was applied last, by its text; `None`
+    /// where the manifest as a whole is, or was another set's.
+    pub(super) same_text: Option<bool>,
+}
+
+impl Draft<'_> {
+    pub(super) fn has_field(&self, change: &Change) -> bool {
+        self.fields.iter().any(|f| f.path.covers(&change.path))
+    }
+
+    /// The paths of the fields, to look many changes up among them.
+    pub(super) fn field_index(&self) -> PathIndex {
+        PathIndex::of(self.fields.iter().map(|f| &f.path))
+    }
+
+    /// Whether a change is among the fields, of which `index` has the paths.
+    pub(super) fn has_field_by(&self, index: &PathIndex, change: &Change) -> bool {
+        let covers = |n: &usize| self.fields.get(*n).is_some_and(|f| f.path.covers(&change.path));
+        index.near(&change.path).iter().any(covers)
+    }
+
+    /// A change of something that is not in the definition.
+    pub(super) fn meta(
+        &self,
+        name: &str,
+        before: Option<String>,
+        after: &str,
+        effect: Effect,
+        origin: ChangeCause,
+    ) -> FieldChange {
+        FieldChange {
+            path: Path::parse(name).unwrap_or_default(),
+            before,
+            after: Some(after.to_owned()),
+            effect,
+            span: self.desired.span,
+            origin,
+            why: None,
+        }
+    }
+}
+
+/// The change of a field, as people are shown it.
+pub(super) fn field(change: &Change, effect: Effect, origin: ChangeCause) -> FieldChange {
+    let show = |value: &Option<String>| value.as_ref().map(|value| presented(&change.path, value));
+    FieldChange {
+        path: change.path.clone(),
+        before: show(&change.before),
+        after: show(&change.after),
+        effect,
+        span: change.span,
+        // what was applied of a secret is not kept, so nobody can tell who changed it
+        origin: if is_secret(&change.path) { ChangeCause::Manifest } else { origin },
+        why: None,
+    }
+}

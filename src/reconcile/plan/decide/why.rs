@@ -1,0 +1,125 @@
+//! Why something is done, in words; nothing is decided by them.
+
+use crate::model::{DesiredResource, Kind, ObservedResource, Power, State};
+use crate::reconcile::diff::difference::ChangeCause;
+use crate::reconcile::plan::types::{Action, FieldChange};
+
+/// Why a domain is off, by libvirt's numbers, where nobody turned it off: it has not been started since
+/// it was defined or since the daemon came up, and a start that failed.
+const OFF_UNTIL_NOW: i32 = 0;
+const START_FAILED: i32 = 6;
+
+/// What is said then.
+pub(super) const NOT_STARTED: &str = "not started since it was defined, or since the host came up";
+const LAST_START_FAILED: &str = "not started: its last start failed";
+
+/// Why what was defined from this manifest is off, if it is off and nobody else's doing. An apply that
+/// failed or was interrupted is ours. A network tells no reason; where it is not started by its host
+/// either, though it was to be, an apply has got no further.
+pub(super) fn unstarted(
+    desired: &DesiredResource,
+    host: &ObservedResource,
+    is_defined: bool,
+) -> Option<&'static str> {
+    let settings = &desired.settings;
+    let wanted = matches!(settings.power, Power::Running | Power::Paused);
+    if !is_defined || !wanted || host.state != State::Shutoff {
+        return None;
+    }
+    match (desired.id.kind, host.reason) {
+        (Kind::Domain, START_FAILED) => Some(LAST_START_FAILED),
+        (Kind::Domain, OFF_UNTIL_NOW) => Some(NOT_STARTED),
+        (Kind::Domain, _) => None,
+        (Kind::Network, _) => {
+            (settings.autostart == Some(true) && !host.autostart).then_some(NOT_STARTED)
+        }
+    }
+}
+
+/// What is known beside the fields that change.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Words {
+    /// Why it is off although it was defined to run, if nobody else turned it off.
+    pub(super) unstarted: Option<&'static str>,
+    /// Whether the manifest's definition is what it was when it was applied last, by its text; `None`
+    /// where the manifest as a whole is, or was another set's.
+    pub(super) same_text: Option<bool>,
+    /// Whether something that is defined waits for the next boot.
+    pub(super) waits: bool,
+}
+
+impl Words {
+    /// Why `action` is done.
+    pub(super) fn reason(self, action: Action, fields: &[FieldChange]) -> &'static str {
+        let named = |f: &FieldChange, names: &[&str]| names.contains(&f.path.pattern().as_str());
+        let drift = fields.iter().filter(|f| f.origin == ChangeCause::Drift).count();
+        let all = |names: &[&str]| drift == 0 && fields.iter().all(|f| named(f, names));
+        match (action, self.unstarted, self.same_text) {
+            (Action::NoOp, ..) if self.waits => "defined as the manifest says",
+            (Action::NoOp, ..) => "in sync",
+            (Action::Adopt, ..) => "nobody owns it yet",
+            (_, Some(why), _) if all(&["power", "autostart"]) => why,
+            (_, _, Some(false)) if all(&["owner"]) => "the text changed, the definition does not",
+            (_, _, Some(true)) if all(&["owner"]) => {
+                "the settings changed, the definition does not"
+            }
+            _ if drift == 0 => "the manifest changed",
+            _ if drift == fields.len() => "the host was changed",
+            _ => "the manifest and the host were changed",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+    use super::*;
+    use crate::diag::Span;
+    use crate::model::Effect;
+    use crate::xml::Path;
+
+    fn field(path: &str, origin: ChangeCause) -> FieldChange {
+        FieldChange {
+            path: Path::parse(path).unwrap(),
+            before: None,
+            after: None,
+            effect: Effect::None,
+            span: Span::NONE,
+            origin,
+            why: None,
+        }
+    }
+
+    #[test]
+    fn reasons() {
+        let (ours, drift) = (ChangeCause::Manifest, ChangeCause::Drift);
+        let failed = Some(LAST_START_FAILED);
+        for (fields, unstarted, same_text, expected) in [
+            (vec![("power", ours)], failed, None, LAST_START_FAILED),
+            (vec![("power", ours), ("autostart", ours)], failed, None, LAST_START_FAILED),
+            (vec![("title", ours), ("power", ours)], failed, None, "the manifest changed"),
+            (vec![("power", drift)], None, None, "the host was changed"),
+            (vec![("owner", ours)], None, Some(false), "the text changed, the definition does not"),
+            (
+                vec![("owner", ours)],
+                None,
+                Some(true),
+                "the settings changed, the definition does not",
+            ),
+            (vec![("owner", ours)], None, None, "the manifest changed"),
+            (vec![("title", ours)], None, Some(false), "the manifest changed"),
+            (
+                vec![("title", ours), ("power", drift)],
+                None,
+                Some(false),
+                "the manifest and the host were changed",
+            ),
+        ] {
+            let shown = format!("{fields:?}");
+            let fields: Vec<_> = fields.into_iter().map(|(path, from)| field(path, from)).collect();
+            let words = Words { unstarted, same_text, waits: false };
+            assert_eq!(words.reason(Action::Update, &fields), expected, "{shown}");
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! What is not believed of a saved plan: which object a definition is of, and how disruptive a step is.
+
+use crate::diag::SourceId;
+use crate::model::{
+    Affect, Effect, Kind, MetadataKind, NAMESPACE, Observed, Op, ResourceId, Target, UndefineKeep,
+    Uuid,
+};
+use crate::reconcile::kinds::rules;
+use crate::reconcile::ownership::identity;
+use crate::reconcile::ownership::record::owner_record_in;
+use crate::reconcile::plan::afterwards::{Afterwards, Undo};
+use crate::reconcile::plan::types::{Otherwise, Plan, Step, StepAction};
+use crate::xml::{Limits, parse};
+use std::collections::BTreeMap;
+
+/// Why a document is not a definition of `target` with a record of this set or none, or nothing if it is.
+fn not_of(set: &str, target: &Target, xml: &str) -> Option<String> {
+    let Ok(root) = parse(SourceId::NONE, xml, &Limits::default()) else {
+        return Some("its definition is not well-formed".to_owned());
+    };
+    let of_other = || {
+        let record = owner_record_in(&root).filter(|record| record.attr("set") != Some(set))?;
+        Some(format!("its record is of the set \"{}\"", record.attr("set").unwrap_or_default()))
+    };
+    identity::not_of(target, &root).or_else(of_other)
+}
+
+/// Why a step of `target` cannot be one that a plan has, or nothing if it can: a definition is of its
+/// object, wherever in the step it stands, and records are written by definitions alone.
+pub(super) fn unfit(set: &str, target: &Target, action: &StepAction) -> Option<String> {
+    if let StepAction::Wait { otherwise: Otherwise::Call(op), .. } = action
+        && *op != Op::Destroy
+    {
+        return Some(format!("{} follows its wait, and only destroy can", op.kind()));
+    }
+    match action.op()? {
+        Op::Define { xml } => not_of(set, target, xml),
+        Op::SetMetadata { kind: MetadataKind::Element { uri, .. }, value: Some(_), .. }
+            if uri == NAMESPACE =>
+        {
+            Some("it sets a record, which is what a definition does".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// Why what follows the live changes of an object cannot be what a plan has, or nothing if it can: what is
+/// put back is in its definition, says nothing of who it is and whose, and is the same in its record.
+pub(super) fn unfit_afterwards(set: &str, of: &Afterwards, steps: &[Step]) -> Option<String> {
+    if !steps.iter().any(|step| step.target == of.target) {
+        return Some("the plan does nothing to it".to_owned());
+    }
+    if let Some(why) = not_of(set, &of.target, &of.definition) {
+        return Some(why);
+    }
+    let definition = parse(SourceId::NONE, &of.definition, &Limits::default()).ok()?;
+    for piece in &of.pieces {
+        if piece.definition.iter().any(|undo| undo.says_who(&definition)) {
+            return Some("it says who the object is, or whose".to_owned());
+        }
+        let whats = |undo: &[Undo]| undo.iter().map(|u| u.what.clone()).collect::<Vec<_>>();
+        let told = piece.manifest.as_ref();
+        if told.is_some_and(|undo| whats(undo) != whats(&piece.definition)) {
+            return Some("its record would say something else".to_owned());
+        }
+    }
+    None
+}
+
+/// The first object of which a plan speaks by a name that is not its own on the host: a host goes by
+/// UUIDs, and people by names.
+pub(super) fn misnamed(plan: &Plan, observed: &Observed) -> Option<String> {
+    let mut names: BTreeMap<(Kind, Uuid), ResourceId> = BTreeMap::new();
+    for host in observed.resources.values() {
+        names.insert((host.id.kind, host.uuid), host.id.clone());
+    }
+    let wrong = |names: &BTreeMap<(Kind, Uuid), ResourceId>, target: &Target| {
+        let id = names.get(&(target.id.kind, target.uuid)).filter(|id| **id != target.id)?;
+        Some(format!("it says {}, and what has this UUID on the host is {id}", target.id))
+    };
+    for Step { target, action, .. } in &plan.steps {
+        if let Some(why) = wrong(&names, target) {
+            return Some(why);
+        }
+        if let Some(Op::Rename { name }) = action.op() {
+            let id = ResourceId::new(target.id.kind, name.as_str());
+            names.insert((target.id.kind, target.uuid), id);
+        }
+    }
+    plan.afterwards.iter().find_map(|of| wrong(&names, &of.target))
+}
+
+/// Raises the effects of steps that say less than what they do. What a step says beyond that came from
+/// a look at the host, and stays.
+pub(super) fn raise_effects(steps: &mut [Step]) {
+    let least: Vec<Effect> = (0..steps.len()).map(|at| least(steps, at)).collect();
+    for (step, least) in steps.iter_mut().zip(least) {
+        step.effect = step.effect.max(least);
+    }
+}
+
+/// The least that the step at `at` does, by what it calls and by what else the plan does to its object.
+fn least(steps: &[Step], at: usize) -> Effect {
+    let Some(step) = steps.get(at) else { return Effect::None };
+    let of_same = |s: &&Step| s.target.id == step.target.id;
+    let calls = |s: &Step, wanted: fn(&Op) -> bool| match &s.action {
+        StepAction::Call(op) => wanted(op),
+        StepAction::Wait { .. } => false,
+    };
+    let later = |wanted: fn(&Op) -> bool| {
+        steps.iter().skip(at + 1).filter(of_same).any(|s| calls(s, wanted))
+    };
+    let earlier =
+        |wanted: fn(&Op) -> bool| steps.iter().take(at).filter(of_same).any(|s| calls(s, wanted));
+    let is_define = |op: &Op| matches!(op, Op::Define { .. });
+    // an object of the plan's own making, such as a network that cards are parked on for a while
+    let is_own = || earlier(is_define) && !earlier(|op| matches!(op, Op::Destroy | Op::Shutdown));
+    let kind = step.target.id.kind;
+    let stop = || {
+        if kind.connects_guests() && is_own() {
+            Effect::None
+        } else if later(|op| matches!(op, Op::Create { .. })) {
+            rules(kind).restart
+        } else {
+            Effect::Stops
+        }
+    };
+    let Some(op) = step.action.op() else { return Effect::None };
+    let live = |affect: &Affect| match affect {
+        Affect::Config => Effect::None,
+        Affect::Live | Affect::Both => Effect::Live,
+    };
+    match op {
+        Op::Destroy | Op::Shutdown => stop(),
+        Op::Undefine { keep: UndefineKeep::Firmware | UndefineKeep::Remove } | Op::DiscardSaved => {
+            Effect::DataLoss
+        }
+        Op::Undefine { .. } if later(is_define) => Effect::Replace,
+        Op::Undefine { .. } if earlier(is_define) => Effect::None,
+        Op::Undefine { .. } => Effect::Deletes,
+        Op::Create { .. } => Effect::Starts,
+        Op::Suspend => Effect::BriefOutage,
+        Op::Resume => Effect::Live,
+        Op::Attach { affect, .. } | Op::Detach { affect, .. } | Op::Update { affect, .. } => {
+            live(affect)
+        }
+        Op::Define { .. }
+        | Op::SetAutostart { .. }
+        | Op::SetMemory { .. }
+        | Op::SetVcpus { .. }
+        | Op::Pin { .. }
+        | Op::AddIoThread { .. }
+        | Op::DeleteIoThread { .. }
+        | Op::Tune { .. }
+        | Op::SetLifecycle { .. }
+        | Op::SetMemoryStatsPeriod { .. }
+        | Op::Rename { .. }
+        | Op::SetMetadata { .. }
+        | Op::NetworkUpdate { .. } => Effect::None,
+    }
+}

@@ -1,0 +1,104 @@
+//! What a plan promises of which there are only steps left, as of one that was saved: the manifests that
+//! it applies are in the records of the definitions that it sends. With these the host can be looked at
+//! again afterwards, as after a plan that was made of manifests just now.
+
+use super::types::{Options, Plan, Step, StepAction};
+use crate::diag::{SourceId, Span};
+use crate::model::{
+    Desired, DesiredResource, Observed, ObservedResource, Op, ResourceId, Settings,
+};
+use crate::reconcile::ownership::history::settings;
+use crate::reconcile::ownership::record::owner_record_of;
+use crate::reconcile::ownership::record::{OwnerRecord, read_owner_record};
+use crate::xml::{Limits, parse};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What becomes of an object.
+enum Fate {
+    /// It is as this record says.
+    Recorded(Box<OwnerRecord>),
+    /// It is gone.
+    Gone,
+    /// Nobody knows: nothing says what its manifest was, or a saved image brings back what was.
+    Unknown,
+}
+
+/// What the host has to be like once `plan` is applied: what is asked for, and with which options, to be
+/// planned for again. `before` is the host as the plan found it.
+pub fn promised(plan: &Plan, before: &Observed) -> (Desired, Options) {
+    let mut steps: BTreeMap<&ResourceId, Vec<&Step>> = BTreeMap::new();
+    for step in &plan.steps {
+        steps.entry(&step.target.id).or_default().push(step);
+    }
+    let mut desired = Desired { set: plan.set.clone(), complete: true, ..Desired::default() };
+    // what it does was allowed then
+    let allow = plan.steps.iter().map(|step| step.effect).collect();
+    let mut options = Options { adopt: true, allow, ..Options::default() };
+    for (id, steps) in steps {
+        let host = before.resources.get(id);
+        let owner_record = match fate(&steps, host) {
+            Fate::Recorded(owner_record) => owner_record,
+            Fate::Gone => {
+                options.delete.insert(id.clone());
+                continue;
+            }
+            Fate::Unknown => continue,
+        };
+        let Some(definition) = owner_record.applied() else { continue };
+        // a new version may have dropped something, which has to be gone
+        if host.and_then(owner_record_of).is_some_and(|old| old.digest != owner_record.digest) {
+            options.seeks.insert(id.clone());
+        }
+        options.only.insert(id.clone());
+        let resource = DesiredResource {
+            id: id.clone(),
+            definition,
+            settings: Settings {
+                allow: owner_record.allow.clone(),
+                apply_on_reboot: owner_record.apply_on_reboot,
+                ..settings(&owner_record)
+            },
+            depends_on: owner_record.depends_on.clone(),
+            span: Span::NONE,
+            refused: Vec::new(),
+        };
+        desired.resources.insert(id.clone(), Arc::new(resource));
+    }
+    options.only.extend(options.delete.iter().cloned());
+    (desired, options)
+}
+
+fn fate(steps: &[&Step], host: Option<&ObservedResource>) -> Fate {
+    let calls = || {
+        steps.iter().filter_map(|step| match &step.action {
+            StepAction::Call(op) => Some(op),
+            StepAction::Wait { .. } => None,
+        })
+    };
+    let resumes = host.is_some_and(|host| host.managed_save)
+        && calls().any(|op| matches!(op, Op::Create { .. }))
+        && !calls().any(|op| matches!(op, Op::DiscardSaved));
+    if resumes {
+        return Fate::Unknown;
+    }
+    let last = calls().rfind(|op| matches!(op, Op::Define { .. } | Op::Undefine { .. }));
+    let owner_record = match last {
+        Some(Op::Define { xml }) => {
+            parse(SourceId::NONE, xml, &Limits::default()).ok().as_ref().and_then(read_owner_record)
+        }
+        Some(_) => return Fate::Gone,
+        None if host.is_some_and(|host| !host.is_persistent) && stops(steps) => return Fate::Gone,
+        None => host.and_then(owner_record_of),
+    };
+    owner_record.map_or(Fate::Unknown, |owner_record| Fate::Recorded(Box::new(owner_record)))
+}
+
+/// Whether an object is stopped and not started again.
+fn stops(steps: &[&Step]) -> bool {
+    let last = steps.iter().rev().find_map(|step| match &step.action {
+        StepAction::Call(op @ (Op::Create { .. } | Op::Destroy | Op::Shutdown)) => Some(op),
+        StepAction::Call(_) | StepAction::Wait { .. } => None,
+    });
+    matches!(last, Some(Op::Destroy | Op::Shutdown))
+}
