@@ -111,7 +111,7 @@ impl Scene {
         all.resources[&ResourceId::new(Kind::Domain, name)].persistent.clone().unwrap()
     }
 
-    /// Somebody defines a guest by other means.
+    /// Defines a guest by other means.
     fn define(&self, definition: &Element) {
         let name = definition.child_text("name").unwrap();
         let uuid = Uuid::parse_str(&definition.child_text("uuid").unwrap()).unwrap();

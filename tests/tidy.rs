@@ -59,7 +59,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         }),
         trial("tidy/comments_begin_with_what_they_describe", || {
             comments::check();
-            let wrong = comments::wrong(&sources("src"));
+            let wrong = comments::wrong(&[sources("src"), sources("tests")].concat());
             assert!(wrong.is_empty(), "{}", wrong.join("\n"));
         }),
         trial("tidy/the_map_is_true", || {
@@ -151,7 +151,7 @@ fn files() {
 /// Where a manifest's problems come from.
 const CHECKED: [&str; 4] = ["src/manifest", "src/model", "src/schema/explain", "src/xml"];
 
-/// What a code follows, and whether it is one of an error for certain.
+/// Text before a code, and whether it is one of an error for certain.
 const OPENERS: [(&str, bool); 6] = [
     ("Diagnostic::error(", true),
     ("Diagnostic::warning(", false),
@@ -207,7 +207,7 @@ fn only_the_cli_prints() {
     assert!(wrong.is_empty(), "only src/cli does that:\n{}", wrong.join("\n"));
 }
 
-/// What leads to a terminal, or makes JSON, and so may go around what escapes foreign text.
+/// Calls that lead to a terminal, or make JSON, and so may go around the escaping of foreign text.
 const WAYS_OUT: [&str; 18] = [
     "println!",
     "eprintln!",
@@ -229,7 +229,7 @@ const WAYS_OUT: [&str; 18] = [
     "serde_json::to_writer",
 ];
 
-/// Who may use which of them beside the printer, and why.
+/// Files that may use one of them beside the printer, and why.
 const ALLOWED: [(&str, &str, &str); 3] = [
     ("src/cli/prompt.rs", "/dev/tty", "it asks there what is no output, and escapes its prompt"),
     ("src/drivers/libvirt/session.rs", "/dev/tty", "it looks whether there is one"),

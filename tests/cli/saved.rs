@@ -428,7 +428,7 @@ fn signed() {
     place.virt(&["plan", "m", "--detailed-exitcode", "--signing-key", &ours], 0);
 }
 
-/// Who saves a plan as root to where it is of no use leaves the machine's devices as they are.
+/// Saving a plan as root to a place of no use leaves the machine's devices as they are.
 fn owner_alone(devices: &Path) {
     let place = Place::new();
     let device = devices.join("null");

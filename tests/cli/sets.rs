@@ -1,4 +1,4 @@
-//! Who owns what is named, and never silently a directory's name.
+//! Ownership is by a named set, and never silently by a directory's name.
 
 use crate::support::site::{plan_for, walk};
 use crate::support::{Ran, run, trial, virt};

@@ -1,4 +1,4 @@
-//! What a plan's steps meet on a host, said before the first of them: exit code, words, and that guests
+//! Obstacles on a host that a plan reports before its first step: exit code, words, and that guests
 //! and their disks are as before.
 
 use super::host::{Host, Pool};

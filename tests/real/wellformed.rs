@@ -263,7 +263,7 @@ fn places() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What a document is refused with, if it is.
+/// Problem that a document is refused with, if any.
 fn problem(text: &str) -> Option<String> {
     let mut sources = Sources::default();
     let id = sources.add("t", text);

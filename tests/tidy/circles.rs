@@ -13,13 +13,13 @@ type Module = Vec<String>;
 #[derive(Default)]
 struct File {
     path: PathBuf,
-    /// What it imports: the name here, the path, and whether it is handed on.
+    /// Imports: the name here, the path, and whether it is handed on.
     imports: Vec<(String, Vec<String>, bool)>,
     /// Paths in its code.
     paths: Vec<Vec<String>>,
     /// Words in its code.
     words: BTreeSet<String>,
-    /// What it defines.
+    /// Names that the file defines.
     items: BTreeSet<String>,
 }
 
