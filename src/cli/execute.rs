@@ -155,7 +155,8 @@ pub(super) fn walk(
         context.show_error(&match along.is_empty() {
             true => e.clone(),
             false => e.clone().hint(format!(
-                "also sent, with the values that the host had filled in, since the manifest has none: {}",
+                "also sent, with the values that the host had filled in, since the manifest has \
+                 none: {}",
                 along.join(", ")
             )),
         });

@@ -252,8 +252,8 @@ fn no_place(why: Vec<Error>) -> Error {
     let said: Vec<&str> = why.iter().map(|e| e.message.as_str()).collect();
     let text = format!("the host cannot be locked: {}", said.join("; "));
     let error = Error::new(ErrorKind::Locked, text).hint(
-        "nothing was changed, since other runs could not be excluded; make one of these a directory \
-         that only this user can write to",
+        "nothing was changed, since other runs could not be excluded; make one of these a \
+         directory that only this user can write to",
     );
     match why.into_iter().next() {
         Some(cause) => error.caused_by(cause),

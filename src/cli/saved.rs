@@ -146,8 +146,8 @@ fn objection(saved: &Saved, expected: Option<&str>) -> Option<Error> {
         Some(Seal::Missing) if expected.is_none() => {
             let text = "it has no signature, and there is a key that plans are signed with";
             let hint = format!(
-                "make a new one where the key is, or review it with virt plan --show and pass --expect \
-                 {digest}"
+                "make a new one where the key is, or review it with virt plan --show and pass \
+                 --expect {digest}"
             );
             denied(text, &hint)
         }

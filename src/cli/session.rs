@@ -190,9 +190,11 @@ pub(crate) fn check_prune(
     let lacks = if !typed.prune {
         return Ok(());
     } else if paths.iter().any(|p| p.exists() && !p.is_dir()) {
-        "--prune needs whole directories: with single files everything else of the set would be deleted"
+        "--prune needs whole directories: with single files everything else of the set would be \
+         deleted"
     } else if !loaded.set_is_named {
-        "--prune needs a virt.toml that names the set, or --set: another directory may have the same name"
+        "--prune needs a virt.toml that names the set, or --set: another directory may have the \
+         same name"
     } else {
         return Ok(());
     };
@@ -209,9 +211,9 @@ pub(crate) fn check_set(paths: &[PathBuf], loaded: &Loaded) -> Result<(), Failur
     let directory = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
     let (file, set) = (directory.join("virt.toml"), &loaded.desired.set);
     Err(Failure::Usage(format!(
-        "nothing names the set that owns these objects: add this line to {}:  set = \"{set}\"  (earlier versions took \
-         the directory's name, and objects on the host have that), or pass --set {set}; virt init \
-         asks the host and writes the file",
+        "nothing names the set that owns these objects: add this line to {}:  set = \"{set}\"  \
+         (earlier versions took the directory's name, and objects on the host have that), or pass \
+         --set {set}; virt init asks the host and writes the file",
         file.display()
     )))
 }

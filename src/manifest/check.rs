@@ -62,7 +62,8 @@ const BRIDGE: Claim = Claim {
 const DISK: Claim = Claim {
     code: "shared-disk",
     summary: "two domains write to the same disk",
-    hint: "running both at once destroys the data; mark the disk shareable if the guests coordinate their writes",
+    hint: "running both at once destroys the data; mark the disk shareable if the guests \
+           coordinate their writes",
     warning: true,
 };
 

@@ -49,13 +49,14 @@ impl Outage {
     pub fn hint(self) -> &'static str {
         match self {
             Self::IoError => {
-                "fix the disk or make room on its file system, then virsh resume; power = \"stopped\" \
-                 takes the guest down instead"
+                "fix the disk or make room on its file system, then virsh resume; power = \
+                 \"stopped\" takes the guest down instead"
             }
             Self::Watchdog => "look at the guest's console, then virsh resume or virsh reset",
             Self::Crashed => {
-                "its memory can be saved with virsh dump; --allow restart destroys the crashed guest and \
-                 starts it again, --allow stops with power = \"stopped\" only destroys it"
+                "its memory can be saved with virsh dump; --allow restart destroys the crashed \
+                 guest and starts it again, --allow stops with power = \"stopped\" only destroys \
+                 it"
             }
             Self::Migration => "virsh domjobinfo shows how the migration ended",
             Self::FailedCall => "the daemon's log has the call that failed; then virsh resume",

@@ -100,8 +100,8 @@ pub(super) fn too_long(until: &Until, timeout: Duration) -> Error {
     let e = Error::new(ErrorKind::Timeout, text);
     match until {
         Until::Inactive => e.hint(
-            "look at its console; stop = { timeout = \"…\", force = true } destroys it in the end, and so does \
-             virt delete --force",
+            "look at its console; stop = { timeout = \"…\", force = true } destroys it in the \
+             end, and so does virt delete --force",
         ),
         _ => e.hint("look at its console"),
     }

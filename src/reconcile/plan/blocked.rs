@@ -176,11 +176,17 @@ impl Conflicts<'_> {
             return;
         };
         self.diagnostics.push(
-            Diagnostic::error("uuid-differs", format!("{} has another UUID on the host", desired.id))
-                .at(uuid_span(desired))
-                .address(desired.id.to_string())
-                .detail(format!("found {wanted}; the host's object has {}", host.uuid))
-                .hint("take the <uuid> out of the manifest, or write the host's; replace = true re-creates the object"),
+            Diagnostic::error(
+                "uuid-differs",
+                format!("{} has another UUID on the host", desired.id),
+            )
+            .at(uuid_span(desired))
+            .address(desired.id.to_string())
+            .detail(format!("found {wanted}; the host's object has {}", host.uuid))
+            .hint(
+                "take the <uuid> out of the manifest, or write the host's; replace = true \
+                 re-creates the object",
+            ),
         );
         self.hold(&desired.id, "its UUID differs from the host's");
     }
@@ -208,8 +214,8 @@ impl Conflicts<'_> {
                     None => format!("the set \"{set}\" owns it"),
                 },
                 format!(
-                    "rename this one; or pass --adopt-from {set}, or release it from that set with virt release \
-                     {id}, once its manifests no longer name it"
+                    "rename this one; or pass --adopt-from {set}, or release it from that set \
+                     with virt release {id}, once its manifests no longer name it"
                 ),
             ),
             None => (

@@ -118,13 +118,13 @@ fn attached(host: &ObservedResource) -> Vec<(String, &'static str)> {
         all.push(("a saved memory image".to_owned(), hint));
     }
     if !names.is_empty() {
-        let hint = "delete them first (virsh snapshot-delete), or pass --allow data-loss, which deletes \
-                    their metadata and keeps the images";
+        let hint = "delete them first (virsh snapshot-delete), or pass --allow data-loss, which \
+                    deletes their metadata and keeps the images";
         all.push((list("snapshot", &names), hint));
     }
     if !checkpoints.is_empty() {
-        let hint = "delete them first (virsh checkpoint-delete), or pass --allow data-loss, which deletes \
-                    their metadata";
+        let hint = "delete them first (virsh checkpoint-delete), or pass --allow data-loss, which \
+                    deletes their metadata";
         all.push((list("checkpoint", &checkpoints), hint));
     }
     all
