@@ -1,6 +1,6 @@
 //! Exit codes, and the failures of commands.
 
-use crate::diag::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 use std::process::ExitCode;
 
 /// Exit code of a run.

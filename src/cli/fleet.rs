@@ -3,13 +3,14 @@
 use super::context::Context;
 use super::exit::Failure;
 use super::written;
-use crate::diag::{Diagnostic, Result};
 use crate::drivers::trust::is_name;
 use crate::drivers::uri::Transport;
 use crate::drivers::{Connection, Place, Uri};
+use crate::error::Result;
 use crate::manifest::{HostDesired, Loaded};
 use crate::model::{Desired, HostPattern, ResourceId, Roster};
 use crate::reconcile::Options;
+use diagnostics::Diagnostic;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

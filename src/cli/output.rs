@@ -2,7 +2,7 @@
 //! output is escaped.
 
 use super::options::{Color, Format, Global};
-use crate::diag::{printable, printable_line};
+use diagnostics::{printable, printable_line};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{IsTerminal as _, Write};

@@ -50,7 +50,7 @@ impl Systemd {
     /// Reports the status in a line, if it has changed.
     pub(crate) fn status(&mut self, text: String) {
         if self.status != text {
-            self.say(&format!("STATUS={}", crate::diag::escape(&text)));
+            self.say(&format!("STATUS={}", diagnostics::escape(&text)));
             self.status = text;
         }
     }

@@ -32,7 +32,7 @@ pub use prompt::{CredentialPrompt, Question, Secret};
 pub use trust::{Beneath, Connection, Trust, Written};
 pub use uri::{Transport, Uri};
 
-use crate::diag::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::Scope;
 use libvirt::{LibvirtDriver, Stage, StageResult};
 use read_only::ReadOnly;

@@ -7,7 +7,8 @@
 //! else, and nothing is opened without one.
 
 use super::uri::{Transport, Uri};
-use crate::diag::{Error, ErrorKind, Result, excerpt};
+use crate::error::{Error, ErrorKind, Result};
+use diagnostics::excerpt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 

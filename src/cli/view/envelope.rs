@@ -1,6 +1,7 @@
 //! Common parts of all results for programs: their version, lines, problems and errors.
 
-use crate::diag::{Diagnostic, Error, Severity, Sources, Span, conceal, escape_json};
+use crate::error::Error;
+use diagnostics::{Diagnostic, Severity, Sources, Span, conceal, escape_json};
 use serde_json::{Map, Value, json};
 
 /// Version of every object printed for programs.

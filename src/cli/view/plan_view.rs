@@ -1,7 +1,7 @@
 //! A plan with its sources, for display.
 
-use crate::diag::{Diagnostic, Sources};
 use crate::reconcile::Plan;
+use diagnostics::{Diagnostic, Sources};
 
 /// A plan with its sources, connection and problems.
 pub(crate) struct PlanView<'a> {

@@ -2,9 +2,9 @@
 //! sockets and bridges of the host, and how an emulator is started. A reviewer of a plan has to see
 //! all of them, and all of each value.
 
-use crate::diag::escape;
 use crate::reconcile::shown;
-use crate::xml::{Element, Path};
+use diagnostics::escape;
+use xmltree::{Element, Path};
 
 /// Devices and sections that use the host, whatever is in them. Of all others, anything that looks
 /// like a path or a URL counts: loaders, kernels, NVRAM and its template, memory backed by files,
@@ -203,8 +203,8 @@ pub(super) fn plain(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diag::SourceId;
-    use crate::xml::{Limits, parse};
+    use diagnostics::SourceId;
+    use xmltree::{Limits, parse};
 
     fn of(text: &str) -> Vec<String> {
         lines(&parse(SourceId::NONE, text, &Limits::default()).expect("well-formed"))

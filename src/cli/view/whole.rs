@@ -2,10 +2,10 @@
 //! been read by anybody.
 
 use super::reach::reaching;
-use crate::diag::escape;
 use crate::reconcile::{Plan, shown};
-use crate::xml::write_compact;
+use diagnostics::escape;
 use std::fmt::Write as _;
+use xmltree::write_compact;
 
 /// Uses of the host that a plan adds, each whole, for people; empty if there are none.
 pub(crate) fn added(plan: &Plan) -> String {

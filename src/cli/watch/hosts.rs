@@ -2,8 +2,8 @@
 //! host.
 
 use crate::controller::{Heartbeat, Mailbox};
-use crate::diag::Result;
 use crate::drivers::{CancelToken, Connection};
+use crate::error::Result;
 use crate::model::Desired;
 use std::collections::BTreeMap;
 use std::sync::Arc;

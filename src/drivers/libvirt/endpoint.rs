@@ -1,9 +1,9 @@
 //! What a URI means on this machine: the way to a daemon, and what to ask it for.
 
 use super::transport::{HostAddress, Program, Proxy, Server, SshHost, remote_command};
-use crate::diag::{Error, ErrorKind, Result};
 use crate::drivers::Environment;
 use crate::drivers::uri::{Mode, Transport, Uri};
+use crate::error::{Error, ErrorKind, Result};
 use crate::pki;
 use std::path::{Path, PathBuf};
 
