@@ -1,5 +1,5 @@
-//! What the program is made of besides itself: licences that it may be given away under, and packages
-//! that come from the registry and nowhere else.
+//! Dependencies of the program: licences that allow giving it away, and packages from the registry
+//! and nowhere else.
 
 use crate::support::trial;
 use libtest_mimic::Trial;

@@ -1,5 +1,5 @@
-//! What a plan knows that its steps will meet: each case a host made by hand and a manifest, without
-//! any hypervisor.
+//! Obstacles that a plan foresees for its steps: each case a host made by hand and a manifest,
+//! without any hypervisor.
 // long: one case after the other, on one sort of host
 
 use crate::support::trial;
@@ -122,7 +122,7 @@ fn id(text: &str) -> ResourceId {
 struct Host(Observed);
 
 impl Host {
-    /// With what these manifests come to, up and running.
+    /// A site with these manifests applied and running.
     fn applied(manifests: &[String]) -> Self {
         let mut host = Self::default();
         let plan = host.plan(manifests, &Options::default());

@@ -111,7 +111,7 @@ impl Scene {
         all.resources[&ResourceId::new(Kind::Domain, name)].persistent.clone().unwrap()
     }
 
-    /// Somebody defines a guest by other means.
+    /// Defines a guest by other means.
     fn define(&self, definition: &Element) {
         let name = definition.child_text("name").unwrap();
         let uuid = Uuid::parse_str(&definition.child_text("uuid").unwrap()).unwrap();
@@ -370,7 +370,7 @@ fn whole() {
     scene.virt(&["apply", "site"], 0);
     let ran = scene.virt(&["rollback", "domain/web", "--dry-run"], 0);
     let whole = format!("<source file='{path}'/>");
-    assert!(ran.stdout().contains("What this brings back, whole:"), "{ran}");
+    assert!(ran.stdout().contains("Elements that this restores, in full:"), "{ran}");
     assert!(ran.stdout().contains(&whole), "{ran}");
 }
 

@@ -1,8 +1,10 @@
 //! The rules of the house that a program can check: floors, sizes, first lines, who prints.
 
 mod circles;
+mod comments;
 mod kinds;
 mod map;
+mod texts;
 mod vocabulary;
 
 use crate::support::trial;
@@ -58,6 +60,16 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("tidy/names_are_those_of_the_field", || {
             let old = vocabulary::old_names(&all_sources());
             assert!(old.is_empty(), "{}", old.join("\n"));
+        }),
+        trial("tidy/users_read_the_words_of_the_field", || {
+            texts::check();
+            let old = vocabulary::old_phrases(&all_sources());
+            assert!(old.is_empty(), "{}", old.join("\n"));
+        }),
+        trial("tidy/comments_begin_with_what_they_describe", || {
+            comments::check();
+            let wrong = comments::wrong(&[all_sources(), sources("tests")].concat());
+            assert!(wrong.is_empty(), "{}", wrong.join("\n"));
         }),
         trial("tidy/the_map_is_true", || {
             let wrong = map::wrong();
@@ -181,7 +193,7 @@ fn files() {
 const CHECKED: [&str; 4] =
     ["src/manifest", "src/model", "crates/relaxng/src/explain", "crates/xmltree/src"];
 
-/// What a code follows, and whether it is one of an error for certain.
+/// Text before a code, and whether it is one of an error for certain.
 const OPENERS: [(&str, bool); 6] = [
     ("Diagnostic::error(", true),
     ("Diagnostic::warning(", false),
@@ -237,7 +249,7 @@ fn only_the_cli_prints() {
     assert!(wrong.is_empty(), "only src/cli does that:\n{}", wrong.join("\n"));
 }
 
-/// What leads to a terminal, or makes JSON, and so may go around what escapes foreign text.
+/// Calls that lead to a terminal, or make JSON, and so may go around the escaping of foreign text.
 const WAYS_OUT: [&str; 18] = [
     "println!",
     "eprintln!",
@@ -259,7 +271,7 @@ const WAYS_OUT: [&str; 18] = [
     "serde_json::to_writer",
 ];
 
-/// Who may use which of them beside the printer, and why.
+/// Files that may use one of them beside the printer, and why.
 const ALLOWED: [(&str, &str, &str); 3] = [
     ("src/cli/prompt.rs", "/dev/tty", "it asks there what is no output, and escapes its prompt"),
     ("src/drivers/libvirt/session.rs", "/dev/tty", "it looks whether there is one"),

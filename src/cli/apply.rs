@@ -15,14 +15,14 @@ use std::path::PathBuf;
 /// Make the host match
 ///
 /// A second run changes nothing. A path that is a saved plan (virt plan --out) is applied as it was
-/// reviewed, or refused if the host has moved on.
+/// reviewed, or refused if the host has changed since.
 #[derive(Debug, Args)]
 pub(crate) struct ApplyArgs {
     /// Manifests, directories of them, or one saved plan
     #[arg(required = true, value_name = "PATH|PLANFILE")]
     pub(crate) paths: Vec<PathBuf>,
-    /// Apply a saved plan only if it has this digest, as virt plan --out printed it; it is not shown
-    /// again then
+    /// Apply a saved plan only if it has this digest, as virt plan --out printed it; the plan is
+    /// not shown again then
     #[arg(long, value_name = "DIGEST")]
     pub(crate) expect: Option<String>,
     #[command(flatten)]

@@ -1,5 +1,5 @@
-//! The operator's own configuration, read once a run: which connections have a name, so that a file may
-//! choose them, and which keys records are signed with.
+//! The operator's own configuration, read once per run: which connections have a name, so that a
+//! file may choose them, and which keys records are signed with.
 //!
 //! `$XDG_CONFIG_HOME/virt/config.toml` and `/etc/virt/config.toml`, and `uri_aliases` of libvirt's own
 //! `libvirt.conf`. A file that others can write to, or that has a mistake, is nobody's word: its
@@ -17,10 +17,10 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// Most bytes of a configuration that are read; a line a host is a hundred.
+/// Limit on the bytes of a configuration; a line per host is about a hundred.
 const BYTES_MAX: u64 = 1 << 20;
 
-/// Most keys of old.
+/// Limit on old keys.
 const OLD_MAX: usize = 16;
 
 /// The system's directory of settings.
@@ -32,30 +32,30 @@ const SIGNING_KEYS: [&str; 3] = ["key_file", "old_keys", "accept_unsigned_until"
 /// A name and its URI.
 type Named = (String, String);
 
-/// What the user's and the system's configuration say.
+/// Merged configuration of the user and the system.
 #[derive(Debug)]
 pub(super) struct Config {
     /// The file to which a line can be added.
     file: PathBuf,
     /// Connections by name; the first of a name counts.
     connections: Vec<Named>,
-    /// How records are signed, if that is said: the first file that says it counts.
+    /// Signing settings; the first file that has any counts.
     signing: Result<Option<SigningSettings>>,
-    /// Files that were passed over, each with the reason.
+    /// Files that were ignored, each with the reason.
     passed_over: Vec<String>,
 }
 
-/// What `[signing]` says.
+/// Settings of `[signing]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct SigningSettings {
     pub(super) key_file: Option<PathBuf>,
     pub(super) old_keys: Vec<PathBuf>,
     pub(super) accept_unsigned_until: Option<Timestamp>,
-    /// Where it stands.
+    /// Place of the settings, for messages.
     pub(super) place: String,
 }
 
-/// What one file says.
+/// Content of one file.
 #[derive(Debug, Default)]
 struct Said {
     connections: Vec<Named>,
@@ -63,14 +63,14 @@ struct Said {
 }
 
 impl Config {
-    /// Reads both configurations; `user` is the user's directory of settings.
+    /// Reads both configurations; `user` is the user's configuration directory.
     pub(super) fn read(user: Option<&Path>) -> Self {
         let user = user.filter(|directory| directory.is_absolute());
         let directories: Vec<&Path> = user.into_iter().chain([Path::new(SYSTEM)]).collect();
         Self::of(&directories)
     }
 
-    /// Reads those of these directories, of which the first counts most.
+    /// Reads the configurations in these directories, the first of which has precedence.
     pub(super) fn of(directories: &[&Path]) -> Self {
         let file = |directory: &&Path| directory.join("virt/config.toml");
         let mut config = Self {
@@ -120,7 +120,8 @@ impl Config {
         }
     }
 
-    /// What is trusted by it, beside what the environment names; with `all` whatever a file names.
+    /// Trust in connections by this configuration and the environment; with `all`, in any that a
+    /// file names.
     pub(super) fn trust(&self, all: bool, environment: Option<&str>) -> Trust {
         let mut trust = Trust::new(all);
         environment.iter().for_each(|uri| trust.take_uri(uri));
@@ -131,7 +132,7 @@ impl Config {
         trust
     }
 
-    /// How records are signed, if that is said.
+    /// Signing settings, if there are any.
     ///
     /// # Errors
     /// A configuration cannot be read, has a mistake, or others can write to it.
@@ -140,7 +141,7 @@ impl Config {
     }
 }
 
-/// An error, with its place, in one line.
+/// Formats an error with its place in one line.
 fn in_a_line(error: &Error) -> String {
     match &error.address {
         Some(place) => format!("{place}: {}", error.message),
@@ -148,7 +149,7 @@ fn in_a_line(error: &Error) -> String {
     }
 }
 
-/// Several errors in one: the first never hides the rest.
+/// Joins several errors into one: the first never hides the rest.
 fn together(errors: Vec<Error>) -> Error {
     let mut errors = errors.into_iter();
     let Some(mut first) = errors.next() else {
@@ -161,8 +162,8 @@ fn together(errors: Vec<Error>) -> Error {
     first
 }
 
-/// The text of a file that is the caller's or root's, and that nobody else can write; `None` if it is
-/// not there.
+/// Reads a file that is the caller's or root's and that nobody else can write; `None` if there is
+/// none.
 fn read_own(path: &Path) -> Result<Option<String>> {
     let name = path.display().to_string();
     let refused = |text: &str, hint: &str| {
@@ -176,7 +177,7 @@ fn read_own(path: &Path) -> Result<Option<String>> {
             // a link says that there is to be one
             let leads_nowhere = |p: &Path| p.is_symlink() && !p.exists();
             if leads_nowhere(path) || path.parent().is_some_and(leads_nowhere) {
-                return Err(refused("it is a link to what is not there", "mend or remove"));
+                return Err(refused("it is a dangling symbolic link", "fix or remove"));
             }
             return Ok(None);
         }
@@ -185,8 +186,8 @@ fn read_own(path: &Path) -> Result<Option<String>> {
             return Err(refused("it is not a regular file", "replace it:"));
         }
         Err(NotOwned::OfUser(user)) => {
-            let text = format!("it is neither yours nor root's, but of user {user}");
-            return Err(refused(&text, "chown it to who runs virt, or to root:"));
+            let text = format!("its owner is neither you nor root, but user {user}");
+            return Err(refused(&text, "chown it to the user who runs virt, or to root:"));
         }
         Err(NotOwned::Mode(_)) => {
             return Err(refused("others can write it (chmod go-w)", "chmod go-w"));
@@ -202,7 +203,7 @@ fn read_own(path: &Path) -> Result<Option<String>> {
     }
 }
 
-/// What a configuration says, or all that is wrong with it.
+/// Parses a configuration; errors are collected.
 fn parse(path: &Path, text: String) -> std::result::Result<Said, Vec<Error>> {
     let mut sources = Sources::default();
     let id = sources.add(path.display().to_string(), text);
@@ -238,7 +239,7 @@ fn parse(path: &Path, text: String) -> std::result::Result<Said, Vec<Error>> {
 type Key<'a> = Spanned<toml::de::DeString<'a>>;
 type Value<'a> = Spanned<DeValue<'a>>;
 
-/// Where things stand in a text, and where what is wrong with it goes.
+/// Reader of a parsed text, which collects errors with their places.
 struct Reader<'a> {
     span: &'a dyn Fn(std::ops::Range<usize>) -> Span,
     out: &'a mut Diagnostics,
@@ -263,7 +264,7 @@ impl Reader<'_> {
         None
     }
 
-    /// The names below `[connections]`.
+    /// Reads the names below `[connections]`.
     fn connections(&mut self, value: &Value<'_>) -> Vec<Named> {
         let mut named = Vec::new();
         for (key, value) in self.table("connections", value).into_iter().flatten() {
@@ -310,7 +311,7 @@ impl Reader<'_> {
     }
 
     fn absolute(&mut self, name: &str, value: &Value<'_>) -> Option<PathBuf> {
-        let hint = "write a whole path, such as \"/etc/virt/signing.key\"";
+        let hint = "write an absolute path, such as \"/etc/virt/signing.key\"";
         let DeValue::String(file) = value.get_ref() else {
             self.wrong(value.span(), format!("{name} is not a string"), hint);
             return None;
@@ -323,7 +324,7 @@ impl Reader<'_> {
         None
     }
 
-    /// The beginning of a day where we are, or a moment.
+    /// Reads a date, as the start of that day in local time, or a moment.
     fn moment(&mut self, value: &Value<'_>) -> Option<Timestamp> {
         let text = match value.get_ref() {
             DeValue::String(text) => text.to_string(),
@@ -473,7 +474,7 @@ mod tests {
         assert!(Config::of(&[directory.path()]).signing().unwrap().is_none());
         std::os::unix::fs::symlink("/nowhere", &path).unwrap();
         let error = Config::of(&[directory.path()]).signing().unwrap_err();
-        assert!(error.message.contains("a link to what is not there"), "{error:?}");
+        assert!(error.message.contains("a dangling symbolic link"), "{error:?}");
         // a pipe holds nobody up
         fs::remove_file(&path).unwrap();
         assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());

@@ -9,19 +9,19 @@ use crate::model::Effect;
 use crate::reconcile::Plan;
 use std::io::{BufRead as _, IsTerminal as _, Read as _};
 
-/// When somebody is asked before a plan is applied.
+/// Condition for asking before a plan is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asking {
-    /// Never: nobody is there, or --yes was given.
+    /// Never: there is no terminal, or --yes was given.
     Never,
-    /// Before something that a guest has to go down for, or that does not come back.
+    /// Before effects that take a guest down or lose something.
     Disruptive,
     /// Before any change: --confirm.
     Always,
 }
 
 impl Asking {
-    /// As the options say: at a terminal what is disruptive is asked about.
+    /// Condition by the options: at a terminal, ask about disruptive plans.
     pub(crate) fn of(run: &RunOptions) -> Self {
         let somebody = || std::io::stdin().is_terminal() && is_at_terminal();
         if run.confirm {
@@ -33,12 +33,12 @@ impl Asking {
         }
     }
 
-    /// The same for what is itself the asking, such as `delete`.
+    /// Condition for a command that is itself an explicit request, such as `delete`.
     pub(crate) fn of_asked(run: &RunOptions) -> Self {
         if run.confirm { Self::Always } else { Self::Never }
     }
 
-    /// Whether this plan is asked about.
+    /// Whether to ask about this plan.
     pub(crate) fn about(self, plan: &Plan) -> bool {
         match self {
             Self::Never => false,
@@ -48,9 +48,9 @@ impl Asking {
     }
 }
 
-/// Whether the plan may be applied: nobody is to be asked, or whoever was asked has agreed, and the host
-/// still has what it was made for, since an answer takes its time. `shown` is the whole plan, for whoever has
-/// not been shown it: results are read by a program where they are in its format.
+/// Whether the plan may be applied: no question is due, or the answer was yes and the host still
+/// has what the plan was made for, since an answer takes its time. `shown` is the whole plan, for a
+/// user who has not seen it: results in a program's format are read by a program.
 pub(crate) fn agreed(
     context: &Context,
     asking: Asking,
@@ -76,9 +76,9 @@ pub(crate) fn agreed(
     }
 }
 
-/// Asks whether what was shown is to be done.
+/// Asks whether to apply the plan that was shown.
 pub(crate) fn confirmed(context: &Context) -> Result<bool, Failure> {
-    context.output.say("Apply this plan? Only \"yes\" is taken: ");
+    context.output.say("Apply this plan? Only \"yes\" is accepted: ");
     let mut answer = String::new();
     // a line is enough; more than that is no answer
     std::io::stdin().lock().take(64).read_line(&mut answer)?;

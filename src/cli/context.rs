@@ -1,4 +1,4 @@
-//! What every command has: its output, the environment, and how it fails.
+//! Context of every command: output, environment, connections and failures.
 
 use super::config::Config;
 use super::exit::{Exit, Failure};
@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tracing_subscriber::filter::LevelFilter;
 
-/// What every command has.
+/// Context of a command.
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
     pub(crate) output: Output,
@@ -37,30 +37,30 @@ pub(crate) struct Context {
     pub(crate) patterns: Vec<HostPattern>,
     /// `--set`.
     pub(crate) set: Option<String>,
-    /// `--trust-connect`, or its variable.
+    /// `--trust-connect`, or its environment variable.
     trusts_files: bool,
-    /// What the operator's configuration says, once it was asked for.
+    /// The operator's configuration, read on first use.
     configured: Arc<Configured>,
     /// `--signing-key`.
     signing_key: Option<PathBuf>,
     /// `--max-inventory`, in bytes.
     max_inventory: usize,
-    /// The host of a fleet that all this is about.
+    /// Name of the host within its fleet.
     host: Option<String>,
-    /// What was printed about that host, until its turn comes.
+    /// Output of this host, buffered until its turn comes.
     kept: Option<Arc<Mutex<Vec<OutputChunk>>>>,
-    /// How hosts are locked, by a command that changes them.
+    /// Locks of hosts, for a command that changes them.
     locks: Option<Arc<Locks>>,
-    /// What prints, where whoever says something must not wait for whoever reads it.
+    /// Printing thread, where a slow reader must not delay the command.
     printer: Option<Arc<Printer>>,
-    /// Whether a result could not be written, by whichever copy of this.
+    /// Whether a result could not be written by any copy of this context.
     output_lost: Arc<AtomicBool>,
 }
 
-/// Keys, once they were asked for; whoever shares them sees those of the first time.
+/// Keys, read on first use and shared from then on.
 pub(crate) type Keys = Arc<OnceLock<Result<Option<Signing>>>>;
 
-/// The operator's configuration, read once a run, and what follows from it.
+/// The operator's configuration, read once per run, and the values that follow from it.
 #[derive(Debug, Default)]
 struct Configured {
     config: OnceLock<Config>,
@@ -68,15 +68,15 @@ struct Configured {
     keys: Keys,
 }
 
-/// Variables that name the host, the first that is set counts. The last two are libvirt's own.
+/// Variables that name the host; the first that is set counts. The last two are libvirt's own.
 const CONNECT: [&str; 3] =
     ["VIRT_DEFAULT_CONNECT_URI", "VIRSH_DEFAULT_CONNECT_URI", "LIBVIRT_DEFAULT_URI"];
 
-/// The variable that does as `--trust-connect`.
+/// Variable equivalent to `--trust-connect`.
 const TRUST: &str = "VIRT_TRUST_CONNECT";
 
-/// Whether a variable of the environment that is a switch is on. A word that nobody can be sure of is
-/// refused: `off` must not be taken for on, nor `on` for off.
+/// Reads a boolean variable of the environment. An ambiguous word is refused: `off` must not be
+/// taken for on, nor `on` for off.
 ///
 /// # Errors
 /// It is neither on nor off.
@@ -92,7 +92,7 @@ fn switch(name: &str) -> Result<bool, Failure> {
     }
 }
 
-/// The connection that the environment names, behind the name of the variable.
+/// The connection of the environment, with the name of the variable.
 fn environments() -> Option<(&'static str, String)> {
     let set = |name| std::env::var(name).ok().filter(|v| !v.is_empty()).map(|v| (name, v));
     CONNECT.into_iter().find_map(set)
@@ -133,7 +133,7 @@ impl Context {
         }
     }
 
-    /// Takes what the environment switches on.
+    /// Applies the boolean variables of the environment.
     ///
     /// # Errors
     /// A variable is neither on nor off.
@@ -142,13 +142,12 @@ impl Context {
         Ok(())
     }
 
-    /// The exit code of a run that came to `exit`: what nobody could be told of is no success.
+    /// Final exit code of a run: output that could not be written makes it a failure.
     pub(crate) fn exit(&self, exit: Exit) -> Exit {
         if self.output_lost.load(Ordering::Relaxed) { exit.worse(Exit::Error) } else { exit }
     }
 
-    /// The same for one host of a fleet: what is printed says its name, and with `keep` waits for
-    /// its turn.
+    /// Context for one host of a fleet: output has its name, and with `keep` waits for its turn.
     pub(crate) fn for_host(&self, name: &str, keep: bool) -> Self {
         Self {
             output: self.output.without_progress(),
@@ -169,13 +168,13 @@ impl Context {
         }
     }
 
-    /// The same for a command that changes hosts: each that is opened is locked.
-    /// Another run is waited for that long.
+    /// Context for a command that changes hosts: each one opened is locked, waiting up to `wait`
+    /// for another run.
     pub(crate) fn locking(&self, command: &'static str, wait: Duration) -> Self {
         Self { locks: Some(Arc::new(Locks::new(command, wait))), ..self.clone() }
     }
 
-    /// The same for a command that goes on whether or not somebody reads what it prints.
+    /// Context for a command that continues whether or not its output is read.
     pub(crate) fn printing_aside(&self) -> (Self, Arc<Printer>) {
         let direct = self.clone();
         let printer = Printer::start(move |piece| match piece {
@@ -185,12 +184,12 @@ impl Context {
         (Self { printer: Some(Arc::clone(&printer)), ..self.clone() }, printer)
     }
 
-    /// The host of a fleet that all this is about.
+    /// Name of the host within its fleet.
     pub(crate) fn host(&self) -> Option<&str> {
         self.host.as_deref()
     }
 
-    /// The same, unless this run only looks at the host.
+    /// Context with locks, unless this run only plans.
     pub(crate) fn changing(&self, command: &'static str, run: &RunOptions) -> Self {
         let looks = run.dry_run || self.read_only;
         if looks { self.clone() } else { self.locking(command, lock::WAIT) }
@@ -215,7 +214,7 @@ impl Context {
         kept.map(take).unwrap_or_default()
     }
 
-    /// Keeps or prints what another context of the same host kept.
+    /// Keeps or prints the output that another context of the same host buffered.
     pub(crate) fn again(&self, pieces: &[OutputChunk]) {
         for piece in pieces {
             match piece {
@@ -225,7 +224,7 @@ impl Context {
         }
     }
 
-    /// Prints what another context kept.
+    /// Prints the output that another context buffered.
     pub(crate) fn print(&self, pieces: &[OutputChunk]) -> std::io::Result<()> {
         // what is said is said even if nobody reads the results
         let mut printed = Ok(());
@@ -239,7 +238,7 @@ impl Context {
         printed
     }
 
-    /// Keeps a piece for its turn or hands it on, if that is what is done; else it comes back.
+    /// Buffers a chunk or sends it to the printing thread; gives it back if neither is in use.
     fn keep(&self, piece: OutputChunk) -> Option<OutputChunk> {
         if let Some(kept) = &self.kept {
             if !piece.text().is_empty() {
@@ -252,21 +251,21 @@ impl Context {
         None
     }
 
-    /// Says something that is no result.
+    /// Prints to standard error.
     pub(crate) fn say(&self, text: &str) {
         if let Some(OutputChunk::Said(text)) = self.keep(OutputChunk::Said(text.to_owned())) {
             self.output.say(&text);
         }
     }
 
-    /// Says something that only matters to somebody who watches.
+    /// Prints to standard error, unless `--quiet` was given.
     pub(crate) fn note(&self, text: &str) {
         if !self.output.quiet {
             self.say(text);
         }
     }
 
-    /// A JSON object with the host's name, if it is about one of a fleet.
+    /// Adds the host's name to a JSON object of a fleet.
     pub(crate) fn labelled(&self, mut object: Value) -> Value {
         if let (Some(host), Some(map)) = (&self.host, object.as_object_mut()) {
             map.insert("host".to_owned(), Value::String(host.clone()));
@@ -274,13 +273,13 @@ impl Context {
         object
     }
 
-    /// The same as a line.
+    /// Formats a labelled object as a line.
     pub(crate) fn line(&self, object: Value) -> String {
         envelope::line(&self.labelled(object))
     }
 
-    /// The connection: `--connect`, then what a file names, then the environment's, then the best
-    /// hypervisor that is here.
+    /// The connection: `--connect`, then a file's, then the environment's, then the best hypervisor
+    /// here.
     ///
     /// # Errors
     /// It makes no sense, or the file may not choose it.
@@ -293,12 +292,12 @@ impl Context {
         }
     }
 
-    /// Who names the host where neither the command line nor a file does.
+    /// Source of the connection where neither the command line nor a file names one.
     pub(crate) fn who_names(&self) -> Option<&'static str> {
         environments().map(|(name, _)| name)
     }
 
-    /// What the operator names.
+    /// Resolves a connection that the operator names.
     ///
     /// # Errors
     /// It makes no sense.
@@ -306,7 +305,7 @@ impl Context {
         self.trust().operators(text)
     }
 
-    /// Lets through what a file may choose.
+    /// Resolves a connection that a file names, if the file may choose it.
     ///
     /// # Errors
     /// It may not, or the connection makes no sense.
@@ -329,12 +328,12 @@ impl Context {
         Config::read(self.environment().config().as_deref())
     }
 
-    /// Opens a host. The records on its objects are judged by the keys that are configured.
+    /// Opens a host. Records on its objects are verified with the configured keys.
     pub(crate) fn open(&self, connection: &Connection) -> Result<Box<dyn Driver>> {
         self.open_with(connection, || self.signing())
     }
 
-    /// The same with keys of these.
+    /// Opens a host with the given keys.
     pub(crate) fn open_with(
         &self,
         connection: &Connection,
@@ -344,8 +343,7 @@ impl Context {
         Ok(Box::new(Records::new(driver, keys()?, Timestamp::now)))
     }
 
-    /// The keys that records and plans are signed with, if there are any: those of the first time that
-    /// this run asks.
+    /// The keys that sign records and plans, if there are any; read once per run.
     ///
     /// # Errors
     /// One that is asked for cannot be read, or others can reach it.
@@ -354,17 +352,17 @@ impl Context {
         self.configured.keys.get_or_init(read).clone()
     }
 
-    /// The same as they are now, for who runs long enough to see them exchanged.
+    /// The current keys, for a run that is long enough to see them rotated.
     pub(crate) fn signing_now(&self) -> Result<Option<Signing>> {
         signing::configured(self.signing_key.as_deref(), &self.read_config())
     }
 
-    /// The keys that all in this run share.
+    /// Keys shared by the whole run.
     pub(crate) fn keys(&self) -> Keys {
         Arc::clone(&self.configured.keys)
     }
 
-    /// What drivers may know of the environment.
+    /// The environment that drivers may use.
     pub(crate) fn environment(&self) -> Environment {
         let path =
             |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -378,8 +376,8 @@ impl Context {
         }
     }
 
-    /// Prints a result of a command that changes the host: with no reader left it goes on all the
-    /// same, and its exit code says what it came to.
+    /// Prints a result of a command that changes the host: it continues without a reader, and the
+    /// exit code reports the loss.
     pub(crate) fn result_or_nobody(&self, text: &str) {
         let Some(OutputChunk::Result(text)) = self.keep(OutputChunk::Result(text.to_owned()))
         else {
@@ -407,7 +405,7 @@ impl Context {
         }
     }
 
-    /// Shows an error of an operation with its causes and the way out.
+    /// Shows an error of an operation with its causes and the hint.
     pub(crate) fn show_error(&self, error: &Error) {
         let address: Vec<String> =
             self.host.iter().chain(&error.address).map(|a| escape(a)).collect();

@@ -1,4 +1,4 @@
-//! `virt delete`: objects go, through the same plan and gate.
+//! `virt delete`: deletes objects, by the same plan and effect policy as apply.
 
 use super::context::Context;
 use super::execute::finish;
@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Delete objects, through the same plan and gate
+/// Delete objects, by the same plan and effect policy as apply
 #[derive(Debug, Args)]
 pub(crate) struct DeleteArgs {
     /// Objects as KIND/NAME, or manifests that name them
@@ -25,11 +25,11 @@ pub(crate) struct DeleteArgs {
     /// Delete objects that nobody owns, too
     #[arg(long)]
     pub(crate) adopt: bool,
-    /// Take the NVRAM and TPM state of guests with them, which nothing brings back: it needs
-    /// --allow data-loss. Disks stay in any case
+    /// Delete the NVRAM and TPM state of guests, too, which cannot be undone: it needs --allow
+    /// data-loss. Disks stay in any case
     #[arg(long)]
     pub(crate) nvram: bool,
-    /// Pull the plug of a guest that does not shut down in time
+    /// Destroy a guest that does not shut down in time, as by pulling the plug
     #[arg(long)]
     pub(crate) force: bool,
     /// How long a guest has to shut down [default: as its manifest said, or 60s]
@@ -46,7 +46,8 @@ pub(crate) fn run(context: &Context, args: &DeleteArgs) -> Run {
     let context = &context.changing("delete", &args.run);
     let (named, paths) = sort_out(&args.what)?;
     if !paths.is_empty() && context.project.is_some() {
-        let text = "--project is for objects by their names: the paths say what they are about";
+        let text =
+            "--project is for objects named as KIND/NAME: paths name their directory themselves";
         return Err(Failure::Usage(text.to_owned()));
     }
     let mut loaded = match paths.is_empty() {
@@ -99,7 +100,7 @@ pub(crate) fn run(context: &Context, args: &DeleteArgs) -> Run {
     finish(context, &session, &args.run)
 }
 
-/// What is a path, and what an object's name: a path that exists is a path.
+/// Separates paths from names of objects: a path that exists is a path.
 fn sort_out(what: &[String]) -> Result<(Vec<ResourceId>, Vec<PathBuf>), Failure> {
     let (mut named, mut paths) = (Vec::new(), Vec::new());
     for text in what {

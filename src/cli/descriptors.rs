@@ -6,12 +6,12 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Kept for manifests, the locks of hosts that are changed, and the page with its 96 connections, but
-/// no more than a quarter of all.
+/// Descriptors reserved for manifests, locks of hosts and the status page with its 96 connections,
+/// but no more than a quarter of all.
 const RESERVE: usize = 256;
 
-/// Raises the limit of open files as far as this user may: the lower one is for programs that cannot
-/// count beyond 1,024.
+/// Raises the limit of open files as far as this user may: the soft limit is for programs that
+/// cannot count beyond 1,024.
 pub(crate) fn raise() {
     if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
         && soft < hard
@@ -21,7 +21,7 @@ pub(crate) fn raise() {
     }
 }
 
-/// What hosts may open, and which of them do.
+/// Descriptors that hosts may open, and the hosts that have a share.
 #[derive(Debug)]
 pub(crate) struct Descriptors {
     limit: usize,
@@ -29,7 +29,7 @@ pub(crate) struct Descriptors {
 }
 
 impl Descriptors {
-    /// All that this process may have.
+    /// All descriptors that this process may have.
     pub(crate) fn of_process() -> Self {
         let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft);
         Self::new(usize::try_from(limit).unwrap_or(usize::MAX))
@@ -43,7 +43,7 @@ impl Descriptors {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sets aside what a host needs, unless that was done before.
+    /// Reserves the descriptors of a host, unless that was done before.
     ///
     /// # Errors
     /// The others have all there is.
@@ -61,14 +61,15 @@ impl Descriptors {
         Ok(())
     }
 
-    /// A host does not need its share any more.
+    /// Returns a host's share.
     pub(crate) fn give_back(&self, host: &str) {
         self.held().remove(host);
     }
 }
 
-/// What one host keeps open: two connections for calls and one for events, each with a pipe for what
-/// its program says, if there is one. The built-in host opens its state and the lock of that.
+/// Descriptors that one host keeps open: two connections for calls and one for events, each with a
+/// pipe for the output of its program, if there is one. The built-in host opens its state file and
+/// the lock of that.
 fn needed(uri: &Uri) -> usize {
     match uri.transport() {
         Some(Transport::Ssh | Transport::Ext) => 6,
@@ -80,7 +81,7 @@ fn needed(uri: &Uri) -> usize {
 fn exhausted(limit: usize, hosts: usize) -> Error {
     let hosts = if hosts == 1 { "1 host".to_owned() } else { format!("{hosts} hosts") };
     let text = format!(
-        "this host is not held: {hosts} have all {limit} files that this process may have open"
+        "this host is not watched: {hosts} have all {limit} files that this process may have open"
     );
     Error::new(ErrorKind::Io, text)
         .hint("raise the hard limit (LimitNOFILE= of a unit, ulimit -Hn), or watch part by --host")

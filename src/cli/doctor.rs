@@ -1,4 +1,4 @@
-//! `virt doctor`: what is wrong with the way to a host.
+//! `virt doctor`: diagnosis of the connection to a host.
 
 use super::context::Context;
 use super::exit::{Exit, Run};
@@ -14,11 +14,11 @@ use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// Say what is wrong with the way to a host
+/// Diagnose the connection to a host
 ///
-/// Each stage is shown with its time and what came of it: the URI, the host's name, connecting, TLS
-/// or ssh, authentication, the hypervisor, its version, what it can do, and what we may do. Exits
-/// with 0 if all is well, else with 1 and what to do about the first that is not.
+/// Each stage is shown with its time and result: the URI, the host's name, connecting, TLS or ssh,
+/// authentication, the hypervisor, its version, its capabilities, and the caller's rights. Exits
+/// with 0 if all is well, else with 1 and a hint on the first stage that failed.
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
     /// The host [default: as for the other commands]
@@ -86,7 +86,7 @@ fn causes(error: &Error) -> impl Iterator<Item = &Error> {
     std::iter::successors(error.source.as_ref(), |e| e.source.as_ref())
 }
 
-/// In tenths.
+/// Milliseconds, rounded to tenths.
 fn milliseconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 10_000.0).round() / 10.0
 }

@@ -1,4 +1,4 @@
-//! Carrying a plan out: asking, walking it, looking again, and what came of it.
+//! Execution of a plan: asking, applying it, observing again, and the outcome.
 
 use super::confirm::{Asking, agreed};
 use super::context::Context;
@@ -14,7 +14,7 @@ use crate::reconcile::{
     Crossroads, Event, Plan, Report, Status, Step, StepAction, SystemClock, Walker, apply_beside,
 };
 
-/// Shows a plan of what was asked for by name, and applies it.
+/// Shows a plan for objects that were named, and applies it.
 pub(crate) fn finish(context: &Context, session: &Session, run: &RunOptions) -> Run {
     let stops = run.dry_run || !session.plan.refusals.is_empty();
     if stops || context.output.format == Format::Human {
@@ -31,8 +31,8 @@ pub(crate) fn finish(context: &Context, session: &Session, run: &RunOptions) -> 
     Ok(carry_out(context, session, run, None).exit(session, false))
 }
 
-/// Applies the plan of a session that nothing refuses, and looks again.
-/// `beside` is where the plans of other hosts that guests come from or go to are walked.
+/// Applies the plan of a session that nothing refuses, and observes again. `beside` has the other
+/// hosts that guests come from or go to, where the plans are applied at the same time.
 pub(crate) fn carry_out(
     context: &Context,
     session: &Session,
@@ -65,9 +65,9 @@ pub(crate) fn carry_out(
     after.judge(&session.plan, &report, session.has_errors())
 }
 
-/// What a look at the host says after an apply.
+/// State of the host after an apply.
 pub(super) struct After {
-    /// What would still be done, beyond what is left to guests.
+    /// Remaining drift, beyond the changes that are left to guests.
     pub(super) residue: Option<Plan>,
     is_read: bool,
     waits: bool,
@@ -100,7 +100,7 @@ impl After {
         Self { residue, is_read, waits, is_down }
     }
 
-    /// What the apply came to.
+    /// Outcome of the apply.
     pub(super) fn judge(&self, plan: &Plan, report: &Report, has_errors: bool) -> Applied {
         if report.has_unknown() || !self.is_read {
             Applied::Unresolved
@@ -116,7 +116,7 @@ impl After {
     }
 }
 
-/// Says that a host is only looked at, before the first call that would change it.
+/// Refuses to change a host that is only looked at, before the first call.
 pub(super) fn refuse_to_change(context: &Context) -> Exit {
     let text = "the connection is read-only; nothing was changed";
     let error = Error::new(ErrorKind::Denied, text);
@@ -124,7 +124,7 @@ pub(super) fn refuse_to_change(context: &Context) -> Exit {
     Exit::Refused
 }
 
-/// Carries a plan out and says what failed. A definition that is refused may be so for what the host
+/// Applies a plan and shows what failed. A definition may be refused for a value that the host
 /// itself had filled in earlier: `sent_along` names that.
 pub(super) fn walk(
     context: &Context,
@@ -154,7 +154,8 @@ pub(super) fn walk(
         context.show_error(&match along.is_empty() {
             true => e.clone(),
             false => e.clone().hint(format!(
-                "sent along, as the host had filled them in and the manifest does not say: {}",
+                "also sent, with the values that the host had filled in, since the manifest has \
+                 none: {}",
                 along.join(", ")
             )),
         });

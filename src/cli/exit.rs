@@ -1,9 +1,9 @@
-//! Exit codes, and what a command fails with.
+//! Exit codes, and the failures of commands.
 
 use crate::error::{Error, ErrorKind};
 use std::process::ExitCode;
 
-/// What a run came to.
+/// Exit code of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// Done, or in sync.
@@ -16,21 +16,21 @@ pub(crate) enum Exit {
     Pending = 3,
     /// The outcome of a step is unknown, the host did not converge, or a guest is up and does not work.
     Unresolved = 4,
-    /// Refused by the gate, a limit, another run's lock or a stale plan.
+    /// Refused by the effect policy, a limit, another run's lock or a stale plan.
     Refused = 5,
     /// The command line makes no sense (`EX_USAGE` of sysexits.h).
     Usage = 64,
 }
 
 impl Exit {
-    /// The one of two that matters more, where one run does several things: what is not known
-    /// comes first, and what is refused has at least changed nothing.
+    /// The more important of two codes, where one run does several things: an unknown outcome comes
+    /// first, and a refusal has at least changed nothing.
     pub(crate) fn worse(self, other: Self) -> Self {
         if other.weight() > self.weight() { other } else { self }
     }
 
-    /// The code for an operation that failed: what another run, or a lock that cannot be had, keeps us
-    /// from, and a plan of what was there before, have changed nothing.
+    /// Exit code for an operation that failed: a lock of another run, a lock that cannot be taken,
+    /// and a stale plan have changed nothing.
     pub(crate) fn of(error: &Error) -> Self {
         match error.kind {
             ErrorKind::Locked | ErrorKind::Stale => Self::Refused,
@@ -73,7 +73,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a command could not do what it was asked.
+/// Reason for a command's failure.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The arguments do not fit together.
@@ -82,7 +82,7 @@ pub(crate) enum Failure {
     Operation(Error),
     /// Problems of the input that have been shown.
     Shown,
-    /// The reader of our output is gone.
+    /// The reader of the output is gone.
     Pipe,
 }
 
@@ -102,5 +102,5 @@ impl From<std::io::Error> for Failure {
     }
 }
 
-/// What a command gives.
+/// Result of a command.
 pub(crate) type Run = Result<Exit, Failure>;

@@ -15,9 +15,9 @@ use std::path::{Path, PathBuf};
 
 /// Write manifests for what is on the host
 ///
-/// What is written is read again and planned for first: a manifest that would change anything is not
+/// Each manifest is read again and planned for first: one that would change anything is not
 /// written. Passwords are left out, and devices that only a running guest has are written; both are
-/// said.
+/// reported.
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
     /// Objects as KIND/NAME; all without any
@@ -26,21 +26,21 @@ pub(crate) struct ExportArgs {
     /// The format of the manifests
     #[arg(long, value_enum, default_value_t = Language::Xml)]
     pub(crate) format: Language,
-    /// Write one file an object into this directory instead of printing
+    /// Write one file per object into this directory instead of printing
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
-    /// Leave out what the host fills in anew by itself: defaults, controllers, addresses. UUID, MAC
-    /// addresses and the version of the machine stay; with =anew they go, too
+    /// Leave out what the host fills in by itself: defaults, controllers, addresses. UUID, MAC
+    /// addresses and the version of the machine stay; with =anew they are left out, too
     #[arg(long, value_name = "WHAT", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "same")]
     pub(crate) sparse: Option<Leave>,
 }
 
-/// What a sparse export leaves out.
+/// Values that a sparse export leaves out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Leave {
-    /// What the host fills in to the same
+    /// Values that the host fills in the same again
     Same,
-    /// What identifies the object, too: for another one like it
+    /// Values that identify the object, too: for another one like it
     Anew,
 }
 
@@ -86,12 +86,12 @@ pub(crate) fn run(context: &Context, args: &ExportArgs) -> Run {
     Ok(if bad { Exit::Error } else { Exit::Done })
 }
 
-/// A manifest as it is written.
+/// A manifest as text.
 struct Made {
-    /// Its file, if it has one.
+    /// File to write, if any.
     path: Option<PathBuf>,
     text: String,
-    /// What there is to know of it.
+    /// Notes on the manifest.
     notes: Diagnostics,
     sources: Sources,
 }
@@ -121,7 +121,7 @@ fn manifest_of(
     };
     // a host may say anything, and a name must not lead out of the directory
     check_name(&resource.id.name).map_err(|why| {
-        Error::new(ErrorKind::Invalid, format!("its name is none that a manifest can have: {why}"))
+        Error::new(ErrorKind::Invalid, format!("a manifest cannot have its name: {why}"))
             .hint("rename it with virsh domrename first")
     })?;
     let name = format!("{}-{}.{extension}", resource.id.kind, resource.id.name);
@@ -142,7 +142,7 @@ fn manifest_of(
     Ok(Made { path, text, notes, sources })
 }
 
-/// Writes a file that must not be there yet: an export never takes the place of a manifest.
+/// Writes a new file: an export never replaces a manifest.
 fn write_new(path: &Path, text: &str) -> Result<()> {
     let name = shown_path(path);
     let file = std::fs::OpenOptions::new().write(true).create_new(true).open(path);

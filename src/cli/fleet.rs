@@ -14,25 +14,25 @@ use diagnostics::Diagnostic;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The hosts that are worked on, and what is asked of them.
+/// Hosts to work on, and what to do there.
 pub(crate) struct Fleet {
     pub(super) loaded: Arc<Loaded>,
     pub(super) hosts: Vec<Member>,
     pub(super) options: Options,
-    /// What is deleted beside what the manifests name, if that is what is asked for.
+    /// Objects to delete beside those that the manifests name; `None` unless this is a deletion.
     pub(super) deletes: Option<Vec<ResourceId>>,
 }
 
-/// A host of the fleet that is worked on.
+/// A selected host of the fleet.
 #[derive(Debug)]
 pub(crate) struct Member {
-    /// Its name in `virt.toml`.
+    /// Name of the host in `virt.toml`.
     pub(crate) name: String,
-    /// How it is reached, unless `virt.toml` may not choose that.
+    /// Connection to the host, unless `virt.toml` may not choose it.
     pub(crate) connection: Result<Connection>,
     /// The connection, for people.
     pub(crate) shown: String,
-    /// What it is to have.
+    /// Desired state of the host.
     pub(crate) desired: Arc<Desired>,
 }
 
@@ -64,7 +64,7 @@ pub(crate) fn chosen(context: &Context, loaded: &Loaded) -> Result<Vec<Member>, 
     }
     let roster = Roster::new(loaded.fleet.iter().map(|h| h.name.clone()));
     match roster.choose(patterns) {
-        Ok(set) if set.is_empty() => usage("--host leaves no host"),
+        Ok(set) if set.is_empty() => usage("--host selects no host"),
         Ok(set) => {
             let all = loaded.fleet.iter().map(|host| Member::new(context, loaded, host));
             let all: Vec<Member> = all.collect();
@@ -80,8 +80,8 @@ pub(crate) fn chosen(context: &Context, loaded: &Loaded) -> Result<Vec<Member>, 
     }
 }
 
-/// Checks that no two names lead to one host, however each is spelled: each would prune what is the
-/// other's. Of URIs in the files that differ only in writing it is said where they stand.
+/// Checks that no two names lead to one host, however each is spelled: each would prune the other's
+/// objects. URIs in the files that differ in spelling only are reported with their places.
 fn check_destinations(context: &Context, all: &[Member]) -> Result<(), Failure> {
     let environment = context.environment();
     let mut known: BTreeMap<(String, String), &str> = BTreeMap::new();
@@ -128,7 +128,7 @@ pub(crate) fn check_uris(loaded: &mut Loaded) {
                 Diagnostic::error("ambiguous-hosts", "two names lead to one host")
                     .at(host.connect.span)
                     .related(first.connect.span, format!("the first is {}", first.name))
-                    .hint("leave one out: each would prune what is the other's"),
+                    .hint("leave one out: each would prune the other's objects"),
             );
         }
     }
@@ -146,12 +146,13 @@ pub(crate) fn by_process(connection: &Result<Connection>) -> bool {
 }
 
 impl Fleet {
-    /// Hosts that are to be as the manifests say.
+    /// Creates the fleet of an apply.
     pub(crate) fn applying(loaded: Loaded, hosts: Vec<Member>, options: Options) -> Self {
         Self { loaded: Arc::new(loaded), hosts, options, deletes: None }
     }
 
-    /// Hosts from which all that the manifests name for them goes, and what is `named`.
+    /// Creates the fleet of a deletion: of all that the manifests name for each host, and of
+    /// `named`.
     pub(crate) fn deleting(
         loaded: Loaded,
         hosts: Vec<Member>,

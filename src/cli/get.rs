@@ -1,4 +1,4 @@
-//! `virt get`: what is there, who owns it, and whether it is still as it was applied.
+//! `virt get`: objects of a host, their owners, and whether they still are as they were applied.
 
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
@@ -21,10 +21,10 @@ pub(crate) struct GetArgs {
     /// domains, networks, or single objects as KIND/NAME; all without any
     #[arg(value_name = "domains|networks|KIND/NAME")]
     pub(crate) what: Vec<String>,
-    /// Go on with a line for each change, as it happens, until interrupted
+    /// Continue with a line for each change, as it happens, until interrupted
     #[arg(short, long)]
     pub(crate) watch: bool,
-    /// Of one object, name the rule behind each difference that is not counted
+    /// Of one object, name the rule behind each ignored difference
     #[arg(long, conflicts_with = "watch")]
     pub(crate) explain: bool,
 }
@@ -56,7 +56,7 @@ pub(crate) fn run(context: &Context, args: &GetArgs) -> Run {
     Ok(Exit::Done)
 }
 
-/// One object, as its manifest has it, as its next boot will have it, and as it runs.
+/// Shows one object in its three states: applied manifest, next boot, and running.
 fn in_states(context: &Context, host: &Host, object: &ObservedResource, explain: bool) -> String {
     let (shown, states) = (Shown::new(object), states(object, &host.capabilities, explain));
     match context.output.format {

@@ -1,4 +1,4 @@
-//! `virt get --watch`: what is there, and then a line for each change as it happens.
+//! `virt get --watch`: the objects, and then a line for each change as it happens.
 
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
@@ -20,17 +20,18 @@ use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
-/// Events that may wait while the host is read and lines are printed; beyond that all of it is read
-/// again. A driver keeps as many.
+/// Events that may be queued while the host is read and lines are printed; beyond that all of it is
+/// read again. Drivers have the same limit.
 const QUEUE: usize = 1024;
 
-/// How long after a failed read the host is read again, should no event come before.
+/// Delay until the host is read again after a failed read, unless an event comes before.
 const READ_AGAIN: Duration = Duration::from_secs(2);
 
-/// How often it is looked at whether anybody is still interested.
+/// Interval of checks whether the output still has a reader.
 const INTEREST: Duration = Duration::from_millis(200);
 
-/// Shows the selection and follows it until a signal comes or nobody reads any more.
+/// Shows the selection and follows it until a signal comes or nobody reads the output any more. The
+/// work is done in another thread, so that a host that hangs does not delay a signal.
 ///
 /// All of the work is done in another thread, so that a host that hangs does not keep a signal
 /// waiting.
@@ -58,7 +59,7 @@ pub(super) fn run(context: &Context, selection: Selection) -> Run {
     }
 }
 
-/// The signals by which a user ends a program. Threads that are started afterwards leave them alone.
+/// Signals by which a user ends a program. Threads started afterwards inherit the mask.
 struct Signals(SignalFd);
 
 impl Signals {
@@ -99,22 +100,22 @@ fn follow(context: &Context, selection: &Selection) -> Run {
     }
 }
 
-/// What has been shown.
+/// State of the display.
 struct View<'a> {
     context: &'a Context,
     selection: &'a Selection,
     driver: Arc<dyn Driver>,
     uri: String,
-    /// The objects as they were shown last; `None` before the first.
+    /// The objects as last shown; `None` before the first time.
     known: Option<BTreeMap<ResourceId, Shown>>,
-    /// Whether the last that was said of the host is that it is lost.
+    /// Whether the last message said that the host is lost.
     lost: bool,
-    /// When to read all of the host again, as that has failed.
+    /// Time of the next full read, after one has failed.
     due: Option<Instant>,
 }
 
 impl View<'_> {
-    /// Shows what events say. Those that came together are shown together, after one read.
+    /// Shows the changes that events report. Events that came together are shown after one read.
     fn take(&mut self, events: Vec<DriverEvent>) -> Result<(), Failure> {
         let mut together = Vec::new();
         for event in events {
@@ -148,7 +149,9 @@ impl View<'_> {
         self.due = None;
         let output = self.context.output;
         let head = output.paint_err(Paint::Yellow, "warning:");
-        output.say(&format!("{head} the host is lost and called until it answers: {error}\n"));
+        output.say(&format!(
+            "{head} the connection to the host is lost, and is retried until it answers: {error}\n"
+        ));
         self.about_the_host("lost", Some(error.to_string()))
     }
 
@@ -171,7 +174,7 @@ impl View<'_> {
         Ok(())
     }
 
-    /// Reads all of the host, and shows it, or how it differs from what was shown.
+    /// Reads all of the host, and shows it, or the differences from before.
     fn resync(&mut self) -> Result<(), Failure> {
         let observed = match self.driver.observe(&Scope::all()) {
             Ok(observed) => observed,
@@ -200,7 +203,7 @@ impl View<'_> {
         Ok(())
     }
 
-    /// Shows changes with what has become of their objects.
+    /// Shows changes with the new state of their objects.
     fn changes(&mut self, changes: Vec<Change>) -> Result<(), Failure> {
         if changes.is_empty() {
             return Ok(());
@@ -227,7 +230,7 @@ impl View<'_> {
         Ok(())
     }
 
-    /// The host could not be read, which is tried again.
+    /// Reports a failed read, which is retried.
     fn unread(&mut self, error: &Error) {
         if self.lost {
             return;
@@ -235,7 +238,7 @@ impl View<'_> {
         if self.due.is_none() {
             let output = self.context.output;
             let head = output.paint_err(Paint::Yellow, "warning:");
-            output.say(&format!("{head} the host cannot be read, which is tried again: {error}\n"));
+            output.say(&format!("{head} the host cannot be read, and is retried: {error}\n"));
         }
         self.due = Some(Instant::now() + READ_AGAIN);
     }
@@ -272,7 +275,7 @@ impl View<'_> {
     }
 }
 
-/// Something that happened to an object, in words.
+/// Event of an object, in words.
 struct Change {
     id: ResourceId,
     what: &'static str,

@@ -32,7 +32,7 @@ pub(crate) fn run(context: &Context, args: &HistoryArgs) -> Run {
             let text = unowned(object);
             return Err(Error::new(ErrorKind::Invalid, text)
                 .address(id.to_string())
-                .hint("virt apply --adopt takes it over")
+                .hint("virt apply --adopt adopts it")
                 .into());
         };
         found.push((id, history));

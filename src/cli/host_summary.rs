@@ -1,4 +1,4 @@
-//! What the hosts of a fleet came to: what is printed of each, and the count of all.
+//! Per-host results and totals of a fleet.
 
 use super::context::Context;
 use super::exit::Exit;
@@ -11,24 +11,24 @@ use diagnostics::{Diagnostics, escape};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How a host stands, in the order in which they are counted.
+/// Outcome of a host, in the order of the totals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum HostOutcome {
-    /// Its plan has changes.
+    /// The plan has changes.
     ToChange,
-    /// They were made.
+    /// Changes were applied.
     Changed,
-    /// Something that is defined waits for the next boot, or for a guest to follow.
+    /// A change that is defined waits for the next boot, or for a guest to follow.
     Waiting,
-    /// It is as the manifests say.
+    /// The host is in sync.
     InSync,
-    /// So far as nothing is held back.
+    /// In sync except for blocked objects.
     Blocked,
-    /// Its plan has a refusal.
+    /// The plan has a refusal.
     Refused,
-    /// It is not known what became of a step, or it did not converge.
+    /// The outcome of a step is unknown, or the host did not converge.
     Unresolved,
-    /// It could not be asked, or a step failed.
+    /// The host could not be reached, or a step failed.
     Failed,
 }
 
@@ -39,7 +39,7 @@ impl HostOutcome {
             Self::Changed => "changed",
             Self::Waiting => "waiting for the next boot",
             Self::InSync => "in sync",
-            Self::Blocked => "in sync but for what is held back",
+            Self::Blocked => "in sync except for what is blocked",
             Self::Refused => "refused",
             Self::Unresolved => "unresolved",
             Self::Failed => "failed",
@@ -67,7 +67,7 @@ impl HostOutcome {
         }
     }
 
-    /// How a host stands by its plan.
+    /// Outcome by the plan alone.
     pub(crate) fn planned(session: &Session) -> Self {
         let plan = &session.plan;
         if !plan.refusals.is_empty() {
@@ -83,7 +83,7 @@ impl HostOutcome {
         }
     }
 
-    /// How it stands after its plan was applied.
+    /// Outcome after the plan was applied.
     pub(crate) fn applied(session: &Session, applied: Applied) -> Self {
         match (applied, Self::planned(session)) {
             (Applied::Unresolved, _) => Self::Unresolved,
@@ -96,16 +96,16 @@ impl HostOutcome {
     }
 }
 
-/// What the hosts of a fleet came to so far.
+/// Running totals of a fleet.
 pub(crate) struct HostSummary<'a> {
     context: &'a Context,
     hosts: usize,
     counts: BTreeMap<HostOutcome, usize>,
-    /// The worst so far.
+    /// The worst exit code so far.
     pub(crate) exit: Exit,
-    /// What is behind `--only` and on none of the hosts that were reached.
+    /// Objects of `--only` that no host has had so far; `None` until a host was reached.
     nowhere: Option<BTreeSet<ResourceId>>,
-    /// Whether something was printed of a host.
+    /// Whether output of a host was printed.
     begun: bool,
 }
 
@@ -115,7 +115,7 @@ impl<'a> HostSummary<'a> {
         Self { context, hosts, counts, exit: Exit::Done, nowhere: None, begun: false }
     }
 
-    /// Takes note of what is wrong between hosts.
+    /// Records problems between hosts.
     pub(crate) fn problems(&mut self, problems: &Diagnostics) {
         let wrong = problems.has_errors();
         self.exit = self.exit.worse(if wrong { Exit::Error } else { Exit::Done });
@@ -127,7 +127,7 @@ impl<'a> HostSummary<'a> {
         self.exit = self.exit.worse(exit);
     }
 
-    /// Takes note of what a host does not have, if it was reached.
+    /// Records the objects that a host does not have, if it was reached.
     pub(crate) fn knows(&mut self, unknown: Option<Vec<ResourceId>>) {
         let Some(unknown) = unknown else { return };
         let unknown: BTreeSet<ResourceId> = unknown.into_iter().collect();
@@ -137,12 +137,12 @@ impl<'a> HostSummary<'a> {
         });
     }
 
-    /// Something behind `--only` that no host has and no manifest names.
+    /// An object of `--only` that no host has and no manifest names.
     pub(crate) fn nowhere(&self) -> Option<&ResourceId> {
         self.nowhere.as_ref()?.first()
     }
 
-    /// Prints what was kept of a host, below its name and URI.
+    /// Prints the buffered output of a host, below its name and URI.
     pub(crate) fn show(
         &mut self,
         heading: Option<(&str, &str)>,
@@ -173,7 +173,7 @@ impl<'a> HostSummary<'a> {
         format!("{space}{} {}\n", output.paint(Paint::Bold, &hosts), counts.join(", "))
     }
 
-    /// The same for machines.
+    /// The last line, for programs.
     pub(crate) fn object(&self) -> Value {
         let mut map = Map::new();
         map.insert("hosts".to_owned(), json!(self.hosts));

@@ -1,4 +1,5 @@
-//! `virt init`: a `virt.toml` that names the set, after a look at whose the objects are already.
+//! `virt init`: writes a `virt.toml` that names the set, after asking the host who owns the
+//! objects.
 
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
@@ -16,8 +17,8 @@ use std::path::PathBuf;
 
 /// Write a virt.toml that names the set of a directory
 ///
-/// The name is that which the objects of its manifests have on the host already, else the directory's;
-/// with --set no host is looked at.
+/// The set is the one that the objects of its manifests belong to on the host, else the directory's
+/// name; with --set no host is asked.
 #[derive(Debug, Args)]
 pub(crate) struct InitArgs {
     /// The directory of manifests
@@ -29,7 +30,7 @@ pub(crate) fn run(context: &Context, args: &InitArgs) -> Run {
     let file = args.directory.join("virt.toml");
     let name = shown_path(&file);
     if std::fs::symlink_metadata(&file).is_ok() {
-        let text = format!("{name} is there already");
+        let text = format!("{name} already exists");
         let hint = "add the line set = \"NAME\" to it, if it has none";
         return Err(Error::new(ErrorKind::Denied, text).hint(hint).into());
     }
@@ -58,7 +59,7 @@ fn text(set: &str, connect: Option<&str>) -> String {
     text
 }
 
-/// Whether the host of the command line is one that a file may choose, and leads to the same there.
+/// Whether a file may choose the host of the command line, and means the same host there.
 fn is_for_files(context: &Context, uri: &str, args: &InitArgs) -> bool {
     let written = Written {
         text: uri.to_owned(),
@@ -75,10 +76,10 @@ fn is_for_files(context: &Context, uri: &str, args: &InitArgs) -> bool {
 fn chosen(context: &Context, desired: &Desired) -> Result<String, Failure> {
     let looked = Host::open(context, None).and_then(|host| Ok((host.observe()?, host.uri)));
     let (observed, uri) = looked.map_err(|e| {
-        let text = "it cannot be looked whose these objects are already";
+        let text = "the owners of these objects cannot be looked up";
         Error::new(ErrorKind::Invalid, text)
             .caused_by(e)
-            .hint("name the host with --connect; --set NAME writes it without looking")
+            .hint("name the host with --connect; --set NAME writes it without asking the host")
     })?;
     let owners = owners(&observed);
     let named: BTreeSet<&ResourceId> =
@@ -92,7 +93,7 @@ fn chosen(context: &Context, desired: &Desired) -> Result<String, Failure> {
             let count = ids.iter().filter(|id| named.contains(id)).count();
             let objects = if count == 1 { "object" } else { "objects" };
             context.note(&format!(
-                "{count} {objects} of these manifests on {} are of the set {} already\n",
+                "{count} {objects} of these manifests on {} already belong to the set {}\n",
                 escape(&uri),
                 escape(set)
             ));
@@ -105,7 +106,7 @@ fn chosen(context: &Context, desired: &Desired) -> Result<String, Failure> {
                 "objects of these manifests are of several sets on {uri}: {}",
                 sets.join(", ")
             );
-            let hint = "choose one with --set, and take over the rest with virt apply --adopt-from";
+            let hint = "choose one with --set, and adopt the rest with virt apply --adopt-from";
             Err(Error::new(ErrorKind::Denied, text).hint(hint).into())
         }
     }
@@ -122,7 +123,7 @@ fn unused(set: &str, theirs: Option<&BTreeSet<ResourceId>>, uri: &str) -> Result
     Err(Error::new(ErrorKind::Denied, text).hint(hint))
 }
 
-/// What each set owns.
+/// Objects by the set that owns them.
 fn owners(observed: &Observed) -> BTreeMap<String, BTreeSet<ResourceId>> {
     let mut owners: BTreeMap<String, BTreeSet<ResourceId>> = BTreeMap::new();
     for object in observed.resources.values() {

@@ -1,4 +1,4 @@
-//! What of a host is listed, and how: what `get` and `get --watch` share.
+//! Selection and formatting of objects, shared by `get` and `get --watch`.
 
 use super::context::Context;
 use super::exit::Failure;
@@ -12,7 +12,7 @@ use crate::reconcile::{ObjectStatus, Sync, status};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// An object that is asked for by name is not on the host, or could not be read.
+/// Error for a named object that is not on the host, or could not be read.
 pub(super) fn not_there(missing: &ResourceId, observed: &Observed) -> Error {
     if let Some(unknown) = observed.unknown.get(missing) {
         let text = format!("{missing} does not answer: {}", unknown.why);
@@ -22,7 +22,7 @@ pub(super) fn not_there(missing: &ResourceId, observed: &Observed) -> Error {
     Error::new(ErrorKind::Invalid, text).hint("virt get shows what is there")
 }
 
-/// What of a host is asked for.
+/// Objects to list.
 #[derive(Debug)]
 pub(super) struct Selection {
     kinds: BTreeSet<Kind>,
@@ -46,7 +46,7 @@ impl Selection {
         Ok(Self { kinds, ids })
     }
 
-    /// The object, if it is one that is asked for by its name.
+    /// The object, if exactly one was named.
     pub(super) fn single(&self) -> Option<&ResourceId> {
         let one = self.kinds.is_empty() && self.ids.len() == 1;
         one.then(|| self.ids.first()).flatten()
@@ -59,20 +59,20 @@ impl Selection {
     }
 }
 
-/// An object as it is shown.
+/// An object, formatted.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Shown {
     pub(super) id: ResourceId,
-    /// In a word or two.
+    /// State in a word or two.
     pub(super) state: String,
     pub(super) autostart: bool,
     pub(super) status: ObjectStatus,
-    /// For machines.
+    /// JSON object for programs.
     pub(super) object: Value,
 }
 
 impl Shown {
-    /// All that is selected of what a host has, in order.
+    /// All selected objects of a host, in order.
     pub(super) fn all(observed: &Observed, selection: &Selection) -> BTreeMap<ResourceId, Self> {
         let read = observed.resources.values().map(Self::new);
         let unread = observed.unknown.iter().map(|(id, of)| Self::unknown(id, of));
@@ -80,7 +80,7 @@ impl Shown {
         all.filter(|(id, _)| selection.includes(id)).collect()
     }
 
-    /// One that could not be read.
+    /// Formats an object that could not be read.
     pub(super) fn unknown(id: &ResourceId, of: &Unknown) -> Self {
         let object = json!({
             "kind": id.kind.as_str(), "name": id.name, "uuid": of.uuid.to_string(),
@@ -107,7 +107,7 @@ impl Shown {
         Self { id: r.id.clone(), state, autostart: r.autostart, status: s, object }
     }
 
-    /// The fields that are not as they were applied.
+    /// Fields that differ from what was applied.
     pub(super) fn fields(&self) -> String {
         if let Some(doubt) = &self.status.doubt {
             return doubt.clone();
@@ -116,7 +116,7 @@ impl Shown {
         fields.cloned().collect::<Vec<_>>().join(", ")
     }
 
-    /// How it stands to what was applied.
+    /// Colour of the SYNC column.
     pub(super) fn sync_paint(&self) -> Paint {
         match self.status.sync {
             Sync::InSync => Paint::Green,
@@ -127,7 +127,7 @@ impl Shown {
     }
 }
 
-/// All of a host that is asked for: a table, or one line of JSON.
+/// Formats the whole selection: a table, or one line of JSON.
 pub(super) fn whole(context: &Context, uri: &str, shown: &[&Shown]) -> String {
     if context.output.format == Format::Json {
         let objects: Vec<&Value> = shown.iter().map(|s| &s.object).collect();

@@ -1,5 +1,5 @@
-//! One lock a host, so that no two runs change it at once. It goes with its holder, however that ends.
-//! Where no lock can be had nothing is changed.
+//! One lock per host, so that no two runs change it at once. The lock ends with its holder, however
+//! that ends. Without a lock nothing is changed.
 //!
 //! - `between_users.rs`: the part of a lock that all users of a machine share: an abstract socket
 
@@ -18,33 +18,33 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-/// How long another run is waited for by one that cannot come again.
+/// Time to wait for another run, for a command that is not repeated.
 pub(crate) const WAIT: Duration = Duration::from_secs(10);
 
-/// How often the lock is tried meanwhile.
+/// Interval between attempts.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Longest description of a holder that is read, in bytes.
+/// Limit on the description of a holder, in bytes.
 const HOLDER_MAX: u64 = 512;
 
 /// The right to change a host; given up when dropped.
 #[derive(Debug)]
 pub(crate) struct HostLock {
-    /// One for each mark of the host.
+    /// One share per lock name of the host.
     _shares: Vec<Share>,
 }
 
 /// A lock of this process. Hosts of a fleet that are hypervisors of one machine share it.
 #[derive(Debug)]
 struct Taken {
-    /// The hypervisors that are being changed.
+    /// Hypervisors that are being changed.
     hypervisors: Mutex<BTreeSet<String>>,
     _name: between_users::Name,
-    /// One in each directory that others may look into.
+    /// One file in each directory that others may look into.
     _files: Vec<Held>,
 }
 
-/// A part in a lock of this process.
+/// A share of a lock of this process.
 #[derive(Debug)]
 struct Share {
     taken: Arc<Taken>,
@@ -56,7 +56,7 @@ impl Taken {
         self.hypervisors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A part for a hypervisor, unless it is being changed, or may be one of those that are.
+    /// A share for a hypervisor, unless it is being changed, or may be one of those that are.
     fn share(self: Arc<Self>, hypervisor: &str) -> Option<Share> {
         let mut known = self.hypervisors();
         let unknown = hypervisor.is_empty() || known.contains("");
@@ -74,10 +74,10 @@ impl Drop for Share {
     }
 }
 
-/// What came of trying to have a lock.
+/// Result of an attempt to take a lock.
 enum Attempt<T> {
     Got(T),
-    /// Somebody has it, as it is said to people.
+    /// Taken by somebody else, described for people.
     Busy(String),
 }
 
@@ -96,17 +96,17 @@ impl Drop for Held {
     }
 }
 
-/// Where locks are, and for whom they are taken.
+/// Lock directories, and the command that takes the locks.
 #[derive(Debug)]
 pub(crate) struct Locks {
-    /// The directories in the order in which they are tried.
+    /// Directories in the order in which they are tried.
     directories: Vec<PathBuf>,
-    /// Whether a lock is taken in each of them that can be used, and not only in the first.
+    /// Whether a lock is taken in every usable directory, and not only in the first.
     in_each: bool,
-    /// The command that takes them.
+    /// The command that takes the locks.
     command: &'static str,
     wait: Duration,
-    /// What this process has.
+    /// Locks of this process.
     taken: Mutex<BTreeMap<String, Weak<Taken>>>,
 }
 
@@ -144,7 +144,7 @@ impl Locks {
         Ok(HostLock { _shares: shares })
     }
 
-    /// Tries once to have the lock of a mark, or a part in it if this process has it.
+    /// Tries once to take the lock of a name, or a share in it if this process has it.
     fn attempt(&self, mark: &str, hypervisor: &str) -> Result<Attempt<Share>> {
         let mut all = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = match all.get(mark).and_then(Weak::upgrade) {
@@ -247,14 +247,14 @@ fn this_run(command: &str) -> String {
     format!("pid {} (virt {command}) since {since}", std::process::id())
 }
 
-/// Nobody could be kept out, so nothing is changed. What it was caused by tells it from a lock that
-/// another run holds.
+/// Error for a host that cannot be locked. Its causes distinguish it from a lock that another run
+/// holds.
 fn no_place(why: Vec<Error>) -> Error {
     let said: Vec<&str> = why.iter().map(|e| e.message.as_str()).collect();
-    let text = format!("no lock of the host can be had: {}", said.join("; "));
+    let text = format!("the host cannot be locked: {}", said.join("; "));
     let error = Error::new(ErrorKind::Locked, text).hint(
-        "nothing was changed, since no other run could be kept out; make one of these a directory \
-         that only this user can write to",
+        "nothing was changed, since other runs could not be excluded; make one of these a \
+         directory that only this user can write to",
     );
     match why.into_iter().next() {
         Some(cause) => error.caused_by(cause),
@@ -262,7 +262,7 @@ fn no_place(why: Vec<Error>) -> Error {
     }
 }
 
-/// What the holder wrote into a file.
+/// Description that the holder wrote into a file.
 fn written_holder(file: &File) -> String {
     let mut holder = String::new();
     // without it the message says less
@@ -275,8 +275,9 @@ fn written_holder(file: &File) -> String {
 
 fn held(holder: &str) -> Error {
     let text = format!("the host is being changed: its lock is held by {}", escape(holder));
-    Error::new(ErrorKind::Locked, text)
-        .hint("nothing was changed; wait until that run is done, or end it: the lock goes with it")
+    Error::new(ErrorKind::Locked, text).hint(
+        "nothing was changed; wait until that run is done, or end it, which releases the lock",
+    )
 }
 
 #[cfg(test)]

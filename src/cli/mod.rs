@@ -1,10 +1,10 @@
-//! The command line: one file per command, and views for people and machines.
+//! The command line: one file per command, and views for people and programs.
 //!
 //! Floor 6. The only place that prints, reads the environment, or decides an exit code.
 //!
 //! - `apply.rs`: `virt apply`: make the host match, and look again afterwards
 //! - `completions.rs`: `virt completions`: a completion script for a shell
-//! - `config.rs`: the operator's own configuration, read once a run
+//! - `config.rs`: the operator's own configuration, read once per run
 //! - `confirm.rs`: asking whether a plan is to be applied
 //! - `context.rs`: parts that every command has: output, environment, errors
 //! - `convert.rs`: `virt convert`: XML to TOML and back
@@ -137,7 +137,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Whether `--project` says what it is about.
+    /// Whether the command takes `--project`.
     pub(crate) fn takes_project(&self) -> bool {
         match self {
             Self::Get(_)
@@ -215,8 +215,9 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// What clap tells of arguments, which it quotes as they are: a shell's pattern may have made them of
-/// files' names. It is asked again with each of them escaped, breaks among the rest.
+/// Rebuilds a clap error with escaped arguments, which clap quotes as they are: a shell's pattern
+/// may have made them of files' names. Clap parses them again with each one escaped, line breaks
+/// included.
 fn readable(first: clap::Error) -> clap::Error {
     let typed: Vec<_> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
     if !typed.iter().any(|arg| arg.contains(is_hazard)) {

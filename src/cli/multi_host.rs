@@ -18,19 +18,19 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
 
-/// How the plan of a host is printed.
+/// Formats the plan of a host.
 type Text = fn(&Context, &Session, ReportOptions) -> String;
 
-/// What there is to tell of a host.
+/// Report on one host.
 pub(super) struct HostReport {
     pub(super) outcome: HostOutcome,
     pub(super) exit: Exit,
     pub(super) pieces: Vec<OutputChunk>,
-    /// Its part of a JSON object.
+    /// The host's part of a JSON object.
     pub(super) object: Option<Value>,
-    /// What is behind `--only` and nowhere on this host; `None` if it was not reached.
+    /// Objects of `--only` that this host does not have; `None` if it was not reached.
     pub(super) unknown: Option<Vec<ResourceId>>,
-    /// What is still to be applied.
+    /// Session that is still to be applied.
     pub(super) session: Option<Session>,
 }
 
@@ -83,9 +83,9 @@ impl Fleet {
         self.end(&summary)
     }
 
-    /// Makes each host as it is asked for. Each is planned for and applied by itself, unless guests move
-    /// between them: nothing is changed on one whose plan has a refusal, and none waits for another that
-    /// it has nothing to do with.
+    /// Applies the plan of each host. Each host is handled on its own, unless guests move between
+    /// them: nothing is changed on one whose plan has a refusal, and none waits for an unrelated
+    /// one.
     pub(crate) fn apply(
         &self,
         context: &Context,
@@ -111,14 +111,14 @@ impl Fleet {
         self.end(&summary)
     }
 
-    /// How the hosts are parted by what it takes to reach them.
+    /// Groups hosts by the cost of a connection.
     pub(super) fn classes(&self) -> [WorkerClass; 2] {
         worker_pool::classes(self.hosts.len(), |at| {
             self.hosts.get(at).is_some_and(|host| by_process(&host.connection))
         })
     }
 
-    /// What is asked of a host, and what its plan may do.
+    /// Desired state and options of a host.
     pub(super) fn asked(&self, host: &Member) -> (Arc<Desired>, Options) {
         let options = Options { host: Some(host.name.clone()), ..self.options.clone() };
         match &self.deletes {
@@ -130,8 +130,8 @@ impl Fleet {
         }
     }
 
-    /// Prints what there is to tell of a host, and counts it. `always` prints its name even if
-    /// there is nothing.
+    /// Prints the report of a host, and counts it. `always` prints its name even if the report is
+    /// empty.
     pub(super) fn tell(
         &self,
         context: &Context,
@@ -146,7 +146,7 @@ impl Fleet {
         summary.show(heading, &told.pieces)
     }
 
-    /// The line above what is told of a host, for people.
+    /// Heading of a host's report, for people.
     pub(super) fn heading(&self, context: &Context, at: usize) -> Option<(&str, &str)> {
         let host = self.hosts.get(at).filter(|_| context.output.format == Format::Human)?;
         Some((&host.name, &host.shown))
@@ -164,7 +164,7 @@ impl Fleet {
         }
     }
 
-    /// How the run ends: the worst of all hosts, and what is wrong with the manifests.
+    /// Ends the run with the worst result of all hosts and of the manifests.
     pub(super) fn end(&self, summary: &HostSummary<'_>) -> Run {
         let wrong = self.loaded.diagnostics.has_errors();
         let exit = summary.exit.worse(if wrong { Exit::Error } else { Exit::Done });
@@ -179,8 +179,8 @@ impl Fleet {
     }
 }
 
-/// Shows people the plan that is about to be applied. One that is refused is shown to all, and
-/// that is all there is to tell.
+/// Shows people the plan that is about to be applied. A refused plan is shown to programs as well,
+/// as the whole result.
 pub(super) fn show_plan(
     own: &Context,
     session: &Session,
@@ -197,8 +197,7 @@ pub(super) fn show_plan(
     refused.then(|| HostReport::planned(session, reporting))
 }
 
-/// What there is to tell of a host that could not be asked. `keep` is off where each line is
-/// printed at once.
+/// Report on a host that could not be reached. `keep` is off where each line is printed at once.
 pub(super) fn failed(own: &Context, host: &Member, error: &Error, keep: bool) -> HostReport {
     own.show_error(error);
     let object = json::failed_host(&host.name, &host.shown, error);

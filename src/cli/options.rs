@@ -36,7 +36,7 @@ pub(crate) struct Global {
     /// `signing.key_file` of config.toml
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) signing_key: Option<PathBuf>,
-    /// Most memory that what one host tells of itself may take, in MiB
+    /// Most memory that the inventory of one host may take, in MiB
     #[arg(long, global = true, value_name = "MIB", default_value_t = 256, hide_short_help = true, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     pub(crate) max_inventory: u32,
     /// How results are printed
@@ -48,7 +48,7 @@ pub(crate) struct Global {
     /// Print errors and results only
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
-    /// Say what is done; twice for more
+    /// Log each operation; twice for more
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 }
@@ -82,10 +82,10 @@ pub(crate) struct PlanOptions {
     /// How many may be pruned [default: a fifth of the set, at least one]
     #[arg(long, value_name = "N")]
     pub(crate) max_prune: Option<usize>,
-    /// Take over objects that nobody owns
+    /// Adopt objects that nobody owns
     #[arg(long)]
     pub(crate) adopt: bool,
-    /// Take over objects that this other set owns
+    /// Adopt objects that this other set owns
     #[arg(long, value_name = "SET", value_parser = set_name)]
     pub(crate) adopt_from: Vec<String>,
     /// Allow steps as disruptive as this: network-restart, restart, stops, replace, data-loss
@@ -94,23 +94,23 @@ pub(crate) struct PlanOptions {
     /// Only this object
     #[arg(long, value_name = "KIND/NAME", value_parser = resource)]
     pub(crate) only: Vec<ResourceId>,
-    /// Take it that this host, which cannot be read or is left out by --host, has no guest that is new
-    /// elsewhere. One that it runs all the same may destroy a disk that both write to
+    /// Assume that this host, which cannot be read or is left out by --host, has no guest that is
+    /// new elsewhere. If it does run one, a disk that both write to may be destroyed
     #[arg(long, value_name = "HOST", value_parser = host_name)]
     pub(crate) assume_absent: Vec<String>,
-    /// Hold the manifests to the RELAX NG grammars domain.rng and network.rng of a directory in place
-    /// of the embedded ones [default: `schema_dir` of virt.toml]
+    /// Validate the manifests against the RELAX NG grammars domain.rng and network.rng of a
+    /// directory in place of the embedded ones [default: `schema_dir` of virt.toml]
     #[arg(long, value_name = "DIR")]
     pub(crate) schema_dir: Option<PathBuf>,
     /// Exit with 2 if the plan has changes, with 3 if something applied waits for a boot
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
-    /// Show what is in sync, too, and name the rule behind each difference that is not counted
+    /// Show what is in sync, too, and name the rule behind each ignored difference
     #[arg(long)]
     pub(crate) explain: bool,
 }
 
-/// What is printed of a run, and how its exit code tells of it.
+/// Content of a run's report, and the rules of its exit code.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ReportOptions {
     pub(crate) explain: bool,
@@ -120,7 +120,7 @@ pub(crate) struct ReportOptions {
 }
 
 impl PlanOptions {
-    /// What the run shows and how it ends.
+    /// Options of the run's report.
     pub(crate) fn reporting(&self) -> ReportOptions {
         ReportOptions {
             explain: self.explain,
@@ -129,7 +129,7 @@ impl PlanOptions {
         }
     }
 
-    /// Whether any of them would make another plan of the same manifests.
+    /// Whether any option would change the plan of the same manifests.
     pub(crate) fn changes_the_plan(&self) -> bool {
         self.prune
             || self.max_prune.is_some()
@@ -149,14 +149,14 @@ pub(crate) struct RunOptions {
     /// Stop after the plan
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Show the plan and ask before it is applied, whatever it is; at a terminal that is done anyway
-    /// before a guest would go down or something would be gone
+    /// Show the plan and ask before it is applied, whatever it is; at a terminal that is done
+    /// anyway before a guest would go down or data be lost
     #[arg(long)]
     pub(crate) confirm: bool,
-    /// Ask nothing, at a terminal either
+    /// Ask nothing, not even at a terminal
     #[arg(long, conflicts_with = "confirm")]
     pub(crate) yes: bool,
-    /// How many calls go to a host together
+    /// How many calls are sent to a host at once
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) parallel: u16,
 }
@@ -164,13 +164,14 @@ pub(crate) struct RunOptions {
 /// The language of a manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Language {
-    /// libvirt's own
+    /// libvirt's own XML
     Xml,
-    /// The same with less noise
+    /// TOML, with less noise
     Toml,
 }
 
-/// An empty text is what a script's unset variable leaves: never the best hypervisor that is here.
+/// Parses a URI. An empty text comes from a script's unset variable, and never means the best
+/// hypervisor here.
 pub(super) fn connection(text: &str) -> Result<String, String> {
     if text.is_empty() {
         return Err("it names no host; leave the option out for the default".to_owned());

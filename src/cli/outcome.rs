@@ -1,4 +1,4 @@
-//! What is printed of a plan, and the exit code of what came of it.
+//! Text of a plan, and the exit code of its outcome.
 
 use super::context::Context;
 use super::exit::Exit;
@@ -6,7 +6,7 @@ use super::options::{Format, ReportOptions};
 use super::session::Session;
 use super::view::{human, json};
 
-/// The plan of a session, as it is printed.
+/// Formats the plan of a session.
 pub(crate) fn text(context: &Context, session: &Session, reporting: ReportOptions) -> String {
     match context.output.format {
         Format::Json => context.line(json::plan(&session.view(), reporting.fail_above)),
@@ -43,16 +43,16 @@ pub(crate) fn exit(session: &Session, reporting: ReportOptions) -> Exit {
 /// Outcome of an apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Applied {
-    /// The host is as the manifests say, as far as they can be carried out.
+    /// The host is as the manifests say, except for blocked objects.
     Converged,
-    /// The same, but that a guest has still to follow: to let a device go, or to give memory back.
+    /// Converged, but a guest has still to follow: to release a device, or to give memory back.
     Waits,
     /// A step failed.
     Failed,
-    /// It is not known what became of a step, the host is not as it was told to be, or a guest is up
-    /// and does not work.
+    /// The outcome of a step is unknown, the host did not converge, or a guest is up and does not
+    /// work.
     Unresolved,
-    /// Nothing was tried: the host is only looked at.
+    /// Nothing was tried: the connection is read-only.
     ReadOnly,
 }
 

@@ -1,5 +1,5 @@
-//! Standard output and error: where results and everything else go, and in which colours. Nothing else
-//! writes to them, so that nothing comes out that was not escaped.
+//! Standard output and error, their formats and colours. Nothing else writes to them, so that all
+//! output is escaped.
 
 use super::options::{Color, Format, Global};
 use diagnostics::{printable, printable_line};
@@ -8,7 +8,7 @@ use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{IsTerminal as _, Write};
 use std::os::fd::AsFd as _;
 
-/// How text is painted.
+/// Colours and styles of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Paint {
     Plain,
@@ -20,7 +20,7 @@ pub(crate) enum Paint {
     Cyan,
 }
 
-/// Something printed: a result, or something said beside it.
+/// A piece of output: a result, or a message beside it.
 #[derive(Debug)]
 pub(crate) enum OutputChunk {
     Result(String),
@@ -28,7 +28,7 @@ pub(crate) enum OutputChunk {
 }
 
 impl OutputChunk {
-    /// The text of it.
+    /// Text of the chunk.
     pub(crate) fn text(&self) -> &str {
         match self {
             Self::Result(text) | Self::Said(text) => text,
@@ -36,10 +36,10 @@ impl OutputChunk {
     }
 }
 
-/// What is printed, and how.
+/// Output settings.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Output {
-    /// For people or for machines.
+    /// For people or for programs.
     pub(crate) format: Format,
     /// Whether standard output is coloured.
     color: bool,
@@ -68,17 +68,17 @@ impl Output {
         }
     }
 
-    /// The same with no progress line.
+    /// Settings without a progress line.
     pub(crate) fn without_progress(self) -> Self {
         Self { progress: false, ..self }
     }
 
-    /// `text` as it is to look on standard output.
+    /// Paints `text` for standard output.
     pub(crate) fn paint(self, paint: Paint, text: &str) -> String {
         if self.color { painted(paint, text) } else { text.to_owned() }
     }
 
-    /// `text` as it is to look on standard error.
+    /// Paints `text` for standard error.
     pub(crate) fn paint_err(self, paint: Paint, text: &str) -> String {
         if self.color_err { painted(paint, text) } else { text.to_owned() }
     }
@@ -91,7 +91,7 @@ impl Output {
         out.flush()
     }
 
-    /// Says something that is no result: a warning, an error, progress.
+    /// Prints to standard error: a warning, an error, progress.
     pub(crate) fn say(self, text: &str) {
         let paints = if self.color_err { PAINTS } else { &[] };
         say(&printable(text, &[paints, if self.progress { &[ANEW] } else { &[] }]));
@@ -102,13 +102,13 @@ impl Output {
         self.color_err
     }
 
-    /// Where the log goes.
+    /// Writer of the log.
     pub(crate) fn log(self) -> Log {
         Log { color: self.color_err }
     }
 }
 
-/// Prints help and the version to standard output, and what is wrong with arguments to standard error.
+/// Prints help and the version to standard output, and errors of arguments to standard error.
 ///
 /// # Errors
 /// Standard output takes no more.
@@ -129,7 +129,7 @@ pub(crate) fn usage(told: &clap::Error) -> std::io::Result<()> {
     out.flush()
 }
 
-/// Has a panic say what it says in one line, escaped: that may have been read somewhere.
+/// Makes panics print one escaped line: the message may contain foreign text.
 pub(crate) fn filter_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let thread = std::thread::current();
@@ -142,14 +142,14 @@ pub(crate) fn filter_panics() {
     }));
 }
 
-/// Rust puts the message on a line of its own.
+/// Joins the lines of a panic: Rust puts the message on a line of its own.
 fn panic_line(thread: &str, told: &str) -> String {
     let told = told.replacen(":\n", ": ", 1);
     printable_line(&format!("thread '{thread}' {told}"), &[]).into_owned() + "\n"
 }
 
-/// Whether the other end of standard output is closed: without that, a program behind a pipe would
-/// be waited for until the next change.
+/// Whether the other end of standard output is closed: without this check, a program behind a pipe
+/// would be waited for until the next change.
 pub(crate) fn nobody_reads() -> bool {
     let stdout = std::io::stdout();
     let mut fds = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
@@ -159,12 +159,12 @@ pub(crate) fn nobody_reads() -> bool {
     polled.is_ok() && fd.revents().is_some_and(|revents| revents.intersects(gone))
 }
 
-/// Whether somebody sees what is said.
+/// Whether standard error is a terminal.
 pub(crate) fn is_at_terminal() -> bool {
     std::io::stderr().is_terminal()
 }
 
-/// Writes to standard error what has been escaped.
+/// Writes escaped text to standard error.
 fn say(text: &str) {
     // with standard error gone there is nobody left to tell
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
@@ -175,10 +175,11 @@ fn is_plain() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
 }
 
-/// The start of the line, and the line emptied: before a line of progress is drawn again.
+/// Control sequence that returns to the start of the line and clears it, before progress is drawn
+/// again.
 pub(crate) const ANEW: &str = "\r\u{1b}[K";
 
-/// All that paints.
+/// All control sequences of our own colours.
 const PAINTS: &[&str] = &[
     END,
     Paint::Bold.start(),
@@ -189,8 +190,8 @@ const PAINTS: &[&str] = &[
     Paint::Cyan.start(),
 ];
 
-/// Standard error for a log, which has foreign text in it and paints by itself. An event is written at
-/// once, and is one line.
+/// Standard error for a log, which contains foreign text and has colours of its own. An event is
+/// written at once, as one line.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Log {
     color: bool,
@@ -213,17 +214,17 @@ fn log_line(event: &[u8], ours: &[&[&str]]) -> String {
     printable_line(text.strip_suffix('\n').unwrap_or(&text), ours).into_owned() + "\n"
 }
 
-/// What tracing-subscriber paints with beside these: italics, blue and magenta.
+/// Control sequences of tracing-subscriber beside these: italics, blue and magenta.
 const LOG_PAINTS: &[&str] = &["\u{1b}[3m", "\u{1b}[34m", "\u{1b}[35m"];
 
-/// What clap does: it underlines.
+/// Control sequences of clap: underlines.
 const USAGE_PAINTS: &[&str] = &["\u{1b}[4m"];
 
-/// Where paint ends.
+/// Control sequence that ends a colour.
 const END: &str = "\u{1b}[0m";
 
 impl Paint {
-    /// What begins it; nothing for what is plain.
+    /// Control sequence that starts the colour; empty for plain text.
     const fn start(self) -> &'static str {
         match self {
             Self::Plain => "",

@@ -20,15 +20,15 @@ pub(crate) struct PkiArgs {
     pub(crate) command: PkiCommand,
 }
 
-/// What to make or check.
+/// Subcommands of `virt pki`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PkiCommand {
     /// Make a CA: cacert.pem for every machine, and cakey.pem, which signs and stays here
     Init {
-        /// The CA's name
+        /// Name of the CA
         #[arg(long, value_name = "NAME", default_value = "virt CA")]
         name: String,
-        /// How long it is valid
+        /// Days that the certificate is valid
         #[arg(long, value_name = "DAYS", default_value_t = 3650)]
         days: u32,
         #[command(flatten)]
@@ -36,10 +36,10 @@ pub(crate) enum PkiCommand {
     },
     /// Make a server's certificate: servercert.pem and serverkey.pem
     Server {
-        /// What clients connect to: DNS names and addresses
+        /// Names that clients connect to: DNS names and addresses
         #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,
-        /// How long it is valid; never longer than the CA
+        /// Days that the certificate is valid; never longer than the CA
         #[arg(long, value_name = "DAYS", default_value_t = 730)]
         days: u32,
         #[command(flatten)]
@@ -47,10 +47,10 @@ pub(crate) enum PkiCommand {
     },
     /// Make a client's certificate: clientcert.pem and clientkey.pem
     Client {
-        /// Who it is, as a server's tls_allowed_dn_list has it behind CN=
+        /// Name of the client, as a server's tls_allowed_dn_list has it after CN=
         #[arg(value_name = "NAME")]
         name: String,
-        /// How long it is valid; never longer than the CA
+        /// Days that the certificate is valid; never longer than the CA
         #[arg(long, value_name = "DAYS", default_value_t = 730)]
         days: u32,
         #[command(flatten)]
@@ -58,8 +58,8 @@ pub(crate) enum PkiCommand {
     },
     /// Check the files of both ends, each with a reason and a remedy
     ///
-    /// Exits with 0 if they are sound, else with 1. A server that is not there is no error unless it
-    /// is asked for; a client may be without a certificate.
+    /// Exits with 0 if all are valid, else with 1. A missing server is no error unless it is asked
+    /// for; a client may be without a certificate.
     Check {
         /// The server's files only
         #[arg(long)]
@@ -72,7 +72,7 @@ pub(crate) enum PkiCommand {
     },
 }
 
-/// Where the files are.
+/// Location of the files.
 #[derive(Debug, Args)]
 pub(crate) struct PkiPlace {
     /// All files in this directory, in place of libvirt's

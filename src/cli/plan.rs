@@ -1,4 +1,4 @@
-//! `virt plan`: what would change, why, and how disruptive each step is.
+//! `virt plan`: the changes, their reasons, and how disruptive each step is.
 
 use super::context::Context;
 use super::exit::Run;

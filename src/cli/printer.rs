@@ -1,18 +1,18 @@
-//! Printing by a thread of its own: who does not read what is printed holds up nobody but that.
+//! Printing thread: a slow reader of the output delays nothing else.
 
 use super::output::OutputChunk;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Most bytes that wait to be printed.
+/// Limit on queued bytes.
 const WAITING_MAX: usize = 1024 * 1024;
 
-/// How long somebody who prints waits for room. Where nobody reads for that long the lines are lost
-/// from then on: a host has to be kept all the same.
+/// Time to wait for room in the queue. After that, output is lost until there is room again: hosts
+/// are kept in sync all the same.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// What is printed, in its order.
+/// Queue of output, in its order.
 #[derive(Debug, Default)]
 pub(crate) struct Printer {
     queue: Mutex<Queue>,
@@ -22,18 +22,18 @@ pub(crate) struct Printer {
 #[derive(Debug, Default)]
 struct Queue {
     pieces: VecDeque<OutputChunk>,
-    /// Their length together.
+    /// Bytes in the queue.
     bytes: usize,
-    /// Whether one more is being printed.
+    /// Whether a chunk is being printed.
     printing: bool,
     /// Whether there was no room for [`PATIENCE`], and has been none since.
     is_stuck: bool,
-    /// How many pieces were lost, and have not been told of.
+    /// Number of chunks that were lost and not yet reported.
     lost: u64,
 }
 
 impl Printer {
-    /// Prints with `print` whatever it is given.
+    /// Starts a thread that prints each chunk with `print`.
     pub(crate) fn start(print: impl FnMut(OutputChunk) + Send + 'static) -> Arc<Self> {
         let printer = Arc::new(Self::default());
         let of_thread = Arc::clone(&printer);
@@ -41,7 +41,7 @@ impl Printer {
         printer
     }
 
-    /// Has a piece printed once its turn comes.
+    /// Queues a chunk.
     pub(crate) fn print(&self, piece: OutputChunk) {
         let length = piece.text().len();
         let no_room =
@@ -63,7 +63,7 @@ impl Printer {
         self.changed.notify_all();
     }
 
-    /// Waits until all is printed, but no longer than that.
+    /// Waits until the queue is empty, at most for `most`.
     pub(crate) fn finish(&self, most: Duration) {
         let some_left = |queue: &mut Queue| queue.printing || !queue.pieces.is_empty();
         // who does not read has had the time

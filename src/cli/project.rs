@@ -16,14 +16,14 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-/// The file that makes a directory one.
+/// File that marks a directory of manifests.
 const FILE: &str = "virt.toml";
 
-/// How many files and directories are looked at for who can write them, and of how many it is told.
+/// Limit on files and directories whose writers are checked, and on those reported.
 const LOOKED_AT_MAX: usize = 10_000;
 const DOUBTS_MAX: usize = 5;
 
-/// How far it is looked upwards.
+/// Limit on the levels that are searched upwards.
 const LEVELS_MAX: usize = 64;
 
 /// A directory of manifests, of which only the `virt.toml` is read.
@@ -33,17 +33,17 @@ pub(super) struct Project {
     pub(super) loaded: Loaded,
 }
 
-/// The host that a command is about.
+/// Host of a command without paths.
 #[derive(Debug)]
 pub(super) struct Target {
     pub(super) connection: Connection,
-    /// The set that the project names, if it names one.
+    /// Set of the project, if it names one.
     pub(super) set: Option<String>,
 }
 
 impl Target {
-    /// The host that `--connect`, the project, or the environment names. Says which one that is and who
-    /// names it, unless the command line does.
+    /// The host that `--connect`, the project, or the environment names. Reports the host and its
+    /// source, unless the command line names it.
     ///
     /// # Errors
     /// The project cannot be used, names several hosts, or may not name the one that it does.
@@ -51,7 +51,7 @@ impl Target {
         Self::of_project(context, Project::find(context)?.as_ref())
     }
 
-    /// The host of objects that are named and are to change: somebody has to have said which that is.
+    /// The host of named objects that are to change, which has to be given explicitly.
     ///
     /// # Errors
     /// Nobody has, or as above.
@@ -65,7 +65,7 @@ impl Target {
         Self::of_project(context, project.as_ref())
     }
 
-    /// The same where the project, if there is one, is known.
+    /// The host, once the project, if any, is known.
     fn of_project(context: &Context, project: Option<&Project>) -> Result<Self, Failure> {
         let set = project.filter(|p| p.loaded.set_is_named);
         let set = set.map(|p| p.loaded.desired.set.clone());
@@ -91,18 +91,18 @@ fn nothing_to_choose_from() -> Failure {
     Failure::Usage(text.to_owned())
 }
 
-/// Says which host it is, and why.
+/// Reports the host and its source.
 fn say(context: &Context, connection: &Connection, host: Option<&str>, by: Option<&str>) {
     let uri = match connection.text() {
         "" => "the best hypervisor here",
         uri => uri,
     };
     let host = host.map(|host| format!("{host}, ")).unwrap_or_default();
-    let by = by.map_or_else(|| "which nobody chose".to_owned(), |by| format!("as {by} says"));
+    let by = by.map_or_else(|| "chosen by default".to_owned(), |by| format!("as {by} says"));
     context.note(&format!("on {}{}, {}\n", escape(&host), escape(uri), escape(&by)));
 }
 
-/// The connection, the name of its host in a fleet, and who names it.
+/// The connection, the name of its host in a fleet, and its source.
 type Host = (Connection, Option<String>, Option<String>);
 
 impl Project {
@@ -126,7 +126,7 @@ impl Project {
         Ok(Some(Self { file, loaded }))
     }
 
-    /// The one host of it that is meant.
+    /// Selects the project's host.
     fn host(&self, context: &Context) -> Result<Host, Failure> {
         let by = Some(self.file.display().to_string());
         let mut members = fleet::chosen(context, &self.loaded)?.into_iter();
@@ -149,7 +149,7 @@ impl Project {
     }
 }
 
-/// The `virt.toml` of a directory that is named; it may be named itself.
+/// The `virt.toml` of a directory that was named; the file may be named itself.
 fn named_file(named: &Path) -> Result<PathBuf, Failure> {
     let is_file = named.file_name().is_some_and(|name| name == FILE);
     let file = if is_file { named.to_owned() } else { named.join(FILE) };
@@ -182,7 +182,7 @@ fn nearest_from(here: &Path, users: &Users) -> Result<Option<PathBuf>, Failure> 
         return match file::doubt(directory, users).or_else(|| file::doubt(&toml, users)) {
             None => Ok(Some(toml)),
             Some(why) => {
-                let text = format!("{} is not taken by itself: {why}", shown_path(&toml));
+                let text = format!("{} is not used unless it is named: {why}", shown_path(&toml));
                 let hint = format!(
                     "if you mean it, name it with -f {}; else name the host with --connect",
                     shown_path(directory)
@@ -194,14 +194,13 @@ fn nearest_from(here: &Path, users: &Users) -> Result<Option<PathBuf>, Failure> 
     Ok(None)
 }
 
-/// Whose files are as good as our own: the caller's, root's, and those of the user who became root with
-/// sudo.
+/// Trusted users: the caller, root, and the user who became root with sudo.
 pub(super) fn users() -> Users {
     let sudo = std::env::var("SUDO_UID").ok().and_then(|uid| uid.parse().ok());
     Users::caller().and(sudo.filter(|_| geteuid().is_root()))
 }
 
-/// Why somebody else decides what these paths, and those below them, say; the first few.
+/// Reasons why other users can change these paths and the files below them; the first few.
 pub(super) fn doubts(users: &Users, paths: &[PathBuf]) -> Vec<String> {
     let real = |path: &Path| written::real(path);
     let given: Vec<PathBuf> = paths.iter().filter_map(|path| real(path)).collect();

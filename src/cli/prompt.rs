@@ -11,14 +11,14 @@ use std::io::{Error, ErrorKind, IsTerminal as _, Read as _, Result, Write as _};
 /// The terminal, wherever the output goes.
 const TERMINAL: &str = "/dev/tty";
 
-/// The longest line that a terminal hands on, in bytes: N_TTY's own limit.
+/// Longest line from a terminal, in bytes: N_TTY's own limit.
 const LINE_MAX: usize = 4096;
 
-/// What Ctrl-C types.
+/// Byte that Ctrl-C sends.
 const INTERRUPT: u8 = 3;
 
-/// Who asks the user, if that is there: a script's input is no answer. A question waits for as long
-/// as a person takes; nothing else is under way, and Ctrl-C ends it.
+/// Prompt for credentials, if there is a terminal: a script's input is no answer. The prompt waits
+/// without limit; nothing else is in progress, and Ctrl-C ends it.
 pub(super) fn credential_prompt() -> Option<CredentialPrompt> {
     std::io::stdin().is_terminal().then(|| CredentialPrompt::new(ask))
 }
@@ -34,7 +34,7 @@ fn ask(question: &Question) -> Option<Secret> {
     })
 }
 
-/// One line, without its end; nothing if the user gave up.
+/// Reads one line, without its end; `None` if the user gave up.
 fn line(prompt: &str, is_secret: bool) -> Result<Option<Secret>> {
     let terminal = File::options().read(true).write(true).open(TERMINAL)?;
     // before the prompt, so that nothing is shown of what is typed at once
@@ -54,7 +54,7 @@ fn line(prompt: &str, is_secret: bool) -> Result<Option<Secret>> {
     Ok(Some(Secret::new(line)))
 }
 
-/// A terminal that does not show what is typed, until this is dropped.
+/// Terminal without echo, until this is dropped.
 struct Silence<'a> {
     terminal: &'a File,
     before: Termios,

@@ -1,4 +1,4 @@
-//! `virt release`: objects stay as they are, and no set owns them any more.
+//! `virt release`: removes objects from their set, and leaves them as they are.
 
 use super::context::Context;
 use super::execute::finish;
@@ -14,9 +14,9 @@ use crate::reconcile::{Options, status, unowned};
 use clap::Args;
 use std::sync::Arc;
 
-/// Have their set let go of objects, which stay as they are
+/// Release objects from their set, and leave them as they are
 ///
-/// The record that says who owns an object is taken off it. Nothing else changes, and no guest notices.
+/// The ownership record is removed from each object. Nothing else changes, and no guest notices.
 #[derive(Debug, Args)]
 pub(crate) struct ReleaseArgs {
     /// The objects
@@ -28,7 +28,7 @@ pub(crate) struct ReleaseArgs {
 
 pub(crate) fn run(context: &Context, args: &ReleaseArgs) -> Run {
     let context = &context.changing("release", &args.run);
-    let target = Target::named(context, "whose objects they are")?;
+    let target = Target::named(context, "which host they are on")?;
     let host = Host::open_at(context, &target.connection)?;
     let observed = host.observe()?;
     for id in &args.what {

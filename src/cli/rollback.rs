@@ -1,5 +1,5 @@
-//! `virt rollback`: an object goes back to the manifest before the last one, through the same plan
-//! and gate.
+//! `virt rollback`: applies the previous manifest of an object, by the same plan and effect policy
+//! as apply.
 
 use super::confirm::{Asking, agreed};
 use super::context::Context;
@@ -19,9 +19,9 @@ use std::sync::Arc;
 
 /// Take an object back to the manifest that was applied before the last one
 ///
-/// Through the same plan and gate as apply. What is applied then is the last version, and what it
-/// takes the place of the one before: a second rollback undoes the first. Manifests are not touched:
-/// the next apply of the newer one brings it back. A secret stays as the host has it.
+/// By the same plan and effect policy as apply. The version applied then becomes the last one, and
+/// the version it replaces the one before: a second rollback undoes the first. Manifests are not
+/// changed: the next apply of the newer one brings it back. A secret stays as the host has it.
 #[derive(Debug, Args)]
 pub(crate) struct RollbackArgs {
     /// The object
@@ -33,7 +33,7 @@ pub(crate) struct RollbackArgs {
     /// Exit with 2 if the plan has changes, with 3 if something applied waits for a boot
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
-    /// Name the rule behind each difference that is not counted
+    /// Name the rule behind each ignored difference
     #[arg(long)]
     pub(crate) explain: bool,
     #[command(flatten)]

@@ -27,12 +27,12 @@ use diagnostics::Diagnostics;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-/// Tells what comes in any order in the order of the hosts.
+/// Reports hosts in their order, whatever order the results come in.
 struct Turns<F> {
     next: usize,
     early: BTreeMap<usize, HostReport>,
     tell: F,
-    /// Whether somebody listens.
+    /// Whether the output still has a reader.
     heard: bool,
 }
 
@@ -55,16 +55,16 @@ impl<F: FnMut(usize, HostReport) -> bool> Turns<F> {
 /// A host whose plan is to be applied, by its place.
 type Going = (usize, Context, Session);
 
-/// What the first round has of a host.
+/// Result of the first round for a host.
 struct First {
     told: HostReport,
     facts: Option<HostFacts>,
-    /// Whether other hosts may have to do with it.
+    /// Whether other hosts may be affected.
     is_open: bool,
 }
 
 impl Fleet {
-    /// Plans for all hosts and tells of each in its turn; gives the problems between hosts.
+    /// Plans for all hosts and reports each in its turn; returns the problems between hosts.
     pub(super) fn plan_in_rounds(
         &self,
         context: &Context,
@@ -107,8 +107,8 @@ impl Fleet {
         rest.settled.diagnostics
     }
 
-    /// Applies to all hosts and tells of each; gives the problems between hosts, or nothing if somebody
-    /// was asked and said no.
+    /// Applies to all hosts and reports each; returns the problems between hosts, or `None` if the
+    /// user declined.
     pub(super) fn apply_in_rounds(
         &self,
         context: &Context,
@@ -281,8 +281,8 @@ impl Fleet {
         Ok(Some(rest.settled.diagnostics))
     }
 
-    /// Reads each host and plans for it by itself. `work` hears whether others may have to do with it; if
-    /// not, what it gives is told.
+    /// Reads each host and plans for it on its own. `work` learns whether other hosts may be
+    /// affected; if not, its result is reported.
     fn first_round(
         &self,
         context: &Context,
@@ -339,7 +339,7 @@ impl Fleet {
         let Some(host) = self.hosts.get(at) else { return none(HostReport::failed()) };
         let own = context.for_host(&host.name, keep);
         if stopping() {
-            own.say(&format!("{}: not begun: it was told to stop\n", host.name));
+            own.say(&format!("{}: not started: the run was stopped\n", host.name));
             return none(HostReport { pieces: own.into_kept(), ..HostReport::failed() });
         }
         let (desired, options) = self.asked(host);
@@ -363,7 +363,7 @@ impl Fleet {
         First { told: HostReport { pieces: own.into_kept(), ..told }, facts, is_open }
     }
 
-    /// How the units are parted by what it takes to reach their hosts.
+    /// Groups the units by the cost of connecting to their hosts.
     fn classes_of(&self, units: &[Unit]) -> [WorkerClass; 2] {
         worker_pool::classes(units.len(), |unit| {
             let members = units.get(unit).map(Unit::members).unwrap_or_default();
@@ -372,7 +372,7 @@ impl Fleet {
         })
     }
 
-    /// The sessions of a unit.
+    /// Opens the sessions of a unit.
     fn ready(&self, context: &Context, rest: &Rest, unit: usize, keep: bool) -> Vec<Ready> {
         match rest.units.get(unit) {
             Some(Unit::AsPlanned(at)) => {
@@ -395,7 +395,7 @@ impl Fleet {
         }
     }
 
-    /// Shows the plan of a host. What is not to be applied is told with it.
+    /// Shows the plan of a host. A host that is not applied is reported with it.
     fn shown(
         &self,
         ready: Ready,
@@ -420,7 +420,7 @@ impl Fleet {
         self.hosts.get(at).map_or_else(HostReport::failed, |host| failed(own, host, error, keep))
     }
 
-    /// Walks the plans of hosts beside each other.
+    /// Applies the plans of hosts in parallel.
     fn walk_together(
         &self,
         going: Vec<Going>,
@@ -456,7 +456,7 @@ impl Fleet {
     }
 }
 
-/// Whether a plan makes, starts or takes away a guest, or is refused so that nobody knows.
+/// Whether a plan creates, starts or removes a guest, or is refused so that this is unknown.
 fn changes_guests(session: &Session) -> bool {
     let plan = &session.plan;
     let of_guest = |id: &ResourceId| id.kind.is_guest();

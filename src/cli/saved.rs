@@ -26,12 +26,12 @@ use std::path::Path;
 struct Saved {
     plan: Plan,
     connection: String,
-    /// The same as it stands in the file, which does not choose a host by itself.
+    /// Connection as written in the file, which does not choose a host by itself.
     written: Written,
     digest: String,
-    /// Why the file is nobody's word that can be taken without a digest or a signature, if so.
+    /// Reason why the file needs a digest or a signature, if it does.
     foreign: Option<String>,
-    /// What its signature is worth; nothing where there is no key to tell.
+    /// Verdict on the signature; `None` without a key.
     seal: Option<Seal>,
 }
 
@@ -40,8 +40,7 @@ pub(crate) fn is_plan_file(path: &Path) -> bool {
     path.is_file() && path.extension().is_none_or(|e| e != "xml" && e != "toml")
 }
 
-/// Writes the plan, if there is a path, for nobody but its owner to read; it holds whole
-/// definitions.
+/// Writes the plan, if there is a path, readable only by its owner; it holds whole definitions.
 pub(crate) fn save(context: &Context, session: &Session, path: Option<&Path>) -> Result<()> {
     let Some(path) = path else { return Ok(()) };
     if session.host.capabilities.read_only {
@@ -64,7 +63,7 @@ pub(crate) fn save(context: &Context, session: &Session, path: Option<&Path>) ->
     Ok(())
 }
 
-/// Shows a saved plan; no host is asked.
+/// Shows a saved plan, without asking a host.
 pub(crate) fn show(context: &Context, path: &Path) -> Run {
     let saved = read(context, path)?;
     context.output.result(&match context.output.format {
@@ -132,7 +131,7 @@ pub(crate) fn apply(
     })
 }
 
-/// Why a saved plan is not applied, by its file alone.
+/// Reason why a saved plan is not applied, by its file alone.
 fn objection(saved: &Saved, expected: Option<&str>) -> Option<Error> {
     let denied = |text: &str, hint: &str| Some(Error::new(ErrorKind::Denied, text).hint(hint));
     let digest = &saved.digest;
@@ -143,13 +142,13 @@ fn objection(saved: &Saved, expected: Option<&str>) -> Option<Error> {
     match saved.seal {
         Some(Seal::Wrong) => {
             let text = "its signature is wrong: it was changed, or signed with another key";
-            denied(text, "make it anew with virt plan --out FILE")
+            denied(text, "make a new one with virt plan --out FILE")
         }
         Some(Seal::Missing) if expected.is_none() => {
             let text = "it has no signature, and there is a key that plans are signed with";
             let hint = format!(
-                "make it anew where the key is, or review it with virt plan --show and pass --expect \
-                 {digest}"
+                "make a new one where the key is, or review it with virt plan --show and pass \
+                 --expect {digest}"
             );
             denied(text, &hint)
         }
@@ -162,7 +161,7 @@ fn objection(saved: &Saved, expected: Option<&str>) -> Option<Error> {
     }
 }
 
-/// Shows what is going to be done: all of it, unless the plan is known to be the one that was reviewed.
+/// Shows the steps to come: all of them, unless the plan is known to be the one that was reviewed.
 fn announce(context: &Context, saved: &Saved, asking: Asking, is_known: bool, dry_run: bool) {
     let Saved { plan, connection, digest, .. } = saved;
     let whole = || view_saved(plan, connection, digest, context.output);
@@ -183,7 +182,7 @@ fn announce(context: &Context, saved: &Saved, asking: Asking, is_known: bool, dr
     }
 }
 
-/// What is left after the apply of a plan that found the host as it was `before`.
+/// Remaining drift after the apply of a plan that found the host as it was `before`.
 fn plan_again(plan: &Plan, before: &Observed, host: &Host) -> Result<Plan> {
     let (desired, options) = promised(plan, before);
     Ok(reconcile::plan(&desired, &host.observe()?, &host.capabilities, &options))
@@ -203,24 +202,26 @@ fn read(context: &Context, path: &Path) -> Result<Saved> {
     Ok(Saved { plan, connection, written, foreign, seal, digest: file::digest(&text) })
 }
 
-/// Why a file may be somebody else's than whoever saved a plan here: `virt plan --out` makes it the
-/// caller's and for nobody else, and no repository or archive of a pipeline keeps that.
+/// Reason why a file may not be the caller's own: `virt plan --out` makes it the caller's and
+/// closed to others, and no repository or archive of a pipeline keeps that.
 fn foreign(path: &Path) -> Option<String> {
     if path.is_symlink() {
-        return Some("a saved plan is not taken through a link".to_owned());
+        return Some("a saved plan is not read through a symbolic link".to_owned());
     }
     match open_owned(path, 0o077) {
         Ok(_) => None,
         Err(NotOwned::Mode(mode)) => {
             Some(format!("others have had access to this plan (mode {mode:03o})"))
         }
-        Err(NotOwned::OfUser(user)) => Some(format!("this plan is another user's (uid {user})")),
+        Err(NotOwned::OfUser(user)) => {
+            Some(format!("this plan belongs to another user (uid {user})"))
+        }
         Err(NotOwned::NotRegular) => Some("a saved plan is a regular file".to_owned()),
-        Err(NotOwned::Unreadable(e)) => Some(format!("the plan cannot be looked at: {e}")),
+        Err(NotOwned::Unreadable(e)) => Some(format!("the plan cannot be examined: {e}")),
     }
 }
 
-/// Whether `expected` is the digest, with the algorithm before it or without.
+/// Whether `expected` is the digest, with or without the algorithm before it.
 fn is_digest(expected: &str, digest: &str) -> bool {
     let hex = |text: &str| text.strip_prefix("sha256:").unwrap_or(text).to_ascii_lowercase();
     hex(expected.trim()) == hex(digest)

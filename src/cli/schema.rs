@@ -7,13 +7,13 @@ use crate::model::Kind;
 use clap::Args;
 use relaxng::Shape;
 
-/// Print the grammar that manifests are held to
+/// Print the grammar that manifests are validated against
 ///
 /// RELAX NG in one file, as jing and xmllint take it; or a JSON Schema of TOML manifests, for the
 /// completion of editors: Taplo and Even Better TOML read it.
 #[derive(Debug, Args)]
 pub(crate) struct SchemaArgs {
-    /// Of what [default: domain; with --toml both domain and network]
+    /// Kind of document [default: domain; with --toml both domain and network]
     #[arg(value_name = "KIND", value_parser = clap::builder::PossibleValuesParser::new(crate::grammars::embedded_names()))]
     pub(crate) kind: Option<String>,
     /// Print a JSON Schema (draft 7) of TOML manifests

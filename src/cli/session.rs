@@ -1,4 +1,4 @@
-//! From paths to a plan: what plan, diff, apply and delete have in common.
+//! From paths to a plan: the common part of plan, diff, apply and delete.
 
 use super::context::Context;
 use super::exit::Failure;
@@ -22,13 +22,13 @@ use std::sync::Arc;
 use std::time::Instant;
 use tracing::info;
 
-/// A host that is connected.
+/// A connected host.
 pub(crate) struct Host {
-    /// The URI as it was asked for.
+    /// The URI as given.
     pub(crate) uri: String,
     pub(crate) driver: Box<dyn Driver>,
     pub(crate) capabilities: Capabilities,
-    /// Kept while a command that changes the host works on it.
+    /// Lock of the host, for a command that changes it.
     lock: Option<HostLock>,
 }
 
@@ -38,7 +38,7 @@ impl Host {
         Self::open_at(context, &context.connection(written)?)
     }
 
-    /// Connects to the host that a command without paths is about, and says which that is.
+    /// Connects to the host of a command without paths, and reports it.
     pub(crate) fn meant(context: &Context) -> Result<Self, Failure> {
         Ok(Self::open_at(context, &project::Target::of(context)?.connection)?)
     }
@@ -72,7 +72,7 @@ impl Host {
     }
 }
 
-/// A host of a fleet that was looked at.
+/// An observed host of a fleet.
 pub(crate) struct Looked {
     host: Host,
     observed: Observed,
@@ -81,8 +81,8 @@ pub(crate) struct Looked {
 }
 
 impl Looked {
-    /// Connects to a host and reads what it has, and what its disks are on as far as that is asked for
-    /// by what is there or is to be there.
+    /// Connects to a host and observes it, with the storage behind those disks that matter to the
+    /// plan.
     pub(crate) fn at(
         context: &Context,
         connection: &Result<Connection>,
@@ -94,37 +94,38 @@ impl Looked {
         Ok(Self { host, observed, desired, pools })
     }
 
-    /// What the other hosts have to know of it.
+    /// Facts that the other hosts need.
     pub(crate) fn facts(&self, loaded: &Loaded) -> HostFacts {
         HostFacts::of(&self.observed, &self.pools, &loaded.shared)
     }
 }
 
-/// What a command is to work on.
+/// Target of a command: one host, or a fleet.
 pub(crate) enum Target {
-    /// One host, which is planned for.
+    /// One host, with its plan.
     Host(Box<Session>),
     /// The hosts that `virt.toml` names.
     Fleet(Box<Fleet>),
 }
 
-/// Manifests, the host they are for, and the plan that follows.
+/// Manifests, their host, and the plan that follows.
 pub(crate) struct Session {
     pub(crate) loaded: Arc<Loaded>,
-    /// What of it is for this host.
+    /// Desired state of this host.
     desired: Arc<Desired>,
     pub(crate) host: Host,
     pub(crate) options: Options,
     pub(crate) plan: Plan,
-    /// What is wrong with the manifests, where that is told with this plan. Of a fleet it is told
+    /// Problems of the manifests that are reported with this plan; those of a fleet are reported
     /// once, and not with each host's.
     problems: Diagnostics,
-    /// What is to be deleted and is not there.
+    /// Objects to delete that are not on the host.
     pub(crate) absent: Vec<ResourceId>,
 }
 
 impl Session {
-    /// What the host had filled in of the definition that is sent for an object that it has.
+    /// Values that the host had filled in and that are sent again with the definition of an
+    /// existing object.
     pub(crate) fn sent_along(&self, id: &ResourceId) -> Vec<xmltree::Path> {
         let change = self.plan.changes.iter().find(|c| c.id == *id);
         let sent = change.filter(|c| c.before.is_some()).and_then(|c| c.after.as_ref());
@@ -137,17 +138,17 @@ impl Session {
     }
 }
 
-/// What a plan is for.
+/// Purpose of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// To be looked at.
+    /// For display only.
     Show,
-    /// To be applied, now or later.
+    /// For an apply, now or later.
     Apply,
 }
 
-/// Reads the manifests and shows what is wrong with them. The one host that they are for is
-/// observed and planned for, too; those of a fleet are only chosen.
+/// Reads the manifests and shows their problems. A single host is observed and planned for, too;
+/// the hosts of a fleet are only selected.
 pub(crate) fn prepare(
     context: &Context,
     paths: &[PathBuf],
@@ -180,7 +181,7 @@ pub(crate) fn prepare(
     }
 }
 
-/// Checks that what is pruned can only be what the set itself has let go of.
+/// Checks that only objects that the set itself no longer names can be pruned.
 pub(crate) fn check_prune(
     paths: &[PathBuf],
     typed: &PlanOptions,
@@ -189,17 +190,19 @@ pub(crate) fn check_prune(
     let lacks = if !typed.prune {
         return Ok(());
     } else if paths.iter().any(|p| p.exists() && !p.is_dir()) {
-        "--prune needs whole directories: with single files everything else of the set would go"
+        "--prune needs whole directories: with single files everything else of the set would be \
+         deleted"
     } else if !loaded.set_is_named {
-        "--prune needs a virt.toml that names the set, or --set: a directory's name may be another's too"
+        "--prune needs a virt.toml that names the set, or --set: another directory may have the \
+         same name"
     } else {
         return Ok(());
     };
     Err(Failure::Usage(lacks.to_owned()))
 }
 
-/// Checks that somebody says whose the objects are. A directory's name may be another's, too: what is
-/// applied from it was marked with it until this was asked for.
+/// Checks that the set is named. A directory's name may be another's, too: objects were recorded
+/// under that name until this check was added.
 pub(crate) fn check_set(paths: &[PathBuf], loaded: &Loaded) -> Result<(), Failure> {
     if loaded.set_is_named {
         return Ok(());
@@ -208,14 +211,14 @@ pub(crate) fn check_set(paths: &[PathBuf], loaded: &Loaded) -> Result<(), Failur
     let directory = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
     let (file, set) = (directory.join("virt.toml"), &loaded.desired.set);
     Err(Failure::Usage(format!(
-        "nothing says whose these objects are: add this line to {}:  set = \"{set}\"  (until now the \
-         directory's name was taken, and that is what objects on the host have), or pass --set {set}; virt init \
-         looks at the host and writes the file",
+        "nothing names the set that owns these objects: add this line to {}:  set = \"{set}\"  \
+         (earlier versions took the directory's name, and objects on the host have that), or pass \
+         --set {set}; virt init asks the host and writes the file",
         file.display()
     )))
 }
 
-/// What plans may do, as it was typed.
+/// Planning options, as typed.
 pub(crate) fn options(typed: &PlanOptions) -> Options {
     Options {
         prune: typed.prune,
@@ -230,8 +233,8 @@ pub(crate) fn options(typed: &PlanOptions) -> Options {
     }
 }
 
-/// What is asked of a host from which all that manifests name goes, and what is `named` besides:
-/// only that is looked at, and the manifests are not applied.
+/// Desired state and options of a deletion: all that the manifests name, and `named`. Only these
+/// objects are looked at, and the manifests are not applied.
 pub(crate) fn deletion(
     manifests: &Desired,
     named: &[ResourceId],
@@ -245,7 +248,7 @@ pub(crate) fn deletion(
     (desired, Options { protected, delete, ..options })
 }
 
-/// A name behind `--only` that is nowhere is a slip, and not a reason to do nothing.
+/// Error for a name in `--only` that is nowhere: it is a typo, and not a reason to do nothing.
 pub(crate) fn nobody_names(id: &ResourceId, desired: &Desired) -> Failure {
     let names = desired.resources.keys().filter(|r| r.kind == id.kind);
     let close = closest(&id.name, names.map(|r| r.name.as_str()));
@@ -254,7 +257,7 @@ pub(crate) fn nobody_names(id: &ResourceId, desired: &Desired) -> Failure {
 }
 
 impl Session {
-    /// What is behind `--only` and neither in the manifests nor on the host.
+    /// Names in `--only` that are neither in the manifests nor on the host.
     pub(crate) fn unknown_only(&self) -> Vec<ResourceId> {
         let desired = &self.loaded.desired;
         let known = |id: &ResourceId| {
@@ -286,7 +289,7 @@ impl Session {
         Ok(session)
     }
 
-    /// Plans for a host that is observed.
+    /// Plans for an observed host.
     pub(crate) fn of_host(
         context: &Context,
         loaded: Loaded,
@@ -296,15 +299,15 @@ impl Session {
         Self::plan_ahead(context, loaded, options, Some(Ok(observed)))
     }
 
-    /// Plans for a host of a fleet as if there were no other.
+    /// Plans for a host of a fleet on its own.
     pub(crate) fn of_fleet(loaded: &Arc<Loaded>, looked: Looked, options: Options) -> Self {
         let Looked { host, observed, desired, .. } = looked;
         let none = Diagnostics::default();
         Self::made(Arc::clone(loaded), desired, host, &observed, options, none)
     }
 
-    /// Plans for hosts of a fleet that have to do with each other: `crossings` are theirs in their order,
-    /// and `moves` name the places of those that each guest leaves and goes to.
+    /// Plans for hosts of a fleet that depend on each other: `crossings` are theirs in their order,
+    /// and `moves` name the places that each guest leaves and goes to.
     pub(crate) fn together(
         loaded: &Arc<Loaded>,
         looked: Vec<(Looked, Options)>,
@@ -339,7 +342,7 @@ impl Session {
         planned.map(session).collect()
     }
 
-    /// Shows what is wrong with the manifests beside the host.
+    /// Shows the problems of the manifests.
     pub(crate) fn show_problems(&self, context: &Context) {
         context.show(&self.plan.diagnostics, &self.loaded.sources);
     }
@@ -363,7 +366,7 @@ impl Session {
         Self { loaded, desired, host, options, plan, problems, absent }
     }
 
-    /// Observes the host again and plans again: what is left after an apply.
+    /// Observes the host again and plans again, for the remaining drift after an apply.
     pub(crate) fn plan_again(&self) -> Result<Plan> {
         let observed = self.host.observe()?;
         // what was taken away has to be gone
@@ -371,14 +374,14 @@ impl Session {
         Ok(plan(&self.desired, &observed, &self.host.capabilities, &options))
     }
 
-    /// Lets go of the host, but for the plan: many of them would all stay open and locked until
-    /// somebody answers.
+    /// Disconnects from the host, and keeps the plan: many hosts would otherwise stay open and
+    /// locked until the user answers.
     pub(crate) fn pause(&mut self) {
         self.host.driver.disconnect_idle();
         self.host.lock = None;
     }
 
-    /// Takes the host again after a pause.
+    /// Connects to the host again after a pause.
     ///
     /// # Errors
     /// Another run has it, or has changed what the plan is about.
@@ -387,14 +390,14 @@ impl Session {
         still_fits(&self.plan, &self.host.observe()?)
     }
 
-    /// Says what is to go and is not there.
+    /// Reports objects to delete that are not on the host.
     pub(crate) fn say_absent(&self, context: &Context) {
         for id in &self.absent {
             context.note(&format!("{id} is not on the host\n"));
         }
     }
 
-    /// The plan with what it takes to show it.
+    /// The plan with its sources, for display.
     pub(crate) fn view(&self) -> PlanView<'_> {
         PlanView {
             plan: &self.plan,
@@ -404,18 +407,18 @@ impl Session {
         }
     }
 
-    /// What is wrong with the manifests, alone and for this host.
+    /// Problems of the manifests, in themselves and for this host.
     pub(crate) fn problems(&self) -> impl Iterator<Item = &Diagnostic> {
         self.problems.iter().chain(self.plan.diagnostics.iter())
     }
 
-    /// Whether something that the manifests ask for was left out because of a problem.
+    /// Whether an object of the manifests was left out because of a problem.
     pub(crate) fn has_errors(&self) -> bool {
         self.problems().any(Diagnostic::is_error)
     }
 }
 
-/// Checks that a host has what a plan was made for.
+/// Checks that a host still has what a plan was made for.
 ///
 /// # Errors
 /// It has something else by now.
@@ -423,11 +426,11 @@ pub(crate) fn still_fits(plan: &Plan, observed: &Observed) -> Result<()> {
     if fingerprint(observed, &plan.steps) == plan.fingerprint {
         return Ok(());
     }
-    let text = "the host has moved on since the plan was made; nothing was changed";
+    let text = "the plan is stale: the host has changed since it was made; nothing was changed";
     Err(Error::new(ErrorKind::Stale, text).hint("plan again, review, and apply that"))
 }
 
-/// The same for the host that a command without paths is about.
+/// Connects to the host of a command without paths and observes it.
 pub(crate) fn observe_meant(context: &Context) -> Result<(Host, Observed), Failure> {
     let host = Host::meant(context)?;
     let observed = host.observe()?;
@@ -440,8 +443,8 @@ fn observe(context: &Context, written: Option<&Written>) -> Result<(Host, Observ
     Ok((host, observed))
 }
 
-/// Reads the manifests and, where the command line names the host, that host meanwhile: neither
-/// needs the other.
+/// Reads the manifests and, where the command line names the host, observes that in parallel:
+/// neither needs the other.
 fn load_and_observe(
     context: &Context,
     paths: &[PathBuf],
@@ -457,7 +460,7 @@ fn load_and_observe(
     })
 }
 
-/// The grammars of a directory, else the embedded ones. What is wrong with them is shown.
+/// The grammars of a directory, else the embedded ones. Problems in them are shown.
 pub(crate) fn grammars(context: &Context, directory: Option<&Path>) -> Result<Grammars, Failure> {
     let Some(directory) = directory else { return Ok(Grammars::Embedded) };
     let mut sources = Sources::default();

@@ -7,11 +7,11 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What the first caller caught; signals are the whole program's.
+/// Token of the first caller; signals belong to the whole program.
 static CAUGHT: Mutex<Option<CancelToken>> = Mutex::new(None);
 
-/// Tells from now on who asks for a stop, in place of ending the program. Before that nothing is in
-/// hand, and a signal does what it always does.
+/// Catches requests to stop from now on, in place of ending the program. Before that no step is in
+/// progress, and a signal has its default effect.
 ///
 /// # Errors
 /// The system does not let signals be caught.
@@ -23,20 +23,20 @@ pub(crate) fn stop_on_signal() -> Result<CancelToken> {
     }
 }
 
-/// Has a write beyond the limit of a file's size fail, as on a full disk, in place of ending the program
-/// in the middle of what it does.
+/// Makes a write beyond the limit of a file's size fail, as on a full disk, in place of ending the
+/// program in the middle of a step.
 pub(crate) fn survive_size_limit() {
     // where that cannot be had the signal ends the program, as it always did
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
 }
 
-/// Whether somebody has asked for a stop.
+/// Whether a stop was requested.
 pub(crate) fn stopping() -> bool {
     let caught = CAUGHT.lock().unwrap_or_else(PoisonError::into_inner);
     caught.as_ref().is_some_and(CancelToken::is_stopped)
 }
 
-/// The same for a program that goes on until it is told to stop. `came` is called after each signal,
+/// Catches signals of a program that runs until it is stopped. `came` is called after each signal,
 /// with whether it asks for a run at once, as SIGHUP does.
 ///
 /// # Errors

@@ -8,11 +8,11 @@ use crate::reconcile::ownership::records::{Key, Signing};
 use std::io::Read as _;
 use std::path::Path;
 
-/// Largest key that is read, in bytes.
+/// Limit on the size of a key, in bytes.
 const KEY_MAX: u64 = 4 << 10;
 
-/// The keys that are named on the command line and configured; `None` if there are none, and records are
-/// believed without.
+/// The keys that are named on the command line and configured; `None` if there are none, and
+/// records are believed without.
 ///
 /// # Errors
 /// A configuration or a key cannot be read, or others can write to it: without the key that is asked
@@ -31,7 +31,7 @@ pub(super) fn configured(typed: Option<&Path>, config: &Config) -> Result<Option
     Ok(Some(Signing { key: read_key(key_file)?, old: old?, accept_unsigned_until }))
 }
 
-/// Reads a key: of the caller or root, and for nobody else to read.
+/// Reads a key file, which must belong to the caller or root and be closed to others.
 fn read_key(path: &Path) -> Result<Key> {
     let name = path.display().to_string();
     let failed = |e| Error::system(&name, &e);
@@ -42,7 +42,7 @@ fn read_key(path: &Path) -> Result<Key> {
         }
         NotOwned::OfUser(owner) => {
             let text = format!("{name} belongs to another user (uid {owner})");
-            refused(&text, &format!("chown it to who runs virt, or to root: {name}"))
+            refused(&text, &format!("chown it to the user who runs virt, or to root: {name}"))
         }
         NotOwned::Mode(mode) => {
             let text = format!("others have access to {name} (mode {mode:03o})");

@@ -1,4 +1,4 @@
-//! Telling systemd how a service is: sd_notify's datagrams, of which only a few words are needed.
+//! Notifications to systemd: sd_notify's datagrams, of which only a few words are needed.
 
 use std::ffi::OsString;
 use std::os::linux::net::SocketAddrExt as _;
@@ -6,18 +6,18 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
-/// The service manager, if it started us and listens.
+/// The service manager, if there is one that listens.
 #[derive(Debug, Default)]
 pub(crate) struct Systemd {
     socket: Option<(UnixDatagram, SocketAddr)>,
-    /// How often it wants to hear that we are alive.
+    /// Watchdog interval.
     watchdog: Option<Duration>,
-    /// What was said last of how we are.
+    /// Last reported status.
     status: String,
 }
 
 impl Systemd {
-    /// The one that the environment names.
+    /// Connects to the service manager that the environment names.
     pub(crate) fn from_environment() -> Self {
         let socket = std::env::var_os("NOTIFY_SOCKET").and_then(|name| connect(&name));
         let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
@@ -27,27 +27,27 @@ impl Systemd {
         Self { socket, watchdog: watchdog.map(Duration::from_micros), status: String::new() }
     }
 
-    /// How often [`Self::alive`] is to be said at least; half of what would be too seldom.
+    /// Interval at which [`Self::alive`] has to be sent; half of the watchdog's.
     pub(crate) fn pace(&self) -> Option<Duration> {
         self.socket.as_ref().and(self.watchdog).map(|most| most / 2)
     }
 
-    /// The start is over.
+    /// Reports that the start is complete.
     pub(crate) fn ready(&self) {
         self.say("READY=1");
     }
 
-    /// We are alive.
+    /// Feeds the watchdog.
     pub(crate) fn alive(&self) {
         self.say("WATCHDOG=1");
     }
 
-    /// The end has begun.
+    /// Reports that the service is stopping.
     pub(crate) fn stopping(&self) {
         self.say("STOPPING=1");
     }
 
-    /// How we are, in a line; said if it is new.
+    /// Reports the status in a line, if it has changed.
     pub(crate) fn status(&mut self, text: String) {
         if self.status != text {
             self.say(&format!("STATUS={}", diagnostics::escape(&text)));
@@ -63,7 +63,7 @@ impl Systemd {
     }
 }
 
-/// A path, or with an `@` before it a name that is no file.
+/// Connects to a socket by its path, or with an `@` before it by its abstract name.
 fn connect(name: &OsString) -> Option<(UnixDatagram, SocketAddr)> {
     let address = match name.as_bytes() {
         [b'@', name @ ..] => SocketAddr::from_abstract_name(name),

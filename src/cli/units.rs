@@ -1,4 +1,4 @@
-//! Hosts of a fleet that have to do with each other: which they are, and their plans, made together.
+//! Groups of hosts that depend on each other, and their plans, made together.
 
 use super::context::Context;
 use super::fleet::Fleet;
@@ -13,28 +13,28 @@ use crate::reconcile::moves::{self, Blocked, Crossing, HostFacts, Settled, Site,
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-/// What the first round left open.
+/// State left by the first round.
 pub(super) struct Rest {
-    /// What is known of each host of `virt.toml`.
+    /// Facts of each host of `virt.toml`.
     pub(super) facts: Vec<Option<HostFacts>>,
     pub(super) settled: Settled,
-    /// What is done together, in the order of the first of each.
+    /// Groups that are handled together, in the order of the first of each.
     pub(super) units: Vec<Unit>,
-    /// What the first round has of those that are done as they were planned for.
+    /// Reports of the first round for hosts that need no second look.
     pub(super) kept: BTreeMap<usize, Mutex<Option<HostReport>>>,
-    /// Hosts whose sessions are paused meanwhile.
+    /// Hosts whose sessions are paused in between.
     pub(super) crowded: BTreeSet<usize>,
 }
 
-/// Hosts that are done together, by their places among those that are worked on.
+/// Hosts that are handled together, by their places among the selected ones.
 pub(super) enum Unit {
-    /// As it was planned for by itself.
+    /// A host whose own plan stands.
     AsPlanned(usize),
-    /// Looked at again.
+    /// Hosts that are observed again.
     Anew(Vec<usize>),
 }
 
-/// A host that is to be shown or applied.
+/// A host that is ready to be shown or applied.
 pub(super) struct Ready {
     pub(super) at: usize,
     pub(super) own: Context,
@@ -42,7 +42,7 @@ pub(super) struct Ready {
 }
 
 impl Fleet {
-    /// The place in `virt.toml` of a host that is worked on.
+    /// Place in `virt.toml` of a selected host.
     pub(super) fn place(&self, at: usize) -> Option<usize> {
         let name = &self.hosts.get(at)?.name;
         self.loaded.fleet.iter().position(|host| host.name == *name)
@@ -72,7 +72,7 @@ impl Fleet {
         settle(fleet, &sites)
     }
 
-    /// Parts the hosts that are open into those that have to do with each other.
+    /// Groups the open hosts by their dependencies.
     pub(super) fn units(&self, settled: &Settled, open: BTreeSet<usize>) -> Vec<Unit> {
         let mut at_place = BTreeMap::new();
         for at in &open {
@@ -112,7 +112,7 @@ impl Fleet {
         units
     }
 
-    /// Reads hosts again that have to do with each other, and plans for them together.
+    /// Observes hosts that depend on each other again, and plans for them together.
     pub(super) fn look_again(
         &self,
         context: &Context,
@@ -180,14 +180,14 @@ impl Unit {
 }
 
 impl Rest {
-    /// What the first round has of a host; it is taken once.
+    /// Takes the report of the first round for a host; only once.
     pub(super) fn take(&self, at: usize) -> Option<HostReport> {
         self.kept.get(&at)?.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
-/// What was settled for these places alone. A guest that would have to come from or go to another one
-/// than these stays where it is: the hosts have changed since they were looked at first.
+/// Restricts the settled moves to these places. A guest that would have to come from or go to
+/// another one stays where it is: the hosts have changed since they were first observed.
 fn within(
     settled: &Settled,
     places: &[usize],
@@ -220,6 +220,6 @@ fn within(
 }
 
 pub(super) fn told_to_stop() -> Error {
-    let text = "not begun: it was told to stop";
+    let text = "not started: the run was stopped";
     Error::new(ErrorKind::Cancelled, text)
 }

@@ -10,13 +10,13 @@ enum Value {
     List(Vec<(String, usize)>),
 }
 
-/// What is left to read, and the whole of it.
+/// Unread text, and the whole of it.
 struct Reader<'a> {
     whole: &'a str,
     rest: &'a str,
 }
 
-/// Reads the aliases; none if there are no such settings.
+/// Reads the aliases; none if there is no such setting.
 ///
 /// # Errors
 /// What is wrong with the file, and where.
@@ -103,7 +103,7 @@ impl<'a> Reader<'a> {
         };
         self.skip_blanks();
         if !(self.rest.is_empty() || self.rest.starts_with(['#', '\n', '\r'])) {
-            return Err(self.here("something stands behind the value"));
+            return Err(self.here("there is something after the value"));
         }
         Ok((key, value))
     }
@@ -128,11 +128,11 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A text in quotes, or a number.
+    /// Reads a quoted string, or a number.
     fn scalar(&mut self) -> Result<String, String> {
         if let Some(rest) = self.rest.strip_prefix("\"\"\"") {
             let (text, after) =
-                rest.split_once("\"\"\"").ok_or_else(|| self.here("a text has no end"))?;
+                rest.split_once("\"\"\"").ok_or_else(|| self.here("a string is not closed"))?;
             self.rest = after;
             return Ok(text.to_owned());
         }
@@ -140,12 +140,12 @@ impl<'a> Reader<'a> {
             let number = self.take(|c| c.is_ascii_digit() || c == '-');
             return match number.parse::<i64>() {
                 Ok(_) => Ok(number.to_owned()),
-                Err(_) => Err(self.here("a text in quotes or a number is missing")),
+                Err(_) => Err(self.here("a quoted string or a number is missing")),
             };
         };
         let line = self.rest.lines().next().unwrap_or_default();
         let text = line.get(1..).and_then(|inside| inside.split_once(mark));
-        let (text, _) = text.ok_or_else(|| self.here("a text has no end"))?;
+        let (text, _) = text.ok_or_else(|| self.here("a string is not closed"))?;
         self.rest = self.rest.get(text.len() + 2..).unwrap_or_default();
         Ok(text.to_owned())
     }
@@ -175,19 +175,19 @@ mod tests {
     fn what_libvirt_would_refuse_is_refused_with_its_place() {
         for (text, place) in [
             ("uri_aliases = 1", "1:1: uri_aliases is no list"),
-            ("uri_aliases = [", "1:16: a text"),
-            ("uri_aliases=[\"x]", "1:14: a text has no end"),
+            ("uri_aliases = [", "1:16: a quoted string"),
+            ("uri_aliases=[\"x]", "1:14: a string is not closed"),
             ("uri_aliases=[\"x\"]", "1:14: an alias is not"),
             ("uri_aliases=[\"x=y\" \"z=w\"]", "1:20: a ','"),
-            ("\nuri_aliases=['x=y'] z", "2:21: something stands behind"),
-            ("uri_aliases=['x=y']\0-c\0sleep", "1:20: something stands behind"),
+            ("\nuri_aliases=['x=y'] z", "2:21: there is something after"),
+            ("uri_aliases=['x=y']\0-c\0sleep", "1:20: there is something after"),
             ("uri_aliases=['x=y']\nuri_aliases=[]", "2:1: uri_aliases is set twice"),
             ("uri_aliases=['x=y']\nsleep", "2:6: a '=' is missing"),
             ("sh\0-c\0\nuri_aliases=['x=y']", "1:3: a '=' is missing"),
             ("é = 1", "1:1: this is no setting"),
-            ("x = é", "1:5: a text"),
-            ("x = 'é", "1:5: a text has no end"),
-            ("x = 1-1", "1:8: a text"),
+            ("x = é", "1:5: a quoted string"),
+            ("x = 'é", "1:5: a string is not closed"),
+            ("x = 1-1", "1:8: a quoted string"),
         ] {
             let why = read(text).unwrap_err();
             assert!(why.starts_with(place), "{text}: {why}");

@@ -19,19 +19,19 @@ pub(crate) struct ValidateArgs {
     /// Manifests, or directories of them
     #[arg(required_unless_present = "list_rules", value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
-    /// How the result is printed, in place of --output
+    /// Format of the result, in place of --output
     #[arg(long, value_enum)]
     pub(crate) format: Option<ReportFormat>,
-    /// Hold the manifests to the RELAX NG grammars domain.rng and network.rng of a directory, such
-    /// as /usr/share/libvirt/schemas, in place of the embedded ones
+    /// Validate the manifests against the RELAX NG grammars domain.rng and network.rng of a
+    /// directory, such as /usr/share/libvirt/schemas, in place of the embedded ones
     #[arg(long, value_name = "DIR")]
     pub(crate) schema_dir: Option<PathBuf>,
-    /// Print the rules by which problems of manifests are named, and check nothing
+    /// List the rules that manifests are checked by, and check nothing
     #[arg(long, conflicts_with = "paths")]
     pub(crate) list_rules: bool,
 }
 
-/// How the problems of manifests are printed.
+/// Format of the problems of manifests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ReportFormat {
     /// For people
@@ -83,7 +83,7 @@ fn summary(loaded: &Loaded) -> String {
     };
     let errors = loaded.diagnostics.iter().filter(|d| d.is_error()).count();
     if errors > 0 {
-        format!("{errors} errors; {good} resources valid{hosts}, {held} held back\n")
+        format!("{errors} errors; {good} resources valid{hosts}, {held} blocked\n")
     } else {
         format!("{good} resources valid{hosts}\n")
     }

@@ -1,4 +1,4 @@
-//! Work on many hosts at once, a bounded number of each sort, told in their order.
+//! Work on many hosts at once, with a limit per class, reported in their order.
 
 use nix::sys::resource::{Resource, getrlimit};
 use std::collections::BTreeMap;
@@ -7,26 +7,26 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 
-/// Hosts of a sort, of which only so many are worked on at once.
+/// Hosts of a class, and the number that may be worked on at once.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct WorkerClass {
-    /// Their places in the list of all.
+    /// Places of the hosts in the list of all.
     pub(crate) members: Vec<usize>,
     pub(crate) at_once: usize,
 }
 
-/// Hosts at once that are reached through a socket: what is waited for is the network.
+/// Hosts at once that are reached through a socket: the time is spent on the network.
 const SOCKETS: usize = 64;
 
-/// Files that one of them may have open: two connections, the files and names that lock it for others,
-/// and what the built-in host keeps. So many at once leave as many again for all else.
+/// Files that one host may have open: two connections, the files and names that lock it for others,
+/// and the files of the built-in host. Twice as many leave room for all else.
 const FILES: usize = 4;
 
-/// Hosts at once, for each processor, that are reached through a process: to begin an ssh connection
+/// Hosts at once, per processor, that are reached through a process: starting an ssh connection
 /// takes 124 ms of CPU time, so that more of them at once only make all wait for all.
 const PROCESSES: usize = 2;
 
-/// Parts hosts by how they are reached: `by_process` says whether it takes a process each.
+/// Groups hosts by transport: `by_process` says whether a host takes a process of its own.
 pub(crate) fn classes(hosts: usize, by_process: impl Fn(usize) -> bool) -> [WorkerClass; 2] {
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     let files = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft);
@@ -46,9 +46,9 @@ impl WorkerClass {
     }
 }
 
-/// Does `work` for each member of the lanes, and hands what it gives to `tell` in the order of the
-/// members' numbers. `count` hears each time how many are finished. When `tell` gives `false`,
-/// nothing more is begun.
+/// Calls `work` for each member of the classes, and hands its results to `tell` in the order of the
+/// members' numbers. `count` receives the number that are finished. When `tell` returns `false`, no
+/// more work is started.
 pub(crate) fn each<T: Send>(
     classes: &[WorkerClass],
     work: impl Fn(usize) -> T + Sync,

@@ -5,18 +5,18 @@ use crate::manifest::{Connect, HostDesired, Loaded};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The one connection that the manifests' `virt.toml` names, as it is written there.
+/// Connection that the manifests' `virt.toml` names, as written there.
 pub(super) fn of_manifests(loaded: &Loaded) -> Option<Written> {
     loaded.connect.as_ref().map(|connect| written(loaded, connect, None))
 }
 
-/// The connection of a host of a fleet, as it is written in `virt.toml`.
+/// The connection of a host of a fleet, as written in `virt.toml`.
 pub(super) fn of_host(loaded: &Loaded, host: &HostDesired) -> Written {
     written(loaded, &host.connect, Some(host.name.clone()))
 }
 
-/// The connection that a saved plan was made for. A path in it counts from the working directory, as
-/// when it was saved, and what the mock keeps is beneath the directory of the plan.
+/// The connection of a saved plan. A path in it counts from the working directory, as when it was
+/// saved, and the mock's files are beneath the directory of the plan.
 pub(super) fn of_plan(path: &Path, text: &str, connection: &str) -> Written {
     let at = text.find("\"connection\"").unwrap_or_default();
     let before = text.get(..at).unwrap_or_default();
@@ -42,13 +42,13 @@ fn written(loaded: &Loaded, connect: &Connect, name: Option<String>) -> Written 
     }
 }
 
-/// A directory as it is without links; the empty path is the working directory.
+/// Resolves links in a directory's path; the empty path is the working directory.
 pub(super) fn real(directory: &Path) -> Option<PathBuf> {
     let here = directory.as_os_str().is_empty();
     fs::canonicalize(if here { Path::new(".") } else { directory }).ok()
 }
 
-/// Whether a file of the mock's, and what it keeps beside it, is beneath the directory of the file that
+/// Whether a file of the mock, and those beside it, are beneath the directory of the file that
 /// names it, whatever links are there.
 pub(super) fn stays(written: &Written, path: &Path) -> bool {
     let is_link = |suffix: &str| {

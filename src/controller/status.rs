@@ -102,13 +102,21 @@ impl Condition {
     pub const ALL: [Self; 6] =
         [Self::InSync, Self::Pending, Self::Drifted, Self::Blocked, Self::Failing, Self::Outage];
 
-    /// The word for it.
+    /// Name of the condition in metrics and JSON, which stays as it is.
     pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Blocked => "held back",
+            other => other.label(),
+        }
+    }
+
+    /// Name of the condition for people.
+    pub fn label(self) -> &'static str {
         match self {
             Self::InSync => "in sync",
             Self::Pending => "pending",
             Self::Drifted => "drifted",
-            Self::Blocked => "held back",
+            Self::Blocked => "blocked",
             Self::Failing => "failing",
             Self::Outage => "outage",
         }

@@ -61,7 +61,7 @@ impl Root {
         let directory = nix::fcntl::open(path, flags, Mode::empty())?;
         let real = std::fs::canonicalize(path)?;
         if !same(&std::fs::metadata(&real)?, &metadata(&directory)?) {
-            return Err(io::Error::other("it is exchanged at this moment"));
+            return Err(io::Error::other("it is being replaced at this moment"));
         }
         Ok(Self { real, directory })
     }

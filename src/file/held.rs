@@ -23,7 +23,7 @@ impl Held {
     pub fn open(root: &Path, below: &Path) -> io::Result<Self> {
         let opened = Root::open(root)?;
         if opened.real() != root {
-            return Err(io::Error::other("its directory was exchanged"));
+            return Err(io::Error::other("its directory was replaced"));
         }
         let real = std::fs::canonicalize(root.join(below))?;
         Ok(Self(opened.directory(&real)?.into_directory()))

@@ -53,7 +53,7 @@ pub fn open_owned(path: &Path, closed: u32) -> Result<File, NotOwned> {
     let now = file.metadata().and_then(|now| regular(&now).map(|()| now));
     match now {
         Ok(now) if same(&now, found) && now.mode() == found.mode() => Ok(file),
-        Ok(_) => Err(NotOwned::Unreadable(io::Error::other("it is exchanged at this moment"))),
+        Ok(_) => Err(NotOwned::Unreadable(io::Error::other("it is being replaced at this moment"))),
         Err(e) => Err(NotOwned::Unreadable(e)),
     }
 }
@@ -67,7 +67,7 @@ pub fn doubt(path: &Path, users: &Users) -> Option<String> {
             let itself = users.others(&through(&end.opened), &end.found);
             itself.map(|who| format!("{who} can write {name}")).or(end.doubt)
         }
-        Err(e) => Some(format!("{name} cannot be looked at: {e}")),
+        Err(e) => Some(format!("{name} cannot be examined: {e}")),
     }
 }
 

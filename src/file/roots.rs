@@ -71,7 +71,7 @@ impl Roots {
                 Ok(target) => {
                     links += 1;
                     if links > LINKS_MAX {
-                        return Err(io::Error::other("too many symbolic links on the way"));
+                        return Err(io::Error::other("too many symbolic links in the path"));
                     }
                     push(&mut left, &target);
                 }

@@ -82,7 +82,7 @@ pub(super) fn follow(path: &Path, users: &Users) -> io::Result<End> {
         if found.is_symlink() {
             links += 1;
             if links > LINKS_MAX {
-                return Err(io::Error::other("too many symbolic links on the way"));
+                return Err(io::Error::other("too many symbolic links in the path"));
             }
             if let Some(owner) = users.owner(&found) {
                 let link = at.path().join(&name);

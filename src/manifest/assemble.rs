@@ -160,7 +160,7 @@ fn settle(
             let names: Vec<String> = paths.iter().map(|p| directory_name(p)).collect();
             if names.iter().any(|n| Some(n) != names.first()) {
                 problems.push(
-                    Diagnostic::error("ambiguous-set", "the paths do not say whose they are")
+                    Diagnostic::error("ambiguous-set", "the paths do not name their set")
                         .detail(format!("without a {FILE} they are {}", names.join(", ")))
                         .hint(format!("give one of them a {FILE} with a set")),
                 );

@@ -62,7 +62,8 @@ const BRIDGE: Claim = Claim {
 const DISK: Claim = Claim {
     code: "shared-disk",
     summary: "two domains write to the same disk",
-    hint: "running both at once destroys the data; mark the disk shareable if the guests know",
+    hint: "running both at once destroys the data; mark the disk shareable if the guests \
+           coordinate their writes",
     warning: true,
 };
 
@@ -381,7 +382,7 @@ fn say_cycle(
         let Some(needed) = objects.get(*next) else { continue };
         names.push(object.id.to_string());
         problem = Some(match problem {
-            None => Diagnostic::error("dependency-cycle", "the dependencies go round in a circle")
+            None => Diagnostic::error("dependency-cycle", "the dependencies form a cycle")
                 .at(*span)
                 .address(object.id.to_string())
                 .hint("remove one of them: nothing could be first"),
@@ -395,7 +396,7 @@ fn say_cycle(
     let chain = names.join(" needs ");
     out.extend(problem.map(|p| p.detail(chain)));
     for (node, _) in circle {
-        hold(objects, *node, "its dependencies go round in a circle".to_owned());
+        hold(objects, *node, "its dependencies form a cycle".to_owned());
     }
 }
 
@@ -419,7 +420,7 @@ fn hold_dependants(objects: &mut [Object], selections: &Selections) {
         for &i in dependants.get(&id).into_iter().flatten() {
             let (Some(a), Some(b)) = (objects.get(needed), objects.get(i)) else { continue };
             if b.broken.is_none() && selections.meet(a, b) {
-                hold(objects, i, format!("it needs {id}, which is held back"));
+                hold(objects, i, format!("it needs {id}, which is blocked"));
                 broken.push_back(i);
             }
         }

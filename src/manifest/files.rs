@@ -394,7 +394,7 @@ impl Walk<'_> {
             }
         }
         self.found.complete = false;
-        let text = format!("two ways lead here, and the {FILE} nearest to each is another");
+        let text = format!("two paths lead here, with a different {FILE} nearest to each");
         self.out.push(
             Diagnostic::error("ambiguous-hosts", text)
                 .address(path.display().to_string())

@@ -232,7 +232,7 @@ impl Chooser {
             Ok(number) if self.sets.get(number).is_some_and(|set| !set.is_empty()) => {
                 Chosen { selection: number, broken: None }
             }
-            Ok(_) => say(Diagnostic::error("no-host", "the patterns leave no host")
+            Ok(_) => say(Diagnostic::error("no-host", "the patterns select no host")
                 .at(whole)
                 .hint("to have an object nowhere, remove its manifest")),
             Err(lost) => {

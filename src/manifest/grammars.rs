@@ -195,7 +195,7 @@ impl<'a> Validator<'a> {
                 let mut out = Diagnostics::default();
                 if !automaton.accepts_tree(root) {
                     let summary = format!("this {kind} has problems, too");
-                    let hint = "they are explained when those before them in the file are mended";
+                    let hint = "they are explained when those before them in the file are fixed";
                     out.push(Diagnostic::error("more-problems", summary).at(root.span).hint(hint));
                 }
                 out

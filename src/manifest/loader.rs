@@ -54,13 +54,13 @@ impl CachedManifest {
     /// Why what it names is not all that it is meant to name.
     fn doubt(&self) -> Option<Diagnostic> {
         let said = if self.open {
-            let text = "the file is not closed by who writes to it; nothing is pruned until then";
+            let text = "the file's writer has not closed it; nothing is pruned until then";
             Diagnostic::warning("open-manifest", text)
         } else if self.named && self.part.objects.is_empty() && self.part.complete {
             let text =
                 "the file names no object any more; nothing is pruned as long as it is there";
             Diagnostic::warning("emptied-manifest", text)
-                .hint("remove the file if what it named is to go")
+                .hint("remove the file to have its objects deleted")
         } else {
             return None;
         };

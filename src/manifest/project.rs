@@ -161,7 +161,7 @@ impl Reader<'_> {
                 Diagnostic::error("bad-setting", "this path cannot be shared")
                     .at(span)
                     .detail(format!("found \"{}\"", excerpt(&text)))
-                    .hint("write a whole path without \"..\", such as /mnt/images"),
+                    .hint("write an absolute path without \"..\", such as /mnt/images"),
             );
         }
         paths

@@ -312,7 +312,7 @@ impl Reader<'_> {
         } else {
             format!("leave {name} out, or say what it is to be")
         };
-        let summary = format!("{} is not simply there or not", excerpt(name));
+        let summary = format!("{} is not simply present or absent", excerpt(name));
         self.say(self.problem(value.span(), summary).hint(excerpt(&hint)));
     }
 

@@ -18,8 +18,12 @@ pub fn check_host_name(name: &str) -> Result<(), &'static str> {
     match name {
         "" => Err("it is empty"),
         n if n.len() > NAME_MAX => Err("it is longer than 253 bytes"),
-        n if !n.starts_with(char::is_alphanumeric) => Err("it starts with no letter or digit"),
-        n if !n.chars().all(plain) => Err("it has other than letters, digits, '.', '-' and '_'"),
+        n if !n.starts_with(char::is_alphanumeric) => {
+            Err("it does not start with a letter or digit")
+        }
+        n if !n.chars().all(plain) => {
+            Err("it has characters other than letters, digits, '.', '-' and '_'")
+        }
         _ => Ok(()),
     }
 }
@@ -47,7 +51,7 @@ impl HostPattern {
             "" => Err("it is empty"),
             g if g.len() > NAME_MAX => Err("it is longer than 253 bytes"),
             g if !g.chars().all(part) => {
-                Err("it has other than letters, digits, '.', '-', '_', '*' and '?'")
+                Err("it has characters other than letters, digits, '.', '-', '_', '*' and '?'")
             }
             g => Ok(Self { takes_away, glob: g.to_owned() }),
         }

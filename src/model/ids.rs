@@ -56,7 +56,7 @@ pub fn check_name(name: &str) -> Result<(), &'static str> {
         n if n.len() > NAME_MAX => Err("it is longer than 200 bytes"),
         n if n.contains('/') => Err("it has a slash"),
         n if n.chars().any(char::is_control) => Err("it has a control character"),
-        n if n.trim() != n => Err("it starts or ends with white space"),
+        n if n.trim() != n => Err("it starts or ends with whitespace"),
         _ => Ok(()),
     }
 }
@@ -69,7 +69,7 @@ pub fn check_name(name: &str) -> Result<(), &'static str> {
 pub fn check_set_name(name: &str) -> Result<(), &'static str> {
     check_name(name)?;
     if name.chars().any(is_hazard) {
-        return Err("it has a character that is not seen or turns the writing direction");
+        return Err("it has a character that is invisible or changes the writing direction");
     }
     Ok(())
 }

@@ -49,15 +49,16 @@ impl Outage {
     pub fn hint(self) -> &'static str {
         match self {
             Self::IoError => {
-                "mend the disk or make room on its file system, then virsh resume; power = \"stopped\" \
-                 takes the guest down instead"
+                "fix the disk or make room on its file system, then virsh resume; power = \
+                 \"stopped\" takes the guest down instead"
             }
             Self::Watchdog => "look at the guest's console, then virsh resume or virsh reset",
             Self::Crashed => {
-                "its memory can be saved with virsh dump; --allow restart destroys what is kept and \
-                 starts it anew, --allow stops with power = \"stopped\" only destroys it"
+                "its memory can be saved with virsh dump; --allow restart destroys the crashed \
+                 guest and starts it again, --allow stops with power = \"stopped\" only destroys \
+                 it"
             }
-            Self::Migration => "virsh domjobinfo tells what the migration came to",
+            Self::Migration => "virsh domjobinfo shows how the migration ended",
             Self::FailedCall => "the daemon's log has the call that failed; then virsh resume",
         }
     }
@@ -69,7 +70,7 @@ impl fmt::Display for Outage {
         f.write_str(match self {
             Self::IoError => "paused: I/O error",
             Self::Watchdog => "paused: watchdog",
-            Self::Crashed => "crashed, kept to be looked at",
+            Self::Crashed => "crashed, kept for inspection",
             Self::Migration => "paused: a migration failed",
             Self::FailedCall => "paused: a call failed",
         })

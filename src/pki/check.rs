@@ -87,8 +87,7 @@ pub fn check(files: &Files, end: End, needed: bool) -> Vec<Finding> {
         }
     }
     if files.crl.is_none() {
-        let what =
-            "no list of revoked certificates: whoever has a certificate of the CA is trusted";
+        let what = "no certificate revocation list: whoever has a certificate of the CA is trusted";
         findings.push(finding(Level::Ok, what.to_owned(), None));
     }
     let sound = findings.iter().all(|f| f.level != Level::Error);

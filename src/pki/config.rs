@@ -165,8 +165,7 @@ impl Own {
                     "{shown}: this key is not of the certificate {}",
                     shown_path(certificate)
                 );
-                self.problems
-                    .push(refusal(message).hint("put the two together that belong together"));
+                self.problems.push(refusal(message).hint("use the two that belong together"));
             }
             // of a key that is too weak the certificate has told
             Err(_) if !self.problems.is_empty() => {}

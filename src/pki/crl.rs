@@ -49,7 +49,7 @@ pub(super) fn check(path: &Path, loaded: &Loaded, now: UnixTime) -> Vec<Error> {
     let one = |bytes: &[u8]| fault(bytes, loaded, now);
     let faults = loaded.crls.iter().filter_map(|crl| one(crl));
     faults
-        .map(|why| refusal(format!("{shown}: the list of revoked certificates {why}")).hint(RENEW))
+        .map(|why| refusal(format!("{shown}: the certificate revocation list {why}")).hint(RENEW))
         .collect()
 }
 

@@ -19,7 +19,7 @@ pub fn explain(error: &Error) -> (String, Option<String>) {
         ),
         Error::AlertReceived(alert) => return alert_received(*alert),
         Error::InvalidMessage(_) => (
-            "what the other end says is not TLS".to_owned(),
+            "the other end does not speak TLS".to_owned(),
             "is the port that of libvirt's TLS, 16514?",
         ),
         Error::PeerIncompatible(why) => (
@@ -39,7 +39,7 @@ fn of_webpki(error: &str) -> (String, Option<String>) {
         }
         "UnsupportedCertVersion" => (
             "a certificate is not of version 3 of X.509",
-            "make it again with extensions: OpenSSL leaves them out unless it is told",
+            "make it again with extensions: OpenSSL leaves them out unless it is asked for them",
         ),
         "CaUsedAsEndEntity" => {
             ("the certificate is a CA's", "make one of its own for each server and client")
@@ -49,7 +49,7 @@ fn of_webpki(error: &str) -> (String, Option<String>) {
             "make the CA again with basicConstraints CA:true (`virt pki init`)",
         ),
         "PathLenConstraintViolated" => (
-            "a CA of the chain may not have so many below it",
+            "a CA of the chain allows fewer CAs below it",
             "sign with fewer intermediate CAs, or make that CA again with a greater pathlen",
         ),
         other => return (format!("the certificate is not good: {other}"), None),
@@ -75,7 +75,7 @@ fn certificate(error: &CertificateError) -> (String, Option<String>) {
             "have the CA write a list that covers it",
         ),
         E::ExpiredRevocationList | E::ExpiredRevocationListContext { .. } => (
-            "the list of revoked certificates has expired",
+            "the certificate revocation list has expired",
             "have the CA write a new list, and put that in place of cacrl.pem",
         ),
         E::BadSignature => (

@@ -36,7 +36,7 @@ impl Kind {
         match self {
             Self::Authority => "CA certificate".to_owned(),
             Self::AuthorityKey => "CA's key".to_owned(),
-            Self::Crl => "list of revoked certificates".to_owned(),
+            Self::Crl => "certificate revocation list".to_owned(),
             Self::Certificate(end) => format!("{} certificate", end.as_str()),
             Self::Key(end) => format!("{}'s key", end.as_str()),
         }

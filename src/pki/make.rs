@@ -111,7 +111,7 @@ impl AuthorityKey {
         let key = any_supported_type(&der).map_err(|_| unusable())?;
         if key.public_key().is_some_and(|public| public.as_ref() != ca.public_key) {
             return Err(refusal("the CA's key is not of the CA's certificate")
-                .hint("put the two together that belong together"));
+                .hint("use the two that belong together"));
         }
         let can = |scheme| key.choose_scheme(&[scheme]).is_some();
         let (scheme, algorithm) =

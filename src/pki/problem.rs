@@ -121,8 +121,9 @@ impl From<Problem> for rustls::Error {
 
 /// What to do about a key that cannot be used. GnuTLS writes the numbers of elliptic curves with a
 /// leading zero at times, which `ring` refuses and OpenSSL leaves out.
-pub(super) const KEYS: &str = "RSA of 2048 to 8192 bits, ECDSA P-256 or P-384, and Ed25519 can be used; \
-                               `openssl pkey -in OLD -out NEW` mends how certtool writes some of ECDSA";
+pub(super) const KEYS: &str = "RSA of 2048 to 8192 bits, ECDSA P-256 or P-384, and Ed25519 can be \
+                               used; `openssl pkey -in OLD -out NEW` fixes how certtool writes \
+                               some of ECDSA";
 
 /// An error about the files of a PKI.
 pub(super) fn refusal(message: impl Into<String>) -> Error {

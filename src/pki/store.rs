@@ -66,7 +66,7 @@ pub fn read_authority(places: &Places) -> Result<Pair> {
 pub fn write_pair(places: &Places, pair: &Pair) -> Result<()> {
     for path in [&places.certificate, &places.key] {
         if path.symlink_metadata().is_ok() {
-            return Err(refusal(format!("{} is there already", shown_path(path)))
+            return Err(refusal(format!("{} already exists", shown_path(path)))
                 .hint("move it away first, or name another directory with --dir"));
         }
     }

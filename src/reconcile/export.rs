@@ -339,7 +339,7 @@ fn does_nothing(exported: &Exported, change: &ResourceChange) -> Result<()> {
         return Ok(());
     };
     let value = |v: &Option<String>| v.clone().unwrap_or_else(|| "nothing".to_owned());
-    Err(refused(&format!("its manifest would not plan to nothing: {} differs", field.path))
+    Err(refused(&format!("its manifest would not be in sync: {} differs", field.path))
         .hint(format!(
             "the host has {}, and the manifest asks for {} ({}); virsh dumpxml --inactive shows the definition",
             value(&field.before),

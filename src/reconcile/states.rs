@@ -68,11 +68,19 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// What it says, for people and machines.
+    /// The reason in JSON, which stays as it is.
+    pub fn as_str(self, kind: Kind) -> &'static str {
+        match self {
+            Self::Blocked => "held back",
+            other => other.describe(kind),
+        }
+    }
+
+    /// The reason for people.
     pub fn describe(self, kind: Kind) -> &'static str {
         match (self, kind) {
             (Self::ChangedOnHost, _) => "changed on the host",
-            (Self::Blocked, _) => "held back",
+            (Self::Blocked, _) => "blocked",
             (Self::ChangedWhileRunning, _) => "changed on the host while it runs",
             (Self::Waits, Kind::Domain) => "waits for the next boot",
             (Self::Waits, Kind::Network) => "waits for the next start",

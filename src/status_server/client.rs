@@ -1,4 +1,4 @@
-//! One connection, which never waits: its request comes piece by piece, its answer goes so.
+//! One connection, which never blocks: its request comes piece by piece, and so does its answer go.
 
 use super::request::Request;
 use super::response::Status;
@@ -8,24 +8,24 @@ use std::net::{IpAddr, Shutdown, TcpStream};
 use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
-/// Most bytes of what a client sends after its request that are read and thrown away.
+/// Limit on the bytes after a request that are read and dropped.
 const REST_MAX: usize = 64 * 1024;
 
 /// Bytes read at once.
 const PIECE: usize = 4 * 1024;
 
-/// How far a connection is.
+/// Stage of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// Its request has not come whole.
+    /// The request is incomplete.
     Asks,
-    /// Its request waits for an answer.
+    /// The request waits for an answer.
     Waits,
-    /// Its answer is on the way.
+    /// The answer is being sent.
     Answered,
-    /// The answer has gone, and what else it sends is read.
+    /// The answer was sent, and further bytes are read and dropped.
     Leaves,
-    /// It can be dropped.
+    /// The connection can be closed.
     Over,
 }
 
@@ -34,22 +34,22 @@ pub(super) enum Stage {
 pub(super) struct Client {
     stream: TcpStream,
     stage: Stage,
-    /// When this stage began, and when the answer last made way.
+    /// Start of this stage, or last progress of the answer.
     since: Instant,
     progress: Instant,
     head: Vec<u8>,
     asked: Option<Result<Request, Status>>,
     answer: Vec<u8>,
-    /// How much of the answer has gone, or of the rest has come.
+    /// Bytes of the answer that were sent, or of the rest that were read.
     passed: usize,
 }
 
 impl Client {
-    /// How long the rest of what a client sends is read after the answer: closing before that would
-    /// have the answer thrown away at the client.
+    /// Time for which further bytes of a client are read after the answer: closing earlier would
+    /// make the client drop the answer.
     pub(super) const LINGER: Duration = Duration::from_secs(1);
 
-    /// One that has just connected.
+    /// Takes a new connection.
     ///
     /// # Errors
     /// The system does not let it be read without waiting.
@@ -69,17 +69,17 @@ impl Client {
         self.stage == Stage::Over
     }
 
-    /// How long it is in its stage.
+    /// Time spent in this stage.
     pub(super) fn takes(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.since)
     }
 
-    /// How long its answer has made no way.
+    /// Time without progress of the answer.
     pub(super) fn stalls(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.progress)
     }
 
-    /// What it waits for; `None` where that is up to us.
+    /// Event to poll for; `None` where the server has to act.
     pub(super) fn wants(&self) -> Option<PollFlags> {
         match self.stage {
             Stage::Asks | Stage::Leaves => Some(PollFlags::POLLIN),
@@ -92,12 +92,12 @@ impl Client {
         PollFd::new(self.stream.as_fd(), wants)
     }
 
-    /// What it has asked for, or why that is refused.
+    /// The request, or the status by which it is refused.
     pub(super) fn asked(&self) -> Option<&Result<Request, Status>> {
         self.asked.as_ref()
     }
 
-    /// Does what can be done without waiting.
+    /// Reads or writes as far as possible without blocking.
     pub(super) fn go_on(&mut self, ours: IpAddr) {
         let done = match self.stage {
             Stage::Asks => self.read_head(ours),
@@ -108,7 +108,7 @@ impl Client {
         self.end_unless_well(done);
     }
 
-    /// A client that has gone is its own affair.
+    /// Ends the connection on an error: a client that has gone is not reported.
     fn end_unless_well(&mut self, done: io::Result<()>) {
         let waits = |kind| matches!(kind, ErrorKind::WouldBlock | ErrorKind::Interrupted);
         if done.is_err_and(|error| !waits(error.kind())) {
@@ -116,7 +116,7 @@ impl Client {
         }
     }
 
-    /// Sends that, and nothing after it.
+    /// Sends the bytes, and nothing after them.
     pub(super) fn answer(&mut self, bytes: Vec<u8>) {
         self.answer = bytes;
         self.asked = None;
@@ -126,7 +126,7 @@ impl Client {
         self.end_unless_well(done);
     }
 
-    /// It is of no interest any more.
+    /// Marks the connection as over.
     pub(super) fn end(&mut self) {
         self.enter(Stage::Over);
     }

@@ -4,14 +4,14 @@ use diagnostics::escape;
 use jiff::Timestamp;
 use std::time::{Duration, SystemTime};
 
-/// Foreign text as it may be shown: the templates escape markup, this what turns or hides text, and
-/// with it the few characters that a document must not hold.
+/// Foreign text made safe for display: templates escape markup, this escapes characters that turn
+/// or hide text, and the few that a document must not hold.
 pub(super) fn plain(text: &str) -> String {
     escape(text)
 }
 
-/// Foreign text in so many columns, cut in the middle: names of one kind often differ in their ends.
-/// A wide character takes two columns.
+/// Foreign text cut in the middle to a number of columns: names of one kind often differ in their
+/// ends. A wide character takes two columns.
 pub(super) fn cut(text: &str, columns: usize) -> String {
     let shown = plain(text);
     let width = |c: char| if c < '\u{1100}' { 1 } else { 2 };
@@ -38,7 +38,7 @@ pub(super) fn exact(at: SystemTime) -> String {
     moment.map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()).unwrap_or_default()
 }
 
-/// A moment as seen from now.
+/// A moment relative to now.
 pub(super) fn relative(at: SystemTime, now: SystemTime) -> String {
     match (now.duration_since(at), at.duration_since(now)) {
         (Ok(ago), _) if ago < Duration::from_secs(2) => "just now".to_owned(),
@@ -48,7 +48,7 @@ pub(super) fn relative(at: SystemTime, now: SystemTime) -> String {
     }
 }
 
-/// How long something took.
+/// Formats a duration.
 pub(super) fn took(time: Duration) -> String {
     match time.as_millis() {
         millis @ 0..1000 => format!("{millis} ms"),
@@ -57,7 +57,7 @@ pub(super) fn took(time: Duration) -> String {
     }
 }
 
-/// Seconds since 1970, for machines.
+/// Seconds since 1970, for programs.
 pub(super) fn epoch(at: SystemTime) -> f64 {
     at.duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }

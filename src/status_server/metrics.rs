@@ -1,4 +1,4 @@
-//! The board as Prometheus's text format, version 0.0.4.
+//! The controller's status in Prometheus's text format, version 0.0.4.
 
 use super::format::{epoch, plain};
 use super::process::Process;
@@ -20,16 +20,11 @@ fn of_watch(out: &mut Metrics, status: &ControllerStatus) {
     let sources = &status.sources;
     out.family("virt_build_info", GAUGE, "The version of virt; always 1.");
     out.sample("virt_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
-    out.single(
-        "virt_manifest_loads_total",
-        COUNTER,
-        "Times that the manifests were read.",
-        sources.loads,
-    );
+    out.single("virt_manifest_loads_total", COUNTER, "Reads of the manifests.", sources.loads);
     out.single(
         "virt_manifest_loaded_timestamp_seconds",
         GAUGE,
-        "When manifests were read last, and taken.",
+        "Time when manifests were last read and accepted, in seconds since 1970.",
         epoch(sources.loaded),
     );
     out.single(
@@ -47,27 +42,25 @@ fn of_watch(out: &mut Metrics, status: &ControllerStatus) {
     out.single(
         "virt_manifests_stale",
         GAUGE,
-        "1 if the last good manifests are kept in the place of what is there now.",
+        "1 if the last valid manifests are kept in place of the current files.",
         u8::from(sources.stale.is_some()),
     );
     out.single(
         "virt_watch_polling",
         GAUGE,
-        "1 if files are looked at from time to time, as the system cannot tell of changes.",
+        "1 if files are polled, as they cannot be watched.",
         u8::from(sources.listening == Listening::Polling),
     );
 }
 
-/// A counter of a host: its name, what it says, its value.
+/// A counter of a host: its name, help text and value.
 type Counter = (&'static str, &'static str, fn(&Counters) -> u64);
 
 const COUNTERS: [Counter; 4] = [
-    ("virt_reconciles_total", "Times that the host was compared with the manifests.", |c| {
-        c.reconciles
-    }),
-    ("virt_events_total", "Events that the host told.", |c| c.events),
-    ("virt_resyncs_total", "Times that all of the host was read.", |c| c.resyncs),
-    ("virt_host_losses_total", "Times that the host was lost.", |c| c.losses),
+    ("virt_reconciles_total", "Comparisons of the host with the manifests.", |c| c.reconciles),
+    ("virt_events_total", "Events that the host sent.", |c| c.events),
+    ("virt_resyncs_total", "Full reads of the host.", |c| c.resyncs),
+    ("virt_host_losses_total", "Losses of the connection to the host.", |c| c.losses),
 ];
 
 fn of_hosts(out: &mut Metrics, status: &ControllerStatus) {
@@ -77,7 +70,7 @@ fn of_hosts(out: &mut Metrics, status: &ControllerStatus) {
     for (name, host) in &hosts {
         out.sample("virt_host_up", &[("host", name)], u8::from(host.lost.is_none()));
     }
-    out.family("virt_objects", GAUGE, "Objects, by how they stand to their manifests.");
+    out.family("virt_objects", GAUGE, "Objects by condition.");
     for (name, host) in &hosts {
         for kind in Kind::ALL {
             for condition in Condition::ALL {
@@ -91,7 +84,7 @@ fn of_hosts(out: &mut Metrics, status: &ControllerStatus) {
         }
     }
     let silent = "virt_silent_objects";
-    out.family(silent, GAUGE, "Objects of the host that do not answer, so that they are unknown.");
+    out.family(silent, GAUGE, "Objects of the host that do not answer, whose state is unknown.");
     for (name, host) in &hosts {
         for kind in Kind::ALL {
             let labels = [("host", name.as_str()), ("kind", kind.as_str())];
@@ -104,7 +97,7 @@ fn of_hosts(out: &mut Metrics, status: &ControllerStatus) {
             out.sample(metric, &[("host", name)], value(&host.counters));
         }
     }
-    out.family("virt_steps_total", COUNTER, "Steps of plans, by how they ended.");
+    out.family("virt_steps_total", COUNTER, "Steps of plans by outcome.");
     for (name, host) in &hosts {
         let counters = &host.counters;
         for (outcome, steps) in [("done", counters.steps_done), ("failed", counters.steps_failed)] {
@@ -139,7 +132,7 @@ fn of_process(out: &mut Metrics, process: &Process) {
 const GAUGE: &str = "gauge";
 const COUNTER: &str = "counter";
 
-/// The text as it grows. Writing to a string does not fail.
+/// Text under construction. Writing to a string does not fail.
 struct Metrics(String);
 
 impl Metrics {

@@ -1,15 +1,15 @@
-//! What the system says of this process, for metrics; what it does not say is left out.
+//! Figures of this process for metrics, as far as the system gives them.
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::unistd::{SysconfVar, sysconf};
 use std::fs;
 
-/// Figures of this process, under the names that all clients of Prometheus give them.
+/// Figures of this process, under the usual names of Prometheus clients.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Process {
     /// Seconds since 1970 at its start.
     pub(super) start_time: Option<f64>,
-    /// Seconds of CPU time, the system's for it among them.
+    /// Seconds of CPU time, user and system.
     pub(super) cpu: Option<f64>,
     /// Bytes in memory.
     pub(super) resident: Option<u64>,
@@ -18,7 +18,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Asks the system.
+    /// Reads the figures from the system.
     pub(super) fn read() -> Self {
         Self {
             start_time: start_time(),

@@ -1,22 +1,23 @@
-//! The head of an HTTP request, and whether it is answered at all.
+//! Parsing of an HTTP request's head, and checks whether it is answered at all.
 
 use super::response::Status;
 use std::net::IpAddr;
 
-/// Most bytes of a request's head: browsers send less than 2 KiB where there are no cookies.
+/// Limit on the bytes of a request's head: browsers send less than 2 KiB where there are no
+/// cookies.
 const HEAD_MAX: usize = 8 * 1024;
 
-/// Most header fields of a request.
+/// Limit on header fields.
 const FIELDS_MAX: usize = 64;
 
-/// A request that is answered.
+/// A valid request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Request {
-    /// Whether the body of the answer is wanted, too: GET, not HEAD.
+    /// Whether the body of the answer is wanted: GET, not HEAD.
     pub(super) with_body: bool,
-    /// The path, as it was sent.
+    /// The path, as sent.
     pub(super) path: String,
-    /// What follows the question mark.
+    /// Text after the question mark.
     pub(super) query: String,
 }
 

@@ -6,7 +6,7 @@ use diagnostics::{escape_json, is_hazard, printable};
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 
-/// How a request ended.
+/// HTTP status of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Status {
     Ok,
@@ -21,14 +21,14 @@ pub(super) enum Status {
 }
 
 impl Status {
-    /// Number, phrase, and what to do.
+    /// Number, phrase, and hint.
     fn describe(self) -> (u16, &'static str, &'static str) {
         match self {
             Self::Ok => (200, "OK", ""),
             Self::BadRequest => (400, "Bad Request", "this is not an HTTP/1.1 request for a path"),
-            Self::NotFound => (404, "Not Found", "/ has links to all there is"),
+            Self::NotFound => (404, "Not Found", "/ links to all pages"),
             Self::Method => (405, "Method Not Allowed", "nothing can be changed here: use GET"),
-            Self::Timeout => (408, "Request Timeout", "the request did not come to its end"),
+            Self::Timeout => (408, "Request Timeout", "the request was not completed in time"),
             Self::Misdirected => (
                 421,
                 "Misdirected Request",
@@ -43,13 +43,13 @@ impl Status {
     }
 }
 
-/// What a body is written in.
+/// Format of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     Html,
     Svg,
     Json,
-    /// Prometheus's text.
+    /// Prometheus's text format.
     Metrics,
     Text,
 }
@@ -65,8 +65,8 @@ impl Form {
         }
     }
 
-    /// A body with each hazard that is left in it in an escape of this form. Whatever comes before has
-    /// escaped its own, so that there is none.
+    /// Escapes remaining hazards in a body in the way of this format. Callers have escaped their
+    /// own, so that there are none.
     fn filtered(self, body: String) -> String {
         if !body.contains(|c| is_hazard(c) && c != '\n' && c != '\t') {
             return body;
@@ -99,13 +99,13 @@ fn in_label(line: &str) -> String {
 pub(super) struct Response {
     status: Status,
     form: Form,
-    /// The one style sheet that its document has.
+    /// Style sheet of the document, if it has one.
     style: Option<&'static str>,
     body: String,
 }
 
 impl Response {
-    /// A document with the one style sheet that stands in it.
+    /// A document with its one style sheet.
     pub(super) fn document(form: Form, style: Option<&'static str>, body: String) -> Self {
         Self { status: Status::Ok, form, style, body: form.filtered(body) }
     }
@@ -115,18 +115,18 @@ impl Response {
         Self { status, ..Self::document(Form::Text, None, body.into()) }
     }
 
-    /// A refusal in its own words.
+    /// A refusal with the status' own hint.
     pub(super) fn refusal(status: Status) -> Self {
         let (number, phrase, advice) = status.describe();
         Self::text(status, format!("{number} {phrase}: {advice}\n"))
     }
 
-    /// The same with another status.
+    /// Replaces the status.
     pub(super) fn with_status(self, status: Status) -> Self {
         Self { status, ..self }
     }
 
-    /// The bytes of it. Without its body it still says how long that is.
+    /// Bytes of the answer. Without its body the length is still given.
     pub(super) fn bytes(&self, with_body: bool) -> Vec<u8> {
         let (number, phrase, _) = self.status.describe();
         let mut out = format!("HTTP/1.1 {number} {phrase}\r\n");
@@ -156,7 +156,7 @@ impl Response {
     }
 }
 
-/// What a browser may do with the document: show it by its own style sheet, and nothing else.
+/// Content security policy of a document: its own style sheet, and nothing else.
 fn policy(style: Option<&str>) -> String {
     let style = style.map_or_else(
         || "'none'".to_owned(),

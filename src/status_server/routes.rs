@@ -1,4 +1,4 @@
-//! What is served under which path.
+//! Answers by path.
 
 use super::request::Request;
 use super::response::{Form, Response, Status};
@@ -6,7 +6,7 @@ use super::{metrics, page, process, status, topology};
 use crate::controller::{Condition, ControllerStatus};
 use std::time::SystemTime;
 
-/// Where health is asked for, which is told even while other answers have to wait.
+/// Path of the health check, which is answered even while other answers have to wait.
 pub(super) const HEALTH: &str = "/healthz";
 
 /// The answer to a request.
@@ -38,11 +38,11 @@ fn svg(picture: String, style: Option<&'static str>) -> Response {
     Response::document(Form::Svg, style, picture)
 }
 
-/// For whoever restarts what is not well: one host that is lost is no reason to, all of them are,
-/// and so is a loop that hangs.
+/// Health for a supervisor that restarts: one lost host is no reason to, all of them are, and so is
+/// a loop that hangs.
 fn health(status: &ControllerStatus) -> Response {
     if status.hosts.values().any(|host| host.hangs) {
-        return Response::text(Status::Unavailable, "the loop of a host hangs\n");
+        return Response::text(Status::Unavailable, "the control loop of a host hangs\n");
     }
     if !status.hosts.is_empty() && status.hosts.values().all(|host| host.lost.is_some()) {
         return Response::text(Status::Unavailable, "no host can be reached\n");

@@ -1,5 +1,5 @@
-//! The server's loop: one thread polls all connections, answers whoever has asked, and bounds their
-//! number and time.
+//! Server loop: one thread polls all connections, answers requests, and bounds their number and
+//! time.
 //!
 //! A connection that is silent costs a place among many and nothing else: what has come whole is
 //! answered first, and when places run out the oldest silent ones go.
@@ -17,35 +17,35 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
-/// What is known now; asked once a request.
+/// Snapshot of the status, taken once per request.
 pub type Snapshot = Arc<dyn Fn() -> ControllerStatus + Send + Sync>;
 
-/// How long it may take until the server notices that it is to stop, or that a time is over.
+/// Time until the server notices a stop or an expired deadline.
 const TICK: Duration = Duration::from_millis(200);
 
-/// How long a request's head may take when many are on their way, and an answer may make no way
+/// Time for a request's head to come when many are on their way, and for an answer to make progress
 /// when others wait for its place.
 const PRESSED: Duration = Duration::from_secs(1);
 
-/// Most connections that are taken from the system's queue before the others are looked at again.
+/// Limit on connections that are accepted before the others are served again.
 const ACCEPTED: usize = 64;
 
-/// What one server takes upon itself.
+/// Limits of one server.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
-    /// Connections that are open at once, silent ones included.
+    /// Open connections, silent ones included.
     clients: usize,
-    /// Pages and the like that are on their way to clients at once, since each is held in memory.
+    /// Pages and the like that are being sent at once, since each is held in memory.
     answers: usize,
-    /// How long a request may take to come, and its answer to go.
+    /// Time for a request to come, and for its answer to go.
     deadline: Duration,
 }
 
-/// A browser opens up to six connections, some of them only in case it needs them. A watch keeps
-/// descriptors for this many (`cli/descriptors.rs`).
+/// Limits in use: a browser opens up to six connections, some of them only in case it needs them. A
+/// watch reserves descriptors for this many (`cli/descriptors.rs`).
 const LIMITS: Limits = Limits { clients: 96, answers: 16, deadline: Duration::from_secs(10) };
 
-/// A server at work; it ends by the [`CancelToken`] that it was given.
+/// A running server; the [`CancelToken`] that it was given ends it.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
@@ -53,12 +53,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Where it listens: the port that it got, if it was to take any.
+    /// Address of the server, with the actual port if any was allowed.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Waits until it has stopped.
+    /// Waits until the server has stopped.
     pub fn join(self) {
         // a panic has been said by the thread itself
         let _ = self.thread.join();
@@ -94,13 +94,13 @@ fn start(
     Ok(Server { address, thread })
 }
 
-/// The connections that are open.
+/// Open connections.
 struct Room {
     listener: TcpListener,
     ours: IpAddr,
     snapshot: Snapshot,
     limits: Limits,
-    /// The oldest first.
+    /// Clients, the oldest first.
     clients: Vec<Client>,
 }
 
@@ -116,7 +116,7 @@ impl Room {
         }
     }
 
-    /// Waits until something comes or can go, and has each client do what it can.
+    /// Polls all connections, and lets each client do what it can.
     fn poll(&mut self, patience: Duration, accepts: bool) {
         let time = PollTimeout::try_from(patience).unwrap_or(PollTimeout::ZERO);
         let wants = if accepts { PollFlags::POLLIN } else { PollFlags::empty() };
@@ -135,8 +135,8 @@ impl Room {
         }
     }
 
-    /// Takes who connects; says whether there may be more. Where places run out, the oldest that has
-    /// not asked yet goes.
+    /// Accepts a connection; returns whether there may be more. Where places run out, the oldest
+    /// that has not sent a request yet is dropped.
     fn accept(&mut self) -> bool {
         for _ in 0..ACCEPTED {
             if self.clients.len() >= self.limits.clients && !self.drop_oldest() {
@@ -157,7 +157,8 @@ impl Room {
         true
     }
 
-    /// Drops the oldest client that is silent, or else that only leaves; says whether there was one.
+    /// Drops the oldest silent client, or else one that was answered; returns whether there was
+    /// one.
     fn drop_oldest(&mut self) -> bool {
         let of = |stage: Stage| self.clients.iter().position(|client| client.stage() == stage);
         let Some(oldest) = of(Stage::Asks).or_else(|| of(Stage::Leaves)) else { return false };
@@ -168,7 +169,7 @@ impl Room {
         true
     }
 
-    /// Answers who has asked, of pages at most one, so that short answers never wait for many; says
+    /// Answers requests, of pages at most one, so that short answers never wait for many; returns
     /// whether another one can be answered at once.
     fn answer(&mut self) -> bool {
         let waits = |client: &&mut Client| client.stage() == Stage::Waits;
@@ -197,7 +198,8 @@ impl Room {
         more
     }
 
-    /// Ends what takes too long: a head sooner when many are on their way, an answer when others wait.
+    /// Drops slow connections: a head sooner when many are on their way, an answer when others
+    /// wait.
     fn end_late(&mut self) {
         let now = Instant::now();
         let deadline = self.limits.deadline;

@@ -1,4 +1,4 @@
-//! The board as JSON, whole.
+//! The controller's status as JSON, whole.
 
 use super::format::exact;
 use crate::controller::{
@@ -8,10 +8,10 @@ use diagnostics::escape_json;
 use serde_json::{Map, Value, json};
 use std::time::SystemTime;
 
-/// The version of the object.
+/// Version of the object.
 const FORMAT_VERSION: u32 = 1;
 
-/// All that the board knows. JSON has escapes of its own, so names stand here as they are.
+/// The whole status. JSON has escapes of its own, so names stand here as they are.
 pub(super) fn status(status: &ControllerStatus, now: SystemTime) -> String {
     let sources = &status.sources;
     let hosts: Map<String, Value> =

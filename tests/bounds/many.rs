@@ -116,7 +116,9 @@ fn hosts() {
         let listening = watching.event("listening", |_| true);
         let address = listening["address"].as_str().unwrap();
         let told = watching.event("lost", |told| {
-            told["error"]["message"].as_str().is_some_and(|m| m.contains("this host is not held"))
+            told["error"]["message"]
+                .as_str()
+                .is_some_and(|m| m.contains("this host is not watched"))
         });
         assert!(told["host"].as_str().unwrap().starts_with('h'), "{told:#}");
         let message = told["error"]["message"].as_str().unwrap();
@@ -162,7 +164,7 @@ fn manifests() {
         assert!(ran.stderr().contains("error: there are too many manifests"), "{}", ran.stderr());
         assert!(!ran.stdout().contains("in sync"), "{}", ran.stdout());
     }
-    assert!(act("validate", 1).stdout().contains("; 0 resources valid, 1 held back"));
+    assert!(act("validate", 1).stdout().contains("; 0 resources valid, 1 blocked"));
     assert_eq!(fs::read_to_string(site.path().join("state.xml")).unwrap(), state);
 }
 

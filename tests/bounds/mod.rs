@@ -1,4 +1,4 @@
-//! What strangers' manifests, and many of them, can make a run do.
+//! Limits on a run with strangers' manifests, and with many of them.
 
 mod many;
 mod outside;

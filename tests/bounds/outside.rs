@@ -25,7 +25,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// What no output may show.
+/// Text that no output may show.
 const SECRET: &str = "sesame-open";
 
 /// Longer than any of these runs may take.

@@ -1,4 +1,4 @@
-//! What a shell, a full disk and a careless reader do to a run.
+//! A run under an awkward shell, a full disk and a careless reader.
 
 use crate::support::{Ran, run, trial};
 use libtest_mimic::Trial;

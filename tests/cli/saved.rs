@@ -373,7 +373,7 @@ fn foreign() {
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     std::os::unix::fs::symlink("saved", place.0.path().join("link")).unwrap();
     let ran = place.virt(&["apply", "link"], 5);
-    assert!(ran.stderr().contains("not taken through a link"), "{ran}");
+    assert!(ran.stderr().contains("not read through a symbolic link"), "{ran}");
     assert_eq!(place.objects(), empty);
     place.virt(&["apply", "saved", "--dry-run"], 0);
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
@@ -428,7 +428,7 @@ fn signed() {
     place.virt(&["plan", "m", "--detailed-exitcode", "--signing-key", &ours], 0);
 }
 
-/// Who saves a plan as root to where it is of no use leaves the machine's devices as they are.
+/// Saving a plan as root to a place of no use leaves the machine's devices as they are.
 fn owner_alone(devices: &Path) {
     let place = Place::new();
     let device = devices.join("null");

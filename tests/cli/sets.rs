@@ -1,4 +1,4 @@
-//! Who owns what is named, and never silently a directory's name.
+//! Ownership is by a named set, and never silently by a directory's name.
 
 use crate::support::site::{plan_for, walk};
 use crate::support::{Ran, run, trial, virt};
@@ -202,5 +202,5 @@ fn init() {
     let nowhere = "qemu+unix:///system?socket=/nonexistent/sock";
     let mut init = virt(&["-c", nowhere, "init", "guests"]);
     let ran = run(init.current_dir(old.0.path())).expect(1);
-    assert!(ran.stderr().contains("--set NAME writes it without looking"), "{ran}");
+    assert!(ran.stderr().contains("--set NAME writes it without asking the host"), "{ran}");
 }

@@ -24,14 +24,14 @@ use xmltree::{Element, Limits, parse, write};
 /// A rule: its name, what it is about that not every driver has, and what checks it.
 type Rule = (&'static str, Option<Need>, fn(&Host));
 
-/// What the built-in host lacks where no file of its own is kept.
+/// Lacks of the built-in host where no file of its own is kept.
 const IN_MEMORY: &[Lack] = &[Lack {
     need: Need::Snapshots,
     before: None,
     why: "nobody else gets at a host within this program",
 }];
 
-/// What each driver lacks. What is not here and does not apply is a failure.
+/// Lacks of each driver. A rule that does not apply without being here is a failure.
 const TEST_DRIVER_OF_LIBVIRT: &[Lack] = &[
     Lack {
         need: Need::Devices,
@@ -103,7 +103,7 @@ fn write_snapshot(state: &Path, domain: &Subjected<'_>, name: &str) {
     std::fs::write(state, write(&host)).unwrap();
 }
 
-/// A snapshot that libvirt is told of: a domain without disks has nothing to be taken.
+/// Makes a snapshot known to libvirt: a domain without disks has nothing to be taken.
 fn take_snapshot(uri: &str, directory: &Path, domain: &Subjected<'_>, name: &str) {
     let file = directory.join("snapshot.xml");
     let text = format!(

@@ -28,7 +28,7 @@ pub(crate) enum Deviation {
     MemoryIsSetInOnePlace,
 }
 
-/// What a rule is about that not every driver has.
+/// Needs of a rule that not every driver meets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
     /// Devices come and go. libvirt before 9.1 puts no network card on the USB, where guests
@@ -40,14 +40,14 @@ pub(crate) enum Need {
     NetworkUpdate,
     /// A network that was redefined while it ran starts as the new one.
     NextStart,
-    /// Guests that shut down when they are told to, without an operating system.
+    /// Guests that shut down on request, without an operating system.
     GuestsThatObey,
-    /// Somebody beside the driver who takes snapshots: no call does.
+    /// A program beside the driver that takes snapshots: no call does.
     Snapshots,
 }
 
-/// What a driver lacks, and why: a rule that needs it is ignored there. Where a driver turns out
-/// to have what stands here, or lacks what does not, the rule fails.
+/// Need that a driver does not meet, and why: a rule with it is ignored there. Where a driver turns
+/// out to meet it, or lacks something else, the rule fails.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lack {
     pub(crate) need: Need,
@@ -240,7 +240,7 @@ impl Subjected<'_> {
         self.done(Op::Define { xml: self.xml.clone() })
     }
 
-    /// Somebody else takes a snapshot of it.
+    /// Takes a snapshot beside the driver.
     pub(crate) fn snapshot(&self, name: &str) -> &Self {
         let take = self.host.snapshot.as_ref().expect("the rule needs it");
         take(self.host.directory.path(), self, name);

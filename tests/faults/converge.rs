@@ -96,8 +96,8 @@ fn every_call(fault: Fault, loaded: &Loaded, options: &Options, start: impl Fn()
     }
 }
 
-/// All that lasts of a host: ids of running instances do not, nor what a mark remembers of versions
-/// that were applied in between.
+/// Lasting state of a host: without ids of running instances, and versions that were applied in
+/// between.
 fn inventory(observed: &Observed) -> Vec<String> {
     let lasting = |definition: &Element| {
         let mut definition = definition.clone();

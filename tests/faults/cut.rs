@@ -124,7 +124,7 @@ enum Direction {
     ToClient,
 }
 
-/// A relay that closes all its connections when so many bytes have passed in a direction.
+/// A relay that closes all its connections when a number of bytes has passed in a direction.
 struct Cutter {
     directory: TempDir,
     shared: Arc<Shared>,

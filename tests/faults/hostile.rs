@@ -108,7 +108,7 @@ fn against(script: Script) -> Ran {
     ran
 }
 
-/// What a definition of the hostile host takes is more than it may.
+/// Limit that a definition of the hostile host exceeds.
 const LIMIT: &str = "8";
 
 /// Of a fleet, the host that tells too much fails with the limit and the option; the others are planned

@@ -151,7 +151,7 @@ fn on_a_host_bridge() {
     assert!(again.is_empty() && !again.has_pending(), "{again:?}");
 }
 
-/// Who allows a restart has seen whom it cuts off.
+/// Allowing a restart takes a plan that names the guests to be cut off.
 fn who_joins() {
     let (driver, site) = on_a_network();
     site.write("one.xml", &NETWORK.replace("stp='on'", "stp='off'"));

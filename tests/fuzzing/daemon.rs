@@ -30,12 +30,12 @@ pub(crate) struct Daemon {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What it answers.
+/// Answers of the daemon.
 pub(crate) struct Answers {
     pub(crate) guests: [Guest; 2],
     /// An error's message and its three strings.
     pub(crate) said: [String; 4],
-    /// What it is, and its URI.
+    /// Name and URI of the hypervisor.
     pub(crate) known: [String; 2],
     /// Which call of a connection gets that error besides those that it does not know; a small one is
     /// none, as a connection begins with some five.
@@ -101,7 +101,7 @@ impl Answers {
         }
     }
 
-    /// What it answers to a call; nothing for an error.
+    /// Reply to a call; `None` for an error.
     fn reply(&self, call: &Packet, number: usize) -> Option<Result<Vec<u8>, Malformed>> {
         let Header { procedure, .. } = call.header;
         if self.fails > 4 && number == self.fails {

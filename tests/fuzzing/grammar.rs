@@ -103,7 +103,7 @@ pub(crate) struct Grammar {
     pub(crate) defines: Vec<Rng>,
 }
 
-/// What a place may hold.
+/// Content that a place may hold.
 #[derive(Clone, Copy)]
 struct Place {
     /// Names of elements, and of attributes.
@@ -120,10 +120,10 @@ struct Place {
     depth: usize,
 }
 
-/// What is settled of a definition before its pattern is made.
+/// Facts of a definition that are settled before its pattern is made.
 #[derive(Clone, Copy)]
 struct Promise {
-    /// It is an element, so that it may hold itself.
+    /// Whether the definition is an element, so that it may hold itself.
     element: bool,
     elements: u8,
     attributes: u8,

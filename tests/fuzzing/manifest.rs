@@ -45,7 +45,7 @@ fn read(text: &str, format: Format) -> Result<Vec<Element>, String> {
     if problems.is_empty() { Ok(roots) } else { Err(said) }
 }
 
-/// All that is done with a file, up to the desired state.
+/// Loads a file, up to the desired state.
 fn load(text: &str, format: Format) {
     let extension = if format == Format::Xml { "xml" } else { "toml" };
     let path = FILE.with(|file| file.with_extension(extension));

@@ -145,7 +145,7 @@ const ARGUMENTS: &[&str] = &[
     "help @",
 ];
 
-/// What a watch says, and its page.
+/// Output of a watch, and its page.
 fn page(place: &Place, choices: &mut Choices<'_>) -> bool {
     place.manifests(choices);
     let mut watch = place.program();
@@ -266,7 +266,7 @@ const COMMANDS: &[(&str, bool)] = &[
     ("-v apply m --adopt --prune", false),
 ];
 
-/// So many in a row, from one on that is chosen.
+/// Takes `count` in a row, from one on that is chosen.
 fn choices_of<T: Copy>(choices: &mut Choices<'_>, from: &[T], count: usize) -> Vec<T> {
     let first = choices.below(from.len());
     from.iter().copied().cycle().skip(first).take(count).collect()
@@ -337,7 +337,7 @@ impl Place {
         ran
     }
 
-    /// What was written has lines and no other hazards, whoever may look at it.
+    /// Checks that files have lines and no other hazards.
     fn check_files(&self) {
         let mut open = vec![self.path().to_owned()];
         while let Some(directory) = open.pop() {
@@ -390,7 +390,7 @@ fn unpainted(bytes: &[u8], is_painted: bool) -> Vec<u8> {
     }
 }
 
-/// What the program itself paints with, and its log.
+/// Control sequences of the program's colours, and of its log.
 const PAINTS: &[&str] = &[
     "\u{1b}[0m",
     "\u{1b}[1m",

@@ -10,7 +10,7 @@ use xmltree::{Limits, parse};
 /// Documents of one grammar; the later ones meet tables that the earlier ones made.
 const DOCUMENTS: usize = 8;
 
-/// What became of some bytes.
+/// Outcome for some bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
     /// Grammars that were taken, and that were refused.

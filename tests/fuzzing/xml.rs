@@ -128,7 +128,7 @@ fn texts(e: &Element) -> Vec<&str> {
     own.chain(e.elements().flat_map(texts)).collect()
 }
 
-/// What is written reads back as the same, and is then written as before.
+/// Checks that written text reads back as the same, and is then written as before.
 fn written(tree: &Element) {
     for write in [write, write_compact] {
         let text = write(tree);

@@ -1,5 +1,5 @@
-//! What hosts make of manifests, row by row: each case holds a manifest, what libvirt 11.3.0 made
-//! of it, and edits of the manifest with what a comparison has to say of them.
+//! Rewriting of manifests by hosts, row by row: each case holds a manifest, libvirt 11.3.0's
+//! version of it, and edits of the manifest with the expected result of a comparison.
 //!
 //!     case WHAT IT SHOWS
 //!     with NAME…               elements to record beside those that the manifest has
@@ -391,7 +391,7 @@ impl Recorder {
         whole
     }
 
-    /// What the host makes of a whole definition.
+    /// The host's version of a whole definition.
     fn made(&self, whole: &Element, running: bool) -> Result<Element, String> {
         let id = ResourceId::new(self.kind, whole.child_text("name").unwrap());
         let call = |uuid, op| {
@@ -423,8 +423,8 @@ impl Recorder {
     }
 }
 
-/// What the host has of the elements that the manifest has, and of those named beside them: devices
-/// by themselves, all else whole.
+/// The host's elements that match the manifest's and those named beside them: devices by
+/// themselves, all else whole.
 fn part(manifest: &Element, with: &[String], made: &Element) -> Element {
     let named = |said: Option<&Element>, e: &Element| {
         said.is_some_and(|said| said.elements().any(|s| s.name == e.name))

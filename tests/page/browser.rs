@@ -82,7 +82,7 @@ impl Browser {
         self.post("url", &json!({ "url": url }));
     }
 
-    /// What a function's body returns in the page.
+    /// Runs a function's body in the page and returns its value.
     pub(super) fn ask(&self, script: &str) -> Value {
         self.post("execute/sync", &json!({ "script": script, "args": [] }))
     }
@@ -105,7 +105,7 @@ impl Browser {
         base64::engine::general_purpose::STANDARD.decode(text).unwrap()
     }
 
-    /// What the console has said since it was asked last; violations of the policy are there, too.
+    /// Messages of the console since the last call; violations of the policy are there, too.
     pub(super) fn console(&self) -> Vec<String> {
         let entries = self.post("se/log", &json!({ "type": "browser" }));
         entries.as_array().unwrap().iter().map(|e| e["message"].to_string()).collect()

@@ -14,6 +14,7 @@ pub(super) fn trials() -> Vec<Trial> {
         trial("page/no_two_objects_cover_each_other", places),
         trial("page/hostile_text_is_escaped", escapes),
         trial("page/json_has_all_of_it", json),
+        trial("page/programs_keep_the_name_of_a_condition", names),
     ]
 }
 
@@ -115,4 +116,18 @@ fn json() {
     let value: serde_json::Value =
         serde_json::from_str(&get(served.address(), "/status.json").1).unwrap();
     assert_eq!(value["set"], statuses::HOSTILE);
+}
+
+/// People read another name of a condition than alert rules and scripts, whose name stays.
+fn names() {
+    let served = Served::new(statuses::failing());
+    let body = |path| get(served.address(), path).1;
+    let value: serde_json::Value = serde_json::from_str(&body("/status.json")).unwrap();
+    let hosts: Vec<_> = value["hosts"].as_object().unwrap().values().collect();
+    assert!(hosts.iter().all(|host| host["conditions"]["held back"].is_number()), "{value:#}");
+    assert!(body("/metrics").contains("condition=\"held back\""));
+    for shown in ["/", "/topology.svg"] {
+        let page = body(shown);
+        assert!(page.contains("blocked") && !page.contains("held back"), "{shown}: {page}");
+    }
 }

@@ -106,7 +106,7 @@ pub(super) fn fleet() -> ControllerStatus {
     status
 }
 
-/// All that can be wrong at once.
+/// Status with everything wrong at once.
 pub(super) fn failing() -> ControllerStatus {
     let mut host = host("qemu+ssh://admin@kvm01.dc1.example/system");
     let refused = "cannot set up guest memory 'pc.ram': Cannot allocate memory";

@@ -60,12 +60,12 @@ impl Place {
         }
     }
 
-    /// What a client says of its files.
+    /// Loads a client's files.
     pub(crate) fn client(&self) -> Result<virt::pki::ClientTls, String> {
         virt::pki::client(&self.files(End::Client), true).map_err(|e| said(&e))
     }
 
-    /// What a server says of its files.
+    /// Loads a server's files.
     pub(crate) fn server(&self, allowed: Option<&[&str]>) -> Result<Arc<ServerConfig>, String> {
         let list: Option<Vec<String>> =
             allowed.map(|list| list.iter().map(|line| (*line).to_owned()).collect());

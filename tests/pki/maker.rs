@@ -29,7 +29,7 @@ pub(crate) const ANY: &[u8] = b"\x06\x04\x55\x1d\x25\x00";
 
 const HOUR: i64 = 3600;
 
-/// A moment so many hours from now; a macro, since its type is of a crate that is not ours to name.
+/// A moment some hours from now; a macro, since its type is of a crate that is not ours to name.
 macro_rules! moment {
     ($hours:expr) => {{
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
@@ -38,7 +38,7 @@ macro_rules! moment {
     }};
 }
 
-/// What a certificate is to say. `true` is critical.
+/// Content of a certificate. `true` is critical.
 #[derive(Clone, Debug)]
 pub(crate) struct Spec {
     pub(crate) subject: Vec<(DnType, String)>,

@@ -55,7 +55,7 @@ pub(super) const NOT_A_MANIFEST: &[(&str, &str)] = &[
     ),
 ];
 
-/// What a merged definition lacks of a manifest, by the path's beginning, and why.
+/// Parts of a manifest that its merged definition lacks, by the path's beginning, and why.
 const DISCARDED: &[(&str, &str)] = &[
     ("/cpu/model", "the host's own model has no other name"),
     ("/devices/channel/source", "the path is one that libvirt generates"),
@@ -93,13 +93,13 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// What became of a definition.
+/// Outcome for a definition.
 enum Fate {
     /// libvirtd does not take it.
     Refused,
     /// The manifests' loader does not take it; the first problem.
     NotAManifest(String),
-    /// It was applied, and this is what the next plan would still do; empty is in sync.
+    /// Applied, with the steps that the next plan would still have; empty is in sync.
     Applied { pair: Box<Pair>, left: String },
 }
 
@@ -312,7 +312,7 @@ impl Host {
     }
 }
 
-/// What a plan would do, in one line.
+/// Steps of a plan, in one line.
 fn still(plan: &Plan) -> String {
     let fields = plan.changes.iter().flat_map(|c| &c.fields);
     let fields = fields.map(|f| format!("{} {:?} -> {:?}", f.path, f.before, f.after));

@@ -72,7 +72,7 @@ fn is_defined(host: &Host) -> bool {
     host.names(&["list", "--all", "--name"]).contains(&"g".to_owned())
 }
 
-/// What it says and what it does of a guest that runs, when nobody asked for more.
+/// Deletes a running guest without further options: disks and NVRAM stay, and the output says so.
 fn disks_and_nvram_stay(host: &Host, pair: &Pair) {
     write(host, pair, "running", "");
     host.apply(&[], 0);

@@ -1,5 +1,4 @@
-//! What somebody else changes on the host is shown as drift and repaired; what is not ours is never
-//! touched.
+//! Drift that others make on the host is shown and repaired; objects of others are never touched.
 
 use super::host::{Host, Pool};
 use libtest_mimic::Trial;
@@ -37,7 +36,7 @@ const NETWORK: &str = "<network><name>net</name>
   <metadata><virt:reconcile xmlns:virt='urn:virt:reconcile:1' autostart='yes'/></metadata>
   <bridge name='virt-net' stp='on' delay='0'/><ip address='10.153.0.1' prefix='24'/></network>";
 
-/// What somebody does with virsh, and what the plan then says: object, action, field, effect.
+/// A change with virsh, and the plan that follows: object, action, field, effect.
 struct Drift {
     commands: &'static [&'static str],
     shown: &'static [&'static str],
@@ -196,7 +195,7 @@ fn identity(definition: &str) -> Vec<String> {
     lines.filter(|line| line.starts_with("<uuid>") || line.starts_with("<mac ")).collect()
 }
 
-/// What a plan says, and that it is the host that moved: object, action, field and effect.
+/// Object, action, field and effect of a plan, all of them by drift.
 fn drifted(plan: &Value) -> Vec<String> {
     let word = |value: &Value| value.as_str().unwrap().to_owned();
     let mut lines = Vec::new();

@@ -300,7 +300,7 @@ fn make(host: &Host, name: &str, text: &str, edit: &Edit, effect: &str, lasts: b
     text.to_owned()
 }
 
-/// What a plan says: object, action, field and effect; or that something waits.
+/// Object, action, field and effect of a plan; or that something waits.
 fn shown(plan: &Value) -> Vec<String> {
     let word = |value: &Value| value.as_str().unwrap().to_owned();
     let mut lines = Vec::new();
@@ -316,7 +316,7 @@ fn shown(plan: &Value) -> Vec<String> {
     lines
 }
 
-/// Whether what the host filled in, or was told to keep, is in both: identities and places.
+/// Whether values that the host filled in, or had to keep, are in both: identities and places.
 fn is_kept(before: &str, after: &str) -> bool {
     const MARKS: [&str; 6] =
         ["<uuid>", "<mac ", "<address type='pci'", "<type arch=", "<loader", "<nvram"];

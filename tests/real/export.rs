@@ -15,7 +15,7 @@ use virt::model::{Kind, ResourceId};
 use virt::reconcile::Options;
 use xmltree::{Element, Limits, parse, write};
 
-/// What a sparse export does not bring back, by document, and why.
+/// Parts that a sparse export does not bring back, by document, and why.
 const LEFT: &[(&str, &str)] = &[
     ("disk-network-http", "its cookies are secrets, and left out"),
     ("disk-network-source-curl", "its cookies are secrets, and left out"),
@@ -23,7 +23,7 @@ const LEFT: &[(&str, &str)] = &[
     ("graphics-spice-timeout", "a password is left out, and libvirt drops its time with it"),
 ];
 
-/// One document in so many is taken by default.
+/// Share of the documents that is taken by default: one in this number.
 const ONE_IN: u64 = 6;
 
 /// The share of the lines that a sparse export has, in the middle.

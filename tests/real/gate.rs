@@ -1,4 +1,4 @@
-//! What has to be allowed, and plans that are saved: applied as they were reviewed, or not at all.
+//! The effect policy on a real host, and saved plans: applied as they were reviewed, or not at all.
 
 use super::host::{Host, Pool};
 use libtest_mimic::Trial;
@@ -88,7 +88,7 @@ fn a_saved_plan(host: &Host) {
     host.run(&["plan", ".", "--detailed-exitcode"], 3);
 }
 
-/// Somebody changes the host while a plan waits for its answer.
+/// The host is changed by others while a plan waits for its answer.
 fn an_answer_that_comes_too_late(host: &Host) {
     host.write("held.xml", DOMAIN);
     host.apply(&[], 0);
@@ -111,7 +111,7 @@ fn an_answer_that_comes_too_late(host: &Host) {
         if theirs.is_some() {
             assert_eq!(code, Some(5), "{said}");
             assert!(
-                said.contains("moved on") && host.inactive("held").contains("theirs"),
+                said.contains("has changed since") && host.inactive("held").contains("theirs"),
                 "{said}"
             );
         } else {

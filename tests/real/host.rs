@@ -32,7 +32,7 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// What a host needs of the machine.
+    /// Needs of a host on this machine.
     pub(crate) fn needs() -> Needs {
         Libvirtd::available()?;
         for program in ["virsh", "qemu-system-x86_64", "qemu-img", "dnsmasq"] {

@@ -21,11 +21,11 @@ struct Row {
     fields: &'static [&'static str],
     /// Pieces of the definitions, without blanks between elements and with double quotes single.
     holds: &'static [&'static str],
-    /// What becomes of taking the edit back.
+    /// Result of taking the edit back.
     back: Back,
 }
 
-/// What a row needs of the kernel, tried in a network of its own.
+/// Needs of rows on the kernel, tried in a network of its own.
 const KERNEL: &[(&str, &str)] = &[
     ("bandwidth", "tc qdisc add dev lo root sfq"),
     (
@@ -35,14 +35,14 @@ const KERNEL: &[(&str, &str)] = &[
     ),
 ];
 
-/// What becomes of taking an edit back.
+/// Result of taking an edit back.
 #[derive(Clone, Copy, PartialEq)]
 enum Back {
-    /// It is done at once.
+    /// Done at once.
     Live,
-    /// It waits for the next boot, for this reason.
+    /// Waiting for the next boot, for this reason.
     Waits(&'static str),
-    /// It is asked for, and the guest is not seen to follow.
+    /// Requested, and the guest is not seen to follow.
     Pending,
 }
 
@@ -701,7 +701,7 @@ impl Booted {
 }
 
 impl Booted {
-    /// What cannot be done now is refused for now when it is planned, with the reason.
+    /// Checks that an edit that cannot be made now is planned for later, with the reason.
     fn says_why(&self) {
         for (from, to, why) in WAITS {
             assert!(self.manifest.contains(from), "{from}");

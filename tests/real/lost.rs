@@ -48,8 +48,8 @@ fn calls_leave_the_outcome_unknown(host: &Host) {
     }
 }
 
-/// No number of a host's is one of our own, such as that of a call that was not sent: it is told, with
-/// its words, and the call is not sent again.
+/// No number of a host's is one of our own, such as that of a call that was not sent: the error is
+/// reported, with its words, and the call is not sent again.
 fn refused_with_any_number(host: &Host) {
     host.take_samples();
     for number in [-1, 0, 1, 38, 78, 110, i32::MAX] {
@@ -70,7 +70,7 @@ fn refused_with_any_number(host: &Host) {
     }
 }
 
-/// What a running guest was told is not read again; the next plan is.
+/// The effect of a live change is not read back at once; the next plan reads it.
 fn no_telling(host: &Host) {
     host.take_samples();
     host.apply(&[], 0);

@@ -1,4 +1,4 @@
-//! What a plan's steps meet on a host, said before the first of them: exit code, words, and that guests
+//! Obstacles on a host that a plan reports before its first step: exit code, words, and that guests
 //! and their disks are as before.
 
 use super::host::{Host, Pool};
@@ -169,7 +169,7 @@ fn an_overlay_in_use(host: &Host) {
     assert!(why.contains("vda runs on an overlay") && why.contains("blockcommit"), "{why}");
     assert_eq!(host.apply(&[], 0), []);
     let got = host.run(&["get", "domain/web"], 0).stdout();
-    assert!(got.contains("held back: vda runs on an overlay"), "{got}");
+    assert!(got.contains("blocked: vda runs on an overlay"), "{got}");
     let got = host.run(&["get"], 0).stdout();
     assert!(got.contains("pending") && !got.contains("drifted"), "{got}");
     // the rest goes on, and names each image once
@@ -210,7 +210,7 @@ fn blocked(host: &Host, object: &str, words: &[&str]) {
     let plan = host.plan(&[], 1);
     let held = plan["held_back"].as_array().unwrap();
     let reason = held.iter().find(|h| h["target"] == object).map(|h| &h["reason"]);
-    let reason = reason.unwrap_or_else(|| panic!("{object} is not held back: {plan:#}"));
+    let reason = reason.unwrap_or_else(|| panic!("{object} is not blocked: {plan:#}"));
     let reason = reason.as_str().unwrap();
     assert!(words.iter().all(|word| reason.contains(word)), "{reason}");
     assert_eq!(host.apply(&[], 1), []);

@@ -204,7 +204,7 @@ fn cut_off(a: &Host, b: &Host) {
     assert_eq!(two.running("g"), (vec!["b"], vec!["b"]));
 }
 
-/// What is refused is refused before anything is called, and says why.
+/// Refusals come before any call, and give the reason.
 fn refused(a: &Host, b: &Host) {
     let two = Two::new(a, b);
     let own = two.path("own.img");

@@ -1,4 +1,4 @@
-//! What only a restart brings about, on guests that have booted: asked gracefully, never killed for it;
+//! Changes that need a restart, on guests that have booted: asked gracefully, never killed for it;
 //! and networks that go down and up under running guests.
 
 use super::host::{Host, Pool};
@@ -74,7 +74,7 @@ fn waits_and_is_graceful(host: &Host) {
     host.is_in_sync();
 }
 
-/// What waits lands when the guest reboots by itself, and whoever keeps it running starts it anew.
+/// Pending changes land when the guest reboots by itself, and a watch starts it again.
 fn lands_when_the_guest_reboots(host: &Host) {
     let (guest, manifest) = boot(host, "", "60s");
     let manifest = manifest.replace("power='running'", "power='running' apply_on_reboot='yes'");

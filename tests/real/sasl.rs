@@ -19,7 +19,7 @@ const PASSWORD: &str = "tiger = stripes";
 /// Types lines at a terminal's prompts.
 const TERMINAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/terminal.py");
 
-/// What a libvirtd that asks for SASL needs; saslpasswd2.
+/// Needs of a libvirtd that asks for SASL; saslpasswd2.
 fn needs() -> Needs<PathBuf> {
     Libvirtd::available()?;
     tool("virsh")?;
@@ -71,7 +71,7 @@ fn add_user(saslpasswd2: &Path, directory: &Path) {
     assert!(child.wait().unwrap().success());
 }
 
-/// Over TLS the server is known before the name is told; in the clear nobody is told anything.
+/// Over TLS the server is known before the name is sent; in the clear nothing is sent.
 fn over_the_network(saslpasswd2: &Path) {
     let ca = Spec::ca("our CA");
     let conf = LISTEN.replace("listen_tcp = 0", "listen_tcp = 1\nauth_tcp = \"sasl\"");
@@ -161,7 +161,7 @@ fn auth_conf(saslpasswd2: PathBuf) {
     assert!(refused.stderr().contains("look into [credentials-test] of /"), "{refused}");
 }
 
-/// What `virt get` says at a terminal where these lines are typed, one at each prompt.
+/// Output of `virt get` at a terminal where these lines are typed, one at each prompt.
 fn typed(python: &Path, uri: &str, lines: &[&str]) -> Ran {
     let program = virt(&[]).get_program().to_owned();
     let mut command = Command::new(python);

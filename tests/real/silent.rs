@@ -21,7 +21,7 @@ pub(crate) fn trials(pool: &Arc<Pool>) -> Vec<Trial> {
 
 const GUESTS: usize = 50;
 
-/// The one that is stopped while libvirt waits for it, and the one that is merely stopped.
+/// The guest that is stopped while libvirt waits for it, and the one that is merely stopped.
 const PENDING: &str = "g20";
 const STOPPED: &str = "g10";
 

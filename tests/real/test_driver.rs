@@ -87,8 +87,9 @@ const REFUSED: [(&str, Kind, &str); 10] = [
     ("bad_forward", Kind::Network, "<forward mode='x'/>"),
 ];
 
-/// What the host's first domain and network refuse, in virsh's words and in ours. All but the last
-/// operation are carried out. (What virsh itself refuses, such as starting twice, is not here.)
+/// Operations that the host's first domain and network refuse, in virsh's words and in ours. All
+/// but the last operation are carried out. (Operations that virsh itself refuses, such as starting
+/// twice, are not here.)
 const WRONG_STATE: [(&str, Kind, &[Op]); 11] = [
     ("destroy test; destroy test", Kind::Domain, &[Op::Destroy, Op::Destroy]),
     ("destroy test; shutdown test", Kind::Domain, &[Op::Destroy, Op::Shutdown]),
@@ -161,7 +162,7 @@ fn document(kind: Kind, extra: &str) -> String {
     }
 }
 
-/// What our driver makes of the definition, or its words when it refuses.
+/// Our driver's version of the definition, or its words when it refuses.
 fn ours(kind: Kind, text: &str) -> Result<Element, String> {
     let driver = MockDriver::open(MockHost::Default, None).unwrap();
     let id = ResourceId::new(kind, "oracle");
@@ -186,7 +187,7 @@ fn theirs(virsh: &Path, kind: Kind, text: &str) -> Result<String, String> {
     run_virsh(virsh, &script)
 }
 
-/// What virsh prints on a fresh host of libvirt's, or its errors.
+/// Output of virsh on a fresh host of libvirt's, or its errors.
 fn run_virsh(virsh: &Path, script: &str) -> Result<String, String> {
     let mut command = Command::new(virsh);
     let ran = run(command.env("LC_ALL", "C").args(["-q", "-c", "test:///default", script]));

@@ -78,7 +78,7 @@ fn virsh_gets_in(libvirtd: &Libvirtd, uri: &str) -> bool {
     run(&mut libvirtd.inside(&command)).code() == 0
 }
 
-/// What `virt doctor` says of the stage at which it ends; empty if all is well.
+/// Message of `virt doctor` for the stage at which it ends; empty if all is well.
 #[track_caller]
 fn verdict(libvirtd: &Libvirtd, uri: &str) -> String {
     let ran = there(libvirtd, Path::new("/"), uri, &["doctor", "-o", "json"]);
@@ -143,7 +143,7 @@ fn lets_in_who_belongs_there() {
     goes_round(&libvirtd, &uri(&libvirtd, "localhost", "good"));
 }
 
-/// What the documentation of libvirt's first years told people to make; and TLS 1.2.
+/// Certificates by the documentation of libvirt's first years; and TLS 1.2.
 fn only_a_common_name() {
     let ca = Spec::ca("our CA");
     let conf = format!("{LISTEN}tls_priority = \"NORMAL:-VERS-TLS1.3\"\n");

@@ -42,14 +42,14 @@ pub(super) fn needs(programs: &[&str]) -> Needs {
     Ok(())
 }
 
-/// What is started beside the daemon: an ssh server that lets in whoever has `key`.
+/// Script that runs beside the daemon: an ssh server that lets in whoever has `key`.
 pub(super) const SSHD: &str = r#"
   mkdir -p /run/sshd
   /usr/sbin/sshd -f "$dir/sshd_config" -E "$dir/sshd.log"
 "#;
 
-/// It listens on every address that there is, which in its namespace are those of the loopback
-/// interface.
+/// Configuration for TCP on every address that there is, which in its namespace are those of the
+/// loopback interface.
 pub(super) const TCP: &str = "listen_tls = 0\nlisten_tcp = 1\nauth_tcp = \"none\"\n";
 
 /// Keys and configurations of an ssh server and of its client, which reaches `there` through
@@ -127,7 +127,7 @@ pub(super) fn there(libvirtd: &Libvirtd, directory: &Path, uri: &str, arguments:
     run(&mut libvirtd.inside(&command))
 }
 
-/// What virsh sees by that URI.
+/// Output of virsh by that URI.
 pub(super) fn virsh_there(libvirtd: &Libvirtd, uri: &str, arguments: &[&str]) -> String {
     let mut command = Command::new("virsh");
     command.args(["--quiet", "--connect", uri]).args(arguments);
@@ -233,7 +233,7 @@ fn read_only() {
     assert!(refused.stderr().contains("read only access"), "{refused}");
 }
 
-/// What ssh gets of virsh and of us for the same URI, as the other host's shell takes it.
+/// Arguments that ssh gets of virsh and of us for the same URI, as the other host's shell takes it.
 fn same_words() {
     let dir = tempfile::tempdir().unwrap();
     let record = dir.path().join("record");

@@ -64,7 +64,7 @@ const MALFORMED: &[(&str, &str)] = &[
     ("<a\nb = c>", "2:5 the value of b is not in quotes"),
     ("<a ='b'/>", "1:4 \"=\" is not expected inside a tag"),
     ("<a 'b'/>", "1:4 \"'\" is not expected inside a tag"),
-    ("<a b='c'd='e'/>", "1:9 no white space before d"),
+    ("<a b='c'd='e'/>", "1:9 no whitespace before d"),
     ("<a b='c''/>", "1:9 \"'\" is not expected inside a tag"),
     ("<a b='c'\n   d='' b='e'/>", "2:9 the attribute b is given twice"),
     ("<a b='c", "1:6 the value of b is not closed"),
@@ -141,7 +141,7 @@ const MALFORMED: &[(&str, &str)] = &[
     ("<?xml version=''?><a/>", "1:16 \"\" is not a value of version"),
     ("<?xml version='1&#46;0'?><a/>", "1:16 \"1&#46;0\" is not a value of version"),
     ("<?xml version=1.0?><a/>", "1:15 the value of version is not in quotes"),
-    ("<?xml version='1.0'encoding='UTF-8'?><a/>", "1:20 no white space before encoding"),
+    ("<?xml version='1.0'encoding='UTF-8'?><a/>", "1:20 no whitespace before encoding"),
     (
         "<?xml version='1.0' standalone='yes' encoding='UTF-8'?><a/>",
         "1:38 encoding is not expected here in the XML declaration",
@@ -263,7 +263,7 @@ fn places() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What a document is refused with, if it is.
+/// Problem that a document is refused with, if any.
 fn problem(text: &str) -> Option<String> {
     let mut sources = Sources::default();
     let id = sources.add("t", text);

@@ -13,7 +13,7 @@ use virt::model::{Kind, Op, Outcome, ResourceId, Uuid};
 use virt::reconcile::Options;
 use xmltree::{Element, Limits, parse, write};
 
-/// What libvirt takes and `virt` does not bring about, by file, and why that is right.
+/// Definitions that libvirt takes and `virt` does not apply, by file, and why that is right.
 const LEFT: &[(&str, &str)] = &[];
 
 /// The warning of a dump of what runs.
@@ -35,7 +35,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// What is wrong with it, or why it does not count.
+/// Faults of a document, or why it does not count.
 type Checked = Result<Vec<String>, String>;
 
 #[expect(clippy::print_stdout, reason = "what does not count is named with libvirt's message")]
@@ -136,7 +136,7 @@ fn converges(bench: &Bench, id: &ResourceId, document: &Element) -> Checked {
     Ok(faults)
 }
 
-/// What is wrong with its export.
+/// Fault of its export, if any.
 fn exports(bench: &Bench, id: &ResourceId) -> Option<String> {
     let ran = run(&mut virt(&["export", "-c", &bench.libvirtd().qemu_uri(), &id.to_string()]));
     if ran.code() != 0 {
@@ -155,7 +155,7 @@ fn exports(bench: &Bench, id: &ResourceId) -> Option<String> {
     field.or_else(|| refusals.chain(plan.blocked.values().cloned()).next())
 }
 
-/// What a dump of it has while it runs, applied over it and to an empty host, is in sync.
+/// Checks that a dump of a running guest, applied over it and to an empty host, is in sync.
 fn dumps(bench: &Bench, id: &ResourceId, document: &Element) -> Checked {
     let runnable = write(&runnable(document));
     bench.define(id, runnable.clone())?;

@@ -95,8 +95,8 @@ fn stays(host: &Host) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What stands before what a host did not do.
-const AS_TOLD: &str = "The host is not as the manifests say even so:";
+/// Heading of the remaining drift.
+const AS_TOLD: &str = "The host still differs from the manifests:";
 
 /// An apply of the manifests, or of a plan for them that is saved first.
 fn apply(host: &Host, is_saved: bool) -> Command {
@@ -142,7 +142,7 @@ fn saved(host: &Host) {
     host.is_in_sync();
 }
 
-/// What comes before what in a document.
+/// Whether one text comes before another in a document.
 fn is_before(text: &str, one: &str, other: &str) -> bool {
     let at = |what| text.find(what).unwrap_or_else(|| panic!("no {what} in {text}"));
     at(one) < at(other)

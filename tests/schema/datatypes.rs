@@ -32,7 +32,7 @@ struct Case {
     texts: Vec<(String, Verdict)>,
 }
 
-/// What we say and what jing says.
+/// Our verdict and jing's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Verdict {
     ours: bool,

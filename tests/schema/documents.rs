@@ -78,7 +78,8 @@ fn grouped(e: &Element) -> Element {
     e
 }
 
-/// What libvirt's parser lets through and no host takes, or what its own grammar refuses, too.
+/// Documents that libvirt's parser lets through and no host takes, or that its own grammar refuses,
+/// too.
 const UNSOUND: &[&str] = &[
     "8021Qbh-net.xml:11:3 forward-mode",
     "disk-cdrom-empty-network-invalid.xml:17:5 missing-element",

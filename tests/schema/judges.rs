@@ -25,7 +25,7 @@ impl Document {
     }
 }
 
-/// Who refused which documents.
+/// Documents that each program refused.
 #[derive(Debug)]
 pub(super) struct Verdicts {
     pub(super) ours: BTreeSet<PathBuf>,
@@ -58,7 +58,7 @@ pub(super) fn ours(grammar: Arc<Grammar>, documents: &[Document]) -> BTreeSet<Pa
     refused.into_iter().map(|d| d.path).collect()
 }
 
-/// What one of the two refuses and the other does not, a line each.
+/// Documents that one of the two refuses and the other does not, a line each.
 pub(super) fn differences(
     (left, refused_left): (&str, &BTreeSet<PathBuf>),
     (right, refused_right): (&str, &BTreeSet<PathBuf>),

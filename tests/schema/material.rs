@@ -1,5 +1,5 @@
-//! What these tests read: libvirt's test files with the verdicts on them, libvirt's grammars as the
-//! machine has them, and our own.
+//! Material of these tests: libvirt's test files with the verdicts on them, libvirt's grammars as
+//! the machine has them, and our own.
 
 use super::{Directory, rendered};
 use crate::support::{Needs, run, testdata, tool};
@@ -33,7 +33,7 @@ pub(super) struct Case {
     /// Its path in the archive.
     pub(super) name: String,
     pub(super) path: PathBuf,
-    /// What libvirt's grammar says of it.
+    /// Verdict of libvirt's grammar.
     pub(super) valid: bool,
 }
 
@@ -49,7 +49,7 @@ impl Case {
 pub(super) struct Corpus(Arc<OnceLock<TempDir>>);
 
 impl Corpus {
-    /// What has to be there.
+    /// Programs and files that have to be there.
     pub(super) fn needs() -> Needs {
         testdata("libvirt-11.3.0-tests.tar.xz")?;
         testdata("libvirt-11.3.0-verdicts.tsv")?;

@@ -1,4 +1,4 @@
-//! What `virt validate` says of wrong manifests, word for word, and never less than jing.
+//! Messages of `virt validate` for wrong manifests, word for word, and never less than jing.
 //!
 //! Each manifest of `messages/` has one mistake, or what its name says; the text beside it is what
 //! is printed. `jing.md` sets jing's words beside ours. `UPDATE_EXPECT=1` rewrites all of it: read
@@ -57,7 +57,7 @@ fn replay(case: &Path) {
     compare(&case.with_extension("txt"), &said(case));
 }
 
-/// What is printed, with the file's name as it was typed.
+/// Printed messages, with the file's name as it was typed.
 fn said(case: &Path) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_virt"));
     command.arg("validate").arg(name(case)).current_dir(case.parent().unwrap());
@@ -117,7 +117,7 @@ fn table() {
     compare(&Path::new(ROOT).join(TABLE), &table);
 }
 
-/// What we say in one line: summaries and hints.
+/// Our messages in one line: summaries and hints.
 fn ours(said: &str, name: &str) -> String {
     let mut out = String::new();
     for line in said.lines().filter(|line| line.starts_with(name) || line.starts_with("    ")) {
@@ -195,7 +195,7 @@ const BETTER: &[(&str, &str)] = &[
     ("netmask-and-prefix", "which other attribute excludes it"),
 ];
 
-/// What jing names as possible; not its regular expressions.
+/// Names that jing gives as possible; not its regular expressions.
 fn named(words: &str) -> BTreeSet<String> {
     let words = words.replace("regular expression \"", "\u{0}");
     let mut names = BTreeSet::new();
@@ -213,8 +213,8 @@ fn named(words: &str) -> BTreeSet<String> {
     names
 }
 
-/// What the grammar refuses, jing refuses; what only our other checks refuse, it takes. And what
-/// jing names, we name, or say something better.
+/// Checks that jing refuses what the grammar refuses, and takes what only our other checks refuse.
+/// And what jing names, we name, or say something better.
 fn refused(program: PathBuf) {
     let theirs = listed(&text());
     let cases: Vec<PathBuf> = cases()

@@ -132,9 +132,9 @@ fn kept(lines: &[String], documents: &[Document]) -> String {
 /// Why xmllint refused what is valid.
 #[derive(Debug, Default)]
 struct Faults {
-    /// It accepts the document with siblings in the order of the grammar.
+    /// Documents that xmllint accepts with siblings in the order of the grammar.
     order: usize,
-    /// It accepts the document with the white space around values gone.
+    /// Documents that xmllint accepts without the white space around values.
     space: usize,
     unexplained: Vec<String>,
 }

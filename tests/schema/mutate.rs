@@ -44,7 +44,7 @@ const VALUES: [&str; 34] = [
     "$é",
 ];
 
-/// What documents of one kind are made of.
+/// Parts that documents of one kind are made of.
 #[derive(Debug, Default)]
 pub(super) struct Pool {
     elements: Vec<String>,

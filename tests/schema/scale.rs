@@ -13,7 +13,7 @@ use xmltree::{Limits, parse};
 /// Bytes of the smaller document.
 const SIZE: usize = 64 << 10;
 
-/// The larger one is so many times as large.
+/// Size of the larger document in sizes of the smaller one.
 const TIMES: usize = 4;
 
 /// More than `TIMES` by what caches and a busy machine make of it, less than its square.

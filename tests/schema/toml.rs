@@ -1,4 +1,4 @@
-//! What is written from TOML, and the JSON Schema of it, against other programs.
+//! Documents written from TOML, and the JSON Schema of it, against other programs.
 
 use crate::real::corpus::{documents, unpacked};
 use crate::support::{Needs, is_taken, run, testdata, tool, trial_if, virt};
@@ -55,7 +55,7 @@ fn python() -> Needs<PathBuf> {
     }
 }
 
-/// One of so many documents is taken by default.
+/// Share of the documents that is taken by default: one in this number.
 const ONE_IN: u64 = 3;
 
 /// The resources of the corpus, by the names of their files; a share of them, unless all is asked

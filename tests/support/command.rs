@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 /// A command that takes longer hangs.
 const DEADLINE: Duration = Duration::from_secs(120);
 
-/// What a command did.
+/// Result of a command.
 pub(crate) struct Ran {
     command: String,
     output: Output,

@@ -24,7 +24,7 @@ const MODULES: [&str; 8] = [
     "evdev",
 ];
 
-/// What the guest does. Any input is the power button: nothing else is pressed.
+/// Program of the guest. Any input is the power button: nothing else is pressed.
 const INIT: &str = "#!/bin/busybox sh
 b=/bin/busybox
 $b mount -t devtmpfs none /dev
@@ -74,7 +74,7 @@ impl Guest {
         Self { kernel, initrd, console: directory.join("console") }
     }
 
-    /// What stands in `<os>` to boot it.
+    /// Content of `<os>` to boot it.
     pub(crate) fn boot(&self, options: &str) -> String {
         format!(
             "<kernel>{}</kernel><initrd>{}</initrd>\

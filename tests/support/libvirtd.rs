@@ -136,7 +136,7 @@ impl Libvirtd {
         self.directory.path().join(name)
     }
 
-    /// What the daemon and its script said.
+    /// Logs of the daemon and its script.
     pub(crate) fn logs(&self) -> String {
         let read = |name| fs::read_to_string(self.path(name)).unwrap_or_default();
         format!("{}\n{}", read("output"), read("log/libvirtd.log"))

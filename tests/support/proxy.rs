@@ -1,5 +1,5 @@
-//! A proxy between `virt` and a libvirtd: it writes down every call and, where it is told to, kills
-//! the caller or the daemon, cuts the connection, or plays a daemon that is down.
+//! A proxy between `virt` and a libvirtd: it writes down every call and, where asked to, kills the
+//! caller or the daemon, cuts the connection, or plays a daemon that is down.
 
 use super::libvirtd::kill_daemon;
 use libvirt_rpc::{FrameReader, Packet, PacketKind, Procedure, Program};
@@ -27,7 +27,7 @@ pub(crate) enum Point {
     After,
 }
 
-/// What happens then.
+/// Fault that happens then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Strike {
     /// The caller gets SIGKILL.
@@ -59,7 +59,7 @@ struct Shared {
 struct State {
     calls: Vec<Procedure>,
     trap: Option<Trap>,
-    /// What each definition of a domain arrives with, however it was sent.
+    /// Part that each definition of a domain is to arrive with, however it was sent.
     kept: Option<Kept>,
     connections: usize,
     closed: bool,
@@ -294,7 +294,7 @@ impl Link {
     }
 }
 
-/// What a host says of itself in a refusal by the proxy.
+/// Message of a refusal by the proxy.
 pub(crate) const REFUSED: &str = "no, for my reasons";
 
 /// An answer that refuses a call with this number.

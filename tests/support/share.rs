@@ -19,8 +19,8 @@ fn is_all(variable: &str) -> bool {
     std::env::var_os(variable).is_some_and(|value| value == "all")
 }
 
-/// Whether one of a set belongs to the share of one in so many, by its name: what comes to a set
-/// or leaves it does not change what else is taken.
+/// Whether one of a set belongs to the share of one in `one_in`, by its name: additions to a set,
+/// or removals, do not change what else is taken.
 pub(crate) fn is_taken(name: &str, one_in: u64) -> bool {
     whole() || hash(name).is_multiple_of(one_in)
 }

@@ -42,13 +42,13 @@ impl Site {
         self.directory.path()
     }
 
-    /// What the manifests ask for; none of them has an error.
+    /// Desired state of the manifests; none of them has an error.
     pub(crate) fn load(&self) -> Loaded {
         load(self.directory.path())
     }
 }
 
-/// What sound manifests ask for.
+/// Desired state of sound manifests.
 pub(crate) fn load(path: &Path) -> Loaded {
     let loaded = manifest::load(&[path.to_owned()]);
     let problems: Vec<String> =
@@ -57,7 +57,7 @@ pub(crate) fn load(path: &Path) -> Loaded {
     loaded
 }
 
-/// What the host has.
+/// Observed state of the host.
 pub(crate) fn observe(driver: &dyn Driver) -> Observed {
     driver.observe(&Scope::all()).unwrap()
 }

@@ -3,7 +3,7 @@
 use libtest_mimic::{Completion, Trial};
 use std::path::{Path, PathBuf};
 
-/// What a test needs, or the reason why it is not there.
+/// Needs of a test, or the reason why one is not there.
 pub(crate) type Needs<T = ()> = Result<T, String>;
 
 /// A test that runs everywhere; it fails by panicking.

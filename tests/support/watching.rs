@@ -18,7 +18,7 @@ pub(crate) struct Watching {
     process: Child,
     events: Receiver<Value>,
     errors: Receiver<String>,
-    /// What it has told so far, for when a test fails.
+    /// Events so far, for when a test fails.
     told: Vec<Value>,
 }
 
@@ -87,7 +87,7 @@ impl Watching {
         told
     }
 
-    /// All that it tells within this time.
+    /// All events within this time.
     pub(crate) fn within(&mut self, time: Duration) -> Vec<Value> {
         let deadline = Instant::now() + time;
         let mut all = Vec::new();
@@ -100,7 +100,7 @@ impl Watching {
         all
     }
 
-    /// How many events of this sort it has told so far.
+    /// Number of events of this sort so far.
     pub(crate) fn count(&self, event: &str) -> usize {
         self.told.iter().filter(|told| told["event"] == event).count()
     }

@@ -13,13 +13,13 @@ type Module = Vec<String>;
 #[derive(Default)]
 struct File {
     path: PathBuf,
-    /// What it imports: the name here, the path, and whether it is handed on.
+    /// Imports: the name here, the path, and whether it is handed on.
     imports: Vec<(String, Vec<String>, bool)>,
     /// Paths in its code.
     paths: Vec<Vec<String>>,
     /// Words in its code.
     words: BTreeSet<String>,
-    /// What it defines.
+    /// Names that the file defines.
     items: BTreeSet<String>,
 }
 
@@ -270,7 +270,8 @@ pub(super) fn tokens(text: &str) -> Vec<String> {
     tokens
 }
 
-fn text_length(rest: &str) -> usize {
+/// Length of a text in quotes.
+pub(super) fn text_length(rest: &str) -> usize {
     let mut is_escaped = false;
     for (n, c) in rest.char_indices().skip(1) {
         if c == '"' && !is_escaped {
@@ -281,8 +282,8 @@ fn text_length(rest: &str) -> usize {
     rest.len()
 }
 
-/// A letter in quotes; the quote alone if it begins a lifetime.
-fn letter_length(rest: &str) -> usize {
+/// Length of a letter in quotes; of the quote alone if it begins a lifetime.
+pub(super) fn letter_length(rest: &str) -> usize {
     let mut letters = rest.char_indices().skip(1);
     match (letters.next(), letters.next()) {
         // what is escaped may be the quote itself

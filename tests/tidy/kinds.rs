@@ -1,5 +1,5 @@
-//! Kinds of resources are told apart by matches that name each of them, in files that say so: a new kind
-//! then has the compiler ask for all that there is to say of it.
+//! Distinction of kinds by matches that name each of them, in files that say so: a new kind then
+//! has the compiler ask for all that there is to say of it.
 
 use std::path::{Path, PathBuf};
 
@@ -30,7 +30,7 @@ const MATCHES: [&str; 20] = [
 /// Modules that have kinds of something else.
 const OTHERS: [&str; 1] = ["src/pki"];
 
-/// Says where a kind is told from others in another way.
+/// Finds other ways in which a kind is distinguished from others.
 pub(crate) fn told_apart(sources: &[(PathBuf, String)]) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut matching = Vec::new();

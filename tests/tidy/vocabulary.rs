@@ -2,6 +2,7 @@
 //! ours.
 
 use super::circles::tokens;
+use super::texts::{documents, literals, says};
 use std::path::{Path, PathBuf};
 
 /// Names that code is not to have, what they are called, and below which folder of `src/` that holds.
@@ -54,6 +55,78 @@ const NAMES: [(&str, &str, &str); 47] = [
     ("mark_on", "owner_record_of", ""),
     ("who_moved", "cause_of", ""),
 ];
+
+/// Phrases that users are not to read, and what they read in their place.
+const PHRASES: [(&str, &str); 43] = [
+    ("blank", "whitespace"),
+    ("blanks", "whitespace"),
+    ("brought about", "applied"),
+    ("by the gate", "by the effect policy"),
+    ("came to", "its outcome"),
+    ("card", "interface"),
+    ("cards", "interfaces"),
+    ("circle", "cycle"),
+    ("circles", "cycles"),
+    ("closed gate", "an effect that is not allowed"),
+    ("come to", "reach, or an outcome"),
+    ("comes to", "ends in"),
+    ("elder sibling", "preceding sibling"),
+    ("even so", "still"),
+    ("gate is closed", "not allowed"),
+    ("held back", "blocked"),
+    ("hold back", "block"),
+    ("holds back", "blocks"),
+    ("is made so", "applied"),
+    ("is there already", "already exists"),
+    ("laid over", "overlaid onto"),
+    ("let go", "released"),
+    ("let it go", "release it"),
+    ("lets go", "releases"),
+    ("lets it go", "releases it"),
+    ("mend", "fix"),
+    ("mended", "fixed"),
+    ("mends", "fixes"),
+    ("not ours", "owned by another set, or not managed"),
+    ("owed", "a compensating step"),
+    ("put aside", "parked"),
+    ("slip", "typo"),
+    ("slips", "typos"),
+    ("so many", "their number"),
+    ("take over", "adopt"),
+    ("takes it over", "adopts it"),
+    ("takes over", "adopts"),
+    ("the mark", "the ownership record"),
+    ("told", "reported, or shown"),
+    ("way to a host", "connection"),
+    ("way to the host", "connection"),
+    ("what became of", "the outcome of"),
+    ("white space", "whitespace"),
+];
+
+/// Literals that programs read, which stay, with the ends of their files' paths.
+const READ_BY_PROGRAMS: [(&str, &str); 3] = [
+    ("controller/status.rs", "held back"),
+    ("normalize/rule.rs", "blanks"),
+    ("reconcile/states.rs", "held back"),
+];
+
+/// Says where a literal of the program, or a document, has such a phrase.
+pub(crate) fn old_phrases(sources: &[(PathBuf, String)]) -> Vec<String> {
+    let mut texts = Vec::new();
+    for (path, text) in sources.iter().filter(|(path, _)| !path.ends_with("tests.rs")) {
+        let is_read = |said: &str| {
+            READ_BY_PROGRAMS.iter().any(|(file, word)| path.ends_with(file) && said == *word)
+        };
+        let shown = literals(text).into_iter().filter(|(_, said)| !is_read(said));
+        texts.extend(shown.map(|(line, said)| (format!("{}:{line}", path.display()), said)));
+    }
+    texts.extend(documents().into_iter().map(|(path, text)| (path.display().to_string(), text)));
+    let found = |(at, said): &(String, String)| {
+        let old = PHRASES.iter().filter(|(old, _)| says(said, old));
+        old.map(|(old, new)| format!("{at}: \"{old}\" is said as: {new}")).collect::<Vec<_>>()
+    };
+    texts.iter().flat_map(found).collect()
+}
 
 /// Says where code has such a name.
 pub(crate) fn old_names(sources: &[(PathBuf, String)]) -> Vec<String> {

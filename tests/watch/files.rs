@@ -1,4 +1,4 @@
-//! What is done to files, and what comes of it.
+//! Changes of files, and their effects on a watch.
 
 use super::{Place, domain, replace};
 use crate::support::{Needs, Watching, tool, trial, trial_if, virt};
@@ -57,7 +57,7 @@ fn edit() {
 /// Saves a text in the place of the one that a file has.
 type Save = fn(&Path, &str);
 
-/// What editors do to a file in order to save it.
+/// Ways in which editors save a file.
 const EDITORS: [(&str, Save); 5] = [
     // the old file becomes the backup, a new one is written
     ("vim", |path, text| {
@@ -147,7 +147,7 @@ fn config_map() {
     }
 }
 
-/// What is said of a path that had manifests.
+/// Message for a path that had manifests.
 const EMPTY: &str = "/manifests: there are no manifests any more";
 
 /// One of two paths is a disk that is not mounted any more.
@@ -381,7 +381,8 @@ fn without_watches((): ()) {
     place.is_in_sync();
 }
 
-/// What a mock host keeps among the manifests is written by whoever applies, the watch itself among them.
+/// The state file of a mock host among the manifests is written by whoever applies, the watch
+/// itself among them.
 fn the_mocks_state() {
     let place = Place::new(&["web"]);
     place.write("virt.toml", "set = \"s\"\nconnect = \"test:///default?state=host.xml\"\n");

@@ -102,7 +102,7 @@ fn half_a_virt_toml() {
     place.write("web.toml", &domain("web", 131_072));
     let told = watching.event("manifests", |_| true);
     let why = told["stale"].as_str().unwrap();
-    assert!(why.ends_with("virt.toml: who writes to it does not close it"), "{told:#}");
+    assert!(why.ends_with("virt.toml: its writer does not close it"), "{told:#}");
     assert_eq!(watching.count("reconciled"), 0);
     file.write_all(b"set = \"watched\"\n").unwrap();
     drop(file);

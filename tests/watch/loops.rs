@@ -38,7 +38,7 @@ struct Fake {
 struct State {
     /// Whether it does not answer.
     lost: bool,
-    /// What it can do less than usual, once it is connected to.
+    /// Lack of the host, once it is connected to.
     lacks: Option<(Kind, OpKind)>,
     /// Whether no lock of it is to be had, and how often one was asked for.
     no_lock: bool,
@@ -48,7 +48,7 @@ struct State {
     held: bool,
     /// How often it was connected to, or that was tried.
     opens: usize,
-    /// What was told, in a word each.
+    /// Events so far, in a word each.
     told: Vec<String>,
 }
 
@@ -100,7 +100,7 @@ impl Driver for Connection {
     }
 }
 
-/// What the loop sees of the world.
+/// Environment of the loop.
 struct Around(Arc<Fake>);
 
 impl Environment for Around {
@@ -171,7 +171,7 @@ impl Running {
         Self { fake, place, mailbox, heartbeat, stop, thread }
     }
 
-    /// Waits until it has told this.
+    /// Waits until this event has come.
     #[track_caller]
     fn told(&self, word: &str) {
         self.until(word, |state| state.told.iter().any(|told| told == word));

@@ -1,4 +1,4 @@
-//! What a watch prunes, and how much of it.
+//! Objects that a watch prunes, and the limit on them.
 
 use super::{Place, domain};
 use crate::support::{Watching, run, trial, virt};
@@ -71,7 +71,7 @@ fn one_by_one() {
     assert_eq!(watching.reconciled("a")["action"], "create");
 }
 
-/// What the loop of one host has pruned counts when the loop of another takes a guest from there.
+/// Prunes of one host's loop count when the loop of another takes a guest from there.
 fn moves() {
     let place = Place::new(&[]);
     let connect = |host| format!("{host}.connect = 'test:///default?state={host}'\n");

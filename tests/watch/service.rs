@@ -36,7 +36,7 @@ fn signals() {
     assert!(watching.end() < Duration::from_secs(5));
 }
 
-/// Its output goes into a pipe that is full before all is told.
+/// Output into a pipe that is full before all is printed.
 fn unread() {
     let place = Place::new(&[]);
     let title = "a title that takes its room ".repeat(20);
@@ -127,7 +127,7 @@ fn once() {
     place.is_in_sync();
     assert!(!once(0).stdout().contains("domain/"));
     place.write("db.toml", &domain("db", 65_536).replace("hvm", "nonsense"));
-    assert!(once(1).stdout().contains("domain/db  held back: "));
+    assert!(once(1).stdout().contains("domain/db  blocked: "));
     let nowhere = ["watch", "--once", "-c", "qemu+unix:///system?socket=/nowhere/sock"];
     let ran = run(virt(&nowhere).arg(&manifests)).expect(1);
     assert!(ran.stdout().contains("the host is lost"), "{ran}");
@@ -183,7 +183,7 @@ fn systemd(abstract_name: bool) {
     (0..5).for_each(|_| drop(until("WATCHDOG=1")));
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
     place.write("bad.toml", &domain("bad", 65_536).replace("hvm", "nonsense"));
-    until("STATUS=1 in sync, 1 held back");
+    until("STATUS=1 in sync, 1 blocked");
     watching.end();
     until("STOPPING=1");
 }

@@ -68,7 +68,7 @@ pub fn say(untold: &AllUntold, sources: &Sources, out: &mut Diagnostics) {
             _ => format!("{} of them are errors", thousands(*errors)),
         };
         let said = problem("more-problems", format!("and {count} more, which are not shown"));
-        let said = said.detail(detail).hint("mend the first ones, and the others are told");
+        let said = said.detail(detail).hint("fix the first ones, and the others are shown");
         out.push(match sources.get(*source) {
             Some(source) => said.address(source.name.clone()),
             None => said,

@@ -249,7 +249,7 @@ impl Checker<'_> {
         let detail = "<data>, <value> or <list> must be all that there is in an element or \
                       attribute, as one of several alternatives or not, and not be repeated";
         let problem = self.plain(summary, at, "7.2").detail(detail);
-        self.problems.push(problem.hint("words with blanks between are described by <list>"));
+        self.problems.push(problem.hint("words separated by whitespace are described by <list>"));
     }
 
     fn attributes_overlap(&mut self, id: PatternId, parts: &[PatternId]) {

@@ -326,7 +326,7 @@ impl<'a> Inside<'a> {
         let length = name_length(self.rest());
         if length > 0 {
             let name = excerpt(self.rest().get(..length).unwrap_or(""));
-            return self.document.error(at, at + length, &format!("no white space before {name}"));
+            return self.document.error(at, at + length, &format!("no whitespace before {name}"));
         }
         if self.peek() == Some(b'<') {
             let mut d = self.document.error(at, at + 1, "\"<\" stands inside a tag");

@@ -11,7 +11,7 @@ use std::os::fd::AsRawFd as _;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixListener};
 
-/// A name that this process has.
+/// An abstract name that this process has.
 #[derive(Debug)]
 pub(super) struct Name {
     _listener: UnixListener,
@@ -21,7 +21,7 @@ fn full(name: &str) -> String {
     format!("virt-lock-{name}")
 }
 
-/// Takes a name; `None` if somebody has it.
+/// Takes a name; `None` if another process has it.
 ///
 /// # Errors
 /// There are no such names to be had here.
@@ -35,7 +35,7 @@ pub(super) fn take(name: &str) -> io::Result<Option<Name>> {
     }
 }
 
-/// Who has a name, in words, as far as the system tells.
+/// Describes the holder of a name, as far as the system knows.
 pub(super) fn holder(name: &str) -> Option<String> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let asking = socket(AddressFamily::Unix, SockType::Stream, flags, None).ok()?;

@@ -6,7 +6,7 @@ use similar::{ChangeTag, TextDiff};
 use std::fmt::Write as _;
 use xmltree::write;
 
-/// The unified diff of a change; empty if the definition stays as it is. Secrets are blotted out.
+/// The unified diff of a change; empty if the definition stays as it is. Secrets are redacted.
 pub(crate) fn unified(change: &ResourceChange, output: Output) -> String {
     let text = |e: Option<&xmltree::Element>| e.map(|e| write(&shown(e))).unwrap_or_default();
     let (before, after) = (text(change.before.as_ref()), text(change.after.as_ref()));

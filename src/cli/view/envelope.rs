@@ -1,13 +1,13 @@
-//! What all results for machines share: their version, lines, problems and errors.
+//! Common parts of all results for programs: their version, lines, problems and errors.
 
 use crate::error::Error;
 use diagnostics::{Diagnostic, Severity, Sources, Span, conceal, escape_json};
 use serde_json::{Map, Value, json};
 
-/// The version of every object printed for machines.
+/// Version of every object printed for programs.
 pub(crate) const FORMAT_VERSION: u32 = 1;
 
-/// A value on a line of its own, in characters that are safe to show.
+/// A value on a line of its own, escaped.
 pub(crate) fn line(value: &Value) -> String {
     escape_json(&value.to_string()) + "\n"
 }
@@ -62,7 +62,7 @@ pub(crate) fn place(span: Span, sources: &Sources) -> Value {
     }
 }
 
-/// The word for how bad a problem is.
+/// Name of a severity.
 pub(crate) fn severity(severity: Severity) -> &'static str {
     match severity {
         Severity::Error => "error",

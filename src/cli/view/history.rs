@@ -1,4 +1,4 @@
-//! The versions that objects remember, for people and machines.
+//! Versions of manifests in ownership records, for people and programs.
 
 use super::envelope::FORMAT_VERSION;
 use super::table::columns;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::fmt::Write as _;
 use xmltree::Path;
 
-/// One object after the other: its versions, the last one first, and what differs.
+/// One object after the other: its versions, the last one first, and their differences.
 pub(crate) fn human(found: &[(&ResourceId, History)], output: Output) -> String {
     let mut out = String::new();
     for (id, history) in found {
@@ -42,7 +42,8 @@ fn row(version: &Version, what: &str) -> Vec<String> {
 
 fn changes(history: &History, output: Output) -> String {
     let Some(changes) = &history.changes else {
-        return "    what differs between them cannot be read: the mark is damaged\n".to_owned();
+        return "    what differs between them cannot be read: the ownership record is damaged\n"
+            .to_owned();
     };
     let rows: Vec<Vec<String>> = changes
         .iter()
@@ -58,7 +59,7 @@ fn changes(history: &History, output: Output) -> String {
     })
 }
 
-/// The same for machines.
+/// The versions as JSON.
 pub(crate) fn json(found: &[(&ResourceId, History)], connection: &str) -> Value {
     let objects: Vec<Value> = found.iter().map(|(id, history)| object(id, history)).collect();
     json!({ "format_version": FORMAT_VERSION, "connection": connection, "objects": objects })

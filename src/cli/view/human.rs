@@ -1,4 +1,4 @@
-//! A plan and a report for people: one line an object, its fields below, counts at the end.
+//! A plan and a report for people: one line per object, its fields below, counts at the end.
 
 use super::plan_view::PlanView;
 use super::reach;
@@ -16,7 +16,7 @@ use diagnostics::{Severity, Sources, escape, escape_lines};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// The rules that manifests are held to, each with what it finds and what to do.
+/// The rules that manifests are checked by, each with its finding and remedy.
 pub(crate) fn rules(rules: &[Rule], output: Output) -> String {
     let mut out = String::new();
     for rule in rules {
@@ -59,14 +59,14 @@ pub(crate) fn plan(view: &PlanView<'_>, output: Output, explain: bool) -> String
             out.push_str(&fields(&change.pending, sources, output));
         }
         if !change.held.is_empty() {
-            let _ = writeln!(out, "    held back:");
+            let _ = writeln!(out, "    blocked:");
             out.push_str(&fields(&change.held, sources, output));
         }
         for note in &change.notes {
             let _ = writeln!(out, "    note: {}", escape(note));
         }
         if !change.ignored.is_empty() {
-            let _ = writeln!(out, "    not counted, on the host and in the manifest:");
+            let _ = writeln!(out, "    ignored differences, on the host and in the manifest:");
             let line = |u: &IgnoredDifference| {
                 let mut line = vec![format!("    {}", escape(&u.path.to_string()))];
                 line.extend(row(&u.path, &[u.host.as_deref(), u.manifest.as_deref()]));
@@ -79,11 +79,11 @@ pub(crate) fn plan(view: &PlanView<'_>, output: Output, explain: bool) -> String
     }
     for (id, reason) in plan.blocked.iter().take(TOLD_MAX) {
         let mark = output.paint(Paint::Red, &format!("! {id}"));
-        let _ = writeln!(out, "{mark}  held back: {}", escape(reason));
+        let _ = writeln!(out, "{mark}  blocked: {}", escape(reason));
     }
     if let Some(more) = plan.blocked.len().checked_sub(TOLD_MAX).filter(|more| *more > 0) {
         let mark = output.paint(Paint::Red, &format!("! and {more} more"));
-        let _ = writeln!(out, "{mark}  held back");
+        let _ = writeln!(out, "{mark}  blocked");
     }
     if !changes.is_empty() || !plan.blocked.is_empty() {
         out.push('\n');
@@ -92,7 +92,7 @@ pub(crate) fn plan(view: &PlanView<'_>, output: Output, explain: bool) -> String
     out
 }
 
-/// What of something new reaches out of it; of anything else the fields say it.
+/// Uses of the host by a new object; for other objects the fields show them.
 fn reaches(change: &ResourceChange) -> String {
     let is_new = matches!(change.action, Action::Create | Action::Replace | Action::MoveIn);
     let lines = change.after.as_ref().filter(|_| is_new).map(reach::lines).unwrap_or_default();
@@ -146,7 +146,7 @@ fn fields(fields: &[FieldChange], sources: &Sources, output: Output) -> String {
     })
 }
 
-/// What an effect is called, in its colour.
+/// Name of an effect, in its colour.
 pub(super) fn painted_effect(of: Effect, output: Output) -> String {
     output.paint(effect_paint(of), &effect(of))
 }
@@ -173,8 +173,8 @@ fn totals(plan: &Plan, uri: &str, output: Output) -> String {
     let mut rest = Vec::new();
     for (n, words) in [
         (waiting, "waiting for the next boot"),
-        (in_part, "held back in part"),
-        (held, "held back"),
+        (in_part, "partly blocked"),
+        (held, "blocked"),
         (down, "up and not working"),
         (silent, if silent == 1 { "does not answer" } else { "do not answer" }),
         (doubted, "not believed to be of the set"),
@@ -262,7 +262,7 @@ fn totals(plan: &Plan, uri: &str, output: Output) -> String {
     out
 }
 
-/// What of a plan is more disruptive than a limit.
+/// Objects of a plan that exceed a limit of disruption.
 pub(crate) fn above(plan: &Plan, limit: Effect, output: Output) -> String {
     let mut out = String::new();
     for above in plan.above(limit) {
@@ -296,7 +296,7 @@ pub(crate) fn steps(plan: &Plan, connection: &str, output: Output) -> String {
     out
 }
 
-/// Outcome of an apply. `residue` is what a plan made afterwards would still do.
+/// Outcome of an apply. `residue` is the remaining drift.
 pub(crate) fn report(
     plan: &Plan,
     report: &Report,
@@ -338,7 +338,7 @@ pub(crate) fn report(
             Status::Failed(e) => format!("failed:{}", below(&e.message)),
             Status::Pending(what) => format!("pending:{}", below(what)),
             Status::Unknown(e) => format!("outcome unknown:{}", below(&e.message)),
-            Status::Skipped if report.stopped => "not tried: it was told to stop".to_owned(),
+            Status::Skipped if report.stopped => "not tried: the run was stopped".to_owned(),
             Status::Skipped => "not tried, since a step before it did not succeed".to_owned(),
         };
         let _ = writeln!(out, "    {} {}  {why}", step.target.id, step.action.as_str());
@@ -347,7 +347,7 @@ pub(crate) fn report(
         let _ = writeln!(
             out,
             "{}",
-            output.paint(Paint::Red, "The host is not as the manifests say even so:")
+            output.paint(Paint::Red, "The host still differs from the manifests:")
         );
         for change in residue.changes.iter().filter(|c| c.action != Action::NoOp) {
             for f in &change.fields {
@@ -361,7 +361,7 @@ pub(crate) fn report(
         );
     } else if !report.is_done() {
         let _ =
-            writeln!(out, "Run it again when the cause is mended: what is done is not done twice.");
+            writeln!(out, "Run it again when the cause is fixed: finished steps are not repeated.");
     }
     out
 }

@@ -1,4 +1,4 @@
-//! Results for machines: one JSON object, or JSON lines while something goes on.
+//! Results for programs: one JSON object, or JSON lines for a longer operation.
 
 use super::envelope::{self, FORMAT_VERSION, diagnostics, line, place, severity};
 use super::plan_view::PlanView;
@@ -14,7 +14,7 @@ use crate::reconcile::{
 use diagnostics::{Diagnostics, Sources};
 use serde_json::{Map, Value, json};
 
-/// What `validate` found.
+/// Findings of `validate`.
 pub(crate) fn validation(loaded: &Loaded) -> String {
     let names: Vec<String> = loaded.desired.resources.keys().map(ToString::to_string).collect();
     line(&json!({
@@ -26,7 +26,7 @@ pub(crate) fn validation(loaded: &Loaded) -> String {
     }))
 }
 
-/// The rules that manifests are held to.
+/// The rules that manifests are checked by.
 pub(crate) fn rules(rules: &[Rule]) -> String {
     let rule = |r: &Rule| {
         json!({
@@ -43,7 +43,7 @@ pub(crate) fn rules(rules: &[Rule]) -> String {
     }))
 }
 
-/// What was made of a PKI.
+/// Files made for a PKI.
 pub(crate) fn pki_made(places: &Places) -> String {
     line(&json!({
         "format_version": FORMAT_VERSION,
@@ -52,7 +52,7 @@ pub(crate) fn pki_made(places: &Places) -> String {
     }))
 }
 
-/// What was found in a PKI.
+/// Findings in a PKI.
 pub(crate) fn pki_checked(findings: &[Finding], sound: bool) -> String {
     let finding = |f: &Finding| {
         json!({
@@ -69,7 +69,7 @@ pub(crate) fn pki_checked(findings: &[Finding], sound: bool) -> String {
     }))
 }
 
-/// A plan, whole, with what is more disruptive than a limit, if there is one.
+/// A plan, whole, with the objects that exceed a limit, if there is one.
 pub(crate) fn plan(view: &PlanView<'_>, limit: Option<Effect>) -> Value {
     let PlanView { plan, sources, .. } = *view;
     let mut summary = counts(plan);
@@ -98,7 +98,7 @@ pub(crate) fn plan(view: &PlanView<'_>, limit: Option<Effect>) -> Value {
     })
 }
 
-/// What a host of a fleet could not be asked for.
+/// A host of a fleet that failed.
 pub(crate) fn failed_host(name: &str, connection: &str, error: &Error) -> Value {
     json!({ "host": name, "connection": connection, "error": envelope::error(error) })
 }
@@ -144,7 +144,7 @@ pub(crate) fn saved_plan(plan: &Plan, connection: &str, digest: &str) -> Value {
     })
 }
 
-/// What may follow the live changes of an object, if something may.
+/// Steps that may follow the live changes of an object, if there are any.
 fn put_back(plan: &Plan, of: &Afterwards) -> Option<Value> {
     let lines = super::saved::put_back(plan, of);
     let told = json!({ "target": of.target.id.to_string(), "lines": lines });
@@ -193,7 +193,7 @@ pub(crate) fn saved_summary(
     object
 }
 
-/// Whether the host is as it was told to be, and what of that is left.
+/// Whether the host converged, and the remaining drift.
 fn left_over(report: &Report, residue: Option<&Plan>, sources: &Sources) -> Map<String, Value> {
     let left = residue.map_or(&[][..], |p| &p.changes);
     let left = left.iter().filter(|c| c.action != Action::NoOp).map(|c| change(c, sources));
@@ -280,7 +280,7 @@ fn field(field: &FieldChange, sources: &Sources) -> Value {
     })
 }
 
-/// A difference that is not counted.
+/// An ignored difference.
 pub(super) fn ignored(difference: &IgnoredDifference) -> Value {
     json!({
         "path": difference.path.to_string(),
@@ -311,7 +311,7 @@ fn step(step: &Step) -> Value {
     object
 }
 
-/// A step with what is sent to the host.
+/// A step with its call to the host.
 fn sent(one: &Step) -> Value {
     let mut object = step(one);
     if let Some(map) = object.as_object_mut() {

@@ -1,4 +1,4 @@
-//! What happens while a plan is applied: one line on a terminal, or JSON lines.
+//! Progress of an apply: one line on a terminal, or JSON lines.
 
 use super::json;
 use crate::cli::context::Context;
@@ -7,7 +7,7 @@ use crate::cli::output::{ANEW, Output};
 use crate::reconcile::{Event, Status};
 use std::time::{Duration, Instant};
 
-/// How often the line is drawn at the most.
+/// Shortest interval between two drawings of the line.
 const REDRAW: Duration = Duration::from_millis(80);
 
 /// A view of a running apply.
@@ -27,7 +27,7 @@ impl<'a> Progress<'a> {
         Self { context, output, steps, finished: 0, begun: Instant::now(), drawn: None }
     }
 
-    /// Takes note of an event.
+    /// Records an event.
     pub(crate) fn event(&mut self, event: Event<'_>) {
         let (step, status) = match event {
             Event::Started(step) => (step, None),
@@ -55,7 +55,7 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// Takes the line away.
+    /// Removes the line.
     pub(crate) fn clear(&mut self) {
         if self.drawn.take().is_some() {
             self.output.say(ANEW);

@@ -1,13 +1,14 @@
-//! What of a definition reaches out of its guest, or takes of the host what is not the network's own:
-//! programs, files, devices, sockets and bridges of the host, and how an emulator is started. Whoever
-//! reviews a plan has to see all of that, and all of each value.
+//! Uses of the host by a definition, beyond the guest's or network's own: programs, files, devices,
+//! sockets and bridges of the host, and how an emulator is started. A reviewer of a plan has to see
+//! all of them, and all of each value.
 
 use crate::reconcile::shown;
 use diagnostics::escape;
 use xmltree::{Element, Path};
 
-/// Devices and sections that reach out, whatever is in them. Of all others what looks like a path or a
-/// URL does: loaders, kernels, NVRAM and its template, memory backed by files, ACPI tables, ROMs.
+/// Devices and sections that use the host, whatever is in them. Of all others, anything that looks
+/// like a path or a URL counts: loaders, kernels, NVRAM and its template, memory backed by files,
+/// ACPI tables, ROMs.
 const OUT: &[&str] = &[
     "audio",
     "bridge",
@@ -39,11 +40,11 @@ const OUT: &[&str] = &[
     "vsock",
 ];
 
-/// Those of them that reach out though nothing in them says where to: the host's own network, whatever is
+/// Devices and sections that use the host without naming what: the host's own network, whatever is
 /// plugged in.
 const BARE: &[&str] = &["forward", "hostdev", "interface", "redirdev"];
 
-/// What a device has on the guest's side, or for its own work.
+/// Parts of a device on the guest's side, or for its own work.
 const INSIDE: &[&str] = &[
     "acpi",
     "address",
@@ -78,25 +79,25 @@ const INSIDE: &[&str] = &[
     "wwn",
 ];
 
-/// Attributes of a device itself that say where it reaches to.
+/// Attributes of a device itself that name the host's side.
 const OWN: &[&str] = &["listen", "port", "tlsPort", "socket", "path", "file", "managed"];
 
-/// What is read by people only, or by programs beside us.
+/// Elements for people, or for other programs.
 const WORDS: &[&str] = &["metadata", "title", "description", "name"];
 
-/// An element that reaches out.
+/// An element that uses the host.
 pub(super) struct Reach<'a> {
     pub(super) element: &'a Element,
-    /// Where it leads, in one line.
+    /// The use, in one line.
     pub(super) line: String,
 }
 
-/// All that reaches out of what is defined, each in a line, escaped and without its secrets.
+/// All uses of the host by a definition, a line each, escaped and with secrets redacted.
 pub(super) fn lines(definition: &Element) -> Vec<String> {
     reaching(&shown(definition)).into_iter().map(|reach| reach.line).collect()
 }
 
-/// The devices and sections that reach out.
+/// The devices and sections that use the host.
 pub(super) fn reaching(definition: &Element) -> Vec<Reach<'_>> {
     let mut found = Vec::new();
     for section in definition.elements().filter(|e| !is_word(e)) {
@@ -181,7 +182,7 @@ fn is_place(value: &str) -> bool {
     value.trim_start().starts_with('/') || ["://", "json:", "../"].iter().any(|s| value.contains(s))
 }
 
-/// Whether a value at this path is shown whole: it reaches out.
+/// Whether a value at this path is shown whole, since it uses the host.
 pub(super) fn is_whole(path: &Path, value: &str) -> bool {
     let local = |name: &str| name.rsplit(':').next().unwrap_or_default().to_owned();
     let names: Vec<String> = path.steps.iter().map(|s| local(&s.name)).collect();
@@ -209,7 +210,7 @@ mod tests {
         lines(&parse(SourceId::NONE, text, &Limits::default()).expect("well-formed"))
     }
 
-    /// Devices as manifests have them, and what is told of each.
+    /// Devices as manifests have them, and the line for each.
     const DEVICES: &[(&str, &str)] = &[
         ("<emulator>/a/../b</emulator>", "emulator: /a/../b"),
         (

@@ -1,4 +1,4 @@
-//! A saved plan, whole: every step with what is sent to the host, from the plan's file alone.
+//! A saved plan, whole: every step with its call to the host, from the plan's file alone.
 
 use super::human;
 use crate::cli::output::{Output, Paint};
@@ -38,8 +38,8 @@ pub(crate) fn saved(plan: &Plan, connection: &str, digest: &str, output: Output)
     out
 }
 
-/// What is sent with a step: its document, or its arguments; empty where there are none. Of a wait it is
-/// what is called once its time is over.
+/// The call of a step: its document, or its arguments; empty where there are none. For a wait, the
+/// call that follows its timeout.
 pub(super) fn sent(step: &Step) -> String {
     let Some(op) = step.action.op() else { return String::new() };
     let text = match op {
@@ -58,8 +58,8 @@ pub(super) fn sent(step: &Step) -> String {
     }
 }
 
-/// What may follow the live changes of an object: what is put back in its definition, and that one where
-/// no step sends it.
+/// Steps that may follow the live changes of an object: the parts of its definition that are put
+/// back, and the definition where no step sends it.
 pub(super) fn put_back(plan: &Plan, of: &Afterwards) -> Vec<String> {
     let mut lines: Vec<String> = of.describe().iter().map(|line| escape(line)).collect();
     let sends = |step: &Step| {
@@ -73,7 +73,7 @@ pub(super) fn put_back(plan: &Plan, of: &Afterwards) -> Vec<String> {
     lines
 }
 
-/// A document without our record and its secrets, as `virt diff` shows it.
+/// A document without its ownership record and secrets, as `virt diff` shows it.
 fn document(xml: &str) -> String {
     match parse(SourceId::NONE, xml, &Limits::default()) {
         Ok(element) => write(&shown(&without_owner_record(&element))),

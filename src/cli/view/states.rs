@@ -11,7 +11,7 @@ use crate::reconcile::{IgnoredDifference, Reason, Side, StateRow, States};
 use diagnostics::escape;
 use serde_json::{Value, json};
 
-/// What is known of the object, and a table of the fields that differ.
+/// The object's status, and a table of the fields that differ.
 pub(crate) fn human(
     shown: &Shown,
     object: &ObservedResource,
@@ -41,16 +41,16 @@ pub(crate) fn human(
         rows => table(rows, states, output),
     });
     if !states.ignored.is_empty() {
-        out.push_str("\nNot counted as differences:\n");
+        out.push_str("\nIgnored differences:\n");
         out.push_str(&passed_over(&states.ignored, output));
     }
     out
 }
 
-/// A state's name, and its value in a row.
+/// Name of a state, and its value in a row.
 type Column = (&'static str, fn(&StateRow) -> &Option<String>);
 
-/// The states that there are.
+/// Columns of the states that exist.
 fn columns_of(states: &States) -> Vec<Column> {
     let all: [(bool, Column); 3] = [
         (states.has_manifest, ("MANIFEST", |r| &r.manifest)),
@@ -120,7 +120,7 @@ fn side_word(side: Side) -> &'static str {
     }
 }
 
-/// The object as lists have it, with its fields.
+/// The object as in lists, with its fields.
 pub(crate) fn json(mut object: Value, connection: &str, states: &States) -> Value {
     let field = |row: &StateRow| {
         json!({
@@ -128,7 +128,7 @@ pub(crate) fn json(mut object: Value, connection: &str, states: &States) -> Valu
             "manifest": row.manifest,
             "next_boot": row.next_boot,
             "running": row.running,
-            "reason": row.reason.describe(states.id.kind),
+            "reason": row.reason.as_str(states.id.kind),
             "why": row.why,
         })
     };

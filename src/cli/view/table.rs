@@ -1,4 +1,4 @@
-//! Columns that line up.
+//! Aligned columns.
 
 /// Pads each cell to the width of its column; columns are two spaces apart, lines end without
 /// spaces. The widths are counted before `paint` adds its invisible characters.

@@ -1,21 +1,20 @@
-//! Values that stand side by side in a row: in one unit, and short where they are the same.
+//! Values side by side in a row: in one unit, and shortened where they are the same.
 
 use super::reach::is_whole;
 use crate::model::memory_bytes;
 use diagnostics::escape;
 use xmltree::Path;
 
-/// Longest value that a line shows, in characters.
+/// Longest value in a line, in characters.
 const VALUE: usize = 72;
 
-/// How much of what long values have in common stands before and behind what they have not, in
-/// characters.
+/// Characters of the common parts of long values that stay around their differences.
 const AROUND: usize = 16;
 
-/// What stands for a value that is not there.
+/// Placeholder for a missing value.
 const NONE: &str = "—";
 
-/// The values of one row, to be compared by eye: in one unit and cut, unless they reach out of the guest.
+/// The values of one row, to be compared by eye: in one unit and cut, unless they use the host.
 pub(super) fn row(path: &Path, values: &[Option<&str>]) -> Vec<String> {
     if values.iter().flatten().any(|value| is_whole(path, value)) {
         let whole = |value: &Option<&str>| value.map_or_else(|| NONE.to_owned(), bounded);
@@ -41,7 +40,7 @@ fn one_line(value: &str) -> String {
     value.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A value in a line that is not too long.
+/// Cuts a long value in a line.
 fn cut(line: &str) -> String {
     match line.char_indices().nth(VALUE) {
         Some((end, _)) => format!("{}…", escape(line.get(..end).unwrap_or_default())),
@@ -53,7 +52,7 @@ fn cut(line: &str) -> String {
 /// Units from the largest on.
 const UNITS: [&str; 6] = ["EiB", "PiB", "TiB", "GiB", "MiB", "KiB"];
 
-/// Amounts in different units become amounts in the largest one in which all of them are whole.
+/// Converts amounts in different units to the largest one in which all of them are whole.
 fn in_one_unit(lines: &mut [Option<String>]) {
     let amount = |line: &String| {
         let (number, unit) = line.split_once(' ')?;
@@ -75,7 +74,7 @@ fn in_one_unit(lines: &mut [Option<String>]) {
     }
 }
 
-/// Of long values, what they begin and end with together is left out, except for a little of it.
+/// Leaves out the common beginning and end of long values, except for a few characters.
 fn where_they_differ(lines: &mut [Option<String>]) {
     let texts: Vec<Vec<char>> = lines.iter().flatten().map(|l| l.chars().collect()).collect();
     let [first, rest @ ..] = texts.as_slice() else { return };

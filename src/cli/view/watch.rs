@@ -1,4 +1,4 @@
-//! What a watch tells: a line for people, or one for machines, for each thing that happens.
+//! Output of a watch: a line for people, or one for programs, per event.
 
 use super::envelope::{self, FORMAT_VERSION};
 use super::json;
@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// What does not answer, in a line.
+/// Objects that do not answer, in a line.
 fn silent_words(silent: &BTreeMap<ResourceId, Unknown>) -> String {
     let Some((first, of)) = silent.iter().next() else {
         return "all guests answer again".to_owned();
@@ -25,7 +25,7 @@ fn silent_words(silent: &BTreeMap<ResourceId, Unknown>) -> String {
         1 => "1 guest does not answer".to_owned(),
         n => format!("{n} guests do not answer"),
     };
-    format!("{what}: {first}: {}; the others are looked after", escape(&of.why))
+    format!("{what}: {first}: {}; the others are still managed", escape(&of.why))
 }
 
 /// Prints what happened on a host.
@@ -50,7 +50,7 @@ pub(crate) fn event(context: &Context, event: &ControllerEvent<'_>, loaded: &Loa
             let again = match (pause, outcome) {
                 (None, _) => String::new(),
                 (Some(pause), Outcome::Done) => format!(
-                    "; somebody undoes it again and again, so it is left alone for {}",
+                    "; it is flapping (changed back again and again), so it is left alone for {}",
                     seconds(*pause)
                 ),
                 (Some(pause), _) => format!("; again in {}", seconds(*pause)),
@@ -68,20 +68,21 @@ pub(crate) fn event(context: &Context, event: &ControllerEvent<'_>, loaded: &Loa
             (Paint::Plain, text)
         }
         ControllerEvent::Blocked(id, reason) => {
-            (Paint::Yellow, format!("{id}  held back: {}", escape(reason)))
+            (Paint::Yellow, format!("{id}  blocked: {}", escape(reason)))
         }
-        ControllerEvent::Free(id) => (Paint::Plain, format!("{id}  no longer held back")),
+        ControllerEvent::Free(id) => (Paint::Plain, format!("{id}  no longer blocked")),
         ControllerEvent::Down(id, reason) => (Paint::Red, format!("{id}  {}", escape(reason))),
         ControllerEvent::Works(id) => (Paint::Green, format!("{id}  works again")),
         ControllerEvent::Silent(silent) => (Paint::Red, silent_words(silent)),
         ControllerEvent::NotPruned(reason) => (Paint::Yellow, escape(reason)),
         ControllerEvent::Problems(_) => return,
-        ControllerEvent::Lost(e) => {
-            (Paint::Red, format!("the host is lost and called until it answers: {e}"))
-        }
+        ControllerEvent::Lost(e) => (
+            Paint::Red,
+            format!("the connection to the host is lost, and is retried until it answers: {e}"),
+        ),
         ControllerEvent::Back => (Paint::Green, "the host is back".to_owned()),
         ControllerEvent::Deaf(e) => {
-            (Paint::Yellow, format!("the host tells of no changes, and is looked at instead: {e}"))
+            (Paint::Yellow, format!("the host sends no events, and is polled instead: {e}"))
         }
         ControllerEvent::Busy(e) => (Paint::Yellow, format!("{e}; it is waited for")),
         ControllerEvent::NoLock(e) => {
@@ -144,7 +145,7 @@ fn error(error: &Error) -> Value {
     json!({ "error": envelope::error(error) })
 }
 
-/// Prints that manifests were read, or why they were not taken.
+/// Prints that manifests were read, or why they were not accepted.
 pub(crate) fn manifests(context: &Context, loaded: &Loaded, stale: Option<&str>) {
     let (sound, held) = loaded.counts;
     let problems = loaded.diagnostics.iter().filter(|d| d.is_error()).count();
@@ -162,7 +163,7 @@ pub(crate) fn manifests(context: &Context, loaded: &Loaded, stale: Option<&str>)
             context.output.paint(Paint::Yellow, &text)
         }
         None => {
-            let held = if held > 0 { format!(", {held} held back") } else { String::new() };
+            let held = if held > 0 { format!(", {held} blocked") } else { String::new() };
             let problems = if problems > 0 { format!(", {problems} problems") } else { held };
             format!("manifests read: {sound} objects{problems}")
         }
@@ -184,7 +185,7 @@ pub(crate) fn started(context: &Context, paths: &[String], hosts: &[String], int
     said(context, &text);
 }
 
-/// Prints where the status page is.
+/// Prints the address of the status page.
 pub(crate) fn listening(context: &Context, address: SocketAddr) {
     if context.output.format == Format::Json {
         return line(context, "listening", json!({ "address": address.to_string() }));
@@ -192,15 +193,13 @@ pub(crate) fn listening(context: &Context, address: SocketAddr) {
     said(context, &format!("status page at http://{address}/, metrics at /metrics"));
 }
 
-/// Prints that files are not listened to.
+/// Prints that files are polled.
 pub(crate) fn polling(context: &Context, reason: &str) {
     if context.output.format == Format::Json {
         return line(context, "polling", json!({ "reason": reason }));
     }
     let reason = escape(reason);
-    let text = format!(
-        "the system does not tell of changed files, so they are looked at every 30 s: {reason}"
-    );
+    let text = format!("files cannot be watched, so they are polled every 30 s: {reason}");
     said(context, &context.output.paint(Paint::Yellow, &text));
 }
 

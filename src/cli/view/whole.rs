@@ -1,5 +1,5 @@
-//! What a definition gets that reaches out of its guest, in full: a record is not a manifest that somebody
-//! has just read.
+//! Additional uses of the host by a definition, in full: a record, unlike a manifest, has not just
+//! been read by anybody.
 
 use super::reach::reaching;
 use crate::reconcile::{Plan, shown};
@@ -7,7 +7,7 @@ use diagnostics::escape;
 use std::fmt::Write as _;
 use xmltree::write_compact;
 
-/// What of these a plan adds, each whole, for people; empty if there is none.
+/// Uses of the host that a plan adds, each whole, for people; empty if there are none.
 pub(crate) fn added(plan: &Plan) -> String {
     let mut out = String::new();
     for change in &plan.changes {
@@ -19,5 +19,5 @@ pub(crate) fn added(plan: &Plan) -> String {
             let _ = writeln!(out, "    {}: {}", change.id, escape(&write_compact(reach.element)));
         }
     }
-    if out.is_empty() { out } else { format!("\nWhat this brings back, whole:\n{out}") }
+    if out.is_empty() { out } else { format!("\nElements that this restores, in full:\n{out}") }
 }

@@ -1,4 +1,4 @@
-//! What the loops of hosts need of the command line: ways to hosts, their locks, and a voice.
+//! Environment of the control loops: opens drivers, takes locks, prints events.
 
 use crate::cli::context::{Context, Keys};
 use crate::cli::descriptors::Descriptors;
@@ -12,20 +12,20 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How a host is reached.
+/// Address of a host.
 #[derive(Clone, Debug)]
 pub(super) struct HostAddress {
-    /// How it is opened, unless `virt.toml` may not choose that.
+    /// Connection to the host, unless `virt.toml` may not choose it.
     pub(super) connection: Result<Connection>,
-    /// The URI; that which an empty one came to, once that is known.
+    /// The URI; in place of an empty one the URI that was found, once known.
     pub(super) uri: String,
     pub(super) label: Option<String>,
-    /// The keys of those that were started with it, until it was opened once: they may be exchanged
-    /// while a watch runs, and whoever connects anew reads them anew.
+    /// Keys of the hosts that were started together, until this one was opened: keys may be rotated
+    /// while a watch runs, and each new connection reads them again.
     pub(super) keys: Option<Keys>,
 }
 
-/// What the loops need of the command line.
+/// Environment of the control loops.
 #[derive(Debug)]
 pub(super) struct WatchEnvironment {
     context: Context,
@@ -49,7 +49,7 @@ impl WatchEnvironment {
         self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Nothing is wanted of a host any more.
+    /// Drops a host that nothing is wanted of any more.
     pub(super) fn forget(&self, host: &str) {
         self.addresses().remove(host);
         self.descriptors.give_back(host);
@@ -58,7 +58,7 @@ impl WatchEnvironment {
     fn address(&self, host: &str) -> Result<HostAddress> {
         let address = self.addresses().get(host).cloned();
         address.ok_or_else(|| {
-            let text = format!("no way to {host} is known");
+            let text = format!("no connection to {host} is known");
             Error::new(ErrorKind::Invalid, text)
         })
     }

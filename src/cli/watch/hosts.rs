@@ -1,4 +1,5 @@
-//! The loops of the hosts: started, told what is wanted, and ended; never two on one host.
+//! Control loops of the hosts: started, given their desired state, and ended; never two on one
+//! host.
 
 use crate::controller::{Heartbeat, Mailbox};
 use crate::drivers::{CancelToken, Connection};
@@ -9,26 +10,26 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How long a loop that was told to end keeps another one from its host: no call to a host takes
-/// longer. After that there is still the host's lock.
+/// Time for which an ending loop keeps another one from its host: no call to a host takes longer.
+/// After that there is still the host's lock.
 const STEP_MAX: Duration = Duration::from_secs(300);
 
-/// How often it is looked at whether loops have ended.
+/// Interval of checks whether loops have ended.
 const TICK: Duration = Duration::from_millis(20);
 
-/// A host and what it is to have.
+/// A host and its desired state.
 pub(super) struct Wanted {
     pub(super) name: String,
-    /// Its name in `virt.toml`, if it has one.
+    /// Name in `virt.toml`, if it has one.
     pub(super) label: Option<String>,
-    /// How it is reached, unless `virt.toml` may not choose that.
+    /// Connection to the host, unless `virt.toml` may not choose it.
     pub(super) connection: Result<Connection>,
     /// The connection, for people.
     pub(super) uri: String,
     pub(super) desired: Arc<Desired>,
 }
 
-/// The loop of a host, as it is seen from outside.
+/// Handle of a host's control loop.
 pub(super) struct Running {
     uri: String,
     mailbox: Mailbox,
@@ -46,19 +47,19 @@ impl Running {
         Self { uri, mailbox, heartbeat, stop }
     }
 
-    /// Has it end after the step in hand.
+    /// Asks the loop to end after the step in hand.
     fn end(&self) {
         self.stop.stop();
         self.mailbox.wake();
     }
 }
 
-/// A loop that was told to end, and may have a step in hand.
+/// A loop that is ending, and may have a step in hand.
 struct Ending {
     name: String,
     uri: String,
     thread: JoinHandle<()>,
-    /// Until when it is waited for.
+    /// Time until which the loop is waited for.
     until: Instant,
 }
 
@@ -67,13 +68,13 @@ struct Ending {
 pub(super) struct Hosts {
     running: BTreeMap<String, (Running, JoinHandle<()>)>,
     ending: Vec<Ending>,
-    /// Hosts that have no loop yet.
+    /// Hosts without a loop yet.
     waiting: Vec<Wanted>,
 }
 
 impl Hosts {
-    /// Tells the loops what is wanted, noticed at that time, and has those end of which nothing is.
-    /// Gives the names of the latter; hosts that are new come by [`Self::free`].
+    /// Hands the loops their desired state, noticed at `since`, and ends those that have none.
+    /// Returns the names of the latter; new hosts come by [`Self::free`].
     pub(super) fn want(&mut self, wanted: Vec<Wanted>, since: Instant) -> Vec<String> {
         let same = |name: &String, running: &Running| {
             wanted.iter().any(|w| w.name == *name && w.uri == running.uri)
@@ -125,18 +126,18 @@ impl Hosts {
         self.running.insert(name, (running, std::thread::spawn(work)));
     }
 
-    /// Asks all for a run at once.
+    /// Asks all loops for a run at once.
     pub(super) fn now(&self) {
         self.running.values().for_each(|(running, _)| running.mailbox.now());
     }
 
-    /// A host whose loop ended though nobody told it to.
+    /// A host whose loop ended without being asked to.
     pub(super) fn panicked(&self) -> Option<&str> {
         let mut running = self.running.iter();
         running.find(|(_, (_, thread))| thread.is_finished()).map(|(name, _)| name.as_str())
     }
 
-    /// Whether each host was looked at once.
+    /// Whether each host was reconciled once.
     pub(super) fn are_ready(&self) -> bool {
         self.waiting.is_empty() && self.running.values().all(|(r, _)| r.heartbeat.is_ready())
     }
@@ -147,7 +148,7 @@ impl Hosts {
         hung.map(|(name, _)| name.as_str()).collect()
     }
 
-    /// Has all finish the steps in hand, and waits for that, but no longer than `most`.
+    /// Ends all loops after the steps in hand, and waits for that, at most for `most`.
     pub(super) fn end(&mut self, most: Duration) {
         self.waiting.clear();
         let running = std::mem::take(&mut self.running);

@@ -45,27 +45,27 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-/// How long a host's loop may be at one step before it counts as hung: every call to a host has a
-/// shorter deadline.
+/// Time after which one step of a host's loop counts as hung: every call to a host has a shorter
+/// deadline.
 const HUNG: Duration = Duration::from_secs(300);
 
-/// How long the loops have to finish the steps in hand when all is to end.
+/// Time for the loops to finish the steps in hand at the end.
 const LAST: Duration = Duration::from_secs(5);
 
-/// How long somebody has to read what was printed last.
+/// Time for a reader to take the last output.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Readings that may wait; who reads waits with those beyond that.
+/// Readings that may be queued; beyond that the reader waits.
 const QUEUE: usize = 4;
 
-/// How often it is looked at how the loops are, and until they are ready.
+/// Interval of checks of the loops, and until they are ready.
 const LOOK: Duration = Duration::from_secs(5);
 const LOOK_FIRST: Duration = Duration::from_millis(50);
 
 /// Keep hosts as the manifests say: on changed files, on drift, on a timer
 ///
-/// A line is printed for each change. SIGHUP has everything looked at now; SIGTERM ends it after the step
-/// in hand.
+/// A line is printed for each change. SIGHUP has everything checked now; SIGTERM ends the watch
+/// after the step in hand.
 #[derive(Debug, Args)]
 pub(crate) struct WatchArgs {
     /// Manifests, or directories of them
@@ -73,16 +73,16 @@ pub(crate) struct WatchArgs {
     pub(crate) paths: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) options: PlanOptions,
-    /// How often all of a host is looked at, whatever happens
+    /// How often all of a host is checked, whatever happens
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = interval)]
     pub(crate) interval: Duration,
-    /// Look and act once, as for cron; exit as apply does
+    /// Check and act once, as for cron; exit as apply does
     #[arg(long)]
     pub(crate) once: bool,
     /// Serve a status page and metrics at this address, such as 127.0.0.1:9177
     #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "once")]
     pub(crate) listen: Option<SocketAddr>,
-    /// How many calls go to a host together
+    /// How many calls are sent to a host at once
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) parallel: u16,
 }
@@ -134,7 +134,7 @@ fn watch(context: &Context, args: &WatchArgs) -> Run {
     watch.follow(&heard, &asked)
 }
 
-/// Says who else decides what a root's watch does to this host.
+/// Warns of other users who can change the manifests of root's watch.
 fn warn_of_others(context: &Context, paths: &[PathBuf]) {
     let doubts =
         if geteuid().is_root() { project::doubts(&project::users(), paths) } else { Vec::new() };
@@ -145,25 +145,25 @@ fn warn_of_others(context: &Context, paths: &[PathBuf]) {
     }
 }
 
-/// What manifests say at the start; `None` if a signal comes before they are read.
+/// The first reading of the manifests; `None` if a signal comes before it.
 fn first(heard: &Receiver<Heard>, stop: &CancelToken) -> Result<Option<Reading>, Failure> {
     while !stop.is_stopped() {
         match heard.recv() {
             Ok(Heard::Read(reading)) => return Ok(Some(reading)),
             Ok(Heard::Deaf(_) | Heard::Signal) => {}
-            Ok(Heard::Ended) | Err(_) => return Err(ended_by_itself("what reads manifests")),
+            Ok(Heard::Ended) | Err(_) => return Err(ended_by_itself("the manifest reader")),
         }
     }
     Ok(None)
 }
 
-/// A thread panicked, and has said so.
+/// Error for a thread that panicked, and has printed so.
 fn ended_by_itself(what: &str) -> Failure {
-    let text = format!("{what} ended by itself");
+    let text = format!("{what} ended unexpectedly");
     Error::new(ErrorKind::Invalid, text).into()
 }
 
-/// All that is watched.
+/// State of the watch.
 struct Watch<'a> {
     context: &'a Context,
     args: &'a WatchArgs,
@@ -173,7 +173,7 @@ struct Watch<'a> {
     neighbours: Neighbours,
     stop: CancelToken,
     systemd: Systemd,
-    /// What was said of the manifests last.
+    /// Problems of the manifests that were last reported.
     said: Diagnostics,
     is_ready: bool,
     /// The keys of the configuration for the hosts that start first.
@@ -289,7 +289,7 @@ impl<'a> Watch<'a> {
         Ok(())
     }
 
-    /// Serves what is known to those who ask, if that is asked for.
+    /// Serves the status page, if that is asked for.
     fn serve(&self) -> Result<(), Failure> {
         let Some(address) = self.args.listen else { return Ok(()) };
         let status = Arc::clone(&self.status);
@@ -301,7 +301,7 @@ impl<'a> Watch<'a> {
         Ok(())
     }
 
-    /// Takes note of manifests that were read.
+    /// Records a reading of the manifests.
     fn taken(&mut self, reading: &Reading) {
         let loaded = &reading.loaded;
         let before = std::mem::replace(&mut *self.env.loaded(), Arc::clone(loaded));
@@ -325,7 +325,7 @@ impl<'a> Watch<'a> {
         view::manifests(self.context, loaded, reading.stale.as_deref());
     }
 
-    /// Has each host made what is wanted, and lets go of those of which nothing is.
+    /// Hands each host its desired state, and ends the loops of those that have none.
     fn run_hosts(&mut self, wanted: Vec<Wanted>, since: Instant) {
         for name in self.hosts.want(wanted, since) {
             self.status().hosts.remove(&name);
@@ -335,7 +335,7 @@ impl<'a> Watch<'a> {
         self.start_hosts();
     }
 
-    /// Starts the loops that have nobody to wait for.
+    /// Starts the loops that wait for no other one.
     fn start_hosts(&mut self) {
         let free = self.hosts.free(Instant::now());
         if free.is_empty() {
@@ -350,7 +350,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Goes on until a signal comes, and has the steps in hand finished then.
+    /// Runs until a signal comes, and finishes the steps in hand then.
     fn follow(mut self, heard: &Receiver<Heard>, asked: &AtomicBool) -> Run {
         let ended = self.go_on(heard, asked);
         self.systemd.stopping();
@@ -374,14 +374,14 @@ impl<'a> Watch<'a> {
             match heard.recv_timeout(look.saturating_duration_since(Instant::now())) {
                 Ok(Heard::Read(reading)) => self.renew(&reading),
                 Ok(Heard::Deaf(reason)) => self.deaf(reason.as_deref()),
-                Ok(Heard::Ended) => return Err(ended_by_itself("what reads manifests")),
+                Ok(Heard::Ended) => return Err(ended_by_itself("the manifest reader")),
                 Ok(Heard::Signal) | Err(_) => {}
             }
         }
         Ok(())
     }
 
-    /// Changes of files are noticed another way from now on.
+    /// Reports that files are polled, or watched again.
     fn deaf(&self, reason: Option<&str>) {
         let listening = if reason.is_some() { Listening::Polling } else { Listening::Notified };
         self.status().sources.listening = listening;
@@ -390,7 +390,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// The manifests say something else.
+    /// Takes manifests that have changed.
     fn renew(&mut self, reading: &Reading) {
         let loaded = &reading.loaded;
         if reading.stale.is_none() {
@@ -413,10 +413,10 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Looks at how the loops are, and tells systemd; gives the time until the next look.
+    /// Checks the loops, and reports to systemd; returns the time until the next check.
     fn look(&mut self) -> Result<Duration, Failure> {
         if let Some(name) = self.hosts.panicked() {
-            return Err(ended_by_itself(&format!("the loop of {name}")));
+            return Err(ended_by_itself(&format!("the control loop of {name}")));
         }
         if !self.is_ready && self.hosts.are_ready() {
             self.is_ready = true;
@@ -455,12 +455,12 @@ fn say_the_same(before: &Loaded, now: &Loaded) -> bool {
         })
 }
 
-/// How all of it is, in a line.
+/// Summary of all hosts in a line.
 fn status(status: &ControllerStatus) -> String {
     let objects = || status.hosts.values().flat_map(|host| host.objects.values());
     let counts = Condition::ALL.iter().filter_map(|condition| {
         let n = objects().filter(|o| o.condition == *condition).count();
-        (n > 0).then(|| format!("{n} {}", condition.as_str()))
+        (n > 0).then(|| format!("{n} {}", condition.label()))
     });
     let lost = status.hosts.values().filter(|host| host.lost.is_some()).count();
     let lost = (lost > 0).then(|| format!("{lost} of {} hosts lost", status.hosts.len()));
@@ -482,7 +482,7 @@ mod tests {
     use clap::Parser as _;
     use std::path::Path;
 
-    /// Whatever follows has followed by then.
+    /// Time by which all consequences of a change have happened.
     const LATER: Duration = Duration::from_secs(20);
 
     fn with_watch(test: impl FnOnce(Watch<'_>)) {
@@ -545,7 +545,7 @@ mod tests {
         });
     }
 
-    /// A file system that does not answer, so to say.
+    /// Simulates a file system that does not answer.
     fn hang(_: &mut Loaded) {
         std::thread::sleep(LATER * 10);
     }

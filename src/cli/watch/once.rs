@@ -1,4 +1,4 @@
-//! `virt watch --once`: each host is gone through once, as for cron.
+//! `virt watch --once`: each host is reconciled once, as for cron.
 
 use super::Watch;
 use crate::cli::exit::{Exit, Failure, Run};
@@ -7,7 +7,7 @@ use crate::controller::Ended;
 use crate::manifest::Reading;
 
 impl Watch<'_> {
-    /// Goes through all of it once.
+    /// Reconciles all hosts once.
     pub(super) fn once(&mut self, first: &Reading) -> Run {
         let loaded = &first.loaded;
         let has_errors = loaded.diagnostics.has_errors();
@@ -59,7 +59,7 @@ impl Watch<'_> {
     }
 }
 
-/// The exit code for what came of a host.
+/// Exit code for the outcome of a host.
 fn exit_of(ended: Ended, detailed: bool) -> Exit {
     match ended {
         Ended { unresolved: true, .. } => Exit::Unresolved,

@@ -8,20 +8,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SendError, SyncSender, sync_channel};
 use std::time::Instant;
 
-/// What wakes the watch.
+/// Events that wake the watch.
 #[derive(Debug)]
 pub(super) enum Heard {
     /// Manifests were read.
     Read(Reading),
-    /// Why the system does not tell of changed files from now on; `None` if it does again.
+    /// Reason why files are polled from now on; `None` if the system reports changes again.
     Deaf(Option<String>),
     /// A signal came.
     Signal,
-    /// Nothing is read any more; the thread that does it panicked.
+    /// The reading thread has panicked.
     Ended,
 }
 
-/// Says so however the thread ends.
+/// Reports the end of the thread, however it ends.
 struct Ending(SyncSender<Heard>);
 
 impl Drop for Ending {
@@ -31,7 +31,7 @@ impl Drop for Ending {
     }
 }
 
-/// The way to the thread that reads.
+/// Handle of the reading thread.
 #[derive(Debug)]
 pub(super) struct Reader {
     wake: SyncSender<()>,
@@ -39,7 +39,8 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Reads what `paths` name, by the grammars and for the set that are asked for, now and whenever it changes, until nobody takes what is read.
+    /// Reads the manifests of `paths`, by the given grammars and for the given set, now and
+    /// whenever they change, until the receiver is gone.
     pub(super) fn start(
         paths: Vec<PathBuf>,
         by: (Grammars, Option<String>),
@@ -62,7 +63,7 @@ impl Reader {
         Self { wake, asked }
     }
 
-    /// Has it look at everything at once.
+    /// Requests a reading at once.
     pub(super) fn look_now(&self) {
         self.asked.store(true, Ordering::SeqCst);
         // one that waits already says as much

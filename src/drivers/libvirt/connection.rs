@@ -384,7 +384,7 @@ impl Connection {
             let silent = now.saturating_duration_since(self.heard).as_secs();
             let message = format!("the host is gone: nothing has come from it for {silent} s");
             let error = Error::new(ErrorKind::Timeout, message);
-            return self.fail(&error.hint("see whether the host is up and the way to it is open"));
+            return self.fail(&error.hint("see whether the host is up and reachable"));
         }
         self.asked = Some(now);
         if let Err(malformed) =

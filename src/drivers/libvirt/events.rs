@@ -108,7 +108,7 @@ fn register(dial: &Dial) -> Result<Connection, NotWatched> {
     let replies = connection.call_all(requests)?;
     match replies.into_iter().next() {
         Some(Err(error)) if error.is_any(FINAL) => {
-            let message = "this host does not tell what happens on it";
+            let message = "this host sends no events";
             let outer = Error::new(ErrorKind::Unsupported, message);
             Err(NotWatched::Refused(outer.caused_by(error)))
         }
@@ -181,7 +181,7 @@ fn told(event: Event) -> Result<DriverEvent> {
                 0 => "it failed",
                 1 => "the other side closed it",
                 2 => "the other side is silent",
-                3 => "it was told to",
+                3 => "a client requested it",
                 _ => "it does not say why",
             };
             let message = format!("libvirt has lost its connection to the hypervisor: {why}");

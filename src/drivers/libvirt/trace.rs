@@ -96,7 +96,7 @@ impl Trace {
         let result = work(&mut said);
         let took = begun.elapsed();
         let failed = result.is_err();
-        debug!(stage = stage.describe(), ?took, said, failed, "on the way to the host");
+        debug!(stage = stage.describe(), ?took, said, failed, "while connecting to the host");
         let error = result.as_ref().err().cloned();
         self.passed.push(StageResult { stage, took: Some(took), said, error });
         result

@@ -149,7 +149,7 @@ impl StateFile {
                 }
                 Err(TryLockError::WouldBlock) => {
                     let message = format!(
-                        "the test host's state file {} has been locked for {} s",
+                        "the mock host's state file {} has been locked for {} s",
                         shown_path(&self.path),
                         LOCK_WAIT.as_secs()
                     );
@@ -169,7 +169,7 @@ impl StateFile {
             Some(VERSION) => {}
             Some(other) if other.parse::<u64>().is_ok_and(|n| n > 1) => {
                 let message = format!(
-                    "the test host's state file {} has format {other}; this virt reads {VERSION}",
+                    "the mock host's state file {} has format {other}; this virt reads {VERSION}",
                     shown_path(&self.path)
                 );
                 let e = Error::new(ErrorKind::Unsupported, message);
@@ -191,14 +191,14 @@ impl StateFile {
     }
 
     fn system(&self, what: &str, e: &std::io::Error) -> Error {
-        Error::system(&format!("the test host's state file {}: {what}", shown_path(&self.path)), e)
+        Error::system(&format!("the mock host's state file {}: {what}", shown_path(&self.path)), e)
     }
 
     fn damaged(&self, why: &str) -> Error {
         let path = shown_path(&self.path);
-        let message = format!("the test host's state file {path} cannot be used: {why}");
+        let message = format!("the mock host's state file {path} cannot be used: {why}");
         Error::new(ErrorKind::Invalid, message).hint(
-            "bring back an intact copy, or move the file away to start with a fresh test host",
+            "bring back an intact copy, or move the file away to start with a fresh mock host",
         )
     }
 }

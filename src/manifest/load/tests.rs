@@ -294,7 +294,7 @@ fn a_set_is_named_or_the_directory_is() {
     assert_eq!(sound(&file), ["domain/b"]);
     let two = load(&["b", "c"]);
     assert_eq!(problems(&two)[0], "virt.toml:1:8 ambiguous-set");
-    assert!(sound(&two).is_empty(), "whose they are is not known");
+    assert!(sound(&two).is_empty(), "the set is not known");
     assert_eq!(problems(&load(&["c"])), ["virt.toml:1:1 nested-settings"]);
     assert_eq!(problems(&load(&["nowhere"])), [" unreadable"]);
 }

@@ -265,7 +265,7 @@ impl Changes {
             if settled.unstable.contains(&real) {
                 return ReadState::Written;
             } else if settled.writing.contains(&real) {
-                let text = format!("{}: who writes to it does not close it", path.display());
+                let text = format!("{}: its writer does not close it", path.display());
                 read_state = ReadState::Open(text);
             } else if !real.ancestors().any(|path| settled.stable.contains(path))
                 && before != there.get(path).copied().flatten()

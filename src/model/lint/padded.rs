@@ -155,17 +155,17 @@ fn is_padded_word(text: &str) -> bool {
 }
 
 fn say(what: &str, value: &str, strict: bool, out: &mut Diagnostics, span: diagnostics::Span) {
-    let summary = format!("there are blanks around {what}");
+    let summary = format!("there is whitespace around {what}");
     let problem = if strict {
         Diagnostic::error("padded-value", summary).detail(format!(
-            "{}; libvirt takes it as it stands, and knows no such value",
+            "{}; libvirt takes the value as it is, and does not know it",
             found(value)
         ))
     } else {
         Diagnostic::warning("padded-value", summary)
-            .detail(format!("{}; libvirt takes them for a part of it", found(value)))
+            .detail(format!("{}; libvirt treats it as part of the value", found(value)))
     };
-    out.push(problem.at(span).hint("remove the blanks"));
+    out.push(problem.at(span).hint("remove the whitespace"));
 }
 
 #[cfg(test)]

@@ -66,7 +66,10 @@ fn check_forward(root: &Element, out: &mut Diagnostics) {
             out.push(
                 Diagnostic::error(
                     "forward-mode",
-                    format!("a network that is handed on has no {} of its own", element.name.local),
+                    format!(
+                        "a network of this forward mode has no {} of its own",
+                        element.name.local
+                    ),
                 )
                 .at(element.span)
                 .detail(format!("the mode of forward is {mode}"))

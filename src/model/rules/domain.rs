@@ -202,8 +202,8 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new(
         "padded-value",
         Error,
-        "blanks around a number or a word",
-        "remove the blanks",
+        "whitespace around a number or a word",
+        "remove the whitespace",
         DEFINE,
     ),
     Rule::new(
@@ -301,14 +301,14 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new(
         "vsock-cid",
         Error,
-        "a context of vsock that is not one of a guest",
+        "a context ID of vsock that no guest can have",
         "choose one from 3",
         DEFINE,
     ),
     Rule::new(
         "old-spelling",
         Warning,
-        "a spelling of libvirt's first years, which the grammar takes",
+        "a spelling of early libvirt, which the grammar accepts",
         "call it as libvirt does today",
         SILENT,
     ),

@@ -71,8 +71,8 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new(
         "more-problems",
         Error,
-        "problems behind so many others in their file that they are not told",
-        "mend those first",
+        "problems after too many others in their file to be shown",
+        "fix those first",
         OURS,
     ),
 ];

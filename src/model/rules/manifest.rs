@@ -14,7 +14,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new(
         "ambiguous-set",
         Error,
-        "paths that do not say whose they are",
+        "paths that do not name their set",
         "name the set in a virt.toml",
         OURS,
     ),
@@ -29,7 +29,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new(
         "dependency-cycle",
         Error,
-        "dependencies that go round in a circle",
+        "dependencies that form a cycle",
         "remove one of them",
         OURS,
     ),
@@ -65,7 +65,7 @@ pub(super) const RULES: &[Rule] = &[
         "emptied-manifest",
         Warning,
         "a file that named objects while it was watched, and names none now",
-        "remove the file if they are to go",
+        "remove the file to have them deleted",
         OURS,
     ),
     Rule::new("encoding", Error, "a manifest that is not UTF-8", "save it as UTF-8", OURS),
@@ -80,7 +80,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new(
         "no-host",
         Error,
-        "patterns that leave no host",
+        "patterns that select no host",
         "remove the manifest to have its objects nowhere",
         OURS,
     ),
@@ -116,7 +116,7 @@ pub(super) const RULES: &[Rule] = &[
         "shared-disk",
         Warning,
         "two domains that write to one disk",
-        "mark the disk shareable if the guests know",
+        "mark the disk shareable if the guests coordinate their writes",
         START,
     ),
     Rule::new(

@@ -31,12 +31,12 @@ impl Rule {
 
 // Where rules come from. What libvirt does was tried with version 11.3 and QEMU 10.0.
 
-pub(super) const OURS: &str = "virt cannot do without it";
+pub(super) const OURS: &str = "virt itself requires it";
 pub(super) const FORMAT: &str = "the format";
 pub(super) const GRAMMAR: &str = "the grammar";
 pub(super) const DEFINE: &str = "libvirt refuses the definition";
 pub(super) const QEMU: &str = "libvirt's QEMU driver refuses the definition";
 pub(super) const START: &str =
-    "libvirt takes the definition, but it does not start, or not beside the other";
-pub(super) const SILENT: &str = "libvirt takes the definition and does something else";
+    "libvirt accepts the definition, but it does not start, or not beside the other";
+pub(super) const SILENT: &str = "libvirt accepts the definition and does something else";
 pub(super) const LIBXML2: &str = "libvirtd's schema check refuses it, by a mistake of libxml2";

@@ -96,5 +96,5 @@ pub(super) fn never(host: &str, milestone: Milestone, because: Option<Error>) ->
     let why = because.as_ref().map(|e| format!(": {}", e.message)).unwrap_or_default();
     let mut error = Error::new(ErrorKind::NotSent, format!("{text}{why}"));
     error.source = because;
-    error.hint(format!("see what is said of {host}; the next run goes on from there"))
+    error.hint(format!("see the report of {host}; the next run continues from there"))
 }

@@ -34,12 +34,11 @@ const POLL: Duration = Duration::from_millis(250);
 const NOT_NOW: &str = "it waits for the next boot, since the host does not do it while it runs";
 
 /// What is done about one that the host refuses as wrong.
-const GOES: &str = "it is taken out of the definition for the next boot again, which would fail for \
-                    it as well: mend the manifest, and apply it anew";
+const GOES: &str = "it is taken out of the definition for the next boot again, which would fail \
+                    as well: fix the manifest, and apply it again";
 
 /// What is said where it stays.
-const STAYS: &str =
-    "the definition for the next boot has it already; apply it anew to try it again";
+const STAYS: &str = "the definition for the next boot has it already; apply it again to retry";
 
 /// Time, so that waits can be tested without waiting.
 pub trait Clock {

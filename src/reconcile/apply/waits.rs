@@ -77,10 +77,10 @@ pub(super) fn pending(until: &Until) -> &'static str {
     match until {
         Until::Inactive => "the guest has not shut down yet",
         Until::Active => "it is not active yet",
-        Until::Detached { .. } => "the guest has not let the device go yet",
+        Until::Detached { .. } => "the guest has not released the device yet",
         Until::Memory { .. } => NOT_MOVED,
-        Until::Vcpus { .. } => "the guest has not let its processors go yet",
-        Until::Elsewhere { .. } => "the other host has not come so far yet",
+        Until::Vcpus { .. } => "the guest has not released its processors yet",
+        Until::Elsewhere { .. } => "the other host has not reached this step yet",
     }
 }
 
@@ -100,8 +100,8 @@ pub(super) fn too_long(until: &Until, timeout: Duration) -> Error {
     let e = Error::new(ErrorKind::Timeout, text);
     match until {
         Until::Inactive => e.hint(
-            "look at its console; stop = { timeout = \"…\", force = true } pulls the plug in the end, and so \
-             does virt delete --force",
+            "look at its console; stop = { timeout = \"…\", force = true } destroys it in the \
+             end, and so does virt delete --force",
         ),
         _ => e.hint("look at its console"),
     }

@@ -92,7 +92,7 @@ fn update(context: LiveContext<'_>, n: usize, root: &Path) -> Verdict {
             let update = Op::Update { xml, affect: Affect::Live };
             Verdict::Live(vec![StepAction::Call(update)], now)
         }
-        None => Verdict::waits("it cannot be told from what waits for the next boot"),
+        None => Verdict::waits("it cannot be distinguished from what waits for the next boot"),
     }
 }
 

@@ -409,8 +409,9 @@ impl<'a> Settling<'a> {
             (old, []) => self.may_go_to_others(id, old, &pairs),
             (old, targets) => {
                 let (from, to) = (names(old), names(targets));
-                let reason =
-                    format!("it leaves {from} and is new on {to}: which goes where is not said");
+                let reason = format!(
+                    "it leaves {from} and is new on {to}: which of them moves where is ambiguous"
+                );
                 let hint = "change its hosts one by one, with an apply after each".to_owned();
                 for at in targets {
                     let (reason, hint) = (reason.clone(), hint.clone());
@@ -460,7 +461,7 @@ impl<'a> Settling<'a> {
         }
         let held = self.sites.iter().find_map(|site| {
             let reason = site.desired.blocked.get(id)?;
-            Some(format!("it may go to {}, where it is held back: {reason}", site.name))
+            Some(format!("it may go to {}, where it is blocked: {reason}", site.name))
         });
         let mut unread = self.unread().filter(|site| site.desired.resources.contains_key(id));
         let reason = held.or_else(|| {

@@ -300,7 +300,7 @@ fn what_may_be_on_a_host_that_was_not_read() {
     let hosts = [host("a", &[], &[&runs]), broken];
     says(
         &words(&hosts, true, &[]),
-        &["l stays on a: it may go to b, where it is held back: a mistake"],
+        &["l stays on a: it may go to b, where it is blocked: a mistake"],
     );
 }
 

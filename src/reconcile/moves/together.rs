@@ -213,7 +213,7 @@ impl Passage<'_> {
             if let Some(crossing) = crossings.get_mut(self.to) {
                 crossing.arriving.remove(self.id);
                 let reason = format!("it is still on {}: {reason}", self.old.name);
-                let hint = format!("see what is said of {}", self.old.name);
+                let hint = format!("see the report of {}", self.old.name);
                 let blocked = Blocked { code: STAYS, reason, hint };
                 crossing.blocked.insert(self.id.clone(), blocked);
             }

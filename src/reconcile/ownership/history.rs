@@ -92,7 +92,7 @@ pub fn rollback(host: &ObservedResource, capabilities: &Capabilities) -> Result<
         Err(error.address(host.id.to_string()).hint(hint))
     };
     let Some(owner_record) = owner_record_of(host) else {
-        return refused(&unowned(host), "virt apply --adopt takes it over");
+        return refused(&unowned(host), "virt apply --adopt adopts it");
     };
     if let Some(why) = &host.record.previous {
         let text = format!("the version before is not believed: {why}");
@@ -103,7 +103,7 @@ pub fn rollback(host: &ObservedResource, capabilities: &Capabilities) -> Result<
         return refused(text, "virt history shows what an object remembers");
     };
     let Some(definition) = previous.applied() else {
-        let text = "the version before cannot be read: its mark is damaged";
+        let text = "the version before cannot be read: its ownership record is damaged";
         return refused(text, "take the manifest from where you keep it, and apply that");
     };
     // who only looks sees no secrets, and cannot miss any

@@ -135,10 +135,10 @@ impl Conflicts<'_> {
         for (id, reason) in &self.options.crossing.kept {
             if self.selected(id) && self.observed.resources.contains_key(id) {
                 self.diagnostics.push(
-                    Diagnostic::error("move-refused", format!("{id} is not taken away"))
+                    Diagnostic::error("move-refused", format!("{id} is not removed"))
                         .address(id.to_string())
                         .detail(reason.clone())
-                        .hint(format!("virt delete {id} --host … deletes it all the same")),
+                        .hint(format!("virt delete {id} --host … deletes it anyway")),
                 );
                 self.blocked.insert(id.clone(), reason.clone());
             }
@@ -152,7 +152,7 @@ impl Conflicts<'_> {
         let problem = Diagnostic::warning("no-answer", format!("{id} does not answer"))
             .address(id.to_string())
             .detail(why.to_owned())
-            .hint("it is left alone, and what needs it with it, until it answers");
+            .hint("it and what needs it are left alone until it answers");
         self.diagnostics.push(Diagnostic { span, ..problem });
         self.hold(id, "it does not answer");
     }
@@ -162,25 +162,31 @@ impl Conflicts<'_> {
         match owner_record_of(host) {
             Some(owner_record) if owner_record.set == self.desired.set => {}
             Some(owner_record) if self.options.adopt_from.contains(&owner_record.set) => {}
-            Some(owner_record) => return self.not_ours(desired, Some(&owner_record.set), host),
+            Some(owner_record) => return self.not_of_set(desired, Some(&owner_record.set), host),
             None if self.takes_from_doubted(host) => {}
             None if said_by_another(host, &self.desired.set) => {
                 let set = host.record.doubt.as_ref().map(|doubt| doubt.set.as_str());
-                return self.not_ours(desired, set, host);
+                return self.not_of_set(desired, set, host);
             }
             None if self.options.adopt || desired.settings.adopt => {}
-            None => return self.not_ours(desired, None, host),
+            None => return self.not_of_set(desired, None, host),
         }
         let Some(wanted) = uuid_conflict(desired, host).filter(|_| !desired.settings.replace)
         else {
             return;
         };
         self.diagnostics.push(
-            Diagnostic::error("uuid-differs", format!("{} has another UUID on the host", desired.id))
-                .at(uuid_span(desired))
-                .address(desired.id.to_string())
-                .detail(format!("found {wanted}; the host's object has {}", host.uuid))
-                .hint("take the <uuid> out of the manifest, or write the host's; replace = true makes the object anew"),
+            Diagnostic::error(
+                "uuid-differs",
+                format!("{} has another UUID on the host", desired.id),
+            )
+            .at(uuid_span(desired))
+            .address(desired.id.to_string())
+            .detail(format!("found {wanted}; the host's object has {}", host.uuid))
+            .hint(
+                "take the <uuid> out of the manifest, or write the host's; replace = true \
+                 re-creates the object",
+            ),
         );
         self.hold(&desired.id, "its UUID differs from the host's");
     }
@@ -192,7 +198,7 @@ impl Conflicts<'_> {
     }
 
     /// Objects of somebody else are shown and left alone.
-    fn not_ours(
+    fn not_of_set(
         &mut self,
         desired: &DesiredResource,
         owner: Option<&str>,
@@ -200,18 +206,20 @@ impl Conflicts<'_> {
     ) {
         let id = &desired.id;
         let doubt = host.record.doubt.as_ref();
-        let (detail, hint) = match owner {
+        let (what, detail, hint) = match owner {
             Some(set) => (
+                "owned by another set",
                 match doubt {
                     Some(doubt) => format!("the set \"{set}\" may own it: {}", doubt.describe()),
                     None => format!("the set \"{set}\" owns it"),
                 },
                 format!(
-                    "rename this one; or pass --adopt-from {set}, or have that set let it go with virt \
-                     release {id}, once its manifests do not name it any more"
+                    "rename this one; or pass --adopt-from {set}, or release it from that set \
+                     with virt release {id}, once its manifests no longer name it"
                 ),
             ),
             None => (
+                "not managed",
                 unowned(host),
                 format!(
                     "pass --adopt (with --only {id} for just this one), or write adopt = true in its manifest"
@@ -219,13 +227,13 @@ impl Conflicts<'_> {
             ),
         };
         self.diagnostics.push(
-            Diagnostic::error("not-owned", format!("{id} is on the host and not ours"))
+            Diagnostic::error("not-owned", format!("{id} is on the host and {what}"))
                 .at(desired.span)
                 .address(id.to_string())
                 .detail(detail)
                 .hint(hint),
         );
-        self.hold(id, "it is on the host and not ours");
+        self.hold(id, &format!("it is on the host and {what}"));
     }
 
     /// A UUID that another object of the same kind has cannot be defined again: most likely the
@@ -362,7 +370,7 @@ impl Conflicts<'_> {
         let reason = if self.observed.unknown.contains_key(missing) {
             format!("it needs {missing}, which does not answer")
         } else if self.blocked.contains_key(missing) {
-            format!("it needs {missing}, which is held back")
+            format!("it needs {missing}, which is blocked")
         } else if self.desired.resources.contains_key(missing) {
             self.diagnostics.push(
                 Diagnostic::error("not-selected", format!("{} needs {missing}", resource.id))

@@ -44,8 +44,8 @@ impl Thing {
         match self {
             Self::Storage(_) => (
                 "disk-in-use",
-                "shut the other one down, mark the disk <shareable/> in both if their guests know, or \
-                 give this one an image of its own",
+                "shut the other one down, mark the disk <shareable/> in both if their guests \
+                 coordinate their writes, or give this one an image of its own",
             ),
             Self::Mac(_) => (
                 "mac-taken",

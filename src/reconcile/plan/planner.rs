@@ -292,7 +292,7 @@ impl<'a> Planner<'a> {
                     None if !self.options.adopt => self.refusals.push(Refusal {
                         id: Some(id.clone()),
                         reason: doubts::unowned(host),
-                        hint: "pass --adopt to delete it all the same".to_owned(),
+                        hint: "pass --adopt to delete it anyway".to_owned(),
                     }),
                     Some(owner_record)
                         if !self.desired.set.is_empty() && owner_record.set != self.desired.set =>
@@ -301,7 +301,7 @@ impl<'a> Planner<'a> {
                             id: Some(id.clone()),
                             reason: format!("the set \"{}\" owns it", owner_record.set),
                             hint: format!(
-                                "delete it with that set's manifests, or have it let go first: virt \
+                                "delete it with that set's manifests, or release it first: virt \
                                  release {id}"
                             ),
                         });
@@ -368,21 +368,21 @@ impl<'a> Planner<'a> {
             self.desired.resources.is_empty() && self.options.crossing.leaving.is_empty();
         let refusal = if is_source_empty {
             Some((
-                format!("no manifest was found, and that never means to delete {orphans} objects"),
+                format!(
+                    "no manifest was found, which is never a request to delete {orphans} objects"
+                ),
                 "virt delete removes objects by name".to_owned(),
             ))
         } else if !self.desired.complete {
             Some((
                 "some manifests could not be read, so what they name is not known".to_owned(),
-                "mend them first".to_owned(),
+                "fix them first".to_owned(),
             ))
         } else if going > most {
             let deleted =
                 if lately > 0 { "are deleted or were lately" } else { "would be deleted" };
             Some((
-                format!(
-                    "{going} of {ours} objects of the set {deleted}; at most {most} are without being asked"
-                ),
+                format!("{going} of {ours} objects of the set {deleted}; the limit is {most}"),
                 format!("pass --max-prune {going}"),
             ))
         } else {

@@ -262,7 +262,7 @@ impl<'a> Holdings<'a> {
                     .at(span)
                     .address(id.to_string())
                     .detail(format!(
-                        "{names} does not answer, so nobody can tell whether it has that"
+                        "{names} does not answer, so it is not known whether it has that"
                     ))
                     .hint("try again when it answers"),
             );

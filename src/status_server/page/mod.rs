@@ -17,7 +17,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use parts::{Page, counted, sign};
 use std::time::SystemTime;
 
-/// The one style sheet of the page, the pictures' rules first.
+/// Style sheet of the page, the pictures' rules first.
 pub(super) const STYLE: &str =
     concat!(include_str!("../topology/topology.css"), include_str!("page.css"));
 
@@ -27,7 +27,7 @@ const REFRESH: u32 = 5;
 /// Lost hosts that are named one by one.
 const LOST_MAX: usize = 5;
 
-/// The page.
+/// Renders the page.
 pub(super) fn page(status: &ControllerStatus, view: View, now: SystemTime) -> String {
     let page = Page { status, view, now };
     let title = format!("{} — virt", plain(&status.set));
@@ -56,18 +56,18 @@ pub(super) fn page(status: &ControllerStatus, view: View, now: SystemTime) -> St
     document(&title, !view.paused, &body)
 }
 
-/// What is said where there is nothing.
+/// Renders the page for an unknown path.
 pub(super) fn not_found() -> String {
     let body = html! {
         main.lone {
             h1 { "Not found" }
-            p { "Here is what there is:" }
+            p { "Available pages:" }
             ul {
                 li { a href="/" { "the status page" } }
                 li { a href="/metrics" { "metrics for Prometheus" } }
                 li { a href="/status.json" { "the status as JSON" } }
                 li { a href="/topology.svg" { "the topology as a picture" } }
-                li { a href="/healthz" { "whether the watch is well" } }
+                li { a href="/healthz" { "health of the watch" } }
             }
         }
     };
@@ -115,13 +115,13 @@ impl Page<'_> {
         }
     }
 
-    /// What is watched and how, in a sentence or two.
+    /// Sources of the manifests and how they are watched, in a sentence or two.
     fn summary(&self) -> Markup {
         let sources = &self.status.sources;
         let paths: Vec<String> = sources.paths.iter().map(|path| plain(path)).collect();
         let listening = match sources.listening {
             Listening::Notified => "changes are noticed at once",
-            Listening::Polling => "changes are looked for from time to time",
+            Listening::Polling => "files are polled for changes",
         };
         html! {
             (counted(sources.resources, "object")) " in " code { (paths.join(", ")) }
@@ -176,7 +176,7 @@ impl Page<'_> {
                     @for condition in Condition::ALL {
                         @let count = self.count(condition);
                         div class={ (class(condition)) @if count == 0 { " none" } } {
-                            dt { (sign(condition)) (condition.as_str()) }
+                            dt { (sign(condition)) (condition.label()) }
                             dd { (count) }
                         }
                     }
@@ -213,12 +213,12 @@ impl Page<'_> {
         hosts.next().is_some_and(topology::is_roomy) && hosts.next().is_none()
     }
 
-    /// Whether hosts have to be told apart.
+    /// Whether hosts have to be distinguished.
     fn is_fleet(&self) -> bool {
         self.status.hosts.len() > 1
     }
 
-    /// A moment in few words, and exactly for who points at it.
+    /// A moment in few words, and exactly as its tooltip.
     fn ago(&self, at: SystemTime) -> Markup {
         let exact = exact(at);
         html! { time datetime=(exact) title=(exact) { (relative(at, self.now)) } }

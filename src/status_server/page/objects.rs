@@ -8,13 +8,13 @@ use crate::status_server::topology::class;
 use maud::{Markup, html};
 use std::cmp::Reverse;
 
-/// Objects that are shown in any case.
+/// Number of objects that are shown in any case.
 const ROWS_MIN: usize = 12;
 
-/// Most objects that are shown unless all are asked for.
+/// Limit on the objects that are shown unless all are asked for.
 const ROWS_MAX: usize = 60;
 
-/// A row: host, id, and what is known.
+/// A row: host, id, and status.
 type Row<'a> = (&'a str, &'a ResourceId, &'a ResourceStatus);
 
 pub(super) fn objects(page: &Page<'_>) -> Markup {
@@ -80,7 +80,7 @@ fn table(page: &Page<'_>, rows: &[Row<'_>], all: usize) -> Markup {
 fn table_row(page: &Page<'_>, (host, id, object): &Row<'_>, retries: bool) -> Markup {
     html! {
         tr role="row" class=(class(object.condition)) {
-            td.condition role="cell" { (sign(object.condition)) (object.condition.as_str()) }
+            td.condition role="cell" { (sign(object.condition)) (object.condition.label()) }
             th scope="row" role="rowheader" {
                 span.kind { (id.kind) "/" } bdi { (shown_name(&id.name)) }
             }

@@ -1,21 +1,21 @@
-//! What the page is of, and small parts that stand in several places of it.
+//! Input of the page, and small parts that it repeats.
 
 use crate::controller::{Condition, ControllerStatus};
 use crate::status_server::topology::icon;
 use maud::{Markup, html};
 use std::time::SystemTime;
 
-/// What of the page is wanted, by words of its query.
+/// View options of the page, by words of its query.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::status_server) struct View {
-    /// All objects and plans, not only the first.
+    /// Show all objects and plans, not only the first.
     pub(in crate::status_server) all: bool,
-    /// As it is now, without reading it again.
+    /// Show the current state without refreshing.
     pub(in crate::status_server) paused: bool,
 }
 
 impl View {
-    /// The page in this view.
+    /// Link to the page with these options.
     pub(super) fn link(self) -> &'static str {
         match (self.all, self.paused) {
             (false, false) => "/",
@@ -34,14 +34,14 @@ pub(super) struct Page<'a> {
     pub(super) now: SystemTime,
 }
 
-/// A condition's sign beside the word for it.
+/// A condition's sign beside its label.
 pub(super) fn sign(condition: Condition) -> Markup {
     html! {
         svg.sign width="16" height="16" viewBox="0 0 16 16" aria-hidden="true" { (icon(condition)) }
     }
 }
 
-/// A number with what it counts.
+/// A number with its noun.
 pub(super) fn counted(count: usize, what: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };
     format!("{count} {what}{ending}")

@@ -22,7 +22,7 @@ pub(super) fn plans(page: &Page<'_>) -> Markup {
     html! {
         section aria-labelledby="plans" {
             h2 #plans { "Last plans" }
-            @if plans.is_empty() { p.empty { "Nothing had to be done since the start." } }
+            @if plans.is_empty() { p.empty { "Nothing to do since the start." } }
             ol.plans {
                 @for (host, plan) in plans.iter().take(shown) { (entry(page, host, plan)) }
             }
@@ -55,7 +55,7 @@ fn entry(page: &Page<'_>, host: &str, plan: &PlanRecord) -> Markup {
     }
 }
 
-/// What a plan's end is to a reader: well, refused, or failed.
+/// Condition that matches a plan's outcome: well, refused, or failed.
 fn ending(outcome: &str) -> Condition {
     match outcome {
         "done" => Condition::InSync,

@@ -1,9 +1,9 @@
-//! A sign for each condition: its shape tells it, and its colour again.
+//! A sign for each condition: distinguished by shape, and again by colour.
 
 use crate::controller::Condition;
 use maud::{Markup, html};
 
-/// The word by which style sheets know a condition.
+/// Class of a condition in style sheets.
 pub(in crate::status_server) fn class(condition: Condition) -> &'static str {
     match condition {
         Condition::InSync => "ok",
@@ -54,7 +54,7 @@ pub(in crate::status_server) fn icon(condition: Condition) -> Markup {
     }
 }
 
-/// The sign of a condition as a browser shows it in its tabs, in colours of its own.
+/// The sign of a condition as a favicon, in colours of its own.
 pub(in crate::status_server) fn favicon(condition: Condition) -> String {
     let (body, mark) = paths(condition);
     let (colour, mark_colour) = match condition {

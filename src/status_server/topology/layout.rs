@@ -1,11 +1,11 @@
-//! Where the objects of one host stand in its picture, and how the lines between them run. Geometry
-//! only, in whole pixels: the same board gives the same picture.
+//! Layout of one host's picture: places of its objects, and the lines between them. Geometry only,
+//! in whole pixels: the same status gives the same picture.
 
 use crate::controller::{HostStatus, ResourceStatus};
 use crate::model::ResourceId;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Space around what is in a host's box.
+/// Space within the border of a host's box.
 pub(super) const PAD: u32 = 16;
 
 /// Most domains that have two lines each; more are drawn smaller, in several columns.
@@ -25,11 +25,11 @@ pub(super) struct Sizes {
     network: u32,
     domain: u32,
     height: u32,
-    /// Between two objects of a column; lines to further columns run there.
+    /// Space between two objects of a column; lines to further columns run there.
     gap: u32,
-    /// Between networks and domains.
+    /// Space between networks and domains.
     fan: u32,
-    /// Between two columns of domains.
+    /// Space between two columns of domains.
     gutter: u32,
 }
 
@@ -39,14 +39,14 @@ const ROOMY: Sizes =
 const DENSE: Sizes =
     Sizes { roomy: false, network: 104, domain: 126, height: 22, gap: 8, fan: 42, gutter: 14 };
 
-/// The room right of the domains where lines between them bend.
+/// Room right of the domains where lines between them bend.
 const BEND: u32 = 26;
 
-/// An object's place.
+/// Place of an object.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Node<'a> {
     pub(super) id: &'a ResourceId,
-    /// What is known of it; nothing if others only use it.
+    /// Status of the object; `None` if others only use it.
     pub(super) object: Option<&'a ResourceStatus>,
     pub(super) x: u32,
     pub(super) y: u32,
@@ -69,9 +69,9 @@ impl Node<'_> {
 pub(super) struct Edge<'a> {
     pub(super) from: &'a ResourceId,
     pub(super) to: &'a ResourceId,
-    /// The path that it takes.
+    /// Path of the line.
     pub(super) path: String,
-    /// Where its arrow points to, if it is one between equals.
+    /// Place of the arrow, for a line between equals.
     pub(super) arrow: Option<(u32, u32)>,
 }
 
@@ -85,7 +85,8 @@ pub(super) struct Layout<'a> {
     pub(super) edges: Vec<Edge<'a>>,
 }
 
-/// Networks, and what else is used, stand left; domains right, those of one network together.
+/// Lays out a host: networks, and other objects that are used, stand left; domains right, those of
+/// one network together.
 pub(super) fn layout(host: &HostStatus) -> Layout<'_> {
     let left = left_column(host);
     let domains = domains(host, &left);
@@ -125,7 +126,7 @@ pub(super) fn layout(host: &HostStatus) -> Layout<'_> {
     Layout { sizes, width: right + PAD, height, nodes, edges }
 }
 
-/// The networks, then what is used and not on the board.
+/// The networks, then used objects that have no status.
 fn left_column(host: &HostStatus) -> Vec<&ResourceId> {
     let networks = host.objects.keys().filter(|id| id.kind.connects_guests());
     let used: BTreeSet<&ResourceId> = host.objects.values().flat_map(|o| &o.uses).collect();
@@ -191,7 +192,7 @@ fn is_left(node: &Node<'_>) -> bool {
     node.x == PAD && (node.id.kind.connects_guests() || node.object.is_none())
 }
 
-/// From the left column to a domain. On the way to a further column the line runs between two rows.
+/// Path from the left column to a domain. Towards a further column the line runs between two rows.
 fn across(left: &Node<'_>, domain: &Node<'_>, sizes: Sizes) -> String {
     let (x0, y0, x1, y1) = (left.right(), left.middle(), domain.x, domain.middle());
     let first = x0 + sizes.fan;
@@ -207,14 +208,14 @@ fn across(left: &Node<'_>, domain: &Node<'_>, sizes: Sizes) -> String {
     )
 }
 
-/// From one object of a side to another of it, around the right.
+/// Path between two objects of a side, around the right.
 fn around(from: &Node<'_>, to: &Node<'_>) -> String {
     let (x0, y0, x1, y1) = (from.right(), from.middle(), to.right() + 6, to.middle());
     let bend = x0.max(x1) + BEND - 6;
     format!("M{x0} {y0}C{bend} {y0} {bend} {y1} {x1} {y1}")
 }
 
-/// A count as a number of pixels: what does not fit is far beyond any picture.
+/// A count as a number of pixels: larger ones are far beyond any picture.
 fn small(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX / 1024).min(u32::MAX / 1024)
 }

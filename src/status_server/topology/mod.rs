@@ -14,13 +14,13 @@ use crate::model::{Kind, ResourceId, shown_name};
 use layout::{Edge, Layout, Node, PAD, layout};
 use maud::{Markup, PreEscaped, html};
 
-/// The style sheet of a picture; a page that has pictures in it needs it, too.
+/// The style sheet of a picture; a page with pictures needs it, too.
 pub(super) const STYLE: &str = include_str!("topology.css");
 
-/// Between two hosts of the whole picture.
+/// Space between two hosts of the whole picture.
 const GAP: u32 = 20;
 
-/// How wide the whole picture may become before hosts go to the next row.
+/// Width of the whole picture beyond which hosts go to the next row.
 const CANVAS: u32 = 1400;
 
 /// Least width of a host's box, for its heading.
@@ -73,12 +73,12 @@ impl<'a> HostPicture<'a> {
         format!("{}: networks {networks}, domains {domains}", plain(self.name))
     }
 
-    /// What the colours and shapes say, in words.
+    /// Describes the colours and shapes in words.
     fn description(&self) -> String {
         let lost = self.host.lost.iter().map(|_| "The host cannot be reached.".to_owned());
         let counts = Condition::ALL.into_iter().rev().filter_map(|condition| {
             let count = count(self.host, condition);
-            (count > 0).then(|| format!("{count} {}.", condition.as_str()))
+            (count > 0).then(|| format!("{count} {}.", condition.label()))
         });
         lost.chain(counts).collect::<Vec<_>>().join(" ")
     }
@@ -122,7 +122,7 @@ impl<'a> HostPicture<'a> {
     }
 }
 
-/// All hosts as one document.
+/// Renders all hosts as one document.
 pub(super) fn picture(status: &ControllerStatus) -> String {
     let hosts: Vec<HostPicture<'_>> =
         status.hosts.iter().map(|(name, host)| HostPicture::new(name, host)).collect();
@@ -140,7 +140,7 @@ pub(super) fn picture(status: &ControllerStatus) -> String {
             @for (index, condition) in Condition::ALL.into_iter().enumerate() {
                 g transform=(format!("translate({} {GAP})", usize::try_from(GAP).unwrap_or(0) + index * 100)) {
                     (icon(condition))
-                    text x="22" y="12" { (condition.as_str()) }
+                    text x="22" y="12" { (condition.label()) }
                 }
             }
             @for (host, (x, y)) in hosts.iter().zip(&places) {
@@ -151,7 +151,7 @@ pub(super) fn picture(status: &ControllerStatus) -> String {
     markup.into_string()
 }
 
-/// Where each host stands: side by side, as far as the canvas goes.
+/// Positions of the hosts: side by side, as far as the canvas goes.
 fn arrange(hosts: &[HostPicture<'_>]) -> (Vec<(u32, u32)>, u32, u32) {
     let (mut x, mut y, mut row) = (GAP, GAP + LEGEND, 0);
     // the legend's width at least
@@ -169,12 +169,12 @@ fn arrange(hosts: &[HostPicture<'_>]) -> (Vec<(u32, u32)>, u32, u32) {
     (places, width, y + row + GAP)
 }
 
-/// How many of a host's objects are in this condition.
+/// Number of a host's objects in this condition.
 pub(super) fn count(host: &HostStatus, condition: Condition) -> usize {
     Kind::ALL.into_iter().map(|kind| host.count(kind, condition)).sum()
 }
 
-/// Whether its objects have two lines each, and stand in one column.
+/// Whether the host's objects have two lines each, and stand in one column.
 pub(super) fn is_roomy(host: &HostStatus) -> bool {
     layout(host).sizes.roomy
 }
@@ -184,14 +184,14 @@ fn heading(name: &str, host: &HostStatus) -> u32 {
     HEADING + lines * LINE
 }
 
-/// A host that no `virt.toml` names has its URI for a name.
+/// Whether the host is named by its URI, as no `virt.toml` names it.
 fn has_uri(name: &str, host: &HostStatus) -> bool {
     host.uri != name
 }
 
 fn chip(node: &Node<'_>, roomy: bool) -> Markup {
     let (word, state) = match node.object {
-        Some(object) => (object.condition.as_str(), plain(&object.state)),
+        Some(object) => (object.condition.label(), plain(&object.state)),
         None => ("not of this set", String::new()),
     };
     let class = node.object.map_or("other", |object| class(object.condition));

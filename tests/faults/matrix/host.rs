@@ -17,11 +17,11 @@ use xmltree::write_compact;
 /// How guests take the request to shut down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Guests {
-    /// They are off when it is answered.
+    /// Guests are off when the call returns.
     Obedient,
-    /// They are off when the host is read for the third time after that.
+    /// Guests are off when the host is read for the third time after that.
     Slow,
-    /// They do not hear it.
+    /// Guests ignore the request.
     Deaf,
 }
 
@@ -64,7 +64,7 @@ impl Host {
         (std::mem::take(&mut state.calls), std::mem::take(&mut state.reads))
     }
 
-    /// Lets guests that are shutting down come to their end.
+    /// Lets guests that are shutting down finish.
     pub(super) fn calm_down(&self) {
         while self.state.lock().unwrap().leaving.iter().any(|(_, reads)| *reads < usize::MAX / 2) {
             observe(self);
@@ -138,7 +138,7 @@ pub(super) struct Case {
     pub(super) before: Loaded,
     pub(super) loaded: Loaded,
     pub(super) options: Options,
-    /// What made the host as it is before.
+    /// Calls that made the host as it is.
     history: Vec<Call>,
     pub(super) plan: Plan,
     /// The calls and the reads of an apply without a fault.
@@ -150,10 +150,10 @@ pub(super) struct Case {
     running: Inventory,
 }
 
-/// All that lasts of a host, by object.
+/// Lasting state of a host, by object.
 pub(super) type Inventory = BTreeMap<ResourceId, String>;
 
-/// What takes something away from a guest or from the host.
+/// Operations that take something away from a guest or from the host.
 pub(super) const DISRUPTIVE: [OpKind; 6] = [
     OpKind::Undefine,
     OpKind::Shutdown,
@@ -293,7 +293,7 @@ impl Case {
     }
 }
 
-/// All that lasts of the objects. The ids of running instances do not.
+/// Lasting state of the objects, without ids of running instances.
 pub(super) fn inventory(observed: &Observed) -> Inventory {
     let line = |r: &virt::model::ObservedResource| {
         let persistent = r.persistent.as_ref().map(timeless).unwrap_or_default();

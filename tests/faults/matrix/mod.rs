@@ -16,7 +16,7 @@ use libtest_mimic::Trial;
 use std::path::Path;
 use strike::Column;
 
-/// What a cell of the matrix is shown by.
+/// Proof of a cell of the matrix.
 #[derive(Clone, Copy)]
 enum Cell {
     /// A trial of this name in this directory, which gives the number of its runs.

@@ -101,7 +101,7 @@ pub(super) fn by_hand(column: Column) -> usize {
     runs
 }
 
-/// What people do on a host, each of it one edit. Not all of it can be done in every case.
+/// Edits of a host by people, one at a time. Not all of them can be made in every case.
 fn edits() -> Vec<Vec<Call>> {
     let a = |op| vec![Call { target: target(Kind::Domain, "a"), op }];
     let stranger = target(Kind::Domain, "stranger");
@@ -140,7 +140,7 @@ fn makes_stale(case: &Case, edit: &dyn Fn(&dyn Driver)) {
     assert_eq!(fingerprint_of(case, &host) == was, same, "{}", case.scenario.name);
 }
 
-/// What a saved plan of the case is held to.
+/// Fingerprint that a saved plan of the case is compared with.
 fn fingerprint_of(case: &Case, host: &Host) -> String {
     fingerprint(&observe(host), &case.plan.steps)
 }
@@ -200,9 +200,9 @@ enum Who {
     Second,
 }
 
-/// Whose turn it is.
+/// Turns of two actors.
 struct Turns {
-    /// Who is next for how many requests. At the end each does what is left.
+    /// The next actors, each with its number of requests. At the end each does the rest.
     next: Mutex<VecDeque<(Who, usize)>>,
     changed: Condvar,
 }

@@ -9,11 +9,11 @@ use virt::reconcile::Options;
 /// An edit of manifests.
 pub(super) struct Scenario {
     pub(super) name: &'static str,
-    /// What the host has at first, as a test host's file; without one, what the default host has.
+    /// Initial state of the host, as a test host's file; empty for the default host.
     pub(super) node: &'static str,
     /// The manifests that were applied last.
     pub(super) before: &'static str,
-    /// What somebody did to the host since.
+    /// Calls made on the host by hand since.
     pub(super) by_hand: fn() -> Vec<Call>,
     /// The manifests as they are now.
     pub(super) after: &'static str,
@@ -129,7 +129,7 @@ os.type = "hvm"
 reconcile = { power = "stopped" }
 "#;
 
-/// What is left of it.
+/// Manifests after pruning.
 const PRUNED: &str = r#"
 [[network]]
 name = "idle"

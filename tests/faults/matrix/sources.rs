@@ -100,7 +100,7 @@ const FILES: [(&str, &str); 4] = [
     ),
 ];
 
-/// Who goes with whom.
+/// Objects, each with those that need it.
 const DEPENDENTS: [(&str, &[&str]); 4] = [
     ("net.toml", &["net", "web"]),
     ("db.toml", &["db", "web"]),

@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// What fails: a system call on the new version of the file, or on its directory.
+/// A failing system call on the new version of the file, or on its directory.
 struct Failure {
     call: &'static str,
     error: &'static str,
@@ -85,7 +85,7 @@ impl Place {
         virt
     }
 
-    /// What has strace let this fail at that step.
+    /// Arguments by which strace makes a call fail at that step.
     fn injection(&self, failure: &Failure, step: usize) -> [String; 6] {
         let on = match failure.on {
             On::NewVersion => self.directory.path().join("state/host.xml.new"),
@@ -162,7 +162,7 @@ fn fails_at(strace: &Path, failure: &Failure, step: usize) {
     place.converges();
 }
 
-/// Nobody takes the report. The host is what it is, and the next apply finds that.
+/// The report cannot be written. The host is as the steps left it, and the next apply finds that.
 fn outcome_cannot_be_told() -> usize {
     let formats = ["human", "json"];
     for format in formats {
@@ -236,7 +236,7 @@ pub(super) fn power_lost(strace: &Path) -> usize {
     disk.moments
 }
 
-/// What a disk holds of the state file, as far as one may rely on it.
+/// Content of the state file on a disk, as far as one may rely on it.
 #[derive(Default)]
 struct Disk {
     /// Open files: whether it is the new version or the directory.
@@ -245,7 +245,7 @@ struct Disk {
     synced: bool,
     /// Whether the new version was put in place and that is not synced.
     renamed: bool,
-    /// Versions that no power failure takes away, and steps that were told to be done.
+    /// Versions that no power failure takes away, and steps that were reported as done.
     durable: usize,
     told: usize,
     moments: usize,

@@ -19,13 +19,13 @@ pub(super) enum Column {
     A,
     /// The request was sent and has no effect.
     B,
-    /// It has its effect, and no reply comes.
+    /// The request has its effect, and no reply comes.
     C,
     /// The reply came, and nobody has taken note of it.
     D,
 }
 
-/// What goes wrong at that moment.
+/// Fault at that moment.
 #[derive(Clone, Copy)]
 pub(super) enum Manner<'a> {
     /// The program ends. What it had sent to other objects is carried out all the same.
@@ -37,7 +37,7 @@ pub(super) enum Manner<'a> {
     /// No reply comes in time. With [`Column::B`] the request has its effect once the program has
     /// looked for it.
     Late,
-    /// Somebody else changes the host; before the reply is lost, where it is.
+    /// Another program changes the host; before the reply is lost, where it is.
     Meddling(&'a (dyn Fn(&dyn Driver) + Sync)),
 }
 

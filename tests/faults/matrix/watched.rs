@@ -16,7 +16,7 @@ use virt::model::{
     Call, Capabilities, DriverEvent, EventKind, Kind, Observed, OpKind, Outcome, Scope,
 };
 
-/// What strikes. Whether what was sent then has its effect is so at every second request.
+/// Fault that strikes. At every second request, the call that was sent has its effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
     /// The program is killed; another one is started.
@@ -80,7 +80,7 @@ struct State {
     requests: usize,
     /// How many requests more the daemon is away for.
     away: usize,
-    /// What has its effect after the next look.
+    /// Call that has its effect after the next look.
     late: Option<Call>,
     /// The ways to those that listen.
     listeners: Vec<SyncSender<DriverEvent>>,

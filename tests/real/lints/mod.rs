@@ -89,7 +89,7 @@ fn hold(host: &Host, cases: &[&Case]) -> Completion {
     Completion::Completed
 }
 
-/// What libvirt takes as a definition and does not start, and a near one that starts.
+/// Definitions that libvirt takes and does not start, each with a near one that starts.
 fn starts(host: &Host) {
     let driver = drivers::open(
         &Connection::of_operator(&host.qemu()).unwrap(),
@@ -139,7 +139,7 @@ fn tried(driver: &dyn Driver, kind: Kind, xml: String, more: &[Op]) -> (Outcome,
     (outcome, ran)
 }
 
-/// What the warning says is so: the host has as much memory as the cells have.
+/// Truth of the warning: the host has as much memory as the cells have.
 fn sum_of_cells(host: &Host) {
     let cells = "<cpu><numa><cell id='0' cpus='0-1' memory='131072'/></numa></cpu>";
     let case = case("memory-of-cells", "cpu", cells, "");

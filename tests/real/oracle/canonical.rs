@@ -5,7 +5,7 @@ use std::fmt;
 use virt::model::{Kind, NAMESPACE};
 use xmltree::Element;
 
-/// What stands in place of what the host chose.
+/// Placeholder for values that the host chose.
 const CHOSEN: &str = "of the host's choice";
 
 /// An element without its place.
@@ -308,7 +308,7 @@ const ANY_ORDER: [&str; 18] = [
 /// Parents of children whose order means nothing.
 const SETS: [&str; 5] = ["features", "hyperv", "kvm", "metadata", "cputune"];
 
-/// What tells a child from its siblings, where that is all that tells.
+/// Attributes that distinguish a child from its siblings, where nothing else does.
 fn key(tree: &Tree) -> Option<Vec<String>> {
     let number = |text: Option<&str>| format!("{:>12}", text.unwrap_or("0"));
     let word = |text: Option<&str>| text.unwrap_or_default().to_owned();
@@ -382,8 +382,9 @@ fn of_the_host(root: &mut Tree, said: &Tree) -> Controllers {
     found
 }
 
-/// Those that `virsh define` makes have to be there. Others may be left from earlier, but none of
-/// another machine, and none that the manifest before had and this one has not.
+/// Checks controllers: those that `virsh define` makes have to be there. Others may be left from
+/// earlier, but none of another machine, and none that the manifest before had and this one has
+/// not.
 fn controllers(
     ours: &Controllers,
     theirs: &Controllers,

@@ -28,7 +28,7 @@ pub(crate) fn with_settings(mut document: Element) -> Element {
     document
 }
 
-/// What came of some work, or `None` if the daemon ended in it; there is another one then.
+/// Result of some work, or `None` if the daemon ended in it; there is another one then.
 pub(crate) fn alive<T>(bench: &mut Bench, work: impl FnOnce(&Bench) -> T) -> Option<T> {
     let result = std::panic::catch_unwind(AssertUnwindSafe(|| work(bench)));
     match result {

@@ -1,6 +1,6 @@
-//! What plan says, apply does: the fields that a plan names are those that are others afterwards. Free
-//! of that is only what libvirt derives by the program's own tables: what it fills in anew, and the twins
-//! of what changes.
+//! Promises of plans: the fields that a plan names are those that are others afterwards. Free of
+//! that is only what libvirt derives by the program's own tables: values that it fills in again,
+//! and the twins of changes.
 
 use super::canonical::{Difference, Tree, bare, difference};
 use std::collections::BTreeSet;
@@ -11,14 +11,14 @@ use xmltree::{Element, Node, Path, value_at};
 /// Fields of a plan that are in no definition.
 const NOT_DEFINED: [&str; 4] = ["owner", "power", "autostart", "name"];
 
-/// What the guest chooses while it runs: it is sent, and never a reason for anything.
+/// Values that the guest chooses while it runs: sent, and never a reason for anything.
 const CHOSEN: [&str; 1] = ["devices/disk/target/@tray"];
 
 /// The definitions around an apply, and the manifests behind them.
 pub(crate) struct Sides<'a> {
     pub(crate) first: &'a Element,
     pub(crate) mine: &'a Element,
-    /// What plain define makes of the manifest `after`.
+    /// Plain define's version of the manifest `after`.
     pub(crate) plain: &'a Element,
     pub(crate) before: &'a Element,
     pub(crate) after: &'a Element,
@@ -125,7 +125,7 @@ fn loose(path: &Path) -> impl Iterator<Item = Path> {
     })
 }
 
-/// What is at a path, an attribute by itself.
+/// Values at a path, an attribute by itself.
 fn at(root: &Element, path: &Path) -> Vec<Result<Tree, Option<String>>> {
     let found = routes(root, path, true).into_iter().filter_map(|route| descend(root, &route));
     found
@@ -209,7 +209,7 @@ fn only_written(element: &mut Element, way: &str, written: &BTreeSet<String>) {
     }
 }
 
-/// What is at none of the paths and was written by a manifest, without identity.
+/// Values at none of the paths that a manifest has written, without identity.
 fn rest(
     kind: Kind,
     definition: &Element,

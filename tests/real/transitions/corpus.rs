@@ -64,7 +64,7 @@ const EDITS: usize = 1;
 /// The same in one that somebody has published.
 const WILD_EDITS: usize = 4;
 
-/// What is not taken out: it identifies, or all hangs on it.
+/// Parts that are not taken out: they identify, or all hangs on them.
 const KEPT: [&str; 12] = [
     "name", "uuid", "memory", "type", "os", "devices", "metadata", "mac", "emulator", "vcpu",
     "address", "target",
@@ -225,7 +225,7 @@ fn both_ways(
 /// Where an edit may be made: the numbers of the children to descend.
 type Place = Vec<usize>;
 
-/// So many `edits` of each sort, whose governors' names begin with `of`.
+/// Collects `edits` edits of each sort, whose governors' names begin with `of`.
 fn edits(document: &Document, of: &str, edits: usize, pairs: &mut Vec<Pair>) {
     let mut places = Vec::new();
     collect(&document.tree, &mut Vec::new(), &mut places);

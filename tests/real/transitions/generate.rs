@@ -29,7 +29,7 @@ const FILES: [&str; 4] = [
 pub(super) struct Pair {
     /// Unique.
     pub(super) name: String,
-    /// What changes.
+    /// Part that changes.
     pub(super) governor: String,
     pub(super) kind: Kind,
     pub(super) before: String,

@@ -24,11 +24,11 @@ use xmltree::{Element, write};
 
 /// How many of a set run.
 struct Extent {
-    /// At least so many pairs count when all are run.
+    /// Least number of pairs that count when all are run.
     least: usize,
     /// About how many run by default, at least one of each governor.
     usual: usize,
-    /// At least so many of those that count are equal.
+    /// Least share of equal pairs among those that count.
     share: f64,
 }
 
@@ -40,10 +40,10 @@ const WILD: Extent = Extent { least: 1_000, usual: 80, share: 0.98 };
 /// Daemons at work at the same time.
 const WORKERS: usize = 2;
 
-/// Pairs that do not come to what `virsh define` makes, and why that is as it should be.
+/// Pairs that end otherwise than by `virsh define`, and why that is as it should be.
 const LEFT: &str = include_str!("left.tsv");
 
-/// What libvirt defines and `virt` takes for a mistake, and why.
+/// Definitions that libvirt takes and `virt` calls mistakes, and why.
 const MISTAKES: &[(&str, &str)] = &[
     ("QEMU has one display of each type", "the guest does not start"),
     ("two devices listen on one port", "the guest does not start"),
@@ -75,11 +75,11 @@ fn needs_libvirt() -> Needs {
     tool("virsh").map(drop)
 }
 
-/// What became of a pair.
+/// Outcome of a pair.
 enum Verdict {
     /// libvirt refuses one of its sides.
     NotCounted(String),
-    /// It is refused before anything is done, and may be.
+    /// Refused before anything is done, as it may be.
     Refused,
     /// As it should be.
     Equal,
@@ -239,7 +239,8 @@ fn fault_of(class: &str, difference: Difference) -> Fault {
     fault
 }
 
-/// What a plan after an apply still has: it has to be empty, and applying once more calls nothing.
+/// Steps that a plan after an apply still has: there have to be none, and applying once more calls
+/// nothing.
 fn unsettled(bench: &Bench, wanted: &Wanted) -> Option<Fault> {
     let left = bench.left(wanted, &Options::default())?;
     let mut fault = Fault::new("unsettled", report::without_keys(&left.what));

@@ -1,4 +1,4 @@
-//! What came of all pairs: counts by governor, and faults by class.
+//! Results of all pairs: counts by governor, and faults by class.
 
 use super::Verdict;
 use super::generate::Pair;
@@ -7,10 +7,10 @@ use std::fmt::{self, Write as _};
 use virt::reconcile::Plan;
 use xmltree::{Element, write};
 
-/// What is wrong with a pair.
+/// A fault of a pair.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fault {
-    /// What sort of fault it is.
+    /// Class of the fault.
     pub(super) class: String,
     /// The place, or the host's words.
     pub(super) what: String,
@@ -86,7 +86,7 @@ struct Count {
     not_counted: usize,
 }
 
-/// What came of all pairs.
+/// Results of all pairs.
 #[derive(Default)]
 pub(super) struct Tally {
     by_governor: BTreeMap<String, Count>,

@@ -192,7 +192,7 @@ fn applies(kind: &'static Kind, name: &str) -> Result<(), Wrong> {
             return Err(("RELAX NG has no param enumeration".to_owned(), Some(hint)));
         }
         "whiteSpace" => {
-            let hint = "normalizedString replaces white space, token collapses it".to_owned();
+            let hint = "normalizedString replaces whitespace, token collapses it".to_owned();
             return Err(("RELAX NG has no param whiteSpace".to_owned(), Some(hint)));
         }
         _ => {

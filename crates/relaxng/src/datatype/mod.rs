@@ -99,7 +99,7 @@ impl Datatype {
         }
         let collapsed = collapse(text);
         if kind.space != Space::Collapse && collapsed != text && self.allows(&collapsed, &()) {
-            return Some("it has blanks around it".to_owned());
+            return Some("it has whitespace around it".to_owned());
         }
         words::why_not(kind, facets, &kind.space.apply(text))
     }
@@ -271,8 +271,8 @@ mod tests {
             ),
             ("string", &mac, "52:54:00:12:34:5g", Some("its 17th character, \"g\", does not fit")),
             ("string", &mac, "52:54:00:12:34:5", Some("something is missing at its end")),
-            ("string", &mac, " 52:54:00:12:34:56", Some("it has blanks around it")),
-            ("string", &mac, "52 54", Some("its 3rd character is a blank")),
+            ("string", &mac, " 52:54:00:12:34:56", Some("it has whitespace around it")),
+            ("string", &mac, "52 54", Some("its 3rd character is whitespace")),
             ("string", &[("maxLength", "3")], "abcd", Some("it has 4 characters")),
             (
                 "string",

@@ -178,7 +178,7 @@ pub(super) fn why_not(kind: &'static Kind, facets: &Facets, seen: &str) -> Optio
         Some(match seen.chars().nth(viable) {
             None => "something is missing at its end".to_owned(),
             Some(c) if c.is_whitespace() => {
-                format!("its {} character is a blank", ordinal(viable + 1))
+                format!("its {} character is whitespace", ordinal(viable + 1))
             }
             Some(c) => {
                 let shown = excerpt(c.encode_utf8(&mut [0; 4]));

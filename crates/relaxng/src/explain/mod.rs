@@ -231,7 +231,7 @@ impl Explainer<'_, '_> {
                 "misplaced-element",
                 format!("{written} is not allowed here in {around}"),
             )
-            .detail("what stands before it in the same element excludes it, or has to follow it"),
+            .detail("a preceding sibling excludes it, or has to follow it"),
         }
     }
 
@@ -352,7 +352,7 @@ impl Explainer<'_, '_> {
         let fits = values.words.iter().any(|w| w == trimmed)
             || datatypes.into_iter().any(|d| d.datatype.allows(trimmed, self.scopes));
         if trimmed.len() < text.len() && fits {
-            problem.hint = Some("remove the blanks around it".to_owned());
+            problem.hint = Some("remove the whitespace around it".to_owned());
         } else if !secret {
             let typo = closest(trimmed, values.words.iter().map(String::as_str));
             let typo = typo.map(|s| format!("did you mean \"{s}\"?"));

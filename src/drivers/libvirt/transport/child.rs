@@ -151,7 +151,7 @@ impl Stream for ChildStream {
         let name = &self.program.program;
         let how = match status {
             Some(status) => format!("{name} ended with {status}"),
-            None => format!("{name} closed its output and goes on"),
+            None => format!("{name} closed its output and still runs"),
         };
         let said = self.said();
         let message = match said.is_empty() {

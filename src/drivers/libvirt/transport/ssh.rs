@@ -140,7 +140,7 @@ const FAULTS: [(&str, Stage, &str); 12] = [
     (
         "Could not resolve hostname",
         Stage::Ssh,
-        "look for a slip in the host's name, or give it an entry in ~/.ssh/config",
+        "look for a typo in the host's name, or give it an entry in ~/.ssh/config",
     ),
     ("timed out", Stage::Ssh, REACH),
     ("No route to host", Stage::Ssh, REACH),
@@ -263,7 +263,7 @@ mod tests {
         for (said, stage, hint) in [
             ("Host key verification failed.", Stage::Ssh, "ssh kvm01"),
             ("root@h: Permission denied (publickey).", Stage::Ssh, "keyfile"),
-            ("ssh: Could not resolve hostname h: Name or service not known", Stage::Ssh, "slip"),
+            ("ssh: Could not resolve hostname h: Name or service not known", Stage::Ssh, "typo"),
             ("ssh: connect to host h port 22: Connection refused", Stage::Ssh, "no ssh server"),
             ("nc: unix connect failed: Permission denied", Stage::Socket, "group libvirt"),
             ("nc: unix connect failed: No such file or directory", Stage::Socket, "start libvirt"),

@@ -63,7 +63,7 @@ impl Server {
         let host = &self.host;
         let fail = |kind, message| {
             Error::new(kind, message)
-                .hint("look for a slip in the name, or write the host's address")
+                .hint("look for a typo in the name, or write the host's address")
         };
         match told.recv_timeout(RESOLVE_TIMEOUT) {
             Ok(Ok(mut addresses)) if !addresses.is_empty() => {

@@ -45,7 +45,7 @@ fn check_context(vsock: &Element, out: &mut Diagnostics) {
         && context.value.parse::<u32>().is_ok_and(|n| n < CONTEXT_MIN)
     {
         out.push(
-            Diagnostic::error("vsock-cid", "this is no context of a guest")
+            Diagnostic::error("vsock-cid", "this is not a context ID of a guest")
                 .at(context.span)
                 .detail(format!("{}; expected at least {CONTEXT_MIN}", found(&context.value)))
                 .hint("leave the address out and make auto yes, or choose another"),

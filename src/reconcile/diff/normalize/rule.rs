@@ -103,8 +103,8 @@ impl Equivalence {
     fn row(self) -> (&'static str, &'static str) {
         match self {
             Self::FilledIn => ("filled-in", "added by the host or by others, and left alone"),
-            Self::Identity => ("identity", "added by the host: what the guest knows itself by"),
-            Self::Blanks => ("blanks", "the same but for blanks"),
+            Self::Identity => ("identity", "added by the host: the guest's identity"),
+            Self::Blanks => ("blanks", "the same except for whitespace"),
             Self::Amount => ("amount", "the same amount in another unit"),
             Self::WholeMib => ("whole-mib", "the same in whole MiB, which a running guest has"),
             Self::Number => ("number", "the same number, written differently"),
@@ -116,19 +116,17 @@ impl Equivalence {
             Self::Netmask => ("netmask", "the same network: a prefix is a netmask"),
             Self::Machine => ("machine", "the host's version of that machine type"),
             Self::PowerOfTwo => ("power-of-two", "rounded up to a power of two by the host"),
-            Self::Case => ("case", "the same but for upper and lower case"),
+            Self::Case => ("case", "the same except for upper and lower case"),
             Self::Auto => ("auto", "chosen by the host, as the manifest asks"),
             Self::FirstUnit => ("first-unit", "the first unit of that iSCSI target"),
             Self::Default => ("default", "the default, which the host does not write"),
             Self::NoLimit => ("no-limit", "no limit, which is what leaving it out says"),
-            Self::Implied => ("implied", "said already by what stands beside it"),
-            Self::OwnAffair => ("own-affair", "the host's own affair"),
+            Self::Implied => ("implied", "implied by a value beside it"),
+            Self::OwnAffair => ("own-affair", "internal to the host"),
             Self::OnlyAtBoot => ("only-at-boot", "shown in another form while it runs"),
-            Self::Secret => ("secret", "a secret, which is not kept to be compared"),
-            Self::Ignored => ("ignored", "left to others by ignore"),
-            Self::Renewed => {
-                ("renewed", "filled in anew by the host, as what it follows from changes")
-            }
+            Self::Secret => ("secret", "a secret, which is not stored for comparison"),
+            Self::Ignored => ("ignored", "excluded by ignore"),
+            Self::Renewed => ("renewed", "derived again by the host from a value that changes"),
         }
     }
 }

@@ -12,7 +12,7 @@ impl Settling<'_> {
         for site in self.sites {
             for (pool, why) in site.facts.into_iter().flat_map(|facts| &facts.pools.unknown) {
                 let summary = format!("pool {pool} of {} is unknown: {why}", site.name);
-                let hint = "what is to be made or started on it is held back until it answers";
+                let hint = "what is to be made or started on it is blocked until it answers";
                 let problem = Diagnostic::warning("unknown-pool", summary).hint(hint);
                 self.settled.diagnostics.push(problem);
             }

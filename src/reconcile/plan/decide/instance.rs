@@ -42,7 +42,7 @@ impl Draft<'_> {
             let before = Some(self.host.state.to_string());
             let word = self.desired.settings.power.as_str();
             let field = self.meta("power", before, word, Effect::None, ChangeCause::Drift);
-            let why = Some(format!("{why}, and goes on after that"));
+            let why = Some(format!("{why}, and continues after that"));
             self.held.push(FieldChange { why, ..field });
         }
     }
@@ -66,7 +66,7 @@ impl Draft<'_> {
         let policy = EffectPolicy::of(self.context.options, self.desired);
         let discards = self.context.capabilities.supports(Kind::Domain, OpKind::DiscardSaved);
         if starts && discards && policy.asked(Effect::DataLoss) {
-            self.notes.push("its saved image is discarded, and it boots anew".to_owned());
+            self.notes.push("its saved image is discarded, and it boots afresh".to_owned());
             self.steps.push(call(Op::DiscardSaved, Effect::DataLoss));
             return;
         }
@@ -78,7 +78,7 @@ impl Draft<'_> {
             }
         }
         let way_out = if discards && starts {
-            "; --allow data-loss discards the image and boots anew"
+            "; --allow data-loss discards the image and boots afresh"
         } else {
             ""
         };

@@ -35,7 +35,7 @@ pub(crate) fn release(context: Context<'_>, host: &ObservedResource, owner: &str
     };
     let change = ResourceChange {
         action: Action::Update,
-        reason: "its set lets it go".to_owned(),
+        reason: "released by its set".to_owned(),
         fields: vec![owned],
         before: bare.clone(),
         after: bare,

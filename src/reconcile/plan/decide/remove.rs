@@ -118,13 +118,13 @@ fn attached(host: &ObservedResource) -> Vec<(String, &'static str)> {
         all.push(("a saved memory image".to_owned(), hint));
     }
     if !names.is_empty() {
-        let hint = "delete them first (virsh snapshot-delete), or pass --allow data-loss, which drops \
-                    what the host knows of them and leaves the images";
+        let hint = "delete them first (virsh snapshot-delete), or pass --allow data-loss, which \
+                    deletes their metadata and keeps the images";
         all.push((list("snapshot", &names), hint));
     }
     if !checkpoints.is_empty() {
-        let hint = "delete them first (virsh checkpoint-delete), or pass --allow data-loss, which drops \
-                    what the host knows of them";
+        let hint = "delete them first (virsh checkpoint-delete), or pass --allow data-loss, which \
+                    deletes their metadata";
         all.push((list("checkpoint", &checkpoints), hint));
     }
     all
@@ -176,7 +176,7 @@ pub(crate) fn replace(
         let open = EffectPolicy::of(context.options, desired).allows(Effect::Replace);
         (!open).then(|| Refusal {
             id: Some(desired.id.clone()),
-            reason: "it would be removed and made anew".to_owned(),
+            reason: "it would be removed and re-created".to_owned(),
             hint: "pass --allow replace".to_owned(),
         })
     });

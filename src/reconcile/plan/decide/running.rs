@@ -115,7 +115,7 @@ impl Running {
         }
         let mut changes = laid.changes;
         for renamed in nics.renamed {
-            let why = "the MAC address of a card is fixed while it runs".to_owned();
+            let why = "the MAC address of an interface is fixed while it runs".to_owned();
             by_call.waits.push((changes.len(), why));
             changes.push(renamed);
         }

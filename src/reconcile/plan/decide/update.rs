@@ -387,7 +387,7 @@ impl Draft<'_> {
         let refusal = worst.map(|(action, effect)| Refusal {
             id: Some(self.desired.id.clone()),
             reason: format!(
-                "its step {} has the effect {effect}, and the gate is closed",
+                "its step {} has the effect {effect}, which is not allowed",
                 action.as_str()
             ),
             hint: format!("pass --allow {effect}, or write allow = [\"{effect}\"] in its manifest"),

@@ -249,7 +249,7 @@ impl PlanFile {
 pub fn hold_to(plan: &mut Plan, observed: &Observed) -> Result<()> {
     if let Some(why) = checks::misnamed(plan, observed) {
         return Err(Error::new(ErrorKind::Denied, format!("this is no plan for this host: {why}"))
-            .hint("make it anew with virt plan --out FILE"));
+            .hint("make a new one with virt plan --out FILE"));
     }
     let host = |target: &Target| {
         let is_it = |h: &&ObservedResource| h.id.kind == target.id.kind && h.uuid == target.uuid;
@@ -305,7 +305,7 @@ fn holds_secret(target: &Target) -> Error {
 
 fn broken(why: &str) -> Error {
     Error::new(ErrorKind::Invalid, format!("this is no plan file: {why}"))
-        .hint("make it anew with virt plan --out FILE")
+        .hint("make a new one with virt plan --out FILE")
 }
 
 fn step_has_secret(action: &StepAction) -> bool {

@@ -212,7 +212,7 @@ impl Reader<'_> {
                     match self.rest.next() {
                         Some(']') => break,
                         _ => {
-                            let what = "a class goes on behind what is subtracted from it";
+                            let what = "a class continues after what is subtracted from it";
                             return Err(error(what, None));
                         }
                     }
@@ -338,7 +338,7 @@ fn range_of_classes() -> PatternError {
 
 fn checked(cost: usize) -> Parsed<usize> {
     match cost > LARGEST {
-        true => Err(error("its repetitions come to too much", None)),
+        true => Err(error("its repetitions multiply beyond the limit", None)),
         false => Ok(cost),
     }
 }
