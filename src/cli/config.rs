@@ -7,9 +7,10 @@
 
 use super::uri_aliases;
 use crate::diag::{Diagnostic, Diagnostics, Error, ErrorKind, Result, Sources, Span, excerpt};
-use crate::drivers::{Trust, trust::is_name};
+use crate::drivers::Trust;
 use crate::file::{NotOwned, open_owned};
 use crate::manifest::{parse_table, unknown_key};
+use crate::model::uri::is_alias;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use std::io::{ErrorKind as IoErrorKind, Read as _};
 use std::path::{Path, PathBuf};
@@ -272,7 +273,7 @@ impl Reader<'_> {
                 self.wrong(value.span(), "the connection is not a string", hint);
                 continue;
             };
-            if is_name(name) {
+            if is_alias(name) {
                 named.push((name.to_owned(), uri.to_string()));
             } else {
                 let what = format!("\"{}\" cannot name a connection", excerpt(name));

@@ -13,8 +13,8 @@ use super::written;
 use crate::diag::{
     Diagnostics, Error, Result, Severity, Sources, escape, escape_lines, excerpt, render,
 };
-use crate::drivers::{self, Connection, Driver, Environment, Place, Trust, Uri, Written};
-use crate::model::HostPattern;
+use crate::drivers::{self, Connection, Driver, Environment, Place, Trust, Written};
+use crate::model::{HostPattern, Uri};
 use crate::reconcile::ownership::records::{Records, Signing};
 use jiff::Timestamp;
 use serde_json::Value;

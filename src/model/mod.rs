@@ -46,6 +46,7 @@ pub mod rules;
 mod snapshot;
 mod subnet;
 mod tuning;
+pub mod uri;
 mod values;
 
 pub use capabilities::{Capabilities, Hypervisor, Version};
@@ -73,5 +74,6 @@ pub use subnet::Subnet;
 pub(crate) use subnet::netmask_prefix;
 pub(crate) use tuning::{BLKIO_DEVICE, Form, TunedField};
 pub use tuning::{Tuning, TuningParameter, TuningValue};
+pub use uri::{Transport, Uri};
 pub(crate) use values::address_number;
 pub use values::parse_uuid;

@@ -9,10 +9,9 @@ use super::silent::{Silent, Subject};
 use super::trace::{Stage, StageResult, Trace};
 use super::{execute, observe, pools, request};
 use crate::diag::{Error, ErrorKind, Result};
-use crate::drivers::uri::Uri;
 use crate::drivers::{CancelToken, Driver, Environment};
 use crate::model::{
-    Call, Capabilities, DriverEvent, Hypervisor, Observed, ObservedPools, Op, Outcome, Scope,
+    Call, Capabilities, DriverEvent, Hypervisor, Observed, ObservedPools, Op, Outcome, Scope, Uri,
 };
 use crate::wire::Class;
 use std::collections::BTreeSet;

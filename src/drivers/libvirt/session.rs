@@ -7,8 +7,8 @@ use super::timeouts;
 use super::trace::{Stage, Trace};
 use super::transport::fault;
 use crate::diag::{Error, ErrorCode, ErrorKind, Result};
-use crate::drivers::{Environment, Uri};
-use crate::model::{Hypervisor, Uuid, Version};
+use crate::drivers::Environment;
+use crate::model::{Hypervisor, Uri, Uuid, Version};
 use crate::wire::{AuthType, DomainHandle, Procedure, from_bytes, to_bytes};
 use std::time::Duration;
 

@@ -20,7 +20,7 @@ pub(super) use who::Who;
 use super::connection::{Connection, Request};
 use super::timeouts;
 use crate::diag::{Result, excerpt};
-use crate::drivers::Uri;
+use crate::model::Uri;
 use crate::wire::{AuthType, Procedure};
 use who::{quick, refused};
 

@@ -147,7 +147,8 @@ mod tests {
     use super::*;
     use crate::diag::ErrorKind;
     use crate::drivers::libvirt::fake_server;
-    use crate::drivers::{CredentialPrompt, Environment, Secret, Uri};
+    use crate::drivers::{CredentialPrompt, Environment, Secret};
+    use crate::model::Uri;
     use crate::wire::{AuthType, from_bytes};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};

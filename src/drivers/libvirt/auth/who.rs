@@ -2,9 +2,10 @@
 //! refusals.
 
 use crate::diag::{Error, ErrorKind};
+use crate::drivers::Environment;
 use crate::drivers::libvirt::connection::Request;
 use crate::drivers::libvirt::timeouts;
-use crate::drivers::{Environment, Uri};
+use crate::model::Uri;
 use crate::wire::Procedure;
 
 /// Who connects to what, as far as authentication asks.
