@@ -4,12 +4,12 @@
 
 #![allow(missing_docs, clippy::print_stdout, reason = "a program")]
 
+use diagnostics::{SourceId, Sources, render};
 use nix::time::{ClockId, clock_gettime};
+use relaxng::{Automaton, Files, load};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use virt::diag::{SourceId, Sources, render};
-use virt::schema::{Automaton, Files, load};
-use virt::xml::Limits;
+use xmltree::Limits;
 
 struct Disk(PathBuf);
 

@@ -7,11 +7,12 @@
 #[path = "../tests/schema/shapes.rs"]
 mod shapes;
 
+use diagnostics::{Sources, render};
 use nix::time::{ClockId, clock_gettime};
+use relaxng::Automaton;
 use std::time::Duration;
-use virt::diag::{Sources, render};
-use virt::schema::{Automaton, Notation, embedded};
-use virt::xml::{Limits, parse};
+use virt::grammars::embedded;
+use xmltree::{Limits, parse};
 
 /// A little less than the limit: the frame comes on top.
 const SIZE: usize = (10 << 20) - 8192;
@@ -40,7 +41,7 @@ fn main() {
         };
         let begun = now();
         let root = parse(source, &text, &limits).expect("the events found it well-formed");
-        let problems = automaton.validate(&root, Notation::Xml);
+        let problems = automaton.validate(&root, &virt::grammars::Xml);
         let tree = now() - begun;
         let begun = now();
         let said: usize = problems.iter().map(|problem| render(problem, &sources).len()).sum();

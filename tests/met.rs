@@ -3,17 +3,17 @@
 // long: one case after the other, on one sort of host
 
 use crate::support::trial;
+use diagnostics::SourceId;
 use libtest_mimic::Trial;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use virt::diag::SourceId;
 use virt::model::domain::Storage;
 use virt::model::{
     Affect, Capabilities, Desired, Effect, Hypervisor, Kind, Observed, ObservedResource, Op,
     OpKind, Outage, ResourceId, Snapshot, State, Unknown, Uuid, Version,
 };
 use virt::reconcile::{Action, Options, Plan, StepAction, plan};
-use virt::xml::{Element, Limits, parse, write};
+use xmltree::{Element, Limits, parse, write};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let each: [(&str, fn()); 23] = [

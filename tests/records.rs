@@ -4,6 +4,7 @@
 use crate::support::{Ran, run, virt};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use diagnostics::SourceId;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use libtest_mimic::Trial;
@@ -12,10 +13,9 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use virt::diag::SourceId;
 use virt::drivers::{Driver as _, MockDriver, MockHost};
 use virt::model::{Call, Kind, Op, Outcome, ResourceId, Scope, Target, Uuid};
-use virt::xml::{Element, Limits, parse, write};
+use xmltree::{Element, Limits, parse, write};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let all: [(&str, fn()); 11] = [

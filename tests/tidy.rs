@@ -6,15 +6,15 @@ mod map;
 mod vocabulary;
 
 use crate::support::trial;
+use diagnostics::Severity;
 use libtest_mimic::Trial;
 use std::fs;
 use std::path::{Path, PathBuf};
-use virt::diag::Severity;
 
 /// The modules by floor; each imports only from floors below its own.
 const FLOORS: [&[&str]; 7] = [
-    &["diag", "file", "xml", "wire"],
-    &["model", "pki", "schema"],
+    &["error", "file"],
+    &["grammars", "model", "pki"],
     &["manifest", "drivers"],
     &["reconcile"],
     &["controller"],
@@ -22,13 +22,21 @@ const FLOORS: [&[&str]; 7] = [
     &["cli"],
 ];
 
-/// Imports within a floor that are meant.
-const NEIGHBOURS: [(&str, &str); 2] = [("xml", "diag"), ("wire", "diag")];
+/// The crates below all floors, each with those of ours that it may use: formats and protocols, which know
+/// nothing of the program.
+const CRATES: [(&str, &[&str]); 4] = [
+    ("diagnostics", &[]),
+    ("libvirt-rpc", &[]),
+    ("relaxng", &["diagnostics", "xmltree"]),
+    ("xmltree", &["diagnostics"]),
+];
 
 /// Files that recurse through one another, and say so: an explanation and what it looks for, an automaton
 /// and the values that it tests.
-const RECURSIVE: [&[&str]; 2] =
-    [&["src/schema/explain"], &["src/schema/automaton.rs", "src/schema/value.rs"]];
+const RECURSIVE: [&[&str]; 2] = [
+    &["crates/relaxng/src/explain"],
+    &["crates/relaxng/src/automaton.rs", "crates/relaxng/src/value.rs"],
+];
 
 /// Circles that are still to be cut. Nothing is to be added.
 const STILL_CIRCLES: [&[&str]; 2] = [
@@ -42,12 +50,13 @@ const LONGEST: usize = 500;
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("tidy/imports_go_down", imports_go_down),
+        trial("tidy/crates_know_nothing_of_the_program", crates),
         trial("tidy/files_use_no_circle_of_files", no_circles),
         trial("tidy/a_circle_is_seen_through_what_is_handed_on", circles::check),
         trial("tidy/files_are_short_and_say_what_they_are", files),
         trial("tidy/each_code_has_a_rule_and_each_rule_a_use", rules_and_codes),
         trial("tidy/names_are_those_of_the_field", || {
-            let old = vocabulary::old_names(&sources("src"));
+            let old = vocabulary::old_names(&all_sources());
             assert!(old.is_empty(), "{}", old.join("\n"));
         }),
         trial("tidy/the_map_is_true", || {
@@ -77,8 +86,7 @@ fn imports_go_down() {
             for used in line.split("crate::").skip(1).filter(|_| !is_comment(line)) {
                 let used: String =
                     used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-                let meant = NEIGHBOURS.contains(&(module.as_str(), used.as_str()));
-                if used != module && !meant && floor_of(&used).is_none_or(|other| other >= floor) {
+                if used != module && floor_of(&used).is_none_or(|other| other >= floor) {
                     wrong.push(format!("{}:{number}: {module} uses {used}", path.display()));
                 }
             }
@@ -87,9 +95,29 @@ fn imports_go_down() {
     assert!(wrong.is_empty(), "imports that do not go down:\n{}", wrong.join("\n"));
 }
 
+/// A crate depends on those of ours that it may use alone.
+fn crates() {
+    let there: Vec<String> = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("crates"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    assert_eq!(there.len(), CRATES.len(), "{there:?}: each has its line here");
+    for (name, may) in CRATES {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates").join(name);
+        let manifest = fs::read_to_string(path.join("Cargo.toml")).unwrap();
+        let used: Vec<&str> = CRATES
+            .iter()
+            .map(|(other, _)| *other)
+            .filter(|other| manifest.contains(&format!("\n{other}.workspace")))
+            .collect();
+        assert_eq!(used, may, "{name}");
+        assert!(!manifest.contains("path ="), "{name}: a path of its own");
+    }
+}
+
 /// A file imports from files below it alone, within a module too.
 fn no_circles() {
-    let found = circles::circles(&sources("src"));
+    let found = circles::circles(&all_sources());
     let is_known = |circle: &Vec<PathBuf>, beginnings: &[&str]| {
         circle.iter().all(|file| beginnings.iter().any(|b| file.starts_with(b)))
     };
@@ -124,7 +152,7 @@ fn one_place_makes_connections() {
 
 fn files() {
     let mut wrong = Vec::new();
-    for (path, text) in sources("src").into_iter().chain(sources("tests")) {
+    for (path, text) in all_sources().into_iter().chain(sources("tests")) {
         if !text.starts_with("//! ") {
             wrong.push(format!("{}: the first line does not say what it is", path.display()));
         }
@@ -137,7 +165,8 @@ fn files() {
 }
 
 /// Where a manifest's problems come from.
-const CHECKED: [&str; 4] = ["src/manifest", "src/model", "src/schema/explain", "src/xml"];
+const CHECKED: [&str; 4] =
+    ["src/manifest", "src/model", "crates/relaxng/src/explain", "crates/xmltree/src"];
 
 /// What a code follows, and whether it is one of an error for certain.
 const OPENERS: [(&str, bool); 6] = [
@@ -241,7 +270,7 @@ fn one_printer() {
 /// Where code uses some of these words, but where it may.
 fn uses(words: &[&str], may: impl Fn(&Path, &str) -> bool) -> Vec<String> {
     let mut found = Vec::new();
-    for (path, text) in sources("src") {
+    for (path, text) in all_sources() {
         let code = text.lines().take_while(|line| !line.starts_with("#[cfg(test)]"));
         for (number, line) in code.enumerate().filter(|(_, line)| !is_comment(line)) {
             // a longer word, such as `scope_exit(`, is another one
@@ -267,10 +296,16 @@ fn floor_of(module: &str) -> Option<usize> {
     FLOORS.iter().position(|floor| floor.contains(&module))
 }
 
-/// `src/xml/read.rs` belongs to `xml`.
+/// `src/model/kind.rs` belongs to `model`.
 fn module_of(path: &Path) -> String {
     let part = path.components().nth(1).unwrap();
     Path::new(part.as_os_str()).file_stem().unwrap().to_string_lossy().into_owned()
+}
+
+/// All Rust files of the program and its crates.
+fn all_sources() -> Vec<(PathBuf, String)> {
+    let crates = CRATES.iter().flat_map(|(name, _)| sources(&format!("crates/{name}/src")));
+    sources("src").into_iter().chain(crates).collect()
 }
 
 /// All Rust files under a directory of the repository, sorted, with their texts.

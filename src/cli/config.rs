@@ -6,11 +6,12 @@
 //! connections are passed over, and as it may have meant to name a key, no host is opened.
 
 use super::uri_aliases;
-use crate::diag::{Diagnostic, Diagnostics, Error, ErrorKind, Result, Sources, Span, excerpt};
 use crate::drivers::Trust;
+use crate::error::{Error, ErrorKind, Result};
 use crate::file::{NotOwned, open_owned};
 use crate::manifest::{parse_table, unknown_key};
 use crate::model::uri::is_alias;
+use diagnostics::{Diagnostic, Diagnostics, Sources, Span, excerpt};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use std::io::{ErrorKind as IoErrorKind, Read as _};
 use std::path::{Path, PathBuf};

@@ -10,12 +10,11 @@ use super::prompt;
 use super::signing;
 use super::view::envelope;
 use super::written;
-use crate::diag::{
-    Diagnostics, Error, Result, Severity, Sources, escape, escape_lines, excerpt, render,
-};
 use crate::drivers::{self, Connection, Driver, Environment, Place, Trust, Written};
+use crate::error::{Error, Result};
 use crate::model::{HostPattern, Uri};
 use crate::reconcile::ownership::records::{Records, Signing};
+use diagnostics::{Diagnostics, Severity, Sources, escape, escape_lines, excerpt, render};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::path::PathBuf;

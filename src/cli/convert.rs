@@ -3,10 +3,9 @@
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
 use super::options::Language;
-use crate::diag::{Diagnostics, Sources};
 use crate::manifest::{Format, read_file, to_toml};
-use crate::xml;
 use clap::Args;
+use diagnostics::{Diagnostics, Sources};
 use std::path::PathBuf;
 
 /// Turn XML into TOML, or TOML into XML, without loss
@@ -43,7 +42,7 @@ pub(crate) fn run(context: &Context, args: &ConvertArgs) -> Run {
                 context.note(&format!("{} documents follow one another\n", resources.len()));
             }
             for resource in &resources {
-                context.output.result(&xml::write(resource))?;
+                context.output.result(&xmltree::write(resource))?;
             }
         }
     }

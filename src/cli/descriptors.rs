@@ -1,6 +1,6 @@
 //! Open files: how many this process may have, and which hosts they are for.
 
-use crate::diag::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Transport, Uri};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::collections::BTreeMap;

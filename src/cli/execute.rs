@@ -8,12 +8,11 @@ use super::outcome::{self, Applied};
 use super::session::{Host, Session};
 use super::signals::stop_on_signal;
 use super::view::{human, json, progress::Progress};
-use crate::diag::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 use crate::model::Op;
 use crate::reconcile::{
     Crossroads, Event, Plan, Report, Status, Step, StepAction, SystemClock, Walker, apply_beside,
 };
-use crate::xml;
 
 /// Shows a plan of what was asked for by name, and applies it.
 pub(crate) fn finish(context: &Context, session: &Session, run: &RunOptions) -> Run {
@@ -133,7 +132,7 @@ pub(super) fn walk(
     host: &Host,
     run: &RunOptions,
     beside: Option<Walker<'_>>,
-    sent_along: &dyn Fn(&Step) -> Vec<xml::Path>,
+    sent_along: &dyn Fn(&Step) -> Vec<xmltree::Path>,
 ) -> Result<Report, Error> {
     let stop = stop_on_signal()?;
     let mut progress = Progress::new(context, plan.steps.len());

@@ -1,6 +1,6 @@
 //! Exit codes, and what a command fails with.
 
-use crate::diag::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 use std::process::ExitCode;
 
 /// What a run came to.

@@ -4,12 +4,12 @@ use super::context::Context;
 use super::exit::{Exit, Run};
 use super::options::{Language, resource};
 use super::session::Host;
-use crate::diag::{Diagnostic, Diagnostics, Error, ErrorKind, Result, Sources, shown_path};
+use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::{self, Format, Grammars, read_text, to_toml};
 use crate::model::{Observed, ObservedResource, ResourceId, check_name};
 use crate::reconcile::{Sparse, export, prove};
-use crate::xml;
 use clap::{Args, ValueEnum};
+use diagnostics::{Diagnostic, Diagnostics, Sources, shown_path};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -114,9 +114,9 @@ fn manifest_of(
         export(resource, &host.capabilities, args.sparse.map(how), manifest::settings_element)?;
     let (text, extension, format) = match args.format {
         Language::Xml if args.sparse.is_some() => {
-            (xml::write_folded(&made.document), "xml", Format::Xml)
+            (xmltree::write_folded(&made.document), "xml", Format::Xml)
         }
-        Language::Xml => (xml::write(&made.document), "xml", Format::Xml),
+        Language::Xml => (xmltree::write(&made.document), "xml", Format::Xml),
         Language::Toml => (to_toml(std::slice::from_ref(&made.document)), "toml", Format::Toml),
     };
     // a host may say anything, and a name must not lead out of the directory

@@ -3,8 +3,8 @@
 use super::context::Context;
 use super::exit::Failure;
 use super::written;
-use crate::diag::Result;
 use crate::drivers::{Connection, Place};
+use crate::error::Result;
 use crate::manifest::{HostDesired, Loaded};
 use crate::model::{Desired, HostPattern, ResourceId, Roster, Transport};
 use crate::reconcile::Options;

@@ -7,8 +7,8 @@ use super::options::Format;
 use super::output::{Paint, nobody_reads};
 use super::session::Host;
 use super::view::envelope::{self, FORMAT_VERSION};
-use crate::diag::{Error, ErrorKind};
 use crate::drivers::{CancelToken, Driver};
+use crate::error::{Error, ErrorKind};
 use crate::model::{Detail, DriverEvent, ResourceId, Scope};
 use jiff::{Timestamp, ZonedDateTime};
 use nix::errno::Errno;
@@ -250,7 +250,7 @@ impl View<'_> {
             });
             return Ok(output.result(&envelope::line(&value))?);
         }
-        let device = device.as_ref().map(|alias| format!(": {}", crate::diag::escape(alias)));
+        let device = device.as_ref().map(|alias| format!(": {}", diagnostics::escape(alias)));
         let what = format!("{what}{}", device.unwrap_or_default());
         let mut line = format!(
             "{}  {}  {}",

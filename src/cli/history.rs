@@ -6,7 +6,7 @@ use super::listing::not_there;
 use super::options::{Format, resource};
 use super::session::observe_meant;
 use super::view;
-use crate::diag::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 use crate::model::ResourceId;
 use crate::reconcile::{history, unowned};
 use clap::Args;

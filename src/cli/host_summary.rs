@@ -6,8 +6,8 @@ use super::outcome::Applied;
 use super::output::OutputChunk;
 use super::output::{ANEW, Paint};
 use super::session::Session;
-use crate::diag::{Diagnostics, escape};
 use crate::model::ResourceId;
+use diagnostics::{Diagnostics, escape};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -3,12 +3,13 @@
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
 use super::session::Host;
-use crate::diag::{Error, ErrorKind, Result, escape, shown_path};
 use crate::drivers::Written;
+use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::{Grammars, load_for_hosts, quoted};
 use crate::model::{Desired, Observed, ResourceId};
 use crate::reconcile::status;
 use clap::Args;
+use diagnostics::{escape, shown_path};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::PathBuf;

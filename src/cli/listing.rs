@@ -6,7 +6,7 @@ use super::options::Format;
 use super::output::Paint;
 use super::view::envelope::{self, FORMAT_VERSION};
 use super::view::table;
-use crate::diag::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 use crate::model::{Kind, Observed, ObservedResource, Outage, ResourceId, Unknown};
 use crate::reconcile::{ObjectStatus, Sync, status};
 use serde_json::{Value, json};

@@ -5,8 +5,9 @@
 
 mod between_users;
 
-use crate::diag::{Error, ErrorKind, Result, escape};
 use crate::drivers::Place;
+use crate::error::{Error, ErrorKind, Result};
+use diagnostics::escape;
 use nix::unistd::{Uid, geteuid};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};

@@ -96,9 +96,9 @@ mod watch;
 mod worker_pool;
 mod written;
 
-use crate::diag::{escape, is_hazard};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use context::Context;
+use diagnostics::{escape, is_hazard};
 use exit::Exit;
 use options::Global;
 use std::process::ExitCode;

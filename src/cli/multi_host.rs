@@ -11,7 +11,7 @@ use super::saved;
 use super::session::{Session, deletion, nobody_names};
 use super::view::{envelope, json};
 use super::worker_pool::{self, WorkerClass};
-use crate::diag::Error;
+use crate::error::Error;
 use crate::model::{Desired, ResourceId};
 use crate::reconcile::Options;
 use serde_json::{Value, json};

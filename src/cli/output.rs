@@ -2,7 +2,7 @@
 //! writes to them, so that nothing comes out that was not escaped.
 
 use super::options::{Color, Format, Global};
-use crate::diag::{printable, printable_line};
+use diagnostics::{printable, printable_line};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{IsTerminal as _, Write};

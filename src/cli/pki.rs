@@ -5,9 +5,9 @@ use super::exit::{Exit, Run};
 use super::options::Format;
 use super::output::Paint;
 use super::view::json;
-use crate::diag::escape;
 use crate::pki::{self, End, Files, Finding, Level, Pair, Places};
 use clap::{Args, Subcommand};
+use diagnostics::escape;
 use std::path::{Path, PathBuf};
 
 /// Make and check the certificates that TLS needs

@@ -1,7 +1,7 @@
 //! Asking the user at the terminal, which shows nothing of a password.
 
-use crate::diag::escape;
 use crate::drivers::{CredentialPrompt, Question, Secret};
+use diagnostics::escape;
 use nix::sys::termios::{
     LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr,
 };

@@ -7,7 +7,7 @@ use super::listing::not_there;
 use super::options::{RunOptions, resource};
 use super::project::Target;
 use super::session::{Host, Session};
-use crate::diag::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 use crate::manifest::Loaded;
 use crate::model::{Desired, Observed, ResourceId};
 use crate::reconcile::{Options, status, unowned};

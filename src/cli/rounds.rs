@@ -19,10 +19,11 @@ use super::signals::stopping;
 use super::units::{Ready, Rest, Unit, told_to_stop};
 use super::view::human;
 use super::worker_pool::{self, WorkerClass};
-use crate::diag::{Diagnostics, Error, Result};
+use crate::error::{Error, Result};
 use crate::model::{Op, ResourceId};
 use crate::reconcile::moves::HostFacts;
 use crate::reconcile::{Action, Crossroads, StepAction};
+use diagnostics::Diagnostics;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 

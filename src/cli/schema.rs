@@ -2,9 +2,10 @@
 
 use super::context::Context;
 use super::exit::{Exit, Failure, Run};
+use crate::grammars;
 use crate::model::Kind;
-use crate::schema::{self, Shape};
 use clap::Args;
+use relaxng::Shape;
 
 /// Print the grammar that manifests are held to
 ///
@@ -13,7 +14,7 @@ use clap::Args;
 #[derive(Debug, Args)]
 pub(crate) struct SchemaArgs {
     /// Of what [default: domain; with --toml both domain and network]
-    #[arg(value_name = "KIND", value_parser = clap::builder::PossibleValuesParser::new(crate::schema::embedded_names()))]
+    #[arg(value_name = "KIND", value_parser = clap::builder::PossibleValuesParser::new(crate::grammars::embedded_names()))]
     pub(crate) kind: Option<String>,
     /// Print a JSON Schema (draft 7) of TOML manifests
     #[arg(long)]
@@ -28,7 +29,7 @@ pub(crate) fn run(context: &Context, args: &SchemaArgs) -> Run {
 }
 
 fn relaxng(kind: &str) -> Result<String, Failure> {
-    schema::flat(kind).ok_or_else(|| Failure::Usage(format!("there is no grammar of {kind}")))
+    grammars::flat(kind).ok_or_else(|| Failure::Usage(format!("there is no grammar of {kind}")))
 }
 
 fn json(kind: Option<&str>) -> Result<String, Failure> {
@@ -40,6 +41,6 @@ fn json(kind: Option<&str>) -> Result<String, Failure> {
         return Err(Failure::Usage(said));
     }
     let shapes: Vec<(&str, &Shape)> =
-        wanted.into_iter().filter_map(|kind| Some((kind, schema::shape(kind)?))).collect();
-    Ok(format!("{:#}\n", schema::json_schema(&shapes)))
+        wanted.into_iter().filter_map(|kind| Some((kind, grammars::shape(kind)?))).collect();
+    Ok(format!("{:#}\n", grammars::json_schema(&shapes)))
 }

@@ -9,13 +9,13 @@ use super::project;
 use super::view::json;
 use super::view::plan_view::PlanView;
 use super::written;
-use crate::diag::{Diagnostic, Diagnostics, Error, ErrorKind, Result, Sources, closest};
 use crate::drivers::{Connection, Driver, Written};
+use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::{Grammars, Loaded, load_for_hosts};
 use crate::model::{Capabilities, Desired, Observed, ResourceId, Scope, Uri};
 use crate::reconcile::moves::{Crossing, HostFacts, Party, Pools, plan_together, pools_of};
 use crate::reconcile::{Options, Plan, filled_in, fingerprint, plan};
-use crate::xml;
+use diagnostics::{Diagnostic, Diagnostics, Sources, closest};
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -125,7 +125,7 @@ pub(crate) struct Session {
 
 impl Session {
     /// What the host had filled in of the definition that is sent for an object that it has.
-    pub(crate) fn sent_along(&self, id: &ResourceId) -> Vec<xml::Path> {
+    pub(crate) fn sent_along(&self, id: &ResourceId) -> Vec<xmltree::Path> {
         let change = self.plan.changes.iter().find(|c| c.id == *id);
         let sent = change.filter(|c| c.before.is_some()).and_then(|c| c.after.as_ref());
         match (sent, self.desired.resources.get(id)) {

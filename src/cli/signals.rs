@@ -1,7 +1,7 @@
 //! Signals: the first asks to stop after the step in hand, the second ends the program at once.
 
-use crate::diag::{Error, Result};
 use crate::drivers::CancelToken;
+use crate::error::{Error, Result};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;

@@ -2,7 +2,7 @@
 //! or the command line, and by nothing that comes with manifests.
 
 use super::config::Config;
-use crate::diag::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::file::{NotOwned, open_owned};
 use crate::reconcile::ownership::records::{Key, Signing};
 use std::io::Read as _;

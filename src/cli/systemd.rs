@@ -50,7 +50,7 @@ impl Systemd {
     /// How we are, in a line; said if it is new.
     pub(crate) fn status(&mut self, text: String) {
         if self.status != text {
-            self.say(&format!("STATUS={}", crate::diag::escape(&text)));
+            self.say(&format!("STATUS={}", diagnostics::escape(&text)));
             self.status = text;
         }
     }

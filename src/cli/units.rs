@@ -5,7 +5,7 @@ use super::fleet::Fleet;
 use super::multi_host::HostReport;
 use super::session::{Looked, Session};
 use super::signals::stopping;
-use crate::diag::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::HostDesired;
 use crate::model::ResourceId;
 use crate::reconcile::Options;

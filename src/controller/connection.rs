@@ -2,8 +2,8 @@
 
 use super::events::Environment;
 use super::mailbox::Mailbox;
-use crate::diag::Result;
 use crate::drivers::{CancelToken, Driver};
+use crate::error::Result;
 use crate::model::Capabilities;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;

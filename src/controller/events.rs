@@ -1,10 +1,11 @@
 //! What a watch tells, as it happens.
 
 use super::work_queue::Cause;
-use crate::diag::{Diagnostics, Error, escape};
 use crate::drivers::Driver;
+use crate::error::Error;
 use crate::model::{ResourceId, Unknown};
 use crate::reconcile::{Action, ResourceChange, Status};
+use diagnostics::{Diagnostics, escape};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -138,14 +139,14 @@ pub trait Environment: Send + Sync {
     ///
     /// # Errors
     /// It cannot be reached.
-    fn open(&self, host: &str) -> crate::diag::Result<Arc<dyn Driver>>;
+    fn open(&self, host: &str) -> crate::error::Result<Arc<dyn Driver>>;
 
     /// Locks a host for as long as what is given lives.
     ///
     /// # Errors
-    /// Another run changes it, which is [`ErrorKind::Locked`](crate::diag::ErrorKind::Locked),
+    /// Another run changes it, which is [`ErrorKind::Locked`](crate::error::ErrorKind::Locked),
     /// or no lock is to be had, which is the same with a cause.
-    fn lock(&self, host: &str) -> crate::diag::Result<Box<dyn Debug>>;
+    fn lock(&self, host: &str) -> crate::error::Result<Box<dyn Debug>>;
 
     /// Hears what happens on a host.
     fn emit(&self, host: &str, event: &ControllerEvent<'_>);

@@ -1,7 +1,7 @@
 //! What reaches the loop of a host from other threads. Nothing queues up: what comes several times
 //! is there once.
 
-use crate::diag::Error;
+use crate::error::Error;
 use crate::model::{Desired, DriverEvent, ResourceId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

@@ -3,9 +3,10 @@
 use super::events::{ControllerEvent, Environment, Outcome, describe};
 use super::status::{Condition, ControllerStatus, HostStatus, PlanRecord, ResourceStatus};
 use super::work_queue::WorkQueue;
-use crate::diag::{Diagnostics, Error};
+use crate::error::Error;
 use crate::model::{Desired, Observed, ResourceId};
 use crate::reconcile::{Action, Plan, Report, ResourceChange, Status};
+use diagnostics::Diagnostics;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};

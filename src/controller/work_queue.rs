@@ -56,7 +56,7 @@ impl fmt::Display for Cause {
         f.write_str(match self {
             Self::Start => "start",
             Self::Manifests => "manifests changed",
-            Self::Event(word) => return write!(f, "event: {}", crate::diag::escape(word)),
+            Self::Event(word) => return write!(f, "event: {}", diagnostics::escape(word)),
             Self::Resync => "host is back",
             Self::Interval => "interval",
             Self::Asked => "asked for",

@@ -114,7 +114,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
-    use crate::diag::{Error, ErrorKind};
+    use crate::error::{Error, ErrorKind};
     use crate::model::{Kind, ResourceId};
     use std::sync::mpsc::sync_channel;
 

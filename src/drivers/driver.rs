@@ -1,7 +1,7 @@
 //! What every driver does for a host.
 
 use super::cancel::CancelToken;
-use crate::diag::Result;
+use crate::error::Result;
 use crate::model::{Call, Capabilities, DriverEvent, Observed, ObservedPools, Outcome, Scope};
 use std::collections::BTreeSet;
 use std::sync::mpsc::SyncSender;
@@ -41,7 +41,7 @@ pub trait Driver: Send + Sync {
     /// Carries out `batch`: as many outcomes as calls, in the same order. Calls to different
     /// objects may overlap; calls to one object run one after the other in the order given, and
     /// after the first that is not `Done` the rest of that object's are not sent, which is
-    /// [`ErrorKind::NotSent`](crate::diag::ErrorKind::NotSent).
+    /// [`ErrorKind::NotSent`](crate::error::ErrorKind::NotSent).
     fn execute(&self, batch: &[Call]) -> Vec<Outcome>;
 
     /// Lets go of what is open until it is needed again, so that a plan for a thousand hosts can

@@ -29,7 +29,7 @@ pub use place::Place;
 pub use prompt::{CredentialPrompt, Question, Secret};
 pub use trust::{Beneath, Connection, Trust, Written};
 
-use crate::diag::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Scope, Uri};
 use libvirt::{LibvirtDriver, Stage, StageResult};
 use read_only::ReadOnly;

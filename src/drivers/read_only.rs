@@ -2,7 +2,7 @@
 
 use super::cancel::CancelToken;
 use super::driver::Driver;
-use crate::diag::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Call, Capabilities, DriverEvent, Observed, ObservedPools, Outcome, Scope};
 use std::collections::BTreeSet;
 use std::sync::mpsc::SyncSender;

@@ -6,9 +6,10 @@
 //! operator trusts, and what is this machine's by itself. A [`Connection`] is made here and nowhere
 //! else, and nothing is opened without one.
 
-use crate::diag::{Error, ErrorKind, Result, excerpt};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::uri::is_alias;
 use crate::model::{Transport, Uri};
+use diagnostics::excerpt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 

@@ -1,7 +1,7 @@
 //! What a TOML table makes, put in the places that it has in XML.
 
-use crate::schema::Place;
-use crate::xml::{Element, Name, Node};
+use relaxng::Place;
+use xmltree::{Element, Name, Node};
 
 /// Puts children in the order of the grammar; those that it does not know come last.
 pub(super) fn sort(element: &mut Element, place: &Place<'_>) {

@@ -5,9 +5,9 @@ use super::files::{Found, directory_name};
 use super::fleet::{self, Directory, HostDesired, Selections};
 use super::object::{Object, first_error};
 use super::project::{self, Connect, FILE, NamedHost};
-use crate::diag::shorten::{self, AllUntold, shorten};
-use crate::diag::{Diagnostic, Diagnostics, Sources, Span};
 use crate::model::{Desired, DesiredResource, ResourceId};
+use diagnostics::shorten::{self, AllUntold, shorten};
+use diagnostics::{Diagnostic, Diagnostics, Sources, Span};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

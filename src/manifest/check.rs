@@ -5,10 +5,10 @@
 
 use super::fleet::{Group, Selections};
 use super::object::Object;
-use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::model::domain::{DiskSource, Domain, host_device, listeners};
 use crate::model::network::Network;
 use crate::model::{BitSet, Kind, Mac, Power, ResourceId, Subnet, Uuid};
+use diagnostics::{Diagnostic, Diagnostics, Span};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::Hash;
 

@@ -3,11 +3,11 @@
 use super::format::{Format, Lasts};
 use super::text::text;
 use super::{files, toml};
-use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, closest, excerpt};
 use crate::file;
 use crate::model::Kind;
-use crate::xml::{self, Element, Limits};
+use diagnostics::{Diagnostic, Diagnostics, SourceId, Sources, closest, excerpt};
 use std::path::Path;
+use xmltree::{Element, Limits};
 
 /// Reads the resources of one manifest; the settings of the reconciler stay in their metadata.
 /// `name` is shown in messages. If `diagnostics` has errors afterwards, only part was read.
@@ -69,7 +69,7 @@ pub(super) fn read(
             });
             roots
         }
-        Format::Xml => match xml::parse(source, text, &Limits::MANIFEST) {
+        Format::Xml => match xmltree::parse(source, text, &Limits::MANIFEST) {
             Err(problem) => {
                 diagnostics.push(*problem);
                 Vec::new()

@@ -8,8 +8,8 @@
 use super::object::Object;
 use super::project::Connect;
 use super::project::{Choice, FILE, NamedHost};
-use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::model::{BitSet, Desired, HostPattern, Roster};
+use diagnostics::{Diagnostic, Diagnostics, Span};
 use std::collections::HashMap;
 use std::sync::Arc;
 

@@ -2,15 +2,16 @@
 
 use super::files::{Found, VirtTomlFile, unreadable};
 use super::project;
-use crate::diag::{Diagnostic, Diagnostics, Sources};
 use crate::file::{Elsewhere, Outside, Root, Roots, approach};
+use crate::grammars;
 use crate::model::Kind;
-use crate::schema::{self, Automaton, Files, Grammar, Notation};
-use crate::xml::Element;
+use diagnostics::{Diagnostic, Diagnostics, Sources};
+use relaxng::{Automaton, Files, Grammar, Vocabulary};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use xmltree::Element;
 
 /// The grammars that manifests are held to.
 #[derive(Clone, Debug, Default)]
@@ -54,7 +55,7 @@ impl Grammars {
             if fs::symlink_metadata(files.real.join(&name)).is_err() {
                 continue;
             }
-            match schema::load(&name, &files, sources) {
+            match relaxng::load(&name, &files, sources) {
                 Ok(grammar) => {
                     found.insert(kind, Arc::new(grammar));
                 }
@@ -69,7 +70,7 @@ impl Grammars {
 
     fn grammar(&self, kind: Kind) -> Option<Arc<Grammar>> {
         match self {
-            Self::Embedded => schema::embedded(kind.as_str()),
+            Self::Embedded => grammars::embedded(kind.as_str()),
             Self::Given(grammars) => grammars.get(&kind).cloned(),
         }
     }
@@ -185,7 +186,7 @@ impl<'a> Validator<'a> {
         &mut self,
         kind: Kind,
         root: &Element,
-        notation: Notation,
+        vocabulary: &dyn Vocabulary,
     ) -> Diagnostics {
         let made = || self.grammars.grammar(kind).map(Automaton::new);
         match self.automata.entry(kind).or_insert_with(made) {
@@ -200,7 +201,7 @@ impl<'a> Validator<'a> {
                 out
             }
             Some(automaton) => {
-                let problems = automaton.validate(root, notation);
+                let problems = automaton.validate(root, vocabulary);
                 self.explained += problems.len();
                 problems
             }

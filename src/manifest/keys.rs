@@ -6,8 +6,8 @@
 //! what the most similar key is, so that the grammar's complaint names that key, and else an
 //! attribute.
 
-use crate::diag::closest;
-use crate::schema::Place;
+use diagnostics::closest;
+use relaxng::Place;
 
 /// A key, and the namespaces that its name has as an attribute and as an element.
 #[derive(Clone, Copy, Debug)]

@@ -6,7 +6,7 @@ use super::assemble::{Loaded, Parts, RefusedAre, put_together};
 use super::files;
 use super::grammars::Grammars;
 use super::loader::Loader;
-use crate::diag::Diagnostics;
+use diagnostics::Diagnostics;
 use std::path::{Path, PathBuf};
 
 /// Reads the manifests that `paths` name: files, and directories with all that is below them.

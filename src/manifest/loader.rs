@@ -8,12 +8,12 @@ use super::object::Object;
 use super::part::{Part, Text, read_all};
 use super::text::text;
 use super::uris::check_uris;
-use crate::diag::shorten::AllUntold;
-use crate::diag::{Diagnostic, Diagnostics, SourceId, Sources, Span};
-use crate::xml::Limits;
+use diagnostics::shorten::AllUntold;
+use diagnostics::{Diagnostic, Diagnostics, SourceId, Sources, Span};
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use xmltree::Limits;
 
 /// Reads manifests again and again: only those that have changed are read and checked anew.
 #[derive(Debug)]

@@ -1,10 +1,10 @@
 //! TOML as a notation: its tables with their places, and what cannot be read of it.
 
-use crate::diag::{Diagnostic, Diagnostics, SourceId, Span, closest, excerpt};
 use crate::model::Kind;
-use crate::xml::Limits;
+use diagnostics::{Diagnostic, Diagnostics, SourceId, Span, closest, excerpt};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+use xmltree::Limits;
 
 /// Reads the tables of a TOML text, with each problem of the notation said in `out`.
 pub(crate) fn parse_table<'a>(

@@ -4,17 +4,18 @@ use super::document::kind;
 use super::format::Format;
 use super::grammars::{EXPLAINED_MAX, Validator};
 use super::settings;
-use crate::diag::{Diagnostic, Diagnostics, Sources, Span};
+use crate::grammars::{Toml, Xml};
 use crate::model::domain::{self, Domain};
 use crate::model::{
     DesiredResource, HostPattern, Kind, Refused, ResourceId, check_name, check_order, network,
 };
-use crate::schema::Notation;
-use crate::xml::Element;
+use diagnostics::{Diagnostic, Diagnostics, Sources, Span};
+use relaxng::Vocabulary;
 use rustc_hash::FxHashSet;
 use std::collections::HashSet;
 use std::ops::Deref;
 use std::sync::Arc;
+use xmltree::Element;
 
 /// A resource on its way into the desired state. What its manifest says is shared with those who
 /// have it already; the rest depends on the other manifests, too.
@@ -70,11 +71,11 @@ pub(super) fn object(
     out: &mut Diagnostics,
 ) -> Option<Object> {
     let kind = kind(&root)?;
-    let notation = match format {
-        Format::Xml => Notation::Xml,
-        Format::Toml => Notation::Toml,
+    let vocabulary: &dyn Vocabulary = match format {
+        Format::Xml => &Xml,
+        Format::Toml => &Toml,
     };
-    let problems = validator.validate(kind, &root, notation);
+    let problems = validator.validate(kind, &root, vocabulary);
     let related = |d: &Diagnostic| d.related.iter().map(|l| l.span).collect::<Vec<_>>();
     let said: FxHashSet<Span> =
         problems.iter().flat_map(|d| related(d).into_iter().chain(d.span)).collect();

@@ -1,8 +1,8 @@
 //! `virt.toml`: what holds for a whole directory of manifests.
 
 use super::notation::{parse_table, unknown_key, value_span};
-use crate::diag::{Diagnostic, Diagnostics, SourceId, Span, excerpt};
 use crate::model::{HostPattern, check_host_name, check_set_name};
+use diagnostics::{Diagnostic, Diagnostics, SourceId, Span, excerpt};
 use std::collections::HashMap;
 use std::path::{Component, PathBuf};
 use toml::Spanned;
@@ -281,7 +281,7 @@ fn distinct(hosts: &[NamedHost], out: &mut Diagnostics) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diag::Sources;
+    use diagnostics::Sources;
 
     fn read_as(is_top: bool, text: &str) -> (VirtToml, Vec<(Option<String>, &'static str)>) {
         let mut sources = Sources::default();

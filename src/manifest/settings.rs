@@ -4,12 +4,12 @@
 //! a `[domain.reconcile]` there as well, so that this is the one place that reads them. What they
 //! may be is in the grammar; here is said only what it cannot say.
 
-use crate::diag::{Diagnostic, Diagnostics, Span, excerpt};
 use crate::model::{
     Effect, HostPattern, NAMESPACE, PREFIX, Power, ResourceId, Settings, ShutdownPolicy,
 };
-use crate::xml::{Element, Name, Path};
+use diagnostics::{Diagnostic, Diagnostics, Span, excerpt};
 use std::time::Duration;
+use xmltree::{Element, Name, Path};
 
 /// The element that holds the settings.
 pub(super) const ELEMENT: &str = "reconcile";
@@ -184,8 +184,8 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
     use super::*;
-    use crate::diag::Sources;
-    use crate::xml::{Limits, parse, write_compact};
+    use diagnostics::Sources;
+    use xmltree::{Limits, parse, write_compact};
 
     /// The settings in `inside`, what is left of the document, and each problem.
     fn read(inside: &str) -> (Found, String, Vec<String>) {

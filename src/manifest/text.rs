@@ -1,6 +1,6 @@
 //! The bytes of a file as text, and what to do about those that are none.
 
-use crate::diag::{Diagnostic, Diagnostics, SourceId, Span, excerpt};
+use diagnostics::{Diagnostic, Diagnostics, SourceId, Span, excerpt};
 use std::path::Path;
 
 /// Takes the bytes of a file as text, which `add` is given, unless they are more than `limit`. `None` if that is not to be read
@@ -89,7 +89,7 @@ fn declared_encoding(text: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diag::{Sources, render};
+    use diagnostics::{Sources, render};
     use std::fs;
 
     #[test]

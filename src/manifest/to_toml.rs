@@ -6,10 +6,11 @@
 use super::keys::{self, KeyName, Meaning};
 use super::settings;
 use super::toml::{TEXT_KEY, XML_KEY};
-use crate::diag::is_hazard;
-use crate::schema::{self, Place, Shape, Values};
-use crate::xml::{Attribute, Element, Name, Node, write_compact};
+use crate::grammars;
+use diagnostics::is_hazard;
+use relaxng::{Place, Shape, Values};
 use std::fmt::Write as _;
+use xmltree::{Attribute, Element, Name, Node, write_compact};
 
 /// The resources as one TOML manifest. Positions, comments, white space between elements and the
 /// order of differently named siblings are lost, nothing else is.
@@ -67,7 +68,7 @@ fn root_entries(root: &Element) -> Vec<Entry> {
             }
         }
     }
-    let shape = schema::shape(&root.name.local).filter(|_| root.name.namespace.is_none());
+    let shape = grammars::shape(&root.name.local).filter(|_| root.name.namespace.is_none());
     let start = shape.map_or_else(Place::nowhere, Shape::start);
     let at = At { place: start, default: "", depth: 0 }.inside(&rest);
     let mut list = entries(&rest, &at);
@@ -402,10 +403,10 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic and tell")]
 
     use super::*;
-    use crate::diag::{Diagnostics, SourceId, Sources, render};
     use crate::manifest::{Format, read_document};
-    use crate::xml::{Limits, parse, write};
+    use diagnostics::{Diagnostics, SourceId, Sources, render};
     use proptest::prelude::*;
+    use xmltree::{Limits, parse, write};
 
     fn tree(xml: &str) -> Element {
         parse(SourceId::NONE, xml, &Limits::default()).unwrap()

@@ -18,15 +18,16 @@ use super::format::Lasts;
 use super::keys::{self, KeyName, Meaning, declared_prefix};
 use super::notation::{PROBLEMS_MAX, parse_table, too_many, unknown_kind, value_span};
 use super::settings;
-use crate::diag::{Diagnostic, Diagnostics, SourceId, Span, excerpt};
+use crate::grammars;
 use crate::model::Kind;
-use crate::schema::{self, Place, Values};
-use crate::xml::{self, Attribute, Element, Limits, Name, NamespaceDecl, Node, Text};
+use diagnostics::{Diagnostic, Diagnostics, SourceId, Span, excerpt};
+use relaxng::{Place, Values};
 use std::cmp::Ordering;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
+use xmltree::{Attribute, Element, Limits, Name, NamespaceDecl, Node, Text};
 
 /// The key of an element written as XML.
 pub(super) const XML_KEY: &str = "#xml";
@@ -67,7 +68,7 @@ fn elements(
             continue;
         };
         // a test shows that there is one
-        let Some(shape) = schema::shape(kind.as_str()) else { continue };
+        let Some(shape) = grammars::shape(kind.as_str()) else { continue };
         let at = At { place: &shape.start(), depth: 0 };
         reader.children(kind.as_str(), reader.key_span(key), value, at, &mut roots);
     }
@@ -200,10 +201,10 @@ impl Reader<'_> {
             let Some(Text { value: uri, span }) = self.scalar_text("xmlns", value, || None) else {
                 continue;
             };
-            if let Some(prefix) = prefix.filter(|prefix| !xml::is_ncname(prefix)) {
+            if let Some(prefix) = prefix.filter(|prefix| !xmltree::is_ncname(prefix)) {
                 let summary = format!("\"{}\" is not a name", excerpt(prefix));
                 self.say(Diagnostic::error("toml", summary).at(self.key_span(key)));
-            } else if let Err(reason) = xml::check_binding(prefix, &uri) {
+            } else if let Err(reason) = xmltree::check_binding(prefix, &uri) {
                 self.say(Diagnostic::error("toml", reason).at(span));
             } else {
                 found.push(NamespaceDecl { prefix: prefix.map(Arc::from), uri: uri.into() });
@@ -408,7 +409,7 @@ impl Reader<'_> {
             self.say(self.problem(value.span(), summary));
             return None;
         };
-        let mut element = match xml::parse(SourceId::NONE, text, &Limits::MANIFEST) {
+        let mut element = match xmltree::parse(SourceId::NONE, text, &Limits::MANIFEST) {
             Ok(element) => element,
             Err(problem) => {
                 let summary = format!("the XML in {XML_KEY} cannot be read");
@@ -432,7 +433,7 @@ impl Reader<'_> {
             Some((prefix, local)) => (Some(prefix), local),
             None => (None, written),
         };
-        if !xml::is_ncname(local) || prefix.is_some_and(|p| !xml::is_ncname(p)) {
+        if !xmltree::is_ncname(local) || prefix.is_some_and(|p| !xmltree::is_ncname(p)) {
             let summary = format!("\"{}\" is not a name", excerpt(written));
             self.say(Diagnostic::error("toml", summary).at(span));
             return None;
@@ -449,8 +450,8 @@ impl Reader<'_> {
                 namespace: Some(Arc::clone(&bound.uri)),
                 local: local.to_owned(),
             }),
-            (Some("xml"), None) => Some(Name::qualified("xml", xml::XML_NAMESPACE, local)),
-            (Some(prefix), None) if let Some(uri) = schema::namespace_of(prefix) => {
+            (Some("xml"), None) => Some(Name::qualified("xml", xmltree::XML_NAMESPACE, local)),
+            (Some(prefix), None) if let Some(uri) = grammars::namespace_of(prefix) => {
                 Some(Name::qualified(prefix, uri, local))
             }
             (Some(prefix), None) => {
@@ -469,7 +470,7 @@ impl Reader<'_> {
             None => (None, written),
         };
         let bound = self.scope.iter().rev().find(|d| d.prefix.as_deref() == prefix);
-        let uri = bound.map(|d| &*d.uri).or_else(|| schema::namespace_of(prefix?)).unwrap_or("");
+        let uri = bound.map(|d| &*d.uri).or_else(|| grammars::namespace_of(prefix?)).unwrap_or("");
         KeyName {
             attribute_namespace: if prefix.is_some() { uri } else { "" },
             element_namespace: uri,
@@ -502,9 +503,9 @@ mod tests {
 
     use super::super::notation::RECOVER_MAX;
     use super::*;
-    use crate::diag::Sources;
-    use crate::xml::write_compact;
+    use diagnostics::Sources;
     use proptest::prelude::*;
+    use xmltree::write_compact;
 
     /// The resources as XML, and each problem as `line:column summary`.
     fn read(text: &str) -> (Vec<String>, Vec<String>) {
@@ -691,7 +692,7 @@ mod tests {
             // what is read without a problem is well-formed
             if problems.is_empty() {
                 for one in xml {
-                    prop_assert!(crate::xml::parse(SourceId::NONE, &one, &Limits::default()).is_ok(), "{}", one);
+                    prop_assert!(xmltree::parse(SourceId::NONE, &one, &Limits::default()).is_ok(), "{}", one);
                 }
             }
         }

@@ -2,9 +2,9 @@
 
 use super::assemble::Loaded;
 use super::fleet::HostDesired;
-use crate::diag::Diagnostic;
 use crate::model::Uri;
 use crate::model::uri::is_alias;
+use diagnostics::Diagnostic;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

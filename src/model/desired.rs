@@ -1,11 +1,11 @@
 //! What the manifests ask for.
 
 use super::{Effect, ResourceId};
-use crate::diag::{Diagnostic, Span};
-use crate::xml::{Element, Path};
+use diagnostics::{Diagnostic, Span};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use xmltree::{Element, Path};
 
 /// All that a directory of manifests asks for, checked.
 #[derive(Clone, Debug, Default)]

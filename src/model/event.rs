@@ -1,7 +1,7 @@
 //! What a host tells of its own accord.
 
 use super::ResourceId;
-use crate::diag::Error;
+use crate::error::Error;
 use std::fmt;
 
 /// What a host tells of its own accord. It says where to look again, never what is there: by the
@@ -101,6 +101,6 @@ impl fmt::Display for EventKind {
     /// The word, and the device if it is about one: `device added: net0`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())?;
-        self.device().map_or(Ok(()), |alias| write!(f, ": {}", crate::diag::escape(alias)))
+        self.device().map_or(Ok(()), |alias| write!(f, ": {}", diagnostics::escape(alias)))
     }
 }

@@ -1,6 +1,6 @@
 //! The hosts of a fleet: their names, patterns that choose among them, and sets of them.
 
-use crate::diag::{closest, is_hazard};
+use diagnostics::{closest, is_hazard};
 use std::collections::HashMap;
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! What a resource is called: its name within its kind, UUID, MAC address.
 
 use super::Kind;
-use crate::diag::{escape, is_hazard};
+use diagnostics::{escape, is_hazard};
 use std::fmt;
 
 pub use uuid::Uuid;

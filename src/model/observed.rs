@@ -1,8 +1,8 @@
 //! What a host has.
 
 use super::{Kind, Outage, Record, ResourceId, Snapshot, State, Uuid};
-use crate::xml::Element;
 use std::collections::{BTreeMap, BTreeSet};
+use xmltree::Element;
 
 /// What to read of a host.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! Operations as data: what a plan holds and a driver carries out.
 
 use super::{LifecycleAction, LifecycleEvent, ResourceId, Tuning, TuningParameter, Uuid};
-use crate::diag::Error;
+use crate::error::Error;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -455,7 +455,7 @@ pub enum Outcome {
     Done,
     /// The host, or the driver before it asked the host, did not carry it out.
     Refused(Error),
-    /// It was never sent: nothing has come of it. Of kind [`NotSent`](crate::diag::ErrorKind::NotSent) where an earlier call
+    /// It was never sent: nothing has come of it. Of kind [`NotSent`](crate::error::ErrorKind::NotSent) where an earlier call
     /// of the same object was not done, else of what kept it from the host.
     NotSent(Error),
     /// It was sent and no answer came: it may or may not have been carried out. Read again; never

@@ -1,7 +1,7 @@
 //! Snapshots of a domain, as far as a plan has to know them.
 
 use super::domain::Storage;
-use crate::xml::Element;
+use xmltree::Element;
 
 /// A snapshot of a domain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,8 +33,8 @@ impl Snapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diag::SourceId;
-    use crate::xml::{Limits, parse};
+    use diagnostics::SourceId;
+    use xmltree::{Limits, parse};
 
     #[test]
     fn an_external_snapshot_tells_what_is_an_overlay_of_what() {

@@ -1,8 +1,8 @@
 //! What domains and networks share: names, UUIDs.
 
 use super::{Uuid, check_name};
-use crate::diag::{Diagnostic, Diagnostics, excerpt};
-use crate::xml::Element;
+use diagnostics::{Diagnostic, Diagnostics, excerpt};
+use xmltree::Element;
 
 /// Longest name of a device in the kernel, in bytes.
 pub(super) const DEVICE_NAME_MAX: usize = 15;

@@ -3,7 +3,8 @@
 use super::config::Own;
 use super::files::{End, Files};
 use super::load::Certificate;
-use crate::diag::{Error, shown_path};
+use crate::error::Error;
+use diagnostics::shown_path;
 use rustls::pki_types::UnixTime;
 use std::path::Path;
 

@@ -3,7 +3,8 @@
 use super::facts::{Facts, broken};
 use super::load::Loaded;
 use super::problem::refusal;
-use crate::diag::{Error, shown_path};
+use crate::error::Error;
+use diagnostics::shown_path;
 use rustls::pki_types::UnixTime;
 use std::collections::HashSet;
 use std::path::Path;

@@ -3,7 +3,8 @@
 use super::facts::Facts;
 use super::files::{End, Files};
 use super::problem::{Problem, refusal};
-use crate::diag::{Error, Result, shown_path};
+use crate::error::{Error, Result};
+use diagnostics::shown_path;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use std::io::{ErrorKind, Read as _};

@@ -5,7 +5,7 @@ use super::facts::Facts;
 use super::files::End;
 use super::problem::{KEYS, refusal};
 use super::sanity::{Role, sanity};
-use crate::diag::{Error, Result};
+use crate::error::{Error, Result};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType, SerialNumber, SignatureAlgorithm,

@@ -1,6 +1,6 @@
 //! What can be wrong with a certificate, in words, and what to do about it.
 
-use crate::diag::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 use std::fmt;
 
 /// Something wrong with one certificate.

@@ -12,15 +12,16 @@ use super::plan::planner::plan;
 use super::plan::types::{Options, ResourceChange};
 use super::sparse::{Sparse, drop_identity, sparse};
 use super::status::runs_as_asked;
-use crate::diag::{Diagnostic, Diagnostics, Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::domain::Domain;
 use crate::model::{
     Capabilities, Desired, DesiredResource, Kind, Observed, ObservedResource, Power, ResourceId,
     Settings, State,
 };
-use crate::xml::{Element, Node, Path, Step};
+use diagnostics::{Diagnostic, Diagnostics};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use xmltree::{Element, Node, Path, Step};
 
 /// A manifest of an object on the host.
 #[derive(Clone, Debug)]

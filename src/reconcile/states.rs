@@ -15,8 +15,8 @@ use super::ownership::redact::presented;
 use super::plan::decide::Layers;
 use super::status::runs_as_asked;
 use crate::model::{Capabilities, Kind, ObservedResource, ResourceId};
-use crate::xml::{Element, Path};
 use jiff::Timestamp;
+use xmltree::{Element, Path};
 
 /// An object in its states, as far as they differ.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use super::ownership::record::owner_record_of;
 use super::ownership::redact::presentable;
 use super::plan::decide::Layers;
 use crate::model::{Doubt, ObservedResource, Power, State};
-use crate::xml::Element;
+use xmltree::Element;
 
 /// How an object stands to its last applied manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

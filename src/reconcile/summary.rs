@@ -2,7 +2,7 @@
 
 use super::diff::normalize::Unit;
 use super::ownership::redact::presentable;
-use crate::xml::{Element, write_compact};
+use xmltree::{Element, write_compact};
 
 /// A value with the unit that it is in, if it is a quantity.
 pub(super) fn with_unit(value: &str, element: &Element, unit: Option<Unit>) -> String {

@@ -1,6 +1,6 @@
 //! Foreign text on its way to a browser; moments and times in words.
 
-use crate::diag::escape;
+use diagnostics::escape;
 use jiff::Timestamp;
 use std::time::{Duration, SystemTime};
 

@@ -3,8 +3,8 @@
 use super::format::{epoch, plain};
 use super::process::Process;
 use crate::controller::{Condition, ControllerStatus, Counters, HostStatus, Listening};
-use crate::diag::escape;
 use crate::model::Kind;
+use diagnostics::escape;
 use std::fmt::{Display, Write as _};
 
 /// All metrics: of the watch, of each host, of the process.

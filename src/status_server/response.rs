@@ -1,8 +1,8 @@
 //! The answer to a request, as bytes.
 
-use crate::diag::{escape_json, is_hazard, printable};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use diagnostics::{escape_json, is_hazard, printable};
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 

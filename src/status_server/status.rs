@@ -4,7 +4,7 @@ use super::format::exact;
 use crate::controller::{
     Condition, ControllerStatus, Counters, HostStatus, Listening, PlanRecord, ResourceStatus,
 };
-use crate::diag::escape_json;
+use diagnostics::escape_json;
 use serde_json::{Map, Value, json};
 use std::time::SystemTime;
 

@@ -4,9 +4,9 @@
 use crate::fuzzing::outputs::outputs;
 use crate::support::site::Site;
 use crate::support::{count, run, trial, virt};
+use diagnostics::is_hazard;
 use libtest_mimic::Trial;
 use std::fs;
-use virt::diag::is_hazard;
 
 /// What sources of hostile text there are, each with how many cases of it run by default and in all.
 const SOURCES: [(&str, usize, usize); 4] = [

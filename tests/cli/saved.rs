@@ -3,6 +3,7 @@
 use crate::support::{Needs, Ran, run, trial, trial_if, virt};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use diagnostics::SourceId;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use libtest_mimic::Trial;
@@ -13,9 +14,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
-use virt::diag::SourceId;
 use virt::reconcile::plan::file;
-use virt::xml::{Element, Limits, Name, parse, write};
+use xmltree::{Element, Limits, Name, parse, write};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![

@@ -3,7 +3,7 @@
 use super::Rule;
 use super::subject::{Host, uuid_of};
 use std::collections::BTreeSet;
-use virt::diag::{ErrorCode, ErrorKind};
+use virt::error::{ErrorCode, ErrorKind};
 use virt::model::{
     Affect, Call, Detail, Kind, Op, OpKind, Outcome, ResourceId, Scope, State, UndefineKeep,
 };

@@ -2,9 +2,9 @@
 
 use super::Rule;
 use super::subject::{Deviation, Host, Need, Subjected};
-use virt::diag::ErrorCode;
+use virt::error::ErrorCode;
 use virt::model::{Affect, Op};
-use virt::xml::{Element, Path};
+use xmltree::{Element, Path};
 
 pub(super) const RULES: &[Rule] = &[
     ("a_device_comes_and_goes_in_the_next_boot", Some(Need::Devices), in_the_next_boot),

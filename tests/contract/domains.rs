@@ -2,7 +2,7 @@
 
 use super::Rule;
 use super::subject::{Deviation, Host, Need, uuid_of};
-use virt::diag::ErrorCode;
+use virt::error::ErrorCode;
 use virt::model::{Affect, MetadataKind, Op, State, UndefineKeep};
 
 pub(super) const RULES: &[Rule] = &[
@@ -44,7 +44,7 @@ fn defined_and_undefined(host: &Host) {
     assert_eq!(config.child_text("on_reboot").as_deref(), Some("restart"));
     // what a host writes can be given to it again
     let before = web.config();
-    web.done(Op::Define { xml: virt::xml::write(&before) });
+    web.done(Op::Define { xml: xmltree::write(&before) });
     assert_eq!(web.config(), before);
     web.done(undefine());
     assert!(web.look().is_none());

@@ -11,15 +11,15 @@ mod networks;
 mod subject;
 
 use crate::support::{Libvirtd, Needs, ignorable_if, run, tool};
+use diagnostics::SourceId;
 use libtest_mimic::{Completion, Trial};
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
 use subject::{Deviation, Host, Lack, Need, Subject, Subjected};
-use virt::diag::SourceId;
 use virt::drivers::{self, Connection, Environment, MockDriver, MockHost};
 use virt::model::Version;
-use virt::xml::{Element, Limits, parse, write};
+use xmltree::{Element, Limits, parse, write};
 
 /// A rule: its name, what it is about that not every driver has, and what checks it.
 type Rule = (&'static str, Option<Need>, fn(&Host));

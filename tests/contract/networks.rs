@@ -2,9 +2,9 @@
 
 use super::Rule;
 use super::subject::{Host, Need, uuid_of};
-use virt::diag::ErrorCode;
+use virt::error::ErrorCode;
 use virt::model::{Affect, NetworkCommand, NetworkSection, Op, State, UndefineKeep};
-use virt::xml::Path;
+use xmltree::Path;
 
 pub(super) const RULES: &[Rule] = &[
     ("a_network_is_defined_and_undefined", None, defined_and_undefined),

@@ -4,13 +4,13 @@ use crate::support::Needs;
 use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
-use virt::diag::{ErrorCode, ErrorKind};
 use virt::drivers::Driver;
+use virt::error::{ErrorCode, ErrorKind};
 use virt::model::{
     Call, Hypervisor, Kind, ObservedResource, Op, OpKind, Outcome, ResourceId, Scope, State,
     Target, UndefineKeep, Uuid, Version,
 };
-use virt::xml::Element;
+use xmltree::Element;
 
 /// Opens a driver that may keep files in the directory it is given.
 type Open = dyn Fn(&Path) -> Box<dyn Driver> + Send + Sync;

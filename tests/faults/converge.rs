@@ -8,7 +8,7 @@ use virt::drivers::{Driver, MockDriver, MockHost};
 use virt::manifest::Loaded;
 use virt::model::{Effect, Observed};
 use virt::reconcile::{Options, Status};
-use virt::xml::{Element, write};
+use xmltree::{Element, write};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = vec![

@@ -90,7 +90,7 @@ fn after_any_byte() {
     println!("{cuts} cuts");
 }
 
-fn open(socket: &Path) -> virt::diag::Result<Box<dyn Driver>> {
+fn open(socket: &Path) -> virt::error::Result<Box<dyn Driver>> {
     let uri = format!("qemu+unix:///system?socket={}", socket.display());
     drivers::open(&Connection::of_operator(&uri).unwrap(), &Environment::new(None, None))
 }

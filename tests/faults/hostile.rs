@@ -4,14 +4,14 @@
 use crate::support::site::Site;
 use crate::support::{Ran, Watching, run, trial, virt};
 use libtest_mimic::Trial;
+use libvirt_rpc::{
+    AuthType, DomainHandle, FrameReader, Header, NetworkHandle, Packet, PacketKind, Procedure,
+    Status, to_bytes,
+};
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
-use virt::wire::{
-    AuthType, DomainHandle, FrameReader, Header, NetworkHandle, Packet, PacketKind, Procedure,
-    Status, to_bytes,
-};
 
 /// All the memory that a run may have mapped; a run with an honest daemon peaks at some 10 MB.
 const MEMORY_KB: u32 = 400_000;
@@ -356,7 +356,7 @@ fn flood(server: &mut Server) {
 
 /// The client answers pings, but never at the cost of its own memory.
 fn pings(server: &mut Server) {
-    let ping = Packet { header: Header::keepalive(virt::wire::PING), payload: Vec::new() };
+    let ping = Packet { header: Header::keepalive(libvirt_rpc::PING), payload: Vec::new() };
     let many = written(&ping).repeat(10_000);
     server.open();
     let mut writer = server.stream.try_clone().unwrap();

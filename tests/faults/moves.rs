@@ -6,8 +6,8 @@ use libtest_mimic::Trial;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
-use virt::diag::Result;
 use virt::drivers::{CancelToken, Driver, MockDriver, MockHost};
+use virt::error::Result;
 use virt::manifest::Loaded;
 use virt::model::{
     Call, Capabilities, DriverEvent, Kind, Observed, Outcome, ResourceId, Scope, Uuid,

@@ -6,7 +6,7 @@ use libtest_mimic::Trial;
 use virt::drivers::{MockDriver, MockHost};
 use virt::model::{Effect, Kind, NetworkCommand, Op, ResourceId};
 use virt::reconcile::{Options, Plan, Step, StepAction, fingerprint};
-use virt::xml::write_compact;
+use xmltree::write_compact;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![

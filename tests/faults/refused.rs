@@ -5,11 +5,11 @@
 use crate::support::site::{Site, converge, observe, plan_for, walk};
 use crate::support::{Answering, Fault, Faulty, Recording, trial};
 use libtest_mimic::Trial;
-use virt::diag::{Error, ErrorCode, ErrorDomain};
 use virt::drivers::{Driver, MockDriver, MockHost};
+use virt::error::{Error, ErrorCode, ErrorDomain};
 use virt::model::{Call, Kind, Observed, Op, OpKind, Outcome, ResourceId};
 use virt::reconcile::{ChangeCause, Options, Report, Status};
-use virt::xml::{Element, write};
+use xmltree::{Element, write};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![

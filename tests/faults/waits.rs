@@ -5,8 +5,8 @@ use crate::support::{Recording, trial};
 use libtest_mimic::Trial;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
-use virt::diag::{ErrorKind, Result};
 use virt::drivers::{CancelToken, Driver, MockDriver, MockHost};
+use virt::error::{ErrorKind, Result};
 use virt::model::{
     Call, Capabilities, DriverEvent, Effect, Kind, Observed, Op, OpKind, Outcome, ResourceId,
     Scope, State,

@@ -1,6 +1,10 @@
 //! A daemon whose objects and errors say what a fuzzer chose: names, documents, and libvirt's error in
 //! all its strings.
 
+use libvirt_rpc::{
+    AuthType, DomainHandle, FrameReader, Header, Malformed, NetworkHandle, Packet, PacketKind,
+    Procedure, RemoteError, SnapshotHandle, Status, from_bytes, to_bytes,
+};
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -8,10 +12,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use virt::model::Uuid;
-use virt::wire::{
-    AuthType, DomainHandle, FrameReader, Header, Malformed, NetworkHandle, Packet, PacketKind,
-    Procedure, RemoteError, SnapshotHandle, Status, from_bytes, to_bytes,
-};
 
 /// One object of it.
 pub(crate) struct Guest {

@@ -1,8 +1,8 @@
 //! Hostile text, and documents whose fields have it.
 
 use super::Choices;
-use virt::diag::SourceId;
-use virt::xml::{Element, Limits, parse};
+use diagnostics::SourceId;
+use xmltree::{Element, Limits, parse};
 
 /// What no line of an output may begin with, since no text of ours does.
 pub(super) const FORGED: &str = "FORGED";

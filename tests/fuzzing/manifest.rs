@@ -1,11 +1,12 @@
 //! The target `toml`: any bytes as a manifest, held to the grammar, loaded, and written as TOML.
 
+use diagnostics::{Diagnostics, Sources, render};
+use relaxng::{Automaton, Vocabulary};
 use std::cell::RefCell;
 use std::path::PathBuf;
-use virt::diag::{Diagnostics, Sources, render};
+use virt::grammars::embedded;
 use virt::manifest::{self, Format, read_document, to_toml};
-use virt::schema::{Automaton, Notation, embedded};
-use virt::xml::{Element, Node};
+use xmltree::{Element, Node};
 
 thread_local! {
     static AUTOMATA: RefCell<Vec<(&'static str, Automaton)>> = const { RefCell::new(Vec::new()) };
@@ -57,7 +58,8 @@ fn load(text: &str, format: Format) {
 }
 
 fn is_valid(root: &Element, format: Format) -> bool {
-    let notation = if format == Format::Xml { Notation::Xml } else { Notation::Toml };
+    let notation: &dyn Vocabulary =
+        if format == Format::Xml { &virt::grammars::Xml } else { &virt::grammars::Toml };
     let name = if root.is("network") { "network" } else { "domain" };
     AUTOMATA.with_borrow_mut(|all| {
         let at = all.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {

@@ -4,6 +4,7 @@
 use super::Choices;
 use super::daemon::{Answers, Daemon, Guest};
 use super::hostile::{DOMAIN, FORGED, NETWORK, TAG, document, hostile};
+use diagnostics::{SourceId, is_hazard};
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
@@ -11,10 +12,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
-use virt::diag::{SourceId, is_hazard};
 use virt::manifest::to_toml;
 use virt::model::Uuid;
-use virt::xml::{Limits, parse, write};
+use xmltree::{Limits, parse, write};
 
 /// A host with an object of each kind, as the mock keeps it.
 const HOST: &str = "<virt-test-host version='1'>\

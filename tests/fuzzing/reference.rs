@@ -3,13 +3,14 @@
 //!
 //! It shares with the engine only what a loaded grammar says, and the datatypes.
 
+use relaxng::Grammar;
+use relaxng::datatype::Context;
+use relaxng::names::{NameClass, Names};
+use relaxng::pattern::Patterns;
+use relaxng::pattern::{AttributeId, DataId, ElementId, Pattern, PatternId, ValueId};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
-use virt::schema::datatype::Context;
-use virt::schema::names::{NameClass, Names};
-use virt::schema::pattern::{AttributeId, DataId, ElementId, Pattern, PatternId, ValueId};
-use virt::schema::{Grammar, pattern::Patterns};
-use virt::xml::{self, Element, Name, NamespaceDecl, XML_NAMESPACE};
+use xmltree::{Element, Name, NamespaceDecl, XML_NAMESPACE};
 
 /// Steps before an answer is given up: some patterns grow without end where nothing is shared.
 const STEPS_MAX: u32 = 50_000;
@@ -104,17 +105,17 @@ impl<'a> Validator<'a> {
         self.end_tag(&p)
     }
 
-    fn children(&mut self, p: Rc<Node>, children: &'a [xml::Node]) -> Rc<Node> {
+    fn children(&mut self, p: Rc<Node>, children: &'a [xmltree::Node]) -> Rc<Node> {
         match children {
             [] => self.only_text(&p, ""),
-            [xml::Node::Text(t)] => self.only_text(&p, &t.value),
+            [xmltree::Node::Text(t)] => self.only_text(&p, &t.value),
             _ => {
                 let mut p = p;
                 for child in children {
                     p = match child {
-                        xml::Node::Element(e) => self.element(&p, e),
-                        xml::Node::Text(t) if is_blank(&t.value) => p,
-                        xml::Node::Text(t) => self.text(&p, &t.value),
+                        xmltree::Node::Element(e) => self.element(&p, e),
+                        xmltree::Node::Text(t) if is_blank(&t.value) => p,
+                        xmltree::Node::Text(t) => self.text(&p, &t.value),
                     };
                 }
                 p

@@ -2,10 +2,10 @@
 //! and by the reference.
 
 use super::{Choices, document, grammar, reference};
+use diagnostics::{Sources, render};
+use relaxng::{Automaton, Files, Grammar};
 use std::sync::Arc;
-use virt::diag::{Sources, render};
-use virt::schema::{Automaton, Files, Grammar, Notation};
-use virt::xml::{Limits, parse};
+use xmltree::{Limits, parse};
 
 /// Documents of one grammar; the later ones meet tables that the earlier ones made.
 const DOCUMENTS: usize = 8;
@@ -35,7 +35,7 @@ impl Files for Text<'_> {
 /// Loads the grammar, or says why it is none.
 pub(crate) fn load(schema: &str) -> Result<Grammar, String> {
     let mut sources = Sources::default();
-    virt::schema::load("t.rng", &Text(schema), &mut sources)
+    relaxng::load("t.rng", &Text(schema), &mut sources)
         .map_err(|problems| problems.iter().map(|p| render(p, &sources)).collect())
 }
 
@@ -89,7 +89,9 @@ fn compare(schema: &str, text: &str, automata: [&mut Automaton; 2], seen: &mut S
             assert_eq!(fast, expected, "{}", what(&format!("accepts{time}")));
             assert_eq!(automaton.accepts_tree(&tree), expected, "{}", what("accepts_tree"));
         }
-        for notation in [Notation::Xml, Notation::Toml] {
+        let vocabularies: [&dyn relaxng::Vocabulary; 2] =
+            [&virt::grammars::Xml, &virt::grammars::Toml];
+        for notation in vocabularies {
             let problems = automaton.validate(&tree, notation);
             let said: String = problems.iter().map(|p| render(p, &sources)).collect();
             assert_eq!(problems.is_empty(), expected, "{}\n{said}", what("validate"));

@@ -1,7 +1,7 @@
 //! Any bytes as packets, and as each of the results that are read: nothing panics, nothing is set
 //! aside for what is only announced, and what was read is written as the same bytes.
 
-use virt::wire::{
+use libvirt_rpc::{
     AuthType, Chars, Decode, DomainHandle, DomainStats, Encode, Event, FrameReader, Header,
     NetworkHandle, Packet, PacketKind, Procedure, RemoteError, Status, from_bytes, to_bytes,
 };

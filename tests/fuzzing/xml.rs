@@ -1,8 +1,8 @@
 //! The target `document`: any bytes as XML, by the events and as a tree.
 
+use diagnostics::{SourceId, Sources, render};
 use std::collections::HashSet;
-use virt::diag::{SourceId, Sources, render};
-use virt::xml::{Element, Event, Events, Limits, Node, parse, write, write_compact};
+use xmltree::{Element, Event, Events, Limits, Node, parse, write, write_compact};
 
 /// Reads the bytes every way that there is, and writes what was read. Says whether they were a
 /// document.

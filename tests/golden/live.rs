@@ -10,7 +10,7 @@ use std::path::Path;
 use virt::drivers::{Driver as _, MockDriver, MockHost};
 use virt::model::{Hypervisor, Op};
 use virt::reconcile::{Options, StepAction, plan};
-use virt::xml::{Element, write_compact};
+use xmltree::{Element, write_compact};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let trial_of = |path: std::path::PathBuf| {

@@ -7,7 +7,7 @@ use libtest_mimic::Trial;
 use std::path::Path;
 use virt::model::Kind;
 use virt::reconcile::{ChangeCause, Side, overlay};
-use virt::xml::{Element, write};
+use xmltree::{Element, write};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let trial_of = |path: std::path::PathBuf| {

@@ -20,15 +20,15 @@
 
 use super::sections::{Section, cases, files, folder, save, update};
 use crate::support::{Libvirtd, tool, trial, trial_if};
+use diagnostics::SourceId;
 use libtest_mimic::Trial;
 use std::path::PathBuf;
-use virt::diag::SourceId;
 use virt::drivers::{self, Connection, Driver, Environment};
 use virt::model::{
     Call, Kind, Op, Outcome, ResourceId, Scope, Target, UndefineKeep, Uuid, Version,
 };
 use virt::reconcile::{Side, overlay};
-use virt::xml::{Attribute, Element, Limits, Node, Path, Step, parse, value_at, write};
+use xmltree::{Attribute, Element, Limits, Node, Path, Step, parse, value_at, write};
 
 /// The libvirt that the hosts' parts are recorded from.
 const RECORDED: Version = Version::new(11, 3, 0);

@@ -1,9 +1,9 @@
 //! Files of sections, and documents in them.
 
+use diagnostics::SourceId;
 use std::fs;
 use std::path::{Path, PathBuf};
-use virt::diag::SourceId;
-use virt::xml::{Element, Limits, parse, write};
+use xmltree::{Element, Limits, parse, write};
 
 /// A word at the beginning of a line with its argument, and the lines below it.
 pub(super) struct Section {

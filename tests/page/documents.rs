@@ -3,10 +3,10 @@
 use super::connections::get;
 use super::{Served, statuses};
 use crate::support::trial;
+use diagnostics::SourceId;
 use libtest_mimic::Trial;
 use std::collections::BTreeSet;
-use virt::diag::SourceId;
-use virt::xml::{Element, Limits, parse};
+use xmltree::{Element, Limits, parse};
 
 pub(super) fn trials() -> Vec<Trial> {
     vec![

@@ -163,5 +163,5 @@ fn values() {
 fn labels() {
     let samples = scrape(statuses::hostile());
     let host = &samples.iter().find(|s| s.0 == "virt_host_up").unwrap().1["host"];
-    assert_eq!(*host, virt::diag::escape(statuses::HOSTILE));
+    assert_eq!(*host, diagnostics::escape(statuses::HOSTILE));
 }

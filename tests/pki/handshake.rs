@@ -74,7 +74,7 @@ impl Place {
 }
 
 /// An error with its hint; each has one.
-pub(crate) fn said(error: &virt::diag::Error) -> String {
+pub(crate) fn said(error: &virt::error::Error) -> String {
     format!("{error} (hint: {})", error.hint.as_deref().expect("an error without a hint"))
 }
 

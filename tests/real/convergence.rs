@@ -3,12 +3,12 @@
 
 use super::corpus::{documents, unpacked};
 use crate::support::{Libvirtd, testdata, tool, trial_if};
+use diagnostics::SourceId;
 use libtest_mimic::Trial;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use virt::diag::SourceId;
 use virt::drivers::{self, Connection, Driver, Environment};
 use virt::manifest::load;
 use virt::model::{
@@ -16,7 +16,7 @@ use virt::model::{
     UndefineKeep, Uuid,
 };
 use virt::reconcile::{Options, Plan, Side, SystemClock, apply, overlay, plan};
-use virt::xml::{Element, Limits, Name, parse, write};
+use xmltree::{Element, Limits, Name, parse, write};
 
 /// Of what libvirtd takes, at least so much is in sync after one apply.
 const SHARE: f64 = 0.98;

@@ -9,7 +9,7 @@ use std::process::Command;
 use tempfile::TempDir;
 use virt::drivers::{Driver, MockDriver, MockHost};
 use virt::model::{Call, Kind, Op, Outcome, ResourceId, Scope, Target, Uuid};
-use virt::xml::write;
+use xmltree::write;
 
 pub(crate) fn trials() -> Vec<Trial> {
     let needs = testdata("libvirt-11.3.0-tests.tar.xz").and_then(|a| Ok((a, tool("tar")?)));

@@ -5,15 +5,15 @@ use super::convergence::inputs;
 use super::corpus::unpacked;
 use super::oracle::{Bench, alive, compare};
 use crate::support::{Libvirtd, is_taken, run, testdata, tool, trial_if, virt};
+use diagnostics::SourceId;
 use libtest_mimic::Trial;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use virt::diag::SourceId;
 use virt::model::{Kind, ResourceId};
 use virt::reconcile::Options;
-use virt::xml::{Element, Limits, parse, write};
+use xmltree::{Element, Limits, parse, write};
 
 /// What a sparse export does not bring back, by document, and why.
 const LEFT: &[(&str, &str)] = &[

@@ -4,10 +4,10 @@
 use super::host::{Host, Pool};
 use crate::support::Ran;
 use libtest_mimic::Trial;
+use libvirt_rpc::Procedure;
 use serde_json::{Value, json};
 use std::fs;
 use std::sync::Arc;
-use virt::wire::Procedure;
 
 pub(crate) fn trials(pool: &Arc<Pool>) -> Vec<Trial> {
     vec![

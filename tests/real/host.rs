@@ -3,6 +3,7 @@
 
 use crate::support::{Libvirtd, Needs, Proxy, Ran, ignorable_if, run, tool, trial_if, virt};
 use libtest_mimic::{Completion, Trial};
+use libvirt_rpc::Procedure;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,7 +12,6 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use virt::wire::Procedure;
 
 /// Killed guests are gone by then.
 const GONE: Duration = Duration::from_secs(60);

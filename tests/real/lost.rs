@@ -5,9 +5,9 @@ use super::host::{Host, Pool, SAMPLE_NETWORKS};
 use super::samples::are_there;
 use crate::support::{Point, REFUSED, Strike, run};
 use libtest_mimic::Trial;
+use libvirt_rpc::Procedure;
 use serde_json::Value;
 use std::sync::Arc;
-use virt::wire::Procedure;
 
 pub(crate) fn trials(pool: &Arc<Pool>) -> Vec<Trial> {
     vec![

@@ -4,12 +4,12 @@
 use super::host::{Host, Pool};
 use crate::support::{run, tool, trial_if};
 use libtest_mimic::Trial;
+use libvirt_rpc::Procedure;
 use serde_json::Value;
 use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use virt::wire::Procedure;
 
 pub(crate) fn trials(pool: &Arc<Pool>) -> Vec<Trial> {
     vec![

@@ -1,13 +1,13 @@
 //! Our test driver beside libvirt's: the same definition goes in, the same has to come out.
 
 use crate::support::{run, tool, trial_if};
+use diagnostics::SourceId;
 use libtest_mimic::Trial;
 use std::path::Path;
 use std::process::Command;
-use virt::diag::SourceId;
 use virt::drivers::{Driver, MockDriver, MockHost};
 use virt::model::{Affect, Call, Kind, Op, Outcome, ResourceId, Scope, Target, UndefineKeep, Uuid};
-use virt::xml::{Element, Limits, parse, write};
+use xmltree::{Element, Limits, parse, write};
 
 const UUID: &str = "11111111-2222-3333-4444-555555555555";
 

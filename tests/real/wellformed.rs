@@ -1,11 +1,11 @@
 //! Malformed documents: where each is refused, and that whatever xmllint refuses is refused.
 
 use crate::support::{run, tool, trial, trial_if};
+use diagnostics::Sources;
 use libtest_mimic::Trial;
 use std::fs;
 use std::process::Command;
-use virt::diag::Sources;
-use virt::xml::{Limits, parse};
+use xmltree::{Limits, parse};
 
 /// Documents that are not well-formed, and line, column and words of what is said of each.
 const MALFORMED: &[(&str, &str)] = &[

@@ -3,15 +3,15 @@
 
 use super::oracle::{Applied, Bench, alive, compare, with_identity, with_settings};
 use crate::support::{Libvirtd, run, testdata, tool, trial_if, virt};
+use diagnostics::SourceId;
 use libtest_mimic::Trial;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use virt::diag::SourceId;
 use virt::model::{Kind, Op, Outcome, ResourceId, Uuid};
 use virt::reconcile::Options;
-use virt::xml::{Element, Limits, parse, write};
+use xmltree::{Element, Limits, parse, write};
 
 /// What libvirt takes and `virt` does not bring about, by file, and why that is right.
 const LEFT: &[(&str, &str)] = &[];

@@ -2,11 +2,11 @@
 
 use super::material::{Corpus, accepts, grammar, libvirts_of_release};
 use crate::support::trial_if;
+use diagnostics::SourceId;
 use libtest_mimic::Trial;
+use relaxng::Automaton;
 use std::path::Path;
-use virt::diag::SourceId;
-use virt::schema::Automaton;
-use virt::xml::Limits;
+use xmltree::Limits;
 
 /// How many files the verdicts are on.
 const FILES: usize = 4_017;

@@ -2,10 +2,10 @@
 
 use super::jing::{Jing, escape};
 use crate::support::{tool, trial, trial_if};
+use diagnostics::{SourceId, Span};
 use libtest_mimic::Trial;
+use relaxng::datatype::{Constant, Context, Datatype, Param};
 use std::fmt::Write;
-use virt::diag::{SourceId, Span};
-use virt::schema::datatype::{Constant, Context, Datatype, Param};
 
 /// The library that the table is about.
 const XSD: &str = "http://www.w3.org/2001/XMLSchema-datatypes";
@@ -122,7 +122,7 @@ fn texts(line: &str) -> Vec<String> {
 }
 
 impl Case {
-    fn datatype(&self) -> Result<Datatype, virt::schema::datatype::TypeError> {
+    fn datatype(&self) -> Result<Datatype, relaxng::datatype::TypeError> {
         let params = self.params.iter().map(|(name, value)| Param {
             name: name.clone(),
             value: value.clone(),

@@ -2,12 +2,12 @@
 
 use crate::real::corpus::{documents, unpacked};
 use crate::support::{testdata, tool, trial_if};
+use diagnostics::{Diagnostics, SourceId, Sources, render};
 use libtest_mimic::Trial;
 use std::fs;
 use std::path::{Path, PathBuf};
-use virt::diag::{Diagnostics, SourceId, Sources, render};
 use virt::manifest::{Format, load, read_document, to_toml};
-use virt::xml::{Element, Limits, Node, parse, write};
+use xmltree::{Element, Limits, Node, parse, write};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let needs = || testdata("libvirt-11.3.0-tests.tar.xz").and_then(|a| Ok((a, tool("tar")?)));

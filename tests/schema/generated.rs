@@ -3,16 +3,16 @@
 
 use crate::fuzzing::{Choices, Seen, document, grammar, load, validator};
 use crate::support::{Needs, count, tool, trial, trial_if};
+use diagnostics::SourceId;
 use libtest_mimic::Trial;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use relaxng::Automaton;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use virt::diag::SourceId;
-use virt::schema::Automaton;
-use virt::xml::Limits;
+use xmltree::Limits;
 
 /// Cases of the comparison with the reference.
 const CASES: usize = 600;

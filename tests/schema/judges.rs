@@ -3,11 +3,11 @@
 use super::material::accepts;
 use super::programs::{jing, refused_by_jing, refused_by_xmllint, xmllint};
 use crate::support::Needs;
+use relaxng::{Automaton, Grammar};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use virt::schema::{Automaton, Grammar};
 
 /// A document, in a file and at hand.
 #[derive(Clone, Debug)]

@@ -2,10 +2,10 @@
 
 use super::{Directory, rendered};
 use crate::support::trial_if;
+use diagnostics::Sources;
 use libtest_mimic::Trial;
+use relaxng::load;
 use std::path::{Path, PathBuf};
-use virt::diag::Sources;
-use virt::schema::load;
 
 pub(crate) fn trials() -> Vec<Trial> {
     let directory = Path::new("/usr/share/libvirt/schemas");
@@ -30,7 +30,7 @@ fn all_load(directory: PathBuf) {
             Ok(_) => whole += 1,
             Err(problems) => {
                 let text = rendered(&problems, &sources);
-                let missing = |d: &virt::diag::Diagnostic| d.code == "schema-reference";
+                let missing = |d: &diagnostics::Diagnostic| d.code == "schema-reference";
                 assert!(problems.iter().all(missing), "{name}:\n{text}");
                 assert!(text.contains("has no <start>"), "{name}:\n{text}");
                 parts += 1;

@@ -3,14 +3,14 @@
 
 use super::{Directory, rendered};
 use crate::support::{Needs, run, testdata, tool};
+use diagnostics::{SourceId, Sources};
+use relaxng::{Automaton, Files, Grammar, load};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
 use tempfile::TempDir;
-use virt::diag::{SourceId, Sources};
-use virt::schema::{Automaton, Files, Grammar, Notation, load};
-use virt::xml::{Limits, parse};
+use xmltree::{Limits, parse};
 
 /// The release that the verdicts are of.
 const RELEASE: &str = "11.3.";
@@ -163,7 +163,7 @@ pub(super) fn accepts(automaton: &mut Automaton, name: &str, text: &str) -> bool
     };
     let Ok(fast) = fast else { panic!("{name}: only the events are not well-formed: {fast:?}") };
     assert_eq!(automaton.accepts_tree(&tree), fast, "{name}: tree, events");
-    let problems = automaton.validate(&tree, Notation::Xml);
+    let problems = automaton.validate(&tree, &virt::grammars::Xml);
     assert_eq!(!problems.has_errors(), fast, "{name}: {problems:?}");
     fast
 }

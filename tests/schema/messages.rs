@@ -5,6 +5,7 @@
 //! the diff.
 
 use crate::support::{run, tool, trial, trial_if};
+use diagnostics::Sources;
 use libtest_mimic::Trial;
 use similar::TextDiff;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,8 +13,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use virt::diag::Sources;
-use virt::xml::{self, Limits};
+use xmltree::Limits;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -180,7 +180,7 @@ fn is_network(case: &Path) -> bool {
 fn is_well_formed(case: &Path) -> bool {
     let text = fs::read_to_string(case).unwrap();
     let source = Sources::default().add("case.xml", text.as_str());
-    xml::parse(source, &text, &Limits::default()).is_ok()
+    xmltree::parse(source, &text, &Limits::default()).is_ok()
 }
 
 /// Cases in which something better than jing's list is said.

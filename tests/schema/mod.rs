@@ -25,10 +25,10 @@ mod shuffles;
 mod spectest;
 mod toml;
 
+use diagnostics::{Diagnostics, Sources, render};
 use libtest_mimic::Trial;
+use relaxng::Files;
 use std::path::PathBuf;
-use virt::diag::{Diagnostics, Sources, render};
-use virt::schema::Files;
 
 pub(crate) fn trials() -> Vec<Trial> {
     let corpus = material::Corpus::default();

@@ -9,13 +9,14 @@ use super::programs::refused_by_xmllint;
 use super::random::Random;
 use super::serialize::{noisy, plain};
 use crate::support::{count, trial_if};
+use diagnostics::SourceId;
 use libtest_mimic::Trial;
+use relaxng::{Automaton, Grammar};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use virt::diag::SourceId;
-use virt::schema::{Automaton, Grammar, embedded};
-use virt::xml::{Element, Limits, parse};
+use virt::grammars::embedded;
+use xmltree::{Element, Limits, parse};
 
 /// Of which group how many, of 10,000.
 const SHARES: [(&str, usize); 8] = [

@@ -4,7 +4,7 @@
 use super::random::Random;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use virt::xml::{Element, Name, NamespaceDecl, Node};
+use xmltree::{Element, Name, NamespaceDecl, Node};
 
 /// Values that are wrong in many places and right in some.
 const VALUES: [&str; 34] = [

@@ -4,7 +4,7 @@ use super::judges::{Document, differences, emit, judges};
 use super::material::{Corpus, OURS, ours};
 use crate::support::trial_if;
 use libtest_mimic::Trial;
-use virt::schema::embedded;
+use virt::grammars::embedded;
 
 pub(crate) fn trials(corpus: &Corpus) -> Vec<Trial> {
     let trial = |(group, name): (&'static str, &'static str)| {

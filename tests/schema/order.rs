@@ -2,11 +2,11 @@
 //! values. What xmllint refuses and then accepts so, it has refused by one of its known faults.
 
 use super::material::Schemas;
+use diagnostics::SourceId;
+use relaxng::Files;
 use std::collections::BTreeMap;
 use std::path::Path;
-use virt::diag::SourceId;
-use virt::schema::Files;
-use virt::xml::{Element, Limits, Node, parse};
+use xmltree::{Element, Limits, Node, parse};
 
 /// The files of a grammar, as trees.
 #[derive(Debug, Default)]

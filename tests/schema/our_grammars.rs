@@ -3,8 +3,9 @@
 use super::material::{Corpus, OURS, accepts};
 use crate::support::{trial, trial_if};
 use libtest_mimic::Trial;
+use relaxng::Automaton;
 use std::path::Path;
-use virt::schema::{Automaton, embedded};
+use virt::grammars::embedded;
 
 pub(crate) fn trials(corpus: &Corpus) -> Vec<Trial> {
     let of_group = |(group, name): (&'static str, &'static str)| {

@@ -3,15 +3,15 @@
 
 use super::jing::{Jing, escape};
 use crate::support::{tool, trial_if};
+use diagnostics::{SourceId, Span};
 use libtest_mimic::Trial;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
+use relaxng::datatype::{Datatype, Param};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use virt::diag::{SourceId, Span};
-use virt::schema::datatype::{Datatype, Param};
-use virt::xml::{Element, Limits, Node, parse};
+use xmltree::{Element, Limits, Node, parse};
 
 const SCHEMAS: &str = "/usr/share/libvirt/schemas";
 

@@ -3,11 +3,12 @@
 
 use super::shapes::SHAPES;
 use crate::support::trial;
+use diagnostics::SourceId;
 use libtest_mimic::Trial;
 use nix::time::{ClockId, clock_gettime};
-use virt::diag::SourceId;
-use virt::schema::{Automaton, Notation, embedded};
-use virt::xml::{Limits, parse};
+use relaxng::Automaton;
+use virt::grammars::embedded;
+use xmltree::{Limits, parse};
 
 /// Bytes of the smaller document.
 const SIZE: usize = 64 << 10;
@@ -47,7 +48,7 @@ fn seconds(text: &str) -> f64 {
     let begun = now();
     let fits = events.accepts(SourceId::NONE, text, &limits).unwrap();
     let root = parse(SourceId::NONE, text, &limits).unwrap();
-    let problems = tree.validate(&root, Notation::Xml);
+    let problems = tree.validate(&root, &virt::grammars::Xml);
     let spent = now() - begun;
     assert_eq!(fits, problems.is_empty());
     spent

@@ -1,7 +1,7 @@
 //! Trees written as they stand, white space and all, and with what means nothing in between.
 
 use super::random::Random;
-use virt::xml::{Element, Node};
+use xmltree::{Element, Node};
 
 /// The document, with comments, CDATA sections and references here and there.
 pub(super) fn noisy(root: &Element, random: &mut Random) -> String {

@@ -9,7 +9,7 @@ use super::serialize::plain;
 use crate::support::trial_if;
 use libtest_mimic::Trial;
 use std::path::PathBuf;
-use virt::xml::{Element, Node};
+use xmltree::{Element, Node};
 
 pub(crate) fn trials(corpus: &Corpus) -> Vec<Trial> {
     let needs = jing().and_then(|_| Corpus::needs()).and_then(|()| libvirts());

@@ -7,13 +7,13 @@
 
 use super::rendered;
 use crate::support::{testdata, trial_if};
+use diagnostics::{SourceId, Sources};
 use libtest_mimic::Trial;
+use relaxng::{Automaton, Files, load};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use virt::diag::{SourceId, Sources};
-use virt::schema::{Automaton, Files, load};
-use virt::xml::{Element, Limits, parse, write_compact};
+use xmltree::{Element, Limits, parse, write_compact};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let suite = || testdata("spectest.xml");

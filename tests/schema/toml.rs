@@ -2,16 +2,17 @@
 
 use crate::real::corpus::{documents, unpacked};
 use crate::support::{Needs, is_taken, run, testdata, tool, trial_if, virt};
+use diagnostics::{Diagnostics, SourceId, Sources};
 use libtest_mimic::Trial;
+use relaxng::Automaton;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
-use virt::diag::{Diagnostics, SourceId, Sources};
+use virt::grammars::embedded;
 use virt::manifest::{Format, read_document, to_toml};
-use virt::schema::{Automaton, embedded};
-use virt::xml::{Element, Limits, parse, write};
+use xmltree::{Element, Limits, parse, write};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let corpus = || testdata("libvirt-11.3.0-tests.tar.xz").and_then(|a| Ok((a, tool("tar")?)));

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::mpsc::SyncSender;
-use virt::diag::{Error, ErrorCode, ErrorDomain, ErrorKind, Result};
 use virt::drivers::{CancelToken, Driver};
+use virt::error::{Error, ErrorCode, ErrorDomain, ErrorKind, Result};
 use virt::model::{Call, Capabilities, DriverEvent, Observed, Outcome, Scope};
 
 /// Keeps every call that reaches the driver, with its outcome.

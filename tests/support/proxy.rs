@@ -2,6 +2,7 @@
 //! the caller or the daemon, cuts the connection, or plays a daemon that is down.
 
 use super::libvirtd::kill_daemon;
+use libvirt_rpc::{FrameReader, Packet, PacketKind, Procedure, Program};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use std::collections::HashSet;
 use std::io::{Read as _, Write as _};
@@ -12,8 +13,7 @@ use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 use tempfile::TempDir;
-use virt::diag::{ErrorCode, ErrorDomain, ErrorLevel, VirError};
-use virt::wire::{FrameReader, Packet, PacketKind, Procedure, Program, RemoteError};
+use virt::error::{ErrorCode, ErrorDomain, ErrorLevel, VirError};
 
 /// A daemon that has not answered by then hangs.
 const SETTLE: Duration = Duration::from_secs(60);
@@ -309,7 +309,7 @@ fn refused(call: &Packet, number: i32) -> Packet {
         int1: 0,
         int2: 0,
     };
-    Packet::refusal(call.header, &RemoteError::of(&vir, REFUSED)).unwrap()
+    Packet::refusal(call.header, &virt::drivers::libvirt::remote_error(&vir, REFUSED)).unwrap()
 }
 
 /// The same call with the piece in its document: a length, the text, zeros up to a whole word, flags.

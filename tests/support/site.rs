@@ -52,7 +52,7 @@ impl Site {
 pub(crate) fn load(path: &Path) -> Loaded {
     let loaded = manifest::load(&[path.to_owned()]);
     let problems: Vec<String> =
-        loaded.diagnostics.iter().map(|d| virt::diag::render(d, &loaded.sources)).collect();
+        loaded.diagnostics.iter().map(|d| diagnostics::render(d, &loaded.sources)).collect();
     assert!(!loaded.diagnostics.has_errors(), "{}", problems.concat());
     loaded
 }

@@ -55,11 +55,28 @@ fn reached<'m>(
     seen
 }
 
-/// `src/xml/mod.rs` is `xml`, and `src/xml/read.rs` is `xml::read`.
+/// The module of a file from the root of its crate on: `src/model/mod.rs` is `model`, and `src/model/kind.rs` is
+/// `model::kind`. What is below `crates/` has the crate's name first.
 fn module_of(path: &Path) -> Module {
     let plain = path.with_extension("");
-    let names = plain.components().skip(1).map(|c| c.as_os_str().to_string_lossy().into_owned());
-    names.filter(|name| !["mod", "lib"].contains(&name.as_str())).collect()
+    let names: Vec<String> =
+        plain.components().map(|c| c.as_os_str().to_string_lossy().into_owned()).collect();
+    let names = match names.as_slice() {
+        [crates, name, _, rest @ ..] if crates == "crates" => {
+            [std::slice::from_ref(name), rest].concat()
+        }
+        [_, rest @ ..] => rest.to_vec(),
+        [] => Vec::new(),
+    };
+    names.into_iter().filter(|name| !["mod", "lib"].contains(&name.as_str())).collect()
+}
+
+/// The module that paths with `crate` begin at.
+fn root_of(module: &Module) -> &[String] {
+    match module.first() {
+        Some(name) if Path::new("crates").join(name).is_dir() => &module[..1],
+        _ => &[],
+    }
 }
 
 fn used<'f>(
@@ -95,7 +112,7 @@ fn absolute(
 ) -> Option<Vec<String>> {
     let (first, rest) = path.split_first()?;
     match first.as_str() {
-        "crate" => Some(rest.to_vec()),
+        "crate" => Some([root_of(module), rest].concat()),
         "self" => Some([module, rest].concat()),
         "super" => {
             let ups = path.iter().take_while(|name| *name == "super").count();

@@ -26,7 +26,7 @@ const MATCHES: [&str; 18] = [
 ];
 
 /// Modules that have kinds of something else.
-const OTHERS: [&str; 2] = ["src/schema", "src/pki"];
+const OTHERS: [&str; 1] = ["src/pki"];
 
 /// Says where a kind is told from others in another way.
 pub(crate) fn told_apart(sources: &[(PathBuf, String)]) -> Vec<String> {

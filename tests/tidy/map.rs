@@ -8,13 +8,16 @@ use std::path::{Path, PathBuf};
 const ENDINGS: [&str; 5] = [".rs", ".md", ".py", ".sh", ".css"];
 
 /// Folders whose files may be named by the end of their path.
-const SEARCHED: [&str; 6] = ["src", "tests", "docs", "benches", "examples", "fuzz"];
+const SEARCHED: [&str; 7] = ["src", "crates", "tests", "docs", "benches", "examples", "fuzz"];
 
 /// Names what the map lacks, and what it names that is not there.
 pub(crate) fn wrong() -> Vec<String> {
     let mut wrong = Vec::new();
     let map = read("ARCHITECTURE.md");
-    for folder in below(Path::new("src")).into_iter().filter(|path| path.is_dir()) {
+    let crates = children(Path::new("crates")).into_iter().map(|path| path.join("src"));
+    let tops = crates.chain([PathBuf::from("src")]);
+    let folders: Vec<PathBuf> = tops.flat_map(|top| below(&top).into_iter().chain([top])).collect();
+    for folder in folders.into_iter().filter(|path| path.is_dir() && path != Path::new("src")) {
         let name = format!("`{}/`", folder.display());
         if !map.contains(&name) {
             wrong.push(format!("ARCHITECTURE.md: {name} is not named"));
@@ -44,8 +47,9 @@ pub(crate) fn wrong() -> Vec<String> {
 
 /// Compares the list in a folder's module with the files that the folder has.
 fn files_of(folder: &Path) -> Vec<String> {
-    let module = folder.join("mod.rs");
-    let module = if module.is_file() { module } else { folder.with_extension("rs") };
+    let inside = ["mod.rs", "lib.rs"].map(|name| folder.join(name));
+    let module = inside.into_iter().find(|path| path.is_file());
+    let module = module.unwrap_or_else(|| folder.with_extension("rs"));
     let text = read(&module);
     let listed: BTreeSet<String> = text
         .lines()
@@ -56,7 +60,7 @@ fn files_of(folder: &Path) -> Vec<String> {
     let there: BTreeSet<String> = children(folder)
         .iter()
         .filter_map(|path| path.file_name()?.to_str().map(str::to_owned))
-        .filter(|name| name.ends_with(".rs") && name != "mod.rs")
+        .filter(|name| name.ends_with(".rs") && name != "mod.rs" && name != "lib.rs")
         .collect();
     let lacks = there.difference(&listed).map(|name| format!("no line for `{name}`"));
     let more = listed.difference(&there).map(|name| format!("`{name}` is not there"));

@@ -14,7 +14,7 @@ const NAMES: [(&str, &str, &str); 47] = [
     ("Board", "ControllerStatus", ""),
     ("Card", "Nic", ""),
     ("Cards", "Nics", ""),
-    ("Fork", "Transition", "schema"),
+    ("Fork", "Transition", "relaxng"),
     ("Frame", "ReadState", "manifest"),
     ("Gate", "EffectPolicy", ""),
     ("HeldBack", "Blocked", ""),
@@ -49,7 +49,7 @@ const NAMES: [(&str, &str, &str); 47] = [
     ("came_about", "took_effect", ""),
     ("hang_up", "disconnect_idle", ""),
     ("held_back", "blocked", ""),
-    ("homes", "parents", "schema"),
+    ("homes", "parents", "relaxng"),
     ("look_at", "enqueue", "controller"),
     ("mark_on", "owner_record_of", ""),
     ("who_moved", "cause_of", ""),
@@ -61,7 +61,8 @@ pub(crate) fn old_names(sources: &[(PathBuf, String)]) -> Vec<String> {
     for (path, text) in sources {
         let words = tokens(text);
         for (old, new, below) in NAMES {
-            let is_held = path.starts_with(Path::new("src").join(below));
+            let is_held =
+                ["src", "crates"].iter().any(|top| path.starts_with(Path::new(top).join(below)));
             if is_held && words.iter().any(|word| word == old) {
                 found.push(format!("{}: {old} is called {new}", path.display()));
             }

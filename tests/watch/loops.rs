@@ -12,8 +12,8 @@ use virt::controller::{
     ControllerEvent, ControllerStatus, Environment, Heartbeat, HostLoop, Listening, Mailbox,
     Settings, Sources,
 };
-use virt::diag::{Error, ErrorKind, Result};
 use virt::drivers::{CancelToken, Driver, MockDriver, MockHost};
+use virt::error::{Error, ErrorKind, Result};
 use virt::manifest::load;
 use virt::model::{
     Call, Capabilities, Desired, DriverEvent, Kind, Observed, OpKind, Outcome, Scope,

@@ -2,13 +2,13 @@
 
 use crate::cli::output::{Output, Paint};
 use crate::reconcile::{ResourceChange, shown};
-use crate::xml::write;
 use similar::{ChangeTag, TextDiff};
 use std::fmt::Write as _;
+use xmltree::write;
 
 /// The unified diff of a change; empty if the definition stays as it is. Secrets are blotted out.
 pub(crate) fn unified(change: &ResourceChange, output: Output) -> String {
-    let text = |e: Option<&crate::xml::Element>| e.map(|e| write(&shown(e))).unwrap_or_default();
+    let text = |e: Option<&xmltree::Element>| e.map(|e| write(&shown(e))).unwrap_or_default();
     let (before, after) = (text(change.before.as_ref()), text(change.after.as_ref()));
     if before == after {
         return String::new();

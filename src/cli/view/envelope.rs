@@ -1,6 +1,7 @@
 //! What all results for machines share: their version, lines, problems and errors.
 
-use crate::diag::{Diagnostic, Error, Severity, Sources, Span, conceal, escape_json};
+use crate::error::Error;
+use diagnostics::{Diagnostic, Severity, Sources, Span, conceal, escape_json};
 use serde_json::{Map, Value, json};
 
 /// The version of every object printed for machines.

@@ -4,12 +4,12 @@ use super::envelope::FORMAT_VERSION;
 use super::table::columns;
 use super::values;
 use crate::cli::output::{Output, Paint};
-use crate::diag::escape;
 use crate::model::ResourceId;
 use crate::reconcile::{History, Version, VersionChange};
-use crate::xml::Path;
+use diagnostics::escape;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
+use xmltree::Path;
 
 /// One object after the other: its versions, the last one first, and what differs.
 pub(crate) fn human(found: &[(&ResourceId, History)], output: Output) -> String {

@@ -5,14 +5,14 @@ use super::reach;
 use super::table::columns;
 use super::values::row;
 use crate::cli::output::{Output, Paint};
-use crate::diag::shorten::TOLD_MAX;
-use crate::diag::{Severity, Sources, escape, escape_lines};
 use crate::model::rules::Rule;
 use crate::model::{Effect, ResourceId};
 use crate::reconcile::{
     Action, ChangeCause, FieldChange, IgnoredDifference, Plan, Report, ResourceChange, Status,
     Step, StepAction, Until,
 };
+use diagnostics::shorten::TOLD_MAX;
+use diagnostics::{Severity, Sources, escape, escape_lines};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 

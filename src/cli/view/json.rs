@@ -2,7 +2,7 @@
 
 use super::envelope::{self, FORMAT_VERSION, diagnostics, line, place, severity};
 use super::plan_view::PlanView;
-use crate::diag::{Diagnostics, Error, Sources};
+use crate::error::Error;
 use crate::manifest::Loaded;
 use crate::model::rules::Rule;
 use crate::model::{Effect, Outage};
@@ -11,6 +11,7 @@ use crate::reconcile::{
     Action, Afterwards, ChangeCause, FieldChange, IgnoredDifference, Plan, Report, ResourceChange,
     Status, Step, StepAction, Until,
 };
+use diagnostics::{Diagnostics, Sources};
 use serde_json::{Map, Value, json};
 
 /// What `validate` found.

@@ -1,7 +1,7 @@
 //! A plan with what it takes to show it.
 
-use crate::diag::{Diagnostic, Sources};
 use crate::reconcile::Plan;
+use diagnostics::{Diagnostic, Sources};
 
 /// A plan, and where what it says comes from.
 pub(crate) struct PlanView<'a> {

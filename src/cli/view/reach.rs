@@ -2,9 +2,9 @@
 //! programs, files, devices, sockets and bridges of the host, and how an emulator is started. Whoever
 //! reviews a plan has to see all of that, and all of each value.
 
-use crate::diag::escape;
 use crate::reconcile::shown;
-use crate::xml::{Element, Path};
+use diagnostics::escape;
+use xmltree::{Element, Path};
 
 /// Devices and sections that reach out, whatever is in them. Of all others what looks like a path or a
 /// URL does: loaders, kernels, NVRAM and its template, memory backed by files, ACPI tables, ROMs.
@@ -202,8 +202,8 @@ pub(super) fn plain(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diag::SourceId;
-    use crate::xml::{Limits, parse};
+    use diagnostics::SourceId;
+    use xmltree::{Limits, parse};
 
     fn of(text: &str) -> Vec<String> {
         lines(&parse(SourceId::NONE, text, &Limits::default()).expect("well-formed"))

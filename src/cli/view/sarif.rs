@@ -1,7 +1,7 @@
 //! Problems of manifests as SARIF 2.1.0, for tools that show them beside the code under review.
 
-use crate::diag::{Diagnostic, Diagnostics, Severity, Source, Sources, Span, escape, escape_json};
 use crate::model::rules::rules;
+use diagnostics::{Diagnostic, Diagnostics, Severity, Source, Sources, Span, escape, escape_json};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -2,13 +2,13 @@
 
 use super::human;
 use crate::cli::output::{Output, Paint};
-use crate::diag::{SourceId, escape, escape_lines};
 use crate::model::Op;
 use crate::reconcile::plan::file::recorded;
 use crate::reconcile::{Afterwards, Plan, Step, StepAction, shown, without_owner_record};
-use crate::xml::{Limits, parse, write};
+use diagnostics::{SourceId, escape, escape_lines};
 use serde_json::Value;
 use std::fmt::Write as _;
+use xmltree::{Limits, parse, write};
 
 /// The plan for people.
 pub(crate) fn saved(plan: &Plan, connection: &str, digest: &str, output: Output) -> String {

@@ -6,9 +6,9 @@ use super::table::columns;
 use super::values;
 use crate::cli::listing::Shown;
 use crate::cli::output::{Output, Paint};
-use crate::diag::escape;
 use crate::model::ObservedResource;
 use crate::reconcile::{IgnoredDifference, Reason, Side, StateRow, States};
+use diagnostics::escape;
 use serde_json::{Value, json};
 
 /// What is known of the object, and a table of the fields that differ.

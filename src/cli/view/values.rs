@@ -1,9 +1,9 @@
 //! Values that stand side by side in a row: in one unit, and short where they are the same.
 
 use super::reach::is_whole;
-use crate::diag::escape;
 use crate::model::memory_bytes;
-use crate::xml::Path;
+use diagnostics::escape;
+use xmltree::Path;
 
 /// Longest value that a line shows, in characters.
 const VALUE: usize = 72;

@@ -2,10 +2,10 @@
 //! has just read.
 
 use super::reach::reaching;
-use crate::diag::escape;
 use crate::reconcile::{Plan, shown};
-use crate::xml::write_compact;
+use diagnostics::escape;
 use std::fmt::Write as _;
+use xmltree::write_compact;
 
 /// What of these a plan adds, each whole, for people; empty if there is none.
 pub(crate) fn added(plan: &Plan) -> String {

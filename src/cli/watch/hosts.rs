@@ -1,8 +1,8 @@
 //! The loops of the hosts: started, told what is wanted, and ended; never two on one host.
 
 use crate::controller::{Heartbeat, Mailbox};
-use crate::diag::Result;
 use crate::drivers::{CancelToken, Connection};
+use crate::error::Result;
 use crate::model::Desired;
 use std::collections::BTreeMap;
 use std::sync::Arc;

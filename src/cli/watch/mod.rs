@@ -26,12 +26,13 @@ use crate::controller::{
     Condition, ControllerStatus, Environment, HostLoop, HostStatus, Listening, Neighbour,
     Neighbours, Settings, Sources,
 };
-use crate::diag::{Diagnostics, Error, ErrorKind, escape};
 use crate::drivers::CancelToken;
+use crate::error::{Error, ErrorKind};
 use crate::manifest::{Loaded, Reading};
 use crate::model::Desired;
 use crate::status_server;
 use clap::Args;
+use diagnostics::{Diagnostics, escape};
 use env::{HostAddress, WatchEnvironment};
 use hosts::{Hosts, Running, Wanted};
 use nix::unistd::geteuid;
@@ -394,7 +395,7 @@ impl<'a> Watch<'a> {
         let loaded = &reading.loaded;
         if reading.stale.is_none() {
             let mut new = Diagnostics::default();
-            let said = |d: &&crate::diag::Diagnostic| !self.said.iter().any(|known| known == *d);
+            let said = |d: &&diagnostics::Diagnostic| !self.said.iter().any(|known| known == *d);
             new.extend(loaded.diagnostics.iter().filter(said).cloned());
             self.context.show(&new, &loaded.sources);
             self.said = loaded.diagnostics.clone();

@@ -23,8 +23,8 @@ pub(super) use waiting::{wait, wait_until};
 use super::event_queue::Arrived;
 use super::send_buffer::Outgoing;
 use super::transport::Stream;
-use crate::diag::{Error, ErrorKind, Result};
-use crate::wire::{
+use crate::error::{Error, ErrorKind, Result};
+use libvirt_rpc::{
     FrameReader, Header, PING, PONG, Packet, PacketKind, Procedure, Program, RemoteError, Status,
     from_bytes,
 };
@@ -452,8 +452,8 @@ mod tests {
 
     use super::super::fake_server::{self, Server, connection, done, event, written};
     use super::*;
-    use crate::diag::ErrorCode;
-    use crate::wire::to_bytes;
+    use crate::error::ErrorCode;
+    use libvirt_rpc::to_bytes;
     use proptest::prelude::*;
     use std::sync::mpsc;
 

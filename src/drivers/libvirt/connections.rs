@@ -1,8 +1,8 @@
 //! The two connections of a driver, opened when they are first needed and again when they are lost.
 
 use super::connection::{Connection, WINDOW};
-use crate::diag::Result;
-use crate::wire::Class;
+use crate::error::Result;
+use libvirt_rpc::Class;
 use std::fmt;
 use std::sync::Arc;
 

@@ -8,12 +8,12 @@ use super::session::{self, Host};
 use super::silent::{Silent, Subject};
 use super::trace::{Stage, StageResult, Trace};
 use super::{execute, observe, pools, request};
-use crate::diag::{Error, ErrorKind, Result};
 use crate::drivers::{CancelToken, Driver, Environment};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
     Call, Capabilities, DriverEvent, Hypervisor, Observed, ObservedPools, Op, Outcome, Scope, Uri,
 };
-use crate::wire::Class;
+use libvirt_rpc::Class;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;

@@ -1,8 +1,8 @@
 //! What a URI means on this machine: the way to a daemon, and what to ask it for.
 
 use super::transport::{HostAddress, Program, Proxy, Server, SshHost, remote_command};
-use crate::diag::{Error, ErrorKind, Result};
 use crate::drivers::Environment;
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::uri::Mode;
 use crate::model::{Transport, Uri};
 use crate::pki;

@@ -1,6 +1,6 @@
 //! Events that came on a connection and wait to be taken.
 
-use crate::wire::{Event, Malformed, Procedure};
+use libvirt_rpc::{Event, Malformed, Procedure};
 use std::collections::VecDeque;
 
 /// Most events that wait between two looks at a connection. A host that has more to tell at once is
@@ -39,7 +39,7 @@ mod tests {
 
     use super::*;
     use crate::model::Uuid;
-    use crate::wire::{DomainHandle, to_bytes};
+    use libvirt_rpc::{DomainHandle, to_bytes};
 
     #[test]
     fn what_is_kept_of_a_connection_is_bounded() {

@@ -4,11 +4,11 @@
 use super::connection::{Connection, Request, wait_until};
 use super::connections::Dial;
 use super::timeouts;
-use crate::diag::{Error, ErrorCode, ErrorKind, Result};
 use crate::drivers::CancelToken;
 use crate::drivers::cancel::{Outbox, TICK, pause};
+use crate::error::{Error, ErrorCode, ErrorKind, Result};
 use crate::model::{DriverEvent, EventKind, Kind, ResourceId};
-use crate::wire::{
+use libvirt_rpc::{
     DomainHandle, Event, Malformed, NetworkHandle, Procedure, domain_event, network_event, to_bytes,
 };
 use std::sync::mpsc::SyncSender;
@@ -223,7 +223,7 @@ mod tests {
 
     use super::super::fake_server::{self, Server, written};
     use super::*;
-    use crate::wire::{Encode, Header, Packet, PacketKind};
+    use libvirt_rpc::{Encode, Header, Packet, PacketKind};
     use std::sync::mpsc::{Receiver, channel, sync_channel};
     use std::sync::{Arc, Mutex};
     use std::thread::JoinHandle;
@@ -350,7 +350,7 @@ mod tests {
                 }
                 // all is read when the first is answered, and handed on when the second is
                 for _ in 0..2 {
-                    let ping = Header::keepalive(crate::wire::PING);
+                    let ping = Header::keepalive(libvirt_rpc::PING);
                     server.send(&Packet { header: ping, payload: Vec::new() });
                     server.packet();
                 }

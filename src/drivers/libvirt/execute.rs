@@ -2,9 +2,9 @@
 
 use super::connection::{Completion, Connection, Reply, Request, wait};
 use super::connections::ConnectionPair;
-use crate::diag::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Call, Outcome, ResourceId, Target};
-use crate::wire::Class;
+use libvirt_rpc::Class;
 use std::collections::{HashMap, HashSet, VecDeque};
 
 /// How calls are sent.
@@ -250,9 +250,9 @@ mod tests {
     use super::super::trace::Trace;
     use super::super::transport::HostAddress;
     use super::*;
-    use crate::diag::ErrorCode;
+    use crate::error::ErrorCode;
     use crate::model::{Hypervisor, Kind, Op, Target, Uuid, Version};
-    use crate::wire::{Decode as _, DomainHandle, Packet, Procedure, Reader};
+    use libvirt_rpc::{Decode as _, DomainHandle, Packet, Procedure, Reader};
     use std::collections::VecDeque;
     use std::sync::{Arc, Mutex, mpsc};
     use std::time::Duration;

@@ -4,8 +4,8 @@
 
 use super::connection::Connection;
 use super::connections::ConnectionPair;
-use crate::diag::{Error, ErrorCode, ErrorDomain};
-use crate::wire::{
+use crate::error::{Error, ErrorCode, ErrorDomain};
+use libvirt_rpc::{
     Encode, FrameReader, Header, Packet, PacketKind, Procedure, Program, RemoteError, Status,
     to_bytes,
 };
@@ -44,7 +44,7 @@ pub(super) fn refusal(code: ErrorCode) -> Error {
 
 /// What a server sends for a [`refusal`].
 pub(super) fn in_wire(error: &Error) -> RemoteError {
-    RemoteError::of(error.vir.as_ref().unwrap(), &error.message)
+    super::remote_error(error.vir.as_ref().unwrap(), &error.message)
 }
 
 #[derive(Debug)]

@@ -11,18 +11,19 @@ use super::connection::{Request, SERVED_AT_ONCE, too_much};
 use super::connections::ConnectionPair;
 use super::silent::{Silent, Subject};
 use super::timeouts;
-use crate::diag::{Error, ErrorCode, ErrorKind, Result, SourceId};
+use crate::error::{Error, ErrorCode, ErrorKind, Result};
 use crate::model::{
     Detail, Kind, Observed, ObservedResource, ResourceId, Scope, State, Unknown, Uuid,
 };
-use crate::wire::{
+use diagnostics::SourceId;
+use each::ask;
+use libvirt_rpc::{
     Class, Decode, DomainHandle, DomainStats, Encode, Listed, NetworkHandle, Procedure, from_bytes,
     to_bytes,
 };
-use crate::xml::{self, Element, Limits};
-use each::ask;
 use std::collections::{HashMap, HashSet};
 use std::vec::IntoIter;
+use xmltree::{Element, Limits};
 
 /// virConnectListAllDomainsFlags.
 const DOMAINS_ALL: u32 = 0;
@@ -398,7 +399,7 @@ impl Entry {
     /// Keeps a definition, and gives the memory that it takes.
     fn keep(&mut self, definition: Definition, text: &str) -> Result<usize> {
         let element =
-            xml::parse(SourceId::NONE, text, &Limits::default()).map_err(|diagnostic| {
+            xmltree::parse(SourceId::NONE, text, &Limits::default()).map_err(|diagnostic| {
                 let message = format!("its definition cannot be read: {}", diagnostic.summary);
                 unreadable(&message).address(self.resource.id.to_string())
             })?;
@@ -498,7 +499,7 @@ mod tests {
 
     use super::super::fake_server;
     use super::*;
-    use crate::wire::{Reader, SnapshotHandle, TypedParam, TypedValue};
+    use libvirt_rpc::{Reader, SnapshotHandle, TypedParam, TypedValue};
     use std::collections::BTreeSet;
 
     const ON: u8 = 1;
@@ -727,7 +728,7 @@ mod tests {
                         let mut root = Element::new("domain");
                         root.push(Element::new("name").with_text(handle.name));
                         root.push(Element::new("uuid").with_text(handle.uuid.to_string()));
-                        Ok(to_bytes(&xml::write(&root))?)
+                        Ok(to_bytes(&xmltree::write(&root))?)
                     }
                     _ => Ok(to_bytes(&(Vec::<SnapshotHandle>::new(), 0u32))?),
                 }

@@ -3,11 +3,12 @@
 use super::connection::{Answer, Connection, Request};
 use super::silent::{Silent, Subject};
 use super::timeouts;
-use crate::diag::{Error, ErrorCode, ErrorKind, Result, SourceId};
+use crate::error::{Error, ErrorCode, ErrorKind, Result};
 use crate::model::ObservedPools;
-use crate::wire::{Encode, Procedure, from_bytes, to_bytes};
-use crate::xml::{self, Element, Limits};
+use diagnostics::SourceId;
+use libvirt_rpc::{Encode, Procedure, from_bytes, to_bytes};
 use std::collections::BTreeSet;
+use xmltree::{Element, Limits};
 
 /// A question about the pool of a name.
 type Question = (String, Vec<u8>);
@@ -87,7 +88,7 @@ fn ask(
 
 fn definition(result: &[u8]) -> Result<Element> {
     let text: String = from_bytes(result)?;
-    xml::parse(SourceId::NONE, &text, &Limits::default()).map_err(|diagnostic| {
+    xmltree::parse(SourceId::NONE, &text, &Limits::default()).map_err(|diagnostic| {
         let text = format!("its definition cannot be read: {}", diagnostic.summary);
         Error::new(ErrorKind::Protocol, text)
     })

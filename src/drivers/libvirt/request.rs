@@ -3,12 +3,12 @@
 use super::connection::Request;
 use super::session::Host;
 use super::timeouts;
-use crate::diag::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
     Affect, Call, Capabilities, Hypervisor, Kind, MetadataKind, Op, OpKind, Pinned, Target, Tuning,
     TuningParameter, TuningValue, UndefineKeep, Version,
 };
-use crate::wire::{
+use libvirt_rpc::{
     CpuMap, DomainHandle, Encode, NetworkHandle, Procedure, TypedParam, TypedValue, to_bytes,
 };
 use std::collections::BTreeSet;

@@ -1,7 +1,7 @@
 //! What waits to be written to a stream, and how much of it is.
 
 use super::transport::Stream;
-use crate::wire::{Malformed, Packet};
+use libvirt_rpc::{Malformed, Packet};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 
@@ -98,7 +98,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
-    use crate::wire::{Header, Procedure};
+    use libvirt_rpc::{Header, Procedure};
     use std::os::fd::{AsFd as _, BorrowedFd};
 
     /// Takes so many bytes at a time, and keeps each piece.

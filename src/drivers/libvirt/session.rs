@@ -6,10 +6,10 @@ use super::endpoint::Endpoint;
 use super::timeouts;
 use super::trace::{Stage, Trace};
 use super::transport::fault;
-use crate::diag::{Error, ErrorCode, ErrorKind, Result};
 use crate::drivers::Environment;
+use crate::error::{Error, ErrorCode, ErrorKind, Result};
 use crate::model::{Hypervisor, Uri, Uuid, Version};
-use crate::wire::{AuthType, DomainHandle, Procedure, from_bytes, to_bytes};
+use libvirt_rpc::{AuthType, DomainHandle, Procedure, from_bytes, to_bytes};
 use std::time::Duration;
 
 /// The driver feature that NETWORK_UPDATE takes its command before its section, as documented.

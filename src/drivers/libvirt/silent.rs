@@ -5,9 +5,9 @@ use super::connection::{Connection, Reply, Request, wait_until};
 use super::connections::Dial;
 use super::execute::UNANSWERED;
 use super::timeouts;
-use crate::diag::ErrorCode;
+use crate::error::ErrorCode;
 use crate::model::{Kind, ResourceId, Target};
-use crate::wire::{DomainHandle, Procedure, to_bytes};
+use libvirt_rpc::{DomainHandle, Procedure, to_bytes};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,7 @@
 //! How long a server's answer may take, by kind of call. When the time is over the outcome is
 //! unknown, so these are well above what a healthy host needs.
 
-use crate::wire::{Class, Procedure};
+use libvirt_rpc::{Class, Procedure};
 use std::time::Duration;
 
 /// A call that only looks at or writes definitions; those take milliseconds, but 128 of them may

@@ -1,6 +1,6 @@
 //! What was done on the way to an open connection: each stage with its time and what came of it.
 
-use crate::diag::{Error, Result};
+use crate::error::{Error, Result};
 use std::time::{Duration, Instant};
 use tracing::debug;
 

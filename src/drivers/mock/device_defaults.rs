@@ -1,10 +1,10 @@
 //! What libvirt fills in and checks in the devices of a domain.
 
 use super::fault::fault;
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::error::{Error, ErrorCode, ErrorDomain, Result};
 use crate::model::{Mac, Uuid};
-use crate::xml::{Element, Node};
 use std::collections::BTreeSet;
+use xmltree::{Element, Node};
 
 /// Attributes that a device has when nothing else is said.
 const DEVICE_DEFAULTS: [(&str, &str, &str); 4] = [

@@ -2,9 +2,9 @@
 
 use super::fault::{fault, read};
 use super::{device_defaults, post_parse};
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::error::{Error, ErrorCode, ErrorDomain, Result};
 use crate::model::{Affect, Kind, Mac};
-use crate::xml::{Element, Path};
+use xmltree::{Element, Path};
 
 /// Kinds of devices that come and go, and what tells two of a kind apart: paths whose values must
 /// agree, or none where the whole element is compared.

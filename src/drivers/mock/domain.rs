@@ -3,9 +3,9 @@
 use super::fault::fault;
 use super::host::{Host, Object};
 use super::post_parse;
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::error::{Error, ErrorCode, ErrorDomain, Result};
 use crate::model::{ResourceId, State, UndefineKeep};
-use crate::xml::Element;
+use xmltree::Element;
 
 /// libvirt's numbers for why a domain is in its state.
 mod reason {

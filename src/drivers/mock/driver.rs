@@ -6,8 +6,8 @@ use super::node_file;
 use super::operations::carry_out;
 use super::state_file::{Locked, NotSaved, StateFile};
 use super::watchers::{Watchers, Watching};
-use crate::diag::{Error, ErrorKind, Result};
 use crate::drivers::{Beneath, CancelToken, Driver};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
     Call, Capabilities, DriverEvent, Hypervisor, Kind, Observed, OpKind, Outcome, ResourceId,
     Scope, Version,

@@ -1,8 +1,9 @@
 //! Errors as libvirt words them, and reading a document that a caller sent.
 
-use crate::diag::{Diagnostic, Error, ErrorCode, ErrorDomain, Result, SourceId, Sources};
+use crate::error::{Error, ErrorCode, ErrorDomain, Result};
 use crate::model::Kind;
-use crate::xml::{Element, Limits, parse};
+use diagnostics::{Diagnostic, SourceId, Sources};
+use xmltree::{Element, Limits, parse};
 
 /// An error with the words that libvirt puts before the message of its code.
 pub(super) fn fault(code: ErrorCode, domain: ErrorDomain, message: impl AsRef<str>) -> Error {

@@ -2,12 +2,12 @@
 
 use super::fault::fault;
 use super::post_parse;
-use crate::diag::{ErrorCode, ErrorDomain, Result};
+use crate::error::{ErrorCode, ErrorDomain, Result};
 use crate::model::{
     Detail, Kind, Observed, ObservedResource, ResourceId, Scope, Snapshot, State, Target, Uuid,
 };
-use crate::xml::{Element, Path};
 use std::collections::{BTreeMap, BTreeSet};
+use xmltree::{Element, Path};
 
 /// A host: what is defined and what runs.
 #[derive(Clone, Debug, Default)]

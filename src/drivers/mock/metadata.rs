@@ -2,9 +2,9 @@
 
 use super::fault::{fault, parser_of, read};
 use super::post_parse;
-use crate::diag::{Error, ErrorCode, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Kind, MetadataKind};
-use crate::xml::{Element, Name, write_compact};
+use xmltree::{Element, Name, write_compact};
 
 /// Sets or removes one; removing what is not there is fine.
 pub(super) fn set(
@@ -25,7 +25,7 @@ pub(super) fn set(
                 value.map(|xml| qualified(kind, read(kind, xml)?, key, uri)).transpose()?;
             let metadata = definition.child_or_new("metadata");
             metadata.remove_elements(|e| e.name.namespace.as_deref() == Some(uri));
-            metadata.children.extend(element.map(crate::xml::Node::Element));
+            metadata.children.extend(element.map(xmltree::Node::Element));
             if metadata.elements().next().is_none() {
                 definition.remove_elements(|e| e.is("metadata"));
             }

@@ -2,7 +2,7 @@
 
 use super::fault::fault;
 use super::host::{Host, Object};
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::error::{Error, ErrorCode, ErrorDomain, Result};
 use crate::model::{ResourceId, State};
 
 /// Starts it.

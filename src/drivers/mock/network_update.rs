@@ -2,9 +2,9 @@
 
 use super::fault::fault;
 use super::post_parse;
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::error::{Error, ErrorCode, ErrorDomain, Result};
 use crate::model::{Kind, Mac, NetworkCommand, NetworkSection};
-use crate::xml::{Element, Path};
+use xmltree::{Element, Path};
 
 /// Where a section's entries stand and how they are told apart.
 struct Section {

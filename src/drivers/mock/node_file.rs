@@ -6,13 +6,13 @@
 
 use super::fault::{fault, read};
 use super::host::{Host, Object};
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::error::{Error, ErrorCode, ErrorDomain, Result};
 use crate::file;
 use crate::model::{Kind, State};
-use crate::xml::Element;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::path::Path;
+use xmltree::Element;
 
 /// The namespace of the test driver's own elements in a domain.
 const NAMESPACE: &str = "http://libvirt.org/schemas/domain/test/1.0";

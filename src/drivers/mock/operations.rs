@@ -3,9 +3,9 @@
 use super::fault::{fault, parser_of, read};
 use super::host::{Change, Host, Object};
 use super::{devices, domain, metadata, network, network_update, post_parse, tuning};
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::error::{Error, ErrorCode, ErrorDomain, Result};
 use crate::model::{Affect, Call, Kind, Op, ResourceId};
-use crate::xml::Element;
+use xmltree::Element;
 
 /// What `call` changes on this host. Nothing is changed yet; a refused operation changes nothing.
 pub(super) fn carry_out(host: &Host, call: &Call) -> Result<Change> {

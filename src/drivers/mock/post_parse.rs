@@ -3,10 +3,10 @@
 
 use super::device_defaults::{self, lower_mac};
 use super::fault::{fault, parser_of};
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::error::{Error, ErrorCode, ErrorDomain, Result};
 use crate::model::{Kind, Uuid, check_name};
-use crate::xml::{Element, Node};
 use std::collections::BTreeSet;
+use xmltree::{Element, Node};
 
 /// The elements of a domain that libvirt knows, in the order in which it writes them.
 const DOMAIN_ORDER: &str = "name uuid genid title description hwuuid metadata maxMemory memory \

@@ -17,15 +17,16 @@
 //! version. Whoever changes the host holds a lock on a file beside it; reading needs none.
 
 use super::host::{Change, Host, Object};
-use crate::diag::{Error, ErrorKind, Result, SourceId, shown_path};
+use crate::error::{Error, ErrorKind, Result};
 use crate::file::{Held, open_itself};
 use crate::model::{Kind, ResourceId, State, Uuid};
-use crate::xml::{Element, Limits, parse, write};
+use diagnostics::{SourceId, shown_path};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use xmltree::{Element, Limits, parse, write};
 
 const ROOT: &str = "virt-test-host";
 const VERSION: &str = "1";

@@ -1,13 +1,13 @@
 //! Limits, weights, pins and I/O threads of a running domain.
 
 use super::fault::fault;
-use crate::diag::{Error, ErrorCode, ErrorDomain, Result};
+use crate::error::{Error, ErrorCode, ErrorDomain, Result};
 use crate::model::{
     BLKIO_DEVICE, Form, LifecycleAction, LifecycleEvent, Pinned, Tuning, TuningParameter,
     TuningValue, written_set,
 };
-use crate::xml::{Element, Node};
 use std::collections::BTreeSet;
+use xmltree::{Element, Node};
 
 /// Most I/O threads that are named one by one.
 const IO_THREADS_MAX: usize = 1024;

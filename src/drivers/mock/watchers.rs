@@ -1,14 +1,14 @@
 //! Who is told what happens on a test host, and what they are told.
 
 use super::state_file::{Stamp, StateFile};
-use crate::diag::SourceId;
 use crate::drivers::CancelToken;
 use crate::drivers::cancel::{Outbox, TICK};
 use crate::model::{Affect, Call, DriverEvent, EventKind, Op, ResourceId};
-use crate::xml::{Limits, parse};
+use diagnostics::SourceId;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use xmltree::{Limits, parse};
 
 /// How often the state file is looked at for what other processes have changed.
 const LOOK: Duration = Duration::from_millis(500);

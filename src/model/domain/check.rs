@@ -3,10 +3,10 @@
 
 use super::check_devices::check_devices;
 use super::lint;
-use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::values::{check_identity, found};
 use crate::model::{MemoryError, memory_kib};
-use crate::xml::Element;
+use diagnostics::{Diagnostic, Diagnostics};
+use xmltree::Element;
 
 /// Adds the problems of the domain document `root` to `out`.
 pub fn check(root: &Element, out: &mut Diagnostics) {
@@ -93,8 +93,8 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
     use super::*;
-    use crate::diag::{Sources, excerpt};
-    use crate::xml::{Limits, parse};
+    use diagnostics::{Sources, excerpt};
+    use xmltree::{Limits, parse};
 
     /// The problems of a domain around `inside`, each as `line:column code`.
     fn problems(inside: &str) -> Vec<String> {

@@ -2,12 +2,12 @@
 //! the grammar says.
 
 use super::{Disk, DiskDevice, Domain, Interface, InterfaceSource};
-use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::model::Mac;
 use crate::model::values::found;
-use crate::xml::Element;
+use diagnostics::{Diagnostic, Diagnostics, Span};
 use std::collections::HashMap;
 use std::net::IpAddr;
+use xmltree::Element;
 
 pub(super) fn check_devices(root: &Element, out: &mut Diagnostics) {
     let domain = Domain::new(root);
@@ -118,8 +118,8 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
     use super::*;
-    use crate::diag::SourceId;
-    use crate::xml::{Limits, parse};
+    use diagnostics::SourceId;
+    use xmltree::{Limits, parse};
 
     fn codes(devices: &str) -> Vec<&'static str> {
         let text = format!("<domain><devices>{devices}</devices></domain>");

@@ -1,7 +1,7 @@
 //! The devices that libvirt's documents have had from the start, read from the tree.
 
 use crate::model::Mac;
-use crate::xml::Element;
+use xmltree::Element;
 
 /// The prefixes of the names of disks, the bus that libvirt takes without one, and others that guests
 /// name so or that libvirt's own tools have always paired with it.

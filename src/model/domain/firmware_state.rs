@@ -1,6 +1,6 @@
 //! What a host keeps for a domain beside its disks: the variables of its firmware, and its TPM's state.
 
-use crate::xml::Element;
+use xmltree::Element;
 
 /// The variables of a domain's UEFI firmware.
 #[derive(Clone, Debug, PartialEq, Eq)]

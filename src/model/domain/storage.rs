@@ -1,7 +1,7 @@
 //! Where the bytes of a disk are: what two disks are compared by.
 
-use crate::xml::Element;
 use std::fmt;
+use xmltree::Element;
 
 /// The ports that protocols have where none is written.
 const PORTS: [(&str, &str); 7] = [
@@ -93,8 +93,8 @@ fn network(source: &Element) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diag::SourceId;
-    use crate::xml::{Limits, parse};
+    use diagnostics::SourceId;
+    use xmltree::{Limits, parse};
 
     fn disk(text: &str) -> Element {
         parse(SourceId::NONE, text, &Limits::default()).expect("it is well-formed")

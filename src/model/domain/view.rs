@@ -1,9 +1,9 @@
 //! A domain and its operating system block, read from the tree.
 
 use super::{Console, Disk, Graphics, Interface, InterfaceSource};
-use crate::diag::Span;
 use crate::model::{Kind, MemoryError, ResourceId, Uuid, check_name, memory_kib, parse_uuid};
-use crate::xml::Element;
+use diagnostics::Span;
+use xmltree::Element;
 
 /// A `<domain>` element.
 #[derive(Clone, Copy, Debug)]
@@ -192,9 +192,9 @@ impl<'a> Os<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diag::SourceId;
     use crate::model::domain::{DiskDevice, DiskSource, InterfaceSource};
-    use crate::xml::{Limits, parse};
+    use diagnostics::SourceId;
+    use xmltree::{Limits, parse};
 
     fn read(text: &str) -> Element {
         parse(SourceId::NONE, text, &Limits::default()).expect("well-formed")

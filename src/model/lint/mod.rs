@@ -19,7 +19,7 @@ pub(super) use running::{check_running, signs_of_running};
 pub(super) use set::{NumberSet, first_overlap};
 pub(super) use vlan::check_vlans;
 
-use crate::diag::Span;
+use diagnostics::Span;
 use std::collections::HashMap;
 use std::hash::Hash;
 

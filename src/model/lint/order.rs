@@ -7,8 +7,8 @@
 //! turn is yet to come: what stands in that stretch is followed by its neighbour again, and not by
 //! the next of its own group. `virsh define --validate` then refuses the document.
 
-use crate::diag::{Diagnostic, Diagnostics};
-use crate::xml::Element;
+use diagnostics::{Diagnostic, Diagnostics};
+use xmltree::Element;
 
 /// The groups among the children of one element, in the order that libvirt's grammar has them; of
 /// groups that have one member or come first without being interleaves, nothing depends.
@@ -129,8 +129,8 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
     use super::*;
-    use crate::diag::SourceId;
-    use crate::xml::{Limits, parse};
+    use diagnostics::SourceId;
+    use xmltree::{Limits, parse};
 
     /// The hints on a document that is written as names and nesting.
     fn hints(text: &str) -> Vec<String> {

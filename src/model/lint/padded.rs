@@ -1,9 +1,9 @@
 //! Blanks around values. A grammar's tokens and numbers are read without them, so it lets them
 //! pass; libvirt's own reader takes the value as it stands, and refuses it.
 
-use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::values::found;
-use crate::xml::{Element, Node};
+use diagnostics::{Diagnostic, Diagnostics};
+use xmltree::{Element, Node};
 
 /// Elements whose text is anybody's; blanks may be meant.
 const FREE_TEXTS: [&str; 20] = [
@@ -154,7 +154,7 @@ fn is_padded_word(text: &str) -> bool {
     !word.is_empty() && !word.bytes().any(|b| b.is_ascii_whitespace())
 }
 
-fn say(what: &str, value: &str, strict: bool, out: &mut Diagnostics, span: crate::diag::Span) {
+fn say(what: &str, value: &str, strict: bool, out: &mut Diagnostics, span: diagnostics::Span) {
     let summary = format!("there are blanks around {what}");
     let problem = if strict {
         Diagnostic::error("padded-value", summary).detail(format!(
@@ -173,8 +173,8 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
     use super::*;
-    use crate::diag::SourceId;
-    use crate::xml::{Limits, parse};
+    use diagnostics::SourceId;
+    use xmltree::{Limits, parse};
 
     #[test]
     fn blanks_around_a_word_and_nothing_else() {

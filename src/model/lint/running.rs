@@ -1,8 +1,8 @@
 //! A manifest that is the dump of what runs: how most people save a definition. What only the
 //! running instance has is not compared; it is said once that it is there.
 
-use crate::diag::{Diagnostic, Diagnostics, Span};
-use crate::xml::{Attribute, Element};
+use diagnostics::{Diagnostic, Diagnostics, Span};
+use xmltree::{Attribute, Element};
 
 /// Where pseudo-terminals are.
 const PTY: &str = "/dev/pts/";
@@ -78,8 +78,8 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
     use super::*;
-    use crate::diag::SourceId;
-    use crate::xml::{Limits, parse};
+    use diagnostics::SourceId;
+    use xmltree::{Limits, parse};
 
     #[test]
     fn signs() {

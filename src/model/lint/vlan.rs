@@ -1,9 +1,9 @@
 //! VLAN tags, of a network, a portgroup or an interface.
 
 use super::Claims;
-use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::values::found;
-use crate::xml::Element;
+use diagnostics::{Diagnostic, Diagnostics};
+use xmltree::Element;
 
 /// Highest tag: it has 12 bits on the wire.
 const TAG_MAX: u32 = 4095;

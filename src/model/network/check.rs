@@ -2,14 +2,14 @@
 //! A value that the grammar refuses passes here: it was said already.
 
 use super::view::{Ip, Network};
-use crate::diag::{Diagnostic, Diagnostics, Severity, Span};
 use crate::model::subnet::netmask_prefix;
 use crate::model::values::{DEVICE_NAME_MAX, check_identity, found};
 use crate::model::{Mac, Subnet};
-use crate::xml::{Attribute, Element};
+use diagnostics::{Diagnostic, Diagnostics, Severity, Span};
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr};
+use xmltree::{Attribute, Element};
 
 /// Adds the problems of the network document `root` to `out`.
 pub fn check(root: &Element, out: &mut Diagnostics) {
@@ -177,8 +177,8 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
     use super::*;
-    use crate::diag::SourceId;
-    use crate::xml::{Limits, parse};
+    use diagnostics::SourceId;
+    use xmltree::{Limits, parse};
 
     fn codes(inside: &str) -> Vec<&'static str> {
         let text = format!("<network><name>lan</name>{inside}</network>");

@@ -2,12 +2,12 @@
 //! together. What libvirt 11.3 refuses is an error; what only does not work there is a warning.
 
 use super::view::{Ip, Network};
-use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::model::Subnet;
 use crate::model::lint::{Claims, check_padding, check_running, check_vlans};
 use crate::model::values::found;
-use crate::xml::Element;
+use diagnostics::{Diagnostic, Diagnostics, Span};
 use std::net::IpAddr;
+use xmltree::Element;
 
 /// Adds what does not go together in the network document `root`.
 pub(super) fn check(root: &Element, out: &mut Diagnostics) {
@@ -311,8 +311,8 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
     use super::*;
-    use crate::diag::Sources;
-    use crate::xml::{Limits, parse};
+    use diagnostics::Sources;
+    use xmltree::{Limits, parse};
 
     /// Each problem as `column code`, errors with `!`.
     fn problems(inside: &str) -> Vec<String> {

@@ -2,8 +2,8 @@
 
 use crate::model::subnet::{default_prefix, netmask_prefix};
 use crate::model::{Subnet, Uuid, parse_uuid};
-use crate::xml::Element;
 use std::net::IpAddr;
+use xmltree::Element;
 
 /// A `<network>` element.
 #[derive(Clone, Copy, Debug)]
@@ -124,8 +124,8 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
     use super::*;
-    use crate::diag::SourceId;
-    use crate::xml::{Limits, parse};
+    use diagnostics::SourceId;
+    use xmltree::{Limits, parse};
 
     fn read(inside: &str) -> Element {
         let text = format!("<network><name>lan</name>{inside}</network>");

@@ -1,7 +1,7 @@
 //! The rules for domains.
 
 use super::rule::{DEFINE, LIBXML2, QEMU, Rule, SILENT, START};
-use crate::diag::Severity::{Error, Warning};
+use diagnostics::Severity::{Error, Warning};
 
 pub(super) const RULES: &[Rule] = &[
     Rule::new(

@@ -1,7 +1,7 @@
 //! The rules whose diagnostics the grammar makes: what may stand where, and which values.
 
 use super::rule::{GRAMMAR, OURS, Rule};
-use crate::diag::Severity::Error;
+use diagnostics::Severity::Error;
 
 pub(super) const RULES: &[Rule] = &[
     Rule::new(

@@ -1,7 +1,7 @@
 //! The rules for manifests as files, and for resources among one another.
 
 use super::rule::{DEFINE, FORMAT, OURS, Rule, SILENT, START};
-use crate::diag::Severity::{Error, Warning};
+use diagnostics::Severity::{Error, Warning};
 
 pub(super) const RULES: &[Rule] = &[
     Rule::new(

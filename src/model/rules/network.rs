@@ -1,7 +1,7 @@
 //! The rules for networks, and for addresses wherever they stand.
 
 use super::rule::{DEFINE, Rule, SILENT, START};
-use crate::diag::Severity::{Error, Warning};
+use diagnostics::Severity::{Error, Warning};
 
 pub(super) const RULES: &[Rule] = &[
     Rule::new(

@@ -1,6 +1,6 @@
 //! What a rule is, and where rules come from.
 
-use crate::diag::Severity;
+use diagnostics::Severity;
 
 /// A rule: its name is the code of the diagnostics that it makes.
 #[derive(Clone, Copy, Debug)]

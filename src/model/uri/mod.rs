@@ -11,7 +11,8 @@ mod destination;
 mod escape;
 mod parameters;
 
-use crate::diag::{Error, ErrorKind, Result, closest, excerpt};
+use crate::error::{Error, ErrorKind, Result};
+use diagnostics::{closest, excerpt};
 use escape::{FORM, Problem, Read, decode, encode};
 pub use parameters::Mode;
 use parameters::{CONNECTION_PARAMETERS, read_parameters};

@@ -1,7 +1,7 @@
 //! Parameters of URIs: which there are, and what each may be.
 
 use super::escape::{Problem, Read, decode};
-use crate::diag::excerpt;
+use diagnostics::excerpt;
 
 /// Parameters that concern the connection itself: they do not reach the server.
 pub(super) const CONNECTION_PARAMETERS: [&str; 17] = [

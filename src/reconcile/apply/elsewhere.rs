@@ -1,6 +1,6 @@
 //! Plans of several hosts that are walked at once, and how far each has come with the guests that move.
 
-use crate::diag::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 use crate::model::{Op, ResourceId};
 use crate::reconcile::plan::types::{Milestone, Plan, Step, StepAction};
 use std::collections::{BTreeMap, BTreeSet};

@@ -15,8 +15,8 @@ mod verify;
 mod waits;
 
 use super::plan::types::{Otherwise, Plan, Step, StepAction, Until};
-use crate::diag::{Error, ErrorKind};
 use crate::drivers::{CancelToken, Driver};
+use crate::error::{Error, ErrorKind};
 use crate::model::{Call, Detail, Observed, Op, Outcome, ResourceId, Scope, Target};
 pub use elsewhere::{Crossroads, Walker};
 use elsewhere::{Heard, never};

@@ -4,7 +4,7 @@
 //! libvirt has no number that tells these apart, so this is a table of numbers, of who raised the
 //! error, and of words of its messages and of QEMU's.
 
-use crate::diag::{Error, ErrorCode, ErrorDomain, ErrorKind};
+use crate::error::{Error, ErrorCode, ErrorDomain, ErrorKind};
 use crate::model::Op;
 
 /// What becomes of a live change that was refused.

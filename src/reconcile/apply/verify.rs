@@ -1,11 +1,11 @@
 //! Whether a call whose reply was lost was carried out, by what the host has now.
 
-use crate::diag::SourceId;
 use crate::model::{Call, Observed, ObservedResource, Op, State};
 use crate::reconcile::diff::difference::Side;
 use crate::reconcile::diff::overlay::overlay;
 use crate::reconcile::ownership::record::{read_owner_record, without_owner_record};
-use crate::xml::{Limits, parse};
+use diagnostics::SourceId;
+use xmltree::{Limits, parse};
 
 /// Whether `call` came about; `None` if what is there does not tell.
 pub(super) fn took_effect(call: &Call, observed: &Observed) -> Option<bool> {

@@ -1,14 +1,14 @@
 //! What a step waits for: whether it has come, what is said when it has not, and devices that a guest
 //! refuses to let go.
 
-use crate::diag::{Error, ErrorKind};
 use crate::drivers::{CancelToken, Driver};
+use crate::error::{Error, ErrorKind};
 use crate::model::{Detail, DriverEvent, EventKind, ObservedResource, ResourceId, memory_kib};
 use crate::reconcile::plan::types::{Milestone, NOT_MOVED, Plan, Step, StepAction, Until};
-use crate::xml::Element;
 use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
+use xmltree::Element;
 
 /// How long the host may take until it tells of removals.
 const LISTEN: Duration = Duration::from_secs(3);

@@ -1,8 +1,8 @@
 //! What differences between a manifest and a definition are told in: sides, edits, who moved.
 
 use super::normalize::Equivalence;
-use crate::diag::Span;
-use crate::xml::{Element, Path};
+use diagnostics::Span;
+use xmltree::{Element, Path};
 
 /// Which definition a manifest is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use super::normalize::governed;
 use crate::model::{Hypervisor, Kind};
 use crate::reconcile::ownership::record::without_owner_record;
 use crate::reconcile::sparse::sparse;
-use crate::xml::{Element, Path, Step};
+use xmltree::{Element, Path, Step};
 
 /// Leaves out of `changes` the removals of what the host fills in again; `definition` is what it has,
 /// and `want` what the manifest has now. Gives the paths of those that were left out.
@@ -193,9 +193,9 @@ fn is_part_of(part: &Element, whole: &Element) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diag::{SourceId, Span};
     use crate::reconcile::diff::difference::Edit;
-    use crate::xml::{Limits, parse};
+    use diagnostics::{SourceId, Span};
+    use xmltree::{Limits, parse};
 
     const DOMAIN: &str = "<domain type='kvm'><name>web</name><memory unit='KiB'>65536</memory>\
         <currentMemory unit='KiB'>65536</currentMemory><vcpu placement='static'>2</vcpu>\

@@ -7,7 +7,7 @@ use super::overlay::explained;
 use crate::model::Kind;
 use crate::reconcile::ownership::record::without_owner_record;
 use crate::reconcile::ownership::redact::presented;
-use crate::xml::{Element, Path};
+use xmltree::{Element, Path};
 
 /// What a manifest and a definition have differently without its being counted, the definition's own
 /// additions included.
@@ -69,8 +69,8 @@ fn added_by(side: Side, change: &Change, ignore: &[Path]) -> Equivalence {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diag::SourceId;
-    use crate::xml::{Limits, parse};
+    use diagnostics::SourceId;
+    use xmltree::{Limits, parse};
 
     /// What a host has, what a manifest has, the path and the rule.
     const NEXT_BOOT: &[(&str, &str, &str, Equivalence)] = &[

@@ -2,8 +2,8 @@
 //!
 //! A comparison finds them and touches nothing; here they are made, all at once, on a copy.
 
-use crate::xml::{Attribute, Element, Node};
 use std::collections::{BTreeMap, BTreeSet};
+use xmltree::{Attribute, Element, Node};
 
 /// The edits of one element and of what is in it. Children are named by their number among all child
 /// nodes of the element as it is before.
@@ -161,8 +161,8 @@ fn arrange(nodes: &mut [Option<Node>], entries: &[Entry], there: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diag::SourceId;
-    use crate::xml::{Limits, parse, write_compact};
+    use diagnostics::SourceId;
+    use xmltree::{Limits, parse, write_compact};
 
     fn tree(text: &str) -> Element {
         parse(SourceId::NONE, text, &Limits::default()).expect("well-formed")

@@ -6,7 +6,7 @@ use super::difference::{Change, ChangeCause, Edit, Side};
 use super::normalize::governed;
 use super::overlay::{Overlay, overlay};
 use crate::model::Kind;
-use crate::xml::{Element, Path, Step};
+use xmltree::{Element, Path, Step};
 
 /// A manifest laid over a definition, with what is others' left there.
 pub(crate) struct Left {
@@ -70,8 +70,8 @@ fn has_key(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diag::SourceId;
-    use crate::xml::{Limits, parse};
+    use diagnostics::SourceId;
+    use xmltree::{Limits, parse};
 
     fn guest(devices: &str) -> Element {
         let text = format!("<domain><devices>{devices}</devices></domain>");

@@ -7,7 +7,7 @@ use super::compare::{Comparison, Differences, compare};
 use super::difference::{Change, Edit, IgnoredDifference, Side};
 use super::normalize;
 use crate::model::Kind;
-use crate::xml::{Element, Node, Path};
+use xmltree::{Element, Node, Path};
 
 /// What [`overlay`] gives.
 #[derive(Clone, Debug)]

@@ -5,8 +5,8 @@
 //! now. Likeness of content is no identity, but for kinds whose order says nothing.
 
 use super::normalize::{has_any_order, identity, key_of, keys, same_identity};
-use crate::xml::{Element, Name, Node, Step, value_at};
 use std::collections::{HashMap, VecDeque};
+use xmltree::{Element, Name, Node, Step, value_at};
 
 /// Which entries of three lists are the same.
 #[derive(Debug, Default)]
@@ -498,10 +498,10 @@ pub(crate) fn is_emptied(was: &Element, is: &Element) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diag::SourceId;
     use crate::reconcile::diff::compare::fits_at;
     use crate::reconcile::diff::difference::Side;
-    use crate::xml::{Limits, Path, parse};
+    use diagnostics::SourceId;
+    use xmltree::{Limits, Path, parse};
 
     /// Pairs of the definition for cards: each word is one, `mac=` with an address, else its network.
     fn nics(want: &str, live: &str, last: &str) -> Vec<Option<usize>> {

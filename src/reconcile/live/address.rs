@@ -4,8 +4,8 @@
 use super::verdict::LiveContext;
 use crate::model::domain::Disk;
 use crate::model::{Hypervisor, address_number};
-use crate::xml::Element;
 use std::collections::BTreeSet;
+use xmltree::Element;
 
 /// Slots of a conventional bus. The first three of the machine's own are its bridge, its disk
 /// controller and its video card.

@@ -7,8 +7,8 @@ use crate::model::domain::Disk;
 use crate::model::{Affect, Hypervisor, Op};
 use crate::reconcile::diff::difference::{Change, Edit};
 use crate::reconcile::plan::types::{Otherwise, StepAction, Until};
-use crate::xml::{Element, Path, write_compact};
 use std::time::Duration;
+use xmltree::{Element, Path, write_compact};
 
 /// How long a guest may take to let a device go, after the 5 s that libvirt waits.
 const UNPLUG: Duration = Duration::from_secs(5);

@@ -30,13 +30,13 @@ use crate::model::{
     Capabilities, Effect, Kind, NetworkCommand, Op, OpKind, Tuning, TuningParameter,
 };
 use crate::reconcile::kinds::rules;
-use crate::xml::Element;
 use address::Places;
 pub(crate) use address::pin_address;
 pub(crate) use settings::why_at_boot;
 use split::pieces;
 use std::collections::{BTreeMap, BTreeSet};
 use verdict::{LiveContext, Verdict};
+use xmltree::Element;
 
 /// Operations on the running instance and the changes that they bring about.
 #[derive(Clone, Debug)]

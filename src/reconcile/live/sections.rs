@@ -5,8 +5,8 @@ use super::verdict::{LiveContext, Verdict};
 use crate::model::{Affect, Mac, MetadataKind, NetworkCommand, NetworkSection, Op, Version};
 use crate::reconcile::diff::difference::{Change, Edit};
 use crate::reconcile::plan::types::StepAction;
-use crate::xml::{Element, Path, Step, value_at, write_compact};
 use std::net::IpAddr;
+use xmltree::{Element, Path, Step, value_at, write_compact};
 
 /// Since when an entry can be changed in its place; before, it is removed and added.
 const NEVER: Version = Version::new(u64::MAX / 1_000_000, 0, 0);

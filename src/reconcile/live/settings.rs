@@ -9,8 +9,8 @@ use crate::model::{
 use crate::reconcile::diff::difference::{Change, Edit};
 use crate::reconcile::diff::normalize::{Unit, amount};
 use crate::reconcile::plan::types::{Otherwise, StepAction, Until};
-use crate::xml::{Element, Name, Path, write_compact};
 use std::time::Duration;
+use xmltree::{Element, Name, Path, write_compact};
 
 /// How long a balloon may take. A guest without a driver for it never moves it.
 const BALLOON: Duration = Duration::from_secs(5);

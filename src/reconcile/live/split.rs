@@ -3,7 +3,7 @@
 use crate::model::Kind;
 use crate::reconcile::diff::difference::{Change, Edit};
 use crate::reconcile::diff::normalize::{key_of, label};
-use crate::xml::{Element, Path, Step};
+use xmltree::{Element, Path, Step};
 
 /// Elements that only group others, by the names of their path.
 const GROUPS: &[(Kind, &str)] = &[

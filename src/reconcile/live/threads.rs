@@ -4,8 +4,8 @@ use super::verdict::{LiveContext, Verdict};
 use crate::model::Op;
 use crate::reconcile::diff::difference::Edit;
 use crate::reconcile::plan::types::StepAction;
-use crate::xml::Element;
 use std::collections::BTreeSet;
+use xmltree::Element;
 
 /// Most I/O threads that are counted; libvirt's own numbers have no bound.
 const MOST: u32 = 1024;
@@ -25,7 +25,7 @@ pub(super) fn io_threads(context: LiveContext<'_>) -> Verdict {
     }
     let added = want.difference(&have);
     actions.extend(added.map(|id| StepAction::Call(Op::AddIoThread { id: *id })));
-    let about_threads = |path: &crate::xml::Path| {
+    let about_threads = |path: &xmltree::Path| {
         let pattern = path.pattern();
         pattern == "iothreads" || pattern == "iothreadids" || pattern == "iothreadids/iothread"
     };

@@ -5,7 +5,7 @@ use crate::model::{
     BLKIO_DEVICE, Form, TunedField, Tuning, TuningParameter, TuningValue, memory_kib,
 };
 use crate::reconcile::diff::difference::{Change, Edit};
-use crate::xml::{Element, Path};
+use xmltree::{Element, Path};
 
 /// Which call sets the parameters of the element at a path.
 type Holder = fn(&Path) -> Option<Tuning>;

@@ -3,7 +3,7 @@
 use crate::model::{Capabilities, Op, Tuning, TuningParameter};
 use crate::reconcile::diff::overlay::Overlay;
 use crate::reconcile::plan::types::StepAction;
-use crate::xml::Element;
+use xmltree::Element;
 
 /// What both sides of a running instance look like.
 #[derive(Clone, Copy)]

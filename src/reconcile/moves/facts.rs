@@ -3,9 +3,9 @@
 use super::storage::{Place, Pools, Storage, unknown_pool};
 use crate::model::{Desired, Observed, ObservedResource, ResourceId, Uuid};
 use crate::reconcile::ownership::record::{Moving, owner_record_of};
-use crate::xml::Element;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use xmltree::Element;
 
 /// A host, as far as it matters to others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,11 +1,11 @@
 //! Where disks are, as far as another host is concerned: which data all hosts find, and which is one's own.
 
-use crate::diag::Result;
+use crate::error::Result;
 use crate::model::domain::{Disk, Domain};
 use crate::model::{Desired, Observed, ObservedPools, ResourceId};
-use crate::xml::Element;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
+use xmltree::Element;
 
 /// The pools of a host, as far as it matters to others what is on them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -201,8 +201,8 @@ pub(super) fn pools_in(definition: &Element) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diag::SourceId;
-    use crate::xml::{Limits, parse};
+    use diagnostics::SourceId;
+    use xmltree::{Limits, parse};
 
     fn element(text: &str) -> Element {
         parse(SourceId::NONE, text, &Limits::default()).expect("well-formed")

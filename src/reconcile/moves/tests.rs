@@ -6,16 +6,16 @@
 mod pools;
 
 use super::*;
-use crate::diag::{SourceId, Span};
 use crate::model::{
     Capabilities, Desired, DesiredResource, Effect, Hypervisor, Kind, Observed, ObservedResource,
     Op, OpKind, Power, ResourceId, Settings, State, Unknown, Uuid, Version,
 };
 use crate::reconcile::ownership::record::{Moving, WantedRecord};
 use crate::reconcile::plan::types::{Milestone, Options, Plan, StepAction, Until};
-use crate::xml::{Element, Limits, parse, write};
+use diagnostics::{SourceId, Span};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use xmltree::{Element, Limits, parse, write};
 
 const SET: &str = "demo";
 

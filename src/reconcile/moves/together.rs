@@ -6,9 +6,9 @@ use crate::model::{Capabilities, Desired, Effect, Observed, ObservedResource, Re
 use crate::reconcile::plan::decide;
 use crate::reconcile::plan::planner::plan;
 use crate::reconcile::plan::types::{Action, Options, Plan};
-use crate::xml::Element;
 use std::path::PathBuf;
 use std::sync::Arc;
+use xmltree::Element;
 
 /// A guest's disk that is not shown to be within reach of the host that it goes to.
 const OUT_OF_REACH: &str = "disk-out-of-reach";

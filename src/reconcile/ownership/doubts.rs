@@ -1,7 +1,7 @@
 //! Records that are not believed, in words.
 
-use crate::diag::Diagnostic;
 use crate::model::{Desired, Doubt, Observed, ObservedResource, ResourceId};
+use diagnostics::Diagnostic;
 use std::collections::BTreeMap;
 
 /// Why an object is nobody's.

@@ -3,17 +3,18 @@
 
 use super::record::{OwnerRecord, owner_record_of};
 use super::redact::{has_secret, is_secret, presented, with_secrets};
-use crate::diag::{Error, ErrorKind, Result, Span};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
     Capabilities, Desired, DesiredResource, Kind, ObservedResource, Power, Settings,
 };
 use crate::reconcile::diff::difference::{Change, Edit, Side};
 use crate::reconcile::diff::normalize;
 use crate::reconcile::diff::overlay::overlay;
-use crate::xml::{Element, Path};
+use diagnostics::Span;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use xmltree::{Element, Path};
 
 /// As much of a digest as people need, in characters.
 const SHORT: usize = 12;

@@ -6,9 +6,9 @@ use crate::model::{Kind, Mac, ResourceId, Target, Uuid};
 use crate::reconcile::diff::compare::fits_at;
 use crate::reconcile::diff::difference::Side;
 use crate::reconcile::diff::pairing::pair;
-use crate::xml::{Element, Node, Path};
 use std::borrow::Cow;
 use std::collections::HashSet;
+use xmltree::{Element, Node, Path};
 
 /// The UUID that the definition has, if it has one that can be read: a domain's by itself, or where the
 /// firmware tells it, which may be no other one.
@@ -121,8 +121,8 @@ fn derived_mac(uuid: Uuid, n: usize, salt: u32, prefix: [u8; 3]) -> Mac {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diag::SourceId;
-    use crate::xml::{Limits, parse};
+    use diagnostics::SourceId;
+    use xmltree::{Limits, parse};
 
     #[test]
     fn derived_values_are_stable_and_distinct() {

@@ -6,19 +6,19 @@
 //! operators with the same manifests need nothing else.
 
 use super::redact::redacted;
-use crate::diag::SourceId;
 use crate::model::{
     DesiredResource, Effect, NAMESPACE, ObservedResource, PREFIX, Power, ResourceId, ShutdownPolicy,
 };
-use crate::xml::{Element, Limits, Name, Node, Path, parse, write_compact};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use diagnostics::SourceId;
 use flate2::Compression;
 use flate2::bufread::{ZlibDecoder, ZlibEncoder};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use std::io::Read as _;
 use std::time::Duration;
+use xmltree::{Element, Limits, Name, Node, Path, parse, write_compact};
 
 /// Largest last-applied manifest that is read back, in bytes; the mark is foreign input.
 pub(crate) const APPLIED_MAX: usize = 4 << 20;
@@ -431,8 +431,8 @@ fn is_ours(e: &Element, local: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diag::Span;
     use crate::model::{Kind, ResourceId, Settings};
+    use diagnostics::Span;
     use proptest::prelude::*;
 
     fn resource(xml: &str) -> DesiredResource {
@@ -453,7 +453,7 @@ mod tests {
         );
         let mut definition = resource.definition.clone();
         WantedRecord::of("demo", &resource).put(&mut definition, None);
-        let text = crate::xml::write(&definition);
+        let text = xmltree::write(&definition);
         let again = parse(SourceId::NONE, &text, &Limits::default()).expect("well-formed");
         let owner_record = read_owner_record(&again).expect("marked");
         assert_eq!((owner_record.set.as_str(), owner_record.prevent_destroy), ("demo", true));
@@ -475,7 +475,7 @@ mod tests {
         let now = Timestamp::from_second(second).ok();
         WantedRecord::of("demo", resource).put(definition, now);
         // as a host gives it back
-        let text = crate::xml::write(definition);
+        let text = xmltree::write(definition);
         *definition = parse(SourceId::NONE, &text, &Limits::default()).expect("well-formed");
         read_owner_record(definition).expect("marked")
     }

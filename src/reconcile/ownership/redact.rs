@@ -1,8 +1,9 @@
 //! Secrets in definitions: what is shown of them, and what is stored. Which places hold one is told by the
-//! table of [`crate::diag`].
+//! table of [`diagnostics`].
 
-use crate::diag::{REDACTED, SecretPlace, conceal, conceal_name, secret_place};
-use crate::xml::{Element, Node, Path};
+use crate::grammars::{SecretPlace, secret_place};
+use diagnostics::{REDACTED, conceal, conceal_name};
+use xmltree::{Element, Node, Path};
 
 /// The secret that is at `path`.
 fn place_of(path: &Path) -> Option<&'static SecretPlace> {

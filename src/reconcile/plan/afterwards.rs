@@ -4,7 +4,6 @@
 //! put back in it, so that the next boot does not fail for it; what it does not take while it runs
 //! waits, and the running instance keeps a note of it, so that it is not tried again and again.
 
-use crate::diag::{SourceId, Span};
 use crate::model::{Affect, MetadataKind, NAMESPACE, Op, PREFIX, Target};
 use crate::reconcile::diff::compare::fits;
 use crate::reconcile::diff::difference::{Change, Edit, Side};
@@ -12,9 +11,10 @@ use crate::reconcile::ownership::identity::not_of;
 use crate::reconcile::ownership::record::{digest, is_owned, with_applied, without_owner_record};
 use crate::reconcile::ownership::redact;
 use crate::reconcile::ownership::redact::{is_secret, presentable, presented};
-use crate::xml::{Element, Limits, Name, Path, parse, write, write_compact};
+use diagnostics::{SourceId, Span};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use xmltree::{Element, Limits, Name, Path, parse, write, write_compact};
 
 /// The element of a note.
 pub(crate) const NOTE: &str = "waits";

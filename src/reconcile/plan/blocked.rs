@@ -4,16 +4,16 @@ use super::decide::uuid_conflict;
 use super::held::{judged, warning};
 use super::renames::{hindrance, renamed, set_aside};
 use super::types::Options;
-use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::domain::Domain;
 use crate::model::{Desired, DesiredResource, Observed, ObservedResource, Power, ResourceId, Uuid};
 use crate::reconcile::moves::unread;
 use crate::reconcile::ownership::doubts::{said_by_another, unowned};
 use crate::reconcile::ownership::identity::{derived_uuid, uuid_in};
 use crate::reconcile::ownership::record::owner_record_of;
-use crate::xml::Element;
+use diagnostics::{Diagnostic, Diagnostics};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use xmltree::Element;
 
 /// How many things that are nowhere are looked for among all names: more problems are not told.
 const LOOKS_MAX: usize = 200;
@@ -379,7 +379,7 @@ impl Conflicts<'_> {
             let hint = hints.get(missing).cloned().unwrap_or_else(|| {
                 let known = self.desired.resources.keys().chain(self.observed.resources.keys());
                 let names = known.filter(|id| id.kind == missing.kind).map(|id| id.name.as_str());
-                match looks.then(|| crate::diag::closest(&missing.name, names)).flatten() {
+                match looks.then(|| diagnostics::closest(&missing.name, names)).flatten() {
                     Some(close) => format!("did you mean {}/{close}?", missing.kind),
                     None => format!("add a manifest for {missing}, or define it on the host first"),
                 }
@@ -400,6 +400,6 @@ impl Conflicts<'_> {
     }
 }
 
-fn uuid_span(desired: &DesiredResource) -> crate::diag::Span {
+fn uuid_span(desired: &DesiredResource) -> diagnostics::Span {
     desired.definition.child("uuid").map_or(desired.span, Element::text_span)
 }

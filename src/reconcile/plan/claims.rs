@@ -1,12 +1,12 @@
 //! What only one object of a host may have at a time, as a definition asks for it.
 
 use super::nic_migration::makes_a_bridge;
-use crate::diag::Span;
 use crate::model::domain::{Domain, Storage, host_device, listeners};
 use crate::model::network::Network;
 use crate::model::{Kind, Mac, Subnet};
-use crate::xml::Element;
+use diagnostics::Span;
 use std::fmt;
+use xmltree::Element;
 
 /// Something that only one object may have, or several only by agreement.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -184,8 +184,8 @@ fn of_network(definition: &Element) -> Vec<Claim> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diag::SourceId;
-    use crate::xml::{Limits, parse};
+    use diagnostics::SourceId;
+    use xmltree::{Limits, parse};
 
     fn read(text: &str) -> Element {
         parse(SourceId::NONE, text, &Limits::default()).expect("it is well-formed")

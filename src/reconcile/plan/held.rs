@@ -1,15 +1,15 @@
 //! What a grammar refuses in a manifest and the host holds just so: it stays as it is, and is only
 //! warned of.
 
-use crate::diag::{Diagnostic, Span};
 use crate::model::{DesiredResource, ObservedResource, Refused};
 use crate::reconcile::diff::compare::fits_at;
 use crate::reconcile::diff::difference::Side;
 use crate::reconcile::diff::normalize::label;
 use crate::reconcile::diff::pairing::{List, pair};
 use crate::reconcile::ownership::record::without_owner_record;
-use crate::xml::{Attribute, Element, Name, Node, Path};
+use diagnostics::{Diagnostic, Span};
 use std::collections::HashSet;
+use xmltree::{Attribute, Element, Name, Node, Path};
 
 /// What the grammar refuses of a resource, each with whether the host holds the same at that place.
 pub(crate) fn judged<'a>(
@@ -112,10 +112,10 @@ fn includes(all: &Element, part: &Element) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diag::SourceId;
     use crate::manifest::{Format, Grammars, read_text};
     use crate::model::{Kind, ObservedResource, ResourceId, State, Uuid};
-    use crate::xml::{Limits, parse};
+    use diagnostics::SourceId;
+    use xmltree::{Limits, parse};
 
     /// The codes of what is refused of a network, each with a `=` before it where the host holds the
     /// same.

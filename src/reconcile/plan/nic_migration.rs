@@ -5,14 +5,14 @@
 
 use super::decide::DraftStep;
 use super::types::{Action, Otherwise, ResourceChange, Step, StepAction, Until};
-use crate::diag::{SourceId, Span};
 use crate::model::{
     Affect, Capabilities, Effect, Hypervisor, Kind, NAMESPACE, Observed, ObservedResource, Op,
     OpKind, PREFIX, ResourceId, Target, UndefineKeep, Uuid,
 };
-use crate::xml::{Element, Limits, Name, parse, write, write_compact};
+use diagnostics::{SourceId, Span};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use xmltree::{Element, Limits, Name, parse, write, write_compact};
 
 /// How long a network may take until the host says that it is active.
 const START: Duration = Duration::from_secs(30);

@@ -1,7 +1,7 @@
 //! Paths that are looked up by what they have to do with another one, without going through all.
 
-use crate::xml::Path;
 use std::collections::HashMap;
+use xmltree::Path;
 
 /// The numbers of paths, by the entry of a list that they lead to or into.
 #[derive(Debug, Default)]

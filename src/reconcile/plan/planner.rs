@@ -9,9 +9,6 @@ use super::order;
 use super::renames::{applied_as, rename_first, renamed, under};
 use super::taken::Holdings;
 use super::types::{Action, Options, Otherwise, Plan, Refusal, ResourceChange, Step, StepAction};
-use crate::diag::conceal;
-use crate::diag::shorten::{self, AllUntold, shorten};
-use crate::diag::{Diagnostic, Diagnostics, Sources};
 use crate::model::domain::Domain;
 use crate::model::{
     Capabilities, Desired, DesiredResource, Observed, ObservedResource, Op, OpKind, ResourceId,
@@ -19,8 +16,11 @@ use crate::model::{
 use crate::reconcile::moves::{Arrival, ways};
 use crate::reconcile::ownership::doubts;
 use crate::reconcile::ownership::record::{OwnerRecord, digest, owner_record_of};
-use crate::xml::{Element, write_compact};
+use diagnostics::conceal;
+use diagnostics::shorten::{self, AllUntold, shorten};
+use diagnostics::{Diagnostic, Diagnostics, Sources};
 use std::collections::{BTreeMap, BTreeSet};
+use xmltree::{Element, write_compact};
 
 /// Works out what would make the host match.
 pub fn plan(
@@ -501,10 +501,10 @@ fn networks_of(host: Option<&ObservedResource>) -> Vec<ResourceId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diag::SourceId;
     use crate::model::Kind;
     use crate::model::{State, Uuid};
-    use crate::xml::{Limits, parse};
+    use diagnostics::SourceId;
+    use xmltree::{Limits, parse};
 
     fn there_with(live: &str) -> String {
         let live = parse(SourceId::NONE, live, &Limits::default()).expect("it is sound");

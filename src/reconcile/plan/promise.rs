@@ -3,16 +3,16 @@
 //! again afterwards, as after a plan that was made of manifests just now.
 
 use super::types::{Options, Plan, Step, StepAction};
-use crate::diag::{SourceId, Span};
 use crate::model::{
     Desired, DesiredResource, Observed, ObservedResource, Op, ResourceId, Settings,
 };
 use crate::reconcile::ownership::history::settings;
 use crate::reconcile::ownership::record::owner_record_of;
 use crate::reconcile::ownership::record::{OwnerRecord, read_owner_record};
-use crate::xml::{Limits, parse};
+use diagnostics::{SourceId, Span};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use xmltree::{Limits, parse};
 
 /// What becomes of an object.
 enum Fate {

@@ -8,7 +8,7 @@ use crate::model::{
 use crate::reconcile::diff::difference::ChangeCause;
 use crate::reconcile::ownership::identity::{derived_uuid, uuid_in};
 use crate::reconcile::ownership::record::{OwnerRecord, owner_record_of, read_owner_record};
-use crate::xml::Path;
+use xmltree::Path;
 
 /// The object that `desired` is on the host under a name that no manifest has any more: a domain of
 /// the same set with the same UUID, which was applied under that name. Networks cannot be renamed.

@@ -6,8 +6,8 @@
 use super::claims::{Claim, Thing, claims};
 use super::decide::Decision;
 use super::types::{Action, StepAction};
-use crate::diag::{Diagnostic, Span};
 use crate::model::{Desired, Observed, ObservedResource, Op, ResourceId, Subnet};
+use diagnostics::{Diagnostic, Span};
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -185,7 +185,7 @@ impl<'a> Holdings<'a> {
             return Vec::new();
         };
         let host = self.observed.resources.get(id);
-        let had = |definition: Option<&crate::xml::Element>| -> BTreeSet<Thing> {
+        let had = |definition: Option<&xmltree::Element>| -> BTreeSet<Thing> {
             let claims = definition.map(|d| claims(id.kind, d)).unwrap_or_default();
             claims.into_iter().map(|claim| claim.thing).collect()
         };

@@ -1,16 +1,16 @@
 //! The words of a plan: changes for people, steps for the machine.
 
 use super::afterwards::Afterwards;
-use crate::diag::{Diagnostics, Span};
 use crate::model::{Doubt, Effect, Op, Outage, ResourceId, Target};
 use crate::reconcile::diff::difference::{ChangeCause, IgnoredDifference};
 use crate::reconcile::moves::Crossing;
-use crate::xml::{Element, Path};
+use diagnostics::{Diagnostics, Span};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
+use xmltree::{Element, Path};
 
 /// What a plan may do, as the command line has it.
 #[derive(Clone, Debug)]

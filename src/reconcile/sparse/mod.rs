@@ -17,9 +17,9 @@ mod table;
 
 use super::ownership::record::OwnerRecord;
 use crate::model::{Hypervisor, Kind, NAMESPACE};
-use crate::xml::Element;
 use places::{drop_addresses, drop_controllers};
 use table::{Gone, ROWS, Row, Scope};
+use xmltree::Element;
 
 /// How much is left out of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,7 +202,7 @@ fn mirrors(console: &Element, serial: &Element) -> bool {
     let plain = |e: &Element| {
         let mut copy = e.clone();
         copy.remove_elements(|c| c.is("target") || c.is("alias") || c.is("address"));
-        copy.name = crate::xml::Name::local("chardev");
+        copy.name = xmltree::Name::local("chardev");
         copy
     };
     let target = console.child("target");

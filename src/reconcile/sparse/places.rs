@@ -7,8 +7,8 @@
 use super::table::is_bare;
 use crate::model::address_number;
 use crate::reconcile::diff::normalize::key_of;
-use crate::xml::{Element, Path, Step};
 use std::collections::{BTreeMap, BTreeSet};
+use xmltree::{Element, Path, Step};
 
 /// What controllers of the PCI bus there are, by index.
 type Buses = BTreeMap<u32, String>;

@@ -3,7 +3,7 @@
 // long: a table, each row of which a test defines on a real host
 
 use crate::model::{Hypervisor, Kind};
-use crate::xml::Element;
+use xmltree::Element;
 
 /// Whose filling in a row is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

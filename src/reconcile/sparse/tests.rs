@@ -1,8 +1,8 @@
 //! Each row of the table, and what a definition loses by it.
 
 use super::*;
-use crate::diag::SourceId;
-use crate::xml::{Limits, parse, write_compact};
+use diagnostics::SourceId;
+use xmltree::{Limits, parse, write_compact};
 
 fn tree(text: &str) -> Element {
     parse(SourceId::NONE, text, &Limits::default()).expect("well-formed")

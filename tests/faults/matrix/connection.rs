@@ -7,8 +7,8 @@ use super::strike::{
 use crate::support::site::plan_for;
 use std::collections::BTreeSet;
 use std::sync::mpsc::SyncSender;
-use virt::diag::Result;
 use virt::drivers::{CancelToken, Driver};
+use virt::error::Result;
 use virt::model::{Call, Capabilities, DriverEvent, Kind, Observed, OpKind, Outcome, Scope};
 use virt::reconcile::{Report, Status};
 

@@ -5,14 +5,14 @@ use crate::support::site::{Site, converge, observe, plan_for};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, OnceLock};
-use virt::diag::Result;
 use virt::drivers::{CancelToken, Driver, MockDriver, MockHost};
+use virt::error::Result;
 use virt::manifest::Loaded;
 use virt::model::{
     Call, Capabilities, DriverEvent, Kind, Observed, Op, OpKind, Outcome, ResourceId, Scope, Target,
 };
 use virt::reconcile::{Options, Plan};
-use virt::xml::write_compact;
+use xmltree::write_compact;
 
 /// How guests take the request to shut down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -305,7 +305,7 @@ pub(super) fn inventory(observed: &Observed) -> Inventory {
 }
 
 /// A definition without the time of its mark: a watch writes that down.
-fn timeless(definition: &virt::xml::Element) -> String {
+fn timeless(definition: &xmltree::Element) -> String {
     let mut definition = definition.clone();
     for mark in definition.child_mut("metadata").into_iter().flat_map(|m| m.elements_mut()) {
         mark.remove_attr("at");

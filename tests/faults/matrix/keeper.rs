@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 use virt::controller::{
     ControllerEvent, ControllerStatus, Environment, HostLoop, Listening, Mailbox, Settings, Sources,
 };
-use virt::diag::Result;
 use virt::drivers::{CancelToken, Driver};
+use virt::error::Result;
 
 /// The world of a loop: a host.
 struct Around(Arc<dyn Driver>);

@@ -7,8 +7,8 @@ use crate::support::site::{self, observe, plan_for};
 use std::collections::VecDeque;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Condvar, Mutex};
-use virt::diag::Result;
 use virt::drivers::{CancelToken, Driver};
+use virt::error::Result;
 use virt::manifest::Loaded;
 use virt::model::{
     Affect, Call, Capabilities, DriverEvent, Kind, Observed, Op, Outcome, Scope, UndefineKeep,

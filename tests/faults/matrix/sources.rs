@@ -308,7 +308,7 @@ pub(super) fn one_manifest_invalid(_: Column) -> usize {
 
 fn definitions(host: &Recording<MockDriver>) -> BTreeMap<ResourceId, String> {
     let text = |r: &virt::model::ObservedResource| {
-        let definition = r.persistent.as_ref().map(virt::xml::write).unwrap_or_default();
+        let definition = r.persistent.as_ref().map(xmltree::write).unwrap_or_default();
         format!("{definition} {:?}", r.state)
     };
     let observed = observe(host);

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
 use std::sync::mpsc::SyncSender;
-use virt::diag::{Error, ErrorKind, Result};
 use virt::drivers::{CancelToken, Driver};
+use virt::error::{Error, ErrorKind, Result};
 use virt::model::{Call, Capabilities, DriverEvent, Observed, Outcome, ResourceId, Scope};
 use virt::reconcile::{Event, Plan, Report, Status, apply};
 

@@ -10,8 +10,8 @@ use std::panic::resume_unwind;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
-use virt::diag::{Error, ErrorKind, Result};
 use virt::drivers::{CancelToken, Driver};
+use virt::error::{Error, ErrorKind, Result};
 use virt::model::{
     Call, Capabilities, DriverEvent, EventKind, Kind, Observed, OpKind, Outcome, Scope,
 };

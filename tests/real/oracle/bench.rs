@@ -1,11 +1,11 @@
 //! A libvirtd of its own to apply manifests to, one object at a time, within this process.
 
 use crate::support::{Libvirtd, run};
+use diagnostics::Severity;
 use std::process::Command;
 use std::sync::Arc;
 use std::{fmt, fs};
 use tempfile::TempDir;
-use virt::diag::Severity;
 use virt::drivers::{self, Connection, Driver, Environment};
 use virt::manifest::load;
 use virt::model::{
@@ -13,7 +13,7 @@ use virt::model::{
     UndefineKeep, Uuid,
 };
 use virt::reconcile::{FieldChange, Options, Plan, Status, SystemClock, apply, plan};
-use virt::xml::{Element, write};
+use xmltree::{Element, write};
 
 /// Networks that manifests may use; they are there throughout.
 const NETWORKS: [&str; 2] = ["lan", "dmz"];

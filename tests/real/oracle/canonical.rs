@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use virt::model::{Kind, NAMESPACE};
-use virt::xml::Element;
+use xmltree::Element;
 
 /// What stands in place of what the host chose.
 const CHOSEN: &str = "of the host's choice";

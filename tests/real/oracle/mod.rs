@@ -9,9 +9,9 @@ pub(crate) use bench::{Applied, Bench, Wanted};
 pub(crate) use canonical::{Difference, Tree, compare, nics};
 pub(crate) use promise::{Sides, broken};
 
+use diagnostics::SourceId;
 use std::panic::AssertUnwindSafe;
-use virt::diag::SourceId;
-use virt::xml::{Element, Limits, parse};
+use xmltree::{Element, Limits, parse};
 
 /// The settings in each manifest: only definitions count.
 pub(crate) const SETTINGS: &str =

@@ -6,7 +6,7 @@ use super::canonical::{Difference, Tree, bare, difference};
 use std::collections::BTreeSet;
 use virt::model::{Kind, ResourceId};
 use virt::reconcile::{Derived, FieldChange, Plan, derived};
-use virt::xml::{Element, Node, Path, value_at};
+use xmltree::{Element, Node, Path, value_at};
 
 /// Fields of a plan that are in no definition.
 const NOT_DEFINED: [&str; 4] = ["owner", "power", "autostart", "name"];

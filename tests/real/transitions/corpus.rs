@@ -5,11 +5,11 @@ use super::super::convergence;
 use super::super::corpus::{documents, unpacked};
 use super::super::oracle::with_settings;
 use super::generate::{Pair, spread};
+use diagnostics::SourceId;
 use std::fs;
 use std::path::Path;
-use virt::diag::SourceId;
 use virt::model::Kind;
-use virt::xml::{Element, Limits, Node, parse, write};
+use xmltree::{Element, Limits, Node, parse, write};
 
 /// Parts that are put in place of another document's: where they stand, and how many pairs of each.
 const PARTS: [(Kind, &[&str], &str); 34] = [

@@ -20,7 +20,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use virt::model::ResourceId;
 use virt::reconcile::Options;
-use virt::xml::{Element, write};
+use xmltree::{Element, write};
 
 /// How many of a set run.
 struct Extent {

@@ -5,7 +5,7 @@ use super::generate::Pair;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use virt::reconcile::Plan;
-use virt::xml::{Element, write};
+use xmltree::{Element, write};
 
 /// What is wrong with a pair.
 #[derive(Clone, Debug, Default)]

@@ -2,8 +2,9 @@
 
 use super::keyfile::{KeyFile, Problem};
 use super::who::{Who, refused};
-use crate::diag::{Error, Result, escape, shown_path};
 use crate::drivers::{Question, Secret};
+use crate::error::{Error, Result};
+use diagnostics::{escape, shown_path};
 use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;

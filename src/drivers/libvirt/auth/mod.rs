@@ -19,9 +19,10 @@ pub(super) use who::Who;
 
 use super::connection::{Connection, Request};
 use super::timeouts;
-use crate::diag::{Result, excerpt};
+use crate::error::Result;
 use crate::model::Uri;
-use crate::wire::{AuthType, Procedure};
+use diagnostics::excerpt;
+use libvirt_rpc::{AuthType, Procedure};
 use who::{quick, refused};
 
 /// What `auth=` asks for.
@@ -137,9 +138,9 @@ mod tests {
 
     use super::super::fake_server;
     use super::*;
-    use crate::diag::{ErrorCode, ErrorKind};
     use crate::drivers::Environment;
-    use crate::wire::to_bytes;
+    use crate::error::{ErrorCode, ErrorKind};
+    use libvirt_rpc::to_bytes;
 
     /// What comes of a server that offers these types, and answers polkit's call so.
     fn authenticated(

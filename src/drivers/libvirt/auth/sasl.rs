@@ -3,9 +3,10 @@
 use super::credentials::{self, Login};
 use super::scram::{self, Client};
 use super::who::{Who, quick, refused};
-use crate::diag::{Error, ErrorCode, Result, excerpt};
 use crate::drivers::libvirt::connection::{Connection, Request};
-use crate::wire::{Chars, Encode, Procedure, to_bytes};
+use crate::error::{Error, ErrorCode, Result};
+use diagnostics::excerpt;
+use libvirt_rpc::{Chars, Encode, Procedure, to_bytes};
 
 /// What a server answers: whether it is done, whether the data is no data (which SASL tells from
 /// empty), and the data.
@@ -145,11 +146,11 @@ mod tests {
     use super::super::authenticate;
     use super::super::scram::tests::{server_first, server_last};
     use super::*;
-    use crate::diag::ErrorKind;
     use crate::drivers::libvirt::fake_server;
     use crate::drivers::{CredentialPrompt, Environment, Secret};
+    use crate::error::ErrorKind;
     use crate::model::Uri;
-    use crate::wire::{AuthType, from_bytes};
+    use libvirt_rpc::{AuthType, from_bytes};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 

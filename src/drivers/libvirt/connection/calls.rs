@@ -2,8 +2,8 @@
 
 use super::waiting::{wait, wait_at_most};
 use super::{Completion, Connection, Reply, Request, SERVED_AT_ONCE, WINDOW};
-use crate::diag::{Error, ErrorKind, Result};
-use crate::wire::{Decode, from_bytes};
+use crate::error::{Error, ErrorKind, Result};
+use libvirt_rpc::{Decode, from_bytes};
 use std::time::Duration;
 
 /// What came of one of several calls that stand each for itself.

@@ -1,7 +1,7 @@
 //! How much a host may answer, where that has a limit.
 
 use super::Connection;
-use crate::diag::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// What a host may still answer.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,7 @@
 //! Waiting for any number of connections together.
 
 use super::Connection;
-use crate::diag::Error;
+use crate::error::Error;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::time::{Duration, Instant};

@@ -1,10 +1,10 @@
 //! Asking something of many objects, each of which stands for itself.
 
 use super::{Entry, timeouts};
-use crate::diag::Result;
 use crate::drivers::libvirt::connection::{Answer, Request};
 use crate::drivers::libvirt::connections::ConnectionPair;
-use crate::wire::Class;
+use crate::error::Result;
+use libvirt_rpc::Class;
 
 /// How often those are asked to which the daemon had not come, since all that it works on at once
 /// for one client waited for guests. Each time takes that many of its threads, of which it has 20.

@@ -1,10 +1,11 @@
 //! Snapshots and checkpoints: of domains that have any, and that is known from the lists.
 
 use super::{ConnectionPair, Entry, Request, ask, quick, timeouts};
-use crate::diag::{ErrorCode, Result, SourceId};
+use crate::error::{ErrorCode, Result};
 use crate::model::Snapshot;
-use crate::wire::{Procedure, SnapshotHandle, from_bytes, to_bytes};
-use crate::xml::{self, Limits};
+use diagnostics::SourceId;
+use libvirt_rpc::{Procedure, SnapshotHandle, from_bytes, to_bytes};
+use xmltree::Limits;
 
 /// Most snapshots of a domain that are read whole. Of more than these it is known that they are there.
 const READ: usize = 256;
@@ -65,7 +66,7 @@ fn read_overlays(
             Err(error) => return entry.unless_vanished(Err(error)).map(drop),
         };
         // one that cannot be read is still there, and keeps its name
-        let document = xml::parse(SourceId::NONE, &text, &Limits::default());
+        let document = xmltree::parse(SourceId::NONE, &text, &Limits::default());
         if let Ok(document) = document
             && let Some(known) = entry.resource.snapshots.iter_mut().find(|s| s.name == handle.name)
         {

@@ -2,7 +2,8 @@
 
 use super::ssh;
 use super::stream::Stream;
-use crate::diag::{Error, ErrorKind, Result, excerpt};
+use crate::error::{Error, ErrorKind, Result};
+use diagnostics::excerpt;
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};

@@ -23,7 +23,7 @@ pub(super) use stream::Stream;
 pub(super) use tcp::Server;
 
 use super::trace::{Stage, Trace};
-use crate::diag::Result;
+use crate::error::Result;
 use crate::pki;
 use std::path::PathBuf;
 

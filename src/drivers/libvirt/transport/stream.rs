@@ -1,6 +1,6 @@
 //! What a stream is, and sockets as streams.
 
-use crate::diag::Error;
+use crate::error::Error;
 use std::fmt;
 use std::io;
 use std::net::TcpStream;

@@ -1,7 +1,7 @@
 //! Finding a host by its name, and connecting to it over TCP.
 
 use super::super::trace::{Stage, Trace};
-use crate::diag::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use nix::sys::socket::{setsockopt, sockopt};
 use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};

@@ -2,7 +2,7 @@
 
 use super::stream::Stream;
 use super::tcp::Server;
-use crate::diag::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::pki;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};

@@ -1,6 +1,6 @@
 //! Connecting to a unix socket.
 
-use crate::diag::{Error, Result};
+use crate::error::{Error, Result};
 use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, UnixAddr, connect as connect_fd, socket,
@@ -59,7 +59,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
-    use crate::diag::ErrorKind;
+    use crate::error::ErrorKind;
 
     #[test]
     fn a_socket_that_is_not_there_is_refused_with_a_way_out() {

@@ -1,11 +1,11 @@
 //! Addresses inside the guest and devices of the host: no two devices share one.
 
 use super::facts::{devices, is_serial_again};
-use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::model::domain::Disk;
 use crate::model::lint::{Claims, c_number};
 use crate::model::values::found;
-use crate::xml::Element;
+use diagnostics::{Diagnostic, Diagnostics, Span};
+use xmltree::Element;
 
 pub(super) fn check(root: &Element, out: &mut Diagnostics) {
     for vsock in devices(root).filter(|d| d.is("vsock")) {

@@ -1,10 +1,10 @@
 //! What is booted first: said once, and in one way.
 
 use super::facts::devices;
-use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::lint::Claims;
 use crate::model::values::found;
-use crate::xml::Element;
+use diagnostics::{Diagnostic, Diagnostics};
+use xmltree::Element;
 
 pub(super) fn check(root: &Element, out: &mut Diagnostics) {
     let general = root.child("os").and_then(|os| os.child("boot"));

@@ -1,12 +1,12 @@
 //! Disks: names that do not suit the bus or the device, identities that do not fit.
 
 use super::facts::{devices, is_qemu};
-use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::domain::Disk;
 use crate::model::domain::devices::{DISK_BUSES, buses_of};
 use crate::model::values::found;
-use crate::xml::{Attribute, Element};
+use diagnostics::{Diagnostic, Diagnostics};
 use std::collections::HashSet;
+use xmltree::{Attribute, Element};
 
 pub(super) fn check(root: &Element, out: &mut Diagnostics) {
     let groups: HashSet<String> = root

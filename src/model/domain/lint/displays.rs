@@ -1,8 +1,8 @@
 //! What hangs on a display: channels and sound that only SPICE carries, VNC's short passwords.
 
 use super::facts::{devices, is_qemu};
-use crate::diag::{Diagnostic, Diagnostics};
-use crate::xml::{Attribute, Element};
+use diagnostics::{Diagnostic, Diagnostics};
+use xmltree::{Attribute, Element};
 
 pub(super) fn check(root: &Element, out: &mut Diagnostics) {
     if !is_qemu(root) {

@@ -1,6 +1,6 @@
 //! Facts of a domain that several of its lints ask for.
 
-use crate::xml::Element;
+use xmltree::Element;
 
 /// The devices in document order.
 pub(super) fn devices(root: &Element) -> impl Iterator<Item = &Element> {

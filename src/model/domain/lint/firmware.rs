@@ -1,9 +1,9 @@
 //! Firmware: what UEFI needs, and what one that keeps nothing cannot have.
 
 use super::facts::{is_qemu, is_x86};
-use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::domain::Domain;
-use crate::xml::Element;
+use diagnostics::{Diagnostic, Diagnostics};
+use xmltree::Element;
 
 pub(super) fn check(root: &Element, out: &mut Diagnostics) {
     let Some(os) = root.child("os") else { return };

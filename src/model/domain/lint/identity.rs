@@ -1,11 +1,11 @@
 //! What the domain and its devices are called: aliases, the firmware's UUID, labels, displays.
 
 use super::facts::devices;
-use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::lint::{Claims, signs_of_running};
 use crate::model::parse_uuid;
 use crate::model::values::found;
-use crate::xml::Element;
+use diagnostics::{Diagnostic, Diagnostics};
+use xmltree::Element;
 
 pub(super) fn check(root: &Element, out: &mut Diagnostics) {
     check_aliases(root, out);

@@ -1,10 +1,10 @@
 //! Network interfaces: names and addresses that clash, VLAN tags.
 
 use super::facts::devices;
-use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::lint::{Claims, check_vlans};
 use crate::model::values::{DEVICE_NAME_MAX, found};
-use crate::xml::Element;
+use diagnostics::{Diagnostic, Diagnostics};
+use xmltree::Element;
 
 pub(super) fn check(root: &Element, out: &mut Diagnostics) {
     let mut names = Claims::default();

@@ -1,11 +1,11 @@
 //! Memory: amounts that contradict one another, memory devices, huge pages.
 
 use super::facts::{cells, devices, is_qemu};
-use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::lint::NumberSet;
 use crate::model::memory_kib;
 use crate::model::values::found;
-use crate::xml::Element;
+use diagnostics::{Diagnostic, Diagnostics};
+use xmltree::Element;
 
 pub(super) fn check(root: &Element, out: &mut Diagnostics) {
     check_most(root, out);

@@ -36,8 +36,8 @@ mod vcpus;
 pub(crate) use addresses::host_device;
 pub(crate) use ports::listeners;
 
-use crate::diag::Diagnostics;
-use crate::xml::Element;
+use diagnostics::Diagnostics;
+use xmltree::Element;
 
 /// Adds what does not go together in the domain document `root`.
 pub(super) fn check(root: &Element, out: &mut Diagnostics) {
@@ -64,8 +64,8 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
     use super::*;
-    use crate::diag::Sources;
-    use crate::xml::{Limits, parse};
+    use diagnostics::Sources;
+    use xmltree::{Limits, parse};
 
     /// The problems of `text`, each as `column code`, errors with `!`; the text is one line.
     pub(in crate::model::domain::lint) fn problems(

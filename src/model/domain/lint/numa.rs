@@ -2,10 +2,10 @@
 
 use super::facts::{cells, vcpus};
 use super::memory::no_cell;
-use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::lint::{Claims, NumberSet, first_overlap};
 use crate::model::values::found;
-use crate::xml::{Attribute, Element};
+use diagnostics::{Diagnostic, Diagnostics};
+use xmltree::{Attribute, Element};
 
 pub(super) fn check(root: &Element, out: &mut Diagnostics) {
     check_cells(root, out);

@@ -1,10 +1,10 @@
 //! Ports of the host that the domain listens on, and ports of servers it connects to.
 
 use super::facts::{devices, is_qemu, is_serial_again};
-use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::model::lint::Claims;
 use crate::model::values::found;
-use crate::xml::Element;
+use diagnostics::{Diagnostic, Diagnostics, Span};
+use xmltree::Element;
 
 pub(super) fn check(root: &Element, out: &mut Diagnostics) {
     let (mut seen, mut displays) = (Claims::default(), Claims::default());

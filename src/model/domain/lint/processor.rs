@@ -1,8 +1,8 @@
 //! The processor: settings that only some modes have, Hyper-V's spin locks.
 
-use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::values::found;
-use crate::xml::Element;
+use diagnostics::{Diagnostic, Diagnostics};
+use xmltree::Element;
 
 pub(super) fn check(root: &Element, out: &mut Diagnostics) {
     check_migratable(root, out);

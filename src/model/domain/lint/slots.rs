@@ -1,12 +1,12 @@
 //! Buses inside the guest: slots that a PCI controller does not have, IDE where there is none.
 
 use super::facts::{devices, is_qemu};
-use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::domain::{Disk, Domain};
 use crate::model::lint::c_number;
 use crate::model::values::found;
-use crate::xml::{Attribute, Element};
+use diagnostics::{Diagnostic, Diagnostics};
 use std::collections::HashMap;
+use xmltree::{Attribute, Element};
 
 pub(super) fn check(root: &Element, out: &mut Diagnostics) {
     if is_qemu(root) {

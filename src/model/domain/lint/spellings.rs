@@ -1,8 +1,8 @@
 //! Spellings of libvirt's first years, which the grammar still takes and libvirt does not read.
 
 use super::facts::devices;
-use crate::diag::{Diagnostic, Diagnostics};
-use crate::xml::{Attribute, Element};
+use diagnostics::{Diagnostic, Diagnostics};
+use xmltree::{Attribute, Element};
 
 /// Element, its type, the attribute of its source that was, and what it is called today.
 const SOURCES: [(&str, &str, &str, &str); 2] =

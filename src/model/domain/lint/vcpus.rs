@@ -1,11 +1,11 @@
 //! Processors and I/O threads: numbers that name none of the domain's.
 
 use super::facts::{devices, is_qemu, vcpus};
-use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::model::lint::{Claims, NumberSet, first_overlap};
 use crate::model::values::found;
-use crate::xml::{Attribute, Element};
+use diagnostics::{Diagnostic, Diagnostics, Span};
 use std::collections::BTreeSet;
+use xmltree::{Attribute, Element};
 
 pub(super) fn check(root: &Element, out: &mut Diagnostics) {
     if let Some(most) = vcpus(root) {
@@ -59,7 +59,7 @@ fn check_pins(root: &Element, most: u32, out: &mut Diagnostics) {
         if number >= most {
             // libvirt drops it without a word
             let mut problem = no_vcpu(id, most);
-            problem.severity = crate::diag::Severity::Warning;
+            problem.severity = diagnostics::Severity::Warning;
             out.push(problem);
         } else if let Some(first) = seen.claim(number, id.span) {
             out.push(twice(

@@ -1,11 +1,11 @@
 //! Differences that are none: by which rule two values say the same, or are not compared.
 
 use super::Walk;
-use crate::diag::REDACTED;
 use crate::reconcile::diff::difference::{IgnoredDifference, Side};
 use crate::reconcile::diff::normalize;
 use crate::reconcile::diff::normalize::{Equivalence, Unit};
-use crate::xml::{Attribute, Element, Path};
+use diagnostics::REDACTED;
+use xmltree::{Attribute, Element, Path};
 
 impl Walk<'_> {
     /// By which rule an attribute that differs from the definition's, or is not there, says the same.

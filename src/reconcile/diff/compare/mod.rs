@@ -23,11 +23,11 @@ use super::normalize::{Claim, Equivalence, Renewed};
 use super::pairing::{
     List, Numbers, Pairs, is_companion, is_emptied, is_on_pci, pair, take_other_ports,
 };
-use crate::diag::Span;
 use crate::model::Kind;
 use crate::reconcile::summary::{summary, with_unit};
-use crate::xml::{Attribute, Element, Name, Path};
+use diagnostics::Span;
 use std::collections::{HashMap, HashSet};
+use xmltree::{Attribute, Element, Name, Path};
 
 /// What a comparison comes to.
 #[derive(Debug)]

@@ -1,12 +1,12 @@
 //! Lists whose order says something beside what their entries are.
 
 use super::Walk;
-use crate::diag::Span;
 use crate::reconcile::diff::difference::Edit;
 use crate::reconcile::diff::normalize;
 use crate::reconcile::diff::pairing::{List, Pairs};
 use crate::reconcile::summary::summary;
-use crate::xml::Element;
+use diagnostics::Span;
+use xmltree::Element;
 
 impl Walk<'_> {
     /// Entries that stand in another order, where that says something.
@@ -34,11 +34,11 @@ impl Walk<'_> {
 
 #[cfg(test)]
 mod tests {
-    use crate::diag::SourceId;
     use crate::model::Kind;
     use crate::reconcile::diff::difference::Side;
     use crate::reconcile::diff::overlay::overlay;
-    use crate::xml::{Element, Limits, parse};
+    use diagnostics::SourceId;
+    use xmltree::{Element, Limits, parse};
 
     #[test]
     fn another_order_is_a_difference_where_it_says_something() {

@@ -1,14 +1,14 @@
 //! What the host is to fill in anew: dropped where no manifest writes it.
 
 use super::Walk;
-use crate::diag::Span;
 use crate::model::address_number;
 use crate::reconcile::diff::difference::{ChangeCause, Edit, Side};
 use crate::reconcile::diff::merge::Edits;
 use crate::reconcile::diff::normalize;
 use crate::reconcile::diff::normalize::Equivalence;
 use crate::reconcile::summary::summary;
-use crate::xml::{Element, Node, Path, Step};
+use diagnostics::Span;
+use xmltree::{Element, Node, Path, Step};
 
 impl Walk<'_> {
     /// Takes note of what the host is to fill in anew in this element.

@@ -1,12 +1,12 @@
 //! Lists whose order is what they say.
 
 use super::{Walk, stays};
-use crate::diag::Span;
 use crate::reconcile::diff::difference::Edit;
 use crate::reconcile::diff::merge::Edits;
 use crate::reconcile::diff::pairing::List;
 use crate::reconcile::summary::summary;
-use crate::xml::Element;
+use diagnostics::Span;
+use xmltree::Element;
 
 impl Walk<'_> {
     /// A list whose order matters: compared and replaced as a whole.

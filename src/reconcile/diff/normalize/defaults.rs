@@ -2,7 +2,7 @@
 
 use super::kinds::label;
 use super::values::quantity;
-use crate::xml::{Element, Name, Path, Step};
+use xmltree::{Element, Name, Path, Step};
 
 /// Values that a host drops: written in a manifest, absent from what becomes of it, and the same.
 /// A row is (last names of the path, attribute or "" for the text, value; a value that ends in `*`

@@ -3,7 +3,7 @@
 use super::field::{is_within, touches};
 use super::{governors, twins};
 use crate::model::Kind;
-use crate::xml::Path;
+use xmltree::Path;
 
 /// How a firmware is chosen: each part of that says what the others are.
 const FIRMWARE: &[&str] = &["os/loader", "os/nvram", "os/firmware"];

@@ -7,7 +7,7 @@
 use super::field::touches;
 use super::values::{amount, quantity, same_value};
 use crate::model::Kind;
-use crate::xml::{Element, Path};
+use xmltree::{Element, Path};
 
 /// When a governor counts as moved although the definition has the value that the manifest asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -493,8 +493,8 @@ fn join(parent: &str, what: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diag::SourceId;
-    use crate::xml::{Limits, parse};
+    use diagnostics::SourceId;
+    use xmltree::{Limits, parse};
 
     /// An element with one value at a path, or with none.
     fn with(path: &str, value: Option<&str>) -> Element {
@@ -503,10 +503,8 @@ mod tests {
         match path.split_once('/') {
             _ if path.starts_with('@') => element.set_attr(path.trim_start_matches('@'), value),
             Some((child, rest)) => {
-                element.push(Element {
-                    name: crate::xml::Name::local(child),
-                    ..with(rest, Some(value))
-                });
+                element
+                    .push(Element { name: xmltree::Name::local(child), ..with(rest, Some(value)) });
             }
             None => element.push(Element::new(path).with_text(value)),
         }

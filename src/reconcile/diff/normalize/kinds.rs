@@ -1,9 +1,9 @@
 //! Which elements form lists, what tells their entries apart, and which lists a manifest governs.
 
 use crate::model::Mac;
-use crate::xml::Element;
-use crate::xml::value_at;
 use std::net::IpAddr;
+use xmltree::Element;
+use xmltree::value_at;
 
 /// What tells one entry of a list from another: relative paths, the first that is there counts;
 /// paths joined by `+` count together. The pattern is the list's parent and the element's name; `*`

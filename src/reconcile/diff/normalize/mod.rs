@@ -2,7 +2,7 @@
 //! became of it.
 //!
 //! The rules are measured on libvirt 11.3.0 (and hold on 9.0.0); each table's rows are tested. The
-//! comparison itself is [`super::overlay()`]; nothing here walks a tree.
+//! comparison itself is [`overlay`](crate::reconcile::overlay()); nothing here walks a tree.
 //!
 //! - `defaults.rs`: values that a hypervisor drops or owns
 //! - `derived.rs`: values that a host changes when another field changes

@@ -2,7 +2,7 @@
 //! by its word, and stands there by the host's choice, gets another one.
 
 use crate::model::address_number;
-use crate::xml::Element;
+use xmltree::Element;
 
 /// Attributes of an address that tell one place of its type from another.
 const NUMBERS: &[(&str, &[&str])] = &[
@@ -171,8 +171,8 @@ fn is_on_usb(device: &Element) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diag::SourceId;
-    use crate::xml::{Limits, parse};
+    use diagnostics::SourceId;
+    use xmltree::{Limits, parse};
 
     fn tree(text: &str) -> Element {
         parse(SourceId::NONE, text, &Limits::default()).expect("well-formed")

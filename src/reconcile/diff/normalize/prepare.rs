@@ -7,8 +7,8 @@ use super::values::{Unit, amount};
 use super::{places, twins, unset};
 use crate::model::{Kind, netmask_prefix, number_set};
 use crate::reconcile::diff::difference::Change;
-use crate::xml::{Element, Node, Path, Text};
 use std::net::Ipv4Addr;
+use xmltree::{Element, Node, Path, Text};
 
 /// A copy of the manifest that says all it means, in the terms of the definition `live`.
 pub(crate) fn prepare(kind: Kind, want: &Element, live: &Element) -> Element {

@@ -4,7 +4,7 @@
 use super::field::touches;
 use crate::model::number_set;
 use crate::reconcile::diff::difference::Change;
-use crate::xml::{Attribute, Element, Name, Node, Path};
+use xmltree::{Attribute, Element, Name, Node, Path};
 
 /// Places where one fact is written twice, as the names of their paths: an attribute, and the element
 /// that says the same.

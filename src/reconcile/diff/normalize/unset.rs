@@ -2,8 +2,8 @@
 //! has.
 
 use crate::model::Mac;
-use crate::xml::Element;
 use std::collections::HashMap;
+use xmltree::Element;
 
 /// Takes addresses of zeros out of a manifest: the host chooses, as if they were not written.
 pub(super) fn drop_zeros(want: &mut Element) {

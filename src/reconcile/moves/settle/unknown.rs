@@ -1,10 +1,10 @@
 //! Pools that could not be read: what may be on them is nobody else's to write to.
 
 use super::{Settling, silent};
-use crate::diag::Diagnostic;
 use crate::model::ResourceId;
 use crate::reconcile::moves::Blocked;
 use crate::reconcile::moves::storage::unknown_pool;
+use diagnostics::Diagnostic;
 
 impl Settling<'_> {
     /// Says once of each pool that it could not be read.

@@ -4,7 +4,7 @@
 use crate::model::NAMESPACE;
 use crate::reconcile::ownership::record::{PREVIOUS, SIGNATURE, SUM, digest};
 use crate::reconcile::plan::afterwards::NOTE;
-use crate::xml::{Attribute, Element};
+use xmltree::{Attribute, Element};
 
 /// The sum of a record: a digest of all that it says, which tells what was damaged where there is no key.
 pub(super) fn sum(record: &Element) -> String {

@@ -7,8 +7,8 @@ use crate::reconcile::ownership::record::{
     APPLIED_MAX, SUM, Unpacked, is_intact, is_owned, unpack,
 };
 use crate::reconcile::plan::nic_migration::PARKED;
-use crate::xml::Element;
 use jiff::Timestamp;
+use xmltree::Element;
 
 /// A record whose manifest is no larger than this is judged before the larger ones: what somebody blew
 /// up takes no room from the others.

@@ -14,14 +14,15 @@ mod signing;
 
 pub use signing::{Key, Signing};
 
-use crate::diag::{Result, SourceId};
 use crate::drivers::{CancelToken, Driver};
+use crate::error::Result;
 use crate::model::{Call, Capabilities, DriverEvent, Observed, ObservedPools, Op, Outcome, Scope};
-use crate::xml::{Element, Limits, parse, write};
+use diagnostics::SourceId;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::mpsc::SyncSender;
+use xmltree::{Element, Limits, parse, write};
 
 /// A host whose records are judged.
 pub struct Records {

@@ -4,12 +4,12 @@ use super::canonical;
 use crate::model::{Kind, NAMESPACE, Target, Uuid};
 use crate::reconcile::ownership::record::{OWNED, PREVIOUS, SIGNATURE, SUM};
 use crate::reconcile::plan::nic_migration::PARKED;
-use crate::xml::Element;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
 use ring::hmac;
 use std::fmt;
+use xmltree::Element;
 
 /// What a signature begins with. Those of before had nothing there, and did not cover all of a record.
 const VERSION: &str = "2:";

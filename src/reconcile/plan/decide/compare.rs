@@ -7,7 +7,7 @@ use crate::reconcile::diff::others::{Left, overlay_beside_others};
 use crate::reconcile::diff::overlay::Overlay;
 use crate::reconcile::ownership::identity::{fill_macs, set_uuid};
 use crate::reconcile::ownership::redact::is_secret;
-use crate::xml::{Element, Path};
+use xmltree::{Element, Path};
 
 /// What is asked for of one resource.
 #[derive(Clone, Copy)]

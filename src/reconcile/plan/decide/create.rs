@@ -5,7 +5,7 @@ use crate::model::{DesiredResource, Effect, Op, Power, Target};
 use crate::reconcile::ownership::identity::{derived_uuid, fill_macs, set_uuid, uuid_in};
 use crate::reconcile::ownership::record::WantedRecord;
 use crate::reconcile::plan::types::{Action, ResourceChange};
-use crate::xml::write;
+use xmltree::write;
 
 /// Defines it, and starts it if its manifest says so.
 pub(crate) fn create(context: Context<'_>, desired: &DesiredResource) -> Decision {

@@ -7,7 +7,7 @@ use crate::reconcile::diff::difference::{Change, ChangeCause};
 use crate::reconcile::ownership::redact::{is_secret, presented};
 use crate::reconcile::plan::path_index::PathIndex;
 use crate::reconcile::plan::types::FieldChange;
-use crate::xml::Path;
+use xmltree::Path;
 
 /// What is collected while one resource is looked at.
 pub(super) struct Draft<'a> {

@@ -6,8 +6,8 @@ use crate::model::domain::{Disk, Domain, Storage};
 use crate::model::{DesiredResource, Effect, Kind, ObservedResource};
 use crate::reconcile::diff::difference::ChangeCause;
 use crate::reconcile::plan::types::FieldChange;
-use crate::xml::{Element, Path};
 use std::borrow::Cow;
+use xmltree::{Element, Path};
 
 /// What a domain's disks are overlays of.
 #[derive(Debug)]

@@ -4,7 +4,6 @@
 use super::decision::Context;
 use super::draft_step::{DraftStep, Link};
 use super::running::Running;
-use crate::diag::SourceId;
 use crate::model::{ObservedResource, Op, OpKind};
 use crate::reconcile::diff::difference::Change;
 use crate::reconcile::live::LiveChange;
@@ -13,7 +12,8 @@ use crate::reconcile::plan::afterwards::{
     Afterwards, Definitions, Notes, Piece, may_be_missing, undo,
 };
 use crate::reconcile::plan::types::{LiveStep, StepAction};
-use crate::xml::{Limits, parse, write, write_compact};
+use diagnostics::SourceId;
+use xmltree::{Limits, parse, write, write_compact};
 
 /// The live changes of one resource, whose steps are its last.
 #[derive(Debug, Default)]

@@ -1,13 +1,13 @@
 //! Cards that the manifest gives no MAC address: each is to be the same card in what runs and at the
 //! next boot.
 
-use crate::diag::Span;
 use crate::reconcile::diff::compare::fits;
 use crate::reconcile::diff::difference::{Change, ChangeCause, Edit, Side};
 use crate::reconcile::ownership::identity::with_macs;
-use crate::xml::{Element, Path};
+use diagnostics::Span;
 use std::borrow::Cow;
 use std::collections::HashSet;
+use xmltree::{Element, Path};
 
 /// The manifest as it is laid over a running instance.
 #[derive(Debug)]

@@ -1,14 +1,14 @@
 //! An object that its set lets go of: it stays as it is, and nobody's record is on it any more.
 
 use super::decision::{Context, Decision, aimed, call};
-use crate::diag::Span;
 use crate::model::{
     Affect, Effect, MetadataKind, NAMESPACE, ObservedResource, Op, OpKind, PREFIX, Target,
 };
 use crate::reconcile::diff::difference::ChangeCause;
 use crate::reconcile::ownership::record::without_owner_record;
 use crate::reconcile::plan::types::{Action, FieldChange, ResourceChange};
-use crate::xml::{Element, Path, write};
+use diagnostics::Span;
+use xmltree::{Element, Path, write};
 
 /// Takes the record of `owner` off an object: out of its next boot's definition, and out of the domain
 /// that runs. An active network keeps it until its next start, where nobody reads it.

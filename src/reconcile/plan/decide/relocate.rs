@@ -19,9 +19,9 @@ use crate::reconcile::ownership::record::{
 use crate::reconcile::plan::types::{
     Action, FieldChange, Milestone, Otherwise, ResourceChange, StepAction, Until,
 };
-use crate::xml::{Element, Path, write};
 use std::path::PathBuf;
 use std::time::Duration;
+use xmltree::{Element, Path, write};
 
 /// How long one host's plan is waited for by another's: each of its steps has a deadline of its own, and
 /// when its walk ends nothing is waited for any more. So this is no more than a last resort.

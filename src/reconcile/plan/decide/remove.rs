@@ -4,7 +4,6 @@ use super::create::create;
 use super::decision::{Context, Decision, aimed, call, stop_steps};
 use super::draft_step::DraftStep;
 use super::effect_policy::EffectPolicy;
-use crate::diag::Span;
 use crate::model::domain::{Domain as DomainView, Storage, has_tpm_state, nvram};
 use crate::model::{
     DesiredResource, Effect, ObservedResource, Op, ShutdownPolicy, Target, UndefineKeep,
@@ -13,6 +12,7 @@ use crate::reconcile::kinds::rules;
 use crate::reconcile::ownership::record::{OwnerRecord, without_owner_record};
 use crate::reconcile::plan::nic_migration::guests;
 use crate::reconcile::plan::types::{Action, Refusal, ResourceChange};
+use diagnostics::Span;
 
 /// A resource that goes.
 pub(crate) fn delete(

@@ -14,9 +14,9 @@ use crate::reconcile::ownership::record::{WantedRecord, owner_record_of, read_ow
 use crate::reconcile::plan::afterwards::{Notes, may_be_missing, notes};
 use crate::reconcile::plan::path_index::PathIndex;
 use crate::reconcile::plan::types::{NOT_MOVED, StepAction, Until};
-use crate::xml::{Element, Path};
 use std::borrow::Cow;
 use std::collections::HashSet;
+use xmltree::{Element, Path};
 
 /// The manifest against what is running, and what of it can be changed live.
 #[derive(Debug, Default)]

@@ -33,8 +33,8 @@ use crate::reconcile::ownership::redact::redacted;
 use crate::reconcile::plan::afterwards::{Definitions, Notes};
 use crate::reconcile::plan::nic_migration::{guests, restart, wait_until_active};
 use crate::reconcile::plan::types::{Action, FieldChange, Refusal, ResourceChange};
-use crate::xml::{Element, write};
 use std::collections::BTreeSet;
+use xmltree::{Element, write};
 
 /// What the resource needs; `adopt` says that nobody owned it so far.
 pub(crate) fn update(

@@ -75,9 +75,9 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
     use super::*;
-    use crate::diag::Span;
     use crate::model::Effect;
-    use crate::xml::Path;
+    use diagnostics::Span;
+    use xmltree::Path;
 
     fn field(path: &str, origin: ChangeCause) -> FieldChange {
         FieldChange {

@@ -1,6 +1,5 @@
 //! What is not believed of a saved plan: which object a definition is of, and how disruptive a step is.
 
-use crate::diag::SourceId;
 use crate::model::{
     Affect, Effect, Kind, MetadataKind, NAMESPACE, Observed, Op, ResourceId, Target, UndefineKeep,
     Uuid,
@@ -10,8 +9,9 @@ use crate::reconcile::ownership::identity;
 use crate::reconcile::ownership::record::owner_record_in;
 use crate::reconcile::plan::afterwards::{Afterwards, Undo};
 use crate::reconcile::plan::types::{Otherwise, Plan, Step, StepAction};
-use crate::xml::{Limits, parse};
+use diagnostics::SourceId;
 use std::collections::BTreeMap;
+use xmltree::{Limits, parse};
 
 /// Why a document is not a definition of `target` with a record of this set or none, or nothing if it is.
 fn not_of(set: &str, target: &Target, xml: &str) -> Option<String> {

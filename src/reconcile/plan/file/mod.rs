@@ -15,17 +15,18 @@ pub use recorded::recorded;
 use super::afterwards;
 use super::afterwards::{Afterwards, Notes, Piece};
 use super::types::{LiveStep, Plan, Step, StepAction};
-use crate::diag::{Error, ErrorKind, Result, SourceId, escape_json};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
     Effect, Observed, ObservedResource, Op, ResourceId, ShutdownPolicy, Target, Uuid,
 };
 use crate::reconcile::ownership::record::{owner_record_in, remember_host};
 use crate::reconcile::ownership::records::Signing;
 use crate::reconcile::ownership::redact::has_secret;
-use crate::xml::{Limits, parse, write, write_compact};
+use diagnostics::{SourceId, escape_json};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
+use xmltree::{Limits, parse, write, write_compact};
 
 /// The version of the format; another one is refused.
 const FORMAT_VERSION: u32 = 3;
@@ -229,7 +230,7 @@ impl PlanFile {
             steps,
             afterwards,
             refusals: Vec::new(),
-            diagnostics: crate::diag::Diagnostics::default(),
+            diagnostics: diagnostics::Diagnostics::default(),
             blocked: BTreeMap::new(),
             silent: BTreeMap::new(),
             doubted: BTreeMap::new(),

@@ -1,7 +1,6 @@
 //! What the record of a definition says that a plan sends, for people: it is packed there, and whoever
 //! reviews the plan has to see what will count as applied.
 
-use crate::diag::SourceId;
 use crate::model::Kind;
 use crate::reconcile::diff::difference::Side;
 use crate::reconcile::diff::overlay::overlay;
@@ -9,7 +8,8 @@ use crate::reconcile::ownership::record::{SIGNATURE, SUM, read_owner_record};
 use crate::reconcile::ownership::records;
 use crate::reconcile::ownership::redact::presentable;
 use crate::reconcile::without_owner_record;
-use crate::xml::{Attribute, Element, Limits, parse, write};
+use diagnostics::SourceId;
+use xmltree::{Attribute, Element, Limits, parse, write};
 
 /// Attributes that say nothing to people: they tell versions apart.
 const DIGESTS: [&str; 5] = ["digest", "at", "boots_as", SIGNATURE, SUM];
