@@ -7,10 +7,10 @@ mod pools;
 
 use super::*;
 use crate::model::{
-    Capabilities, Desired, DesiredResource, Effect, Hypervisor, Kind, Observed, ObservedResource,
-    Op, OpKind, Power, ResourceId, Settings, State, Unknown, Uuid, Version,
+    Capabilities, Desired, DesiredResource, Effect, Hypervisor, Kind, Moving, Observed,
+    ObservedResource, Op, OpKind, Power, ResourceId, Settings, State, Unknown, Uuid, Version,
 };
-use crate::reconcile::ownership::record::{Moving, WantedRecord};
+use crate::reconcile::ownership::record::WantedRecord;
 use crate::reconcile::plan::types::{Milestone, Options, Plan, StepAction, Until};
 use diagnostics::{SourceId, Span};
 use std::collections::BTreeSet;
