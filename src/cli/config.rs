@@ -6,10 +6,11 @@
 //! connections are passed over, and as it may have meant to name a key, no host is opened.
 
 use super::uri_aliases;
-use crate::drivers::{Trust, trust::is_name};
+use crate::drivers::Trust;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::{NotOwned, open_owned};
 use crate::manifest::{parse_table, unknown_key};
+use crate::model::uri::is_alias;
 use diagnostics::{Diagnostic, Diagnostics, Sources, Span, excerpt};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use std::io::{ErrorKind as IoErrorKind, Read as _};
@@ -274,7 +275,7 @@ impl Reader<'_> {
                 self.wrong(value.span(), "the connection is not a string", hint);
                 continue;
             };
-            if is_name(name) {
+            if is_alias(name) {
                 named.push((name.to_owned(), uri.to_string()));
             } else {
                 let what = format!("\"{}\" cannot name a connection", excerpt(name));

@@ -1,7 +1,7 @@
 //! Open files: how many this process may have, and which hosts they are for.
 
-use crate::drivers::{Transport, Uri};
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::{Transport, Uri};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

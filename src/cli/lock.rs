@@ -285,7 +285,8 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
-    use crate::drivers::{Environment, Uri};
+    use crate::drivers::Environment;
+    use crate::model::Uri;
 
     fn place(uri: &str) -> Place {
         Place::of(&Uri::parse(uri).unwrap(), &Environment::new(None, None)).unwrap()

@@ -9,10 +9,10 @@ use super::project;
 use super::view::json;
 use super::view::plan_view::PlanView;
 use super::written;
-use crate::drivers::{Connection, Driver, Uri, Written};
+use crate::drivers::{Connection, Driver, Written};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::{Grammars, Loaded, load_for_hosts};
-use crate::model::{Capabilities, Desired, Observed, ResourceId, Scope};
+use crate::model::{Capabilities, Desired, Observed, ResourceId, Scope, Uri};
 use crate::reconcile::moves::{Crossing, HostFacts, Party, Pools, plan_together, pools_of};
 use crate::reconcile::{Options, Plan, filled_in, fingerprint, plan};
 use diagnostics::{Diagnostic, Diagnostics, Sources, closest};
@@ -477,8 +477,7 @@ pub(crate) fn load(
     grammars: &Grammars,
 ) -> Loaded {
     let begun = Instant::now();
-    let mut loaded = read(paths, grammars, context.set.as_deref());
-    fleet::check_uris(&mut loaded);
+    let loaded = read(paths, grammars, context.set.as_deref());
     info!(resources = loaded.desired.resources.len(), took = ?begun.elapsed(), "manifests read");
     loaded
 }

@@ -2,7 +2,6 @@
 
 use super::context::Context;
 use super::exit::{Exit, Run};
-use super::fleet;
 use super::options::Format;
 use super::session::grammars;
 use super::view::{human, json, sarif};
@@ -52,8 +51,7 @@ pub(crate) fn run(context: &Context, args: &ValidateArgs) -> Run {
         return Ok(Exit::Done);
     }
     let grammars = grammars(context, args.schema_dir.as_deref())?;
-    let mut loaded = load_for_good(&args.paths, &grammars, context.set.as_deref());
-    fleet::check_uris(&mut loaded);
+    let loaded = load_for_good(&args.paths, &grammars, context.set.as_deref());
     let bad = loaded.diagnostics.has_errors();
     let format = args.format.unwrap_or(match context.output.format {
         Format::Human => ReportFormat::Human,

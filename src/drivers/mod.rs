@@ -11,7 +11,6 @@
 //! - `prompt.rs`: questions to the user, and secrets
 //! - `read_only.rs`: a read-only driver around any other
 //! - `trust.rs`: rules for connections that a file names
-//! - `uri.rs`: connection URIs: which driver, by which transport, on which host
 
 mod cancel;
 mod driver;
@@ -23,7 +22,6 @@ mod place;
 mod prompt;
 mod read_only;
 pub mod trust;
-pub mod uri;
 
 pub use cancel::CancelToken;
 pub use driver::Driver;
@@ -33,10 +31,9 @@ pub use mock::{MockDriver, MockHost};
 pub use place::Place;
 pub use prompt::{CredentialPrompt, Question, Secret};
 pub use trust::{Beneath, Connection, Trust, Written};
-pub use uri::{Transport, Uri};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::Scope;
+use crate::model::{Scope, Uri};
 use libvirt::{LibvirtDriver, Stage, StageResult};
 use read_only::ReadOnly;
 use std::path::PathBuf;

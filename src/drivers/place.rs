@@ -1,8 +1,9 @@
 //! Which host a connection leads to, however its URI is spelled: by the files that are there in truth,
 //! so that links, other parameters and other words for the same socket make no second host of it.
 
+use super::Environment;
 use super::libvirt::{is_daemons, socket_of};
-use super::{Environment, Transport, Uri};
+use crate::model::{Transport, Uri};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;

@@ -6,8 +6,9 @@
 //! operator trusts, and what is this machine's by itself. A [`Connection`] is made here and nowhere
 //! else, and nothing is opened without one.
 
-use super::uri::{Transport, Uri};
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::uri::is_alias;
+use crate::model::{Transport, Uri};
 use diagnostics::excerpt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
@@ -122,7 +123,7 @@ impl Trust {
     /// # Errors
     /// It is no such name, and no URI that makes sense.
     pub fn operators(&self, text: &str) -> Result<Connection> {
-        match self.of_name(text).filter(|_| is_name(text)) {
+        match self.of_name(text).filter(|_| is_alias(text)) {
             Some(uri) => Connection::of_operator(uri),
             None => Connection::of_operator(text).map_err(|e| self.with_passed_over(e)),
         }
@@ -136,7 +137,7 @@ impl Trust {
     /// program, a key or a place.
     pub fn admit(&self, written: &Written, stays: impl Fn(&Path) -> bool) -> Result<Connection> {
         let text = &written.text;
-        if is_name(text) {
+        if is_alias(text) {
             return match self.of_name(text) {
                 Some(uri) => Connection::of_operator(uri),
                 None => Err(self.unknown(text)),
@@ -207,12 +208,6 @@ impl Trust {
         let hint = error.hint.clone().map(|hint| format!("{hint}; ")).unwrap_or_default();
         error.hint(format!("{hint}passed over: {}", self.passed_over.join("; ")))
     }
-}
-
-/// Whether it is a name as the configuration may have it, and no URI: libvirt's aliases are such.
-pub fn is_name(text: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    !text.is_empty() && text.chars().all(plain) && !text.eq_ignore_ascii_case("xen")
 }
 
 /// A key of TOML that needs no quotes.

@@ -7,6 +7,7 @@ use super::grammars::{Grammars, SchemaDir};
 use super::object::Object;
 use super::part::{Part, Text, read_all};
 use super::text::text;
+use super::uris::check_uris;
 use diagnostics::shorten::AllUntold;
 use diagnostics::{Diagnostic, Diagnostics, SourceId, Sources, Span};
 use std::collections::{BTreeSet, HashMap};
@@ -323,7 +324,11 @@ impl Loader {
         parts.sources = self.sources.clone();
         parts.grammars = self.wrong.clone();
         let set = self.set.as_deref();
-        let loaded = changed.then(|| put_together(paths, found, parts, self.refused, set));
+        let loaded = changed.then(|| {
+            let mut loaded = put_together(paths, found, parts, self.refused, set);
+            check_uris(&mut loaded);
+            loaded
+        });
         Read { loaded, moving, unread }
     }
 

@@ -25,6 +25,7 @@
 //! - `text.rs`: the bytes of a file as text, and what to do about those that are none
 //! - `to_toml.rs`: trees as TOML text: what `super::toml` reads back into the same tree
 //! - `toml.rs`: TOML manifests as the same positioned tree that XML gives
+//! - `uris.rs`: checks of the connection URIs of a fleet's hosts
 
 mod arrange;
 mod assemble;
@@ -47,6 +48,7 @@ mod settings;
 mod text;
 mod to_toml;
 mod toml;
+mod uris;
 mod watch;
 
 pub use assemble::Loaded;

@@ -11,12 +11,14 @@
 //! - `ids.rs`: `ResourceId`, UUID, MAC address
 //! - `kind.rs`: `Kind`, and facts of each
 //! - `lifecycle.rs`: states of a resource, and actions when a guest ends by itself
+//! - `memo.rs`: values that follow from others, worked out once
 //! - `memory.rs`: amounts of memory with units, as libvirt reads them
 //! - `metadata.rs`: names of our elements in an object's metadata
 //! - `number_set.rs`: sets of small numbers as libvirt writes them: `0-2,5,^1`, for processors and nodes
 //! - `observed.rs`: the observed state of a host
 //! - `op.rs`: operations as data: what a plan holds and a driver carries out
 //! - `outage.rs`: guests that are up for their host and down for their users
+//! - `owner_record.rs`: the ownership record on an object, as a value
 //! - `record.rs`: the verdict on an ownership record
 //! - `snapshot.rs`: snapshots of a domain, as far as a plan has to know them
 //! - `subnet.rs`: IP subnets: what an address and its netmask or prefix make
@@ -34,6 +36,7 @@ mod ids;
 mod kind;
 mod lifecycle;
 mod lint;
+mod memo;
 mod memory;
 mod metadata;
 pub mod network;
@@ -41,11 +44,13 @@ mod number_set;
 mod observed;
 mod op;
 mod outage;
+mod owner_record;
 mod record;
 pub mod rules;
 mod snapshot;
 mod subnet;
 mod tuning;
+pub mod uri;
 mod values;
 
 pub use capabilities::{
@@ -59,6 +64,7 @@ pub use ids::{Mac, ResourceId, Uuid, check_name, check_set_name, shown_name};
 pub use kind::Kind;
 pub use lifecycle::{LifecycleAction, LifecycleEvent, State};
 pub use lint::check_order;
+pub(crate) use memo::Memo;
 pub(crate) use memory::memory_bytes;
 pub use memory::{MemoryError, memory_kib};
 pub use metadata::{NAMESPACE, PREFIX};
@@ -69,11 +75,13 @@ pub use op::{
     Target, UndefineKeep,
 };
 pub use outage::Outage;
+pub(crate) use owner_record::{Moving, OwnerRecord};
 pub use record::{Doubt, Record};
 pub use snapshot::Snapshot;
 pub use subnet::Subnet;
 pub(crate) use subnet::netmask_prefix;
 pub(crate) use tuning::{BLKIO_DEVICE, Form, TunedField};
 pub use tuning::{Tuning, TuningParameter, TuningValue};
+pub use uri::{Transport, Uri};
 pub(crate) use values::address_number;
 pub use values::parse_uuid;

@@ -1,5 +1,8 @@
 //! What is made of the record that says who owns an object.
 
+use super::{Memo, OwnerRecord};
+use std::sync::Arc;
+
 /// How far the record on an object is believed. One that is not is no record to anybody: the object is
 /// seen without it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -10,6 +13,10 @@ pub struct Record {
     pub previous: Option<String>,
     /// Why it is to be written anew, though it is believed.
     pub renew: Option<String>,
+    /// What the record says: that of the definition, or of what runs if there is no other.
+    pub(crate) owner: Memo<Option<Arc<OwnerRecord>>>,
+    /// What the record says that an instance was started with.
+    pub(crate) running: Memo<Option<Arc<OwnerRecord>>>,
 }
 
 /// A record that is not believed.

@@ -4,9 +4,7 @@
 use super::diff::difference::{Edit, Side};
 use super::diff::normalize::{key_of, label};
 use super::diff::overlay::overlay;
-use super::ownership::record::{
-    OwnerRecord, owner_record_of, read_owner_record, without_owner_record,
-};
+use super::ownership::record::{owner_record_of, running_record_of, without_owner_record};
 use super::ownership::redact::{is_secret, secret_places, without_secrets};
 use super::plan::planner::plan;
 use super::plan::types::{Options, ResourceChange};
@@ -15,8 +13,8 @@ use super::status::runs_as_asked;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::domain::Domain;
 use crate::model::{
-    Capabilities, Desired, DesiredResource, Kind, Observed, ObservedResource, Power, ResourceId,
-    Settings, State,
+    Capabilities, Desired, DesiredResource, Kind, Observed, ObservedResource, OwnerRecord, Power,
+    ResourceId, Settings, State,
 };
 use diagnostics::{Diagnostic, Diagnostics};
 use std::collections::BTreeMap;
@@ -54,7 +52,8 @@ pub fn export(
     let mut notes = Diagnostics::default();
     let mut document = without_owner_record(definition);
     let mut plugged_in = Vec::new();
-    for (path, device) in only_running(host, &document, owner_record.as_ref()) {
+    let applied = owner_record.and_then(OwnerRecord::applied);
+    for (path, device) in only_running(host, &document, owner_record, applied.as_ref()) {
         notes.push(
             Diagnostic::warning("only-running", format!("{path} is in the running guest only"))
                 .address(host.id.to_string())
@@ -64,11 +63,11 @@ pub fn export(
         document.child_or_new("devices").push(device);
         plugged_in.push(path);
     }
-    let mut kept = kept(host, owner_record.as_ref());
+    let mut kept = kept(host, owner_record);
     if let Some(how) = how {
-        sparse(host.id.kind, capabilities.domain.defaults, &mut document, owner_record.as_ref());
-        if let Some(applied) = owner_record.as_ref().and_then(OwnerRecord::applied) {
-            document = as_written(host.id.kind, &applied, &document);
+        sparse(host.id.kind, capabilities.domain.defaults, &mut document, applied.as_ref());
+        if let Some(applied) = &applied {
+            document = as_written(host.id.kind, applied, &document);
         }
         if how == Sparse::Anew {
             drop_identity(host.id.kind, &mut document);
@@ -79,8 +78,7 @@ pub fn export(
     let secrets = secret_places(&document);
     if !secrets.is_empty() {
         document = without_secrets(&document);
-        let last = owner_record.as_ref().and_then(OwnerRecord::applied);
-        let governed = secrets_of_last(host, definition, &document, last.as_ref(), &kept.ignore);
+        let governed = secrets_of_last(host, definition, &document, applied.as_ref(), &kept.ignore);
         notes.push(secret_note(&host.id, &secrets, &governed));
         kept.ignore.extend(governed);
     }
@@ -195,6 +193,7 @@ fn only_running(
     host: &ObservedResource,
     definition: &Element,
     owner_record: Option<&OwnerRecord>,
+    applied: Option<&Element>,
 ) -> Vec<(Path, Element)> {
     let Some(live) = host.live.as_ref().filter(|_| host.state.is_active()) else {
         return Vec::new();
@@ -202,14 +201,11 @@ fn only_running(
     if !host.id.kind.is_guest() {
         return Vec::new();
     }
-    let begun = read_owner_record(live);
     let dropped = |path: &Path| {
-        let applied = owner_record.and_then(OwnerRecord::applied);
-        let before = [begun.as_ref(), owner_record.and_then(|m| m.previous.as_deref())];
+        let before = [running_record_of(host), owner_record.and_then(|m| m.previous.as_deref())];
         let had =
             |m: &OwnerRecord| m.applied().is_some_and(|manifest| path.find(&manifest).is_some());
-        applied.is_some_and(|now| path.find(&now).is_none())
-            && before.into_iter().flatten().any(had)
+        applied.is_some_and(|now| path.find(now).is_none()) && before.into_iter().flatten().any(had)
     };
     let running = as_defined(&without_owner_record(live));
     let more = overlay(Kind::Domain, Side::NextBoot, definition, &running, None, &[]).changes;
@@ -307,8 +303,11 @@ pub fn prove(
     capabilities: &Capabilities,
 ) -> Result<Diagnostics> {
     let id = &manifest.id;
-    let owner =
-        observed.resources.get(id).and_then(owner_record_of).map(|owner_record| owner_record.set);
+    let owner = observed
+        .resources
+        .get(id)
+        .and_then(owner_record_of)
+        .map(|owner_record| owner_record.set.clone());
     let desired = Desired {
         set: owner.unwrap_or_else(|| "exported".to_owned()),
         // what the grammar refuses of it the host holds, or the proof fails

@@ -8,13 +8,11 @@ use super::diff::others::is_noted;
 use super::diff::overlay::overlay;
 use super::live::live_changes;
 use super::ownership::identity::with_macs;
-use super::ownership::record::{
-    OwnerRecord, owner_record_of, read_owner_record, without_owner_record,
-};
+use super::ownership::record::{owner_record_of, running_record_of, without_owner_record};
 use super::ownership::redact::presented;
 use super::plan::decide::Layers;
 use super::status::runs_as_asked;
-use crate::model::{Capabilities, Kind, ObservedResource, ResourceId};
+use crate::model::{Capabilities, Kind, ObservedResource, OwnerRecord, ResourceId};
 use jiff::Timestamp;
 use xmltree::{Element, Path};
 
@@ -91,7 +89,7 @@ impl Reason {
 /// Works out where the states of an object differ; with `explain`, what is not counted, too.
 pub fn states(host: &ObservedResource, capabilities: &Capabilities, explain: bool) -> States {
     let owner_record = owner_record_of(host);
-    let applied = owner_record.as_ref().and_then(OwnerRecord::applied);
+    let applied = owner_record.and_then(OwnerRecord::applied);
     let layers = Layers::of(host);
     let held = applied.as_ref().map(|applied| layers.fields(applied)).unwrap_or_default();
     let there = host.persistent.as_ref().or(host.live.as_ref());
@@ -99,9 +97,9 @@ pub fn states(host: &ObservedResource, capabilities: &Capabilities, explain: boo
         Some(there) => layers.fit(&applied, there).into_owned(),
         None => applied,
     });
-    let found = Compared::of(host, capabilities, owner_record.as_ref(), applied.as_ref());
+    let found = Compared::of(host, capabilities, owner_record, applied.as_ref());
     let mut rows =
-        owner_record.as_ref().map(|owner_record| settings(host, owner_record)).unwrap_or_default();
+        owner_record.map(|owner_record| settings(host, owner_record)).unwrap_or_default();
     rows.extend(found.rows());
     rows.extend(held.into_iter().map(|field| StateRow {
         path: field.path,
@@ -111,7 +109,7 @@ pub fn states(host: &ObservedResource, capabilities: &Capabilities, explain: boo
         reason: Reason::Blocked,
         why: field.why,
     }));
-    let ignore = owner_record.as_ref().map_or(&[][..], |m| &m.ignore);
+    let ignore = owner_record.map_or(&[][..], |m| &m.ignore);
     let passed_over = match &applied {
         Some(applied) if explain => passed_over(host.id.kind, &found, applied, ignore),
         _ => Vec::new(),
@@ -201,8 +199,8 @@ impl<'a> Compared<'a> {
             laid
         };
         // a running instance keeps the mark that it was started with
-        let begun = running.and_then(read_owner_record);
-        let begun_with = begun.as_ref().and_then(OwnerRecord::applied);
+        let begun = running.and_then(|_| running_record_of(host));
+        let begun_with = begun.and_then(OwnerRecord::applied);
         let defined = next_boot.zip(applied);
         let defined = defined.map(|(there, want)| laid(Side::NextBoot, there, want, Some(want)));
         let known = applied.zip(next_boot).map(|(applied, there)| with_macs(applied, there));
@@ -218,8 +216,7 @@ impl<'a> Compared<'a> {
             _ => Vec::new(),
         };
         let mut live = on_running.map(|o| o.changes).unwrap_or_default();
-        let same =
-            begun.as_ref().zip(owner_record).is_some_and(|(b, m)| m.boots_as.contains(&b.digest));
+        let same = begun.zip(owner_record).is_some_and(|(b, m)| m.boots_as.contains(&b.digest));
         if let (Some(begun_with), Some(applied), false) = (&begun_with, applied, same) {
             // what it shows in another form is compared with what it was started from
             let since = laid(Side::NextBoot, begun_with, applied, Some(begun_with)).changes;

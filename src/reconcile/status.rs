@@ -105,7 +105,7 @@ pub fn status(host: &ObservedResource) -> ObjectStatus {
         (true, false) => Sync::Pending,
         (true, true) => Sync::InSync,
     };
-    ObjectStatus { owner: Some(owner_record.set), doubt: None, sync, drifted, pending }
+    ObjectStatus { owner: Some(owner_record.set.clone()), doubt: None, sync, drifted, pending }
 }
 
 /// Whether an object is up or down as its manifest has it.

@@ -388,14 +388,10 @@ fn the_mocks_state() {
     place.write("virt.toml", "set = \"s\"\nconnect = \"test:///default?state=host.xml\"\n");
     let tell = Arc::new(AtomicUsize::new(0));
     let told = Arc::clone(&tell);
-    let mut changes = Changes::follow(
-        vec![place.manifests()],
-        (Grammars::Embedded, None),
-        |_| {},
-        move || {
+    let mut changes =
+        Changes::follow(vec![place.manifests()], (Grammars::Embedded, None), move || {
             told.fetch_add(1, Ordering::SeqCst);
-        },
-    );
+        });
     let first = changes.first();
     assert_eq!(first.loaded.counts, (1, 0));
     let mut looks = |what: &str| {

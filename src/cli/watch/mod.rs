@@ -109,7 +109,7 @@ fn watch(context: &Context, args: &WatchArgs) -> Run {
     let asked = Arc::new(AtomicBool::new(false));
     let grammars = grammars(context, args.options.schema_dir.as_deref())?;
     let by = (grammars, context.set.clone());
-    let reader = Reader::start(args.paths.clone(), by, fleet::check_uris, sender.clone());
+    let reader = Reader::start(args.paths.clone(), by, sender.clone());
     let stop = {
         let asked = Arc::clone(&asked);
         stop_or_run_on_signal(move |now| {
@@ -478,9 +478,8 @@ mod tests {
     use super::super::{Cli, Command};
     use super::*;
     use crate::controller::{Heartbeat, Mailbox};
-    use crate::manifest::Grammars;
+    use crate::manifest::{Changes, Grammars};
     use clap::Parser as _;
-    use std::path::Path;
 
     /// Time by which all consequences of a change have happened.
     const LATER: Duration = Duration::from_secs(20);
@@ -545,16 +544,14 @@ mod tests {
         });
     }
 
-    /// Simulates a file system that does not answer.
-    fn hang(_: &mut Loaded) {
-        std::thread::sleep(LATER * 10);
-    }
-
     #[test]
     fn a_signal_is_heard_while_manifests_are_read() {
         let (sender, heard) = sync_channel(QUEUE);
-        let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests");
-        let _reader = Reader::start(vec![here], (Grammars::Embedded, None), hang, sender.clone());
+        // as on a file system that does not answer
+        let _reader = Reader::of(sender.clone(), |wake| {
+            std::thread::sleep(LATER * 10);
+            Changes::follow(Vec::new(), (Grammars::Embedded, None), wake)
+        });
         let (stop, begun) = (CancelToken::default(), Instant::now());
         let of_thread = stop.clone();
         let signal = std::thread::spawn(move || {
@@ -569,12 +566,8 @@ mod tests {
 
     #[test]
     fn a_reader_that_panics_ends_the_watch() {
-        fn bad(_: &mut Loaded) {
-            panic!("as the test wants");
-        }
         let (sender, heard) = sync_channel(QUEUE);
-        let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests");
-        let _reader = Reader::start(vec![here], (Grammars::Embedded, None), bad, sender);
+        let _reader = Reader::of(sender, |_| panic!("as the test wants"));
         assert!(first(&heard, &CancelToken::default()).is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! Manifests, read by a thread of their own: a file system that hangs holds up neither signals nor
 //! hosts.
 
-use crate::manifest::{Changes, Grammars, Loaded, Reading};
+use crate::manifest::{Changes, Grammars, Reading};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,8 +44,15 @@ impl Reader {
     pub(super) fn start(
         paths: Vec<PathBuf>,
         by: (Grammars, Option<String>),
-        check: fn(&mut Loaded),
         to: SyncSender<Heard>,
+    ) -> Self {
+        Self::of(to, move |wake| Changes::follow(paths, by, wake))
+    }
+
+    /// Reads the manifests of `follow`, which runs on the new thread and is given what wakes that.
+    pub(super) fn of(
+        to: SyncSender<Heard>,
+        follow: impl FnOnce(Box<dyn Fn() + Send>) -> Changes + Send + 'static,
     ) -> Self {
         let (wake, woken) = sync_channel(1);
         let asked = Arc::new(AtomicBool::new(false));
@@ -56,7 +63,7 @@ impl Reader {
                 // one that waits already says as much
                 let _ = waker.try_send(());
             };
-            let changes = Changes::follow(paths, by, check, nudge);
+            let changes = follow(Box::new(nudge));
             // nobody takes it any more
             let _ = read(changes, &woken, &of_thread, &ending.0);
         });

@@ -9,11 +9,11 @@ use super::session::{self, Host};
 use super::silent::{Silent, Subject};
 use super::trace::{Stage, StageResult, Trace};
 use super::{execute, observe, pools, request};
-use crate::drivers::Hypervisor;
-use crate::drivers::uri::Uri;
-use crate::drivers::{CancelToken, Driver, Environment};
+use crate::drivers::{CancelToken, Driver, Environment, Hypervisor};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Call, Capabilities, DriverEvent, Observed, ObservedPools, Op, Outcome, Scope};
+use crate::model::{
+    Call, Capabilities, DriverEvent, Observed, ObservedPools, Op, Outcome, Scope, Uri,
+};
 use libvirt_rpc::Class;
 use std::collections::BTreeSet;
 use std::fmt;

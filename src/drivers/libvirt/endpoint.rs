@@ -2,8 +2,9 @@
 
 use super::transport::{HostAddress, Program, Proxy, Server, SshHost, remote_command};
 use crate::drivers::Environment;
-use crate::drivers::uri::{Mode, Transport, Uri};
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::uri::Mode;
+use crate::model::{Transport, Uri};
 use crate::pki;
 use std::path::{Path, PathBuf};
 

@@ -6,10 +6,9 @@ use super::endpoint::Endpoint;
 use super::timeouts;
 use super::trace::{Stage, Trace};
 use super::transport::fault;
-use crate::drivers::Hypervisor;
-use crate::drivers::{Environment, Uri};
+use crate::drivers::{Environment, Hypervisor};
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
-use crate::model::{Uuid, Version};
+use crate::model::{Uri, Uuid, Version};
 use libvirt_rpc::{AuthType, DomainHandle, Procedure, from_bytes, to_bytes};
 use std::time::Duration;
 

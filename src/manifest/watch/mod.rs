@@ -37,8 +37,6 @@ const ARM_MAX: usize = 4;
 #[derive(Debug)]
 pub struct Changes {
     paths: Vec<PathBuf>,
-    /// What else is looked at in manifests that were read.
-    check: fn(&mut Loaded),
     loader: Loader,
     noticed: Noticed,
     inotify: Inotify,
@@ -69,13 +67,11 @@ pub struct Reading {
 }
 
 impl Changes {
-    /// Follows what `paths` name, for a set that may be named beside them; `check` looks at what only
-    /// its caller understands. `wake` is called from another thread whenever [`Self::due`] may have
-    /// changed.
+    /// Follows what `paths` name, for a set that may be named beside them. `wake` is called from another
+    /// thread whenever [`Self::due`] may have changed.
     pub fn follow(
         paths: Vec<PathBuf>,
         (grammars, set): (Grammars, Option<String>),
-        check: fn(&mut Loaded),
         wake: impl Fn() + Send + 'static,
     ) -> Self {
         let noticed = Noticed::default();
@@ -84,7 +80,7 @@ impl Changes {
         let loader = Loader::new(grammars, RefusedAre::ForHosts, set);
         let (held, had) = (BTreeSet::new(), BTreeSet::new());
         let (good, stale, seen, look) = (None, None, None, now + LOOK);
-        Self { paths, check, loader, noticed, inotify, held, had, good, stale, look, seen }
+        Self { paths, loader, noticed, inotify, held, had, good, stale, look, seen }
     }
 
     /// Why the system cannot tell of changes, so that files are looked at from time to time.
@@ -194,10 +190,7 @@ impl Changes {
         self.had.extend(found.manifests.iter().map(|m| m.root));
         let was_stale = self.stale.take().is_some();
         match read.loaded {
-            Some(mut loaded) => {
-                (self.check)(&mut loaded);
-                self.good = Some(Arc::new(loaded));
-            }
+            Some(loaded) => self.good = Some(Arc::new(loaded)),
             None if !was_stale => return None,
             None => {}
         }

@@ -3,7 +3,9 @@
 use crate::model::{Call, Observed, ObservedResource, Op, State};
 use crate::reconcile::diff::difference::Side;
 use crate::reconcile::diff::overlay::overlay;
-use crate::reconcile::ownership::record::{read_owner_record, without_owner_record};
+use crate::reconcile::ownership::record::{
+    owner_record_of, read_owner_record, without_owner_record,
+};
 use diagnostics::SourceId;
 use xmltree::{Limits, parse};
 
@@ -20,7 +22,7 @@ pub(super) fn took_effect(call: &Call, observed: &Observed) -> Option<bool> {
             let sent = sent.as_ref()?;
             let Some(there) = host.and_then(|h| h.persistent.as_ref()) else { return Some(false) };
             let of_sent = read_owner_record(sent)?;
-            let marked = read_owner_record(there).is_some_and(|m| {
+            let marked = host.and_then(owner_record_of).is_some_and(|m| {
                 // that a guest has still to leave another host is no part of the digest
                 m.digest == of_sent.digest && m.set == of_sent.set && m.moving == of_sent.moving
             });

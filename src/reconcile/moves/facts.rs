@@ -1,8 +1,8 @@
 //! What the other hosts of a fleet have to know of a host: so little that a fleet's fit in memory.
 
 use super::storage::{Place, Pools, Storage, unknown_pool};
-use crate::model::{Desired, Observed, ObservedResource, ResourceId, Uuid};
-use crate::reconcile::ownership::record::{Moving, owner_record_of};
+use crate::model::{Desired, Moving, Observed, ObservedResource, ResourceId, Uuid};
+use crate::reconcile::ownership::record::owner_record_of;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use xmltree::Element;
@@ -64,9 +64,9 @@ fn guest(resource: &ObservedResource, storage: Storage<'_>) -> Guest {
     writes.dedup();
     Guest {
         uuid: resource.uuid,
-        set: owner_record.as_ref().map(|m| m.set.clone()),
+        set: owner_record.map(|m| m.set.clone()),
         is_active: resource.state.is_active() || resource.live.is_some(),
-        moving: owner_record.and_then(|m| m.moving),
+        moving: owner_record.and_then(|m| m.moving.clone()),
         writes,
         unknown_pool: pool.map(|(name, _)| name.to_owned()),
     }

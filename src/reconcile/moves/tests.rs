@@ -10,10 +10,10 @@ mod pools;
 use self::hosts::capabilities;
 use super::*;
 use crate::model::{
-    Desired, DesiredResource, Effect, Kind, Observed, ObservedResource, Op, Power, ResourceId,
-    Settings, State, Unknown, Uuid,
+    Desired, DesiredResource, Effect, Kind, Moving, Observed, ObservedResource, Op, Power,
+    ResourceId, Settings, State, Unknown, Uuid,
 };
-use crate::reconcile::ownership::record::{Moving, WantedRecord};
+use crate::reconcile::ownership::record::WantedRecord;
 use crate::reconcile::plan::types::{Milestone, Options, Plan, StepAction, Until};
 use diagnostics::{SourceId, Span};
 use std::collections::BTreeSet;

@@ -1,11 +1,11 @@
 //! The two versions of a manifest that an object remembers: what differs between them, and the way
 //! back from the last one to the one before.
 
-use super::record::{OwnerRecord, owner_record_of};
+use super::record::owner_record_of;
 use super::redact::{has_secret, is_secret, presented, with_secrets};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    Capabilities, Desired, DesiredResource, Kind, ObservedResource, Power, Settings,
+    Capabilities, Desired, DesiredResource, Kind, ObservedResource, OwnerRecord, Power, Settings,
 };
 use crate::reconcile::diff::difference::{Change, Edit, Side};
 use crate::reconcile::diff::normalize;
@@ -65,12 +65,12 @@ pub struct History {
 pub fn history(host: &ObservedResource) -> Option<History> {
     let owner_record = owner_record_of(host)?;
     let changes = match &owner_record.previous {
-        Some(previous) => differences(host.id.kind, previous, &owner_record),
+        Some(previous) => differences(host.id.kind, previous, owner_record),
         None => Some(Vec::new()),
     };
     let previous = owner_record.previous.as_deref().map(version);
     let doubted = host.record.previous.clone();
-    Some(History { last: version(&owner_record), previous, doubted, changes })
+    Some(History { last: version(owner_record), previous, doubted, changes })
 }
 
 /// Why nothing is known of the manifests of an object without a record that is believed.
@@ -125,7 +125,7 @@ pub fn rollback(host: &ObservedResource, capabilities: &Capabilities) -> Result<
         refused: Vec::new(),
     };
     Ok(Desired {
-        set: owner_record.set,
+        set: owner_record.set.clone(),
         resources: BTreeMap::from([(host.id.clone(), Arc::new(resource))]),
         blocked: BTreeMap::new(),
         complete: true,

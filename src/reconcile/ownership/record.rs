@@ -7,7 +7,8 @@
 
 use super::redact::redacted;
 use crate::model::{
-    DesiredResource, Effect, NAMESPACE, ObservedResource, PREFIX, Power, ResourceId, ShutdownPolicy,
+    DesiredResource, Effect, Moving, NAMESPACE, ObservedResource, OwnerRecord, PREFIX, Power,
+    ResourceId, ShutdownPolicy,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -17,6 +18,7 @@ use flate2::bufread::{ZlibDecoder, ZlibEncoder};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use std::io::Read as _;
+use std::sync::Arc;
 use std::time::Duration;
 use xmltree::{Element, Limits, Name, Node, Path, parse, write_compact};
 
@@ -58,59 +60,6 @@ const DIGESTED: [&str; 8] = [
 /// The attribute of a mark whose manifest was put back in part: the digest that it had before, which
 /// marks of old do not say.
 const PUT_BACK: &str = "put_back";
-
-/// The mark on an object: a version of its manifest, with who applied it.
-#[derive(Clone, Debug)]
-pub(crate) struct OwnerRecord {
-    /// The set that owns it.
-    pub set: String,
-    /// A digest of the last applied manifest and of the settings beside it.
-    pub digest: String,
-    /// When it was planned to be applied; marks of old do not say.
-    pub at: Option<Timestamp>,
-    /// The last applied manifest, packed.
-    packed: String,
-    /// Whether it was to run, when it was applied last.
-    pub power: Option<Power>,
-    /// Whether it was to start with the host, when it was applied last.
-    pub autostart: Option<bool>,
-    /// Paths that it left to others.
-    pub ignore: Vec<Path>,
-    /// What had to be in place before it.
-    pub depends_on: Vec<ResourceId>,
-    /// Whether removing the object is refused.
-    pub prevent_destroy: bool,
-    /// How it is to be stopped when its manifest is gone.
-    pub stop: ShutdownPolicy,
-    /// What it was on the host that it comes from, as long as it is not known to have left there.
-    pub moving: Option<Moving>,
-    /// What its manifest allowed, so that an export has it. Nobody is granted anything by it.
-    pub allow: Vec<Effect>,
-    /// Whether what waits was to be taken when the guest reboots; kept for an export, too.
-    pub apply_on_reboot: bool,
-    /// Entries of lists that others had put there when nothing was known of a manifest, by
-    /// [`others::name`](crate::reconcile::diff::others): they stay, though the manifest governs the list.
-    pub others: Vec<String>,
-    /// Digests of versions before, from which a guest starts as it does from this one: what only a
-    /// boot changes is not compared with what they said.
-    pub boots_as: Vec<String>,
-    /// Whether the running instance refused a part of the manifest, which was put back.
-    pub put_back: bool,
-    /// The mark that this one took the place of, without what that one replaced.
-    pub previous: Option<Box<Self>>,
-}
-
-/// What a guest that comes from another host was there. It stands on the new definition until the old
-/// one is gone: a run that was cut short in between leaves enough for the next one to go on from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Moving {
-    /// The host that it comes from, by its name in `virt.toml`.
-    pub from: String,
-    /// Whether it started with that host.
-    pub autostart: bool,
-    /// Whether it ran there.
-    pub active: bool,
-}
 
 /// The attributes of a mark that say so.
 const FROM: &str = "moving_from";
@@ -287,14 +236,34 @@ fn in_seconds(now: Timestamp) -> String {
     Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
 }
 
-/// The mark on an object, wherever it is.
-pub(crate) fn owner_record_of(host: &ObservedResource) -> Option<OwnerRecord> {
-    host.persistent.as_ref().or(host.live.as_ref()).and_then(read_owner_record)
+/// The record on an object, wherever it is. It is read once for each time that the object is observed.
+pub(crate) fn owner_record_of(host: &ObservedResource) -> Option<&OwnerRecord> {
+    shared_record(host).as_deref()
 }
 
-/// The mark on a definition, if it carries one.
+fn shared_record(host: &ObservedResource) -> &Option<Arc<OwnerRecord>> {
+    host.record.owner.get(|| {
+        let definition = host.persistent.as_ref().or(host.live.as_ref());
+        definition.and_then(read_owner_record).map(Arc::new)
+    })
+}
+
+/// The record that an instance was started with. Where it says what the object's does, it is the same value.
+pub(crate) fn running_record_of(host: &ObservedResource) -> Option<&OwnerRecord> {
+    let record = host.record.running.get(|| {
+        let live = host.live.as_ref()?;
+        let is_same = |defined: &Element| owner_record_in(defined) == owner_record_in(live);
+        match host.persistent.as_ref().is_none_or(is_same) {
+            true => shared_record(host).clone(),
+            false => read_owner_record(live).map(Arc::new),
+        }
+    });
+    record.as_deref()
+}
+
+/// The record on a definition, if it carries one.
 pub(crate) fn read_owner_record(definition: &Element) -> Option<OwnerRecord> {
-    let element = definition.child("metadata")?.elements().find(|e| is_ours(e, OWNED))?;
+    let element = owner_record_in(definition)?;
     let mut owner_record = read_version(element)?;
     let previous = element.elements().find(|e| is_ours(e, PREVIOUS));
     owner_record.previous = previous.and_then(read_version).map(Box::new);
@@ -497,6 +466,33 @@ mod tests {
         let third = put(&version(3), &mut definition, 40);
         let before = third.previous.expect("the one before");
         assert_eq!((before.digest, before.previous.is_none()), (second.digest, true));
+    }
+
+    #[test]
+    fn the_record_of_an_observed_object_is_read_once() {
+        let (mut first, mut second) = (version(1).definition, version(2).definition);
+        put(&version(1), &mut first, 10);
+        put(&version(2), &mut second, 20);
+        let unread = ObservedResource::unread(version(1).id, crate::model::Uuid::default());
+        let host =
+            ObservedResource { persistent: Some(first.clone()), live: Some(first), ..unread };
+        let own = owner_record_of(&host).expect("marked");
+        assert!(std::ptr::eq(own, owner_record_of(&host).expect("marked")));
+        assert!(std::ptr::eq(own, running_record_of(&host).expect("marked")));
+        // what is made of it is read by itself
+        let mut later = host.clone();
+        later.persistent = Some(second);
+        let own = owner_record_of(&later).map(|m| m.digest.as_str());
+        let begun = running_record_of(&later).map(|m| m.digest.as_str());
+        assert_ne!(own, begun);
+        assert_eq!(begun, running_record_of(&host).map(|m| m.digest.as_str()));
+        later.persistent = None;
+        let transient = later.clone();
+        let own = owner_record_of(&transient).expect("marked");
+        assert!(std::ptr::eq(own, running_record_of(&transient).expect("marked")));
+        later.live = None;
+        let bare = later.clone();
+        assert!(owner_record_of(&bare).is_none() && running_record_of(&bare).is_none());
     }
 
     #[test]

@@ -111,12 +111,13 @@ impl Conflicts<'_> {
         let owner_record = host
             .and_then(owner_record_of)
             .filter(|owner_record| owner_record.set == self.desired.set);
-        let moving =
-            owner_record.and_then(|owner_record| owner_record.moving).map(|moving| moving.from);
+        let moving = owner_record.and_then(|owner_record| owner_record.moving.as_ref());
         let comes = options.crossing.arriving.contains_key(id);
-        let unfinished = moving.filter(|from| !comes && !options.assume_absent.contains(from));
+        let unfinished = moving
+            .map(|moving| &moving.from)
+            .filter(|from| !comes && !options.assume_absent.contains(*from));
         let blocked = options.crossing.blocked.get(id).cloned();
-        let Some(blocked) = blocked.or_else(|| unfinished.map(|from| unread(&from))) else {
+        let Some(blocked) = blocked.or_else(|| unfinished.map(|from| unread(from))) else {
             return false;
         };
         self.diagnostics.push(

@@ -11,11 +11,12 @@ use super::taken::Holdings;
 use super::types::{Action, Options, Otherwise, Plan, Refusal, ResourceChange, Step, StepAction};
 use crate::model::domain::Domain;
 use crate::model::{
-    Capabilities, Desired, DesiredResource, Observed, ObservedResource, Op, OpKind, ResourceId,
+    Capabilities, Desired, DesiredResource, Observed, ObservedResource, Op, OpKind, OwnerRecord,
+    ResourceId,
 };
 use crate::reconcile::moves::{Arrival, ways};
 use crate::reconcile::ownership::doubts;
-use crate::reconcile::ownership::record::{OwnerRecord, digest, owner_record_of};
+use crate::reconcile::ownership::record::{digest, owner_record_of};
 use diagnostics::conceal;
 use diagnostics::shorten::{self, AllUntold, shorten};
 use diagnostics::{Diagnostic, Diagnostics, Sources};
@@ -113,11 +114,10 @@ impl<'a> Planner<'a> {
             },
             (None, Some(host)) => match owner_record_of(host) {
                 owner_record if decide::uuid_conflict(desired, host).is_some() => {
-                    decide::replace(context, desired, host, owner_record.as_ref())
+                    decide::replace(context, desired, host, owner_record)
                 }
                 owner_record => {
-                    let takes = owner_record
-                        .is_none_or(|owner_record| owner_record.set != self.desired.set);
+                    let takes = owner_record.is_none_or(|m| m.set != self.desired.set);
                     decide::update(context, desired, host, takes)
                 }
             },
@@ -129,10 +129,10 @@ impl<'a> Planner<'a> {
 
     /// Where a guest comes from that another host has, or has had: it is not here, or here only to come.
     fn arrival(&self, id: &ResourceId, here: Option<&ObservedResource>) -> Option<Arrival> {
-        let moving = here.and_then(owner_record_of).and_then(|owner_record| owner_record.moving);
+        let moving = here.and_then(owner_record_of).and_then(|m| m.moving.as_ref());
         let Some(arrival) = self.options.crossing.arriving.get(id) else {
             let absent = |from: &String| self.options.assume_absent.contains(from);
-            let from = moving.map(|m| m.from).filter(absent)?;
+            let from = moving.map(|m| m.from.clone()).filter(absent)?;
             let is_off = here.is_some_and(|host| !host.state.is_active());
             return is_off.then_some(Arrival { from, old: None });
         };
@@ -306,7 +306,7 @@ impl<'a> Planner<'a> {
                             ),
                         });
                     }
-                    owner_record => self.delete(id, owner_record.as_ref(), "asked for"),
+                    owner_record => self.delete(id, owner_record, "asked for"),
                 },
             }
         }
@@ -315,7 +315,7 @@ impl<'a> Planner<'a> {
         }
         for id in pruned {
             let owner_record = self.observed.resources.get(id).and_then(owner_record_of);
-            self.delete(id, owner_record.as_ref(), "no manifest names it any more");
+            self.delete(id, owner_record, "no manifest names it any more");
         }
     }
 
@@ -323,7 +323,7 @@ impl<'a> Planner<'a> {
     fn release(&mut self, id: &ResourceId) {
         let Some(host) = self.observed.resources.get(id) else { return };
         let said = host.record.doubt.as_ref().map(|doubt| doubt.set.clone());
-        if let Some(owner) = owner_record_of(host).map(|owner_record| owner_record.set).or(said) {
+        if let Some(owner) = owner_record_of(host).map(|m| m.set.clone()).or(said) {
             let decision = decide::release(self.context(id), host, &owner);
             self.check_supported(&decision);
             self.decisions.push(decision);
@@ -412,7 +412,7 @@ impl<'a> Planner<'a> {
             let host = self.observed.resources.get(&decision.change.id);
             let owner_record = host.and_then(owner_record_of);
             depends_on.entry(decision.change.id.clone()).or_insert_with(|| {
-                owner_record.map_or_else(|| networks_of(host), |m| m.depends_on)
+                owner_record.map_or_else(|| networks_of(host), |m| m.depends_on.clone())
             });
         }
         let steps = order::order(&self.decisions, &depends_on, &self.handed_on);

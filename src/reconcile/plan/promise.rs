@@ -4,11 +4,10 @@
 
 use super::types::{Options, Plan, Step, StepAction};
 use crate::model::{
-    Desired, DesiredResource, Observed, ObservedResource, Op, ResourceId, Settings,
+    Desired, DesiredResource, Observed, ObservedResource, Op, OwnerRecord, ResourceId, Settings,
 };
 use crate::reconcile::ownership::history::settings;
-use crate::reconcile::ownership::record::owner_record_of;
-use crate::reconcile::ownership::record::{OwnerRecord, read_owner_record};
+use crate::reconcile::ownership::record::{owner_record_of, read_owner_record};
 use diagnostics::{SourceId, Span};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -89,7 +88,7 @@ fn fate(steps: &[&Step], host: Option<&ObservedResource>) -> Fate {
         }
         Some(_) => return Fate::Gone,
         None if host.is_some_and(|host| !host.is_persistent) && stops(steps) => return Fate::Gone,
-        None => host.and_then(owner_record_of),
+        None => host.and_then(owner_record_of).cloned(),
     };
     owner_record.map_or(Fate::Unknown, |owner_record| Fate::Recorded(Box::new(owner_record)))
 }

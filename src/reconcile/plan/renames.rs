@@ -7,7 +7,7 @@ use crate::model::{
 };
 use crate::reconcile::diff::difference::ChangeCause;
 use crate::reconcile::ownership::identity::{derived_uuid, uuid_in};
-use crate::reconcile::ownership::record::{OwnerRecord, owner_record_of, read_owner_record};
+use crate::reconcile::ownership::record::owner_record_of;
 use xmltree::Path;
 
 /// The object that `desired` is on the host under a name that no manifest has any more: a domain of
@@ -55,7 +55,7 @@ fn under_another_name<'a>(
     let other = alike.find(|o| o.uuid == uuid)?;
     let free =
         !desired.resources.contains_key(&other.id) && !desired.blocked.contains_key(&other.id);
-    let owner_record: Option<OwnerRecord> = other.persistent.as_ref().and_then(read_owner_record);
+    let owner_record = owner_record_of(other).filter(|_| other.persistent.is_some());
     (free && owner_record.is_some_and(|m| m.set == desired.set)).then_some(other)
 }
 

@@ -15,7 +15,6 @@
 mod places;
 mod table;
 
-use super::ownership::record::OwnerRecord;
 use crate::model::{Defaults, Kind, NAMESPACE};
 use places::{drop_addresses, drop_controllers};
 use table::{Gone, ROWS, Row, Scope};
@@ -30,13 +29,13 @@ pub enum Sparse {
     Anew,
 }
 
-/// Leaves out of a definition what a host of this kind fills in to the same. `owner_record` tells what a manifest
-/// wrote: addresses of its own are no choice of the host's.
+/// Leaves out of a definition what a host of this kind fills in to the same. `written` is the manifest that
+/// was applied last: addresses in it are no choice of the host's.
 pub(super) fn sparse(
     kind: Kind,
     defaults: Defaults,
     document: &mut Element,
-    owner_record: Option<&OwnerRecord>,
+    written: Option<&Element>,
 ) {
     let scope = Scope::of(defaults, document);
     if kind.is_guest() {
@@ -47,8 +46,7 @@ pub(super) fn sparse(
         }
         if scope.is_qemu() {
             drop_raw(document);
-            let written = owner_record.and_then(OwnerRecord::applied);
-            drop_addresses(document, written.as_ref());
+            drop_addresses(document, written);
             drop_controllers(document);
         }
     }

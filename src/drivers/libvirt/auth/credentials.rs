@@ -181,7 +181,8 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
     use super::*;
-    use crate::drivers::{CredentialPrompt, Environment, Uri};
+    use crate::drivers::{CredentialPrompt, Environment};
+    use crate::model::Uri;
     use std::fs;
     use std::sync::{Arc, Mutex};
 

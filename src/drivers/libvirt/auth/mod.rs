@@ -19,8 +19,8 @@ pub(super) use who::Who;
 
 use super::connection::{Connection, Request};
 use super::timeouts;
-use crate::drivers::Uri;
 use crate::error::Result;
+use crate::model::Uri;
 use diagnostics::excerpt;
 use libvirt_rpc::{AuthType, Procedure};
 use who::{quick, refused};

@@ -147,8 +147,9 @@ mod tests {
     use super::super::scram::tests::{server_first, server_last};
     use super::*;
     use crate::drivers::libvirt::fake_server;
-    use crate::drivers::{CredentialPrompt, Environment, Secret, Uri};
+    use crate::drivers::{CredentialPrompt, Environment, Secret};
     use crate::error::ErrorKind;
+    use crate::model::Uri;
     use libvirt_rpc::{AuthType, from_bytes};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,10 +1,11 @@
 //! Who asks to be let in where, and what both the ways and the choice among them need: quick calls, and
 //! refusals.
 
+use crate::drivers::Environment;
 use crate::drivers::libvirt::connection::Request;
 use crate::drivers::libvirt::timeouts;
-use crate::drivers::{Environment, Uri};
 use crate::error::{Error, ErrorKind};
+use crate::model::Uri;
 use libvirt_rpc::Procedure;
 
 /// Who connects to what, as far as authentication asks.

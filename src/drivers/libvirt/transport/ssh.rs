@@ -2,7 +2,7 @@
 //! is given, as libvirt composes them.
 
 use super::super::trace::Stage;
-use crate::drivers::uri::Uri;
+use crate::model::Uri;
 
 /// libvirtd's socket, or virtproxyd's in its place, on the other host; there is no way to look.
 const SOCKET: &str = "/var/run/libvirt/libvirt-sock";

@@ -163,6 +163,29 @@ fn a_choice_that_cannot_be_made_out_holds_back_everywhere() {
 }
 
 #[test]
+fn hosts_have_uris_that_can_be_used_and_lead_to_one_host_each() {
+    let dir = Dir::new(&[
+        (
+            "virt.toml",
+            "[hosts]\na.connect = 'xen://h/'\nb.connect = 'qemu'\nc.connect = 'x+y:///'\n",
+        ),
+        ("d.xml", &domain("d", "")),
+    ]);
+    let loaded = dir.load();
+    assert_eq!(problems(&loaded), ["virt.toml:4:14 bad-setting"]);
+    assert_eq!(loaded.desired.resources.len(), 1);
+    // one host by two names is asked for nothing
+    let dir = Dir::new(&[
+        ("virt.toml", "[hosts]\na.connect = 'xen://h/'\nb.connect = 'xen://H/system'\n"),
+        ("d.xml", &domain("d", "")),
+    ]);
+    let loaded = dir.load();
+    let first = "  virt.toml:2:14 the first is a";
+    assert_eq!(problems(&loaded), ["virt.toml:3:14 ambiguous-hosts", first]);
+    assert!(loaded.desired.resources.is_empty());
+}
+
+#[test]
 fn hosts_are_named_before_they_are_chosen() {
     let dir = Dir::new(&[
         ("a.xml", &domain_on("a", &["kvm01"], "")),

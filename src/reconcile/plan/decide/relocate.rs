@@ -9,13 +9,14 @@ use super::decision::{Context, Decision, Move, aimed, call, worst};
 use super::draft::field;
 use super::remove::delete;
 use crate::model::domain::{has_tpm_state, nvram};
-use crate::model::{DesiredResource, Effect, ObservedResource, Op, Power, ShutdownPolicy, Target};
+use crate::model::{
+    DesiredResource, Effect, Moving, ObservedResource, Op, OwnerRecord, Power, ShutdownPolicy,
+    Target,
+};
 use crate::reconcile::diff::difference::ChangeCause;
 use crate::reconcile::diff::others::Left;
 use crate::reconcile::moves::{Arrival, Departure, Pools, Storage};
-use crate::reconcile::ownership::record::{
-    Moving, OwnerRecord, WantedRecord, owner_record_of, without_owner_record,
-};
+use crate::reconcile::ownership::record::{WantedRecord, owner_record_of, without_owner_record};
 use crate::reconcile::plan::types::{
     Action, FieldChange, Milestone, Otherwise, ResourceChange, StepAction, Until,
 };
@@ -36,7 +37,7 @@ pub(crate) fn arrive(
 ) -> Option<Decision> {
     let was = arrival.old.as_deref().or(host)?;
     let Left { overlay: goes, others } = goes(context, desired, was);
-    let begun = host.and_then(owner_record_of).and_then(|m| m.moving);
+    let begun = host.and_then(owner_record_of).and_then(|m| m.moving.clone());
     let moving = begun.filter(|m| m.from == arrival.from).unwrap_or_else(|| Moving {
         from: arrival.from.clone(),
         autostart: was.autostart,
@@ -145,8 +146,8 @@ pub(crate) fn definition_elsewhere(
 /// its machine's version and the places of its devices.
 fn goes(context: Context<'_>, desired: &DesiredResource, was: &ObservedResource) -> Left {
     let owner_record = owner_record_of(was);
-    let last = owner_record.as_ref().and_then(OwnerRecord::applied);
-    let others = owner_record.as_ref().map_or(&[][..], |m| &m.others);
+    let last = owner_record.and_then(OwnerRecord::applied);
+    let others = owner_record.map_or(&[][..], |m| &m.others);
     let mut goes = next_boot(context, desired, was, last.as_ref(), others);
     leave_to_the_host(&mut goes.overlay.merged, &desired.definition);
     goes

@@ -6,10 +6,11 @@ use super::draft_step::DraftStep;
 use super::effect_policy::EffectPolicy;
 use crate::model::domain::{Domain as DomainView, Storage, has_tpm_state, nvram};
 use crate::model::{
-    DesiredResource, Effect, ObservedResource, Op, ShutdownPolicy, Target, UndefineKeep,
+    DesiredResource, Effect, ObservedResource, Op, OwnerRecord, ShutdownPolicy, Target,
+    UndefineKeep,
 };
 use crate::reconcile::kinds::rules;
-use crate::reconcile::ownership::record::{OwnerRecord, without_owner_record};
+use crate::reconcile::ownership::record::without_owner_record;
 use crate::reconcile::plan::nic_migration::guests;
 use crate::reconcile::plan::types::{Action, Refusal, ResourceChange};
 use diagnostics::Span;

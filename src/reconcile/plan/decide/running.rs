@@ -10,7 +10,7 @@ use crate::reconcile::diff::normalize::only_at_boot;
 use crate::reconcile::diff::others::Left;
 use crate::reconcile::diff::overlay::Overlay;
 use crate::reconcile::live::{Live, LiveChange, live_changes, why_at_boot};
-use crate::reconcile::ownership::record::{WantedRecord, owner_record_of, read_owner_record};
+use crate::reconcile::ownership::record::{WantedRecord, owner_record_of, running_record_of};
 use crate::reconcile::plan::afterwards::{Notes, may_be_missing, notes};
 use crate::reconcile::plan::path_index::PathIndex;
 use crate::reconcile::plan::types::{NOT_MOVED, StepAction, Until};
@@ -69,19 +69,24 @@ impl Running {
             false => last,
         });
         // a definition takes its mark along when it is started
-        let owner_record = read_owner_record(live);
-        let is_current = owner_record.as_ref().is_some_and(|m| wanted.is(m));
-        let started_as = owner_record.as_ref().map(|m| m.digest.clone());
-        let started_from = owner_record.filter(|_| !is_current).and_then(|m| m.applied());
+        let begun = running_record_of(host);
+        let own = owner_record_of(host);
+        let is_current = begun.is_some_and(|m| wanted.is(m));
+        let started_as = begun.map(|m| m.digest.as_str());
+        let started_from = begun.filter(|_| !is_current).and_then(|m| match own {
+            // then the manifest of both has been unpacked
+            Some(own) if std::ptr::eq(own, m) => last.map(Cow::Borrowed),
+            Some(_) | None => m.applied().map(Cow::Owned),
+        });
         // once it is defined for the next boot, only the instance itself knows what it should lose
-        let last = started_from.as_ref().filter(|_| is_defined).or(last);
+        let last = started_from.as_deref().filter(|_| is_defined).or(last);
         let asked = Asked { definition: &nics.manifest, ..Asked::of(desired) };
         let Left { overlay: mut laid, others } =
             compare(context, Side::Running, asked, live, last, others);
         // a version in between may have been brought about live, and taken back since
-        if let Some(between) = owner_record_of(host)
-            .and_then(|m| m.previous)
-            .filter(|m| !wanted.is(m) && Some(&m.digest) != started_as.as_ref())
+        if let Some(between) = own
+            .and_then(|m| m.previous.as_deref())
+            .filter(|m| !wanted.is(m) && Some(m.digest.as_str()) != started_as)
             .and_then(|m| m.applied())
         {
             let more =
@@ -125,8 +130,8 @@ impl Running {
             let since = compare(context, Side::NextBoot, asked, &started_from, None, &[]);
             let since = since.overlay.changes.into_iter().filter(|c| only_at_boot(&c.path));
             // what no manifest has changed in the definition since the start was in it then
-            let same = owner_record_of(host).is_some_and(|m| {
-                started_as.as_ref().is_some_and(|d| *d == m.digest || m.boots_as.contains(d))
+            let same = own.is_some_and(|m| {
+                started_as.is_some_and(|d| d == m.digest || m.boots_as.iter().any(|b| b == d))
             });
             let index = PathIndex::of(next_boot.changes.iter().map(|c| &c.path));
             let is_new = |change: &Change| {

@@ -14,8 +14,8 @@ use super::moves::{LiveMoves, piece};
 use super::running::{Known, Running, can_set_lifecycle, lands_on_reboot};
 use super::why::{NOT_STARTED, Words, unstarted};
 use crate::model::{
-    DesiredResource, Effect, LifecycleAction, LifecycleEvent, ObservedResource, Op, Power, State,
-    Target, Uuid,
+    DesiredResource, Effect, LifecycleAction, LifecycleEvent, ObservedResource, Op, OwnerRecord,
+    Power, State, Target, Uuid,
 };
 use crate::reconcile::diff::difference::{ChangeCause, IgnoredDifference, Side};
 use crate::reconcile::diff::filled::{drop_filled_in, keep_sought};
@@ -26,9 +26,7 @@ use crate::reconcile::diff::overlay::Overlay;
 use crate::reconcile::kinds::rules;
 use crate::reconcile::live::{LiveChange, pin_address};
 use crate::reconcile::ownership::identity::uuid_in;
-use crate::reconcile::ownership::record::{
-    OwnerRecord, WantedRecord, owner_record_of, without_owner_record,
-};
+use crate::reconcile::ownership::record::{WantedRecord, owner_record_of, without_owner_record};
 use crate::reconcile::ownership::redact::redacted;
 use crate::reconcile::plan::afterwards::{Definitions, Notes};
 use crate::reconcile::plan::nic_migration::{guests, restart, wait_until_active};
@@ -46,17 +44,17 @@ pub(crate) fn update(
     let owner_record = owner_record_of(host);
     let mut wanted = WantedRecord::of(context.set, desired);
     // the very manifest need not be unpacked to be compared with itself
-    let unpacked = owner_record.as_ref().filter(|m| !wanted.is(m)).and_then(OwnerRecord::applied);
-    let is_defined = owner_record.as_ref().is_some_and(|m| wanted.is(m));
+    let unpacked = owner_record.filter(|m| !wanted.is(m)).and_then(OwnerRecord::applied);
+    let is_defined = owner_record.is_some_and(|m| wanted.is(m));
     let layers = Layers::of(host);
     let seeks = is_defined && context.options.seeks.contains(&desired.id);
-    let previous = owner_record.as_ref().filter(|_| seeks).and_then(|m| m.previous.as_ref());
+    let previous = owner_record.filter(|_| seeks).and_then(|m| m.previous.as_ref());
     let sought = previous.and_then(|m| m.applied());
     let boots = layers.fitted(desired, host.persistent.as_ref().or(host.live.as_ref()));
     let runs = layers.fitted(desired, host.live.as_ref());
     let [last, last_run] =
         [&boots, &runs].map(|d| is_defined.then_some(&d.definition).or(unpacked.as_ref()));
-    let others = owner_record.as_ref().map_or(&[][..], |m| &m.others);
+    let others = owner_record.map_or(&[][..], |m| &m.others);
     let Left { overlay: mut next_boot, others: left } =
         next_boot(context, &boots, host, sought.as_ref().or(last), others);
     let defaults = context.capabilities.domain.defaults;
@@ -77,7 +75,7 @@ pub(crate) fn update(
     let running = Running::of(context, &runs, host, known, &wanted, &next_boot);
     let left: BTreeSet<String> = left.into_iter().chain(running.others.iter().cloned()).collect();
     wanted.leave(left.into_iter().collect());
-    if let Some(owner_record) = &owner_record {
+    if let Some(owner_record) = owner_record {
         let moves = || next_boot.changes.iter().any(|c| only_at_boot(&c.path));
         let mut same =
             if is_defined || !moves() { owner_record.boots_as.clone() } else { Vec::new() };
@@ -104,9 +102,7 @@ pub(crate) fn update(
         unstarted: unstarted(desired, host, is_defined),
         same_text: unpacked
             .as_ref()
-            .filter(|_| {
-                host.is_persistent && owner_record.as_ref().is_some_and(|m| m.set == context.set)
-            })
+            .filter(|_| host.is_persistent && owner_record.is_some_and(|m| m.set == context.set))
             .map(|last| *last == redacted(&desired.definition)),
     };
     for change in &next_boot.changes {
@@ -114,11 +110,11 @@ pub(crate) fn update(
         d.fields.push(FieldChange { why, ..field(change, running.effect(change), change.origin) });
     }
     d.saved_image(&next_boot.changes);
-    d.autostart(owner_record.as_ref());
+    d.autostart(owner_record);
     match d.restart_effect(&running) {
         Some(effect) => d.restart(&running, effect),
         None => {
-            let stops = d.power(owner_record.as_ref());
+            let stops = d.power(owner_record);
             // nothing is changed, or waits, in an instance that goes away
             if !stops {
                 d.live(&running, &next_boot);
@@ -133,7 +129,7 @@ pub(crate) fn update(
             }
         }
     }
-    d.define(&next_boot, owner_record.as_ref(), wanted);
+    d.define(&next_boot, owner_record, wanted);
     d.decide(&next_boot.merged, adopt, running.notes)
 }
 

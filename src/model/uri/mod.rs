@@ -290,6 +290,13 @@ impl fmt::Display for Uri {
     }
 }
 
+/// Whether a text is a name for a URI, as a configuration may have it, and no URI itself: libvirt's
+/// aliases are such.
+pub fn is_alias(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    !text.is_empty() && text.chars().all(plain) && !text.eq_ignore_ascii_case("xen")
+}
+
 fn read_scheme(scheme: &str) -> Read<(String, Option<Transport>)> {
     let (driver, transport) = match scheme.split_once('+') {
         Some((driver, word)) => (driver, Some(read_transport(word)?)),
