@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 
 /// Files that match kinds; `docs/internals/kinds.md` says what for.
-const MATCHES: [&str; 18] = [
+const MATCHES: [&str; 19] = [
     "src/drivers/libvirt/observe.rs",
+    "src/drivers/libvirt/observe/transient.rs",
     "src/drivers/libvirt/request.rs",
     "src/drivers/libvirt/silent.rs",
     "src/drivers/mock/fault.rs",
