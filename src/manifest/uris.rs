@@ -34,7 +34,7 @@ pub(super) fn check_uris(loaded: &mut Loaded) {
                 Diagnostic::error("ambiguous-hosts", "two names lead to one host")
                     .at(host.connect.span)
                     .related(first.connect.span, format!("the first is {}", first.name))
-                    .hint("leave one out: each would prune what is the other's"),
+                    .hint("leave one out: each would prune the other's objects"),
             );
         }
     }

@@ -25,13 +25,13 @@ const CUTS: u64 = 150;
 const HANG: Duration = Duration::from_secs(10);
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![trial_if(
-        Libvirtd::available(),
-        "faults/cut/after_any_byte_the_next_apply_converges",
-        |()| {
-            after_any_byte();
-        },
-    )]
+    let trial = |name, run: fn()| {
+        trial_if(Libvirtd::available(), format!("faults/cut/{name}"), move |()| run())
+    };
+    vec![
+        trial("after_any_byte_the_next_apply_converges", after_any_byte),
+        trial("what_a_late_call_makes_is_read_whole", late_calls),
+    ]
 }
 
 /// Definitions only, so that there are few bytes and each run is short.
@@ -88,6 +88,34 @@ fn after_any_byte() {
         }
     }
     println!("{cuts} cuts");
+}
+
+/// How often the objects come and go while the host is read.
+const TIMES: usize = 200;
+
+/// A call whose connection is cut is carried out at any time, while the next apply reads the host, too:
+/// an object is read with its definition, or not at all. Without that the apply would take it for
+/// somebody else's, and leave it as it is.
+fn late_calls() {
+    let libvirtd = Libvirtd::start();
+    let [reader, writer] = [(); 2].map(|()| open(&libvirtd.socket()).unwrap());
+    let loaded = Site::new(&FILES).load();
+    let plan = plan_for(writer.as_ref(), &loaded, &Options::default());
+    std::thread::scope(|scope| {
+        let coming_and_going = scope.spawn(|| {
+            for _ in 0..TIMES {
+                assert!(walk(&plan, writer.as_ref()).is_done());
+                clear(writer.as_ref());
+            }
+        });
+        while !coming_and_going.is_finished() {
+            let observed = observe(reader.as_ref());
+            assert!(observed.unknown.is_empty(), "{:?}", observed.unknown);
+            for resource in observed.resources.values() {
+                assert!(resource.persistent.is_some(), "{resource:?}");
+            }
+        }
+    });
 }
 
 fn open(socket: &Path) -> virt::error::Result<Box<dyn Driver>> {

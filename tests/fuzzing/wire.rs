@@ -48,7 +48,10 @@ fn read_as_its_procedure_says(packet: &Packet) -> bool {
         Procedure::CONNECT_GET_ALL_DOMAIN_STATS => same::<Vec<DomainStats>>(payload),
         Procedure::DOMAIN_GET_STATE => same::<(i32, i32)>(payload),
         Procedure::CONNECT_GET_LIB_VERSION => same::<u64>(payload),
-        Procedure::AUTH_POLKIT | Procedure::CONNECT_SUPPORTS_FEATURE => same::<i32>(payload),
+        Procedure::AUTH_POLKIT
+        | Procedure::CONNECT_SUPPORTS_FEATURE
+        | Procedure::DOMAIN_IS_PERSISTENT
+        | Procedure::NETWORK_IS_PERSISTENT => same::<i32>(payload),
         Procedure::DOMAIN_DEFINE_XML_FLAGS => same::<DomainHandle>(payload),
         Procedure::NETWORK_DEFINE_XML => same::<NetworkHandle>(payload),
         _ => same::<String>(payload),

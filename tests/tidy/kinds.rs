@@ -4,9 +4,10 @@
 use std::path::{Path, PathBuf};
 
 /// Files that match kinds; `docs/internals/kinds.md` says what for.
-const MATCHES: [&str; 20] = [
+const MATCHES: [&str; 21] = [
     "src/drivers/libvirt/capabilities.rs",
     "src/drivers/libvirt/observe.rs",
+    "src/drivers/libvirt/observe/transient.rs",
     "src/drivers/libvirt/request.rs",
     "src/drivers/libvirt/silent.rs",
     "src/drivers/mock/fault.rs",

@@ -268,15 +268,7 @@ impl Connection {
                 return;
             }
             match self.stream.read(&mut buffer) {
-                Ok(0) => {
-                    let inside = self.frames.is_inside_packet();
-                    let message = if inside {
-                        "libvirt closed the connection in the middle of a packet"
-                    } else {
-                        "libvirt closed the connection"
-                    };
-                    self.fail_over(message, None);
-                }
+                Ok(0) => self.fail_over(self.closed(), None),
                 Ok(n) => {
                     self.heard = Instant::now();
                     self.asked = None;
@@ -288,8 +280,21 @@ impl Connection {
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+                // it went away before it read all that was sent
+                Err(e) if e.kind() == io::ErrorKind::ConnectionReset => {
+                    self.fail_over(self.closed(), Some(&e));
+                }
                 Err(e) => self.fail_over("the connection to libvirt failed", Some(&e)),
             }
+        }
+    }
+
+    /// What is said of a peer that hangs up.
+    fn closed(&self) -> &'static str {
+        if self.frames.is_inside_packet() {
+            "libvirt closed the connection in the middle of a packet"
+        } else {
+            "libvirt closed the connection"
         }
     }
 
@@ -455,6 +460,8 @@ mod tests {
     use crate::error::ErrorCode;
     use libvirt_rpc::to_bytes;
     use proptest::prelude::*;
+    use std::os::fd::{AsFd as _, BorrowedFd};
+    use std::os::unix::net::UnixStream;
     use std::sync::mpsc;
 
     const SOON: Duration = Duration::from_millis(60);
@@ -683,22 +690,99 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_way_is_no_silence() {
-        let mut connection = connection(|server| {
-            let calls = [server.call(), server.call()];
-            for call in calls {
-                let reply = written(&done(call, &"x".repeat(400)));
-                for part in reply.chunks(reply.len() / 8) {
-                    server.write(part);
-                    std::thread::sleep(SOON / 3);
-                }
+    fn a_peer_that_hangs_up_is_said_to_whether_it_has_read_or_not() {
+        let said = |reads: bool| {
+            let (ours, mut theirs) = UnixStream::pair().unwrap();
+            ours.set_nonblocking(true).unwrap();
+            let mut connection = Connection::new(Box::new(ours));
+            connection.submit(1, request(LATER));
+            connection.send();
+            if reads {
+                assert!(io::Read::read(&mut theirs, &mut [0; 4096]).unwrap() > 0);
             }
-            server.packet();
+            drop(theirs);
+            assert_eq!(outcome(&mut connection), (1, "lost"));
+            connection.failure().unwrap().message.clone()
+        };
+        assert_eq!([said(true), said(false)], ["libvirt closed the connection"; 2]);
+    }
+
+    /// How long a machine may be busy with other things until a test of times gives up.
+    const LULLS: [Duration; 4] =
+        [SOON, SOON.saturating_mul(8), SOON.saturating_mul(32), SOON.saturating_mul(128)];
+
+    #[test]
+    fn a_slow_way_is_no_silence() {
+        let slowly = |lull: Duration| {
+            let (tell, longest) = mpsc::channel();
+            let begun = Instant::now();
+            let mut connection = connection(move |server| {
+                let calls = [server.call(), server.call()];
+                let (mut last, mut longest) = (begun, Duration::ZERO);
+                for call in calls {
+                    let reply = written(&done(call, &"x".repeat(400)));
+                    for part in reply.chunks(reply.len() / 8) {
+                        server.write(part);
+                        longest = longest.max(last.elapsed());
+                        last = Instant::now();
+                        std::thread::sleep(lull / 6);
+                    }
+                }
+                tell.send(longest).unwrap();
+                server.packet();
+            });
+            let each = connection.call_each(vec![request(LATER), request(LATER)], lull).unwrap();
+            let took = begun.elapsed();
+            (words(each), took, longest.recv().unwrap())
+        };
+        // where the server itself was held up for so long, a longer time shows it
+        let calm = LULLS.into_iter().find_map(|lull| {
+            let (each, took, longest) = slowly(lull);
+            (longest < lull / 2).then_some((lull, each, took))
         });
-        let begun = Instant::now();
-        let each = connection.call_each(vec![request(LATER), request(LATER)], SOON).unwrap();
-        assert!(begun.elapsed() > SOON * 3);
-        assert_eq!(words(each), ["said"; 2]);
+        let (lull, each, took) = calm.expect("the machine has no time for a test of times");
+        assert!(took > lull * 2);
+        assert_eq!(each, ["said"; 2]);
+    }
+
+    /// A stream whose reader does not run for a while once it has read something. The rest has come by
+    /// then.
+    #[derive(Debug)]
+    struct Stopped {
+        stream: UnixStream,
+        server: UnixStream,
+        rest: Vec<u8>,
+    }
+
+    impl Stream for Stopped {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let read = io::Read::read(&mut self.stream, buffer);
+            if read.is_err() {
+                std::thread::sleep(SOON * 2);
+                io::Write::write_all(&mut self.server, &std::mem::take(&mut self.rest))?;
+            }
+            read
+        }
+
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            io::Write::write(&mut self.stream, bytes)
+        }
+
+        fn fd(&self) -> BorrowedFd<'_> {
+            self.stream.as_fd()
+        }
+    }
+
+    #[test]
+    fn what_has_come_while_the_process_was_stopped_is_not_late() {
+        let (stream, mut server) = UnixStream::pair().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let mut begin = written(&done(Header::call(Procedure::CONNECT_GET_TYPE, 0), &"QEMU"));
+        let rest = begin.split_off(3);
+        io::Write::write_all(&mut server, &begin).unwrap();
+        let mut connection = Connection::new(Box::new(Stopped { stream, server, rest }));
+        let each = connection.call_each(vec![request(LATER)], SOON).unwrap();
+        assert_eq!(words(each), ["said"]);
     }
 
     #[test]

@@ -3,9 +3,12 @@
 //!
 //! - `each.rs`: asking something of many objects, each of which stands for itself
 //! - `snapshots.rs`: snapshots and checkpoints: of domains that have any, and that is known from the lists
+//! - `transient.rs`: objects without a definition of their own, and those that came or went between the
+//!   lists
 
 mod each;
 mod snapshots;
+mod transient;
 
 use super::connection::{Request, SERVED_AT_ONCE, too_much};
 use super::connections::ConnectionPair;
@@ -72,7 +75,9 @@ pub(super) fn observe(
             }
         }
     }
+    transient::confirm(connections, &mut entries)?;
     read_missing_states(connections, &mut entries)?;
+    transient::doubt(&mut entries);
     if scope.detail == Detail::Full {
         let secrets = if read_only { 0 } else { DOMAIN_XML_SECURE };
         read_definitions(connections, &mut entries, secrets, most)?;
@@ -575,6 +580,7 @@ mod tests {
                  </disk></disks><domain><devices><disk><source file='/base'/><target dev='vda'/>\
                  </disk></devices></domain></domainsnapshot>",
             )?,
+            Procedure::DOMAIN_IS_PERSISTENT => to_bytes(&0i32)?,
             Procedure::DOMAIN_GET_STATE => to_bytes(&(state(about(args)), 3i32))?,
             Procedure::DOMAIN_GET_XML_DESC => match (about(args), flags) {
                 (GONE, _) => return Err(fake_server::refusal(ErrorCode::NO_DOMAIN)),

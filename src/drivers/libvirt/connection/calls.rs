@@ -4,7 +4,7 @@ use super::waiting::{wait, wait_at_most};
 use super::{Completion, Connection, Reply, Request, SERVED_AT_ONCE, WINDOW};
 use crate::error::{Error, ErrorKind, Result};
 use libvirt_rpc::{Decode, from_bytes};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What came of one of several calls that stand each for itself.
 #[derive(Debug)]
@@ -66,6 +66,8 @@ impl Connection {
             if !self.is_busy() {
                 return Ok(answers);
             }
+            // a process that was stopped hears first what has come meanwhile
+            let now = Instant::now();
             wait_at_most(self, self.progress + lull);
             while let Some(Completion { ticket, reply }) = self.take() {
                 let answer = match reply {
@@ -78,7 +80,7 @@ impl Connection {
                     *slot = answer;
                 }
             }
-            if !self.pending.is_empty() && self.progress.elapsed() >= lull {
+            if !self.pending.is_empty() && now.saturating_duration_since(self.progress) >= lull {
                 for ticket in self.abandon() {
                     let text = format!("it did not answer within {lull:?}");
                     let late = Error::new(ErrorKind::Timeout, text);

@@ -39,8 +39,9 @@ pub(in super::super) fn wait_until(connection: &mut Connection, until: Instant) 
 }
 
 fn exchange(connections: &mut [&mut Connection], until: Option<Instant>) {
-    let result = poll_all(connections, until);
+    // what came in time is heard, however late this process is at it
     let now = Instant::now();
+    let result = poll_all(connections, until);
     for (i, connection) in connections.iter_mut().enumerate() {
         match &result {
             Ok(ready) if ready.get(i) == Some(&true) => {
