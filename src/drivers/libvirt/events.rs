@@ -224,9 +224,13 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::super::fake_server::{self, Server, written};
+    use super::super::transport::Stream;
     use super::*;
     use libvirt_rpc::{Encode, Header, Packet, PacketKind};
+    use std::io::Read as _;
     use std::ops::ControlFlow;
+    use std::os::fd::{AsFd as _, BorrowedFd};
+    use std::os::unix::net::UnixStream;
     use std::sync::mpsc::{Receiver, channel};
     use std::sync::{Arc, Mutex};
     use std::thread::JoinHandle;
@@ -359,6 +363,44 @@ mod tests {
         drop(stay);
         stop.stop();
         assert!(thread.join().unwrap().is_ok());
+    }
+
+    /// A peer whose bytes are there faster than anybody reads; then it closes.
+    #[derive(Debug)]
+    struct Fast(UnixStream, std::io::Cursor<Vec<u8>>);
+
+    impl Stream for Fast {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            self.1.read(buffer)
+        }
+
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            Ok(bytes.len())
+        }
+
+        fn fd(&self) -> BorrowedFd<'_> {
+            self.0.as_fd()
+        }
+    }
+
+    #[test]
+    fn a_peer_that_is_faster_than_its_reader_waits() {
+        // the other end is gone, so that there always is something to read
+        let (readable, _) = UnixStream::pair().unwrap();
+        let bytes = (0..10_000).flat_map(|number| domain(&number.to_string(), 2)).collect();
+        let mut connection = Connection::new(Box::new(Fast(readable, std::io::Cursor::new(bytes))));
+        connection.listen();
+        let (sender, receiver) = channel();
+        let sink = EventSink::new(move |event| match sender.send(event) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        });
+        let error = follow(&mut connection, &sink, &CancelToken::default()).unwrap();
+        assert!(error.to_string().contains("closed the connection"));
+        for number in 0..10_000 {
+            assert_eq!(told(&receiver), format!("domain/{number} started"));
+        }
+        assert!(receiver.try_recv().is_err());
     }
 
     #[test]
