@@ -1,6 +1,7 @@
 //! `virt get --watch`: the objects, and then a line for each change as it happens.
 
 use super::context::Context;
+use super::event_queue::{EventQueue, Taken};
 use super::exit::{Exit, Failure, Run};
 use super::listing::{Selection, Shown, whole};
 use super::options::Format;
@@ -21,7 +22,7 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 /// Events that may be queued while the host is read and lines are printed; beyond that all of it is
-/// read again. Drivers have the same limit.
+/// read again.
 const QUEUE: usize = 1024;
 
 /// Delay until the host is read again after a failed read, unless an event comes before.
@@ -32,9 +33,6 @@ const INTEREST: Duration = Duration::from_millis(200);
 
 /// Shows the selection and follows it until a signal comes or nobody reads the output any more. The
 /// work is done in another thread, so that a host that hangs does not delay a signal.
-///
-/// All of the work is done in another thread, so that a host that hangs does not keep a signal
-/// waiting.
 pub(super) fn run(context: &Context, selection: Selection) -> Run {
     let signals = Signals::catch().map_err(|errno| Error::system("signals", &errno.into()))?;
     let (done, over) = sync_channel(1);
@@ -77,21 +75,15 @@ impl Signals {
 fn follow(context: &Context, selection: &Selection) -> Run {
     let Host { uri, driver, .. } = Host::meant(context)?;
     let driver: Arc<dyn Driver> = Arc::from(driver);
-    let (sender, events) = sync_channel(QUEUE);
-    let of_thread = Arc::clone(&driver);
-    let watcher = std::thread::spawn(move || of_thread.watch(&sender, &CancelToken::default()));
+    let events = EventQueue::new(QUEUE);
+    let (sink, of_thread) = (events.sink(), Arc::clone(&driver));
+    let watcher = std::thread::spawn(move || of_thread.watch(&sink, &CancelToken::default()));
     let mut view = View { context, selection, driver, uri, known: None, lost: false, due: None };
     loop {
-        let first = match view.due {
-            None => events.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Some(due) => events.recv_timeout(due.saturating_duration_since(Instant::now())),
-        };
-        match first {
-            Ok(first) => {
-                view.take([first].into_iter().chain(events.try_iter().take(QUEUE)).collect())?;
-            }
-            Err(RecvTimeoutError::Timeout) => view.resync()?,
-            Err(RecvTimeoutError::Disconnected) => break,
+        match events.take(view.due) {
+            Taken::Events(events) => view.take(events)?,
+            Taken::Late => view.resync()?,
+            Taken::Ended => break,
         }
     }
     match watcher.join() {

@@ -12,6 +12,7 @@
 //! - `descriptors.rs`: open files: their limit, and shares for each host
 //! - `diff.rs`: `virt diff`: each definition as it is and as it would be, as a unified diff
 //! - `doctor.rs`: `virt doctor`: diagnoses the connection to a host, stage by stage
+//! - `event_queue.rs`: events of a host that wait to be shown
 //! - `execute.rs`: carrying a plan out: the question, the walk, the second look, the report
 //! - `exit.rs`: exit codes, and the error that a command ends with
 //! - `export.rs`: `virt export`: manifests for what is on the host, each proven to plan to nothing
@@ -58,6 +59,7 @@ mod delete;
 mod descriptors;
 mod diff;
 mod doctor;
+mod event_queue;
 mod execute;
 mod exit;
 mod export;

@@ -2,14 +2,11 @@
 
 use super::events::Environment;
 use super::mailbox::Mailbox;
-use crate::drivers::{CancelToken, Driver};
+use crate::drivers::{CancelToken, Driver, EventSink};
 use crate::error::Result;
 use crate::model::Capabilities;
+use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
-
-/// Events that may wait between the driver and the inbox.
-const QUEUE: usize = 1024;
 
 /// A host that is connected.
 pub(super) struct Connection {
@@ -48,19 +45,22 @@ impl Connection {
         &self.capabilities
     }
 
-    /// The threads end with the connection; nobody waits for that, since a host that hangs may hold
-    /// them up.
+    /// The thread ends with the connection; nobody waits for that, since a host that hangs may hold
+    /// it up.
     fn listen(&self, mailbox: &Mailbox) {
         let (driver, stop) = (Arc::clone(&self.driver), self.listening.clone());
-        let (sender, events) = sync_channel(QUEUE);
         let (into, mailbox) = (mailbox.clone(), mailbox.clone());
         let heard = stop.clone();
-        std::thread::spawn(move || {
+        let sink = EventSink::new(move |event| {
             // what an old connection has to say of its end is of no interest
-            events.into_iter().filter(|_| !heard.is_stopped()).for_each(|event| into.event(event));
+            if heard.is_stopped() {
+                return ControlFlow::Break(());
+            }
+            into.event(event);
+            ControlFlow::Continue(())
         });
         std::thread::spawn(move || {
-            if let Err(error) = driver.watch(&sender, &stop)
+            if let Err(error) = driver.watch(&sink, &stop)
                 && !stop.is_stopped()
             {
                 mailbox.deaf(error);

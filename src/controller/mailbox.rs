@@ -1,11 +1,15 @@
 //! What reaches the loop of a host from other threads. Nothing queues up: what comes several times
-//! is there once.
+//! is there once, and where too many objects are told of, all of the host is looked at instead.
 
 use crate::error::Error;
 use crate::model::{Desired, DriverEvent, ResourceId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
+
+/// Most objects that are kept by name. Reading all of a host costs less than looking at more of them
+/// one by one, and a host that tells of names without end fills no memory.
+const OBJECTS_MAX: usize = 4096;
 
 /// Sends messages to a host's control loop.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +38,17 @@ pub(super) struct Pending {
     woken: bool,
 }
 
+impl Pending {
+    /// Keeps the last word on an object, or has all of the host looked at if there are too many.
+    fn keep(&mut self, id: ResourceId, word: &str) {
+        self.events.insert(id, word.to_owned());
+        if self.events.len() > OBJECTS_MAX {
+            self.events.clear();
+            self.resync = true;
+        }
+    }
+}
+
 impl Mailbox {
     /// Hands over what the manifests ask for, noticed at that time.
     pub fn desired(&self, desired: Arc<Desired>, since: Instant) {
@@ -55,12 +70,8 @@ impl Mailbox {
         self.put(|pending| {
             pending.count += 1;
             match event {
-                DriverEvent::Changed { id, what } => {
-                    pending.events.insert(id, what.as_str().to_owned());
-                }
-                DriverEvent::Gone(id) => {
-                    pending.events.insert(id, "gone".to_owned());
-                }
+                DriverEvent::Changed { id, what } => pending.keep(id, what.as_str()),
+                DriverEvent::Gone(id) => pending.keep(id, "gone"),
                 // what was told before is looked at with all the rest
                 DriverEvent::Resync => {
                     pending.events.clear();
@@ -118,5 +129,64 @@ impl Mailbox {
     fn lock(&self) -> MutexGuard<'_, Pending> {
         // each change is one assignment or insertion
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::model::{EventKind, Kind};
+
+    fn domain(number: usize) -> ResourceId {
+        ResourceId::new(Kind::Domain, format!("vm-{number}"))
+    }
+
+    fn taken(mailbox: &Mailbox) -> Pending {
+        mailbox.wait(Instant::now())
+    }
+
+    #[test]
+    fn what_is_told_of_an_object_again_and_again_is_there_once() {
+        let mailbox = Mailbox::default();
+        for number in 0..10_000 {
+            let what = if number % 2 == 0 { EventKind::Started } else { EventKind::Stopped };
+            mailbox.event(DriverEvent::Changed { id: domain(number % 10), what });
+        }
+        mailbox.event(DriverEvent::Gone(domain(0)));
+        let pending = taken(&mailbox);
+        assert_eq!((pending.events.len(), pending.count, pending.resync), (10, 10_001, false));
+        assert_eq!(pending.events.get(&domain(0)).map(String::as_str), Some("gone"));
+        assert_eq!(pending.events.get(&domain(1)).map(String::as_str), Some("stopped"));
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_and_one_resync_stands_for_what_is_not() {
+        let mailbox = Mailbox::default();
+        for number in 0..OBJECTS_MAX {
+            mailbox.event(DriverEvent::Gone(domain(number)));
+        }
+        let pending = taken(&mailbox);
+        assert_eq!((pending.events.len(), pending.resync), (OBJECTS_MAX, false));
+        for number in 0..10 * OBJECTS_MAX {
+            mailbox.event(DriverEvent::Gone(domain(number)));
+            assert!(mailbox.lock().events.len() <= OBJECTS_MAX);
+        }
+        let pending = taken(&mailbox);
+        assert!(pending.resync && pending.lost.is_none());
+        mailbox.event(DriverEvent::Gone(domain(0)));
+        let pending = taken(&mailbox);
+        assert_eq!((pending.events.len(), pending.resync), (1, false));
+    }
+
+    #[test]
+    fn what_is_lost_and_back_before_anybody_looks_is_one_resync() {
+        let mailbox = Mailbox::default();
+        mailbox.event(DriverEvent::Gone(domain(0)));
+        mailbox.event(DriverEvent::Lost(Error::new(ErrorKind::Protocol, "lost")));
+        mailbox.event(DriverEvent::Resync);
+        let pending = taken(&mailbox);
+        assert!(pending.events.is_empty() && pending.resync && pending.was_lost);
+        assert_eq!(pending.lost, None);
     }
 }

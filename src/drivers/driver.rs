@@ -1,10 +1,10 @@
 //! What every driver does for a host.
 
 use super::cancel::CancelToken;
+use super::event_sink::EventSink;
 use crate::error::Result;
-use crate::model::{Call, Capabilities, DriverEvent, Observed, ObservedPools, Outcome, Scope};
+use crate::model::{Call, Capabilities, Observed, ObservedPools, Outcome, Scope};
 use std::collections::BTreeSet;
-use std::sync::mpsc::SyncSender;
 
 /// A host that can be observed and changed.
 pub trait Driver: Send + Sync {
@@ -48,14 +48,15 @@ pub trait Driver: Send + Sync {
     /// wait for an answer without a thousand processes and sockets.
     fn disconnect_idle(&self) {}
 
-    /// Tells `events` what happens on the host, from a first [`DriverEvent::Resync`] on, whoever
-    /// makes it happen. It holds up the thread it is called on until `stop` says so, or until there
-    /// is something to tell and nobody to take it. A host that is lost is called again by itself.
+    /// Tells `events` what happens on the host, from a first [`Resync`](crate::model::DriverEvent::Resync)
+    /// on, whoever makes it happen. It holds up the thread it is called on until `stop` says so, or
+    /// until there is something to tell and nobody to take it. A host that is lost is called again by
+    /// itself.
     ///
-    /// It never waits for the reader: what does not fit into the queue is dropped, and one
-    /// [`DriverEvent::Resync`] comes in its place. Events of one object are told in their order.
+    /// The stream is whole: each event reaches the sink, in its order. A further `Resync` comes only
+    /// where the host's own report has a gap. Keeping no more than there is room for is the sink's.
     ///
     /// # Errors
     /// The host cannot be watched at all.
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()>;
+    fn watch(&self, events: &EventSink, stop: &CancelToken) -> Result<()>;
 }

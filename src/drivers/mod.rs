@@ -3,9 +3,10 @@
 //! Floor 2: imports `diag`, `xml`, `wire`, `model`. A driver plans nothing; it carries out what it is
 //! told, keeps the order of calls to one object, and says exactly what became of each.
 //!
-//! - `cancel.rs`: `CancelToken`, and event queues to slow readers
+//! - `cancel.rs`: `CancelToken`
 //! - `driver.rs`: the `Driver` trait
 //! - `environment.rs`: facts of the process that opens a driver
+//! - `event_sink.rs`: the receiving end of a host's events
 //! - `hypervisor.rs`: facts about hypervisors that drivers give as capabilities
 //! - `place.rs`: identity of the host that a connection leads to, however its URI is spelled
 //! - `prompt.rs`: questions to the user, and secrets
@@ -15,6 +16,7 @@
 mod cancel;
 mod driver;
 mod environment;
+mod event_sink;
 mod hypervisor;
 pub mod libvirt;
 mod mock;
@@ -26,6 +28,7 @@ pub mod trust;
 pub use cancel::CancelToken;
 pub use driver::Driver;
 pub use environment::Environment;
+pub use event_sink::EventSink;
 pub use hypervisor::Hypervisor;
 pub use mock::{MockDriver, MockHost};
 pub use place::Place;

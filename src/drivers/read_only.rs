@@ -2,10 +2,10 @@
 
 use super::cancel::CancelToken;
 use super::driver::Driver;
+use super::event_sink::EventSink;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Call, Capabilities, DriverEvent, Observed, ObservedPools, Outcome, Scope};
+use crate::model::{Call, Capabilities, Observed, ObservedPools, Outcome, Scope};
 use std::collections::BTreeSet;
-use std::sync::mpsc::SyncSender;
 
 /// Passes on what reads and refuses what changes. libvirt's daemons do that by themselves; this is
 /// for drivers within this process.
@@ -38,7 +38,7 @@ impl<D: Driver> Driver for ReadOnly<D> {
         batch.iter().map(refuse).collect()
     }
 
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
+    fn watch(&self, events: &EventSink, stop: &CancelToken) -> Result<()> {
         self.0.watch(events, stop)
     }
 }

@@ -19,8 +19,7 @@ pub enum DriverEvent {
     /// ([`EventKind::Undefined`]) may end with its running instance.
     Gone(ResourceId),
     /// From here on the host is listened to, and what was before may have been missed: look at all
-    /// of it. It comes first, after every time that the host was lost, and in place of events that
-    /// nobody took in time.
+    /// of it. It comes first, after every time that the host was lost, and where its report has a gap.
     Resync,
     /// The host is lost, and is called until it answers; then a [`Resync`](Self::Resync) comes.
     Lost(Error),

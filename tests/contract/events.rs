@@ -2,9 +2,10 @@
 
 use super::Rule;
 use super::subject::{Host, Subjected};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::ops::ControlFlow;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
-use virt::drivers::CancelToken;
+use virt::drivers::{CancelToken, EventSink};
 use virt::model::{DriverEvent, EventKind, Op, UndefineKeep};
 
 pub(super) const RULES: &[Rule] = &[
@@ -16,14 +17,24 @@ pub(super) const RULES: &[Rule] = &[
 /// Time by which every event has come.
 const SOON: Duration = Duration::from_secs(20);
 
+/// A sink, and what it was told.
+fn sink() -> (EventSink, Receiver<DriverEvent>) {
+    let (sender, receiver) = channel();
+    let sink = EventSink::new(move |event| match sender.send(event) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(_) => ControlFlow::Break(()),
+    });
+    (sink, receiver)
+}
+
 /// Runs `body` while the host is watched; it starts when the host is listened to.
 fn watched(host: &Host, body: impl FnOnce(&Receiver<DriverEvent>)) {
-    let (sender, receiver) = sync_channel(1024);
+    let (sink, receiver) = sink();
     let stop = CancelToken::default();
     std::thread::scope(|scope| {
         let watcher = scope.spawn(|| {
-            let sender = sender;
-            host.driver.watch(&sender, &stop)
+            let sink = sink;
+            host.driver.watch(&sink, &stop)
         });
         // a test that fails here would wait for the watcher otherwise
         let ends = OnDrop(&stop);
@@ -106,14 +117,14 @@ fn a_networks_life(host: &Host) {
 fn ends(host: &Host) {
     watched(host, |_| {});
     // a reader who leaves is noticed when there is something to tell
-    let (sender, receiver) = sync_channel(1);
+    let (unread, receiver) = sink();
     drop(receiver);
-    host.driver.watch(&sender, &CancelToken::default()).unwrap();
-    let (sender, receiver) = sync_channel(1);
+    host.driver.watch(&unread, &CancelToken::default()).unwrap();
+    let (sink, receiver) = sink();
     let stop = CancelToken::default();
     stop.stop();
-    host.driver.watch(&sender, &stop).unwrap();
-    drop(sender);
+    host.driver.watch(&sink, &stop).unwrap();
+    drop(sink);
     while let Ok(event) = receiver.try_recv() {
         assert_eq!(event, DriverEvent::Resync);
     }

@@ -5,13 +5,10 @@ use crate::support::{Fault, Faulty, trial};
 use libtest_mimic::Trial;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
-use virt::drivers::{CancelToken, Driver, MockDriver, MockHost};
+use virt::drivers::{CancelToken, Driver, EventSink, MockDriver, MockHost};
 use virt::error::Result;
 use virt::manifest::Loaded;
-use virt::model::{
-    Call, Capabilities, DriverEvent, Kind, Observed, Outcome, ResourceId, Scope, Uuid,
-};
+use virt::model::{Call, Capabilities, Kind, Observed, Outcome, ResourceId, Scope, Uuid};
 use virt::reconcile::moves::{
     Fleet, HostFacts, Party, Pools, Settled, Site as Place, plan_together, settle,
 };
@@ -87,7 +84,7 @@ impl Driver for Kept {
         self.0.execute(batch)
     }
 
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
+    fn watch(&self, events: &EventSink, stop: &CancelToken) -> Result<()> {
         self.0.watch(events, stop)
     }
 }
@@ -118,7 +115,7 @@ impl<D: Driver> Driver for Guarded<'_, D> {
         outcomes
     }
 
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
+    fn watch(&self, events: &EventSink, stop: &CancelToken) -> Result<()> {
         self.inner.watch(events, stop)
     }
 }

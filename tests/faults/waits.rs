@@ -3,13 +3,11 @@
 use crate::support::site::{Site, converge, observe, plan_for};
 use crate::support::{Recording, trial};
 use libtest_mimic::Trial;
-use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
-use virt::drivers::{CancelToken, Driver, MockDriver, MockHost};
+use virt::drivers::{CancelToken, Driver, EventSink, MockDriver, MockHost};
 use virt::error::{ErrorKind, Result};
 use virt::model::{
-    Call, Capabilities, DriverEvent, Effect, Kind, Observed, Op, OpKind, Outcome, ResourceId,
-    Scope, State,
+    Call, Capabilities, Effect, Kind, Observed, Op, OpKind, Outcome, ResourceId, Scope, State,
 };
 use virt::reconcile::{Event, Options, Status, SystemClock, apply_until};
 
@@ -49,7 +47,7 @@ impl<D: Driver> Driver for Deaf<D> {
         batch.iter().map(one).collect()
     }
 
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
+    fn watch(&self, events: &EventSink, stop: &CancelToken) -> Result<()> {
         self.0.watch(events, stop)
     }
 }

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
-use std::sync::mpsc::SyncSender;
-use virt::drivers::{CancelToken, Driver};
+use virt::drivers::{CancelToken, Driver, EventSink};
 use virt::error::{Error, ErrorCode, ErrorDomain, ErrorKind, Result};
-use virt::model::{Call, Capabilities, DriverEvent, Observed, Outcome, Scope};
+use virt::model::{Call, Capabilities, Observed, Outcome, Scope};
 
 /// Keeps every call that reaches the driver, with its outcome.
 pub(crate) struct Recording<D> {
@@ -44,7 +43,7 @@ impl<D: Driver> Driver for Recording<D> {
         outcomes
     }
 
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
+    fn watch(&self, events: &EventSink, stop: &CancelToken) -> Result<()> {
         self.inner.watch(events, stop)
     }
 }
@@ -157,7 +156,7 @@ impl<D: Driver> Driver for Faulty<D> {
         outcomes
     }
 
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
+    fn watch(&self, events: &EventSink, stop: &CancelToken) -> Result<()> {
         self.inner.watch(events, stop)
     }
 }
@@ -227,7 +226,7 @@ impl<D: Driver> Driver for Answering<D> {
         outcomes
     }
 
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
+    fn watch(&self, events: &EventSink, stop: &CancelToken) -> Result<()> {
         self.inner.watch(events, stop)
     }
 }

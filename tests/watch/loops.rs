@@ -4,7 +4,6 @@ use super::{Place, domain};
 use crate::support::trial;
 use libtest_mimic::Trial;
 use std::fmt::Debug;
-use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -12,12 +11,10 @@ use virt::controller::{
     ControllerEvent, ControllerStatus, Environment, Heartbeat, HostLoop, Listening, Mailbox,
     Settings, Sources,
 };
-use virt::drivers::{CancelToken, Driver, MockDriver, MockHost};
+use virt::drivers::{CancelToken, Driver, EventSink, MockDriver, MockHost};
 use virt::error::{Error, ErrorKind, Result};
 use virt::manifest::load;
-use virt::model::{
-    Call, Capabilities, Desired, DriverEvent, Kind, Observed, OpKind, Outcome, Scope,
-};
+use virt::model::{Call, Capabilities, Desired, Kind, Observed, OpKind, Outcome, Scope};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -95,7 +92,7 @@ impl Driver for Connection {
         self.0.driver.execute(batch)
     }
 
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
+    fn watch(&self, events: &EventSink, stop: &CancelToken) -> Result<()> {
         self.0.driver.watch(events, stop)
     }
 }

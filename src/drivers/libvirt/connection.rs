@@ -264,7 +264,10 @@ impl Connection {
     fn receive(&mut self) {
         let mut buffer = [0; READ_SIZE];
         for _ in 0..READS_MAX {
-            if self.broken.is_some() {
+            // a reply is never left behind events
+            let full =
+                self.pending.is_empty() && self.events.as_ref().is_some_and(Arrived::is_full);
+            if self.broken.is_some() || full {
                 return;
             }
             match self.stream.read(&mut buffer) {

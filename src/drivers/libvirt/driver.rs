@@ -9,16 +9,13 @@ use super::session::{self, Host};
 use super::silent::{Silent, Subject};
 use super::trace::{Stage, StageResult, Trace};
 use super::{execute, observe, pools, request};
-use crate::drivers::{CancelToken, Driver, Environment, Hypervisor};
+use crate::drivers::{CancelToken, Driver, Environment, EventSink, Hypervisor};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{
-    Call, Capabilities, DriverEvent, Observed, ObservedPools, Op, Outcome, Scope, Uri,
-};
+use crate::model::{Call, Capabilities, Observed, ObservedPools, Op, Outcome, Scope, Uri};
 use libvirt_rpc::Class;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
-use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How a host is sent calls. What is known not to answer is only ended: libvirt would have all else
@@ -175,7 +172,7 @@ impl Driver for LibvirtDriver {
         }
     }
 
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
+    fn watch(&self, events: &EventSink, stop: &CancelToken) -> Result<()> {
         let Some(dial) = &self.dial else {
             let message = "this host cannot be watched: each connection sees one of its own";
             return Err(Error::new(ErrorKind::Unsupported, message)

@@ -3,9 +3,13 @@
 use libvirt_rpc::{Event, Malformed, Procedure};
 use std::collections::VecDeque;
 
-/// Most events that wait between two looks at a connection. A host that has more to tell at once is
-/// looked at whole instead.
-const EVENTS_MAX: usize = 1024;
+/// Events that wait before a connection is read no further, so that the server waits with the rest.
+const EVENTS_ENOUGH: usize = 1024;
+
+/// Most events that wait. One read adds up to 2,048 (64 KiB of the shortest packets), so that there
+/// are more only while the reply to a call is awaited, which has to be read; then the host is looked
+/// at whole instead.
+const EVENTS_MAX: usize = 4096;
 
 /// Longest message of an event. Names are those of files, of 255 bytes at the most, and aliases are
 /// as short; what is longer is nothing to keep a thousand of.
@@ -20,6 +24,11 @@ pub(super) struct Arrived {
 }
 
 impl Arrived {
+    /// Whether they should be taken before more is read.
+    pub(super) fn is_full(&self) -> bool {
+        self.events.len() >= EVENTS_ENOUGH
+    }
+
     /// Keeps an event, if there is room for it and anybody can use it.
     pub(super) fn accept(&mut self, procedure: Procedure, message: &[u8]) -> Result<(), Malformed> {
         match Event::decode(procedure, message)? {

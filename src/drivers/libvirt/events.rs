@@ -4,14 +4,13 @@
 use super::connection::{Connection, Request, wait_until};
 use super::connections::Dial;
 use super::timeouts;
-use crate::drivers::CancelToken;
-use crate::drivers::cancel::{Outbox, TICK, pause};
+use crate::drivers::cancel::TICK;
+use crate::drivers::{CancelToken, EventSink};
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
 use crate::model::{DriverEvent, EventKind, Kind, ResourceId};
 use libvirt_rpc::{
     DomainHandle, Event, Malformed, NetworkHandle, Procedure, domain_event, network_event, to_bytes,
 };
-use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 /// How long to wait before a host that was lost is called again: at first, and at the most.
@@ -32,34 +31,35 @@ pub(super) const PACE: Pace = Pace { first: Duration::from_secs(1), most: Durati
 pub(super) fn watch(
     dial: &Dial,
     pace: &Pace,
-    events: &SyncSender<DriverEvent>,
+    events: &EventSink,
     stop: &CancelToken,
 ) -> Result<()> {
-    let mut outbox = Outbox::new(events.clone());
     let mut wait = pace.first;
     let mut lost = false;
-    while !stop.is_stopped() && !outbox.is_closed() {
+    while !stop.is_stopped() {
         let begun = Instant::now();
         let error = match register(dial) {
             Ok(mut connection) => {
-                outbox.send(DriverEvent::Resync);
+                if events.send(DriverEvent::Resync).is_break() {
+                    break;
+                }
                 lost = false;
-                let Some(error) = follow(&mut connection, &mut outbox, stop) else { break };
+                let Some(error) = follow(&mut connection, events, stop) else { break };
                 error
             }
             Err(NotWatched::Refused(error)) => return Err(error),
             Err(NotWatched::Lost(error)) => error,
         };
         tracing::debug!(%error, ?wait, "no events");
-        if !lost {
-            outbox.send(DriverEvent::Lost(error));
-            lost = true;
+        if !lost && events.send(DriverEvent::Lost(error)).is_break() {
+            break;
         }
+        lost = true;
         // one that breaks again and again is called less and less, even if it always answers first
         if begun.elapsed() > pace.most {
             wait = pace.first;
         }
-        if pause(wait, &mut outbox, stop) {
+        if stop.wait(wait) {
             break;
         }
         wait = pace.most.min(wait * 2);
@@ -130,22 +130,24 @@ fn quick(procedure: Procedure, args: Vec<u8>) -> Result<Request, Malformed> {
 }
 
 /// Hands on what comes, until there is nobody to tell (`None`) or nothing comes any more.
-fn follow(connection: &mut Connection, outbox: &mut Outbox, stop: &CancelToken) -> Option<Error> {
-    while !stop.is_stopped() && !outbox.is_closed() {
+fn follow(connection: &mut Connection, events: &EventSink, stop: &CancelToken) -> Option<Error> {
+    while !stop.is_stopped() {
         let arrived = connection.take_events();
         for event in arrived.events {
-            match told(event) {
-                Ok(event) => outbox.send(event),
+            let flow = match told(event) {
+                Ok(event) => events.send(event),
                 Err(error) => return Some(error),
+            };
+            if flow.is_break() {
+                return None;
             }
         }
-        if arrived.missed {
-            outbox.send(DriverEvent::Resync);
+        if arrived.missed && events.send(DriverEvent::Resync).is_break() {
+            return None;
         }
         if let Some(error) = connection.failure() {
             return Some(error.clone());
         }
-        outbox.flush();
         wait_until(connection, Instant::now() + TICK);
     }
     None
@@ -222,9 +224,14 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::super::fake_server::{self, Server, written};
+    use super::super::transport::Stream;
     use super::*;
     use libvirt_rpc::{Encode, Header, Packet, PacketKind};
-    use std::sync::mpsc::{Receiver, channel, sync_channel};
+    use std::io::Read as _;
+    use std::ops::ControlFlow;
+    use std::os::fd::{AsFd as _, BorrowedFd};
+    use std::os::unix::net::UnixStream;
+    use std::sync::mpsc::{Receiver, channel};
     use std::sync::{Arc, Mutex};
     use std::thread::JoinHandle;
     use uuid::Uuid;
@@ -240,19 +247,20 @@ mod tests {
     }
 
     /// Watches a host that answers one call after the other with these; then it is not there.
-    fn watch(
-        scripts: Vec<Script>,
-        room: usize,
-    ) -> (Receiver<DriverEvent>, CancelToken, JoinHandle<Result<()>>) {
+    fn watch(scripts: Vec<Script>) -> (Receiver<DriverEvent>, CancelToken, JoinHandle<Result<()>>) {
         let scripts = Mutex::new(scripts.into_iter());
         let dial: Dial = Arc::new(move || match scripts.lock().unwrap().next() {
             Some(script) => Ok(fake_server::connection(script)),
             None => Err(fake_server::refusal(ErrorCode::SYSTEM_ERROR)),
         });
-        let (sender, receiver) = sync_channel(room);
+        let (sender, receiver) = channel();
+        let sink = EventSink::new(move |event| match sender.send(event) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        });
         let stop = CancelToken::default();
         let of_thread = stop.clone();
-        let watch = move || super::watch(&dial, &QUICK, &sender, &of_thread);
+        let watch = move || super::watch(&dial, &QUICK, &sink, &of_thread);
         (receiver, stop, std::thread::spawn(watch))
     }
 
@@ -293,27 +301,24 @@ mod tests {
     #[test]
     fn events_are_told_in_their_order_and_unknown_ones_are_not() {
         let (stay, leave) = channel::<()>();
-        let (receiver, stop, thread) = watch(
-            vec![script(move |server| {
-                // one may come before the last registration is answered
-                server.write(&domain("early", 0));
-                registered(server);
-                for event in [0, 2, 3, 4, 77, 5, 1] {
-                    server.write(&domain("web", event));
-                }
-                server.write(&message(319, &(0, "what no one asked for")));
-                let web = DomainHandle { name: "web".into(), uuid: Uuid::nil(), id: 1 };
-                for procedure in [354, 367, 333] {
-                    server.write(&message(procedure, &(0, web.clone(), "net0")));
-                }
-                let lan = NetworkHandle { name: "lan".into(), uuid: Uuid::nil() };
-                for event in [2, 3, 1] {
-                    server.write(&message(315, &(0, lan.clone(), event, 0)));
-                }
-                let _ = leave.recv_timeout(LATER);
-            })],
-            64,
-        );
+        let (receiver, stop, thread) = watch(vec![script(move |server| {
+            // one may come before the last registration is answered
+            server.write(&domain("early", 0));
+            registered(server);
+            for event in [0, 2, 3, 4, 77, 5, 1] {
+                server.write(&domain("web", event));
+            }
+            server.write(&message(319, &(0, "what no one asked for")));
+            let web = DomainHandle { name: "web".into(), uuid: Uuid::nil(), id: 1 };
+            for procedure in [354, 367, 333] {
+                server.write(&message(procedure, &(0, web.clone(), "net0")));
+            }
+            let lan = NetworkHandle { name: "lan".into(), uuid: Uuid::nil() };
+            for event in [2, 3, 1] {
+                server.write(&message(315, &(0, lan.clone(), event, 0)));
+            }
+            let _ = leave.recv_timeout(LATER);
+        })]);
         for expected in [
             "resync",
             "domain/early defined",
@@ -339,40 +344,63 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_with_nobody_reading_is_one_resync() {
-        let (done, flooded) = channel::<()>();
-        let (go, on) = channel::<()>();
-        let (receiver, stop, thread) = watch(
-            vec![script(move |server| {
-                registered(server);
-                for _ in 0..FLOOD / 100 {
-                    server.write(&domain("web", 2).repeat(100));
-                }
-                // all is read when the first is answered, and handed on when the second is
-                for _ in 0..2 {
-                    let ping = Header::keepalive(libvirt_rpc::PING);
-                    server.send(&Packet { header: ping, payload: Vec::new() });
-                    server.packet();
-                }
-                done.send(()).unwrap();
-                let _ = on.recv_timeout(LATER);
-                server.write(&domain("web", 5));
-                let _ = on.recv_timeout(LATER);
-            })],
-            8,
-        );
-        flooded.recv_timeout(LATER).unwrap();
-        let mut all = vec![told(&receiver)];
-        while all.iter().filter(|event| *event == "resync").count() < 2 {
-            all.push(told(&receiver));
+    fn a_flood_arrives_whole_and_in_order() {
+        let (stay, leave) = channel::<()>();
+        let (receiver, stop, thread) = watch(vec![script(move |server| {
+            registered(server);
+            let names: Vec<String> = (0..FLOOD).map(|number| format!("web-{number}")).collect();
+            for some in names.chunks(1000) {
+                let bytes: Vec<u8> = some.iter().flat_map(|name| domain(name, 2)).collect();
+                server.write(&bytes);
+            }
+            let _ = leave.recv_timeout(LATER);
+        })]);
+        assert_eq!(told(&receiver), "resync");
+        for number in 0..FLOOD {
+            assert_eq!(told(&receiver), format!("domain/web-{number} started"));
         }
-        // the first resync, what there was room for, and one for all the rest
-        assert_eq!(all.len(), 9, "{all:?}");
-        go.send(()).unwrap();
-        assert_eq!(told(&receiver), "domain/web stopped");
-        drop(go);
+        assert!(receiver.try_recv().is_err());
+        drop(stay);
         stop.stop();
         assert!(thread.join().unwrap().is_ok());
+    }
+
+    /// A peer whose bytes are there faster than anybody reads; then it closes.
+    #[derive(Debug)]
+    struct Fast(UnixStream, std::io::Cursor<Vec<u8>>);
+
+    impl Stream for Fast {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            self.1.read(buffer)
+        }
+
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            Ok(bytes.len())
+        }
+
+        fn fd(&self) -> BorrowedFd<'_> {
+            self.0.as_fd()
+        }
+    }
+
+    #[test]
+    fn a_peer_that_is_faster_than_its_reader_waits() {
+        // the other end is gone, so that there always is something to read
+        let (readable, _) = UnixStream::pair().unwrap();
+        let bytes = (0..10_000).flat_map(|number| domain(&number.to_string(), 2)).collect();
+        let mut connection = Connection::new(Box::new(Fast(readable, std::io::Cursor::new(bytes))));
+        connection.listen();
+        let (sender, receiver) = channel();
+        let sink = EventSink::new(move |event| match sender.send(event) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        });
+        let error = follow(&mut connection, &sink, &CancelToken::default()).unwrap();
+        assert!(error.to_string().contains("closed the connection"));
+        for number in 0..10_000 {
+            assert_eq!(told(&receiver), format!("domain/{number} started"));
+        }
+        assert!(receiver.try_recv().is_err());
     }
 
     #[test]
@@ -397,7 +425,7 @@ mod tests {
             server.write(&domain("web", 5));
             server.packet();
         });
-        let (receiver, stop, thread) = watch(vec![malformed, closed, hangs_up, back], 64);
+        let (receiver, stop, thread) = watch(vec![malformed, closed, hangs_up, back]);
         assert_eq!(told(&receiver), "resync");
         assert_eq!(told(&receiver), "domain/web started");
         assert!(told(&receiver).contains("cannot be understood"));
@@ -412,7 +440,7 @@ mod tests {
     #[test]
     fn a_host_that_is_not_there_is_lost_once_and_a_reader_who_leaves_ends_it() {
         let hangs_up = || script(registered);
-        let (receiver, stop, thread) = watch(vec![hangs_up(), hangs_up()], 64);
+        let (receiver, stop, thread) = watch(vec![hangs_up(), hangs_up()]);
         for _ in 0..2 {
             assert_eq!(told(&receiver), "resync");
             assert!(told(&receiver).contains("closed the connection"));
@@ -422,7 +450,7 @@ mod tests {
         // it has nothing to tell, so it only ends when it is told to
         stop.stop();
         assert!(thread.join().unwrap().is_ok());
-        let (receiver, _stop, thread) = watch(vec![hangs_up()], 64);
+        let (receiver, _stop, thread) = watch(vec![hangs_up()]);
         drop(receiver);
         assert!(thread.join().unwrap().is_ok());
     }
@@ -437,7 +465,7 @@ mod tests {
                 _ => Ok(Vec::new()),
             });
         });
-        let (receiver, _stop, thread) = watch(vec![refuses], 64);
+        let (receiver, _stop, thread) = watch(vec![refuses]);
         let error = thread.join().unwrap().unwrap_err();
         assert_eq!(error.kind, ErrorKind::Unsupported);
         assert!(receiver.recv().is_err());

@@ -6,16 +6,14 @@ use super::node_file;
 use super::operations::carry_out;
 use super::state_file::{Locked, NotSaved, StateFile};
 use super::watchers::{Watchers, Watching};
-use crate::drivers::Hypervisor;
-use crate::drivers::{Beneath, CancelToken, Driver};
+use crate::drivers::{Beneath, CancelToken, Driver, EventSink, Hypervisor};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    Call, Capabilities, DomainCapabilities, DriverEvent, Kind, NetworkCapabilities, Observed,
-    OpKind, Outcome, ResourceId, Scope, Version,
+    Call, Capabilities, DomainCapabilities, Kind, NetworkCapabilities, Observed, OpKind, Outcome,
+    ResourceId, Scope, Version,
 };
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What a test host holds at first.
@@ -135,7 +133,7 @@ impl Driver for MockDriver {
     }
 
     /// What this process does is told at once, and what others do to a state file as a `Resync`.
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
+    fn watch(&self, events: &EventSink, stop: &CancelToken) -> Result<()> {
         self.watchers.watch(self.state.as_ref(), events, stop);
         Ok(())
     }

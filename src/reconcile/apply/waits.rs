@@ -1,20 +1,19 @@
 //! What a step waits for: whether it has come, what is said when it has not, and devices that a guest
 //! refuses to let go.
 
-use crate::drivers::{CancelToken, Driver};
+use crate::drivers::{CancelToken, Driver, EventSink};
 use crate::error::{Error, ErrorKind};
 use crate::model::{Detail, DriverEvent, EventKind, ObservedResource, ResourceId, memory_kib};
 use crate::reconcile::plan::types::{Milestone, NOT_MOVED, Plan, Step, StepAction, Until};
 use std::collections::BTreeSet;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::ops::ControlFlow;
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use xmltree::Element;
 
 /// How long the host may take until it tells of removals.
 const LISTEN: Duration = Duration::from_secs(3);
-
-/// How many events may wait to be read.
-const EVENTS: usize = 256;
 
 /// Which host a wait is for and how far that has to come, if it is for another one.
 pub(super) fn elsewhere(action: &StepAction) -> Option<(&str, Milestone)> {
@@ -107,28 +106,25 @@ pub(super) fn too_long(until: &Until, timeout: Duration) -> Error {
     }
 }
 
-/// Devices that guests refused to let go, as far as the host has told.
-#[derive(Debug, Default)]
-pub(super) struct Removals {
-    events: Option<Receiver<DriverEvent>>,
-    failed: BTreeSet<(ResourceId, String)>,
-}
+/// Devices that guests refused to let go, as far as the host has told; all clones are one. Only those
+/// that a step waits for are kept.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Removals(Arc<Mutex<BTreeSet<(ResourceId, String)>>>);
 
 impl Removals {
     /// Whether the guest of `step` has refused what it waits for.
-    pub(super) fn failed(&mut self, step: &Step, until: &Until) -> bool {
-        for event in self.events.iter().flat_map(Receiver::try_iter) {
-            if let DriverEvent::Changed { id, what: EventKind::DeviceRemovalFailed(alias) } = event
-            {
-                self.failed.insert((id, alias));
-            }
-        }
+    pub(super) fn failed(&self, step: &Step, until: &Until) -> bool {
         match until {
             Until::Detached { alias: Some(alias), .. } => {
-                self.failed.contains(&(step.target.id.clone(), alias.clone()))
+                self.lock().contains(&(step.target.id.clone(), alias.clone()))
             }
             _ => false,
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<(ResourceId, String)>> {
+        // each change is one insertion
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -139,24 +135,48 @@ pub(super) fn with_removals<T>(
     driver: &dyn Driver,
     walk: impl FnOnce(Removals) -> T,
 ) -> T {
+    let removals = Removals::default();
     let waits =
         |step: &Step| matches!(step.action, StepAction::Wait { until: Until::Detached { .. }, .. });
     if !plan.steps.iter().any(waits) {
-        return walk(Removals::default());
+        return walk(removals);
     }
+    let awaited: BTreeSet<(ResourceId, String)> = plan.steps.iter().filter_map(awaited).collect();
     let stop = CancelToken::default();
-    let (sender, events) = sync_channel(EVENTS);
+    let (listening, heard) = sync_channel(1);
+    let into = removals.clone();
+    let sink = EventSink::new(move |event| {
+        // there is room for the first, which is the one that is waited for
+        let _ = listening.try_send(());
+        if let DriverEvent::Changed { id, what: EventKind::DeviceRemovalFailed(alias) } = event {
+            let device = (id, alias);
+            if awaited.contains(&device) {
+                into.lock().insert(device);
+            }
+        }
+        ControlFlow::Continue(())
+    });
     std::thread::scope(|scope| {
         let of_thread = stop.clone();
         scope.spawn(move || {
-            let _ = driver.watch(&sender, &of_thread);
+            let _ = driver.watch(&sink, &of_thread);
         });
         // the listener ends with the walk, however that ends
         let _ending = Ending(stop);
         // what is asked for before the host listens could be refused unheard
-        let _ = events.recv_timeout(LISTEN);
-        walk(Removals { events: Some(events), failed: BTreeSet::new() })
+        let _ = heard.recv_timeout(LISTEN);
+        walk(removals)
     })
+}
+
+/// The device that a step waits for, if it is known by its alias.
+fn awaited(step: &Step) -> Option<(ResourceId, String)> {
+    match &step.action {
+        StepAction::Wait { until: Until::Detached { alias: Some(alias), .. }, .. } => {
+            Some((step.target.id.clone(), alias.clone()))
+        }
+        StepAction::Wait { .. } | StepAction::Call(_) => None,
+    }
 }
 
 /// Stops a listener when it is dropped.

@@ -6,10 +6,9 @@ use super::strike::{
 };
 use crate::support::site::plan_for;
 use std::collections::BTreeSet;
-use std::sync::mpsc::SyncSender;
-use virt::drivers::{CancelToken, Driver};
+use virt::drivers::{CancelToken, Driver, EventSink};
 use virt::error::Result;
-use virt::model::{Call, Capabilities, DriverEvent, Kind, Observed, OpKind, Outcome, Scope};
+use virt::model::{Call, Capabilities, Kind, Observed, OpKind, Outcome, Scope};
 use virt::reconcile::{Report, Status};
 
 /// F1: the program is killed.
@@ -158,7 +157,7 @@ impl Driver for Lacking<'_> {
         self.host.execute(batch)
     }
 
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
+    fn watch(&self, events: &EventSink, stop: &CancelToken) -> Result<()> {
         self.host.watch(events, stop)
     }
 }

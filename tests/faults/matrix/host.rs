@@ -3,13 +3,12 @@
 use super::scenarios::{SCENARIOS, Scenario};
 use crate::support::site::{Site, converge, observe, plan_for};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, OnceLock};
-use virt::drivers::{CancelToken, Driver, MockDriver, MockHost};
+use virt::drivers::{CancelToken, Driver, EventSink, MockDriver, MockHost};
 use virt::error::Result;
 use virt::manifest::Loaded;
 use virt::model::{
-    Call, Capabilities, DriverEvent, Kind, Observed, Op, OpKind, Outcome, ResourceId, Scope, Target,
+    Call, Capabilities, Kind, Observed, Op, OpKind, Outcome, ResourceId, Scope, Target,
 };
 use virt::reconcile::{Options, Plan};
 use xmltree::write_compact;
@@ -126,7 +125,7 @@ impl Driver for Host {
         batch.iter().map(one).collect()
     }
 
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
+    fn watch(&self, events: &EventSink, stop: &CancelToken) -> Result<()> {
         self.driver.watch(events, stop)
     }
 }

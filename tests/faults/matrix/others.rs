@@ -5,14 +5,11 @@ use super::scenarios::target;
 use super::strike::{Column, Manner, Place, Struck, is_taken, places, recovers, walk};
 use crate::support::site::{self, observe, plan_for};
 use std::collections::VecDeque;
-use std::sync::mpsc::SyncSender;
 use std::sync::{Condvar, Mutex};
-use virt::drivers::{CancelToken, Driver};
+use virt::drivers::{CancelToken, Driver, EventSink};
 use virt::error::Result;
 use virt::manifest::Loaded;
-use virt::model::{
-    Affect, Call, Capabilities, DriverEvent, Kind, Observed, Op, Outcome, Scope, UndefineKeep,
-};
+use virt::model::{Affect, Call, Capabilities, Kind, Observed, Op, Outcome, Scope, UndefineKeep};
 use virt::reconcile::{Options, fingerprint};
 
 /// F11: two machines apply the same manifests. In column a each takes its turns: one does n requests,
@@ -280,7 +277,7 @@ impl Driver for InTurn<'_> {
         }
     }
 
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
+    fn watch(&self, events: &EventSink, stop: &CancelToken) -> Result<()> {
         self.host.watch(events, stop)
     }
 }

@@ -6,10 +6,9 @@ use crate::support::whole_of;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
-use std::sync::mpsc::SyncSender;
-use virt::drivers::{CancelToken, Driver};
+use virt::drivers::{CancelToken, Driver, EventSink};
 use virt::error::{Error, ErrorKind, Result};
-use virt::model::{Call, Capabilities, DriverEvent, Observed, Outcome, ResourceId, Scope};
+use virt::model::{Call, Capabilities, Observed, Outcome, ResourceId, Scope};
 use virt::reconcile::{Event, Plan, Report, Status, apply};
 
 /// The moment of a fault within a step.
@@ -231,7 +230,7 @@ impl Driver for Struck<'_> {
         outcomes
     }
 
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
+    fn watch(&self, events: &EventSink, stop: &CancelToken) -> Result<()> {
         self.host.watch(events, stop)
     }
 }

@@ -7,10 +7,9 @@ use super::strike::{is_taken, settled};
 use crate::support::site::plan_for;
 use std::collections::BTreeSet;
 use std::panic::resume_unwind;
-use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
-use virt::drivers::{CancelToken, Driver};
+use virt::drivers::{CancelToken, Driver, EventSink};
 use virt::error::{Error, ErrorKind, Result};
 use virt::model::{
     Call, Capabilities, DriverEvent, EventKind, Kind, Observed, OpKind, Outcome, Scope,
@@ -83,7 +82,7 @@ struct State {
     /// Call that has its effect after the next look.
     late: Option<Call>,
     /// The ways to those that listen.
-    listeners: Vec<SyncSender<DriverEvent>>,
+    listeners: Vec<EventSink>,
 }
 
 impl Faulty {
@@ -123,7 +122,7 @@ impl State {
     fn tell(&self, event: &DriverEvent) {
         for listener in &self.listeners {
             // one that has ended hears nothing
-            let _ = listener.try_send(event.clone());
+            let _ = listener.send(event.clone());
         }
     }
 }
@@ -181,7 +180,7 @@ impl Driver for Faulty {
         outcomes
     }
 
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
+    fn watch(&self, events: &EventSink, stop: &CancelToken) -> Result<()> {
         self.state().listeners.push(events.clone());
         self.host.watch(events, stop)
     }
@@ -297,7 +296,7 @@ pub(super) fn another_version() -> usize {
 struct Lacking {
     host: Arc<Host>,
     lacks: Mutex<Option<(Kind, OpKind)>>,
-    listeners: Mutex<Vec<SyncSender<DriverEvent>>>,
+    listeners: Mutex<Vec<EventSink>>,
 }
 
 impl Lacking {
@@ -333,7 +332,7 @@ impl Driver for Lacking {
         self.host.execute(batch)
     }
 
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
+    fn watch(&self, events: &EventSink, stop: &CancelToken) -> Result<()> {
         self.listeners.lock().unwrap().push(events.clone());
         self.host.watch(events, stop)
     }
@@ -392,7 +391,7 @@ impl Driver for Flooded {
         self.host.execute(batch)
     }
 
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
+    fn watch(&self, events: &EventSink, stop: &CancelToken) -> Result<()> {
         let ids = self.case.wanted.keys().cloned();
         let strangers = ids.clone().map(|mut id| {
             id.name.push_str("-not");
@@ -404,7 +403,7 @@ impl Driver for Flooded {
                 break;
             }
             let event = DriverEvent::Changed { id, what: EventKind::Updated };
-            if events.send(event).is_err() {
+            if events.send(event).is_break() {
                 break;
             }
             *self.told.lock().unwrap() += 1;

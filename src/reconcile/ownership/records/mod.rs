@@ -14,14 +14,13 @@ mod signing;
 
 pub use signing::{Key, Signing};
 
-use crate::drivers::{CancelToken, Driver};
+use crate::drivers::{CancelToken, Driver, EventSink};
 use crate::error::Result;
-use crate::model::{Call, Capabilities, DriverEvent, Observed, ObservedPools, Op, Outcome, Scope};
+use crate::model::{Call, Capabilities, Observed, ObservedPools, Op, Outcome, Scope};
 use diagnostics::SourceId;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::mpsc::SyncSender;
 use xmltree::{Element, Limits, parse, write};
 
 /// A host whose records are judged.
@@ -78,7 +77,7 @@ impl Driver for Records {
         self.inner.disconnect_idle();
     }
 
-    fn watch(&self, events: &SyncSender<DriverEvent>, stop: &CancelToken) -> Result<()> {
+    fn watch(&self, events: &EventSink, stop: &CancelToken) -> Result<()> {
         self.inner.watch(events, stop)
     }
 }
