@@ -41,12 +41,14 @@ mod number_set;
 mod observed;
 mod op;
 mod outage;
+pub mod pool;
 mod record;
 pub mod rules;
 mod snapshot;
 mod subnet;
 mod tuning;
 mod values;
+pub mod volume;
 
 pub use capabilities::{Capabilities, Hypervisor, Version};
 pub use desired::{Desired, DesiredResource, Power, Refused, Settings, ShutdownPolicy};
