@@ -7,7 +7,7 @@ use super::fleet::{Group, Selections};
 use super::object::Object;
 use crate::model::domain::{DiskSource, Domain, host_device, listeners};
 use crate::model::network::Network;
-use crate::model::{BitSet, Kind, Mac, Power, ResourceId, Subnet, Uuid};
+use crate::model::{BitSet, Kind, Mac, Power, ResourceId, Subnet, Uuid, parse_uuid};
 use diagnostics::{Diagnostic, Diagnostics, Span};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::Hash;
@@ -141,12 +141,8 @@ fn names(objects: &[Object]) -> Claims<ResourceId> {
 
 fn uuids(objects: &[Object]) -> Claims<(Kind, Uuid)> {
     let uuid = |(i, o): (usize, &Object)| {
-        let uuid = match o.id.kind {
-            Kind::Domain => Domain::new(&o.definition).uuid(),
-            Kind::Network => Network::new(&o.definition).uuid(),
-        };
-        let place = o.definition.child("uuid").map_or(o.span, |u| u.text_span());
-        Some(((o.id.kind, uuid?), i, place))
+        let uuid = o.definition.child("uuid")?;
+        Some(((o.id.kind, parse_uuid(&uuid.text())?), i, uuid.text_span()))
     };
     objects.iter().enumerate().filter_map(uuid).collect()
 }

@@ -5,9 +5,9 @@ use super::format::Format;
 use super::grammars::{EXPLAINED_MAX, Validator};
 use super::settings;
 use crate::grammars::{Toml, Xml};
-use crate::model::domain::{self, Domain};
+use crate::model::domain::Domain;
 use crate::model::{
-    DesiredResource, HostPattern, Kind, Refused, ResourceId, check_name, check_order, network,
+    DesiredResource, HostPattern, Refused, ResourceId, check_definition, check_name, check_order,
 };
 use diagnostics::{Diagnostic, Diagnostics, Sources, Span};
 use relaxng::Vocabulary;
@@ -86,10 +86,7 @@ pub(super) fn object(
         check_order(&root, &mut more);
     }
     let found = settings::take(&mut root, &mut more);
-    match kind {
-        Kind::Domain => domain::check(&root, &mut more),
-        Kind::Network => network::check(&root, &mut more),
-    }
+    check_definition(kind, &root, &mut more);
     // what the grammar refuses is not explained twice
     let mut explained = said.clone();
     if !said.is_empty() && !more.is_empty() {

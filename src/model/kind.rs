@@ -12,15 +12,27 @@ pub enum Kind {
     Domain,
 }
 
+/// What is true of a kind.
+struct Facts {
+    word: &'static str,
+    is_guest: bool,
+    connects_guests: bool,
+}
+
 impl Kind {
     /// All kinds in the order in which they are needed.
     pub const ALL: [Self; 2] = [Self::Network, Self::Domain];
 
     /// The word for it, which is also its root element in libvirt's XML.
     pub fn as_str(self) -> &'static str {
+        self.facts().word
+    }
+
+    /// Its row: what a new kind has to say of itself.
+    fn facts(self) -> Facts {
         match self {
-            Self::Network => "network",
-            Self::Domain => "domain",
+            Self::Network => Facts { word: "network", is_guest: false, connects_guests: true },
+            Self::Domain => Facts { word: "domain", is_guest: true, connects_guests: false },
         }
     }
 
@@ -34,18 +46,12 @@ impl Kind {
     /// Whether it is a machine that runs a guest: it can be paused, crash, be renamed, move between hosts
     /// and keep state beside its definition, and it has devices.
     pub fn is_guest(self) -> bool {
-        match self {
-            Self::Domain => true,
-            Self::Network => false,
-        }
+        self.facts().is_guest
     }
 
     /// Whether guests' interfaces are on it, so that they are cut off while it is down.
     pub fn connects_guests(self) -> bool {
-        match self {
-            Self::Network => true,
-            Self::Domain => false,
-        }
+        self.facts().connects_guests
     }
 
     /// Says why nothing on a host of libvirt's can have a name. Names that are there already may be

@@ -4,6 +4,7 @@
 //! host, reads a file or knows a wire format.
 //!
 //! - `capabilities.rs`: abilities of a driver and its host: data for the planner
+//! - `check.rs`: the check of a definition's values, by its kind
 //! - `desired.rs`: the desired state: resources that the manifests ask for
 //! - `effect.rs`: `Effect`: how disruptive a step is
 //! - `event.rs`: `DriverEvent`: a change that a host reports
@@ -25,6 +26,7 @@
 //! - `values.rs`: checks that domains and networks share: names, UUIDs
 
 mod capabilities;
+mod check;
 mod desired;
 pub mod domain;
 mod effect;
@@ -51,6 +53,7 @@ mod values;
 pub mod volume;
 
 pub use capabilities::{Capabilities, Hypervisor, Version};
+pub use check::check_definition;
 pub use desired::{Desired, DesiredResource, Power, Refused, Settings, ShutdownPolicy};
 pub use effect::Effect;
 pub use event::{DriverEvent, EventKind};

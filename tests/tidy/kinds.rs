@@ -4,25 +4,19 @@
 use std::path::{Path, PathBuf};
 
 /// Files that match kinds; `docs/internals/kinds.md` says what for.
-const MATCHES: [&str; 18] = [
-    "src/drivers/libvirt/observe.rs",
+const MATCHES: [&str; 12] = [
+    "src/drivers/libvirt/reading.rs",
     "src/drivers/libvirt/request.rs",
-    "src/drivers/libvirt/silent.rs",
     "src/drivers/mock/fault.rs",
     "src/drivers/mock/host.rs",
     "src/drivers/mock/node_file.rs",
     "src/drivers/mock/operations.rs",
     "src/drivers/mock/post_parse.rs",
-    "src/manifest/check.rs",
-    "src/manifest/object.rs",
-    "src/model/observed.rs",
+    "src/model/check.rs",
     "src/reconcile/plan/claims.rs",
-    "src/reconcile/plan/decide/why.rs",
     "src/reconcile/kinds/mod.rs",
     "src/reconcile/live/mod.rs",
     "src/reconcile/diff/normalize/prepare.rs",
-    "src/reconcile/sparse/mod.rs",
-    "src/reconcile/states.rs",
 ];
 
 /// Modules that have kinds of something else.

@@ -13,6 +13,7 @@ mod row;
 
 use crate::model::Kind;
 use row::KindRules;
+pub(crate) use row::NOT_STARTED;
 
 /// The row of a kind.
 pub(crate) fn rules(kind: Kind) -> &'static KindRules {

@@ -1,0 +1,37 @@
+//! How definitions of each kind are read: a procedure and its flags.
+
+use crate::model::Kind;
+use libvirt_rpc::Procedure;
+
+/// VIR_DOMAIN_XML_INACTIVE.
+const DOMAIN_XML_INACTIVE: u32 = 1 << 1;
+
+/// VIR_NETWORK_XML_INACTIVE.
+const NETWORK_XML_INACTIVE: u32 = 1;
+
+/// How definitions of a kind are read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reading {
+    /// The procedure that gives one.
+    pub(super) procedure: Procedure,
+    /// Its flag for the persistent one.
+    pub(super) inactive: u32,
+    /// Whether it can give secrets, which a flag asks for.
+    pub(super) has_secrets: bool,
+}
+
+/// How definitions of this kind are read.
+pub(super) fn reading(kind: Kind) -> Reading {
+    match kind {
+        Kind::Domain => Reading {
+            procedure: Procedure::DOMAIN_GET_XML_DESC,
+            inactive: DOMAIN_XML_INACTIVE,
+            has_secrets: true,
+        },
+        Kind::Network => Reading {
+            procedure: Procedure::NETWORK_GET_XML_DESC,
+            inactive: NETWORK_XML_INACTIVE,
+            has_secrets: false,
+        },
+    }
+}
