@@ -54,6 +54,11 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
+    /// Whether there are resources of this kind at all.
+    pub fn has(&self, kind: Kind) -> bool {
+        self.operations.iter().any(|(of, _)| *of == kind)
+    }
+
     /// Whether resources of this kind take this operation.
     pub fn supports(&self, kind: Kind, op: OpKind) -> bool {
         self.operations.contains(&(kind, op))

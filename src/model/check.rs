@@ -1,6 +1,6 @@
 //! The check of a definition's values, by its kind.
 
-use super::{Kind, domain, network};
+use super::{Kind, domain, network, pool, volume};
 use diagnostics::Diagnostics;
 use xmltree::Element;
 
@@ -9,5 +9,7 @@ pub fn check_definition(kind: Kind, root: &Element, out: &mut Diagnostics) {
     match kind {
         Kind::Domain => domain::check(root, out),
         Kind::Network => network::check(root, out),
+        Kind::Pool => pool::check(root, out),
+        Kind::Volume => volume::check(root, out),
     }
 }

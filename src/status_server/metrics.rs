@@ -79,7 +79,7 @@ fn of_hosts(out: &mut Metrics, status: &ControllerStatus) {
     }
     out.family("virt_objects", GAUGE, "Objects, by how they stand to their manifests.");
     for (name, host) in &hosts {
-        for kind in Kind::ALL {
+        for kind in Kind::ALL.into_iter().filter(|kind| kind.on_hosts()) {
             for condition in Condition::ALL {
                 let labels = [
                     ("host", name.as_str()),
@@ -93,7 +93,7 @@ fn of_hosts(out: &mut Metrics, status: &ControllerStatus) {
     let silent = "virt_silent_objects";
     out.family(silent, GAUGE, "Objects of the host that do not answer, so that they are unknown.");
     for (name, host) in &hosts {
-        for kind in Kind::ALL {
+        for kind in Kind::ALL.into_iter().filter(|kind| kind.on_hosts()) {
             let labels = [("host", name.as_str()), ("kind", kind.as_str())];
             out.sample(silent, &labels, host.count_silent(kind));
         }

@@ -76,6 +76,7 @@ procedures! {
     AUTH_POLKIT = 70, Quick, false;
     STORAGE_POOL_LOOKUP_BY_NAME = 84, Quick, false;
     STORAGE_POOL_GET_XML_DESC = 88, Quick, false;
+    STORAGE_VOL_GET_XML_DESC = 99, Quick, false;
     CONNECT_GET_URI = 110, Quick, false;
     CONNECT_GET_LIB_VERSION = 157, Quick, false;
     DOMAIN_ATTACH_DEVICE_FLAGS = 160, Long, true;

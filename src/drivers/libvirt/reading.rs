@@ -9,6 +9,9 @@ const DOMAIN_XML_INACTIVE: u32 = 1 << 1;
 /// VIR_NETWORK_XML_INACTIVE.
 const NETWORK_XML_INACTIVE: u32 = 1;
 
+/// VIR_STORAGE_XML_INACTIVE.
+const STORAGE_XML_INACTIVE: u32 = 1;
+
 /// How definitions of a kind are read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reading {
@@ -31,6 +34,17 @@ pub(super) fn reading(kind: Kind) -> Reading {
         Kind::Network => Reading {
             procedure: Procedure::NETWORK_GET_XML_DESC,
             inactive: NETWORK_XML_INACTIVE,
+            has_secrets: false,
+        },
+        Kind::Pool => Reading {
+            procedure: Procedure::STORAGE_POOL_GET_XML_DESC,
+            inactive: STORAGE_XML_INACTIVE,
+            has_secrets: false,
+        },
+        // it has one definition
+        Kind::Volume => Reading {
+            procedure: Procedure::STORAGE_VOL_GET_XML_DESC,
+            inactive: 0,
             has_secrets: false,
         },
     }

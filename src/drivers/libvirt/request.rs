@@ -68,6 +68,7 @@ fn keeps_tpm(host: &Host) -> bool {
 fn takes(host: &Host, kind: Kind, op: OpKind) -> bool {
     let mock = host.hypervisor == Hypervisor::Test;
     match (kind, op) {
+        (Kind::Pool | Kind::Volume, _) => false,
         (_, OpKind::Define | OpKind::Undefine | OpKind::Create | OpKind::Destroy)
         | (_, OpKind::SetAutostart) => true,
         (Kind::Domain, OpKind::NetworkUpdate) => false,
@@ -128,6 +129,7 @@ pub(super) fn request(host: &Host, call: &Call) -> Result<Request> {
     match call.target.id.kind {
         Kind::Domain => domain_request(host, &call.target, &call.op),
         Kind::Network => network_request(host, &call.target, &call.op),
+        kind @ (Kind::Pool | Kind::Volume) => Err(not_of(kind)),
     }
 }
 

@@ -138,6 +138,7 @@ impl Driver for MockDriver {
 
 fn takes(kind: Kind, op: OpKind) -> bool {
     match op {
+        _ if !kind.on_hosts() => false,
         OpKind::Define
         | OpKind::Undefine
         | OpKind::Create

@@ -29,6 +29,7 @@ pub(super) fn parser_of(kind: Kind) -> ErrorDomain {
     match kind {
         Kind::Domain => ErrorDomain::DOMAIN,
         Kind::Network => ErrorDomain::NETWORK,
+        Kind::Pool | Kind::Volume => ErrorDomain::STORAGE,
     }
 }
 

@@ -195,6 +195,7 @@ pub(super) fn sort(kind: Kind, definition: &mut Element) {
     let order = match kind {
         Kind::Domain => DOMAIN_ORDER,
         Kind::Network => NETWORK_ORDER,
+        Kind::Pool | Kind::Volume => return,
     };
     keep_in_order(definition, order);
     if let Some(devices) = definition.child_mut("devices") {

@@ -22,8 +22,8 @@ pub fn check(root: &Element, out: &mut Diagnostics) {
         out.push(
             Diagnostic::error("missing-name", "the pool has no name")
                 .at(root.span)
-                .detail("its source has none either, by which it could be called")
-                .hint("add a name"),
+                .detail("libvirt would call it as its source is called")
+                .hint("add that name: what a manifest asks for is known by its name"),
         );
     }
     check_hosts(pool, out);
@@ -93,7 +93,10 @@ mod tests {
         for (text, expected) in [
             ("<pool type='dir'><name>a</name></pool>".to_owned(), vec![]),
             ("<pool type='dir'><name>a/b</name></pool>".into(), vec!["24 bad-name!"]),
-            ("<pool type='rbd'><source><name>a</name></source></pool>".into(), vec![]),
+            (
+                "<pool type='rbd'><source><name>a</name></source></pool>".into(),
+                vec!["1 missing-name!"],
+            ),
             ("<pool type='logical'><source/></pool>".into(), vec!["1 missing-name!"]),
             (hosts("rbd"), vec![]),
             (hosts("netfs"), vec!["58 pool-hosts!"]),

@@ -15,10 +15,9 @@ impl<'a> Pool<'a> {
         Self { root }
     }
 
-    /// The name; a pool without one is called as its storage is.
+    /// The name.
     pub fn name(self) -> Option<String> {
-        let own = self.root.child_text("name");
-        own.or_else(|| self.root.child("source")?.child_text("name"))
+        self.root.child_text("name")
     }
 
     /// The UUID, if there is a valid one.
@@ -73,7 +72,7 @@ mod tests {
         assert_eq!(pool.hosts().count(), 2);
         let root = read("<pool type='rbd'><source><name>vms</name></source></pool>");
         let pool = Pool::new(&root);
-        assert_eq!((pool.name().as_deref(), pool.uuid()), (Some("vms"), None));
+        assert_eq!((pool.name(), pool.uuid()), (None, None));
         assert_eq!(pool.target_path(), None);
     }
 }

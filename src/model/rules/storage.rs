@@ -1,6 +1,6 @@
 //! The rules for pools and volumes.
 
-use super::rule::{DEFINE, Rule, SILENT, START};
+use super::rule::{DEFINE, OURS, Rule, SILENT, START};
 use diagnostics::Severity::{Error, Warning};
 
 pub(super) const RULES: &[Rule] = &[
@@ -25,12 +25,13 @@ pub(super) const RULES: &[Rule] = &[
         "add capacity",
         DEFINE,
     ),
+    Rule::new("missing-name", Error, "a pool without a name of its own", "add a name", OURS),
     Rule::new(
-        "missing-name",
+        "missing-pool",
         Error,
-        "a pool without a name whose source has none either",
-        "add a name",
-        DEFINE,
+        "a volume whose settings do not name its pool",
+        "add the pool to its settings",
+        OURS,
     ),
     Rule::new(
         "pool-feature",

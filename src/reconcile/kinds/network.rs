@@ -1,7 +1,7 @@
 //! Networks: the guests on one are cut off while it is down.
 
-use super::row::{KindRules, NOT_STARTED};
-use crate::model::{DesiredResource, Effect, ObservedResource, UndefineKeep};
+use super::row::{KindRules, unstarted_by_autostart};
+use crate::model::{Effect, UndefineKeep};
 use xmltree::Element;
 
 pub(super) const RULES: KindRules = KindRules {
@@ -11,15 +11,9 @@ pub(super) const RULES: KindRules = KindRules {
     undefine_keeps: UndefineKeep::Nothing,
     changes_one_by_one: true,
     waits: "waits for the next start",
-    unstarted,
+    unstarted: unstarted_by_autostart,
     drop_identity,
 };
-
-/// A network tells no reason; where it is not started by its host either, though it was to be, an apply
-/// has got no further.
-fn unstarted(desired: &DesiredResource, host: &ObservedResource) -> Option<&'static str> {
-    (desired.settings.autostart == Some(true) && !host.autostart).then_some(NOT_STARTED)
-}
 
 fn drop_identity(document: &mut Element) {
     document.remove_elements(|e| e.is("mac"));

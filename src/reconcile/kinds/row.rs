@@ -27,3 +27,12 @@ pub(crate) struct KindRules {
     /// Leaves out what identifies one beside its UUID, for another one like it.
     pub(crate) drop_identity: fn(&mut Element),
 }
+
+/// Why one that tells no reason is off: where it is not started by its host either, though it was to be,
+/// an apply has got no further.
+pub(super) fn unstarted_by_autostart(
+    desired: &DesiredResource,
+    host: &ObservedResource,
+) -> Option<&'static str> {
+    (desired.settings.autostart == Some(true) && !host.autostart).then_some(NOT_STARTED)
+}

@@ -34,6 +34,7 @@ fn rewrites(kind: Kind) -> Rewrites {
     match kind {
         Kind::Domain => Rewrites { prepare: prepare_domain, finish: finish_domain },
         Kind::Network => Rewrites { prepare: prepare_network, finish: finish_network },
+        Kind::Pool | Kind::Volume => Rewrites { prepare: |_, _| {}, finish: |_, _, _| {} },
     }
 }
 

@@ -77,6 +77,7 @@ mod tests {
 
     #[test]
     fn reasons() {
+        const LAST_START_FAILED: &str = "not started: its last start failed";
         let (ours, drift) = (ChangeCause::Manifest, ChangeCause::Drift);
         let failed = Some(LAST_START_FAILED);
         for (fields, unstarted, same_text, expected) in [
