@@ -91,7 +91,8 @@ pub(super) fn object(
         check_order(&root, &mut more);
     }
     let found = settings::take(kind, &mut root, &mut more);
-    if let Some(parent) = kind.parent().filter(|_| found.parent.is_none()) {
+    // what is wrong in the settings was said
+    if let Some(parent) = kind.parent().filter(|_| found.parent.is_none() && hosts_known) {
         more.push(lacks_parent(kind, parent, root.span));
     }
     check_definition(kind, &root, &mut more);

@@ -472,6 +472,9 @@ mod tests {
             "<domain type='kvm'><name>7</name><vcpu>07</vcpu><memory unit='MiB'>64</memory></domain>",
             "<domain><description>one\n  \"two\" \\ three\t\n</description><title>é\u{2028}</title></domain>",
             "<domain><metadata><a:x xmlns:a='urn:a' a:b='1' c='2'>t<a:y/>u</a:x></metadata></domain>",
+            "<volume><name>a</name><v:reconcile xmlns:v='urn:virt:reconcile:1' pool='p'>\
+             <depends_on>pool/q</depends_on></v:reconcile></volume>",
+            "<pool type='dir'><v:reconcile xmlns:v='urn:virt:reconcile:1'/><v:reconcile xmlns:v='urn:virt:reconcile:1'/></pool>",
             "<domain><metadata><x xmlns='urn:b'><y>1</y><y z=''/></x></metadata></domain>",
             "<domain><metadata xmlns:v='urn:virt:reconcile:1'><v:reconcile power='paused' x='1'>\
              <allow>restart</allow><stop timeout='5s'/></v:reconcile></metadata></domain>",

@@ -4,13 +4,12 @@
 use std::path::{Path, PathBuf};
 
 /// Files that match kinds; `docs/internals/kinds.md` says what for.
-const MATCHES: [&str; 11] = [
+const MATCHES: [&str; 10] = [
     "src/drivers/libvirt/reading.rs",
     "src/drivers/libvirt/request.rs",
     "src/drivers/mock/fault.rs",
     "src/drivers/mock/host.rs",
     "src/drivers/mock/operations.rs",
-    "src/drivers/mock/post_parse.rs",
     "src/model/check.rs",
     "src/reconcile/plan/claims.rs",
     "src/reconcile/kinds/mod.rs",

@@ -105,13 +105,8 @@ impl Host {
         let by_name = self.objects.get_key_value(&target.id).filter(here);
         by_name.or_else(|| self.objects.iter().find(here)).ok_or_else(|| {
             let (uuid, name) = (target.uuid, &target.id.name);
-            let code = match kind {
-                Kind::Domain => ErrorCode::NO_DOMAIN,
-                Kind::Network => ErrorCode::NO_NETWORK,
-                Kind::Pool | Kind::Volume => ErrorCode::NO_STORAGE_POOL,
-            };
             let message = format!("no {kind} with matching uuid '{uuid}' ({name})");
-            fault(code, ErrorDomain::TEST, message)
+            fault(super::fault::absent(kind), ErrorDomain::TEST, message)
         })
     }
 

@@ -19,6 +19,13 @@ pub(super) const RULES: &[Rule] = &[
         DEFINE,
     ),
     Rule::new(
+        "duplicate-pool",
+        Error,
+        "two pools of files with one directory",
+        "keep one of them",
+        DEFINE,
+    ),
+    Rule::new(
         "missing-capacity",
         Error,
         "a volume without a size and without a backing image to take it from",
