@@ -63,7 +63,7 @@ const BRIDGE: Claim = Claim {
 };
 const POOL_TARGET: Claim = Claim {
     code: "duplicate-pool",
-    summary: "two pools have the same directory",
+    summary: "two pools are the same directory",
     hint: "keep one of them: libvirt refuses the second",
     warning: false,
 };
@@ -180,12 +180,13 @@ fn bridges(objects: &[Object]) -> Claims<String> {
     of_kind(objects, Kind::Network).filter_map(bridge).collect()
 }
 
-/// Directories of files: where devices appear, such as /dev/disk/by-path, several pools may be.
+/// Pools of type `dir`, which libvirt tells apart by their directory; all others it tells apart by their
+/// source, and takes two that appear in one place.
 fn pool_targets(objects: &[Object]) -> Claims<String> {
     let target = |(i, o): (usize, &Object)| {
         let pool = Pool::new(&o.definition);
-        let is_of_files = ["dir", "fs", "netfs"].contains(&pool.backend()?);
-        is_of_files.then_some((pool.target_path()?, i, pool.target()?.text_span()))
+        let is_dir = pool.backend()? == "dir";
+        is_dir.then_some((pool.target_path()?, i, pool.target()?.text_span()))
     };
     of_kind(objects, Kind::Pool).filter_map(target).collect()
 }

@@ -37,9 +37,9 @@ impl Kind {
     }
 
     /// Its row: what a new kind has to say of itself.
-    fn facts(self) -> Facts {
+    fn facts(self) -> &'static Facts {
         match self {
-            Self::Network => Facts {
+            Self::Network => &Facts {
                 word: "network",
                 grammar: "network",
                 keeps_metadata: true,
@@ -48,7 +48,7 @@ impl Kind {
                 is_guest: false,
                 connects_guests: true,
             },
-            Self::Pool => Facts {
+            Self::Pool => &Facts {
                 word: "pool",
                 grammar: "storagepool",
                 keeps_metadata: false,
@@ -57,7 +57,7 @@ impl Kind {
                 is_guest: false,
                 connects_guests: false,
             },
-            Self::Volume => Facts {
+            Self::Volume => &Facts {
                 word: "volume",
                 grammar: "storagevol",
                 keeps_metadata: false,
@@ -66,7 +66,7 @@ impl Kind {
                 is_guest: false,
                 connects_guests: false,
             },
-            Self::Domain => Facts {
+            Self::Domain => &Facts {
                 word: "domain",
                 grammar: "domain",
                 keeps_metadata: true,

@@ -21,7 +21,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new(
         "duplicate-pool",
         Error,
-        "two pools of files with one directory",
+        "two pools that are one directory",
         "keep one of them",
         DEFINE,
     ),

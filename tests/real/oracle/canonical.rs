@@ -175,9 +175,9 @@ fn canonical(kind: Kind, definition: &Element, said: &Tree) -> Tree {
         }
     });
     if kind.is_guest() {
-        domain(&mut root, said)
+        domain(&mut root, said);
     } else {
-        network(&mut root, said)
+        network(&mut root, said);
     }
     let by_mac = nics(said).iter().all(Option::is_some);
     arrange(&mut root, by_mac);
