@@ -90,6 +90,8 @@ open_number! {
         AUTH_FAILED = 45,
         /// No such storage pool.
         NO_STORAGE_POOL = 49,
+        /// No such storage volume.
+        NO_STORAGE_VOL = 50,
         /// The object's state does not allow the operation.
         OPERATION_INVALID = 55,
         /// The configuration is not supported.

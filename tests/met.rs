@@ -11,7 +11,8 @@ use virt::drivers::Hypervisor;
 use virt::model::domain::Storage;
 use virt::model::{
     Affect, Capabilities, Desired, DomainCapabilities, Effect, Kind, NetworkCapabilities, Observed,
-    ObservedResource, Op, OpKind, Outage, ResourceId, Snapshot, State, Unknown, Uuid, Version,
+    ObservedResource, Op, OpKind, Outage, ResourceId, Snapshot, State, StorageCapabilities,
+    Unknown, Uuid, Version,
 };
 use virt::reconcile::{Action, Options, Plan, StepAction, plan};
 use xmltree::{Element, Limits, parse, write};
@@ -61,6 +62,7 @@ fn capabilities() -> Capabilities {
             live: Hypervisor::Qemu.live_devices(),
         },
         network: NetworkCapabilities { operations: operations() },
+        storage: StorageCapabilities::default(),
     }
 }
 

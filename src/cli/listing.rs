@@ -33,9 +33,9 @@ impl Selection {
     pub(super) fn parse(what: &[String]) -> Result<Self, Failure> {
         let (mut kinds, mut ids) = (BTreeSet::new(), BTreeSet::new());
         for word in what {
-            if let Some(kind) = Kind::parse(word) {
+            if let Some(kind) = Kind::parse(word).filter(|kind| kind.on_hosts()) {
                 kinds.insert(kind);
-            } else if let Some(id) = ResourceId::parse(word) {
+            } else if let Some(id) = ResourceId::parse(word).filter(|id| id.kind.on_hosts()) {
                 ids.insert(id);
             } else {
                 let text =

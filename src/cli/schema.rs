@@ -33,14 +33,13 @@ fn relaxng(kind: &str) -> Result<String, Failure> {
 }
 
 fn json(kind: Option<&str>) -> Result<String, Failure> {
-    let kinds: Vec<&str> = Kind::ALL.into_iter().map(Kind::as_str).collect();
-    let wanted: Vec<&str> =
-        kinds.iter().copied().filter(|k| kind.is_none_or(|kind| kind == *k)).collect();
+    let is_wanted = |of: &Kind| kind.is_none_or(|kind| kind == of.grammar());
+    let wanted: Vec<Kind> = Kind::ALL.into_iter().filter(is_wanted).collect();
     if wanted.is_empty() {
-        let said = format!("manifests in TOML hold {}", kinds.join(" and "));
+        let said = format!("manifests in TOML hold {}", Kind::ALL.map(Kind::grammar).join(", "));
         return Err(Failure::Usage(said));
     }
-    let shapes: Vec<(&str, &Shape)> =
-        wanted.into_iter().filter_map(|kind| Some((kind, grammars::shape(kind)?))).collect();
+    let shape = |kind: Kind| Some((kind.as_str(), grammars::shape(kind.grammar())?));
+    let shapes: Vec<(&str, &Shape)> = wanted.into_iter().filter_map(shape).collect();
     Ok(format!("{:#}\n", grammars::json_schema(&shapes)))
 }

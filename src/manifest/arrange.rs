@@ -23,11 +23,20 @@ pub(super) fn sort(element: &mut Element, place: &Place<'_>) {
     });
 }
 
+/// Where the settings of the reconciler stand in a document with this root: in its metadata, or in the root
+/// itself where a kind has none.
+pub(super) fn settings_place<'s>(root: &Place<'s>) -> Place<'s> {
+    root.child("", "metadata").unwrap_or_else(|| root.clone())
+}
+
 /// Puts the settings of the reconciler where they stand in the XML form.
-pub(super) fn attach_settings(root: &mut Element, settings: Vec<Node>) {
+pub(super) fn attach_settings(root: &mut Element, settings: Vec<Node>, place: &Place<'_>) {
     if settings.is_empty() {
         return;
     }
-    let metadata = root.child_or_new("metadata");
-    metadata.children.extend(settings);
+    let holder = match place.child("", "metadata") {
+        Some(_) => root.child_or_new("metadata"),
+        None => root,
+    };
+    holder.children.extend(settings);
 }

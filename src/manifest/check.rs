@@ -7,7 +7,8 @@ use super::fleet::{Group, Selections};
 use super::object::Object;
 use crate::model::domain::{DiskSource, Domain, host_device, listeners};
 use crate::model::network::Network;
-use crate::model::{BitSet, Kind, Mac, Power, ResourceId, Subnet, Uuid};
+use crate::model::pool::Pool;
+use crate::model::{BitSet, Kind, Mac, Power, ResourceId, Subnet, Uuid, parse_uuid};
 use diagnostics::{Diagnostic, Diagnostics, Span};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::Hash;
@@ -18,6 +19,7 @@ pub(super) fn across(objects: &mut [Object], selections: &Selections, out: &mut 
     unique(objects, selections, uuids(objects), &UUID, out);
     unique(objects, selections, macs(objects), &MAC, out);
     unique(objects, selections, bridges(objects), &BRIDGE, out);
+    unique(objects, selections, pool_targets(objects), &POOL_TARGET, out);
     unique(objects, selections, disks(objects), &DISK, out);
     unique(objects, selections, host_devices(objects), &HOST_DEVICE, out);
     unique(objects, selections, ports(objects), &PORT, out);
@@ -57,6 +59,12 @@ const BRIDGE: Claim = Claim {
     code: "duplicate-bridge",
     summary: "two networks have the same bridge",
     hint: "leave the bridge's name out: the host finds a free one",
+    warning: false,
+};
+const POOL_TARGET: Claim = Claim {
+    code: "duplicate-pool",
+    summary: "two pools are the same directory",
+    hint: "keep one of them: libvirt refuses the second",
     warning: false,
 };
 const DISK: Claim = Claim {
@@ -142,12 +150,8 @@ fn names(objects: &[Object]) -> Claims<ResourceId> {
 
 fn uuids(objects: &[Object]) -> Claims<(Kind, Uuid)> {
     let uuid = |(i, o): (usize, &Object)| {
-        let uuid = match o.id.kind {
-            Kind::Domain => Domain::new(&o.definition).uuid(),
-            Kind::Network => Network::new(&o.definition).uuid(),
-        };
-        let place = o.definition.child("uuid").map_or(o.span, |u| u.text_span());
-        Some(((o.id.kind, uuid?), i, place))
+        let uuid = o.definition.child("uuid")?;
+        Some(((o.id.kind, parse_uuid(&uuid.text())?), i, uuid.text_span()))
     };
     objects.iter().enumerate().filter_map(uuid).collect()
 }
@@ -175,6 +179,17 @@ fn bridges(objects: &[Object]) -> Claims<String> {
         Some((name.value.clone(), i, name.span))
     };
     of_kind(objects, Kind::Network).filter_map(bridge).collect()
+}
+
+/// Pools of type `dir`, which libvirt tells apart by their directory; all others it tells apart by their
+/// source, and takes two that appear in one place.
+fn pool_targets(objects: &[Object]) -> Claims<String> {
+    let target = |(i, o): (usize, &Object)| {
+        let pool = Pool::new(&o.definition);
+        let is_dir = pool.backend()? == "dir";
+        is_dir.then_some((pool.target_path()?, i, pool.target()?.text_span()))
+    };
+    of_kind(objects, Kind::Pool).filter_map(target).collect()
 }
 
 fn disks(objects: &[Object]) -> Claims<String> {

@@ -102,8 +102,11 @@ fn not_a_resource(root: &Element) -> Diagnostic {
         (_, Some(word)) => format!("did you mean <{word}>?"),
         _ => "libvirt's other documents are not managed; move the file out of the directory".into(),
     };
-    Diagnostic::error("unknown-kind", "the document is neither a domain nor a network")
-        .at(root.span)
-        .detail(format!("found <{}>", excerpt(&found)))
-        .hint(hint)
+    Diagnostic::error(
+        "unknown-kind",
+        "the document is neither a domain, a network, a pool nor a volume",
+    )
+    .at(root.span)
+    .detail(format!("found <{}>", excerpt(&found)))
+    .hint(hint)
 }

@@ -2,6 +2,7 @@
 
 use super::files::{Found, VirtTomlFile, unreadable};
 use super::project;
+use super::settings;
 use crate::file::{Elsewhere, Outside, Root, Roots, approach};
 use crate::grammars;
 use crate::model::Kind;
@@ -24,8 +25,8 @@ pub enum Grammars {
 }
 
 impl Grammars {
-    /// Loads `domain.rng` and `network.rng` from a directory, such as libvirt's own from
-    /// `/usr/share/libvirt/schemas`. One of them may be missing.
+    /// Loads `domain.rng`, `network.rng`, `storagepool.rng` and `storagevol.rng` from a directory, such
+    /// as libvirt's own from `/usr/share/libvirt/schemas`. Some of them may be missing.
     ///
     /// # Errors
     /// What is wrong with a grammar, positioned in `sources`.
@@ -50,7 +51,7 @@ impl Grammars {
         let mut found = BTreeMap::new();
         let mut problems = Diagnostics::default();
         for kind in Kind::ALL {
-            let name = format!("{kind}.rng");
+            let name = format!("{}.rng", kind.grammar());
             // what is there and cannot be read is a mistake
             if fs::symlink_metadata(files.real.join(&name)).is_err() {
                 continue;
@@ -70,7 +71,7 @@ impl Grammars {
 
     fn grammar(&self, kind: Kind) -> Option<Arc<Grammar>> {
         match self {
-            Self::Embedded => grammars::embedded(kind.as_str()),
+            Self::Embedded => grammars::embedded(kind.grammar()),
             Self::Given(grammars) => grammars.get(&kind).cloned(),
         }
     }
@@ -123,9 +124,9 @@ impl SchemaDir {
 fn no_grammar(directory: &Path) -> Diagnostics {
     let mut out = Diagnostics::default();
     out.push(
-        Diagnostic::error("schema", "the directory has no grammar of domains or networks")
+        Diagnostic::error("schema", "the directory has no grammar of any kind of resource")
             .address(directory.display().to_string())
-            .hint("it should hold domain.rng, network.rng or both"),
+            .hint("it should hold domain.rng, network.rng, storagepool.rng or storagevol.rng"),
     );
     out
 }
@@ -189,6 +190,16 @@ impl<'a> Validator<'a> {
         vocabulary: &dyn Vocabulary,
     ) -> Diagnostics {
         let made = || self.grammars.grammar(kind).map(Automaton::new);
+        // grammars of others have no place for our settings but the metadata
+        let bare = match self.grammars {
+            Grammars::Given(_) if !kind.keeps_metadata() => {
+                let mut bare = root.clone();
+                bare.remove_elements(settings::is_settings);
+                Some(bare)
+            }
+            Grammars::Given(_) | Grammars::Embedded => None,
+        };
+        let root = bare.as_ref().unwrap_or(root);
         match self.automata.entry(kind).or_insert_with(made) {
             // an explanation takes a hundred times as long as a verdict
             Some(automaton) if self.explained >= EXPLAINED_MAX => {
@@ -210,7 +221,10 @@ impl<'a> Validator<'a> {
                 out.push(
                     Diagnostic::error("schema", format!("there is no grammar of a {kind}"))
                         .at(root.span)
-                        .hint(format!("the directory of grammars should hold {kind}.rng")),
+                        .hint(format!(
+                            "the directory of grammars should hold {}.rng",
+                            kind.grammar()
+                        )),
                 );
                 out
             }

@@ -82,7 +82,7 @@ pub(super) fn unknown_kind(name: &str, span: Span) -> Diagnostic {
         Some(word) => format!("did you mean {word}?"),
         None => "start a resource with [[domain]] or [[network]]".to_owned(),
     };
-    Diagnostic::error("toml", "a manifest holds domains and networks only")
+    Diagnostic::error("toml", "a manifest holds domains, networks, pools and volumes only")
         .at(span)
         .detail(format!("found \"{}\"", excerpt(name)))
         .hint(hint)

@@ -5,9 +5,10 @@ use super::format::Format;
 use super::grammars::{EXPLAINED_MAX, Validator};
 use super::settings;
 use crate::grammars::{Toml, Xml};
-use crate::model::domain::{self, Domain};
+use crate::model::domain::Domain;
 use crate::model::{
-    DesiredResource, HostPattern, Kind, Refused, ResourceId, check_name, check_order, network,
+    DesiredResource, HostPattern, Kind, Refused, ResourceId, check_definition, check_name,
+    check_order,
 };
 use diagnostics::{Diagnostic, Diagnostics, Sources, Span};
 use relaxng::Vocabulary;
@@ -79,17 +80,22 @@ pub(super) fn object(
     let related = |d: &Diagnostic| d.related.iter().map(|l| l.span).collect::<Vec<_>>();
     let said: FxHashSet<Span> =
         problems.iter().flat_map(|d| related(d).into_iter().chain(d.span)).collect();
-    let hosts_known = !root.child("metadata").is_some_and(|m| touches(m, &said));
+    let holders = match kind.keeps_metadata() {
+        true => root.children_named("metadata").collect::<Vec<_>>(),
+        false => root.elements().filter(|e| settings::is_settings(e)).collect(),
+    };
+    let hosts_known = !holders.iter().any(|holder| touches(holder, &said));
     let mut more = Diagnostics::default();
     // TOML is written in the grammar's order
     if format == Format::Xml {
         check_order(&root, &mut more);
     }
-    let found = settings::take(&mut root, &mut more);
-    match kind {
-        Kind::Domain => domain::check(&root, &mut more),
-        Kind::Network => network::check(&root, &mut more),
+    let found = settings::take(kind, &mut root, &mut more);
+    // what is wrong in the settings was said
+    if let Some(parent) = kind.parent().filter(|_| found.parent.is_none() && hosts_known) {
+        more.push(lacks_parent(kind, parent, root.span));
     }
+    check_definition(kind, &root, &mut more);
     // what the grammar refuses is not explained twice
     let mut explained = said.clone();
     if !said.is_empty() && !more.is_empty() {
@@ -97,10 +103,13 @@ pub(super) fn object(
     }
     let more: Vec<Diagnostic> =
         more.into_iter().filter(|d| d.span.is_none_or(|s| !explained.contains(&s))).collect();
-    let id = root
-        .child_text("name")
-        .filter(|n| check_name(n).is_ok())
-        .map(|name| ResourceId::new(kind, name));
+    let name = root.child_text("name").filter(|n| check_name(n).is_ok());
+    let id = match (kind.parent(), &found.parent) {
+        (None, _) => name.map(|name| ResourceId::new(kind, name)),
+        (Some(_), parent) => name
+            .zip(parent.as_ref())
+            .map(|(name, (parent, _))| ResourceId::within(kind, parent, &name)),
+    };
     let address = |mut d: Diagnostic| {
         d.address = d.address.or_else(|| id.as_ref().map(ToString::to_string));
         d
@@ -123,6 +132,8 @@ pub(super) fn object(
     });
     let refused = refused.collect();
     let mut needs: Vec<_> = found.settings.depends_on.iter().cloned().zip(found.places).collect();
+    let parent = kind.parent().zip(found.parent);
+    needs.extend(parent.map(|(kind, (name, span))| (ResourceId::new(kind, name), span)));
     if kind.is_guest() {
         needs.extend(Domain::new(&root).networks());
     }
@@ -138,6 +149,16 @@ pub(super) fn object(
     });
     let (directory, selection, hosts) = (None, 0, found.hosts);
     Some(Object { resource, needs, hosts, hosts_known, directory, selection, broken })
+}
+
+/// The document of what is in something else does not have that, and its settings do not either.
+fn lacks_parent(kind: Kind, parent: Kind, span: Span) -> Diagnostic {
+    Diagnostic::error("missing-pool", format!("the {kind} is in no {parent}"))
+        .at(span)
+        .detail(format!("libvirt's document of a {kind} does not name its {parent}"))
+        .hint(format!(
+            "write [{kind}.reconcile] with {parent} = \"NAME\", or <virt:reconcile {parent}='NAME'/> in XML"
+        ))
 }
 
 /// Whether something was said on an element, or on anything in it.

@@ -5,7 +5,8 @@
 //! may be is in the grammar; here is said only what it cannot say.
 
 use crate::model::{
-    Effect, HostPattern, NAMESPACE, PREFIX, Power, ResourceId, Settings, ShutdownPolicy,
+    Effect, HostPattern, Kind, NAMESPACE, PREFIX, Power, ResourceId, Settings, ShutdownPolicy,
+    check_name,
 };
 use diagnostics::{Diagnostic, Diagnostics, Span, excerpt};
 use std::time::Duration;
@@ -23,6 +24,8 @@ pub(super) struct Found {
     /// The patterns that choose its hosts. They are settled while manifests are read: who plans
     /// has those that are for one host.
     pub(super) hosts: Vec<(HostPattern, Span)>,
+    /// The name of what it is in, and where that stands: a volume's document does not have its pool.
+    pub(super) parent: Option<(String, Span)>,
 }
 
 /// Whether an element holds settings.
@@ -66,18 +69,26 @@ fn written(time: Duration) -> String {
 }
 
 /// Takes the settings out of `root`, and the mark of ownership that a document read from a host
-/// has; metadata that held nothing else goes with them.
-pub(super) fn take(root: &mut Element, out: &mut Diagnostics) -> Found {
-    let mut found = Found::default();
-    let Some(metadata) = root.child_mut("metadata") else { return found };
-    if let Some(element) = metadata.elements().find(|e| is_settings(e)) {
-        found = read(element, out);
+/// has; metadata that held nothing else goes with them. Where a kind has no metadata, they stand in the
+/// root itself.
+pub(super) fn take(kind: Kind, root: &mut Element, out: &mut Diagnostics) -> Found {
+    if !kind.keeps_metadata() {
+        return take_from(root, out).0;
     }
-    let any = metadata.remove_elements(|e| e.name.namespace.as_deref() == Some(NAMESPACE));
+    let Some(metadata) = root.child_mut("metadata") else { return Found::default() };
+    let (found, any) = take_from(metadata, out);
     if any && metadata.elements().next().is_none() && !metadata.has_text() {
         root.remove_elements(|e| e.is("metadata"));
     }
     found
+}
+
+/// The settings in `holder`, out of which all that is ours is taken, and whether there was any.
+fn take_from(holder: &mut Element, out: &mut Diagnostics) -> (Found, bool) {
+    let element = holder.elements().find(|e| is_settings(e));
+    let found = element.map(|element| read(element, out)).unwrap_or_default();
+    let any = holder.remove_elements(|e| e.name.namespace.as_deref() == Some(NAMESPACE));
+    (found, any)
 }
 
 /// Reads what the grammar lets pass; what it does not is left at its default.
@@ -92,6 +103,8 @@ fn read(element: &Element, out: &mut Diagnostics) -> Found {
     settings.prevent_destroy = truth(element, "prevent_destroy").unwrap_or_default();
     settings.adopt = truth(element, "adopt").unwrap_or_default();
     settings.replace = truth(element, "replace").unwrap_or_default();
+    let parent = element.attribute("pool").filter(|a| check_name(&a.value).is_ok());
+    found.parent = parent.map(|a| (a.value.clone(), a.span));
     for child in element.elements().filter(|c| is_ours(&c.name)) {
         read_child(child, &mut found, out);
     }
@@ -196,7 +209,7 @@ mod tests {
         let id = sources.add("x.xml", text.as_str());
         let mut root = parse(id, &text, &Limits::default()).unwrap();
         let mut out = Diagnostics::default();
-        let found = take(&mut root, &mut out);
+        let found = take(Kind::Domain, &mut root, &mut out);
         let problem = |d: &Diagnostic| {
             let (_, at) = sources.locate(d.span.unwrap()).unwrap();
             format!("{}:{} {}; {}", at.line, at.column, d.summary, d.hint.as_deref().unwrap_or(""))

@@ -3,10 +3,12 @@
 //! Small elements become inline tables or dotted keys, larger ones tables with a header of their
 //! own, devices always `[[domain.devices.disk]]` and its like.
 
+use super::document::kind;
 use super::keys::{self, KeyName, Meaning};
 use super::settings;
 use super::toml::{TEXT_KEY, XML_KEY};
 use crate::grammars;
+use crate::model::Kind;
 use diagnostics::is_hazard;
 use relaxng::{Place, Shape, Values};
 use std::fmt::Write as _;
@@ -50,35 +52,43 @@ type Entry = (String, Value);
 fn root_entries(root: &Element) -> Vec<Entry> {
     let mut rest = root.clone();
     let mut taken = None;
-    if let Some(metadata) = rest.child_mut("metadata") {
-        let all: Vec<Element> =
-            metadata.elements().filter(|e| settings::is_settings(e)).cloned().collect();
-        if let [one] = all.as_slice()
-            && !must_be_raw(metadata)
-            && !must_be_raw(one)
-        {
-            let mut one = one.clone();
-            one.namespaces.retain(|d| *d.uri != *crate::model::NAMESPACE);
-            one.elements_mut().for_each(without_prefix);
-            taken = Some(one);
-            metadata.remove_elements(settings::is_settings);
+    let is_kept = kind(root).is_none_or(Kind::keeps_metadata);
+    if !is_kept {
+        taken = take_settings(&mut rest);
+    } else if let Some(metadata) = rest.child_mut("metadata") {
+        taken = take_settings(metadata);
+        if taken.is_some() {
             let bare = metadata.attributes.is_empty() && metadata.elements().next().is_none();
             if bare && !metadata.has_text() {
                 rest.remove_elements(|e| e.is("metadata"));
             }
         }
     }
-    let shape = grammars::shape(&root.name.local).filter(|_| root.name.namespace.is_none());
+    let shape = kind(root).and_then(|kind| grammars::shape(kind.grammar()));
     let start = shape.map_or_else(Place::nowhere, Shape::start);
     let at = At { place: start, default: "", depth: 0 }.inside(&rest);
     let mut list = entries(&rest, &at);
     if let Some(found) = taken {
         let metadata = Element::new("metadata");
-        let inner = at.inside(&metadata).inside(&found);
+        let inner = if is_kept { at.inside(&metadata).inside(&found) } else { at.inside(&found) };
         let value = Value::Table(entries(&found, &inner));
         list.push((settings::ELEMENT.to_owned(), value));
     }
     list
+}
+
+/// The settings in an element, if a table can say them; they are taken out of it.
+fn take_settings(holder: &mut Element) -> Option<Element> {
+    let all: Vec<&Element> = holder.elements().filter(|e| settings::is_settings(e)).collect();
+    let [one] = all.as_slice() else { return None };
+    if must_be_raw(holder) || must_be_raw(one) {
+        return None;
+    }
+    let mut one = (*one).clone();
+    one.namespaces.retain(|d| *d.uri != *crate::model::NAMESPACE);
+    one.elements_mut().for_each(without_prefix);
+    holder.remove_elements(settings::is_settings);
+    Some(one)
 }
 
 /// Settings mean the same with their prefix and without.
@@ -462,6 +472,9 @@ mod tests {
             "<domain type='kvm'><name>7</name><vcpu>07</vcpu><memory unit='MiB'>64</memory></domain>",
             "<domain><description>one\n  \"two\" \\ three\t\n</description><title>é\u{2028}</title></domain>",
             "<domain><metadata><a:x xmlns:a='urn:a' a:b='1' c='2'>t<a:y/>u</a:x></metadata></domain>",
+            "<volume><name>a</name><v:reconcile xmlns:v='urn:virt:reconcile:1' pool='p'>\
+             <depends_on>pool/q</depends_on></v:reconcile></volume>",
+            "<pool type='dir'><v:reconcile xmlns:v='urn:virt:reconcile:1'/><v:reconcile xmlns:v='urn:virt:reconcile:1'/></pool>",
             "<domain><metadata><x xmlns='urn:b'><y>1</y><y z=''/></x></metadata></domain>",
             "<domain><metadata xmlns:v='urn:virt:reconcile:1'><v:reconcile power='paused' x='1'>\
              <allow>restart</allow><stop timeout='5s'/></v:reconcile></metadata></domain>",

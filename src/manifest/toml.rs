@@ -13,7 +13,7 @@
 //! Keys that the grammar does not know are read all the same: validation says what is wrong with
 //! them, since it knows what is possible beside the other keys.
 
-use super::arrange::{attach_settings, sort};
+use super::arrange::{attach_settings, settings_place, sort};
 use super::format::Lasts;
 use super::keys::{self, KeyName, Meaning, declared_prefix};
 use super::notation::{PROBLEMS_MAX, parse_table, too_many, unknown_kind, value_span};
@@ -68,7 +68,7 @@ fn elements(
             continue;
         };
         // a test shows that there is one
-        let Some(shape) = grammars::shape(kind.as_str()) else { continue };
+        let Some(shape) = grammars::shape(kind.grammar()) else { continue };
         let at = At { place: &shape.start(), depth: 0 };
         reader.children(kind.as_str(), reader.key_span(key), value, at, &mut roots);
     }
@@ -234,7 +234,7 @@ impl Reader<'_> {
                 _ => self.scalar(element, key, value, inner),
             }
         }
-        attach_settings(element, settings);
+        attach_settings(element, settings, inner.place);
         sort(element, inner.place);
     }
 
@@ -242,7 +242,7 @@ impl Reader<'_> {
     fn settings(&mut self, span: Span, value: &Value<'_>, inner: At<'_>) -> Vec<Node> {
         let prefix = Some(Arc::from(crate::model::PREFIX));
         self.scope.push(NamespaceDecl { prefix, uri: crate::model::NAMESPACE.into() });
-        let place = child_place(inner.place, &Name::local("metadata"));
+        let place = settings_place(inner.place);
         let at = At { place: &place, depth: inner.depth + 1 };
         let written = format!("{}:{}", crate::model::PREFIX, settings::ELEMENT);
         let DeValue::Table(table) = value.get_ref() else {
@@ -604,7 +604,7 @@ mod tests {
     #[test]
     fn each_problem_has_its_place() {
         for (text, problem) in [
-            ("[[domian]]\n", "1:3 a manifest holds domains and networks only"),
+            ("[[domian]]\n", "1:3 a manifest holds domains, networks, pools and volumes only"),
             ("domain = 7\n", "1:10 domain is not a table"),
             ("domain = ['a']\n", "1:11 domain is not a table"),
             ("[domain]\nvcpu = 1.5\n", "2:8 the notation of this value is TOML's own"),

@@ -32,6 +32,8 @@ pub struct Capabilities {
     pub domain: DomainCapabilities,
     /// Networks.
     pub network: NetworkCapabilities,
+    /// Storage pools and volumes.
+    pub storage: StorageCapabilities,
 }
 
 /// What a host can do with domains.
@@ -97,7 +99,21 @@ pub struct NetworkCapabilities {
     pub operations: BTreeSet<OpKind>,
 }
 
+/// Storage pools and volumes that a driver can do: none of either, as yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StorageCapabilities {
+    /// Operations that pools take.
+    pub pool: BTreeSet<OpKind>,
+    /// Operations that volumes take.
+    pub volume: BTreeSet<OpKind>,
+}
+
 impl Capabilities {
+    /// Whether there are resources of this kind at all.
+    pub fn has(&self, kind: Kind) -> bool {
+        !self.operations(kind).is_empty()
+    }
+
     /// Whether resources of this kind take this operation.
     pub fn supports(&self, kind: Kind, op: OpKind) -> bool {
         self.operations(kind).contains(&op)
@@ -108,6 +124,8 @@ impl Capabilities {
         match kind {
             Kind::Domain => &self.domain.operations,
             Kind::Network => &self.network.operations,
+            Kind::Pool => &self.storage.pool,
+            Kind::Volume => &self.storage.volume,
         }
     }
 
@@ -117,6 +135,8 @@ impl Capabilities {
         let operations = match kind {
             Kind::Domain => &mut self.domain.operations,
             Kind::Network => &mut self.network.operations,
+            Kind::Pool => &mut self.storage.pool,
+            Kind::Volume => &mut self.storage.volume,
         };
         operations.remove(&op);
         self

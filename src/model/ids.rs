@@ -11,7 +11,8 @@ pub use uuid::Uuid;
 pub struct ResourceId {
     /// What it is.
     pub kind: Kind,
-    /// What it is called; unique among its kind on one host.
+    /// What it is called; unique among its kind on one host. Of what is in something else, the name of
+    /// that comes first, and a slash.
     pub name: String,
 }
 
@@ -21,11 +22,21 @@ impl ResourceId {
         Self { kind, name: name.into() }
     }
 
-    /// Reads `KIND/NAME`, such as `domain/web`.
+    /// The id of something that is in `parent`.
+    pub fn within(kind: Kind, parent: &str, name: &str) -> Self {
+        Self::new(kind, format!("{parent}/{name}"))
+    }
+
+    /// Reads `KIND/NAME`, such as `domain/web`, or `volume/POOL/NAME`.
     pub fn parse(text: &str) -> Option<Self> {
         let (kind, name) = text.split_once('/')?;
         let kind = Kind::parse(kind)?;
-        check_name(name).is_ok().then(|| Self::new(kind, name))
+        let (parent, own) = match kind.parent() {
+            None => (None, name),
+            Some(_) => name.split_once('/').map(|(parent, own)| (Some(parent), own))?,
+        };
+        let is_sound = parent.into_iter().chain([own]).all(|name| check_name(name).is_ok());
+        is_sound.then(|| Self::new(kind, name))
     }
 }
 
@@ -136,6 +147,7 @@ mod tests {
             (Kind::Domain, " web\t", true),
             (Kind::Domain, "a/b", true),
             (Kind::Network, "a/b", false),
+            (Kind::Volume, "a/b", true),
             (Kind::Domain, "a\nb", false),
             (Kind::Network, "", false),
         ] {

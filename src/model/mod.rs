@@ -4,6 +4,7 @@
 //! host, reads a file or knows a wire format.
 //!
 //! - `capabilities.rs`: abilities of a driver and its host: data for the planner
+//! - `check.rs`: the check of a definition's values, by its kind
 //! - `desired.rs`: the desired state: resources that the manifests ask for
 //! - `effect.rs`: `Effect`: how disruptive a step is
 //! - `event.rs`: `DriverEvent`: a change that a host reports
@@ -27,6 +28,7 @@
 //! - `values.rs`: checks that domains and networks share: names, UUIDs
 
 mod capabilities;
+mod check;
 mod desired;
 pub mod domain;
 mod effect;
@@ -45,6 +47,7 @@ mod observed;
 mod op;
 mod outage;
 mod owner_record;
+pub mod pool;
 mod record;
 pub mod rules;
 mod snapshot;
@@ -52,10 +55,13 @@ mod subnet;
 mod tuning;
 pub mod uri;
 mod values;
+pub mod volume;
 
 pub use capabilities::{
-    Capabilities, Defaults, DomainCapabilities, LiveDevices, NetworkCapabilities, Version,
+    Capabilities, Defaults, DomainCapabilities, LiveDevices, NetworkCapabilities,
+    StorageCapabilities, Version,
 };
+pub use check::check_definition;
 pub use desired::{Desired, DesiredResource, Power, Refused, Settings, ShutdownPolicy};
 pub use effect::Effect;
 pub use event::{DriverEvent, EventKind};

@@ -123,17 +123,17 @@ impl ObservedResource {
 
     /// Why it does not work though it is up, if that is so.
     pub fn outage(&self) -> Option<Outage> {
-        let is_domain = self.id.kind.is_guest();
-        Outage::of(self.state, self.reason, self.live.is_some()).filter(|_| is_domain)
+        let is_guest = self.id.kind.is_guest();
+        Outage::of(self.state, self.reason, self.live.is_some()).filter(|_| is_guest)
     }
 
     /// What it is doing, for people: `running`, `paused: I/O error`, `shut off, saved image`.
     pub fn state_words(&self) -> String {
-        let state = match (self.id.kind, self.state.is_active(), self.outage()) {
-            (Kind::Network, true, _) => "active".to_owned(),
-            (Kind::Network, false, _) => "inactive".to_owned(),
-            (Kind::Domain, _, Some(outage)) => outage.to_string(),
-            (Kind::Domain, _, None) => self.state.to_string(),
+        let state = match (self.outage(), self.id.kind.is_guest()) {
+            (Some(outage), _) => outage.to_string(),
+            (None, true) => self.state.to_string(),
+            (None, false) if self.state.is_active() => "active".to_owned(),
+            (None, false) => "inactive".to_owned(),
         };
         if self.managed_save { format!("{state}, saved image") } else { state }
     }

@@ -6,6 +6,7 @@ use super::diff::ignored::ignored;
 use super::diff::normalize::{drop_implied, only_at_boot};
 use super::diff::others::is_noted;
 use super::diff::overlay::overlay;
+use super::kinds::rules;
 use super::live::live_changes;
 use super::ownership::identity::with_macs;
 use super::ownership::record::{owner_record_of, running_record_of, without_owner_record};
@@ -80,8 +81,7 @@ impl Reason {
             (Self::ChangedOnHost, _) => "changed on the host",
             (Self::Blocked, _) => "blocked",
             (Self::ChangedWhileRunning, _) => "changed on the host while it runs",
-            (Self::Waits, Kind::Domain) => "waits for the next boot",
-            (Self::Waits, Kind::Network) => "waits for the next start",
+            (Self::Waits, kind) => rules(kind).waits,
         }
     }
 }

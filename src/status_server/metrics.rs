@@ -74,19 +74,24 @@ fn of_hosts(out: &mut Metrics, status: &ControllerStatus) {
     for (name, host) in &hosts {
         for kind in Kind::ALL {
             for condition in Condition::ALL {
+                let count = host.count(kind, condition);
+                // what no host has is only there where a manifest asks for it
+                if count == 0 && !kind.on_hosts() {
+                    continue;
+                }
                 let labels = [
                     ("host", name.as_str()),
                     ("kind", kind.as_str()),
                     ("condition", condition.as_str()),
                 ];
-                out.sample("virt_objects", &labels, host.count(kind, condition));
+                out.sample("virt_objects", &labels, count);
             }
         }
     }
     let silent = "virt_silent_objects";
     out.family(silent, GAUGE, "Objects of the host that do not answer, whose state is unknown.");
     for (name, host) in &hosts {
-        for kind in Kind::ALL {
+        for kind in Kind::ALL.into_iter().filter(|kind| kind.on_hosts()) {
             let labels = [("host", name.as_str()), ("kind", kind.as_str())];
             out.sample(silent, &labels, host.count_silent(kind));
         }

@@ -247,10 +247,7 @@ impl<'a> Case<'a> {
 
 /// The root element's start tag that cases leave out.
 fn root(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Domain => "domain type='qemu'",
-        Kind::Network => "network",
-    }
+    if kind.is_guest() { "domain type='qemu'" } else { kind.as_str() }
 }
 
 /// The element that steps lead to; those that are missing are made.

@@ -297,10 +297,8 @@ impl Host {
     fn undefine(&self, id: &ResourceId) {
         let found = self.driver.observe(&Scope::all()).unwrap().resources.remove(id);
         if let Some(found) = found {
-            let keep = match id.kind {
-                Kind::Domain => UndefineKeep::Remove,
-                Kind::Network => UndefineKeep::Nothing,
-            };
+            let keep =
+                if id.kind.is_guest() { UndefineKeep::Remove } else { UndefineKeep::Nothing };
             let done = self.call(id, found.uuid, Op::Undefine { keep });
             assert_eq!(done, Outcome::Done, "undefine {id}");
         }

@@ -153,12 +153,11 @@ fn refuse_alike(virsh: &Path, script: &str, kind: Kind, ops: &[Op]) {
 
 fn document(kind: Kind, extra: &str) -> String {
     let head = format!("<name>oracle</name><uuid>{UUID}</uuid>");
-    match kind {
-        Kind::Network => format!("<network>{head}{extra}</network>"),
-        Kind::Domain => {
-            let os = "<os><type>hvm</type></os>";
-            format!("<domain type='test'>{head}{os}{extra}</domain>")
-        }
+    if kind.is_guest() {
+        let os = "<os><type>hvm</type></os>";
+        format!("<domain type='test'>{head}{os}{extra}</domain>")
+    } else {
+        format!("<{kind}>{head}{extra}</{kind}>")
     }
 }
 

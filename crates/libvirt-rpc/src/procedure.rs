@@ -76,9 +76,11 @@ procedures! {
     AUTH_POLKIT = 70, Quick, false;
     STORAGE_POOL_LOOKUP_BY_NAME = 84, Quick, false;
     STORAGE_POOL_GET_XML_DESC = 88, Quick, false;
+    STORAGE_VOL_GET_XML_DESC = 99, Quick, false;
     CONNECT_GET_URI = 110, Quick, false;
     DOMAIN_IS_PERSISTENT = 151, Quick, false;
     NETWORK_IS_PERSISTENT = 153, Quick, false;
+    STORAGE_POOL_IS_PERSISTENT = 155, Quick, false;
     CONNECT_GET_LIB_VERSION = 157, Quick, false;
     DOMAIN_ATTACH_DEVICE_FLAGS = 160, Long, true;
     DOMAIN_DETACH_DEVICE_FLAGS = 161, Long, true;

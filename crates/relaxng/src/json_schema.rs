@@ -24,7 +24,7 @@ pub struct Tables {
     /// The prefix that keys have for a namespace; those of one without are left out.
     pub prefix_of: fn(&str) -> Option<&'static str>,
     /// Where an element stands that the table of the root has by its bare name: the child of the root
-    /// around it, its namespace and its name. Keys of that namespace are left out elsewhere.
+    /// around it (the root itself, where there is no such child), its namespace and its name. Keys of that namespace are left out elsewhere.
     pub lifted: (&'static str, &'static str, &'static str),
 }
 
@@ -105,7 +105,7 @@ impl<'s> Generator<'s> {
     /// The key of the element that stands further down in a document.
     fn lifted(&mut self, kind: &str, root: &Place<'s>) -> Option<(String, Value)> {
         let (around, namespace, name) = self.tables.lifted;
-        let around = root.child("", around)?;
+        let around = root.child("", around).unwrap_or_else(|| root.clone());
         let place = around.child(namespace, name)?;
         let symbol = around.grammar()?.names.symbol(namespace, name);
         let decls = around.child_decls(symbol);

@@ -2,7 +2,10 @@
 
 use super::session::Host;
 use crate::drivers::Hypervisor;
-use crate::model::{Capabilities, DomainCapabilities, Kind, NetworkCapabilities, OpKind, Version};
+use crate::model::{
+    Capabilities, DomainCapabilities, Kind, NetworkCapabilities, OpKind, StorageCapabilities,
+    Version,
+};
 
 /// Since when a network has metadata that can be set.
 const NETWORK_METADATA: Version = Version::new(9, 7, 0);
@@ -25,12 +28,14 @@ pub(super) fn capabilities(host: &Host, read_only: bool) -> Capabilities {
             live: hypervisor.live_devices(),
         },
         network: NetworkCapabilities { operations: operations(Kind::Network) },
+        storage: StorageCapabilities::default(),
     }
 }
 
 fn takes(host: &Host, kind: Kind, op: OpKind) -> bool {
     let mock = host.hypervisor == Hypervisor::Test;
     match (kind, op) {
+        (Kind::Pool | Kind::Volume, _) => false,
         (_, OpKind::Define | OpKind::Undefine | OpKind::Create | OpKind::Destroy)
         | (_, OpKind::SetAutostart) => true,
         (Kind::Domain, OpKind::NetworkUpdate) => false,

@@ -12,6 +12,7 @@ mod transient;
 
 use super::connection::{Request, SERVED_AT_ONCE, too_much};
 use super::connections::ConnectionPair;
+use super::reading::reading;
 use super::silent::{Silent, Subject};
 use super::timeouts;
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
@@ -45,12 +46,8 @@ const NETWORKS_AUTOSTART: u32 = 1 << 4;
 /// VIR_DOMAIN_STATS_STATE: the only statistics that never wait for a guest.
 const STATS_STATE: u32 = 1;
 
-/// virDomainXMLFlags. Secrets are read too: a definition is merged from them and would lose them.
+/// VIR_DOMAIN_XML_SECURE. Secrets are read too: a definition is merged from them and would lose them.
 const DOMAIN_XML_SECURE: u32 = 1;
-const DOMAIN_XML_INACTIVE: u32 = 1 << 1;
-
-/// VIR_NETWORK_XML_INACTIVE.
-const NETWORK_XML_INACTIVE: u32 = 1;
 
 /// Reads what `scope` asks for, without secrets if the connection is read-only, which may not see
 /// them, and at `most` so many bytes of it. An object that vanishes while it is read is left out; one
@@ -300,17 +297,11 @@ fn read_definitions(
 }
 
 fn inactive_flags(entry: &Entry, secrets: u32) -> u32 {
-    match entry.resource.id.kind {
-        Kind::Domain => secrets | DOMAIN_XML_INACTIVE,
-        Kind::Network => NETWORK_XML_INACTIVE,
-    }
+    live_flags(entry, secrets) | reading(entry.resource.id.kind).inactive
 }
 
 fn live_flags(entry: &Entry, secrets: u32) -> u32 {
-    match entry.resource.id.kind {
-        Kind::Domain => secrets,
-        Kind::Network => 0,
-    }
+    if reading(entry.resource.id.kind).has_secrets { secrets } else { 0 }
 }
 
 /// How much memory definitions may still take, of how much.
@@ -331,11 +322,7 @@ fn read_xml(
     room: &mut Room,
 ) -> Result<Vec<Wanted>> {
     let request = |entry: &Entry, (_, _, flags): Wanted| {
-        let procedure = match entry.resource.id.kind {
-            Kind::Domain => Procedure::DOMAIN_GET_XML_DESC,
-            Kind::Network => Procedure::NETWORK_GET_XML_DESC,
-        };
-        about(procedure, &entry.handle, flags)
+        about(reading(entry.resource.id.kind).procedure, &entry.handle, flags)
     };
     let (mut again, mut is_full) = (Vec::new(), false);
     let wanted = wanted.into_iter().map(|wanted| (wanted.0, wanted)).collect();

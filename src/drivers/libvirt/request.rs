@@ -52,6 +52,7 @@ pub(super) fn request(host: &Host, call: &Call) -> Result<Request> {
     match call.target.id.kind {
         Kind::Domain => domain_request(host, &call.target, &call.op),
         Kind::Network => network_request(host, &call.target, &call.op),
+        kind @ (Kind::Pool | Kind::Volume) => Err(not_of(kind)),
     }
 }
 

@@ -4,9 +4,10 @@
 use super::connection::{Connection, Reply, Request, wait_until};
 use super::connections::Dial;
 use super::execute::UNANSWERED;
+use super::reading::reading;
 use super::timeouts;
 use crate::error::ErrorCode;
-use crate::model::{Kind, ResourceId, Target};
+use crate::model::{ResourceId, Target};
 use libvirt_rpc::{DomainHandle, Procedure, to_bytes};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -55,10 +56,7 @@ impl Silent {
 
     /// A domain or a network did not answer; it is asked by its handle, in XDR.
     pub(super) fn note(&mut self, id: ResourceId, handle: Vec<u8>, why: &str) {
-        let procedure = match id.kind {
-            Kind::Domain => Procedure::DOMAIN_GET_XML_DESC,
-            Kind::Network => Procedure::NETWORK_GET_XML_DESC,
-        };
+        let procedure = reading(id.kind).procedure;
         let mut args = handle;
         // without flags: neither definition is given before the guest has answered
         args.extend(0u32.to_be_bytes());

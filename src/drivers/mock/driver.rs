@@ -10,7 +10,7 @@ use crate::drivers::{Beneath, CancelToken, Driver, EventSink, Hypervisor};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
     Call, Capabilities, DomainCapabilities, Kind, NetworkCapabilities, Observed, OpKind, Outcome,
-    ResourceId, Scope, Version,
+    ResourceId, Scope, StorageCapabilities, Version,
 };
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -106,6 +106,7 @@ impl Driver for MockDriver {
                 live: Hypervisor::Test.live_devices(),
             },
             network: NetworkCapabilities { operations: operations(Kind::Network) },
+            storage: StorageCapabilities::default(),
         })
     }
 
@@ -141,6 +142,7 @@ impl Driver for MockDriver {
 
 fn takes(kind: Kind, op: OpKind) -> bool {
     match op {
+        _ if !kind.on_hosts() => false,
         OpKind::Define
         | OpKind::Undefine
         | OpKind::Create

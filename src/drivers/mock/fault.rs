@@ -26,9 +26,20 @@ pub(super) fn fault(code: ErrorCode, domain: ErrorDomain, message: impl AsRef<st
 
 /// The part of libvirt that reads definitions of this kind.
 pub(super) fn parser_of(kind: Kind) -> ErrorDomain {
+    errors_of(kind).0
+}
+
+/// The code for an object of this kind that is not there.
+pub(super) fn absent(kind: Kind) -> ErrorCode {
+    errors_of(kind).1
+}
+
+fn errors_of(kind: Kind) -> (ErrorDomain, ErrorCode) {
     match kind {
-        Kind::Domain => ErrorDomain::DOMAIN,
-        Kind::Network => ErrorDomain::NETWORK,
+        Kind::Domain => (ErrorDomain::DOMAIN, ErrorCode::NO_DOMAIN),
+        Kind::Network => (ErrorDomain::NETWORK, ErrorCode::NO_NETWORK),
+        Kind::Pool => (ErrorDomain::STORAGE, ErrorCode::NO_STORAGE_POOL),
+        Kind::Volume => (ErrorDomain::STORAGE, ErrorCode::NO_STORAGE_VOL),
     }
 }
 

@@ -105,12 +105,8 @@ impl Host {
         let by_name = self.objects.get_key_value(&target.id).filter(here);
         by_name.or_else(|| self.objects.iter().find(here)).ok_or_else(|| {
             let (uuid, name) = (target.uuid, &target.id.name);
-            let (code, word) = match kind {
-                Kind::Domain => (ErrorCode::NO_DOMAIN, "domain"),
-                Kind::Network => (ErrorCode::NO_NETWORK, "network"),
-            };
-            let message = format!("no {word} with matching uuid '{uuid}' ({name})");
-            fault(code, ErrorDomain::TEST, message)
+            let message = format!("no {kind} with matching uuid '{uuid}' ({name})");
+            fault(super::fault::absent(kind), ErrorDomain::TEST, message)
         })
     }
 
@@ -158,6 +154,10 @@ impl Object {
         match kind {
             Kind::Domain => post_parse::domain(&mut definition)?,
             Kind::Network => post_parse::network(&mut definition, |name| free_bridge(name, host))?,
+            Kind::Pool | Kind::Volume => {
+                let message = "this driver has no storage";
+                return Err(fault(ErrorCode::NO_SUPPORT, ErrorDomain::STORAGE, message));
+            }
         }
         Ok(Self {
             uuid,

@@ -43,7 +43,7 @@ fn of(path: &Path, beside: &Path, open: impl FnOnce() -> std::io::Result<File>) 
         return Err(fault(ErrorCode::XML_ERROR, ErrorDomain::XML, message).address(shown(path)));
     }
     let mut host = Host::default();
-    for kind in Kind::ALL {
+    for kind in Kind::ALL.into_iter().filter(|kind| kind.on_hosts()) {
         for element in node.children_named(kind.as_str()) {
             let definition = match element.attr("file") {
                 Some(name) => document(&path.with_file_name(name), kind, || {
@@ -65,9 +65,9 @@ fn object(kind: Kind, definition: Element, host: &Host) -> Result<Object> {
             |e: &&Element| e.name.local == name && e.name.namespace.as_deref() == Some(NAMESPACE);
         definition.elements().find(ours).map(Element::text)
     };
-    let state = match (kind, note("runstate")) {
-        (Kind::Network, _) | (_, None) => State::Running,
-        (Kind::Domain, Some(text)) => match text.parse::<i32>() {
+    let state = match note("runstate").filter(|_| kind.is_guest()) {
+        None => State::Running,
+        Some(text) => match text.parse::<i32>() {
             Err(_) => return error("invalid runstate"),
             Ok(number) => match State::from_number(number) {
                 State::NoState => return error(&format!("runstate '{number}' out of range")),

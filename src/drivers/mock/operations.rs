@@ -22,6 +22,7 @@ pub(super) fn carry_out(host: &Host, call: &Call) -> Result<Change> {
         edit(Affect::Live, &|e, _| tune(e).map(|()| post_parse::sort(kind, e)))
     };
     match (kind, &call.op) {
+        (Kind::Pool | Kind::Volume, op) => Err(not_for(kind, op)),
         (_, Op::Define { xml }) => define(host, kind, xml),
         (_, Op::SetAutostart { on }) => on_object(&|_, o| set_autostart(kind, o, *on).map(Some)),
         (_, Op::SetMetadata { kind: what, value, affect }) => {
@@ -157,16 +158,14 @@ fn edited(
     edit: &dyn Fn(&mut Element, Affect) -> Result<()>,
 ) -> Result<Object> {
     let invalid = |message: &str| fault(ErrorCode::OPERATION_INVALID, parser_of(kind), message);
-    let (not_running, transient) = match kind {
-        Kind::Domain => {
-            ("domain is not running", "transient domains do not have any persistent config")
-        }
-        Kind::Network => {
-            ("network is not running", "cannot change persistent config of a transient network")
-        }
+    let not_running = format!("{kind} is not running");
+    let transient = if kind.is_guest() {
+        "transient domains do not have any persistent config"
+    } else {
+        "cannot change persistent config of a transient network"
     };
     if matches!(affect, Affect::Live | Affect::Both) {
-        edit(object.live.as_mut().ok_or_else(|| invalid(not_running))?, Affect::Live)?;
+        edit(object.live.as_mut().ok_or_else(|| invalid(&not_running))?, Affect::Live)?;
     }
     if matches!(affect, Affect::Config | Affect::Both) {
         edit(object.persistent.as_mut().ok_or_else(|| invalid(transient))?, Affect::Config)?;

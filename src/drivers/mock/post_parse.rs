@@ -192,10 +192,7 @@ pub(super) fn network(
 
 /// Puts the elements in libvirt's order, and drops what libvirt does not know.
 pub(super) fn sort(kind: Kind, definition: &mut Element) {
-    let order = match kind {
-        Kind::Domain => DOMAIN_ORDER,
-        Kind::Network => NETWORK_ORDER,
-    };
+    let order = if kind.is_guest() { DOMAIN_ORDER } else { NETWORK_ORDER };
     keep_in_order(definition, order);
     if let Some(devices) = definition.child_mut("devices") {
         keep_in_order(devices, DEVICE_ORDER);

@@ -265,7 +265,10 @@ fn document(host: &Host) -> Element {
 
 /// The object in an element; `None` if something is missing or makes no sense.
 fn object(element: &Element) -> Option<(ResourceId, Object)> {
-    let kind = element.attr("kind").and_then(Kind::parse).filter(|_| element.is("object"))?;
+    let kind = element.attr("kind").and_then(Kind::parse)?;
+    if !element.is("object") || !kind.on_hosts() {
+        return None;
+    }
     let state = State::from_number(element.attr("state")?.parse().ok()?);
     let yes = |name| match element.attr(name) {
         Some("yes") => Some(true),

@@ -298,3 +298,41 @@ fn a_set_is_named_or_the_directory_is() {
     assert_eq!(problems(&load(&["c"])), ["virt.toml:1:1 nested-settings"]);
     assert_eq!(problems(&load(&["nowhere"])), [" unreadable"]);
 }
+
+#[test]
+fn a_volume_is_known_by_its_pool_and_needs_it() {
+    let volume = |pool: &str, name: &str| {
+        let settings = format!("<v:reconcile xmlns:v='urn:virt:reconcile:1' pool='{pool}'/>");
+        format!("<volume><name>{name}</name>{settings}<capacity>1</capacity></volume>")
+    };
+    let dir = Dir::new(&[
+        ("a.xml", &volume("one", "data")),
+        ("b.xml", &volume("two", "data")),
+        (
+            "c.toml",
+            "[[pool]]\nname = 'one'\ntype = 'dir'\ntarget.path = '/srv'\nreconcile.power = 'stopped'\n",
+        ),
+        ("d.toml", "[[volume]]\nname = 'data'\ncapacity = 1\nreconcile.pool = 'one'\n"),
+        ("e.xml", "<pool type='dir'><name>x</name><target><path>/a</path></target></pool>"),
+        ("f.xml", "<pool type='dir'><name>y</name><target><path>/a/</path></target></pool>"),
+    ]);
+    let loaded = dir.load();
+    assert_eq!(
+        problems(&loaded),
+        [
+            "d.toml:2:9 duplicate-name",
+            "  a.xml:1:15 the first is volume/one/data",
+            "f.xml:1:46 duplicate-pool",
+            "  e.xml:1:46 the first is pool/x",
+        ]
+    );
+    let desired = &loaded.desired;
+    let ids: Vec<String> = desired.resources.keys().map(ToString::to_string).collect();
+    assert_eq!(ids, ["pool/one", "volume/two/data"]);
+    for resource in desired.resources.values() {
+        assert!(!resource.definition.elements().any(|e| e.name.namespace.is_some()));
+    }
+    let needs = |id: &str| desired.resources[&ResourceId::parse(id).unwrap()].depends_on.clone();
+    assert_eq!(needs("volume/two/data"), [ResourceId::parse("pool/two").unwrap()]);
+    assert_eq!(needs("pool/one"), []);
+}

@@ -3,18 +3,21 @@
 //!
 //! - `order.rs`: orders of siblings that libvirtd's own schema check refuses, though its grammar allows them
 //! - `padded.rs`: whitespace around values
+//! - `read_out.rs`: values of storage that libvirt reads from the host, and takes from nobody
 //! - `running.rs`: manifests that are dumps of a running instance
 //! - `set.rs`: sets of small numbers: processors, NUMA nodes, I/O threads
 //! - `vlan.rs`: VLAN tags, of a network, a portgroup or an interface
 
 mod order;
 mod padded;
+mod read_out;
 mod running;
 mod set;
 mod vlan;
 
 pub use order::check_order;
 pub(super) use padded::check_padding;
+pub(super) use read_out::check_read_outs;
 pub(super) use running::{check_running, signs_of_running};
 pub(super) use set::{NumberSet, first_overlap};
 pub(super) use vlan::check_vlans;

@@ -157,7 +157,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new(
         "unknown-kind",
         Error,
-        "a document that is neither a domain nor a network",
+        "a document that is neither a domain, a network, a pool nor a volume",
         "move it out of the directory",
         OURS,
     ),

@@ -260,6 +260,9 @@ fn judge(
             (Kind::Domain, Some("devices")) => devices::device(context, places, n, &piece),
             (Kind::Domain, _) => settings::setting(context, &piece),
             (Kind::Network, _) => sections::section(context, &piece),
+            (Kind::Pool | Kind::Volume, _) => {
+                Verdict::Waits(format!("a {kind} takes no change while it is in use"))
+            }
         };
         match verdict {
             Verdict::Live(more, with) => {

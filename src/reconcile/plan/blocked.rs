@@ -5,7 +5,9 @@ use super::held::{judged, warning};
 use super::renames::{hindrance, renamed, set_aside};
 use super::types::Options;
 use crate::model::domain::Domain;
-use crate::model::{Desired, DesiredResource, Observed, ObservedResource, Power, ResourceId, Uuid};
+use crate::model::{
+    Capabilities, Desired, DesiredResource, Observed, ObservedResource, Power, ResourceId, Uuid,
+};
 use crate::reconcile::moves::unread;
 use crate::reconcile::ownership::doubts::{said_by_another, unowned};
 use crate::reconcile::ownership::identity::{derived_uuid, uuid_in};
@@ -23,6 +25,7 @@ const LOOKS_MAX: usize = 200;
 pub(crate) fn hold_back(
     desired: &Desired,
     observed: &Observed,
+    capabilities: &Capabilities,
     options: &Options,
 ) -> (BTreeMap<ResourceId, String>, Diagnostics) {
     let blocked = desired.blocked.clone();
@@ -34,7 +37,7 @@ pub(crate) fn hold_back(
         if found.refused(resource, host) || !found.selected(&resource.id) {
             continue;
         }
-        if found.elsewhere(resource, host) {
+        if found.unsupported(resource, capabilities) || found.elsewhere(resource, host) {
             continue;
         }
         match host {
@@ -100,6 +103,25 @@ impl Conflicts<'_> {
             self.hold(&desired.id, reason);
         }
         reason.is_some()
+    }
+
+    /// The driver has no objects of its kind.
+    fn unsupported(&mut self, desired: &DesiredResource, capabilities: &Capabilities) -> bool {
+        let (id, kind) = (&desired.id, desired.id.kind);
+        if capabilities.has(kind) {
+            return false;
+        }
+        self.diagnostics.push(
+            Diagnostic::error(
+                "unsupported-kind",
+                format!("{id} cannot be there: the driver does not support {kind}s"),
+            )
+            .at(desired.span)
+            .address(id.to_string())
+            .hint("take it out of this host's manifests, or choose other hosts for it"),
+        );
+        self.hold(id, &format!("the driver does not support {kind}s"));
+        true
     }
 
     /// Another host may have it, or is about to let it go, and it is not made or started here.

@@ -129,6 +129,8 @@ pub(crate) fn claims(kind: Kind, definition: &Element) -> Vec<Claim> {
     match kind {
         Kind::Domain => of_domain(Domain::new(definition)),
         Kind::Network => of_network(definition),
+        // no plan has storage yet
+        Kind::Pool | Kind::Volume => Vec::new(),
     }
 }
 

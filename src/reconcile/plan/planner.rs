@@ -30,7 +30,7 @@ pub fn plan(
     capabilities: &Capabilities,
     options: &Options,
 ) -> Plan {
-    let (blocked, diagnostics) = blocked::hold_back(desired, observed, options);
+    let (blocked, diagnostics) = blocked::hold_back(desired, observed, capabilities, options);
     let mut p = Planner {
         desired,
         observed,

@@ -15,6 +15,7 @@
 mod places;
 mod table;
 
+use super::kinds::rules;
 use crate::model::{Defaults, Kind, NAMESPACE};
 use places::{drop_addresses, drop_controllers};
 use table::{Gone, ROWS, Row, Scope};
@@ -217,36 +218,7 @@ fn mirrors(console: &Element, serial: &Element) -> bool {
 /// Leaves out what identifies an object, for another one like it.
 pub(super) fn drop_identity(kind: Kind, document: &mut Element) {
     document.remove_elements(|e| e.is("uuid") || e.is("genid") && !e.text().is_empty());
-    match kind {
-        Kind::Network => {
-            document.remove_elements(|e| e.is("mac"));
-        }
-        Kind::Domain => {
-            let devices = document.child_mut("devices");
-            for nic in devices.into_iter().flat_map(Element::elements_mut) {
-                nic.remove_elements(|e| e.is("mac"));
-            }
-            let os_type = document.child_mut("os").and_then(|os| os.child_mut("type"));
-            if let Some(os_type) = os_type
-                && let Some(family) = os_type.attr("machine").and_then(family)
-            {
-                os_type.set_attr("machine", family);
-            }
-        }
-    }
-}
-
-/// The name of a machine's family that stands for its newest version: `q35` of `pc-q35-10.0`.
-fn family(machine: &str) -> Option<String> {
-    let (stem, version) = machine.rsplit_once('-')?;
-    let (major, minor) = version.split_once('.')?;
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let name = match stem {
-        "pc-q35" => "q35",
-        "pc-i440fx" => "pc",
-        other => other,
-    };
-    (is_number(major) && is_number(minor)).then(|| name.to_owned())
+    (rules(kind).drop_identity)(document);
 }
 
 #[cfg(test)]

@@ -75,16 +75,3 @@ fn a_disk_is_where_its_name_says() {
         assert_eq!(text.contains("address"), stays, "{dev}: {text}");
     }
 }
-
-#[test]
-fn machines_by_family() {
-    for (machine, name) in [
-        ("pc-q35-10.0", Some("q35")),
-        ("pc-i440fx-7.2", Some("pc")),
-        ("virt-9.0", Some("virt")),
-        ("pc-q35-rhel9.0", None),
-        ("microvm", None),
-    ] {
-        assert_eq!(family(machine).as_deref(), name, "{machine}");
-    }
-}

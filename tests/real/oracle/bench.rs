@@ -207,10 +207,7 @@ impl Bench {
 
     pub(crate) fn remove(&self, id: &ResourceId) {
         let Some(found) = self.observe(id) else { return };
-        let keep = match id.kind {
-            Kind::Domain => UndefineKeep::Remove,
-            Kind::Network => UndefineKeep::Nothing,
-        };
+        let keep = if id.kind.is_guest() { UndefineKeep::Remove } else { UndefineKeep::Nothing };
         assert_eq!(self.call(id, found.uuid, Op::Undefine { keep }), Outcome::Done, "{id}");
     }
 

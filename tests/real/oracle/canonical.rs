@@ -174,9 +174,10 @@ fn canonical(kind: Kind, definition: &Element, said: &Tree) -> Tree {
             }
         }
     });
-    match kind {
-        Kind::Network => network(&mut root, said),
-        Kind::Domain => domain(&mut root, said),
+    if kind.is_guest() {
+        domain(&mut root, said);
+    } else {
+        network(&mut root, said);
     }
     let by_mac = nics(said).iter().all(Option::is_some);
     arrange(&mut root, by_mac);

@@ -2,9 +2,10 @@
 //! lists, which a daemon works on at different times.
 
 use super::{ConnectionPair, Entry, Request, ask, timeouts};
+use crate::drivers::libvirt::reading::reading;
 use crate::error::{ErrorCode, Result};
-use crate::model::{Kind, State};
-use libvirt_rpc::{Procedure, from_bytes};
+use crate::model::State;
+use libvirt_rpc::from_bytes;
 
 /// Why an object is not believed that can be neither running nor defined.
 const CHANGED: &str = "it changed while it was read";
@@ -13,15 +14,12 @@ const CHANGED: &str = "it changed while it was read";
 /// in between is persistent, and one that was undefined is gone.
 pub(super) fn confirm(connections: &mut ConnectionPair, entries: &mut [Entry]) -> Result<()> {
     let doubtful = entries.iter().enumerate().filter(|(_, entry)| !entry.resource.is_persistent);
-    let wanted = doubtful.map(|(index, _)| (index, ())).collect();
-    let request = |entry: &Entry, ()| {
-        let procedure = match entry.resource.id.kind {
-            Kind::Domain => Procedure::DOMAIN_IS_PERSISTENT,
-            Kind::Network => Procedure::NETWORK_IS_PERSISTENT,
-        };
+    let procedure = |entry: &Entry| reading(entry.resource.id.kind).is_persistent;
+    let wanted = doubtful.filter_map(|(index, entry)| Some((index, procedure(entry)?))).collect();
+    let request = |entry: &Entry, procedure| {
         Ok(Request { procedure, args: entry.handle.clone(), time: timeouts::of(procedure) })
     };
-    ask(connections, entries, wanted, request, |entry, (), reply| {
+    ask(connections, entries, wanted, request, |entry, _, reply| {
         match entry.unless_vanished(reply) {
             Ok(Some(result)) => entry.resource.is_persistent = from_bytes::<i32>(&result)? == 1,
             Ok(None) => {}

@@ -17,28 +17,46 @@ pub(crate) fn prepare(kind: Kind, want: &Element, live: &Element) -> Element {
     // an empty text is none
     want.remove_elements(|e| (e.is("title") || e.is("description")) && e.text().is_empty());
     drop_beside("", &mut want);
-    match kind {
-        Kind::Domain => {
-            unset::drop_zeros(&mut want);
-            unset::drop_beyond(&mut want);
-            unset::drop_what_only_virtio_has(&mut want, live);
-            put_listeners_first(&mut want);
-            unset::drop_label_of_no_driver(&mut want, live);
-            put_primary_first(&mut want);
-            adjust_clock(&mut want);
-            imply_current_memory(&mut want);
-            imply_current_vcpus(&mut want);
-            split_schedulers(&mut want);
-            twins::one_console_device(&mut want, live);
-            twins::spell_listen_twice(&mut want);
-            twins::fill_first_cell(&mut want);
-        }
-        Kind::Network => {
-            put_driver_outside(&mut want, live);
-            twins::spell_forward_device_twice(&mut want);
-        }
-    }
+    (rewrites(kind).prepare)(&mut want, live);
     want
+}
+
+/// What is rewritten in definitions of one kind.
+struct Rewrites {
+    /// Makes explicit in a manifest what it says already, in the terms of the definition.
+    prepare: fn(&mut Element, &Element),
+    /// Takes out of a merged definition what the manifest's choice makes wrong; the manifest and the
+    /// definition before come first.
+    finish: fn(&Element, &Element, &mut Element),
+}
+
+fn rewrites(kind: Kind) -> Rewrites {
+    match kind {
+        Kind::Domain => Rewrites { prepare: prepare_domain, finish: finish_domain },
+        Kind::Network => Rewrites { prepare: prepare_network, finish: finish_network },
+        Kind::Pool | Kind::Volume => Rewrites { prepare: |_, _| {}, finish: |_, _, _| {} },
+    }
+}
+
+fn prepare_domain(want: &mut Element, live: &Element) {
+    unset::drop_zeros(want);
+    unset::drop_beyond(want);
+    unset::drop_what_only_virtio_has(want, live);
+    put_listeners_first(want);
+    unset::drop_label_of_no_driver(want, live);
+    put_primary_first(want);
+    adjust_clock(want);
+    imply_current_memory(want);
+    imply_current_vcpus(want);
+    split_schedulers(want);
+    twins::one_console_device(want, live);
+    twins::spell_listen_twice(want);
+    twins::fill_first_cell(want);
+}
+
+fn prepare_network(want: &mut Element, live: &Element) {
+    put_driver_outside(want, live);
+    twins::spell_forward_device_twice(want);
 }
 
 /// A value that a definition has in another attribute than the manifest, in another form.
@@ -80,10 +98,11 @@ pub(crate) fn respelled(want: &Element, live: &Element) -> Option<Respelled> {
 /// Takes out of a merged definition what the manifest's choice makes wrong and the host fills in
 /// again.
 pub(crate) fn finish(kind: Kind, want: &Element, live: &Element, merged: &mut Element) {
-    match kind {
-        Kind::Domain => finish_domain(want, live, merged),
-        Kind::Network => put_driver_inside(merged),
-    }
+    (rewrites(kind).finish)(want, live, merged);
+}
+
+fn finish_network(_: &Element, _: &Element, merged: &mut Element) {
+    put_driver_inside(merged);
 }
 
 fn finish_domain(want: &Element, live: &Element, merged: &mut Element) {

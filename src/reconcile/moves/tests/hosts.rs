@@ -1,7 +1,9 @@
 //! What the hosts can do.
 
 use crate::drivers::Hypervisor;
-use crate::model::{Capabilities, DomainCapabilities, NetworkCapabilities, OpKind, Version};
+use crate::model::{
+    Capabilities, DomainCapabilities, NetworkCapabilities, OpKind, StorageCapabilities, Version,
+};
 
 /// Those of a host that does everything.
 pub(super) fn capabilities() -> Capabilities {
@@ -18,5 +20,6 @@ pub(super) fn capabilities() -> Capabilities {
             live: Hypervisor::Qemu.live_devices(),
         },
         network: NetworkCapabilities { operations: operations() },
+        storage: StorageCapabilities::default(),
     }
 }

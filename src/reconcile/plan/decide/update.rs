@@ -12,7 +12,7 @@ use super::instance::RESUMABLE;
 use super::layers::Layers;
 use super::moves::{LiveMoves, piece};
 use super::running::{Known, Running, can_set_lifecycle, lands_on_reboot};
-use super::why::{NOT_STARTED, Words, unstarted};
+use super::why::{Words, unstarted};
 use crate::model::{
     DesiredResource, Effect, LifecycleAction, LifecycleEvent, ObservedResource, Op, OwnerRecord,
     Power, State, Target, Uuid,
@@ -23,7 +23,7 @@ use crate::reconcile::diff::ignored::ignored;
 use crate::reconcile::diff::normalize::only_at_boot;
 use crate::reconcile::diff::others::Left;
 use crate::reconcile::diff::overlay::Overlay;
-use crate::reconcile::kinds::rules;
+use crate::reconcile::kinds::{NOT_STARTED, rules};
 use crate::reconcile::live::{LiveChange, pin_address};
 use crate::reconcile::ownership::identity::uuid_in;
 use crate::reconcile::ownership::record::{WantedRecord, owner_record_of, without_owner_record};

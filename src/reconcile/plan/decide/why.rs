@@ -1,21 +1,12 @@
 //! Why something is done, in words; nothing is decided by them.
 
-use crate::model::{DesiredResource, Kind, ObservedResource, Power, State};
+use crate::model::{DesiredResource, ObservedResource, Power, State};
 use crate::reconcile::diff::difference::ChangeCause;
+use crate::reconcile::kinds::rules;
 use crate::reconcile::plan::types::{Action, FieldChange};
 
-/// Why a domain is off, by libvirt's numbers, where nobody turned it off: it has not been started since
-/// it was defined or since the daemon came up, and a start that failed.
-const OFF_UNTIL_NOW: i32 = 0;
-const START_FAILED: i32 = 6;
-
-/// What is said then.
-pub(super) const NOT_STARTED: &str = "not started since it was defined, or since the host came up";
-const LAST_START_FAILED: &str = "not started: its last start failed";
-
 /// Why what was defined from this manifest is off, if it is off and nobody else's doing. An apply that
-/// failed or was interrupted is ours. A network tells no reason; where it is not started by its host
-/// either, though it was to be, an apply has got no further.
+/// failed or was interrupted is ours.
 pub(super) fn unstarted(
     desired: &DesiredResource,
     host: &ObservedResource,
@@ -26,14 +17,7 @@ pub(super) fn unstarted(
     if !is_defined || !wanted || host.state != State::Shutoff {
         return None;
     }
-    match (desired.id.kind, host.reason) {
-        (Kind::Domain, START_FAILED) => Some(LAST_START_FAILED),
-        (Kind::Domain, OFF_UNTIL_NOW) => Some(NOT_STARTED),
-        (Kind::Domain, _) => None,
-        (Kind::Network, _) => {
-            (settings.autostart == Some(true) && !host.autostart).then_some(NOT_STARTED)
-        }
-    }
+    (rules(desired.id.kind).unstarted)(desired, host)
 }
 
 /// What is known beside the fields that change.
@@ -93,6 +77,7 @@ mod tests {
 
     #[test]
     fn reasons() {
+        const LAST_START_FAILED: &str = "not started: its last start failed";
         let (ours, drift) = (ChangeCause::Manifest, ChangeCause::Drift);
         let failed = Some(LAST_START_FAILED);
         for (fields, unstarted, same_text, expected) in [
