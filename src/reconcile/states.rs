@@ -1,5 +1,5 @@
-//! One object in its three states: as its last applied manifest has it, as the next boot will have
-//! it, and as it runs. What waits is worked out from the last two each time and stored nowhere.
+//! States of an object: its last applied manifest, its next boot and its running instance. Waiting changes
+//! are worked out from the last two each time and stored nowhere.
 
 use super::diff::difference::{Change, IgnoredDifference, Side};
 use super::diff::ignored::ignored;
@@ -21,15 +21,15 @@ use xmltree::{Element, Path};
 /// An object in its states, as far as they differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct States {
-    /// Which.
+    /// Object.
     pub id: ResourceId,
     /// Whether its last applied manifest is known.
     pub has_manifest: bool,
     /// Whether it has a definition for the next boot.
     pub has_next_boot: bool,
-    /// Whether it runs.
+    /// Whether it is running.
     pub has_running: bool,
-    /// When that manifest was planned to be applied, if that is known.
+    /// Time at which that manifest was planned to be applied, if known.
     pub applied_at: Option<Timestamp>,
     /// The fields that differ.
     pub rows: Vec<StateRow>,
@@ -40,35 +40,35 @@ pub struct States {
 /// A field that is not the same in all states. Secrets are blotted out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateRow {
-    /// Which field of the definition, or `power`, `autostart`.
+    /// Field of the definition, or `power`, `autostart`.
     pub path: Path,
-    /// What the last applied manifest has; `None` if it says nothing.
+    /// Value in the last applied manifest; `None` if it has none.
     pub manifest: Option<String>,
-    /// What the next boot will have.
+    /// Value at the next boot.
     pub next_boot: Option<String>,
-    /// What is running.
+    /// Value in the running instance.
     pub running: Option<String>,
-    /// Why they differ.
+    /// Reason for the difference.
     pub reason: Reason,
-    /// Why it cannot be changed while it runs, if that is why it waits.
+    /// Reason for which it cannot be changed while it runs, if that is why it waits.
     pub why: Option<String>,
 }
 
-/// Why a field is not the same in all states.
+/// Reason for which a field differs between states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// Somebody changed it since the manifest was applied.
     ChangedOnHost,
     /// Somebody changed it in the running instance only.
     ChangedWhileRunning,
-    /// It is defined, and what is running was started before.
+    /// Defined, while the running instance was started before.
     Waits,
-    /// Something on the host is in its way.
+    /// Blocked by something on the host.
     Blocked,
 }
 
 impl Reason {
-    /// What it says, for people and machines.
+    /// Returns a description, for people and programs.
     pub fn describe(self, kind: Kind) -> &'static str {
         match (self, kind) {
             (Self::ChangedOnHost, _) => "changed on the host",
@@ -80,7 +80,7 @@ impl Reason {
     }
 }
 
-/// Works out where the states of an object differ; with `explain`, what is not counted, too.
+/// Lists the differences between the states of an object; with `explain`, the ignored ones, too.
 pub fn states(host: &ObservedResource, capabilities: &Capabilities, explain: bool) -> States {
     let owner_record = owner_record_of(host);
     let applied = owner_record.as_ref().and_then(OwnerRecord::applied);
@@ -119,7 +119,8 @@ pub fn states(host: &ObservedResource, capabilities: &Capabilities, explain: boo
     }
 }
 
-/// What is not counted on either side; of what runs only what was not defined so.
+/// Lists the ignored differences of either side; for the running instance only those that the definition does
+/// not have.
 fn passed_over(
     kind: Kind,
     found: &Compared<'_>,
@@ -137,7 +138,7 @@ fn passed_over(
     both.chain(running.into_iter().map(on(Side::Running))).collect()
 }
 
-/// What is asked for beside the definition.
+/// Lists the differences in settings beside the definition.
 fn settings(host: &ObservedResource, owner_record: &OwnerRecord) -> Vec<StateRow> {
     let word = |on: bool| if on { "yes" } else { "no" }.to_owned();
     let row = |name: &str, manifest: String, next_boot, running| StateRow {
@@ -165,13 +166,13 @@ struct Compared<'a> {
     running: Option<&'a Element>,
     /// The manifest with the next boot.
     defined: Vec<Change>,
-    /// The manifest with what is running.
+    /// Differences between the manifest and the running instance.
     live: Vec<Change>,
-    /// The next boot with what is running.
+    /// Differences between the next boot and the running instance.
     waiting: Vec<Change>,
     /// Whether what is running was started from the last applied manifest.
     is_current: bool,
-    /// Why fields of what is running wait.
+    /// Reasons for which fields of the running instance wait.
     whys: Vec<(Path, String)>,
 }
 
@@ -250,7 +251,7 @@ impl<'a> Compared<'a> {
         paths.into_iter().map(|path| self.row(path)).collect()
     }
 
-    /// Where a comparison found no difference, the one state says what the other does.
+    /// Builds the row of a path: where a comparison found no difference, both its states have the same value.
     fn row(&self, path: &Path) -> StateRow {
         let lists = [&self.defined, &self.live, &self.waiting];
         let [defined, live, waiting] = lists.map(|list| list.iter().find(|c| c.path == *path));

@@ -1,5 +1,4 @@
-//! What a step waits for: whether it has come, what is said when it has not, and devices that a guest
-//! refuses to let go.
+//! Waits of steps: their conditions, their messages on timeout, and devices that a guest refuses to release.
 
 use crate::drivers::{CancelToken, Driver};
 use crate::error::{Error, ErrorKind};
@@ -10,13 +9,13 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 use xmltree::Element;
 
-/// How long the host may take until it tells of removals.
+/// Time in which the host has to subscribe us to its events about removals.
 const LISTEN: Duration = Duration::from_secs(3);
 
-/// How many events may wait to be read.
+/// Most events that are queued unread.
 const EVENTS: usize = 256;
 
-/// Which host a wait is for and how far that has to come, if it is for another one.
+/// Returns the other host and the milestone that an action waits for, if it waits for another host.
 pub(super) fn elsewhere(action: &StepAction) -> Option<(&str, Milestone)> {
     match action {
         StepAction::Wait { until: Until::Elsewhere { host, milestone }, .. } => {
@@ -26,7 +25,7 @@ pub(super) fn elsewhere(action: &StepAction) -> Option<(&str, Milestone)> {
     }
 }
 
-/// What has to be read to see whether a wait is over.
+/// Returns the detail with which the host is read to check a wait.
 pub(super) fn detail(action: &StepAction) -> Detail {
     match action {
         StepAction::Wait {
@@ -72,7 +71,7 @@ fn has_alias(live: &Element, alias: &str) -> bool {
     devices.filter_map(|d| d.child("alias")).any(|a| a.attr("name") == Some(alias))
 }
 
-/// What is said of a step that is left to its guest.
+/// Returns the message for a step that is left to its guest.
 pub(super) fn pending(until: &Until) -> &'static str {
     match until {
         Until::Inactive => "the guest has not shut down yet",
@@ -107,7 +106,7 @@ pub(super) fn too_long(until: &Until, timeout: Duration) -> Error {
     }
 }
 
-/// Devices that guests refused to let go, as far as the host has told.
+/// Devices that guests refused to release, as reported by the host's events.
 #[derive(Debug, Default)]
 pub(super) struct Removals {
     events: Option<Receiver<DriverEvent>>,

@@ -10,10 +10,10 @@ use crate::reconcile::plan::types::{Otherwise, StepAction, Until};
 use std::time::Duration;
 use xmltree::{Element, Path, write_compact};
 
-/// How long a guest may take to let a device go, after the 5 s that libvirt waits.
+/// Time that a guest has to release a device, after the 5 s that libvirt waits.
 const UNPLUG: Duration = Duration::from_secs(5);
 
-/// What becomes of a change of a device, or of something in it.
+/// Judges a change of a device, or of something in it.
 pub(super) fn device(
     context: LiveContext<'_>,
     places: &mut Places,
@@ -144,7 +144,7 @@ fn field(path: &Path) -> String {
     inside.to_string()
 }
 
-/// How often the balloon tells statistics.
+/// Judges a change of the period, in seconds, of the balloon's statistics.
 fn stats_period(change: &Change) -> Option<Verdict> {
     let pattern = change.path.pattern();
     let attribute = change.path.attribute.as_deref();
@@ -160,7 +160,8 @@ fn stats_period(change: &Change) -> Option<Verdict> {
     Some(Verdict::call(Op::SetMemoryStatsPeriod { seconds: period }))
 }
 
-/// Why the device cannot be plugged in (`attach`) or out while its domain runs.
+/// Checks that the device can be plugged in (`attach`) or out while its domain runs; the error is the reason
+/// why not.
 fn pluggable(device: &Element, context: LiveContext<'_>, attach: bool) -> Result<(), String> {
     let of = |child: &str, attribute: &str| device.child(child).and_then(|c| c.attr(attribute));
     let kind = device.attr("type").unwrap_or_default();

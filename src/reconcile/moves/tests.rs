@@ -1,4 +1,4 @@
-//! Hosts made of a few words, and what is settled and planned between them.
+//! Hosts in short notation, with the settlements and plans between them.
 //! - `pools.rs`: pools that do not answer
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
@@ -27,7 +27,7 @@ fn id(name: &str) -> ResourceId {
     ResourceId::new(Kind::Domain, name)
 }
 
-/// What a manifest says of a guest beside its name.
+/// Builds the manifest of a guest with these devices.
 fn wanted(name: &str, devices: &str) -> DesiredResource {
     DesiredResource {
         id: id(name),
@@ -74,7 +74,7 @@ fn there(
     }
 }
 
-/// A host: what it is to have, and what it has, unless it was not read.
+/// Host with its desired and observed guests, unless it was not read.
 struct Host {
     name: &'static str,
     desired: Desired,
@@ -121,7 +121,7 @@ fn settled_with(
     settle(Fleet { set: SET, prune, assume_absent: &assume_absent, shared: &shared, only }, &sites)
 }
 
-/// What was settled, in words.
+/// Returns the settlement as lines of text.
 fn words(hosts: &[Host], prune: bool, absent: &[&str]) -> Vec<String> {
     told(hosts, &settled(hosts, prune, absent))
 }

@@ -1,4 +1,4 @@
-//! Who owns an object, written on the object itself, with the manifest it was last made from.
+//! Ownership record, written on the object itself, with the manifest that it was last made from.
 //!
 //! `<metadata><virt:owned xmlns:virt="urn:virt:reconcile:1" set="demo" digest="…">…</virt:owned></metadata>`
 //! holds the set and the last applied manifest: compressed (zlib), in base64, secrets blotted out.
@@ -27,8 +27,8 @@ pub(crate) const APPLIED_MAX: usize = 4 << 20;
 /// and libvirt takes no text of more than 4 MiB.
 const OWNER_RECORD_MAX: usize = 256 << 10;
 
-/// Most versions that a mark names as those from which a guest starts as it does from its own; of
-/// older ones it is not known.
+/// Most versions that a record lists as those from which a guest boots as from its own; for older ones this
+/// is unknown.
 const BOOTS_MAX: usize = 8;
 
 /// The element of a mark.
@@ -59,49 +59,49 @@ const DIGESTED: [&str; 8] = [
 /// marks of old do not say.
 const PUT_BACK: &str = "put_back";
 
-/// The mark on an object: a version of its manifest, with who applied it.
+/// Ownership record: a version of the object's manifest, with the set that applied it.
 #[derive(Clone, Debug)]
 pub(crate) struct OwnerRecord {
     /// The set that owns it.
     pub set: String,
     /// A digest of the last applied manifest and of the settings beside it.
     pub digest: String,
-    /// When it was planned to be applied; marks of old do not say.
+    /// Time at which it was planned to be applied; missing in old records.
     pub at: Option<Timestamp>,
     /// The last applied manifest, packed.
     packed: String,
-    /// Whether it was to run, when it was applied last.
+    /// Desired power state at the last apply.
     pub power: Option<Power>,
-    /// Whether it was to start with the host, when it was applied last.
+    /// Desired autostart at the last apply.
     pub autostart: Option<bool>,
     /// Paths that it left to others.
     pub ignore: Vec<Path>,
-    /// What had to be in place before it.
+    /// Dependencies at the last apply.
     pub depends_on: Vec<ResourceId>,
     /// Whether removing the object is refused.
     pub prevent_destroy: bool,
-    /// How it is to be stopped when its manifest is gone.
+    /// Shutdown policy for when its manifest is gone.
     pub stop: ShutdownPolicy,
-    /// What it was on the host that it comes from, as long as it is not known to have left there.
+    /// State on the host that the object comes from, as long as it is not known to have left there.
     pub moving: Option<Moving>,
-    /// What its manifest allowed, so that an export has it. Nobody is granted anything by it.
+    /// Effects that its manifest allowed, for exports. They grant nothing.
     pub allow: Vec<Effect>,
     /// Whether what waits was to be taken when the guest reboots; kept for an export, too.
     pub apply_on_reboot: bool,
     /// Entries of lists that others had put there when nothing was known of a manifest, by
     /// [`others::name`](crate::reconcile::diff::others): they stay, though the manifest governs the list.
     pub others: Vec<String>,
-    /// Digests of versions before, from which a guest starts as it does from this one: what only a
-    /// boot changes is not compared with what they said.
+    /// Digests of earlier versions from which a guest boots as from this one: fields that only a boot changes
+    /// are not compared with theirs.
     pub boots_as: Vec<String>,
     /// Whether the running instance refused a part of the manifest, which was put back.
     pub put_back: bool,
-    /// The mark that this one took the place of, without what that one replaced.
+    /// Record that this one replaced, without its own predecessor.
     pub previous: Option<Box<Self>>,
 }
 
-/// What a guest that comes from another host was there. It stands on the new definition until the old
-/// one is gone: a run that was cut short in between leaves enough for the next one to go on from.
+/// State of a moving guest on its old host. It stands on the new definition until the old one is gone, so
+/// that a run can go on where an earlier one was cut short.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Moving {
     /// The host that it comes from, by its name in `virt.toml`.
@@ -132,7 +132,7 @@ pub(crate) struct WantedRecord {
     applied: String,
     /// The mark's element, still without the manifest.
     element: Element,
-    /// What [`OwnerRecord::digest`] will be.
+    /// Computes the value of [`OwnerRecord::digest`].
     pub(crate) digest: String,
     allow: Vec<Effect>,
     apply_on_reboot: bool,
@@ -198,7 +198,7 @@ impl WantedRecord {
         owner_record.digest == self.digest
     }
 
-    /// The same on a guest that has still to leave another host. It is no part of the digest.
+    /// Returns the record of a guest that has still to leave another host. The digest does not cover this.
     pub(crate) fn moving(mut self, moving: &Moving) -> Self {
         let word = |on: bool| if on { "yes" } else { "no" };
         self.element.set_attr(FROM, moving.from.as_str());
@@ -235,7 +235,8 @@ impl WantedRecord {
     }
 }
 
-/// What a record of this digest, whose manifest has `packed` bytes, remembers of the one `before` it.
+/// Returns the earlier version that a record of this digest keeps; `packed` is the size of its manifest in
+/// bytes.
 fn version_before(before: Option<&Element>, digest: &str, packed: usize) -> Option<Element> {
     let before = before?;
     let stays = before.attr("digest") == Some(digest);
@@ -247,8 +248,8 @@ fn version_before(before: Option<&Element>, digest: &str, packed: usize) -> Opti
     previous.filter(|p| p.text().len() + packed <= OWNER_RECORD_MAX)
 }
 
-/// Has the record of a definition that comes from a file remember what stands on the host, whatever the
-/// file says was before; `None` if it has no record.
+/// Sets the earlier version in the record of a definition that comes from a file to the one on the host,
+/// whatever the file has; `None` if it has no record.
 pub(crate) fn remember_host(definition: &mut Element, host: Option<&Element>) -> Option<()> {
     let before = host.and_then(owner_record_in);
     let metadata = definition.child_mut("metadata")?;
@@ -267,7 +268,7 @@ pub(crate) fn owner_record_in(definition: &Element) -> Option<&Element> {
     definition.child("metadata")?.elements().find(|e| is_owned(e))
 }
 
-/// A mark as what the next one remembers of it.
+/// Reduces a record to the form in which the next one keeps it.
 fn as_previous(owner_record: &Element) -> Element {
     let mut previous = owner_record.clone();
     previous.name = Name::qualified(PREFIX, NAMESPACE, PREVIOUS);
@@ -334,7 +335,7 @@ fn read_version(owner_record: &Element) -> Option<OwnerRecord> {
     })
 }
 
-/// The definition without anything of ours in its metadata: what is shown and exported.
+/// Returns the definition without our metadata, for display and export.
 pub fn without_owner_record(definition: &Element) -> Element {
     let mut copy = definition.clone();
     if let Some(metadata) = copy.child_mut("metadata") {
@@ -346,13 +347,13 @@ pub fn without_owner_record(definition: &Element) -> Element {
     copy
 }
 
-/// The first 128 bits of SHA-256 in hexadecimal: enough to tell versions of one object apart.
+/// Returns the first 128 bits of SHA-256 in hexadecimal: enough to tell versions of one object apart.
 pub(crate) fn digest(bytes: &[u8]) -> String {
     let hash = Sha256::digest(bytes);
     hash.iter().take(16).map(|b| format!("{b:02x}")).collect()
 }
 
-/// Whether it is the element of a mark.
+/// Whether the element is an ownership record.
 pub(crate) fn is_owned(e: &Element) -> bool {
     is_ours(e, OWNED)
 }
@@ -375,13 +376,13 @@ pub(crate) fn with_applied(
     Some(())
 }
 
-/// What comes of unpacking a manifest.
+/// Result of unpacking a manifest.
 pub(crate) enum Unpacked {
-    /// It.
+    /// Text of the manifest.
     Text(String),
-    /// It is none.
+    /// Damaged data.
     Damaged,
-    /// It is larger than may be.
+    /// Data above the size limit.
     Large,
 }
 

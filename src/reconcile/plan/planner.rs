@@ -22,7 +22,7 @@ use diagnostics::{Diagnostic, Diagnostics, Sources};
 use std::collections::{BTreeMap, BTreeSet};
 use xmltree::{Element, write_compact};
 
-/// Works out what would make the host match.
+/// Plans the steps that make the host match.
 pub fn plan(
     desired: &Desired,
     observed: &Observed,
@@ -71,7 +71,7 @@ struct Planner<'a> {
     decisions: Vec<Decision>,
     /// Cards of running domains by the network they are on.
     nics: BTreeMap<String, Vec<Nic>>,
-    /// Who gives up what who else takes after that.
+    /// Pairs of resources: one gives something up, and the other takes it after that.
     handed_on: Vec<(ResourceId, ResourceId)>,
 }
 
@@ -127,7 +127,8 @@ impl<'a> Planner<'a> {
         self.decisions.push(decision);
     }
 
-    /// Where a guest comes from that another host has, or has had: it is not here, or here only to come.
+    /// Returns the origin of a guest that another host has, or has had, and that is not here or has yet to
+    /// start here.
     fn arrival(&self, id: &ResourceId, here: Option<&ObservedResource>) -> Option<Arrival> {
         let moving = here.and_then(owner_record_of).and_then(|owner_record| owner_record.moving);
         let Some(arrival) = self.options.crossing.arriving.get(id) else {
@@ -154,7 +155,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// What others have is taken from nobody: what would need it is held back, with its dependants.
+    /// Blocks decisions that would take something from other objects, with their dependants.
     fn take(&mut self) {
         if self.decisions.iter().all(|d| d.change.after.is_none()) {
             return;
@@ -262,8 +263,8 @@ impl<'a> Planner<'a> {
         })
     }
 
-    /// Those of the selected orphans that are pruned. All that there are count: a set that is planned
-    /// for part by part is as large as it is.
+    /// Returns the selected orphans that are pruned. The limit is taken of all orphans: a set that is planned
+    /// part by part is as large as it is.
     fn pruned(&mut self, orphans: &[ResourceId], all: usize) -> Vec<ResourceId> {
         if !self.options.prune || orphans.is_empty() || self.waits_to_prune(orphans.len()) {
             return Vec::new();
@@ -319,7 +320,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Takes the record off, whether it is believed or not; one that is gone already is no change.
+    /// Removes the record, whether it is believed or not; a missing one is no change.
     fn release(&mut self, id: &ResourceId) {
         let Some(host) = self.observed.resources.get(id) else { return };
         let said = host.record.doubt.as_ref().map(|doubt| doubt.set.clone());
@@ -454,8 +455,8 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// What the host has of the resources with these steps, and who is on the networks that they take
-/// down, as one digest: a saved plan is stale if it has changed.
+/// Digests the host's state of the resources with these steps, and the guests on the networks that they take
+/// down: a saved plan is stale if it has changed.
 pub fn fingerprint(observed: &Observed, steps: &[Step]) -> String {
     let ids: BTreeSet<&ResourceId> = steps.iter().map(|s| &s.target.id).collect();
     digest((there(observed, ids) + &nic_migration::cut_off(observed, steps)).as_bytes())
@@ -475,8 +476,8 @@ fn there<'a>(observed: &Observed, ids: impl IntoIterator<Item = &'a ResourceId>)
     text
 }
 
-/// What of a running instance a plan relies on: which one it is, and all that may be changed in it but
-/// for what the guest and time do to it.
+/// Returns the parts of a running instance that a plan relies on: its identity, and all that may be changed
+/// in it, without values that the guest and time change.
 fn running(live: &Element) -> String {
     let mut live = live.clone();
     // guests on a network come and go; a balloon moves slowly

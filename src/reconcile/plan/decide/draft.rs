@@ -1,4 +1,4 @@
-//! What is collected for the decision about one resource while that is looked at.
+//! Draft of a decision: notes, steps and fields collected while one resource is examined.
 
 use super::decision::{Context, Move};
 use super::moves::LiveMoves;
@@ -9,7 +9,7 @@ use crate::reconcile::plan::path_index::PathIndex;
 use crate::reconcile::plan::types::FieldChange;
 use xmltree::Path;
 
-/// What is collected while one resource is looked at.
+/// Draft of the decision about one resource.
 pub(super) struct Draft<'a> {
     pub(super) context: Context<'a>,
     pub(super) desired: &'a DesiredResource,
@@ -22,7 +22,7 @@ pub(super) struct Draft<'a> {
     pub(super) held: Vec<FieldChange>,
     pub(super) notes: Vec<String>,
     pub(super) resumes: bool,
-    /// Why it is off although it was defined to run, if nobody else turned it off.
+    /// Reason for which it is off although it was defined to run, if nobody turned it off.
     pub(super) unstarted: Option<&'static str>,
     /// Whether the manifest's definition is what it was when it was applied last, by its text; `None`
     /// where the manifest as a whole is, or was another set's.

@@ -1,9 +1,9 @@
-//! How disruptive a plan may be for one resource.
+//! Effect policy: how disruptive a plan may be for one resource.
 
 use crate::model::{DesiredResource, Effect, Power};
 use crate::reconcile::plan::types::Options;
 
-/// What the run and a manifest allow for one resource, beyond what is always allowed.
+/// Effects that the run and a manifest allow for one resource, beyond those that are always allowed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct EffectPolicy<'a> {
     options: &'a Options,
@@ -23,7 +23,7 @@ impl<'a> EffectPolicy<'a> {
         effect <= Effect::NextBoot || stop || self.asked(effect)
     }
 
-    /// Whether this very effect was asked for; asking for one asks for no other.
+    /// Whether this very effect was allowed explicitly; one allows no other.
     pub(super) fn asked(self, effect: Effect) -> bool {
         self.asked_by_run(effect) || self.desired.settings.allow.contains(&effect)
     }

@@ -1,5 +1,5 @@
-//! One resource: what its manifest asks for against what the host has, as a change for people and
-//! steps for the machine.
+//! Decision about one resource: its manifest against the host's object, as a change for people and steps for
+//! the machine.
 //!
 //! - `compare.rs`: the manifest of one resource, compared with its host
 //! - `create.rs`: resources that the host lacks

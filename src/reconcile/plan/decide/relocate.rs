@@ -1,4 +1,4 @@
-//! A guest that moves from one host of a fleet to another: what each of the two does.
+//! Move of a guest from one host of a fleet to another: the part of each.
 //!
 //! The new host defines it, switched off; the old one then takes it down and forgets it; only then the
 //! new one starts it. So a run that ends anywhere leaves two definitions of one guest at the most, and
@@ -23,11 +23,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 use xmltree::{Element, Path, write};
 
-/// How long one host's plan is waited for by another's: each of its steps has a deadline of its own, and
-/// when its walk ends nothing is waited for any more. So this is no more than a last resort.
+/// Longest wait for another host's plan: each of its steps has a deadline of its own, and once its walk ends
+/// nothing is waited for any more, so this is a last resort.
 const OTHER_HOST: Duration = Duration::from_secs(2 * ShutdownPolicy::MAX.as_secs());
 
-/// A guest that comes here from another host. `host` is what is here of it already.
+/// Decides about a guest that arrives from another host. `host` is the guest here, if any of it is here
+/// already.
 pub(crate) fn arrive(
     context: Context<'_>,
     desired: &DesiredResource,
@@ -152,8 +153,8 @@ fn goes(context: Context<'_>, desired: &DesiredResource, was: &ObservedResource)
     goes
 }
 
-/// Takes out what a host fills in from files and programs of its own: firmware, the emulator, labels. If
-/// the new one has none it refuses the definition, and nothing has happened yet.
+/// Removes the values that a host fills in from files and programs of its own: firmware, the emulator,
+/// labels. If the new one has none it refuses the definition, and nothing has happened yet.
 fn leave_to_the_host(definition: &mut Element, manifest: &Element) {
     if let (Some(os), Some(wanted)) = (definition.child_mut("os"), manifest.child("os")) {
         let machine = os.child("type").and_then(|t| t.attr("machine")).map(str::to_owned);
@@ -172,7 +173,7 @@ fn leave_to_the_host(definition: &mut Element, manifest: &Element) {
     }
 }
 
-/// What of a guest is on its host beside its disks, and would not come along.
+/// Lists the state of a guest on its host, beside its disks, that would not come along.
 pub(crate) fn left_behind(
     definition: &Element,
     desired: &DesiredResource,

@@ -1,21 +1,21 @@
-//! Why something is done, in words; nothing is decided by them.
+//! Reasons of actions, in words; nothing is decided by them.
 
 use crate::model::{DesiredResource, Kind, ObservedResource, Power, State};
 use crate::reconcile::diff::difference::ChangeCause;
 use crate::reconcile::plan::types::{Action, FieldChange};
 
-/// Why a domain is off, by libvirt's numbers, where nobody turned it off: it has not been started since
-/// it was defined or since the daemon came up, and a start that failed.
+/// Reasons for a domain that is off, by libvirt's numbers, where nobody turned it off: it has not been
+/// started since it was defined or since the daemon came up, or a start failed.
 const OFF_UNTIL_NOW: i32 = 0;
 const START_FAILED: i32 = 6;
 
-/// What is said then.
+/// Message for the first of these.
 pub(super) const NOT_STARTED: &str = "not started since it was defined, or since the host came up";
 const LAST_START_FAILED: &str = "not started: its last start failed";
 
-/// Why what was defined from this manifest is off, if it is off and nobody else's doing. An apply that
-/// failed or was interrupted is ours. A network tells no reason; where it is not started by its host
-/// either, though it was to be, an apply has got no further.
+/// Returns the reason for which a resource is off, if it was defined from this manifest and nobody turned it
+/// off. An apply that failed or was interrupted is such a reason. A network has no reason; where its host
+/// does not start it either, though it was to be active, an apply has got no further.
 pub(super) fn unstarted(
     desired: &DesiredResource,
     host: &ObservedResource,
@@ -36,10 +36,10 @@ pub(super) fn unstarted(
     }
 }
 
-/// What is known beside the fields that change.
+/// Facts behind a reason, beside the fields that change.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Words {
-    /// Why it is off although it was defined to run, if nobody else turned it off.
+    /// Reason for which it is off although it was defined to run, if nobody turned it off.
     pub(super) unstarted: Option<&'static str>,
     /// Whether the manifest's definition is what it was when it was applied last, by its text; `None`
     /// where the manifest as a whole is, or was another set's.
@@ -49,7 +49,7 @@ pub(super) struct Words {
 }
 
 impl Words {
-    /// Why `action` is done.
+    /// Returns the reason of `action`.
     pub(super) fn reason(self, action: Action, fields: &[FieldChange]) -> &'static str {
         let named = |f: &FieldChange, names: &[&str]| names.contains(&f.path.pattern().as_str());
         let drift = fields.iter().filter(|f| f.origin == ChangeCause::Drift).count();
