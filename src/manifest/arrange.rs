@@ -1,4 +1,4 @@
-//! What a TOML table makes, put in the places that it has in XML.
+//! Arrangement of a TOML table's content into the places that it has in XML.
 
 use relaxng::Place;
 use xmltree::{Element, Name, Node};

@@ -1,4 +1,4 @@
-//! What the manifests say, each by itself, put together: what a set of paths asks for.
+//! Assembly of the manifests of a set of paths, each read by itself, into the desired state.
 
 use super::check;
 use super::files::{Found, directory_name};
@@ -11,17 +11,16 @@ use diagnostics::{Diagnostic, Diagnostics, Sources, Span};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What a set of paths asks for, and all that is wrong with it.
+/// Desired state of a set of paths, with all diagnostics.
 #[derive(Debug, Default)]
 pub struct Loaded {
-    /// The desired state: what is sound in it, and what is held back. Of a fleet it is that of all
-    /// hosts together, in which of several objects of one name only one has a place; it is what to
-    /// tell of, and `fleet` is what to apply.
+    /// Desired state: sound resources, and blocked ones. For a fleet it covers all hosts together, with one
+    /// place for several objects of one name; it serves reports, while `fleet` is applied.
     pub desired: Arc<Desired>,
-    /// The hosts that `virt.toml` names, in its order, each with what it is to have. Empty if it names
-    /// none: then `desired` is for the one host that somebody else names.
+    /// Hosts that `virt.toml` names, in its order, each with its desired state. Empty if it names none: then
+    /// `desired` is for the one host that the caller names.
     pub fleet: Vec<HostDesired>,
-    /// How many manifests' resources are sound, and how many are held back.
+    /// Numbers of resources that are sound, and that are blocked.
     pub counts: (usize, usize),
     /// The texts that were read, for showing places.
     pub sources: Sources,
@@ -35,29 +34,29 @@ pub struct Loaded {
     pub shared: Vec<PathBuf>,
 }
 
-/// What all manifests say, each by itself.
+/// Manifests that were read, each by itself.
 #[derive(Debug, Default)]
 pub(super) struct Parts {
     pub(super) objects: Vec<Object>,
     pub(super) sources: Sources,
     pub(super) diagnostics: Diagnostics,
-    /// How many more problems each file has.
+    /// Number of unreported problems of each file.
     pub(super) untold: AllUntold,
     pub(super) complete: bool,
-    /// What is wrong with the grammars that `virt.toml` names.
+    /// Diagnostics about the grammars that `virt.toml` names.
     pub(super) grammars: Diagnostics,
 }
 
-/// What becomes of what a grammar refuses.
+/// Treatment of content that a grammar refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RefusedAre {
-    /// It is wrong, and its object is held back.
+    /// An error: its object is blocked.
     Wrong,
-    /// It stays with its object, for those who ask hosts: one that holds the same has taken it.
+    /// Kept with its object, for callers that ask hosts: one that holds the same has accepted it.
     ForHosts,
 }
 
-/// Puts together what the manifests say, each by itself, with what `virt.toml`s say.
+/// Assembles the desired state from the manifests and the `virt.toml`s.
 pub(super) fn put_together(
     paths: &[PathBuf],
     found: &Found,
@@ -90,14 +89,14 @@ pub(super) fn put_together(
     loaded
 }
 
-/// What the `virt.toml`s say.
+/// Combined settings of the `virt.toml`s.
 #[derive(Debug, Default)]
 struct Settled {
     set: String,
     hosts: Vec<NamedHost>,
-    /// What each of them chooses.
+    /// Choices of each directory.
     directories: Vec<Directory>,
-    /// Why nothing may be applied, if so.
+    /// Reason for which nothing may be applied, if so.
     broken: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! From paths to what the manifests ask for: finding, reading, settings, checks across files.
+//! Manifests, from paths to the desired state: finding, reading, settings, checks across files.
 //!
 //! Floor 2: imports `diag`, `file`, `xml`, `model` and `schema`. Only `files` and `grammars` touch the file
 //! system; nothing here prints or reads the environment, and a relative path in `virt.toml` stays

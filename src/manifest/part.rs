@@ -1,4 +1,4 @@
-//! What manifests say, each by itself, read on several threads.
+//! Content of single manifests, read on several threads.
 
 use super::document::read;
 use super::format::{Format, Lasts};
@@ -11,12 +11,12 @@ use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::sync::Arc;
 
-/// What one manifest says by itself.
+/// Content of one manifest by itself.
 #[derive(Clone, Debug)]
 pub(super) struct Part {
     pub(super) objects: Vec<Object>,
     pub(super) diagnostics: Diagnostics,
-    /// How many more problems it has.
+    /// Number of its unreported problems.
     pub(super) untold: AllUntold,
     /// Whether every resource in it is known by name.
     pub(super) complete: bool,
@@ -25,7 +25,7 @@ pub(super) struct Part {
 /// The text of a manifest.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Text {
-    /// Its place among the manifests.
+    /// Index among the manifests.
     pub(super) at: usize,
     pub(super) source: SourceId,
     pub(super) format: Format,

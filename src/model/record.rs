@@ -1,14 +1,14 @@
-//! What is made of the record that says who owns an object.
+//! Verdict on an object's ownership record.
 
-/// How far the record on an object is believed. One that is not is no record to anybody: the object is
+/// Verdict on the record of an object. One that is not believed does not count for anybody: the object is
 /// seen without it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
-    /// Why it is not believed, if so.
+    /// Reason for which it is not believed, if so.
     pub doubt: Option<Doubt>,
-    /// Why the version before in it is not believed, if so: there is no way back to that.
+    /// Reason for which its earlier version is not believed, if so: there is no way back to that.
     pub previous: Option<String>,
-    /// Why it is to be written anew, though it is believed.
+    /// Reason for which it is to be written anew, though it is believed.
     pub renew: Option<String>,
 }
 
@@ -17,12 +17,12 @@ pub struct Record {
 pub struct Doubt {
     /// The set that it says owns the object.
     pub set: String,
-    /// Why it is not believed.
+    /// Reason for which it is not believed.
     pub why: String,
 }
 
 impl Doubt {
-    /// The same, for people.
+    /// Returns the reason, for people.
     pub fn describe(&self) -> String {
         format!(
             "its record says that the set \"{}\" owns it, and is not believed: {}",

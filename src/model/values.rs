@@ -1,4 +1,4 @@
-//! What domains and networks share: names, UUIDs.
+//! Values shared by domains and networks: names, UUIDs.
 
 use super::{Uuid, check_name};
 use diagnostics::{Diagnostic, Diagnostics, excerpt};

@@ -22,56 +22,53 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often everything is looked at, whatever the system tells: it does not tell of a file system
-/// that is mounted, of changes that another machine makes, nor of anything when it has run out of
-/// watches.
+/// Interval between looks at all files, whatever the system reports: it does not report the mounting of a
+/// file system, changes by another machine, nor anything when it has run out of watches.
 const LOOK: Duration = Duration::from_secs(30);
 
-/// How soon it is looked again at files that could not be read for want of something.
+/// Delay before files that could not be read for lack of a resource are looked at again.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// How often a directory may appear while directories are looked for, in one go.
+/// Most passes over the directories to watch in one search, as new ones may appear meanwhile.
 const ARM_MAX: usize = 4;
 
 /// Manifests whose files are followed.
 #[derive(Debug)]
 pub struct Changes {
     paths: Vec<PathBuf>,
-    /// What else is looked at in manifests that were read.
+    /// Check of loaded manifests by the caller.
     check: fn(&mut Loaded),
     loader: Loader,
     noticed: Noticed,
     inotify: Inotify,
     /// Files that are stable and were not read, since a `virt.toml` was not.
     held: BTreeSet<PathBuf>,
-    /// Which of the paths had manifests then, counted from 1.
+    /// Numbers of the paths that had manifests then, counted from 1.
     had: BTreeSet<usize>,
-    /// What was read last.
+    /// Manifests that were loaded last.
     good: Option<Arc<Loaded>>,
-    /// Why that is kept though something else is there now.
+    /// Reason for which that is kept though the files differ now.
     stale: Option<String>,
-    /// When everything is looked at next.
+    /// Time of the next look at all files.
     look: Instant,
-    /// The versions that were there when everything was looked at: what nobody tells of is stable if
-    /// it is the same twice.
+    /// Versions at the last look at all files: one without notifications is stable if it is the same twice.
     seen: Option<HashMap<PathBuf, Stamp>>,
 }
 
-/// What manifests say now.
+/// Result of following manifests.
 #[derive(Clone, Debug)]
 pub struct Reading {
-    /// What was read.
+    /// Loaded manifests.
     pub loaded: Arc<Loaded>,
-    /// Why it is what was read before, and not what is there now.
+    /// Reason for which they are older than the files.
     pub stale: Option<String>,
-    /// When the last of the changes that led to it was noticed.
+    /// Time of the last change that led to it.
     pub since: Instant,
 }
 
 impl Changes {
-    /// Follows what `paths` name, for a set that may be named beside them; `check` looks at what only
-    /// its caller understands. `wake` is called from another thread whenever [`Self::due`] may have
-    /// changed.
+    /// Follows the manifests of `paths`, for a set that the caller may name; `check` is the caller's own
+    /// check. `wake` is called from another thread whenever [`Self::due`] may have changed.
     pub fn follow(
         paths: Vec<PathBuf>,
         (grammars, set): (Grammars, Option<String>),
@@ -87,12 +84,12 @@ impl Changes {
         Self { paths, check, loader, noticed, inotify, held, had, good, stale, look, seen }
     }
 
-    /// Why the system cannot tell of changes, so that files are looked at from time to time.
+    /// Returns the reason for which the system cannot report changes, so that files are polled.
     pub fn is_deaf(&self) -> Option<String> {
         self.noticed.lock().deaf.clone()
     }
 
-    /// When to read next, if nothing happens before.
+    /// Returns the time of the next read, if nothing happens before.
     pub fn due(&self) -> Instant {
         self.noticed.lock().settle.due().map_or(self.look, |due| due.min(self.look))
     }
@@ -102,7 +99,7 @@ impl Changes {
         self.look = Instant::now();
     }
 
-    /// Reads what is there at the start, without waiting for anything.
+    /// Reads the manifests at the start, without waiting for anything.
     pub fn first(&mut self) -> Reading {
         for _ in 0..ARM_MAX {
             let now = Instant::now();
@@ -114,7 +111,7 @@ impl Changes {
         Reading { loaded: Arc::default(), stale: self.stale.clone(), since: Instant::now() }
     }
 
-    /// Reads what has changed and is stable by now. `None` if manifests say what they said before.
+    /// Reads the files that have changed and are stable by now. `None` if the manifests are unchanged.
     pub fn read_settled(&mut self, now: Instant) -> Option<Reading> {
         let bulk = self.noticed.lock().settle.take_bulk(now);
         if bulk.is_some() || now >= self.look {
@@ -208,7 +205,7 @@ impl Changes {
         Some(Reading { loaded: self.good.clone()?, stale: self.stale.clone(), since })
     }
 
-    /// Finds what is there, with every directory of it watched before it is read.
+    /// Finds the manifests, with every directory watched before it is read.
     fn find(&mut self) -> (Found, Diagnostics) {
         let mut tries = 0;
         loop {
@@ -221,8 +218,8 @@ impl Changes {
         }
     }
 
-    /// Why what is there now does not count: nobody means to have nothing, and a path by itself may be
-    /// a disk that is not mounted.
+    /// Returns the reason for which an empty result does not count: nobody means to have nothing, and a path
+    /// by itself may be a disk that is not mounted.
     fn missing(&self, found: &Found) -> Option<String> {
         self.good.as_ref()?;
         let has: BTreeSet<usize> = found.manifests.iter().map(|m| m.root).collect();
@@ -233,7 +230,7 @@ impl Changes {
         unseen.or_else(|| emptied.map(|(_, path)| text(path)))
     }
 
-    /// Looks at all there is, to take what is still the same in a moment.
+    /// Looks at all files, to accept in a moment those that stay the same.
     fn look_twice(&mut self, now: Instant, since: Option<Instant>) {
         self.look = now + LOOK;
         if self.noticed.lock().settle.look(now, since) {
@@ -247,8 +244,8 @@ impl Changes {
         found.manifests.into_iter().map(|m| (m.path, m.stamp)).chain(virt_tomls).collect()
     }
 
-    /// Whether what all manifests are read by can be relied on. While any `virt.toml` is written
-    /// nothing is: half of one may name another set, another host or none.
+    /// Returns whether the `virt.toml`s can be relied on. While one is being written nothing is accepted:
+    /// half of one may name another set, another host or none.
     fn read_state(&self, found: &Found, settled: &Settled) -> ReadState {
         let there: HashMap<&PathBuf, Option<Stamp>> =
             found.virt_tomls.iter().map(|v| (&v.path, v.stamp)).collect();
@@ -277,8 +274,8 @@ impl Changes {
         read_state
     }
 
-    /// What is taken as it was read last. While anything changes, what is gone may be about to come
-    /// back; and while something changes that is no manifest, what links lead to may be exchanged.
+    /// Returns the files whose last version is used. While anything changes, a missing file may be about to
+    /// come back; and while something that is no manifest changes, the targets of links may be exchanged.
     fn unsettled(&mut self, found: &Found, settled: Settled) -> Unsettled {
         let Settled { stable, unstable, writing, looked, .. } = settled;
         let reals: BTreeSet<&PathBuf> = found.manifests.iter().map(|m| &m.real).collect();
@@ -313,7 +310,7 @@ impl Changes {
     }
 }
 
-/// How far the files can be relied on that say what the manifests are for.
+/// Reliability of the files that say what the manifests are for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum ReadState {
     Settled,
@@ -321,7 +318,7 @@ enum ReadState {
     Written,
     /// The end of one was waited for too long.
     Open(String),
-    /// One is not the version that was there before, and nobody told of it.
+    /// Changing: a file differs from its earlier version without a notification.
     Changing,
 }
 
@@ -329,7 +326,7 @@ fn is_virt_toml(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name == FILE)
 }
 
-/// Where a file that is gone was, as events have it.
+/// Returns the former path of a file that is gone, as events have it.
 fn real_name(path: &Path) -> PathBuf {
     let parent = path.parent().map(files::real).unwrap_or_default();
     path.file_name().map_or_else(|| parent.clone(), |name| parent.join(name))
@@ -341,8 +338,8 @@ fn links_moved(found: &Found) -> bool {
     linked.any(|m| files::real(&m.path) != m.real)
 }
 
-/// Where changes matter: all directories that were gone through, those that links lead to, and the
-/// names of the paths themselves.
+/// Returns the places where changes matter: all searched directories, those that links lead to, and the names
+/// of the paths themselves.
 fn places(paths: &[PathBuf], found: &Found) -> Places {
     let mut directories = found.directories.clone();
     let linked = found.manifests.iter().filter(|m| m.linked);

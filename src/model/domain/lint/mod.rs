@@ -39,7 +39,7 @@ pub(crate) use ports::listeners;
 use diagnostics::Diagnostics;
 use xmltree::Element;
 
-/// Adds what does not go together in the domain document `root`.
+/// Reports combinations in the domain document `root` that do not work together.
 pub(super) fn check(root: &Element, out: &mut Diagnostics) {
     crate::model::lint::check_padding(root, out);
     crate::model::lint::check_running(root, out);
@@ -87,7 +87,7 @@ mod tests {
             .collect()
     }
 
-    /// Asserts what `check` finds in `<domain type='kvm'>` (19 characters) around each text.
+    /// Asserts the findings of `check` in `<domain type='kvm'>` (19 characters) around each text.
     pub(in crate::model::domain::lint) fn finds(
         check: fn(&Element, &mut Diagnostics),
         cases: &[(&str, &[&str])],

@@ -1,4 +1,4 @@
-//! NUMA cells: their numbers, their processors, and who names them.
+//! NUMA cells: their numbers, their processors, and references to them.
 
 use super::facts::{cells, vcpus};
 use super::memory::no_cell;

@@ -116,7 +116,7 @@ fn check_schedulers(root: &Element, most: Option<u32>, out: &mut Diagnostics) {
     }
 }
 
-/// How many threads a message lists.
+/// Most threads that a message lists.
 const SHOWN: usize = 16;
 
 /// More threads than a host can run; a number of millions must not cost memory.
