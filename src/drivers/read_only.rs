@@ -7,8 +7,8 @@ use crate::model::{Call, Capabilities, DriverEvent, Observed, ObservedPools, Out
 use std::collections::BTreeSet;
 use std::sync::mpsc::SyncSender;
 
-/// Passes on what reads and refuses what changes. libvirt's daemons do that by themselves; this is
-/// for drivers within this process.
+/// Driver that passes reads on and refuses changes. libvirt's daemons do that by themselves; this is for
+/// drivers within this process.
 #[derive(Debug)]
 pub(super) struct ReadOnly<D>(pub(super) D);
 

@@ -21,7 +21,7 @@ impl Roots {
         }
     }
 
-    /// The one that a real path is beneath, or is.
+    /// Returns the root that a real path is beneath, or is.
     pub fn of(&self, real: &Path) -> io::Result<&Root> {
         let found = self.0.iter().find(|root| real.starts_with(root.real()));
         found.ok_or_else(|| Outside(real.to_owned()).into())
@@ -35,9 +35,8 @@ impl Roots {
         self.of(real)?.read(real, limit)
     }
 
-    /// Where `path` really leads, counted from a directory that is one of these, or beneath one, and
-    /// given by its real path. Symbolic links are worked out here, name by name, so that nothing
-    /// outside is even asked for.
+    /// Resolves `path`, counted from a directory that is one of these, or beneath one, and given by its real
+    /// path. Symbolic links are resolved here, name by name, so that nothing outside is even asked for.
     ///
     /// # Errors
     /// It leads outside, or something on the way cannot be looked at.
@@ -85,7 +84,7 @@ impl Roots {
     }
 }
 
-/// Where the rest of the way leads as far as the names tell.
+/// Returns the error for the rest of a path that leads outside, as far as the names show it.
 fn outside(mut at: PathBuf, left: Vec<Step>) -> Outside {
     for step in left.into_iter().rev() {
         match step {

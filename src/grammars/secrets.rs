@@ -9,8 +9,9 @@ pub struct SecretPlace {
     element: &'static str,
     /// The attribute; `None` for the element's text.
     attribute: Option<&'static str>,
-    /// Whether it is a secret and nothing else: it is not kept in records, plan files or exports. What is
-    /// not may be a secret beside all else: it is sent, compared and kept like any value, but not shown.
+    /// Whether it is a secret and nothing else: then it is kept out of records, plan files and exports. Other
+    /// fields may be secrets among other uses: they are sent, compared and kept like any value, but not
+    /// shown.
     pub is_only: bool,
 }
 
@@ -23,7 +24,7 @@ const fn place(
     SecretPlace { within, element, attribute, is_only }
 }
 
-/// All of them, each with its source.
+/// All places, each with its source.
 const PLACES: &[SecretPlace] = &[
     // what libvirt itself leaves out without `VIR_DOMAIN_XML_SECURE`
     place("", "", Some("passwd"), true),

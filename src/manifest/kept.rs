@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
-/// Suffixes of the files that the mock writes beside its state: a lock, and an unfinished version.
+/// Suffixes of the mock's state file and of the files beside it: a lock, and an unfinished version.
 const BESIDE: [&str; 3] = ["", ".lock", ".new"];
 
 /// Returns the files of the mock hosts that the text of a `virt.toml` in this directory names.

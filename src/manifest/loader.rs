@@ -51,7 +51,7 @@ struct CachedManifest {
 }
 
 impl CachedManifest {
-    /// Returns a warning if the directory may not hold all grammars that are meant.
+    /// Returns a warning if the file may not name all objects that it is meant to.
     fn doubt(&self) -> Option<Diagnostic> {
         let said = if self.open {
             let text = "the file is not closed by who writes to it; nothing is pruned until then";

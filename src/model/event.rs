@@ -18,7 +18,6 @@ pub enum DriverEvent {
     /// An object is gone. Not every host says so: one that is left without its definition
     /// ([`EventKind::Undefined`]) may end with its running instance.
     Gone(ResourceId),
-    /// From here on the host is listened to, and what was before may have been missed: look at all
     /// Start of the event stream: earlier events may have been missed, so all of the host has to be read. It
     /// comes first, after every loss of the host, and in place of events that nobody took in time.
     Resync,

@@ -1,4 +1,4 @@
-//! Certificates for TLS: where libvirt looks for them, what it and we ask of them, and making them.
+//! Certificates for TLS: libvirt's places for them, the checks of libvirt and ours, and their creation.
 //!
 //! Floor 1: imports only `diag`. It reads and writes the files of a PKI, and opens no connection:
 //! a stream gets its `rustls` configuration from [`client`] or [`server`], and words for a failed

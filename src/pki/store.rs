@@ -11,7 +11,7 @@ use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// Where a certificate and its key go.
+/// Places of a certificate and its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Places {
     /// The certificate's file.

@@ -1,5 +1,4 @@
-//! Events: a connection of their own on which the server tells what happens, opened again whenever
-//! it is lost.
+//! Events: a connection of their own on which the server reports changes, reopened whenever it is lost.
 
 use super::connection::{Connection, Request, wait_until};
 use super::connections::Dial;
@@ -14,7 +13,7 @@ use libvirt_rpc::{
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
-/// How long to wait before a host that was lost is called again: at first, and at the most.
+/// Delays before a lost host is called again: the first, and the longest.
 #[derive(Debug)]
 pub(super) struct Pace {
     first: Duration,
@@ -25,7 +24,7 @@ pub(super) struct Pace {
 /// bothered more than twice a minute.
 pub(super) const PACE: Pace = Pace { first: Duration::from_secs(1), most: Duration::from_secs(30) };
 
-/// Tells `events` what the server tells, until `stop` says so or nobody takes it.
+/// Passes the server's events to `events`, until `stop` is set or nobody takes them.
 ///
 /// # Errors
 /// The server does not tell anybody what happens.
@@ -67,11 +66,11 @@ pub(super) fn watch(
     Ok(())
 }
 
-/// Why a host is not watched.
+/// Reason for which a host is not watched.
 enum NotWatched {
-    /// It does not tell what happens, and never will.
+    /// The host does not report events, and never will.
     Refused(Error),
-    /// It is not there.
+    /// The host cannot be reached.
     Lost(Error),
 }
 
@@ -87,8 +86,8 @@ impl From<Malformed> for NotWatched {
     }
 }
 
-/// Opens a connection and registers for all there is to be told. Only a domain's life has to be
-/// told: drivers without networks have no events of them, and some have none of devices.
+/// Opens a connection and registers for all events that the host has. Only a domain's lifecycle is required:
+/// drivers without networks have no events of them, and some have none of devices.
 fn register(dial: &Dial) -> Result<Connection, NotWatched> {
     let mut connection = dial()?;
     connection.listen();
@@ -129,7 +128,7 @@ fn quick(procedure: Procedure, args: Vec<u8>) -> Result<Request, Malformed> {
     Ok(Request { procedure, args, time: timeouts::QUICK })
 }
 
-/// Hands on what comes, until there is nobody to tell (`None`) or nothing comes any more.
+/// Passes events on, until nobody takes them (`None`) or the connection fails.
 fn follow(connection: &mut Connection, outbox: &mut Outbox, stop: &CancelToken) -> Option<Error> {
     while !stop.is_stopped() && !outbox.is_closed() {
         let arrived = connection.take_events();
@@ -151,7 +150,7 @@ fn follow(connection: &mut Connection, outbox: &mut Outbox, stop: &CancelToken) 
     None
 }
 
-/// What an event says to us.
+/// Converts an event to the driver's type.
 ///
 /// # Errors
 /// The event is that there will be no more.
@@ -190,7 +189,7 @@ fn told(event: Event) -> Result<DriverEvent> {
     })
 }
 
-/// virDomainEventType.
+/// Converts a virDomainEventType.
 fn life_of_domain(event: i32) -> EventKind {
     match event {
         0 => EventKind::Defined,
@@ -206,7 +205,7 @@ fn life_of_domain(event: i32) -> EventKind {
     }
 }
 
-/// virNetworkEventLifecycleType.
+/// Converts a virNetworkEventLifecycleType.
 fn life_of_network(event: i32) -> EventKind {
     match event {
         0 => EventKind::Defined,

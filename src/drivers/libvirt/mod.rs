@@ -1,4 +1,4 @@
-//! libvirt's own daemons, spoken to in their own protocol.
+//! Driver for libvirt's own daemons, over their RPC protocol.
 //!
 //! An endpoint is what a URI means on this machine, a transport makes a stream of it, a connection
 //! moves requests and replies over that; a driver has two connections, one for calls that are quick

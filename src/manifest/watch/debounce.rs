@@ -144,8 +144,8 @@ impl Debounce {
         Some(last)
     }
 
-    /// Schedules a look at all files now, and another once they had time to settle. Returns `false` if that
-    /// is scheduled already.
+    /// Schedules a second look at all files, which are looked at now, once they had time to settle. Returns
+    /// `false` if one is scheduled already.
     pub(super) fn look(&mut self, now: Instant, since: Option<Instant>) -> bool {
         let is_new = !self.bulk && self.look.is_none();
         if is_new {

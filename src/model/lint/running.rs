@@ -27,7 +27,7 @@ fn first<'a>(
     root.children_named("devices").flat_map(Element::elements).find_map(of)
 }
 
-/// Returns the number of connections of a network, or of a device that it hands on.
+/// Returns the `connections` attribute of a network, or of a device that it hands on.
 fn connections(root: &Element) -> Option<&Attribute> {
     let forward = || root.child("forward").filter(|_| root.is("network"));
     let inside = || {

@@ -59,7 +59,7 @@ impl NumberSet {
         Some(u32::try_from(n).ok()? * BITS + word.trailing_zeros())
     }
 
-    /// Puts in what the other one has.
+    /// Adds all members of the other set.
     pub(in crate::model) fn add(&mut self, other: &Self) {
         if self.0.len() < other.0.len() {
             self.0.resize(other.0.len(), 0);

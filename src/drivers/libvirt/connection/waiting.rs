@@ -13,7 +13,7 @@ pub(in super::super) fn wait(connections: &mut [&mut Connection]) {
     wait_for(connections, None);
 }
 
-/// The same for one, and no longer than until then.
+/// Waits for one connection, but no longer than until then.
 pub(super) fn wait_at_most(connection: &mut Connection, until: Instant) {
     wait_for(&mut [connection], Some(until));
 }
@@ -54,7 +54,7 @@ fn exchange(connections: &mut [&mut Connection], until: Option<Instant>) {
     }
 }
 
-/// Which of `connections` can be read or written, or have failed; none when a deadline, or `until`,
+/// Returns which of `connections` can be read or written, or have failed; none when a deadline, or `until`,
 /// has passed.
 fn poll_all(connections: &[&mut Connection], until: Option<Instant>) -> Result<Vec<bool>, Errno> {
     let mut fds: Vec<PollFd<'_>> = connections

@@ -10,7 +10,7 @@ use xmltree::Limits;
 /// Most snapshots of a domain that are read whole. Of more than these it is known that they are there.
 const READ: usize = 256;
 
-/// Reads names of snapshots and checkpoints, and what each snapshot is an overlay of.
+/// Reads names of snapshots and checkpoints, and the overlays of each snapshot.
 pub(super) fn read(connections: &mut ConnectionPair, entries: &mut [Entry]) -> Result<()> {
     let mut lists = Vec::new();
     for (index, entry) in entries.iter().enumerate() {

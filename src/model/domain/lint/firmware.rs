@@ -11,7 +11,7 @@ pub(super) fn check(root: &Element, out: &mut Diagnostics) {
     check_stateless(os, out);
 }
 
-/// Checks that ACPI and UEFI fit: on most machines UEFI needs ACPI, on ARM ACPI needs UEFI.
+/// Reports UEFI firmware without ACPI on x86. On ARM it is the reverse: ACPI needs UEFI.
 fn check_acpi(root: &Element, os: &Element, out: &mut Diagnostics) {
     if !is_qemu(root) || !is_x86(root) || Domain::new(root).has_feature("acpi") {
         return;
