@@ -55,10 +55,10 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources) -> String {
     out
 }
 
-/// Most lines of what was expected before the hint.
+/// Most lines of expected content before the hint.
 const LISTED: usize = 2;
 
-/// Longest line of a list of what was expected, in characters.
+/// Longest line of a list of expected content, in characters.
 const EXPECTED: usize = 100;
 
 /// `expected a, b or c`, in lines of a length that can be read.

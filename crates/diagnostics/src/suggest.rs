@@ -6,7 +6,7 @@ pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     nearest(word, candidates).map(|(_, found)| found)
 }
 
-/// The same with the distance, which is 0 if only the case or `-` and `_` differ.
+/// Returns the nearest name with its distance, which is 0 if only the case or `-` and `_` differ.
 pub fn nearest<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,

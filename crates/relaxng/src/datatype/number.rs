@@ -55,12 +55,13 @@ impl<'a> Number<'a> {
             .then_with(|| self.fraction.cmp(other.fraction))
     }
 
-    /// How many decimal places the value needs.
+    /// Returns the number of decimal places that the value needs.
     pub(super) fn fraction_digits(self) -> usize {
         self.fraction.len()
     }
 
-    /// How many digits the value needs; places count though they may be zeros, as in 0.05.
+    /// Returns the number of digits that the value needs; decimal places count though they may be zeros, as
+    /// in 0.05.
     pub(super) fn total_digits(self) -> usize {
         match self.whole.len() {
             0 => self.fraction.len(),

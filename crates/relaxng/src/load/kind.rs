@@ -1,9 +1,9 @@
-//! RELAX NG's own elements: what each is called, which attributes it has, where it may stand.
+//! Elements of RELAX NG: their names, attributes and places.
 
 /// The namespace of RELAX NG.
 pub(super) const RELAX_NG: &str = "http://relaxng.org/ns/structure/1.0";
 
-/// What an element of RELAX NG is.
+/// Kind of an element of RELAX NG.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Element,
@@ -36,7 +36,7 @@ pub(super) enum Kind {
     NsName,
 }
 
-/// All kinds with their names; patterns first, then what makes a grammar, then name classes.
+/// All kinds with their names; patterns first, then the parts of a grammar, then name classes.
 const KINDS: [(&str, Kind); 28] = [
     ("element", Kind::Element),
     ("attribute", Kind::Attribute),
@@ -95,33 +95,33 @@ impl Attr {
         ATTRIBUTES.iter().find(|(name, _)| *name == local).map(|(_, attr)| *attr)
     }
 
-    /// Its name.
+    /// Returns the name of the element.
     pub(super) fn as_str(self) -> &'static str {
         ATTRIBUTES.iter().find(|(_, attr)| *attr == self).map_or("", |(name, _)| name)
     }
 }
 
-/// What may stand at a place.
+/// Place by the elements that it allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     /// A pattern.
     Pattern,
     /// A name class.
     NameClass,
-    /// In a grammar.
+    /// Inside a grammar.
     Grammar,
-    /// In an include, where what the other file has is overridden.
+    /// Inside an include, where definitions of the other file are overridden.
     Include,
-    /// In a data: its params and its exception.
+    /// Inside a data: its params and its exception.
     Data,
-    /// In an anyName or nsName: its exception.
+    /// Inside an anyName or nsName: its exception.
     Open,
-    /// Nothing.
+    /// Place without elements.
     Nowhere,
 }
 
 impl Kind {
-    /// What the element of this name is.
+    /// Returns the kind of the element with this name.
     pub(super) fn named(local: &str) -> Option<Self> {
         KINDS.iter().find(|(name, _)| *name == local).map(|(_, kind)| *kind)
     }
@@ -156,7 +156,7 @@ impl Kind {
         }
     }
 
-    /// Its attributes beside `ns` and `datatypeLibrary`, and whether it must have them.
+    /// Returns the attributes beside `ns` and `datatypeLibrary`, and whether each is required.
     pub(super) fn attributes(self) -> &'static [(Attr, bool)] {
         match self {
             Self::Element | Self::Attribute => &[(Attr::Name, false)],

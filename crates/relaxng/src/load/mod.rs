@@ -82,7 +82,7 @@ mod tests {
         format!("<grammar xmlns='{}'>\n{inside}</grammar>", kind::RELAX_NG)
     }
 
-    /// What a schema of several grammars gives, or all that is wrong with it.
+    /// Loads a schema of several grammars, or returns all its problems.
     fn loaded(files: &[(&'static str, &str)]) -> Result<Grammar, Vec<String>> {
         let texts = Texts(files.iter().map(|(name, text)| (*name, grammar(text))).collect());
         let mut sources = Sources::default();
@@ -97,7 +97,7 @@ mod tests {
         })
     }
 
-    /// A schema of one file, and the starts of what is to be said of it.
+    /// Asserts the beginnings of the messages about a schema of one file.
     fn refused(inside: &str, want: &[&str]) {
         let got = loaded(&[("g", inside)]).err().unwrap_or_default();
         let same = got.len() == want.len() && got.iter().zip(want).all(|(g, w)| g.starts_with(w));
@@ -323,7 +323,7 @@ mod tests {
         assert_eq!(data.define.as_deref(), Some("mac"));
     }
 
-    /// Neither nesting nor chains of definitions nor many paths to the same take stack or time.
+    /// Checks that nesting, chains of definitions and many paths to one pattern take neither stack nor time.
     #[test]
     fn deep_and_wide() {
         let chain = |count: usize| -> String {

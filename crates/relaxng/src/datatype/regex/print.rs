@@ -135,7 +135,7 @@ fn push_range(from: char, to: char, out: &mut String) {
     push_code(to, out);
 }
 
-/// A character by its number: nothing needs to know what is special where.
+/// Prints a character by its number, so that none has to be known as special.
 fn push_code(c: char, out: &mut String) {
     if c.is_ascii_alphanumeric() {
         out.push(c);

@@ -4,7 +4,7 @@ use super::parse::Node;
 use super::print;
 use super::set::Set;
 
-/// What came of a walk.
+/// Result of a walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Walked {
     /// Whether the whole text is in the language.
