@@ -1,5 +1,5 @@
-//! What the program is made of besides itself: licences that it may be given away under, and packages
-//! that come from the registry and nowhere else.
+//! Dependencies of the program: licences under which it may be given away, and packages that come from the
+//! registry and nowhere else.
 
 use crate::support::trial;
 use libtest_mimic::Trial;
@@ -20,7 +20,7 @@ const LICENCES: [&str; 9] = [
     "Zlib",
 ];
 
-/// Where packages come from.
+/// Source of packages.
 const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
 pub(crate) fn trials() -> Vec<Trial> {

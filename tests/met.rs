@@ -1,5 +1,5 @@
-//! What a plan knows that its steps will meet: each case a host made by hand and a manifest, without
-//! any hypervisor.
+//! Conflicts that a plan predicts for its steps: each case is a host made by hand and a manifest, without any
+//! hypervisor.
 // long: one case after the other, on one sort of host
 
 use crate::support::trial;
@@ -117,7 +117,7 @@ fn id(text: &str) -> ResourceId {
 struct Host(Observed);
 
 impl Host {
-    /// With what these manifests come to, up and running.
+    /// Creates a host to which these manifests were applied, with all objects running.
     fn applied(manifests: &[String]) -> Self {
         let mut host = Self::default();
         let plan = host.plan(manifests, &Options::default());
@@ -144,7 +144,7 @@ impl Host {
         self.0.resources.insert(id, object);
     }
 
-    /// With an object that somebody else made; it does not run.
+    /// Adds an object that somebody else made; it does not run.
     fn stranger(mut self, text: &str) -> Self {
         let definition = read(text);
         let kind = if definition.is("domain") { Kind::Domain } else { Kind::Network };
@@ -177,7 +177,7 @@ impl Host {
         change(self.0.resources.get_mut(&id(name)).unwrap());
     }
 
-    /// Puts an overlay over the disk of a guest, below which is what was there.
+    /// Puts an overlay over the disk of a guest, with the old image below it.
     fn overlay(&mut self, name: &str, top: &str) {
         self.change(name, |object| {
             for definition in [&mut object.persistent, &mut object.live].into_iter().flatten() {
@@ -220,7 +220,7 @@ fn steps(plan: &Plan) -> Vec<String> {
     plan.steps.iter().map(word).collect()
 }
 
-/// Everything that a plan says to people of an object.
+/// Returns all texts of a plan about an object.
 fn said(plan: &Plan, of: &str) -> String {
     let change = plan.changes.iter().find(|c| c.id == id(of));
     let mut said: Vec<String> = Vec::new();
@@ -255,7 +255,7 @@ fn web(devices: &str) -> Vec<String> {
     vec![guest("web", "", devices)]
 }
 
-/// Another guest that stays, so that the set is not empty.
+/// Adds another guest that stays, so that the set is not empty.
 fn with_other(mut manifests: Vec<String>) -> Vec<String> {
     manifests.push(guest("other", "", ""));
     manifests

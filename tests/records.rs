@@ -91,7 +91,7 @@ impl Scene {
         self.write("config/virt/config.toml", &text.replace("$dir", &self.path("")));
     }
 
-    /// Runs `virt` on the host, with what is configured.
+    /// Runs `virt` on the host, with its configuration.
     #[track_caller]
     fn virt(&self, arguments: &[&str], code: i32) -> Ran {
         let uri = format!("test:///default?state={}", self.path("state.xml"));
@@ -168,7 +168,8 @@ fn copied() {
     assert!(scene.names().contains(&"victim".to_owned()));
 }
 
-/// A signed record is of one kind of object: who may define networks takes none of a guest.
+/// Checks that a signed record is valid for one kind of object: a user who may define networks gets no guest
+/// by it.
 fn other_kind() {
     let scene = Scene::new(&["a", "b", "c"]);
     scene.virt(&["apply", "site", "--signing-key", "key"], 0);
@@ -227,7 +228,7 @@ fn every_part() {
     }
 }
 
-/// A signature that does not cover what is read says as much as none.
+/// Checks that a signature which does not cover all that is read counts as none.
 fn formerly() {
     let scene = Scene::new(&["web"]);
     scene.virt(&["apply", "site", "--signing-key", "key"], 0);

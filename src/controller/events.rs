@@ -98,8 +98,8 @@ pub enum ControllerEvent<'a> {
     Down(&'a ResourceId, &'a str),
     /// The object works again, or is down for good.
     Works(&'a ResourceId),
-    /// These objects do not answer any more; if there are none, all do again. Other objects are still
-    /// reconciled.
+    /// Silent objects have changed: these do not answer any more; if there are none, all do again. Other
+    /// objects are still reconciled.
     Silent(&'a BTreeMap<ResourceId, Unknown>),
     /// Pruning is suspended, for this reason.
     NotPruned(&'a str),
@@ -111,7 +111,7 @@ pub enum ControllerEvent<'a> {
     Back,
     /// The host sends no events, and is polled.
     Deaf(&'a Error),
-    /// Another run changes the host; the watch waits for its turn.
+    /// The host is locked by another run; the watch waits for its turn.
     Busy(&'a Error),
     /// No lock of the host is to be had, so nothing is changed; it is tried again ever more seldom.
     NoLock(&'a Error),

@@ -17,7 +17,7 @@ pub enum NotOwned {
     NotRegular,
     /// The file belongs to another user.
     OfUser(u32),
-    /// Others have access to the file, by this mode.
+    /// The file is accessible to others, by this mode.
     Mode(u32),
 }
 

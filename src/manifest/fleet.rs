@@ -139,7 +139,7 @@ fn nearest(directories: &[Directory], from: Option<usize>) -> Option<usize> {
     None
 }
 
-/// Reports a choice of hosts where there are none to choose from.
+/// Reports a choice of hosts in a project that names no hosts.
 fn without_hosts(objects: &mut [Object], directories: &[Directory], out: &mut Diagnostics) {
     const SUMMARY: &str = "hosts are chosen, and no virt.toml names any";
     let say = |span: Span| {

@@ -170,7 +170,7 @@ struct Compared<'a> {
     live: Vec<Change>,
     /// Differences between the next boot and the running instance.
     waiting: Vec<Change>,
-    /// Whether what is running was started from the last applied manifest.
+    /// Whether the running instance was started from the last applied manifest.
     is_current: bool,
     /// Reasons for which fields of the running instance wait.
     whys: Vec<(Path, String)>,

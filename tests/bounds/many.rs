@@ -26,7 +26,7 @@ fn domain(name: &str, memory: usize) -> String {
     format!("[[domain]]\ntype = 'test'\nname = '{name}'\nmemory = {memory}\nos.type = 'hvm'\n")
 }
 
-/// The same command under other limits of open files.
+/// Returns the command under other limits of open files.
 fn limited(command: &Command, limits: &str) -> Command {
     let mut limited = Command::new("sh");
     limited.env_clear().args(["-c", &format!("ulimit {limits} && exec \"$@\""), "sh"]);

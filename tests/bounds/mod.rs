@@ -1,4 +1,4 @@
-//! What strangers' manifests, and many of them, can make a run do.
+//! Bounds on the effects of strangers' manifests, and of many of them, on a run.
 
 mod many;
 mod outside;

@@ -1,4 +1,4 @@
-//! Files that lead out of the paths that were given, and such as are none.
+//! Files that lead out of the given paths, and those that are not regular.
 
 use crate::support::site::Site;
 use crate::support::{Needs, run, trial, trial_if, virt};
@@ -25,7 +25,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// What no output may show.
+/// Text that no output may show.
 const SECRET: &str = "sesame-open";
 
 /// Longer than any of these runs may take.

@@ -1,4 +1,4 @@
-//! What a shell, a full disk and a careless reader do to a run.
+//! Effects of a shell, a full disk and a careless reader on a run.
 
 use crate::support::{Ran, run, trial};
 use libtest_mimic::Trial;
@@ -51,7 +51,7 @@ fn full() {
     shell(place.path(), &format!("virt plan m {HOST} --detailed-exitcode")).expect(0);
 }
 
-/// Neither a path nor an argument begins a line that could be taken for one of ours.
+/// Checks that neither a path nor an argument begins a line that could be taken for one of ours.
 fn breaks() {
     let place = place(&plain(""));
     let name = r"$'pl\nerror: x\e[2J\u202e'";

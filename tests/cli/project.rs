@@ -1,4 +1,4 @@
-//! Which host a command without paths is about: an operator is never surprised by it.
+//! Choice of the host for a command without paths, without surprise for the operator.
 
 use crate::support::{Ran, run, trial, virt};
 use libtest_mimic::Trial;

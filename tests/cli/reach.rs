@@ -1,4 +1,5 @@
-//! What reaches out of a guest is told whole, whatever its length: a reviewer of a plan decides by that.
+//! Parts of a guest that reach out of it are shown whole, whatever their length: a reviewer of a plan decides
+//! by them.
 
 use crate::fuzzing::daemon::{Answers, Daemon, Guest};
 use crate::support::site::Site;

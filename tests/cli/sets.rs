@@ -1,4 +1,4 @@
-//! Who owns what is named, and never silently a directory's name.
+//! Sets as owners: a set is named explicitly, and never silently after a directory.
 
 use crate::support::site::{plan_for, walk};
 use crate::support::{Ran, run, trial, virt};
@@ -43,7 +43,7 @@ impl Old {
         run(virt(&[&["-c", uri], arguments].concat()).current_dir(self.0.path()))
     }
 
-    /// As the build before did it: the directory's name is the set's, and nobody is asked.
+    /// Applies as the build before did: the directory's name is the set's, without a question.
     fn apply_as_before(&self) {
         let loaded: Loaded = manifest::load(&[self.path("guests")]);
         assert_eq!((loaded.desired.set.as_str(), loaded.set_is_named), ("guests", false));

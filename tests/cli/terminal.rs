@@ -1,4 +1,4 @@
-//! What is asked at a terminal before a plan is applied.
+//! Questions at a terminal before a plan is applied.
 
 use crate::support::{run, tool, trial_if, virt};
 use libtest_mimic::Trial;

@@ -185,7 +185,7 @@ fn saved_plan() {
     run(&mut stranger.virt(&["apply", "ok.plan"])).expect(0);
 }
 
-/// What is let through fails later, and with other words.
+/// Asserts that a connection is let through: it fails later, and with other words.
 fn is_let_through(command: &mut Command) {
     let ran = run(command);
     assert_ne!(ran.code(), 0, "nobody answers there: {ran}");
@@ -234,7 +234,7 @@ fn writable_configuration() {
     }
 }
 
-/// What a process says of itself is a regular file, and of root if the process wants it to be.
+/// Checks files that a process makes in /proc: they are regular, and root's if the process wants it.
 fn process() {
     let stranger = Stranger::new("connect = 'evil'");
     let evil = stranger.path("site/evil.sh");

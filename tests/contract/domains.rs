@@ -21,7 +21,8 @@ pub(super) const RULES: &[Rule] = &[
     ("a_domain_is_kept_by_its_snapshots", Some(Need::Snapshots), kept_by_snapshots),
 ];
 
-/// What drivers answer when the state is wrong; libvirt's test driver calls some internal errors.
+/// Codes with which drivers refuse a call in the wrong state; libvirt's test driver calls some internal
+/// errors.
 const WRONG_STATE: [ErrorCode; 2] = [ErrorCode::OPERATION_INVALID, ErrorCode::INTERNAL_ERROR];
 
 fn undefine() -> Op {

@@ -1,4 +1,4 @@
-//! What is told of a host by itself.
+//! Events that a host sends unasked.
 
 use super::Rule;
 use super::subject::{Host, Subjected};
@@ -13,7 +13,7 @@ pub(super) const RULES: &[Rule] = &[
     ("watching_ends_when_it_is_told_to", None, ends),
 ];
 
-/// Everything is told by then.
+/// Time after which all events must have come.
 const SOON: Duration = Duration::from_secs(20);
 
 /// Runs `body` while the host is watched; it starts when the host is listened to.
@@ -42,8 +42,8 @@ impl Drop for OnDrop<'_> {
     }
 }
 
-/// Waits for what is told of an object: these, in this order. A driver may tell more in between, as
-/// that a guest that has been started goes on.
+/// Waits for these events of an object, in this order. A driver may send more in between, for example that a
+/// started guest goes on.
 #[track_caller]
 fn tells(receiver: &Receiver<DriverEvent>, object: &Subjected<'_>, expected: &[EventKind]) {
     let mut seen = Vec::new();

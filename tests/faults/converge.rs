@@ -57,7 +57,7 @@ fn original() -> Site {
     ])
 }
 
-/// The same site with an edit that is live, one that wants a restart, a new object and one less.
+/// Returns the site with a live edit, an edit that wants a restart, a new object and a removed one.
 fn changed() -> (Site, Options) {
     let site = Site::new(&[
         ("net.xml", NETWORK),
@@ -96,7 +96,7 @@ fn every_call(fault: Fault, loaded: &Loaded, options: &Options, start: impl Fn()
     }
 }
 
-/// All that lasts of a host: ids of running instances do not, nor what a mark remembers of versions
+/// Returns the lasting state of a host: without ids of running instances, and without versions of manifests
 /// that were applied in between.
 fn inventory(observed: &Observed) -> Vec<String> {
     let lasting = |definition: &Element| {

@@ -21,7 +21,7 @@ use virt::reconcile::Options;
 /// Cuts by default, in each direction.
 const CUTS: u64 = 150;
 
-/// Nothing may take longer; a healthy run takes some 30 ms.
+/// Longest time of a run; a healthy one takes some 30 ms.
 const HANG: Duration = Duration::from_secs(10);
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -104,7 +104,7 @@ fn apply_if_it_can(driver: &dyn Driver, loaded: &virt::manifest::Loaded) {
     walk(&plan, driver);
 }
 
-/// Removes what the runs made.
+/// Removes the objects of the runs.
 fn clear(driver: &dyn Driver) {
     let there = observe(driver).resources;
     let undefine = |uuid, id| {
@@ -124,7 +124,7 @@ enum Direction {
     ToClient,
 }
 
-/// A relay that closes all its connections when so many bytes have passed in a direction.
+/// Relay that closes all its connections after a number of bytes in one direction.
 struct Cutter {
     directory: TempDir,
     shared: Arc<Shared>,
@@ -135,7 +135,7 @@ struct Shared {
     /// Bytes that passed, and that may pass, in each direction.
     passed: [AtomicU64; 2],
     limit: [AtomicU64; 2],
-    /// How often it was armed; a connection of an earlier time changes nothing any more.
+    /// Number of times that it was armed; a connection of an earlier time changes nothing any more.
     times: AtomicU64,
     /// Whether connections are refused once the limit is reached.
     for_good: AtomicBool,

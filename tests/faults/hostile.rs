@@ -108,11 +108,11 @@ fn against(script: Script) -> Ran {
     ran
 }
 
-/// What a definition of the hostile host takes is more than it may.
+/// Memory limit, in MiB, that a definition of the hostile host exceeds.
 const LIMIT: &str = "8";
 
-/// Of a fleet, the host that tells too much fails with the limit and the option; the others are planned
-/// for, changed and watched.
+/// Checks that, of a fleet, the host that sends too much fails with the limit and the option, while the
+/// others are planned for, changed and watched.
 fn fleet_goes_on() {
     let site = Site::new(&[]);
     let at = |name: &str| site.path().join(name).display().to_string();

@@ -1,4 +1,4 @@
-//! What goes wrong, and that nothing is lost by it.
+//! Faults, and the proof that nothing is lost by them.
 
 mod converge;
 mod cut;

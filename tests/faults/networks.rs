@@ -1,4 +1,4 @@
-//! Networks under running guests: who is cut off by what, and what an interrupted restart leaves.
+//! Networks under running guests: the guests that a restart cuts off, and the remains of an interrupted one.
 
 use crate::support::site::{Site, converge, observe, plan_for, walk};
 use crate::support::trial;
@@ -80,7 +80,7 @@ fn cut_short() -> (MockDriver, Site) {
     (driver, site)
 }
 
-/// Where the cards of the running guest are.
+/// Returns the networks of the running guest's interfaces.
 fn sources(driver: &MockDriver) -> Vec<String> {
     let observed = observe(driver);
     let guest = observed.resources.get(&ResourceId::new(Kind::Domain, "g")).unwrap();
@@ -151,7 +151,7 @@ fn on_a_host_bridge() {
     assert!(again.is_empty() && !again.has_pending(), "{again:?}");
 }
 
-/// Who allows a restart has seen whom it cuts off.
+/// Checks that a permission for a restart covers only the guests that were shown.
 fn who_joins() {
     let (driver, site) = on_a_network();
     site.write("one.xml", &NETWORK.replace("stp='on'", "stp='off'"));

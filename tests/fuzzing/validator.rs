@@ -10,7 +10,7 @@ use xmltree::{Limits, parse};
 /// Documents of one grammar; the later ones meet tables that the earlier ones made.
 const DOCUMENTS: usize = 8;
 
-/// What became of some bytes.
+/// Result for some bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
     /// Grammars that were taken, and that were refused.
@@ -32,7 +32,7 @@ impl Files for Text<'_> {
     }
 }
 
-/// Loads the grammar, or says why it is none.
+/// Loads the grammar, or returns the reason for which it is none.
 pub(crate) fn load(schema: &str) -> Result<Grammar, String> {
     let mut sources = Sources::default();
     relaxng::load("t.rng", &Text(schema), &mut sources)

@@ -29,7 +29,7 @@ pub(crate) fn packets(data: &[u8]) -> bool {
     count > 0
 }
 
-/// Reads a payload as what a client takes it for. Says whether it was that.
+/// Reads a payload as a client would. Returns whether it was well-formed.
 fn read_as_its_procedure_says(packet: &Packet) -> bool {
     let Packet { header: Header { procedure, kind, status, .. }, payload } = packet;
     if *kind == PacketKind::REPLY && *status == Status::ERROR {

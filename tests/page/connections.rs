@@ -1,4 +1,4 @@
-//! The server by raw bytes: what it answers, refuses, and does not wait for.
+//! Server tests with raw bytes: answers, refusals, and no endless waits.
 
 use super::{Served, statuses};
 use crate::support::trial;
@@ -21,7 +21,7 @@ pub(super) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// All that comes back for these bytes.
+/// Returns the complete answer to these bytes.
 pub(super) fn send(address: SocketAddr, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();

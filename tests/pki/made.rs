@@ -1,4 +1,4 @@
-//! What `virt pki` makes, before the eyes of libvirt's own checker and GnuTLS, and ours.
+//! Certificates of `virt pki`, checked by libvirt's own checker, GnuTLS, and ours.
 
 use super::handshake::shake;
 use crate::support::{run, tool, trial, trial_if, virt};
@@ -18,7 +18,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// All that `virt pki` makes, in `tls` of a directory.
+/// Makes all files of `virt pki`, in `tls` of a directory.
 fn make() -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let tls = directory.path().join("tls");

@@ -192,8 +192,8 @@ fn revoked() {
     }
 }
 
-/// What webpki alone would let pass: a second list of one CA, a trusted CA that another has revoked,
-/// a limit of a trusted CA on what is below it, and one on names where only a common name is.
+/// Checks cases that webpki alone would accept: a second list of one CA, a trusted CA that another has
+/// revoked, a limit of a trusted CA on the CAs below it, and one on names where only a common name is.
 fn beyond_webpki() {
     let (ca, middle) = (ca(), Spec::ca("middle"));
     let client = Spec::client("libvirt");

@@ -9,7 +9,7 @@ use libtest_mimic::Trial;
 use rustls::pki_types::CertificateDer;
 use virt::pki::End;
 
-/// A case: a CA and what it signed, and of what the refusal speaks, if it is one.
+/// Case: a CA and the certificate that it signed, and the subject of the refusal, if there is one.
 struct Row {
     id: &'static str,
     end: End,

@@ -1,5 +1,6 @@
-//! The property that everything else serves: what is applied is in sync. Each of libvirt's own test
-//! definitions that a libvirtd takes is a manifest here; it is applied, and the next plan is empty.
+//! Convergence, the property that everything else serves: an applied manifest is in sync. Each of libvirt's
+//! own test definitions that a libvirtd accepts is a manifest here; it is applied, and the next plan is
+//! empty.
 
 use super::corpus::{documents, unpacked};
 use crate::support::{Libvirtd, testdata, tool, trial_if};
@@ -18,7 +19,7 @@ use virt::model::{
 use virt::reconcile::{Options, Plan, Side, SystemClock, apply, overlay, plan};
 use xmltree::{Element, Limits, Name, parse, write};
 
-/// Of what libvirtd takes, at least so much is in sync after one apply.
+/// Least share of the accepted definitions that is in sync after one apply.
 const SHARE: f64 = 0.98;
 
 /// Definitions that libvirtd takes and that are not in sync after an apply, and why. One that is,
@@ -55,7 +56,7 @@ pub(super) const NOT_A_MANIFEST: &[(&str, &str)] = &[
     ),
 ];
 
-/// What a merged definition lacks of a manifest, by the path's beginning, and why.
+/// Parts of a manifest that a merged definition lacks, by the path's beginning, each with the reason.
 const DISCARDED: &[(&str, &str)] = &[
     ("/cpu/model", "the host's own model has no other name"),
     ("/devices/channel/source", "the path is one that libvirt generates"),
@@ -93,17 +94,17 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// What became of a definition.
+/// Fate of a definition.
 enum Fate {
-    /// libvirtd does not take it.
+    /// Refused by libvirtd.
     Refused,
     /// The manifests' loader does not take it; the first problem.
     NotAManifest(String),
-    /// It was applied, and this is what the next plan would still do; empty is in sync.
+    /// Applied, with the next plan's changes; empty is in sync.
     Applied { pair: Box<Pair>, left: String },
 }
 
-/// A manifest, and what a host that has applied it has.
+/// Manifest, and the definition on a host that has applied it.
 struct Pair {
     name: String,
     manifest: Element,
@@ -162,8 +163,8 @@ fn expect_explained(title: &str, found: &BTreeMap<String, String>, explained: &[
     assert!(wrong.is_empty(), "{wrong}");
 }
 
-/// A manifest laid over the definition of another machine, and then over what came of that: the
-/// second time there is nothing left to change.
+/// Merges a manifest into the definition of another machine, and then into the result: the second time there
+/// is nothing left to change.
 fn merges_settle(kind: Kind, pairs: &[Pair]) {
     let mut wrong = String::new();
     for (a, b) in strangers(pairs) {
@@ -209,7 +210,7 @@ fn strangers(pairs: &[Pair]) -> impl Iterator<Item = (&Pair, &Pair)> {
     (0..pairs.len()).flat_map(move |n| [0, 1, 7, 31].map(|far| (at(n), at(n + far))))
 }
 
-/// How often each path of names is in a tree.
+/// Counts the occurrences of each path of names in a tree.
 fn count(path: &str, element: &Element, counts: &mut BTreeMap<String, usize>) {
     for child in element.elements() {
         let path = format!("{path}/{}", label(child));
@@ -312,7 +313,7 @@ impl Host {
     }
 }
 
-/// What a plan would do, in one line.
+/// Returns the changes of a plan, in one line.
 fn still(plan: &Plan) -> String {
     let fields = plan.changes.iter().flat_map(|c| &c.fields);
     let fields = fields.map(|f| format!("{} {:?} -> {:?}", f.path, f.before, f.after));

@@ -1,5 +1,4 @@
-//! What somebody else changes on the host is shown as drift and repaired; what is not ours is never
-//! touched.
+//! Drift: somebody else's changes on the host are shown and repaired; unowned objects are never touched.
 
 use super::host::{Host, Pool};
 use libtest_mimic::Trial;
@@ -37,7 +36,7 @@ const NETWORK: &str = "<network><name>net</name>
   <metadata><virt:reconcile xmlns:virt='urn:virt:reconcile:1' autostart='yes'/></metadata>
   <bridge name='virt-net' stp='on' delay='0'/><ip address='10.153.0.1' prefix='24'/></network>";
 
-/// What somebody does with virsh, and what the plan then says: object, action, field, effect.
+/// Change by virsh, and the resulting plan: object, action, field, effect.
 struct Drift {
     commands: &'static [&'static str],
     shown: &'static [&'static str],
@@ -153,7 +152,8 @@ fn adopting_keeps_identity(host: &Host) {
     assert_eq!(host.apply(&["--adopt", "--prune"], 1), []);
 }
 
-/// Makes a running domain and a network with virsh; gives what tells whether they were touched.
+/// Creates a running domain and a network with virsh; returns a function for facts that change if they are
+/// touched.
 fn by_hand(host: &Host) -> impl Fn() -> [String; 4] {
     prepare(host);
     // the manifests of a directory end in .xml
@@ -196,7 +196,7 @@ fn identity(definition: &str) -> Vec<String> {
     lines.filter(|line| line.starts_with("<uuid>") || line.starts_with("<mac ")).collect()
 }
 
-/// What a plan says, and that it is the host that moved: object, action, field and effect.
+/// Returns a plan's changes, all caused by drift: object, action, field and effect.
 fn drifted(plan: &Value) -> Vec<String> {
     let word = |value: &Value| value.as_str().unwrap().to_owned();
     let mut lines = Vec::new();

@@ -1,4 +1,4 @@
-//! What has to be allowed, and plans that are saved: applied as they were reviewed, or not at all.
+//! Effects that have to be allowed, and saved plans: applied as they were reviewed, or not at all.
 
 use super::host::{Host, Pool};
 use libtest_mimic::Trial;

@@ -1,5 +1,5 @@
-//! What a plan leaves alone, and what it refuses: a bad manifest holds back itself and what needs
-//! it, and nothing is deleted because a manifest could not be read.
+//! Blocked resources and refused plans: a bad manifest blocks itself and its dependants, and nothing is
+//! deleted because a manifest could not be read.
 
 use super::host::{Host, Pool};
 use crate::support::Ran;

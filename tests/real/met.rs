@@ -1,5 +1,5 @@
-//! What a plan's steps meet on a host, said before the first of them: exit code, words, and that guests
-//! and their disks are as before.
+//! Conflicts of a plan's steps on a host, reported before the first of them: exit code, words, and unchanged
+//! guests and disks.
 
 use super::host::{Host, Pool};
 use crate::support::{run, tool, trial_if};
@@ -33,7 +33,7 @@ pub(crate) fn trials(pool: &Arc<Pool>) -> Vec<Trial> {
     ]
 }
 
-/// How long a guest has to crash, or to meet a disk's error.
+/// Time in which a guest has to crash, or to hit a disk's error.
 const SOON: Duration = Duration::from_secs(40);
 
 fn guest(name: &str, memory: u32, devices: &str) -> String {

@@ -101,7 +101,7 @@ impl<'a> Two<'a> {
         format!("{ran}")
     }
 
-    /// Which hosts run a guest, and which have it.
+    /// Returns the hosts that run a guest, and those that have it.
     fn running(&self, name: &str) -> (Vec<&'static str>, Vec<&'static str>) {
         let with = |list: &[&str]| {
             let has = |host: &&Host| host.names(list).iter().any(|n| n == name);
@@ -204,7 +204,7 @@ fn cut_off(a: &Host, b: &Host) {
     assert_eq!(two.running("g"), (vec!["b"], vec!["b"]));
 }
 
-/// What is refused is refused before anything is called, and says why.
+/// Checks that a refused move is refused before any call, with the reason.
 fn refused(a: &Host, b: &Host) {
     let two = Two::new(a, b);
     let own = two.path("own.img");
@@ -251,7 +251,7 @@ fn refused(a: &Host, b: &Host) {
     assert_eq!(two.running("g"), (vec!["b"], vec!["b"]));
 }
 
-/// With `--host` nothing is known of the others.
+/// Checks moves with `--host`, where the other hosts are unknown.
 fn not_read(a: &Host, b: &Host) {
     let two = Two::new(a, b);
     two.guest("g", "a", "", &two.image("g"));

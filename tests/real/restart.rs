@@ -1,5 +1,5 @@
-//! What only a restart brings about, on guests that have booted: asked gracefully, never killed for it;
-//! and networks that go down and up under running guests.
+//! Changes that only a restart makes, on guests that have booted: requested gracefully, never by a kill; and
+//! networks that go down and up under running guests.
 
 use super::host::{Host, Pool};
 use crate::support::{Guest, Needs, Point, Strike, run, trial_if};
@@ -74,7 +74,7 @@ fn waits_and_is_graceful(host: &Host) {
     host.is_in_sync();
 }
 
-/// What waits lands when the guest reboots by itself, and whoever keeps it running starts it anew.
+/// Checks that waiting changes are applied when the guest reboots by itself, and its keeper starts it anew.
 fn lands_when_the_guest_reboots(host: &Host) {
     let (guest, manifest) = boot(host, "", "60s");
     let manifest = manifest.replace("power='running'", "power='running' apply_on_reboot='yes'");
@@ -192,7 +192,7 @@ fn gives_cards_back(host: &Host) {
     host.is_in_sync();
 }
 
-/// Wherever the restart is cut short, the next run takes all cards home.
+/// Checks that after an interrupted restart the next run takes all interfaces home.
 fn that_is_cut_short(host: &Host) {
     on_a_network(host);
     host.write("one.xml", &NETWORK.replace("stp='on'", "stp='off'"));

@@ -42,14 +42,13 @@ pub(super) fn needs(programs: &[&str]) -> Needs {
     Ok(())
 }
 
-/// What is started beside the daemon: an ssh server that lets in whoever has `key`.
+/// Program started beside the daemon: an ssh server that lets in any holder of `key`.
 pub(super) const SSHD: &str = r#"
   mkdir -p /run/sshd
   /usr/sbin/sshd -f "$dir/sshd_config" -E "$dir/sshd.log"
 "#;
 
-/// It listens on every address that there is, which in its namespace are those of the loopback
-/// interface.
+/// Configuration that listens on every address, which in its namespace are those of the loopback interface.
 pub(super) const TCP: &str = "listen_tls = 0\nlisten_tcp = 1\nauth_tcp = \"none\"\n";
 
 /// Keys and configurations of an ssh server and of its client, which reaches `there` through
@@ -127,7 +126,7 @@ pub(super) fn there(libvirtd: &Libvirtd, directory: &Path, uri: &str, arguments:
     run(&mut libvirtd.inside(&command))
 }
 
-/// What virsh sees by that URI.
+/// Returns virsh's output by that URI.
 pub(super) fn virsh_there(libvirtd: &Libvirtd, uri: &str, arguments: &[&str]) -> String {
     let mut command = Command::new("virsh");
     command.args(["--quiet", "--connect", uri]).args(arguments);
@@ -165,7 +164,7 @@ fn each_does_everything() {
     }
 }
 
-/// Applies manifests by a URI, is in sync, sees what virsh sees by the same URI, and removes them.
+/// Applies manifests by a URI, is in sync, sees the same as virsh by that URI, and removes them.
 #[track_caller]
 pub(super) fn goes_round(libvirtd: &Libvirtd, uri: &str) {
     let directory = tempfile::tempdir().unwrap();
@@ -233,7 +232,8 @@ fn read_only() {
     assert!(refused.stderr().contains("read only access"), "{refused}");
 }
 
-/// What ssh gets of virsh and of us for the same URI, as the other host's shell takes it.
+/// Checks that ssh gets the same command from virsh and from us for the same URI, as the other host's shell
+/// sees it.
 fn same_words() {
     let dir = tempfile::tempdir().unwrap();
     let record = dir.path().join("record");

@@ -7,7 +7,7 @@ use std::fs;
 use std::process::Command;
 use xmltree::{Limits, parse};
 
-/// Documents that are not well-formed, and line, column and words of what is said of each.
+/// Documents that are not well-formed, with the line, column and text of each message.
 const MALFORMED: &[(&str, &str)] = &[
     // elements
     ("", "1:1 the document has no root element"),
@@ -263,7 +263,7 @@ fn places() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What a document is refused with, if it is.
+/// Returns the problem for which a document is refused, if it is.
 fn problem(text: &str) -> Option<String> {
     let mut sources = Sources::default();
     let id = sources.add("t", text);

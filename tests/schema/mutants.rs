@@ -18,7 +18,7 @@ use std::sync::Arc;
 use virt::grammars::embedded;
 use xmltree::{Element, Limits, parse};
 
-/// Of which group how many, of 10,000.
+/// Number of documents from each group, of 10,000.
 const SHARES: [(&str, usize); 8] = [
     ("domain", 5_500),
     ("network", 1_500),
@@ -30,7 +30,7 @@ const SHARES: [(&str, usize); 8] = [
     ("domainsnapshot", 250),
 ];
 
-/// How many are made if `VIRT_MUTANTS` does not say: usually, and where all is asked for.
+/// Number of mutants without `VIRT_MUTANTS`: usually, and in a full run.
 const USUAL: usize = 2_000;
 const LARGE: usize = 10_000;
 
@@ -51,7 +51,7 @@ pub(crate) fn trials(corpus: &Corpus) -> Vec<Trial> {
     SHARES.into_iter().map(trial).collect()
 }
 
-/// How many are to be made in all.
+/// Returns the requested number of mutants.
 pub(super) fn asked_for() -> usize {
     count("VIRT_MUTANTS", USUAL, LARGE)
 }
@@ -129,12 +129,12 @@ fn kept(lines: &[String], documents: &[Document]) -> String {
     format!("{}\n(kept in {})", lines.join("\n"), directory.display())
 }
 
-/// Why xmllint refused what is valid.
+/// Reasons for which xmllint refused valid documents.
 #[derive(Debug, Default)]
 struct Faults {
-    /// It accepts the document with siblings in the order of the grammar.
+    /// Number of documents that it accepts with siblings in the order of the grammar.
     order: usize,
-    /// It accepts the document with the white space around values gone.
+    /// Number of documents that it accepts without the white space around values.
     space: usize,
     unexplained: Vec<String>,
 }

@@ -1,5 +1,5 @@
-//! libvirt's own patterns, where its grammars are installed: on texts that match and on texts that
-//! nearly do, our verdicts are jing's.
+//! Patterns of libvirt, where its grammars are installed: on texts that match and on texts that nearly do,
+//! our verdicts are jing's.
 
 use super::jing::{Jing, escape};
 use crate::support::{tool, trial_if};

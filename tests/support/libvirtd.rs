@@ -35,14 +35,14 @@ impl Libvirtd {
         Ok(())
     }
 
-    /// Starts one that lets everybody in who gets at its socket.
+    /// Starts a daemon that admits everybody who can open its socket.
     pub(crate) fn start() -> Self {
         Self::start_with("", "", |_| {})
     }
 
-    /// The same with more of libvirtd.conf, and with commands that run in its namespaces first.
+    /// Starts a daemon with more of libvirtd.conf, and with commands that run in its namespaces first.
     /// `prepare` may put files into its directory; in both texts `$dir` stands for that. A `sasl2` there
-    /// becomes its /etc/sasl2. Of a setting that stands there twice the first counts.
+    /// becomes its /etc/sasl2. Of a repeated setting the first counts.
     pub(crate) fn start_with(conf: &str, before: &str, prepare: impl FnOnce(&Path)) -> Self {
         let directory = tempfile::Builder::new().prefix("virt-libvirtd-").tempdir().unwrap();
         prepare(directory.path());
@@ -75,7 +75,7 @@ impl Libvirtd {
         UnixStream::connect(self.socket()).is_ok()
     }
 
-    /// Kills the daemon. It is started again at once; what it started goes on.
+    /// Kills the daemon. It is started again at once; its guests go on.
     pub(crate) fn kill_daemon(&self) {
         kill_daemon(&UnixStream::connect(self.socket()).unwrap());
     }
@@ -107,7 +107,7 @@ impl Libvirtd {
         self.daemon.id()
     }
 
-    /// Its socket.
+    /// Returns its socket.
     pub(crate) fn socket(&self) -> PathBuf {
         self.path("sock/libvirt-sock")
     }
@@ -136,7 +136,7 @@ impl Libvirtd {
         self.directory.path().join(name)
     }
 
-    /// What the daemon and its script said.
+    /// Returns the output of the daemon and its script.
     pub(crate) fn logs(&self) -> String {
         let read = |name| fs::read_to_string(self.path(name)).unwrap_or_default();
         format!("{}\n{}", read("output"), read("log/libvirtd.log"))

@@ -1,5 +1,5 @@
-//! What the tests share: trials, directories, commands, a libvirtd of their own, a proxy
-//! before it, drivers that record or fail.
+//! Support shared by the tests: trials, directories, commands, a libvirtd of their own, a proxy before it,
+//! drivers that record or fail.
 
 mod command;
 mod decorators;

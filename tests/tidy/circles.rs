@@ -1,4 +1,4 @@
-//! Circles of files: which file uses which, by the paths in it, and who uses each other in the end.
+//! Circles of files: uses between files by the paths in them, and the groups that use each other in the end.
 //!
 //! A path counts for the file where the thing is that it names, through whatever `pub use` it goes; a
 //! `pub use` by itself is no use. Calls of methods do not show, and tests may look at what they test.
@@ -13,13 +13,13 @@ type Module = Vec<String>;
 #[derive(Default)]
 struct File {
     path: PathBuf,
-    /// What it imports: the name here, the path, and whether it is handed on.
+    /// Imports: the name here, the path, and whether it is re-exported.
     imports: Vec<(String, Vec<String>, bool)>,
     /// Paths in its code.
     paths: Vec<Vec<String>>,
     /// Words in its code.
     words: BTreeSet<String>,
-    /// What it defines.
+    /// Names that it defines.
     items: BTreeSet<String>,
 }
 

@@ -1,9 +1,9 @@
-//! Kinds of resources are told apart by matches that name each of them, in files that say so: a new kind
-//! then has the compiler ask for all that there is to say of it.
+//! Kinds of resources are distinguished by matches that name each of them, in files that are listed here: for
+//! a new kind the compiler then asks for all that is needed.
 
 use std::path::{Path, PathBuf};
 
-/// Files that match kinds; `docs/internals/kinds.md` says what for.
+/// Files that match kinds; `docs/internals/kinds.md` has the reasons.
 const MATCHES: [&str; 18] = [
     "src/drivers/libvirt/observe.rs",
     "src/drivers/libvirt/request.rs",
@@ -28,7 +28,7 @@ const MATCHES: [&str; 18] = [
 /// Modules that have kinds of something else.
 const OTHERS: [&str; 1] = ["src/pki"];
 
-/// Says where a kind is told from others in another way.
+/// Returns the places where a kind is distinguished in another way.
 pub(crate) fn told_apart(sources: &[(PathBuf, String)]) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut matching = Vec::new();
@@ -60,7 +60,7 @@ pub(crate) fn told_apart(sources: &[(PathBuf, String)]) -> Vec<String> {
     wrong
 }
 
-/// Whether code names a kind; `OpKind::NetworkUpdate` is none.
+/// Whether code names a kind; `OpKind::NetworkUpdate` does not.
 fn names(code: &str) -> bool {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     ["Kind::Domain", "Kind::Network"].iter().any(|kind| {

@@ -1,4 +1,4 @@
-//! What is done to files, and what comes of it.
+//! Changes of files, and their effects on a watch.
 
 use super::{Place, domain, replace};
 use crate::support::{Needs, Watching, tool, trial, trial_if, virt};
@@ -57,7 +57,7 @@ fn edit() {
 /// Saves a text in the place of the one that a file has.
 type Save = fn(&Path, &str);
 
-/// What editors do to a file in order to save it.
+/// Methods by which editors save a file.
 const EDITORS: [(&str, Save); 5] = [
     // the old file becomes the backup, a new one is written
     ("vim", |path, text| {
@@ -147,7 +147,7 @@ fn config_map() {
     }
 }
 
-/// What is said of a path that had manifests.
+/// Message about a path that had manifests.
 const EMPTY: &str = "/manifests: there are no manifests any more";
 
 /// One of two paths is a disk that is not mounted any more.
@@ -225,7 +225,7 @@ fn flood() {
     watching.reconciled("web");
 }
 
-/// How many events the system keeps for a process.
+/// Returns the number of events that the system queues for a process.
 fn queue_length() -> Option<usize> {
     fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").ok()?.trim().parse().ok()
 }
@@ -381,7 +381,7 @@ fn without_watches((): ()) {
     place.is_in_sync();
 }
 
-/// What a mock host keeps among the manifests is written by whoever applies, the watch itself among them.
+/// Checks that the state files of a mock host among the manifests, which every apply writes, cause nothing.
 fn the_mocks_state() {
     let place = Place::new(&["web"]);
     place.write("virt.toml", "set = \"s\"\nconnect = \"test:///default?state=host.xml\"\n");

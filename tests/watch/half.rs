@@ -49,7 +49,7 @@ fn half_written() {
     assert_eq!(watching.within(CALM), [] as [Value; 0]);
 }
 
-/// Of a file that stops between two domains the second is not gone.
+/// Checks that a file that stops between two domains does not remove the second.
 fn half_of_two() {
     let place = Place::new(&[]);
     let both = |memory: u32| domain("web", memory) + &domain("db", memory);
@@ -126,7 +126,7 @@ fn emptied() {
     assert_eq!(watching.reconciled("db")["action"], "delete");
 }
 
-/// Without events nobody knows who has a file open: it counts once it is the same twice.
+/// Checks that without events, where open files are unknown, a file counts once it is the same twice.
 fn told_nothing((): ()) {
     let place = Place::new(&["app"]);
     let both = |memory: u32| domain("web", memory) + &domain("db", memory);

@@ -28,7 +28,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// A host, and what is asked of it.
+/// Host with a record of its calls.
 struct Fake {
     driver: Arc<MockDriver>,
     state: Mutex<State>,
@@ -38,7 +38,7 @@ struct Fake {
 struct State {
     /// Whether it does not answer.
     lost: bool,
-    /// What it can do less than usual, once it is connected to.
+    /// Operation that it lacks once it is connected to.
     lacks: Option<(Kind, OpKind)>,
     /// Whether no lock of it is to be had, and how often one was asked for.
     no_lock: bool,
@@ -46,9 +46,9 @@ struct State {
     /// Whether it keeps callers that want a change waiting, and whether there is one.
     holds: bool,
     held: bool,
-    /// How often it was connected to, or that was tried.
+    /// Number of connections, failed ones included.
     opens: usize,
-    /// What was told, in a word each.
+    /// Names of the events so far.
     told: Vec<String>,
 }
 
@@ -100,7 +100,7 @@ impl Driver for Connection {
     }
 }
 
-/// What the loop sees of the world.
+/// Environment of the loop.
 struct Around(Arc<Fake>);
 
 impl Environment for Around {
@@ -171,7 +171,7 @@ impl Running {
         Self { fake, place, mailbox, heartbeat, stop, thread }
     }
 
-    /// Waits until it has told this.
+    /// Waits for this event.
     #[track_caller]
     fn told(&self, word: &str) {
         self.until(word, |state| state.told.iter().any(|told| told == word));

@@ -1,4 +1,4 @@
-//! What a watch prunes, and how much of it.
+//! Pruning by a watch, and its limits.
 
 use super::{Place, domain};
 use crate::support::{Watching, run, trial, virt};
@@ -15,7 +15,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// Of these two may be pruned.
+/// Names of the objects, two of which may be pruned.
 const NAMES: [&str; 10] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
 
 /// Longer than anything takes that follows from a change.
@@ -71,7 +71,7 @@ fn one_by_one() {
     assert_eq!(watching.reconciled("a")["action"], "create");
 }
 
-/// What the loop of one host has pruned counts when the loop of another takes a guest from there.
+/// Checks that objects pruned by one host's loop count when the loop of another takes a guest from there.
 fn moves() {
     let place = Place::new(&[]);
     let connect = |host| format!("{host}.connect = 'test:///default?state={host}'\n");

@@ -36,7 +36,7 @@ fn signals() {
     assert!(watching.end() < Duration::from_secs(5));
 }
 
-/// Its output goes into a pipe that is full before all is told.
+/// Checks a watch whose output goes into a pipe that is full before all is written.
 fn unread() {
     let place = Place::new(&[]);
     let title = "a title that takes its room ".repeat(20);

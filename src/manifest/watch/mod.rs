@@ -310,7 +310,7 @@ impl Changes {
     }
 }
 
-/// Reliability of the files that say what the manifests are for.
+/// Reliability of the `virt.toml`s, which decide about the manifests' set and hosts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum ReadState {
     Settled,

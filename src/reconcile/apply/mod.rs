@@ -246,7 +246,7 @@ impl<'a> Walk<'a, '_> {
         Report { steps: steps.collect(), stopped, put_back }
     }
 
-    /// On cancellation, keeps only compensating steps.
+    /// Keeps only compensating steps, on cancellation.
     fn ends(&mut self) {
         let rollforward = rollforward(self.plan, |id| self.is_done(id), |id| self.is_open(id));
         self.waits.retain(|(step, _)| rollforward.contains(&step.id));

@@ -40,7 +40,7 @@ pub(super) fn detail(action: &StepAction) -> Detail {
     }
 }
 
-/// Whether what is waited for has come; `None` is an object that is gone.
+/// Whether the condition of a wait holds; `None` is an object that is gone.
 pub(super) fn is_over(until: &Until, resource: Option<&ObservedResource>) -> bool {
     let is_active = resource.is_some_and(|r| r.state.is_active());
     let live = resource.filter(|_| is_active).and_then(|r| r.live.as_ref());
@@ -114,7 +114,7 @@ pub(super) struct Removals {
 }
 
 impl Removals {
-    /// Whether the guest of `step` has refused what it waits for.
+    /// Whether the guest of `step` has refused to release the device that the step waits for.
     pub(super) fn failed(&mut self, step: &Step, until: &Until) -> bool {
         for event in self.events.iter().flat_map(Receiver::try_iter) {
             if let DriverEvent::Changed { id, what: EventKind::DeviceRemovalFailed(alias) } = event

@@ -145,8 +145,7 @@ const AGAIN: &[(&str, &str)] = &[
     ("devices/watchdog", "action"),
 ];
 
-/// Whether what `full` has at `path` is nothing that would have to be written. `want` is what is
-/// written now.
+/// Whether the content of `full` at `path` need not be written. `want` is the written content.
 fn is_filled_in(full: &Element, written: &Element, want: &Element, path: &Path) -> bool {
     let (mut here, mut there) = (full, Some(written));
     for step in &path.steps {

@@ -38,7 +38,7 @@ pub(crate) fn overlay_beside_others(
     Left { overlay: overlay(kind, side, live, want, last, &ignore), others }
 }
 
-/// Whether a change would take away what is noted as others'.
+/// Whether a change would remove an entry that is noted as others'.
 pub(crate) fn is_noted(change: &Change, known: &[String]) -> bool {
     nobody_named(change) && !known.is_empty() && known.contains(&name(change))
 }

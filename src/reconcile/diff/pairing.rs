@@ -94,7 +94,7 @@ impl Entry<'_> {
         self.keys.iter().find(|(p, _)| *p == path).map(|(_, value)| value.as_str())
     }
 
-    /// Whether what one may be paired with, the other may.
+    /// Whether both lists' entries may be paired with the same ones.
     fn is_of_class(&self, other: &Self) -> bool {
         identity(self.element) == identity(other.element)
             && self.keys.is_empty() == other.keys.is_empty()
@@ -123,7 +123,7 @@ fn once_each(
     from.iter().zip(pairs).map(keep).collect()
 }
 
-/// Whether two entries are the same by what is in them.
+/// Predicate of whether two entries have the same content.
 type Same<'a> = &'a dyn Fn(&Entry<'_>, &Entry<'_>) -> bool;
 
 /// Properties that lists of one kind share.
@@ -489,7 +489,7 @@ pub(crate) fn take_other_ports(want: &[&Element], live: &[&Element]) -> bool {
     want.iter().zip(live).any(|(w, l)| of(w).is_some() && of(w) != of(l))
 }
 
-/// Whether nothing is left of what was in an element: some hosts keep the empty one for good.
+/// Whether an element has lost all of its content: some hosts keep the empty one.
 pub(crate) fn is_emptied(was: &Element, is: &Element) -> bool {
     let is_empty = is.attributes.is_empty() && is.elements().next().is_none() && !is.has_text();
     is_empty && was.elements().next().is_some()

@@ -165,7 +165,7 @@ impl Live {
         self.changes.get(self.known(n).covering?)
     }
 
-    /// Whether the change of that index only says in other words what runs.
+    /// Whether the change of that index only writes the running value in another form.
     pub(crate) fn is_equal(&self, n: usize) -> bool {
         self.known(n).is_equal
     }
@@ -293,7 +293,7 @@ fn supported(kind: Kind, capabilities: &Capabilities, op: OpKind) -> Result<(), 
     }
 }
 
-/// Returns the rank of a change among those of an object. What devices depend on is added before them, and
+/// Returns the rank of a change among those of an object. Dependencies of devices are added before them, and
 /// removed after them.
 fn priority(action: &StepAction) -> u8 {
     let is_controller = |xml: &str| xml.starts_with("<controller");

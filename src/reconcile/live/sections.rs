@@ -115,8 +115,8 @@ fn says_same(a: &str, b: &str) -> bool {
     }
 }
 
-/// Whether the host finds the entry itself by what it is to become: a DHCP host is changed where the
-/// first one has that MAC address, IP address or name. One that is given to another card is another.
+/// Whether the host finds the entry by its new content: a DHCP host is changed where the first one has that
+/// MAC address, IP address or name. One that is given to another interface is another.
 fn finds_itself(live: &Element, root: &Path, before: &Element, after: &Element) -> bool {
     let depth = root.steps.len().saturating_sub(1);
     let holder =

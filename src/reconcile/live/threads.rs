@@ -36,7 +36,7 @@ pub(super) fn io_threads(context: LiveContext<'_>) -> Verdict {
     Verdict::Live(actions, with.map(|(n, _)| n).collect())
 }
 
-/// Whether what is added says nothing of its threads but their numbers. How they poll is another call.
+/// Whether an addition has nothing of its threads but their numbers. Polling is set by another call.
 fn has_only_ids(edit: &Edit) -> bool {
     let Edit::Add(added) = edit else { return true };
     let is_id = |e: &Element| {

@@ -20,7 +20,7 @@ const HOLDERS: &[(&str, Holder)] = &[
     ("iothreadids/iothread", |path| Some(Tuning::IoThread { id: key(path, 1)?.parse().ok()? })),
 ];
 
-/// Judges a change of a tunable parameter; `None` if it is none.
+/// Judges a change of a tunable parameter; `None` for any other change.
 pub(super) fn tuning(context: LiveContext<'_>, change: &Change) -> Option<Verdict> {
     if change.path.pattern().starts_with("blkiotune/device/") {
         return Some(device(context, change));

@@ -220,7 +220,7 @@ impl<'a> Settling<'a> {
         }
     }
 
-    /// Returns the disks of the guests that are settled; `None` if there are none.
+    /// Returns the disks of the guests that are settled; `None` without such guests.
     fn asked_disks(&mut self) -> Option<Asked> {
         let Some(only) = self.fleet.only else { return Some(Asked(None)) };
         let mut words = BTreeSet::new();

@@ -86,7 +86,7 @@ pub(crate) struct OwnerRecord {
     pub moving: Option<Moving>,
     /// Effects that its manifest allowed, for exports. They grant nothing.
     pub allow: Vec<Effect>,
-    /// Whether what waits was to be taken when the guest reboots; kept for an export, too.
+    /// Whether waiting changes were to be applied when the guest reboots; kept for an export, too.
     pub apply_on_reboot: bool,
     /// Entries of lists that others had put there when nothing was known of a manifest, by
     /// [`others::name`](crate::reconcile::diff::others): they stay, though the manifest governs the list.
@@ -398,7 +398,7 @@ pub(crate) fn unpack(packed: &str, limit: usize) -> Unpacked {
     }
 }
 
-/// Whether the digest that a mark has is that of what it says.
+/// Whether the digest in a record is that of its content.
 pub(crate) fn is_intact(owner_record: &Element, applied: &str) -> bool {
     let expected = match owner_record.attr(PUT_BACK) {
         // it is never the version before

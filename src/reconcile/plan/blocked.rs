@@ -337,7 +337,7 @@ impl Conflicts<'_> {
         self.blocked.contains_key(id) && self.desired.resources.get(id).is_some_and(is_refused)
     }
 
-    /// Whether the host has it, and could say what it is.
+    /// Whether the host has the object, and could read it.
     fn answers(&self, id: &ResourceId) -> bool {
         self.observed.resources.contains_key(id)
     }

@@ -93,7 +93,7 @@ pub(crate) struct Claim {
     pub(crate) thing: Thing,
     /// Place in the source.
     pub(crate) span: Span,
-    /// For storage: whether it is written to. `shares`: whether others may use it at the same time.
+    /// Whether storage is written to; `shares`: whether others may use it at the same time.
     writes: bool,
     shares: bool,
     /// Whether it is taken, and not only used: a network on a bridge of the host takes it from nobody, but no

@@ -272,8 +272,8 @@ impl<'a> Planner<'a> {
         if self.may_prune(all) { orphans.to_vec() } else { Vec::new() }
     }
 
-    /// Whether nothing is pruned in this run since something does not answer: what that is, and what it
-    /// holds of the rest, nobody can tell. All else goes on.
+    /// Whether pruning is suspended in this run since an object does not answer: its identity and its part in
+    /// the others are unknown. All else goes on.
     fn waits_to_prune(&mut self, orphans: usize) -> bool {
         let Some(silent) = self.observed.unknown.keys().next() else { return false };
         let what = if orphans == 1 { "1 object".to_owned() } else { format!("{orphans} objects") };

@@ -33,10 +33,10 @@ pub struct Options {
     pub only: BTreeSet<ResourceId>,
     /// Resources to delete, whatever the manifests say.
     pub delete: BTreeSet<ResourceId>,
-    /// Whether NVRAM and TPM state go with what is deleted.
+    /// Whether NVRAM and TPM state are deleted with their guest.
     pub remove_firmware: bool,
-    /// Whether what is deleted and does not shut down in time is destroyed, even if its manifest did
-    /// not say so.
+    /// Whether a deleted guest that does not shut down in time is destroyed, even if its manifest did not say
+    /// so.
     pub force: bool,
     /// Time that deleted guests have to shut down, in place of their manifests'.
     pub stop_timeout: Option<Duration>,
@@ -304,7 +304,7 @@ pub(crate) const NOT_MOVED: &str = "the guest's balloon has not moved yet";
 pub enum Otherwise {
     /// The step fails.
     Fail,
-    /// This call is made.
+    /// Make this call.
     Call(Op),
     /// Report the step as pending; the guest may still follow.
     Leave,
@@ -448,7 +448,7 @@ impl Plan {
         self.steps.is_empty()
     }
 
-    /// Whether the plan only requests again what guests still owe.
+    /// Whether the plan only requests changes again that guests still owe.
     pub fn only_asks_again(&self) -> bool {
         self.steps.iter().all(Step::asks_again)
     }

@@ -93,8 +93,8 @@ fn fits(at: &str, element: &Element, above: &[String]) -> bool {
             .all(|(name, above)| name == "*" || above.is_some_and(|above| above == name))
 }
 
-/// Removes what a definition says twice: the first console beside the first serial port, a listen address
-/// beside its element, all of the memory beside the memory.
+/// Removes repeated content: the first console beside the first serial port, a listen address beside its
+/// element, all of the memory beside the memory.
 fn drop_twins(document: &mut Element) {
     let memory = document.child("memory").map(|m| (m.text(), m.attr("unit").map(str::to_owned)));
     let full = |e: &Element| {

@@ -37,8 +37,8 @@ pub(super) fn connection_cut(column: Column) -> usize {
     })
 }
 
-/// F8: the reply is later than the program waits for it. What was asked for has come about when the
-/// program looks, or comes about after that, or in the middle of the next apply.
+/// Tries F8: a reply after the program's deadline. The call has taken effect when the program looks, or takes
+/// effect after that, or in the middle of the next apply.
 pub(super) fn reply_late(column: Column) -> usize {
     let seen = everywhere(column, Manner::Late, &|run| {
         says_what_it_does_not_know(column, run.report.as_ref().unwrap(), run.words);

@@ -14,18 +14,18 @@ use virt::model::{
 use virt::reconcile::{Options, Plan};
 use xmltree::write_compact;
 
-/// How guests take the request to shut down.
+/// Reaction of guests to the request to shut down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Guests {
-    /// They are off when it is answered.
+    /// Off when the request is answered.
     Obedient,
-    /// They are off when the host is read for the third time after that.
+    /// Off when the host is read for the third time after that.
     Slow,
-    /// They do not hear it.
+    /// No reaction.
     Deaf,
 }
 
-/// The built-in test host, with guests that take their time, and a memory for what it was asked to do.
+/// Built-in test host with slow guests, and a record of its calls.
 pub(super) struct Host {
     driver: MockDriver,
     guests: Guests,
@@ -34,7 +34,7 @@ pub(super) struct Host {
 
 #[derive(Default)]
 struct State {
-    /// Calls that arrived, with what was answered.
+    /// Calls that arrived, with their outcomes.
     calls: Vec<(Call, Outcome)>,
     reads: usize,
     /// Guests that are shutting down, and how often the host is read before they are off.
@@ -64,7 +64,7 @@ impl Host {
         (std::mem::take(&mut state.calls), std::mem::take(&mut state.reads))
     }
 
-    /// Lets guests that are shutting down come to their end.
+    /// Lets guests that are shutting down finish.
     pub(super) fn calm_down(&self) {
         while self.state.lock().unwrap().leaving.iter().any(|(_, reads)| *reads < usize::MAX / 2) {
             observe(self);
@@ -116,7 +116,7 @@ impl Driver for Host {
         self.driver.observe(scope)
     }
 
-    /// Calls come one by one: what is around this keeps the order of a batch.
+    /// Executes calls one by one: drivers around this one keep the order of a batch.
     fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
         let one = |call: &Call| {
             let outcome = self.one(call);
@@ -131,14 +131,14 @@ impl Driver for Host {
     }
 }
 
-/// An edit, and what comes of it when nothing goes wrong.
+/// Edit, and its result when nothing goes wrong.
 pub(super) struct Case {
     pub(super) scenario: &'static Scenario,
     /// The manifests that were applied last.
     pub(super) before: Loaded,
     pub(super) loaded: Loaded,
     pub(super) options: Options,
-    /// What made the host as it is before.
+    /// Calls that made the host before the edit.
     history: Vec<Call>,
     pub(super) plan: Plan,
     /// The calls and the reads of an apply without a fault.
@@ -150,10 +150,10 @@ pub(super) struct Case {
     running: Inventory,
 }
 
-/// All that lasts of a host, by object.
+/// Lasting state of a host, by object.
 pub(super) type Inventory = BTreeMap<ResourceId, String>;
 
-/// What takes something away from a guest or from the host.
+/// Operations that take something away from a guest or from the host.
 pub(super) const DISRUPTIVE: [OpKind; 6] = [
     OpKind::Undefine,
     OpKind::Shutdown,
@@ -250,7 +250,7 @@ impl Case {
         }
     }
 
-    /// Holds the host to what it is to be: nothing is lost or doubled, no guest was started anew.
+    /// Checks the host against its desired state: nothing is lost or doubled, no guest was started anew.
     #[track_caller]
     pub(super) fn is_as_wanted(&self, host: &dyn Driver, after: &str) {
         let observed = observe(host);
@@ -270,8 +270,8 @@ impl Case {
 }
 
 impl Case {
-    /// Holds the host to what must be so whoever else changed it: what is asked for is there, once,
-    /// and what is a stranger's is as it was.
+    /// Checks the host for properties that hold whoever else changed it: the desired objects are there, once,
+    /// and a stranger's are unchanged.
     #[track_caller]
     pub(super) fn is_whole(&self, host: &dyn Driver, after: &str) {
         let observed = observe(host);
@@ -290,7 +290,7 @@ impl Case {
     }
 }
 
-/// All that lasts of the objects. The ids of running instances do not.
+/// Returns the lasting state of the objects, without the ids of running instances.
 pub(super) fn inventory(observed: &Observed) -> Inventory {
     let line = |r: &virt::model::ObservedResource| {
         let persistent = r.persistent.as_ref().map(timeless).unwrap_or_default();

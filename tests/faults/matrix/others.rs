@@ -42,8 +42,8 @@ pub(super) fn two_machines(column: Column) -> usize {
     runs
 }
 
-/// F12: the other machine applies other manifests, the ones of before. What was planned then is
-/// stale, and a saved plan refused; a run on its way comes to its end, and the last one counts.
+/// Tries F12: the other machine applies the earlier manifests. Earlier plans are then stale, and saved ones
+/// refused; a run on its way is completed, and the last one counts.
 pub(super) fn other_manifests(column: Column) -> usize {
     let mut runs = 0;
     for case in cases() {
@@ -101,7 +101,7 @@ pub(super) fn by_hand(column: Column) -> usize {
     runs
 }
 
-/// What people do on a host, each of it one edit. Not all of it can be done in every case.
+/// Returns edits that people make on a host, one each. Not all of them are possible in every case.
 fn edits() -> Vec<Vec<Call>> {
     let a = |op| vec![Call { target: target(Kind::Domain, "a"), op }];
     let stranger = target(Kind::Domain, "stranger");
@@ -121,7 +121,7 @@ fn edits() -> Vec<Vec<Call>> {
     ]
 }
 
-/// An edit of what a plan is about makes it stale.
+/// Checks that an edit of an object in a plan makes the plan stale.
 fn makes_stale(case: &Case, edit: &dyn Fn(&dyn Driver)) {
     let host = case.host();
     let touched = |host: &Host| {
@@ -140,7 +140,7 @@ fn makes_stale(case: &Case, edit: &dyn Fn(&dyn Driver)) {
     assert_eq!(fingerprint_of(case, &host) == was, same, "{}", case.scenario.name);
 }
 
-/// What a saved plan of the case is held to.
+/// Returns the fingerprint of a saved plan of the case.
 fn fingerprint_of(case: &Case, host: &Host) -> String {
     fingerprint(&observe(host), &case.plan.steps)
 }
@@ -153,7 +153,7 @@ fn apply_what_may_be(driver: &dyn Driver, loaded: &Loaded, options: &Options) {
     }
 }
 
-/// Two applies at the most, and there is nothing left to do; what others have is as it was.
+/// Checks that after two applies at most nothing is left to do, and others' objects are unchanged.
 #[track_caller]
 fn converges(case: &Case, host: &Host, after: &str) {
     host.calm_down();
@@ -200,9 +200,9 @@ enum Who {
     Second,
 }
 
-/// Whose turn it is.
+/// Turns of two machines.
 struct Turns {
-    /// Who is next for how many requests. At the end each does what is left.
+    /// Next machines, each with its number of requests. At the end each does its rest.
     next: Mutex<VecDeque<(Who, usize)>>,
     changed: Condvar,
 }
@@ -234,7 +234,7 @@ impl Turns {
     }
 }
 
-/// At the end of a machine's run its turns go to the other.
+/// End of a machine's run: its turns go to the other.
 struct End<'a> {
     turns: &'a Turns,
     who: Who,

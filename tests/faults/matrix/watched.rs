@@ -16,14 +16,14 @@ use virt::model::{
     Call, Capabilities, DriverEvent, EventKind, Kind, Observed, OpKind, Outcome, Scope,
 };
 
-/// What strikes. Whether what was sent then has its effect is so at every second request.
+/// Fault that strikes. At every second request the interrupted call takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
     /// The program is killed; another one is started.
     ProgramEnds,
     /// The daemon is killed, and is back after some requests more.
     DaemonEnds,
-    /// The connection is cut: what was asked is not known.
+    /// Cut of the connection: the call's outcome is unknown.
     Cut,
     /// The reply comes too late, and the effect after the next look.
     Late,
@@ -55,19 +55,19 @@ const AWAY: usize = 2;
 /// Looks of an idle watch that a fault strikes at.
 const IDLE: usize = 4;
 
-/// How often an idle watch looks.
+/// Interval between looks of an idle watch.
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// A watch that does not get there by then never does.
 const LONG: Duration = Duration::from_secs(60);
 
-/// How often it is looked whether it did.
+/// Interval between checks of whether it did.
 const TICK: Duration = Duration::from_millis(20);
 
 /// Loops that run together: they wait most of the time.
 const TOGETHER: usize = 24;
 
-/// A host, and what strikes at one request to it.
+/// Host with a fault that strikes at one request.
 struct Faulty {
     host: Arc<Host>,
     at: usize,
@@ -78,9 +78,9 @@ struct Faulty {
 #[derive(Default)]
 struct State {
     requests: usize,
-    /// How many requests more the daemon is away for.
+    /// Number of requests for which the daemon stays away.
     away: usize,
-    /// What has its effect after the next look.
+    /// Call that takes effect after the next look.
     late: Option<Call>,
     /// The ways to those that listen.
     listeners: Vec<SyncSender<DriverEvent>>,
@@ -251,8 +251,8 @@ fn is_done(case: &Case, host: &Host) -> bool {
     plan_for(host, &case.loaded, &case.options).is_empty()
 }
 
-/// F5: another version of the daemon comes back that lacks an operation. What needs it waits for one
-/// that has it again, and says so; all else is done.
+/// Tries F5: another version of the daemon comes back that lacks an operation. Changes that need it wait for
+/// one that has it again, with a message; all others are done.
 pub(super) fn another_version() -> usize {
     let mut runs = 0;
     for case in cases() {
@@ -339,8 +339,8 @@ impl Driver for Lacking {
     }
 }
 
-/// F9: events without end, of everything there is and of what is not. The host is looked at no more
-/// often for that, and an edit gets through.
+/// Tries F9: endless events, of existing objects and of missing ones. The host is read no more often for
+/// that, and an edit gets through.
 pub(super) fn flood() -> usize {
     for case in cases() {
         let host = Arc::new(case.host());
@@ -365,7 +365,7 @@ pub(super) fn flood() -> usize {
     cases().len()
 }
 
-/// How long the flood goes on when all is done.
+/// Time for which the flood goes on when all is done.
 const CALM: Duration = Duration::from_millis(300);
 
 /// A host that never stops telling.

@@ -73,7 +73,7 @@ pub(crate) fn compare(of: Comparison<'_>) -> Differences {
     Differences { changes, edits, touched, ignored: ignored.unwrap_or_default() }
 }
 
-/// Whether `want` fits `live` as it is: what pairing asks of entries that no key tells apart.
+/// Whether `want` fits `live` as it is, by which entries without keys are paired.
 pub(crate) fn fits(side: Side, path: &Path, live: &Element, want: &Element) -> bool {
     stays(side, path, live, want, None)
 }
@@ -97,7 +97,7 @@ struct Walk<'a> {
     side: Side,
     ignore: &'a [Path],
     unchanged: bool,
-    /// Whether what was applied last is known, and is not what the manifest has now.
+    /// Whether the last applied manifest is known, and differs from the present one.
     knows_last: bool,
     /// The path of the element being compared.
     path: Path,

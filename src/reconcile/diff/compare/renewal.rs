@@ -106,7 +106,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Whether the host is to fill in anew what is at `path`, as far as no manifest writes it.
+    /// Whether the host is to fill in the value at `path` anew, as far as no manifest writes it.
     pub(super) fn is_renewed(&self, path: &Path) -> bool {
         if self.renewed.is_empty() {
             return false;

@@ -112,8 +112,8 @@ const KEPT_ELEMENTS: &[&str] = &["memory", "vcpu"];
 const KEPT_ATTRIBUTES: &[(&str, &str)] =
     &[("os/type", "machine"), ("os/type", "arch"), ("bridge", "name")];
 
-/// Values that a host drops beside another one: (parent and element, condition, what is dropped). A condition
-/// is `@attribute=value`, `@attribute!=value`, the same of a child, `element` or `!element`.
+/// Values that a host drops beside another one: (parent and element, condition, dropped part). A condition is
+/// `@attribute=value`, `@attribute!=value`, the same of a child, `element` or `!element`.
 const DROPPED_BESIDE: &[(&str, &str, &str)] = &[
     ("os/bootmenu", "@enable=no", "@timeout"),
     // a host model's fallback is only for a model that is named
@@ -201,7 +201,7 @@ pub(crate) fn is_no_limit(path: &Path, element: &Element) -> bool {
     element.attributes.is_empty() && inside.all(&mut below)
 }
 
-/// Whether `path` is never compared. `value` is what the manifest has there.
+/// Whether `path` is never compared. `value` is the manifest's.
 pub(crate) fn never_compared(path: &Path, value: &str) -> bool {
     let pattern = path.pattern();
     let attribute = path.attribute.as_deref().unwrap_or("");
@@ -219,8 +219,8 @@ pub(crate) fn never_compared(path: &Path, value: &str) -> bool {
 const SHARED: &[&str] =
     &["metadata", "features", "cputune", "memtune", "blkiotune", "dns", "ip/dhcp"];
 
-/// Whether the element at `path` is shared with others, so that who takes his own out leaves theirs
-/// there: `is` has more than `was`. Devices come and go one by one in any case.
+/// Whether the element at `path` is shared with others, so that theirs stays when its owner's part is
+/// removed: `is` has more than `was`. Devices come and go one by one in any case.
 pub(crate) fn stays_shared(path: &Path, is: &Element, was: &Element) -> bool {
     let count = |of: &Element, name: &Name| of.elements().filter(|e| e.name == *name).count();
     let has_more = || is.elements().any(|e| count(is, &e.name) > count(was, &e.name));
@@ -229,7 +229,7 @@ pub(crate) fn stays_shared(path: &Path, is: &Element, was: &Element) -> bool {
         && (pattern == "devices" || SHARED.contains(&pattern.as_str()) && has_more())
 }
 
-/// Whether what is at `path` stays in a definition when the manifest stops naming it.
+/// Whether the value at `path` stays in a definition when the manifest stops naming it.
 pub(crate) fn is_kept(path: &Path) -> bool {
     let pattern = path.pattern();
     // a device's own address; those of a NAT range or of a pool of cards are no identity, and the port
@@ -247,7 +247,7 @@ pub(crate) fn is_kept(path: &Path) -> bool {
         }
 }
 
-/// Whether what a running instance has at `path` is its own choice.
+/// Whether the value of a running instance at `path` is its own choice.
 pub(crate) fn is_chosen_while_running(path: &Path) -> bool {
     let attribute = path.attribute.as_deref().unwrap_or("");
     let pattern = path.pattern();

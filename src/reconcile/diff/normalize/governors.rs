@@ -252,7 +252,7 @@ impl Renewed {
         Self::new(device, "address", false)
     }
 
-    /// Whether what is at `key` is dropped: the names of its path, and `@name` for an attribute.
+    /// Whether the value at `key` is dropped: the names of its path, and `@name` for an attribute.
     pub(crate) fn covers(&self, key: &str) -> bool {
         if self.at == key {
             return true;
@@ -278,7 +278,7 @@ impl Renewed {
     }
 }
 
-/// Whether what stands at `path` can govern anything: a question without cost, asked of each element.
+/// Whether the field at `path` can govern any other: a cheap check of each element.
 pub(crate) fn may_govern(path: &Path) -> bool {
     path.steps.len() <= 2
         || path.steps.len() == 3 && path.steps.last().is_some_and(|s| s.name == "virtualport")

@@ -121,8 +121,8 @@ pub(crate) fn is_implied(path: &Path, want: &Element) -> bool {
     }
 }
 
-/// Whether a value means nothing beside what else the manifest has: a drive without a medium has no
-/// kind of medium.
+/// Whether a value has no meaning beside the rest of the manifest: a drive without a medium has no kind of
+/// medium.
 pub(crate) fn is_unread(path: &Path, want: &Element) -> bool {
     match (path.pattern().as_str(), path.attribute.as_deref()) {
         ("devices/disk", Some("type")) => want.child("source").is_none(),

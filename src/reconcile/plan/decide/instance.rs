@@ -88,7 +88,7 @@ impl Draft<'_> {
         ));
     }
 
-    /// Whether the instance that is there comes to its end by these steps.
+    /// Whether these steps end the present instance.
     pub(super) fn ends_instance(&self) -> bool {
         let ends =
             |action: &StepAction| matches!(action, StepAction::Call(Op::Destroy | Op::Shutdown));

@@ -56,7 +56,7 @@ impl LiveMoves {
         self.pieces.push(Piece::default());
     }
 
-    /// Whether all of so many steps only ask a guest again.
+    /// Whether all of the `steps` steps only ask a guest again.
     pub(super) fn only_ask_again(&self, steps: usize) -> bool {
         self.moves.len() == steps && self.moves.iter().all(|live| live.step.again)
     }

@@ -205,8 +205,8 @@ fn is_about(one: &Path, other: &Path) -> bool {
     one.covers(other) || other.covers(one)
 }
 
-/// Whether what waits is to be taken when the guest reboots by itself. Then it is not the manifest's
-/// word that says what becomes of a reboot while it runs.
+/// Whether waiting changes are to be applied when the guest reboots by itself. Then the manifest's own action
+/// on a reboot does not hold while it runs.
 pub(super) fn lands_on_reboot(context: Context<'_>, desired: &DesiredResource) -> bool {
     let settings = &desired.settings;
     settings.apply_on_reboot
@@ -214,7 +214,7 @@ pub(super) fn lands_on_reboot(context: Context<'_>, desired: &DesiredResource) -
         && can_set_lifecycle(context, desired)
 }
 
-/// Whether what becomes of a reboot can be changed while the guest runs.
+/// Whether the action on a reboot can be changed while the guest runs.
 pub(super) fn can_set_lifecycle(context: Context<'_>, desired: &DesiredResource) -> bool {
     let supports = context.capabilities.supports(Kind::Domain, OpKind::SetLifecycle);
     desired.id.kind.is_guest() && supports

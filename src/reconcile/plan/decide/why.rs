@@ -41,8 +41,8 @@ pub(super) fn unstarted(
 pub(super) struct Words {
     /// Reason for which it is off although it was defined to run, if nobody turned it off.
     pub(super) unstarted: Option<&'static str>,
-    /// Whether the manifest's definition is what it was when it was applied last, by its text; `None`
-    /// where the manifest as a whole is, or was another set's.
+    /// Whether the manifest's definition is unchanged since the last apply, by its text; `None` where the
+    /// whole manifest is unchanged, or was another set's.
     pub(super) same_text: Option<bool>,
     /// Whether something that is defined waits for the next boot.
     pub(super) waits: bool,

@@ -1,4 +1,4 @@
-//! Saved plans: what `plan --out` writes and `apply PLANFILE` reads.
+//! Saved plans, written by `plan --out` and read by `apply PLANFILE`.
 //!
 //! A saved plan is applied as it was reviewed, or not at all: it holds the steps whole and the
 //! fingerprint of what it was computed from. It never holds a secret; a plan whose definitions have

@@ -1,5 +1,4 @@
-//! Packed records in the definitions of a plan, unpacked for people: a reviewer has to see what will count as
-//! applied.
+//! Packed records in the definitions of a plan, unpacked for reviewers, since they will count as applied.
 
 use crate::model::Kind;
 use crate::reconcile::diff::difference::Side;
