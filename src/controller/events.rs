@@ -130,7 +130,7 @@ pub struct Ended {
     pub pending: bool,
     /// A guest is up and does not work.
     pub outage: bool,
-    /// Whether it waits for hosts that were not read yet, and may have a part in new guests here.
+    /// Whether a new guest waits for hosts that were not read yet, and may have a part in it.
     pub waits: bool,
 }
 

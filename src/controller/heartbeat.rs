@@ -11,7 +11,7 @@ pub struct Heartbeat(Arc<Mutex<Activity>>);
 struct Activity {
     /// Start of the present activity; `None` while it waits for work.
     busy: Option<Instant>,
-    /// Whether it has looked at its host once.
+    /// Whether the host was looked at once.
     ready: bool,
 }
 
@@ -36,7 +36,7 @@ impl Heartbeat {
         self.lock().ready
     }
 
-    /// Whether it has been at one and the same thing for no longer than `most`.
+    /// Whether the present activity has lasted no longer than `most`.
     pub fn beats(&self, most: Duration) -> bool {
         self.lock().busy.is_none_or(|since| since.elapsed() <= most)
     }

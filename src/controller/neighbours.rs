@@ -95,7 +95,7 @@ impl Neighbours {
         state.hosts = known.collect();
     }
 
-    /// Whether there is anybody else than `name`.
+    /// Whether any other host than `name` exists.
     pub(super) fn are_there(&self, name: &str) -> bool {
         self.state().hosts.iter().any(|known| known.host.name != name)
     }

@@ -42,7 +42,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// Whether it says that the host was changed by somebody else.
+    /// Whether the cause is a change of the host by somebody else.
     fn is_drift(&self) -> bool {
         match self {
             Self::Event(_) | Self::Resync | Self::Interval => true,

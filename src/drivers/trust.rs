@@ -209,7 +209,7 @@ impl Trust {
     }
 }
 
-/// Whether it is a name as the configuration may have it, and no URI: libvirt's aliases are such.
+/// Whether the text is a name as the configuration may have it, and no URI: libvirt's aliases are such.
 pub fn is_name(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     !text.is_empty() && text.chars().all(plain) && !text.eq_ignore_ascii_case("xen")

@@ -178,7 +178,7 @@ impl Uri {
         &self.driver
     }
 
-    /// Whether this is the empty URI: the best hypervisor that is there.
+    /// Whether the URI is empty, which asks for the best hypervisor of the machine.
     pub fn is_empty(&self) -> bool {
         self.driver.is_empty()
     }

@@ -9,9 +9,9 @@ pub struct SecretPlace {
     element: &'static str,
     /// The attribute; `None` for the element's text.
     attribute: Option<&'static str>,
-    /// Whether it is a secret and nothing else: then it is kept out of records, plan files and exports. Other
-    /// fields may be secrets among other uses: they are sent, compared and kept like any value, but not
-    /// shown.
+    /// Whether the field is a secret and nothing else: then it is kept out of records, plan files and
+    /// exports. Other fields may be secrets among other uses: they are sent, compared and kept like any
+    /// value, but not shown.
     pub is_only: bool,
 }
 

@@ -146,7 +146,7 @@ pub(super) struct VirtTomlFile {
     pub(super) directory: PathBuf,
     /// The next one above it.
     pub(super) above: Option<usize>,
-    /// Whether it stands in, or beside, a path that was given.
+    /// Whether the file is in, or beside, a path that was given.
     pub(super) is_top: bool,
 }
 
@@ -378,8 +378,8 @@ impl Walk<'_> {
         }
     }
 
-    /// Whether this path was not met before. One that is met under another choice of hosts would be
-    /// for the first only, and the others would take it for gone.
+    /// Whether the path was not met before. One that is met under another choice of hosts would be for the
+    /// first only, and the others would take it for gone.
     fn is_new(&mut self, path: &Path, real: &Path, nearest: Option<usize>) -> bool {
         match self.seen.entry(real.to_owned()) {
             Entry::Vacant(place) => {

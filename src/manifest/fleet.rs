@@ -79,7 +79,7 @@ impl Selections {
         if object.selection == UNKNOWN { None } else { self.sets.get(object.selection) }
     }
 
-    /// Whether there is a host that both objects are for, or may be.
+    /// Whether both objects are for a common host, or may be.
     pub(super) fn meet(&self, a: &Object, b: &Object) -> bool {
         let sets = (self.sets.get(a.selection), self.sets.get(b.selection));
         a.selection == b.selection || matches!(sets, (Some(a), Some(b)) if a.intersects(b))

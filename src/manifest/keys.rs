@@ -15,7 +15,7 @@ pub(super) struct KeyName<'a> {
     pub(super) attribute_namespace: &'a str,
     pub(super) element_namespace: &'a str,
     pub(super) local: &'a str,
-    /// Whether it is written with a prefix.
+    /// Whether the key has a prefix.
     pub(super) prefixed: bool,
 }
 

@@ -44,7 +44,7 @@ struct CachedManifest {
     part: Part,
     /// The nearest `virt.toml` when it was last there.
     nearest: Option<usize>,
-    /// Whether it has named an object since it is there.
+    /// Whether the file has named an object since it exists.
     named: bool,
     /// Whether somebody still writes to it.
     open: bool,

@@ -26,7 +26,7 @@ pub(super) struct Object {
     pub(super) needs: Vec<(ResourceId, Span)>,
     /// The patterns that choose its hosts, and where they stand.
     pub(super) hosts: Vec<(HostPattern, Span)>,
-    /// Whether they can be relied on: a mistake in its settings may be one in them.
+    /// Whether these are reliable: a mistake in its settings may be one in them.
     pub(super) hosts_known: bool,
     /// The nearest `virt.toml`.
     pub(super) directory: Option<usize>,

@@ -51,9 +51,9 @@ pub struct Refused {
 /// The settings of the reconciler for one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Whether it should run.
+    /// Desired power state.
     pub power: Power,
-    /// Whether it starts with the host; `None` leaves it as it is.
+    /// Desired autostart with the host; `None` leaves it as it is.
     pub autostart: Option<bool>,
     /// Resources that must be in place first.
     pub depends_on: Vec<ResourceId>,
@@ -128,7 +128,7 @@ impl Power {
 pub struct ShutdownPolicy {
     /// Time that the guest has to shut down by itself.
     pub timeout: Duration,
-    /// Whether it is destroyed when that time is over; otherwise the step fails.
+    /// Whether the guest is destroyed when that time is over; otherwise the step fails.
     pub force: bool,
 }
 

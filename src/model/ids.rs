@@ -92,7 +92,7 @@ impl Mac {
         pieces.next().is_none().then_some(Self(bytes))
     }
 
-    /// Whether it is a group address, which no interface may have.
+    /// Whether the address is a group address, which no interface may have.
     pub fn is_multicast(self) -> bool {
         self.0.first().is_some_and(|b| b & 1 == 1)
     }

@@ -39,7 +39,7 @@ impl State {
         }
     }
 
-    /// Whether there is a running instance, whatever its processors do.
+    /// Whether the object has a running instance, whatever its processors do.
     pub fn is_active(self) -> bool {
         match self {
             Self::Running | Self::Blocked | Self::Paused | Self::Shutdown | Self::PmSuspended => {

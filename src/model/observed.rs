@@ -88,11 +88,11 @@ pub struct ObservedResource {
     pub state: State,
     /// Reason of that state, by libvirt's number.
     pub reason: i32,
-    /// Whether it starts with the host.
+    /// Autostart: whether the object starts with the host.
     pub autostart: bool,
-    /// Whether it has a definition that outlives its running instance.
+    /// Whether the object has a definition that outlives its running instance.
     pub is_persistent: bool,
-    /// Whether it has a saved memory image that its next start resumes from.
+    /// Whether a saved memory image exists, from which its next start resumes.
     pub managed_save: bool,
     /// Snapshots, by name; none if they were not asked for.
     pub snapshots: Vec<Snapshot>,

@@ -42,7 +42,7 @@ impl Subnet {
         number(self.address) | self.host_mask()
     }
 
-    /// Whether it holds IPv4 addresses.
+    /// Whether the subnet has IPv4 addresses.
     pub fn is_ipv4(self) -> bool {
         self.address.is_ipv4()
     }

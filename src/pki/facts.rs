@@ -49,11 +49,11 @@ pub(super) struct Facts {
     pub(super) serial: Vec<u8>,
     /// Most CAs allowed between this one and a leaf, if it has a limit.
     pub(super) path_length: Option<u32>,
-    /// Whether it limits the names of certificates below it.
+    /// Whether the certificate limits the names of those below it.
     pub(super) limits_names: bool,
     /// The subject's relative names, each mostly of one attribute.
     pub(super) name: Vec<Vec<Attribute>>,
-    /// Whether it has a subjectAltName at all.
+    /// Whether the certificate has a subjectAltName at all.
     pub(super) has_alternatives: bool,
     pub(super) dns: Vec<String>,
     pub(super) addresses: Vec<IpAddr>,

@@ -40,7 +40,7 @@ pub(super) fn sanity(facts: &Facts, role: Role, now: UnixTime) -> Vec<Fault> {
     faults
 }
 
-/// Whether it is valid at that time.
+/// Checks the period of validity against this time.
 pub(super) fn validity(facts: &Facts, now: UnixTime) -> Vec<Fault> {
     let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
     let mut faults = Vec::new();

@@ -25,9 +25,9 @@ pub struct States {
     pub id: ResourceId,
     /// Whether its last applied manifest is known.
     pub has_manifest: bool,
-    /// Whether it has a definition for the next boot.
+    /// Whether the object has a definition for the next boot.
     pub has_next_boot: bool,
-    /// Whether it is running.
+    /// Whether the object is running.
     pub has_running: bool,
     /// Time at which that manifest was planned to be applied, if known.
     pub applied_at: Option<Timestamp>,

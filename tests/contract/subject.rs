@@ -152,7 +152,7 @@ impl Host {
         self.lacks.iter().find(here).map(|lack| lack.why)
     }
 
-    /// Whether it is there after all, asked of the host.
+    /// Whether the host has the ability after all.
     pub(crate) fn has(&self, need: Need) -> bool {
         match need {
             Need::Devices => {

@@ -15,7 +15,7 @@ use virt::model::Uuid;
 
 /// One object of it.
 pub(crate) struct Guest {
-    /// Whether it is a domain, or else a network.
+    /// Whether the object is a domain, or else a network.
     pub(crate) is_domain: bool,
     /// Name in lists; the document may have another.
     pub(crate) name: String,

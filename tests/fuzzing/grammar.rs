@@ -123,7 +123,7 @@ struct Place {
 /// Properties of a definition that are chosen before its pattern is made.
 #[derive(Clone, Copy)]
 struct Promise {
-    /// Whether it is an element, so that it may hold itself.
+    /// Whether the pattern is an element, so that it may hold itself.
     element: bool,
     elements: u8,
     attributes: u8,

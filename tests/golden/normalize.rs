@@ -301,7 +301,7 @@ struct Recorder {
     /// The `type` of domains.
     driver_type: &'static str,
     driver: Box<dyn Driver>,
-    /// Whether it is of the version that the cases are recorded from: others only have to be in
+    /// Whether the libvirtd is of the version that the cases are recorded from: others only have to be in
     /// sync.
     as_recorded: bool,
     /// Ends when the recorder does.

@@ -45,7 +45,7 @@ pub(crate) struct Spec {
     pub(crate) basic: Option<(bool, bool)>,
     /// Most CAs that may stand below, if this is a CA.
     pub(crate) path_length: Option<u8>,
-    /// Whether it restricts the names of certificates below it to `.lab`.
+    /// Whether the certificate restricts the names of those below it to `.lab`.
     pub(crate) lab_only: bool,
     pub(crate) usage: Option<(bool, u8)>,
     pub(crate) purposes: Option<(bool, Vec<&'static [u8]>)>,

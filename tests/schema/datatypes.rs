@@ -27,7 +27,7 @@ struct Case {
     /// The text of a `<value>`, for a value.
     value: Option<String>,
     params: Vec<(String, String)>,
-    /// Whether there can be such a datatype, by us and by jing.
+    /// Verdict of ours and of jing on the datatype itself, if it is refused.
     refused: Option<Verdict>,
     texts: Vec<(String, Verdict)>,
 }

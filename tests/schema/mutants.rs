@@ -56,7 +56,7 @@ pub(super) fn asked_for() -> usize {
     count("VIRT_MUTANTS", USUAL, LARGE)
 }
 
-/// Whether that is another number than usually.
+/// Whether another number than the usual one was requested.
 pub(super) fn more_was_asked_for() -> bool {
     asked_for() != USUAL
 }

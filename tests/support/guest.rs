@@ -49,7 +49,7 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    /// Whether there is a guest to boot, or why not.
+    /// Checks that a guest can be booted here; the error is the reason why not.
     pub(crate) fn available() -> Needs {
         tool("busybox")?;
         kernel().map(drop).ok_or_else(|| "needs the guest's kernel (./check gets it)".to_owned())

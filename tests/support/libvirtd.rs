@@ -22,7 +22,7 @@ pub(crate) struct Libvirtd {
 }
 
 impl Libvirtd {
-    /// Whether one can be started here, or why not.
+    /// Checks that a daemon can be started here; the error is the reason why not.
     pub(crate) fn available() -> Needs {
         // the owner of a process's directory is its user
         let user = fs::metadata("/proc/self").map(|m| m.uid());
@@ -70,7 +70,7 @@ impl Libvirtd {
         }
     }
 
-    /// Whether it takes callers.
+    /// Whether the daemon accepts connections.
     pub(crate) fn answers(&self) -> bool {
         UnixStream::connect(self.socket()).is_ok()
     }

@@ -270,7 +270,7 @@ fn overflow((): ()) {
     place.is_in_sync();
 }
 
-/// Whether it has the number of the one before depends on the file system.
+/// Checks a replaced file, which may have the inode number of the one before, depending on the file system.
 fn replaced() {
     let place = Place::new(&["web"]);
     let below = place.manifests().join("below");

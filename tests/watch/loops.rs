@@ -36,14 +36,14 @@ struct Fake {
 
 #[derive(Default)]
 struct State {
-    /// Whether it does not answer.
+    /// Whether the host does not answer.
     lost: bool,
     /// Operation that it lacks once it is connected to.
     lacks: Option<(Kind, OpKind)>,
     /// Whether no lock of it is to be had, and how often one was asked for.
     no_lock: bool,
     locks: usize,
-    /// Whether it keeps callers that want a change waiting, and whether there is one.
+    /// Whether the host keeps callers that want a change waiting; `held`: whether one waits.
     holds: bool,
     held: bool,
     /// Number of connections, failed ones included.

@@ -112,7 +112,7 @@ impl Diagnostic {
         Self { severity: Severity::Warning, ..self }
     }
 
-    /// Whether it holds its object back.
+    /// Whether the problem blocks its object.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }

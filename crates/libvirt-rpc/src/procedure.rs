@@ -32,7 +32,7 @@ pub struct Row {
     pub name: &'static str,
     /// Class by the time that it takes.
     pub class: Class,
-    /// Whether it changes the host.
+    /// Whether the procedure changes the host.
     pub changes: bool,
 }
 

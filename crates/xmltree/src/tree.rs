@@ -148,7 +148,7 @@ impl Element {
         self
     }
 
-    /// Whether this is libvirt's element `local`, that is, one in no namespace.
+    /// Whether the element is libvirt's `local`, that is, one in no namespace.
     pub fn is(&self, local: &str) -> bool {
         self.name.namespace.is_none() && self.name.local == local
     }
@@ -298,7 +298,7 @@ impl Element {
         self.children.insert(0, Node::Text(text));
     }
 
-    /// Whether there is character data other than white space directly in this element.
+    /// Whether the element directly contains character data other than white space.
     pub fn has_text(&self) -> bool {
         self.children.iter().any(|n| matches!(n, Node::Text(t) if !is_whitespace(&t.value)))
     }

@@ -183,7 +183,7 @@ impl Connection {
             || (self.pending.len() + self.abandoned.len() < window && !self.outgoing.is_full())
     }
 
-    /// Whether there is something to wait for or to take.
+    /// Whether a reply is pending, or a completion is to be taken.
     pub(super) fn is_busy(&self) -> bool {
         !self.pending.is_empty() || !self.completions.is_empty()
     }

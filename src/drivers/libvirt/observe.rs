@@ -105,13 +105,13 @@ struct Entry {
     handle: Vec<u8>,
     /// Whether its state is known.
     has_state: bool,
-    /// Whether it has any snapshots, or checkpoints.
+    /// Whether the domain has any snapshots; `has_checkpoints`: any checkpoints.
     has_snapshots: bool,
     has_checkpoints: bool,
     vanished: bool,
     /// Reason for which it could not be read.
     unknown: Option<String>,
-    /// Whether that is since it did not answer.
+    /// Whether the reason is that it did not answer.
     late: bool,
 }
 
@@ -372,7 +372,7 @@ impl Entry {
         }
     }
 
-    /// Whether there is anything to be read of it still.
+    /// Whether more has to be read of the object.
     fn is_open(&self) -> bool {
         !self.vanished && self.unknown.is_none()
     }

@@ -44,7 +44,7 @@ pub(super) struct Debounce {
     /// Time of the first pending change, or of the last acceptance.
     first: Option<Instant>,
     last: Option<Instant>,
-    /// Whether it is not known which files they are.
+    /// Whether the changed files are unknown.
     bulk: bool,
     /// Time at which all files are compared with the last look, and the time of the change that caused it.
     look: Option<(Instant, Option<Instant>)>,

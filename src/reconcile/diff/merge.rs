@@ -39,7 +39,7 @@ pub(crate) enum Entry {
 }
 
 impl Edits {
-    /// Whether there is no edit.
+    /// Whether the edits are empty.
     pub(crate) fn is_empty(&self) -> bool {
         self.attributes.is_empty()
             && self.text.is_none()

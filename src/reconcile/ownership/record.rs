@@ -106,9 +106,9 @@ pub(crate) struct OwnerRecord {
 pub(crate) struct Moving {
     /// The host that it comes from, by its name in `virt.toml`.
     pub from: String,
-    /// Whether it started with that host.
+    /// Autostart on that host.
     pub autostart: bool,
-    /// Whether it ran there.
+    /// Whether the guest ran there.
     pub active: bool,
 }
 
@@ -207,8 +207,8 @@ impl WantedRecord {
         self
     }
 
-    /// Whether `owner_record` is of this version and knows all that this one does. What others have taken
-    /// away since is forgotten at the next occasion, and is none by itself.
+    /// Whether `owner_record` is of this version and knows all that this one does. Others' entries that were
+    /// removed since are forgotten at the next occasion, and are no reason for one.
     pub(crate) fn is_whole(&self, owner_record: &OwnerRecord) -> bool {
         self.is(owner_record)
             && self.allow == owner_record.allow

@@ -49,7 +49,7 @@ pub struct Undo {
 }
 
 impl Undo {
-    /// Whether it touches an object's identity or ownership: the root, name and UUID, or a record.
+    /// Whether the undo touches an object's identity or ownership: the root, name and UUID, or a record.
     pub(crate) fn says_who(&self, definition: &Element) -> bool {
         let replaced = match &self.what {
             Restore::Replace(xml) | Restore::Insert(xml) => read(xml),
@@ -152,7 +152,8 @@ pub struct Piece {
     pub definition: Vec<Undo>,
     /// Undo in the manifest that the definition remembers; `None` if that cannot be worked out.
     pub manifest: Option<Vec<Undo>>,
-    /// Whether it is about a medium that may be missing: then it waits, whatever the reason of the refusal.
+    /// Whether the change is about a medium that may be missing: then it waits, whatever the reason of the
+    /// refusal.
     pub optional: bool,
 }
 

@@ -96,8 +96,8 @@ pub(crate) struct Claim {
     /// Whether storage is written to; `shares`: whether others may use it at the same time.
     writes: bool,
     shares: bool,
-    /// Whether it is taken, and not only used: a network on a bridge of the host takes it from nobody, but no
-    /// other network can create one of that name.
+    /// Whether the thing is taken, and not only used: a network on a bridge of the host takes it from nobody,
+    /// but no other network can create one of that name.
     pub(crate) takes: bool,
 }
 

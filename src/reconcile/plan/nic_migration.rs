@@ -30,7 +30,7 @@ pub(crate) struct Nic {
     pub(crate) guest: Target,
     /// The card, on the network or bridge where it belongs.
     home: Element,
-    /// Whether it is parked.
+    /// Whether the interface is parked.
     is_parked: bool,
 }
 

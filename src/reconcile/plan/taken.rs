@@ -62,7 +62,7 @@ impl<'a> Decided<'a> {
         &self.decision.change.id
     }
 
-    /// Whether it has a thing in the end, or, of a subnet, some of its addresses.
+    /// Whether the object has a thing in the end, or, of a subnet, some of its addresses.
     fn keeps(&self, thing: &Thing) -> bool {
         let after = self.after.get_or_init(|| {
             let after = self.decision.change.after.as_ref();

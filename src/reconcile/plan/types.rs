@@ -186,7 +186,7 @@ pub struct ResourceChange {
     pub notes: Vec<String>,
     /// Outage of an active object, if no step of the plan ends it.
     pub outage: Option<Outage>,
-    /// Whether it is started from a saved image: changes of its definition since then wait.
+    /// Whether the guest is started from a saved image: changes of its definition since then wait.
     pub resumes: bool,
     /// Differences that are not counted, and not touched. Listed if [`Options::explain`] asks.
     pub ignored: Vec<IgnoredDifference>,
@@ -231,7 +231,7 @@ impl ResourceChange {
         self.action == Action::NoOp && self.held.is_empty() && self.outage.is_none()
     }
 
-    /// Whether there is something to report: a change, a wait, a block, or an outage.
+    /// Whether anything is to be reported: a change, a wait, a block, or an outage.
     pub fn says_something(&self) -> bool {
         self.action != Action::NoOp
             || !self.pending.is_empty()

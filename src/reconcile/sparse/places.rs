@@ -321,7 +321,7 @@ impl Needed {
     }
 }
 
-/// Whether there are exactly as many root ports as libvirt creates for the devices that have none of their
+/// Whether the number of root ports is the one that libvirt creates for the devices that have none of their
 /// own. Further ones were asked for by somebody, as room to plug in; and a device that stays in its place
 /// needs its port.
 fn ports_are_automatic(devices: &Element) -> bool {

@@ -91,7 +91,7 @@ impl Faulty {
         self.state.lock().unwrap()
     }
 
-    /// Whether it has struck, and is over.
+    /// Whether the fault has struck, and is over.
     fn is_over(&self) -> bool {
         let state = self.state();
         state.requests > self.at && state.away == 0 && state.late.is_none()

@@ -16,7 +16,7 @@ pub(super) struct Fault {
     pub(super) what: String,
     pub(super) got: String,
     pub(super) expected: String,
-    /// Whether it was refused before anything was done.
+    /// Whether the pair was refused before anything was done.
     pub(super) is_refusal: bool,
     /// The definitions before, after, and by plain define, as far as there are any.
     definitions: Vec<(&'static str, String)>,

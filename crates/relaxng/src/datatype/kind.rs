@@ -37,7 +37,7 @@ pub(super) enum Shape {
     Integer(Option<&'static str>, Option<&'static str>),
     /// A floating point number; of 32 bits if so said, else of 64.
     Real {
-        /// Whether it is `float`.
+        /// Whether the type is `float`.
         single: bool,
     },
     /// A date, a time, or parts of them.
@@ -82,7 +82,7 @@ impl Kind {
         if self.is_built_in() { "" } else { XSD }
     }
 
-    /// Whether it is one of RELAX NG's own, which take no params.
+    /// Whether the type is one of RELAX NG's own, which take no params.
     pub(super) fn is_built_in(&self) -> bool {
         BUILT_IN.iter().any(|kind| std::ptr::eq(kind, self))
     }

@@ -10,7 +10,7 @@ pub(super) struct Number<'a> {
     whole: &'a str,
     /// Digits after it, without trailing zeros.
     fraction: &'a str,
-    /// Whether there was a point: a whole number has none.
+    /// Whether the text has a point: a whole number has none.
     point: bool,
 }
 

@@ -13,11 +13,11 @@ const XMLNS: &str = "http://www.w3.org/2000/xmlns";
 /// Surroundings of a name class.
 #[derive(Clone, Copy, Debug, Default)]
 struct Around {
-    /// Whether it names an attribute.
+    /// Whether the class names an attribute.
     attribute: bool,
-    /// Whether it is in the exception of an `anyName`.
+    /// Whether the class is in the exception of an `anyName`.
     any: bool,
-    /// Whether it is in the exception of an `nsName`.
+    /// Whether the class is in the exception of an `nsName`.
     ns: bool,
 }
 

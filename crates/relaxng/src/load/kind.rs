@@ -131,7 +131,7 @@ impl Kind {
         KINDS.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
     }
 
-    /// Whether there is text in it, and nothing else.
+    /// Whether the element has text, and nothing else.
     pub(super) fn has_text(self) -> bool {
         matches!(self, Self::Name | Self::Value | Self::Param)
     }
@@ -141,7 +141,7 @@ impl Kind {
         KINDS.iter().filter(move |(_, kind)| kind.may_stand(place)).map(|(name, _)| *name)
     }
 
-    /// Whether this may stand at a place.
+    /// Whether the element may stand at a place.
     pub(super) fn may_stand(self, place: Place) -> bool {
         match self {
             Self::Choice => matches!(place, Place::Pattern | Place::NameClass),

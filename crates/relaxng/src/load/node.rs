@@ -45,7 +45,7 @@ pub(super) struct Attribute {
 pub(super) struct Rare {
     /// Name as written, if RELAX NG has no such element.
     pub(super) name: String,
-    /// Whether it is not RELAX NG's; only a root can be kept so.
+    /// Whether the element is not RELAX NG's; only a root can be kept so.
     pub(super) foreign: bool,
     /// Attributes that mean nothing, with the places of their names.
     pub(super) attributes: Vec<(String, Span)>,

@@ -13,7 +13,7 @@ pub(super) struct Reference {
     pub(super) span: Span,
     /// URI, made absolute.
     pub(super) uri: String,
-    /// Whether it is an `include`, which wants a grammar, and no `externalRef`.
+    /// Whether the reference is an `include`, which wants a grammar, and no `externalRef`.
     pub(super) include: bool,
 }
 

@@ -23,12 +23,12 @@ pub(in crate::drivers::libvirt) trait Stream:
         Ok(())
     }
 
-    /// Whether it keeps bytes that were taken and are not yet written.
+    /// Whether the stream keeps bytes that were taken and are not yet written.
     fn has_output(&self) -> bool {
         false
     }
 
-    /// Whether there are bytes to read that the kernel does not know of.
+    /// Whether the stream has bytes to read that the kernel does not know of.
     fn has_input(&self) -> bool {
         false
     }

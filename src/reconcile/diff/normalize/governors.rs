@@ -230,7 +230,7 @@ pub(crate) struct Renewed {
     /// The names of the path, and `@name` for an attribute.
     at: String,
     keeps: &'static [&'static str],
-    /// Whether it is another object afterwards, not the same one with other values.
+    /// Whether the part is another object afterwards, not the same one with other values.
     pub(crate) replaced: bool,
 }
 

@@ -159,7 +159,7 @@ pub(crate) fn same_identity(want: &Element, live: &Element) -> bool {
     !identity(want).into_iter().zip(identity(live)).any(differ)
 }
 
-/// Whether the order of the elements `name` below `parent` says nothing.
+/// Whether the order of the elements `name` below `parent` has no meaning.
 pub(crate) fn has_any_order(parent: &str, name: &str) -> bool {
     ANY_ORDER.iter().any(|pattern| matches(pattern, parent, name))
 }
@@ -190,7 +190,7 @@ pub(crate) fn is_whole_list(parent: &str, name: &str) -> bool {
     WHOLE.iter().any(|pattern| matches(pattern, parent, name))
 }
 
-/// Whether the order of the elements `name` below `parent` says something beside what they are.
+/// Whether the order of the elements `name` below `parent` has a meaning beside their content.
 pub(crate) fn is_ordered(parent: &str, name: &str) -> bool {
     ORDERED.iter().any(|pattern| matches(pattern, parent, name))
 }

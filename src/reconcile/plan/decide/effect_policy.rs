@@ -23,7 +23,7 @@ impl<'a> EffectPolicy<'a> {
         effect <= Effect::NextBoot || stop || self.asked(effect)
     }
 
-    /// Whether this very effect was allowed explicitly; one allows no other.
+    /// Whether exactly the given effect was allowed explicitly; one allows no other.
     pub(super) fn asked(self, effect: Effect) -> bool {
         self.asked_by_run(effect) || self.desired.settings.allow.contains(&effect)
     }

@@ -39,7 +39,7 @@ pub(super) struct Running {
 pub(super) struct Known<'a> {
     /// The manifest that was applied last.
     pub(super) last: Option<&'a Element>,
-    /// Whether that manifest equals the present one.
+    /// Whether the last applied manifest equals the present one.
     pub(super) is_defined: bool,
     /// Entries of others in lists that the manifest governs.
     pub(super) others: &'a [String],
