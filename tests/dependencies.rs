@@ -57,7 +57,7 @@ fn licences_and_sources() {
 fn packages() -> Vec<Value> {
     let version = output(Command::new("rustc").arg("-vV"));
     let host = version.lines().find_map(|line| line.strip_prefix("host: ")).expect("rustc says it");
-    // what is for other systems is not there to be asked without the network
+    // packages for other systems are not available without the network
     let arguments =
         ["metadata", "--format-version", "1", "--locked", "--offline", "--filter-platform", host];
     let told =

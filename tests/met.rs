@@ -302,7 +302,7 @@ fn a_saved_image_resumes_the_old_machine() {
     assert!(waits.refusals.is_empty() && waits.changes[0].resumes);
     let discards = host.plan(&edited, &options(&[Effect::DataLoss]));
     assert_eq!(steps(&discards), ["define web", "discard-saved-image web", "create web"]);
-    // what people read about a guest is no part of the machine
+    // texts about a guest are no part of the machine
     let described = vec![manifests[0].replace("<memory", "<title>t</title><memory")];
     let titled = host.plan(&described, &Options::default());
     assert!(!titled.leaves_pending(), "{:?}", steps(&titled));
@@ -323,7 +323,7 @@ fn a_disk_on_an_overlay() {
     // nor is it given to the guest a second time, in another place
     let moved = host.plan(&web(&disk("/web").replace("vda", "vdb")), &Options::default());
     assert_eq!((sent_chain(&moved), moved.changes[0].held.len()), (chain(&host), 1));
-    // what lies nowhere near is another disk
+    // an unrelated path is another disk
     let other = host.plan(&web(&disk("/else")), &Options::default());
     assert!(other.changes[0].held.is_empty() && !other.is_empty());
 }
@@ -455,7 +455,7 @@ fn a_crashed_guest_is_ended_if_asked() {
     let plan = host.plan(&manifests, &options(&[Effect::Restart]));
     assert_eq!(steps(&plan), ["destroy web", "create web"]);
     assert_eq!((plan.outages().count(), plan.changes[0].effect), (0, Effect::Restart));
-    // one that is to be off is not destroyed unasked either
+    // a guest that is to be off is not destroyed unasked either
     let off =
         "<metadata><virt:reconcile xmlns:virt='urn:virt:reconcile:1' power='stopped'/></metadata>";
     let stopped = vec![guest("web", off, &disk("/web"))];
@@ -510,12 +510,12 @@ fn a_disk_that_a_stranger_writes() {
         assert_eq!(plan.blocked.keys().collect::<Vec<_>>(), [&id("domain/web")]);
         assert_eq!(steps(&plan), ["define other", "create other"], "the rest goes on");
     }
-    // what lies below a stranger's overlay is in use as well
+    // the base of a stranger's overlay is in use as well
     let mut host =
         Host::default().stranger(&guest("hand", "", &disk("/web"))).running("domain/hand");
     host.overlay("domain/hand", "/web.s1");
     assert!(host.plan(&web(&disk("/web")), &Options::default()).is_empty());
-    // one that does not run is only warned of
+    // a guest that is off gives a warning only
     let host = Host::default().stranger(&guest("hand", "", &disk("/web")));
     let plan = host.plan(&web(&disk("/web")), &Options::default());
     says(&plan, "domain/web", &["domain/hand"]);
@@ -696,7 +696,7 @@ fn only_one_while_others_are_silent() {
     let plan = host.plan(&manifests, &only("domain/web"));
     says(&plan, "domain/web", &["domain/hung does not answer", "/web"]);
     assert!(plan.is_empty());
-    // what it has already is nobody else's
+    // things that it has already are nobody else's
     let mut host = Host::applied(&manifests);
     host.0.unknown.insert(id("domain/hung"), unknown.clone());
     let edited: Vec<String> = manifests.iter().map(|m| m.replace("65536", "98304")).collect();

@@ -149,7 +149,7 @@ fn copied() {
     let mut victim = signed.clone();
     victim.child_mut("uuid").unwrap().set_text(Uuid::from_bytes([7; 16]).to_string());
     scene.define(&victim);
-    // who may write metadata owns what he likes, as docs/security.md says, where there is no key
+    // without a key, a user who may write metadata owns anything, as docs/security.md says
     scene.virt(&["plan", "site"], 0);
     // the signature is of another object
     let ran = scene.virt(&["plan", "site", "--signing-key", "key"], 1);
@@ -260,7 +260,7 @@ fn forged_history() {
         let said = ran.stdout() + &ran.stderr();
         assert!(!said.contains("/etc/shadow"), "{ran}");
         assert!(!write(&scene.definition("web")).contains("/etc/shadow"));
-        // what is asked for now is none the worse
+        // the present manifests are not affected
         scene.virt(&[&["plan", "site", "--detailed-exitcode"], key].concat(), 0);
     }
 }
@@ -293,7 +293,7 @@ fn bombs() {
     };
     assert_eq!((doubted.len(), count("more than 4 MiB")), (MANY, 1), "{plan:#}");
     assert!(count("too much together") > MANY / 2, "{plan:#}");
-    // those that are as they should be are judged first
+    // valid records are judged first
     assert_eq!(plan["changes"][0]["name"], "web");
 }
 

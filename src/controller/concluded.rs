@@ -30,7 +30,7 @@ impl HostLoop {
             let Some(statuses) = statuses.get(&change.id) else { continue };
             let reason = reasons.get(&change.id).unwrap_or(&fallback);
             let left = after.and_then(|a| a.plan.changes.iter().find(|c| c.id == change.id));
-            // what a saved image brought back is the next plan's
+            // differences that a saved image brought back belong to the next plan
             let outcome = outcome(statuses, left.filter(|_| !change.resumes));
             let pause = match &outcome {
                 Outcome::Done => {

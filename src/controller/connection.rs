@@ -56,7 +56,7 @@ impl Connection {
         let (into, mailbox) = (mailbox.clone(), mailbox.clone());
         let heard = stop.clone();
         std::thread::spawn(move || {
-            // what an old connection has to say of its end is of no interest
+            // an old connection's events about its end are of no interest
             events.into_iter().filter(|_| !heard.is_stopped()).for_each(|event| into.event(event));
         });
         std::thread::spawn(move || {

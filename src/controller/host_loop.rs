@@ -199,7 +199,7 @@ impl HostLoop {
         if ours || named || self.desired.blocked.contains_key(&id) || !concerned.is_empty() {
             concerned.push(id);
         } else if there.is_none_or(|there| owner_record_of(there).is_none()) {
-            // what is left alone may be so because of what others have: a disk, an address, a name
+            // blocked objects may be so because of others' holdings: a disk, an address, a name
             let known = |id: &&ResourceId| self.desired.resources.contains_key(*id);
             concerned.extend(self.record.left_alone().filter(known).cloned());
             if !concerned.is_empty() {
@@ -236,7 +236,7 @@ impl HostLoop {
         for id in &changed {
             self.queue.renew(id, since);
         }
-        // what needs one that is refused is held back with it, and comes free with it
+        // dependants of a refused resource are blocked with it, and come free with it
         let is_refused =
             |d: &Desired, id| d.resources.get(id).is_some_and(|r| !r.refused.is_empty());
         let mut open: Vec<ResourceId> = changed
@@ -264,7 +264,7 @@ impl HostLoop {
         let all = std::mem::take(&mut self.plan_all);
         let only = (!all).then(|| reasons.keys().cloned().collect());
         let Some(planned) = self.plan(only, &left_alone) else {
-            // what there was reason to plan for is forgotten by now
+            // the reasons for planning are forgotten by now
             self.plan_all = true;
             return;
         };
@@ -358,7 +358,7 @@ impl HostLoop {
             return Ok(Vec::new());
         };
         let Some(now) = &self.observed else { return Ok(Vec::new()) };
-        // what answers again was in the way of others, too
+        // an object that answers again was in the way of others, too
         self.plan_all |= before.unknown.keys().any(|id| !now.unknown.contains_key(id));
         let known = before.resources.keys().chain(now.resources.keys());
         let ids: BTreeSet<_> = known.chain(now.unknown.keys()).collect();

@@ -60,7 +60,7 @@ impl Mailbox {
                 DriverEvent::Gone(id) => {
                     pending.events.insert(id, "gone".to_owned());
                 }
-                // what was told before is looked at with all the rest
+                // earlier events are covered by the look at all
                 DriverEvent::Resync => {
                     pending.events.clear();
                     pending.lost = None;

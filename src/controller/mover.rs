@@ -130,7 +130,7 @@ impl HostLoop {
             now: Some(Timestamp::now()),
             ..self.settings.options.clone()
         };
-        // what was pruned on either counts there, whichever loop did it
+        // objects pruned on either host count there, whichever loop did it
         let lately = self.neighbours.pruned_lately(from, &old.observed, Instant::now());
         let of_old = Options { pruned_lately: lately, ..options(from) };
         let lately = self.pruned.count(observed, Instant::now());
@@ -260,7 +260,7 @@ impl HostLoop {
         let pools = pools_of(observed, Some(&self.desired), |names| host.driver().pools(names));
         match pools {
             Ok(pools) => self.pools = pools,
-            // what was known stays
+            // keep the former knowledge
             Err(error) => tracing::debug!(%error, "storage pools cannot be read"),
         }
         self.neighbours.read(name, HostFacts::of(observed, &self.pools, &shared));

@@ -60,9 +60,9 @@ impl StatusWriter {
     }
 
     fn status(&self, change: impl FnOnce(&mut HostStatus)) {
-        // whoever reads it gets a copy, and each change is whole by itself
+        // readers get a copy, and each change is whole by itself
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
-        // one that is watched no more may still have a step in hand
+        // a loop that was removed may still have a step under way
         if let Some(host) = status.hosts.get_mut(&self.host) {
             change(host);
         }
@@ -224,7 +224,7 @@ impl StatusWriter {
             let known = |id: &ResourceId| {
                 desired.resources.contains_key(id) || desired.blocked.contains_key(id)
             };
-            // what no manifest names is shown as long as the host has it
+            // objects without a manifest are shown as long as the host has them
             host.objects.retain(|id, _| known(id) || host_has(id).is_some() || silent(id));
         });
     }

@@ -28,7 +28,7 @@ impl Place {
         let mut marks = match uri.transport() {
             None | Some(Transport::Unix) => match socket_of(uri, env) {
                 Some(socket) => of_socket(&socket),
-                // whoever opens it is told why not
+                // opening it reports the reason
                 None => vec![uri.destination()],
             },
             Some(Transport::Ext) => {
@@ -36,7 +36,7 @@ impl Place {
             }
             Some(Transport::Tls | Transport::Tcp | Transport::Ssh) => vec![uri.server()],
         };
-        // who takes several takes them in the same order as everybody
+        // several locks are taken in the same order by everybody
         marks.sort();
         Some(Self { marks, hypervisor })
     }

@@ -108,7 +108,7 @@ impl Trust {
 
     /// Takes a URI that the operator names, such as in the environment.
     pub fn take_uri(&mut self, uri: &str) {
-        // one that makes no sense says so where it is used
+        // a malformed URI is reported where it is used
         self.uris.extend(Uri::parse(uri).map(|uri| uri.to_string()));
     }
 

@@ -151,7 +151,7 @@ mod tests {
         for name in ["loop", "gone.xml", "missing"] {
             assert!(!Outside::is(&resolve(&roots, name).unwrap_err()), "{name}");
         }
-        // what leads from one to another stays among those that were given
+        // a link between two given roots stays within them
         roots.push(Root::open(&top.join("b")).unwrap());
         assert_eq!(resolve(&roots, "common.xml").unwrap(), top.join("b/common.xml"));
         assert!(Outside::is(&resolve(&roots, "out.xml").unwrap_err()));

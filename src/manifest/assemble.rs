@@ -76,7 +76,7 @@ pub(super) fn put_together(
     let selections = fleet::select(&mut objects, &hosts, &directories, &mut loaded.diagnostics);
     check::across(&mut objects, &selections, &mut loaded.diagnostics);
     if refused == RefusedAre::ForHosts {
-        // what no host is asked about is said at once
+        // refusals that no host is asked about are reported at once
         let is_held = |object: &&mut Object| object.broken.is_some() || broken.is_some();
         let held = objects.iter_mut().filter(is_held);
         held.for_each(|object| object.condemn(&mut loaded.diagnostics));
@@ -227,7 +227,7 @@ fn assemble(
     let mut fleet: Vec<Option<HostDesired>> = hosts.iter().map(|_| None).collect();
     for (group, members) in selections.groups.iter().zip(of_groups) {
         let mut desired = together(members.iter().filter_map(|i| settled.get(*i)), empty);
-        // one whose hosts are not known does not hold back another that is for this host
+        // a resource with unknown hosts does not block another that is for this host
         desired.blocked.retain(|id, _| !desired.resources.contains_key(id));
         let desired = Arc::new(desired);
         for at in &group.hosts {

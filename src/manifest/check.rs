@@ -296,7 +296,7 @@ fn cycles_of(
     for start in 0..objects.len() {
         // the path walked so far: each node, and how many of its edges are done
         let mut path = vec![(start, 0)];
-        // how many of the nodes up to each of them are in a circle that was said
+        // number of nodes, up to each of them, in a reported cycle
         let mut said = vec![usize::from(round.get(start) == Some(&true))];
         while let Some((node, done)) = path.last().copied() {
             let (Some(visit), Some(out_edges)) = (state.get_mut(node), edges.get(node)) else {

@@ -270,7 +270,7 @@ impl Walk<'_> {
         above: Option<usize>,
         is_top: bool,
     ) -> Option<usize> {
-        // one that cannot be read must not pass for one that is not there
+        // a file that cannot be read must not pass for a missing one
         fs::symlink_metadata(path).ok()?;
         let place = self.look_at(directory, path).ok();
         let index = self.found.virt_tomls.len();

@@ -51,7 +51,7 @@ impl Grammars {
         let mut problems = Diagnostics::default();
         for kind in Kind::ALL {
             let name = format!("{kind}.rng");
-            // what is there and cannot be read is a mistake
+            // an existing file that cannot be read is an error
             if fs::symlink_metadata(files.real.join(&name)).is_err() {
                 continue;
             }

@@ -282,7 +282,7 @@ impl Loader {
                     texts.extend(self.take_in(at, manifest, bytes));
                     changed = true;
                 }
-                // what it said before still counts, as far as that is known
+                // its former content still counts, as far as that is known
                 Err(e) => {
                     if files::is_exhaustion(&e) {
                         unread = Some(format!("{}: {e}", manifest.path.display()));
@@ -300,7 +300,7 @@ impl Loader {
                 self.known.insert(manifest.path.clone(), known);
             }
         }
-        // what could not be read may say something else each time
+        // an unreadable file may give another error each time
         changed |= !diagnostics.is_empty();
         for manifest in &found.manifests {
             let (known, open) = (self.known.get_mut(&manifest.path), unsettled.is_open(manifest));

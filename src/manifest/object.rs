@@ -89,7 +89,7 @@ pub(super) fn object(
         Kind::Domain => domain::check(&root, &mut more),
         Kind::Network => network::check(&root, &mut more),
     }
-    // what the grammar refuses is not explained twice
+    // a refusal by the grammar is not explained twice
     let mut explained = said.clone();
     if !said.is_empty() && !more.is_empty() {
         blamed(&root, &said, &mut explained);

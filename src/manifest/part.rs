@@ -87,7 +87,7 @@ fn read_part(text: Text, sources: &Sources, validator: &mut Validator<'_>) -> Pa
     validator.begin_file();
     let roots = read(source, text, format, lasts, &mut problems);
     let broken = first_error(&problems, sources);
-    // what could not be read may have named more resources
+    // the unreadable rest may have named more resources
     let mut part = Part {
         objects: Vec::new(),
         diagnostics: Diagnostics::default(),
@@ -100,7 +100,7 @@ fn read_part(text: Text, sources: &Sources, validator: &mut Validator<'_>) -> Pa
     for root in roots {
         let mut said = Diagnostics::default();
         let object = object(root, format, broken.clone(), validator, sources, &mut said);
-        // what could not be read is not missing
+        // a part that could not be read is not missing
         let is_new = |d: &Diagnostic| {
             unread.is_empty() || line(d).is_none_or(|line| !unread.contains(&line))
         };

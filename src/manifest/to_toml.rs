@@ -130,7 +130,7 @@ impl<'a> At<'a> {
                 local: &name.local,
                 prefixed,
             },
-            // what is written here was read within limits
+            // the written tree was read within limits
             &mut 0,
         )
     }

@@ -688,7 +688,7 @@ mod tests {
             text in "(\\[\\[?domain(\\.[a-z@#:'\"]{1,4}){0,2}\\]?\\]|[a-z@#:.'\"]{1,6} ?= ?([0-9.xo-]{1,4}|'[^']{0,4}'|\\{|\\[|true)|\\}|\\]|,|\n|\r){0,20}"
         ) {
             let (xml, problems) = read(&text);
-            // what is read without a problem is well-formed
+            // a document that is read without a problem is well-formed
             if problems.is_empty() {
                 for one in xml {
                     prop_assert!(xmltree::parse(SourceId::NONE, &one, &Limits::default()).is_ok(), "{}", one);

@@ -116,7 +116,7 @@ impl Own {
         let provider = Arc::new(ring::default_provider());
         let mut own = Self { loaded, problems, verifiers: None, certified: None, provider };
         own.certify(files);
-        // what webpki says of files that are known to be bad is no news
+        // webpki's errors about files with known faults add nothing
         if trust && own.problems.is_empty() {
             match own.verifiers(files) {
                 Ok(verifiers) => {
@@ -168,7 +168,7 @@ impl Own {
                 self.problems
                     .push(refusal(message).hint("put the two together that belong together"));
             }
-            // of a key that is too weak the certificate has told
+            // the certificate's fault already explains a weak key
             Err(_) if !self.problems.is_empty() => {}
             Err(e) => {
                 let message = format!("{shown}: this key cannot be used: {e}");

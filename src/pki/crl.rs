@@ -24,7 +24,7 @@ impl Revoked {
     pub(super) fn of(loaded: &Loaded) -> Self {
         let mut all = HashSet::new();
         for bytes in &loaded.crls {
-            // one that cannot be read is refused where the lists are checked
+            // an unreadable list is refused where the lists are checked
             let Ok((_, crl)) = CertificateRevocationList::from_der(bytes) else { continue };
             let issuer = crl.issuer().as_raw();
             let serials = crl.iter_revoked_certificates().map(|r| r.raw_serial().to_vec());

@@ -67,7 +67,7 @@ pub fn issue(end: End, names: &[String], ca: &Pair, days: u32) -> Result<Pair> {
     let Some(first) = names.first() else {
         return Err(refusal("a certificate needs a name").hint("name the server or client"));
     };
-    // what outlives its CA is of no use, and would only hide when that ends
+    // a certificate that outlives its CA is of no use, and would only hide when that ends
     let ca_end = u64::try_from(ca_facts.not_after.seconds).unwrap_or(0);
     let mut params = params(first, now, days, ca_end)?;
     params.is_ca = IsCa::ExplicitNoCa;

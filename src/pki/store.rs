@@ -88,7 +88,7 @@ fn make_directory(path: Option<&Path>, mode: u32) -> Result<()> {
     let Some(path) = path.filter(|path| !path.as_os_str().is_empty()) else {
         return Ok(());
     };
-    // those above are found by everybody; only the last may be private
+    // the directories above are readable for all; only the last may be private
     if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty()) {
         DirBuilder::new()
             .recursive(true)

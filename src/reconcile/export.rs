@@ -73,7 +73,7 @@ pub fn export(
         if how == Sparse::Anew {
             drop_identity(host.id.kind, &mut document);
         }
-        // a host starts nothing by itself that it was not told to
+        // a host starts nothing by itself without a setting
         kept.autostart = kept.autostart.filter(|on| *on || owner_record.is_some());
     }
     let secrets = secret_places(&document);
@@ -95,7 +95,7 @@ fn as_written(kind: Kind, applied: &Element, document: &Element) -> Element {
     let base = without_secrets(applied);
     let writes = |name: &str| base.child(name).is_some();
     let mut laid = overlay(kind, Side::NextBoot, &base, document, None, &[]).merged;
-    // what the comparison made explicit
+    // elements that the comparison made explicit
     for name in ["currentMemory"] {
         if !writes(name) && document.child(name).is_none() {
             laid.remove_elements(|e| e.is(name));
@@ -153,7 +153,7 @@ fn put_settings(document: &mut Element, metadata: Element) {
 /// Returns the settings of the last applied manifest, as far as the host still has them; for an unowned
 /// object, those that keep it as it is.
 fn kept(host: &ObservedResource, owner_record: Option<&OwnerRecord>) -> Settings {
-    // what is off today may be on tomorrow, and exporting it decides nothing about that
+    // an object that is off today may be on tomorrow, and exporting it decides nothing about that
     let power = match host.state {
         State::Paused => Power::Paused,
         state if state.is_active() => Power::Running,
@@ -311,7 +311,7 @@ pub fn prove(
         observed.resources.get(id).and_then(owner_record_of).map(|owner_record| owner_record.set);
     let desired = Desired {
         set: owner.unwrap_or_else(|| "exported".to_owned()),
-        // what the grammar refuses of it the host holds, or the proof fails
+        // the host holds the content that the grammar refuses, or the proof fails
         resources: BTreeMap::from([(
             id.clone(),
             Arc::new(DesiredResource { refused: Vec::new(), ..manifest.clone() }),

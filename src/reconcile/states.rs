@@ -214,7 +214,7 @@ impl<'a> Compared<'a> {
         let same =
             begun.as_ref().zip(owner_record).is_some_and(|(b, m)| m.boots_as.contains(&b.digest));
         if let (Some(begun_with), Some(applied), false) = (&begun_with, applied, same) {
-            // what it shows in another form is compared with what it was started from
+            // values that it shows in another form are compared with those it was started from
             let since = laid(Side::NextBoot, begun_with, applied, Some(begun_with)).changes;
             live.extend(since.into_iter().filter(|c| only_at_boot(&c.path)));
         }

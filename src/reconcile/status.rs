@@ -93,7 +93,7 @@ pub fn status(host: &ObservedResource) -> ObjectStatus {
     if owner_record.power.is_some_and(|power| !runs_as_asked(host, power)) {
         drifted.push("power".to_owned());
     }
-    // what runs on an overlay waits until that was committed
+    // a field whose disk runs on an overlay waits until that was committed
     let held = applied.as_ref().map(|applied| layers.fields(applied)).unwrap_or_default();
     let waiting = running.iter().map(|c| &c.path).chain(held.iter().map(|f| &f.path));
     let pending: Vec<String> =

@@ -47,7 +47,7 @@ fn full() {
         shell(place.path(), &format!("virt {help} >/dev/full")).expect(1);
         shell(place.path(), &format!("set -o pipefail; virt {help} | true")).expect(0);
     }
-    // what was begun was ended
+    // every step that was begun was completed
     shell(place.path(), &format!("virt plan m {HOST} --detailed-exitcode")).expect(0);
 }
 

@@ -197,7 +197,7 @@ fn other_uuid() {
     let before = place.objects();
     place.write("m/db.toml", &DOMAIN.replace("web", "db"));
     place.plan();
-    // what is there has the UUID of web, and the step says db
+    // the existing object has the UUID of web, and the step says db
     let listed: Value = serde_json::from_str(&before).unwrap();
     let web = listed["objects"].as_array().unwrap().iter().find(|o| o["name"] == "web").unwrap();
     let uuid = web["uuid"].clone();
@@ -252,7 +252,7 @@ fn put_back() {
         let ran = place.virt(&["apply", "saved"], 1);
         assert!(ran.stderr().contains("it says who the object is, or whose"), "{undo}: {ran}");
     }
-    // what its record would say is what is put back, and nobody else's object is noted on
+    // the record's content matches the undo, and no note is written on another's object
     place.write("saved", &saved);
     place.forge(|plan| {
         let shadow = insert(json!([3]), "<disk><source file='/etc/shadow'/></disk>");
@@ -263,7 +263,7 @@ fn put_back() {
     place.write("saved", &saved);
     place.forge(|plan| plan["afterwards"][0]["target"] = "domain/other".into());
     place.virt(&["apply", "saved"], 1);
-    // and what else it may be is told
+    // its other possible effects are shown
     place.write("saved", &saved);
     place.forge(|plan| {
         let shadow = insert(json!([11]), "<disk><source file='/etc/shadow'/></disk>");

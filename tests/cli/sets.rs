@@ -168,7 +168,7 @@ fn taken_over() {
 
 fn init() {
     let virt_toml = |old: &Old| fs::read_to_string(old.path("guests/virt.toml")).unwrap();
-    // what the old build marked with the directory's name, or another one
+    // sets that the old build recorded: the directory's name, or another one
     for set in ["guests", "site"] {
         let old = Old::new();
         old.virt(&["apply", "--set", set, "guests"]).expect(0);
@@ -177,7 +177,7 @@ fn init() {
         assert!(virt_toml(&old).contains(&format!("set = \"{set}\"\n")));
         let ran = old.virt(&["apply", "guests"]).expect(0);
         assert!(ran.stdout().starts_with("Nothing to do"), "{ran}");
-        // what is there is never overwritten
+        // existing files are never overwritten
         old.virt(&["init", "guests"]).expect(1);
     }
     // nothing is there yet

@@ -111,7 +111,7 @@ fn command_of_a_fleet() {
         let stranger = Stranger::new(&format!("{other}\n[hosts.bad]\nconnect = '{uri}'"));
         stranger.refused(&uri);
         assert!(!probe.path("ran").exists(), "{uri} ran");
-        // what the operator need not name goes on
+        // connections that need no word of the operator's go on
         assert!(stranger.path("site/.good.xml").exists());
     }
 }
@@ -161,7 +161,7 @@ fn state() {
     };
     assert!(apply(&["apply", "site"]).contains("on test:///default?state=site/host.xml"));
     assert!(stranger.path("site/host.xml").exists());
-    // what the mock keeps there is no manifest
+    // the mock's files there are no manifests
     assert!(apply(&["plan", "site"]).contains("Nothing to do: 1 object"));
     let plan = ["-c", "test:///default?state=site/host.xml", "plan", "site"];
     assert!(apply(&plan).contains("Nothing to do: 1 object"));

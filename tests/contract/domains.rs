@@ -43,7 +43,7 @@ fn defined_and_undefined(host: &Host) {
     assert_eq!(config.child_text("currentMemory").as_deref(), Some("65536"));
     assert_eq!(config.child("vcpu").unwrap().attr("placement"), Some("static"));
     assert_eq!(config.child_text("on_reboot").as_deref(), Some("restart"));
-    // what a host writes can be given to it again
+    // a host accepts the document that it wrote
     let before = web.config();
     web.done(Op::Define { xml: xmltree::write(&before) });
     assert_eq!(web.config(), before);

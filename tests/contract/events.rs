@@ -83,13 +83,13 @@ fn a_domains_life(host: &Host) {
         let life =
             [EventKind::Started, EventKind::Suspended, EventKind::Resumed, EventKind::Stopped];
         tells(receiver, &web, &life);
-        // what is undefined while it runs is not gone
+        // a domain that is undefined while it runs is not gone
         web.start().done(undefine());
         tells(receiver, &web, &[EventKind::Started, EventKind::Undefined]);
         web.define().done(Op::Destroy).done(undefine());
         tells(receiver, &web, &[EventKind::Defined, EventKind::Stopped, EventKind::Undefined]);
     });
-    // and nobody is told any more
+    // nobody receives events any more
     silent.define().done(undefine());
 }
 

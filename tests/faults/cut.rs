@@ -59,7 +59,7 @@ fn after_any_byte() {
         assert!(plan.refusals.is_empty(), "{:?}", plan.refusals);
         (plan.steps.len(), walk(&plan, driver))
     };
-    // how many bytes an apply has
+    // number of bytes of an apply
     let cutter = Cutter::start(&libvirtd.socket());
     let (steps, report) = apply(open(&cutter.socket()).unwrap().as_ref());
     assert!(steps == 4 && report.is_done(), "{steps}");
@@ -70,7 +70,7 @@ fn after_any_byte() {
         let bytes = cutter.passed(direction);
         let stride = if all { 1 } else { (bytes / CUTS).max(1) };
         for k in (0..bytes).step_by(usize::try_from(stride).unwrap()) {
-            // every other cut is for good, the rest is a passing fault
+            // every other cut is permanent, the rest is a passing fault
             cutter.arm(direction, k, k % 2 == 0);
             let begun = Instant::now();
             if let Ok(driver) = open(&cutter.socket()) {

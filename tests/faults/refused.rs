@@ -89,7 +89,7 @@ fn wrong() {
         });
         assert!(error.unwrap().hint.as_ref().unwrap().contains("taken out of the definition"));
     }
-    // what was done is remembered: without it in the manifest it goes
+    // the applied part is remembered: without it in the manifest it is removed
     let driver = driver.into_inner();
     site.write("g.xml", &guest("", &["vda"]));
     assert!(converge(&driver, &site.load(), &Options::default()).1.is_done());

@@ -72,7 +72,7 @@ fn compare(schema: &str, text: &str, automata: [&mut Automaton; 2], seen: &mut S
     let expected = reference::accepts(automata[0].grammar(), &tree);
     let expected = expected.unwrap_or_else(|| {
         seen.given_up += 1;
-        // what is left is that all ways agree
+        // it remains to check that all ways agree
         Automaton::new(automata[0].grammar().clone()).accepts_tree(&tree)
     });
     if expected {

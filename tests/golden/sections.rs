@@ -19,7 +19,7 @@ impl Section {
 
     /// The elements in its body, in a root element of a definition.
     pub(super) fn document(&self, root: &str) -> Element {
-        // what may stand in any definition
+        // content that may stand in any definition
         let text = format!(
             "<{root} xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>{}</{}>",
             self.body.join("\n"),

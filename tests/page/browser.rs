@@ -44,7 +44,7 @@ impl Browser {
             let (_, port) = line.split_once("successfully on port ")?;
             port.trim_end_matches('.').parse().ok()
         });
-        // what else it says is not waited for, but must not fill its pipe
+        // further output is not read, but must not fill its pipe
         std::thread::spawn(move || lines.for_each(drop));
         let port = port.expect("chromedriver says its port");
         let mut browser = Self { driver: child, port, session: String::new(), _profile: profile };

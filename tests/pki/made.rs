@@ -54,7 +54,7 @@ fn shake_hands() {
 fn libvirt_takes_them(validate: PathBuf) {
     let (_directory, tls) = make();
     let ran = run(Command::new(validate).arg("-p").arg(&tls));
-    // that this machine has another name is a warning
+    // another name of this machine is a warning
     let told = ran.stdout() + &ran.stderr();
     let properties = told.matches("cert properties").count();
     assert!(properties == 2 && told.contains("PASS") && !told.contains("FAIL"), "{ran}");

@@ -112,7 +112,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 fn check(row: Row) {
-    // what a CA's own certificate says is known where its file is read
+    // a CA certificate's own faults are found where its file is read
     let ca_is_bad = row.ca.basic != Some((true, true)) || row.ca.usage != Spec::ca("").usage;
     let ca_is_bad = ca_is_bad || row.ca.from > 0 || row.ca.until < 0;
     let leaf = row.leaf.signed_by(&row.ca);

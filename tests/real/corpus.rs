@@ -49,7 +49,7 @@ fn settles(text: &str) -> bool {
         resources.retain(|id, _| !known.contains_key(id));
         resources.into_values().next().and_then(|resource| resource.persistent)
     };
-    // one that is called as an object that was there is another matter
+    // a definition with the name of an existing object is another matter
     let Some(once) = new() else { return true };
     assert_eq!(define(write(&once)), Outcome::Done, "{}", write(&once));
     assert_eq!(new().as_ref(), Some(&once), "{}", write(&once));

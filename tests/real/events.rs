@@ -186,7 +186,7 @@ fn lost(host: &Host) {
         next(&watch.errors, "the host is back", LATER);
         watch.line(shown, LATER);
     }
-    // what happens from then on is shown as before
+    // later events are shown as before
     host.virsh(&["undefine", "told"]);
     watch.line("domain/told gone", AT_ONCE);
     watch.end(Signal::SIGTERM);

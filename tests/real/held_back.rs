@@ -145,7 +145,7 @@ fn no_source_prunes_nothing(host: &Host) {
         assert_eq!(host.apply(&options, 5), []);
         assert_eq!(objects(host).len(), 10);
     };
-    // one that cannot be read: what it names is not known
+    // an unreadable manifest, whose names are unknown
     fs::remove_file(host.path("d1.xml")).unwrap();
     std::os::unix::fs::symlink("/nowhere", host.path("d1.xml")).unwrap();
     refused(&["--max-prune", "10"], "could not be read");

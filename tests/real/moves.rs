@@ -263,7 +263,7 @@ fn not_read(a: &Host, b: &Host) {
     let said = two.apply(&[PRUNE.as_slice(), &["--host", "a"]].concat(), 1);
     assert!(said.contains("it may go to b, which was not read"), "{said}");
     assert_eq!(two.changes(), 0);
-    // one that is new, and one with a disk that is the host's own
+    // a new guest, and one with a disk that is the host's own
     two.guest("g", "a", "", &two.image("g"));
     two.guest("h", "b", "", &two.image("h"));
     let said = two.apply(&["--host", "b"], 1);
@@ -311,7 +311,7 @@ fn watched(a: &Host, b: &Host) {
     two.guest("g", "a", "", &two.image("g"));
     runs_on(&mut watching, "a");
     watching.end();
-    // one that was killed in between
+    // a move that was killed in between
     b.proxy.arm(0, Point::After, Strike::Kill);
     two.guest("g", "b", "", &two.image("g"));
     let ran = run(&mut two.virt(&[&["apply", "."], PRUNE.as_slice()].concat()));

@@ -80,7 +80,7 @@ fn what_differs_and_why(host: &Host) {
     assert_eq!(rows(host, "domain/web"), [memory]);
     assert_eq!(object(host, &["domain/web"])["sync"], "pending");
 
-    // what can be changed live is not held up by what waits
+    // waiting changes do not hold up live ones
     edit(host, "'MiB'>64<", "'MiB'>96<");
     let both = fs::read_to_string(host.path("web.xml")).unwrap().replace("as applied", "again");
     host.write("web.xml", &both);

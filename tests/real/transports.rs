@@ -213,7 +213,7 @@ fn read_only() {
             let arguments = [arguments, &["--read-only"]].concat();
             there(&libvirtd, directory.path(), uri, &arguments).expect(code)
         };
-        // what is to be done is seen, and not done
+        // the changes are shown, and not made
         see(&["plan", ".", "--detailed-exitcode"], 2);
         let refused = see(&["apply", "."], 5);
         assert!(refused.stderr().contains("the connection is read-only"), "{refused}");

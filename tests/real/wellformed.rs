@@ -175,7 +175,7 @@ const MALFORMED: &[(&str, &str)] = &[
 
 /// Documents that xmllint reads, some with a warning, and we do not.
 const OURS: &[(&str, &str)] = &[
-    // what namespaces forbid
+    // faults by namespaces
     ("<p:a/>", "1:2 the prefix p is not declared"),
     ("<a\n  p:b='c'/>", "2:3 the prefix p is not declared"),
     ("<a><b xmlns:p='u'/><p:c/></a>", "1:21 the prefix p is not declared"),

@@ -82,7 +82,7 @@ fn stays(host: &Host) {
             host.proxy.take_changes();
         }
         assert_eq!(told[0], told[1], "{all}");
-        // a host that does it is as it was told to be
+        // a host that does so is in its desired state
         for is_saved in [false, true] {
             host.write("g.xml", &domain("manual", part, device));
             host.apply(&[], 0);

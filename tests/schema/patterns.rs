@@ -85,7 +85,7 @@ fn texts(pattern: &str, runner: &mut TestRunner) -> BTreeSet<String> {
     let mut found = BTreeSet::from([String::new()]);
     for _ in 0..EACH {
         let text = strategy.new_tree(runner).unwrap().current();
-        // what XML cannot hold is no question
+        // texts that XML cannot hold are not tried
         let text: String = text.chars().filter(|c| allowed(*c)).take(80).collect();
         let mut chars: Vec<char> = text.chars().collect();
         let (at, how, other) = mutation.new_tree(runner).unwrap().current();

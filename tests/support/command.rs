@@ -82,7 +82,7 @@ pub(crate) fn run(command: &mut Command) -> Ran {
 fn collect(mut from: impl Read + Send + 'static) -> std::thread::JoinHandle<Vec<u8>> {
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
-        // what came before an error is worth showing
+        // output before an error is worth showing
         let _ = from.read_to_end(&mut bytes);
         bytes
     })

@@ -179,7 +179,7 @@ fn remove_groups(first: u32) -> bool {
 
 fn remove_group(group: &Path) {
     directories(group).iter().for_each(|inner| remove_group(inner));
-    // one that is in use stays for now
+    // a group in use stays for now
     let _ = fs::remove_dir(group);
 }
 

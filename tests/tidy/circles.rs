@@ -285,7 +285,7 @@ fn text_length(rest: &str) -> usize {
 fn letter_length(rest: &str) -> usize {
     let mut letters = rest.char_indices().skip(1);
     match (letters.next(), letters.next()) {
-        // what is escaped may be the quote itself
+        // the escaped character may be the quote itself
         (Some((_, '\\')), Some((n, c))) => {
             let behind = n + c.len_utf8();
             rest[behind..].find('\'').map_or(1, |end| behind + end + 1)
@@ -338,7 +338,7 @@ pub(crate) fn check() {
     assert_eq!(of(&both), [[b, c]]);
     let one = [facade, (b, "pub struct B;"), (c, "pub struct C(super::B);")];
     assert_eq!(of(&one), none);
-    // what is told of, tried or only let in is not used
+    // mentions, tests and mere visibility are no uses
     let told = "//! Of [`D`].\npub(in super::super) struct B<'a>(&'a str);\n\
                 const S: &str = \"use super::D;\"; const Q: char = '\"';\n\
                 #[cfg(test)]\nmod tests { use super::super::D; }";

@@ -185,7 +185,7 @@ fn vanishes() {
     assert_eq!(told["resources"], 2);
     fs::rename(&away, &manifests).unwrap();
     watching.event("manifests", |told| told["stale"].is_null());
-    // what is in it
+    // the content of the directory
     fs::create_dir(&away).unwrap();
     for name in ["web.toml", "db.toml"] {
         fs::rename(manifests.join(name), away.join(name)).unwrap();
@@ -193,7 +193,7 @@ fn vanishes() {
     watching
         .event("manifests", |told| told["stale"].as_str().is_some_and(|why| why.ends_with(EMPTY)));
     fs::rename(away.join("web.toml"), manifests.join("web.toml")).unwrap();
-    // what is missing now is missing on purpose
+    // a file that is missing now is missing on purpose
     let told = watching.reconciled("db");
     assert_eq!(told["action"], "delete");
     place.write("web.toml", &domain("web", 131_072));
@@ -247,7 +247,7 @@ fn overflow((): ()) {
     for i in 0..=queue_length().unwrap() / 4 {
         fs::write(manifests.join(format!("{i}.txt")), "x").unwrap();
     }
-    // of this nothing is told, nor that a directory is another one
+    // no event shows this, nor that a directory is another one
     place.write("web.toml", &domain("web", 131_072));
     fs::remove_file(manifests.join("db.toml")).unwrap();
     fs::remove_dir(&below).unwrap();

@@ -192,7 +192,7 @@ impl Drop for Running {
         self.fake.state().holds = false;
         self.stop.stop();
         self.mailbox.wake();
-        // what it panicked of was said
+        // the panic's message was printed
         let _ = self.thread.take().unwrap().join();
     }
 }
@@ -226,7 +226,7 @@ fn pace() {
     let opens = running.fake.state().opens;
     assert!((2..=3).contains(&opens), "at once, after 1 s, 2 s later: {opens}");
     assert!(running.heartbeat.is_ready(), "though the host is lost");
-    // who asks does not wait
+    // a request does not wait
     running.fake.state().lost = false;
     running.mailbox.now();
     running.until("second look", |state| state.opens > opens);

@@ -41,7 +41,7 @@ fn the_set() {
     let pruned = |told: &&Value| told["event"] == "reconciled";
     assert_eq!(after.iter().filter(pruned).count(), 0, "{after:#?}");
     assert!(place.state().contains("<name>a</name>"));
-    // what is asked for by number goes, all of it
+    // all of them go when their number is allowed
     drop(watching);
     let mut watching = place.watch(&["--prune", "--max-prune", "3"]);
     for _ in 0..3 {

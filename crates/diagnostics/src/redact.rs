@@ -286,10 +286,10 @@ fn place_in_file(text: &[char], word: &str, at: Range<usize>, found: &mut Vec<Ra
         let close = (open..text.len()).find(|i| starts(text, *i, "</"));
         found.push(open + 1..close.unwrap_or(text.len()));
     } else if is_passed || texts.contains(&last) && before(1) != Some(&'/') {
-        // which of its strings is the value is not told by the line
+        // the line does not show which of its strings is the value
         found.extend(strings(text, at.end));
     } else if last == "name" {
-        // what a disk is on a server
+        // name of a disk's image on a server
         for range in strings(text, at.end).into_iter().take(1) {
             let start = range.start;
             url(text, range, start, "", found);

@@ -40,7 +40,7 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources) -> String {
     }
     let expected = expected(&diagnostic.expected);
     let hint = diagnostic.hint.as_ref().map(|hint| format!("    hint: {}\n", escape(hint)));
-    // what was probably meant comes before a list that hides it
+    // a probable meaning comes before a list that would hide it
     let (first, last) = if expected.len() > LISTED { (hint, None) } else { (None, hint) };
     out.push_str(&first.unwrap_or_default());
     for line in expected {

@@ -32,7 +32,7 @@ pub fn shorten(mut problems: Diagnostics, untold: &mut AllUntold) -> Diagnostics
     for d in problems.iter().filter(|d| d.is_error()) {
         *errors.entry(source(d)).or_default() += 1;
     }
-    // how many more of each there is a place for
+    // number of further problems of each file that fit
     let mut left: BTreeMap<SourceId, (usize, usize)> = BTreeMap::new();
     let mut told = Diagnostics::default();
     for d in problems {

@@ -133,7 +133,7 @@ impl Source {
             mark.line_start = to - last.len();
             mark.at = Position { line: mark.at.line + breaks, column: 1 };
         }
-        // those that do not go on with a character
+        // count bytes that do not continue a character
         mark.at.column += last.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
         mark
     }

@@ -16,7 +16,7 @@ pub fn nearest<'a>(
     let folded = fold(word);
     let mut best: Option<(usize, usize, usize, &str)> = None;
     for candidate in candidates {
-        // that many letters are too many or missing, whatever the others are
+        // at least as many letters are missing or superfluous, whatever the others are
         if candidate.chars().count().abs_diff(length) > limit {
             continue;
         }

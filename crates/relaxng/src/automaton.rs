@@ -409,7 +409,7 @@ impl Automaton {
             self.transitions.push(transition);
         }
         *current = self.state(parts.into());
-        // what has to stay may itself be over the limit: it would be renewed at every tag
+        // tables that have to stay may exceed the limit by themselves, and would be renewed at every tag
         if self.is_full() {
             self.cap = self.cap.saturating_mul(2);
         }

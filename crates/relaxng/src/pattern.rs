@@ -171,7 +171,7 @@ impl Patterns {
         }
         all.sort_unstable();
         all.dedup();
-        // what matches nothing anyway needs no `empty` beside it
+        // a nullable alternative needs no `empty` beside it
         if all.first() == Some(&Self::EMPTY) && all.iter().skip(1).any(|p| self.is_nullable(*p)) {
             all.remove(0);
         }

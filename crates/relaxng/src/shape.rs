@@ -164,7 +164,7 @@ impl<'g> Walk<'g> {
 
     fn element(&mut self, id: ElementId, repeated: bool) {
         let Some(decl) = self.grammar.element(id) else { return };
-        // what can never be is not there
+        // leave out impossible elements
         if decl.content == Patterns::NOT_ALLOWED {
             return;
         }

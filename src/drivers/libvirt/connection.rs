@@ -223,7 +223,7 @@ impl Connection {
 
     /// Writes as much as the stream takes.
     fn send(&mut self) {
-        // what was called unsent must stay so
+        // a request that was reported as unsent must stay so
         if self.broken.is_some() {
             return;
         }
@@ -610,7 +610,7 @@ mod tests {
         assert_eq!(outcome(&mut gone), (1, "lost"));
         assert!(begun.elapsed() < LATER / 2 && !gone.is_usable());
         assert_eq!(told.recv().unwrap(), Header::keepalive(PING));
-        // one that says that it is there may take its time
+        // a server that replies to pings may take its time
         let mut slow = impatient(|server| {
             let call = server.call();
             for _ in 0..3 {
@@ -622,7 +622,7 @@ mod tests {
         });
         slow.submit(2, request(LATER));
         assert_eq!(outcome(&mut slow), (2, "done"));
-        // one that works on five calls does not read a question
+        // a server that works on five calls does not read a ping
         let mut busy = impatient(|server| {
             let calls: Vec<Header> = (0..5).map(|_| server.call()).collect();
             std::thread::sleep(SOON * 4);

@@ -86,7 +86,7 @@ impl LibvirtDriver {
         let mut trace = Trace::default();
         let driver = Self::open_traced(uri, env, &mut trace).ok();
         if let Some(driver) = &driver {
-            // what comes of it stands in the trace
+            // the trace has the result
             let _ = trace.stage(Stage::Permissions, |said| {
                 let mut connections = driver.connections();
                 *said = session::permissions(connections.connection(Class::Quick)?)?.to_owned();

@@ -153,7 +153,7 @@ fn socket(
         return Ok((path, name));
     }
     if name.is_empty() && !exists(&legacy) {
-        // libvirtd would choose the hypervisor; a daemon of one hypervisor has to be told
+        // libvirtd would choose the hypervisor; a daemon of one hypervisor has to be given its name
         let session = if is_session(uri, env) { "session" } else { "system" };
         for (driver, own) in DAEMONS.iter().take(PROBED) {
             let path = file(own);

@@ -54,7 +54,8 @@ pub(super) fn watch(
             outbox.send(DriverEvent::Lost(error));
             lost = true;
         }
-        // one that breaks again and again is called less and less, even if it always answers first
+        // a connection that breaks again and again is opened ever more seldom, even if it always answers
+        // first
         if begun.elapsed() > pace.most {
             wait = pace.first;
         }
@@ -159,7 +160,7 @@ fn told(event: Event) -> Result<DriverEvent> {
     let of_domain = |domain: DomainHandle, what| changed(Kind::Domain, domain.name, what);
     Ok(match event {
         Event::Domain { domain, event, .. } => match life_of_domain(event) {
-            // one that runs is left without a definition
+            // a running domain would only lose its definition
             EventKind::Undefined if domain.id < 0 => {
                 DriverEvent::Gone(ResourceId::new(Kind::Domain, domain.name))
             }
@@ -418,7 +419,7 @@ mod tests {
         }
         assert!(receiver.recv_timeout(QUICK.most * 5).is_err());
         drop(receiver);
-        // it has nothing to tell, so it only ends when it is told to
+        // the server sends no event, so the thread ends only when it is stopped
         stop.stop();
         assert!(thread.join().unwrap().is_ok());
         let (receiver, _stop, thread) = watch(vec![hangs_up()], 64);

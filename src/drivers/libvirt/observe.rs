@@ -275,13 +275,13 @@ fn read_definitions(
         if entry.resource.is_persistent {
             wanted.push((index, Definition::Persistent, inactive_flags(entry, secrets)));
         }
-        // one that crashed and is kept for inspection has an instance, too
+        // a crashed domain that is kept for inspection has an instance, too
         if entry.resource.state.is_active() || entry.resource.state == State::Crashed {
             let live = (index, Definition::Live, live_flags(entry, secrets));
             if entry.resource.is_persistent { second.push(live) } else { wanted.push(live) }
         }
     }
-    // one that is silent takes one of the daemon's threads, and not two
+    // so a silent guest takes one of the daemon's threads, and not two
     if wanted.len() + second.len() <= SERVED_AT_ONCE {
         wanted.append(&mut second);
     }
@@ -735,7 +735,7 @@ mod tests {
             observe(&mut connections, &Scope::all(), false, usize::MAX, &mut silent).unwrap()
         };
         let distinct = |at: usize| u8::try_from(at).unwrap();
-        // what a manifest may not name is still there, and holds what it holds
+        // an object whose name no manifest may have still exists, and keeps its holdings
         let observed = read(&ODD, distinct);
         assert!(observed.unknown.is_empty(), "{:?}", observed.unknown);
         assert!(ODD.iter().all(|name| {

@@ -129,7 +129,7 @@ impl Debounce {
         self.first.get_or_insert(now);
         self.last = Some(now);
         self.bulk = true;
-        // who has closed what is not known either
+        // the files that were closed are unknown, too
         self.files.clear();
         self.writing.clear();
         self.look = None;
@@ -284,7 +284,7 @@ mod tests {
         let since = settle.take_bulk(start.at(2_649));
         assert_eq!(start.millis(since), Some(2_399));
         assert_eq!(settle.due(), None);
-        // what is there is looked at twice
+        // all files are looked at twice
         settle.look(start.at(2_649), since);
         assert_eq!(start.millis(settle.due()), Some(2_899));
         let settled = settle.take(start.at(2_899));

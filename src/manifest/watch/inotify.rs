@@ -50,7 +50,7 @@ impl Places {
 
     /// Whether a path is, or leads to, a directory that is watched.
     fn lead_through(&self, path: &Path) -> bool {
-        // what is below a path comes right behind it
+        // paths below another one follow it directly
         let next = |set: &BTreeSet<PathBuf>| {
             let mut from = set.range::<Path, _>((Bound::Included(path), Bound::Unbounded));
             from.next().is_some_and(|next| next.starts_with(path))
@@ -75,7 +75,7 @@ impl Noted {
 
 impl Noticed {
     pub(super) fn lock(&self) -> MutexGuard<'_, Noted> {
-        // what a panic left half noted is looked at again with the next rescan
+        // a note that a panic left unfinished is covered by the next rescan
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -92,7 +92,7 @@ impl Noticed {
             }
         };
         if event.need_rescan() {
-            // what was not told may be that directories went
+            // the missed events may be of removed directories
             noted.lost.insert(PathBuf::from("/"));
             noted.settle.rescan(now);
             return true;
@@ -121,7 +121,7 @@ impl Noticed {
         if let (EventKind::Modify(ModifyKind::Name(RenameMode::Both)), [from, to]) =
             (event.kind, event.paths.as_slice())
         {
-            // each name was told by itself already
+            // each name had an event of its own already
             let matters = noted.places.concern(from) && noted.places.concern(to);
             if matters {
                 noted.settle.rename(from, to, now);
@@ -179,7 +179,7 @@ impl Inotify {
         let Some(watcher) = &mut self.watcher else { return false };
         let mut wanted = BTreeMap::new();
         for directory in places.watched() {
-            // one that is gone is seen to come back by the directory above it
+            // the directory above shows when a removed one comes back
             if let Ok(m) = std::fs::metadata(directory) {
                 wanted.insert(directory.to_owned(), (m.dev(), m.ino()));
             }
@@ -191,11 +191,11 @@ impl Inotify {
             std::mem::take(&mut noted.lost)
         };
         self.directories.retain(|directory, identity| {
-            // one that was made anew may have the number of the one before
+            // a directory that was made anew may have the number of the one before
             let went = directory.ancestors().any(|above| lost.contains(above));
             let stays = !went && wanted.get(directory) == Some(identity);
             if !stays {
-                // one that is gone has taken its watch along
+                // the watch of a removed directory is gone with it
                 let _ = watcher.unwatch(directory);
             }
             stays

@@ -179,7 +179,7 @@ impl Changes {
             self.look_twice(now, Some(since));
         }
         if let (Some(reason), Some(_)) = (read.unread, &self.good) {
-            // what the others say now may not go with what it said before
+            // the others' present content may not fit its former one
             self.loader.owe();
             self.look = now + RETRY;
             if self.stale.as_ref() == Some(&reason) {
@@ -282,7 +282,7 @@ impl Changes {
         let links = unstable.iter().any(|path| !reals.contains(path));
         let (mut files, mut gone, mut changing) = (unstable, false, false);
         gone |= !files.is_empty();
-        // of other files nobody told anything: they are as they were read, or as they were a moment ago
+        // other files had no event: they are as they were read, or as they were a moment ago
         let seen = self.seen.take_if(|_| looked);
         let before = |path: &PathBuf| match &seen {
             Some(seen) => seen.get(path).copied(),
@@ -300,7 +300,7 @@ impl Changes {
             !there.contains(path) && !real_name(path).ancestors().any(|p| stable.contains(p))
         };
         let any_vanished = match &seen {
-            // what is no manifest was seen to by now
+            // files that are no manifests were handled by now
             Some(seen) => seen.keys().filter(|path| !is_virt_toml(path)).any(vanished),
             None => self.loader.paths().any(vanished),
         };

@@ -80,7 +80,7 @@ impl FromIterator<u32> for NumberSet {
     fn from_iter<I: IntoIterator<Item = u32>>(numbers: I) -> Self {
         let mut set = Self::default();
         for number in numbers {
-            // what is beyond the highest is in no set that can be read
+            // no set that can be read has numbers beyond the highest
             let _ = set.change(number, number, true);
         }
         set

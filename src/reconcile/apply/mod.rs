@@ -121,10 +121,10 @@ impl Report {
     /// left to guests; `None` if there are none.
     pub fn left_over(&self, plan: &Plan, again: Plan) -> Option<Plan> {
         let mut pending = self.pending(plan);
-        // what a saved image brought back is changed by the next run, as far as it can be
+        // the next run changes values that a saved image brought back, as far as possible
         pending.extend(plan.changes.iter().filter(|c| c.resumes).map(|c| &c.id));
         let mut left = again;
-        // what guests were asked for before is theirs to do
+        // steps that earlier runs requested are left to guests
         left.steps.retain(|step| !step.asks_again());
         left.changes.retain(|change| !pending.contains(&change.id));
         left.steps.retain(|step| !pending.contains(&step.target.id));
@@ -273,7 +273,7 @@ impl<'a> Walk<'a, '_> {
             Status::Failed(e) | Status::Unknown(e) => {
                 self.beside.finished(self.plan, step, Some(e));
             }
-            // what comes before it has said so, or the end of the walk does
+            // the failed step before it, or the end of the walk, has reported it
             Status::Pending(_) | Status::Skipped => {}
         }
         if let Some(slot) = self.status.get_mut(step.id) {
@@ -455,7 +455,7 @@ impl<'a> Walk<'a, '_> {
         if self.waits.is_empty() {
             return;
         }
-        // how far another host has come is not asked of this one
+        // this host does not know another one's progress
         let here = self.waits.iter().filter(|(s, _)| waits::elsewhere(&s.action).is_none());
         let targets: Vec<&Target> = here.map(|(s, _)| &s.target).collect();
         let detail = self.waits.iter().map(|(step, _)| waits::detail(&step.action)).max();
@@ -470,7 +470,7 @@ impl<'a> Walk<'a, '_> {
                 match self.beside.ask(host, &step.target.id, *milestone) {
                     Heard::Reached => self.finish(step, Status::Done),
                     Heard::Open if self.clock.now() < deadline => still.push((step, deadline)),
-                    // told to stop, the other host has not begun either
+                    // the other host is stopped as well, and has not begun
                     Heard::Never(None) if self.only.is_some() => self.finish(step, Status::Skipped),
                     Heard::Open => {
                         let e = never(host, *milestone, None);
@@ -483,7 +483,7 @@ impl<'a> Walk<'a, '_> {
                 }
                 continue;
             }
-            // one that does not answer is not gone
+            // an object that does not answer is not gone
             let answer = observed.as_ref().filter(|o| !o.unknown.contains_key(&step.target.id));
             let there = answer.map(|o| o.resources.get(&step.target.id));
             if there.is_some_and(|resource| waits::is_over(until, resource)) {

@@ -85,7 +85,7 @@ const WORDS: &[(&str, Meaning)] = &[
 /// Judges a refused call of a live change.
 pub(super) fn meaning(op: &Op, error: &Error) -> Meaning {
     let asks = matches!(op, Op::Detach { .. } | Op::SetVcpus { .. });
-    // what is not there any more has gone
+    // a device that is missing is detached
     let gone = error.is(ErrorCode::DEVICE_MISSING) && matches!(op, Op::Detach { .. });
     if asks && error.is(ErrorCode::OPERATION_TIMEOUT) || gone {
         return Meaning::LeftToGuest;
@@ -185,7 +185,7 @@ mod tests {
                 "cannot modify field 'io' of the disk",
                 Meaning::NotNow,
             ),
-            // what a network does not give, it does not give at the start either
+            // a network that lacks something lacks it at the start, too
             (
                 &attach,
                 ErrorCode::CONFIG_UNSUPPORTED,

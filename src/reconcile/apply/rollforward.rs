@@ -17,7 +17,7 @@ pub(super) fn rollforward(
         let elsewhere = |s: &Step| waits_for(s) == Some(Milestone::Defined);
         plan.steps.iter().any(|s| s.target == *target && (starts(s) || elsewhere(s)))
     };
-    // one that is waited for from another host may be down there by now, to be started here
+    // a guest awaited from another host may be down there by now, to be started here
     let awaited = |step: &&Step| {
         waits_for(step) == Some(Milestone::Gone) && step.after.iter().all(|id| is_done(*id))
     };
@@ -27,7 +27,7 @@ pub(super) fn rollforward(
         .filter(|target| comes_back(target))
         .chain(plan.steps.iter().filter(awaited).map(|step| &step.target))
         .collect();
-    // what is done to it, and to those that were moved out of its way
+    // steps on it, and on those that were moved out of its way
     let mut of_it = BTreeSet::new();
     let mut rollforward = BTreeSet::new();
     // steps are in an order that may be run

@@ -21,7 +21,7 @@ pub(super) fn took_effect(call: &Call, observed: &Observed) -> Option<bool> {
             let Some(there) = host.and_then(|h| h.persistent.as_ref()) else { return Some(false) };
             let of_sent = read_owner_record(sent)?;
             let marked = read_owner_record(there).is_some_and(|m| {
-                // that a guest has still to leave another host is no part of the digest
+                // the digest does not cover that a guest has still to leave another host
                 m.digest == of_sent.digest && m.set == of_sent.set && m.moving == of_sent.moving
             });
             // the mark of a repair is the one that was there before: only the whole tells

@@ -152,7 +152,7 @@ pub(super) fn with_removals<T>(
         });
         // the listener ends with the walk, however that ends
         let _ending = Ending(stop);
-        // what is asked for before the host listens could be refused unheard
+        // a refusal before the host listens could be missed
         let _ = events.recv_timeout(LISTEN);
         walk(Removals { events: Some(events), failed: BTreeSet::new() })
     })

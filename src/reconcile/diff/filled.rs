@@ -151,7 +151,7 @@ fn is_filled_in(full: &Element, written: &Element, want: &Element, path: &Path) 
     for step in &path.steps {
         let one = Path { steps: vec![step.clone()], attribute: None };
         let Some(next) = one.find(here) else { return false };
-        // what is left out moves the numbers of what is not
+        // omitted entries shift the numbers of the others
         there = there.and_then(|root| match step.ordinal {
             Some(_) => root.elements().find(|e| is_part_of(e, next)),
             None => one.find(root),

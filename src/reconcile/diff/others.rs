@@ -106,7 +106,7 @@ mod tests {
         assert!(named.overlay.changes.is_empty() && named.others.is_empty());
         let dropped = merge_into(&both, &one, Some(&both), &adopted.others);
         assert_eq!((dropped.overlay.changes.len(), dropped.overlay.merged), (1, one.clone()));
-        // what comes later is not noted
+        // later additions are not noted
         let drifted = merge_into(&both, &one, Some(&one), &[]);
         assert_eq!((drifted.overlay.changes.len(), drifted.others.len()), (1, 0));
     }

@@ -61,7 +61,7 @@ pub(crate) fn pair(
         *slot = became.and_then(|l| last_to_live.get(l).copied().flatten());
     }
     let pairs = once_each(&want, &live, pairs);
-    // what became of another entry is nothing for one that is new
+    // a new entry has nothing to do with the fate of another one
     let known: Vec<usize> = last_to_live.iter().copied().flatten().collect();
     let pairs = lists.pair(&want, &live, Some(pairs), &known, &becomes);
     // an entry that is another one on the host is not the one that was applied last
@@ -543,7 +543,7 @@ mod tests {
             ("other", "lan=01 dmz=02", "lan dmz", vec![one]),
             // an edit beside one that is new
             ("edited dmz new", "lan=01 dmz=02", "lan dmz", vec![one, two, None]),
-            // what somebody plugged in before them
+            // devices that somebody plugged in before them
             ("lan dmz", "own=09 lan=01 dmz=02", "lan dmz", vec![two, Some(2)]),
             // addresses tell, wherever they stand
             ("dmz=02 lan", "lan=01 dmz=02", "lan dmz=02", vec![two, one]),

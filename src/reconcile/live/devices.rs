@@ -114,7 +114,7 @@ fn patched<'a>(
         };
         let mut at = &mut device;
         for step in parents {
-            // entries of a list would have to be told apart
+            // list entries would need keys
             if step.key.is_some() || step.ordinal.is_some() {
                 return None;
             }
@@ -178,7 +178,7 @@ fn pluggable(device: &Element, context: LiveContext<'_>, attach: bool) -> Result
     match name {
         "disk" => {
             let what = device.attr("device").unwrap_or("disk");
-            // what libvirt takes where neither a word nor a name says another
+            // default of libvirt where neither the bus nor the name shows another
             let bus = Disk::new(device).bus().unwrap_or("ide");
             let fits = match what {
                 "disk" | "lun" => matches!(bus, "virtio" | "scsi" | "usb"),

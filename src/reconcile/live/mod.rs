@@ -189,7 +189,7 @@ pub(crate) fn live_changes(
     let mut found = Live::default();
     let mut places = Places::of(context);
     let mut tunings: Vec<(Tuning, Vec<TuningParameter>, Vec<usize>)> = Vec::new();
-    // what is brought about together with a change before it
+    // changes that an earlier one covers
     let mut covered: BTreeSet<usize> = BTreeSet::new();
     for n in 0..overlay.changes.len() {
         if covered.contains(&n) {
@@ -263,7 +263,7 @@ fn judge(
         };
         match verdict {
             Verdict::Live(more, with) => {
-                // what several pieces ask for is done once
+                // equal actions of several parts are done once
                 for action in more {
                     if !actions.contains(&action) {
                         actions.push(action);

@@ -178,7 +178,7 @@ impl<'a> Settling<'a> {
         let definition = &resource.definition;
         let none = Pools::new();
         let shared = self.fleet.shared;
-        // what a volume is depends on the host
+        // the meaning of a volume depends on the host
         if pools_in(definition).next().is_some() {
             let pools = self.site(at).and_then(|s| s.facts).map_or(&none, |facts| &facts.pools);
             return written(definition, Storage { shared, pools });
@@ -391,7 +391,7 @@ impl<'a> Settling<'a> {
             }
             return;
         }
-        // those that are on the way already
+        // guests that are moving already
         let mut pairs = Vec::new();
         targets.retain(|&to| {
             let guest = self.guest(to, id);

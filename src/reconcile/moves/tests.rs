@@ -176,7 +176,7 @@ fn what_does_not_answer_on_one_host_is_not_started_on_another() {
     // or on the one that it goes to
     let hosts = [host("a", &[], &[&runs]), hangs(host("b", &[&g], &[]), &g)];
     says(&words(&hosts, true, &[]), &["g stays on a: domain/g does not answer on b"]);
-    // one that shares nothing with it is in nobody's way
+    // a guest that shares nothing with it conflicts with nobody
     let hosts = [hangs(host("a", &[], &[]), &other), host("b", &[&g], &[])];
     says(&words(&hosts, true, &[]), &[]);
     // a third host may have it, too
@@ -274,7 +274,7 @@ fn what_may_be_on_a_host_that_was_not_read() {
     let hosts = [unread("a", &[]), host("b", &[&shares, &local], &[])];
     says(&words(&hosts, false, &[]), &["g not on b: a was not read and may have it"]);
     says(&words(&hosts, false, &["a"]), &[]);
-    // one that is on its way, of whatever disks
+    // a guest that is moving, with any disks
     let comes = there(&local, 1, State::Shutoff, from("a"));
     let hosts = [unread("a", &[]), host("b", &[&local], &[&comes])];
     says(
@@ -489,7 +489,7 @@ fn a_move_that_ended_anywhere_is_gone_on_with() {
     let hosts = [host("a", &[], &[&off]), host("b", &[&g], &[&comes])];
     let plans = together(&hosts, &[]);
     assert_eq!(steps(&plans[0]), ["g defined on b", "g undefine"]);
-    // that it ran, and started with its host, is known from the new definition
+    // the new definition shows that it ran, and started with its host
     let on = ["g autostart", "g create"];
     assert_eq!(steps(&plans[1])[..2], ["g define", "g autostart"]);
     assert_eq!(steps(&plans[1])[4..], on);

@@ -143,7 +143,7 @@ impl Passage<'_> {
                 Some(format!("nothing shows that {to} reaches its disk {}, {place}", disk.target))
             }
             Place::Shared(word) => {
-                // what both call by one name may be pools on two storages
+                // one name on both hosts may be of pools on two storages
                 let other = here.iter().find(|d| {
                     d.target == disk.target
                         && d.is_volume

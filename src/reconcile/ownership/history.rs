@@ -106,7 +106,7 @@ pub fn rollback(host: &ObservedResource, capabilities: &Capabilities) -> Result<
         let text = "the version before cannot be read: its mark is damaged";
         return refused(text, "take the manifest from where you keep it, and apply that");
     };
-    // who only looks sees no secrets, and cannot miss any
+    // a read-only connection shows no secrets, and so cannot miss any
     let missing = (!capabilities.read_only).then(|| {
         missing_secret(host, &definition, owner_record.applied().as_ref(), &previous.ignore)
     });

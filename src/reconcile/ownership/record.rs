@@ -241,7 +241,7 @@ fn version_before(before: Option<&Element>, digest: &str, packed: usize) -> Opti
     let before = before?;
     let stays = before.attr("digest") == Some(digest);
     let previous = match stays || before.attr(PUT_BACK).is_some() {
-        // what was put back in part is no version that anybody asked for
+        // a manifest that was put back in part is no version that anybody asked for
         true => before.elements().find(|e| is_ours(e, PREVIOUS)).cloned(),
         false => Some(as_previous(before)),
     };
@@ -502,7 +502,7 @@ mod tests {
 
     #[test]
     fn a_mark_that_would_be_too_large_forgets_the_version_before() {
-        // what does not compress
+        // data that do not compress
         let noise: String = (0..6_000).map(|n| digest(format!("{n}").as_bytes())).collect();
         let large = resource(&format!("<domain><description>{noise}</description></domain>"));
         let mut definition = large.definition.clone();
@@ -555,7 +555,7 @@ mod tests {
             edit(&mut before);
             assert!(!intact(&edited) && !intact(&before));
         }
-        // one whose manifest was put back in part says so, and is none to go back to
+        // a version whose manifest was put back in part says so, and no rollback leads to it
         with_applied(&mut definition, |applied| applied.set_text("x")).expect("readable");
         let put_back = owner_record(&definition);
         assert!(intact(&put_back));

@@ -230,7 +230,7 @@ impl Afterwards {
         let told = manifest.is_some_and(|undo| {
             with_applied(&mut definition, |applied| restore(applied, &undo)).is_some()
         });
-        // what was applied last is rather told as it was before than wrongly
+        // an earlier record is better than a wrong one
         if !told && let Some(before) = &self.owner_record_before {
             let before = parse(SourceId::NONE, before, &Limits::default()).ok()?;
             let metadata = definition.child_or_new("metadata");

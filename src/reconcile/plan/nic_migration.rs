@@ -171,7 +171,7 @@ pub(crate) fn restart(
     steps: Vec<DraftStep>,
 ) -> Vec<DraftStep> {
     let effect = Effect::NetworkRestart;
-    // one that stays down has nowhere to take them back to
+    // a network that stays down cannot take them back
     let comes_up = steps.iter().any(|s| matches!(&s.action, StepAction::Call(Op::Create { .. })));
     if nics.is_empty() || !comes_up || !can_move(network, capabilities) {
         return steps;

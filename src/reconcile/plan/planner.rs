@@ -164,7 +164,7 @@ impl<'a> Planner<'a> {
         loop {
             let found = holdings.check(self.desired, &self.decisions);
             let is_settled = found.blocked.is_empty();
-            // what is only warned of is said once all is settled
+            // warnings are reported once all is settled
             let said = found.problems.into_iter().filter(|p| is_settled || p.is_error());
             said.for_each(|problem| self.diagnostics.push(problem));
             if is_settled {
@@ -409,7 +409,7 @@ impl<'a> Planner<'a> {
             .map(|(id, r)| (id.clone(), r.depends_on.clone()))
             .collect();
         for decision in &self.decisions {
-            // what is deleted has no manifest: its mark says what it depended on
+            // a deleted object has no manifest: its record has the dependencies
             let host = self.observed.resources.get(&decision.change.id);
             let owner_record = host.and_then(owner_record_of);
             depends_on.entry(decision.change.id.clone()).or_insert_with(|| {
@@ -530,7 +530,7 @@ mod tests {
             )
         };
         let planned = there_with(&domain(1, 1024, "/old", ""));
-        // what the guest does by itself
+        // changes by the guest itself
         assert_eq!(planned, there_with(&domain(1, 2048, "/old", "tray='open'")));
         assert_ne!(planned, there_with(&domain(2, 1024, "/old", "")), "another instance");
         assert_ne!(planned, there_with(&domain(1, 1024, "/precious", "")), "another disk");

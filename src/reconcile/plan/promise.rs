@@ -33,7 +33,7 @@ pub fn promised(plan: &Plan, before: &Observed) -> (Desired, Options) {
         steps.entry(&step.target.id).or_default().push(step);
     }
     let mut desired = Desired { set: plan.set.clone(), complete: true, ..Desired::default() };
-    // what it does was allowed then
+    // its effects were allowed then
     let allow = plan.steps.iter().map(|step| step.effect).collect();
     let mut options = Options { adopt: true, allow, ..Options::default() };
     for (id, steps) in steps {

@@ -108,7 +108,7 @@ pub(crate) fn rename_first(
         decision.change.reason = "the manifest changed".to_owned();
     }
     decision.steps.insert(0, DraftStep::new(&target, action, Effect::None));
-    // what live changes need has moved
+    // the steps that live changes need have moved
     for step in &mut decision.steps {
         if let Link::Live { needs } = &mut step.link {
             *needs = Some(needs.map_or(0, |n| n + 1));

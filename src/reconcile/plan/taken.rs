@@ -97,7 +97,7 @@ impl<'a> Holdings<'a> {
             }
         }
         all.sort_by(|a, b| (&a.claim.thing, &a.owner.id).cmp(&(&b.claim.thing, &b.owner.id)));
-        // what one has twice is told once
+        // repeated holdings of one object count once
         all.dedup_by(|a, b| {
             (a.owner.id == b.owner.id && a.runs == b.runs) && a.claim.is_like(&b.claim)
         });
@@ -236,7 +236,7 @@ impl<'a> Holdings<'a> {
             } else if claim.thing.is_of_definitions() || runs && holding.runs {
                 blocking.insert(owner);
             } else if !desired.resources.contains_key(owner) {
-                // what two manifests say is told where they are read
+                // conflicts between two manifests are reported where they are read
                 others_have.insert(owner);
             }
         }

@@ -143,7 +143,7 @@ use Scope::{Any, I440fx, Q35, Qemu, X86};
 
 /// Rows, in the order in which they are applied: an element that one leaves empty is dropped by a later one.
 pub(super) const ROWS: &[Row] = &[
-    // what every hypervisor's domains get
+    // values for every hypervisor's domains
     row(Domain, Any, "domain/vcpu", "", Attribute("placement", "static")),
     row(Domain, Any, "domain", "", Whole("vcpu: 1")),
     row(Domain, Any, "domain/clock", "", Attribute("offset", "utc")),

@@ -24,7 +24,7 @@ pub(super) fn daemon_killed(column: Column) -> usize {
     everywhere(column, Manner::DaemonEnds, &|run| {
         let report = run.report.as_ref().unwrap();
         let unknown = report.count(|s| matches!(s, Status::Unknown(_)));
-        // what was sent last is not known, and all else is
+        // only the outcome of the last call is unknown
         let expected = usize::from(matches!(column, Column::B | Column::C));
         assert_eq!(unknown, expected, "{}: {report:?}", run.words);
     })

@@ -79,7 +79,7 @@ impl Host {
         };
         let mut state = self.state.lock().unwrap();
         if let Some(reads) = waits {
-            // one that is told twice goes once
+            // a repeated request counts once
             if state.leaving.iter().all(|(target, _)| *target != call.target) {
                 state.leaving.push((call.target.clone(), reads));
             }

@@ -122,7 +122,7 @@ impl Faulty {
 impl State {
     fn tell(&self, event: &DriverEvent) {
         for listener in &self.listeners {
-            // one that has ended hears nothing
+            // a listener that has ended receives nothing
             let _ = listener.try_send(event.clone());
         }
     }
@@ -240,7 +240,7 @@ fn strikes(case: &Case, at: usize, fault: Fault) {
         assert!(Instant::now() < deadline, "{words}: never ends");
         std::thread::sleep(TICK);
     }
-    // what is in hand comes to its end before anybody judges
+    // calls under way are completed before the check
     assert!(watch.ends() || fault == Fault::ProgramEnds, "{words}: the loop panicked");
     case.approved(&host.take().0, &words);
     settled(case, &host, &words);
@@ -305,7 +305,7 @@ impl Lacking {
     fn restart(&self, lacks: Option<(Kind, OpKind)>, told: bool) {
         *self.lacks.lock().unwrap() = lacks;
         for listener in self.listeners.lock().unwrap().iter().filter(|_| told) {
-            // one that waited for a device has ended since
+            // a listener that waited for a device has ended since
             let _ = listener.send(DriverEvent::Lost(gone()));
             let _ = listener.send(DriverEvent::Resync);
         }
@@ -356,7 +356,7 @@ pub(super) fn flood() -> usize {
         let told = *flooded.told.lock().unwrap();
         let (calls, reads) = host.take();
         assert!(told > 10_000, "{}: no more than {told} events", case.scenario.name);
-        // those who wait above look as well
+        // the waits above look as well
         let most = usize::try_from(3 * begun.elapsed().as_millis() / TICK.as_millis()).unwrap();
         assert!(reads < most, "{}: {reads} looks, {most}", case.scenario.name);
         case.approved(&calls, case.scenario.name);

@@ -48,7 +48,7 @@ pub(crate) fn broken(plan: &Plan, id: &ResourceId, sides: &Sides<'_>) -> Option<
     for manifest in [sides.before, sides.after] {
         collect(manifest, "", &mut written);
     }
-    // what is filled in anew is the host's, as far as the manifest does not write it
+    // values filled in anew are the host's, as far as the manifest does not write them
     let mut said = BTreeSet::new();
     collect(sides.after, "", &mut said);
     let is_anew = |way: &String| {

@@ -152,7 +152,7 @@ fn judge(bench: &Bench, pair: &Pair) -> Verdict {
     bench.remove(&id);
     let verdict = transition(bench, pair, &id);
     if let Verdict::Wrong(fault) = &verdict {
-        // what libvirt refuses by itself does not count
+        // texts that libvirt itself refuses do not count
         for side in [&pair.before, &pair.after] {
             let taken = bench.plain(&id, side).map(drop);
             // nor does what its own grammar refuses: no manifest may say it

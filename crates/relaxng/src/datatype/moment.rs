@@ -218,7 +218,7 @@ impl Duration {
         while !rest.rest.is_empty() {
             if !time && rest.skip("T").is_some() {
                 (time, next) = (true, 3);
-                // what follows must be a field
+                // a field must follow
                 (!rest.rest.is_empty()).then_some(())?;
             }
             let digits = rest.digits();

@@ -173,7 +173,7 @@ pub(super) fn why_not(kind: &'static Kind, facets: &Facets, seen: &str) -> Optio
     }
     facets.patterns.iter().find_map(|pattern| {
         let viable = pattern.viable(seen)?;
-        // that the first letters fit was chance, and what is expected says more
+        // a fit of the first letters alone is chance, and the expectation says more
         (viable >= 2).then_some(())?;
         Some(match seen.chars().nth(viable) {
             None => "something is missing at its end".to_owned(),

@@ -32,7 +32,7 @@ pub(crate) fn diagnose(
     root: &Element,
     vocabulary: &dyn Vocabulary,
 ) -> Diagnostics {
-    // what one message seems to explain is first left out of others; if that leaves nothing, a
+    // mistakes that one message seems to explain are first left out of others; if that leaves nothing, a
     // guess was wrong
     for excuses in [true, false] {
         let out = Walk::through(automaton, root, vocabulary, excuses);

@@ -38,7 +38,7 @@ use diagnostics::{Diagnostics, Sources};
 pub fn load(entry: &str, files: &dyn Files, sources: &mut Sources) -> Result<Grammar, Diagnostics> {
     let mut problems = Diagnostics::default();
     let library = library::Library::read(entry, files, sources, &mut problems);
-    // what a file lacks would show as undefined names
+    // definitions of a missing file would show as undefined names
     let grammar = match library.entry() {
         Some(root) if !problems.has_errors() => compile::compile(root, &library, &mut problems),
         _ => None,
@@ -169,7 +169,7 @@ mod tests {
         let own = "<start><ref name='a'/></start><define name='a'><element name='a'><optional>\
                    <ref name='a'/></optional></element></define>";
         assert!(loaded(&[("g", own)]).is_ok());
-        // what nothing refers to is checked, and dropped
+        // unreferenced definitions are checked, and dropped
         let unused = |inside| format!("{START}<define name='u'>{inside}</define>");
         refused(&unused("<ref name='v'/>"), &["g:2:80 schema-reference: v is not defined"]);
         refused(&unused("<data type='x'/>"), &["g:2:81 schema-datatype:"]);

@@ -67,7 +67,7 @@ fn poll_all(connections: &[&mut Connection], until: Option<Instant>) -> Result<V
             PollFd::new(c.stream.fd(), flags)
         })
         .collect();
-    // what a stream has decrypted ahead is not seen by the kernel
+    // the kernel does not see bytes that a stream has decrypted ahead
     let ahead = |c: &&mut Connection| c.broken.is_none() && c.stream.has_input();
     if connections.iter().any(&ahead) {
         return Ok(connections.iter().map(ahead).collect());

@@ -65,7 +65,7 @@ fn read_overlays(
             }
             Err(error) => return entry.unless_vanished(Err(error)).map(drop),
         };
-        // one that cannot be read is still there, and keeps its name
+        // an unreadable snapshot still exists, and keeps its name
         let document = xmltree::parse(SourceId::NONE, &text, &Limits::default());
         if let Ok(document) = document
             && let Some(known) = entry.resource.snapshots.iter_mut().find(|s| s.name == handle.name)

@@ -173,7 +173,7 @@ impl Drop for ChildStream {
         // end of input is how both ssh and a helper learn that they are done
         let _ = self.socket.shutdown(std::net::Shutdown::Both);
         if self.ended().is_none() {
-            // one that has become another user's is not ours to end, nor to wait for
+            // a process that has become another user's is not ours to end, nor to wait for
             if self.process.kill().is_ok() {
                 let _ = self.process.wait();
             }

@@ -153,7 +153,7 @@ impl Stream for TlsStream {
         }
         // a new key may have to be acknowledged; if that fails, so will the next write
         let _ = self.flush();
-        // what came may be no data: the caller counts how often it asks
+        // the bytes may hold no data: the caller counts its tries
         self.decrypted(buffer).unwrap_or_else(|| Err(io::ErrorKind::Interrupted.into()))
     }
 

@@ -301,7 +301,7 @@ impl<'a> Walk<'a> {
         let parent = normalize::label(want);
         let mut names: Vec<&Name> = Vec::new();
         let mut lists = Vec::new();
-        // what only the definition has concerns nobody but where it is filled in anew
+        // content that only the definition has matters only where it is filled in anew
         let is_moved = !self.lost_buses.is_empty() || !self.claims.is_empty();
         let anew = (!self.renewed.is_empty() || is_moved).then_some(live);
         let sides = want.elements().chain(last.into_iter().flat_map(Element::elements));
@@ -362,7 +362,7 @@ impl<'a> Walk<'a> {
                 added += 1;
                 count + added - 1
             });
-            // what is there is named as it is there
+            // an existing entry is named by the definition's key
             let there = partner.and_then(|n| elements.get(n)).copied();
             let named = there.filter(|_| list.has_key(wanted)).unwrap_or(wanted);
             let step = list.step_of(named, number, (&numbers, want.len().max(count)));
@@ -454,7 +454,7 @@ impl<'a> Walk<'a> {
                 self.pass_over(|_| path, || None, || Some(summary(extra)), Equivalence::NoLimit);
                 continue;
             }
-            // what others have put into it stays
+            // others' content in it stays
             if let Some(was) = was.filter(|was| normalize::stays_shared(&path, extra, was)) {
                 let nothing = Element { name: list.name.clone(), ..Element::new("") };
                 self.path.steps.push(list.step_of(extra, n, (numbers, count)));

@@ -124,7 +124,7 @@ const DROPPED_BESIDE: &[(&str, &str, &str)] = &[
     ("devices/disk", "readonly", "@snapshot"),
     ("devices/disk", "@device=cdrom", "@snapshot"),
     ("disk/target", "@bus!=usb", "@removable"),
-    // what a console gets while it runs
+    // values that a console gets while it runs
     ("devices/serial", "@type=pty", "source"),
     ("devices/console", "@type=pty", "source"),
     ("devices/parallel", "@type=pty", "source"),

@@ -188,7 +188,7 @@ const GOVERNORS: &[Governor] = &[
     domain("devices/hostdev", &["@mode", "@model"], ByValue, &[""]),
     domain("devices/redirdev", &["@bus"], ByValue, &["", "address"]),
     domain("devices/crypto", &["@model"], ByValue, &["", "address"]),
-    // what a device has its data from is another thing by another type
+    // the source of a device is another object for another type
     Governor { replaces: true, ..domain("devices/*", &["@type"], ByValue, SOURCE) },
     domain("devices/smartcard", &["@type"], ByValue, &["", "address"]),
     network("", &["forward/@mode"], ByWriting, &["bridge", "forward", "mac"]),
@@ -384,7 +384,7 @@ fn has_moved(
     let (is, asked) = (values(live, by), values(want, by));
     let was = last.map(|last| last.map(|last| values(last, by)).unwrap_or_default());
     if asked.is_empty() {
-        // what defined it before does not any more, and the machine of a guest stays
+        // the former governor no longer holds, and the machine of a guest stays
         let stays = matches!(by, "os/type/@machine" | "os/type/@arch" | "os/type");
         return !stays && was.is_some_and(|was| !was.is_empty());
     }
@@ -584,7 +584,7 @@ mod tests {
         ] {
             assert!(!covers(at, key), "{key}");
         }
-        // what is named itself goes all the same
+        // a field that is named itself is dropped all the same
         assert!(covers("devices/disk/address", "devices/disk/address"));
     }
 

@@ -256,7 +256,7 @@ mod tests {
             let none = Element::new("domain");
             assert_eq!(freed(full, &none), 0, "{controllers}");
             assert_eq!(freed(more.clone(), &none), 1, "{controllers}");
-            // what the manifest places stays
+            // devices that the manifest places stay
             assert_eq!(freed(more.clone(), &more), 0, "{controllers}");
         }
     }

@@ -67,7 +67,7 @@ pub(super) fn one_console_device(want: &mut Element, live: &Element) {
     let by_itself = first_serial(want).filter(|serial| is_mirrored(serial)).is_none();
     let Some(devices) = want.child_mut("devices") else { return };
     if by_itself && let Some(serial) = devices.child("serial").cloned() {
-        // what else it says is the port's
+        // its other content is the port's
         if let Some(console) = devices.child_mut("console").filter(|c| is_serial(c)) {
             console.attributes.retain(|a| a.name.local == "type");
             console.put_attr("type", serial.attr("type"));

@@ -29,7 +29,7 @@ impl Settling<'_> {
             let reason = format!("its disk is in pool {pool}, which is unknown: {why}");
             return Some(silent(reason));
         }
-        // what has a path is in no pool
+        // a disk with a path is in no pool
         let mut words = self.writes(at, resource).into_iter();
         let word = words.find(|word| !word.starts_with("path:"))?;
         let others = self.sites.iter().enumerate().filter(|(other, _)| *other != at);

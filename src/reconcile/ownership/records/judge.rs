@@ -65,7 +65,7 @@ impl Judge<'_> {
         };
         let (defined, runs) = (owner_record(&host.persistent), owner_record(&host.live));
         let Some(first) = self.record(holder, defined.as_ref()) else { return false };
-        // what runs mostly has the same one
+        // the running definition mostly has the same record
         let second =
             if defined == runs { Some(first.clone()) } else { self.record(holder, runs.as_ref()) };
         let Some(second) = second else { return false };

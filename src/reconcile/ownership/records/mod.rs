@@ -92,7 +92,7 @@ pub(crate) fn elements(definition: &Element) -> impl Iterator<Item = &Element> {
 /// Returns the call with checksums in the records of its definition, and signatures if there is a key.
 fn sealed(signing: Option<&Signing>, call: &Call) -> Call {
     let Op::Define { xml } = &call.op else { return call.clone() };
-    // what cannot be read is the host's to refuse
+    // the host refuses a malformed document
     let Ok(mut definition) = parse(SourceId::NONE, xml, &Limits::default()) else {
         return call.clone();
     };

@@ -75,7 +75,7 @@ pub(super) fn field(change: &Change, effect: Effect, origin: ChangeCause) -> Fie
         after: show(&change.after),
         effect,
         span: change.span,
-        // what was applied of a secret is not kept, so nobody can tell who changed it
+        // applied secrets are not kept, so nobody can know who changed them
         origin: if is_secret(&change.path) { ChangeCause::Manifest } else { origin },
         why: None,
     }

@@ -18,7 +18,7 @@ impl<'a> EffectPolicy<'a> {
 
     /// Whether a step with this effect may be in a plan: up to the next boot by default.
     pub(super) fn allows(self, effect: Effect) -> bool {
-        // a manifest that says "stopped" says in so many words that the guest is to go down
+        // a manifest with "stopped" asks explicitly for the guest to go down
         let stop = self.desired.settings.power == Power::Stopped && effect == Effect::Stops;
         effect <= Effect::NextBoot || stop || self.asked(effect)
     }

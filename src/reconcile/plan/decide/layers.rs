@@ -91,7 +91,7 @@ impl<'a> Layers<'a> {
         let pair = |want: &Disk<'e>| {
             let there = || disks(kind, there);
             let same = there().find(|d| d.target() == want.target());
-            // one that is to be somewhere else in the guest is still the same
+            // a disk that moves to another target is still the same
             let elsewhere = || there().find(|d| !is_wanted(d.target()) && is_on(d, *want));
             let there = same.filter(|d| is_on(d, *want)).or_else(elsewhere)?;
             Some((*want, there))

@@ -108,7 +108,7 @@ pub(crate) fn leave(
     let Departure { to, left_behind } = departure;
     let mut gone = delete(context, host, owner_record, &format!("it goes to {to}"));
     gone.change.action = Action::MoveOut;
-    // what stays is said where it keeps the guest
+    // remaining files are reported where they keep the guest
     gone.change.notes.clear();
     if !left_behind.is_empty() {
         gone.change.effect = Effect::DataLoss;
@@ -184,7 +184,7 @@ pub(crate) fn left_behind(
     }
     let none = Pools::new();
     let storage = Storage { shared, pools: &none };
-    // one that the manifest itself puts where all hosts find it is there for the new one, too
+    // NVRAM that the manifest itself puts on shared storage is there for the new guest, too
     let comes_along = nvram(&desired.definition)
         .and_then(|nvram| nvram.path)
         .is_some_and(|path| storage.shares(&path));

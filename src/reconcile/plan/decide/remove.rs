@@ -32,7 +32,7 @@ pub(crate) fn delete(
         };
         steps.extend(stop_steps(host, stop, effect));
     }
-    // what hangs on the definition cannot be brought back
+    // parts attached to the definition cannot be brought back
     let loses = !attached(host).is_empty() || takes_firmware(context, host);
     if host.is_persistent {
         let keep = match (loses, context.capabilities.undefine_keeps_state) {

@@ -88,7 +88,7 @@ impl Running {
                 compare(context, Side::Running, asked, &laid.merged, Some(&between), &others);
             laid.take_away(more.overlay);
         }
-        // what the next boot has as well is nothing that a start would take away
+        // a start removes nothing that the next boot has as well
         let stays = |c: &Change| {
             let gone = is_defined && c.after.is_none();
             let later = gone.then(|| c.path.find(&next_boot.merged)).flatten();
@@ -120,11 +120,12 @@ impl Running {
             changes.push(renamed);
         }
         if let Some(started_from) = started_from {
-            // what a running instance shows in another form is compared with what it was started from
+            // values that a running instance shows in another form are compared with those it was started
+            // from
             let asked = Asked::of(desired);
             let since = compare(context, Side::NextBoot, asked, &started_from, None, &[]);
             let since = since.overlay.changes.into_iter().filter(|c| only_at_boot(&c.path));
-            // what no manifest has changed in the definition since the start was in it then
+            // fields of the definition that no manifest has changed since the start were in it then
             let same = owner_record_of(host).is_some_and(|m| {
                 started_as.as_ref().is_some_and(|d| *d == m.digest || m.boots_as.contains(d))
             });
@@ -139,7 +140,7 @@ impl Running {
             let mut runs_so = |change: &Change| {
                 let steps = change.path.steps.iter().take(1).cloned().collect();
                 let root = Path { steps, attribute: None };
-                // what lies in one element is asked about once: there may be thousands of changes
+                // changes in one element are asked about once: there may be thousands
                 if let Some((_, fits)) = known.iter().find(|(path, _)| *path == root) {
                     return *fits;
                 }

@@ -50,7 +50,7 @@ fn step(node: &Node, places: &Places, chars: &[char], furthest: &mut usize) -> P
             let mut now = places.clone();
             for _ in 0..*min {
                 let next = step(node, &now, chars, furthest);
-                // it only comes to a stop: either nothing is left, or empty rounds are all there are
+                // the walk only stops: either nothing is left, or only empty rounds are
                 if next == now {
                     break;
                 }
