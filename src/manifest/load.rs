@@ -1,6 +1,6 @@
 //! Loading of the desired state from paths, once; see [`super::watch`] for repeated loads.
 //!
-//! - `tests.rs`: directories of manifests, and what is read of them
+//! - `tests.rs`: tests of loading from directories of manifests
 
 use super::assemble::{Loaded, Parts, RefusedAre, put_together};
 use super::files;

@@ -30,8 +30,8 @@ impl Kind {
             .find(|k| word == k.as_str() || word.strip_suffix('s') == Some(k.as_str()))
     }
 
-    /// Whether it is a machine that runs a guest: it can be paused, crash, be renamed, move between hosts
-    /// and keep state beside its definition, and it has devices.
+    /// Whether the kind is a machine that runs a guest: it can be paused, crash, be renamed, move between
+    /// hosts and keep state beside its definition, and it has devices.
     pub fn is_guest(self) -> bool {
         match self {
             Self::Domain => true,

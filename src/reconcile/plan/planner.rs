@@ -127,8 +127,7 @@ impl<'a> Planner<'a> {
         self.decisions.push(decision);
     }
 
-    /// Returns the origin of a guest that another host has, or has had, and that is not here or has yet to
-    /// start here.
+    /// Returns the host that a guest comes from, if it is not here or has yet to start here.
     fn arrival(&self, id: &ResourceId, here: Option<&ObservedResource>) -> Option<Arrival> {
         let moving = here.and_then(owner_record_of).and_then(|owner_record| owner_record.moving);
         let Some(arrival) = self.options.crossing.arriving.get(id) else {

@@ -10,7 +10,7 @@
 //!
 //! - `places.rs`: addresses and controllers that the host would choose by itself
 //! - `table.rs`: values that a host fills in, as rows
-//! - `tests.rs`: each row of the table, and what a definition loses by it
+//! - `tests.rs`: tests of each row of the table, and of its effect on a definition
 
 mod places;
 mod table;

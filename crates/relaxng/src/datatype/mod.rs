@@ -3,7 +3,7 @@
 //! What a `<data>` is, is a [`Datatype`]; what a `<value>` is, a [`Constant`]. Both are checked when
 //! a grammar is loaded, and then ask nothing but a text, and for QName what its prefix stands for.
 //!
-//! - `facet.rs`: the params of a datatype: what is checked beyond its type
+//! - `facet.rs`: params of a datatype: checks beyond its type
 //! - `kind.rs`: the table of types
 //! - `lexical.rs`: syntax of names, languages, URIs and bytes
 //! - `moment.rs`: dates and times: which fields a type has, whether the day exists, and which is earlier

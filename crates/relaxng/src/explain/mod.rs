@@ -11,7 +11,7 @@
 //!
 //! - `alternatives.rs`: other values of attributes that would make an entry possible
 //! - `expected.rs`: alternatives that a grammar takes at a place
-//! - `missing.rs`: the words for what a document lacks: attributes, elements and texts
+//! - `missing.rs`: messages about missing attributes, elements and texts
 //! - `suggest.rs`: suggestions for invalid names and values
 //! - `walk.rs`: the second walk over a refused document: every independent mistake
 

@@ -12,7 +12,7 @@
 //! - `node.rs`: elements of a schema, without annotations and comments
 //! - `scope.rs`: grammars: definitions, includes and overrides (4.7)
 //! - `syntax.rs`: the full syntax (section 3 of the specification), checked on each file (4.1 to 4.5)
-//! - `uri.rs`: references to other files: what a URI may look like, and RFC 3986's rules of resolution
+//! - `uri.rs`: references to other files: the form of a URI, and RFC 3986's rules of resolution
 //! - `xml10_names.rs`: names as XML 1.0 had them up to its fourth edition, which RELAX NG was written for
 
 mod classes;

@@ -10,7 +10,7 @@
 //! - `identity.rs`: names of the domain and its devices: aliases, UUID of the firmware, labels
 //! - `interfaces.rs`: network interfaces: names and addresses that clash, VLAN tags
 //! - `memory.rs`: memory: amounts that contradict one another, memory devices, huge pages
-//! - `numa.rs`: NUMA cells: their numbers, their processors, and who names them
+//! - `numa.rs`: NUMA cells: their numbers, their processors, and references to them
 //! - `ports.rs`: ports of the host that the domain listens on, and ports of servers it connects to
 //! - `processor.rs`: the processor: settings that only some modes have, Hyper-V's spin locks
 //! - `slots.rs`: buses inside the guest: slots that a PCI controller does not have, IDE where there is none
