@@ -53,7 +53,7 @@ fn licences_and_sources() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// All packages that the lock file has for this machine, as cargo tells of them.
+/// Returns all packages that the lock file has for this machine, by cargo's metadata.
 fn packages() -> Vec<Value> {
     let version = output(Command::new("rustc").arg("-vV"));
     let host = version.lines().find_map(|line| line.strip_prefix("host: ")).expect("rustc says it");

@@ -111,7 +111,7 @@ impl Scene {
         all.resources[&ResourceId::new(Kind::Domain, name)].persistent.clone().unwrap()
     }
 
-    /// Somebody defines a guest by other means.
+    /// Defines a guest by other means, as somebody else might.
     fn define(&self, definition: &Element) {
         let name = definition.child_text("name").unwrap();
         let uuid = Uuid::parse_str(&definition.child_text("uuid").unwrap()).unwrap();
@@ -194,7 +194,7 @@ fn other_kind() {
     assert_eq!(scene.names(), ["a", "b"]);
 }
 
-/// Each attribute, moved out of where it is read, changed, or added.
+/// Checks each attribute, moved out of its place, changed, or added.
 fn every_part() {
     let edits: [(&str, &str); 7] = [
         (" at='", " virt:at='"),

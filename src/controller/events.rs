@@ -113,7 +113,7 @@ pub enum ControllerEvent<'a> {
     Deaf(&'a Error),
     /// The host is locked by another run; the watch waits for its turn.
     Busy(&'a Error),
-    /// No lock of the host is to be had, so nothing is changed; it is tried again ever more seldom.
+    /// The host cannot be locked, so nothing is changed; it is tried again ever more seldom.
     NoLock(&'a Error),
 }
 

@@ -1,4 +1,4 @@
-//! Whether a loop is alive: for whoever has to notice one that hangs.
+//! Heartbeat of a loop, by which one that hangs is noticed.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

@@ -19,13 +19,13 @@ pub(super) struct Pending {
     pub(super) events: BTreeMap<ResourceId, String>,
     /// Number of those events.
     pub(super) count: u64,
-    /// All of the host is to be looked at, since it is listened to from now on.
+    /// Whether all of the host is to be read, since its event stream has just begun.
     pub(super) resync: bool,
     /// The host is lost, and is called.
     pub(super) lost: Option<Error>,
     /// Whether the connection was lost, though it may be back by now.
     pub(super) was_lost: bool,
-    /// Somebody asks for a run at once.
+    /// Whether somebody asks for a run at once.
     pub(super) now: bool,
     /// The host cannot be listened to.
     pub(super) deaf: Option<Error>,

@@ -89,7 +89,7 @@ pub enum Condition {
     Pending,
     /// Different from its manifest, and about to be reconciled.
     Drifted,
-    /// Left alone: its manifest has a problem, nobody owns it, or the gate is closed.
+    /// Blocked: its manifest has a problem, nobody owns it, or an effect is not allowed.
     Blocked,
     /// A step for it failed; it is tried again.
     Failing,

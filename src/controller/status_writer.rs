@@ -255,7 +255,7 @@ impl StatusWriter {
         }
     }
 
-    /// Tells which guests do not work from now on, and which do again.
+    /// Reports the guests with a new outage, and those that work again.
     fn outages(&mut self, standings: &BTreeMap<ResourceId, (Condition, String)>) {
         for (id, (condition, detail)) in standings {
             if *condition != Condition::Outage {

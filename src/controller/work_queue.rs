@@ -15,7 +15,7 @@ const BACKOFF: Duration = Duration::from_secs(1);
 /// The longest.
 const BACKOFF_MAX: Duration = Duration::from_secs(300);
 
-/// More repairs than this of one object in [`WINDOW`] are a quarrel with somebody else.
+/// Most repairs of one object in [`WINDOW`]; with more it counts as flapping.
 const REPAIRS: usize = 5;
 const WINDOW: Duration = Duration::from_secs(60);
 
@@ -35,7 +35,7 @@ pub enum Cause {
     Resync,
     /// End of the interval.
     Interval,
-    /// Somebody asked for it.
+    /// Request by somebody.
     Asked,
     /// Retry after a failure.
     Retry,
@@ -123,7 +123,7 @@ impl WorkQueue {
         }
     }
 
-    /// All of the host is to be looked at.
+    /// Schedules a look at all of the host.
     pub(super) fn enqueue_all(&mut self, cause: Cause, since: Instant) {
         // it says so itself
         if cause == Cause::Resync {

@@ -1,4 +1,5 @@
-//! The way to a path that was given: a link in a tree of manifests is not the word of whoever gave it.
+//! Links on the way to a given path: one in a tree of manifests is not the choice of the user who gave the
+//! path.
 
 use super::regular::on_a_line;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Several directories beneath which files are read: where a path beneath them really leads.
+//! Several directories beneath which files are read, and the real paths beneath them.
 
 use super::beneath::{Outside, Root};
 use super::step::{Step, push};

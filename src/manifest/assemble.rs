@@ -26,7 +26,7 @@ pub struct Loaded {
     pub sources: Sources,
     /// Problems of all files, sorted by position.
     pub diagnostics: Diagnostics,
-    /// Whether a `virt.toml`, or whoever loads it, names the set; otherwise its name is a directory's.
+    /// Whether a `virt.toml` or the caller names the set; otherwise its name is a directory's.
     pub set_is_named: bool,
     /// The connection that `virt.toml` names.
     pub connect: Option<Connect>,
@@ -243,7 +243,7 @@ fn assemble(
     loaded.fleet = fleet.into_iter().flatten().collect();
 }
 
-/// A resource, or why it is held back.
+/// Resource, or the reason for which it is blocked.
 type Entry = (ResourceId, Result<Arc<DesiredResource>, String>);
 
 fn entry(object: Object, broken: Option<&str>) -> Entry {

@@ -399,8 +399,8 @@ fn say_cycle(
     }
 }
 
-/// Holds back whatever depends on something that is held back, however indirectly. It is held back
-/// on each of its hosts: the manifest is one, and is mended for all of them.
+/// Blocks everything that depends on a blocked resource, directly or not, on each of its hosts: the manifest
+/// is one, and is fixed for all of them.
 fn hold_dependants(objects: &mut [Object], selections: &Selections) {
     if objects.iter().all(|o| o.broken.is_none()) {
         return;

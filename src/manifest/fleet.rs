@@ -38,8 +38,8 @@ pub(super) struct Directory {
 /// The number of the set of all hosts.
 const ALL: usize = 0;
 
-/// The number of the set of an object whose choice cannot be made out: it is held back on all
-/// hosts, and clashes with nothing.
+/// Index of the set of an object whose choice of hosts is unknown: it is blocked on all hosts, and clashes
+/// with nothing.
 const UNKNOWN: usize = 1;
 
 /// The hosts that each object is for. Without a fleet there is one host, and all is for it.
@@ -67,7 +67,7 @@ impl Group {
 }
 
 impl Selections {
-    /// All objects for the one host that there is.
+    /// Returns the selections for the only host.
     fn single() -> Self {
         let all = BitSet::full(1);
         let selections = [ALL, UNKNOWN].into_iter().collect();

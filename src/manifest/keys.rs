@@ -28,8 +28,8 @@ pub(super) enum Meaning<'s> {
     Element(Place<'s>),
 }
 
-/// Most unknown keys of a file for which the most similar known one is looked for: nobody mends more
-/// at once, and it costs more than reading them.
+/// Most unknown keys of a file for which a similar known one is looked up: nobody fixes more at once, and it
+/// costs more than reading them.
 const GUESSES_MAX: usize = 1_000;
 
 /// Returns the meaning of a key with a single value at a place; `guesses` counts unknown ones.

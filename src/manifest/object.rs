@@ -164,7 +164,7 @@ fn may_be_held(problems: &Diagnostics) -> bool {
 /// Codes of problems without a place or an explanation.
 const UNEXPLAINED: [&str; 2] = ["more-problems", "schema"];
 
-/// The first error, as the reason why something is held back.
+/// Returns the first error, as the reason for which a resource is blocked.
 pub(super) fn first_error(problems: &Diagnostics, sources: &Sources) -> Option<String> {
     problems.iter().find(|d| d.is_error()).map(|first| reason(first, sources))
 }

@@ -65,8 +65,8 @@ fn written(time: Duration) -> String {
     }
 }
 
-/// Takes the settings out of `root`, and the mark of ownership that a document read from a host
-/// has; metadata that held nothing else goes with them.
+/// Takes the settings out of `root`, and the ownership record of a document that was read from a host;
+/// metadata without other content goes with them.
 pub(super) fn take(root: &mut Element, out: &mut Diagnostics) -> Found {
     let mut found = Found::default();
     let Some(metadata) = root.child_mut("metadata") else { return found };

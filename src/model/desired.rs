@@ -44,7 +44,7 @@ pub struct DesiredResource {
 pub struct Refused {
     /// Problem, with its place.
     pub problem: Diagnostic,
-    /// The reason why the resource is held back where the host does not hold the same.
+    /// Reason for which the resource is blocked where the host does not hold the same.
     pub reason: String,
 }
 
@@ -59,7 +59,7 @@ pub struct Settings {
     pub depends_on: Vec<ResourceId>,
     /// Shutdown policy.
     pub stop: ShutdownPolicy,
-    /// Effects that the manifest allows for this object, beyond the gate of the run.
+    /// Effects that the manifest allows for this object, beyond those that the run allows.
     pub allow: Vec<Effect>,
     /// Whether waiting changes are applied when the guest reboots by itself.
     pub apply_on_reboot: bool,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Effect classes, from harmless to destructive; the order is the gate's.
+/// Effect classes, from harmless to destructive, in the order of the effect policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Effect {
     /// No guest and no object comes or goes, and no running one notices.

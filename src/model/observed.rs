@@ -7,7 +7,7 @@ use xmltree::Element;
 /// Request for a read of a host.
 #[derive(Clone, Debug)]
 pub struct Scope {
-    /// Only these; `None` for all that is there.
+    /// Objects to read; `None` for all.
     pub only: Option<BTreeSet<ResourceId>>,
     /// Detail of each object.
     pub detail: Detail,

@@ -19,8 +19,8 @@ pub enum Outage {
 }
 
 impl Outage {
-    /// The outage that a domain's state and libvirt's number for its reason tell of. `has_instance`
-    /// says that there is something running or kept.
+    /// Returns the outage by a domain's state and libvirt's number for its reason. `has_instance` means that
+    /// an instance is running or kept.
     pub fn of(state: State, reason: i32, has_instance: bool) -> Option<Self> {
         // virDomainPausedReason
         match (state, reason) {

@@ -1,4 +1,4 @@
-//! Lists of names that a server lets in: `tls_allowed_dn_list`, matched attribute by attribute.
+//! Lists of names that a server admits: `tls_allowed_dn_list`, matched attribute by attribute.
 //!
 //! libvirt matches a pattern against the name as one string, so that an organization called
 //! `x,CN=admin` passes for `*CN=admin`. Here a wildcard stays within its attribute's value, and

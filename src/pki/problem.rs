@@ -37,7 +37,7 @@ pub enum Fault {
     WeakSignature(&'static str),
     /// A name has a NUL byte, which hides the rest from some readers.
     NulInName,
-    /// More certificates than a chain may have.
+    /// The chain has this number of certificates, which are too many.
     ChainTooLong(usize),
     /// The subject is on no line of the list of names.
     NotOnList(String),

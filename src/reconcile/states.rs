@@ -57,9 +57,9 @@ pub struct StateRow {
 /// Reason for which a field differs between states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// Somebody changed it since the manifest was applied.
+    /// Changed by somebody since the manifest was applied.
     ChangedOnHost,
-    /// Somebody changed it in the running instance only.
+    /// Changed by somebody in the running instance only.
     ChangedWhileRunning,
     /// Defined, while the running instance was started before.
     Waits,

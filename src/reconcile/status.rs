@@ -24,7 +24,7 @@ pub enum Sync {
     Outage,
     /// Owned, but its last applied manifest cannot be read; or it does not answer.
     Unknown,
-    /// Nobody owns it.
+    /// Owned by nobody.
     Unmanaged,
 }
 

@@ -142,7 +142,7 @@ fn soft_limit() {
     assert_eq!(numbers, ["512", "512"]);
 }
 
-/// More than one run reads.
+/// Number of manifests above the limit of a run.
 const TOO_MANY: usize = 10_001;
 
 fn manifests() {

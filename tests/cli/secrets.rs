@@ -177,7 +177,7 @@ fn refused() {
     }
 }
 
-/// Each a file that cannot be read to its end, or one with a mistake on the line of a secret or next to it.
+/// Checks files that cannot be read to the end, or have a mistake on the line of a secret or next to it.
 fn broken() {
     let domain = numbered(DOMAIN, 1);
     let without = |text: &str| domain.replacen(text, "", 1);

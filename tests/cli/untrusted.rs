@@ -57,7 +57,7 @@ impl Stranger {
         command
     }
 
-    /// Each command that looks at a tree, and those that act.
+    /// Checks that commands that look at a tree, and those that act, refuse the connection.
     fn refused(&self, name: &str) {
         let all: [&[&str]; 5] = [
             &["plan", "."],

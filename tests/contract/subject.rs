@@ -238,7 +238,7 @@ impl Subjected<'_> {
         self.done(Op::Define { xml: self.xml.clone() })
     }
 
-    /// Somebody else takes a snapshot of it.
+    /// Takes a snapshot by other means than the driver.
     pub(crate) fn snapshot(&self, name: &str) -> &Self {
         let take = self.host.snapshot.as_ref().expect("the rule needs it");
         take(self.host.directory.path(), self, name);

@@ -69,7 +69,7 @@ fn changed() -> (Site, Options) {
     (site, Options { prune: true, allow, ..Options::default() })
 }
 
-/// Lets each call in turn go wrong, and each time runs again without a fault.
+/// Makes each call in turn fail, and each time runs again without a fault.
 fn every_call(fault: Fault, loaded: &Loaded, options: &Options, start: impl Fn() -> MockDriver) {
     let reference = start();
     assert!(converge(&reference, loaded, options).1.is_done());

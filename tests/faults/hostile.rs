@@ -13,10 +13,10 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// All the memory that a run may have mapped; a run with an honest daemon peaks at some 10 MB.
+/// Limit of the memory that a run may have mapped, in kB; a run with an honest daemon peaks at some 10 MB.
 const MEMORY_KB: u32 = 400_000;
 
-/// No run may take longer: a silent daemon is given up after 25 s.
+/// Longest time of a run: a silent daemon is given up after 25 s.
 const HANG: Duration = Duration::from_secs(40);
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -315,7 +315,7 @@ fn written(packet: &Packet) -> Vec<u8> {
     bytes
 }
 
-/// All calls that come together are answered the last first.
+/// Answers calls that come together in reverse order.
 fn out_of_order(server: &mut Server) {
     server.open();
     server.stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();

@@ -25,7 +25,7 @@ const NETWORK: &str = "<network><name>one</name>
   <bridge name='virt-one' stp='on'/><ip address='10.9.0.1' prefix='24'/>
   <portgroup name='slow'/></network>";
 
-/// A guest with a card on the network and one on its bridge.
+/// Guest with an interface on the network and one on its bridge.
 const GUEST: &str = "<domain type='test'><name>g</name><memory unit='MiB'>64</memory>
   <os><type>hvm</type></os><devices>
     <interface type='network'><source network='one' portgroup='slow'/></interface>
@@ -44,13 +44,13 @@ fn allowed() -> Options {
     Options { allow: [Effect::NetworkRestart].into(), ..Options::default() }
 }
 
-/// Each step as its object and its word.
+/// Returns each step as its object and its word.
 fn words(plan: &Plan) -> Vec<String> {
     let word = |step: &Step| format!("{} {}", step.target.id, step.action.as_str());
     plan.steps.iter().map(word).collect()
 }
 
-/// A network that is to go down, and stay down, has nowhere to take the cards back to.
+/// Checks a network that is to go down, and stay down, and so cannot take the interfaces back.
 fn stopped_under_guests() {
     let (driver, site) = on_a_network();
     site.write("one.xml", &NETWORK.replace("'running'", "'stopped'"));
@@ -67,8 +67,8 @@ fn stopped_under_guests() {
     assert_eq!(reasons(&again), ["in sync", "in sync"]);
 }
 
-/// A restart that is cut short once the network is down: its cards are aside, and the manifest is as
-/// it is to become.
+/// Returns a restart that was interrupted once the network was down: its interfaces are parked, and the
+/// manifest is the new one.
 fn cut_short() -> (MockDriver, Site) {
     let (driver, site) = on_a_network();
     site.write("one.xml", &NETWORK.replace("stp='on'", "stp='off'"));
@@ -104,7 +104,8 @@ fn portgroup() {
     are_home(&driver);
 }
 
-/// The manifests of another set, which do not bring the network up, leave the cards where they are.
+/// Checks that the manifests of another set, which do not bring the network up, leave the interfaces where
+/// they are.
 fn home_is_up_first() {
     let (driver, site) = cut_short();
     let network = NETWORK.replace("one", "two").replace("10.9", "10.8");

@@ -1,5 +1,5 @@
-//! Any bytes as packets, and as each of the results that are read: nothing panics, nothing is set
-//! aside for what is only announced, and what was read is written as the same bytes.
+//! Any bytes as packets, and as each of the results that are read: nothing panics, no memory is reserved for
+//! a mere announcement, and a result is written as the same bytes.
 
 use libvirt_rpc::{
     AuthType, Chars, Decode, DomainHandle, DomainStats, Encode, Event, FrameReader, Header,

@@ -111,7 +111,7 @@ fn health() {
     assert!(get(Served::new(status).address(), "/healthz").0.contains("503 Service Unavailable"));
 }
 
-/// More than are served at once: all get their answer.
+/// Checks that more connections than are served at once all get their answer.
 fn crowd() {
     let served = Served::new(statuses::one());
     let address = served.address();

@@ -1,4 +1,4 @@
-//! Two ends in memory, and the directories that they take their files from.
+//! Two ends in memory, with the directories of their files.
 
 use super::maker::KEY;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, ServerName};

@@ -178,8 +178,8 @@ fn merges_settle(kind: Kind, pairs: &[Pair]) {
     assert!(wrong.is_empty(), "laid over twice, these change again:\n{wrong}");
 }
 
-/// Each element of a manifest is in the definition that it was laid over, by its path, unless the
-/// host would discard it.
+/// Checks that each element of a manifest is in the merged definition, by its path, unless the host would
+/// discard it.
 fn merges_lose_nothing(kind: Kind, pairs: &[Pair]) {
     let (mut lost, mut explained) = (BTreeMap::new(), BTreeSet::new());
     for (a, b) in strangers(pairs) {
@@ -204,7 +204,7 @@ fn merges_lose_nothing(kind: Kind, pairs: &[Pair]) {
     assert!(kind == Kind::Network || stale.is_empty(), "not lost: {stale:?}");
 }
 
-/// Each manifest with itself and with others that have nothing to do with it.
+/// Returns pairs of each manifest with itself and with unrelated ones.
 fn strangers(pairs: &[Pair]) -> impl Iterator<Item = (&Pair, &Pair)> {
     let at = move |n: usize| pairs.get(n % pairs.len()).unwrap();
     (0..pairs.len()).flat_map(move |n| [0, 1, 7, 31].map(|far| (at(n), at(n + far))))

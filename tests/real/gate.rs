@@ -88,7 +88,7 @@ fn a_saved_plan(host: &Host) {
     host.run(&["plan", ".", "--detailed-exitcode"], 3);
 }
 
-/// Somebody changes the host while a plan waits for its answer.
+/// Changes the host while a plan waits for its answer.
 fn an_answer_that_comes_too_late(host: &Host) {
     host.write("held.xml", DOMAIN);
     host.apply(&[], 0);

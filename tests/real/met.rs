@@ -314,7 +314,7 @@ fn a_network_after_its_last_guest(host: &Host) {
     host.is_in_sync();
 }
 
-/// An outage is named by all that tell of the host, and nothing is done about it.
+/// Checks that an outage is named by every report on the host, and that nothing is done about it.
 #[track_caller]
 fn is_down(host: &Host, name: &str, words: &str, word: &str) {
     let before = host.guests();

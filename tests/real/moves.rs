@@ -22,7 +22,7 @@ pub(crate) fn trials(pool: &Arc<Pool>) -> Vec<Trial> {
     ]
 }
 
-/// Two hosts of one fleet, and where its manifests are.
+/// Two hosts of one fleet, and the place of its manifests.
 struct Two<'a> {
     hosts: [&'a Host; 2],
     site: tempfile::TempDir,

@@ -126,7 +126,7 @@ fn a_deaf_guest_is_not_killed(host: &Host) {
 const NETWORK: &str = "<network><name>one</name><bridge name='virt-one' stp='on' delay='0'/>
   <ip address='10.151.0.1' prefix='24'/><portgroup name='slow'/></network>";
 
-/// A guest that halts at once, with a card that names the network and one that names its bridge.
+/// Guest that halts at once, with an interface that names the network and one that names its bridge.
 const ON_IT: &str = "<domain type='qemu'><name>NAME</name><memory unit='MiB'>32</memory>
   <os><type arch='x86_64' machine='pc'>hvm</type><loader readonly='yes' type='rom'>DIR/halt.fd</loader></os>
   <devices>
@@ -134,7 +134,7 @@ const ON_IT: &str = "<domain type='qemu'><name>NAME</name><memory unit='MiB'>32<
     <interface type='bridge'><source bridge='virt-one'/><model type='virtio'/></interface>
   </devices></domain>";
 
-/// Two guests on the network, one of them a stranger's.
+/// Creates two guests on the network, one of them a stranger's.
 fn on_a_network(host: &Host) {
     fs::write(host.path("halt.fd"), vec![0xf4; 256 << 10]).unwrap();
     let domain = ON_IT.replace("DIR", host.directory());

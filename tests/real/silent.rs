@@ -1,5 +1,5 @@
-//! Guests whose QEMU is stopped, with a call to its monitor pending and without: they hold back
-//! themselves, and not their host.
+//! Guests whose QEMU is stopped, with a call to its monitor pending and without: they block themselves, and
+//! not their host.
 
 use super::host::{Host, Pool};
 use crate::support::Watching;

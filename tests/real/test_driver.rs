@@ -201,7 +201,7 @@ fn parsed(text: &str) -> Element {
     parse(SourceId::NONE, &text[start..], &Limits::default()).unwrap()
 }
 
-/// Our driver assigns no addresses.
+/// Removes addresses, which our driver does not assign.
 fn without_addresses(mut definition: Element) -> Element {
     for device in
         definition.elements_mut().filter(|e| e.is("devices")).flat_map(Element::elements_mut)

@@ -71,7 +71,7 @@ fn uri(libvirtd: &Libvirtd, host: &str, client: &str) -> String {
     format!("qemu+tls://{host}/system?pkipath={}", libvirtd.path(client).display())
 }
 
-/// Whether virsh is let in by that URI.
+/// Whether virsh is admitted by that URI.
 fn virsh_gets_in(libvirtd: &Libvirtd, uri: &str) -> bool {
     let mut command = Command::new("virsh");
     command.args(["--quiet", "--connect", uri, "list"]);

@@ -1,5 +1,5 @@
-//! Every way to a libvirtd: each opens, observes and applies, and virsh sees the same by the same
-//! URI. All of it happens on the loopback interface of a network namespace of the daemon's.
+//! Every transport to a libvirtd: each opens, observes and applies, and virsh sees the same by the same URI.
+//! All of it happens on the loopback interface of a network namespace of the daemon's.
 
 use crate::support::{Libvirtd, Needs, Ran, run, tool, trial_if, virt};
 use libtest_mimic::Trial;

@@ -255,7 +255,8 @@ fn upgraded() {
     running.told("domain/web done");
 }
 
-/// A guest may take minutes to shut down, and whoever started the watch waits for it to be ready.
+/// Checks that a watch is ready early: a guest may take minutes to shut down, and the watch's starter waits
+/// for it.
 fn ready() {
     let running = Running::start(&["web"], |state| state.holds = true);
     running.until("change", |state| state.held);

@@ -5,9 +5,9 @@ use super::Span;
 /// Severity of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// The object it concerns is held back.
+    /// Error: the object it concerns is blocked.
     Error,
-    /// Shown; nothing is held back.
+    /// Warning: shown, and nothing is blocked.
     Warning,
 }
 

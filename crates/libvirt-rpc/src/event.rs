@@ -11,7 +11,7 @@ pub mod domain_event {
     pub const DEVICE_REMOVED: i32 = 15;
     /// A running domain has got a device.
     pub const DEVICE_ADDED: i32 = 19;
-    /// A running domain did not let a device go.
+    /// Refusal of a running domain to release a device.
     pub const DEVICE_REMOVAL_FAILED: i32 = 22;
 }
 
@@ -57,7 +57,7 @@ pub enum Event {
         /// The alias that the device had.
         alias: String,
     },
-    /// A running domain did not let a device go.
+    /// Refusal of a running domain to release a device.
     DeviceRemovalFailed {
         /// The domain.
         domain: DomainHandle,

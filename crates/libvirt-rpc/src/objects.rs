@@ -86,7 +86,7 @@ impl Chars {
     pub const MAX: usize = 65_536;
 }
 
-/// Only how long it is: with some mechanisms a password travels in it.
+/// Prints only the length: with some mechanisms a password is sent in it.
 impl fmt::Debug for Chars {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Chars({} bytes)", self.0.len())

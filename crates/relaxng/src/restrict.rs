@@ -239,7 +239,7 @@ impl Checker<'_> {
         self.problems.push(problem);
     }
 
-    /// Data, values and lists are all that there is in an element, attributes aside (7.2).
+    /// Reports a text with a type beside other content, attributes aside (7.2).
     fn content_type(&mut self, content: PatternId, what: &str, class: &NameClass) {
         if self.summary(content).content.is_some() {
             return;

@@ -146,7 +146,7 @@ struct Answers {
     in_order: Result<Vec<u8>>,
 }
 
-/// Asks all that there is to ask, in one round trip.
+/// Asks all questions in one round trip.
 fn ask(connection: &mut Connection) -> Result<Answers> {
     let feature = Request {
         args: to_bytes(&NETWORK_UPDATE_HAS_CORRECT_ORDER)?,

@@ -9,7 +9,7 @@ use tracing::debug;
 pub enum Stage {
     /// Reading the URI and choosing its endpoint on this machine.
     Uri,
-    /// Our certificate and the authorities that we trust are read and checked.
+    /// Reading and checking our certificate and the trusted authorities.
     Certificates,
     /// The host's name is looked up.
     Resolve,

@@ -23,7 +23,7 @@ const FILES: usize = 4096;
 /// Event on a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Touch {
-    /// Somebody made it, and has it open to write.
+    /// Created, and open for writing.
     Made,
     /// Written to, and still open.
     Written,
@@ -124,7 +124,7 @@ impl Debounce {
         self.touch(to, touch, now);
     }
 
-    /// Any file may have changed.
+    /// Records that any file may have changed.
     pub(super) fn rescan(&mut self, now: Instant) {
         self.first.get_or_insert(now);
         self.last = Some(now);

@@ -56,7 +56,7 @@ impl Drop for Walker<'_> {
 }
 
 impl Walker<'_> {
-    /// Tells the others of a step of a guest that moves.
+    /// Reports a step of a moving guest to the other walks.
     pub(super) fn finished(&self, plan: &Plan, step: &Step, failed: Option<&Error>) {
         let id = &step.target.id;
         if !plan.moves.contains_key(id) {

@@ -131,8 +131,8 @@ impl Removals {
     }
 }
 
-/// Runs `walk` with ears on the host, if a step of the plan waits for a device to be let go. A host
-/// that tells nothing is only looked at.
+/// Runs `walk` while listening for device-removal failures, if a step of the plan waits for a device to be
+/// released. A host without events is only polled.
 pub(super) fn with_removals<T>(
     plan: &Plan,
     driver: &dyn Driver,

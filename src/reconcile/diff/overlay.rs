@@ -33,8 +33,8 @@ impl Overlay {
     }
 }
 
-/// Lays the manifest `want` over the definition `live`. `last` is the manifest as it was applied
-/// last; `ignore` are paths left to others.
+/// Merges the manifest `want` into the definition `live`. `last` is the manifest as it was applied last;
+/// `ignore` are paths left to others.
 pub fn overlay(
     kind: Kind,
     side: Side,

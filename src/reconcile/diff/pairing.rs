@@ -503,7 +503,7 @@ mod tests {
     use diagnostics::SourceId;
     use xmltree::{Limits, Path, parse};
 
-    /// Pairs of the definition for cards: each word is one, `mac=` with an address, else its network.
+    /// Pairs interfaces of the definition: each word is one, `mac=` with an address, else its network.
     fn nics(want: &str, live: &str, last: &str) -> Vec<Option<usize>> {
         let tree = |words: &str| {
             let nics: Vec<String> = words

@@ -106,7 +106,7 @@ const NO_BRIDGE: &str = "the running machine has no slot of conventional PCI: a 
 const NO_ACPI: &str = "without acpi among its features the running machine has no PCI hot-plug";
 
 impl Places {
-    /// Whether a device that runs can be let go, as far as its place tells.
+    /// Checks whether a running device can be released, as far as its place shows.
     ///
     /// # Errors
     /// It cannot, for this reason.

@@ -50,7 +50,7 @@ fn attach(context: LiveContext<'_>, places: &mut Places, device: &Element) -> Ve
     }
 }
 
-/// The device is taken away, and the guest is given time to let it go.
+/// Removes the device, with time for the guest to release it.
 fn detach(context: LiveContext<'_>, places: &Places, path: &Path, device: &Element) -> Verdict {
     if let Err(why) = pluggable(device, context, false).and_then(|()| places.lets_go(device)) {
         return Verdict::Waits(why);

@@ -38,7 +38,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use verdict::{LiveContext, Verdict};
 use xmltree::Element;
 
-/// Operations on the running instance and the changes that they bring about.
+/// Operations on the running instance and the changes that they make.
 #[derive(Clone, Debug)]
 pub(crate) struct LiveChange {
     /// Calls and the waits after them.

@@ -60,7 +60,7 @@ pub(super) fn metadata(kind: MetadataKind, value: Option<String>) -> Verdict {
     Verdict::call(Op::SetMetadata { kind, value, affect: Affect::Live })
 }
 
-/// Somebody's own element in the metadata, as a whole.
+/// Judges a change of somebody's own element in the metadata, as a whole.
 pub(super) fn own_metadata(context: LiveContext<'_>, path: &Path) -> Verdict {
     let whole = Path { steps: path.steps.iter().take(2).cloned().collect(), attribute: None };
     let merged = whole.find(&context.overlay.merged);
@@ -119,8 +119,8 @@ fn balloon(context: LiveContext<'_>) -> Verdict {
     Verdict::Live(vec![set, wait], Vec::new())
 }
 
-/// Processors come at once; they go if they were plugged in, or could have been, and if the guest
-/// lets them go.
+/// Judges a change of the number of processors: they come at once; they go if they were plugged in, or could
+/// have been, and if the guest releases them.
 fn vcpus(context: LiveContext<'_>) -> Verdict {
     let count = |domain: &Element| -> Option<(u32, u32)> {
         let vcpu = domain.child("vcpu")?;

@@ -82,9 +82,9 @@ pub(crate) fn fill_macs(definition: &mut Element, kind: Kind, uuid: Uuid, prefix
     }
 }
 
-/// The manifest with the MAC address that each of its cards has in the definition `next_boot`. In an
-/// instance that runs, cards stand in the order in which they were plugged in: only their addresses
-/// tell which is which.
+/// Returns the manifest with the MAC address that each of its interfaces has in the definition `next_boot`.
+/// In a running instance, interfaces stand in the order in which they were plugged in: only their addresses
+/// identify them.
 pub(crate) fn with_macs<'a>(manifest: &'a Element, next_boot: &Element) -> Cow<'a, Element> {
     let nics = |root: &'_ Element| -> Vec<Element> {
         let devices = root.child("devices");

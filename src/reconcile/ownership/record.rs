@@ -20,7 +20,7 @@ use std::io::Read as _;
 use std::time::Duration;
 use xmltree::{Element, Limits, Name, Node, Path, parse, write_compact};
 
-/// Largest last-applied manifest that is read back, in bytes; the mark is foreign input.
+/// Largest last-applied manifest that is read back, in bytes; the record is foreign input.
 pub(crate) const APPLIED_MAX: usize = 4 << 20;
 
 /// Largest mark that carries the version before, in bytes: definitions are read whole on each run,
@@ -31,7 +31,7 @@ const OWNER_RECORD_MAX: usize = 256 << 10;
 /// is unknown.
 const BOOTS_MAX: usize = 8;
 
-/// The element of a mark.
+/// Name of a record's element.
 pub(crate) const OWNED: &str = "owned";
 
 /// The element in it that holds the version before.
@@ -43,7 +43,7 @@ pub(crate) const SIGNATURE: &str = "signature";
 /// The attribute of a record that holds the sum of all that it says; records of old have none.
 pub(crate) const SUM: &str = "sum";
 
-/// The attributes of a mark that its digest is of, beside the manifest.
+/// Attributes of a record that its digest covers, beside the manifest.
 const DIGESTED: [&str; 8] = [
     "set",
     "power",
@@ -55,8 +55,8 @@ const DIGESTED: [&str; 8] = [
     "prevent_destroy",
 ];
 
-/// The attribute of a mark whose manifest was put back in part: the digest that it had before, which
-/// marks of old do not say.
+/// Attribute of a record whose manifest was put back in part: the digest that it had before, which old
+/// records lack.
 const PUT_BACK: &str = "put_back";
 
 /// Ownership record: a version of the object's manifest, with the set that applied it.
@@ -112,7 +112,7 @@ pub(crate) struct Moving {
     pub active: bool,
 }
 
-/// The attributes of a mark that say so.
+/// Attributes of a record for a moving guest.
 const FROM: &str = "moving_from";
 const FROM_AUTOSTART: &str = "moving_autostart";
 const FROM_ACTIVE: &str = "moving_active";
@@ -125,12 +125,12 @@ impl OwnerRecord {
     }
 }
 
-/// The mark that a resource should carry, before it is packed: packing is only worth its time if
-/// the object does not carry this very mark already.
+/// Record that a resource should carry, before it is packed: packing is only worth its time if the object
+/// does not carry this very record already.
 #[derive(Debug)]
 pub(crate) struct WantedRecord {
     applied: String,
-    /// The mark's element, still without the manifest.
+    /// Element of the record, still without the manifest.
     element: Element,
     /// Computes the value of [`OwnerRecord::digest`].
     pub(crate) digest: String,
@@ -140,7 +140,7 @@ pub(crate) struct WantedRecord {
 }
 
 impl WantedRecord {
-    /// The mark for a resource of `set`.
+    /// Creates the record for a resource of `set`.
     pub(crate) fn of(set: &str, resource: &DesiredResource) -> Self {
         let applied = write_compact(&redacted(&resource.definition));
         let settings = &resource.settings;
@@ -216,8 +216,8 @@ impl WantedRecord {
             && self.others.iter().all(|other| owner_record.others.contains(other))
     }
 
-    /// Puts the mark on a definition in the place of any other. That becomes the version before, if
-    /// it is another; the same one only stays what it was, time and history included.
+    /// Puts the record on a definition in the place of any other. A different one becomes the version before;
+    /// an equal one only stays as it was, time and history included.
     pub(crate) fn put(mut self, definition: &mut Element, now: Option<Timestamp>) {
         let packed = pack(&self.applied);
         let metadata = definition.child_or_new("metadata");
@@ -288,12 +288,12 @@ fn in_seconds(now: Timestamp) -> String {
     Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
 }
 
-/// The mark on an object, wherever it is.
+/// Returns the record on an object, wherever it is.
 pub(crate) fn owner_record_of(host: &ObservedResource) -> Option<OwnerRecord> {
     host.persistent.as_ref().or(host.live.as_ref()).and_then(read_owner_record)
 }
 
-/// The mark on a definition, if it carries one.
+/// Returns the record on a definition, if it carries one.
 pub(crate) fn read_owner_record(definition: &Element) -> Option<OwnerRecord> {
     let element = definition.child("metadata")?.elements().find(|e| is_ours(e, OWNED))?;
     let mut owner_record = read_version(element)?;
@@ -386,7 +386,7 @@ pub(crate) enum Unpacked {
     Large,
 }
 
-/// The manifest that a mark holds, if it has no more bytes than `limit`.
+/// Unpacks the manifest in a record, if it has no more bytes than `limit`.
 pub(crate) fn unpack(packed: &str, limit: usize) -> Unpacked {
     let Ok(packed) = BASE64.decode(packed.trim()) else { return Unpacked::Damaged };
     let mut applied = Vec::new();
@@ -416,7 +416,7 @@ pub(crate) fn is_intact(owner_record: &Element, applied: &str) -> bool {
     owner_record.attr("digest") == Some(expected.as_str())
 }
 
-/// A manifest as a mark holds it.
+/// Packs a manifest for a record.
 fn pack(applied: &str) -> String {
     let mut packed = Vec::new();
     let mut encoder = ZlibEncoder::new(applied.as_bytes(), Compression::default());

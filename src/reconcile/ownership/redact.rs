@@ -57,7 +57,7 @@ fn veil(element: &mut Element, within: &str) {
     }
 }
 
-/// The element with its secrets blotted out.
+/// Returns the element with its secrets redacted.
 pub(crate) fn redacted(element: &Element) -> Element {
     with_secrets(element, REDACTED)
 }

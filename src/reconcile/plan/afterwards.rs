@@ -19,7 +19,7 @@ use xmltree::{Element, Limits, Name, Path, parse, write, write_compact};
 /// The element of a note.
 pub(crate) const NOTE: &str = "waits";
 
-/// The element that holds notes where the running instance has no mark.
+/// Name of the element that holds notes where the running instance has no record.
 const NOTES: &str = "running";
 
 /// Longest reason that a note keeps, in characters: QEMU repeats its command line in some. The whole
@@ -168,7 +168,7 @@ pub struct Afterwards {
     pub owner_record_before: Option<String>,
     /// The live changes, by the number that their steps have.
     pub pieces: Vec<Piece>,
-    /// The mark of the running instance, without notes; `None` where no notes can be kept.
+    /// Record of the running instance, without notes; `None` where no notes can be kept.
     pub notes: Option<Notes>,
 }
 

@@ -261,7 +261,7 @@ impl Conflicts<'_> {
         self.hold(&desired.id, "its UUID is taken");
     }
 
-    /// Somebody has given it another name on the host, and did so for a reason.
+    /// Blocks a resource that somebody has renamed on the host, for some reason.
     fn set_aside(&mut self, desired: &DesiredResource, host: &ObservedResource) {
         self.diagnostics.push(
             Diagnostic::error("set-aside", format!("{} was renamed on the host", desired.id))

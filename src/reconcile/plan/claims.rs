@@ -13,7 +13,7 @@ use xmltree::Element;
 pub(crate) enum Thing {
     /// Storage of a disk.
     Storage(Storage),
-    /// The address of a card, or of a network's bridge.
+    /// Address of an interface, or of a network's bridge.
     Mac(Mac),
     /// A network's bridge.
     Bridge(String),

@@ -1,7 +1,6 @@
-//! Cards of running guests while their network is down: they are put aside on a network that is there
-//! for nothing else, and back. A tap that its bridge has lost does not come back by itself, and
-//! nothing shows that it is lost; a card that is aside says so, so that an interrupted restart is
-//! finished by the next run.
+//! Interfaces of running guests while their network is down: they are parked on a network made for that, and
+//! taken back. A tap that its bridge has lost does not come back by itself, and nothing shows that it is
+//! lost; a parked interface shows it, so that an interrupted restart is finished by the next run.
 
 use super::decide::DraftStep;
 use super::types::{Action, Otherwise, ResourceChange, Step, StepAction, Until};
@@ -23,12 +22,12 @@ pub(crate) const PARKED: &str = "aside";
 /// The modes of forwarding in which libvirt makes a network's bridge.
 const BRIDGE_MODES: [&str; 4] = ["nat", "none", "open", "route"];
 
-/// A card of a running guest.
+/// Interface of a running guest.
 #[derive(Clone, Debug)]
 pub(crate) struct Nic {
     /// The guest.
     pub(crate) guest: Target,
-    /// The card, on the network or bridge where it belongs.
+    /// Interface, on the network or bridge where it belongs.
     home: Element,
     /// Whether the interface is parked.
     is_parked: bool,
@@ -133,7 +132,7 @@ pub(crate) fn cut_off(observed: &Observed, steps: &[Step]) -> String {
     names.into_iter().collect()
 }
 
-/// The guests of these cards, each once.
+/// Returns the guests of these interfaces, each once.
 pub(crate) fn guests(nics: &[Nic]) -> Vec<String> {
     let names: BTreeSet<&str> = nics.iter().map(|c| c.guest.id.name.as_str()).collect();
     names.into_iter().map(str::to_owned).collect()
@@ -162,7 +161,7 @@ fn bridge_defined(network: &ObservedResource) -> Option<&str> {
     definition.child("bridge")?.attr("name")
 }
 
-/// A network's restart with the cards on it put aside and back.
+/// Returns the steps of a network's restart, with the interfaces on it parked and taken back.
 pub(crate) fn restart(
     network: &ObservedResource,
     nics: &[Nic],
@@ -199,8 +198,7 @@ pub(crate) fn restart(
     all
 }
 
-/// Whether cards can be put aside: of a network with a bridge of its own, where running cards can be
-/// moved.
+/// Whether interfaces can be parked: for a network with a bridge of its own, where running ones can be moved.
 fn can_move(network: &ObservedResource, capabilities: &Capabilities) -> bool {
     let moves = matches!(capabilities.hypervisor, Hypervisor::Qemu | Hypervisor::Test);
     moves && capabilities.supports(Kind::Domain, OpKind::Update) && bridge_of(network).is_some()
@@ -266,7 +264,7 @@ fn will_be_up(network: &ObservedResource, decided: &[&DraftStep]) -> bool {
     turns.last().unwrap_or_else(|| network.state.is_active())
 }
 
-/// The network whose cards are put aside on this one.
+/// Returns the network whose interfaces are parked on this one.
 fn home_of(network: &ObservedResource) -> Option<String> {
     let definition = network.persistent.as_ref().or(network.live.as_ref())?;
     let parked = definition.child("metadata")?.elements().find(|e| is_parked(e))?;
@@ -277,7 +275,7 @@ fn is_parked(element: &Element) -> bool {
     element.name.local == PARKED && element.name.namespace.as_deref() == Some(NAMESPACE)
 }
 
-/// The network on which cards are put aside.
+/// Network on which interfaces are parked.
 struct Parked {
     target: Target,
     bridge: String,
@@ -309,7 +307,7 @@ impl Parked {
         })
     }
 
-    /// The card on this network.
+    /// Returns the interface as it is on this network.
     fn put(&self, nic: &Nic) -> Element {
         let mut element = nic.home.clone();
         let source = element.child_or_new("source");

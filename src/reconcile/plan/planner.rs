@@ -69,7 +69,7 @@ struct Planner<'a> {
     blocked: BTreeMap<ResourceId, String>,
     refusals: Vec<Refusal>,
     decisions: Vec<Decision>,
-    /// Cards of running domains by the network they are on.
+    /// Interfaces of running domains by the network they are on.
     nics: BTreeMap<String, Vec<Nic>>,
     /// Pairs of resources: one gives something up, and the other takes it after that.
     handed_on: Vec<(ResourceId, ResourceId)>,
@@ -190,8 +190,8 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Cards that an interrupted restart of their network has left aside go back, whoever's guests they
-    /// are in.
+    /// Takes back interfaces that an interrupted restart of their network has left parked, whoever owns the
+    /// guests.
     fn finish_restarts(&mut self) {
         let selected = |home: &ResourceId| self.selected(home);
         let decided: Vec<&DraftStep> = self.decisions.iter().flat_map(|d| &d.steps).collect();
@@ -253,7 +253,7 @@ impl<'a> Planner<'a> {
             .collect()
     }
 
-    /// Whether an object was applied under a name that a manifest has, and got another by hand.
+    /// Whether an object was applied under a name that a manifest has, and was renamed by hand.
     fn is_set_aside(&self, id: &ResourceId) -> bool {
         let host = self.observed.resources.get(id);
         let was = host.and_then(applied_as).filter(|was| was != id);
@@ -492,7 +492,7 @@ fn running(live: &Element) -> String {
     write_compact(&live)
 }
 
-/// The networks that an object without a mark depends on.
+/// Returns the networks that an object without a record depends on.
 fn networks_of(host: Option<&ObservedResource>) -> Vec<ResourceId> {
     let definition = host.and_then(|h| h.persistent.as_ref());
     definition.into_iter().flat_map(|d| Domain::new(d).networks()).map(|(id, _)| id).collect()

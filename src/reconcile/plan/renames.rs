@@ -22,8 +22,8 @@ pub(crate) fn renamed<'a>(
     (applied_as(other).as_ref() != Some(&resource.id)).then_some(other)
 }
 
-/// The object that `desired` is on the host, where somebody gave it another name than it was applied
-/// under: it was set aside by hand, and is not brought back unasked.
+/// Returns the object that `desired` is on the host, where somebody has renamed it since it was applied: it
+/// is not renamed back unasked.
 pub(crate) fn set_aside<'a>(
     desired: &Desired,
     resource: &DesiredResource,

@@ -179,8 +179,8 @@ pub struct ResourceChange {
     pub fields: Vec<FieldChange>,
     /// Fields that are defined and wait for the next boot or start; no step concerns them.
     pub pending: Vec<FieldChange>,
-    /// Fields that are held back for as long as something on the host is in their way, each with the
-    /// reason; no step concerns them.
+    /// Fields that are blocked for as long as something on the host is in their way, each with the reason; no
+    /// step concerns them.
     pub held: Vec<FieldChange>,
     /// Further notes to read before the first step, for people.
     pub notes: Vec<String>,
@@ -192,7 +192,7 @@ pub struct ResourceChange {
     pub ignored: Vec<IgnoredDifference>,
     /// Definition before, without our record; `None` if there is none or nothing is done.
     pub before: Option<Element>,
-    /// The definition after, without our mark; `None` if there will be none or nothing is done.
+    /// Definition after, without our record; `None` if there will be none or nothing is done.
     pub after: Option<Element>,
     /// Place of its manifest.
     pub span: Span,
@@ -249,7 +249,7 @@ pub enum Until {
     Inactive,
     /// The resource is active.
     Active,
-    /// The running domain has let a device go.
+    /// The running domain has released a device.
     Detached {
         /// The device, in the running definition.
         device: Path,
@@ -460,7 +460,7 @@ impl Plan {
         those.map(|c| c.id.clone()).collect()
     }
 
-    /// Whether something that is defined waits for a boot or a restart, or a field is held back.
+    /// Whether something that is defined waits for a boot or a restart, or a field is blocked.
     pub fn has_pending(&self) -> bool {
         self.changes.iter().any(|c| !c.pending.is_empty() || !c.held.is_empty())
     }

@@ -53,7 +53,7 @@ fn says_what_it_does_not_know(column: Column, report: &Report, words: &str) {
     assert!(report.is_done() || report.has_unknown(), "{words}: {report:?}");
 }
 
-/// Every call of an apply comes about before every call of the next one.
+/// Tries calls of an apply that all take effect before those of the next one.
 fn much_too_late() -> usize {
     let mut runs = 0;
     for case in cases() {

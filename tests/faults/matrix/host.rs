@@ -163,7 +163,7 @@ pub(super) const DISRUPTIVE: [OpKind; 6] = [
     OpKind::DiscardSaved,
 ];
 
-/// Every edit.
+/// Returns all edits.
 pub(super) fn cases() -> &'static [Case] {
     static CASES: OnceLock<Vec<Case>> = OnceLock::new();
     CASES.get_or_init(|| SCENARIOS.iter().map(Case::new).collect())
@@ -304,7 +304,7 @@ pub(super) fn inventory(observed: &Observed) -> Inventory {
     observed.resources.iter().map(|(id, r)| (id.clone(), line(r))).collect()
 }
 
-/// A definition without the time of its mark: a watch writes that down.
+/// Returns a definition without the time of its record, which a watch writes down.
 fn timeless(definition: &xmltree::Element) -> String {
     let mut definition = definition.clone();
     for mark in definition.child_mut("metadata").into_iter().flat_map(|m| m.elements_mut()) {

@@ -257,8 +257,8 @@ pub(super) fn all_manifests_gone(_: Column) -> usize {
     gone.len() * 2
 }
 
-/// F23: one manifest of four is invalid, in each way: it and those that need it are held back, as they
-/// are; the others are applied, and nothing is pruned unless it is known what it is about.
+/// Tries F23: one manifest of four is invalid, in each way. It and its dependants are blocked, as they are;
+/// the others are applied, and nothing is pruned unless its manifest is known to be gone.
 pub(super) fn one_manifest_invalid(_: Column) -> usize {
     let ways: [fn(&str) -> String; 4] = [
         |text| text.replacen("[[", "[", 1),

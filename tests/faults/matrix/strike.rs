@@ -34,10 +34,10 @@ pub(super) enum Manner<'a> {
     DaemonEnds,
     /// The connection is lost; the next request gets a new one.
     ConnectionEnds,
-    /// No reply comes in time. With [`Column::B`] the request has its effect once the program has
+    /// Late reply, after the deadline. With [`Column::B`] the request takes effect once the program has
     /// looked for it.
     Late,
-    /// Somebody else changes the host; before the reply is lost, where it is.
+    /// Change of the host by somebody else; before the reply is lost, where it is.
     Meddling(&'a (dyn Fn(&dyn Driver) + Sync)),
 }
 
@@ -52,8 +52,8 @@ pub(super) enum Place {
     Nowhere,
 }
 
-/// Every place in an apply of `case` at which a fault can strike in that column: a read changes
-/// nothing, so what becomes of its reply makes no difference.
+/// Returns all places in an apply of `case` at which a fault can strike in that column: a read changes
+/// nothing, so the fate of its reply makes no difference.
 pub(super) fn places(case: &Case, column: Column) -> impl Iterator<Item = Place> {
     let reads = if column == Column::A { case.reads } else { 0 };
     (0..case.calls.len()).map(Place::Call).chain((0..reads).map(Place::Read))

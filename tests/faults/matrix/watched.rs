@@ -301,7 +301,7 @@ struct Lacking {
 }
 
 impl Lacking {
-    /// The daemon comes back without that operation, and those that listen may hear of it.
+    /// Restarts the daemon without that operation; listeners may be notified.
     fn restart(&self, lacks: Option<(Kind, OpKind)>, told: bool) {
         *self.lacks.lock().unwrap() = lacks;
         for listener in self.listeners.lock().unwrap().iter().filter(|_| told) {

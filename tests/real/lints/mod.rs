@@ -1,5 +1,5 @@
-//! Every rule that says "libvirt refuses the definition" held to libvirtd: for each a document
-//! that it refuses, where we say so too, and a near one that both take.
+//! Every rule that says "libvirt refuses the definition", checked against libvirtd: for each a document that
+//! it refuses, with our diagnostic, and a similar one that both accept.
 
 mod cases;
 

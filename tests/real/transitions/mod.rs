@@ -249,7 +249,7 @@ fn unsettled(bench: &Bench, wanted: &Wanted) -> Option<Fault> {
     Some(fault)
 }
 
-/// Cards without a MAC address keep theirs by their place.
+/// Returns a fault if an interface without a written MAC address has another one than before, by its place.
 fn moved(first: &Element, mine: &Element, before: &Wanted, after: &Wanted) -> Option<Fault> {
     let of = |element: &Element| nics(&Tree::of(element));
     let (was, now) = (of(first), of(mine));

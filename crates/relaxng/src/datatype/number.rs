@@ -47,8 +47,8 @@ impl<'a> Number<'a> {
         }
     }
 
-    /// No leading zeros before the point, no trailing zeros behind it: so longer is larger there,
-    /// and here the order is the alphabet's.
+    /// Compares sizes: without leading zeros before the point, a longer number is larger; without trailing
+    /// zeros behind it, the order is the alphabet's.
     fn compare_size(self, other: Self) -> Ordering {
         (self.whole.len().cmp(&other.whole.len()))
             .then_with(|| self.whole.cmp(other.whole))

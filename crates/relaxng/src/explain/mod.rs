@@ -57,7 +57,7 @@ enum Meant {
     Child(String),
     /// Part that the hint explains; apparently missing parts are not reported.
     Explained,
-    /// Nobody knows.
+    /// Unknown.
     Nothing,
 }
 

@@ -104,7 +104,7 @@ impl Library {
         }
     }
 
-    /// No file may include itself, by whatever way (4.6, 4.7).
+    /// Refuses a file that includes itself, directly or not (4.6, 4.7).
     fn check_cycles(&self, problems: &mut Diagnostics) {
         let mut done = vec![false; self.files.len()];
         // the way from the entry: files, and how many of the references of each were followed

@@ -19,7 +19,7 @@ pub(in crate::drivers::libvirt) struct Who<'a> {
     pub(in crate::drivers::libvirt) env: &'a Environment,
 }
 
-/// We are not let in, or do not want to be.
+/// Returns the error of an authentication that the server, or this client, refuses.
 pub(super) fn refused(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Denied, message)
 }

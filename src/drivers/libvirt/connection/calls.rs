@@ -1,4 +1,4 @@
-//! Many calls on one connection, all together or each for itself.
+//! Many calls on one connection, all together or independently.
 
 use super::waiting::{wait, wait_at_most};
 use super::{Completion, Connection, Reply, Request, SERVED_AT_ONCE, WINDOW};

@@ -94,8 +94,8 @@ impl Walk<'_> {
         edits
     }
 
-    /// Tells of values that the manifest wrote into an element that stays without it, and that are the
-    /// host's to fill in again.
+    /// Reports removals of values that the manifest wrote into an element that stays without it, and that the
+    /// host fills in again.
     pub(super) fn tell_renewed(&mut self, extra: &Element, was: &Element, path: &Path) {
         for attribute in &was.attributes {
             let path = path.at(&attribute.name.written());

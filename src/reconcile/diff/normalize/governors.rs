@@ -342,7 +342,7 @@ pub(super) fn hanging_on(kind: Kind, changed: &str) -> Vec<String> {
     found
 }
 
-/// Whether a card's model is not the one that any card gets.
+/// Whether an interface's model is not the one that any interface gets.
 fn has_own_models(nic: &Element) -> bool {
     matches!(nic.attr("type"), Some("hostdev" | "vhostuser" | "vdpa" | "vds"))
 }

@@ -278,7 +278,7 @@ fn put_driver_inside(merged: &mut Element) {
     }
 }
 
-/// A host puts the primary video card in front of the others.
+/// Puts the primary video card in front of the others, as hosts do.
 fn put_primary_first(want: &mut Element) {
     let Some(devices) = want.child_mut("devices") else { return };
     let is_video = |n: &Node| matches!(n, Node::Element(e) if e.is("video"));

@@ -33,7 +33,7 @@ pub enum Equivalence {
     PowerOfTwo,
     /// Equal but for upper and lower case.
     Case,
-    /// Left to the host by the manifest's own word.
+    /// Left to the host explicitly by the manifest.
     Auto,
     /// The first unit of an iSCSI target.
     FirstUnit,

@@ -24,8 +24,8 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// Lays the manifest over a definition. Where nothing is known of a manifest before, nothing is taken
-/// away; `others` are what was left so.
+/// Merges the manifest into a definition. Where no earlier manifest is known, nothing is removed; `others`
+/// are the entries that were kept for that reason.
 pub(super) fn compare(
     context: Context<'_>,
     side: Side,

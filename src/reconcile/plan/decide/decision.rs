@@ -28,7 +28,7 @@ pub(crate) struct Context<'a> {
     pub(crate) capabilities: &'a Capabilities,
     pub(crate) options: &'a Options,
     pub(crate) observed: &'a Observed,
-    /// Cards of running domains on this network.
+    /// Interfaces of running domains on this network.
     pub(crate) nics: &'a [Nic],
 }
 

@@ -20,7 +20,7 @@ pub(crate) struct DraftStep {
 pub(crate) enum Link {
     /// All earlier steps have to be done.
     Chain,
-    /// All have to be over, and this one done.
+    /// All earlier steps have to be over, and this one done.
     Live {
         /// Index of the step that must be done, among those of the object.
         needs: Option<usize>,

@@ -11,7 +11,7 @@ pub(super) struct EffectPolicy<'a> {
 }
 
 impl<'a> EffectPolicy<'a> {
-    /// The gate for a resource.
+    /// Returns the effect policy for a resource.
     pub(super) fn of(options: &'a Options, desired: &'a DesiredResource) -> Self {
         Self { options, desired }
     }

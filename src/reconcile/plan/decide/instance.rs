@@ -35,7 +35,7 @@ impl Draft<'_> {
         policy.asked(effect).then(|| ops.map(|op| call(op, effect)).collect())
     }
 
-    /// Somebody works on the guest, and whoever paused it for that resumes it.
+    /// Blocks the power state while libvirt has paused the guest for an operation, which resumes it.
     pub(super) fn is_busy(&mut self) {
         let why = PAUSED_FOR.iter().find(|(reason, _)| *reason == self.host.reason);
         if let Some((_, why)) = why {

@@ -9,13 +9,13 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use xmltree::{Element, Path};
 
-/// The manifest as it is laid over a running instance.
+/// Manifest as it is merged into a running instance.
 #[derive(Debug)]
 pub(super) struct Nics<'a> {
     /// Manifest with an address for each interface that has none of its own: that of the next boot, or the
     /// one under which it runs until then.
     pub(super) manifest: Cow<'a, Element>,
-    /// Cards that run under another address than the next boot has for them: that waits.
+    /// Interfaces that run under another address than that of the next boot: the change waits.
     pub(super) renamed: Vec<Change>,
 }
 
@@ -65,7 +65,7 @@ fn mac(nic: &Element) -> Option<&str> {
     nic.child("mac")?.attr("address")
 }
 
-/// The address of a card that runs as another one.
+/// Returns the change of the address of an interface that runs under another one.
 fn change(now: &str, later: String) -> Change {
     let path = format!("devices/interface[mac/@address='{now}']/mac/@address");
     Change {

@@ -142,7 +142,7 @@ pub(crate) fn definition_elsewhere(
     goes(context, desired, was).overlay.merged
 }
 
-/// The manifest laid over the definition that it has elsewhere: so it keeps its UUID, its MAC addresses,
+/// Merges the manifest into the definition on the old host: so the guest keeps its UUID, its MAC addresses,
 /// its machine's version and the places of its devices.
 fn goes(context: Context<'_>, desired: &DesiredResource, was: &ObservedResource) -> Left {
     let owner_record = owner_record_of(was);

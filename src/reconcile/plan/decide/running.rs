@@ -189,7 +189,7 @@ impl Running {
         cause_of(self.is_current)
     }
 
-    /// Whether the guest was asked for a device and has not let it go: a start settles that.
+    /// Whether the guest was asked for a device and has not released it: a start settles that.
     pub(super) fn keeps_a_device(&self) -> bool {
         self.live.changes.iter().any(|change| change.asked.is_some() && change.takes_away())
     }
@@ -275,7 +275,7 @@ fn await_balloon(by_call: &mut Live, live: &Element) {
     }
 }
 
-/// A card that is plugged in now has the MAC address that the next boot will give it.
+/// Gives an interface that is plugged in now the MAC address of the next boot.
 fn give_the_next_boots_macs(changes: &mut [Change], live: &Element, next_boot: &Element) {
     let macs = |root: &Element| -> Vec<String> {
         let devices = root.child("devices");

@@ -45,7 +45,7 @@ pub struct PlanFile {
     fingerprint: String,
     steps: Vec<SavedStep>,
     afterwards: Vec<SavedAfterwards>,
-    /// HMAC-SHA256 of all the rest, if whoever saved it had a key.
+    /// Signature: HMAC-SHA256 of all the rest, if it was saved with a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     signature: Option<String>,
 }

@@ -198,7 +198,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Behind the opening bracket.
+    /// Reads a class, from behind the opening bracket.
     fn class(&mut self) -> Parsed<Class> {
         self.deeper()?;
         let negated = self.rest.next_if_eq(&'^').is_some();
@@ -271,7 +271,7 @@ impl Reader<'_> {
         if range { Err(range_of_classes()) } else { Ok(item) }
     }
 
-    /// Behind a backslash.
+    /// Reads an escape, from behind the backslash.
     fn escape(&mut self) -> Parsed<Item> {
         let Some(c) = self.rest.next() else {
             return Err(error("it ends in a backslash", Some(escape_it('\\'))));
@@ -308,7 +308,7 @@ impl Reader<'_> {
         Ok(Escape { negated, kind })
     }
 
-    /// Behind `\p`.
+    /// Reads a property, from behind `\p`.
     fn property(&mut self) -> Parsed<EscapeKind> {
         if self.rest.next() != Some('{') {
             return Err(error("\\p is not followed by a name in braces", None));

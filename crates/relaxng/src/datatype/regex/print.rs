@@ -184,7 +184,7 @@ fn push_ecma(c: char, special: &str, out: &mut String) {
     }
 }
 
-/// Only white space can be said without Unicode's tables.
+/// Prints an escape in ECMAScript's notation; only white space is possible without Unicode's tables.
 fn push_ecma_escape(escape: Escape, in_class: bool, out: &mut String) -> bool {
     if escape.kind != EscapeKind::Space || (in_class && escape.negated) {
         return false;
