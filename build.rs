@@ -1,5 +1,5 @@
-//! Loads our grammars and leaves them as tables for `grammars::embedded`: what is checked here need
-//! not be checked, nor even parsed, whenever the program starts.
+//! Compilation of our grammars to tables for `grammars::embedded`: they are checked here, and neither checked
+//! nor parsed again whenever the program starts.
 
 use diagnostics::{Sources, render};
 use relaxng::{Files, load, serialized};

@@ -1,5 +1,4 @@
-//! The error of an operation: its kind, which is ours, and what libvirt said, with every field of
-//! its virError.
+//! Error of an operation: its kind, which is ours, and libvirt's answer, with every field of its virError.
 
 use diagnostics::{Span, escape};
 
@@ -36,13 +35,13 @@ macro_rules! open_number {
 }
 
 open_number! {
-    /// libvirt's virErrorNumber; open, so that a number of a newer libvirt survives.
+    /// Error codes of libvirt's virErrorNumber; open, so that a number of a newer libvirt survives.
     ErrorCode {
         /// No error.
         OK = 0,
         /// Internal error.
         INTERNAL_ERROR = 1,
-        /// Out of memory.
+        /// Memory is exhausted.
         NO_MEMORY = 2,
         /// The driver does not have this call.
         NO_SUPPORT = 3,
@@ -122,9 +121,9 @@ open_number! {
 }
 
 open_number! {
-    /// libvirt's virErrorDomain: the part of the system that raised the error.
+    /// Error domains of libvirt's virErrorDomain: the part of the system that raised the error.
     ErrorDomain {
-        /// None given.
+        /// No domain.
         NONE = 0,
         /// XML utilities.
         XML = 5,
@@ -147,10 +146,10 @@ open_number! {
     }
 }
 
-/// libvirt's virErrorLevel.
+/// Severity of an error: libvirt's virErrorLevel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorLevel {
-    /// Nothing is wrong.
+    /// No error.
     None,
     /// A warning.
     Warning,
@@ -158,15 +157,15 @@ pub enum ErrorLevel {
     Error,
 }
 
-/// What kind of failure it is: ours, and closed, so that no number of a host is ever taken for one
-/// of them. What becomes of a run (exit codes, what is tried again) is told by it.
+/// Kind of a failure: ours, and closed, so that no number of a host is ever taken for one of them. Exit codes
+/// and retries depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ErrorKind {
     /// The host has answered, and said no: its numbers are in [`ErrorFields::vir`].
     Host,
-    /// Something before it was not done, so it was never sent, and may be sent again.
+    /// Never sent, since a call before it was not done; it may be sent again.
     NotSent,
-    /// Another run holds the lock, or no lock can be had.
+    /// Locked: another run holds the lock, or no lock can be had.
     Locked,
     /// The answer did not come in time.
     Timeout,
@@ -174,15 +173,15 @@ pub enum ErrorKind {
     Protocol,
     /// The operating system failed us: a file, a socket, a program.
     Io,
-    /// What was asked for makes no sense: a manifest, a file, a name, a URI.
+    /// Invalid input: a manifest, a file, a name, a URI.
     Invalid,
-    /// What was asked for is known, and cannot be done there.
+    /// Known, but impossible there.
     Unsupported,
     /// A rule forbids it, or credentials are missing or not good: read-only, a gate, a password.
     Denied,
     /// The plan is of a host that is another by now.
     Stale,
-    /// It was told to stop.
+    /// Cancelled by the caller.
     Cancelled,
 }
 
@@ -205,14 +204,14 @@ impl ErrorKind {
     }
 }
 
-/// libvirt's virError, but for its message, which is the [`Error`]'s own.
+/// Fields of libvirt's virError without its message, which is the [`Error`]'s own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VirError {
-    /// virErrorNumber.
+    /// Code: virErrorNumber.
     pub code: ErrorCode,
-    /// Who raised it.
+    /// Part of the system that raised it.
     pub domain: ErrorDomain,
-    /// How bad it is.
+    /// Severity.
     pub level: ErrorLevel,
     /// Extra string; usually the message's format.
     pub str1: Option<String>,
@@ -226,45 +225,45 @@ pub struct VirError {
     pub int2: i32,
 }
 
-/// Why an operation failed. It reads as its [`ErrorFields`]; they are boxed so that a result stays
-/// as small as its value.
+/// Error of an operation. It reads as its [`ErrorFields`]; they are boxed so that a result stays as small as
+/// its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error(Box<ErrorFields>);
 
-/// What failed, what it concerns, and what the host said of it.
+/// Fields of an error: the operation, its object, and the host's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ErrorFields {
-    /// What kind of failure it is.
+    /// Kind of the failure.
     pub kind: ErrorKind,
-    /// What the host answered; there if, and only if, the kind is [`ErrorKind::Host`].
+    /// Answer of the host; present if, and only if, the kind is [`ErrorKind::Host`].
     pub vir: Option<VirError>,
     /// The message; a host's, as the hypervisor gave it.
     pub message: String,
     /// The object it concerns, such as `domain/web`.
     pub address: Option<String>,
-    /// Where in the manifests the object stands.
+    /// Place of the object in the manifests.
     pub span: Option<Span>,
-    /// What to do about it.
+    /// Hint for a remedy.
     pub hint: Option<String>,
-    /// What caused it.
+    /// Cause of the error.
     pub source: Option<Error>,
 }
 
 impl Error {
-    /// An error of our own. What a host answers is made by [`Error::host`].
+    /// Creates an error of our own. Those of a host are made by [`Error::host`].
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         debug_assert!(kind != ErrorKind::Host, "what a host says has its numbers");
         Self::with(kind, None, message.into())
     }
 
-    /// What a host answered.
+    /// Creates an error from a host's answer.
     pub fn host(code: ErrorCode, domain: ErrorDomain, message: impl Into<String>) -> Self {
         let (level, int1, int2) = (ErrorLevel::Error, -1, -1);
         let (str1, str2, str3) = (None, None, None);
         Self::answer(VirError { code, domain, level, str1, str2, str3, int1, int2 }, message)
     }
 
-    /// What a host answered, with all that it said.
+    /// Creates an error from a host's answer with all its fields.
     pub fn answer(vir: VirError, message: impl Into<String>) -> Self {
         Self::with(ErrorKind::Host, Some(vir), message.into())
     }
@@ -296,21 +295,21 @@ impl Error {
         self
     }
 
-    /// Sets what to do about it.
+    /// Sets the hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// Sets what caused it.
+    /// Sets the cause.
     #[must_use]
     pub fn caused_by(mut self, source: Self) -> Self {
         self.source = Some(source);
         self
     }
 
-    /// A failed system call on `what`, such as a path.
+    /// Creates an error from a failed system call on `what`, such as a path.
     pub fn system(what: &str, error: &std::io::Error) -> Self {
         // mostly a path, which may have breaks in it
         Self::new(ErrorKind::Io, format!("{}: {error}", escape(what)))

@@ -1,5 +1,5 @@
-//! Dependencies of the program: licences that allow giving it away, and packages from the registry
-//! and nowhere else.
+//! Dependencies of the program: licences under which it may be given away, and packages that come from the
+//! registry and nowhere else.
 
 use crate::support::trial;
 use libtest_mimic::Trial;
@@ -20,7 +20,7 @@ const LICENCES: [&str; 9] = [
     "Zlib",
 ];
 
-/// Where packages come from.
+/// Source of packages.
 const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -53,11 +53,11 @@ fn licences_and_sources() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// All packages that the lock file has for this machine, as cargo tells of them.
+/// Returns all packages that the lock file has for this machine, by cargo's metadata.
 fn packages() -> Vec<Value> {
     let version = output(Command::new("rustc").arg("-vV"));
     let host = version.lines().find_map(|line| line.strip_prefix("host: ")).expect("rustc says it");
-    // what is for other systems is not there to be asked without the network
+    // packages for other systems are not available without the network
     let arguments =
         ["metadata", "--format-version", "1", "--locked", "--offline", "--filter-platform", host];
     let told =

@@ -1,4 +1,4 @@
-//! Inputs that fuzzers found worth keeping, run through the same functions as the targets call.
+//! Replay of the fuzzers' corpus through the same functions as the targets call.
 
 use crate::fuzzing::{manifest, validator, wire, xml};
 use crate::support::trial;

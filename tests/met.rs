@@ -1,5 +1,5 @@
-//! Obstacles that a plan foresees for its steps: each case a host made by hand and a manifest,
-//! without any hypervisor.
+//! Conflicts that a plan predicts for its steps: each case is a host made by hand and a manifest, without any
+//! hypervisor.
 // long: one case after the other, on one sort of host
 
 use crate::support::trial;
@@ -124,7 +124,7 @@ fn id(text: &str) -> ResourceId {
 struct Host(Observed);
 
 impl Host {
-    /// A site with these manifests applied and running.
+    /// Creates a host to which these manifests were applied, with all objects running.
     fn applied(manifests: &[String]) -> Self {
         let mut host = Self::default();
         let plan = host.plan(manifests, &Options::default());
@@ -151,7 +151,7 @@ impl Host {
         self.0.resources.insert(id, object);
     }
 
-    /// With an object that somebody else made; it does not run.
+    /// Adds an object that somebody else made; it does not run.
     fn stranger(mut self, text: &str) -> Self {
         let definition = read(text);
         let kind = if definition.is("domain") { Kind::Domain } else { Kind::Network };
@@ -184,7 +184,7 @@ impl Host {
         change(self.0.resources.get_mut(&id(name)).unwrap());
     }
 
-    /// Puts an overlay over the disk of a guest, below which is what was there.
+    /// Puts an overlay over the disk of a guest, with the old image below it.
     fn overlay(&mut self, name: &str, top: &str) {
         self.change(name, |object| {
             for definition in [&mut object.persistent, &mut object.live].into_iter().flatten() {
@@ -227,7 +227,7 @@ fn steps(plan: &Plan) -> Vec<String> {
     plan.steps.iter().map(word).collect()
 }
 
-/// Everything that a plan says to people of an object.
+/// Returns all texts of a plan about an object.
 fn said(plan: &Plan, of: &str) -> String {
     let change = plan.changes.iter().find(|c| c.id == id(of));
     let mut said: Vec<String> = Vec::new();
@@ -262,7 +262,7 @@ fn web(devices: &str) -> Vec<String> {
     vec![guest("web", "", devices)]
 }
 
-/// Another guest that stays, so that the set is not empty.
+/// Adds another guest that stays, so that the set is not empty.
 fn with_other(mut manifests: Vec<String>) -> Vec<String> {
     manifests.push(guest("other", "", ""));
     manifests
@@ -309,7 +309,7 @@ fn a_saved_image_resumes_the_old_machine() {
     assert!(waits.refusals.is_empty() && waits.changes[0].resumes);
     let discards = host.plan(&edited, &options(&[Effect::DataLoss]));
     assert_eq!(steps(&discards), ["define web", "discard-saved-image web", "create web"]);
-    // what people read about a guest is no part of the machine
+    // texts about a guest are no part of the machine
     let described = vec![manifests[0].replace("<memory", "<title>t</title><memory")];
     let titled = host.plan(&described, &Options::default());
     assert!(!titled.leaves_pending(), "{:?}", steps(&titled));
@@ -330,7 +330,7 @@ fn a_disk_on_an_overlay() {
     // nor is it given to the guest a second time, in another place
     let moved = host.plan(&web(&disk("/web").replace("vda", "vdb")), &Options::default());
     assert_eq!((sent_chain(&moved), moved.changes[0].held.len()), (chain(&host), 1));
-    // what lies nowhere near is another disk
+    // an unrelated path is another disk
     let other = host.plan(&web(&disk("/else")), &Options::default());
     assert!(other.changes[0].held.is_empty() && !other.is_empty());
 }
@@ -462,7 +462,7 @@ fn a_crashed_guest_is_ended_if_asked() {
     let plan = host.plan(&manifests, &options(&[Effect::Restart]));
     assert_eq!(steps(&plan), ["destroy web", "create web"]);
     assert_eq!((plan.outages().count(), plan.changes[0].effect), (0, Effect::Restart));
-    // one that is to be off is not destroyed unasked either
+    // a guest that is to be off is not destroyed unasked either
     let off =
         "<metadata><virt:reconcile xmlns:virt='urn:virt:reconcile:1' power='stopped'/></metadata>";
     let stopped = vec![guest("web", off, &disk("/web"))];
@@ -517,12 +517,12 @@ fn a_disk_that_a_stranger_writes() {
         assert_eq!(plan.blocked.keys().collect::<Vec<_>>(), [&id("domain/web")]);
         assert_eq!(steps(&plan), ["define other", "create other"], "the rest goes on");
     }
-    // what lies below a stranger's overlay is in use as well
+    // the base of a stranger's overlay is in use as well
     let mut host =
         Host::default().stranger(&guest("hand", "", &disk("/web"))).running("domain/hand");
     host.overlay("domain/hand", "/web.s1");
     assert!(host.plan(&web(&disk("/web")), &Options::default()).is_empty());
-    // one that does not run is only warned of
+    // a guest that is off gives a warning only
     let host = Host::default().stranger(&guest("hand", "", &disk("/web")));
     let plan = host.plan(&web(&disk("/web")), &Options::default());
     says(&plan, "domain/web", &["domain/hand"]);
@@ -703,7 +703,7 @@ fn only_one_while_others_are_silent() {
     let plan = host.plan(&manifests, &only("domain/web"));
     says(&plan, "domain/web", &["domain/hung does not answer", "/web"]);
     assert!(plan.is_empty());
-    // what it has already is nobody else's
+    // things that it has already are nobody else's
     let mut host = Host::applied(&manifests);
     host.0.unknown.insert(id("domain/hung"), unknown.clone());
     let edited: Vec<String> = manifests.iter().map(|m| m.replace("65536", "98304")).collect();

@@ -91,7 +91,7 @@ impl Scene {
         self.write("config/virt/config.toml", &text.replace("$dir", &self.path("")));
     }
 
-    /// Runs `virt` on the host, with what is configured.
+    /// Runs `virt` on the host, with its configuration.
     #[track_caller]
     fn virt(&self, arguments: &[&str], code: i32) -> Ran {
         let uri = format!("test:///default?state={}", self.path("state.xml"));
@@ -111,7 +111,7 @@ impl Scene {
         all.resources[&ResourceId::new(Kind::Domain, name)].persistent.clone().unwrap()
     }
 
-    /// Defines a guest by other means.
+    /// Defines a guest by other means, as somebody else might.
     fn define(&self, definition: &Element) {
         let name = definition.child_text("name").unwrap();
         let uuid = Uuid::parse_str(&definition.child_text("uuid").unwrap()).unwrap();
@@ -149,7 +149,7 @@ fn copied() {
     let mut victim = signed.clone();
     victim.child_mut("uuid").unwrap().set_text(Uuid::from_bytes([7; 16]).to_string());
     scene.define(&victim);
-    // who may write metadata owns what he likes, as docs/security.md says, where there is no key
+    // without a key, a user who may write metadata owns anything, as docs/security.md says
     scene.virt(&["plan", "site"], 0);
     // the signature is of another object
     let ran = scene.virt(&["plan", "site", "--signing-key", "key"], 1);
@@ -168,7 +168,8 @@ fn copied() {
     assert!(scene.names().contains(&"victim".to_owned()));
 }
 
-/// A signed record is of one kind of object: who may define networks takes none of a guest.
+/// Checks that a signed record is valid for one kind of object: a user who may define networks gets no guest
+/// by it.
 fn other_kind() {
     let scene = Scene::new(&["a", "b", "c"]);
     scene.virt(&["apply", "site", "--signing-key", "key"], 0);
@@ -193,7 +194,7 @@ fn other_kind() {
     assert_eq!(scene.names(), ["a", "b"]);
 }
 
-/// Each attribute, moved out of where it is read, changed, or added.
+/// Checks each attribute, moved out of its place, changed, or added.
 fn every_part() {
     let edits: [(&str, &str); 7] = [
         (" at='", " virt:at='"),
@@ -227,7 +228,7 @@ fn every_part() {
     }
 }
 
-/// A signature that does not cover what is read says as much as none.
+/// Checks that a signature which does not cover all that is read counts as none.
 fn formerly() {
     let scene = Scene::new(&["web"]);
     scene.virt(&["apply", "site", "--signing-key", "key"], 0);
@@ -259,7 +260,7 @@ fn forged_history() {
         let said = ran.stdout() + &ran.stderr();
         assert!(!said.contains("/etc/shadow"), "{ran}");
         assert!(!write(&scene.definition("web")).contains("/etc/shadow"));
-        // what is asked for now is none the worse
+        // the present manifests are not affected
         scene.virt(&[&["plan", "site", "--detailed-exitcode"], key].concat(), 0);
     }
 }
@@ -292,7 +293,7 @@ fn bombs() {
     };
     assert_eq!((doubted.len(), count("more than 4 MiB")), (MANY, 1), "{plan:#}");
     assert!(count("too much together") > MANY / 2, "{plan:#}");
-    // those that are as they should be are judged first
+    // valid records are judged first
     assert_eq!(plan["changes"][0]["name"], "web");
 }
 

@@ -1,4 +1,4 @@
-//! The rules of the house that a program can check: floors, sizes, first lines, who prints.
+//! Rules of the house that a program can check: floors, sizes, first lines, output.
 
 mod circles;
 mod comments;
@@ -33,8 +33,8 @@ const CRATES: [(&str, &[&str]); 4] = [
     ("xmltree", &["diagnostics"]),
 ];
 
-/// Files that recurse through one another, and say so: an explanation and what it looks for, an automaton
-/// and the values that it tests.
+/// Files that recurse through one another, and say so: an explanation and its suggestions, an automaton and
+/// its tests of values.
 const RECURSIVE: [&[&str]; 2] = [
     &["crates/relaxng/src/explain"],
     &["crates/relaxng/src/automaton.rs", "crates/relaxng/src/value.rs"],
@@ -189,11 +189,11 @@ fn files() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Where a manifest's problems come from.
+/// Sources of a manifest's problems.
 const CHECKED: [&str; 4] =
     ["src/manifest", "src/model", "crates/relaxng/src/explain", "crates/xmltree/src"];
 
-/// Text before a code, and whether it is one of an error for certain.
+/// Texts before a code, and whether it is certainly one of an error.
 const OPENERS: [(&str, bool); 6] = [
     ("Diagnostic::error(", true),
     ("Diagnostic::warning(", false),
@@ -249,7 +249,7 @@ fn only_the_cli_prints() {
     assert!(wrong.is_empty(), "only src/cli does that:\n{}", wrong.join("\n"));
 }
 
-/// Calls that lead to a terminal, or make JSON, and so may go around the escaping of foreign text.
+/// Words for ways to a terminal, or to JSON, that may bypass the escaping of foreign text.
 const WAYS_OUT: [&str; 18] = [
     "println!",
     "eprintln!",
@@ -271,7 +271,7 @@ const WAYS_OUT: [&str; 18] = [
     "serde_json::to_writer",
 ];
 
-/// Files that may use one of them beside the printer, and why.
+/// Files that may use some of them beside the printer, with the reason.
 const ALLOWED: [(&str, &str, &str); 3] = [
     ("src/cli/prompt.rs", "/dev/tty", "it asks there what is no output, and escapes its prompt"),
     ("src/drivers/libvirt/session.rs", "/dev/tty", "it looks whether there is one"),
@@ -292,7 +292,7 @@ fn one_printer() {
     }
 }
 
-/// Where code uses some of these words, but where it may.
+/// Returns the places where code uses some of these words without permission.
 fn uses(words: &[&str], may: impl Fn(&Path, &str) -> bool) -> Vec<String> {
     let mut found = Vec::new();
     for (path, text) in all_sources() {

@@ -1,4 +1,4 @@
-//! Any bytes as XML: events, tree and what is written agree.
+//! Fuzz target: any bytes as XML, whose events, tree and written form have to agree.
 #![no_main]
 #![allow(dead_code, unused_imports, reason = "the other targets' part of what is shared")]
 

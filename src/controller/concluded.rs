@@ -1,4 +1,4 @@
-//! What a loop makes of what a plan came to: what is told, and when it is tried again.
+//! Conclusions of a loop from an applied plan: reports, and times of the next tries.
 
 use super::events::{ControllerEvent, Outcome, outcome};
 use super::host_loop::HostLoop;
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 impl HostLoop {
-    /// Says what became of each change, and settles when it is tried again.
+    /// Reports the outcome of each change, and schedules the next tries.
     pub(super) fn conclude(
         &mut self,
         planned: &Planned,
@@ -30,7 +30,7 @@ impl HostLoop {
             let Some(statuses) = statuses.get(&change.id) else { continue };
             let reason = reasons.get(&change.id).unwrap_or(&fallback);
             let left = after.and_then(|a| a.plan.changes.iter().find(|c| c.id == change.id));
-            // what a saved image brought back is the next plan's
+            // differences that a saved image brought back belong to the next plan
             let outcome = outcome(statuses, left.filter(|_| !change.resumes));
             let pause = match &outcome {
                 Outcome::Done => {
@@ -63,7 +63,7 @@ impl HostLoop {
         self.record.applied(report, &told, now.saturating_duration_since(begun));
     }
 
-    /// Keeps what a plan says of how objects are.
+    /// Records the states of objects by a plan.
     pub(super) fn told(&mut self, planned: &Planned) {
         let Planned { plan, allowed_by_policy, not_pruned, arriving: _ } = planned;
         self.ended.failed |= !plan.blocked.is_empty() || plan.diagnostics.has_errors();

@@ -1,4 +1,4 @@
-//! The connection of a loop to its host, with what the host said of itself when it was made.
+//! Connection of a loop to its host, with the host's description of itself when it was made.
 
 use super::events::Environment;
 use super::mailbox::Mailbox;
@@ -22,7 +22,7 @@ impl Drop for Connection {
 }
 
 impl Connection {
-    /// Connects, asks what the host can do, and has what it tells put into an inbox.
+    /// Connects, reads the host's capabilities, and has its events put into a mailbox.
     pub(super) fn open(
         environment: &dyn Environment,
         name: &str,

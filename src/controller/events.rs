@@ -1,4 +1,4 @@
-//! What a watch tells, as it happens.
+//! Events of a watch, reported as they happen.
 
 use super::work_queue::Cause;
 use crate::drivers::Driver;
@@ -11,20 +11,20 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What became of a change.
+/// Outcome of a change.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// It is done, and the host shows it.
+    /// Done, and confirmed by the host.
     Done,
-    /// It is done, and the host is not as the manifest says even so: these fields differ.
+    /// Done, and these fields still differ from the manifest.
     NotConverged(String),
     /// A step failed.
     Failed(Error),
-    /// It is not known what became of a step.
+    /// Unknown: no answer to a step came.
     Unknown(Error),
-    /// It was not tried: what it depends on failed, or the watch was told to stop.
+    /// Not tried: a dependency failed, or the watch was stopped.
     Skipped,
-    /// It was asked for, and the guest has not done it yet.
+    /// Accepted, and the guest has not completed it yet.
     Pending(String),
 }
 
@@ -41,7 +41,7 @@ impl Outcome {
         }
     }
 
-    /// What there is to say beyond the word.
+    /// Returns details beyond the outcome's name.
     pub fn detail(&self) -> Option<String> {
         match self {
             Self::Done | Self::Skipped => None,
@@ -52,7 +52,7 @@ impl Outcome {
     }
 }
 
-/// What became of an object's steps. `left` is what a plan made afterwards says of it.
+/// Returns the outcome of an object's steps. `left` is its change in a plan made afterwards.
 pub(super) fn outcome(statuses: &[&Status], left: Option<&ResourceChange>) -> Outcome {
     let unknown = statuses.iter().find_map(|s| match s {
         Status::Unknown(e) => Some(Outcome::Unknown(e.clone())),
@@ -79,15 +79,15 @@ pub(super) fn outcome(statuses: &[&Status], left: Option<&ResourceChange>) -> Ou
 pub enum ControllerEvent<'a> {
     /// An object was made as its manifest says, or that was tried.
     Reconciled {
-        /// What was to change.
+        /// Planned change.
         change: &'a ResourceChange,
-        /// What became of it.
+        /// Outcome.
         outcome: Outcome,
-        /// Why it was looked at.
+        /// Cause of the look at the object.
         cause: &'a Cause,
-        /// From the cause to the end.
+        /// Time from the cause to the end.
         took: Duration,
-        /// How long it is left alone, if it failed or somebody undoes it again and again.
+        /// Time for which it is left alone, if it failed or is flapping.
         pause: Option<Duration>,
     },
     /// An object is left alone from now on, for this reason.
@@ -96,44 +96,45 @@ pub enum ControllerEvent<'a> {
     Free(&'a ResourceId),
     /// A guest is up and does not work, for this reason.
     Down(&'a ResourceId, &'a str),
-    /// It works again, or is down for good.
+    /// The object works again, or is down for good.
     Works(&'a ResourceId),
-    /// These do not answer from now on; if none, all do again. The others are looked after.
+    /// Silent objects have changed: these do not answer any more; if there are none, all do again. Other
+    /// objects are still reconciled.
     Silent(&'a BTreeMap<ResourceId, Unknown>),
-    /// Nothing is pruned, for this reason.
+    /// Pruning is suspended, for this reason.
     NotPruned(&'a str),
     /// Problems of manifests that show only beside the host.
     Problems(&'a Diagnostics),
     /// The host cannot be reached, and is called until it answers.
     Lost(&'a Error),
-    /// It answers again.
+    /// The host answers again.
     Back,
-    /// It tells of no changes, and is looked at from time to time.
+    /// The host sends no events, and is polled.
     Deaf(&'a Error),
-    /// Another run changes the host; its turn is waited for.
+    /// The host is locked by another run; the watch waits for its turn.
     Busy(&'a Error),
-    /// No lock of the host is to be had, so nothing is changed; it is tried again ever more seldom.
+    /// The host cannot be locked, so nothing is changed; it is tried again ever more seldom.
     NoLock(&'a Error),
 }
 
-/// What a single run came to.
+/// Result of a single run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ended {
-    /// Something failed, or is held back.
+    /// Whether a step failed, or a resource is blocked.
     pub failed: bool,
-    /// It is not known what became of a step, or the host did not converge.
+    /// Whether the outcome of a step is unknown, or the host did not converge.
     pub unresolved: bool,
-    /// Something was refused: by the gate, a limit, or another run.
+    /// Whether a change was refused: by the effect policy, a limit, or another run.
     pub refused: bool,
-    /// Something waits for the next boot.
+    /// Whether a change waits for the next boot.
     pub pending: bool,
     /// A guest is up and does not work.
     pub outage: bool,
-    /// Other hosts were not read yet that may have to do with what is new here.
+    /// Whether a new guest waits for hosts that were not read yet, and may have a part in it.
     pub waits: bool,
 }
 
-/// What a watch needs of the world around it.
+/// Interface of a watch to its environment.
 pub trait Environment: Send + Sync {
     /// Connects to a host.
     ///
@@ -141,14 +142,14 @@ pub trait Environment: Send + Sync {
     /// It cannot be reached.
     fn open(&self, host: &str) -> crate::error::Result<Arc<dyn Driver>>;
 
-    /// Locks a host for as long as what is given lives.
+    /// Locks a host for as long as the returned value lives.
     ///
     /// # Errors
     /// Another run changes it, which is [`ErrorKind::Locked`](crate::error::ErrorKind::Locked),
     /// or no lock is to be had, which is the same with a cause.
     fn lock(&self, host: &str) -> crate::error::Result<Box<dyn Debug>>;
 
-    /// Hears what happens on a host.
+    /// Reports an event on a host.
     fn emit(&self, host: &str, event: &ControllerEvent<'_>);
 }
 
@@ -165,7 +166,7 @@ const FIELDS: usize = 4;
 /// Longest value in a line, in characters.
 const VALUE: usize = 40;
 
-/// The fields of a change in one line. What is created or deleted has all of its fields.
+/// Returns the fields of a change in one line. A created or deleted object has all of its fields.
 pub fn fields(change: &ResourceChange) -> String {
     if matches!(change.action, Action::Create | Action::Delete | Action::MoveOut) {
         return String::new();

@@ -1,42 +1,42 @@
-//! Whether a loop is alive: for whoever has to notice one that hangs.
+//! Heartbeat of a loop, by which one that hangs is noticed.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What a loop shows of itself.
+/// Activity of a loop, visible to others.
 #[derive(Clone, Debug, Default)]
 pub struct Heartbeat(Arc<Mutex<Activity>>);
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Activity {
-    /// Since when it does one and the same thing; `None` while it waits for something to do.
+    /// Start of the present activity; `None` while it waits for work.
     busy: Option<Instant>,
-    /// Whether it has looked at its host once.
+    /// Whether the host was looked at once.
     ready: bool,
 }
 
 impl Heartbeat {
-    /// Something new is begun.
+    /// Records the start of an activity.
     pub(super) fn busy(&self) {
         self.lock().busy = Some(Instant::now());
     }
 
-    /// There is nothing to do.
+    /// Records that there is no work.
     pub(super) fn idle(&self) {
         self.lock().busy = None;
     }
 
-    /// It has looked at its host, or found that there is none.
+    /// Records that the host was read, or found missing.
     pub(super) fn looked(&self) {
         self.lock().ready = true;
     }
 
-    /// Whether it has looked at its host once. What is to be done there may take its time.
+    /// Whether the host was read once. Work on it may take its time.
     pub fn is_ready(&self) -> bool {
         self.lock().ready
     }
 
-    /// Whether it has been at one and the same thing for no longer than `most`.
+    /// Whether the present activity has lasted no longer than `most`.
     pub fn beats(&self, most: Duration) -> bool {
         self.lock().busy.is_none_or(|since| since.elapsed() <= most)
     }

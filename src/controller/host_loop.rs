@@ -1,4 +1,4 @@
-//! The loop of one host: what comes in is looked at, planned for and applied.
+//! Control loop of one host: reads what has changed, plans and applies.
 
 use super::connection::Connection;
 use super::events::{Ended, Environment};
@@ -19,19 +19,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// How long another run's lock is left alone before it is tried again.
+/// Delay before another run's lock is tried again.
 const LOCKED: Duration = Duration::from_secs(1);
 
-/// How a host is watched.
+/// Settings of a host's loop.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The host's name on the board.
     pub name: String,
-    /// What plans may do.
+    /// Options of plans.
     pub options: Options,
-    /// How often all of the host is looked at, whatever happens.
+    /// Interval between reads of the whole host.
     pub interval: Duration,
-    /// How many calls go to the host together.
+    /// Most calls that are sent to the host together.
     pub parallel: usize,
 }
 
@@ -64,11 +64,11 @@ pub struct HostLoop {
     pub(super) host: Option<Connection>,
     /// Whether the host was lost since it was connected to: it may come back as another version.
     was_lost: bool,
-    /// What the host had when it was looked at last, part by part.
+    /// Latest observed state of the host, updated part by part.
     pub(super) observed: Option<Observed>,
     /// The host's pools on network storage, as far as disks are on them.
     pub(super) pools: Pools,
-    /// Whether every object is planned for the next time, and not only what has changed.
+    /// Whether the next plan covers all objects, and not only the changed ones.
     plan_all: bool,
     pub(super) pruned: Pruned,
     pub(super) ended: Ended,
@@ -114,7 +114,7 @@ impl HostLoop {
         }
     }
 
-    /// The same beside the loops of the other hosts of a fleet.
+    /// Joins the loop with those of the other hosts of a fleet.
     #[must_use]
     pub fn beside(mut self, neighbours: Neighbours) -> Self {
         neighbours.join(&self.settings.name, &self.mailbox, &self.pruned);
@@ -199,7 +199,7 @@ impl HostLoop {
         if ours || named || self.desired.blocked.contains_key(&id) || !concerned.is_empty() {
             concerned.push(id);
         } else if there.is_none_or(|there| owner_record_of(there).is_none()) {
-            // what is left alone may be so because of what others have: a disk, an address, a name
+            // blocked objects may be so because of others' holdings: a disk, an address, a name
             let known = |id: &&ResourceId| self.desired.resources.contains_key(*id);
             concerned.extend(self.record.left_alone().filter(known).cloned());
             if !concerned.is_empty() {
@@ -236,7 +236,7 @@ impl HostLoop {
         for id in &changed {
             self.queue.renew(id, since);
         }
-        // what needs one that is refused is held back with it, and comes free with it
+        // dependants of a refused resource are blocked with it, and come free with it
         let is_refused =
             |d: &Desired, id| d.resources.get(id).is_some_and(|r| !r.refused.is_empty());
         let mut open: Vec<ResourceId> = changed
@@ -264,7 +264,7 @@ impl HostLoop {
         let all = std::mem::take(&mut self.plan_all);
         let only = (!all).then(|| reasons.keys().cloned().collect());
         let Some(planned) = self.plan(only, &left_alone) else {
-            // what there was reason to plan for is forgotten by now
+            // the reasons for planning are forgotten by now
             self.plan_all = true;
             return;
         };
@@ -358,7 +358,7 @@ impl HostLoop {
             return Ok(Vec::new());
         };
         let Some(now) = &self.observed else { return Ok(Vec::new()) };
-        // what answers again was in the way of others, too
+        // an object that answers again was in the way of others, too
         self.plan_all |= before.unknown.keys().any(|id| !now.unknown.contains_key(id));
         let known = before.resources.keys().chain(now.resources.keys());
         let ids: BTreeSet<_> = known.chain(now.unknown.keys()).collect();
@@ -418,7 +418,7 @@ impl HostLoop {
         Some(Planned { arriving, ..planned? })
     }
 
-    /// Carries out what is planned: under the lock, and for what the host has then.
+    /// Carries out a plan: under the lock, and for the host's state at that time.
     fn change(
         &mut self,
         plan: &Plan,
@@ -472,7 +472,7 @@ impl HostLoop {
         self.told(after.as_ref().unwrap_or(&planned));
     }
 
-    /// Another run has the host, or there is no lock to be had, which time alone does not mend.
+    /// Handles a lock that another run holds, or that cannot be had at all, which time alone does not cure.
     pub(super) fn no_lock(&mut self, error: &Error, ids: BTreeSet<ResourceId>) {
         let now = Instant::now();
         let is_refused = error.kind == ErrorKind::Locked;

@@ -1,5 +1,4 @@
-//! What reaches the loop of a host from other threads. Nothing queues up: what comes several times
-//! is there once, and where too many objects are told of, all of the host is looked at instead.
+//! Mailbox of a host's loop for other threads. Nothing queues up: repeated messages are kept once.
 
 use crate::error::Error;
 use crate::model::{Desired, DriverEvent, ResourceId};
@@ -15,22 +14,22 @@ const OBJECTS_MAX: usize = 4096;
 #[derive(Clone, Debug, Default)]
 pub struct Mailbox(Arc<(Mutex<Pending>, Condvar)>);
 
-/// What came.
+/// Messages received since the last look.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
-    /// What the manifests ask for now, and since when.
+    /// Latest desired state, and the time of the change.
     pub(super) desired: Option<(Arc<Desired>, Instant)>,
-    /// Objects of which the host told something, each with the last word.
+    /// Objects with events of the host, each with the name of the last one.
     pub(super) events: BTreeMap<ResourceId, String>,
-    /// How many events that were.
+    /// Number of those events.
     pub(super) count: u64,
-    /// All of the host is to be looked at, since it is listened to from now on.
+    /// Whether all of the host is to be read, since its event stream has just begun.
     pub(super) resync: bool,
     /// The host is lost, and is called.
     pub(super) lost: Option<Error>,
-    /// It was lost, though it may be back by now.
+    /// Whether the connection was lost, though it may be back by now.
     pub(super) was_lost: bool,
-    /// Somebody asks for a run at once.
+    /// Whether somebody asks for a run at once.
     pub(super) now: bool,
     /// The host cannot be listened to.
     pub(super) deaf: Option<Error>,
@@ -50,7 +49,7 @@ impl Pending {
 }
 
 impl Mailbox {
-    /// Hands over what the manifests ask for, noticed at that time.
+    /// Delivers a desired state whose change was noticed at that time.
     pub fn desired(&self, desired: Arc<Desired>, since: Instant) {
         self.put(|pending| pending.desired = Some((desired, since)));
     }
@@ -60,12 +59,12 @@ impl Mailbox {
         self.put(|pending| pending.now = true);
     }
 
-    /// Has the loop look around, as when it is to stop.
+    /// Wakes the loop, for example to stop it.
     pub fn wake(&self) {
         self.put(|_| {});
     }
 
-    /// Hands over what the host told.
+    /// Delivers an event of the host.
     pub(super) fn event(&self, event: DriverEvent) {
         self.put(|pending| {
             pending.count += 1;
@@ -95,7 +94,7 @@ impl Mailbox {
         });
     }
 
-    /// Drops what the host told of these objects: they are about to be read.
+    /// Drops the events of these objects: they are about to be read.
     pub(super) fn forget(&self, ids: &BTreeSet<ResourceId>) {
         self.lock().events.retain(|id, _| !ids.contains(id));
     }

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-/// How soon it is looked again at what has changed while locks were taken.
+/// Delay before changes made while locks were taken are looked at.
 const SOON: Duration = Duration::from_secs(1);
 
 /// The host that a guest leaves.
@@ -130,7 +130,7 @@ impl HostLoop {
             now: Some(Timestamp::now()),
             ..self.settings.options.clone()
         };
-        // what was pruned on either counts there, whichever loop did it
+        // objects pruned on either host count there, whichever loop did it
         let lately = self.neighbours.pruned_lately(from, &old.observed, Instant::now());
         let of_old = Options { pruned_lately: lately, ..options(from) };
         let lately = self.pruned.count(observed, Instant::now());
@@ -181,7 +181,7 @@ impl HostLoop {
         })
     }
 
-    /// Says of the old host what has become of the guest there.
+    /// Reports on the old host the outcome of the guest's steps there.
     fn tell_old(
         &self,
         from: &str,
@@ -207,7 +207,7 @@ impl HostLoop {
         }
     }
 
-    /// What other hosts have to do with the guests that are planned for.
+    /// Asks the other hosts for constraints on the guests that are planned for.
     pub(super) fn look_around(
         &self,
         only: Option<&BTreeSet<ResourceId>>,
@@ -249,7 +249,7 @@ impl HostLoop {
             .collect()
     }
 
-    /// Tells the other loops what there is now.
+    /// Publishes the facts of this host to the other loops.
     pub(super) fn publish(&mut self) {
         let name = &self.settings.name;
         let (Some(host), Some(observed)) = (&self.host, &self.observed) else { return };
@@ -260,7 +260,7 @@ impl HostLoop {
         let pools = pools_of(observed, Some(&self.desired), |names| host.driver().pools(names));
         match pools {
             Ok(pools) => self.pools = pools,
-            // what was known stays
+            // keep the former knowledge
             Err(error) => tracing::debug!(%error, "storage pools cannot be read"),
         }
         self.neighbours.read(name, HostFacts::of(observed, &self.pools, &shared));

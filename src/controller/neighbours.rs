@@ -1,4 +1,4 @@
-//! What the loops of a fleet know of each other's hosts: light facts, and what each is to have.
+//! Knowledge that the loops of a fleet share about their hosts: facts, and desired states.
 
 use super::mailbox::Mailbox;
 use super::planner::Pruned;
@@ -17,43 +17,43 @@ pub struct Neighbours(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     shared: Vec<PathBuf>,
-    /// In the order of `virt.toml`.
+    /// Hosts in the order of `virt.toml`.
     hosts: Vec<Known>,
 }
 
 /// A host of the fleet.
 #[derive(Clone, Debug)]
 pub struct Neighbour {
-    /// Its name in `virt.toml`.
+    /// Name of the host in `virt.toml`.
     pub name: String,
-    /// What it is to have.
+    /// Desired state of the host.
     pub desired: Arc<Desired>,
     /// Whether a loop reads it.
     pub is_watched: bool,
 }
 
-/// What is known of a host.
+/// Knowledge about one host.
 #[derive(Debug)]
 struct Known {
     host: Neighbour,
     facts: Facts,
     mailbox: Option<Mailbox>,
-    /// What was pruned there lately, as its own loop has it.
+    /// Objects pruned there lately, shared with its own loop.
     pruned: Pruned,
-    /// What may be planned for otherwise there once more is known of others.
+    /// Objects that may be planned for differently there once more is known of others.
     waiting: BTreeSet<ResourceId>,
 }
 
 #[derive(Debug)]
 enum Facts {
-    /// It is about to be read.
+    /// The host is about to be read.
     Awaited,
     Read(Arc<HostFacts>),
-    /// It cannot be read, or nobody does.
+    /// The host cannot be read, or has no loop.
     Unread,
 }
 
-/// What other hosts have to do with some objects of one.
+/// Constraints of other hosts on some objects of one.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     pub(super) crossing: Crossing,
@@ -71,7 +71,7 @@ impl Neighbours {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes note of what the manifests say of all hosts; what is known of a host is kept.
+    /// Sets the desired states of all hosts; knowledge about each host is kept.
     pub fn want(&self, shared: &[PathBuf], hosts: Vec<Neighbour>) {
         let mut state = self.state();
         state.shared = shared.to_vec();
@@ -95,12 +95,12 @@ impl Neighbours {
         state.hosts = known.collect();
     }
 
-    /// Whether there is anybody else than `name`.
+    /// Whether any other host than `name` exists.
     pub(super) fn are_there(&self, name: &str) -> bool {
         self.state().hosts.iter().any(|known| known.host.name != name)
     }
 
-    /// Says where the loop of a host is reached, and what it has pruned lately.
+    /// Registers the mailbox of a host's loop, and its account of pruned objects.
     pub(super) fn join(&self, name: &str, mailbox: &Mailbox, pruned: &Pruned) {
         let mut state = self.state();
         let known = state.hosts.iter_mut().find(|known| known.host.name == name);
@@ -110,7 +110,7 @@ impl Neighbours {
         }
     }
 
-    /// What is known of a host is of another machine from now on, or of none.
+    /// Forgets a host whose address now leads to another machine, or to none.
     pub fn forget(&self, name: &str) {
         let mut state = self.state();
         if let Some(known) = state.hosts.iter_mut().find(|known| known.host.name == name) {
@@ -120,21 +120,21 @@ impl Neighbours {
         }
     }
 
-    /// What a host is to have, and the paths that are shared.
+    /// Returns the desired state of a host, and the paths that are shared.
     pub(super) fn asked(&self, name: &str) -> Option<(Arc<Desired>, Vec<PathBuf>)> {
         let state = self.state();
         let known = state.hosts.iter().find(|known| known.host.name == name)?;
         Some((Arc::clone(&known.host.desired), state.shared.clone()))
     }
 
-    /// How many objects have lately gone from a host.
+    /// Counts the objects that were lately pruned on a host.
     pub(super) fn pruned_lately(&self, name: &str, observed: &Observed, now: Instant) -> usize {
         let state = self.state();
         let known = state.hosts.iter().find(|known| known.host.name == name);
         known.map_or(0, |known| known.pruned.count(observed, now))
     }
 
-    /// What a plan for a host deletes is about to go from there.
+    /// Records the objects that a plan for a host is about to delete.
     pub(super) fn note_pruned(&self, name: &str, plan: &Plan, now: Instant) {
         let state = self.state();
         if let Some(known) = state.hosts.iter().find(|known| known.host.name == name) {
@@ -172,7 +172,7 @@ impl Neighbours {
         }
     }
 
-    /// What the others have to do with some guests of a host.
+    /// Returns the constraints of the others on some guests of a host.
     pub(super) fn look(
         &self,
         name: &str,
@@ -205,8 +205,7 @@ impl Neighbours {
         seen
     }
 
-    /// What has become of one move, by what two hosts have now: what is settled for the two of them, if
-    /// it is still a move.
+    /// Settles one move by the present state of its two hosts, if it is still a move.
     pub(super) fn settle_move(
         &self,
         set: &str,

@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long what was pruned counts against the limit of what is: a directory that is taken away file
-/// by file is not to take the set along, one plan at a time. Who deletes on purpose waits so long, or
-/// says how many with `--max-prune`.
+/// Time for which pruned objects count against the limit: a directory that is removed file by file does not
+/// take the set along, one plan at a time. Whoever deletes on purpose waits that long, or passes a number
+/// with `--max-prune`.
 const LATELY: Duration = Duration::from_secs(600);
 
-/// What was pruned lately on a host: of one account, which the loops that guests are moved by share.
+/// Objects pruned lately on a host: one account, shared by the loops that move guests.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pruned(Arc<Mutex<BTreeMap<ResourceId, Instant>>>);
 
@@ -23,7 +23,7 @@ impl Pruned {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a plan deletes is about to go.
+    /// Records the objects that a plan is about to delete.
     pub(super) fn note(&self, plan: &Plan, now: Instant) {
         let mut noted = self.gone();
         noted.retain(|_, at| now.saturating_duration_since(*at) < LATELY);
@@ -32,14 +32,14 @@ impl Pruned {
         noted.extend(gone.map(|change| (change.id.clone(), now)));
     }
 
-    /// How many have gone and are not there again.
+    /// Counts the deleted objects that are not there again.
     pub(super) fn count(&self, observed: &Observed, now: Instant) -> usize {
         let lately = |at: &Instant| now.saturating_duration_since(*at) < LATELY;
         let gone = |id: &ResourceId| !observed.resources.contains_key(id);
         self.gone().iter().filter(|(id, at)| lately(at) && gone(id)).count()
     }
 
-    /// What is not pruned for now is looked at again when less counts.
+    /// Schedules another look at objects that are not pruned now, for when fewer deletions count.
     pub(super) fn look_again(&self, planned: &Planned, queue: &mut WorkQueue, now: Instant) {
         let free = self.gone().values().map(|at| *at + LATELY).filter(|free| *free > now).min();
         let Some(free) = free.filter(|_| planned.not_pruned.is_some()) else { return };
@@ -49,7 +49,7 @@ impl Pruned {
     }
 }
 
-/// Whether a plan meets what others have, so that all of the host is read again before it is carried
+/// Whether a plan conflicts with others' holdings, so that all of the host is read again before it is carried
 /// out: no network is cut off under guests that came since, and nothing is started on their disks.
 pub(super) fn takes_of_others(plan: &Plan) -> bool {
     let takes = |step: &Step| match &step.action {
@@ -59,7 +59,7 @@ pub(super) fn takes_of_others(plan: &Plan) -> bool {
     plan.steps.iter().any(takes)
 }
 
-/// What plans are made of.
+/// Input of plans.
 pub(super) struct Planner<'a> {
     pub(super) desired: &'a Desired,
     pub(super) observed: &'a Observed,
@@ -68,20 +68,20 @@ pub(super) struct Planner<'a> {
     pub(super) pruned: &'a Pruned,
 }
 
-/// A plan, and what is left out of it since it would be refused.
+/// Plan, and the objects left out of it since they would be refused.
 pub(super) struct Planned {
     pub(super) plan: Plan,
     pub(super) allowed_by_policy: BTreeMap<ResourceId, String>,
-    /// Why nothing is pruned though it was asked for.
+    /// Reason for which pruning is suspended.
     pub(super) not_pruned: Option<String>,
     /// Guests that are to come from another host, which is planned for by itself.
     pub(super) arriving: BTreeMap<ResourceId, String>,
 }
 
 impl Planner<'_> {
-    /// Plans for some objects, or for all. What the plan refuses is left out of it: for the rest of a
-    /// set nothing follows from one object's closed gate. What depends on that may be refused in turn,
-    /// so it is planned again for as long as less and less is left; `None` if that leads nowhere.
+    /// Plans for some objects, or for all. Objects that the plan refuses are left out: one object's refusal
+    /// must not stop the rest of a set. Their dependants may be refused in turn, so this is repeated until
+    /// the plan is accepted; `None` if no progress is made.
     pub(super) fn plan(
         &self,
         only: Option<BTreeSet<ResourceId>>,
@@ -145,7 +145,7 @@ impl Planner<'_> {
         }
     }
 
-    /// The same objects with what they need and the host does not have.
+    /// Returns these objects with the dependencies that the host does not have.
     fn with_needs(&self, mut ids: BTreeSet<ResourceId>) -> BTreeSet<ResourceId> {
         let mut open: Vec<ResourceId> = ids.iter().cloned().collect();
         while let Some(id) = open.pop() {

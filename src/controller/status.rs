@@ -1,15 +1,15 @@
-//! What a watch knows at one moment: a value, for the status page, metrics and systemd.
+//! Status of a watch at one moment: a value, for the status page, metrics and systemd.
 
 use crate::model::{Kind, ResourceId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, SystemTime};
 
-/// What a watch knows of its manifests and hosts.
+/// Status of a watch: its manifests and hosts.
 #[derive(Clone, Debug)]
 pub struct ControllerStatus {
     /// The set whose manifests they are.
     pub set: String,
-    /// When the watch began.
+    /// Start of the watch.
     pub started: SystemTime,
     /// The manifests.
     pub sources: Sources,
@@ -17,88 +17,88 @@ pub struct ControllerStatus {
     pub hosts: BTreeMap<String, HostStatus>,
 }
 
-/// What is known of the manifests.
+/// Status of the manifests.
 #[derive(Clone, Debug)]
 pub struct Sources {
     /// The paths that are watched.
     pub paths: Vec<String>,
-    /// How changes of files are noticed.
+    /// Way in which changes of files are noticed.
     pub listening: Listening,
-    /// When they were read last, and taken.
+    /// Time of the last accepted load.
     pub loaded: SystemTime,
-    /// How many objects they describe.
+    /// Number of objects that they describe.
     pub resources: usize,
-    /// How many problems they have.
+    /// Number of their problems.
     pub problems: usize,
-    /// Why the last good manifests are kept in the place of what is there now, if they are.
+    /// Reason for which the last good manifests are kept in the place of the present ones, if they are.
     pub stale: Option<String>,
-    /// How often they were read.
+    /// Number of loads.
     pub loads: u64,
 }
 
-/// How changes of files are noticed.
+/// Way in which changes of files are noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listening {
     /// The system tells.
     Notified,
-    /// They are looked at from time to time, as the system cannot tell.
+    /// Polling, as the system cannot report all changes.
     Polling,
 }
 
-/// What is known of one host.
+/// Status of one host.
 #[derive(Clone, Debug, Default)]
 pub struct HostStatus {
-    /// How it is reached.
+    /// URI of the host.
     pub uri: String,
-    /// Why it cannot be reached, and since when; `None` while it can.
+    /// Reason for which it cannot be reached, and time of the loss; `None` while it can.
     pub lost: Option<(String, SystemTime)>,
     /// Whether its loop has been at one step for longer than any may take.
     pub hangs: bool,
-    /// Its objects that manifests describe, and those of the set that none describes any more.
+    /// Objects that manifests describe, and orphans of the set.
     pub objects: BTreeMap<ResourceId, ResourceStatus>,
-    /// Those that it has and that do not answer, or not with what they are, whoever they belong to.
+    /// Objects of any owner that do not answer, or give an invalid answer.
     pub silent: BTreeSet<ResourceId>,
     /// The last plans that had steps, the newest last; at most [`HostStatus::PLANS`].
     pub plans: VecDeque<PlanRecord>,
-    /// What was done since the start.
+    /// Counters since the start.
     pub counters: Counters,
 }
 
 impl HostStatus {
-    /// How many objects of this kind do not answer.
+    /// Counts the objects of this kind that do not answer.
     pub fn count_silent(&self, kind: Kind) -> usize {
         self.silent.iter().filter(|id| id.kind == kind).count()
     }
 
-    /// How many plans are kept.
+    /// Most plans that are kept.
     pub const PLANS: usize = 20;
 
-    /// How many objects of this kind are in this condition.
+    /// Counts the objects of this kind in this condition.
     pub fn count(&self, kind: Kind, condition: Condition) -> usize {
         let here = self.objects.iter();
         here.filter(|(id, object)| id.kind == kind && object.condition == condition).count()
     }
 }
 
-/// How an object stands to its manifest.
+/// Relation of an object to its manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Condition {
-    /// As its manifest says.
+    /// Converged: as in its manifest.
     InSync,
     /// Defined as its manifest says; something waits for the next boot.
     Pending,
-    /// Not as its manifest says, and about to be made so.
+    /// Different from its manifest, and about to be reconciled.
     Drifted,
-    /// Left alone: its manifest has a problem, nobody owns it, or the gate is closed.
+    /// Blocked: its manifest has a problem, nobody owns it, or an effect is not allowed.
     Blocked,
     /// A step for it failed; it is tried again.
     Failing,
-    /// It is up and does not work: a disk failed, it crashed and is kept.
+    /// Active and out of order: a disk failed, or it crashed and is kept.
     Outage,
 }
 
 impl Condition {
-    /// All of them, from good to bad.
+    /// All conditions, from good to bad.
     pub const ALL: [Self; 6] =
         [Self::InSync, Self::Pending, Self::Drifted, Self::Blocked, Self::Failing, Self::Outage];
 
@@ -123,20 +123,20 @@ impl Condition {
     }
 }
 
-/// What is known of one object.
+/// Status of one object.
 #[derive(Clone, Debug)]
 pub struct ResourceStatus {
-    /// Its state in a word; `absent` if the host does not have it.
+    /// State as one word; `absent` if the host does not have it.
     pub state: String,
-    /// How it stands to its manifest.
+    /// Relation to its manifest.
     pub condition: Condition,
-    /// Since when it is in that condition.
+    /// Time since which it is in that condition.
     pub since: SystemTime,
-    /// The fields that wait or differ, or what is wrong; empty if nothing is to be said.
+    /// Waiting or differing fields, or the problem; may be empty.
     pub detail: String,
-    /// How often in a row it failed.
+    /// Number of failures in a row.
     pub failures: u32,
-    /// When it is tried again, if it is waited for.
+    /// Time of the next try, if one is scheduled.
     pub next_try: Option<SystemTime>,
     /// The objects that it uses or depends on: the lines of the picture.
     pub uses: Vec<ResourceId>,
@@ -145,24 +145,24 @@ pub struct ResourceStatus {
 /// A plan that was carried out, or refused.
 #[derive(Clone, Debug)]
 pub struct PlanRecord {
-    /// When.
+    /// Time of the plan.
     pub at: SystemTime,
-    /// What it was for: a changed file, an event of the host, the time.
+    /// Cause: a changed file, an event of the host, the interval.
     pub cause: String,
-    /// What it did in words, a line for each object: `update domain/web: memory 1 GiB → 2 GiB`.
+    /// Actions in words, a line for each object: `update domain/web: memory 1 GiB → 2 GiB`.
     pub lines: Vec<String>,
-    /// How it ended: `done`, `refused: …`, `failed: …`.
+    /// Outcome: `done`, `refused: …`, `failed: …`.
     pub outcome: String,
-    /// How long it took.
+    /// Duration.
     pub took: Duration,
 }
 
-/// What was done since the start.
+/// Counters since the start.
 #[derive(Clone, Debug, Default)]
 pub struct Counters {
     /// Times that the host was compared with the manifests.
     pub reconciles: u64,
-    /// Events that the host told.
+    /// Events received from the host.
     pub events: u64,
     /// Times that all of it was read.
     pub resyncs: u64,
@@ -172,8 +172,8 @@ pub struct Counters {
     pub steps_failed: u64,
     /// Times that the host was lost.
     pub losses: u64,
-    /// From a cause to the end of its apply: how many took at most [`Counters::BUCKETS`] seconds each,
-    /// each bucket with those before it, and last all of them.
+    /// Latency from a cause to the end of its apply: the number of applies that took at most
+    /// [`Counters::BUCKETS`] seconds each, cumulative, with the total last.
     pub latency: [u64; Self::BUCKETS.len() + 1],
     /// The sum of those times.
     pub latency_sum: Duration,

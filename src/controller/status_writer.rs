@@ -1,4 +1,4 @@
-//! What a loop keeps on the board, and what it has told already.
+//! Writer of a host's status, with a memory of the events that were reported already.
 
 use super::events::{ControllerEvent, Environment, Outcome, describe};
 use super::status::{Condition, ControllerStatus, HostStatus, PlanRecord, ResourceStatus};
@@ -14,24 +14,24 @@ use std::time::{Duration, Instant, SystemTime};
 /// Longest list of lines of one plan that is kept.
 const LINES: usize = 200;
 
-/// Most problems that are remembered as told; beyond that they are told again.
+/// Most problems that are remembered as reported; further ones are reported again.
 const PROBLEMS: usize = 1000;
 
-/// What is kept and told of a host.
+/// Status and reported events of a host.
 pub(super) struct StatusWriter {
     host: String,
     environment: Arc<dyn Environment>,
     status: Arc<Mutex<ControllerStatus>>,
-    /// Why objects are left alone, as it was told.
+    /// Blocked objects with their reasons, as reported.
     blocked: BTreeMap<ResourceId, String>,
-    /// Which guests are up and do not work, as it was told.
+    /// Guests that are active and out of order, as reported.
     down: BTreeMap<ResourceId, String>,
-    /// What does not answer, as it was told.
+    /// Objects that do not answer, as reported.
     silent: BTreeSet<ResourceId>,
     not_pruned: Option<String>,
     problems: Diagnostics,
     is_lost: bool,
-    /// Whether another run has the lock, or none is to be had; as it was told.
+    /// Whether another run has the lock, or none can be had, as reported.
     no_lock: Option<bool>,
 }
 
@@ -60,9 +60,9 @@ impl StatusWriter {
     }
 
     fn status(&self, change: impl FnOnce(&mut HostStatus)) {
-        // whoever reads it gets a copy, and each change is whole by itself
+        // readers get a copy, and each change is whole by itself
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
-        // one that is watched no more may still have a step in hand
+        // a loop that was removed may still have a step under way
         if let Some(host) = status.hosts.get_mut(&self.host) {
             change(host);
         }
@@ -77,7 +77,7 @@ impl StatusWriter {
         any
     }
 
-    /// What is left alone, as it was told.
+    /// Returns the blocked objects, as reported.
     pub(super) fn left_alone(&self) -> impl Iterator<Item = &ResourceId> {
         self.blocked.keys()
     }
@@ -115,7 +115,7 @@ impl StatusWriter {
         });
     }
 
-    /// Tells what of a host does not answer, if that is not what was told.
+    /// Reports the objects of a host that do not answer, if they have changed.
     pub(super) fn silent(&mut self, observed: &Observed) {
         let silent: BTreeSet<ResourceId> = observed.unknown.keys().cloned().collect();
         if silent != self.silent {
@@ -178,7 +178,7 @@ impl StatusWriter {
         });
     }
 
-    /// Takes note of how objects stand by a plan, and tells what is left alone from now on.
+    /// Records the conditions of objects by a plan, and reports newly blocked ones.
     pub(super) fn stands(
         &mut self,
         plan: &Plan,
@@ -224,13 +224,13 @@ impl StatusWriter {
             let known = |id: &ResourceId| {
                 desired.resources.contains_key(id) || desired.blocked.contains_key(id)
             };
-            // what no manifest names is shown as long as the host has it
+            // objects without a manifest are shown as long as the host has them
             host.objects.retain(|id, _| known(id) || host_has(id).is_some() || silent(id));
         });
     }
 
-    /// Tells which objects are left alone from now on, and which no more. What the plan was not
-    /// about stays as it was told.
+    /// Reports which objects are blocked from now on, and which no more. Objects outside of the plan stay as
+    /// reported.
     fn hold(
         &mut self,
         standings: &BTreeMap<ResourceId, (Condition, String)>,
@@ -255,7 +255,7 @@ impl StatusWriter {
         }
     }
 
-    /// Tells which guests do not work from now on, and which do again.
+    /// Reports the guests with a new outage, and those that work again.
     fn outages(&mut self, standings: &BTreeMap<ResourceId, (Condition, String)>) {
         for (id, (condition, detail)) in standings {
             if *condition != Condition::Outage {
@@ -294,7 +294,7 @@ impl StatusWriter {
     }
 }
 
-/// How an object stands by what is planned for it.
+/// Returns the condition of an object by its planned change, with details.
 fn by_plan(change: &ResourceChange) -> (Condition, String) {
     let paths = |fields: &[crate::reconcile::FieldChange]| {
         fields.iter().map(|f| f.path.to_string()).collect::<Vec<_>>().join(", ")

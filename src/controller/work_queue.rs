@@ -1,4 +1,4 @@
-//! What to look at next, and when: causes, backoff of what fails, damping of what never stays. A
+//! Work queue: objects to look at, with times and causes, backoff of failures, damping of flapping ones. A
 //! value; time is a parameter.
 
 use crate::model::ResourceId;
@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// How long events are gathered before anybody looks: one deed of a user gives several.
+/// Time for which events are collected before a look: one action of a user gives several.
 const GATHER: Duration = Duration::from_millis(50);
 
 /// The first pause after a failure; each one after it is twice as long.
@@ -15,34 +15,34 @@ const BACKOFF: Duration = Duration::from_secs(1);
 /// The longest.
 const BACKOFF_MAX: Duration = Duration::from_secs(300);
 
-/// More repairs than this of one object in [`WINDOW`] are a quarrel with somebody else.
+/// Most repairs of one object in [`WINDOW`]; with more it counts as flapping.
 const REPAIRS: usize = 5;
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// After this long without a repair a quarrel is over.
+/// Time without a repair after which an object no longer counts as flapping.
 const FLAP_RESET: Duration = Duration::from_secs(600);
 
-/// Why something is looked at.
+/// Cause of a look.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// The watch begins.
     Start,
     /// The manifests changed.
     Manifests,
-    /// The host told of something, in a word.
+    /// Event of the host, by name.
     Event(String),
-    /// The host is back, or told of more than could be kept.
+    /// Return of the host, or an overflow of its events.
     Resync,
-    /// It is time again.
+    /// End of the interval.
     Interval,
-    /// Somebody asked for it.
+    /// Request by somebody.
     Asked,
-    /// It failed before.
+    /// Retry after a failure.
     Retry,
 }
 
 impl Cause {
-    /// Whether it says that the host was changed by somebody else.
+    /// Whether the cause is a change of the host by somebody else.
     fn is_drift(&self) -> bool {
         match self {
             Self::Event(_) | Self::Resync | Self::Interval => true,
@@ -65,14 +65,14 @@ impl fmt::Display for Cause {
     }
 }
 
-/// Why and since when.
+/// Cause and its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Reason {
     pub(super) cause: Cause,
     pub(super) since: Instant,
 }
 
-/// What is to be looked at now.
+/// Work that is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Work {
     /// Whether all of the host is, and why.
@@ -81,32 +81,32 @@ pub(super) struct Work {
     pub(super) objects: BTreeMap<ResourceId, Reason>,
 }
 
-/// What is to be looked at, and when.
+/// Objects to look at, with their times.
 #[derive(Debug)]
 pub(super) struct WorkQueue {
     interval: Duration,
     all: Option<Reason>,
-    /// When all of the host is looked at, whatever happens.
+    /// Time of the next look at the whole host.
     next_all: Instant,
     objects: BTreeMap<ResourceId, Reason>,
     /// Objects that are left alone for a while.
     troubles: BTreeMap<ResourceId, Trouble>,
-    /// How often the host itself failed in a row.
+    /// Number of failures of the host itself in a row.
     host_failures: u32,
-    /// Until when a host that failed is left alone, whatever there is to look at.
+    /// End of the pause after a failure of the host.
     host_until: Option<Instant>,
 }
 
-/// What has gone wrong with an object.
+/// Failures of an object.
 #[derive(Debug, Default)]
 struct Trouble {
     /// Failures in a row.
     failures: u32,
     /// Repairs in the last while.
     repairs: VecDeque<Instant>,
-    /// How often it was repaired too often.
+    /// Number of times that it was flapping.
     flaps: u32,
-    /// Until when it is left alone, and whether that time has been used.
+    /// End of its pause, and whether the try after it was made.
     until: Option<Instant>,
 }
 
@@ -123,7 +123,7 @@ impl WorkQueue {
         }
     }
 
-    /// All of the host is to be looked at.
+    /// Schedules a look at all of the host.
     pub(super) fn enqueue_all(&mut self, cause: Cause, since: Instant) {
         // it says so itself
         if cause == Cause::Resync {
@@ -134,19 +134,19 @@ impl WorkQueue {
         }
     }
 
-    /// An object is to be looked at. The first reason of several is told.
+    /// Schedules a look at an object. The first cause of several is reported.
     pub(super) fn enqueue(&mut self, id: ResourceId, cause: Cause, since: Instant) {
         self.objects.entry(id).or_insert(Reason { cause, since });
     }
 
-    /// What is asked of an object is new: what went wrong before says nothing any more.
+    /// Resets the failures of an object whose manifest has changed.
     pub(super) fn renew(&mut self, id: &ResourceId, since: Instant) {
         self.troubles.remove(id);
         self.objects.remove(id);
         self.enqueue(id.clone(), Cause::Manifests, since);
     }
 
-    /// Nothing is waited for any longer.
+    /// Ends all waits.
     pub(super) fn hurry(&mut self, now: Instant) {
         for trouble in self.troubles.values_mut() {
             trouble.until = None;
@@ -155,7 +155,7 @@ impl WorkQueue {
         self.all = Some(Reason { cause: Cause::Asked, since: now });
     }
 
-    /// When there is something to look at, if nothing happens before.
+    /// Returns the time of the next work, if nothing happens before.
     pub(super) fn next_due(&self) -> Instant {
         let gathered = |reason: &Reason| match reason.cause {
             Cause::Event(_) => reason.since + GATHER,
@@ -169,7 +169,7 @@ impl WorkQueue {
         self.host_until.map_or(next_due, |until| until.max(next_due))
     }
 
-    /// Takes what is to be looked at now.
+    /// Takes the work that is due.
     pub(super) fn take(&mut self, now: Instant) -> Option<Work> {
         if self.next_due() > now {
             return None;
@@ -257,7 +257,7 @@ impl WorkQueue {
         self.host_until = None;
     }
 
-    /// Forgets the troubles of what is not wanted any more.
+    /// Forgets the failures of unwanted objects.
     pub(super) fn keep(&mut self, wanted: impl Fn(&ResourceId) -> bool) {
         self.troubles.retain(|id, _| wanted(id));
     }

@@ -1,4 +1,4 @@
-//! What every driver does for a host.
+//! Contract of drivers: the operations of each on a host.
 
 use super::cancel::CancelToken;
 use super::event_sink::EventSink;
@@ -11,12 +11,12 @@ pub trait Driver: Send + Sync {
     /// The driver's name, for people.
     fn name(&self) -> &'static str;
 
-    /// The host's own name for the connection, which says what an empty URI has come to.
+    /// Returns the host's own URI of the connection, by which an empty URI is resolved.
     fn uri(&self) -> Option<&str> {
         None
     }
 
-    /// What the driver and its host can do.
+    /// Returns the capabilities of the driver and its host.
     ///
     /// # Errors
     /// The host could not be asked.

@@ -1,10 +1,10 @@
-//! What a driver must know of the process that opens it.
+//! Environment of the process that opens a driver.
 
 use super::CredentialPrompt;
 use std::path::PathBuf;
 
-/// Who asks, and where that user's sockets and keys are. The command line fills it in: nothing else
-/// reads the environment.
+/// User who connects, with the places of that user's sockets and keys. The command line fills it in: nothing
+/// else reads the environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Environment {
     /// The effective user id.
@@ -19,13 +19,14 @@ pub struct Environment {
     pub config_dir: Option<PathBuf>,
     /// `LIBVIRT_AUTH_FILE`: the file with names and passwords.
     pub auth_file: Option<PathBuf>,
-    /// Who asks the user for what no file says; `None` where there is nobody to ask.
+    /// Prompt for credentials that no file has; `None` where nobody can be asked.
     pub ask: Option<CredentialPrompt>,
     /// Most memory that the inventory of one host takes, in bytes.
     pub max_inventory: usize,
 }
 
-/// Place for some thousand guests; what a hostile host makes up is far more.
+/// Memory limit for an inventory, in bytes: enough for some thousand guests, and far less than a hostile host
+/// can make up.
 const MAX_INVENTORY: usize = 256 << 20;
 
 impl Environment {

@@ -11,7 +11,7 @@ pub enum Hypervisor {
     Xen,
     /// A mock: ours, or libvirt's test driver.
     Test,
-    /// One that libvirt drives and that we know nothing of.
+    /// Any other hypervisor that libvirt drives.
     Other,
 }
 
@@ -33,7 +33,7 @@ impl Hypervisor {
         }
     }
 
-    /// What can be done to the devices and processors of a running domain: libvirt's `qemu_hotplug.c` and
+    /// Changes that the devices and processors of a running domain take: libvirt's `qemu_hotplug.c` and
     /// `libxl_driver.c` by what they refuse.
     pub fn live_devices(self) -> LiveDevices {
         match self {

@@ -1,5 +1,5 @@
-//! Which host a connection leads to, however its URI is spelled: by the files that are there in truth,
-//! so that links, other parameters and other words for the same socket make no second host of it.
+//! Identity of the host behind a URI, however it is spelled: by real files, so that links, other parameters
+//! and other words for the same socket make no second host of it.
 
 use super::Environment;
 use super::libvirt::{is_daemons, socket_of};
@@ -12,14 +12,14 @@ use std::path::{Path, PathBuf};
 /// A host that several runs may reach at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// What the host is known by, in order: two places with one in common are one host.
+    /// Marks of the host, in order: two places with a common mark are one host.
     marks: Vec<String>,
     /// The hypervisor that is asked for; empty where the host chooses.
     hypervisor: String,
 }
 
 impl Place {
-    /// Where a URI leads. `None` for a host within this process.
+    /// Returns the place that a URI leads to. `None` for a host within this process.
     pub fn of(uri: &Uri, env: &Environment) -> Option<Self> {
         let hypervisor = uri.hypervisor();
         if uri.driver() == "test" && uri.transport().is_none() {
@@ -29,7 +29,7 @@ impl Place {
         let mut marks = match uri.transport() {
             None | Some(Transport::Unix) => match socket_of(uri, env) {
                 Some(socket) => of_socket(&socket),
-                // whoever opens it is told why not
+                // opening it reports the reason
                 None => vec![uri.destination()],
             },
             Some(Transport::Ext) => {
@@ -37,12 +37,12 @@ impl Place {
             }
             Some(Transport::Tls | Transport::Tcp | Transport::Ssh) => vec![uri.server()],
         };
-        // who takes several takes them in the same order as everybody
+        // several locks are taken in the same order by everybody
         marks.sort();
         Some(Self { marks, hypervisor })
     }
 
-    /// What the host is known by.
+    /// Returns the marks of the host.
     pub fn marks(&self) -> &[String] {
         &self.marks
     }

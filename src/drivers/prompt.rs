@@ -1,9 +1,9 @@
-//! What only the user knows: questions, the one who asks them, and secrets, which nothing shows.
+//! Prompt for credentials: questions to the user, and secrets, which nothing shows.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A password, or an answer that may be one. Nothing prints it: what needs the text says so by
+/// Password, or an answer that may be one. Nothing prints it: code that needs the text uses
 /// [`Secret::expose`].
 #[derive(Clone)]
 pub struct Secret(String);
@@ -26,7 +26,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What a host wants to know of who connects to it.
+/// Question of a host to whoever connects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
     /// The name of a user of libvirt's there.
@@ -34,7 +34,7 @@ pub enum Question {
         /// The host.
         host: String,
     },
-    /// That user's password.
+    /// Password of that user.
     Password {
         /// The host.
         host: String,
@@ -52,7 +52,7 @@ impl Question {
     }
 }
 
-/// How a question is put to the user; `None` if there is no answer.
+/// Function that asks the user; `None` if there is no answer.
 type Ask = dyn Fn(&Question) -> Option<Secret> + Send + Sync;
 
 /// Puts questions to the user. Its clones share their memory: a question is asked once, as a driver
@@ -66,12 +66,12 @@ struct Memory {
 }
 
 impl CredentialPrompt {
-    /// One who asks by `ask`.
+    /// Creates a prompt that asks by `ask`.
     pub fn new(ask: impl Fn(&Question) -> Option<Secret> + Send + Sync + 'static) -> Self {
         Self(Arc::new(Memory { ask: Box::new(ask), answers: Mutex::default() }))
     }
 
-    /// The answer, if there is one. Two who ask at once wait for each other.
+    /// Returns the answer, if there is one. Concurrent questions wait for each other.
     pub fn ask(&self, question: &Question) -> Option<Secret> {
         let mut answers = self.0.answers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, known)) = answers.iter().find(|(asked, _)| asked == question) {
@@ -82,7 +82,7 @@ impl CredentialPrompt {
         Some(answer)
     }
 
-    /// Forgets what was said of a host, because it was wrong.
+    /// Forgets the answers for a host, because they were wrong.
     pub fn forget(&self, host: &str) {
         let mut answers = self.0.answers.lock().unwrap_or_else(PoisonError::into_inner);
         answers.retain(|(question, _)| question.host() != host);
@@ -95,7 +95,7 @@ impl fmt::Debug for CredentialPrompt {
     }
 }
 
-/// The same one, not one who asks alike.
+/// Compares by identity, not by behaviour.
 impl PartialEq for CredentialPrompt {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)

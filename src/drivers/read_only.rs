@@ -7,8 +7,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Call, Capabilities, Observed, ObservedPools, Outcome, Scope};
 use std::collections::BTreeSet;
 
-/// Passes on what reads and refuses what changes. libvirt's daemons do that by themselves; this is
-/// for drivers within this process.
+/// Driver that passes reads on and refuses changes. libvirt's daemons do that by themselves; this is for
+/// drivers within this process.
 #[derive(Debug)]
 pub(super) struct ReadOnly<D>(pub(super) D);
 

@@ -1,4 +1,4 @@
-//! Which connections a file may choose.
+//! Trust in connections that a file names.
 //!
 //! A URI can name a program to run, a key, a place to read and a host that is told names and
 //! passwords. What the operator types, sets in the environment or writes into a configuration of
@@ -19,7 +19,7 @@ pub struct Connection {
     uri: Uri,
     /// The URI as it was asked for.
     text: String,
-    /// Where the mock's files have to be, if a file chose them.
+    /// Directory for the mock's files, if a file chose them.
     beneath: Option<Beneath>,
 }
 
@@ -35,7 +35,7 @@ pub struct Beneath {
 }
 
 impl Connection {
-    /// What the operator names: on the command line or in the environment.
+    /// Accepts a URI of the operator's: from the command line or the environment.
     ///
     /// # Errors
     /// The URI makes no sense.
@@ -43,12 +43,12 @@ impl Connection {
         Ok(Self { uri: Uri::parse(text)?, text: text.to_owned(), beneath: None })
     }
 
-    /// Where the mock's files have to be, if a file chose them.
+    /// Returns the directory for the mock's files, if a file chose them.
     pub fn beneath(&self) -> Option<&Beneath> {
         self.beneath.as_ref()
     }
 
-    /// Where it leads.
+    /// Returns the URI.
     pub fn uri(&self) -> &Uri {
         &self.uri
     }
@@ -64,17 +64,17 @@ impl Connection {
 pub struct Written {
     /// A URI, or a name that the operator's configuration has.
     pub text: String,
-    /// Where it stands, as file:line:column.
+    /// Place in the file, as file:line:column.
     pub place: String,
     /// The directory of the file: a relative path counts from there.
     pub directory: PathBuf,
-    /// The same from the root, without links; `None` if it cannot be known.
+    /// Directory of the file from the root, without links; `None` if it cannot be known.
     pub real: Option<PathBuf>,
-    /// What to call it in the operator's configuration, if it has a name.
+    /// Name for it in the operator's configuration, if there is one.
     pub name: Option<String>,
 }
 
-/// What the operator trusts.
+/// Connections that the operator trusts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trust {
     /// Whether any connection that a file names is as good as the operator's own.
@@ -92,11 +92,11 @@ pub struct Trust {
 /// Parameters that leave a local socket at its standard place.
 const HARMLESS: [&str; 1] = ["mode"];
 
-/// Paths by which libvirt's drivers know what is on this machine.
+/// Paths by which libvirt's drivers address this machine.
 const LOCAL_PATHS: [&str; 3] = ["/", "/system", "/session"];
 
 impl Trust {
-    /// Trusts what this machine has by itself; with `all` whatever a file names.
+    /// Trusts this machine's own hypervisors; with `all` any connection that a file names.
     pub fn new(all: bool) -> Self {
         Self { all, ..Self::default() }
     }
@@ -109,7 +109,7 @@ impl Trust {
 
     /// Takes a URI that the operator names, such as in the environment.
     pub fn take_uri(&mut self, uri: &str) {
-        // one that makes no sense says so where it is used
+        // a malformed URI is reported where it is used
         self.uris.extend(Uri::parse(uri).map(|uri| uri.to_string()));
     }
 
@@ -118,7 +118,7 @@ impl Trust {
         self.names.get(name).map(String::as_str)
     }
 
-    /// What the operator names, which may be a name of the configuration.
+    /// Returns the operator's connection, which may be given by a name of the configuration.
     ///
     /// # Errors
     /// It is no such name, and no URI that makes sense.
@@ -129,8 +129,8 @@ impl Trust {
         }
     }
 
-    /// Lets through what a file may choose. `stays` says whether a file of the mock's, and what is
-    /// beside it, is beneath the directory in truth, whatever links are there.
+    /// Checks a connection that a file chose. `stays` tells whether a file of the mock's, and those beside
+    /// it, are really beneath the directory, whatever links are there.
     ///
     /// # Errors
     /// The operator has not said that it is trusted, and it leads away from this machine, or names a
@@ -187,7 +187,7 @@ impl Trust {
         self.with_passed_over(error.hint(hint))
     }
 
-    /// What to add where.
+    /// Returns the line to add to the configuration.
     fn line(&self, name: &str, uri: &str) -> String {
         let file = self.file.as_deref().unwrap_or(Path::new("/etc/virt/config.toml"));
         let mut quoted = String::new();
@@ -200,7 +200,7 @@ impl Trust {
         format!("add this line below [connections] of {}:  {name} = \"{quoted}\"", file.display())
     }
 
-    /// Whoever has written it there already wants to know why it does not count.
+    /// Adds a note about a configuration file that has such a line and does not count.
     fn with_passed_over(&self, error: Error) -> Error {
         if self.passed_over.is_empty() {
             return error;
@@ -225,7 +225,7 @@ fn is_mock(uri: &Uri) -> bool {
     uri.driver() == "test" && uri.transport().is_none()
 }
 
-/// What speaks against a URI that a file chooses; `None` for what is this machine's by itself.
+/// Returns an objection to a URI that a file chose; `None` for this machine's own.
 fn objection(uri: &Uri, written: &Written, stays: impl Fn(&Path) -> bool) -> Option<&'static str> {
     if matches!(uri.transport(), Some(Transport::Ext)) || uri.parameter("command").is_some() {
         return Some("it names a program to run");
@@ -249,7 +249,7 @@ fn objection(uri: &Uri, written: &Written, stays: impl Fn(&Path) -> bool) -> Opt
     (!is_local).then_some("it is none of this machine's standard ones")
 }
 
-/// What a path is from the directory of the file that names it; `None` if it is not beneath that.
+/// Returns a path relative to the directory of the file that names it; `None` if it is not beneath that.
 fn below<'p>(path: &'p str, written: &Written) -> Option<&'p Path> {
     let path = Path::new(path);
     if path.is_relative() {
@@ -259,7 +259,7 @@ fn below<'p>(path: &'p str, written: &Written) -> Option<&'p Path> {
     directories.filter(|d| d.is_absolute()).find_map(|d| path.strip_prefix(d).ok())
 }
 
-/// Where the files of a mock that a file has chosen are; `None` if it has none.
+/// Returns the directory for the files of a mock that a file has chosen; `None` if it has none.
 fn beneath(uri: &Uri, written: &Written) -> Option<Beneath> {
     let from_root = |path: &str| below(path, written).map(Path::to_owned);
     let state = uri.parameter("state").and_then(from_root);

@@ -1,4 +1,5 @@
-//! The way to a path that was given: a link in a tree of manifests is not the word of whoever gave it.
+//! Links on the way to a given path: one in a tree of manifests is not the choice of the user who gave the
+//! path.
 
 use super::regular::on_a_line;
 use std::fmt;
@@ -11,7 +12,7 @@ use std::path::{Component, Path, PathBuf};
 #[derive(Debug)]
 pub struct Elsewhere {
     link: PathBuf,
-    /// What the given path comes to.
+    /// Resolved path.
     pub real: PathBuf,
 }
 
@@ -25,20 +26,20 @@ impl fmt::Display for Elsewhere {
 impl std::error::Error for Elsewhere {}
 
 impl Elsewhere {
-    /// What an error says of that.
+    /// Returns the link that an error is about, if it is about one.
     pub fn of(error: &io::Error) -> Option<&Self> {
         error.get_ref().and_then(|e| e.downcast_ref())
     }
 }
 
-/// How many names the system's own links have: `/home`, `/var/run`. Root's working trees, whose links
-/// are root's as well, are further down.
+/// Most names in the path of one of the system's own links: `/home`, `/var/run`. Root's working trees, whose
+/// links are root's as well, are further down.
 const SYSTEMS_MAX: usize = 2;
 
-/// Checks that each symbolic link among the names of `path` leads to what is beneath the directory that
-/// it stands in. The working directory is where its owner went, whatever links led there. Outside of it
-/// links on the way, but not the last name, may be the system's, as `/var/run` is: root's own, right
-/// below the top, in directories that only root can write.
+/// Checks that each symbolic link in `path` leads beneath the directory that it stands in. The working
+/// directory is where its owner went, whatever links led there. Outside of it links on the way, but not the
+/// last name, may be the system's, as `/var/run` is: root's own, right below the top, in directories that
+/// only root can write.
 ///
 /// # Errors
 /// One leads elsewhere ([`Elsewhere`]), or cannot be looked at.

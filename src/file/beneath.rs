@@ -14,10 +14,10 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// How often the system is asked again that could not tell, since something was renamed meanwhile.
+/// Most retries after the system could not decide, since something was renamed meanwhile.
 const TRIES: usize = 16;
 
-/// A path leads out of the directories that were given; what is there was not looked at.
+/// Error of a path that leads out of the given directories; its target was not looked at.
 #[derive(Debug)]
 pub struct Outside(pub PathBuf);
 
@@ -36,7 +36,7 @@ impl From<Outside> for io::Error {
 }
 
 impl Outside {
-    /// Whether that is what an error says.
+    /// Whether an error is of this sort.
     pub fn is(error: &io::Error) -> bool {
         error.get_ref().is_some_and(|e| e.is::<Self>())
     }
@@ -66,7 +66,7 @@ impl Root {
         Ok(Self { real, directory })
     }
 
-    /// Its real path.
+    /// Returns the real path of the root.
     pub fn real(&self) -> &Path {
         &self.real
     }
@@ -80,7 +80,7 @@ impl Root {
         Ok(Self { real: real.to_owned(), directory })
     }
 
-    /// The directory itself, for who keeps it.
+    /// Returns the open directory, for a caller that keeps it.
     pub(super) fn into_directory(self) -> OwnedFd {
         self.directory
     }
@@ -121,7 +121,7 @@ impl Root {
         Ok((bytes(file, limit)?, now))
     }
 
-    /// Opens what has this real path.
+    /// Opens the file with this real path.
     fn at(&self, real: &Path, flags: OFlag) -> io::Result<OwnedFd> {
         /// Whether the system lacks the call, or keeps it from us.
         static LACKS: AtomicBool = AtomicBool::new(false);
@@ -152,7 +152,7 @@ impl Root {
         }
     }
 
-    /// The same by a call for each name, none of which may be a symbolic link.
+    /// Opens a file by a call for each name, none of which may be a symbolic link.
     fn step_by_step(&self, relative: &Path, flags: OFlag) -> nix::Result<OwnedFd> {
         let mut names = Vec::new();
         for component in relative.components() {

@@ -1,5 +1,5 @@
-//! A directory that was found beneath another one, and is kept open: what has a name in it is reached
-//! without going through names that somebody may have exchanged since.
+//! Directory that was found beneath another one, and is kept open: its entries are reached without names on
+//! the way that somebody may have exchanged since.
 
 use super::beneath::Root;
 use super::regular::{regular, without_waiting};

@@ -1,4 +1,4 @@
-//! Files that say whom to trust: the caller's or root's, and closed to others.
+//! Files that decide about trust: the caller's or root's, and closed to others.
 
 use super::Users;
 use super::regular::{on_a_line, regular, same, without_waiting};
@@ -8,16 +8,16 @@ use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-/// Why a file is not taken.
+/// Reason for which a file is not accepted.
 #[derive(Debug)]
 pub enum NotOwned {
-    /// It cannot be opened, or somebody else could have put it there.
+    /// The file cannot be opened, or somebody else could have put it there.
     Unreadable(io::Error),
-    /// It is no regular file.
+    /// The file is not a regular one.
     NotRegular,
-    /// It belongs to another user.
+    /// The file belongs to another user.
     OfUser(u32),
-    /// Others have access to it, by this mode.
+    /// The file is accessible to others, by this mode.
     Mode(u32),
 }
 
@@ -58,8 +58,8 @@ pub fn open_owned(path: &Path, closed: u32) -> Result<File, NotOwned> {
     }
 }
 
-/// Why somebody else than these users decides what is at a path: by the file or directory itself, or by
-/// what is on the way to it. Nothing if nobody does.
+/// Returns the reason for which somebody else than these users controls a path: by the file or directory
+/// itself, or by the way to it. Nothing if nobody does.
 pub fn doubt(path: &Path, users: &Users) -> Option<String> {
     let name = on_a_line(path);
     match follow(path, users) {

@@ -5,7 +5,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-/// Neither a pipe without an end, nor a terminal, makes who opens it wait.
+/// Returns flags with which opening waits for nobody: neither for a pipe without an end, nor for a terminal.
 pub(super) fn without_waiting() -> i32 {
     (nix::fcntl::OFlag::O_NONBLOCK | nix::fcntl::OFlag::O_NOCTTY).bits()
 }
@@ -52,7 +52,7 @@ pub(crate) fn bytes(file: File, limit: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Refuses what is no regular file.
+/// Refuses a file that is not a regular one.
 pub(super) fn regular(metadata: &Metadata) -> io::Result<()> {
     if metadata.is_file() { Ok(()) } else { Err(io::Error::other("it is not a regular file")) }
 }

@@ -1,4 +1,4 @@
-//! Several directories beneath which files are read: where a path beneath them really leads.
+//! Several directories beneath which files are read, and the real paths beneath them.
 
 use super::beneath::{Outside, Root};
 use super::step::{Step, push};
@@ -21,7 +21,7 @@ impl Roots {
         }
     }
 
-    /// The one that a real path is beneath, or is.
+    /// Returns the root that a real path is beneath, or is.
     pub fn of(&self, real: &Path) -> io::Result<&Root> {
         let found = self.0.iter().find(|root| real.starts_with(root.real()));
         found.ok_or_else(|| Outside(real.to_owned()).into())
@@ -35,9 +35,8 @@ impl Roots {
         self.of(real)?.read(real, limit)
     }
 
-    /// Where `path` really leads, counted from a directory that is one of these, or beneath one, and
-    /// given by its real path. Symbolic links are worked out here, name by name, so that nothing
-    /// outside is even asked for.
+    /// Resolves `path`, counted from a directory that is one of these, or beneath one, and given by its real
+    /// path. Symbolic links are resolved here, name by name, so that nothing outside is even asked for.
     ///
     /// # Errors
     /// It leads outside, or something on the way cannot be looked at.
@@ -85,7 +84,7 @@ impl Roots {
     }
 }
 
-/// Where the rest of the way leads as far as the names tell.
+/// Returns the error for the rest of a path that leads outside, as far as the names show it.
 fn outside(mut at: PathBuf, left: Vec<Step>) -> Outside {
     for step in left.into_iter().rev() {
         match step {
@@ -152,7 +151,7 @@ mod tests {
         for name in ["loop", "gone.xml", "missing"] {
             assert!(!Outside::is(&resolve(&roots, name).unwrap_err()), "{name}");
         }
-        // what leads from one to another stays among those that were given
+        // a link between two given roots stays within them
         roots.push(Root::open(&top.join("b")).unwrap());
         assert_eq!(resolve(&roots, "common.xml").unwrap(), top.join("b/common.xml"));
         assert!(Outside::is(&resolve(&roots, "out.xml").unwrap_err()));

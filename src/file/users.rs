@@ -1,5 +1,4 @@
-//! Who else can write a file: its owner, its group, everybody, and those whom an access control list
-//! names.
+//! Users with write access to a file: its owner, its group, everybody, and those on an access control list.
 
 use nix::unistd::{Gid, Group, Uid, User, geteuid};
 use rustix::io::Errno;
@@ -14,12 +13,12 @@ const DATABASE_MAX: u64 = 16 << 20;
 /// Longest access control list: the system's own limit of an attribute.
 const LIST_MAX: usize = 64 << 10;
 
-/// The first number of a user who is a person; those below are the system's.
+/// First UID of a person; lower ones are the system's.
 const PEOPLE: u32 = 1_000;
 
 const LIST: &str = "system.posix_acl_access";
 
-/// Whose files are as good as our own.
+/// Users whose files are as good as our own.
 #[derive(Clone, Debug)]
 pub struct Users(Vec<Uid>);
 
@@ -34,20 +33,20 @@ impl Users {
         Self(vec![Uid::from_raw(0)])
     }
 
-    /// These as well.
+    /// Adds these users.
     #[must_use]
     pub fn and(mut self, others: impl IntoIterator<Item = u32>) -> Self {
         self.0.extend(others.into_iter().map(Uid::from_raw));
         self
     }
 
-    /// These and no others.
+    /// Trusts these users and no others.
     #[cfg(test)]
     pub(crate) fn only(users: impl IntoIterator<Item = u32>) -> Self {
         Self(Vec::new()).and(users)
     }
 
-    /// Who else than these decides what is in the file at `path`, or in the directory; nobody if none.
+    /// Returns the others who control the file or directory at `path`; nobody if none.
     pub fn others(&self, path: &Path, found: &Metadata) -> Option<String> {
         self.owner(found).or_else(|| self.writers(path, found))
     }
@@ -58,7 +57,7 @@ impl Users {
         (!self.0.contains(&owner)).then(|| name_of(owner))
     }
 
-    /// Who can write it beside the owner.
+    /// Returns those who can write it beside the owner.
     pub(super) fn writers(&self, path: &Path, found: &Metadata) -> Option<String> {
         if found.mode() & 0o002 != 0 {
             return Some("everybody".to_owned());
@@ -76,7 +75,7 @@ impl Users {
         }
     }
 
-    /// Who is on an access control list with the right to write.
+    /// Returns those on an access control list with the right to write.
     fn listed(&self, list: &[u8], group: Gid) -> Option<String> {
         const WRITE: u16 = 2;
         let unclear = || Some("somebody on its access control list".to_owned());
@@ -165,7 +164,7 @@ fn database(path: &str) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The access control list of what is at a path; `None` where it has none beside its mode.
+/// Returns the access control list of a path; `None` where it has none beside its mode.
 fn list_of(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let mut list = vec![0_u8; LIST_MAX];
     match rustix::fs::getxattr(path, LIST, list.as_mut_slice()) {

@@ -1,4 +1,4 @@
-//! The way to a file, name by name: who else can turn it elsewhere.
+//! Walk to a file, name by name, with the users who can redirect it.
 
 use super::Users;
 use super::regular::on_a_line;
@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 /// Most symbolic links on the way to one file, as in the system.
 const LINKS_MAX: usize = 40;
 
-/// File systems that hold no files but what the kernel, or any process, has to say: by their numbers.
-/// What is there may pass for a file of root's and say what a user wants.
+/// File systems whose files are made by the kernel, or by any process: by their numbers. A file there may
+/// pass for root's and hold a user's text.
 const UNREAL: [(u64, &str); 17] = [
     (0x9fa0, "proc"),
     (0x6265_6572, "sysfs"),
@@ -38,20 +38,20 @@ const UNREAL: [(u64, &str); 17] = [
     (0x6e73_6673, "nsfs"),
 ];
 
-/// What is at the end of a way, open without a right to read it, and who else decides what that is.
+/// End of a path, open without a right to read it, with the others who control it.
 #[derive(Debug)]
 pub(super) struct End {
     pub(super) opened: OwnedFd,
     pub(super) found: Metadata,
-    /// Its path without links.
+    /// Path without links.
     pub(super) real: PathBuf,
-    /// Why somebody else than these users can turn the way elsewhere.
+    /// Reason for which somebody else than these users can redirect the path.
     pub(super) doubt: Option<String>,
 }
 
-/// Goes to what is at `path`, through symbolic links, and looks at each of them and each directory: all
-/// are of these users, and nobody else can write them. In a directory in which everybody keeps what is
-/// their own, as in `/tmp`, it is enough that the next one is.
+/// Follows `path` through symbolic links, and checks each of them and each directory: all belong to these
+/// users, and nobody else can write them. In a directory in which everybody keeps their own, as in `/tmp`,
+/// only the next name has to.
 ///
 /// # Errors
 /// It is not there, cannot be reached, or is on a file system without files.
@@ -101,7 +101,7 @@ pub(super) fn follow(path: &Path, users: &Users) -> io::Result<End> {
 
 const FLAGS: OFlag = OFlag::O_PATH.union(OFlag::O_CLOEXEC);
 
-/// Where one stands: all directories from the top on, each with its name.
+/// Position of the walk: all directories from the top on, each with its name.
 struct Stand {
     opened: Vec<(OwnedFd, OsString)>,
     doubt: Option<String>,
@@ -139,7 +139,7 @@ impl Stand {
     }
 }
 
-/// A path by which what is open can be asked for its attributes.
+/// Returns a path by which an open file's attributes can be read.
 pub(super) fn through(opened: &OwnedFd) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", opened.as_raw_fd()))
 }

@@ -104,7 +104,7 @@ pub(super) fn text(path: &str) -> Option<&'static str> {
 
 macro_rules! tables {
     ($($name:literal),*) => {
-        /// What there is a grammar of, and its tables; the file of the grammar has the same name.
+        /// Names of the grammars, and their tables; the file of a grammar has the same name.
         const TABLES: &[(&str, &[u8])] =
             &[$(($name, include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".tables")))),*];
     };
@@ -112,7 +112,7 @@ macro_rules! tables {
 
 tables!("domain", "network", "storagepool", "storagevol", "capabilities");
 
-/// What there is a grammar of; its file has the same name.
+/// Returns the names of the grammars; their files have the same names.
 pub fn embedded_names() -> impl Iterator<Item = &'static str> {
     TABLES.iter().map(|(name, _)| *name)
 }
@@ -127,7 +127,7 @@ pub fn embedded(name: &str) -> Option<Arc<Grammar>> {
     GRAMMARS.get(at)?.get_or_init(|| serialized::read(bytes).map(Arc::new)).clone()
 }
 
-/// What can stand where by the grammar of `name`, one of [`embedded_names`].
+/// Returns the shape of the documents by the grammar of `name`, one of [`embedded_names`].
 pub fn shape(name: &str) -> Option<&'static Shape> {
     static SHAPES: [OnceLock<Option<Shape>>; TABLES.len()] =
         [const { OnceLock::new() }; TABLES.len()];

@@ -33,7 +33,7 @@ fn included(line: &str) -> Option<&str> {
     line.trim().strip_prefix("<include href=\"")?.strip_suffix("\"/>")
 }
 
-/// The comment at the start of a grammar, and what is in the grammar.
+/// Splits the text of a grammar into the comment at its start, and its content.
 fn parts(text: &str) -> (&str, &str) {
     let (head, rest) = text.split_once("<grammar").unwrap_or(("", text));
     let comment = head.split_once("?>").map_or(head, |(_, comment)| comment);

@@ -4,7 +4,7 @@ use super::prefixes::{OURS, prefix_of};
 use relaxng::{Shape, Tables};
 use serde_json::Value;
 
-/// How manifests are written as tables: the settings of a resource stand in its own table.
+/// Layout of manifests as tables: the settings of a resource stand in its own table.
 const TABLES: Tables =
     Tables { title: "A manifest of virt", prefix_of, lifted: ("metadata", OURS, "reconcile") };
 

@@ -1,4 +1,4 @@
-//! The grammars of libvirt's formats, embedded, and what no grammar says of their names: prefixes, secrets,
+//! Grammars of libvirt's formats, embedded, with facts about their names beyond a grammar: prefixes, secrets,
 //! words of messages.
 //!
 //! Floor 1: imports the crates of formats alone.

@@ -5,7 +5,7 @@
 /// The namespace of the settings of manifests, and of ownership records.
 pub(super) const OURS: &str = "urn:virt:reconcile:1";
 
-/// Prefixes and what they stand for.
+/// Prefixes and their namespaces.
 const PREFIXES: &[(&str, &str)] = &[
     ("bhyve", "http://libvirt.org/schemas/domain/bhyve/1.0"),
     ("dnsmasq", "http://libvirt.org/schemas/network/dnsmasq/1.0"),

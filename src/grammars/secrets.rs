@@ -9,8 +9,9 @@ pub struct SecretPlace {
     element: &'static str,
     /// The attribute; `None` for the element's text.
     attribute: Option<&'static str>,
-    /// Whether it is a secret and nothing else: it is not kept in records, plan files or exports. What is
-    /// not may be a secret beside all else: it is sent, compared and kept like any value, but not shown.
+    /// Whether the field is a secret and nothing else: then it is kept out of records, plan files and
+    /// exports. Other fields may be secrets among other uses: they are sent, compared and kept like any
+    /// value, but not shown.
     pub is_only: bool,
 }
 
@@ -23,9 +24,9 @@ const fn place(
     SecretPlace { within, element, attribute, is_only }
 }
 
-/// All of them, each with its source.
+/// All places, each with its source.
 const PLACES: &[SecretPlace] = &[
-    // what libvirt itself leaves out without `VIR_DOMAIN_XML_SECURE`
+    // fields that libvirt itself leaves out without `VIR_DOMAIN_XML_SECURE`
     place("", "", Some("passwd"), true),
     place("", "", Some("password"), true),
     place("", "cookie", None, true),
@@ -37,10 +38,10 @@ const PLACES: &[SecretPlace] = &[
     place("", "initenv", None, false),
     // queries of URLs, which sign requests (formatdomain.html, disks of http and https)
     place("", "source", Some("query"), false),
-    // what SEV wraps the guest's keys with (launch_security_sev.html)
+    // data with which SEV wraps the guest's keys (launch_security_sev.html)
     place("launchSecurity", "session", None, false),
     place("launchSecurity", "dhCert", None, false),
-    // what the firmware hands to the guest: provisioning documents, systemd's credentials
+    // texts that the firmware hands to the guest: provisioning documents, systemd's credentials
     place("sysinfo", "entry", None, false),
     place("oemStrings", "entry", None, false),
 ];
@@ -62,7 +63,7 @@ pub fn secret_place(
 /// slips of the keyboard for a password.
 pub fn is_secret_name(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    // what is a secret only in one place, or beside all else, is told by more than its name
+    // a field that is a secret only in one place, or among other uses, is not recognised by its name alone
     let is_it = |p: &SecretPlace| match p.attribute {
         Some(attribute) => (p.is_only || attribute == "query") && lower == attribute,
         None => p.element != "entry" && lower == p.element.to_ascii_lowercase(),

@@ -1,4 +1,4 @@
-//! The words of messages about manifests, in XML and in TOML, and what is known of libvirt's names.
+//! Vocabulary of messages about manifests, in XML and in TOML, with facts about libvirt's names.
 
 use super::prefixes::prefix_of;
 use super::secrets::{is_secret_name, secret_place};

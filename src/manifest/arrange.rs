@@ -1,4 +1,4 @@
-//! What a TOML table makes, put in the places that it has in XML.
+//! Arrangement of a TOML table's content into the places that it has in XML.
 
 use relaxng::Place;
 use xmltree::{Element, Name, Node};
@@ -8,7 +8,7 @@ pub(super) fn sort(element: &mut Element, place: &Place<'_>) {
     if element.children.len() < 2 {
         return;
     }
-    // those of one name come one after the other
+    // elements of one name stay together
     let mut last: Option<(Name, usize)> = None;
     element.children.sort_by_cached_key(|node| match node {
         Node::Text(_) => (false, 0),

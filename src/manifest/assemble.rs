@@ -1,4 +1,4 @@
-//! What the manifests say, each by itself, put together: what a set of paths asks for.
+//! Assembly of the manifests of a set of paths, each read by itself, into the desired state.
 
 use super::check;
 use super::files::{Found, directory_name};
@@ -11,23 +11,22 @@ use diagnostics::{Diagnostic, Diagnostics, Sources, Span};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What a set of paths asks for, and all that is wrong with it.
+/// Desired state of a set of paths, with all diagnostics.
 #[derive(Debug, Default)]
 pub struct Loaded {
-    /// The desired state: what is sound in it, and what is held back. Of a fleet it is that of all
-    /// hosts together, in which of several objects of one name only one has a place; it is what to
-    /// tell of, and `fleet` is what to apply.
+    /// Desired state: sound resources, and blocked ones. For a fleet it covers all hosts together, with one
+    /// place for several objects of one name; it serves reports, while `fleet` is applied.
     pub desired: Arc<Desired>,
-    /// The hosts that `virt.toml` names, in its order, each with what it is to have. Empty if it names
-    /// none: then `desired` is for the one host that somebody else names.
+    /// Hosts that `virt.toml` names, in its order, each with its desired state. Empty if it names none: then
+    /// `desired` is for the one host that the caller names.
     pub fleet: Vec<HostDesired>,
-    /// How many manifests' resources are sound, and how many are held back.
+    /// Numbers of resources that are sound, and that are blocked.
     pub counts: (usize, usize),
     /// The texts that were read, for showing places.
     pub sources: Sources,
     /// Problems of all files, sorted by position.
     pub diagnostics: Diagnostics,
-    /// Whether a `virt.toml`, or whoever loads it, names the set; otherwise its name is a directory's.
+    /// Whether a `virt.toml` or the caller names the set; otherwise its name is a directory's.
     pub set_is_named: bool,
     /// The connection that `virt.toml` names.
     pub connect: Option<Connect>,
@@ -35,29 +34,29 @@ pub struct Loaded {
     pub shared: Vec<PathBuf>,
 }
 
-/// What all manifests say, each by itself.
+/// Manifests that were read, each by itself.
 #[derive(Debug, Default)]
 pub(super) struct Parts {
     pub(super) objects: Vec<Object>,
     pub(super) sources: Sources,
     pub(super) diagnostics: Diagnostics,
-    /// How many more problems each file has.
+    /// Number of unreported problems of each file.
     pub(super) untold: AllUntold,
     pub(super) complete: bool,
-    /// What is wrong with the grammars that `virt.toml` names.
+    /// Diagnostics about the grammars that `virt.toml` names.
     pub(super) grammars: Diagnostics,
 }
 
-/// What becomes of what a grammar refuses.
+/// Treatment of content that a grammar refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RefusedAre {
-    /// It is wrong, and its object is held back.
+    /// An error: its object is blocked.
     Wrong,
-    /// It stays with its object, for those who ask hosts: one that holds the same has taken it.
+    /// Kept with its object, for callers that ask hosts: one that holds the same has accepted it.
     ForHosts,
 }
 
-/// Puts together what the manifests say, each by itself, with what `virt.toml`s say.
+/// Assembles the desired state from the manifests and the `virt.toml`s.
 pub(super) fn put_together(
     paths: &[PathBuf],
     found: &Found,
@@ -77,7 +76,7 @@ pub(super) fn put_together(
     let selections = fleet::select(&mut objects, &hosts, &directories, &mut loaded.diagnostics);
     check::across(&mut objects, &selections, &mut loaded.diagnostics);
     if refused == RefusedAre::ForHosts {
-        // what no host is asked about is said at once
+        // refusals that no host is asked about are reported at once
         let is_held = |object: &&mut Object| object.broken.is_some() || broken.is_some();
         let held = objects.iter_mut().filter(is_held);
         held.for_each(|object| object.condemn(&mut loaded.diagnostics));
@@ -90,14 +89,14 @@ pub(super) fn put_together(
     loaded
 }
 
-/// What the `virt.toml`s say.
+/// Combined settings of the `virt.toml`s.
 #[derive(Debug, Default)]
 struct Settled {
     set: String,
     hosts: Vec<NamedHost>,
-    /// What each of them chooses.
+    /// Choices of each directory.
     directories: Vec<Directory>,
-    /// Why nothing may be applied, if so.
+    /// Reason for which nothing may be applied, if so.
     broken: Option<String>,
 }
 
@@ -228,7 +227,7 @@ fn assemble(
     let mut fleet: Vec<Option<HostDesired>> = hosts.iter().map(|_| None).collect();
     for (group, members) in selections.groups.iter().zip(of_groups) {
         let mut desired = together(members.iter().filter_map(|i| settled.get(*i)), empty);
-        // one whose hosts are not known does not hold back another that is for this host
+        // a resource with unknown hosts does not block another that is for this host
         desired.blocked.retain(|id, _| !desired.resources.contains_key(id));
         let desired = Arc::new(desired);
         for at in &group.hosts {
@@ -244,7 +243,7 @@ fn assemble(
     loaded.fleet = fleet.into_iter().flatten().collect();
 }
 
-/// A resource, or why it is held back.
+/// Resource, or the reason for which it is blocked.
 type Entry = (ResourceId, Result<Arc<DesiredResource>, String>);
 
 fn entry(object: Object, broken: Option<&str>) -> Entry {

@@ -1,4 +1,4 @@
-//! What is wrong between manifests: claims that two of them make, and dependencies that go round.
+//! Checks across manifests: things that two of them claim, and cycles of dependencies.
 //!
 //! An object that takes part in either is held back, and so is everything that depends on it. Of
 //! several hosts each is a world of its own: what no host has twice is no duplicate.
@@ -88,10 +88,10 @@ const PORT: Claim = Claim {
     warning: true,
 };
 
-/// What is claimed, by which object, and where.
+/// Claims, each with its owner and place.
 type Claims<K> = Vec<(K, usize, Span)>;
 
-/// Who claims one thing: the owners met so far, and all the hosts that they are for.
+/// Owners of one claimed thing met so far, with all the hosts that they are for.
 #[derive(Default)]
 struct Owners {
     hosts: BitSet,
@@ -312,7 +312,7 @@ fn cycles_of(
     for start in 0..objects.len() {
         // the path walked so far: each node, and how many of its edges are done
         let mut path = vec![(start, 0)];
-        // how many of the nodes up to each of them are in a circle that was said
+        // number of nodes, up to each of them, in a reported cycle
         let mut said = vec![usize::from(round.get(start) == Some(&true))];
         while let Some((node, done)) = path.last().copied() {
             let (Some(visit), Some(out_edges)) = (state.get_mut(node), edges.get(node)) else {
@@ -357,12 +357,12 @@ fn cycles_of(
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Visit {
     New,
-    /// On the path, at that place.
+    /// On the current path, at that index.
     Open(usize),
     Done,
 }
 
-/// For each object the objects that it needs, as far as the manifests hold them for this group.
+/// Returns the dependencies of each object, as far as the manifests have them for this group.
 fn edges(objects: &[Object], group: &Group) -> Vec<Vec<(usize, Span)>> {
     let mut index: HashMap<&ResourceId, usize> = HashMap::new();
     let mine = || objects.iter().enumerate().filter(|(_, o)| group.has(o));
@@ -415,8 +415,8 @@ fn say_cycle(
     }
 }
 
-/// Holds back whatever depends on something that is held back, however indirectly. It is held back
-/// on each of its hosts: the manifest is one, and is mended for all of them.
+/// Blocks everything that depends on a blocked resource, directly or not, on each of its hosts: the manifest
+/// is one, and is fixed for all of them.
 fn hold_dependants(objects: &mut [Object], selections: &Selections) {
     if objects.iter().all(|o| o.broken.is_none()) {
         return;

@@ -21,8 +21,8 @@ pub fn read_document(
     read(sources.add(name, text), text, format, Lasts::Longer, diagnostics)
 }
 
-/// The same of a file. A symbolic link is followed as long as it stays where the file is: what is
-/// wrong with a file is shown with its lines, and somebody else may have put the link there.
+/// Reads a file. A symbolic link is followed as long as it stays where the file is: mistakes in a file are
+/// shown with its lines, and somebody else may have put the link there.
 pub fn read_file(
     path: &Path,
     format: Format,
@@ -83,7 +83,7 @@ pub(super) fn read(
     }
 }
 
-/// Which kind of resource a root element is.
+/// Returns the kind of resource of a root element.
 pub(super) fn kind(root: &Element) -> Option<Kind> {
     Kind::ALL.into_iter().find(|k| root.is(k.as_str()))
 }

@@ -1,4 +1,4 @@
-//! Which files are manifests, and their texts. Nothing is read that is not beneath what was given.
+//! Search for manifests, and their texts. Nothing outside the given paths is read.
 
 use super::format::{Format, format_of, is_passed_over};
 use super::given::{Given, given};
@@ -40,11 +40,11 @@ pub(super) struct Found {
     pub(super) directories: BTreeSet<PathBuf>,
     /// The versions of the directories that were gone through, as they were before that.
     pub(super) listings: BTreeMap<PathBuf, Option<Stamp>>,
-    /// What mock hosts keep there, by real paths: no manifests.
+    /// Files that mock hosts keep there, by real paths: they are no manifests.
     pub(super) kept: BTreeSet<PathBuf>,
-    /// Why a directory could not be read, or a path that was given is not there.
+    /// Reason for which a directory could not be read, or a given path is missing.
     pub(super) unseen: Option<String>,
-    /// Why not all was looked at: which part it was is nobody's choice, so no part of it counts.
+    /// Reason for which the search is incomplete: the omitted part is arbitrary, so no part of it counts.
     pub(super) over: Option<String>,
     /// The directories that were given, or have the files that were: nothing else is read.
     pub(super) roots: Roots,
@@ -71,8 +71,8 @@ impl Found {
         }
     }
 
-    /// What the mock hosts keep that a `virt.toml` names. What is wrong with it is said where it is read
-    /// for good.
+    /// Returns the files of the mock hosts that a `virt.toml` names. Its mistakes are reported where it is
+    /// read for good.
     fn kept_by(&self, file: &VirtTomlFile) -> BTreeSet<PathBuf> {
         let real = self.roots.resolve(&file.directory, Path::new(FILE));
         let read = real.and_then(|real| self.roots.read(&real, SETTINGS_MAX));
@@ -105,21 +105,22 @@ impl Found {
 #[derive(Debug)]
 pub(super) struct Manifest {
     pub(super) path: PathBuf,
-    /// Where it really is.
+    /// Real path.
     pub(super) real: PathBuf,
     /// Whether a symbolic link leads there, below the path that was given or as that path.
     pub(super) linked: bool,
-    /// Which version of it is there.
+    /// Version of the file.
     pub(super) stamp: Stamp,
     pub(super) format: Format,
     /// The nearest `virt.toml` at or above it, among [`Found::virt_tomls`].
     pub(super) nearest: Option<usize>,
-    /// Which of the given paths it was found by, counted from 1.
+    /// Number of the given path by which it was found, counted from 1.
     pub(super) root: usize,
 }
 
-/// What tells two versions of a file apart: where it is, its size, and when it and its inode were
-/// written. Time may be set back, and an inode used again; all of it together is not the same twice.
+/// Stamp that identifies a version of a file: its device and inode, its size, and the times when it and its
+/// inode were written. Time may be set back, and an inode used again; all of it together does not occur
+/// twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp([u64; 3], [i64; 4]);
 
@@ -139,13 +140,13 @@ impl Stamp {
 #[derive(Debug)]
 pub(super) struct VirtTomlFile {
     pub(super) path: PathBuf,
-    /// Which version of it is there; `None` if it cannot be read.
+    /// Version of the file; `None` if it cannot be read.
     pub(super) stamp: Option<Stamp>,
     /// The real path of the directory that it stands in.
     pub(super) directory: PathBuf,
     /// The next one above it.
     pub(super) above: Option<usize>,
-    /// Whether it stands in, or beside, a path that was given.
+    /// Whether the file is in, or beside, a path that was given.
     pub(super) is_top: bool,
 }
 
@@ -194,18 +195,18 @@ struct Walk<'a> {
     /// Real paths met so far, below which of the given paths, and the `virt.toml` nearest to each:
     /// neither a symbolic link nor a path given twice makes two of one.
     seen: BTreeMap<PathBuf, (usize, Option<usize>)>,
-    /// How many of the given paths were begun.
+    /// Number of the given paths that were begun.
     roots: usize,
-    /// Where each `virt.toml` stands in the list.
+    /// Index of each `virt.toml` in the list.
     settings: BTreeMap<PathBuf, usize>,
-    /// How many more names are looked at.
+    /// Number of names that may still be looked at.
     names: usize,
     /// Whether manifests were left out, since there are too many.
     is_full: bool,
     out: &'a mut Diagnostics,
 }
 
-/// What a path beneath the roots is.
+/// Sort of a path beneath the roots.
 struct Place {
     real: PathBuf,
     metadata: Metadata,
@@ -248,7 +249,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Looks at what is at `path`, which is in the directory whose real path is `directory`.
+    /// Examines `path`, which is in the directory whose real path is `directory`.
     fn look_at(&self, directory: &Path, path: &Path) -> io::Result<Place> {
         let name = path.file_name().map(Path::new).unwrap_or(path);
         let child = directory.join(name);
@@ -269,7 +270,7 @@ impl Walk<'_> {
         above: Option<usize>,
         is_top: bool,
     ) -> Option<usize> {
-        // one that cannot be read must not pass for one that is not there
+        // a file that cannot be read must not pass for a missing one
         fs::symlink_metadata(path).ok()?;
         let place = self.look_at(directory, path).ok();
         let index = self.found.virt_tomls.len();
@@ -377,8 +378,8 @@ impl Walk<'_> {
         }
     }
 
-    /// Whether this path was not met before. One that is met under another choice of hosts would be
-    /// for the first only, and the others would take it for gone.
+    /// Whether the path was not met before. One that is met under another choice of hosts would be for the
+    /// first only, and the others would take it for gone.
     fn is_new(&mut self, path: &Path, real: &Path, nearest: Option<usize>) -> bool {
         match self.seen.entry(real.to_owned()) {
             Entry::Vacant(place) => {

@@ -1,4 +1,4 @@
-//! Which manifests are for which hosts.
+//! Choice of hosts: each manifest is assigned to those that it is for.
 //!
 //! The innermost choice counts: the manifest's own, then that of the nearest `virt.toml` above it
 //! that has one, then all hosts. Equal choices are worked out once, and hosts with the same
@@ -13,14 +13,14 @@ use diagnostics::{Diagnostic, Diagnostics, Span};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// A host of a fleet, and what the manifests ask of it.
+/// Host of a fleet, with its desired state.
 #[derive(Clone, Debug)]
 pub struct HostDesired {
-    /// Its name in `virt.toml`.
+    /// Name in `virt.toml`.
     pub name: String,
-    /// Its connection, as it is written there.
+    /// Connection, as it is written there.
     pub connect: Connect,
-    /// What it is to have, shared with the hosts that are to have the same.
+    /// Desired state, shared with the hosts that have the same.
     pub desired: Arc<Desired>,
 }
 
@@ -29,17 +29,17 @@ pub struct HostDesired {
 pub(super) struct Directory {
     /// The next `virt.toml` above it.
     pub(super) above: Option<usize>,
-    /// What it chooses.
+    /// Choice of hosts.
     pub(super) choice: Option<Choice>,
-    /// Why its choice is not known.
+    /// Reason for which the choice is unknown.
     pub(super) broken: Option<String>,
 }
 
 /// The number of the set of all hosts.
 const ALL: usize = 0;
 
-/// The number of the set of an object whose choice cannot be made out: it is held back on all
-/// hosts, and clashes with nothing.
+/// Index of the set of an object whose choice of hosts is unknown: it is blocked on all hosts, and clashes
+/// with nothing.
 const UNKNOWN: usize = 1;
 
 /// The hosts that each object is for. Without a fleet there is one host, and all is for it.
@@ -67,7 +67,7 @@ impl Group {
 }
 
 impl Selections {
-    /// All objects for the one host that there is.
+    /// Returns the selections for the only host.
     fn single() -> Self {
         let all = BitSet::full(1);
         let selections = [ALL, UNKNOWN].into_iter().collect();
@@ -79,7 +79,7 @@ impl Selections {
         if object.selection == UNKNOWN { None } else { self.sets.get(object.selection) }
     }
 
-    /// Whether there is a host that both objects are for, or may be.
+    /// Whether both objects are for a common host, or may be.
     pub(super) fn meet(&self, a: &Object, b: &Object) -> bool {
         let sets = (self.sets.get(a.selection), self.sets.get(b.selection));
         a.selection == b.selection || matches!(sets, (Some(a), Some(b)) if a.intersects(b))
@@ -139,7 +139,7 @@ fn nearest(directories: &[Directory], from: Option<usize>) -> Option<usize> {
     None
 }
 
-/// Hosts are chosen, and there are none to choose from.
+/// Reports a choice of hosts in a project that names no hosts.
 fn without_hosts(objects: &mut [Object], directories: &[Directory], out: &mut Diagnostics) {
     const SUMMARY: &str = "hosts are chosen, and no virt.toml names any";
     let say = |span: Span| {
@@ -159,7 +159,7 @@ fn without_hosts(objects: &mut [Object], directories: &[Directory], out: &mut Di
     }
 }
 
-/// What patterns chose.
+/// Result of matching patterns.
 #[derive(Clone, Debug)]
 struct Chosen {
     /// The number of the set.
@@ -181,7 +181,7 @@ struct Chooser {
     roster: Roster,
     sets: Vec<BitSet>,
     numbers: HashMap<BitSet, usize>,
-    /// What each list of patterns was found to be.
+    /// Cached result for each list of patterns.
     known: HashMap<Vec<HostPattern>, Result<usize, Vec<usize>>>,
 }
 

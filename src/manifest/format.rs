@@ -1,11 +1,11 @@
-//! How manifests are written, and which files are some by their names.
+//! Formats of manifests, and the names of files in them.
 
 use std::path::Path;
 
-/// How a manifest is written.
+/// Format of a manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// libvirt's XML, one document a file.
+    /// XML of libvirt, one document per file.
     Xml,
     /// TOML, any number of resources a file.
     Toml,
@@ -22,12 +22,12 @@ impl Format {
     }
 }
 
-/// How long a run goes on once its manifests are read.
+/// Lifetime of the process after its manifests are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lasts {
     /// Longer: memory is given back.
     Longer,
-    /// It ends with them, and so does its memory.
+    /// The process ends with them, and so does its memory.
     ForGood,
 }
 
@@ -35,7 +35,7 @@ pub(super) fn format_of(path: &Path) -> Option<Format> {
     Format::of(&path.file_name()?.to_string_lossy())
 }
 
-/// Hidden files, and what editors leave beside the file they edit.
+/// Whether the file is hidden, or one that editors leave beside the file they edit.
 pub(super) fn is_passed_over(name: &str) -> bool {
     name.starts_with(['.', '#'])
         || name.ends_with('~')

@@ -14,7 +14,7 @@ pub(super) struct Given {
     pub(super) name: Option<OsString>,
 }
 
-/// Opens what is given, through links that may be followed.
+/// Opens a given path, through links that may be followed.
 pub(super) fn given(path: &Path) -> io::Result<Given> {
     match fs::symlink_metadata(path)?.is_dir() || format_of(path).is_none() && path.is_dir() {
         true => {

@@ -17,10 +17,10 @@ use xmltree::Element;
 /// The grammars that manifests are held to.
 #[derive(Clone, Debug, Default)]
 pub enum Grammars {
-    /// Those of this program.
+    /// Grammars of this program.
     #[default]
     Embedded,
-    /// Others, by the kind of resource that they describe.
+    /// Grammars of the user's, by the kind of resource that they describe.
     Given(BTreeMap<Kind, Arc<Grammar>>),
 }
 
@@ -42,7 +42,7 @@ impl Grammars {
         }
     }
 
-    /// The same of a directory that is open, shown as `directory`.
+    /// Reads grammars from an open directory, shown as `directory`.
     fn from_root(root: Root, directory: &Path, sources: &mut Sources) -> Result<Self, Diagnostics> {
         let real = root.real().to_owned();
         let mut roots = Roots::default();
@@ -89,7 +89,7 @@ pub(super) struct SchemaDir {
 }
 
 impl SchemaDir {
-    /// The directory that a `virt.toml` names; what is wrong with it is said elsewhere.
+    /// Returns the grammar directory that a `virt.toml` names; its mistakes are reported elsewhere.
     pub(super) fn named_by(found: &Found, file: &VirtTomlFile) -> Option<Self> {
         let (mut sources, mut out) = (Sources::default(), Diagnostics::default());
         let source = found.read(file, &mut sources, &mut out)?;
@@ -99,8 +99,8 @@ impl SchemaDir {
         Some(Self { from: file.directory.clone(), name: directory.into(), shown })
     }
 
-    /// Its grammars. It is one of the directories that were given, or beneath one: what a grammar
-    /// says is printed with its mistakes.
+    /// Reads the directory's grammars. It is one of the directories that were given, or beneath one: the text
+    /// of a grammar is printed with its mistakes.
     pub(super) fn grammars(
         &self,
         found: &Found,
@@ -131,8 +131,8 @@ fn no_grammar(directory: &Path) -> Diagnostics {
     out
 }
 
-/// The files of a directory. What they include is beneath it, too: a mistake in a file is shown with
-/// its line, whatever that file is.
+/// Files of a directory. Included ones have to be beneath it, too: a mistake in a file is shown with its
+/// line, whatever the file is.
 struct Directory {
     roots: Roots,
     real: PathBuf,
@@ -159,7 +159,7 @@ impl Files for Directory {
     }
 }
 
-/// Holds documents to grammars, one after the other; what it learns of a grammar stays.
+/// Validates documents, one after the other; the automaton of each grammar is kept.
 #[derive(Debug)]
 pub(super) struct Validator<'a> {
     grammars: &'a Grammars,
@@ -182,7 +182,7 @@ impl<'a> Validator<'a> {
         self.explained = 0;
     }
 
-    /// What is wrong with a document by its grammar.
+    /// Returns the problems of a document by its grammar.
     pub(super) fn validate(
         &mut self,
         kind: Kind,

@@ -1,14 +1,14 @@
-//! Files that a mock host keeps beneath a directory of manifests: they are none, and writing them is
-//! no change of any.
+//! Files that a mock host keeps beneath a directory of manifests: they are no manifests, and writing them
+//! changes none.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
-/// What the mock makes beside its state: a lock, and a version that is not whole yet.
+/// Suffixes of the mock's state file and of the files beside it: a lock, and an unfinished version.
 const BESIDE: [&str; 3] = ["", ".lock", ".new"];
 
-/// What the mock hosts keep that the text of a `virt.toml` in this directory names.
+/// Returns the files of the mock hosts that the text of a `virt.toml` in this directory names.
 pub(super) fn kept(text: &str, directory: &Path) -> BTreeSet<PathBuf> {
     let mut paths = BTreeSet::new();
     for state in states(text) {

@@ -1,4 +1,4 @@
-//! What a key of a table means where it stands: the rules that reading and writing TOML share.
+//! Meanings of a table's keys by their place: rules that reading and writing TOML share.
 //!
 //! The grammar says whether there is an attribute of that name, a child element, or both. Where
 //! there are both, a single value is the attribute, and a table is the element; the attribute can
@@ -15,11 +15,11 @@ pub(super) struct KeyName<'a> {
     pub(super) attribute_namespace: &'a str,
     pub(super) element_namespace: &'a str,
     pub(super) local: &'a str,
-    /// Whether it is written with a prefix.
+    /// Whether the key has a prefix.
     pub(super) prefixed: bool,
 }
 
-/// What a key with a single value is.
+/// Meaning of a key with a single value.
 #[derive(Debug)]
 pub(super) enum Meaning<'s> {
     /// An attribute.
@@ -28,11 +28,11 @@ pub(super) enum Meaning<'s> {
     Element(Place<'s>),
 }
 
-/// Most unknown keys of a file for which the most similar known one is looked for: nobody mends more
-/// at once, and it costs more than reading them.
+/// Most unknown keys of a file for which a similar known one is looked up: nobody fixes more at once, and it
+/// costs more than reading them.
 const GUESSES_MAX: usize = 1_000;
 
-/// What a key with a single value is at a place; `guesses` counts those that nobody knows.
+/// Returns the meaning of a key with a single value at a place; `guesses` counts unknown ones.
 pub(super) fn meaning<'s>(place: &Place<'s>, key: KeyName<'_>, guesses: &mut usize) -> Meaning<'s> {
     let KeyName { attribute_namespace, element_namespace, local, prefixed } = key;
     if place.names_attribute(attribute_namespace, local) {
@@ -54,7 +54,7 @@ pub(super) fn meaning<'s>(place: &Place<'s>, key: KeyName<'_>, guesses: &mut usi
     }
 }
 
-/// What the key is that an unknown one was probably meant to be.
+/// Returns the meaning of the known key that is most similar to an unknown one.
 fn similar<'s>(place: &Place<'s>, local: &str) -> Meaning<'s> {
     let keys: Vec<(&str, bool)> =
         place.keys().filter(|(ns, ..)| ns.is_empty()).map(|(_, key, child)| (key, child)).collect();

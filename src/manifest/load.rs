@@ -1,6 +1,6 @@
-//! From paths to the desired state, once; see [`super::watch`] for again and again.
+//! Loading of the desired state from paths, once; see [`super::watch`] for repeated loads.
 //!
-//! - `tests.rs`: directories of manifests, and what is read of them
+//! - `tests.rs`: tests of loading from directories of manifests
 
 use super::assemble::{Loaded, Parts, RefusedAre, put_together};
 use super::files;
@@ -17,30 +17,30 @@ pub fn load(paths: &[PathBuf]) -> Loaded {
     load_with(paths, &Grammars::Embedded)
 }
 
-/// The same with the grammars to hold the manifests to.
+/// Loads `paths`, validated by these grammars.
 pub fn load_with(paths: &[PathBuf], grammars: &Grammars) -> Loaded {
     load_as(paths, grammars, None)
 }
 
-/// The same for a set that may be named beside the manifests: then nobody asks what they say of it.
+/// Loads `paths` for a set that the caller may name: then the manifests' own is not asked for.
 pub fn load_as(paths: &[PathBuf], grammars: &Grammars, set: Option<&str>) -> Loaded {
     loader(grammars, RefusedAre::Wrong, set).load(paths)
 }
 
-/// The same for those who ask hosts: what a grammar refuses stays with its resource, since a host that
-/// holds the same has taken it.
+/// Loads `paths` for a caller that asks hosts: refused content stays with its resource, since a host that
+/// holds the same has accepted it.
 pub fn load_for_hosts(paths: &[PathBuf], grammars: &Grammars, set: Option<&str>) -> Loaded {
     loader(grammars, RefusedAre::ForHosts, set).load(paths)
 }
 
-/// The same for a process that ends with it: what was read on the way is not given back, which would
-/// take as long as a good part of the reading.
+/// Loads `paths` for a process that ends with the result: memory is not freed, which would take as long as a
+/// good part of the reading.
 pub fn load_for_good(paths: &[PathBuf], grammars: &Grammars, set: Option<&str>) -> Loaded {
     let loader = loader(grammars, RefusedAre::Wrong, set).for_good();
     std::mem::ManuallyDrop::new(loader).load(paths)
 }
 
-/// What the `virt.toml` of a directory says, and none of its manifests.
+/// Loads the `virt.toml` of a directory, and none of its manifests.
 pub fn load_virt_toml(directory: &Path, set: Option<&str>) -> Loaded {
     let mut diagnostics = Diagnostics::default();
     let found = files::find_settings(directory, &mut diagnostics);

@@ -1,4 +1,4 @@
-//! Reading manifests, each by itself, and keeping what was read of those that stay as they are.
+//! Loader of manifests, each by itself, that keeps the results of unchanged ones.
 
 use super::assemble::{Loaded, Parts, RefusedAre, put_together};
 use super::files::{self, Found, Manifest, Stamp};
@@ -18,14 +18,14 @@ use xmltree::Limits;
 /// Reads manifests again and again: only those that have changed are read and checked anew.
 #[derive(Debug)]
 pub(super) struct Loader {
-    /// Those that were asked for; `virt.toml` may name others in the place of the embedded ones.
+    /// Grammars of the caller's; `virt.toml` may name others in the place of the embedded ones.
     asked: Grammars,
     grammars: Grammars,
     /// The set, if it is named beside the manifests.
     set: Option<String>,
     refused: RefusedAre,
     lasts: Lasts,
-    /// The directory that `virt.toml` names, and what is wrong with the grammars there.
+    /// Directory that `virt.toml` names, and diagnostics about the grammars there.
     schema_dir: Option<SchemaDir>,
     wrong: Diagnostics,
     sources: Sources,
@@ -45,14 +45,14 @@ struct CachedManifest {
     part: Part,
     /// The nearest `virt.toml` when it was last there.
     nearest: Option<usize>,
-    /// Whether it has named an object since it is there.
+    /// Whether the file has named an object since it exists.
     named: bool,
     /// Whether somebody still writes to it.
     open: bool,
 }
 
 impl CachedManifest {
-    /// Why what it names is not all that it is meant to name.
+    /// Returns a warning if the file may not name all objects that it is meant to.
     fn doubt(&self) -> Option<Diagnostic> {
         let said = if self.open {
             let text = "the file's writer has not closed it; nothing is pruned until then";
@@ -82,10 +82,10 @@ impl Parts {
     }
 }
 
-/// Which files are taken as they were read last, since somebody may be writing them.
+/// Files whose last accepted version is used, since somebody may be writing them.
 #[derive(Debug, Default)]
 pub(super) struct Unsettled {
-    /// Their real paths.
+    /// Real paths of the files.
     pub(super) files: BTreeSet<PathBuf>,
     /// Whether those that symbolic links lead to are among them: they may be exchanged together.
     pub(super) links: bool,
@@ -97,7 +97,7 @@ pub(super) struct Unsettled {
     pub(super) writing: BTreeSet<PathBuf>,
     /// Whether everything was seen to stay as it is for a moment.
     pub(super) looked: bool,
-    /// Whether any are not the version that was there before, and nobody told of it.
+    /// Whether any file differs from its earlier version without a notification.
     pub(super) changing: bool,
 }
 
@@ -114,22 +114,22 @@ impl Unsettled {
     }
 }
 
-/// What reading came to.
+/// Result of reading.
 #[derive(Debug)]
 pub(super) struct Read {
-    /// What the manifests say; `None` if that is what they said before.
+    /// Loaded manifests; `None` if they are unchanged.
     pub(super) loaded: Option<Loaded>,
     /// Files that changed while they were read; they are taken as they were read last.
     pub(super) moving: Vec<PathBuf>,
-    /// Why a file was not read that may be sound: this process, or the machine, has run out of
+    /// Reason for which a file that may be sound was not read: this process, or the machine, has run out of
     /// something.
     pub(super) unread: Option<String>,
 }
 
-/// Which files there are, beside what is in the manifests.
+/// Files that exist, without the content of the manifests.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Inventory {
-    /// With those that are gone and still count.
+    /// Manifests, with those that are gone and still count.
     manifests: BTreeSet<(PathBuf, Option<usize>)>,
     virt_tomls: Vec<(PathBuf, Option<Stamp>)>,
     complete: bool,
@@ -168,13 +168,13 @@ impl Loader {
         }
     }
 
-    /// The same for a run that ends with it.
+    /// Sets the loader for a process that ends with it.
     pub(super) fn for_good(self) -> Self {
         Self { lasts: Lasts::ForGood, ..self }
     }
 
-    /// Takes the grammars that the `virt.toml` of a path names, unless others were asked for. What was
-    /// held to other ones is read anew. Nobody follows the files of a grammar.
+    /// Takes the grammars that the `virt.toml` of a path names, unless the caller gave others. Documents
+    /// validated by other ones are read anew. Files of a grammar are not followed.
     fn choose_grammars(&mut self, found: &Found) {
         if !matches!(self.asked, Grammars::Embedded) {
             return;
@@ -243,7 +243,7 @@ impl Loader {
         loaded
     }
 
-    /// Reads what was found below `paths`; `diagnostics` has what was said of that.
+    /// Reads the manifests found below `paths`; `diagnostics` has the problems of the search.
     pub(super) fn load_found(
         &mut self,
         paths: &[PathBuf],
@@ -283,7 +283,7 @@ impl Loader {
                     texts.extend(self.take_in(at, manifest, bytes));
                     changed = true;
                 }
-                // what it said before still counts, as far as that is known
+                // its former content still counts, as far as that is known
                 Err(e) => {
                     if files::is_exhaustion(&e) {
                         unread = Some(format!("{}: {e}", manifest.path.display()));
@@ -301,7 +301,7 @@ impl Loader {
                 self.known.insert(manifest.path.clone(), known);
             }
         }
-        // what could not be read may say something else each time
+        // an unreadable file may give another error each time
         changed |= !diagnostics.is_empty();
         for manifest in &found.manifests {
             let (known, open) = (self.known.get_mut(&manifest.path), unsettled.is_open(manifest));
@@ -332,8 +332,8 @@ impl Loader {
         Read { loaded, moving, unread }
     }
 
-    /// Puts together what is known of each manifest. Those that are gone are forgotten, or they are
-    /// added and named if they may be coming back.
+    /// Assembles the cached manifests. Those that are gone are forgotten, or added and named if they may be
+    /// coming back.
     fn gather(
         &mut self,
         found: &Found,
@@ -374,7 +374,7 @@ impl Loader {
         same
     }
 
-    /// Takes the bytes of a manifest in. If they are no text, that is what is known of it.
+    /// Caches the bytes of a manifest as text, or the fact that they are no text.
     fn take_in(&mut self, at: usize, manifest: &Manifest, bytes: Vec<u8>) -> Option<Text> {
         let Manifest { path, stamp, format, nearest, .. } = manifest;
         let named = self.known.get(path).is_some_and(|known| known.named);
@@ -413,8 +413,8 @@ impl Loader {
     }
 }
 
-/// How often manifests are read that change meanwhile.
+/// Most attempts to read manifests that change meanwhile.
 const READINGS: usize = 10;
 
-/// How long they are left to themselves before they are read again.
+/// Pause before changing manifests are read again.
 const REST: Duration = Duration::from_millis(50);

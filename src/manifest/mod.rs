@@ -1,4 +1,4 @@
-//! From paths to what the manifests ask for: finding, reading, settings, checks across files.
+//! Manifests, from paths to the desired state: finding, reading, settings, checks across files.
 //!
 //! Floor 2: imports `diag`, `file`, `xml`, `model` and `schema`. Only `files` and `grammars` touch the file
 //! system; nothing here prints or reads the environment, and a relative path in `virt.toml` stays
@@ -17,13 +17,13 @@
 //! - `keys.rs`: meaning of a TOML key where it stands, for reading and writing
 //! - `load.rs`: one load, from paths to the desired state
 //! - `loader.rs`: repeated reading, with a cache of unchanged manifests
-//! - `notation.rs`: TOML as a notation: its tables with their places, and what cannot be read of it
+//! - `notation.rs`: TOML as a notation: its tables with their places, and its syntax errors
 //! - `object.rs`: one resource on its way from a document into the desired state
 //! - `part.rs`: single manifests, read on several threads
-//! - `project.rs`: `virt.toml`: what holds for a whole directory of manifests
+//! - `project.rs`: `virt.toml`: settings for a whole directory of manifests
 //! - `settings.rs`: the settings of the reconciler, taken out of a resource's metadata
-//! - `text.rs`: the bytes of a file as text, and what to do about those that are none
-//! - `to_toml.rs`: trees as TOML text: what `super::toml` reads back into the same tree
+//! - `text.rs`: decoding of a file's bytes as text, with hints for those that are not UTF-8
+//! - `to_toml.rs`: writer of trees as TOML text that `super::toml` reads back into the same tree
 //! - `toml.rs`: TOML manifests as the same positioned tree that XML gives
 //! - `uris.rs`: checks of the connection URIs of a fleet's hosts
 

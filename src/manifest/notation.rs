@@ -1,4 +1,4 @@
-//! TOML as a notation: its tables with their places, and what cannot be read of it.
+//! TOML as a notation: its tables with their places, and its syntax errors.
 
 use crate::model::Kind;
 use diagnostics::{Diagnostic, Diagnostics, SourceId, Span, closest, excerpt};
@@ -45,7 +45,7 @@ pub(super) fn too_many(last: Diagnostic) -> Diagnostic {
     last.hint("there may be more problems in this file: they are not shown")
 }
 
-/// Where the value of a string stands, without its quotes.
+/// Returns the place of a string's value, without its quotes.
 pub(super) fn value_span(source: SourceId, text: &str, value: &Spanned<DeValue<'_>>) -> Span {
     let range = value.span();
     let written = text.get(range.clone()).unwrap_or("");

@@ -18,34 +18,33 @@ use std::ops::Deref;
 use std::sync::Arc;
 use xmltree::Element;
 
-/// A resource on its way into the desired state. What its manifest says is shared with those who
-/// have it already; the rest depends on the other manifests, too.
+/// Resource on its way into the desired state. The content of its manifest is shared with those who have it
+/// already; the rest depends on the other manifests, too.
 #[derive(Clone, Debug)]
 pub(super) struct Object {
     pub(super) resource: Arc<DesiredResource>,
-    /// What it needs, and where it says so.
+    /// Dependencies, each with its place in the manifest.
     pub(super) needs: Vec<(ResourceId, Span)>,
     /// The patterns that choose its hosts, and where they stand.
     pub(super) hosts: Vec<(HostPattern, Span)>,
-    /// Whether they can be relied on: a mistake in its settings may be one in them.
+    /// Whether these are reliable: a mistake in its settings may be one in them.
     pub(super) hosts_known: bool,
     /// The nearest `virt.toml`.
     pub(super) directory: Option<usize>,
     /// The number of the set of hosts that it is for, once that is settled.
     pub(super) selection: usize,
-    /// Why it is held back.
+    /// Reason for which it is blocked.
     pub(super) broken: Option<String>,
 }
 
 impl Object {
-    /// Whether what its grammar refuses may be meant to choose its hosts.
+    /// Whether its refused content may be meant to choose its hosts.
     pub(super) fn may_hide_hosts(&self) -> bool {
         let is_refused = |span| self.refused.iter().any(|r| r.problem.span == Some(span));
         self.definition.elements().any(|child| is_refused(child.span))
     }
 
-    /// Takes what its grammar refuses for what is wrong with it: no host is asked whether it holds the
-    /// same.
+    /// Turns the refusals of its grammar into errors: no host is asked whether it holds the same.
     pub(super) fn condemn(&mut self, out: &mut Diagnostics) {
         out.extend(self.resource.refused.iter().map(|r| r.problem.clone()));
         if let Some(first) = self.resource.refused.first() {
@@ -177,16 +176,16 @@ fn blamed(element: &Element, said: &FxHashSet<Span>, out: &mut FxHashSet<Span>) 
     element.elements().for_each(|child| blamed(child, said, out));
 }
 
-/// Whether a host may hold what the grammar refuses: all of it is known, and where it is.
+/// Whether a host may hold the refused content: all problems are known, with their places.
 fn may_be_held(problems: &Diagnostics) -> bool {
     let is_known = |d: &Diagnostic| d.span.is_some() && !UNEXPLAINED.contains(&d.code);
     problems.len() < EXPLAINED_MAX && problems.iter().all(is_known)
 }
 
-/// Problems that do not say what is wrong where.
+/// Codes of problems without a place or an explanation.
 const UNEXPLAINED: [&str; 2] = ["more-problems", "schema"];
 
-/// The first error, as the reason why something is held back.
+/// Returns the first error, as the reason for which a resource is blocked.
 pub(super) fn first_error(problems: &Diagnostics, sources: &Sources) -> Option<String> {
     problems.iter().find(|d| d.is_error()).map(|first| reason(first, sources))
 }

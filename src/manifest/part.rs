@@ -1,4 +1,4 @@
-//! What manifests say, each by itself, read on several threads.
+//! Content of single manifests, read on several threads.
 
 use super::document::read;
 use super::format::{Format, Lasts};
@@ -11,12 +11,12 @@ use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::sync::Arc;
 
-/// What one manifest says by itself.
+/// Content of one manifest by itself.
 #[derive(Clone, Debug)]
 pub(super) struct Part {
     pub(super) objects: Vec<Object>,
     pub(super) diagnostics: Diagnostics,
-    /// How many more problems it has.
+    /// Number of its unreported problems.
     pub(super) untold: AllUntold,
     /// Whether every resource in it is known by name.
     pub(super) complete: bool,
@@ -25,7 +25,7 @@ pub(super) struct Part {
 /// The text of a manifest.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Text {
-    /// Its place among the manifests.
+    /// Index among the manifests.
     pub(super) at: usize,
     pub(super) source: SourceId,
     pub(super) format: Format,
@@ -87,7 +87,7 @@ fn read_part(text: Text, sources: &Sources, validator: &mut Validator<'_>) -> Pa
     validator.begin_file();
     let roots = read(source, text, format, lasts, &mut problems);
     let broken = first_error(&problems, sources);
-    // what could not be read may have named more resources
+    // the unreadable rest may have named more resources
     let mut part = Part {
         objects: Vec::new(),
         diagnostics: Diagnostics::default(),
@@ -100,7 +100,7 @@ fn read_part(text: Text, sources: &Sources, validator: &mut Validator<'_>) -> Pa
     for root in roots {
         let mut said = Diagnostics::default();
         let object = object(root, format, broken.clone(), validator, sources, &mut said);
-        // what could not be read is not missing
+        // a part that could not be read is not missing
         let is_new = |d: &Diagnostic| {
             unread.is_empty() || line(d).is_none_or(|line| !unread.contains(&line))
         };

@@ -1,4 +1,4 @@
-//! `virt.toml`: what holds for a whole directory of manifests.
+//! Project file `virt.toml`: settings for a whole directory of manifests.
 
 use super::notation::{parse_table, unknown_key, value_span};
 use crate::model::{HostPattern, check_host_name, check_set_name};
@@ -11,10 +11,10 @@ use toml::de::{DeTable, DeValue};
 /// The file's name.
 pub(super) const FILE: &str = "virt.toml";
 
-/// What a `virt.toml` says, each with its place.
+/// Settings of a `virt.toml`, each with its place.
 #[derive(Debug, Default)]
 pub(super) struct VirtToml {
-    /// Who owns what the directory applies.
+    /// Set that owns the directory's resources.
     pub(super) set: Option<(String, Span)>,
     /// The URI to connect to where the command line has none.
     pub(super) connect: Option<(String, Span)>,
@@ -33,7 +33,7 @@ pub(super) struct VirtToml {
 pub struct Connect {
     /// The URI or the name, as it is written there.
     pub text: String,
-    /// Where it stands.
+    /// Place of the setting.
     pub span: Span,
     /// The directory of the file.
     pub directory: PathBuf,
@@ -43,11 +43,11 @@ pub struct Connect {
 #[derive(Clone, Debug)]
 pub(super) struct NamedHost {
     pub(super) name: String,
-    /// Its URI, as it is written there.
+    /// URI, as it is written there.
     pub(super) connect: String,
-    /// Where the URI stands.
+    /// Place of the URI.
     pub(super) span: Span,
-    /// Where its name stands.
+    /// Place of the name.
     pub(super) name_span: Span,
     /// The directory of the file, once that is known.
     pub(super) directory: PathBuf,
@@ -263,7 +263,7 @@ impl Reader<'_> {
     }
 }
 
-/// Two names for one host would each take what is for the other for a left-over.
+/// Refuses two names for one host: each would take the other's resources for orphans.
 fn distinct(hosts: &[NamedHost], out: &mut Diagnostics) {
     let mut seen: HashMap<&str, &NamedHost> = HashMap::new();
     for host in hosts {

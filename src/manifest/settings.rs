@@ -19,10 +19,10 @@ pub(super) const ELEMENT: &str = "reconcile";
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) settings: Settings,
-    /// For each of `settings.depends_on`, its place.
+    /// Places of the entries of `settings.depends_on`.
     pub(super) places: Vec<Span>,
-    /// The patterns that choose its hosts. They are settled while manifests are read: who plans
-    /// has those that are for one host.
+    /// Patterns that choose its hosts. They are matched while manifests are read: a planner gets those for
+    /// one host.
     pub(super) hosts: Vec<(HostPattern, Span)>,
     /// The name of what it is in, and where that stands: a volume's document does not have its pool.
     pub(super) parent: Option<(String, Span)>,
@@ -33,8 +33,8 @@ pub(super) fn is_settings(e: &Element) -> bool {
     e.name.namespace.as_deref() == Some(NAMESPACE) && e.name.local == ELEMENT
 }
 
-/// The element that says how an object is kept: what an exported manifest has in its metadata. What
-/// is as it is without being said is left out, but for the power.
+/// Builds the element with the settings of an object: an exported manifest has it in its metadata. Defaults
+/// are left out, but for the power state.
 pub fn settings_element(settings: &Settings) -> Element {
     let yes = |on: bool| on.then_some("yes");
     let mut element = Element::named(Name::qualified(PREFIX, NAMESPACE, ELEMENT));
@@ -200,7 +200,7 @@ mod tests {
     use diagnostics::Sources;
     use xmltree::{Limits, parse, write_compact};
 
-    /// The settings in `inside`, what is left of the document, and each problem.
+    /// Reads the settings in `inside`; returns them, the rest of the document, and each problem.
     fn read(inside: &str) -> (Found, String, Vec<String>) {
         let text = format!(
             "<domain xmlns:v='urn:virt:reconcile:1'><metadata>\n{inside}</metadata></domain>"

@@ -1,4 +1,4 @@
-//! The bytes of a file as text, and what to do about those that are none.
+//! Decoding of a file's bytes as text, with hints for those that are not UTF-8.
 
 use diagnostics::{Diagnostic, Diagnostics, SourceId, Span, excerpt};
 use std::path::Path;
@@ -76,7 +76,7 @@ fn wide_text(bytes: &[u8]) -> Option<(&'static str, String)> {
     Some((encoding, text.collect()))
 }
 
-/// What an XML declaration says of the encoding.
+/// Returns the encoding that an XML declaration names.
 fn declared_encoding(text: &str) -> Option<&str> {
     let declaration = text.strip_prefix("<?xml")?.split_once("?>")?.0;
     let value = declaration.split_once("encoding")?.1.trim_start().strip_prefix('=')?.trim_start();

@@ -1,4 +1,4 @@
-//! Trees as TOML text: what [`super::toml`] reads back into the same tree.
+//! Writer of trees as TOML text that [`super::toml`] reads back into the same tree.
 //!
 //! Small elements become inline tables or dotted keys, larger ones tables with a header of their
 //! own, devices always `[[domain.devices.disk]]` and its like.
@@ -98,18 +98,18 @@ fn without_prefix(e: &mut Element) {
     }
 }
 
-/// Where something is written.
+/// Context of a written value.
 struct At<'a> {
-    /// What the grammar has there.
+    /// Place in the grammar.
     place: Place<'static>,
     /// The default namespace.
     default: &'a str,
-    /// How many elements are around it.
+    /// Number of ancestors.
     depth: usize,
 }
 
 impl<'a> At<'a> {
-    /// What is in an element that stands here.
+    /// Returns the context inside an element that stands here.
     fn inside(&self, e: &'a Element) -> Self {
         let namespace = e.name.uri();
         let place = self.place.child(namespace, &e.name.local).unwrap_or_else(Place::nowhere);
@@ -122,13 +122,13 @@ impl<'a> At<'a> {
         self.place.repeats(child.name.uri(), &child.name.local)
     }
 
-    /// What the text of a child element may be.
+    /// Returns the values that the grammar allows for the text of a child element.
     fn text_of(&self, child: &Element) -> Option<Values<'static>> {
         let namespace = child.name.uri();
         self.place.child(namespace, &child.name.local).and_then(|place| place.text())
     }
 
-    /// What the key `name` with a single value would be.
+    /// Returns the meaning of the key `name` with a single value.
     fn meaning(&self, name: &Name) -> Meaning<'static> {
         let prefixed = name.prefix.is_some();
         let namespace = name.uri();
@@ -140,13 +140,13 @@ impl<'a> At<'a> {
                 local: &name.local,
                 prefixed,
             },
-            // what is written here was read within limits
+            // the written tree was read within limits
             &mut 0,
         )
     }
 }
 
-/// What is in an element.
+/// Returns the entries of an element's table.
 fn entries<'a>(e: &'a Element, inner: &At<'a>) -> Vec<Entry> {
     let mut list = Vec::new();
     for decl in &e.namespaces {
@@ -222,7 +222,7 @@ fn is_plain(e: &Element) -> bool {
     e.attributes.is_empty() && e.namespaces.is_empty() && e.elements().next().is_none()
 }
 
-/// Whether tables cannot say what is in the element: its text stands between its children.
+/// Whether tables cannot hold the element's content: its text stands between its children.
 fn must_be_raw(e: &Element) -> bool {
     e.has_text() && e.elements().next().is_some()
 }
@@ -260,7 +260,7 @@ fn is_text_key(local: &str, inner: &At<'_>) -> bool {
     local == "value" && !keys::has_value_attribute(&inner.place)
 }
 
-/// A text as the scalar that reads back as the same text; `values` are what the grammar has there.
+/// Returns a text as the scalar that reads back as the same text; `values` are those that the grammar allows.
 fn literal(values: Option<&Values<'_>>, text: &str) -> Value {
     let truth = values.and_then(Values::truth);
     if let Some((yes, no)) = truth
@@ -279,7 +279,7 @@ fn literal(values: Option<&Values<'_>>, text: &str) -> Value {
 /// Widest line that an inline table or array may make.
 const WIDTH: usize = 96;
 
-/// Prints a table under the path `path`: first what fits on a line, then what takes a header.
+/// Prints a table under the path `path`: first the entries that fit on a line, then those with headers.
 fn section(out: &mut String, path: &str, many: bool, entries: &[Entry]) {
     let mut body = String::new();
     let mut below = Vec::new();

@@ -37,8 +37,7 @@ pub(super) const TEXT_KEY: &str = "#text";
 type Key<'a> = Spanned<DeString<'a>>;
 type Value<'a> = Spanned<DeValue<'a>>;
 
-/// Reads the resources of a TOML manifest. With problems said in `out`, what could be read is
-/// returned all the same.
+/// Reads the resources of a TOML manifest. All that could be read is returned even with problems in `out`.
 pub(super) fn parse(
     source: SourceId,
     text: &str,
@@ -214,7 +213,7 @@ impl Reader<'_> {
         found
     }
 
-    /// Puts into the element what the table has; `inner` is inside the element.
+    /// Fills the element from the table; `inner` is inside the element.
     fn fill(&mut self, element: &mut Element, table: &DeTable<'_>, inner: At<'_>) {
         let mut settings = Vec::new();
         for (key, value) in table {
@@ -364,8 +363,8 @@ impl Reader<'_> {
         }
     }
 
-    /// A scalar as the text that XML has for it; `values` are what the grammar has there, which is
-    /// asked for a truth value only.
+    /// Returns a scalar as text in XML's notation; `values` are those that the grammar allows, and decide how
+    /// a truth value is written.
     fn scalar_text(
         &mut self,
         key: &str,
@@ -689,7 +688,7 @@ mod tests {
             text in "(\\[\\[?domain(\\.[a-z@#:'\"]{1,4}){0,2}\\]?\\]|[a-z@#:.'\"]{1,6} ?= ?([0-9.xo-]{1,4}|'[^']{0,4}'|\\{|\\[|true)|\\}|\\]|,|\n|\r){0,20}"
         ) {
             let (xml, problems) = read(&text);
-            // what is read without a problem is well-formed
+            // a document that is read without a problem is well-formed
             if problems.is_empty() {
                 for one in xml {
                     prop_assert!(xmltree::parse(SourceId::NONE, &one, &Limits::default()).is_ok(), "{}", one);

@@ -1,4 +1,4 @@
-//! What a driver and the host behind it can do: data that the planner reads.
+//! Capabilities of a driver and the host behind it: data that the planner reads.
 
 use super::{Kind, OpKind};
 use std::collections::BTreeSet;
@@ -21,7 +21,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// What a driver and its host can do, by kind. A planner reads facts here, and never asks which hypervisor it is.
+/// Capabilities of a driver and its host, by kind. A planner reads facts here, and never asks which hypervisor it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capabilities {
     /// The version of libvirt that answers; ours for a driver without libvirt.
@@ -36,7 +36,7 @@ pub struct Capabilities {
     pub storage: StorageCapabilities,
 }
 
-/// What a host can do with domains.
+/// Capabilities for domains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DomainCapabilities {
     /// Operations that domains take.
@@ -49,7 +49,7 @@ pub struct DomainCapabilities {
     pub mac_prefix: [u8; 3],
     /// The table of values that the host fills in by itself.
     pub defaults: Defaults,
-    /// What can be done to the devices and processors of a running domain.
+    /// Changes that the devices and processors of a running domain take.
     pub live: LiveDevices,
 }
 
@@ -62,7 +62,7 @@ pub enum Defaults {
     QemuMachines,
 }
 
-/// What can be done to the devices and processors of a running domain.
+/// Changes that the devices and processors of a running domain take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LiveDevices {
     /// Names of the only devices that can be plugged in and out, a controller with its type
@@ -92,7 +92,7 @@ impl LiveDevices {
     };
 }
 
-/// What a host can do with networks.
+/// Capabilities for networks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetworkCapabilities {
     /// Operations that networks take.

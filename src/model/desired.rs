@@ -1,4 +1,4 @@
-//! What the manifests ask for.
+//! Desired state of a host.
 
 use super::{Effect, ResourceId};
 use diagnostics::{Diagnostic, Span};
@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use xmltree::{Element, Path};
 
-/// All that a directory of manifests asks for, checked.
+/// Desired state from a directory of manifests, checked.
 #[derive(Clone, Debug, Default)]
 pub struct Desired {
-    /// Who owns what this directory applies; written on each object.
+    /// Set that owns this directory's resources; it is written on each object.
     pub set: String,
     /// The resources that may be applied. The hosts of a fleet share them.
     pub resources: BTreeMap<ResourceId, Arc<DesiredResource>>,
@@ -24,44 +24,44 @@ pub struct Desired {
 /// One resource as its manifest has it.
 #[derive(Clone, Debug)]
 pub struct DesiredResource {
-    /// Its identity.
+    /// Identity of the resource.
     pub id: ResourceId,
-    /// Its definition: libvirt's document without the reconciler's settings, positions kept.
+    /// Definition: libvirt's document without the reconciler's settings, positions kept.
     pub definition: Element,
-    /// What the reconciler is told about it.
+    /// Settings for the reconciler.
     pub settings: Settings,
     /// Resources that must be in place before it: those it names in `depends_on` and the networks
     /// it uses, whether or not the manifests hold them.
     pub depends_on: Vec<ResourceId>,
-    /// Where its root element stands.
+    /// Place of its root element.
     pub span: Span,
-    /// What its grammar refuses. It is applied only where the host holds the same.
+    /// Content that its grammar refuses. It is applied only where the host holds the same.
     pub refused: Vec<Refused>,
 }
 
-/// Something in a manifest that its grammar refuses.
+/// Content of a manifest that its grammar refuses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// What is wrong with it, and where.
+    /// Problem, with its place.
     pub problem: Diagnostic,
-    /// The reason why the resource is held back where the host does not hold the same.
+    /// Reason for which the resource is blocked where the host does not hold the same.
     pub reason: String,
 }
 
 /// The settings of the reconciler for one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Whether it should run.
+    /// Desired power state.
     pub power: Power,
-    /// Whether it starts with the host; `None` leaves it as it is.
+    /// Desired autostart with the host; `None` leaves it as it is.
     pub autostart: Option<bool>,
     /// Resources that must be in place first.
     pub depends_on: Vec<ResourceId>,
-    /// How it is stopped.
+    /// Shutdown policy.
     pub stop: ShutdownPolicy,
-    /// Effects that the manifest allows for this object, beyond the gate of the run.
+    /// Effects that the manifest allows for this object, beyond those that the run allows.
     pub allow: Vec<Effect>,
-    /// Whether what waits for the next boot is taken when the guest reboots by itself.
+    /// Whether waiting changes are applied when the guest reboots by itself.
     pub apply_on_reboot: bool,
     /// Whether removing it is refused.
     pub prevent_destroy: bool,
@@ -93,18 +93,18 @@ impl Default for Settings {
 /// Whether a resource should run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Power {
-    /// It runs. A network is active.
+    /// Running. A network is active.
     Running,
-    /// It is there with its processors stopped.
+    /// Active with its processors stopped.
     Paused,
-    /// It does not run.
+    /// Inactive.
     Stopped,
-    /// It is left as it is.
+    /// Unmanaged: left as it is.
     Manual,
 }
 
 impl Power {
-    /// All of them.
+    /// All states.
     pub const ALL: [Self; 4] = [Self::Running, Self::Paused, Self::Stopped, Self::Manual];
 
     /// The word for it in manifests.
@@ -123,12 +123,12 @@ impl Power {
     }
 }
 
-/// How a running domain is stopped.
+/// Policy by which a running domain is shut down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShutdownPolicy {
-    /// How long the guest has to shut down by itself.
+    /// Time that the guest has to shut down by itself.
     pub timeout: Duration,
-    /// Whether it is destroyed when that time is over; otherwise the step fails.
+    /// Whether the guest is destroyed when that time is over; otherwise the step fails.
     pub force: bool,
 }
 

@@ -1,8 +1,8 @@
-//! How disruptive a step is to the guest it concerns.
+//! Effects: how disruptive a step is to the guest it concerns.
 
 use std::fmt;
 
-/// Effect classes, from harmless to destructive; the order is the gate's.
+/// Effect classes, from harmless to destructive, in the order of the effect policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Effect {
     /// No guest and no object comes or goes, and no running one notices.
@@ -21,18 +21,18 @@ pub enum Effect {
     NextBoot,
     /// A running guest goes down and comes up again.
     Restart,
-    /// What runs goes down and stays down.
+    /// Running objects go down and stay down.
     Stops,
     /// The object is removed; its disks stay.
     Deletes,
     /// The object is removed and made anew.
     Replace,
-    /// Something that cannot be brought back is removed.
+    /// Data that cannot be brought back is removed.
     DataLoss,
 }
 
 impl Effect {
-    /// All of them in order.
+    /// All effects in order.
     pub const ALL: [Self; 12] = [
         Self::None,
         Self::Creates,

@@ -1,38 +1,38 @@
-//! What a host tells of its own accord.
+//! Events that a host sends unasked.
 
 use super::ResourceId;
 use crate::error::Error;
 use std::fmt;
 
-/// What a host tells of its own accord. It says where to look again, never what is there: by the
-/// time it is read the host may have moved on.
+/// Event that a host sends unasked. It says which object to read again, never its state: by the time it is
+/// read the host may have moved on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DriverEvent {
-    /// Something happened to an object.
+    /// Change of an object.
     Changed {
         /// The object.
         id: ResourceId,
-        /// What happened.
+        /// Sort of the change.
         what: EventKind,
     },
     /// An object is gone. Not every host says so: one that is left without its definition
     /// ([`EventKind::Undefined`]) may end with its running instance.
     Gone(ResourceId),
-    /// From here on the host is listened to, and what was before may have been missed: look at all
-    /// of it. It comes first, after every time that the host was lost, and where its report has a gap.
+    /// Start of the event stream: earlier events may have been missed, so all of the host has to be read. It
+    /// comes first, after every loss of the host, and in place of events that nobody took in time.
     Resync,
     /// The host is lost, and is called until it answers; then a [`Resync`](Self::Resync) comes.
     Lost(Error),
 }
 
-/// What happened to an object.
+/// Sort of an event on an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventKind {
-    /// It was defined, or redefined.
+    /// Defined, or redefined.
     Defined,
-    /// Its definition is gone; it is there only as long as it is active.
+    /// Undefined; it exists only as long as it is active.
     Undefined,
-    /// It was started.
+    /// Started.
     Started,
     /// A domain's processors were stopped.
     Suspended,
@@ -40,7 +40,7 @@ pub enum EventKind {
     Resumed,
     /// The guest has shut down; it is stopped next.
     ShutDown,
-    /// It is stopped, for whatever reason.
+    /// Stopped, for any reason.
     Stopped,
     /// The guest has put itself to sleep.
     PmSuspended,
@@ -52,7 +52,7 @@ pub enum EventKind {
     DeviceRemoved(String),
     /// A running domain did not let the device of that alias go.
     DeviceRemovalFailed(String),
-    /// Something else about it changed.
+    /// Changed in another way.
     Updated,
 }
 

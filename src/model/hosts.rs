@@ -4,11 +4,11 @@ use diagnostics::{closest, is_hazard};
 use std::collections::HashMap;
 use std::fmt;
 
-/// Longest name of a host, in bytes: what DNS allows.
+/// Longest name of a host, in bytes: the limit of DNS.
 const NAME_MAX: usize = 253;
 
-/// Says why `name` cannot name a host. A name is what patterns are matched with and what a shell's
-/// word is; so it has none of their signs.
+/// Checks that `name` can name a host; the error is the reason why not. Patterns match names and shells take
+/// them as words, so a name has none of their special characters.
 ///
 /// # Errors
 /// The reason.
@@ -114,7 +114,7 @@ impl Roster {
         Self { names, index }
     }
 
-    /// How many hosts there are.
+    /// Returns the number of hosts.
     pub fn len(&self) -> usize {
         self.names.len()
     }
@@ -159,7 +159,7 @@ impl Roster {
         }
     }
 
-    /// What to do about a pattern that matches no host.
+    /// Returns a hint for a pattern that matches no host.
     pub fn hint(&self, pattern: &HostPattern) -> String {
         let names = || self.names.iter().map(String::as_str);
         // the name below the signs of a pattern may be the one that was meant
@@ -177,7 +177,7 @@ impl Roster {
     }
 }
 
-/// How many hosts a hint names.
+/// Most hosts that a hint names.
 const SHOWN: usize = 6;
 
 /// A set of small numbers: places in a list.

@@ -1,4 +1,4 @@
-//! What a resource is called: its name within its kind, UUID, MAC address.
+//! Identity of a resource: its name within its kind, UUID, MAC address.
 
 use super::Kind;
 use diagnostics::{escape, is_hazard};
@@ -9,10 +9,9 @@ pub use uuid::Uuid;
 /// A resource's identity: its kind and its name on the host.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ResourceId {
-    /// What it is.
+    /// Kind of resource.
     pub kind: Kind,
-    /// What it is called; unique among its kind on one host. Of what is in something else, the name of
-    /// that comes first, and a slash.
+    /// Name; unique among its kind on one host.
     pub name: String,
 }
 
@@ -58,8 +57,8 @@ pub fn shown_name(name: &str) -> String {
 /// Longest name, in bytes: with a suffix it must still fit a file name of 255 bytes.
 const NAME_MAX: usize = 200;
 
-/// Says why `name` cannot name a resource. libvirt builds paths from names, so what could leave
-/// its directories or break a line is refused before anything is sent.
+/// Checks that `name` can name a resource; the error is the reason why not. libvirt builds paths from names,
+/// so one that could leave its directories or break a line is refused before anything is sent.
 pub fn check_name(name: &str) -> Result<(), &'static str> {
     match name {
         "" => Err("it is empty"),
@@ -103,7 +102,7 @@ impl Mac {
         pieces.next().is_none().then_some(Self(bytes))
     }
 
-    /// Whether it is a group address, which no interface may have.
+    /// Whether the address is a group address, which no interface may have.
     pub fn is_multicast(self) -> bool {
         self.0.first().is_some_and(|b| b & 1 == 1)
     }

@@ -1,9 +1,8 @@
-//! Kinds of resources, and what is true of each.
+//! Kinds of resources, and the properties of each.
 
 use std::fmt;
 
-/// What kind of thing a resource is. Networks sort before domains: that is the order in which
-/// they are needed.
+/// Kind of a resource. Networks sort before domains: that is the order in which they are needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// A virtual network.
@@ -16,7 +15,7 @@ pub enum Kind {
     Domain,
 }
 
-/// What is true of a kind.
+/// Facts of a kind.
 struct Facts {
     word: &'static str,
     grammar: &'static str,

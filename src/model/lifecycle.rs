@@ -1,4 +1,4 @@
-//! What a resource is doing right now, and what follows when a guest ends by itself.
+//! Power state of a resource, and actions when a guest ends by itself.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 /// A domain's state as libvirt numbers it (virDomainState); a network is `Running` or `Shutoff`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
-    /// Not known.
+    /// Unknown.
     NoState,
     /// Active.
     Running,
@@ -16,7 +16,7 @@ pub enum State {
     Paused,
     /// Active, on its way down.
     Shutdown,
-    /// Not active.
+    /// Inactive.
     Shutoff,
     /// Crashed; not active, or kept for inspection.
     Crashed,
@@ -39,7 +39,7 @@ impl State {
         }
     }
 
-    /// Whether there is a running instance, whatever its processors do.
+    /// Whether the object has a running instance, whatever its processors do.
     pub fn is_active(self) -> bool {
         match self {
             Self::Running | Self::Blocked | Self::Paused | Self::Shutdown | Self::PmSuspended => {
@@ -66,20 +66,20 @@ impl fmt::Display for State {
     }
 }
 
-/// What a guest does by itself, and the hypervisor answers with a [`LifecycleAction`].
+/// Event of a guest's own, which the hypervisor answers with a [`LifecycleAction`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum LifecycleEvent {
-    /// It powers off.
+    /// Power off.
     Poweroff,
-    /// It reboots.
+    /// Reboot.
     Reboot,
-    /// It crashes.
+    /// Crash.
     Crash,
 }
 
 impl LifecycleEvent {
-    /// libvirt's number.
+    /// Returns libvirt's number.
     pub fn number(self) -> u32 {
         match self {
             Self::Poweroff => 0,
@@ -88,7 +88,7 @@ impl LifecycleEvent {
         }
     }
 
-    /// The element of a definition that says what follows.
+    /// Returns the element of a definition that chooses the action.
     pub fn element(self) -> &'static str {
         match self {
             Self::Poweroff => "on_poweroff",
@@ -98,7 +98,7 @@ impl LifecycleEvent {
     }
 }
 
-/// What the hypervisor does then.
+/// Action of the hypervisor on such an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum LifecycleAction {
@@ -117,7 +117,7 @@ pub enum LifecycleAction {
 }
 
 impl LifecycleAction {
-    /// All of them, in the order of libvirt's numbers.
+    /// All actions, in the order of libvirt's numbers.
     const ALL: [(Self, &'static str); 6] = [
         (Self::Destroy, "destroy"),
         (Self::Restart, "restart"),
@@ -127,7 +127,7 @@ impl LifecycleAction {
         (Self::CoredumpRestart, "coredump-restart"),
     ];
 
-    /// libvirt's number.
+    /// Returns libvirt's number.
     pub fn number(self) -> u32 {
         (0..).zip(Self::ALL).find(|(_, (action, _))| *action == self).map_or(0, |(n, _)| n)
     }

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-/// Why an amount of memory cannot be read.
+/// Reason for which an amount of memory cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MemoryError {
     /// The amount is not a whole number.
     NotANumber,
-    /// The unit is none that libvirt knows.
+    /// The unit is unknown to libvirt.
     UnknownUnit,
     /// The amount does not fit 64 bits of bytes.
     TooLarge,

@@ -1,4 +1,4 @@
-//! Our corner of an object's metadata: the names that manifests and marks use.
+//! Metadata of our own on an object: the names that manifests and ownership records use.
 
 /// The namespace of everything that `virt` keeps in an object's metadata.
 pub const NAMESPACE: &str = "urn:virt:reconcile:1";

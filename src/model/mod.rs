@@ -17,12 +17,12 @@
 //! - `metadata.rs`: names of our elements in an object's metadata
 //! - `number_set.rs`: sets of small numbers as libvirt writes them: `0-2,5,^1`, for processors and nodes
 //! - `observed.rs`: the observed state of a host
-//! - `op.rs`: operations as data: what a plan holds and a driver carries out
+//! - `op.rs`: operations as data, held by a plan and carried out by a driver
 //! - `outage.rs`: guests that are up for their host and down for their users
 //! - `owner_record.rs`: the ownership record on an object, as a value
 //! - `record.rs`: the verdict on an ownership record
 //! - `snapshot.rs`: snapshots of a domain, as far as a plan has to know them
-//! - `subnet.rs`: IP subnets: what an address and its netmask or prefix make
+//! - `subnet.rs`: IP subnets, made of an address and its netmask or prefix
 //! - `tuning.rs`: limits and weights of a running domain: which field of its definition is which parameter of which
 //!   call
 //! - `values.rs`: checks that domains and networks share: names, UUIDs

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 /// Largest number that a set may hold: libvirt's own bound for processors and nodes.
 const MAX: u32 = 16_384;
 
-/// The members of a set written as `0-2,5,^1`; `None` if it is none.
+/// Parses the members of a set written as `0-2,5,^1`; `None` if it is malformed.
 pub(crate) fn number_set(text: &str) -> Option<BTreeSet<u32>> {
     let mut members = BTreeSet::new();
     for piece in text.split(',').map(str::trim).filter(|p| !p.is_empty()) {

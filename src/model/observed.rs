@@ -1,25 +1,25 @@
-//! What a host has.
+//! Observed state of a host.
 
 use super::{Kind, Outage, Record, ResourceId, Snapshot, State, Uuid};
 use std::collections::{BTreeMap, BTreeSet};
 use xmltree::Element;
 
-/// What to read of a host.
+/// Request for a read of a host.
 #[derive(Clone, Debug)]
 pub struct Scope {
-    /// Only these; `None` for all that is there.
+    /// Objects to read; `None` for all.
     pub only: Option<BTreeSet<ResourceId>>,
-    /// How much of each.
+    /// Detail of each object.
     pub detail: Detail,
 }
 
 impl Scope {
-    /// Everything there is, in full.
+    /// Requests all objects, in full.
     pub fn all() -> Self {
         Self { only: None, detail: Detail::Full }
     }
 
-    /// These alone.
+    /// Requests these objects alone.
     pub fn only(ids: BTreeSet<ResourceId>, detail: Detail) -> Self {
         Self { only: Some(ids), detail }
     }
@@ -35,7 +35,7 @@ impl Scope {
     }
 }
 
-/// How much is read of each resource.
+/// Detail in which resources are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Detail {
     /// Identity, state and autostart.
@@ -44,61 +44,61 @@ pub enum Detail {
     Full,
 }
 
-/// What a host has, as far as the [`Scope`] asked.
+/// Observed state of a host, as far as the [`Scope`] asked.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
-    /// By identity.
+    /// Objects by identity.
     pub resources: BTreeMap<ResourceId, ObservedResource>,
-    /// What is there and could not be read: it did not answer in time, or with something else.
+    /// Objects that exist and could not be read: they did not answer in time, or gave an invalid answer.
     pub unknown: BTreeMap<ResourceId, Unknown>,
 }
 
 /// The storage pools of some names, as far as a host has them.
 #[derive(Clone, Debug, Default)]
 pub struct ObservedPools {
-    /// Their definitions.
+    /// Definitions of the pools.
     pub pools: BTreeMap<String, Element>,
-    /// Those that could not be read, each with the reason: it is not known whether they are there.
+    /// Pools that could not be read, each with the reason: they may not exist.
     pub unknown: BTreeMap<String, String>,
 }
 
-/// What is there, and could not be read.
+/// Object that exists and could not be read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Unknown {
-    /// Its UUID.
+    /// UUID of the object.
     pub uuid: Uuid,
-    /// What it is doing, by what the host's lists say.
+    /// State by the host's lists.
     pub state: State,
-    /// Why it could not be read.
+    /// Reason for which it could not be read.
     pub why: String,
 }
 
 /// One resource as the host has it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ObservedResource {
-    /// Its identity.
+    /// Identity.
     pub id: ResourceId,
-    /// Its UUID.
+    /// UUID.
     pub uuid: Uuid,
-    /// What the next boot or start will use; `None` if it is transient or was not asked for.
+    /// Definition for the next boot or start; `None` if it is transient or was not asked for.
     pub persistent: Option<Element>,
-    /// What is running; `None` if it is not active or was not asked for.
+    /// Definition of the running instance; `None` if it is not active or was not asked for.
     pub live: Option<Element>,
-    /// What it is doing.
+    /// Power state.
     pub state: State,
-    /// libvirt's number for why it is in that state.
+    /// Reason of that state, by libvirt's number.
     pub reason: i32,
-    /// Whether it starts with the host.
+    /// Autostart: whether the object starts with the host.
     pub autostart: bool,
-    /// Whether it has a definition that outlives its running instance.
+    /// Whether the object has a definition that outlives its running instance.
     pub is_persistent: bool,
-    /// Whether it has a saved memory image that its next start resumes from.
+    /// Whether a saved memory image exists, from which its next start resumes.
     pub managed_save: bool,
-    /// Its snapshots, by name; none if they were not asked for.
+    /// Snapshots, by name; none if they were not asked for.
     pub snapshots: Vec<Snapshot>,
     /// The names of its checkpoints; none if they were not asked for.
     pub checkpoints: Vec<String>,
-    /// What is made of the record that says who owns it.
+    /// Verdict on its ownership record.
     pub record: Record,
 }
 
@@ -121,13 +121,13 @@ impl ObservedResource {
         }
     }
 
-    /// Why it does not work though it is up, if that is so.
+    /// Returns the outage of an active object, if it has one.
     pub fn outage(&self) -> Option<Outage> {
         let is_guest = self.id.kind.is_guest();
         Outage::of(self.state, self.reason, self.live.is_some()).filter(|_| is_guest)
     }
 
-    /// What it is doing, for people: `running`, `paused: I/O error`, `shut off, saved image`.
+    /// Returns the state, for people: `running`, `paused: I/O error`, `shut off, saved image`.
     pub fn state_words(&self) -> String {
         let state = match (self.outage(), self.id.kind.is_guest()) {
             (Some(outage), _) => outage.to_string(),

@@ -20,7 +20,7 @@ pub struct Target {
 pub struct Call {
     /// The object.
     pub target: Target,
-    /// What to do.
+    /// Operation of the call.
     pub op: Op,
 }
 
@@ -47,7 +47,7 @@ impl Affect {
     }
 }
 
-/// What undefining a domain does with state that belongs to its definition.
+/// Treatment of a domain's state files when it is undefined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum UndefineKeep {
@@ -62,7 +62,7 @@ pub enum UndefineKeep {
     Remove,
 }
 
-/// What SetMetadata sets.
+/// Part of the metadata that `SetMetadata` sets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum MetadataKind {
@@ -79,7 +79,7 @@ pub enum MetadataKind {
     },
 }
 
-/// What virNetworkUpdate does in a section.
+/// Command of `virNetworkUpdate` in a section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum NetworkCommand {
@@ -148,7 +148,7 @@ impl NetworkSection {
     }
 }
 
-/// What of a domain runs on which of the host's processors.
+/// Threads of a domain that are pinned to processors of the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Pinned {
@@ -171,7 +171,7 @@ pub enum Op {
     },
     /// Removes the persistent definition.
     Undefine {
-        /// What happens to state that belongs to it.
+        /// Treatment of its state files.
         keep: UndefineKeep,
     },
     /// Starts it from its persistent definition.
@@ -255,7 +255,7 @@ pub enum Op {
     SetLifecycle {
         /// When it does what.
         event: LifecycleEvent,
-        /// What follows.
+        /// Action that follows.
         action: LifecycleAction,
     },
     /// Sets how often a running guest's balloon tells statistics.
@@ -448,17 +448,17 @@ impl Op {
     }
 }
 
-/// What became of a call.
+/// Outcome of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The host carried it out.
     Done,
     /// The host, or the driver before it asked the host, did not carry it out.
     Refused(Error),
-    /// It was never sent: nothing has come of it. Of kind [`NotSent`](crate::error::ErrorKind::NotSent) where an earlier call
+    /// Never sent, without effect. Of kind [`NotSent`](crate::error::ErrorKind::NotSent) where an earlier call
     /// of the same object was not done, else of what kept it from the host.
     NotSent(Error),
-    /// It was sent and no answer came: it may or may not have been carried out. Read again; never
+    /// Sent without an answer: it may or may not have been carried out. Read again; never
     /// send it again blindly.
     Unknown(Error),
 }

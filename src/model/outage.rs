@@ -3,14 +3,14 @@
 use super::State;
 use std::fmt;
 
-/// Why a guest that has an instance does not work, though nobody stopped it.
+/// Reason for which a guest with an instance does not work, though nobody stopped it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outage {
     /// A disk failed, and the hypervisor paused the guest (`error_policy='stop'`, or a full disk).
     IoError,
-    /// Its watchdog ran out, and the hypervisor paused it.
+    /// The watchdog expired, and the hypervisor paused the guest.
     Watchdog,
-    /// It crashed, and its memory is kept to be looked at (`on_crash` is `preserve`).
+    /// The guest crashed, and its memory is kept for inspection (`on_crash` is `preserve`).
     Crashed,
     /// A migration broke off after the guest had moved in part.
     Migration,
@@ -19,8 +19,8 @@ pub enum Outage {
 }
 
 impl Outage {
-    /// The outage that a domain's state and libvirt's number for its reason tell of. `has_instance`
-    /// says that there is something running or kept.
+    /// Returns the outage by a domain's state and libvirt's number for its reason. `has_instance` means that
+    /// an instance is running or kept.
     pub fn of(state: State, reason: i32, has_instance: bool) -> Option<Self> {
         // virDomainPausedReason
         match (state, reason) {
@@ -45,7 +45,7 @@ impl Outage {
         }
     }
 
-    /// What to do about it.
+    /// Returns a hint for a remedy.
     pub fn hint(self) -> &'static str {
         match self {
             Self::IoError => {
@@ -65,7 +65,7 @@ impl Outage {
 }
 
 impl fmt::Display for Outage {
-    /// As a state: `paused: I/O error`.
+    /// Writes the outage as a state: `paused: I/O error`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::IoError => "paused: I/O error",

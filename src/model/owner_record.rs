@@ -4,55 +4,55 @@ use super::{Effect, Power, ResourceId, ShutdownPolicy};
 use jiff::Timestamp;
 use xmltree::Path;
 
-/// The mark on an object: a version of its manifest, with who applied it.
+/// Ownership record: a version of the object's manifest, with the set that applied it.
 #[derive(Clone, Debug)]
 pub(crate) struct OwnerRecord {
     /// The set that owns it.
     pub set: String,
     /// A digest of the last applied manifest and of the settings beside it.
     pub digest: String,
-    /// When it was planned to be applied; marks of old do not say.
+    /// Time at which it was planned to be applied; missing in old records.
     pub at: Option<Timestamp>,
     /// The last applied manifest, packed.
     pub packed: String,
-    /// Whether it was to run, when it was applied last.
+    /// Desired power state at the last apply.
     pub power: Option<Power>,
-    /// Whether it was to start with the host, when it was applied last.
+    /// Desired autostart at the last apply.
     pub autostart: Option<bool>,
     /// Paths that it left to others.
     pub ignore: Vec<Path>,
-    /// What had to be in place before it.
+    /// Dependencies at the last apply.
     pub depends_on: Vec<ResourceId>,
     /// Whether removing the object is refused.
     pub prevent_destroy: bool,
-    /// How it is to be stopped when its manifest is gone.
+    /// Shutdown policy for when its manifest is gone.
     pub stop: ShutdownPolicy,
-    /// What it was on the host that it comes from, as long as it is not known to have left there.
+    /// State on the host that the object comes from, as long as it is not known to have left there.
     pub moving: Option<Moving>,
-    /// What its manifest allowed, so that an export has it. Nobody is granted anything by it.
+    /// Effects that its manifest allowed, for exports. They grant nothing.
     pub allow: Vec<Effect>,
-    /// Whether what waits was to be taken when the guest reboots; kept for an export, too.
+    /// Whether waiting changes were to be applied when the guest reboots; kept for an export, too.
     pub apply_on_reboot: bool,
     /// Entries of lists that others had put there when nothing was known of a manifest, by
     /// `reconcile::diff::others`: they stay, though the manifest governs the list.
     pub others: Vec<String>,
-    /// Digests of versions before, from which a guest starts as it does from this one: what only a
-    /// boot changes is not compared with what they said.
+    /// Digests of earlier versions from which a guest boots as from this one: fields that only a boot changes
+    /// are not compared with theirs.
     pub boots_as: Vec<String>,
     /// Whether the running instance refused a part of the manifest, which was put back.
     pub put_back: bool,
-    /// The mark that this one took the place of, without what that one replaced.
+    /// Record that this one replaced, without its own predecessor.
     pub previous: Option<Box<Self>>,
 }
 
-/// What a guest that comes from another host was there. It stands on the new definition until the old
-/// one is gone: a run that was cut short in between leaves enough for the next one to go on from.
+/// State of a moving guest on its old host. It stands on the new definition until the old one is gone, so
+/// that a run can go on where an earlier one was cut short.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Moving {
     /// The host that it comes from, by its name in `virt.toml`.
     pub from: String,
-    /// Whether it started with that host.
+    /// Autostart on that host.
     pub autostart: bool,
-    /// Whether it ran there.
+    /// Whether the guest ran there.
     pub active: bool,
 }

@@ -1,4 +1,4 @@
-//! What is made of the record that says who owns an object.
+//! Verdict on an object's ownership record.
 
 use super::{Memo, OwnerRecord};
 use std::sync::Arc;
@@ -7,15 +7,15 @@ use std::sync::Arc;
 /// seen without it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
-    /// Why it is not believed, if so.
+    /// Reason for which it is not believed, if so.
     pub doubt: Option<Doubt>,
-    /// Why the version before in it is not believed, if so: there is no way back to that.
+    /// Reason for which its earlier version is not believed, if so: there is no way back to that.
     pub previous: Option<String>,
-    /// Why it is to be written anew, though it is believed.
+    /// Reason for which it is to be written anew, though it is believed.
     pub renew: Option<String>,
-    /// What the record says: that of the definition, or of what runs if there is no other.
+    /// Parsed record: that of the definition, or of the running instance if there is no other.
     pub(crate) owner: Memo<Option<Arc<OwnerRecord>>>,
-    /// What the record says that an instance was started with.
+    /// Parsed record that the running instance was started with.
     pub(crate) running: Memo<Option<Arc<OwnerRecord>>>,
 }
 
@@ -24,12 +24,12 @@ pub struct Record {
 pub struct Doubt {
     /// The set that it says owns the object.
     pub set: String,
-    /// Why it is not believed.
+    /// Reason for which it is not believed.
     pub why: String,
 }
 
 impl Doubt {
-    /// The same, for people.
+    /// Returns the reason, for people.
     pub fn describe(&self) -> String {
         format!(
             "its record says that the set \"{}\" owns it, and is not believed: {}",

@@ -6,10 +6,9 @@ use xmltree::Element;
 /// A snapshot of a domain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    /// Its name.
+    /// Name of the snapshot.
     pub name: String,
-    /// What disks were written to since, and what they were written to before: the overlay and its base,
-    /// of each disk that the snapshot is external of.
+    /// Overlays of an external snapshot, by disk: the image written since, and its base, written before.
     pub overlays: Vec<(Storage, Storage)>,
 }
 

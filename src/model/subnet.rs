@@ -1,4 +1,4 @@
-//! IP subnets: what an address and its netmask or prefix make.
+//! IP subnets, made of an address and its netmask or prefix.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -21,7 +21,7 @@ impl Subnet {
         (prefix <= self.prefix).then_some(Self { prefix, ..self })
     }
 
-    /// How many leading bits its addresses share.
+    /// Returns the number of leading bits that its addresses share.
     pub fn prefix(self) -> u8 {
         self.prefix
     }
@@ -32,17 +32,17 @@ impl Subnet {
             && (self.first()..=self.last()).contains(&number(address))
     }
 
-    /// Its first address, aligned so that subnets of one family compare.
+    /// Returns its first address, aligned so that subnets of one family compare.
     pub fn first(self) -> u128 {
         number(self.address) & !self.host_mask()
     }
 
-    /// Its last address.
+    /// Returns its last address.
     pub fn last(self) -> u128 {
         number(self.address) | self.host_mask()
     }
 
-    /// Whether it holds IPv4 addresses.
+    /// Whether the subnet has IPv4 addresses.
     pub fn is_ipv4(self) -> bool {
         self.address.is_ipv4()
     }

@@ -20,9 +20,9 @@ pub enum Tuning {
         /// The disk's target, such as `vda`.
         disk: String,
     },
-    /// How one I/O thread polls: virDomainSetIOThreadParams.
+    /// Polling of one I/O thread: virDomainSetIOThreadParams.
     IoThread {
-        /// Its number.
+        /// Number of the thread.
         id: u32,
     },
 }
@@ -47,13 +47,13 @@ pub enum TuningValue {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct TuningParameter {
-    /// Its name.
+    /// Name of the parameter.
     pub name: String,
-    /// Its value.
+    /// Value of the parameter.
     pub value: TuningValue,
 }
 
-/// How a field is written as a parameter.
+/// Form in which a field is written as a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     /// 32 bits with a sign.
@@ -66,18 +66,18 @@ pub(crate) enum Form {
     ULong,
     /// An amount of memory in KiB, in 64 bits.
     KiB,
-    /// As it is.
+    /// Text, unchanged.
     Text,
 }
 
 /// A field that is a parameter.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TunedField {
-    /// Where it stands, from the element that the table is of; `@` before an attribute.
+    /// Path of the field, from the element that the table is about; `@` before an attribute.
     pub(crate) path: &'static str,
-    /// libvirt's name of the parameter.
+    /// Name of the parameter in libvirt.
     pub(crate) name: &'static str,
-    /// How it is written.
+    /// Form of its value.
     pub(crate) form: Form,
     /// The value that says that there is no such limit, if one does.
     pub(crate) neutral: Option<&'static str>,
@@ -92,7 +92,7 @@ const fn row(
     TunedField { path, name, form, neutral }
 }
 
-/// `<cputune>`. A quota of -1 is none; nothing takes back a share or a period.
+/// Fields of `<cputune>`. A quota of -1 means none; a share or a period cannot be taken back.
 pub(crate) const SCHEDULER: &[TunedField] = &[
     row("shares", "cpu_shares", Form::ULong, None),
     row("period", "vcpu_period", Form::ULong, None),
@@ -105,7 +105,7 @@ pub(crate) const SCHEDULER: &[TunedField] = &[
     row("iothread_quota", "iothread_quota", Form::Long, Some("-1")),
 ];
 
-/// How libvirt writes "unlimited": 2^53 - 1 KiB.
+/// Value that libvirt writes for "unlimited": 2^53 - 1 KiB.
 const UNLIMITED: Option<&str> = Some("9007199254740991");
 
 /// `<memtune>`.

@@ -1,4 +1,4 @@
-//! What domains and networks share: names, UUIDs.
+//! Values shared by domains and networks: names, UUIDs.
 
 use super::{Uuid, check_name};
 use diagnostics::{Diagnostic, Diagnostics, excerpt};
@@ -29,7 +29,7 @@ pub(super) fn found(text: &str) -> String {
 
 /// Checks that an object can have its name.
 pub(super) fn check_identity(root: &Element, out: &mut Diagnostics) {
-    // that there is one is the grammar's matter
+    // its presence is the grammar's matter
     let Some(name) = root.child("name") else { return };
     if let Err(reason) = check_name(&name.text()) {
         let what = &root.name.local;

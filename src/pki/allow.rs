@@ -1,4 +1,4 @@
-//! Lists of names that a server lets in: `tls_allowed_dn_list`, matched attribute by attribute.
+//! Lists of names that a server admits: `tls_allowed_dn_list`, matched attribute by attribute.
 //!
 //! libvirt matches a pattern against the name as one string, so that an organization called
 //! `x,CN=admin` passes for `*CN=admin`. Here a wildcard stays within its attribute's value, and
@@ -14,7 +14,7 @@ pub(super) struct Pattern(Vec<Piece>);
 enum Piece {
     /// `*` in the place of attributes: any number of them.
     Any,
-    /// A type, and what its value must look like.
+    /// Attribute type, and patterns for its value.
     One(String, Vec<Glob>),
 }
 
@@ -30,7 +30,7 @@ enum Glob {
 const PATTERN_MAX: usize = 1024;
 
 impl Pattern {
-    /// Reads a line. What makes no sense matches nobody.
+    /// Parses a line. A malformed one matches nobody.
     pub(super) fn read(text: &str) -> Self {
         if text.chars().count() > PATTERN_MAX {
             // no attribute is without a kind

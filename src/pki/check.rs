@@ -1,4 +1,4 @@
-//! Whether the files of one end are sound: all that is wrong, and what will soon be.
+//! Check of one end's files: all their faults, and those that are near.
 
 use super::config::Own;
 use super::files::{End, Files};
@@ -8,19 +8,19 @@ use diagnostics::shown_path;
 use rustls::pki_types::UnixTime;
 use std::path::Path;
 
-/// How much a finding matters.
+/// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     /// Sound.
     Ok,
-    /// It works, and should be mended.
+    /// Working, with a fault to fix.
     Warning,
-    /// It does not work.
+    /// Not working.
     Error,
 }
 
 impl Level {
-    /// Its name.
+    /// Returns the name of the level.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -33,17 +33,17 @@ impl Level {
 /// One thing that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// How much it matters.
+    /// Severity.
     pub level: Level,
-    /// Of which end.
+    /// End that it is about.
     pub end: End,
-    /// What was found.
+    /// Finding in words.
     pub what: String,
-    /// What to do about it.
+    /// Hint for a remedy.
     pub hint: Option<String>,
 }
 
-/// When a certificate's end is near, in days.
+/// Days before a certificate's end from which on it is reported.
 const SOON: i64 = 30;
 
 /// Checks the files of one end, all of them, as they will be used. An end that is not `needed` may
@@ -95,7 +95,7 @@ pub fn check(files: &Files, end: End, needed: bool) -> Vec<Finding> {
     findings
 }
 
-/// What was found to be sound.
+/// Returns a summary of the files that are sound.
 fn summary(files: &Files, own: &Own) -> String {
     let Some((path, leaf)) = files.certificate.as_ref().zip(own.loaded.chain.first()) else {
         return format!("{}: sound; this end has no certificate of its own", shown_path(&files.ca));

@@ -1,4 +1,4 @@
-//! From the files of one end to its configuration of `rustls`; files that are not good are refused.
+//! Configuration of `rustls` from the files of one end; faulty files are refused.
 
 use super::allow::Pattern;
 use super::crl::{self, Revoked};
@@ -24,9 +24,9 @@ use std::sync::{Arc, Mutex};
 /// A client's TLS.
 #[derive(Clone, Debug)]
 pub struct ClientTls {
-    /// For the connection.
+    /// Configuration of the connection.
     pub config: Arc<ClientConfig>,
-    /// Filled by handshakes: what was let pass and should be mended.
+    /// Warnings from handshakes: faults that were accepted and should be fixed.
     pub warnings: Arc<Mutex<Vec<String>>>,
 }
 
@@ -82,7 +82,7 @@ pub fn server(files: &Files, allowed_dns: Option<&[String]>) -> Result<Arc<Serve
     Ok(Arc::new(config))
 }
 
-/// What the files of one end come to, and all that is wrong with them.
+/// Content of one end's files, and all its faults.
 pub(super) struct Own {
     pub(super) loaded: Loaded,
     pub(super) problems: Vec<Error>,
@@ -91,7 +91,7 @@ pub(super) struct Own {
     provider: Arc<CryptoProvider>,
 }
 
-/// webpki's halves.
+/// Verifiers of webpki.
 struct Verifiers {
     servers: Arc<WebPkiServerVerifier>,
     clients: Arc<dyn ClientCertVerifier>,
@@ -116,7 +116,7 @@ impl Own {
         let provider = Arc::new(ring::default_provider());
         let mut own = Self { loaded, problems, verifiers: None, certified: None, provider };
         own.certify(files);
-        // what webpki says of files that are known to be bad is no news
+        // webpki's errors about files with known faults add nothing
         if trust && own.problems.is_empty() {
             match own.verifiers(files) {
                 Ok(verifiers) => {
@@ -167,7 +167,7 @@ impl Own {
                 );
                 self.problems.push(refusal(message).hint("use the two that belong together"));
             }
-            // of a key that is too weak the certificate has told
+            // the certificate's fault already explains a weak key
             Err(_) if !self.problems.is_empty() => {}
             Err(e) => {
                 let message = format!("{shown}: this key cannot be used: {e}");
@@ -214,7 +214,7 @@ impl Own {
         Ok(Verifiers { servers, clients, revoked: Revoked::of(&self.loaded) })
     }
 
-    /// What is wrong with this end's own chain: the other end would refuse it, and say less.
+    /// Reports faults of this end's own chain: the other end would refuse it, with less explanation.
     fn chain(
         &self,
         files: &Files,
@@ -244,7 +244,7 @@ impl Own {
     }
 }
 
-/// What is wrong with each certificate of a file by itself.
+/// Reports faults of each certificate of a file by itself.
 fn insane(
     path: &Path,
     certificates: &[Certificate],

@@ -12,7 +12,7 @@ use x509_parser::prelude::FromDer as _;
 use x509_parser::revocation_list::CertificateRevocationList;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
-/// What the lists revoke, all of them together: each by the CA's name and its serial number.
+/// Certificates that all lists together revoke: each by the CA's name and its serial number.
 ///
 /// webpki asks one list of an issuer, passes over a list that says it covers only a part, and never
 /// asks about a CA that is trusted by itself. Being on any list is enough here.
@@ -20,11 +20,11 @@ use x509_parser::x509::SubjectPublicKeyInfo;
 pub(super) struct Revoked(HashSet<(Vec<u8>, Vec<u8>)>);
 
 impl Revoked {
-    /// What the lists that were loaded revoke.
+    /// Collects the certificates that the loaded lists revoke.
     pub(super) fn of(loaded: &Loaded) -> Self {
         let mut all = HashSet::new();
         for bytes in &loaded.crls {
-            // one that cannot be read is refused where the lists are checked
+            // an unreadable list is refused where the lists are checked
             let Ok((_, crl)) = CertificateRevocationList::from_der(bytes) else { continue };
             let issuer = crl.issuer().as_raw();
             let serials = crl.iter_revoked_certificates().map(|r| r.raw_serial().to_vec());
@@ -39,11 +39,11 @@ impl Revoked {
     }
 }
 
-/// What to do about a list that is not good.
+/// Hint for a faulty list.
 const RENEW: &str = "have the CA write a new list, and put that there";
 
-/// What is wrong with the lists: one that cannot be relied on is refused, since going on without it
-/// would trust what was revoked.
+/// Checks the lists: one that cannot be relied on is refused, since going on without it would trust revoked
+/// certificates.
 pub(super) fn check(path: &Path, loaded: &Loaded, now: UnixTime) -> Vec<Error> {
     let shown = shown_path(path);
     let one = |bytes: &[u8]| fault(bytes, loaded, now);

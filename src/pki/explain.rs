@@ -1,9 +1,9 @@
-//! Words for what `rustls` says of a handshake or a certificate.
+//! Explanations of `rustls` errors about a handshake or a certificate.
 
 use super::problem::Problem;
 use rustls::{AlertDescription, CertificateError, Error};
 
-/// What happened, and what to do about it.
+/// Returns a description, and a hint.
 pub fn explain(error: &Error) -> (String, Option<String>) {
     let (what, hint) = match error {
         Error::InvalidCertificate(CertificateError::Other(other)) => {
@@ -31,7 +31,7 @@ pub fn explain(error: &Error) -> (String, Option<String>) {
     (what, Some(hint.to_owned()))
 }
 
-/// What `rustls` passes on of webpki's errors without a name of its own for them.
+/// Explains an error of webpki's that `rustls` passes on without a name of its own.
 fn of_webpki(error: &str) -> (String, Option<String>) {
     let (what, hint) = match error {
         "MaximumPathDepthExceeded" => {

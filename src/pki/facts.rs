@@ -38,7 +38,7 @@ pub(super) struct Moment {
     pub(super) text: String,
 }
 
-/// What a certificate says.
+/// Fields of a certificate.
 #[derive(Clone, Debug)]
 pub(super) struct Facts {
     /// The subject as bytes, to be compared with an issuer.
@@ -47,19 +47,19 @@ pub(super) struct Facts {
     pub(super) issuer: Vec<u8>,
     /// The serial number as bytes, by which an issuer revokes it.
     pub(super) serial: Vec<u8>,
-    /// How many CAs may stand between this one and a leaf, if it says so.
+    /// Most CAs allowed between this one and a leaf, if it has a limit.
     pub(super) path_length: Option<u32>,
-    /// Whether it limits the names of what is below it.
+    /// Whether the certificate limits the names of those below it.
     pub(super) limits_names: bool,
     /// The subject's relative names, each mostly of one attribute.
     pub(super) name: Vec<Vec<Attribute>>,
-    /// Whether it has a subjectAltName at all.
+    /// Whether the certificate has a subjectAltName at all.
     pub(super) has_alternatives: bool,
     pub(super) dns: Vec<String>,
     pub(super) addresses: Vec<IpAddr>,
     /// A NUL in one of the names.
     pub(super) nul: bool,
-    /// basicConstraints, if there.
+    /// Field basicConstraints, if present.
     pub(super) authority: Option<bool>,
     pub(super) usage: Option<Usage>,
     pub(super) purposes: Option<Purposes>,

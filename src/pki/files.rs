@@ -1,18 +1,18 @@
-//! Where the files of a PKI are: libvirt's places.
+//! Places of a PKI's files, as in libvirt.
 
 use std::path::{Path, PathBuf};
 
-/// Which end of a connection.
+/// End of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// The one that listens.
+    /// The TLS server.
     Server,
     /// The TLS client.
     Client,
 }
 
 impl End {
-    /// Its name.
+    /// Returns the name of the end.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Server => "server",
@@ -26,21 +26,21 @@ impl End {
 pub struct Files {
     /// The CAs that are trusted, and no others.
     pub ca: PathBuf,
-    /// What they have revoked. A place that is named here is read, or nothing works.
+    /// Lists of certificates that they have revoked. A place that is named here has to be readable.
     pub crl: Option<PathBuf>,
-    /// Who this end is; a server needs it.
+    /// Certificate of this end; a server needs one.
     pub certificate: Option<PathBuf>,
     /// The key to that.
     pub key: Option<PathBuf>,
 }
 
-/// libvirt's places for all users.
+/// Places of libvirt's files for all users.
 const SYSTEM_CA: &str = "/etc/pki/CA/cacert.pem";
 const SYSTEM_CRL: &str = "/etc/pki/CA/cacrl.pem";
 
 impl Files {
-    /// A client's files: `pkipath` and nothing else if it is given; else what a user has in
-    /// `~/.pki/libvirt`, file by file, and the system's for the rest.
+    /// Returns a client's files: only those in `pkipath` if it is given; else a user's in `~/.pki/libvirt`,
+    /// file by file, and the system's for the rest.
     pub fn of_client(pkipath: Option<&Path>, uid: u32, home: Option<&Path>) -> Self {
         if let Some(directory) = pkipath {
             return Self::in_directory(directory, End::Client);
@@ -93,8 +93,8 @@ impl Files {
     }
 }
 
-/// Whether somebody put something there: a dangling link counts, and so does what this user may not
-/// look at, since passing over a list of revoked certificates would trust them.
+/// Whether a file is present: a dangling link counts, and so does one that this user may not look at, since
+/// skipping a list of revoked certificates would trust them.
 fn there(path: &Path) -> bool {
     match path.symlink_metadata() {
         Ok(_) => true,

@@ -21,7 +21,7 @@ const CRL_MAX: u64 = 4 << 20;
 /// Most certificates in a file, or lists of revoked ones.
 const ENTRIES_MAX: usize = 16;
 
-/// What a file holds.
+/// Sort of a file's content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Authority,
@@ -59,24 +59,24 @@ impl Kind {
     }
 }
 
-/// A certificate with what it says.
+/// Certificate with its fields.
 #[derive(Clone, Debug)]
 pub(super) struct Certificate {
     pub(super) der: CertificateDer<'static>,
     pub(super) facts: Facts,
 }
 
-/// What the files of one end hold; each is empty if it could not be read.
+/// Content of one end's files; each is empty if it could not be read.
 #[derive(Debug, Default)]
 pub(super) struct Loaded {
     pub(super) authorities: Vec<Certificate>,
     pub(super) crls: Vec<CertificateRevocationListDer<'static>>,
-    /// This end's certificate first, then intermediates.
+    /// Certificate of this end first, then intermediates.
     pub(super) chain: Vec<Certificate>,
     pub(super) key: Option<PrivateKeyDer<'static>>,
 }
 
-/// Reads the files of one end; what is wrong with them goes to `problems`.
+/// Reads the files of one end; their faults go to `problems`.
 pub(super) fn load(files: &Files, end: End, trust: bool, problems: &mut Vec<Error>) -> Loaded {
     let mut loaded = Loaded::default();
     let mut take = |error: Error| problems.push(error);
@@ -101,7 +101,7 @@ pub(super) fn load(files: &Files, end: End, trust: bool, problems: &mut Vec<Erro
     loaded
 }
 
-/// The certificates of a file, and what is wrong with it.
+/// Reads the certificates of a file, and its faults.
 pub(super) fn certificates(
     path: &Path,
     kind: Kind,
@@ -125,7 +125,7 @@ pub(super) fn certificates(
     read
 }
 
-/// How messages call a certificate of a file.
+/// Returns the name of a certificate of a file for messages.
 pub(super) fn whose(path: &Path, number: usize, several: bool) -> String {
     let number = if several { format!(" {}", number + 1) } else { String::new() };
     format!("{}: the certificate{number}", shown_path(path))

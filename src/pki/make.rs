@@ -1,5 +1,5 @@
-//! Making certificates: a CA, and what it signs. libvirt 11.3's sanity checks accept them, and so do
-//! ours.
+//! Creation of certificates: a CA, and those that it signs. libvirt 11.3's sanity checks accept them, and so
+//! do ours.
 
 use super::facts::Facts;
 use super::files::End;
@@ -44,7 +44,7 @@ const DAYS_MAX: u32 = 36_525;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// How far behind the other end's clock may be.
+/// Largest lag of the other end's clock.
 const SKEW: Duration = Duration::from_secs(3600);
 
 /// A CA.
@@ -67,7 +67,7 @@ pub fn issue(end: End, names: &[String], ca: &Pair, days: u32) -> Result<Pair> {
     let Some(first) = names.first() else {
         return Err(refusal("a certificate needs a name").hint("name the server or client"));
     };
-    // what outlives its CA is of no use, and would only hide when that ends
+    // a certificate that outlives its CA is of no use, and would only hide when that ends
     let ca_end = u64::try_from(ca_facts.not_after.seconds).unwrap_or(0);
     let mut params = params(first, now, days, ca_end)?;
     params.is_ca = IsCa::ExplicitNoCa;
@@ -96,7 +96,7 @@ struct AuthorityKey {
     algorithm: &'static SignatureAlgorithm,
 }
 
-/// How a CA signs, the first that its key can.
+/// Signature schemes of a CA, in order of preference: the first that its key can use.
 static SCHEMES: [(SignatureScheme, &SignatureAlgorithm); 4] = [
     (SignatureScheme::ECDSA_NISTP256_SHA256, &rcgen::PKCS_ECDSA_P256_SHA256),
     (SignatureScheme::ECDSA_NISTP384_SHA384, &rcgen::PKCS_ECDSA_P384_SHA384),

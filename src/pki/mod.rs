@@ -1,4 +1,4 @@
-//! Certificates for TLS: where libvirt looks for them, what it and we ask of them, and making them.
+//! Certificates for TLS: libvirt's places for them, the checks of libvirt and ours, and their creation.
 //!
 //! Floor 1: imports only `diag`. It reads and writes the files of a PKI, and opens no connection:
 //! a stream gets its `rustls` configuration from [`client`] or [`server`], and words for a failed
@@ -8,11 +8,11 @@
 //! - `check.rs`: all problems of the files of one end, present and near
 //! - `config.rs`: from the files of one end to its configuration of `rustls`; files that are not good are refused
 //! - `crl.rs`: lists of revoked certificates, when they are loaded
-//! - `explain.rs`: words for what `rustls` says of a handshake or a certificate
+//! - `explain.rs`: explanations of `rustls` errors about a handshake or a certificate
 //! - `facts.rs`: the fields of a certificate that the checks ask for
 //! - `files.rs`: paths of a PKI: libvirt's places
 //! - `load.rs`: reading the files of a PKI, within limits
-//! - `make.rs`: making certificates: a CA, and what it signs
+//! - `make.rs`: creation of certificates: a CA, and those that it signs
 //! - `problem.rs`: problems of a certificate, in words, with the remedy
 //! - `sanity.rs`: checks of a certificate by itself
 //! - `store.rs`: writing the files of a PKI: nothing is overwritten, keys are private

@@ -1,23 +1,23 @@
-//! What can be wrong with a certificate, in words, and what to do about it.
+//! Faults of a certificate, in words, with remedies.
 
 use crate::error::{Error, ErrorKind};
 use std::fmt;
 
-/// Something wrong with one certificate.
+/// Fault of one certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// What is wrong.
+    /// Fault.
     pub fault: Fault,
-    /// With which certificate: its file, or whose it is.
+    /// Certificate: its file, or its owner.
     pub whose: String,
 }
 
-/// What is wrong.
+/// Sort of a fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It cannot be decoded.
+    /// The certificate cannot be decoded.
     Malformed(String),
-    /// A CA's certificate lacks basicConstraints, or they say that it is none.
+    /// The CA's certificate lacks basicConstraints, or they deny that it is a CA.
     NotAuthority,
     /// A CA's keyUsage lacks keyCertSign.
     MayNotSign,
@@ -29,22 +29,22 @@ pub enum Fault {
     Purpose(&'static str),
     /// The certificate expired at this time.
     Expired(String),
-    /// It is not valid before this time.
+    /// The certificate is not valid before this time.
     NotYetValid(String),
-    /// An RSA key of so many bits.
+    /// The RSA key has this number of bits.
     WeakKey(usize),
     /// Signed over a broken digest.
     WeakSignature(&'static str),
-    /// A NUL byte in a name: what comes behind it would be hidden from some readers.
+    /// A name has a NUL byte, which hides the rest from some readers.
     NulInName,
-    /// More certificates than a chain may have.
+    /// The chain has this number of certificates, which are too many.
     ChainTooLong(usize),
     /// The subject is on no line of the list of names.
     NotOnList(String),
 }
 
 impl Fault {
-    /// What to do about it.
+    /// Returns the remedy.
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Malformed(_) => "make it again, as X.509 version 3 in PEM",
@@ -119,7 +119,7 @@ impl From<Problem> for rustls::Error {
     }
 }
 
-/// What to do about a key that cannot be used. GnuTLS writes the numbers of elliptic curves with a
+/// Remedy for a key that cannot be used. GnuTLS writes the numbers of elliptic curves with a
 /// leading zero at times, which `ring` refuses and OpenSSL leaves out.
 pub(super) const KEYS: &str = "RSA of 2048 to 8192 bits, ECDSA P-256 or P-384, and Ed25519 can be \
                                used; `openssl pkey -in OLD -out NEW` fixes how certtool writes \

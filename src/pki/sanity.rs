@@ -1,4 +1,4 @@
-//! What is asked of a certificate by itself, before and beside any chain.
+//! Checks of a certificate by itself, before and beside any chain.
 //!
 //! The verdicts are those of libvirt 11.3's sanity checks, with these differences: extendedKeyUsage
 //! counts whether critical or not and must name the purpose, and only an RSA key needs
@@ -9,7 +9,7 @@ use super::files::End;
 use super::problem::Fault;
 use rustls::pki_types::UnixTime;
 
-/// What a certificate is to be good for.
+/// Purpose of a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     /// Signing others.
@@ -21,7 +21,7 @@ pub(super) enum Role {
 /// Smallest RSA key, in bits: NIST SP 800-131A, and the least that `ring` verifies.
 const RSA_MIN: usize = 2048;
 
-/// All that is wrong with a certificate.
+/// Returns all faults of a certificate.
 pub(super) fn sanity(facts: &Facts, role: Role, now: UnixTime) -> Vec<Fault> {
     let mut faults = validity(facts, now);
     if facts.nul {
@@ -40,7 +40,7 @@ pub(super) fn sanity(facts: &Facts, role: Role, now: UnixTime) -> Vec<Fault> {
     faults
 }
 
-/// Whether it is valid at that time.
+/// Checks the period of validity against this time.
 pub(super) fn validity(facts: &Facts, now: UnixTime) -> Vec<Fault> {
     let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
     let mut faults = Vec::new();

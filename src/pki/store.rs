@@ -11,7 +11,7 @@ use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// Where a certificate and its key go.
+/// Places of a certificate and its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Places {
     /// The certificate's file.
@@ -88,7 +88,7 @@ fn make_directory(path: Option<&Path>, mode: u32) -> Result<()> {
     let Some(path) = path.filter(|path| !path.as_os_str().is_empty()) else {
         return Ok(());
     };
-    // those above are found by everybody; only the last may be private
+    // the directories above are readable for all; only the last may be private
     if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty()) {
         DirBuilder::new()
             .recursive(true)

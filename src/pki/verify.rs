@@ -1,4 +1,4 @@
-//! Whether the certificate of the other end is good: webpki's verdict, and what it leaves open.
+//! Verification of the other end's certificate: webpki's verdict, with stricter checks.
 
 use super::allow::Pattern;
 use super::crl::Revoked;
@@ -24,7 +24,7 @@ const OTHERS_MAX: usize = 7;
 pub(super) struct Servers {
     pub(super) webpki: Arc<WebPkiServerVerifier>,
     pub(super) authorities: Vec<Certificate>,
-    /// What they, and CAs below them, have revoked.
+    /// Certificates that they, and CAs below them, have revoked.
     pub(super) revoked: Revoked,
     pub(super) warnings: Arc<Mutex<Vec<String>>>,
 }
@@ -105,9 +105,9 @@ impl ServerCertVerifier for Servers {
 pub(super) struct Clients {
     pub(super) webpki: Arc<dyn ClientCertVerifier>,
     pub(super) authorities: Vec<Certificate>,
-    /// What they, and CAs below them, have revoked.
+    /// Certificates that they, and CAs below them, have revoked.
     pub(super) revoked: Revoked,
-    /// With a list, nobody else is let in.
+    /// Patterns of the accepted clients; with a list, nobody else is admitted.
     pub(super) allowed: Option<Vec<Pattern>>,
 }
 
@@ -198,14 +198,14 @@ impl ServerCertVerifier for Anybody {
     }
 }
 
-/// Whether the other end's name is what webpki did not find.
+/// Whether the error is about the other end's name.
 pub(super) fn is_name(error: &Error) -> bool {
     use CertificateError::{NotValidForName, NotValidForNameContext};
     matches!(error, Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }))
 }
 
-/// libvirt's documentation once made certificates whose only name is the common name, and they are
-/// in use; GnuTLS takes them if there is no subjectAltName. An address is no common name.
+/// Compares the name with the common name: libvirt's documentation once made certificates without any other,
+/// and they are in use; GnuTLS accepts them if there is no subjectAltName. An address is no common name.
 fn by_common_name(leaf: &CertificateDer<'_>, name: &ServerName<'_>) -> bool {
     let (ServerName::DnsName(name), Ok(facts)) = (name, Facts::read(leaf)) else {
         return false;
@@ -224,7 +224,7 @@ fn short(others: &[CertificateDer<'_>], end: End) -> Result<(), Error> {
     Ok(())
 }
 
-/// webpki's verdict, or ours where that is stricter or says more.
+/// Returns webpki's verdict, or ours where that is stricter or clearer.
 fn judge(
     leaf: &CertificateDer<'_>,
     others: &[CertificateDer<'_>],

@@ -1,5 +1,5 @@
-//! Manifests for what is on the host: what is written of an object, what is left out of it, and the
-//! proof that applying it would do nothing.
+//! Export of manifests from a host: their content, the omitted values, and the proof that applying one would
+//! do nothing.
 
 use super::diff::difference::{Edit, Side};
 use super::diff::normalize::{key_of, label};
@@ -26,7 +26,7 @@ use xmltree::{Element, Node, Path, Step};
 pub struct Exported {
     /// The manifest, settings included.
     pub document: Element,
-    /// What a reader of it has to know: what was left out, what is not for the next boot yet.
+    /// Notes for the reader: omitted values, and fields that do not reach the next boot yet.
     pub notes: Diagnostics,
     /// Devices that only the running instance has, by their paths: applying the manifest adds them to
     /// the next boot's definition.
@@ -72,7 +72,7 @@ pub fn export(
         if how == Sparse::Anew {
             drop_identity(host.id.kind, &mut document);
         }
-        // a host starts nothing by itself that it was not told to
+        // a host starts nothing by itself without a setting
         kept.autostart = kept.autostart.filter(|on| *on || owner_record.is_some());
     }
     let secrets = secret_places(&document);
@@ -87,13 +87,13 @@ pub fn export(
     Ok(Exported { document, notes, plugged_in })
 }
 
-/// What the last applied manifest wrote, with what the host has laid over it: what somebody wrote is no
-/// default of the host's, and a manifest without it would take it away.
+/// Merges the host's document into the last applied manifest: a written value is no default of the host's,
+/// and a manifest without it would remove it.
 fn as_written(kind: Kind, applied: &Element, document: &Element) -> Element {
     let base = without_secrets(applied);
     let writes = |name: &str| base.child(name).is_some();
     let mut laid = overlay(kind, Side::NextBoot, &base, document, None, &[]).merged;
-    // what the comparison made explicit
+    // elements that the comparison made explicit
     for name in ["currentMemory"] {
         if !writes(name) && document.child(name).is_none() {
             laid.remove_elements(|e| e.is(name));
@@ -136,7 +136,7 @@ fn secret_note(id: &ResourceId, secrets: &[String], governed: &[Path]) -> Diagno
     }
 }
 
-/// Puts the settings into the metadata, which a host writes behind what names an object.
+/// Puts the settings into the metadata, which a host writes after the elements that name an object.
 fn put_settings(document: &mut Element, metadata: Element) {
     if let Some(there) = document.child_mut("metadata") {
         there.children.extend(metadata.children);
@@ -148,10 +148,10 @@ fn put_settings(document: &mut Element, metadata: Element) {
     document.children.insert(at, Node::Element(metadata));
 }
 
-/// What the settings were when a manifest was applied last, as far as the host is still so; of an
-/// object that nobody owns, those that keep it as it is.
+/// Returns the settings of the last applied manifest, as far as the host still has them; for an unowned
+/// object, those that keep it as it is.
 fn kept(host: &ObservedResource, owner_record: Option<&OwnerRecord>) -> Settings {
-    // what is off today may be on tomorrow, and exporting it decides nothing about that
+    // an object that is off today may be on tomorrow, and exporting it decides nothing about that
     let power = match host.state {
         State::Paused => Power::Paused,
         state if state.is_active() => Power::Running,
@@ -242,8 +242,8 @@ fn addresses(definition: &Element) -> Vec<Element> {
     devices.filter_map(|device| device.child("address").cloned()).collect()
 }
 
-/// Attributes that a running guest's devices have beside those that they are defined with: device and
-/// element (`*` for any, `""` for the device itself), attribute, and how a value begins that is one.
+/// Attributes that only a running guest's devices have: device and element (`*` for any, `""` for the device
+/// itself), attribute, and the prefix of such a value.
 const RUNTIME: [(&str, &str, &str, &str); 12] = [
     ("*", "", "tty", ""),
     ("*", "target", "state", ""),
@@ -262,7 +262,7 @@ const RUNTIME: [(&str, &str, &str, &str); 12] = [
 /// Elements that only a running guest's devices have, or that it has from their files.
 const RUNTIME_ELEMENTS: [&str; 3] = ["mirror", "backingStore", "privateData"];
 
-/// What runs in the terms of a definition.
+/// Converts a running definition into the terms of a stored one.
 fn as_defined(live: &Element) -> Element {
     let mut running = live.clone();
     for device in running.child_mut("devices").into_iter().flat_map(Element::elements_mut) {
@@ -291,8 +291,8 @@ fn as_defined(live: &Element) -> Element {
     running
 }
 
-/// Checks that applying `manifest`, which is what `exported` was read as, does nothing to the object
-/// that it was made from but taking it over. Gives what else there is to know.
+/// Checks that applying `manifest`, which was read from `exported`, does nothing to the object but adopt it.
+/// Returns notes for the reader.
 ///
 /// # Errors
 /// The first thing that it would do.
@@ -310,7 +310,7 @@ pub fn prove(
         .map(|owner_record| owner_record.set.clone());
     let desired = Desired {
         set: owner.unwrap_or_else(|| "exported".to_owned()),
-        // what the grammar refuses of it the host holds, or the proof fails
+        // the host holds the content that the grammar refuses, or the proof fails
         resources: BTreeMap::from([(
             id.clone(),
             Arc::new(DesiredResource { refused: Vec::new(), ..manifest.clone() }),

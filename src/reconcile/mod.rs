@@ -1,4 +1,4 @@
-//! From desired and observed to a plan, and from a plan to a converged host.
+//! Reconciliation: from desired and observed to a plan, and from a plan to a converged host.
 //!
 //! Floor 3: imports everything below it. `overlay`, `plan` and all they use are pure functions of
 //! values; only `apply` and `observe` talk to a driver.

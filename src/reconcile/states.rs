@@ -1,5 +1,5 @@
-//! One object in its three states: as its last applied manifest has it, as the next boot will have
-//! it, and as it runs. What waits is worked out from the last two each time and stored nowhere.
+//! States of an object: its last applied manifest, its next boot and its running instance. Waiting changes
+//! are worked out from the last two each time and stored nowhere.
 
 use super::diff::difference::{Change, IgnoredDifference, Side};
 use super::diff::ignored::ignored;
@@ -20,15 +20,15 @@ use xmltree::{Element, Path};
 /// An object in its states, as far as they differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct States {
-    /// Which.
+    /// Object.
     pub id: ResourceId,
     /// Whether its last applied manifest is known.
     pub has_manifest: bool,
-    /// Whether it has a definition for the next boot.
+    /// Whether the object has a definition for the next boot.
     pub has_next_boot: bool,
-    /// Whether it runs.
+    /// Whether the object is running.
     pub has_running: bool,
-    /// When that manifest was planned to be applied, if that is known.
+    /// Time at which that manifest was planned to be applied, if known.
     pub applied_at: Option<Timestamp>,
     /// The fields that differ.
     pub rows: Vec<StateRow>,
@@ -39,30 +39,30 @@ pub struct States {
 /// A field that is not the same in all states. Secrets are blotted out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateRow {
-    /// Which field of the definition, or `power`, `autostart`.
+    /// Field of the definition, or `power`, `autostart`.
     pub path: Path,
-    /// What the last applied manifest has; `None` if it says nothing.
+    /// Value in the last applied manifest; `None` if it has none.
     pub manifest: Option<String>,
-    /// What the next boot will have.
+    /// Value at the next boot.
     pub next_boot: Option<String>,
-    /// What is running.
+    /// Value in the running instance.
     pub running: Option<String>,
-    /// Why they differ.
+    /// Reason for the difference.
     pub reason: Reason,
-    /// Why it cannot be changed while it runs, if that is why it waits.
+    /// Reason for which it cannot be changed while it runs, if that is why it waits.
     pub why: Option<String>,
 }
 
-/// Why a field is not the same in all states.
+/// Reason for which a field differs between states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// Somebody changed it since the manifest was applied.
+    /// Changed by somebody since the manifest was applied.
     ChangedOnHost,
-    /// Somebody changed it in the running instance only.
+    /// Changed by somebody in the running instance only.
     ChangedWhileRunning,
-    /// It is defined, and what is running was started before.
+    /// Defined, while the running instance was started before.
     Waits,
-    /// Something on the host is in its way.
+    /// Blocked by something on the host.
     Blocked,
 }
 
@@ -86,7 +86,7 @@ impl Reason {
     }
 }
 
-/// Works out where the states of an object differ; with `explain`, what is not counted, too.
+/// Lists the differences between the states of an object; with `explain`, the ignored ones, too.
 pub fn states(host: &ObservedResource, capabilities: &Capabilities, explain: bool) -> States {
     let owner_record = owner_record_of(host);
     let applied = owner_record.and_then(OwnerRecord::applied);
@@ -125,7 +125,8 @@ pub fn states(host: &ObservedResource, capabilities: &Capabilities, explain: boo
     }
 }
 
-/// What is not counted on either side; of what runs only what was not defined so.
+/// Lists the ignored differences of either side; for the running instance only those that the definition does
+/// not have.
 fn passed_over(
     kind: Kind,
     found: &Compared<'_>,
@@ -143,7 +144,7 @@ fn passed_over(
     both.chain(running.into_iter().map(on(Side::Running))).collect()
 }
 
-/// What is asked for beside the definition.
+/// Lists the differences in settings beside the definition.
 fn settings(host: &ObservedResource, owner_record: &OwnerRecord) -> Vec<StateRow> {
     let word = |on: bool| if on { "yes" } else { "no" }.to_owned();
     let row = |name: &str, manifest: String, next_boot, running| StateRow {
@@ -171,13 +172,13 @@ struct Compared<'a> {
     running: Option<&'a Element>,
     /// The manifest with the next boot.
     defined: Vec<Change>,
-    /// The manifest with what is running.
+    /// Differences between the manifest and the running instance.
     live: Vec<Change>,
-    /// The next boot with what is running.
+    /// Differences between the next boot and the running instance.
     waiting: Vec<Change>,
-    /// Whether what is running was started from the last applied manifest.
+    /// Whether the running instance was started from the last applied manifest.
     is_current: bool,
-    /// Why fields of what is running wait.
+    /// Reasons for which fields of the running instance wait.
     whys: Vec<(Path, String)>,
 }
 
@@ -218,7 +219,7 @@ impl<'a> Compared<'a> {
         let mut live = on_running.map(|o| o.changes).unwrap_or_default();
         let same = begun.zip(owner_record).is_some_and(|(b, m)| m.boots_as.contains(&b.digest));
         if let (Some(begun_with), Some(applied), false) = (&begun_with, applied, same) {
-            // what it shows in another form is compared with what it was started from
+            // values that it shows in another form are compared with those it was started from
             let since = laid(Side::NextBoot, begun_with, applied, Some(begun_with)).changes;
             live.extend(since.into_iter().filter(|c| only_at_boot(&c.path)));
         }
@@ -255,7 +256,7 @@ impl<'a> Compared<'a> {
         paths.into_iter().map(|path| self.row(path)).collect()
     }
 
-    /// Where a comparison found no difference, the one state says what the other does.
+    /// Builds the row of a path: where a comparison found no difference, both its states have the same value.
     fn row(&self, path: &Path) -> StateRow {
         let lists = [&self.defined, &self.live, &self.waiting];
         let [defined, live, waiting] = lists.map(|list| list.iter().find(|c| c.path == *path));

@@ -1,5 +1,5 @@
-//! What an object on the host is to us, by itself: who owns it, and whether it is still as it was
-//! applied last. No manifests are needed: the mark on the object has the last one.
+//! Status of an object on the host by itself: its owner, and whether it is still as it was applied last. No
+//! manifests are needed: the ownership record has the last one.
 
 use super::diff::difference::Side;
 use super::diff::others::is_noted;
@@ -11,20 +11,20 @@ use super::plan::decide::Layers;
 use crate::model::{Doubt, ObservedResource, Power, State};
 use xmltree::Element;
 
-/// How an object stands to its last applied manifest.
+/// Relation of an object to its last applied manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sync {
-    /// As it was applied.
+    /// Unchanged since it was applied.
     InSync,
-    /// As it was applied, and something waits for the next boot or start.
+    /// Unchanged since it was applied, with changes that wait for the next boot or start.
     Pending,
     /// Changed since.
     Drifted,
-    /// Up, and it does not work: a disk failed, it crashed and is kept.
+    /// Active and out of order: a disk failed, or it crashed and is kept.
     Outage,
-    /// Owned, but what was applied last cannot be read; or it does not answer.
+    /// Owned, but its last applied manifest cannot be read; or it does not answer.
     Unknown,
-    /// Nobody owns it.
+    /// Owned by nobody.
     Unmanaged,
 }
 
@@ -42,22 +42,22 @@ impl Sync {
     }
 }
 
-/// What an object on the host is to us.
+/// Status of an object on the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectStatus {
     /// The set that owns it.
     pub owner: Option<String>,
-    /// Why its record is not believed, if it has one that is not.
+    /// Reason for which its record is not believed, if so.
     pub doubt: Option<String>,
-    /// How it stands to its last applied manifest.
+    /// Relation to its last applied manifest.
     pub sync: Sync,
     /// Fields of the next boot's definition that differ from that manifest.
     pub drifted: Vec<String>,
-    /// Fields that differ only in what is running.
+    /// Fields that differ only in the running instance.
     pub pending: Vec<String>,
 }
 
-/// Works out what an object is to us.
+/// Works out the status of an object.
 pub fn status(host: &ObservedResource) -> ObjectStatus {
     let Some(owner_record) = owner_record_of(host) else {
         let none = Vec::new;
@@ -93,7 +93,7 @@ pub fn status(host: &ObservedResource) -> ObjectStatus {
     if owner_record.power.is_some_and(|power| !runs_as_asked(host, power)) {
         drifted.push("power".to_owned());
     }
-    // what runs on an overlay waits until that was committed
+    // a field whose disk runs on an overlay waits until that was committed
     let held = applied.as_ref().map(|applied| layers.fields(applied)).unwrap_or_default();
     let waiting = running.iter().map(|c| &c.path).chain(held.iter().map(|f| &f.path));
     let pending: Vec<String> =

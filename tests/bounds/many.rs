@@ -26,7 +26,7 @@ fn domain(name: &str, memory: usize) -> String {
     format!("[[domain]]\ntype = 'test'\nname = '{name}'\nmemory = {memory}\nos.type = 'hvm'\n")
 }
 
-/// The same command under other limits of open files.
+/// Returns the command under other limits of open files.
 fn limited(command: &Command, limits: &str) -> Command {
     let mut limited = Command::new("sh");
     limited.env_clear().args(["-c", &format!("ulimit {limits} && exec \"$@\""), "sh"]);
@@ -144,7 +144,7 @@ fn soft_limit() {
     assert_eq!(numbers, ["512", "512"]);
 }
 
-/// More than one run reads.
+/// Number of manifests above the limit of a run.
 const TOO_MANY: usize = 10_001;
 
 fn manifests() {

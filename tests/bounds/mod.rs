@@ -1,4 +1,4 @@
-//! Limits on a run with strangers' manifests, and with many of them.
+//! Bounds on the effects of strangers' manifests, and of many of them, on a run.
 
 mod many;
 mod outside;

@@ -1,4 +1,4 @@
-//! Files that lead out of the paths that were given, and such as are none.
+//! Files that lead out of the given paths, and those that are not regular.
 
 use crate::support::site::Site;
 use crate::support::{Needs, run, trial, trial_if, virt};
@@ -260,7 +260,7 @@ fn beneath() {
     site.write("hosts/a/virt.toml", "set = 'a'\n");
     valid(&["hosts/a", "shared"], "2 resources");
     site.remove("hosts/a/virt.toml");
-    // what leads from one path to another that was not given is said
+    // a link from one path to another that was not given is reported
     let ran = run(virt(&["validate"]).arg(at("hosts/a"))).expect(1);
     assert!(ran.stderr().contains("db.xml: error: the path leads out"), "{ran}");
     assert!(ran.stderr().contains("or give a directory that has both"), "{ran}");

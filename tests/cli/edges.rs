@@ -1,4 +1,4 @@
-//! A run under an awkward shell, a full disk and a careless reader.
+//! Effects of a shell, a full disk and a careless reader on a run.
 
 use crate::support::{Ran, run, trial};
 use libtest_mimic::Trial;
@@ -47,11 +47,11 @@ fn full() {
         shell(place.path(), &format!("virt {help} >/dev/full")).expect(1);
         shell(place.path(), &format!("set -o pipefail; virt {help} | true")).expect(0);
     }
-    // what was begun was ended
+    // every step that was begun was completed
     shell(place.path(), &format!("virt plan m {HOST} --detailed-exitcode")).expect(0);
 }
 
-/// Neither a path nor an argument begins a line that could be taken for one of ours.
+/// Checks that neither a path nor an argument begins a line that could be taken for one of ours.
 fn breaks() {
     let place = place(&plain(""));
     let name = r"$'pl\nerror: x\e[2J\u202e'";

@@ -41,7 +41,7 @@ fn a_thousand_hosts() {
     assert!(names.is_sorted(), "in their order, whoever was ready first");
 }
 
-/// Output of a `virt` that cannot open more than a few files.
+/// Returns the output of a `virt` that cannot open more than a few files.
 fn virt_within(site: &Path, command: &str, code: i32) -> String {
     let mut bash = Command::new("/bin/bash");
     let script = format!("ulimit -n {DESCRIPTORS}; exec \"$VIRT\" {command} \"$SITE\"");

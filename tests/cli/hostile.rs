@@ -8,7 +8,7 @@ use diagnostics::is_hazard;
 use libtest_mimic::Trial;
 use std::fs;
 
-/// Sources of hostile text, each with its number of cases by default and in all.
+/// Sources of hostile text, each with the number of cases that run by default, and of all.
 const SOURCES: [(&str, usize, usize); 4] = [
     ("no_field_of_a_test_host_or_a_manifest_gets_out", 12, 400),
     ("no_object_or_error_of_a_libvirtd_gets_out", 12, 400),

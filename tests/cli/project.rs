@@ -1,4 +1,4 @@
-//! Which host a command without paths is about: an operator is never surprised by it.
+//! Choice of the host for a command without paths, without surprise for the operator.
 
 use crate::support::{Ran, run, trial, virt};
 use libtest_mimic::Trial;
@@ -86,7 +86,7 @@ fn nearest() {
             assert!(!ran.stdout().contains("virt.toml"), "results are results: {ran}");
         }
     }
-    // what the command line names needs no word
+    // a host on the command line needs no remark
     let uri = format!("test:///default?state={}", place.path("site/.host.xml").display());
     let ran = place.virt("site", &["-c", &uri, "get"]).expect(0);
     assert_eq!(ran.stderr(), "");
@@ -198,7 +198,7 @@ fn watched() {
     let place = Place::of_one_host();
     let watch = |place: &Place| place.virt(".", &["watch", "--once", "site"]).expect(0).stderr();
     assert!(!watch(&place).contains("warning"));
-    // whoever is not root decides no more than for themselves
+    // a user other than root decides only for themselves
     let is_root = nix::unistd::geteuid().is_root();
     let warned = |why: &str| assert_eq!(watch(&place).contains(why), is_root, "{}", watch(&place));
     for (name, mode) in [("site", 0o755), ("site/below", 0o755), ("site/virt.toml", 0o644)] {

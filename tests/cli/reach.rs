@@ -1,5 +1,5 @@
-//! Uses of the host by a guest are shown whole, whatever their length: a reviewer of a plan decides
-//! by that.
+//! Parts of a guest that reach out of it are shown whole, whatever their length: a reviewer of a plan decides
+//! by them.
 
 use crate::fuzzing::daemon::{Answers, Daemon, Guest};
 use crate::support::site::Site;

@@ -1,4 +1,4 @@
-//! Saved plans: what was reviewed is what is applied, whoever had the file in between.
+//! Saved plans: the reviewed steps are the applied ones, whoever had the file in between.
 
 use crate::support::{Needs, Ran, run, trial, trial_if, virt};
 use base64::Engine as _;
@@ -36,7 +36,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// A directory with a device in it that takes anything, or why there is none.
+/// Returns a directory with a device in it that accepts anything, or the reason for its absence.
 fn null() -> Needs<TempDir> {
     let directory = tempfile::tempdir().unwrap();
     let mut make = Command::new("mknod");
@@ -90,7 +90,7 @@ impl Place {
         file.display().to_string()
     }
 
-    /// Has somebody change the saved plan.
+    /// Changes the saved plan, as somebody else might.
     fn forge(&self, change: impl Fn(&mut Value)) {
         let file = self.0.path().join("saved");
         let mut plan = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
@@ -197,7 +197,7 @@ fn other_uuid() {
     let before = place.objects();
     place.write("m/db.toml", &DOMAIN.replace("web", "db"));
     place.plan();
-    // what is there has the UUID of web, and the step says db
+    // the existing object has the UUID of web, and the step says db
     let listed: Value = serde_json::from_str(&before).unwrap();
     let web = listed["objects"].as_array().unwrap().iter().find(|o| o["name"] == "web").unwrap();
     let uuid = web["uuid"].clone();
@@ -252,7 +252,7 @@ fn put_back() {
         let ran = place.virt(&["apply", "saved"], 1);
         assert!(ran.stderr().contains("it says who the object is, or whose"), "{undo}: {ran}");
     }
-    // what its record would say is what is put back, and nobody else's object is noted on
+    // the record's content matches the undo, and no note is written on another's object
     place.write("saved", &saved);
     place.forge(|plan| {
         let shadow = insert(json!([3]), "<disk><source file='/etc/shadow'/></disk>");
@@ -263,7 +263,7 @@ fn put_back() {
     place.write("saved", &saved);
     place.forge(|plan| plan["afterwards"][0]["target"] = "domain/other".into());
     place.virt(&["apply", "saved"], 1);
-    // and what else it may be is told
+    // its other possible effects are shown
     place.write("saved", &saved);
     place.forge(|plan| {
         let shadow = insert(json!([11]), "<disk><source file='/etc/shadow'/></disk>");
@@ -361,7 +361,8 @@ fn records() {
     with_key(&["apply", "m", "--dry-run", "--detailed-exitcode"], 2);
 }
 
-/// A file of a repository that happens to be a plan is applied by nobody who asks for manifests.
+/// Checks that a file of a repository that happens to be a plan is not applied by a user who asks for
+/// manifests.
 fn foreign() {
     let place = Place::new();
     let (empty, digest) = (place.objects(), place.plan());
@@ -428,7 +429,7 @@ fn signed() {
     place.virt(&["plan", "m", "--detailed-exitcode", "--signing-key", &ours], 0);
 }
 
-/// Saving a plan as root to a place of no use leaves the machine's devices as they are.
+/// Checks that a plan saved as root to a useless place leaves the machine's devices as they are.
 fn owner_alone(devices: &Path) {
     let place = Place::new();
     let device = devices.join("null");

@@ -62,7 +62,7 @@ const DOMAIN: &str = r#"<domain type='test' xmlns:qemu='http://libvirt.org/schem
 </domain>
 "#;
 
-/// Places where the grammar refuses what a host may have.
+/// Places where the grammar refuses content that a host may have.
 const REFUSED: [(&str, &str); 3] = [
     ("/boot/k", "https://u:HUSHN@h/k?sig=HUSHN"),
     ("<source protocol='nbd' name=", "<source protocol='nbd' odd='1' name="),
@@ -100,7 +100,7 @@ const COMMANDS: &[&str] = &[
     "delete -f m domain/vm --dry-run -o json",
 ];
 
-/// Runs all commands and looks at what they say.
+/// Runs all commands and checks their output.
 fn commands(site: &Site, told: &mut String) {
     for line in COMMANDS {
         let host = ["-c", "test:///default?state=host"];
@@ -177,7 +177,7 @@ fn refused() {
     }
 }
 
-/// Each a file that cannot be read to its end, or one with a mistake on the line of a secret or next to it.
+/// Checks files that cannot be read to the end, or have a mistake on the line of a secret or next to it.
 fn broken() {
     let domain = numbered(DOMAIN, 1);
     let without = |text: &str| domain.replacen(text, "", 1);

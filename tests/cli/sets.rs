@@ -1,4 +1,4 @@
-//! Ownership is by a named set, and never silently by a directory's name.
+//! Sets as owners: a set is named explicitly, and never silently after a directory.
 
 use crate::support::site::{plan_for, walk};
 use crate::support::{Ran, run, trial, virt};
@@ -43,7 +43,7 @@ impl Old {
         run(virt(&[&["-c", uri], arguments].concat()).current_dir(self.0.path()))
     }
 
-    /// As the build before did it: the directory's name is the set's, and nobody is asked.
+    /// Applies as the build before did: the directory's name is the set's, without a question.
     fn apply_as_before(&self) {
         let loaded: Loaded = manifest::load(&[self.path("guests")]);
         assert_eq!((loaded.desired.set.as_str(), loaded.set_is_named), ("guests", false));
@@ -168,7 +168,7 @@ fn taken_over() {
 
 fn init() {
     let virt_toml = |old: &Old| fs::read_to_string(old.path("guests/virt.toml")).unwrap();
-    // what the old build marked with the directory's name, or another one
+    // sets that the old build recorded: the directory's name, or another one
     for set in ["guests", "site"] {
         let old = Old::new();
         old.virt(&["apply", "--set", set, "guests"]).expect(0);
@@ -177,7 +177,7 @@ fn init() {
         assert!(virt_toml(&old).contains(&format!("set = \"{set}\"\n")));
         let ran = old.virt(&["apply", "guests"]).expect(0);
         assert!(ran.stdout().starts_with("Nothing to do"), "{ran}");
-        // what is there is never overwritten
+        // existing files are never overwritten
         old.virt(&["init", "guests"]).expect(1);
     }
     // nothing is there yet

@@ -31,7 +31,7 @@ fn asks(python: &Path) {
         run(&mut command).expect(code).stdout()
     };
     let question = "Apply this plan?";
-    // what is made and started is not asked about
+    // creating and starting needs no question
     write(DOMAIN);
     assert!(!at_terminal(&[], &[], 0).contains(question));
     let stopped = DOMAIN.replace("memory", "reconcile.power = \"stopped\"\nmemory");

@@ -1,4 +1,4 @@
-//! Transcripts: what a user types and sees, replayed and compared.
+//! Transcripts of sessions, with input and output, replayed and compared.
 //!
 //! Each folder of `cases/` is one session. Its `transcript` has the commands, each behind `$ `, and
 //! what each printed (standard error among it, digests of plans shortened) with its exit code in brackets where it is not 0;

@@ -57,7 +57,7 @@ impl Stranger {
         command
     }
 
-    /// Each command that looks at a tree, and those that act.
+    /// Checks that commands that look at a tree, and those that act, refuse the connection.
     fn refused(&self, name: &str) {
         let all: [&[&str]; 5] = [
             &["plan", "."],
@@ -111,7 +111,7 @@ fn command_of_a_fleet() {
         let stranger = Stranger::new(&format!("{other}\n[hosts.bad]\nconnect = '{uri}'"));
         stranger.refused(&uri);
         assert!(!probe.path("ran").exists(), "{uri} ran");
-        // what the operator need not name goes on
+        // connections that need no word of the operator's go on
         assert!(stranger.path("site/.good.xml").exists());
     }
 }
@@ -161,7 +161,7 @@ fn state() {
     };
     assert!(apply(&["apply", "site"]).contains("on test:///default?state=site/host.xml"));
     assert!(stranger.path("site/host.xml").exists());
-    // what the mock keeps there is no manifest
+    // the mock's files there are no manifests
     assert!(apply(&["plan", "site"]).contains("Nothing to do: 1 object"));
     let plan = ["-c", "test:///default?state=site/host.xml", "plan", "site"];
     assert!(apply(&plan).contains("Nothing to do: 1 object"));
@@ -185,7 +185,7 @@ fn saved_plan() {
     run(&mut stranger.virt(&["apply", "ok.plan"])).expect(0);
 }
 
-/// Checks that a command is let through: it fails later, and with other words.
+/// Asserts that a connection is let through: it fails later, and with other words.
 fn is_let_through(command: &mut Command) {
     let ran = run(command);
     assert_ne!(ran.code(), 0, "nobody answers there: {ran}");
@@ -234,7 +234,7 @@ fn writable_configuration() {
     }
 }
 
-/// Files of procfs, which look regular, and belong to root if the process wants that.
+/// Checks files that a process makes in /proc: they are regular, and root's if the process wants it.
 fn process() {
     let stranger = Stranger::new("connect = 'evil'");
     let evil = stranger.path("site/evil.sh");

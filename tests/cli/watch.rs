@@ -12,7 +12,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![trial("cli/watch/what_another_process_did_is_shown", shown)]
 }
 
-/// Time by which the watch has ended.
+/// Time after which a watch must have ended.
 const END: Duration = Duration::from_secs(20);
 
 /// Ends with the test, however that ends.

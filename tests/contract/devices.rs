@@ -14,8 +14,8 @@ pub(super) const RULES: &[Rule] = &[
     ("bad_devices_are_refused", Some(Need::Devices), bad_devices),
 ];
 
-/// A card on the USB: guests without firmware and operating system let it come and go as well, while
-/// on PCI it waits for them.
+/// Interface on the USB: guests without firmware and operating system let it come and go as well, while on
+/// PCI it waits for them.
 const NIC: &str = "<interface type='user'><mac address='52:54:00:AA:bb:01'/><model type='usb-net'/>\
     </interface>";
 const MAC: &str = "<mac address='52:54:00:AA:bb:01'/>";

@@ -21,7 +21,8 @@ pub(super) const RULES: &[Rule] = &[
     ("a_domain_is_kept_by_its_snapshots", Some(Need::Snapshots), kept_by_snapshots),
 ];
 
-/// Errors of drivers when the state is wrong; libvirt's test driver calls some internal errors.
+/// Codes with which drivers refuse a call in the wrong state; libvirt's test driver calls some internal
+/// errors.
 const WRONG_STATE: [ErrorCode; 2] = [ErrorCode::OPERATION_INVALID, ErrorCode::INTERNAL_ERROR];
 
 fn undefine() -> Op {
@@ -42,7 +43,7 @@ fn defined_and_undefined(host: &Host) {
     assert_eq!(config.child_text("currentMemory").as_deref(), Some("65536"));
     assert_eq!(config.child("vcpu").unwrap().attr("placement"), Some("static"));
     assert_eq!(config.child_text("on_reboot").as_deref(), Some("restart"));
-    // what a host writes can be given to it again
+    // a host accepts the document that it wrote
     let before = web.config();
     web.done(Op::Define { xml: xmltree::write(&before) });
     assert_eq!(web.config(), before);

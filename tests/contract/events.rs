@@ -14,10 +14,10 @@ pub(super) const RULES: &[Rule] = &[
     ("watching_ends_when_it_is_told_to", None, ends),
 ];
 
-/// Time by which every event has come.
+/// Time after which all events must have come.
 const SOON: Duration = Duration::from_secs(20);
 
-/// A sink, and what it was told.
+/// Returns a sink, and the receiver of its events.
 fn sink() -> (EventSink, Receiver<DriverEvent>) {
     let (sender, receiver) = channel();
     let sink = EventSink::new(move |event| match sender.send(event) {
@@ -53,8 +53,8 @@ impl Drop for OnDrop<'_> {
     }
 }
 
-/// Waits for these events of an object, in this order. A driver may send more in between, as that a
-/// guest that has been started goes on.
+/// Waits for these events of an object, in this order. A driver may send more in between, for example that a
+/// started guest goes on.
 #[track_caller]
 fn tells(receiver: &Receiver<DriverEvent>, object: &Subjected<'_>, expected: &[EventKind]) {
     let mut seen = Vec::new();
@@ -94,13 +94,13 @@ fn a_domains_life(host: &Host) {
         let life =
             [EventKind::Started, EventKind::Suspended, EventKind::Resumed, EventKind::Stopped];
         tells(receiver, &web, &life);
-        // what is undefined while it runs is not gone
+        // a domain that is undefined while it runs is not gone
         web.start().done(undefine());
         tells(receiver, &web, &[EventKind::Started, EventKind::Undefined]);
         web.define().done(Op::Destroy).done(undefine());
         tells(receiver, &web, &[EventKind::Defined, EventKind::Stopped, EventKind::Undefined]);
     });
-    // and nobody is told any more
+    // nobody receives events any more
     silent.define().done(undefine());
 }
 

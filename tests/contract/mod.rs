@@ -21,17 +21,17 @@ use virt::drivers::{self, Connection, Environment, MockDriver, MockHost};
 use virt::model::Version;
 use xmltree::{Element, Limits, parse, write};
 
-/// A rule: its name, what it is about that not every driver has, and what checks it.
+/// Rule: its name, its need that not every driver meets, and its check.
 type Rule = (&'static str, Option<Need>, fn(&Host));
 
-/// Lacks of the built-in host where no file of its own is kept.
+/// Missing abilities of the built-in host where no file of its own is kept.
 const IN_MEMORY: &[Lack] = &[Lack {
     need: Need::Snapshots,
     before: None,
     why: "nobody else gets at a host within this program",
 }];
 
-/// Lacks of each driver. A rule that does not apply without being here is a failure.
+/// Missing abilities of each driver. A rule that does not apply without an entry here is a failure.
 const TEST_DRIVER_OF_LIBVIRT: &[Lack] = &[
     Lack {
         need: Need::Devices,
@@ -76,7 +76,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials
 }
 
-/// Checks a rule, unless the driver's table says that it lacks what the rule needs.
+/// Checks a rule, unless the driver's table lacks the rule's need.
 fn check(host: &Host, need: Option<Need>, rule: fn(&Host)) -> Completion {
     if let Some(need) = need {
         match (host.lacks(need), host.has(need)) {
@@ -103,7 +103,7 @@ fn write_snapshot(state: &Path, domain: &Subjected<'_>, name: &str) {
     std::fs::write(state, write(&host)).unwrap();
 }
 
-/// Makes a snapshot known to libvirt: a domain without disks has nothing to be taken.
+/// Takes a snapshot by telling libvirt of one: a domain without disks has nothing to be taken.
 fn take_snapshot(uri: &str, directory: &Path, domain: &Subjected<'_>, name: &str) {
     let file = directory.join("snapshot.xml");
     let text = format!(

@@ -18,8 +18,7 @@ type Open = dyn Fn(&Path) -> Box<dyn Driver> + Send + Sync;
 /// Takes a snapshot of that name of a domain that is off, on the host that keeps files in the directory.
 type Snapshot = dyn Fn(&Path, &Subjected<'_>, &str) + Send + Sync;
 
-/// Where a driver of libvirt's is known to do otherwise than the rules say. Nothing that plans or
-/// applies relies on these.
+/// Known deviation of a driver of libvirt's from the rules. Planning and applying do not rely on these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Deviation {
     /// The QEMU driver defines a domain with one MAC address twice.
@@ -28,7 +27,7 @@ pub(crate) enum Deviation {
     MemoryIsSetInOnePlace,
 }
 
-/// Needs of a rule that not every driver meets.
+/// Need of a rule that not every driver meets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
     /// Devices come and go. libvirt before 9.1 puts no network card on the USB, where guests
@@ -42,16 +41,16 @@ pub(crate) enum Need {
     NextStart,
     /// Guests that shut down on request, without an operating system.
     GuestsThatObey,
-    /// A program beside the driver that takes snapshots: no call does.
+    /// Means beside the driver to take snapshots: no call does.
     Snapshots,
 }
 
-/// Need that a driver does not meet, and why: a rule with it is ignored there. Where a driver turns
-/// out to meet it, or lacks something else, the rule fails.
+/// Missing ability of a driver, with the reason: a rule that needs it is ignored there. A rule fails where a
+/// driver has an ability that is listed as missing, or lacks an unlisted one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lack {
     pub(crate) need: Need,
-    /// In these versions only; `None` is in all.
+    /// First version that has it; `None` if all lack it.
     pub(crate) before: Option<Version>,
     pub(crate) why: &'static str,
 }
@@ -61,7 +60,7 @@ pub(crate) struct Subject {
     pub(crate) name: &'static str,
     /// The domain type that its hosts start.
     domain_type: &'static str,
-    /// Why it cannot run here.
+    /// Reason for which it cannot run here.
     pub(crate) needs: Needs,
     deviations: &'static [Deviation],
     lacks: &'static [Lack],
@@ -81,7 +80,7 @@ impl Subject {
         Self { name, domain_type, needs, deviations: &[], lacks: &[], open, snapshot: None }
     }
 
-    /// The same driver, and how somebody else takes a snapshot there.
+    /// Returns the driver with other means to take a snapshot.
     pub(crate) fn with_snapshots(
         self,
         take: impl Fn(&Path, &Subjected<'_>, &str) + Send + Sync + 'static,
@@ -89,12 +88,12 @@ impl Subject {
         Self { snapshot: Some(Arc::new(take)), ..self }
     }
 
-    /// The same driver, known to deviate.
+    /// Returns the driver with known deviations.
     pub(crate) fn but(self, deviations: &'static [Deviation]) -> Self {
         Self { deviations, ..self }
     }
 
-    /// The same driver, known to lack things.
+    /// Returns the driver with known missing abilities.
     pub(crate) fn without(self, lacks: &'static [Lack]) -> Self {
         Self { lacks, ..self }
     }
@@ -145,7 +144,7 @@ impl Host {
         self.driver.capabilities().unwrap().version < Version::new(9, 1, 0)
     }
 
-    /// Why a rule that needs this does not apply here, by the driver's table.
+    /// Returns the reason for which a rule with this need does not apply here, by the driver's table.
     pub(crate) fn lacks(&self, need: Need) -> Option<&'static str> {
         let version = self.driver.capabilities().unwrap().version;
         let here =
@@ -153,7 +152,7 @@ impl Host {
         self.lacks.iter().find(here).map(|lack| lack.why)
     }
 
-    /// Whether it is there after all, asked of the host.
+    /// Whether the host has the ability after all.
     pub(crate) fn has(&self, need: Need) -> bool {
         match need {
             Need::Devices => {
@@ -186,7 +185,7 @@ impl Host {
     }
 }
 
-/// The UUID that the suite gives to what has this name.
+/// Returns the UUID that the suite gives to the object of this name.
 pub(crate) fn uuid_of(name: &str) -> Uuid {
     Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes())
 }
@@ -219,8 +218,8 @@ impl Subjected<'_> {
         self
     }
 
-    /// Has `op` refused by the host with one of these codes, or by the driver before it asks the host,
-    /// and nothing changed.
+    /// Asserts that `op` is refused by the host with one of these codes, or by the driver before it asks the
+    /// host, and that nothing changed.
     #[track_caller]
     pub(crate) fn refused(&self, op: Op, codes: &[ErrorCode]) {
         let shown = format!("{op:?}");
@@ -240,7 +239,7 @@ impl Subjected<'_> {
         self.done(Op::Define { xml: self.xml.clone() })
     }
 
-    /// Takes a snapshot beside the driver.
+    /// Takes a snapshot by other means than the driver.
     pub(crate) fn snapshot(&self, name: &str) -> &Self {
         let take = self.host.snapshot.as_ref().expect("the rule needs it");
         take(self.host.directory.path(), self, name);

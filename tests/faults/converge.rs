@@ -57,7 +57,7 @@ fn original() -> Site {
     ])
 }
 
-/// The same site with an edit that is live, one that wants a restart, a new object and one less.
+/// Returns the site with a live edit, an edit that wants a restart, a new object and a removed one.
 fn changed() -> (Site, Options) {
     let site = Site::new(&[
         ("net.xml", NETWORK),
@@ -69,7 +69,7 @@ fn changed() -> (Site, Options) {
     (site, Options { prune: true, allow, ..Options::default() })
 }
 
-/// Lets each call in turn go wrong, and each time runs again without a fault.
+/// Makes each call in turn fail, and each time runs again without a fault.
 fn every_call(fault: Fault, loaded: &Loaded, options: &Options, start: impl Fn() -> MockDriver) {
     let reference = start();
     assert!(converge(&reference, loaded, options).1.is_done());
@@ -96,8 +96,8 @@ fn every_call(fault: Fault, loaded: &Loaded, options: &Options, start: impl Fn()
     }
 }
 
-/// Lasting state of a host: without ids of running instances, and versions that were applied in
-/// between.
+/// Returns the lasting state of a host: without ids of running instances, and without versions of manifests
+/// that were applied in between.
 fn inventory(observed: &Observed) -> Vec<String> {
     let lasting = |definition: &Element| {
         let mut definition = definition.clone();

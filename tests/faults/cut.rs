@@ -21,7 +21,7 @@ use virt::reconcile::Options;
 /// Cuts by default, in each direction.
 const CUTS: u64 = 150;
 
-/// Nothing may take longer; a healthy run takes some 30 ms.
+/// Longest time of a run; a healthy one takes some 30 ms.
 const HANG: Duration = Duration::from_secs(10);
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -59,7 +59,7 @@ fn after_any_byte() {
         assert!(plan.refusals.is_empty(), "{:?}", plan.refusals);
         (plan.steps.len(), walk(&plan, driver))
     };
-    // how many bytes an apply has
+    // number of bytes of an apply
     let cutter = Cutter::start(&libvirtd.socket());
     let (steps, report) = apply(open(&cutter.socket()).unwrap().as_ref());
     assert!(steps == 4 && report.is_done(), "{steps}");
@@ -70,7 +70,7 @@ fn after_any_byte() {
         let bytes = cutter.passed(direction);
         let stride = if all { 1 } else { (bytes / CUTS).max(1) };
         for k in (0..bytes).step_by(usize::try_from(stride).unwrap()) {
-            // every other cut is for good, the rest is a passing fault
+            // every other cut is permanent, the rest is a passing fault
             cutter.arm(direction, k, k % 2 == 0);
             let begun = Instant::now();
             if let Ok(driver) = open(&cutter.socket()) {
@@ -132,7 +132,7 @@ fn apply_if_it_can(driver: &dyn Driver, loaded: &virt::manifest::Loaded) {
     walk(&plan, driver);
 }
 
-/// Removes what the runs made.
+/// Removes the objects of the runs.
 fn clear(driver: &dyn Driver) {
     let there = observe(driver).resources;
     let undefine = |uuid, id| {
@@ -152,7 +152,7 @@ enum Direction {
     ToClient,
 }
 
-/// A relay that closes all its connections when a number of bytes has passed in a direction.
+/// Relay that closes all its connections after a number of bytes in one direction.
 struct Cutter {
     directory: TempDir,
     shared: Arc<Shared>,
@@ -163,7 +163,7 @@ struct Shared {
     /// Bytes that passed, and that may pass, in each direction.
     passed: [AtomicU64; 2],
     limit: [AtomicU64; 2],
-    /// How often it was armed; a connection of an earlier time changes nothing any more.
+    /// Number of times that it was armed; a connection of an earlier time changes nothing any more.
     times: AtomicU64,
     /// Whether connections are refused once the limit is reached.
     for_good: AtomicBool,

@@ -1,5 +1,5 @@
-//! Documents with bytes changed at random: the test driver answers all, and what it takes can
-//! be read back from its state file.
+//! Documents with bytes changed at random: the test driver answers all, and those that it accepts can be read
+//! back from its state file.
 
 use crate::support::trial;
 use libtest_mimic::Trial;
@@ -46,7 +46,7 @@ fn is_answered_and_can_be_read_back() {
     assert!(taken > ROUNDS / 20, "only {taken} taken");
 }
 
-/// splitmix64: numbers that are the same in every run.
+/// Generator splitmix64, with the same numbers in every run.
 struct Random(u64);
 
 impl Random {

@@ -13,10 +13,10 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// All the memory that a run may have mapped; a run with an honest daemon peaks at some 10 MB.
+/// Limit of the memory that a run may have mapped, in kB; a run with an honest daemon peaks at some 10 MB.
 const MEMORY_KB: u32 = 400_000;
 
-/// No run may take longer: a silent daemon is given up after 25 s.
+/// Longest time of a run: a silent daemon is given up after 25 s.
 const HANG: Duration = Duration::from_secs(40);
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -108,11 +108,11 @@ fn against(script: Script) -> Ran {
     ran
 }
 
-/// Limit that a definition of the hostile host exceeds.
+/// Memory limit, in MiB, that a definition of the hostile host exceeds.
 const LIMIT: &str = "8";
 
-/// Of a fleet, the host that tells too much fails with the limit and the option; the others are planned
-/// for, changed and watched.
+/// Checks that, of a fleet, the host that sends too much fails with the limit and the option, while the
+/// others are planned for, changed and watched.
 fn fleet_goes_on() {
     let site = Site::new(&[]);
     let at = |name: &str| site.path().join(name).display().to_string();
@@ -315,7 +315,7 @@ fn written(packet: &Packet) -> Vec<u8> {
     bytes
 }
 
-/// All calls that come together are answered the last first.
+/// Answers calls that come together in reverse order.
 fn out_of_order(server: &mut Server) {
     server.open();
     server.stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();

@@ -1,4 +1,4 @@
-//! The decorators do what they say: the other fault tests stand on that.
+//! Checks of the decorators, on which the other fault tests rely.
 
 use crate::support::{Fault, Faulty, Recording, trial};
 use libtest_mimic::Trial;
@@ -12,7 +12,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         .collect()
 }
 
-/// Four calls on two objects, the fault at the second: what arrived, what was said of it.
+/// Checks four calls on two objects with the fault at the second: the calls that arrived, and their outcomes.
 fn falls(fault: Fault) {
     let uuid = Uuid::try_parse("6695eb01-f6a4-8304-79aa-97f2502e193f").unwrap();
     let domain = Target { id: ResourceId::new(Kind::Domain, "test"), uuid };

@@ -1,4 +1,4 @@
-//! Faults of all sorts, and that nothing is lost by them.
+//! Faults, and the proof that nothing is lost by them.
 
 mod converge;
 mod cut;

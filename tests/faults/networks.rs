@@ -1,4 +1,4 @@
-//! Networks under running guests: who is cut off by what, and what an interrupted restart leaves.
+//! Networks under running guests: the guests that a restart cuts off, and the remains of an interrupted one.
 
 use crate::support::site::{Site, converge, observe, plan_for, walk};
 use crate::support::trial;
@@ -25,7 +25,7 @@ const NETWORK: &str = "<network><name>one</name>
   <bridge name='virt-one' stp='on'/><ip address='10.9.0.1' prefix='24'/>
   <portgroup name='slow'/></network>";
 
-/// A guest with a card on the network and one on its bridge.
+/// Guest with an interface on the network and one on its bridge.
 const GUEST: &str = "<domain type='test'><name>g</name><memory unit='MiB'>64</memory>
   <os><type>hvm</type></os><devices>
     <interface type='network'><source network='one' portgroup='slow'/></interface>
@@ -44,13 +44,13 @@ fn allowed() -> Options {
     Options { allow: [Effect::NetworkRestart].into(), ..Options::default() }
 }
 
-/// Each step as its object and its word.
+/// Returns each step as its object and its word.
 fn words(plan: &Plan) -> Vec<String> {
     let word = |step: &Step| format!("{} {}", step.target.id, step.action.as_str());
     plan.steps.iter().map(word).collect()
 }
 
-/// A network that is to go down, and stay down, has nowhere to take the cards back to.
+/// Checks a network that is to go down, and stay down, and so cannot take the interfaces back.
 fn stopped_under_guests() {
     let (driver, site) = on_a_network();
     site.write("one.xml", &NETWORK.replace("'running'", "'stopped'"));
@@ -67,8 +67,8 @@ fn stopped_under_guests() {
     assert_eq!(reasons(&again), ["in sync", "in sync"]);
 }
 
-/// A restart that is cut short once the network is down: its cards are aside, and the manifest is as
-/// it is to become.
+/// Returns a restart that was interrupted once the network was down: its interfaces are parked, and the
+/// manifest is the new one.
 fn cut_short() -> (MockDriver, Site) {
     let (driver, site) = on_a_network();
     site.write("one.xml", &NETWORK.replace("stp='on'", "stp='off'"));
@@ -80,7 +80,7 @@ fn cut_short() -> (MockDriver, Site) {
     (driver, site)
 }
 
-/// Where the cards of the running guest are.
+/// Returns the networks of the running guest's interfaces.
 fn sources(driver: &MockDriver) -> Vec<String> {
     let observed = observe(driver);
     let guest = observed.resources.get(&ResourceId::new(Kind::Domain, "g")).unwrap();
@@ -104,7 +104,8 @@ fn portgroup() {
     are_home(&driver);
 }
 
-/// The manifests of another set, which do not bring the network up, leave the cards where they are.
+/// Checks that the manifests of another set, which do not bring the network up, leave the interfaces where
+/// they are.
 fn home_is_up_first() {
     let (driver, site) = cut_short();
     let network = NETWORK.replace("one", "two").replace("10.9", "10.8");
@@ -151,7 +152,7 @@ fn on_a_host_bridge() {
     assert!(again.is_empty() && !again.has_pending(), "{again:?}");
 }
 
-/// Allowing a restart takes a plan that names the guests to be cut off.
+/// Checks that a permission for a restart covers only the guests that were shown.
 fn who_joins() {
     let (driver, site) = on_a_network();
     site.write("one.xml", &NETWORK.replace("stp='on'", "stp='off'"));

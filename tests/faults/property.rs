@@ -1,5 +1,5 @@
-//! For any manifests and any edit of them: a plan after an apply is empty, and what an edit leaves
-//! out of account stays as it is.
+//! Property for any manifests and any edit of them: a plan after an apply is empty, and everything outside of
+//! an edit stays as it is.
 
 use crate::support::site::{Site, converge, observe, plan_for, walk};
 use crate::support::trial;
@@ -116,8 +116,8 @@ fn empty_after_apply() {
         .unwrap();
 }
 
-/// After an edit and a rollback the manifests of before have nothing to do, and after another
-/// rollback those of the edit.
+/// Checks that after an edit and a rollback the old manifests have nothing to do, and after another rollback
+/// the edited ones.
 fn back_and_forth() {
     let cases = (vm(), vm(), any::<bool>());
     let config = Config { cases: 64, failure_persistence: None, ..Config::default() };

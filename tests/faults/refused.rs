@@ -49,7 +49,7 @@ fn refusal(code: ErrorCode, domain: ErrorDomain, message: &str) -> Outcome {
     Outcome::Refused(Error::host(code, domain, message))
 }
 
-/// No such file, to whoever plugs in `vdb` while the guest runs.
+/// Refuses with "no such file" to plug in `vdb` while the guest runs.
 fn no_such_file(call: &Call) -> Option<Outcome> {
     let is_it = matches!(&call.op, Op::Attach { xml, .. } if xml.contains("'/vdb'") || xml.contains("\"/vdb\""));
     let message = "Cannot access storage file '/vdb': No such file or directory";
@@ -89,7 +89,7 @@ fn wrong() {
         });
         assert!(error.unwrap().hint.as_ref().unwrap().contains("taken out of the definition"));
     }
-    // what was done is remembered: without it in the manifest it goes
+    // the applied part is remembered: without it in the manifest it is removed
     let driver = driver.into_inner();
     site.write("g.xml", &guest("", &["vda"]));
     assert!(converge(&driver, &site.load(), &Options::default()).1.is_done());

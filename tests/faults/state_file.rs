@@ -180,14 +180,14 @@ fn a_failed_write_changes_nothing() {
     let state = directory.path().join("state.xml");
     let driver = open(&state);
     done(&driver, define("a"));
-    // what the new version is written to cannot be made: a directory is in its place
+    // the new version cannot be written: a directory is in its place
     let blocker = directory.path().join("state.xml.new");
     fs::create_dir(&blocker).unwrap();
     let outcomes = driver.execute(&[define("b"), define("c")]);
     assert!(matches!(outcomes[..], [Outcome::Refused(_), Outcome::Refused(_)]), "{outcomes:?}");
     assert_eq!(count(&driver), 3);
     fs::remove_dir(&blocker).unwrap();
-    // one that a killed process left behind is no obstacle
+    // a file that a killed process left is no obstacle
     fs::write(&blocker, "half").unwrap();
     done(&driver, define("b"));
     assert_eq!(count(&driver), 4);

@@ -76,7 +76,7 @@ fn deaf(force: bool) {
     }
 }
 
-/// A stop is requested while a guest is waited for, and another step was to follow.
+/// Stops a run while it waits for a guest, and another step is to follow.
 fn stopped() {
     let manifest = |power: &str, memory: u32| {
         format!(
@@ -104,7 +104,7 @@ fn stopped() {
     assert_eq!(report.count(|s| *s == Status::Skipped), 3, "{report:?}");
 }
 
-/// A stop is requested when a network and a guest on another one are down, to be started again.
+/// Stops a run when a network and a guest on another one are down, to be started again.
 fn stopped_when_down(parallel: usize) {
     let manifest = |prefix: u32, memory: u32| {
         format!(

@@ -1,4 +1,4 @@
-//! Bytes as a string of choices: what a fuzzer or proptest makes up, and what it can shrink.
+//! Bytes as a string of choices, made up and shrunk by a fuzzer or proptest.
 
 /// Choices made by bytes, one a choice; when they are used up, the first of the possibilities,
 /// which callers make the simplest one.

@@ -1,5 +1,5 @@
-//! A daemon whose objects and errors say what a fuzzer chose: names, documents, and libvirt's error in
-//! all its strings.
+//! Daemon whose objects and errors a fuzzer chooses: names, documents, and libvirt's error in all its
+//! strings.
 
 use libvirt_rpc::{
     AuthType, DomainHandle, FrameReader, Header, Malformed, NetworkHandle, Packet, PacketKind,
@@ -15,9 +15,9 @@ use virt::model::Uuid;
 
 /// One object of it.
 pub(crate) struct Guest {
-    /// Or a network.
+    /// Whether the object is a domain, or else a network.
     pub(crate) is_domain: bool,
-    /// As lists have it; the document may say another.
+    /// Name in lists; the document may have another.
     pub(crate) name: String,
     pub(crate) uuid: Uuid,
     pub(crate) definition: String,
@@ -35,10 +35,10 @@ pub(crate) struct Answers {
     pub(crate) guests: [Guest; 2],
     /// An error's message and its three strings.
     pub(crate) said: [String; 4],
-    /// Name and URI of the hypervisor.
+    /// Name of its hypervisor, and its URI.
     pub(crate) known: [String; 2],
-    /// Which call of a connection gets that error besides those that it does not know; a small one is
-    /// none, as a connection begins with some five.
+    /// Number of the call of a connection that gets that error, besides unknown ones; a small one hits none,
+    /// as a connection begins with some five.
     pub(crate) fails: usize,
 }
 
@@ -101,7 +101,7 @@ impl Answers {
         }
     }
 
-    /// Reply to a call; `None` for an error.
+    /// Returns the answer to a call; nothing for an error.
     fn reply(&self, call: &Packet, number: usize) -> Option<Result<Vec<u8>, Malformed>> {
         let Header { procedure, .. } = call.header;
         if self.fails > 4 && number == self.fails {

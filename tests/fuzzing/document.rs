@@ -54,7 +54,7 @@ struct Walk<'g, 'c, 'b> {
 }
 
 impl Walk<'_, '_, '_> {
-    /// Adds to an element what the pattern has.
+    /// Adds content of the pattern to an element.
     fn pattern(&mut self, pattern: &Rng, into: &mut Element, depth: usize) {
         let spent = depth > 24 || self.elements > ELEMENTS_MAX;
         match pattern {
@@ -262,7 +262,7 @@ fn nth<'e>(e: &'e mut Element, n: &mut usize) -> Option<&'e mut Element> {
     })
 }
 
-/// How a document is written.
+/// Writer of a document, in a chosen notation.
 struct Writer<'c, 'b> {
     choices: &'c mut Choices<'b>,
     out: String,

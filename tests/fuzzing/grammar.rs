@@ -39,9 +39,9 @@ pub(crate) enum Rng {
 #[derive(Clone, Debug)]
 pub(crate) enum Names {
     Any(Option<Box<Self>>),
-    /// By its place in [`NAMESPACES`].
+    /// Names of a namespace, by its index in [`NAMESPACES`].
     Ns(usize, Option<Box<Self>>),
-    /// By the places in [`NAMESPACES`] and [`LOCALS`].
+    /// One name, by its indices in [`NAMESPACES`] and [`LOCALS`].
     One(usize, usize),
     Choice(Vec<Self>),
 }
@@ -103,7 +103,7 @@ pub(crate) struct Grammar {
     pub(crate) defines: Vec<Rng>,
 }
 
-/// Content that a place may hold.
+/// Patterns that a place may hold.
 #[derive(Clone, Copy)]
 struct Place {
     /// Names of elements, and of attributes.
@@ -120,10 +120,10 @@ struct Place {
     depth: usize,
 }
 
-/// Facts of a definition that are settled before its pattern is made.
+/// Properties of a definition that are chosen before its pattern is made.
 #[derive(Clone, Copy)]
 struct Promise {
-    /// Whether the definition is an element, so that it may hold itself.
+    /// Whether the pattern is an element, so that it may hold itself.
     element: bool,
     elements: u8,
     attributes: u8,

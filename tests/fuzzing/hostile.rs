@@ -4,14 +4,14 @@ use super::Choices;
 use diagnostics::SourceId;
 use xmltree::{Element, Limits, parse};
 
-/// Text that no line of an output may begin with, since no text of ours does.
+/// Word that no line of an output may begin with, since no text of ours does.
 pub(super) const FORGED: &str = "FORGED";
 
 /// A tag that only foreign text has.
 pub(super) const TAG: &str = "<i-forged>";
 
-/// Pieces that are put into fields: what terminals obey, whatever turns, hides or breaks text, and
-/// what means something to a shell, to HTML, to JSON and to TOML.
+/// Pieces that are put into fields: sequences that control terminals, characters that turn, hide or break
+/// text, and syntax of a shell, HTML, JSON and TOML.
 const PIECES: &[&str] = &[
     "\nFORGED",
     "\r\nFORGED",
@@ -85,10 +85,10 @@ fn spoilt(text: &str, choices: &mut Choices<'_>) -> String {
     whole.chars().filter(|c| is_legal(*c)).collect()
 }
 
-/// Words that a document has to keep for there to be such an object at all.
+/// Parts that a document must have for the object to exist at all.
 const KEPT: [&str; 8] = ["type", "kind", "dev", "bus", "device", "uuid", "memory", "name"];
 
-/// Elements with free text, which keep an object valid.
+/// Parts of an object with free text, in which any change stays valid.
 const FREE: [&str; 3] = ["title", "description", "metadata"];
 
 /// One of these documents with many or few of its fields spoilt.

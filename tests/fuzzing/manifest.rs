@@ -37,7 +37,7 @@ pub(crate) fn toml(data: &[u8]) -> bool {
     true
 }
 
-/// The resources of a document without problems, or what is said of it.
+/// Returns the resources of a document without problems, or the problems.
 fn read(text: &str, format: Format) -> Result<Vec<Element>, String> {
     let (mut sources, mut problems) = (Sources::default(), Diagnostics::default());
     let roots = read_document("m", text, format, &mut sources, &mut problems);
@@ -45,7 +45,7 @@ fn read(text: &str, format: Format) -> Result<Vec<Element>, String> {
     if problems.is_empty() { Ok(roots) } else { Err(said) }
 }
 
-/// Loads a file, up to the desired state.
+/// Processes a file up to the desired state.
 fn load(text: &str, format: Format) {
     let extension = if format == Format::Xml { "xml" } else { "toml" };
     let path = FILE.with(|file| file.with_extension(extension));

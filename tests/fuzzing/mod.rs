@@ -1,5 +1,5 @@
-//! Bodies of the fuzz targets: driven by bytes, so that a fuzzer can drive them, and plain
-//! functions, so that the tests run them too. Each panics where something does not hold.
+//! Functions of the fuzz targets, driven by bytes, and plain, so that the tests run them too. Each panics
+//! where a property does not hold.
 
 mod choices;
 pub(crate) mod daemon;

@@ -1,5 +1,5 @@
-//! Hostile text in all that hosts, their guests, manifests, files' names and arguments can say, and what
-//! every command prints, writes and serves of it.
+//! Hostile text in every field of hosts, guests, manifests, file names and arguments, and in the output of
+//! every command about them.
 
 use super::Choices;
 use super::daemon::{Answers, Daemon, Guest};
@@ -23,7 +23,7 @@ const HOST: &str = "<virt-test-host version='1'>\
     <object kind='domain' state='1' reason='1' autostart='no' managedsave='no'><persistent>DOMAIN</persistent>\
     <live>DOMAIN</live></object></virt-test-host>";
 
-/// Where hostile text comes from, by the first choice.
+/// Sources of hostile text, by the first choice.
 const SOURCES: [fn(&Place, &mut Choices<'_>) -> bool; 4] = [test_host, daemon, names, page];
 
 /// Puts hostile text into fields as `data` chooses and runs commands; says whether one of them went well.
@@ -145,7 +145,7 @@ const ARGUMENTS: &[&str] = &[
     "help @",
 ];
 
-/// Output of a watch, and its page.
+/// Checks the output of a watch, and its page.
 fn page(place: &Place, choices: &mut Choices<'_>) -> bool {
     place.manifests(choices);
     let mut watch = place.program();
@@ -266,7 +266,7 @@ const COMMANDS: &[(&str, bool)] = &[
     ("-v apply m --adopt --prune", false),
 ];
 
-/// Takes `count` in a row, from one on that is chosen.
+/// Returns `count` values in a row, from a chosen one on.
 fn choices_of<T: Copy>(choices: &mut Choices<'_>, from: &[T], count: usize) -> Vec<T> {
     let first = choices.below(from.len());
     from.iter().copied().cycle().skip(first).take(count).collect()
@@ -319,7 +319,7 @@ impl Place {
         command
     }
 
-    /// Runs the program and holds what it printed to what it may.
+    /// Runs the program and checks its output.
     fn run(&self, first: &[&str], args: &[String], is_document: bool) -> Output {
         let ran = self.program().args(first).args(args).output().unwrap();
         let told = format!("{first:?} {args:?}");
@@ -337,7 +337,7 @@ impl Place {
         ran
     }
 
-    /// Checks that files have lines and no other hazards.
+    /// Checks that written files have lines and no other hazards, whoever may look at them.
     fn check_files(&self) {
         let mut open = vec![self.path().to_owned()];
         while let Some(directory) = open.pop() {
@@ -366,8 +366,8 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", escaped.collect::<String>())
 }
 
-/// Holds what came out to what may: UTF-8, no hazards but breaks, and no line that begins as none of ours
-/// does, but in a document.
+/// Checks an output: UTF-8, no hazards but line breaks, and, outside of documents, no line that begins as
+/// none of ours does.
 fn check(told: &str, bytes: &[u8], is_document: bool) {
     let text = std::str::from_utf8(bytes).unwrap_or_else(|e| panic!("{told}: {e}: {bytes:?}"));
     let shown = || text.escape_debug();
@@ -390,7 +390,7 @@ fn unpainted(bytes: &[u8], is_painted: bool) -> Vec<u8> {
     }
 }
 
-/// Control sequences of the program's colours, and of its log.
+/// Sequences with which the program itself paints, and its log.
 const PAINTS: &[&str] = &[
     "\u{1b}[0m",
     "\u{1b}[1m",

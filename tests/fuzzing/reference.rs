@@ -32,7 +32,7 @@ enum P {
     After(Rc<Node>, Rc<Node>),
 }
 
-/// A pattern with what is asked of it often. Two are held to be equal if their hashes are.
+/// Pattern with cached properties. Two count as equal if their hashes are.
 #[derive(Debug)]
 struct Node {
     p: P,
@@ -324,8 +324,8 @@ fn after(a: Rc<Node>, b: Rc<Node>) -> Rc<Node> {
     }
 }
 
-/// A pattern of a grammar with binary operators; what its elements and attributes hold is left for
-/// when it is needed.
+/// Converts a pattern to binary operators; the content of its elements and attributes is left for when it is
+/// needed.
 fn convert(patterns: &Patterns, id: PatternId) -> Rc<Node> {
     let fold = |parts: &[PatternId], make: fn(Rc<Node>, Rc<Node>) -> Rc<Node>| {
         let parts = parts.iter().map(|part| convert(patterns, *part));

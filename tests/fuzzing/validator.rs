@@ -10,7 +10,7 @@ use xmltree::{Limits, parse};
 /// Documents of one grammar; the later ones meet tables that the earlier ones made.
 const DOCUMENTS: usize = 8;
 
-/// Outcome for some bytes.
+/// Result for some bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
     /// Grammars that were taken, and that were refused.
@@ -32,7 +32,7 @@ impl Files for Text<'_> {
     }
 }
 
-/// Loads the grammar, or says why it is none.
+/// Loads the grammar, or returns the reason for which it is none.
 pub(crate) fn load(schema: &str) -> Result<Grammar, String> {
     let mut sources = Sources::default();
     relaxng::load("t.rng", &Text(schema), &mut sources)
@@ -72,7 +72,7 @@ fn compare(schema: &str, text: &str, automata: [&mut Automaton; 2], seen: &mut S
     let expected = reference::accepts(automata[0].grammar(), &tree);
     let expected = expected.unwrap_or_else(|| {
         seen.given_up += 1;
-        // what is left is that all ways agree
+        // it remains to check that all ways agree
         Automaton::new(automata[0].grammar().clone()).accepts_tree(&tree)
     });
     if expected {

@@ -1,5 +1,5 @@
-//! Any bytes as packets, and as each of the results that are read: nothing panics, nothing is set
-//! aside for what is only announced, and what was read is written as the same bytes.
+//! Any bytes as packets, and as each of the results that are read: nothing panics, no memory is reserved for
+//! a mere announcement, and a result is written as the same bytes.
 
 use libvirt_rpc::{
     AuthType, Chars, Decode, DomainHandle, DomainStats, Encode, Event, FrameReader, Header,
@@ -29,7 +29,7 @@ pub(crate) fn packets(data: &[u8]) -> bool {
     count > 0
 }
 
-/// Reads a payload as what a client takes it for. Says whether it was that.
+/// Reads a payload as a client would. Returns whether it was well-formed.
 fn read_as_its_procedure_says(packet: &Packet) -> bool {
     let Packet { header: Header { procedure, kind, status, .. }, payload } = packet;
     if *kind == PacketKind::REPLY && *status == Status::ERROR {

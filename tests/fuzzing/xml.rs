@@ -4,8 +4,7 @@ use diagnostics::{SourceId, Sources, render};
 use std::collections::HashSet;
 use xmltree::{Element, Event, Events, Limits, Node, parse, write, write_compact};
 
-/// Reads the bytes every way that there is, and writes what was read. Says whether they were a
-/// document.
+/// Reads the bytes in every possible way, and writes the result. Returns whether they were a document.
 pub(crate) fn document(data: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(data) else { return false };
     let mut sources = Sources::default();
@@ -128,7 +127,7 @@ fn texts(e: &Element) -> Vec<&str> {
     own.chain(e.elements().flat_map(texts)).collect()
 }
 
-/// Checks that written text reads back as the same, and is then written as before.
+/// Checks that a written tree reads back as the same, and is then written as before.
 fn written(tree: &Element) {
     for write in [write, write_compact] {
         let text = write(tree);

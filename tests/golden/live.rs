@@ -66,7 +66,7 @@ fn steps(case: &[Section]) -> Vec<String> {
     said.collect()
 }
 
-/// The manifest in full: what any guest has need not be written.
+/// Returns the complete manifest: parts that any guest has need not be written.
 fn text(section: &Section) -> String {
     let mut domain = section.document("domain type='test'");
     let mut put = |name: &str, content: &str| {

@@ -1,5 +1,5 @@
-//! Manifests laid over definitions (rule M): each case holds the manifest as it was applied last,
-//! the manifest, what the host has, and what is to come of it: the changes and the merged definition.
+//! Manifests merged into definitions (rule M): each case holds the manifest as it was applied last, the
+//! manifest, the host's definition, and the expected result: the changes and the merged definition.
 
 use super::sections::{Section, cases, files, folder, save, update};
 use crate::support::trial;

@@ -1,4 +1,4 @@
-//! Cases as data, in files below this folder: what a host makes of a manifest, and what merging does.
+//! Cases as data, in files below this folder: a host's version of a manifest, and the results of merging.
 //!
 //! A file holds sections: a word at the beginning of a line, its argument after it, and indented
 //! lines below. `UPDATE_EXPECT=1` writes what was found in place of what was expected.

@@ -1,5 +1,5 @@
-//! Rewriting of manifests by hosts, row by row: each case holds a manifest, libvirt 11.3.0's
-//! version of it, and edits of the manifest with the expected result of a comparison.
+//! Rewrites of manifests by hosts, row by row: each case holds a manifest, libvirt 11.3.0's version of it,
+//! and edits of the manifest with the comparison's results.
 //!
 //!     case WHAT IT SHOWS
 //!     with NAME…               elements to record beside those that the manifest has
@@ -33,8 +33,7 @@ use xmltree::{Attribute, Element, Limits, Node, Path, Step, parse, value_at, wri
 /// The libvirt that the hosts' parts are recorded from.
 const RECORDED: Version = Version::new(11, 3, 0);
 
-/// The folders of cases, what they define and on which of a libvirtd's drivers, and the rows of the
-/// tables: one file each.
+/// Folders of cases, with their kind, the driver of a libvirtd, and the rows of the tables: one file each.
 const ROWS: [(&str, Kind, &str, &[&str]); 3] = [
     (
         "domain",
@@ -146,7 +145,7 @@ impl<'a> Case<'a> {
         Some(Self { kind, name, sections, manifest: manifest.document(root(kind)) })
     }
 
-    /// Says what does not hold.
+    /// Returns the failures.
     fn check(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         let mut against = None;
@@ -293,13 +292,13 @@ fn remove_at(root: &mut Element, path: &Path) {
     }
 }
 
-/// A libvirtd that says what becomes of manifests.
+/// Recorder of a libvirtd's versions of manifests.
 struct Recorder {
     kind: Kind,
     /// The `type` of domains.
     driver_type: &'static str,
     driver: Box<dyn Driver>,
-    /// Whether it is of the version that the cases are recorded from: others only have to be in
+    /// Whether the libvirtd is of the version that the cases are recorded from: others only have to be in
     /// sync.
     as_recorded: bool,
     /// Ends when the recorder does.
@@ -316,8 +315,8 @@ impl Recorder {
         Self { kind, driver_type, driver, as_recorded, _libvirtd: libvirtd }
     }
 
-    /// Compares what is recorded in a file with what the host makes of its manifests, or records it;
-    /// says what is wrong.
+    /// Compares the records of a file with the host's versions of its manifests, or records them; returns the
+    /// differences.
     fn record(&self, path: PathBuf) -> Vec<String> {
         let mut all = cases(&path);
         let mut wrong = Vec::new();
@@ -370,7 +369,7 @@ impl Recorder {
         wrong
     }
 
-    /// The manifest with what a host asks for of any definition.
+    /// Completes a manifest with the parts that a host requires of any definition.
     fn whole(&self, manifest: &Element) -> Element {
         let mut whole = manifest.clone();
         let mut least = vec!["<name>guest</name>"];
@@ -388,7 +387,7 @@ impl Recorder {
         whole
     }
 
-    /// The host's version of a whole definition.
+    /// Returns the host's version of a whole definition.
     fn made(&self, whole: &Element, running: bool) -> Result<Element, String> {
         let id = ResourceId::new(self.kind, whole.child_text("name").unwrap());
         let call = |uuid, op| {
@@ -420,8 +419,8 @@ impl Recorder {
     }
 }
 
-/// The host's elements that match the manifest's and those named beside them: devices by
-/// themselves, all else whole.
+/// Returns the host's version of the elements that the manifest has, and of those named beside them: devices
+/// by themselves, all else whole.
 fn part(manifest: &Element, with: &[String], made: &Element) -> Element {
     let named = |said: Option<&Element>, e: &Element| {
         said.is_some_and(|said| said.elements().any(|s| s.name == e.name))
@@ -436,15 +435,15 @@ fn part(manifest: &Element, with: &[String], made: &Element) -> Element {
     part
 }
 
-/// The definition without what stands at its root element.
+/// Returns the definition without the attributes of its root element.
 fn bare(mut definition: Element) -> Element {
     definition.attributes.clear();
     definition.namespaces.clear();
     definition
 }
 
-/// Puts something steady in place of what is another each time: identifiers that the manifest does
-/// not have, and terminals. White space goes.
+/// Replaces values that differ each time by constants: identifiers that the manifest does not have, and
+/// terminals. White space is removed.
 fn mask(element: &mut Element, manifest: &str) {
     // a UUID may be written without its hyphens
     let chosen = |value: &str| {

@@ -12,14 +12,14 @@ pub(super) struct Section {
 }
 
 impl Section {
-    /// Its word and the rest of its first line.
+    /// Returns its word and the rest of its first line.
     pub(super) fn as_str(&self) -> (&str, &str) {
         self.head.split_once(' ').unwrap_or((&self.head, ""))
     }
 
     /// The elements in its body, in a root element of a definition.
     pub(super) fn document(&self, root: &str) -> Element {
-        // what may stand in any definition
+        // content that may stand in any definition
         let text = format!(
             "<{root} xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>{}</{}>",
             self.body.join("\n"),
@@ -28,7 +28,7 @@ impl Section {
         parse(SourceId::NONE, &text, &Limits::default()).unwrap_or_else(|e| panic!("{e:?}\n{text}"))
     }
 
-    /// Its lines without their indentation.
+    /// Returns its lines without their indentation.
     pub(super) fn lines(&self) -> Vec<&str> {
         self.body.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect()
     }
@@ -47,13 +47,13 @@ impl Section {
     }
 }
 
-/// Where the cases are.
+/// Returns the folder of the cases.
 pub(super) fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
 }
 
-/// A file's cases, each beginning with its own `case` section. What stands before the first one is
-/// a case by itself.
+/// Returns a file's cases, each beginning with its own `case` section. Sections before the first one form a
+/// case by themselves.
 pub(super) fn cases(path: &Path) -> Vec<Vec<Section>> {
     let text = fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let mut cases: Vec<Vec<Section>> = vec![Vec::new()];
@@ -95,7 +95,7 @@ pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// Whether what is found is to be written in place of what is expected.
+/// Whether found results are written in place of the expected ones.
 pub(super) fn update() -> bool {
     std::env::var_os("UPDATE_EXPECT").is_some()
 }

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// How long the browser may take for one command; starting it is the longest.
+/// Time limit of one command of the browser; starting it takes longest.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The programs, or which package lacks.
@@ -44,7 +44,7 @@ impl Browser {
             let (_, port) = line.split_once("successfully on port ")?;
             port.trim_end_matches('.').parse().ok()
         });
-        // what else it says is not waited for, but must not fill its pipe
+        // further output is not read, but must not fill its pipe
         std::thread::spawn(move || lines.for_each(drop));
         let port = port.expect("chromedriver says its port");
         let mut browser = Self { driver: child, port, session: String::new(), _profile: profile };
@@ -82,12 +82,12 @@ impl Browser {
         self.post("url", &json!({ "url": url }));
     }
 
-    /// Runs a function's body in the page and returns its value.
+    /// Returns the result of a function's body in the page.
     pub(super) fn ask(&self, script: &str) -> Value {
         self.post("execute/sync", &json!({ "script": script, "args": [] }))
     }
 
-    /// How wide the window is, and which colours its user prefers.
+    /// Sets the width of the window, and its user's preferred colours.
     pub(super) fn look(&self, width: u32, scheme: &str) {
         let metrics =
             json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false });
@@ -105,7 +105,7 @@ impl Browser {
         base64::engine::general_purpose::STANDARD.decode(text).unwrap()
     }
 
-    /// Messages of the console since the last call; violations of the policy are there, too.
+    /// Returns the console's messages since the last call; violations of the policy are among them.
     pub(super) fn console(&self) -> Vec<String> {
         let entries = self.post("se/log", &json!({ "type": "browser" }));
         entries.as_array().unwrap().iter().map(|e| e["message"].to_string()).collect()

@@ -1,4 +1,4 @@
-//! The server by raw bytes: what it answers, refuses, and does not wait for.
+//! Server tests with raw bytes: answers, refusals, and no endless waits.
 
 use super::{Served, statuses};
 use crate::support::trial;
@@ -21,7 +21,7 @@ pub(super) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// Sends these bytes and reads all that comes back.
+/// Returns the complete answer to these bytes.
 pub(super) fn send(address: SocketAddr, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -111,7 +111,7 @@ fn health() {
     assert!(get(Served::new(status).address(), "/healthz").0.contains("503 Service Unavailable"));
 }
 
-/// More than are served at once: all get their answer.
+/// Checks that more connections than are served at once all get their answer.
 fn crowd() {
     let served = Served::new(statuses::one());
     let address = served.address();

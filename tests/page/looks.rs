@@ -1,4 +1,4 @@
-//! The page in headless Chromium: what a reader finds there, and that nothing foreign runs.
+//! Page in headless Chromium: its content, and the proof that nothing foreign runs.
 
 use super::browser::{Browser, installed};
 use super::{Served, statuses};
@@ -87,7 +87,7 @@ fn nothing_foreign_runs(browser: &Browser) {
     assert!(console.iter().any(|line| line.contains("Content Security Policy")), "{console:?}");
 }
 
-/// Pictures of every board for who wants to see them: `VIRT_SCREENSHOTS=DIR`.
+/// Saves pictures of every board on request: `VIRT_SCREENSHOTS=DIR`.
 fn looks_well(browser: &Browser) {
     let directory = std::env::var_os("VIRT_SCREENSHOTS").map(PathBuf::from);
     let statuses = [
@@ -117,7 +117,7 @@ fn looks_well(browser: &Browser) {
     }
 }
 
-/// Whether a PNG has more in it than one colour: what a blank line leaves after PNG's filters is 0.
+/// Whether a PNG has more in it than one colour: blank lines are zeros after PNG's filters.
 fn is_drawn(png: &[u8]) -> bool {
     let mut packed = Vec::new();
     let mut rest = &png[8..];

@@ -77,7 +77,7 @@ fn sample(line: &str) -> Sample {
     (name.to_owned(), labels, value.parse().unwrap_or_else(|_| panic!("{line}: no number")))
 }
 
-/// A label's value up to its closing quote, and what follows that.
+/// Returns a label's value up to its closing quote, and the text after it.
 fn label_value(text: &str) -> (String, &str) {
     let mut value = String::new();
     let mut chars = text.char_indices();

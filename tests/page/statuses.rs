@@ -1,4 +1,4 @@
-//! Made-up boards: what a watch may have to show.
+//! Made-up boards: states that a watch may have to show.
 
 use std::time::{Duration, SystemTime};
 use virt::controller::{
@@ -14,7 +14,7 @@ fn ago(seconds: u64) -> SystemTime {
     SystemTime::now() - Duration::from_secs(seconds)
 }
 
-/// Nothing but the set.
+/// Returns a status with nothing but the set.
 pub(super) fn empty() -> ControllerStatus {
     ControllerStatus {
         set: "demo".to_owned(),
@@ -106,7 +106,7 @@ pub(super) fn fleet() -> ControllerStatus {
     status
 }
 
-/// Status with everything wrong at once.
+/// Returns a status with all possible faults at once.
 pub(super) fn failing() -> ControllerStatus {
     let mut host = host("qemu+ssh://admin@kvm01.dc1.example/system");
     let refused = "cannot set up guest memory 'pc.ram': Cannot allocate memory";

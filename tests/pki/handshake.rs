@@ -1,4 +1,4 @@
-//! Two ends in memory, and the directories that they take their files from.
+//! Two ends in memory, with the directories of their files.
 
 use super::maker::KEY;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, ServerName};
@@ -16,7 +16,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// With these CAs.
+    /// Creates an end's files with these CAs.
     pub(crate) fn new(cas: &[CertificateDer<'_>]) -> Self {
         let place = Self { directory: tempfile::tempdir().unwrap() };
         let blocks: Vec<(&str, &[u8])> = cas.iter().map(|c| ("CERTIFICATE", c.as_ref())).collect();
@@ -24,7 +24,7 @@ impl Place {
         place
     }
 
-    /// With a chain, leaf first, and the key of all certificates.
+    /// Adds a chain, leaf first, and the key of all certificates.
     pub(crate) fn with(self, end: End, chain: &[CertificateDer<'_>]) -> Self {
         let blocks: Vec<(&str, &[u8])> =
             chain.iter().map(|c| ("CERTIFICATE", c.as_ref())).collect();
@@ -60,12 +60,12 @@ impl Place {
         }
     }
 
-    /// Loads a client's files.
+    /// Returns the configuration that a client makes of its files.
     pub(crate) fn client(&self) -> Result<virt::pki::ClientTls, String> {
         virt::pki::client(&self.files(End::Client), true).map_err(|e| said(&e))
     }
 
-    /// Loads a server's files.
+    /// Returns the configuration that a server makes of its files.
     pub(crate) fn server(&self, allowed: Option<&[&str]>) -> Result<Arc<ServerConfig>, String> {
         let list: Option<Vec<String>> =
             allowed.map(|list| list.iter().map(|line| (*line).to_owned()).collect());
@@ -118,7 +118,7 @@ fn certified(chain: &[CertificateDer<'static>]) -> SingleCertAndKey {
     SingleCertAndKey::from(CertifiedKey::new(chain.to_vec(), key))
 }
 
-/// How a handshake went at each end: in words, if it failed there.
+/// Result of a handshake at each end: in words, if it failed there.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) client: Result<(), String>,

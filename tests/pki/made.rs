@@ -1,4 +1,4 @@
-//! Certificates of `virt pki`, judged by libvirt's own checker and GnuTLS, and ours.
+//! Certificates of `virt pki`, checked by libvirt's own checker, GnuTLS, and ours.
 
 use super::handshake::shake;
 use crate::support::{run, tool, trial, trial_if, virt};
@@ -18,7 +18,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// Makes all certificates of `virt pki`, in `tls` of a directory.
+/// Makes all files of `virt pki`, in `tls` of a directory.
 fn make() -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let tls = directory.path().join("tls");
@@ -54,7 +54,7 @@ fn shake_hands() {
 fn libvirt_takes_them(validate: PathBuf) {
     let (_directory, tls) = make();
     let ran = run(Command::new(validate).arg("-p").arg(&tls));
-    // that this machine has another name is a warning
+    // another name of this machine is a warning
     let told = ran.stdout() + &ran.stderr();
     let properties = told.matches("cert properties").count();
     assert!(properties == 2 && told.contains("PASS") && !told.contains("FAIL"), "{ran}");

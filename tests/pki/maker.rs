@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub(crate) static KEY: LazyLock<KeyPair> =
     LazyLock::new(|| KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap());
 
-/// The key of those who are not who they say.
+/// Key of impostors.
 pub(crate) static OTHER_KEY: LazyLock<KeyPair> =
     LazyLock::new(|| KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap());
 
@@ -29,7 +29,7 @@ pub(crate) const ANY: &[u8] = b"\x06\x04\x55\x1d\x25\x00";
 
 const HOUR: i64 = 3600;
 
-/// A moment some hours from now; a macro, since its type is of a crate that is not ours to name.
+/// Returns the time in this number of hours; a macro, since its type is of a crate that is not ours to name.
 macro_rules! moment {
     ($hours:expr) => {{
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
@@ -38,14 +38,14 @@ macro_rules! moment {
     }};
 }
 
-/// Content of a certificate. `true` is critical.
+/// Fields of a certificate. `true` is critical.
 #[derive(Clone, Debug)]
 pub(crate) struct Spec {
     pub(crate) subject: Vec<(DnType, String)>,
     pub(crate) basic: Option<(bool, bool)>,
-    /// How many CAs may stand below, if this is a CA.
+    /// Most CAs that may stand below, if this is a CA.
     pub(crate) path_length: Option<u8>,
-    /// Whether it lets what is below it have names of `.lab` only.
+    /// Whether the certificate restricts the names of those below it to `.lab`.
     pub(crate) lab_only: bool,
     pub(crate) usage: Option<(bool, u8)>,
     pub(crate) purposes: Option<(bool, Vec<&'static [u8]>)>,
@@ -196,7 +196,7 @@ pub(crate) fn crl(
     params.signed_by(&Issuer::from_params(&issuer, key)).unwrap().der().clone()
 }
 
-/// RSA of a size, with a signature that is none: for what is refused before anybody looks at it.
+/// RSA key of a size, with an invalid signature: for certificates that are refused before anybody checks it.
 pub(crate) struct FakeRsa(Vec<u8>);
 
 impl FakeRsa {
@@ -232,7 +232,7 @@ impl SigningKey for FakeRsa {
     }
 }
 
-/// The same certificate, as if it were signed over another digest: 5 is SHA-1, 4 is MD5.
+/// Returns the certificate as if it were signed over another digest: 5 is SHA-1, 4 is MD5.
 pub(crate) fn with_digest(der: &CertificateDer<'_>, digest: u8) -> CertificateDer<'static> {
     const SHA256_WITH_RSA: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b";
     let mut bytes = der.to_vec();

@@ -160,7 +160,8 @@ fn allowed(client: &Spec, list: &[&str]) -> Outcome {
     shake(place.client().unwrap().config, "libvirt.org", server)
 }
 
-/// X4 a client, X5 a server, X6 an intermediate; whoever has the list refuses also its own.
+/// Checks revocations: X4 of a client, X5 of a server, X6 of an intermediate; the holder of a list refuses
+/// its own certificate, too.
 fn revoked() {
     let (ca, middle) = (ca(), Spec::ca("middle"));
     let (server, client) = (Spec::server("libvirt.org"), Spec::client("libvirt"));
@@ -192,9 +193,8 @@ fn revoked() {
     }
 }
 
-/// Cases that webpki alone would let pass: a second list of one CA, a trusted CA that another has
-/// revoked, a limit of a trusted CA on the CAs below it, and one on names where only a common name
-/// is.
+/// Checks cases that webpki alone would accept: a second list of one CA, a trusted CA that another has
+/// revoked, a limit of a trusted CA on the CAs below it, and one on names where only a common name is.
 fn beyond_webpki() {
     let (ca, middle) = (ca(), Spec::ca("middle"));
     let client = Spec::client("libvirt");

@@ -9,7 +9,7 @@ use libtest_mimic::Trial;
 use rustls::pki_types::CertificateDer;
 use virt::pki::End;
 
-/// A case: a CA and what it signed, and of what the refusal speaks, if it is one.
+/// Case: a CA and the certificate that it signed, and the subject of the refusal, if there is one.
 struct Row {
     id: &'static str,
     end: End,
@@ -112,7 +112,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 fn check(row: Row) {
-    // what a CA's own certificate says is known where its file is read
+    // a CA certificate's own faults are found where its file is read
     let ca_is_bad = row.ca.basic != Some((true, true)) || row.ca.usage != Spec::ca("").usage;
     let ca_is_bad = ca_is_bad || row.ca.from > 0 || row.ca.until < 0;
     let leaf = row.leaf.signed_by(&row.ca);

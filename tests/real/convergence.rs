@@ -1,5 +1,6 @@
-//! The property that everything else serves: what is applied is in sync. Each of libvirt's own test
-//! definitions that a libvirtd takes is a manifest here; it is applied, and the next plan is empty.
+//! Convergence, the property that everything else serves: an applied manifest is in sync. Each of libvirt's
+//! own test definitions that a libvirtd accepts is a manifest here; it is applied, and the next plan is
+//! empty.
 
 use super::corpus::{documents, unpacked};
 use crate::support::{Libvirtd, testdata, tool, trial_if};
@@ -18,7 +19,7 @@ use virt::model::{
 use virt::reconcile::{Options, Plan, Side, SystemClock, apply, overlay, plan};
 use xmltree::{Element, Limits, Name, parse, write};
 
-/// Of what libvirtd takes, at least so much is in sync after one apply.
+/// Least share of the accepted definitions that is in sync after one apply.
 const SHARE: f64 = 0.98;
 
 /// Definitions that libvirtd takes and that are not in sync after an apply, and why. One that is,
@@ -55,7 +56,7 @@ pub(super) const NOT_A_MANIFEST: &[(&str, &str)] = &[
     ),
 ];
 
-/// Parts of a manifest that its merged definition lacks, by the path's beginning, and why.
+/// Parts of a manifest that a merged definition lacks, by the path's beginning, each with the reason.
 const DISCARDED: &[(&str, &str)] = &[
     ("/cpu/model", "the host's own model has no other name"),
     ("/devices/channel/source", "the path is one that libvirt generates"),
@@ -93,17 +94,17 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// Outcome for a definition.
+/// Fate of a definition.
 enum Fate {
-    /// libvirtd does not take it.
+    /// Refused by libvirtd.
     Refused,
     /// The manifests' loader does not take it; the first problem.
     NotAManifest(String),
-    /// Applied, with the steps that the next plan would still have; empty is in sync.
+    /// Applied, with the next plan's changes; empty is in sync.
     Applied { pair: Box<Pair>, left: String },
 }
 
-/// A manifest, and what a host that has applied it has.
+/// Manifest, and the definition on a host that has applied it.
 struct Pair {
     name: String,
     manifest: Element,
@@ -162,8 +163,8 @@ fn expect_explained(title: &str, found: &BTreeMap<String, String>, explained: &[
     assert!(wrong.is_empty(), "{wrong}");
 }
 
-/// A manifest laid over the definition of another machine, and then over what came of that: the
-/// second time there is nothing left to change.
+/// Merges a manifest into the definition of another machine, and then into the result: the second time there
+/// is nothing left to change.
 fn merges_settle(kind: Kind, pairs: &[Pair]) {
     let mut wrong = String::new();
     for (a, b) in strangers(pairs) {
@@ -177,8 +178,8 @@ fn merges_settle(kind: Kind, pairs: &[Pair]) {
     assert!(wrong.is_empty(), "laid over twice, these change again:\n{wrong}");
 }
 
-/// Each element of a manifest is in the definition that it was laid over, by its path, unless the
-/// host would discard it.
+/// Checks that each element of a manifest is in the merged definition, by its path, unless the host would
+/// discard it.
 fn merges_lose_nothing(kind: Kind, pairs: &[Pair]) {
     let (mut lost, mut explained) = (BTreeMap::new(), BTreeSet::new());
     for (a, b) in strangers(pairs) {
@@ -203,13 +204,13 @@ fn merges_lose_nothing(kind: Kind, pairs: &[Pair]) {
     assert!(kind == Kind::Network || stale.is_empty(), "not lost: {stale:?}");
 }
 
-/// Each manifest with itself and with others that have nothing to do with it.
+/// Returns pairs of each manifest with itself and with unrelated ones.
 fn strangers(pairs: &[Pair]) -> impl Iterator<Item = (&Pair, &Pair)> {
     let at = move |n: usize| pairs.get(n % pairs.len()).unwrap();
     (0..pairs.len()).flat_map(move |n| [0, 1, 7, 31].map(|far| (at(n), at(n + far))))
 }
 
-/// How often each path of names is in a tree.
+/// Counts the occurrences of each path of names in a tree.
 fn count(path: &str, element: &Element, counts: &mut BTreeMap<String, usize>) {
     for child in element.elements() {
         let path = format!("{path}/{}", label(child));
@@ -310,7 +311,7 @@ impl Host {
     }
 }
 
-/// Steps of a plan, in one line.
+/// Returns the changes of a plan, in one line.
 fn still(plan: &Plan) -> String {
     let fields = plan.changes.iter().flat_map(|c| &c.fields);
     let fields = fields.map(|f| format!("{} {:?} -> {:?}", f.path, f.before, f.after));

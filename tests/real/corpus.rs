@@ -1,5 +1,5 @@
-//! libvirt's own test definitions, given to the test driver: whatever they hold, it answers, and
-//! what it has filled in once it fills in no further.
+//! Test definitions of libvirt, given to the test driver: it answers whatever they hold, and a definition
+//! that it has filled in is not changed again.
 
 use crate::support::{run, testdata, tool, trial_if};
 use libtest_mimic::Trial;
@@ -28,7 +28,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     })]
 }
 
-/// Whether the driver takes the document. If so, what it made of it has to stay as it is.
+/// Whether the driver accepts the document. If so, its version of it has to stay as it is.
 fn settles(text: &str) -> bool {
     let kind = if text.contains("<network") && !text.contains("<domain") {
         Kind::Network
@@ -49,7 +49,7 @@ fn settles(text: &str) -> bool {
         resources.retain(|id, _| !known.contains_key(id));
         resources.into_values().next().and_then(|resource| resource.persistent)
     };
-    // one that is called as an object that was there is another matter
+    // a definition with the name of an existing object is another matter
     let Some(once) = new() else { return true };
     assert_eq!(define(write(&once)), Outcome::Done, "{}", write(&once));
     assert_eq!(new().as_ref(), Some(&once), "{}", write(&once));

@@ -1,5 +1,5 @@
-//! `virt delete` of a guest with real firmware: what stays is said and stays, and what nothing brings
-//! back goes only when that is asked for twice.
+//! Deletion of a guest with real firmware by `virt delete`: remaining files are reported and remain, and
+//! unrecoverable ones go only when that is allowed twice.
 
 use super::host::{Host, Pool};
 use crate::support::{Needs, tool};
@@ -59,7 +59,7 @@ fn write(host: &Host, (code, vars): &Pair, power: &str, devices: &str) {
     host.write("g.xml", &text);
 }
 
-/// Its NVRAM as the host names it, and where that is.
+/// Returns the guest's NVRAM as the host names it, and its place.
 fn nvram(host: &Host) -> (String, PathBuf) {
     let definition = host.inactive("g");
     let (_, rest) = definition.split_once("<nvram").unwrap();
@@ -72,7 +72,7 @@ fn is_defined(host: &Host) -> bool {
     host.names(&["list", "--all", "--name"]).contains(&"g".to_owned())
 }
 
-/// Deletes a running guest without further options: disks and NVRAM stay, and the output says so.
+/// Checks the output and the effect on a running guest, when nothing more is allowed.
 fn disks_and_nvram_stay(host: &Host, pair: &Pair) {
     write(host, pair, "running", "");
     host.apply(&[], 0);

@@ -18,7 +18,7 @@ fn faults() {
     let libvirtd = Libvirtd::start_with(TCP, SSHD, |dir| {
         prepare_ssh(dir);
         let place = dir.display();
-        // one that knows no host's key, and one that has no key of its own
+        // an ssh that knows no host key, and one without a key of its own
         fs::write(dir.join("nobody"), "").unwrap();
         let ssh = |name: &str, options: &str| {
             program(dir, name, &format!("exec ssh {options} -F {place}/ssh_config \"$@\""));

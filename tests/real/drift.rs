@@ -1,4 +1,4 @@
-//! Drift that others make on the host is shown and repaired; objects of others are never touched.
+//! Drift: somebody else's changes on the host are shown and repaired; unowned objects are never touched.
 
 use super::host::{Host, Pool};
 use libtest_mimic::Trial;
@@ -36,7 +36,7 @@ const NETWORK: &str = "<network><name>net</name>
   <metadata><virt:reconcile xmlns:virt='urn:virt:reconcile:1' autostart='yes'/></metadata>
   <bridge name='virt-net' stp='on' delay='0'/><ip address='10.153.0.1' prefix='24'/></network>";
 
-/// A change with virsh, and the plan that follows: object, action, field, effect.
+/// Change by virsh, and the resulting plan: object, action, field, effect.
 struct Drift {
     commands: &'static [&'static str],
     shown: &'static [&'static str],
@@ -152,7 +152,8 @@ fn adopting_keeps_identity(host: &Host) {
     assert_eq!(host.apply(&["--adopt", "--prune"], 1), []);
 }
 
-/// Makes a running domain and a network with virsh; gives what tells whether they were touched.
+/// Creates a running domain and a network with virsh; returns a function for facts that change if they are
+/// touched.
 fn by_hand(host: &Host) -> impl Fn() -> [String; 4] {
     prepare(host);
     // the manifests of a directory end in .xml
@@ -195,7 +196,7 @@ fn identity(definition: &str) -> Vec<String> {
     lines.filter(|line| line.starts_with("<uuid>") || line.starts_with("<mac ")).collect()
 }
 
-/// Object, action, field and effect of a plan, all of them by drift.
+/// Returns a plan's changes, all caused by drift: object, action, field and effect.
 fn drifted(plan: &Value) -> Vec<String> {
     let word = |value: &Value| value.as_str().unwrap().to_owned();
     let mut lines = Vec::new();

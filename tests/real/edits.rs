@@ -1,5 +1,5 @@
-//! One field of an applied manifest edited: the plan names that field and what the guest will
-//! notice, and after the apply everything that the host had filled in is as it was.
+//! Edits of one field of an applied manifest: the plan names that field and its effect on the guest, and
+//! after the apply all values that the host had filled in are unchanged.
 
 use super::host::{Host, Pool};
 use libtest_mimic::Trial;
@@ -300,7 +300,7 @@ fn make(host: &Host, name: &str, text: &str, edit: &Edit, effect: &str, lasts: b
     text.to_owned()
 }
 
-/// Object, action, field and effect of a plan; or that something waits.
+/// Returns a plan's changes: object, action, field and effect; or that something waits.
 fn shown(plan: &Value) -> Vec<String> {
     let word = |value: &Value| value.as_str().unwrap().to_owned();
     let mut lines = Vec::new();
@@ -316,7 +316,7 @@ fn shown(plan: &Value) -> Vec<String> {
     lines
 }
 
-/// Whether values that the host filled in, or had to keep, are in both: identities and places.
+/// Whether values that the host filled in, or was given to keep, are in both: identities and places.
 fn is_kept(before: &str, after: &str) -> bool {
     const MARKS: [&str; 6] =
         ["<uuid>", "<mac ", "<address type='pci'", "<type arch=", "<loader", "<nvram"];

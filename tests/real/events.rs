@@ -1,5 +1,5 @@
-//! `virt get --watch`: what others do on a host is shown as it happens, and what was done while the
-//! host was lost is shown when it is back.
+//! Events in `virt get --watch`: others' changes on a host are shown as they happen, and those made while the
+//! host was lost are shown when it is back.
 
 use super::host::{Host, Pool};
 use libtest_mimic::Trial;
@@ -24,7 +24,7 @@ pub(crate) fn trials(pool: &Arc<Pool>) -> Vec<Trial> {
 /// A change is shown within this; virsh's own time, which has begun before, is not counted.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
-/// Everything else has happened by then.
+/// Time after which everything else has happened.
 const LATER: Duration = Duration::from_secs(120);
 
 /// A guest without anything to boot from, held before its first instruction.
@@ -44,7 +44,7 @@ struct Watch {
 }
 
 impl Watch {
-    /// Starts it and waits until it has shown what is there.
+    /// Starts the command and waits until it has shown the present state.
     fn start(host: &Host, arguments: &[&str]) -> Self {
         let mut command = host.virt(&[&["get", "--watch"], arguments].concat());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -186,7 +186,7 @@ fn lost(host: &Host) {
         next(&watch.errors, "the host is back", LATER);
         watch.line(shown, LATER);
     }
-    // what happens from then on is shown as before
+    // later events are shown as before
     host.virsh(&["undefine", "told"]);
     watch.line("domain/told gone", AT_ONCE);
     watch.end(Signal::SIGTERM);

@@ -15,7 +15,7 @@ use virt::model::{Kind, ResourceId};
 use virt::reconcile::Options;
 use xmltree::{Element, Limits, parse, write};
 
-/// Parts that a sparse export does not bring back, by document, and why.
+/// Differences that a sparse export leaves, by document, each with the reason.
 const LEFT: &[(&str, &str)] = &[
     ("disk-network-http", "its cookies are secrets, and left out"),
     ("disk-network-source-curl", "its cookies are secrets, and left out"),
@@ -23,7 +23,7 @@ const LEFT: &[(&str, &str)] = &[
     ("graphics-spice-timeout", "a password is left out, and libvirt drops its time with it"),
 ];
 
-/// Share of the documents that is taken by default: one in this number.
+/// Divisor of the default share of documents.
 const ONE_IN: u64 = 6;
 
 /// The share of the lines that a sparse export has, in the middle.
@@ -95,7 +95,7 @@ fn subject(kind: Kind, path: &Path) -> Option<(ResourceId, String)> {
     document.is(kind.as_str()).then(|| (ResourceId::new(kind, name.trim()), text))
 }
 
-/// The share of lines that is left of an object, `None` if libvirtd does not take it; or what is wrong.
+/// Returns the share of lines that is left of an object, `None` if libvirtd refuses it; or the failure.
 fn export(bench: &Bench, id: &ResourceId, text: &str) -> Result<Option<f64>, String> {
     if bench.define(id, text.to_owned()).is_err() {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! Several hosts over ssh: a limited number at once, and one that is not there stops no other.
+//! Fleet over ssh: a limited number of hosts at once, and a missing one stops no other.
 
 use super::transports::{SSHD, await_port, needs, prepare_ssh, program};
 use crate::support::{Libvirtd, run, trial_if, virt};

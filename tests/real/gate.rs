@@ -1,4 +1,4 @@
-//! The effect policy on a real host, and saved plans: applied as they were reviewed, or not at all.
+//! Effects that have to be allowed, and saved plans: applied as they were reviewed, or not at all.
 
 use super::host::{Host, Pool};
 use libtest_mimic::Trial;
@@ -88,7 +88,7 @@ fn a_saved_plan(host: &Host) {
     host.run(&["plan", ".", "--detailed-exitcode"], 3);
 }
 
-/// The host is changed by others while a plan waits for its answer.
+/// Changes the host while a plan waits for its answer.
 fn an_answer_that_comes_too_late(host: &Host) {
     host.write("held.xml", DOMAIN);
     host.apply(&[], 0);

@@ -1,4 +1,4 @@
-//! Blocked objects and refusals: a bad manifest blocks itself and what needs it, and nothing is
+//! Blocked resources and refused plans: a bad manifest blocks itself and its dependants, and nothing is
 //! deleted because a manifest could not be read.
 
 use super::host::{Host, Pool};
@@ -145,7 +145,7 @@ fn no_source_prunes_nothing(host: &Host) {
         assert_eq!(host.apply(&options, 5), []);
         assert_eq!(objects(host).len(), 10);
     };
-    // one that cannot be read: what it names is not known
+    // an unreadable manifest, whose names are unknown
     fs::remove_file(host.path("d1.xml")).unwrap();
     std::os::unix::fs::symlink("/nowhere", host.path("d1.xml")).unwrap();
     refused(&["--max-prune", "10"], "could not be read");

@@ -23,7 +23,7 @@ pub(crate) const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests
 pub(crate) const SAMPLE_DOMAINS: [(&str, bool); 3] = [("db", true), ("jump", false), ("web", true)];
 pub(crate) const SAMPLE_NETWORKS: [&str; 2] = ["backend", "lan"];
 
-/// A host and what is asked of it.
+/// Host with manifests and helpers for commands.
 pub(crate) struct Host {
     libvirtd: Libvirtd,
     pub(crate) proxy: Proxy,
@@ -32,7 +32,7 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Needs of a host on this machine.
+    /// Returns the needs of the host on the machine.
     pub(crate) fn needs() -> Needs {
         Libvirtd::available()?;
         for program in ["virsh", "qemu-system-x86_64", "qemu-img", "dnsmasq"] {
@@ -104,7 +104,7 @@ impl Host {
         self.libvirtd.wait_until_it_answers();
     }
 
-    /// Runs virsh, not through the proxy, and gives what it printed.
+    /// Runs virsh, not through the proxy, and returns its output.
     #[track_caller]
     pub(crate) fn virsh(&self, arguments: &[&str]) -> String {
         virsh(&self.libvirtd.qemu_uri(), arguments)
@@ -153,13 +153,13 @@ impl Host {
         assert_eq!(self.apply(&[], 0), [], "an apply in sync changed something");
     }
 
-    /// Where a file is that the host, which has a directory of its own there, keeps in `/var/lib/libvirt`.
+    /// Returns the place of a file in the host's own `/var/lib/libvirt`.
     pub(crate) fn kept(&self, name: &str) -> PathBuf {
         let name = name.strip_prefix("/var/lib/libvirt/").unwrap_or_else(|| panic!("{name}"));
         self.libvirtd.path("lib").join(name)
     }
 
-    /// Where the manifests are, and whatever else a test keeps.
+    /// Returns a path in the directory of the manifests and a test's other files.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
@@ -184,7 +184,7 @@ impl Host {
     }
 }
 
-/// Runs virsh and gives what it printed.
+/// Runs virsh and returns its output.
 #[track_caller]
 pub(crate) fn virsh(uri: &str, arguments: &[&str]) -> String {
     let ran = run(Command::new("virsh").args(["--quiet", "--connect", uri]).args(arguments));
@@ -224,7 +224,7 @@ impl Pool {
         })
     }
 
-    /// The same for one that needs more than the host.
+    /// Creates a trial that needs more than the host.
     pub(crate) fn trial_if<T: Send + 'static>(
         self: &Arc<Self>,
         needs: Needs<T>,
@@ -240,7 +240,7 @@ impl Pool {
         })
     }
 
-    /// The same for a trial that may find out on the host that it does not apply.
+    /// Creates a trial that may find out on the host that it does not apply.
     pub(crate) fn ignorable(
         self: &Arc<Self>,
         name: &str,
@@ -256,7 +256,7 @@ impl Pool {
         })
     }
 
-    /// The same on two.
+    /// Creates a trial on two hosts.
     pub(crate) fn trial_of_two(
         self: &Arc<Self>,
         name: &str,

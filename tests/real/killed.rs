@@ -58,7 +58,7 @@ fn uuids(host: &Host) -> BTreeSet<String> {
 /// synced, renamed, and its directory synced.
 const SYSCALLS: [&str; 3] = ["write", "fsync,fdatasync", "rename,renameat,renameat2"];
 
-/// strace kills a process before the call it names is carried out.
+/// Checks kills by strace, before the named call is carried out.
 fn at_each_write(strace: PathBuf) {
     for syscalls in SYSCALLS {
         let mut killed = 0;

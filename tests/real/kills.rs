@@ -24,14 +24,14 @@ pub(crate) fn trials(pool: &Arc<Pool>) -> Vec<Trial> {
     ]
 }
 
-/// How many of each: by default, and where all is asked for.
+/// Number of kills of each sort: by default, and in a full run.
 const KILLS: [usize; 2] = [12, 50];
 
 fn kills() -> usize {
     count("VIRT_KILLS", KILLS[0], KILLS[1])
 }
 
-/// Options by which an apply prunes in every second version, and may stop networks.
+/// Options that allow an apply to prune in every second version.
 const OPTIONS: [&str; 3] = ["--prune", "--max-prune", "1"];
 
 /// The manifests in one of two versions. Between them every guest is changed while it runs: texts, a
@@ -113,7 +113,7 @@ fn start(host: &Host) -> BTreeSet<u32> {
     guests
 }
 
-/// Objects that are to be there, by name, and the UUIDs that were seen so far.
+/// Expected objects by name, with the UUIDs seen so far.
 struct Objects(BTreeMap<String, String>);
 
 impl Objects {
@@ -238,7 +238,7 @@ impl Full {
         Self { libvirtd: Libvirtd::start_with("", before, |_| {}) }
     }
 
-    /// Leaves a number of KiB free; `None` for all that there are.
+    /// Leaves this number of KiB free; `None` for all that there are.
     fn leave(&self, free: Option<usize>) {
         let script = "cd /etc/libvirt/qemu; rm -f fill; [ $# = 1 ] || exit 0\n\
                       all=$(df -k --output=avail . 2>/dev/null | tail -n 1)\n\

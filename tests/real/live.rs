@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// A row: an edit of the manifest, and what both definitions have afterwards.
+/// Row: an edit of the manifest, and its effect on both definitions.
 struct Row {
     name: &'static str,
     from: &'static str,
@@ -25,7 +25,7 @@ struct Row {
     back: Back,
 }
 
-/// Needs of rows on the kernel, tried in a network of its own.
+/// Needs of a row from the kernel, tried in a network of its own.
 const KERNEL: &[(&str, &str)] = &[
     ("bandwidth", "tc qdisc add dev lo root sfq"),
     (
@@ -498,7 +498,7 @@ const ROWS: &[Row] = &[
     ),
 ];
 
-/// How many guests have been started.
+/// Number of guests that have been started.
 static GUESTS: AtomicUsize = AtomicUsize::new(0);
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -569,7 +569,7 @@ const WAITS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Whether this machine's kernel has what the row needs.
+/// Returns whether this machine's kernel meets the row's need.
 fn kernel_has(row: &Row) -> Needs {
     match KERNEL.iter().find(|(name, _)| *name == row.name) {
         Some((_, command)) => {
@@ -602,8 +602,8 @@ struct Booted {
     host: Host,
     guest: Guest,
     manifest: String,
-    /// Its name, which no other guest has: where daemons cannot have cgroups of their own, guests of one
-    /// name and number share one, and quotas in it hold each other up.
+    /// Name that no other guest has: where daemons cannot have cgroups of their own, guests of one name and
+    /// number share one, and quotas in it hold each other up.
     name: String,
 }
 
@@ -630,7 +630,7 @@ impl Booted {
         Self { host, guest, manifest, name }
     }
 
-    /// Both definitions, in one spelling: what runs, and what boots next.
+    /// Returns both definitions, in one spelling: the running one, and that for the next boot.
     fn definitions(&self) -> [String; 2] {
         let dump = |arguments: &[&str]| {
             let text = virsh(&self.host.qemu(), arguments).replace('"', "'");
@@ -701,7 +701,7 @@ impl Booted {
 }
 
 impl Booted {
-    /// Checks that an edit that cannot be made now is planned for later, with the reason.
+    /// Checks that a change which cannot be made live is planned as waiting, with the reason.
     fn says_why(&self) {
         for (from, to, why) in WAITS {
             assert!(self.manifest.contains(from), "{from}");

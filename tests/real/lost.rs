@@ -1,5 +1,4 @@
-//! A connection that is lost in the middle of a call: what became of the call is read again from
-//! the host, never guessed.
+//! Connections that are lost in the middle of a call: its outcome is read again from the host, never guessed.
 
 use super::host::{Host, Pool, SAMPLE_NETWORKS};
 use super::samples::are_there;
@@ -48,8 +47,8 @@ fn calls_leave_the_outcome_unknown(host: &Host) {
     }
 }
 
-/// No number of a host's is one of our own, such as that of a call that was not sent: the error is
-/// reported, with its words, and the call is not sent again.
+/// Checks that no number of a host's is taken for one of our own kinds, such as that of an unsent call: it is
+/// reported, with its text, and the call is not sent again.
 fn refused_with_any_number(host: &Host) {
     host.take_samples();
     for number in [-1, 0, 1, 38, 78, 110, i32::MAX] {
@@ -70,7 +69,7 @@ fn refused_with_any_number(host: &Host) {
     }
 }
 
-/// The effect of a live change is not read back at once; the next plan reads it.
+/// Checks that a call to a running guest is not read back; the next plan is.
 fn no_telling(host: &Host) {
     host.take_samples();
     host.apply(&[], 0);

@@ -1,5 +1,5 @@
-//! Obstacles on a host that a plan reports before its first step: exit code, words, and that guests
-//! and their disks are as before.
+//! Conflicts of a plan's steps on a host, reported before the first of them: exit code, words, and unchanged
+//! guests and disks.
 
 use super::host::{Host, Pool};
 use crate::support::{run, tool, trial_if};
@@ -33,7 +33,7 @@ pub(crate) fn trials(pool: &Arc<Pool>) -> Vec<Trial> {
     ]
 }
 
-/// How long a guest has to crash, or to meet a disk's error.
+/// Time in which a guest has to crash, or to hit a disk's error.
 const SOON: Duration = Duration::from_secs(40);
 
 fn guest(name: &str, memory: u32, devices: &str) -> String {
@@ -314,7 +314,7 @@ fn a_network_after_its_last_guest(host: &Host) {
     host.is_in_sync();
 }
 
-/// An outage is named by all that tell of the host, and nothing is done about it.
+/// Checks that an outage is named by every report on the host, and that nothing is done about it.
 #[track_caller]
 fn is_down(host: &Host, name: &str, words: &str, word: &str) {
     let before = host.guests();

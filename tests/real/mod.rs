@@ -1,4 +1,4 @@
-//! Against the real thing, where it is installed.
+//! Tests against real hypervisors and tools, where they are installed.
 
 mod convergence;
 pub(crate) mod corpus;

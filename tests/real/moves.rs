@@ -22,7 +22,7 @@ pub(crate) fn trials(pool: &Arc<Pool>) -> Vec<Trial> {
     ]
 }
 
-/// Two hosts of one fleet, and where its manifests are.
+/// Two hosts of one fleet, and the place of its manifests.
 struct Two<'a> {
     hosts: [&'a Host; 2],
     site: tempfile::TempDir,
@@ -101,7 +101,7 @@ impl<'a> Two<'a> {
         format!("{ran}")
     }
 
-    /// Which hosts run a guest, and which have it.
+    /// Returns the hosts that run a guest, and those that have it.
     fn running(&self, name: &str) -> (Vec<&'static str>, Vec<&'static str>) {
         let with = |list: &[&str]| {
             let has = |host: &&Host| host.names(list).iter().any(|n| n == name);
@@ -204,7 +204,7 @@ fn cut_off(a: &Host, b: &Host) {
     assert_eq!(two.running("g"), (vec!["b"], vec!["b"]));
 }
 
-/// Refusals come before any call, and give the reason.
+/// Checks that a refused move is refused before any call, with the reason.
 fn refused(a: &Host, b: &Host) {
     let two = Two::new(a, b);
     let own = two.path("own.img");
@@ -251,7 +251,7 @@ fn refused(a: &Host, b: &Host) {
     assert_eq!(two.running("g"), (vec!["b"], vec!["b"]));
 }
 
-/// With `--host` nothing is known of the others.
+/// Checks moves with `--host`, where the other hosts are unknown.
 fn not_read(a: &Host, b: &Host) {
     let two = Two::new(a, b);
     two.guest("g", "a", "", &two.image("g"));
@@ -263,7 +263,7 @@ fn not_read(a: &Host, b: &Host) {
     let said = two.apply(&[PRUNE.as_slice(), &["--host", "a"]].concat(), 1);
     assert!(said.contains("it may go to b, which was not read"), "{said}");
     assert_eq!(two.changes(), 0);
-    // one that is new, and one with a disk that is the host's own
+    // a new guest, and one with a disk that is the host's own
     two.guest("g", "a", "", &two.image("g"));
     two.guest("h", "b", "", &two.image("h"));
     let said = two.apply(&["--host", "b"], 1);
@@ -311,7 +311,7 @@ fn watched(a: &Host, b: &Host) {
     two.guest("g", "a", "", &two.image("g"));
     runs_on(&mut watching, "a");
     watching.end();
-    // one that was killed in between
+    // a move that was killed in between
     b.proxy.arm(0, Point::After, Strike::Kill);
     two.guest("g", "b", "", &two.image("g"));
     let ran = run(&mut two.virt(&[&["apply", "."], PRUNE.as_slice()].concat()));

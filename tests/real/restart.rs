@@ -1,5 +1,5 @@
-//! Changes that need a restart, on guests that have booted: asked gracefully, never killed for it;
-//! and networks that go down and up under running guests.
+//! Changes that only a restart makes, on guests that have booted: requested gracefully, never by a kill; and
+//! networks that go down and up under running guests.
 
 use super::host::{Host, Pool};
 use crate::support::{Guest, Needs, Point, Strike, run, trial_if};
@@ -74,7 +74,7 @@ fn waits_and_is_graceful(host: &Host) {
     host.is_in_sync();
 }
 
-/// Pending changes land when the guest reboots by itself, and a watch starts it again.
+/// Checks that waiting changes are applied when the guest reboots by itself, and its keeper starts it anew.
 fn lands_when_the_guest_reboots(host: &Host) {
     let (guest, manifest) = boot(host, "", "60s");
     let manifest = manifest.replace("power='running'", "power='running' apply_on_reboot='yes'");
@@ -126,7 +126,7 @@ fn a_deaf_guest_is_not_killed(host: &Host) {
 const NETWORK: &str = "<network><name>one</name><bridge name='virt-one' stp='on' delay='0'/>
   <ip address='10.151.0.1' prefix='24'/><portgroup name='slow'/></network>";
 
-/// A guest that halts at once, with a card that names the network and one that names its bridge.
+/// Guest that halts at once, with an interface that names the network and one that names its bridge.
 const ON_IT: &str = "<domain type='qemu'><name>NAME</name><memory unit='MiB'>32</memory>
   <os><type arch='x86_64' machine='pc'>hvm</type><loader readonly='yes' type='rom'>DIR/halt.fd</loader></os>
   <devices>
@@ -134,7 +134,7 @@ const ON_IT: &str = "<domain type='qemu'><name>NAME</name><memory unit='MiB'>32<
     <interface type='bridge'><source bridge='virt-one'/><model type='virtio'/></interface>
   </devices></domain>";
 
-/// Two guests on the network, one of them a stranger's.
+/// Creates two guests on the network, one of them a stranger's.
 fn on_a_network(host: &Host) {
     fs::write(host.path("halt.fd"), vec![0xf4; 256 << 10]).unwrap();
     let domain = ON_IT.replace("DIR", host.directory());
@@ -192,7 +192,7 @@ fn gives_cards_back(host: &Host) {
     host.is_in_sync();
 }
 
-/// Wherever the restart is cut short, the next run takes all cards home.
+/// Checks that after an interrupted restart the next run takes all interfaces home.
 fn that_is_cut_short(host: &Host) {
     on_a_network(host);
     host.write("one.xml", &NETWORK.replace("stp='on'", "stp='off'"));

@@ -33,7 +33,7 @@ fn on_qemu(host: &Host) {
 fn on_libvirts_test_driver() {
     let libvirtd = Libvirtd::start();
     let proxy = Proxy::start(&libvirtd.socket());
-    // what was done there lasts while somebody is connected
+    // changes there last while somebody is connected
     let connected = open(
         &Connection::of_operator(&libvirtd.test_uri()).unwrap(),
         &Environment::new(None, None),

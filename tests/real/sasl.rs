@@ -19,7 +19,7 @@ const PASSWORD: &str = "tiger = stripes";
 /// Types lines at a terminal's prompts.
 const TERMINAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/terminal.py");
 
-/// Needs of a libvirtd that asks for SASL; saslpasswd2.
+/// Returns the needs of a libvirtd with SASL: saslpasswd2.
 fn needs() -> Needs<PathBuf> {
     Libvirtd::available()?;
     tool("virsh")?;
@@ -57,7 +57,7 @@ fn libvirtd(saslpasswd2: &Path) -> Libvirtd {
     Libvirtd::start_with("auth_unix_rw = \"sasl\"\n", "", |dir| add_user(saslpasswd2, dir))
 }
 
-/// Puts what SASL needs to know of the user into a daemon's directory.
+/// Adds the user to SASL's database in a daemon's directory.
 fn add_user(saslpasswd2: &Path, directory: &Path) {
     let sasl = directory.join("sasl2");
     fs::create_dir(&sasl).unwrap();
@@ -71,7 +71,8 @@ fn add_user(saslpasswd2: &Path, directory: &Path) {
     assert!(child.wait().unwrap().success());
 }
 
-/// Over TLS the server is known before the name is sent; in the clear nothing is sent.
+/// Checks that over TLS the server is authenticated before the name is sent; without encryption nothing is
+/// sent.
 fn over_the_network(saslpasswd2: &Path) {
     let ca = Spec::ca("our CA");
     let conf = LISTEN.replace("listen_tcp = 0", "listen_tcp = 1\nauth_tcp = \"sasl\"");
@@ -110,7 +111,7 @@ fn auth_file(directory: &TempDir, password: &str) -> PathBuf {
     path
 }
 
-/// Nothing of a run shows the password.
+/// Checks that no output of a run shows the password.
 #[track_caller]
 fn hides(ran: Ran) -> Ran {
     assert!(!ran.stdout().contains("tiger") && !ran.stderr().contains("tiger"), "{ran}");
@@ -161,7 +162,7 @@ fn auth_conf(saslpasswd2: PathBuf) {
     assert!(refused.stderr().contains("look into [credentials-test] of /"), "{refused}");
 }
 
-/// Output of `virt get` at a terminal where these lines are typed, one at each prompt.
+/// Returns the output of `virt get` at a terminal where these lines are typed, one at each prompt.
 fn typed(python: &Path, uri: &str, lines: &[&str]) -> Ran {
     let program = virt(&[]).get_program().to_owned();
     let mut command = Command::new(python);

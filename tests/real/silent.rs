@@ -1,5 +1,5 @@
-//! Guests whose QEMU is stopped, with a call to its monitor pending and without: they hold back
-//! themselves, and not their host.
+//! Guests whose QEMU is stopped, with a call to its monitor pending and without: they block themselves, and
+//! not their host.
 
 use super::host::{Host, Pool};
 use crate::support::Watching;
@@ -21,11 +21,12 @@ pub(crate) fn trials(pool: &Arc<Pool>) -> Vec<Trial> {
 
 const GUESTS: usize = 50;
 
-/// The guest that is stopped while libvirt waits for it, and the one that is merely stopped.
+/// Guest that is stopped while libvirt waits for it; `STOPPED` is merely stopped.
 const PENDING: &str = "g20";
 const STOPPED: &str = "g10";
 
-/// How long an object may be waited for, and what else two runs may differ by on a busy machine.
+/// Time for which an object may be waited for; `SLACK` is the other difference between two runs on a busy
+/// machine.
 const DEADLINE: Duration = Duration::from_secs(5);
 const SLACK: Duration = Duration::from_secs(3);
 
@@ -55,7 +56,7 @@ fn has_password(host: &Host, name: &str, password: &str) -> bool {
     live.contains(&format!("passwd='{password}'"))
 }
 
-/// How long the others may take beside a guest that is asked for something and does not answer.
+/// Longest time of the others beside a guest that gets a call and does not answer.
 const BESIDE: Duration = Duration::from_secs(10);
 
 fn edited(host: &Host) {

@@ -1,5 +1,5 @@
-//! One object in its three states, and its history, on a guest that runs: what waits for the next boot,
-//! what somebody changed, and the way back to the manifest before.
+//! States and history of an object, on a running guest: waiting changes, others' changes, and the way back to
+//! the manifest before.
 
 use super::host::{Host, Pool};
 use libtest_mimic::Trial;
@@ -80,7 +80,7 @@ fn what_differs_and_why(host: &Host) {
     assert_eq!(rows(host, "domain/web"), [memory]);
     assert_eq!(object(host, &["domain/web"])["sync"], "pending");
 
-    // what can be changed live is not held up by what waits
+    // waiting changes do not hold up live ones
     edit(host, "'MiB'>64<", "'MiB'>96<");
     let both = fs::read_to_string(host.path("web.xml")).unwrap().replace("as applied", "again");
     host.write("web.xml", &both);
@@ -173,7 +173,7 @@ fn back_and_forth(host: &Host) {
     assert_eq!(host.virsh(&["domid", "web"]), pid, "going back and forth restarted the guest");
 }
 
-/// A definition without what carries history.
+/// Returns a definition without the element that carries history.
 fn without_mark(definition: &str) -> String {
     let (before, rest) = definition.split_once("<metadata>").unwrap();
     before.to_owned() + rest.split_once("</metadata>").unwrap().1

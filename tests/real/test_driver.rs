@@ -11,7 +11,7 @@ use xmltree::{Element, Limits, parse, write};
 
 const UUID: &str = "11111111-2222-3333-4444-555555555555";
 
-/// Definitions, by what they show: the kind and what stands in it beside name and UUID.
+/// Definitions, by the feature that they show: the kind and the content beside name and UUID.
 const SAME: [(&str, Kind, &str); 8] = [
     ("least", Kind::Domain, "<memory>2048</memory>"),
     (
@@ -87,9 +87,8 @@ const REFUSED: [(&str, Kind, &str); 10] = [
     ("bad_forward", Kind::Network, "<forward mode='x'/>"),
 ];
 
-/// Operations that the host's first domain and network refuse, in virsh's words and in ours. All
-/// but the last operation are carried out. (Operations that virsh itself refuses, such as starting
-/// twice, are not here.)
+/// Operations that the host's first domain and network refuse, in virsh's words and in ours. All but the last
+/// operation are carried out. (Operations that virsh itself refuses, such as starting twice, are not here.)
 const WRONG_STATE: [(&str, Kind, &[Op]); 11] = [
     ("destroy test; destroy test", Kind::Domain, &[Op::Destroy, Op::Destroy]),
     ("destroy test; shutdown test", Kind::Domain, &[Op::Destroy, Op::Shutdown]),
@@ -161,7 +160,7 @@ fn document(kind: Kind, extra: &str) -> String {
     }
 }
 
-/// Our driver's version of the definition, or its words when it refuses.
+/// Returns our driver's version of the definition, or its refusal.
 fn ours(kind: Kind, text: &str) -> Result<Element, String> {
     let driver = MockDriver::open(MockHost::Default, None).unwrap();
     let id = ResourceId::new(kind, "oracle");
@@ -177,7 +176,7 @@ fn ours(kind: Kind, text: &str) -> Result<Element, String> {
     }
 }
 
-/// The same of libvirt's.
+/// Returns libvirt's version of the definition, or its refusal.
 fn theirs(virsh: &Path, kind: Kind, text: &str) -> Result<String, String> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), text).unwrap();
@@ -186,7 +185,7 @@ fn theirs(virsh: &Path, kind: Kind, text: &str) -> Result<String, String> {
     run_virsh(virsh, &script)
 }
 
-/// Output of virsh on a fresh host of libvirt's, or its errors.
+/// Returns virsh's output on a fresh host of libvirt's, or its errors.
 fn run_virsh(virsh: &Path, script: &str) -> Result<String, String> {
     let mut command = Command::new(virsh);
     let ran = run(command.env("LC_ALL", "C").args(["-q", "-c", "test:///default", script]));
@@ -201,7 +200,7 @@ fn parsed(text: &str) -> Element {
     parse(SourceId::NONE, &text[start..], &Limits::default()).unwrap()
 }
 
-/// Our driver assigns no addresses.
+/// Removes addresses, which our driver does not assign.
 fn without_addresses(mut definition: Element) -> Element {
     for device in
         definition.elements_mut().filter(|e| e.is("devices")).flat_map(Element::elements_mut)

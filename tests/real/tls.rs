@@ -1,4 +1,4 @@
-//! TLS with a libvirtd (GnuTLS): who is let in and who is trusted, and virsh is of the same mind.
+//! TLS with a libvirtd (GnuTLS): admission of clients and trust in servers, equal to virsh's.
 
 use super::transports::{await_port, goes_round, needs, there};
 use crate::pki::maker::{KEY, Spec, crl};
@@ -71,14 +71,14 @@ fn uri(libvirtd: &Libvirtd, host: &str, client: &str) -> String {
     format!("qemu+tls://{host}/system?pkipath={}", libvirtd.path(client).display())
 }
 
-/// Whether virsh is let in by that URI.
+/// Whether virsh is admitted by that URI.
 fn virsh_gets_in(libvirtd: &Libvirtd, uri: &str) -> bool {
     let mut command = Command::new("virsh");
     command.args(["--quiet", "--connect", uri, "list"]);
     run(&mut libvirtd.inside(&command)).code() == 0
 }
 
-/// Message of `virt doctor` for the stage at which it ends; empty if all is well.
+/// Returns the report of `virt doctor` on the stage at which it ends; empty if all is well.
 #[track_caller]
 fn verdict(libvirtd: &Libvirtd, uri: &str) -> String {
     let ran = there(libvirtd, Path::new("/"), uri, &["doctor", "-o", "json"]);
@@ -143,7 +143,7 @@ fn lets_in_who_belongs_there() {
     goes_round(&libvirtd, &uri(&libvirtd, "localhost", "good"));
 }
 
-/// Certificates by the documentation of libvirt's first years; and TLS 1.2.
+/// Checks certificates as the documentation of libvirt's first years recommended them; and TLS 1.2.
 fn only_a_common_name() {
     let ca = Spec::ca("our CA");
     let conf = format!("{LISTEN}tls_priority = \"NORMAL:-VERS-TLS1.3\"\n");

@@ -1,5 +1,5 @@
-//! Every way to a libvirtd: each opens, observes and applies, and virsh sees the same by the same
-//! URI. All of it happens on the loopback interface of a network namespace of the daemon's.
+//! Every transport to a libvirtd: each opens, observes and applies, and virsh sees the same by the same URI.
+//! All of it happens on the loopback interface of a network namespace of the daemon's.
 
 use crate::support::{Libvirtd, Needs, Ran, run, tool, trial_if, virt};
 use libtest_mimic::Trial;
@@ -42,14 +42,13 @@ pub(super) fn needs(programs: &[&str]) -> Needs {
     Ok(())
 }
 
-/// Script that runs beside the daemon: an ssh server that lets in whoever has `key`.
+/// Program started beside the daemon: an ssh server that lets in any holder of `key`.
 pub(super) const SSHD: &str = r#"
   mkdir -p /run/sshd
   /usr/sbin/sshd -f "$dir/sshd_config" -E "$dir/sshd.log"
 "#;
 
-/// Configuration for TCP on every address that there is, which in its namespace are those of the
-/// loopback interface.
+/// Configuration that listens on every address, which in its namespace are those of the loopback interface.
 pub(super) const TCP: &str = "listen_tls = 0\nlisten_tcp = 1\nauth_tcp = \"none\"\n";
 
 /// Keys and configurations of an ssh server and of its client, which reaches `there` through
@@ -127,7 +126,7 @@ pub(super) fn there(libvirtd: &Libvirtd, directory: &Path, uri: &str, arguments:
     run(&mut libvirtd.inside(&command))
 }
 
-/// Output of virsh by that URI.
+/// Returns virsh's output by that URI.
 pub(super) fn virsh_there(libvirtd: &Libvirtd, uri: &str, arguments: &[&str]) -> String {
     let mut command = Command::new("virsh");
     command.args(["--quiet", "--connect", uri]).args(arguments);
@@ -165,7 +164,7 @@ fn each_does_everything() {
     }
 }
 
-/// Applies manifests by a URI, is in sync, sees what virsh sees by the same URI, and removes them.
+/// Applies manifests by a URI, is in sync, sees the same as virsh by that URI, and removes them.
 #[track_caller]
 pub(super) fn goes_round(libvirtd: &Libvirtd, uri: &str) {
     let directory = tempfile::tempdir().unwrap();
@@ -214,7 +213,7 @@ fn read_only() {
             let arguments = [arguments, &["--read-only"]].concat();
             there(&libvirtd, directory.path(), uri, &arguments).expect(code)
         };
-        // what is to be done is seen, and not done
+        // the changes are shown, and not made
         see(&["plan", ".", "--detailed-exitcode"], 2);
         let refused = see(&["apply", "."], 5);
         assert!(refused.stderr().contains("the connection is read-only"), "{refused}");
@@ -233,7 +232,8 @@ fn read_only() {
     assert!(refused.stderr().contains("read only access"), "{refused}");
 }
 
-/// Arguments that ssh gets of virsh and of us for the same URI, as the other host's shell takes it.
+/// Checks that ssh gets the same command from virsh and from us for the same URI, as the other host's shell
+/// sees it.
 fn same_words() {
     let dir = tempfile::tempdir().unwrap();
     let record = dir.path().join("record");

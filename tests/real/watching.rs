@@ -1,5 +1,5 @@
-//! `virt watch` of a real host: what others do to guests is undone, and what happens to the host
-//! itself is lived through.
+//! Watch of a real host by `virt watch`: others' changes of guests are undone, and it survives all changes of
+//! the host itself.
 
 use super::host::{Host, Pool, virsh};
 use crate::support::{Libvirtd, Watching, run, trial_if, virt};
@@ -32,7 +32,7 @@ fn guest(name: &str, more: &str) -> String {
     )
 }
 
-/// From an event to the end of its repair.
+/// Longest time from an event to the end of its repair.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// Longer than anything takes that follows from an event.
@@ -119,7 +119,7 @@ fn killed(libvirtd: &Libvirtd, directory: &Path) {
     run(&mut virt(&["plan", "-c", &uri, place, "--detailed-exitcode"])).expect(0);
 }
 
-/// A guest that does not hear that it should shut down, and somebody who has enough of waiting.
+/// Checks a guest that ignores the request to shut down, with a user who interrupts the wait.
 fn interrupted(host: &Host) {
     let deaf = "<metadata><v:reconcile xmlns:v='urn:virt:reconcile:1' power='POWER'/></metadata>";
     let text = |power: &str| guest("deaf", &deaf.replace("POWER", power));

@@ -7,7 +7,7 @@ use std::fs;
 use std::process::Command;
 use xmltree::{Limits, parse};
 
-/// Documents that are not well-formed, and line, column and words of what is said of each.
+/// Documents that are not well-formed, with the line, column and text of each message.
 const MALFORMED: &[(&str, &str)] = &[
     // elements
     ("", "1:1 the document has no root element"),
@@ -175,7 +175,7 @@ const MALFORMED: &[(&str, &str)] = &[
 
 /// Documents that xmllint reads, some with a warning, and we do not.
 const OURS: &[(&str, &str)] = &[
-    // what namespaces forbid
+    // faults by namespaces
     ("<p:a/>", "1:2 the prefix p is not declared"),
     ("<a\n  p:b='c'/>", "2:3 the prefix p is not declared"),
     ("<a><b xmlns:p='u'/><p:c/></a>", "1:21 the prefix p is not declared"),
@@ -263,7 +263,7 @@ fn places() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Problem that a document is refused with, if any.
+/// Returns the problem for which a document is refused, if it is.
 fn problem(text: &str) -> Option<String> {
     let mut sources = Sources::default();
     let id = sources.add("t", text);

@@ -1,5 +1,5 @@
-//! Definitions as people publish them: what libvirt takes is in sync after one apply, exports to a
-//! manifest that plans to nothing, and a dump of it while it runs is a manifest too.
+//! Published definitions: those that libvirt accepts are in sync after one apply, export to a manifest that
+//! plans to nothing, and a dump of the running guest is a manifest too.
 
 use super::oracle::{Applied, Bench, alive, compare, with_identity, with_settings};
 use crate::support::{Libvirtd, run, testdata, tool, trial_if, virt};
@@ -13,10 +13,11 @@ use virt::model::{Kind, Op, Outcome, ResourceId, Uuid};
 use virt::reconcile::Options;
 use xmltree::{Element, Limits, parse, write};
 
-/// Definitions that libvirt takes and `virt` does not apply, by file, and why that is right.
+/// Parts that libvirt accepts and `virt` does not apply, by file, each with the reason for which that is
+/// right.
 const LEFT: &[(&str, &str)] = &[];
 
-/// The warning of a dump of what runs.
+/// Warning about the dump of a running object.
 const DUMP: &str = "running-dump";
 
 /// The networks that guests are on where theirs is not here.
@@ -35,7 +36,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// Faults of a document, or why it does not count.
+/// Faults of a definition, or the reason for which it does not count.
 type Checked = Result<Vec<String>, String>;
 
 #[expect(clippy::print_stdout, reason = "what does not count is named with libvirt's message")]
@@ -110,8 +111,8 @@ fn definable(bench: &Bench, id: &ResourceId, document: Element) -> Result<Elemen
     Ok(fitted)
 }
 
-/// Applied to an empty host it is in sync and what plain define makes of it, and its export plans to
-/// nothing.
+/// Checks that it is in sync after it was applied to an empty host and equals plain define's version, and
+/// that its export plans to nothing.
 fn converges(bench: &Bench, id: &ResourceId, document: &Element) -> Checked {
     let wanted = match bench.read(&write(&with_settings(document.clone()))) {
         Ok(wanted) => wanted,
@@ -136,7 +137,7 @@ fn converges(bench: &Bench, id: &ResourceId, document: &Element) -> Checked {
     Ok(faults)
 }
 
-/// Fault of its export, if any.
+/// Returns the fault of its export.
 fn exports(bench: &Bench, id: &ResourceId) -> Option<String> {
     let ran = run(&mut virt(&["export", "-c", &bench.libvirtd().qemu_uri(), &id.to_string()]));
     if ran.code() != 0 {
@@ -155,7 +156,7 @@ fn exports(bench: &Bench, id: &ResourceId) -> Option<String> {
     field.or_else(|| refusals.chain(plan.blocked.values().cloned()).next())
 }
 
-/// Checks that a dump of a running guest, applied over it and to an empty host, is in sync.
+/// Checks that its dump while it runs, applied over it and to an empty host, is in sync.
 fn dumps(bench: &Bench, id: &ResourceId, document: &Element) -> Checked {
     let runnable = write(&runnable(document));
     bench.define(id, runnable.clone())?;
@@ -219,7 +220,8 @@ fn without_metadata(definition: &Element) -> Element {
     definition
 }
 
-/// The domain with little memory, without what this machine lacks: its files, devices and bridges.
+/// Returns the domain with little memory, without parts that this machine lacks: its files, devices and
+/// bridges.
 fn runnable(document: &Element) -> Element {
     let mut domain = document.clone();
     if !domain.is("domain") {

@@ -1,5 +1,5 @@
-//! A plan keeps its word: what it takes away is looked for afterwards, and another order is what runs, or
-//! is said to wait.
+//! Checks that a plan keeps its word: removed parts are looked for afterwards, and another order takes
+//! effect, or is reported as waiting.
 
 use super::host::{Host, Pool};
 use crate::support::run;
@@ -82,7 +82,7 @@ fn stays(host: &Host) {
             host.proxy.take_changes();
         }
         assert_eq!(told[0], told[1], "{all}");
-        // a host that does it is as it was told to be
+        // a host that does so is in its desired state
         for is_saved in [false, true] {
             host.write("g.xml", &domain("manual", part, device));
             host.apply(&[], 0);
@@ -106,8 +106,8 @@ fn apply(host: &Host, is_saved: bool) -> Command {
     host.virt(&["apply", if is_saved { "saved.plan" } else { "." }])
 }
 
-/// After a saved plan the host is looked at like after any other: objects that are made, started,
-/// stopped, changed while they run, and removed are as the plan said.
+/// Checks the host after a saved plan like after any other: objects that are made, started, stopped, changed
+/// while they run, and removed are as planned.
 fn saved(host: &Host) {
     host.take_samples();
     let through = |options: &[&str]| {
@@ -142,13 +142,13 @@ fn saved(host: &Host) {
     host.is_in_sync();
 }
 
-/// Whether one text comes before another in a document.
+/// Whether one text is before the other in a document.
 fn is_before(text: &str, one: &str, other: &str) -> bool {
     let at = |what| text.find(what).unwrap_or_else(|| panic!("no {what} in {text}"));
     at(one) < at(other)
 }
 
-/// libvirt takes no other order while a network runs, so that it starts anew.
+/// Checks that a changed order restarts a network, since libvirt takes none while it runs.
 fn order_of_network(host: &Host) {
     let interfaces = |one, other| {
         format!(
@@ -169,7 +169,8 @@ fn order_of_network(host: &Host) {
     }
 }
 
-/// The filters of a disk are fixed while it is plugged in: they wait, and the guest stays what it is.
+/// Checks that changed filters of a disk, which are fixed while it is plugged in, wait, and that the guest
+/// stays as it is.
 fn order_of_guest(host: &Host) {
     let limits = "<throttlegroups>\
         <throttlegroup><total_bytes_sec>10485760</total_bytes_sec><group_name>one</group_name></throttlegroup>\

@@ -1,4 +1,4 @@
-//! libvirt's own grammars on libvirt's own test files: 4,017 verdicts.
+//! Grammars of libvirt on libvirt's own test files: 4,017 verdicts.
 
 use super::material::{Corpus, accepts, grammar, libvirts_of_release};
 use crate::support::trial_if;
@@ -8,7 +8,7 @@ use relaxng::Automaton;
 use std::path::Path;
 use xmltree::Limits;
 
-/// How many files the verdicts are on.
+/// Number of files with verdicts.
 const FILES: usize = 4_017;
 
 /// A domain makes some 100.

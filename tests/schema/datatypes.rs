@@ -19,7 +19,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// One datatype or value, and what is said of texts.
+/// One datatype or value, with verdicts on texts.
 #[derive(Debug, Default)]
 struct Case {
     line: usize,
@@ -27,12 +27,12 @@ struct Case {
     /// The text of a `<value>`, for a value.
     value: Option<String>,
     params: Vec<(String, String)>,
-    /// Whether there can be such a datatype, by us and by jing.
+    /// Verdict of ours and of jing on the datatype itself, if it is refused.
     refused: Option<Verdict>,
     texts: Vec<(String, Verdict)>,
 }
 
-/// Our verdict and jing's.
+/// Verdicts of ours and of jing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Verdict {
     ours: bool,
@@ -95,7 +95,7 @@ fn table() -> Vec<Case> {
     cases
 }
 
-/// Words, or what stands in quotes as Rust has it.
+/// Splits a line into words, or into texts in quotes as in Rust.
 fn texts(line: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = line.trim_start();

@@ -1,4 +1,4 @@
-//! libvirt's own documents, read as manifests.
+//! Documents of libvirt, read as manifests.
 
 use crate::real::corpus::{documents, unpacked};
 use crate::support::{testdata, tool, trial_if};
@@ -78,8 +78,7 @@ fn grouped(e: &Element) -> Element {
     e
 }
 
-/// Documents that libvirt's parser lets through and no host takes, or that its own grammar refuses,
-/// too.
+/// Documents that libvirt's parser accepts and no host does, or that its own grammar refuses, too.
 const UNSOUND: &[&str] = &[
     "8021Qbh-net.xml:11:3 forward-mode",
     "disk-cdrom-empty-network-invalid.xml:17:5 missing-element",

@@ -1,5 +1,4 @@
-//! jing as an oracle for datatypes: many of them in one grammar, one element each, so that the JVM
-//! starts once.
+//! Oracle jing for datatypes: many of them in one grammar, one element each, so that the JVM starts once.
 
 use crate::support::run;
 use std::collections::BTreeSet;
@@ -21,12 +20,12 @@ impl Jing {
         Self(program)
     }
 
-    /// Which of the patterns it does not take.
+    /// Returns the indices of the patterns that it refuses.
     pub(super) fn refused(&self, patterns: &[String]) -> BTreeSet<usize> {
         self.errors(&grammar(patterns), "<x/>", "grammar.rng")
     }
 
-    /// Which of the texts are not valid against their patterns.
+    /// Returns the indices of the texts that are not valid against their patterns.
     pub(super) fn invalid(&self, pairs: &[(String, &String)]) -> BTreeSet<usize> {
         let patterns: Vec<_> = pairs.iter().map(|(pattern, _)| pattern.clone()).collect();
         let mut document = String::from("<rows xmlns:p=\"urn:p\" xmlns:q=\"urn:q\">\n");

@@ -1,4 +1,4 @@
-//! The same documents before our engine, jing and xmllint.
+//! Judges of the same documents: our engine, jing and xmllint.
 
 use super::material::accepts;
 use super::programs::{jing, refused_by_jing, refused_by_xmllint, xmllint};
@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A document, in a file and at hand.
+/// Document, in a file and in memory.
 #[derive(Clone, Debug)]
 pub(super) struct Document {
     pub(super) path: PathBuf,
@@ -25,7 +25,7 @@ impl Document {
     }
 }
 
-/// Documents that each program refused.
+/// Documents refused by each judge.
 #[derive(Debug)]
 pub(super) struct Verdicts {
     pub(super) ours: BTreeSet<PathBuf>,
@@ -39,7 +39,7 @@ pub(super) fn judges() -> Needs {
     xmllint().map(drop)
 }
 
-/// Hears all three, at the same time; `grammar` is what is in the file.
+/// Runs all three judges at the same time; `grammar` is the content of the file.
 pub(super) fn emit(file: &Path, grammar: Arc<Grammar>, documents: &[Document]) -> Verdicts {
     let paths: Vec<PathBuf> = documents.iter().map(|d| d.path.clone()).collect();
     std::thread::scope(|scope| {
@@ -50,7 +50,7 @@ pub(super) fn emit(file: &Path, grammar: Arc<Grammar>, documents: &[Document]) -
     })
 }
 
-/// Which documents our engine refuses.
+/// Returns the documents that our engine refuses.
 pub(super) fn ours(grammar: Arc<Grammar>, documents: &[Document]) -> BTreeSet<PathBuf> {
     let mut automaton = Automaton::new(grammar);
     let mut refused = documents.to_vec();
@@ -58,7 +58,7 @@ pub(super) fn ours(grammar: Arc<Grammar>, documents: &[Document]) -> BTreeSet<Pa
     refused.into_iter().map(|d| d.path).collect()
 }
 
-/// Documents that one of the two refuses and the other does not, a line each.
+/// Lists the documents that one of the two refuses and the other does not, a line each.
 pub(super) fn differences(
     (left, refused_left): (&str, &BTreeSet<PathBuf>),
     (right, refused_right): (&str, &BTreeSet<PathBuf>),

@@ -1,4 +1,4 @@
-//! libvirt's own grammars, where they are installed.
+//! Grammars of libvirt, where they are installed.
 
 use super::{Directory, rendered};
 use crate::support::trial_if;
@@ -16,7 +16,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![trial_if(needs, "schema/libvirt/all_grammars_load", all_load)]
 }
 
-/// Those without a start are there to be included.
+/// Checks that all grammars load; those without a start are there to be included.
 fn all_load(directory: PathBuf) {
     let files = Directory(directory.clone());
     let (mut whole, mut parts) = (0, 0);

@@ -1,5 +1,5 @@
-//! Material of these tests: libvirt's test files with the verdicts on them, libvirt's grammars as
-//! the machine has them, and our own.
+//! Material of these tests: libvirt's test files with the verdicts on them, libvirt's grammars as installed,
+//! and our own.
 
 use super::{Directory, rendered};
 use crate::support::{Needs, run, testdata, tool};
@@ -15,7 +15,7 @@ use xmltree::{Limits, parse};
 /// The release that the verdicts are of.
 const RELEASE: &str = "11.3.";
 
-/// Where the package libvirt-common has the grammars.
+/// Directory of the grammars in the package libvirt-common.
 const SCHEMAS: &str = "/usr/share/libvirt/schemas";
 
 /// The groups of libvirt's test files that we have a grammar for, with its name.
@@ -30,7 +30,7 @@ pub(super) const OURS: [(&str, &str); 5] = [
 /// A file of libvirt's tests.
 #[derive(Clone, Debug)]
 pub(super) struct Case {
-    /// Its path in the archive.
+    /// Path in the archive.
     pub(super) name: String,
     pub(super) path: PathBuf,
     /// Verdict of libvirt's grammar.
@@ -38,18 +38,18 @@ pub(super) struct Case {
 }
 
 impl Case {
-    /// Its text; the few that are not UTF-8 are nothing to us.
+    /// Returns its text; the few files that are not UTF-8 are skipped.
     pub(super) fn text(&self) -> Option<String> {
         fs::read_to_string(&self.path).ok()
     }
 }
 
-/// libvirt's test files, unpacked when they are asked for first and gone after the last test.
+/// Test files of libvirt, unpacked on first use and removed after the last test.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Corpus(Arc<OnceLock<TempDir>>);
 
 impl Corpus {
-    /// Programs and files that have to be there.
+    /// Returns the needs of these tests.
     pub(super) fn needs() -> Needs {
         testdata("libvirt-11.3.0-tests.tar.xz")?;
         testdata("libvirt-11.3.0-verdicts.tsv")?;
@@ -115,7 +115,7 @@ impl Files for Schemas {
     }
 }
 
-/// libvirt's grammars.
+/// Returns the directory of libvirt's grammars.
 pub(super) fn libvirts() -> Needs<PathBuf> {
     let path = Path::new(SCHEMAS);
     if path.join("domain.rng").exists() {
@@ -125,7 +125,7 @@ pub(super) fn libvirts() -> Needs<PathBuf> {
     }
 }
 
-/// libvirt's grammars, of the release that the verdicts are of.
+/// Returns the directory of libvirt's grammars, if they are of the verdicts' release.
 pub(super) fn libvirts_of_release() -> Needs<PathBuf> {
     let path = libvirts()?;
     let mut query = Command::new(tool("dpkg-query")?);

@@ -1,4 +1,4 @@
-//! Messages of `virt validate` for wrong manifests, word for word, and never less than jing.
+//! Messages of `virt validate` on wrong manifests, word for word, and never less specific than jing's.
 //!
 //! Each manifest of `messages/` has one mistake, or what its name says; the text beside it is what
 //! is printed. `jing.md` sets jing's words beside ours. `UPDATE_EXPECT=1` rewrites all of it: read
@@ -57,7 +57,7 @@ fn replay(case: &Path) {
     compare(&case.with_extension("txt"), &said(case));
 }
 
-/// Printed messages, with the file's name as it was typed.
+/// Returns the output, with the file's name as it was typed.
 fn said(case: &Path) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_virt"));
     command.arg("validate").arg(name(case)).current_dir(case.parent().unwrap());
@@ -84,7 +84,7 @@ fn text() -> String {
     fs::read_to_string(Path::new(ROOT).join(TABLE)).unwrap_or_default()
 }
 
-/// jing's column of the table, by case.
+/// Returns jing's column of the table, by case.
 fn listed(text: &str) -> BTreeMap<String, String> {
     let rows = text.lines().filter(|line| line.starts_with("| ")).skip(1);
     rows.filter_map(|row| {
@@ -94,7 +94,7 @@ fn listed(text: &str) -> BTreeMap<String, String> {
     .collect()
 }
 
-/// Holds our column of the table to what is printed.
+/// Checks our column of the table against the output.
 fn table() {
     let text = text();
     let mut theirs = listed(&text);
@@ -117,7 +117,7 @@ fn table() {
     compare(&Path::new(ROOT).join(TABLE), &table);
 }
 
-/// Our messages in one line: summaries and hints.
+/// Returns our message in one line: summaries and hints.
 fn ours(said: &str, name: &str) -> String {
     let mut out = String::new();
     for line in said.lines().filter(|line| line.starts_with(name) || line.starts_with("    ")) {
@@ -142,8 +142,8 @@ fn cell(text: &str) -> String {
     }
 }
 
-/// jing's words for each case; none where it finds nothing wrong. A file that is not well-formed
-/// gets a run of its own, since jing may not say which one it means.
+/// Returns jing's message for each case; none where it finds no fault. A file that is not well-formed gets a
+/// run of its own, since jing may not name the right one.
 fn jing(program: &Path, cases: &[PathBuf]) -> BTreeMap<String, String> {
     let mut said: BTreeMap<String, String> = BTreeMap::new();
     for kind in ["domain", "network"] {
@@ -195,7 +195,7 @@ const BETTER: &[(&str, &str)] = &[
     ("netmask-and-prefix", "which other attribute excludes it"),
 ];
 
-/// Names that jing gives as possible; not its regular expressions.
+/// Returns the names that jing lists as possible; not its regular expressions.
 fn named(words: &str) -> BTreeSet<String> {
     let words = words.replace("regular expression \"", "\u{0}");
     let mut names = BTreeSet::new();
@@ -213,8 +213,8 @@ fn named(words: &str) -> BTreeSet<String> {
     names
 }
 
-/// Checks that jing refuses what the grammar refuses, and takes what only our other checks refuse.
-/// And what jing names, we name, or say something better.
+/// Checks that jing refuses the cases that the grammar refuses, and accepts those that only our other checks
+/// refuse. We name all that jing names, or something better.
 fn refused(program: PathBuf) {
     let theirs = listed(&text());
     let cases: Vec<PathBuf> = cases()

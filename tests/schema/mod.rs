@@ -1,5 +1,5 @@
-//! The grammar engine and our grammars against what others say: the conformance suite, libvirt's own
-//! grammars and its verdicts on its test files, jing, xmllint; random grammars.
+//! Grammar engine and our grammars against other judges: the conformance suite, libvirt's own grammars and
+//! its verdicts on its test files, jing, xmllint; random grammars.
 
 mod corpus;
 mod datatypes;
@@ -51,7 +51,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     groups.into_iter().flatten().collect()
 }
 
-/// Says what was counted, where more was asked for than is usual.
+/// Prints the counts, where more than the usual number was requested.
 #[allow(clippy::print_stdout, reason = "for whoever set the variable")]
 fn figures(line: &str) {
     if mutants::more_was_asked_for() {

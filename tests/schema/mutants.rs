@@ -18,7 +18,7 @@ use std::sync::Arc;
 use virt::grammars::embedded;
 use xmltree::{Element, Limits, parse};
 
-/// Of which group how many, of 10,000.
+/// Number of documents from each group, of 10,000.
 const SHARES: [(&str, usize); 8] = [
     ("domain", 5_500),
     ("network", 1_500),
@@ -30,7 +30,7 @@ const SHARES: [(&str, usize); 8] = [
     ("domainsnapshot", 250),
 ];
 
-/// How many are made if `VIRT_MUTANTS` does not say: usually, and where all is asked for.
+/// Number of mutants without `VIRT_MUTANTS`: usually, and in a full run.
 const USUAL: usize = 2_000;
 const LARGE: usize = 10_000;
 
@@ -51,12 +51,12 @@ pub(crate) fn trials(corpus: &Corpus) -> Vec<Trial> {
     SHARES.into_iter().map(trial).collect()
 }
 
-/// How many are to be made in all.
+/// Returns the requested number of mutants.
 pub(super) fn asked_for() -> usize {
     count("VIRT_MUTANTS", USUAL, LARGE)
 }
 
-/// Whether that is another number than usually.
+/// Whether another number than the usual one was requested.
 pub(super) fn more_was_asked_for() -> bool {
     asked_for() != USUAL
 }
@@ -129,12 +129,12 @@ fn kept(lines: &[String], documents: &[Document]) -> String {
     format!("{}\n(kept in {})", lines.join("\n"), directory.display())
 }
 
-/// Why xmllint refused what is valid.
+/// Reasons for which xmllint refused valid documents.
 #[derive(Debug, Default)]
 struct Faults {
-    /// Documents that xmllint accepts with siblings in the order of the grammar.
+    /// Number of documents that it accepts with siblings in the order of the grammar.
     order: usize,
-    /// Documents that xmllint accepts without the white space around values.
+    /// Number of documents that it accepts without the white space around values.
     space: usize,
     unexplained: Vec<String>,
 }

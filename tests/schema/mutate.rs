@@ -44,7 +44,7 @@ const VALUES: [&str; 34] = [
     "$é",
 ];
 
-/// Parts that documents of one kind are made of.
+/// Parts from which documents of one kind are made.
 #[derive(Debug, Default)]
 pub(super) struct Pool {
     elements: Vec<String>,
@@ -230,7 +230,7 @@ impl Pool {
         true
     }
 
-    /// Something is put into an element, or its namespace is another.
+    /// Inserts something into an element, or changes its namespace.
     fn inside(&self, e: &mut Element, random: &mut Random) -> bool {
         let place = random.below(e.children.len() + 1);
         match random.below(9) {

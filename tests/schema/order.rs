@@ -16,7 +16,7 @@ pub(super) struct Order {
 }
 
 impl Order {
-    /// Reads a grammar and what it includes.
+    /// Reads a grammar and its includes.
     pub(super) fn read(directory: &Path, name: &str) -> Self {
         let mut order = Self::default();
         let files = Schemas(directory.to_owned());

@@ -18,7 +18,7 @@ pub(crate) fn trials(corpus: &Corpus) -> Vec<Trial> {
     OURS.into_iter().map(of_group).chain([seed]).collect()
 }
 
-/// Our grammar says of each file what libvirt's says.
+/// Checks that our grammar has the same verdict on each file as libvirt's.
 fn verdicts(corpus: &Corpus, group: &str, name: &str) {
     let mut automaton = Automaton::new(embedded(name).unwrap());
     let mut wrong = corpus.cases(group);

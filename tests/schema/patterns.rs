@@ -1,5 +1,5 @@
-//! libvirt's own patterns, where its grammars are installed: on texts that match and on texts that
-//! nearly do, our verdicts are jing's.
+//! Patterns of libvirt, where its grammars are installed: on texts that match and on texts that nearly do,
+//! our verdicts are jing's.
 
 use super::jing::{Jing, escape};
 use crate::support::{tool, trial_if};
@@ -85,7 +85,7 @@ fn texts(pattern: &str, runner: &mut TestRunner) -> BTreeSet<String> {
     let mut found = BTreeSet::from([String::new()]);
     for _ in 0..EACH {
         let text = strategy.new_tree(runner).unwrap().current();
-        // what XML cannot hold is no question
+        // texts that XML cannot hold are not tried
         let text: String = text.chars().filter(|c| allowed(*c)).take(80).collect();
         let mut chars: Vec<char> = text.chars().collect();
         let (at, how, other) = mutation.new_tree(runner).unwrap().current();

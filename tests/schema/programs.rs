@@ -20,7 +20,7 @@ pub(super) fn xmllint() -> Needs<PathBuf> {
     tool("xmllint")
 }
 
-/// Which of the files jing refuses; all have to be well-formed, or it ends there.
+/// Returns the files that jing refuses; all have to be well-formed, or it ends there.
 pub(super) fn refused_by_jing(grammar: &Path, files: &[PathBuf]) -> BTreeSet<PathBuf> {
     let directory = tempfile::tempdir().unwrap();
     // refused by every grammar, and so the sign that all files before it were read
@@ -40,7 +40,7 @@ pub(super) fn refused_by_jing(grammar: &Path, files: &[PathBuf]) -> BTreeSet<Pat
     found
 }
 
-/// The path of a line such as `/a/b.xml:1:2: error: words`; what is said may have more lines.
+/// Returns the path in a line such as `/a/b.xml:1:2: error: words`; the message may have more lines.
 fn path_of_error(line: &str) -> Option<PathBuf> {
     let (stem, rest) = line.split_once(".xml:")?;
     let mut parts = rest.splitn(4, ':');
@@ -49,7 +49,7 @@ fn path_of_error(line: &str) -> Option<PathBuf> {
     (numbered && parts.next()?.trim() == "error").then(|| PathBuf::from(format!("{stem}.xml")))
 }
 
-/// Which of the files xmllint refuses.
+/// Returns the files that xmllint refuses.
 pub(super) fn refused_by_xmllint(grammar: &Path, files: &[PathBuf]) -> BTreeSet<PathBuf> {
     let mut found: BTreeSet<PathBuf> = files.iter().cloned().collect();
     for part in files.chunks(FILES) {

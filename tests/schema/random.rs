@@ -31,7 +31,7 @@ impl Random {
         &items[self.below(items.len())]
     }
 
-    /// Another order.
+    /// Shuffles the items.
     pub(super) fn shuffle<T>(&mut self, items: &mut [T]) {
         for i in (1..items.len()).rev() {
             items.swap(i, self.below(i + 1));

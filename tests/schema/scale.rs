@@ -13,10 +13,10 @@ use xmltree::{Limits, parse};
 /// Bytes of the smaller document.
 const SIZE: usize = 64 << 10;
 
-/// Size of the larger document in sizes of the smaller one.
+/// Ratio of the larger size to the smaller one.
 const TIMES: usize = 4;
 
-/// More than `TIMES` by what caches and a busy machine make of it, less than its square.
+/// Largest ratio of the times: above `TIMES` for caches and a busy machine, below its square.
 const AT_MOST: f64 = 9.0;
 
 /// Less is no measure, in seconds.

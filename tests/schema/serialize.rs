@@ -1,4 +1,4 @@
-//! Trees written as they stand, white space and all, and with what means nothing in between.
+//! Writer of trees as they stand, white space and all, with meaningless parts in between.
 
 use super::random::Random;
 use xmltree::{Element, Node};

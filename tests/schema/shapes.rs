@@ -1,7 +1,7 @@
 //! Large documents of many shapes, to be judged in time that grows with their size and no faster.
 //! Used by `tests/schema/scale.rs` and `benches/scale.rs`.
 
-/// A shape: its name, and how a document of about a number of bytes is made. All are judged by our
+/// Shape: its name, and a function for a document of about a given number of bytes. All are judged by our
 /// grammar of domains; most are not valid.
 pub(crate) type Shape = (&'static str, fn(usize) -> String);
 
@@ -53,7 +53,7 @@ pub(crate) const SHAPES: [Shape; 22] = [
     }),
 ];
 
-/// A domain with `middle` behind what it needs.
+/// Returns a domain with `middle` behind its required parts.
 fn domain(middle: &str) -> String {
     format!(
         "<domain type='kvm' xmlns:m='urn:m'><name>n</name><memory>1</memory><os><type>hvm</type>\
@@ -61,7 +61,7 @@ fn domain(middle: &str) -> String {
     )
 }
 
-/// Pieces of a number of bytes together, and of no more elements than a document may have.
+/// Returns pieces of about `size` bytes together, and of no more elements than a document may have.
 fn fill(size: usize, piece: impl Fn(usize) -> String) -> String {
     let (mut out, mut elements, mut i) = (String::with_capacity(size + 4096), 0, 0);
     while out.len() < size && elements < ELEMENTS {

@@ -55,7 +55,7 @@ fn python() -> Needs<PathBuf> {
     }
 }
 
-/// Share of the documents that is taken by default: one in this number.
+/// Divisor of the default share of documents.
 const ONE_IN: u64 = 3;
 
 /// The resources of the corpus, by the names of their files; a share of them, unless all is asked
@@ -117,7 +117,7 @@ fn refused(manifests: &[(String, String)], python: &Path) -> Vec<String> {
     run(&mut command).expect(0).stdout().lines().map(str::to_owned).collect()
 }
 
-/// A manifest with most of what TOML can say.
+/// Manifest with most features of TOML's notation.
 const SAMPLE: &str = r#"
 [[domain]]
 type = "kvm"
@@ -216,8 +216,8 @@ fn takes_the_corpus(directory: &Path, python: &Path) {
     );
 }
 
-/// libxml2 refuses some orders of siblings that libvirt's grammar allows; what is written from TOML
-/// must not have them, whatever the order of the keys.
+/// Checks the order of siblings in documents written from TOML, whatever the order of the keys: libxml2
+/// refuses some orders that libvirt's grammar allows.
 fn order_is_libvirts(directory: &Path, xmllint: &Path, schemas: &Path) {
     let before = resources(directory);
     let backwards = |e: &Element| {
@@ -263,7 +263,7 @@ fn reverse(e: &mut Element) {
     children.into_iter().for_each(|child| e.push(child));
 }
 
-/// Which of the documents libvirt's own grammar takes, as libvirtd asks it.
+/// Returns the documents that libvirt's own grammar accepts, as libvirtd asks it.
 fn valid(documents: &[(String, Element)], xmllint: &Path, schemas: &Path) -> BTreeSet<String> {
     let directory: TempDir = tempfile::tempdir().unwrap();
     let mut valid = BTreeSet::new();

@@ -1,4 +1,4 @@
-//! Running commands with a deadline, and showing all of what they did when a test fails.
+//! Commands with a deadline, whose complete results are shown when a test fails.
 
 use super::Needs;
 use std::fmt;
@@ -17,22 +17,22 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    /// Its exit code; -1 if a signal ended it.
+    /// Returns the exit code; -1 if a signal ended it.
     pub(crate) fn code(&self) -> i32 {
         self.output.status.code().unwrap_or(-1)
     }
 
-    /// Its standard output.
+    /// Returns the standard output.
     pub(crate) fn stdout(&self) -> String {
         String::from_utf8_lossy(&self.output.stdout).into_owned()
     }
 
-    /// Its standard error.
+    /// Returns the standard error.
     pub(crate) fn stderr(&self) -> String {
         String::from_utf8_lossy(&self.output.stderr).into_owned()
     }
 
-    /// The same, after the check that it ended with `code`.
+    /// Checks that it ended with `code`, and returns it.
     #[track_caller]
     pub(crate) fn expect(self, code: i32) -> Self {
         assert!(self.code() == code, "expected exit code {code}\n{self}");
@@ -82,13 +82,13 @@ pub(crate) fn run(command: &mut Command) -> Ran {
 fn collect(mut from: impl Read + Send + 'static) -> std::thread::JoinHandle<Vec<u8>> {
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
-        // what came before an error is worth showing
+        // output before an error is worth showing
         let _ = from.read_to_end(&mut bytes);
         bytes
     })
 }
 
-/// Where a program is, or the reason that it is needed.
+/// Returns the path of a program, or the reason that it is needed.
 pub(crate) fn tool(name: &str) -> Needs<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let places = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);

@@ -48,7 +48,7 @@ impl<D: Driver> Driver for Recording<D> {
     }
 }
 
-/// A fault.
+/// Sort of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// The host refuses the call.
@@ -165,7 +165,7 @@ fn lost(kind: ErrorKind, message: &str) -> Error {
     Error::new(kind, format!("injected: {message}"))
 }
 
-/// Outcome of a call in place of carrying it out.
+/// Function that answers a call in place of the host.
 type Answer = Box<dyn Fn(&Call) -> Option<Outcome> + Send + Sync>;
 
 /// Answers some calls itself, as a host does that has its reasons; the others are carried out.

@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Where `./check` unpacks the kernel's package.
+/// Directory into which `./check` unpacks the kernel's package.
 const KERNEL: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/guest-kernel");
 
 /// Modules in the order in which they need each other.
@@ -24,7 +24,7 @@ const MODULES: [&str; 8] = [
     "evdev",
 ];
 
-/// Program of the guest. Any input is the power button: nothing else is pressed.
+/// Init script of the guest. Any input is the power button: nothing else is pressed.
 const INIT: &str = "#!/bin/busybox sh
 b=/bin/busybox
 $b mount -t devtmpfs none /dev
@@ -38,7 +38,7 @@ echo READY
 while :; do $b sleep 1000; done
 ";
 
-/// How long a boot may take; it takes 4 s where nothing else runs.
+/// Time limit of a boot; it takes 4 s where nothing else runs.
 const BOOT: Duration = Duration::from_secs(90);
 
 /// The files of a guest, in a directory of the test's.
@@ -49,13 +49,13 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    /// Whether there is a guest to boot, or why not.
+    /// Checks that a guest can be booted here; the error is the reason why not.
     pub(crate) fn available() -> Needs {
         tool("busybox")?;
         kernel().map(drop).ok_or_else(|| "needs the guest's kernel (./check gets it)".to_owned())
     }
 
-    /// Writes what the guest is made of.
+    /// Writes the files of the guest.
     pub(crate) fn new(directory: &Path) -> Self {
         let (kernel, modules) = kernel().unwrap();
         let initrd = directory.join("initrd.gz");
@@ -74,7 +74,7 @@ impl Guest {
         Self { kernel, initrd, console: directory.join("console") }
     }
 
-    /// Content of `<os>` to boot it.
+    /// Returns the content of `<os>` that boots it.
     pub(crate) fn boot(&self, options: &str) -> String {
         format!(
             "<kernel>{}</kernel><initrd>{}</initrd>\
@@ -84,12 +84,12 @@ impl Guest {
         )
     }
 
-    /// Its console as a device.
+    /// Returns its console as a device.
     pub(crate) fn serial(&self) -> String {
         format!("<serial type='file'><source path='{}'/></serial>", self.console.display())
     }
 
-    /// Forgets what its console said before a boot.
+    /// Forgets the console's output before a boot.
     pub(crate) fn forget(&self) {
         fs::write(&self.console, "").unwrap();
     }

@@ -22,7 +22,7 @@ pub(crate) struct Libvirtd {
 }
 
 impl Libvirtd {
-    /// Whether one can be started here, or why not.
+    /// Checks that a daemon can be started here; the error is the reason why not.
     pub(crate) fn available() -> Needs {
         // the owner of a process's directory is its user
         let user = fs::metadata("/proc/self").map(|m| m.uid());
@@ -35,14 +35,14 @@ impl Libvirtd {
         Ok(())
     }
 
-    /// Starts one that lets everybody in who gets at its socket.
+    /// Starts a daemon that admits everybody who can open its socket.
     pub(crate) fn start() -> Self {
         Self::start_with("", "", |_| {})
     }
 
-    /// The same with more of libvirtd.conf, and with commands that run in its namespaces first.
+    /// Starts a daemon with more of libvirtd.conf, and with commands that run in its namespaces first.
     /// `prepare` may put files into its directory; in both texts `$dir` stands for that. A `sasl2` there
-    /// becomes its /etc/sasl2. Of a setting that stands there twice the first counts.
+    /// becomes its /etc/sasl2. Of a repeated setting the first counts.
     pub(crate) fn start_with(conf: &str, before: &str, prepare: impl FnOnce(&Path)) -> Self {
         let directory = tempfile::Builder::new().prefix("virt-libvirtd-").tempdir().unwrap();
         prepare(directory.path());
@@ -70,12 +70,12 @@ impl Libvirtd {
         }
     }
 
-    /// Whether it takes callers.
+    /// Whether the daemon accepts connections.
     pub(crate) fn answers(&self) -> bool {
         UnixStream::connect(self.socket()).is_ok()
     }
 
-    /// Kills the daemon. It is started again at once; what it started goes on.
+    /// Kills the daemon. It is started again at once; its guests go on.
     pub(crate) fn kill_daemon(&self) {
         kill_daemon(&UnixStream::connect(self.socket()).unwrap());
     }
@@ -107,7 +107,7 @@ impl Libvirtd {
         self.daemon.id()
     }
 
-    /// Its socket.
+    /// Returns its socket.
     pub(crate) fn socket(&self) -> PathBuf {
         self.path("sock/libvirt-sock")
     }
@@ -136,7 +136,7 @@ impl Libvirtd {
         self.directory.path().join(name)
     }
 
-    /// Logs of the daemon and its script.
+    /// Returns the output of the daemon and its script.
     pub(crate) fn logs(&self) -> String {
         let read = |name| fs::read_to_string(self.path(name)).unwrap_or_default();
         format!("{}\n{}", read("output"), read("log/libvirtd.log"))
@@ -179,7 +179,7 @@ fn remove_groups(first: u32) -> bool {
 
 fn remove_group(group: &Path) {
     directories(group).iter().for_each(|inner| remove_group(inner));
-    // one that is in use stays for now
+    // a group in use stays for now
     let _ = fs::remove_dir(group);
 }
 

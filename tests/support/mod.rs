@@ -1,4 +1,4 @@
-//! Support of the tests: trials, directories, commands, a libvirtd of their own, a proxy before it,
+//! Support shared by the tests: trials, directories, commands, a libvirtd of their own, a proxy before it,
 //! drivers that record or fail.
 
 mod command;

@@ -1,5 +1,5 @@
-//! A proxy between `virt` and a libvirtd: it writes down every call and, where asked to, kills the
-//! caller or the daemon, cuts the connection, or plays a daemon that is down.
+//! Proxy between `virt` and a libvirtd: it records every call and, on request, kills the caller or the
+//! daemon, cuts the connection, or plays a daemon that is down.
 
 use super::libvirtd::kill_daemon;
 use libvirt_rpc::{FrameReader, Packet, PacketKind, Procedure, Program};
@@ -18,7 +18,7 @@ use virt::error::{ErrorCode, ErrorDomain, ErrorLevel, VirError};
 /// A daemon that has not answered by then hangs.
 const SETTLE: Duration = Duration::from_secs(60);
 
-/// Where a fault strikes a call.
+/// Point of a call at which a fault strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Point {
     /// The call never reaches the daemon.
@@ -27,7 +27,7 @@ pub(crate) enum Point {
     After,
 }
 
-/// Fault that happens then.
+/// Sort of the fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Strike {
     /// The caller gets SIGKILL.
@@ -59,7 +59,7 @@ struct Shared {
 struct State {
     calls: Vec<Procedure>,
     trap: Option<Trap>,
-    /// Part that each definition of a domain is to arrive with, however it was sent.
+    /// Piece that is added to each definition of a domain, however it was sent.
     kept: Option<Kept>,
     connections: usize,
     closed: bool,
@@ -69,13 +69,13 @@ struct State {
 }
 
 struct Trap {
-    /// How many changing calls pass before it strikes.
+    /// Number of changing calls that pass before it strikes.
     passing: usize,
     point: Point,
     strike: Strike,
 }
 
-/// A piece of a definition that the daemon is made to keep, and what it stands behind.
+/// Piece of a definition that the daemon is made to keep, and the text before it.
 #[derive(Clone, Copy)]
 struct Kept {
     behind: &'static str,
@@ -103,7 +103,7 @@ impl Proxy {
         Self { directory, shared }
     }
 
-    /// Its socket.
+    /// Returns its socket.
     pub(crate) fn socket(&self) -> PathBuf {
         self.directory.path().join("socket")
     }
@@ -113,8 +113,8 @@ impl Proxy {
         self.shared.lock().trap = Some(Trap { passing, point, strike });
     }
 
-    /// From now on the daemon keeps a piece of the definitions of domains that it is sent without it, as
-    /// one would that ignores that it is taken out.
+    /// Makes the daemon keep a piece of the definitions of domains that are sent without it from now on, like
+    /// one that ignores its removal.
     pub(crate) fn keep(&self, behind: &'static str, piece: &'static str) {
         self.shared.lock().kept = Some(Kept { behind, piece });
     }
@@ -181,7 +181,7 @@ struct Link {
 struct Progress {
     /// Serials of the calls that the daemon has not answered.
     unanswered: HashSet<u32>,
-    /// The call whose answer is kept back, and what happens then.
+    /// Call whose answer is held up, and the fault that follows.
     held: Option<(u32, Strike)>,
     /// The caller is gone, or was cut off.
     over: bool,
@@ -276,7 +276,7 @@ impl Link {
         }
     }
 
-    /// The caller is gone: the daemon still finishes what it was asked. Says whether that is to come.
+    /// Lets the daemon finish the calls of a dead caller. Returns whether any is unanswered.
     fn finish(&self) -> bool {
         let mut progress = self.progress.lock().unwrap();
         progress.over = true;
@@ -294,7 +294,7 @@ impl Link {
     }
 }
 
-/// Message of a refusal by the proxy.
+/// Message of a refusal by the proxy, in a host's place.
 pub(crate) const REFUSED: &str = "no, for my reasons";
 
 /// An answer that refuses a call with this number.
@@ -312,7 +312,7 @@ fn refused(call: &Packet, number: i32) -> Packet {
     Packet::refusal(call.header, &virt::drivers::libvirt::remote_error(&vir, REFUSED)).unwrap()
 }
 
-/// The same call with the piece in its document: a length, the text, zeros up to a whole word, flags.
+/// Returns the call with the piece in its document: a length, the text, zeros up to a whole word, flags.
 fn with_kept(packet: &Packet, kept: Kept) -> Packet {
     let (length, rest) = packet.payload.split_at(4);
     let length = usize::try_from(u32::from_be_bytes(length.try_into().unwrap())).unwrap();

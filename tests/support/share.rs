@@ -1,8 +1,8 @@
-//! How much of a big set runs: by default a share that a fixed seed chooses, so that each run takes
-//! the same; with `VIRT_TRIALS=all` the whole of it. The older variables of single sets still say
-//! how much of theirs, and count before it.
+//! Share of a big set that runs: by default one that a fixed seed chooses, so that each run takes the same;
+//! with `VIRT_TRIALS=all` the whole set. The older variables of single sets still choose their share, and
+//! take precedence.
 
-/// Another number is another share.
+/// Seed of the share.
 const SEED: u64 = 0x7669_7274;
 
 /// Whether whole sets are asked for.
@@ -19,14 +19,14 @@ fn is_all(variable: &str) -> bool {
     std::env::var_os(variable).is_some_and(|value| value == "all")
 }
 
-/// Whether one of a set belongs to the share of one in `one_in`, by its name: additions to a set,
-/// or removals, do not change what else is taken.
+/// Whether an item belongs to the share of one in `one_in`, by its name: items added to a set or removed from
+/// it do not change the choice of others.
 pub(crate) fn is_taken(name: &str, one_in: u64) -> bool {
     whole() || hash(name).is_multiple_of(one_in)
 }
 
-/// How many are made of what can be made without end: what the set's own variable says, else the
-/// usual number, or the large one where all is asked for.
+/// Returns the number of cases to generate: the set's own variable, else the usual number, or the large one
+/// in a full run.
 pub(crate) fn count(variable: &str, usual: usize, large: usize) -> usize {
     match std::env::var(variable) {
         Ok(number) => number.parse().unwrap_or_else(|_| panic!("{variable} is no number")),

@@ -37,18 +37,18 @@ impl Site {
         std::fs::remove_file(self.path().join(name)).unwrap();
     }
 
-    /// Where it is.
+    /// Returns its path.
     pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
 
-    /// Desired state of the manifests; none of them has an error.
+    /// Loads the manifests; none of them has an error.
     pub(crate) fn load(&self) -> Loaded {
         load(self.directory.path())
     }
 }
 
-/// Desired state of sound manifests.
+/// Loads sound manifests.
 pub(crate) fn load(path: &Path) -> Loaded {
     let loaded = manifest::load(&[path.to_owned()]);
     let problems: Vec<String> =
@@ -57,12 +57,12 @@ pub(crate) fn load(path: &Path) -> Loaded {
     loaded
 }
 
-/// Observed state of the host.
+/// Observes the host.
 pub(crate) fn observe(driver: &dyn Driver) -> Observed {
     driver.observe(&Scope::all()).unwrap()
 }
 
-/// The plan for what was loaded.
+/// Returns the plan for loaded manifests.
 pub(crate) fn plan_for(driver: &dyn Driver, loaded: &Loaded, options: &Options) -> Plan {
     plan(&loaded.desired, &observe(driver), &driver.capabilities().unwrap(), options)
 }

@@ -1,9 +1,9 @@
-//! Trials, and what they need of the machine.
+//! Trials, and their needs on the machine.
 
 use libtest_mimic::{Completion, Trial};
 use std::path::{Path, PathBuf};
 
-/// Needs of a test, or the reason why one is not there.
+/// Needed resource of a test, or the reason for its absence.
 pub(crate) type Needs<T = ()> = Result<T, String>;
 
 /// A test that runs everywhere; it fails by panicking.
@@ -14,7 +14,7 @@ pub(crate) fn trial(name: impl Into<String>, body: impl FnOnce() + Send + 'stati
     })
 }
 
-/// A test that is ignored, and says why, where the machine lacks what it needs.
+/// Creates a test that is ignored, with the reason, where the machine lacks its needs.
 pub(crate) fn trial_if<T: Send + 'static>(
     needs: Needs<T>,
     name: impl Into<String>,
@@ -26,7 +26,7 @@ pub(crate) fn trial_if<T: Send + 'static>(
     })
 }
 
-/// The same for a test that may find out only while it runs that it does not apply.
+/// Creates a test that may find out only while it runs that it does not apply.
 pub(crate) fn ignorable_if<T: Send + 'static>(
     needs: Needs<T>,
     name: impl Into<String>,
@@ -41,7 +41,7 @@ pub(crate) fn ignorable_if<T: Send + 'static>(
     }
 }
 
-/// Where `./check` puts what it makes of libvirt's source package.
+/// Directory of the files that `./check` makes of libvirt's source package.
 const FETCHED: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/testdata");
 
 /// A file or directory of the foreign test data: under `VIRT_TESTDATA`; where that is not set,

@@ -1,4 +1,4 @@
-//! A `virt watch` that runs, and what it tells.
+//! Running `virt watch`, with its events.
 
 use super::virt;
 use nix::sys::signal::{Signal, kill};
@@ -9,8 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-/// Whatever is waited for has happened by then, also on a machine that has a lot else to do: nothing
-/// here measures how long something takes.
+/// Time after which an awaited event has happened, also on a busy machine: nothing here measures durations.
 const LATER: Duration = Duration::from_secs(120);
 
 /// A `virt watch` that runs; it ends with the test, however that ends.
@@ -29,7 +28,7 @@ impl Watching {
         Self::run(virt(&[&["watch", "--output", "json"], arguments].concat()))
     }
 
-    /// The same with a command that ends up being it.
+    /// Starts a watch by a command that ends up being it.
     #[track_caller]
     pub(crate) fn run(mut command: Command) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -87,7 +86,7 @@ impl Watching {
         told
     }
 
-    /// All events within this time.
+    /// Returns all events within this time.
     pub(crate) fn within(&mut self, time: Duration) -> Vec<Value> {
         let deadline = Instant::now() + time;
         let mut all = Vec::new();
@@ -100,12 +99,12 @@ impl Watching {
         all
     }
 
-    /// Number of events of this sort so far.
+    /// Counts the events of this sort so far.
     pub(crate) fn count(&self, event: &str) -> usize {
         self.told.iter().filter(|told| told["event"] == event).count()
     }
 
-    /// Its process.
+    /// Returns its process id.
     pub(crate) fn pid(&self) -> Pid {
         Pid::from_raw(i32::try_from(self.process.id()).unwrap())
     }
@@ -115,7 +114,7 @@ impl Watching {
         kill(self.pid(), signal).unwrap();
     }
 
-    /// Has it end, and gives how long that took.
+    /// Ends it, and returns the time that this took.
     #[track_caller]
     pub(crate) fn end(mut self) -> Duration {
         let begun = Instant::now();

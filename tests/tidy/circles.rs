@@ -1,4 +1,4 @@
-//! Circles of files: which file uses which, by the paths in it, and who uses each other in the end.
+//! Circles of files: uses between files by the paths in them, and the groups that use each other in the end.
 //!
 //! A path counts for the file where the thing is that it names, through whatever `pub use` it goes; a
 //! `pub use` by itself is no use. Calls of methods do not show, and tests may look at what they test.
@@ -13,13 +13,13 @@ type Module = Vec<String>;
 #[derive(Default)]
 struct File {
     path: PathBuf,
-    /// Imports: the name here, the path, and whether it is handed on.
+    /// Imports: the name here, the path, and whether it is re-exported.
     imports: Vec<(String, Vec<String>, bool)>,
     /// Paths in its code.
     paths: Vec<Vec<String>>,
     /// Words in its code.
     words: BTreeSet<String>,
-    /// Names that the file defines.
+    /// Names that it defines.
     items: BTreeSet<String>,
 }
 
@@ -286,7 +286,7 @@ pub(super) fn text_length(rest: &str) -> usize {
 pub(super) fn letter_length(rest: &str) -> usize {
     let mut letters = rest.char_indices().skip(1);
     match (letters.next(), letters.next()) {
-        // what is escaped may be the quote itself
+        // the escaped character may be the quote itself
         (Some((_, '\\')), Some((n, c))) => {
             let behind = n + c.len_utf8();
             rest[behind..].find('\'').map_or(1, |end| behind + end + 1)
@@ -339,7 +339,7 @@ pub(crate) fn check() {
     assert_eq!(of(&both), [[b, c]]);
     let one = [facade, (b, "pub struct B;"), (c, "pub struct C(super::B);")];
     assert_eq!(of(&one), none);
-    // what is told of, tried or only let in is not used
+    // mentions, tests and mere visibility are no uses
     let told = "//! Of [`D`].\npub(in super::super) struct B<'a>(&'a str);\n\
                 const S: &str = \"use super::D;\"; const Q: char = '\"';\n\
                 #[cfg(test)]\nmod tests { use super::super::D; }";

@@ -1,8 +1,7 @@
 //! First lines of doc comments: a verb or a noun phrase that stands without the item's name.
 
 use super::texts::says;
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Beginnings with a pronoun for a subject, or a clause in the place of a noun.
 const BEGINNINGS: [&str; 14] = [
@@ -25,47 +24,15 @@ const BEGINNINGS: [&str; 14] = [
 /// Words that a first line does without, wherever they stand.
 const WORDS: [&str; 5] = ["told", "so many", "come to", "comes to", "came to"];
 
-/// First lines that are still to be put right, by folder. Nothing is to be added, and what is better
-/// than its number is to lower it.
-const LEFT: [(&str, usize); 13] = [
-    ("crates/diagnostics", 16),
-    ("crates/libvirt-rpc", 11),
-    ("crates/relaxng", 125),
-    ("crates/xmltree", 12),
-    ("src/controller", 81),
-    ("src/drivers", 108),
-    ("src/error.rs", 12),
-    ("src/file", 12),
-    ("src/grammars", 3),
-    ("src/manifest", 60),
-    ("src/model", 84),
-    ("src/pki", 33),
-    ("src/reconcile", 351),
-];
-
-/// Says which folder has more such lines than are left, and where.
+/// Returns the place and the reason of each such line.
 pub(crate) fn wrong(sources: &[(PathBuf, String)]) -> Vec<String> {
-    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut wrong = Vec::new();
     for (path, text) in sources {
         for (line, why) in faults(text) {
-            let at = format!("{}:{line}: a first line with \"{why}\"", path.display());
-            found.entry(folder(path)).or_default().push(at);
+            wrong.push(format!("{}:{line}: a first line with \"{why}\"", path.display()));
         }
     }
-    let left: BTreeMap<&str, usize> = LEFT.into_iter().collect();
-    let is_over = |of: &String, lines: &[String]| {
-        lines.len() > left.get(of.as_str()).copied().unwrap_or_default()
-    };
-    found
-        .into_iter()
-        .filter(|(of, lines)| is_over(of, lines))
-        .flat_map(|(_, lines)| lines)
-        .collect()
-}
-
-/// The folder that a file counts for: the second of its path.
-fn folder(path: &Path) -> String {
-    path.iter().take(2).collect::<PathBuf>().display().to_string()
+    wrong
 }
 
 /// First lines that begin or speak wrongly, each with the words.

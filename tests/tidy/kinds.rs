@@ -22,7 +22,7 @@ const MATCHES: [&str; 12] = [
 /// Modules that have kinds of something else.
 const OTHERS: [&str; 1] = ["src/pki"];
 
-/// Finds other ways in which a kind is distinguished from others.
+/// Returns the places where a kind is distinguished in another way.
 pub(crate) fn told_apart(sources: &[(PathBuf, String)]) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut matching = Vec::new();
@@ -54,7 +54,7 @@ pub(crate) fn told_apart(sources: &[(PathBuf, String)]) -> Vec<String> {
     wrong
 }
 
-/// Whether code names a kind; `OpKind::NetworkUpdate` is none.
+/// Whether code names a kind; `OpKind::NetworkUpdate` does not.
 fn names(code: &str) -> bool {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     ["Kind::Domain", "Kind::Network", "Kind::Pool", "Kind::Volume"].iter().any(|kind| {

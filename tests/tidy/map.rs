@@ -10,7 +10,7 @@ const ENDINGS: [&str; 5] = [".rs", ".md", ".py", ".sh", ".css"];
 /// Folders whose files may be named by the end of their path.
 const SEARCHED: [&str; 7] = ["src", "crates", "tests", "docs", "benches", "examples", "fuzz"];
 
-/// Names what the map lacks, and what it names that is not there.
+/// Names the files that the map lacks, and the missing ones that it names.
 pub(crate) fn wrong() -> Vec<String> {
     let mut wrong = Vec::new();
     let map = read("ARCHITECTURE.md");

@@ -1,11 +1,10 @@
-//! Words that the code and what it says do without: the field has others for them, and docs/glossary.md has
-//! ours.
+//! Words that the code and its messages avoid: the field has others for them, and docs/glossary.md has ours.
 
 use super::circles::tokens;
 use super::texts::{documents, literals, says};
 use std::path::{Path, PathBuf};
 
-/// Names that code is not to have, what they are called, and below which folder of `src/` that holds.
+/// Names that code must not have, their replacements, and the folder of `src/` in which that holds.
 const NAMES: [(&str, &str, &str); 47] = [
     ("Agenda", "WorkQueue", ""),
     ("Asker", "CredentialPrompt", ""),

@@ -57,7 +57,7 @@ fn edit() {
 /// Saves a text in the place of the one that a file has.
 type Save = fn(&Path, &str);
 
-/// Ways in which editors save a file.
+/// Methods by which editors save a file.
 const EDITORS: [(&str, Save); 5] = [
     // the old file becomes the backup, a new one is written
     ("vim", |path, text| {
@@ -147,7 +147,7 @@ fn config_map() {
     }
 }
 
-/// Message for a path that had manifests.
+/// Message about a path that had manifests.
 const EMPTY: &str = "/manifests: there are no manifests any more";
 
 /// One of two paths is a disk that is not mounted any more.
@@ -185,7 +185,7 @@ fn vanishes() {
     assert_eq!(told["resources"], 2);
     fs::rename(&away, &manifests).unwrap();
     watching.event("manifests", |told| told["stale"].is_null());
-    // what is in it
+    // the content of the directory
     fs::create_dir(&away).unwrap();
     for name in ["web.toml", "db.toml"] {
         fs::rename(manifests.join(name), away.join(name)).unwrap();
@@ -193,7 +193,7 @@ fn vanishes() {
     watching
         .event("manifests", |told| told["stale"].as_str().is_some_and(|why| why.ends_with(EMPTY)));
     fs::rename(away.join("web.toml"), manifests.join("web.toml")).unwrap();
-    // what is missing now is missing on purpose
+    // a file that is missing now is missing on purpose
     let told = watching.reconciled("db");
     assert_eq!(told["action"], "delete");
     place.write("web.toml", &domain("web", 131_072));
@@ -225,7 +225,7 @@ fn flood() {
     watching.reconciled("web");
 }
 
-/// How many events the system keeps for a process.
+/// Returns the number of events that the system queues for a process.
 fn queue_length() -> Option<usize> {
     fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").ok()?.trim().parse().ok()
 }
@@ -247,7 +247,7 @@ fn overflow((): ()) {
     for i in 0..=queue_length().unwrap() / 4 {
         fs::write(manifests.join(format!("{i}.txt")), "x").unwrap();
     }
-    // of this nothing is told, nor that a directory is another one
+    // no event shows this, nor that a directory is another one
     place.write("web.toml", &domain("web", 131_072));
     fs::remove_file(manifests.join("db.toml")).unwrap();
     fs::remove_dir(&below).unwrap();
@@ -270,7 +270,7 @@ fn overflow((): ()) {
     place.is_in_sync();
 }
 
-/// Whether it has the number of the one before depends on the file system.
+/// Checks a replaced file, which may have the inode number of the one before, depending on the file system.
 fn replaced() {
     let place = Place::new(&["web"]);
     let below = place.manifests().join("below");
@@ -381,8 +381,7 @@ fn without_watches((): ()) {
     place.is_in_sync();
 }
 
-/// The state file of a mock host among the manifests is written by whoever applies, the watch
-/// itself among them.
+/// Checks that the state files of a mock host among the manifests, which every apply writes, cause nothing.
 fn the_mocks_state() {
     let place = Place::new(&["web"]);
     place.write("virt.toml", "set = \"s\"\nconnect = \"test:///default?state=host.xml\"\n");

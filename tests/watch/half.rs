@@ -49,7 +49,7 @@ fn half_written() {
     assert_eq!(watching.within(CALM), [] as [Value; 0]);
 }
 
-/// Of a file that stops between two domains the second is not gone.
+/// Checks that a file that stops between two domains does not remove the second.
 fn half_of_two() {
     let place = Place::new(&[]);
     let both = |memory: u32| domain("web", memory) + &domain("db", memory);
@@ -76,7 +76,7 @@ fn half_of_two() {
         }
         place.is_in_sync();
     }
-    // one who does not go on is not waited for, but what is missing may still come
+    // an idle writer is not waited for, but the missing part may still come
     let mut file = File::create(&path).unwrap();
     file.write_all(domain("web", 65_536).as_bytes()).unwrap();
     let told = watching.event_of(&["reconciled", "not-pruned"]);
@@ -87,7 +87,7 @@ fn half_of_two() {
     file.write_all(domain("db", 65_536).as_bytes()).unwrap();
     drop(file);
     assert_eq!(watching.reconciled("db")["action"], "update");
-    // what is closed is meant
+    // a closed file is meant as it is
     fs::write(&path, domain("web", 65_536)).unwrap();
     assert_eq!(watching.reconciled("db")["action"], "delete");
 }
@@ -126,7 +126,7 @@ fn emptied() {
     assert_eq!(watching.reconciled("db")["action"], "delete");
 }
 
-/// Without events nobody knows who has a file open: it counts once it is the same twice.
+/// Checks that without events, where open files are unknown, a file counts once it is the same twice.
 fn told_nothing((): ()) {
     let place = Place::new(&["app"]);
     let both = |memory: u32| domain("web", memory) + &domain("db", memory);
@@ -138,7 +138,7 @@ fn told_nothing((): ()) {
     let whole = both(131_072);
     let mut file = File::create(place.manifests().join("all.toml")).unwrap();
     for (at, byte) in whole.bytes().enumerate() {
-        // whoever asks at any time
+        // requests at any time
         if at % 20 == 0 {
             watching.signal(Signal::SIGHUP);
         }
@@ -146,7 +146,7 @@ fn told_nothing((): ()) {
         std::thread::sleep(Duration::from_millis(10));
     }
     drop(file);
-    // what is gone for a moment is not gone
+    // a file that is gone for a moment is not gone
     let away = place.path("all.toml");
     fs::rename(place.manifests().join("all.toml"), &away).unwrap();
     watching.signal(Signal::SIGHUP);

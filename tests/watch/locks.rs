@@ -82,7 +82,7 @@ fn second() {
     run(apply(&place).arg("--dry-run")).expect(0);
 }
 
-/// A user of whom the system knows nothing.
+/// User that the system does not know.
 const USER: &str = "54321";
 
 fn as_user(place: &Place) -> Command {
@@ -116,7 +116,7 @@ fn environment((): ()) {
     let _ = fs::remove_dir_all(format!("/tmp/virt-{USER}"));
 }
 
-/// Users of whom the system knows nothing: one whose directory another one made first.
+/// User that the system does not know, whose directory another one made first.
 const SQUATTED: u32 = 54_322;
 const SQUATTER: u32 = 54_323;
 

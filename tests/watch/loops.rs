@@ -25,7 +25,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// A host, and what is asked of it.
+/// Host with a record of its calls.
 struct Fake {
     driver: Arc<MockDriver>,
     state: Mutex<State>,
@@ -33,19 +33,19 @@ struct Fake {
 
 #[derive(Default)]
 struct State {
-    /// Whether it does not answer.
+    /// Whether the host does not answer.
     lost: bool,
-    /// Lack of the host, once it is connected to.
+    /// Operation that it lacks once it is connected to.
     lacks: Option<(Kind, OpKind)>,
     /// Whether no lock of it is to be had, and how often one was asked for.
     no_lock: bool,
     locks: usize,
-    /// Whether it keeps callers that want a change waiting, and whether there is one.
+    /// Whether the host keeps callers that want a change waiting; `held`: whether one waits.
     holds: bool,
     held: bool,
-    /// How often it was connected to, or that was tried.
+    /// Number of connections, failed ones included.
     opens: usize,
-    /// Events so far, in a word each.
+    /// Names of the events so far.
     told: Vec<String>,
 }
 
@@ -168,7 +168,7 @@ impl Running {
         Self { fake, place, mailbox, heartbeat, stop, thread }
     }
 
-    /// Waits until this event has come.
+    /// Waits for this event.
     #[track_caller]
     fn told(&self, word: &str) {
         self.until(word, |state| state.told.iter().any(|told| told == word));
@@ -189,7 +189,7 @@ impl Drop for Running {
         self.fake.state().holds = false;
         self.stop.stop();
         self.mailbox.wake();
-        // what it panicked of was said
+        // the panic's message was printed
         let _ = self.thread.take().unwrap().join();
     }
 }
@@ -223,7 +223,7 @@ fn pace() {
     let opens = running.fake.state().opens;
     assert!((2..=3).contains(&opens), "at once, after 1 s, 2 s later: {opens}");
     assert!(running.heartbeat.is_ready(), "though the host is lost");
-    // who asks does not wait
+    // a request does not wait
     running.fake.state().lost = false;
     running.mailbox.now();
     running.until("second look", |state| state.opens > opens);
@@ -252,7 +252,8 @@ fn upgraded() {
     running.told("domain/web done");
 }
 
-/// A guest may take minutes to shut down, and whoever started the watch waits for it to be ready.
+/// Checks that a watch is ready early: a guest may take minutes to shut down, and the watch's starter waits
+/// for it.
 fn ready() {
     let running = Running::start(&["web"], |state| state.holds = true);
     running.until("change", |state| state.held);

@@ -1,4 +1,4 @@
-//! Objects that a watch prunes, and the limit on them.
+//! Pruning by a watch, and its limits.
 
 use super::{Place, domain};
 use crate::support::{Watching, run, trial, virt};
@@ -15,7 +15,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// Of these two may be pruned.
+/// Names of the objects, two of which may be pruned.
 const NAMES: [&str; 10] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
 
 /// Longer than anything takes that follows from a change.
@@ -41,7 +41,7 @@ fn the_set() {
     let pruned = |told: &&Value| told["event"] == "reconciled";
     assert_eq!(after.iter().filter(pruned).count(), 0, "{after:#?}");
     assert!(place.state().contains("<name>a</name>"));
-    // what is asked for by number goes, all of it
+    // all of them go when their number is allowed
     drop(watching);
     let mut watching = place.watch(&["--prune", "--max-prune", "3"]);
     for _ in 0..3 {
@@ -71,7 +71,7 @@ fn one_by_one() {
     assert_eq!(watching.reconciled("a")["action"], "create");
 }
 
-/// Prunes of one host's loop count when the loop of another takes a guest from there.
+/// Checks that objects pruned by one host's loop count when the loop of another takes a guest from there.
 fn moves() {
     let place = Place::new(&[]);
     let connect = |host| format!("{host}.connect = 'test:///default?state={host}'\n");

@@ -36,7 +36,7 @@ fn signals() {
     assert!(watching.end() < Duration::from_secs(5));
 }
 
-/// Output into a pipe that is full before all is printed.
+/// Checks a watch whose output goes into a pipe that is full before all is written.
 fn unread() {
     let place = Place::new(&[]);
     let title = "a title that takes its room ".repeat(20);

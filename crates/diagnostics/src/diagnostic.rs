@@ -2,42 +2,42 @@
 
 use super::Span;
 
-/// How bad a problem is.
+/// Severity of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// The object it concerns is held back.
+    /// Error: the object it concerns is blocked.
     Error,
-    /// Shown; nothing is held back.
+    /// Warning: shown, and nothing is blocked.
     Warning,
 }
 
 /// A second place that a problem concerns, such as the first of two duplicates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
-    /// Where.
+    /// Place.
     pub span: Span,
-    /// What is there.
+    /// Text about the place.
     pub text: String,
 }
 
-/// One problem of the input: what, where, why and what to do.
+/// Problem of the input: its description, place, cause and remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// How bad it is.
+    /// Severity.
     pub severity: Severity,
     /// A stable word for machines, such as `duplicate-name`.
     pub code: &'static str,
-    /// What is wrong, in one line.
+    /// Summary of the problem, in one line.
     pub summary: String,
-    /// What was found and what was expected, if the summary does not say it.
+    /// Found and expected content, if the summary does not have it.
     pub detail: Option<String>,
-    /// What would be right in its place: every word, name or kind of value that is possible there.
+    /// Right content for the place: every word, name or kind of value that is possible there.
     pub expected: Vec<String>,
-    /// Where it is.
+    /// Place of the problem.
     pub span: Option<Span>,
     /// The object or path it concerns, such as `domain/web devices/disk[1]`.
     pub address: Option<String>,
-    /// What to do about it.
+    /// Hint for a remedy.
     pub hint: Option<String>,
     /// Other places that belong to it.
     pub related: Vec<Label>,
@@ -71,14 +71,14 @@ impl Diagnostic {
         self
     }
 
-    /// Sets what was found and expected.
+    /// Sets the detail: the found and expected content.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
         self
     }
 
-    /// Sets what would be right in its place.
+    /// Sets the right content for the place.
     #[must_use]
     pub fn expected(mut self, expected: Vec<String>) -> Self {
         self.expected = expected;
@@ -92,7 +92,7 @@ impl Diagnostic {
         self
     }
 
-    /// Sets what to do about it.
+    /// Sets the hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -106,13 +106,13 @@ impl Diagnostic {
         self
     }
 
-    /// The same as something that is shown and holds nothing back.
+    /// Turns the problem into a warning, which blocks nothing.
     #[must_use]
     pub fn into_warning(self) -> Self {
         Self { severity: Severity::Warning, ..self }
     }
 
-    /// Whether it holds its object back.
+    /// Whether the problem blocks its object.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
@@ -140,17 +140,17 @@ impl Diagnostics {
         self.list.iter().any(Diagnostic::is_error)
     }
 
-    /// Whether there is none at all.
+    /// Whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// How many there are.
+    /// Returns the number of problems.
     pub fn len(&self) -> usize {
         self.list.len()
     }
 
-    /// All of them in the order they were found.
+    /// Returns all problems in the order they were found.
     pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
         self.list.iter()
     }
@@ -160,7 +160,7 @@ impl Diagnostics {
         self.list.sort_by_key(|d| (d.span.unwrap_or(Span::NONE), d.severity));
     }
 
-    /// Drops what was said before, as of a file that is read in two ways; to be called once sorted.
+    /// Drops repeated problems, such as those of a file that is read in two ways; to be called once sorted.
     pub fn dedup(&mut self) {
         self.list.dedup();
     }

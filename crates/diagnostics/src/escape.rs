@@ -1,5 +1,5 @@
-//! Foreign strings as they may be shown: no character in them moves a cursor, hides, or turns what a
-//! reader sees.
+//! Escapes of foreign strings for display: no character in them moves a cursor, hides, or changes the text
+//! that a reader sees.
 
 use super::hazard::is_hazard;
 use super::redact::{blot, conceal, lead};
@@ -34,16 +34,16 @@ pub fn shown_path(path: &Path) -> String {
     escape(&path.to_string_lossy())
 }
 
-/// A text of several lines, each escaped, and those after the first indented by so many blanks. What
-/// a hypervisor gives as its reason is shown whole, but for secrets: the cause is often at its end.
+/// Escapes a text line by line, with all lines but the first indented by `indent` blanks. A hypervisor's
+/// reason is shown whole, but for secrets: the cause is often at its end.
 pub fn escape_lines(text: &str, indent: usize) -> String {
     let text = conceal(text);
     let lines: Vec<String> = text.trim_end().lines().map(|line| escape(line.trim_end())).collect();
     lines.join(&format!("\n{:indent$}", ""))
 }
 
-/// Like [`escape`], without the secrets in it, and cut after 200 characters: for what a manifest has, never
-/// for what a host says.
+/// Escapes a text like [`escape`], without the secrets in it, and cuts it after 200 characters: for a
+/// manifest's content, never for a host's messages.
 pub fn excerpt(text: &str) -> String {
     let text = &*conceal(text);
     match text.char_indices().nth(EXCERPT) {
@@ -55,7 +55,7 @@ pub fn excerpt(text: &str) -> String {
 /// Most bytes around a place in a text that tell whether a secret is there.
 const AROUND: usize = 1 << 14;
 
-/// A piece of a manifest as a message may quote it: what of it is a secret is told by what is around it.
+/// Returns a piece of a manifest as a message may quote it: the text around it shows which parts are secret.
 pub fn excerpt_at(text: &str, start: usize, end: usize) -> String {
     let written = text.get(start..end).unwrap_or_default();
     let line = text.get(..start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
@@ -88,13 +88,13 @@ pub fn escape_json(json: &str) -> String {
     out
 }
 
-/// Text on its way out of the program, whoever wrote it: what is `ours` passes, breaks pass, and every
-/// other hazard is escaped. The last of all printers; whatever comes before has escaped its own.
+/// Escapes a text on its way out of the program, whoever wrote it: sequences in `ours` and line breaks pass,
+/// and every other hazard is escaped. Used last by all printers, as a safeguard.
 pub fn printable<'a>(text: &'a str, ours: &[&[&str]]) -> Cow<'a, str> {
     filtered(text, ours, |c| c == '\n' || c == '\t')
 }
 
-/// Like [`printable`], for what is to be one line: breaks are escaped, too.
+/// Escapes like [`printable`], line breaks included, for a text of one line.
 pub fn printable_line<'a>(text: &'a str, ours: &[&[&str]]) -> Cow<'a, str> {
     filtered(text, ours, |_| false)
 }

@@ -1,8 +1,8 @@
-//! Which characters do something to a terminal, an editor or a reader beside being seen.
+//! Characters with an effect on a terminal, an editor or a reader beyond their looks.
 
-/// Whether a character must not be shown as it is: C0, DEL and C1, which control a terminal; what breaks
-/// a line or turns the writing direction; what is not seen, so that two names look alike; and what is no
-/// character at all.
+/// Whether a character must be escaped: C0, DEL and C1, which control a terminal; line breaks and changes of
+/// the writing direction; invisible ones, with which two names look alike; and code points that are no
+/// characters.
 ///
 /// Emoji and words of some languages have a few of them. There the escape is ugly, and the name certain.
 pub fn is_hazard(c: char) -> bool {

@@ -5,9 +5,9 @@
 //! - `diagnostic.rs`: problems of the input: many at once, sorted by position, the first never hiding the rest
 //! - `escape.rs`: foreign strings made safe to show
 //! - `hazard.rs`: characters that do something to a terminal or an editor
-//! - `redact.rs`: secrets within values and lines, left out of what is shown
+//! - `redact.rs`: redaction of secrets within values and lines
 //! - `render.rs`: a diagnostic as text for people: the place, the line with a caret, the reason and the way out
-//! - `shorten.rs`: limits on how many problems are told
+//! - `shorten.rs`: limits on the problems reported of a file
 //! - `source.rs`: source texts and byte spans in them; lines and columns are computed only when rendered
 //! - `suggest.rs`: "Did you mean": the closest of a set of known words
 

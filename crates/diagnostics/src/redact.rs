@@ -1,14 +1,14 @@
-//! Secrets within values and lines of files, told by how they are written: passwords, tokens, URLs, and
-//! the elements of libvirt's XML that hold them. Whatever quotes a value or a line asks here.
+//! Redaction of secrets within values and lines of files, recognised by notation: passwords, tokens, URLs,
+//! and the elements of libvirt's XML that hold them. All code that quotes a value or a line uses it.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// What stands in the place of a secret.
+/// Replacement of a secret.
 pub const REDACTED: &str = "(sensitive)";
 
-/// A value as it may be shown: of URLs the user's name, the password and the query, and what is assigned to
-/// a word for a secret, in JSON or as an option, are left out.
+/// Redacts a value for display: the user's name, the password and the query of URLs, and values assigned to a
+/// word for a secret, in JSON or as an option.
 pub fn conceal(value: &str) -> Cow<'_, str> {
     if !value.contains([':', '=']) {
         return Cow::Borrowed(value);
@@ -21,7 +21,7 @@ pub fn conceal(value: &str) -> Cow<'_, str> {
     Cow::Owned(replaced(&chars, &ranges))
 }
 
-/// The name of what a disk is on a server, which is the path of a URL: as [`conceal`] does, and as if a host
+/// Redacts the name of a disk's image on a server, which is the path of a URL: like [`conceal`], as if a host
 /// stood before it.
 pub fn conceal_name(value: &str) -> String {
     let chars: Vec<char> = value.chars().collect();
@@ -42,9 +42,9 @@ fn replaced(chars: &[char], ranges: &[Range<usize>]) -> String {
     out
 }
 
-/// A line of a manifest as it may be shown, with what comes before it in the same tag or assignment: what is
+/// Redacts a line of a manifest for display, given the text before it in the same tag or assignment: values
 /// assigned to a word for a secret, the texts of such elements, and secrets within values become asterisks of
-/// the same length. Rather too much is hidden than too little.
+/// the same length. In doubt it hides more.
 pub(super) fn blot(before: &str, line: &str) -> Vec<char> {
     let mut out: Vec<char> = before.chars().collect();
     let skipped = out.len();
@@ -64,8 +64,8 @@ pub(super) fn blot(before: &str, line: &str) -> Vec<char> {
     out.split_off(skipped)
 }
 
-/// What stands before the line that begins at byte `end`, in the same tag or text of XML, or in the same
-/// assignment of TOML, as far back as `most` bytes.
+/// Returns the text before the line that begins at byte `end`, in the same tag or text of XML, or in the same
+/// assignment of TOML, at most `most` bytes.
 pub(super) fn lead(text: &str, end: usize, most: usize) -> &str {
     let from = (0..=end.saturating_sub(most)).rev().find(|at| text.is_char_boundary(*at));
     let window = text.get(from.unwrap_or_default()..end).unwrap_or_default();
@@ -115,7 +115,7 @@ const TOKENS: [&str; 6] = ["cookie", "token", "secret", "credential", "apikey", 
 /// Options that are a secret by their whole name: of RBD, of signed URLs.
 const KEYS: [&str; 3] = ["key", "sig", "signature"];
 
-/// Where in a value, or in a line of a manifest, secrets are: in order, none touching another.
+/// Returns the places of secrets in a value, or in a line of a manifest: in order, none touching another.
 fn secrets(text: &[char], in_file: bool) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     urls(text, &mut found);
@@ -166,7 +166,7 @@ fn starts(text: &[char], at: usize, word: &str) -> bool {
     word.chars().all(|c| rest.next() == Some(&c))
 }
 
-/// What is assigned to a word for a secret that ends at `end`: `word=value`, `"word": "value"`.
+/// Returns the value assigned to a word for a secret that ends at `end`: `word=value`, `"word": "value"`.
 fn assignment(text: &[char], word: &str, end: usize, in_file: bool) -> Option<Range<usize>> {
     // when a password ends is none
     let is_password =
@@ -193,7 +193,7 @@ fn assignment(text: &[char], word: &str, end: usize, in_file: bool) -> Option<Ra
     }
 }
 
-/// Where a value without quotes ends.
+/// Returns the end of a value without quotes.
 fn bare_end(text: &[char], start: usize, in_file: bool, is_json: bool) -> usize {
     let mut at = start;
     while let Some(c) = text.get(at) {
@@ -228,7 +228,7 @@ fn skip_quotes(text: &[char], mut at: usize) -> usize {
     at
 }
 
-/// The quotation mark at this place, with what it is escaped by.
+/// Returns the quotation mark at this place, with its escape characters.
 fn quote(text: &[char], at: usize) -> Option<String> {
     let mut end = at;
     while text.get(end) == Some(&'\\') {
@@ -264,8 +264,8 @@ fn quoted(text: &[char], start: usize, quote: &str) -> Range<usize> {
     from..text.len()
 }
 
-/// In a file: the text of an element that is a secret, and what a key of TOML or an attribute of such an
-/// element is assigned, told by names alone.
+/// Finds, in a file, the text of an element that is a secret, and the values of TOML keys or attributes of
+/// such an element, by names alone.
 fn place_in_file(text: &[char], word: &str, at: Range<usize>, found: &mut Vec<Range<usize>>) {
     let before = |n: usize| at.start.checked_sub(n).and_then(|i| text.get(i));
     let is_passed = matches!(word, "arg" | "env" | "property" | "override" | "commandline")
@@ -286,10 +286,10 @@ fn place_in_file(text: &[char], word: &str, at: Range<usize>, found: &mut Vec<Ra
         let close = (open..text.len()).find(|i| starts(text, *i, "</"));
         found.push(open + 1..close.unwrap_or(text.len()));
     } else if is_passed || texts.contains(&last) && before(1) != Some(&'/') {
-        // which of its strings is the value is not told by the line
+        // the line does not show which of its strings is the value
         found.extend(strings(text, at.end));
     } else if last == "name" {
-        // what a disk is on a server
+        // name of a disk's image on a server
         for range in strings(text, at.end).into_iter().take(1) {
             let start = range.start;
             url(text, range, start, "", found);
@@ -323,7 +323,7 @@ fn strings(text: &[char], from: usize) -> Vec<Range<usize>> {
 /// ours. Those with a transport have it behind a plus sign.
 const CONNECTIONS: [&str; 8] = ["qemu", "test", "mock", "xen", "lxc", "ch", "bhyve", "vz"];
 
-/// Where URLs are, what of them is secret.
+/// Finds the secret parts of URLs.
 fn urls(text: &[char], found: &mut Vec<Range<usize>>) {
     let ends = |c: char| c.is_whitespace() || "'\">".contains(c);
     let is_escaped = |i: usize| matches!(text.get(i + 1), Some('"' | '\''));
@@ -350,7 +350,7 @@ fn urls(text: &[char], found: &mut Vec<Range<usize>>) {
     }
 }
 
-/// What is secret in the rest of a URL: from `start` on comes who and where.
+/// Finds the secret parts in the rest of a URL, whose user and host come from `start` on.
 fn url(
     text: &[char],
     token: Range<usize>,

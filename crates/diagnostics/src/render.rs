@@ -40,7 +40,7 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources) -> String {
     }
     let expected = expected(&diagnostic.expected);
     let hint = diagnostic.hint.as_ref().map(|hint| format!("    hint: {}\n", escape(hint)));
-    // what was probably meant comes before a list that hides it
+    // a probable meaning comes before a list that would hide it
     let (first, last) = if expected.len() > LISTED { (hint, None) } else { (None, hint) };
     out.push_str(&first.unwrap_or_default());
     for line in expected {
@@ -55,10 +55,10 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources) -> String {
     out
 }
 
-/// Most lines of what was expected before the hint.
+/// Most lines of expected content before the hint.
 const LISTED: usize = 2;
 
-/// Longest line of a list of what was expected, in characters.
+/// Longest line of a list of expected content, in characters.
 const EXPECTED: usize = 100;
 
 /// `expected a, b or c`, in lines of a length that can be read.

@@ -1,20 +1,21 @@
-//! How much is said of a file, by itself and in a plan: its first problems, and how many more there are.
+//! Limits on the problems reported of a file, by itself and in a plan: the first ones, and the number of
+//! others.
 
 use super::{Diagnostic, Diagnostics, SourceId, Sources, Span};
 use std::collections::BTreeMap;
 
-/// Most problems of one file that are told: nobody reads more at once, and what a file can hold would
-/// make hundreds of megabytes of them.
+/// Most reported problems of one file: nobody reads more at once, and a file can hold enough for hundreds of
+/// megabytes of them.
 pub const TOLD_MAX: usize = 200;
 
-/// How many problems of a file are not told.
+/// Number of a file's unreported problems.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Untold {
     errors: usize,
     warnings: usize,
 }
 
-/// The same by file; what has no place is a file of its own.
+/// Unreported problems by file; those without a place share one entry.
 pub type AllUntold = BTreeMap<SourceId, Untold>;
 
 fn source(d: &Diagnostic) -> SourceId {
@@ -31,7 +32,7 @@ pub fn shorten(mut problems: Diagnostics, untold: &mut AllUntold) -> Diagnostics
     for d in problems.iter().filter(|d| d.is_error()) {
         *errors.entry(source(d)).or_default() += 1;
     }
-    // how many more of each there is a place for
+    // number of further problems of each file that fit
     let mut left: BTreeMap<SourceId, (usize, usize)> = BTreeMap::new();
     let mut told = Diagnostics::default();
     for d in problems {
@@ -57,7 +58,7 @@ pub fn shorten(mut problems: Diagnostics, untold: &mut AllUntold) -> Diagnostics
     told
 }
 
-/// Says of each file how many of its problems are not told.
+/// Reports for each file the number of its unreported problems.
 pub fn say(untold: &AllUntold, sources: &Sources, out: &mut Diagnostics) {
     for (source, Untold { errors, warnings }) in untold {
         let count = thousands(errors + warnings);

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 pub struct SourceId(u32);
 
 impl SourceId {
-    /// A text that came from no file: what a hypervisor returned, or what we built.
+    /// Source of a text that came from no file: from a hypervisor, or built here.
     pub const NONE: Self = Self(u32::MAX);
 }
 
@@ -94,7 +94,7 @@ impl Source {
         rest.get(..length).map(|line| line.trim_end_matches('\r'))
     }
 
-    /// What stands before the line that byte `offset` is on, in the same tag or text of XML, or in the same
+    /// Returns the text before the line with byte `offset`, in the same tag or text of XML, or in the same
     /// assignment of TOML, as far back as a line may be long.
     pub fn lead(&self, offset: u32) -> &str {
         let end = self.mark_at(offset).line_start;
@@ -133,7 +133,7 @@ impl Source {
             mark.line_start = to - last.len();
             mark.at = Position { line: mark.at.line + breaks, column: 1 };
         }
-        // those that do not go on with a character
+        // count bytes that do not continue a character
         mark.at.column += last.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
         mark
     }

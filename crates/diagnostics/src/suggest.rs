@@ -6,7 +6,7 @@ pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     nearest(word, candidates).map(|(_, found)| found)
 }
 
-/// The same with the distance, which is 0 if only the case or `-` and `_` differ.
+/// Returns the nearest name with its distance, which is 0 if only the case or `-` and `_` differ.
 pub fn nearest<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
@@ -16,7 +16,7 @@ pub fn nearest<'a>(
     let folded = fold(word);
     let mut best: Option<(usize, usize, usize, &str)> = None;
     for candidate in candidates {
-        // that many letters are too many or missing, whatever the others are
+        // at least as many letters are missing or superfluous, whatever the others are
         if candidate.chars().count().abs_diff(length) > limit {
             continue;
         }

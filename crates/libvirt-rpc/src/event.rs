@@ -3,7 +3,7 @@
 use super::xdr::{Malformed, from_bytes};
 use super::{DomainHandle, NetworkHandle, Procedure};
 
-/// virDomainEventID of what a client can register for.
+/// Domain events that a client can register for: virDomainEventID.
 pub mod domain_event {
     /// A domain comes, goes, starts or stops.
     pub const LIFECYCLE: i32 = 0;
@@ -11,34 +11,34 @@ pub mod domain_event {
     pub const DEVICE_REMOVED: i32 = 15;
     /// A running domain has got a device.
     pub const DEVICE_ADDED: i32 = 19;
-    /// A running domain did not let a device go.
+    /// Refusal of a running domain to release a device.
     pub const DEVICE_REMOVAL_FAILED: i32 = 22;
 }
 
-/// virNetworkEventID of what a client can register for.
+/// Network events that a client can register for: virNetworkEventID.
 pub mod network_event {
     /// A network comes, goes, starts or stops.
     pub const LIFECYCLE: i32 = 0;
 }
 
-/// What a server tells. The number of the registration that stands first in most messages is left
-/// out: a client that registers once for each event has no use for it.
+/// Event of a server. The number of the registration, which comes first in most messages, is left out: a
+/// client that registers once for each event has no use for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Something in a domain's life.
+    /// Lifecycle event of a domain.
     Domain {
         /// The domain; its id is -1 if it does not run.
         domain: DomainHandle,
-        /// virDomainEventType.
+        /// Sort of the event: virDomainEventType.
         event: i32,
         /// More on the event, numbered by event.
         detail: i32,
     },
-    /// Something in a network's life.
+    /// Lifecycle event of a network.
     Network {
         /// The network.
         network: NetworkHandle,
-        /// virNetworkEventLifecycleType.
+        /// Sort of the event: virNetworkEventLifecycleType.
         event: i32,
         /// More on the event; libvirt has no numbers for it yet.
         detail: i32,
@@ -57,7 +57,7 @@ pub enum Event {
         /// The alias that the device had.
         alias: String,
     },
-    /// A running domain did not let a device go.
+    /// Refusal of a running domain to release a device.
     DeviceRemovalFailed {
         /// The domain.
         domain: DomainHandle,
@@ -66,7 +66,7 @@ pub enum Event {
     },
     /// The server has lost its own connection to the hypervisor.
     ConnectionClosed {
-        /// virConnectCloseReason.
+        /// Reason: virConnectCloseReason.
         reason: i32,
     },
 }
@@ -115,7 +115,7 @@ mod tests {
     use crate::to_bytes;
     use uuid::Uuid;
 
-    /// What libvirtd 11.3 sent when a domain was defined: 318 with its registration first.
+    /// Recorded event of libvirtd 11.3 when a domain was defined: 318 with its registration first.
     const DEFINED: &[u8] = b"\0\0\0\x03\0\0\0\x03ev1\0\
         \x97\xf8\xb5\xd6\xac\x5b\x43\x61\xb3\x96\xba\xa1\xfc\x4d\x93\x7a\
         \xff\xff\xff\xff\0\0\0\0\0\0\0\0";

@@ -1,4 +1,4 @@
-//! libvirt's RPC as bytes: XDR, packets, the procedures in use, objects, events, remote errors.
+//! RPC of libvirt as bytes: XDR, packets, the procedures in use, objects, events, remote errors.
 //!
 //! No sockets and no clocks: bytes go in and values come out, and the
 //! other way round, so that a client, a daemon and a test proxy can share it. Procedure numbers and

@@ -62,13 +62,13 @@ macro_rules! open_number {
 pub(super) use open_number;
 
 open_number! {
-    /// How a client proves who it is.
+    /// Authentication method of a client.
     AuthType(i32) {
         /// The socket's permissions are enough.
         NONE = 0,
         /// A name and a password, or a ticket.
         SASL = 1,
-        /// polkit decides by who the process is.
+        /// Authentication by polkit, which decides by the process.
         POLKIT = 2,
     }
 }
@@ -77,8 +77,7 @@ impl Listed for AuthType {
     const MAX: usize = 20;
 }
 
-/// Bytes that libvirt declares as a list of `char`, each of which takes four bytes: what the two
-/// sides of SASL say to each other.
+/// Bytes that libvirt declares as a list of `char`, each of which takes four bytes: the messages of SASL.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Chars(pub Vec<u8>);
 
@@ -87,7 +86,7 @@ impl Chars {
     pub const MAX: usize = 65_536;
 }
 
-/// Only how long it is: with some mechanisms a password travels in it.
+/// Prints only the length: with some mechanisms a password is sent in it.
 impl fmt::Debug for Chars {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Chars({} bytes)", self.0.len())
@@ -139,11 +138,11 @@ wire_struct! {
     /// A domain, as calls name it and lists return it.
     #[derive(Clone, Debug, PartialEq, Eq)]
     DomainHandle {
-        /// Its name.
+        /// Name of the domain.
         name: String,
-        /// Its UUID; the server finds it by this.
+        /// UUID of the domain, by which the server finds it.
         uuid: Uuid,
-        /// Its number while it runs; -1 when it does not, or when the sender does not know.
+        /// Number of the running domain; -1 when it is off, or when the sender does not know.
         id: i32,
     }
 }
@@ -175,7 +174,7 @@ impl CpuMap {
     }
 }
 
-/// As `opaque`: its length, its bytes, and zeros up to a multiple of four.
+/// Encodes the map as `opaque`: its length, its bytes, and zeros up to a multiple of four.
 impl Encode for CpuMap {
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), Malformed> {
         let too_long = Malformed::TooLong { length: self.0.len(), max: Self::MAX };
@@ -198,9 +197,9 @@ wire_struct! {
     /// A snapshot or a checkpoint of a domain, as calls name it and lists return it.
     #[derive(Clone, Debug, PartialEq, Eq)]
     SnapshotHandle {
-        /// Its name.
+        /// Name of the snapshot.
         name: String,
-        /// Of which domain.
+        /// Domain of the snapshot.
         domain: DomainHandle,
     }
 }
@@ -213,9 +212,9 @@ wire_struct! {
     /// A network, as calls name it and lists return it.
     #[derive(Clone, Debug, PartialEq, Eq)]
     NetworkHandle {
-        /// Its name.
+        /// Name of the object.
         name: String,
-        /// Its UUID; the server finds it by this.
+        /// UUID of the object, by which the server finds it.
         uuid: Uuid,
     }
 }
@@ -230,7 +229,7 @@ wire_struct! {
     DomainStats {
         /// The domain.
         domain: DomainHandle,
-        /// Its figures.
+        /// Statistics of the domain.
         params: Vec<TypedParam>,
     }
 }
@@ -253,9 +252,9 @@ wire_struct! {
     /// A named value whose type travels with it.
     #[derive(Clone, Debug, PartialEq)]
     TypedParam {
-        /// Its name, such as `state.state`.
+        /// Name of the parameter, such as `state.state`.
         field: String,
-        /// Its value.
+        /// Value of the parameter.
         value: TypedValue,
     }
 }

@@ -11,7 +11,7 @@ pub const MESSAGE_MAX: usize = 33_554_432;
 const LENGTH_WORD: usize = 4;
 
 open_number! {
-    /// Which protocol a packet belongs to.
+    /// Protocol of a packet.
     Program(u32) {
         /// The calls of libvirt's public API.
         REMOTE = 0x2000_8086,
@@ -21,7 +21,7 @@ open_number! {
 }
 
 open_number! {
-    /// What kind of packet it is.
+    /// Kind of a packet.
     PacketKind(i32) {
         /// A client calls a procedure.
         CALL = 0,
@@ -33,7 +33,7 @@ open_number! {
 }
 
 open_number! {
-    /// How it went.
+    /// Status of a call.
     Status(i32) {
         /// The payload is the result, or the arguments.
         OK = 0,
@@ -45,7 +45,7 @@ open_number! {
 /// The version of the programs.
 const VERSION: u32 = 1;
 
-/// What stands before a payload.
+/// Header before a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     /// The protocol.
@@ -54,11 +54,11 @@ pub struct Header {
     pub version: u32,
     /// The procedure.
     pub procedure: Procedure,
-    /// What kind of packet it is.
+    /// Kind of the packet.
     pub kind: PacketKind,
     /// Chosen by the client for each call; the reply repeats it. Without meaning in a message.
     pub serial: u32,
-    /// How it went.
+    /// Status of the call.
     pub status: Status,
 }
 
@@ -115,7 +115,7 @@ impl Decode for Header {
 /// A whole packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
-    /// What it is.
+    /// Header of the packet.
     pub header: Header,
     /// Arguments, result, error or event, in XDR.
     pub payload: Vec<u8>,
@@ -150,12 +150,12 @@ impl Packet {
 #[derive(Debug, Default)]
 pub struct FrameReader {
     bytes: Vec<u8>,
-    /// How many of `bytes` belong to packets already taken.
+    /// Number of `bytes` that belong to packets already taken.
     taken: usize,
 }
 
 impl FrameReader {
-    /// Takes in what arrived. Take all packets out before feeding more, so that little is moved.
+    /// Adds received bytes. Take all packets out before feeding more, so that little is moved.
     pub fn feed(&mut self, arrived: &[u8]) {
         self.bytes.drain(..self.taken);
         self.taken = 0;

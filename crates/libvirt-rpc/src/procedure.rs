@@ -1,4 +1,4 @@
-//! The procedures in use: their numbers, and what a client or a proxy must know of each.
+//! Table of the procedures in use: their numbers, and facts for clients and proxies.
 
 use super::Malformed;
 use super::xdr::{Decode, Encode, Reader};
@@ -13,26 +13,26 @@ pub const PING: Procedure = Procedure(1);
 /// Keepalive's answer, a procedure of that program.
 pub const PONG: Procedure = Procedure(2);
 
-/// How long a server takes over a call.
+/// Class of a call by the time that a server takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// It looks at or writes definitions: milliseconds, never waiting for a guest.
+    /// Reads or writes of definitions: milliseconds, never waiting for a guest.
     Quick,
-    /// It may wait for a guest, a hypervisor or the network: seconds, or for ever. Five of them
+    /// Calls that may wait for a guest, a hypervisor or the network: seconds, or forever. Five of them
     /// unanswered block a connection, keepalive included.
     Long,
 }
 
-/// What is known of a procedure.
+/// Facts about a procedure.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
-    /// Its number.
+    /// Number of the procedure.
     pub procedure: Procedure,
-    /// Its name in libvirt's protocol, without the program's prefix.
+    /// Name in libvirt's protocol, without the program's prefix.
     pub name: &'static str,
-    /// How long it takes.
+    /// Class by the time that it takes.
     pub class: Class,
-    /// Whether it changes the host.
+    /// Whether the procedure changes the host.
     pub changes: bool,
 }
 
@@ -126,12 +126,12 @@ procedures! {
 }
 
 impl Procedure {
-    /// What is known of it; `None` for one that is not in use.
+    /// Returns the row of the procedure; `None` for one that is not in use.
     pub fn row(self) -> Option<&'static Row> {
         Self::TABLE.iter().find(|row| row.procedure == self)
     }
 
-    /// How long a server takes over it; one that is not in use counts as long.
+    /// Returns the class of the procedure; one that is not in use counts as long.
     pub fn class(self) -> Class {
         self.row().map_or(Class::Long, |row| row.class)
     }

@@ -1,4 +1,4 @@
-//! libvirt's remote error: the payload of a reply that refuses.
+//! Remote error of libvirt: the payload of a reply that refuses.
 
 use super::objects::wire_struct;
 use super::{DomainHandle, NetworkHandle};
@@ -7,13 +7,13 @@ wire_struct! {
     /// The payload of a reply whose status is an error.
     #[derive(Clone, Debug, PartialEq, Eq)]
     RemoteError {
-        /// virErrorNumber.
+        /// Code: virErrorNumber.
         code: i32,
-        /// virErrorDomain.
+        /// Domain: virErrorDomain.
         domain: i32,
         /// The message.
         message: Option<String>,
-        /// virErrorLevel.
+        /// Severity: virErrorLevel.
         level: i32,
         /// The domain it concerns; servers leave it out.
         dom: Option<DomainHandle>,

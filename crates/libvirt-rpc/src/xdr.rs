@@ -10,19 +10,19 @@ use uuid::Uuid;
 /// Longest string, in bytes; libvirt's own limit.
 pub const STRING_MAX: usize = 4_194_304;
 
-/// What is wrong with bytes that a peer sent, or with a value that cannot be sent.
+/// Fault of bytes that a peer sent, or of a value that cannot be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Malformed {
     /// A value needs more bytes than there are.
     Short {
-        /// How many it needs.
+        /// Number of bytes needed.
         wanted: usize,
-        /// How many there are.
+        /// Number of bytes available.
         left: usize,
     },
     /// A string or list is longer than the protocol allows.
     TooLong {
-        /// Its length in bytes or items.
+        /// Length in bytes or items.
         length: usize,
         /// The most there may be.
         max: usize,
@@ -121,7 +121,7 @@ impl<'a> Reader<'a> {
         Self { rest: bytes }
     }
 
-    /// How many bytes are left.
+    /// Returns the number of bytes left.
     pub fn left(&self) -> usize {
         self.rest.len()
     }
@@ -162,7 +162,7 @@ fn write_length(length: usize, max: usize, out: &mut Vec<u8>) -> Result<(), Malf
     }
 }
 
-/// How many zero bytes follow `length` bytes.
+/// Returns the number of zero bytes after `length` bytes.
 fn padding(length: usize) -> usize {
     length.wrapping_neg() % 4
 }

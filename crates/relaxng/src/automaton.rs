@@ -36,12 +36,12 @@ impl Number for StateId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct TransitionId(u32);
 
-/// What is known of a state beyond its patterns.
+/// Cached facts about a state beyond its patterns.
 #[derive(Clone, Debug, Default)]
 struct Memo {
     closed: Option<StateId>,
     text: Option<TransitionId>,
-    /// For each start tag seen here, as its bytes: the fork, and the state after the attributes.
+    /// Transitions by start tags seen here, as their bytes: the fork, and the state after the attributes.
     tags: HashMap<Box<str>, (TransitionId, StateId)>,
 }
 
@@ -54,9 +54,9 @@ struct Transition {
     inside: StateId,
     /// The parts as tests of a value.
     tests: Arc<[Arc<ValueTest>]>,
-    /// For each part: to which place of the state after it, and what is left there.
+    /// Derivatives: the index of the part, its place in the state after it, and the rest there.
     rests: Vec<(usize, usize, PatternId)>,
-    /// How many patterns the state has.
+    /// Number of patterns in the state.
     width: usize,
     /// The states after it, by the parts that matched.
     joined: Vec<(u128, StateId)>,
@@ -71,11 +71,11 @@ pub struct Automaton {
     transitions: Vec<Transition>,
     steps: FxHashMap<(StateId, Step), TransitionId>,
     tests: FxHashMap<PatternId, Arc<ValueTest>>,
-    /// Where names belong, for messages.
+    /// Parents of names, for messages.
     parents: FxHashMap<(Symbol, bool), Arc<[ElementId]>>,
     start: StateId,
     cap: usize,
-    /// How many start tags are remembered.
+    /// Number of cached start tags.
     tags: usize,
     context_dependent: bool,
     /// Scratch: which parts of a fork matched.
@@ -88,8 +88,8 @@ impl Automaton {
         Self::with_cap(grammar, CAP)
     }
 
-    /// The same with another limit on the tables: 0 drops them at each start tag, which tests use
-    /// to show that it changes no answer.
+    /// Creates an automaton with another limit on its tables: 0 drops them at each start tag, by which tests
+    /// show that the cache changes no answer.
     pub fn with_cap(grammar: Arc<Grammar>, cap: usize) -> Self {
         let context_dependent = grammar.is_context_dependent();
         let mut automaton = Self {
@@ -354,12 +354,12 @@ impl Automaton {
         self.state(closed)
     }
 
-    /// What a start tag written so led to before, from this state.
+    /// Returns the cached transition of a start tag with this text from this state.
     pub(super) fn known_tag(&self, state: StateId, raw: &str) -> Option<(TransitionId, StateId)> {
         self.memos.get(state.index())?.tags.get(raw).copied()
     }
 
-    /// Remembers what a start tag led to.
+    /// Caches the transition of a start tag.
     pub(super) fn remember_tag(&mut self, state: StateId, raw: &str, to: (TransitionId, StateId)) {
         // a long tag is hardly met twice
         if raw.len() > 256 {
@@ -376,7 +376,7 @@ impl Automaton {
         }
     }
 
-    /// Whether the tables have come to their limit, so that [`Self::renew`] is due.
+    /// Whether the tables have reached their limit, so that [`Self::renew`] is due.
     pub(super) fn is_full(&self) -> bool {
         let made = self.patterns().len().saturating_sub(self.grammar().patterns.len());
         self.memos.len() > self.cap
@@ -384,8 +384,8 @@ impl Automaton {
             || self.transitions.len() > self.cap.saturating_mul(4)
     }
 
-    /// Drops all tables but what a document that is being read still needs: the forks of its open
-    /// elements and the state that it is in, which get new numbers.
+    /// Drops all tables except those that the document being read still needs: the forks of its open elements
+    /// and its present state, which get new numbers.
     pub(super) fn renew(&mut self, open: &mut [&mut TransitionId], current: &mut StateId) {
         let mut transitions: Vec<Transition> = open
             .iter()
@@ -409,7 +409,7 @@ impl Automaton {
             self.transitions.push(transition);
         }
         *current = self.state(parts.into());
-        // what has to stay may itself be over the limit: it would be renewed at every tag
+        // tables that have to stay may exceed the limit by themselves, and would be renewed at every tag
         if self.is_full() {
             self.cap = self.cap.saturating_mul(2);
         }
@@ -466,7 +466,7 @@ mod tests {
         automaton.accepts(SourceId::NONE, text, &Limits::default()).unwrap()
     }
 
-    /// A domain, and what becomes of it when one line is dropped or stands twice.
+    /// Returns a domain, and its variants with one line dropped or doubled.
     fn documents() -> Vec<String> {
         let whole = repository().join("tests/schema/seed/xen-hvm.xml");
         let whole = std::fs::read_to_string(whole).unwrap();

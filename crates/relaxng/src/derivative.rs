@@ -1,5 +1,5 @@
-//! What is left of a pattern after an element, an attribute or a text: derivatives in Clark's
-//! sense, with the contents of elements and the values of attributes left open.
+//! Derivatives of patterns in Clark's sense: the rest of a pattern after an element, an attribute or a text,
+//! with the contents of elements and the values of attributes left open.
 //!
 //! A step does not look into the element or at the value. It gives pairs: a pattern for what is
 //! inside, and what is left of the whole if that matches. So the content of an element is the same
@@ -10,7 +10,7 @@ use super::pattern::{Grammar, Pattern, PatternId, Patterns};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
-/// What comes next in a document.
+/// Next part of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Step {
     /// An element of this name.
@@ -21,7 +21,7 @@ pub(super) enum Step {
     Text,
 }
 
-/// For each pattern that the inside may match: what is left then.
+/// Rest of the pattern, for each pattern that the inside may match.
 pub(super) type Branches = Arc<[(PatternId, PatternId)]>;
 
 /// The patterns of a grammar and their residues, each computed once.
@@ -57,8 +57,8 @@ impl Derivatives {
         self.patterns.choice(parts)
     }
 
-    /// Forgets all residues; patterns of the grammar keep their numbers. What is in `keep` gets the
-    /// number that it has from now on.
+    /// Forgets all residues; patterns of the grammar keep their numbers. Those in `keep` are renumbered in
+    /// place.
     pub(super) fn reset(&mut self, keep: &mut [&mut PatternId]) {
         self.steps.clear();
         self.closed.clear();

@@ -16,15 +16,15 @@ use super::shape::{Place, Shape, Values};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-/// How documents are written as tables, as far as their grammars do not say it.
+/// Layout of documents as tables, as far as their grammars do not define it.
 #[derive(Clone, Copy, Debug)]
 pub struct Tables {
     /// The title of the schema.
     pub title: &'static str,
     /// The prefix that keys have for a namespace; those of one without are left out.
     pub prefix_of: fn(&str) -> Option<&'static str>,
-    /// Where an element stands that the table of the root has by its bare name: the child of the root
-    /// around it (the root itself, where there is no such child), its namespace and its name. Keys of that namespace are left out elsewhere.
+    /// Element whose keys are also allowed in the root's table by their bare names: the child of the root
+    /// around it, its namespace and its name. Keys of that namespace are left out elsewhere.
     pub lifted: (&'static str, &'static str, &'static str),
 }
 
@@ -54,7 +54,7 @@ pub fn json_schema(tables: &Tables, kinds: &[(&str, &Shape)]) -> Value {
     })
 }
 
-/// What the start of a grammar says about its root.
+/// Returns the documentation of the root at the start of a grammar.
 fn first_documentation(start: &Place<'_>, root: &str) -> Option<String> {
     let grammar = start.grammar()?;
     let decls = start.child_decls(grammar.names.symbol("", root));
@@ -70,7 +70,7 @@ struct Generator<'s> {
     open: VecDeque<(String, Place<'s>)>,
 }
 
-/// What a key of a table may be.
+/// Possible key of a table.
 #[derive(Default)]
 struct Key {
     attribute: Option<Symbol>,
@@ -88,7 +88,7 @@ impl<'s> Generator<'s> {
         json!({ "$ref": format!("#/definitions/{name}") })
     }
 
-    /// Defines what is named; the nearest to the root come first and give the shortest names.
+    /// Defines the named schemas; the nearest to the root come first and get the shortest names.
     fn finish(&mut self, kind: &str, root: &Place<'s>) {
         while let Some((name, place)) = self.open.pop_front() {
             let mut table = self.table(&name, &place);
@@ -114,7 +114,7 @@ impl<'s> Generator<'s> {
         Some((name.to_owned(), described(table, documentation.map(str::to_owned))))
     }
 
-    /// What a table at a place is.
+    /// Returns the schema of a table at a place.
     fn table(&mut self, name: &str, place: &Place<'s>) -> Value {
         let Some(grammar) = place.grammar() else { return json!(true) };
         let keys = self.keys(place, grammar);
@@ -170,7 +170,7 @@ impl<'s> Generator<'s> {
         table
     }
 
-    /// What stands for the child elements of a name.
+    /// Returns the schema of the child elements of a name.
     fn child(&mut self, path: &str, place: &Place<'s>, grammar: &Grammar, name: Symbol) -> Value {
         let Some((namespace, local)) = grammar.names.name(name) else { return json!(true) };
         let Some(inner) = place.child(namespace, local) else { return json!(false) };
@@ -290,7 +290,7 @@ fn scalar(values: &Values<'_>) -> Value {
 /// Texts whose digits a number stands for: a datatype that takes one of them takes numbers.
 const NUMBERS: [&str; 4] = ["0", "7", "10", "123456789012"];
 
-/// What a datatype takes.
+/// Returns the schemas of a datatype.
 fn typed(decl: &DataDecl) -> Vec<Value> {
     let description = decl.datatype.describe();
     let mut text = json!({ "type": "string" });
@@ -356,7 +356,7 @@ fn one_or_array(one: Value) -> Value {
     json!({ "anyOf": [one, { "type": "array", "items": one }] })
 }
 
-/// What people call the datatypes of a text.
+/// Returns the names for people of a text's datatypes.
 fn phrase(values: &Values<'_>) -> Option<String> {
     let phrases: BTreeSet<&str> =
         values.types.iter().filter_map(|d| d.documentation.as_deref()).collect();

@@ -29,7 +29,7 @@ impl<'a> Run<'a> {
         self.text.push_str(text);
     }
 
-    /// Comes to a start tag, before it is looked at: takes the text before it.
+    /// Finishes the text before a start tag, which is not read yet.
     pub(super) fn before_tag(&mut self, cx: &dyn Context) -> bool {
         if self.automaton.is_full() {
             let mut open: Vec<&mut TransitionId> = self.open.iter_mut().collect();

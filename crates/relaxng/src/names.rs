@@ -3,8 +3,8 @@
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-/// What a name is to a grammar: one of the names that it mentions, or some other name in a
-/// namespace that it mentions, or a name in a namespace that it does not know.
+/// Name as a grammar sees it: one that it mentions, or some other name in a namespace that it mentions, or a
+/// name in an unknown namespace.
 ///
 /// A grammar treats all names of one symbol alike, so tables over symbols are finite whatever
 /// documents hold.
@@ -123,7 +123,7 @@ impl Names {
     }
 }
 
-/// A set of names: what an element or attribute pattern may be called.
+/// Set of names that an element or attribute pattern allows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum NameClass {
     /// All names but those of the class within.

@@ -86,8 +86,8 @@ pub enum Pattern {
 }
 
 impl Pattern {
-    /// The patterns that it puts together in one element. What is in an element, an attribute, a
-    /// list or an exception is not among them.
+    /// Returns the patterns that it combines in one element. The content of elements, attributes, lists and
+    /// exceptions is not included.
     pub fn parts(&self) -> &[PatternId] {
         match self {
             Self::Choice(parts) | Self::Interleave(parts) | Self::Group(parts) => parts,
@@ -141,12 +141,12 @@ impl Patterns {
         self.nullable.get(id.index()).copied().unwrap_or(false)
     }
 
-    /// How many there are.
+    /// Returns the number of patterns.
     pub(super) fn len(&self) -> usize {
         self.list.len()
     }
 
-    /// All of them by number.
+    /// Returns all patterns by number.
     pub fn iter(&self) -> impl Iterator<Item = &Pattern> {
         self.list.iter()
     }
@@ -171,7 +171,7 @@ impl Patterns {
         }
         all.sort_unstable();
         all.dedup();
-        // what matches nothing anyway needs no `empty` beside it
+        // a nullable alternative needs no `empty` beside it
         if all.first() == Some(&Self::EMPTY) && all.iter().skip(1).any(|p| self.is_nullable(*p)) {
             all.remove(0);
         }
@@ -287,22 +287,22 @@ impl Patterns {
 /// An element pattern.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ElementDecl {
-    /// What it may be called.
+    /// Allowed names.
     pub class: NameClass,
-    /// What is in it, attributes included.
+    /// Content, attributes included.
     pub content: PatternId,
-    /// What the grammar's annotation says about it.
+    /// Documentation from the grammar's annotation.
     pub documentation: Option<Arc<str>>,
 }
 
 /// An attribute pattern.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct AttributeDecl {
-    /// What it may be called.
+    /// Allowed names.
     pub class: NameClass,
-    /// What its value is.
+    /// Value.
     pub content: PatternId,
-    /// What the grammar's annotation says about it.
+    /// Documentation from the grammar's annotation.
     pub documentation: Option<Arc<str>>,
 }
 
@@ -311,9 +311,9 @@ pub struct AttributeDecl {
 pub struct DataDecl {
     /// The type with its facets.
     pub datatype: Datatype,
-    /// What it does not match all the same.
+    /// Excepted values.
     pub except: Option<PatternId>,
-    /// What people call such a text: an annotation of the grammar ("a MAC address, such as …").
+    /// Name of such a text for people, from the grammar's annotation ("a MAC address, such as …").
     pub documentation: Option<Arc<str>>,
     /// The name of the definition that it stands in, for grammars without annotations.
     pub define: Option<Arc<str>>,
@@ -344,7 +344,7 @@ impl<T: Clone + Eq + Hash, N: Number> Table<T, N> {
         id
     }
 
-    /// How many there are.
+    /// Returns the number of items.
     pub(super) fn len(&self) -> usize {
         self.list.len()
     }
@@ -361,7 +361,7 @@ impl<T: Clone + Eq + Hash, N: Number> Table<T, N> {
         self.list.get(id.index())
     }
 
-    /// All of them with their numbers.
+    /// Returns all items with their numbers.
     pub fn iter(&self) -> impl Iterator<Item = (N, &T)> {
         self.list.iter().enumerate().map(|(i, t)| (N::new(i), t))
     }
@@ -382,7 +382,7 @@ pub struct Grammar {
     pub data: Table<DataDecl, DataId>,
     /// `value` patterns.
     pub values: Table<Constant, ValueId>,
-    /// What a document is: a choice of elements.
+    /// Pattern of a document: a choice of elements.
     pub start: PatternId,
 }
 
@@ -392,7 +392,7 @@ impl Grammar {
         self.elements.get(id.index())
     }
 
-    /// Whether what a text means may depend on the namespaces in scope.
+    /// Whether the meaning of a text may depend on the namespaces in scope.
     pub fn is_context_dependent(&self) -> bool {
         self.data.iter().any(|(_, d)| d.datatype.is_context_dependent())
             || self.values.iter().any(|(_, v)| v.is_context_dependent())

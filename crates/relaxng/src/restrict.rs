@@ -1,4 +1,4 @@
-//! Section 7 of the specification: what a grammar in simple form may not have.
+//! Restrictions of the specification's section 7 on a grammar in simple form.
 //!
 //! Every pattern is looked at once, its parts before it: their numbers are lower.
 
@@ -8,7 +8,7 @@ use super::summary::{ContentType, Holds, Summary};
 use diagnostics::{Diagnostic, Diagnostics, Span, excerpt};
 use rustc_hash::FxHashMap;
 
-/// Where the things of a grammar were made: the first place, if there are several.
+/// Places of a grammar's parts in the schema: the first, if there are several.
 #[derive(Debug, Default)]
 pub(super) struct Origins {
     pub(super) patterns: Places,
@@ -33,7 +33,7 @@ impl Places {
     }
 }
 
-/// Checks what can be reached from the start.
+/// Checks the parts that can be reached from the start.
 pub(super) fn check(grammar: &Grammar, origins: &Origins, problems: &mut Diagnostics) {
     let reached = Reached::of(grammar);
     let summaries = vec![Summary::default(); grammar.patterns.len()];
@@ -47,7 +47,7 @@ pub(super) fn check(grammar: &Grammar, origins: &Origins, problems: &mut Diagnos
     checker.start();
 }
 
-/// What can be reached from the start, in the order of the numbers.
+/// Parts that can be reached from the start, in the order of the numbers.
 struct Reached {
     patterns: Vec<PatternId>,
     elements: Vec<ElementId>,
@@ -97,7 +97,7 @@ struct Checker<'g> {
     summaries: Vec<Summary>,
 }
 
-/// What `<list>` may not hold (7.1.3), and by which path.
+/// Patterns that `<list>` must not hold (7.1.3), with their paths.
 const IN_LIST: [(Holds, &str); 5] = [
     (Holds::LIST, "list//list"),
     (Holds::ELEMENT, "list//ref"),
@@ -106,7 +106,7 @@ const IN_LIST: [(Holds, &str); 5] = [
     (Holds::INTERLEAVE, "list//interleave"),
 ];
 
-/// What the exception of a `<data>` may not hold (7.1.4).
+/// Patterns that the exception of a `<data>` must not hold (7.1.4).
 const IN_EXCEPT: [(Holds, &str); 8] = [
     (Holds::ATTRIBUTE, "data/except//attribute"),
     (Holds::ELEMENT, "data/except//ref"),
@@ -118,11 +118,11 @@ const IN_EXCEPT: [(Holds, &str); 8] = [
     (Holds::EMPTY, "data/except//empty"),
 ];
 
-/// What `<attribute>` may not hold (7.1.1).
+/// Patterns that `<attribute>` must not hold (7.1.1).
 const IN_ATTRIBUTE: [(Holds, &str); 2] =
     [(Holds::ELEMENT, "attribute//ref"), (Holds::ATTRIBUTE, "attribute//attribute")];
 
-/// What `<start>` may not hold (7.1.5).
+/// Patterns that `<start>` must not hold (7.1.5).
 const IN_START: [(Holds, &str); 8] = [
     (Holds::ATTRIBUTE, "start//attribute"),
     (Holds::STRING, "start//data"),
@@ -217,7 +217,8 @@ impl Checker<'_> {
         self.prohibited(start, &IN_START, "7.1.5", self.place(start));
     }
 
-    /// Reports the first of `paths` that there is. `outer` is the place of what must not have it.
+    /// Reports the first of `paths` that is present. `outer` is the place of the pattern that must not have
+    /// it.
     fn prohibited(
         &mut self,
         inner: PatternId,
@@ -238,7 +239,7 @@ impl Checker<'_> {
         self.problems.push(problem);
     }
 
-    /// Data, values and lists are all that there is in an element, attributes aside (7.2).
+    /// Reports a text with a type beside other content, attributes aside (7.2).
     fn content_type(&mut self, content: PatternId, what: &str, class: &NameClass) {
         if self.summary(content).content.is_some() {
             return;
@@ -271,7 +272,8 @@ impl Checker<'_> {
         self.problems.push(problem.hint("put them into a <choice>"));
     }
 
-    /// What is interleaved must be told apart by the names of elements, and have one text (7.4).
+    /// Checks that interleaved parts differ in the names of elements, and that one of them at most has text
+    /// (7.4).
     fn interleave(&mut self, id: PatternId, parts: &[PatternId]) {
         let grammar = self.grammar;
         let mut texts = parts.iter().filter(|part| self.summary(**part).holds.has(Holds::TEXT));
@@ -321,7 +323,7 @@ impl Checker<'_> {
         (self.find(around, &|s: &Summary| s.holds.has(Holds::ATTRIBUTE)), name)
     }
 
-    /// What people call a pattern.
+    /// Returns the name of a pattern for people.
     fn what(&self, id: PatternId) -> String {
         match self.grammar.patterns.get(id) {
             Pattern::NotAllowed => "<notAllowed>".to_owned(),
@@ -345,7 +347,7 @@ impl Checker<'_> {
         }
     }
 
-    /// What people call a name class.
+    /// Returns the name of a name class for people.
     fn class(&self, class: &NameClass) -> String {
         if class.is_infinite() {
             return "of any name".to_owned();

@@ -10,7 +10,7 @@ use diagnostics::Span;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// A grammar without what can be computed from the rest.
+/// Grammar without the parts that can be computed from the rest.
 #[derive(Debug, Serialize, Deserialize)]
 struct Written {
     names: Names,
@@ -33,8 +33,8 @@ struct WrittenData {
     define: Option<Arc<str>>,
 }
 
-/// The grammar as bytes. `None` if a value in it means what a prefix stands for where it was
-/// written, which is lost.
+/// Serializes the grammar. `None` if a value in it depends on the namespace of a prefix in the schema, which
+/// is lost.
 pub fn write(grammar: &Grammar) -> Option<Vec<u8>> {
     let values = grammar.values.iter().map(|(_, v)| {
         let (library, name, text) = v.written();

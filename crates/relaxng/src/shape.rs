@@ -1,5 +1,4 @@
-//! What can stand where by a grammar: at a place in a document, which attributes, which children,
-//! and what their texts are.
+//! Shape of documents by a grammar: the attributes, children and texts that are possible at each place.
 //!
 //! A [`Place`] is what an element at some path may be: all element patterns that the names on the
 //! way allow. What an attribute's value makes of the rest is not looked at, so a place says what is
@@ -20,11 +19,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Debug)]
 pub struct Shape {
     grammar: Arc<Grammar>,
-    /// What is known of a set of element patterns.
+    /// Cached facts about sets of element patterns.
     places: Mutex<FxHashMap<Arc<[ElementId]>, Arc<Facts>>>,
 }
 
-/// What is in any of some elements.
+/// Facts about a set of elements' content.
 #[derive(Debug, Default)]
 struct Facts {
     /// The contents of the elements.
@@ -35,7 +34,7 @@ struct Facts {
     other_attributes: Vec<AttributeId>,
     /// Children of names that are not listed.
     other_children: Vec<ElementId>,
-    /// What texts there are: `text`, `data`, `value` and `list` patterns.
+    /// Patterns of texts: `text`, `data`, `value` and `list`.
     texts: Vec<PatternId>,
     /// Whether an element of no attributes, no children and no text is among them.
     may_be_empty: bool,
@@ -59,7 +58,7 @@ impl Shape {
         &self.grammar
     }
 
-    /// Where documents start: the place whose only children are the roots.
+    /// Returns the start of documents: the place whose only children are the roots.
     pub fn start(&self) -> Place<'_> {
         let mut walk = Walk::new(&self.grammar);
         walk.pattern(self.grammar.start, false);
@@ -90,7 +89,7 @@ impl Shape {
     }
 }
 
-/// Gathers what is in a pattern.
+/// Walk that collects the content of a pattern.
 struct Walk<'g> {
     grammar: &'g Grammar,
     facts: Facts,
@@ -165,7 +164,7 @@ impl<'g> Walk<'g> {
 
     fn element(&mut self, id: ElementId, repeated: bool) {
         let Some(decl) = self.grammar.element(id) else { return };
-        // what can never be is not there
+        // leave out impossible elements
         if decl.content == Patterns::NOT_ALLOWED {
             return;
         }
@@ -186,7 +185,7 @@ fn add<T: Ord>(list: &mut Vec<T>, item: T) {
     }
 }
 
-/// What an element at some path may be.
+/// Possible elements at some path.
 #[derive(Clone, Debug)]
 pub struct Place<'s> {
     /// `None` for a place that no grammar knows.
@@ -252,7 +251,7 @@ impl<'s> Place<'s> {
         !self.facts.other_attributes.is_empty() || !self.facts.other_children.is_empty()
     }
 
-    /// What tells the place from others of its grammar.
+    /// Returns a number that identifies the place in its grammar.
     pub fn identity(&self) -> usize {
         Arc::as_ptr(&self.facts).addr()
     }
@@ -325,7 +324,7 @@ impl<'s> Place<'s> {
     }
 }
 
-/// What a text may be: the value of an attribute, or the text of an element.
+/// Possible values of a text: of an attribute, or of an element.
 #[derive(Clone, Debug, Default)]
 pub struct Values<'s> {
     /// Enumerated words.

@@ -1,4 +1,4 @@
-//! What section 7 asks about a pattern, without the patterns in it.
+//! Summary of a pattern for section 7, without the patterns in it.
 
 use super::pattern::{AttributeId, ElementId};
 use std::sync::Arc;
@@ -29,10 +29,10 @@ impl Holds {
     }
 }
 
-/// What an element or attribute has in it (7.2).
+/// Content type of an element or attribute (7.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum ContentType {
-    /// Nothing but attributes.
+    /// Empty: attributes at most.
     Empty,
     /// Elements and text.
     Complex,
@@ -52,17 +52,17 @@ impl ContentType {
 /// A pattern as section 7 sees it.
 #[derive(Clone, Debug)]
 pub(super) struct Summary {
-    /// What is in it, not counting what is in elements, attributes, lists and exceptions.
+    /// Patterns in it, without the content of elements, attributes, lists and exceptions.
     pub(super) holds: Holds,
-    /// Its content type, if it has one.
+    /// Content type, if it has one.
     pub(super) content: Option<ContentType>,
     /// Whether an attribute stands in a group or interleave of it.
     pub(super) grouped: bool,
     /// Whether an attribute of any name stands in it, but in no `oneOrMore` of it.
     pub(super) bare: bool,
-    /// Its attributes, sorted.
+    /// Attributes, sorted.
     pub(super) attributes: Set<AttributeId>,
-    /// Its elements, sorted.
+    /// Elements, sorted.
     pub(super) elements: Set<ElementId>,
 }
 
@@ -107,7 +107,7 @@ impl Default for Summary {
 }
 
 impl Summary {
-    /// That of `notAllowed`.
+    /// Summary of `notAllowed`.
     pub(super) const NONE: Self = Self {
         holds: Holds(0),
         content: Some(ContentType::Empty),
@@ -117,23 +117,23 @@ impl Summary {
         elements: Set(None),
     };
 
-    /// That of a pattern that holds no other.
+    /// Returns the summary of a pattern that holds no other.
     pub(super) fn leaf(holds: Holds, content: ContentType) -> Self {
         Self { holds, content: Some(content), ..Self::NONE }
     }
 
-    /// That of an element.
+    /// Returns the summary of an element.
     pub(super) fn of_element(id: ElementId) -> Self {
         Self { elements: Set::one(id), ..Self::leaf(Holds::ELEMENT, ContentType::Complex) }
     }
 
-    /// That of an attribute.
+    /// Returns the summary of an attribute.
     pub(super) fn of_attribute(id: AttributeId, infinite: bool) -> Self {
         let attribute = Self::leaf(Holds::ATTRIBUTE, ContentType::Empty);
         Self { attributes: Set::one(id), bare: infinite, ..attribute }
     }
 
-    /// That of `oneOrMore` of this.
+    /// Returns the summary of `oneOrMore` of this.
     pub(super) fn one_or_more(&self) -> Self {
         Self {
             holds: self.holds.and(Holds::MORE),
@@ -143,13 +143,13 @@ impl Summary {
         }
     }
 
-    /// That of a choice.
+    /// Returns the summary of a choice.
     pub(super) fn choice<'s>(parts: impl Iterator<Item = &'s Self> + Clone) -> Self {
         let content = parts.clone().map(|part| part.content).reduce(|a, b| Some(a?.max(b?)));
         Self { content: content.flatten(), ..Self::all(parts) }
     }
 
-    /// That of a group or an interleave.
+    /// Returns the summary of a group or an interleave.
     pub(super) fn group<'s>(sort: Holds, parts: impl Iterator<Item = &'s Self> + Clone) -> Self {
         let content = parts.clone().map(|part| part.content).reduce(|a, b| a?.beside(b?));
         let all = Self::all(parts);

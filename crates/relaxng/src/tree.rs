@@ -14,8 +14,8 @@ impl Automaton {
         element(&mut run, root, &mut Scopes::default()) && run.finish()
     }
 
-    /// All that is wrong with a document by the grammar, in the order of the document; positions
-    /// are those of the tree.
+    /// Returns all problems of a document by the grammar, in the order of the document; positions are those
+    /// of the tree.
     pub fn validate(&mut self, root: &Element, vocabulary: &dyn Vocabulary) -> Diagnostics {
         if self.accepts_tree(root) {
             return Diagnostics::default();

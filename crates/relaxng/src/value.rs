@@ -17,7 +17,7 @@ pub(super) struct ValueTest {
     is_space: bool,
     /// Enumerated words; the text is collapsed first.
     tokens: FxHashSet<Box<str>>,
-    /// What has to be tried one by one.
+    /// Patterns that have to be tried one by one.
     others: Vec<PatternId>,
 }
 

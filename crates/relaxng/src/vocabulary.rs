@@ -1,4 +1,4 @@
-//! The words of messages: how the notation of a document writes its parts, and what is known of its names.
+//! Vocabulary of messages: the notation of a document's parts, and facts about its names.
 //!
 //! A grammar says what may stand where; it does not say how a document that is not XML writes an element,
 //! which prefix people use, or which value is a secret. Whoever has a document validated says that here.
@@ -6,7 +6,7 @@
 use std::fmt::Debug;
 use xmltree::Element;
 
-/// What messages need to know beside the grammar. The defaults are those of XML, without any secret.
+/// Vocabulary of messages, beside the grammar. The defaults are those of XML, without any secret.
 pub trait Vocabulary: Debug {
     /// Whether attributes and child elements are one sort of thing: keys of a table.
     fn has_keys(&self) -> bool {
@@ -57,12 +57,12 @@ pub trait Vocabulary: Debug {
         format!("<{name}>{text}</{name}>")
     }
 
-    /// How an element without its text is completed; `None` where the place says it.
+    /// Returns the hint for an element without its text; `None` where its place suffices.
     fn missing_text(&self, name: &str) -> Option<String> {
         Some(format!("write {}", self.text(name, "…")))
     }
 
-    /// How a text is said of an element that takes it as text, and has it as an attribute.
+    /// Returns the hint for an element that takes a value as text, and has it as an attribute.
     fn as_text(&self, name: &str, text: &str) -> String {
         format!("write it as text: {}", self.text(name, text))
     }
@@ -77,28 +77,28 @@ pub trait Vocabulary: Debug {
         format!("<{name} unit='{unit}'>{number}</{name}>")
     }
 
-    /// How what is written as an element is written as an attribute of `parent`.
+    /// Returns the hint for an element that has to be an attribute of `parent`.
     fn as_attribute(&self, parent: &str, name: &str, value: &str) -> String {
         format!("it is an attribute here: <{parent} {name}='{value}'>")
     }
 
-    /// How what is written as an attribute is written as an element.
+    /// Returns the hint for an attribute that has to be an element.
     fn as_element(&self, name: &str) -> String {
         format!("it is an element here: <{name}>…</{name}>")
     }
 
-    /// How an element is written that takes no text and has one, and may have more than nothing inside.
+    /// Returns the hint for an element that takes no text and has one, and may hold other content.
     fn no_text(&self, name: &str) -> Option<String> {
         let _ = name;
         None
     }
 
-    /// How an element is written that never holds anything.
+    /// Returns the hint for an element that is always empty, and is not.
     fn empty(&self, name: &str) -> String {
         format!("write <{name}/>: it never holds anything")
     }
 
-    /// How an element lacks a child; both are written out.
+    /// Returns the message for an element that lacks a child; both are written out.
     fn lacks(&self, around: &str, child: &str) -> String {
         format!("{around} lacks {child}")
     }

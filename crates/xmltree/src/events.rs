@@ -1,4 +1,4 @@
-//! A document as a stream of checked events: what the tree is built from and what is validated.
+//! Stream of checked events of a document: the tree is built from it, and validation reads it.
 //!
 //! quick-xml finds where each piece starts and ends; everything else that makes a document
 //! well-formed is checked here, in [`super::tag`] and in [`super::wellformed`], with exact places.
@@ -21,12 +21,12 @@ pub enum Event<'a> {
     Start(Tag<'a>),
     /// The innermost open element ends; `<a/>` gives a start and an end.
     End,
-    /// Character data inside the root, white space included. What is one string to XML may come in
-    /// several pieces: around references, CDATA sections, comments and processing instructions.
+    /// Character data inside the root, white space included. One string of XML may come in several pieces:
+    /// around references, CDATA sections, comments and processing instructions.
     Text {
         /// The characters.
         text: Cow<'a, str>,
-        /// Where they stand.
+        /// Place of the data.
         span: Span,
     },
     /// The document was well-formed to its end.
@@ -53,8 +53,8 @@ pub struct Events<'a> {
     open: Vec<Open<'a>>,
     /// Namespace declarations in scope, innermost last.
     scope: Vec<NamespaceDecl>,
-    /// How many of them stay: an element's own last until its end has been dealt with, since its
-    /// text may hold prefixes.
+    /// Number of declarations that stay: an element's own last until its end was handled, since its text may
+    /// hold prefixes.
     staying: usize,
     elements: usize,
     /// The last start tag was that of an empty element, whose end is still to be said.
@@ -95,8 +95,8 @@ impl<'a> Events<'a> {
         }
     }
 
-    /// The next event. All that is between events is checked; what is inside a start tag is not
-    /// before [`Self::open`].
+    /// Reads the next event. Everything between events is checked; the inside of a start tag is checked by
+    /// [`Self::open`].
     ///
     /// # Errors
     /// One positioned diagnostic: the document is not well-formed, is over a limit, or has a DTD.
@@ -380,7 +380,7 @@ impl<'a> Events<'a> {
         d
     }
 
-    /// What quick-xml says, in our words: a piece that has no end.
+    /// Converts an error of quick-xml, about a piece that has no end, to our words.
     #[cold]
     fn malformed(&self, start: usize, e: &Error) -> Box<Diagnostic> {
         let rest = self.document.text.get(start..).unwrap_or("");
@@ -518,8 +518,8 @@ mod tests {
         );
     }
 
-    /// Texts that a careless reader takes quadratic time for. Each is read in milliseconds; what is
-    /// quadratic would take hours.
+    /// Checks texts on which a careless reader takes quadratic time. Each is read in milliseconds; quadratic
+    /// time would be hours.
     #[test]
     fn time_is_linear() {
         let many = |piece: &str| piece.repeat((1 << 20) / piece.len());

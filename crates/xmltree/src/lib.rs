@@ -5,7 +5,7 @@
 //! has, so that what no typed view knows still reaches the hypervisor. Comments and processing
 //! instructions are not kept; DTDs are refused.
 //!
-//! - `events.rs`: a document as a stream of checked events: what the tree is built from and what is validated
+//! - `events.rs`: stream of checked events of a document, for building the tree and for validation
 //! - `limits.rs`: limits on documents
 //! - `path.rs`: paths into a tree, such as `devices/disk[target/@dev='vda']/driver/@cache`
 //! - `problem.rs`: errors of a document, with their places

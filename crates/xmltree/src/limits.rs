@@ -1,4 +1,4 @@
-//! How much of a document is read before it is refused.
+//! Limits of a document, above which it is refused.
 
 /// Limits of one document; by default those of a document from a host. The numbers stop a hostile manifest before a tree is built; libvirt's
 /// own are 10 MiB and a depth of 256.
@@ -17,7 +17,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Those of a file of manifests, which may hold the objects of a whole site.
+    /// Limits of a file of manifests, which may hold the objects of a whole site.
     pub const MANIFEST: Self =
         Self { bytes: 32 << 20, depth: 256, attributes: 256, namespaces: 64, elements: 2_000_000 };
 }

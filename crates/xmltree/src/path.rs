@@ -9,10 +9,10 @@ use std::fmt;
 pub struct Step {
     /// The element's name, with its prefix if it has one.
     pub name: String,
-    /// Which one: a relative path and the value it must have, such as `target/@dev` and `vda`; an
-    /// empty path is the element's text.
+    /// Key that selects the element: a relative path and its value, such as `target/@dev` and `vda`; an empty
+    /// path is the element's text.
     pub key: Option<(String, String)>,
-    /// Which one by number, counted from 1, where nothing else tells.
+    /// Number of the element, counted from 1, where no key selects it.
     pub ordinal: Option<usize>,
 }
 
@@ -56,14 +56,14 @@ impl Path {
         Self { steps: self.steps.clone(), attribute: Some(attribute.to_owned()) }
     }
 
-    /// The names of the elements, without keys, joined by `/`: what tables of rules are keyed by.
+    /// Returns the names of the elements, without keys, joined by `/`: the key of tables of rules.
     pub fn pattern(&self) -> String {
         let names: Vec<&str> = self.steps.iter().map(|s| s.name.as_str()).collect();
         names.join("/")
     }
 
-    /// Whether `other` is what this path names or lies inside it. A step without a key stands for
-    /// every element of that name.
+    /// Whether this path leads to `other` or contains it. A step without a key stands for every element of
+    /// that name.
     pub fn covers(&self, other: &Self) -> bool {
         if self.steps.len() > other.steps.len() {
             return false;
@@ -118,7 +118,7 @@ pub fn value_at(element: &Element, path: &str) -> Option<String> {
     Some(current.text())
 }
 
-/// As text, such as people see.
+/// Serializes the path as text, as people see it.
 impl Serialize for Path {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(self)

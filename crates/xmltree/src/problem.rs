@@ -1,4 +1,4 @@
-//! What a document is refused with: the words, and the places they point at.
+//! Problems for which a document is refused: their words and places.
 
 use super::NamespaceDecl;
 use super::wellformed::{self, Reference, forbidden, name_length, split_name};

@@ -12,11 +12,11 @@ use std::sync::Arc;
 /// A start tag, of which only the extent is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tag<'a> {
-    /// What is between `<` and `>`, or `/>`.
+    /// Text between `<` and `>`, or `/>`.
     pub raw: &'a str,
-    /// Its start up to the first white space: the name as written, which is not checked yet.
+    /// Start of that up to the first white space: the name as written, which is not checked yet.
     pub name: &'a str,
-    /// Where the whole tag stands.
+    /// Place of the whole tag.
     pub span: Span,
 }
 
@@ -41,24 +41,24 @@ impl QName<'_> {
 /// An attribute of a start tag, `xmlns` aside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttributeEvent<'a> {
-    /// Its name.
+    /// Name of the attribute.
     pub name: QName<'a>,
-    /// Its value, references and white space replaced as XML has it.
+    /// Value, references and white space replaced as XML has it.
     pub value: Cow<'a, str>,
-    /// Where the name stands.
+    /// Place of the name.
     pub name_span: Span,
-    /// Where the value stands, without its quotes.
+    /// Place of the value, without its quotes.
     pub span: Span,
 }
 
 /// An `xmlns` attribute of a start tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamespaceEvent {
-    /// What is declared.
+    /// Declaration.
     pub declaration: NamespaceDecl,
-    /// Where the attribute's name stands.
+    /// Place of the attribute's name.
     pub name_span: Span,
-    /// Where the URI stands, without its quotes.
+    /// Place of the URI, without its quotes.
     pub span: Span,
 }
 
@@ -169,7 +169,7 @@ fn check_distinct(document: Document<'_>, attributes: &[AttributeEvent<'_>]) -> 
     }
 }
 
-/// What tells attributes apart: `p:a` and `q:a` are the same where both prefixes mean the same.
+/// Returns the identity of an attribute: `p:a` and `q:a` are the same where both prefixes mean the same.
 fn expanded<'k>(attribute: &'k AttributeEvent<'_>) -> (&'k str, Option<&'k str>) {
     (attribute.name.local, attribute.name.namespace.as_deref())
 }
@@ -179,18 +179,18 @@ struct Pair<'a> {
     name: &'a str,
     name_at: usize,
     value: Cow<'a, str>,
-    /// Where the value stands, without its quotes.
+    /// Start of the value, without its quotes.
     value_at: usize,
     value_end: usize,
 }
 
-/// What is between the name and the end of a tag, as it is read.
+/// Text between the name and the end of a tag, as it is read.
 struct Inside<'a> {
     document: Document<'a>,
     raw: &'a str,
-    /// Where `raw` starts in the document.
+    /// Start of `raw` in the document.
     base: usize,
-    /// What of `raw` has been read.
+    /// Number of bytes of `raw` that have been read.
     at: usize,
 }
 
@@ -258,7 +258,7 @@ impl<'a> Inside<'a> {
         if plain { Ok(Cow::Borrowed(value)) } else { self.replaced(value, from) }
     }
 
-    /// A value with what is in it replaced: references, line ends and other white space.
+    /// Returns a value with its references, line ends and other white space replaced.
     #[cold]
     fn replaced(&self, value: &'a str, from: usize) -> Step<Cow<'a, str>> {
         if !value.contains(['&', '<', '\t', '\n', '\r']) {
@@ -313,7 +313,7 @@ impl<'a> Inside<'a> {
         self.document.error(from - 1, from, &what)
     }
 
-    /// What is here up to where a name could end.
+    /// Returns the text here up to the next character that could end a name.
     fn chunk(&self, from: usize) -> &'a str {
         let rest = self.raw.get(from..).unwrap_or("");
         let ends = |c: char| matches!(c, ' ' | '\t' | '\n' | '\r' | '=' | '\'' | '"' | '<' | '/');
@@ -369,7 +369,7 @@ impl<'a> Inside<'a> {
     }
 }
 
-/// What is wrong with a start tag that quick-xml found no end of.
+/// Returns the problem of a start tag for which quick-xml found no end.
 #[cold]
 pub(super) fn unclosed(document: Document<'_>, start: usize) -> Box<Diagnostic> {
     let base = start + 1;
@@ -392,7 +392,7 @@ pub(super) fn unclosed(document: Document<'_>, start: usize) -> Box<Diagnostic> 
     d
 }
 
-/// Checks what is between `<?xml` and `?>`, which starts at `from`.
+/// Checks the text between `<?xml` and `?>`, which starts at `from`.
 pub(super) fn declaration(document: Document<'_>, from: usize, to: usize) -> Step {
     let raw = document.text.get(from..to).unwrap_or("");
     let mut reader = Inside { document, raw, base: from, at: 0 };
@@ -438,7 +438,8 @@ pub(super) fn declaration(document: Document<'_>, from: usize, to: usize) -> Ste
     Ok(())
 }
 
-/// The text is UTF-8 by now; a document that says otherwise was not what its author meant.
+/// Refuses a declaration of another encoding: the text is UTF-8 by now, and such a document is not the one
+/// that its author meant.
 fn check_encoding(document: Document<'_>, encoding: &str, at: usize) -> Step {
     let known = encoding.to_ascii_lowercase();
     if ["utf-8", "utf8"].contains(&known.as_str()) {

@@ -61,13 +61,13 @@ pub struct NamespaceDecl {
 /// An attribute.
 #[derive(Clone, Debug)]
 pub struct Attribute {
-    /// Its name.
+    /// Name of the attribute.
     pub name: Name,
-    /// Its value, unescaped.
+    /// Value, unescaped.
     pub value: String,
-    /// Where the name stands.
+    /// Place of the name.
     pub name_span: Span,
-    /// Where the value stands.
+    /// Place of the value.
     pub span: Span,
 }
 
@@ -82,7 +82,7 @@ impl PartialEq for Attribute {
 pub struct Text {
     /// The characters.
     pub value: String,
-    /// Where they stand.
+    /// Place of the text.
     pub span: Span,
 }
 
@@ -98,15 +98,15 @@ pub enum Node {
 /// An element with all that is in it.
 #[derive(Clone, Debug)]
 pub struct Element {
-    /// Its name.
+    /// Name of the element.
     pub name: Name,
     /// Namespaces declared on it.
     pub namespaces: Vec<NamespaceDecl>,
-    /// Its attributes in document order.
+    /// Attributes in document order.
     pub attributes: Vec<Attribute>,
-    /// Its children in document order.
+    /// Children in document order.
     pub children: Vec<Node>,
-    /// Where its start tag stands.
+    /// Place of its start tag.
     pub span: Span,
 }
 
@@ -127,28 +127,28 @@ impl Element {
         }
     }
 
-    /// The same element with an attribute set.
+    /// Returns the element with an attribute set.
     #[must_use]
     pub fn with_attr(mut self, name: &str, value: impl Into<String>) -> Self {
         self.set_attr(name, value);
         self
     }
 
-    /// The same element with text appended.
+    /// Returns the element with text appended.
     #[must_use]
     pub fn with_text(mut self, text: impl Into<String>) -> Self {
         self.children.push(Node::Text(Text { value: text.into(), span: Span::NONE }));
         self
     }
 
-    /// The same element with a child appended.
+    /// Returns the element with a child appended.
     #[must_use]
     pub fn with_child(mut self, child: Self) -> Self {
         self.push(child);
         self
     }
 
-    /// Whether this is libvirt's element `local`, that is, one in no namespace.
+    /// Whether the element is libvirt's `local`, that is, one in no namespace.
     pub fn is(&self, local: &str) -> bool {
         self.name.namespace.is_none() && self.name.local == local
     }
@@ -237,7 +237,7 @@ impl Element {
         self.elements_mut().find(|e| e.is(local))
     }
 
-    /// The first child element `local`, made at the end if there is none.
+    /// Returns the first child element `local`, made at the end if there is none.
     pub fn child_or_new(&mut self, local: &str) -> &mut Self {
         let at = self.children.iter().position(|n| matches!(n, Node::Element(e) if e.is(local)));
         let at = at.unwrap_or_else(|| {
@@ -298,12 +298,12 @@ impl Element {
         self.children.insert(0, Node::Text(text));
     }
 
-    /// Whether there is character data other than white space directly in this element.
+    /// Whether the element directly contains character data other than white space.
     pub fn has_text(&self) -> bool {
         self.children.iter().any(|n| matches!(n, Node::Text(t) if !is_whitespace(&t.value)))
     }
 
-    /// Where the text stands, or the start tag if there is none.
+    /// Returns the place of the text, or of the start tag if there is none.
     pub fn text_span(&self) -> Span {
         self.children
             .iter()

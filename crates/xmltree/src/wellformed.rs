@@ -1,5 +1,5 @@
-//! What XML 1.0 (fifth edition) and Namespaces in XML allow: characters, names, references,
-//! bindings of prefixes.
+//! Well-formedness by XML 1.0 (fifth edition) and Namespaces in XML: characters, names, references, bindings
+//! of prefixes.
 
 /// The namespace that the prefix `xml` always stands for.
 pub const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
@@ -39,14 +39,14 @@ fn continues_name(c: char) -> bool {
             | '\u{203f}'..='\u{2040}')
 }
 
-/// Whether the text is a name without a colon (`NCName`): what a prefix and a local part are.
+/// Whether the text is a name without a colon (`NCName`), as prefixes and local parts are.
 pub fn is_ncname(text: &str) -> bool {
     let mut chars = text.chars();
     chars.next().is_some_and(starts_name) && chars.all(continues_name)
 }
 
-/// What a byte is in a name: [`NAME`] for what it may hold, [`ODD`] for what ends it all the same
-/// if it stands first, or starts a character beyond ASCII.
+/// Classes of bytes in a name: [`NAME`] for those that it may hold, [`ODD`] for those that end it all the
+/// same if they come first, or start a character beyond ASCII.
 const NAMES: [u8; 256] = {
     let mut table = [0; 256];
     let mut byte = 0;
@@ -141,20 +141,20 @@ pub(super) fn forbidden(text: &str) -> Option<(usize, char)> {
     text.char_indices().find(|(_, c)| !is_char(*c))
 }
 
-/// What a reference stands for.
+/// Meaning of a reference.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Reference {
     /// A character.
     Char(char),
-    /// A character by its number, but XML does not allow it, or there is none.
+    /// Character by its number that XML does not allow, or that does not exist.
     Forbidden,
     /// An entity that nothing defines, since there is no DTD.
     Unknown,
-    /// Neither a number nor a name.
+    /// Reference that is neither a number nor a name.
     Malformed,
 }
 
-/// Reads what stands between `&` and `;`.
+/// Reads the text between `&` and `;`.
 pub(super) fn reference(inside: &str) -> Reference {
     if let Some(number) = inside.strip_prefix('#') {
         let (digits, radix) = match number.strip_prefix('x') {

@@ -14,8 +14,8 @@ pub fn write(element: &Element) -> String {
     out
 }
 
-/// The same as people write it: an element whose children have none is on one line with them, where
-/// that is no longer than a line should be.
+/// Writes an element as people do: one whose children have none is on one line with them, where that is no
+/// longer than a line should be.
 pub fn write_folded(element: &Element) -> String {
     let mut out = String::new();
     Writer { out: &mut out, indent: true, folds: true, scope: Vec::new() }.element(element, 0);
@@ -38,7 +38,7 @@ type Binding = (Option<Arc<str>>, Arc<str>);
 struct Writer<'a> {
     out: &'a mut String,
     indent: bool,
-    /// Whether what is short goes on one line.
+    /// Whether short elements are put on one line.
     folds: bool,
     /// Prefixes in scope, innermost last.
     scope: Vec<Binding>,
@@ -163,7 +163,7 @@ impl Writer<'_> {
     }
 }
 
-/// Whether text only lays out what was around it once: nothing, or a line break and an indent.
+/// Whether text is only layout: nothing, or a line break and an indent.
 fn is_layout(text: &str) -> bool {
     text.is_empty() || text.contains('\n') && is_whitespace(text)
 }

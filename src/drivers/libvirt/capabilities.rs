@@ -1,4 +1,4 @@
-//! What a host behind a daemon can do, by its hypervisor and its version of libvirt.
+//! Capabilities of a host behind a daemon, by its hypervisor and its version of libvirt.
 
 use super::session::Host;
 use crate::drivers::Hypervisor;
@@ -10,8 +10,8 @@ use crate::model::{
 /// Since when a network has metadata that can be set.
 const NETWORK_METADATA: Version = Version::new(9, 7, 0);
 
-/// What the host takes. It says what is worth sending: for a part of it, such as a kind of device,
-/// the host may still refuse.
+/// Returns the operations that the host accepts in general: of some parts, such as a kind of device, it
+/// may still refuse them.
 pub(super) fn capabilities(host: &Host, read_only: bool) -> Capabilities {
     let operations = |kind| OpKind::ALL.into_iter().filter(|op| takes(host, kind, *op)).collect();
     let hypervisor = host.hypervisor;

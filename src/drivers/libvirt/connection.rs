@@ -32,21 +32,20 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::time::{Duration, Instant};
 
-/// Calls outstanding at once where they are quick. A daemon works on five of them; what is beyond
-/// waits in its socket's buffer, which hides the latency of a link: 128 reach within a tenth of the
-/// best.
+/// Most outstanding quick calls. A daemon works on five of them; the rest waits in its socket's buffer, which
+/// hides the latency of a link: 128 reach within a tenth of the best.
 pub(super) const WINDOW: usize = 128;
 
 /// Bytes read at once, and how often before the deadlines are looked at again.
 const READ_SIZE: usize = 64 << 10;
 const READS_MAX: usize = 64;
 
-/// How long a peer that owes an answer may be silent before it is asked whether it is there, and how
-/// long it has to say so: together 25 s, as long as libvirt's own keepalive takes to give up.
+/// Longest silence of a peer that owes an answer until it is pinged, and its time to reply: together 25 s, as
+/// long as libvirt's own keepalive takes to give up.
 const PATIENCE: Patience =
     Patience { silence: Duration::from_secs(10), answer: Duration::from_secs(15) };
 
-/// How long a peer may be silent, and how long it may take to say that it is there.
+/// Longest silence of a peer, and its time to reply to a ping.
 #[derive(Clone, Copy, Debug)]
 struct Patience {
     silence: Duration,
@@ -62,20 +61,20 @@ pub(super) const SERVED_AT_ONCE: usize = 5;
 pub(super) struct Request {
     pub(super) procedure: Procedure,
     pub(super) args: Vec<u8>,
-    /// How long the answer may take.
+    /// Time limit of the answer.
     pub(super) time: Duration,
 }
 
-/// What became of a request.
+/// Result of a request.
 #[derive(Debug)]
 pub(super) enum Reply {
     /// The server carried it out; the result in XDR.
     Done(Vec<u8>),
     /// The server refused it.
     Refused(Error),
-    /// Not all of it was written, so the server cannot have carried it out.
+    /// Incompletely written, so the server cannot have carried it out.
     Unsent(Error),
-    /// All of it was written and no reply came: it may or may not have been carried out.
+    /// Completely written, without a reply: it may or may not have been carried out.
     Lost(Error),
 }
 
@@ -91,9 +90,9 @@ pub(super) struct Completion {
 struct Pending {
     ticket: usize,
     procedure: Procedure,
-    /// How many bytes of the connection are written when this request is.
+    /// Number of the connection's bytes that are written once this request is.
     end: u64,
-    /// How long the answer may take, and when that is over.
+    /// Time limit of the answer, and its deadline.
     time: Duration,
     deadline: Instant,
 }
@@ -105,24 +104,24 @@ pub(super) struct Connection {
     frames: FrameReader,
     outgoing: Outgoing,
     serial: u32,
-    /// By serial.
+    /// Pending requests by serial.
     pending: BTreeMap<u32, Pending>,
     /// Calls whose deadline passed: their replies, should they come, are dropped.
     abandoned: BTreeMap<u32, Procedure>,
     completions: VecDeque<Completion>,
-    /// When the peer is asked because it is silent; not before it has let us in, as a person may be
-    /// asked for a password until then.
+    /// Limits of silence; none before the peer has authenticated us, as a person may be asked for a password
+    /// until then.
     patience: Option<Patience>,
-    /// How many more bytes of results are taken, if that has a limit.
+    /// Bytes of results that are still accepted, if there is a limit.
     room: Option<room::Room>,
     /// Events that came; `None` as long as nobody listens, and they are dropped.
     events: Option<Arrived>,
-    /// When a reply, or a part of one, came last while one was owed.
+    /// Time at which a reply, or a part of one, last came while one was owed.
     progress: Instant,
-    /// When something last came while an answer was owed, and when the peer was asked since.
+    /// Time at which data last came while an answer was owed, and time of the ping since then.
     heard: Instant,
     asked: Option<Instant>,
-    /// Why nothing more can be sent.
+    /// Reason for which nothing more can be sent.
     broken: Option<Error>,
 }
 
@@ -152,7 +151,7 @@ impl Connection {
         self.patience = Some(PATIENCE);
     }
 
-    /// From now on events are kept, and a silent peer is asked also while it owes no answer.
+    /// Keeps events from now on, and pings a silent peer also while it owes no answer.
     pub(super) fn listen(&mut self) {
         self.events.get_or_insert_default();
     }
@@ -162,7 +161,7 @@ impl Connection {
         self.events.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Why nothing comes any more, if so.
+    /// Returns the reason for which nothing comes any more, if so.
     pub(super) fn failure(&self) -> Option<&Error> {
         self.broken.as_ref()
     }
@@ -184,7 +183,7 @@ impl Connection {
             || (self.pending.len() + self.abandoned.len() < window && !self.outgoing.is_full())
     }
 
-    /// Whether there is something to wait for or to take.
+    /// Whether a reply is pending, or a completion is to be taken.
     pub(super) fn is_busy(&self) -> bool {
         !self.pending.is_empty() || !self.completions.is_empty()
     }
@@ -222,9 +221,9 @@ impl Connection {
         self.completions.pop_front()
     }
 
-    /// Writes what the stream takes.
+    /// Writes as much as the stream takes.
     fn send(&mut self) {
-        // what was called unsent must stay so
+        // a request that was reported as unsent must stay so
         if self.broken.is_some() {
             return;
         }
@@ -260,7 +259,7 @@ impl Connection {
         self.fail(&outer);
     }
 
-    /// Reads what has come, and answers it or hands it on.
+    /// Reads the data that have come, and answers or dispatches each packet.
     fn receive(&mut self) {
         let mut buffer = [0; READ_SIZE];
         for _ in 0..READS_MAX {
@@ -292,7 +291,7 @@ impl Connection {
         }
     }
 
-    /// What is said of a peer that hangs up.
+    /// Returns the message for a peer that hangs up.
     fn closed(&self) -> &'static str {
         if self.frames.is_inside_packet() {
             "libvirt closed the connection in the middle of a packet"
@@ -372,7 +371,7 @@ impl Connection {
         of_calls.into_iter().chain(self.end_of_silence()).min()
     }
 
-    /// When a peer that stays silent is asked, or is given up.
+    /// Returns the time at which a silent peer is pinged, or given up.
     fn end_of_silence(&self) -> Option<Instant> {
         let owed = self.pending.len() + self.abandoned.len();
         let waits = !self.pending.is_empty() || self.events.is_some();
@@ -474,7 +473,7 @@ mod tests {
         Request { procedure: Procedure::CONNECT_GET_TYPE, args: Vec::new(), time }
     }
 
-    /// Waits for the next completion and says what it was.
+    /// Waits for the next completion and describes it.
     fn outcome(connection: &mut Connection) -> (usize, &'static str) {
         loop {
             if let Some(Completion { ticket, reply }) = connection.take() {
@@ -491,8 +490,8 @@ mod tests {
         }
     }
 
-    /// One call to a server that behaves as `script` says: what became of it, and whether the
-    /// connection can be used after.
+    /// Checks the result of one call to a server that behaves as `script` says, and whether the connection
+    /// can be used afterwards.
     fn check(expected: &str, usable: bool, script: impl FnOnce(&mut Server) + Send + 'static) {
         let mut connection = connection(script);
         connection.submit(7, request(Duration::from_millis(500)));
@@ -621,7 +620,7 @@ mod tests {
         assert_eq!(outcome(&mut gone), (1, "lost"));
         assert!(begun.elapsed() < LATER / 2 && !gone.is_usable());
         assert_eq!(told.recv().unwrap(), Header::keepalive(PING));
-        // one that says that it is there may take its time
+        // a server that replies to pings may take its time
         let mut slow = impatient(|server| {
             let call = server.call();
             for _ in 0..3 {
@@ -633,7 +632,7 @@ mod tests {
         });
         slow.submit(2, request(LATER));
         assert_eq!(outcome(&mut slow), (2, "done"));
-        // one that works on five calls does not read a question
+        // a server that works on five calls does not read a ping
         let mut busy = impatient(|server| {
             let calls: Vec<Header> = (0..5).map(|_| server.call()).collect();
             std::thread::sleep(SOON * 4);

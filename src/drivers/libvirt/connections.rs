@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// of hung guests the fifth still answers.
 const LONG_WINDOW: usize = 4;
 
-/// How a connection is opened.
+/// Function that opens a connection.
 pub(super) type Dial = Arc<dyn Fn() -> Result<Connection> + Send + Sync>;
 
 /// Quick calls go one way and long ones another, so that a hung guest never holds up a read.
@@ -20,7 +20,7 @@ pub(super) struct ConnectionPair {
     single: bool,
     quick: Option<Connection>,
     long: Option<Connection>,
-    /// How many bytes of results each connection takes, if that has a limit.
+    /// Limit on the bytes of results for each connection, if any.
     results: Option<usize>,
 }
 
@@ -45,12 +45,12 @@ impl ConnectionPair {
         Self { single: true, ..Self::new(dial) }
     }
 
-    /// These lanes with a connection for quick calls that is already open.
+    /// Adds an open connection for quick calls.
     pub(super) fn with(self, quick: Connection) -> Self {
         Self { quick: Some(quick), ..self }
     }
 
-    /// How many calls of a class may be outstanding.
+    /// Returns the most outstanding calls of a class.
     pub(super) fn window(class: Class) -> usize {
         match class {
             Class::Quick => WINDOW,
@@ -58,7 +58,7 @@ impl ConnectionPair {
         }
     }
 
-    /// The connection for calls of a class, opened if there is none that can be used.
+    /// Returns the connection for calls of a class, opened if none can be used.
     ///
     /// # Errors
     /// It could not be opened.
@@ -78,7 +78,7 @@ impl ConnectionPair {
         }))
     }
 
-    /// Takes so many bytes of results from now on and no more, or as many as come.
+    /// Limits the results to this number of bytes from now on, or lifts the limit.
     pub(super) fn limit_results(&mut self, bytes: Option<usize>) {
         self.results = bytes;
         for connection in [&mut self.quick, &mut self.long].into_iter().flatten() {

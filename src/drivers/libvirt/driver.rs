@@ -18,8 +18,8 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How a host is sent calls. What is known not to answer is only ended: libvirt would have all else
-/// wait for it.
+/// Sender of calls to a host. Objects that are known not to answer can only be ended: libvirt would have all
+/// other calls wait for them.
 struct Sending<'a> {
     host: &'a Host,
     silent: &'a Silent,
@@ -52,7 +52,7 @@ pub struct LibvirtDriver {
     max_inventory: usize,
     connections: Mutex<ConnectionPair>,
     silent: Mutex<Silent>,
-    /// How the events' connection is opened; `None` where it would see another host.
+    /// Function that opens the events' connection; `None` where it would see another host.
     dial: Option<Dial>,
 }
 
@@ -77,13 +77,13 @@ impl LibvirtDriver {
         Self::open_traced(uri, env, &mut Trace::default())
     }
 
-    /// The same, and every stage on the way with its time and what came of it. The last of them has
+    /// Opens the driver, and returns every stage on the way with its time and result. The last of them has
     /// the error, if there is one.
     pub fn diagnose(uri: &Uri, env: &Environment) -> (Option<Self>, Vec<StageResult>) {
         let mut trace = Trace::default();
         let driver = Self::open_traced(uri, env, &mut trace).ok();
         if let Some(driver) = &driver {
-            // what comes of it stands in the trace
+            // the trace has the result
             let _ = trace.stage(Stage::Permissions, |said| {
                 let mut connections = driver.connections();
                 *said = session::permissions(connections.connection(Class::Quick)?)?.to_owned();

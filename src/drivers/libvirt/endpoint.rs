@@ -1,4 +1,4 @@
-//! What a URI means on this machine: the way to a daemon, and what to ask it for.
+//! Endpoint of a URI on this machine: the address of a daemon, and the connection name for it.
 
 use super::transport::{HostAddress, Program, Proxy, Server, SshHost, remote_command};
 use crate::drivers::Environment;
@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 /// The ssh program where the URI names no other.
 const SSH: &str = "ssh";
 
-/// Where the system's daemons have their sockets.
+/// Directory of the system daemons' sockets.
 const SYSTEM_DIRECTORY: &str = "/var/run/libvirt";
 
-/// libvirtd's socket, or that of virtproxyd in its place.
+/// Socket of libvirtd, or of virtproxyd in its place.
 const LEGACY_SOCKET: &str = "libvirt-sock";
 
 /// Drivers with a daemon of their own, and that daemon's socket; the empty URI tries the first
@@ -35,13 +35,13 @@ const DAEMONS: [(&str, &str); 13] = [
     ("vz", "virtvzd-sock"),
 ];
 
-/// How many of [`DAEMONS`] are hypervisors that the empty URI tries.
+/// Number of [`DAEMONS`] that are hypervisors which the empty URI tries.
 const PROBED: usize = 3;
 
-/// A daemon, and what to ask it for.
+/// Daemon, and the connection name for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Endpoint {
-    /// How it is reached.
+    /// Address of the daemon.
     pub(super) address: HostAddress,
     /// The `name` of CONNECT_OPEN.
     pub(super) name: String,
@@ -89,7 +89,7 @@ impl Endpoint {
         Ok(Self { address, name: uri.server_name(), read_only })
     }
 
-    /// Where it leads, for people.
+    /// Returns the address, for people.
     pub(super) fn shown(&self) -> String {
         let name = if self.name.is_empty() { "the best hypervisor there" } else { &self.name };
         format!(
@@ -154,7 +154,7 @@ fn socket(
         return Ok((path, name));
     }
     if name.is_empty() && !exists(&legacy) {
-        // libvirtd would choose the hypervisor; a daemon of one hypervisor has to be told
+        // libvirtd would choose the hypervisor; a daemon of one hypervisor has to be given its name
         let session = if is_session(uri, env) { "session" } else { "system" };
         for (driver, own) in DAEMONS.iter().take(PROBED) {
             let path = file(own);
@@ -166,7 +166,7 @@ fn socket(
     Ok((legacy, name))
 }
 
-/// ssh and what it runs on the other host.
+/// Returns the ssh command, with the program that it runs on the other host.
 fn ssh(uri: &Uri, env: &Environment) -> Result<Program> {
     let session = uri.path() == "/session" && uri.user() != Some("root");
     let by_netcat = uri.parameter("netcat").is_some() || uri.parameter("socket").is_some();

@@ -19,7 +19,7 @@ const EVENT_SIZE: usize = 4096;
 #[derive(Debug, Default)]
 pub(super) struct Arrived {
     pub(super) events: VecDeque<Event>,
-    /// Whether there were more than could be kept.
+    /// Whether more events came than could be kept.
     pub(super) missed: bool,
 }
 

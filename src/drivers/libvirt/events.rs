@@ -1,5 +1,4 @@
-//! Events: a connection of their own on which the server tells what happens, opened again whenever
-//! it is lost.
+//! Events: a connection of their own on which the server reports changes, reopened whenever it is lost.
 
 use super::connection::{Connection, Request, wait_until};
 use super::connections::Dial;
@@ -13,7 +12,7 @@ use libvirt_rpc::{
 };
 use std::time::{Duration, Instant};
 
-/// How long to wait before a host that was lost is called again: at first, and at the most.
+/// Delays before a lost host is called again: the first, and the longest.
 #[derive(Debug)]
 pub(super) struct Pace {
     first: Duration,
@@ -24,7 +23,7 @@ pub(super) struct Pace {
 /// bothered more than twice a minute.
 pub(super) const PACE: Pace = Pace { first: Duration::from_secs(1), most: Duration::from_secs(30) };
 
-/// Tells `events` what the server tells, until `stop` says so or nobody takes it.
+/// Passes the server's events to `events`, until `stop` is set or nobody takes them.
 ///
 /// # Errors
 /// The server does not tell anybody what happens.
@@ -67,11 +66,11 @@ pub(super) fn watch(
     Ok(())
 }
 
-/// Why a host is not watched.
+/// Reason for which a host is not watched.
 enum NotWatched {
-    /// It does not tell what happens, and never will.
+    /// The host does not report events, and never will.
     Refused(Error),
-    /// It is not there.
+    /// The host cannot be reached.
     Lost(Error),
 }
 
@@ -87,8 +86,8 @@ impl From<Malformed> for NotWatched {
     }
 }
 
-/// Opens a connection and registers for all there is to be told. Only a domain's life has to be
-/// told: drivers without networks have no events of them, and some have none of devices.
+/// Opens a connection and registers for all events that the host has. Only a domain's lifecycle is required:
+/// drivers without networks have no events of them, and some have none of devices.
 fn register(dial: &Dial) -> Result<Connection, NotWatched> {
     let mut connection = dial()?;
     connection.listen();
@@ -153,7 +152,7 @@ fn follow(connection: &mut Connection, events: &EventSink, stop: &CancelToken) -
     None
 }
 
-/// What an event says to us.
+/// Converts an event to the driver's type.
 ///
 /// # Errors
 /// The event is that there will be no more.
@@ -162,7 +161,7 @@ fn told(event: Event) -> Result<DriverEvent> {
     let of_domain = |domain: DomainHandle, what| changed(Kind::Domain, domain.name, what);
     Ok(match event {
         Event::Domain { domain, event, .. } => match life_of_domain(event) {
-            // one that runs is left without a definition
+            // a running domain would only lose its definition
             EventKind::Undefined if domain.id < 0 => {
                 DriverEvent::Gone(ResourceId::new(Kind::Domain, domain.name))
             }
@@ -192,7 +191,7 @@ fn told(event: Event) -> Result<DriverEvent> {
     })
 }
 
-/// virDomainEventType.
+/// Converts a virDomainEventType.
 fn life_of_domain(event: i32) -> EventKind {
     match event {
         0 => EventKind::Defined,
@@ -208,7 +207,7 @@ fn life_of_domain(event: i32) -> EventKind {
     }
 }
 
-/// virNetworkEventLifecycleType.
+/// Converts a virNetworkEventLifecycleType.
 fn life_of_network(event: i32) -> EventKind {
     match event {
         0 => EventKind::Defined,
@@ -447,7 +446,7 @@ mod tests {
         }
         assert!(receiver.recv_timeout(QUICK.most * 5).is_err());
         drop(receiver);
-        // it has nothing to tell, so it only ends when it is told to
+        // the server sends no event, so the thread ends only when it is stopped
         stop.stop();
         assert!(thread.join().unwrap().is_ok());
         let (receiver, _stop, thread) = watch(vec![hangs_up()]);

@@ -7,7 +7,7 @@ use crate::model::{Call, Outcome, ResourceId, Target};
 use libvirt_rpc::Class;
 use std::collections::{HashMap, HashSet, VecDeque};
 
-/// How calls are sent.
+/// Builder of requests for calls.
 pub(super) trait Requests {
     /// The request that carries out a call.
     ///
@@ -15,14 +15,15 @@ pub(super) trait Requests {
     /// There is none.
     fn request(&self, call: &Call) -> Result<Request>;
 
-    /// What its object has to answer first, whatever it says; `None` if nothing of it waits for that.
+    /// Returns a question that the call's object has to answer first, with any answer; `None` if the call
+    /// does not depend on that.
     fn question(&self, call: &Call) -> Option<Request>;
 }
 
-/// What a batch has come to.
+/// Progress of a batch.
 #[derive(Debug)]
 pub(super) struct Executed<'a> {
-    /// What became of each call.
+    /// Outcome of each call.
     pub(super) outcomes: Vec<Outcome>,
     /// The objects that did not answer a question.
     pub(super) silent: Vec<&'a Target>,
@@ -63,7 +64,7 @@ struct Run<'a, 'r, R> {
     batch: &'a [Call],
     requests: &'r R,
     outcomes: Vec<Option<Outcome>>,
-    /// What is left of each object, by index into the batch, in order.
+    /// Calls left for each object, by index into the batch, in order.
     chains: HashMap<&'a ResourceId, VecDeque<usize>>,
     /// Calls that may be sent, by class.
     quick: VecDeque<(usize, Request)>,
@@ -73,7 +74,7 @@ struct Run<'a, 'r, R> {
     /// The objects that have answered, and those that did not.
     answers: HashSet<&'a ResourceId>,
     silent: Vec<&'a Target>,
-    /// Why a connection cannot be opened: it is tried once a batch.
+    /// Reason for which a connection cannot be opened: that is tried once per batch.
     unreachable: Option<Error>,
 }
 
@@ -157,7 +158,7 @@ impl<'a, 'r, R: Requests> Run<'a, 'r, R> {
         self.quick.is_empty() && self.long.is_empty()
     }
 
-    /// Sends what is ready of a class, as far as the window goes.
+    /// Sends the ready calls of a class, as far as the window allows.
     fn submit(&mut self, connections: &mut ConnectionPair, class: Class) {
         while let Some((index, request)) = self.ready(class).pop_front() {
             match self.connection(connections, class) {
@@ -199,7 +200,7 @@ impl<'a, 'r, R: Requests> Run<'a, 'r, R> {
         self.finish(completion.ticket, outcome);
     }
 
-    /// Writes down what became of a call, and goes on with its object or gives it up.
+    /// Records the outcome of a call, and goes on with its object or gives it up.
     fn finish(&mut self, index: usize, outcome: Outcome) {
         let Some(Call { target, .. }) = self.batch.get(index) else { return };
         let done = outcome == Outcome::Done;
@@ -226,7 +227,7 @@ impl<'a, 'r, R: Requests> Run<'a, 'r, R> {
     }
 }
 
-/// Why an object is not asked for anything.
+/// Reason for which an object gets no calls.
 pub(super) const UNANSWERED: &str = "its QEMU has not answered for 5 s";
 
 /// The error of a call that is not sent, since its object does not answer.

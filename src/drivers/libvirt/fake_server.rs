@@ -13,7 +13,7 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-/// A connection to a server that does what `script` says and then hangs up.
+/// Returns a connection to a server that does as `script` says and then closes it.
 pub(super) fn connection(script: impl FnOnce(&mut Server) + Send + 'static) -> Connection {
     let (ours, theirs) = UnixStream::pair().unwrap();
     ours.set_nonblocking(true).unwrap();
@@ -42,7 +42,7 @@ pub(super) fn refusal(code: ErrorCode) -> Error {
     Error::host(code, ErrorDomain::TEST, format!("{code:?}"))
 }
 
-/// What a server sends for a [`refusal`].
+/// Returns the message that a server sends for a [`refusal`].
 pub(super) fn in_wire(error: &Error) -> RemoteError {
     super::remote_error(error.vir.as_ref().unwrap(), &error.message)
 }

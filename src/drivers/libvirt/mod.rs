@@ -1,4 +1,4 @@
-//! libvirt's own daemons, spoken to in their own protocol.
+//! Driver for libvirt's own daemons, over their RPC protocol.
 //!
 //! An endpoint is what a URI means on this machine, a transport makes a stream of it, a connection
 //! moves requests and replies over that; a driver has two connections, one for calls that are quick
@@ -12,7 +12,7 @@
 //! - `driver.rs`: `LibvirtDriver`: a host behind a libvirt daemon
 //! - `endpoint.rs`: the meaning of a URI on this machine: transport, and hypervisor to ask for
 //! - `event_queue.rs`: events that came on a connection and wait to be taken
-//! - `events.rs`: events: a connection of their own on which the server tells what happens, opened again whenever it
+//! - `events.rs`: events: a connection of their own on which the server reports changes, reopened whenever it
 //!   is lost
 //! - `execute.rs`: carrying out a batch of calls: objects overlap, the calls of one object follow each other
 //! - `fake_server.rs`: the far end of a connection, for tests: a thread that plays a server, well or badly

@@ -29,7 +29,7 @@ use std::collections::{HashMap, HashSet};
 use std::vec::IntoIter;
 use xmltree::{Element, Limits};
 
-/// virConnectListAllDomainsFlags.
+/// Flags of virConnectListAllDomains.
 const DOMAINS_ALL: u32 = 0;
 const DOMAINS_PERSISTENT: u32 = 1 << 2;
 const DOMAINS_MANAGED_SAVE: u32 = 1 << 8;
@@ -37,7 +37,7 @@ const DOMAINS_AUTOSTART: u32 = 1 << 10;
 const DOMAINS_SNAPSHOT: u32 = 1 << 12;
 const DOMAINS_CHECKPOINT: u32 = 1 << 14;
 
-/// virConnectListAllNetworksFlags.
+/// Flags of virConnectListAllNetworks.
 const NETWORKS_ALL: u32 = 0;
 const NETWORKS_ACTIVE: u32 = 1 << 1;
 const NETWORKS_PERSISTENT: u32 = 1 << 2;
@@ -46,12 +46,12 @@ const NETWORKS_AUTOSTART: u32 = 1 << 4;
 /// VIR_DOMAIN_STATS_STATE: the only statistics that never wait for a guest.
 const STATS_STATE: u32 = 1;
 
-/// VIR_DOMAIN_XML_SECURE. Secrets are read too: a definition is merged from them and would lose them.
+/// Flags of virDomainGetXMLDesc. Secrets are read too: a definition is merged from them and would lose them.
 const DOMAIN_XML_SECURE: u32 = 1;
 
-/// Reads what `scope` asks for, without secrets if the connection is read-only, which may not see
-/// them, and at `most` so many bytes of it. An object that vanishes while it is read is left out; one
-/// that cannot be read is noted as unknown, and one that is `silent` already is not waited for again.
+/// Reads the objects of `scope`, without secrets if the connection is read-only, which may not see them, and
+/// at most `most` bytes. An object that vanishes while it is read is left out; one that cannot be read is
+/// noted as unknown, and one that is `silent` already is not waited for again.
 ///
 /// # Errors
 /// The host could not be asked, or it is not known what it has.
@@ -103,17 +103,17 @@ pub(super) fn observe(
 /// A resource that is being read.
 struct Entry {
     resource: ObservedResource,
-    /// How the server is asked about it, in XDR.
+    /// Handle for questions about it, in XDR.
     handle: Vec<u8>,
     /// Whether its state is known.
     has_state: bool,
-    /// Whether it has any snapshots, or checkpoints.
+    /// Whether the domain has any snapshots; `has_checkpoints`: any checkpoints.
     has_snapshots: bool,
     has_checkpoints: bool,
     vanished: bool,
-    /// Why it could not be read.
+    /// Reason for which it could not be read.
     unknown: Option<String>,
-    /// Whether that is since it did not answer.
+    /// Whether the reason is that it did not answer.
     late: bool,
 }
 
@@ -218,14 +218,13 @@ fn domain_entries(replies: &mut Replies, scope: &Scope) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
-/// Why no object of libvirt's can have a name that the host gave.
+/// Returns the reason for which no object of libvirt's can have a name that the host gave.
 fn unsound_name(id: &ResourceId) -> Option<String> {
     let why = id.kind.check_host_name(&id.name).err()?;
     Some(format!("nothing can have that name: {why}"))
 }
 
-/// Two objects of one name, or of one UUID, are not what a host of libvirt's has: none of them is
-/// believed.
+/// Marks objects with equal names or UUIDs as unknown: no host of libvirt's has them, so none is believed.
 fn doubt_twins(entries: &mut [Entry]) {
     let mut names: HashMap<ResourceId, usize> = HashMap::new();
     let mut uuids: HashMap<(Kind, Uuid), usize> = HashMap::new();
@@ -260,7 +259,7 @@ fn read_missing_states(connections: &mut ConnectionPair, entries: &mut [Entry]) 
     })
 }
 
-/// Which of a resource's definitions a reply holds.
+/// Sort of a definition that a reply holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Definition {
     Persistent,
@@ -278,13 +277,13 @@ fn read_definitions(
         if entry.resource.is_persistent {
             wanted.push((index, Definition::Persistent, inactive_flags(entry, secrets)));
         }
-        // one that crashed and is kept for inspection has an instance, too
+        // a crashed domain that is kept for inspection has an instance, too
         if entry.resource.state.is_active() || entry.resource.state == State::Crashed {
             let live = (index, Definition::Live, live_flags(entry, secrets));
             if entry.resource.is_persistent { second.push(live) } else { wanted.push(live) }
         }
     }
-    // one that is silent takes one of the daemon's threads, and not two
+    // so a silent guest takes one of the daemon's threads, and not two
     if wanted.len() + second.len() <= SERVED_AT_ONCE {
         wanted.append(&mut second);
     }
@@ -304,7 +303,7 @@ fn live_flags(entry: &Entry, secrets: u32) -> u32 {
     if reading(entry.resource.id.kind).has_secrets { secrets } else { 0 }
 }
 
-/// How much memory definitions may still take, of how much.
+/// Memory that definitions may still take, and its limit.
 struct Room {
     left: usize,
     most: usize,
@@ -313,8 +312,8 @@ struct Room {
 /// A definition to be read: of which entry, which one, with which flags.
 type Wanted = (usize, Definition, u32);
 
-/// Reads definitions into `entries`, and returns what is to be asked again without flags: libvirt's
-/// test driver knows none of a network, and shows what runs if it runs.
+/// Reads definitions into `entries`, and returns those that have to be asked for again without flags:
+/// libvirt's test driver knows none for a network, and shows the running definition of an active one.
 fn read_xml(
     connections: &mut ConnectionPair,
     entries: &mut [Entry],
@@ -365,12 +364,12 @@ impl Entry {
         }
     }
 
-    /// Whether there is anything to be read of it still.
+    /// Whether more has to be read of the object.
     fn is_open(&self) -> bool {
         !self.vanished && self.unknown.is_none()
     }
 
-    /// It does not answer.
+    /// Marks the object as not answering.
     fn is_silent(&mut self, why: String) {
         self.unknown = Some(why);
         self.late = true;
@@ -422,7 +421,7 @@ impl Entry {
             && uuid == Some(self.resource.uuid)
     }
 
-    /// Whether `live` shows a domain that has stopped since it was listed: what is running has an id.
+    /// Whether `live` shows a domain that has stopped since it was listed: a running one has an id.
     fn has_stopped(&self, live: &Element) -> bool {
         self.resource.id.kind.is_guest() && live.attr("id").is_none()
     }
@@ -446,8 +445,7 @@ impl Replies {
         Ok(objects)
     }
 
-    /// The same, none as well where the host does not know the question: libvirt has checkpoints since
-    /// 5.6.
+    /// Lists objects, and none where the host does not know the call: libvirt has checkpoints since 5.6.
     fn list_if_known<T: Decode + Listed>(&mut self) -> Result<Vec<T>> {
         match self.list() {
             Err(error) if error.is(ErrorCode::INVALID_ARG) => Ok(Vec::new()),
@@ -640,7 +638,7 @@ mod tests {
         );
     }
 
-    /// What is unknown, each with the reason, where `answers` says what it says first.
+    /// Returns the unknown objects, each with the reason, where `answers` gives the first answer.
     fn unknown_where(
         answers: impl Fn(Procedure, &[u8]) -> Option<Result<Vec<u8>>> + Clone + Send + Sync + 'static,
     ) -> Result<Vec<String>> {
@@ -730,7 +728,7 @@ mod tests {
             observe(&mut connections, &Scope::all(), false, usize::MAX, &mut silent).unwrap()
         };
         let distinct = |at: usize| u8::try_from(at).unwrap();
-        // what a manifest may not name is still there, and holds what it holds
+        // an object whose name no manifest may have still exists, and keeps its holdings
         let observed = read(&ODD, distinct);
         assert!(observed.unknown.is_empty(), "{:?}", observed.unknown);
         assert!(ODD.iter().all(|name| {

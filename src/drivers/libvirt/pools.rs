@@ -1,4 +1,4 @@
-//! The definitions of storage pools, by their names: what disks that are volumes are on.
+//! Definitions of storage pools, by their names: disks that are volumes are on them.
 
 use super::connection::{Answer, Connection, Request};
 use super::silent::{Silent, Subject};
@@ -48,7 +48,7 @@ pub(super) fn pools(
     Ok(found)
 }
 
-/// Asks something of pools, each of which stands for itself; `keep` takes what one says.
+/// Asks a question about pools, each independently; `keep` takes the answer of one.
 fn ask(
     connection: &mut Connection,
     procedure: Procedure,

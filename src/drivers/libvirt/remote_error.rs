@@ -1,4 +1,4 @@
-//! libvirt's remote error as an error of ours, and back; and messages that cannot be read.
+//! Conversion of libvirt's remote errors to ours, and back; and errors for malformed messages.
 
 use crate::error::{Error, ErrorCode, ErrorDomain, ErrorKind, ErrorLevel, VirError};
 use libvirt_rpc::{Malformed, RemoteError};
@@ -38,7 +38,7 @@ impl From<RemoteError> for Error {
     }
 }
 
-/// What a server sends that answers with `vir`.
+/// Returns the message of a server that answers with `vir`.
 pub fn remote_error(vir: &VirError, message: &str) -> RemoteError {
     RemoteError {
         code: vir.code.0,
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
     use libvirt_rpc::{from_bytes, to_bytes};
 
-    /// What libvirtd 11.3 answers to a lookup of a domain that is not there.
+    /// Recorded answer of libvirtd 11.3 to a lookup of a missing domain.
     const NO_DOMAIN: &[u8] = b"\0\0\0\x2a\0\0\0\x0c\0\0\0\x01\0\0\0\x10Domain not found\0\0\0\x02\
         \0\0\0\0\0\0\0\x01\0\0\0\x10Domain not found\0\0\0\0\0\0\0\0\
         \xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\0";

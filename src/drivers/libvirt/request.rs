@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 /// connection when such a document is wrong, as its error quotes the document.
 const XML_MAX: usize = 1 << 20;
 
-/// virDomainUndefineFlagsValues.
+/// Flags of virDomainUndefineFlags.
 const UNDEFINE_MANAGED_SAVE: u32 = 1;
 const UNDEFINE_SNAPSHOTS_METADATA: u32 = 1 << 1;
 const UNDEFINE_NVRAM: u32 = 1 << 2;
@@ -36,10 +36,10 @@ const LIVE: u32 = 1;
 /// VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN.
 const SHUTDOWN_ACPI: u32 = 1;
 
-/// Since when undefine can keep the TPM's state.
+/// First version in which undefine can keep the TPM's state.
 const KEEPS_TPM: Version = Version::new(8, 9, 0);
 
-/// Whether undefine can be told to keep TPM state, too.
+/// Whether undefine can keep TPM state, too.
 fn keeps_tpm(host: &Host) -> bool {
     host.hypervisor == Hypervisor::Qemu && host.version >= KEEPS_TPM
 }
@@ -56,8 +56,8 @@ pub(super) fn request(host: &Host, call: &Call) -> Result<Request> {
     }
 }
 
-/// What a running guest has to answer before `call`, which would wait for its QEMU without end: any
-/// question that libvirt hands on to it. `None` if the call does not wait for that.
+/// Returns a question that a running guest has to answer before `call`, which would wait for its QEMU
+/// forever: any that libvirt passes on to it. `None` if the call does not wait for QEMU.
 pub(super) fn question(host: &Host, call: &Call) -> Option<Request> {
     let domain = call.target.id.kind.is_guest() && host.hypervisor == Hypervisor::Qemu;
     if !domain || !waits_for_guest(&call.op) {
@@ -240,8 +240,8 @@ fn typed(parameter: &TuningParameter) -> TypedParam {
     TypedParam { field: parameter.name.clone(), value }
 }
 
-/// What is removed with a definition. Each hypervisor refuses flags for what it does not have, and
-/// QEMU refuses to undefine a domain with NVRAM unless it is told what becomes of it.
+/// Returns the flags for the state that is removed with a definition. Each hypervisor refuses flags for state
+/// that it does not have, and QEMU refuses to undefine a domain with NVRAM without one of its flags.
 fn undefine_flags(host: &Host, keep: UndefineKeep) -> u32 {
     match (keep, host.hypervisor) {
         (UndefineKeep::Nothing, _) => 0,
@@ -319,7 +319,7 @@ mod tests {
         (request.procedure, request.args)
     }
 
-    /// virsh's undefine, recorded.
+    /// Recorded undefine of virsh.
     #[test]
     fn undefine_is_the_recorded_bytes() {
         let host = host(Hypervisor::Test, Version::new(11, 3, 0));

@@ -1,4 +1,4 @@
-//! What waits to be written to a stream, and how much of it is.
+//! Buffer of bytes to be written to a stream, with their progress.
 
 use super::transport::Stream;
 use libvirt_rpc::{Malformed, Packet};
@@ -11,12 +11,12 @@ const BACKLOG_MAX: usize = 1 << 20;
 /// Packets on their way to a stream. Places in the stream are counted in bytes from its beginning.
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
-    /// Of these, the first `sent` are written.
+    /// Bytes of which the first `sent` are written.
     bytes: Vec<u8>,
     sent: usize,
     queued: u64,
     written: u64,
-    /// Where the packets end that are not all written.
+    /// Ends of the packets that are not completely written.
     ends: VecDeque<u64>,
 }
 
@@ -48,7 +48,7 @@ impl Outgoing {
         self.bytes.len() - self.sent >= BACKLOG_MAX
     }
 
-    /// Writes what the stream takes.
+    /// Writes as much as the stream takes.
     ///
     /// # Errors
     /// The stream can no longer be written to.
@@ -81,7 +81,7 @@ impl Outgoing {
         }
     }
 
-    /// How many bytes are given to the stream at once.
+    /// Returns the number of bytes for the next write.
     fn next(&self, single: bool) -> usize {
         let waiting = self.bytes.len() - self.sent;
         match self.ends.front() {
@@ -101,7 +101,7 @@ mod tests {
     use libvirt_rpc::{Header, Procedure};
     use std::os::fd::{AsFd as _, BorrowedFd};
 
-    /// Takes so many bytes at a time, and keeps each piece.
+    /// Stream that takes at most this number of bytes at a time, and keeps each piece.
     #[derive(Debug)]
     struct Pieces {
         single: bool,

@@ -1,4 +1,4 @@
-//! From a stream to an open connection to a hypervisor, and what is learnt of it.
+//! Session: from a stream to an open connection to a hypervisor, with the facts about its server.
 
 use super::auth::{self, Who};
 use super::connection::{Connection, Request};
@@ -16,10 +16,10 @@ use std::time::Duration;
 /// Servers without it take them the other way round.
 const NETWORK_UPDATE_HAS_CORRECT_ORDER: i32 = 16;
 
-/// What is learnt of a server once.
+/// Facts about a server, read once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Host {
-    /// Which hypervisor it drives.
+    /// Hypervisor that it drives.
     pub(super) hypervisor: Hypervisor,
     /// The version of libvirt that answers.
     pub(super) version: Version,
@@ -81,7 +81,7 @@ pub(super) fn open(
     Ok(connection)
 }
 
-/// How long the first answer may take to come by a way on which a person may be asked, or not.
+/// Returns the time limit of the first answer, by whether a person may be asked for a password on the way.
 fn time_of_first(may_ask: bool, has_terminal: bool) -> Duration {
     match (may_ask, has_terminal) {
         (true, true) => timeouts::AUTHENTICATE,
@@ -113,7 +113,7 @@ fn tell_apart(trace: &mut Trace, host: &str, error: Option<&Error>) {
     trace.split_last(&passed, last);
 }
 
-/// Asks what there is to know of the server.
+/// Reads the facts about the server.
 ///
 /// # Errors
 /// The connection failed, or the server has no answer.
@@ -138,7 +138,7 @@ pub(super) fn probe(connection: &mut Connection, trace: &mut Trace) -> Result<Ho
     Ok(Host { hypervisor, version, uri, network_update_in_order })
 }
 
-/// What a server says of itself.
+/// Answers of a server about itself.
 struct Answers {
     name: String,
     version: Version,
@@ -146,7 +146,7 @@ struct Answers {
     in_order: Result<Vec<u8>>,
 }
 
-/// Asks all that there is to ask, in one round trip.
+/// Asks all questions in one round trip.
 fn ask(connection: &mut Connection) -> Result<Answers> {
     let feature = Request {
         args: to_bytes(&NETWORK_UPDATE_HAS_CORRECT_ORDER)?,
@@ -167,7 +167,7 @@ fn ask(connection: &mut Connection) -> Result<Answers> {
     Ok(Answers { name, version: Version(version), uri, in_order: next() })
 }
 
-/// What we may do, seen by asking for a change of a domain that cannot be there: its UUID is nil.
+/// Finds our permissions by asking for a change of a domain that cannot exist: its UUID is nil.
 ///
 /// # Errors
 /// The connection failed, or not even that is answered as it should be.

@@ -16,11 +16,10 @@ use std::time::{Duration, Instant};
 /// sign of life.
 const OPEN_MAX: usize = 4;
 
-/// How long an answer that may be on its way is waited for: an event that a guest goes on comes at the
-/// same time.
+/// Time to wait for an answer that may be on its way: an event that a guest goes on comes at the same time.
 const JUST_COMING: Duration = Duration::from_millis(100);
 
-/// What may be silent.
+/// Object that may be silent.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Subject {
     /// A domain or a network.
@@ -32,7 +31,7 @@ pub(super) enum Subject {
 /// An object that does not answer.
 #[derive(Debug)]
 struct Object {
-    /// How the server is asked about it.
+    /// Procedure of the question about it.
     procedure: Procedure,
     args: Vec<u8>,
     why: String,
@@ -40,7 +39,7 @@ struct Object {
     asked: Option<usize>,
 }
 
-/// Those that do not answer.
+/// Objects that do not answer.
 #[derive(Debug, Default)]
 pub(super) struct Silent {
     objects: BTreeMap<Subject, Object>,
@@ -49,7 +48,7 @@ pub(super) struct Silent {
 }
 
 impl Silent {
-    /// Why an object is not waited for; `None` if it may be asked.
+    /// Returns the reason for which an object is not waited for; `None` if it may be asked.
     pub(super) fn why(&self, subject: &Subject) -> Option<&str> {
         self.objects.get(subject).map(|object| object.why.as_str())
     }
@@ -83,8 +82,8 @@ impl Silent {
         self.objects.insert(subject, object);
     }
 
-    /// Hears what those that were asked have said by now, and asks those that were not, or whose
-    /// answer was none. One that answers is silent no more.
+    /// Collects the answers that have come, and asks the objects that were not asked, or gave no answer. One
+    /// that answers is no longer silent.
     pub(super) fn hear(&mut self, dial: Option<&Dial>) {
         if self.objects.is_empty() {
             self.connection = None;

@@ -1,5 +1,5 @@
-//! How long a server's answer may take, by kind of call. When the time is over the outcome is
-//! unknown, so these are well above what a healthy host needs.
+//! Time limits of a server's answers, by kind of call. After one the outcome is unknown, so these are well
+//! above the times of a healthy host.
 
 use libvirt_rpc::{Class, Procedure};
 use std::time::Duration;
@@ -8,12 +8,12 @@ use std::time::Duration;
 /// wait behind each other on a busy disk.
 pub(super) const QUICK: Duration = Duration::from_secs(30);
 
-/// How long objects that are read may leave their host without any reply, together and once a run:
-/// definitions take milliseconds, unless a guest's QEMU is stopped while libvirt waits for it. Also
-/// how long a guest may take to show that it answers before something is asked of it.
+/// Longest time that objects may delay an inventory without any reply, together and once per run: definitions
+/// take milliseconds, unless a guest's QEMU is stopped while libvirt waits for it. It is also the time that a
+/// guest has to answer before it is changed.
 pub(super) const SILENCE: Duration = Duration::from_secs(5);
 
-/// How long an object that is silent may take to answer, beside everything else.
+/// Time that a silent object has to answer in the background.
 pub(super) const PATIENT: Duration = Duration::from_secs(3600);
 
 /// Defining parses, probes the emulator's capabilities the first time, and syncs to disk.

@@ -1,4 +1,4 @@
-//! What was done on the way to an open connection: each stage with its time and what came of it.
+//! Trace of the stages on the way to an open connection, each with its time and result.
 
 use crate::error::{Error, Result};
 use std::time::{Duration, Instant};
@@ -7,35 +7,35 @@ use tracing::debug;
 /// A step on the way to a host. Not every way has all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// The URI is read, and what it means on this machine is chosen.
+    /// Reading the URI and choosing its endpoint on this machine.
     Uri,
-    /// Our certificate and the authorities that we trust are read and checked.
+    /// Reading and checking our certificate and the trusted authorities.
     Certificates,
     /// The host's name is looked up.
     Resolve,
     /// A socket of the daemon is connected to.
     Connect,
-    /// The daemon proves by its certificate who it is, and we do.
+    /// Mutual authentication by certificates.
     Tls,
     /// A program that leads to the daemon is started.
     Start,
-    /// ssh lets us in on the other host.
+    /// Login by ssh on the other host.
     Ssh,
     /// A program there passes our bytes on.
     Helper,
-    /// That program connects to the daemon's socket.
+    /// Connection of that program to the daemon's socket.
     Socket,
     /// The daemon's first answer comes through.
     Answer,
-    /// We prove who we are.
+    /// Authentication of the client.
     Authenticate,
     /// The hypervisor is opened.
     Open,
-    /// The daemon says what it is.
+    /// Version of the daemon.
     Version,
-    /// The daemon says what it can do.
+    /// Features of the daemon.
     Features,
-    /// It is seen what we may do.
+    /// Permissions of the client.
     Permissions,
 }
 
@@ -65,13 +65,13 @@ impl Stage {
 /// One stage that is over.
 #[derive(Clone, Debug)]
 pub struct StageResult {
-    /// Which.
+    /// Stage.
     pub stage: Stage,
-    /// How long it took; nothing where it cannot be told from the stage after it.
+    /// Time taken; nothing where it cannot be separated from the next stage.
     pub took: Option<Duration>,
-    /// What is worth knowing of it, in words; may be empty.
+    /// Details in words; may be empty.
     pub said: String,
-    /// Why it failed; nothing comes after a stage that did.
+    /// Error of the stage, which is the last one then.
     pub error: Option<Error>,
 }
 
@@ -82,7 +82,7 @@ pub(super) struct Trace {
 }
 
 impl Trace {
-    /// Does a stage. `work` may leave in its argument what is worth knowing.
+    /// Runs a stage. `work` may leave details in its argument.
     ///
     /// # Errors
     /// Those of `work`.

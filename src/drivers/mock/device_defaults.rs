@@ -1,4 +1,4 @@
-//! What libvirt fills in and checks in the devices of a domain.
+//! Defaults and checks of a domain's devices, as libvirt has them.
 
 use super::fault::fault;
 use crate::error::{Error, ErrorCode, ErrorDomain, Result};
@@ -194,7 +194,7 @@ fn attr_of(element: &Element, child: &str, attribute: &str) -> String {
     value.unwrap_or_default().to_owned()
 }
 
-/// What a disk is of, for messages.
+/// Describes the source of a disk, for messages.
 fn source_of(disk: &Element) -> String {
     let source = disk.child("source");
     let source = source.and_then(|s| s.attr("file").or(s.attr("dev")).or(s.attr("name")));

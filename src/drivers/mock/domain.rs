@@ -1,4 +1,4 @@
-//! What a domain's state allows, and what the operations on it do.
+//! Operations on domains, and the states that allow each.
 
 use super::fault::fault;
 use super::host::{Host, Object};

@@ -16,12 +16,12 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// What a test host holds at first.
+/// Initial contents of a test host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MockHost {
     /// One running domain `test` and one active network `default`: `test:///default`.
     Default,
-    /// What a file in libvirt's `<node>` format describes: `test:///PATH`.
+    /// The contents of a file in libvirt's `<node>` format: `test:///PATH`.
     File(PathBuf),
 }
 
@@ -133,7 +133,7 @@ impl Driver for MockDriver {
         }
     }
 
-    /// What this process does is told at once, and what others do to a state file as a `Resync`.
+    /// Reports operations of this process at once, and those of others on a state file as a `Resync`.
     fn watch(&self, events: &EventSink, stop: &CancelToken) -> Result<()> {
         self.watchers.watch(self.state.as_ref(), events, stop);
         Ok(())

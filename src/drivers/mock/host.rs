@@ -21,11 +21,11 @@ pub(super) struct Host {
 pub(super) struct Object {
     /// Its UUID, which both definitions carry.
     pub(super) uuid: Uuid,
-    /// What the next boot uses; `None` if it is transient.
+    /// Definition for the next boot; `None` if the object is transient.
     pub(super) persistent: Option<Element>,
-    /// What runs; `None` if it is not active. One of the two is always there.
+    /// Definition of the running instance; `None` if it is not active. One of the two is always there.
     pub(super) live: Option<Element>,
-    /// What it is doing.
+    /// Current state.
     pub(super) state: State,
     /// libvirt's number for why.
     pub(super) reason: i32,
@@ -55,7 +55,7 @@ impl Change {
 }
 
 impl Host {
-    /// What `test:///default` starts with: one running domain and one active network, with the
+    /// Initial contents of `test:///default`: one running domain and one active network, with the
     /// names and UUIDs that libvirt gives them.
     pub(super) fn default_host() -> Result<Self> {
         let mut host = Self::default();
@@ -139,7 +139,7 @@ impl Host {
         self.objects.values().filter_map(id).max().map_or(1, |n| n.saturating_add(1))
     }
 
-    /// What an observer sees.
+    /// Returns the observed state.
     pub(super) fn observe(&self, scope: &Scope) -> Observed {
         let seen = self.objects.iter().filter(|(id, _)| scope.includes(id));
         let resources = seen.map(|(id, o)| (id.clone(), o.observed(id, scope.detail)));

@@ -1,4 +1,4 @@
-//! What a network's state allows.
+//! States of networks, and the operations that each allows.
 
 use super::fault::fault;
 use super::host::{Host, Object};

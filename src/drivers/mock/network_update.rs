@@ -6,9 +6,9 @@ use crate::error::{Error, ErrorCode, ErrorDomain, Result};
 use crate::model::{Kind, Mac, NetworkCommand, NetworkSection};
 use xmltree::{Element, Path};
 
-/// Where a section's entries stand and how they are told apart.
+/// Path of a section's entries, and their identity.
 struct Section {
-    /// What libvirt calls an entry.
+    /// libvirt's word for an entry.
     word: &'static str,
     /// The element of an entry.
     entry: &'static str,

@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorCode, ErrorDomain, Result};
 use crate::model::{Affect, Call, Kind, Op, ResourceId};
 use xmltree::Element;
 
-/// What `call` changes on this host. Nothing is changed yet; a refused operation changes nothing.
+/// Works out the change of `call` on this host, without making it; a refused operation changes nothing.
 pub(super) fn carry_out(host: &Host, call: &Call) -> Result<Change> {
     let kind = call.target.id.kind;
     let on_object = |operation: &dyn Fn(&ResourceId, Object) -> Result<Option<Object>>| {
@@ -149,8 +149,8 @@ fn set_autostart(kind: Kind, mut object: Object, on: bool) -> Result<Object> {
     Ok(object)
 }
 
-/// Changes the definitions that `affect` names, both or none. The edit is told which of the two it
-/// changes, [`Affect::Live`] or [`Affect::Config`].
+/// Changes the definitions that `affect` names, both or none. The edit is given the one of the
+/// two that it changes, [`Affect::Live`] or [`Affect::Config`].
 fn edited(
     kind: Kind,
     mut object: Object,

@@ -1,5 +1,5 @@
-//! What libvirt fills in, rewrites and drops when a definition is given to it: the common part of
-//! its post-parse, as far as its test driver shows it.
+//! Values that libvirt fills in, rewrites and drops when it parses a definition: the common part of its
+//! post-parse, as far as its test driver shows it.
 
 use super::device_defaults::{self, lower_mac};
 use super::fault::{fault, parser_of};
@@ -24,7 +24,7 @@ const DEVICE_ORDER: &str = "emulator disk controller lease filesystem interface 
 const NETWORK_ORDER: &str = "name uuid title description metadata forward bridge mtu mac domain \
     dns vlan bandwidth port ip route virtualport portgroup";
 
-/// What a domain has when its definition says nothing: path of the element, attribute, value.
+/// Defaults of domains: path of the element, attribute, value.
 const DOMAIN_DEFAULTS: [(&[&str], &str, &str); 5] = [
     (&["vcpu"], "placement", "static"),
     (&["vcpu"], "", "1"),

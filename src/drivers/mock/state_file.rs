@@ -64,7 +64,7 @@ impl Place {
     }
 }
 
-/// What tells two versions of the file apart: device, inode, size, and when it was written. Each
+/// Identity of a version of the file: device, inode, size, and time of writing. Each
 /// version is a new file, but its inode may be one that was used before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp([u64; 3], [i64; 2]);

@@ -201,7 +201,7 @@ fn count_io_threads(definition: &mut Element) {
     }
 }
 
-/// What follows when the guest does something by itself.
+/// Sets the reaction to an action of the guest itself.
 pub(super) fn set_lifecycle(
     definition: &mut Element,
     event: LifecycleEvent,

@@ -1,4 +1,4 @@
-//! Who is told what happens on a test host, and what they are told.
+//! Watchers of a test host, and the events that they get.
 
 use super::state_file::{Stamp, StateFile};
 use crate::drivers::cancel::TICK;
@@ -21,7 +21,7 @@ pub(super) struct Watchers(Mutex<Watching>);
 pub(super) struct Watching {
     sinks: Vec<(u64, EventSink)>,
     next: u64,
-    /// The version of the state file that they have been told of.
+    /// Version of the state file at the last event.
     known: Option<Stamp>,
 }
 
@@ -62,7 +62,7 @@ impl Watching {
         self.next
     }
 
-    /// Whether anybody reads what this one is told.
+    /// Whether the events of this watcher are still read.
     fn has(&self, number: u64) -> bool {
         self.sinks.iter().any(|(other, _)| *other == number)
     }
@@ -108,7 +108,7 @@ impl Watching {
     }
 }
 
-/// What libvirt's drivers tell of an operation; where they tell nothing, `Updated`.
+/// Returns the events of libvirt's drivers for an operation; where they have none, `Updated`.
 fn what_happened(op: &Op) -> Vec<EventKind> {
     match op {
         // libvirt tells of a new name as of a new definition

@@ -1,4 +1,4 @@
-//! Directories of manifests, and what is read of them.
+//! Tests of loading from directories of manifests.
 //!
 //! - `fleets.rs`: manifests of a fleet: which host each is for
 

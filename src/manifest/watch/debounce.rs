@@ -1,37 +1,37 @@
-//! When a change counts: once nobody has touched the file for a while. Time is a parameter.
+//! Debouncing of changes: a file counts once nobody has touched it for a while. Time is a parameter.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How long a file is left alone before it is taken: editors and copies write in several goes.
+/// Time without changes after which a file is accepted: editors and copies write in several steps.
 const STABLE: Duration = Duration::from_millis(250);
 
-/// How long a file is left alone that was opened to be written and not closed yet: its writer may be
+/// Time for which a file that was opened to be written, and not closed yet, is left alone: its writer may be
 /// slow. One who never closes it is not waited for any longer.
 const OPEN: Duration = Duration::from_secs(5);
 
-/// After this the files that are stable are taken, though others go on changing.
+/// Time after which stable files are accepted though others go on changing.
 const HURRY: Duration = Duration::from_millis(500);
 
-/// The same where it is not known which files change.
+/// Time after which stable files are accepted where it is unknown which ones change.
 const BULK: Duration = Duration::from_secs(10);
 
 /// Most files that are followed one by one; beyond that all of them are looked at, once.
 const FILES: usize = 4096;
 
-/// What was done to a file.
+/// Event on a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Touch {
-    /// Somebody made it, and has it open to write.
+    /// Created, and open for writing.
     Made,
-    /// It was written to, and is still open.
+    /// Written to, and still open.
     Written,
-    /// Its writer closed it.
+    /// Closed by its writer.
     Closed,
-    /// Another one stands in its place, whole, or none.
+    /// Replaced as a whole by another file, or removed.
     Replaced,
-    /// It got another mode, or is on its way to another name.
+    /// Changed in mode, or being renamed.
     Moved,
 }
 
@@ -41,12 +41,12 @@ pub(super) struct Debounce {
     files: BTreeMap<PathBuf, Change>,
     /// Files that somebody was seen to write to and not to close, whether they count yet or not.
     writing: BTreeSet<PathBuf>,
-    /// When the first of the changes was noticed, or when some were taken last.
+    /// Time of the first pending change, or of the last acceptance.
     first: Option<Instant>,
     last: Option<Instant>,
-    /// Whether it is not known which files they are.
+    /// Whether the changed files are unknown.
     bulk: bool,
-    /// When what there was at the last look is compared with what there is, and since when it changed.
+    /// Time at which all files are compared with the last look, and the time of the change that caused it.
     look: Option<(Instant, Option<Instant>)>,
 }
 
@@ -62,7 +62,7 @@ impl Change {
     }
 }
 
-/// What counts now.
+/// Changes that count now.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Settled {
     /// Files that are stable by now.
@@ -73,7 +73,7 @@ pub(super) struct Settled {
     pub(super) writing: BTreeSet<PathBuf>,
     /// Whether everything was looked at a moment ago, to be compared.
     pub(super) looked: bool,
-    /// When the last of what counts was noticed.
+    /// Time of the last change that counts.
     pub(super) since: Option<Instant>,
 }
 
@@ -109,7 +109,7 @@ impl Debounce {
         self.files.insert(path.to_owned(), Change { at: now, open });
     }
 
-    /// A file got another name; who writes to it goes on.
+    /// Moves the pending changes of a renamed file; its writer may go on.
     pub(super) fn rename(&mut self, from: &Path, to: &Path, now: Instant) {
         let open = self.files.get(from).is_some_and(|change| change.open);
         let written = self.writing.remove(from);
@@ -124,19 +124,19 @@ impl Debounce {
         self.touch(to, touch, now);
     }
 
-    /// Any file may have changed.
+    /// Records that any file may have changed.
     pub(super) fn rescan(&mut self, now: Instant) {
         self.first.get_or_insert(now);
         self.last = Some(now);
         self.bulk = true;
-        // who has closed what is not known either
+        // the files that were closed are unknown, too
         self.files.clear();
         self.writing.clear();
         self.look = None;
     }
 
-    /// Whether everything is to be looked at since it is not known what changed; gives since when. That
-    /// is then seen to.
+    /// Takes a pending comparison of all files, if it is due since the changed ones are unknown; returns the
+    /// time of the change.
     pub(super) fn take_bulk(&mut self, now: Instant) -> Option<Instant> {
         let last =
             self.last.filter(|_| self.bulk && self.changes_due().is_some_and(|d| d <= now))?;
@@ -144,8 +144,8 @@ impl Debounce {
         Some(last)
     }
 
-    /// Everything is looked at now, and once more when what there is had time to settle. `false` if
-    /// that is going to happen anyway.
+    /// Schedules a second look at all files, which are looked at now, once they had time to settle. Returns
+    /// `false` if one is scheduled already.
     pub(super) fn look(&mut self, now: Instant, since: Option<Instant>) -> bool {
         let is_new = !self.bulk && self.look.is_none();
         if is_new {
@@ -154,7 +154,7 @@ impl Debounce {
         is_new
     }
 
-    /// When something will count, if nothing more happens.
+    /// Returns the time at which something will count, if no further change occurs.
     pub(super) fn due(&self) -> Option<Instant> {
         self.changes_due().into_iter().chain(self.look.map(|(due, _)| due)).min()
     }
@@ -170,7 +170,7 @@ impl Debounce {
         Some(all.min(some))
     }
 
-    /// Takes what counts at this time. What does not is kept.
+    /// Takes the changes that count at this time, and keeps the others.
     pub(super) fn take(&mut self, now: Instant) -> Settled {
         let (stable, unstable): (BTreeMap<_, _>, BTreeMap<_, _>) =
             std::mem::take(&mut self.files).into_iter().partition(|(_, c)| c.stable_at() <= now);
@@ -284,7 +284,7 @@ mod tests {
         let since = settle.take_bulk(start.at(2_649));
         assert_eq!(start.millis(since), Some(2_399));
         assert_eq!(settle.due(), None);
-        // what is there is looked at twice
+        // all files are looked at twice
         settle.look(start.at(2_649), since);
         assert_eq!(start.millis(settle.due()), Some(2_899));
         let settled = settle.take(start.at(2_899));

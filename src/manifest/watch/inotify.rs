@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// What was noticed so far, for those who notice and those who act.
+/// Changes noticed so far, shared between the watcher and its reader.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Noticed(Arc<Mutex<Noted>>);
 
@@ -22,18 +22,18 @@ pub(super) struct Noted {
     places: Places,
     /// Directories that went, or got another name, since they were watched.
     lost: BTreeSet<PathBuf>,
-    /// Why the system cannot tell of all changes.
+    /// Reason for which the system cannot report all changes.
     pub(super) deaf: Option<String>,
 }
 
-/// Where changes matter. All are real paths, as the system's events have them.
+/// Places where changes matter. All are real paths, as in the system's events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Places {
     /// Directories with everything directly in them.
     pub(super) directories: BTreeSet<PathBuf>,
     /// Single names: those of the paths that were given, which may come back.
     pub(super) names: BTreeSet<PathBuf>,
-    /// What is written there and is nobody's manifest.
+    /// Files written there that are no manifests.
     pub(super) kept: BTreeSet<PathBuf>,
 }
 
@@ -50,7 +50,7 @@ impl Places {
 
     /// Whether a path is, or leads to, a directory that is watched.
     fn lead_through(&self, path: &Path) -> bool {
-        // what is below a path comes right behind it
+        // paths below another one follow it directly
         let next = |set: &BTreeSet<PathBuf>| {
             let mut from = set.range::<Path, _>((Bound::Included(path), Bound::Unbounded));
             from.next().is_some_and(|next| next.starts_with(path))
@@ -58,7 +58,7 @@ impl Places {
         next(&self.directories) || next(&self.names)
     }
 
-    /// What there is to watch.
+    /// Returns the paths to watch.
     fn watched(&self) -> BTreeSet<&Path> {
         let parents = self.names.iter().filter_map(|name| name.parent());
         self.directories.iter().map(PathBuf::as_path).chain(parents).collect()
@@ -66,7 +66,7 @@ impl Places {
 }
 
 impl Noted {
-    /// These paths are gone from where they were, and the watches on them with them.
+    /// Forgets paths that are gone, and the watches on them with them.
     fn lose(&mut self, paths: &[PathBuf]) {
         let lost = paths.iter().filter(|path| self.places.lead_through(path));
         self.lost.extend(lost.cloned());
@@ -75,11 +75,11 @@ impl Noted {
 
 impl Noticed {
     pub(super) fn lock(&self) -> MutexGuard<'_, Noted> {
-        // what a panic left half noted is looked at again with the next rescan
+        // a note that a panic left unfinished is covered by the next rescan
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes note of what the system tells; says whether it matters.
+    /// Records an event of the system; returns whether it matters.
     fn take(&self, event: notify::Result<Event>) -> bool {
         let (now, mut noted) = (Instant::now(), self.lock());
         let event = match event {
@@ -92,7 +92,7 @@ impl Noticed {
             }
         };
         if event.need_rescan() {
-            // what was not told may be that directories went
+            // the missed events may be of removed directories
             noted.lost.insert(PathBuf::from("/"));
             noted.settle.rescan(now);
             return true;
@@ -121,7 +121,7 @@ impl Noticed {
         if let (EventKind::Modify(ModifyKind::Name(RenameMode::Both)), [from, to]) =
             (event.kind, event.paths.as_slice())
         {
-            // each name was told by itself already
+            // each name had an event of its own already
             let matters = noted.places.concern(from) && noted.places.concern(to);
             if matters {
                 noted.settle.rename(from, to, now);
@@ -139,8 +139,8 @@ impl Noticed {
     }
 }
 
-/// Whether who made a file has it open to write, as far as that can be told: links and sockets are
-/// there at once, and nobody closes them.
+/// Whether the creator of a file still has it open to write, as far as that can be known: links and sockets
+/// are complete at once, and are never closed.
 fn is_open(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok_and(|m| m.is_file() && m.nlink() == 1)
 }
@@ -150,7 +150,7 @@ fn is_open(path: &Path) -> bool {
 pub(super) struct Inotify {
     watcher: Option<RecommendedWatcher>,
     noticed: Noticed,
-    /// Each with what tells it from another one in its place.
+    /// Watched directories, each with its device and inode, to recognise another one in its place.
     directories: BTreeMap<PathBuf, (u64, u64)>,
 }
 
@@ -179,7 +179,7 @@ impl Inotify {
         let Some(watcher) = &mut self.watcher else { return false };
         let mut wanted = BTreeMap::new();
         for directory in places.watched() {
-            // one that is gone is seen to come back by the directory above it
+            // the directory above shows when a removed one comes back
             if let Ok(m) = std::fs::metadata(directory) {
                 wanted.insert(directory.to_owned(), (m.dev(), m.ino()));
             }
@@ -191,11 +191,11 @@ impl Inotify {
             std::mem::take(&mut noted.lost)
         };
         self.directories.retain(|directory, identity| {
-            // one that was made anew may have the number of the one before
+            // a directory that was made anew may have the number of the one before
             let went = directory.ancestors().any(|above| lost.contains(above));
             let stays = !went && wanted.get(directory) == Some(identity);
             if !stays {
-                // one that is gone has taken its watch along
+                // the watch of a removed directory is gone with it
                 let _ = watcher.unwatch(directory);
             }
             stays

@@ -22,15 +22,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often everything is looked at, whatever the system tells: it does not tell of a file system
-/// that is mounted, of changes that another machine makes, nor of anything when it has run out of
-/// watches.
+/// Interval between looks at all files, whatever the system reports: it does not report the mounting of a
+/// file system, changes by another machine, nor anything when it has run out of watches.
 const LOOK: Duration = Duration::from_secs(30);
 
-/// How soon it is looked again at files that could not be read for want of something.
+/// Delay before files that could not be read for lack of a resource are looked at again.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// How often a directory may appear while directories are looked for, in one go.
+/// Most passes over the directories to watch in one search, as new ones may appear meanwhile.
 const ARM_MAX: usize = 4;
 
 /// Manifests whose files are followed.
@@ -42,33 +41,32 @@ pub struct Changes {
     inotify: Inotify,
     /// Files that are stable and were not read, since a `virt.toml` was not.
     held: BTreeSet<PathBuf>,
-    /// Which of the paths had manifests then, counted from 1.
+    /// Numbers of the paths that had manifests then, counted from 1.
     had: BTreeSet<usize>,
-    /// What was read last.
+    /// Manifests that were loaded last.
     good: Option<Arc<Loaded>>,
-    /// Why that is kept though something else is there now.
+    /// Reason for which that is kept though the files differ now.
     stale: Option<String>,
-    /// When everything is looked at next.
+    /// Time of the next look at all files.
     look: Instant,
-    /// The versions that were there when everything was looked at: what nobody tells of is stable if
-    /// it is the same twice.
+    /// Versions at the last look at all files: one without notifications is stable if it is the same twice.
     seen: Option<HashMap<PathBuf, Stamp>>,
 }
 
-/// What manifests say now.
+/// Result of following manifests.
 #[derive(Clone, Debug)]
 pub struct Reading {
-    /// What was read.
+    /// Loaded manifests.
     pub loaded: Arc<Loaded>,
-    /// Why it is what was read before, and not what is there now.
+    /// Reason for which they are older than the files.
     pub stale: Option<String>,
-    /// When the last of the changes that led to it was noticed.
+    /// Time of the last change that led to it.
     pub since: Instant,
 }
 
 impl Changes {
-    /// Follows what `paths` name, for a set that may be named beside them. `wake` is called from another
-    /// thread whenever [`Self::due`] may have changed.
+    /// Follows the manifests of `paths`, for a set that the caller may name; `check` is the caller's own
+    /// check. `wake` is called from another thread whenever [`Self::due`] may have changed.
     pub fn follow(
         paths: Vec<PathBuf>,
         (grammars, set): (Grammars, Option<String>),
@@ -83,12 +81,12 @@ impl Changes {
         Self { paths, loader, noticed, inotify, held, had, good, stale, look, seen }
     }
 
-    /// Why the system cannot tell of changes, so that files are looked at from time to time.
+    /// Returns the reason for which the system cannot report changes, so that files are polled.
     pub fn is_deaf(&self) -> Option<String> {
         self.noticed.lock().deaf.clone()
     }
 
-    /// When to read next, if nothing happens before.
+    /// Returns the time of the next read, if nothing happens before.
     pub fn due(&self) -> Instant {
         self.noticed.lock().settle.due().map_or(self.look, |due| due.min(self.look))
     }
@@ -98,7 +96,7 @@ impl Changes {
         self.look = Instant::now();
     }
 
-    /// Reads what is there at the start, without waiting for anything.
+    /// Reads the manifests at the start, without waiting for anything.
     pub fn first(&mut self) -> Reading {
         for _ in 0..ARM_MAX {
             let now = Instant::now();
@@ -110,7 +108,7 @@ impl Changes {
         Reading { loaded: Arc::default(), stale: self.stale.clone(), since: Instant::now() }
     }
 
-    /// Reads what has changed and is stable by now. `None` if manifests say what they said before.
+    /// Reads the files that have changed and are stable by now. `None` if the manifests are unchanged.
     pub fn read_settled(&mut self, now: Instant) -> Option<Reading> {
         let bulk = self.noticed.lock().settle.take_bulk(now);
         if bulk.is_some() || now >= self.look {
@@ -178,7 +176,7 @@ impl Changes {
             self.look_twice(now, Some(since));
         }
         if let (Some(reason), Some(_)) = (read.unread, &self.good) {
-            // what the others say now may not go with what it said before
+            // the others' present content may not fit its former one
             self.loader.owe();
             self.look = now + RETRY;
             if self.stale.as_ref() == Some(&reason) {
@@ -201,7 +199,7 @@ impl Changes {
         Some(Reading { loaded: self.good.clone()?, stale: self.stale.clone(), since })
     }
 
-    /// Finds what is there, with every directory of it watched before it is read.
+    /// Finds the manifests, with every directory watched before it is read.
     fn find(&mut self) -> (Found, Diagnostics) {
         let mut tries = 0;
         loop {
@@ -214,8 +212,8 @@ impl Changes {
         }
     }
 
-    /// Why what is there now does not count: nobody means to have nothing, and a path by itself may be
-    /// a disk that is not mounted.
+    /// Returns the reason for which an empty result does not count: nobody means to have nothing, and a path
+    /// by itself may be a disk that is not mounted.
     fn missing(&self, found: &Found) -> Option<String> {
         self.good.as_ref()?;
         let has: BTreeSet<usize> = found.manifests.iter().map(|m| m.root).collect();
@@ -226,7 +224,7 @@ impl Changes {
         unseen.or_else(|| emptied.map(|(_, path)| text(path)))
     }
 
-    /// Looks at all there is, to take what is still the same in a moment.
+    /// Looks at all files, to accept in a moment those that stay the same.
     fn look_twice(&mut self, now: Instant, since: Option<Instant>) {
         self.look = now + LOOK;
         if self.noticed.lock().settle.look(now, since) {
@@ -240,8 +238,8 @@ impl Changes {
         found.manifests.into_iter().map(|m| (m.path, m.stamp)).chain(virt_tomls).collect()
     }
 
-    /// Whether what all manifests are read by can be relied on. While any `virt.toml` is written
-    /// nothing is: half of one may name another set, another host or none.
+    /// Returns whether the `virt.toml`s can be relied on. While one is being written nothing is accepted:
+    /// half of one may name another set, another host or none.
     fn read_state(&self, found: &Found, settled: &Settled) -> ReadState {
         let there: HashMap<&PathBuf, Option<Stamp>> =
             found.virt_tomls.iter().map(|v| (&v.path, v.stamp)).collect();
@@ -270,15 +268,15 @@ impl Changes {
         read_state
     }
 
-    /// What is taken as it was read last. While anything changes, what is gone may be about to come
-    /// back; and while something changes that is no manifest, what links lead to may be exchanged.
+    /// Returns the files whose last version is used. While anything changes, a missing file may be about to
+    /// come back; and while something that is no manifest changes, the targets of links may be exchanged.
     fn unsettled(&mut self, found: &Found, settled: Settled) -> Unsettled {
         let Settled { stable, unstable, writing, looked, .. } = settled;
         let reals: BTreeSet<&PathBuf> = found.manifests.iter().map(|m| &m.real).collect();
         let links = unstable.iter().any(|path| !reals.contains(path));
         let (mut files, mut gone, mut changing) = (unstable, false, false);
         gone |= !files.is_empty();
-        // of other files nobody told anything: they are as they were read, or as they were a moment ago
+        // other files had no event: they are as they were read, or as they were a moment ago
         let seen = self.seen.take_if(|_| looked);
         let before = |path: &PathBuf| match &seen {
             Some(seen) => seen.get(path).copied(),
@@ -296,7 +294,7 @@ impl Changes {
             !there.contains(path) && !real_name(path).ancestors().any(|p| stable.contains(p))
         };
         let any_vanished = match &seen {
-            // what is no manifest was seen to by now
+            // files that are no manifests were handled by now
             Some(seen) => seen.keys().filter(|path| !is_virt_toml(path)).any(vanished),
             None => self.loader.paths().any(vanished),
         };
@@ -306,7 +304,7 @@ impl Changes {
     }
 }
 
-/// How far the files can be relied on that say what the manifests are for.
+/// Reliability of the `virt.toml`s, which decide about the manifests' set and hosts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum ReadState {
     Settled,
@@ -314,7 +312,7 @@ enum ReadState {
     Written,
     /// The end of one was waited for too long.
     Open(String),
-    /// One is not the version that was there before, and nobody told of it.
+    /// Changing: a file differs from its earlier version without a notification.
     Changing,
 }
 
@@ -322,7 +320,7 @@ fn is_virt_toml(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name == FILE)
 }
 
-/// Where a file that is gone was, as events have it.
+/// Returns the former path of a file that is gone, as events have it.
 fn real_name(path: &Path) -> PathBuf {
     let parent = path.parent().map(files::real).unwrap_or_default();
     path.file_name().map_or_else(|| parent.clone(), |name| parent.join(name))
@@ -334,8 +332,8 @@ fn links_moved(found: &Found) -> bool {
     linked.any(|m| files::real(&m.path) != m.real)
 }
 
-/// Where changes matter: all directories that were gone through, those that links lead to, and the
-/// names of the paths themselves.
+/// Returns the places where changes matter: all searched directories, those that links lead to, and the names
+/// of the paths themselves.
 fn places(paths: &[PathBuf], found: &Found) -> Places {
     let mut directories = found.directories.clone();
     let linked = found.manifests.iter().filter(|m| m.linked);

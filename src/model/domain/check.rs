@@ -1,5 +1,5 @@
-//! What is certainly wrong with a domain's values and what no grammar can say, each with its place.
-//! A value that the grammar refuses passes here: it was said already.
+//! Certain errors in a domain's values that no grammar can express, each with its place. A value that the
+//! grammar refuses passes here: it was reported already.
 
 use super::check_devices::check_devices;
 use super::lint;

@@ -1,5 +1,4 @@
-//! What is certainly wrong with a domain's disks and interfaces, beside what
-//! the grammar says.
+//! Certain errors in a domain's disks and interfaces, beyond its grammar.
 
 use super::{Disk, DiskDevice, Domain, Interface, InterfaceSource};
 use crate::model::Mac;
@@ -80,7 +79,7 @@ fn check_interface(interface: Interface<'_>, seen: &mut HashMap<Mac, Span>, out:
     check_interface_source(interface, out);
 }
 
-/// What the grammar lets pass, and no host can start.
+/// Refuses interface sources that pass the grammar, and that no host can start.
 fn check_interface_source(interface: Interface<'_>, out: &mut Diagnostics) {
     let Some(source) = interface.element().child("source") else { return };
     let group = match interface.source() {

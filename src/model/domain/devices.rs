@@ -25,7 +25,7 @@ pub struct Disk<'a> {
     element: &'a Element,
 }
 
-/// What a disk looks like to the guest.
+/// Kind of drive that a disk is for the guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DiskDevice<'a> {
     /// A hard disk, the default.
@@ -38,14 +38,14 @@ pub enum DiskDevice<'a> {
     Other(&'a str),
 }
 
-/// Where a disk's data is.
+/// Source of a disk's data.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum DiskSource<'a> {
-    /// In a file of the host.
+    /// File of the host.
     File(&'a str),
-    /// On a block device of the host.
+    /// Block device of the host.
     Block(&'a str),
-    /// In a place of one of libvirt's later types, such as `network` or `volume`.
+    /// Source of one of libvirt's later types, such as `network` or `volume`.
     Other(&'a Element),
 }
 
@@ -59,7 +59,7 @@ impl<'a> Disk<'a> {
         self.element
     }
 
-    /// Where its data is; `None` for an empty drive.
+    /// Returns the source of its data; `None` for an empty drive.
     pub fn source(self) -> Option<DiskSource<'a>> {
         let source = self.element.child("source")?;
         match self.element.attr("type").unwrap_or("file") {
@@ -69,7 +69,7 @@ impl<'a> Disk<'a> {
         }
     }
 
-    /// What it looks like to the guest.
+    /// Returns the kind of drive for the guest.
     pub fn device(self) -> DiskDevice<'a> {
         match self.element.attr("device") {
             None | Some("disk") => DiskDevice::Disk,
@@ -116,7 +116,7 @@ pub struct Interface<'a> {
     element: &'a Element,
 }
 
-/// What an interface is connected to.
+/// Network that an interface is connected to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InterfaceSource<'a> {
     /// The hypervisor's own user-space network.
@@ -131,7 +131,7 @@ pub enum InterfaceSource<'a> {
     Mcast {
         /// The group's address.
         address: Option<&'a str>,
-        /// Its port.
+        /// Port of the target.
         port: Option<&'a str>,
     },
     /// The listening end of a TCP tunnel.
@@ -162,7 +162,7 @@ impl<'a> Interface<'a> {
         self.element
     }
 
-    /// What it is connected to.
+    /// Returns the network that it is connected to.
     pub fn source(self) -> InterfaceSource<'a> {
         let source = |key| self.element.child("source").and_then(|s| s.attr(key));
         let (address, port) = (source("address"), source("port"));
@@ -220,7 +220,7 @@ impl<'a> Console<'a> {
         Self { element }
     }
 
-    /// What the host's end is; `pty` by default.
+    /// Returns the type of the host's end; `pty` by default.
     pub fn kind(self) -> &'a str {
         self.element.attr("type").unwrap_or("pty")
     }
@@ -247,7 +247,7 @@ impl<'a> Graphics<'a> {
         self.element
     }
 
-    /// Its type, such as `vnc` or `sdl`.
+    /// Returns the type, such as `vnc` or `sdl`.
     pub fn kind(self) -> Option<&'a str> {
         self.element.attr("type")
     }

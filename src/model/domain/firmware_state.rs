@@ -1,4 +1,4 @@
-//! What a host keeps for a domain beside its disks: the variables of its firmware, and its TPM's state.
+//! State of a domain that a host keeps beside its disks: the variables of its firmware, and its TPM's state.
 
 use xmltree::Element;
 

@@ -1,4 +1,4 @@
-//! Where the bytes of a disk are: what two disks are compared by.
+//! Storage of a disk, by which two disks are compared.
 
 use std::fmt;
 use xmltree::Element;
@@ -20,8 +20,8 @@ const PORTS: [(&str, &str); 7] = [
 pub struct Storage(String);
 
 impl Storage {
-    /// The place of a `<disk>`, `<backingStore>` or `<mirror>`; `None` for an empty drive, and for what
-    /// has no place of its own.
+    /// Returns the storage of a `<disk>`, `<backingStore>` or `<mirror>`; `None` for an empty drive, and for
+    /// types without a place of their own.
     pub fn of(disk: &Element) -> Option<Self> {
         let source = disk.child("source")?;
         let value = |name| source.attr(name).filter(|value| !value.is_empty());
@@ -45,8 +45,8 @@ impl Storage {
         Some(Self(text))
     }
 
-    /// The places that a disk is made of, the one that is written first: those below it are what its
-    /// image is an overlay of, as far as the definition tells.
+    /// Returns the backing chain of a disk, from the image that is written down to the last base that the
+    /// definition has.
     pub fn chain(disk: &Element) -> Vec<Self> {
         let mut places = Vec::new();
         let mut next = Some(disk);
@@ -64,7 +64,7 @@ impl fmt::Display for Storage {
     }
 }
 
-/// A path without what says nothing: `//`, `/./` and a slash at its end.
+/// Returns a path without redundant parts: `//`, `/./` and a slash at its end.
 fn path(text: &str) -> String {
     let parts: Vec<&str> = text.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
     let root = if text.starts_with('/') { "/" } else { "" };

@@ -53,7 +53,7 @@ impl<'a> Domain<'a> {
         self.root.child("currentMemory").map(amount)
     }
 
-    /// How many processors there can be; `None` if the number is no number. Without it there is one.
+    /// Returns the maximum number of processors; `None` if it is not a number. The default is one.
     pub fn vcpus(self) -> Option<u32> {
         self.root.child_text("vcpu").map_or(Some(1), |n| n.parse().ok())
     }
@@ -63,7 +63,7 @@ impl<'a> Domain<'a> {
         self.root.child("os").map(|element| Os { element })
     }
 
-    /// The program that chooses what a paravirtualised Xen guest boots.
+    /// Returns the program that chooses the kernel of a paravirtualised Xen guest.
     pub fn bootloader(self) -> Option<String> {
         self.root.child_text("bootloader")
     }
@@ -75,12 +75,12 @@ impl<'a> Domain<'a> {
             .is_some_and(|feature| feature.attr("state") != Some("off"))
     }
 
-    /// What the guest's clock follows: `utc`, `localtime` or one of libvirt's later words.
+    /// Returns the base of the guest's clock: `utc`, `localtime` or one of libvirt's later words.
     pub fn clock_offset(self) -> &'a str {
         self.root.child("clock").and_then(|c| c.attr("offset")).unwrap_or("utc")
     }
 
-    /// What happens on `on_poweroff`, `on_reboot` or `on_crash`, if the document says so.
+    /// Returns the action for `on_poweroff`, `on_reboot` or `on_crash`, if the document has one.
     pub fn lifecycle(self, event: &str) -> Option<String> {
         self.root.child_text(event)
     }
@@ -136,7 +136,7 @@ fn amount(element: &Element) -> Result<u64, MemoryError> {
     memory_kib(&element.text(), element.attr("unit"))
 }
 
-/// The `<os>` block: what is booted, and how.
+/// View of the `<os>` block: the boot sources and their order.
 #[derive(Clone, Copy, Debug)]
 pub struct Os<'a> {
     element: &'a Element,

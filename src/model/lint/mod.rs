@@ -1,5 +1,5 @@
-//! What the lints of domains and networks share: claims that only one may make, numbers as
-//! libvirt reads them, VLAN tags, whitespace around values, the order of siblings, dumps of what runs.
+//! Lints shared by domains and networks: unique claims, numbers as libvirt reads them, VLAN tags, whitespace
+//! around values, the order of siblings, dumps of running objects.
 //!
 //! - `order.rs`: orders of siblings that libvirtd's own schema check refuses, though its grammar allows them
 //! - `padded.rs`: whitespace around values

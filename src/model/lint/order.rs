@@ -48,9 +48,8 @@ const THROTTLING: [&[&str]; 6] = [
     &["read_iops_sec_max_length", "write_iops_sec_max_length"],
 ];
 
-/// Warns of children of `root`, and of what is in it, that libvirtd's schema check wants in another
-/// order; of one in each element. Only what a person ordered needs it: what is made from TOML
-/// comes in the grammar's order.
+/// Warns of children of `root` and its descendants that libvirtd's schema check wants in another order, once
+/// per element. Only manual order needs it: documents made from TOML have the grammar's order.
 pub fn check_order(root: &Element, out: &mut Diagnostics) {
     let mut open = vec![root];
     while let Some(element) = open.pop() {

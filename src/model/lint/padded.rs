@@ -143,7 +143,7 @@ fn check_text(element: &Element, out: &mut Diagnostics) {
     }
 }
 
-/// Whether `text` is one word with blanks beside it. What has blanks inside as well is prose.
+/// Whether `text` is one word with whitespace around it. Text with inner whitespace is prose.
 fn is_padded_word(text: &str) -> bool {
     let blank = |b: Option<&u8>| b.is_some_and(u8::is_ascii_whitespace);
     let bytes = text.as_bytes();

@@ -1,13 +1,13 @@
-//! A manifest that is the dump of what runs: how most people save a definition. What only the
-//! running instance has is not compared; it is said once that it is there.
+//! Lint of manifests that are the dump of a running object: how most people save a definition. Parts that
+//! only the running instance has are not compared; one warning says that they are there.
 
 use diagnostics::{Diagnostic, Diagnostics, Span};
 use xmltree::{Attribute, Element};
 
-/// Where pseudo-terminals are.
+/// Directory of pseudo-terminals.
 const PTY: &str = "/dev/pts/";
 
-/// What only a running instance has, in the order in which it is named, with its first place.
+/// Returns the signs of a running instance, in the order in which they are named, each with its first place.
 pub(in crate::model) fn signs_of_running(root: &Element) -> Vec<(&'static str, Span)> {
     let mut signs = Vec::new();
     let mut sign = |what, span: Option<Span>| signs.extend(span.map(|span| (what, span)));
@@ -27,7 +27,7 @@ fn first<'a>(
     root.children_named("devices").flat_map(Element::elements).find_map(of)
 }
 
-/// Of a network, or of a device that it hands on.
+/// Returns the `connections` attribute of a network, or of a device that it hands on.
 fn connections(root: &Element) -> Option<&Attribute> {
     let forward = || root.child("forward").filter(|_| root.is("network"));
     let inside = || {
@@ -59,7 +59,7 @@ fn network_port(device: &Element) -> Option<&Attribute> {
     source.attribute("portid").or_else(|| source.attribute("bridge")).filter(|_| of_network)
 }
 
-/// Warns once if the document is the dump of what runs.
+/// Warns once if the document is the dump of a running object.
 pub(in crate::model) fn check_running(root: &Element, out: &mut Diagnostics) {
     let signs = signs_of_running(root);
     let Some((_, place)) = signs.first() else { return };

@@ -59,7 +59,7 @@ impl NumberSet {
         Some(u32::try_from(n).ok()? * BITS + word.trailing_zeros())
     }
 
-    /// Puts in what the other one has.
+    /// Adds all members of the other set.
     pub(in crate::model) fn add(&mut self, other: &Self) {
         if self.0.len() < other.0.len() {
             self.0.resize(other.0.len(), 0);
@@ -80,7 +80,7 @@ impl FromIterator<u32> for NumberSet {
     fn from_iter<I: IntoIterator<Item = u32>>(numbers: I) -> Self {
         let mut set = Self::default();
         for number in numbers {
-            // what is beyond the highest is in no set that can be read
+            // no set that can be read has numbers beyond the highest
             let _ = set.change(number, number, true);
         }
         set

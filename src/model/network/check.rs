@@ -1,5 +1,5 @@
-//! What is certainly wrong with a network's values and what no grammar can say, each with its place.
-//! A value that the grammar refuses passes here: it was said already.
+//! Certain errors in a network's values that no grammar can express, each with its place. A value that the
+//! grammar refuses passes here: it was reported already.
 
 use super::view::{Ip, Network};
 use crate::model::subnet::netmask_prefix;
@@ -84,7 +84,7 @@ fn check_subnet(ip: Ip<'_>, out: &mut Diagnostics) {
     }
 }
 
-/// libvirt and dnsmasq start with whatever hosts there are: of those that make no sense is warned.
+/// Warns of DHCP hosts that make no sense: libvirt and dnsmasq start with any.
 fn check_dhcp(ip: Ip<'_>, subnet: Subnet, out: &mut Diagnostics) {
     for range in ip.dhcp("range") {
         check_range(range, subnet, out);

@@ -9,7 +9,7 @@ use diagnostics::{Diagnostic, Diagnostics, Span};
 use std::net::IpAddr;
 use xmltree::Element;
 
-/// Adds what does not go together in the network document `root`.
+/// Reports combinations in the network document `root` that do not work together.
 pub(super) fn check(root: &Element, out: &mut Diagnostics) {
     check_padding(root, out);
     check_running(root, out);
@@ -155,7 +155,7 @@ fn check_tagged(root: &Element, out: &mut Diagnostics) {
     }
 }
 
-/// libvirt runs DHCP for one address of each family.
+/// Refuses DHCP on a second address of a family: libvirt serves one of each.
 fn check_servers(root: &Element, out: &mut Diagnostics) {
     let mut seen = Claims::default();
     for ip in root.children_named("ip") {
@@ -248,11 +248,11 @@ fn reserved(subnet: Subnet, address: IpAddr, what: &str, span: Span, out: &mut D
     );
 }
 
-/// How many subnets a message lists.
+/// Most subnets that a message lists.
 const SHOWN: usize = 8;
 
-/// What the addresses of a network can reach, sorted: the first number of each subnet, and the last
-/// one of it and of those before. Looking up stays quick however many there are.
+/// Returns the ranges that a network's addresses reach, sorted: the first address of each subnet, and the
+/// last one of it and of those before. Lookup stays fast however many there are.
 fn reach(subnets: &[Subnet]) -> Vec<(bool, u128, u128)> {
     let mut all: Vec<_> = subnets.iter().map(|s| (s.is_ipv4(), s.first(), s.last())).collect();
     all.sort_unstable();

@@ -27,8 +27,8 @@ impl<'a> Network<'a> {
         parse_uuid(&self.root.child_text("uuid")?)
     }
 
-    /// How it reaches the world: `nat`, `route` or one of libvirt's later words; `None` for an
-    /// isolated network.
+    /// Returns the mode of forwarding: `nat`, `route` or one of libvirt's later words; `None` for an isolated
+    /// network.
     pub fn forward_mode(self) -> Option<&'a str> {
         Some(self.root.child("forward")?.attr("mode").unwrap_or("nat"))
     }
@@ -60,7 +60,7 @@ impl<'a> Network<'a> {
     }
 }
 
-/// An `<ip>` of a network: the host's address, and what DHCP hands out beside it.
+/// View of an `<ip>` of a network: the host's address, and the DHCP settings beside it.
 #[derive(Clone, Copy, Debug)]
 pub struct Ip<'a> {
     pub(super) element: &'a Element,
@@ -111,9 +111,9 @@ impl<'a> Ip<'a> {
 /// A host with a fixed address, as written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DhcpHost<'a> {
-    /// Its MAC address.
+    /// MAC address.
     pub mac: Option<&'a str>,
-    /// Its name.
+    /// Name.
     pub name: Option<&'a str>,
     /// The address it gets.
     pub ip: Option<&'a str>,

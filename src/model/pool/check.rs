@@ -1,4 +1,4 @@
-//! What is wrong with a pool's values and what no grammar can say, each with its place.
+//! Checks of a pool's values that no grammar can say, with the place of each.
 
 use super::view::Pool;
 use crate::model::lint::{check_padding, check_read_outs};
@@ -6,7 +6,7 @@ use crate::model::values::{check_identity, found};
 use diagnostics::{Diagnostic, Diagnostics};
 use xmltree::Element;
 
-/// What a pool's definition has only when it was read from a host.
+/// Elements that only the definition of a pool on a host has.
 const READ_OUTS: [&str; 3] = ["capacity", "allocation", "available"];
 
 /// Types whose storage one host serves.

@@ -35,7 +35,7 @@ impl<'a> Pool<'a> {
         self.root.child("target")?.child("path")
     }
 
-    /// That directory as libvirt writes it: without repeated slashes, and without one at the end.
+    /// Returns the target directory as libvirt writes it: without repeated slashes, and without one at the end.
     pub fn target_path(self) -> Option<String> {
         let written = self.target()?.text();
         let steps: Vec<&str> = written.split('/').filter(|step| !step.is_empty()).collect();

@@ -1,4 +1,4 @@
-//! The rules whose diagnostics the grammar makes: what may stand where, and which values.
+//! Rules whose diagnostics the grammar makes: allowed places and values.
 
 use super::rule::{GRAMMAR, OURS, Rule};
 use diagnostics::Severity::Error;

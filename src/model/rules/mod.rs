@@ -2,7 +2,7 @@
 //! checks: each code has a row, and each row a use.
 //!
 //! - `domain.rs`: the rules for domains
-//! - `grammar.rs`: the rules whose diagnostics the grammar makes: what may stand where, and which values
+//! - `grammar.rs`: rules whose diagnostics the grammar makes: allowed places and values
 //! - `manifest.rs`: the rules for manifests as files, and for resources among one another
 //! - `network.rs`: the rules for networks, and for addresses wherever they stand
 //! - `rule.rs`: `Rule`, a row of the tables

@@ -1,19 +1,19 @@
-//! What a rule is, and where rules come from.
+//! Description of a rule, and its source.
 
 use diagnostics::Severity;
 
 /// A rule: its name is the code of the diagnostics that it makes.
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
-    /// Its name, such as `duplicate-target`.
+    /// Name, such as `duplicate-target`.
     pub name: &'static str,
-    /// How bad it is at worst.
+    /// Highest severity of its findings.
     pub severity: Severity,
-    /// What it finds.
+    /// Summary of its findings.
     pub summary: &'static str,
-    /// What to do about it.
+    /// Remedy for its findings.
     pub remedy: &'static str,
-    /// Where it comes from: who refuses what it finds.
+    /// Source: the software that refuses its findings.
     pub source: &'static str,
 }
 

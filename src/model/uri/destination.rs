@@ -1,13 +1,13 @@
-//! Where a URI leads, as far as its text tells.
+//! Destination of a URI, as far as its text shows.
 
 use super::{Transport, Uri};
 use std::net::IpAddr;
 use std::path::{Component, Path, PathBuf};
 
 impl Uri {
-    /// Where the URI leads, whoever goes there: equal for two URIs that differ only in the user, in
-    /// keys, in what nobody here knows, or in how something is written. Names of one host that only
-    /// its resolver knows to be equal stay different, and so do paths that only the files tell to be.
+    /// Returns a text that is equal for two URIs which differ only in the user, in keys, in unknown parts, or
+    /// in notation. Names of one host that only its resolver knows to be equal stay different, and so do
+    /// paths that only the files show to be.
     pub fn destination(&self) -> String {
         let socket = self.parameter("socket").map(without_detours);
         let state = self.parameter("state").map(without_detours);
@@ -51,7 +51,7 @@ fn plain_host(host: &str) -> String {
     }
 }
 
-/// A path without what leads nowhere, as far as that is seen without looking.
+/// Returns a path without redundant steps, as far as that is possible without looking.
 fn without_detours(path: &str) -> PathBuf {
     Path::new(path).components().filter(|c| *c != Component::CurDir).collect()
 }

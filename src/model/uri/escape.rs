@@ -1,4 +1,4 @@
-//! Escapes of a URI, and how what is wrong with one is told.
+//! Escapes of a URI, and descriptions of its errors.
 
 use std::fmt::{self, Write as _};
 
@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 pub(super) const FORM: &str =
     "write it as driver[+transport]://[user@][host][:port]/[path][?parameters]";
 
-/// What is wrong with a URI, and what to write instead.
+/// Problem of a URI, and a hint.
 pub(super) struct Problem {
     pub(super) what: String,
     pub(super) hint: String,
@@ -20,7 +20,7 @@ impl Problem {
 
 pub(super) type Read<T> = std::result::Result<T, Problem>;
 
-/// Takes percent escapes off. What they hide is held to the same rules as what stands in the open.
+/// Decodes percent escapes. Decoded characters obey the same rules as others.
 pub(super) fn decode(text: &str, part: &str) -> Read<String> {
     let bad = |what: &str| Problem::new(format!("its {part} has {what}"), FORM);
     let mut bytes = Vec::with_capacity(text.len());

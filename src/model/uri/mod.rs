@@ -22,12 +22,12 @@ use std::net::Ipv6Addr;
 /// Longest URI, in bytes.
 const URI_MAX: usize = 4096;
 
-/// How the bytes reach a libvirt daemon.
+/// Transport of bytes to a libvirt daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
     /// A unix socket of this host.
     Unix,
-    /// TLS over TCP; what a URI with a host and no transport means.
+    /// TLS over TCP; the default of a URI with a host and no transport.
     Tls,
     /// TCP in the clear.
     Tcp,
@@ -38,7 +38,7 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// All of them.
+    /// All transports.
     pub const ALL: [Self; 5] = [Self::Unix, Self::Tls, Self::Tcp, Self::Ssh, Self::Ext];
 
     /// The word for it in URIs.
@@ -143,7 +143,7 @@ impl Uri {
         }
     }
 
-    /// What is wrong only when parts are seen together.
+    /// Checks parts that are only wrong together.
     fn check_parts_fit(&self) -> Read<()> {
         let server = self.user.is_some() || self.port.is_some();
         if server && self.host.is_none() {
@@ -178,12 +178,12 @@ impl Uri {
         &self.driver
     }
 
-    /// Whether this is the empty URI: the best hypervisor that is there.
+    /// Whether the URI is empty, which asks for the best hypervisor of the machine.
     pub fn is_empty(&self) -> bool {
         self.driver.is_empty()
     }
 
-    /// How a daemon is reached; `None` for a URI of this host that leaves it open.
+    /// Returns the transport; `None` for a URI of this host that leaves it open.
     pub fn transport(&self) -> Option<Transport> {
         self.transport.or(self.host.as_ref().map(|_| Transport::Tls))
     }
@@ -218,7 +218,7 @@ impl Uri {
         self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The same with another value of a parameter that it has.
+    /// Returns the URI with another value of a parameter that it has.
     #[must_use]
     pub fn with_parameter(mut self, name: &str, value: String) -> Self {
         if let Some(parameter) = self.parameters.iter_mut().find(|(n, _)| n == name) {
@@ -232,14 +232,13 @@ impl Uri {
         self.parameter(name).and_then(|v| v.parse::<i32>().ok()).is_some_and(|n| n != 0)
     }
 
-    /// Which kind of daemon is searched for.
+    /// Returns the sort of daemon to look for.
     pub fn mode(&self) -> Mode {
         self.parameter("mode").and_then(Mode::parse).unwrap_or_default()
     }
 
-    /// The name by which the server knows the connection: what is left when host, transport and the
-    /// connection's own parameters are taken off, unless `name=` gives it. Empty asks the server to
-    /// choose.
+    /// Returns the server's name for the connection: the URI without host, transport and the connection's own
+    /// parameters, unless `name=` gives it. An empty one asks the server to choose.
     pub fn server_name(&self) -> String {
         if let Some(name) = self.parameter("name") {
             return name.to_owned();
@@ -316,7 +315,7 @@ fn read_scheme(scheme: &str) -> Read<(String, Option<Transport>)> {
     Ok((driver.to_ascii_lowercase(), transport))
 }
 
-/// The text with what stands between the first ':' of its user's part and the '@' left out.
+/// Returns the text without the part between the first ':' of its user and the '@'.
 fn without_password(text: &str) -> String {
     let start = text.find("://").map_or(0, |at| at + 3);
     let rest = text.get(start..).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Parameters of URIs: which there are, and what each may be.
+//! Parameters of URIs, and their values.
 
 use super::escape::{Problem, Read, decode};
 use diagnostics::excerpt;
@@ -24,7 +24,7 @@ pub(super) const CONNECTION_PARAMETERS: [&str; 17] = [
     "authfile",
 ];
 
-/// Which kind of daemon the sockets of this host are searched for.
+/// Sort of daemon to look for among the sockets of this host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// The driver's own daemon if its socket is there, else libvirtd.
@@ -32,7 +32,7 @@ pub enum Mode {
     Auto,
     /// The driver's own daemon, such as virtqemud.
     Direct,
-    /// libvirtd, or virtproxyd in its place.
+    /// Search for libvirtd, or virtproxyd in its place.
     Legacy,
 }
 
@@ -66,7 +66,7 @@ pub(super) fn read_parameters(query: &str) -> Read<Vec<(String, String)>> {
     Ok(parameters)
 }
 
-/// Parameters of libvirt's that have no meaning here: why, and what to do instead.
+/// Parameters of libvirt's that have no meaning here: the reason, and a hint.
 const MEANINGLESS: [(&str, &str, &str); 5] = [
     (
         "known_hosts",

@@ -1,4 +1,4 @@
-//! What is wrong with a volume's values and what no grammar can say, each with its place.
+//! Checks of a volume's values that no grammar can say, with the place of each.
 
 use super::view::{Volume, size};
 use crate::model::MemoryError;
@@ -7,7 +7,7 @@ use crate::model::values::{check_identity, found};
 use diagnostics::{Diagnostic, Diagnostics};
 use xmltree::Element;
 
-/// What a volume's definition has only when it was read from a host.
+/// Elements that only the definition of a volume on a host has.
 const READ_OUTS: [&str; 3] = ["key", "source", "physical"];
 
 /// The same of its target.

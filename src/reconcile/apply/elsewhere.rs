@@ -6,7 +6,7 @@ use crate::reconcile::plan::types::{Milestone, Plan, Step, StepAction};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Where walks of several hosts' plans meet.
+/// Meeting point of the walks of several hosts' plans.
 #[derive(Debug, Default)]
 pub struct Crossroads(Mutex<State>);
 
@@ -15,17 +15,17 @@ struct State {
     /// Hosts whose plans are walked, or will be.
     walking: BTreeSet<String>,
     reached: BTreeSet<(String, ResourceId, Milestone)>,
-    /// What went wrong with a guest on a host.
+    /// First error of a moving guest's steps, by host and guest.
     failed: BTreeMap<(String, ResourceId), Error>,
 }
 
-/// What is heard of another host.
+/// State of a milestone that another host has to reach.
 pub(super) enum Heard {
-    /// It has come so far.
+    /// The milestone was reached.
     Reached,
-    /// It has not yet.
+    /// The milestone was not reached yet.
     Open,
-    /// It will not in this run, and why, where that is known.
+    /// The milestone is out of reach in this run, with the error, if it is known.
     Never(Option<Error>),
 }
 
@@ -34,7 +34,8 @@ impl Crossroads {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has others wait for that host from now on, until the walk of its plan ends, however it does.
+    /// Registers a host as being walked, until the returned value is dropped: other hosts wait for it till
+    /// then.
     pub fn enter(&self, host: &str) -> Walker<'_> {
         self.state().walking.insert(host.to_owned());
         Walker { crossroads: self, host: host.to_owned() }
@@ -55,7 +56,7 @@ impl Drop for Walker<'_> {
 }
 
 impl Walker<'_> {
-    /// Tells the others of a step of a guest that moves.
+    /// Reports a step of a moving guest to the other walks.
     pub(super) fn finished(&self, plan: &Plan, step: &Step, failed: Option<&Error>) {
         let id = &step.target.id;
         if !plan.moves.contains_key(id) {

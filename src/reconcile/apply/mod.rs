@@ -1,4 +1,4 @@
-//! Walking a plan: calls in batches, waits, and what became of each step. Nothing is decided here.
+//! Walk of a plan: calls in batches, waits, and a report for each step. Nothing is decided here.
 //!
 //! - `elsewhere.rs`: plans of several hosts walked at once, and their milestones
 //! - `refusal.rs`: meaning of a refused live change
@@ -27,22 +27,22 @@ use std::time::{Duration, Instant};
 use verify::took_effect;
 use waits::Removals;
 
-/// How often the host is asked while a step waits for it.
+/// Interval between two reads of the host while a step waits for it.
 const POLL: Duration = Duration::from_millis(250);
 
-/// What is said of a live change that cannot be made while its domain runs.
+/// Message for a live change that cannot be made while its domain runs.
 const NOT_NOW: &str = "it waits for the next boot, since the host does not do it while it runs";
 
-/// What is done about one that the host refuses as wrong.
+/// Message for a live change that the host refuses as wrong, and that is taken out of the definition.
 const GOES: &str = "it is taken out of the definition for the next boot again, which would fail \
                     as well: fix the manifest, and apply it again";
 
-/// What is said where it stays.
+/// Message for a live change that is refused as wrong, and stays in the definition.
 const STAYS: &str = "the definition for the next boot has it already; apply it again to retry";
 
 /// Time, so that waits can be tested without waiting.
 pub trait Clock {
-    /// Now; never goes back.
+    /// Returns the current time of a monotonic clock.
     fn now(&self) -> Instant;
     /// Waits.
     fn sleep(&self, time: Duration);
@@ -62,40 +62,39 @@ impl Clock for SystemClock {
     }
 }
 
-/// What became of a step.
+/// Outcome of a step.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Status {
-    /// It is done.
+    /// Success.
     Done,
-    /// It was refused, or a wait ran out.
+    /// Refusal by the host or the driver, or a wait that timed out.
     Failed(Error),
-    /// It was sent, no answer came, and reading the host again did not tell either.
+    /// Lost answer: the step was sent, and reading the host again did not show whether it was done.
     Unknown(Error),
-    /// It was asked for, and the guest has not done it yet; or it cannot be done while it runs, and
-    /// waits for the next boot.
+    /// Accepted, and not done yet: the guest has still to follow, or the change waits for the next boot.
     Pending(String),
-    /// It was not tried, because a step before it did not come to its end, or the run was stopped.
+    /// Never tried, because an earlier step was not completed or the run was stopped.
     Skipped,
 }
 
-/// What became of one step, and when.
+/// Outcome and time of one step.
 #[derive(Clone, Debug)]
 pub struct StepReport {
     /// The step's number.
     pub id: usize,
-    /// What became of it.
+    /// Outcome of the step.
     pub status: Status,
 }
 
 /// Outcome of an apply.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// One entry for each step of the plan, in its order.
+    /// Entries for all steps of the plan, in its order.
     pub steps: Vec<StepReport>,
     /// Whether the run was stopped before its end.
     pub stopped: bool,
-    /// Objects whose definition was put back, since the running instance refused what was in it, and
-    /// what became of that.
+    /// Objects whose definition was put back, since the running instance refused the change, with the
+    /// outcome.
     pub put_back: Vec<(ResourceId, Status)>,
 }
 
@@ -117,32 +116,32 @@ impl Report {
         waits.map(|(step, _)| &step.target.id).collect()
     }
 
-    /// What is still to be done by the plan that was made `again` after this apply, beyond what is
-    /// left to guests; `None` if that is nothing.
+    /// Returns the steps of the new plan `again` that are still to be done after this apply, without those
+    /// left to guests; `None` if there are none.
     pub fn left_over(&self, plan: &Plan, again: Plan) -> Option<Plan> {
         let mut pending = self.pending(plan);
-        // what a saved image brought back is changed by the next run, as far as it can be
+        // the next run changes values that a saved image brought back, as far as possible
         pending.extend(plan.changes.iter().filter(|c| c.resumes).map(|c| &c.id));
         let mut left = again;
-        // what guests were asked for before is theirs to do
+        // steps that earlier runs requested are left to guests
         left.steps.retain(|step| !step.asks_again());
         left.changes.retain(|change| !pending.contains(&change.id));
         left.steps.retain(|step| !pending.contains(&step.target.id));
         (!left.is_empty()).then_some(left)
     }
 
-    /// How many steps came to an end of this kind.
+    /// Counts the steps whose status `accept` takes.
     pub fn count(&self, accept: impl Fn(&Status) -> bool) -> usize {
         self.steps.iter().filter(|s| accept(&s.status)).count()
     }
 }
 
-/// What happens while a plan is applied.
+/// Progress of an apply.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
     /// A step is about to be sent, or a wait begins.
     Started(&'a Step),
-    /// A step came to an end.
+    /// End of a step, with its outcome.
     Finished(&'a Step, &'a Status),
 }
 
@@ -158,8 +157,8 @@ pub fn apply(
     apply_until(plan, driver, clock, parallel, &CancelToken::default(), on_event)
 }
 
-/// The same until `stop` says so: calls that are sent are heard out, nothing more is begun, and
-/// waits end; but what is down only to be started again is started.
+/// Applies a plan until `stop` is set: then calls that are under way are completed, waits end, and of the
+/// rest only compensating steps are done.
 pub fn apply_until(
     plan: &Plan,
     driver: &dyn Driver,
@@ -173,7 +172,7 @@ pub fn apply_until(
     apply_beside(plan, driver, clock, (parallel, stop), &alone.enter(""), on_event)
 }
 
-/// The same while other hosts' plans are walked beside this one, for guests that move between them.
+/// Applies a plan while other hosts' plans are applied beside it, for guests that move between them.
 pub fn apply_beside(
     plan: &Plan,
     driver: &dyn Driver,
@@ -212,7 +211,7 @@ struct Walk<'a, 'e> {
     removals: Removals,
     /// The steps that are still begun, once it is to stop.
     only: Option<BTreeSet<usize>>,
-    /// Live changes that were refused, and what that means.
+    /// Refused live changes, with the meaning of each refusal.
     refused: BTreeMap<usize, Meaning>,
     /// Objects whose definition was put back.
     put_back: Vec<(ResourceId, Status)>,
@@ -246,7 +245,7 @@ impl<'a> Walk<'a, '_> {
         Report { steps: steps.collect(), stopped, put_back }
     }
 
-    /// On cancellation, keeps only compensating steps.
+    /// Keeps only compensating steps, on cancellation.
     fn ends(&mut self) {
         let rollforward = rollforward(self.plan, |id| self.is_done(id), |id| self.is_open(id));
         self.waits.retain(|(step, _)| rollforward.contains(&step.id));
@@ -273,7 +272,7 @@ impl<'a> Walk<'a, '_> {
             Status::Failed(e) | Status::Unknown(e) => {
                 self.beside.finished(self.plan, step, Some(e));
             }
-            // what comes before it has said so, or the end of the walk does
+            // the failed step before it, or the end of the walk, has reported it
             Status::Pending(_) | Status::Skipped => {}
         }
         if let Some(slot) = self.status.get_mut(step.id) {
@@ -353,7 +352,7 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    /// What a refusal comes to. One of a live change is judged by what the host says of it.
+    /// Records a refusal and returns the status for it. That of a live change is judged by the host's error.
     fn refused(&mut self, step: &Step, op: &Op, error: Error) -> Status {
         let error = error.address(step.target.id.to_string());
         let Some(live) = step.live else { return Status::Failed(error) };
@@ -395,7 +394,8 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    /// Has running instances note what they did not take, and what their guests have still to do.
+    /// Writes notes into running instances: changes that they did not take, and those that their guests still
+    /// owe.
     fn note(&mut self) {
         for of in &self.plan.afterwards {
             let mine = self.plan.steps.iter().filter(|s| s.target == of.target);
@@ -454,7 +454,7 @@ impl<'a> Walk<'a, '_> {
         if self.waits.is_empty() {
             return;
         }
-        // how far another host has come is not asked of this one
+        // this host does not know another one's progress
         let here = self.waits.iter().filter(|(s, _)| waits::elsewhere(&s.action).is_none());
         let targets: Vec<&Target> = here.map(|(s, _)| &s.target).collect();
         let detail = self.waits.iter().map(|(step, _)| waits::detail(&step.action)).max();
@@ -469,7 +469,7 @@ impl<'a> Walk<'a, '_> {
                 match self.beside.ask(host, &step.target.id, *milestone) {
                     Heard::Reached => self.finish(step, Status::Done),
                     Heard::Open if self.clock.now() < deadline => still.push((step, deadline)),
-                    // told to stop, the other host has not begun either
+                    // the other host is stopped as well, and has not begun
                     Heard::Never(None) if self.only.is_some() => self.finish(step, Status::Skipped),
                     Heard::Open => {
                         let e = never(host, *milestone, None);
@@ -482,7 +482,7 @@ impl<'a> Walk<'a, '_> {
                 }
                 continue;
             }
-            // one that does not answer is not gone
+            // an object that does not answer is not gone
             let answer = observed.as_ref().filter(|o| !o.unknown.contains_key(&step.target.id));
             let there = answer.map(|o| o.resources.get(&step.target.id));
             if there.is_some_and(|resource| waits::is_over(until, resource)) {

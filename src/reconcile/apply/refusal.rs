@@ -1,5 +1,4 @@
-//! What a refusal of a live change means: that it cannot be made while the instance runs, that it is
-//! wrong, or neither.
+//! Meaning of a refused live change: impossible while the instance runs, wrong, or neither.
 //!
 //! libvirt has no number that tells these apart, so this is a table of numbers, of who raised the
 //! error, and of words of its messages and of QEMU's.
@@ -7,12 +6,12 @@
 use crate::error::{Error, ErrorCode, ErrorDomain, ErrorKind};
 use crate::model::Op;
 
-/// What becomes of a live change that was refused.
+/// Meaning of a refused live change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
-    /// It was asked for, and the guest has not followed in the time that libvirt gives it.
+    /// The change was requested, and the guest has not followed in the time that libvirt gives it.
     LeftToGuest,
-    /// Not while it runs, and without fault: it waits for the next boot.
+    /// The change is valid, but impossible while the instance runs: it waits for the next boot.
     NotNow,
     /// The change is wrong, and the next boot would most likely fail for it.
     Wrong,
@@ -20,7 +19,7 @@ pub(super) enum Meaning {
     Passing,
 }
 
-/// Numbers of what the host does not have, or not for something that runs.
+/// Error codes for features that the host lacks, or lacks for running instances.
 const UNSUPPORTED: &[ErrorCode] = &[
     ErrorCode::NO_SUPPORT,
     ErrorCode::CONFIG_UNSUPPORTED,
@@ -28,7 +27,7 @@ const UNSUPPORTED: &[ErrorCode] = &[
     ErrorCode::OPERATION_UNSUPPORTED,
 ];
 
-/// Who looks at a change in the same way when the guest starts: networks, storage, filters.
+/// Subsystems that check a change in the same way when the guest starts: networks, storage, filters.
 const ALSO_AT_START: &[ErrorDomain] =
     &[ErrorDomain::NETWORK, ErrorDomain::STORAGE, ErrorDomain::NWFILTER];
 
@@ -83,10 +82,10 @@ const WORDS: &[(&str, Meaning)] = &[
     ("is not active", Meaning::Passing),
 ];
 
-/// What it means that the call of a live change was refused.
+/// Judges a refused call of a live change.
 pub(super) fn meaning(op: &Op, error: &Error) -> Meaning {
     let asks = matches!(op, Op::Detach { .. } | Op::SetVcpus { .. });
-    // what is not there any more has gone
+    // a device that is missing is detached
     let gone = error.is(ErrorCode::DEVICE_MISSING) && matches!(op, Op::Detach { .. });
     if asks && error.is(ErrorCode::OPERATION_TIMEOUT) || gone {
         return Meaning::LeftToGuest;
@@ -105,7 +104,7 @@ pub(super) fn meaning(op: &Op, error: &Error) -> Meaning {
     }
 }
 
-/// What it means that the driver has not even asked.
+/// Judges an error of the driver's own, with which a call was never sent.
 fn of_ours(kind: ErrorKind) -> Meaning {
     match kind {
         ErrorKind::Unsupported => Meaning::NotNow,
@@ -186,7 +185,7 @@ mod tests {
                 "cannot modify field 'io' of the disk",
                 Meaning::NotNow,
             ),
-            // what a network does not give, it does not give at the start either
+            // a network that lacks something lacks it at the start, too
             (
                 &attach,
                 ErrorCode::CONFIG_UNSUPPORTED,

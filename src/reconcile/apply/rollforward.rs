@@ -1,12 +1,12 @@
-//! What is still done once a run is told to stop: an object that is down only in order to be started
-//! again is started, and what was moved out of its way comes back.
+//! Compensating steps of a run that is stopped: an object that is down only to be started again is started,
+//! and parked interfaces come back.
 
 use super::waits::elsewhere;
 use crate::model::{Op, Target};
 use crate::reconcile::plan::types::{Milestone, Plan, Step, StepAction, Until};
 use std::collections::BTreeSet;
 
-/// The steps that are still to be done. What a guest would have to be waited for is not among them.
+/// Returns the compensating steps that are still to be done, without those that would wait for a guest.
 pub(super) fn rollforward(
     plan: &Plan,
     is_done: impl Fn(usize) -> bool,
@@ -17,7 +17,7 @@ pub(super) fn rollforward(
         let elsewhere = |s: &Step| waits_for(s) == Some(Milestone::Defined);
         plan.steps.iter().any(|s| s.target == *target && (starts(s) || elsewhere(s)))
     };
-    // one that is waited for from another host may be down there by now, to be started here
+    // a guest awaited from another host may be down there by now, to be started here
     let awaited = |step: &&Step| {
         waits_for(step) == Some(Milestone::Gone) && step.after.iter().all(|id| is_done(*id))
     };
@@ -27,7 +27,7 @@ pub(super) fn rollforward(
         .filter(|target| comes_back(target))
         .chain(plan.steps.iter().filter(awaited).map(|step| &step.target))
         .collect();
-    // what is done to it, and to those that were moved out of its way
+    // steps on it, and on those that were moved out of its way
     let mut of_it = BTreeSet::new();
     let mut rollforward = BTreeSet::new();
     // steps are in an order that may be run
@@ -46,7 +46,7 @@ pub(super) fn rollforward(
     rollforward
 }
 
-/// How far another host has to come for a step, if it waits for one.
+/// Returns the milestone of another host that a step waits for, if any.
 fn waits_for(step: &Step) -> Option<Milestone> {
     elsewhere(&step.action).map(|(_, milestone)| milestone)
 }

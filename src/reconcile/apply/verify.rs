@@ -1,4 +1,4 @@
-//! Whether a call whose reply was lost was carried out, by what the host has now.
+//! Verification by the host's present state of whether a call without a reply was carried out.
 
 use crate::model::{Call, Observed, ObservedResource, Op, State};
 use crate::reconcile::diff::difference::Side;
@@ -9,7 +9,7 @@ use crate::reconcile::ownership::record::{
 use diagnostics::SourceId;
 use xmltree::{Limits, parse};
 
-/// Whether `call` came about; `None` if what is there does not tell.
+/// Whether `call` took effect; `None` if the host's state does not show it.
 pub(super) fn took_effect(call: &Call, observed: &Observed) -> Option<bool> {
     if observed.unknown.contains_key(&call.target.id) {
         return None;

@@ -1,5 +1,4 @@
-//! What a step waits for: whether it has come, what is said when it has not, and devices that a guest
-//! refuses to let go.
+//! Waits of steps: their conditions, their messages on timeout, and devices that a guest refuses to release.
 
 use crate::drivers::{CancelToken, Driver, EventSink};
 use crate::error::{Error, ErrorKind};
@@ -12,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use xmltree::Element;
 
-/// How long the host may take until it tells of removals.
+/// Time in which the host has to subscribe us to its events about removals.
 const LISTEN: Duration = Duration::from_secs(3);
 
 /// Which host a wait is for and how far that has to come, if it is for another one.
@@ -25,7 +24,7 @@ pub(super) fn elsewhere(action: &StepAction) -> Option<(&str, Milestone)> {
     }
 }
 
-/// What has to be read to see whether a wait is over.
+/// Returns the detail with which the host is read to check a wait.
 pub(super) fn detail(action: &StepAction) -> Detail {
     match action {
         StepAction::Wait {
@@ -40,7 +39,7 @@ pub(super) fn detail(action: &StepAction) -> Detail {
     }
 }
 
-/// Whether what is waited for has come; `None` is an object that is gone.
+/// Whether the condition of a wait holds; `None` is an object that is gone.
 pub(super) fn is_over(until: &Until, resource: Option<&ObservedResource>) -> bool {
     let is_active = resource.is_some_and(|r| r.state.is_active());
     let live = resource.filter(|_| is_active).and_then(|r| r.live.as_ref());
@@ -71,7 +70,7 @@ fn has_alias(live: &Element, alias: &str) -> bool {
     devices.filter_map(|d| d.child("alias")).any(|a| a.attr("name") == Some(alias))
 }
 
-/// What is said of a step that is left to its guest.
+/// Returns the message for a step that is left to its guest.
 pub(super) fn pending(until: &Until) -> &'static str {
     match until {
         Until::Inactive => "the guest has not shut down yet",
@@ -106,7 +105,7 @@ pub(super) fn too_long(until: &Until, timeout: Duration) -> Error {
     }
 }
 
-/// Devices that guests refused to let go, as far as the host has told; all clones are one. Only those
+/// Devices that guests refused to release, by events of the host; all clones are one. Only those
 /// that a step waits for are kept.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Removals(Arc<Mutex<BTreeSet<(ResourceId, String)>>>);
@@ -128,8 +127,8 @@ impl Removals {
     }
 }
 
-/// Runs `walk` with ears on the host, if a step of the plan waits for a device to be let go. A host
-/// that tells nothing is only looked at.
+/// Runs `walk` while listening for device-removal failures, if a step of the plan waits for a device to be
+/// released. A host without events is only polled.
 pub(super) fn with_removals<T>(
     plan: &Plan,
     driver: &dyn Driver,

@@ -1,10 +1,10 @@
-//! What differences between a manifest and a definition are told in: sides, edits, who moved.
+//! Types of differences between a manifest and a definition: sides, edits, causes.
 
 use super::normalize::Equivalence;
 use diagnostics::Span;
 use xmltree::{Element, Path};
 
-/// Which definition a manifest is compared with.
+/// Definition that a manifest is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// The persistent definition, which the next boot uses.
@@ -13,7 +13,7 @@ pub enum Side {
     Running,
 }
 
-/// How a field differs.
+/// Sort of a difference.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Edit {
     /// A value is set or changed.
@@ -24,7 +24,7 @@ pub enum Edit {
     Remove,
 }
 
-/// Where a difference comes from.
+/// Cause of a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeCause {
     /// The manifest asks for something that it did not ask for when it was applied last.
@@ -36,28 +36,28 @@ pub enum ChangeCause {
 /// One difference between a manifest and a definition.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// Which field.
+    /// Field that differs.
     pub path: Path,
-    /// What the definition has; `None` if it has nothing there.
+    /// Value in the definition; `None` if it has nothing there.
     pub before: Option<String>,
-    /// What the manifest asks for; `None` if it is to go.
+    /// Value in the manifest; `None` if the field is to be removed.
     pub after: Option<String>,
-    /// Where the manifest asks for it; [`Span::NONE`] if it asks by leaving it out.
+    /// Place in the manifest that asks for it; [`Span::NONE`] if it asks by leaving the field out.
     pub span: Span,
-    /// Who moved.
+    /// Cause: an edit of the manifest, or drift.
     pub origin: ChangeCause,
-    /// What to do.
+    /// Sort of the difference.
     pub edit: Edit,
 }
 
 /// A difference that is not counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IgnoredDifference {
-    /// Which field.
+    /// Field that differs.
     pub path: Path,
-    /// What the manifest has there.
+    /// Value in the manifest.
     pub manifest: Option<String>,
-    /// What the definition has there.
+    /// Value in the definition.
     pub host: Option<String>,
     /// The equivalence rule that applies.
     pub rule: Equivalence,

@@ -1,4 +1,4 @@
-//! What a host fills in again by itself: whether or not a manifest writes it, it is there.
+//! Values that a host fills in again by itself, whether or not a manifest writes them.
 //!
 //! A manifest that stops to write a default takes nothing away, and a plan does not promise that it
 //! would. Whatever else it stops to write has to be gone after an apply.
@@ -10,8 +10,8 @@ use crate::reconcile::ownership::record::without_owner_record;
 use crate::reconcile::sparse::sparse;
 use xmltree::{Element, Path, Step};
 
-/// Leaves out of `changes` the removals of what the host fills in again; `definition` is what it has,
-/// and `want` what the manifest has now. Gives the paths of those that were left out.
+/// Leaves out of `changes` the removals of values that the host fills in again, and returns their paths;
+/// `definition` is the host's and `want` the manifest's document.
 pub(crate) fn drop_filled_in(
     kind: Kind,
     defaults: Defaults,
@@ -57,8 +57,7 @@ fn find_mut<'a>(element: &'a mut Element, steps: &[Step]) -> Option<&'a mut Elem
     find_mut(next, rest)
 }
 
-/// What no host fills in by itself, beside the entries of lists that a manifest governs: what is
-/// written once and listens, lets in or is let in.
+/// Fields that no host fills in by itself, beside the entries of governed lists.
 const SOUGHT: &[&str] = &[
     "bandwidth",
     "blkiotune",
@@ -112,8 +111,8 @@ const SOUGHT: &[&str] = &[
     "title",
 ];
 
-/// Leaves out of the `changes` that look for what was taken away what hosts may have filled in again
-/// without a row that says so: of that, nobody can tell a default from a failure.
+/// Keeps of `changes`, the result of a check for removals, only fields that no host fills in by itself: of
+/// others, a default cannot be told from a failed removal.
 pub(crate) fn keep_sought(changes: &mut Vec<Change>) {
     changes.retain(|change| {
         let path = &change.path;
@@ -130,7 +129,7 @@ pub(crate) fn keep_sought(changes: &mut Vec<Change>) {
     });
 }
 
-/// Whether it is the one model of a device that is part of a machine, and comes back with it.
+/// Whether the path leads to the only model of a device that is part of the machine, and comes back with it.
 fn is_of_machine(path: &Path) -> bool {
     let itco = |step: &Step| step.key.as_ref().is_some_and(|(_, value)| value == "itco");
     path.steps.last().is_some_and(|step| step.name == "watchdog" && itco(step))
@@ -146,14 +145,13 @@ const AGAIN: &[(&str, &str)] = &[
     ("devices/watchdog", "action"),
 ];
 
-/// Whether what `full` has at `path` is nothing that would have to be written. `want` is what is
-/// written now.
+/// Whether the content of `full` at `path` need not be written. `want` is the written content.
 fn is_filled_in(full: &Element, written: &Element, want: &Element, path: &Path) -> bool {
     let (mut here, mut there) = (full, Some(written));
     for step in &path.steps {
         let one = Path { steps: vec![step.clone()], attribute: None };
         let Some(next) = one.find(here) else { return false };
-        // what is left out moves the numbers of what is not
+        // omitted entries shift the numbers of the others
         there = there.and_then(|root| match step.ordinal {
             Some(_) => root.elements().find(|e| is_part_of(e, next)),
             None => one.find(root),

@@ -1,4 +1,4 @@
-//! Differences that are not counted, each with the rule behind it: what `--explain` shows.
+//! Ignored differences, each with the rule behind it, for `--explain`.
 
 use super::difference::{Change, Edit, IgnoredDifference, Side};
 use super::normalize;
@@ -9,7 +9,7 @@ use crate::reconcile::ownership::record::without_owner_record;
 use crate::reconcile::ownership::redact::presented;
 use xmltree::{Element, Path};
 
-/// What a manifest and a definition have differently without its being counted, the definition's own
+/// Lists the differences between a manifest and a definition that are not counted, the definition's own
 /// additions included.
 pub(crate) fn ignored(
     kind: Kind,
@@ -44,8 +44,8 @@ pub(crate) fn ignored(
     found
 }
 
-/// What a host had filled in of the definition `sent`: values that `manifest` does not ask for, and
-/// that were sent along because the host has them.
+/// Lists the paths of values in the definition `sent` that `manifest` does not ask for, and that were sent
+/// along because the host has them.
 pub fn filled_in(kind: Kind, sent: &Element, manifest: &Element, ignore: &[Path]) -> Vec<Path> {
     let theirs = |u: &IgnoredDifference| {
         u.manifest.is_none() && matches!(u.rule, Equivalence::FilledIn | Equivalence::Identity)
@@ -72,7 +72,8 @@ mod tests {
     use diagnostics::SourceId;
     use xmltree::{Limits, parse};
 
-    /// What a host has, what a manifest has, the path and the rule.
+    /// Equivalences that hold for the next boot only: the host's value, the manifest's, the path and the
+    /// rule.
     const NEXT_BOOT: &[(&str, &str, &str, Equivalence)] = &[
         ("<clock/>", "", "clock", Equivalence::FilledIn),
         ("<os><nvram>1</nvram></os>", "<os/>", "os/nvram", Equivalence::Identity),

@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use xmltree::{Attribute, Element, Node};
 
-/// The edits of one element and of what is in it. Children are named by their number among all child
-/// nodes of the element as it is before.
+/// Edits of one element and its descendants. Children are named by their index among all child nodes of the
+/// unedited element.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Edits {
     attributes: Vec<AttributeEdit>,
@@ -39,7 +39,7 @@ pub(crate) enum Entry {
 }
 
 impl Edits {
-    /// Whether there is nothing to do.
+    /// Whether the edits are empty.
     pub(crate) fn is_empty(&self) -> bool {
         self.attributes.is_empty()
             && self.text.is_none()
@@ -69,7 +69,7 @@ impl Edits {
         self.text = Some(text);
     }
 
-    /// Appends an element, and says which of those that are appended it is.
+    /// Appends an element, and returns its handle among the appended ones.
     pub(crate) fn add(&mut self, element: Element) -> Entry {
         self.added.push(element);
         Entry::Added(self.added.len() - 1)

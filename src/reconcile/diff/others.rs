@@ -1,6 +1,6 @@
-//! What is others' in a list that a manifest governs: entries that were there when nothing was known
-//! of a manifest that had them, as when an object is adopted. They are noted in the mark and stay until
-//! a manifest that named them drops them.
+//! Entries of others in a list that a manifest governs: those that were there before any manifest that had
+//! them was known, as when an object is adopted. They are noted in the ownership record and stay until a
+//! manifest that named them drops them.
 
 use super::difference::{Change, ChangeCause, Edit, Side};
 use super::normalize::governed;
@@ -8,15 +8,15 @@ use super::overlay::{Overlay, overlay};
 use crate::model::Kind;
 use xmltree::{Element, Path, Step};
 
-/// A manifest laid over a definition, with what is others' left there.
+/// Manifest merged into a definition, in which entries of others are kept.
 pub(crate) struct Left {
     pub(crate) overlay: Overlay,
-    /// What was left, by its [`name`].
+    /// Kept entries, by their [`name`].
     pub(crate) others: Vec<String>,
 }
 
-/// Lays `want` over `live` as [`overlay()`] does, and leaves there what is others': without a manifest
-/// that was applied last all that it would take away, else what is noted as `known`.
+/// Merges `want` into `live` as [`overlay()`] does, and keeps entries of others: without a manifest that was
+/// applied last all that the merge would remove, else those noted as `known`.
 pub(crate) fn overlay_beside_others(
     kind: Kind,
     side: Side,
@@ -38,12 +38,12 @@ pub(crate) fn overlay_beside_others(
     Left { overlay: overlay(kind, side, live, want, last, &ignore), others }
 }
 
-/// Whether a change would take away what is noted as others'.
+/// Whether a change would remove an entry that is noted as others'.
 pub(crate) fn is_noted(change: &Change, known: &[String]) -> bool {
     nobody_named(change) && !known.is_empty() && known.contains(&name(change))
 }
 
-/// Whether it takes an entry out of a list that is governed, and no manifest had it.
+/// Whether a change removes an entry from a governed list that no manifest had.
 fn nobody_named(change: &Change) -> bool {
     let mut steps = change.path.steps.iter().rev().map(|step| step.name.as_str());
     let (name, parent) = (steps.next().unwrap_or_default(), steps.next().unwrap_or("network"));
@@ -51,7 +51,7 @@ fn nobody_named(change: &Change) -> bool {
     is_entry && change.edit == Edit::Remove && change.origin == ChangeCause::Drift
 }
 
-/// What tells an entry from others wherever it stands: its path by keys, and what is in it where it
+/// Returns a name for an entry that is unique wherever it stands: its path by keys, and its content where it
 /// has none.
 fn name(change: &Change) -> String {
     let is_numbered = change.path.steps.iter().any(|step| step.ordinal.is_some());
@@ -106,7 +106,7 @@ mod tests {
         assert!(named.overlay.changes.is_empty() && named.others.is_empty());
         let dropped = merge_into(&both, &one, Some(&both), &adopted.others);
         assert_eq!((dropped.overlay.changes.len(), dropped.overlay.merged), (1, one.clone()));
-        // what comes later is not noted
+        // later additions are not noted
         let drifted = merge_into(&both, &one, Some(&one), &[]);
         assert_eq!((drifted.overlay.changes.len(), drifted.others.len()), (1, 0));
     }

@@ -1,4 +1,4 @@
-//! A manifest laid over a definition: what differs, and the definition with it merged in.
+//! Merge of a manifest into a definition: the differences, and the merged definition.
 //!
 //! One comparison gives both, so that they cannot disagree: it finds what differs, with the edits that
 //! make the definition what the manifest asks for. The functions are pure.
@@ -9,7 +9,7 @@ use super::normalize;
 use crate::model::Kind;
 use xmltree::{Element, Node, Path};
 
-/// What [`overlay`] gives.
+/// Result of [`overlay`].
 #[derive(Clone, Debug)]
 pub struct Overlay {
     /// The definition with the manifest merged in.
@@ -22,7 +22,7 @@ pub struct Overlay {
 }
 
 impl Overlay {
-    /// Takes what `more` takes away, which was found in [`merged`](Self::merged).
+    /// Adds the removals found by a second comparison, made with [`merged`](Self::merged).
     pub(crate) fn take_away(&mut self, more: Self) {
         self.changes.extend(more.changes.into_iter().filter(|c| c.edit == Edit::Remove));
         for (path, element) in more.touched {
@@ -33,8 +33,8 @@ impl Overlay {
     }
 }
 
-/// Lays the manifest `want` over the definition `live`. `last` is the manifest as it was applied
-/// last; `ignore` are paths left to others.
+/// Merges the manifest `want` into the definition `live`. `last` is the manifest as it was applied last;
+/// `ignore` are paths left to others.
 pub fn overlay(
     kind: Kind,
     side: Side,
@@ -46,7 +46,7 @@ pub fn overlay(
     merge_into(kind, side, live, want, last, ignore, false).0
 }
 
-/// The same, with the differences that it does not count.
+/// Merges as [`overlay`] does, and returns the ignored differences, too.
 pub(crate) fn explained(
     kind: Kind,
     side: Side,

@@ -1,4 +1,4 @@
-//! Which entry of one list is which entry of another.
+//! Pairing of the entries of one list with those of another.
 //!
 //! Keys decide first. Where none tells, an entry's place is its identity: the k-th of the manifest
 //! that was applied last is the k-th of this one, and what became of it on the host is what it is
@@ -8,14 +8,14 @@ use super::normalize::{has_any_order, identity, key_of, keys, same_identity};
 use std::collections::{HashMap, VecDeque};
 use xmltree::{Element, Name, Node, Step, value_at};
 
-/// Which entries of three lists are the same.
+/// Pairs of equal entries in three lists.
 #[derive(Debug, Default)]
 pub(crate) struct Pairs {
-    /// For each entry of the manifest the one of the definition.
+    /// Index of the definition's entry, for each entry of the manifest.
     pub(crate) live: Vec<Option<usize>>,
-    /// For each entry of the manifest the one of the manifest that was applied last.
+    /// Index of the last applied manifest's entry, for each entry of the manifest.
     pub(crate) last: Vec<Option<usize>>,
-    /// For each entry of the definition the one of the manifest that was applied last.
+    /// Index of the last applied manifest's entry, for each entry of the definition.
     pub(crate) last_of_live: Vec<Option<usize>>,
 }
 
@@ -36,9 +36,9 @@ impl Pairs {
     }
 }
 
-/// Pairs the elements of one name below a parent named `parent`: of the manifest, of the definition, and
-/// of the manifest as it was applied last. `becomes` says whether an element of a manifest, its first,
-/// asks for nothing but what one of the definition is.
+/// Pairs the elements of one name below a parent named `parent`: of the manifest, of the definition, and of
+/// the last applied manifest. `becomes` tells whether the element of a manifest, its first argument, asks for
+/// nothing but what the definition's has.
 pub(crate) fn pair(
     parent: &str,
     (want, live, last): (&[&Element], &[&Element], &[&Element]),
@@ -61,7 +61,7 @@ pub(crate) fn pair(
         *slot = became.and_then(|l| last_to_live.get(l).copied().flatten());
     }
     let pairs = once_each(&want, &live, pairs);
-    // what became of another entry is nothing for one that is new
+    // a new entry has nothing to do with the fate of another one
     let known: Vec<usize> = last_to_live.iter().copied().flatten().collect();
     let pairs = lists.pair(&want, &live, Some(pairs), &known, &becomes);
     // an entry that is another one on the host is not the one that was applied last
@@ -80,7 +80,7 @@ pub(crate) fn pair(
     Pairs { live: pairs, last: of_last, last_of_live }
 }
 
-/// What tells an entry from others, the strongest first.
+/// Keys of an entry, the strongest first.
 type Keys = Vec<(&'static str, String)>;
 
 /// An entry with its keys.
@@ -94,7 +94,7 @@ impl Entry<'_> {
         self.keys.iter().find(|(p, _)| *p == path).map(|(_, value)| value.as_str())
     }
 
-    /// Whether what one may be paired with, the other may.
+    /// Whether both lists' entries may be paired with the same ones.
     fn is_of_class(&self, other: &Self) -> bool {
         identity(self.element) == identity(other.element)
             && self.keys.is_empty() == other.keys.is_empty()
@@ -123,10 +123,10 @@ fn once_each(
     from.iter().zip(pairs).map(keep).collect()
 }
 
-/// Whether two entries are the same by what is in them.
+/// Predicate of whether two entries have the same content.
 type Same<'a> = &'a dyn Fn(&Entry<'_>, &Entry<'_>) -> bool;
 
-/// What lists of one kind have in common.
+/// Properties that lists of one kind share.
 struct Lists<'a> {
     parent: &'a str,
     any_order: bool,
@@ -172,7 +172,7 @@ impl Lists<'_> {
         pairs
     }
 
-    /// Pairs what `pairs`, or keys, leave open, but with none of those that are `taken`.
+    /// Pairs the entries that `pairs` and keys leave open, but with none of those that are `taken`.
     fn pair(
         &self,
         from: &[Entry<'_>],
@@ -229,7 +229,7 @@ fn first_free(
     in_order(0..from.len(), from, to, pairs, taken, accept);
 }
 
-/// The same, beginning with those of which most is said: what says less fits more.
+/// Pairs entries that no key tells apart, the most detailed first: one with fewer details fits more others.
 fn most_told_first(
     from: &[Entry<'_>],
     to: &[Entry<'_>],
@@ -271,12 +271,11 @@ fn in_order(
     }
 }
 
-/// How often entries that no key tells apart are held against each other in one go: a list of 500
-/// is gone through whole, and of larger ones the last are new on both sides, so that the time taken stays
-/// in bounds.
+/// Most comparisons between entries without keys in one pass: a list of 500 is compared whole, and of larger
+/// ones the last entries count as new on both sides, so that the time taken is bounded.
 const TRIES_MAX: usize = ALIGNED_MAX * ALIGNED_MAX;
 
-/// The numbers below `count` that are neither in `pairs` nor among those that are `taken`.
+/// Returns the indices below `count` that are neither in `pairs` nor among those `taken`.
 fn free_of(count: usize, pairs: &[Option<usize>], taken: &[usize]) -> Vec<usize> {
     let mut is_free = vec![true; count];
     for n in pairs.iter().flatten().chain(taken) {
@@ -327,8 +326,8 @@ fn by_place(
     }
 }
 
-/// Most entries that no key tells apart of which as many as possible are found again: what is beyond
-/// that is paired in order, so that the time taken stays in bounds.
+/// Most entries without keys that are aligned optimally; those beyond are paired in order, so that the time
+/// taken is bounded.
 const ALIGNED_MAX: usize = 500;
 
 /// The longest sequence of pairs that are the same and in order, and between those of it the others
@@ -385,7 +384,7 @@ fn longest(n: usize, m: usize, same: &dyn Fn(usize, usize) -> bool) -> Vec<(usiz
     pairs
 }
 
-/// The elements of one name below one parent.
+/// Elements of one name below one parent.
 pub(crate) struct List<'a> {
     pub(crate) name: &'a Name,
     pub(crate) label: String,
@@ -397,7 +396,7 @@ impl List<'_> {
         parent.elements().filter(|e| e.name == *self.name).collect()
     }
 
-    /// The same with their numbers among the child nodes of the parent.
+    /// Returns the elements with their indices among the child nodes of the parent.
     pub(crate) fn numbered<'e>(&self, parent: &'e Element) -> Vec<(usize, &'e Element)> {
         let elements = parent.children.iter().enumerate().filter_map(|(n, node)| match node {
             Node::Element(e) if e.name == *self.name => Some((n, e)),
@@ -450,7 +449,8 @@ impl List<'_> {
         Step { key, ordinal, ..self.step() }
     }
 
-    /// Which one of several devices with one key an entry is: the cards of a team share an address.
+    /// Returns the position of an entry among several devices with one key: the interfaces of a team share an
+    /// address.
     fn number_of(
         &self,
         key: &(&'static str, String),
@@ -489,7 +489,7 @@ pub(crate) fn take_other_ports(want: &[&Element], live: &[&Element]) -> bool {
     want.iter().zip(live).any(|(w, l)| of(w).is_some() && of(w) != of(l))
 }
 
-/// Whether nothing is left of what was in an element: some hosts keep the empty one for good.
+/// Whether an element has lost all of its content: some hosts keep the empty one.
 pub(crate) fn is_emptied(was: &Element, is: &Element) -> bool {
     let is_empty = is.attributes.is_empty() && is.elements().next().is_none() && !is.has_text();
     is_empty && was.elements().next().is_some()
@@ -503,7 +503,7 @@ mod tests {
     use diagnostics::SourceId;
     use xmltree::{Limits, Path, parse};
 
-    /// Pairs of the definition for cards: each word is one, `mac=` with an address, else its network.
+    /// Pairs interfaces of the definition: each word is one, `mac=` with an address, else its network.
     fn nics(want: &str, live: &str, last: &str) -> Vec<Option<usize>> {
         let tree = |words: &str| {
             let nics: Vec<String> = words
@@ -543,7 +543,7 @@ mod tests {
             ("other", "lan=01 dmz=02", "lan dmz", vec![one]),
             // an edit beside one that is new
             ("edited dmz new", "lan=01 dmz=02", "lan dmz", vec![one, two, None]),
-            // what somebody plugged in before them
+            // devices that somebody plugged in before them
             ("lan dmz", "own=09 lan=01 dmz=02", "lan dmz", vec![two, Some(2)]),
             // addresses tell, wherever they stand
             ("dmz=02 lan", "lan=01 dmz=02", "lan dmz=02", vec![two, one]),

@@ -1,4 +1,4 @@
-//! What the kinds of resources differ in, where plans are made: a row each.
+//! Rules that differ from kind to kind in planning: a row for each kind.
 //!
 //! A new kind has a row here; what no row can say is a `match` without `_` in its own subject, which the
 //! compiler then asks for. `docs/internals/kinds.md` lists them.

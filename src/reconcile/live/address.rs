@@ -1,5 +1,5 @@
-//! A place on the PCI bus for a device that is plugged in: one that is free both now and at the next
-//! boot, so that the guest finds the device where it was.
+//! PCI address for a device that is plugged in: free both now and at the next boot, so that the guest finds
+//! the device in the same place.
 
 use super::verdict::LiveContext;
 use crate::model::address_number;
@@ -17,7 +17,8 @@ type Place = (u32, u32);
 /// The places of a running domain that are given to devices.
 #[derive(Debug, Default)]
 pub(super) struct Places {
-    /// Where devices can be plugged in now: what a definition adds for the next boot is no room.
+    /// Buses into which devices can be plugged now: those that a definition adds for the next boot do not
+    /// count.
     bus: Option<Bus>,
     /// Whether the machine tells its guest of PCI devices by ACPI, and the guest has none.
     lacks_acpi: bool,
@@ -30,8 +31,8 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// Those of a domain with both its definitions. Where the bus is not one of those known here,
-    /// the host chooses.
+    /// Returns the places of a domain with both its definitions. Where the bus is of an unknown sort, the
+    /// host chooses.
     pub(super) fn of(context: LiveContext<'_>) -> Self {
         if !context.capabilities.domain.live.addresses {
             return Self::default();
@@ -93,19 +94,19 @@ impl Places {
     }
 }
 
-/// Why a device waits for a place.
+/// Reason for which a device waits for a place.
 const NO_SLOT: &str = "no PCI slot of the running machine is free for it; a spare pcie-root-port \
                        would be one after the next boot";
 
-/// Why one of conventional PCI waits on a machine of PCI Express.
+/// Reason for which a device of conventional PCI waits on a machine of PCI Express.
 const NO_BRIDGE: &str = "the running machine has no slot of conventional PCI: a pcie-to-pci-bridge \
                          would have some after the next boot";
 
-/// Why nothing comes or goes on a bus that needs ACPI.
+/// Reason for which no device can be plugged on a bus that needs ACPI.
 const NO_ACPI: &str = "without acpi among its features the running machine has no PCI hot-plug";
 
 impl Places {
-    /// Whether a device that runs can be let go, as far as its place tells.
+    /// Checks whether a running device can be released, as far as its place shows.
     ///
     /// # Errors
     /// It cannot, for this reason.
@@ -162,7 +163,7 @@ fn address((bus, slot): Place) -> Element {
         .with_attr("function", "0x0")
 }
 
-/// Where devices can be plugged in.
+/// Buses into which devices can be plugged.
 #[derive(Debug)]
 enum Bus {
     /// A conventional bus, as the machine `pc` has it.
@@ -171,11 +172,11 @@ enum Bus {
     Ports {
         /// Ports that take a device while it runs, each a bus with one slot.
         open: Vec<u32>,
-        /// Buses on which nothing comes or goes: the machine's own, and ports that were told so.
+        /// Buses without hot-plug: the machine's own, and ports that were configured so.
         fixed: Vec<u32>,
         /// All buses that it has.
         all: Vec<u32>,
-        /// Whether there is one of conventional PCI.
+        /// Whether the machine has a bus of conventional PCI.
         conventional: bool,
     },
 }
@@ -215,7 +216,7 @@ impl Bus {
         })
     }
 
-    /// Whether it has slots of conventional PCI.
+    /// Whether the bus has slots of conventional PCI.
     fn takes_conventional(&self) -> bool {
         match self {
             Self::Conventional => true,
@@ -246,13 +247,13 @@ fn place(device: &Element) -> Option<Place> {
     Some((number("bus")?, number("slot")?))
 }
 
-/// The same device in another definition.
+/// Returns the same device in another definition.
 fn twin<'a>(definition: &'a Element, device: &Element) -> Option<&'a Element> {
     let n = twin_position(definition, device)?;
     definition.child("devices")?.elements().nth(n)
 }
 
-/// Which of a definition's devices is the same: by what it is known by, or to the letter.
+/// Returns the index of the same device in another definition: by its key, or by equal content.
 fn twin_position(definition: &Element, device: &Element) -> Option<usize> {
     let key = |e: &Element| match e.name.local.as_str() {
         "disk" => e.child("target").and_then(|t| t.attr("dev")).map(str::to_owned),

@@ -10,10 +10,10 @@ use crate::reconcile::plan::types::{Otherwise, StepAction, Until};
 use std::time::Duration;
 use xmltree::{Element, Path, write_compact};
 
-/// How long a guest may take to let a device go, after the 5 s that libvirt waits.
+/// Time that a guest has to release a device, after the 5 s that libvirt waits.
 const UNPLUG: Duration = Duration::from_secs(5);
 
-/// What becomes of a change of a device, or of something in it.
+/// Judges a change of a device, or of something in it.
 pub(super) fn device(
     context: LiveContext<'_>,
     places: &mut Places,
@@ -50,7 +50,7 @@ fn attach(context: LiveContext<'_>, places: &mut Places, device: &Element) -> Ve
     }
 }
 
-/// The device is taken away, and the guest is given time to let it go.
+/// Removes the device, with time for the guest to release it.
 fn detach(context: LiveContext<'_>, places: &Places, path: &Path, device: &Element) -> Verdict {
     if let Err(why) = pluggable(device, context, false).and_then(|()| places.lets_go(device)) {
         return Verdict::Waits(why);
@@ -114,7 +114,7 @@ fn patched<'a>(
         };
         let mut at = &mut device;
         for step in parents {
-            // entries of a list would have to be told apart
+            // list entries would need keys
             if step.key.is_some() || step.ordinal.is_some() {
                 return None;
             }
@@ -144,7 +144,7 @@ fn field(path: &Path) -> String {
     inside.to_string()
 }
 
-/// How often the balloon tells statistics.
+/// Judges a change of the period, in seconds, of the balloon's statistics.
 fn stats_period(change: &Change) -> Option<Verdict> {
     let pattern = change.path.pattern();
     let attribute = change.path.attribute.as_deref();
@@ -160,7 +160,8 @@ fn stats_period(change: &Change) -> Option<Verdict> {
     Some(Verdict::call(Op::SetMemoryStatsPeriod { seconds: period }))
 }
 
-/// Why the device cannot be plugged in (`attach`) or out while its domain runs.
+/// Checks that the device can be plugged in (`attach`) or out while its domain runs; the error is the reason
+/// why not.
 fn pluggable(device: &Element, context: LiveContext<'_>, attach: bool) -> Result<(), String> {
     let of = |child: &str, attribute: &str| device.child(child).and_then(|c| c.attr(attribute));
     let kind = device.attr("type").unwrap_or_default();
@@ -180,7 +181,7 @@ fn pluggable(device: &Element, context: LiveContext<'_>, attach: bool) -> Result
     match name {
         "disk" => {
             let what = device.attr("device").unwrap_or("disk");
-            // what libvirt takes where neither a word nor a name says another
+            // default of libvirt where neither the bus nor the name shows another
             let bus = Disk::new(device).bus().unwrap_or("ide");
             let fits = match what {
                 "disk" | "lun" => matches!(bus, "virtio" | "scsi" | "usb"),

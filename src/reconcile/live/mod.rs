@@ -1,5 +1,5 @@
-//! What can be changed while running: differences between a manifest and a running instance as
-//! operations, as far as the host takes them, and for each that waits the reason why.
+//! Live changes: differences between a manifest and a running instance as operations, as far as the host
+//! accepts them, and a reason for each that waits.
 //!
 //! The rows are those of libvirt 11.3's QEMU driver, of libxl, and of the test hosts, from its
 //! sources and from trials; a host that refuses one says so when it is asked, and the definition
@@ -38,18 +38,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use verdict::{LiveContext, Verdict};
 use xmltree::Element;
 
-/// Operations on the running instance and the changes that they bring about.
+/// Operations on the running instance and the changes that they make.
 #[derive(Clone, Debug)]
 pub(crate) struct LiveChange {
-    /// What to call, and what to wait for afterwards.
+    /// Calls and the waits after them.
     pub(crate) actions: Vec<StepAction>,
-    /// What the guest notices.
+    /// Effect on the guest.
     pub(crate) effect: Effect,
     /// Indices of the changes it covers.
     pub(crate) covers: Vec<usize>,
-    /// What it is known by from one run to the next.
+    /// Identifier of the change from one run to the next.
     pub(crate) key: String,
-    /// What the guest has still to do, if it was asked by an earlier run.
+    /// Message about the part that the guest still owes, if an earlier run asked for it.
     pub(crate) asked: Option<String>,
 }
 
@@ -63,7 +63,7 @@ impl LiveChange {
         Self { actions, effect: Effect::Live, covers, key, asked: None }
     }
 
-    /// Whether it takes something away: then there is nothing to be put back.
+    /// Whether the change removes something, so that there is nothing to be put back.
     pub(crate) fn takes_away(&self) -> bool {
         let takes = |action: &StepAction| match action {
             StepAction::Call(op) => matches!(
@@ -78,33 +78,33 @@ impl LiveChange {
     }
 }
 
-/// What of the changes can be made while running.
+/// Changes that can be made while the instance runs, and those that wait.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Live {
-    /// How, in the order in which it is done.
+    /// Live changes, in the order in which they are made.
     pub(crate) changes: Vec<LiveChange>,
-    /// Why the others wait, by their indices.
+    /// Reasons of the changes that wait, with their indices.
     pub(crate) waits: Vec<(usize, String)>,
-    /// Changes that only say in other words what runs.
+    /// Indices of changes that only write the running value in another form.
     equal: Vec<usize>,
-    /// What is known of each change, by its index, once all of them are judged.
+    /// Verdicts by the index of the change, once all of them are judged.
     known: BTreeMap<usize, Known>,
     /// Devices that are plugged in, with the address that they have got.
     pub(crate) placed: Vec<(Element, Element)>,
 }
 
-/// What is known of one change.
+/// Verdict on one change.
 #[derive(Clone, Copy, Debug, Default)]
 struct Known {
     /// The number of the live change that brings it about.
     covering: Option<usize>,
-    /// The number among those that wait.
+    /// Index among those that wait.
     waits: Option<usize>,
     is_equal: bool,
 }
 
 impl Live {
-    /// Has what is known of each change at hand from now on.
+    /// Builds the lookup table of verdicts.
     pub(crate) fn index(&mut self) {
         let mut known: BTreeMap<usize, Known> = BTreeMap::new();
         for (at, change) in self.changes.iter().enumerate() {
@@ -125,8 +125,8 @@ impl Live {
         self.known.get(&n).copied().unwrap_or_default()
     }
 
-    /// I/O threads come and go once, whatever of the definition says so: takes what is there already
-    /// out of `actions`, and gives the change that has it.
+    /// Removes I/O thread steps that are planned already from `actions`, and returns the change that has
+    /// them: each thread comes or goes once, however often the definition says so.
     fn thread_changes(&mut self, actions: &mut Vec<StepAction>) -> Option<&mut LiveChange> {
         let is_thread = |action: &StepAction| {
             let of_thread =
@@ -140,8 +140,8 @@ impl Live {
         Some(known)
     }
 
-    /// Takes heed of what the running instance has noted: what it refuses waits, and what its guest
-    /// was asked for is asked again. Gives the notes that still hold.
+    /// Takes account of the running instance's notes: a refused change waits, and one that its guest owes is
+    /// requested again. Returns the notes that still hold.
     pub(crate) fn heed(&mut self, notes: &[Note]) -> Vec<Note> {
         let mut kept = Vec::new();
         for change in std::mem::take(&mut self.changes) {
@@ -160,17 +160,17 @@ impl Live {
         kept
     }
 
-    /// What brings the change of that index about.
+    /// Returns the live change that covers the change of that index.
     pub(crate) fn covering(&self, n: usize) -> Option<&LiveChange> {
         self.changes.get(self.known(n).covering?)
     }
 
-    /// Whether the change of that index only says in other words what runs.
+    /// Whether the change of that index only writes the running value in another form.
     pub(crate) fn is_equal(&self, n: usize) -> bool {
         self.known(n).is_equal
     }
 
-    /// Why the change of that index waits.
+    /// Returns the reason for which the change of that index waits.
     pub(crate) fn why(&self, n: usize) -> Option<&str> {
         self.waits.get(self.known(n).waits?).map(|(_, why)| why.as_str())
     }
@@ -189,7 +189,7 @@ pub(crate) fn live_changes(
     let mut found = Live::default();
     let mut places = Places::of(context);
     let mut tunings: Vec<(Tuning, Vec<TuningParameter>, Vec<usize>)> = Vec::new();
-    // what is brought about together with a change before it
+    // changes that an earlier one covers
     let mut covered: BTreeSet<usize> = BTreeSet::new();
     for n in 0..overlay.changes.len() {
         if covered.contains(&n) {
@@ -246,7 +246,7 @@ pub(crate) fn live_changes(
 
 type Judged = (Vec<StepAction>, Vec<usize>, Vec<(Tuning, Vec<TuningParameter>)>);
 
-/// What the pieces of one change come to: all of them can be made while running, or it waits.
+/// Combines the verdicts on the parts of one change: all of them are live, or it waits.
 fn judge(
     kind: Kind,
     context: LiveContext<'_>,
@@ -266,7 +266,7 @@ fn judge(
         };
         match verdict {
             Verdict::Live(more, with) => {
-                // what several pieces ask for is done once
+                // equal actions of several parts are done once
                 for action in more {
                     if !actions.contains(&action) {
                         actions.push(action);
@@ -296,8 +296,8 @@ fn supported(kind: Kind, capabilities: &Capabilities, op: OpKind) -> Result<(), 
     }
 }
 
-/// When a change has its turn among the others of an object. What devices are on is there before
-/// them, and goes after them.
+/// Returns the rank of a change among those of an object. Dependencies of devices are added before them, and
+/// removed after them.
 fn priority(action: &StepAction) -> u8 {
     let is_controller = |xml: &str| xml.starts_with("<controller");
     match action {

@@ -8,7 +8,7 @@ use crate::reconcile::plan::types::StepAction;
 use std::net::IpAddr;
 use xmltree::{Element, Path, Step, value_at, write_compact};
 
-/// Since when an entry can be changed in its place; before, it is removed and added.
+/// Version for "never": an entry is removed and added, not changed in place.
 const NEVER: Version = Version::new(u64::MAX / 1_000_000, 0, 0);
 
 /// The sections, by the names on the path, and the first version that changes an entry in its place.
@@ -22,7 +22,7 @@ const SECTIONS: &[(&str, NetworkSection, Version)] = &[
     ("forward/interface", NetworkSection::ForwardInterface, NEVER),
 ];
 
-/// What becomes of a change of an active network.
+/// Judges a change of an active network.
 pub(super) fn section(context: LiveContext<'_>, change: &Change) -> Verdict {
     match (change.path.pattern().as_str(), change.path.attribute.as_deref()) {
         ("title", None) => return metadata(MetadataKind::Title, change.after.clone()),
@@ -86,7 +86,7 @@ pub(super) fn section(context: LiveContext<'_>, change: &Change) -> Verdict {
     }
 }
 
-/// Which of the running network's addresses, counted from 0, these steps lead into.
+/// Returns the index of the running network's address, counted from 0, that these steps lead into.
 fn parent(live: &Element, steps: &[Step]) -> Option<i32> {
     let path = Path { steps: steps.get(..1)?.to_vec(), attribute: None };
     let there = entry(live, &path)?;
@@ -115,8 +115,8 @@ fn says_same(a: &str, b: &str) -> bool {
     }
 }
 
-/// Whether the host finds the entry itself by what it is to become: a DHCP host is changed where the
-/// first one has that MAC address, IP address or name. One that is given to another card is another.
+/// Whether the host finds the entry by its new content: a DHCP host is changed where the first one has that
+/// MAC address, IP address or name. One that is given to another interface is another.
 fn finds_itself(live: &Element, root: &Path, before: &Element, after: &Element) -> bool {
     let depth = root.steps.len().saturating_sub(1);
     let holder =

@@ -1,4 +1,4 @@
-//! What is not a device: memory, processors, titles, what follows a crash.
+//! Settings beside devices: memory, processors, titles, actions after a crash.
 
 use super::threads::io_threads;
 use super::tuning::tuning;
@@ -10,13 +10,13 @@ use crate::reconcile::plan::types::{Otherwise, StepAction, Until};
 use std::time::Duration;
 use xmltree::{Element, Name, Path, write_compact};
 
-/// How long a balloon may take. A guest without a driver for it never moves it.
+/// Time that a balloon has to move. A guest without a driver for it never moves it.
 const BALLOON: Duration = Duration::from_secs(5);
 
-/// How long a guest may take to let processors go, after the 5 s that libvirt waits.
+/// Time that a guest has to release processors, after the 5 s that libvirt waits.
 const UNPLUG: Duration = Duration::from_secs(5);
 
-/// Why settings wait, by the first name of their path.
+/// Reasons for which settings wait, by the first name of their path.
 const REASONS: &[(&str, &str)] = &[
     ("memory", "the most memory that it can have is fixed while it runs"),
     ("maxMemory", "the most memory that it can have is fixed while it runs"),
@@ -27,7 +27,7 @@ const REASONS: &[(&str, &str)] = &[
     ("name", "a domain that runs cannot be renamed"),
 ];
 
-/// What becomes of a change of a setting.
+/// Judges a change of a setting.
 pub(super) fn setting(context: LiveContext<'_>, change: &Change) -> Verdict {
     let pattern = change.path.pattern();
     match (pattern.as_str(), change.path.attribute.as_deref()) {
@@ -47,7 +47,7 @@ pub(super) fn setting(context: LiveContext<'_>, change: &Change) -> Verdict {
     }
 }
 
-/// Why a setting waits.
+/// Returns the reason for which a setting waits.
 pub(crate) fn why_at_boot(path: &Path) -> &'static str {
     let first = path.steps.first().map_or("", |step| &step.name);
     let reason = REASONS.iter().find(|(name, _)| *name == first);
@@ -58,7 +58,7 @@ pub(super) fn metadata(kind: MetadataKind, value: Option<String>) -> Verdict {
     Verdict::call(Op::SetMetadata { kind, value, affect: Affect::Live })
 }
 
-/// Somebody's own element in the metadata, as a whole.
+/// Judges a change of somebody's own element in the metadata, as a whole.
 pub(super) fn own_metadata(context: LiveContext<'_>, path: &Path) -> Verdict {
     let whole = Path { steps: path.steps.iter().take(2).cloned().collect(), attribute: None };
     let merged = whole.find(&context.overlay.merged);
@@ -92,7 +92,8 @@ fn bare(element: &Element, uri: &str) -> Element {
     bare
 }
 
-/// The balloon cannot grow past what the guest was started with.
+/// Judges a change of the current memory: the balloon cannot grow past the memory that the guest was started
+/// with.
 fn balloon(context: LiveContext<'_>) -> Verdict {
     let kib = |domain: &Element, name: &str| {
         let e = domain.child(name)?;
@@ -116,8 +117,8 @@ fn balloon(context: LiveContext<'_>) -> Verdict {
     Verdict::Live(vec![set, wait], Vec::new())
 }
 
-/// Processors come at once; they go if they were plugged in, or could have been, and if the guest
-/// lets them go.
+/// Judges a change of the number of processors: they come at once; they go if they were plugged in, or could
+/// have been, and if the guest releases them.
 fn vcpus(context: LiveContext<'_>) -> Verdict {
     let count = |domain: &Element| -> Option<(u32, u32)> {
         let vcpu = domain.child("vcpu")?;
@@ -156,7 +157,7 @@ fn lifecycle(event: LifecycleEvent, change: &Change) -> Verdict {
     }
 }
 
-/// Where something runs. What has left one place for another cannot be told to run anywhere again.
+/// Judges a change of a pin. A thread that was once pinned cannot be unpinned while the domain runs.
 fn pin(context: LiveContext<'_>, change: &Change) -> Verdict {
     if change.edit == Edit::Remove {
         return Verdict::waits("a pin can be moved while it runs, and not taken away");

@@ -10,7 +10,7 @@ use xmltree::Element;
 /// Most I/O threads that are counted; libvirt's own numbers have no bound.
 const MOST: u32 = 1024;
 
-/// Gives a running domain the I/O threads that it is to have, and takes those that nothing uses.
+/// Adds the I/O threads that a running domain lacks, and removes those that nothing uses.
 pub(super) fn io_threads(context: LiveContext<'_>) -> Verdict {
     let (have, want) = (ids(context.live), ids(context.next_boot));
     let (Some(have), Some(want)) = (have, want) else {
@@ -36,7 +36,7 @@ pub(super) fn io_threads(context: LiveContext<'_>) -> Verdict {
     Verdict::Live(actions, with.map(|(n, _)| n).collect())
 }
 
-/// Whether what is added says nothing of its threads but their numbers. How they poll is another call.
+/// Whether an addition has nothing of its threads but their numbers. Polling is set by another call.
 fn has_only_ids(edit: &Edit) -> bool {
     let Edit::Add(added) = edit else { return true };
     let is_id = |e: &Element| {
@@ -48,7 +48,7 @@ fn has_only_ids(edit: &Edit) -> bool {
     }
 }
 
-/// The numbers of a domain's I/O threads: those that are given, and from 1 on what is missing.
+/// Returns the ids of a domain's I/O threads: those that are written, and free ones from 1 on for the rest.
 fn ids(domain: &Element) -> Option<BTreeSet<u32>> {
     let listed = domain.child("iothreadids").into_iter().flat_map(Element::elements);
     let mut ids: BTreeSet<u32> =

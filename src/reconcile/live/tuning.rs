@@ -7,7 +7,7 @@ use crate::model::{
 use crate::reconcile::diff::difference::{Change, Edit};
 use xmltree::{Element, Path};
 
-/// Which call sets the parameters of the element at a path.
+/// Function from the path of an element to the call that sets its parameters.
 type Holder = fn(&Path) -> Option<Tuning>;
 
 /// Elements that hold parameters, by the names of their path.
@@ -20,7 +20,7 @@ const HOLDERS: &[(&str, Holder)] = &[
     ("iothreadids/iothread", |path| Some(Tuning::IoThread { id: key(path, 1)?.parse().ok()? })),
 ];
 
-/// The parameter that a change sets; `None` if it is none.
+/// Judges a change of a tunable parameter; `None` for any other change.
 pub(super) fn tuning(context: LiveContext<'_>, change: &Change) -> Option<Verdict> {
     if change.path.pattern().starts_with("blkiotune/device/") {
         return Some(device(context, change));
@@ -51,7 +51,7 @@ fn row(fields: &'static [TunedField], rest: &str, change: &Change) -> Option<&'s
     fields.iter().find(|field| field.path == written)
 }
 
-/// What a running guest has for good.
+/// Returns the reason for which a parameter is fixed while the guest runs, if it is.
 fn fixed(what: &Tuning, live: &Element) -> Option<&'static str> {
     let mode = live.descend(&["numatune", "memory"]).and_then(|m| m.attr("mode"));
     (*what == Tuning::Numa && mode != Some("restrictive")).then_some(
@@ -60,8 +60,7 @@ fn fixed(what: &Tuning, live: &Element) -> Option<&'static str> {
     )
 }
 
-/// The parameter with the value that the manifest asks for, or with the one that says that there is
-/// none.
+/// Returns the parameter with the manifest's value, or with the one that stands for its absence.
 fn value(
     field: &TunedField,
     context: LiveContext<'_>,
@@ -101,7 +100,7 @@ fn device(context: LiveContext<'_>, change: &Change) -> Verdict {
     }
 }
 
-/// What tells the entry at that step from the others.
+/// Returns the key of the list entry at that step of a path.
 fn key(path: &Path, step: usize) -> Option<String> {
     Some(path.steps.get(step)?.key.as_ref()?.1.clone())
 }

@@ -1,11 +1,11 @@
-//! What a change of a running instance is judged by, and what becomes of it.
+//! Input and outcome of the judgement on a change of a running instance.
 
 use crate::model::{Capabilities, Op, Tuning, TuningParameter};
 use crate::reconcile::diff::overlay::Overlay;
 use crate::reconcile::plan::types::StepAction;
 use xmltree::Element;
 
-/// What both sides of a running instance look like.
+/// Both sides of a running instance, and the capabilities of its host.
 #[derive(Clone, Copy)]
 pub(super) struct LiveContext<'a> {
     /// The manifest on the running definition.
@@ -17,13 +17,13 @@ pub(super) struct LiveContext<'a> {
     pub(super) capabilities: &'a Capabilities,
 }
 
-/// What becomes of a change.
+/// Verdict on a change.
 pub(super) enum Verdict {
-    /// These operations bring it about, and the changes of those indices with it.
+    /// Live: these operations make the change, and with it the changes of those indices.
     Live(Vec<StepAction>, Vec<usize>),
     /// Parameters of a call that others may share.
     Tune(Tuning, Vec<TuningParameter>),
-    /// It waits, for this reason.
+    /// Waiting, for this reason.
     Waits(String),
 }
 

@@ -1,10 +1,10 @@
-//! What the other hosts of a fleet have to do with one: guests that come, go, or are not to be made.
+//! Constraints of the other hosts of a fleet on one host: guests that arrive, leave, or may not be created.
 
 use crate::model::{ObservedResource, ResourceId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// What other hosts have to do with the guests of one.
+/// Constraints of other hosts on the guests of one.
 #[derive(Clone, Debug, Default)]
 pub struct Crossing {
     /// Guests that come here.
@@ -22,7 +22,7 @@ pub struct Crossing {
 pub struct Arrival {
     /// The host that it comes from.
     pub from: String,
-    /// What it is there; `None` if it is gone from there, and has only to be started here.
+    /// Guest on the old host; `None` if it is gone from there and has only to be started here.
     pub old: Option<Arc<ObservedResource>>,
 }
 
@@ -31,18 +31,18 @@ pub struct Arrival {
 pub struct Departure {
     /// The host that it goes to.
     pub to: String,
-    /// What would not come along, in words; the run allows that, if there is any.
+    /// Descriptions of state that would not come along; if there is any, the run allows that.
     pub left_behind: Vec<&'static str>,
 }
 
-/// Why a guest may not be made or started, and what to do about it.
+/// Reason for which a guest may not be created or started, with a hint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blocked {
     /// The rule that is broken.
     pub code: &'static str,
-    /// Why.
+    /// Reason, for people.
     pub reason: String,
-    /// What to do.
+    /// Hint for a remedy.
     pub hint: String,
 }
 

@@ -1,4 +1,4 @@
-//! What the other hosts of a fleet have to know of a host: so little that a fleet's fit in memory.
+//! Facts about a host that the others of a fleet need: little enough for a whole fleet's to fit in memory.
 
 use super::storage::{Place, Pools, Storage, unknown_pool};
 use crate::model::{Desired, Moving, Observed, ObservedResource, ResourceId, Uuid};
@@ -20,10 +20,10 @@ pub struct HostFacts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Guest {
     pub(crate) uuid: Uuid,
-    /// Who owns it.
+    /// Set that owns the guest.
     pub(crate) set: Option<String>,
     pub(crate) is_active: bool,
-    /// Where it has still to leave, if it is here to come from there.
+    /// State on the host that the guest has still to leave, if it is arriving.
     pub(crate) moving: Option<Moving>,
     /// Shared storage that it alone may write to: each by its word.
     pub(crate) writes: Vec<String>,
@@ -32,7 +32,7 @@ pub(crate) struct Guest {
 }
 
 impl HostFacts {
-    /// What matters of a host: what it has, its pools, and the paths that are shared.
+    /// Extracts the facts of a host: its guests, its pools, and the paths that are shared.
     pub fn of(observed: &Observed, pools: &Pools, shared: &[PathBuf]) -> Self {
         let storage = Storage { shared, pools };
         let domains = observed.resources.values().filter(|r| r.id.kind.is_guest());

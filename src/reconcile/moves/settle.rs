@@ -1,4 +1,5 @@
-//! Which guests move, and which may not be made, started or removed for now: of light facts, for all hosts.
+//! Settlement between hosts: guests that move, and those that may not be created, started or removed for now,
+//! worked out from the facts of all hosts.
 //!
 //! - `unknown.rs`: pools that could not be read
 
@@ -19,7 +20,7 @@ const ELSEWHERE: &str = "on-another-host";
 /// A disk that two hosts would write to.
 const TWICE: &str = "disk-on-two-hosts";
 
-/// What is asked about all hosts of a fleet.
+/// Options for all hosts of a fleet.
 #[derive(Clone, Copy, Debug)]
 pub struct Fleet<'a> {
     /// The set whose guests they are.
@@ -43,26 +44,26 @@ impl Fleet<'_> {
 /// A host of a fleet.
 #[derive(Clone, Copy, Debug)]
 pub struct Site<'a> {
-    /// Its name in `virt.toml`.
+    /// Name of the host in `virt.toml`.
     pub name: &'a str,
-    /// What it is to have.
+    /// Desired resources of the host.
     pub desired: &'a Desired,
-    /// What it has; `None` if it was not read.
+    /// Facts of the host; `None` if it was not read.
     pub facts: Option<&'a HostFacts>,
 }
 
-/// What was settled, host by host in the order of the sites.
+/// Result of a settlement, host by host in the order of the sites.
 #[derive(Debug, Default)]
 pub struct Settled {
-    /// What the others have to do with each host.
+    /// Constraints of the others on each host.
     pub crossings: Vec<Crossing>,
     /// The guests that are to move: each with the places of the hosts that it leaves and goes to.
     pub moves: Vec<(ResourceId, usize, usize)>,
-    /// Problems of what runs already.
+    /// Diagnostics about guests that run already.
     pub diagnostics: Diagnostics,
 }
 
-/// Settles what the hosts of a fleet have to do with each other.
+/// Settles the constraints between the hosts of a fleet.
 pub fn settle(fleet: Fleet<'_>, sites: &[Site<'_>]) -> Settled {
     let settled = Settled {
         crossings: sites.iter().map(|_| Crossing::default()).collect(),
@@ -120,7 +121,7 @@ struct Settling<'a> {
     fleet: Fleet<'a>,
     sites: &'a [Site<'a>],
     settled: Settled,
-    /// What manifests write to, by the manifest: the hosts of a fleet share them.
+    /// Disks that each manifest writes to, by the address of the manifest: the hosts of a fleet share them.
     written: HashMap<*const DesiredResource, Vec<String>>,
 }
 
@@ -172,12 +173,12 @@ impl<'a> Settling<'a> {
         self.sites.iter().filter(|s| s.facts.is_none() && !absent.contains(s.name))
     }
 
-    /// What the manifest of a guest writes to of shared storage.
+    /// Returns the shared disks that the manifest of a guest writes to.
     fn writes(&mut self, at: usize, resource: &Arc<DesiredResource>) -> Vec<String> {
         let definition = &resource.definition;
         let none = Pools::new();
         let shared = self.fleet.shared;
-        // what a volume is depends on the host
+        // the meaning of a volume depends on the host
         if pools_in(definition).next().is_some() {
             let pools = self.site(at).and_then(|s| s.facts).map_or(&none, |facts| &facts.pools);
             return written(definition, Storage { shared, pools });
@@ -186,7 +187,7 @@ impl<'a> Settling<'a> {
         self.written.entry(Arc::as_ptr(resource)).or_insert_with(of).clone()
     }
 
-    /// No two hosts write to one disk.
+    /// Refuses that two hosts write to one disk.
     fn disks(&mut self) {
         // most guests write to no shared storage at all
         let Some(asked) = self.asked_disks() else { return };
@@ -219,7 +220,7 @@ impl<'a> Settling<'a> {
         }
     }
 
-    /// The disks of the guests that are asked about; `None` if there are none.
+    /// Returns the disks of the guests that are settled; `None` without such guests.
     fn asked_disks(&mut self) -> Option<Asked> {
         let Some(only) = self.fleet.only else { return Some(Asked(None)) };
         let mut words = BTreeSet::new();
@@ -265,7 +266,7 @@ impl<'a> Settling<'a> {
         }
     }
 
-    /// No host has it that is not to have it, as far as they are known.
+    /// Settles a guest that is on no known host except those that are to have it.
     fn only_new(&mut self, id: &ResourceId, new: &[usize]) {
         for &at in new {
             let blocked = self.silent_namesake(id, at).or_else(|| self.silent_writer(id, at));
@@ -301,14 +302,14 @@ impl<'a> Settling<'a> {
         others.filter(|(_, silent)| !silent.is_empty()).collect()
     }
 
-    /// Another host has a guest of that name that does not answer.
+    /// Refuses a guest of whose name another host has one that does not answer.
     fn silent_namesake(&self, id: &ResourceId, at: usize) -> Option<Blocked> {
         let others = self.silent_others(at);
         let (name, _) = others.iter().find(|(_, silent)| silent.contains(id))?;
         Some(silent(format!("{name} has a guest of that name, which does not answer")))
     }
 
-    /// Another host has a guest that does not answer and may write to a disk of this one.
+    /// Refuses a guest to whose disk another host's guest that does not answer may write.
     fn silent_writer(&mut self, id: &ResourceId, at: usize) -> Option<Blocked> {
         let others = self.silent_others(at);
         let (first, silent_there) = others.first()?;
@@ -321,8 +322,8 @@ impl<'a> Settling<'a> {
         Some(silent(reason))
     }
 
-    /// A new guest may be on a host that was not read. Only what they would both write to is a reason
-    /// to leave it.
+    /// Blocks a new guest that may be on a host that was not read. Only a disk that both would write to is a
+    /// reason.
     fn unless_unread(&mut self, id: &ResourceId, at: usize) {
         let unread: Vec<&str> = self.unread().map(|s| s.name).collect();
         let (Some(first), Some(site)) = (unread.first().copied(), self.site(at)) else { return };
@@ -341,7 +342,7 @@ impl<'a> Settling<'a> {
         }
     }
 
-    /// It came from a host that does not have it as one that is to go.
+    /// Goes on with an unfinished move from a host where no guest is to leave, or blocks it.
     fn unfinished(&mut self, id: &ResourceId, at: usize, from: &str) {
         let site = self.sites.iter().find(|s| s.name == from);
         let there = site.and_then(|s| s.facts);
@@ -363,7 +364,7 @@ impl<'a> Settling<'a> {
         self.block(at, id, blocked);
     }
 
-    /// Some hosts have it that are not to have it.
+    /// Settles a guest that is on hosts that are not to have it.
     fn old_and_new(&mut self, id: &ResourceId, mut old: Vec<usize>, new: &[usize]) {
         let uuid = |at: usize| self.guest(at, id).map(|g| g.uuid);
         let olds: Vec<_> = old.iter().map(|at| uuid(*at)).collect();
@@ -390,7 +391,7 @@ impl<'a> Settling<'a> {
             }
             return;
         }
-        // those that are on the way already
+        // guests that are moving already
         let mut pairs = Vec::new();
         targets.retain(|&to| {
             let guest = self.guest(to, id);
@@ -427,8 +428,8 @@ impl<'a> Settling<'a> {
         }
     }
 
-    /// Where it is to go, what does not answer may be it. What that may write to matters only if it is
-    /// off: one that runs has its disks already.
+    /// Blocks a guest whose namesake on a target does not answer. Disks matter only if the guest is off: one
+    /// that runs has its disks already.
     fn block_silent(&mut self, id: &ResourceId, old: &[usize], targets: &[usize]) {
         let runs = old.iter().any(|at| self.guest(*at, id).is_some_and(|g| g.is_active));
         for &at in targets {
@@ -454,7 +455,7 @@ impl<'a> Settling<'a> {
         }
     }
 
-    /// It is to go, and no host that was read lacks it: one that was not may.
+    /// Keeps a guest that is to leave, where no host that was read lacks it: one that was not read may.
     fn may_go_to_others(&mut self, id: &ResourceId, old: &[usize], pairs: &[(usize, usize)]) {
         if !pairs.is_empty() {
             return;
@@ -476,7 +477,7 @@ impl<'a> Settling<'a> {
     }
 }
 
-/// What a guest that does not answer may have or write to.
+/// Returns the block for a guest whose disks or identity cannot be read.
 fn silent(reason: String) -> Blocked {
     Blocked { code: ELSEWHERE, reason, hint: "try again when it answers".to_owned() }
 }

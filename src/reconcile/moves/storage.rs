@@ -1,4 +1,4 @@
-//! Where disks are, as far as another host is concerned: which data all hosts find, and which is one's own.
+//! Places of disks as seen from another host: data that all hosts find, and data that is local.
 
 use crate::error::Result;
 use crate::model::domain::{Disk, Domain};
@@ -7,18 +7,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 use xmltree::Element;
 
-/// The pools of a host, as far as it matters to others what is on them.
+/// Pools of a host, as far as other hosts need them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pools {
-    /// Those on network storage, each with a word for that storage: pools with one word have the same
+    /// Pools on network storage, each with an identifier of that storage: pools with equal ones have the same
     /// volumes, whatever the hosts call them.
     network: BTreeMap<String, String>,
-    /// Those that could not be read, each with the reason.
+    /// Pools that could not be read, each with the reason.
     pub(super) unknown: BTreeMap<String, String>,
 }
 
 impl Pools {
-    /// No pools.
+    /// Creates an empty set of pools.
     pub fn new() -> Self {
         Self::default()
     }
@@ -72,28 +72,28 @@ fn host(element: &Element) -> String {
     format!("{}:{}{}", part("name"), part("port"), part("socket"))
 }
 
-/// Where the data of a disk is.
+/// Place of a disk's data.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Place {
-    /// Where all hosts reach it, by one word for all of them.
+    /// Storage that all hosts reach, by one identifier for all of them.
     Shared(String),
-    /// Where no more is known than that this host finds it, by that name.
+    /// Storage of which no more is known than this host's name for it.
     Local(String),
 }
 
 /// A disk with something in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DiskFact {
-    /// What the guest calls it.
+    /// Target name of the disk in the guest.
     pub(crate) target: String,
     pub(crate) place: Place,
     /// Whether the guest may write to it, and nobody else is to.
     pub(crate) is_exclusive: bool,
-    /// Whether it is named by a pool, which another host may have on other storage.
+    /// Whether a pool names it, which another host may have on other storage.
     pub(crate) is_volume: bool,
 }
 
-/// What is known of the storage of a host.
+/// Storage of a host, as far as it is known.
 #[derive(Clone, Copy, Debug)]
 pub struct Storage<'a> {
     /// Paths beneath which all hosts find the same files.
@@ -110,7 +110,7 @@ impl Storage<'_> {
         path.components().all(plain) && self.shared.iter().any(|shared| path.starts_with(shared))
     }
 
-    /// The disks of a domain that have something in them, and what these are laid over.
+    /// Returns the disks of a domain that are not empty, with their backing chains.
     pub(crate) fn disks(self, definition: &Element) -> Vec<DiskFact> {
         let mut found = Vec::new();
         for disk in Domain::new(definition).disks() {
@@ -175,7 +175,7 @@ impl Storage<'_> {
     }
 }
 
-/// The first pool that could not be read of those that a domain writes to alone.
+/// Returns the first unread pool among those that a domain alone writes to.
 pub(super) fn unknown_pool<'p>(
     definition: &Element,
     pools: &'p Pools,

@@ -1,5 +1,5 @@
-//! Hosts made of a few words, and what is settled and planned between them.
-//! - `hosts.rs`: what the hosts can do
+//! Hosts in short notation, with the settlements and plans between them.
+//! - `hosts.rs`: capabilities of the hosts
 //! - `pools.rs`: pools that do not answer
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
@@ -30,7 +30,7 @@ fn id(name: &str) -> ResourceId {
     ResourceId::new(Kind::Domain, name)
 }
 
-/// What a manifest says of a guest beside its name.
+/// Builds the manifest of a guest with these devices.
 fn wanted(name: &str, devices: &str) -> DesiredResource {
     DesiredResource {
         id: id(name),
@@ -77,7 +77,7 @@ fn there(
     }
 }
 
-/// A host: what it is to have, and what it has, unless it was not read.
+/// Host with its desired and observed guests, unless it was not read.
 struct Host {
     name: &'static str,
     desired: Desired,
@@ -124,7 +124,7 @@ fn settled_with(
     settle(Fleet { set: SET, prune, assume_absent: &assume_absent, shared: &shared, only }, &sites)
 }
 
-/// What was settled, in words.
+/// Returns the settlement as lines of text.
 fn words(hosts: &[Host], prune: bool, absent: &[&str]) -> Vec<String> {
     told(hosts, &settled(hosts, prune, absent))
 }
@@ -179,7 +179,7 @@ fn what_does_not_answer_on_one_host_is_not_started_on_another() {
     // or on the one that it goes to
     let hosts = [host("a", &[], &[&runs]), hangs(host("b", &[&g], &[]), &g)];
     says(&words(&hosts, true, &[]), &["g stays on a: domain/g does not answer on b"]);
-    // one that shares nothing with it is in nobody's way
+    // a guest that shares nothing with it conflicts with nobody
     let hosts = [hangs(host("a", &[], &[]), &other), host("b", &[&g], &[])];
     says(&words(&hosts, true, &[]), &[]);
     // a third host may have it, too
@@ -277,7 +277,7 @@ fn what_may_be_on_a_host_that_was_not_read() {
     let hosts = [unread("a", &[]), host("b", &[&shares, &local], &[])];
     says(&words(&hosts, false, &[]), &["g not on b: a was not read and may have it"]);
     says(&words(&hosts, false, &["a"]), &[]);
-    // one that is on its way, of whatever disks
+    // a guest that is moving, with any disks
     let comes = there(&local, 1, State::Shutoff, from("a"));
     let hosts = [unread("a", &[]), host("b", &[&local], &[&comes])];
     says(
@@ -478,7 +478,7 @@ fn a_move_that_ended_anywhere_is_gone_on_with() {
     let hosts = [host("a", &[], &[&off]), host("b", &[&g], &[&comes])];
     let plans = together(&hosts, &[]);
     assert_eq!(steps(&plans[0]), ["g defined on b", "g undefine"]);
-    // that it ran, and started with its host, is known from the new definition
+    // the new definition shows that it ran, and started with its host
     let on = ["g autostart", "g create"];
     assert_eq!(steps(&plans[1])[..2], ["g define", "g autostart"]);
     assert_eq!(steps(&plans[1])[4..], on);

@@ -19,17 +19,17 @@ const STAYS: &str = "move-refused";
 /// A host whose plan is made together with others'.
 #[derive(Clone, Copy, Debug)]
 pub struct Party<'a> {
-    /// Its name in `virt.toml`.
+    /// Name of the host in `virt.toml`.
     pub name: &'a str,
-    /// What it is to have.
+    /// Desired resources of the host.
     pub desired: &'a Desired,
-    /// What it has.
+    /// Observed objects of the host.
     pub observed: &'a Observed,
-    /// Its pools on network storage.
+    /// Pools of the host on network storage.
     pub pools: &'a Pools,
-    /// What it can do.
+    /// Capabilities of the host.
     pub capabilities: &'a Capabilities,
-    /// What its plan may do.
+    /// Options of its plan.
     pub options: &'a Options,
 }
 
@@ -90,7 +90,7 @@ struct Passage<'a> {
 }
 
 impl Passage<'_> {
-    /// Why it cannot go, whatever the plans are.
+    /// Returns the reason for which a guest cannot move, whatever the plans are.
     fn hindrance(&self, shared: &[PathBuf]) -> Option<Blocked> {
         let from = self.old.name;
         let stays = |reason: String, hint: String| Some(Blocked { code: STAYS, reason, hint });
@@ -143,7 +143,7 @@ impl Passage<'_> {
                 Some(format!("nothing shows that {to} reaches its disk {}, {place}", disk.target))
             }
             Place::Shared(word) => {
-                // what both call by one name may be pools on two storages
+                // one name on both hosts may be of pools on two storages
                 let other = here.iter().find(|d| {
                     d.target == disk.target
                         && d.is_volume
@@ -165,7 +165,7 @@ impl Passage<'_> {
         })
     }
 
-    /// It is neither taken from the one host nor made on the other.
+    /// Cancels a move: the guest is neither taken from the old host nor created on the new one.
     fn refuse(&self, crossings: &mut [Crossing], blocked: Blocked) {
         if let Some(old) = crossings.get_mut(self.from) {
             old.leaving.remove(self.id);
@@ -223,7 +223,7 @@ impl Passage<'_> {
     }
 }
 
-/// Why a plan does not carry its part of a move out.
+/// Returns the reason for which a plan does not carry out its part of a move.
 fn hinders(plan: &Plan, id: &ResourceId, action: Action) -> Option<String> {
     if let Some(reason) = plan.blocked.get(id) {
         return Some(reason.clone());

@@ -1,9 +1,9 @@
-//! The ways of the guests that a plan moves: what a finished plan says of them.
+//! Sources and targets of the guests that a plan moves, as a finished plan records them.
 
 use crate::model::ResourceId;
 use crate::reconcile::plan::types::{Action, Move, Options, Plan};
 
-/// Where the guests that a plan moves come from and go to.
+/// Returns the source or target of each guest that a plan moves.
 pub(crate) fn ways(options: &Options, plan: &Plan) -> Vec<(ResourceId, Move)> {
     let here = options.host.clone().unwrap_or_default();
     let way = |id: &ResourceId, action: Action| match action {

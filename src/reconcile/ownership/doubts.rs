@@ -4,7 +4,7 @@ use crate::model::{Desired, Doubt, Observed, ObservedResource, ResourceId};
 use diagnostics::Diagnostic;
 use std::collections::BTreeMap;
 
-/// Why an object is nobody's.
+/// Returns the reason for which an object counts as unowned.
 pub(crate) fn unowned(host: &ObservedResource) -> String {
     let nobody = || "nobody owns it: it was made by hand or by another tool".to_owned();
     host.record.doubt.as_ref().map_or_else(nobody, Doubt::describe)
@@ -16,13 +16,13 @@ pub(crate) fn said_by_another(host: &ObservedResource, set: &str) -> bool {
     host.record.doubt.as_ref().is_some_and(|doubt| doubt.set != set)
 }
 
-/// What has a record that is not believed, each with the reason.
+/// Returns the objects whose records are not believed, each with the reason.
 pub(crate) fn all(observed: &Observed) -> BTreeMap<ResourceId, Doubt> {
     let of = |host: &ObservedResource| Some((host.id.clone(), host.record.doubt.clone()?));
     observed.resources.values().filter_map(of).collect()
 }
 
-/// Says once what claims to be of this set, has no manifest, and is not believed.
+/// Reports once the objects that claim this set, have no manifest, and are not believed.
 pub(crate) fn told(
     desired: &Desired,
     observed: &Observed,

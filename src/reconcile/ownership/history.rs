@@ -1,5 +1,5 @@
-//! The two versions of a manifest that an object remembers: what differs between them, and the way
-//! back from the last one to the one before.
+//! History of a manifest on its object: the differences between its two stored versions, and the way back
+//! from the last one to the one before.
 
 use super::record::owner_record_of;
 use super::redact::{has_secret, is_secret, presented, with_secrets};
@@ -16,22 +16,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use xmltree::{Element, Path};
 
-/// As much of a digest as people need, in characters.
+/// Length of a shortened digest, in characters.
 const SHORT: usize = 12;
 
 /// A version of an object's manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version {
-    /// When it was planned to be applied; objects that an older virt applied do not say.
+    /// Time at which it was planned to be applied; unknown for objects that an older virt applied.
     pub at: Option<Timestamp>,
     /// The set that applied it.
     pub set: String,
-    /// What tells it from others.
+    /// Digest that identifies the version.
     pub digest: String,
 }
 
 impl Version {
-    /// As much of the digest as people need.
+    /// Returns the shortened digest.
     pub fn short(&self) -> &str {
         self.digest.get(..SHORT).unwrap_or(&self.digest)
     }
@@ -40,28 +40,28 @@ impl Version {
 /// A field that is not the same in two versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VersionChange {
-    /// Which field of the definition, or which setting.
+    /// Field of the definition, or setting.
     pub path: String,
-    /// What the version before had; `None` if it had nothing there.
+    /// Value in the version before; `None` if it had nothing there.
     pub before: Option<String>,
-    /// What the last one has; `None` if it leaves it out.
+    /// Value in the last version; `None` if it leaves it out.
     pub after: Option<String>,
 }
 
-/// What an object remembers of its manifests.
+/// Stored versions of an object's manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct History {
-    /// What was applied last.
+    /// Version that was applied last.
     pub last: Version,
-    /// What had been applied before.
+    /// Version that was applied before it.
     pub previous: Option<Version>,
-    /// Why a version before is not believed, if there is one that is not.
+    /// Reason for which the version before is not believed, if so.
     pub doubted: Option<String>,
-    /// From the version before to the last one; `None` if either cannot be read.
+    /// Changes from the version before to the last one; `None` if either cannot be read.
     pub changes: Option<Vec<VersionChange>>,
 }
 
-/// What an object remembers; `None` if nobody owns it.
+/// Returns the stored versions of an object's manifest; `None` if nobody owns it.
 pub fn history(host: &ObservedResource) -> Option<History> {
     let owner_record = owner_record_of(host)?;
     let changes = match &owner_record.previous {
@@ -73,7 +73,7 @@ pub fn history(host: &ObservedResource) -> Option<History> {
     Some(History { last: version(owner_record), previous, doubted, changes })
 }
 
-/// Why nothing is known of the manifests of an object without a record that is believed.
+/// Returns the reason for which an object has no history: it has no record that is believed.
 pub fn unowned(host: &ObservedResource) -> String {
     match &host.record.doubt {
         Some(doubt) => doubt.describe(),
@@ -81,8 +81,8 @@ pub fn unowned(host: &ObservedResource) -> String {
     }
 }
 
-/// The manifest before the last one as what is asked for now: planned and applied, it is the way
-/// back. The set stays the one that owns the object.
+/// Returns the manifest before the last one as the desired state: planned and applied, it rolls back. The set
+/// stays the one that owns the object.
 ///
 /// # Errors
 /// The object has no version before, it cannot be read, or it needs a secret that nobody has kept.
@@ -106,7 +106,7 @@ pub fn rollback(host: &ObservedResource, capabilities: &Capabilities) -> Result<
         let text = "the version before cannot be read: its ownership record is damaged";
         return refused(text, "take the manifest from where you keep it, and apply that");
     };
-    // who only looks sees no secrets, and cannot miss any
+    // a read-only connection shows no secrets, and so cannot miss any
     let missing = (!capabilities.read_only).then(|| {
         missing_secret(host, &definition, owner_record.applied().as_ref(), &previous.ignore)
     });
@@ -151,8 +151,8 @@ fn missing_secret(
     laid.changes.iter().find(|c| lacks(c)).map(|c| c.path.to_string())
 }
 
-/// The settings that a mark keeps. What a manifest allows is not among them: who goes back says
-/// what may go down.
+/// Returns the settings that a record keeps, without the effects that a manifest allows: a rollback is
+/// allowed by whoever runs it.
 pub(crate) fn settings(owner_record: &OwnerRecord) -> Settings {
     Settings {
         power: owner_record.power.unwrap_or(Power::Manual),
@@ -172,7 +172,7 @@ fn version(owner_record: &OwnerRecord) -> Version {
     }
 }
 
-/// What differs between two versions; `None` if one cannot be read.
+/// Returns the differences between two versions; `None` if one cannot be read.
 fn differences(
     kind: Kind,
     before: &OwnerRecord,
@@ -197,7 +197,7 @@ fn differences(
     Some(settings.chain(fields).collect())
 }
 
-/// What a mark says beside the definition, each by its name in manifests.
+/// Returns a record's values beside the definition, each by its name in manifests.
 fn settings_in_words(owner_record: &OwnerRecord) -> [(&'static str, Option<String>); 8] {
     let yes = |on: bool| on.then(|| "yes".to_owned());
     let list = |words: Vec<String>| (!words.is_empty()).then(|| words.join(" "));

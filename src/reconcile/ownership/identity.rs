@@ -1,5 +1,5 @@
-//! UUIDs and MAC addresses that a manifest leaves out: taken from what is there, else derived, so
-//! that the same manifest gives the same guest on every run and after every crash.
+//! UUIDs and MAC addresses that a manifest leaves out: taken from the host, else derived, so that the same
+//! manifest gives the same guest on every run and after every crash.
 
 use super::record::digest;
 use crate::model::{Kind, Mac, ResourceId, Target, Uuid};
@@ -10,8 +10,8 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use xmltree::{Element, Node, Path};
 
-/// The UUID that the definition has, if it has one that can be read: a domain's by itself, or where the
-/// firmware tells it, which may be no other one.
+/// Returns the UUID of a definition, if it can be parsed: a domain's own, or the one that its firmware
+/// reports, which has to be the same.
 pub(crate) fn uuid_in(definition: &Element) -> Option<Uuid> {
     let told = || {
         let tables = definition.children_named("sysinfo");
@@ -23,8 +23,8 @@ pub(crate) fn uuid_in(definition: &Element) -> Option<Uuid> {
     Uuid::try_parse(text.trim()).ok()
 }
 
-/// Why a definition is not one of `target`, or nothing if it is: a host goes by the name and the UUID in
-/// the document, and not by what somebody says of it.
+/// Returns the reason for which a definition is not one of `target`, or nothing if it is: a host goes by the
+/// name and the UUID in the document, not by the caller's.
 pub(crate) fn not_of(target: &Target, definition: &Element) -> Option<String> {
     let kind = target.id.kind.as_str();
     let name = definition.child_text("name").unwrap_or_default();
@@ -61,8 +61,8 @@ pub(crate) fn set_uuid(definition: &mut Element, uuid: Uuid) {
     definition.children.insert(name.map_or(0, |at| at + 1), Node::Element(element));
 }
 
-/// Gives every interface without a MAC address one that is derived from the domain's UUID and the
-/// interface's place, so that a retry after a crash does not change what the guest sees.
+/// Derives a MAC address for each interface without one from the domain's UUID and the interface's position,
+/// so that a retry after a crash gives the guest the same.
 pub(crate) fn fill_macs(definition: &mut Element, kind: Kind, uuid: Uuid, prefix: [u8; 3]) {
     if !kind.is_guest() {
         return;
@@ -82,9 +82,9 @@ pub(crate) fn fill_macs(definition: &mut Element, kind: Kind, uuid: Uuid, prefix
     }
 }
 
-/// The manifest with the MAC address that each of its cards has in the definition `next_boot`. In an
-/// instance that runs, cards stand in the order in which they were plugged in: only their addresses
-/// tell which is which.
+/// Returns the manifest with the MAC address that each of its interfaces has in the definition `next_boot`.
+/// In a running instance, interfaces stand in the order in which they were plugged in: only their addresses
+/// identify them.
 pub(crate) fn with_macs<'a>(manifest: &'a Element, next_boot: &Element) -> Cow<'a, Element> {
     let nics = |root: &'_ Element| -> Vec<Element> {
         let devices = root.child("devices");

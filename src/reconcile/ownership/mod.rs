@@ -1,4 +1,4 @@
-//! Ownership: the record on an object, what it says, and whether it is believed.
+//! Ownership: the record on an object, its content, and whether it is believed.
 //!
 //! `records/` judges and signs records.
 //!

@@ -1,4 +1,4 @@
-//! Who owns an object, written on the object itself, with the manifest it was last made from.
+//! Ownership record, written on the object itself, with the manifest that it was last made from.
 //!
 //! `<metadata><virt:owned xmlns:virt="urn:virt:reconcile:1" set="demo" digest="…">…</virt:owned></metadata>`
 //! holds the set and the last applied manifest: compressed (zlib), in base64, secrets blotted out.
@@ -22,18 +22,18 @@ use std::sync::Arc;
 use std::time::Duration;
 use xmltree::{Element, Limits, Name, Node, Path, parse, write_compact};
 
-/// Largest last-applied manifest that is read back, in bytes; the mark is foreign input.
+/// Largest last-applied manifest that is read back, in bytes; the record is foreign input.
 pub(crate) const APPLIED_MAX: usize = 4 << 20;
 
 /// Largest mark that carries the version before, in bytes: definitions are read whole on each run,
 /// and libvirt takes no text of more than 4 MiB.
 const OWNER_RECORD_MAX: usize = 256 << 10;
 
-/// Most versions that a mark names as those from which a guest starts as it does from its own; of
-/// older ones it is not known.
+/// Most versions that a record lists as those from which a guest boots as from its own; for older ones this
+/// is unknown.
 const BOOTS_MAX: usize = 8;
 
-/// The element of a mark.
+/// Name of a record's element.
 pub(crate) const OWNED: &str = "owned";
 
 /// The element in it that holds the version before.
@@ -45,7 +45,7 @@ pub(crate) const SIGNATURE: &str = "signature";
 /// The attribute of a record that holds the sum of all that it says; records of old have none.
 pub(crate) const SUM: &str = "sum";
 
-/// The attributes of a mark that its digest is of, beside the manifest.
+/// Attributes of a record that its digest covers, beside the manifest.
 const DIGESTED: [&str; 8] = [
     "set",
     "power",
@@ -57,8 +57,8 @@ const DIGESTED: [&str; 8] = [
     "prevent_destroy",
 ];
 
-/// The attribute of a mark whose manifest was put back in part: the digest that it had before, which
-/// marks of old do not say.
+/// Attribute of a record whose manifest was put back in part: the digest that it had before, which old
+/// records lack.
 const PUT_BACK: &str = "put_back";
 
 /// The attributes of a mark that say so.
@@ -74,14 +74,14 @@ impl OwnerRecord {
     }
 }
 
-/// The mark that a resource should carry, before it is packed: packing is only worth its time if
-/// the object does not carry this very mark already.
+/// Record that a resource should carry, before it is packed: packing is only worth its time if the object
+/// does not carry this very record already.
 #[derive(Debug)]
 pub(crate) struct WantedRecord {
     applied: String,
-    /// The mark's element, still without the manifest.
+    /// Element of the record, still without the manifest.
     element: Element,
-    /// What [`OwnerRecord::digest`] will be.
+    /// Computes the value of [`OwnerRecord::digest`].
     pub(crate) digest: String,
     allow: Vec<Effect>,
     apply_on_reboot: bool,
@@ -89,7 +89,7 @@ pub(crate) struct WantedRecord {
 }
 
 impl WantedRecord {
-    /// The mark for a resource of `set`.
+    /// Creates the record for a resource of `set`.
     pub(crate) fn of(set: &str, resource: &DesiredResource) -> Self {
         let applied = write_compact(&redacted(&resource.definition));
         let settings = &resource.settings;
@@ -147,7 +147,7 @@ impl WantedRecord {
         owner_record.digest == self.digest
     }
 
-    /// The same on a guest that has still to leave another host. It is no part of the digest.
+    /// Returns the record of a guest that has still to leave another host. The digest does not cover this.
     pub(crate) fn moving(mut self, moving: &Moving) -> Self {
         let word = |on: bool| if on { "yes" } else { "no" };
         self.element.set_attr(FROM, moving.from.as_str());
@@ -156,8 +156,8 @@ impl WantedRecord {
         self
     }
 
-    /// Whether `owner_record` is of this version and knows all that this one does. What others have taken
-    /// away since is forgotten at the next occasion, and is none by itself.
+    /// Whether `owner_record` is of this version and knows all that this one does. Others' entries that were
+    /// removed since are forgotten at the next occasion, and are no reason for one.
     pub(crate) fn is_whole(&self, owner_record: &OwnerRecord) -> bool {
         self.is(owner_record)
             && self.allow == owner_record.allow
@@ -165,8 +165,8 @@ impl WantedRecord {
             && self.others.iter().all(|other| owner_record.others.contains(other))
     }
 
-    /// Puts the mark on a definition in the place of any other. That becomes the version before, if
-    /// it is another; the same one only stays what it was, time and history included.
+    /// Puts the record on a definition in the place of any other. A different one becomes the version before;
+    /// an equal one only stays as it was, time and history included.
     pub(crate) fn put(mut self, definition: &mut Element, now: Option<Timestamp>) {
         let packed = pack(&self.applied);
         let metadata = definition.child_or_new("metadata");
@@ -184,20 +184,21 @@ impl WantedRecord {
     }
 }
 
-/// What a record of this digest, whose manifest has `packed` bytes, remembers of the one `before` it.
+/// Returns the earlier version that a record of this digest keeps; `packed` is the size of its manifest in
+/// bytes.
 fn version_before(before: Option<&Element>, digest: &str, packed: usize) -> Option<Element> {
     let before = before?;
     let stays = before.attr("digest") == Some(digest);
     let previous = match stays || before.attr(PUT_BACK).is_some() {
-        // what was put back in part is no version that anybody asked for
+        // a manifest that was put back in part is no version that anybody asked for
         true => before.elements().find(|e| is_ours(e, PREVIOUS)).cloned(),
         false => Some(as_previous(before)),
     };
     previous.filter(|p| p.text().len() + packed <= OWNER_RECORD_MAX)
 }
 
-/// Has the record of a definition that comes from a file remember what stands on the host, whatever the
-/// file says was before; `None` if it has no record.
+/// Sets the earlier version in the record of a definition that comes from a file to the one on the host,
+/// whatever the file has; `None` if it has no record.
 pub(crate) fn remember_host(definition: &mut Element, host: Option<&Element>) -> Option<()> {
     let before = host.and_then(owner_record_in);
     let metadata = definition.child_mut("metadata")?;
@@ -216,7 +217,7 @@ pub(crate) fn owner_record_in(definition: &Element) -> Option<&Element> {
     definition.child("metadata")?.elements().find(|e| is_owned(e))
 }
 
-/// A mark as what the next one remembers of it.
+/// Reduces a record to the form in which the next one keeps it.
 fn as_previous(owner_record: &Element) -> Element {
     let mut previous = owner_record.clone();
     previous.name = Name::qualified(PREFIX, NAMESPACE, PREVIOUS);
@@ -303,7 +304,7 @@ fn read_version(owner_record: &Element) -> Option<OwnerRecord> {
     })
 }
 
-/// The definition without anything of ours in its metadata: what is shown and exported.
+/// Returns the definition without our metadata, for display and export.
 pub fn without_owner_record(definition: &Element) -> Element {
     let mut copy = definition.clone();
     if let Some(metadata) = copy.child_mut("metadata") {
@@ -315,13 +316,13 @@ pub fn without_owner_record(definition: &Element) -> Element {
     copy
 }
 
-/// The first 128 bits of SHA-256 in hexadecimal: enough to tell versions of one object apart.
+/// Returns the first 128 bits of SHA-256 in hexadecimal: enough to tell versions of one object apart.
 pub(crate) fn digest(bytes: &[u8]) -> String {
     let hash = Sha256::digest(bytes);
     hash.iter().take(16).map(|b| format!("{b:02x}")).collect()
 }
 
-/// Whether it is the element of a mark.
+/// Whether the element is an ownership record.
 pub(crate) fn is_owned(e: &Element) -> bool {
     is_ours(e, OWNED)
 }
@@ -344,17 +345,17 @@ pub(crate) fn with_applied(
     Some(())
 }
 
-/// What comes of unpacking a manifest.
+/// Result of unpacking a manifest.
 pub(crate) enum Unpacked {
-    /// It.
+    /// Text of the manifest.
     Text(String),
-    /// It is none.
+    /// Damaged data.
     Damaged,
-    /// It is larger than may be.
+    /// Data above the size limit.
     Large,
 }
 
-/// The manifest that a mark holds, if it has no more bytes than `limit`.
+/// Unpacks the manifest in a record, if it has no more bytes than `limit`.
 pub(crate) fn unpack(packed: &str, limit: usize) -> Unpacked {
     let Ok(packed) = BASE64.decode(packed.trim()) else { return Unpacked::Damaged };
     let mut applied = Vec::new();
@@ -366,7 +367,7 @@ pub(crate) fn unpack(packed: &str, limit: usize) -> Unpacked {
     }
 }
 
-/// Whether the digest that a mark has is that of what it says.
+/// Whether the digest in a record is that of its content.
 pub(crate) fn is_intact(owner_record: &Element, applied: &str) -> bool {
     let expected = match owner_record.attr(PUT_BACK) {
         // it is never the version before
@@ -384,7 +385,7 @@ pub(crate) fn is_intact(owner_record: &Element, applied: &str) -> bool {
     owner_record.attr("digest") == Some(expected.as_str())
 }
 
-/// A manifest as a mark holds it.
+/// Packs a manifest for a record.
 fn pack(applied: &str) -> String {
     let mut packed = Vec::new();
     let mut encoder = ZlibEncoder::new(applied.as_bytes(), Compression::default());
@@ -497,7 +498,7 @@ mod tests {
 
     #[test]
     fn a_mark_that_would_be_too_large_forgets_the_version_before() {
-        // what does not compress
+        // data that do not compress
         let noise: String = (0..6_000).map(|n| digest(format!("{n}").as_bytes())).collect();
         let large = resource(&format!("<domain><description>{noise}</description></domain>"));
         let mut definition = large.definition.clone();
@@ -550,7 +551,7 @@ mod tests {
             edit(&mut before);
             assert!(!intact(&edited) && !intact(&before));
         }
-        // one whose manifest was put back in part says so, and is none to go back to
+        // a version whose manifest was put back in part says so, and no rollback leads to it
         with_applied(&mut definition, |applied| applied.set_text("x")).expect("readable");
         let put_back = owner_record(&definition);
         assert!(intact(&put_back));

@@ -1,5 +1,5 @@
-//! Secrets in definitions: what is shown of them, and what is stored. Which places hold one is told by the
-//! table of [`diagnostics`].
+//! Secrets in definitions: their form in displays and in storage. The table of [`diagnostics`] has the places
+//! that hold one.
 
 use crate::grammars::{SecretPlace, secret_place};
 use diagnostics::{REDACTED, conceal, conceal_name};
@@ -57,7 +57,7 @@ fn veil(element: &mut Element, within: &str) {
     }
 }
 
-/// The element with its secrets blotted out.
+/// Returns the element with its secrets redacted.
 pub(crate) fn redacted(element: &Element) -> Element {
     with_secrets(element, REDACTED)
 }
@@ -76,7 +76,7 @@ pub(crate) fn without_secrets(element: &Element) -> Element {
     copy
 }
 
-/// Where there are secrets in the element, each by its path.
+/// Returns the places of secrets in the element, each by its path.
 pub(crate) fn secret_places(root: &Element) -> Vec<String> {
     let mut found = Vec::new();
     places(root, "", &mut found);
@@ -107,7 +107,7 @@ fn places(element: &Element, at: &str, found: &mut Vec<String>) {
     }
 }
 
-/// Whether there is a secret anywhere in the element.
+/// Whether the element has a secret anywhere.
 pub(crate) fn has_secret(element: &Element) -> bool {
     let name = element.name.local.as_str();
     element.attributes.iter().any(|a| is_only_secret(name, Some(&a.name.local)))

@@ -1,4 +1,4 @@
-//! What follows when a running instance does not take a change: decided with the plan, as data.
+//! Follow-up calls for live changes that a running instance does not take: decided with the plan, as data.
 //!
 //! The definition for the next boot is there before the live calls. What the host refuses as wrong is
 //! put back in it, so that the next boot does not fail for it; what it does not take while it runs
@@ -19,37 +19,37 @@ use xmltree::{Element, Limits, Name, Path, parse, write, write_compact};
 /// The element of a note.
 pub(crate) const NOTE: &str = "waits";
 
-/// The element that holds notes where the running instance has no mark.
+/// Name of the element that holds notes where the running instance has no record.
 const NOTES: &str = "running";
 
 /// Longest reason that a note keeps, in characters: QEMU repeats its command line in some. The whole
 /// of it was told when it was given.
 const REASON_MAX: usize = 2000;
 
-/// What the running instance did not take, or has not done yet.
+/// Note on a running instance about a change that it did not take, or has not completed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Note {
-    /// Which change: a digest of its calls.
+    /// Digest of the calls of the change.
     pub key: String,
-    /// Why it waits.
+    /// Reason for which it waits.
     pub why: String,
-    /// Whether it is the guest that has to do it: then it is asked again.
+    /// Whether the guest still owes it: then it is requested again.
     pub again: bool,
 }
 
-/// What puts one field of a definition back.
+/// Undo of one field of a definition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Undo {
-    /// Which element, by its position among the elements of each level.
+    /// Position of the element among the elements of each level.
     pub at: Vec<usize>,
-    /// What becomes of it.
+    /// Restoration of that element.
     pub what: Restore,
 }
 
 impl Undo {
-    /// Whether it touches what says who an object is, or whose: the root, name and UUID, or a record.
+    /// Whether the undo touches an object's identity or ownership: the root, name and UUID, or a record.
     pub(crate) fn says_who(&self, definition: &Element) -> bool {
         let replaced = match &self.what {
             Restore::Replace(xml) | Restore::Insert(xml) => read(xml),
@@ -70,7 +70,7 @@ impl Undo {
             || replaced.as_ref().is_some_and(has_ours)
     }
 
-    /// What it does to the definition, for people and without secrets.
+    /// Returns a description of its effect on the definition, for people and without secrets.
     fn describe(&self, definition: &Element) -> String {
         let mut names: Vec<String> = Vec::new();
         let mut there = Some(definition);
@@ -123,51 +123,52 @@ fn has_ours(element: &Element) -> bool {
     is_ours(element) || element.elements().any(has_ours)
 }
 
-/// What becomes of an element that is put back as it was.
+/// Restoration of an element.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Restore {
-    /// It goes.
+    /// Removes the element.
     Remove,
-    /// It was this.
+    /// Replaces the element with this one.
     Replace(String),
-    /// This stood in it.
+    /// Inserts this element into it.
     Insert(String),
     /// An attribute had this value, or was not there.
     Attribute {
-        /// Its name.
+        /// Name of the attribute.
         name: String,
-        /// Its value.
+        /// Former value of the attribute; `None` if it was absent.
         value: Option<String>,
     },
 }
 
-/// One live change: what it is known by, and what puts the definition back.
+/// One live change: its identifier, and the undo of its definition.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Piece {
     /// A digest of its calls.
     pub key: String,
-    /// What is put back in the definition; nothing where it stays defined.
+    /// Undo in the definition; empty where the change stays defined.
     pub definition: Vec<Undo>,
-    /// The same in the manifest that the definition remembers; `None` if that cannot be told.
+    /// Undo in the manifest that the definition remembers; `None` if that cannot be worked out.
     pub manifest: Option<Vec<Undo>>,
-    /// Whether it is about a medium that may be missing: then it waits, whatever it is refused for.
+    /// Whether the change is about a medium that may be missing: then it waits, whatever the reason of the
+    /// refusal.
     pub optional: bool,
 }
 
-/// What follows the live changes of one object.
+/// Follow-up calls for the live changes of one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Afterwards {
-    /// Which object.
+    /// Object that is changed.
     pub target: Target,
     /// The definition for the next boot, as it stands by then.
     pub definition: String,
-    /// The element that said before what was applied last, if there was one.
+    /// Ownership record that the last applied one replaced, if there was one.
     pub owner_record_before: Option<String>,
     /// The live changes, by the number that their steps have.
     pub pieces: Vec<Piece>,
-    /// The mark of the running instance, without notes; `None` where no notes can be kept.
+    /// Record of the running instance, without notes; `None` where no notes can be kept.
     pub notes: Option<Notes>,
 }
 
@@ -175,16 +176,16 @@ pub struct Afterwards {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Notes {
-    /// Its mark, without notes.
+    /// Ownership record of the instance, without notes.
     pub owner_record: Option<String>,
-    /// What it has noted.
+    /// Notes on the instance.
     pub there: Vec<Note>,
-    /// Which of that is still so, and not tried.
+    /// Notes that still hold and were not tried.
     pub kept: Vec<Note>,
 }
 
 impl Afterwards {
-    /// What may be put back in the definition, and noted, for people: a line each, without secrets.
+    /// Returns a line, without secrets, for each undo in the definition and each note that may be written.
     pub fn describe(&self) -> Vec<String> {
         let Some(definition) = read(&self.definition) else { return Vec::new() };
         let undo = self.pieces.iter().flat_map(|piece| &piece.definition);
@@ -204,8 +205,8 @@ impl Afterwards {
             || told.any(Undo::has_secret)
     }
 
-    /// What puts the definition back where these pieces are refused as wrong; `None` if nothing is to
-    /// be put back.
+    /// Returns the call that puts the definition back where these pieces are refused as wrong; `None` if
+    /// nothing is to be put back.
     pub fn put_back(&self, refused: &BTreeSet<usize>) -> Option<Op> {
         let pieces: Vec<&Piece> = self
             .pieces
@@ -229,7 +230,7 @@ impl Afterwards {
         let told = manifest.is_some_and(|undo| {
             with_applied(&mut definition, |applied| restore(applied, &undo)).is_some()
         });
-        // what was applied last is rather told as it was before than wrongly
+        // an earlier record is better than a wrong one
         if !told && let Some(before) = &self.owner_record_before {
             let before = parse(SourceId::NONE, before, &Limits::default()).ok()?;
             let metadata = definition.child_or_new("metadata");
@@ -241,7 +242,8 @@ impl Afterwards {
         same.then(|| Op::Define { xml: write(&definition) })
     }
 
-    /// What notes on the running instance that these pieces wait; `None` if that is noted already.
+    /// Returns the call that notes on the running instance that these pieces wait; `None` if that is noted
+    /// already.
     pub fn note(&self, waiting: &[(usize, String, bool)]) -> Option<Op> {
         let notes = self.notes.as_ref()?;
         let mut all: BTreeSet<Note> = notes.kept.iter().cloned().collect();
@@ -271,7 +273,7 @@ impl Afterwards {
     }
 }
 
-/// What a running instance has noted, and its mark without that.
+/// Returns the notes of a running instance, and its ownership record without them.
 pub(crate) fn notes(live: &Element) -> Notes {
     let ours = |e: &&Element| e.name.namespace.as_deref() == Some(NAMESPACE);
     let holder = live
@@ -305,7 +307,8 @@ pub(crate) fn may_be_missing(source: &Element) -> bool {
     source.attr("startupPolicy") == Some("optional")
 }
 
-/// What a change is known by from one run to the next: its calls, but for a place that was chosen.
+/// Returns the identifier of a change from one run to the next: a digest of its calls, without a place that
+/// was chosen.
 pub(crate) fn key<'a>(ops: impl Iterator<Item = &'a Op>) -> String {
     let mut text = String::new();
     for op in ops {
@@ -327,17 +330,18 @@ pub(crate) fn key<'a>(ops: impl Iterator<Item = &'a Op>) -> String {
 /// The definition for the next boot, as it was and as it will be, and the manifest.
 #[derive(Clone, Copy)]
 pub(crate) struct Definitions<'a> {
-    /// As the host has it.
+    /// Definition on the host.
     pub(crate) before: Option<&'a Element>,
-    /// With the manifest merged in.
+    /// Definition with the manifest merged in.
     pub(crate) merged: &'a Element,
-    /// What differs between the two.
+    /// Differences between the two.
     pub(crate) changes: &'a [Change],
     /// The manifest.
     pub(crate) manifest: &'a Element,
 }
 
-/// What puts back what these changes of the running instance are about.
+/// Returns the undo of the fields that these changes of the running instance are about, in the definition and
+/// in the manifest.
 pub(crate) fn undo(all: Definitions<'_>, live: &[&Change]) -> (Vec<Undo>, Option<Vec<Undo>>) {
     let mut about: Vec<&Change> = Vec::new();
     for change in live {
@@ -366,7 +370,7 @@ pub(crate) fn undo(all: Definitions<'_>, live: &[&Change]) -> (Vec<Undo>, Option
     (definition, manifest)
 }
 
-/// What undoes `change` in `tree`, which has it.
+/// Returns the undo of `change` in `tree`, which has it.
 fn one(change: &Change, tree: &Element, before: Option<&Element>) -> Option<Undo> {
     let path = &change.path;
     let element_path = Path { steps: path.steps.clone(), attribute: None };
@@ -414,7 +418,7 @@ fn one(change: &Change, tree: &Element, before: Option<&Element>) -> Option<Undo
     }
 }
 
-/// Where the first element is that `is_it`, by positions.
+/// Returns the position of the first element for which `is_it` holds.
 fn locate(tree: &Element, is_it: &dyn Fn(&Element) -> bool) -> Option<Vec<usize>> {
     if is_it(tree) {
         return Some(Vec::new());
@@ -426,7 +430,7 @@ fn locate(tree: &Element, is_it: &dyn Fn(&Element) -> bool) -> Option<Vec<usize>
     })
 }
 
-/// Puts the fields back. What is removed goes last, from the end, so that positions stay right.
+/// Puts the fields back. Removals go last, from the end, so that positions stay right.
 fn restore(tree: &mut Element, undo: &[&Undo]) {
     let is_removal = |u: &&&Undo| u.what == Restore::Remove;
     for undo in undo.iter().filter(|u| !is_removal(u)) {

@@ -1,4 +1,4 @@
-//! What is held back: manifests that the host, or the run, gives no way to carry out.
+//! Blocked resources: those that cannot be reconciled on this host or in this run.
 
 use super::decide::uuid_conflict;
 use super::held::{judged, warning};
@@ -17,11 +17,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use xmltree::Element;
 
-/// How many things that are nowhere are looked for among all names: more problems are not told.
+/// Most missing things for which similar names are looked up: further problems get no suggestion.
 const LOOKS_MAX: usize = 200;
 
-/// Resources that are left alone, each with its reason, and the problems to show. What needs
-/// something that is held back and not on the host is held back with it.
+/// Returns the blocked resources, each with its reason, and the problems to show. A resource that needs a
+/// blocked one which is not on the host is blocked, too.
 pub(crate) fn hold_back(
     desired: &Desired,
     observed: &Observed,
@@ -51,7 +51,7 @@ pub(crate) fn hold_back(
     (found.blocked, found.diagnostics)
 }
 
-/// Holds back, too, what needs something that is held back by now.
+/// Blocks the resources that need one which is blocked by now.
 pub(crate) fn hold_dependants(
     desired: &Desired,
     observed: &Observed,
@@ -81,8 +81,8 @@ impl Conflicts<'_> {
         self.blocked.insert(id.clone(), reason.to_owned());
     }
 
-    /// The grammar refuses something of it that the host does not hold. What the host does hold is only
-    /// warned of.
+    /// Blocks a resource with content that its grammar refuses and the host does not hold. Refused content
+    /// that the host holds gives a warning only.
     fn refused(&mut self, desired: &DesiredResource, host: Option<&ObservedResource>) -> bool {
         let is_selected = self.selected(&desired.id);
         let is_silent = self.observed.unknown.contains_key(&desired.id);
@@ -153,7 +153,7 @@ impl Conflicts<'_> {
         true
     }
 
-    /// What no manifest wants here any more, and is not taken away since another host has to do with it.
+    /// Blocks the removal of objects that no manifest wants here any more, but another host has a part in.
     fn kept(&mut self) {
         for (id, reason) in &self.options.crossing.kept {
             if self.selected(id) && self.observed.resources.contains_key(id) {
@@ -168,7 +168,7 @@ impl Conflicts<'_> {
         }
     }
 
-    /// It is there and does not answer.
+    /// Blocks an object that does not answer.
     fn silent(&mut self, id: &ResourceId) {
         let why = self.observed.unknown.get(id).map_or("", |unknown| unknown.why.as_str());
         let span = self.desired.resources.get(id).map(|resource| resource.span);
@@ -291,7 +291,7 @@ impl Conflicts<'_> {
         self.hold(&desired.id, "its UUID is taken");
     }
 
-    /// Somebody has given it another name on the host, and did so for a reason.
+    /// Blocks a resource that somebody has renamed on the host, for some reason.
     fn set_aside(&mut self, desired: &DesiredResource, host: &ObservedResource) {
         self.diagnostics.push(
             Diagnostic::error("set-aside", format!("{} was renamed on the host", desired.id))
@@ -307,7 +307,7 @@ impl Conflicts<'_> {
         self.hold(&desired.id, &format!("it was renamed to {} on the host", host.id));
     }
 
-    /// It is there under another name, and takes this one if its state allows that.
+    /// Renames an object that is there under another name, if its state allows that.
     fn rename(&mut self, desired: &DesiredResource, host: &ObservedResource) {
         let Some(why) = hindrance(host) else { return };
         self.diagnostics.push(
@@ -323,8 +323,8 @@ impl Conflicts<'_> {
         self.hold(&desired.id, "it is on the host under another name");
     }
 
-    /// A resource that needs what is neither in the manifests nor on the host is held back, and so
-    /// is, in turn, what needs that resource.
+    /// Blocks a resource that needs something which is neither in the manifests nor on the host, and in turn
+    /// those that need it.
     fn needs(&mut self) {
         let (desired, mut hints) = (self.desired, BTreeMap::new());
         let mut dependants: BTreeMap<&ResourceId, Vec<&Arc<DesiredResource>>> = BTreeMap::new();
@@ -361,13 +361,13 @@ impl Conflicts<'_> {
         })
     }
 
-    /// Whether it is held back for what is wrong with its manifest.
+    /// Whether a resource is blocked for a fault of its manifest.
     fn is_wrong(&self, id: &ResourceId) -> bool {
         let is_refused = |r: &Arc<DesiredResource>| !r.refused.is_empty();
         self.blocked.contains_key(id) && self.desired.resources.get(id).is_some_and(is_refused)
     }
 
-    /// Whether the host has it, and could say what it is.
+    /// Whether the host has the object, and could read it.
     fn answers(&self, id: &ResourceId) -> bool {
         self.observed.resources.contains_key(id)
     }
@@ -382,8 +382,8 @@ impl Conflicts<'_> {
         starts && is_down && self.blocked.contains_key(needed)
     }
 
-    /// Holds back what lacks something. `hints` has what was said of each thing that is nowhere, which is
-    /// looked for among all names.
+    /// Blocks a resource that lacks something. `hints` caches the suggestion for each missing thing, found
+    /// among all names.
     fn lacks(
         &mut self,
         resource: &DesiredResource,

@@ -1,4 +1,4 @@
-//! What only one object of a host may have at a time, as a definition asks for it.
+//! Claims of a definition: things that only one object of a host may have at a time.
 
 use super::nic_migration::makes_a_bridge;
 use crate::model::domain::{Domain, Storage, host_device, listeners};
@@ -8,12 +8,12 @@ use diagnostics::Span;
 use std::fmt;
 use xmltree::Element;
 
-/// Something that only one object may have, or several only by agreement.
+/// Thing that only one object may have, or several only by agreement.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Thing {
-    /// Where the bytes of a disk are.
+    /// Storage of a disk.
     Storage(Storage),
-    /// The address of a card, or of a network's bridge.
+    /// Address of an interface, or of a network's bridge.
     Mac(Mac),
     /// A network's bridge.
     Bridge(String),
@@ -39,7 +39,7 @@ impl fmt::Display for Thing {
 }
 
 impl Thing {
-    /// The code of the problem that somebody else has it, and what to do then.
+    /// Returns the code of the problem that somebody else has it, and a hint.
     pub(crate) fn code_and_hint(&self) -> (&'static str, &'static str) {
         match self {
             Self::Storage(_) => (
@@ -87,17 +87,17 @@ impl Thing {
     }
 }
 
-/// One thing that a definition asks for.
+/// One thing that a definition claims.
 #[derive(Clone, Debug)]
 pub(crate) struct Claim {
     pub(crate) thing: Thing,
-    /// Where it is written.
+    /// Place in the source.
     pub(crate) span: Span,
-    /// Of storage: whether it is written to, and whether others may use it at the same time.
+    /// Whether storage is written to; `shares`: whether others may use it at the same time.
     writes: bool,
     shares: bool,
-    /// Whether it is taken, and not only used: a network on a bridge of the host takes it from nobody,
-    /// but no other network can make one of that name.
+    /// Whether the thing is taken, and not only used: a network on a bridge of the host takes it from nobody,
+    /// but no other network can create one of that name.
     pub(crate) takes: bool,
 }
 
@@ -106,7 +106,7 @@ impl Claim {
         Self { thing, span, writes: true, shares: false, takes: true }
     }
 
-    /// What tells it from others, wherever it is written.
+    /// Returns a key that does not depend on the place in the source.
     pub(crate) fn key(&self) -> (Thing, [bool; 3]) {
         (self.thing.clone(), [self.writes, self.shares, self.takes])
     }
@@ -124,7 +124,7 @@ impl Claim {
     }
 }
 
-/// What a definition asks for.
+/// Returns the claims of a definition.
 pub(crate) fn claims(kind: Kind, definition: &Element) -> Vec<Claim> {
     match kind {
         Kind::Domain => of_domain(Domain::new(definition)),

@@ -1,5 +1,5 @@
-//! What a grammar refuses in a manifest and the host holds just so: it stays as it is, and is only
-//! warned of.
+//! Content that a grammar refuses in a manifest and the host holds in the same form: it stays, with a
+//! warning.
 
 use crate::model::{DesiredResource, ObservedResource, Refused};
 use crate::reconcile::diff::compare::fits_at;
@@ -11,7 +11,7 @@ use diagnostics::{Diagnostic, Span};
 use std::collections::HashSet;
 use xmltree::{Attribute, Element, Name, Node, Path};
 
-/// What the grammar refuses of a resource, each with whether the host holds the same at that place.
+/// Returns the refusals of a resource, each with whether the host holds the same content at that place.
 pub(crate) fn judged<'a>(
     desired: &'a DesiredResource,
     host: Option<&ObservedResource>,
@@ -28,7 +28,7 @@ pub(crate) fn judged<'a>(
     desired.refused.iter().map(|r| (r, is_held(r))).collect()
 }
 
-/// What is said of a refusal where the host holds the same.
+/// Returns the warning for a refusal where the host holds the same content.
 pub(crate) fn warning(refused: &Refused) -> Diagnostic {
     refused
         .problem
@@ -37,17 +37,17 @@ pub(crate) fn warning(refused: &Refused) -> Diagnostic {
         .hint("the host holds the same, so it stays as it is there")
 }
 
-/// Problems of what is there and should not be.
+/// Problems of content that is present and should not be.
 const EXTRA: [&str; 3] = ["unexpected-element", "misplaced-element", "repeated-element"];
 
 struct Walk<'a> {
     refused: &'a [Refused],
-    /// Places of refusals where the definition has what the manifest has.
+    /// Places of refusals where the definition equals the manifest.
     held: HashSet<Span>,
 }
 
 impl Walk<'_> {
-    /// What is wrong at a place.
+    /// Returns the problems at a place.
     fn problems_at(&self, span: Span) -> impl Iterator<Item = &Diagnostic> {
         self.refused.iter().map(|r| &r.problem).filter(move |p| p.span == Some(span))
     }
@@ -117,8 +117,8 @@ mod tests {
     use diagnostics::SourceId;
     use xmltree::{Limits, parse};
 
-    /// The codes of what is refused of a network, each with a `=` before it where the host holds the
-    /// same.
+    /// Returns the codes of the refusals for a network, each with a `=` before it where the host holds the
+    /// same content.
     fn said(manifest: &str, host: &str) -> Vec<String> {
         let text = |inside: &str| format!("<network><name>lan</name>{inside}</network>");
         let read = read_text("lan.xml", &text(manifest), Format::Xml, &Grammars::Embedded);

@@ -1,7 +1,6 @@
-//! Cards of running guests while their network is down: they are put aside on a network that is there
-//! for nothing else, and back. A tap that its bridge has lost does not come back by itself, and
-//! nothing shows that it is lost; a card that is aside says so, so that an interrupted restart is
-//! finished by the next run.
+//! Interfaces of running guests while their network is down: they are parked on a network made for that, and
+//! taken back. A tap that its bridge has lost does not come back by itself, and nothing shows that it is
+//! lost; a parked interface shows it, so that an interrupted restart is finished by the next run.
 
 use super::decide::DraftStep;
 use super::types::{Action, Otherwise, ResourceChange, Step, StepAction, Until};
@@ -14,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use xmltree::{Element, Limits, Name, parse, write, write_compact};
 
-/// How long a network may take until the host says that it is active.
+/// Longest wait for a network to become active.
 const START: Duration = Duration::from_secs(30);
 
 /// The element in the metadata of a helper network that says whose it is.
@@ -23,19 +22,19 @@ pub(crate) const PARKED: &str = "aside";
 /// The modes of forwarding in which libvirt makes a network's bridge.
 const BRIDGE_MODES: [&str; 4] = ["nat", "none", "open", "route"];
 
-/// A card of a running guest.
+/// Interface of a running guest.
 #[derive(Clone, Debug)]
 pub(crate) struct Nic {
     /// The guest.
     pub(crate) guest: Target,
-    /// The card, on the network or bridge where it belongs.
+    /// Interface, on the network or bridge where it belongs.
     home: Element,
-    /// Whether it was put aside.
+    /// Whether the interface is parked.
     is_parked: bool,
 }
 
 impl Nic {
-    /// Whether it is somewhere else, or gone, once these steps of its guest are done.
+    /// Whether the interface is somewhere else, or gone, once these steps of its guest are done.
     pub(crate) fn leaves_by(&self, change: &ResourceChange, steps: &[DraftStep]) -> bool {
         if change.id != self.guest.id {
             return false;
@@ -73,9 +72,9 @@ impl Nic {
     }
 }
 
-/// Cards of running domains by the network they are on: those that name it, and those that are on its
-/// bridge. One that was put aside counts as at home. A network whose bridge or devices are the host's
-/// own has none: they stay as they are when it goes down.
+/// Returns the interfaces of running domains by their network: those that name it, and those on its bridge. A
+/// parked one counts as at home. A network whose bridge or devices are the host's own has none: they stay as
+/// they are when it goes down.
 pub(crate) fn nics(observed: &Observed) -> BTreeMap<String, Vec<Nic>> {
     let networks = || observed.resources.values().filter(|h| makes_its_bridge(h));
     let names: BTreeMap<&str, &ObservedResource> =
@@ -114,8 +113,8 @@ pub(crate) fn nics(observed: &Observed) -> BTreeMap<String, Vec<Nic>> {
     nics
 }
 
-/// Who is on the networks that these steps take down: a guest that has joined since a plan was made
-/// was not in the mind of who allowed it.
+/// Returns a digest of the guests on the networks that these steps take down: one that has joined since the
+/// plan was made was not considered when it was allowed.
 pub(crate) fn cut_off(observed: &Observed, steps: &[Step]) -> String {
     let down = |s: &&Step| matches!(s.action, StepAction::Call(Op::Destroy));
     let down = steps.iter().filter(down).map(|step| &step.target.id);
@@ -133,19 +132,19 @@ pub(crate) fn cut_off(observed: &Observed, steps: &[Step]) -> String {
     names.into_iter().collect()
 }
 
-/// The guests of these cards, each once.
+/// Returns the guests of these interfaces, each once.
 pub(crate) fn guests(nics: &[Nic]) -> Vec<String> {
     let names: BTreeSet<&str> = nics.iter().map(|c| c.guest.id.name.as_str()).collect();
     names.into_iter().map(str::to_owned).collect()
 }
 
-/// Whether it is a network that comes and goes with a bridge of its own.
+/// Whether the object is a network that comes and goes with a bridge of its own.
 fn makes_its_bridge(network: &ObservedResource) -> bool {
     let definition = network.live.as_ref().or(network.persistent.as_ref());
     network.id.kind.connects_guests() && definition.is_none_or(makes_a_bridge)
 }
 
-/// The same, of its definition.
+/// Whether a network of this definition comes and goes with a bridge of its own.
 pub(crate) fn makes_a_bridge(definition: &Element) -> bool {
     let forward = definition.child("forward");
     let mode = forward.map_or("none", |f| f.attr("mode").unwrap_or("nat"));
@@ -162,7 +161,7 @@ fn bridge_defined(network: &ObservedResource) -> Option<&str> {
     definition.child("bridge")?.attr("name")
 }
 
-/// A network's restart with the cards on it put aside and back.
+/// Returns the steps of a network's restart, with the interfaces on it parked and taken back.
 pub(crate) fn restart(
     network: &ObservedResource,
     nics: &[Nic],
@@ -171,7 +170,7 @@ pub(crate) fn restart(
     steps: Vec<DraftStep>,
 ) -> Vec<DraftStep> {
     let effect = Effect::NetworkRestart;
-    // one that stays down has nowhere to take them back to
+    // a network that stays down cannot take them back
     let comes_up = steps.iter().any(|s| matches!(&s.action, StepAction::Call(Op::Create { .. })));
     if nics.is_empty() || !comes_up || !can_move(network, capabilities) {
         return steps;
@@ -199,16 +198,15 @@ pub(crate) fn restart(
     all
 }
 
-/// Whether cards can be put aside: of a network with a bridge of its own, where running cards can be
-/// moved.
+/// Whether interfaces can be parked: for a network with a bridge of its own, where running ones can be moved.
 fn can_move(network: &ObservedResource, capabilities: &Capabilities) -> bool {
     let moves = capabilities.domain.live.moves_interfaces;
     moves && capabilities.supports(Kind::Domain, OpKind::Update) && bridge_of(network).is_some()
 }
 
-/// What an interrupted restart has left: networks to put cards aside, with the cards that are still
-/// on them. They go home and the network goes, if home is selected, and is up once all else that is
-/// decided is done, which are the steps `decided`. Gives the change of each network, with its steps.
+/// Handles the remains of an interrupted restart: networks for parked interfaces, with those that are still
+/// on them. They go home and the network is removed, if their home is selected and is up after the steps
+/// `decided`. Returns the change of each network, with its steps.
 pub(crate) fn left_behind(
     observed: &Observed,
     nics: &BTreeMap<String, Vec<Nic>>,
@@ -266,7 +264,7 @@ fn will_be_up(network: &ObservedResource, decided: &[&DraftStep]) -> bool {
     turns.last().unwrap_or_else(|| network.state.is_active())
 }
 
-/// The network whose cards are put aside on this one.
+/// Returns the network whose interfaces are parked on this one.
 fn home_of(network: &ObservedResource) -> Option<String> {
     let definition = network.persistent.as_ref().or(network.live.as_ref())?;
     let parked = definition.child("metadata")?.elements().find(|e| is_parked(e))?;
@@ -277,14 +275,14 @@ fn is_parked(element: &Element) -> bool {
     element.name.local == PARKED && element.name.namespace.as_deref() == Some(NAMESPACE)
 }
 
-/// The network on which cards are put aside.
+/// Network on which interfaces are parked.
 struct Parked {
     target: Target,
     bridge: String,
 }
 
 impl Parked {
-    /// Its names follow from the network's UUID, so that a second run meets the same.
+    /// Derives the names from the network's UUID, so that a second run finds the same network.
     fn of(network: &ObservedResource) -> Self {
         let owner_record: String = network.uuid.simple().to_string().chars().take(8).collect();
         let id = ResourceId::new(Kind::Network, format!("virt-aside-{owner_record}"));
@@ -292,8 +290,8 @@ impl Parked {
         Self { target: Target { id, uuid }, bridge: format!("vaside{owner_record}") }
     }
 
-    /// It has the portgroups that cards name, so that a card that is aside still says which is its
-    /// own, and they ask for nothing.
+    /// Builds the definition, with the portgroups that interfaces name, so that a parked one still shows
+    /// which is its own; these have no settings.
     fn definition(&self, home: &ResourceId, nics: &[Nic]) -> Element {
         let note = Element::named(Name::qualified(PREFIX, NAMESPACE, PARKED))
             .with_attr("of", home.name.clone());
@@ -309,7 +307,7 @@ impl Parked {
         })
     }
 
-    /// The card on this network.
+    /// Returns the interface as it is on this network.
     fn put(&self, nic: &Nic) -> Element {
         let mut element = nic.home.clone();
         let source = element.child_or_new("source");
@@ -328,7 +326,7 @@ impl Parked {
     }
 }
 
-/// The card without what only an instance has.
+/// Returns the interface without the parts that only an instance has.
 fn plain(nic: &Element) -> Element {
     let mut nic = nic.clone();
     if let Some(source) = nic.child_mut("source") {
@@ -340,7 +338,7 @@ fn plain(nic: &Element) -> Element {
     nic
 }
 
-/// The wait until what was started is active.
+/// Returns the wait until a started network is active.
 pub(crate) fn wait_until_active() -> StepAction {
     StepAction::Wait { until: Until::Active, timeout: START, otherwise: Otherwise::Fail }
 }

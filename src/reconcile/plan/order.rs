@@ -9,9 +9,10 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef as _;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Numbers the steps of `decisions` in an order that may be run as it is. The steps of one resource
-/// follow one another; a live change waits for the one before it, and does not need it. What a resource depends on is in place before it; what is removed goes in
-/// the reverse order: dependants before what they depend on, networks after everything else.
+/// Numbers the steps of `decisions` in an executable order. The steps of one resource follow one another; a
+/// live change waits for the one before it, and does not need it. What a resource depends on is in place
+/// before it; what is removed goes in the reverse order: dependants before what they depend on, networks
+/// after everything else.
 ///
 /// `depends_on` gives, for each resource, those that must be in place before it. Among them are no
 /// cycles: the manifests' check refuses those.
@@ -62,12 +63,12 @@ pub(crate) fn order(
 /// Steps, and between them the places where a resource begins and ends.
 type Graph<'a> = DiGraph<Option<&'a DraftStep>, Edge>;
 
-/// What a step asks of one before it.
+/// Dependency of a step on an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Edge {
-    /// It must be done.
+    /// The earlier step must be done.
     Done,
-    /// It must have come to its end.
+    /// The earlier step must be over, with any outcome.
     Over,
 }
 

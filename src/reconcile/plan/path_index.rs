@@ -1,4 +1,4 @@
-//! Paths that are looked up by what they have to do with another one, without going through all.
+//! Index of paths, to find those that cover a given one, or are covered by it, without a scan.
 
 use std::collections::HashMap;
 use xmltree::Path;
@@ -6,9 +6,9 @@ use xmltree::Path;
 /// The numbers of paths, by the entry of a list that they lead to or into.
 #[derive(Debug, Default)]
 pub(crate) struct PathIndex {
-    /// By the names of the first two steps, and the key of the second.
+    /// Paths to entries with keys, by the names of the first two steps, and the key of the second.
     keyed: HashMap<Entry, Vec<usize>>,
-    /// Those that lead to no entry with a key.
+    /// Paths that lead to no entry with a key.
     others: Vec<usize>,
     count: usize,
 }

@@ -23,7 +23,7 @@ use diagnostics::{Diagnostic, Diagnostics, Sources};
 use std::collections::{BTreeMap, BTreeSet};
 use xmltree::{Element, write_compact};
 
-/// Works out what would make the host match.
+/// Plans the steps that make the host match.
 pub fn plan(
     desired: &Desired,
     observed: &Observed,
@@ -70,9 +70,9 @@ struct Planner<'a> {
     blocked: BTreeMap<ResourceId, String>,
     refusals: Vec<Refusal>,
     decisions: Vec<Decision>,
-    /// Cards of running domains by the network they are on.
+    /// Interfaces of running domains by the network they are on.
     nics: BTreeMap<String, Vec<Nic>>,
-    /// Who gives up what who else takes after that.
+    /// Pairs of resources: one gives something up, and the other takes it after that.
     handed_on: Vec<(ResourceId, ResourceId)>,
 }
 
@@ -127,7 +127,7 @@ impl<'a> Planner<'a> {
         self.decisions.push(decision);
     }
 
-    /// Where a guest comes from that another host has, or has had: it is not here, or here only to come.
+    /// Returns the host that a guest comes from, if it is not here or has yet to start here.
     fn arrival(&self, id: &ResourceId, here: Option<&ObservedResource>) -> Option<Arrival> {
         let moving = here.and_then(owner_record_of).and_then(|m| m.moving.as_ref());
         let Some(arrival) = self.options.crossing.arriving.get(id) else {
@@ -154,7 +154,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// What others have is taken from nobody: what would need it is held back, with its dependants.
+    /// Blocks decisions that would take something from other objects, with their dependants.
     fn take(&mut self) {
         if self.decisions.iter().all(|d| d.change.after.is_none()) {
             return;
@@ -163,7 +163,7 @@ impl<'a> Planner<'a> {
         loop {
             let found = holdings.check(self.desired, &self.decisions);
             let is_settled = found.blocked.is_empty();
-            // what is only warned of is said once all is settled
+            // warnings are reported once all is settled
             let said = found.problems.into_iter().filter(|p| is_settled || p.is_error());
             said.for_each(|problem| self.diagnostics.push(problem));
             if is_settled {
@@ -190,8 +190,8 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Cards that an interrupted restart of their network has left aside go back, whoever's guests they
-    /// are in.
+    /// Takes back interfaces that an interrupted restart of their network has left parked, whoever owns the
+    /// guests.
     fn finish_restarts(&mut self) {
         let selected = |home: &ResourceId| self.selected(home);
         let decided: Vec<&DraftStep> = self.decisions.iter().flat_map(|d| &d.steps).collect();
@@ -253,7 +253,7 @@ impl<'a> Planner<'a> {
             .collect()
     }
 
-    /// Whether an object was applied under a name that a manifest has, and got another by hand.
+    /// Whether an object was applied under a name that a manifest has, and was renamed by hand.
     fn is_set_aside(&self, id: &ResourceId) -> bool {
         let host = self.observed.resources.get(id);
         let was = host.and_then(applied_as).filter(|was| was != id);
@@ -262,8 +262,8 @@ impl<'a> Planner<'a> {
         })
     }
 
-    /// Those of the selected orphans that are pruned. All that there are count: a set that is planned
-    /// for part by part is as large as it is.
+    /// Returns the selected orphans that are pruned. The limit is taken of all orphans: a set that is planned
+    /// part by part is as large as it is.
     fn pruned(&mut self, orphans: &[ResourceId], all: usize) -> Vec<ResourceId> {
         if !self.options.prune || orphans.is_empty() || self.waits_to_prune(orphans.len()) {
             return Vec::new();
@@ -271,8 +271,8 @@ impl<'a> Planner<'a> {
         if self.may_prune(all) { orphans.to_vec() } else { Vec::new() }
     }
 
-    /// Whether nothing is pruned in this run since something does not answer: what that is, and what it
-    /// holds of the rest, nobody can tell. All else goes on.
+    /// Whether pruning is suspended in this run since an object does not answer: its identity and its part in
+    /// the others are unknown. All else goes on.
     fn waits_to_prune(&mut self, orphans: usize) -> bool {
         let Some(silent) = self.observed.unknown.keys().next() else { return false };
         let what = if orphans == 1 { "1 object".to_owned() } else { format!("{orphans} objects") };
@@ -319,7 +319,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Takes the record off, whether it is believed or not; one that is gone already is no change.
+    /// Removes the record, whether it is believed or not; a missing one is no change.
     fn release(&mut self, id: &ResourceId) {
         let Some(host) = self.observed.resources.get(id) else { return };
         let said = host.record.doubt.as_ref().map(|doubt| doubt.set.clone());
@@ -408,7 +408,7 @@ impl<'a> Planner<'a> {
             .map(|(id, r)| (id.clone(), r.depends_on.clone()))
             .collect();
         for decision in &self.decisions {
-            // what is deleted has no manifest: its mark says what it depended on
+            // a deleted object has no manifest: its record has the dependencies
             let host = self.observed.resources.get(&decision.change.id);
             let owner_record = host.and_then(owner_record_of);
             depends_on.entry(decision.change.id.clone()).or_insert_with(|| {
@@ -454,8 +454,8 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// What the host has of the resources with these steps, and who is on the networks that they take
-/// down, as one digest: a saved plan is stale if it has changed.
+/// Digests the host's state of the resources with these steps, and the guests on the networks that they take
+/// down: a saved plan is stale if it has changed.
 pub fn fingerprint(observed: &Observed, steps: &[Step]) -> String {
     let ids: BTreeSet<&ResourceId> = steps.iter().map(|s| &s.target.id).collect();
     digest((there(observed, ids) + &nic_migration::cut_off(observed, steps)).as_bytes())
@@ -475,8 +475,8 @@ fn there<'a>(observed: &Observed, ids: impl IntoIterator<Item = &'a ResourceId>)
     text
 }
 
-/// What of a running instance a plan relies on: which one it is, and all that may be changed in it but
-/// for what the guest and time do to it.
+/// Returns the parts of a running instance that a plan relies on: its identity, and all that may be changed
+/// in it, without values that the guest and time change.
 fn running(live: &Element) -> String {
     let mut live = live.clone();
     // guests on a network come and go; a balloon moves slowly
@@ -492,7 +492,7 @@ fn running(live: &Element) -> String {
     write_compact(&live)
 }
 
-/// The networks that an object without a mark depends on.
+/// Returns the networks that an object without a record depends on.
 fn networks_of(host: Option<&ObservedResource>) -> Vec<ResourceId> {
     let definition = host.and_then(|h| h.persistent.as_ref());
     definition.into_iter().flat_map(|d| Domain::new(d).networks()).map(|(id, _)| id).collect()
@@ -529,7 +529,7 @@ mod tests {
             )
         };
         let planned = there_with(&domain(1, 1024, "/old", ""));
-        // what the guest does by itself
+        // changes by the guest itself
         assert_eq!(planned, there_with(&domain(1, 2048, "/old", "tray='open'")));
         assert_ne!(planned, there_with(&domain(2, 1024, "/old", "")), "another instance");
         assert_ne!(planned, there_with(&domain(1, 1024, "/precious", "")), "another disk");

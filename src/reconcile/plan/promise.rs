@@ -1,6 +1,6 @@
-//! What a plan promises of which there are only steps left, as of one that was saved: the manifests that
-//! it applies are in the records of the definitions that it sends. With these the host can be looked at
-//! again afterwards, as after a plan that was made of manifests just now.
+//! Promise of a plan of which only the steps are left, such as a saved one: the manifests that it applies are
+//! in the records of the definitions that it sends. With these the host can be observed again afterwards, as
+//! after a plan made from manifests just now.
 
 use super::types::{Options, Plan, Step, StepAction};
 use crate::model::{
@@ -13,25 +13,26 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use xmltree::{Limits, parse};
 
-/// What becomes of an object.
+/// Fate of an object under a plan.
 enum Fate {
-    /// It is as this record says.
+    /// The object matches this record.
     Recorded(Box<OwnerRecord>),
-    /// It is gone.
+    /// The object is gone.
     Gone,
-    /// Nobody knows: nothing says what its manifest was, or a saved image brings back what was.
+    /// The result is unknown: nothing shows what its manifest was, or a saved image brings back its old
+    /// state.
     Unknown,
 }
 
-/// What the host has to be like once `plan` is applied: what is asked for, and with which options, to be
-/// planned for again. `before` is the host as the plan found it.
+/// Returns the desired state once `plan` is applied, and options to plan for it again. `before` is the host
+/// as the plan found it.
 pub fn promised(plan: &Plan, before: &Observed) -> (Desired, Options) {
     let mut steps: BTreeMap<&ResourceId, Vec<&Step>> = BTreeMap::new();
     for step in &plan.steps {
         steps.entry(&step.target.id).or_default().push(step);
     }
     let mut desired = Desired { set: plan.set.clone(), complete: true, ..Desired::default() };
-    // what it does was allowed then
+    // its effects were allowed then
     let allow = plan.steps.iter().map(|step| step.effect).collect();
     let mut options = Options { adopt: true, allow, ..Options::default() };
     for (id, steps) in steps {

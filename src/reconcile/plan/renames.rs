@@ -22,8 +22,8 @@ pub(crate) fn renamed<'a>(
     (applied_as(other).as_ref() != Some(&resource.id)).then_some(other)
 }
 
-/// The object that `desired` is on the host, where somebody gave it another name than it was applied
-/// under: it was set aside by hand, and is not brought back unasked.
+/// Returns the object that `desired` is on the host, where somebody has renamed it since it was applied: it
+/// is not renamed back unasked.
 pub(crate) fn set_aside<'a>(
     desired: &Desired,
     resource: &DesiredResource,
@@ -34,7 +34,7 @@ pub(crate) fn set_aside<'a>(
     (applied_as(other).as_ref() == Some(&resource.id)).then_some(other)
 }
 
-/// What an object was when its manifest was applied last.
+/// Returns the id that an object had when its manifest was applied last.
 pub(crate) fn applied_as(host: &ObservedResource) -> Option<ResourceId> {
     let name = owner_record_of(host)?.applied()?.child_text("name")?;
     Some(ResourceId::new(host.id.kind, name))
@@ -59,7 +59,7 @@ fn under_another_name<'a>(
     (free && owner_record.is_some_and(|m| m.set == desired.set)).then_some(other)
 }
 
-/// Why a domain cannot be renamed as it is.
+/// Returns the reason for which a domain cannot be renamed in its present state.
 pub(crate) fn hindrance(host: &ObservedResource) -> Option<&'static str> {
     if host.state.is_active() {
         Some("a domain that runs cannot be renamed: shut it down first")
@@ -108,7 +108,7 @@ pub(crate) fn rename_first(
         decision.change.reason = "the manifest changed".to_owned();
     }
     decision.steps.insert(0, DraftStep::new(&target, action, Effect::None));
-    // what live changes need has moved
+    // the steps that live changes need have moved
     for step in &mut decision.steps {
         if let Link::Live { needs } = &mut step.link {
             *needs = Some(needs.map_or(0, |n| n + 1));

@@ -1,4 +1,5 @@
-//! What a plan's steps would take and others have: said before the first step, with the other's name.
+//! Conflicts over things that a plan's steps would take and others have, reported before the first step with
+//! the other's name.
 //!
 //! Whose manifests are at hand is checked with them; this is about what stands on the host besides, and
 //! about what an object of ours still has when the plan is made.
@@ -11,25 +12,25 @@ use diagnostics::{Diagnostic, Span};
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What comes of a look at what others have.
+/// Result of the check for conflicts.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
-    /// What cannot be done, each with the reason.
+    /// Blocked resources, each with the reason.
     pub(crate) blocked: Vec<(ResourceId, String)>,
     pub(crate) problems: Vec<Diagnostic>,
-    /// Who gives something up in this plan, and who takes it after that.
+    /// Pairs of resources: one gives something up in this plan, and the other takes it after that.
     pub(crate) handed_on: Vec<(ResourceId, ResourceId)>,
 }
 
-/// What an object of the host has.
+/// Thing that an object of the host has.
 struct Holding<'a> {
     owner: &'a ObservedResource,
     claim: Claim,
-    /// Whether it has it as it runs.
+    /// Whether the running instance has it.
     runs: bool,
 }
 
-/// What others have, read once.
+/// Holdings of all objects, read once.
 pub(crate) struct Holdings<'a> {
     observed: &'a Observed,
     all: Vec<Holding<'a>>,
@@ -44,10 +45,10 @@ fn reach(subnet: Subnet) -> Reach {
     (subnet.is_ipv4(), subnet.first(), subnet.prefix())
 }
 
-/// A decision with what is asked of it again and again.
+/// Decision with cached answers.
 struct Decided<'a> {
     decision: &'a Decision,
-    /// What it has in the end, and where its manifest says so.
+    /// Things that it has in the end, and their places in its manifest.
     after: OnceCell<BTreeSet<Thing>>,
     said: OnceCell<BTreeMap<Thing, Span>>,
 }
@@ -61,7 +62,7 @@ impl<'a> Decided<'a> {
         &self.decision.change.id
     }
 
-    /// Whether it has a thing in the end, or of a subnet some addresses.
+    /// Whether the object has a thing in the end, or, of a subnet, some of its addresses.
     fn keeps(&self, thing: &Thing) -> bool {
         let after = self.after.get_or_init(|| {
             let after = self.decision.change.after.as_ref();
@@ -73,7 +74,7 @@ impl<'a> Decided<'a> {
         after.contains(thing) || matches!(thing, Thing::Subnet(_)) && after.iter().any(meets)
     }
 
-    /// Where its manifest asks for a thing; `None` if that does not.
+    /// Returns the place where its manifest asks for a thing; `None` if it does not.
     fn said(&self, desired: &Desired, thing: &Thing) -> Option<Span> {
         let said = self.said.get_or_init(|| {
             let manifest = desired.resources.get(self.id());
@@ -96,7 +97,7 @@ impl<'a> Holdings<'a> {
             }
         }
         all.sort_by(|a, b| (&a.claim.thing, &a.owner.id).cmp(&(&b.claim.thing, &b.owner.id)));
-        // what one has twice is told once
+        // repeated holdings of one object count once
         all.dedup_by(|a, b| {
             (a.owner.id == b.owner.id && a.runs == b.runs) && a.claim.is_like(&b.claim)
         });
@@ -109,8 +110,8 @@ impl<'a> Holdings<'a> {
         Self { observed, all, subnets }
     }
 
-    /// The numbers of the subnets that have addresses of another one: those that lie in it, and those
-    /// that it lies in, of which there is one for each length of a prefix at most.
+    /// Returns the indices of the subnets that overlap another one: those within it, and those around it, of
+    /// which there is at most one for each prefix length.
     fn overlapping(&self, subnet: Subnet) -> Vec<usize> {
         let from = |least: Reach| self.subnets.partition_point(|(at, _)| *at < least);
         let inside = from(reach(subnet));
@@ -130,7 +131,7 @@ impl<'a> Holdings<'a> {
         found
     }
 
-    /// Who has what stands in the way of a claim.
+    /// Returns the holdings that conflict with a claim.
     fn in_the_way<'s>(&'s self, claim: &'s Claim) -> impl Iterator<Item = &'s Holding<'a>> {
         let numbers: Vec<usize> = match &claim.thing {
             Thing::Subnet(subnet) => self.overlapping(*subnet),
@@ -143,7 +144,7 @@ impl<'a> Holdings<'a> {
         holdings.filter(move |holding| claim.excludes(&holding.claim))
     }
 
-    /// Looks at what the decisions would take.
+    /// Checks the decisions for conflicts.
     pub(crate) fn check(&self, desired: &Desired, decisions: &[Decision]) -> Found {
         let mut found = Found::default();
         for decision in decisions {
@@ -161,7 +162,7 @@ impl<'a> Holdings<'a> {
         found
     }
 
-    /// A network is not taken down while it is not known who is on it.
+    /// Blocks the shutdown of a network while the guests on it are unknown.
     fn guests_unknown(&self, decision: &Decision, found: &mut Found) {
         let id = &decision.change.id;
         let guests = self.observed.unknown.keys().filter(|other| other.kind.is_guest());
@@ -178,8 +179,8 @@ impl<'a> Holdings<'a> {
         }
     }
 
-    /// What the steps of a decision take that the object has not, each with whether it is to have it
-    /// as it runs.
+    /// Returns the claims that the steps of a decision add, each with whether the running instance is to have
+    /// it.
     fn taken_by(&self, decision: &Decision) -> Vec<(Claim, bool)> {
         let (Some(after), id) = (&decision.change.after, &decision.change.id) else {
             return Vec::new();
@@ -235,7 +236,7 @@ impl<'a> Holdings<'a> {
             } else if claim.thing.is_of_definitions() || runs && holding.runs {
                 blocking.insert(owner);
             } else if !desired.resources.contains_key(owner) {
-                // what two manifests say is told where they are read
+                // conflicts between two manifests are reported where they are read
                 others_have.insert(owner);
             }
         }
@@ -281,7 +282,7 @@ impl<'a> Holdings<'a> {
         }
     }
 
-    /// Those that did not answer and may have what a manifest asks for in so many words.
+    /// Returns the objects that did not answer and may have a thing that a manifest asks for explicitly.
     fn silent(&self, id: &ResourceId, claim: &Claim, is_said: bool) -> BTreeSet<&ResourceId> {
         if !is_said {
             return BTreeSet::new();

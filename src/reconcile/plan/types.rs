@@ -12,16 +12,16 @@ use std::fmt;
 use std::time::Duration;
 use xmltree::{Element, Path};
 
-/// What a plan may do, as the command line has it.
+/// Options of a plan, as given on the command line.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The name of the host in a fleet: what is derived there differs from host to host.
+    /// Name of the host in a fleet: derived values differ from host to host.
     pub host: Option<String>,
     /// Whether objects of the set that no manifest names are deleted.
     pub prune: bool,
-    /// How many may be pruned; `None` for a fifth of the set, at least one.
+    /// Most objects that may be pruned; `None` for a fifth of the set, at least one.
     pub max_prune: Option<usize>,
-    /// How many were pruned lately by whoever plans again and again: they count as well.
+    /// Number of objects that a repeated planner has pruned lately: they count as well.
     pub pruned_lately: usize,
     /// Whether objects that nobody owns are taken over.
     pub adopt: bool,
@@ -29,22 +29,22 @@ pub struct Options {
     pub adopt_from: BTreeSet<String>,
     /// Disruptive effects that were asked for, each by its word: allowing one allows no other.
     pub allow: BTreeSet<Effect>,
-    /// Only these resources; empty for all.
+    /// Resources that are planned for; empty for all.
     pub only: BTreeSet<ResourceId>,
     /// Resources to delete, whatever the manifests say.
     pub delete: BTreeSet<ResourceId>,
-    /// Whether NVRAM and TPM state go with what is deleted.
+    /// Whether NVRAM and TPM state are deleted with their guest.
     pub remove_firmware: bool,
-    /// Whether what is deleted and does not shut down in time is destroyed, even if its manifest did
-    /// not say so.
+    /// Whether a deleted guest that does not shut down in time is destroyed, even if its manifest did not say
+    /// so.
     pub force: bool,
-    /// How long what is deleted has to shut down, in place of what its manifest said.
+    /// Time that deleted guests have to shut down, in place of their manifests'.
     pub stop_timeout: Option<Duration>,
     /// Resources that stay, and whose record is taken off.
     pub release: BTreeSet<ResourceId>,
     /// Resources that their manifests forbid to remove.
     pub protected: BTreeSet<ResourceId>,
-    /// What the other hosts of a fleet have to do with this one.
+    /// Constraints of the other hosts of a fleet on this one.
     pub crossing: Crossing,
     /// Hosts that are taken to have nothing as long as they cannot be read.
     pub assume_absent: BTreeSet<String>,
@@ -57,7 +57,7 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// Nothing is pruned or adopted, and no guest goes down.
+    /// Returns the strictest options: nothing is pruned or adopted, and no guest goes down.
     fn default() -> Self {
         Self {
             host: None,
@@ -90,29 +90,29 @@ impl Options {
     }
 }
 
-/// What is done to a resource.
+/// Action on a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Action {
-    /// It is defined, and started if its manifest says so.
+    /// Define it, and start it if its manifest says so.
     Create,
-    /// Its definition, its power state or its autostart changes.
+    /// Change its definition, its power state or its autostart.
     Update,
-    /// It is removed and made anew.
+    /// Remove it and create it anew.
     Replace,
-    /// It is removed.
+    /// Remove it.
     Delete,
-    /// It comes from another host: it is defined here, and started once it is gone from there.
+    /// Move it here from another host: it is defined here, and started once it is gone from there.
     MoveIn,
-    /// It goes to another host: once it is defined there it is stopped and removed here.
+    /// Move it to another host: once it is defined there it is stopped and removed here.
     MoveOut,
-    /// It is there and nobody owns it: it is taken over, and changed where it differs.
+    /// Take it over, as nobody owns it, and change it where it differs.
     Adopt,
-    /// Nothing.
+    /// Do nothing.
     NoOp,
 }
 
 impl Action {
-    /// All of them.
+    /// All actions.
     pub const ALL: [Self; 8] = [
         Self::Create,
         Self::Update,
@@ -145,68 +145,68 @@ impl fmt::Display for Action {
     }
 }
 
-/// One field that changes, for people; secrets are blotted out.
+/// Change of one field, for people; secrets are redacted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FieldChange {
-    /// Which field of the definition, or `power`, `autostart`, `owner`.
+    /// Field of the definition, or `power`, `autostart`, `owner`.
     pub path: Path,
-    /// What is there.
+    /// Present value.
     pub before: Option<String>,
-    /// What is asked for.
+    /// Desired value.
     pub after: Option<String>,
-    /// When and how the guest sees it.
+    /// Effect on the guest, by which it is known when it takes place.
     pub effect: Effect,
-    /// Where the manifest asks for it.
+    /// Place in the manifest that asks for it.
     pub span: Span,
-    /// Who moved: the manifest, or somebody on the host.
+    /// Cause: an edit of the manifest, or drift on the host.
     pub origin: ChangeCause,
-    /// Why it waits for the next boot, if it does. For people only: nothing is decided by it.
+    /// Reason for which it waits for the next boot, if it does. For people only: nothing is decided by it.
     pub why: Option<String>,
 }
 
-/// What happens to one resource, for people.
+/// Changes of one resource, for people.
 #[derive(Clone, Debug)]
 pub struct ResourceChange {
-    /// Which.
+    /// Resource that changes.
     pub id: ResourceId,
-    /// What is done.
+    /// Action on it.
     pub action: Action,
     /// The most disruptive effect of its steps.
     pub effect: Effect,
-    /// Why, in words. For people only: nothing is decided by it.
+    /// Reason, in words. For people only: nothing is decided by it.
     pub reason: String,
     /// The fields that change.
     pub fields: Vec<FieldChange>,
     /// Fields that are defined and wait for the next boot or start; no step concerns them.
     pub pending: Vec<FieldChange>,
-    /// Fields that are held back for as long as something on the host is in their way, each with the
-    /// reason; no step concerns them.
+    /// Fields that are blocked for as long as something on the host is in their way, each with the reason; no
+    /// step concerns them.
     pub held: Vec<FieldChange>,
-    /// What else there is to know before the first step, for people.
+    /// Further notes to read before the first step, for people.
     pub notes: Vec<String>,
-    /// Why it does not work though it is up, if nothing of the plan ends that.
+    /// Outage of an active object, if no step of the plan ends it.
     pub outage: Option<Outage>,
-    /// Whether it is started from a saved image: what changed in its definition since waits.
+    /// Whether the guest is started from a saved image: changes of its definition since then wait.
     pub resumes: bool,
     /// Differences that are not counted, and not touched. Listed if [`Options::explain`] asks.
     pub ignored: Vec<IgnoredDifference>,
-    /// The definition before, without our mark; `None` if there is none or nothing is done.
+    /// Definition before, without our record; `None` if there is none or nothing is done.
     pub before: Option<Element>,
-    /// The definition after, without our mark; `None` if there will be none or nothing is done.
+    /// Definition after, without our record; `None` if there will be none or nothing is done.
     pub after: Option<Element>,
-    /// Where its manifest stands.
+    /// Place of its manifest.
     pub span: Span,
 }
 
 impl ResourceChange {
-    /// All that is said in words.
+    /// Returns all texts in words.
     pub(crate) fn words(&mut self) -> impl Iterator<Item = &mut String> {
         let fields = self.fields.iter_mut().chain(&mut self.pending).chain(&mut self.held);
         let whys = fields.filter_map(|field| field.why.as_mut());
         std::iter::once(&mut self.reason).chain(whys).chain(&mut self.notes)
     }
 
-    /// Nothing that happens to a resource.
+    /// Creates a change without any effect on a resource.
     pub(crate) fn nothing(id: ResourceId, span: Span) -> Self {
         Self {
             id,
@@ -226,12 +226,12 @@ impl ResourceChange {
         }
     }
 
-    /// Whether it is as its manifest says, though something of it may wait for the next boot.
+    /// Whether the resource matches its manifest, though parts may wait for the next boot.
     pub fn is_as_asked(&self) -> bool {
         self.action == Action::NoOp && self.held.is_empty() && self.outage.is_none()
     }
 
-    /// Whether there is something to be said of it: it changes, waits, is held back, or is down.
+    /// Whether anything is to be reported: a change, a wait, a block, or an outage.
     pub fn says_something(&self) -> bool {
         self.action != Action::NoOp
             || !self.pending.is_empty()
@@ -241,19 +241,19 @@ impl ResourceChange {
     }
 }
 
-/// What a wait is for.
+/// Condition of a wait.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Until {
     /// The resource is not active any more.
     Inactive,
-    /// It is active.
+    /// The resource is active.
     Active,
-    /// The running domain has let a device go.
+    /// The running domain has released a device.
     Detached {
         /// The device, in the running definition.
         device: Path,
-        /// Its alias, where it has one.
+        /// Alias of the device, where it has one.
         alias: Option<String>,
     },
     /// The running guest has this much memory.
@@ -263,25 +263,25 @@ pub enum Until {
     },
     /// The running guest has this many processors.
     Vcpus {
-        /// How many.
+        /// Number of processors.
         count: u32,
     },
     /// The plan of another host, which is walked beside this one, has come so far with the resource.
     Elsewhere {
         /// The host's name in `virt.toml`.
         host: String,
-        /// How far.
+        /// Milestone to reach.
         milestone: Milestone,
     },
 }
 
-/// How far a host has come with a guest that moves.
+/// Milestone of a host with a guest that moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Milestone {
-    /// It is defined there.
+    /// The guest is defined there.
     Defined,
-    /// It is not defined there any more, and does not run.
+    /// The guest is neither defined nor running there any more.
     Gone,
 }
 
@@ -295,34 +295,34 @@ impl Milestone {
     }
 }
 
-/// What is said of a balloon that is where it was.
+/// Message for a balloon that has not moved.
 pub(crate) const NOT_MOVED: &str = "the guest's balloon has not moved yet";
 
-/// What follows when the time of a wait is over.
+/// Outcome of a wait that times out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Otherwise {
     /// The step fails.
     Fail,
-    /// This is called.
+    /// Make this call.
     Call(Op),
     /// Report the step as pending; the guest may still follow.
     Leave,
 }
 
-/// What one step does.
+/// Action of one step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum StepAction {
-    /// It calls the driver.
+    /// Call to the driver.
     Call(Op),
-    /// It waits for the host.
+    /// Wait for the host.
     Wait {
-        /// For what.
+        /// Condition.
         until: Until,
-        /// How long at the most.
+        /// Longest wait.
         timeout: Duration,
-        /// What follows when the time is over.
+        /// Outcome of a timeout.
         otherwise: Otherwise,
     },
 }
@@ -336,7 +336,7 @@ impl StepAction {
         }
     }
 
-    /// What it calls, at once or once the time of its wait is over.
+    /// Returns the call, made at once or when its wait times out.
     pub fn op(&self) -> Option<&Op> {
         match self {
             Self::Call(op) | Self::Wait { otherwise: Otherwise::Call(op), .. } => Some(op),
@@ -345,12 +345,11 @@ impl StepAction {
     }
 }
 
-/// What makes a step a live change: one that the running instance may refuse without any harm to
-/// the others.
+/// Membership of a step in a live change, which the running instance may refuse without harm to the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct LiveStep {
-    /// Which of its object's live changes it is a part of.
+    /// Index of the live change among those of its object.
     pub piece: usize,
     /// Whether an earlier run asked for it, and the guest has still to follow.
     pub again: bool,
@@ -359,19 +358,19 @@ pub struct LiveStep {
 /// One step of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// Its number, counted from 0 in an order that may be run as it is.
+    /// Number of the step, counted from 0 in an executable order.
     pub id: usize,
-    /// What it concerns.
+    /// Object of the step.
     pub target: Target,
-    /// What it does.
+    /// Action of the step.
     pub action: StepAction,
-    /// What the guest notices.
+    /// Effect on the guest.
     pub effect: Effect,
     /// The steps that must be done before.
     pub after: Vec<usize>,
-    /// The steps that must have come to their end before, whatever that is.
+    /// Steps that must be over before, with any outcome.
     pub behind: Vec<usize>,
-    /// What it is a part of, if it is a live change.
+    /// Live change that it is a part of, if any.
     pub live: Option<LiveStep>,
 }
 
@@ -382,25 +381,25 @@ impl Step {
     }
 }
 
-/// Why a plan may not be applied: a gate, a lock or a limit.
+/// Refusal to apply a plan: an effect that is not allowed, a lock or a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// Which resource, if it is one.
+    /// Resource that it concerns, if it is one.
     pub id: Option<ResourceId>,
-    /// Why.
+    /// Reason.
     pub reason: String,
-    /// What to do about it.
+    /// Hint for a remedy.
     pub hint: String,
 }
 
 /// A resource whose change is more disruptive than a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Above<'a> {
-    /// Which.
+    /// Resource that is changed.
     pub id: &'a ResourceId,
     /// The most disruptive effect of its steps.
     pub effect: Effect,
-    /// Its fields above the limit; none if the object as a whole goes or is made anew.
+    /// Fields of the resource above the limit; none if the object as a whole is removed or created anew.
     pub fields: Vec<&'a Path>,
 }
 
@@ -413,43 +412,43 @@ pub struct Move {
     pub to: String,
 }
 
-/// All that would be done, decided; applying it decides nothing.
+/// Plan with all decisions made; applying it decides nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// The set whose manifests it is from.
     pub set: String,
-    /// What happens, resource by resource, no-ops included.
+    /// Changes by resource, including those without an action.
     pub changes: Vec<ResourceChange>,
-    /// How, in an order that may be run as it is.
+    /// Steps in an executable order.
     pub steps: Vec<Step>,
-    /// What follows if a running instance does not take a live change.
+    /// Follow-ups for live changes that a running instance does not take.
     pub afterwards: Vec<Afterwards>,
-    /// Why it may not be applied; empty if it may.
+    /// Refusals; empty if the plan may be applied.
     pub refusals: Vec<Refusal>,
     /// Problems found in comparing the manifests with the host.
     pub diagnostics: Diagnostics,
     /// Resources that are left alone because of a problem, with the reason.
     pub blocked: BTreeMap<ResourceId, String>,
-    /// What the host has and could not be read, each with the reason. What of it is to be made as a
-    /// manifest says is held back, too.
+    /// Objects of the host that could not be read, each with the reason. Those that manifests want are
+    /// blocked as well.
     pub silent: BTreeMap<ResourceId, String>,
-    /// What has a record that is not believed: nothing of the set that it names, and not counted with it.
+    /// Objects whose records are not believed: they are not counted as part of the set that the record names.
     pub doubted: BTreeMap<ResourceId, Doubt>,
     /// Objects of the set that no manifest names and that are not pruned.
     pub orphans: Vec<ResourceId>,
     /// The ways of the guests that it moves, here or away.
     pub moves: BTreeMap<ResourceId, Move>,
-    /// What the host had of the resources with steps; a plan is stale if it has changed.
+    /// Digest of the host's state of the resources with steps; a plan is stale if it has changed.
     pub fingerprint: String,
 }
 
 impl Plan {
-    /// Whether there is nothing to do.
+    /// Whether the plan has no steps.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }
 
-    /// Whether it does nothing but ask guests again for what they have still to do.
+    /// Whether the plan only requests changes again that guests still owe.
     pub fn only_asks_again(&self) -> bool {
         self.steps.iter().all(Step::asks_again)
     }
@@ -461,7 +460,7 @@ impl Plan {
         those.map(|c| c.id.clone()).collect()
     }
 
-    /// Whether something that is defined waits for a boot or a restart, or a field is held back.
+    /// Whether something that is defined waits for a boot or a restart, or a field is blocked.
     pub fn has_pending(&self) -> bool {
         self.changes.iter().any(|c| !c.pending.is_empty() || !c.held.is_empty())
     }
@@ -477,7 +476,7 @@ impl Plan {
             || self.silent.keys().any(|id| self.blocked.contains_key(id))
     }
 
-    /// What is more disruptive than `limit`, resource by resource.
+    /// Returns the changes that are more disruptive than `limit`, resource by resource.
     pub fn above(&self, limit: Effect) -> Vec<Above<'_>> {
         let worse = |c: &&ResourceChange| c.action != Action::NoOp && c.effect > limit;
         let above = self.changes.iter().filter(worse).map(|c| Above {

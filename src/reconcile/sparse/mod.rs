@@ -1,4 +1,4 @@
-//! A definition less what the host fills in anew by itself: what a person would have written.
+//! Sparse definitions, without the values that the host fills in by itself: close to a person's manifest.
 //!
 //! What the host fills in is a table of rows ([`table`]), and what depends on several devices at once
 //! is beside it: controllers, addresses, twins. Each takes something away only where what is left says
@@ -10,7 +10,7 @@
 //!
 //! - `places.rs`: addresses and controllers that the host would choose by itself
 //! - `table.rs`: values that a host fills in, as rows
-//! - `tests.rs`: each row of the table, and what a definition loses by it
+//! - `tests.rs`: tests of each row of the table, and of its effect on a definition
 
 mod places;
 mod table;
@@ -21,17 +21,17 @@ use places::{drop_addresses, drop_controllers};
 use table::{Gone, ROWS, Row, Scope};
 use xmltree::Element;
 
-/// How much is left out of an export.
+/// Amount that is left out of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sparse {
-    /// What the host fills in again to the same.
+    /// Values that the host fills in again identically.
     Same,
-    /// What identifies the object, too: UUID, MAC addresses, the version of the machine.
+    /// Identity of the object, too: UUID, MAC addresses, the version of the machine.
     Anew,
 }
 
-/// Leaves out of a definition what a host of this kind fills in to the same. `written` is the manifest that
-/// was applied last: addresses in it are no choice of the host's.
+/// Removes from a definition the values that a host of this kind fills in identically. `owner_record` shows
+/// what a manifest wrote: addresses in it are no choice of the host's.
 pub(super) fn sparse(
     kind: Kind,
     defaults: Defaults,
@@ -92,8 +92,8 @@ fn fits(at: &str, element: &Element, above: &[String]) -> bool {
             .all(|(name, above)| name == "*" || above.is_some_and(|above| above == name))
 }
 
-/// What a definition says twice: the first console beside the first serial port, a listen address
-/// beside its element, all of the memory beside the memory.
+/// Removes repeated content: the first console beside the first serial port, a listen address beside its
+/// element, all of the memory beside the memory.
 fn drop_twins(document: &mut Element) {
     let memory = document.child("memory").map(|m| (m.text(), m.attr("unit").map(str::to_owned)));
     let full = |e: &Element| {
@@ -174,7 +174,7 @@ fn drop_serial_targets(document: &mut Element) {
     }
 }
 
-/// The model that QEMU has by itself on x86; what a manifest says of the topology alone stays.
+/// Removes the CPU model that QEMU takes by itself on x86; a manifest's topology stays.
 fn drop_default_cpu(document: &mut Element) {
     let arch = document.descend(&["os", "type"]).and_then(|t| t.attr("arch"));
     let usual = match arch {
@@ -215,7 +215,7 @@ fn mirrors(console: &Element, serial: &Element) -> bool {
         && plain(console) == plain(serial)
 }
 
-/// Leaves out what identifies an object, for another one like it.
+/// Removes the identity of an object, for another one like it.
 pub(super) fn drop_identity(kind: Kind, document: &mut Element) {
     document.remove_elements(|e| e.is("uuid") || e.is("genid") && !e.text().is_empty());
     (rules(kind).drop_identity)(document);

@@ -10,14 +10,14 @@ use crate::reconcile::diff::normalize::key_of;
 use std::collections::{BTreeMap, BTreeSet};
 use xmltree::{Element, Path, Step};
 
-/// What controllers of the PCI bus there are, by index.
+/// Models of the PCI controllers, by index.
 type Buses = BTreeMap<u32, String>;
 
 fn number(element: &Element, attribute: &str) -> Option<u32> {
     address_number(element.attr(attribute)?)
 }
 
-/// What an address is judged by.
+/// Context in which an address is judged.
 struct Around {
     buses: Buses,
     has_video: bool,
@@ -47,7 +47,7 @@ impl Around {
     }
 }
 
-/// Drops the addresses that the host would choose, but for those that the last applied manifest wrote.
+/// Removes the addresses that the host would choose, except those that the last applied manifest wrote.
 pub(super) fn drop_addresses(document: &mut Element, written: Option<&Element>) {
     let Some(devices) = document.child_mut("devices") else { return };
     let around = Around::of(devices);
@@ -72,7 +72,7 @@ pub(super) fn drop_addresses(document: &mut Element, written: Option<&Element>) 
     }
 }
 
-/// From so many devices on, their places on a machine's only conventional bus are all kept.
+/// Number of devices from which on their places on a machine's only conventional bus are all kept.
 const FULL: usize = 24;
 
 /// Whether the host would give a device such an address.
@@ -248,7 +248,7 @@ pub(super) fn drop_controllers(document: &mut Element) {
     });
 }
 
-/// Takes out of bridges what libvirt fills in once their index is known.
+/// Removes from bridges the values that libvirt fills in once their index is known.
 fn plain_ports(devices: &mut Element) {
     for c in devices.elements_mut().filter(|e| e.is("controller") && e.attr("type") == Some("pci"))
     {
@@ -275,7 +275,7 @@ fn plain_ports(devices: &mut Element) {
     }
 }
 
-/// What the devices need of controllers.
+/// Controllers that the devices need.
 struct Needed {
     /// Disks by bus, and the number of the controller.
     disks: BTreeSet<(String, u32)>,
@@ -321,9 +321,9 @@ impl Needed {
     }
 }
 
-/// Whether there are as many root ports as libvirt makes for the devices that have none of their own.
-/// More were asked for by somebody, as room to plug in; and a device that stays where it is needs its
-/// port.
+/// Whether the number of root ports is the one that libvirt creates for the devices that have none of their
+/// own. Further ones were asked for by somebody, as room to plug in; and a device that stays in its place
+/// needs its port.
 fn ports_are_automatic(devices: &Element) -> bool {
     let pci = |e: &&Element| e.is("controller") && e.attr("type") == Some("pci");
     let bridges: Vec<&Element> =

@@ -1,14 +1,14 @@
-//! What a host fills in, as rows. A row holds on libvirt 11.3.0 and QEMU 10.0, and nothing that is
+//! Values that a host fills in, as rows. A row holds on libvirt 11.3.0 and QEMU 10.0, and nothing that is
 //! known speaks against it on others; `tests/real/export.rs` gives each to a libvirtd.
 // long: a table, each row of which a test defines on a real host
 
 use crate::model::{Defaults, Kind};
 use xmltree::Element;
 
-/// Whose filling in a row is.
+/// Software that fills a row's value in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scope {
-    /// libvirt's parser, for any hypervisor.
+    /// Parser of libvirt, for any hypervisor.
     Any,
     /// QEMU on any architecture.
     Qemu,
@@ -21,7 +21,7 @@ pub(super) enum Scope {
 }
 
 impl Scope {
-    /// That of a definition: the narrowest.
+    /// Returns the scope of a definition: the narrowest.
     pub(super) fn of(defaults: Defaults, document: &Element) -> Self {
         let os_type = document.descend(&["os", "type"]);
         let attr = |name| os_type.and_then(|t| t.attr(name)).unwrap_or_default();
@@ -51,7 +51,7 @@ impl Scope {
     }
 }
 
-/// What is dropped.
+/// Part that is dropped.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Gone {
     /// An attribute with a value.
@@ -62,15 +62,15 @@ pub(super) enum Gone {
     Element(&'static str),
 }
 
-/// Something that is filled in.
+/// Value that is filled in.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row {
     pub(super) kind: Kind,
     pub(super) scope: Scope,
     /// The element that it is in: the last names of its path, `*` for any.
     pub(super) at: &'static str,
-    /// What that element has to be: conditions joined by ` & `; `@a`, `@a=v`, `@a!=v`, `child`,
-    /// `!child`, `child/@a=v`, `#child=n` for so many.
+    /// Conditions on that element, joined by ` & `: `@a`, `@a=v`, `@a!=v`, `child`, `!child`, `child/@a=v`,
+    /// `#child=n` for a count.
     when: &'static str,
     pub(super) drop: Gone,
 }
@@ -102,7 +102,7 @@ fn condition(element: &Element, condition: &str) -> bool {
     }
 }
 
-/// Whether there is nothing in an element.
+/// Whether an element is empty.
 pub(super) fn is_bare(element: &Element) -> bool {
     element.attributes.is_empty() && element.elements().next().is_none() && !element.has_text()
 }
@@ -141,9 +141,9 @@ use Gone::{Attribute, Child, Element as Whole};
 use Kind::{Domain, Network};
 use Scope::{Any, I440fx, Q35, Qemu, X86};
 
-/// The rows, in the order in which they are applied: what a row leaves bare, a later one drops.
+/// Rows, in the order in which they are applied: an element that one leaves empty is dropped by a later one.
 pub(super) const ROWS: &[Row] = &[
-    // what every hypervisor's domains get
+    // values for every hypervisor's domains
     row(Domain, Any, "domain/vcpu", "", Attribute("placement", "static")),
     row(Domain, Any, "domain", "", Whole("vcpu: 1")),
     row(Domain, Any, "domain/clock", "", Attribute("offset", "utc")),

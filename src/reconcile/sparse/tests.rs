@@ -1,4 +1,4 @@
-//! Each row of the table, and what a definition loses by it.
+//! Tests of each row of the table, and of its effect on a definition.
 
 use super::*;
 use diagnostics::SourceId;

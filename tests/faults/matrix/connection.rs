@@ -23,7 +23,7 @@ pub(super) fn daemon_killed(column: Column) -> usize {
     everywhere(column, Manner::DaemonEnds, &|run| {
         let report = run.report.as_ref().unwrap();
         let unknown = report.count(|s| matches!(s, Status::Unknown(_)));
-        // what was sent last is not known, and all else is
+        // only the outcome of the last call is unknown
         let expected = usize::from(matches!(column, Column::B | Column::C));
         assert_eq!(unknown, expected, "{}: {report:?}", run.words);
     })
@@ -36,8 +36,8 @@ pub(super) fn connection_cut(column: Column) -> usize {
     })
 }
 
-/// F8: the reply is later than the program waits for it. What was asked for has come about when the
-/// program looks, or comes about after that, or in the middle of the next apply.
+/// Tries F8: a reply after the program's deadline. The call has taken effect when the program looks, or takes
+/// effect after that, or in the middle of the next apply.
 pub(super) fn reply_late(column: Column) -> usize {
     let seen = everywhere(column, Manner::Late, &|run| {
         says_what_it_does_not_know(column, run.report.as_ref().unwrap(), run.words);
@@ -52,7 +52,7 @@ fn says_what_it_does_not_know(column: Column, report: &Report, words: &str) {
     assert!(report.is_done() || report.has_unknown(), "{words}: {report:?}");
 }
 
-/// Every call of an apply comes about before every call of the next one.
+/// Tries calls of an apply that all take effect before those of the next one.
 fn much_too_late() -> usize {
     let mut runs = 0;
     for case in cases() {

@@ -13,18 +13,18 @@ use virt::model::{
 use virt::reconcile::{Options, Plan};
 use xmltree::write_compact;
 
-/// How guests take the request to shut down.
+/// Reaction of guests to the request to shut down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Guests {
-    /// Guests are off when the call returns.
+    /// Off when the request is answered.
     Obedient,
-    /// Guests are off when the host is read for the third time after that.
+    /// Off when the host is read for the third time after that.
     Slow,
-    /// Guests ignore the request.
+    /// No reaction.
     Deaf,
 }
 
-/// The built-in test host, with guests that take their time, and a memory for what it was asked to do.
+/// Built-in test host with slow guests, and a record of its calls.
 pub(super) struct Host {
     driver: MockDriver,
     guests: Guests,
@@ -33,7 +33,7 @@ pub(super) struct Host {
 
 #[derive(Default)]
 struct State {
-    /// Calls that arrived, with what was answered.
+    /// Calls that arrived, with their outcomes.
     calls: Vec<(Call, Outcome)>,
     reads: usize,
     /// Guests that are shutting down, and how often the host is read before they are off.
@@ -78,7 +78,7 @@ impl Host {
         };
         let mut state = self.state.lock().unwrap();
         if let Some(reads) = waits {
-            // one that is told twice goes once
+            // a repeated request counts once
             if state.leaving.iter().all(|(target, _)| *target != call.target) {
                 state.leaving.push((call.target.clone(), reads));
             }
@@ -115,7 +115,7 @@ impl Driver for Host {
         self.driver.observe(scope)
     }
 
-    /// Calls come one by one: what is around this keeps the order of a batch.
+    /// Executes calls one by one: drivers around this one keep the order of a batch.
     fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
         let one = |call: &Call| {
             let outcome = self.one(call);
@@ -130,14 +130,14 @@ impl Driver for Host {
     }
 }
 
-/// An edit, and what comes of it when nothing goes wrong.
+/// Edit, and its result when nothing goes wrong.
 pub(super) struct Case {
     pub(super) scenario: &'static Scenario,
     /// The manifests that were applied last.
     pub(super) before: Loaded,
     pub(super) loaded: Loaded,
     pub(super) options: Options,
-    /// Calls that made the host as it is.
+    /// Calls that made the host before the edit.
     history: Vec<Call>,
     pub(super) plan: Plan,
     /// The calls and the reads of an apply without a fault.
@@ -162,7 +162,7 @@ pub(super) const DISRUPTIVE: [OpKind; 6] = [
     OpKind::DiscardSaved,
 ];
 
-/// Every edit.
+/// Returns all edits.
 pub(super) fn cases() -> &'static [Case] {
     static CASES: OnceLock<Vec<Case>> = OnceLock::new();
     CASES.get_or_init(|| SCENARIOS.iter().map(Case::new).collect())
@@ -252,7 +252,7 @@ impl Case {
         }
     }
 
-    /// Holds the host to what it is to be: nothing is lost or doubled, no guest was started anew.
+    /// Checks the host against its desired state: nothing is lost or doubled, no guest was started anew.
     #[track_caller]
     pub(super) fn is_as_wanted(&self, host: &dyn Driver, after: &str) {
         let observed = observe(host);
@@ -272,8 +272,8 @@ impl Case {
 }
 
 impl Case {
-    /// Holds the host to what must be so whoever else changed it: what is asked for is there, once,
-    /// and what is a stranger's is as it was.
+    /// Checks the host for properties that hold whoever else changed it: the desired objects are there, once,
+    /// and a stranger's are unchanged.
     #[track_caller]
     pub(super) fn is_whole(&self, host: &dyn Driver, after: &str) {
         let observed = observe(host);
@@ -292,7 +292,7 @@ impl Case {
     }
 }
 
-/// Lasting state of the objects, without ids of running instances.
+/// Returns the lasting state of the objects, without the ids of running instances.
 pub(super) fn inventory(observed: &Observed) -> Inventory {
     let line = |r: &virt::model::ObservedResource| {
         let persistent = r.persistent.as_ref().map(timeless).unwrap_or_default();
@@ -306,7 +306,7 @@ pub(super) fn inventory(observed: &Observed) -> Inventory {
     observed.resources.iter().map(|(id, r)| (id.clone(), line(r))).collect()
 }
 
-/// A definition without the time of its mark: a watch writes that down.
+/// Returns a definition without the time of its record, which a watch writes down.
 fn timeless(definition: &xmltree::Element) -> String {
     let mut definition = definition.clone();
     for mark in definition.child_mut("metadata").into_iter().flat_map(|m| m.elements_mut()) {

@@ -1,4 +1,4 @@
-//! The loop of a host on a thread of its own, with nobody who listens to it.
+//! Host loop on a thread of its own, without a listener.
 
 use super::host::Case;
 use std::fmt::Debug;
@@ -68,7 +68,7 @@ impl Watch {
         assert!(self.ends(), "the loop panicked");
     }
 
-    /// The same; whether it did so in peace.
+    /// Ends the loop, and returns whether it ended without a panic.
     pub(super) fn ends(self) -> bool {
         self.stop.stop();
         self.mailbox.wake();

@@ -1,5 +1,5 @@
-//! The fault matrix: what goes wrong, and when, in every step of every kind. Each cell is a trial here,
-//! or names the one that shows it.
+//! Fault matrix: faults, and the times at which they strike, in every step of every kind. Each cell is a
+//! trial here, or names the one that shows it.
 
 mod connection;
 mod host;
@@ -16,18 +16,18 @@ use libtest_mimic::Trial;
 use std::path::Path;
 use strike::Column;
 
-/// Proof of a cell of the matrix.
+/// Evidence for a cell of the matrix.
 #[derive(Clone, Copy)]
 enum Cell {
     /// A trial of this name in this directory, which gives the number of its runs.
     Here(fn(Column) -> usize),
-    /// The same while a watch keeps the host.
+    /// Trial while a watch keeps the host.
     Watched(fn() -> usize),
-    /// And that with strace.
+    /// Trial with a watch, under strace.
     WatchTraced(fn(&Path) -> usize),
-    /// The same as the first with strace.
+    /// Trial with an apply, under strace.
     Traced(fn(Column, &Path) -> usize),
-    /// Another trial.
+    /// Another trial, by name.
     By(&'static str),
     /// The fault cannot happen then.
     Never,
@@ -144,12 +144,12 @@ const fn traced(shown: fn(Column, &Path) -> usize, idle: Cell) -> [Cell; 5] {
     [Traced(shown), Traced(shown), Traced(shown), Traced(shown), idle]
 }
 
-/// Of faults that an apply meets once, before it begins.
+/// Returns the row of a fault that an apply meets once, before it begins.
 const fn before(shown: fn(Column) -> usize, watched: &'static str) -> [Cell; 5] {
     [Here(shown), Never, Never, Never, By(watched)]
 }
 
-/// Of faults that only a watch meets.
+/// Returns the row of a fault that only a watch meets.
 const fn idle(watched: &'static str) -> [Cell; 5] {
     [Never, Never, Never, Never, By(watched)]
 }
@@ -211,7 +211,7 @@ fn says(name: &str, fault: &str, runs: usize) {
     println!("{name}: {fault}: {runs} runs");
 }
 
-/// Of all trials: each cell is shown by one that there is.
+/// Checks that each cell is shown by an existing trial.
 pub(crate) fn every_cell_is_shown(trials: &[Trial]) -> Trial {
     let names: Vec<String> = trials.iter().map(|trial| trial.name().to_owned()).collect();
     trial("faults/matrix/every_cell_is_shown", move || {

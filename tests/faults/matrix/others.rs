@@ -39,8 +39,8 @@ pub(super) fn two_machines(column: Column) -> usize {
     runs
 }
 
-/// F12: the other machine applies other manifests, the ones of before. What was planned then is
-/// stale, and a saved plan refused; a run on its way comes to its end, and the last one counts.
+/// Tries F12: the other machine applies the earlier manifests. Earlier plans are then stale, and saved ones
+/// refused; a run on its way is completed, and the last one counts.
 pub(super) fn other_manifests(column: Column) -> usize {
     let mut runs = 0;
     for case in cases() {
@@ -98,7 +98,7 @@ pub(super) fn by_hand(column: Column) -> usize {
     runs
 }
 
-/// Edits of a host by people, one at a time. Not all of them can be made in every case.
+/// Returns edits that people make on a host, one each. Not all of them are possible in every case.
 fn edits() -> Vec<Vec<Call>> {
     let a = |op| vec![Call { target: target(Kind::Domain, "a"), op }];
     let stranger = target(Kind::Domain, "stranger");
@@ -118,7 +118,7 @@ fn edits() -> Vec<Vec<Call>> {
     ]
 }
 
-/// An edit of what a plan is about makes it stale.
+/// Checks that an edit of an object in a plan makes the plan stale.
 fn makes_stale(case: &Case, edit: &dyn Fn(&dyn Driver)) {
     let host = case.host();
     let touched = |host: &Host| {
@@ -137,7 +137,7 @@ fn makes_stale(case: &Case, edit: &dyn Fn(&dyn Driver)) {
     assert_eq!(fingerprint_of(case, &host) == was, same, "{}", case.scenario.name);
 }
 
-/// Fingerprint that a saved plan of the case is compared with.
+/// Returns the fingerprint of a saved plan of the case.
 fn fingerprint_of(case: &Case, host: &Host) -> String {
     fingerprint(&observe(host), &case.plan.steps)
 }
@@ -150,7 +150,7 @@ fn apply_what_may_be(driver: &dyn Driver, loaded: &Loaded, options: &Options) {
     }
 }
 
-/// Two applies at the most, and there is nothing left to do; what others have is as it was.
+/// Checks that after two applies at most nothing is left to do, and others' objects are unchanged.
 #[track_caller]
 fn converges(case: &Case, host: &Host, after: &str) {
     host.calm_down();
@@ -197,9 +197,9 @@ enum Who {
     Second,
 }
 
-/// Turns of two actors.
+/// Turns of two machines.
 struct Turns {
-    /// The next actors, each with its number of requests. At the end each does the rest.
+    /// Next machines, each with its number of requests. At the end each does its rest.
     next: Mutex<VecDeque<(Who, usize)>>,
     changed: Condvar,
 }
@@ -231,7 +231,7 @@ impl Turns {
     }
 }
 
-/// At the end of a machine's run its turns go to the other.
+/// End of a machine's run: its turns go to the other.
 struct End<'a> {
     turns: &'a Turns,
     who: Who,

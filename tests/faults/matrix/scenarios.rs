@@ -1,5 +1,5 @@
-//! Manifests before and after an edit that between them lead to every kind of step. What
-//! a host would choose by the order of calls, such as a bridge's name, is given.
+//! Manifests before and after an edit that between them lead to every kind of step. Values that a host would
+//! choose by the order of calls, such as a bridge's name, are given.
 // long: the manifests of each edit, whole
 
 use super::host::Guests;
@@ -9,16 +9,16 @@ use virt::reconcile::Options;
 /// An edit of manifests.
 pub(super) struct Scenario {
     pub(super) name: &'static str,
-    /// Initial state of the host, as a test host's file; empty for the default host.
+    /// Initial state of the host, as a test host's file; the default host's if empty.
     pub(super) node: &'static str,
     /// The manifests that were applied last.
     pub(super) before: &'static str,
-    /// Calls made on the host by hand since.
+    /// Calls of somebody else on the host since then.
     pub(super) by_hand: fn() -> Vec<Call>,
     /// The manifests as they are now.
     pub(super) after: &'static str,
     pub(super) options: fn() -> Options,
-    /// How guests take the request to shut down.
+    /// Reaction of guests to the request to shut down.
     pub(super) guests: Guests,
 }
 
@@ -129,7 +129,7 @@ os.type = "hvm"
 reconcile = { power = "stopped" }
 "#;
 
-/// Manifests after pruning.
+/// Manifests after a prune: the rest of the first ones.
 const PRUNED: &str = r#"
 [[network]]
 name = "idle"

@@ -17,8 +17,8 @@ use virt::manifest::{self, Loaded};
 use virt::model::{DesiredResource, Kind, ResourceId};
 use virt::reconcile::{Clock, Event, Options, Status, apply};
 
-/// Files that may ask for the time of day: people read it, certificates end by it, and the mark of what
-/// was applied says when. No wait and no order comes of it.
+/// Files that may ask for the time of day: people read it, certificates end by it, and ownership records have
+/// it. No wait and no order depends on it.
 const WALL_CLOCK: [&str; 4] = ["src/cli/", "src/status_server/", "src/pki/", "src/controller/"];
 
 /// F17: no step asks for the time of day, so that nothing can come of it when somebody sets the clock.
@@ -100,7 +100,7 @@ const FILES: [(&str, &str); 4] = [
     ),
 ];
 
-/// Objects, each with those that need it.
+/// Files, each with the objects that depend on its content.
 const DEPENDENTS: [(&str, &[&str]); 4] = [
     ("net.toml", &["net", "web"]),
     ("db.toml", &["db", "web"]),
@@ -120,8 +120,8 @@ fn load(site: &Site) -> Loaded {
     manifest::load(&[site.path().to_owned()])
 }
 
-/// F18: an apply meets half a manifest, of each length. What is no manifest is left as it is on the
-/// host; nothing is pruned by it, nor is anything of the other manifests held up.
+/// Tries F18: an apply reads half a manifest, of each length. Objects in the missing half are left alone on
+/// the host; nothing is pruned because of it, nor is any other manifest blocked.
 pub(super) fn half_written(_: Column) -> usize {
     let xml = "<domain type='test'><name>xml</name><memory>131072</memory>\
                <os><type>hvm</type></os></domain>\n";
@@ -155,8 +155,8 @@ pub(super) fn half_written(_: Column) -> usize {
     runs
 }
 
-/// F20: the directory is exchanged while an apply reads it, as Kubernetes does it: what was read is
-/// one version or the other, or it says that it could not be read.
+/// Tries F20: the directory is exchanged while an apply reads it, as Kubernetes does it: the run has one
+/// version or the other, or reports that it could not be read.
 pub(super) fn directory_swapped(_: Column) -> usize {
     const FILES: usize = 40;
     let site = Site::new(&[]);
@@ -257,8 +257,8 @@ pub(super) fn all_manifests_gone(_: Column) -> usize {
     gone.len() * 2
 }
 
-/// F23: one manifest of four is invalid, in each way: it and those that need it are held back, as they
-/// are; the others are applied, and nothing is pruned unless it is known what it is about.
+/// Tries F23: one manifest of four is invalid, in each way. It and its dependants are blocked, as they are;
+/// the others are applied, and nothing is pruned unless its manifest is known to be gone.
 pub(super) fn one_manifest_invalid(_: Column) -> usize {
     let ways: [fn(&str) -> String; 4] = [
         |text| text.replacen("[[", "[", 1),

@@ -12,12 +12,12 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// A failing system call on the new version of the file, or on its directory.
+/// Failure of a system call on the new version of the file, or on its directory.
 struct Failure {
     call: &'static str,
     error: &'static str,
     on: On,
-    /// At every how many-th step.
+    /// Interval, in steps, between the tried ones.
     every: usize,
 }
 
@@ -85,7 +85,7 @@ impl Place {
         virt
     }
 
-    /// Arguments by which strace makes a call fail at that step.
+    /// Returns strace's arguments that make this fail at that step.
     fn injection(&self, failure: &Failure, step: usize) -> [String; 6] {
         let on = match failure.on {
             On::NewVersion => self.directory.path().join("state/host.xml.new"),
@@ -97,7 +97,7 @@ impl Place {
         ["-P".to_owned(), on.display().to_string(), e.clone(), format!("trace={call}"), e, inject]
     }
 
-    /// The same under strace with these words; gives what it logged.
+    /// Runs the command under strace with these arguments, and returns strace's log.
     fn traced(&self, strace: &Path, words: &[impl AsRef<OsStr>], apply: &Command) -> (Ran, String) {
         let log = self.directory.path().join("strace");
         let mut traced = Command::new(strace);
@@ -162,7 +162,7 @@ fn fails_at(strace: &Path, failure: &Failure, step: usize) {
     place.converges();
 }
 
-/// The report cannot be written. The host is as the steps left it, and the next apply finds that.
+/// Checks that a lost report does no harm: the next apply finds the host's real state.
 fn outcome_cannot_be_told() -> usize {
     let formats = ["human", "json"];
     for format in formats {
@@ -236,7 +236,7 @@ pub(super) fn power_lost(strace: &Path) -> usize {
     disk.moments
 }
 
-/// Content of the state file on a disk, as far as one may rely on it.
+/// Guaranteed content of a disk for the state file.
 #[derive(Default)]
 struct Disk {
     /// Open files: whether it is the new version or the directory.
@@ -245,7 +245,7 @@ struct Disk {
     synced: bool,
     /// Whether the new version was put in place and that is not synced.
     renamed: bool,
-    /// Versions that no power failure takes away, and steps that were reported as done.
+    /// Number of versions that no power failure takes away, and number of steps reported as done.
     durable: usize,
     told: usize,
     moments: usize,

@@ -1,4 +1,4 @@
-//! A fault that strikes at one request of an apply, and what must hold after it.
+//! Fault that strikes at one request of an apply, and the properties that must hold after it.
 
 use super::host::{Case, Host, cases};
 use crate::support::site::{FastClock, plan_for};
@@ -18,41 +18,41 @@ pub(super) enum Column {
     A,
     /// The request was sent and has no effect.
     B,
-    /// The request has its effect, and no reply comes.
+    /// After its effect, without a reply.
     C,
     /// The reply came, and nobody has taken note of it.
     D,
 }
 
-/// Fault at that moment.
+/// Sort of the fault.
 #[derive(Clone, Copy)]
 pub(super) enum Manner<'a> {
-    /// The program ends. What it had sent to other objects is carried out all the same.
+    /// End of the program. Its calls to other objects are carried out all the same.
     ProgramEnds,
     /// The daemon ends: from there on nothing is answered.
     DaemonEnds,
     /// The connection is lost; the next request gets a new one.
     ConnectionEnds,
-    /// No reply comes in time. With [`Column::B`] the request has its effect once the program has
+    /// Late reply, after the deadline. With [`Column::B`] the request takes effect once the program has
     /// looked for it.
     Late,
-    /// Another program changes the host; before the reply is lost, where it is.
+    /// Change of the host by somebody else; before the reply is lost, where it is.
     Meddling(&'a (dyn Fn(&dyn Driver) + Sync)),
 }
 
-/// Where it strikes.
+/// Place where it strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     /// At a call, counted from 0.
     Call(usize),
     /// At a read.
     Read(usize),
-    /// Not at all.
+    /// Nowhere.
     Nowhere,
 }
 
-/// Every place in an apply of `case` at which a fault can strike in that column: a read changes
-/// nothing, so what becomes of its reply makes no difference.
+/// Returns all places in an apply of `case` at which a fault can strike in that column: a read changes
+/// nothing, so the fate of its reply makes no difference.
 pub(super) fn places(case: &Case, column: Column) -> impl Iterator<Item = Place> {
     let reads = if column == Column::A { case.reads } else { 0 };
     (0..case.calls.len()).map(Place::Call).chain((0..reads).map(Place::Read))
@@ -119,7 +119,7 @@ impl<'a> Struck<'a> {
         self.host.execute(std::slice::from_ref(call)).pop().unwrap()
     }
 
-    /// The program has ended. What it sent to other objects with this call arrives.
+    /// Ends the program. Its calls to other objects in this batch arrive.
     fn end(&self, failed: &BTreeSet<&ResourceId>, call: &Call, rest: &[Call]) -> ! {
         let mut failed = failed.clone();
         failed.insert(&call.target.id);
@@ -266,8 +266,8 @@ pub(super) fn walk(plan: &Plan, struck: &Struck<'_>, parallel: usize) -> Option<
     }
 }
 
-/// Holds a walk to its plan: no step starts before what it depends on is known to be done, or goes
-/// before it to the same object in one batch.
+/// Checks a walk against its plan: no step starts before its dependencies are known to be done, or go before
+/// it to the same object in one batch.
 struct Order<'a> {
     plan: &'a Plan,
     done: BTreeSet<usize>,
@@ -298,9 +298,8 @@ impl Order<'_> {
 /// Steps one by one, and as many together as can be.
 const PARALLEL: [usize; 2] = [1, 16];
 
-/// Whether a pair of a place and what happens there is taken, given the sum of their numbers: by
-/// default each place and each of what happens comes, but only one of so many pairs. `VIRT_MATRIX=all`
-/// and `VIRT_TRIALS=all` take them all.
+/// Whether a pair of a place and a fault is tried, given the sum of their numbers: by default each place and
+/// each fault occurs, but only one of `one_of` pairs. `VIRT_MATRIX=all` and `VIRT_TRIALS=all` try them all.
 pub(super) fn is_taken(sum: usize, one_of: usize) -> bool {
     sum.is_multiple_of(one_of) || whole_of("VIRT_MATRIX")
 }
@@ -354,7 +353,7 @@ pub(super) fn applies(case: &Case, host: &Host, after: &str) {
     assert!(report.is_done(), "{after}: {report:#?}\n{:#?}", plan.steps);
 }
 
-/// There is nothing left to do, and the host is as it is to be.
+/// Asserts that nothing is left to do, and that the host is in its desired state.
 #[track_caller]
 pub(super) fn settled(case: &Case, host: &Host, after: &str) {
     let left = plan_for(host, &case.loaded, &case.options);

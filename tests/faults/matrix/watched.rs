@@ -15,14 +15,14 @@ use virt::model::{
     Call, Capabilities, DriverEvent, EventKind, Kind, Observed, OpKind, Outcome, Scope,
 };
 
-/// Fault that strikes. At every second request, the call that was sent has its effect.
+/// Fault that strikes. At every second request the interrupted call takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
     /// The program is killed; another one is started.
     ProgramEnds,
     /// The daemon is killed, and is back after some requests more.
     DaemonEnds,
-    /// The connection is cut: what was asked is not known.
+    /// Cut of the connection: the call's outcome is unknown.
     Cut,
     /// The reply comes too late, and the effect after the next look.
     Late,
@@ -54,19 +54,19 @@ const AWAY: usize = 2;
 /// Looks of an idle watch that a fault strikes at.
 const IDLE: usize = 4;
 
-/// How often an idle watch looks.
+/// Interval between looks of an idle watch.
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// A watch that does not get there by then never does.
 const LONG: Duration = Duration::from_secs(60);
 
-/// How often it is looked whether it did.
+/// Interval between checks of whether it did.
 const TICK: Duration = Duration::from_millis(20);
 
 /// Loops that run together: they wait most of the time.
 const TOGETHER: usize = 24;
 
-/// A host, and what strikes at one request to it.
+/// Host with a fault that strikes at one request.
 struct Faulty {
     host: Arc<Host>,
     at: usize,
@@ -77,9 +77,9 @@ struct Faulty {
 #[derive(Default)]
 struct State {
     requests: usize,
-    /// How many requests more the daemon is away for.
+    /// Number of requests for which the daemon stays away.
     away: usize,
-    /// Call that has its effect after the next look.
+    /// Call that takes effect after the next look.
     late: Option<Call>,
     /// The ways to those that listen.
     listeners: Vec<EventSink>,
@@ -90,7 +90,7 @@ impl Faulty {
         self.state.lock().unwrap()
     }
 
-    /// Whether it has struck, and is over.
+    /// Whether the fault has struck, and is over.
     fn is_over(&self) -> bool {
         let state = self.state();
         state.requests > self.at && state.away == 0 && state.late.is_none()
@@ -239,7 +239,7 @@ fn strikes(case: &Case, at: usize, fault: Fault) {
         assert!(Instant::now() < deadline, "{words}: never ends");
         std::thread::sleep(TICK);
     }
-    // what is in hand comes to its end before anybody judges
+    // calls under way are completed before the check
     assert!(watch.ends() || fault == Fault::ProgramEnds, "{words}: the loop panicked");
     case.approved(&host.take().0, &words);
     settled(case, &host, &words);
@@ -250,8 +250,8 @@ fn is_done(case: &Case, host: &Host) -> bool {
     plan_for(host, &case.loaded, &case.options).is_empty()
 }
 
-/// F5: another version of the daemon comes back that lacks an operation. What needs it waits for one
-/// that has it again, and says so; all else is done.
+/// Tries F5: another version of the daemon comes back that lacks an operation. Changes that need it wait for
+/// one that has it again, with a message; all others are done.
 pub(super) fn another_version() -> usize {
     let mut runs = 0;
     for case in cases() {
@@ -300,11 +300,11 @@ struct Lacking {
 }
 
 impl Lacking {
-    /// The daemon comes back without that operation, and those that listen may hear of it.
+    /// Restarts the daemon without that operation; listeners may be notified.
     fn restart(&self, lacks: Option<(Kind, OpKind)>, told: bool) {
         *self.lacks.lock().unwrap() = lacks;
         for listener in self.listeners.lock().unwrap().iter().filter(|_| told) {
-            // one that waited for a device has ended since
+            // a listener that waited for a device has ended since
             let _ = listener.send(DriverEvent::Lost(gone()));
             let _ = listener.send(DriverEvent::Resync);
         }
@@ -338,8 +338,8 @@ impl Driver for Lacking {
     }
 }
 
-/// F9: events without end, of everything there is and of what is not. The host is looked at no more
-/// often for that, and an edit gets through.
+/// Tries F9: endless events, of existing objects and of missing ones. The host is read no more often for
+/// that, and an edit gets through.
 pub(super) fn flood() -> usize {
     for case in cases() {
         let host = Arc::new(case.host());
@@ -355,7 +355,7 @@ pub(super) fn flood() -> usize {
         let told = *flooded.told.lock().unwrap();
         let (calls, reads) = host.take();
         assert!(told > 10_000, "{}: no more than {told} events", case.scenario.name);
-        // those who wait above look as well
+        // the waits above look as well
         let most = usize::try_from(3 * begun.elapsed().as_millis() / TICK.as_millis()).unwrap();
         assert!(reads < most, "{}: {reads} looks, {most}", case.scenario.name);
         case.approved(&calls, case.scenario.name);
@@ -364,7 +364,7 @@ pub(super) fn flood() -> usize {
     cases().len()
 }
 
-/// How long the flood goes on when all is done.
+/// Time for which the flood goes on when all is done.
 const CALM: Duration = Duration::from_millis(300);
 
 /// A host that never stops telling.

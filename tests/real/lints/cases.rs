@@ -1,8 +1,8 @@
-//! The rules, each with what is refused and what is taken.
+//! Cases of the rules, each with a refused and an accepted value.
 
 use virt::model::Kind;
 
-/// A domain, with a place for each thing that a case may change, and what stands there otherwise.
+/// Domain with a place for each part that a case may change, and its default content.
 const DOMAIN: &str = "<domain type='qemu'><name>case</name>{uuid}{memory}{vcpu}{before}\
     <os{os}><type arch='x86_64' machine='{machine}'>hvm</type>{loader}</os>\
     <features>{features}</features>{cpu}<devices>{devices}</devices>{after}</domain>";
@@ -20,8 +20,8 @@ const USUAL: [(&str, &str); 11] = [
     ("after", ""),
 ];
 
-/// A rule, the place that differs, what is refused there and what is taken, and what else the
-/// document has. In a network the place is `network`, all that it has besides its name.
+/// Rule, the place that differs, the refused and the accepted content, and the rest of the document. In a
+/// network the place is `network`: all its content besides its name.
 pub(super) struct Case {
     pub(super) rule: &'static str,
     place: &'static str,
@@ -60,7 +60,7 @@ impl Case {
     }
 }
 
-/// The cases of the rules about what does not go together.
+/// Cases of the rules about combinations.
 pub(super) const CASES: &[Case] = &[
     case(
         "cpu-migratable",

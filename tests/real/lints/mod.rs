@@ -1,5 +1,5 @@
-//! Every rule that says "libvirt refuses the definition" held to libvirtd: for each a document
-//! that it refuses, where we say so too, and a near one that both take.
+//! Every rule that says "libvirt refuses the definition", checked against libvirtd: for each a document that
+//! it refuses, with our diagnostic, and a similar one that both accept.
 
 mod cases;
 
@@ -14,7 +14,7 @@ use virt::manifest;
 use virt::model::rules::rules;
 use virt::model::{Call, Kind, Op, Outcome, ResourceId, Target, UndefineKeep, Uuid, Version};
 
-/// The version that the rules were tried with; an older one takes some of what they find.
+/// Version with which the rules were tried; an older one accepts some of their findings.
 const TRIED_WITH: Version = Version::new(11, 3, 0);
 
 pub(crate) fn trials(pool: &Arc<Pool>) -> Vec<Trial> {
@@ -89,7 +89,7 @@ fn hold(host: &Host, cases: &[&Case]) -> Completion {
     Completion::Completed
 }
 
-/// Definitions that libvirt takes and does not start, each with a near one that starts.
+/// Checks a definition that libvirt accepts and does not start, and a similar one that starts.
 fn starts(host: &Host) {
     let driver = drivers::open(
         &Connection::of_operator(&host.qemu()).unwrap(),
@@ -122,7 +122,7 @@ fn define(driver: &dyn Driver, kind: Kind, xml: String) -> Outcome {
     tried(driver, kind, xml, &[]).0
 }
 
-/// Defines a document, does more to it, and takes it away again: what came of each.
+/// Defines a document, makes further calls, and removes it again; returns the outcome of each.
 fn tried(driver: &dyn Driver, kind: Kind, xml: String, more: &[Op]) -> (Outcome, Vec<Outcome>) {
     let target = |uuid| Target { id: ResourceId::new(kind, "case"), uuid };
     let call = |uuid, op| driver.execute(&[Call { target: target(uuid), op }]).pop().unwrap();
@@ -139,7 +139,7 @@ fn tried(driver: &dyn Driver, kind: Kind, xml: String, more: &[Op]) -> (Outcome,
     (outcome, ran)
 }
 
-/// Truth of the warning: the host has as much memory as the cells have.
+/// Checks that the warning is right: the host has as much memory as the cells have.
 fn sum_of_cells(host: &Host) {
     let cells = "<cpu><numa><cell id='0' cpus='0-1' memory='131072'/></numa></cpu>";
     let case = case("memory-of-cells", "cpu", cells, "");
@@ -151,7 +151,7 @@ fn sum_of_cells(host: &Host) {
     assert!(defined.contains("<memory unit='KiB'>131072</memory>"), "{defined}");
 }
 
-/// A dump of what runs is named as one, once; a definition for the next boot is not.
+/// Checks that the dump of a running object is reported once; a definition for the next boot is not.
 fn dumps(host: &Host) {
     host.write(
         "net.xml",

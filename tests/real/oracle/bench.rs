@@ -50,14 +50,14 @@ impl fmt::Display for Left {
     }
 }
 
-/// Outcome of an apply.
+/// Result of an apply.
 #[derive(Debug)]
 pub(crate) enum Applied {
     /// The plan was refused, for this reason, and nothing was done.
     Refused(String),
     /// A step failed.
     Failed(String),
-    /// Done.
+    /// Success.
     Done,
 }
 
@@ -109,7 +109,7 @@ impl Bench {
         }
     }
 
-    /// Steps that are left after an apply: none, if all is well.
+    /// Returns the changes left after an apply: none, if all is well.
     pub(crate) fn left(&self, wanted: &Wanted, options: &Options) -> Option<Left> {
         let again = self.plan(wanted, options);
         let held = again.blocked.values().cloned();
@@ -130,7 +130,7 @@ impl Bench {
         Some(fields.next().map_or_else(none, left))
     }
 
-    /// Plan for a manifest, and the state of the host at that time.
+    /// Returns the plan for a manifest, and the host's state at that time.
     pub(crate) fn plan(&self, wanted: &Wanted, options: &Options) -> Plan {
         let observed = self.driver.observe(&Scope::all()).unwrap();
         plan(&wanted.desired, &observed, &self.capabilities, options)
@@ -159,7 +159,7 @@ impl Bench {
         self.observe(id)?.persistent
     }
 
-    /// Plain define's version of a text where the object is not; nothing is left of it.
+    /// Returns plain define's version of a text where the object does not exist; the object is removed again.
     pub(crate) fn plain(&self, id: &ResourceId, text: &str) -> Result<Element, String> {
         self.remove(id);
         self.define(id, text.to_owned())?;
@@ -169,7 +169,8 @@ impl Bench {
         definition.ok_or_else(|| "it is not there under that name".to_owned())
     }
 
-    /// Whether libvirt's own grammar takes a text, and libvirt what it says; otherwise why not.
+    /// Checks a text against libvirt's own grammar, and its content against libvirt; the error is the reason
+    /// of a refusal.
     pub(crate) fn validates(&self, id: &ResourceId, text: &str) -> Result<(), String> {
         self.remove(id);
         let file = self.folder.path().join("plain");

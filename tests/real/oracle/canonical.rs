@@ -1,11 +1,11 @@
-//! Definitions without what identifies one object, in an order of their own: what is compared.
+//! Canonical form of definitions for comparison: without the identity of an object, in an order of their own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use virt::model::{Kind, NAMESPACE};
 use xmltree::Element;
 
-/// Placeholder for values that the host chose.
+/// Placeholder for the host's choice.
 const CHOSEN: &str = "of the host's choice";
 
 /// An element without its place.
@@ -17,7 +17,7 @@ pub(crate) struct Tree {
     pub(crate) children: Vec<Self>,
 }
 
-/// The first place where two definitions differ, and what stands there in each.
+/// First difference between two definitions, with the content of each.
 #[derive(Clone, Debug)]
 pub(crate) struct Difference {
     pub(crate) path: String,
@@ -87,7 +87,7 @@ impl Tree {
         self.children.iter_mut().for_each(|c| c.each_mut(visit));
     }
 
-    /// In one line, cut off where it gets long.
+    /// Returns the difference in one line, cut off where it gets long.
     pub(crate) fn brief(&self) -> String {
         let mut text = String::new();
         self.print(&mut text);
@@ -112,7 +112,7 @@ impl Tree {
     }
 }
 
-/// The first difference of what `mine` and `plain` say beyond identity, where `said` is the manifest
+/// Returns the first difference between `mine` and `plain` beyond identity, where `said` is the manifest
 /// behind both and `was` the one that was applied before.
 pub(crate) fn compare(
     kind: Kind,
@@ -133,8 +133,8 @@ pub(crate) fn compare(
     difference(&mine, &plain, "")
 }
 
-/// The definition without identity, without controllers that nobody wrote down, and without what says
-/// nothing.
+/// Returns the definition without identity, without controllers that nobody wrote down, and without redundant
+/// parts.
 pub(crate) fn bare(kind: Kind, definition: &Element, said: &Element) -> Tree {
     let said = Tree::of(said);
     let mut root = canonical(kind, definition, &said);
@@ -275,7 +275,7 @@ fn numbers(address: &Tree) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The MAC address of each card, if one is written; zeros are none.
+/// Returns the MAC address of each interface, if one is written; zeros are none.
 pub(crate) fn nics(root: &Tree) -> Vec<Option<String>> {
     let mac = |nic: &Tree| {
         let mac = nic.attr_of("mac", "address")?;
@@ -309,7 +309,7 @@ const ANY_ORDER: [&str; 18] = [
 /// Parents of children whose order means nothing.
 const SETS: [&str; 5] = ["features", "hyperv", "kvm", "metadata", "cputune"];
 
-/// Attributes that distinguish a child from its siblings, where nothing else does.
+/// Returns the key of a child among its siblings, if a key alone identifies it.
 fn key(tree: &Tree) -> Option<Vec<String>> {
     let number = |text: Option<&str>| format!("{:>12}", text.unwrap_or("0"));
     let word = |text: Option<&str>| text.unwrap_or_default().to_owned();
@@ -333,7 +333,7 @@ fn key(tree: &Tree) -> Option<Vec<String>> {
     Some(key)
 }
 
-/// Puts children in an order that does not depend on who wrote them, where order means nothing.
+/// Sorts children independently of their author where order has no meaning.
 fn arrange(tree: &mut Tree, by_mac: bool) {
     tree.children.iter_mut().for_each(|c| arrange(c, by_mac));
     let is_set = SETS.contains(&tree.name.as_str());
@@ -383,9 +383,8 @@ fn of_the_host(root: &mut Tree, said: &Tree) -> Controllers {
     found
 }
 
-/// Checks controllers: those that `virsh define` makes have to be there. Others may be left from
-/// earlier, but none of another machine, and none that the manifest before had and this one has
-/// not.
+/// Checks controllers: those of `virsh define` have to be there. Others may be left from earlier, but none of
+/// another machine, and none that the manifest before had and this one has not.
 fn controllers(
     ours: &Controllers,
     theirs: &Controllers,

@@ -1,5 +1,5 @@
-//! The oracle: what plain `virsh define` makes of a text, on a libvirtd of the tests' own, and what it
-//! means that a definition equals it.
+//! Oracle: plain `virsh define`'s version of a text, on a libvirtd of the tests' own, and the meaning of a
+//! definition that equals it.
 
 mod bench;
 mod canonical;
@@ -28,7 +28,7 @@ pub(crate) fn with_settings(mut document: Element) -> Element {
     document
 }
 
-/// Result of some work, or `None` if the daemon ended in it; there is another one then.
+/// Returns the result of some work, or `None` if the daemon ended in it; a new one is started then.
 pub(crate) fn alive<T>(bench: &mut Bench, work: impl FnOnce(&Bench) -> T) -> Option<T> {
     let result = std::panic::catch_unwind(AssertUnwindSafe(|| work(bench)));
     match result {
@@ -41,8 +41,8 @@ pub(crate) fn alive<T>(bench: &mut Bench, work: impl FnOnce(&Bench) -> T) -> Opt
     }
 }
 
-/// The manifest with what was chosen when the object was first made: its UUID, and MAC addresses by
-/// place.
+/// Returns the manifest with the identity chosen when the object was first made: its UUID, and MAC addresses
+/// by place.
 pub(crate) fn with_identity(manifest: &Element, mine: &Element) -> Element {
     let mut said = manifest.clone();
     said.child_or_new("uuid").set_text(mine.child_text("uuid").unwrap_or_default());

@@ -1,6 +1,5 @@
-//! Promises of plans: the fields that a plan names are those that are others afterwards. Free of
-//! that is only what libvirt derives by the program's own tables: values that it fills in again,
-//! and the twins of changes.
+//! Promise of a plan: the fields that it names are those that an apply changes. Exempt are only fields that
+//! libvirt derives by the program's own tables: those that it fills in anew, and the twins of changed ones.
 
 use super::canonical::{Difference, Tree, bare, difference};
 use std::collections::BTreeSet;
@@ -11,7 +10,7 @@ use xmltree::{Element, Node, Path, value_at};
 /// Fields of a plan that are in no definition.
 const NOT_DEFINED: [&str; 4] = ["owner", "power", "autostart", "name"];
 
-/// Values that the guest chooses while it runs: sent, and never a reason for anything.
+/// Fields that the guest chooses while it runs: they are sent, and never a reason for a step.
 const CHOSEN: [&str; 1] = ["devices/disk/target/@tray"];
 
 /// The definitions around an apply, and the manifests behind them.
@@ -49,7 +48,7 @@ pub(crate) fn broken(plan: &Plan, id: &ResourceId, sides: &Sides<'_>) -> Option<
     for manifest in [sides.before, sides.after] {
         collect(manifest, "", &mut written);
     }
-    // what is filled in anew is the host's, as far as the manifest does not write it
+    // values filled in anew are the host's, as far as the manifest does not write them
     let mut said = BTreeSet::new();
     collect(sides.after, "", &mut said);
     let is_anew = |way: &String| {
@@ -69,7 +68,7 @@ pub(crate) fn broken(plan: &Plan, id: &ResourceId, sides: &Sides<'_>) -> Option<
     })
 }
 
-/// Where a planned field stands, before and afterwards.
+/// Returns the places of a planned field, before and afterwards.
 fn covered_by(field: &FieldChange) -> Vec<Path> {
     let path = field.path.clone();
     let key = path.steps.last().and_then(|step| step.key.clone());
@@ -86,8 +85,8 @@ fn covered_by(field: &FieldChange) -> Vec<Path> {
     }
 }
 
-/// Whether a field is as before, though it was to change. What is taken out of a manifest may be what
-/// libvirt fills in, too.
+/// Whether a field is unchanged, though it was to change. Libvirt may fill in the same value that a manifest
+/// drops.
 fn is_kept(field: &FieldChange, sides: &Sides<'_>) -> bool {
     let moves = steps(&field.path).any(|above| {
         let count = |root| routes(root, &above, false).len();
@@ -125,7 +124,7 @@ fn loose(path: &Path) -> impl Iterator<Item = Path> {
     })
 }
 
-/// Values at a path, an attribute by itself.
+/// Returns the content of a path, an attribute by itself.
 fn at(root: &Element, path: &Path) -> Vec<Result<Tree, Option<String>>> {
     let found = routes(root, path, true).into_iter().filter_map(|route| descend(root, &route));
     found
@@ -137,7 +136,7 @@ fn at(root: &Element, path: &Path) -> Vec<Result<Tree, Option<String>>> {
         .collect()
 }
 
-/// A device without what the host chooses.
+/// Returns a device without the host's choices.
 fn placeless(mut tree: Tree) -> Tree {
     tree.children.retain(|child| child.name != "address" && child.name != "alias");
     tree
@@ -196,7 +195,7 @@ fn collect(element: &Element, way: &str, into: &mut BTreeSet<String>) {
     }
 }
 
-/// Takes out what no manifest wrote.
+/// Removes the content that no manifest wrote.
 fn only_written(element: &mut Element, way: &str, written: &BTreeSet<String>) {
     element.attributes.retain(|a| written.contains(&format!("{way}/@{}", a.name.local)));
     if element.elements().next().is_none() && !written.contains(&format!("{way}/text")) {
@@ -209,7 +208,7 @@ fn only_written(element: &mut Element, way: &str, written: &BTreeSet<String>) {
     }
 }
 
-/// Values at none of the paths that a manifest has written, without identity.
+/// Returns the content outside of the paths that a manifest wrote, without identity.
 fn rest(
     kind: Kind,
     definition: &Element,

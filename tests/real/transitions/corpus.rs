@@ -61,16 +61,16 @@ const EACH: usize = 24;
 /// Edits of each sort in one document, each there and back.
 const EDITS: usize = 1;
 
-/// The same in one that somebody has published.
+/// Number of edits of each sort in a published definition.
 const WILD_EDITS: usize = 4;
 
-/// Parts that are not taken out: they identify, or all hangs on them.
+/// Elements that are never removed: they identify, or everything depends on them.
 const KEPT: [&str; 12] = [
     "name", "uuid", "memory", "type", "os", "devices", "metadata", "mac", "emulator", "vcpu",
     "address", "target",
 ];
 
-/// The same of attributes.
+/// Attributes that are never removed.
 const KEPT_ATTRIBUTES: [&str; 6] = ["type", "name", "index", "id", "device", "bus"];
 
 struct Document {
@@ -222,10 +222,10 @@ fn both_ways(
     }
 }
 
-/// Where an edit may be made: the numbers of the children to descend.
+/// Place of an edit: the indices of the children to descend.
 type Place = Vec<usize>;
 
-/// Collects `edits` edits of each sort, whose governors' names begin with `of`.
+/// Adds up to `edits` edits of each sort, whose governors' names begin with `of`.
 fn edits(document: &Document, of: &str, edits: usize, pairs: &mut Vec<Pair>) {
     let mut places = Vec::new();
     collect(&document.tree, &mut Vec::new(), &mut places);
@@ -268,7 +268,7 @@ fn collect(element: &Element, here: &mut Place, into: &mut Vec<Place>) {
     }
 }
 
-/// The parent of what is at a place, the number there, and the names on the way.
+/// Returns the parent of a place, the index there, and the names on the way.
 fn at<'a>(root: &'a mut Element, place: &[usize]) -> Option<(&'a mut Element, usize, String)> {
     let (last, way) = place.split_last()?;
     let mut names = String::new();

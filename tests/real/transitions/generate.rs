@@ -29,12 +29,12 @@ const FILES: [&str; 4] = [
 pub(super) struct Pair {
     /// Unique.
     pub(super) name: String,
-    /// Part that changes.
+    /// Governor that changes.
     pub(super) governor: String,
     pub(super) kind: Kind,
     pub(super) before: String,
     pub(super) after: String,
-    /// Why it may be refused before anything is done, if it may.
+    /// Reason for which it may be refused before anything is done, if it may.
     pub(super) may_refuse: Option<String>,
 }
 
@@ -102,7 +102,7 @@ fn parts(kind: Kind, value: &DeValue<'_>) -> Parts {
     Parts::from([(place.to_owned(), value.as_str().unwrap().to_owned())])
 }
 
-/// Both; what a manifest has many of is added, the rest replaced.
+/// Joins the parts of both; repeated parts of a manifest are added, others replaced.
 fn joined(common: &Parts, own: &Parts) -> Parts {
     let mut all = common.clone();
     for (place, text) in own {

@@ -1,6 +1,6 @@
-//! An edit of a manifest ends in what `virsh define` makes of the new text: before is applied, then
-//! after, and the definition equals that of after on a host without the object, less identity. Whatever
-//! libvirt refuses by itself does not count.
+//! Transitions: an edit of a manifest ends in `virsh define`'s version of the new text. The old one is
+//! applied, then the new one, and the definition equals that of the new one on a host without the object,
+//! less identity. Texts that libvirt itself refuses do not count.
 //!
 //! By default a share runs, the same in each run; `VIRT_TRIALS=all` runs all.
 
@@ -22,35 +22,35 @@ use virt::model::ResourceId;
 use virt::reconcile::Options;
 use xmltree::{Element, write};
 
-/// How many of a set run.
+/// Number of pairs of a set that run.
 struct Extent {
     /// Least number of pairs that count when all are run.
     least: usize,
     /// About how many run by default, at least one of each governor.
     usual: usize,
-    /// Least share of equal pairs among those that count.
+    /// Least share of those that count which is equal.
     share: f64,
 }
 
 const EXTENT: Extent = Extent { least: 2_000, usual: 150, share: 0.995 };
 
-/// The same of edits of what people have published.
+/// Extent for edits of published definitions.
 const WILD: Extent = Extent { least: 1_000, usual: 80, share: 0.98 };
 
 /// Daemons at work at the same time.
 const WORKERS: usize = 2;
 
-/// Pairs that end otherwise than by `virsh define`, and why that is as it should be.
+/// Pairs that do not end in `virsh define`'s version, each with the reason for which that is right.
 const LEFT: &str = include_str!("left.tsv");
 
-/// Definitions that libvirt takes and `virt` calls mistakes, and why.
+/// Texts that libvirt defines and `virt` treats as mistakes, each with the reason.
 const MISTAKES: &[(&str, &str)] = &[
     ("QEMU has one display of each type", "the guest does not start"),
     ("two devices listen on one port", "the guest does not start"),
     ("the processor is listed twice", "only one of the two counts, and nobody knows which"),
 ];
 
-/// The class of what the loader refuses.
+/// Class of pairs that the loader refuses.
 const NO_MANIFEST: &str = "no manifest";
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -75,15 +75,15 @@ fn needs_libvirt() -> Needs {
     tool("virsh").map(drop)
 }
 
-/// Outcome of a pair.
+/// Verdict on a pair.
 enum Verdict {
-    /// libvirt refuses one of its sides.
+    /// Not counted: libvirt refuses one of its sides.
     NotCounted(String),
     /// Refused before anything is done, as it may be.
     Refused,
-    /// As it should be.
+    /// Right: equal.
     Equal,
-    /// Not so.
+    /// Wrong.
     Wrong(Fault),
 }
 
@@ -115,7 +115,7 @@ fn run(mut pairs: Vec<Pair>, extent: &Extent) {
     tally.expect(&left, all.then_some(extent.least), extent.share);
 }
 
-/// The same few of each governor in each run.
+/// Selects the same few of each governor in each run.
 fn few(mut pairs: Vec<Pair>, usual: usize) -> Vec<Pair> {
     pairs.sort_by_key(|pair| spread(&pair.name));
     let governors: BTreeSet<String> = pairs.iter().map(|pair| pair.governor.clone()).collect();
@@ -152,7 +152,7 @@ fn judge(bench: &Bench, pair: &Pair) -> Verdict {
     bench.remove(&id);
     let verdict = transition(bench, pair, &id);
     if let Verdict::Wrong(fault) = &verdict {
-        // what libvirt refuses by itself does not count
+        // texts that libvirt itself refuses do not count
         for side in [&pair.before, &pair.after] {
             let taken = bench.plain(&id, side).map(drop);
             // nor does what its own grammar refuses: no manifest may say it
@@ -239,8 +239,8 @@ fn fault_of(class: &str, difference: Difference) -> Fault {
     fault
 }
 
-/// Steps that a plan after an apply still has: there have to be none, and applying once more calls
-/// nothing.
+/// Checks that the plan after an apply is empty, and that applying once more calls nothing; returns the fault
+/// otherwise.
 fn unsettled(bench: &Bench, wanted: &Wanted) -> Option<Fault> {
     let left = bench.left(wanted, &Options::default())?;
     let mut fault = Fault::new("unsettled", report::without_keys(&left.what));
@@ -249,7 +249,7 @@ fn unsettled(bench: &Bench, wanted: &Wanted) -> Option<Fault> {
     Some(fault)
 }
 
-/// Cards without a MAC address keep theirs by their place.
+/// Returns a fault if an interface without a written MAC address has another one than before, by its place.
 fn moved(first: &Element, mine: &Element, before: &Wanted, after: &Wanted) -> Option<Fault> {
     let of = |element: &Element| nics(&Tree::of(element));
     let (was, now) = (of(first), of(mine));

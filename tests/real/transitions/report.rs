@@ -1,4 +1,4 @@
-//! Results of all pairs: counts by governor, and faults by class.
+//! Report on all pairs: counts by governor, and faults by class.
 
 use super::Verdict;
 use super::generate::Pair;
@@ -7,7 +7,7 @@ use std::fmt::{self, Write as _};
 use virt::reconcile::Plan;
 use xmltree::{Element, write};
 
-/// A fault of a pair.
+/// Fault of a pair.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fault {
     /// Class of the fault.
@@ -16,7 +16,7 @@ pub(super) struct Fault {
     pub(super) what: String,
     pub(super) got: String,
     pub(super) expected: String,
-    /// Whether it was refused before anything was done.
+    /// Whether the pair was refused before anything was done.
     pub(super) is_refusal: bool,
     /// The definitions before, after, and by plain define, as far as there are any.
     definitions: Vec<(&'static str, String)>,
@@ -28,7 +28,7 @@ impl Fault {
         Self { class: class.to_owned(), what, ..Self::default() }
     }
 
-    /// With what was planned.
+    /// Adds the plan.
     pub(super) fn of_plan(mut self, plan: &Plan) -> Self {
         let fields = plan.changes.iter().flat_map(|c| &c.fields);
         self.planned =
@@ -56,14 +56,14 @@ impl Fault {
         words
     }
 
-    /// The same for all pairs that are wrong in the same way.
+    /// Returns a key that is equal for all pairs with the same fault.
     fn kind(&self) -> String {
         let what: String = self.what.chars().filter(|c| !c.is_ascii_digit()).collect();
         format!("{}: {}", self.class, without_keys(&what))
     }
 }
 
-/// A path without what tells one of several elements from the others.
+/// Returns a path without the keys of its elements.
 pub(super) fn without_keys(path: &str) -> String {
     let mut depth = 0_u32;
     let mut kept = String::new();

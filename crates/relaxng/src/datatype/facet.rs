@@ -1,4 +1,4 @@
-//! The params of a datatype: what is checked beyond its type.
+//! Params of a datatype: checks beyond its type.
 
 use super::kind::{Kind, Shape};
 use super::number::Number;
@@ -23,10 +23,10 @@ pub(super) const KNOWN: [&str; 10] = [
     "fractionDigits",
 ];
 
-/// Says what a type without params needs.
+/// Function that describes the needs of a type without params.
 type Needs = fn(&'static Kind) -> String;
 
-/// What params demand.
+/// Restrictions by params.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Facets {
     pub(super) patterns: Vec<Pattern>,
@@ -152,7 +152,7 @@ impl Facets {
 }
 
 impl Bound {
-    /// Its value; there is one, since it was checked.
+    /// Returns the value, which was checked.
     fn value(&self, kind: &'static Kind) -> Option<Value<'_>> {
         Value::parse(kind, &self.text, &())
     }
@@ -164,7 +164,7 @@ impl Bound {
     }
 }
 
-/// A summary, and what to do.
+/// Summary of a fault, and a hint.
 type Wrong = (String, Option<String>);
 
 /// Whether the type has this param.

@@ -1,4 +1,4 @@
-//! The table of types: both libraries, what their text looks like, and what people call it.
+//! Table of types: both libraries, the form of their texts, and names for people.
 
 use super::lexical;
 use super::moment::Fields;
@@ -12,24 +12,24 @@ const XSD: &str = "http://www.w3.org/2001/XMLSchema-datatypes";
 /// A type of a library.
 #[derive(Clone, Debug)]
 pub(super) struct Kind {
-    /// Its name.
+    /// Name of the type.
     pub(super) name: &'static str,
-    /// What becomes of white space.
+    /// Treatment of white space.
     pub(super) space: Space,
-    /// What its text looks like.
+    /// Form of its texts.
     pub(super) shape: Shape,
-    /// What people call it, with its article.
+    /// Name for people, with its article.
     pub(super) words: &'static str,
 }
 
-/// What the text of a type looks like, and what its values are.
+/// Form of a type's texts and values.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Shape {
     /// The text is the value, where the function allows it.
     Text(fn(&str) -> bool),
     /// Words; each of them as the function says.
     List(fn(&str) -> bool),
-    /// true, false, 1, 0.
+    /// Truth values: true, false, 1, 0.
     Boolean,
     /// Any decimal number.
     Decimal,
@@ -37,7 +37,7 @@ pub(super) enum Shape {
     Integer(Option<&'static str>, Option<&'static str>),
     /// A floating point number; of 32 bits if so said, else of 64.
     Real {
-        /// Whether it is `float`.
+        /// Whether the type is `float`.
         single: bool,
     },
     /// A date, a time, or parts of them.
@@ -82,7 +82,7 @@ impl Kind {
         if self.is_built_in() { "" } else { XSD }
     }
 
-    /// Whether it is one of RELAX NG's own, which take no params.
+    /// Whether the type is one of RELAX NG's own, which take no params.
     pub(super) fn is_built_in(&self) -> bool {
         BUILT_IN.iter().any(|kind| std::ptr::eq(kind, self))
     }

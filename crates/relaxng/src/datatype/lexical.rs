@@ -1,4 +1,4 @@
-//! What names, languages, URIs and bytes look like.
+//! Lexical forms of names, languages, URIs and bytes.
 
 use super::regex::{is_name_char, is_name_start};
 
@@ -22,7 +22,7 @@ pub(super) fn ncname(text: &str) -> bool {
     name(text) && !text.contains(':')
 }
 
-/// What attributes of type NMTOKEN hold.
+/// Whether the text may be the value of an attribute of type NMTOKEN.
 pub(super) fn nmtoken(text: &str) -> bool {
     !text.is_empty() && text.chars().all(is_name_char)
 }
@@ -36,7 +36,7 @@ pub(super) fn language(text: &str) -> bool {
         && parts.all(|part| sized(part) && part.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 
-/// What RFC 2396 requires once all characters that it forbids are escaped, as XML Schema says: the
+/// Whether the text is a URI by RFC 2396 once all forbidden characters are escaped, as in XML Schema: the
 /// form of the scheme, of escapes and of the fragment.
 pub(super) fn uri(text: &str) -> bool {
     let escapes = text.split('%').skip(1).all(|rest| {

@@ -3,7 +3,7 @@
 //! What a `<data>` is, is a [`Datatype`]; what a `<value>` is, a [`Constant`]. Both are checked when
 //! a grammar is loaded, and then ask nothing but a text, and for QName what its prefix stands for.
 //!
-//! - `facet.rs`: the params of a datatype: what is checked beyond its type
+//! - `facet.rs`: params of a datatype: checks beyond its type
 //! - `kind.rs`: the table of types
 //! - `lexical.rs`: syntax of names, languages, URIs and bytes
 //! - `moment.rs`: dates and times: which fields a type has, whether the day exists, and which is earlier
@@ -47,7 +47,7 @@ pub struct Datatype(Arc<Inner>);
 struct Inner {
     kind: &'static Kind,
     facets: Facets,
-    /// Names and values of the params, in order: what it is known by.
+    /// Names and values of the params, in order, which identify it.
     params: Vec<(String, String)>,
 }
 
@@ -70,12 +70,12 @@ impl Datatype {
         Value::parse(kind, &seen, cx).is_some_and(|value| facets.allow(kind, &seen, &value))
     }
 
-    /// Library, name and params: what [`Self::new`] made it of.
+    /// Returns the arguments of [`Self::new`]: library, name and params.
     pub(super) fn written(&self) -> (&'static str, &'static str, &[(String, String)]) {
         (self.0.kind.library(), self.0.kind.name, &self.0.params)
     }
 
-    /// Whether [`Self::allows`] depends on what prefixes stand for.
+    /// Whether [`Self::allows`] depends on the namespaces of prefixes.
     pub fn is_context_dependent(&self) -> bool {
         matches!(self.0.kind.shape, Shape::Name)
     }
@@ -85,13 +85,13 @@ impl Datatype {
         self.allows("", &())
     }
 
-    /// What the type allows.
+    /// Describes the allowed texts.
     pub fn describe(&self) -> Description {
         words::describe(self.0.kind, &self.0.facets)
     }
 
-    /// What in particular is wrong with a text that is not of the type: a clause such as "its 13th
-    /// character, "g", does not fit". `None` where that is no more than what [`Self::describe`] says.
+    /// Returns the specific fault of a text that is not of the type: a clause such as "its 13th character,
+    /// "g", does not fit". `None` where [`Self::describe`] says as much.
     pub fn why_not(&self, text: &str) -> Option<String> {
         let Inner { kind, facets, .. } = &*self.0;
         if self.is_context_dependent() || self.allows(text, &()) {
@@ -131,7 +131,7 @@ pub struct Constant {
 }
 
 impl Constant {
-    /// The value that `text` has as the type called `name`; `cx` is what prefixes stand for in the
+    /// Parses the value of `text` by the type called `name`; `cx` has the namespaces of prefixes in the
     /// grammar.
     ///
     /// # Errors
@@ -163,12 +163,12 @@ impl Constant {
         (plain && self.kind.space == Space::Collapse).then_some(&self.text)
     }
 
-    /// Library, name and text: what [`Self::new`] made it of.
+    /// Returns the arguments of [`Self::new`]: library, name and text.
     pub(super) fn written(&self) -> (&'static str, &'static str, &str) {
         (self.kind.library(), self.kind.name, &self.text)
     }
 
-    /// Whether [`Self::matches`] depends on what prefixes stand for.
+    /// Whether [`Self::matches`] depends on the namespaces of prefixes.
     pub fn is_context_dependent(&self) -> bool {
         matches!(self.kind.shape, Shape::Name)
     }

@@ -29,13 +29,13 @@ const FARTHEST: i128 = 1_000_000_000_000_000_000_000_000_000;
 
 const DAY: i128 = 86_400;
 
-/// How far a time without a zone may be from the same time in UTC.
+/// Largest difference, in seconds, between a time without a zone and the same time in UTC.
 const ZONES: i128 = 14 * 3_600;
 
-/// A moment: the start of what the text names.
+/// Moment: the start of the time that the text names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Moment {
-    /// Since the year 0, in UTC if there is a zone.
+    /// Seconds since the year 0, in UTC if there is a zone.
     seconds: i128,
     /// Digits after the point, without trailing zeros.
     fraction: String,
@@ -44,7 +44,7 @@ pub(super) struct Moment {
 }
 
 impl Moment {
-    /// Reads the fields in their order; what a type does not have is taken from a leap year's start.
+    /// Reads the fields in their order; those that a type lacks are taken from a leap year's start.
     pub(super) fn parse(fields: Fields, text: &str) -> Option<Self> {
         use Fields::{Date, DateTime, Day, Month, MonthDay, Time, Year, YearMonth};
         let mut rest = Reader { rest: text };
@@ -174,7 +174,7 @@ impl<'a> Reader<'a> {
         (!over).then(|| (seconds, fraction.to_owned()))
     }
 
-    /// What is left: nothing, `Z`, or hours and minutes. In seconds.
+    /// Reads the zone at the end: nothing, `Z`, or hours and minutes; returns seconds.
     fn zone(&mut self) -> Option<Option<i128>> {
         if self.rest.is_empty() {
             return Some(None);
@@ -218,7 +218,7 @@ impl Duration {
         while !rest.rest.is_empty() {
             if !time && rest.skip("T").is_some() {
                 (time, next) = (true, 3);
-                // what follows must be a field
+                // a field must follow
                 (!rest.rest.is_empty()).then_some(())?;
             }
             let digits = rest.digits();

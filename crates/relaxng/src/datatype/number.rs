@@ -10,7 +10,7 @@ pub(super) struct Number<'a> {
     whole: &'a str,
     /// Digits after it, without trailing zeros.
     fraction: &'a str,
-    /// Whether there was a point: a whole number has none.
+    /// Whether the text has a point: a whole number has none.
     point: bool,
 }
 
@@ -47,20 +47,21 @@ impl<'a> Number<'a> {
         }
     }
 
-    /// No leading zeros before the point, no trailing zeros behind it: so longer is larger there,
-    /// and here the order is the alphabet's.
+    /// Compares sizes: without leading zeros before the point, a longer number is larger; without trailing
+    /// zeros behind it, the order is the alphabet's.
     fn compare_size(self, other: Self) -> Ordering {
         (self.whole.len().cmp(&other.whole.len()))
             .then_with(|| self.whole.cmp(other.whole))
             .then_with(|| self.fraction.cmp(other.fraction))
     }
 
-    /// How many decimal places the value needs.
+    /// Returns the number of decimal places that the value needs.
     pub(super) fn fraction_digits(self) -> usize {
         self.fraction.len()
     }
 
-    /// How many digits the value needs; places count though they may be zeros, as in 0.05.
+    /// Returns the number of digits that the value needs; decimal places count though they may be zeros, as
+    /// in 0.05.
     pub(super) fn total_digits(self) -> usize {
         match self.whole.len() {
             0 => self.fraction.len(),

@@ -7,18 +7,18 @@ use diagnostics::Span;
 pub struct Param {
     /// The name of the facet.
     pub name: String,
-    /// Its value.
+    /// Value of the param.
     pub value: String,
-    /// Where it stands.
+    /// Place of the param.
     pub span: Span,
 }
 
-/// Why a datatype cannot be.
+/// Fault of a datatype's definition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TypeError {
-    /// What is wrong, in one line.
+    /// Summary, in one line.
     pub summary: String,
-    /// What to do.
+    /// Hint for a remedy.
     pub hint: Option<String>,
     /// The param at fault, if it is one.
     pub span: Option<Span>,

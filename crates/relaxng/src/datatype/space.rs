@@ -1,4 +1,4 @@
-//! What a datatype does to white space before anything else is looked at.
+//! Treatment of white space by a datatype, before all other checks.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ pub(super) enum Space {
     Preserve,
     /// Each white space character becomes a blank.
     Replace,
-    /// And then blanks at the ends go, and those in a row become one.
+    /// Collapse: blanks at the ends are removed, and those in a row become one, after replacement.
     Collapse,
 }
 
@@ -47,7 +47,7 @@ pub fn collapse(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// What stands between white space.
+/// Returns the words between white space.
 pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(SPACE).filter(|word| !word.is_empty())
 }

@@ -1,4 +1,4 @@
-//! What a text means to a type: its value, to be compared, ordered and measured.
+//! Values of texts by their types, to be compared, ordered and measured.
 
 use super::kind::{Kind, Shape};
 use super::lexical;
@@ -9,14 +9,14 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt::Write;
 
-/// What a prefix stands for where a value stands: QName and NOTATION need to know.
+/// Namespaces of prefixes at the place of a value: QName and NOTATION need them.
 pub trait Context {
     /// The namespace of a prefix, or with `None` the default one. `None` for an undeclared prefix,
     /// and where there is no default.
     fn namespace(&self, prefix: Option<&str>) -> Option<&str>;
 }
 
-/// Nothing is declared.
+/// Context without declarations.
 impl Context for () {
     fn namespace(&self, _: Option<&str>) -> Option<&str> {
         None
@@ -41,7 +41,8 @@ pub(super) enum Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// What `text`, whose white space the type has seen to, means; `None` if it is not of the type.
+    /// Parses the value of `text`, whose white space was treated for the type; `None` if it is not of the
+    /// type.
     pub(super) fn parse(kind: &Kind, text: &'a str, cx: &dyn Context) -> Option<Self> {
         match kind.shape {
             Shape::Text(allowed) => allowed(text).then_some(Self::Text(text)),
@@ -84,7 +85,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// What `length` counts: characters, bytes or words.
+    /// Returns the length that `length` restricts, in characters, bytes or words.
     pub(super) fn length(&self) -> Option<usize> {
         match self {
             Self::Text(text) => Some(text.chars().count()),

@@ -1,4 +1,4 @@
-//! What is expected, and what is wrong, in words for people.
+//! Descriptions of expected values and of faults, for people.
 
 use super::facet::{Bound, Facets};
 use super::kind::{Kind, Shape};
@@ -7,12 +7,12 @@ use super::value::Value;
 use diagnostics::excerpt;
 use std::cmp::Ordering;
 
-/// What a datatype allows: for messages, and for other languages of schemas.
+/// Description of a datatype: for messages, and for other schema languages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
-    /// For a message: "a whole number from 0 to 255", "a string of at most 32 characters".
+    /// Text for a message: "a whole number from 0 to 255", "a string of at most 32 characters".
     pub words: String,
-    /// What sort of value it is.
+    /// Sort of the value.
     pub sort: Sort,
     /// The lowest value.
     pub min: Option<Limit>,
@@ -24,7 +24,7 @@ pub struct Description {
     pub max_length: Option<usize>,
     /// The first regular expression, as the grammar has it.
     pub pattern: Option<String>,
-    /// All of them for ECMAScript, anchored; one that it cannot say is left out.
+    /// Patterns in ECMAScript's notation, anchored; those without an equivalent are left out.
     pub ecma_patterns: Vec<String>,
 }
 
@@ -35,7 +35,7 @@ pub enum Sort {
     Integer,
     /// A number.
     Number,
-    /// true or false.
+    /// Truth value.
     Boolean,
     /// Any other text; its lengths count characters.
     String,
@@ -52,12 +52,12 @@ pub struct Limit {
     pub inclusive: bool,
 }
 
-/// What a type without params expects.
+/// Describes the values of a type without params.
 pub(super) fn of(kind: &'static Kind) -> String {
     describe(kind, &Facets::default()).words
 }
 
-/// What a type with params expects.
+/// Describes the values of a type with params.
 pub(super) fn describe(kind: &'static Kind, facets: &Facets) -> Description {
     let (low, high) = match kind.shape {
         Shape::Integer(low, high) => (low, high),
@@ -157,8 +157,8 @@ fn digits(facets: &Facets) -> String {
     }
 }
 
-/// What is wrong with a text that is not allowed, where that says more than what is expected.
-/// `seen` is the text after the type's treatment of white space.
+/// Describes the fault of a text that is not allowed, where that adds to the description of the type. `seen`
+/// is the text after the type's treatment of white space.
 pub(super) fn why_not(kind: &'static Kind, facets: &Facets, seen: &str) -> Option<String> {
     if seen.is_empty() {
         return Some("it is empty".to_owned());
@@ -173,7 +173,7 @@ pub(super) fn why_not(kind: &'static Kind, facets: &Facets, seen: &str) -> Optio
     }
     facets.patterns.iter().find_map(|pattern| {
         let viable = pattern.viable(seen)?;
-        // that the first letters fit was chance, and what is expected says more
+        // a fit of the first letters alone is chance, and the expectation says more
         (viable >= 2).then_some(())?;
         Some(match seen.chars().nth(viable) {
             None => "something is missing at its end".to_owned(),

@@ -1,5 +1,5 @@
-//! Other values of attributes that would make possible what is not: the source of a disk goes with
-//! the disk's type.
+//! Alternative values of attributes that would allow a refused part: the source of a disk goes with the
+//! disk's type.
 
 use super::suggest::{ATTRIBUTES_MAX, PLACES_MAX};
 use super::walk::symbol;
@@ -10,18 +10,18 @@ use crate::names::Symbol;
 use diagnostics::excerpt;
 use xmltree::{Attribute, Element};
 
-/// How many elements outwards another value is tried: `<source>` in `<disk type=…>` is one, the
+/// Number of elements outwards in which another value is tried: `<source>` in `<disk type=…>` is one, the
 /// address in a hostdev's source is two.
 const OUTWARDS: usize = 3;
 
-/// What other values of attributes might make possible.
+/// Part that another value of an attribute might allow.
 #[derive(Clone, Copy)]
 pub(super) enum Goal<'x> {
     /// A child of this name.
     Child(Symbol),
-    /// This attribute.
+    /// Attribute that is refused.
     Attribute(&'x Attribute),
-    /// This attribute with the value that it has.
+    /// Attribute whose value is refused.
     Value(&'x Attribute),
     /// The attributes as they are, without any more.
     Enough,
@@ -124,7 +124,7 @@ impl Explainer<'_, '_> {
 }
 
 impl Goal<'_> {
-    /// Whether the attribute is what the goal is about.
+    /// Whether the goal is about the attribute.
     fn is(self, attribute: Option<&Attribute>) -> bool {
         match (self, attribute) {
             (Self::Attribute(own) | Self::Value(own), Some(a)) => std::ptr::eq(own, a),

@@ -1,11 +1,10 @@
-//! What a grammar would take at a place: read off the live patterns, so that nothing is named that
-//! is not possible there any more.
+//! Expected content at a place: taken from the live patterns, so that only possible parts are named.
 
 use crate::names::{NameClass, Symbol};
 use crate::pattern::{AttributeId, ElementId, Grammar, Pattern, PatternId, Patterns};
 use std::collections::BTreeSet;
 
-/// What is expected where every text is taken.
+/// Expectation where any text is accepted.
 const ANY_TEXT: &str = "any text";
 
 /// Reads expectations off the patterns of one state.
@@ -173,7 +172,7 @@ impl<'a> Expected<'a> {
     }
 }
 
-/// What is in all of the sets.
+/// Returns the intersection of the sets.
 fn common(sets: impl Iterator<Item = BTreeSet<Symbol>>) -> BTreeSet<Symbol> {
     sets.reduce(|a, b| a.intersection(&b).copied().collect()).unwrap_or_default()
 }
@@ -190,12 +189,12 @@ pub(crate) struct Values {
 }
 
 impl Values {
-    /// The same, but nothing where any text would do.
+    /// Returns the expected texts, or nothing where any text would do.
     pub(crate) fn telling(&self) -> Vec<String> {
         self.expected().into_iter().filter(|e| e != ANY_TEXT).collect()
     }
 
-    /// All of it as a list for a message.
+    /// Returns all expected content as a list for a message.
     pub(crate) fn expected(&self) -> Vec<String> {
         self.words.iter().chain(&self.kinds).cloned().collect()
     }

@@ -1,4 +1,4 @@
-//! The words for what a document lacks: attributes, elements and texts.
+//! Messages about missing attributes, elements and texts.
 
 use super::alternatives::Goal;
 use super::expected::Values;

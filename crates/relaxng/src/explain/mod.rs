@@ -1,4 +1,4 @@
-//! The words for what is wrong with a document: what was found and what was expected.
+//! Messages about a document's mistakes: the found and the expected content.
 //!
 //! `walk.rs` goes through a refused document once more and asks [`Explainer`] for the words at each mistake.
 //! What is missing is in `missing.rs`, what was probably meant in `suggest.rs`, what would stand there
@@ -11,7 +11,7 @@
 //!
 //! - `alternatives.rs`: other values of attributes that would make an entry possible
 //! - `expected.rs`: alternatives that a grammar takes at a place
-//! - `missing.rs`: the words for what a document lacks: attributes, elements and texts
+//! - `missing.rs`: messages about missing attributes, elements and texts
 //! - `suggest.rs`: suggestions for invalid names and values
 //! - `walk.rs`: the second walk over a refused document: every independent mistake
 
@@ -36,28 +36,28 @@ use std::collections::BTreeSet;
 use walk::Place;
 use xmltree::{Attribute, Element};
 
-/// What is needed to explain a mistake.
+/// Context of the explanation of a mistake.
 struct Explainer<'a, 'd> {
     automaton: &'a mut Automaton,
     vocabulary: &'a dyn Vocabulary,
-    /// Whether something that is there may be what is missing, in another form.
+    /// Whether a present part may stand for a missing one, in another form.
     excuses: bool,
     scopes: &'a Scopes<'d>,
     /// The elements around the mistake, outermost first.
     parents: &'a [Place<'d>],
 }
 
-/// What was probably meant by something that is not allowed: the walk goes on accordingly, so that
-/// one mistake is not said in several ways.
+/// Probable meaning of a part that is not allowed: the walk goes on accordingly, so that one mistake is
+/// reported once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Meant {
-    /// The same under this name.
+    /// Same part under this name.
     Name(Symbol),
     /// A child of this name, which was written as an attribute.
     Child(String),
-    /// What the hint says; what seems to be missing beside it is not.
+    /// Part that the hint explains; apparently missing parts are not reported.
     Explained,
-    /// Nobody knows.
+    /// Unknown.
     Nothing,
 }
 
@@ -206,7 +206,7 @@ impl Explainer<'_, '_> {
         keys
     }
 
-    /// An element that its parent may hold, but not behind what is there.
+    /// Reports an element that its parent may hold, but not at this position.
     fn misplaced(
         &mut self,
         e: &Element,
@@ -392,7 +392,7 @@ impl Explainer<'_, '_> {
     }
 }
 
-/// The word of a switch that says what `text` says: "on" for "true".
+/// Returns the word of a switch that means the same as `text`: "on" for "true".
 fn switch<'w>(text: &str, words: &'w [String]) -> Option<&'w str> {
     const SWITCHES: [&[&str]; 2] =
         [&["on", "yes", "true", "1", "enable", "enabled"], &["off", "no", "false", "0", "none"]];

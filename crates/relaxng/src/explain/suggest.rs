@@ -1,4 +1,4 @@
-//! What was probably meant by something that a grammar does not allow: the hints of messages.
+//! Suggestions for parts that a grammar does not allow: the hints of messages.
 
 use super::alternatives::Goal;
 use super::walk::{Place, symbol};
@@ -20,7 +20,7 @@ pub(super) const ATTRIBUTES_MAX: usize = 64;
 const SIBLINGS_MAX: usize = 64;
 
 impl Explainer<'_, '_> {
-    /// What an element was meant to be that is not allowed in `parent`, where `next` is.
+    /// Returns the probable meaning of an element that is not allowed in `parent`, where `next` is.
     pub(super) fn element_meant(
         &mut self,
         e: &Element,
@@ -64,7 +64,7 @@ impl Explainer<'_, '_> {
         (others, Meant::Nothing)
     }
 
-    /// How an element with one text is written as an attribute of its parent.
+    /// Returns the notation of an element with one text as an attribute of its parent.
     fn as_attribute(&self, e: &Element, parent: &Element) -> String {
         let local = &e.name.local;
         let text = e.text();
@@ -74,7 +74,7 @@ impl Explainer<'_, '_> {
         self.vocabulary.as_attribute(&parent.name.written(), local, &value)
     }
 
-    /// The name nearest to what is written: of the same namespace, else the same in another one.
+    /// Returns the name nearest to the written one: of the same namespace, else the same in another one.
     fn nearest_name(&self, name: &Name, next: &BTreeSet<Known>) -> Option<(usize, Known, Symbol)> {
         let names = &self.automaton.grammar().names;
         let known = |k: &Known| {
@@ -106,7 +106,7 @@ impl Explainer<'_, '_> {
         Some((0, known.clone(), *symbol))
     }
 
-    /// The same for an element; of several that are as near, one that can hold its text.
+    /// Returns the nearest name of an element; of several equally near ones, one that can hold its text.
     fn nearest_element(
         &mut self,
         e: &Element,
@@ -209,7 +209,7 @@ impl Explainer<'_, '_> {
         Some(self.automaton.join(transition))
     }
 
-    /// What an attribute was meant to be that is not allowed on its element. `states` are those
+    /// Returns the probable meaning of an attribute that is not allowed on its element. `states` are those
     /// before all attributes and before this one; `variant` is the hint of [`Self::variant`].
     pub(super) fn attribute_meant(
         &mut self,
@@ -267,7 +267,7 @@ impl Explainer<'_, '_> {
         (hint, Meant::Nothing)
     }
 
-    /// A hint, if the value is what the empty element should hold as text.
+    /// Returns a hint, if the value belongs into the empty element as text.
     fn as_text(&mut self, e: &Element, a: &Attribute, content: StateId) -> Option<String> {
         if e.elements().next().is_some()
             || !e.text().trim().is_empty()
@@ -281,7 +281,7 @@ impl Explainer<'_, '_> {
         fits.then(|| self.vocabulary.as_text(&name, &value))
     }
 
-    /// The one attribute that has this value in its enumeration.
+    /// Returns the only attribute that has this value in its enumeration.
     fn attribute_by_value(
         &mut self,
         state: StateId,
@@ -300,7 +300,7 @@ impl Explainer<'_, '_> {
         found.pop().filter(|_| found.is_empty())
     }
 
-    /// Another attribute without which this one could stand on the element.
+    /// Returns another attribute that excludes this one from the element.
     pub(super) fn excluding_attribute<'e>(
         &mut self,
         e: &'e Element,
@@ -356,7 +356,7 @@ impl Explainer<'_, '_> {
         self.written_names(&self.element_names(with))
     }
 
-    /// What a text was meant for that its element cannot hold.
+    /// Returns a hint for a text that its element cannot hold.
     pub(super) fn text_meant(&mut self, e: &Element, state: StateId, text: &str) -> Option<String> {
         let name = e.name.written();
         let parts = self.automaton.parts(state);
@@ -391,8 +391,8 @@ impl Explainer<'_, '_> {
         (bare && childless).then(|| self.vocabulary.empty(&name))
     }
 
-    /// The one attribute that the element needs, or that has such words, if it takes the text that
-    /// the element has.
+    /// Returns the only attribute that the element needs, or that has such values, if it accepts the
+    /// element's text.
     pub(super) fn takes_text(&mut self, e: &Element, text: &str) -> Option<String> {
         let place = self.parents.last().copied().filter(|p| std::ptr::eq(p.element, e))?;
         let required = self.expected().required(&self.automaton.parts(place.before), true);

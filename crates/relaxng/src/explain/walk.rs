@@ -32,7 +32,7 @@ pub(crate) fn diagnose(
     root: &Element,
     vocabulary: &dyn Vocabulary,
 ) -> Diagnostics {
-    // what one message seems to explain is first left out of others; if that leaves nothing, a
+    // mistakes that one message seems to explain are first left out of others; if that leaves nothing, a
     // guess was wrong
     for excuses in [true, false] {
         let out = Walk::through(automaton, root, vocabulary, excuses);
@@ -49,14 +49,14 @@ pub(crate) fn diagnose(
 struct Walk<'a, 'd> {
     automaton: &'a mut Automaton,
     vocabulary: &'a dyn Vocabulary,
-    /// Whether what is explained by one message is left out of others.
+    /// Whether parts that one message explains are left out of others.
     excuses: bool,
     scopes: Scopes<'d>,
     out: Diagnostics,
     parents: Vec<Place<'d>>,
     /// Namespaces that were said to be wrong.
     foreign: HashSet<&'d str>,
-    /// How many problems were found and not said.
+    /// Number of problems that were found and not reported.
     unsaid: usize,
 }
 
@@ -297,12 +297,13 @@ impl<'a, 'd> Walk<'a, 'd> {
     }
 }
 
-/// What the messages of one element have explained already, so that it is not said to be missing.
+/// Mistakes that the messages of one element have explained already, so that no missing part is reported for
+/// them.
 #[derive(Debug, Default)]
 struct Excuse {
-    /// Something is there in a form that another variant of the element has.
+    /// A part is present in a form that another variant of the element has.
     explained: bool,
-    /// It is a misspelt key of TOML, whose `true` may only say that it is there.
+    /// A key of TOML is misspelt, whose `true` may only stand for its presence.
     switch: bool,
     /// Children that are there in another form.
     children: Vec<String>,

@@ -10,14 +10,14 @@ use diagnostics::{Diagnostic, Span, excerpt};
 /// Namespace declarations are not attributes, so a pattern cannot have them.
 const XMLNS: &str = "http://www.w3.org/2000/xmlns";
 
-/// What surrounds a name class.
+/// Surroundings of a name class.
 #[derive(Clone, Copy, Debug, Default)]
 struct Around {
-    /// It names an attribute.
+    /// Whether the class names an attribute.
     attribute: bool,
-    /// It is in the exception of an `anyName`.
+    /// Whether the class is in the exception of an `anyName`.
     any: bool,
-    /// It is in the exception of an `nsName`.
+    /// Whether the class is in the exception of an `nsName`.
     ns: bool,
 }
 

@@ -1,4 +1,4 @@
-//! From elements of a schema to patterns: rules 4.11 to 4.21, from the start on.
+//! Compilation of a schema's elements to patterns: rules 4.11 to 4.21, from the start on.
 
 use super::context::{Context, Described, Namespaces, ScopeId, ValueContext};
 use super::kind::{Attr, Kind};
@@ -24,8 +24,8 @@ const DEEPEST: usize = 300;
 /// that holds another twice, which holds a third twice, and so on, would double them each time.
 const WIDEST: usize = 10_000;
 
-/// Makes the grammar of the schema whose main file has this root. With `check`, also what nothing
-/// refers to is looked at, and section 7.
+/// Compiles the grammar of the schema whose main file has this root. With `check`, unreferenced parts are
+/// checked as well, and section 7.
 pub(super) fn compile(
     root: &Node,
     library: &Library,
@@ -43,7 +43,7 @@ pub(super) fn compile(
     Some(grammar)
 }
 
-/// How several patterns become one.
+/// Combination of several patterns to one.
 #[derive(Clone, Copy)]
 enum Joint {
     Group,
@@ -69,9 +69,9 @@ pub(super) struct Compiler<'a> {
     /// Reference stack since the enclosing element, to detect recursion.
     path: Vec<DefineId>,
     depth: usize,
-    /// Files that were referred to, by what holds where they are referred to.
+    /// Patterns of referenced files, by the inherited context at the reference.
     external: FxHashMap<(Span, &'a str, Option<ScopeId>), PatternId>,
-    /// Whether what nothing refers to is being looked at.
+    /// Whether unreferenced parts are being compiled.
     unreached: bool,
 }
 
@@ -320,8 +320,8 @@ impl<'a> Compiler<'a> {
         Patterns::NOT_ALLOWED
     }
 
-    /// What the annotations say of a pattern: those on itself, or on the definition that is nothing
-    /// but it. With `choice`, also if it is one of several.
+    /// Returns the documentation of a pattern: annotations on itself, or on the definition that consists of
+    /// it. With `choice`, also if it is one of several.
     fn documentation(&self, e: &Node, cx: Context<'a>, choice: bool) -> Option<Arc<str>> {
         let around = || {
             let described = cx.described.filter(|d| choice || !d.choice)?;
@@ -330,7 +330,7 @@ impl<'a> Compiler<'a> {
         e.documentation().or_else(around).map(Arc::from)
     }
 
-    /// A grammar inside a pattern, or the outermost one: what its start is (4.18).
+    /// Compiles a grammar inside a pattern, or the outermost one, to the pattern of its start (4.18).
     fn grammar(&mut self, e: &'a Node, cx: Context<'a>) -> PatternId {
         let cx = gather(e, cx, &mut self.scopes, &mut self.namespaces, self.library, self.problems);
         match cx.grammar.and_then(|scope| self.scopes.start(scope)) {

@@ -1,5 +1,5 @@
-//! What holds for an element of a schema because of where it stands: namespaces, datatype library,
-//! the grammar and the definition around it.
+//! Inherited context of an element of a schema: namespaces, datatype library, the grammar and the definition
+//! around it.
 
 use super::kind::Attr;
 use super::node::Node;
@@ -10,7 +10,7 @@ use xmltree::XML_NAMESPACE;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct ScopeId(pub(super) usize);
 
-/// What an element inherits.
+/// Context that an element inherits.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Context<'a> {
     /// The `ns` in force (4.9); it crosses into included files.
@@ -27,12 +27,12 @@ pub(super) struct Context<'a> {
     pub(super) described: Option<Described<'a>>,
 }
 
-/// A definition whose annotation speaks of what is in it.
+/// Definition whose annotation documents its content.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Described<'a> {
     /// The definition.
     pub(super) define: &'a Node,
-    /// Whether what is in it is one of several.
+    /// Whether its content is one of several alternatives.
     pub(super) choice: bool,
 }
 
@@ -53,7 +53,7 @@ impl<'a> Context<'a> {
         Self { library: "", prefixes: Prefixes(None), ..self }
     }
 
-    /// The context of a part of what is in this one.
+    /// Returns the context of a part of this one's content.
     pub(super) fn part(self) -> Self {
         Self { described: None, ..self }
     }
@@ -64,7 +64,7 @@ impl<'a> Context<'a> {
         Self { described, ..self }
     }
 
-    /// The context in an element or attribute pattern: a definition no longer says what things are.
+    /// Returns the context in an element or attribute pattern, which no outer definition documents.
     pub(super) fn content(self) -> Self {
         Self { define: None, described: None, ..self }
     }
@@ -92,7 +92,7 @@ impl<'a> Namespaces<'a> {
         cx
     }
 
-    /// What a prefix stands for.
+    /// Returns the namespace of a prefix.
     pub(super) fn lookup(&self, mut at: Prefixes, prefix: &str) -> Option<&'a str> {
         while let Some((around, element)) = at.0.and_then(|at| self.frames.get(at)) {
             let found = element.namespaces().iter().find(|n| n.prefix.as_deref() == Some(prefix));
@@ -110,7 +110,7 @@ impl<'a> Namespaces<'a> {
 pub(super) struct ValueContext<'c, 'a> {
     /// The prefixes.
     pub(super) namespaces: &'c Namespaces<'a>,
-    /// Where the value stands.
+    /// Context of the value.
     pub(super) cx: Context<'a>,
 }
 

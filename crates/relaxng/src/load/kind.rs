@@ -1,9 +1,9 @@
-//! RELAX NG's own elements: what each is called, which attributes it has, where it may stand.
+//! Elements of RELAX NG: their names, attributes and places.
 
 /// The namespace of RELAX NG.
 pub(super) const RELAX_NG: &str = "http://relaxng.org/ns/structure/1.0";
 
-/// What an element of RELAX NG is.
+/// Kind of an element of RELAX NG.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Element,
@@ -36,7 +36,7 @@ pub(super) enum Kind {
     NsName,
 }
 
-/// All kinds with their names; patterns first, then what makes a grammar, then name classes.
+/// All kinds with their names; patterns first, then the parts of a grammar, then name classes.
 const KINDS: [(&str, Kind); 28] = [
     ("element", Kind::Element),
     ("attribute", Kind::Attribute),
@@ -95,33 +95,33 @@ impl Attr {
         ATTRIBUTES.iter().find(|(name, _)| *name == local).map(|(_, attr)| *attr)
     }
 
-    /// Its name.
+    /// Returns the name of the element.
     pub(super) fn as_str(self) -> &'static str {
         ATTRIBUTES.iter().find(|(_, attr)| *attr == self).map_or("", |(name, _)| name)
     }
 }
 
-/// What may stand at a place.
+/// Place by the elements that it allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     /// A pattern.
     Pattern,
     /// A name class.
     NameClass,
-    /// In a grammar.
+    /// Inside a grammar.
     Grammar,
-    /// In an include, where what the other file has is overridden.
+    /// Inside an include, where definitions of the other file are overridden.
     Include,
-    /// In a data: its params and its exception.
+    /// Inside a data: its params and its exception.
     Data,
-    /// In an anyName or nsName: its exception.
+    /// Inside an anyName or nsName: its exception.
     Open,
-    /// Nothing.
+    /// Place without elements.
     Nowhere,
 }
 
 impl Kind {
-    /// What the element of this name is.
+    /// Returns the kind of the element with this name.
     pub(super) fn named(local: &str) -> Option<Self> {
         KINDS.iter().find(|(name, _)| *name == local).map(|(_, kind)| *kind)
     }
@@ -131,7 +131,7 @@ impl Kind {
         KINDS.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
     }
 
-    /// Whether there is text in it, and nothing else.
+    /// Whether the element has text, and nothing else.
     pub(super) fn has_text(self) -> bool {
         matches!(self, Self::Name | Self::Value | Self::Param)
     }
@@ -141,7 +141,7 @@ impl Kind {
         KINDS.iter().filter(move |(_, kind)| kind.may_stand(place)).map(|(name, _)| *name)
     }
 
-    /// Whether this may stand at a place.
+    /// Whether the element may stand at a place.
     pub(super) fn may_stand(self, place: Place) -> bool {
         match self {
             Self::Choice => matches!(place, Place::Pattern | Place::NameClass),
@@ -156,7 +156,7 @@ impl Kind {
         }
     }
 
-    /// Its attributes beside `ns` and `datatypeLibrary`, and whether it must have them.
+    /// Returns the attributes beside `ns` and `datatypeLibrary`, and whether each is required.
     pub(super) fn attributes(self) -> &'static [(Attr, bool)] {
         match self {
             Self::Element | Self::Attribute => &[(Attr::Name, false)],

@@ -8,7 +8,7 @@ use diagnostics::{Diagnostic, Diagnostics, Sources, Span, excerpt};
 use rustc_hash::FxHashMap;
 use xmltree::Limits;
 
-/// Where the texts of schemas come from.
+/// Source of the texts of schemas.
 pub trait Files {
     /// The text of the file `uri`: the name of the entry, or a reference resolved against the name
     /// of the file that has it.
@@ -17,7 +17,7 @@ pub trait Files {
     /// Why there is none.
     fn read(&self, uri: &str) -> Result<String, String>;
 
-    /// What messages call the file.
+    /// Returns the name of the file for messages.
     fn name(&self, uri: &str) -> String {
         uri.to_owned()
     }
@@ -30,7 +30,7 @@ const FILES_MAX: usize = 1_000;
 #[derive(Debug, Default)]
 pub(super) struct Library {
     files: Vec<File>,
-    /// Where the start tag of an include or externalRef stands: the file that is meant.
+    /// Index of the referenced file, by the start tag of an include or externalRef.
     links: FxHashMap<Span, usize>,
 }
 
@@ -53,7 +53,7 @@ impl Library {
         self.files.get(*self.links.get(&reference.span)?)?.root.as_ref()
     }
 
-    /// Reads the file `entry` and what it needs, and checks the syntax of each.
+    /// Reads the file `entry` and its references, and checks the syntax of each.
     pub(super) fn read(
         entry: &str,
         files: &dyn Files,
@@ -104,7 +104,7 @@ impl Library {
         }
     }
 
-    /// No file may include itself, by whatever way (4.6, 4.7).
+    /// Refuses a file that includes itself, directly or not (4.6, 4.7).
     fn check_cycles(&self, problems: &mut Diagnostics) {
         let mut done = vec![false; self.files.len()];
         // the way from the entry: files, and how many of the references of each were followed

@@ -12,7 +12,7 @@
 //! - `node.rs`: elements of a schema, without annotations and comments
 //! - `scope.rs`: grammars: definitions, includes and overrides (4.7)
 //! - `syntax.rs`: the full syntax (section 3 of the specification), checked on each file (4.1 to 4.5)
-//! - `uri.rs`: references to other files: what a URI may look like, and RFC 3986's rules of resolution
+//! - `uri.rs`: references to other files: the form of a URI, and RFC 3986's rules of resolution
 //! - `xml10_names.rs`: names as XML 1.0 had them up to its fourth edition, which RELAX NG was written for
 
 mod classes;
@@ -38,7 +38,7 @@ use diagnostics::{Diagnostics, Sources};
 pub fn load(entry: &str, files: &dyn Files, sources: &mut Sources) -> Result<Grammar, Diagnostics> {
     let mut problems = Diagnostics::default();
     let library = library::Library::read(entry, files, sources, &mut problems);
-    // what a file lacks would show as undefined names
+    // definitions of a missing file would show as undefined names
     let grammar = match library.entry() {
         Some(root) if !problems.has_errors() => compile::compile(root, &library, &mut problems),
         _ => None,
@@ -82,7 +82,7 @@ mod tests {
         format!("<grammar xmlns='{}'>\n{inside}</grammar>", kind::RELAX_NG)
     }
 
-    /// What a schema of several grammars gives, or all that is wrong with it.
+    /// Loads a schema of several grammars, or returns all its problems.
     fn loaded(files: &[(&'static str, &str)]) -> Result<Grammar, Vec<String>> {
         let texts = Texts(files.iter().map(|(name, text)| (*name, grammar(text))).collect());
         let mut sources = Sources::default();
@@ -97,7 +97,7 @@ mod tests {
         })
     }
 
-    /// A schema of one file, and the starts of what is to be said of it.
+    /// Asserts the beginnings of the messages about a schema of one file.
     fn refused(inside: &str, want: &[&str]) {
         let got = loaded(&[("g", inside)]).err().unwrap_or_default();
         let same = got.len() == want.len() && got.iter().zip(want).all(|(g, w)| g.starts_with(w));
@@ -169,7 +169,7 @@ mod tests {
         let own = "<start><ref name='a'/></start><define name='a'><element name='a'><optional>\
                    <ref name='a'/></optional></element></define>";
         assert!(loaded(&[("g", own)]).is_ok());
-        // what nothing refers to is checked, and dropped
+        // unreferenced definitions are checked, and dropped
         let unused = |inside| format!("{START}<define name='u'>{inside}</define>");
         refused(&unused("<ref name='v'/>"), &["g:2:80 schema-reference: v is not defined"]);
         refused(&unused("<data type='x'/>"), &["g:2:81 schema-datatype:"]);
@@ -323,7 +323,7 @@ mod tests {
         assert_eq!(data.define.as_deref(), Some("mac"));
     }
 
-    /// Neither nesting nor chains of definitions nor many paths to the same take stack or time.
+    /// Checks that nesting, chains of definitions and many paths to one pattern take neither stack nor time.
     #[test]
     fn deep_and_wide() {
         let chain = |count: usize| -> String {

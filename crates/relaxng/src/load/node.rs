@@ -1,4 +1,4 @@
-//! The elements of a schema, less what has no meaning in it: annotations, white space, comments.
+//! Elements of a schema without annotations, white space and comments.
 
 use super::kind::{Attr, Kind, RELAX_NG, trim};
 use diagnostics::{Diagnostic, SourceId, Span};
@@ -13,9 +13,9 @@ const ANNOTATIONS: &str = "http://relaxng.org/ns/compatibility/annotations/1.0";
 /// An element of RELAX NG's.
 #[derive(Debug)]
 pub(super) struct Node {
-    /// What it is, if there is such an element.
+    /// Kind, if there is such an element.
     pub(super) kind: Option<Kind>,
-    /// Where its start tag stands.
+    /// Place of its start tag.
     pub(super) span: Span,
     /// The attributes that some element of RELAX NG has.
     attributes: Vec<Attribute>,
@@ -23,29 +23,29 @@ pub(super) struct Node {
     pub(super) children: Vec<Self>,
     /// The text in it, if it is to have text.
     pub(super) text: String,
-    /// Where the text stands, or else the start tag.
+    /// Place of the text, or else of the start tag.
     pub(super) text_span: Span,
-    /// What few elements have.
+    /// Properties that few elements have.
     rare: Option<Box<Rare>>,
 }
 
 /// An attribute with a meaning.
 #[derive(Debug)]
 pub(super) struct Attribute {
-    /// Which.
+    /// Attribute.
     pub(super) what: Attr,
-    /// Its value.
+    /// Value.
     pub(super) value: String,
-    /// Where the value stands.
+    /// Place of the value.
     pub(super) span: Span,
 }
 
-/// What few elements have.
+/// Properties that few elements have.
 #[derive(Debug, Default)]
 pub(super) struct Rare {
-    /// Its name as written, if RELAX NG has no such element.
+    /// Name as written, if RELAX NG has no such element.
     pub(super) name: String,
-    /// Whether it is not RELAX NG's; only a root can be kept so.
+    /// Whether the element is not RELAX NG's; only a root can be kept so.
     pub(super) foreign: bool,
     /// Attributes that mean nothing, with the places of their names.
     pub(super) attributes: Vec<(String, Span)>,
@@ -53,9 +53,9 @@ pub(super) struct Rare {
     pub(super) annotation: Option<(String, Span)>,
     /// The first text in an element that is to have none.
     pub(super) text: Option<Span>,
-    /// Its `xml:base`.
+    /// Value of `xml:base`.
     pub(super) base: Option<String>,
-    /// What the annotations in it say.
+    /// Text of the annotations in it.
     pub(super) documentation: Option<String>,
     /// The namespaces declared on it.
     pub(super) namespaces: Vec<NamespaceDecl>,
@@ -74,7 +74,7 @@ impl Node {
         }
     }
 
-    /// Its name, as people are to read it.
+    /// Returns the name for people.
     pub(super) fn name(&self) -> &str {
         match self.kind {
             Some(kind) => kind.as_str(),
@@ -102,7 +102,7 @@ impl Node {
         self.attr(what).map(trim)
     }
 
-    /// What few elements have, if this has any of it.
+    /// Returns the rare properties, if there are any.
     pub(super) fn rare(&self) -> Option<&Rare> {
         self.rare.as_deref()
     }
@@ -112,7 +112,7 @@ impl Node {
         self.rare().map_or(&[], |rare| &rare.namespaces)
     }
 
-    /// What the annotations in it say.
+    /// Returns the text of the annotations in it.
     pub(super) fn documentation(&self) -> Option<&str> {
         self.rare().and_then(|rare| rare.documentation.as_deref())
     }
@@ -145,9 +145,9 @@ struct Reader<'a> {
     /// Open elements, the root first.
     open: Vec<Node>,
     root: Option<Node>,
-    /// How many annotations inside one another are open.
+    /// Number of nested annotations that are open.
     annotations: usize,
-    /// The text of the annotation that documents what it is in.
+    /// Text of the annotation that documents its parent.
     documentation: Option<String>,
     /// The lists that the events fill, kept from tag to tag.
     attributes: Vec<AttributeEvent<'a>>,

@@ -1,5 +1,5 @@
-//! Grammars: what each defines, what it includes and overrides (4.7), how definitions of one name
-//! are combined (4.17).
+//! Grammars: their definitions, includes and overrides (4.7), and the combination of definitions of one name
+//! (4.17).
 
 use super::context::{Context, Namespaces, ScopeId};
 use super::kind::{Attr, Kind, trim};
@@ -20,7 +20,7 @@ const DEFINITIONS_MAX: usize = 200_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct DefineId(usize);
 
-/// All grammars of a schema with what they define.
+/// All grammars of a schema with their definitions.
 #[derive(Debug, Default)]
 pub(super) struct Scopes<'a> {
     grammars: Vec<Scope<'a>>,
@@ -37,23 +37,23 @@ struct Scope<'a> {
 /// A definition, or the start of a grammar.
 #[derive(Debug)]
 pub(super) struct Define<'a> {
-    /// Its name; `None` for a start.
+    /// Name of the definition; `None` for a start.
     pub(super) name: Option<&'a str>,
-    /// The elements that make it up, each with what holds in it.
+    /// Elements that it consists of, each with its inherited context.
     pub(super) parts: Vec<(&'a Node, Context<'a>)>,
     /// Whether the parts are interleaved instead of being alternatives.
     pub(super) interleave: bool,
-    /// What has become of it.
+    /// Progress of its compilation.
     pub(super) state: State,
     /// The first part that says how to combine, and the first that does not.
     says: Option<Span>,
     says_not: Option<Span>,
 }
 
-/// How far a definition has come.
+/// Progress of a definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// Not looked at.
+    /// Untouched.
     New,
     /// Being made a pattern of.
     Open,
@@ -131,12 +131,12 @@ struct Gatherer<'g, 'a> {
     namespaces: &'g mut Namespaces<'a>,
     library: &'a Library,
     problems: &'g mut Diagnostics,
-    /// What the includes around override, the outermost first.
+    /// Overrides of the includes around, the outermost first.
     overrides: Vec<Overrides<'a>>,
 }
 
-/// What one include overrides: where each is, and whether there was something to override. The
-/// key of a start is `None`.
+/// Overrides of one include: the place of each, and whether there was something to override. The key of a
+/// start is `None`.
 type Overrides<'a> = FxHashMap<Option<&'a str>, (Span, bool)>;
 
 impl<'a> Gatherer<'_, 'a> {
@@ -248,7 +248,7 @@ fn combine(define: &mut Define<'_>, e: &Node, problems: &mut Diagnostics) {
     }
 }
 
-/// Lists what the children of an include override.
+/// Lists the definitions that the children of an include override.
 fn overridden<'a>(e: &'a Node, list: &mut Overrides<'a>) {
     for child in e.children.iter() {
         if child.kind == Some(Kind::Div) {

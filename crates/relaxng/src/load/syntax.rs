@@ -6,18 +6,18 @@ use super::node::{Attribute, Node};
 use super::{uri, xml10_names};
 use diagnostics::{Diagnostic, Diagnostics, Span, closest, excerpt};
 
-/// What a file refers to.
+/// Reference to another file.
 #[derive(Debug)]
 pub(super) struct Reference {
-    /// Where: the element's start tag.
+    /// Place: the element's start tag.
     pub(super) span: Span,
-    /// What, made absolute.
+    /// URI, made absolute.
     pub(super) uri: String,
-    /// Whether it is an `include`, which wants a grammar, and no `externalRef`.
+    /// Whether the reference is an `include`, which wants a grammar, and no `externalRef`.
     pub(super) include: bool,
 }
 
-/// Checks a file whose address is `base`, and lists what it refers to.
+/// Checks a file whose address is `base`, and lists its references.
 pub(super) fn check(root: &Node, base: &str, problems: &mut Diagnostics) -> Vec<Reference> {
     let mut checker = Checker { problems, references: Vec::new() };
     if root.rare().is_some_and(|rare| rare.foreign) {
@@ -209,7 +209,8 @@ fn error(span: Span, summary: String) -> Diagnostic {
     Diagnostic::error("schema-syntax", summary).at(span)
 }
 
-/// What may stand in an element at `place`, beside its name class: how many at least and at most.
+/// Returns the allowed content of an element at `place`, beside its name class: its sort, and the least and
+/// largest number.
 fn content(kind: Kind, place: Place) -> (Place, usize, usize) {
     match kind {
         Kind::Element

@@ -1,4 +1,4 @@
-//! References to other files: what a URI may look like, and RFC 3986's rules of resolution.
+//! References to other files: the form of a URI, and RFC 3986's rules of resolution.
 
 /// A URI cut into its parts (RFC 3986, appendix B).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub(super) fn resolve(base: &str, reference: &str) -> String {
     parts(base.scheme, base.authority, path, r.query)
 }
 
-/// Why `text` cannot be the `href` of another file, if so.
+/// Returns the reason for which `text` cannot be the `href` of another file, if so.
 pub(super) fn wrong_reference(text: &str) -> Option<&'static str> {
     if text.contains('#') {
         return Some("a part of a file, behind \"#\", cannot be referred to");
@@ -44,7 +44,7 @@ pub(super) fn wrong_reference(text: &str) -> Option<&'static str> {
     wrong_escape(text)
 }
 
-/// Why `text` cannot be a `datatypeLibrary` (section 4.3), if so. The empty one can.
+/// Returns the reason for which `text` cannot be a `datatypeLibrary` (section 4.3), if so. An empty one can.
 pub(super) fn wrong_library(text: &str) -> Option<&'static str> {
     if text.is_empty() {
         return None;
@@ -110,8 +110,7 @@ fn join(scheme: Option<&str>, authority: Option<&str>, path: &str, query: Option
     out
 }
 
-/// The path with `.` and `..` worked out. At the root `..` is nothing; what leads out of a relative
-/// path stays.
+/// Resolves `.` and `..` in a path. At the root `..` has no effect; steps out of a relative path stay.
 fn without_dots(path: &str) -> String {
     let (root, rest) = match path.strip_prefix('/') {
         Some(rest) => ("/", rest),

@@ -79,7 +79,7 @@ const LETTERS: [(u16, u16); 204] = [
     (0xac00, 0xd7a3),
 ];
 
-/// What may stand in a name but not begin it: CombiningChar, Digit and Extender of appendix B.
+/// Characters that a name may have, but not first: CombiningChar, Digit and Extender of appendix B.
 #[rustfmt::skip]
 const OTHERS: [(u16, u16); 109] = [
     (0x30, 0x39), (0xb7, 0xb7), (0x2d0, 0x2d1), (0x300, 0x345), (0x360, 0x361), (0x387, 0x387),

@@ -14,22 +14,22 @@ use std::sync::Once;
 /// The file for all users of this machine.
 const SYSTEM_FILE: &str = "/etc/libvirt/auth.conf";
 
-/// The most an auth.conf may hold, in bytes: hundreds of hosts; what is larger is another file.
+/// Largest auth.conf, in bytes: hundreds of hosts; a larger one is another file.
 const FILE_MAX: usize = 64 << 10;
 
 /// The bits of a mode by which somebody else than the owner and the group gets at a file.
 const OTHERS: u32 = 0o007;
 
-/// Who to be on a host.
+/// Name and password on a host.
 #[derive(Debug)]
 pub(super) struct Login {
     pub(super) name: String,
     pub(super) password: Secret,
-    /// Where the password stands; `None` if it was typed.
+    /// Place of the password; `None` if it was typed.
     pub(super) place: Option<String>,
 }
 
-/// What a file says of a host.
+/// Entries of a file for a host.
 #[derive(Debug, Default)]
 struct Found {
     name: Option<String>,
@@ -38,7 +38,7 @@ struct Found {
     place: String,
 }
 
-/// The name and password for the host that `who` connects to.
+/// Returns the name and password for the host that `who` connects to.
 ///
 /// # Errors
 /// A file cannot be read, or neither it nor the user says enough.
@@ -77,7 +77,7 @@ fn ask(who: &Who<'_>, question: &Question, what: &str) -> Result<Secret> {
     })
 }
 
-/// Where to write what is missing.
+/// Returns a hint about the place for missing entries.
 fn advice(who: &Who<'_>) -> String {
     let host = who.host;
     let path = named(who).or_else(|| user_file(who)).unwrap_or_else(|| SYSTEM_FILE.into());
@@ -114,7 +114,7 @@ fn find(who: &Who<'_>, system: &Path) -> Result<Option<(PathBuf, File)>> {
     Ok(places.filter_map(|path| crate::file::open(&path).ok().map(|file| (path, file))).next())
 }
 
-/// Reads what a file says of `host`.
+/// Reads the entries of a file for `host`.
 fn read(path: &Path, mut file: File, host: &str) -> Result<Found> {
     let shown = path.display().to_string();
     let failed = |error| {
@@ -148,7 +148,7 @@ fn read(path: &Path, mut file: File, host: &str) -> Result<Found> {
     Ok(text)
 }
 
-/// What the text of the file at `path` says of `host`.
+/// Returns the entries for `host` in the text of the file at `path`.
 fn look_up(text: &str, path: &str, host: &str) -> Result<Found, Problem> {
     let file = KeyFile::read(text)?;
     let group = file.group(&format!("auth-libvirt-{host}"));

@@ -2,7 +2,7 @@
 //!
 //! Nothing here quotes a value or a line that cannot be read: it may be a password.
 
-/// What is wrong in a text, and in which line of it.
+/// Problem in a text, and its line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
     pub(super) line: usize,
@@ -24,7 +24,7 @@ pub(super) struct Group<'a> {
 
 struct Entry<'a> {
     key: &'a str,
-    /// As it is written.
+    /// Value, unparsed.
     value: &'a str,
     line: usize,
 }
@@ -61,7 +61,7 @@ impl<'a> KeyFile<'a> {
         Ok(file)
     }
 
-    /// Where the entries of the group of that name go.
+    /// Opens the group of that name, and returns the index to which its entries go.
     fn open(&mut self, name: &'a str, line: usize) -> usize {
         let known = self.groups.iter().position(|group| group.name == name);
         known.unwrap_or_else(|| {

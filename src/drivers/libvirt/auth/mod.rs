@@ -1,4 +1,4 @@
-//! Proving to a server who we are: which way it is done, and the ways.
+//! Authentication of the client to a server: choice of the method, and the methods.
 //!
 //! A server offers types of authentication, nearly always one; `auth=` in the URI chooses among
 //! them. None needs nothing, polkit is the server's affair, SASL is an exchange of ours.
@@ -25,19 +25,18 @@ use diagnostics::excerpt;
 use libvirt_rpc::{AuthType, Procedure};
 use who::{quick, refused};
 
-/// What `auth=` asks for.
+/// Method that `auth=` asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Wanted<'a> {
     /// The server's first.
     Any,
     None,
     Polkit,
-    /// With a mechanism, or any.
+    /// SASL, with this mechanism, or any.
     Sasl(Option<&'a str>),
 }
 
-/// Tells the server who we are, in the way that it and the URI ask for, of those that it offers;
-/// returns which that was.
+/// Authenticates by a method that the server offers and that the URI allows; returns that method.
 ///
 /// # Errors
 /// The server offers nothing that was asked for or that we can do, or it does not let us in.
@@ -142,7 +141,7 @@ mod tests {
     use crate::error::{ErrorCode, ErrorKind};
     use libvirt_rpc::to_bytes;
 
-    /// What comes of a server that offers these types, and answers polkit's call so.
+    /// Returns the result with a server that offers these types, and answers polkit's call so.
     fn authenticated(
         uri: &str,
         types: &'static [AuthType],

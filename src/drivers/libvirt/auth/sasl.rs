@@ -8,11 +8,11 @@ use crate::error::{Error, ErrorCode, Result};
 use diagnostics::excerpt;
 use libvirt_rpc::{Chars, Encode, Procedure, to_bytes};
 
-/// What a server answers: whether it is done, whether the data is no data (which SASL tells from
-/// empty), and the data.
+/// Answer of a server: whether it is done, whether there are data (SASL tells none from empty ones), and the
+/// data.
 type Answer = (i32, i32, Chars);
 
-/// Proves to the server who we are and has it prove that it knows us.
+/// Authenticates the client to the server, and the server to the client.
 ///
 /// # Errors
 /// The server does not offer what was asked for or what we can do, there is nobody to be, or one
@@ -156,20 +156,20 @@ mod tests {
 
     const SALT: &[u8] = b"salt and pepper";
 
-    /// How the server behaves.
+    /// Behaviour of the server.
     #[derive(Clone)]
     struct Plays {
         mechanisms: String,
         count: u32,
-        /// In the place of its first message.
+        /// Replacement of its first message.
         first: Option<Vec<u8>>,
-        /// In the place of its last message.
+        /// Replacement of its last message.
         last: Option<Vec<u8>>,
         /// Whether the first message has `complete`.
         hasty: bool,
         /// Whether the last message is a challenge, after which an empty answer is due.
         slow: bool,
-        /// What stands in the answer to the empty answer.
+        /// Data in the answer to the empty answer.
         rest: Vec<u8>,
     }
 
@@ -187,7 +187,7 @@ mod tests {
         }
     }
 
-    /// What comes of a server whose one user is fred with the password tiger.
+    /// Returns the result with a server whose one user is fred with the password tiger.
     fn authenticated(plays: Plays, uri: &str, password: &'static str) -> Result<()> {
         let credential_prompt = CredentialPrompt::new(move |_| Some(Secret::new(password)));
         let credential_prompt = CredentialPrompt::new(move |question| match question {

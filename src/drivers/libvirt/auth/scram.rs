@@ -24,18 +24,18 @@ const ITERATIONS: std::ops::RangeInclusive<u32> = 4096..=10_000_000;
 /// Random bytes of a nonce: 24 characters in base64, as long as others' are.
 const NONCE: usize = 18;
 
-/// No channel binding, and no name to act under. A server that offers binding to TLS is told that
-/// this client has none.
+/// Header without channel binding, and without a name to act under. It also states that this client has no
+/// binding to TLS.
 const GS2_HEADER: &str = "n,,";
 
-/// Why an exchange cannot go on.
+/// Reason for which an exchange cannot go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Problem {
     /// The name cannot be sent.
     Name,
     /// The system has no random numbers.
     Random,
-    /// The server's message is not what has to come at this place.
+    /// Invalid message of the server at this point.
     Message(&'static str),
     /// The server asks for a number of iterations that is out of [`ITERATIONS`].
     Iterations(String),
@@ -53,7 +53,7 @@ pub(super) struct Client {
     bare: String,
 }
 
-/// What the server has to answer to the client's last message.
+/// Proof that the server has to send after the client's last message.
 #[derive(Debug)]
 pub(super) struct ServerProof {
     key: Key,
@@ -82,8 +82,8 @@ impl Client {
         format!("{GS2_HEADER}{}", self.bare).into_bytes()
     }
 
-    /// The client's last message, which proves the password to the server and nobody else, and what
-    /// the server has to prove then.
+    /// Returns the client's last message, which proves the password to the server and nobody else, and the
+    /// proof that the server has to send then.
     pub(super) fn last(
         self,
         server_first: &[u8],

@@ -1,4 +1,4 @@
-//! Many calls on one connection, all together or each for itself.
+//! Many calls on one connection, all together or independently.
 
 use super::waiting::{wait, wait_at_most};
 use super::{Completion, Connection, Reply, Request, SERVED_AT_ONCE, WINDOW};
@@ -6,19 +6,19 @@ use crate::error::{Error, ErrorKind, Result};
 use libvirt_rpc::{Decode, from_bytes};
 use std::time::{Duration, Instant};
 
-/// What came of one of several calls that stand each for itself.
+/// Result of one of several independent calls.
 #[derive(Debug)]
 pub(in crate::drivers::libvirt) enum Answer {
-    /// What the server said.
+    /// Answer of the server.
     Said(Result<Vec<u8>>),
     /// The server works on it, and says nothing.
     Late(Error),
-    /// The server has not come to it, since it works on others that are late.
+    /// Not reached: the server works on others that are late.
     NotReached,
 }
 
 impl Connection {
-    /// Sends `requests` through the window and returns what the server said to each, in order.
+    /// Sends `requests` through the window and returns the server's answers, in order.
     ///
     /// # Errors
     /// The connection failed, or one was not answered in time.
@@ -48,8 +48,8 @@ impl Connection {
         }
     }
 
-    /// The same, where each call stands for itself. Once no reply has come for as long as `lull`,
-    /// those that the server works on by then are late, and it has not come to the rest.
+    /// Sends independent requests. After a time `lull` without any reply, those that the server works on
+    /// count as late, and the rest as not reached.
     ///
     /// # Errors
     /// The connection failed.

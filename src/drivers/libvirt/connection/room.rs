@@ -1,9 +1,9 @@
-//! How much a host may answer, where that has a limit.
+//! Limit on the size of a host's answers.
 
 use super::Connection;
 use crate::error::{Error, ErrorKind, Result};
 
-/// What a host may still answer.
+/// Bytes that a host may still send.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Room {
     left: usize,
@@ -11,7 +11,7 @@ pub(super) struct Room {
 }
 
 impl Connection {
-    /// Takes so many bytes of results from now on and no more, or as many as come.
+    /// Limits the results to this number of bytes from now on, or lifts the limit.
     pub(in crate::drivers::libvirt) fn limit_results(&mut self, bytes: Option<usize>) {
         self.room = bytes.map(|most| Room { left: most, most });
     }
@@ -32,7 +32,7 @@ pub(in crate::drivers::libvirt) fn too_much(most: usize) -> Error {
         .hint("if it has that many guests, --max-inventory MIB allows more")
 }
 
-/// Why no answer is taken any more: it is too much, or it is none.
+/// Returns the error of an answer that is not accepted: too large, or malformed, with `error` as its cause.
 pub(super) fn or_not_understood(error: Error) -> Error {
     if error.kind == ErrorKind::Denied {
         return error;

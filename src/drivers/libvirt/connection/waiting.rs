@@ -13,7 +13,7 @@ pub(in super::super) fn wait(connections: &mut [&mut Connection]) {
     wait_for(connections, None);
 }
 
-/// The same for one, and no longer than until then.
+/// Waits for one connection, but no longer than until then.
 pub(super) fn wait_at_most(connection: &mut Connection, until: Instant) {
     wait_for(&mut [connection], Some(until));
 }
@@ -55,7 +55,7 @@ fn exchange(connections: &mut [&mut Connection], until: Option<Instant>) {
     }
 }
 
-/// Which of `connections` can be read or written, or have failed; none when a deadline, or `until`,
+/// Returns which of `connections` can be read or written, or have failed; none when a deadline, or `until`,
 /// has passed.
 fn poll_all(connections: &[&mut Connection], until: Option<Instant>) -> Result<Vec<bool>, Errno> {
     let mut fds: Vec<PollFd<'_>> = connections
@@ -68,7 +68,7 @@ fn poll_all(connections: &[&mut Connection], until: Option<Instant>) -> Result<V
             PollFd::new(c.stream.fd(), flags)
         })
         .collect();
-    // what a stream has decrypted ahead is not seen by the kernel
+    // the kernel does not see bytes that a stream has decrypted ahead
     let ahead = |c: &&mut Connection| c.broken.is_none() && c.stream.has_input();
     if connections.iter().any(&ahead) {
         return Ok(connections.iter().map(ahead).collect());

@@ -6,12 +6,12 @@ use crate::drivers::libvirt::connections::ConnectionPair;
 use crate::error::Result;
 use libvirt_rpc::Class;
 
-/// How often those are asked to which the daemon had not come, since all that it works on at once
-/// for one client waited for guests. Each time takes that many of its threads, of which it has 20.
+/// Most rounds of questions to objects that the daemon had not reached, since all that it works on at once
+/// for one client waited for guests. Each round takes that many of its threads, of which it has 20.
 const ROUNDS: usize = 4;
 
-/// Asks something of entries, and keeps what each says. One that cannot be read is noted as unknown,
-/// and holds up the others once, for as long as it may be silent.
+/// Asks a question about entries, and keeps each answer. One that cannot be read is noted as unknown, and
+/// delays the others once, for as long as it may be silent.
 ///
 /// # Errors
 /// The connection failed.

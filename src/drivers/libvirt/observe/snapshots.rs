@@ -10,7 +10,7 @@ use xmltree::Limits;
 /// Most snapshots of a domain that are read whole. Of more than these it is known that they are there.
 const READ: usize = 256;
 
-/// Reads names of snapshots and checkpoints, and what each snapshot is an overlay of.
+/// Reads names of snapshots and checkpoints, and the overlays of each snapshot.
 pub(super) fn read(connections: &mut ConnectionPair, entries: &mut [Entry]) -> Result<()> {
     let mut lists = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
@@ -65,7 +65,7 @@ fn read_overlays(
             }
             Err(error) => return entry.unless_vanished(Err(error)).map(drop),
         };
-        // one that cannot be read is still there, and keeps its name
+        // an unreadable snapshot still exists, and keeps its name
         let document = xmltree::parse(SourceId::NONE, &text, &Limits::default());
         if let Ok(document) = document
             && let Some(known) = entry.resource.snapshots.iter_mut().find(|s| s.name == handle.name)

@@ -54,7 +54,7 @@ mod tests {
     use super::*;
     use crate::drivers::libvirt::fake_server;
 
-    /// What is read of a domain and a network that are in no list but that of all, where the host says
+    /// Reads a domain and a network that are in no list but that of all, where the host says
     /// then whether they are persistent, and what state the domain has.
     fn read(persistent: Result<i32>, listed: i32, state: i32) -> Vec<String> {
         let uuid = Uuid::from_u128(1);

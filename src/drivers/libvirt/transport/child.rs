@@ -13,13 +13,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How much of what a program says on its standard error is kept: the last lines say why it ended.
+/// Bytes of a program's standard error that are kept: the last lines have the reason for its end.
 const SAID_MAX: usize = 4096;
 
-/// How long a program has to end by itself once its input is closed, before it is killed.
+/// Time that a program has to end by itself once its input is closed, before it is killed.
 const END: Duration = Duration::from_millis(500);
 
-/// How often it is looked at meanwhile.
+/// Interval between looks at it meanwhile.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// A program and its arguments.
@@ -27,7 +27,7 @@ const LOOK: Duration = Duration::from_millis(5);
 pub(in super::super) struct Program {
     /// The program: a path, or a name that is searched for in `PATH`.
     pub(in super::super) program: String,
-    /// Its arguments.
+    /// Arguments of the program.
     pub(in super::super) arguments: Vec<String>,
     /// The host that it leads to, if it is ssh.
     pub(in super::super) ssh_host: Option<String>,
@@ -39,7 +39,7 @@ impl Program {
         self.ssh_host.as_deref()
     }
 
-    /// The program and what it is given, for people.
+    /// Returns the program and its arguments, for people.
     pub(super) fn shown(&self) -> String {
         match &self.ssh_host {
             Some(host) => format!("{} to {host}", self.program),
@@ -76,7 +76,7 @@ impl Program {
     }
 }
 
-/// Reads what the program says until it ends, so that it never waits for a reader.
+/// Reads the program's standard error until it ends, so that it never waits for a reader.
 fn keep_last(
     mut stderr: impl io::Read + Send + 'static,
     said: Arc<Mutex<VecDeque<u8>>>,
@@ -99,7 +99,7 @@ pub(super) struct ChildStream {
     process: Child,
     program: Program,
     said: Arc<Mutex<VecDeque<u8>>>,
-    /// Reads what it says.
+    /// Thread that reads its standard error.
     listener: Option<JoinHandle<()>>,
 }
 
@@ -116,7 +116,7 @@ impl ChildStream {
         }
     }
 
-    /// What it said last, a few lines at the most, the last one first.
+    /// Returns the last lines of its standard error, a few at most, the latest first.
     fn said(&self) -> Vec<String> {
         // its last words may still be on their way; a program that it left behind may hold them up
         let deadline = Instant::now() + END;
@@ -173,7 +173,7 @@ impl Drop for ChildStream {
         // end of input is how both ssh and a helper learn that they are done
         let _ = self.socket.shutdown(std::net::Shutdown::Both);
         if self.ended().is_none() {
-            // one that has become another user's is not ours to end, nor to wait for
+            // a process that has become another user's is not ours to end, nor to wait for
             if self.process.kill().is_ok() {
                 let _ = self.process.wait();
             }

@@ -27,7 +27,7 @@ use crate::error::Result;
 use crate::pki;
 use std::path::PathBuf;
 
-/// How a daemon is reached.
+/// Address of a daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum HostAddress {
     /// A unix socket of this host.
@@ -38,7 +38,7 @@ pub(super) enum HostAddress {
     Tls {
         /// The server, by the name that its certificate has to have.
         server: Server,
-        /// Where our certificate and the authorities that we trust are.
+        /// Places of our certificate and of the trusted authorities.
         files: pki::Files,
         /// Whether the server's certificate is checked.
         verify: bool,

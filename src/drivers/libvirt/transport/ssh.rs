@@ -1,24 +1,24 @@
-//! How ssh is asked to reach a daemon: its arguments, and the words that the other host's shell
-//! is given, as libvirt composes them.
+//! Command lines of ssh to reach a daemon: its arguments, and the command for the other host's shell, as
+//! libvirt composes them.
 
 use super::super::trace::Stage;
 use crate::model::Uri;
 
-/// libvirtd's socket, or virtproxyd's in its place, on the other host; there is no way to look.
+/// Socket of libvirtd, or of virtproxyd in its place, on the other host; its existence cannot be checked.
 const SOCKET: &str = "/var/run/libvirt/libvirt-sock";
 const SOCKET_READ_ONLY: &str = "/var/run/libvirt/libvirt-sock-ro";
 
 /// The program of libvirt's that finds the right socket by itself and passes bytes to it.
 const HELPER: &str = "virt-ssh-helper";
 
-/// Which program of the other host passes bytes to the daemon's socket.
+/// Program of the other host that passes bytes to the daemon's socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Proxy {
-    /// virt-ssh-helper if it is there, else netcat.
+    /// Use of virt-ssh-helper if it is there, else of netcat.
     Auto,
-    /// netcat.
+    /// Use of netcat.
     Netcat,
-    /// virt-ssh-helper.
+    /// Use of virt-ssh-helper.
     Native,
 }
 
@@ -34,14 +34,14 @@ impl Proxy {
     }
 }
 
-/// Whom ssh connects to, and how.
+/// Host that ssh connects to, with options.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in super::super) struct SshHost<'a> {
     /// The host. The URI has seen to it that it does not begin with '-'.
     pub(in super::super) host: &'a str,
     /// The user to become there.
     pub(in super::super) user: Option<&'a str>,
-    /// Another port than ssh's configuration has.
+    /// Port, if it is not that of ssh's configuration.
     pub(in super::super) port: Option<u16>,
     /// A file with a private key.
     pub(in super::super) keyfile: Option<&'a str>,
@@ -106,7 +106,7 @@ fn native(uri: &Uri, read_only: bool) -> String {
     format!("{HELPER} {}{}", if read_only { "-r " } else { "" }, quoted(&name))
 }
 
-/// Some versions of netcat stay when their input has ended unless they are told with -q0, which
+/// Returns the netcat command. Some versions stay when their input has ended unless -q0 is given, which
 /// others do not know.
 fn netcat(uri: &Uri, read_only: bool) -> String {
     let program = quoted(uri.parameter("netcat").unwrap_or("nc"));
@@ -127,8 +127,8 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// What went wrong, by words of ssh or of a program behind it: at which stage, and what to do.
-/// `HOST` stands for the host. The first row that fits counts.
+/// Faults by messages of ssh or of a program behind it: the stage, and a hint. `HOST` stands for the host.
+/// The first matching row counts.
 const FAULTS: [(&str, Stage, &str); 12] = [
     (
         "Host key verification failed",
@@ -168,7 +168,7 @@ const INSTALL: &str =
 const RUN: &str = "start libvirt on that host (systemctl start virtqemud.socket, or libvirtd), or \
                    name its socket with ?socket=PATH";
 
-/// At which stage a connection ended that ended with these words, and what to do about it.
+/// Returns the stage at which a connection with these last messages ended, and a hint.
 pub(in super::super) fn fault(host: &str, said: &str) -> (Stage, String) {
     match FAULTS.iter().find(|(words, _, _)| said.contains(words)) {
         Some((_, stage, hint)) => (*stage, hint.replace("HOST", host)),
@@ -206,7 +206,7 @@ mod tests {
         assert_eq!(plain.arguments("x".into()), ["-T", "-e", "none", "--", "h", "x"]);
     }
 
-    /// What a login shell runs for a command: the words that the stand-ins for both programs get.
+    /// Runs a login shell with a command, and returns the arguments that the stand-ins for both programs get.
     fn words_run(command: &str, has_helper: bool) -> String {
         let directory = tempfile::tempdir().unwrap();
         let directory = directory.path();

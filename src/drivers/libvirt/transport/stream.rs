@@ -1,4 +1,4 @@
-//! What a stream is, and sockets as streams.
+//! Interface of streams, and sockets as streams.
 
 use crate::error::Error;
 use std::fmt;
@@ -12,23 +12,23 @@ use std::os::unix::net::UnixStream;
 pub(in crate::drivers::libvirt) trait Stream:
     fmt::Debug + Send
 {
-    /// Reads what has come; 0 when the other side is gone.
+    /// Reads available bytes; 0 when the other side is gone.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
 
     /// Takes bytes to be written, and says how many. It may keep some of them; see [`flush`](Self::flush).
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
-    /// Writes what it has kept, as far as the kernel takes it.
+    /// Writes buffered bytes, as far as the kernel takes them.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 
-    /// Whether it keeps bytes that were taken and are not yet written.
+    /// Whether the stream keeps bytes that were taken and are not yet written.
     fn has_output(&self) -> bool {
         false
     }
 
-    /// Whether there are bytes to read that the kernel does not know of.
+    /// Whether the stream has bytes to read that the kernel does not know of.
     fn has_input(&self) -> bool {
         false
     }
@@ -38,10 +38,10 @@ pub(in crate::drivers::libvirt) trait Stream:
         false
     }
 
-    /// What to wait for.
+    /// Returns the file descriptor to poll.
     fn fd(&self) -> BorrowedFd<'_>;
 
-    /// Why the other side is gone, where somebody between it and us has said so.
+    /// Returns the reason for which the other side is gone, where an intermediary has reported it.
     fn last_words(&mut self) -> Option<Error> {
         None
     }

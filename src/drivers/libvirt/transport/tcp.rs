@@ -8,16 +8,16 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-/// How long a name may take to be found, and how long all its addresses together may take to
-/// answer. A host on the other side of the world takes a third of a second.
+/// Time limits for resolving a name, and for all its addresses together to answer. A host on the other side
+/// of the world takes a third of a second.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Most addresses of a name that are tried.
 const ADDRESSES_MAX: usize = 16;
 
-/// When nothing has come for `IDLE` s the kernel asks the peer, again every `INTERVAL` s, and gives
-/// up after `COUNT` questions: 25 s. What was sent and not acknowledged is given up as late.
+/// Keepalive of the kernel: after `IDLE` s of silence it probes the peer, again every `INTERVAL` s, and gives
+/// up after `COUNT` probes: 25 s. Unacknowledged data are given up as late.
 const KEEPALIVE_IDLE: u32 = 10;
 const KEEPALIVE_INTERVAL: u32 = 5;
 const KEEPALIVE_COUNT: u32 = 3;

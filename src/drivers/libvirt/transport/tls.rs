@@ -15,10 +15,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::warn;
 
-/// How long both sides have to prove who they are.
+/// Time limit of the handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(if cfg!(test) { 4 } else { 10 });
 
-/// What libvirt's server says once it has seen and accepted our certificate.
+/// Byte that libvirt's server sends once it has accepted our certificate.
 const WELCOME: u8 = 1;
 
 /// A stream whose bytes are encrypted.
@@ -28,12 +28,12 @@ pub(super) struct TlsStream {
     tls: ClientConnection,
     /// Whether the last read left decrypted bytes behind.
     more: bool,
-    /// What is wrong with the bytes behind those that were decrypted.
+    /// Error in the bytes behind those that were decrypted.
     failed: Option<io::Error>,
 }
 
-/// Makes a TLS stream of `tcp`: both sides have proven who they are when it returns. What was agreed
-/// on is left in `said`.
+/// Makes a TLS stream of `tcp`: both sides are authenticated when it returns. The agreed parameters are left
+/// in `said`.
 ///
 /// # Errors
 /// The server's certificate is not to be trusted, ours is not to it, or it does not speak TLS.
@@ -153,7 +153,7 @@ impl Stream for TlsStream {
         }
         // a new key may have to be acknowledged; if that fails, so will the next write
         let _ = self.flush();
-        // what came may be no data: the caller counts how often it asks
+        // the bytes may hold no data: the caller counts its tries
         self.decrypted(buffer).unwrap_or_else(|| Err(io::ErrorKind::Interrupted.into()))
     }
 
@@ -191,8 +191,8 @@ impl Stream for TlsStream {
         self.more
     }
 
-    /// libvirtd waits for its socket between two packets, and does not see one that has come in the
-    /// same record as the one before: it would answer that only after the next.
+    /// Returns that packets are sent one by one: libvirtd polls its socket between two packets, and does not
+    /// see a second one in the same record, which it would answer only after the next.
     fn wants_single_packets(&self) -> bool {
         true
     }
@@ -267,7 +267,7 @@ mod tests {
 
     type Serve = fn(&mut StreamOwned<ServerConnection, TcpStream>);
 
-    /// Opens a stream to a server that does as it is told once somebody connects.
+    /// Opens a stream to a server that behaves as `serve` says.
     fn opened(serve: Serve) -> (Result<TlsStream>, String) {
         let directory = tempfile::tempdir().unwrap();
         certificates(directory.path());

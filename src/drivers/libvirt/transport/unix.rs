@@ -10,11 +10,11 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// How long a daemon may take to accept a connection. It queues a thousand before it makes one
-/// wait, so this is time to restart in.
+/// Time limit for a daemon to accept a connection. It queues a thousand before it makes one wait, so this is
+/// time to restart in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often a full queue is tried again.
+/// Interval between tries while the queue is full.
 const CONNECT_RETRY: Duration = Duration::from_millis(20);
 
 /// Connects; the stream does not block.

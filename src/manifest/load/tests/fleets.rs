@@ -18,7 +18,7 @@ fn domain_on(name: &str, hosts: &[&str], more: &str) -> String {
     domain(name, &settings)
 }
 
-/// For each host, what it is to have, with a `!` before what is held back.
+/// Returns the desired resources of each host, with a `!` before blocked ones.
 fn fleet(loaded: &Loaded) -> Vec<String> {
     let of = |h: &HostDesired| {
         let sound = h.desired.resources.keys().map(ToString::to_string);

@@ -53,7 +53,7 @@ fn check_context(vsock: &Element, out: &mut Diagnostics) {
     }
 }
 
-/// What is said of a second claim.
+/// Diagnostic for a second claim.
 struct Rule {
     code: &'static str,
     summary: &'static str,
@@ -76,7 +76,7 @@ const HOSTDEV: Rule = Rule {
     hint: "remove one of them",
 };
 
-/// Where a device is inside the guest, if its address says it in full.
+/// Returns the place of a device inside the guest, if its address is complete.
 fn place(device: &Element, address: &Element) -> Option<String> {
     let number = |key: &str| address.attr(key).map_or(Some(0), c_number);
     match address.attr("type")? {

@@ -1,4 +1,4 @@
-//! What is booted first: said once, and in one way.
+//! Boot order: given once, and in one notation.
 
 use super::facts::devices;
 use crate::model::lint::Claims;

@@ -133,7 +133,7 @@ fn check_bus(
     }
 }
 
-/// A LUN is passed through: a file is none.
+/// Refuses a LUN on a file: it is a device that is passed through.
 fn check_lun(disk: &Element, out: &mut Diagnostics) {
     let kind = disk.attr("type").unwrap_or("file");
     if let Some(device) = disk.attribute("device").filter(|d| d.value == "lun")
@@ -167,14 +167,15 @@ fn check_io(disk: &Element, out: &mut Diagnostics) {
     }
 }
 
-/// What a disk calls itself: the element, its longest text, and the buses that QEMU tells it on.
+/// Texts by which a disk identifies itself: the element, its longest text, and the buses on which QEMU
+/// presents it.
 const WORDS: [(&str, usize, &[&str]); 3] = [
     ("vendor", 8, &["scsi"]),
     ("product", 16, &["scsi", "ide", "sata"]),
     ("wwn", 16, &["scsi", "ide", "sata"]),
 ];
 
-/// Longest serial number that QEMU's virtio, IDE and SATA disks show; they cut what is longer.
+/// Longest serial number that QEMU's virtio, IDE and SATA disks show; they cut the rest.
 const SERIAL_MAX: usize = 20;
 
 fn check_words(root: &Element, disk: &Element, out: &mut Diagnostics) {

@@ -1,4 +1,4 @@
-//! What hangs on a display: channels and sound that only SPICE carries, VNC's short passwords.
+//! Dependencies on a display: channels and sound that only SPICE carries, VNC's short passwords.
 
 use super::facts::{devices, is_qemu};
 use diagnostics::{Diagnostic, Diagnostics};
@@ -22,7 +22,7 @@ pub(super) fn check(root: &Element, out: &mut Diagnostics) {
     }
 }
 
-/// Where a device says that SPICE carries it, and what it is then.
+/// Returns the attribute by which a device is carried by SPICE, and a name for the device.
 fn carried_by_spice(device: &Element) -> Option<(&Attribute, &'static str)> {
     let holder = if device.is("rng") { device.child("backend")? } else { device };
     let kind = holder.attribute("type")?;

@@ -7,14 +7,14 @@ pub(super) fn devices(root: &Element) -> impl Iterator<Item = &Element> {
     root.children_named("devices").flat_map(Element::elements)
 }
 
-/// Whether a console is only the other name of the first serial port: what is said of that one is
-/// not said of it again.
+/// Whether a console is only the other name of the first serial port, so that its problems are not reported
+/// twice.
 pub(super) fn is_serial_again(device: &Element) -> bool {
     device.is("console")
         && device.child("target").is_none_or(|t| matches!(t.attr("type"), None | Some("serial")))
 }
 
-/// Whether QEMU runs the domain: what only its driver refuses is an error there alone.
+/// Whether QEMU runs the domain: a refusal by its driver alone is an error only there.
 pub(super) fn is_qemu(root: &Element) -> bool {
     matches!(root.attr("type"), Some("qemu" | "kvm"))
 }
@@ -31,7 +31,7 @@ pub(super) fn vcpus(root: &Element) -> Option<u32> {
     root.child("vcpu").map_or(Some(1), |v| v.text().parse().ok())
 }
 
-/// How many NUMA cells the domain has.
+/// Returns the number of NUMA cells.
 pub(super) fn cells(root: &Element) -> usize {
     root.descend(&["cpu", "numa"]).map_or(0, |numa| numa.children_named("cell").count())
 }

@@ -1,4 +1,4 @@
-//! Firmware: what UEFI needs, and what one that keeps nothing cannot have.
+//! Firmware: requirements of UEFI, and features that need stored variables.
 
 use super::facts::{is_qemu, is_x86};
 use crate::model::domain::Domain;
@@ -11,7 +11,7 @@ pub(super) fn check(root: &Element, out: &mut Diagnostics) {
     check_stateless(os, out);
 }
 
-/// On ARM it is the other way round: there ACPI needs UEFI.
+/// Reports UEFI firmware without ACPI on x86. On ARM it is the reverse: ACPI needs UEFI.
 fn check_acpi(root: &Element, os: &Element, out: &mut Diagnostics) {
     if !is_qemu(root) || !is_x86(root) || Domain::new(root).has_feature("acpi") {
         return;

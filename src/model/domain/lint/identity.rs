@@ -1,4 +1,4 @@
-//! What the domain and its devices are called: aliases, the firmware's UUID, labels, displays.
+//! Names of the domain and its devices: aliases, the firmware's UUID, labels, displays.
 
 use super::facts::devices;
 use crate::model::lint::{Claims, signs_of_running};
@@ -14,7 +14,7 @@ pub(super) fn check(root: &Element, out: &mut Diagnostics) {
     check_videos(root, out);
 }
 
-/// What an alias of one's own starts with; others are the host's.
+/// Prefix of a user's alias; others are the host's.
 const ALIAS_PREFIX: &str = "ua-";
 
 fn check_aliases(root: &Element, out: &mut Diagnostics) {

@@ -10,7 +10,7 @@
 //! - `identity.rs`: names of the domain and its devices: aliases, UUID of the firmware, labels
 //! - `interfaces.rs`: network interfaces: names and addresses that clash, VLAN tags
 //! - `memory.rs`: memory: amounts that contradict one another, memory devices, huge pages
-//! - `numa.rs`: NUMA cells: their numbers, their processors, and who names them
+//! - `numa.rs`: NUMA cells: their numbers, their processors, and references to them
 //! - `ports.rs`: ports of the host that the domain listens on, and ports of servers it connects to
 //! - `processor.rs`: the processor: settings that only some modes have, Hyper-V's spin locks
 //! - `slots.rs`: buses inside the guest: slots that a PCI controller does not have, IDE where there is none
@@ -39,7 +39,7 @@ pub(crate) use ports::listeners;
 use diagnostics::Diagnostics;
 use xmltree::Element;
 
-/// Adds what does not go together in the domain document `root`.
+/// Reports combinations in the domain document `root` that do not work together.
 pub(super) fn check(root: &Element, out: &mut Diagnostics) {
     crate::model::lint::check_padding(root, out);
     crate::model::lint::check_running(root, out);
@@ -87,7 +87,7 @@ mod tests {
             .collect()
     }
 
-    /// Asserts what `check` finds in `<domain type='kvm'>` (19 characters) around each text.
+    /// Asserts the findings of `check` in `<domain type='kvm'>` (19 characters) around each text.
     pub(in crate::model::domain::lint) fn finds(
         check: fn(&Element, &mut Diagnostics),
         cases: &[(&str, &[&str])],

@@ -1,4 +1,4 @@
-//! NUMA cells: their numbers, their processors, and who names them.
+//! NUMA cells: their numbers, their processors, and references to them.
 
 use super::facts::{cells, vcpus};
 use super::memory::no_cell;
@@ -49,7 +49,7 @@ fn check_cells(root: &Element, out: &mut Diagnostics) {
     }
 }
 
-/// Each processor is in one cell, and is one of the domain's.
+/// Checks that each processor is in one cell, and is one of the domain's.
 fn check_processors(root: &Element, numa: &Element, out: &mut Diagnostics) {
     let cpus: Vec<&Attribute> =
         numa.children_named("cell").filter_map(|cell| cell.attribute("cpus")).collect();

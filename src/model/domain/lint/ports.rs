@@ -50,12 +50,12 @@ pub(super) fn check(root: &Element, out: &mut Diagnostics) {
 pub(crate) struct Listener {
     address: String,
     port: u16,
-    /// Where the port is written.
+    /// Place of the port.
     pub(crate) span: Span,
 }
 
 impl Listener {
-    /// What nobody else may have.
+    /// Returns a key for the port that only one owner may have.
     pub(crate) fn key(&self) -> String {
         match self.address.as_str() {
             "" => format!("port {}", self.port),

@@ -9,7 +9,7 @@ pub(super) fn check(root: &Element, out: &mut Diagnostics) {
     check_spinlocks(root, out);
 }
 
-/// The modes that take a processor as the host has it, less what cannot migrate.
+/// Modes that take the host's processor, without the features that cannot migrate.
 const WITH_MIGRATABLE: [&str; 2] = ["host-passthrough", "maximum"];
 
 fn check_migratable(root: &Element, out: &mut Diagnostics) {

@@ -1,4 +1,4 @@
-//! Buses inside the guest: slots that a PCI controller does not have, IDE where there is none.
+//! Buses inside the guest: slots that a PCI controller lacks, IDE on machines without it.
 
 use super::facts::{devices, is_qemu};
 use crate::model::domain::{Disk, Domain};

@@ -4,7 +4,7 @@ use super::facts::devices;
 use diagnostics::{Diagnostic, Diagnostics};
 use xmltree::{Attribute, Element};
 
-/// Element, its type, the attribute of its source that was, and what it is called today.
+/// Former names of attributes: element, its type, the old attribute of its source, and its present name.
 const SOURCES: [(&str, &str, &str, &str); 2] =
     [("interface", "network", "name", "network"), ("interface", "bridge", "dev", "bridge")];
 

@@ -95,7 +95,7 @@ fn check_topology(root: &Element, most: u32, out: &mut Diagnostics) {
     );
 }
 
-/// Each processor or thread has one scheduler.
+/// Checks that each processor or thread has one scheduler.
 fn check_schedulers(root: &Element, most: Option<u32>, out: &mut Diagnostics) {
     let Some(tune) = root.child("cputune") else { return };
     for (name, key) in [("vcpusched", "vcpus"), ("iothreadsched", "iothreads")] {
@@ -116,7 +116,7 @@ fn check_schedulers(root: &Element, most: Option<u32>, out: &mut Diagnostics) {
     }
 }
 
-/// How many threads a message lists.
+/// Most threads that a message lists.
 const SHOWN: usize = 16;
 
 /// More threads than a host can run; a number of millions must not cost memory.

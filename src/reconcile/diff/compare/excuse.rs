@@ -1,4 +1,4 @@
-//! Differences that are none: by which rule two values say the same, or are not compared.
+//! Ignored differences: the rule by which two values are equivalent, or are not compared.
 
 use super::Walk;
 use crate::reconcile::diff::difference::{IgnoredDifference, Side};
@@ -8,7 +8,8 @@ use diagnostics::REDACTED;
 use xmltree::{Attribute, Element, Path};
 
 impl Walk<'_> {
-    /// By which rule an attribute that differs from the definition's, or is not there, says the same.
+    /// Returns the rule by which an attribute that differs from the definition's, or is missing there, is
+    /// equivalent to it.
     pub(super) fn excuse(
         &self,
         path: &Path,
@@ -69,7 +70,7 @@ impl Walk<'_> {
         n.checked_sub(2).and_then(|i| self.path.steps.get(i)).map_or("domain", |s| &s.name)
     }
 
-    /// By which rule what is at `path` is not compared; `value` is what the manifest has there.
+    /// Returns the rule by which `path` is not compared; `value` is the manifest's.
     pub(super) fn skips(&self, path: &Path, value: &str) -> Option<Equivalence> {
         // a last applied manifest keeps no secret to compare with
         if value == REDACTED {

@@ -1,4 +1,4 @@
-//! A manifest compared with a definition: what differs, and the edits that would merge it in.
+//! Comparison of a manifest with a definition: the differences, and the edits that merge it in.
 //!
 //! The manifest is a subset (rule S): what it has must be there after canonicalisation; what only the
 //! definition has stays, unless the last applied manifest had it, the manifest governs the list it
@@ -29,12 +29,12 @@ use diagnostics::Span;
 use std::collections::{HashMap, HashSet};
 use xmltree::{Attribute, Element, Name, Path};
 
-/// What a comparison comes to.
+/// Result of a comparison.
 #[derive(Debug)]
 pub(crate) struct Differences {
-    /// What differs, for people and for those who change what runs.
+    /// Differences, for reports and for live changes.
     pub(crate) changes: Vec<Change>,
-    /// What merges the manifest in.
+    /// Edits that merge the manifest into the definition.
     pub(crate) edits: Edits,
     /// Entries of lists that have differences inside: their paths, and their places in the definition
     /// as numbers of child nodes.
@@ -43,7 +43,7 @@ pub(crate) struct Differences {
     pub(crate) ignored: Vec<IgnoredDifference>,
 }
 
-/// What a comparison is of.
+/// Input of a comparison.
 #[derive(Clone, Copy)]
 pub(crate) struct Comparison<'a> {
     pub(crate) kind: Kind,
@@ -73,17 +73,17 @@ pub(crate) fn compare(of: Comparison<'_>) -> Differences {
     Differences { changes, edits, touched, ignored: ignored.unwrap_or_default() }
 }
 
-/// Whether `want` fits `live` as it is: what pairing asks of entries that no key tells apart.
+/// Whether `want` fits `live` as it is, by which entries without keys are paired.
 pub(crate) fn fits(side: Side, path: &Path, live: &Element, want: &Element) -> bool {
     stays(side, path, live, want, None)
 }
 
-/// The same of elements at one path, the first of which asks.
+/// Returns a predicate that tells whether a manifest's element fits a definition's at `path`.
 pub(crate) fn fits_at(side: Side, path: &Path) -> impl Fn(&Element, &Element) -> bool {
     move |want, live| fits(side, path, live, want)
 }
 
-/// The same where `last` was applied: what that had and `want` has not is not there either.
+/// Whether `want` fits `live` as it is, and nothing that only `last` has is in `live`.
 fn stays(side: Side, path: &Path, live: &Element, want: &Element, last: Option<&Element>) -> bool {
     // nothing governs where nothing differs
     let mut walk = Walk::new(None, side, &[], path.clone());
@@ -92,18 +92,18 @@ fn stays(side: Side, path: &Path, live: &Element, want: &Element, last: Option<&
 }
 
 struct Walk<'a> {
-    /// What it is that is compared; `None` where it does not matter what governs what.
+    /// Kind of the definition; `None` where no governors need to be looked up.
     kind: Option<Kind>,
     side: Side,
     ignore: &'a [Path],
     unchanged: bool,
-    /// Whether what was applied last is known, and is not what the manifest has now.
+    /// Whether the last applied manifest is known, and differs from the present one.
     knows_last: bool,
     /// The path of the element being compared.
     path: Path,
-    /// Its place in the definition.
+    /// Position of that element in the definition, as an index for each level.
     place: Vec<usize>,
-    /// What of the elements on the path the host is to fill in anew.
+    /// Parts of the elements on the path that the host is to fill in anew.
     renewed: Vec<Renewed>,
     /// PCI buses that are not there any more.
     lost_buses: Vec<u32>,
@@ -301,7 +301,7 @@ impl<'a> Walk<'a> {
         let parent = normalize::label(want);
         let mut names: Vec<&Name> = Vec::new();
         let mut lists = Vec::new();
-        // what only the definition has concerns nobody but where it is filled in anew
+        // content that only the definition has matters only where it is filled in anew
         let is_moved = !self.lost_buses.is_empty() || !self.claims.is_empty();
         let anew = (!self.renewed.is_empty() || is_moved).then_some(live);
         let sides = want.elements().chain(last.into_iter().flat_map(Element::elements));
@@ -362,7 +362,7 @@ impl<'a> Walk<'a> {
                 added += 1;
                 count + added - 1
             });
-            // what is there is named as it is there
+            // an existing entry is named by the definition's key
             let there = partner.and_then(|n| elements.get(n)).copied();
             let named = there.filter(|_| list.has_key(wanted)).unwrap_or(wanted);
             let step = list.step_of(named, number, (&numbers, want.len().max(count)));
@@ -454,7 +454,7 @@ impl<'a> Walk<'a> {
                 self.pass_over(|_| path, || None, || Some(summary(extra)), Equivalence::NoLimit);
                 continue;
             }
-            // what others have put into it stays
+            // others' content in it stays
             if let Some(was) = was.filter(|was| normalize::stays_shared(&path, extra, was)) {
                 let nothing = Element { name: list.name.clone(), ..Element::new("") };
                 self.path.steps.push(list.step_of(extra, n, (numbers, count)));
@@ -488,7 +488,8 @@ impl<'a> Walk<'a> {
         Some(edits.add(wanted.clone()))
     }
 
-    /// Who moved, where the manifest said the same (`applied`) or not when it was applied last.
+    /// Returns the cause of a difference: drift if the manifest that was applied last said the same
+    /// (`applied`), else an edit.
     fn origin(&self, applied: bool) -> ChangeCause {
         if applied || self.unchanged { ChangeCause::Drift } else { ChangeCause::Manifest }
     }

@@ -1,4 +1,4 @@
-//! Lists whose order says something beside what their entries are.
+//! Lists of entries with keys whose order has a meaning as well.
 
 use super::Walk;
 use crate::reconcile::diff::difference::Edit;

@@ -1,4 +1,4 @@
-//! What the host is to fill in anew: dropped where no manifest writes it.
+//! Renewal: values that the host is to fill in anew are dropped where no manifest writes them.
 
 use super::Walk;
 use crate::model::address_number;
@@ -11,7 +11,7 @@ use diagnostics::Span;
 use xmltree::{Element, Node, Path, Step};
 
 impl Walk<'_> {
-    /// Takes note of what the host is to fill in anew in this element.
+    /// Records the values in this element that the host is to fill in anew.
     pub(super) fn renew(&mut self, live: &Element, want: &Element, last: Option<&Element>) {
         let Some(kind) = self.kind.filter(|_| normalize::may_govern(&self.path)) else { return };
         let at = self.path.pattern();
@@ -25,8 +25,8 @@ impl Walk<'_> {
         }
     }
 
-    /// Drops an entry that no manifest has from what is filled in anew, or at least the address of a
-    /// device that loses its place; says whether the entry is dropped.
+    /// Drops an entry that only the host has from a renewed list, or at least the address of a device that
+    /// loses its place; returns whether the entry is dropped.
     pub(super) fn drop_renewed(
         &mut self,
         edits: &mut Edits,
@@ -60,7 +60,7 @@ impl Walk<'_> {
         is_device(path) && self.is_renewed(&all())
     }
 
-    /// What is dropped from an element that stays though no manifest has it.
+    /// Returns the edits that drop renewed values in an element that stays though no manifest has it.
     fn dropped_inside(&self, extra: &Element, path: &Path) -> Edits {
         let mut edits = Edits::default();
         // a device of somebody else moves to the new machine, and gets a place there
@@ -94,8 +94,8 @@ impl Walk<'_> {
         edits
     }
 
-    /// Tells of values that the manifest wrote into an element that stays without it, and that are the
-    /// host's to fill in again.
+    /// Reports removals of values that the manifest wrote into an element that stays without it, and that the
+    /// host fills in again.
     pub(super) fn tell_renewed(&mut self, extra: &Element, was: &Element, path: &Path) {
         for attribute in &was.attributes {
             let path = path.at(&attribute.name.written());
@@ -106,7 +106,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Whether the host is to fill in anew what is at `path`, as far as no manifest writes it.
+    /// Whether the host is to fill in the value at `path` anew, as far as no manifest writes it.
     pub(super) fn is_renewed(&self, path: &Path) -> bool {
         if self.renewed.is_empty() {
             return false;

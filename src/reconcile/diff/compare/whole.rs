@@ -1,4 +1,4 @@
-//! Lists whose order is what they say.
+//! Lists that are compared and replaced as a whole, since their order is their content.
 
 use super::{Walk, stays};
 use crate::reconcile::diff::difference::Edit;

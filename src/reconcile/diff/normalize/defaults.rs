@@ -1,12 +1,11 @@
-//! What a hypervisor drops because it is the default, owns itself, or only has while running.
+//! Values that a hypervisor drops as defaults, owns itself, or has only in a running instance.
 
 use super::kinds::label;
 use super::values::quantity;
 use xmltree::{Element, Name, Path, Step};
 
-/// Values that a host drops: written in a manifest, absent from what becomes of it, and the same.
-/// A row is (last names of the path, attribute or "" for the text, value; a value that ends in `*`
-/// is a prefix).
+/// Values that a host drops as equal to their absence. A row is (last names of the path, attribute or "" for
+/// the text, value; a value that ends in `*` is a prefix).
 const DISCARDED: &[(&str, &str, &str)] = &[
     // tap devices are named by libvirt; the prefixes are reserved
     ("interface/target", "dev", "vnet*"),
@@ -94,8 +93,7 @@ const NEVER: &[(&str, &str)] = &[
 /// Values that a running instance chooses by itself, whatever its definition has.
 const CHOSEN: &[(&str, &str)] = &[("graphics", "websocket"), ("clock", "adjustment")];
 
-/// Values of a running instance that say that there is no such limit: what is left where one was
-/// taken away while it ran.
+/// Values of a running instance that mean "no limit", left where a limit was removed while it ran.
 const NO_LIMIT: &[(&str, &str)] = &[
     ("cputune/quota", "-1"),
     ("cputune/global_quota", "-1"),
@@ -103,8 +101,8 @@ const NO_LIMIT: &[(&str, &str)] = &[
     ("cputune/iothread_quota", "-1"),
 ];
 
-/// What a guest knows itself by, all of it: leaving it out of a manifest never takes it from a
-/// definition. A row is the last names of the path.
+/// Identity of a guest: leaving one of these out of a manifest never removes it from a definition. A row is
+/// the last names of the path.
 const KEPT: &[&str] = &["uuid", "name", "os/nvram", "mac"];
 
 /// Elements that stay themselves, while their attributes may go.
@@ -114,8 +112,8 @@ const KEPT_ELEMENTS: &[&str] = &["memory", "vcpu"];
 const KEPT_ATTRIBUTES: &[(&str, &str)] =
     &[("os/type", "machine"), ("os/type", "arch"), ("bridge", "name")];
 
-/// What a host drops beside something else: (parent and element, condition, what is dropped). A
-/// condition is `@attribute=value`, `@attribute!=value`, the same of a child, `element` or `!element`.
+/// Values that a host drops beside another one: (parent and element, condition, dropped part). A condition is
+/// `@attribute=value`, `@attribute!=value`, the same of a child, `element` or `!element`.
 const DROPPED_BESIDE: &[(&str, &str, &str)] = &[
     ("os/bootmenu", "@enable=no", "@timeout"),
     // a host model's fallback is only for a model that is named
@@ -126,7 +124,7 @@ const DROPPED_BESIDE: &[(&str, &str, &str)] = &[
     ("devices/disk", "readonly", "@snapshot"),
     ("devices/disk", "@device=cdrom", "@snapshot"),
     ("disk/target", "@bus!=usb", "@removable"),
-    // what a console gets while it runs
+    // values that a console gets while it runs
     ("devices/serial", "@type=pty", "source"),
     ("devices/console", "@type=pty", "source"),
     ("devices/parallel", "@type=pty", "source"),
@@ -203,7 +201,7 @@ pub(crate) fn is_no_limit(path: &Path, element: &Element) -> bool {
     element.attributes.is_empty() && inside.all(&mut below)
 }
 
-/// Whether `path` is never compared. `value` is what the manifest has there.
+/// Whether `path` is never compared. `value` is the manifest's.
 pub(crate) fn never_compared(path: &Path, value: &str) -> bool {
     let pattern = path.pattern();
     let attribute = path.attribute.as_deref().unwrap_or("");
@@ -217,12 +215,12 @@ pub(crate) fn never_compared(path: &Path, value: &str) -> bool {
     NEVER.iter().any(|(p, a)| *a == attribute && !p.is_empty() && ends_with(&pattern, p))
 }
 
-/// Elements into which several parties put what is theirs, by their paths.
+/// Elements that several parties share, each with its own content, by their paths.
 const SHARED: &[&str] =
     &["metadata", "features", "cputune", "memtune", "blkiotune", "dns", "ip/dhcp"];
 
-/// Whether the element at `path` is shared with others, so that who takes his own out leaves theirs
-/// there: `is` has more than `was`. Devices come and go one by one in any case.
+/// Whether the element at `path` is shared with others, so that theirs stays when its owner's part is
+/// removed: `is` has more than `was`. Devices come and go one by one in any case.
 pub(crate) fn stays_shared(path: &Path, is: &Element, was: &Element) -> bool {
     let count = |of: &Element, name: &Name| of.elements().filter(|e| e.name == *name).count();
     let has_more = || is.elements().any(|e| count(is, &e.name) > count(was, &e.name));
@@ -231,7 +229,7 @@ pub(crate) fn stays_shared(path: &Path, is: &Element, was: &Element) -> bool {
         && (pattern == "devices" || SHARED.contains(&pattern.as_str()) && has_more())
 }
 
-/// Whether what is at `path` stays in a definition when the manifest stops naming it.
+/// Whether the value at `path` stays in a definition when the manifest stops naming it.
 pub(crate) fn is_kept(path: &Path) -> bool {
     let pattern = path.pattern();
     // a device's own address; those of a NAT range or of a pool of cards are no identity, and the port
@@ -249,7 +247,7 @@ pub(crate) fn is_kept(path: &Path) -> bool {
         }
 }
 
-/// Whether what a running instance has at `path` is its own choice.
+/// Whether the value of a running instance at `path` is its own choice.
 pub(crate) fn is_chosen_while_running(path: &Path) -> bool {
     let attribute = path.attribute.as_deref().unwrap_or("");
     let pattern = path.pattern();
@@ -264,7 +262,7 @@ pub(crate) fn only_at_boot(path: &Path) -> bool {
         .any(|p| pattern == *p || pattern.strip_prefix(p).is_some_and(|r| r.starts_with('/')))
 }
 
-/// Takes out of a manifest, all the way down, what a host drops beside something else.
+/// Removes from a manifest, recursively, the values that a host drops beside another one.
 pub(crate) fn drop_beside(parent: &str, element: &mut Element) {
     for (at, condition, what) in DROPPED_BESIDE {
         let name = element.name.local.as_str();

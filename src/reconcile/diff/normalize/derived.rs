@@ -1,15 +1,16 @@
-//! What a host changes by itself where a field changes: what hangs on it, and facts that are the same.
+//! Fields that a host changes by itself where another field changes: dependent values, and second spellings
+//! of one fact.
 
 use super::field::{is_within, touches};
 use super::{governors, twins};
 use crate::model::Kind;
 use xmltree::Path;
 
-/// How a firmware is chosen: each part of that says what the others are.
+/// Fields that choose the firmware: each of them determines the others.
 const FIRMWARE: &[&str] = &["os/loader", "os/nvram", "os/firmware"];
 
-/// What follows from a value: patterns of the fields where it stands, and of those that are the same fact,
-/// a part of it, or chosen with it.
+/// Fields that follow from another one: patterns of that field, and of those that are the same fact, a part
+/// of it, or chosen with it.
 const FOLLOWS: &[(&str, &[&str])] = &[
     ("memory", &["currentMemory", "cpu/numa/cell/@memory"]),
     ("devices/memory", &["memory", "currentMemory"]),
@@ -40,17 +41,17 @@ const FOLLOWS: &[(&str, &[&str])] = &[
     ("route/@prefix", &["route/@netmask"]),
 ];
 
-/// What a host changes by itself where a field changes, as the names of paths, with `@name` for an
-/// attribute. What a manifest writes of them is the manifest's all the same, but for twins.
+/// Fields that a host changes by itself where a field changes, as the names of paths, with `@name` for an
+/// attribute. A manifest that writes one of them still decides it, twins excepted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Derived {
-    /// What is filled in anew.
+    /// Fields that the host fills in anew.
     pub renewed: Vec<String>,
-    /// The same fact, written once more.
+    /// Fields that write the same fact once more.
     pub twins: Vec<String>,
 }
 
-/// What follows from a change at `path` by the tables of this program.
+/// Returns the fields that follow from a change at `path`, by the tables of this program.
 pub fn derived(kind: Kind, path: &Path) -> Derived {
     let changed = match &path.attribute {
         Some(name) => format!("{}/@{name}", path.pattern()),

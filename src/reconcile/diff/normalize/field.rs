@@ -1,6 +1,6 @@
 //! Fields by the names of their paths: which is within which.
 
-/// Whether one of two fields is in the other.
+/// Whether one of two fields contains the other.
 pub(super) fn touches(one: &str, other: &str) -> bool {
     is_within(one, other) || is_within(other, one)
 }

@@ -1,5 +1,5 @@
-//! What governs the values that a host fills in: when a governor moves, what hangs on it is not sent
-//! along any more, and the host fills it in anew.
+//! Governors: fields that determine values which a host fills in. When a governor moves, its dependent values
+//! are no longer sent along, and the host fills them in anew.
 //!
 //! The rows are those of libvirt 11.3's post-parse code, each seen on its QEMU driver. Two questions
 //! decide a host-filled value: what governs it, and has that changed?
@@ -9,17 +9,17 @@ use super::values::{amount, quantity, same_value};
 use crate::model::Kind;
 use xmltree::{Element, Path};
 
-/// When a governor counts as moved although the definition has the value that the manifest asks for.
+/// Condition under which a governor counts as moved although the definition has the manifest's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Moves {
-    /// Never: only another value moves it.
+    /// Never: only a different value moves the governor.
     ByValue,
-    /// When the manifest starts to write it, too: then the host takes other defaults beside it.
+    /// The manifest starts to write the governor: the host then takes other defaults beside it.
     ByWriting,
 }
 use Moves::{ByValue, ByWriting};
 
-/// Something that governs others.
+/// Field that determines others.
 struct Governor {
     kind: Kind,
     /// The element in which it stands, as the names of its path; `*` is any name.
@@ -27,9 +27,9 @@ struct Governor {
     /// The values that govern, as paths from there.
     by: &'static [&'static str],
     moves: Moves,
-    /// What is filled in anew, as paths from there; an empty one is the element itself.
+    /// Renewed fields, as paths relative to that element; an empty path is the element itself.
     renews: &'static [&'static str],
-    /// Whether that is another thing then, not the same with other values.
+    /// Whether the element is another object afterwards, not the same one with other values.
     replaces: bool,
 }
 
@@ -51,7 +51,7 @@ const fn network(
     Governor { kind: Kind::Network, at, by, moves, renews, replaces: false }
 }
 
-/// What says which firmware a domain has.
+/// Fields that choose a domain's firmware.
 const FIRMWARE: &[&str] = &[
     "os/@firmware",
     "os/firmware/feature/@name",
@@ -68,7 +68,7 @@ const FIRMWARE: &[&str] = &[
     "features/smm/@state",
 ];
 
-/// What governs what.
+/// Table of all governors.
 const GOVERNORS: &[Governor] = &[
     domain("", &["@type"], ByValue, &["cpu", "devices/emulator"]),
     domain("", &["os/type/@arch"], ByValue, &["devices/emulator"]),
@@ -188,7 +188,7 @@ const GOVERNORS: &[Governor] = &[
     domain("devices/hostdev", &["@mode", "@model"], ByValue, &[""]),
     domain("devices/redirdev", &["@bus"], ByValue, &["", "address"]),
     domain("devices/crypto", &["@model"], ByValue, &["", "address"]),
-    // what a device has its data from is another thing by another type
+    // the source of a device is another object for another type
     Governor { replaces: true, ..domain("devices/*", &["@type"], ByValue, SOURCE) },
     domain("devices/smartcard", &["@type"], ByValue, &["", "address"]),
     network("", &["forward/@mode"], ByWriting, &["bridge", "forward", "mac"]),
@@ -202,8 +202,8 @@ const GOVERNORS: &[Governor] = &[
 /// same elements, whatever their names.
 const SOURCE: &[&str] = &["source", "virtualport", "script", "protocol", "portOptions"];
 
-/// What stays as it is in an element that is filled in anew, by the names of the element's path: what
-/// the guest knows itself by, as long as it still fits.
+/// Parts of a renewed element that are kept as long as they fit, since the guest's identity depends on them,
+/// by the names of the element's path.
 const KEEPS: &[(&str, &[&str])] = &[
     // of another machine, the guest keeps its cards' addresses and the names that users gave
     ("devices", &["*/alias", "interface/mac", "vsock/cid", "interface/virtualport/parameters"]),
@@ -224,13 +224,13 @@ const NUMBERED: &[(&str, &str)] = &[
     ("devices/serial", "target"),
 ];
 
-/// A part of a definition that the host is to fill in anew: what of it no manifest writes is dropped.
+/// Part of a definition that the host is to fill in anew: values in it that no manifest writes are dropped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Renewed {
     /// The names of the path, and `@name` for an attribute.
     at: String,
     keeps: &'static [&'static str],
-    /// Whether it is another thing, not the same with other values.
+    /// Whether the part is another object afterwards, not the same one with other values.
     pub(crate) replaced: bool,
 }
 
@@ -252,7 +252,7 @@ impl Renewed {
         Self::new(device, "address", false)
     }
 
-    /// Whether what is at `key` is dropped: the names of its path, and `@name` for an attribute.
+    /// Whether the value at `key` is dropped: the names of its path, and `@name` for an attribute.
     pub(crate) fn covers(&self, key: &str) -> bool {
         if self.at == key {
             return true;
@@ -272,19 +272,20 @@ impl Renewed {
         inside.is_some_and(|inside| !kept(inside))
     }
 
-    /// Whether it is this very thing that is another one.
+    /// Whether the element with this key is itself replaced by another object.
     pub(crate) fn replaces(&self, key: &str) -> bool {
         self.replaced && self.at == key
     }
 }
 
-/// Whether what stands at `path` can govern anything: a question without cost, asked of each element.
+/// Whether the field at `path` can govern any other: a cheap check of each element.
 pub(crate) fn may_govern(path: &Path) -> bool {
     path.steps.len() <= 2
         || path.steps.len() == 3 && path.steps.last().is_some_and(|s| s.name == "virtualport")
 }
 
-/// What of `live`, whose path has these names, the host is to fill in anew when `want` is laid over it.
+/// Returns the parts of `live`, whose path has these names, that the host is to fill in anew when `want` is
+/// merged in.
 ///
 /// `last` is what the manifest had there when it was applied last: `None` if that is not known, or is
 /// what it has now; `Some(None)` if it had nothing there.
@@ -325,7 +326,8 @@ pub(crate) fn renewed(
     found
 }
 
-/// What the host fills in anew where the field `changed` changes: the names of their paths.
+/// Returns the fields that the host fills in anew where the field `changed` changes, as the names of their
+/// paths.
 pub(super) fn hanging_on(kind: Kind, changed: &str) -> Vec<String> {
     let mut found = Vec::new();
     for row in GOVERNORS.iter().filter(|row| row.kind == kind) {
@@ -340,7 +342,7 @@ pub(super) fn hanging_on(kind: Kind, changed: &str) -> Vec<String> {
     found
 }
 
-/// Whether a card's model is not the one that any card gets.
+/// Whether an interface's model is not the one that any interface gets.
 fn has_own_models(nic: &Element) -> bool {
     matches!(nic.attr("type"), Some("hostdev" | "vhostuser" | "vdpa" | "vds"))
 }
@@ -382,7 +384,7 @@ fn has_moved(
     let (is, asked) = (values(live, by), values(want, by));
     let was = last.map(|last| last.map(|last| values(last, by)).unwrap_or_default());
     if asked.is_empty() {
-        // what defined it before does not any more, and the machine of a guest stays
+        // the former governor no longer holds, and the machine of a guest stays
         let stays = matches!(by, "os/type/@machine" | "os/type/@arch" | "os/type");
         return !stays && was.is_some_and(|was| !was.is_empty());
     }
@@ -582,7 +584,7 @@ mod tests {
         ] {
             assert!(!covers(at, key), "{key}");
         }
-        // what is named itself goes all the same
+        // a field that is named itself is dropped all the same
         assert!(covers("devices/disk/address", "devices/disk/address"));
     }
 

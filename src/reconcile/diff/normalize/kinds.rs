@@ -1,13 +1,13 @@
-//! Which elements form lists, what tells their entries apart, and which lists a manifest governs.
+//! Tables of lists: the elements that form them, the keys of their entries, and those that a manifest
+//! governs.
 
 use crate::model::Mac;
 use std::net::IpAddr;
 use xmltree::Element;
 use xmltree::value_at;
 
-/// What tells one entry of a list from another: relative paths, the first that is there counts;
-/// paths joined by `+` count together. The pattern is the list's parent and the element's name; `*`
-/// stands for any parent.
+/// Keys of list entries: relative paths, of which the first that is present counts; paths joined by `+` count
+/// together. The pattern is the list's parent and the element's name; `*` stands for any parent.
 const KEYS: &[(&str, &[&str])] = &[
     ("devices/disk", &["target/@dev"]),
     ("devices/interface", &["mac/@address", "alias/@name"]),
@@ -67,7 +67,7 @@ const IDENTITY: &[(&str, &[&str])] = &[
     ("watchdog", &["model"]),
 ];
 
-/// Lists whose order says nothing: what has no key is found by its content. In all others the place
+/// Lists whose order has no meaning: entries without a key are found by content. In all others the position
 /// of an entry is its identity.
 const ANY_ORDER: &[&str] = &[
     "devices/hostdev",
@@ -81,7 +81,7 @@ const ANY_ORDER: &[&str] = &[
     "devices/watchdog",
 ];
 
-/// Lists whose order is what they say; they are compared and replaced as a whole.
+/// Lists whose order is their content; they are compared and replaced as a whole.
 const WHOLE: &[&str] = &[
     "os/boot",
     "os/initarg",
@@ -92,13 +92,12 @@ const WHOLE: &[&str] = &[
     "dnsmasq:options/dnsmasq:option",
 ];
 
-/// Lists of entries with keys whose order says something, too: what data goes through in turn, and which
-/// device is taken first.
+/// Lists of entries with keys whose order has a meaning, too: the stages that data passes, and the preference
+/// of devices.
 const ORDERED: &[&str] = &["throttlefilters/throttlefilter", "forward/interface"];
 
-/// Lists that a manifest governs once it has an entry of them: what somebody else added is then
-/// drift. Kinds that hypervisors fill in themselves (controllers, inputs, video, channels, …) are
-/// not among them.
+/// Lists that a manifest governs once it has an entry of them: entries added by somebody else are then drift.
+/// Kinds that hypervisors fill in themselves (controllers, inputs, video, channels, …) are not included.
 const GOVERNED: &[&str] = &[
     "devices/disk",
     "devices/interface",
@@ -160,7 +159,7 @@ pub(crate) fn same_identity(want: &Element, live: &Element) -> bool {
     !identity(want).into_iter().zip(identity(live)).any(differ)
 }
 
-/// Whether the order of the elements `name` below `parent` says nothing.
+/// Whether the order of the elements `name` below `parent` has no meaning.
 pub(crate) fn has_any_order(parent: &str, name: &str) -> bool {
     ANY_ORDER.iter().any(|pattern| matches(pattern, parent, name))
 }
@@ -191,7 +190,7 @@ pub(crate) fn is_whole_list(parent: &str, name: &str) -> bool {
     WHOLE.iter().any(|pattern| matches(pattern, parent, name))
 }
 
-/// Whether the order of the elements `name` below `parent` says something beside what they are.
+/// Whether the order of the elements `name` below `parent` has a meaning beside their content.
 pub(crate) fn is_ordered(parent: &str, name: &str) -> bool {
     ORDERED.iter().any(|pattern| matches(pattern, parent, name))
 }

@@ -1,5 +1,5 @@
-//! How a hypervisor rewrites a definition: the tables that let a manifest be compared with what
-//! became of it.
+//! Normalisation: tables of a hypervisor's rewrites, by which a manifest is compared with the stored
+//! definition.
 //!
 //! The rules are measured on libvirt 11.3.0 (and hold on 9.0.0); each table's rows are tested. The
 //! comparison itself is [`overlay`](crate::reconcile::overlay()); nothing here walks a tree.

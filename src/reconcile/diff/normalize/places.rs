@@ -1,5 +1,5 @@
-//! Places on the buses of a machine. What a manifest gives a place has it: a device that has no place
-//! by its word, and stands there by the host's choice, gets another one.
+//! Places on the buses of a machine. A place that a manifest gives is granted: a device that stands there by
+//! the host's choice gets another one.
 
 use crate::model::address_number;
 use xmltree::Element;
@@ -14,12 +14,12 @@ const NUMBERS: &[(&str, &[&str])] = &[
     ("ccw", &["cssid", "ssid", "devno"]),
 ];
 
-/// A place of one device.
+/// Place of one device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     /// The type of its address, and the bus of a drive.
     bus: (&'static str, String),
-    /// Its numbers; those that are not written are 0.
+    /// Numbers of the place; missing ones are 0.
     numbers: Vec<Number>,
 }
 
@@ -30,7 +30,7 @@ enum Number {
     Text(String),
 }
 
-/// Where a device stands, if its address says it.
+/// Returns the place of a device, if its address has one.
 pub(crate) fn place_of(device: &Element) -> Option<Place> {
     let address = device.child("address")?;
     let kind = address.attr("type")?;
@@ -55,7 +55,8 @@ pub(crate) fn place_of(device: &Element) -> Option<Place> {
 #[derive(Debug)]
 pub(crate) struct Claim {
     place: Place,
-    /// Whether it is a whole slot of the PCI bus: no port that a host puts there beside others is left.
+    /// Whether the place is a whole slot of the PCI bus, which leaves no port that a host would fill with
+    /// others.
     is_slot: bool,
 }
 
@@ -134,7 +135,7 @@ pub(super) fn free_ports_for_hubs(want: &Element, merged: &mut Element) {
     }
 }
 
-/// How many ports there are; `None` if a controller is not known.
+/// Counts the USB ports; `None` if a controller is not known.
 fn usb_ports(devices: &Element) -> Option<usize> {
     let mut sum = 0_usize;
     for controller in devices.children_named("controller") {
@@ -255,7 +256,7 @@ mod tests {
             let none = Element::new("domain");
             assert_eq!(freed(full, &none), 0, "{controllers}");
             assert_eq!(freed(more.clone(), &none), 1, "{controllers}");
-            // what the manifest places stays
+            // devices that the manifest places stay
             assert_eq!(freed(more.clone(), &more), 0, "{controllers}");
         }
     }

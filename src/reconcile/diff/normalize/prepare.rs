@@ -1,5 +1,5 @@
-//! What a manifest leaves out because one of its values says it already, made explicit before it
-//! is laid over a definition; and what the merged definition must not keep.
+//! Preparation for a merge: values that others in the manifest imply are made explicit, and the merged
+//! definition loses what would be wrong in it.
 
 use super::defaults::drop_beside;
 use super::derived::follows_one_of;
@@ -21,7 +21,7 @@ pub(crate) fn prepare(kind: Kind, want: &Element, live: &Element) -> Element {
     want
 }
 
-/// What is rewritten in definitions of one kind.
+/// Rewrites of definitions of one kind.
 struct Rewrites {
     /// Makes explicit in a manifest what it says already, in the terms of the definition.
     prepare: fn(&mut Element, &Element),
@@ -64,16 +64,16 @@ fn prepare_network(want: &mut Element, live: &Element) {
 pub(crate) struct Respelled {
     /// The attribute of the manifest.
     pub(crate) attribute: &'static str,
-    /// What the definition says, in the terms of that attribute.
+    /// Value of the definition, in the terms of that attribute.
     pub(crate) value: String,
     /// The attribute of the definition.
     pub(crate) other: &'static str,
-    /// Its value there.
+    /// Value of that attribute in the definition.
     pub(crate) written: String,
 }
 
-/// What a definition says in another form than the manifest: a netmask where that has a prefix, and
-/// the reverse. A definition has one of them only.
+/// Returns the value that a definition has in another form than the manifest: a netmask in place of a prefix,
+/// or the reverse. A definition has one of them only.
 pub(crate) fn respelled(want: &Element, live: &Element) -> Option<Respelled> {
     if !(want.is("ip") || want.is("route")) {
         return None;
@@ -95,7 +95,7 @@ pub(crate) fn respelled(want: &Element, live: &Element) -> Option<Respelled> {
     None
 }
 
-/// Takes out of a merged definition what the manifest's choice makes wrong and the host fills in
+/// Removes from a merged definition the values that the manifest's choice makes wrong and the host fills in
 /// again.
 pub(crate) fn finish(kind: Kind, want: &Element, live: &Element, merged: &mut Element) {
     (rewrites(kind).finish)(want, live, merged);
@@ -132,7 +132,7 @@ fn finish_domain(want: &Element, live: &Element, merged: &mut Element) {
     places::free_ports_for_hubs(want, merged);
 }
 
-/// Values that say what their absence says, given what stands beside them.
+/// Whether the value at `path` equals its absence, given the values beside it.
 pub(crate) fn is_implied(path: &Path, want: &Element) -> bool {
     match (path.pattern().as_str(), path.attribute.as_deref()) {
         ("vcpu", Some("current")) => want.attr("current") == Some(want.text().as_str()),
@@ -140,8 +140,8 @@ pub(crate) fn is_implied(path: &Path, want: &Element) -> bool {
     }
 }
 
-/// Whether a value means nothing beside what else the manifest has: a drive without a medium has no
-/// kind of medium.
+/// Whether a value has no meaning beside the rest of the manifest: a drive without a medium has no kind of
+/// medium.
 pub(crate) fn is_unread(path: &Path, want: &Element) -> bool {
     match (path.pattern().as_str(), path.attribute.as_deref()) {
         ("devices/disk", Some("type")) => want.child("source").is_none(),
@@ -149,8 +149,8 @@ pub(crate) fn is_unread(path: &Path, want: &Element) -> bool {
     }
 }
 
-/// Leaves out of `changes` what only follows from another of them: a value that the manifest `want`
-/// does not write, but implies by one that changes too.
+/// Leaves out of `changes` those that only follow from another one: a value that the manifest `want` does not
+/// write, but implies by one that changes too.
 pub(crate) fn drop_implied(want: &Element, changes: &mut Vec<Change>) {
     let patterns = |c: &Change| c.path.attribute.is_none().then(|| c.path.pattern());
     let changed: Vec<String> = changes.iter().filter_map(patterns).collect();
@@ -172,7 +172,7 @@ pub(crate) fn drop_implied(want: &Element, changes: &mut Vec<Change>) {
     twins::drop_second(want, changes);
 }
 
-/// libvirt keeps only metadata in a namespace, one element of each.
+/// Drops metadata without a namespace, and repeated ones: libvirt keeps one element of each namespace.
 fn drop_nameless_metadata(want: &mut Element) {
     if let Some(metadata) = want.child_mut("metadata") {
         let mut seen = Vec::new();
@@ -186,7 +186,7 @@ fn drop_nameless_metadata(want: &mut Element) {
     }
 }
 
-/// Without `<currentMemory>` a domain gets all its memory, and never more than that. With NUMA cells
+/// Adds the `<currentMemory>` that libvirt implies: all of the memory, and never more. With NUMA cells
 /// `<memory>` is not read: it is the sum of the cells and the memory devices.
 fn imply_current_memory(want: &mut Element) {
     let cells = cells_kib(want);
@@ -227,7 +227,7 @@ fn kib(element: &Element) -> Option<u64> {
     amount(&element.text(), element.attr("unit"), Unit::KiB)
 }
 
-/// libvirt writes a scheduler of several processors or I/O threads as one of each.
+/// Splits a scheduler of several processors or I/O threads into one of each, as libvirt writes it.
 fn split_schedulers(want: &mut Element) {
     let Some(tune) = want.child_mut("cputune") else { return };
     let mut children = Vec::new();
@@ -253,7 +253,7 @@ fn split_schedulers(want: &mut Element) {
     tune.children = children;
 }
 
-/// Without `current` all processors are in use, unless `<vcpus>` says which.
+/// Adds the `current` that libvirt implies: all processors, unless `<vcpus>` says which.
 fn imply_current_vcpus(want: &mut Element) {
     if want.child("vcpus").is_some() {
         return;
@@ -270,8 +270,8 @@ fn imply_current_vcpus(want: &mut Element) {
     }
 }
 
-/// Of a network that names no host devices, libvirt writes what they are driven by behind the
-/// `<forward>` in which it reads it: where `live` has it there, it is compared there.
+/// Moves the driver of a network without host devices behind its `<forward>`, where libvirt writes it, so
+/// that it is compared there if `live` has it there. libvirt reads it inside.
 fn put_driver_outside(want: &mut Element, live: &Element) {
     want.remove_elements(|e| e.is("driver"));
     let Some(forward) = want.child_mut("forward").filter(|_| live.child("driver").is_some()) else {
@@ -286,7 +286,7 @@ fn put_driver_outside(want: &mut Element, live: &Element) {
     drivers.into_iter().for_each(|driver| want.push(driver));
 }
 
-/// What libvirt reads is in the `<forward>`.
+/// Moves the driver back into the `<forward>`, where libvirt reads it.
 fn put_driver_inside(merged: &mut Element) {
     let Some(driver) = merged.child("driver").cloned() else { return };
     if let Some(forward) = merged.child_mut("forward") {
@@ -297,7 +297,7 @@ fn put_driver_inside(merged: &mut Element) {
     }
 }
 
-/// A host puts the primary video card in front of the others.
+/// Puts the primary video card in front of the others, as hosts do.
 fn put_primary_first(want: &mut Element) {
     let Some(devices) = want.child_mut("devices") else { return };
     let is_video = |n: &Node| matches!(n, Node::Element(e) if e.is("video"));

@@ -1,62 +1,62 @@
-//! The rules by which a difference is none, as data: what `--explain` names.
+//! Equivalence rules, as data: `--explain` names them.
 
-/// Why a difference between a manifest and a definition is not counted.
+/// Reason for which a difference between a manifest and a definition is not counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Equivalence {
     /// Filled in by the host, or by others.
     FilledIn,
-    /// What the guest knows itself by.
+    /// Identity of the guest.
     Identity,
-    /// The same but for blanks.
+    /// Equal but for whitespace.
     Blanks,
-    /// The same amount in another unit.
+    /// Equal amounts in different units.
     Amount,
-    /// The same number of whole MiB, which is what a running guest has.
+    /// Equal numbers of whole MiB, the resolution of a running guest.
     WholeMib,
-    /// The same number in another base, or padded.
+    /// Equal numbers in different bases, or padded.
     Number,
-    /// The same permissions, in octal.
+    /// Equal permissions, in octal.
     Mode,
-    /// The same members of a set.
+    /// Equal members of a set.
     Set,
-    /// The same MAC address.
+    /// Equal MAC addresses.
     Mac,
-    /// The same UUID.
+    /// Equal UUIDs.
     Uuid,
-    /// The same IP address.
+    /// Equal IP addresses.
     Address,
-    /// The same network, by its mask or by its prefix.
+    /// Equal networks, one by its mask and one by its prefix.
     Netmask,
     /// The host's version of a machine type.
     Machine,
     /// Rounded up to a power of two.
     PowerOfTwo,
-    /// The same but for upper and lower case.
+    /// Equal but for upper and lower case.
     Case,
-    /// Left to the host by the manifest's own word.
+    /// Left to the host explicitly by the manifest.
     Auto,
     /// The first unit of an iSCSI target.
     FirstUnit,
-    /// What the host takes where nothing is written, and does not write.
+    /// Default that the host takes where nothing is written, and does not write.
     Default,
-    /// A limit that is none.
+    /// Limit with the meaning of "no limit".
     NoLimit,
-    /// What something beside it says already.
+    /// Value that a neighbouring one implies.
     Implied,
-    /// What only a running instance has, or is the host's own affair.
+    /// Value that only a running instance has, or that is the host's own affair.
     OwnAffair,
-    /// What a running instance shows in another form.
+    /// Value that a running instance shows in another form.
     OnlyAtBoot,
     /// A secret that is not kept.
     Secret,
     /// Left to others by the manifest's `ignore`.
     Ignored,
-    /// Filled in anew by the host, since what it was derived from changes.
+    /// Value that the host fills in anew, since its governor changes.
     Renewed,
 }
 
 impl Equivalence {
-    /// All of them.
+    /// All rules.
     pub const ALL: [Self; 25] = [
         Self::FilledIn,
         Self::Identity,
@@ -90,12 +90,12 @@ impl Equivalence {
         matches!(self, Self::Mac | Self::Address | Self::Case)
     }
 
-    /// Its name, for machines.
+    /// Returns the rule's name, for programs.
     pub fn name(self) -> &'static str {
         self.row().0
     }
 
-    /// What it says, for people.
+    /// Returns a description, for people.
     pub fn describe(self) -> &'static str {
         self.row().1
     }

@@ -22,8 +22,8 @@ pub(super) fn twins_of(changed: &str) -> impl Iterator<Item = &'static str> {
     })
 }
 
-/// Leaves out of `changes` the second of two twins that change together: what is said stays as the
-/// manifest writes it.
+/// Leaves out of `changes` the second of two twins that change together: the one that the manifest writes is
+/// reported.
 pub(super) fn drop_second(want: &Element, changes: &mut Vec<Change>) {
     let mut second = Vec::new();
     for (attribute, element) in TWINS {
@@ -67,7 +67,7 @@ pub(super) fn one_console_device(want: &mut Element, live: &Element) {
     let by_itself = first_serial(want).filter(|serial| is_mirrored(serial)).is_none();
     let Some(devices) = want.child_mut("devices") else { return };
     if by_itself && let Some(serial) = devices.child("serial").cloned() {
-        // what else it says is the port's
+        // its other content is the port's
         if let Some(console) = devices.child_mut("console").filter(|c| is_serial(c)) {
             console.attributes.retain(|a| a.name.local == "type");
             console.put_attr("type", serial.attr("type"));
@@ -124,7 +124,7 @@ fn is_serial(console: &Element) -> bool {
     matches!(target, None | Some("serial"))
 }
 
-/// Where a console listens stands in an attribute and in its first `<listen>`.
+/// Writes the listen address of a console in both places, the attribute and the first `<listen>`.
 pub(super) fn spell_listen_twice(want: &mut Element) {
     let devices = want.child_mut("devices").into_iter().flat_map(Element::elements_mut);
     for graphics in devices.filter(|e| e.is("graphics")) {
@@ -152,7 +152,7 @@ pub(super) fn spell_listen_twice(want: &mut Element) {
     }
 }
 
-/// Where the sockets are that a host makes by itself: it takes them out of a definition again.
+/// Directory of the sockets that a host generates: it removes them from a definition again.
 const GENERATED: &str = "/var/lib/libvirt/qemu/";
 
 /// Attributes of a console (of VNC only, for a socket), and the type and the attribute of the `<listen>` that says the same.
@@ -164,7 +164,7 @@ fn named(attribute: &Attribute, name: &str) -> Attribute {
     Attribute { name: Name::local(name), ..attribute.clone() }
 }
 
-/// What a network forwards to stands in an attribute and in its first `<interface>`.
+/// Writes the forward device of a network in both places, the attribute and the first `<interface>`.
 pub(super) fn spell_forward_device_twice(want: &mut Element) {
     let Some(forward) = want.child_mut("forward") else { return };
     match (forward.attribute("dev").cloned(), forward.child("interface")) {

@@ -1,5 +1,4 @@
-//! Values that are written and say nothing: addresses of zeros, and what only an instance that runs
-//! has.
+//! Values that are written without a meaning: addresses of zeros, and those that only a running instance has.
 
 use crate::model::Mac;
 use std::collections::HashMap;
@@ -32,8 +31,8 @@ pub(super) fn drop_zeros(want: &mut Element) {
     }
 }
 
-/// Takes out of the cards of a manifest what only those of virtio have. A card whose model the manifest
-/// leaves to the host has the one that it has in `live`.
+/// Removes from a manifest's interfaces the settings that only virtio models have. An interface whose model
+/// is left to the host has the one in `live`.
 pub(super) fn drop_what_only_virtio_has(want: &mut Element, live: &Element) {
     let mac = |nic: &Element| nic.child("mac").and_then(|m| m.attr("address")).and_then(Mac::parse);
     let model = |nic: &Element| nic.child("model").and_then(|m| m.attr("type")).map(str::to_owned);
@@ -75,7 +74,7 @@ const ONCE: &[(&[&str], &str, &str)] = &[
     (&["sysinfo", "chassis"], "entry", "name"),
 ];
 
-/// Takes out of a manifest what a host reads over: entries beyond its number, or said before, and pins
+/// Removes from a manifest the entries that a host ignores: those beyond its number, repeated ones, and pins
 /// of processors that the domain does not have.
 pub(super) fn drop_beyond(want: &mut Element) {
     for (parent, name, most) in FIRST {

@@ -1,17 +1,17 @@
-//! When two values say the same: units, numbers, sets, addresses, machine types.
+//! Equality of values: units, numbers, sets, addresses, machine types.
 
 use super::rule::Equivalence;
 use crate::model::{Mac, Uuid, memory_bytes, memory_kib, number_set};
 use std::net::IpAddr;
 
-/// What a quantity is counted in.
+/// Unit in which a quantity is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
-    /// libvirt keeps it in KiB, rounded up; a bare number is KiB.
+    /// KiB, rounded up; a bare number is KiB.
     KiB,
-    /// libvirt keeps it in bytes; a bare number is bytes.
+    /// Bytes; a bare number is bytes.
     Bytes,
-    /// libvirt keeps it in bytes; a bare number is MiB.
+    /// Bytes; a bare number is MiB.
     MiB,
 }
 
@@ -68,7 +68,7 @@ pub(crate) fn amount(text: &str, unit: Option<&str>, kept: Unit) -> Option<u64> 
     .ok()
 }
 
-/// By which rule a value of a manifest and one of a host say the same; `None` if they do not.
+/// Returns the rule by which a manifest's value equals a host's; `None` if they differ.
 ///
 /// `element` is the name of the element it stands in, `attribute` that of the attribute, or `None`
 /// for the element's text.

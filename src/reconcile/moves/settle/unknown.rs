@@ -1,4 +1,4 @@
-//! Pools that could not be read: what may be on them is nobody else's to write to.
+//! Pools that could not be read: nobody else may write to the disks on them.
 
 use super::{Settling, silent};
 use crate::model::ResourceId;
@@ -19,8 +19,8 @@ impl Settling<'_> {
         }
     }
 
-    /// A pool of its host could not be read, so that nobody knows who else has its disk; or one of
-    /// another host, where a guest that runs may write to it.
+    /// Refuses a guest one of whose pools could not be read, so that other users of its disk are unknown, or
+    /// to whose disk a running guest may write through another host's unread pool.
     pub(super) fn silent_pool(&mut self, id: &ResourceId, at: usize) -> Option<Blocked> {
         let site = self.site(at)?;
         let resource = site.desired.resources.get(id)?;
@@ -29,7 +29,7 @@ impl Settling<'_> {
             let reason = format!("its disk is in pool {pool}, which is unknown: {why}");
             return Some(silent(reason));
         }
-        // what has a path is in no pool
+        // a disk with a path is in no pool
         let mut words = self.writes(at, resource).into_iter();
         let word = words.find(|word| !word.starts_with("path:"))?;
         let others = self.sites.iter().enumerate().filter(|(other, _)| *other != at);

@@ -1,4 +1,4 @@
-//! What the hosts can do.
+//! Capabilities of the hosts.
 
 use crate::drivers::Hypervisor;
 use crate::model::{

@@ -29,7 +29,7 @@ fn what_is_on_a_pool_that_does_not_answer_is_held_back() {
             "pool nfs of b is unknown",
         ],
     );
-    // one that runs there is left alone, and may write to what another one is to write to
+    // a guest that runs there is left alone, and may write to another one's disk
     let hosts = [host("a", &[&on_nfs], &[&runs]), host("b", &[&on_rbd], &[])];
     says(
         &words(&hosts),

@@ -1,19 +1,20 @@
-//! What a record says, in one way only: the bytes that its signature and its sum are of. All of the element
-//! is in them, names with their namespaces, so that nothing that is read can be changed or moved.
+//! Canonical form of a record: the bytes that its signature and its checksum cover. All of the element is in
+//! them, names with their namespaces, so that nothing that is read can be changed or moved.
 
 use crate::model::NAMESPACE;
 use crate::reconcile::ownership::record::{PREVIOUS, SIGNATURE, SUM, digest};
 use crate::reconcile::plan::afterwards::NOTE;
 use xmltree::{Attribute, Element};
 
-/// The sum of a record: a digest of all that it says, which tells what was damaged where there is no key.
+/// Returns the checksum of a record: a digest of its canonical form, which shows damage where there is no
+/// key.
 pub(super) fn sum(record: &Element) -> String {
     digest(&canonical(record))
 }
 
-/// All that a record says, but for its signature and sum, and for the notes of a running instance, which
-/// come to it later. The version before is in it by its own signature and sum, so that no older one takes
-/// its place, and a damaged one is known by itself.
+/// Returns the canonical form of a record without its signature and checksum, and without the notes of a
+/// running instance, which are added later. The version before is covered by its own signature and checksum,
+/// so that no older one takes its place, and a damaged one is known by itself.
 pub(super) fn canonical(record: &Element) -> Vec<u8> {
     let mut out = Vec::new();
     let is_ours = |e: &Element, name: &str| {

@@ -1,4 +1,4 @@
-//! Which records are believed.
+//! Judgement of records: which of them are believed.
 
 use super::canonical;
 use super::signing::{Holder, Signed, Signing, is_ours, is_previous};
@@ -10,18 +10,18 @@ use crate::reconcile::plan::nic_migration::PARKED;
 use jiff::Timestamp;
 use xmltree::Element;
 
-/// A record whose manifest is no larger than this is judged before the larger ones: what somebody blew
-/// up takes no room from the others.
+/// Largest unpacked manifest, in bytes, of a record that is judged first: inflated records take no room from
+/// the others.
 const SMALL: usize = 256 << 10;
 
-/// What the manifests of all small records of a host may unpack to together: as much as an inventory
-/// may take in memory.
+/// Most bytes that the manifests of all small records of a host may unpack to together: the memory limit of
+/// an inventory.
 const SMALL_TOGETHER: usize = 256 << 20;
 
-/// The same of the larger ones.
+/// Most bytes that the manifests of all larger records may unpack to together.
 const LARGE_TOGETHER: usize = 32 << 20;
 
-/// Judges the records of all that was observed; what is not believed is taken out.
+/// Judges the records of all observed objects, and removes those that are not believed.
 pub(super) fn judge(observed: &mut Observed, signing: Option<&Signing>, now: Timestamp) {
     let mut judge = Judge { signing, now, limit: SMALL, left: SMALL_TOGETHER };
     let mut large: Vec<&mut ObservedResource> = Vec::new();
@@ -39,23 +39,23 @@ pub(super) fn judge(observed: &mut Observed, signing: Option<&Signing>, now: Tim
 struct Judge<'a> {
     signing: Option<&'a Signing>,
     now: Timestamp,
-    /// What a record may unpack to, and all that are still to come.
+    /// Bytes that one record may unpack to; `left` is the budget of all that follow together.
     limit: usize,
     left: usize,
 }
 
-/// What comes of one record.
+/// Verdict on one record.
 #[derive(Clone, Debug)]
 enum Verdict {
     Sound,
     Renew(String),
     Doubtful(String),
-    /// It is to be judged with the larger ones.
+    /// The record has to be judged with the larger ones.
     Large,
 }
 
 impl Judge<'_> {
-    /// Judges what stands on one object; says whether that could be done.
+    /// Judges the records on one object; returns whether that could be done.
     fn object(&mut self, host: &mut ObservedResource) -> bool {
         let holder = Holder { kind: host.id.kind, uuid: host.uuid };
         let owner_record = |definition: &Option<Element>| {
@@ -65,7 +65,7 @@ impl Judge<'_> {
         };
         let (defined, runs) = (owner_record(&host.persistent), owner_record(&host.live));
         let Some(first) = self.record(holder, defined.as_ref()) else { return false };
-        // what runs mostly has the same one
+        // the running definition mostly has the same record
         let second =
             if defined == runs { Some(first.clone()) } else { self.record(holder, runs.as_ref()) };
         let Some(second) = second else { return false };
@@ -82,7 +82,7 @@ impl Judge<'_> {
         true
     }
 
-    /// What is made of a record; `None` if it is to be judged with the larger ones.
+    /// Judges a record; `None` if it belongs to the larger ones.
     fn record(&mut self, holder: Holder, owner_record: Option<&Element>) -> Option<Record> {
         let mut record = Record::default();
         let Some(owner_record) = owner_record else { return Some(record) };
@@ -149,7 +149,7 @@ impl Judge<'_> {
         self.signing.is_none_or(|signing| signing.accepts_unsigned(self.now))
     }
 
-    /// Without a signature nobody's cards are moved for a note.
+    /// Removes unsigned notes: nobody's interfaces are moved because of them.
     fn take_notes_out(&self, definition: &mut Element, holder: Holder) {
         let Some(signing) = self.signing else { return };
         let Some(metadata) = definition.child_mut("metadata") else { return };
@@ -164,7 +164,7 @@ fn doubtful(why: &str) -> Verdict {
     Verdict::Doubtful(why.to_owned())
 }
 
-/// Takes out of a definition what is not believed.
+/// Removes from a definition the records that are not believed.
 fn take_out(definition: &mut Element, record: &Record) {
     let Some(metadata) = definition.child_mut("metadata") else { return };
     if record.doubt.is_some() {

@@ -32,7 +32,7 @@ pub struct Records {
 }
 
 impl Records {
-    /// The host behind `inner`. With `signing`, what is not signed is not believed.
+    /// Wraps the host behind `inner`. With `signing`, unsigned records are not believed.
     pub fn new(inner: Box<dyn Driver>, signing: Option<Signing>, now: fn() -> Timestamp) -> Self {
         Self { inner, signing, now }
     }
@@ -82,16 +82,16 @@ impl Driver for Records {
     }
 }
 
-/// What stands in a definition of records, which is signed where there is a key.
+/// Returns the elements of a definition that carry a signature where there is a key.
 pub(crate) fn elements(definition: &Element) -> impl Iterator<Item = &Element> {
     let metadata = definition.child("metadata").into_iter().flat_map(Element::elements);
     metadata.filter(|e| signing::is_signed(e))
 }
 
-/// The same call; a definition carries the sums of its records, and their signatures if there is a key.
+/// Returns the call with checksums in the records of its definition, and signatures if there is a key.
 fn sealed(signing: Option<&Signing>, call: &Call) -> Call {
     let Op::Define { xml } = &call.op else { return call.clone() };
-    // what cannot be read is the host's to refuse
+    // the host refuses a malformed document
     let Ok(mut definition) = parse(SourceId::NONE, xml, &Limits::default()) else {
         return call.clone();
     };

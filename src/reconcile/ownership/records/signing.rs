@@ -11,11 +11,10 @@ use ring::hmac;
 use std::fmt;
 use xmltree::Element;
 
-/// What a signature begins with. Those of before had nothing there, and did not cover all of a record.
+/// Prefix of a signature. Earlier ones had no prefix, and did not cover all of a record.
 const VERSION: &str = "2:";
 
-/// What is signed begins with this, so that a key that is used for something else, too, signs nothing
-/// of it here.
+/// Prefix of the signed bytes, so that a key that is used elsewhere, too, signs nothing that is valid here.
 const CONTEXT: &[u8] = b"virt record 2\n";
 
 /// A key that records are signed with.
@@ -38,23 +37,23 @@ impl fmt::Debug for Key {
     }
 }
 
-/// How records are signed, and which are believed.
+/// Keys that sign records, and those that are believed.
 #[derive(Clone, Debug)]
 pub struct Signing {
-    /// What is signed with, and believed.
+    /// Key that signs, and is believed.
     pub key: Key,
-    /// What is believed, too, and signed anew.
+    /// Keys whose signatures are believed, and renewed with the first one.
     pub old: Vec<Key>,
-    /// Until when records without a signature are believed, and signed.
+    /// Time until which unsigned records are believed, and signed.
     pub accept_unsigned_until: Option<Timestamp>,
 }
 
-/// Whose signature a record has.
+/// State of a record's signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Signed {
     Now,
     Before,
-    /// As nobody signs any more, which says nothing of all that is read.
+    /// Signature in the old form, which does not cover all that is read.
     Formerly,
     Not,
     Wrongly,
@@ -69,7 +68,7 @@ pub(super) struct Holder {
 }
 
 impl Signing {
-    /// Whose signature an element has that stands on this object.
+    /// Returns the state of an element's signature, as it stands on this object.
     pub(super) fn of(&self, element: &Element, holder: Holder) -> Signed {
         let Some(signature) = element.attr(SIGNATURE) else { return Signed::Not };
         let Some(signature) = signature.trim().strip_prefix(VERSION) else {
@@ -87,7 +86,7 @@ impl Signing {
         }
     }
 
-    /// The signature of something that is no record, `context` being what it is.
+    /// Signs other data than a record, `context` being its purpose.
     pub fn seal(&self, context: &str, bytes: &[u8]) -> String {
         BASE64.encode(hmac::sign(&self.key.0, &sealed(context, bytes)))
     }
@@ -111,8 +110,8 @@ impl Signing {
     }
 }
 
-/// Sums up and, where there is a key, signs what a definition of `target` has of records; says whether
-/// there was any.
+/// Adds checksums to the records in a definition of `target`, and signatures where there is a key; returns
+/// whether it had any records.
 pub(super) fn seal(signing: Option<&Signing>, definition: &mut Element, target: &Target) -> bool {
     let uuid = definition.child_text("uuid");
     let uuid = uuid.and_then(|text| Uuid::parse_str(text.trim()).ok()).unwrap_or(target.uuid);
@@ -141,7 +140,7 @@ fn seal_one(signing: Option<&Signing>, element: &mut Element, holder: Holder) {
     }
 }
 
-/// What a seal is made of.
+/// Returns the bytes that a seal signs.
 fn sealed(context: &str, bytes: &[u8]) -> Vec<u8> {
     [context.as_bytes(), b"\n", bytes].concat()
 }
@@ -159,7 +158,7 @@ pub(super) fn is_ours(e: &Element) -> bool {
     e.name.namespace.as_deref() == Some(NAMESPACE)
 }
 
-/// What is signed of an element: whose it is, and all that it says.
+/// Returns the signed bytes of an element: its owner's identity, and its canonical form.
 fn said(element: &Element, holder: Holder) -> Vec<u8> {
     let kind = holder.kind.as_str().as_bytes();
     [CONTEXT, kind, b"\n", holder.uuid.as_bytes(), &canonical::canonical(element)].concat()

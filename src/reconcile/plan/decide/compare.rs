@@ -1,4 +1,4 @@
-//! What is asked for of one resource, laid over what its host has.
+//! Comparison of one desired resource with the host's: its merged definitions.
 
 use super::decision::Context;
 use crate::model::{DesiredResource, Kind, ObservedResource};
@@ -9,7 +9,7 @@ use crate::reconcile::ownership::identity::{fill_macs, set_uuid};
 use crate::reconcile::ownership::redact::is_secret;
 use xmltree::{Element, Path};
 
-/// What is asked for of one resource.
+/// Desired state of one resource, with its comparison.
 #[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub(super) kind: Kind,
@@ -24,8 +24,8 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// Lays the manifest over a definition. Where nothing is known of a manifest before, nothing is taken
-/// away; `others` are what was left so.
+/// Merges the manifest into a definition. Where no earlier manifest is known, nothing is removed; `others`
+/// are the entries that were kept for that reason.
 pub(super) fn compare(
     context: Context<'_>,
     side: Side,
@@ -43,7 +43,7 @@ pub(super) fn compare(
     left
 }
 
-/// The manifest laid over what the next boot uses; a transient resource has only what is running.
+/// Merges the manifest into the definition for the next boot; a transient resource has only the running one.
 pub(super) fn next_boot(
     context: Context<'_>,
     desired: &DesiredResource,

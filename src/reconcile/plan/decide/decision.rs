@@ -1,4 +1,4 @@
-//! What a decision about one resource consists of.
+//! Decision about one resource: its parts.
 
 use super::draft_step::DraftStep;
 use crate::model::{
@@ -11,24 +11,24 @@ use crate::reconcile::plan::types::{
     Options, Otherwise, Refusal, ResourceChange, StepAction, Until,
 };
 
-/// What one resource needs: the change for people and its steps, each after the one before.
+/// Decision about one resource: the change for people and its steps, each after the one before.
 #[derive(Debug)]
 pub(crate) struct Decision {
     pub(crate) change: ResourceChange,
     pub(crate) steps: Vec<DraftStep>,
     pub(crate) refusal: Option<Refusal>,
-    /// What follows if the running instance does not take a live change.
+    /// Follow-up if the running instance does not take a live change.
     pub(crate) afterwards: Option<Afterwards>,
 }
 
-/// What decisions about one resource are made from, beside the resource itself.
+/// Context of decisions about one resource.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Context<'a> {
     pub(crate) set: &'a str,
     pub(crate) capabilities: &'a Capabilities,
     pub(crate) options: &'a Options,
     pub(crate) observed: &'a Observed,
-    /// Cards of running domains on this network.
+    /// Interfaces of running domains on this network.
     pub(crate) nics: &'a [Nic],
 }
 

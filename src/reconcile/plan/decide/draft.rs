@@ -1,4 +1,4 @@
-//! What is collected for the decision about one resource while that is looked at.
+//! Draft of a decision: notes, steps and fields collected while one resource is examined.
 
 use super::decision::{Context, Move};
 use super::moves::LiveMoves;
@@ -9,7 +9,7 @@ use crate::reconcile::plan::path_index::PathIndex;
 use crate::reconcile::plan::types::FieldChange;
 use xmltree::Path;
 
-/// What is collected while one resource is looked at.
+/// Draft of the decision about one resource.
 pub(super) struct Draft<'a> {
     pub(super) context: Context<'a>,
     pub(super) desired: &'a DesiredResource,
@@ -22,10 +22,10 @@ pub(super) struct Draft<'a> {
     pub(super) held: Vec<FieldChange>,
     pub(super) notes: Vec<String>,
     pub(super) resumes: bool,
-    /// Why it is off although it was defined to run, if nobody else turned it off.
+    /// Reason for which it is off although it was defined to run, if nobody turned it off.
     pub(super) unstarted: Option<&'static str>,
-    /// Whether the manifest's definition is what it was when it was applied last, by its text; `None`
-    /// where the manifest as a whole is, or was another set's.
+    /// Whether the manifest's definition is unchanged since the last apply, by its text; `None` where the
+    /// whole manifest is unchanged, or was another set's.
     pub(super) same_text: Option<bool>,
 }
 
@@ -75,7 +75,7 @@ pub(super) fn field(change: &Change, effect: Effect, origin: ChangeCause) -> Fie
         after: show(&change.after),
         effect,
         span: change.span,
-        // what was applied of a secret is not kept, so nobody can tell who changed it
+        // applied secrets are not kept, so nobody can know who changed them
         origin: if is_secret(&change.path) { ChangeCause::Manifest } else { origin },
         why: None,
     }

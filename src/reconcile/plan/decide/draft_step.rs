@@ -9,20 +9,20 @@ pub(crate) struct DraftStep {
     pub(crate) target: Target,
     pub(crate) action: StepAction,
     pub(crate) effect: Effect,
-    /// What it needs of the steps before it.
+    /// Dependency on the steps before it.
     pub(crate) link: Link,
-    /// What it is a part of, if it is a live change.
+    /// Live change that it is a part of, if any.
     pub(crate) live: Option<LiveStep>,
 }
 
-/// What a step needs of those of its object that stand before it.
+/// Dependency of a step on the earlier ones of its object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Link {
-    /// All of them have to be done.
+    /// All earlier steps have to be done.
     Chain,
-    /// All have to be over, and this one done.
+    /// All earlier steps have to be over, and this one done.
     Live {
-        /// Its place among the steps of the object.
+        /// Index of the step that must be done, among those of the object.
         needs: Option<usize>,
     },
 }

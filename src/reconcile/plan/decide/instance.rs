@@ -1,4 +1,4 @@
-//! What an instance's state, or the image of one, has to do with what its manifest asks for.
+//! State of an instance, or of its saved image, against the manifest.
 
 use super::decision::{Move, call};
 use super::draft::Draft;
@@ -7,12 +7,12 @@ use crate::model::{Effect, Kind, Op, OpKind, Power};
 use crate::reconcile::diff::difference::{Change, ChangeCause};
 use crate::reconcile::plan::types::{FieldChange, StepAction};
 
-/// Why a domain is paused, by libvirt's numbers, where resuming it is safe: unknown, by a user, and as
-/// it was when somebody went back to a snapshot. A migration, a save, an I/O error or a snapshot that
-/// paused it would be disturbed.
+/// Reasons for a paused domain, by libvirt's numbers, for which resuming is safe: unknown, by a user, and
+/// restored from a snapshot. A migration, a save, an I/O error or a snapshot that paused it would be
+/// disturbed.
 pub(super) const RESUMABLE: [i32; 3] = [0, 1, 7];
 
-/// What libvirt pauses a domain for while it does something, by its numbers for the reasons.
+/// Reasons for which libvirt pauses a domain during work of its own, by its numbers.
 const PAUSED_FOR: [(i32, &str); 7] = [
     (2, "it is being migrated"),
     (3, "it is being saved"),
@@ -35,7 +35,7 @@ impl Draft<'_> {
         policy.asked(effect).then(|| ops.map(|op| call(op, effect)).collect())
     }
 
-    /// Somebody works on the guest, and whoever paused it for that resumes it.
+    /// Blocks the power state while libvirt has paused the guest for an operation, which resumes it.
     pub(super) fn is_busy(&mut self) {
         let why = PAUSED_FOR.iter().find(|(reason, _)| *reason == self.host.reason);
         if let Some((_, why)) = why {
@@ -47,8 +47,8 @@ impl Draft<'_> {
         }
     }
 
-    /// The next start resumes the machine of a saved image, and not the one that is defined. Where the
-    /// definition changes that is said, and the image is given up only if that was asked for.
+    /// Reports that the next start resumes a saved image's machine, not the defined one, if the definition
+    /// changes. The image is discarded only if that was allowed explicitly.
     pub(super) fn saved_image(&mut self, changes: &[Change]) {
         let starts = matches!(self.desired.settings.power, Power::Running | Power::Paused);
         if !self.host.managed_save || self.host.state.is_active() {
@@ -88,7 +88,7 @@ impl Draft<'_> {
         ));
     }
 
-    /// Whether the instance that is there comes to its end by these steps.
+    /// Whether these steps end the present instance.
     pub(super) fn ends_instance(&self) -> bool {
         let ends =
             |action: &StepAction| matches!(action, StepAction::Call(Op::Destroy | Op::Shutdown));

@@ -1,6 +1,6 @@
-//! Disks that run on an overlay of what their manifest names: a snapshot was taken, or a backup is
-//! being made. What was written since is in the overlay alone, and the manifest's image is part of what
-//! the guest uses. So the field is held back: its disk counts as it is until the overlay was committed.
+//! Disks that run on an overlay of the manifest's image, because of a snapshot or a running backup. Data
+//! written since is in the overlay alone, and the manifest's image is part of the guest's storage. So the
+//! field is blocked: the disk counts as it is until the overlay was committed.
 
 use crate::model::domain::{Disk, Domain, Storage};
 use crate::model::{DesiredResource, Effect, Kind, ObservedResource};
@@ -9,16 +9,17 @@ use crate::reconcile::plan::types::FieldChange;
 use std::borrow::Cow;
 use xmltree::{Element, Path};
 
-/// What a domain's disks are overlays of.
+/// Overlays under a domain's disks.
 #[derive(Debug)]
 pub(crate) struct Layers<'a> {
     host: &'a ObservedResource,
-    /// Overlays, each with what is right below it.
+    /// Overlays, each with the image directly below it.
     over: Vec<(Storage, Storage)>,
 }
 
 impl<'a> Layers<'a> {
-    /// As the host has it: of what runs, of the next boot, and of the snapshots that it knows.
+    /// Collects the overlays that the host knows: of the running and the stored definition, and of the
+    /// snapshots.
     pub(crate) fn of(host: &'a ObservedResource) -> Self {
         let mut over = Vec::new();
         for definition in [&host.live, &host.persistent].into_iter().flatten() {
@@ -31,7 +32,7 @@ impl<'a> Layers<'a> {
         Self { host, over }
     }
 
-    /// Whether there is a way down from `top` to `base`.
+    /// Whether `base` is below `top` in a backing chain.
     fn is_over(&self, top: &Storage, base: &Storage) -> bool {
         let mut reached = vec![top];
         let mut at = 0;
@@ -49,8 +50,8 @@ impl<'a> Layers<'a> {
         false
     }
 
-    /// The manifest for a definition that it is laid over: disks that are overlays of what it names are
-    /// in it as they are there.
+    /// Returns the manifest as it fits a definition: disks that are overlays of its images are taken from
+    /// there.
     pub(super) fn fitted<'d>(
         &self,
         desired: &'d DesiredResource,
@@ -64,7 +65,7 @@ impl<'a> Layers<'a> {
         }
     }
 
-    /// The same for a manifest's document.
+    /// Returns a manifest's document as it fits a definition, as [`fitted`](Self::fitted) does.
     pub(crate) fn fit<'d>(&self, want: &'d Element, there: &Element) -> Cow<'d, Element> {
         let held = self.held(want, there);
         if held.is_empty() {
@@ -75,7 +76,7 @@ impl<'a> Layers<'a> {
         Cow::Owned(fitted)
     }
 
-    /// Disks of a manifest, each with the one that is there in its place and is an overlay of it.
+    /// Pairs the disks of a manifest with those on the host that are overlays of them.
     fn held<'e>(&self, want: &'e Element, there: &'e Element) -> Vec<(Disk<'e>, Disk<'e>)> {
         let kind = self.host.id.kind;
         if self.over.is_empty() {
@@ -90,7 +91,7 @@ impl<'a> Layers<'a> {
         let pair = |want: &Disk<'e>| {
             let there = || disks(kind, there);
             let same = there().find(|d| d.target() == want.target());
-            // one that is to be somewhere else in the guest is still the same
+            // a disk that moves to another target is still the same
             let elsewhere = || there().find(|d| !is_wanted(d.target()) && is_on(d, *want));
             let there = same.filter(|d| is_on(d, *want)).or_else(elsewhere)?;
             Some((*want, there))
@@ -98,7 +99,7 @@ impl<'a> Layers<'a> {
         wanted.iter().filter_map(pair).collect()
     }
 
-    /// The fields that are held back, each with the reason and what to do.
+    /// Returns the blocked fields, each with the reason and a hint.
     pub(crate) fn fields(&self, wanted: &Element) -> Vec<FieldChange> {
         let mut fields: Vec<FieldChange> = Vec::new();
         let boots = self.host.persistent.as_ref();
@@ -156,8 +157,8 @@ fn disks(kind: Kind, definition: &Element) -> impl Iterator<Item = Disk<'_>> {
     is_domain.then(|| Domain::new(definition).disks()).into_iter().flatten()
 }
 
-/// Gives a manifest's disks the storage that is there: source, format, and what lies below. One that
-/// is to be in another place is as it is.
+/// Gives a manifest's disks the storage on the host: source, format, and backing chain. A disk that is to be
+/// in another place keeps its definition.
 fn put_on(definition: &mut Element, held: &[(Disk<'_>, Disk<'_>)]) {
     let held: Vec<(Option<String>, Element)> = held
         .iter()

@@ -1,5 +1,5 @@
-//! One resource: what its manifest asks for against what the host has, as a change for people and
-//! steps for the machine.
+//! Decision about one resource: its manifest against the host's object, as a change for people and steps for
+//! the machine.
 //!
 //! - `compare.rs`: the manifest of one resource, compared with its host
 //! - `create.rs`: resources that the host lacks
@@ -9,7 +9,7 @@
 //! - `effect_policy.rs`: the effect policy of one resource
 //! - `instance.rs`: instances that crashed, are paused or saved
 //! - `layers.rs`: disks on an overlay of the image that the manifest names
-//! - `moves.rs`: steps of live changes, with what follows a refusal
+//! - `moves.rs`: steps of live changes, with the follow-up of a refusal
 //! - `nics.rs`: NICs without a MAC address in the manifest, paired across definitions
 //! - `release.rs`: objects that their set releases
 //! - `relocate.rs`: both sides of a guest's move between hosts

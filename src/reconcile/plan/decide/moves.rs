@@ -1,4 +1,4 @@
-//! The steps of live changes: none holds up another, and each has with it what follows if the running
+//! Steps of live changes: none holds up another, and each has a follow-up for the case that the running
 //! instance does not take it.
 
 use super::decision::Context;
@@ -15,13 +15,13 @@ use crate::reconcile::plan::types::{LiveStep, StepAction};
 use diagnostics::SourceId;
 use xmltree::{Limits, parse, write, write_compact};
 
-/// The live changes of one resource, whose steps are its last.
+/// Live changes of one resource, whose steps are its last.
 #[derive(Debug, Default)]
 pub(super) struct LiveMoves {
     moves: Vec<LiveMove>,
     pieces: Vec<Piece>,
-    /// What is taken away, with the step that does it: the changes that it covers tell what comes in
-    /// its place.
+    /// Removals, with the step that makes each: an addition with the same covered changes is their
+    /// replacement.
     gone: Vec<(Vec<usize>, usize)>,
 }
 
@@ -29,7 +29,7 @@ pub(super) struct LiveMoves {
 #[derive(Clone, Copy, Debug)]
 struct LiveMove {
     step: LiveStep,
-    /// Which of the live steps has to be done before.
+    /// Index of the live step that has to be done first.
     needs: Option<usize>,
 }
 
@@ -56,12 +56,13 @@ impl LiveMoves {
         self.pieces.push(Piece::default());
     }
 
-    /// Whether all of so many steps only ask a guest again.
+    /// Whether all of the `steps` steps only ask a guest again.
     pub(super) fn only_ask_again(&self, steps: usize) -> bool {
         self.moves.len() == steps && self.moves.iter().all(|live| live.step.again)
     }
 
-    /// The steps of the resource, where a live change needs the definition and what it says itself.
+    /// Returns the steps of the resource, with each live change depending on the definition and on its own
+    /// needs.
     pub(super) fn link(&self, mut steps: Vec<DraftStep>) -> Vec<DraftStep> {
         let define = steps.first().is_some_and(|s| definition(s).is_some()).then_some(0);
         let first = steps.len().saturating_sub(self.moves.len());
@@ -72,7 +73,7 @@ impl LiveMoves {
         steps
     }
 
-    /// What follows if the running instance does not take a change.
+    /// Returns the follow-up for live changes that the running instance does not take.
     pub(super) fn afterwards(
         &self,
         context: Context<'_>,
@@ -103,7 +104,7 @@ fn definition(step: &DraftStep) -> Option<&str> {
     }
 }
 
-/// A live change with what puts the definition back. What was good enough to start the instance stays.
+/// Returns a live change with its undo in the definition. Values that the instance was started with stay.
 pub(super) fn piece(change: &LiveChange, running: &Running, all: Definitions<'_>) -> Piece {
     let key = change.key.clone();
     let covers: Vec<&Change> =

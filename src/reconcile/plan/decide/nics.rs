@@ -1,5 +1,5 @@
-//! Cards that the manifest gives no MAC address: each is to be the same card in what runs and at the
-//! next boot.
+//! Interfaces without a MAC address in the manifest: each stays the same one in the running instance and at
+//! the next boot.
 
 use crate::reconcile::diff::compare::fits;
 use crate::reconcile::diff::difference::{Change, ChangeCause, Edit, Side};
@@ -9,18 +9,18 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use xmltree::{Element, Path};
 
-/// The manifest as it is laid over a running instance.
+/// Manifest as it is merged into a running instance.
 #[derive(Debug)]
 pub(super) struct Nics<'a> {
-    /// With the address of each card that has none of its own: the one of the next boot, or the one
-    /// under which it runs until then.
+    /// Manifest with an address for each interface that has none of its own: that of the next boot, or the
+    /// one under which it runs until then.
     pub(super) manifest: Cow<'a, Element>,
-    /// Cards that run under another address than the next boot has for them: that waits.
+    /// Interfaces that run under another address than that of the next boot: the change waits.
     pub(super) renamed: Vec<Change>,
 }
 
 impl<'a> Nics<'a> {
-    /// Those of `manifest`, with what runs and the definition for the next boot.
+    /// Matches the interfaces of `manifest` with those of the running instance and of the next boot.
     pub(super) fn of(manifest: &'a Element, live: &Element, next_boot: &Element) -> Self {
         let known = with_macs(manifest, next_boot);
         let Cow::Owned(mut known) = known else {
@@ -65,7 +65,7 @@ fn mac(nic: &Element) -> Option<&str> {
     nic.child("mac")?.attr("address")
 }
 
-/// The address of a card that runs as another one.
+/// Returns the change of the address of an interface that runs under another one.
 fn change(now: &str, later: String) -> Change {
     let path = format!("devices/interface[mac/@address='{now}']/mac/@address");
     Change {

@@ -45,7 +45,7 @@ pub(crate) fn release(context: Context<'_>, host: &ObservedResource, owner: &str
     Decision { change, steps: aimed(&target, steps), refusal: None, afterwards: None }
 }
 
-/// Whether there is anything of ours in the metadata.
+/// Whether the metadata has an element of ours.
 fn is_ours(live: &Element) -> bool {
     let ours = |e: &Element| e.name.namespace.as_deref() == Some(NAMESPACE);
     live.child("metadata").is_some_and(|metadata| metadata.elements().any(ours))

@@ -1,4 +1,4 @@
-//! A guest that moves from one host of a fleet to another: what each of the two does.
+//! Move of a guest from one host of a fleet to another: the part of each.
 //!
 //! The new host defines it, switched off; the old one then takes it down and forgets it; only then the
 //! new one starts it. So a run that ends anywhere leaves two definitions of one guest at the most, and
@@ -24,11 +24,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 use xmltree::{Element, Path, write};
 
-/// How long one host's plan is waited for by another's: each of its steps has a deadline of its own, and
-/// when its walk ends nothing is waited for any more. So this is no more than a last resort.
+/// Longest wait for another host's plan: each of its steps has a deadline of its own, and once its walk ends
+/// nothing is waited for any more, so this is a last resort.
 const OTHER_HOST: Duration = Duration::from_secs(2 * ShutdownPolicy::MAX.as_secs());
 
-/// A guest that comes here from another host. `host` is what is here of it already.
+/// Decides about a guest that arrives from another host. `host` is the guest here, if any of it is here
+/// already.
 pub(crate) fn arrive(
     context: Context<'_>,
     desired: &DesiredResource,
@@ -108,7 +109,7 @@ pub(crate) fn leave(
     let Departure { to, left_behind } = departure;
     let mut gone = delete(context, host, owner_record, &format!("it goes to {to}"));
     gone.change.action = Action::MoveOut;
-    // what stays is said where it keeps the guest
+    // remaining files are reported where they keep the guest
     gone.change.notes.clear();
     if !left_behind.is_empty() {
         gone.change.effect = Effect::DataLoss;
@@ -142,7 +143,7 @@ pub(crate) fn definition_elsewhere(
     goes(context, desired, was).overlay.merged
 }
 
-/// The manifest laid over the definition that it has elsewhere: so it keeps its UUID, its MAC addresses,
+/// Merges the manifest into the definition on the old host: so the guest keeps its UUID, its MAC addresses,
 /// its machine's version and the places of its devices.
 fn goes(context: Context<'_>, desired: &DesiredResource, was: &ObservedResource) -> Left {
     let owner_record = owner_record_of(was);
@@ -153,8 +154,8 @@ fn goes(context: Context<'_>, desired: &DesiredResource, was: &ObservedResource)
     goes
 }
 
-/// Takes out what a host fills in from files and programs of its own: firmware, the emulator, labels. If
-/// the new one has none it refuses the definition, and nothing has happened yet.
+/// Removes the values that a host fills in from files and programs of its own: firmware, the emulator,
+/// labels. If the new one has none it refuses the definition, and nothing has happened yet.
 fn leave_to_the_host(definition: &mut Element, manifest: &Element) {
     if let (Some(os), Some(wanted)) = (definition.child_mut("os"), manifest.child("os")) {
         let machine = os.child("type").and_then(|t| t.attr("machine")).map(str::to_owned);
@@ -173,7 +174,7 @@ fn leave_to_the_host(definition: &mut Element, manifest: &Element) {
     }
 }
 
-/// What of a guest is on its host beside its disks, and would not come along.
+/// Lists the state of a guest on its host, beside its disks, that would not come along.
 pub(crate) fn left_behind(
     definition: &Element,
     desired: &DesiredResource,
@@ -184,7 +185,7 @@ pub(crate) fn left_behind(
     }
     let none = Pools::new();
     let storage = Storage { shared, pools: &none };
-    // one that the manifest itself puts where all hosts find it is there for the new one, too
+    // NVRAM that the manifest itself puts on shared storage is there for the new guest, too
     let comes_along = nvram(&desired.definition)
         .and_then(|nvram| nvram.path)
         .is_some_and(|path| storage.shares(&path));

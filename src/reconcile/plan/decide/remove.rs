@@ -1,4 +1,4 @@
-//! A resource that goes, for good or to be made anew.
+//! Removal of a resource, for good or to be created anew.
 
 use super::create::create;
 use super::decision::{Context, Decision, aimed, call, stop_steps};
@@ -33,7 +33,7 @@ pub(crate) fn delete(
         };
         steps.extend(stop_steps(host, stop, effect));
     }
-    // what hangs on the definition cannot be brought back
+    // parts attached to the definition cannot be brought back
     let loses = !attached(host).is_empty() || takes_firmware(context, host);
     if host.is_persistent {
         let keep = match (loses, context.capabilities.domain.undefine_keeps_state) {
@@ -64,7 +64,7 @@ fn takes_firmware(context: Context<'_>, host: &ObservedResource) -> bool {
     context.options.remove_firmware && !firmware(host).is_empty()
 }
 
-/// What the host keeps for a domain's firmware.
+/// Lists the files that the host keeps for a domain's firmware.
 fn firmware(host: &ObservedResource) -> Vec<String> {
     let Some(definition) = host.persistent.as_ref().or(host.live.as_ref()) else {
         return Vec::new();
@@ -77,7 +77,7 @@ fn firmware(host: &ObservedResource) -> Vec<String> {
     nvram.into_iter().chain(tpm).collect()
 }
 
-/// What of a domain stays on the host when its definition goes.
+/// Lists the files of a domain that stay on the host when its definition goes.
 fn what_stays(context: Context<'_>, host: &ObservedResource) -> Vec<String> {
     let Some(definition) = host.persistent.as_ref().or(host.live.as_ref()) else {
         return Vec::new();
@@ -104,8 +104,7 @@ fn what_stays(context: Context<'_>, host: &ObservedResource) -> Vec<String> {
     notes
 }
 
-/// What hangs on a domain's definition, and keeps the host from undefining it as it is; each with what
-/// to do about it.
+/// Lists the parts attached to a domain's definition that keep the host from undefining it; each with a hint.
 fn attached(host: &ObservedResource) -> Vec<(String, &'static str)> {
     let names: Vec<&str> = host.snapshots.iter().map(|s| s.name.as_str()).collect();
     let checkpoints: Vec<&str> = host.checkpoints.iter().map(String::as_str).collect();

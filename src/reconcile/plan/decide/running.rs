@@ -1,4 +1,4 @@
-//! The manifest against what is running.
+//! Comparison of the manifest with the running instance.
 
 use super::compare::{Asked, cause_of, compare};
 use super::decision::Context;
@@ -18,32 +18,32 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use xmltree::{Element, Path};
 
-/// The manifest against what is running, and what of it can be changed live.
+/// Comparison of the manifest with the running instance, and its live changes.
 #[derive(Debug, Default)]
 pub(super) struct Running {
     pub(super) changes: Vec<Change>,
-    /// Their paths.
+    /// Index of the paths of the changes.
     index: PathIndex,
     pub(super) live: Live,
-    /// What is others' in it, and left there.
+    /// Entries of others in it, which are kept.
     pub(super) others: Vec<String>,
     /// Whether the instance was started from the manifest as it is now: then starting it again
     /// would most likely change nothing.
     pub(super) is_current: bool,
-    /// What the instance has noted of what it did not take.
+    /// Notes on the instance about changes that it did not take.
     pub(super) notes: Notes,
 }
 
-/// What is known from the mark of an object.
+/// Facts from the ownership record of an object.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Known<'a> {
     /// The manifest that was applied last.
     pub(super) last: Option<&'a Element>,
-    /// Whether that is the one of now.
+    /// Whether the last applied manifest equals the present one.
     pub(super) is_defined: bool,
-    /// What others have in lists that the manifest governs.
+    /// Entries of others in lists that the manifest governs.
     pub(super) others: &'a [String],
-    /// What the manifest had and has not, and the host fills in again for the next boot.
+    /// Fields that the manifest no longer has, and that the host fills in again for the next boot.
     pub(super) filled: &'a [Path],
 }
 
@@ -93,7 +93,7 @@ impl Running {
                 compare(context, Side::Running, asked, &laid.merged, Some(&between), &others);
             laid.take_away(more.overlay);
         }
-        // what the next boot has as well is nothing that a start would take away
+        // a start removes nothing that the next boot has as well
         let stays = |c: &Change| {
             let gone = is_defined && c.after.is_none();
             let later = gone.then(|| c.path.find(&next_boot.merged)).flatten();
@@ -125,7 +125,8 @@ impl Running {
             changes.push(renamed);
         }
         if let Some(started_from) = started_from {
-            // what a running instance shows in another form is compared with what it was started from
+            // values that a running instance shows in another form are compared with those it was started
+            // from
             let asked = Asked::of(desired);
             let since = compare(context, Side::NextBoot, asked, &started_from, None, &[]);
             let since = since.overlay.changes.into_iter().filter(|c| only_at_boot(&c.path));
@@ -144,7 +145,7 @@ impl Running {
             let mut runs_so = |change: &Change| {
                 let steps = change.path.steps.iter().take(1).cloned().collect();
                 let root = Path { steps, attribute: None };
-                // what lies in one element is asked about once: there may be thousands of changes
+                // changes in one element are asked about once: there may be thousands
                 if let Some((_, fits)) = known.iter().find(|(path, _)| *path == root) {
                     return *fits;
                 }
@@ -164,21 +165,21 @@ impl Running {
         self.live.covering(n)
     }
 
-    /// The changes of what runs that a change of the definition is about: one side may have to add
-    /// a group of which the other has a part.
+    /// Returns the indices of the running instance's changes that a change of the definition is about: one
+    /// side may have to add a group of which the other has a part.
     fn about<'a>(&'a self, change: &'a Change) -> impl Iterator<Item = usize> + 'a {
         let near = self.index.near(&change.path).into_iter();
         near.filter(|n| self.changes.get(*n).is_some_and(|c| is_about(&c.path, &change.path)))
     }
 
-    /// When a running guest sees a change of its definition.
+    /// Returns the effect of a change of the definition on a running guest.
     pub(super) fn effect(&self, change: &Change) -> Effect {
         let seen = self.about(change).filter(|n| !self.live.is_equal(*n));
         let effect = |n| self.covering(n).map_or(Effect::NextBoot, |l| l.effect);
         seen.map(effect).max().unwrap_or(Effect::None)
     }
 
-    /// Why a change of the definition waits, if it does.
+    /// Returns the reason for which a change of the definition waits, if it does.
     pub(super) fn why(&self, change: &Change) -> Option<String> {
         let late = |n| {
             let c: Option<&Change> = self.changes.get(n);
@@ -188,30 +189,30 @@ impl Running {
         about.find_map(|n| self.live.why(n).or_else(|| late(n))).map(str::to_owned)
     }
 
-    /// Who moved, where the definition has it right already.
+    /// Returns the cause of the running instance's differences, where the definition has none.
     pub(super) fn origin(&self) -> ChangeCause {
         cause_of(self.is_current)
     }
 
-    /// Whether the guest was asked for a device and has not let it go: a start settles that.
+    /// Whether the guest was asked for a device and has not released it: a start settles that.
     pub(super) fn keeps_a_device(&self) -> bool {
         self.live.changes.iter().any(|change| change.asked.is_some() && change.takes_away())
     }
 
-    /// What only a start can change.
+    /// Returns the changes that only a start can make.
     pub(super) fn waiting(&self) -> impl Iterator<Item = &Change> {
         let open = |n: usize| self.covering(n).is_none() && !self.live.is_equal(n);
         self.changes.iter().enumerate().filter(move |(n, _)| open(*n)).map(|(_, c)| c)
     }
 }
 
-/// Whether one of two paths leads to what the other leads to or into.
+/// Whether one of two paths leads to the same place as the other, or into it.
 fn is_about(one: &Path, other: &Path) -> bool {
     one.covers(other) || other.covers(one)
 }
 
-/// Whether what waits is to be taken when the guest reboots by itself. Then it is not the manifest's
-/// word that says what becomes of a reboot while it runs.
+/// Whether waiting changes are to be applied when the guest reboots by itself. Then the manifest's own action
+/// on a reboot does not hold while it runs.
 pub(super) fn lands_on_reboot(context: Context<'_>, desired: &DesiredResource) -> bool {
     let settings = &desired.settings;
     settings.apply_on_reboot
@@ -219,7 +220,7 @@ pub(super) fn lands_on_reboot(context: Context<'_>, desired: &DesiredResource) -
         && can_set_lifecycle(context, desired)
 }
 
-/// Whether what becomes of a reboot can be changed while the guest runs.
+/// Whether the action on a reboot can be changed while the guest runs.
 pub(super) fn can_set_lifecycle(context: Context<'_>, desired: &DesiredResource) -> bool {
     let supports = context.capabilities.supports(Kind::Domain, OpKind::SetLifecycle);
     desired.id.kind.is_guest() && supports
@@ -279,7 +280,7 @@ fn await_balloon(by_call: &mut Live, live: &Element) {
     }
 }
 
-/// A card that is plugged in now has the MAC address that the next boot will give it.
+/// Gives an interface that is plugged in now the MAC address of the next boot.
 fn give_the_next_boots_macs(changes: &mut [Change], live: &Element, next_boot: &Element) {
     let macs = |root: &Element| -> Vec<String> {
         let devices = root.child("devices");

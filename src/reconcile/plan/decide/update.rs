@@ -34,7 +34,7 @@ use crate::reconcile::plan::types::{Action, FieldChange, Refusal, ResourceChange
 use std::collections::BTreeSet;
 use xmltree::{Element, write};
 
-/// What the resource needs; `adopt` says that nobody owned it so far.
+/// Decides about a resource that is on the host; `adopt` means that nobody has owned it so far.
 pub(crate) fn update(
     context: Context<'_>,
     desired: &DesiredResource,
@@ -139,8 +139,8 @@ pub(crate) fn uuid_conflict(desired: &DesiredResource, host: &ObservedResource) 
 }
 
 impl Draft<'_> {
-    /// Defines the merged definition, before all else, if it differs from what is there or carries
-    /// another mark.
+    /// Defines the merged definition, before all other steps, if it differs from the host's or carries
+    /// another record.
     fn define(
         &mut self,
         next_boot: &Overlay,
@@ -185,7 +185,7 @@ impl Draft<'_> {
         }
     }
 
-    /// Changes what is running as far as that goes without a start.
+    /// Changes the running instance as far as that is possible without a start.
     fn live(&mut self, running: &Running, next_boot: &Overlay) {
         let definitions = Definitions {
             before: self.host.persistent.as_ref(),
@@ -213,9 +213,8 @@ impl Draft<'_> {
         }
     }
 
-    /// While something waits, a guest that reboots is ended instead, and then started from its new
-    /// definition by whoever keeps it running. Where that is not wished any more, it reboots as it
-    /// is defined to.
+    /// Makes a reboot end the guest while something waits, so that its keeper starts it from its new
+    /// definition. Where that is not wished any more, it reboots as it is defined to.
     fn land_on_reboot(&mut self, running: &Running, next_boot: &Element, is_ours: bool) {
         let Some(live) = self.host.live.as_ref().filter(|_| self.host.state.is_active()) else {
             return;
@@ -245,7 +244,8 @@ impl Draft<'_> {
         }
     }
 
-    /// What a restart for what waits would mean, if the gate allows one and it would help.
+    /// Returns the effect of a restart for waiting changes, if the effect policy allows one and it would
+    /// help.
     ///
     /// The command line may ask for it at any time. A manifest's standing permission is used once:
     /// an instance that was started from this very manifest is not started again for values that
@@ -337,8 +337,8 @@ impl Draft<'_> {
         ignored(id.kind, Side::NextBoot, there, definition, &settings.ignore)
     }
 
-    /// The refusal to take a network down for good under guests that stay, which is asked for as its
-    /// restart is.
+    /// Refuses to take a network down for good under guests that stay, unless that is allowed as its restart
+    /// would be.
     fn would_cut_off(&self, policy: EffectPolicy<'_>) -> Option<Refusal> {
         let goes = self.desired.settings.power == Power::Stopped && self.host.state.is_active();
         let (effect, guests) = (Effect::NetworkRestart, guests(self.context.nics).join(", "));

@@ -1,4 +1,4 @@
-//! Why something is done, in words; nothing is decided by them.
+//! Reasons of actions, in words; nothing is decided by them.
 
 use crate::model::{DesiredResource, ObservedResource, Power, State};
 use crate::reconcile::diff::difference::ChangeCause;
@@ -20,20 +20,20 @@ pub(super) fn unstarted(
     (rules(desired.id.kind).unstarted)(desired, host)
 }
 
-/// What is known beside the fields that change.
+/// Facts behind a reason, beside the fields that change.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Words {
-    /// Why it is off although it was defined to run, if nobody else turned it off.
+    /// Reason for which it is off although it was defined to run, if nobody turned it off.
     pub(super) unstarted: Option<&'static str>,
-    /// Whether the manifest's definition is what it was when it was applied last, by its text; `None`
-    /// where the manifest as a whole is, or was another set's.
+    /// Whether the manifest's definition is unchanged since the last apply, by its text; `None` where the
+    /// whole manifest is unchanged, or was another set's.
     pub(super) same_text: Option<bool>,
     /// Whether something that is defined waits for the next boot.
     pub(super) waits: bool,
 }
 
 impl Words {
-    /// Why `action` is done.
+    /// Returns the reason of `action`.
     pub(super) fn reason(self, action: Action, fields: &[FieldChange]) -> &'static str {
         let named = |f: &FieldChange, names: &[&str]| names.contains(&f.path.pattern().as_str());
         let drift = fields.iter().filter(|f| f.origin == ChangeCause::Drift).count();

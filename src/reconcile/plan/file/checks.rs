@@ -1,4 +1,4 @@
-//! What is not believed of a saved plan: which object a definition is of, and how disruptive a step is.
+//! Checks of a saved plan: the object of each definition, and the effect of each step.
 
 use crate::model::{
     Affect, Effect, Kind, MetadataKind, NAMESPACE, Observed, Op, ResourceId, Target, UndefineKeep,
@@ -13,7 +13,8 @@ use diagnostics::SourceId;
 use std::collections::BTreeMap;
 use xmltree::{Limits, parse};
 
-/// Why a document is not a definition of `target` with a record of this set or none, or nothing if it is.
+/// Returns the reason for which a document is not a definition of `target` with a record of this set or none,
+/// or nothing if it is.
 fn not_of(set: &str, target: &Target, xml: &str) -> Option<String> {
     let Ok(root) = parse(SourceId::NONE, xml, &Limits::default()) else {
         return Some("its definition is not well-formed".to_owned());
@@ -25,8 +26,8 @@ fn not_of(set: &str, target: &Target, xml: &str) -> Option<String> {
     identity::not_of(target, &root).or_else(of_other)
 }
 
-/// Why a step of `target` cannot be one that a plan has, or nothing if it can: a definition is of its
-/// object, wherever in the step it stands, and records are written by definitions alone.
+/// Returns the reason for which a step of `target` cannot be part of a plan, or nothing if it can: each
+/// definition in it is of its object, and only definitions write records.
 pub(super) fn unfit(set: &str, target: &Target, action: &StepAction) -> Option<String> {
     if let StepAction::Wait { otherwise: Otherwise::Call(op), .. } = action
         && *op != Op::Destroy
@@ -44,8 +45,8 @@ pub(super) fn unfit(set: &str, target: &Target, action: &StepAction) -> Option<S
     }
 }
 
-/// Why what follows the live changes of an object cannot be what a plan has, or nothing if it can: what is
-/// put back is in its definition, says nothing of who it is and whose, and is the same in its record.
+/// Returns the reason for which a follow-up cannot be part of a plan, or nothing if it can: an undo stays in
+/// the object's definition, leaves its identity and ownership alone, and is the same in its record.
 pub(super) fn unfit_afterwards(set: &str, of: &Afterwards, steps: &[Step]) -> Option<String> {
     if !steps.iter().any(|step| step.target == of.target) {
         return Some("the plan does nothing to it".to_owned());
@@ -90,8 +91,8 @@ pub(super) fn misnamed(plan: &Plan, observed: &Observed) -> Option<String> {
     plan.afterwards.iter().find_map(|of| wrong(&names, &of.target))
 }
 
-/// Raises the effects of steps that say less than what they do. What a step says beyond that came from
-/// a look at the host, and stays.
+/// Raises the effects of steps that claim less than their calls do. A higher effect came from a look at the
+/// host, and stays.
 pub(super) fn raise_effects(steps: &mut [Step]) {
     let least: Vec<Effect> = (0..steps.len()).map(|at| least(steps, at)).collect();
     for (step, least) in steps.iter_mut().zip(least) {
@@ -99,7 +100,7 @@ pub(super) fn raise_effects(steps: &mut [Step]) {
     }
 }
 
-/// The least that the step at `at` does, by what it calls and by what else the plan does to its object.
+/// Returns the least effect of the step at `at`, by its call and by the plan's other steps on its object.
 fn least(steps: &[Step], at: usize) -> Effect {
     let Some(step) = steps.get(at) else { return Effect::None };
     let of_same = |s: &&Step| s.target.id == step.target.id;

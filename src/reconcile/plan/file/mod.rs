@@ -1,4 +1,4 @@
-//! Saved plans: what `plan --out` writes and `apply PLANFILE` reads.
+//! Saved plans, written by `plan --out` and read by `apply PLANFILE`.
 //!
 //! A saved plan is applied as it was reviewed, or not at all: it holds the steps whole and the
 //! fingerprint of what it was computed from. It never holds a secret; a plan whose definitions have
@@ -45,12 +45,12 @@ pub struct PlanFile {
     fingerprint: String,
     steps: Vec<SavedStep>,
     afterwards: Vec<SavedAfterwards>,
-    /// HMAC-SHA256 of all the rest, if whoever saved it had a key.
+    /// Signature: HMAC-SHA256 of all the rest, if it was saved with a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     signature: Option<String>,
 }
 
-/// What the signature of a plan file is of, beside its bytes.
+/// Context of a plan file's signature, signed together with its bytes.
 const SEALED: &str = "virt plan 1";
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -76,7 +76,7 @@ struct SavedAfterwards {
     notes: Option<Notes>,
 }
 
-/// What tells a plan file from every other: `sha256:` and 64 hexadecimal digits, of all its bytes.
+/// Returns the digest of a plan file: `sha256:` and 64 hexadecimal digits, of all its bytes.
 pub fn digest(text: &str) -> String {
     let hex: String = Sha256::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
     format!("sha256:{hex}")
@@ -140,11 +140,11 @@ pub fn save(plan: &Plan, connection: &str, signing: Option<&Signing>) -> Result<
 /// Whether a plan file is as somebody with the key has saved it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seal {
-    /// It has no signature.
+    /// No signature.
     Missing,
-    /// It is.
+    /// Valid signature.
     Right,
-    /// It was changed, or signed with another key.
+    /// Wrong signature: the file was changed, or signed with another key.
     Wrong,
 }
 
@@ -170,7 +170,7 @@ impl PlanFile {
         Ok(escape_json(&text) + "\n")
     }
 
-    /// What its signature is worth.
+    /// Checks the signature.
     ///
     /// # Errors
     /// It cannot be written again.
@@ -241,8 +241,8 @@ impl PlanFile {
     }
 }
 
-/// Holds a plan that was read from a file to the host that it is for: every object is the one that it
-/// is called, and records remember what stands on the host, not what the file says was there.
+/// Checks a plan that was read from a file against its host: every object has the identity that the plan
+/// gives it. Records are made to remember the host's version, not the file's.
 ///
 /// # Errors
 /// An object that it is about is another one on the host.
@@ -282,7 +282,7 @@ pub fn hold_to(plan: &mut Plan, observed: &Observed) -> Result<()> {
     Ok(())
 }
 
-/// A wait of a plan that nobody made here waits no longer than one that was.
+/// Limits a wait to the longest that a plan made here would have.
 fn within_limits(action: StepAction) -> StepAction {
     match action {
         StepAction::Wait { until, timeout, otherwise } => {

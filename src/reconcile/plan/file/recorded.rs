@@ -1,5 +1,4 @@
-//! What the record of a definition says that a plan sends, for people: it is packed there, and whoever
-//! reviews the plan has to see what will count as applied.
+//! Packed records in the definitions of a plan, unpacked for reviewers, since they will count as applied.
 
 use crate::model::Kind;
 use crate::reconcile::diff::difference::Side;
@@ -14,8 +13,8 @@ use xmltree::{Attribute, Element, Limits, parse, write};
 /// Attributes that say nothing to people: they tell versions apart.
 const DIGESTS: [&str; 5] = ["digest", "at", "boots_as", SIGNATURE, SUM];
 
-/// The lines: a record's settings, and its manifest where that is not what is defined. The version before
-/// is the host's, whatever the definition says.
+/// Returns the lines: a record's settings, and its manifest where that differs from the definition. The
+/// earlier version is the host's, whatever the definition has.
 pub fn recorded(kind: Kind, xml: &str) -> Vec<String> {
     let Ok(definition) = parse(SourceId::NONE, xml, &Limits::default()) else { return Vec::new() };
     let mut lines = Vec::new();

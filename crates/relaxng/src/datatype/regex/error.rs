@@ -1,10 +1,10 @@
-//! Why a text is no regular expression.
+//! Error of a text that is no regular expression.
 
-/// Why a text is no regular expression.
+/// Reason for which a text is no regular expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::datatype) struct PatternError {
-    /// What is wrong.
+    /// Description of the fault.
     pub(in crate::datatype) what: String,
-    /// What to do, where it is known.
+    /// Hint for a remedy, where one is known.
     pub(in crate::datatype) hint: Option<String>,
 }

@@ -31,7 +31,7 @@ use std::sync::{Arc, OnceLock};
 /// Longest text that a wrong character is looked for in: the search is made for messages, not speed.
 const EXPLAINED: usize = 256;
 
-/// The regular expression of a `pattern` param. Clones share what is compiled.
+/// Regular expression of a `pattern` param. Clones share the compiled form.
 #[derive(Clone)]
 pub(super) struct Pattern(Arc<Inner>);
 
@@ -41,13 +41,14 @@ struct Inner {
     matcher: OnceLock<Matcher>,
 }
 
-/// How a text is tested.
+/// Method of matching.
 enum Matcher {
     /// Characters and classes in a row, which need no automaton.
     Runs(Vec<Run>),
     /// All others.
     Regex(Box<::regex::Regex>),
-    /// What the regex crate refuses in spite of [`parse`]'s limits: slow, but right.
+    /// Walk of the syntax tree, for patterns that the regex crate refuses in spite of [`parse`]'s limits:
+    /// slow, but right.
     Walk,
 }
 
@@ -72,14 +73,15 @@ impl Pattern {
         }
     }
 
-    /// The number of characters at the start of `text` that can still become a match, if it is none.
+    /// Returns the number of characters at the start of `text` that can still become a match, if it does not
+    /// match.
     pub(super) fn viable(&self, text: &str) -> Option<usize> {
         let short = text.chars().nth(EXPLAINED).is_none();
         let walked = short.then(|| walk::walk(&self.0.node, text)).filter(|w| !w.matched)?;
         Some(walked.furthest)
     }
 
-    /// The same for ECMAScript, anchored; `None` if it has what that cannot say.
+    /// Returns the expression in ECMAScript's notation, anchored; `None` if that has no equivalent.
     pub(super) fn ecma(&self) -> Option<String> {
         print::ecma(&self.0.node)
     }
@@ -190,7 +192,7 @@ mod tests {
         }
     }
 
-    /// Patterns made of what patterns are made of.
+    /// Generates patterns from the parts of patterns.
     fn patterns() -> impl Strategy<Value = String> {
         let atom = prop_oneof![
             "[abé$^-]",
@@ -212,7 +214,7 @@ mod tests {
         })
     }
 
-    /// What is mostly no pattern.
+    /// Generates texts that are mostly no patterns.
     fn soup() -> impl Strategy<Value = String> {
         let token = prop_oneof![
             "[-a-c0-9(){}\\[\\]?*+|.,^$é ]",

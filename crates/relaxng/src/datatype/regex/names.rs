@@ -1,6 +1,6 @@
-//! Which characters names are made of, by XML 1.0 fifth edition.
+//! Characters of names, by XML 1.0 fifth edition.
 
-/// Beyond ASCII, what a name may start with.
+/// First characters of a name beyond ASCII.
 pub(super) const START: [(char, char); 12] = [
     ('\u{c0}', '\u{d6}'),
     ('\u{d8}', '\u{f6}'),
@@ -16,7 +16,7 @@ pub(super) const START: [(char, char); 12] = [
     ('\u{10000}', '\u{effff}'),
 ];
 
-/// Beyond ASCII, what may follow besides.
+/// Further characters of a name beyond ASCII.
 pub(super) const FOLLOW: [(char, char); 3] =
     [('\u{b7}', '\u{b7}'), ('\u{300}', '\u{36f}'), ('\u{203f}', '\u{2040}')];
 

@@ -1,4 +1,4 @@
-//! Reads XML Schema's regular expressions. What it takes, the regex crate can compile.
+//! Parser of XML Schema's regular expressions. The regex crate can compile all that it accepts.
 
 use super::blocks;
 use super::error::PatternError;
@@ -9,11 +9,11 @@ use std::str::Chars;
 /// Deepest nesting of groups and subtracted classes.
 const DEEPEST: usize = 50;
 
-/// Most states that the repetitions of a pattern may come to, roughly; a hostile grammar could
-/// ask for billions with `((a{1000}){1000}){1000}`.
+/// Most states, roughly, that the repetitions of a pattern may expand to; a hostile grammar could ask for
+/// billions with `((a{1000}){1000}){1000}`.
 const LARGEST: usize = 20_000;
 
-/// What a set that reaches beyond ASCII costs in states, and what one by Unicode's tables does.
+/// Cost in states of a set that reaches beyond ASCII, and of one by Unicode's tables (`COST_TABLE`).
 const COST_WIDE: usize = 8;
 const COST_TABLE: usize = 200;
 
@@ -33,13 +33,13 @@ pub(super) enum Node {
     Sequence(Vec<Self>),
     /// One of them.
     Choice(Vec<Self>),
-    /// So many times.
+    /// Repetition.
     Repeat {
-        /// What.
+        /// Repeated part.
         node: Box<Self>,
-        /// At least.
+        /// Least number of times.
         min: usize,
-        /// At most.
+        /// Largest number of times.
         max: Option<usize>,
     },
 }
@@ -69,7 +69,7 @@ struct Reader<'a> {
     depth: usize,
 }
 
-/// Each reads what its name says, and returns it with its cost.
+/// Reads the part of the grammar that each method is named after, and returns it with its cost.
 impl Reader<'_> {
     fn choice(&mut self) -> Parsed<(Node, usize)> {
         let (first, mut cost) = self.sequence()?;
@@ -198,7 +198,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Behind the opening bracket.
+    /// Reads a class, from behind the opening bracket.
     fn class(&mut self) -> Parsed<Class> {
         self.deeper()?;
         let negated = self.rest.next_if_eq(&'^').is_some();
@@ -271,7 +271,7 @@ impl Reader<'_> {
         if range { Err(range_of_classes()) } else { Ok(item) }
     }
 
-    /// Behind a backslash.
+    /// Reads an escape, from behind the backslash.
     fn escape(&mut self) -> Parsed<Item> {
         let Some(c) = self.rest.next() else {
             return Err(error("it ends in a backslash", Some(escape_it('\\'))));
@@ -308,7 +308,7 @@ impl Reader<'_> {
         Ok(Escape { negated, kind })
     }
 
-    /// Behind `\p`.
+    /// Reads a property, from behind `\p`.
     fn property(&mut self) -> Parsed<EscapeKind> {
         if self.rest.next() != Some('{') {
             return Err(error("\\p is not followed by a name in braces", None));

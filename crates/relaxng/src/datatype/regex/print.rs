@@ -135,7 +135,7 @@ fn push_range(from: char, to: char, out: &mut String) {
     push_code(to, out);
 }
 
-/// A character by its number: nothing needs to know what is special where.
+/// Prints a character by its number, so that none has to be known as special.
 fn push_code(c: char, out: &mut String) {
     if c.is_ascii_alphanumeric() {
         out.push(c);
@@ -184,7 +184,7 @@ fn push_ecma(c: char, special: &str, out: &mut String) {
     }
 }
 
-/// Only white space can be said without Unicode's tables.
+/// Prints an escape in ECMAScript's notation; only white space is possible without Unicode's tables.
 fn push_ecma_escape(escape: Escape, in_class: bool, out: &mut String) -> bool {
     if escape.kind != EscapeKind::Space || (in_class && escape.negated) {
         return false;

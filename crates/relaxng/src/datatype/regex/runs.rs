@@ -1,5 +1,5 @@
-//! The patterns that are only characters and classes in a row, each so many times: nearly all that
-//! grammars use. They are matched in one pass, and nothing need be compiled for them.
+//! Patterns that are only a row of characters and classes, each with a number of repetitions: nearly all that
+//! grammars use. They are matched in one pass, without compilation.
 
 use super::parse::Node;
 use super::set::Ascii;
@@ -7,7 +7,7 @@ use super::set::Ascii;
 /// Most runs: counted groups are written out.
 const MOST: usize = 64;
 
-/// A class, so many times.
+/// Class with a number of repetitions.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Run {
     set: Ascii,

@@ -18,11 +18,11 @@ pub(super) enum Set {
 pub(super) struct Escape {
     /// `\D` for `\d`.
     pub(super) negated: bool,
-    /// Which.
+    /// Kind of the escape.
     pub(super) kind: EscapeKind,
 }
 
-/// What an escape stands for.
+/// Kind of an escape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EscapeKind {
     /// `\s`: XML's four white space characters, not Unicode's.
@@ -31,9 +31,9 @@ pub(super) enum EscapeKind {
     Digit,
     /// `\w`: all but punctuation, separators and the rest.
     Word,
-    /// `\i`: what a name starts with.
+    /// First characters of a name: `\i`.
     NameStart,
-    /// `\c`: what a name is made of.
+    /// Characters of a name: `\c`.
     NameChar,
     /// `\p{…}` with a general category.
     Category(&'static str),
@@ -46,22 +46,22 @@ pub(super) enum EscapeKind {
 pub(super) struct Class {
     /// `[^…]`
     pub(super) negated: bool,
-    /// Its members.
+    /// Members of the set.
     pub(super) items: Vec<Item>,
-    /// `-[…]`: what is taken out again.
+    /// Subtracted set: `-[…]`.
     pub(super) minus: Option<Box<Self>>,
 }
 
 /// A member of a class.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Item {
-    /// From one character to another; a single one is a range too.
+    /// Range from one character to another; a single one is a range too.
     Range(char, char),
     /// An escape.
     Escape(Escape),
 }
 
-/// Which ASCII characters a set has, and whether it has all others or none of them.
+/// Members of a set within ASCII, and whether it has all other characters or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ascii {
     bits: u128,

@@ -4,7 +4,7 @@ use super::parse::Node;
 use super::print;
 use super::set::Set;
 
-/// What came of a walk.
+/// Result of a walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Walked {
     /// Whether the whole text is in the language.
@@ -50,7 +50,7 @@ fn step(node: &Node, places: &Places, chars: &[char], furthest: &mut usize) -> P
             let mut now = places.clone();
             for _ in 0..*min {
                 let next = step(node, &now, chars, furthest);
-                // it only comes to a stop: either nothing is left, or empty rounds are all there are
+                // the walk only stops: either nothing is left, or only empty rounds are
                 if next == now {
                     break;
                 }
