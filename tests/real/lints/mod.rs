@@ -1,7 +1,10 @@
 //! Every rule that says "libvirt refuses the definition", checked against libvirtd: for each a document that
 //! it refuses, with our diagnostic, and a similar one that both accept.
+//! - `cases.rs`: cases of domains and networks
+//! - `storage.rs`: cases of pools and volumes
 
 mod cases;
+mod storage;
 
 use super::host::{Host, Pool};
 use crate::support::{run, trial, virt};
@@ -31,6 +34,7 @@ pub(crate) fn trials(pool: &Arc<Pool>) -> Vec<Trial> {
     trials.push(pool.trial("real/lints/taken_and_not_started", starts));
     trials.push(pool.trial("real/lints/memory_of_cells_is_their_sum", sum_of_cells));
     trials.push(pool.trial("real/lints/a_dump_of_what_runs_is_named_once", dumps));
+    trials.push(pool.trial("real/lints/of_pools_and_volumes", storage::hold));
     trials.push(trial("real/lints/each_rule_has_a_case", each_rule));
     trials
 }
@@ -48,7 +52,7 @@ const REFUSED: [&str; 2] =
 const NOT_HERE: [&str; 4] = ["bad-name", "bad-vlan", "duplicate-name", "duplicate-uuid"];
 
 fn each_rule() {
-    let shown: BTreeSet<&str> = cases().map(|case| case.rule).collect();
+    let shown: BTreeSet<&str> = cases().map(|case| case.rule).chain(storage::rules()).collect();
     let there: BTreeSet<&str> =
         rules().iter().filter(|r| REFUSED.contains(&r.source)).map(|r| r.name).collect();
     let not_here = BTreeSet::from(NOT_HERE);
