@@ -49,7 +49,7 @@ mod tests {
 
     use super::*;
     use crate::drivers::{Connection, Environment, open};
-    use crate::model::{Kind, Op, ResourceId, Target};
+    use crate::model::{DomainOp, Kind, ResourceId, Target};
 
     #[test]
     fn nothing_is_changed() {
@@ -59,7 +59,7 @@ mod tests {
         let id = ResourceId::new(Kind::Domain, "test");
         let before = driver.observe(&Scope::all()).unwrap();
         let target = Target { id: id.clone(), uuid: before.resources.get(&id).unwrap().uuid };
-        let outcomes = driver.execute(&[Call { target, op: Op::Destroy }]);
+        let outcomes = driver.execute(&[Call { target, op: DomainOp::Destroy.into() }]);
         let [Outcome::Refused(error)] = outcomes.as_slice() else { panic!("{outcomes:?}") };
         assert_eq!(error.kind, ErrorKind::Denied);
         let after = driver.observe(&Scope::all()).unwrap();

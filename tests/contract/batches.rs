@@ -2,10 +2,11 @@
 
 use super::Rule;
 use super::subject::{Host, uuid_of};
+use crate::support::ops;
 use std::collections::BTreeSet;
 use virt::error::{ErrorCode, ErrorKind};
 use virt::model::{
-    Affect, Call, Detail, Kind, Op, OpKind, Outcome, ResourceId, Scope, State, UndefineKeep,
+    Affect, Call, Detail, DomainOp, Kind, OpKind, Outcome, ResourceId, Scope, State, UndefineKeep,
 };
 
 pub(super) const RULES: &[Rule] = &[
@@ -23,11 +24,11 @@ fn outcomes_stand_in_order(host: &Host) {
     let domains: Vec<_> = (0..20).map(|n| host.domain(&format!("order{n}"), "")).collect();
     let mut batch: Vec<Call> = Vec::new();
     for domain in &domains {
-        batch.push(domain.call(Op::Define { xml: domain.xml.clone() }));
+        batch.push(domain.call(DomainOp::Define { xml: domain.xml.clone() }));
     }
     for (n, domain) in domains.iter().enumerate() {
         // every third one is refused: it does not run
-        let op = if n % 3 == 0 { Op::Resume } else { Op::SetAutostart { on: true } };
+        let op = if n % 3 == 0 { DomainOp::Resume } else { DomainOp::SetAutostart { on: true } };
         batch.push(domain.call(op));
     }
     let outcomes = host.driver.execute(&batch);
@@ -42,12 +43,12 @@ fn outcomes_stand_in_order(host: &Host) {
 fn an_object_stops_at_its_first_failure(host: &Host) {
     let (broken, other) = (host.domain("broken", ""), host.domain("other", ""));
     let outcomes = host.driver.execute(&[
-        broken.call(Op::Define { xml: broken.xml.clone() }),
-        broken.call(Op::Destroy),
-        other.call(Op::Define { xml: other.xml.clone() }),
-        broken.call(Op::SetAutostart { on: true }),
-        broken.call(Op::Create { paused: false }),
-        other.call(Op::SetAutostart { on: true }),
+        broken.call(DomainOp::Define { xml: broken.xml.clone() }),
+        broken.call(DomainOp::Destroy),
+        other.call(DomainOp::Define { xml: other.xml.clone() }),
+        broken.call(DomainOp::SetAutostart { on: true }),
+        broken.call(DomainOp::Create { paused: false }),
+        other.call(DomainOp::SetAutostart { on: true }),
     ]);
     let word = |outcome: &Outcome| match outcome {
         Outcome::Done => "done",
@@ -62,17 +63,19 @@ fn an_object_stops_at_its_first_failure(host: &Host) {
 }
 
 fn what_is_not_there_is_not_found(host: &Host) {
-    let ops = [
-        Op::Undefine { keep: UndefineKeep::Nothing },
-        Op::Create { paused: false },
-        Op::Destroy,
-        Op::SetAutostart { on: true },
-    ];
+    let ops = |kind| {
+        [
+            ops::undefine(kind, UndefineKeep::Nothing),
+            ops::create(kind, false),
+            ops::destroy(kind),
+            ops::set_autostart(kind, true),
+        ]
+    };
     let here = host.domain("here", "");
     here.define();
-    for op in ops {
+    for (op, on_network) in ops(Kind::Domain).into_iter().zip(ops(Kind::Network)) {
         host.domain("nowhere", "").refused(op.clone(), &[ErrorCode::NO_DOMAIN]);
-        host.network("nowhere", "").refused(op.clone(), &[ErrorCode::NO_NETWORK]);
+        host.network("nowhere", "").refused(on_network, &[ErrorCode::NO_NETWORK]);
         // the UUID decides, not the name
         let mut call = here.call(op);
         call.target.uuid = uuid_of("somebody else");
@@ -95,7 +98,7 @@ fn a_scope_limits_what_is_read(host: &Host) {
     let resource = &seen[&one.id];
     assert_eq!((resource.state, resource.uuid), (State::Running, one.uuid));
     assert!(resource.is_persistent && resource.persistent.is_none() && resource.live.is_none());
-    one.done(Op::Destroy);
+    one.done(DomainOp::Destroy);
 }
 
 fn a_host_that_was_hung_up_on_answers_again(host: &Host) {
@@ -106,7 +109,7 @@ fn a_host_that_was_hung_up_on_answers_again(host: &Host) {
     host.driver.disconnect_idle();
     host.driver.disconnect_idle();
     one.is(State::Running);
-    one.done(Op::Destroy);
+    one.done(DomainOp::Destroy);
 }
 
 fn bad_documents_are_refused(host: &Host) {
@@ -115,16 +118,16 @@ fn bad_documents_are_refused(host: &Host) {
     let deep = format!("{}{}", "<a>".repeat(10_000), "</a>".repeat(10_000));
     for text in ["", " ", "\0", "<", "<domain", "<domain></network>", "text", "<pool/>", &deep] {
         for object in [host.domain("bad", ""), host.network("bad", "")] {
-            object.refused(Op::Define { xml: text.to_owned() }, &wrong);
+            object.refused(ops::define(object.id.kind, text), &wrong);
         }
     }
     for text in ["<domain/>", "<domain type='test'><name/></domain>"] {
-        host.domain("bad", "").refused(Op::Define { xml: text.to_owned() }, &missing);
+        host.domain("bad", "").refused(DomainOp::Define { xml: text.to_owned() }, &missing);
     }
     let slash = host.domain("a/b", "");
-    slash.refused(Op::Define { xml: slash.xml.clone() }, &wrong);
+    slash.refused(DomainOp::Define { xml: slash.xml.clone() }, &wrong);
     let line = host.domain("a\nb", "");
-    line.refused(Op::Define { xml: line.xml.clone() }, &wrong);
+    line.refused(DomainOp::Define { xml: line.xml.clone() }, &wrong);
 }
 
 fn unsupported_operations_are_refused(host: &Host) {
@@ -132,7 +135,7 @@ fn unsupported_operations_are_refused(host: &Host) {
     network.define();
     let unsupported =
         [ErrorCode::NO_SUPPORT, ErrorCode::OPERATION_UNSUPPORTED, ErrorCode::INVALID_ARG];
-    for op in [Op::Suspend, Op::Resume, Op::Shutdown] {
+    for op in [DomainOp::Suspend, DomainOp::Resume, DomainOp::Shutdown] {
         assert!(!host.supports(Kind::Network, op.kind()));
         network.refused(op, &unsupported);
     }
@@ -140,15 +143,15 @@ fn unsupported_operations_are_refused(host: &Host) {
     domain.define().start();
     let (xml, affect) = ("<input type='tablet' bus='usb'/>".to_owned(), Affect::Config);
     for op in [
-        Op::Attach { xml: xml.clone(), affect },
-        Op::Detach { xml: xml.clone(), affect },
-        Op::Update { xml, affect },
+        DomainOp::Attach { xml: xml.clone(), affect },
+        DomainOp::Detach { xml: xml.clone(), affect },
+        DomainOp::Update { xml, affect },
     ] {
         if !host.supports(Kind::Domain, op.kind()) {
             domain.refused(op, &unsupported);
         }
     }
-    domain.done(Op::Destroy);
+    domain.done(DomainOp::Destroy);
     assert!(host.supports(Kind::Domain, OpKind::Define));
     assert!(host.supports(Kind::Network, OpKind::Define));
 }

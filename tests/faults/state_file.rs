@@ -7,7 +7,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use virt::drivers::{Beneath, Driver, MockDriver, MockHost};
-use virt::model::{Call, Kind, Op, Outcome, ResourceId, Scope, Target, Uuid};
+use virt::model::{Call, Kind, NetworkOp, Outcome, ResourceId, Scope, Target, Uuid};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let every_cut = "faults/state_file/no_truncated_file_is_taken_for_a_host";
@@ -36,7 +36,7 @@ fn define(name: &str) -> Call {
     let xml = format!("<network><name>{name}</name><uuid>{uuid}</uuid></network>");
     Call {
         target: Target { id: ResourceId::new(Kind::Network, name), uuid },
-        op: Op::Define { xml },
+        op: NetworkOp::Define { xml }.into(),
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use virt::drivers::{CancelToken, Driver, EventSink, MockDriver, MockHost};
 use virt::error::{ErrorKind, Result};
 use virt::model::{
-    Call, Capabilities, Effect, Kind, Observed, Op, OpKind, Outcome, ResourceId, Scope, State,
+    Call, Capabilities, Effect, Kind, Observed, OpKind, Outcome, ResourceId, Scope, State,
 };
 use virt::reconcile::{Event, Options, Status, SystemClock, apply_until};
 
@@ -40,8 +40,8 @@ impl<D: Driver> Driver for Deaf<D> {
     }
 
     fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
-        let one = |call: &Call| match call.op {
-            Op::Shutdown => Outcome::Done,
+        let one = |call: &Call| match call.op.kind() {
+            OpKind::Shutdown => Outcome::Done,
             _ => self.0.execute(std::slice::from_ref(call)).pop().unwrap(),
         };
         batch.iter().map(one).collect()

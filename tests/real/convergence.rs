@@ -3,6 +3,7 @@
 //! empty.
 
 use super::corpus::{documents, unpacked};
+use crate::support::ops;
 use crate::support::{Libvirtd, testdata, tool, trial_if};
 use diagnostics::SourceId;
 use libtest_mimic::Trial;
@@ -292,7 +293,7 @@ impl Host {
     }
 
     fn define(&self, id: &ResourceId, xml: String) -> Outcome {
-        self.call(id, Uuid::nil(), Op::Define { xml })
+        self.call(id, Uuid::nil(), ops::define(id.kind, xml))
     }
 
     fn undefine(&self, id: &ResourceId) {
@@ -300,7 +301,7 @@ impl Host {
         if let Some(found) = found {
             let keep =
                 if id.kind.is_guest() { UndefineKeep::Remove } else { UndefineKeep::Nothing };
-            let done = self.call(id, found.uuid, Op::Undefine { keep });
+            let done = self.call(id, found.uuid, ops::undefine(id.kind, keep));
             assert_eq!(done, Outcome::Done, "undefine {id}");
         }
     }

@@ -11,7 +11,7 @@ use super::trace::{Stage, StageResult, Trace};
 use super::{execute, observe, pools, request};
 use crate::drivers::{CancelToken, Driver, Environment, EventSink, Hypervisor};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Call, Capabilities, Observed, ObservedPools, Op, Outcome, Scope, Uri};
+use crate::model::{Call, Capabilities, Observed, ObservedPools, OpKind, Outcome, Scope, Uri};
 use libvirt_rpc::Class;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -28,7 +28,7 @@ struct Sending<'a> {
 impl execute::Requests for Sending<'_> {
     fn request(&self, call: &Call) -> Result<Request> {
         let subject = Subject::Object(call.target.id.clone());
-        match self.silent.why(&subject).filter(|_| call.op != Op::Destroy) {
+        match self.silent.why(&subject).filter(|_| !call.op.is(OpKind::Destroy)) {
             Some(why) => Err(execute::no_answer(why)),
             None => request::request(self.host, call),
         }

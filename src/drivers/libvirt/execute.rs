@@ -253,19 +253,19 @@ mod tests {
     use super::*;
     use crate::drivers::Hypervisor;
     use crate::error::ErrorCode;
-    use crate::model::{Kind, Op, Target, Uuid, Version};
+    use crate::model::{DomainOp, Kind, Target, Uuid, Version};
     use libvirt_rpc::{Decode as _, DomainHandle, Packet, Procedure, Reader};
     use std::collections::VecDeque;
     use std::sync::{Arc, Mutex, mpsc};
     use std::time::Duration;
 
-    fn call(name: &str, op: Op) -> Call {
+    fn call(name: &str, op: DomainOp) -> Call {
         let id = ResourceId::new(Kind::Domain, name);
-        Call { target: Target { id, uuid: Uuid::nil() }, op }
+        Call { target: Target { id, uuid: Uuid::nil() }, op: op.into() }
     }
 
     fn autostart(name: &str) -> Call {
-        call(name, Op::SetAutostart { on: true })
+        call(name, DomainOp::SetAutostart { on: true })
     }
 
     fn host() -> Host {
@@ -355,12 +355,12 @@ mod tests {
     fn calls_of_an_object_follow_each_other_over_both_connections() {
         let seen = Arc::default();
         let batch = [
-            call("a", Op::Define { xml: "<domain/>".into() }),
+            call("a", DomainOp::Define { xml: "<domain/>".into() }),
             autostart("b"),
-            call("a", Op::Create { paused: false }),
+            call("a", DomainOp::Create { paused: false }),
             autostart("a"),
-            call("b", Op::Destroy),
-            call("b", Op::Suspend),
+            call("b", DomainOp::Destroy),
+            call("b", DomainOp::Suspend),
         ];
         let outcomes = run(vec![honest(&seen, "b"), honest(&seen, "")], &batch);
         let refused = "refused OPERATION_INVALID";
@@ -381,7 +381,7 @@ mod tests {
         let mut connections = ConnectionPair::single(Arc::new(move || {
             Ok(fake_server::connection(script.lock().unwrap().take().unwrap()))
         }));
-        let batch = [autostart("a"), call("b", Op::Destroy), call("a", Op::Destroy)];
+        let batch = [autostart("a"), call("b", DomainOp::Destroy), call("a", DomainOp::Destroy)];
         let outcomes = execute(&mut connections, &batch, &Short { asks: false }).outcomes;
         assert_eq!(outcomes, vec![Outcome::Done; 3]);
     }
@@ -410,7 +410,7 @@ mod tests {
             server.packet();
         });
         let seen = Arc::default();
-        let batch = [autostart("a"), autostart("a"), call("b", Op::Suspend), autostart("b")];
+        let batch = [autostart("a"), autostart("a"), call("b", DomainOp::Suspend), autostart("b")];
         // the first connection is for quick calls, the second for long ones
         let scripts = vec![cut, afterwards, honest(&seen, "")];
         assert_eq!(
@@ -421,7 +421,7 @@ mod tests {
 
     #[test]
     fn without_a_server_everything_is_refused() {
-        let batch = [autostart("a"), autostart("a"), call("b", Op::Destroy)];
+        let batch = [autostart("a"), autostart("a"), call("b", DomainOp::Destroy)];
         assert_eq!(run(vec![], &batch), ["not sent: io", "not sent: not-sent", "not sent: io"]);
     }
 
@@ -435,7 +435,8 @@ mod tests {
             }
         });
         let seen = Arc::default();
-        let mut batch: Vec<Call> = (0..5).map(|i| call(&format!("hung{i}"), Op::Destroy)).collect();
+        let mut batch: Vec<Call> =
+            (0..5).map(|i| call(&format!("hung{i}"), DomainOp::Destroy)).collect();
         batch.push(autostart("quick"));
         let outcomes = run(vec![honest(&seen, ""), hung, honest(&seen, "")], &batch);
         let late = "unknown: timeout";
@@ -462,11 +463,11 @@ mod tests {
             Ok(fake_server::connection(scripts.lock().unwrap().pop_front().unwrap()))
         }));
         let batch = [
-            call("hung", Op::Resume),
-            call("hung", Op::Suspend),
-            call("well", Op::Resume),
-            call("well", Op::Suspend),
-            call("down", Op::Destroy),
+            call("hung", DomainOp::Resume),
+            call("hung", DomainOp::Suspend),
+            call("well", DomainOp::Resume),
+            call("well", DomainOp::Suspend),
+            call("down", DomainOp::Destroy),
         ];
         let executed = execute(&mut connections, &batch, &Short { asks: true });
         let said = executed.outcomes.iter().map(|outcome| match outcome {
@@ -495,7 +496,7 @@ mod tests {
     fn a_call_that_no_kind_has_is_refused_unsent() {
         let batch = [Call {
             target: Target { id: ResourceId::new(Kind::Network, "n"), uuid: Uuid::nil() },
-            op: Op::Suspend,
+            op: DomainOp::Suspend.into(),
         }];
         assert_eq!(run(vec![], &batch), ["refused unsupported"]);
     }

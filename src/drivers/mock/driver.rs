@@ -166,6 +166,7 @@ fn takes(kind: Kind, op: OpKind) -> bool {
         | OpKind::SetLifecycle
         | OpKind::SetMemoryStatsPeriod
         | OpKind::Rename => kind.is_guest(),
+        OpKind::Delete => false,
     }
 }
 

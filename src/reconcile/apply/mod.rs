@@ -14,7 +14,8 @@ mod rollforward;
 mod verify;
 mod waits;
 
-use super::plan::types::{Otherwise, Plan, Step, StepAction, Until};
+use super::plan::step::{Otherwise, Step, StepAction, Until};
+use super::plan::types::Plan;
 use crate::drivers::{CancelToken, Driver};
 use crate::error::{Error, ErrorKind};
 use crate::model::{Call, Detail, Observed, Op, Outcome, ResourceId, Scope, Target};
@@ -333,7 +334,7 @@ impl<'a> Walk<'a, '_> {
                     unsent.push(step);
                     continue;
                 }
-                Outcome::Refused(e) | Outcome::NotSent(e) => self.refused(step, &call.op, e),
+                Outcome::Refused(e) | Outcome::NotSent(e) => self.refused(step, e),
                 Outcome::Unknown(e) => {
                     let found = again.as_ref().and_then(|o| took_effect(call, o));
                     match found {
@@ -353,12 +354,12 @@ impl<'a> Walk<'a, '_> {
     }
 
     /// Records a refusal and returns the status for it. That of a live change is judged by the host's error.
-    fn refused(&mut self, step: &Step, op: &Op, error: Error) -> Status {
+    fn refused(&mut self, step: &Step, error: Error) -> Status {
         let error = error.address(step.target.id.to_string());
         let Some(live) = step.live else { return Status::Failed(error) };
         let of = self.plan.afterwards.iter().find(|a| a.target == step.target);
         let optional = of.and_then(|a| a.pieces.get(live.piece)).is_some_and(|p| p.optional);
-        let meaning = match meaning(op, &error) {
+        let meaning = match meaning(&step.consequences, &error) {
             Meaning::Wrong if optional => Meaning::NotNow,
             other => other,
         };

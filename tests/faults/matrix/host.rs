@@ -8,7 +8,7 @@ use virt::drivers::{CancelToken, Driver, EventSink, MockDriver, MockHost};
 use virt::error::Result;
 use virt::manifest::Loaded;
 use virt::model::{
-    Call, Capabilities, Kind, Observed, Op, OpKind, Outcome, ResourceId, Scope, Target,
+    Call, Capabilities, DomainOp, Kind, Observed, OpKind, Outcome, ResourceId, Scope, Target,
 };
 use virt::reconcile::{Options, Plan};
 use xmltree::write_compact;
@@ -71,9 +71,9 @@ impl Host {
     }
 
     fn one(&self, call: &Call) -> Outcome {
-        let waits = match (self.guests, &call.op) {
-            (Guests::Slow, Op::Shutdown) => Some(2),
-            (Guests::Deaf, Op::Shutdown) => Some(usize::MAX),
+        let waits = match (self.guests, call.op.kind()) {
+            (Guests::Slow, OpKind::Shutdown) => Some(2),
+            (Guests::Deaf, OpKind::Shutdown) => Some(usize::MAX),
             _ => None,
         };
         let mut state = self.state.lock().unwrap();
@@ -84,7 +84,7 @@ impl Host {
             }
             return Outcome::Done;
         }
-        if call.op == Op::Destroy {
+        if call.op.is(OpKind::Destroy) {
             state.leaving.retain(|(target, _)| *target != call.target);
         }
         drop(state);
@@ -109,7 +109,7 @@ impl Driver for Host {
                 *reads -= 1;
                 return true;
             }
-            self.driver.execute(&[Call { target: target.clone(), op: Op::Shutdown }]);
+            self.driver.execute(&[Call { target: target.clone(), op: DomainOp::Shutdown.into() }]);
             false
         });
         self.driver.observe(scope)

@@ -9,7 +9,9 @@ use std::sync::{Condvar, Mutex};
 use virt::drivers::{CancelToken, Driver, EventSink};
 use virt::error::Result;
 use virt::manifest::Loaded;
-use virt::model::{Affect, Call, Capabilities, Kind, Observed, Op, Outcome, Scope, UndefineKeep};
+use virt::model::{
+    Affect, Call, Capabilities, DomainOp, Kind, Observed, Outcome, Scope, UndefineKeep,
+};
 use virt::reconcile::{Options, fingerprint};
 
 /// F11: two machines apply the same manifests. In column a each takes its turns: one does n requests,
@@ -100,7 +102,7 @@ pub(super) fn by_hand(column: Column) -> usize {
 
 /// Returns edits that people make on a host, one each. Not all of them are possible in every case.
 fn edits() -> Vec<Vec<Call>> {
-    let a = |op| vec![Call { target: target(Kind::Domain, "a"), op }];
+    let a = |op: DomainOp| vec![Call { target: target(Kind::Domain, "a"), op: op.into() }];
     let stranger = target(Kind::Domain, "stranger");
     let xml = format!(
         "<domain type='test'><name>stranger</name><uuid>{}</uuid><memory>1024</memory>\
@@ -108,13 +110,13 @@ fn edits() -> Vec<Vec<Call>> {
         stranger.uuid
     );
     vec![
-        a(Op::Suspend),
-        a(Op::Destroy),
-        a(Op::Undefine { keep: UndefineKeep::Nothing }),
-        a(Op::SetAutostart { on: true }),
-        a(Op::SetMemory { kib: 32768, affect: Affect::Config }),
-        [a(Op::Destroy), a(Op::Undefine { keep: UndefineKeep::Nothing })].concat(),
-        vec![Call { target: stranger, op: Op::Define { xml } }],
+        a(DomainOp::Suspend),
+        a(DomainOp::Destroy),
+        a(DomainOp::Undefine { keep: UndefineKeep::Nothing }),
+        a(DomainOp::SetAutostart { on: true }),
+        a(DomainOp::SetMemory { kib: 32768, affect: Affect::Config }),
+        [a(DomainOp::Destroy), a(DomainOp::Undefine { keep: UndefineKeep::Nothing })].concat(),
+        vec![Call { target: stranger, op: DomainOp::Define { xml }.into() }],
     ]
 }
 

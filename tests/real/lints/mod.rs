@@ -7,6 +7,7 @@ mod cases;
 mod storage;
 
 use super::host::{Host, Pool};
+use crate::support::ops;
 use crate::support::{run, trial, virt};
 use cases::{CASES, Case, STARTS, VALUES, case};
 use libtest_mimic::{Completion, Trial};
@@ -105,7 +106,7 @@ fn starts(host: &Host) {
         assert_eq!(errors(host, &refused), BTreeSet::from([case.rule]), "{refused}");
         assert_eq!(errors(host, &taken), BTreeSet::new(), "{taken}");
         for (document, does) in [(refused, false), (taken, true)] {
-            let run = [Op::Create { paused: false }, Op::Destroy];
+            let run = [ops::create(case.kind(), false), ops::destroy(case.kind())];
             let (defined, ran) = tried(driver.as_ref(), case.kind(), document.clone(), &run);
             assert_eq!(defined, Outcome::Done, "{document}");
             let is_started = ran.first() == Some(&Outcome::Done);
@@ -130,14 +131,14 @@ fn define(driver: &dyn Driver, kind: Kind, xml: String) -> Outcome {
 fn tried(driver: &dyn Driver, kind: Kind, xml: String, more: &[Op]) -> (Outcome, Vec<Outcome>) {
     let target = |uuid| Target { id: ResourceId::new(kind, "case"), uuid };
     let call = |uuid, op| driver.execute(&[Call { target: target(uuid), op }]).pop().unwrap();
-    let outcome = call(Uuid::nil(), Op::Define { xml });
+    let outcome = call(Uuid::nil(), ops::define(kind, xml));
     let mut ran = Vec::new();
     if let Outcome::Done = outcome {
         let scope = virt::model::Scope::all();
         let seen = driver.observe(&scope).unwrap().resources;
         let uuid = seen[&ResourceId::new(kind, "case")].uuid;
         ran.extend(more.iter().map(|op| call(uuid, op.clone())));
-        let gone = call(uuid, Op::Undefine { keep: UndefineKeep::Nothing });
+        let gone = call(uuid, ops::undefine(kind, UndefineKeep::Nothing));
         assert_eq!(gone, Outcome::Done);
     }
     (outcome, ran)

@@ -16,7 +16,7 @@ pub use signing::{Key, Signing};
 
 use crate::drivers::{CancelToken, Driver, EventSink};
 use crate::error::Result;
-use crate::model::{Call, Capabilities, Observed, ObservedPools, Op, Outcome, Scope};
+use crate::model::{Call, Capabilities, Observed, ObservedPools, Outcome, Scope};
 use diagnostics::SourceId;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -90,7 +90,7 @@ pub(crate) fn elements(definition: &Element) -> impl Iterator<Item = &Element> {
 
 /// Returns the call with checksums in the records of its definition, and signatures if there is a key.
 fn sealed(signing: Option<&Signing>, call: &Call) -> Call {
-    let Op::Define { xml } = &call.op else { return call.clone() };
+    let Some(xml) = call.op.definition() else { return call.clone() };
     // the host refuses a malformed document
     let Ok(mut definition) = parse(SourceId::NONE, xml, &Limits::default()) else {
         return call.clone();
@@ -98,5 +98,9 @@ fn sealed(signing: Option<&Signing>, call: &Call) -> Call {
     if !signing::seal(signing, &mut definition, &call.target) {
         return call.clone();
     }
-    Call { target: call.target.clone(), op: Op::Define { xml: write(&definition) } }
+    let mut signed = call.clone();
+    if let Some(xml) = signed.op.definition_mut() {
+        *xml = write(&definition);
+    }
+    signed
 }
