@@ -13,7 +13,7 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use virt::drivers::{Driver as _, MockDriver, MockHost};
+use virt::drivers::{Driver as _, ExecContext, MockDriver, MockHost};
 use virt::model::{Call, DomainOp, Kind, NetworkOp, Outcome, ResourceId, Scope, Target, Uuid};
 use xmltree::{Element, Limits, parse, write};
 
@@ -117,7 +117,7 @@ impl Scene {
         let uuid = Uuid::parse_str(&definition.child_text("uuid").unwrap()).unwrap();
         let target = Target { id: ResourceId::new(Kind::Domain, name), uuid };
         let call = Call { target, op: DomainOp::Define { xml: write(definition) }.into() };
-        let outcomes = self.host().execute(&[call]);
+        let outcomes = self.host().execute(&[call], &ExecContext::default());
         assert!(matches!(outcomes.as_slice(), [Outcome::Done]), "{outcomes:?}");
     }
 
@@ -183,7 +183,7 @@ fn other_kind() {
         .with_child(bridge);
     let target = Target { id: ResourceId::new(Kind::Network, "copy"), uuid };
     let call = Call { target, op: NetworkOp::Define { xml: write(&network) }.into() };
-    let outcomes = scene.host().execute(&[call]);
+    let outcomes = scene.host().execute(&[call], &ExecContext::default());
     assert!(matches!(outcomes.as_slice(), [Outcome::Done]), "{outcomes:?}");
     let ran = scene.virt(&["get", "networks", "--signing-key", "key"], 0);
     let line = ran.stdout().lines().find(|l| l.starts_with("network/copy")).unwrap().to_owned();
@@ -282,7 +282,9 @@ fn bombs() {
         let target = Target { id: ResourceId::new(Kind::Domain, name), uuid };
         calls.push(Call { target, op: DomainOp::Define { xml: write(&bomb) }.into() });
     }
-    assert!(host.execute(&calls).iter().all(|o| matches!(o, Outcome::Done)));
+    assert!(
+        host.execute(&calls, &ExecContext::default()).iter().all(|o| matches!(o, Outcome::Done))
+    );
     let begun = Instant::now();
     let ran = scene.virt(&["plan", "site", "--prune", "-o", "json"], 0);
     assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());

@@ -1,5 +1,6 @@
 //! A driver that only looks, around one that could do more.
 
+use super::ExecContext;
 use super::cancel::CancelToken;
 use super::driver::Driver;
 use super::event_sink::EventSink;
@@ -29,7 +30,7 @@ impl<D: Driver> Driver for ReadOnly<D> {
         self.0.pools(names)
     }
 
-    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
+    fn execute(&self, batch: &[Call], _: &ExecContext<'_>) -> Vec<Outcome> {
         let refuse = |call: &Call| {
             let text = "the connection is read-only";
             let error = Error::new(ErrorKind::Denied, text);
@@ -59,7 +60,8 @@ mod tests {
         let id = ResourceId::new(Kind::Domain, "test");
         let before = driver.observe(&Scope::all()).unwrap();
         let target = Target { id: id.clone(), uuid: before.resources.get(&id).unwrap().uuid };
-        let outcomes = driver.execute(&[Call { target, op: DomainOp::Destroy.into() }]);
+        let outcomes = driver
+            .execute(&[Call { target, op: DomainOp::Destroy.into() }], &ExecContext::default());
         let [Outcome::Refused(error)] = outcomes.as_slice() else { panic!("{outcomes:?}") };
         assert_eq!(error.kind, ErrorKind::Denied);
         let after = driver.observe(&Scope::all()).unwrap();

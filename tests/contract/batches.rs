@@ -3,7 +3,9 @@
 use super::Rule;
 use super::subject::{Host, uuid_of};
 use crate::support::ops;
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use virt::drivers::{CancelToken, ExecContext};
 use virt::error::{ErrorCode, ErrorKind};
 use virt::model::{
     Affect, Call, Detail, DomainOp, Kind, OpKind, Outcome, ResourceId, Scope, State, UndefineKeep,
@@ -12,7 +14,11 @@ use virt::model::{
 pub(super) const RULES: &[Rule] = &[
     ("outcomes_stand_in_the_order_of_the_calls", None, outcomes_stand_in_order),
     ("an_object_stops_at_its_first_failure", None, an_object_stops_at_its_first_failure),
-    ("an_empty_batch_does_nothing", None, |host| assert!(host.driver.execute(&[]).is_empty())),
+    ("an_empty_batch_does_nothing", None, |host| {
+        assert!(host.driver.execute(&[], &ExecContext::default()).is_empty())
+    }),
+    ("a_cancelled_batch_is_not_sent", None, a_cancelled_batch_is_not_sent),
+    ("outcomes_are_reported_as_they_are_returned", None, outcomes_are_reported),
     ("what_is_not_there_is_not_found", None, what_is_not_there_is_not_found),
     ("a_scope_limits_what_is_read", None, a_scope_limits_what_is_read),
     ("a_host_that_was_hung_up_on_answers_again", None, a_host_that_was_hung_up_on_answers_again),
@@ -31,7 +37,7 @@ fn outcomes_stand_in_order(host: &Host) {
         let op = if n % 3 == 0 { DomainOp::Resume } else { DomainOp::SetAutostart { on: true } };
         batch.push(domain.call(op));
     }
-    let outcomes = host.driver.execute(&batch);
+    let outcomes = host.driver.execute(&batch, &ExecContext::default());
     assert_eq!(outcomes.len(), batch.len());
     for (n, domain) in domains.iter().enumerate() {
         assert_eq!(outcomes[n], Outcome::Done);
@@ -42,14 +48,17 @@ fn outcomes_stand_in_order(host: &Host) {
 
 fn an_object_stops_at_its_first_failure(host: &Host) {
     let (broken, other) = (host.domain("broken", ""), host.domain("other", ""));
-    let outcomes = host.driver.execute(&[
-        broken.call(DomainOp::Define { xml: broken.xml.clone() }),
-        broken.call(DomainOp::Destroy),
-        other.call(DomainOp::Define { xml: other.xml.clone() }),
-        broken.call(DomainOp::SetAutostart { on: true }),
-        broken.call(DomainOp::Create { paused: false }),
-        other.call(DomainOp::SetAutostart { on: true }),
-    ]);
+    let outcomes = host.driver.execute(
+        &[
+            broken.call(DomainOp::Define { xml: broken.xml.clone() }),
+            broken.call(DomainOp::Destroy),
+            other.call(DomainOp::Define { xml: other.xml.clone() }),
+            broken.call(DomainOp::SetAutostart { on: true }),
+            broken.call(DomainOp::Create { paused: false }),
+            other.call(DomainOp::SetAutostart { on: true }),
+        ],
+        &ExecContext::default(),
+    );
     let word = |outcome: &Outcome| match outcome {
         Outcome::Done => "done",
         Outcome::Refused(e) if e.is(ErrorCode::OPERATION_INVALID) => "refused",
@@ -60,6 +69,48 @@ fn an_object_stops_at_its_first_failure(host: &Host) {
     assert_eq!(words, ["done", "refused", "done", "not sent", "not sent", "done"]);
     broken.is(State::Shutoff);
     assert!(!broken.seen().autostart && other.seen().autostart);
+}
+
+fn a_cancelled_batch_is_not_sent(host: &Host) {
+    let (one, two) = (host.domain("one", ""), host.domain("two", ""));
+    one.define();
+    let cancel = CancelToken::default();
+    cancel.stop();
+    let batch = [
+        one.call(DomainOp::Create { paused: false }),
+        one.call(DomainOp::Destroy),
+        two.call(DomainOp::Define { xml: two.xml.clone() }),
+    ];
+    let outcomes = host.driver.execute(&batch, &ExecContext::new(cancel, &|_, _| {}));
+    assert_eq!(outcomes.len(), batch.len());
+    for outcome in outcomes {
+        let is_cancelled =
+            matches!(&outcome, Outcome::NotSent(e) if e.kind == ErrorKind::Cancelled);
+        assert!(is_cancelled, "{outcome:?}");
+    }
+    one.is(State::Shutoff);
+    assert!(two.look().is_none());
+    // the connection is as good as before
+    one.start().done(DomainOp::Destroy);
+}
+
+fn outcomes_are_reported(host: &Host) {
+    let (one, two) = (host.domain("one", ""), host.domain("two", ""));
+    let batch = [
+        one.call(DomainOp::Define { xml: one.xml.clone() }),
+        two.call(DomainOp::Define { xml: two.xml.clone() }),
+        one.call(DomainOp::Destroy),
+        one.call(DomainOp::SetAutostart { on: true }),
+        two.call(DomainOp::SetAutostart { on: true }),
+    ];
+    let reported = RefCell::new(BTreeMap::new());
+    let progress = |index, outcome: &Outcome| {
+        let before = reported.borrow_mut().insert(index, outcome.clone());
+        assert!(before.is_none(), "{index} is reported twice: {before:?}, {outcome:?}");
+    };
+    let cancel = CancelToken::default();
+    let outcomes = host.driver.execute(&batch, &ExecContext::new(cancel, &progress));
+    assert_eq!(reported.into_inner().into_values().collect::<Vec<_>>(), outcomes);
 }
 
 fn what_is_not_there_is_not_found(host: &Host) {
@@ -79,7 +130,7 @@ fn what_is_not_there_is_not_found(host: &Host) {
         // the UUID decides, not the name
         let mut call = here.call(op);
         call.target.uuid = uuid_of("somebody else");
-        let outcome = host.driver.execute(&[call]);
+        let outcome = host.driver.execute(&[call], &ExecContext::default());
         assert!(
             matches!(&outcome[..], [Outcome::Refused(e)] if e.is(ErrorCode::NO_DOMAIN)),
             "{outcome:?}"

@@ -5,7 +5,7 @@ use crate::support::ops;
 use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
-use virt::drivers::Driver;
+use virt::drivers::{Driver, ExecContext};
 use virt::error::{ErrorCode, ErrorKind};
 use virt::model::{
     Call, Kind, NetworkOp, ObservedResource, Op, OpKind, Outcome, ResourceId, Scope, State, Target,
@@ -204,7 +204,7 @@ impl Subjected<'_> {
     }
 
     fn run(&self, op: Op) -> Outcome {
-        let mut outcomes = self.host.driver.execute(&[self.call(op)]);
+        let mut outcomes = self.host.driver.execute(&[self.call(op)], &ExecContext::default());
         assert_eq!(outcomes.len(), 1);
         outcomes.pop().unwrap()
     }

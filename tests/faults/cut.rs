@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use virt::drivers::{self, Connection, Driver, Environment};
+use virt::drivers::{self, Connection, Driver, Environment, ExecContext};
 use virt::model::{Call, Kind, ResourceId, Target, UndefineKeep};
 use virt::reconcile::Options;
 
@@ -140,7 +140,7 @@ fn clear(driver: &dyn Driver) {
         Call { target: Target { id, uuid }, op }
     };
     let calls: Vec<Call> = there.into_values().map(|r| undefine(r.uuid, r.id)).collect();
-    for (call, outcome) in calls.iter().zip(driver.execute(&calls)) {
+    for (call, outcome) in calls.iter().zip(driver.execute(&calls, &ExecContext::default())) {
         assert_eq!(outcome, virt::model::Outcome::Done, "{call:?}");
     }
     assert!(calls.iter().filter(|c| c.target.id.kind == Kind::Network).count() <= 1);

@@ -3,7 +3,7 @@
 
 use crate::support::trial;
 use libtest_mimic::Trial;
-use virt::drivers::{Driver, MockDriver, MockHost};
+use virt::drivers::{Driver, ExecContext, MockDriver, MockHost};
 use virt::model::{
     Affect, Call, DomainOp, Kind, MetadataKind, NetworkCommand, NetworkOp, NetworkSection, Outcome,
     ResourceId, Scope, Target, Uuid,
@@ -34,7 +34,7 @@ fn is_answered_and_can_be_read_back() {
     for round in 1..=ROUNDS {
         let mut random = Random(round);
         let call = random.call();
-        match &driver.execute(std::slice::from_ref(&call))[..] {
+        match &driver.execute(std::slice::from_ref(&call), &ExecContext::default())[..] {
             [Outcome::Done] => taken += 1,
             [Outcome::Refused(_)] => {}
             other => panic!("round {round}: {call:?}: {other:?}"),

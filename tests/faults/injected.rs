@@ -3,7 +3,7 @@
 use crate::support::ops;
 use crate::support::{Fault, Faulty, Recording, trial};
 use libtest_mimic::Trial;
-use virt::drivers::{Driver, MockDriver, MockHost};
+use virt::drivers::{Driver, ExecContext, MockDriver, MockHost};
 use virt::model::{Call, DomainOp, Kind, Outcome, ResourceId, Scope, Target, Uuid};
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -29,7 +29,7 @@ fn falls(fault: Fault) {
     let driver = Recording::new(MockDriver::open(MockHost::Default, None).unwrap());
     let faulty = Faulty::new(driver, fault, 1);
     assert!(!faulty.fired());
-    let outcomes = faulty.execute(&batch);
+    let outcomes = faulty.execute(&batch, &ExecContext::default());
     assert!(faulty.fired());
     let outcome = |number: usize| match outcomes[number] {
         Outcome::Done => "done",

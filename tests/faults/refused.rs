@@ -5,7 +5,7 @@
 use crate::support::site::{Site, converge, observe, plan_for, walk};
 use crate::support::{Answering, Fault, Faulty, Recording, trial};
 use libtest_mimic::Trial;
-use virt::drivers::{Driver, MockDriver, MockHost};
+use virt::drivers::{Driver, ExecContext, MockDriver, MockHost};
 use virt::error::{Error, ErrorCode, ErrorDomain};
 use virt::model::{Call, DomainOp, Kind, Observed, Op, OpKind, Outcome, ResourceId};
 use virt::reconcile::{ChangeCause, Options, Report, Status};
@@ -201,7 +201,7 @@ fn not_now() {
     // the next boot has it
     let target = plan.steps[0].target.clone();
     for op in [DomainOp::Destroy, DomainOp::Create { paused: false }] {
-        driver.execute(&[Call { target: target.clone(), op: op.into() }]);
+        driver.execute(&[Call { target: target.clone(), op: op.into() }], &ExecContext::default());
     }
     let plan = plan_for(&driver, &site.load(), &Options::default());
     assert!(plan.is_empty() && !plan.has_pending(), "{plan:?}");

@@ -24,7 +24,7 @@ use crate::support::{Libvirtd, tool, trial, trial_if};
 use diagnostics::SourceId;
 use libtest_mimic::Trial;
 use std::path::PathBuf;
-use virt::drivers::{self, Connection, Driver, Environment};
+use virt::drivers::{self, Connection, Driver, Environment, ExecContext};
 use virt::model::{Call, Kind, Outcome, ResourceId, Scope, Target, UndefineKeep, Uuid, Version};
 use virt::reconcile::{Side, overlay};
 use xmltree::{Attribute, Element, Limits, Node, Path, Step, parse, value_at, write};
@@ -391,7 +391,7 @@ impl Recorder {
         let id = ResourceId::new(self.kind, whole.child_text("name").unwrap());
         let call = |uuid, op| {
             let call = Call { target: Target { id: id.clone(), uuid }, op };
-            match self.driver.execute(&[call]).pop().unwrap() {
+            match self.driver.execute(&[call], &ExecContext::default()).pop().unwrap() {
                 Outcome::Done => Ok(()),
                 Outcome::Refused(error) | Outcome::NotSent(error) | Outcome::Unknown(error) => {
                     Err(error.message.clone())

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use virt::drivers::{self, Connection, Driver, Environment};
+use virt::drivers::{self, Connection, Driver, Environment, ExecContext};
 use virt::manifest::load;
 use virt::model::{
     Call, Capabilities, Desired, Kind, NAMESPACE, Op, Outcome, ResourceId, Scope, Target,
@@ -308,7 +308,7 @@ impl Host {
 
     fn call(&self, id: &ResourceId, uuid: Uuid, op: Op) -> Outcome {
         let target = Target { id: id.clone(), uuid };
-        self.driver.execute(&[Call { target, op }]).pop().unwrap()
+        self.driver.execute(&[Call { target, op }], &ExecContext::default()).pop().unwrap()
     }
 }
 

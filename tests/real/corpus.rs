@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
-use virt::drivers::{Driver, MockDriver, MockHost};
+use virt::drivers::{Driver, ExecContext, MockDriver, MockHost};
 use virt::model::{Call, Kind, Outcome, ResourceId, Scope, Target, Uuid};
 use xmltree::write;
 
@@ -39,7 +39,10 @@ fn settles(text: &str) -> bool {
     let driver = MockDriver::open(MockHost::Default, None).unwrap();
     let define = |xml: String| {
         let target = Target { id: ResourceId::new(kind, "any"), uuid: Uuid::nil() };
-        driver.execute(&[Call { target, op: ops::define(kind, xml) }]).pop().unwrap()
+        driver
+            .execute(&[Call { target, op: ops::define(kind, xml) }], &ExecContext::default())
+            .pop()
+            .unwrap()
     };
     let known = driver.observe(&Scope::all()).unwrap().resources;
     if define(text.to_owned()) != Outcome::Done {

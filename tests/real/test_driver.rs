@@ -6,7 +6,7 @@ use diagnostics::SourceId;
 use libtest_mimic::Trial;
 use std::path::Path;
 use std::process::Command;
-use virt::drivers::{Driver, MockDriver, MockHost};
+use virt::drivers::{Driver, ExecContext, MockDriver, MockHost};
 use virt::model::{
     Affect, Call, DomainOp, Kind, NetworkOp, Op, Outcome, ResourceId, Scope, Target, UndefineKeep,
     Uuid,
@@ -167,7 +167,7 @@ fn refuse_alike(virsh: &Path, script: &str, kind: Kind, ops: &[Op]) {
     let target = Target { id: resource.id, uuid: resource.uuid };
     let calls: Vec<Call> =
         ops.iter().map(|op| Call { target: target.clone(), op: op.clone() }).collect();
-    let mut outcomes = driver.execute(&calls);
+    let mut outcomes = driver.execute(&calls, &ExecContext::default());
     let Some(Outcome::Refused(ours)) = outcomes.pop() else { panic!("{script}: not refused") };
     assert!(outcomes.iter().all(|o| *o == Outcome::Done), "{script}: {outcomes:?}");
     assert!(theirs.contains(&ours.message), "ours:\n{ours}\ntheirs:\n{theirs}");
@@ -189,7 +189,7 @@ fn ours(kind: Kind, text: &str) -> Result<Element, String> {
     let id = ResourceId::new(kind, "oracle");
     let target = Target { id: id.clone(), uuid: Uuid::try_parse(UUID).unwrap() };
     let call = Call { target, op: ops::define(kind, text) };
-    match driver.execute(&[call]).pop().unwrap() {
+    match driver.execute(&[call], &ExecContext::default()).pop().unwrap() {
         Outcome::Refused(e) => Err(e.message.clone()),
         Outcome::NotSent(e) | Outcome::Unknown(e) => panic!("{e:?}"),
         Outcome::Done => {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
-use virt::drivers::{CancelToken, Driver, EventSink};
+use virt::drivers::{CancelToken, Driver, EventSink, ExecContext};
 use virt::error::{Error, ErrorCode, ErrorDomain, ErrorKind, Result};
 use virt::model::{Call, Capabilities, Observed, Outcome, Scope};
 
@@ -36,8 +36,8 @@ impl<D: Driver> Driver for Recording<D> {
         self.inner.observe(scope)
     }
 
-    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
-        let outcomes = self.inner.execute(batch);
+    fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {
+        let outcomes = self.inner.execute(batch, context);
         let pairs = batch.iter().cloned().zip(outcomes.iter().cloned());
         self.calls.lock().unwrap().extend(pairs);
         outcomes
@@ -118,7 +118,7 @@ impl<D: Driver> Faulty<D> {
     }
 
     fn pass(&self, call: &Call) -> Outcome {
-        let mut outcomes = self.inner.execute(std::slice::from_ref(call));
+        let mut outcomes = self.inner.execute(std::slice::from_ref(call), &ExecContext::default());
         outcomes.pop().unwrap()
     }
 }
@@ -139,11 +139,13 @@ impl<D: Driver> Driver for Faulty<D> {
         self.inner.observe(scope)
     }
 
-    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
+    fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {
         let mut failed = BTreeSet::new();
         let mut outcomes = Vec::new();
         for call in batch {
-            let outcome = if failed.contains(&call.target.id) {
+            let outcome = if context.is_cancelled() {
+                Outcome::NotSent(ExecContext::cancelled())
+            } else if failed.contains(&call.target.id) {
                 Outcome::NotSent(lost(ErrorKind::NotSent, "an earlier one failed"))
             } else {
                 self.one(call)
@@ -206,12 +208,13 @@ impl<D: Driver> Driver for Answering<D> {
         self.inner.observe(scope)
     }
 
-    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
+    fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {
         let mut failed = BTreeSet::new();
         let mut outcomes = Vec::new();
         for call in batch {
             let one = || {
-                let mut passed = self.inner.execute(std::slice::from_ref(call));
+                let mut passed =
+                    self.inner.execute(std::slice::from_ref(call), &context.without_progress());
                 passed.pop().unwrap()
             };
             let outcome = match failed.contains(&call.target.id) {

@@ -9,7 +9,7 @@ use super::session::{self, Host};
 use super::silent::{Silent, Subject};
 use super::trace::{Stage, StageResult, Trace};
 use super::{execute, observe, pools, request};
-use crate::drivers::{CancelToken, Driver, Environment, EventSink, Hypervisor};
+use crate::drivers::{CancelToken, Driver, Environment, EventSink, ExecContext, Hypervisor};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Call, Capabilities, Observed, ObservedPools, OpKind, Outcome, Scope, Uri};
 use libvirt_rpc::Class;
@@ -154,11 +154,11 @@ impl Driver for LibvirtDriver {
         pools::pools(self.connections().connection(Class::Quick)?, names, &mut silent)
     }
 
-    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
+    fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {
         let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
         silent.hear(self.dial.as_ref());
         let requests = Sending { host: &self.host, silent: &silent };
-        let executed = execute::execute(&mut self.connections(), batch, &requests);
+        let executed = execute::execute(&mut self.connections(), batch, &requests, context);
         for target in executed.silent {
             silent.note_domain(target);
         }

@@ -2,6 +2,7 @@
 
 use super::connection::{Completion, Connection, Reply, Request, wait};
 use super::connections::ConnectionPair;
+use crate::drivers::ExecContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Call, Outcome, ResourceId, Target};
 use libvirt_rpc::Class;
@@ -39,9 +40,13 @@ pub(super) fn execute<'a>(
     connections: &mut ConnectionPair,
     batch: &'a [Call],
     requests: &impl Requests,
+    context: &ExecContext<'_>,
 ) -> Executed<'a> {
-    let mut run = Run::new(batch, requests);
+    let mut run = Run::new(batch, requests, context);
     loop {
+        if context.is_cancelled() {
+            run.cancel();
+        }
         run.submit(connections, Class::Quick);
         run.submit(connections, Class::Long);
         let mut busy = connections.busy();
@@ -63,6 +68,7 @@ pub(super) fn execute<'a>(
 struct Run<'a, 'r, R> {
     batch: &'a [Call],
     requests: &'r R,
+    context: &'r ExecContext<'r>,
     outcomes: Vec<Option<Outcome>>,
     /// Calls left for each object, by index into the batch, in order.
     chains: HashMap<&'a ResourceId, VecDeque<usize>>,
@@ -79,7 +85,7 @@ struct Run<'a, 'r, R> {
 }
 
 impl<'a, 'r, R: Requests> Run<'a, 'r, R> {
-    fn new(batch: &'a [Call], requests: &'r R) -> Self {
+    fn new(batch: &'a [Call], requests: &'r R, context: &'r ExecContext<'r>) -> Self {
         let mut chains: HashMap<&ResourceId, VecDeque<usize>> = HashMap::new();
         let mut objects = Vec::new();
         for (index, call) in batch.iter().enumerate() {
@@ -93,6 +99,7 @@ impl<'a, 'r, R: Requests> Run<'a, 'r, R> {
         let mut run = Self {
             batch,
             requests,
+            context,
             outcomes,
             chains,
             quick: VecDeque::new(),
@@ -133,6 +140,9 @@ impl<'a, 'r, R: Requests> Run<'a, 'r, R> {
     fn asked(&mut self, index: usize, reply: Reply) {
         let Some(call) = self.batch.get(index) else { return };
         match reply {
+            Reply::Done(_) | Reply::Refused(_) if self.context.is_cancelled() => {
+                self.finish(index, Outcome::NotSent(ExecContext::cancelled()));
+            }
             Reply::Done(_) | Reply::Refused(_) => {
                 self.answers.insert(&call.target.id);
                 self.send(index, call);
@@ -211,18 +221,38 @@ impl<'a, 'r, R: Requests> Run<'a, 'r, R> {
             Outcome::NotSent(error) => Outcome::NotSent(error.address(address)),
             Outcome::Unknown(error) => Outcome::Unknown(error.address(address)),
         };
-        if let Some(slot) = self.outcomes.get_mut(index) {
-            *slot = Some(outcome);
-        }
+        self.record(index, outcome);
         if done {
             self.advance(&target.id);
             return;
         }
         for later in self.chains.remove(&target.id).unwrap_or_default() {
             let error = not_sent("an earlier step of the same object was not done");
-            if let Some(slot) = self.outcomes.get_mut(later) {
-                *slot = Some(Outcome::NotSent(error.address(target.id.to_string())));
+            self.record(later, Outcome::NotSent(error.address(target.id.to_string())));
+        }
+    }
+
+    fn record(&mut self, index: usize, outcome: Outcome) {
+        self.context.report(index, &outcome);
+        if let Some(slot) = self.outcomes.get_mut(index) {
+            *slot = Some(outcome);
+        }
+    }
+
+    /// Gives up all calls that were not sent. One whose object was asked whether it answers is given up, too,
+    /// once it has.
+    fn cancel(&mut self) {
+        for (id, later) in std::mem::take(&mut self.chains) {
+            for index in later {
+                let error = ExecContext::cancelled().address(id.to_string());
+                self.record(index, Outcome::NotSent(error));
             }
+        }
+        let ready: Vec<(usize, Request)> =
+            self.quick.drain(..).chain(self.long.drain(..)).collect();
+        for (ticket, _) in ready {
+            let index = self.questions.remove(&ticket).unwrap_or(ticket);
+            self.finish(index, Outcome::NotSent(ExecContext::cancelled()));
         }
     }
 }
@@ -318,7 +348,7 @@ mod tests {
                 }
             }));
         let short = Short { asks: false };
-        let outcomes = execute(&mut connections, batch, &short).outcomes;
+        let outcomes = execute(&mut connections, batch, &short, &ExecContext::default()).outcomes;
         outcomes
             .iter()
             .map(|outcome| match outcome {
@@ -382,7 +412,9 @@ mod tests {
             Ok(fake_server::connection(script.lock().unwrap().take().unwrap()))
         }));
         let batch = [autostart("a"), call("b", DomainOp::Destroy), call("a", DomainOp::Destroy)];
-        let outcomes = execute(&mut connections, &batch, &Short { asks: false }).outcomes;
+        let outcomes =
+            execute(&mut connections, &batch, &Short { asks: false }, &ExecContext::default())
+                .outcomes;
         assert_eq!(outcomes, vec![Outcome::Done; 3]);
     }
 
@@ -469,7 +501,8 @@ mod tests {
             call("well", DomainOp::Suspend),
             call("down", DomainOp::Destroy),
         ];
-        let executed = execute(&mut connections, &batch, &Short { asks: true });
+        let executed =
+            execute(&mut connections, &batch, &Short { asks: true }, &ExecContext::default());
         let said = executed.outcomes.iter().map(|outcome| match outcome {
             Outcome::NotSent(error) => error.kind.as_str(),
             outcome => {

@@ -166,7 +166,7 @@ fn alias(xml: &str) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-    use crate::drivers::{CancelToken, Driver as _, EventSink, MockDriver, MockHost};
+    use crate::drivers::{CancelToken, Driver as _, EventSink, ExecContext, MockDriver, MockHost};
     use crate::model::{
         Affect, Call, DomainOp, DriverEvent, EventKind, Kind, ResourceId, Scope, Target,
         UndefineKeep,
@@ -200,7 +200,7 @@ mod tests {
         let id = ResourceId::new(Kind::Domain, "test");
         let uuid = driver.observe(&Scope::all()).unwrap().resources.get(&id).unwrap().uuid;
         let call = Call { target: Target { id, uuid }, op: op.into() };
-        assert_eq!(driver.execute(&[call]), [crate::model::Outcome::Done]);
+        assert_eq!(driver.execute(&[call], &ExecContext::default()), [crate::model::Outcome::Done]);
     }
 
     fn told(receiver: &Receiver<DriverEvent>) -> String {

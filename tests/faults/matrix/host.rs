@@ -4,7 +4,7 @@ use super::scenarios::{SCENARIOS, Scenario};
 use crate::support::site::{Site, converge, observe, plan_for};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, OnceLock};
-use virt::drivers::{CancelToken, Driver, EventSink, MockDriver, MockHost};
+use virt::drivers::{CancelToken, Driver, EventSink, ExecContext, MockDriver, MockHost};
 use virt::error::Result;
 use virt::manifest::Loaded;
 use virt::model::{
@@ -88,7 +88,7 @@ impl Host {
             state.leaving.retain(|(target, _)| *target != call.target);
         }
         drop(state);
-        self.driver.execute(std::slice::from_ref(call)).pop().unwrap()
+        self.driver.execute(std::slice::from_ref(call), &ExecContext::default()).pop().unwrap()
     }
 }
 
@@ -109,15 +109,21 @@ impl Driver for Host {
                 *reads -= 1;
                 return true;
             }
-            self.driver.execute(&[Call { target: target.clone(), op: DomainOp::Shutdown.into() }]);
+            self.driver.execute(
+                &[Call { target: target.clone(), op: DomainOp::Shutdown.into() }],
+                &ExecContext::default(),
+            );
             false
         });
         self.driver.observe(scope)
     }
 
     /// Executes calls one by one: drivers around this one keep the order of a batch.
-    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
+    fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {
         let one = |call: &Call| {
+            if context.is_cancelled() {
+                return Outcome::NotSent(ExecContext::cancelled());
+            }
             let outcome = self.one(call);
             self.state.lock().unwrap().calls.push((call.clone(), outcome.clone()));
             outcome
@@ -195,7 +201,7 @@ impl Case {
         let host = Host::of(scenario);
         let before = load(scenario.before);
         assert!(converge(&host, &before, &Options::default()).1.is_done(), "{}", scenario.name);
-        host.execute(&(scenario.by_hand)());
+        host.execute(&(scenario.by_hand)(), &ExecContext::default());
         let history = host.take().0.into_iter().map(|(call, _)| call).collect();
         let mut case = Self {
             scenario,
@@ -227,7 +233,7 @@ impl Case {
     /// The host as it is before the edit is applied.
     pub(super) fn host(&self) -> Host {
         let host = Host::of(self.scenario);
-        let outcomes = host.execute(&self.history);
+        let outcomes = host.execute(&self.history, &ExecContext::default());
         assert!(outcomes.iter().all(|o| *o == Outcome::Done), "{outcomes:?}");
         host.take();
         Host { guests: self.scenario.guests, ..host }

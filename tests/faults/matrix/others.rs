@@ -6,7 +6,7 @@ use super::strike::{Column, Manner, Place, Struck, is_taken, places, recovers, w
 use crate::support::site::{self, observe, plan_for};
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex};
-use virt::drivers::{CancelToken, Driver, EventSink};
+use virt::drivers::{CancelToken, Driver, EventSink, ExecContext};
 use virt::error::Result;
 use virt::manifest::Loaded;
 use virt::model::{
@@ -81,7 +81,7 @@ pub(super) fn by_hand(column: Column) -> usize {
     for case in cases() {
         for (number, edit) in edits().into_iter().enumerate() {
             let edit = |host: &dyn Driver| {
-                host.execute(&edit);
+                host.execute(&edit, &ExecContext::default());
             };
             if matches!(column, Column::A | Column::D) {
                 makes_stale(case, &edit);
@@ -267,15 +267,15 @@ impl Driver for InTurn<'_> {
         self.host.observe(scope)
     }
 
-    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
+    fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {
         // the contract's order: what follows a call that was not done is not carried out
         let quiet = Struck::new(self, Place::Nowhere, Column::A, Manner::Late);
         match batch {
             [call] => {
                 self.turns.wait(self.who);
-                self.host.execute(std::slice::from_ref(call))
+                self.host.execute(std::slice::from_ref(call), &context.without_progress())
             }
-            _ => quiet.execute(batch),
+            _ => quiet.execute(batch, context),
         }
     }
 

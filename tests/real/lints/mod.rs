@@ -13,7 +13,7 @@ use cases::{CASES, Case, STARTS, VALUES, case};
 use libtest_mimic::{Completion, Trial};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use virt::drivers::{self, Connection, Driver, Environment};
+use virt::drivers::{self, Connection, Driver, Environment, ExecContext};
 use virt::manifest;
 use virt::model::rules::rules;
 use virt::model::{Call, Kind, Op, Outcome, ResourceId, Target, UndefineKeep, Uuid, Version};
@@ -130,7 +130,9 @@ fn define(driver: &dyn Driver, kind: Kind, xml: String) -> Outcome {
 /// Defines a document, makes further calls, and removes it again; returns the outcome of each.
 fn tried(driver: &dyn Driver, kind: Kind, xml: String, more: &[Op]) -> (Outcome, Vec<Outcome>) {
     let target = |uuid| Target { id: ResourceId::new(kind, "case"), uuid };
-    let call = |uuid, op| driver.execute(&[Call { target: target(uuid), op }]).pop().unwrap();
+    let call = |uuid, op| {
+        driver.execute(&[Call { target: target(uuid), op }], &ExecContext::default()).pop().unwrap()
+    };
     let outcome = call(Uuid::nil(), ops::define(kind, xml));
     let mut ran = Vec::new();
     if let Outcome::Done = outcome {

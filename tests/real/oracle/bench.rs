@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::{fmt, fs};
 use tempfile::TempDir;
-use virt::drivers::{self, Connection, Driver, Environment};
+use virt::drivers::{self, Connection, Driver, Environment, ExecContext};
 use virt::manifest::load;
 use virt::model::{
     Call, Capabilities, Desired, Kind, ObservedResource, Op, Outcome, ResourceId, Scope, Target,
@@ -215,6 +215,6 @@ impl Bench {
 
     pub(crate) fn call(&self, id: &ResourceId, uuid: Uuid, op: Op) -> Outcome {
         let target = Target { id: id.clone(), uuid };
-        self.driver.execute(&[Call { target, op }]).pop().unwrap()
+        self.driver.execute(&[Call { target, op }], &ExecContext::default()).pop().unwrap()
     }
 }

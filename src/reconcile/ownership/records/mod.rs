@@ -14,7 +14,7 @@ mod signing;
 
 pub use signing::{Key, Signing};
 
-use crate::drivers::{CancelToken, Driver, EventSink};
+use crate::drivers::{CancelToken, Driver, EventSink, ExecContext};
 use crate::error::Result;
 use crate::model::{Call, Capabilities, Observed, ObservedPools, Outcome, Scope};
 use diagnostics::SourceId;
@@ -67,10 +67,10 @@ impl Driver for Records {
         self.inner.pools(names)
     }
 
-    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
+    fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {
         let sealed: Vec<Call> =
             batch.iter().map(|call| sealed(self.signing.as_ref(), call)).collect();
-        self.inner.execute(&sealed)
+        self.inner.execute(&sealed, context)
     }
 
     fn disconnect_idle(&self) {
