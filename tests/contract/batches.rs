@@ -15,7 +15,7 @@ pub(super) const RULES: &[Rule] = &[
     ("outcomes_stand_in_the_order_of_the_calls", None, outcomes_stand_in_order),
     ("an_object_stops_at_its_first_failure", None, an_object_stops_at_its_first_failure),
     ("an_empty_batch_does_nothing", None, |host| {
-        assert!(host.driver.execute(&[], &ExecContext::default()).is_empty())
+        assert!(host.driver.execute(&[], &ExecContext::default()).is_empty());
     }),
     ("a_cancelled_batch_is_not_sent", None, a_cancelled_batch_is_not_sent),
     ("outcomes_are_reported_as_they_are_returned", None, outcomes_are_reported),
