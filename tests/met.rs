@@ -385,7 +385,7 @@ fn a_snapshot_of_a_stopped_guest_tells() {
             .replace("<memory", "<metadata><virt:reconcile xmlns:virt='urn:virt:reconcile:1' power='stopped'/></metadata><memory"),
     ];
     let mut host = Host::applied(&manifests);
-    let place = |file: &str| Storage::of(&read(&disk(file))).unwrap();
+    let place = |file: &str| Storage::of((&read(&disk(file))).node()).unwrap();
     host.change("domain/web", |web| {
         let text = write(web.persistent.as_ref().unwrap()).replace("/web'", "/web.s1'");
         web.persistent = Some(read(&text));
@@ -405,7 +405,7 @@ fn chain(host: &Host) -> Vec<String> {
 fn chain_of(definition: Option<&Element>) -> Vec<String> {
     let devices = definition.into_iter().filter_map(|d| d.child("devices"));
     let disks = devices.flat_map(|d| d.children_named("disk"));
-    disks.flat_map(Storage::chain).map(|place| place.to_string()).collect()
+    disks.flat_map(|disk| Storage::chain(disk.node())).map(|place| place.to_string()).collect()
 }
 
 fn an_edit_beside_an_overlay() {

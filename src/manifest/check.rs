@@ -163,7 +163,7 @@ fn of_kind(objects: &[Object], kind: Kind) -> impl Iterator<Item = (usize, &Obje
 fn macs(objects: &[Object]) -> Claims<Mac> {
     let mut claims = Vec::new();
     for (i, object) in of_kind(objects, Kind::Domain) {
-        for interface in Domain::new(&object.definition).interfaces() {
+        for interface in Domain::new(object.definition.node()).interfaces() {
             let place = interface.element().child("mac").and_then(|m| m.attribute("address"));
             if let (Some(mac), Some(place)) = (interface.mac(), place) {
                 claims.push((mac, i, place.span));
@@ -185,7 +185,7 @@ fn bridges(objects: &[Object]) -> Claims<String> {
 /// source, and takes two that appear in one place.
 fn pool_targets(objects: &[Object]) -> Claims<String> {
     let target = |(i, o): (usize, &Object)| {
-        let pool = Pool::new(&o.definition);
+        let pool = Pool::new(o.definition.node());
         let is_dir = pool.backend()? == "dir";
         is_dir.then_some((pool.target_path()?, i, pool.target()?.text_span()))
     };
@@ -195,12 +195,12 @@ fn pool_targets(objects: &[Object]) -> Claims<String> {
 fn disks(objects: &[Object]) -> Claims<String> {
     let mut claims = Vec::new();
     for (i, object) in of_kind(objects, Kind::Domain) {
-        for disk in Domain::new(&object.definition).disks() {
+        for disk in Domain::new(object.definition.node()).disks() {
             let Some(DiskSource::File(path) | DiskSource::Block(path)) = disk.source() else {
                 continue;
             };
             if !disk.is_readonly() && !disk.is_shareable() {
-                let place = disk.element().child("source").map_or(object.span, |s| s.span);
+                let place = disk.element().child("source").map_or(object.span, |s| s.span());
                 claims.push((path.to_owned(), i, place));
             }
         }
@@ -211,8 +211,8 @@ fn disks(objects: &[Object]) -> Claims<String> {
 fn host_devices(objects: &[Object]) -> Claims<String> {
     let mut claims = Vec::new();
     for (i, object) in of_kind(objects, Kind::Domain) {
-        for device in Domain::new(&object.definition).all_devices() {
-            claims.extend(host_device(device).map(|key| (key, i, device.span)));
+        for device in Domain::new(object.definition.node()).all_devices() {
+            claims.extend(host_device(device).map(|key| (key, i, device.span())));
         }
     }
     claims
@@ -221,7 +221,7 @@ fn host_devices(objects: &[Object]) -> Claims<String> {
 fn ports(objects: &[Object]) -> Claims<String> {
     let mut claims = Vec::new();
     for (i, object) in of_kind(objects, Kind::Domain) {
-        for device in Domain::new(&object.definition).all_devices() {
+        for device in Domain::new(object.definition.node()).all_devices() {
             claims.extend(listeners(device).into_iter().map(|l| (l.key(), i, l.span)));
         }
     }
@@ -233,7 +233,7 @@ fn ports(objects: &[Object]) -> Claims<String> {
 fn subnets(objects: &mut [Object], selections: &Selections, out: &mut Diagnostics) {
     let mut all: Vec<(Subnet, usize, Span)> = Vec::new();
     for (i, object) in of_kind(objects, Kind::Network) {
-        for ip in Network::new(&object.definition).ips() {
+        for ip in Network::new(object.definition.node()).ips() {
             // 0.0.0.0 stands for no address
             if let (Some(subnet), Some(address)) = (ip.subnet(), ip.address())
                 && !address.is_unspecified()

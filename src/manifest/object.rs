@@ -87,14 +87,14 @@ pub(super) fn object(
     let mut more = Diagnostics::default();
     // TOML is written in the grammar's order
     if format == Format::Xml {
-        check_order(&root, &mut more);
+        check_order(root.node(), &mut more);
     }
     let found = settings::take(kind, &mut root, &mut more);
     // what is wrong in the settings was said
     if let Some(parent) = kind.parent().filter(|_| found.parent.is_none() && hosts_known) {
         more.push(lacks_parent(kind, parent, root.span));
     }
-    check_definition(kind, &root, &mut more);
+    check_definition(kind, root.node(), &mut more);
     // what the grammar refuses is not explained twice
     let mut explained = said.clone();
     if !said.is_empty() && !more.is_empty() {
@@ -134,7 +134,7 @@ pub(super) fn object(
     let parent = kind.parent().zip(found.parent);
     needs.extend(parent.map(|(kind, (name, span))| (ResourceId::new(kind, name), span)));
     if kind.is_guest() {
-        needs.extend(Domain::new(&root).networks());
+        needs.extend(Domain::new(root.node()).networks());
     }
     let mut seen = HashSet::new();
     let depends_on = needs.iter().map(|n| &n.0).filter(|id| seen.insert(*id)).cloned().collect();

@@ -2,10 +2,10 @@
 
 use super::{Kind, domain, network, pool, volume};
 use diagnostics::Diagnostics;
-use xmltree::Element;
+use xmltree::NodeRef;
 
 /// Adds what is wrong with the values of the definition `root` and what no grammar can say.
-pub fn check_definition(kind: Kind, root: &Element, out: &mut Diagnostics) {
+pub fn check_definition(kind: Kind, root: NodeRef<'_>, out: &mut Diagnostics) {
     match kind {
         Kind::Domain => domain::check(root, out),
         Kind::Network => network::check(root, out),

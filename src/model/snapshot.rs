@@ -1,7 +1,7 @@
 //! Snapshots of a domain, as far as a plan has to know them.
 
 use super::domain::Storage;
-use xmltree::Element;
+use xmltree::NodeRef;
 
 /// A snapshot of a domain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,17 +14,18 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// The snapshot of that name, from the host's `<domainsnapshot>`.
-    pub fn read(name: &str, document: &Element) -> Self {
+    pub fn read(name: &str, document: NodeRef<'_>) -> Self {
         let devices = document.descend(&["domain", "devices"]);
         let base = |target: &str| {
             let mut disks = devices.into_iter().flat_map(|d| d.children_named("disk"));
-            let named =
-                |disk: &&Element| disk.child("target").and_then(|t| t.attr("dev")) == Some(target);
+            let named = |disk: &NodeRef<'_>| {
+                disk.child("target").and_then(|t| t.attr("dev")) == Some(target)
+            };
             disks.find(named).and_then(Storage::of)
         };
         let disks = document.child("disks").into_iter().flat_map(|d| d.children_named("disk"));
         let external = disks.filter(|disk| disk.attr("snapshot") == Some("external"));
-        let overlay = |disk: &Element| Some((Storage::of(disk)?, base(disk.attr("name")?)?));
+        let overlay = |disk: NodeRef<'_>| Some((Storage::of(disk)?, base(disk.attr("name")?)?));
         Self { name: name.to_owned(), overlays: external.filter_map(overlay).collect() }
     }
 }
@@ -33,7 +34,7 @@ impl Snapshot {
 mod tests {
     use super::*;
     use diagnostics::SourceId;
-    use xmltree::{Limits, parse};
+    use xmltree::{Element, Limits, parse};
 
     #[test]
     fn an_external_snapshot_tells_what_is_an_overlay_of_what() {
@@ -44,10 +45,10 @@ mod tests {
             <disk type='file'><source file='/img/b'/><target dev='vdb'/></disk></devices></domain>\
             </domainsnapshot>";
         let document = parse(SourceId::NONE, text, &Limits::default()).expect("it is well-formed");
-        let snapshot = Snapshot::read("s1", &document);
+        let snapshot = Snapshot::read("s1", document.node());
         let pairs: Vec<_> =
             snapshot.overlays.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect();
         assert_eq!(pairs, [("/img/a.s1".to_owned(), "/dev/vg/a".to_owned())]);
-        assert_eq!(Snapshot::read("x", &Element::new("domainsnapshot")).overlays, []);
+        assert_eq!(Snapshot::read("x", Element::new("domainsnapshot").node()).overlays, []);
     }
 }

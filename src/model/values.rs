@@ -2,7 +2,7 @@
 
 use super::{Uuid, check_name};
 use diagnostics::{Diagnostic, Diagnostics, excerpt};
-use xmltree::Element;
+use xmltree::NodeRef;
 
 /// Longest name of a device in the kernel, in bytes.
 pub(super) const DEVICE_NAME_MAX: usize = 15;
@@ -28,11 +28,11 @@ pub(super) fn found(text: &str) -> String {
 }
 
 /// Checks that an object can have its name.
-pub(super) fn check_identity(root: &Element, out: &mut Diagnostics) {
+pub(super) fn check_identity(root: NodeRef<'_>, out: &mut Diagnostics) {
     // its presence is the grammar's matter
     let Some(name) = root.child("name") else { return };
     if let Err(reason) = check_name(&name.text()) {
-        let what = &root.name.local;
+        let what = &root.name().local;
         out.push(
             Diagnostic::error("bad-name", format!("this cannot name a {what}: {reason}"))
                 .at(name.text_span())

@@ -162,7 +162,7 @@ fn kept(host: &ObservedResource, owner_record: Option<&OwnerRecord>) -> Settings
     };
     let implied: Vec<ResourceId> = match &host.persistent {
         Some(domain) if host.id.kind.is_guest() => {
-            Domain::new(domain).networks().map(|n| n.0).collect()
+            Domain::new(domain.node()).networks().map(|n| n.0).collect()
         }
         Some(_) | None => Vec::new(),
     };

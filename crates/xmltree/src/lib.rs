@@ -7,6 +7,7 @@
 //!
 //! - `events.rs`: stream of checked events of a document, for building the tree and for validation
 //! - `limits.rs`: limits on documents
+//! - `node.rs`: trees as they are handed on: to be read, whatever they are inside
 //! - `path.rs`: paths into a tree, such as `devices/disk[target/@dev='vda']/driver/@cache`
 //! - `problem.rs`: errors of a document, with their places
 //! - `read.rs`: reading a document into a tree, within limits, with positions
@@ -17,6 +18,7 @@
 
 mod events;
 mod limits;
+mod node;
 mod path;
 mod problem;
 mod read;
@@ -27,6 +29,7 @@ mod write;
 
 pub use events::{Event, Events};
 pub use limits::Limits;
+pub use node::{ChildRef, Document, NodeRef};
 pub use path::{Path, Step, value_at};
 pub use read::parse;
 pub use tag::{AttributeEvent, NamespaceEvent, QName, Tag};

@@ -6,10 +6,10 @@ use super::lint;
 use crate::model::values::{check_identity, found};
 use crate::model::{MemoryError, memory_kib};
 use diagnostics::{Diagnostic, Diagnostics};
-use xmltree::Element;
+use xmltree::NodeRef;
 
 /// Adds the problems of the domain document `root` to `out`.
-pub fn check(root: &Element, out: &mut Diagnostics) {
+pub fn check(root: NodeRef<'_>, out: &mut Diagnostics) {
     check_identity(root, out);
     check_memory(root, out);
     check_vcpus(root, out);
@@ -17,14 +17,14 @@ pub fn check(root: &Element, out: &mut Diagnostics) {
     lint::check(root, out);
 }
 
-fn check_memory(root: &Element, out: &mut Diagnostics) {
+fn check_memory(root: NodeRef<'_>, out: &mut Diagnostics) {
     let memory = root.child("memory");
     let has_cells = root.descend(&["cpu", "numa", "cell"]).is_some();
     // with NUMA cells libvirt adds their memory up
     if memory.is_none() && !has_cells {
         out.push(
             Diagnostic::error("missing-memory", "the domain has no memory")
-                .at(root.span)
+                .at(root.span())
                 .hint("add memory with a unit, such as 512 MiB"),
         );
     }
@@ -56,12 +56,12 @@ fn check_memory(root: &Element, out: &mut Diagnostics) {
 }
 
 /// The amount in KiB, unless it cannot be counted.
-fn check_amount(element: &Element, out: &mut Diagnostics) -> Option<u64> {
+fn check_amount(element: NodeRef<'_>, out: &mut Diagnostics) -> Option<u64> {
     let text = element.text();
     match memory_kib(&text, element.attr("unit")) {
         Ok(kib) => return Some(kib),
         Err(MemoryError::TooLarge) => {
-            let what = &element.name.local;
+            let what = &element.name().local;
             out.push(
                 Diagnostic::error("bad-number", format!("{what} is too large"))
                     .at(element.text_span())
@@ -74,7 +74,7 @@ fn check_amount(element: &Element, out: &mut Diagnostics) -> Option<u64> {
     None
 }
 
-fn check_vcpus(root: &Element, out: &mut Diagnostics) {
+fn check_vcpus(root: NodeRef<'_>, out: &mut Diagnostics) {
     let Some(vcpu) = root.child("vcpu") else { return };
     let (Ok(most), Some(current)) = (vcpu.text().parse::<u32>(), vcpu.attribute("current")) else {
         return;
@@ -110,7 +110,7 @@ mod tests {
         let id = sources.add("web.xml", text);
         let root = parse(id, text, &Limits::default()).unwrap();
         let mut out = Diagnostics::default();
-        check(&root, &mut out);
+        check(root.node(), &mut out);
         out.sort();
         out.iter()
             .map(|d| {

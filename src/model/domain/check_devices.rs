@@ -6,9 +6,9 @@ use crate::model::values::found;
 use diagnostics::{Diagnostic, Diagnostics, Span};
 use std::collections::HashMap;
 use std::net::IpAddr;
-use xmltree::Element;
+use xmltree::NodeRef;
 
-pub(super) fn check_devices(root: &Element, out: &mut Diagnostics) {
+pub(super) fn check_devices(root: NodeRef<'_>, out: &mut Diagnostics) {
     let domain = Domain::new(root);
     let mut targets = HashMap::new();
     for disk in domain.disks() {
@@ -49,12 +49,12 @@ fn check_disk_source(disk: Disk<'_>, out: &mut Diagnostics) {
     }
     let source = element.child("source");
     // a source can be bare where a start-up policy or a pool fills it
-    if source.is_some_and(|s| !s.attributes.is_empty()) {
+    if source.is_some_and(|s| !s.attributes().is_empty()) {
         return;
     }
     out.push(
         Diagnostic::error("missing-source", "the disk has no source")
-            .at(source.unwrap_or(element).span)
+            .at(source.unwrap_or(element).span())
             .hint(format!("add a source with {key}, or make the device a cdrom")),
     );
 }
@@ -124,7 +124,7 @@ mod tests {
         let text = format!("<domain><devices>{devices}</devices></domain>");
         let root = parse(SourceId::NONE, &text, &Limits::default()).unwrap();
         let mut out = Diagnostics::default();
-        check_devices(&root, &mut out);
+        check_devices(root.node(), &mut out);
         out.iter().map(|d| d.code).collect()
     }
 

@@ -1,7 +1,7 @@
 //! The devices that libvirt's documents have had from the start, read from the tree.
 
 use crate::model::Mac;
-use xmltree::Element;
+use xmltree::NodeRef;
 
 /// The prefixes of the names of disks, the bus that libvirt takes without one, and others that guests
 /// name so or that libvirt's own tools have always paired with it.
@@ -22,7 +22,7 @@ pub(super) fn buses_of(name: &str) -> Option<&'static (&'static str, &'static [&
 /// A `<disk>`.
 #[derive(Clone, Copy, Debug)]
 pub struct Disk<'a> {
-    element: &'a Element,
+    element: NodeRef<'a>,
 }
 
 /// Kind of drive that a disk is for the guest.
@@ -46,16 +46,16 @@ pub enum DiskSource<'a> {
     /// Block device of the host.
     Block(&'a str),
     /// Source of one of libvirt's later types, such as `network` or `volume`.
-    Other(&'a Element),
+    Other(NodeRef<'a>),
 }
 
 impl<'a> Disk<'a> {
-    pub(crate) fn new(element: &'a Element) -> Self {
+    pub(crate) fn new(element: NodeRef<'a>) -> Self {
         Self { element }
     }
 
     /// The tree behind the view.
-    pub fn element(self) -> &'a Element {
+    pub fn element(self) -> NodeRef<'a> {
         self.element
     }
 
@@ -113,7 +113,7 @@ impl<'a> Disk<'a> {
 /// An `<interface>`.
 #[derive(Clone, Copy, Debug)]
 pub struct Interface<'a> {
-    element: &'a Element,
+    element: NodeRef<'a>,
 }
 
 /// Network that an interface is connected to.
@@ -153,12 +153,12 @@ pub enum InterfaceSource<'a> {
 }
 
 impl<'a> Interface<'a> {
-    pub(crate) fn new(element: &'a Element) -> Self {
+    pub(crate) fn new(element: NodeRef<'a>) -> Self {
         Self { element }
     }
 
     /// The tree behind the view.
-    pub fn element(self) -> &'a Element {
+    pub fn element(self) -> NodeRef<'a> {
         self.element
     }
 
@@ -212,11 +212,11 @@ impl<'a> Interface<'a> {
 /// A `<console>`.
 #[derive(Clone, Copy, Debug)]
 pub struct Console<'a> {
-    element: &'a Element,
+    element: NodeRef<'a>,
 }
 
 impl<'a> Console<'a> {
-    pub(super) fn new(element: &'a Element) -> Self {
+    pub(super) fn new(element: NodeRef<'a>) -> Self {
         Self { element }
     }
 
@@ -234,16 +234,16 @@ impl<'a> Console<'a> {
 /// A `<graphics>`.
 #[derive(Clone, Copy, Debug)]
 pub struct Graphics<'a> {
-    element: &'a Element,
+    element: NodeRef<'a>,
 }
 
 impl<'a> Graphics<'a> {
-    pub(crate) fn new(element: &'a Element) -> Self {
+    pub(crate) fn new(element: NodeRef<'a>) -> Self {
         Self { element }
     }
 
     /// The tree behind the view.
-    pub fn element(self) -> &'a Element {
+    pub fn element(self) -> NodeRef<'a> {
         self.element
     }
 

@@ -1,6 +1,6 @@
 //! State of a domain that a host keeps beside its disks: the variables of its firmware, and its TPM's state.
 
-use xmltree::Element;
+use xmltree::NodeRef;
 
 /// The variables of a domain's UEFI firmware.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,21 +10,22 @@ pub struct Nvram {
 }
 
 /// The NVRAM of a domain, if its definition has one.
-pub fn nvram(definition: &Element) -> Option<Nvram> {
+pub fn nvram(definition: NodeRef<'_>) -> Option<Nvram> {
     let os = definition.child("os")?;
     let loader = os.child("loader");
     let is_flash =
-        |l: &Element| l.attr("type") == Some("pflash") && l.attr("stateless") != Some("yes");
+        |l: NodeRef<'_>| l.attr("type") == Some("pflash") && l.attr("stateless") != Some("yes");
     let element = os.child("nvram");
     (element.is_some() || loader.is_some_and(is_flash)).then(|| {
-        let file = |e: &Element| e.child("source").and_then(|s| s.attr("file")).map(str::to_owned);
+        let file =
+            |e: NodeRef<'_>| e.child("source").and_then(|s| s.attr("file")).map(str::to_owned);
         let path = element.and_then(|e| file(e).or_else(|| Some(e.text().trim().to_owned())));
         Nvram { path: path.filter(|path| !path.is_empty()) }
     })
 }
 
 /// Whether the host keeps the state of an emulated TPM.
-pub fn has_tpm_state(definition: &Element) -> bool {
+pub fn has_tpm_state(definition: NodeRef<'_>) -> bool {
     let tpms = definition.child("devices").into_iter().flat_map(|d| d.children_named("tpm"));
     let mut backends = tpms.filter_map(|tpm| tpm.child("backend"));
     backends.any(|backend| backend.attr("type") == Some("emulator"))

@@ -1,7 +1,7 @@
 //! Storage of a disk, by which two disks are compared.
 
 use std::fmt;
-use xmltree::Element;
+use xmltree::NodeRef;
 
 /// The ports that protocols have where none is written.
 const PORTS: [(&str, &str); 7] = [
@@ -22,7 +22,7 @@ pub struct Storage(String);
 impl Storage {
     /// Returns the storage of a `<disk>`, `<backingStore>` or `<mirror>`; `None` for an empty drive, and for
     /// types without a place of their own.
-    pub fn of(disk: &Element) -> Option<Self> {
+    pub fn of(disk: NodeRef<'_>) -> Option<Self> {
         let source = disk.child("source")?;
         let value = |name| source.attr(name).filter(|value| !value.is_empty());
         let text = match disk.attr("type").unwrap_or("file") {
@@ -47,7 +47,7 @@ impl Storage {
 
     /// Returns the backing chain of a disk, from the image that is written down to the last base that the
     /// definition has.
-    pub fn chain(disk: &Element) -> Vec<Self> {
+    pub fn chain(disk: NodeRef<'_>) -> Vec<Self> {
         let mut places = Vec::new();
         let mut next = Some(disk);
         while let Some(layer) = next {
@@ -71,10 +71,10 @@ fn path(text: &str) -> String {
     format!("{root}{}", parts.join("/"))
 }
 
-fn network(source: &Element) -> Option<String> {
+fn network(source: NodeRef<'_>) -> Option<String> {
     let protocol = source.attr("protocol")?;
     let default = PORTS.iter().find(|(of, _)| *of == protocol).map(|(_, port)| *port);
-    let host = |host: &Element| match (host.attr("socket"), host.attr("name")) {
+    let host = |host: NodeRef<'_>| match (host.attr("socket"), host.attr("name")) {
         (Some(socket), _) => path(socket),
         (None, name) => {
             let name = name.unwrap_or("localhost").to_ascii_lowercase();
@@ -94,7 +94,7 @@ fn network(source: &Element) -> Option<String> {
 mod tests {
     use super::*;
     use diagnostics::SourceId;
-    use xmltree::{Limits, parse};
+    use xmltree::{Element, Limits, parse};
 
     fn disk(text: &str) -> Element {
         parse(SourceId::NONE, text, &Limits::default()).expect("it is well-formed")
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_place_is_one_text_however_it_is_written() {
-        let of = |text: &str| Storage::of(&disk(text)).map(|s| s.to_string());
+        let of = |text: &str| Storage::of(disk(text).node()).map(|s| s.to_string());
         for (text, place) in [
             ("<disk><source file='/a//b/./c/'/></disk>", Some("/a/b/c")),
             ("<disk type='file'><source file='a.img'/></disk>", Some("a.img")),
@@ -133,11 +133,11 @@ mod tests {
 
     #[test]
     fn a_chain_is_what_an_image_is_an_overlay_of() {
-        let chain = Storage::chain(&disk(
+        let chain = Storage::chain((&disk(
             "<disk type='file'><source file='/s2'/><backingStore type='file'><format type='qcow2'/>\
              <source file='/s1'/><backingStore type='block'><source dev='/dev/base'/><backingStore/>\
              </backingStore></backingStore></disk>",
-        ));
+        )).node());
         let texts: Vec<String> = chain.iter().map(ToString::to_string).collect();
         assert_eq!(texts, ["/s2", "/s1", "/dev/base"]);
     }

@@ -3,22 +3,22 @@
 use super::{Console, Disk, Graphics, Interface, InterfaceSource};
 use crate::model::{Kind, MemoryError, ResourceId, Uuid, check_name, memory_kib, parse_uuid};
 use diagnostics::Span;
-use xmltree::Element;
+use xmltree::NodeRef;
 
 /// A `<domain>` element.
 #[derive(Clone, Copy, Debug)]
 pub struct Domain<'a> {
-    root: &'a Element,
+    root: NodeRef<'a>,
 }
 
 impl<'a> Domain<'a> {
     /// The view of a document's root.
-    pub fn new(root: &'a Element) -> Self {
+    pub fn new(root: NodeRef<'a>) -> Self {
         Self { root }
     }
 
     /// The tree behind the view.
-    pub fn element(self) -> &'a Element {
+    pub fn element(self) -> NodeRef<'a> {
         self.root
     }
 
@@ -87,7 +87,7 @@ impl<'a> Domain<'a> {
 
     /// The emulator to run.
     pub fn emulator(self) -> Option<String> {
-        self.root.descend(&["devices", "emulator"]).map(Element::text)
+        self.root.descend(&["devices", "emulator"]).map(NodeRef::text)
     }
 
     /// The disks in document order.
@@ -105,7 +105,7 @@ impl<'a> Domain<'a> {
         self.interfaces().filter_map(|i| match i.source() {
             InterfaceSource::Network(Some(name)) if check_name(name).is_ok() => {
                 let place = i.element().child("source").and_then(|s| s.attribute("network"));
-                let span = place.map_or(i.element().span, |a| a.span);
+                let span = place.map_or(i.element().span(), |a| a.span);
                 Some((ResourceId::new(Kind::Network, name), span))
             }
             _ => None,
@@ -123,23 +123,23 @@ impl<'a> Domain<'a> {
     }
 
     /// All devices in document order.
-    pub fn all_devices(self) -> impl Iterator<Item = &'a Element> {
-        self.root.children_named("devices").flat_map(Element::elements)
+    pub fn all_devices(self) -> impl Iterator<Item = NodeRef<'a>> {
+        self.root.children_named("devices").flat_map(NodeRef::elements)
     }
 
-    fn devices(self, name: &'static str) -> impl Iterator<Item = &'a Element> {
+    fn devices(self, name: &'static str) -> impl Iterator<Item = NodeRef<'a>> {
         self.root.children_named("devices").flat_map(move |d| d.children_named(name))
     }
 }
 
-fn amount(element: &Element) -> Result<u64, MemoryError> {
+fn amount(element: NodeRef<'_>) -> Result<u64, MemoryError> {
     memory_kib(&element.text(), element.attr("unit"))
 }
 
 /// View of the `<os>` block: the boot sources and their order.
 #[derive(Clone, Copy, Debug)]
 pub struct Os<'a> {
-    element: &'a Element,
+    element: NodeRef<'a>,
 }
 
 impl<'a> Os<'a> {
@@ -194,7 +194,7 @@ mod tests {
     use super::*;
     use crate::model::domain::{DiskDevice, DiskSource, InterfaceSource};
     use diagnostics::SourceId;
-    use xmltree::{Limits, parse};
+    use xmltree::{Element, Limits, parse};
 
     fn read(text: &str) -> Element {
         parse(SourceId::NONE, text, &Limits::default()).expect("well-formed")
@@ -212,7 +212,7 @@ mod tests {
              <ip address='10.0.0.9'/><script path='vif-bridge'/></interface>\
              <console tty='/dev/pts/5'/></devices></domain>",
         );
-        let domain = Domain::new(&root);
+        let domain = Domain::new(root.node());
         let os = domain.os().expect("an os block");
         assert_eq!((domain.hypervisor(), domain.id()), ("xen", Some(7)));
         assert_eq!(domain.memory_kib(), Some(Ok(131_072)));
@@ -244,7 +244,7 @@ mod tests {
              <interface type='mcast'><source address='230.0.0.1' port='5558'/></interface>\
              <graphics type='vnc' port='5904'/><graphics type='sdl'/></devices></domain>",
         );
-        let domain = Domain::new(&root);
+        let domain = Domain::new(root.node());
         assert!(domain.uuid().is_some());
         assert_eq!(domain.memory_kib(), Some(Ok(524_288)));
         assert_eq!(domain.current_memory_kib(), Some(Ok(262_144)));

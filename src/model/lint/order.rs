@@ -8,7 +8,7 @@
 //! the next of its own group. `virsh define --validate` then refuses the document.
 
 use diagnostics::{Diagnostic, Diagnostics};
-use xmltree::Element;
+use xmltree::NodeRef;
 
 /// The groups among the children of one element, in the order that libvirt's grammar has them; of
 /// groups that have one member or come first without being interleaves, nothing depends.
@@ -50,23 +50,23 @@ const THROTTLING: [&[&str]; 6] = [
 
 /// Warns of children of `root` and its descendants that libvirtd's schema check wants in another order, once
 /// per element. Only manual order needs it: documents made from TOML have the grammar's order.
-pub fn check_order(root: &Element, out: &mut Diagnostics) {
+pub fn check_order(root: NodeRef<'_>, out: &mut Diagnostics) {
     let mut open = vec![root];
     while let Some(element) = open.pop() {
-        if element.name.namespace.is_some() || element.is("metadata") {
+        if element.name().namespace.is_some() || element.is("metadata") {
             continue;
         }
-        let groups = GROUPS.iter().find(|(name, _)| element.name.local == *name);
+        let groups = GROUPS.iter().find(|(name, _)| element.name().local == *name);
         if let Some((_, groups)) = groups
             && let Some((kept, strayed)) = torn(element, groups)
         {
-            let (kept, name) = (&kept.name.local, &strayed.name.local);
+            let (kept, name) = (&kept.name().local, &strayed.name().local);
             out.push(
                 Diagnostic::warning(
                     "sibling-order",
                     "libvirtd's own schema check refuses this order",
                 )
-                .at(strayed.span)
+                .at(strayed.span())
                 .detail(format!(
                     "\"virsh define --validate\" stumbles over <{name}> away from <{kept}>, \
                          though any order is valid"
@@ -79,11 +79,12 @@ pub fn check_order(root: &Element, out: &mut Diagnostics) {
 }
 
 /// The first two children that libxml2 wants side by side and that are not.
-fn torn<'a>(element: &'a Element, groups: &[&[&str]]) -> Option<(&'a Element, &'a Element)> {
-    let children: Vec<&Element> = element.elements().collect();
+fn torn<'a>(element: NodeRef<'a>, groups: &[&[&str]]) -> Option<(NodeRef<'a>, NodeRef<'a>)> {
+    let children: Vec<NodeRef<'_>> = element.elements().collect();
     let places = |group: &[&str]| -> Vec<usize> {
-        let member = |e: &Element| e.name.namespace.is_none() && group.contains(&&*e.name.local);
-        children.iter().enumerate().filter(|(_, e)| member(e)).map(|(i, _)| i).collect()
+        let member =
+            |e: NodeRef<'_>| e.name().namespace.is_none() && group.contains(&&*e.name().local);
+        children.iter().enumerate().filter(|(_, e)| member(**e)).map(|(i, _)| i).collect()
     };
     let places: Vec<Vec<usize>> = groups.iter().map(|group| places(group)).collect();
     let mut found: Option<(usize, usize)> = None;
@@ -111,11 +112,11 @@ fn torn<'a>(element: &'a Element, groups: &[&[&str]]) -> Option<(&'a Element, &'
 
 /// Whether the first group is a choice of which a wrong one is tried first. It breaks the group's
 /// own chain, for those that come after it.
-fn is_tried_twice(element: &Element) -> bool {
-    match element.name.local.as_str() {
+fn is_tried_twice(element: NodeRef<'_>) -> bool {
+    match element.name().local.as_str() {
         // the paravirtualised way to boot is the first of the choice
         "domain" => {
-            let kind = element.descend(&["os", "type"]).map(Element::text);
+            let kind = element.descend(&["os", "type"]).map(NodeRef::text);
             !matches!(kind.as_deref(), Some("xen" | "linux"))
         }
         "hostdev" => true,
@@ -135,7 +136,7 @@ mod tests {
     fn hints(text: &str) -> Vec<String> {
         let root = parse(SourceId::NONE, text, &Limits::default()).unwrap();
         let mut out = Diagnostics::default();
-        check_order(&root, &mut out);
+        check_order(root.node(), &mut out);
         out.iter().map(|d| d.hint.clone().unwrap()).collect()
     }
 

@@ -3,7 +3,7 @@
 
 use crate::model::values::found;
 use diagnostics::{Diagnostic, Diagnostics};
-use xmltree::{Element, Node};
+use xmltree::{ChildRef, NodeRef};
 
 /// Elements whose text is anybody's; blanks may be meant.
 const FREE_TEXTS: [&str; 20] = [
@@ -105,35 +105,35 @@ const STRICT_TEXTS: [&str; 13] = [
 ];
 
 /// Checks all values in `root`, foreign elements aside.
-pub(in crate::model) fn check_padding(root: &Element, out: &mut Diagnostics) {
+pub(in crate::model) fn check_padding(root: NodeRef<'_>, out: &mut Diagnostics) {
     let mut open = vec![root];
     while let Some(element) = open.pop() {
-        if element.name.namespace.is_some() || element.is("metadata") {
+        if element.name().namespace.is_some() || element.is("metadata") {
             continue;
         }
-        for a in element.attributes.iter().filter(|a| a.name.namespace.is_none()) {
+        for a in element.attributes().iter().filter(|a| a.name.namespace.is_none()) {
             let name = &a.name.local;
             if is_padded_word(&a.value) && !FREE_ATTRIBUTES.contains(&name.as_str()) {
                 // the device to boot from is one of four words, another dev is a name
                 let strict = STRICT.contains(&name.as_str()) || element.is("boot");
-                say(&format!("{name} of {}", element.name.local), &a.value, strict, out, a.span);
+                say(&format!("{name} of {}", element.name().local), &a.value, strict, out, a.span);
             }
         }
-        if !element.children.is_empty() && element.elements().next().is_none() {
+        if element.children().next().is_some() && element.elements().next().is_none() {
             check_text(element, out);
         }
         open.extend(element.elements());
     }
 }
 
-fn check_text(element: &Element, out: &mut Diagnostics) {
-    let name = element.name.local.as_str();
+fn check_text(element: NodeRef<'_>, out: &mut Diagnostics) {
+    let name = element.name().local.as_str();
     if FREE_TEXTS.contains(&name) {
         return;
     }
     let mut text = String::new();
-    for node in &element.children {
-        if let Node::Text(t) = node {
+    for node in element.children() {
+        if let ChildRef::Text(t) = node {
             text.push_str(&t.value);
         }
     }
@@ -195,7 +195,7 @@ mod tests {
             let text = format!("<d>{text}</d>");
             let root = parse(SourceId::NONE, &text, &Limits::default()).unwrap();
             let mut out = Diagnostics::default();
-            check_padding(&root, &mut out);
+            check_padding(root.node(), &mut out);
             assert_eq!(
                 out.iter().map(Diagnostic::is_error).collect::<Vec<_>>(),
                 expected,

@@ -2,33 +2,33 @@
 //! only the running instance has are not compared; one warning says that they are there.
 
 use diagnostics::{Diagnostic, Diagnostics, Span};
-use xmltree::{Attribute, Element};
+use xmltree::{Attribute, NodeRef};
 
 /// Directory of pseudo-terminals.
 const PTY: &str = "/dev/pts/";
 
 /// Returns the signs of a running instance, in the order in which they are named, each with its first place.
-pub(in crate::model) fn signs_of_running(root: &Element) -> Vec<(&'static str, Span)> {
+pub(in crate::model) fn signs_of_running(root: NodeRef<'_>) -> Vec<(&'static str, Span)> {
     let mut signs = Vec::new();
     let mut sign = |what, span: Option<Span>| signs.extend(span.map(|span| (what, span)));
     let name = |attribute: &Attribute| attribute.name_span;
     sign("the number of the running instance", root.attribute("id").map(name));
     sign("the number of its connections", connections(root).map(name));
-    sign("a generated security label", generated_label(root).map(|label| label.span));
+    sign("a generated security label", generated_label(root).map(|label| label.span()));
     sign("a pseudo-terminal", first(root, pty).map(|path| path.span));
     sign("the port that the network gave out", first(root, network_port).map(name));
     signs
 }
 
 fn first<'a>(
-    root: &'a Element,
-    of: fn(&'a Element) -> Option<&'a Attribute>,
+    root: NodeRef<'a>,
+    of: fn(NodeRef<'a>) -> Option<&'a Attribute>,
 ) -> Option<&'a Attribute> {
-    root.children_named("devices").flat_map(Element::elements).find_map(of)
+    root.children_named("devices").flat_map(NodeRef::elements).find_map(of)
 }
 
 /// Returns the `connections` attribute of a network, or of a device that it hands on.
-fn connections(root: &Element) -> Option<&Attribute> {
+fn connections(root: NodeRef<'_>) -> Option<&Attribute> {
     let forward = || root.child("forward").filter(|_| root.is("network"));
     let inside = || {
         let parts = forward()?.elements();
@@ -38,20 +38,20 @@ fn connections(root: &Element) -> Option<&Attribute> {
     own.or_else(|| forward()?.attribute("connections")).or_else(inside)
 }
 
-fn generated_label(root: &Element) -> Option<&Element> {
-    let dynamic = |label: &&Element| label.attr("type").is_none_or(|kind| kind == "dynamic");
+fn generated_label(root: NodeRef<'_>) -> Option<NodeRef<'_>> {
+    let dynamic = |label: &NodeRef<'_>| label.attr("type").is_none_or(|kind| kind == "dynamic");
     let labels = root.children_named("seclabel").filter(dynamic);
     labels.into_iter().find_map(|label| label.child("label").or(label.child("imagelabel")))
 }
 
-fn pty(device: &Element) -> Option<&Attribute> {
+fn pty(device: NodeRef<'_>) -> Option<&Attribute> {
     let path = || device.child("source")?.attribute("path");
     let path =
         device.attribute("tty").or_else(|| path().filter(|_| device.attr("type") == Some("pty")));
     path.filter(|path| path.value.starts_with(PTY))
 }
 
-fn network_port(device: &Element) -> Option<&Attribute> {
+fn network_port(device: NodeRef<'_>) -> Option<&Attribute> {
     let source = device.child("source").filter(|_| device.is("interface"))?;
     // a bridge alone is a mistake in the type
     source.attribute("network")?;
@@ -60,7 +60,7 @@ fn network_port(device: &Element) -> Option<&Attribute> {
 }
 
 /// Warns once if the document is the dump of a running object.
-pub(in crate::model) fn check_running(root: &Element, out: &mut Diagnostics) {
+pub(in crate::model) fn check_running(root: NodeRef<'_>, out: &mut Diagnostics) {
     let signs = signs_of_running(root);
     let Some((_, place)) = signs.first() else { return };
     let kind = if root.is("network") { "net-dumpxml" } else { "dumpxml" };
@@ -120,7 +120,7 @@ mod tests {
             ("<network/>".to_owned(), None),
         ] {
             let root = parse(SourceId::NONE, &text, &Limits::default()).unwrap();
-            let found: Vec<_> = signs_of_running(&root).into_iter().map(|sign| sign.0).collect();
+            let found: Vec<_> = signs_of_running(root.node()).into_iter().map(|sign| sign.0).collect();
             assert_eq!(found, Vec::from_iter(expected), "{text}");
         }
     }

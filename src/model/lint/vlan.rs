@@ -3,13 +3,13 @@
 use super::Claims;
 use crate::model::values::found;
 use diagnostics::{Diagnostic, Diagnostics};
-use xmltree::Element;
+use xmltree::NodeRef;
 
 /// Highest tag: it has 12 bits on the wire.
 const TAG_MAX: u32 = 4095;
 
 /// Checks the tags below `parent`.
-pub(in crate::model) fn check_vlans(parent: &Element, out: &mut Diagnostics) {
+pub(in crate::model) fn check_vlans(parent: NodeRef<'_>, out: &mut Diagnostics) {
     for vlan in parent.children_named("vlan") {
         let mut seen = Claims::default();
         let mut count = 0;

@@ -9,10 +9,10 @@ use diagnostics::{Diagnostic, Diagnostics, Severity, Span};
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr};
-use xmltree::{Attribute, Element};
+use xmltree::{Attribute, NodeRef};
 
 /// Adds the problems of the network document `root` to `out`.
-pub fn check(root: &Element, out: &mut Diagnostics) {
+pub fn check(root: NodeRef<'_>, out: &mut Diagnostics) {
     check_identity(root, out);
     check_bridge(root, out);
     let network = Network::new(root);
@@ -25,7 +25,7 @@ pub fn check(root: &Element, out: &mut Diagnostics) {
     super::lint::check(root, out);
 }
 
-fn check_bridge(root: &Element, out: &mut Diagnostics) {
+fn check_bridge(root: NodeRef<'_>, out: &mut Diagnostics) {
     let Some(bridge) = root.child("bridge") else { return };
     if let Some(name) = bridge.attribute("name")
         && (name.value.len() > DEVICE_NAME_MAX || name.value.contains(['/', ' ', '\n', '\t']))
@@ -118,7 +118,7 @@ fn check_dhcp(ip: Ip<'_>, subnet: Subnet, out: &mut Diagnostics) {
     }
 }
 
-fn check_range(range: &Element, subnet: Subnet, out: &mut Diagnostics) {
+fn check_range(range: NodeRef<'_>, subnet: Subnet, out: &mut Diagnostics) {
     let (Some(start), Some(end)) = (range.attribute("start"), range.attribute("end")) else {
         return;
     };
@@ -184,7 +184,7 @@ mod tests {
         let text = format!("<network><name>lan</name>{inside}</network>");
         let root = parse(SourceId::NONE, &text, &Limits::default()).unwrap();
         let mut out = Diagnostics::default();
-        check(&root, &mut out);
+        check(root.node(), &mut out);
         out.iter().map(|d| d.code).collect()
     }
 

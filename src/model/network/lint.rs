@@ -7,10 +7,10 @@ use crate::model::lint::{Claims, check_padding, check_running, check_vlans};
 use crate::model::values::found;
 use diagnostics::{Diagnostic, Diagnostics, Span};
 use std::net::IpAddr;
-use xmltree::Element;
+use xmltree::NodeRef;
 
 /// Reports combinations in the network document `root` that do not work together.
-pub(super) fn check(root: &Element, out: &mut Diagnostics) {
+pub(super) fn check(root: NodeRef<'_>, out: &mut Diagnostics) {
     check_padding(root, out);
     check_running(root, out);
     check_vlans(root, out);
@@ -27,7 +27,7 @@ pub(super) fn check(root: &Element, out: &mut Diagnostics) {
     check_routes(root, out);
 }
 
-fn check_port_groups(root: &Element, out: &mut Diagnostics) {
+fn check_port_groups(root: NodeRef<'_>, out: &mut Diagnostics) {
     let (mut names, mut defaults) = (Claims::default(), Claims::default());
     for group in root.children_named("portgroup") {
         check_vlans(group, out);
@@ -58,7 +58,7 @@ fn check_port_groups(root: &Element, out: &mut Diagnostics) {
 /// Ways out in which libvirt only hands on a bridge or a device of the host.
 const HANDED_ON: [&str; 5] = ["bridge", "private", "vepa", "passthrough", "hostdev"];
 
-fn check_forward(root: &Element, out: &mut Diagnostics) {
+fn check_forward(root: NodeRef<'_>, out: &mut Diagnostics) {
     let Some(forward) = root.child("forward") else { return };
     let mode = forward.attr("mode").unwrap_or("nat");
     if HANDED_ON.contains(&mode) {
@@ -68,10 +68,10 @@ fn check_forward(root: &Element, out: &mut Diagnostics) {
                     "forward-mode",
                     format!(
                         "a network of this forward mode has no {} of its own",
-                        element.name.local
+                        element.name().local
                     ),
                 )
-                .at(element.span)
+                .at(element.span())
                 .detail(format!("the mode of forward is {mode}"))
                 .hint("remove it, or make the mode nat, route or open"),
             );
@@ -95,7 +95,7 @@ fn check_forward(root: &Element, out: &mut Diagnostics) {
     {
         out.push(
             Diagnostic::error("forward-mode", "addresses are only translated in mode nat")
-                .at(nat.span)
+                .at(nat.span())
                 .detail(format!("the mode of forward is {mode}"))
                 .hint("remove nat, or make the mode nat"),
         );
@@ -117,14 +117,14 @@ fn check_forward(root: &Element, out: &mut Diagnostics) {
 /// Ways out for which libvirt writes rules of the firewall, from the addresses.
 const ROUTED: [&str; 2] = ["nat", "route"];
 
-fn check_missing_ip(root: &Element, out: &mut Diagnostics) {
+fn check_missing_ip(root: NodeRef<'_>, out: &mut Diagnostics) {
     let Some(forward) = root.child("forward") else { return };
     let mode = forward.attribute("mode");
     let name = mode.map_or("nat", |mode| mode.value.as_str());
     if ROUTED.contains(&name) && root.child("ip").is_none() {
         out.push(
             Diagnostic::error("missing-ip", "a network that is forwarded needs an address")
-                .at(mode.map_or(forward.span, |mode| mode.span))
+                .at(mode.map_or(forward.span(), |mode| mode.span))
                 .detail(format!("the mode of forward is {name}, and there is no ip"))
                 .hint("add an ip with address and prefix, or make the mode open"),
         );
@@ -134,7 +134,7 @@ fn check_missing_ip(root: &Element, out: &mut Diagnostics) {
 /// Ways out in which something other than libvirt's own bridge can do VLANs.
 const TAGGED: [&str; 3] = ["bridge", "passthrough", "hostdev"];
 
-fn check_tagged(root: &Element, out: &mut Diagnostics) {
+fn check_tagged(root: NodeRef<'_>, out: &mut Diagnostics) {
     let forward = root.child("forward");
     let mode = forward.map(|forward| forward.attr("mode").unwrap_or("nat"));
     if mode.is_some_and(|mode| TAGGED.contains(&mode)) {
@@ -145,7 +145,7 @@ fn check_tagged(root: &Element, out: &mut Diagnostics) {
     for vlan in own.into_iter().chain(groups) {
         out.push(
             Diagnostic::error("forward-mode", "a network of this kind does no VLANs")
-                .at(vlan.span)
+                .at(vlan.span())
                 .detail(match mode {
                     Some(mode) => format!("the mode of forward is {mode}"),
                     None => "the network is isolated".to_owned(),
@@ -156,7 +156,7 @@ fn check_tagged(root: &Element, out: &mut Diagnostics) {
 }
 
 /// Refuses DHCP on a second address of a family: libvirt serves one of each.
-fn check_servers(root: &Element, out: &mut Diagnostics) {
+fn check_servers(root: NodeRef<'_>, out: &mut Diagnostics) {
     let mut seen = Claims::default();
     for ip in root.children_named("ip") {
         let Some(dhcp) = ip.child("dhcp") else { continue };
@@ -164,13 +164,13 @@ fn check_servers(root: &Element, out: &mut Diagnostics) {
         if family == "IPv6" {
             check_keys(dhcp, out);
         }
-        if let Some(first) = seen.claim(family, dhcp.span) {
+        if let Some(first) = seen.claim(family, dhcp.span()) {
             out.push(
                 Diagnostic::error(
                     "second-dhcp",
                     format!("the network has DHCP for {family} twice"),
                 )
-                .at(dhcp.span)
+                .at(dhcp.span())
                 .related(first, "the first one")
                 .hint("libvirt runs it for one subnet of each family: keep one"),
             );
@@ -179,7 +179,7 @@ fn check_servers(root: &Element, out: &mut Diagnostics) {
 }
 
 /// DHCP for IPv6 knows its clients by an identifier of their own.
-fn check_keys(dhcp: &Element, out: &mut Diagnostics) {
+fn check_keys(dhcp: NodeRef<'_>, out: &mut Diagnostics) {
     for mac in dhcp.children_named("host").filter_map(|host| host.attribute("mac")) {
         out.push(
             Diagnostic::error("dhcp-host-mac", "a DHCP host of IPv6 has no MAC address")
@@ -266,7 +266,7 @@ fn reach(subnets: &[Subnet]) -> Vec<(bool, u128, u128)> {
     all
 }
 
-fn check_routes(root: &Element, out: &mut Diagnostics) {
+fn check_routes(root: NodeRef<'_>, out: &mut Diagnostics) {
     let subnets: Vec<Subnet> = Network::new(root).ips().filter_map(Ip::subnet).collect();
     let reach = reach(&subnets);
     let reachable = |address: IpAddr| {
@@ -298,7 +298,7 @@ fn check_routes(root: &Element, out: &mut Diagnostics) {
             && (route.attr("prefix").is_some() || route.attr("netmask").is_some())
             && Subnet::number(address) != subnet.first()
         {
-            let place = route.attribute("address").map_or(route.span, |a| a.span);
+            let place = route.attribute("address").map_or(route.span(), |a| a.span);
             out.push(
                 Diagnostic::error("bad-route", "the route is to a host, and not to a network")
                     .at(place)
@@ -324,7 +324,7 @@ mod tests {
         let id = sources.add("x.xml", text.as_str());
         let root = parse(id, &text, &Limits::default()).unwrap();
         let mut out = Diagnostics::default();
-        check(&root, &mut out);
+        check(root.node(), &mut out);
         out.sort();
         out.iter()
             .map(|d| {

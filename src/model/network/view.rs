@@ -3,17 +3,17 @@
 use crate::model::subnet::{default_prefix, netmask_prefix};
 use crate::model::{Subnet, Uuid, parse_uuid};
 use std::net::IpAddr;
-use xmltree::Element;
+use xmltree::NodeRef;
 
 /// A `<network>` element.
 #[derive(Clone, Copy, Debug)]
 pub struct Network<'a> {
-    root: &'a Element,
+    root: NodeRef<'a>,
 }
 
 impl<'a> Network<'a> {
     /// The view of a document's root.
-    pub fn new(root: &'a Element) -> Self {
+    pub fn new(root: NodeRef<'a>) -> Self {
         Self { root }
     }
 
@@ -63,12 +63,12 @@ impl<'a> Network<'a> {
 /// View of an `<ip>` of a network: the host's address, and the DHCP settings beside it.
 #[derive(Clone, Copy, Debug)]
 pub struct Ip<'a> {
-    pub(super) element: &'a Element,
+    pub(super) element: NodeRef<'a>,
 }
 
 impl<'a> Ip<'a> {
     /// The tree behind the view.
-    pub fn element(self) -> &'a Element {
+    pub fn element(self) -> NodeRef<'a> {
         self.element
     }
 
@@ -103,7 +103,7 @@ impl<'a> Ip<'a> {
         })
     }
 
-    pub(super) fn dhcp(self, name: &'static str) -> impl Iterator<Item = &'a Element> {
+    pub(super) fn dhcp(self, name: &'static str) -> impl Iterator<Item = NodeRef<'a>> {
         self.element.children_named("dhcp").flat_map(move |d| d.children_named(name))
     }
 }
@@ -125,7 +125,7 @@ mod tests {
 
     use super::*;
     use diagnostics::SourceId;
-    use xmltree::{Limits, parse};
+    use xmltree::{Element, Limits, parse};
 
     fn read(inside: &str) -> Element {
         let text = format!("<network><name>lan</name>{inside}</network>");
@@ -141,7 +141,7 @@ mod tests {
              <host mac='52:54:00:00:00:01' name='db' ip='192.168.40.5'/></dhcp></ip>\
              <ip family='ipv6' address='fd00:40::1' prefix='64'/>",
         );
-        let network = Network::new(&root);
+        let network = Network::new(root.node());
         assert_eq!(network.name().as_deref(), Some("lan"));
         assert_eq!(network.uuid(), None);
         assert_eq!(network.forward_mode(), Some("nat"));
@@ -157,6 +157,6 @@ mod tests {
         );
         assert_eq!(ips[0].dhcp_hosts().next().unwrap().name, Some("db"));
         let isolated = read("");
-        assert_eq!(Network::new(&isolated).forward_mode(), None);
+        assert_eq!(Network::new(isolated.node()).forward_mode(), None);
     }
 }

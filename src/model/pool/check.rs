@@ -4,7 +4,7 @@ use super::view::Pool;
 use crate::model::lint::{check_padding, check_read_outs};
 use crate::model::values::{check_identity, found};
 use diagnostics::{Diagnostic, Diagnostics};
-use xmltree::Element;
+use xmltree::NodeRef;
 
 /// Elements that only the definition of a pool on a host has.
 const READ_OUTS: [&str; 3] = ["capacity", "allocation", "available"];
@@ -13,7 +13,7 @@ const READ_OUTS: [&str; 3] = ["capacity", "allocation", "available"];
 const ONE_HOST: [&str; 3] = ["netfs", "iscsi", "iscsi-direct"];
 
 /// Adds the problems of the pool document `root` to `out`.
-pub fn check(root: &Element, out: &mut Diagnostics) {
+pub fn check(root: NodeRef<'_>, out: &mut Diagnostics) {
     check_identity(root, out);
     check_padding(root, out);
     check_read_outs(root, &READ_OUTS, out);
@@ -21,7 +21,7 @@ pub fn check(root: &Element, out: &mut Diagnostics) {
     if pool.name().is_none() {
         out.push(
             Diagnostic::error("missing-name", "the pool has no name")
-                .at(root.span)
+                .at(root.span())
                 .detail("libvirt would call it as its source is called")
                 .hint("add that name: what a manifest asks for is known by its name"),
         );
@@ -38,21 +38,21 @@ fn check_hosts(pool: Pool<'_>, out: &mut Diagnostics) {
     {
         out.push(
             Diagnostic::error("pool-hosts", "a pool of this type has one host")
-                .at(second.span)
+                .at(second.span())
                 .detail(format!("the type is {backend}"))
-                .related(first.span, "the first one")
+                .related(first.span(), "the first one")
                 .hint("keep one of them"),
         );
     }
 }
 
-fn check_features(root: &Element, pool: Pool<'_>, out: &mut Diagnostics) {
+fn check_features(root: NodeRef<'_>, pool: Pool<'_>, out: &mut Diagnostics) {
     let cow = root.child("features").and_then(|features| features.child("cow"));
     let backend = pool.backend().unwrap_or_default();
     if let Some(cow) = cow.filter(|_| !["dir", "fs"].contains(&backend)) {
         out.push(
             Diagnostic::error("pool-feature", "a pool of this type has no copy on write to choose")
-                .at(cow.span)
+                .at(cow.span())
                 .detail(found(backend))
                 .hint("remove cow, which pools of type dir and fs have"),
         );
@@ -73,7 +73,7 @@ mod tests {
         let id = sources.add("x.xml", text);
         let root = parse(id, text, &Limits::default()).unwrap();
         let mut out = Diagnostics::default();
-        check(&root, &mut out);
+        check(root.node(), &mut out);
         out.sort();
         out.iter()
             .map(|d| {

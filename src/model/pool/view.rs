@@ -1,17 +1,17 @@
 //! A pool and where its storage is, read from the tree.
 
 use crate::model::{Uuid, parse_uuid};
-use xmltree::Element;
+use xmltree::NodeRef;
 
 /// A `<pool>` element.
 #[derive(Clone, Copy, Debug)]
 pub struct Pool<'a> {
-    root: &'a Element,
+    root: NodeRef<'a>,
 }
 
 impl<'a> Pool<'a> {
     /// The view of a document's root.
-    pub fn new(root: &'a Element) -> Self {
+    pub fn new(root: NodeRef<'a>) -> Self {
         Self { root }
     }
 
@@ -31,7 +31,7 @@ impl<'a> Pool<'a> {
     }
 
     /// The element with the directory in which its volumes appear.
-    pub fn target(self) -> Option<&'a Element> {
+    pub fn target(self) -> Option<NodeRef<'a>> {
         self.root.child("target")?.child("path")
     }
 
@@ -43,7 +43,7 @@ impl<'a> Pool<'a> {
     }
 
     /// The hosts that serve its storage.
-    pub fn hosts(self) -> impl Iterator<Item = &'a Element> {
+    pub fn hosts(self) -> impl Iterator<Item = NodeRef<'a>> {
         self.root.child("source").into_iter().flat_map(|source| source.children_named("host"))
     }
 }
@@ -64,14 +64,14 @@ mod tests {
              <source><host name='a'/><host name='b'/><dir path='/x'/></source>\
              <target><path>/srv//images/</path></target></pool>",
         );
-        let pool = Pool::new(&root);
+        let pool = Pool::new(root.node());
         assert_eq!(pool.name().as_deref(), Some("nfs"));
         assert!(pool.uuid().is_some());
         assert_eq!(pool.backend(), Some("netfs"));
         assert_eq!(pool.target_path().as_deref(), Some("/srv/images"));
         assert_eq!(pool.hosts().count(), 2);
         let root = read("<pool type='rbd'><source><name>vms</name></source></pool>");
-        let pool = Pool::new(&root);
+        let pool = Pool::new(root.node());
         assert_eq!((pool.name(), pool.uuid()), (None, None));
         assert_eq!(pool.target_path(), None);
     }

@@ -5,7 +5,7 @@ use crate::model::MemoryError;
 use crate::model::lint::{check_padding, check_read_outs};
 use crate::model::values::{check_identity, found};
 use diagnostics::{Diagnostic, Diagnostics};
-use xmltree::Element;
+use xmltree::NodeRef;
 
 /// Elements that only the definition of a volume on a host has.
 const READ_OUTS: [&str; 3] = ["key", "source", "physical"];
@@ -14,7 +14,7 @@ const READ_OUTS: [&str; 3] = ["key", "source", "physical"];
 const TARGET_READ_OUTS: [&str; 2] = ["path", "timestamps"];
 
 /// Adds the problems of the volume document `root` to `out`.
-pub fn check(root: &Element, out: &mut Diagnostics) {
+pub fn check(root: NodeRef<'_>, out: &mut Diagnostics) {
     check_identity(root, out);
     check_padding(root, out);
     check_read_outs(root, &READ_OUTS, out);
@@ -36,25 +36,25 @@ pub fn check(root: &Element, out: &mut Diagnostics) {
 }
 
 /// An overlay is as large as what it stands on; all else needs a size.
-fn check_capacity(root: &Element, out: &mut Diagnostics) {
+fn check_capacity(root: NodeRef<'_>, out: &mut Diagnostics) {
     let volume = Volume::new(root);
     if volume.capacity().is_none() && volume.backing_store().is_none() {
         out.push(
             Diagnostic::error("missing-capacity", "the volume has no size")
-                .at(root.span)
+                .at(root.span())
                 .detail("only a volume with a backingStore may go without")
                 .hint("add capacity"),
         );
     }
 }
 
-fn check_backing(root: &Element, out: &mut Diagnostics) {
+fn check_backing(root: NodeRef<'_>, out: &mut Diagnostics) {
     if let Some(backing) = Volume::new(root).backing_store()
         && backing.format().is_none()
     {
         out.push(
             Diagnostic::warning("backing-format", "the backing image has no format")
-                .at(backing.element().span)
+                .at(backing.element().span())
                 .detail("libvirt writes raw then: a guest sees the image's file in place of what is in it")
                 .hint("add format, with the type that the image has"),
         );
@@ -76,7 +76,7 @@ mod tests {
         let id = sources.add("x.xml", text.as_str());
         let root = parse(id, &text, &Limits::default()).unwrap();
         let mut out = Diagnostics::default();
-        check(&root, &mut out);
+        check(root.node(), &mut out);
         out.sort();
         out.iter()
             .map(|d| {

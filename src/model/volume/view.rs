@@ -2,17 +2,17 @@
 
 use crate::model::MemoryError;
 use crate::model::memory::memory_bytes;
-use xmltree::Element;
+use xmltree::NodeRef;
 
 /// A `<volume>` element. Its pool is not in it.
 #[derive(Clone, Copy, Debug)]
 pub struct Volume<'a> {
-    root: &'a Element,
+    root: NodeRef<'a>,
 }
 
 impl<'a> Volume<'a> {
     /// The view of a document's root.
-    pub fn new(root: &'a Element) -> Self {
+    pub fn new(root: NodeRef<'a>) -> Self {
         Self { root }
     }
 
@@ -41,19 +41,19 @@ impl<'a> Volume<'a> {
 }
 
 /// A size of storage in bytes; without a unit it is in bytes already.
-pub(super) fn size(element: &Element) -> Result<u64, MemoryError> {
+pub(super) fn size(element: NodeRef<'_>) -> Result<u64, MemoryError> {
     memory_bytes(&element.text(), element.attr("unit").unwrap_or("bytes"))
 }
 
 /// A `<backingStore>` of a volume.
 #[derive(Clone, Copy, Debug)]
 pub struct BackingStore<'a> {
-    element: &'a Element,
+    element: NodeRef<'a>,
 }
 
 impl<'a> BackingStore<'a> {
     /// The tree behind the view.
-    pub fn element(self) -> &'a Element {
+    pub fn element(self) -> NodeRef<'a> {
         self.element
     }
 
@@ -84,7 +84,7 @@ mod tests {
              <target><format type='qcow2'/></target>\
              <backingStore><path>/b.raw</path><format type='raw'/></backingStore></volume>",
         );
-        let volume = Volume::new(&root);
+        let volume = Volume::new(root.node());
         assert_eq!(volume.name().as_deref(), Some("web.qcow2"));
         assert_eq!(volume.capacity(), Some(Ok(2 << 30)));
         assert_eq!(volume.format(), Some("qcow2"));
@@ -97,7 +97,7 @@ mod tests {
         ] {
             let text = format!("<volume>{capacity}</volume>");
             let root = read(&text);
-            assert_eq!(Volume::new(&root).capacity(), Some(expected), "{capacity}");
+            assert_eq!(Volume::new(root.node()).capacity(), Some(expected), "{capacity}");
         }
     }
 }

@@ -286,7 +286,7 @@ fn is_on_pci(device: &Element) -> bool {
     let model = |child: &str| device.child(child).and_then(|m| m.attr("type"));
     let virtio = |model: Option<&str>| model.is_some_and(|m| m.starts_with("virtio"));
     match device.name.local.as_str() {
-        "disk" => Disk::new(device).bus() == Some("virtio"),
+        "disk" => Disk::new(device.node()).bus() == Some("virtio"),
         "interface" => virtio(model("model")),
         "rng" => virtio(device.attr("model")),
         "vsock" | "filesystem" => true,

@@ -184,7 +184,7 @@ fn pluggable(device: &Element, context: LiveContext<'_>, attach: bool) -> Result
         "disk" => {
             let what = device.attr("device").unwrap_or("disk");
             // default of libvirt where neither the bus nor the name shows another
-            let bus = Disk::new(device).bus().unwrap_or("ide");
+            let bus = Disk::new(device.node()).bus().unwrap_or("ide");
             let fits = match what {
                 "disk" | "lun" => matches!(bus, "virtio" | "scsi" | "usb"),
                 "cdrom" => matches!(bus, "scsi" | "usb"),
@@ -260,7 +260,8 @@ fn in_use(controller: &Element, context: LiveContext<'_>) -> bool {
         .collect();
     let disks = context.live.child("devices").into_iter().flat_map(|d| d.children_named("disk"));
     let stays = |disk: &&Element| !goes.iter().any(|gone| std::ptr::eq(*gone, *disk));
-    let mut on_scsi = disks.filter(stays).filter(|disk| Disk::new(disk).bus() == Some("scsi"));
+    let mut on_scsi =
+        disks.filter(stays).filter(|disk| Disk::new(disk.node()).bus() == Some("scsi"));
     on_scsi.any(|disk| disk.child("address").and_then(|a| a.attr("controller")) == Some(index))
 }
 

@@ -113,7 +113,7 @@ impl Storage<'_> {
     /// Returns the disks of a domain that are not empty, with their backing chains.
     pub(crate) fn disks(self, definition: &Element) -> Vec<DiskFact> {
         let mut found = Vec::new();
-        for disk in Domain::new(definition).disks() {
+        for disk in Domain::new(definition.node()).disks() {
             let target = disk.target().unwrap_or("a disk").to_owned();
             let is_exclusive = !disk.is_readonly() && !disk.is_shareable();
             let mut fact = |layer: &Element, is_exclusive: bool| {
@@ -127,11 +127,11 @@ impl Storage<'_> {
                     is_volume,
                 }));
             };
-            fact(disk.element(), is_exclusive);
+            fact(disk.element().as_element(), is_exclusive);
             let mut below = disk.element().child("backingStore");
             // documents are of bounded depth
             while let Some(layer) = below {
-                fact(layer, false);
+                fact(layer.as_element(), false);
                 below = layer.child("backingStore");
             }
         }
@@ -180,7 +180,7 @@ pub(super) fn unknown_pool<'p>(
     definition: &Element,
     pools: &'p Pools,
 ) -> Option<(&'p str, &'p str)> {
-    let disks = Domain::new(definition).disks();
+    let disks = Domain::new(definition.node()).disks();
     let mut volumes = disks.filter(|disk| !disk.is_readonly() && !disk.is_shareable());
     volumes.find_map(|disk| {
         let disk = disk.element();
@@ -192,7 +192,7 @@ pub(super) fn unknown_pool<'p>(
 
 /// The names of the pools that disks of a domain are volumes of.
 pub(super) fn pools_in(definition: &Element) -> impl Iterator<Item = &str> {
-    let disks = Domain::new(definition).disks().map(Disk::element);
+    let disks = Domain::new(definition.node()).disks().map(Disk::element);
     disks
         .filter(|disk| disk.attr("type") == Some("volume"))
         .filter_map(|disk| disk.child("source")?.attr("pool"))

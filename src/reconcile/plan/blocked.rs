@@ -404,7 +404,7 @@ impl Conflicts<'_> {
             );
             format!("it needs {missing}, which --only leaves out")
         } else {
-            let mut networks = Domain::new(&resource.definition).networks();
+            let mut networks = Domain::new(resource.definition.node()).networks();
             let span = networks.find(|(id, _)| id == missing).map_or(resource.span, |(_, s)| s);
             let looks = hints.len() < LOOKS_MAX;
             let hint = hints.get(missing).cloned().unwrap_or_else(|| {

@@ -127,7 +127,7 @@ impl Claim {
 /// Returns the claims of a definition.
 pub(crate) fn claims(kind: Kind, definition: &Element) -> Vec<Claim> {
     match kind {
-        Kind::Domain => of_domain(Domain::new(definition)),
+        Kind::Domain => of_domain(Domain::new(definition.node())),
         Kind::Network => of_network(definition),
         // no plan has storage yet
         Kind::Pool | Kind::Volume => Vec::new(),
@@ -138,7 +138,7 @@ fn of_domain(domain: Domain<'_>) -> Vec<Claim> {
     let mut claims = Vec::new();
     for disk in domain.disks() {
         let (element, shares) = (disk.element(), disk.is_shareable());
-        let span = element.child("source").map_or(element.span, |source| source.span);
+        let span = element.child("source").map_or(element.span(), |source| source.span());
         for (depth, place) in Storage::chain(element).into_iter().enumerate() {
             let writes = depth == 0 && Storage::of(element).is_some() && !disk.is_readonly();
             let claim = Claim::of(Thing::Storage(place), span);
@@ -155,7 +155,7 @@ fn of_domain(domain: Domain<'_>) -> Vec<Claim> {
     }
     for device in domain.all_devices() {
         let held = host_device(device).map(Thing::Device);
-        claims.extend(held.map(|thing| Claim::of(thing, device.span)));
+        claims.extend(held.map(|thing| Claim::of(thing, device.span())));
         let ports = listeners(device).into_iter();
         claims.extend(ports.map(|l| Claim::of(Thing::Port(l.key()), l.span)));
     }
@@ -173,7 +173,7 @@ fn of_network(definition: &Element) -> Vec<Claim> {
     if let Some((mac, at)) = mac.and_then(|at| Some((Mac::parse(&at.value)?, at))) {
         claims.push(Claim::of(Thing::Mac(mac), at.span));
     }
-    for ip in Network::new(definition).ips() {
+    for ip in Network::new(definition.node()).ips() {
         let at = ip.element().attribute("address").map_or(definition.span, |a| a.span);
         // 0.0.0.0 stands for no address
         let has_address = ip.address().is_some_and(|address| !address.is_unspecified());

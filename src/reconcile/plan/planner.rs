@@ -488,7 +488,11 @@ fn running(live: &Element) -> String {
 /// Returns the networks that an object without a record depends on.
 fn networks_of(host: Option<&ObservedResource>) -> Vec<ResourceId> {
     let definition = host.and_then(|h| h.persistent.as_ref());
-    definition.into_iter().flat_map(|d| Domain::new(d).networks()).map(|(id, _)| id).collect()
+    definition
+        .into_iter()
+        .flat_map(|d| Domain::new(d.node()).networks())
+        .map(|(id, _)| id)
+        .collect()
 }
 
 #[cfg(test)]

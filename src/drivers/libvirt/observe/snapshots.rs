@@ -70,7 +70,7 @@ fn read_overlays(
         if let Ok(document) = document
             && let Some(known) = entry.resource.snapshots.iter_mut().find(|s| s.name == handle.name)
         {
-            *known = Snapshot::read(&handle.name, &document);
+            *known = Snapshot::read(&handle.name, document.node());
         }
         Ok(())
     })

@@ -5,15 +5,15 @@ use crate::model::domain::Disk;
 use crate::model::lint::{Claims, c_number};
 use crate::model::values::found;
 use diagnostics::{Diagnostic, Diagnostics, Span};
-use xmltree::Element;
+use xmltree::NodeRef;
 
-pub(super) fn check(root: &Element, out: &mut Diagnostics) {
+pub(super) fn check(root: NodeRef<'_>, out: &mut Diagnostics) {
     for vsock in devices(root).filter(|d| d.is("vsock")) {
         check_context(vsock, out);
     }
     let (mut addresses, mut controllers, mut passed) =
         (Claims::default(), Claims::default(), Claims::default());
-    for device in devices(root).filter(|d| !is_serial_again(d)) {
+    for device in devices(root).filter(|d| !is_serial_again(*d)) {
         let address = device.child("address");
         let mut claim =
             |claims: &mut Claims<String>, key: Option<String>, span: Span, rule: &Rule| {
@@ -30,17 +30,17 @@ pub(super) fn check(root: &Element, out: &mut Diagnostics) {
                 }
             };
         if let Some(address) = address {
-            claim(&mut addresses, place(device, address), address.span, &ADDRESS);
+            claim(&mut addresses, place(device, address), address.span(), &ADDRESS);
         }
-        claim(&mut controllers, controller(device), device.span, &CONTROLLER);
-        claim(&mut passed, host_device(device), device.span, &HOSTDEV);
+        claim(&mut controllers, controller(device), device.span(), &CONTROLLER);
+        claim(&mut passed, host_device(device), device.span(), &HOSTDEV);
     }
 }
 
 /// The lowest number of a guest on the sockets between it and the host; 2 is the host itself.
 const CONTEXT_MIN: u32 = 3;
 
-fn check_context(vsock: &Element, out: &mut Diagnostics) {
+fn check_context(vsock: NodeRef<'_>, out: &mut Diagnostics) {
     if let Some(context) = vsock.child("cid").and_then(|cid| cid.attribute("address"))
         && context.value.parse::<u32>().is_ok_and(|n| n < CONTEXT_MIN)
     {
@@ -77,7 +77,7 @@ const HOSTDEV: Rule = Rule {
 };
 
 /// Returns the place of a device inside the guest, if its address is complete.
-fn place(device: &Element, address: &Element) -> Option<String> {
+fn place(device: NodeRef<'_>, address: NodeRef<'_>) -> Option<String> {
     let number = |key: &str| address.attr(key).map_or(Some(0), c_number);
     match address.attr("type")? {
         "pci" => {
@@ -87,7 +87,7 @@ fn place(device: &Element, address: &Element) -> Option<String> {
         }
         "usb" => Some(format!("USB bus {}, port {}", number("bus")?, address.attr("port")?)),
         "drive" => {
-            let bus = match device.name.local.as_str() {
+            let bus = match device.name().local.as_str() {
                 "disk" => Disk::new(device).bus()?,
                 "hostdev" if device.attr("type") == Some("scsi") => "scsi",
                 _ => return None,
@@ -121,13 +121,13 @@ fn place(device: &Element, address: &Element) -> Option<String> {
     }
 }
 
-fn pci(address: &Element) -> Option<String> {
+fn pci(address: NodeRef<'_>) -> Option<String> {
     let number = |key: &str| address.attr(key).map_or(Some(0), c_number);
     let [domain, bus, slot, function] = ["domain", "bus", "slot", "function"].map(number);
     Some(format!("{:04x}:{:02x}:{:02x}.{:x}", domain?, bus?, slot?, function?))
 }
 
-fn controller(device: &Element) -> Option<String> {
+fn controller(device: NodeRef<'_>) -> Option<String> {
     // USB controllers of one index are companions
     let kind = device.attr("type").filter(|t| device.is("controller") && *t != "usb")?;
     let index: u32 = device.attr("index")?.parse().ok()?;
@@ -135,7 +135,7 @@ fn controller(device: &Element) -> Option<String> {
 }
 
 /// The device of the host that is passed through, if one and no other can be meant.
-pub(crate) fn host_device(device: &Element) -> Option<String> {
+pub(crate) fn host_device(device: NodeRef<'_>) -> Option<String> {
     if !device.is("hostdev") || device.attr("mode").is_some_and(|m| m != "subsystem") {
         return None;
     }

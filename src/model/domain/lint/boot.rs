@@ -4,9 +4,9 @@ use super::facts::devices;
 use crate::model::lint::Claims;
 use crate::model::values::found;
 use diagnostics::{Diagnostic, Diagnostics};
-use xmltree::Element;
+use xmltree::NodeRef;
 
-pub(super) fn check(root: &Element, out: &mut Diagnostics) {
+pub(super) fn check(root: NodeRef<'_>, out: &mut Diagnostics) {
     let general = root.child("os").and_then(|os| os.child("boot"));
     let mut seen = Claims::default();
     let mut both = false;
@@ -20,7 +20,7 @@ pub(super) fn check(root: &Element, out: &mut Diagnostics) {
                 Diagnostic::error("boot-order", "the boot order is given in two ways")
                     .at(order.span)
                     .detail("boot of os names kinds of devices, order of a device names this one")
-                    .related(general.span, "the kinds of devices")
+                    .related(general.span(), "the kinds of devices")
                     .hint("keep one of them"),
             );
         }

@@ -6,9 +6,9 @@ use crate::model::domain::devices::{DISK_BUSES, buses_of};
 use crate::model::values::found;
 use diagnostics::{Diagnostic, Diagnostics};
 use std::collections::HashSet;
-use xmltree::{Attribute, Element};
+use xmltree::{Attribute, NodeRef};
 
-pub(super) fn check(root: &Element, out: &mut Diagnostics) {
+pub(super) fn check(root: NodeRef<'_>, out: &mut Diagnostics) {
     let groups: HashSet<String> = root
         .child("throttlegroups")
         .into_iter()
@@ -31,7 +31,7 @@ pub(super) fn check(root: &Element, out: &mut Diagnostics) {
     }
 }
 
-fn device(disk: &Element) -> &str {
+fn device(disk: NodeRef<'_>) -> &str {
     disk.attr("device").unwrap_or("disk")
 }
 
@@ -46,7 +46,7 @@ fn is_disk_name(name: &str) -> bool {
         || letters > 0 && rest.bytes().skip(letters).all(|b| b.is_ascii_digit())
 }
 
-fn check_name(root: &Element, disk: &Element, name: &Attribute, out: &mut Diagnostics) {
+fn check_name(root: NodeRef<'_>, disk: NodeRef<'_>, name: &Attribute, out: &mut Diagnostics) {
     if !is_disk_name(&name.value) {
         if disk.child("address").is_none() {
             out.push(
@@ -70,8 +70,8 @@ fn check_name(root: &Element, disk: &Element, name: &Attribute, out: &mut Diagno
 }
 
 fn check_bus(
-    root: &Element,
-    disk: &Element,
+    root: NodeRef<'_>,
+    disk: NodeRef<'_>,
     name: &Attribute,
     bus: Option<&Attribute>,
     out: &mut Diagnostics,
@@ -134,7 +134,7 @@ fn check_bus(
 }
 
 /// Refuses a LUN on a file: it is a device that is passed through.
-fn check_lun(disk: &Element, out: &mut Diagnostics) {
+fn check_lun(disk: NodeRef<'_>, out: &mut Diagnostics) {
     let kind = disk.attr("type").unwrap_or("file");
     if let Some(device) = disk.attribute("device").filter(|d| d.value == "lun")
         && ["file", "dir"].contains(&kind)
@@ -151,7 +151,7 @@ fn check_lun(disk: &Element, out: &mut Diagnostics) {
 /// The caches that leave the host's page cache out, which Linux's own asynchronous I/O needs.
 const DIRECT: [&str; 2] = ["none", "directsync"];
 
-fn check_io(disk: &Element, out: &mut Diagnostics) {
+fn check_io(disk: NodeRef<'_>, out: &mut Diagnostics) {
     let Some(driver) = disk.child("driver") else { return };
     let cache = driver.attribute("cache");
     if let Some(io) = driver.attribute("io").filter(|io| io.value == "native")
@@ -178,7 +178,7 @@ const WORDS: [(&str, usize, &[&str]); 3] = [
 /// Longest serial number that QEMU's virtio, IDE and SATA disks show; they cut the rest.
 const SERIAL_MAX: usize = 20;
 
-fn check_words(root: &Element, disk: &Element, out: &mut Diagnostics) {
+fn check_words(root: NodeRef<'_>, disk: NodeRef<'_>, out: &mut Diagnostics) {
     let bus = Disk::new(disk).bus().unwrap_or_default();
     for (name, most, buses) in WORDS {
         let Some(element) = disk.child(name) else { continue };
@@ -195,7 +195,7 @@ fn check_words(root: &Element, disk: &Element, out: &mut Diagnostics) {
         } else if is_qemu(root) && bus == "virtio" {
             out.push(
                 Diagnostic::error("disk-identity", format!("a virtio disk has no {name}"))
-                    .at(element.span)
+                    .at(element.span())
                     .detail(format!("expected one of the buses {}", buses.join(", ")))
                     .hint("use serial, which every disk has"),
             );
@@ -215,7 +215,7 @@ fn check_words(root: &Element, disk: &Element, out: &mut Diagnostics) {
     }
 }
 
-fn check_filters(disk: &Element, groups: &HashSet<String>, out: &mut Diagnostics) {
+fn check_filters(disk: NodeRef<'_>, groups: &HashSet<String>, out: &mut Diagnostics) {
     let Some(filters) = disk.child("throttlefilters") else { return };
     for group in filters.children_named("throttlefilter").filter_map(|f| f.attribute("group")) {
         if !groups.contains(&group.value) {

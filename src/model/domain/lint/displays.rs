@@ -2,9 +2,9 @@
 
 use super::facts::{devices, is_qemu};
 use diagnostics::{Diagnostic, Diagnostics};
-use xmltree::{Attribute, Element};
+use xmltree::{Attribute, NodeRef};
 
-pub(super) fn check(root: &Element, out: &mut Diagnostics) {
+pub(super) fn check(root: NodeRef<'_>, out: &mut Diagnostics) {
     if !is_qemu(root) {
         return;
     }
@@ -23,10 +23,10 @@ pub(super) fn check(root: &Element, out: &mut Diagnostics) {
 }
 
 /// Returns the attribute by which a device is carried by SPICE, and a name for the device.
-fn carried_by_spice(device: &Element) -> Option<(&Attribute, &'static str)> {
+fn carried_by_spice(device: NodeRef<'_>) -> Option<(&Attribute, &'static str)> {
     let holder = if device.is("rng") { device.child("backend")? } else { device };
     let kind = holder.attribute("type")?;
-    let what = match (device.name.local.as_str(), kind.value.as_str()) {
+    let what = match (device.name().local.as_str(), kind.value.as_str()) {
         ("audio", "spice") => "SPICE audio",
         ("audio", _) => return None,
         (_, "spicevmc" | "spiceport") => "a SPICE channel",
@@ -38,7 +38,7 @@ fn carried_by_spice(device: &Element) -> Option<(&Attribute, &'static str)> {
 /// Longest password, in bytes: VNC's authentication makes a DES key of it.
 const PASSWORD_MAX: usize = 8;
 
-fn check_password(device: &Element, out: &mut Diagnostics) {
+fn check_password(device: NodeRef<'_>, out: &mut Diagnostics) {
     if device.is("graphics")
         && device.attr("type") == Some("vnc")
         && let Some(password) = device.attribute("passwd")

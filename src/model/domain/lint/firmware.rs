@@ -3,16 +3,16 @@
 use super::facts::{is_qemu, is_x86};
 use crate::model::domain::Domain;
 use diagnostics::{Diagnostic, Diagnostics};
-use xmltree::Element;
+use xmltree::NodeRef;
 
-pub(super) fn check(root: &Element, out: &mut Diagnostics) {
+pub(super) fn check(root: NodeRef<'_>, out: &mut Diagnostics) {
     let Some(os) = root.child("os") else { return };
     check_acpi(root, os, out);
     check_stateless(os, out);
 }
 
 /// Reports UEFI firmware without ACPI on x86. On ARM it is the reverse: ACPI needs UEFI.
-fn check_acpi(root: &Element, os: &Element, out: &mut Diagnostics) {
+fn check_acpi(root: NodeRef<'_>, os: NodeRef<'_>, out: &mut Diagnostics) {
     if !is_qemu(root) || !is_x86(root) || Domain::new(root).has_feature("acpi") {
         return;
     }
@@ -28,14 +28,14 @@ fn check_acpi(root: &Element, os: &Element, out: &mut Diagnostics) {
     }
 }
 
-fn check_stateless(os: &Element, out: &mut Diagnostics) {
+fn check_stateless(os: NodeRef<'_>, out: &mut Diagnostics) {
     let loader = os.child("loader").and_then(|l| l.attribute("stateless"));
     if let Some(stateless) = loader.filter(|s| s.value == "yes")
         && let Some(nvram) = os.child("nvram")
     {
         out.push(
             Diagnostic::error("stateless-nvram", "a stateless loader has no NVRAM")
-                .at(nvram.span)
+                .at(nvram.span())
                 .related(stateless.span, "the loader is stateless")
                 .hint("remove nvram, or stateless"),
         );

@@ -5,9 +5,9 @@ use crate::model::lint::{Claims, signs_of_running};
 use crate::model::parse_uuid;
 use crate::model::values::found;
 use diagnostics::{Diagnostic, Diagnostics};
-use xmltree::Element;
+use xmltree::NodeRef;
 
-pub(super) fn check(root: &Element, out: &mut Diagnostics) {
+pub(super) fn check(root: NodeRef<'_>, out: &mut Diagnostics) {
     check_aliases(root, out);
     check_firmware_uuid(root, out);
     check_labels(root, out);
@@ -17,7 +17,7 @@ pub(super) fn check(root: &Element, out: &mut Diagnostics) {
 /// Prefix of a user's alias; others are the host's.
 const ALIAS_PREFIX: &str = "ua-";
 
-fn check_aliases(root: &Element, out: &mut Diagnostics) {
+fn check_aliases(root: NodeRef<'_>, out: &mut Diagnostics) {
     let mut seen = Claims::default();
     let aliases = || devices(root).filter_map(|d| d.child("alias")?.attribute("name"));
     let mut dropped = aliases().filter(|a| !a.value.starts_with(ALIAS_PREFIX));
@@ -53,7 +53,7 @@ fn check_aliases(root: &Element, out: &mut Diagnostics) {
 }
 
 /// The firmware shows the domain's UUID, or none.
-fn check_firmware_uuid(root: &Element, out: &mut Diagnostics) {
+fn check_firmware_uuid(root: NodeRef<'_>, out: &mut Diagnostics) {
     let Some(own) = root.child("uuid") else { return };
     let systems = root
         .children_named("sysinfo")
@@ -75,7 +75,7 @@ fn check_firmware_uuid(root: &Element, out: &mut Diagnostics) {
     }
 }
 
-fn check_labels(root: &Element, out: &mut Diagnostics) {
+fn check_labels(root: NodeRef<'_>, out: &mut Diagnostics) {
     let mut seen = Claims::default();
     for label in root.children_named("seclabel") {
         if let Some(model) = label.attribute("model")
@@ -92,7 +92,7 @@ fn check_labels(root: &Element, out: &mut Diagnostics) {
     }
 }
 
-fn check_videos(root: &Element, out: &mut Diagnostics) {
+fn check_videos(root: NodeRef<'_>, out: &mut Diagnostics) {
     let models = || devices(root).filter(|d| d.is("video")).filter_map(|d| d.child("model"));
     let several = models().nth(1).is_some();
     let mut primary = Claims::default();
@@ -100,7 +100,7 @@ fn check_videos(root: &Element, out: &mut Diagnostics) {
         if model.attr("type") == Some("none") && several {
             out.push(
                 Diagnostic::error("video", "video \"none\" goes with no other")
-                    .at(model.span)
+                    .at(model.span())
                     .hint("remove it, or the others"),
             );
         }

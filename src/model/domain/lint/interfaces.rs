@@ -4,9 +4,9 @@ use super::facts::devices;
 use crate::model::lint::{Claims, check_vlans};
 use crate::model::values::{DEVICE_NAME_MAX, found};
 use diagnostics::{Diagnostic, Diagnostics};
-use xmltree::Element;
+use xmltree::NodeRef;
 
-pub(super) fn check(root: &Element, out: &mut Diagnostics) {
+pub(super) fn check(root: NodeRef<'_>, out: &mut Diagnostics) {
     let mut names = Claims::default();
     for interface in devices(root).filter(|d| d.is("interface")) {
         check_vlans(interface, out);

@@ -5,9 +5,9 @@ use crate::model::lint::NumberSet;
 use crate::model::memory_kib;
 use crate::model::values::found;
 use diagnostics::{Diagnostic, Diagnostics};
-use xmltree::Element;
+use xmltree::NodeRef;
 
-pub(super) fn check(root: &Element, out: &mut Diagnostics) {
+pub(super) fn check(root: NodeRef<'_>, out: &mut Diagnostics) {
     check_most(root, out);
     check_devices(root, out);
     check_huge_pages(root, out);
@@ -17,11 +17,11 @@ pub(super) fn check(root: &Element, out: &mut Diagnostics) {
     }
 }
 
-fn amount(element: &Element) -> Option<u64> {
+fn amount(element: NodeRef<'_>) -> Option<u64> {
     memory_kib(&element.text(), element.attr("unit")).ok()
 }
 
-fn check_most(root: &Element, out: &mut Diagnostics) {
+fn check_most(root: NodeRef<'_>, out: &mut Diagnostics) {
     let (Some(memory), Some(most)) = (root.child("memory"), root.child("maxMemory")) else {
         return;
     };
@@ -43,18 +43,18 @@ fn check_most(root: &Element, out: &mut Diagnostics) {
 }
 
 /// The cells of the domain.
-fn each_cell(root: &Element) -> impl Iterator<Item = &Element> {
+fn each_cell(root: NodeRef<'_>) -> impl Iterator<Item = NodeRef<'_>> {
     root.descend(&["cpu", "numa"]).into_iter().flat_map(|numa| numa.children_named("cell"))
 }
 
 /// Beside cells the amount of memory says nothing: they are added up, and with them the modules.
-fn check_sum(root: &Element, out: &mut Diagnostics) {
+fn check_sum(root: NodeRef<'_>, out: &mut Diagnostics) {
     let Some(memory) = root.child("memory") else { return };
     let of = |amounts: Option<Vec<u64>>| {
         amounts.and_then(|all| all.into_iter().try_fold(0_u64, u64::checked_add))
     };
-    let cell = |cell: &Element| memory_kib(cell.attr("memory")?, cell.attr("unit")).ok();
-    let module = |module: &Element| amount(module.descend(&["target", "size"])?);
+    let cell = |cell: NodeRef<'_>| memory_kib(cell.attr("memory")?, cell.attr("unit")).ok();
+    let module = |module: NodeRef<'_>| amount(module.descend(&["target", "size"])?);
     let cells = of(each_cell(root).map(cell).collect());
     let modules = of(devices(root).filter(|d| d.is("memory")).map(module).collect());
     if let (Some(written), Some(cells), Some(modules)) = (amount(memory), cells, modules)
@@ -71,7 +71,7 @@ fn check_sum(root: &Element, out: &mut Diagnostics) {
 }
 
 /// A file system that the guest reads through shared memory, and memory that is not shared.
-fn check_shared(root: &Element, out: &mut Diagnostics) {
+fn check_shared(root: NodeRef<'_>, out: &mut Diagnostics) {
     let is_shared = |access: Option<&str>| access == Some("shared");
     let general = root.descend(&["memoryBacking", "access"]).and_then(|access| access.attr("mode"));
     let shared = match cells(root) {
@@ -98,14 +98,14 @@ fn check_shared(root: &Element, out: &mut Diagnostics) {
     }
 }
 
-fn check_devices(root: &Element, out: &mut Diagnostics) {
+fn check_devices(root: NodeRef<'_>, out: &mut Diagnostics) {
     let (cells, no_most) = (cells(root), root.child("maxMemory").is_none());
     for device in devices(root).filter(|d| d.is("memory")) {
         let model = device.attr("model").unwrap_or_default();
         if no_most && ["dimm", "nvdimm"].contains(&model) && is_qemu(root) {
             out.push(
                 Diagnostic::error("memory-limit", "a memory module needs maxMemory")
-                    .at(device.span)
+                    .at(device.span())
                     .hint("add maxMemory with slots, as much as memory and all modules"),
             );
         }
@@ -130,18 +130,18 @@ pub(super) fn no_cell(what: &str, text: &str, cells: usize) -> Diagnostic {
         .hint("add the cell to numa of cpu, or name one that is there")
 }
 
-fn check_huge_pages(root: &Element, out: &mut Diagnostics) {
+fn check_huge_pages(root: NodeRef<'_>, out: &mut Diagnostics) {
     let Some(pages) = root.descend(&["memoryBacking", "hugepages"]) else { return };
     // without NUMA the whole memory is cell 0
     let cells = cells(root).max(1);
-    let mut master: Option<&Element> = None;
+    let mut master: Option<NodeRef<'_>> = None;
     for page in pages.children_named("page") {
         let Some(nodeset) = page.attribute("nodeset") else {
             if let Some(first) = master {
                 out.push(
                     Diagnostic::error("huge-pages", "two sizes of page are for all of the memory")
-                        .at(page.span)
-                        .related(first.span, "the first one")
+                        .at(page.span())
+                        .related(first.span(), "the first one")
                         .hint("give all but one a nodeset"),
                 );
             }

@@ -37,10 +37,10 @@ pub(crate) use addresses::host_device;
 pub(crate) use ports::listeners;
 
 use diagnostics::Diagnostics;
-use xmltree::Element;
+use xmltree::NodeRef;
 
 /// Reports combinations in the domain document `root` that do not work together.
-pub(super) fn check(root: &Element, out: &mut Diagnostics) {
+pub(super) fn check(root: NodeRef<'_>, out: &mut Diagnostics) {
     crate::model::lint::check_padding(root, out);
     crate::model::lint::check_running(root, out);
     memory::check(root, out);
@@ -70,13 +70,13 @@ mod tests {
     /// The problems of `text`, each as `column code`, errors with `!`; the text is one line.
     pub(in crate::model::domain::lint) fn problems(
         text: &str,
-        check: fn(&Element, &mut Diagnostics),
+        check: fn(NodeRef<'_>, &mut Diagnostics),
     ) -> Vec<String> {
         let mut sources = Sources::default();
         let id = sources.add("x.xml", text);
         let root = parse(id, text, &Limits::default()).unwrap();
         let mut out = Diagnostics::default();
-        check(&root, &mut out);
+        check(root.node(), &mut out);
         out.sort();
         out.iter()
             .map(|d| {
@@ -89,7 +89,7 @@ mod tests {
 
     /// Asserts the findings of `check` in `<domain type='kvm'>` (19 characters) around each text.
     pub(in crate::model::domain::lint) fn finds(
-        check: fn(&Element, &mut Diagnostics),
+        check: fn(NodeRef<'_>, &mut Diagnostics),
         cases: &[(&str, &[&str])],
     ) {
         for (inside, expected) in cases {

@@ -5,14 +5,14 @@ use super::memory::no_cell;
 use crate::model::lint::{Claims, NumberSet, first_overlap};
 use crate::model::values::found;
 use diagnostics::{Diagnostic, Diagnostics};
-use xmltree::{Attribute, Element};
+use xmltree::{Attribute, NodeRef};
 
-pub(super) fn check(root: &Element, out: &mut Diagnostics) {
+pub(super) fn check(root: NodeRef<'_>, out: &mut Diagnostics) {
     check_cells(root, out);
     check_nodes(root, out);
 }
 
-fn check_cells(root: &Element, out: &mut Diagnostics) {
+fn check_cells(root: NodeRef<'_>, out: &mut Diagnostics) {
     let Some(numa) = root.descend(&["cpu", "numa"]) else { return };
     let count = cells(root);
     let mut ids = Claims::default();
@@ -50,7 +50,7 @@ fn check_cells(root: &Element, out: &mut Diagnostics) {
 }
 
 /// Checks that each processor is in one cell, and is one of the domain's.
-fn check_processors(root: &Element, numa: &Element, out: &mut Diagnostics) {
+fn check_processors(root: NodeRef<'_>, numa: NodeRef<'_>, out: &mut Diagnostics) {
     let cpus: Vec<&Attribute> =
         numa.children_named("cell").filter_map(|cell| cell.attribute("cpus")).collect();
     let sets: Vec<NumberSet> =
@@ -85,7 +85,7 @@ fn check_processors(root: &Element, numa: &Element, out: &mut Diagnostics) {
 }
 
 /// `<memnode>` tunes the memory of a cell.
-fn check_nodes(root: &Element, out: &mut Diagnostics) {
+fn check_nodes(root: NodeRef<'_>, out: &mut Diagnostics) {
     let Some(tune) = root.child("numatune") else { return };
     let count = cells(root);
     let mut seen = Claims::default();

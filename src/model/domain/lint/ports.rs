@@ -4,9 +4,9 @@ use super::facts::{devices, is_qemu, is_serial_again};
 use crate::model::lint::Claims;
 use crate::model::values::found;
 use diagnostics::{Diagnostic, Diagnostics, Span};
-use xmltree::Element;
+use xmltree::NodeRef;
 
-pub(super) fn check(root: &Element, out: &mut Diagnostics) {
+pub(super) fn check(root: NodeRef<'_>, out: &mut Diagnostics) {
     let (mut seen, mut displays) = (Claims::default(), Claims::default());
     for device in devices(root) {
         if device.is("graphics")
@@ -65,16 +65,16 @@ impl Listener {
 }
 
 /// The ports that a device listens on, as far as they are fixed.
-pub(crate) fn listeners(device: &Element) -> Vec<Listener> {
+pub(crate) fn listeners(device: NodeRef<'_>) -> Vec<Listener> {
     if is_serial_again(device) {
         return Vec::new();
     }
-    let port = |element: &Element, key: &str, address: &str| {
+    let port = |element: NodeRef<'_>, key: &str, address: &str| {
         let attribute = element.attribute(key)?;
         let port = attribute.value.parse().ok().filter(|p| *p != 0)?;
         Some(Listener { address: address.to_owned(), port, span: attribute.span })
     };
-    match device.name.local.as_str() {
+    match device.name().local.as_str() {
         "graphics" => {
             let listen = device.child("listen");
             let fixed = device.attr("autoport") != Some("yes");
@@ -110,7 +110,7 @@ pub(crate) fn listeners(device: &Element) -> Vec<Listener> {
 /// First port of VNC: QEMU counts displays from there.
 const VNC_FIRST: i64 = 5900;
 
-fn check_vnc(root: &Element, device: &Element, out: &mut Diagnostics) {
+fn check_vnc(root: NodeRef<'_>, device: NodeRef<'_>, out: &mut Diagnostics) {
     if !device.is("graphics") || device.attr("type") != Some("vnc") || !is_qemu(root) {
         return;
     }
@@ -131,7 +131,7 @@ fn check_vnc(root: &Element, device: &Element, out: &mut Diagnostics) {
 }
 
 /// A service may be a name; a number has to be a port.
-fn check_services(device: &Element, out: &mut Diagnostics) {
+fn check_services(device: NodeRef<'_>, out: &mut Diagnostics) {
     for service in device.children_named("source").filter_map(|s| s.attribute("service")) {
         let digits = service.value.bytes().all(|b| b.is_ascii_digit());
         if digits && service.value.parse::<u16>().is_err() {
@@ -145,7 +145,7 @@ fn check_services(device: &Element, out: &mut Diagnostics) {
     }
 }
 
-fn check_disk_hosts(disk: &Element, out: &mut Diagnostics) {
+fn check_disk_hosts(disk: NodeRef<'_>, out: &mut Diagnostics) {
     for host in disk.children_named("source").flat_map(|s| s.children_named("host")) {
         if let Some(port) = host.attribute("port")
             && port.value.parse::<u16>().is_err()

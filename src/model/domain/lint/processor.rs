@@ -2,9 +2,9 @@
 
 use crate::model::values::found;
 use diagnostics::{Diagnostic, Diagnostics};
-use xmltree::Element;
+use xmltree::NodeRef;
 
-pub(super) fn check(root: &Element, out: &mut Diagnostics) {
+pub(super) fn check(root: NodeRef<'_>, out: &mut Diagnostics) {
     check_migratable(root, out);
     check_spinlocks(root, out);
 }
@@ -12,7 +12,7 @@ pub(super) fn check(root: &Element, out: &mut Diagnostics) {
 /// Modes that take the host's processor, without the features that cannot migrate.
 const WITH_MIGRATABLE: [&str; 2] = ["host-passthrough", "maximum"];
 
-fn check_migratable(root: &Element, out: &mut Diagnostics) {
+fn check_migratable(root: NodeRef<'_>, out: &mut Diagnostics) {
     let Some(cpu) = root.child("cpu") else { return };
     let mode = cpu.attr("mode").unwrap_or("custom");
     if let Some(migratable) = cpu.attribute("migratable")
@@ -30,7 +30,7 @@ fn check_migratable(root: &Element, out: &mut Diagnostics) {
 /// Fewest attempts before the guest tells the host that it waits.
 const RETRIES_MIN: u32 = 4095;
 
-fn check_spinlocks(root: &Element, out: &mut Diagnostics) {
+fn check_spinlocks(root: NodeRef<'_>, out: &mut Diagnostics) {
     let Some(hyperv) = root.descend(&["features", "hyperv"]) else { return };
     // there what stands in it says nothing
     if hyperv.attr("mode") == Some("passthrough") {
@@ -43,7 +43,7 @@ fn check_spinlocks(root: &Element, out: &mut Diagnostics) {
     match locks.attribute("retries") {
         None => out.push(
             Diagnostic::error("hyperv-spinlocks", "spinlocks lack the number of retries")
-                .at(locks.span)
+                .at(locks.span())
                 .hint(hint),
         ),
         Some(retries) if retries.value.parse::<u32>().is_ok_and(|n| n < RETRIES_MIN) => out.push(

@@ -6,9 +6,9 @@ use crate::model::lint::c_number;
 use crate::model::values::found;
 use diagnostics::{Diagnostic, Diagnostics};
 use std::collections::HashMap;
-use xmltree::{Attribute, Element};
+use xmltree::{Attribute, NodeRef};
 
-pub(super) fn check(root: &Element, out: &mut Diagnostics) {
+pub(super) fn check(root: NodeRef<'_>, out: &mut Diagnostics) {
     if is_qemu(root) {
         check_slots(root, out);
         check_ide(root, out);
@@ -24,7 +24,7 @@ const SLOTS: [(&str, u64, u64); 4] = [
     ("pci-bridge", 1, 31),
 ];
 
-fn check_slots(root: &Element, out: &mut Diagnostics) {
+fn check_slots(root: NodeRef<'_>, out: &mut Diagnostics) {
     let mut buses = HashMap::new();
     for controller in devices(root).filter(|d| d.is("controller")) {
         if controller.attr("type") == Some("pci")
@@ -46,7 +46,7 @@ fn check_slots(root: &Element, out: &mut Diagnostics) {
                 0 => "0, the only one there".to_owned(),
                 _ => format!("{first} to {last}"),
             };
-            let place = address.attribute("slot").map_or(address.span, |a| a.span);
+            let place = address.attribute("slot").map_or(address.span(), |a| a.span);
             out.push(
                 Diagnostic::error("pci-slot", "the controller has no such slot")
                     .at(place)
@@ -61,18 +61,18 @@ fn check_slots(root: &Element, out: &mut Diagnostics) {
 }
 
 /// Whether the machine is the one with PCI Express that Intel's Q35 chipset gave its name.
-fn is_q35(root: &Element) -> bool {
+fn is_q35(root: NodeRef<'_>) -> bool {
     let machine = Domain::new(root).os().and_then(|os| os.machine());
     machine.is_some_and(|m| m == "q35" || m.starts_with("pc-q35-"))
 }
 
-fn check_ide(root: &Element, out: &mut Diagnostics) {
+fn check_ide(root: NodeRef<'_>, out: &mut Diagnostics) {
     if !is_q35(root) {
         return;
     }
     for device in devices(root) {
         let target = || device.child("target");
-        let place: Option<&Attribute> = match device.name.local.as_str() {
+        let place: Option<&Attribute> = match device.name().local.as_str() {
             "disk" if Disk::new(device).bus() == Some("ide") => {
                 target().and_then(|t| t.attribute("bus").or_else(|| t.attribute("dev")))
             }

@@ -2,13 +2,13 @@
 
 use super::facts::devices;
 use diagnostics::{Diagnostic, Diagnostics};
-use xmltree::{Attribute, Element};
+use xmltree::{Attribute, NodeRef};
 
 /// Former names of attributes: element, its type, the old attribute of its source, and its present name.
 const SOURCES: [(&str, &str, &str, &str); 2] =
     [("interface", "network", "name", "network"), ("interface", "bridge", "dev", "bridge")];
 
-pub(super) fn check(root: &Element, out: &mut Diagnostics) {
+pub(super) fn check(root: NodeRef<'_>, out: &mut Diagnostics) {
     for clock in root.children_named("clock") {
         if let Some(sync) = clock.attribute("sync") {
             out.push(old(sync, "offset"));

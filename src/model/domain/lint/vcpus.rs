@@ -5,9 +5,9 @@ use crate::model::lint::{Claims, NumberSet, first_overlap};
 use crate::model::values::found;
 use diagnostics::{Diagnostic, Diagnostics, Span};
 use std::collections::BTreeSet;
-use xmltree::{Attribute, Element};
+use xmltree::{Attribute, NodeRef};
 
-pub(super) fn check(root: &Element, out: &mut Diagnostics) {
+pub(super) fn check(root: NodeRef<'_>, out: &mut Diagnostics) {
     if let Some(most) = vcpus(root) {
         check_list(root, most, out);
         check_pins(root, most, out);
@@ -26,7 +26,7 @@ fn no_vcpu(id: &Attribute, most: u32) -> Diagnostic {
 }
 
 /// `<vcpus>` may only list processors that there are.
-fn check_list(root: &Element, most: u32, out: &mut Diagnostics) {
+fn check_list(root: NodeRef<'_>, most: u32, out: &mut Diagnostics) {
     let Some(list) = root.child("vcpus") else { return };
     let mut seen = Claims::default();
     for id in list.children_named("vcpu").filter_map(|v| v.attribute("id")) {
@@ -51,7 +51,7 @@ fn twice(problem: Diagnostic, id: &Attribute, first: Span) -> Diagnostic {
         .hint("keep one of them")
 }
 
-fn check_pins(root: &Element, most: u32, out: &mut Diagnostics) {
+fn check_pins(root: NodeRef<'_>, most: u32, out: &mut Diagnostics) {
     let Some(tune) = root.child("cputune") else { return };
     let mut seen = Claims::default();
     for id in tune.children_named("vcpupin").filter_map(|p| p.attribute("vcpu")) {
@@ -72,7 +72,7 @@ fn check_pins(root: &Element, most: u32, out: &mut Diagnostics) {
 }
 
 /// The product of a topology has to be the number of processors.
-fn check_topology(root: &Element, most: u32, out: &mut Diagnostics) {
+fn check_topology(root: NodeRef<'_>, most: u32, out: &mut Diagnostics) {
     let Some(topology) = root.descend(&["cpu", "topology"]) else { return };
     let part = |name| topology.attr(name).map_or(Some(1), |v| v.parse::<u64>().ok());
     let product = ["sockets", "dies", "clusters", "cores", "threads"]
@@ -85,10 +85,10 @@ fn check_topology(root: &Element, most: u32, out: &mut Diagnostics) {
     } else {
         Diagnostic::warning("cpu-topology", summary)
     };
-    let place = root.child("vcpu").map_or(root.span, Element::text_span);
+    let place = root.child("vcpu").map_or(root.span(), NodeRef::text_span);
     out.push(
         problem
-            .at(topology.span)
+            .at(topology.span())
             .detail(format!("{product} in the topology, {most} in vcpu"))
             .related(place, "the processors")
             .hint("sockets, dies, clusters, cores and threads multiplied have to make vcpu"),
@@ -96,7 +96,7 @@ fn check_topology(root: &Element, most: u32, out: &mut Diagnostics) {
 }
 
 /// Checks that each processor or thread has one scheduler.
-fn check_schedulers(root: &Element, most: Option<u32>, out: &mut Diagnostics) {
+fn check_schedulers(root: NodeRef<'_>, most: Option<u32>, out: &mut Diagnostics) {
     let Some(tune) = root.child("cputune") else { return };
     for (name, key) in [("vcpusched", "vcpus"), ("iothreadsched", "iothreads")] {
         let places: Vec<&Attribute> =
@@ -123,7 +123,7 @@ const SHOWN: usize = 16;
 const THREADS_MAX: u32 = 65_536;
 
 /// The numbers of the I/O threads; those without one are counted on from 1.
-fn thread_ids(root: &Element, out: &mut Diagnostics) -> BTreeSet<u32> {
+fn thread_ids(root: NodeRef<'_>, out: &mut Diagnostics) -> BTreeSet<u32> {
     let mut ids = BTreeSet::new();
     let mut seen = Claims::default();
     let listed = root.child("iothreadids").into_iter();
@@ -148,7 +148,7 @@ fn thread_ids(root: &Element, out: &mut Diagnostics) -> BTreeSet<u32> {
     ids
 }
 
-fn check_thread_users(root: &Element, threads: &BTreeSet<u32>, out: &mut Diagnostics) {
+fn check_thread_users(root: NodeRef<'_>, threads: &BTreeSet<u32>, out: &mut Diagnostics) {
     let set: NumberSet = threads.iter().copied().collect();
     let mut check = |id: &Attribute, there: bool| {
         if !there {
@@ -157,9 +157,9 @@ fn check_thread_users(root: &Element, threads: &BTreeSet<u32>, out: &mut Diagnos
     };
     let single = |id: &Attribute| id.value.parse().map_or(true, |n| threads.contains(&n));
     let several = |id: &Attribute| NumberSet::parse(&id.value).is_none_or(|s| s.is_within(&set));
-    for entry in root.child("cputune").into_iter().flat_map(Element::elements) {
+    for entry in root.child("cputune").into_iter().flat_map(NodeRef::elements) {
         let key = |name| entry.attribute(name).into_iter();
-        match entry.name.local.as_str() {
+        match entry.name().local.as_str() {
             "iothreadpin" => key("iothread").for_each(|id| check(id, single(id))),
             "iothreadsched" => key("iothreads").for_each(|id| check(id, several(id))),
             _ => {}

@@ -142,7 +142,7 @@ impl<'a> Layers<'a> {
             before: place(there),
             after: place(want),
             effect: Effect::None,
-            span: want.element().child("source").unwrap_or(want.element()).span,
+            span: want.element().child("source").unwrap_or(want.element()).span(),
             origin: ChangeCause::Drift,
             why: Some(format!(
                 "{target} runs on an overlay of it, since {whose}{danger}: {commit} ends that, or write \
@@ -154,7 +154,7 @@ impl<'a> Layers<'a> {
 
 fn disks(kind: Kind, definition: &Element) -> impl Iterator<Item = Disk<'_>> {
     let is_domain = kind.is_guest();
-    is_domain.then(|| Domain::new(definition).disks()).into_iter().flatten()
+    is_domain.then(|| Domain::new(definition.node()).disks()).into_iter().flatten()
 }
 
 /// Gives a manifest's disks the storage on the host: source, format, and backing chain. A disk that is to be
@@ -162,7 +162,7 @@ fn disks(kind: Kind, definition: &Element) -> impl Iterator<Item = Disk<'_>> {
 fn put_on(definition: &mut Element, held: &[(Disk<'_>, Disk<'_>)]) {
     let held: Vec<(Option<String>, Element)> = held
         .iter()
-        .map(|(want, there)| (want.target().map(str::to_owned), there.element().clone()))
+        .map(|(want, there)| (want.target().map(str::to_owned), there.element().to_element()))
         .collect();
     let devices = definition.child_mut("devices");
     for disk in devices.into_iter().flat_map(Element::elements_mut).filter(|e| e.is("disk")) {

@@ -185,14 +185,14 @@ pub(crate) fn left_behind(
     let none = Pools::new();
     let storage = Storage { shared, pools: &none };
     // NVRAM that the manifest itself puts on shared storage is there for the new guest, too
-    let comes_along = nvram(&desired.definition)
+    let comes_along = nvram(desired.definition.node())
         .and_then(|nvram| nvram.path)
         .is_some_and(|path| storage.shares(&path));
     let mut left = Vec::new();
-    if nvram(definition).is_some() && !comes_along {
+    if nvram(definition.node()).is_some() && !comes_along {
         left.push("NVRAM");
     }
-    if has_tpm_state(definition) {
+    if has_tpm_state(definition.node()) {
         left.push("TPM state");
     }
     left

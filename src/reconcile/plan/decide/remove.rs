@@ -68,11 +68,11 @@ fn firmware(host: &ObservedResource) -> Vec<String> {
     let Some(definition) = host.persistent.as_ref().or(host.live.as_ref()) else {
         return Vec::new();
     };
-    let nvram = nvram(definition).map(|nvram| match nvram.path {
+    let nvram = nvram(definition.node()).map(|nvram| match nvram.path {
         Some(path) => format!("NVRAM {path}"),
         None => "NVRAM".to_owned(),
     });
-    let tpm = has_tpm_state(definition).then(|| "TPM state".to_owned());
+    let tpm = has_tpm_state(definition.node()).then(|| "TPM state".to_owned());
     nvram.into_iter().chain(tpm).collect()
 }
 
@@ -84,7 +84,7 @@ fn what_stays(context: Context<'_>, host: &ObservedResource) -> Vec<String> {
     if !host.id.kind.is_guest() {
         return Vec::new();
     }
-    let disks = DomainView::new(definition)
+    let disks = DomainView::new(definition.node())
         .disks()
         .filter(|disk| !matches!(disk.element().attr("device"), Some("cdrom" | "floppy")));
     let mut stays: Vec<String> =
