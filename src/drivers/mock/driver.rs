@@ -4,13 +4,14 @@ use super::device_defaults::MAC_PREFIX;
 use super::host::Host;
 use super::node_file;
 use super::operations::carry_out;
+use super::queries;
 use super::state_file::{Locked, NotSaved, StateFile};
 use super::watchers::{Watchers, Watching};
 use crate::drivers::{Beneath, CancelToken, Driver, EventSink, Hypervisor};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    Call, Capabilities, DomainCapabilities, Kind, NetworkCapabilities, Observed, OpKind, Outcome,
-    ResourceId, Scope, StorageCapabilities, Version,
+    Answer, Call, Capabilities, DomainCapabilities, Kind, NetworkCapabilities, Observed, OpKind,
+    Outcome, Query, ResourceId, Scope, StorageCapabilities, Version,
 };
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -115,6 +116,10 @@ impl Driver for MockDriver {
             None => Ok(self.memory().observe(scope)),
             Some(_) => Ok(self.current()?.observe(scope)),
         }
+    }
+
+    fn query(&self, query: &Query) -> Result<Answer> {
+        queries::answer(&self.current()?, query)
     }
 
     fn execute(&self, batch: &[Call]) -> Vec<Outcome> {

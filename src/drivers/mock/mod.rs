@@ -27,6 +27,7 @@
 //! - `node_file.rs`: host files: libvirt's `<node>` format, which `test:///PATH` names
 //! - `operations.rs`: one operation on one object, as a function of the host as it is
 //! - `post_parse.rs`: libvirt's post-parse: values filled in, rewritten and dropped at define
+//! - `queries.rs`: answers to queries, from the definitions
 //! - `state_file.rs`: the file that keeps a mock host between runs
 //! - `tuning.rs`: limits, weights, pins and I/O threads of a running domain
 //! - `watchers.rs`: watchers of a mock host, and their events
@@ -43,6 +44,7 @@ mod network_update;
 mod node_file;
 mod operations;
 mod post_parse;
+mod queries;
 mod state_file;
 mod tuning;
 mod watchers;

@@ -9,7 +9,9 @@ use std::sync::{Condvar, Mutex};
 use virt::drivers::{CancelToken, Driver, EventSink};
 use virt::error::Result;
 use virt::manifest::Loaded;
-use virt::model::{Affect, Call, Capabilities, Kind, Observed, Op, Outcome, Scope, UndefineKeep};
+use virt::model::{
+    Affect, Answer, Call, Capabilities, Kind, Observed, Op, Outcome, Query, Scope, UndefineKeep,
+};
 use virt::reconcile::{Options, fingerprint};
 
 /// F11: two machines apply the same manifests. In column a each takes its turns: one does n requests,
@@ -263,6 +265,10 @@ impl Driver for InTurn<'_> {
     fn observe(&self, scope: &Scope) -> Result<Observed> {
         self.turns.wait(self.who);
         self.host.observe(scope)
+    }
+
+    fn query(&self, query: &Query) -> Result<Answer> {
+        self.host.query(query)
     }
 
     fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
