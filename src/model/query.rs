@@ -73,11 +73,11 @@ pub struct GuestInterface {
     pub addresses: Vec<InterfaceAddress>,
 }
 
-/// An IP address of an interface, with its network's prefix.
+/// An IP address of an interface, with its network's prefix where that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct InterfaceAddress {
     address: IpAddr,
-    prefix: u8,
+    prefix: Option<u8>,
 }
 
 impl InterfaceAddress {
@@ -85,23 +85,26 @@ impl InterfaceAddress {
     pub fn new(address: IpAddr, prefix: u32) -> Option<Self> {
         let bits = if address.is_ipv4() { 32 } else { 128 };
         let prefix = u8::try_from(prefix).ok().filter(|prefix| *prefix <= bits)?;
-        Some(Self { address, prefix })
+        Some(Self { address, prefix: Some(prefix) })
     }
 
-    /// The address without its prefix.
+    /// The address by itself, as an ARP table has it.
+    pub fn without_prefix(address: IpAddr) -> Self {
+        Self { address, prefix: None }
+    }
+
+    /// The address itself.
     pub fn address(self) -> IpAddr {
         self.address
-    }
-
-    /// Length of the network's prefix, in bits.
-    pub fn prefix(self) -> u8 {
-        self.prefix
     }
 }
 
 impl fmt::Display for InterfaceAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.prefix)
+        match self.prefix {
+            Some(prefix) => write!(f, "{}/{prefix}", self.address),
+            None => write!(f, "{}", self.address),
+        }
     }
 }
 
@@ -142,5 +145,7 @@ mod tests {
         assert_eq!(of("192.168.122.3", 33), None);
         assert_eq!(of("fe80::1", 129), None);
         assert_eq!(of("fe80::1", u32::MAX), None);
+        let alone = InterfaceAddress::without_prefix([10, 0, 0, 5].into());
+        assert_eq!(alone.to_string(), "10.0.0.5");
     }
 }

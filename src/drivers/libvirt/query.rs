@@ -179,26 +179,30 @@ fn read(query: &Query, result: &[u8]) -> Result<Answer> {
                 cpu_time_ns: cpu_time,
             })
         }
-        Query::Addresses(..) => {
+        Query::Addresses(_, source) => {
             let interfaces: Vec<libvirt_rpc::DomainInterface> = from_bytes(result)?;
-            let interfaces: Result<_> = interfaces.into_iter().map(interface).collect();
+            let interfaces: Result<_> =
+                interfaces.into_iter().map(|wire| interface(*source, wire)).collect();
             Answer::Addresses(interfaces?)
         }
         Query::Node => Answer::Node(node(from_bytes(result)?)?),
     })
 }
 
-fn interface(wire: libvirt_rpc::DomainInterface) -> Result<GuestInterface> {
+fn interface(source: AddressSource, wire: libvirt_rpc::DomainInterface) -> Result<GuestInterface> {
     let libvirt_rpc::DomainInterface { name, mac, addresses } = wire;
     let mac = mac.as_deref().and_then(Mac::parse);
-    let addresses: Result<_> = addresses.iter().map(address).collect();
+    let addresses: Result<_> = addresses.iter().map(|wire| address(source, wire)).collect();
     Ok(GuestInterface { name, mac, addresses: addresses? })
 }
 
-/// The guest's agent may have said anything.
-fn address(wire: &libvirt_rpc::IpAddress) -> Result<InterfaceAddress> {
-    let parsed = wire.address.parse().ok();
-    parsed.and_then(|address| InterfaceAddress::new(address, wire.prefix)).ok_or_else(|| {
+/// The guest's agent may have said anything. An ARP table has no prefixes: libvirt then gives 0.
+fn address(source: AddressSource, wire: &libvirt_rpc::IpAddress) -> Result<InterfaceAddress> {
+    let parsed = wire.address.parse().ok().and_then(|address| match (source, wire.prefix) {
+        (AddressSource::Arp, 0) => Some(InterfaceAddress::without_prefix(address)),
+        (_, prefix) => InterfaceAddress::new(address, prefix),
+    });
+    parsed.ok_or_else(|| {
         let text = format!("{:?} with prefix {} is no address", wire.address, wire.prefix);
         Error::new(ErrorKind::Protocol, text)
     })

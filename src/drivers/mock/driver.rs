@@ -122,6 +122,13 @@ impl Driver for MockDriver {
         queries::answer(&self.current()?, query)
     }
 
+    fn query_all(&self, queries: &[Query]) -> Vec<Result<Answer>> {
+        match self.current() {
+            Ok(host) => queries.iter().map(|query| queries::answer(&host, query)).collect(),
+            Err(e) => queries.iter().map(|_| Err(e.clone())).collect(),
+        }
+    }
+
     fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
         let Some(state) = &self.state else {
             return run(&mut self.memory(), batch, None, &mut self.watchers.lock());
