@@ -10,9 +10,9 @@ use std::path::PathBuf;
 use virt::drivers::Hypervisor;
 use virt::model::domain::Storage;
 use virt::model::{
-    Affect, Capabilities, Desired, DomainCapabilities, Effect, Kind, NetworkCapabilities, Observed,
-    ObservedResource, Op, OpKind, Outage, ResourceId, Snapshot, State, StorageCapabilities,
-    Unknown, Uuid, Version,
+    Affect, Capabilities, Desired, DomainCapabilities, DomainOp, Effect, Kind, NetworkCapabilities,
+    Observed, ObservedResource, Op, OpKind, Outage, ResourceId, Snapshot, State,
+    StorageCapabilities, Unknown, Uuid, Version,
 };
 use virt::reconcile::{Action, Options, Plan, StepAction, plan};
 use xmltree::{Element, Limits, parse, write};
@@ -131,10 +131,11 @@ impl Host {
         assert!(plan.refusals.is_empty() && plan.blocked.is_empty(), "{:?}", steps(&plan));
         for step in &plan.steps {
             match &step.action {
-                StepAction::Call(Op::Define { xml }) => {
+                StepAction::Call(op) if op.is(OpKind::Define) => {
+                    let xml = op.definition().unwrap();
                     host.put(step.target.id.clone(), step.target.uuid, read(xml));
                 }
-                StepAction::Call(Op::Create { .. }) => host.start(&step.target.id.to_string()),
+                action if action.calls(OpKind::Create) => host.start(&step.target.id.to_string()),
                 other => panic!("{other:?}"),
             }
         }
@@ -253,7 +254,7 @@ fn says(plan: &Plan, of: &str, words: &[&str]) {
 /// The definition that a plan sends for an object.
 fn sent(plan: &Plan, of: &str) -> Option<Element> {
     plan.steps.iter().find_map(|step| match &step.action {
-        StepAction::Call(Op::Define { xml }) if step.target.id == id(of) => Some(read(xml)),
+        StepAction::Call(op) if step.target.id == id(of) => op.definition().map(read),
         _ => None,
     })
 }
@@ -450,7 +451,7 @@ fn an_outage_is_named_and_left() {
         let edited = vec![manifests[0].replace("65536", "98304")];
         let plan = host.plan(&edited, &Options::default());
         assert!(!plan.is_empty() && plan.outages().count() == 1, "{:?}", steps(&plan));
-        let ends = plan.steps.iter().any(|s| matches!(s.action, StepAction::Call(Op::Destroy)));
+        let ends = plan.steps.iter().any(|s| s.action.calls(OpKind::Destroy));
         assert!(!ends, "{:?}", plan.steps);
     }
 }
@@ -675,7 +676,10 @@ fn a_network_goes_once_its_last_guest_moved() {
     let plan = host.plan(&after, &pruning());
     assert!(plan.refusals.is_empty(), "{:?}", plan.refusals);
     let moves = plan.steps.iter().position(|step| {
-        matches!(&step.action, StepAction::Call(Op::Update { affect: Affect::Live, .. }))
+        matches!(
+            &step.action,
+            StepAction::Call(Op::Domain(DomainOp::Update { affect: Affect::Live, .. }))
+        )
     });
     let goes = plan.steps.iter().position(|step| step.target.id == id("network/a"));
     assert!(moves.is_some() && moves < goes, "{:?}", steps(&plan));

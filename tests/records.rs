@@ -13,8 +13,8 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use virt::drivers::{Driver as _, MockDriver, MockHost};
-use virt::model::{Call, Kind, Op, Outcome, ResourceId, Scope, Target, Uuid};
+use virt::drivers::{Driver as _, ExecContext, MockDriver, MockHost};
+use virt::model::{Call, DomainOp, Kind, NetworkOp, Outcome, ResourceId, Scope, Target, Uuid};
 use xmltree::{Element, Limits, parse, write};
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -116,8 +116,8 @@ impl Scene {
         let name = definition.child_text("name").unwrap();
         let uuid = Uuid::parse_str(&definition.child_text("uuid").unwrap()).unwrap();
         let target = Target { id: ResourceId::new(Kind::Domain, name), uuid };
-        let call = Call { target, op: Op::Define { xml: write(definition) } };
-        let outcomes = self.host().execute(&[call]);
+        let call = Call { target, op: DomainOp::Define { xml: write(definition) }.into() };
+        let outcomes = self.host().execute(&[call], &ExecContext::default());
         assert!(matches!(outcomes.as_slice(), [Outcome::Done]), "{outcomes:?}");
     }
 
@@ -182,8 +182,8 @@ fn other_kind() {
         .with_child(guest.child("metadata").unwrap().clone())
         .with_child(bridge);
     let target = Target { id: ResourceId::new(Kind::Network, "copy"), uuid };
-    let call = Call { target, op: Op::Define { xml: write(&network) } };
-    let outcomes = scene.host().execute(&[call]);
+    let call = Call { target, op: NetworkOp::Define { xml: write(&network) }.into() };
+    let outcomes = scene.host().execute(&[call], &ExecContext::default());
     assert!(matches!(outcomes.as_slice(), [Outcome::Done]), "{outcomes:?}");
     let ran = scene.virt(&["get", "networks", "--signing-key", "key"], 0);
     let line = ran.stdout().lines().find(|l| l.starts_with("network/copy")).unwrap().to_owned();
@@ -280,9 +280,11 @@ fn bombs() {
         bomb.child_mut("uuid").unwrap().set_text(uuid.to_string());
         record(&mut bomb).set_text(if n == 0 { huge.clone() } else { large.clone() });
         let target = Target { id: ResourceId::new(Kind::Domain, name), uuid };
-        calls.push(Call { target, op: Op::Define { xml: write(&bomb) } });
+        calls.push(Call { target, op: DomainOp::Define { xml: write(&bomb) }.into() });
     }
-    assert!(host.execute(&calls).iter().all(|o| matches!(o, Outcome::Done)));
+    assert!(
+        host.execute(&calls, &ExecContext::default()).iter().all(|o| matches!(o, Outcome::Done))
+    );
     let begun = Instant::now();
     let ran = scene.virt(&["plan", "site", "--prune", "-o", "json"], 0);
     assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());

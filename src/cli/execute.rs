@@ -9,9 +9,9 @@ use super::session::{Host, Session};
 use super::signals::stop_on_signal;
 use super::view::{human, json, progress::Progress};
 use crate::error::{Error, ErrorKind};
-use crate::model::Op;
+use crate::model::OpKind;
 use crate::reconcile::{
-    Crossroads, Event, Plan, Report, Status, Step, StepAction, SystemClock, Walker, apply_beside,
+    Crossroads, Event, Plan, Report, Status, Step, SystemClock, Walker, apply_beside,
 };
 
 /// Shows a plan for objects that were named, and applies it.
@@ -148,7 +148,7 @@ pub(super) fn walk(
     progress.clear();
     for (step, told) in plan.steps.iter().zip(&report.steps) {
         let (Status::Failed(e) | Status::Unknown(e)) = &told.status else { continue };
-        let is_define = matches!(step.action, StepAction::Call(Op::Define { .. }));
+        let is_define = step.action.calls(OpKind::Define);
         let along = if is_define && e.hint.is_none() { sent_along(step) } else { Vec::new() };
         let along: Vec<String> = along.iter().map(ToString::to_string).collect();
         context.show_error(&match along.is_empty() {

@@ -20,9 +20,9 @@ use super::units::{Ready, Rest, Unit, told_to_stop};
 use super::view::human;
 use super::worker_pool::{self, WorkerClass};
 use crate::error::{Error, Result};
-use crate::model::{Op, ResourceId};
+use crate::model::{OpKind, ResourceId};
 use crate::reconcile::moves::HostFacts;
-use crate::reconcile::{Action, Crossroads, StepAction};
+use crate::reconcile::{Action, Crossroads};
 use diagnostics::Diagnostics;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -463,7 +463,7 @@ fn changes_guests(session: &Session) -> bool {
     let makes = |action| matches!(action, Action::Create | Action::Replace | Action::Delete);
     plan.changes.iter().any(|c| of_guest(&c.id) && makes(c.action))
         || plan.steps.iter().any(|step| {
-            let starts = matches!(step.action, StepAction::Call(Op::Create { .. }));
+            let starts = step.action.calls(OpKind::Create);
             starts && of_guest(&step.target.id)
         })
 }

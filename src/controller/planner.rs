@@ -1,9 +1,9 @@
 //! Plans for the part of a host that there is reason to plan for.
 
 use super::work_queue::{Cause, WorkQueue};
-use crate::model::{Capabilities, Desired, Observed, Op, ResourceId};
+use crate::model::{Capabilities, Desired, Observed, OpKind, ResourceId};
 use crate::reconcile::plan;
-use crate::reconcile::{Action, Options, Plan, Step, StepAction};
+use crate::reconcile::{Action, Options, Plan, Step};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -52,9 +52,9 @@ impl Pruned {
 /// Whether a plan conflicts with others' holdings, so that all of the host is read again before it is carried
 /// out: no network is cut off under guests that came since, and nothing is started on their disks.
 pub(super) fn takes_of_others(plan: &Plan) -> bool {
-    let takes = |step: &Step| match &step.action {
-        StepAction::Call(Op::Create { .. } | Op::Attach { .. }) => true,
-        StepAction::Call(_) | StepAction::Wait { .. } => step.target.id.kind.connects_guests(),
+    let takes = |step: &Step| {
+        let starts = step.action.calls(OpKind::Create) || step.action.calls(OpKind::Attach);
+        starts || step.target.id.kind.connects_guests()
     };
     plan.steps.iter().any(takes)
 }

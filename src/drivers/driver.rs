@@ -2,6 +2,7 @@
 
 use super::cancel::CancelToken;
 use super::event_sink::EventSink;
+use super::exec_context::ExecContext;
 use crate::error::Result;
 use crate::model::{Answer, Call, Capabilities, Observed, ObservedPools, Outcome, Query, Scope};
 use std::collections::BTreeSet;
@@ -54,7 +55,11 @@ pub trait Driver: Send + Sync {
     /// objects may overlap; calls to one object run one after the other in the order given, and
     /// after the first that is not `Done` the rest of that object's are not sent, which is
     /// [`ErrorKind::NotSent`](crate::error::ErrorKind::NotSent).
-    fn execute(&self, batch: &[Call]) -> Vec<Outcome>;
+    ///
+    /// Once `context` is cancelled nothing more is sent: those calls are not sent, of kind
+    /// [`ErrorKind::Cancelled`](crate::error::ErrorKind::Cancelled), and those under way are completed.
+    /// Outcomes may be reported to the context as they come; each is returned in any case.
+    fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome>;
 
     /// Lets go of what is open until it is needed again, so that a plan for a thousand hosts can
     /// wait for an answer without a thousand processes and sockets.

@@ -7,6 +7,7 @@
 //! - `driver.rs`: the `Driver` trait
 //! - `environment.rs`: facts of the process that opens a driver
 //! - `event_sink.rs`: the receiving end of a host's events
+//! - `exec_context.rs`: context of a batch of calls: its cancellation, and reports of its progress
 //! - `hypervisor.rs`: facts about hypervisors that drivers give as capabilities
 //! - `place.rs`: identity of the host that a connection leads to, however its URI is spelled
 //! - `prompt.rs`: questions to the user, and secrets
@@ -17,6 +18,7 @@ mod cancel;
 mod driver;
 mod environment;
 mod event_sink;
+mod exec_context;
 mod hypervisor;
 pub mod libvirt;
 mod mock;
@@ -29,6 +31,7 @@ pub use cancel::CancelToken;
 pub use driver::Driver;
 pub use environment::Environment;
 pub use event_sink::EventSink;
+pub use exec_context::ExecContext;
 pub use hypervisor::Hypervisor;
 pub use mock::{MockDriver, MockHost};
 pub use place::Place;

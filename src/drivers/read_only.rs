@@ -1,5 +1,6 @@
 //! A driver that only looks, around one that could do more.
 
+use super::ExecContext;
 use super::cancel::CancelToken;
 use super::driver::Driver;
 use super::event_sink::EventSink;
@@ -37,7 +38,7 @@ impl<D: Driver> Driver for ReadOnly<D> {
         self.0.query_all(queries)
     }
 
-    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
+    fn execute(&self, batch: &[Call], _: &ExecContext<'_>) -> Vec<Outcome> {
         let refuse = |call: &Call| {
             let text = "the connection is read-only";
             let error = Error::new(ErrorKind::Denied, text);
@@ -57,7 +58,7 @@ mod tests {
 
     use super::*;
     use crate::drivers::{Connection, Environment, open};
-    use crate::model::{Kind, Op, ResourceId, Target};
+    use crate::model::{DomainOp, Kind, ResourceId, Target};
 
     #[test]
     fn nothing_is_changed() {
@@ -67,7 +68,8 @@ mod tests {
         let id = ResourceId::new(Kind::Domain, "test");
         let before = driver.observe(&Scope::all()).unwrap();
         let target = Target { id: id.clone(), uuid: before.resources.get(&id).unwrap().uuid };
-        let outcomes = driver.execute(&[Call { target, op: Op::Destroy }]);
+        let outcomes = driver
+            .execute(&[Call { target, op: DomainOp::Destroy.into() }], &ExecContext::default());
         let [Outcome::Refused(error)] = outcomes.as_slice() else { panic!("{outcomes:?}") };
         assert_eq!(error.kind, ErrorKind::Denied);
         let after = driver.observe(&Scope::all()).unwrap();

@@ -17,7 +17,7 @@
 //! - `metadata.rs`: names of our elements in an object's metadata
 //! - `number_set.rs`: sets of small numbers as libvirt writes them: `0-2,5,^1`, for processors and nodes
 //! - `observed.rs`: the observed state of a host
-//! - `op.rs`: operations as data, held by a plan and carried out by a driver
+//! - `op/`: operations as data, held by a plan and carried out by a driver
 //! - `outage.rs`: guests that are up for their host and down for their users
 //! - `owner_record.rs`: the ownership record on an object, as a value
 //! - `query.rs`: questions about a host that no plan depends on: what runs now, and how
@@ -79,8 +79,8 @@ pub use metadata::{NAMESPACE, PREFIX};
 pub(crate) use number_set::{number_set, written_set};
 pub use observed::{Detail, Observed, ObservedPools, ObservedResource, Scope, Unknown};
 pub use op::{
-    Affect, Call, MetadataKind, NetworkCommand, NetworkSection, Op, OpKind, Outcome, Pinned,
-    Target, UndefineKeep,
+    Affect, Call, DomainOp, MetadataKind, NetworkCommand, NetworkOp, NetworkSection, Op, OpKind,
+    Outcome, Pinned, PoolOp, Target, UndefineKeep, VolumeOp,
 };
 pub use outage::Outage;
 pub(crate) use owner_record::{Moving, OwnerRecord};

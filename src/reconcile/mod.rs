@@ -36,10 +36,8 @@ pub use ownership::record::without_owner_record;
 pub use plan::afterwards::{Afterwards, Note, Notes, Piece, Restore, Undo};
 pub use plan::planner::{fingerprint, plan};
 pub use plan::promise::promised;
-pub use plan::types::{
-    Above, Action, FieldChange, LiveStep, Milestone, Move, Options, Otherwise, Plan, Refusal,
-    ResourceChange, Step, StepAction, Until,
-};
+pub use plan::step::{LiveStep, Milestone, Otherwise, Step, StepAction, Until};
+pub use plan::types::{Above, Action, FieldChange, Move, Options, Plan, Refusal, ResourceChange};
 pub use sparse::Sparse;
 pub use states::{Reason, StateRow, States, states};
 pub use status::{ObjectStatus, Sync, shown, status};

@@ -266,7 +266,8 @@ mod tests {
             let mut next = TcpStream::connect(address).unwrap();
             next.write_all(b"GET /healthz HTTP/1.0\r\n\r\n").unwrap();
             assert!(read(next).starts_with("HTTP/1.1 200 "));
-            assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+            // before any of the others is cut off, however busy the machine is
+            assert!(begun.elapsed() < LIMITS.deadline / 2, "{:?}", begun.elapsed());
         };
         // more at once than there are places
         let crowd: Vec<TcpStream> =

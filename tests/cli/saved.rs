@@ -128,10 +128,10 @@ fn other_object() {
     let empty = place.objects();
     let of = |from: &'static str, to: &'static str| {
         move |plan: &mut Value| {
-            let xml = plan["steps"][0]["action"]["call"]["define"]["xml"].take();
+            let xml = plan["steps"][0]["action"]["call"]["domain"]["define"]["xml"].take();
             let forged = xml.as_str().unwrap().replace(from, to);
             assert_ne!(xml, forged.as_str());
-            plan["steps"][0]["action"]["call"]["define"]["xml"] = forged.into();
+            plan["steps"][0]["action"]["call"]["domain"]["define"]["xml"] = forged.into();
         }
     };
     for (from, to, why) in [
@@ -158,7 +158,7 @@ fn waits() {
     let place = Place::new();
     let empty = place.objects();
     let own = VICTIM.replace("victim", "web");
-    let call = |op: Value| json!({ "call": op });
+    let call = |op: Value| json!({ "call": { "domain": op } });
     for otherwise in [
         call(json!({ "define": { "xml": VICTIM } })),
         call(json!({ "define": { "xml": own } })),
@@ -178,14 +178,27 @@ fn waits() {
         }
         assert_eq!(place.objects(), empty);
     }
+    // an operation is for an object of its kind
+    place.plan();
+    place.forge(|plan| plan["steps"][0]["action"] = json!({ "call": { "network": "destroy" } }));
+    let ran = place.virt(&["apply", "saved"], 1);
+    assert!(ran.stderr().contains("a domain has no such operation"), "{ran}");
+    // a file of another version says so, whatever else it holds
+    place.plan();
+    place.forge(|plan| {
+        plan["format_version"] = 3.into();
+        plan["steps"] = json!([{ "older": true }]);
+    });
+    let ran = place.virt(&["apply", "saved"], 1);
+    assert!(ran.stderr().contains("it has format 3; this program reads 4"), "{ran}");
     // a record is what a definition says, and is not set beside it
     place.plan();
     place.forge(|plan| {
-        plan["steps"][0]["action"] = json!({ "call": { "set-metadata": {
+        plan["steps"][0]["action"] = json!({ "call": { "domain": { "set-metadata": {
             "kind": { "element": { "key": "virt", "uri": "urn:virt:reconcile:1" } },
             "value": "<owned set='demo'/>",
             "affect": "config",
-        }}});
+        }}}});
     });
     let ran = place.virt(&["apply", "saved"], 1);
     assert!(ran.stderr().contains("it sets a record"), "{ran}");
@@ -203,7 +216,8 @@ fn other_uuid() {
     let uuid = web["uuid"].clone();
     place.forge(|plan| {
         plan["steps"][0]["uuid"] = uuid.clone();
-        plan["steps"][0]["action"] = json!({ "call": { "undefine": { "keep": "nothing" } } });
+        plan["steps"][0]["action"] =
+            json!({ "call": { "domain": { "undefine": { "keep": "nothing" } } } });
     });
     let ran = place.virt(&["apply", "saved"], 5);
     assert!(ran.stderr().contains("what has this UUID on the host is domain/web"), "{ran}");
@@ -323,7 +337,7 @@ fn records() {
     let forge = |change: &dyn Fn(&mut Element)| {
         place.write("saved", &text);
         place.forge(|plan| {
-            let xml = &mut plan["steps"][0]["action"]["call"]["define"]["xml"];
+            let xml = &mut plan["steps"][0]["action"]["call"]["domain"]["define"]["xml"];
             let mut root =
                 parse(SourceId::NONE, xml.as_str().unwrap(), &Limits::default()).unwrap();
             let metadata = root.child_mut("metadata").unwrap();

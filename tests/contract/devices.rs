@@ -3,7 +3,7 @@
 use super::Rule;
 use super::subject::{Deviation, Host, Need, Subjected};
 use virt::error::ErrorCode;
-use virt::model::{Affect, Op};
+use virt::model::{Affect, DomainOp};
 use xmltree::{Element, Path};
 
 pub(super) const RULES: &[Rule] = &[
@@ -21,12 +21,12 @@ const NIC: &str = "<interface type='user'><mac address='52:54:00:AA:bb:01'/><mod
 const MAC: &str = "<mac address='52:54:00:AA:bb:01'/>";
 const DISK: &str = "<disk type='file' device='cdrom'><target dev='sdb' bus='scsi'/></disk>";
 
-fn attach(xml: &str, affect: Affect) -> Op {
-    Op::Attach { xml: xml.to_owned(), affect }
+fn attach(xml: &str, affect: Affect) -> DomainOp {
+    DomainOp::Attach { xml: xml.to_owned(), affect }
 }
 
-fn detach(xml: &str, affect: Affect) -> Op {
-    Op::Detach { xml: xml.to_owned(), affect }
+fn detach(xml: &str, affect: Affect) -> DomainOp {
+    DomainOp::Detach { xml: xml.to_owned(), affect }
 }
 
 fn count(definition: &Element, name: &str) -> usize {
@@ -58,7 +58,7 @@ fn in_the_next_boot(host: &Host) {
     }
 }
 
-fn gone(domain: &Subjected<'_>, op: Op) {
+fn gone(domain: &Subjected<'_>, op: DomainOp) {
     let codes = [ErrorCode::DEVICE_MISSING, ErrorCode::INVALID_ARG, ErrorCode::OPERATION_FAILED];
     domain.refused(op, &codes);
 }
@@ -73,7 +73,7 @@ fn live(host: &Host) {
     assert_eq!((count(&web.live(), "interface"), count(&web.config(), "interface")), (1, 1));
     web.done(detach(NIC, Affect::Both));
     assert_eq!((count(&web.live(), "interface"), count(&web.config(), "interface")), (0, 0));
-    web.done(Op::Destroy);
+    web.done(DomainOp::Destroy);
 }
 
 fn is_changed(host: &Host) {
@@ -81,11 +81,11 @@ fn is_changed(host: &Host) {
     web.define();
     let link = Path::parse("devices/interface/link/@state").unwrap();
     let changed = NIC.replace("</i", "<link state='down'/></i");
-    web.done(Op::Update { xml: changed, affect: Affect::Config });
+    web.done(DomainOp::Update { xml: changed, affect: Affect::Config });
     assert_eq!(link.value(&web.config()).as_deref(), Some("down"));
     assert_eq!(count(&web.config(), "interface"), 1);
     let other = NIC.replace("01'", "02'");
-    gone(&web, Op::Update { xml: other, affect: Affect::Config });
+    gone(&web, DomainOp::Update { xml: other, affect: Affect::Config });
 }
 
 fn one_mac(host: &Host) {
@@ -95,7 +95,7 @@ fn one_mac(host: &Host) {
     let found = mac.value(&web.config());
     assert!(found.is_some());
     assert_eq!(found, mac.value(&web.live()));
-    web.done(Op::Destroy);
+    web.done(DomainOp::Destroy);
 }
 
 fn bad_devices(host: &Host) {

@@ -3,7 +3,7 @@
 use super::Rule;
 use super::subject::{Deviation, Host, Need, uuid_of};
 use virt::error::ErrorCode;
-use virt::model::{Affect, MetadataKind, Op, State, UndefineKeep};
+use virt::model::{Affect, DomainOp, MetadataKind, State, UndefineKeep};
 
 pub(super) const RULES: &[Rule] = &[
     ("a_domain_is_defined_and_undefined", None, defined_and_undefined),
@@ -25,8 +25,8 @@ pub(super) const RULES: &[Rule] = &[
 /// errors.
 const WRONG_STATE: [ErrorCode; 2] = [ErrorCode::OPERATION_INVALID, ErrorCode::INTERNAL_ERROR];
 
-fn undefine() -> Op {
-    Op::Undefine { keep: UndefineKeep::Nothing }
+fn undefine() -> DomainOp {
+    DomainOp::Undefine { keep: UndefineKeep::Nothing }
 }
 
 fn defined_and_undefined(host: &Host) {
@@ -45,7 +45,7 @@ fn defined_and_undefined(host: &Host) {
     assert_eq!(config.child_text("on_reboot").as_deref(), Some("restart"));
     // a host accepts the document that it wrote
     let before = web.config();
-    web.done(Op::Define { xml: xmltree::write(&before) });
+    web.done(DomainOp::Define { xml: xmltree::write(&before) });
     assert_eq!(web.config(), before);
     web.done(undefine());
     assert!(web.look().is_none());
@@ -57,33 +57,33 @@ fn one_name_and_one_uuid(host: &Host) {
     let failed = [ErrorCode::OPERATION_FAILED];
     let uuid = web.uuid.to_string();
     let other_uuid = web.xml.replace(&uuid, &uuid_of("another").to_string());
-    web.refused(Op::Define { xml: other_uuid }, &failed);
+    web.refused(DomainOp::Define { xml: other_uuid }, &failed);
     let no_uuid = web.xml.replace(&format!("<uuid>{uuid}</uuid>"), "");
-    web.refused(Op::Define { xml: no_uuid }, &failed);
+    web.refused(DomainOp::Define { xml: no_uuid }, &failed);
     let other_name = web.xml.replace("<name>single<", "<name>double<");
-    web.refused(Op::Define { xml: other_name }, &failed);
+    web.refused(DomainOp::Define { xml: other_name }, &failed);
     assert!(host.domain("double", "").look().is_none());
 }
 
 fn starts_and_stops(host: &Host) {
     let web = host.domain("runs", "");
-    web.define().refused(Op::Destroy, &WRONG_STATE);
-    web.start().is(State::Running).refused(Op::Create { paused: false }, &WRONG_STATE);
+    web.define().refused(DomainOp::Destroy, &WRONG_STATE);
+    web.start().is(State::Running).refused(DomainOp::Create { paused: false }, &WRONG_STATE);
     assert!(web.live().attr("id").is_some() && web.config().attr("id").is_none());
-    web.done(Op::Destroy).is(State::Shutoff);
+    web.done(DomainOp::Destroy).is(State::Shutoff);
     assert!(web.seen().live.is_none());
 }
 
 fn suspended_and_resumed(host: &Host) {
     let web = host.domain("sleeps", "");
-    web.define().refused(Op::Suspend, &WRONG_STATE);
-    web.refused(Op::Resume, &WRONG_STATE);
-    web.start().done(Op::Suspend).is(State::Paused);
-    web.done(Op::Resume).is(State::Running);
-    web.done(Op::Suspend).done(Op::Destroy).is(State::Shutoff);
-    let paused = Op::Create { paused: true };
+    web.define().refused(DomainOp::Suspend, &WRONG_STATE);
+    web.refused(DomainOp::Resume, &WRONG_STATE);
+    web.start().done(DomainOp::Suspend).is(State::Paused);
+    web.done(DomainOp::Resume).is(State::Running);
+    web.done(DomainOp::Suspend).done(DomainOp::Destroy).is(State::Shutoff);
+    let paused = DomainOp::Create { paused: true };
     if host.driver.capabilities().unwrap().domain.creates_paused {
-        web.done(paused).is(State::Paused).done(Op::Destroy);
+        web.done(paused).is(State::Paused).done(DomainOp::Destroy);
     } else {
         web.refused(paused, &[ErrorCode::INVALID_ARG]);
     }
@@ -91,11 +91,11 @@ fn suspended_and_resumed(host: &Host) {
 
 fn shuts_down(host: &Host) {
     let web = host.domain("obeys", "");
-    web.define().start().done(Op::Shutdown).is(State::Shutoff);
+    web.define().start().done(DomainOp::Shutdown).is(State::Shutoff);
 }
 
 fn off_is_not_shut_down(host: &Host) {
-    host.domain("is_off", "").define().refused(Op::Shutdown, &WRONG_STATE);
+    host.domain("is_off", "").define().refused(DomainOp::Shutdown, &WRONG_STATE);
 }
 
 fn redefined_for_its_next_boot(host: &Host) {
@@ -104,9 +104,9 @@ fn redefined_for_its_next_boot(host: &Host) {
     new.define();
     assert_eq!(new.config().child_text("title").as_deref(), Some("new"));
     assert_eq!(new.live().child_text("title"), None);
-    new.is(State::Running).done(Op::Destroy).start();
+    new.is(State::Running).done(DomainOp::Destroy).start();
     assert_eq!(new.live().child_text("title").as_deref(), Some("new"));
-    new.done(Op::Destroy);
+    new.done(DomainOp::Destroy);
 }
 
 fn outlives_its_definition(host: &Host) {
@@ -114,26 +114,26 @@ fn outlives_its_definition(host: &Host) {
     web.define().start().done(undefine()).is(State::Running);
     let seen = web.seen();
     assert!(!seen.is_persistent && seen.persistent.is_none() && seen.live.is_some());
-    let config = Op::SetMemory { kib: 32768, affect: Affect::Config };
+    let config = DomainOp::SetMemory { kib: 32768, affect: Affect::Config };
     web.refused(config, &[ErrorCode::OPERATION_INVALID]);
     // a definition makes it persistent again
     web.define();
     assert!(web.seen().is_persistent);
-    web.done(undefine()).done(Op::Destroy);
+    web.done(undefine()).done(DomainOp::Destroy);
     assert!(web.look().is_none());
 }
 
 fn autostart_stays(host: &Host) {
     let web = host.domain("eager", "");
-    web.define().done(Op::SetAutostart { on: true }).define();
+    web.define().done(DomainOp::SetAutostart { on: true }).define();
     assert!(web.seen().autostart);
-    web.done(Op::SetAutostart { on: false });
+    web.done(DomainOp::SetAutostart { on: false });
     assert!(!web.seen().autostart);
 }
 
 fn memory_is_set(host: &Host) {
     let web = host.domain("balloon", "");
-    let set = |kib, affect| Op::SetMemory { kib, affect };
+    let set = |kib, affect| DomainOp::SetMemory { kib, affect };
     web.define().done(set(32768, Affect::Config));
     assert_eq!(web.config().child_text("currentMemory").as_deref(), Some("32768"));
     web.refused(set(65537, Affect::Config), &[ErrorCode::INVALID_ARG]);
@@ -148,7 +148,7 @@ fn memory_is_set(host: &Host) {
 
 fn vcpus_are_set(host: &Host) {
     let web = host.domain("threads", "");
-    let set = |count, affect| Op::SetVcpus { count, affect };
+    let set = |count, affect| DomainOp::SetVcpus { count, affect };
     let current = || web.config().child("vcpu").unwrap().attr("current").map(str::to_owned);
     web.define().done(set(1, Affect::Config));
     assert_eq!(current().as_deref(), Some("1"));
@@ -162,7 +162,7 @@ fn vcpus_are_set(host: &Host) {
 fn metadata_is_set(host: &Host) {
     let web = host.domain("noted", "");
     web.define().start();
-    let set = |kind, value: Option<&str>| Op::SetMetadata {
+    let set = |kind, value: Option<&str>| DomainOp::SetMetadata {
         kind,
         value: value.map(str::to_owned),
         affect: Affect::Both,
@@ -190,7 +190,7 @@ fn metadata_is_set(host: &Host) {
     let config = web.config();
     assert!(["title", "description"].iter().all(|name| config.child(name).is_none()));
     assert!(config.child("metadata").is_none_or(|m| m.elements().next().is_none()));
-    web.done(Op::Destroy);
+    web.done(DomainOp::Destroy);
 }
 
 /// Snapshots are seen, and go with a definition only where that is said.
@@ -205,7 +205,7 @@ fn kept_by_snapshots(host: &Host) {
     // an edit leaves them
     web.define();
     assert_eq!(names(), ["one", "two"]);
-    web.done(Op::Undefine { keep: UndefineKeep::Firmware });
+    web.done(DomainOp::Undefine { keep: UndefineKeep::Firmware });
     assert!(web.look().is_none());
     web.define();
     assert_eq!(names(), [""; 0], "it came back with them");

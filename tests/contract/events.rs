@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 use virt::drivers::{CancelToken, EventSink};
-use virt::model::{DriverEvent, EventKind, Op, UndefineKeep};
+use virt::model::{DomainOp, DriverEvent, EventKind, NetworkOp, UndefineKeep};
 
 pub(super) const RULES: &[Rule] = &[
     ("a_domains_life_is_told", None, a_domains_life),
@@ -80,8 +80,8 @@ fn tells(receiver: &Receiver<DriverEvent>, object: &Subjected<'_>, expected: &[E
     }
 }
 
-fn undefine() -> Op {
-    Op::Undefine { keep: UndefineKeep::Nothing }
+fn undefine() -> DomainOp {
+    DomainOp::Undefine { keep: UndefineKeep::Nothing }
 }
 
 fn a_domains_life(host: &Host) {
@@ -90,14 +90,14 @@ fn a_domains_life(host: &Host) {
     watched(host, |receiver| {
         web.define();
         tells(receiver, &web, &[EventKind::Defined]);
-        web.start().done(Op::Suspend).done(Op::Resume).done(Op::Destroy);
+        web.start().done(DomainOp::Suspend).done(DomainOp::Resume).done(DomainOp::Destroy);
         let life =
             [EventKind::Started, EventKind::Suspended, EventKind::Resumed, EventKind::Stopped];
         tells(receiver, &web, &life);
         // a domain that is undefined while it runs is not gone
         web.start().done(undefine());
         tells(receiver, &web, &[EventKind::Started, EventKind::Undefined]);
-        web.define().done(Op::Destroy).done(undefine());
+        web.define().done(DomainOp::Destroy).done(undefine());
         tells(receiver, &web, &[EventKind::Defined, EventKind::Stopped, EventKind::Undefined]);
     });
     // nobody receives events any more
@@ -107,7 +107,7 @@ fn a_domains_life(host: &Host) {
 fn a_networks_life(host: &Host) {
     let lan = host.network("told", "<bridge name='virt-told'/>");
     watched(host, |receiver| {
-        lan.define().start().done(Op::Destroy).done(undefine());
+        lan.define().start().done(NetworkOp::Destroy).done(NetworkOp::Undefine);
         let life =
             [EventKind::Defined, EventKind::Started, EventKind::Stopped, EventKind::Undefined];
         tells(receiver, &lan, &life);

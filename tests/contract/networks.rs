@@ -3,7 +3,7 @@
 use super::Rule;
 use super::subject::{Host, Need, uuid_of};
 use virt::error::ErrorCode;
-use virt::model::{Affect, NetworkCommand, NetworkSection, Op, State, UndefineKeep};
+use virt::model::{Affect, NetworkCommand, NetworkOp, NetworkSection, State};
 use xmltree::Path;
 
 pub(super) const RULES: &[Rule] = &[
@@ -19,21 +19,21 @@ pub(super) const RULES: &[Rule] = &[
     ("a_networks_update_that_fits_nothing_is_refused", Some(Need::NetworkUpdate), unfit_updates),
 ];
 
-fn undefine() -> Op {
-    Op::Undefine { keep: UndefineKeep::Nothing }
+fn undefine() -> NetworkOp {
+    NetworkOp::Undefine
 }
 
 fn defined_and_undefined(host: &Host) {
     // to forward, a network needs an address
     let bare = host.network("lan", "<forward/>");
-    bare.refused(Op::Define { xml: bare.xml.clone() }, &[ErrorCode::XML_ERROR]);
+    bare.refused(NetworkOp::Define { xml: bare.xml.clone() }, &[ErrorCode::XML_ERROR]);
     let lan = host.network("lan", "<forward/><ip address='10.90.0.1' prefix='24'/>");
     lan.define();
     let config = lan.config();
     assert_eq!(config.child("forward").unwrap().attr("mode"), Some("nat"));
     let bridge = config.child("bridge").unwrap();
     assert_eq!((bridge.attr("stp"), bridge.attr("delay")), (Some("on"), Some("0")));
-    lan.is(State::Shutoff).done(Op::SetAutostart { on: true });
+    lan.is(State::Shutoff).done(NetworkOp::SetAutostart { on: true });
     // the bridge keeps its name when a definition without one comes again
     lan.define();
     assert!(lan.seen().autostart);
@@ -48,9 +48,9 @@ fn one_name_and_one_uuid(host: &Host) {
     let failed = [ErrorCode::OPERATION_FAILED];
     let uuid = lan.uuid.to_string();
     let other_uuid = lan.xml.replace(&uuid, &uuid_of("another net").to_string());
-    lan.refused(Op::Define { xml: other_uuid }, &failed);
+    lan.refused(NetworkOp::Define { xml: other_uuid }, &failed);
     let other_name = lan.xml.replace(">only<", ">other<");
-    lan.refused(Op::Define { xml: other_name }, &failed);
+    lan.refused(NetworkOp::Define { xml: other_name }, &failed);
 }
 
 fn starts_and_stops(host: &Host) {
@@ -58,8 +58,8 @@ fn starts_and_stops(host: &Host) {
     let invalid = [ErrorCode::OPERATION_INVALID];
     lan.define().start().is(State::Running);
     assert!(lan.seen().live.is_some());
-    lan.refused(Op::Create { paused: false }, &invalid);
-    lan.done(Op::Destroy).is(State::Shutoff);
+    lan.refused(NetworkOp::Create, &invalid);
+    lan.done(NetworkOp::Destroy).is(State::Shutoff);
     lan.done(undefine());
 }
 
@@ -69,9 +69,9 @@ fn redefined_for_its_next_start(host: &Host) {
     old.define().start();
     new.define();
     assert!(new.live().child("domain").is_none());
-    new.done(Op::Destroy).start();
+    new.done(NetworkOp::Destroy).start();
     assert!(new.live().child("domain").is_some());
-    new.done(Op::Destroy).done(undefine());
+    new.done(NetworkOp::Destroy).done(undefine());
 }
 
 /// A subnet with DHCP. Rules that share a daemon run at the same time: each has one of its own.
@@ -82,8 +82,8 @@ fn subnet(second: u8) -> String {
     )
 }
 
-fn update(command: NetworkCommand, section: NetworkSection, xml: &str) -> Op {
-    Op::NetworkUpdate { command, section, parent: -1, xml: xml.to_owned(), affect: Affect::Both }
+fn update(command: NetworkCommand, section: NetworkSection, xml: &str) -> NetworkOp {
+    NetworkOp::Update { command, section, parent: -1, xml: xml.to_owned(), affect: Affect::Both }
 }
 
 /// An entry of a section of a network on `subnet(91)`: the section, where a value of it is found, the entry and that value, and
@@ -166,7 +166,7 @@ fn sections_are_updated(host: &Host) {
         both_have(None);
         lan.refused(update(NetworkCommand::Delete, section, last), &invalid);
     }
-    lan.done(Op::Destroy);
+    lan.done(NetworkOp::Destroy);
 }
 
 fn unfit_updates(host: &Host) {
@@ -181,7 +181,7 @@ fn unfit_updates(host: &Host) {
         let codes = [ErrorCode::XML_ERROR, ErrorCode::XML_DETAIL];
         lan.refused(update(add, section, xml), &codes);
     }
-    let no_such_ip = Op::NetworkUpdate {
+    let no_such_ip = NetworkOp::Update {
         command: add,
         section,
         parent: 5,
@@ -189,5 +189,5 @@ fn unfit_updates(host: &Host) {
         affect: Affect::Both,
     };
     lan.refused(no_such_ip, &invalid);
-    lan.done(Op::Destroy);
+    lan.done(NetworkOp::Destroy);
 }

@@ -4,7 +4,8 @@ use super::Rule;
 use super::subject::{Deviation, Host, Subjected};
 use virt::error::{ErrorCode, ErrorKind};
 use virt::model::{
-    AddressSource, Answer, DomainInfo, GuestInterface, Mac, Op, Query, State, Subnet, Target,
+    AddressSource, Answer, DomainInfo, DomainOp, GuestInterface, Mac, NetworkOp, Query, State,
+    Subnet, Target,
 };
 
 pub(super) const RULES: &[Rule] = &[
@@ -38,9 +39,9 @@ fn info_of_a_domain(host: &Host) {
     let on = info(host, &web);
     assert_eq!((on.state, on.max_memory_kib, on.vcpus), (State::Running, 64 << 10, 2));
     assert!((1..=64 << 10).contains(&on.memory_kib), "{on:?}");
-    web.done(Op::Suspend);
+    web.done(DomainOp::Suspend);
     assert_eq!(info(host, &web).state, State::Paused);
-    web.done(Op::Destroy);
+    web.done(DomainOp::Destroy);
     let none = host.driver.query(&Query::DomainInfo(target(&host.domain("nobody", ""))));
     assert!(none.as_ref().is_err_and(|e| e.is(ErrorCode::NO_DOMAIN)), "{none:?}");
 }
@@ -79,8 +80,8 @@ fn addresses_of_a_domain(host: &Host) {
             }
         }
     }
-    web.done(Op::Destroy);
-    lan.done(Op::Destroy);
+    web.done(DomainOp::Destroy);
+    lan.done(NetworkOp::Destroy);
 }
 
 fn node(host: &Host) {

@@ -1,14 +1,15 @@
 //! A driver under test, and a host to say things to it shortly.
 
 use crate::support::Needs;
+use crate::support::ops;
 use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
-use virt::drivers::Driver;
+use virt::drivers::{Driver, ExecContext};
 use virt::error::{ErrorCode, ErrorKind};
 use virt::model::{
-    Call, Kind, ObservedResource, Op, OpKind, Outcome, ResourceId, Scope, State, Target,
-    UndefineKeep, Uuid, Version,
+    Call, Kind, NetworkOp, ObservedResource, Op, OpKind, Outcome, ResourceId, Scope, State, Target,
+    Uuid, Version,
 };
 use xmltree::Element;
 
@@ -167,10 +168,9 @@ impl Host {
                 let old = self.network("turns", "");
                 let new = self.network("turns", "<domain name='new'/>");
                 old.define().start();
-                new.define().done(Op::Destroy).start();
+                new.define().done(NetworkOp::Destroy).start();
                 let turned = new.live().child("domain").is_some();
-                let undefine = Op::Undefine { keep: UndefineKeep::Nothing };
-                new.done(Op::Destroy).done(undefine);
+                new.done(NetworkOp::Destroy).done(NetworkOp::Undefine);
                 turned
             }
             Need::Snapshots => self.snapshot.is_some(),
@@ -201,19 +201,20 @@ pub(crate) struct Subjected<'a> {
 }
 
 impl Subjected<'_> {
-    pub(crate) fn call(&self, op: Op) -> Call {
-        Call { target: Target { id: self.id.clone(), uuid: self.uuid }, op }
+    pub(crate) fn call(&self, op: impl Into<Op>) -> Call {
+        Call { target: Target { id: self.id.clone(), uuid: self.uuid }, op: op.into() }
     }
 
     fn run(&self, op: Op) -> Outcome {
-        let mut outcomes = self.host.driver.execute(&[self.call(op)]);
+        let mut outcomes = self.host.driver.execute(&[self.call(op)], &ExecContext::default());
         assert_eq!(outcomes.len(), 1);
         outcomes.pop().unwrap()
     }
 
     /// Carries `op` out.
     #[track_caller]
-    pub(crate) fn done(&self, op: Op) -> &Self {
+    pub(crate) fn done(&self, op: impl Into<Op>) -> &Self {
+        let op = op.into();
         let shown = format!("{op:?}");
         let outcome = self.run(op);
         assert!(outcome == Outcome::Done, "{shown}: {outcome:?}");
@@ -223,7 +224,8 @@ impl Subjected<'_> {
     /// Asserts that `op` is refused by the host with one of these codes, or by the driver before it asks the
     /// host, and that nothing changed.
     #[track_caller]
-    pub(crate) fn refused(&self, op: Op, codes: &[ErrorCode]) {
+    pub(crate) fn refused(&self, op: impl Into<Op>, codes: &[ErrorCode]) {
+        let op = op.into();
         let shown = format!("{op:?}");
         let before = format!("{:?}", self.look());
         match self.run(op) {
@@ -238,7 +240,7 @@ impl Subjected<'_> {
     }
 
     pub(crate) fn define(&self) -> &Self {
-        self.done(Op::Define { xml: self.xml.clone() })
+        self.done(ops::define(self.id.kind, self.xml.as_str()))
     }
 
     /// Takes a snapshot by other means than the driver.
@@ -249,7 +251,7 @@ impl Subjected<'_> {
     }
 
     pub(crate) fn start(&self) -> &Self {
-        self.done(Op::Create { paused: false })
+        self.done(ops::create(self.id.kind, false))
     }
 
     pub(crate) fn look(&self) -> Option<ObservedResource> {

@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use virt::drivers::{self, Connection, Driver, Environment};
-use virt::model::{Call, Kind, Op, Target, UndefineKeep};
+use virt::drivers::{self, Connection, Driver, Environment, ExecContext};
+use virt::model::{Call, Kind, ResourceId, Target, UndefineKeep};
 use virt::reconcile::Options;
 
 /// Cuts by default, in each direction.
@@ -135,12 +135,12 @@ fn apply_if_it_can(driver: &dyn Driver, loaded: &virt::manifest::Loaded) {
 /// Removes the objects of the runs.
 fn clear(driver: &dyn Driver) {
     let there = observe(driver).resources;
-    let undefine = |uuid, id| {
-        let op = Op::Undefine { keep: UndefineKeep::Nothing };
+    let undefine = |uuid, id: ResourceId| {
+        let op = crate::support::ops::undefine(id.kind, UndefineKeep::Nothing);
         Call { target: Target { id, uuid }, op }
     };
     let calls: Vec<Call> = there.into_values().map(|r| undefine(r.uuid, r.id)).collect();
-    for (call, outcome) in calls.iter().zip(driver.execute(&calls)) {
+    for (call, outcome) in calls.iter().zip(driver.execute(&calls, &ExecContext::default())) {
         assert_eq!(outcome, virt::model::Outcome::Done, "{call:?}");
     }
     assert!(calls.iter().filter(|c| c.target.id.kind == Kind::Network).count() <= 1);

@@ -3,10 +3,10 @@
 
 use crate::support::trial;
 use libtest_mimic::Trial;
-use virt::drivers::{Driver, MockDriver, MockHost};
+use virt::drivers::{Driver, ExecContext, MockDriver, MockHost};
 use virt::model::{
-    Affect, Call, Kind, MetadataKind, NetworkCommand, NetworkSection, Op, Outcome, ResourceId,
-    Scope, Target, Uuid,
+    Affect, Call, DomainOp, Kind, MetadataKind, NetworkCommand, NetworkOp, NetworkSection, Outcome,
+    ResourceId, Scope, Target, Uuid,
 };
 
 /// The failing round is named, and the rounds are the same each time.
@@ -34,7 +34,7 @@ fn is_answered_and_can_be_read_back() {
     for round in 1..=ROUNDS {
         let mut random = Random(round);
         let call = random.call();
-        match &driver.execute(std::slice::from_ref(&call))[..] {
+        match &driver.execute(std::slice::from_ref(&call), &ExecContext::default())[..] {
             [Outcome::Done] => taken += 1,
             [Outcome::Refused(_)] => {}
             other => panic!("round {round}: {call:?}: {other:?}"),
@@ -82,16 +82,19 @@ impl Random {
         let domain = "6695eb01-f6a4-8304-79aa-97f2502e193f";
         let network = "dd8fe884-6c02-601e-7551-cca97df1c5df";
         let (kind, uuid, op) = match self.below(8) {
-            0 | 1 => (Kind::Domain, domain, Op::Define { xml: self.spoil(DOMAIN) }),
-            2 => (Kind::Network, network, Op::Define { xml: self.spoil(NETWORK) }),
+            0 | 1 => (Kind::Domain, domain, DomainOp::Define { xml: self.spoil(DOMAIN) }.into()),
+            2 => (Kind::Network, network, NetworkOp::Define { xml: self.spoil(NETWORK) }.into()),
             3 => {
                 let xml = self.spoil("<disk type='file'><target dev='vdb' bus='virtio'/></disk>");
-                let op = [Op::Attach { xml: xml.clone(), affect }, Op::Detach { xml, affect }];
-                (Kind::Domain, domain, op[self.below(2)].clone())
+                let op = [
+                    DomainOp::Attach { xml: xml.clone(), affect },
+                    DomainOp::Detach { xml, affect },
+                ];
+                (Kind::Domain, domain, op[self.below(2)].clone().into())
             }
             4 => {
                 let xml = self.spoil("<disk><source file='/b'/><target dev='vda'/></disk>");
-                (Kind::Domain, domain, Op::Update { xml, affect })
+                (Kind::Domain, domain, DomainOp::Update { xml, affect }.into())
             }
             5 | 6 => {
                 let element =
@@ -99,14 +102,14 @@ impl Random {
                 let kinds = [MetadataKind::Title, MetadataKind::Description, element];
                 let kind = kinds[self.below(3)].clone();
                 let value = Some(self.spoil("<a b='c'>&lt;d<e/></a>"));
-                (Kind::Domain, domain, Op::SetMetadata { kind, value, affect })
+                (Kind::Domain, domain, DomainOp::SetMetadata { kind, value, affect }.into())
             }
             _ => {
                 let xml = self.spoil("<host mac='52:54:00:00:00:03' ip='192.168.122.9'/>");
                 let command = NetworkCommand::AddLast;
                 let section = NetworkSection::IpDhcpHost;
                 let parent = [-1, 0, 7][self.below(3)];
-                let op = Op::NetworkUpdate { command, section, parent, xml, affect };
+                let op = NetworkOp::Update { command, section, parent, xml, affect }.into();
                 (Kind::Network, network, op)
             }
         };

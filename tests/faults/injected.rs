@@ -1,9 +1,10 @@
 //! Checks of the decorators, on which the other fault tests rely.
 
+use crate::support::ops;
 use crate::support::{Fault, Faulty, Recording, trial};
 use libtest_mimic::Trial;
-use virt::drivers::{Driver, MockDriver, MockHost};
-use virt::model::{Call, Kind, Op, Outcome, ResourceId, Scope, Target, Uuid};
+use virt::drivers::{Driver, ExecContext, MockDriver, MockHost};
+use virt::model::{Call, DomainOp, Kind, Outcome, ResourceId, Scope, Target, Uuid};
 
 pub(crate) fn trials() -> Vec<Trial> {
     Fault::ALL
@@ -18,17 +19,17 @@ fn falls(fault: Fault) {
     let domain = Target { id: ResourceId::new(Kind::Domain, "test"), uuid };
     let uuid = Uuid::try_parse("dd8fe884-6c02-601e-7551-cca97df1c5df").unwrap();
     let network = Target { id: ResourceId::new(Kind::Network, "default"), uuid };
-    let on = || Op::SetAutostart { on: true };
+    let on = |kind| ops::set_autostart(kind, true);
     let batch = [
-        Call { target: domain.clone(), op: Op::Suspend },
-        Call { target: domain.clone(), op: on() },
-        Call { target: domain, op: Op::Resume },
-        Call { target: network, op: on() },
+        Call { target: domain.clone(), op: DomainOp::Suspend.into() },
+        Call { target: domain.clone(), op: on(Kind::Domain) },
+        Call { target: domain, op: DomainOp::Resume.into() },
+        Call { target: network, op: on(Kind::Network) },
     ];
     let driver = Recording::new(MockDriver::open(MockHost::Default, None).unwrap());
     let faulty = Faulty::new(driver, fault, 1);
     assert!(!faulty.fired());
-    let outcomes = faulty.execute(&batch);
+    let outcomes = faulty.execute(&batch, &ExecContext::default());
     assert!(faulty.fired());
     let outcome = |number: usize| match outcomes[number] {
         Outcome::Done => "done",

@@ -5,7 +5,7 @@ use crate::support::{Fault, Faulty, trial};
 use libtest_mimic::Trial;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use virt::drivers::{CancelToken, Driver, EventSink, MockDriver, MockHost};
+use virt::drivers::{CancelToken, Driver, EventSink, ExecContext, MockDriver, MockHost};
 use virt::error::Result;
 use virt::manifest::Loaded;
 use virt::model::{
@@ -86,8 +86,8 @@ impl Driver for Kept {
         self.0.query(query)
     }
 
-    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
-        self.0.execute(batch)
+    fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {
+        self.0.execute(batch, context)
     }
 
     fn watch(&self, events: &EventSink, stop: &CancelToken) -> Result<()> {
@@ -118,8 +118,8 @@ impl<D: Driver> Driver for Guarded<'_, D> {
         self.inner.query(query)
     }
 
-    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
-        let outcomes = self.inner.execute(batch);
+    fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {
+        let outcomes = self.inner.execute(batch, context);
         let running = self.hosts.iter().filter(|h| h.guest().is_some_and(|g| g.1)).count();
         assert!(running < 2, "both run it after {batch:?}");
         outcomes

@@ -4,7 +4,7 @@ use crate::support::site::{Site, converge, observe, plan_for, walk};
 use crate::support::trial;
 use libtest_mimic::Trial;
 use virt::drivers::{MockDriver, MockHost};
-use virt::model::{Effect, Kind, NetworkCommand, Op, ResourceId};
+use virt::model::{Effect, Kind, NetworkCommand, NetworkOp, Op, ResourceId};
 use virt::reconcile::{Options, Plan, Step, StepAction, fingerprint};
 use xmltree::write_compact;
 
@@ -204,7 +204,8 @@ fn change_places() {
         let (plan, report) = converge(&driver, &site.load(), &Options::default());
         assert!(report.is_done(), "{from:?} {to:?} {:?} {report:?}", plan.steps);
         let modify = |step: &&Step| {
-            let StepAction::Call(Op::NetworkUpdate { command, .. }) = &step.action else {
+            let StepAction::Call(Op::Network(NetworkOp::Update { command, .. })) = &step.action
+            else {
                 return false;
             };
             *command == NetworkCommand::Modify

@@ -5,9 +5,9 @@
 use crate::support::site::{Site, converge, observe, plan_for, walk};
 use crate::support::{Answering, Fault, Faulty, Recording, trial};
 use libtest_mimic::Trial;
-use virt::drivers::{Driver, MockDriver, MockHost};
+use virt::drivers::{Driver, ExecContext, MockDriver, MockHost};
 use virt::error::{Error, ErrorCode, ErrorDomain};
-use virt::model::{Call, Kind, Observed, Op, OpKind, Outcome, ResourceId};
+use virt::model::{Call, DomainOp, Kind, Observed, Op, OpKind, Outcome, ResourceId};
 use virt::reconcile::{ChangeCause, Options, Report, Status};
 use xmltree::{Element, write};
 
@@ -51,7 +51,7 @@ fn refusal(code: ErrorCode, domain: ErrorDomain, message: &str) -> Outcome {
 
 /// Refuses with "no such file" to plug in `vdb` while the guest runs.
 fn no_such_file(call: &Call) -> Option<Outcome> {
-    let is_it = matches!(&call.op, Op::Attach { xml, .. } if xml.contains("'/vdb'") || xml.contains("\"/vdb\""));
+    let is_it = matches!(&call.op, Op::Domain(DomainOp::Attach { xml, .. }) if xml.contains("'/vdb'") || xml.contains("\"/vdb\""));
     let message = "Cannot access storage file '/vdb': No such file or directory";
     is_it.then(|| refusal(ErrorCode::SYSTEM_ERROR, ErrorDomain::QEMU, message))
 }
@@ -176,7 +176,8 @@ fn values() {
 fn not_now() {
     let (site, driver) = started(&guest("", &["vda"]));
     let driver = Recording::new(Answering::new(driver, |call| {
-        let is_it = matches!(&call.op, Op::Attach { xml, .. } if xml.contains("vdb"));
+        let is_it =
+            matches!(&call.op, Op::Domain(DomainOp::Attach { xml, .. }) if xml.contains("vdb"));
         let message = "internal error: No more available PCI slots";
         is_it.then(|| refusal(ErrorCode::INTERNAL_ERROR, ErrorDomain::DOMAIN, message))
     }));
@@ -199,8 +200,8 @@ fn not_now() {
     assert!(plan_for(&driver, &site.load(), &Options::default()).is_empty());
     // the next boot has it
     let target = plan.steps[0].target.clone();
-    for op in [Op::Destroy, Op::Create { paused: false }] {
-        driver.execute(&[Call { target: target.clone(), op }]);
+    for op in [DomainOp::Destroy, DomainOp::Create { paused: false }] {
+        driver.execute(&[Call { target: target.clone(), op: op.into() }], &ExecContext::default());
     }
     let plan = plan_for(&driver, &site.load(), &Options::default());
     assert!(plan.is_empty() && !plan.has_pending(), "{plan:?}");
@@ -209,7 +210,7 @@ fn not_now() {
 fn kept() {
     let (site, driver) = started(&guest("", &["vda", "vdb"]));
     // the host takes the call, and the guest does not hear
-    let deaf = |call: &Call| matches!(call.op, Op::Detach { .. }).then_some(Outcome::Done);
+    let deaf = |call: &Call| call.op.is(OpKind::Detach).then_some(Outcome::Done);
     let driver = Recording::new(Answering::new(driver, deaf));
     site.write("g.xml", &guest("", &["vda"]));
     for run in 0..3 {

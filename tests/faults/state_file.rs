@@ -6,8 +6,8 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use virt::drivers::{Beneath, Driver, MockDriver, MockHost};
-use virt::model::{Call, Kind, Op, Outcome, ResourceId, Scope, Target, Uuid};
+use virt::drivers::{Beneath, Driver, ExecContext, MockDriver, MockHost};
+use virt::model::{Call, Kind, NetworkOp, Outcome, ResourceId, Scope, Target, Uuid};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let every_cut = "faults/state_file/no_truncated_file_is_taken_for_a_host";
@@ -36,12 +36,12 @@ fn define(name: &str) -> Call {
     let xml = format!("<network><name>{name}</name><uuid>{uuid}</uuid></network>");
     Call {
         target: Target { id: ResourceId::new(Kind::Network, name), uuid },
-        op: Op::Define { xml },
+        op: NetworkOp::Define { xml }.into(),
     }
 }
 
 fn done(driver: &MockDriver, call: Call) {
-    assert_eq!(driver.execute(&[call]), [Outcome::Done]);
+    assert_eq!(driver.execute(&[call], &ExecContext::default()), [Outcome::Done]);
 }
 
 fn count(driver: &MockDriver) -> usize {
@@ -83,7 +83,10 @@ fn links_that_come_later() {
     assert!(at("site/sub/state.xml").exists());
     let refused = |driver: &MockDriver| {
         assert!(driver.observe(&Scope::all()).is_err());
-        assert!(matches!(driver.execute(&[define("b")])[..], [Outcome::NotSent(_)]));
+        assert!(matches!(
+            driver.execute(&[define("b")], &ExecContext::default())[..],
+            [Outcome::NotSent(_)]
+        ));
     };
     // a directory on the way
     fs::rename(at("site/sub"), at("kept")).unwrap();
@@ -95,7 +98,7 @@ fn links_that_come_later() {
         fs::rename(at("kept"), at("site/sub")).unwrap();
         fs::rename(at("site/sub").join(name), at("moved")).unwrap();
         symlink("../../outside/made", at("site/sub").join(name)).unwrap();
-        let changed = driver.execute(&[define("b")]);
+        let changed = driver.execute(&[define("b")], &ExecContext::default());
         assert!(matches!(changed[..], [Outcome::NotSent(_)]), "{name}: {changed:?}");
         fs::remove_file(at("site/sub").join(name)).unwrap();
         fs::rename(at("moved"), at("site/sub").join(name)).unwrap();
@@ -167,7 +170,7 @@ fn damage_is_reported() {
         let error = driver.observe(&Scope::all()).expect_err(&shown);
         assert!(error.message.contains("state.xml"), "{shown}: {error:?}");
         assert!(error.hint.is_some(), "{shown}: {error:?}");
-        let outcomes = driver.execute(&[define("b")]);
+        let outcomes = driver.execute(&[define("b")], &ExecContext::default());
         assert!(matches!(outcomes[..], [Outcome::NotSent(_)]), "{shown}: {outcomes:?}");
         assert_eq!(fs::read(&state).unwrap(), bytes, "the file stays as it is");
     }
@@ -183,7 +186,7 @@ fn a_failed_write_changes_nothing() {
     // the new version cannot be written: a directory is in its place
     let blocker = directory.path().join("state.xml.new");
     fs::create_dir(&blocker).unwrap();
-    let outcomes = driver.execute(&[define("b"), define("c")]);
+    let outcomes = driver.execute(&[define("b"), define("c")], &ExecContext::default());
     assert!(matches!(outcomes[..], [Outcome::Refused(_), Outcome::Refused(_)]), "{outcomes:?}");
     assert_eq!(count(&driver), 3);
     fs::remove_dir(&blocker).unwrap();

@@ -3,12 +3,13 @@
 use crate::support::site::{Site, converge, observe, plan_for};
 use crate::support::{Recording, trial};
 use libtest_mimic::Trial;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
-use virt::drivers::{CancelToken, Driver, EventSink, MockDriver, MockHost};
+use virt::drivers::{CancelToken, Driver, EventSink, ExecContext, MockDriver, MockHost};
 use virt::error::{ErrorKind, Result};
 use virt::model::{
-    Answer, Call, Capabilities, Effect, Kind, Observed, Op, OpKind, Outcome, Query, ResourceId,
-    Scope, State,
+    Answer, Call, Capabilities, Effect, Kind, Observed, OpKind, Outcome, Query, ResourceId, Scope,
+    State,
 };
 use virt::reconcile::{Event, Options, Status, SystemClock, apply_until};
 
@@ -17,6 +18,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("faults/waits/a_deaf_guest_fails_the_step", || deaf(false)),
         trial("faults/waits/a_deaf_guest_is_destroyed_where_asked", || deaf(true)),
         trial("faults/waits/a_stop_ends_the_wait_and_skips_the_rest", stopped),
+        trial("faults/waits/a_stop_within_a_batch_sends_no_more", stopped_within_a_batch),
         trial("faults/waits/a_stop_leaves_nothing_down_that_was_to_be_started_again", || {
             stopped_when_down(1);
             stopped_when_down(16);
@@ -44,10 +46,14 @@ impl<D: Driver> Driver for Deaf<D> {
         self.0.query(query)
     }
 
-    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
-        let one = |call: &Call| match call.op {
-            Op::Shutdown => Outcome::Done,
-            _ => self.0.execute(std::slice::from_ref(call)).pop().unwrap(),
+    fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {
+        let one = |call: &Call| match call.op.kind() {
+            OpKind::Shutdown => Outcome::Done,
+            _ => self
+                .0
+                .execute(std::slice::from_ref(call), &context.without_progress())
+                .pop()
+                .unwrap(),
         };
         batch.iter().map(one).collect()
     }
@@ -107,6 +113,38 @@ fn stopped() {
     assert!(report.steps.iter().any(|s| s.status == Status::Done));
     // the wait, and the start after it
     assert_eq!(report.count(|s| *s == Status::Skipped), 3, "{report:?}");
+}
+
+/// Stops a run within a batch: what is under way is completed, nothing more is sent, and each step is
+/// reported once.
+fn stopped_within_a_batch() {
+    let guests: String = (0..8)
+        .map(|n| {
+            format!(
+                "[[domain]]\ntype = \"test\"\nname = \"g{n}\"\nmemory = 65536\nos.type = \"hvm\"\n"
+            )
+        })
+        .collect();
+    let site = Site::new(&[("all.toml", &guests)]);
+    let driver = MockDriver::open(MockHost::Default, None).unwrap();
+    let plan = plan_for(&driver, &site.load(), &Options::default());
+    let stop = CancelToken::default();
+    let (mut started, mut finished) = (Vec::new(), 0);
+    let report = apply_until(&plan, &driver, &SystemClock, 16, &stop, &mut |event| match event {
+        Event::Started(step) => started.push(step.id),
+        Event::Finished(_, Status::Done) => {
+            finished += 1;
+            if finished == 3 {
+                stop.stop();
+            }
+        }
+        Event::Finished(..) => {}
+    });
+    assert!(report.stopped);
+    assert_eq!((finished, report.count(|s| *s == Status::Done)), (3, 3), "{report:?}");
+    assert_eq!(started.iter().collect::<BTreeSet<_>>().len(), started.len());
+    assert!(converge(&driver, &site.load(), &Options::default()).1.is_done());
+    assert!(plan_for(&driver, &site.load(), &Options::default()).is_empty());
 }
 
 /// Stops a run when a network and a guest on another one are down, to be started again.

@@ -9,7 +9,7 @@ use libtest_mimic::Trial;
 use std::path::Path;
 use virt::drivers::Hypervisor;
 use virt::drivers::{Driver as _, MockDriver, MockHost};
-use virt::model::Op;
+use virt::model::{DomainOp, Op, OpKind};
 use virt::reconcile::{Options, StepAction, plan};
 use xmltree::{Element, write_compact};
 
@@ -56,10 +56,11 @@ fn steps(case: &[Section]) -> Vec<String> {
     let loaded = Site::new(&[("g.xml", &last)]).load();
     let plan = plan(&loaded.desired, &observe(&host), &capabilities(), &Options::default());
     let said = plan.steps.iter().map(|step| match &step.action {
-        StepAction::Call(Op::Define { .. }) => "define".to_owned(),
-        StepAction::Call(Op::Attach { xml, .. }) => format!("attach {xml}"),
-        StepAction::Call(Op::Detach { xml, .. }) => format!("detach {xml}"),
-        StepAction::Call(Op::Update { xml, .. }) => format!("update {xml}"),
+        StepAction::Call(op) if op.is(OpKind::Define) => "define".to_owned(),
+        StepAction::Call(Op::Domain(DomainOp::Attach { xml, .. })) => format!("attach {xml}"),
+        StepAction::Call(Op::Domain(DomainOp::Detach { xml, .. })) => format!("detach {xml}"),
+        StepAction::Call(Op::Domain(DomainOp::Update { xml, .. })) => format!("update {xml}"),
+        StepAction::Call(Op::Domain(op)) => format!("{op:?}"),
         StepAction::Call(op) => format!("{op:?}"),
         StepAction::Wait { until, .. } => format!("wait {until:?}"),
     });

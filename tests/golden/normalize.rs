@@ -19,14 +19,13 @@
 //! libvirtd of that version; one of another version has to be in sync with them.
 
 use super::sections::{Section, cases, files, folder, save, update};
+use crate::support::ops;
 use crate::support::{Libvirtd, tool, trial, trial_if};
 use diagnostics::SourceId;
 use libtest_mimic::Trial;
 use std::path::PathBuf;
-use virt::drivers::{self, Connection, Driver, Environment};
-use virt::model::{
-    Call, Kind, Op, Outcome, ResourceId, Scope, Target, UndefineKeep, Uuid, Version,
-};
+use virt::drivers::{self, Connection, Driver, Environment, ExecContext};
+use virt::model::{Call, Kind, Outcome, ResourceId, Scope, Target, UndefineKeep, Uuid, Version};
 use virt::reconcile::{Side, overlay};
 use xmltree::{Attribute, Element, Limits, Node, Path, Step, parse, value_at, write};
 
@@ -392,7 +391,7 @@ impl Recorder {
         let id = ResourceId::new(self.kind, whole.child_text("name").unwrap());
         let call = |uuid, op| {
             let call = Call { target: Target { id: id.clone(), uuid }, op };
-            match self.driver.execute(&[call]).pop().unwrap() {
+            match self.driver.execute(&[call], &ExecContext::default()).pop().unwrap() {
                 Outcome::Done => Ok(()),
                 Outcome::Refused(error) | Outcome::NotSent(error) | Outcome::Unknown(error) => {
                     Err(error.message.clone())
@@ -403,17 +402,17 @@ impl Recorder {
             let mut observed = self.driver.observe(&Scope::all()).unwrap();
             observed.resources.remove(&id).unwrap()
         };
-        call(Uuid::nil(), Op::Define { xml: write(whole) })?;
+        call(Uuid::nil(), ops::define(self.kind, write(whole)))?;
         let uuid = observe().uuid;
         let started = match running {
-            true => call(uuid, Op::Create { paused: self.kind == Kind::Domain }),
+            true => call(uuid, ops::create(self.kind, self.kind == Kind::Domain)),
             false => Ok(()),
         };
         let made = observe();
         if running && started.is_ok() {
-            call(uuid, Op::Destroy)?;
+            call(uuid, ops::destroy(self.kind))?;
         }
-        call(uuid, Op::Undefine { keep: UndefineKeep::Nothing })?;
+        call(uuid, ops::undefine(self.kind, UndefineKeep::Nothing))?;
         started?;
         Ok(if running { made.live } else { made.persistent }.unwrap())
     }

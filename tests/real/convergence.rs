@@ -3,6 +3,7 @@
 //! empty.
 
 use super::corpus::{documents, unpacked};
+use crate::support::ops;
 use crate::support::{Libvirtd, testdata, tool, trial_if};
 use diagnostics::SourceId;
 use libtest_mimic::Trial;
@@ -10,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use virt::drivers::{self, Connection, Driver, Environment};
+use virt::drivers::{self, Connection, Driver, Environment, ExecContext};
 use virt::manifest::load;
 use virt::model::{
     Call, Capabilities, Desired, Kind, NAMESPACE, Op, Outcome, ResourceId, Scope, Target,
@@ -292,7 +293,7 @@ impl Host {
     }
 
     fn define(&self, id: &ResourceId, xml: String) -> Outcome {
-        self.call(id, Uuid::nil(), Op::Define { xml })
+        self.call(id, Uuid::nil(), ops::define(id.kind, xml))
     }
 
     fn undefine(&self, id: &ResourceId) {
@@ -300,14 +301,14 @@ impl Host {
         if let Some(found) = found {
             let keep =
                 if id.kind.is_guest() { UndefineKeep::Remove } else { UndefineKeep::Nothing };
-            let done = self.call(id, found.uuid, Op::Undefine { keep });
+            let done = self.call(id, found.uuid, ops::undefine(id.kind, keep));
             assert_eq!(done, Outcome::Done, "undefine {id}");
         }
     }
 
     fn call(&self, id: &ResourceId, uuid: Uuid, op: Op) -> Outcome {
         let target = Target { id: id.clone(), uuid };
-        self.driver.execute(&[Call { target, op }]).pop().unwrap()
+        self.driver.execute(&[Call { target, op }], &ExecContext::default()).pop().unwrap()
     }
 }
 

@@ -1,14 +1,15 @@
 //! Test definitions of libvirt, given to the test driver: it answers whatever they hold, and a definition
 //! that it has filled in is not changed again.
 
+use crate::support::ops;
 use crate::support::{run, testdata, tool, trial_if};
 use libtest_mimic::Trial;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
-use virt::drivers::{Driver, MockDriver, MockHost};
-use virt::model::{Call, Kind, Op, Outcome, ResourceId, Scope, Target, Uuid};
+use virt::drivers::{Driver, ExecContext, MockDriver, MockHost};
+use virt::model::{Call, Kind, Outcome, ResourceId, Scope, Target, Uuid};
 use xmltree::write;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -38,7 +39,10 @@ fn settles(text: &str) -> bool {
     let driver = MockDriver::open(MockHost::Default, None).unwrap();
     let define = |xml: String| {
         let target = Target { id: ResourceId::new(kind, "any"), uuid: Uuid::nil() };
-        driver.execute(&[Call { target, op: Op::Define { xml } }]).pop().unwrap()
+        driver
+            .execute(&[Call { target, op: ops::define(kind, xml) }], &ExecContext::default())
+            .pop()
+            .unwrap()
     };
     let known = driver.observe(&Scope::all()).unwrap().resources;
     if define(text.to_owned()) != Outcome::Done {

@@ -63,7 +63,7 @@ fn faults() {
             "qemu+tcp://no-such-host.invalid/system".to_owned(),
             "name resolution",
             "cannot be found",
-            "slip",
+            "typo",
         ),
         (
             "qemu+tcp://localhost:9/system".to_owned(),
@@ -101,7 +101,7 @@ fn faults() {
             format!("qemu+ssh://nowhere.invalid/system?command={ssh}"),
             "ssh",
             "resolve hostname",
-            "slip",
+            "typo",
         ),
         (
             format!("qemu+ssh://jump/system?command={ssh}&netcat=/no/nc"),

@@ -1,12 +1,16 @@
 //! Our test driver beside libvirt's: the same definition goes in, the same has to come out.
 
+use crate::support::ops;
 use crate::support::{run, tool, trial_if};
 use diagnostics::SourceId;
 use libtest_mimic::Trial;
 use std::path::Path;
 use std::process::Command;
-use virt::drivers::{Driver, MockDriver, MockHost};
-use virt::model::{Affect, Call, Kind, Op, Outcome, ResourceId, Scope, Target, UndefineKeep, Uuid};
+use virt::drivers::{Driver, ExecContext, MockDriver, MockHost};
+use virt::model::{
+    Affect, Call, DomainOp, Kind, NetworkOp, Op, Outcome, ResourceId, Scope, Target, UndefineKeep,
+    Uuid,
+};
 use xmltree::{Element, Limits, parse, write};
 
 const UUID: &str = "11111111-2222-3333-4444-555555555555";
@@ -90,23 +94,42 @@ const REFUSED: [(&str, Kind, &str); 10] = [
 /// Operations that the host's first domain and network refuse, in virsh's words and in ours. All but the last
 /// operation are carried out. (Operations that virsh itself refuses, such as starting twice, are not here.)
 const WRONG_STATE: [(&str, Kind, &[Op]); 11] = [
-    ("destroy test; destroy test", Kind::Domain, &[Op::Destroy, Op::Destroy]),
-    ("destroy test; shutdown test", Kind::Domain, &[Op::Destroy, Op::Shutdown]),
-    ("destroy test; suspend test", Kind::Domain, &[Op::Destroy, Op::Suspend]),
-    ("destroy test; resume test", Kind::Domain, &[Op::Destroy, Op::Resume]),
-    ("suspend test; suspend test", Kind::Domain, &[Op::Suspend, Op::Suspend]),
-    ("resume test", Kind::Domain, &[Op::Resume]),
+    (
+        "destroy test; destroy test",
+        Kind::Domain,
+        &[Op::Domain(DomainOp::Destroy), Op::Domain(DomainOp::Destroy)],
+    ),
+    (
+        "destroy test; shutdown test",
+        Kind::Domain,
+        &[Op::Domain(DomainOp::Destroy), Op::Domain(DomainOp::Shutdown)],
+    ),
+    (
+        "destroy test; suspend test",
+        Kind::Domain,
+        &[Op::Domain(DomainOp::Destroy), Op::Domain(DomainOp::Suspend)],
+    ),
+    (
+        "destroy test; resume test",
+        Kind::Domain,
+        &[Op::Domain(DomainOp::Destroy), Op::Domain(DomainOp::Resume)],
+    ),
+    (
+        "suspend test; suspend test",
+        Kind::Domain,
+        &[Op::Domain(DomainOp::Suspend), Op::Domain(DomainOp::Suspend)],
+    ),
+    ("resume test", Kind::Domain, &[Op::Domain(DomainOp::Resume)]),
     ("setvcpus test 3 --config", Kind::Domain, &[SET_VCPUS]),
     ("setmem test 9000000 --config", Kind::Domain, &[SET_MEMORY]),
     ("undefine test; setmem test 9000000 --config", Kind::Domain, &[UNDEFINE, SET_MEMORY]),
-    ("net-start default", Kind::Network, &[START]),
-    ("net-undefine default", Kind::Network, &[UNDEFINE]),
+    ("net-start default", Kind::Network, &[Op::Network(NetworkOp::Create)]),
+    ("net-undefine default", Kind::Network, &[Op::Network(NetworkOp::Undefine)]),
 ];
 
-const START: Op = Op::Create { paused: false };
-const UNDEFINE: Op = Op::Undefine { keep: UndefineKeep::Nothing };
-const SET_VCPUS: Op = Op::SetVcpus { count: 3, affect: Affect::Config };
-const SET_MEMORY: Op = Op::SetMemory { kib: 9_000_000, affect: Affect::Config };
+const UNDEFINE: Op = Op::Domain(DomainOp::Undefine { keep: UndefineKeep::Nothing });
+const SET_VCPUS: Op = Op::Domain(DomainOp::SetVcpus { count: 3, affect: Affect::Config });
+const SET_MEMORY: Op = Op::Domain(DomainOp::SetMemory { kib: 9_000_000, affect: Affect::Config });
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
@@ -144,7 +167,7 @@ fn refuse_alike(virsh: &Path, script: &str, kind: Kind, ops: &[Op]) {
     let target = Target { id: resource.id, uuid: resource.uuid };
     let calls: Vec<Call> =
         ops.iter().map(|op| Call { target: target.clone(), op: op.clone() }).collect();
-    let mut outcomes = driver.execute(&calls);
+    let mut outcomes = driver.execute(&calls, &ExecContext::default());
     let Some(Outcome::Refused(ours)) = outcomes.pop() else { panic!("{script}: not refused") };
     assert!(outcomes.iter().all(|o| *o == Outcome::Done), "{script}: {outcomes:?}");
     assert!(theirs.contains(&ours.message), "ours:\n{ours}\ntheirs:\n{theirs}");
@@ -165,8 +188,8 @@ fn ours(kind: Kind, text: &str) -> Result<Element, String> {
     let driver = MockDriver::open(MockHost::Default, None).unwrap();
     let id = ResourceId::new(kind, "oracle");
     let target = Target { id: id.clone(), uuid: Uuid::try_parse(UUID).unwrap() };
-    let call = Call { target, op: Op::Define { xml: text.to_owned() } };
-    match driver.execute(&[call]).pop().unwrap() {
+    let call = Call { target, op: ops::define(kind, text) };
+    match driver.execute(&[call], &ExecContext::default()).pop().unwrap() {
         Outcome::Refused(e) => Err(e.message.clone()),
         Outcome::NotSent(e) | Outcome::Unknown(e) => panic!("{e:?}"),
         Outcome::Done => {

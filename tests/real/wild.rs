@@ -2,6 +2,7 @@
 //! plans to nothing, and a dump of the running guest is a manifest too.
 
 use super::oracle::{Applied, Bench, alive, compare, with_identity, with_settings};
+use crate::support::ops;
 use crate::support::{Libvirtd, run, testdata, tool, trial_if, virt};
 use diagnostics::SourceId;
 use libtest_mimic::Trial;
@@ -9,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use virt::model::{Kind, Op, Outcome, ResourceId, Uuid};
+use virt::model::{Kind, Outcome, ResourceId, Uuid};
 use virt::reconcile::Options;
 use xmltree::{Element, Limits, parse, write};
 
@@ -161,12 +162,13 @@ fn dumps(bench: &Bench, id: &ResourceId, document: &Element) -> Checked {
     let runnable = write(&runnable(document));
     bench.define(id, runnable.clone())?;
     let uuid = bench.observe(id).map_or(Uuid::nil(), |found| found.uuid);
-    let start = |id: &ResourceId, uuid, paused| match bench.call(id, uuid, Op::Create { paused }) {
-        Outcome::Done => Ok(()),
-        Outcome::Refused(e) | Outcome::NotSent(e) | Outcome::Unknown(e) => {
-            Err(format!("it does not start: {e}"))
-        }
-    };
+    let start =
+        |id: &ResourceId, uuid, paused| match bench.call(id, uuid, ops::create(id.kind, paused)) {
+            Outcome::Done => Ok(()),
+            Outcome::Refused(e) | Outcome::NotSent(e) | Outcome::Unknown(e) => {
+                Err(format!("it does not start: {e}"))
+            }
+        };
     let network = ResourceId::new(Kind::Network, NETWORK);
     match bench.observe(&network) {
         Some(lan) if id.kind == Kind::Domain && !lan.state.is_active() => {
@@ -179,7 +181,7 @@ fn dumps(bench: &Bench, id: &ResourceId, document: &Element) -> Checked {
     let wanted = match bench.read(&write(&with_settings(running.clone()))) {
         Ok(wanted) => wanted,
         Err(why) => {
-            bench.call(id, uuid, Op::Destroy);
+            bench.call(id, uuid, ops::destroy(id.kind));
             bench.validates(id, &runnable)?;
             return Ok(vec![format!("its dump is no manifest: {why}")]);
         }
@@ -202,7 +204,7 @@ fn dumps(bench: &Bench, id: &ResourceId, document: &Element) -> Checked {
         }
         other => faults.push(format!("over what runs: {other:?}")),
     }
-    bench.call(id, uuid, Op::Destroy);
+    bench.call(id, uuid, ops::destroy(id.kind));
     bench.remove(id);
     match bench.apply(&bench.plan(&wanted, &Options::default())) {
         Applied::Done => {

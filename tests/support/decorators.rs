@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
-use virt::drivers::{CancelToken, Driver, EventSink};
+use virt::drivers::{CancelToken, Driver, EventSink, ExecContext};
 use virt::error::{Error, ErrorCode, ErrorDomain, ErrorKind, Result};
 use virt::model::{Answer, Call, Capabilities, Observed, Outcome, Query, Scope};
 
@@ -40,8 +40,8 @@ impl<D: Driver> Driver for Recording<D> {
         self.inner.query(query)
     }
 
-    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
-        let outcomes = self.inner.execute(batch);
+    fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {
+        let outcomes = self.inner.execute(batch, context);
         let pairs = batch.iter().cloned().zip(outcomes.iter().cloned());
         self.calls.lock().unwrap().extend(pairs);
         outcomes
@@ -122,7 +122,7 @@ impl<D: Driver> Faulty<D> {
     }
 
     fn pass(&self, call: &Call) -> Outcome {
-        let mut outcomes = self.inner.execute(std::slice::from_ref(call));
+        let mut outcomes = self.inner.execute(std::slice::from_ref(call), &ExecContext::default());
         outcomes.pop().unwrap()
     }
 }
@@ -147,11 +147,13 @@ impl<D: Driver> Driver for Faulty<D> {
         self.inner.query(query)
     }
 
-    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
+    fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {
         let mut failed = BTreeSet::new();
         let mut outcomes = Vec::new();
         for call in batch {
-            let outcome = if failed.contains(&call.target.id) {
+            let outcome = if context.is_cancelled() {
+                Outcome::NotSent(ExecContext::cancelled())
+            } else if failed.contains(&call.target.id) {
                 Outcome::NotSent(lost(ErrorKind::NotSent, "an earlier one failed"))
             } else {
                 self.one(call)
@@ -218,12 +220,13 @@ impl<D: Driver> Driver for Answering<D> {
         self.inner.query(query)
     }
 
-    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
+    fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {
         let mut failed = BTreeSet::new();
         let mut outcomes = Vec::new();
         for call in batch {
             let one = || {
-                let mut passed = self.inner.execute(std::slice::from_ref(call));
+                let mut passed =
+                    self.inner.execute(std::slice::from_ref(call), &context.without_progress());
                 passed.pop().unwrap()
             };
             let outcome = match failed.contains(&call.target.id) {

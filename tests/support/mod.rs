@@ -5,6 +5,7 @@ mod command;
 mod decorators;
 mod guest;
 mod libvirtd;
+pub(crate) mod ops;
 mod proxy;
 mod share;
 pub(crate) mod site;

@@ -4,13 +4,11 @@
 use std::path::{Path, PathBuf};
 
 /// Files that match kinds; `docs/internals/kinds.md` says what for.
-const MATCHES: [&str; 12] = [
+const MATCHES: [&str; 10] = [
     "src/drivers/libvirt/capabilities.rs",
     "src/drivers/libvirt/reading.rs",
-    "src/drivers/libvirt/request.rs",
     "src/drivers/mock/fault.rs",
     "src/drivers/mock/host.rs",
-    "src/drivers/mock/operations.rs",
     "src/model/capabilities.rs",
     "src/model/check.rs",
     "src/reconcile/plan/claims.rs",

@@ -11,7 +11,7 @@ use virt::controller::{
     ControllerEvent, ControllerStatus, Environment, Heartbeat, HostLoop, Listening, Mailbox,
     Settings, Sources,
 };
-use virt::drivers::{CancelToken, Driver, EventSink, MockDriver, MockHost};
+use virt::drivers::{CancelToken, Driver, EventSink, ExecContext, MockDriver, MockHost};
 use virt::error::{Error, ErrorKind, Result};
 use virt::manifest::load;
 use virt::model::{
@@ -91,11 +91,11 @@ impl Driver for Connection {
         self.0.driver.query(query)
     }
 
-    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
+    fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {
         while self.0.hold() {
             std::thread::sleep(Duration::from_millis(5));
         }
-        self.0.driver.execute(batch)
+        self.0.driver.execute(batch, context)
     }
 
     fn watch(&self, events: &EventSink, stop: &CancelToken) -> Result<()> {

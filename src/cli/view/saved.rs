@@ -2,7 +2,7 @@
 
 use super::human;
 use crate::cli::output::{Output, Paint};
-use crate::model::Op;
+use crate::model::{Op, OpKind};
 use crate::reconcile::plan::file::recorded;
 use crate::reconcile::{Afterwards, Plan, Step, StepAction, shown, without_owner_record};
 use diagnostics::{SourceId, escape, escape_lines};
@@ -43,12 +43,14 @@ pub(crate) fn saved(plan: &Plan, connection: &str, digest: &str, output: Output)
 pub(super) fn sent(step: &Step) -> String {
     let Some(op) = step.action.op() else { return String::new() };
     let text = match op {
-        Op::SetMetadata { .. } => arguments(op),
-        Op::Define { xml } => {
-            let lines = recorded(step.target.id.kind, xml).into_iter();
-            document(xml) + &lines.map(|line| escape(&line) + "\n").collect::<String>()
-        }
-        _ => op.document().map_or_else(|| arguments(op), document),
+        op if op.is(OpKind::SetMetadata) => arguments(op),
+        op => match op.definition() {
+            Some(xml) => {
+                let lines = recorded(step.target.id.kind, xml).into_iter();
+                document(xml) + &lines.map(|line| escape(&line) + "\n").collect::<String>()
+            }
+            None => op.document().map_or_else(|| arguments(op), document),
+        },
     };
     match step.action {
         StepAction::Call(_) => text,
@@ -82,14 +84,13 @@ fn document(xml: &str) -> String {
 }
 
 fn arguments(op: &Op) -> String {
-    match serde_json::to_value(op) {
-        Ok(Value::Object(map)) => match map.into_iter().next() {
-            Some((_, Value::Object(arguments))) => {
-                let all = arguments.iter().map(|(name, v)| format!("{name}: {v}"));
-                escape(&all.collect::<Vec<_>>().join(", "))
-            }
-            Some(_) | None => String::new(),
-        },
-        Ok(_) | Err(_) => String::new(),
+    // the kind of its object, in it the operation, and in that the arguments
+    let mut value = serde_json::to_value(op).unwrap_or_default();
+    for _ in 0..2 {
+        let Value::Object(map) = value else { return String::new() };
+        value = map.into_iter().next().map(|(_, inner)| inner).unwrap_or_default();
     }
+    let Value::Object(arguments) = value else { return String::new() };
+    let all = arguments.iter().map(|(name, v)| format!("{name}: {v}"));
+    escape(&all.collect::<Vec<_>>().join(", "))
 }

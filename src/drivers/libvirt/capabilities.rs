@@ -38,7 +38,7 @@ fn takes(host: &Host, kind: Kind, op: OpKind) -> bool {
         (Kind::Pool | Kind::Volume, _) => false,
         (_, OpKind::Define | OpKind::Undefine | OpKind::Create | OpKind::Destroy)
         | (_, OpKind::SetAutostart) => true,
-        (Kind::Domain, OpKind::NetworkUpdate) => false,
+        (_, OpKind::Delete) | (Kind::Domain, OpKind::NetworkUpdate) => false,
         // libvirt's test driver plugs only a few kinds of device (since 10.0), and those only live;
         // it unplugs none, and refuses nearly every change
         (Kind::Domain, OpKind::Attach | OpKind::Detach | OpKind::Update) => !mock,

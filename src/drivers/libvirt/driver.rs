@@ -9,10 +9,10 @@ use super::session::{self, Host};
 use super::silent::{Silent, Subject};
 use super::trace::{Stage, StageResult, Trace};
 use super::{execute, observe, pools, query, request};
-use crate::drivers::{CancelToken, Driver, Environment, EventSink, Hypervisor};
+use crate::drivers::{CancelToken, Driver, Environment, EventSink, ExecContext, Hypervisor};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    Answer, Call, Capabilities, Observed, ObservedPools, Op, Outcome, Query, Scope, Uri,
+    Answer, Call, Capabilities, Observed, ObservedPools, OpKind, Outcome, Query, Scope, Uri,
 };
 use libvirt_rpc::Class;
 use std::collections::BTreeSet;
@@ -30,7 +30,7 @@ struct Sending<'a> {
 impl execute::Requests for Sending<'_> {
     fn request(&self, call: &Call) -> Result<Request> {
         let subject = Subject::Object(call.target.id.clone());
-        match self.silent.why(&subject).filter(|_| call.op != Op::Destroy) {
+        match self.silent.why(&subject).filter(|_| !call.op.is(OpKind::Destroy)) {
             Some(why) => Err(execute::no_answer(why)),
             None => request::request(self.host, call),
         }
@@ -171,11 +171,11 @@ impl Driver for LibvirtDriver {
         answers
     }
 
-    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
+    fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {
         let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
         silent.hear(self.dial.as_ref());
         let requests = Sending { host: &self.host, silent: &silent };
-        let executed = execute::execute(&mut self.connections(), batch, &requests);
+        let executed = execute::execute(&mut self.connections(), batch, &requests, context);
         for target in executed.silent {
             silent.note_domain(target);
         }

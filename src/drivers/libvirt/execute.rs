@@ -2,6 +2,7 @@
 
 use super::connection::{Completion, Connection, Reply, Request, wait};
 use super::connections::ConnectionPair;
+use crate::drivers::ExecContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Call, Outcome, ResourceId, Target};
 use libvirt_rpc::Class;
@@ -39,9 +40,13 @@ pub(super) fn execute<'a>(
     connections: &mut ConnectionPair,
     batch: &'a [Call],
     requests: &impl Requests,
+    context: &ExecContext<'_>,
 ) -> Executed<'a> {
-    let mut run = Run::new(batch, requests);
+    let mut run = Run::new(batch, requests, context);
     loop {
+        if context.is_cancelled() {
+            run.cancel();
+        }
         run.submit(connections, Class::Quick);
         run.submit(connections, Class::Long);
         let mut busy = connections.busy();
@@ -63,6 +68,7 @@ pub(super) fn execute<'a>(
 struct Run<'a, 'r, R> {
     batch: &'a [Call],
     requests: &'r R,
+    context: &'r ExecContext<'r>,
     outcomes: Vec<Option<Outcome>>,
     /// Calls left for each object, by index into the batch, in order.
     chains: HashMap<&'a ResourceId, VecDeque<usize>>,
@@ -79,7 +85,7 @@ struct Run<'a, 'r, R> {
 }
 
 impl<'a, 'r, R: Requests> Run<'a, 'r, R> {
-    fn new(batch: &'a [Call], requests: &'r R) -> Self {
+    fn new(batch: &'a [Call], requests: &'r R, context: &'r ExecContext<'r>) -> Self {
         let mut chains: HashMap<&ResourceId, VecDeque<usize>> = HashMap::new();
         let mut objects = Vec::new();
         for (index, call) in batch.iter().enumerate() {
@@ -93,6 +99,7 @@ impl<'a, 'r, R: Requests> Run<'a, 'r, R> {
         let mut run = Self {
             batch,
             requests,
+            context,
             outcomes,
             chains,
             quick: VecDeque::new(),
@@ -133,6 +140,9 @@ impl<'a, 'r, R: Requests> Run<'a, 'r, R> {
     fn asked(&mut self, index: usize, reply: Reply) {
         let Some(call) = self.batch.get(index) else { return };
         match reply {
+            Reply::Done(_) | Reply::Refused(_) if self.context.is_cancelled() => {
+                self.finish(index, Outcome::NotSent(ExecContext::cancelled()));
+            }
             Reply::Done(_) | Reply::Refused(_) => {
                 self.answers.insert(&call.target.id);
                 self.send(index, call);
@@ -211,18 +221,38 @@ impl<'a, 'r, R: Requests> Run<'a, 'r, R> {
             Outcome::NotSent(error) => Outcome::NotSent(error.address(address)),
             Outcome::Unknown(error) => Outcome::Unknown(error.address(address)),
         };
-        if let Some(slot) = self.outcomes.get_mut(index) {
-            *slot = Some(outcome);
-        }
+        self.record(index, outcome);
         if done {
             self.advance(&target.id);
             return;
         }
         for later in self.chains.remove(&target.id).unwrap_or_default() {
             let error = not_sent("an earlier step of the same object was not done");
-            if let Some(slot) = self.outcomes.get_mut(later) {
-                *slot = Some(Outcome::NotSent(error.address(target.id.to_string())));
+            self.record(later, Outcome::NotSent(error.address(target.id.to_string())));
+        }
+    }
+
+    fn record(&mut self, index: usize, outcome: Outcome) {
+        self.context.report(index, &outcome);
+        if let Some(slot) = self.outcomes.get_mut(index) {
+            *slot = Some(outcome);
+        }
+    }
+
+    /// Gives up all calls that were not sent. One whose object was asked whether it answers is given up, too,
+    /// once it has.
+    fn cancel(&mut self) {
+        for (id, later) in std::mem::take(&mut self.chains) {
+            for index in later {
+                let error = ExecContext::cancelled().address(id.to_string());
+                self.record(index, Outcome::NotSent(error));
             }
+        }
+        let ready: Vec<(usize, Request)> =
+            self.quick.drain(..).chain(self.long.drain(..)).collect();
+        for (ticket, _) in ready {
+            let index = self.questions.remove(&ticket).unwrap_or(ticket);
+            self.finish(index, Outcome::NotSent(ExecContext::cancelled()));
         }
     }
 }
@@ -253,19 +283,19 @@ mod tests {
     use super::*;
     use crate::drivers::Hypervisor;
     use crate::error::ErrorCode;
-    use crate::model::{Kind, Op, Target, Uuid, Version};
+    use crate::model::{DomainOp, Kind, Target, Uuid, Version};
     use libvirt_rpc::{Decode as _, DomainHandle, Packet, Procedure, Reader};
     use std::collections::VecDeque;
     use std::sync::{Arc, Mutex, mpsc};
     use std::time::Duration;
 
-    fn call(name: &str, op: Op) -> Call {
+    fn call(name: &str, op: DomainOp) -> Call {
         let id = ResourceId::new(Kind::Domain, name);
-        Call { target: Target { id, uuid: Uuid::nil() }, op }
+        Call { target: Target { id, uuid: Uuid::nil() }, op: op.into() }
     }
 
     fn autostart(name: &str) -> Call {
-        call(name, Op::SetAutostart { on: true })
+        call(name, DomainOp::SetAutostart { on: true })
     }
 
     fn host() -> Host {
@@ -318,7 +348,7 @@ mod tests {
                 }
             }));
         let short = Short { asks: false };
-        let outcomes = execute(&mut connections, batch, &short).outcomes;
+        let outcomes = execute(&mut connections, batch, &short, &ExecContext::default()).outcomes;
         outcomes
             .iter()
             .map(|outcome| match outcome {
@@ -355,12 +385,12 @@ mod tests {
     fn calls_of_an_object_follow_each_other_over_both_connections() {
         let seen = Arc::default();
         let batch = [
-            call("a", Op::Define { xml: "<domain/>".into() }),
+            call("a", DomainOp::Define { xml: "<domain/>".into() }),
             autostart("b"),
-            call("a", Op::Create { paused: false }),
+            call("a", DomainOp::Create { paused: false }),
             autostart("a"),
-            call("b", Op::Destroy),
-            call("b", Op::Suspend),
+            call("b", DomainOp::Destroy),
+            call("b", DomainOp::Suspend),
         ];
         let outcomes = run(vec![honest(&seen, "b"), honest(&seen, "")], &batch);
         let refused = "refused OPERATION_INVALID";
@@ -381,8 +411,10 @@ mod tests {
         let mut connections = ConnectionPair::single(Arc::new(move || {
             Ok(fake_server::connection(script.lock().unwrap().take().unwrap()))
         }));
-        let batch = [autostart("a"), call("b", Op::Destroy), call("a", Op::Destroy)];
-        let outcomes = execute(&mut connections, &batch, &Short { asks: false }).outcomes;
+        let batch = [autostart("a"), call("b", DomainOp::Destroy), call("a", DomainOp::Destroy)];
+        let outcomes =
+            execute(&mut connections, &batch, &Short { asks: false }, &ExecContext::default())
+                .outcomes;
         assert_eq!(outcomes, vec![Outcome::Done; 3]);
     }
 
@@ -410,7 +442,7 @@ mod tests {
             server.packet();
         });
         let seen = Arc::default();
-        let batch = [autostart("a"), autostart("a"), call("b", Op::Suspend), autostart("b")];
+        let batch = [autostart("a"), autostart("a"), call("b", DomainOp::Suspend), autostart("b")];
         // the first connection is for quick calls, the second for long ones
         let scripts = vec![cut, afterwards, honest(&seen, "")];
         assert_eq!(
@@ -421,7 +453,7 @@ mod tests {
 
     #[test]
     fn without_a_server_everything_is_refused() {
-        let batch = [autostart("a"), autostart("a"), call("b", Op::Destroy)];
+        let batch = [autostart("a"), autostart("a"), call("b", DomainOp::Destroy)];
         assert_eq!(run(vec![], &batch), ["not sent: io", "not sent: not-sent", "not sent: io"]);
     }
 
@@ -435,7 +467,8 @@ mod tests {
             }
         });
         let seen = Arc::default();
-        let mut batch: Vec<Call> = (0..5).map(|i| call(&format!("hung{i}"), Op::Destroy)).collect();
+        let mut batch: Vec<Call> =
+            (0..5).map(|i| call(&format!("hung{i}"), DomainOp::Destroy)).collect();
         batch.push(autostart("quick"));
         let outcomes = run(vec![honest(&seen, ""), hung, honest(&seen, "")], &batch);
         let late = "unknown: timeout";
@@ -462,13 +495,14 @@ mod tests {
             Ok(fake_server::connection(scripts.lock().unwrap().pop_front().unwrap()))
         }));
         let batch = [
-            call("hung", Op::Resume),
-            call("hung", Op::Suspend),
-            call("well", Op::Resume),
-            call("well", Op::Suspend),
-            call("down", Op::Destroy),
+            call("hung", DomainOp::Resume),
+            call("hung", DomainOp::Suspend),
+            call("well", DomainOp::Resume),
+            call("well", DomainOp::Suspend),
+            call("down", DomainOp::Destroy),
         ];
-        let executed = execute(&mut connections, &batch, &Short { asks: true });
+        let executed =
+            execute(&mut connections, &batch, &Short { asks: true }, &ExecContext::default());
         let said = executed.outcomes.iter().map(|outcome| match outcome {
             Outcome::NotSent(error) => error.kind.as_str(),
             outcome => {
@@ -495,7 +529,7 @@ mod tests {
     fn a_call_that_no_kind_has_is_refused_unsent() {
         let batch = [Call {
             target: Target { id: ResourceId::new(Kind::Network, "n"), uuid: Uuid::nil() },
-            op: Op::Suspend,
+            op: DomainOp::Suspend.into(),
         }];
         assert_eq!(run(vec![], &batch), ["refused unsupported"]);
     }

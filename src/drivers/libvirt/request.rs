@@ -6,8 +6,8 @@ use super::timeouts;
 use crate::drivers::Hypervisor;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    Affect, Call, Kind, MetadataKind, Op, Pinned, Target, Tuning, TuningParameter, TuningValue,
-    UndefineKeep, Version,
+    Affect, Call, DomainOp, Kind, MetadataKind, NetworkOp, Op, Pinned, Target, Tuning,
+    TuningParameter, TuningValue, UndefineKeep, Version,
 };
 use libvirt_rpc::{
     CpuMap, DomainHandle, Encode, NetworkHandle, Procedure, TypedParam, TypedValue, to_bytes,
@@ -49,18 +49,22 @@ fn keeps_tpm(host: &Host) -> bool {
 /// # Errors
 /// The kind of object does not have the operation, or the definition is too large to be sent.
 pub(super) fn request(host: &Host, call: &Call) -> Result<Request> {
-    match call.target.id.kind {
-        Kind::Domain => domain_request(host, &call.target, &call.op),
-        Kind::Network => network_request(host, &call.target, &call.op),
-        kind @ (Kind::Pool | Kind::Volume) => Err(not_of(kind)),
+    let kind = call.target.id.kind;
+    if call.op.object_kind() != kind {
+        return Err(not_of(kind));
+    }
+    match &call.op {
+        Op::Domain(op) => domain_request(host, &call.target, op),
+        Op::Network(op) => network_request(host, &call.target, op),
+        Op::Pool(_) | Op::Volume(_) => Err(not_of(kind)),
     }
 }
 
 /// Returns a question that a running guest has to answer before `call`, which would wait for its QEMU
 /// forever: any that libvirt passes on to it. `None` if the call does not wait for QEMU.
 pub(super) fn question(host: &Host, call: &Call) -> Option<Request> {
-    let domain = call.target.id.kind.is_guest() && host.hypervisor == Hypervisor::Qemu;
-    if !domain || !waits_for_guest(&call.op) {
+    let Op::Domain(op) = &call.op else { return None };
+    if host.hypervisor != Hypervisor::Qemu || !waits_for_guest(op) {
         return None;
     }
     let Target { id, uuid } = &call.target;
@@ -71,134 +75,118 @@ pub(super) fn question(host: &Host, call: &Call) -> Option<Request> {
 
 /// Whether libvirt hands an operation on to a running guest's QEMU and waits for its answer, which
 /// has no end. Ending a guest has one; what is done by way of the host's system needs no answer.
-fn waits_for_guest(op: &Op) -> bool {
+fn waits_for_guest(op: &DomainOp) -> bool {
     match op {
-        Op::Attach { affect, .. }
-        | Op::Detach { affect, .. }
-        | Op::Update { affect, .. }
-        | Op::SetMemory { affect, .. }
-        | Op::SetVcpus { affect, .. } => *affect != Affect::Config,
-        Op::Tune { what, .. } => match what {
+        DomainOp::Attach { affect, .. }
+        | DomainOp::Detach { affect, .. }
+        | DomainOp::Update { affect, .. }
+        | DomainOp::SetMemory { affect, .. }
+        | DomainOp::SetVcpus { affect, .. } => *affect != Affect::Config,
+        DomainOp::Tune { what, .. } => match what {
             Tuning::BlockIo { .. } | Tuning::IoThread { .. } => true,
             Tuning::Scheduler | Tuning::Memory | Tuning::Numa | Tuning::Blkio => false,
         },
-        Op::Shutdown
-        | Op::Suspend
-        | Op::Resume
-        | Op::AddIoThread { .. }
-        | Op::DeleteIoThread { .. }
-        | Op::SetLifecycle { .. }
-        | Op::SetMemoryStatsPeriod { .. } => true,
-        Op::Define { .. }
-        | Op::Undefine { .. }
-        | Op::Create { .. }
-        | Op::Destroy
-        | Op::SetAutostart { .. }
-        | Op::Pin { .. }
-        | Op::DiscardSaved
-        | Op::Rename { .. }
-        | Op::SetMetadata { .. }
-        | Op::NetworkUpdate { .. } => false,
+        DomainOp::Shutdown
+        | DomainOp::Suspend
+        | DomainOp::Resume
+        | DomainOp::AddIoThread { .. }
+        | DomainOp::DeleteIoThread { .. }
+        | DomainOp::SetLifecycle { .. }
+        | DomainOp::SetMemoryStatsPeriod { .. } => true,
+        DomainOp::Define { .. }
+        | DomainOp::Undefine { .. }
+        | DomainOp::Create { .. }
+        | DomainOp::Destroy
+        | DomainOp::SetAutostart { .. }
+        | DomainOp::Pin { .. }
+        | DomainOp::DiscardSaved
+        | DomainOp::Rename { .. }
+        | DomainOp::SetMetadata { .. } => false,
     }
 }
 
-fn domain_request(host: &Host, target: &Target, op: &Op) -> Result<Request> {
+fn domain_request(host: &Host, target: &Target, op: &DomainOp) -> Result<Request> {
     let domain = DomainHandle { name: target.id.name.clone(), uuid: target.uuid, id: -1 };
     match op {
-        Op::Define { xml } => new(Procedure::DOMAIN_DEFINE_XML_FLAGS, &(sendable(xml)?, 0u32)),
-        Op::Undefine { keep } => {
+        DomainOp::Define { xml } => {
+            new(Procedure::DOMAIN_DEFINE_XML_FLAGS, &(sendable(xml)?, 0u32))
+        }
+        DomainOp::Undefine { keep } => {
             new(Procedure::DOMAIN_UNDEFINE_FLAGS, &(domain, undefine_flags(host, *keep)))
         }
-        Op::Create { paused } => {
+        DomainOp::Create { paused } => {
             let flags = if *paused { START_PAUSED } else { 0 };
             new(Procedure::DOMAIN_CREATE_WITH_FLAGS, &(domain, flags))
         }
-        Op::Shutdown => {
+        DomainOp::Shutdown => {
             // elsewhere the driver knows best: libvirt's mock has no ACPI, Xen has a way of its own
             let acpi = host.hypervisor == Hypervisor::Qemu;
             let flags = if acpi { SHUTDOWN_ACPI } else { 0 };
             new(Procedure::DOMAIN_SHUTDOWN_FLAGS, &(domain, flags))
         }
-        Op::Destroy => new(Procedure::DOMAIN_DESTROY_FLAGS, &(domain, 0u32)),
-        Op::Suspend => new(Procedure::DOMAIN_SUSPEND, &domain),
-        Op::DiscardSaved => new(Procedure::DOMAIN_MANAGED_SAVE_REMOVE, &(domain, 0u32)),
-        Op::Resume => new(Procedure::DOMAIN_RESUME, &domain),
-        Op::SetAutostart { on } => new(Procedure::DOMAIN_SET_AUTOSTART, &(domain, *on)),
-        Op::Attach { xml, affect } => {
+        DomainOp::Destroy => new(Procedure::DOMAIN_DESTROY_FLAGS, &(domain, 0u32)),
+        DomainOp::Suspend => new(Procedure::DOMAIN_SUSPEND, &domain),
+        DomainOp::DiscardSaved => new(Procedure::DOMAIN_MANAGED_SAVE_REMOVE, &(domain, 0u32)),
+        DomainOp::Resume => new(Procedure::DOMAIN_RESUME, &domain),
+        DomainOp::SetAutostart { on } => new(Procedure::DOMAIN_SET_AUTOSTART, &(domain, *on)),
+        DomainOp::Attach { xml, affect } => {
             new(Procedure::DOMAIN_ATTACH_DEVICE_FLAGS, &(domain, sendable(xml)?, affect.flags()))
         }
-        Op::Detach { xml, affect } => {
+        DomainOp::Detach { xml, affect } => {
             new(Procedure::DOMAIN_DETACH_DEVICE_FLAGS, &(domain, sendable(xml)?, affect.flags()))
         }
-        Op::Update { xml, affect } => {
+        DomainOp::Update { xml, affect } => {
             new(Procedure::DOMAIN_UPDATE_DEVICE_FLAGS, &(domain, sendable(xml)?, affect.flags()))
         }
-        Op::SetMemory { kib, affect } => {
+        DomainOp::SetMemory { kib, affect } => {
             new(Procedure::DOMAIN_SET_MEMORY_FLAGS, &(domain, *kib, affect.flags()))
         }
-        Op::SetVcpus { count, affect } => {
+        DomainOp::SetVcpus { count, affect } => {
             new(Procedure::DOMAIN_SET_VCPUS_FLAGS, &(domain, *count, affect.flags()))
         }
-        Op::Pin { what, cpus } => pin(domain, *what, cpus),
-        Op::AddIoThread { id } => new(Procedure::DOMAIN_ADD_IOTHREAD, &(domain, *id, LIVE)),
-        Op::DeleteIoThread { id } => new(Procedure::DOMAIN_DEL_IOTHREAD, &(domain, *id, LIVE)),
-        Op::Tune { what, parameters } => tune(domain, what, parameters),
-        Op::SetLifecycle { event, action } => {
+        DomainOp::Pin { what, cpus } => pin(domain, *what, cpus),
+        DomainOp::AddIoThread { id } => new(Procedure::DOMAIN_ADD_IOTHREAD, &(domain, *id, LIVE)),
+        DomainOp::DeleteIoThread { id } => {
+            new(Procedure::DOMAIN_DEL_IOTHREAD, &(domain, *id, LIVE))
+        }
+        DomainOp::Tune { what, parameters } => tune(domain, what, parameters),
+        DomainOp::SetLifecycle { event, action } => {
             let args = (domain, event.number(), action.number(), LIVE);
             new(Procedure::DOMAIN_SET_LIFECYCLE_ACTION, &args)
         }
-        Op::SetMemoryStatsPeriod { seconds } => {
+        DomainOp::SetMemoryStatsPeriod { seconds } => {
             let seconds = i32::try_from(*seconds).unwrap_or(i32::MAX);
             new(Procedure::DOMAIN_SET_MEMORY_STATS_PERIOD, &(domain, seconds, LIVE))
         }
-        Op::Rename { name } => new(Procedure::DOMAIN_RENAME, &(domain, Some(name), 0u32)),
-        Op::SetMetadata { kind, value, affect } => {
+        DomainOp::Rename { name } => new(Procedure::DOMAIN_RENAME, &(domain, Some(name), 0u32)),
+        DomainOp::SetMetadata { kind, value, affect } => {
             let (number, key, uri) = metadata(kind);
             let args = (domain, number, value.as_ref(), key, uri, affect.flags());
             new(Procedure::DOMAIN_SET_METADATA, &args)
         }
-        Op::NetworkUpdate { .. } => Err(not_of(Kind::Domain)),
     }
 }
 
-fn network_request(host: &Host, target: &Target, op: &Op) -> Result<Request> {
+fn network_request(host: &Host, target: &Target, op: &NetworkOp) -> Result<Request> {
     let network = NetworkHandle { name: target.id.name.clone(), uuid: target.uuid };
     match op {
-        Op::Define { xml } => new(Procedure::NETWORK_DEFINE_XML, sendable(xml)?),
-        // a network has no state that could be kept
-        Op::Undefine { .. } => new(Procedure::NETWORK_UNDEFINE, &network),
-        // nor processors that could stay stopped
-        Op::Create { .. } => new(Procedure::NETWORK_CREATE, &network),
-        Op::Destroy => new(Procedure::NETWORK_DESTROY, &network),
-        Op::SetAutostart { on } => new(Procedure::NETWORK_SET_AUTOSTART, &(network, *on)),
-        Op::SetMetadata { kind, value, affect } => {
+        NetworkOp::Define { xml } => new(Procedure::NETWORK_DEFINE_XML, sendable(xml)?),
+        NetworkOp::Undefine => new(Procedure::NETWORK_UNDEFINE, &network),
+        NetworkOp::Create => new(Procedure::NETWORK_CREATE, &network),
+        NetworkOp::Destroy => new(Procedure::NETWORK_DESTROY, &network),
+        NetworkOp::SetAutostart { on } => new(Procedure::NETWORK_SET_AUTOSTART, &(network, *on)),
+        NetworkOp::SetMetadata { kind, value, affect } => {
             let (number, key, uri) = metadata(kind);
             let args = (network, number, value.as_ref(), key, uri, affect.flags());
             new(Procedure::NETWORK_SET_METADATA, &args)
         }
-        Op::NetworkUpdate { command, section, parent, xml, affect } => {
+        NetworkOp::Update { command, section, parent, xml, affect } => {
             let (command, section) = (command.number(), section.number());
             let (first, second) =
                 if host.network_update_in_order { (command, section) } else { (section, command) };
             let args = (network, first, second, *parent, sendable(xml)?, affect.flags());
             new(Procedure::NETWORK_UPDATE, &args)
         }
-        Op::Shutdown
-        | Op::Suspend
-        | Op::Resume
-        | Op::DiscardSaved
-        | Op::Attach { .. }
-        | Op::Detach { .. }
-        | Op::Update { .. }
-        | Op::SetMemory { .. }
-        | Op::SetVcpus { .. }
-        | Op::Pin { .. }
-        | Op::AddIoThread { .. }
-        | Op::DeleteIoThread { .. }
-        | Op::Tune { .. }
-        | Op::SetLifecycle { .. }
-        | Op::SetMemoryStatsPeriod { .. }
-        | Op::Rename { .. } => Err(not_of(Kind::Network)),
     }
 }
 
@@ -323,7 +311,7 @@ mod tests {
     #[test]
     fn undefine_is_the_recorded_bytes() {
         let host = host(Hypervisor::Test, Version::new(11, 3, 0));
-        let undefine = Op::Undefine { keep: UndefineKeep::Nothing };
+        let undefine = DomainOp::Undefine { keep: UndefineKeep::Nothing }.into();
         let (procedure, args) = args(&host, Kind::Domain, undefine);
         assert_eq!(procedure, Procedure::DOMAIN_UNDEFINE_FLAGS);
         assert_eq!(
@@ -355,7 +343,7 @@ mod tests {
     #[test]
     fn a_server_without_the_feature_takes_the_section_first() {
         let mut host = host(Hypervisor::Qemu, Version::new(11, 3, 0));
-        let update = || Op::NetworkUpdate {
+        let update = || NetworkOp::Update {
             command: NetworkCommand::AddLast,
             section: NetworkSection::DnsHost,
             parent: -1,
@@ -363,7 +351,7 @@ mod tests {
             affect: Affect::Both,
         };
         let words = |host: &Host| {
-            let (_, args) = args(host, Kind::Network, update());
+            let (_, args) = args(host, Kind::Network, update().into());
             (args[27], args[31], args[35], args[43])
         };
         assert_eq!(words(&host), (3, 10, 255, 3));
@@ -375,7 +363,7 @@ mod tests {
     fn a_definition_that_would_break_the_connection_is_not_sent() {
         let host = host(Hypervisor::Qemu, Version::new(11, 3, 0));
         let target = Target { id: ResourceId::new(Kind::Domain, "big"), uuid: Uuid::nil() };
-        let op = Op::Define { xml: "x".repeat(XML_MAX + 1) };
+        let op = DomainOp::Define { xml: "x".repeat(XML_MAX + 1) }.into();
         let error = request(&host, &Call { target, op }).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Invalid);
     }
@@ -383,17 +371,17 @@ mod tests {
     #[test]
     fn a_nul_is_not_sent_and_is_the_callers_mistake() {
         let host = host(Hypervisor::Qemu, Version::new(11, 3, 0));
-        let kind = |name: &str, op: Op| {
+        let kind = |name: &str, op: DomainOp| {
             let target = Target { id: ResourceId::new(Kind::Domain, name), uuid: Uuid::nil() };
-            request(&host, &Call { target, op }).unwrap_err().kind
+            request(&host, &Call { target, op: op.into() }).unwrap_err().kind
         };
-        let title = Op::SetMetadata {
+        let title = DomainOp::SetMetadata {
             kind: MetadataKind::Title,
             value: Some("\0".to_owned()),
             affect: Affect::Live,
         };
-        let define = Op::Define { xml: "<domain\0/>".to_owned() };
-        for (name, op) in [("web", define), ("web", title), ("w\0eb", Op::Destroy)] {
+        let define = DomainOp::Define { xml: "<domain\0/>".to_owned() };
+        for (name, op) in [("web", define), ("web", title), ("w\0eb", DomainOp::Destroy)] {
             assert_eq!(kind(name, op), ErrorKind::Invalid);
         }
     }

@@ -7,7 +7,7 @@ use super::operations::carry_out;
 use super::queries;
 use super::state_file::{Locked, NotSaved, StateFile};
 use super::watchers::{Watchers, Watching};
-use crate::drivers::{Beneath, CancelToken, Driver, EventSink, Hypervisor};
+use crate::drivers::{Beneath, CancelToken, Driver, EventSink, ExecContext, Hypervisor};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
     Answer, Call, Capabilities, DomainCapabilities, Kind, NetworkCapabilities, Observed, OpKind,
@@ -129,9 +129,9 @@ impl Driver for MockDriver {
         }
     }
 
-    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
+    fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {
         let Some(state) = &self.state else {
-            return run(&mut self.memory(), batch, None, &mut self.watchers.lock());
+            return run(&mut self.memory(), batch, context, (None, &mut self.watchers.lock()));
         };
         // read under the lock: nobody changes the host between that and the last call
         let ready = state.lock().and_then(|lock| Ok((self.current()?, lock)));
@@ -139,7 +139,7 @@ impl Driver for MockDriver {
             Ok((mut host, lock)) => {
                 let mut watching = self.watchers.lock();
                 watching.look(Some(state));
-                run(&mut host, batch, Some(&lock), &mut watching)
+                run(&mut host, batch, context, (Some(&lock), &mut watching))
             }
             Err(e) => batch.iter().map(|_| Outcome::NotSent(e.clone())).collect(),
         }
@@ -178,6 +178,7 @@ fn takes(kind: Kind, op: OpKind) -> bool {
         | OpKind::SetLifecycle
         | OpKind::SetMemoryStatsPeriod
         | OpKind::Rename => kind.is_guest(),
+        OpKind::Delete => false,
     }
 }
 
@@ -185,14 +186,16 @@ fn takes(kind: Kind, op: OpKind) -> bool {
 fn run(
     host: &mut Host,
     batch: &[Call],
-    keep: Option<&Locked<'_>>,
-    watching: &mut Watching,
+    context: &ExecContext<'_>,
+    (keep, watching): (Option<&Locked<'_>>, &mut Watching),
 ) -> Vec<Outcome> {
     let mut failed: BTreeSet<&ResourceId> = BTreeSet::new();
     let mut outcomes = Vec::with_capacity(batch.len());
-    for call in batch {
+    for (index, call) in batch.iter().enumerate() {
         let id = &call.target.id;
-        let outcome = if failed.contains(id) {
+        let outcome = if context.is_cancelled() {
+            Outcome::NotSent(ExecContext::cancelled().address(id.to_string()))
+        } else if failed.contains(id) {
             let message = "not carried out: an earlier operation on this object was not done";
             Outcome::NotSent(Error::new(ErrorKind::NotSent, message).address(id.to_string()))
         } else {
@@ -201,6 +204,7 @@ fn run(
         if outcome != Outcome::Done {
             failed.insert(id);
         }
+        context.report(index, &outcome);
         outcomes.push(outcome);
     }
     outcomes

@@ -4,7 +4,7 @@ use super::fault::{fault, parser_of, read};
 use super::host::{Change, Host, Object};
 use super::{devices, domain, metadata, network, network_update, post_parse, tuning};
 use crate::error::{Error, ErrorCode, ErrorDomain, Result};
-use crate::model::{Affect, Call, Kind, Op, ResourceId};
+use crate::model::{Affect, Call, DomainOp, Kind, MetadataKind, NetworkOp, Op, ResourceId};
 use xmltree::Element;
 
 /// Works out the change of `call` on this host, without making it; a refused operation changes nothing.
@@ -21,87 +21,81 @@ pub(super) fn carry_out(host: &Host, call: &Call) -> Result<Change> {
     let live = |tune: &dyn Fn(&mut Element) -> Result<()>| {
         edit(Affect::Live, &|e, _| tune(e).map(|()| post_parse::sort(kind, e)))
     };
-    match (kind, &call.op) {
-        (Kind::Pool | Kind::Volume, op) => Err(not_for(kind, op)),
-        (_, Op::Define { xml }) => define(host, kind, xml),
-        (_, Op::SetAutostart { on }) => on_object(&|_, o| set_autostart(kind, o, *on).map(Some)),
-        (_, Op::SetMetadata { kind: what, value, affect }) => {
-            edit(*affect, &|e, _| metadata::set(kind, e, what, value.as_deref()))
-        }
+    let metadata = |what: &MetadataKind, value: Option<&str>, affect| {
+        edit(affect, &|e, _| metadata::set(kind, e, what, value))
+    };
+    if call.op.object_kind() != kind {
+        return Err(not_for(kind, &call.op));
+    }
+    match &call.op {
+        Op::Domain(op) => match op {
+            DomainOp::Define { xml } => define(host, kind, xml),
+            DomainOp::SetAutostart { on } => {
+                on_object(&|_, o| set_autostart(kind, o, *on).map(Some))
+            }
+            DomainOp::SetMetadata { kind: what, value, affect } => {
+                metadata(what, value.as_deref(), *affect)
+            }
+            DomainOp::Undefine { keep } => on_object(&|_, o| domain::undefine(o, *keep)),
+            DomainOp::Create { paused } => {
+                on_object(&|id, o| domain::create(host, id, o, *paused).map(Some))
+            }
+            DomainOp::Shutdown => on_object(&domain::shutdown),
+            DomainOp::Destroy => on_object(&|_, o| domain::destroy(o)),
+            DomainOp::Suspend => on_object(&|id, o| domain::suspend(id, o).map(Some)),
+            DomainOp::DiscardSaved => on_object(&|_, o| domain::discard_saved(o).map(Some)),
+            DomainOp::Resume => on_object(&|id, o| domain::resume(id, o).map(Some)),
+            DomainOp::Attach { xml, affect } => {
+                let device = devices::read_device(xml)?;
+                edit(*affect, &|e, place| devices::attach(e, &device, place))
+            }
+            DomainOp::Detach { xml, affect } => {
+                let device = devices::read_device(xml)?;
+                edit(*affect, &|e, place| devices::detach(e, &device, place))
+            }
+            DomainOp::Update { xml, affect } => {
+                let device = devices::read_device(xml)?;
+                edit(*affect, &|e, _| devices::update(e, &device))
+            }
+            DomainOp::SetMemory { kib, affect } => {
+                edit(*affect, &|e, _| domain::set_memory(e, *kib))
+            }
+            DomainOp::SetVcpus { count, affect } => {
+                edit(*affect, &|e, _| domain::set_vcpus(e, *count))
+            }
 
-        (Kind::Domain, Op::Undefine { keep }) => on_object(&|_, o| domain::undefine(o, *keep)),
-        (Kind::Domain, Op::Create { paused }) => {
-            on_object(&|id, o| domain::create(host, id, o, *paused).map(Some))
-        }
-        (Kind::Domain, Op::Shutdown) => on_object(&domain::shutdown),
-        (Kind::Domain, Op::Destroy) => on_object(&|_, o| domain::destroy(o)),
-        (Kind::Domain, Op::Suspend) => on_object(&|id, o| domain::suspend(id, o).map(Some)),
-        (Kind::Domain, Op::DiscardSaved) => on_object(&|_, o| domain::discard_saved(o).map(Some)),
-        (Kind::Domain, Op::Resume) => on_object(&|id, o| domain::resume(id, o).map(Some)),
-        (Kind::Domain, Op::Attach { xml, affect }) => {
-            let device = devices::read_device(xml)?;
-            edit(*affect, &|e, place| devices::attach(e, &device, place))
-        }
-        (Kind::Domain, Op::Detach { xml, affect }) => {
-            let device = devices::read_device(xml)?;
-            edit(*affect, &|e, place| devices::detach(e, &device, place))
-        }
-        (Kind::Domain, Op::Update { xml, affect }) => {
-            let device = devices::read_device(xml)?;
-            edit(*affect, &|e, _| devices::update(e, &device))
-        }
-        (Kind::Domain, Op::SetMemory { kib, affect }) => {
-            edit(*affect, &|e, _| domain::set_memory(e, *kib))
-        }
-        (Kind::Domain, Op::SetVcpus { count, affect }) => {
-            edit(*affect, &|e, _| domain::set_vcpus(e, *count))
-        }
-
-        (Kind::Domain, Op::Pin { what, cpus }) => live(&|e| tuning::pin(e, *what, cpus)),
-        (Kind::Domain, Op::AddIoThread { id }) => live(&|e| tuning::add_io_thread(e, *id)),
-        (Kind::Domain, Op::DeleteIoThread { id }) => live(&|e| tuning::delete_io_thread(e, *id)),
-        (Kind::Domain, Op::Tune { what, parameters }) => {
-            live(&|e| tuning::tune(e, what, parameters))
-        }
-        (Kind::Domain, Op::SetLifecycle { event, action }) => live(&|e| {
-            tuning::set_lifecycle(e, *event, *action);
-            Ok(())
-        }),
-        (Kind::Domain, Op::SetMemoryStatsPeriod { seconds }) => {
-            live(&|e| tuning::set_stats_period(e, *seconds))
-        }
-        (Kind::Domain, Op::Rename { name }) => rename(host, call, name),
-
-        (Kind::Network, Op::Undefine { .. }) => on_object(&network::undefine),
-        (Kind::Network, Op::Create { .. }) => {
-            on_object(&|id, o| network::create(host, id, o).map(Some))
-        }
-        (Kind::Network, Op::Destroy) => on_object(&network::destroy),
-        (Kind::Network, Op::NetworkUpdate { command, section, parent, xml, affect }) => {
-            let entry = read(kind, xml)?;
-            edit(*affect, &|e, _| network_update::update(e, *command, *section, *parent, &entry))
-        }
-
-        (Kind::Domain, Op::NetworkUpdate { .. })
-        | (
-            Kind::Network,
-            Op::Shutdown
-            | Op::DiscardSaved
-            | Op::Suspend
-            | Op::Resume
-            | Op::Attach { .. }
-            | Op::Detach { .. }
-            | Op::Update { .. }
-            | Op::SetMemory { .. }
-            | Op::SetVcpus { .. }
-            | Op::Pin { .. }
-            | Op::AddIoThread { .. }
-            | Op::DeleteIoThread { .. }
-            | Op::Tune { .. }
-            | Op::SetLifecycle { .. }
-            | Op::SetMemoryStatsPeriod { .. }
-            | Op::Rename { .. },
-        ) => Err(not_for(kind, &call.op)),
+            DomainOp::Pin { what, cpus } => live(&|e| tuning::pin(e, *what, cpus)),
+            DomainOp::AddIoThread { id } => live(&|e| tuning::add_io_thread(e, *id)),
+            DomainOp::DeleteIoThread { id } => live(&|e| tuning::delete_io_thread(e, *id)),
+            DomainOp::Tune { what, parameters } => live(&|e| tuning::tune(e, what, parameters)),
+            DomainOp::SetLifecycle { event, action } => live(&|e| {
+                tuning::set_lifecycle(e, *event, *action);
+                Ok(())
+            }),
+            DomainOp::SetMemoryStatsPeriod { seconds } => {
+                live(&|e| tuning::set_stats_period(e, *seconds))
+            }
+            DomainOp::Rename { name } => rename(host, call, name),
+        },
+        Op::Network(op) => match op {
+            NetworkOp::Define { xml } => define(host, kind, xml),
+            NetworkOp::SetAutostart { on } => {
+                on_object(&|_, o| set_autostart(kind, o, *on).map(Some))
+            }
+            NetworkOp::SetMetadata { kind: what, value, affect } => {
+                metadata(what, value.as_deref(), *affect)
+            }
+            NetworkOp::Undefine => on_object(&network::undefine),
+            NetworkOp::Create => on_object(&|id, o| network::create(host, id, o).map(Some)),
+            NetworkOp::Destroy => on_object(&network::destroy),
+            NetworkOp::Update { command, section, parent, xml, affect } => {
+                let entry = read(kind, xml)?;
+                edit(*affect, &|e, _| {
+                    network_update::update(e, *command, *section, *parent, &entry)
+                })
+            }
+        },
+        Op::Pool(_) | Op::Volume(_) => Err(not_for(kind, &call.op)),
     }
 }
 

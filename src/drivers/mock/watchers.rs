@@ -3,7 +3,7 @@
 use super::state_file::{Stamp, StateFile};
 use crate::drivers::cancel::TICK;
 use crate::drivers::{CancelToken, EventSink};
-use crate::model::{Affect, Call, DriverEvent, EventKind, Op, ResourceId};
+use crate::model::{Affect, Call, DomainOp, DriverEvent, EventKind, NetworkOp, Op, ResourceId};
 use diagnostics::SourceId;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -111,35 +111,47 @@ impl Watching {
 /// Returns the events of libvirt's drivers for an operation; where they have none, `Updated`.
 fn what_happened(op: &Op) -> Vec<EventKind> {
     match op {
-        // libvirt tells of a new name as of a new definition
-        Op::Define { .. } | Op::Rename { .. } => vec![EventKind::Defined],
-        Op::Undefine { .. } => vec![EventKind::Undefined],
-        Op::Create { paused: false } => vec![EventKind::Started],
-        Op::Create { paused: true } => vec![EventKind::Started, EventKind::Suspended],
-        Op::Shutdown | Op::Destroy => vec![EventKind::Stopped],
-        Op::Suspend => vec![EventKind::Suspended],
-        Op::Resume => vec![EventKind::Resumed],
-        Op::Attach { xml, affect: Affect::Live | Affect::Both } => {
-            vec![EventKind::DeviceAdded(alias(xml))]
-        }
-        Op::Detach { xml, affect: Affect::Live | Affect::Both } => {
-            vec![EventKind::DeviceRemoved(alias(xml))]
-        }
-        Op::Attach { affect: Affect::Config, .. }
-        | Op::Detach { affect: Affect::Config, .. }
-        | Op::Update { .. }
-        | Op::DiscardSaved
-        | Op::SetAutostart { .. }
-        | Op::SetMetadata { .. }
-        | Op::SetMemory { .. }
-        | Op::SetVcpus { .. }
-        | Op::Pin { .. }
-        | Op::AddIoThread { .. }
-        | Op::DeleteIoThread { .. }
-        | Op::Tune { .. }
-        | Op::SetLifecycle { .. }
-        | Op::SetMemoryStatsPeriod { .. }
-        | Op::NetworkUpdate { .. } => vec![EventKind::Updated],
+        Op::Domain(op) => match op {
+            // libvirt tells of a new name as of a new definition
+            DomainOp::Define { .. } | DomainOp::Rename { .. } => vec![EventKind::Defined],
+            DomainOp::Undefine { .. } => vec![EventKind::Undefined],
+            DomainOp::Create { paused: false } => vec![EventKind::Started],
+            DomainOp::Create { paused: true } => vec![EventKind::Started, EventKind::Suspended],
+            DomainOp::Shutdown | DomainOp::Destroy => vec![EventKind::Stopped],
+            DomainOp::Suspend => vec![EventKind::Suspended],
+            DomainOp::Resume => vec![EventKind::Resumed],
+            DomainOp::Attach { xml, affect: Affect::Live | Affect::Both } => {
+                vec![EventKind::DeviceAdded(alias(xml))]
+            }
+            DomainOp::Detach { xml, affect: Affect::Live | Affect::Both } => {
+                vec![EventKind::DeviceRemoved(alias(xml))]
+            }
+            DomainOp::Attach { affect: Affect::Config, .. }
+            | DomainOp::Detach { affect: Affect::Config, .. }
+            | DomainOp::Update { .. }
+            | DomainOp::DiscardSaved
+            | DomainOp::SetAutostart { .. }
+            | DomainOp::SetMetadata { .. }
+            | DomainOp::SetMemory { .. }
+            | DomainOp::SetVcpus { .. }
+            | DomainOp::Pin { .. }
+            | DomainOp::AddIoThread { .. }
+            | DomainOp::DeleteIoThread { .. }
+            | DomainOp::Tune { .. }
+            | DomainOp::SetLifecycle { .. }
+            | DomainOp::SetMemoryStatsPeriod { .. } => vec![EventKind::Updated],
+        },
+        Op::Network(op) => match op {
+            NetworkOp::Define { .. } => vec![EventKind::Defined],
+            NetworkOp::Undefine => vec![EventKind::Undefined],
+            NetworkOp::Create => vec![EventKind::Started],
+            NetworkOp::Destroy => vec![EventKind::Stopped],
+            NetworkOp::SetAutostart { .. }
+            | NetworkOp::SetMetadata { .. }
+            | NetworkOp::Update { .. } => vec![EventKind::Updated],
+        },
+        // it has none of them
+        Op::Pool(_) | Op::Volume(_) => Vec::new(),
     }
 }
 
@@ -154,9 +166,10 @@ fn alias(xml: &str) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-    use crate::drivers::{CancelToken, Driver as _, EventSink, MockDriver, MockHost};
+    use crate::drivers::{CancelToken, Driver as _, EventSink, ExecContext, MockDriver, MockHost};
     use crate::model::{
-        Affect, Call, DriverEvent, EventKind, Kind, Op, ResourceId, Scope, Target, UndefineKeep,
+        Affect, Call, DomainOp, DriverEvent, EventKind, Kind, ResourceId, Scope, Target,
+        UndefineKeep,
     };
     use std::ops::ControlFlow;
     use std::path::PathBuf;
@@ -183,11 +196,11 @@ mod tests {
         (receiver, stop)
     }
 
-    fn run(driver: &MockDriver, op: Op) {
+    fn run(driver: &MockDriver, op: DomainOp) {
         let id = ResourceId::new(Kind::Domain, "test");
         let uuid = driver.observe(&Scope::all()).unwrap().resources.get(&id).unwrap().uuid;
-        let call = Call { target: Target { id, uuid }, op };
-        assert_eq!(driver.execute(&[call]), [crate::model::Outcome::Done]);
+        let call = Call { target: Target { id, uuid }, op: op.into() };
+        assert_eq!(driver.execute(&[call], &ExecContext::default()), [crate::model::Outcome::Done]);
     }
 
     fn told(receiver: &Receiver<DriverEvent>) -> String {
@@ -207,11 +220,11 @@ mod tests {
             format!("<interface type='user'>{mac}{alias}</interface>")
         };
         let (attach, detach) = (nic("<alias name='ua-x'/>"), nic(""));
-        run(&driver, Op::Attach { xml: attach, affect: Affect::Both });
-        run(&driver, Op::Detach { xml: detach, affect: Affect::Live });
-        run(&driver, Op::SetAutostart { on: true });
-        run(&driver, Op::Undefine { keep: UndefineKeep::Nothing });
-        run(&driver, Op::Destroy);
+        run(&driver, DomainOp::Attach { xml: attach, affect: Affect::Both });
+        run(&driver, DomainOp::Detach { xml: detach, affect: Affect::Live });
+        run(&driver, DomainOp::SetAutostart { on: true });
+        run(&driver, DomainOp::Undefine { keep: UndefineKeep::Nothing });
+        run(&driver, DomainOp::Destroy);
         for expected in [
             "device added: ua-x",
             "device removed: interface",
@@ -234,13 +247,13 @@ mod tests {
         let state = directory.path().join("state.xml");
         let (ours, theirs) = (host(Some(state.clone())), host(Some(state)));
         let (receiver, _stop) = watch(&ours);
-        run(&ours, Op::Suspend);
+        run(&ours, DomainOp::Suspend);
         assert_eq!(told(&receiver), "domain/test suspended");
-        run(&theirs, Op::Resume);
+        run(&theirs, DomainOp::Resume);
         assert_eq!(told(&receiver), "Resync");
         // noticed before it is overwritten, however fast that is
-        run(&theirs, Op::Suspend);
-        run(&ours, Op::Resume);
+        run(&theirs, DomainOp::Suspend);
+        run(&ours, DomainOp::Resume);
         assert_eq!(told(&receiver), "Resync");
         assert_eq!(told(&receiver), "domain/test resumed");
         assert!(receiver.recv_timeout(super::LOOK * 3).is_err());
@@ -253,13 +266,13 @@ mod tests {
         let (gone, _) = watch(&driver);
         drop(gone);
         for _ in 0..100 {
-            run(&driver, Op::SetAutostart { on: true });
+            run(&driver, DomainOp::SetAutostart { on: true });
         }
         // and misses nothing
         for _ in 0..100 {
             assert_eq!(told(&slow), "domain/test updated");
         }
-        run(&driver, Op::Suspend);
+        run(&driver, DomainOp::Suspend);
         let what = EventKind::Suspended;
         let id = ResourceId::new(Kind::Domain, "test");
         assert_eq!(slow.recv_timeout(LATER).unwrap(), DriverEvent::Changed { id, what });

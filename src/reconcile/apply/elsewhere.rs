@@ -1,8 +1,9 @@
 //! Plans of several hosts that are walked at once, and how far each has come with the guests that move.
 
 use crate::error::{Error, ErrorKind};
-use crate::model::{Op, ResourceId};
-use crate::reconcile::plan::types::{Milestone, Plan, Step, StepAction};
+use crate::model::ResourceId;
+use crate::reconcile::plan::step::{Milestone, Step};
+use crate::reconcile::plan::types::Plan;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -67,12 +68,9 @@ impl Walker<'_> {
             state.failed.entry((self.host.clone(), id.clone())).or_insert_with(|| error.clone());
             return;
         }
-        let milestone = match &step.action {
-            StepAction::Call(Op::Define { .. }) => Milestone::Defined,
-            StepAction::Call(Op::Undefine { .. }) => Milestone::Gone,
-            StepAction::Call(_) | StepAction::Wait { .. } => return,
-        };
-        state.reached.insert((self.host.clone(), id.clone(), milestone));
+        if let Some(milestone) = step.consequences.reaches {
+            state.reached.insert((self.host.clone(), id.clone(), milestone));
+        }
     }
 
     pub(super) fn ask(&self, host: &str, id: &ResourceId, milestone: Milestone) -> Heard {

@@ -14,14 +14,16 @@ mod rollforward;
 mod verify;
 mod waits;
 
-use super::plan::types::{Otherwise, Plan, Step, StepAction, Until};
-use crate::drivers::{CancelToken, Driver};
+use super::plan::step::{Otherwise, Step, StepAction, Until};
+use super::plan::types::Plan;
+use crate::drivers::{CancelToken, Driver, ExecContext};
 use crate::error::{Error, ErrorKind};
 use crate::model::{Call, Detail, Observed, Op, Outcome, ResourceId, Scope, Target};
 pub use elsewhere::{Crossroads, Walker};
 use elsewhere::{Heard, never};
 use refusal::{Meaning, meaning};
 use rollforward::rollforward;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use verify::took_effect;
@@ -189,6 +191,7 @@ pub fn apply_beside(
             beside,
             on_event,
             status: vec![None; plan.steps.len()],
+            begun: BTreeSet::new(),
             waits: Vec::new(),
             removals,
             only: None,
@@ -206,6 +209,8 @@ struct Walk<'a, 'e> {
     beside: &'e Walker<'e>,
     on_event: &'e mut dyn FnMut(Event<'_>),
     status: Vec<Option<Status>>,
+    /// Steps that were reported as started.
+    begun: BTreeSet<usize>,
     /// Steps that wait, and until when.
     waits: Vec<(&'a Step, Instant)>,
     removals: Removals,
@@ -226,7 +231,7 @@ impl<'a> Walk<'a, '_> {
             self.skip_what_cannot_follow();
             let batch = self.ready(parallel.max(1));
             if !batch.is_empty() {
-                self.execute(&batch);
+                self.execute(&batch, stop);
             } else if !self.begin_waits() && self.waits.is_empty() {
                 break;
             }
@@ -307,15 +312,32 @@ impl<'a> Walk<'a, '_> {
         batch
     }
 
-    fn execute(&mut self, batch: &[&Step]) {
+    fn execute(&mut self, batch: &[&Step], stop: &CancelToken) {
         let mut calls = Vec::new();
         for step in batch {
             if let StepAction::Call(op) = &step.action {
-                (self.on_event)(Event::Started(step));
+                // a step that was not sent is begun again
+                if self.begun.insert(step.id) {
+                    (self.on_event)(Event::Started(step));
+                }
                 calls.push(Call { target: step.target.clone(), op: op.clone() });
             }
         }
-        let outcomes = self.driver.execute(&calls);
+        // what a stopped run still owes is done
+        let may_stop = self.only.is_none();
+        let cancel = if may_stop { stop.clone() } else { CancelToken::default() };
+        let driver = self.driver;
+        let outcomes = {
+            let walk = RefCell::new(&mut *self);
+            driver.execute(
+                &calls,
+                &ExecContext::new(cancel, &|index, outcome| {
+                    if let Some(step) = batch.get(index) {
+                        walk.borrow_mut().settle(step, outcome);
+                    }
+                }),
+            )
+        };
         let unknown: Vec<&Target> = calls
             .iter()
             .zip(&outcomes)
@@ -325,24 +347,26 @@ impl<'a> Walk<'a, '_> {
         let again = if unknown.is_empty() { None } else { self.read(&unknown, Detail::Full) };
         let mut unsent = Vec::new();
         for ((step, call), outcome) in batch.iter().zip(&calls).zip(outcomes) {
-            let status = match outcome {
-                Outcome::Done => Status::Done,
+            match outcome {
+                Outcome::Done | Outcome::Refused(_) => self.settle(step, &outcome),
                 // it follows in the next batch if what went before came about after all, and is
                 // skipped if it did not
-                Outcome::NotSent(e) if e.kind == ErrorKind::NotSent => {
-                    unsent.push(step);
-                    continue;
+                Outcome::NotSent(e) if e.kind == ErrorKind::NotSent => unsent.push(step),
+                // it is still open: a stopped run may have to do it yet
+                Outcome::NotSent(e) if e.kind == ErrorKind::Cancelled && may_stop => {}
+                Outcome::NotSent(e) => {
+                    let status = self.refused(step, e);
+                    self.finish(step, status);
                 }
-                Outcome::Refused(e) | Outcome::NotSent(e) => self.refused(step, &call.op, e),
                 Outcome::Unknown(e) => {
                     let found = again.as_ref().and_then(|o| took_effect(call, o));
-                    match found {
+                    let status = match found {
                         Some(true) => Status::Done,
                         _ => Status::Unknown(e.address(step.target.id.to_string())),
-                    }
+                    };
+                    self.finish(step, status);
                 }
-            };
-            self.finish(step, status);
+            }
         }
         // a driver that sends nothing at all is not asked again
         if unsent.len() == batch.len() {
@@ -352,13 +376,26 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
+    /// Finishes a step whose outcome is final, if that has not been done yet.
+    fn settle(&mut self, step: &Step, outcome: &Outcome) {
+        if !self.is_open(step.id) {
+            return;
+        }
+        let status = match outcome {
+            Outcome::Done => Status::Done,
+            Outcome::Refused(e) => self.refused(step, e.clone()),
+            Outcome::NotSent(_) | Outcome::Unknown(_) => return,
+        };
+        self.finish(step, status);
+    }
+
     /// Records a refusal and returns the status for it. That of a live change is judged by the host's error.
-    fn refused(&mut self, step: &Step, op: &Op, error: Error) -> Status {
+    fn refused(&mut self, step: &Step, error: Error) -> Status {
         let error = error.address(step.target.id.to_string());
         let Some(live) = step.live else { return Status::Failed(error) };
         let of = self.plan.afterwards.iter().find(|a| a.target == step.target);
         let optional = of.and_then(|a| a.pieces.get(live.piece)).is_some_and(|p| p.optional);
-        let meaning = match meaning(op, &error) {
+        let meaning = match meaning(&step.consequences, &error) {
             Meaning::Wrong if optional => Meaning::NotNow,
             other => other,
         };
@@ -417,7 +454,9 @@ impl<'a> Walk<'a, '_> {
 
     fn call_once(&self, target: &Target, op: Op) -> Status {
         let address = || target.id.to_string();
-        match self.driver.execute(&[Call { target: target.clone(), op }]).pop() {
+        // it goes with a step that was done
+        let context = ExecContext::default();
+        match self.driver.execute(&[Call { target: target.clone(), op }], &context).pop() {
             Some(Outcome::Done) => Status::Done,
             Some(Outcome::Refused(e) | Outcome::NotSent(e)) => Status::Failed(e.address(address())),
             Some(Outcome::Unknown(e)) => Status::Unknown(e.address(address())),

@@ -4,7 +4,7 @@
 //! error, and of words of its messages and of QEMU's.
 
 use crate::error::{Error, ErrorCode, ErrorDomain, ErrorKind};
-use crate::model::Op;
+use crate::reconcile::plan::step::Consequences;
 
 /// Meaning of a refused live change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,11 +83,10 @@ const WORDS: &[(&str, Meaning)] = &[
 ];
 
 /// Judges a refused call of a live change.
-pub(super) fn meaning(op: &Op, error: &Error) -> Meaning {
-    let asks = matches!(op, Op::Detach { .. } | Op::SetVcpus { .. });
-    // a device that is missing is detached
-    let gone = error.is(ErrorCode::DEVICE_MISSING) && matches!(op, Op::Detach { .. });
-    if asks && error.is(ErrorCode::OPERATION_TIMEOUT) || gone {
+pub(super) fn meaning(of: &Consequences, error: &Error) -> Meaning {
+    let asked = of.guest_may_follow && error.is(ErrorCode::OPERATION_TIMEOUT);
+    let is_gone = of.wants_it_gone && error.is(ErrorCode::DEVICE_MISSING);
+    if asked || is_gone {
         return Meaning::LeftToGuest;
     }
     let Some(vir) = &error.vir else { return of_ours(error.kind) };
@@ -124,14 +123,14 @@ fn of_ours(kind: ErrorKind) -> Meaning {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Affect;
 
     #[test]
     fn each_refusal_has_its_meaning() {
-        let attach = Op::Attach { xml: String::new(), affect: Affect::Live };
-        let detach = Op::Detach { xml: String::new(), affect: Affect::Live };
-        let of =
-            |op: &Op, code, domain, message: &str| meaning(op, &Error::host(code, domain, message));
+        let attach = Consequences::default();
+        let detach = Consequences { guest_may_follow: true, wants_it_gone: true, ..attach.clone() };
+        let of = |op: &Consequences, code, domain, message: &str| {
+            meaning(op, &Error::host(code, domain, message))
+        };
         let internal = ErrorCode::INTERNAL_ERROR;
         let qemu = ErrorDomain::QEMU;
         for (op, code, domain, message, wanted) in [

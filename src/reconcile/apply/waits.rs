@@ -3,7 +3,8 @@
 use crate::drivers::{CancelToken, Driver, EventSink};
 use crate::error::{Error, ErrorKind};
 use crate::model::{Detail, DriverEvent, EventKind, ObservedResource, ResourceId, memory_kib};
-use crate::reconcile::plan::types::{Milestone, NOT_MOVED, Plan, Step, StepAction, Until};
+use crate::reconcile::plan::step::{Milestone, NOT_MOVED, Step, StepAction, Until};
+use crate::reconcile::plan::types::Plan;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::mpsc::sync_channel;

@@ -1,7 +1,7 @@
 //! Domains: guests that are asked to shut down.
 
-use super::row::{KindRules, NOT_STARTED};
-use crate::model::{DesiredResource, Effect, ObservedResource, UndefineKeep};
+use super::row::{KindRules, NOT_STARTED, Operations};
+use crate::model::{DesiredResource, DomainOp, Effect, ObservedResource, Op, UndefineKeep};
 use xmltree::Element;
 
 /// Why a domain is off, by libvirt's numbers, where nobody turned it off: it has not been started since
@@ -10,6 +10,13 @@ const OFF_UNTIL_NOW: i32 = 0;
 const START_FAILED: i32 = 6;
 
 pub(super) const RULES: KindRules = KindRules {
+    ops: Operations {
+        define: |xml| DomainOp::Define { xml }.into(),
+        undefine: |keep| DomainOp::Undefine { keep }.into(),
+        create: |paused| Some(DomainOp::Create { paused }.into()),
+        destroy: || Some(Op::Domain(DomainOp::Destroy)),
+        set_autostart: |on| Some(DomainOp::SetAutostart { on }.into()),
+    },
     restart: Effect::Restart,
     shuts_down: true,
     pauses: true,

@@ -16,7 +16,7 @@ mod row;
 mod volume;
 
 use crate::model::Kind;
-use row::KindRules;
+pub(crate) use row::KindRules;
 pub(crate) use row::NOT_STARTED;
 
 /// The row of a kind.

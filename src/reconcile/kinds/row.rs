@@ -1,6 +1,6 @@
 //! Columns of a kind's row.
 
-use crate::model::{DesiredResource, Effect, ObservedResource, UndefineKeep};
+use crate::model::{DesiredResource, Effect, ObservedResource, Op, UndefineKeep};
 use xmltree::Element;
 
 /// Why something is off that nobody turned off: its host has not started it.
@@ -9,6 +9,8 @@ pub(crate) const NOT_STARTED: &str = "not started since it was defined, or since
 /// Planning rules of a kind.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KindRules {
+    /// The operations that plans of all kinds need.
+    pub(crate) ops: Operations,
     /// Effect on guests when an active object is stopped and started again.
     pub(crate) restart: Effect,
     /// Whether an active one is asked to end and has time for it; else it is ended at once.
@@ -26,6 +28,21 @@ pub(crate) struct KindRules {
     pub(crate) unstarted: fn(&DesiredResource, &ObservedResource) -> Option<&'static str>,
     /// Leaves out what identifies one beside its UUID, for another one like it.
     pub(crate) drop_identity: fn(&mut Element),
+}
+
+/// Constructors of operations; `None` where objects of the kind have no such operation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Operations {
+    /// Makes a document the object's definition.
+    pub(crate) define: fn(String) -> Op,
+    /// Removes the object, with what is not kept of its files.
+    pub(crate) undefine: fn(UndefineKeep) -> Op,
+    /// Starts it; whether it is to be paused.
+    pub(crate) create: fn(bool) -> Option<Op>,
+    /// Stops it at once.
+    pub(crate) destroy: fn() -> Option<Op>,
+    /// Sets whether it starts with the host.
+    pub(crate) set_autostart: fn(bool) -> Option<Op>,
 }
 
 /// Why one that tells no reason is off: where it is not started by its host either, though it was to be,

@@ -1,9 +1,16 @@
 //! Storage volumes: they are there or not, and nothing of them runs.
 
-use super::row::KindRules;
-use crate::model::{Effect, UndefineKeep};
+use super::row::{KindRules, Operations};
+use crate::model::{Effect, UndefineKeep, VolumeOp};
 
 pub(super) const RULES: KindRules = KindRules {
+    ops: Operations {
+        define: |xml| VolumeOp::Create { xml }.into(),
+        undefine: |_| VolumeOp::Delete.into(),
+        create: |_| None,
+        destroy: || None,
+        set_autostart: |_| None,
+    },
     // there is nothing to start
     restart: Effect::None,
     shuts_down: false,

@@ -4,9 +4,9 @@ use super::address::Places;
 use super::tuning::tuning;
 use super::verdict::{LiveContext, Verdict};
 use crate::model::domain::Disk;
-use crate::model::{Affect, Op};
+use crate::model::{Affect, DomainOp};
 use crate::reconcile::diff::difference::{Change, Edit};
-use crate::reconcile::plan::types::{Otherwise, StepAction, Until};
+use crate::reconcile::plan::step::{Otherwise, StepAction, Until};
 use std::time::Duration;
 use xmltree::{Element, Path, write_compact};
 
@@ -44,7 +44,7 @@ fn attach(context: LiveContext<'_>, places: &mut Places, device: &Element) -> Ve
     }
     match places.with_address(device, context.next_boot) {
         Ok(device) => {
-            Verdict::call(Op::Attach { xml: write_compact(&device), affect: Affect::Live })
+            Verdict::call(DomainOp::Attach { xml: write_compact(&device), affect: Affect::Live })
         }
         Err(why) => Verdict::Waits(why),
     }
@@ -57,7 +57,9 @@ fn detach(context: LiveContext<'_>, places: &Places, path: &Path, device: &Eleme
     }
     let alias = device.child("alias").and_then(|a| a.attr("name")).map(str::to_owned);
     let until = Until::Detached { device: path.clone(), alias };
-    let call = StepAction::Call(Op::Detach { xml: write_compact(device), affect: Affect::Live });
+    let call = StepAction::Call(
+        DomainOp::Detach { xml: write_compact(device), affect: Affect::Live }.into(),
+    );
     let wait = StepAction::Wait { until, timeout: UNPLUG, otherwise: Otherwise::Leave };
     Verdict::Live(vec![call, wait], Vec::new())
 }
@@ -89,8 +91,8 @@ fn update(context: LiveContext<'_>, n: usize, root: &Path) -> Verdict {
     match element {
         Some(element) => {
             let xml = write_compact(&element);
-            let update = Op::Update { xml, affect: Affect::Live };
-            Verdict::Live(vec![StepAction::Call(update)], now)
+            let update = DomainOp::Update { xml, affect: Affect::Live };
+            Verdict::Live(vec![StepAction::Call(update.into())], now)
         }
         None => Verdict::waits("it cannot be distinguished from what waits for the next boot"),
     }
@@ -157,7 +159,7 @@ fn stats_period(change: &Change) -> Option<Verdict> {
         ("devices/memballoon/stats", Some("period"), _) => change.after.as_deref()?.parse().ok()?,
         _ => return None,
     };
-    Some(Verdict::call(Op::SetMemoryStatsPeriod { seconds: period }))
+    Some(Verdict::call(DomainOp::SetMemoryStatsPeriod { seconds: period }))
 }
 
 /// Checks that the device can be plugged in (`attach`) or out while its domain runs; the error is the reason

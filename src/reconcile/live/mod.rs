@@ -25,9 +25,10 @@ mod verdict;
 
 use super::diff::overlay::Overlay;
 use super::plan::afterwards::{Note, key};
-use super::plan::types::StepAction;
+use super::plan::step::StepAction;
 use crate::model::{
-    Capabilities, Effect, Kind, NetworkCommand, Op, OpKind, Tuning, TuningParameter,
+    Capabilities, DomainOp, Effect, Kind, NetworkCommand, NetworkOp, Op, OpKind, Tuning,
+    TuningParameter,
 };
 use crate::reconcile::kinds::rules;
 use address::Places;
@@ -68,9 +69,8 @@ impl LiveChange {
         let takes = |action: &StepAction| match action {
             StepAction::Call(op) => matches!(
                 op,
-                Op::Detach { .. }
-                    | Op::DeleteIoThread { .. }
-                    | Op::NetworkUpdate { command: NetworkCommand::Delete, .. }
+                Op::Domain(DomainOp::Detach { .. } | DomainOp::DeleteIoThread { .. })
+                    | Op::Network(NetworkOp::Update { command: NetworkCommand::Delete, .. })
             ),
             StepAction::Wait { .. } => false,
         };
@@ -129,9 +129,7 @@ impl Live {
     /// them: each thread comes or goes once, however often the definition says so.
     fn thread_changes(&mut self, actions: &mut Vec<StepAction>) -> Option<&mut LiveChange> {
         let is_thread = |action: &StepAction| {
-            let of_thread =
-                |op: &Op| matches!(op, Op::AddIoThread { .. } | Op::DeleteIoThread { .. });
-            matches!(action, StepAction::Call(op) if of_thread(op))
+            action.calls(OpKind::AddIoThread) || action.calls(OpKind::DeleteIoThread)
         };
         let known = self.changes.iter_mut().find(|change| {
             actions.iter().any(|action| is_thread(action) && change.actions.contains(action))
@@ -234,7 +232,7 @@ pub(crate) fn live_changes(
         }
     }
     for (what, parameters, covers) in tunings {
-        let actions = vec![StepAction::Call(Op::Tune { what, parameters })];
+        let actions = vec![StepAction::Call(DomainOp::Tune { what, parameters }.into())];
         found.changes.push(LiveChange::new(actions, covers));
     }
     found.placed = places.given;
@@ -300,17 +298,13 @@ fn supported(kind: Kind, capabilities: &Capabilities, op: OpKind) -> Result<(), 
 /// removed after them.
 fn priority(action: &StepAction) -> u8 {
     let is_controller = |xml: &str| xml.starts_with("<controller");
-    match action {
-        StepAction::Call(Op::Detach { xml, .. }) => u8::from(is_controller(xml)),
-        StepAction::Call(Op::NetworkUpdate { command: NetworkCommand::Delete, .. }) => 0,
-        StepAction::Call(Op::Attach { xml, .. }) => {
-            if is_controller(xml) {
-                3
-            } else {
-                4
-            }
-        }
-        StepAction::Call(Op::NetworkUpdate { command: NetworkCommand::AddLast, .. }) => 4,
-        StepAction::Call(_) | StepAction::Wait { .. } => 2,
+    let StepAction::Call(op) = action else { return 2 };
+    match op {
+        Op::Domain(DomainOp::Detach { xml, .. }) => u8::from(is_controller(xml)),
+        Op::Network(NetworkOp::Update { command: NetworkCommand::Delete, .. }) => 0,
+        Op::Domain(DomainOp::Attach { xml, .. }) if is_controller(xml) => 3,
+        Op::Domain(DomainOp::Attach { .. }) => 4,
+        Op::Network(NetworkOp::Update { command: NetworkCommand::AddLast, .. }) => 4,
+        Op::Domain(_) | Op::Network(_) | Op::Pool(_) | Op::Volume(_) => 2,
     }
 }

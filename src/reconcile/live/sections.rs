@@ -2,9 +2,9 @@
 
 use super::settings::{metadata, own_metadata};
 use super::verdict::{LiveContext, Verdict};
-use crate::model::{Affect, Mac, MetadataKind, NetworkCommand, NetworkSection, Op, Version};
+use crate::model::{Affect, Mac, MetadataKind, NetworkCommand, NetworkOp, NetworkSection, Version};
 use crate::reconcile::diff::difference::{Change, Edit};
-use crate::reconcile::plan::types::StepAction;
+use crate::reconcile::plan::step::StepAction;
 use std::net::IpAddr;
 use xmltree::{Element, Path, Step, value_at, write_compact};
 
@@ -53,7 +53,7 @@ pub(super) fn section(context: LiveContext<'_>, change: &Change) -> Verdict {
     let update = |command: NetworkCommand, element: &Element| {
         let xml = write_compact(element);
         let affect = Affect::Live;
-        StepAction::Call(Op::NetworkUpdate { command, section, parent, xml, affect })
+        StepAction::Call(NetworkOp::Update { command, section, parent, xml, affect }.into())
     };
     let whole = change.path == root;
     let cannot = || Verdict::waits("the entry cannot be found");

@@ -3,10 +3,12 @@
 use super::threads::io_threads;
 use super::tuning::tuning;
 use super::verdict::{LiveContext, Verdict};
-use crate::model::{Affect, LifecycleAction, LifecycleEvent, MetadataKind, Op, Pinned, number_set};
+use crate::model::{
+    Affect, DomainOp, LifecycleAction, LifecycleEvent, MetadataKind, Pinned, number_set,
+};
 use crate::reconcile::diff::difference::{Change, Edit};
 use crate::reconcile::diff::normalize::{Unit, amount};
-use crate::reconcile::plan::types::{Otherwise, StepAction, Until};
+use crate::reconcile::plan::step::{Otherwise, StepAction, Until};
 use std::time::Duration;
 use xmltree::{Element, Name, Path, write_compact};
 
@@ -55,7 +57,7 @@ pub(crate) fn why_at_boot(path: &Path) -> &'static str {
 }
 
 pub(super) fn metadata(kind: MetadataKind, value: Option<String>) -> Verdict {
-    Verdict::call(Op::SetMetadata { kind, value, affect: Affect::Live })
+    Verdict::call(DomainOp::SetMetadata { kind, value, affect: Affect::Live })
 }
 
 /// Judges a change of somebody's own element in the metadata, as a whole.
@@ -72,8 +74,8 @@ pub(super) fn own_metadata(context: LiveContext<'_>, path: &Path) -> Verdict {
     let changes = context.overlay.changes.iter().enumerate();
     let with = changes.filter(|(_, c)| whole.covers(&c.path)).map(|(n, _)| n).collect();
     let value = merged.map(|element| write_compact(&bare(element, uri)));
-    let set = Op::SetMetadata { kind, value, affect: Affect::Live };
-    Verdict::Live(vec![StepAction::Call(set)], with)
+    let set = DomainOp::SetMetadata { kind, value, affect: Affect::Live };
+    Verdict::Live(vec![StepAction::Call(set.into())], with)
 }
 
 /// The element without its namespace, which the host puts on it again.
@@ -112,7 +114,7 @@ fn balloon(context: LiveContext<'_>) -> Verdict {
         return Verdict::waits("it is more than the domain was started with");
     }
     let until = Until::Memory { kib: wanted };
-    let set = StepAction::Call(Op::SetMemory { kib: wanted, affect: Affect::Live });
+    let set = StepAction::Call(DomainOp::SetMemory { kib: wanted, affect: Affect::Live }.into());
     let wait = StepAction::Wait { until, timeout: BALLOON, otherwise: Otherwise::Leave };
     Verdict::Live(vec![set, wait], Vec::new())
 }
@@ -134,7 +136,7 @@ fn vcpus(context: LiveContext<'_>) -> Verdict {
     if want > most {
         return Verdict::waits("it is more than the most processors that it was started with");
     }
-    let set = StepAction::Call(Op::SetVcpus { count: want, affect: Affect::Live });
+    let set = StepAction::Call(DomainOp::SetVcpus { count: want, affect: Affect::Live }.into());
     if want >= have {
         return Verdict::Live(vec![set], Vec::new());
     }
@@ -152,7 +154,7 @@ fn vcpus(context: LiveContext<'_>) -> Verdict {
 
 fn lifecycle(event: LifecycleEvent, change: &Change) -> Verdict {
     match change.after.as_deref().and_then(LifecycleAction::parse) {
-        Some(action) => Verdict::call(Op::SetLifecycle { event, action }),
+        Some(action) => Verdict::call(DomainOp::SetLifecycle { event, action }),
         None => Verdict::waits("a default is taken only when the domain starts"),
     }
 }
@@ -172,7 +174,7 @@ fn pin(context: LiveContext<'_>, change: &Change) -> Verdict {
         _ => None,
     };
     match (what, cpus) {
-        (Some(what), Some(cpus)) => Verdict::call(Op::Pin { what, cpus }),
+        (Some(what), Some(cpus)) => Verdict::call(DomainOp::Pin { what, cpus }),
         _ => Verdict::waits("the set of processors cannot be read"),
     }
 }

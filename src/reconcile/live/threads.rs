@@ -1,9 +1,9 @@
 //! I/O threads of a running domain.
 
 use super::verdict::{LiveContext, Verdict};
-use crate::model::Op;
+use crate::model::DomainOp;
 use crate::reconcile::diff::difference::Edit;
-use crate::reconcile::plan::types::StepAction;
+use crate::reconcile::plan::step::StepAction;
 use std::collections::BTreeSet;
 use xmltree::Element;
 
@@ -21,10 +21,10 @@ pub(super) fn io_threads(context: LiveContext<'_>) -> Verdict {
         if let Some(user) = user(context.live, *id) {
             return Verdict::waits(format!("I/O thread {id} is used by {user}"));
         }
-        actions.push(StepAction::Call(Op::DeleteIoThread { id: *id }));
+        actions.push(StepAction::Call(DomainOp::DeleteIoThread { id: *id }.into()));
     }
     let added = want.difference(&have);
-    actions.extend(added.map(|id| StepAction::Call(Op::AddIoThread { id: *id })));
+    actions.extend(added.map(|id| StepAction::Call(DomainOp::AddIoThread { id: *id }.into())));
     let about_threads = |path: &xmltree::Path| {
         let pattern = path.pattern();
         pattern == "iothreads" || pattern == "iothreadids" || pattern == "iothreadids/iothread"

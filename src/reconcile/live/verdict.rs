@@ -2,7 +2,7 @@
 
 use crate::model::{Capabilities, Op, Tuning, TuningParameter};
 use crate::reconcile::diff::overlay::Overlay;
-use crate::reconcile::plan::types::StepAction;
+use crate::reconcile::plan::step::StepAction;
 use xmltree::Element;
 
 /// Both sides of a running instance, and the capabilities of its host.
@@ -28,8 +28,8 @@ pub(super) enum Verdict {
 }
 
 impl Verdict {
-    pub(super) fn call(op: Op) -> Self {
-        Self::Live(vec![StepAction::Call(op)], Vec::new())
+    pub(super) fn call(op: impl Into<Op>) -> Self {
+        Self::Live(vec![StepAction::Call(op.into())], Vec::new())
     }
 
     pub(super) fn waits(why: impl Into<String>) -> Self {

@@ -5,7 +5,7 @@
 //! and says which guests move, and which may not be made or removed for now. [`plan_together`] plans for
 //! the hosts between which something moves, and drops a move that one of the two plans does not hold.
 //! The order of steps across hosts is data, too: waits for a step of another host's plan
-//! ([`Until::Elsewhere`](super::plan::types::Until)).
+//! ([`Until::Elsewhere`](super::plan::step::Until)).
 //!
 //! - `crossing.rs`: `Crossing`: other hosts' part in the plan of one
 //! - `facts.rs`: `HostFacts`: the little that other hosts need of one

@@ -10,11 +10,12 @@ mod pools;
 use self::hosts::capabilities;
 use super::*;
 use crate::model::{
-    Desired, DesiredResource, Effect, Kind, Moving, Observed, ObservedResource, Op, Power,
+    Desired, DesiredResource, Effect, Kind, Moving, Observed, ObservedResource, OpKind, Power,
     ResourceId, Settings, State, Unknown, Uuid,
 };
 use crate::reconcile::ownership::record::WantedRecord;
-use crate::reconcile::plan::types::{Milestone, Options, Plan, StepAction, Until};
+use crate::reconcile::plan::step::{Milestone, StepAction, Until};
+use crate::reconcile::plan::types::{Options, Plan};
 use diagnostics::{SourceId, Span};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -376,7 +377,7 @@ fn steps(plan: &Plan) -> Vec<String> {
 
 fn defined(plan: &Plan, n: usize) -> Element {
     let ops = plan.steps.iter().filter_map(|s| match &s.action {
-        StepAction::Call(Op::Define { xml }) => Some(element(xml)),
+        StepAction::Call(op) if op.is(OpKind::Define) => op.definition().map(element),
         _ => None,
     });
     ops.clone().nth(n).unwrap()

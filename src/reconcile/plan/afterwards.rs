@@ -4,9 +4,10 @@
 //! put back in it, so that the next boot does not fail for it; what it does not take while it runs
 //! waits, and the running instance keeps a note of it, so that it is not tried again and again.
 
-use crate::model::{Affect, MetadataKind, NAMESPACE, Op, PREFIX, Target};
+use crate::model::{Affect, DomainOp, MetadataKind, NAMESPACE, Op, PREFIX, Target};
 use crate::reconcile::diff::compare::fits;
 use crate::reconcile::diff::difference::{Change, Edit, Side};
+use crate::reconcile::kinds::rules;
 use crate::reconcile::ownership::identity::not_of;
 use crate::reconcile::ownership::record::{digest, is_owned, with_applied, without_owner_record};
 use crate::reconcile::ownership::redact;
@@ -239,7 +240,7 @@ impl Afterwards {
         }
         // whatever was put back, it is the same object
         let same = not_of(&self.target, &definition).is_none();
-        same.then(|| Op::Define { xml: write(&definition) })
+        same.then(|| (rules(self.target.id.kind).ops.define)(write(&definition)))
     }
 
     /// Returns the call that notes on the running instance that these pieces wait; `None` if that is noted
@@ -269,7 +270,7 @@ impl Afterwards {
         }
         let kind = MetadataKind::Element { key: PREFIX.to_owned(), uri: NAMESPACE.to_owned() };
         let value = is_needed.then(|| write_compact(&element));
-        Some(Op::SetMetadata { kind, value, affect: Affect::Live })
+        Some(DomainOp::SetMetadata { kind, value, affect: Affect::Live }.into())
     }
 }
 
@@ -313,7 +314,9 @@ pub(crate) fn key<'a>(ops: impl Iterator<Item = &'a Op>) -> String {
     let mut text = String::new();
     for op in ops {
         let xml = match op {
-            Op::Attach { xml, .. } => parse(SourceId::NONE, xml, &Limits::default()).ok(),
+            Op::Domain(DomainOp::Attach { xml, .. }) => {
+                parse(SourceId::NONE, xml, &Limits::default()).ok()
+            }
             _ => None,
         };
         match xml {
@@ -321,7 +324,13 @@ pub(crate) fn key<'a>(ops: impl Iterator<Item = &'a Op>) -> String {
                 device.remove_elements(|e| e.is("address"));
                 text.push_str(&format!("attach {}", write_compact(&device)));
             }
-            None => text.push_str(&format!("{op:?}")),
+            // what stands on running guests is without the kind
+            None => text.push_str(&match op {
+                Op::Domain(op) => format!("{op:?}"),
+                Op::Network(op) => format!("{op:?}"),
+                Op::Pool(op) => format!("{op:?}"),
+                Op::Volume(op) => format!("{op:?}"),
+            }),
         }
     }
     digest(text.as_bytes())

@@ -6,6 +6,7 @@
 //! - `afterwards.rs`: consequences of a refused live change, planned as data
 //! - `blocked.rs`: resources that cannot be reconciled on this host or in this run
 //! - `claims.rs`: things that only one object of a host may have at a time
+//! - `consequences.rs`: consequences of a whole plan for each of its steps
 //! - `held.rs`: values that a grammar refuses and the host has
 //! - `nic_migration.rs`: NICs of running guests, parked while their network restarts
 //! - `order.rs`: the order of steps: which resource comes before which, and a graph that may be run as it is
@@ -13,12 +14,14 @@
 //! - `planner.rs`: `plan`: desired and observed in, a plan out
 //! - `promise.rs`: the desired state that a saved plan promises
 //! - `renames.rs`: objects under another name, found by UUID
+//! - `step.rs`: steps: calls of a driver, and waits between them
 //! - `taken.rs`: steps that would take things that other objects have
-//! - `types.rs`: types of a plan: changes for people, steps for the machine
+//! - `types.rs`: types of a plan: options, changes for people, and the plan itself
 
 pub(crate) mod afterwards;
 pub(crate) mod blocked;
 pub(crate) mod claims;
+pub(crate) mod consequences;
 pub(crate) mod decide;
 pub mod file;
 pub(crate) mod held;
@@ -28,5 +31,6 @@ pub(crate) mod path_index;
 pub(crate) mod planner;
 pub(crate) mod promise;
 pub(crate) mod renames;
+pub(crate) mod step;
 pub(crate) mod taken;
 pub(crate) mod types;

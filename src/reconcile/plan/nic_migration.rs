@@ -3,10 +3,11 @@
 //! lost; a parked interface shows it, so that an interrupted restart is finished by the next run.
 
 use super::decide::DraftStep;
-use super::types::{Action, Otherwise, ResourceChange, Step, StepAction, Until};
+use super::step::{Otherwise, Step, StepAction, Until};
+use super::types::{Action, ResourceChange};
 use crate::model::{
-    Affect, Capabilities, Effect, Kind, NAMESPACE, Observed, ObservedResource, Op, OpKind, PREFIX,
-    ResourceId, Target, UndefineKeep, Uuid,
+    Affect, Capabilities, DomainOp, Effect, Kind, NAMESPACE, NetworkOp, Observed, ObservedResource,
+    Op, OpKind, PREFIX, ResourceId, Target, Uuid,
 };
 use diagnostics::{SourceId, Span};
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,20 +51,21 @@ impl Nic {
         };
         let (own, home) = (mac(&self.home), place(&self.home));
         let is_elsewhere = |nic: &Element| mac(nic) != own || place(nic) != home;
-        let boots = |op: &Op| matches!(op, Op::Destroy | Op::Shutdown);
         let calls = steps.iter().filter_map(|step| match &step.action {
             StepAction::Call(op) => Some(op),
             StepAction::Wait { .. } => None,
         });
         calls.into_iter().any(|op| match op {
-            Op::Update { xml, affect: Affect::Live | Affect::Both }
-            | Op::Detach { xml, affect: Affect::Live | Affect::Both } => {
+            Op::Domain(
+                op @ (DomainOp::Update { xml, affect: Affect::Live | Affect::Both }
+                | DomainOp::Detach { xml, affect: Affect::Live | Affect::Both }),
+            ) => {
                 let device = parse(SourceId::NONE, xml, &Limits::default()).ok();
-                device
-                    .filter(|d| d.is("interface") && mac(d) == own)
-                    .is_some_and(|device| matches!(op, Op::Detach { .. }) || place(&device) != home)
+                device.filter(|d| d.is("interface") && mac(d) == own).is_some_and(|device| {
+                    matches!(op, DomainOp::Detach { .. }) || place(&device) != home
+                })
             }
-            op if boots(op) => change.after.as_ref().is_some_and(|after| {
+            op if op.ends() => change.after.as_ref().is_some_and(|after| {
                 let devices = after.child("devices");
                 devices.into_iter().flat_map(|d| d.children_named("interface")).all(is_elsewhere)
             }),
@@ -116,7 +118,7 @@ pub(crate) fn nics(observed: &Observed) -> BTreeMap<String, Vec<Nic>> {
 /// Returns a digest of the guests on the networks that these steps take down: one that has joined since the
 /// plan was made was not considered when it was allowed.
 pub(crate) fn cut_off(observed: &Observed, steps: &[Step]) -> String {
-    let down = |s: &&Step| matches!(s.action, StepAction::Call(Op::Destroy));
+    let down = |s: &&Step| s.action.calls(OpKind::Destroy);
     let down = steps.iter().filter(down).map(|step| &step.target.id);
     let down: BTreeSet<&ResourceId> = down.filter(|id| id.kind.connects_guests()).collect();
     if down.is_empty() {
@@ -171,24 +173,25 @@ pub(crate) fn restart(
 ) -> Vec<DraftStep> {
     let effect = Effect::NetworkRestart;
     // a network that stays down cannot take them back
-    let comes_up = steps.iter().any(|s| matches!(&s.action, StepAction::Call(Op::Create { .. })));
+    let comes_up = steps.iter().any(|s| s.action.calls(OpKind::Create));
     if nics.is_empty() || !comes_up || !can_move(network, capabilities) {
         return steps;
     }
     let parked = Parked::of(network);
-    let call = |target: &Target, op| DraftStep::new(target, StepAction::Call(op), effect);
+    let call = |target: &Target, op: Op| DraftStep::new(target, StepAction::Call(op), effect);
     let update = |nic: &Nic, element: &Element| {
-        call(&nic.guest, Op::Update { xml: write_compact(element), affect: Affect::Live })
+        let op = DomainOp::Update { xml: write_compact(element), affect: Affect::Live };
+        call(&nic.guest, op.into())
     };
     let mut all = Vec::new();
     // an interrupted run may have made it
     let there = observed.resources.get(&parked.target.id);
     if there.is_none() {
         let xml = write(&parked.definition(&network.id, nics));
-        all.push(call(&parked.target, Op::Define { xml }));
+        all.push(call(&parked.target, NetworkOp::Define { xml }.into()));
     }
     if there.is_none_or(|network| !network.state.is_active()) {
-        all.push(call(&parked.target, Op::Create { paused: false }));
+        all.push(call(&parked.target, NetworkOp::Create.into()));
     }
     let at_home = nics.iter().filter(|nic| !nic.is_parked);
     all.extend(at_home.map(|nic| update(nic, &parked.put(nic))));
@@ -228,7 +231,8 @@ pub(crate) fn left_behind(
         let mut steps: Vec<DraftStep> = on_it
             .map(|nic| {
                 let xml = write_compact(&nic.home);
-                let action = StepAction::Call(Op::Update { xml, affect: Affect::Live });
+                let action =
+                    StepAction::Call(DomainOp::Update { xml, affect: Affect::Live }.into());
                 DraftStep::new(&nic.guest, action, Effect::Live)
             })
             .collect();
@@ -257,8 +261,8 @@ fn steps_of<'a>(
 
 fn will_be_up(network: &ObservedResource, decided: &[&DraftStep]) -> bool {
     let turns = steps_of(decided, &network.id).filter_map(|step| match &step.action {
-        StepAction::Call(Op::Create { .. }) => Some(true),
-        StepAction::Call(Op::Destroy) => Some(false),
+        action if action.calls(OpKind::Create) => Some(true),
+        action if action.calls(OpKind::Destroy) => Some(false),
         StepAction::Call(_) | StepAction::Wait { .. } => None,
     });
     turns.last().unwrap_or_else(|| network.state.is_active())
@@ -319,9 +323,10 @@ impl Parked {
     }
 
     fn removal(&self, effect: Effect, is_active: bool) -> Vec<DraftStep> {
-        let destroy = is_active.then_some(Op::Destroy);
-        let ops = destroy.into_iter().chain([Op::Undefine { keep: UndefineKeep::Nothing }]);
-        let step = |op| DraftStep::new(&self.target, StepAction::Call(op), effect);
+        let destroy = is_active.then_some(NetworkOp::Destroy);
+        let ops = destroy.into_iter().chain([NetworkOp::Undefine]);
+        let step =
+            |op: NetworkOp| DraftStep::new(&self.target, StepAction::Call(op.into()), effect);
         ops.map(step).collect()
     }
 }

@@ -1,7 +1,9 @@
 //! The order of steps: which resource comes before which, and a graph that may be run as it is.
 
+use super::consequences::link;
 use super::decide::{Decision, DraftStep, Link};
-use super::types::{Action, Step};
+use super::step::{Consequences, Step};
+use super::types::Action;
 use crate::model::ResourceId;
 use petgraph::Direction;
 use petgraph::algo::{has_path_connecting, toposort};
@@ -134,11 +136,13 @@ fn number(graph: &Graph<'_>) -> Vec<Step> {
                     after: after.into_iter().collect(),
                     behind: before(Edge::Over).into_iter().collect(),
                     live: step.live,
+                    consequences: Consequences::default(),
                 });
                 BTreeSet::from([id])
             }
         };
         done.insert(node, reached);
     }
+    link(&mut steps);
     steps
 }

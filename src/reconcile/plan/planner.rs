@@ -7,12 +7,13 @@ use super::nic_migration;
 use super::nic_migration::Nic;
 use super::order;
 use super::renames::{applied_as, rename_first, renamed, under};
+use super::step::Step;
 use super::taken::Holdings;
-use super::types::{Action, Options, Otherwise, Plan, Refusal, ResourceChange, Step, StepAction};
+use super::types::{Action, Options, Plan, Refusal, ResourceChange};
 use crate::model::domain::Domain;
 use crate::model::{
-    Capabilities, Desired, DesiredResource, Observed, ObservedResource, Op, OpKind, OwnerRecord,
-    ResourceId,
+    Capabilities, Desired, DesiredResource, DomainOp, Observed, ObservedResource, Op, OpKind,
+    OwnerRecord, ResourceId,
 };
 use crate::reconcile::moves::{Arrival, ways};
 use crate::reconcile::ownership::doubts;
@@ -203,16 +204,8 @@ impl<'a> Planner<'a> {
 
     fn check_supported(&mut self, decision: &Decision) {
         let kind = decision.change.id.kind;
-        let all = || {
-            decision.steps.iter().filter_map(|s| match &s.action {
-                StepAction::Call(op) => Some((s.target.id.kind, op)),
-                StepAction::Wait { otherwise: Otherwise::Call(op), .. } => {
-                    Some((s.target.id.kind, op))
-                }
-                StepAction::Wait { otherwise: Otherwise::Fail | Otherwise::Leave, .. } => None,
-            })
-        };
-        let ops = || all().filter(|(of, _)| *of == kind).map(|(_, op)| op);
+        let all = || decision.steps.iter().filter_map(|step| step.action.op());
+        let ops = || all().filter(|op| op.object_kind() == kind);
         let mut lacks = |what: String| {
             self.refusals.push(Refusal {
                 id: Some(decision.change.id.clone()),
@@ -227,8 +220,8 @@ impl<'a> Planner<'a> {
             let words: Vec<&str> = missing.iter().map(|op| op.as_str()).collect();
             lacks(format!("{} a {kind}", words.join(", ")));
         }
-        let paused = ops().any(|op| *op == Op::Create { paused: true });
-        if paused && kind.is_guest() && !self.capabilities.domain.creates_paused {
+        let paused = ops().any(|op| *op == Op::Domain(DomainOp::Create { paused: true }));
+        if paused && !self.capabilities.domain.creates_paused {
             lacks(format!("start a {kind} paused"));
         }
     }

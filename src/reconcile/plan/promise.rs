@@ -2,9 +2,11 @@
 //! in the records of the definitions that it sends. With these the host can be observed again afterwards, as
 //! after a plan made from manifests just now.
 
-use super::types::{Options, Plan, Step, StepAction};
+use super::step::{Step, StepAction};
+use super::types::{Options, Plan};
 use crate::model::{
-    Desired, DesiredResource, Observed, ObservedResource, Op, OwnerRecord, ResourceId, Settings,
+    Desired, DesiredResource, Observed, ObservedResource, Op, OpKind, OwnerRecord, ResourceId,
+    Settings,
 };
 use crate::reconcile::ownership::history::settings;
 use crate::reconcile::ownership::record::{owner_record_of, read_owner_record};
@@ -77,17 +79,17 @@ fn fate(steps: &[&Step], host: Option<&ObservedResource>) -> Fate {
         })
     };
     let resumes = host.is_some_and(|host| host.managed_save)
-        && calls().any(|op| matches!(op, Op::Create { .. }))
-        && !calls().any(|op| matches!(op, Op::DiscardSaved));
+        && calls().any(|op| op.is(OpKind::Create))
+        && !calls().any(|op| op.is(OpKind::DiscardSaved));
     if resumes {
         return Fate::Unknown;
     }
-    let last = calls().rfind(|op| matches!(op, Op::Define { .. } | Op::Undefine { .. }));
-    let owner_record = match last {
-        Some(Op::Define { xml }) => {
+    let last = calls().rfind(|op| op.definition().is_some() || op.is(OpKind::Undefine));
+    let owner_record = match last.map(Op::definition) {
+        Some(Some(xml)) => {
             parse(SourceId::NONE, xml, &Limits::default()).ok().as_ref().and_then(read_owner_record)
         }
-        Some(_) => return Fate::Gone,
+        Some(None) => return Fate::Gone,
         None if host.is_some_and(|host| !host.is_persistent) && stops(steps) => return Fate::Gone,
         None => host.and_then(owner_record_of).cloned(),
     };
@@ -97,8 +99,8 @@ fn fate(steps: &[&Step], host: Option<&ObservedResource>) -> Fate {
 /// Whether an object is stopped and not started again.
 fn stops(steps: &[&Step]) -> bool {
     let last = steps.iter().rev().find_map(|step| match &step.action {
-        StepAction::Call(op @ (Op::Create { .. } | Op::Destroy | Op::Shutdown)) => Some(op),
-        StepAction::Call(_) | StepAction::Wait { .. } => None,
+        StepAction::Call(op) => (op.is(OpKind::Create) || op.ends()).then_some(op),
+        StepAction::Wait { .. } => None,
     });
-    matches!(last, Some(Op::Destroy | Op::Shutdown))
+    last.is_some_and(Op::ends)
 }

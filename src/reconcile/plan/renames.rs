@@ -1,9 +1,10 @@
 //! Objects that are on the host under another name: their UUID tells.
 
 use super::decide::{Decision, DraftStep, Link};
-use super::types::{Action, FieldChange, Options, StepAction};
+use super::step::StepAction;
+use super::types::{Action, FieldChange, Options};
 use crate::model::{
-    Desired, DesiredResource, Effect, Observed, ObservedResource, Op, ResourceId, Target,
+    Desired, DesiredResource, DomainOp, Effect, Observed, ObservedResource, ResourceId, Target,
 };
 use crate::reconcile::diff::difference::ChangeCause;
 use crate::reconcile::ownership::identity::{derived_uuid, uuid_in};
@@ -102,7 +103,7 @@ pub(crate) fn rename_first(
             why: None,
         },
     );
-    let action = StepAction::Call(Op::Rename { name });
+    let action = StepAction::Call(DomainOp::Rename { name }.into());
     if decision.change.action == Action::NoOp {
         decision.change.action = Action::Update;
         decision.change.reason = "the manifest changed".to_owned();

@@ -6,8 +6,9 @@
 
 use super::claims::{Claim, Thing, claims};
 use super::decide::Decision;
-use super::types::{Action, StepAction};
-use crate::model::{Desired, Observed, ObservedResource, Op, ResourceId, Subnet};
+use super::step::StepAction;
+use super::types::Action;
+use crate::model::{Desired, Observed, ObservedResource, Op, OpKind, ResourceId, Subnet};
 use diagnostics::{Diagnostic, Span};
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -167,7 +168,7 @@ impl<'a> Holdings<'a> {
         let id = &decision.change.id;
         let guests = self.observed.unknown.keys().filter(|other| other.kind.is_guest());
         let guests: BTreeSet<&ResourceId> = guests.collect();
-        if id.kind.connects_guests() && has(decision, stops) && !guests.is_empty() {
+        if id.kind.connects_guests() && has(decision, Op::ends) && !guests.is_empty() {
             let names = list(&guests);
             found.problems.push(
                 Diagnostic::error("no-answer", format!("{id} cannot be taken down"))
@@ -193,8 +194,8 @@ impl<'a> Holdings<'a> {
         let live = had(host.and_then(|h| h.live.as_ref()));
         let defined = had(host.and_then(|h| h.persistent.as_ref()));
         let is_active = host.is_some_and(|h| h.state.is_active());
-        let starts = has(decision, |op| matches!(op, Op::Create { .. }));
-        let runs = starts || is_active && !has(decision, stops);
+        let starts = has(decision, |op| op.is(OpKind::Create));
+        let runs = starts || is_active && !has(decision, Op::ends);
         let mut seen = BTreeSet::new();
         let mut takes = claims(id.kind, after);
         takes.retain(|claim| claim.takes && seen.insert(claim.key()));
@@ -300,17 +301,13 @@ fn gives_up(decided: &Decided<'_>, holding: &Holding<'_>) -> bool {
         return true;
     }
     let keeps = decision.change.after.is_none() || decided.keeps(&holding.claim.thing);
-    let ends = has(decision, stops);
-    let starts = has(decision, |op| matches!(op, Op::Create { .. }));
+    let ends = has(decision, Op::ends);
+    let starts = has(decision, |op| op.is(OpKind::Create));
     match holding.runs {
         true if ends => !(starts && keeps),
-        true => !keeps && has(decision, |op| matches!(op, Op::Detach { .. } | Op::Update { .. })),
+        true => !keeps && has(decision, |op| op.is(OpKind::Detach) || op.is(OpKind::Update)),
         false => !keeps,
     }
-}
-
-fn stops(op: &Op) -> bool {
-    matches!(op, Op::Destroy | Op::Shutdown)
 }
 
 fn has(decision: &Decision, which: impl Fn(&Op) -> bool) -> bool {

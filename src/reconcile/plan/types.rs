@@ -1,12 +1,12 @@
 //! The words of a plan: changes for people, steps for the machine.
 
 use super::afterwards::Afterwards;
-use crate::model::{Doubt, Effect, Op, Outage, ResourceId, Target};
+use super::step::Step;
+use crate::model::{Doubt, Effect, Outage, ResourceId};
 use crate::reconcile::diff::difference::{ChangeCause, IgnoredDifference};
 use crate::reconcile::moves::Crossing;
 use diagnostics::{Diagnostics, Span};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
@@ -238,146 +238,6 @@ impl ResourceChange {
             || !self.held.is_empty()
             || !self.notes.is_empty()
             || self.outage.is_some()
-    }
-}
-
-/// Condition of a wait.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Until {
-    /// The resource is not active any more.
-    Inactive,
-    /// The resource is active.
-    Active,
-    /// The running domain has released a device.
-    Detached {
-        /// The device, in the running definition.
-        device: Path,
-        /// Alias of the device, where it has one.
-        alias: Option<String>,
-    },
-    /// The running guest has this much memory.
-    Memory {
-        /// KiB.
-        kib: u64,
-    },
-    /// The running guest has this many processors.
-    Vcpus {
-        /// Number of processors.
-        count: u32,
-    },
-    /// The plan of another host, which is walked beside this one, has come so far with the resource.
-    Elsewhere {
-        /// The host's name in `virt.toml`.
-        host: String,
-        /// Milestone to reach.
-        milestone: Milestone,
-    },
-}
-
-/// Milestone of a host with a guest that moves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Milestone {
-    /// The guest is defined there.
-    Defined,
-    /// The guest is neither defined nor running there any more.
-    Gone,
-}
-
-impl Milestone {
-    /// The word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Defined => "defined",
-            Self::Gone => "gone",
-        }
-    }
-}
-
-/// Message for a balloon that has not moved.
-pub(crate) const NOT_MOVED: &str = "the guest's balloon has not moved yet";
-
-/// Outcome of a wait that times out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Otherwise {
-    /// The step fails.
-    Fail,
-    /// Make this call.
-    Call(Op),
-    /// Report the step as pending; the guest may still follow.
-    Leave,
-}
-
-/// Action of one step.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum StepAction {
-    /// Call to the driver.
-    Call(Op),
-    /// Wait for the host.
-    Wait {
-        /// Condition.
-        until: Until,
-        /// Longest wait.
-        timeout: Duration,
-        /// Outcome of a timeout.
-        otherwise: Otherwise,
-    },
-}
-
-impl StepAction {
-    /// The word for it.
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Call(op) => op.kind().as_str(),
-            Self::Wait { .. } => "wait",
-        }
-    }
-
-    /// Returns the call, made at once or when its wait times out.
-    pub fn op(&self) -> Option<&Op> {
-        match self {
-            Self::Call(op) | Self::Wait { otherwise: Otherwise::Call(op), .. } => Some(op),
-            Self::Wait { otherwise: Otherwise::Fail | Otherwise::Leave, .. } => None,
-        }
-    }
-}
-
-/// Membership of a step in a live change, which the running instance may refuse without harm to the others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct LiveStep {
-    /// Index of the live change among those of its object.
-    pub piece: usize,
-    /// Whether an earlier run asked for it, and the guest has still to follow.
-    pub again: bool,
-}
-
-/// One step of a plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// Number of the step, counted from 0 in an executable order.
-    pub id: usize,
-    /// Object of the step.
-    pub target: Target,
-    /// Action of the step.
-    pub action: StepAction,
-    /// Effect on the guest.
-    pub effect: Effect,
-    /// The steps that must be done before.
-    pub after: Vec<usize>,
-    /// Steps that must be over before, with any outcome.
-    pub behind: Vec<usize>,
-    /// Live change that it is a part of, if any.
-    pub live: Option<LiveStep>,
-}
-
-impl Step {
-    /// Whether an earlier run asked for it, and the guest has still to follow.
-    pub fn asks_again(&self) -> bool {
-        self.live.is_some_and(|live| live.again)
     }
 }
 

@@ -6,7 +6,7 @@ use super::strike::{
 };
 use crate::support::site::plan_for;
 use std::collections::BTreeSet;
-use virt::drivers::{CancelToken, Driver, EventSink};
+use virt::drivers::{CancelToken, Driver, EventSink, ExecContext};
 use virt::error::Result;
 use virt::model::{Answer, Call, Capabilities, Kind, Observed, OpKind, Outcome, Query, Scope};
 use virt::reconcile::{Report, Status};
@@ -66,7 +66,7 @@ fn much_too_late() -> usize {
                 // the plan may ask for other calls by then; the nth of the first is what comes late
                 let call = sent(case, n);
                 let comes = |host: &dyn Driver| {
-                    host.execute(std::slice::from_ref(&call));
+                    host.execute(std::slice::from_ref(&call), &ExecContext::default());
                 };
                 let plan = plan_for(&host, &case.loaded, &case.options);
                 let meddling = Manner::Meddling(&comes);
@@ -157,8 +157,8 @@ impl Driver for Lacking<'_> {
         self.host.query(query)
     }
 
-    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
-        self.host.execute(batch)
+    fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {
+        self.host.execute(batch, context)
     }
 
     fn watch(&self, events: &EventSink, stop: &CancelToken) -> Result<()> {

@@ -4,12 +4,12 @@ use super::scenarios::{SCENARIOS, Scenario};
 use crate::support::site::{Site, converge, observe, plan_for};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, OnceLock};
-use virt::drivers::{CancelToken, Driver, EventSink, MockDriver, MockHost};
+use virt::drivers::{CancelToken, Driver, EventSink, ExecContext, MockDriver, MockHost};
 use virt::error::Result;
 use virt::manifest::Loaded;
 use virt::model::{
-    Answer, Call, Capabilities, Kind, Observed, Op, OpKind, Outcome, Query, ResourceId, Scope,
-    Target,
+    Answer, Call, Capabilities, DomainOp, Kind, Observed, OpKind, Outcome, Query, ResourceId,
+    Scope, Target,
 };
 use virt::reconcile::{Options, Plan};
 use xmltree::write_compact;
@@ -72,9 +72,9 @@ impl Host {
     }
 
     fn one(&self, call: &Call) -> Outcome {
-        let waits = match (self.guests, &call.op) {
-            (Guests::Slow, Op::Shutdown) => Some(2),
-            (Guests::Deaf, Op::Shutdown) => Some(usize::MAX),
+        let waits = match (self.guests, call.op.kind()) {
+            (Guests::Slow, OpKind::Shutdown) => Some(2),
+            (Guests::Deaf, OpKind::Shutdown) => Some(usize::MAX),
             _ => None,
         };
         let mut state = self.state.lock().unwrap();
@@ -85,11 +85,11 @@ impl Host {
             }
             return Outcome::Done;
         }
-        if call.op == Op::Destroy {
+        if call.op.is(OpKind::Destroy) {
             state.leaving.retain(|(target, _)| *target != call.target);
         }
         drop(state);
-        self.driver.execute(std::slice::from_ref(call)).pop().unwrap()
+        self.driver.execute(std::slice::from_ref(call), &ExecContext::default()).pop().unwrap()
     }
 }
 
@@ -110,7 +110,10 @@ impl Driver for Host {
                 *reads -= 1;
                 return true;
             }
-            self.driver.execute(&[Call { target: target.clone(), op: Op::Shutdown }]);
+            self.driver.execute(
+                &[Call { target: target.clone(), op: DomainOp::Shutdown.into() }],
+                &ExecContext::default(),
+            );
             false
         });
         self.driver.observe(scope)
@@ -121,8 +124,11 @@ impl Driver for Host {
     }
 
     /// Executes calls one by one: drivers around this one keep the order of a batch.
-    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
+    fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {
         let one = |call: &Call| {
+            if context.is_cancelled() {
+                return Outcome::NotSent(ExecContext::cancelled());
+            }
             let outcome = self.one(call);
             self.state.lock().unwrap().calls.push((call.clone(), outcome.clone()));
             outcome
@@ -200,7 +206,7 @@ impl Case {
         let host = Host::of(scenario);
         let before = load(scenario.before);
         assert!(converge(&host, &before, &Options::default()).1.is_done(), "{}", scenario.name);
-        host.execute(&(scenario.by_hand)());
+        host.execute(&(scenario.by_hand)(), &ExecContext::default());
         let history = host.take().0.into_iter().map(|(call, _)| call).collect();
         let mut case = Self {
             scenario,
@@ -232,7 +238,7 @@ impl Case {
     /// The host as it is before the edit is applied.
     pub(super) fn host(&self) -> Host {
         let host = Host::of(self.scenario);
-        let outcomes = host.execute(&self.history);
+        let outcomes = host.execute(&self.history, &ExecContext::default());
         assert!(outcomes.iter().all(|o| *o == Outcome::Done), "{outcomes:?}");
         host.take();
         Host { guests: self.scenario.guests, ..host }

@@ -6,11 +6,12 @@ use super::strike::{Column, Manner, Place, Struck, is_taken, places, recovers, w
 use crate::support::site::{self, observe, plan_for};
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex};
-use virt::drivers::{CancelToken, Driver, EventSink};
+use virt::drivers::{CancelToken, Driver, EventSink, ExecContext};
 use virt::error::Result;
 use virt::manifest::Loaded;
 use virt::model::{
-    Affect, Answer, Call, Capabilities, Kind, Observed, Op, Outcome, Query, Scope, UndefineKeep,
+    Affect, Answer, Call, Capabilities, DomainOp, Kind, Observed, Outcome, Query, Scope,
+    UndefineKeep,
 };
 use virt::reconcile::{Options, fingerprint};
 
@@ -81,7 +82,7 @@ pub(super) fn by_hand(column: Column) -> usize {
     for case in cases() {
         for (number, edit) in edits().into_iter().enumerate() {
             let edit = |host: &dyn Driver| {
-                host.execute(&edit);
+                host.execute(&edit, &ExecContext::default());
             };
             if matches!(column, Column::A | Column::D) {
                 makes_stale(case, &edit);
@@ -102,7 +103,7 @@ pub(super) fn by_hand(column: Column) -> usize {
 
 /// Returns edits that people make on a host, one each. Not all of them are possible in every case.
 fn edits() -> Vec<Vec<Call>> {
-    let a = |op| vec![Call { target: target(Kind::Domain, "a"), op }];
+    let a = |op: DomainOp| vec![Call { target: target(Kind::Domain, "a"), op: op.into() }];
     let stranger = target(Kind::Domain, "stranger");
     let xml = format!(
         "<domain type='test'><name>stranger</name><uuid>{}</uuid><memory>1024</memory>\
@@ -110,13 +111,13 @@ fn edits() -> Vec<Vec<Call>> {
         stranger.uuid
     );
     vec![
-        a(Op::Suspend),
-        a(Op::Destroy),
-        a(Op::Undefine { keep: UndefineKeep::Nothing }),
-        a(Op::SetAutostart { on: true }),
-        a(Op::SetMemory { kib: 32768, affect: Affect::Config }),
-        [a(Op::Destroy), a(Op::Undefine { keep: UndefineKeep::Nothing })].concat(),
-        vec![Call { target: stranger, op: Op::Define { xml } }],
+        a(DomainOp::Suspend),
+        a(DomainOp::Destroy),
+        a(DomainOp::Undefine { keep: UndefineKeep::Nothing }),
+        a(DomainOp::SetAutostart { on: true }),
+        a(DomainOp::SetMemory { kib: 32768, affect: Affect::Config }),
+        [a(DomainOp::Destroy), a(DomainOp::Undefine { keep: UndefineKeep::Nothing })].concat(),
+        vec![Call { target: stranger, op: DomainOp::Define { xml }.into() }],
     ]
 }
 
@@ -271,15 +272,15 @@ impl Driver for InTurn<'_> {
         self.host.query(query)
     }
 
-    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
+    fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {
         // the contract's order: what follows a call that was not done is not carried out
         let quiet = Struck::new(self, Place::Nowhere, Column::A, Manner::Late);
         match batch {
             [call] => {
                 self.turns.wait(self.who);
-                self.host.execute(std::slice::from_ref(call))
+                self.host.execute(std::slice::from_ref(call), &context.without_progress())
             }
-            _ => quiet.execute(batch),
+            _ => quiet.execute(batch, context),
         }
     }
 

@@ -3,7 +3,7 @@
 // long: the manifests of each edit, whole
 
 use super::host::Guests;
-use virt::model::{Call, Effect, Kind, Op, ResourceId, Target, Uuid};
+use virt::model::{Call, DomainOp, Effect, Kind, ResourceId, Target, Uuid};
 use virt::reconcile::Options;
 
 /// An edit of manifests.
@@ -508,12 +508,12 @@ reconcile = { power = "stopped" }
 
 /// A guest was paused, another pulled, and one autostart taken away.
 fn drift() -> Vec<Call> {
-    let on = |name: &str, op| Call { target: target(Kind::Domain, name), op };
+    let on = |name: &str, op: DomainOp| Call { target: target(Kind::Domain, name), op: op.into() };
     vec![
-        on("a", Op::SetAutostart { on: false }),
-        on("a", Op::Suspend),
-        on("b", Op::Destroy),
-        on("c", Op::Create { paused: false }),
+        on("a", DomainOp::SetAutostart { on: false }),
+        on("a", DomainOp::Suspend),
+        on("b", DomainOp::Destroy),
+        on("c", DomainOp::Create { paused: false }),
     ]
 }
 

@@ -6,7 +6,7 @@ use crate::support::whole_of;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
-use virt::drivers::{CancelToken, Driver, EventSink};
+use virt::drivers::{CancelToken, Driver, EventSink, ExecContext};
 use virt::error::{Error, ErrorKind, Result};
 use virt::model::{Answer, Call, Capabilities, Observed, Outcome, Query, ResourceId, Scope};
 use virt::reconcile::{Event, Plan, Report, Status, apply};
@@ -116,7 +116,7 @@ impl<'a> Struck<'a> {
     }
 
     fn pass(&self, call: &Call) -> Outcome {
-        self.host.execute(std::slice::from_ref(call)).pop().unwrap()
+        self.host.execute(std::slice::from_ref(call), &ExecContext::default()).pop().unwrap()
     }
 
     /// Ends the program. Its calls to other objects in this batch arrive.
@@ -202,11 +202,13 @@ impl Driver for Struck<'_> {
         self.host.query(query)
     }
 
-    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
+    fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {
         let mut failed = BTreeSet::new();
         let mut outcomes = Vec::new();
         for (n, call) in batch.iter().enumerate() {
-            let outcome = if failed.contains(&call.target.id) {
+            let outcome = if context.is_cancelled() {
+                Outcome::NotSent(ExecContext::cancelled())
+            } else if failed.contains(&call.target.id) {
                 Outcome::NotSent(error(ErrorKind::NotSent, "an earlier one failed"))
             } else if self.is_gone() {
                 refused()

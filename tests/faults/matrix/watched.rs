@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
-use virt::drivers::{CancelToken, Driver, EventSink};
+use virt::drivers::{CancelToken, Driver, EventSink, ExecContext};
 use virt::error::{Error, ErrorKind, Result};
 use virt::model::{
     Answer, Call, Capabilities, DriverEvent, EventKind, Kind, Observed, OpKind, Outcome, Query,
@@ -160,7 +160,7 @@ impl Driver for Faulty {
         }
         let observed = self.host.observe(scope);
         let late = self.state().late.take();
-        self.host.execute(late.as_slice());
+        self.host.execute(late.as_slice(), &ExecContext::default());
         observed
     }
 
@@ -168,11 +168,13 @@ impl Driver for Faulty {
         self.host.query(query)
     }
 
-    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
+    fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {
         let mut outcomes: Vec<Outcome> = Vec::new();
         let mut failed = Vec::new();
         for call in batch {
-            let outcome = if failed.contains(&&call.target.id) {
+            let outcome = if context.is_cancelled() {
+                Outcome::NotSent(ExecContext::cancelled())
+            } else if failed.contains(&&call.target.id) {
                 Outcome::NotSent(gone())
             } else {
                 self.one(call)
@@ -193,7 +195,9 @@ impl Driver for Faulty {
 
 impl Faulty {
     fn one(&self, call: &Call) -> Outcome {
-        let pass = || self.host.execute(std::slice::from_ref(call)).pop().unwrap();
+        let pass = || {
+            self.host.execute(std::slice::from_ref(call), &ExecContext::default()).pop().unwrap()
+        };
         let has_effect = self.at.is_multiple_of(2);
         match (self.arrives(), self.fault) {
             (Arrival::Whole, _) => return pass(),
@@ -337,8 +341,8 @@ impl Driver for Lacking {
         self.host.query(query)
     }
 
-    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
-        self.host.execute(batch)
+    fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {
+        self.host.execute(batch, context)
     }
 
     fn watch(&self, events: &EventSink, stop: &CancelToken) -> Result<()> {
@@ -400,8 +404,8 @@ impl Driver for Flooded {
         self.host.query(query)
     }
 
-    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
-        self.host.execute(batch)
+    fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {
+        self.host.execute(batch, context)
     }
 
     fn watch(&self, events: &EventSink, stop: &CancelToken) -> Result<()> {

@@ -1,15 +1,19 @@
 //! Every rule that says "libvirt refuses the definition", checked against libvirtd: for each a document that
 //! it refuses, with our diagnostic, and a similar one that both accept.
+//! - `cases.rs`: cases of domains and networks
+//! - `storage.rs`: cases of pools and volumes
 
 mod cases;
+mod storage;
 
 use super::host::{Host, Pool};
+use crate::support::ops;
 use crate::support::{run, trial, virt};
 use cases::{CASES, Case, STARTS, VALUES, case};
 use libtest_mimic::{Completion, Trial};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use virt::drivers::{self, Connection, Driver, Environment};
+use virt::drivers::{self, Connection, Driver, Environment, ExecContext};
 use virt::manifest;
 use virt::model::rules::rules;
 use virt::model::{Call, Kind, Op, Outcome, ResourceId, Target, UndefineKeep, Uuid, Version};
@@ -31,6 +35,7 @@ pub(crate) fn trials(pool: &Arc<Pool>) -> Vec<Trial> {
     trials.push(pool.trial("real/lints/taken_and_not_started", starts));
     trials.push(pool.trial("real/lints/memory_of_cells_is_their_sum", sum_of_cells));
     trials.push(pool.trial("real/lints/a_dump_of_what_runs_is_named_once", dumps));
+    trials.push(pool.trial("real/lints/of_pools_and_volumes", storage::hold));
     trials.push(trial("real/lints/each_rule_has_a_case", each_rule));
     trials
 }
@@ -48,7 +53,7 @@ const REFUSED: [&str; 2] =
 const NOT_HERE: [&str; 4] = ["bad-name", "bad-vlan", "duplicate-name", "duplicate-uuid"];
 
 fn each_rule() {
-    let shown: BTreeSet<&str> = cases().map(|case| case.rule).collect();
+    let shown: BTreeSet<&str> = cases().map(|case| case.rule).chain(storage::rules()).collect();
     let there: BTreeSet<&str> =
         rules().iter().filter(|r| REFUSED.contains(&r.source)).map(|r| r.name).collect();
     let not_here = BTreeSet::from(NOT_HERE);
@@ -101,7 +106,7 @@ fn starts(host: &Host) {
         assert_eq!(errors(host, &refused), BTreeSet::from([case.rule]), "{refused}");
         assert_eq!(errors(host, &taken), BTreeSet::new(), "{taken}");
         for (document, does) in [(refused, false), (taken, true)] {
-            let run = [Op::Create { paused: false }, Op::Destroy];
+            let run = [ops::create(case.kind(), false), ops::destroy(case.kind())];
             let (defined, ran) = tried(driver.as_ref(), case.kind(), document.clone(), &run);
             assert_eq!(defined, Outcome::Done, "{document}");
             let is_started = ran.first() == Some(&Outcome::Done);
@@ -125,15 +130,17 @@ fn define(driver: &dyn Driver, kind: Kind, xml: String) -> Outcome {
 /// Defines a document, makes further calls, and removes it again; returns the outcome of each.
 fn tried(driver: &dyn Driver, kind: Kind, xml: String, more: &[Op]) -> (Outcome, Vec<Outcome>) {
     let target = |uuid| Target { id: ResourceId::new(kind, "case"), uuid };
-    let call = |uuid, op| driver.execute(&[Call { target: target(uuid), op }]).pop().unwrap();
-    let outcome = call(Uuid::nil(), Op::Define { xml });
+    let call = |uuid, op| {
+        driver.execute(&[Call { target: target(uuid), op }], &ExecContext::default()).pop().unwrap()
+    };
+    let outcome = call(Uuid::nil(), ops::define(kind, xml));
     let mut ran = Vec::new();
     if let Outcome::Done = outcome {
         let scope = virt::model::Scope::all();
         let seen = driver.observe(&scope).unwrap().resources;
         let uuid = seen[&ResourceId::new(kind, "case")].uuid;
         ran.extend(more.iter().map(|op| call(uuid, op.clone())));
-        let gone = call(uuid, Op::Undefine { keep: UndefineKeep::Nothing });
+        let gone = call(uuid, ops::undefine(kind, UndefineKeep::Nothing));
         assert_eq!(gone, Outcome::Done);
     }
     (outcome, ran)

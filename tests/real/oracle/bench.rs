@@ -1,12 +1,13 @@
 //! A libvirtd of its own to apply manifests to, one object at a time, within this process.
 
+use crate::support::ops;
 use crate::support::{Libvirtd, run};
 use diagnostics::Severity;
 use std::process::Command;
 use std::sync::Arc;
 use std::{fmt, fs};
 use tempfile::TempDir;
-use virt::drivers::{self, Connection, Driver, Environment};
+use virt::drivers::{self, Connection, Driver, Environment, ExecContext};
 use virt::manifest::load;
 use virt::model::{
     Call, Capabilities, Desired, Kind, ObservedResource, Op, Outcome, ResourceId, Scope, Target,
@@ -185,7 +186,7 @@ impl Bench {
     }
 
     pub(crate) fn define(&self, id: &ResourceId, xml: String) -> Result<(), String> {
-        match self.call(id, Uuid::nil(), Op::Define { xml }) {
+        match self.call(id, Uuid::nil(), ops::define(id.kind, xml)) {
             Outcome::Done => Ok(()),
             Outcome::Refused(error) | Outcome::NotSent(error) | Outcome::Unknown(error) => {
                 Err(error.message.clone())
@@ -199,7 +200,7 @@ impl Bench {
             let stays = id.kind == Kind::Network && NETWORKS.contains(&id.name.as_str());
             if !stays {
                 if found.state.is_active() {
-                    self.call(&id, found.uuid, Op::Destroy);
+                    self.call(&id, found.uuid, ops::destroy(id.kind));
                 }
                 self.remove(&id);
             }
@@ -209,11 +210,11 @@ impl Bench {
     pub(crate) fn remove(&self, id: &ResourceId) {
         let Some(found) = self.observe(id) else { return };
         let keep = if id.kind.is_guest() { UndefineKeep::Remove } else { UndefineKeep::Nothing };
-        assert_eq!(self.call(id, found.uuid, Op::Undefine { keep }), Outcome::Done, "{id}");
+        assert_eq!(self.call(id, found.uuid, ops::undefine(id.kind, keep)), Outcome::Done, "{id}");
     }
 
     pub(crate) fn call(&self, id: &ResourceId, uuid: Uuid, op: Op) -> Outcome {
         let target = Target { id: id.clone(), uuid };
-        self.driver.execute(&[Call { target, op }]).pop().unwrap()
+        self.driver.execute(&[Call { target, op }], &ExecContext::default()).pop().unwrap()
     }
 }

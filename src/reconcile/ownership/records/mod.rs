@@ -14,11 +14,9 @@ mod signing;
 
 pub use signing::{Key, Signing};
 
-use crate::drivers::{CancelToken, Driver, EventSink};
+use crate::drivers::{CancelToken, Driver, EventSink, ExecContext};
 use crate::error::Result;
-use crate::model::{
-    Answer, Call, Capabilities, Observed, ObservedPools, Op, Outcome, Query, Scope,
-};
+use crate::model::{Answer, Call, Capabilities, Observed, ObservedPools, Outcome, Query, Scope};
 use diagnostics::SourceId;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -77,10 +75,10 @@ impl Driver for Records {
         self.inner.query_all(queries)
     }
 
-    fn execute(&self, batch: &[Call]) -> Vec<Outcome> {
+    fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {
         let sealed: Vec<Call> =
             batch.iter().map(|call| sealed(self.signing.as_ref(), call)).collect();
-        self.inner.execute(&sealed)
+        self.inner.execute(&sealed, context)
     }
 
     fn disconnect_idle(&self) {
@@ -100,7 +98,7 @@ pub(crate) fn elements(definition: &Element) -> impl Iterator<Item = &Element> {
 
 /// Returns the call with checksums in the records of its definition, and signatures if there is a key.
 fn sealed(signing: Option<&Signing>, call: &Call) -> Call {
-    let Op::Define { xml } = &call.op else { return call.clone() };
+    let Some(xml) = call.op.definition() else { return call.clone() };
     // the host refuses a malformed document
     let Ok(mut definition) = parse(SourceId::NONE, xml, &Limits::default()) else {
         return call.clone();
@@ -108,5 +106,9 @@ fn sealed(signing: Option<&Signing>, call: &Call) -> Call {
     if !signing::seal(signing, &mut definition, &call.target) {
         return call.clone();
     }
-    Call { target: call.target.clone(), op: Op::Define { xml: write(&definition) } }
+    let mut signed = call.clone();
+    if let Some(xml) = signed.op.definition_mut() {
+        *xml = write(&definition);
+    }
+    signed
 }

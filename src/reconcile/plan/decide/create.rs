@@ -1,7 +1,8 @@
 //! A resource that the host does not have.
 
 use super::decision::{Context, Decision, aimed, call, worst};
-use crate::model::{DesiredResource, Effect, Op, Power, Target};
+use crate::model::{DesiredResource, Effect, Power, Target};
+use crate::reconcile::kinds::rules;
 use crate::reconcile::ownership::identity::{derived_uuid, fill_macs, set_uuid, uuid_in};
 use crate::reconcile::ownership::record::WantedRecord;
 use crate::reconcile::plan::types::{Action, ResourceChange};
@@ -16,15 +17,17 @@ pub(crate) fn create(context: Context<'_>, desired: &DesiredResource) -> Decisio
     fill_macs(&mut definition, desired.id.kind, uuid, context.capabilities.domain.mac_prefix);
     let after = definition.clone();
     WantedRecord::of(context.set, desired).put(&mut definition, context.options.now);
-    let mut steps = vec![call(Op::Define { xml: write(&definition) }, Effect::Creates)];
+    let ops = &rules(desired.id.kind).ops;
+    let mut steps = vec![call((ops.define)(write(&definition)), Effect::Creates)];
     if desired.settings.autostart == Some(true) {
-        steps.push(call(Op::SetAutostart { on: true }, Effect::None));
+        steps.extend((ops.set_autostart)(true).map(|op| call(op, Effect::None)));
     }
-    match desired.settings.power {
-        Power::Running => steps.push(call(Op::Create { paused: false }, Effect::Starts)),
-        Power::Paused => steps.push(call(Op::Create { paused: true }, Effect::Starts)),
-        Power::Stopped | Power::Manual => {}
-    }
+    let start = match desired.settings.power {
+        Power::Running => (ops.create)(false),
+        Power::Paused => (ops.create)(true),
+        Power::Stopped | Power::Manual => None,
+    };
+    steps.extend(start.map(|op| call(op, Effect::Starts)));
     let change = ResourceChange {
         action: Action::Create,
         effect: worst(&steps),

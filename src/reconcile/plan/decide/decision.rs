@@ -2,14 +2,13 @@
 
 use super::draft_step::DraftStep;
 use crate::model::{
-    Capabilities, Effect, Observed, ObservedResource, Op, ShutdownPolicy, State, Target,
+    Capabilities, DomainOp, Effect, Observed, ObservedResource, Op, ShutdownPolicy, State, Target,
 };
 use crate::reconcile::kinds::rules;
 use crate::reconcile::plan::afterwards::Afterwards;
 use crate::reconcile::plan::nic_migration::Nic;
-use crate::reconcile::plan::types::{
-    Options, Otherwise, Refusal, ResourceChange, StepAction, Until,
-};
+use crate::reconcile::plan::step::{Otherwise, StepAction, Until};
+use crate::reconcile::plan::types::{Options, Refusal, ResourceChange};
 
 /// Decision about one resource: the change for people and its steps, each after the one before.
 #[derive(Debug)]
@@ -36,8 +35,8 @@ pub(crate) struct Context<'a> {
 pub(super) type Move = (StepAction, Effect);
 
 /// A call of the driver.
-pub(super) fn call(op: Op, effect: Effect) -> Move {
-    (StepAction::Call(op), effect)
+pub(super) fn call(op: impl Into<Op>, effect: Effect) -> Move {
+    (StepAction::Call(op.into()), effect)
 }
 
 /// The steps with their target.
@@ -60,10 +59,12 @@ pub(super) fn stop_steps(
     effect: Effect,
 ) -> Vec<Move> {
     if !rules(host.id.kind).shuts_down || host.state == State::Crashed {
-        return vec![call(Op::Destroy, effect)];
+        let destroy = (rules(host.id.kind).ops.destroy)();
+        return destroy.map(|op| call(op, effect)).into_iter().collect();
     }
-    let otherwise = if stop.force { Otherwise::Call(Op::Destroy) } else { Otherwise::Fail };
+    let otherwise =
+        if stop.force { Otherwise::Call(DomainOp::Destroy.into()) } else { Otherwise::Fail };
     let wait = StepAction::Wait { until: Until::Inactive, timeout: stop.timeout, otherwise };
-    let resume = (host.state == State::Paused).then(|| call(Op::Resume, effect));
-    resume.into_iter().chain([call(Op::Shutdown, effect), (wait, effect)]).collect()
+    let resume = (host.state == State::Paused).then(|| call(DomainOp::Resume, effect));
+    resume.into_iter().chain([call(DomainOp::Shutdown, effect), (wait, effect)]).collect()
 }

@@ -1,7 +1,7 @@
 //! A step that is decided and stands in no order yet.
 
 use crate::model::{Effect, Target};
-use crate::reconcile::plan::types::{LiveStep, StepAction};
+use crate::reconcile::plan::step::{LiveStep, StepAction};
 
 /// A step before it has a number.
 #[derive(Clone, Debug)]

@@ -3,9 +3,10 @@
 use super::decision::{Move, call};
 use super::draft::Draft;
 use super::effect_policy::EffectPolicy;
-use crate::model::{Effect, Kind, Op, OpKind, Power};
+use crate::model::{DomainOp, Effect, Kind, OpKind, Power};
 use crate::reconcile::diff::difference::{Change, ChangeCause};
-use crate::reconcile::plan::types::{FieldChange, StepAction};
+use crate::reconcile::plan::step::StepAction;
+use crate::reconcile::plan::types::FieldChange;
 
 /// Reasons for a paused domain, by libvirt's numbers, for which resuming is safe: unknown, by a user, and
 /// restored from a snapshot. A migration, a save, an I/O error or a snapshot that paused it would be
@@ -29,8 +30,8 @@ impl Draft<'_> {
     pub(super) fn end_crashed(&self, power: Power) -> Option<Vec<Move>> {
         let policy = EffectPolicy::of(self.context.options, self.desired);
         let paused = power == Power::Paused;
-        let start = (power != Power::Stopped).then_some(Op::Create { paused });
-        let ops = [Op::Destroy].into_iter().chain(start);
+        let start = (power != Power::Stopped).then_some(DomainOp::Create { paused });
+        let ops = [DomainOp::Destroy].into_iter().chain(start);
         let effect = if power == Power::Stopped { Effect::Stops } else { Effect::Restart };
         policy.asked(effect).then(|| ops.map(|op| call(op, effect)).collect())
     }
@@ -67,7 +68,7 @@ impl Draft<'_> {
         let discards = self.context.capabilities.supports(Kind::Domain, OpKind::DiscardSaved);
         if starts && discards && policy.asked(Effect::DataLoss) {
             self.notes.push("its saved image is discarded, and it boots afresh".to_owned());
-            self.steps.push(call(Op::DiscardSaved, Effect::DataLoss));
+            self.steps.push(call(DomainOp::DiscardSaved, Effect::DataLoss));
             return;
         }
         self.resumes = starts;
@@ -90,8 +91,7 @@ impl Draft<'_> {
 
     /// Whether these steps end the present instance.
     pub(super) fn ends_instance(&self) -> bool {
-        let ends =
-            |action: &StepAction| matches!(action, StepAction::Call(Op::Destroy | Op::Shutdown));
+        let ends = |action: &StepAction| matches!(action, StepAction::Call(op) if op.ends());
         self.steps.iter().any(|(action, _)| ends(action))
     }
 }

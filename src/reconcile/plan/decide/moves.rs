@@ -4,14 +4,14 @@
 use super::decision::Context;
 use super::draft_step::{DraftStep, Link};
 use super::running::Running;
-use crate::model::{ObservedResource, Op, OpKind};
+use crate::model::{DomainOp, ObservedResource, Op, OpKind};
 use crate::reconcile::diff::difference::Change;
 use crate::reconcile::live::LiveChange;
 use crate::reconcile::ownership::record::is_owned;
 use crate::reconcile::plan::afterwards::{
     Afterwards, Definitions, Notes, Piece, may_be_missing, undo,
 };
-use crate::reconcile::plan::types::{LiveStep, StepAction};
+use crate::reconcile::plan::step::{LiveStep, StepAction};
 use diagnostics::SourceId;
 use xmltree::{Limits, parse, write, write_compact};
 
@@ -99,8 +99,8 @@ impl LiveMoves {
 
 fn definition(step: &DraftStep) -> Option<&str> {
     match &step.action {
-        StepAction::Call(Op::Define { xml }) => Some(xml),
-        StepAction::Call(_) | StepAction::Wait { .. } => None,
+        StepAction::Call(op) => op.definition(),
+        StepAction::Wait { .. } => None,
     }
 }
 
@@ -114,7 +114,9 @@ pub(super) fn piece(change: &LiveChange, running: &Running, all: Definitions<'_>
         known.any(|n| n.path.covers(&c.path) || c.path.covers(&n.path))
     };
     let optional = change.actions.iter().any(|action| match action {
-        StepAction::Call(Op::Attach { xml, .. } | Op::Update { xml, .. }) => {
+        StepAction::Call(Op::Domain(
+            DomainOp::Attach { xml, .. } | DomainOp::Update { xml, .. },
+        )) => {
             let device = parse(SourceId::NONE, xml, &Limits::default()).ok();
             device.and_then(|d| d.child("source").map(may_be_missing)).unwrap_or_default()
         }

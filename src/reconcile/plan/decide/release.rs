@@ -2,9 +2,10 @@
 
 use super::decision::{Context, Decision, aimed, call};
 use crate::model::{
-    Affect, Effect, MetadataKind, NAMESPACE, ObservedResource, Op, OpKind, PREFIX, Target,
+    Affect, DomainOp, Effect, MetadataKind, NAMESPACE, ObservedResource, OpKind, PREFIX, Target,
 };
 use crate::reconcile::diff::difference::ChangeCause;
+use crate::reconcile::kinds::rules;
 use crate::reconcile::ownership::record::without_owner_record;
 use crate::reconcile::plan::types::{Action, FieldChange, ResourceChange};
 use diagnostics::Span;
@@ -16,12 +17,12 @@ pub(crate) fn release(context: Context<'_>, host: &ObservedResource, owner: &str
     let mut steps = Vec::new();
     let bare = host.persistent.as_ref().map(without_owner_record);
     if let Some(definition) = &bare {
-        steps.push(call(Op::Define { xml: write(definition) }, Effect::None));
+        steps.push(call((rules(host.id.kind).ops.define)(write(definition)), Effect::None));
     }
     let can_set = context.capabilities.supports(host.id.kind, OpKind::SetMetadata);
     if host.id.kind.is_guest() && can_set && host.live.as_ref().is_some_and(is_ours) {
         let kind = MetadataKind::Element { key: PREFIX.to_owned(), uri: NAMESPACE.to_owned() };
-        let off = Op::SetMetadata { kind, value: None, affect: Affect::Live };
+        let off = DomainOp::SetMetadata { kind, value: None, affect: Affect::Live };
         steps.push(call(off, Effect::None));
     }
     let owned = FieldChange {

@@ -10,16 +10,15 @@ use super::draft::field;
 use super::remove::delete;
 use crate::model::domain::{has_tpm_state, nvram};
 use crate::model::{
-    DesiredResource, Effect, Moving, ObservedResource, Op, OwnerRecord, Power, ShutdownPolicy,
-    Target,
+    DesiredResource, DomainOp, Effect, Moving, ObservedResource, OwnerRecord, Power,
+    ShutdownPolicy, Target,
 };
 use crate::reconcile::diff::difference::ChangeCause;
 use crate::reconcile::diff::others::Left;
 use crate::reconcile::moves::{Arrival, Departure, Pools, Storage};
 use crate::reconcile::ownership::record::{WantedRecord, owner_record_of, without_owner_record};
-use crate::reconcile::plan::types::{
-    Action, FieldChange, Milestone, Otherwise, ResourceChange, StepAction, Until,
-};
+use crate::reconcile::plan::step::{Milestone, Otherwise, StepAction, Until};
+use crate::reconcile::plan::types::{Action, FieldChange, ResourceChange};
 use std::path::PathBuf;
 use std::time::Duration;
 use xmltree::{Element, Path, write};
@@ -50,25 +49,25 @@ pub(crate) fn arrive(
         owner_record.leave(others.clone());
         let owner_record = if moves { owner_record.moving(&moving) } else { owner_record };
         owner_record.put(&mut definition, context.options.now);
-        call(Op::Define { xml: write(&definition) }, Effect::Creates)
+        call(DomainOp::Define { xml: write(&definition) }, Effect::Creates)
     };
     let mut steps = Vec::new();
     if arrival.old.is_some() {
         steps.push(marked(true));
         if host.is_some_and(|h| h.autostart) {
-            steps.push(call(Op::SetAutostart { on: false }, Effect::None));
+            steps.push(call(DomainOp::SetAutostart { on: false }, Effect::None));
         }
         steps.push(wait_for(&arrival.from, Milestone::Gone));
     }
     steps.push(marked(false));
     if desired.settings.autostart.unwrap_or(moving.autostart) {
-        steps.push(call(Op::SetAutostart { on: true }, Effect::None));
+        steps.push(call(DomainOp::SetAutostart { on: true }, Effect::None));
     }
     match desired.settings.power {
-        Power::Running => steps.push(call(Op::Create { paused: false }, Effect::Starts)),
-        Power::Paused => steps.push(call(Op::Create { paused: true }, Effect::Starts)),
+        Power::Running => steps.push(call(DomainOp::Create { paused: false }, Effect::Starts)),
+        Power::Paused => steps.push(call(DomainOp::Create { paused: true }, Effect::Starts)),
         Power::Manual if moving.active => {
-            steps.push(call(Op::Create { paused: false }, Effect::Starts));
+            steps.push(call(DomainOp::Create { paused: false }, Effect::Starts));
         }
         Power::Stopped | Power::Manual => {}
     }
@@ -121,7 +120,7 @@ pub(crate) fn leave(
     let mut first = vec![wait_for(to, Milestone::Defined)];
     // a host that starts again in between must not bring it back
     if host.autostart {
-        first.push(call(Op::SetAutostart { on: false }, Effect::None));
+        first.push(call(DomainOp::SetAutostart { on: false }, Effect::None));
     }
     let target = Target { id: host.id.clone(), uuid: host.uuid };
     gone.steps.splice(0..0, aimed(&target, first));

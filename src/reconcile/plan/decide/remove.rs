@@ -6,8 +6,7 @@ use super::draft_step::DraftStep;
 use super::effect_policy::EffectPolicy;
 use crate::model::domain::{Domain as DomainView, Storage, has_tpm_state, nvram};
 use crate::model::{
-    DesiredResource, Effect, ObservedResource, Op, OwnerRecord, ShutdownPolicy, Target,
-    UndefineKeep,
+    DesiredResource, Effect, ObservedResource, OwnerRecord, ShutdownPolicy, Target, UndefineKeep,
 };
 use crate::reconcile::kinds::rules;
 use crate::reconcile::ownership::record::without_owner_record;
@@ -44,7 +43,7 @@ pub(crate) fn delete(
         };
         let undefine = if loses { Effect::DataLoss } else { Effect::Deletes };
         effect = effect.max(undefine);
-        steps.push(call(Op::Undefine { keep }, undefine));
+        steps.push(call((rules(host.id.kind).ops.undefine)(keep), undefine));
     }
     let change = ResourceChange {
         action: Action::Delete,

@@ -13,7 +13,7 @@ use crate::reconcile::live::{Live, LiveChange, live_changes, why_at_boot};
 use crate::reconcile::ownership::record::{WantedRecord, owner_record_of, running_record_of};
 use crate::reconcile::plan::afterwards::{Notes, may_be_missing, notes};
 use crate::reconcile::plan::path_index::PathIndex;
-use crate::reconcile::plan::types::{NOT_MOVED, StepAction, Until};
+use crate::reconcile::plan::step::{NOT_MOVED, StepAction, Until};
 use std::borrow::Cow;
 use std::collections::HashSet;
 use xmltree::{Element, Path};

@@ -5,7 +5,7 @@
 //! other right.
 
 use super::compare::{cause_of, next_boot};
-use super::decision::{Context, Decision, aimed, call, stop_steps, worst};
+use super::decision::{Context, Decision, Move, aimed, call, stop_steps, worst};
 use super::draft::{Draft, field};
 use super::effect_policy::EffectPolicy;
 use super::instance::RESUMABLE;
@@ -14,8 +14,8 @@ use super::moves::{LiveMoves, piece};
 use super::running::{Known, Running, can_set_lifecycle, lands_on_reboot};
 use super::why::{Words, unstarted};
 use crate::model::{
-    DesiredResource, Effect, LifecycleAction, LifecycleEvent, ObservedResource, Op, OwnerRecord,
-    Power, State, Target, Uuid,
+    DesiredResource, DomainOp, Effect, LifecycleAction, LifecycleEvent, ObservedResource,
+    OwnerRecord, Power, State, Target, Uuid,
 };
 use crate::reconcile::diff::difference::{ChangeCause, IgnoredDifference, Side};
 use crate::reconcile::diff::filled::{drop_filled_in, keep_sought};
@@ -23,7 +23,7 @@ use crate::reconcile::diff::ignored::ignored;
 use crate::reconcile::diff::normalize::only_at_boot;
 use crate::reconcile::diff::others::Left;
 use crate::reconcile::diff::overlay::Overlay;
-use crate::reconcile::kinds::{NOT_STARTED, rules};
+use crate::reconcile::kinds::{KindRules, NOT_STARTED, rules};
 use crate::reconcile::live::{LiveChange, pin_address};
 use crate::reconcile::ownership::identity::uuid_in;
 use crate::reconcile::ownership::record::{WantedRecord, owner_record_of, without_owner_record};
@@ -167,7 +167,7 @@ impl Draft<'_> {
         wanted.put(&mut merged, self.context.options.now);
         let waits = self.fields.iter().any(|f| f.effect == Effect::NextBoot);
         let effect = if waits { Effect::NextBoot } else { Effect::None };
-        self.steps.insert(0, call(Op::Define { xml: write(&merged) }, effect));
+        self.steps.insert(0, call((self.kind().ops.define)(write(&merged)), effect));
     }
 
     fn autostart(&mut self, owner_record: Option<&OwnerRecord>) {
@@ -181,7 +181,8 @@ impl Draft<'_> {
                     && self.unstarted != Some(NOT_STARTED),
             );
             self.fields.push(self.meta("autostart", before, word(on), Effect::None, from));
-            self.steps.push(call(Op::SetAutostart { on }, Effect::None));
+            let set = (self.kind().ops.set_autostart)(on);
+            self.steps.extend(set.map(|op| call(op, Effect::None)));
         }
     }
 
@@ -239,7 +240,7 @@ impl Draft<'_> {
             self.fields.retain(|f| f.path != field.path);
             self.fields.push(field);
             let event = LifecycleEvent::Reboot;
-            self.steps.push(call(Op::SetLifecycle { event, action }, Effect::Live));
+            self.steps.push(call(DomainOp::SetLifecycle { event, action }, Effect::Live));
             self.live.add_alone();
         }
     }
@@ -257,7 +258,7 @@ impl Draft<'_> {
             return None;
         }
         let policy = EffectPolicy::of(self.context.options, self.desired);
-        let effect = rules(self.desired.id.kind).restart;
+        let effect = self.kind().restart;
         // a network that nobody is on: nobody notices
         let is_idle = self.desired.id.kind.connects_guests() && self.context.nics.is_empty();
         let open = is_idle || policy.asked(effect);
@@ -278,16 +279,25 @@ impl Draft<'_> {
             }
         }
         let settings = &self.desired.settings;
-        let paused = settings.power == Power::Paused && rules(self.desired.id.kind).pauses;
+        let paused = settings.power == Power::Paused && self.kind().pauses;
         self.steps.extend(stop_steps(self.host, settings.stop, effect));
-        self.steps.push(call(Op::Create { paused }, effect));
+        self.steps.extend((self.kind().ops.create)(paused).map(|op| call(op, effect)));
         self.steps.push((wait_until_active(), effect));
+    }
+
+    fn kind(&self) -> &'static KindRules {
+        rules(self.desired.id.kind)
+    }
+
+    fn start(&self, paused: bool) -> Vec<Move> {
+        let start = (self.kind().ops.create)(paused);
+        start.map(|op| call(op, Effect::Starts)).into_iter().collect()
     }
 
     /// Brings the power state about, and says whether that ends the running instance.
     fn power(&mut self, owner_record: Option<&OwnerRecord>) -> bool {
         let settings = &self.desired.settings;
-        let pauses = rules(self.desired.id.kind).pauses;
+        let pauses = self.kind().pauses;
         let (steps, effect) = match (settings.power, self.host.state) {
             // it crashed and is kept for inspection: that is over if somebody says so
             (power, State::Crashed) if power != Power::Manual && self.host.live.is_some() => {
@@ -295,21 +305,17 @@ impl Draft<'_> {
                 let stops = power == Power::Stopped;
                 (steps, if stops { Effect::Stops } else { Effect::Restart })
             }
-            (Power::Running, s) if !s.is_active() => {
-                (vec![call(Op::Create { paused: false }, Effect::Starts)], Effect::Starts)
-            }
+            (Power::Running, s) if !s.is_active() => (self.start(false), Effect::Starts),
             (Power::Running, State::Paused) if RESUMABLE.contains(&self.host.reason) => {
-                (vec![call(Op::Resume, Effect::Live)], Effect::Live)
+                (vec![call(DomainOp::Resume, Effect::Live)], Effect::Live)
             }
             (Power::Running, State::Paused) => {
                 self.is_busy();
                 return false;
             }
-            (Power::Paused, s) if !s.is_active() => {
-                (vec![call(Op::Create { paused: pauses }, Effect::Starts)], Effect::Starts)
-            }
+            (Power::Paused, s) if !s.is_active() => (self.start(pauses), Effect::Starts),
             (Power::Paused, State::Running | State::Blocked) if pauses => {
-                (vec![call(Op::Suspend, Effect::BriefOutage)], Effect::BriefOutage)
+                (vec![call(DomainOp::Suspend, Effect::BriefOutage)], Effect::BriefOutage)
             }
             (Power::Stopped, s) if s.is_active() => {
                 (stop_steps(self.host, settings.stop, Effect::Stops), Effect::Stops)

@@ -1,14 +1,15 @@
 //! Checks of a saved plan: the object of each definition, and the effect of each step.
 
 use crate::model::{
-    Affect, Effect, Kind, MetadataKind, NAMESPACE, Observed, Op, ResourceId, Target, UndefineKeep,
-    Uuid,
+    Affect, DomainOp, Effect, Kind, MetadataKind, NAMESPACE, NetworkOp, Observed, Op, OpKind,
+    PoolOp, ResourceId, Target, UndefineKeep, Uuid, VolumeOp,
 };
 use crate::reconcile::kinds::rules;
 use crate::reconcile::ownership::identity;
 use crate::reconcile::ownership::record::owner_record_in;
 use crate::reconcile::plan::afterwards::{Afterwards, Undo};
-use crate::reconcile::plan::types::{Otherwise, Plan, Step, StepAction};
+use crate::reconcile::plan::step::{Otherwise, Step, StepAction};
+use crate::reconcile::plan::types::Plan;
 use diagnostics::SourceId;
 use std::collections::BTreeMap;
 use xmltree::{Limits, parse};
@@ -30,19 +31,27 @@ fn not_of(set: &str, target: &Target, xml: &str) -> Option<String> {
 /// definition in it is of its object, and only definitions write records.
 pub(super) fn unfit(set: &str, target: &Target, action: &StepAction) -> Option<String> {
     if let StepAction::Wait { otherwise: Otherwise::Call(op), .. } = action
-        && *op != Op::Destroy
+        && !op.is(OpKind::Destroy)
     {
         return Some(format!("{} follows its wait, and only destroy can", op.kind()));
     }
-    match action.op()? {
-        Op::Define { xml } => not_of(set, target, xml),
-        Op::SetMetadata { kind: MetadataKind::Element { uri, .. }, value: Some(_), .. }
-            if uri == NAMESPACE =>
-        {
-            Some("it sets a record, which is what a definition does".to_owned())
-        }
-        _ => None,
+    let op = action.op()?;
+    if op.object_kind() != target.id.kind {
+        return Some(format!("a {} has no such operation", target.id.kind));
     }
+    if let Some(xml) = op.definition() {
+        return not_of(set, target, xml);
+    }
+    let metadata = match op {
+        Op::Domain(DomainOp::SetMetadata { kind, value: Some(_), .. })
+        | Op::Network(NetworkOp::SetMetadata { kind, value: Some(_), .. }) => Some(kind),
+        Op::Domain(_) | Op::Network(_) | Op::Pool(_) | Op::Volume(_) => None,
+    };
+    let is_record =
+        |kind: &MetadataKind| matches!(kind, MetadataKind::Element { uri, .. } if uri == NAMESPACE);
+    metadata
+        .is_some_and(is_record)
+        .then(|| "it sets a record, which is what a definition does".to_owned())
 }
 
 /// Returns the reason for which a follow-up cannot be part of a plan, or nothing if it can: an undo stays in
@@ -83,7 +92,7 @@ pub(super) fn misnamed(plan: &Plan, observed: &Observed) -> Option<String> {
         if let Some(why) = wrong(&names, target) {
             return Some(why);
         }
-        if let Some(Op::Rename { name }) = action.op() {
+        if let Some(Op::Domain(DomainOp::Rename { name })) = action.op() {
             let id = ResourceId::new(target.id.kind, name.as_str());
             names.insert((target.id.kind, target.uuid), id);
         }
@@ -113,14 +122,14 @@ fn least(steps: &[Step], at: usize) -> Effect {
     };
     let earlier =
         |wanted: fn(&Op) -> bool| steps.iter().take(at).filter(of_same).any(|s| calls(s, wanted));
-    let is_define = |op: &Op| matches!(op, Op::Define { .. });
+    let is_define = |op: &Op| op.definition().is_some();
     // an object of the plan's own making, such as a network that cards are parked on for a while
-    let is_own = || earlier(is_define) && !earlier(|op| matches!(op, Op::Destroy | Op::Shutdown));
+    let is_own = || earlier(is_define) && !earlier(Op::ends);
     let kind = step.target.id.kind;
     let stop = || {
         if kind.connects_guests() && is_own() {
             Effect::None
-        } else if later(|op| matches!(op, Op::Create { .. })) {
+        } else if later(|op| op.is(OpKind::Create)) {
             rules(kind).restart
         } else {
             Effect::Stops
@@ -131,32 +140,55 @@ fn least(steps: &[Step], at: usize) -> Effect {
         Affect::Config => Effect::None,
         Affect::Live | Affect::Both => Effect::Live,
     };
+    let undefine = |keep: UndefineKeep| match keep {
+        UndefineKeep::Firmware | UndefineKeep::Remove => Effect::DataLoss,
+        UndefineKeep::Nothing | UndefineKeep::State if later(is_define) => Effect::Replace,
+        UndefineKeep::Nothing | UndefineKeep::State if earlier(is_define) => Effect::None,
+        UndefineKeep::Nothing | UndefineKeep::State => Effect::Deletes,
+    };
     match op {
-        Op::Destroy | Op::Shutdown => stop(),
-        Op::Undefine { keep: UndefineKeep::Firmware | UndefineKeep::Remove } | Op::DiscardSaved => {
-            Effect::DataLoss
-        }
-        Op::Undefine { .. } if later(is_define) => Effect::Replace,
-        Op::Undefine { .. } if earlier(is_define) => Effect::None,
-        Op::Undefine { .. } => Effect::Deletes,
-        Op::Create { .. } => Effect::Starts,
-        Op::Suspend => Effect::BriefOutage,
-        Op::Resume => Effect::Live,
-        Op::Attach { affect, .. } | Op::Detach { affect, .. } | Op::Update { affect, .. } => {
-            live(affect)
-        }
-        Op::Define { .. }
-        | Op::SetAutostart { .. }
-        | Op::SetMemory { .. }
-        | Op::SetVcpus { .. }
-        | Op::Pin { .. }
-        | Op::AddIoThread { .. }
-        | Op::DeleteIoThread { .. }
-        | Op::Tune { .. }
-        | Op::SetLifecycle { .. }
-        | Op::SetMemoryStatsPeriod { .. }
-        | Op::Rename { .. }
-        | Op::SetMetadata { .. }
-        | Op::NetworkUpdate { .. } => Effect::None,
+        Op::Domain(op) => match op {
+            DomainOp::Destroy | DomainOp::Shutdown => stop(),
+            DomainOp::DiscardSaved => Effect::DataLoss,
+            DomainOp::Undefine { keep } => undefine(*keep),
+            DomainOp::Create { .. } => Effect::Starts,
+            DomainOp::Suspend => Effect::BriefOutage,
+            DomainOp::Resume => Effect::Live,
+            DomainOp::Attach { affect, .. }
+            | DomainOp::Detach { affect, .. }
+            | DomainOp::Update { affect, .. } => live(affect),
+            DomainOp::Define { .. }
+            | DomainOp::SetAutostart { .. }
+            | DomainOp::SetMemory { .. }
+            | DomainOp::SetVcpus { .. }
+            | DomainOp::Pin { .. }
+            | DomainOp::AddIoThread { .. }
+            | DomainOp::DeleteIoThread { .. }
+            | DomainOp::Tune { .. }
+            | DomainOp::SetLifecycle { .. }
+            | DomainOp::SetMemoryStatsPeriod { .. }
+            | DomainOp::Rename { .. }
+            | DomainOp::SetMetadata { .. } => Effect::None,
+        },
+        Op::Network(op) => match op {
+            NetworkOp::Destroy => stop(),
+            NetworkOp::Undefine => undefine(UndefineKeep::Nothing),
+            NetworkOp::Create => Effect::Starts,
+            NetworkOp::Define { .. }
+            | NetworkOp::SetAutostart { .. }
+            | NetworkOp::SetMetadata { .. }
+            | NetworkOp::Update { .. } => Effect::None,
+        },
+        Op::Pool(op) => match op {
+            PoolOp::Destroy => stop(),
+            PoolOp::Undefine => undefine(UndefineKeep::Nothing),
+            PoolOp::Create => Effect::Starts,
+            PoolOp::Define { .. } | PoolOp::SetAutostart { .. } => Effect::None,
+        },
+        Op::Volume(op) => match op {
+            // its data go with it
+            VolumeOp::Delete => Effect::DataLoss,
+            VolumeOp::Create { .. } => Effect::None,
+        },
     }
 }

@@ -14,7 +14,9 @@ pub use recorded::recorded;
 
 use super::afterwards;
 use super::afterwards::{Afterwards, Notes, Piece};
-use super::types::{LiveStep, Plan, Step, StepAction};
+use super::consequences::link;
+use super::step::{Consequences, LiveStep, Step, StepAction};
+use super::types::Plan;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
     Effect, Observed, ObservedResource, Op, ResourceId, ShutdownPolicy, Target, Uuid,
@@ -29,7 +31,7 @@ use std::collections::BTreeMap;
 use xmltree::{Limits, parse, write, write_compact};
 
 /// The version of the format; another one is refused.
-const FORMAT_VERSION: u32 = 3;
+const FORMAT_VERSION: u32 = 4;
 
 /// Largest plan file that is read, in bytes.
 pub const SIZE_MAX: u64 = 256 << 20;
@@ -48,6 +50,12 @@ pub struct PlanFile {
     /// Signature: HMAC-SHA256 of all the rest, if it was saved with a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     signature: Option<String>,
+}
+
+/// The version of a plan file, which is read before all else of it.
+#[derive(Deserialize)]
+struct Version {
+    format_version: u32,
 }
 
 /// Context of a plan file's signature, signed together with its bytes.
@@ -153,14 +161,14 @@ pub enum Seal {
 /// # Errors
 /// It is not a plan of this format, or not one that [`save`] could have written.
 pub fn read(text: &str) -> Result<PlanFile> {
-    let file: PlanFile = serde_json::from_str(text).map_err(|e| broken(&e.to_string()))?;
-    if file.format_version != FORMAT_VERSION {
+    let unreadable = |e: serde_json::Error| broken(&e.to_string());
+    let Version { format_version } = serde_json::from_str(text).map_err(unreadable)?;
+    if format_version != FORMAT_VERSION {
         return Err(broken(&format!(
-            "it has format {}; this program reads {FORMAT_VERSION}",
-            file.format_version
+            "it has format {format_version}; this program reads {FORMAT_VERSION}"
         )));
     }
-    Ok(file)
+    serde_json::from_str(text).map_err(unreadable)
 }
 
 impl PlanFile {
@@ -205,9 +213,11 @@ impl PlanFile {
                 after: saved.after,
                 behind: saved.behind,
                 live: saved.live,
+                consequences: Consequences::default(),
             });
         }
         checks::raise_effects(&mut steps);
+        link(&mut steps);
         let afterwards = self.afterwards.into_iter().map(|of| {
             let damaged = || broken("what follows its live changes cannot be read");
             let target = target(&of.target, &of.uuid).ok_or_else(damaged)?;
@@ -264,7 +274,9 @@ pub fn hold_to(plan: &mut Plan, observed: &Observed) -> Result<()> {
         }
     };
     for step in &mut plan.steps {
-        if let StepAction::Call(Op::Define { xml }) = &mut step.action {
+        if let StepAction::Call(op) = &mut step.action
+            && let Some(xml) = op.definition_mut()
+        {
             rewrite(xml, &step.target);
         }
     }
