@@ -28,11 +28,11 @@ pub(crate) struct GetArgs {
     /// Of one object, name the rule behind each ignored difference
     #[arg(long, conflicts_with = "watch")]
     pub(crate) explain: bool,
-    /// Of domains, ask for virtual CPUs, memory, CPU time and IP addresses, too, and of the host for its
+    /// Ask domains for virtual CPUs, memory, CPU time and IP addresses, too, and the host for its
     /// CPUs and memory; what cannot be had is unknown
     #[arg(long, conflicts_with = "watch")]
     pub(crate) wide: bool,
-    /// Where --wide has addresses from
+    /// Source of the addresses that --wide shows
     #[arg(long, value_enum, default_value_t = Source::Lease, requires = "wide")]
     pub(crate) source: Source,
 }

@@ -1,15 +1,19 @@
 //! Sizes and addresses of a running guest, as `virt get --wide` has them from libvirt.
 
 use super::host::{Host, Pool};
-use crate::support::Ran;
+use crate::support::{Ran, run};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 use std::fs;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 pub(crate) fn trials(pool: &Arc<Pool>) -> Vec<Trial> {
-    vec![pool.trial("real/running/sizes_and_addresses", sizes_and_addresses)]
+    vec![
+        pool.trial("real/running/sizes_and_addresses", sizes_and_addresses),
+        pool.trial("real/running/a_guest_that_hangs_delays_nothing", a_guest_that_hangs),
+    ]
 }
 
 const MAC: &str = "52:54:00:00:9d:05";
@@ -41,11 +45,31 @@ fn get(host: &Host, arguments: &[&str]) -> (Value, Ran) {
     (serde_json::from_str(&ran.stdout()).unwrap(), ran)
 }
 
-fn sizes_and_addresses(host: &Host) {
+fn start(host: &Host) {
     host.write("lan.xml", NETWORK);
     host.write("web.xml", DOMAIN);
     host.apply(&[], 0);
     fs::write(host.kept("/var/lib/libvirt/dnsmasq/virt-lan.status"), lease()).unwrap();
+}
+
+/// Checks that no query waits for the QEMU of a guest, which may never answer.
+fn a_guest_that_hangs(host: &Host) {
+    start(host);
+    let pid = host.guests().pop_first().unwrap().to_string();
+    run(Command::new("kill").args(["-STOP", &pid])).expect(0);
+    let begun = Instant::now();
+    let answers = ["lease", "arp", "agent"].map(|source| get(host, &["--source", source]).0);
+    let took = begun.elapsed();
+    run(Command::new("kill").args(["-CONT", &pid])).expect(0);
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    assert_eq!(answers[0]["objects"][0]["addresses"][0]["addresses"], json!(["10.157.0.5/24"]));
+    for answer in answers {
+        assert_eq!(answer["objects"][0]["info"]["vcpus"], 1, "{answer}");
+    }
+}
+
+fn sizes_and_addresses(host: &Host) {
+    start(host);
     let (leased, _) = get(host, &[]);
     let web = &leased["objects"][0];
     let shown = host.virsh(&["domifaddr", "web", "--source", "lease"]);

@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(wide.cells(&ResourceId::new(Kind::Network, "lan")), ["—"; 4]);
         let facts = wide.facts(&id("web"));
         let last = facts.last().map(|(name, line)| (*name, line.as_str()));
-        let line = "e\\x1b[2J (52:54:00:00:00:01): 10.0.0.5/24, fd00::5/64";
+        let line = "e\\u{1b}[2J (52:54:00:00:00:01): 10.0.0.5/24, fd00::5/64";
         assert_eq!(last, Some(("", line)));
         let mut object = json!({});
         wide.add_to(&id("db"), &mut object);

@@ -70,7 +70,7 @@ fn ask(
                 .map(|((place, query), reply)| (place, answer(class, query, reply, silent))),
         ),
         Err(error) => {
-            answers.extend(sent.into_iter().map(|(place, _)| (place, Err(error.clone()))))
+            answers.extend(sent.into_iter().map(|(place, _)| (place, Err(error.clone()))));
         }
     }
     answers

@@ -144,7 +144,7 @@ mod tests {
         let Answer::Addresses(interfaces) = answer(&host, &asked).unwrap() else { panic!() };
         let shown: Vec<String> = interfaces
             .iter()
-            .map(|i| format!("{} {} {}", i.name, i.mac.unwrap(), i.addresses[0]))
+            .map(|i| format!("{} {} {}", i.name, i.mac.unwrap(), i.addresses.first().unwrap()))
             .collect();
         assert_eq!(shown, ["testnet1 52:54:00:00:00:01 10.0.0.5/24"]);
     }
