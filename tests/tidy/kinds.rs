@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 const MATCHES: [&str; 10] = [
     "src/drivers/libvirt/capabilities.rs",
     "src/drivers/libvirt/reading.rs",
-    "src/drivers/mock/fault.rs",
-    "src/drivers/mock/host.rs",
+    "src/drivers/objects/errors.rs",
+    "src/drivers/objects/store.rs",
     "src/model/capabilities.rs",
     "src/model/check.rs",
     "src/reconcile/plan/claims.rs",

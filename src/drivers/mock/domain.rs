@@ -1,8 +1,8 @@
 //! Operations on domains, and the states that allow each.
 
-use super::fault::fault;
-use super::host::{Host, Object};
-use super::post_parse;
+use crate::drivers::objects::errors::fault;
+use crate::drivers::objects::post_parse;
+use crate::drivers::objects::store::{Object, Store};
 use crate::error::{Error, ErrorCode, ErrorDomain, Result};
 use crate::model::{ResourceId, State, UndefineKeep};
 use xmltree::Element;
@@ -20,7 +20,7 @@ mod reason {
 
 /// Starts it.
 pub(super) fn create(
-    host: &Host,
+    host: &Store,
     id: &ResourceId,
     mut domain: Object,
     paused: bool,

@@ -1,12 +1,14 @@
 //! [`MockDriver`]: a test host in memory or in a state file, behind the [`Driver`] trait.
 
-use super::device_defaults::MAC_PREFIX;
-use super::host::Host;
+use super::default_host::default_host;
 use super::node_file;
 use super::operations::carry_out;
 use super::queries;
-use super::state_file::{Locked, NotSaved, StateFile};
-use super::watchers::{Watchers, Watching};
+use crate::drivers::host::OsFile;
+use crate::drivers::objects::device_defaults::MAC_PREFIX;
+use crate::drivers::objects::event_bus::{Watchers, Watching};
+use crate::drivers::objects::state_file::{Locked, NotSaved, StateFile};
+use crate::drivers::objects::store::Store;
 use crate::drivers::{Beneath, CancelToken, Driver, EventSink, ExecContext, Hypervisor};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
@@ -30,7 +32,7 @@ pub enum MockHost {
 #[derive(Debug)]
 pub struct MockDriver {
     /// The host; with a state file, the one to start with while there is no file.
-    host: Mutex<Host>,
+    host: Mutex<Store>,
     state: Option<StateFile>,
     /// Locked last, after the host or its file.
     watchers: Watchers,
@@ -44,10 +46,13 @@ impl MockDriver {
     /// The host file or the state file cannot be read, or is not what it should be.
     pub fn open(host: MockHost, state: Option<PathBuf>) -> Result<Self> {
         let host = match host {
-            MockHost::Default => Host::default_host()?,
+            MockHost::Default => default_host()?,
             MockHost::File(path) => node_file::load(&path)?,
         };
-        Self::with(host, state.map(StateFile::new))
+        Self::with(
+            host,
+            state.map(|path| StateFile::new(Box::new(OsFile::new(path.clone())), path)),
+        )
     }
 
     /// The same of a host that a file has chosen: its files are opened beneath that file's directory,
@@ -60,28 +65,31 @@ impl MockDriver {
             (MockHost::File(path), Some(file)) => {
                 node_file::load_beneath(&beneath.root, file, &path)?
             }
-            (MockHost::Default | MockHost::File(_), _) => Host::default_host()?,
+            (MockHost::Default | MockHost::File(_), _) => default_host()?,
         };
         let state = match (state, &beneath.state) {
-            (Some(path), Some(file)) => Some(StateFile::beneath(&beneath.root, file, path)),
+            (Some(path), Some(file)) => {
+                let file = OsFile::beneath(&beneath.root, file);
+                Some(StateFile::new(Box::new(file), path))
+            }
             _ => None,
         };
         Self::with(host, state)
     }
 
-    fn with(host: Host, state: Option<StateFile>) -> Result<Self> {
+    fn with(host: Store, state: Option<StateFile>) -> Result<Self> {
         let driver = Self { host: Mutex::new(host), state, watchers: Watchers::default() };
         driver.current()?;
         Ok(driver)
     }
 
     /// The host as it is now.
-    fn current(&self) -> Result<Host> {
+    fn current(&self) -> Result<Store> {
         let kept = self.state.as_ref().map(StateFile::read).transpose()?.flatten();
         Ok(kept.unwrap_or_else(|| self.memory().clone()))
     }
 
-    fn memory(&self) -> MutexGuard<'_, Host> {
+    fn memory(&self) -> MutexGuard<'_, Store> {
         // a change is made whole or not at all, so a host is usable even if a holder panicked
         self.host.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -184,7 +192,7 @@ fn takes(kind: Kind, op: OpKind) -> bool {
 
 /// Carries out the calls one after the other, each kept before the next one starts.
 fn run(
-    host: &mut Host,
+    host: &mut Store,
     batch: &[Call],
     context: &ExecContext<'_>,
     (keep, watching): (Option<&Locked<'_>>, &mut Watching),
@@ -211,7 +219,7 @@ fn run(
 }
 
 fn one(
-    host: &mut Host,
+    host: &mut Store,
     call: &Call,
     keep: Option<&Locked<'_>>,
     watching: &mut Watching,

@@ -15,38 +15,20 @@
 //!
 //! `?state=FILE` keeps the host in a file between runs; see `state_file`.
 //!
-//! - `device_defaults.rs`: values that libvirt fills in and checks in devices
-//! - `devices.rs`: adding, removing and changing devices in a definition
+//! - `default_host.rs`: initial contents of `test:///default`
 //! - `domain.rs`: states of a domain, and operations on it
 //! - `driver.rs`: `MockDriver`: a host in memory or in a state file, as a driver
-//! - `fault.rs`: errors as libvirt words them, and reading a document that a caller sent
-//! - `host.rs`: the host as a value: its objects, and a change to one of them
-//! - `metadata.rs`: title, description and metadata elements of a definition
 //! - `network.rs`: states of a network
-//! - `network_update.rs`: changing an entry of a network's section, as virNetworkUpdate does
 //! - `node_file.rs`: host files: libvirt's `<node>` format, which `test:///PATH` names
 //! - `operations.rs`: one operation on one object, as a function of the host as it is
-//! - `post_parse.rs`: libvirt's post-parse: values filled in, rewritten and dropped at define
 //! - `queries.rs`: answers to queries, from the definitions
-//! - `state_file.rs`: the file that keeps a mock host between runs
-//! - `tuning.rs`: limits, weights, pins and I/O threads of a running domain
-//! - `watchers.rs`: watchers of a mock host, and their events
 
-mod device_defaults;
-mod devices;
+mod default_host;
 mod domain;
 mod driver;
-mod fault;
-mod host;
-mod metadata;
 mod network;
-mod network_update;
 mod node_file;
 mod operations;
-mod post_parse;
 mod queries;
-mod state_file;
-mod tuning;
-mod watchers;
 
 pub use driver::{MockDriver, MockHost};

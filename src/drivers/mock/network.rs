@@ -1,12 +1,12 @@
 //! States of networks, and the operations that each allows.
 
-use super::fault::fault;
-use super::host::{Host, Object};
+use crate::drivers::objects::errors::fault;
+use crate::drivers::objects::store::{Object, Store};
 use crate::error::{Error, ErrorCode, ErrorDomain, Result};
 use crate::model::{ResourceId, State};
 
 /// Starts it.
-pub(super) fn create(host: &Host, id: &ResourceId, mut network: Object) -> Result<Object> {
+pub(super) fn create(host: &Store, id: &ResourceId, mut network: Object) -> Result<Object> {
     if network.is_active() {
         return Err(invalid(format!("Network '{}' is already running", id.name)));
     }

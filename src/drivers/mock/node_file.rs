@@ -1,11 +1,11 @@
-//! Host files: libvirt's `<node>` format, which `test:///PATH` names.
+//! Store files: libvirt's `<node>` format, which `test:///PATH` names.
 //!
 //! Domains and networks are read; what this driver has no objects for (pools, devices, the host's
 //! CPUs) is passed over, as is anything of libvirt's test namespace other than `runstate`,
 //! `transient` and `hasmanagedsave`.
 
-use super::fault::{fault, read};
-use super::host::{Host, Object};
+use crate::drivers::objects::errors::{fault, read};
+use crate::drivers::objects::store::{Object, Store};
 use crate::error::{Error, ErrorCode, ErrorDomain, Result};
 use crate::file;
 use crate::model::{Kind, State};
@@ -22,27 +22,27 @@ const MAX_BYTES: usize = 10 << 20;
 
 /// Reads the host that a file describes, with the definitions that it names in files beside it or
 /// further down: what is elsewhere is nothing that an error may show.
-pub(super) fn load(path: &Path) -> Result<Host> {
+pub(super) fn load(path: &Path) -> Result<Store> {
     let beside = path.parent().unwrap_or(Path::new(""));
     of(path, beside, || file::open(path))
 }
 
 /// The same of a file beneath a real directory, whatever links are put there meanwhile; `path` is for
 /// messages.
-pub(super) fn load_beneath(root: &Path, below: &Path, path: &Path) -> Result<Host> {
+pub(super) fn load_beneath(root: &Path, below: &Path, path: &Path) -> Result<Store> {
     let held = file::Held::of_file(root, below);
     let (held, name) = held.map_err(|e| Error::system(&shown(path), &e))?;
     of(path, &held.path(OsStr::new("")), || file::open_itself(&held.path(name)))
 }
 
-fn of(path: &Path, beside: &Path, open: impl FnOnce() -> std::io::Result<File>) -> Result<Host> {
+fn of(path: &Path, beside: &Path, open: impl FnOnce() -> std::io::Result<File>) -> Result<Store> {
     let node = document(path, Kind::Domain, || file::bytes(open()?, MAX_BYTES))?;
     if !node.is("node") {
         let found = node.name.written();
         let message = format!("expecting root element of 'node', not '{found}'");
         return Err(fault(ErrorCode::XML_ERROR, ErrorDomain::XML, message).address(shown(path)));
     }
-    let mut host = Host::default();
+    let mut host = Store::default();
     for kind in Kind::ALL.into_iter().filter(|kind| kind.on_hosts()) {
         for element in node.children_named(kind.as_str()) {
             let definition = match element.attr("file") {
@@ -58,7 +58,7 @@ fn of(path: &Path, beside: &Path, open: impl FnOnce() -> std::io::Result<File>) 
     Ok(host)
 }
 
-fn object(kind: Kind, definition: Element, host: &Host) -> Result<Object> {
+fn object(kind: Kind, definition: Element, host: &Store) -> Result<Object> {
     let error = |message: &str| Err(fault(ErrorCode::XML_ERROR, ErrorDomain::TEST, message));
     let note = |name: &str| {
         let ours =

@@ -1,21 +1,22 @@
 //! One operation on one object, as a function of the host as it is.
 
-use super::fault::{fault, parser_of, read};
-use super::host::{Change, Host, Object};
-use super::{devices, domain, metadata, network, network_update, post_parse, tuning};
-use crate::error::{Error, ErrorCode, ErrorDomain, Result};
+use super::{domain, network};
+use crate::drivers::objects::errors::{fault, parser_of, read};
+use crate::drivers::objects::store::{Change, Object, Store};
+use crate::drivers::objects::{definition, devices, metadata, network_update, post_parse, tuning};
+use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Affect, Call, DomainOp, Kind, MetadataKind, NetworkOp, Op, ResourceId};
 use xmltree::Element;
 
 /// Works out the change of `call` on this host, without making it; a refused operation changes nothing.
-pub(super) fn carry_out(host: &Host, call: &Call) -> Result<Change> {
+pub(super) fn carry_out(host: &Store, call: &Call) -> Result<Change> {
     let kind = call.target.id.kind;
     let on_object = |operation: &dyn Fn(&ResourceId, Object) -> Result<Option<Object>>| {
         let (id, object) = host.find(&call.target)?;
         Ok(Change::of(id.clone(), operation(id, object.clone())?))
     };
     let edit = |affect: Affect, edit: &dyn Fn(&mut Element, Affect) -> Result<()>| {
-        on_object(&|_, object| edited(kind, object, affect, edit).map(Some))
+        on_object(&|_, object| definition::edited(kind, object, affect, edit).map(Some))
     };
     // libvirt prints a definition's parts in its own order, whenever they came
     let live = |tune: &dyn Fn(&mut Element) -> Result<()>| {
@@ -29,9 +30,9 @@ pub(super) fn carry_out(host: &Host, call: &Call) -> Result<Change> {
     }
     match &call.op {
         Op::Domain(op) => match op {
-            DomainOp::Define { xml } => define(host, kind, xml),
+            DomainOp::Define { xml } => definition::define(host, kind, xml),
             DomainOp::SetAutostart { on } => {
-                on_object(&|_, o| set_autostart(kind, o, *on).map(Some))
+                on_object(&|_, o| definition::set_autostart(kind, o, *on).map(Some))
             }
             DomainOp::SetMetadata { kind: what, value, affect } => {
                 metadata(what, value.as_deref(), *affect)
@@ -75,12 +76,12 @@ pub(super) fn carry_out(host: &Host, call: &Call) -> Result<Change> {
             DomainOp::SetMemoryStatsPeriod { seconds } => {
                 live(&|e| tuning::set_stats_period(e, *seconds))
             }
-            DomainOp::Rename { name } => rename(host, call, name),
+            DomainOp::Rename { name } => definition::rename(host, &call.target, name),
         },
         Op::Network(op) => match op {
-            NetworkOp::Define { xml } => define(host, kind, xml),
+            NetworkOp::Define { xml } => definition::define(host, kind, xml),
             NetworkOp::SetAutostart { on } => {
-                on_object(&|_, o| set_autostart(kind, o, *on).map(Some))
+                on_object(&|_, o| definition::set_autostart(kind, o, *on).map(Some))
             }
             NetworkOp::SetMetadata { kind: what, value, affect } => {
                 metadata(what, value.as_deref(), *affect)
@@ -97,74 +98,6 @@ pub(super) fn carry_out(host: &Host, call: &Call) -> Result<Change> {
         },
         Op::Pool(_) | Op::Volume(_) => Err(not_for(kind, &call.op)),
     }
-}
-
-/// Defines a new object, or gives an object its next definition; what runs stays as it is.
-fn define(host: &Host, kind: Kind, xml: &str) -> Result<Change> {
-    let new = Object::defined(kind, read(kind, xml)?, host)?;
-    let definition = new.persistent.as_ref();
-    let name = definition.and_then(|d| d.child_text("name")).unwrap_or_default();
-    host.check_identity(kind, &name, new.uuid)?;
-    let id = ResourceId::new(kind, name);
-    let object = match host.objects.get(&id) {
-        Some(old) => Object { persistent: new.persistent, ..old.clone() },
-        None => new,
-    };
-    Ok(Change::of(id, Some(object)))
-}
-
-/// Gives a domain that is shut off another name; everything else stays.
-fn rename(host: &Host, call: &Call, name: &str) -> Result<Change> {
-    let (was, object) = host.find(&call.target)?;
-    let invalid = |message| fault(ErrorCode::OPERATION_INVALID, ErrorDomain::TEST, message);
-    let id = ResourceId::new(Kind::Domain, name);
-    let mut object = object.clone();
-    if object.is_active() || object.managed_save {
-        return Err(invalid("cannot rename active domain"));
-    }
-    if *was == id {
-        return Err(invalid("Can't rename domain to itself"));
-    }
-    if host.objects.contains_key(&id) {
-        return Err(invalid("a domain of that name already exists"));
-    }
-    if let Some(definition) = &mut object.persistent {
-        definition.child_or_new("name").set_text(name);
-    }
-    Ok(Change { id, object: Some(object), was: Some(was.clone()) })
-}
-
-fn set_autostart(kind: Kind, mut object: Object, on: bool) -> Result<Object> {
-    if object.persistent.is_none() {
-        let message = format!("cannot set autostart for transient {kind}");
-        return Err(fault(ErrorCode::OPERATION_INVALID, ErrorDomain::TEST, message));
-    }
-    object.autostart = on;
-    Ok(object)
-}
-
-/// Changes the definitions that `affect` names, both or none. The edit is given the one of the
-/// two that it changes, [`Affect::Live`] or [`Affect::Config`].
-fn edited(
-    kind: Kind,
-    mut object: Object,
-    affect: Affect,
-    edit: &dyn Fn(&mut Element, Affect) -> Result<()>,
-) -> Result<Object> {
-    let invalid = |message: &str| fault(ErrorCode::OPERATION_INVALID, parser_of(kind), message);
-    let not_running = format!("{kind} is not running");
-    let transient = if kind.is_guest() {
-        "transient domains do not have any persistent config"
-    } else {
-        "cannot change persistent config of a transient network"
-    };
-    if matches!(affect, Affect::Live | Affect::Both) {
-        edit(object.live.as_mut().ok_or_else(|| invalid(&not_running))?, Affect::Live)?;
-    }
-    if matches!(affect, Affect::Config | Affect::Both) {
-        edit(object.persistent.as_mut().ok_or_else(|| invalid(transient))?, Affect::Config)?;
-    }
-    Ok(object)
 }
 
 fn not_for(kind: Kind, op: &Op) -> Error {

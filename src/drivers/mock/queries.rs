@@ -1,8 +1,8 @@
 //! Answers to queries, from the definitions: nothing here runs a guest.
 
-use super::fault::{absent, fault};
-use super::host::{Host, Object};
-use super::post_parse;
+use crate::drivers::objects::errors::{absent, fault};
+use crate::drivers::objects::post_parse;
+use crate::drivers::objects::store::{Object, Store};
 use crate::error::{Error, ErrorCode, ErrorDomain, ErrorKind, Result};
 use crate::model::domain::{Domain, Interface, InterfaceSource};
 use crate::model::network::Network;
@@ -13,7 +13,7 @@ use crate::model::{
 use xmltree::Element;
 
 /// Answers `query`.
-pub(super) fn answer(host: &Host, query: &Query) -> Result<Answer> {
+pub(super) fn answer(host: &Store, query: &Query) -> Result<Answer> {
     let answer = match query {
         Query::DomainInfo(target) => info(guest(host, target)?).map(Answer::DomainInfo),
         // each source knows the same of a guest that does not run
@@ -28,7 +28,7 @@ pub(super) fn answer(host: &Host, query: &Query) -> Result<Answer> {
     }
 }
 
-fn guest<'a>(host: &'a Host, target: &Target) -> Result<&'a Object> {
+fn guest<'a>(host: &'a Store, target: &Target) -> Result<&'a Object> {
     let kind = target.id.kind;
     if !kind.is_guest() {
         let message = format!("a {kind} is not asked about");
@@ -61,7 +61,7 @@ fn vcpus(definition: &Element) -> u32 {
 }
 
 /// The interfaces for which a network reserves an address.
-fn interfaces(host: &Host, domain: &Object) -> Result<Vec<GuestInterface>> {
+fn interfaces(host: &Store, domain: &Object) -> Result<Vec<GuestInterface>> {
     let Some(live) = &domain.live else {
         let message = "domain is not running";
         return Err(fault(ErrorCode::OPERATION_INVALID, ErrorDomain::TEST, message));
@@ -78,7 +78,7 @@ fn interfaces(host: &Host, domain: &Object) -> Result<Vec<GuestInterface>> {
 }
 
 /// Addresses that the interface's network reserves for a MAC address.
-fn reservations(host: &Host, interface: Interface<'_>, mac: Mac) -> Option<Vec<InterfaceAddress>> {
+fn reservations(host: &Store, interface: Interface<'_>, mac: Mac) -> Option<Vec<InterfaceAddress>> {
     let InterfaceSource::Network(Some(name)) = interface.source() else { return None };
     let network = host.objects.get(&ResourceId::new(Kind::Network, name))?.live.as_ref()?;
     let of_ips = Network::new(network).ips().flat_map(|ip| {
@@ -107,8 +107,9 @@ fn node() -> NodeInfo {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-    use super::super::fault::read;
+    use super::super::default_host::default_host;
     use super::*;
+    use crate::drivers::objects::errors::read;
     use crate::model::{AddressSource, State};
 
     const NETWORK: &str = "<network><name>lan</name><ip address='10.0.0.1' prefix='24'><dhcp>\
@@ -125,8 +126,8 @@ mod tests {
         <interface type='network'><mac address='52:54:00:00:00:02'/><source network='none'/>\
         </interface></devices></domain>";
 
-    fn host() -> (Host, Target) {
-        let mut host = Host::default_host().unwrap();
+    fn host() -> (Store, Target) {
+        let mut host = default_host().unwrap();
         for (kind, text) in [(Kind::Network, NETWORK), (Kind::Domain, DOMAIN)] {
             let mut object = Object::defined(kind, read(kind, text).unwrap(), &host).unwrap();
             object.start(&host, State::Running, 0);

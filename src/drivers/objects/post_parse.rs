@@ -1,8 +1,9 @@
 //! Values that libvirt fills in, rewrites and drops when it parses a definition: the common part of its
 //! post-parse, as far as its test driver shows it.
 
-use super::device_defaults::{self, lower_mac};
-use super::fault::{fault, parser_of};
+use super::device_defaults;
+use super::device_defaults::lower_mac;
+use super::errors::{fault, parser_of};
 use crate::error::{Error, ErrorCode, ErrorDomain, Result};
 use crate::model::{Kind, Uuid, check_name};
 use std::collections::BTreeSet;
@@ -75,7 +76,7 @@ const FORWARDS: [&str; 9] =
     ["bridge", "hostdev", "nat", "none", "open", "passthrough", "private", "route", "vepa"];
 
 /// Reads name and UUID, generates the UUID if there is none, and checks what the root element is.
-pub(super) fn identity(kind: Kind, definition: &mut Element) -> Result<Uuid> {
+pub(crate) fn identity(kind: Kind, definition: &mut Element) -> Result<Uuid> {
     let parser = parser_of(kind);
     if !definition.is(kind.as_str()) {
         let found = definition.name.written();
@@ -106,7 +107,7 @@ pub(super) fn identity(kind: Kind, definition: &mut Element) -> Result<Uuid> {
 }
 
 /// Fills in a domain's definition. Doing it again changes nothing.
-pub(super) fn domain(definition: &mut Element) -> Result<()> {
+pub(crate) fn domain(definition: &mut Element) -> Result<()> {
     let parser = ErrorDomain::DOMAIN;
     match definition.attr("type") {
         None => {
@@ -151,7 +152,7 @@ pub(super) fn domain(definition: &mut Element) -> Result<()> {
 }
 
 /// Fills in a network's definition; `free_bridge` gives the bridge that a network of this name gets.
-pub(super) fn network(
+pub(crate) fn network(
     definition: &mut Element,
     free_bridge: impl FnOnce(&str) -> String,
 ) -> Result<()> {
@@ -191,7 +192,7 @@ pub(super) fn network(
 }
 
 /// Puts the elements in libvirt's order, and drops what libvirt does not know.
-pub(super) fn sort(kind: Kind, definition: &mut Element) {
+pub(crate) fn sort(kind: Kind, definition: &mut Element) {
     let order = if kind.is_guest() { DOMAIN_ORDER } else { NETWORK_ORDER };
     keep_in_order(definition, order);
     if let Some(devices) = definition.child_mut("devices") {
@@ -208,12 +209,12 @@ pub(super) fn sort(kind: Kind, definition: &mut Element) {
 }
 
 /// Whether libvirt knows a device of that name.
-pub(super) fn is_device(element: &Element) -> bool {
+pub(crate) fn is_device(element: &Element) -> bool {
     DEVICE_ORDER.split_whitespace().any(|name| element.is(name))
 }
 
 /// The size in KiB that an element with a number and a unit says, rounded up.
-pub(super) fn kib(size: &Element) -> Result<u64> {
+pub(crate) fn kib(size: &Element) -> Result<u64> {
     let text = size.text();
     let number: u64 = text.parse().map_err(|_| {
         let path = &size.name.local;

@@ -6,7 +6,7 @@ use diagnostics::{Diagnostic, SourceId, Sources};
 use xmltree::{Element, Limits, parse};
 
 /// An error with the words that libvirt puts before the message of its code.
-pub(super) fn fault(code: ErrorCode, domain: ErrorDomain, message: impl AsRef<str>) -> Error {
+pub(crate) fn fault(code: ErrorCode, domain: ErrorDomain, message: impl AsRef<str>) -> Error {
     let prefix = match code {
         ErrorCode::INTERNAL_ERROR => "internal error: ",
         ErrorCode::INVALID_ARG => "invalid argument: ",
@@ -25,12 +25,12 @@ pub(super) fn fault(code: ErrorCode, domain: ErrorDomain, message: impl AsRef<st
 }
 
 /// The part of libvirt that reads definitions of this kind.
-pub(super) fn parser_of(kind: Kind) -> ErrorDomain {
+pub(crate) fn parser_of(kind: Kind) -> ErrorDomain {
     errors_of(kind).0
 }
 
 /// The code for an object of this kind that is not there.
-pub(super) fn absent(kind: Kind) -> ErrorCode {
+pub(crate) fn absent(kind: Kind) -> ErrorCode {
     errors_of(kind).1
 }
 
@@ -44,7 +44,7 @@ fn errors_of(kind: Kind) -> (ErrorDomain, ErrorCode) {
 }
 
 /// Reads a document that belongs to a resource of this kind.
-pub(super) fn read(kind: Kind, text: &str) -> Result<Element> {
+pub(crate) fn read(kind: Kind, text: &str) -> Result<Element> {
     // Positions in it mean nothing to a manifest, so the tree has none; only the error has one.
     parse(SourceId::NONE, text, &Limits::default())
         .map_err(|problem| malformed(parser_of(kind), &problem, text))

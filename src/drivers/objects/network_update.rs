@@ -1,6 +1,6 @@
 //! Changing an entry of a network's section, as virNetworkUpdate does.
 
-use super::fault::fault;
+use super::errors::fault;
 use super::post_parse;
 use crate::error::{Error, ErrorCode, ErrorDomain, Result};
 use crate::model::{Kind, Mac, NetworkCommand, NetworkSection};
@@ -46,7 +46,7 @@ fn section(section: NetworkSection) -> Section {
 }
 
 /// Changes one entry of `definition`.
-pub(super) fn update(
+pub(crate) fn update(
     definition: &mut Element,
     command: NetworkCommand,
     which: NetworkSection,

@@ -1,6 +1,6 @@
 //! Defaults and checks of a domain's devices, as libvirt has them.
 
-use super::fault::fault;
+use super::errors::fault;
 use crate::error::{Error, ErrorCode, ErrorDomain, Result};
 use crate::model::{Mac, Uuid};
 use std::collections::BTreeSet;
@@ -25,10 +25,10 @@ const BUSES: [(&str, &str); 6] = [
 ];
 
 /// First three bytes of the MAC addresses generated here.
-pub(super) const MAC_PREFIX: [u8; 3] = [0x52, 0x54, 0x00];
+pub(crate) const MAC_PREFIX: [u8; 3] = [0x52, 0x54, 0x00];
 
 /// Fills in all devices and adds those that they need; refuses two disks with one target.
-pub(super) fn devices(devices: &mut Element) -> Result<()> {
+pub(crate) fn devices(devices: &mut Element) -> Result<()> {
     devices.elements_mut().try_for_each(device)?;
     let mut disks: Vec<&Element> = Vec::new();
     for disk in devices.children_named("disk") {
@@ -46,7 +46,7 @@ pub(super) fn devices(devices: &mut Element) -> Result<()> {
 }
 
 /// Fills in one device.
-pub(super) fn device(device: &mut Element) -> Result<()> {
+pub(crate) fn device(device: &mut Element) -> Result<()> {
     for (name, attribute, value) in DEVICE_DEFAULTS {
         if device.is(name) && device.attr(attribute).is_none() {
             device.set_attr(attribute, value);
@@ -64,14 +64,14 @@ pub(super) fn device(device: &mut Element) -> Result<()> {
 }
 
 /// The bus that a disk's target name implies.
-pub(super) fn bus_of(target: &str) -> Option<&'static str> {
+pub(crate) fn bus_of(target: &str) -> Option<&'static str> {
     let digits = |rest: &str| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_lowercase());
     let bus = BUSES.iter().find(|(prefix, _)| target.strip_prefix(prefix).is_some_and(digits));
     bus.map(|(_, bus)| *bus)
 }
 
 /// The error for two disks with one target.
-pub(super) fn duplicate_target(one: &Element, other: &Element) -> Error {
+pub(crate) fn duplicate_target(one: &Element, other: &Element) -> Error {
     let dev = attr_of(one, "target", "dev");
     let (a, b) = (source_of(one), source_of(other));
     let message = format!("target '{dev}' duplicated for disk sources '{a}' and '{b}'");
@@ -202,7 +202,7 @@ fn source_of(disk: &Element) -> String {
 }
 
 /// Checks a MAC address and writes it in small letters.
-pub(super) fn lower_mac(element: &mut Element, parser: ErrorDomain) -> Result<()> {
+pub(crate) fn lower_mac(element: &mut Element, parser: ErrorDomain) -> Result<()> {
     let text = element.attr("address").unwrap_or_default();
     let Some(mac) = Mac::parse(text) else {
         let message = format!("unable to parse mac address '{text}'");

@@ -1,6 +1,6 @@
 //! Adding, removing and changing devices in a definition.
 
-use super::fault::{fault, read};
+use super::errors::{fault, read};
 use super::{device_defaults, post_parse};
 use crate::error::{Error, ErrorCode, ErrorDomain, Result};
 use crate::model::{Affect, Kind, Mac};
@@ -31,14 +31,14 @@ const HOTPLUG_BUSES: [&str; 3] = ["scsi", "usb", "virtio"];
 
 /// Reads a device and fills in what its definition will fill in, its MAC address among it, so that
 /// one call gives both definitions the same device.
-pub(super) fn read_device(xml: &str) -> Result<Element> {
+pub(crate) fn read_device(xml: &str) -> Result<Element> {
     let mut device = read(Kind::Domain, xml)?;
     device_defaults::device(&mut device)?;
     Ok(device)
 }
 
 /// Adds a device.
-pub(super) fn attach(definition: &mut Element, device: &Element, affect: Affect) -> Result<()> {
+pub(crate) fn attach(definition: &mut Element, device: &Element, affect: Affect) -> Result<()> {
     let word = action("attach", affect);
     let keys = keys_of(&KINDS, device, &word)?;
     check_bus(device, affect)?;
@@ -51,7 +51,7 @@ pub(super) fn attach(definition: &mut Element, device: &Element, affect: Affect)
 }
 
 /// Removes a device.
-pub(super) fn detach(definition: &mut Element, device: &Element, affect: Affect) -> Result<()> {
+pub(crate) fn detach(definition: &mut Element, device: &Element, affect: Affect) -> Result<()> {
     let keys = keys_of(&KINDS, device, &action("detach", affect))?;
     check_bus(device, affect)?;
     let devices = definition.child_or_new("devices");
@@ -62,7 +62,7 @@ pub(super) fn detach(definition: &mut Element, device: &Element, affect: Affect)
 }
 
 /// Puts a changed device in the place of the one it changes.
-pub(super) fn update(definition: &mut Element, device: &Element) -> Result<()> {
+pub(crate) fn update(definition: &mut Element, device: &Element) -> Result<()> {
     let keys = keys_of(&UPDATED, device, "persistent update")?;
     let devices = definition.child_or_new("devices");
     match devices.elements_mut().find(|e| same(e, device, keys)) {

@@ -1,6 +1,6 @@
 //! Limits, weights, pins and I/O threads of a running domain.
 
-use super::fault::fault;
+use super::errors::fault;
 use crate::error::{Error, ErrorCode, ErrorDomain, Result};
 use crate::model::{
     BLKIO_DEVICE, Form, LifecycleAction, LifecycleEvent, Pinned, Tuning, TuningParameter,
@@ -30,7 +30,7 @@ fn sort_cputune(definition: &mut Element) {
 }
 
 /// Says where something runs.
-pub(super) fn pin(definition: &mut Element, what: Pinned, cpus: &BTreeSet<u32>) -> Result<()> {
+pub(crate) fn pin(definition: &mut Element, what: Pinned, cpus: &BTreeSet<u32>) -> Result<()> {
     if cpus.is_empty() {
         return Err(invalid("no processor is left to run on".to_owned()));
     }
@@ -52,7 +52,7 @@ pub(super) fn pin(definition: &mut Element, what: Pinned, cpus: &BTreeSet<u32>) 
 }
 
 /// Sets parameters: each to the field that it is.
-pub(super) fn tune(
+pub(crate) fn tune(
     definition: &mut Element,
     what: &Tuning,
     parameters: &[TuningParameter],
@@ -164,7 +164,7 @@ fn io_threads(definition: &mut Element) -> &mut Element {
 }
 
 /// One more I/O thread.
-pub(super) fn add_io_thread(definition: &mut Element, id: u32) -> Result<()> {
+pub(crate) fn add_io_thread(definition: &mut Element, id: u32) -> Result<()> {
     let ids = io_threads(definition);
     if ids.elements().any(|e| number(e) == Some(id)) {
         return Err(invalid(format!("an IOThread is already using iothread_id '{id}'")));
@@ -175,7 +175,7 @@ pub(super) fn add_io_thread(definition: &mut Element, id: u32) -> Result<()> {
 }
 
 /// One I/O thread less, if no disk uses it.
-pub(super) fn delete_io_thread(definition: &mut Element, id: u32) -> Result<()> {
+pub(crate) fn delete_io_thread(definition: &mut Element, id: u32) -> Result<()> {
     let name = id.to_string();
     let uses = |device: &Element| {
         device.child("driver").and_then(|d| d.attr("iothread")) == Some(name.as_str())
@@ -202,7 +202,7 @@ fn count_io_threads(definition: &mut Element) {
 }
 
 /// Sets the reaction to an action of the guest itself.
-pub(super) fn set_lifecycle(
+pub(crate) fn set_lifecycle(
     definition: &mut Element,
     event: LifecycleEvent,
     action: LifecycleAction,
@@ -211,7 +211,7 @@ pub(super) fn set_lifecycle(
 }
 
 /// How often the balloon tells statistics.
-pub(super) fn set_stats_period(definition: &mut Element, seconds: u32) -> Result<()> {
+pub(crate) fn set_stats_period(definition: &mut Element, seconds: u32) -> Result<()> {
     let balloon = definition.child_mut("devices").and_then(|d| d.child_mut("memballoon"));
     let balloon = balloon.ok_or_else(|| {
         invalid("Memory balloon model must be virtio to set the collection period".to_owned())

@@ -1,7 +1,8 @@
 //! Watchers of a test host, and the events that they get.
 
-use super::state_file::{Stamp, StateFile};
+use super::state_file::StateFile;
 use crate::drivers::cancel::TICK;
+use crate::drivers::host::Stamp;
 use crate::drivers::{CancelToken, EventSink};
 use crate::model::{Affect, Call, DomainOp, DriverEvent, EventKind, NetworkOp, Op, ResourceId};
 use diagnostics::SourceId;
@@ -14,11 +15,11 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// All who watch a host.
 #[derive(Debug, Default)]
-pub(super) struct Watchers(Mutex<Watching>);
+pub(crate) struct Watchers(Mutex<Watching>);
 
 /// All who watch a host, and how much of it they know.
 #[derive(Debug, Default)]
-pub(super) struct Watching {
+pub(crate) struct Watching {
     sinks: Vec<(u64, EventSink)>,
     next: u64,
     /// Version of the state file at the last event.
@@ -27,13 +28,13 @@ pub(super) struct Watching {
 
 impl Watchers {
     /// Holds them still while the host is changed, so that they hear of changes in their order.
-    pub(super) fn lock(&self) -> MutexGuard<'_, Watching> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Watching> {
         // a watcher that a panic kept from an event is one that missed it: no harm to the others
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells `events` what happens until `stop` says so or nobody takes it.
-    pub(super) fn watch(&self, state: Option<&StateFile>, events: &EventSink, stop: &CancelToken) {
+    pub(crate) fn watch(&self, state: Option<&StateFile>, events: &EventSink, stop: &CancelToken) {
         let number = self.lock().add(state, events.clone());
         let mut looked = Instant::now();
         while !stop.wait(TICK) {
@@ -72,7 +73,7 @@ impl Watching {
     }
 
     /// Tells them if another process has changed the state file.
-    pub(super) fn look(&mut self, state: Option<&StateFile>) {
+    pub(crate) fn look(&mut self, state: Option<&StateFile>) {
         if self.sinks.is_empty() {
             return;
         }
@@ -85,7 +86,7 @@ impl Watching {
 
     /// Tells them what a call that was carried out did to an object, and whether the host still has
     /// it. The state file, if there is one, has it by now.
-    pub(super) fn happened(
+    pub(crate) fn happened(
         &mut self,
         call: &Call,
         id: &ResourceId,

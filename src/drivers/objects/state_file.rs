@@ -16,15 +16,12 @@
 //! A new version is written beside it, synced, and renamed over it, so it is always one whole
 //! version. Whoever changes the host holds a lock on a file beside it; reading needs none.
 
-use super::host::{Change, Host, Object};
+use super::store::{Change, Object, Store};
+use crate::drivers::host::{HostFile, LockedFile, NotReplaced, Stamp, replace};
 use crate::error::{Error, ErrorKind, Result};
-use crate::file::{Held, open_itself};
 use crate::model::{Kind, ResourceId, State, Uuid};
 use diagnostics::{SourceId, shown_path};
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use xmltree::{Element, Limits, parse, write};
 
@@ -41,45 +38,22 @@ const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// A state file.
 #[derive(Debug)]
-pub(super) struct StateFile {
+pub(crate) struct StateFile {
+    file: Box<dyn HostFile>,
+    /// Its path, for messages.
     path: PathBuf,
-    /// A real directory and the file from there, where a file of manifests has named it: no link that
-    /// anybody puts there leads it elsewhere.
-    beneath: Option<(PathBuf, PathBuf)>,
 }
-
-/// How the file is reached for one operation.
-#[derive(Debug)]
-struct Place {
-    path: PathBuf,
-    /// The directory that the path counts from, and that nobody can exchange meanwhile.
-    held: Option<Held>,
-}
-
-impl Place {
-    fn beside(&self, suffix: &str) -> PathBuf {
-        let mut name = self.path.clone().into_os_string();
-        name.push(suffix);
-        PathBuf::from(name)
-    }
-}
-
-/// Identity of a version of the file: device, inode, size, and time of writing. Each
-/// version is a new file, but its inode may be one that was used before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp([u64; 3], [i64; 2]);
 
 /// The right to change the host; given up when dropped.
 #[derive(Debug)]
-pub(super) struct Locked<'a> {
+pub(crate) struct Locked<'a> {
     state: &'a StateFile,
-    place: Place,
-    _lock: File,
+    file: Box<dyn LockedFile + 'a>,
 }
 
-/// Why a host was not kept.
+/// Reason for which a host was not kept.
 #[derive(Debug)]
-pub(super) enum NotSaved {
+pub(crate) enum NotSaved {
     /// The file is as it was.
     Unchanged(Error),
     /// The new version is in place, but may not survive a power failure.
@@ -87,38 +61,19 @@ pub(super) enum NotSaved {
 }
 
 impl StateFile {
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, beneath: None }
-    }
-
-    /// The same of a file beneath a real directory; `path` is for messages.
-    pub(super) fn beneath(root: &Path, file: &Path, path: PathBuf) -> Self {
-        Self { path, beneath: Some((root.to_owned(), file.to_owned())) }
-    }
-
-    fn place(&self) -> io::Result<Place> {
-        let Some((root, file)) = &self.beneath else {
-            return Ok(Place { path: self.path.clone(), held: None });
-        };
-        let (held, name) = Held::of_file(root, file)?;
-        Ok(Place { path: held.path(name), held: Some(held) })
+    /// Keeps a host in this file; `path` is for messages.
+    pub(crate) fn new(file: Box<dyn HostFile>, path: PathBuf) -> Self {
+        Self { file, path }
     }
 
     /// The host in the file; `None` if there is no file yet.
-    pub(super) fn read(&self) -> Result<Option<Host>> {
-        let opened = self.place().and_then(|place| match place.held {
-            Some(_) => open_itself(&place.path),
-            None => crate::file::open(&place.path),
-        });
-        let file = match opened {
-            Ok(file) => file,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(self.system("cannot open it", &e)),
-        };
+    pub(crate) fn read(&self) -> Result<Option<Store>> {
         let limit = u64::try_from(LIMITS.bytes).unwrap_or(u64::MAX);
-        let mut bytes = Vec::new();
-        let read = file.take(limit.saturating_add(1)).read_to_end(&mut bytes);
-        read.map_err(|e| self.system("cannot read it", &e))?;
+        let bytes = match self.file.read(limit) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Ok(None),
+            Err(e) => return Err(self.system("cannot read it", &e)),
+        };
         let text = String::from_utf8(bytes).map_err(|_| self.damaged("it is not UTF-8"))?;
         let root = parse(SourceId::NONE, &text, &LIMITS).map_err(|d| {
             self.damaged(&d.detail.map_or(d.summary.clone(), |why| format!("{}: {why}", d.summary)))
@@ -126,28 +81,19 @@ impl StateFile {
         self.host(&root).map(Some)
     }
 
-    /// Which version of the file is there; `None` without one.
-    pub(super) fn stamp(&self) -> Option<Stamp> {
-        let Place { path, held } = self.place().ok()?;
-        let m = if held.is_some() { path.symlink_metadata() } else { path.metadata() }.ok()?;
-        Some(Stamp([m.dev(), m.ino(), m.size()], [m.mtime(), m.mtime_nsec()]))
+    /// Returns the identity of the present version; `None` without one.
+    pub(crate) fn stamp(&self) -> Option<Stamp> {
+        self.file.stamp()
     }
 
     /// Waits for the right to change the host.
-    pub(super) fn lock(&self) -> Result<Locked<'_>> {
-        let opened = self.place().and_then(|place| {
-            let file = crate::file::open_own(&place.beside(".lock"))?;
-            Ok((file, place))
-        });
-        let (file, place) = opened.map_err(|e| self.system("cannot open its lock", &e))?;
+    pub(crate) fn lock(&self) -> Result<Locked<'_>> {
         let deadline = Instant::now() + LOCK_WAIT;
         loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(Locked { state: self, place, _lock: file }),
-                Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
-                    std::thread::sleep(LOCK_PAUSE);
-                }
-                Err(TryLockError::WouldBlock) => {
+            match self.file.try_lock() {
+                Ok(Some(file)) => return Ok(Locked { state: self, file }),
+                Ok(None) if Instant::now() < deadline => std::thread::sleep(LOCK_PAUSE),
+                Ok(None) => {
                     let message = format!(
                         "the mock host's state file {} has been locked for {} s",
                         shown_path(&self.path),
@@ -156,12 +102,12 @@ impl StateFile {
                     let e = Error::new(ErrorKind::Locked, message);
                     return Err(e.hint("another virt is changing this host: wait until it is done"));
                 }
-                Err(TryLockError::Error(e)) => return Err(self.system("cannot lock it", &e)),
+                Err(e) => return Err(self.system("cannot lock it", &e)),
             }
         }
     }
 
-    fn host(&self, root: &Element) -> Result<Host> {
+    fn host(&self, root: &Element) -> Result<Store> {
         if !root.is(ROOT) {
             return Err(self.damaged(&format!("its root element is not <{ROOT}>")));
         }
@@ -177,7 +123,7 @@ impl StateFile {
             }
             _ => return Err(self.damaged("it has no version")),
         }
-        let mut host = Host::default();
+        let mut host = Store::default();
         for element in root.elements() {
             let broken = || self.damaged("an object in it is not complete");
             let (id, object) = object(element).ok_or_else(broken)?;
@@ -205,40 +151,28 @@ impl StateFile {
 
 impl Locked<'_> {
     /// The file that this lock protects.
-    pub(super) fn file(&self) -> &StateFile {
+    pub(crate) fn file(&self) -> &StateFile {
         self.state
     }
 
     /// Keeps `host`: when this returns, the file has it, whole and synced.
-    pub(super) fn save(&self, host: &Host) -> Result<(), NotSaved> {
-        let new = self.place.beside(".new");
-        let failed = |what: &str, e: &std::io::Error| self.state.system(what, e);
+    pub(crate) fn save(&self, host: &Store) -> Result<(), NotSaved> {
         let text = write(&document(host));
         if text.len() > LIMITS.bytes {
             return Err(NotSaved::Unchanged(self.state.damaged("it would be too large")));
         }
-        self.write_new(&new, text.as_bytes())
-            .and_then(|()| std::fs::rename(&new, &self.place.path))
-            .map_err(|e| NotSaved::Unchanged(failed("cannot write it", &e)))?;
-        let parent = self.place.path.parent().filter(|p| !p.as_os_str().is_empty());
-        File::open(parent.unwrap_or(Path::new(".")))
-            .and_then(|directory| directory.sync_all())
-            .map_err(|e| NotSaved::Unsure(failed("cannot sync its directory", &e)))
-    }
-
-    fn write_new(&self, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-        // Under the lock nobody else writes it: one that is there was left by a process that died.
-        match std::fs::remove_file(path) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-            _ => {}
-        }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        file.write_all(bytes)?;
-        file.sync_all()
+        replace(&*self.file, text.as_bytes()).map_err(|e| match e {
+            NotReplaced::Unchanged(e) => {
+                NotSaved::Unchanged(self.state.system("cannot write it", &e))
+            }
+            NotReplaced::Unsure(e) => {
+                NotSaved::Unsure(self.state.system("cannot sync its directory", &e))
+            }
+        })
     }
 }
 
-fn document(host: &Host) -> Element {
+fn document(host: &Store) -> Element {
     let mut root = Element::new(ROOT).with_attr("version", VERSION);
     let word = |yes| if yes { "yes" } else { "no" };
     for (id, o) in &host.objects {

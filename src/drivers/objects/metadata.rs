@@ -1,13 +1,13 @@
 //! Title, description and metadata elements of a definition.
 
-use super::fault::{fault, parser_of, read};
+use super::errors::{fault, parser_of, read};
 use super::post_parse;
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Kind, MetadataKind};
 use xmltree::{Element, Name, write_compact};
 
 /// Sets or removes one; removing what is not there is fine.
-pub(super) fn set(
+pub(crate) fn set(
     kind: Kind,
     definition: &mut Element,
     what: &MetadataKind,

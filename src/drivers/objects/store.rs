@@ -1,6 +1,6 @@
-//! The host as a value: its objects, and a change to one of them.
+//! All objects of a host as a value, and a change to one of them.
 
-use super::fault::fault;
+use super::errors::fault;
 use super::post_parse;
 use crate::error::{ErrorCode, ErrorDomain, Result};
 use crate::model::{
@@ -9,67 +9,54 @@ use crate::model::{
 use std::collections::{BTreeMap, BTreeSet};
 use xmltree::{Element, Path};
 
-/// A host: what is defined and what runs.
+/// All objects of a host: what is defined and what runs.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Host {
+pub(crate) struct Store {
     /// By kind and name.
-    pub(super) objects: BTreeMap<ResourceId, Object>,
+    pub(crate) objects: BTreeMap<ResourceId, Object>,
 }
 
 /// A domain or a network.
 #[derive(Clone, Debug)]
-pub(super) struct Object {
+pub(crate) struct Object {
     /// Its UUID, which both definitions carry.
-    pub(super) uuid: Uuid,
+    pub(crate) uuid: Uuid,
     /// Definition for the next boot; `None` if the object is transient.
-    pub(super) persistent: Option<Element>,
+    pub(crate) persistent: Option<Element>,
     /// Definition of the running instance; `None` if it is not active. One of the two is always there.
-    pub(super) live: Option<Element>,
+    pub(crate) live: Option<Element>,
     /// Current state.
-    pub(super) state: State,
+    pub(crate) state: State,
     /// libvirt's number for why.
-    pub(super) reason: i32,
+    pub(crate) reason: i32,
     /// Whether it starts with the host.
-    pub(super) autostart: bool,
+    pub(crate) autostart: bool,
     /// Whether it has a saved memory image.
-    pub(super) managed_save: bool,
+    pub(crate) managed_save: bool,
     /// The names of its snapshots and checkpoints.
-    pub(super) snapshots: Vec<String>,
-    pub(super) checkpoints: Vec<String>,
+    pub(crate) snapshots: Vec<String>,
+    pub(crate) checkpoints: Vec<String>,
 }
 
 /// A change that an operation makes: what the object becomes; `None` if it is gone.
 #[derive(Debug)]
-pub(super) struct Change {
-    pub(super) id: ResourceId,
-    pub(super) object: Option<Object>,
+pub(crate) struct Change {
+    pub(crate) id: ResourceId,
+    pub(crate) object: Option<Object>,
     /// Its name before, if it gets another.
-    pub(super) was: Option<ResourceId>,
+    pub(crate) was: Option<ResourceId>,
 }
 
 impl Change {
     /// A change of an object that keeps its name.
-    pub(super) fn of(id: ResourceId, object: Option<Object>) -> Self {
+    pub(crate) fn of(id: ResourceId, object: Option<Object>) -> Self {
         Self { id, object, was: None }
     }
 }
 
-impl Host {
-    /// Initial contents of `test:///default`: one running domain and one active network, with the
-    /// names and UUIDs that libvirt gives them.
-    pub(super) fn default_host() -> Result<Self> {
-        let mut host = Self::default();
-        for (kind, text) in [(Kind::Network, DEFAULT_NETWORK), (Kind::Domain, DEFAULT_DOMAIN)] {
-            let definition = super::fault::read(kind, text)?;
-            let mut object = Object::defined(kind, definition, &host)?;
-            object.start(&host, State::Running, 0);
-            host.add(kind, object)?;
-        }
-        Ok(host)
-    }
-
+impl Store {
     /// Takes a new object in under the name in its definition.
-    pub(super) fn add(&mut self, kind: Kind, object: Object) -> Result<()> {
+    pub(crate) fn add(&mut self, kind: Kind, object: Object) -> Result<()> {
         let name = object.definition().and_then(|d| d.child_text("name")).unwrap_or_default();
         self.check_identity(kind, &name, object.uuid)?;
         let message = format!("{kind} '{name}' is there twice");
@@ -81,7 +68,7 @@ impl Host {
     }
 
     /// Makes a change and returns the one that takes it back.
-    pub(super) fn commit(&mut self, change: Change) -> Change {
+    pub(crate) fn commit(&mut self, change: Change) -> Change {
         if let Some(was) = change.was {
             let before = self.objects.remove(&was);
             if let Some(object) = change.object {
@@ -97,7 +84,7 @@ impl Host {
     }
 
     /// The object with the target's kind and UUID.
-    pub(super) fn find(&self, target: &Target) -> Result<(&ResourceId, &Object)> {
+    pub(crate) fn find(&self, target: &Target) -> Result<(&ResourceId, &Object)> {
         let kind = target.id.kind;
         let here =
             |(id, object): &(&ResourceId, &Object)| id.kind == kind && object.uuid == target.uuid;
@@ -106,12 +93,12 @@ impl Host {
         by_name.or_else(|| self.objects.iter().find(here)).ok_or_else(|| {
             let (uuid, name) = (target.uuid, &target.id.name);
             let message = format!("no {kind} with matching uuid '{uuid}' ({name})");
-            fault(super::fault::absent(kind), ErrorDomain::TEST, message)
+            fault(super::errors::absent(kind), ErrorDomain::TEST, message)
         })
     }
 
     /// Refuses a name that exists with another UUID, and a UUID that exists with another name.
-    pub(super) fn check_identity(&self, kind: Kind, name: &str, uuid: Uuid) -> Result<()> {
+    pub(crate) fn check_identity(&self, kind: Kind, name: &str, uuid: Uuid) -> Result<()> {
         let taken =
             self.objects.iter().filter(|(id, _)| id.kind == kind).find_map(|(id, o)| {
                 match (id.name == name, o.uuid == uuid) {
@@ -126,7 +113,7 @@ impl Host {
             });
         match taken {
             Some(message) => {
-                let domain = super::fault::parser_of(kind);
+                let domain = super::errors::parser_of(kind);
                 Err(fault(ErrorCode::OPERATION_FAILED, domain, message))
             }
             None => Ok(()),
@@ -140,7 +127,7 @@ impl Host {
     }
 
     /// Returns the observed state.
-    pub(super) fn observe(&self, scope: &Scope) -> Observed {
+    pub(crate) fn observe(&self, scope: &Scope) -> Observed {
         let seen = self.objects.iter().filter(|(id, _)| scope.includes(id));
         let resources = seen.map(|(id, o)| (id.clone(), o.observed(id, scope.detail)));
         Observed { resources: resources.collect(), ..Observed::default() }
@@ -149,11 +136,11 @@ impl Host {
 
 impl Object {
     /// A new object from the document that defines it. Fills in what libvirt fills in.
-    pub(super) fn defined(kind: Kind, mut definition: Element, host: &Host) -> Result<Self> {
+    pub(crate) fn defined(kind: Kind, mut definition: Element, store: &Store) -> Result<Self> {
         let uuid = post_parse::identity(kind, &mut definition)?;
         match kind {
             Kind::Domain => post_parse::domain(&mut definition)?,
-            Kind::Network => post_parse::network(&mut definition, |name| free_bridge(name, host))?,
+            Kind::Network => post_parse::network(&mut definition, |name| free_bridge(name, store))?,
             Kind::Pool | Kind::Volume => {
                 let message = "this driver has no storage";
                 return Err(fault(ErrorCode::NO_SUPPORT, ErrorDomain::STORAGE, message));
@@ -173,10 +160,10 @@ impl Object {
     }
 
     /// Starts it from its persistent definition, if it has one.
-    pub(super) fn start(&mut self, host: &Host, state: State, reason: i32) {
+    pub(crate) fn start(&mut self, store: &Store, state: State, reason: i32) {
         let mut live = self.persistent.clone();
         if let Some(domain) = live.as_mut().filter(|e| e.is(Kind::Domain.as_str())) {
-            domain.set_attr("id", host.next_id().to_string());
+            domain.set_attr("id", store.next_id().to_string());
         }
         self.live = live;
         self.state = state;
@@ -185,7 +172,7 @@ impl Object {
     }
 
     /// Stops it. A transient one is gone then.
-    pub(super) fn stop(mut self, reason: i32) -> Option<Self> {
+    pub(crate) fn stop(mut self, reason: i32) -> Option<Self> {
         self.live = None;
         self.state = State::Shutoff;
         self.reason = reason;
@@ -193,7 +180,7 @@ impl Object {
     }
 
     /// Whether it runs.
-    pub(super) fn is_active(&self) -> bool {
+    pub(crate) fn is_active(&self) -> bool {
         self.live.is_some()
     }
 
@@ -219,43 +206,11 @@ impl Object {
     }
 }
 
-const DEFAULT_DOMAIN: &str = "<domain type='test'>
-  <name>test</name>
-  <uuid>6695eb01-f6a4-8304-79aa-97f2502e193f</uuid>
-  <memory unit='GiB'>8</memory>
-  <currentMemory unit='GiB'>2</currentMemory>
-  <vcpu>2</vcpu>
-  <os><type>hvm</type></os>
-  <devices>
-    <disk type='file'>
-      <source file='/guest/diskimage1'/>
-      <target dev='vda' bus='virtio'/>
-    </disk>
-    <interface type='network'>
-      <mac address='aa:bb:cc:dd:ee:ff'/>
-      <source network='default'/>
-    </interface>
-    <memballoon model='virtio'/>
-  </devices>
-</domain>";
-
-const DEFAULT_NETWORK: &str = "<network>
-  <name>default</name>
-  <uuid>dd8fe884-6c02-601e-7551-cca97df1c5df</uuid>
-  <forward mode='nat'/>
-  <bridge name='virbr0'/>
-  <ip address='192.168.122.1' netmask='255.255.255.0'>
-    <dhcp>
-      <range start='192.168.122.2' end='192.168.122.254'/>
-    </dhcp>
-  </ip>
-</network>";
-
 /// The bridge that the network of this name has, else the first that no network has.
-fn free_bridge(name: &str, host: &Host) -> String {
+fn free_bridge(name: &str, store: &Store) -> String {
     let bridge = Path { steps: Vec::new(), attribute: Some("name".to_owned()) };
     let name_of = |e: &Element| e.child("bridge").and_then(|b| bridge.value(b));
-    let networks = host.objects.iter().filter(|(id, _)| id.kind.connects_guests());
+    let networks = store.objects.iter().filter(|(id, _)| id.kind.connects_guests());
     let mut taken = BTreeSet::new();
     for (id, network) in networks {
         for definition in [&network.persistent, &network.live].into_iter().flatten() {
