@@ -180,7 +180,7 @@ impl View<'_> {
         let now = Shown::all(&observed, self.selection);
         let Some(before) = self.known.replace(now.clone()) else {
             let all: Vec<&Shown> = now.values().collect();
-            return Ok(self.context.output.result(&whole(self.context, &self.uri, &all))?);
+            return Ok(self.context.output.result(&whole(self.context, &self.uri, &all, None))?);
         };
         let gone = before.keys().filter(|id| !now.contains_key(id)).map(|id| (id, "gone"));
         let there = now.iter().filter_map(|(id, shown)| match before.get(id) {

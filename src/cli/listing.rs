@@ -6,6 +6,7 @@ use super::options::Format;
 use super::output::Paint;
 use super::view::envelope::{self, FORMAT_VERSION};
 use super::view::table;
+use super::view::wide::{HEAD, Wide};
 use crate::error::{Error, ErrorKind};
 use crate::model::{Kind, Observed, ObservedResource, Outage, ResourceId, Unknown};
 use crate::reconcile::{ObjectStatus, Sync, status};
@@ -127,25 +128,31 @@ impl Shown {
     }
 }
 
-/// Formats the whole selection: a table, or one line of JSON.
-pub(super) fn whole(context: &Context, uri: &str, shown: &[&Shown]) -> String {
+/// Formats the whole selection: a table, or one line of JSON; with `wide`, also how the domains run.
+pub(super) fn whole(context: &Context, uri: &str, shown: &[&Shown], wide: Option<&Wide>) -> String {
     if context.output.format == Format::Json {
         let objects: Vec<&Value> = shown.iter().map(|s| &s.object).collect();
-        let value =
+        let mut value =
             json!({ "format_version": FORMAT_VERSION, "connection": uri, "objects": objects });
+        if let Some(wide) = wide {
+            wide.add_node_to(&mut value);
+        }
         return envelope::line(&value);
     }
     let head = ["OBJECT", "STATE", "AUTOSTART", "OWNER", "SYNC", "FIELDS"];
-    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    let head = head.into_iter().chain(wide.into_iter().flat_map(|_| HEAD));
+    let mut rows: Vec<Vec<String>> = vec![head.map(str::to_owned).collect()];
     rows.extend(shown.iter().map(|s| {
-        vec![
+        let mut row = vec![
             s.id.to_string(),
             s.state.clone(),
             if s.autostart { "yes" } else { "no" }.to_owned(),
             s.status.owner.clone().unwrap_or_else(|| "—".to_owned()),
             s.status.sync.as_str().to_owned(),
             s.fields(),
-        ]
+        ];
+        row.extend(wide.into_iter().flat_map(|wide| wide.cells(&s.id)));
+        row
     }));
     table::columns(&rows, |row, column, cell| {
         let paint = match (row, column) {

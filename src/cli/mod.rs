@@ -19,6 +19,7 @@
 //! - `fleet.rs`: the hosts that `virt.toml` names, and options that choose among them
 //! - `get.rs`: `virt get`: the inventory, with owners and drift
 //! - `get_watch.rs`: `virt get --watch`: the inventory, then a line for each change
+//! - `get_wide.rs`: `virt get --wide`: processors, memory and addresses of domains
 //! - `history.rs`: `virt history`: the versions of manifests that objects remember
 //! - `host_summary.rs`: per-host results and totals
 //! - `init.rs`: `virt init`: a `virt.toml` that names the set
@@ -66,6 +67,7 @@ mod export;
 mod fleet;
 mod get;
 mod get_watch;
+mod get_wide;
 mod history;
 mod host_summary;
 mod init;

@@ -4,7 +4,7 @@ use super::cancel::CancelToken;
 use super::event_sink::EventSink;
 use super::exec_context::ExecContext;
 use crate::error::Result;
-use crate::model::{Call, Capabilities, Observed, ObservedPools, Outcome, Scope};
+use crate::model::{Answer, Call, Capabilities, Observed, ObservedPools, Outcome, Query, Scope};
 use std::collections::BTreeSet;
 
 /// A host that can be observed and changed.
@@ -37,6 +37,18 @@ pub trait Driver: Send + Sync {
     fn pools(&self, names: &BTreeSet<String>) -> Result<ObservedPools> {
         let _ = names;
         Ok(ObservedPools::default())
+    }
+
+    /// Answers a question that no plan depends on.
+    ///
+    /// # Errors
+    /// The host could not be asked, has no answer in time, or refuses. Where it lacks the answer by its nature,
+    /// that is [`ErrorKind::Unsupported`](crate::error::ErrorKind::Unsupported).
+    fn query(&self, query: &Query) -> Result<Answer>;
+
+    /// Answers several questions: as many answers, in the same order. A driver that can lets them overlap.
+    fn query_all(&self, queries: &[Query]) -> Vec<Result<Answer>> {
+        queries.iter().map(|query| self.query(query)).collect()
     }
 
     /// Carries out `batch`: as many outcomes as calls, in the same order. Calls to different

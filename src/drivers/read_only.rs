@@ -5,7 +5,7 @@ use super::cancel::CancelToken;
 use super::driver::Driver;
 use super::event_sink::EventSink;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Call, Capabilities, Observed, ObservedPools, Outcome, Scope};
+use crate::model::{Answer, Call, Capabilities, Observed, ObservedPools, Outcome, Query, Scope};
 use std::collections::BTreeSet;
 
 /// Driver that passes reads on and refuses changes. libvirt's daemons do that by themselves; this is for
@@ -28,6 +28,14 @@ impl<D: Driver> Driver for ReadOnly<D> {
 
     fn pools(&self, names: &BTreeSet<String>) -> Result<ObservedPools> {
         self.0.pools(names)
+    }
+
+    fn query(&self, query: &Query) -> Result<Answer> {
+        self.0.query(query)
+    }
+
+    fn query_all(&self, queries: &[Query]) -> Vec<Result<Answer>> {
+        self.0.query_all(queries)
     }
 
     fn execute(&self, batch: &[Call], _: &ExecContext<'_>) -> Vec<Outcome> {

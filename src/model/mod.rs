@@ -20,6 +20,7 @@
 //! - `op/`: operations as data, held by a plan and carried out by a driver
 //! - `outage.rs`: guests that are up for their host and down for their users
 //! - `owner_record.rs`: the ownership record on an object, as a value
+//! - `query.rs`: questions about a host that no plan depends on: what runs now, and how
 //! - `record.rs`: the verdict on an ownership record
 //! - `snapshot.rs`: snapshots of a domain, as far as a plan has to know them
 //! - `subnet.rs`: IP subnets, made of an address and its netmask or prefix
@@ -48,6 +49,7 @@ mod op;
 mod outage;
 mod owner_record;
 pub mod pool;
+mod query;
 mod record;
 pub mod rules;
 mod snapshot;
@@ -82,6 +84,9 @@ pub use op::{
 };
 pub use outage::Outage;
 pub(crate) use owner_record::{Moving, OwnerRecord};
+pub use query::{
+    AddressSource, Answer, DomainInfo, GuestInterface, InterfaceAddress, NodeInfo, Query,
+};
 pub use record::{Doubt, Record};
 pub use snapshot::Snapshot;
 pub use subnet::Subnet;

@@ -263,9 +263,16 @@ mod tests {
         let address = server.address();
         let healthy = || {
             let begun = Instant::now();
-            let mut next = TcpStream::connect(address).unwrap();
-            next.write_all(b"GET /healthz HTTP/1.0\r\n\r\n").unwrap();
-            assert!(read(next).starts_with("HTTP/1.1 200 "));
+            loop {
+                let mut next = TcpStream::connect(address).unwrap();
+                let asked = next.write_all(b"GET /healthz HTTP/1.0\r\n\r\n");
+                let answer = read(next);
+                // until its words have come it may have to give way like the others
+                if asked.is_ok() && !answer.is_empty() || begun.elapsed() > LIMITS.deadline / 2 {
+                    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer:?}");
+                    break;
+                }
+            }
             // before any of the others is cut off, however busy the machine is
             assert!(begun.elapsed() < LIMITS.deadline / 2, "{:?}", begun.elapsed());
         };

@@ -8,6 +8,7 @@ mod devices;
 mod domains;
 mod events;
 mod networks;
+mod queries;
 mod subject;
 
 use crate::support::{Libvirtd, Needs, ignorable_if, run, tool};
@@ -59,8 +60,14 @@ const QEMU: &[Lack] = &[
 
 pub(crate) fn trials() -> Vec<Trial> {
     let rules = || {
-        let groups =
-            [batches::RULES, devices::RULES, domains::RULES, events::RULES, networks::RULES];
+        let groups = [
+            batches::RULES,
+            devices::RULES,
+            domains::RULES,
+            events::RULES,
+            networks::RULES,
+            queries::RULES,
+        ];
         groups.into_iter().flatten().copied()
     };
     let mut trials = Vec::new();
@@ -156,7 +163,7 @@ fn subjects() -> impl Iterator<Item = Subject> {
         .but(&[Deviation::MacsMayRepeat])
         .without(QEMU);
     let libvirt_test = remote("libvirt_test", "test", libvirtd, Libvirtd::test_uri)
-        .but(&[Deviation::MemoryIsSetInOnePlace])
+        .but(&[Deviation::CpuTimeIsTheClock, Deviation::MemoryIsSetInOnePlace])
         .without(TEST_DRIVER_OF_LIBVIRT);
     [memory, kept, from_file, libvirt_qemu, libvirt_test].into_iter()
 }

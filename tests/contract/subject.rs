@@ -24,6 +24,8 @@ type Snapshot = dyn Fn(&Path, &Subjected<'_>, &str) + Send + Sync;
 pub(crate) enum Deviation {
     /// The QEMU driver defines a domain with one MAC address twice.
     MacsMayRepeat,
+    /// The test driver gives the time of day as the processor time of every domain.
+    CpuTimeIsTheClock,
     /// The test driver's SetMemory takes either live or config, not both in one call.
     MemoryIsSetInOnePlace,
 }

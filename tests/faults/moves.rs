@@ -8,7 +8,9 @@ use std::sync::Arc;
 use virt::drivers::{CancelToken, Driver, EventSink, ExecContext, MockDriver, MockHost};
 use virt::error::Result;
 use virt::manifest::Loaded;
-use virt::model::{Call, Capabilities, Kind, Observed, Outcome, ResourceId, Scope, Uuid};
+use virt::model::{
+    Answer, Call, Capabilities, Kind, Observed, Outcome, Query, ResourceId, Scope, Uuid,
+};
 use virt::reconcile::moves::{
     Fleet, HostFacts, Party, Pools, Settled, Site as Place, plan_together, settle,
 };
@@ -80,6 +82,10 @@ impl Driver for Kept {
         self.0.observe(scope)
     }
 
+    fn query(&self, query: &Query) -> Result<Answer> {
+        self.0.query(query)
+    }
+
     fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {
         self.0.execute(batch, context)
     }
@@ -106,6 +112,10 @@ impl<D: Driver> Driver for Guarded<'_, D> {
 
     fn observe(&self, scope: &Scope) -> Result<Observed> {
         self.inner.observe(scope)
+    }
+
+    fn query(&self, query: &Query) -> Result<Answer> {
+        self.inner.query(query)
     }
 
     fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {

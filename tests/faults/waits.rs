@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use virt::drivers::{CancelToken, Driver, EventSink, ExecContext, MockDriver, MockHost};
 use virt::error::{ErrorKind, Result};
 use virt::model::{
-    Call, Capabilities, Effect, Kind, Observed, OpKind, Outcome, ResourceId, Scope, State,
+    Answer, Call, Capabilities, Effect, Kind, Observed, OpKind, Outcome, Query, ResourceId, Scope,
+    State,
 };
 use virt::reconcile::{Event, Options, Status, SystemClock, apply_until};
 
@@ -39,6 +40,10 @@ impl<D: Driver> Driver for Deaf<D> {
 
     fn observe(&self, scope: &Scope) -> Result<Observed> {
         self.0.observe(scope)
+    }
+
+    fn query(&self, query: &Query) -> Result<Answer> {
+        self.0.query(query)
     }
 
     fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {

@@ -2,8 +2,9 @@
 //! a mere announcement, and a result is written as the same bytes.
 
 use libvirt_rpc::{
-    AuthType, Chars, Decode, DomainHandle, DomainStats, Encode, Event, FrameReader, Header,
-    NetworkHandle, Packet, PacketKind, Procedure, RemoteError, Status, from_bytes, to_bytes,
+    AuthType, Chars, Decode, DomainHandle, DomainInfo, DomainInterface, DomainStats, Encode, Event,
+    FrameReader, Header, NetworkHandle, NodeInfo, Packet, PacketKind, Procedure, RemoteError,
+    Status, from_bytes, to_bytes,
 };
 
 /// Bytes as a stream that arrives in pieces. Says whether there was a packet in it.
@@ -46,6 +47,10 @@ fn read_as_its_procedure_says(packet: &Packet) -> bool {
         Procedure::CONNECT_LIST_ALL_DOMAINS => same::<(Vec<DomainHandle>, u32)>(payload),
         Procedure::CONNECT_LIST_ALL_NETWORKS => same::<(Vec<NetworkHandle>, u32)>(payload),
         Procedure::CONNECT_GET_ALL_DOMAIN_STATS => same::<Vec<DomainStats>>(payload),
+        // what stands behind the end of a model is not kept
+        Procedure::NODE_GET_INFO => from_bytes::<NodeInfo>(payload).is_ok(),
+        Procedure::DOMAIN_GET_INFO => same::<DomainInfo>(payload),
+        Procedure::DOMAIN_INTERFACE_ADDRESSES => same::<Vec<DomainInterface>>(payload),
         Procedure::DOMAIN_GET_STATE => same::<(i32, i32)>(payload),
         Procedure::CONNECT_GET_LIB_VERSION => same::<u64>(payload),
         Procedure::AUTH_POLKIT
@@ -61,7 +66,7 @@ fn read_as_its_procedure_says(packet: &Packet) -> bool {
 /// The first byte chooses a result, the rest is its bytes. Says whether they were that.
 pub(crate) fn replies(data: &[u8]) -> bool {
     let Some((which, bytes)) = data.split_first() else { return false };
-    match which % 16 {
+    match which % 19 {
         0 => same::<RemoteError>(bytes),
         1 => same::<Vec<AuthType>>(bytes),
         2 => same::<(Vec<DomainHandle>, u32)>(bytes),
@@ -78,6 +83,9 @@ pub(crate) fn replies(data: &[u8]) -> bool {
         12 => from_bytes::<(i32, i32, Chars)>(bytes).is_ok(),
         13 => event(bytes),
         14 => same::<(String, Option<String>)>(bytes),
+        15 => same::<DomainInfo>(bytes),
+        16 => same::<Vec<DomainInterface>>(bytes),
+        17 => from_bytes::<NodeInfo>(bytes).is_ok(),
         _ => same::<Header>(bytes),
     }
 }

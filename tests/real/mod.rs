@@ -24,6 +24,7 @@ mod oracle;
 mod records;
 mod release;
 mod restart;
+mod running;
 mod samples;
 mod sasl;
 mod silent;
@@ -59,6 +60,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         wild::trials(),
         records::trials(&pool),
         restart::trials(&pool),
+        running::trials(&pool),
         samples::trials(&pool),
         deletion::trials(&pool),
         drift::trials(&pool),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 use virt::drivers::{CancelToken, Driver, EventSink, ExecContext};
 use virt::error::{Error, ErrorCode, ErrorDomain, ErrorKind, Result};
-use virt::model::{Call, Capabilities, Observed, Outcome, Scope};
+use virt::model::{Answer, Call, Capabilities, Observed, Outcome, Query, Scope};
 
 /// Keeps every call that reaches the driver, with its outcome.
 pub(crate) struct Recording<D> {
@@ -34,6 +34,10 @@ impl<D: Driver> Driver for Recording<D> {
 
     fn observe(&self, scope: &Scope) -> Result<Observed> {
         self.inner.observe(scope)
+    }
+
+    fn query(&self, query: &Query) -> Result<Answer> {
+        self.inner.query(query)
     }
 
     fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {
@@ -139,6 +143,10 @@ impl<D: Driver> Driver for Faulty<D> {
         self.inner.observe(scope)
     }
 
+    fn query(&self, query: &Query) -> Result<Answer> {
+        self.inner.query(query)
+    }
+
     fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {
         let mut failed = BTreeSet::new();
         let mut outcomes = Vec::new();
@@ -168,12 +176,12 @@ fn lost(kind: ErrorKind, message: &str) -> Error {
 }
 
 /// Function that answers a call in place of the host.
-type Answer = Box<dyn Fn(&Call) -> Option<Outcome> + Send + Sync>;
+type Reply = Box<dyn Fn(&Call) -> Option<Outcome> + Send + Sync>;
 
 /// Answers some calls itself, as a host does that has its reasons; the others are carried out.
 pub(crate) struct Answering<D> {
     inner: D,
-    answer: Answer,
+    answer: Reply,
 }
 
 impl<D: Driver> Answering<D> {
@@ -206,6 +214,10 @@ impl<D: Driver> Driver for Answering<D> {
 
     fn observe(&self, scope: &Scope) -> Result<Observed> {
         self.inner.observe(scope)
+    }
+
+    fn query(&self, query: &Query) -> Result<Answer> {
+        self.inner.query(query)
     }
 
     fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {

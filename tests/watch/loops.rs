@@ -14,7 +14,9 @@ use virt::controller::{
 use virt::drivers::{CancelToken, Driver, EventSink, ExecContext, MockDriver, MockHost};
 use virt::error::{Error, ErrorKind, Result};
 use virt::manifest::load;
-use virt::model::{Call, Capabilities, Desired, Kind, Observed, OpKind, Outcome, Scope};
+use virt::model::{
+    Answer, Call, Capabilities, Desired, Kind, Observed, OpKind, Outcome, Query, Scope,
+};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -83,6 +85,10 @@ impl Driver for Connection {
     fn observe(&self, scope: &Scope) -> Result<Observed> {
         self.0.answers()?;
         self.0.driver.observe(scope)
+    }
+
+    fn query(&self, query: &Query) -> Result<Answer> {
+        self.0.driver.query(query)
     }
 
     fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {

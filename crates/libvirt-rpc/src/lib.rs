@@ -5,6 +5,7 @@
 //! layouts are interface facts of libvirt 9.0 to 11.3, where they are byte-identical.
 //!
 //! - `event.rs`: events: messages that a server sends unasked to a client that has registered for them
+//! - `info.rs`: answers about a running domain and its host: sizes, processor time, addresses of interfaces
 //! - `objects.rs`: the objects that travel in calls and replies: handles, statistics, typed parameters
 //! - `packet.rs`: packets: the header, and finding whole packets in a stream of bytes
 //! - `procedure.rs`: the procedures in use: numbers and properties
@@ -12,6 +13,7 @@
 //! - `xdr.rs`: XDR: writing, and bounds-checked reading, of the types that libvirt's protocol is made of
 
 mod event;
+mod info;
 mod objects;
 mod packet;
 mod procedure;
@@ -19,6 +21,7 @@ mod remote_error;
 mod xdr;
 
 pub use event::{Event, domain_event, network_event};
+pub use info::{CpuModel, DomainInfo, DomainInterface, IpAddress, NodeInfo};
 pub use objects::{
     AuthType, Chars, CpuMap, DomainHandle, DomainStats, NetworkHandle, SnapshotHandle, TypedParam,
     TypedValue,

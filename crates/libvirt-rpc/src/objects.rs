@@ -94,7 +94,7 @@ impl fmt::Debug for Chars {
 }
 
 /// One of [`Chars`].
-struct Char(u8);
+pub(super) struct Char(pub(super) u8);
 
 impl Listed for Char {
     const MAX: usize = Chars::MAX;

@@ -58,7 +58,9 @@ macro_rules! procedures {
 procedures! {
     CONNECT_OPEN = 1, Quick, false;
     CONNECT_GET_TYPE = 3, Quick, false;
+    NODE_GET_INFO = 6, Quick, false;
     DOMAIN_GET_XML_DESC = 14, Quick, false;
+    DOMAIN_GET_INFO = 16, Quick, false;
     DOMAIN_RESUME = 28, Long, true;
     DOMAIN_SET_AUTOSTART = 29, Quick, true;
     DOMAIN_SUSPEND = 34, Long, true;
@@ -115,6 +117,7 @@ procedures! {
     DOMAIN_DEFINE_XML_FLAGS = 350, Quick, true;
     DOMAIN_GET_IOTHREAD_INFO = 351, Long, false;
     DOMAIN_PIN_IOTHREAD = 352, Long, true;
+    DOMAIN_INTERFACE_ADDRESSES = 353, Long, false;
     DOMAIN_ADD_IOTHREAD = 355, Long, true;
     DOMAIN_DEL_IOTHREAD = 356, Long, true;
     DOMAIN_RENAME = 358, Quick, true;
@@ -173,10 +176,21 @@ mod tests {
             assert!(later.iter().all(|o| o.procedure.0 > row.procedure.0), "{row:?} out of order");
             assert!(later.iter().all(|o| o.name != row.name), "{row:?} twice");
             // a registration is the connection's own, and ends with it
-            let reads = ["_GET_", "_LIST", "_LOOKUP_", "_SUPPORTS_", "AUTH_", "_OPEN", "REGISTER_"];
+            let reads = [
+                "_GET_",
+                "_LIST",
+                "_LOOKUP_",
+                "_SUPPORTS_",
+                "_IS_",
+                "AUTH_",
+                "_OPEN",
+                "REGISTER_",
+                "_ADDRESSES",
+            ];
             assert_eq!(row.changes, !reads.iter().any(|r| row.name.contains(r)), "{row:?}");
-            // the question whether a guest answers waits for it
-            let asks = row.procedure == Procedure::DOMAIN_GET_IOTHREAD_INFO;
+            // these wait for a guest: for its QEMU, and for its agent
+            let asks = [Procedure::DOMAIN_GET_IOTHREAD_INFO, Procedure::DOMAIN_INTERFACE_ADDRESSES];
+            let asks = asks.contains(&row.procedure);
             assert!(row.changes || asks || row.class == Class::Quick, "{row:?}");
         }
     }

@@ -188,6 +188,28 @@ macro_rules! number {
 
 number!(u32, i32, u64, i64, f64);
 
+/// A `char` or `short` takes four bytes, as every number does at least.
+macro_rules! small_number {
+    ($($type:ident),*) => {$(
+        impl Encode for $type {
+            fn encode(&self, out: &mut Vec<u8>) -> Result<(), Malformed> {
+                u32::from(*self).encode(out)
+            }
+        }
+
+        impl Decode for $type {
+            const LEAST: usize = 4;
+
+            fn decode(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+                let number = u32::decode(from)?;
+                Self::try_from(number).map_err(|_| Malformed::Discriminant(number))
+            }
+        }
+    )*};
+}
+
+small_number!(u8, u16);
+
 impl Encode for bool {
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), Malformed> {
         u32::from(*self).encode(out)
@@ -342,7 +364,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
-    use crate::{DomainStats, NetworkHandle, RemoteError, TypedParam};
+    use crate::{DomainInfo, DomainInterface, DomainStats, NetworkHandle, RemoteError, TypedParam};
     use proptest::prelude::*;
 
     #[test]
@@ -409,6 +431,8 @@ mod tests {
             same_again::<TypedParam>(&bytes);
             same_again::<Vec<DomainStats>>(&bytes);
             same_again::<RemoteError>(&bytes);
+            same_again::<DomainInfo>(&bytes);
+            same_again::<Vec<DomainInterface>>(&bytes);
         }
 
         #[test]

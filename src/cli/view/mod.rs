@@ -15,6 +15,7 @@
 //! - `values.rs`: values that stand side by side in a row: in one unit, and short where they are the same
 //! - `watch.rs`: events of a watch: a line each, for people or as JSON
 //! - `whole.rs`: values of a definition that reach beyond the guest, in full
+//! - `wide.rs`: how domains run: processors, memory, processor time, addresses
 
 pub(crate) mod diff;
 pub(crate) mod envelope;
@@ -31,3 +32,4 @@ pub(crate) mod table;
 mod values;
 pub(crate) mod watch;
 pub(crate) mod whole;
+pub(crate) mod wide;

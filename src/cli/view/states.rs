@@ -4,6 +4,7 @@ use super::envelope::FORMAT_VERSION;
 use super::json::ignored;
 use super::table::columns;
 use super::values;
+use super::wide::Wide;
 use crate::cli::listing::Shown;
 use crate::cli::output::{Output, Paint};
 use crate::model::ObservedResource;
@@ -16,6 +17,7 @@ pub(crate) fn human(
     shown: &Shown,
     object: &ObservedResource,
     states: &States,
+    wide: Option<&Wide>,
     output: Output,
 ) -> String {
     let head = format!("{}  {}\n", shown.id, shown.state);
@@ -32,8 +34,12 @@ pub(crate) fn human(
         ("autostart", if object.autostart { "yes" } else { "no" }.to_owned()),
         ("sync", sync),
     ];
-    let facts: Vec<Vec<String>> =
-        facts.into_iter().map(|(name, value)| vec![format!("    {name}"), value]).collect();
+    let running = wide.into_iter().flat_map(|wide| wide.facts(&shown.id));
+    let facts: Vec<Vec<String>> = facts
+        .into_iter()
+        .chain(running)
+        .map(|(name, value)| vec![format!("    {name}"), value])
+        .collect();
     out.push_str(&columns(&facts, |_, _, cell| cell.to_owned()));
     out.push('\n');
     out.push_str(&match states.rows.as_slice() {

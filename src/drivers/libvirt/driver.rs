@@ -8,10 +8,12 @@ use super::events;
 use super::session::{self, Host};
 use super::silent::{Silent, Subject};
 use super::trace::{Stage, StageResult, Trace};
-use super::{execute, observe, pools, request};
+use super::{execute, observe, pools, query, request};
 use crate::drivers::{CancelToken, Driver, Environment, EventSink, ExecContext, Hypervisor};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Call, Capabilities, Observed, ObservedPools, OpKind, Outcome, Scope, Uri};
+use crate::model::{
+    Answer, Call, Capabilities, Observed, ObservedPools, OpKind, Outcome, Query, Scope, Uri,
+};
 use libvirt_rpc::Class;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -152,6 +154,21 @@ impl Driver for LibvirtDriver {
         let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
         silent.hear(self.dial.as_ref());
         pools::pools(self.connections().connection(Class::Quick)?, names, &mut silent)
+    }
+
+    fn query(&self, query: &Query) -> Result<Answer> {
+        let unanswered = || Err(Error::new(ErrorKind::Protocol, "the query was not answered"));
+        self.query_all(std::slice::from_ref(query)).pop().unwrap_or_else(unanswered)
+    }
+
+    fn query_all(&self, queries: &[Query]) -> Vec<Result<Answer>> {
+        let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        silent.hear(self.dial.as_ref());
+        let mut connections = self.connections();
+        connections.limit_results(Some(self.max_inventory));
+        let answers = query::query(&mut connections, queries, &mut silent);
+        connections.limit_results(None);
+        answers
     }
 
     fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {

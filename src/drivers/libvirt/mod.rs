@@ -18,6 +18,7 @@
 //! - `fake_server.rs`: the far end of a connection, for tests: a thread that plays a server, well or badly
 //! - `observe.rs`: reading a host's inventory: a few bulk calls, then definitions, snapshots and checkpoints
 //! - `pools.rs`: definitions of storage pools that volumes of disks are in
+//! - `query.rs`: queries: several at once, each answered or not by itself
 //! - `reading.rs`: the procedure and the flags by which definitions of a kind are read
 //! - `remote_error.rs`: libvirt's remote error as an error of ours, and back
 //! - `request.rs`: operations as requests: which procedure carries one out, and with which flags
@@ -40,6 +41,7 @@ mod execute;
 mod fake_server;
 mod observe;
 mod pools;
+mod query;
 mod reading;
 mod remote_error;
 mod request;

@@ -13,6 +13,10 @@ pub(super) const QUICK: Duration = Duration::from_secs(30);
 /// guest has to answer before it is changed.
 pub(super) const SILENCE: Duration = Duration::from_secs(5);
 
+/// Longest time that guests' agents may delay a query without any reply. libvirt itself gives an agent 5 s to
+/// say that it is there, and none to answer.
+pub(super) const AGENT: Duration = Duration::from_secs(10);
+
 /// Time that a silent object has to answer in the background.
 pub(super) const PATIENT: Duration = Duration::from_secs(3600);
 

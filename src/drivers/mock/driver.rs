@@ -3,6 +3,7 @@
 use super::default_host::default_host;
 use super::node_file;
 use super::operations::carry_out;
+use super::queries;
 use crate::drivers::host::OsFile;
 use crate::drivers::objects::device_defaults::MAC_PREFIX;
 use crate::drivers::objects::event_bus::{Watchers, Watching};
@@ -11,8 +12,8 @@ use crate::drivers::objects::store::Store;
 use crate::drivers::{Beneath, CancelToken, Driver, EventSink, ExecContext, Hypervisor};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    Call, Capabilities, DomainCapabilities, Kind, NetworkCapabilities, Observed, OpKind, Outcome,
-    ResourceId, Scope, StorageCapabilities, Version,
+    Answer, Call, Capabilities, DomainCapabilities, Kind, NetworkCapabilities, Observed, OpKind,
+    Outcome, Query, ResourceId, Scope, StorageCapabilities, Version,
 };
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -122,6 +123,17 @@ impl Driver for MockDriver {
         match &self.state {
             None => Ok(self.memory().observe(scope)),
             Some(_) => Ok(self.current()?.observe(scope)),
+        }
+    }
+
+    fn query(&self, query: &Query) -> Result<Answer> {
+        queries::answer(&self.current()?, query)
+    }
+
+    fn query_all(&self, queries: &[Query]) -> Vec<Result<Answer>> {
+        match self.current() {
+            Ok(host) => queries.iter().map(|query| queries::answer(&host, query)).collect(),
+            Err(e) => queries.iter().map(|_| Err(e.clone())).collect(),
         }
     }
 

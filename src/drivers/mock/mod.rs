@@ -21,6 +21,7 @@
 //! - `network.rs`: states of a network
 //! - `node_file.rs`: host files: libvirt's `<node>` format, which `test:///PATH` names
 //! - `operations.rs`: one operation on one object, as a function of the host as it is
+//! - `queries.rs`: answers to queries, from the definitions
 
 mod default_host;
 mod domain;
@@ -28,5 +29,6 @@ mod driver;
 mod network;
 mod node_file;
 mod operations;
+mod queries;
 
 pub use driver::{MockDriver, MockHost};

@@ -8,7 +8,7 @@ use crate::support::site::plan_for;
 use std::collections::BTreeSet;
 use virt::drivers::{CancelToken, Driver, EventSink, ExecContext};
 use virt::error::Result;
-use virt::model::{Call, Capabilities, Kind, Observed, OpKind, Outcome, Scope};
+use virt::model::{Answer, Call, Capabilities, Kind, Observed, OpKind, Outcome, Query, Scope};
 use virt::reconcile::{Report, Status};
 
 /// F1: the program is killed.
@@ -151,6 +151,10 @@ impl Driver for Lacking<'_> {
 
     fn observe(&self, scope: &Scope) -> Result<Observed> {
         self.host.observe(scope)
+    }
+
+    fn query(&self, query: &Query) -> Result<Answer> {
+        self.host.query(query)
     }
 
     fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {

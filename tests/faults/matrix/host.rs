@@ -8,7 +8,8 @@ use virt::drivers::{CancelToken, Driver, EventSink, ExecContext, MockDriver, Moc
 use virt::error::Result;
 use virt::manifest::Loaded;
 use virt::model::{
-    Call, Capabilities, DomainOp, Kind, Observed, OpKind, Outcome, ResourceId, Scope, Target,
+    Answer, Call, Capabilities, DomainOp, Kind, Observed, OpKind, Outcome, Query, ResourceId,
+    Scope, Target,
 };
 use virt::reconcile::{Options, Plan};
 use xmltree::write_compact;
@@ -116,6 +117,10 @@ impl Driver for Host {
             false
         });
         self.driver.observe(scope)
+    }
+
+    fn query(&self, query: &Query) -> Result<Answer> {
+        self.driver.query(query)
     }
 
     /// Executes calls one by one: drivers around this one keep the order of a batch.

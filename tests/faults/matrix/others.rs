@@ -10,7 +10,8 @@ use virt::drivers::{CancelToken, Driver, EventSink, ExecContext};
 use virt::error::Result;
 use virt::manifest::Loaded;
 use virt::model::{
-    Affect, Call, Capabilities, DomainOp, Kind, Observed, Outcome, Scope, UndefineKeep,
+    Affect, Answer, Call, Capabilities, DomainOp, Kind, Observed, Outcome, Query, Scope,
+    UndefineKeep,
 };
 use virt::reconcile::{Options, fingerprint};
 
@@ -265,6 +266,10 @@ impl Driver for InTurn<'_> {
     fn observe(&self, scope: &Scope) -> Result<Observed> {
         self.turns.wait(self.who);
         self.host.observe(scope)
+    }
+
+    fn query(&self, query: &Query) -> Result<Answer> {
+        self.host.query(query)
     }
 
     fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {

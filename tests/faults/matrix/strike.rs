@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
 use virt::drivers::{CancelToken, Driver, EventSink, ExecContext};
 use virt::error::{Error, ErrorKind, Result};
-use virt::model::{Call, Capabilities, Observed, Outcome, ResourceId, Scope};
+use virt::model::{Answer, Call, Capabilities, Observed, Outcome, Query, ResourceId, Scope};
 use virt::reconcile::{Event, Plan, Report, Status, apply};
 
 /// The moment of a fault within a step.
@@ -196,6 +196,10 @@ impl Driver for Struck<'_> {
             self.pass(call);
         });
         observed
+    }
+
+    fn query(&self, query: &Query) -> Result<Answer> {
+        self.host.query(query)
     }
 
     fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use virt::drivers::{CancelToken, Driver, EventSink, ExecContext};
 use virt::error::{Error, ErrorKind, Result};
 use virt::model::{
-    Call, Capabilities, DriverEvent, EventKind, Kind, Observed, OpKind, Outcome, Scope,
+    Answer, Call, Capabilities, DriverEvent, EventKind, Kind, Observed, OpKind, Outcome, Query,
+    Scope,
 };
 
 /// Fault that strikes. At every second request the interrupted call takes effect.
@@ -161,6 +162,10 @@ impl Driver for Faulty {
         let late = self.state().late.take();
         self.host.execute(late.as_slice(), &ExecContext::default());
         observed
+    }
+
+    fn query(&self, query: &Query) -> Result<Answer> {
+        self.host.query(query)
     }
 
     fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {
@@ -332,6 +337,10 @@ impl Driver for Lacking {
         self.host.observe(scope)
     }
 
+    fn query(&self, query: &Query) -> Result<Answer> {
+        self.host.query(query)
+    }
+
     fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {
         self.host.execute(batch, context)
     }
@@ -389,6 +398,10 @@ impl Driver for Flooded {
 
     fn observe(&self, scope: &Scope) -> Result<Observed> {
         self.host.observe(scope)
+    }
+
+    fn query(&self, query: &Query) -> Result<Answer> {
+        self.host.query(query)
     }
 
     fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {

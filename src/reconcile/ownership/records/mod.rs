@@ -16,7 +16,7 @@ pub use signing::{Key, Signing};
 
 use crate::drivers::{CancelToken, Driver, EventSink, ExecContext};
 use crate::error::Result;
-use crate::model::{Call, Capabilities, Observed, ObservedPools, Outcome, Scope};
+use crate::model::{Answer, Call, Capabilities, Observed, ObservedPools, Outcome, Query, Scope};
 use diagnostics::SourceId;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -65,6 +65,14 @@ impl Driver for Records {
 
     fn pools(&self, names: &BTreeSet<String>) -> Result<ObservedPools> {
         self.inner.pools(names)
+    }
+
+    fn query(&self, query: &Query) -> Result<Answer> {
+        self.inner.query(query)
+    }
+
+    fn query_all(&self, queries: &[Query]) -> Vec<Result<Answer>> {
+        self.inner.query_all(queries)
     }
 
     fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {
