@@ -66,7 +66,7 @@ fn interfaces(host: &Store, domain: &Object) -> Result<Vec<GuestInterface>> {
         let message = "domain is not running";
         return Err(fault(ErrorCode::OPERATION_INVALID, ErrorDomain::TEST, message));
     };
-    let all = Domain::new(live).interfaces().enumerate();
+    let all = Domain::new(live.node()).interfaces().enumerate();
     let reserved = all.filter_map(|(number, interface)| {
         let mac = interface.mac()?;
         let addresses = reservations(host, interface, mac)?;
@@ -81,7 +81,7 @@ fn interfaces(host: &Store, domain: &Object) -> Result<Vec<GuestInterface>> {
 fn reservations(host: &Store, interface: Interface<'_>, mac: Mac) -> Option<Vec<InterfaceAddress>> {
     let InterfaceSource::Network(Some(name)) = interface.source() else { return None };
     let network = host.objects.get(&ResourceId::new(Kind::Network, name))?.live.as_ref()?;
-    let of_ips = Network::new(network).ips().flat_map(|ip| {
+    let of_ips = Network::new(network.node()).ips().flat_map(|ip| {
         let prefix = ip.subnet().map(|subnet| u32::from(subnet.prefix()));
         let own = ip.dhcp_hosts().filter(move |h| h.mac.and_then(Mac::parse) == Some(mac));
         own.filter_map(move |h| InterfaceAddress::new(h.ip?.parse().ok()?, prefix?))
