@@ -5,6 +5,7 @@ mod comments;
 mod kinds;
 mod map;
 mod texts;
+mod trees;
 mod vocabulary;
 
 use crate::support::trial;
@@ -80,6 +81,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             assert!(wrong.is_empty(), "{}", wrong.join("\n"));
         }),
         trial("tidy/plans_ask_no_hypervisor", plans_ask_no_hypervisor),
+        trial("tidy/trees_are_opaque", trees_are_opaque),
         trial("tidy/one_place_makes_connections", one_place_makes_connections),
         trial("tidy/only_the_cli_prints_and_reads_the_environment", only_the_cli_prints),
         trial("tidy/all_that_is_printed_goes_through_one_printer", one_printer),
@@ -173,6 +175,14 @@ fn plans_ask_no_hypervisor() {
         .map(|(path, _)| path.display().to_string())
         .collect();
     assert!(wrong.is_empty(), "ask the capabilities: {}", wrong.join(", "));
+}
+
+fn trees_are_opaque() {
+    trees::check();
+    let others: Vec<_> =
+        all_sources().into_iter().filter(|(path, _)| !path.starts_with("crates/xmltree")).collect();
+    let held = trees::held(&others);
+    assert!(held.is_empty(), "hold a NodeRef or a Document:\n{}", held.join("\n"));
 }
 
 fn files() {

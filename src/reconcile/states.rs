@@ -15,7 +15,7 @@ use super::plan::decide::Layers;
 use super::status::runs_as_asked;
 use crate::model::{Capabilities, Kind, ObservedResource, OwnerRecord, ResourceId};
 use jiff::Timestamp;
-use xmltree::{Element, Path};
+use xmltree::{Element, NodeRef, Path};
 
 /// An object in its states, as far as they differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,8 +136,8 @@ fn passed_over(
     let of = |side, definition: Option<&Element>| {
         definition.map(|d| ignored(kind, side, d, applied, ignore)).unwrap_or_default()
     };
-    let next_boot = of(Side::NextBoot, found.next_boot);
-    let mut running = of(Side::Running, found.running);
+    let next_boot = of(Side::NextBoot, found.next_boot.map(NodeRef::as_element));
+    let mut running = of(Side::Running, found.running.map(NodeRef::as_element));
     running.retain(|u| !next_boot.contains(u));
     let on = |side| move |u| (side, u);
     let both = next_boot.into_iter().map(on(Side::NextBoot));
@@ -168,8 +168,8 @@ fn settings(host: &ObservedResource, owner_record: &OwnerRecord) -> Vec<StateRow
 
 /// The states compared with each other.
 struct Compared<'a> {
-    next_boot: Option<&'a Element>,
-    running: Option<&'a Element>,
+    next_boot: Option<NodeRef<'a>>,
+    running: Option<NodeRef<'a>>,
     /// The manifest with the next boot.
     defined: Vec<Change>,
     /// Differences between the manifest and the running instance.
@@ -235,8 +235,8 @@ impl<'a> Compared<'a> {
             .zip(owner_record)
             .is_some_and(|(b, owner_record)| b.digest == owner_record.digest);
         Self {
-            next_boot,
-            running,
+            next_boot: next_boot.map(Element::node),
+            running: running.map(Element::node),
             defined: defined.map(|o| o.changes).unwrap_or_default(),
             live,
             waiting,

@@ -4,7 +4,7 @@
 
 use crate::reconcile::shown;
 use diagnostics::escape;
-use xmltree::{Element, Path};
+use xmltree::{Element, NodeRef, Path};
 
 /// Devices and sections that use the host, whatever is in them. Of all others, anything that looks
 /// like a path or a URL counts: loaders, kernels, NVRAM and its template, memory backed by files,
@@ -87,7 +87,7 @@ const WORDS: &[&str] = &["metadata", "title", "description", "name"];
 
 /// An element that uses the host.
 pub(super) struct Reach<'a> {
-    pub(super) element: &'a Element,
+    pub(super) element: NodeRef<'a>,
     /// The use, in one line.
     pub(super) line: String,
 }
@@ -154,7 +154,7 @@ fn reach(element: &Element) -> Option<Reach<'_>> {
         which.unwrap_or_default(),
         words.collect::<Vec<_>>().join(" ")
     );
-    Some(Reach { element, line })
+    Some(Reach { element: element.node(), line })
 }
 
 fn leaves(element: &Element, above: &str, all: bool, values: &mut Vec<String>) {

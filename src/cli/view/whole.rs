@@ -16,7 +16,12 @@ pub(crate) fn added(plan: &Plan) -> String {
         let known = before.as_ref().map(reaching).unwrap_or_default();
         let is_known = |line: &String| known.iter().any(|of| of.line == *line);
         for reach in reaching(&after).into_iter().filter(|of| !is_known(&of.line)) {
-            let _ = writeln!(out, "    {}: {}", change.id, escape(&write_compact(reach.element)));
+            let _ = writeln!(
+                out,
+                "    {}: {}",
+                change.id,
+                escape(&write_compact(reach.element.as_element()))
+            );
         }
     }
     if out.is_empty() { out } else { format!("\nElements that this restores, in full:\n{out}") }

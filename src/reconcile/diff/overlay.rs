@@ -72,7 +72,16 @@ fn merge_into(
     let unchanged = last.is_some_and(|last| std::ptr::eq(last, want));
     let last = last.filter(|_| !unchanged).map(|last| normalize::prepare(kind, last, live));
     let (want_now, last) = (&said, last.as_ref());
-    let of = Comparison { kind, side, live, want: want_now, last, unchanged, ignore, explain };
+    let of = Comparison {
+        kind,
+        side,
+        live: live.node(),
+        want: want_now.node(),
+        last: last.map(Element::node),
+        unchanged,
+        ignore,
+        explain,
+    };
     let Differences { mut changes, edits, touched, ignored } = compare(of);
     let touched = touched.into_iter().filter_map(|(path, place)| {
         let element = element_at(live, &place)?;

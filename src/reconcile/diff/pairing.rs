@@ -6,7 +6,7 @@
 
 use super::normalize::{has_any_order, identity, key_of, keys, same_identity};
 use std::collections::{HashMap, VecDeque};
-use xmltree::{Element, Name, Node, Step, value_at};
+use xmltree::{Element, Name, Node, NodeRef, Step, value_at};
 
 /// Pairs of equal entries in three lists.
 #[derive(Debug, Default)]
@@ -48,7 +48,8 @@ pub(crate) fn pair(
     let lists = Lists { parent, any_order: has_any_order(parent, name) };
     let [want, live, last] = [want, live, last].map(|list| lists.entries(list));
     let equal = |a: &Entry<'_>, b: &Entry<'_>| a.element == b.element;
-    let becomes = |a: &Entry<'_>, b: &Entry<'_>| becomes(a.element, b.element);
+    let becomes =
+        |a: &Entry<'_>, b: &Entry<'_>| becomes(a.element.as_element(), b.element.as_element());
     let mut of_last = lists.pair(&want, &last, None, &[], &equal);
     let last_to_live = lists.pair(&last, &live, None, &[], &becomes);
     let mut pairs = lists.by_key(&want, &live);
@@ -85,7 +86,7 @@ type Keys = Vec<(&'static str, String)>;
 
 /// An entry with its keys.
 struct Entry<'a> {
-    element: &'a Element,
+    element: NodeRef<'a>,
     keys: Keys,
 }
 
@@ -134,7 +135,7 @@ struct Lists<'a> {
 
 impl Lists<'_> {
     fn entries<'e>(&self, list: &[&'e Element]) -> Vec<Entry<'e>> {
-        let entry = |element: &&'e Element| Entry { element, keys: keys(self.parent, element) };
+        let entry = |e: &&'e Element| Entry { element: e.node(), keys: keys(self.parent, e) };
         list.iter().map(entry).collect()
     }
 
@@ -237,8 +238,8 @@ fn most_told_first(
     taken: &[usize],
     accept: Same<'_>,
 ) {
-    fn told(element: &Element) -> usize {
-        element.attributes.len() + element.elements().map(|e| 1 + told(e)).sum::<usize>()
+    fn told(element: NodeRef<'_>) -> usize {
+        element.attributes().len() + element.elements().map(|e| 1 + told(e)).sum::<usize>()
     }
     let mut order: Vec<usize> = (0..from.len()).collect();
     order.sort_by_cached_key(|n| std::cmp::Reverse(from.get(*n).map(|e| told(e.element))));

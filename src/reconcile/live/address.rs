@@ -38,10 +38,10 @@ impl Places {
             return Self::default();
         }
         Self {
-            bus: Bus::of(context.live),
-            lacks_acpi: lacks_acpi(context.live),
-            now: taken(context.live).collect(),
-            later: taken(context.next_boot).collect(),
+            bus: Bus::of(context.live.as_element()),
+            lacks_acpi: lacks_acpi(context.live.as_element()),
+            now: taken(context.live.as_element()).collect(),
+            later: taken(context.next_boot.as_element()).collect(),
             given: Vec::new(),
         }
     }

@@ -8,7 +8,7 @@ use crate::model::{Affect, DomainOp};
 use crate::reconcile::diff::difference::{Change, Edit};
 use crate::reconcile::plan::step::{Otherwise, StepAction, Until};
 use std::time::Duration;
-use xmltree::{Element, Path, write_compact};
+use xmltree::{Element, NodeRef, Path, write_compact};
 
 /// Time that a guest has to release a device, after the 5 s that libvirt waits.
 const UNPLUG: Duration = Duration::from_secs(5);
@@ -26,7 +26,7 @@ pub(super) fn device(
     let root = Path { steps: steps.to_vec(), attribute: None };
     match &change.edit {
         Edit::Add(element) if change.path == root => attach(context, places, element),
-        Edit::Remove if change.path == root => match root.find(context.live) {
+        Edit::Remove if change.path == root => match root.find(context.live.as_element()) {
             Some(element) => detach(context, places, &root, element),
             None => Verdict::waits("the device cannot be found"),
         },
@@ -42,7 +42,7 @@ fn attach(context: LiveContext<'_>, places: &mut Places, device: &Element) -> Ve
     if let Err(why) = pluggable(device, context, true) {
         return Verdict::Waits(why);
     }
-    match places.with_address(device, context.next_boot) {
+    match places.with_address(device, context.next_boot.as_element()) {
         Ok(device) => {
             Verdict::call(DomainOp::Attach { xml: write_compact(&device), affect: Affect::Live })
         }
@@ -67,9 +67,10 @@ fn detach(context: LiveContext<'_>, places: &Places, path: &Path, device: &Eleme
 /// Fields of the device at `root` that can be changed in place go together in one call; the others
 /// stay as they run, so that what waits holds nothing up.
 fn update(context: LiveContext<'_>, n: usize, root: &Path) -> Verdict {
-    let (Some(live), Some((_, merged))) =
-        (root.find(context.live), context.overlay.touched.iter().find(|(path, _)| path == root))
-    else {
+    let (Some(live), Some((_, merged))) = (
+        root.find(context.live.as_element()),
+        context.overlay.touched.iter().find(|(path, _)| path == root),
+    ) else {
         return Verdict::waits("the device cannot be found");
     };
     let name = &live.name.local;
@@ -233,7 +234,7 @@ fn pluggable(device: &Element, context: LiveContext<'_>, attach: bool) -> Result
             Some("i6300esb") => Ok(()),
             _ => never("a watchdog that is not an i6300esb"),
         },
-        "filesystem" => match (of("driver", "type"), shares_memory(context.live)) {
+        "filesystem" => match (of("driver", "type"), shares_memory(context.live.as_element())) {
             (Some("virtiofs"), true) => Ok(()),
             (Some("virtiofs"), false) => {
                 Err("virtiofs needs memory that was shared when the domain started".to_owned())
@@ -251,17 +252,16 @@ fn pluggable(device: &Element, context: LiveContext<'_>, attach: bool) -> Result
 /// Whether a disk is on that SCSI controller, and stays there.
 fn in_use(controller: &Element, context: LiveContext<'_>) -> bool {
     let index = controller.attr("index").unwrap_or("0");
-    let goes: Vec<&Element> = context
+    let goes: Vec<NodeRef<'_>> = context
         .overlay
         .changes
         .iter()
         .filter(|c| c.edit == Edit::Remove && c.path.pattern() == "devices/disk")
-        .filter_map(|c| c.path.find(context.live))
+        .filter_map(|c| c.path.find(context.live.as_element()).map(Element::node))
         .collect();
     let disks = context.live.child("devices").into_iter().flat_map(|d| d.children_named("disk"));
-    let stays = |disk: &&Element| !goes.iter().any(|gone| std::ptr::eq(*gone, *disk));
-    let mut on_scsi =
-        disks.filter(stays).filter(|disk| Disk::new(disk.node()).bus() == Some("scsi"));
+    let stays = |disk: &NodeRef<'_>| !goes.iter().any(|gone| gone.is_same(*disk));
+    let mut on_scsi = disks.filter(stays).filter(|disk| Disk::new(*disk).bus() == Some("scsi"));
     on_scsi.any(|disk| disk.child("address").and_then(|a| a.attr("controller")) == Some(index))
 }
 

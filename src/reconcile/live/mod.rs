@@ -183,7 +183,8 @@ pub(crate) fn live_changes(
     next_boot: &Element,
     capabilities: &Capabilities,
 ) -> Live {
-    let context = LiveContext { overlay, live, next_boot, capabilities };
+    let context =
+        LiveContext { overlay, live: live.node(), next_boot: next_boot.node(), capabilities };
     let mut found = Live::default();
     let mut places = Places::of(context);
     let mut tunings: Vec<(Tuning, Vec<TuningParameter>, Vec<usize>)> = Vec::new();
@@ -253,7 +254,7 @@ fn judge(
 ) -> Result<Judged, String> {
     let (mut actions, mut covers, mut tuned) = (Vec::new(), Vec::new(), Vec::new());
     let change = context.overlay.changes.get(n).ok_or_else(String::new)?;
-    for piece in pieces(kind, change, context.live) {
+    for piece in pieces(kind, change, context.live.as_element()) {
         let verdict = match (kind, piece.path.steps.first().map(|s| s.name.as_str())) {
             (Kind::Domain, Some("devices")) => devices::device(context, places, n, &piece),
             (Kind::Domain, _) => settings::setting(context, &piece),

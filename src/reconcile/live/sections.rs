@@ -43,7 +43,7 @@ pub(super) fn section(context: LiveContext<'_>, change: &Change) -> Verdict {
     };
     let parent = match section {
         NetworkSection::IpDhcpHost | NetworkSection::IpDhcpRange => {
-            match parent(context.live, steps) {
+            match parent(context.live.as_element(), steps) {
                 Some(parent) => parent,
                 None => return Verdict::waits("the running network has no such address"),
             }
@@ -61,7 +61,7 @@ pub(super) fn section(context: LiveContext<'_>, change: &Change) -> Verdict {
         Edit::Add(element) if whole => {
             Verdict::Live(vec![update(NetworkCommand::AddLast, element)], Vec::new())
         }
-        Edit::Remove if whole => match entry(context.live, &root) {
+        Edit::Remove if whole => match entry(context.live.as_element(), &root) {
             Some(element) => {
                 Verdict::Live(vec![update(NetworkCommand::Delete, element)], Vec::new())
             }
@@ -71,11 +71,13 @@ pub(super) fn section(context: LiveContext<'_>, change: &Change) -> Verdict {
             let changes = context.overlay.changes.iter().enumerate();
             let inside = changes.filter(|(_, c)| root.covers(&c.path)).map(|(i, _)| i).collect();
             let touched = context.overlay.touched.iter().find(|(path, _)| *path == root);
-            let (Some((_, after)), Some(before)) = (touched, entry(context.live, &root)) else {
+            let (Some((_, after)), Some(before)) =
+                (touched, entry(context.live.as_element(), &root))
+            else {
                 return cannot();
             };
             let in_place = section != NetworkSection::IpDhcpHost
-                || finds_itself(context.live, &root, before, after);
+                || finds_itself(context.live.as_element(), &root, before, after);
             let actions = if context.capabilities.version >= since && in_place {
                 vec![update(NetworkCommand::Modify, after)]
             } else {

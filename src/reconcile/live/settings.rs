@@ -10,7 +10,7 @@ use crate::reconcile::diff::difference::{Change, Edit};
 use crate::reconcile::diff::normalize::{Unit, amount};
 use crate::reconcile::plan::step::{Otherwise, StepAction, Until};
 use std::time::Duration;
-use xmltree::{Element, Name, Path, write_compact};
+use xmltree::{Element, Name, NodeRef, Path, write_compact};
 
 /// Time that a balloon has to move. A guest without a driver for it never moves it.
 const BALLOON: Duration = Duration::from_secs(5);
@@ -64,7 +64,7 @@ pub(super) fn metadata(kind: MetadataKind, value: Option<String>) -> Verdict {
 pub(super) fn own_metadata(context: LiveContext<'_>, path: &Path) -> Verdict {
     let whole = Path { steps: path.steps.iter().take(2).cloned().collect(), attribute: None };
     let merged = whole.find(&context.overlay.merged);
-    let Some(element) = merged.or_else(|| whole.find(context.live)) else {
+    let Some(element) = merged.or_else(|| whole.find(context.live.as_element())) else {
         return Verdict::waits("the metadata cannot be found");
     };
     let (Some(prefix), Some(uri)) = (&element.name.prefix, &element.name.namespace) else {
@@ -102,7 +102,7 @@ fn balloon(context: LiveContext<'_>) -> Verdict {
         amount(&e.text(), e.attr("unit"), Unit::KiB)
     };
     let wanted = kib(&context.overlay.merged, "currentMemory");
-    let (Some(wanted), Some(most)) = (wanted, kib(context.live, "memory")) else {
+    let (Some(wanted), Some(most)) = (wanted, kib(context.live.as_element(), "memory")) else {
         return Verdict::waits("the amount cannot be read");
     };
     let devices = context.live.child("devices");
@@ -129,7 +129,7 @@ fn vcpus(context: LiveContext<'_>) -> Verdict {
         Some((current, most))
     };
     let (Some((have, most)), Some((want, _))) =
-        (count(context.live), count(&context.overlay.merged))
+        (count(context.live.as_element()), count(&context.overlay.merged))
     else {
         return Verdict::waits("the number of processors cannot be read");
     };
@@ -140,7 +140,7 @@ fn vcpus(context: LiveContext<'_>) -> Verdict {
     if want >= have {
         return Verdict::Live(vec![set], Vec::new());
     }
-    let list = context.live.child("vcpus").into_iter().flat_map(Element::elements);
+    let list = context.live.child("vcpus").into_iter().flat_map(NodeRef::elements);
     let stay = list.filter(|v| v.attr("hotpluggable") == Some("no")).count();
     if context.capabilities.domain.live.fixed_vcpus
         && usize::try_from(want).is_ok_and(|want| want < stay)

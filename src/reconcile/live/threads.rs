@@ -12,13 +12,13 @@ const MOST: u32 = 1024;
 
 /// Adds the I/O threads that a running domain lacks, and removes those that nothing uses.
 pub(super) fn io_threads(context: LiveContext<'_>) -> Verdict {
-    let (have, want) = (ids(context.live), ids(context.next_boot));
+    let (have, want) = (ids(context.live.as_element()), ids(context.next_boot.as_element()));
     let (Some(have), Some(want)) = (have, want) else {
         return Verdict::waits("the number of I/O threads cannot be read");
     };
     let mut actions = Vec::new();
     for id in have.difference(&want) {
-        if let Some(user) = user(context.live, *id) {
+        if let Some(user) = user(context.live.as_element(), *id) {
             return Verdict::waits(format!("I/O thread {id} is used by {user}"));
         }
         actions.push(StepAction::Call(DomainOp::DeleteIoThread { id: *id }.into()));

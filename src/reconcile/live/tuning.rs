@@ -33,7 +33,7 @@ pub(super) fn tuning(context: LiveContext<'_>, change: &Change) -> Option<Verdic
     })?;
     let rest = pattern.get(holder.len()..)?.trim_start_matches('/');
     let field = row(what.fields(), rest, change)?;
-    if let Some(why) = fixed(&what, context.live) {
+    if let Some(why) = fixed(&what, context.live.as_element()) {
         return Some(Verdict::waits(why));
     }
     Some(match value(field, context, change) {

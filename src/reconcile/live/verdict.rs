@@ -3,7 +3,7 @@
 use crate::model::{Capabilities, Op, Tuning, TuningParameter};
 use crate::reconcile::diff::overlay::Overlay;
 use crate::reconcile::plan::step::StepAction;
-use xmltree::Element;
+use xmltree::NodeRef;
 
 /// Both sides of a running instance, and the capabilities of its host.
 #[derive(Clone, Copy)]
@@ -11,9 +11,9 @@ pub(super) struct LiveContext<'a> {
     /// The manifest on the running definition.
     pub(super) overlay: &'a Overlay,
     /// The running definition.
-    pub(super) live: &'a Element,
+    pub(super) live: NodeRef<'a>,
     /// The definition for the next boot, as it will be.
-    pub(super) next_boot: &'a Element,
+    pub(super) next_boot: NodeRef<'a>,
     pub(super) capabilities: &'a Capabilities,
 }
 

@@ -15,7 +15,7 @@ use crate::reconcile::ownership::redact::{is_secret, presentable, presented};
 use diagnostics::{SourceId, Span};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use xmltree::{Element, Limits, Name, Path, parse, write, write_compact};
+use xmltree::{Element, Limits, Name, NodeRef, Path, parse, write, write_compact};
 
 /// The element of a note.
 pub(crate) const NOTE: &str = "waits";
@@ -340,13 +340,13 @@ pub(crate) fn key<'a>(ops: impl Iterator<Item = &'a Op>) -> String {
 #[derive(Clone, Copy)]
 pub(crate) struct Definitions<'a> {
     /// Definition on the host.
-    pub(crate) before: Option<&'a Element>,
+    pub(crate) before: Option<NodeRef<'a>>,
     /// Definition with the manifest merged in.
-    pub(crate) merged: &'a Element,
+    pub(crate) merged: NodeRef<'a>,
     /// Differences between the two.
     pub(crate) changes: &'a [Change],
     /// The manifest.
-    pub(crate) manifest: &'a Element,
+    pub(crate) manifest: NodeRef<'a>,
 }
 
 /// Returns the undo of the fields that these changes of the running instance are about, in the definition and
@@ -373,9 +373,15 @@ pub(crate) fn undo(all: Definitions<'_>, live: &[&Change]) -> (Vec<Undo>, Option
             true
         }
     });
-    let found: Option<Vec<Undo>> = about.iter().map(|c| one(c, all.merged, all.before)).collect();
+    let found: Option<Vec<Undo>> = about
+        .iter()
+        .map(|c| one(c, all.merged.as_element(), all.before.map(NodeRef::as_element)))
+        .collect();
     let Some(definition) = found else { return (Vec::new(), None) };
-    let manifest = about.iter().map(|c| one(c, all.manifest, all.before)).collect();
+    let manifest = about
+        .iter()
+        .map(|c| one(c, all.manifest.as_element(), all.before.map(NodeRef::as_element)))
+        .collect();
     (definition, manifest)
 }
 

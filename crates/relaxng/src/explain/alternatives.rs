@@ -36,7 +36,7 @@ impl Explainer<'_, '_> {
         goal: Goal<'_>,
     ) -> Option<String> {
         let parents: Vec<(&Element, StateId)> =
-            self.parents.iter().map(|p| (p.element, p.before)).collect();
+            self.parents.iter().map(|p| (p.element.as_element(), p.before)).collect();
         let path: Vec<_> = parents.into_iter().chain(inner).collect();
         if path.iter().any(|(e, _)| e.attributes.len() > ATTRIBUTES_MAX) {
             return None;

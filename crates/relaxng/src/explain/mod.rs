@@ -163,7 +163,7 @@ impl Explainer<'_, '_> {
         let Some(parent) = self.parents.last().copied() else {
             return (self.unexpected_root(e, &next), Meant::Nothing);
         };
-        let (written, around) = (self.around(e), self.around(parent.element));
+        let (written, around) = (self.around(e), self.around(parent.element.as_element()));
         let keys = self.keys(parent, &next);
         let expected = self.written_names(&keys);
         let initially = self.automaton.transition(parent.content, Step::Element(name));
@@ -214,7 +214,7 @@ impl Explainer<'_, '_> {
         parent: Place<'_>,
         before: &[&Element],
     ) -> Diagnostic {
-        let (written, around) = (self.around(e), self.around(parent.element));
+        let (written, around) = (self.around(e), self.around(parent.element.as_element()));
         match self.excluder(name, parent, before) {
             Some((other, order)) => {
                 let beside = self.around(other);

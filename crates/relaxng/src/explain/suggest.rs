@@ -49,7 +49,7 @@ impl Explainer<'_, '_> {
         }
         let attributes = self.next_attributes(parent.before);
         if e.name.namespace.is_none() && attributes.iter().any(|k| k.shown == *local) {
-            return (Some(self.as_attribute(e, parent.element)), Meant::Explained);
+            return (Some(self.as_attribute(e, parent.element.as_element())), Meant::Explained);
         }
         if let Some((found, symbol)) = self.sole(next, state, false) {
             return (Some(did_you_mean(&found)), Meant::Name(symbol));
@@ -164,7 +164,7 @@ impl Explainer<'_, '_> {
     /// The elements, but `not`, whose content has an element of this name.
     fn parents(&mut self, name: Symbol, not: Place<'_>) -> Vec<String> {
         let mut parents = self.parents_of(name, false);
-        parents.retain(|home| *home != self.around(not.element));
+        parents.retain(|home| *home != self.around(not.element.as_element()));
         parents
     }
 
@@ -253,7 +253,7 @@ impl Explainer<'_, '_> {
         if let Some((found, symbol)) = by_value.or_else(|| self.sole(next, state, true)) {
             return (Some(mean(&found)), Meant::Name(symbol));
         }
-        let place = Place { element: e, before: inside, content };
+        let place = Place { element: e.node(), before: inside, content };
         let on = self.children_with(place, name);
         let hint = if (1..=PLACES_MAX).contains(&on.len()) {
             Some(format!("{local} belongs on {} in {around}", or_list(&on)))
@@ -394,7 +394,7 @@ impl Explainer<'_, '_> {
     /// Returns the only attribute that the element needs, or that has such values, if it accepts the
     /// element's text.
     pub(super) fn takes_text(&mut self, e: &Element, text: &str) -> Option<String> {
-        let place = self.parents.last().copied().filter(|p| std::ptr::eq(p.element, e))?;
+        let place = self.parents.last().copied().filter(|p| p.element.is_same(e.node()))?;
         let required = self.expected().required(&self.automaton.parts(place.before), true);
         let attributes = self.next_attributes(place.before);
         let by_value = self.attribute_by_value(place.before, &attributes, text).map(|(_, s)| s);

@@ -10,7 +10,7 @@ use crate::names::Symbol;
 use crate::vocabulary::Vocabulary;
 use diagnostics::{Diagnostic, Diagnostics, Span, excerpt};
 use std::collections::HashSet;
-use xmltree::{Element, NamespaceDecl, Node, is_whitespace};
+use xmltree::{Element, NamespaceDecl, Node, NodeRef, is_whitespace};
 
 /// Most problems of one document that are said one by one.
 const PROBLEMS_MAX: usize = 100;
@@ -18,7 +18,7 @@ const PROBLEMS_MAX: usize = 100;
 /// An element that the walk is in.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place<'a> {
-    pub(super) element: &'a Element,
+    pub(super) element: NodeRef<'a>,
     /// The state in it before its attributes.
     pub(super) before: StateId,
     /// The state in it behind its attributes, before its children.
@@ -120,7 +120,7 @@ impl<'a, 'd> Walk<'a, 'd> {
         let switch = switch && self.excuses && self.vocabulary.has_keys();
         let mut own = Excuse { switch, ..Excuse::default() };
         let content = self.attributes(e, inside, &mut own);
-        self.parents.push(Place { element: e, before: inside, content });
+        self.parents.push(Place { element: e.node(), before: inside, content });
         let (last, has_children, text) = self.children(e, content, &mut own);
         let whole = self.finish(e, last, (has_children, text), &own);
         self.parents.pop();

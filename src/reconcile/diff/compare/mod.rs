@@ -27,7 +27,7 @@ use crate::model::Kind;
 use crate::reconcile::summary::{summary, with_unit};
 use diagnostics::Span;
 use std::collections::{HashMap, HashSet};
-use xmltree::{Attribute, Element, Name, Path};
+use xmltree::{Attribute, Element, Name, NodeRef, Path};
 
 /// Result of a comparison.
 #[derive(Debug)]
@@ -48,11 +48,11 @@ pub(crate) struct Differences {
 pub(crate) struct Comparison<'a> {
     pub(crate) kind: Kind,
     pub(crate) side: Side,
-    pub(crate) live: &'a Element,
+    pub(crate) live: NodeRef<'a>,
     /// The manifest, as [`normalize::prepare`] gives it.
-    pub(crate) want: &'a Element,
+    pub(crate) want: NodeRef<'a>,
     /// The manifest as it was applied last, if it was another.
-    pub(crate) last: Option<&'a Element>,
+    pub(crate) last: Option<NodeRef<'a>>,
     /// Whether the manifest is the one that was applied last.
     pub(crate) unchanged: bool,
     pub(crate) ignore: &'a [Path],
@@ -68,7 +68,8 @@ pub(crate) fn compare(of: Comparison<'_>) -> Differences {
         ignored: of.explain.then(Vec::new),
         ..Walk::new(Some(of.kind), of.side, of.ignore, Path::default())
     };
-    let edits = walk.element(of.live, of.want, of.last);
+    let edits =
+        walk.element(of.live.as_element(), of.want.as_element(), of.last.map(NodeRef::as_element));
     let Walk { changes, touched, ignored, .. } = walk;
     Differences { changes, edits, touched, ignored: ignored.unwrap_or_default() }
 }

@@ -3,8 +3,8 @@
 
 use crate::model::Mac;
 use std::net::IpAddr;
-use xmltree::Element;
 use xmltree::value_at;
+use xmltree::{Element, NodeRef};
 
 /// Keys of list entries: relative paths, of which the first that is present counts; paths joined by `+` count
 /// together. The pattern is the list's parent and the element's name; `*` stands for any parent.
@@ -143,7 +143,7 @@ pub(crate) fn key_of(parent: &str, element: &Element) -> Option<(&'static str, S
 /// The attributes without which `element` would be another one, as far as it has them. Ports,
 /// bridges and roots of a PCI bus never become each other, nor does what is built into a machine, as its
 /// PS/2 mouse is, become what is plugged into it.
-pub(crate) fn identity(element: &Element) -> Vec<Option<&str>> {
+pub(crate) fn identity(element: NodeRef<'_>) -> Vec<Option<&str>> {
     let row = IDENTITY.iter().find(|(name, _)| element.is(name)).map(|(_, attributes)| *attributes);
     let is_pci = element.is("controller") && element.attr("type") == Some("pci");
     let model = is_pci.then(|| element.attr("model"));
@@ -154,7 +154,7 @@ pub(crate) fn identity(element: &Element) -> Vec<Option<&str>> {
 }
 
 /// Whether nothing in their identity keeps `want` and `live` from being the same device.
-pub(crate) fn same_identity(want: &Element, live: &Element) -> bool {
+pub(crate) fn same_identity(want: NodeRef<'_>, live: NodeRef<'_>) -> bool {
     let differ = |(a, b): (Option<&str>, Option<&str>)| a.is_some() && b.is_some() && a != b;
     !identity(want).into_iter().zip(identity(live)).any(differ)
 }

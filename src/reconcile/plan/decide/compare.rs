@@ -7,20 +7,20 @@ use crate::reconcile::diff::others::{Left, overlay_beside_others};
 use crate::reconcile::diff::overlay::Overlay;
 use crate::reconcile::ownership::identity::{fill_macs, set_uuid};
 use crate::reconcile::ownership::redact::is_secret;
-use xmltree::{Element, Path};
+use xmltree::{Element, NodeRef, Path};
 
 /// Desired state of one resource, with its comparison.
 #[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub(super) kind: Kind,
-    pub(super) definition: &'a Element,
+    pub(super) definition: NodeRef<'a>,
     pub(super) ignore: &'a [Path],
 }
 
 impl<'a> Asked<'a> {
     pub(super) fn of(desired: &'a DesiredResource) -> Self {
         let DesiredResource { id, definition, settings, .. } = desired;
-        Self { kind: id.kind, definition, ignore: &settings.ignore }
+        Self { kind: id.kind, definition: definition.node(), ignore: &settings.ignore }
     }
 }
 
@@ -35,7 +35,8 @@ pub(super) fn compare(
     others: &[String],
 ) -> Left {
     let Asked { kind, definition, ignore } = asked;
-    let mut left = overlay_beside_others(kind, side, host, definition, last, ignore, others);
+    let mut left =
+        overlay_beside_others(kind, side, host, definition.as_element(), last, ignore, others);
     if context.capabilities.read_only {
         // a secret that is not shown is not one that is missing
         left.overlay.changes.retain(|change| !is_secret(&change.path));

@@ -16,7 +16,7 @@ use crate::reconcile::plan::path_index::PathIndex;
 use crate::reconcile::plan::step::{NOT_MOVED, StepAction, Until};
 use std::borrow::Cow;
 use std::collections::HashSet;
-use xmltree::{Element, Path};
+use xmltree::{Element, NodeRef, Path};
 
 /// Comparison of the manifest with the running instance, and its live changes.
 #[derive(Debug, Default)]
@@ -38,7 +38,7 @@ pub(super) struct Running {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Known<'a> {
     /// The manifest that was applied last.
-    pub(super) last: Option<&'a Element>,
+    pub(super) last: Option<NodeRef<'a>>,
     /// Whether the last applied manifest equals the present one.
     pub(super) is_defined: bool,
     /// Entries of others in lists that the manifest governs.
@@ -64,9 +64,9 @@ impl Running {
         let Known { last, is_defined, others, filled } = known;
         let nics = Nics::of(&desired.definition, live, &next_boot.merged);
         // without the last manifest what differs is drift, whichever copy of it is asked
-        let last = last.map(|last| match std::ptr::eq(last, &desired.definition) {
+        let last = last.map(|last| match last.is_same(desired.definition.node()) {
             true => nics.manifest.as_ref(),
-            false => last,
+            false => last.as_element(),
         });
         // a definition takes its mark along when it is started
         let begun = running_record_of(host);
@@ -80,7 +80,7 @@ impl Running {
         });
         // once it is defined for the next boot, only the instance itself knows what it should lose
         let last = started_from.as_deref().filter(|_| is_defined).or(last);
-        let asked = Asked { definition: &nics.manifest, ..Asked::of(desired) };
+        let asked = Asked { definition: nics.manifest.node(), ..Asked::of(desired) };
         let Left { overlay: mut laid, others } =
             compare(context, Side::Running, asked, live, last, others);
         // a version in between may have been brought about live, and taken back since

@@ -71,7 +71,7 @@ pub(crate) fn update(
     if sought.is_some() {
         keep_sought(&mut next_boot.changes);
     }
-    let known = Known { last: last_run, is_defined, others, filled: &filled };
+    let known = Known { last: last_run.map(Element::node), is_defined, others, filled: &filled };
     let running = Running::of(context, &runs, host, known, &wanted, &next_boot);
     let left: BTreeSet<String> = left.into_iter().chain(running.others.iter().cloned()).collect();
     wanted.leave(left.into_iter().collect());
@@ -189,10 +189,10 @@ impl Draft<'_> {
     /// Changes the running instance as far as that is possible without a start.
     fn live(&mut self, running: &Running, next_boot: &Overlay) {
         let definitions = Definitions {
-            before: self.host.persistent.as_ref(),
-            merged: &next_boot.merged,
+            before: self.host.persistent.as_ref().map(Element::node),
+            merged: next_boot.merged.node(),
             changes: &next_boot.changes,
-            manifest: &self.desired.definition,
+            manifest: self.desired.definition.node(),
         };
         for change in &running.live.changes {
             self.live.add(change, piece(change, running, definitions));
