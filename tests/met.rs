@@ -146,7 +146,7 @@ impl Host {
         let object = ObservedResource {
             state: State::Shutoff,
             is_persistent: true,
-            persistent: Some(definition),
+            persistent: Some(definition.into()),
             ..ObservedResource::unread(id.clone(), uuid)
         };
         self.0.resources.insert(id, object);
@@ -171,7 +171,7 @@ impl Host {
         self.change(name, |object| {
             let mut live = object.persistent.clone().unwrap();
             if object.id.kind == Kind::Domain {
-                live.set_attr("id", "1");
+                live.to_mut().set_attr("id", "1");
             }
             (object.live, object.state, object.reason) = (Some(live), State::Running, 1);
         });
@@ -189,7 +189,7 @@ impl Host {
     fn overlay(&mut self, name: &str, top: &str) {
         self.change(name, |object| {
             for definition in [&mut object.persistent, &mut object.live].into_iter().flatten() {
-                put_on_top(definition, top);
+                put_on_top(definition.to_mut(), top);
             }
         });
     }
@@ -349,7 +349,7 @@ fn an_overlay_of_any_sort_is_one() {
         host.overlay("domain/web", "/web.s1");
         host.change("domain/web", |web| {
             for definition in [&mut web.persistent, &mut web.live].into_iter().flatten() {
-                let devices = definition.child_mut("devices").unwrap();
+                let devices = definition.to_mut().child_mut("devices").unwrap();
                 let disk = devices.elements_mut().find(|e| e.is("disk")).unwrap();
                 disk.child_mut("driver").unwrap().set_attr("type", "qcow2");
             }
@@ -367,14 +367,14 @@ fn an_overlay_of_any_sort_is_one() {
 fn an_overlay_in_the_running_machine_alone() {
     let manifests = web(&disk("/web"));
     let mut host = Host::applied(&manifests);
-    host.change("domain/web", |web| put_on_top(web.live.as_mut().unwrap(), "/web.s1"));
+    host.change("domain/web", |web| put_on_top(web.live.as_mut().unwrap().to_mut(), "/web.s1"));
     let plan = host.plan(&manifests, &Options::default());
     assert_eq!(steps(&plan), [""; 0]);
     says(&plan, "domain/web", &["overlay", "without what was written since"]);
     // a disk that forgets is on an overlay by its nature
     let forgets = disk("/web").replace("</disk>", "<transient/></disk>");
     let mut host = Host::applied(&web(&forgets));
-    host.change("domain/web", |web| put_on_top(web.live.as_mut().unwrap(), "/web.T"));
+    host.change("domain/web", |web| put_on_top(web.live.as_mut().unwrap().to_mut(), "/web.T"));
     let plan = host.plan(&web(&forgets), &Options::default());
     assert!(plan.is_empty() && plan.changes[0].is_as_asked(), "{:?}", steps(&plan));
 }
@@ -385,10 +385,11 @@ fn a_snapshot_of_a_stopped_guest_tells() {
             .replace("<memory", "<metadata><virt:reconcile xmlns:virt='urn:virt:reconcile:1' power='stopped'/></metadata><memory"),
     ];
     let mut host = Host::applied(&manifests);
-    let place = |file: &str| Storage::of((&read(&disk(file))).node()).unwrap();
+    let place = |file: &str| Storage::of(read(&disk(file)).node()).unwrap();
     host.change("domain/web", |web| {
-        let text = write(web.persistent.as_ref().unwrap()).replace("/web'", "/web.s1'");
-        web.persistent = Some(read(&text));
+        let text =
+            write(web.persistent.as_ref().unwrap().as_element()).replace("/web'", "/web.s1'");
+        web.persistent = Some(read(&text).into());
         let overlays = vec![(place("/web.s1"), place("/web"))];
         web.snapshots = vec![Snapshot { name: "s1".to_owned(), overlays }];
     });
@@ -399,7 +400,9 @@ fn a_snapshot_of_a_stopped_guest_tells() {
 
 /// The storage of web's disks on the host, from the top.
 fn chain(host: &Host) -> Vec<String> {
-    chain_of(host.0.resources[&id("domain/web")].persistent.as_ref())
+    chain_of(
+        host.0.resources[&id("domain/web")].persistent.as_ref().map(xmltree::Document::as_element),
+    )
 }
 
 fn chain_of(definition: Option<&Element>) -> Vec<String> {
@@ -651,7 +654,7 @@ fn what_was_renamed_by_hand_stays_aside() {
     host.stop("domain/web");
     let mut web = host.0.resources.remove(&id("domain/web")).unwrap();
     web.id = id("domain/web-broken");
-    web.persistent.as_mut().unwrap().child_mut("name").unwrap().set_text("web-broken");
+    web.persistent.as_mut().unwrap().to_mut().child_mut("name").unwrap().set_text("web-broken");
     let aside = web.clone();
     host.0.resources.insert(web.id.clone(), web);
     for options in [Options::default(), pruning()] {

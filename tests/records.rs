@@ -108,7 +108,11 @@ impl Scene {
     /// The definition of a guest, with all that stands on it.
     fn definition(&self, name: &str) -> Element {
         let all = self.host().observe(&Scope::all()).unwrap();
-        all.resources[&ResourceId::new(Kind::Domain, name)].persistent.clone().unwrap()
+        all.resources[&ResourceId::new(Kind::Domain, name)]
+            .persistent
+            .clone()
+            .unwrap()
+            .into_element()
     }
 
     /// Defines a guest by other means, as somebody else might.

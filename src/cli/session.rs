@@ -131,7 +131,7 @@ impl Session {
         let sent = change.filter(|c| c.before.is_some()).and_then(|c| c.after.as_ref());
         match (sent, self.desired.resources.get(id)) {
             (Some(sent), Some(desired)) => {
-                filled_in(id.kind, sent, &desired.definition, &desired.settings.ignore)
+                filled_in(id.kind, sent, desired.definition.as_element(), &desired.settings.ignore)
             }
             _ => Vec::new(),
         }

@@ -144,13 +144,13 @@ fn hold(objects: &mut [Object], index: usize, reason: String) {
 }
 
 fn names(objects: &[Object]) -> Claims<ResourceId> {
-    let place = |o: &Object| o.definition.child("name").map_or(o.span, |n| n.text_span());
+    let place = |o: &Object| o.definition.root().child("name").map_or(o.span, |n| n.text_span());
     objects.iter().enumerate().map(|(i, o)| (o.id.clone(), i, place(o))).collect()
 }
 
 fn uuids(objects: &[Object]) -> Claims<(Kind, Uuid)> {
     let uuid = |(i, o): (usize, &Object)| {
-        let uuid = o.definition.child("uuid")?;
+        let uuid = o.definition.root().child("uuid")?;
         Some(((o.id.kind, parse_uuid(&uuid.text())?), i, uuid.text_span()))
     };
     objects.iter().enumerate().filter_map(uuid).collect()
@@ -163,7 +163,7 @@ fn of_kind(objects: &[Object], kind: Kind) -> impl Iterator<Item = (usize, &Obje
 fn macs(objects: &[Object]) -> Claims<Mac> {
     let mut claims = Vec::new();
     for (i, object) in of_kind(objects, Kind::Domain) {
-        for interface in Domain::new(object.definition.node()).interfaces() {
+        for interface in Domain::new(object.definition.root()).interfaces() {
             let place = interface.element().child("mac").and_then(|m| m.attribute("address"));
             if let (Some(mac), Some(place)) = (interface.mac(), place) {
                 claims.push((mac, i, place.span));
@@ -175,7 +175,7 @@ fn macs(objects: &[Object]) -> Claims<Mac> {
 
 fn bridges(objects: &[Object]) -> Claims<String> {
     let bridge = |(i, o): (usize, &Object)| {
-        let name = o.definition.child("bridge")?.attribute("name")?;
+        let name = o.definition.root().child("bridge")?.attribute("name")?;
         Some((name.value.clone(), i, name.span))
     };
     of_kind(objects, Kind::Network).filter_map(bridge).collect()
@@ -185,7 +185,7 @@ fn bridges(objects: &[Object]) -> Claims<String> {
 /// source, and takes two that appear in one place.
 fn pool_targets(objects: &[Object]) -> Claims<String> {
     let target = |(i, o): (usize, &Object)| {
-        let pool = Pool::new(o.definition.node());
+        let pool = Pool::new(o.definition.root());
         let is_dir = pool.backend()? == "dir";
         is_dir.then_some((pool.target_path()?, i, pool.target()?.text_span()))
     };
@@ -195,7 +195,7 @@ fn pool_targets(objects: &[Object]) -> Claims<String> {
 fn disks(objects: &[Object]) -> Claims<String> {
     let mut claims = Vec::new();
     for (i, object) in of_kind(objects, Kind::Domain) {
-        for disk in Domain::new(object.definition.node()).disks() {
+        for disk in Domain::new(object.definition.root()).disks() {
             let Some(DiskSource::File(path) | DiskSource::Block(path)) = disk.source() else {
                 continue;
             };
@@ -211,7 +211,7 @@ fn disks(objects: &[Object]) -> Claims<String> {
 fn host_devices(objects: &[Object]) -> Claims<String> {
     let mut claims = Vec::new();
     for (i, object) in of_kind(objects, Kind::Domain) {
-        for device in Domain::new(object.definition.node()).all_devices() {
+        for device in Domain::new(object.definition.root()).all_devices() {
             claims.extend(host_device(device).map(|key| (key, i, device.span())));
         }
     }
@@ -221,7 +221,7 @@ fn host_devices(objects: &[Object]) -> Claims<String> {
 fn ports(objects: &[Object]) -> Claims<String> {
     let mut claims = Vec::new();
     for (i, object) in of_kind(objects, Kind::Domain) {
-        for device in Domain::new(object.definition.node()).all_devices() {
+        for device in Domain::new(object.definition.root()).all_devices() {
             claims.extend(listeners(device).into_iter().map(|l| (l.key(), i, l.span)));
         }
     }
@@ -233,7 +233,7 @@ fn ports(objects: &[Object]) -> Claims<String> {
 fn subnets(objects: &mut [Object], selections: &Selections, out: &mut Diagnostics) {
     let mut all: Vec<(Subnet, usize, Span)> = Vec::new();
     for (i, object) in of_kind(objects, Kind::Network) {
-        for ip in Network::new(object.definition.node()).ips() {
+        for ip in Network::new(object.definition.root()).ips() {
             // 0.0.0.0 stands for no address
             if let (Some(subnet), Some(address)) = (ip.subnet(), ip.address())
                 && !address.is_unspecified()

@@ -41,7 +41,7 @@ impl Object {
     /// Whether its refused content may be meant to choose its hosts.
     pub(super) fn may_hide_hosts(&self) -> bool {
         let is_refused = |span| self.refused.iter().any(|r| r.problem.span == Some(span));
-        self.definition.elements().any(|child| is_refused(child.span))
+        self.definition.root().elements().any(|child| is_refused(child.span()))
     }
 
     /// Turns the refusals of its grammar into errors: no host is asked whether it holds the same.
@@ -143,7 +143,7 @@ pub(super) fn object(
         settings: found.settings,
         depends_on,
         span: root.span,
-        definition: root,
+        definition: root.into(),
         refused,
     });
     let (directory, selection, hosts) = (None, 0, found.hosts);

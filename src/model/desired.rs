@@ -5,7 +5,7 @@ use diagnostics::{Diagnostic, Span};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use xmltree::{Element, Path};
+use xmltree::{Document, Path};
 
 /// Desired state from a directory of manifests, checked.
 #[derive(Clone, Debug, Default)]
@@ -27,7 +27,7 @@ pub struct DesiredResource {
     /// Identity of the resource.
     pub id: ResourceId,
     /// Definition: libvirt's document without the reconciler's settings, positions kept.
-    pub definition: Element,
+    pub definition: Document,
     /// Settings for the reconciler.
     pub settings: Settings,
     /// Resources that must be in place before it: those it names in `depends_on` and the networks

@@ -2,7 +2,7 @@
 
 use super::{Kind, Outage, Record, ResourceId, Snapshot, State, Uuid};
 use std::collections::{BTreeMap, BTreeSet};
-use xmltree::Element;
+use xmltree::Document;
 
 /// Request for a read of a host.
 #[derive(Clone, Debug)]
@@ -57,7 +57,7 @@ pub struct Observed {
 #[derive(Clone, Debug, Default)]
 pub struct ObservedPools {
     /// Definitions of the pools.
-    pub pools: BTreeMap<String, Element>,
+    pub pools: BTreeMap<String, Document>,
     /// Pools that could not be read, each with the reason: they may not exist.
     pub unknown: BTreeMap<String, String>,
 }
@@ -81,9 +81,9 @@ pub struct ObservedResource {
     /// UUID.
     pub uuid: Uuid,
     /// Definition for the next boot or start; `None` if it is transient or was not asked for.
-    pub persistent: Option<Element>,
+    pub persistent: Option<Document>,
     /// Definition of the running instance; `None` if it is not active or was not asked for.
-    pub live: Option<Element>,
+    pub live: Option<Document>,
     /// Power state.
     pub state: State,
     /// Reason of that state, by libvirt's number.

@@ -50,7 +50,7 @@ pub fn export(
     };
     let owner_record = owner_record_of(host);
     let mut notes = Diagnostics::default();
-    let mut document = without_owner_record(definition);
+    let mut document = without_owner_record(definition.as_element());
     let mut plugged_in = Vec::new();
     let applied = owner_record.and_then(OwnerRecord::applied);
     for (path, device) in only_running(host, &document, owner_record, applied.as_ref()) {
@@ -78,7 +78,13 @@ pub fn export(
     let secrets = secret_places(&document);
     if !secrets.is_empty() {
         document = without_secrets(&document);
-        let governed = secrets_of_last(host, definition, &document, applied.as_ref(), &kept.ignore);
+        let governed = secrets_of_last(
+            host,
+            definition.as_element(),
+            &document,
+            applied.as_ref(),
+            &kept.ignore,
+        );
         notes.push(secret_note(&host.id, &secrets, &governed));
         kept.ignore.extend(governed);
     }
@@ -162,7 +168,7 @@ fn kept(host: &ObservedResource, owner_record: Option<&OwnerRecord>) -> Settings
     };
     let implied: Vec<ResourceId> = match &host.persistent {
         Some(domain) if host.id.kind.is_guest() => {
-            Domain::new(domain.node()).networks().map(|n| n.0).collect()
+            Domain::new(domain.root()).networks().map(|n| n.0).collect()
         }
         Some(_) | None => Vec::new(),
     };
@@ -207,7 +213,7 @@ fn only_running(
             |m: &OwnerRecord| m.applied().is_some_and(|manifest| path.find(&manifest).is_some());
         applied.is_some_and(|now| path.find(now).is_none()) && before.into_iter().flatten().any(had)
     };
-    let running = as_defined(&without_owner_record(live));
+    let running = as_defined(&without_owner_record(live.as_element()));
     let more = overlay(Kind::Domain, Side::NextBoot, definition, &running, None, &[]).changes;
     let taken: Vec<Element> = addresses(definition);
     more.into_iter()

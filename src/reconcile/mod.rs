@@ -34,7 +34,8 @@ pub use ownership::history::{History, Version, VersionChange, history, rollback,
 pub(crate) use ownership::record::owner_record_of;
 pub use ownership::record::without_owner_record;
 pub use plan::afterwards::{Afterwards, Note, Notes, Piece, Restore, Undo};
-pub use plan::planner::{fingerprint, plan};
+pub use plan::fingerprint::fingerprint;
+pub use plan::planner::plan;
 pub use plan::promise::promised;
 pub use plan::step::{LiveStep, Milestone, Otherwise, Step, StepAction, Until};
 pub use plan::types::{Above, Action, FieldChange, Move, Options, Plan, Refusal, ResourceChange};

@@ -15,7 +15,7 @@ use super::plan::decide::Layers;
 use super::status::runs_as_asked;
 use crate::model::{Capabilities, Kind, ObservedResource, OwnerRecord, ResourceId};
 use jiff::Timestamp;
-use xmltree::{Element, NodeRef, Path};
+use xmltree::{Document, Element, NodeRef, Path};
 
 /// An object in its states, as far as they differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +94,7 @@ pub fn states(host: &ObservedResource, capabilities: &Capabilities, explain: boo
     let held = applied.as_ref().map(|applied| layers.fields(applied)).unwrap_or_default();
     let there = host.persistent.as_ref().or(host.live.as_ref());
     let applied = applied.map(|applied| match there {
-        Some(there) => layers.fit(&applied, there).into_owned(),
+        Some(there) => layers.fit(&applied, there.as_element()).into_owned(),
         None => applied,
     });
     let found = Compared::of(host, capabilities, owner_record, applied.as_ref());
@@ -203,14 +203,22 @@ impl<'a> Compared<'a> {
         let begun = running.and_then(|_| running_record_of(host));
         let begun_with = begun.and_then(OwnerRecord::applied);
         let defined = next_boot.zip(applied);
-        let defined = defined.map(|(there, want)| laid(Side::NextBoot, there, want, Some(want)));
-        let known = applied.zip(next_boot).map(|(applied, there)| with_macs(applied, there));
+        let defined =
+            defined.map(|(there, want)| laid(Side::NextBoot, there.as_element(), want, Some(want)));
+        let known =
+            applied.zip(next_boot).map(|(applied, there)| with_macs(applied, there.as_element()));
         let on_running = running.zip(known.as_deref().or(applied));
-        let on_running =
-            on_running.map(|(there, want)| laid(Side::Running, there, want, Some(want)));
+        let on_running = on_running
+            .map(|(there, want)| laid(Side::Running, there.as_element(), want, Some(want)));
         let whys = match (&on_running, running, next_boot) {
             (Some(overlay), Some(running), Some(next_boot)) => {
-                let live = live_changes(kind, overlay, running, next_boot, capabilities);
+                let live = live_changes(
+                    kind,
+                    overlay,
+                    running.as_element(),
+                    next_boot.as_element(),
+                    capabilities,
+                );
                 let path = |n: usize| overlay.changes.get(n).map(|c| c.path.clone());
                 live.waits.into_iter().filter_map(|(n, why)| Some((path(n)?, why))).collect()
             }
@@ -224,8 +232,13 @@ impl<'a> Compared<'a> {
             live.extend(since.into_iter().filter(|c| only_at_boot(&c.path)));
         }
         let waiting = running.zip(next_boot).map(|(running, next_boot)| {
-            laid(Side::Running, running, &without_owner_record(next_boot), begun_with.as_ref())
-                .changes
+            laid(
+                Side::Running,
+                running.as_element(),
+                &without_owner_record(next_boot.as_element()),
+                begun_with.as_ref(),
+            )
+            .changes
         });
         let mut waiting = waiting.unwrap_or_default();
         if let Some(applied) = applied {
@@ -235,8 +248,8 @@ impl<'a> Compared<'a> {
             .zip(owner_record)
             .is_some_and(|(b, owner_record)| b.digest == owner_record.digest);
         Self {
-            next_boot: next_boot.map(Element::node),
-            running: running.map(Element::node),
+            next_boot: next_boot.map(Document::root),
+            running: running.map(Document::root),
             defined: defined.map(|o| o.changes).unwrap_or_default(),
             live,
             waiting,

@@ -9,7 +9,7 @@ use super::ownership::record::owner_record_of;
 use super::ownership::redact::presentable;
 use super::plan::decide::Layers;
 use crate::model::{Doubt, ObservedResource, Power, State};
-use xmltree::Element;
+use xmltree::{Document, Element};
 
 /// Relation of an object to its last applied manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ pub fn status(host: &ObservedResource) -> ObjectStatus {
             return Vec::new();
         };
         let known = host.persistent.as_ref().filter(|_| side == Side::Running);
-        let known = known.map(|next_boot| with_macs(applied, next_boot));
+        let known = known.map(|next_boot| with_macs(applied, next_boot.as_element()));
         let applied = layers.fit(known.as_deref().unwrap_or(applied), definition);
         let mut changes =
             overlay(host.id.kind, side, definition, &applied, Some(&applied), &owner_record.ignore)
@@ -84,8 +84,11 @@ pub fn status(host: &ObservedResource) -> ObjectStatus {
         changes.retain(|change| !is_noted(change, &owner_record.others));
         changes
     };
-    let next = compare(Side::NextBoot, host.persistent.as_ref());
-    let running = compare(Side::Running, host.live.as_ref().filter(|_| host.state.is_active()));
+    let next = compare(Side::NextBoot, host.persistent.as_ref().map(Document::as_element));
+    let running = compare(
+        Side::Running,
+        host.live.as_ref().filter(|_| host.state.is_active()).map(Document::as_element),
+    );
     let mut drifted: Vec<String> = next.iter().map(|c| c.path.to_string()).collect();
     if owner_record.autostart.is_some_and(|on| on != host.autostart) {
         drifted.push("autostart".to_owned());

@@ -265,12 +265,12 @@ impl Subjected<'_> {
 
     #[track_caller]
     pub(crate) fn config(&self) -> Element {
-        self.seen().persistent.expect("it is persistent")
+        self.seen().persistent.expect("it is persistent").into_element()
     }
 
     #[track_caller]
     pub(crate) fn live(&self) -> Element {
-        self.seen().live.expect("it is active")
+        self.seen().live.expect("it is active").into_element()
     }
 
     #[track_caller]

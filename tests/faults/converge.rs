@@ -99,7 +99,8 @@ fn every_call(fault: Fault, loaded: &Loaded, options: &Options, start: impl Fn()
 /// Returns the lasting state of a host: without ids of running instances, and without versions of manifests
 /// that were applied in between.
 fn inventory(observed: &Observed) -> Vec<String> {
-    let lasting = |definition: &Element| {
+    let lasting = |definition: &xmltree::Document| {
+        let definition = definition.as_element();
         let mut definition = definition.clone();
         let metadata = definition.elements_mut().filter(|e| e.is("metadata"));
         for mark in metadata.flat_map(Element::elements_mut) {

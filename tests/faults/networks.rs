@@ -84,9 +84,9 @@ fn cut_short() -> (MockDriver, Site) {
 fn sources(driver: &MockDriver) -> Vec<String> {
     let observed = observe(driver);
     let guest = observed.resources.get(&ResourceId::new(Kind::Domain, "g")).unwrap();
-    let devices = guest.live.as_ref().unwrap().child("devices").unwrap();
+    let devices = guest.live.as_ref().unwrap().root().child("devices").unwrap();
     let nics = devices.children_named("interface");
-    nics.map(|nic| write_compact(nic.child("source").unwrap())).collect()
+    nics.map(|nic| write_compact(nic.child("source").unwrap().as_element())).collect()
 }
 
 fn are_home(driver: &MockDriver) {

@@ -182,7 +182,7 @@ fn stopped_when_down(parallel: usize) {
         assert_eq!(observed.resources[&id].state, State::Running, "{id}");
         // where its cards are is where its definition has them
         let guest = &observed.resources[&ResourceId::new(Kind::Domain, "guest")];
-        let nic = guest.live.as_ref().unwrap().descend(&["devices", "interface", "source"]);
+        let nic = guest.live.as_ref().unwrap().root().descend(&["devices", "interface", "source"]);
         assert_eq!(nic.unwrap().attr("network"), Some("net"), "{id} {parallel}");
     }
 }

@@ -414,7 +414,7 @@ impl Recorder {
         }
         call(uuid, ops::undefine(self.kind, UndefineKeep::Nothing))?;
         started?;
-        Ok(if running { made.live } else { made.persistent }.unwrap())
+        Ok(if running { made.live } else { made.persistent }.unwrap().into_element())
     }
 }
 

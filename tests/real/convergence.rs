@@ -281,9 +281,11 @@ impl Host {
         };
         let observed = self.driver.observe(&Scope::all()).unwrap().resources.remove(&id);
         self.undefine(&id);
-        let host = observed.and_then(|o| o.persistent).unwrap_or_else(|| Element::new("none"));
+        let host =
+            observed.and_then(|o| o.persistent).unwrap_or_else(|| Element::new("none").into());
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        let pair = Pair { name, manifest: wanted.definition.clone(), host };
+        let pair =
+            Pair { name, manifest: wanted.definition.to_element(), host: host.into_element() };
         Fate::Applied { pair: Box::new(pair), left }
     }
 

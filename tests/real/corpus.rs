@@ -55,8 +55,8 @@ fn settles(text: &str) -> bool {
     };
     // a definition with the name of an existing object is another matter
     let Some(once) = new() else { return true };
-    assert_eq!(define(write(&once)), Outcome::Done, "{}", write(&once));
-    assert_eq!(new().as_ref(), Some(&once), "{}", write(&once));
+    assert_eq!(define(write(once.as_element())), Outcome::Done, "{}", write(once.as_element()));
+    assert_eq!(new().as_ref(), Some(&once), "{}", write(once.as_element()));
     true
 }
 

@@ -194,7 +194,7 @@ fn ours(kind: Kind, text: &str) -> Result<Element, String> {
         Outcome::NotSent(e) | Outcome::Unknown(e) => panic!("{e:?}"),
         Outcome::Done => {
             let mut observed = driver.observe(&Scope::all()).unwrap();
-            Ok(observed.resources.remove(&id).unwrap().persistent.unwrap())
+            Ok(observed.resources.remove(&id).unwrap().persistent.unwrap().into_element())
         }
     }
 }

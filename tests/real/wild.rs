@@ -178,7 +178,7 @@ fn dumps(bench: &Bench, id: &ResourceId, document: &Element) -> Checked {
     }
     start(id, uuid, id.kind == Kind::Domain)?;
     let running = bench.observe(id).and_then(|found| found.live).unwrap();
-    let wanted = match bench.read(&write(&with_settings(running.clone()))) {
+    let wanted = match bench.read(&write(&with_settings(running.to_element()))) {
         Ok(wanted) => wanted,
         Err(why) => {
             bench.call(id, uuid, ops::destroy(id.kind));
@@ -198,7 +198,9 @@ fn dumps(bench: &Bench, id: &ResourceId, document: &Element) -> Checked {
             let left = bench.left(&wanted, &Options::default());
             faults.extend(left.map(|left| format!("over what runs: unsettled: {left}")));
             let now = bench.observe(id).and_then(|found| found.live);
-            if now.as_ref().map(without_metadata) != Some(without_metadata(&running)) {
+            if now.as_ref().map(xmltree::Document::as_element).map(without_metadata)
+                != Some(without_metadata(running.as_element()))
+            {
                 faults.push("over what runs: it runs in another way".to_owned());
             }
         }

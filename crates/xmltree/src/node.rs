@@ -14,9 +14,24 @@ impl Document {
         NodeRef(&self.0)
     }
 
+    /// Returns the tree, for what compares trees by the places of their children.
+    pub fn as_element(&self) -> &Element {
+        &self.0
+    }
+
     /// Returns a copy to be changed.
     pub fn to_element(&self) -> Element {
         (*self.0).clone()
+    }
+
+    /// Returns the root element to be changed: a copy of it, if others have it, too.
+    pub fn to_mut(&mut self) -> &mut Element {
+        Arc::make_mut(&mut self.0)
+    }
+
+    /// Whether the two are one tree.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Returns the tree to be changed: without a copy, if nobody else has it.

@@ -400,12 +400,12 @@ impl Entry {
         }
         let weight = element.weight();
         match definition {
-            Definition::Persistent => self.resource.persistent = Some(element),
+            Definition::Persistent => self.resource.persistent = Some(element.into()),
             Definition::Live if self.has_stopped(&element) => {
                 self.resource.state = State::Shutoff;
                 self.resource.reason = 0;
             }
-            Definition::Live => self.resource.live = Some(element),
+            Definition::Live => self.resource.live = Some(element.into()),
         }
         Ok(weight)
     }

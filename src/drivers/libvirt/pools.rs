@@ -42,7 +42,7 @@ pub(super) fn pools(
     let procedure = Procedure::STORAGE_POOL_GET_XML_DESC;
     ask(connection, procedure, there, silent, &mut found, |found, name, result| {
         let pool = definition(&result)?;
-        found.pools.insert(name, pool);
+        found.pools.insert(name, pool.into());
         Ok(())
     })?;
     Ok(found)
@@ -124,7 +124,8 @@ mod tests {
         let read = pools(&mut connection, &names, &mut Silent::default()).unwrap();
         assert!(read.unknown.is_empty());
         let pools = read.pools;
-        let types: Vec<_> = pools.iter().map(|(name, p)| (&**name, p.attr("type"))).collect();
+        let types: Vec<_> =
+            pools.iter().map(|(name, p)| (&**name, p.root().attr("type"))).collect();
         assert_eq!(types, [("nfs", Some("netfs"))]);
     }
 

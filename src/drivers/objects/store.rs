@@ -7,7 +7,7 @@ use crate::model::{
     Detail, Kind, Observed, ObservedResource, ResourceId, Scope, Snapshot, State, Target, Uuid,
 };
 use std::collections::{BTreeMap, BTreeSet};
-use xmltree::{Element, Path};
+use xmltree::{Document, Element, Path};
 
 /// All objects of a host: what is defined and what runs.
 #[derive(Clone, Debug, Default)]
@@ -192,8 +192,8 @@ impl Object {
         let full = detail == Detail::Full;
         let snapshot = |name: &String| Snapshot { name: name.clone(), ..Snapshot::default() };
         ObservedResource {
-            persistent: self.persistent.clone().filter(|_| full),
-            live: self.live.clone().filter(|_| full),
+            persistent: self.persistent.clone().filter(|_| full).map(Document::from),
+            live: self.live.clone().filter(|_| full).map(Document::from),
             state: self.state,
             reason: self.reason,
             autostart: self.autostart,

@@ -110,7 +110,7 @@ fn reads_a_directory_in_order_and_passes_over_what_is_no_manifest() {
     assert_eq!(web.settings.power, crate::model::Power::Stopped);
     let needs: Vec<String> = web.depends_on.iter().map(ToString::to_string).collect();
     assert_eq!(needs, ["domain/db", "network/lan"]);
-    assert!(web.definition.child("metadata").is_none());
+    assert!(web.definition.root().child("metadata").is_none());
 }
 
 #[test]
@@ -330,7 +330,7 @@ fn a_volume_is_known_by_its_pool_and_needs_it() {
     let ids: Vec<String> = desired.resources.keys().map(ToString::to_string).collect();
     assert_eq!(ids, ["pool/one", "volume/two/data"]);
     for resource in desired.resources.values() {
-        assert!(!resource.definition.elements().any(|e| e.name.namespace.is_some()));
+        assert!(!resource.definition.root().elements().any(|e| e.name().namespace.is_some()));
     }
     let needs = |id: &str| desired.resources[&ResourceId::parse(id).unwrap()].depends_on.clone();
     assert_eq!(needs("volume/two/data"), [ResourceId::parse("pool/two").unwrap()]);

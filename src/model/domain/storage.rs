@@ -133,11 +133,11 @@ mod tests {
 
     #[test]
     fn a_chain_is_what_an_image_is_an_overlay_of() {
-        let chain = Storage::chain((&disk(
+        let chain = Storage::chain(disk(
             "<disk type='file'><source file='/s2'/><backingStore type='file'><format type='qcow2'/>\
              <source file='/s1'/><backingStore type='block'><source dev='/dev/base'/><backingStore/>\
              </backingStore></backingStore></disk>",
-        )).node());
+        ).node());
         let texts: Vec<String> = chain.iter().map(ToString::to_string).collect();
         assert_eq!(texts, ["/s2", "/s1", "/dev/base"]);
     }

@@ -87,6 +87,8 @@ fn is_defined(call: &Call, xml: &str, host: Option<&ObservedResource>) -> Option
     });
     // the mark of a repair is the one that was there before: only the whole tells
     let kind = call.target.id.kind;
-    let left = overlay(kind, Side::NextBoot, there, &without_owner_record(sent), None, &[]).changes;
+    let left =
+        overlay(kind, Side::NextBoot, there.as_element(), &without_owner_record(sent), None, &[])
+            .changes;
     Some(marked && left.is_empty())
 }

@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use xmltree::Element;
+use xmltree::{Element, NodeRef};
 
 /// Time in which the host has to subscribe us to its events about removals.
 const LISTEN: Duration = Duration::from_secs(3);
@@ -49,17 +49,18 @@ pub(super) fn is_over(until: &Until, resource: Option<&ObservedResource>) -> boo
         Until::Active => is_active,
         // an instance that has ended has no device and no memory that could be waited for
         Until::Detached { device, alias } => live.is_none_or(|live| match alias {
-            Some(alias) => !has_alias(live, alias),
-            None => device.find(live).is_none(),
+            Some(alias) => !has_alias(live.as_element(), alias),
+            None => device.find(live.as_element()).is_none(),
         }),
         Until::Memory { kib } => live.is_none_or(|live| {
-            let current = live.child("currentMemory").or_else(|| live.child("memory"));
+            let current =
+                live.root().child("currentMemory").or_else(|| live.root().child("memory"));
             current.and_then(|e| memory_kib(&e.text(), e.attr("unit")).ok()) == Some(*kib)
         }),
         Until::Vcpus { count } => live.is_none_or(|live| {
-            let vcpu = live.child("vcpu");
+            let vcpu = live.root().child("vcpu");
             let current = vcpu.and_then(|v| v.attr("current").map(str::to_owned));
-            current.or_else(|| vcpu.map(Element::text)) == Some(count.to_string())
+            current.or_else(|| vcpu.map(NodeRef::text)) == Some(count.to_string())
         }),
         // another host knows
         Until::Elsewhere { .. } => false,

@@ -56,10 +56,11 @@ fn guest(resource: &ObservedResource, storage: Storage<'_>) -> Guest {
     let owner_record = owner_record_of(resource);
     let mut writes: Vec<String> = Vec::new();
     for definition in [&resource.persistent, &resource.live].into_iter().flatten() {
-        writes.extend(written(definition, storage));
+        writes.extend(written(definition.as_element(), storage));
     }
     let mut definitions = [&resource.persistent, &resource.live].into_iter().flatten();
-    let pool = definitions.find_map(|definition| unknown_pool(definition, storage.pools));
+    let pool =
+        definitions.find_map(|definition| unknown_pool(definition.as_element(), storage.pools));
     writes.sort_unstable();
     writes.dedup();
     Guest {

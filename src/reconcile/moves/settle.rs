@@ -179,11 +179,11 @@ impl<'a> Settling<'a> {
         let none = Pools::new();
         let shared = self.fleet.shared;
         // the meaning of a volume depends on the host
-        if pools_in(definition).next().is_some() {
+        if pools_in(definition.as_element()).next().is_some() {
             let pools = self.site(at).and_then(|s| s.facts).map_or(&none, |facts| &facts.pools);
-            return written(definition, Storage { shared, pools });
+            return written(definition.as_element(), Storage { shared, pools });
         }
-        let of = || written(definition, Storage { shared, pools: &none });
+        let of = || written(definition.as_element(), Storage { shared, pools: &none });
         self.written.entry(Arc::as_ptr(resource)).or_insert_with(of).clone()
     }
 

@@ -5,7 +5,7 @@ use crate::model::domain::{Disk, Domain};
 use crate::model::{Desired, Observed, ObservedPools, ResourceId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
-use xmltree::Element;
+use xmltree::{Document, Element};
 
 /// Pools of a host, as far as other hosts need them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,13 +36,14 @@ pub fn pools_of(
         |id: &ResourceId| observed.resources.get(id).is_none_or(|there| !there.state.is_active());
     let wanted = desired.into_iter().flat_map(|d| d.resources.values());
     let wanted = wanted.filter(|r| is_off(&r.id)).map(|r| &r.definition);
-    let domains = there.chain(wanted).filter(|root| root.is("domain"));
+    let domains = there.chain(wanted).map(Document::as_element).filter(|root| root.is("domain"));
     let names: BTreeSet<String> = domains.flat_map(pools_in).map(str::to_owned).collect();
     if names.is_empty() {
         return Ok(Pools::new());
     }
     let ObservedPools { pools, unknown } = read(&names)?;
-    let on_network = |(name, pool)| Some((name, network_storage(&pool)?));
+    let on_network =
+        |(name, pool): (String, Document)| Some((name, network_storage(pool.as_element())?));
     Ok(Pools { network: pools.into_iter().filter_map(on_network).collect(), unknown })
 }
 

@@ -19,7 +19,7 @@ use crate::reconcile::plan::types::{Options, Plan};
 use diagnostics::{SourceId, Span};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use xmltree::{Element, Limits, parse, write};
+use xmltree::{Document, Element, Limits, parse, write};
 
 const SET: &str = "demo";
 
@@ -38,7 +38,8 @@ fn wanted(name: &str, devices: &str) -> DesiredResource {
         definition: element(&format!(
             "<domain type='kvm'><name>{name}</name><os><type machine='q35'>hvm</type></os>\
              <devices>{devices}</devices></domain>"
-        )),
+        ))
+        .into(),
         settings: Settings::default(),
         depends_on: Vec::new(),
         span: Span::NONE,
@@ -58,7 +59,7 @@ fn there(
     moving: Option<Moving>,
 ) -> ObservedResource {
     let uuid = Uuid::from_bytes([n; 16]);
-    let text = write(&wanted.definition)
+    let text = write(wanted.definition.as_element())
         .replace("machine=\"q35\"", "machine=\"pc-q35-9.1\"")
         .replace("machine='q35'", "machine='pc-q35-9.1'");
     let mut definition = element(&text);
@@ -69,8 +70,8 @@ fn there(
     owner_record.put(&mut definition, None);
     let live = state.is_active().then(|| definition.clone().with_attr("id", "1"));
     ObservedResource {
-        persistent: Some(definition),
-        live,
+        persistent: Some(definition.into()),
+        live: live.map(Document::from),
         state,
         autostart: true,
         is_persistent: true,
@@ -267,7 +268,7 @@ fn guests_of_several_hosts_are_no_move_of_one() {
     );
     // another set's guest of that name is none of ours
     let mut other = one;
-    other.persistent = Some(element("<domain><name>g</name></domain>"));
+    other.persistent = Some(element("<domain><name>g</name></domain>").into());
     let hosts = [host("a", &[], &[&other]), host("b", &[&g], &[])];
     says(&words(&hosts, true, &[]), &[]);
 }
@@ -392,7 +393,7 @@ fn the_old_one_goes_before_the_new_one_starts_and_is_the_same() {
     old.definition = wanted("g", &(disk("/mnt/images/g") + mac)).definition;
     let mut runs = there(&old, 1, State::Running, None);
     // by the manifest that has no MAC address
-    WantedRecord::of(SET, &g).put(runs.persistent.as_mut().unwrap(), None);
+    WantedRecord::of(SET, &g).put(runs.persistent.as_mut().unwrap().to_mut(), None);
     let hosts = [host("a", &[], &[&runs]), host("b", &[&g], &[])];
     let plans = together(&hosts, &[]);
     let [a, b] = plans.as_slice() else { panic!("{plans:?}") };
@@ -447,7 +448,10 @@ fn what_one_plan_does_not_hold_is_in_neither() {
     needs.depends_on = vec![ResourceId::new(Kind::Network, "lan")];
     stays(pair(&needs, &needs), &[], "needs network/lan");
     let mut other = g.clone();
-    other.definition.push(Element::new("uuid").with_text(Uuid::from_bytes([9; 16]).to_string()));
+    other
+        .definition
+        .to_mut()
+        .push(Element::new("uuid").with_text(Uuid::from_bytes([9; 16]).to_string()));
     stays(pair(&g, &other), &[], "its manifest has the UUID");
     let mut prevented = g.clone();
     prevented.settings.prevent_destroy = true;
@@ -458,6 +462,7 @@ fn what_one_plan_does_not_hold_is_in_neither() {
     stays(saved, &[], "saved memory image");
     let mut efi = g.clone();
     efi.definition
+        .to_mut()
         .child_mut("os")
         .unwrap()
         .push(Element::new("loader").with_attr("type", "pflash").with_text("/usr/share/ovmf.fd"));

@@ -111,7 +111,7 @@ impl Passage<'_> {
                 "take the <uuid> out of the manifest, or write the one that it has".to_owned(),
             );
         }
-        let left = decide::left_behind(definition, desired, shared);
+        let left = decide::left_behind(definition.as_element(), desired, shared);
         if !left.is_empty() && !self.old.options.allow.contains(&Effect::DataLoss) {
             let left = left.join(" and ");
             return stays(
@@ -130,7 +130,7 @@ impl Passage<'_> {
             nics: &[],
         };
         let goes = decide::definition_elsewhere(context, desired, self.guest);
-        self.out_of_reach(&goes, definition, shared)
+        self.out_of_reach(&goes, definition.as_element(), shared)
     }
 
     /// The first disk that is not shown to be within reach of the new host.
@@ -185,7 +185,7 @@ impl Passage<'_> {
             let definition = self.guest.persistent.as_ref();
             let left_behind = desired
                 .zip(definition)
-                .map(|(desired, is)| decide::left_behind(is, desired, shared))
+                .map(|(desired, is)| decide::left_behind(is.as_element(), desired, shared))
                 .unwrap_or_default();
             let departure = Departure { to: self.new.name.to_owned(), left_behind };
             old.leaving.insert(self.id.clone(), departure);

@@ -118,7 +118,7 @@ pub fn rollback(host: &ObservedResource, capabilities: &Capabilities) -> Result<
     }
     let resource = DesiredResource {
         id: host.id.clone(),
-        definition,
+        definition: definition.into(),
         settings: settings(previous),
         depends_on: previous.depends_on.clone(),
         span: Span::NONE,
@@ -142,7 +142,7 @@ fn missing_secret(
     let there = host.persistent.as_ref().or(host.live.as_ref())?;
     // where the host has nothing, any secret is missed
     let asked = with_secrets(definition, "?");
-    let laid = overlay(host.id.kind, Side::NextBoot, there, &asked, last, ignore);
+    let laid = overlay(host.id.kind, Side::NextBoot, there.as_element(), &asked, last, ignore);
     let lacks = |c: &Change| match &c.edit {
         Edit::Add(element) => has_secret(element),
         Edit::Set => c.before.is_none() && is_secret(&c.path),

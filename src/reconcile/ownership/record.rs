@@ -20,7 +20,7 @@ use sha2::{Digest as _, Sha256};
 use std::io::Read as _;
 use std::sync::Arc;
 use std::time::Duration;
-use xmltree::{Element, Limits, Name, Node, Path, parse, write_compact};
+use xmltree::{Document, Element, Limits, Name, Node, Path, parse, write_compact};
 
 /// Largest last-applied manifest that is read back, in bytes; the record is foreign input.
 pub(crate) const APPLIED_MAX: usize = 4 << 20;
@@ -91,7 +91,7 @@ pub(crate) struct WantedRecord {
 impl WantedRecord {
     /// Creates the record for a resource of `set`.
     pub(crate) fn of(set: &str, resource: &DesiredResource) -> Self {
-        let applied = write_compact(&redacted(&resource.definition));
+        let applied = write_compact(&redacted(resource.definition.as_element()));
         let settings = &resource.settings;
         let mut element = Element::named(Name::qualified(PREFIX, NAMESPACE, OWNED));
         element.set_attr("set", set);
@@ -245,7 +245,7 @@ pub(crate) fn owner_record_of(host: &ObservedResource) -> Option<&OwnerRecord> {
 fn shared_record(host: &ObservedResource) -> &Option<Arc<OwnerRecord>> {
     host.record.owner.get(|| {
         let definition = host.persistent.as_ref().or(host.live.as_ref());
-        definition.and_then(read_owner_record).map(Arc::new)
+        definition.map(Document::as_element).and_then(read_owner_record).map(Arc::new)
     })
 }
 
@@ -253,10 +253,11 @@ fn shared_record(host: &ObservedResource) -> &Option<Arc<OwnerRecord>> {
 pub(crate) fn running_record_of(host: &ObservedResource) -> Option<&OwnerRecord> {
     let record = host.record.running.get(|| {
         let live = host.live.as_ref()?;
-        let is_same = |defined: &Element| owner_record_in(defined) == owner_record_in(live);
+        let of_live = owner_record_in(live.as_element());
+        let is_same = |defined: &Document| owner_record_in(defined.as_element()) == of_live;
         match host.persistent.as_ref().is_none_or(is_same) {
             true => shared_record(host).clone(),
-            false => read_owner_record(live).map(Arc::new),
+            false => read_owner_record(live.as_element()).map(Arc::new),
         }
     });
     record.as_deref()
@@ -408,7 +409,7 @@ mod tests {
     fn resource(xml: &str) -> DesiredResource {
         DesiredResource {
             id: ResourceId::new(Kind::Domain, "web"),
-            definition: parse(SourceId::NONE, xml, &Limits::default()).expect("well-formed"),
+            definition: parse(SourceId::NONE, xml, &Limits::default()).expect("well-formed").into(),
             settings: Settings { prevent_destroy: true, ..Settings::default() },
             depends_on: Vec::new(),
             span: Span::NONE,
@@ -421,16 +422,16 @@ mod tests {
         let resource = resource(
             "<domain><name>web</name><devices><graphics type='vnc' passwd='hush'/></devices></domain>",
         );
-        let mut definition = resource.definition.clone();
+        let mut definition = resource.definition.to_element();
         WantedRecord::of("demo", &resource).put(&mut definition, None);
         let text = xmltree::write(&definition);
         let again = parse(SourceId::NONE, &text, &Limits::default()).expect("well-formed");
         let owner_record = read_owner_record(&again).expect("marked");
         assert_eq!((owner_record.set.as_str(), owner_record.prevent_destroy), ("demo", true));
         let applied = owner_record.applied().expect("readable");
-        assert_eq!(applied, redacted(&resource.definition));
+        assert_eq!(applied, redacted(resource.definition.as_element()));
         assert!(!write_compact(&applied).contains("hush"));
-        assert_eq!(without_owner_record(&again), resource.definition);
+        assert_eq!(without_owner_record(&again), resource.definition.into_element());
     }
 
     fn version(n: u32) -> DesiredResource {
@@ -452,15 +453,15 @@ mod tests {
 
     #[test]
     fn the_mark_remembers_one_version_before() {
-        let mut definition = version(1).definition;
+        let mut definition = version(1).definition.into_element();
         let first = put(&version(1), &mut definition, 10);
         assert!(first.previous.is_none());
         assert_eq!(first.at.map(|at| at.to_string()).as_deref(), Some("1970-01-01T00:00:10Z"));
         let second = put(&version(2), &mut definition, 20);
         let before = second.previous.as_deref().expect("the one before");
         assert_eq!(format!("{before:?}"), format!("{first:?}"));
-        assert_eq!(before.applied(), Some(version(1).definition));
-        assert_eq!(second.applied(), Some(version(2).definition));
+        assert_eq!(before.applied(), Some(Document::into_element(version(1).definition)));
+        assert_eq!(second.applied(), Some(Document::into_element(version(2).definition)));
         // the same again is no version of its own
         let again = put(&version(2), &mut definition, 30);
         assert_eq!(format!("{again:?}"), format!("{second:?}"));
@@ -471,18 +472,22 @@ mod tests {
 
     #[test]
     fn the_record_of_an_observed_object_is_read_once() {
-        let (mut first, mut second) = (version(1).definition, version(2).definition);
+        let mut first = version(1).definition.into_element();
+        let mut second = version(2).definition.into_element();
         put(&version(1), &mut first, 10);
         put(&version(2), &mut second, 20);
         let unread = ObservedResource::unread(version(1).id, crate::model::Uuid::default());
-        let host =
-            ObservedResource { persistent: Some(first.clone()), live: Some(first), ..unread };
+        let host = ObservedResource {
+            persistent: Some(first.clone().into()),
+            live: Some(first.into()),
+            ..unread
+        };
         let own = owner_record_of(&host).expect("marked");
         assert!(std::ptr::eq(own, owner_record_of(&host).expect("marked")));
         assert!(std::ptr::eq(own, running_record_of(&host).expect("marked")));
         // what is made of it is read by itself
         let mut later = host.clone();
-        later.persistent = Some(second);
+        later.persistent = Some(second.into());
         let own = owner_record_of(&later).map(|m| m.digest.as_str());
         let begun = running_record_of(&later).map(|m| m.digest.as_str());
         assert_ne!(own, begun);
@@ -501,7 +506,7 @@ mod tests {
         // data that do not compress
         let noise: String = (0..6_000).map(|n| digest(format!("{n}").as_bytes())).collect();
         let large = resource(&format!("<domain><description>{noise}</description></domain>"));
-        let mut definition = large.definition.clone();
+        let mut definition = large.definition.to_element();
         put(&version(1), &mut definition, 10);
         assert!(put(&large, &mut definition, 20).previous.is_some());
         let mut other = large.clone();
@@ -512,7 +517,7 @@ mod tests {
 
     #[test]
     fn a_mark_of_before_there_was_history_is_read_and_remembered() {
-        let mut definition = version(1).definition;
+        let mut definition = version(1).definition.into_element();
         put(&version(1), &mut definition, 10);
         for owner_record in definition.child_mut("metadata").expect("metadata").elements_mut() {
             owner_record.remove_attr("at");
@@ -533,7 +538,7 @@ mod tests {
             let metadata = definition.child("metadata").expect("metadata");
             metadata.elements().find(|e| is_owned(e)).cloned().expect("marked")
         }
-        let mut definition = version(1).definition;
+        let mut definition = version(1).definition.into_element();
         put(&version(1), &mut definition, 10);
         put(&version(2), &mut definition, 20);
         let whole = owner_record(&definition);
@@ -577,7 +582,7 @@ mod tests {
             for text in &texts {
                 let description = Element::new("description").with_text(text.as_str());
                 let mut made = resource("<domain><name>web</name></domain>");
-                made.definition.push(description.with_attr("note", text.as_str()));
+                made.definition.to_mut().push(description.with_attr("note", text.as_str()));
                 made.settings.stop = ShutdownPolicy { timeout: Duration::from_millis(stop.0), force: stop.1 };
                 made.settings.prevent_destroy = stop.2;
                 made.settings.power = power;
@@ -587,14 +592,14 @@ mod tests {
             let mut definition = Element::new("domain");
             let owner_records: Vec<OwnerRecord> = (1..).zip(&wanted).map(|(n, r)| put(r, &mut definition, n)).collect();
             for (owner_record, wanted) in owner_records.iter().zip(&wanted) {
-                prop_assert_eq!(owner_record.applied(), Some(redacted(&wanted.definition)));
+                prop_assert_eq!(owner_record.applied(), Some(redacted(wanted.definition.as_element())));
                 prop_assert_eq!(owner_record.stop, wanted.settings.stop);
                 prop_assert_eq!(owner_record.power, Some(power));
                 prop_assert_eq!(owner_record.autostart, autostart);
                 prop_assert_eq!(owner_record.prevent_destroy, stop.2);
                 // and what is read makes the same mark again
                 let mut again = wanted.clone();
-                again.definition = owner_record.applied().expect("readable");
+                again.definition = owner_record.applied().expect("readable").into();
                 prop_assert!(WantedRecord::of("demo", &again).is(owner_record));
             }
             let last = owner_records.last().expect("two of them");
@@ -610,8 +615,8 @@ mod tests {
         let mut definition = resource("<domain><name>web</name></domain>").definition;
         let owner_record =
             Element::named(Name::qualified("v", NAMESPACE, "owned")).with_attr("set", "demo");
-        definition.child_or_new("metadata").push(owner_record.with_text("%%%"));
-        let owner_record = read_owner_record(&definition).expect("marked");
+        definition.to_mut().child_or_new("metadata").push(owner_record.with_text("%%%"));
+        let owner_record = read_owner_record(definition.as_element()).expect("marked");
         assert!(owner_record.set == "demo" && owner_record.applied().is_none());
     }
 }

@@ -15,7 +15,7 @@ use crate::reconcile::ownership::record::owner_record_of;
 use diagnostics::{Diagnostic, Diagnostics};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use xmltree::Element;
+use xmltree::NodeRef;
 
 /// Most missing things for which similar names are looked up: further problems get no suggestion.
 const LOOKS_MAX: usize = 200;
@@ -263,7 +263,7 @@ impl Conflicts<'_> {
     /// object was renamed, in its manifest or on the host.
     fn uuid(&mut self, desired: &DesiredResource) {
         let arrival = self.options.crossing.arriving.get(&desired.id).and_then(|a| a.old.as_ref());
-        let uuid = arrival.map(|old| old.uuid).or_else(|| uuid_in(&desired.definition));
+        let uuid = arrival.map(|old| old.uuid).or_else(|| uuid_in(desired.definition.as_element()));
         let uuid = uuid.unwrap_or_else(|| {
             derived_uuid(&self.desired.set, self.options.host.as_deref(), &desired.id)
         });
@@ -315,7 +315,7 @@ impl Conflicts<'_> {
                 "cannot-rename",
                 format!("{} is {} on the host", desired.id, host.id),
             )
-            .at(desired.definition.child("name").map_or(desired.span, Element::text_span))
+            .at(desired.definition.root().child("name").map_or(desired.span, NodeRef::text_span))
             .address(desired.id.to_string())
             .detail("their UUID is the same")
             .hint(why),
@@ -404,7 +404,7 @@ impl Conflicts<'_> {
             );
             format!("it needs {missing}, which --only leaves out")
         } else {
-            let mut networks = Domain::new(resource.definition.node()).networks();
+            let mut networks = Domain::new(resource.definition.root()).networks();
             let span = networks.find(|(id, _)| id == missing).map_or(resource.span, |(_, s)| s);
             let looks = hints.len() < LOOKS_MAX;
             let hint = hints.get(missing).cloned().unwrap_or_else(|| {
@@ -432,5 +432,5 @@ impl Conflicts<'_> {
 }
 
 fn uuid_span(desired: &DesiredResource) -> diagnostics::Span {
-    desired.definition.child("uuid").map_or(desired.span, Element::text_span)
+    desired.definition.root().child("uuid").map_or(desired.span, NodeRef::text_span)
 }

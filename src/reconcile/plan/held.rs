@@ -9,7 +9,7 @@ use crate::reconcile::diff::pairing::{List, pair};
 use crate::reconcile::ownership::record::without_owner_record;
 use diagnostics::{Diagnostic, Span};
 use std::collections::HashSet;
-use xmltree::{Attribute, Element, Name, Node, Path};
+use xmltree::{Attribute, Document, Element, Name, Node, Path};
 
 /// Returns the refusals of a resource, each with whether the host holds the same content at that place.
 pub(crate) fn judged<'a>(
@@ -21,8 +21,8 @@ pub(crate) fn judged<'a>(
     }
     let definition = host.and_then(|host| host.persistent.as_ref().or(host.live.as_ref()));
     let mut walk = Walk { refused: &desired.refused, held: HashSet::new() };
-    if let Some(definition) = definition.map(without_owner_record) {
-        walk.element(&definition, &desired.definition, &Path::default());
+    if let Some(definition) = definition.map(Document::as_element).map(without_owner_record) {
+        walk.element(&definition, desired.definition.as_element(), &Path::default());
     }
     let is_held = |r: &Refused| r.problem.span.is_some_and(|span| walk.held.contains(&span));
     desired.refused.iter().map(|r| (r, is_held(r))).collect()
@@ -128,7 +128,7 @@ mod tests {
         let host = ObservedResource {
             state: State::Running,
             is_persistent: true,
-            persistent: Some(definition.expect("well-formed")),
+            persistent: Some(definition.expect("well-formed").into()),
             ..ObservedResource::unread(id, Uuid::default())
         };
         let word = |(r, is_held): (&Refused, bool)| {

@@ -7,6 +7,7 @@
 //! - `blocked.rs`: resources that cannot be reconciled on this host or in this run
 //! - `claims.rs`: things that only one object of a host may have at a time
 //! - `consequences.rs`: consequences of a whole plan for each of its steps
+//! - `fingerprint.rs`: fingerprint of the host's state that a plan relies on
 //! - `held.rs`: values that a grammar refuses and the host has
 //! - `nic_migration.rs`: NICs of running guests, parked while their network restarts
 //! - `order.rs`: the order of steps: which resource comes before which, and a graph that may be run as it is
@@ -24,6 +25,7 @@ pub(crate) mod claims;
 pub(crate) mod consequences;
 pub(crate) mod decide;
 pub mod file;
+pub(crate) mod fingerprint;
 pub(crate) mod held;
 pub(crate) mod nic_migration;
 pub(crate) mod order;

@@ -12,7 +12,7 @@ use crate::model::{
 use diagnostics::{SourceId, Span};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use xmltree::{Element, Limits, Name, parse, write, write_compact};
+use xmltree::{Document, Element, Limits, Name, NodeRef, parse, write, write_compact};
 
 /// Longest wait for a network to become active.
 const START: Duration = Duration::from_secs(30);
@@ -85,7 +85,7 @@ pub(crate) fn nics(observed: &Observed) -> BTreeMap<String, Vec<Nic>> {
         networks().filter_map(|network| Some((bridge_of(network)?, network))).collect();
     let mut nics: BTreeMap<String, Vec<Nic>> = BTreeMap::new();
     for host in observed.resources.values().filter(|h| h.id.kind.is_guest()) {
-        let devices = host.live.as_ref().and_then(|live| live.child("devices"));
+        let devices = host.live.as_ref().and_then(|live| live.root().child("devices"));
         for element in devices.into_iter().flat_map(|d| d.children_named("interface")) {
             let source = |name| element.child("source").and_then(|s| s.attr(name));
             let network = match element.attr("type") {
@@ -94,7 +94,7 @@ pub(crate) fn nics(observed: &Observed) -> BTreeMap<String, Vec<Nic>> {
                 _ => None,
             };
             let Some(network) = network else { continue };
-            let mut home = plain(element);
+            let mut home = plain(element.as_element());
             let parked = home_of(network);
             if let Some(name) = &parked {
                 let place = home.child_or_new("source");
@@ -143,7 +143,8 @@ pub(crate) fn guests(nics: &[Nic]) -> Vec<String> {
 /// Whether the object is a network that comes and goes with a bridge of its own.
 fn makes_its_bridge(network: &ObservedResource) -> bool {
     let definition = network.live.as_ref().or(network.persistent.as_ref());
-    network.id.kind.connects_guests() && definition.is_none_or(makes_a_bridge)
+    network.id.kind.connects_guests()
+        && definition.map(Document::as_element).is_none_or(makes_a_bridge)
 }
 
 /// Whether a network of this definition comes and goes with a bridge of its own.
@@ -154,13 +155,13 @@ pub(crate) fn makes_a_bridge(definition: &Element) -> bool {
 }
 
 fn bridge_of(network: &ObservedResource) -> Option<&str> {
-    network.live.as_ref()?.child("bridge")?.attr("name")
+    network.live.as_ref()?.root().child("bridge")?.attr("name")
 }
 
 /// The bridge that it has, or will have.
 fn bridge_defined(network: &ObservedResource) -> Option<&str> {
     let definition = network.live.as_ref().or(network.persistent.as_ref())?;
-    definition.child("bridge")?.attr("name")
+    definition.root().child("bridge")?.attr("name")
 }
 
 /// Returns the steps of a network's restart, with the interfaces on it parked and taken back.
@@ -271,12 +272,12 @@ fn will_be_up(network: &ObservedResource, decided: &[&DraftStep]) -> bool {
 /// Returns the network whose interfaces are parked on this one.
 fn home_of(network: &ObservedResource) -> Option<String> {
     let definition = network.persistent.as_ref().or(network.live.as_ref())?;
-    let parked = definition.child("metadata")?.elements().find(|e| is_parked(e))?;
+    let parked = definition.root().child("metadata")?.elements().find(|e| is_parked(*e))?;
     parked.attr("of").map(str::to_owned)
 }
 
-fn is_parked(element: &Element) -> bool {
-    element.name.local == PARKED && element.name.namespace.as_deref() == Some(NAMESPACE)
+fn is_parked(element: NodeRef<'_>) -> bool {
+    element.name().local == PARKED && element.name().namespace.as_deref() == Some(NAMESPACE)
 }
 
 /// Network on which interfaces are parked.

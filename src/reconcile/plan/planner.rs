@@ -3,11 +3,11 @@
 use super::blocked;
 use super::decide;
 use super::decide::{Context, Decision, DraftStep};
+use super::fingerprint::fingerprint;
 use super::nic_migration;
 use super::nic_migration::Nic;
 use super::order;
 use super::renames::{applied_as, rename_first, renamed, under};
-use super::step::Step;
 use super::taken::Holdings;
 use super::types::{Action, Options, Plan, Refusal, ResourceChange};
 use crate::model::domain::Domain;
@@ -17,12 +17,11 @@ use crate::model::{
 };
 use crate::reconcile::moves::{Arrival, ways};
 use crate::reconcile::ownership::doubts;
-use crate::reconcile::ownership::record::{digest, owner_record_of};
+use crate::reconcile::ownership::record::owner_record_of;
 use diagnostics::conceal;
 use diagnostics::shorten::{self, AllUntold, shorten};
 use diagnostics::{Diagnostic, Diagnostics, Sources};
 use std::collections::{BTreeMap, BTreeSet};
-use xmltree::{Element, write_compact};
 
 /// Plans the steps that make the host match.
 pub fn plan(
@@ -447,88 +446,12 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// Digests the host's state of the resources with these steps, and the guests on the networks that they take
-/// down: a saved plan is stale if it has changed.
-pub fn fingerprint(observed: &Observed, steps: &[Step]) -> String {
-    let ids: BTreeSet<&ResourceId> = steps.iter().map(|s| &s.target.id).collect();
-    digest((there(observed, ids) + &nic_migration::cut_off(observed, steps)).as_bytes())
-}
-
-fn there<'a>(observed: &Observed, ids: impl IntoIterator<Item = &'a ResourceId>) -> String {
-    let mut text = String::new();
-    for id in ids {
-        text.push_str(&id.to_string());
-        if let Some(host) = observed.resources.get(id) {
-            let definition = host.persistent.as_ref().map(write_compact).unwrap_or_default();
-            text.push_str(&format!("{}{:?}{}{definition}", host.uuid, host.state, host.autostart));
-            text.push_str(&host.live.as_ref().map(running).unwrap_or_default());
-        }
-        text.push('\n');
-    }
-    text
-}
-
-/// Returns the parts of a running instance that a plan relies on: its identity, and all that may be changed
-/// in it, without values that the guest and time change.
-fn running(live: &Element) -> String {
-    let mut live = live.clone();
-    // guests on a network come and go; a balloon moves slowly
-    live.remove_attr("connections");
-    live.remove_elements(|e| e.is("currentMemory"));
-    for device in live.child_mut("devices").into_iter().flat_map(Element::elements_mut) {
-        for target in device.elements_mut().filter(|e| e.is("target")) {
-            // an agent that answers, and a tray that is open
-            target.remove_attr("state");
-            target.remove_attr("tray");
-        }
-    }
-    write_compact(&live)
-}
-
 /// Returns the networks that an object without a record depends on.
 fn networks_of(host: Option<&ObservedResource>) -> Vec<ResourceId> {
     let definition = host.and_then(|h| h.persistent.as_ref());
     definition
         .into_iter()
-        .flat_map(|d| Domain::new(d.node()).networks())
+        .flat_map(|d| Domain::new(d.root()).networks())
         .map(|(id, _)| id)
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::Kind;
-    use crate::model::{State, Uuid};
-    use diagnostics::SourceId;
-    use xmltree::{Limits, parse};
-
-    fn there_with(live: &str) -> String {
-        let live = parse(SourceId::NONE, live, &Limits::default()).expect("it is sound");
-        let id = ResourceId::new(Kind::Domain, "web");
-        let resource = ObservedResource {
-            state: State::Running,
-            is_persistent: true,
-            live: Some(live),
-            ..ObservedResource::unread(id.clone(), Uuid::default())
-        };
-        let observed =
-            Observed { resources: [(id.clone(), resource)].into(), ..Observed::default() };
-        there(&observed, [&id])
-    }
-
-    #[test]
-    fn a_plan_is_stale_once_something_else_runs() {
-        let domain = |id: u32, memory: u32, source: &str, tray: &str| {
-            format!(
-                "<domain id='{id}'><currentMemory>{memory}</currentMemory><devices>\
-                 <disk><source file='{source}'/><target dev='vdb' {tray}/></disk></devices></domain>"
-            )
-        };
-        let planned = there_with(&domain(1, 1024, "/old", ""));
-        // changes by the guest itself
-        assert_eq!(planned, there_with(&domain(1, 2048, "/old", "tray='open'")));
-        assert_ne!(planned, there_with(&domain(2, 1024, "/old", "")), "another instance");
-        assert_ne!(planned, there_with(&domain(1, 1024, "/precious", "")), "another disk");
-    }
 }

@@ -55,7 +55,7 @@ pub fn promised(plan: &Plan, before: &Observed) -> (Desired, Options) {
         options.only.insert(id.clone());
         let resource = DesiredResource {
             id: id.clone(),
-            definition,
+            definition: definition.into(),
             settings: Settings {
                 allow: owner_record.allow.clone(),
                 apply_on_reboot: owner_record.apply_on_reboot,

@@ -50,7 +50,7 @@ fn under_another_name<'a>(
     if !resource.id.kind.is_guest() || observed.resources.contains_key(&resource.id) {
         return None;
     }
-    let uuid = uuid_in(&resource.definition)
+    let uuid = uuid_in(resource.definition.as_element())
         .unwrap_or_else(|| derived_uuid(&desired.set, options.host.as_deref(), &resource.id));
     let mut alike = observed.resources.values().filter(|o| o.id.kind.is_guest());
     let other = alike.find(|o| o.uuid == uuid)?;
@@ -77,7 +77,7 @@ pub(crate) fn hindrance(host: &ObservedResource) -> Option<&'static str> {
 pub(crate) fn under(id: &ResourceId, host: &ObservedResource) -> ObservedResource {
     let mut host = host.clone();
     if let Some(definition) = &mut host.persistent {
-        definition.child_or_new("name").set_text(id.name.clone());
+        definition.to_mut().child_or_new("name").set_text(id.name.clone());
     }
     host.id = id.clone();
     host

@@ -12,6 +12,7 @@ use crate::model::{Desired, Observed, ObservedResource, Op, OpKind, ResourceId, 
 use diagnostics::{Diagnostic, Span};
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
+use xmltree::Document;
 
 /// Result of the check for conflicts.
 #[derive(Debug, Default)]
@@ -79,7 +80,8 @@ impl<'a> Decided<'a> {
     fn said(&self, desired: &Desired, thing: &Thing) -> Option<Span> {
         let said = self.said.get_or_init(|| {
             let manifest = desired.resources.get(self.id());
-            let own = manifest.map(|r| claims(r.id.kind, &r.definition)).unwrap_or_default();
+            let own =
+                manifest.map(|r| claims(r.id.kind, r.definition.as_element())).unwrap_or_default();
             // the first of several that are the same
             own.into_iter().rev().map(|claim| (claim.thing, claim.span)).collect()
         });
@@ -93,7 +95,7 @@ impl<'a> Holdings<'a> {
         for owner in observed.resources.values() {
             let sides = [(owner.live.as_ref(), true), (owner.persistent.as_ref(), false)];
             for (definition, runs) in sides.into_iter().filter_map(|(d, runs)| Some((d?, runs))) {
-                let claims = claims(owner.id.kind, definition).into_iter();
+                let claims = claims(owner.id.kind, definition.as_element()).into_iter();
                 all.extend(claims.map(|claim| Holding { owner, claim, runs }));
             }
         }
@@ -191,8 +193,8 @@ impl<'a> Holdings<'a> {
             let claims = definition.map(|d| claims(id.kind, d)).unwrap_or_default();
             claims.into_iter().map(|claim| claim.thing).collect()
         };
-        let live = had(host.and_then(|h| h.live.as_ref()));
-        let defined = had(host.and_then(|h| h.persistent.as_ref()));
+        let live = had(host.and_then(|h| h.live.as_ref()).map(Document::as_element));
+        let defined = had(host.and_then(|h| h.persistent.as_ref()).map(Document::as_element));
         let is_active = host.is_some_and(|h| h.state.is_active());
         let starts = has(decision, |op| op.is(OpKind::Create));
         let runs = starts || is_active && !has(decision, Op::ends);

@@ -306,10 +306,15 @@ impl Case {
 /// Returns the lasting state of the objects, without the ids of running instances.
 pub(super) fn inventory(observed: &Observed) -> Inventory {
     let line = |r: &virt::model::ObservedResource| {
-        let persistent = r.persistent.as_ref().map(timeless).unwrap_or_default();
+        let persistent = r
+            .persistent
+            .as_ref()
+            .map(xmltree::Document::as_element)
+            .map(timeless)
+            .unwrap_or_default();
         let live = r.live.clone().map(|mut live| {
-            live.remove_attr("id");
-            timeless(&live)
+            live.to_mut().remove_attr("id");
+            timeless(live.as_element())
         });
         let saved = r.managed_save;
         format!("{} {:?} {} {saved}\n{persistent}\n{live:?}", r.uuid, r.state, r.autostart)
@@ -329,6 +334,7 @@ fn timeless(definition: &xmltree::Element) -> String {
 /// The ids of running domains.
 fn instances(observed: &Observed) -> Inventory {
     let domains = observed.resources.values().filter(|r| r.id.kind == Kind::Domain);
-    let id = |r: &virt::model::ObservedResource| Some(r.live.as_ref()?.attr("id")?.to_owned());
+    let id =
+        |r: &virt::model::ObservedResource| Some(r.live.as_ref()?.root().attr("id")?.to_owned());
     domains.filter_map(|r| Some((r.id.clone(), id(r)?))).collect()
 }

@@ -201,7 +201,7 @@ pub(super) fn directory_swapped(_: Column) -> usize {
                 continue;
             }
             let memory = |r: &Arc<DesiredResource>| {
-                let memory = r.definition.child("memory").map(|m| m.text());
+                let memory = r.definition.root().child("memory").map(|m| m.text());
                 memory.and_then(|text| text.trim().parse::<usize>().ok()).unwrap()
             };
             let versions: BTreeSet<usize> = loaded.desired.resources.values().map(memory).collect();
@@ -308,7 +308,12 @@ pub(super) fn one_manifest_invalid(_: Column) -> usize {
 
 fn definitions(host: &Recording<MockDriver>) -> BTreeMap<ResourceId, String> {
     let text = |r: &virt::model::ObservedResource| {
-        let definition = r.persistent.as_ref().map(xmltree::write).unwrap_or_default();
+        let definition = r
+            .persistent
+            .as_ref()
+            .map(xmltree::Document::as_element)
+            .map(xmltree::write)
+            .unwrap_or_default();
         format!("{definition} {:?}", r.state)
     };
     let observed = observe(host);

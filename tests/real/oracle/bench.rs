@@ -94,7 +94,7 @@ impl Bench {
         let warnings = loaded.diagnostics.iter().filter(|d| d.severity == Severity::Warning);
         Ok(Wanted {
             warnings: warnings.map(|d| d.code).collect(),
-            definition: wanted.definition.clone(),
+            definition: wanted.definition.to_element(),
             desired: Arc::clone(&loaded.desired),
         })
     }
@@ -157,7 +157,7 @@ impl Bench {
 
     /// The definition of the next boot.
     pub(crate) fn definition(&self, id: &ResourceId) -> Option<Element> {
-        self.observe(id)?.persistent
+        self.observe(id)?.persistent.map(xmltree::Document::into_element)
     }
 
     /// Returns plain define's version of a text where the object does not exist; the object is removed again.

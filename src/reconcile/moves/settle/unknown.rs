@@ -24,7 +24,9 @@ impl Settling<'_> {
     pub(super) fn silent_pool(&mut self, id: &ResourceId, at: usize) -> Option<Blocked> {
         let site = self.site(at)?;
         let resource = site.desired.resources.get(id)?;
-        let own = site.facts.and_then(|facts| unknown_pool(&resource.definition, &facts.pools));
+        let own = site
+            .facts
+            .and_then(|facts| unknown_pool(resource.definition.as_element(), &facts.pools));
         if let Some((pool, why)) = own {
             let reason = format!("its disk is in pool {pool}, which is unknown: {why}");
             return Some(silent(reason));

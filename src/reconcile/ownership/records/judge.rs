@@ -8,7 +8,7 @@ use crate::reconcile::ownership::record::{
 };
 use crate::reconcile::plan::nic_migration::PARKED;
 use jiff::Timestamp;
-use xmltree::Element;
+use xmltree::{Document, Element};
 
 /// Largest unpacked manifest, in bytes, of a record that is judged first: inflated records take no room from
 /// the others.
@@ -58,9 +58,13 @@ impl Judge<'_> {
     /// Judges the records on one object; returns whether that could be done.
     fn object(&mut self, host: &mut ObservedResource) -> bool {
         let holder = Holder { kind: host.id.kind, uuid: host.uuid };
-        let owner_record = |definition: &Option<Element>| {
-            let owner_record =
-                definition.as_ref()?.child("metadata")?.elements().find(|e| is_owned(e));
+        let owner_record = |definition: &Option<Document>| {
+            let owner_record = definition
+                .as_ref()?
+                .as_element()
+                .child("metadata")?
+                .elements()
+                .find(|e| is_owned(e));
             owner_record.cloned()
         };
         let (defined, runs) = (owner_record(&host.persistent), owner_record(&host.live));
@@ -72,9 +76,12 @@ impl Judge<'_> {
         let notes = self.believes_notes();
         for (definition, record) in [(&mut host.persistent, &first), (&mut host.live, &second)] {
             if let Some(definition) = definition {
-                take_out(definition, record);
+                // one that stays as it is goes on being shared
+                if record.doubt.is_some() || record.previous.is_some() {
+                    take_out(definition.to_mut(), record);
+                }
                 if !notes {
-                    self.take_notes_out(definition, holder);
+                    self.take_notes_out(definition.to_mut(), holder);
                 }
             }
         }

@@ -20,7 +20,7 @@ pub(super) struct Asked<'a> {
 impl<'a> Asked<'a> {
     pub(super) fn of(desired: &'a DesiredResource) -> Self {
         let DesiredResource { id, definition, settings, .. } = desired;
-        Self { kind: id.kind, definition: definition.node(), ignore: &settings.ignore }
+        Self { kind: id.kind, definition: definition.root(), ignore: &settings.ignore }
     }
 }
 
@@ -53,16 +53,21 @@ pub(super) fn next_boot(
     others: &[String],
 ) -> Left {
     let mut left = match (&host.persistent, &host.live) {
-        (Some(persistent), _) => {
-            compare(context, Side::NextBoot, Asked::of(desired), persistent, last, others)
-        }
+        (Some(persistent), _) => compare(
+            context,
+            Side::NextBoot,
+            Asked::of(desired),
+            persistent.as_element(),
+            last,
+            others,
+        ),
         (None, Some(live)) => {
-            let mut live = live.clone();
+            let mut live = live.to_element();
             live.remove_attr("id");
             compare(context, Side::NextBoot, Asked::of(desired), &live, last, others)
         }
         (None, None) => {
-            let merged = desired.definition.clone();
+            let merged = desired.definition.to_element();
             let overlay = Overlay { merged, changes: Vec::new(), touched: Vec::new() };
             Left { overlay, others: Vec::new() }
         }

@@ -10,9 +10,9 @@ use xmltree::write;
 
 /// Defines it, and starts it if its manifest says so.
 pub(crate) fn create(context: Context<'_>, desired: &DesiredResource) -> Decision {
-    let uuid = uuid_in(&desired.definition)
+    let uuid = uuid_in(desired.definition.as_element())
         .unwrap_or_else(|| derived_uuid(context.set, context.options.host.as_deref(), &desired.id));
-    let mut definition = desired.definition.clone();
+    let mut definition = desired.definition.to_element();
     set_uuid(&mut definition, uuid);
     fill_macs(&mut definition, desired.id.kind, uuid, context.capabilities.domain.mac_prefix);
     let after = definition.clone();

@@ -23,7 +23,7 @@ impl<'a> Layers<'a> {
     pub(crate) fn of(host: &'a ObservedResource) -> Self {
         let mut over = Vec::new();
         for definition in [&host.live, &host.persistent].into_iter().flatten() {
-            for disk in disks(host.id.kind, definition) {
+            for disk in disks(host.id.kind, definition.as_element()) {
                 let chain = Storage::chain(disk.element());
                 over.extend(chain.iter().cloned().zip(chain.iter().skip(1).cloned()));
             }
@@ -57,9 +57,9 @@ impl<'a> Layers<'a> {
         desired: &'d DesiredResource,
         there: Option<&Element>,
     ) -> Cow<'d, DesiredResource> {
-        match there.map(|there| self.fit(&desired.definition, there)) {
+        match there.map(|there| self.fit(desired.definition.as_element(), there)) {
             Some(Cow::Owned(definition)) => {
-                Cow::Owned(DesiredResource { definition, ..desired.clone() })
+                Cow::Owned(DesiredResource { definition: definition.into(), ..desired.clone() })
             }
             Some(Cow::Borrowed(_)) | None => Cow::Borrowed(desired),
         }
@@ -104,7 +104,7 @@ impl<'a> Layers<'a> {
         let mut fields: Vec<FieldChange> = Vec::new();
         let boots = self.host.persistent.as_ref();
         for definition in [boots, self.host.live.as_ref()].into_iter().flatten() {
-            for (want, there) in self.held(wanted, definition) {
+            for (want, there) in self.held(wanted, definition.as_element()) {
                 let is_live = Some(definition) != boots;
                 let field = self.field(want, there, is_live);
                 // the host drops the overlay of such a disk by itself

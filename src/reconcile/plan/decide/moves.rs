@@ -13,7 +13,7 @@ use crate::reconcile::plan::afterwards::{
 };
 use crate::reconcile::plan::step::{LiveStep, StepAction};
 use diagnostics::SourceId;
-use xmltree::{Limits, parse, write, write_compact};
+use xmltree::{Document, Limits, parse, write, write_compact};
 
 /// Live changes of one resource, whose steps are its last.
 #[derive(Debug, Default)]
@@ -83,8 +83,9 @@ impl LiveMoves {
     ) -> Option<Afterwards> {
         let target = steps.iter().find(|s| s.live.is_some()).map(|s| s.target.clone())?;
         let defined = steps.iter().find_map(definition).map(str::to_owned);
-        let definition = defined.or_else(|| host.persistent.as_ref().map(write))?;
-        let owner_record = host.persistent.as_ref().and_then(|d| d.child("metadata"));
+        let definition =
+            defined.or_else(|| host.persistent.as_ref().map(Document::as_element).map(write))?;
+        let owner_record = host.persistent.as_ref().and_then(|d| d.as_element().child("metadata"));
         let owner_record = owner_record.and_then(|m| m.elements().find(|e| is_owned(e)));
         let can_note = context.capabilities.supports(target.id.kind, OpKind::SetMetadata);
         Some(Afterwards {

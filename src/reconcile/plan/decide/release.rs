@@ -9,18 +9,21 @@ use crate::reconcile::kinds::rules;
 use crate::reconcile::ownership::record::without_owner_record;
 use crate::reconcile::plan::types::{Action, FieldChange, ResourceChange};
 use diagnostics::Span;
-use xmltree::{Element, Path, write};
+use xmltree::{Document, Element, Path, write};
 
 /// Takes the record of `owner` off an object: out of its next boot's definition, and out of the domain
 /// that runs. An active network keeps it until its next start, where nobody reads it.
 pub(crate) fn release(context: Context<'_>, host: &ObservedResource, owner: &str) -> Decision {
     let mut steps = Vec::new();
-    let bare = host.persistent.as_ref().map(without_owner_record);
+    let bare = host.persistent.as_ref().map(Document::as_element).map(without_owner_record);
     if let Some(definition) = &bare {
         steps.push(call((rules(host.id.kind).ops.define)(write(definition)), Effect::None));
     }
     let can_set = context.capabilities.supports(host.id.kind, OpKind::SetMetadata);
-    if host.id.kind.is_guest() && can_set && host.live.as_ref().is_some_and(is_ours) {
+    if host.id.kind.is_guest()
+        && can_set
+        && host.live.as_ref().map(Document::as_element).is_some_and(is_ours)
+    {
         let kind = MetadataKind::Element { key: PREFIX.to_owned(), uri: NAMESPACE.to_owned() };
         let off = DomainOp::SetMetadata { kind, value: None, affect: Affect::Live };
         steps.push(call(off, Effect::None));

@@ -90,7 +90,7 @@ pub(crate) fn arrive(
             None => format!("it came from {}, and is gone there", arrival.from),
         },
         fields: std::iter::once(way).chain(edits).collect(),
-        before: Some(without_owner_record(was.persistent.as_ref()?)),
+        before: Some(without_owner_record(was.persistent.as_ref()?.as_element())),
         after: Some(without_owner_record(&goes.merged)),
         ..ResourceChange::nothing(desired.id.clone(), desired.span)
     };
@@ -149,7 +149,7 @@ fn goes(context: Context<'_>, desired: &DesiredResource, was: &ObservedResource)
     let last = owner_record.and_then(OwnerRecord::applied);
     let others = owner_record.map_or(&[][..], |m| &m.others);
     let mut goes = next_boot(context, desired, was, last.as_ref(), others);
-    leave_to_the_host(&mut goes.overlay.merged, &desired.definition);
+    leave_to_the_host(&mut goes.overlay.merged, desired.definition.as_element());
     goes
 }
 
@@ -185,7 +185,7 @@ pub(crate) fn left_behind(
     let none = Pools::new();
     let storage = Storage { shared, pools: &none };
     // NVRAM that the manifest itself puts on shared storage is there for the new guest, too
-    let comes_along = nvram(desired.definition.node())
+    let comes_along = nvram(desired.definition.root())
         .and_then(|nvram| nvram.path)
         .is_some_and(|path| storage.shares(&path));
     let mut left = Vec::new();

@@ -13,6 +13,7 @@ use crate::reconcile::ownership::record::without_owner_record;
 use crate::reconcile::plan::nic_migration::guests;
 use crate::reconcile::plan::types::{Action, Refusal, ResourceChange};
 use diagnostics::Span;
+use xmltree::Document;
 
 /// A resource that goes.
 pub(crate) fn delete(
@@ -50,7 +51,12 @@ pub(crate) fn delete(
         effect,
         reason: reason.to_owned(),
         notes: what_stays(context, host),
-        before: host.persistent.as_ref().or(host.live.as_ref()).map(without_owner_record),
+        before: host
+            .persistent
+            .as_ref()
+            .or(host.live.as_ref())
+            .map(Document::as_element)
+            .map(without_owner_record),
         ..ResourceChange::nothing(host.id.clone(), Span::NONE)
     };
     let target = Target { id: host.id.clone(), uuid: host.uuid };
@@ -68,11 +74,11 @@ fn firmware(host: &ObservedResource) -> Vec<String> {
     let Some(definition) = host.persistent.as_ref().or(host.live.as_ref()) else {
         return Vec::new();
     };
-    let nvram = nvram(definition.node()).map(|nvram| match nvram.path {
+    let nvram = nvram(definition.root()).map(|nvram| match nvram.path {
         Some(path) => format!("NVRAM {path}"),
         None => "NVRAM".to_owned(),
     });
-    let tpm = has_tpm_state(definition.node()).then(|| "TPM state".to_owned());
+    let tpm = has_tpm_state(definition.root()).then(|| "TPM state".to_owned());
     nvram.into_iter().chain(tpm).collect()
 }
 
@@ -84,7 +90,7 @@ fn what_stays(context: Context<'_>, host: &ObservedResource) -> Vec<String> {
     if !host.id.kind.is_guest() {
         return Vec::new();
     }
-    let disks = DomainView::new(definition.node())
+    let disks = DomainView::new(definition.root())
         .disks()
         .filter(|disk| !matches!(disk.element().attr("device"), Some("cdrom" | "floppy")));
     let mut stays: Vec<String> =

@@ -59,12 +59,12 @@ impl Running {
         let Some(live) = host.live.as_ref().filter(|_| host.state.is_active()) else {
             return Self::default();
         };
-        let live = with_empty_drives(live);
+        let live = with_empty_drives(live.as_element());
         let live = live.as_ref();
         let Known { last, is_defined, others, filled } = known;
-        let nics = Nics::of(&desired.definition, live, &next_boot.merged);
+        let nics = Nics::of(desired.definition.as_element(), live, &next_boot.merged);
         // without the last manifest what differs is drift, whichever copy of it is asked
-        let last = last.map(|last| match last.is_same(desired.definition.node()) {
+        let last = last.map(|last| match last.is_same(desired.definition.root()) {
             true => nics.manifest.as_ref(),
             false => last.as_element(),
         });

@@ -32,7 +32,7 @@ use crate::reconcile::plan::afterwards::{Definitions, Notes};
 use crate::reconcile::plan::nic_migration::{guests, restart, wait_until_active};
 use crate::reconcile::plan::types::{Action, FieldChange, Refusal, ResourceChange};
 use std::collections::BTreeSet;
-use xmltree::{Element, write};
+use xmltree::{Document, Element, write};
 
 /// Decides about a resource that is on the host; `adopt` means that nobody has owned it so far.
 pub(crate) fn update(
@@ -50,10 +50,11 @@ pub(crate) fn update(
     let seeks = is_defined && context.options.seeks.contains(&desired.id);
     let previous = owner_record.filter(|_| seeks).and_then(|m| m.previous.as_ref());
     let sought = previous.and_then(|m| m.applied());
-    let boots = layers.fitted(desired, host.persistent.as_ref().or(host.live.as_ref()));
-    let runs = layers.fitted(desired, host.live.as_ref());
-    let [last, last_run] =
-        [&boots, &runs].map(|d| is_defined.then_some(&d.definition).or(unpacked.as_ref()));
+    let boots = layers
+        .fitted(desired, host.persistent.as_ref().or(host.live.as_ref()).map(Document::as_element));
+    let runs = layers.fitted(desired, host.live.as_ref().map(Document::as_element));
+    let [last, last_run] = [&boots, &runs]
+        .map(|d| is_defined.then_some(d.definition.as_element()).or(unpacked.as_ref()));
     let others = owner_record.map_or(&[][..], |m| &m.others);
     let Left { overlay: mut next_boot, others: left } =
         next_boot(context, &boots, host, sought.as_ref().or(last), others);
@@ -62,8 +63,8 @@ pub(crate) fn update(
         drop_filled_in(
             desired.id.kind,
             defaults,
-            definition,
-            &desired.definition,
+            definition.as_element(),
+            desired.definition.as_element(),
             &mut next_boot.changes,
         )
     });
@@ -96,14 +97,14 @@ pub(crate) fn update(
         live: LiveMoves::default(),
         fields: Vec::new(),
         pending: Vec::new(),
-        held: layers.fields(&desired.definition),
+        held: layers.fields(desired.definition.as_element()),
         notes: Vec::new(),
         resumes: false,
         unstarted: unstarted(desired, host, is_defined),
         same_text: unpacked
             .as_ref()
             .filter(|_| host.is_persistent && owner_record.is_some_and(|m| m.set == context.set))
-            .map(|last| *last == redacted(&desired.definition)),
+            .map(|last| *last == redacted(desired.definition.as_element())),
     };
     for change in &next_boot.changes {
         let why = running.why(change);
@@ -135,7 +136,7 @@ pub(crate) fn update(
 
 /// Whether the manifest names another UUID than the host's object has.
 pub(crate) fn uuid_conflict(desired: &DesiredResource, host: &ObservedResource) -> Option<Uuid> {
-    uuid_in(&desired.definition).filter(|uuid| *uuid != host.uuid)
+    uuid_in(desired.definition.as_element()).filter(|uuid| *uuid != host.uuid)
 }
 
 impl Draft<'_> {
@@ -189,10 +190,10 @@ impl Draft<'_> {
     /// Changes the running instance as far as that is possible without a start.
     fn live(&mut self, running: &Running, next_boot: &Overlay) {
         let definitions = Definitions {
-            before: self.host.persistent.as_ref().map(Element::node),
+            before: self.host.persistent.as_ref().map(Document::root),
             merged: next_boot.merged.node(),
             changes: &next_boot.changes,
-            manifest: self.desired.definition.node(),
+            manifest: self.desired.definition.root(),
         };
         for change in &running.live.changes {
             self.live.add(change, piece(change, running, definitions));
@@ -227,8 +228,10 @@ impl Draft<'_> {
         }
         let word = |domain: &Element| domain.child_text("on_reboot");
         let restart = || LifecycleAction::Restart.as_str().to_owned();
-        let (now, defined) =
-            (word(live).unwrap_or_else(restart), word(next_boot).unwrap_or_else(restart));
+        let (now, defined) = (
+            word(live.as_element()).unwrap_or_else(restart),
+            word(next_boot).unwrap_or_else(restart),
+        );
         if !lands && now != LifecycleAction::Destroy.as_str() {
             return;
         }
@@ -340,7 +343,13 @@ impl Draft<'_> {
             return Vec::new();
         };
         let DesiredResource { id, definition, settings, .. } = self.desired;
-        ignored(id.kind, Side::NextBoot, there, definition, &settings.ignore)
+        ignored(
+            id.kind,
+            Side::NextBoot,
+            there.as_element(),
+            definition.as_element(),
+            &settings.ignore,
+        )
     }
 
     /// Refuses to take a network down for good under guests that stay, unless that is allowed as its restart
@@ -425,7 +434,13 @@ impl Draft<'_> {
             resumes: self.resumes,
             ignored,
             before: changes
-                .then(|| self.host.persistent.as_ref().map(without_owner_record))
+                .then(|| {
+                    self.host
+                        .persistent
+                        .as_ref()
+                        .map(Document::as_element)
+                        .map(without_owner_record)
+                })
                 .flatten(),
             after: changes.then(|| without_owner_record(merged)),
             ..ResourceChange::nothing(self.desired.id.clone(), self.desired.span)

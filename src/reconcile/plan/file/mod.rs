@@ -28,7 +28,7 @@ use diagnostics::{SourceId, escape_json};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
-use xmltree::{Limits, parse, write, write_compact};
+use xmltree::{Document, Limits, parse, write, write_compact};
 
 /// The version of the format; another one is refused.
 const FORMAT_VERSION: u32 = 4;
@@ -268,7 +268,7 @@ pub fn hold_to(plan: &mut Plan, observed: &Observed) -> Result<()> {
     let rewrite = |xml: &mut String, target: &Target| {
         let there = host(target).and_then(|host| host.persistent.as_ref().or(host.live.as_ref()));
         if let Ok(mut definition) = parse(SourceId::NONE, xml, &Limits::default())
-            && remember_host(&mut definition, there).is_some()
+            && remember_host(&mut definition, there.map(Document::as_element)).is_some()
         {
             *xml = write(&definition);
         }
@@ -283,12 +283,12 @@ pub fn hold_to(plan: &mut Plan, observed: &Observed) -> Result<()> {
     for of in &mut plan.afterwards {
         rewrite(&mut of.definition, &of.target);
         let host = host(&of.target);
-        let before = host.and_then(|host| owner_record_in(host.persistent.as_ref()?));
+        let before = host.and_then(|host| owner_record_in(host.persistent.as_ref()?.as_element()));
         of.owner_record_before = before.map(write_compact);
         let live = host.and_then(|host| host.live.as_ref());
         if let (Some(notes), Some(live)) = (&mut of.notes, live) {
             let kept = std::mem::take(&mut notes.kept);
-            *notes = Notes { kept, ..afterwards::notes(live) };
+            *notes = Notes { kept, ..afterwards::notes(live.as_element()) };
         }
     }
     Ok(())
