@@ -45,7 +45,11 @@ fn in_the_next_boot(host: &Host) {
             ErrorCode::OPERATION_FAILED,
             ErrorCode::INVALID_ARG,
         ];
-        if name != "interface" || !host.deviates(Deviation::MacsMayRepeat) {
+        if name == "interface" && host.deviates(Deviation::MacsMayRepeat) {
+            web.done(attach(xml, Affect::Config));
+            assert_eq!(count(&web.config(), name), 2);
+            web.define().done(attach(xml, Affect::Config));
+        } else {
             web.refused(attach(xml, Affect::Config), &twice);
         }
         for affect in [Affect::Live, Affect::Both] {

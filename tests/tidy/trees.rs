@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-/// Returns the fields of structs and enums that are references to elements.
+/// Returns the fields of structs and enums that are references to elements; in the model, which crosses all
+/// borders, also those that are elements.
 pub(crate) fn held(sources: &[(PathBuf, String)]) -> Vec<String> {
     let mut found = Vec::new();
     for (path, text) in sources {
@@ -18,7 +19,9 @@ pub(crate) fn held(sources: &[(PathBuf, String)]) -> Vec<String> {
                 inside = false;
             }
             let is_tuple = code.contains("struct ") && code.contains('(');
-            if (inside || is_tuple) && !code.contains("fn(") && refers(code) {
+            let owns = [": Element,", "<Element>", ", Element>"].iter().any(|o| code.contains(o));
+            let is_owned = owns && path.starts_with("src/model");
+            if (inside || is_tuple) && !code.contains("fn(") && (refers(code) || is_owned) {
                 found.push(format!("{}:{}: {}", path.display(), number + 1, code.trim()));
             }
         }
