@@ -4,11 +4,11 @@ use super::default_host::default_host;
 use super::node_file;
 use super::operations::carry_out;
 use super::queries;
-use crate::drivers::host::OsFile;
+use crate::drivers::host::{OsFile, Stamp};
 use crate::drivers::objects::device_defaults::MAC_PREFIX;
 use crate::drivers::objects::event_bus::{Watchers, Watching};
 use crate::drivers::objects::state_file::{Locked, NotSaved, StateFile};
-use crate::drivers::objects::store::Store;
+use crate::drivers::objects::store::{Change, Store};
 use crate::drivers::{Beneath, CancelToken, Driver, EventSink, ExecContext, Hypervisor};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
@@ -31,11 +31,20 @@ pub enum MockHost {
 /// The driver of a test host.
 #[derive(Debug)]
 pub struct MockDriver {
-    /// The host; with a state file, the one to start with while there is no file.
-    host: Mutex<Store>,
+    host: Mutex<Kept>,
     state: Option<StateFile>,
     /// Locked last, after the host or its file.
     watchers: Watchers,
+}
+
+/// The host as it was last read or written.
+#[derive(Debug)]
+struct Kept {
+    store: Store,
+    /// Version of the state file that it is; `None` if the file is to be read.
+    stamp: Option<Stamp>,
+    /// The host to start with, while there is no state file.
+    first: Store,
 }
 
 impl MockDriver {
@@ -77,21 +86,30 @@ impl MockDriver {
         Self::with(host, state)
     }
 
-    fn with(host: Store, state: Option<StateFile>) -> Result<Self> {
+    fn with(first: Store, state: Option<StateFile>) -> Result<Self> {
+        let host = Kept { store: first.clone(), stamp: None, first };
         let driver = Self { host: Mutex::new(host), state, watchers: Watchers::default() };
-        driver.current()?;
+        drop(driver.current()?);
         Ok(driver)
     }
 
-    /// The host as it is now.
-    fn current(&self) -> Result<Store> {
-        let kept = self.state.as_ref().map(StateFile::read).transpose()?.flatten();
-        Ok(kept.unwrap_or_else(|| self.memory().clone()))
-    }
-
-    fn memory(&self) -> MutexGuard<'_, Store> {
-        // a change is made whole or not at all, so a host is usable even if a holder panicked
-        self.host.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The host as it is now: the state file is read if it is another version than the one known.
+    fn current(&self) -> Result<MutexGuard<'_, Kept>> {
+        // what a holder that panicked left is read again
+        let mut kept = self.host.lock().unwrap_or_else(|poisoned| {
+            let mut kept = PoisonError::into_inner(poisoned);
+            kept.stamp = None;
+            kept
+        });
+        let Some(state) = &self.state else { return Ok(kept) };
+        let before = state.stamp();
+        if before.is_none() || before != kept.stamp {
+            kept.stamp = None;
+            kept.store = state.read()?.unwrap_or_else(|| kept.first.clone());
+            // one that was replaced meanwhile is read again the next time
+            kept.stamp = before.filter(|before| state.stamp() == Some(*before));
+        }
+        Ok(kept)
     }
 }
 
@@ -120,34 +138,41 @@ impl Driver for MockDriver {
     }
 
     fn observe(&self, scope: &Scope) -> Result<Observed> {
-        match &self.state {
-            None => Ok(self.memory().observe(scope)),
-            Some(_) => Ok(self.current()?.observe(scope)),
-        }
+        Ok(self.current()?.store.observe(scope))
     }
 
     fn query(&self, query: &Query) -> Result<Answer> {
-        queries::answer(&self.current()?, query)
+        queries::answer(&self.current()?.store, query)
     }
 
     fn query_all(&self, queries: &[Query]) -> Vec<Result<Answer>> {
         match self.current() {
-            Ok(host) => queries.iter().map(|query| queries::answer(&host, query)).collect(),
+            Ok(host) => queries.iter().map(|query| queries::answer(&host.store, query)).collect(),
             Err(e) => queries.iter().map(|_| Err(e.clone())).collect(),
         }
     }
 
     fn execute(&self, batch: &[Call], context: &ExecContext<'_>) -> Vec<Outcome> {
         let Some(state) = &self.state else {
-            return run(&mut self.memory(), batch, context, (None, &mut self.watchers.lock()));
+            return match self.current() {
+                Ok(mut kept) => {
+                    one_by_one(&mut kept.store, batch, context, &mut self.watchers.lock())
+                }
+                Err(e) => batch.iter().map(|_| Outcome::NotSent(e.clone())).collect(),
+            };
         };
         // read under the lock: nobody changes the host between that and the last call
         let ready = state.lock().and_then(|lock| Ok((self.current()?, lock)));
         match ready {
-            Ok((mut host, lock)) => {
+            Ok((mut kept, lock)) => {
                 let mut watching = self.watchers.lock();
                 watching.look(Some(state));
-                run(&mut host, batch, context, (Some(&lock), &mut watching))
+                // whatever ends this thread in between, the file decides
+                let known = kept.stamp.take();
+                let (outcomes, is_new) =
+                    at_once(&mut kept.store, batch, context, &lock, &mut watching);
+                kept.stamp = if is_new { state.stamp() } else { known };
+                outcomes
             }
             Err(e) => batch.iter().map(|_| Outcome::NotSent(e.clone())).collect(),
         }
@@ -190,57 +215,118 @@ fn takes(kind: Kind, op: OpKind) -> bool {
     }
 }
 
-/// Carries out the calls one after the other, each kept before the next one starts.
-fn run(
+/// Carries out the calls one after the other on a host in memory.
+fn one_by_one(
     host: &mut Store,
     batch: &[Call],
     context: &ExecContext<'_>,
-    (keep, watching): (Option<&Locked<'_>>, &mut Watching),
+    watching: &mut Watching,
 ) -> Vec<Outcome> {
-    let mut failed: BTreeSet<&ResourceId> = BTreeSet::new();
+    let mut failed = BTreeSet::new();
     let mut outcomes = Vec::with_capacity(batch.len());
     for (index, call) in batch.iter().enumerate() {
-        let id = &call.target.id;
-        let outcome = if context.is_cancelled() {
-            Outcome::NotSent(ExecContext::cancelled().address(id.to_string()))
-        } else if failed.contains(id) {
-            let message = "not carried out: an earlier operation on this object was not done";
-            Outcome::NotSent(Error::new(ErrorKind::NotSent, message).address(id.to_string()))
-        } else {
-            one(host, call, keep, watching)
+        let outcome = match one(host, call, context, &mut failed) {
+            Ok(undo) => {
+                let is_left = host.objects.contains_key(&undo.id);
+                watching.happened(call, &undo.id, is_left, None);
+                Outcome::Done
+            }
+            Err(outcome) => outcome,
         };
-        if outcome != Outcome::Done {
-            failed.insert(id);
-        }
         context.report(index, &outcome);
         outcomes.push(outcome);
     }
     outcomes
 }
 
-fn one(
+/// Carries out the calls on a host in a file, which is written once, with all of them. Also says whether there
+/// is a new version of the file.
+fn at_once(
     host: &mut Store,
-    call: &Call,
-    keep: Option<&Locked<'_>>,
+    batch: &[Call],
+    context: &ExecContext<'_>,
+    lock: &Locked<'_>,
     watching: &mut Watching,
-) -> Outcome {
-    let about = |e: Error| e.address(call.target.id.to_string());
-    let change = match carry_out(host, call) {
-        Ok(change) => change,
-        Err(e) => return Outcome::Refused(about(e)),
-    };
-    let undo = host.commit(change);
-    let saved = keep.map_or(Ok(()), |lock| lock.save(host));
-    if !matches!(saved, Err(NotSaved::Unchanged(_))) {
-        let is_left = host.objects.contains_key(&undo.id);
-        watching.happened(call, &undo.id, is_left, keep.map(Locked::file));
+) -> (Vec<Outcome>, bool) {
+    let mut failed = BTreeSet::new();
+    let mut undos = Vec::new();
+    let mut happened = Vec::new();
+    let mut outcomes = Vec::with_capacity(batch.len());
+    for call in batch {
+        outcomes.push(match one(host, call, context, &mut failed) {
+            Ok(undo) => {
+                let is_left = host.objects.contains_key(&undo.id);
+                happened.push((call, undo.id.clone(), is_left));
+                undos.push(undo);
+                Outcome::Done
+            }
+            Err(outcome) => outcome,
+        });
     }
-    match saved {
-        Ok(()) => Outcome::Done,
-        Err(NotSaved::Unchanged(e)) => {
-            host.commit(undo);
-            Outcome::Refused(about(e))
+    let saved = if undos.is_empty() { Ok(()) } else { lock.save(host) };
+    let is_new = !undos.is_empty() && !matches!(saved, Err(NotSaved::Unchanged(_)));
+    if is_new {
+        for (call, id, is_left) in happened {
+            watching.happened(call, &id, is_left, Some(lock.file()));
         }
-        Err(NotSaved::Unsure(e)) => Outcome::Unknown(about(e)),
     }
+    if let Err(not_saved) = saved {
+        if !is_new {
+            for undo in undos.into_iter().rev() {
+                host.commit(undo);
+            }
+        }
+        take_back(batch, &mut outcomes, &not_saved);
+    }
+    for (index, outcome) in outcomes.iter().enumerate() {
+        context.report(index, outcome);
+    }
+    (outcomes, is_new)
+}
+
+/// Puts outcomes right whose changes were not kept: the first of each object is refused, and the others were
+/// never sent; or what became of all is unknown.
+fn take_back(batch: &[Call], outcomes: &mut [Outcome], why: &NotSaved) {
+    let mut failed = BTreeSet::new();
+    for (call, outcome) in batch.iter().zip(outcomes) {
+        let id = &call.target.id;
+        if *outcome == Outcome::Done {
+            *outcome = match why {
+                NotSaved::Unchanged(e) if failed.insert(id) => {
+                    Outcome::Refused(e.clone().address(id.to_string()))
+                }
+                NotSaved::Unchanged(_) => earlier_failed(id),
+                NotSaved::Unsure(e) => Outcome::Unknown(e.clone().address(id.to_string())),
+            };
+        }
+    }
+}
+
+/// Carries out one call; returns the change that takes it back, or the outcome if nothing was changed.
+fn one<'a>(
+    host: &mut Store,
+    call: &'a Call,
+    context: &ExecContext<'_>,
+    failed: &mut BTreeSet<&'a ResourceId>,
+) -> Result<Change, Outcome> {
+    let id = &call.target.id;
+    let change = if context.is_cancelled() {
+        Err(Outcome::NotSent(ExecContext::cancelled().address(id.to_string())))
+    } else if failed.contains(id) {
+        Err(earlier_failed(id))
+    } else {
+        carry_out(host, call).map_err(|e| Outcome::Refused(e.address(id.to_string())))
+    };
+    match change {
+        Ok(change) => Ok(host.commit(change)),
+        Err(outcome) => {
+            failed.insert(id);
+            Err(outcome)
+        }
+    }
+}
+
+fn earlier_failed(id: &ResourceId) -> Outcome {
+    let message = "not carried out: an earlier operation on this object was not done";
+    Outcome::NotSent(Error::new(ErrorKind::NotSent, message).address(id.to_string()))
 }
