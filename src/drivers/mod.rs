@@ -1,6 +1,6 @@
 //! Drivers: how hosts are observed, changed and watched, and which one a URI asks for.
 //!
-//! Floor 2: imports `diag`, `xml`, `wire`, `model`. A driver plans nothing; it carries out what it is
+//! Floor 2: imports `error`, `file`, `model`, `pki` and the crates of formats and protocols. A driver plans nothing; it carries out what it is
 //! told, keeps the order of calls to one object, and says exactly what became of each.
 //!
 //! - `cancel.rs`: `CancelToken`
@@ -8,7 +8,11 @@
 //! - `environment.rs`: facts of the process that opens a driver
 //! - `event_sink.rs`: the receiving end of a host's events
 //! - `exec_context.rs`: context of a batch of calls: its cancellation, and reports of its progress
+//! - `host/`: port to the operating system, for drivers that keep their objects themselves
 //! - `hypervisor.rs`: facts about hypervisors that drivers give as capabilities
+//! - `libvirt/`: libvirt's daemons; it opens each URI that no driver of ours takes
+//! - `mock/`: the built-in host
+//! - `objects/`: objects of drivers that keep them themselves
 //! - `place.rs`: identity of the host that a connection leads to, however its URI is spelled
 //! - `prompt.rs`: questions to the user, and secrets
 //! - `read_only.rs`: a read-only driver around any other

@@ -1,6 +1,6 @@
 //! Manifests, from paths to the desired state: finding, reading, settings, checks across files.
 //!
-//! Floor 2: imports `diag`, `file`, `xml`, `model` and `schema`. Only `files` and `grammars` touch the file
+//! Floor 2: imports `file`, `grammars`, `model` and the crates of formats. Only `files` and `grammars` touch the file
 //! system; nothing here prints or reads the environment, and a relative path in `virt.toml` stays
 //! as it is.
 //!

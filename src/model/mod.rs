@@ -1,6 +1,6 @@
 //! The words everything else speaks: ids, states, desired and observed resources, operations, events.
 //!
-//! Floor 1: imports `diag` and `xml`. Values and pure functions only; nothing here talks to a
+//! Floor 1: imports `error` and the crates `diagnostics` and `xmltree`. Values and pure functions only; nothing here talks to a
 //! host, reads a file or knows a wire format.
 //!
 //! - `capabilities.rs`: abilities of a driver and its host: data for the planner

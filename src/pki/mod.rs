@@ -1,6 +1,6 @@
 //! Certificates for TLS: libvirt's places for them, the checks of libvirt and ours, and their creation.
 //!
-//! Floor 1: imports only `diag`. It reads and writes the files of a PKI, and opens no connection:
+//! Floor 1: imports `error`, `file` and the crate `diagnostics`. It reads and writes the files of a PKI, and opens no connection:
 //! a stream gets its `rustls` configuration from [`client`] or [`server`], and words for a failed
 //! handshake from [`explain()`].
 //!
